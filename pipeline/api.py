@@ -39,7 +39,7 @@ from pipeline.domain.run import Halt, RowOutcome, RunReport, RunRequest, Status
 from pipeline.errors import UsageError
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter
 from pipeline.esign.signing import Credentials
-from pipeline.intake.readers.discover import expand
+from pipeline.intake.readers.discover import expand_paths
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.site_key import KEY_BYTES, SiteKey
 from pipeline.reports.dataframe import to_frame
@@ -226,7 +226,9 @@ async def _run_import(
         if report is None:  # cancelled before the first call: nothing happened
             raise asyncio.CancelledError
         reporter.report_unsent(report.outcomes)
-        has_rosters = bool(expand(request.rosters))  # without a roster the last results stay as they are
+        has_rosters = bool(
+            expand_paths(request.rosters)
+        )  # without a roster the last results stay as they are
         latest = run_request.find_latest_folder(config) if has_rosters else None
         write, language = options.get("write", True), options.get("language")
         return await asyncio.to_thread(_finish, report, config, latest=latest, write=write, language=language)

@@ -154,7 +154,7 @@ def run(
     from pipeline.cli.run_log import record_command
     from pipeline.cli.run_session import run_command
     from pipeline.config.named_paths import no_such_path
-    from pipeline.intake.readers.discover import expand
+    from pipeline.intake.readers.discover import expand_paths
     from pipeline.workflow import run_request
 
     clock = session.clock
@@ -179,7 +179,7 @@ def run(
             return recorder.record_nothing_to_do(_report_no_rosters(session, config, rosters))
         run_request.refuse_results(rosters)
         # without a roster the last results stay as they are: they hold the SealId of every doctor
-        latest = run_request.find_latest_folder(config) if expand(request.rosters) else None
+        latest = run_request.find_latest_folder(config) if expand_paths(request.rosters) else None
         request = replace(request, review=review)
         return run_command(
             session, config, request, recorder=recorder, yes=yes, new_ledger=new_ledger, latest=latest
@@ -213,14 +213,14 @@ def _build_retry(
 ) -> RunRequest:
     """Return the request of a retry: the rosters of the last run, or a workbook beside its rosters."""
     from pipeline.config.named_paths import no_such_path
-    from pipeline.intake.read_rosters import run_of
-    from pipeline.intake.readers.discover import expand
+    from pipeline.intake.read_rosters import find_run
+    from pipeline.intake.readers.discover import expand_paths
     from pipeline.workflow.run_request import build_request
     from pipeline.workflow.tenant_ledger import open_configured_ledger
 
     if results is not None and not results.exists():
         raise no_such_path(results)
-    results_run = run_of(results) if results is not None else None
+    results_run = find_run(results) if results is not None else None
     if results is not None and results_run is None:
         raise UsageError("not_results", path=results)
     with open_configured_ledger(config, session.clock, readonly=True) as (ledger, _):
@@ -249,7 +249,7 @@ def _build_retry(
     if results is None:
         return replace(request, retried_run=last_run.run if last_run else None)
     context = tuple(path for path in rosters if path.exists())
-    files_now = {path.name for path in expand(context)}
+    files_now = {path.name for path in expand_paths(context)}
     is_complete = bool(files_now) if own_record and own_record.context else files_then <= files_now
     is_unverified = own_record is None or len(context) < len(rosters) or not is_complete
     return replace(request, to_fix_only=True, context=context, roster_unverified=is_unverified)

@@ -18,7 +18,7 @@ from pipeline.intake.corrected_lines import relate_lines
 from pipeline.intake.fields.normalize import get_text, trim_ends
 from pipeline.intake.fields.validate import SiteKeyDigests, assign_row_ids
 from pipeline.intake.pairing import embedded_images, picture_column
-from pipeline.intake.read_rosters import refused
+from pipeline.intake.read_rosters import refuse_file
 from pipeline.intake.swapped_rows import find_swapped_row
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.problems import problem
@@ -184,7 +184,7 @@ def _at_home(
     found = {path: find_swapped_row(rows, at) for path, rows in by_file.items()}
     astray = {path: row for path, row in found.items() if row is not None}
     reports = [
-        refused(report, "FILE_SUSPICIOUS", found="row_id", ticket=astray[report.path].origin.row)
+        refuse_file(report, "FILE_SUSPICIOUS", found="row_id", ticket=astray[report.path].origin.row)
         if report.path in astray
         else report
         for report in files

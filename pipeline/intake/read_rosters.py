@@ -20,11 +20,11 @@ from pipeline.intake.layout.column_titles import ColumnAliases, explain_missing_
 from pipeline.intake.layout.sheet_lines import PeekableLines
 from pipeline.intake.layout.table_reader import NO_ROSTER, Table, read_table, skip_example_sheets
 from pipeline.intake.readers import delimited_text, encrypted, rare_formats
-from pipeline.intake.readers.detect import OLE_MAGIC, ZIP, kind_of
-from pipeline.intake.readers.discover import expand
-from pipeline.intake.readers.model import Book, Line, Sheet, filled
-from pipeline.intake.readers.options import DEFAULT_OPTIONS, ReadBudget, ReadOptions, too_many_bytes
-from pipeline.intake.readers.own_workbook import run_of_compound, run_of_package
+from pipeline.intake.readers.detect import OLE_MAGIC, ZIP, detect_kind
+from pipeline.intake.readers.discover import expand_paths
+from pipeline.intake.readers.model import Book, Line, Sheet, is_filled
+from pipeline.intake.readers.options import DEFAULT_OPTIONS, ReadBudget, ReadOptions, make_size_refusal
+from pipeline.intake.readers.own_workbook import read_run_of_compound, read_run_of_package
 from pipeline.intake.readers.xlsx import workbook
 from pipeline.intake.readers.xlsx.drawings import NOWHERE
 from pipeline.intake.readers.xlsx.package import Package
@@ -60,7 +60,7 @@ def read_rosters(
     vocabulary = ColumnAliases.from_config(columns)
     rows: list[Row] = []
     reports: list[FileReport] = []
-    for path in expand(paths):
+    for path in expand_paths(paths):
         found, report = read_roster(
             path, vocabulary, to_fix_only=to_fix_only, corrections=corrections, manner=manner
         )
@@ -76,9 +76,9 @@ def read_roster(
     digest = book = None
     tables: list[Table] = []
     try:
-        data = _bytes(path)
+        data = _read_bytes(path)
         digest = hashlib.sha256(data).hexdigest()
-        book = _open(data, path, vocabulary, manner)
+        book = open_book(data, path, vocabulary, manner)
         del data
         if book.results and not (to_fix_only or corrections):
             return [], FileReport(
@@ -86,8 +86,8 @@ def read_roster(
             )
         if to_fix_only and not book.results:
             raise FileRefused("FILE_FORMAT", {"found": "≠ esign-import results.xlsx"})
-        tables.extend(_tables(book, path, vocabulary, manner.max_rows))
-        _whole(tables, vocabulary, ours=book.results)
+        tables.extend(_read_tables(book, path, vocabulary, manner.max_rows))
+        _require_whole(tables, vocabulary, ours=book.results)
         tables = tables if book.results else skip_example_sheets(tables)
     except FileRefused as refusal:
         if refusal.code == "FILE_ENCRYPTED":  # a reader that meets a password later than msoffcrypto could
@@ -97,7 +97,7 @@ def read_roster(
             digest,
             "refused",
             (refusal.code,),
-            (_problem(refusal),),
+            (_make_problem(refusal),),
             sheets=tuple(each.report for each in tables),
             notes=book.notes if book else (),
             run=book.run if book else None,
@@ -111,12 +111,12 @@ def read_roster(
         sheets=tuple(each.report for each in tables),
         skipped=tuple(line for each in tables for line in each.skipped),
         notes=book.notes + tuple(note for each in tables for note in each.notes),
-        unassigned_images=tuple(_strays(book, tables)),
+        unassigned_images=tuple(_list_unassigned(book, tables)),
         run=book.run,
     )
 
 
-def _strays(book: Book, tables: Sequence[Table]) -> Iterator[UnassignedImage]:
+def _list_unassigned(book: Book, tables: Sequence[Table]) -> Iterator[UnassignedImage]:
     """Yield the pictures that no row got; on a sheet without a roster it does not matter where they lie."""
     read = {each.report.sheet for each in tables if each.report.status == "read"}
     for stray in book.strays:
@@ -125,32 +125,32 @@ def _strays(book: Book, tables: Sequence[Table]) -> Iterator[UnassignedImage]:
         yield from each.unassigned_images
 
 
-def refused(report: FileReport, code: str, **detail: object) -> FileReport:
+def refuse_file(report: FileReport, code: str, **detail: object) -> FileReport:
     """Return the report of a file that was read and turns out to be none to rely on."""
     said = problem(code, **detail)  # type: ignore[arg-type]
     return replace(report, status="refused", codes=(code,), problems=(said,), rows=0, skipped=())
 
 
-def run_of(path: Path) -> str | None:
+def find_run(path: Path) -> str | None:
     """Return the run whose results workbook a file is; None when it is anything else."""
     try:
-        head = _bytes(path, first=len(OLE_MAGIC))
+        head = _read_bytes(path, first=len(OLE_MAGIC))
         if head.startswith(OLE_MAGIC):
-            return run_of_compound(_bytes(path))
-        return run_of_package(Package(_bytes(path))) if head.startswith(ZIP) else None
+            return read_run_of_compound(_read_bytes(path))
+        return read_run_of_package(Package(_read_bytes(path))) if head.startswith(ZIP) else None
     except FileRefused:
         return None
 
 
 def open_results(path: Path) -> Book:
     """Open a results workbook of ours in whatever form it was saved; FileRefused for any other file."""
-    book = _open(_bytes(path), path, ColumnAliases.from_config({}), DEFAULT_OPTIONS)
+    book = open_book(_read_bytes(path), path, ColumnAliases.from_config({}), DEFAULT_OPTIONS)
     if not book.results:
         raise FileRefused("FILE_FORMAT", {"found": "≠ esign-import results.xlsx"})
     return book
 
 
-def _bytes(path: Path, first: int = MAX_BYTES) -> bytes:
+def _read_bytes(path: Path, first: int = MAX_BYTES) -> bytes:
     """Return a regular file's bytes, or the first of them; a pipe or a device would never end."""
     try:
         status = path.stat()
@@ -161,7 +161,7 @@ def _bytes(path: Path, first: int = MAX_BYTES) -> bytes:
             status = os.fstat(file.fileno())
             _require_regular(status)
             if status.st_size > MAX_BYTES:
-                raise too_many_bytes(status.st_size, MAX_BYTES)
+                raise make_size_refusal(status.st_size, MAX_BYTES)
             return file.read(min(status.st_size, first))
     except OSError as error:
         require_lasting(error)  # nothing is wrong with the file: the run ends, and a rerun reads it
@@ -175,17 +175,18 @@ def _require_regular(status: os.stat_result) -> None:
         raise FileRefused("FILE_CORRUPT", {"found": make_text("file.not_a_file")})
 
 
-def _open(data: bytes, path: Path, vocabulary: ColumnAliases, manner: ReadOptions) -> Book:
+def open_book(data: bytes, path: Path, vocabulary: ColumnAliases, manner: ReadOptions) -> Book:
+    """Open a file by its content; one with an opening password is tried with the configured passwords."""
     try:
-        return _read(data, path, vocabulary, manner)
+        return _read_book(data, path, vocabulary, manner)
     except FileRefused as refusal:
         if refusal.code != "FILE_ENCRYPTED" or not data.startswith(OLE_MAGIC):
             raise
-    return _read(encrypted.decrypt(data, manner.passwords), path, vocabulary, manner)
+    return _read_book(encrypted.decrypt_workbook(data, manner.passwords), path, vocabulary, manner)
 
 
-def _read(data: bytes, path: Path, vocabulary: ColumnAliases, manner: ReadOptions) -> Book:
-    kind = kind_of(data)
+def _read_book(data: bytes, path: Path, vocabulary: ColumnAliases, manner: ReadOptions) -> Book:
+    kind = detect_kind(data)
     if kind == "encrypted":
         raise FileRefused("FILE_ENCRYPTED")
     if kind == "xlsx":
@@ -195,11 +196,11 @@ def _read(data: bytes, path: Path, vocabulary: ColumnAliases, manner: ReadOption
     return rare_formats.read(kind, data, manner)
 
 
-def _tables(book: Book, path: Path, vocabulary: ColumnAliases, max_rows: int) -> Iterator[Table]:
+def _read_tables(book: Book, path: Path, vocabulary: ColumnAliases, max_rows: int) -> Iterator[Table]:
     tally = ReadBudget(max_rows)
     for sheet in book.sheets:
         ahead = PeekableLines(sheet.lines)
-        counted = replace(sheet, lines=_counted(ahead, tally))
+        counted = replace(sheet, lines=_count_lines(ahead, tally))
         if not book.results:
             yield read_table(counted, path, vocabulary)
         elif _is_to_fix(sheet, ahead):
@@ -219,20 +220,20 @@ def _is_to_fix(sheet: Sheet, lines: PeekableLines) -> bool:
     )
 
 
-def _counted(lines: Iterator[Line], tally: ReadBudget) -> Iterator[Line]:
+def _count_lines(lines: Iterator[Line], tally: ReadBudget) -> Iterator[Line]:
     """Count the lines of a file that hold something, whatever its reader promised before."""
     for line in lines:
-        if any(map(filled, line.cells.values())):
+        if any(map(is_filled, line.cells.values())):
             tally.rows(1)
         yield line
 
 
-def _whole(tables: Sequence[Table], vocabulary: ColumnAliases, *, ours: bool) -> None:
+def _require_whole(tables: Sequence[Table], vocabulary: ColumnAliases, *, ours: bool) -> None:
     """Refuse a file that holds no table, or whose tickets occur twice; an empty To fix sheet is good news."""
     if ours and not tables:
         raise FileRefused("HEADER_NOT_FOUND", {"found": "—", "lost_sheet": " / ".join(TO_FIX_TITLES)})
     if ours:
-        _tickets_once(tables)
+        _require_unique_tokens(tables)
     read = [each.report.status for each in tables]
     if "no_header" in read and ("read" not in read or ours):
         raise explain_missing_header([each.first_lines for each in tables], vocabulary)
@@ -240,7 +241,7 @@ def _whole(tables: Sequence[Table], vocabulary: ColumnAliases, *, ours: bool) ->
         raise FileRefused("FILE_EMPTY")
 
 
-def _tickets_once(tables: Sequence[Table]) -> None:
+def _require_unique_tokens(tables: Sequence[Table]) -> None:
     seen: dict[str, Row] = {}
     for row in (row for each in tables for row in each.rows):
         first = seen.setdefault(row.row_token or "", row)
@@ -249,6 +250,6 @@ def _tickets_once(tables: Sequence[Table]) -> None:
             raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", **rows})
 
 
-def _problem(refused: FileRefused) -> Problem:
+def _make_problem(refused: FileRefused) -> Problem:
     entry = CATALOGUE[refused.code]
     return Problem(entry.code, entry.severity, cell=refused.detail.get("cell"), detail=refused.detail)

@@ -11,7 +11,7 @@ from pipeline.domain.masking import Masker
 from pipeline.domain.roster import Origin
 from pipeline.domain.run import RETRYABLE_STATUSES, RowPlan, RunRequest, Status
 from pipeline.errors import UsageError
-from pipeline.intake.readers.discover import find_bare
+from pipeline.intake.readers.discover import find_empty_folders
 from pipeline.ledger.protocol import Ledger, RunRecord
 
 # kinds of decisions: a second create is about to leave, and the result of it
@@ -63,7 +63,7 @@ def find_emptied_folders(request: RunRequest, ledger: Ledger | None) -> list[str
     """Return the roster folders that hold no roster, or are gone, and in which an earlier run read one."""
     if ledger is None or request.to_fix_only or request.only_keys:
         return []
-    folders = [*request.missing_folders, *find_bare(request.rosters)]
+    folders = [*request.missing_folders, *find_empty_folders(request.rosters)]
     runs = ledger.list_runs(ALL_RUNS) if folders else []
     return [str(folder) for folder in folders if any(_has_read_in(run, folder) for run in runs)]
 

@@ -18,8 +18,8 @@ from pipeline.domain.roster import Doctor, Field, FileReport, Problem, Row
 from pipeline.domain.seals import LedgerSnapshot, PersonHistory
 from pipeline.errors import FileRefused, UsageError
 from pipeline.intake.layout.column_titles import fold_title
-from pipeline.intake.read_rosters import open_results, run_of
-from pipeline.intake.readers.model import Sheet, letters
+from pipeline.intake.read_rosters import find_run, open_results
+from pipeline.intake.readers.model import Sheet, format_column
 from pipeline.ledger.protocol import AdoptedSeal
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Bilingual, Joined, Localizable
@@ -148,7 +148,7 @@ def read_sheet(
 
 def is_results(path: Path) -> bool:
     """Return whether a file is a results workbook of ours."""
-    return run_of(path) is not None
+    return find_run(path) is not None
 
 
 def _check_claims(
@@ -295,7 +295,7 @@ def _read_sheet_lines(sheet: Sheet, name: str) -> Iterator[_ResultLine]:
         texts = {column: cell.display_text.strip() for column, cell in line.cells.items()}
         values = {field: texts.get(column, "") for field, column in columns.items()}
         check = texts.get(check_column, "") if check_column is not None else None
-        cell = f"{letters(columns['seal_id'])}{line.number}"
+        cell = f"{format_column(columns['seal_id'])}{line.number}"
         yield _ResultLine(LineAddress(name, line.number, cell), **values, check=check)
 
 

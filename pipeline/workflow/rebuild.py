@@ -19,7 +19,7 @@ from pipeline.domain.metrics import DurationHistogram, Timing, Traffic
 from pipeline.domain.roster import CardType, Doctor, Field, FileReport, Origin, Problem, Row
 from pipeline.domain.run import Halt, HaltExit, Notice, RowOutcome, RowPlan, RunReport, RunRequest, Status
 from pipeline.domain.seals import PersonHistory
-from pipeline.intake.read_rosters import run_of
+from pipeline.intake.read_rosters import find_run
 from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord
 from pipeline.ledger.site_key import SiteKey
 from pipeline.messages.texts import load_text, load_texts, make_text
@@ -51,7 +51,7 @@ def rebuild_report(
         context=tuple(path for path in map(Path, record.context) if path.exists()),
         passwords=passwords,
     )
-    of_workbook = record.command == "retry" and any(run_of(path) is not None for path in ask.rosters)
+    of_workbook = record.command == "retry" and any(find_run(path) is not None for path in ask.rosters)
     ask = replace(ask, to_fix_only=of_workbook)
     plan = prepare_run(ask, config, ledger=ledger, site_key=site_key, clock=clock)
     here = {each.doctor.row_id: each for each in plan.row_plans}

@@ -22,8 +22,8 @@ from pipeline.domain.run import RunRequest
 from pipeline.errors import UsageError
 from pipeline.esign.credentials import find as find_credentials
 from pipeline.esign.signing import Credentials
-from pipeline.intake.read_rosters import run_of
-from pipeline.intake.readers.discover import expand
+from pipeline.intake.read_rosters import find_run
+from pipeline.intake.readers.discover import expand_paths
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.planning.run_history import find_emptied_folders
@@ -108,7 +108,7 @@ def has_nothing_to_read(
     ``ledger`` is the caller's own; by default the configured one is read. ``has_tenant`` False: the configuration holds no
     ids of an account, and no ledger is read.
     """
-    if expand(request.rosters):
+    if expand_paths(request.rosters):
         return False
     if not has_tenant:
         return True
@@ -135,7 +135,7 @@ def reserve_run_id(config: Config, clock: Clock) -> str:
 def refuse_results(rosters: Sequence[Path]) -> None:
     """Raise UsageError where a named roster is a results workbook of ours."""
     for path in rosters:
-        if path.is_file() and run_of(path) is not None:
+        if path.is_file() and find_run(path) is not None:
             raise UsageError("usage.results_as_roster", then=("retry", str(path)))
 
 

@@ -337,8 +337,8 @@ def read_here(kind: str, data: bytes):
     stream = io.BytesIO()
     READERS[kind].read(data, Output(stream, max_rows=10_000, max_cells=100_000))
     stream.seek(0)
-    book = child_process._collect(stream)
-    return book.facts, [(sheet, list(sheet.lines)) for sheet in rare_formats._sheets(book)]
+    book = child_process.collect_output(stream)
+    return book.facts, [(sheet, list(sheet.lines)) for sheet in rare_formats.make_sheets(book)]
 
 
 def list_cells(kind: str, data: bytes) -> dict[tuple[int, int], tuple[str, object, str]]:

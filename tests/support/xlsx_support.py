@@ -12,7 +12,7 @@ from PIL import Image
 
 from pipeline.domain.roster import CellKind
 from pipeline.intake.images.image_files import ImageStore
-from pipeline.intake.readers.model import letters
+from pipeline.intake.readers.model import format_column
 from pipeline.intake.readers.options import ReadOptions
 from pipeline.intake.readers.xlsx import workbook as xlsx
 
@@ -192,7 +192,7 @@ def placed(path: Path, work: Path) -> dict[str, int | None]:
         for column, cell in line.cells.items():
             if cell.kind is CellKind.PICTURE:
                 assert cell.display_text == ""
-                address = f"{letters(column)}{line.number}"
+                address = f"{format_column(column)}{line.number}"
                 found[address] = known[cell.value.picture.sha256] if cell.value else None
                 assert cell.value is None or cell.value.address == address
     return found

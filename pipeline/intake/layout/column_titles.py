@@ -20,7 +20,7 @@ from typing import NamedTuple
 from pipeline.domain.fields import FIELDS
 from pipeline.domain.roster import IGNORED, CellKind, Column, Field
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.model import Line, letters
+from pipeline.intake.readers.model import Line, format_column
 
 LONGEST = 200  # characters that a title may have, remarks included
 SEARCHED = 50  # lines that hold something, from the top of a sheet
@@ -247,7 +247,7 @@ def describe_columns(
         if not title or (name is None and unused > _DESCRIBED):
             continue
         guess = None if name or aliases.is_known(title) else find_nearest_title(title, absent)
-        described.append(Column(letters(column), title, name, guess))
+        described.append(Column(format_column(column), title, name, guess))
     return tuple(described)
 
 

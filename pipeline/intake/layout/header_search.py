@@ -26,7 +26,7 @@ from pipeline.intake.layout.column_titles import (
     strip_remarks,
 )
 from pipeline.intake.layout.merged_cells import MergedCells
-from pipeline.intake.readers.model import Line, filled, letters
+from pipeline.intake.readers.model import Line, format_column, is_filled
 
 DEEPEST = 3  # rows of one header
 _LONGEST = 40  # characters of a group
@@ -90,7 +90,7 @@ class _HeaderDraft:
         )
 
     def _explain_ambiguity(self, name: Field, columns: Sequence[int]) -> FileRefused:
-        cells = [f"{letters(column)}{self.titles[column].row}" for column in columns]
+        cells = [f"{format_column(column)}{self.titles[column].row}" for column in columns]
         titles = [self.titles[column].text.strip() for column in columns]
         listed = [f"{cell} {title}" for cell, title in zip(cells, titles, strict=True)]
         text = ", ".join(listed[:_MOST_LISTED]) + (" …" if len(cells) > _MOST_LISTED else "")
@@ -132,7 +132,7 @@ def find_header(
 
 
 def _drop_blank_cells(line: Line) -> Line:
-    return line._replace(cells={column: cell for column, cell in line.cells.items() if filled(cell)})
+    return line._replace(cells={column: cell for column, cell in line.cells.items() if is_filled(cell)})
 
 
 def _find_first_group_line(lines: Sequence[Line], last: int, merged: MergedCells) -> int:

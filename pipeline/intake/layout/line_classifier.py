@@ -13,7 +13,7 @@ from pipeline.domain.fields import FIELDS
 from pipeline.domain.roster import CellKind, Field
 from pipeline.intake.layout import line_words as words
 from pipeline.intake.layout.column_titles import Header
-from pipeline.intake.readers.model import Line, RawCell, filled
+from pipeline.intake.readers.model import Line, RawCell, is_filled
 
 LineClass = Literal["title", "header", "blank", "total", "note", "example"]
 
@@ -63,7 +63,7 @@ def _is_number(number: RawCell, name: RawCell | None) -> bool:
 
 def _has_content(cell: RawCell) -> bool:
     """Return whether a cell holds anything but dashes, or the 0 of a formula that points to an empty cell."""
-    if not filled(cell) or (cell.kind is CellKind.NUMBER and not cell.value):
+    if not is_filled(cell) or (cell.kind is CellKind.NUMBER and not cell.value):
         return False
     return cell.kind is not CellKind.TEXT or not words.is_nothing(cell.display_text[:400])
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pipeline.domain.roster import CellKind, Field
 from pipeline.intake.fields.person_name import COMPOUND_SURNAMES
 from pipeline.intake.layout.column_titles import Header
-from pipeline.intake.readers.model import Line, filled
+from pipeline.intake.readers.model import Line, is_filled
 
 MOST_EXAMPLES = 5  # rows of an example: if there are more, they have been filled in
 _READ = 80  # characters of a cell that are looked at
@@ -192,7 +192,7 @@ def is_example(line: Line, header: Header) -> bool:
     if not _EXAMPLE_HINT.search("\n".join([cell.display_text for cell in line.cells.values()])):
         return False
     own = {header.columns[Field.NAME], header.columns[Field.NUMBER]}
-    first = next((column for column, cell in line.cells.items() if filled(cell)), None)
+    first = next((column for column, cell in line.cells.items() if is_filled(cell)), None)
     for column, cell in line.cells.items():
         if cell.kind is not CellKind.TEXT or not _EXAMPLE_HINT.search(cell.display_text):
             continue

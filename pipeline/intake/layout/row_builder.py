@@ -16,7 +16,7 @@ from pipeline.domain.results_format import CHECK, ROW_ID, find_heading, row_id_c
 from pipeline.domain.roster import Cell, CellKind, EmbeddedImage, Field, Origin, Row
 from pipeline.errors import FileRefused
 from pipeline.intake.layout.column_titles import Header
-from pipeline.intake.readers.model import Line, RawCell, filled, letters, number_cell
+from pipeline.intake.readers.model import Line, RawCell, format_column, is_filled, number_cell
 
 WIDEST = 200  # columns that are carried over; farther to the right only those of a field
 _REMEMBERED = 4096  # texts of a column that are kept once: a department is not held 100,000 times
@@ -52,7 +52,8 @@ class ColumnLayout:
         self.indices = {column: index for index, column in enumerate(self.columns)}
         self.field_indices = {name: self.indices[column] for name, column in field_columns.items()}
         self._empty = [
-            Cell(letters(column), titles.get(column, ""), None, CellKind.EMPTY, "") for column in columns
+            Cell(format_column(column), titles.get(column, ""), None, CellKind.EMPTY, "")
+            for column in columns
         ]
         # the row that was read last; one tuple, so that threads never mix two rows
         self.latest: tuple[Values, dict[int, Cell]] = ((), {})
@@ -204,7 +205,7 @@ class RowBuilder:
 
     def has_token(self, line: Line) -> bool:
         """Return whether a line of a To fix sheet has a row token: it was a doctor's, whatever is left of it."""
-        return self._token_columns is not None and filled(line.cells.get(self._token_columns[0]))
+        return self._token_columns is not None and is_filled(line.cells.get(self._token_columns[0]))
 
     def _find_layout(self, line: Line) -> ColumnLayout:
         if line.cells.keys() <= self._titled:

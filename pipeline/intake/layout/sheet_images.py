@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from pipeline.domain.roster import CellKind, EmbeddedImage, UnassignedImage
 from pipeline.intake.layout.merged_cells import MergedCells
-from pipeline.intake.readers.model import Line, Merge, Sheet, index
+from pipeline.intake.readers.model import Line, Merge, Sheet, parse_column
 from pipeline.messages.texts import make_text
 
 _TALLEST = (
@@ -32,7 +32,7 @@ class SheetImages:
         self._next = 0
         self._open: list[tuple[int, EmbeddedImage]] = []  # last line of its merged cell, picture
         self._unassigned = {id(image): image for image in sheet.pictures}
-        covering = [merged.covering(image.row, index(image.column)) for image in sheet.pictures]
+        covering = [merged.covering(image.row, parse_column(image.column)) for image in sheet.pictures]
         images_over = Counter(merge for merge in covering if merge)
         for merge, image in zip(covering, sheet.pictures, strict=True):
             if merge and images_over[merge] == 1 and merge.bottom - merge.top < _TALLEST:
@@ -75,7 +75,7 @@ class SheetImages:
         return notes
 
     def _sort_unassigned(self) -> list[EmbeddedImage]:
-        return sorted(self._unassigned.values(), key=lambda image: (image.row, index(image.column)))
+        return sorted(self._unassigned.values(), key=lambda image: (image.row, parse_column(image.column)))
 
     def _list_placed(self, line: Line) -> list[EmbeddedImage]:
         """Return the pictures placed in the cells of a line that are not merged down."""

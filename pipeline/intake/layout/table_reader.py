@@ -40,7 +40,7 @@ from pipeline.intake.layout.merged_cells import MergedCellCursor, MergedCells, V
 from pipeline.intake.layout.row_builder import WIDEST, RowBuilder
 from pipeline.intake.layout.sheet_images import SheetImages
 from pipeline.intake.layout.sheet_lines import PeekableLines, SkippedLineLog
-from pipeline.intake.readers.model import Line, Sheet, filled, letters
+from pipeline.intake.readers.model import Line, Sheet, format_column, is_filled
 from pipeline.messages.texts import join_texts, make_text
 
 _DATA = re.compile(r"\d{6}")  # no title has as many digits
@@ -71,7 +71,7 @@ def read_table(sheet: Sheet, path: Path, aliases: ColumnAliases, *, has_row_toke
     """
     if sheet.hidden:
         return Table(SheetReport(sheet.name, "hidden"))
-    lines = PeekableLines(line for line in sheet.lines if any(map(filled, line.cells.values())))
+    lines = PeekableLines(line for line in sheet.lines if any(map(is_filled, line.cells.values())))
     first_lines = _limit_cells(lines.peek(SEARCHED))
     if not first_lines:
         return Table(SheetReport(sheet.name, "empty"), unassigned_images=_list_sheet_images(sheet))
@@ -181,7 +181,7 @@ class _TableReader:
         }
         for name, unused in header.unused_columns.items():
             used, *others = (
-                f"{letters(column)} {header.titles[column].strip()}"
+                f"{format_column(column)} {header.titles[column].strip()}"
                 for column in (header.columns[name], *unused)
             )
             field_text = make_text(f"field.{name}")
@@ -262,7 +262,7 @@ class _TableReader:
             columns = join_texts(_name_column(*column) for column in sorted(self._hidden.items()))
             of_sheet.append(make_text("note.hidden_columns", columns=columns))
         if self._last_column >= WIDEST:
-            of_sheet.append(make_text("note.columns_left_out", column=letters(WIDEST)))
+            of_sheet.append(make_text("note.columns_left_out", column=format_column(WIDEST)))
         of_sheet += self._images.list_notes()
         if self._sheet.name is not None:
             of_sheet = [make_text("note.in_sheet", sheet=self._sheet.name, note=note) for note in of_sheet]
@@ -324,7 +324,7 @@ class _TableReader:
 
 def _name_column(column: int, name: Field | None) -> str:
     """Return a hidden column's letters, with the field that the column holds."""
-    letter = letters(column)
+    letter = format_column(column)
     return make_text("note.column", column=letter, field=make_text(f"field.{name}")) if name else letter
 
 

@@ -73,7 +73,7 @@ class Charset(NamedTuple):
         return text.translate(_COMPONENTS) if self.codec == "gb18030" and _COMPONENT.search(text) else text
 
 
-def detect(data: bytes, declared: str = "") -> Charset:
+def detect_charset(data: bytes, declared: str = "") -> Charset:
     """Return the encoding that the whole text fits; ``declared`` is what an HTML or XML text says of itself.
 
     A declaration never overrules the bytes: systems write it without looking. It only tells GB18030 where a text is
@@ -82,29 +82,29 @@ def detect(data: bytes, declared: str = "") -> Charset:
     for mark, codec in _MARKS:
         if data.startswith(mark):
             if codec is None:
-                raise _broken(1)
-            _fitting(data, Charset(codec, len(mark)))
+                raise _make_refusal(1)
+            _require_fit(data, Charset(codec, len(mark)))
             return Charset(codec, len(mark))
     label = declared.strip().lower()
     if _FOREIGN.fullmatch(label):
-        raise _broken(1)
-    wide = _zeros(data)
+        raise _make_refusal(1)
+    wide = _detect_utf16(data)
     if wide:
-        _fitting(data, wide)
+        _require_fit(data, wide)
         return wide
     utf8, gb = Charset("utf-8"), Charset("gb18030")
-    misfit = _misfit(data, utf8)
+    misfit = _find_misfit(data, utf8)
     if misfit is None:
         two_bytes_each = label in _GB and not data.isascii() and re.search(rb"[\xe0-\xf4]", data) is None
-        return gb if two_bytes_each and _misfit(data, gb) is None else utf8
-    other = _misfit(data, gb)
+        return gb if two_bytes_each and _find_misfit(data, gb) is None else utf8
+    other = _find_misfit(data, gb)
     if other is not None:
-        raise _broken(_line(data, max(misfit, other)))
-    _whole_gb(data, misfit)
+        raise _make_refusal(_find_line(data, max(misfit, other)))
+    _require_gb18030(data, misfit)
     return gb
 
 
-def _zeros(data: bytes) -> Charset | None:
+def _detect_utf16(data: bytes) -> Charset | None:
     """Return UTF-16 without a mark: the upper halves of digits, delimiters and line ends are zero."""
     sample = data[:_SAMPLE]
     even, odd = sample[0::2].count(0), sample[1::2].count(0)
@@ -113,15 +113,15 @@ def _zeros(data: bytes) -> Charset | None:
     return Charset("utf-16-le" if odd > even else "utf-16-be", guessed=True)
 
 
-def _fitting(data: bytes, charset: Charset) -> None:
+def _require_fit(data: bytes, charset: Charset) -> None:
     """Refuse a text that its own mark or zeros belie."""
-    misfit = _misfit(data, charset)
+    misfit = _find_misfit(data, charset)
     if misfit is not None:
         before = data[charset.mark : misfit].decode(charset.codec, "ignore")
-        raise _broken(before.count("\n") + before.count("\r") - before.count("\r\n") + 1)
+        raise _make_refusal(before.count("\n") + before.count("\r") - before.count("\r\n") + 1)
 
 
-def _misfit(data: bytes, charset: Charset) -> int | None:
+def _find_misfit(data: bytes, charset: Charset) -> int | None:
     """Return the place of the first byte that the encoding does not allow, in pieces to spare memory."""
     decoder = codecs.getincrementaldecoder(charset.codec)()
     place = charset.mark
@@ -136,7 +136,7 @@ def _misfit(data: bytes, charset: Charset) -> int | None:
             return None
 
 
-def _whole_gb(data: bytes, misfit: int) -> None:
+def _require_gb18030(data: bytes, misfit: int) -> None:
     """Refuse what GB18030 allows and yet is not: lines in UTF-8 among others, and Big5.
 
     Both would turn names into other Han characters without a trace. ``misfit`` is where the text is not UTF-8.
@@ -144,20 +144,20 @@ def _whole_gb(data: bytes, misfit: int) -> None:
     foreign = _FIRST_IN_UTF8.match(data) or _IN_UTF8.search(data)
     if foreign is not None:
         mostly = data[: foreign.start()].isascii()  # then the others are the odd ones
-        raise _broken(_line(data, misfit if mostly else foreign.end()))
+        raise _make_refusal(_find_line(data, misfit if mostly else foreign.end()))
     head = data[:_HEAD]
     if _PROOF.search(head.decode("gb18030", "ignore")):
         return
     pairs = _PAIR.findall(head)
     rare = sum(pair[1] < 0xA1 for pair in pairs)  # second bytes that GB 2312 never has and Big5 often
-    if rare * 4 > len(pairs) and _misfit(data, Charset("cp950")) is None:
-        raise _broken(_line(data, misfit))
+    if rare * 4 > len(pairs) and _find_misfit(data, Charset("cp950")) is None:
+        raise _make_refusal(_find_line(data, misfit))
 
 
-def _line(data: bytes, place: int) -> int:
+def _find_line(data: bytes, place: int) -> int:
     """Return the physical line of a byte; no character of UTF-8 or GB18030 holds a byte of a line end."""
     return data.count(b"\n", 0, place) + data.count(b"\r", 0, place) - data.count(b"\r\n", 0, place) + 1
 
 
-def _broken(line: int) -> FileRefused:
+def _make_refusal(line: int) -> FileRefused:
     return FileRefused("FILE_ENCODING", {"line": str(line)})

@@ -70,16 +70,16 @@ def read_in_child(kind: str, data: bytes, *, max_rows: int) -> ChildBook:
         "max_seconds": MAX_SECONDS + 1,  # the watcher is first, and knows why
     }
     try:
-        process = _start(task)
+        process = _start_child(task)
     except OSError as error:
         raise NotReadNow(error) from error
     watcher = _Watcher(process)
     assert process.stdin is not None
     assert process.stdout is not None
-    feeder = threading.Thread(target=_feed, args=(process.stdin, data), daemon=True)
+    feeder = threading.Thread(target=_feed_child, args=(process.stdin, data), daemon=True)
     feeder.start()
     try:
-        book = _collect(process.stdout)
+        book = collect_output(process.stdout)
     except ValueError as error:  # no line of JSON: the child is no longer what it was
         raise FileRefused("FILE_SUSPICIOUS", {"found": make_text("file.records")}) from error
     finally:
@@ -111,7 +111,7 @@ def _make_refusal(facts: Mapping[str, Any]) -> FileRefused:
     return FileRefused(code, detail)
 
 
-def _start(task: Mapping[str, object]) -> subprocess.Popen[bytes]:
+def _start_child(task: Mapping[str, object]) -> subprocess.Popen[bytes]:
     """Start the child: this Python with the parent's search path, or the frozen program itself."""
     if getattr(sys, "frozen", False):
         command = [sys.executable, CHILD_ARGUMENT, json.dumps(task)]
@@ -130,7 +130,7 @@ def _start(task: Mapping[str, object]) -> subprocess.Popen[bytes]:
     )
 
 
-def _feed(stream: IO[bytes], data: bytes) -> None:
+def _feed_child(stream: IO[bytes], data: bytes) -> None:
     """Write the file to the child; one that ended already needs it no more."""
     with suppress(OSError):
         stream.write(data)
@@ -138,7 +138,7 @@ def _feed(stream: IO[bytes], data: bytes) -> None:
         stream.close()
 
 
-def _collect(stream: IO[bytes]) -> ChildBook:
+def collect_output(stream: IO[bytes]) -> ChildBook:
     """Read the child's output to its end."""
     book = ChildBook()
     rows: list[bytes] = []

@@ -14,17 +14,17 @@ from typing import NamedTuple
 
 from pipeline.errors import FileRefused
 from pipeline.intake.layout.column_titles import SEARCHED, ColumnAliases
-from pipeline.intake.readers.charset import Charset, detect
+from pipeline.intake.readers.charset import Charset, detect_charset
 from pipeline.intake.readers.model import Book, Line, Sheet, text_cell
 from pipeline.intake.readers.options import (
     DEFAULT_OPTIONS,
     MAX_COLUMN,
     MAX_TEXT,
     ReadOptions,
-    columns_over,
-    text_over,
-    too_many_bytes,
-    too_many_rows,
+    make_columns_refusal,
+    make_rows_refusal,
+    make_size_refusal,
+    make_text_refusal,
 )
 from pipeline.messages.texts import make_text
 
@@ -43,7 +43,7 @@ class Record(NamedTuple):
     fields: list[str]
 
 
-def records(lines: Iterator[str], separator: str) -> Iterator[Record]:
+def split_records(lines: Iterator[str], separator: str) -> Iterator[Record]:
     """Yield the records that hold something beside white space; ``lines`` come with their ends.
 
     Raises FileRefused where quotes, NUL or length make it uncertain what a record is.
@@ -54,7 +54,7 @@ def records(lines: Iterator[str], separator: str) -> Iterator[Record]:
             start = reader.number
             fields = reader.record(line)
             if "".join(fields).strip(NOTHING):
-                _bounded(fields, start)
+                _require_bounds(fields, start)
                 yield Record(start, reader.number, fields)
 
 
@@ -156,12 +156,12 @@ class _Reader:
         return FileRefused("FILE_CORRUPT", {"found": found})
 
 
-def _bounded(fields: list[str], row: int) -> None:
+def _require_bounds(fields: list[str], row: int) -> None:
     length = max(map(len, fields))
     if length > MAX_TEXT:
-        raise text_over([len(field) for field in fields].index(length), row, length)
+        raise make_text_refusal([len(field) for field in fields].index(length), row, length)
     if len(fields) > MAX_COLUMN and any(fields[MAX_COLUMN:]):
-        raise columns_over(row)
+        raise make_columns_refusal(row)
 
 
 MAX_BYTES = 100_000_000
@@ -180,28 +180,30 @@ def read(data: bytes, vocabulary: ColumnAliases, manner: ReadOptions = DEFAULT_O
     understood; the lines themselves raise it for broken quotes.
     """
     if len(data) > MAX_BYTES:
-        raise too_many_bytes(len(data), MAX_BYTES)
+        raise make_size_refusal(len(data), MAX_BYTES)
     ends = data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n")  # never fewer than there are records
     if ends > MAX_LINES:
-        raise too_many_rows(MAX_LINES)
-    charset = detect(data)
-    separator = _delimiter(data, charset, vocabulary)
-    if ends >= manner.max_rows and any(islice(_records(data, charset, separator), manner.max_rows, None)):
-        raise too_many_rows(manner.max_rows)
-    return Book(iter([Sheet(None, _lines(data, charset, separator))]))
+        raise make_rows_refusal(MAX_LINES)
+    charset = detect_charset(data)
+    separator = _find_delimiter(data, charset, vocabulary)
+    if ends >= manner.max_rows and any(
+        islice(_read_records(data, charset, separator), manner.max_rows, None)
+    ):
+        raise make_rows_refusal(manner.max_rows)
+    return Book(iter([Sheet(None, _read_lines(data, charset, separator))]))
 
 
-def _lines(data: bytes, charset: Charset, separator: str) -> Iterator[Line]:
-    for record in _records(data, charset, separator):
+def _read_lines(data: bytes, charset: Charset, separator: str) -> Iterator[Line]:
+    for record in _read_records(data, charset, separator):
         cells = {column: text_cell(field) for column, field in enumerate(record.fields) if field}
         yield Line(record.start, cells, end=record.end)
 
 
-def _records(data: bytes, charset: Charset, separator: str) -> Iterator[Record]:
-    return records(charset.lines(data, LONGEST), separator)
+def _read_records(data: bytes, charset: Charset, separator: str) -> Iterator[Record]:
+    return split_records(charset.lines(data, LONGEST), separator)
 
 
-def _delimiter(data: bytes, charset: Charset, vocabulary: ColumnAliases) -> str:
+def _find_delimiter(data: bytes, charset: Charset, vocabulary: ColumnAliases) -> str:
     """Return the delimiter under which one of the first records holds most known titles, then most fields.
 
     A first line ``sep=`` adds its sign to the three and breaks a tie. Raises FileRefused where only another sign
@@ -210,10 +212,10 @@ def _delimiter(data: bytes, charset: Charset, vocabulary: ColumnAliases) -> str:
     head = list(
         islice((line for line in charset.lines(data, LONGEST) if line.strip(NOTHING + '"')), SEARCHED)
     )
-    known = {sign: _titles(head, sign, vocabulary) for sign in DELIMITERS + _FOREIGN}
+    known = {sign: _count_titles(head, sign, vocabulary) for sign in DELIMITERS + _FOREIGN}
     declared = _DECLARED.fullmatch(head[0]) if head else None
     if declared:
-        known = {declared[1]: _titles(head, declared[1], vocabulary)} | known
+        known = {declared[1]: _count_titles(head, declared[1], vocabulary)} | known
     chosen = max((declared[1] if declared else "") + DELIMITERS, key=known.__getitem__)
     foreign = max(_FOREIGN, key=known.__getitem__)
     if known[chosen][0] < _HEADER <= known[foreign][0]:
@@ -223,11 +225,11 @@ def _delimiter(data: bytes, charset: Charset, vocabulary: ColumnAliases) -> str:
     return chosen
 
 
-def _titles(head: Sequence[str], separator: str, vocabulary: ColumnAliases) -> tuple[int, int]:
+def _count_titles(head: Sequence[str], separator: str, vocabulary: ColumnAliases) -> tuple[int, int]:
     """Return how many known titles, then fields, the best record among the first lines holds."""
     best = (0, 0)
     try:
-        for record in records(iter(head), separator):
+        for record in split_records(iter(head), separator):
             best = max(best, (sum(map(vocabulary.is_known, record.fields)), len(record.fields)))
     except FileRefused:  # quotes that this delimiter breaks; told of when it is the one
         pass

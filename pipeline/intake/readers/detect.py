@@ -12,7 +12,7 @@ from typing import Literal
 import olefile
 
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.options import too_many_bytes
+from pipeline.intake.readers.options import make_size_refusal
 from pipeline.intake.readers.xlsx.package import Package
 from pipeline.messages.texts import make_text
 
@@ -25,8 +25,8 @@ class Compound:
 
     def __init__(self, data: bytes) -> None:
         if len(data) > MAX_BYTES:
-            raise too_many_bytes(len(data), MAX_BYTES)
-        with _honest():
+            raise make_size_refusal(len(data), MAX_BYTES)
+        with _refuse_damage():
             self._file = olefile.OleFileIO(io.BytesIO(data))
             self.streams = frozenset(
                 path[0].casefold() for path in self._file.listdir(storages=False) if len(path) == 1
@@ -34,13 +34,13 @@ class Compound:
 
     def read(self, stream: str) -> bytes:
         """Return a stream of the root by its name, case aside; its size is bounded by the file's."""
-        with _honest(), self._file.openstream(stream) as opened:
+        with _refuse_damage(), self._file.openstream(stream) as opened:
             content: bytes = opened.read()
             return content
 
 
 @contextmanager
-def _honest() -> Iterator[None]:
+def _refuse_damage() -> Iterator[None]:
     """Turn what olefile runs into in a damaged file, whatever it is, into its refusal."""
     try:
         yield
@@ -80,14 +80,14 @@ _HTML = frozenset({
 })  # fmt: skip
 
 
-def kind_of(data: bytes) -> Kind:
+def detect_kind(data: bytes) -> Kind:
     """Return which reader takes the file; FileRefused says what it is when none does."""
     if not data:
         raise FileRefused("FILE_EMPTY")
     if data.startswith(ZIP):
-        return _zip(data)
+        return _detect_package(data)
     if data.startswith(OLE_MAGIC):
-        return _compound(data)
+        return _detect_compound(data)
     if data.startswith(BARE_RECORDS):
         return "xls"
     for magic, name in _MAGIC:
@@ -97,10 +97,10 @@ def kind_of(data: bytes) -> Kind:
         raise FileRefused("FILE_FORMAT", {"found": "HEIC / MP4"})
     if _is_binary(data[:_HEAD]):
         raise FileRefused("FILE_CORRUPT", {"found": make_text("file.no_known_format")})
-    return _markup(data[:_HEAD]) or "text"
+    return _detect_markup(data[:_HEAD]) or "text"
 
 
-def _zip(data: bytes) -> Kind:
+def _detect_package(data: bytes) -> Kind:
     package = Package(data)
     document = (package.payload("mimetype", 200) or b"").decode("ascii", "replace").strip()
     if document.startswith(_OPEN_DOCUMENT):
@@ -113,7 +113,7 @@ def _zip(data: bytes) -> Kind:
     return "xlsb" if part.casefold().endswith(".bin") else "xlsx"
 
 
-def _compound(data: bytes) -> Kind:
+def _detect_compound(data: bytes) -> Kind:
     """Tell workbooks from other compound files."""
     streams = Compound(data).streams
     if "encryptedpackage" in streams:
@@ -127,13 +127,13 @@ def _compound(data: bytes) -> Kind:
 
 
 def _is_binary(head: bytes) -> bool:
-    if head.startswith(_MARKS) or _zeros(head):
+    if head.startswith(_MARKS) or _detect_utf16(head):
         return False
     controls = len(head) - len(head.translate(None, _CONTROLS))
     return controls * 50 > len(head)
 
 
-def _zeros(head: bytes) -> str | None:
+def _detect_utf16(head: bytes) -> str | None:
     """Return which UTF-16 a text without a mark seems to be: every second byte of its digits is zero."""
     even, odd = head[0::2].count(0), head[1::2].count(0)
     if max(even, odd) * 20 < len(head) or max(even, odd) < 8 * min(even, odd):
@@ -141,9 +141,9 @@ def _zeros(head: bytes) -> str | None:
     return "utf-16-le" if odd > even else "utf-16-be"
 
 
-def _markup(head: bytes) -> Kind | None:
+def _detect_markup(head: bytes) -> Kind | None:
     """Return html where the text is a page; FileRefused names other markup; None where it is none."""
-    wide = "utf-16" if head.startswith(_MARKS[:2]) else _zeros(head)
+    wide = "utf-16" if head.startswith(_MARKS[:2]) else _detect_utf16(head)
     text = head.removeprefix(codecs.BOM_UTF8).decode(wide or "latin-1", "ignore").lower()
     begun, *remarks = text.split("<!--")
     text = begun + "".join(remark.partition("-->")[2] for remark in remarks)

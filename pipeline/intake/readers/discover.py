@@ -16,21 +16,21 @@ SUFFIXES = frozenset({
 _DEBRIS = ("~$", ".")  # of Office, WPS, LibreOffice and macOS
 
 
-def expand(paths: Sequence[Path]) -> list[Path]:
+def expand_paths(paths: Sequence[Path]) -> list[Path]:
     """Return the files meant, each once; a folder gives what may be a roster, without debris and sub-folders."""
     once: dict[Path, Path] = {}
     for path in paths:
-        for file in _in_folder(path) if _is_folder(path) else (path,):
-            once.setdefault(_resolved(file), file)
+        for file in _list_folder(path) if _is_folder(path) else (path,):
+            once.setdefault(_resolve_path(file), file)
     return list(once.values())
 
 
-def find_bare(paths: Sequence[Path]) -> list[Path]:
+def find_empty_folders(paths: Sequence[Path]) -> list[Path]:
     """Return the folders among these that hold nothing that may be a roster."""
-    return [path for path in paths if _is_folder(path) and not list(_in_folder(path))]
+    return [path for path in paths if _is_folder(path) and not list(_list_folder(path))]
 
 
-def _in_folder(folder: Path) -> Iterator[Path]:
+def _list_folder(folder: Path) -> Iterator[Path]:
     """Yield what may be a roster, by name; links that lead nowhere and pipes are told of when they are opened."""
     try:
         files = sorted(folder.iterdir(), key=lambda file: file.name)
@@ -60,7 +60,7 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _resolved(path: Path) -> Path:
+def _resolve_path(path: Path) -> Path:
     try:
         return path.resolve()
     except (OSError, RuntimeError, ValueError):  # links in a circle, a NUL

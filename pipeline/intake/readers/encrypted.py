@@ -15,7 +15,7 @@ from defusedxml.ElementTree import ParseError, fromstring
 
 from pipeline.errors import FileRefused
 from pipeline.intake.readers.detect import Compound
-from pipeline.intake.readers.options import too_many_bytes
+from pipeline.intake.readers.options import make_size_refusal
 from pipeline.messages.texts import make_text
 
 DEFAULT_PASSWORD = "VelvetSweatshop"  # noqa: S105  Excel's own, for workbooks that are locked without a password
@@ -34,7 +34,7 @@ _MAX_SPINS = (
 _AGILE = b"\x04\0\x04\0"
 
 
-def decrypt(data: bytes, passwords: Sequence[str]) -> bytes:
+def decrypt_workbook(data: bytes, passwords: Sequence[str]) -> bytes:
     """Return the workbook within an encrypted compound file; each password is tried, Excel's own last.
 
     Raises FileRefused FILE_ENCRYPTED, whose ``hint`` says what is missing; never with a password in it.
@@ -42,10 +42,10 @@ def decrypt(data: bytes, passwords: Sequence[str]) -> bytes:
     compound = Compound(data)
     limit = _MAX_BYTES if "encryptedpackage" in compound.streams else _MAX_BIFF
     if len(data) > limit:
-        raise too_many_bytes(len(data), limit)
+        raise make_size_refusal(len(data), limit)
     tries = tuple(dict.fromkeys((*filter(None, passwords), DEFAULT_PASSWORD)))
     if "encryptioninfo" in compound.streams:
-        _guard(compound.read("encryptioninfo"), len(tries))
+        _require_few_hashes(compound.read("encryptioninfo"), len(tries))
     try:
         import msoffcrypto  # noqa: PLC0415  an extra
     except ImportError as error:
@@ -54,7 +54,7 @@ def decrypt(data: bytes, passwords: Sequence[str]) -> bytes:
     for password in tries:
         plain = io.BytesIO()
         try:
-            with _silence():
+            with _silence_logging():
                 file = msoffcrypto.OfficeFile(io.BytesIO(data))
                 file.load_key(
                     password=password, **({"verify_password": True} if file.format == "ooxml" else {})
@@ -70,7 +70,7 @@ def decrypt(data: bytes, passwords: Sequence[str]) -> bytes:
 
 
 @contextmanager
-def _silence() -> Iterator[None]:
+def _silence_logging() -> Iterator[None]:
     """Keep msoffcrypto from logging passwords and keys, and from setting up the root logger by the way."""
     root, handler, before = logging.getLogger(), logging.NullHandler(), logging.root.manager.disable
     root.addHandler(handler)
@@ -82,10 +82,10 @@ def _silence() -> Iterator[None]:
         root.removeHandler(handler)
 
 
-def _guard(info: bytes, tries: int) -> None:
+def _require_few_hashes(info: bytes, tries: int) -> None:
     """Refuse a description that would cost hours, or memory, before msoffcrypto believes it (§2.3.4.10)."""
     if len(info) > _MAX_INFO:
-        raise too_many_bytes(len(info), _MAX_INFO)
+        raise make_size_refusal(len(info), _MAX_INFO)
     if not info.startswith(_AGILE):  # the others hash 50,000 times
         return
     try:

@@ -76,7 +76,7 @@ class Book:
 
 
 @cache
-def letters(column: int) -> str:
+def format_column(column: int) -> str:
     """Return a column's letters: 0 is A, 26 is AA."""
     name = ""
     column += 1
@@ -87,7 +87,7 @@ def letters(column: int) -> str:
 
 
 @cache
-def index(name: str) -> int:
+def parse_column(name: str) -> int:
     """Return a column's index by its letters; ValueError for what is none of Excel's 16,384."""
     column = 0
     for letter in name.upper():
@@ -121,7 +121,7 @@ def date_cell(value: date | time) -> RawCell:
     return RawCell(CellKind.DATE, value, value.isoformat())
 
 
-def filled(cell: RawCell | None) -> bool:
+def is_filled(cell: RawCell | None) -> bool:
     """Tell whether a cell shows anything but white space; an error, a picture or a formula without value is something."""
     return cell is not None and (
         cell.kind in (CellKind.NO_VALUE, CellKind.PICTURE)

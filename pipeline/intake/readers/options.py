@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.model import letters
+from pipeline.intake.readers.model import format_column
 from pipeline.messages.texts import make_text
 
 MAX_DOCTORS = 200_000  # of one roster file
@@ -43,7 +43,7 @@ class ReadBudget:
         """Count rows that hold something."""
         self._rows += number
         if self._rows > self._max_rows:
-            raise too_many_rows(self._max_rows)
+            raise make_rows_refusal(self._max_rows)
 
     def cells(self, number: int) -> None:
         """Count filled cells."""
@@ -73,7 +73,7 @@ MAX_COLUMN = 16_384  # columns of a sheet, as in Excel
 MAX_ROW = 1_048_576  # rows of a sheet, as in Excel and LibreOffice
 
 
-def too_many_rows(limit: int) -> FileRefused:
+def make_rows_refusal(limit: int) -> FileRefused:
     """Return why a file with more lines that hold something than the configuration allows is refused."""
     return FileRefused(
         "FILE_TOO_LARGE",
@@ -84,21 +84,21 @@ def too_many_rows(limit: int) -> FileRefused:
     )
 
 
-def too_many_bytes(size: int, limit: int) -> FileRefused:
+def make_size_refusal(size: int, limit: int) -> FileRefused:
     """Return why a file of so many bytes is refused."""
     detail = {"found": f"{size / 1e6:.0f} MB", "limit": f"{limit // 1_000_000} MB"}
     return FileRefused("FILE_TOO_LARGE", detail)
 
 
-def text_over(column: int, row: int, length: int) -> FileRefused:
+def make_text_refusal(column: int, row: int, length: int) -> FileRefused:
     """Return why a cell of so many characters refuses its file; the column from 0, the row as Excel counts."""
     return FileRefused(
         "FILE_SUSPICIOUS",
-        {"found": make_text("file.cell_too_long", cell=f"{letters(column)}{row}", length=length)},
+        {"found": make_text("file.cell_too_long", cell=f"{format_column(column)}{row}", length=length)},
     )
 
 
-def columns_over(row: int) -> FileRefused:
+def make_columns_refusal(row: int) -> FileRefused:
     """Return why a filled cell behind the last column of any sheet refuses its file."""
     return FileRefused(
         "FILE_SUSPICIOUS", {"found": make_text("file.row_too_wide", row=row, limit=MAX_COLUMN)}

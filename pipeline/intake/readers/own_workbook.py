@@ -26,58 +26,58 @@ _UTF16 = 1200
 _MOST = 1_000  # properties of a file that are looked at
 
 
-def run_of_package(package: Package) -> str | None:
+def read_run_of_package(package: Package) -> str | None:
     """Return the run that wrote a workbook, "" where it does not say which; None for a workbook of anybody else."""
     part = package.related("", "custom-properties")
     if part is not None:
-        return _run({entry.get("name", ""): "".join(entry.itertext()) for entry in package.tree(part)})
+        return _find_run({entry.get("name", ""): "".join(entry.itertext()) for entry in package.tree(part)})
     if _META not in package:
         return None
     entries = package.tree(_META).iterfind("{*}meta/{*}user-defined")
-    return _run({_name(entry.attrib): "".join(entry.itertext()) for entry in entries})
+    return _find_run({_get_name(entry.attrib): "".join(entry.itertext()) for entry in entries})
 
 
-def run_of_compound(data: bytes) -> str | None:
+def read_run_of_compound(data: bytes) -> str | None:
     """Return the same of a compound file."""
     compound = Compound(data)
     if _STREAM not in compound.streams:
         return None
     try:
-        return run_of_set(compound.read(_STREAM))
+        return read_run_of_properties(compound.read(_STREAM))
     except FileRefused:
         return None
 
 
-def run_of_set(stream: bytes) -> str | None:
+def read_run_of_properties(stream: bytes) -> str | None:
     """Return the same of a property set stream; a damaged one is nobody's mark, and no reason to refuse a roster."""
     try:
-        return _run(dict(_user_defined(stream)))
+        return _find_run(dict(_list_user_properties(stream)))
     except (error, ValueError, LookupError):
         return None
 
 
-def _run(said: Mapping[str, str]) -> str | None:
+def _find_run(said: Mapping[str, str]) -> str | None:
     return said.get(RUN_PROPERTY, "").strip() if said.get(PROPERTY, "").strip() == PROPERTY_VALUE else None
 
 
-def _name(attributes: Mapping[str, str]) -> str:
+def _get_name(attributes: Mapping[str, str]) -> str:
     return next((value for key, value in attributes.items() if key.endswith("}name")), "")
 
 
-def _user_defined(stream: bytes) -> Iterator[tuple[str, str]]:
+def _list_user_properties(stream: bytes) -> Iterator[tuple[str, str]]:
     """Yield (name, text) of the properties that are text (§2.21: two sections, the second is the user's)."""
     (sections,) = unpack_from("<I", stream, 24)
     for place in range(28, 28 + 20 * min(sections, 2), 20):
         if stream[place : place + 16] == _USER_DEFINED:
             (start,) = unpack_from("<I", stream, place + 16)
-            yield from _section(stream[start:])
+            yield from _list_properties(stream[start:])
 
 
-def _section(section: bytes) -> Iterator[tuple[str, str]]:
+def _list_properties(section: bytes) -> Iterator[tuple[str, str]]:
     (count,) = unpack_from("<I", section, 4)
     places = dict(unpack_from("<2I", section, 8 + 8 * each) for each in range(min(count, _MOST)))
     page = unpack_from("<H", section, places[_CODE_PAGE] + 4)[0] if _CODE_PAGE in places else 0
-    for identifier, name in _dictionary(section, places[_DICTIONARY], page):
+    for identifier, name in _list_property_names(section, places[_DICTIONARY], page):
         at = places.get(identifier)
         if at is None:
             continue
@@ -85,20 +85,20 @@ def _section(section: bytes) -> Iterator[tuple[str, str]]:
         if kind == _WIDE:
             yield name, section[at + 8 : at + 8 + 2 * size].decode("utf-16-le").partition("\0")[0]
         elif kind == _BYTES:
-            yield name, _text(section[at + 8 : at + 8 + size], page)
+            yield name, _decode_text(section[at + 8 : at + 8 + size], page)
 
 
-def _dictionary(section: bytes, at: int, page: int) -> Iterator[tuple[int, str]]:
+def _list_property_names(section: bytes, at: int, page: int) -> Iterator[tuple[int, str]]:
     """Yield what each property is called (§2.17); names of two bytes a character are padded to four."""
     (count,) = unpack_from("<I", section, at)
     at += 4
     for _ in range(min(count, _MOST)):
         identifier, length = unpack_from("<2I", section, at)
         size = 2 * length if page == _UTF16 else length
-        yield identifier, _text(section[at + 8 : at + 8 + size], page)
+        yield identifier, _decode_text(section[at + 8 : at + 8 + size], page)
         at += 8 + size + (-size % 4 if page == _UTF16 else 0)
 
 
-def _text(raw: bytes, page: int) -> str:
+def _decode_text(raw: bytes, page: int) -> str:
     """Return a text; our names and values are ASCII, so every other code page is read as that."""
     return raw.decode("utf-16-le" if page == _UTF16 else "ascii", "replace").partition("\0")[0]

@@ -23,18 +23,18 @@ from pipeline.intake.readers.options import (
     MAX_ROW,
     MAX_TEXT,
     ReadOptions,
-    columns_over,
-    text_over,
-    too_many_bytes,
+    make_columns_refusal,
+    make_size_refusal,
+    make_text_refusal,
 )
-from pipeline.intake.readers.own_workbook import OWN_SHEETS, run_of_compound, run_of_package
+from pipeline.intake.readers.own_workbook import OWN_SHEETS, read_run_of_compound, read_run_of_package
 from pipeline.intake.readers.xlsx.package import MEGABYTE, Package
 from pipeline.intake.readers.xlsx.styles import (
     EPOCH_1900,
     EPOCH_1904,
     GENERAL,
     Format,
-    formats_of,
+    make_formats,
     styled_number,
 )
 from pipeline.messages.texts import make_text
@@ -65,14 +65,14 @@ def read(kind: Kind, data: bytes, options: ReadOptions) -> Book:
         package = Package(data)
         if b"encryption-data" in (package.payload(_MANIFEST, 10 * MEGABYTE) or b""):
             raise FileRefused("FILE_ENCRYPTED")
-        run = run_of_package(package)
+        run = read_run_of_package(package)
         has_pictures = kind == "xlsb" and _has_pictures(package)
     elif len(data) > MAX_BYTES:
-        raise too_many_bytes(len(data), MAX_BYTES)
+        raise make_size_refusal(len(data), MAX_BYTES)
     elif kind == "xls":
-        run = None if data.startswith(BARE_RECORDS) else run_of_compound(data)
+        run = None if data.startswith(BARE_RECORDS) else read_run_of_compound(data)
     else:
-        data = _recode(data)
+        data = _decode_markup(data)
     read_rows = options.max_rows * (1 if run is None else OWN_SHEETS)
     book = read_in_child(kind, data, max_rows=read_rows)
     notes = []
@@ -81,17 +81,17 @@ def read(kind: Kind, data: bytes, options: ReadOptions) -> Book:
         notes.append(make_text("note.tables", n=tables))
     if run is None and (has_pictures or book.facts.get("pictures")):
         notes.append(make_text("note.pictures_not_read", format=_NAMES[kind]))
-    return Book(_sheets(book), run, tuple(notes))
+    return Book(make_sheets(book), run, tuple(notes))
 
 
-def _recode(data: bytes) -> bytes:
+def _decode_markup(data: bytes) -> bytes:
     """Return a page or an XML text in UTF-8, without what stands before its first tag: its declaration lies now."""
     head = data[:_HEAD]
     if _MIME.match(head):
         raise FileRefused("FILE_FORMAT", {"found": "MHTML"})
     declared = _DECLARED.search(head)
     label = (declared[1] or declared[2]).decode("ascii") if declared else ""
-    text = "".join(charset.detect(data, label).chunks(data))
+    text = "".join(charset.detect_charset(data, label).chunks(data))
     return _XML_DECLARATION.sub("", text.lstrip("\ufeff \t\r\n"), count=1).encode()
 
 
@@ -102,10 +102,11 @@ def _has_pictures(package: Package) -> bool:
     return any(drawing is not None and package.related(drawing, "image") for drawing in drawings)
 
 
-def _sheets(book: ChildBook) -> Iterator[Sheet]:
+def make_sheets(book: ChildBook) -> Iterator[Sheet]:
+    """Yield the sheets of what the child found."""
     if len(book.sheets) > MAX_SHEETS:
         raise FileRefused("FILE_SUSPICIOUS", {"found": make_text("file.too_many_sheets", limit=MAX_SHEETS)})
-    formats = formats_of(book.facts.get("formats", ()), book.facts.get("codes", {}))
+    formats = make_formats(book.facts.get("formats", ()), book.facts.get("codes", {}))
     epoch = EPOCH_1904 if book.facts.get("since_1904") else EPOCH_1900
     for sheet in book.sheets:
         facts = sheet.facts
@@ -115,14 +116,14 @@ def _sheets(book: ChildBook) -> Iterator[Sheet]:
             )
         yield Sheet(
             facts["sheet"],
-            iter(()) if facts["hidden"] else _lines(sheet, formats, epoch),
+            iter(()) if facts["hidden"] else _read_lines(sheet, formats, epoch),
             hidden=facts["hidden"],
             merges=[Merge(*corners) for corners in facts["merges"]],
             hidden_columns=frozenset(facts["hidden_columns"]),
         )
 
 
-def _lines(sheet: ChildSheet, formats: Sequence[Format], epoch: datetime) -> Iterator[Line]:
+def _read_lines(sheet: ChildSheet, formats: Sequence[Format], epoch: datetime) -> Iterator[Line]:
     last_row = 0
     for text in sheet.rows:
         row, hidden, entries = json.loads(text)
@@ -135,18 +136,20 @@ def _lines(sheet: ChildSheet, formats: Sequence[Format], epoch: datetime) -> Ite
         last_column = -1
         for column, kind, value, *more in entries:
             if column >= MAX_COLUMN:
-                raise columns_over(row)
+                raise make_columns_refusal(row)
             if column <= last_column:
                 raise FileRefused("FILE_CORRUPT", {"found": make_text("file.row", row=row)})
             last_column = column
-            cell = _cell(kind, value, more, formats, epoch)
+            cell = _make_cell(kind, value, more, formats, epoch)
             if len(cell.display_text) > MAX_TEXT:
-                raise text_over(column, row, len(cell.display_text))
+                raise make_text_refusal(column, row, len(cell.display_text))
             cells[column] = cell
         yield Line(row, cells, bool(hidden))
 
 
-def _cell(kind: str, value: Any, more: Sequence[Any], formats: Sequence[Format], epoch: datetime) -> RawCell:
+def _make_cell(
+    kind: str, value: Any, more: Sequence[Any], formats: Sequence[Format], epoch: datetime
+) -> RawCell:
     """Return a cell of the child's output with its type; a style that is not there is none."""
     if kind == TEXT:
         return text_cell(value)

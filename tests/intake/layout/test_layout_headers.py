@@ -15,14 +15,15 @@ from pipeline.intake.layout.header_search import find_header
 from pipeline.intake.layout.merged_cells import MergedCells
 from pipeline.intake.layout.table_reader import read_table
 from pipeline.intake.read_rosters import read_rosters
-from pipeline.intake.readers.model import Line, Merge, Sheet, index, text_cell
+from pipeline.intake.readers.model import Line, Merge, Sheet, parse_column, text_cell
 
 PLAIN = ColumnAliases.from_config({})
 
 
 def merge(area: str) -> Merge:
     (left, top), (right, bottom) = (
-        (index(corner.rstrip("0123456789")), int(corner.lstrip("ABCDEFGHIJ"))) for corner in area.split(":")
+        (parse_column(corner.rstrip("0123456789")), int(corner.lstrip("ABCDEFGHIJ")))
+        for corner in area.split(":")
     )
     return Merge(top, bottom, left, right)
 

@@ -10,14 +10,14 @@ from run_support import name, number
 from pipeline.domain.roster import CellKind, EmbeddedImage, Field, ImageFile
 from pipeline.intake.layout.column_titles import ColumnAliases
 from pipeline.intake.layout.table_reader import read_table
-from pipeline.intake.readers.model import Line, Merge, RawCell, Sheet, index, text_cell
+from pipeline.intake.readers.model import Line, Merge, RawCell, Sheet, parse_column, text_cell
 
 TITLES = ("科室", "姓名", "身份证号", "手机号", "印章图片", "备注")
 WHO = [(name(each), number(each), f"138001380{each:02}") for each in range(1, 9)]
 
 
 def merge(area: str) -> Merge:
-    (left, top), (right, bottom) = ((index(corner[0]), int(corner[1:])) for corner in area.split(":"))
+    (left, top), (right, bottom) = ((parse_column(corner[0]), int(corner[1:])) for corner in area.split(":"))
     return Merge(top, bottom, left, right)
 
 
@@ -42,7 +42,7 @@ def read(*rows, merges="", pictures=(), titles=TITLES, hidden_columns=()):
         (line for line in lines if line.cells),
         merges=[merge(area) for area in merges.split()],
         pictures=[picture(each) if isinstance(each, str) else each for each in pictures],
-        hidden_columns=frozenset(map(index, hidden_columns)),
+        hidden_columns=frozenset(map(parse_column, hidden_columns)),
     )
     return read_table(sheet, Path("a.xlsx"), ColumnAliases.from_config({}))
 

@@ -6,7 +6,7 @@ from struct import pack
 
 import pytest
 
-from pipeline.intake.readers.own_workbook import run_of_set
+from pipeline.intake.readers.own_workbook import read_run_of_properties
 
 RUN = "20261125-020000-001"
 OURS = {"AppVersion": "12.0000", "esign-import": "results", "esign-import-run": RUN, "esign-import-schema": 1}
@@ -53,19 +53,19 @@ def property_set(said: dict, *, page: int = 936, wide: bool = False) -> bytes:
     ("page", "wide"), [(936, False), (1252, False), (1200, False), (1200, True), (936, True)]
 )
 def test_our_mark_is_read_in_every_code_page(page, wide):
-    assert run_of_set(property_set(OURS, page=page, wide=wide)) == RUN
+    assert read_run_of_properties(property_set(OURS, page=page, wide=wide)) == RUN
 
 
 def test_others_are_nobodys():
-    assert run_of_set(property_set({"esign-import-run": RUN})) is None
-    assert run_of_set(property_set({"esign-import": "else", "esign-import-run": RUN})) is None
-    assert run_of_set(property_set({"esign-import": "results"})) == ""
-    assert run_of_set(b"") is None
+    assert read_run_of_properties(property_set({"esign-import-run": RUN})) is None
+    assert read_run_of_properties(property_set({"esign-import": "else", "esign-import-run": RUN})) is None
+    assert read_run_of_properties(property_set({"esign-import": "results"})) == ""
+    assert read_run_of_properties(b"") is None
 
 
 def test_no_damage_makes_more_of_it_than_nobodys():
     whole = property_set(OURS)
     for place in range(0, len(whole), 3):
-        assert run_of_set(whole[:place]) in {None, RUN}
-        found = run_of_set(whole[:place] + b"\xff\xff\xff\x7f" + whole[place + 4 :]) or ""
+        assert read_run_of_properties(whole[:place]) in {None, RUN}
+        found = read_run_of_properties(whole[:place] + b"\xff\xff\xff\x7f" + whole[place + 4 :]) or ""
         assert found in RUN or "\ufffd" in found

@@ -19,8 +19,8 @@ from pipeline.errors import FileRefused
 from pipeline.intake.layout.column_titles import ColumnAliases
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers import delimited_text
-from pipeline.intake.readers.charset import detect
-from pipeline.intake.readers.delimited_text import records
+from pipeline.intake.readers.charset import detect_charset
+from pipeline.intake.readers.delimited_text import split_records
 from pipeline.intake.readers.options import ReadOptions
 
 NUMBER = "11010119900307123X"
@@ -54,7 +54,7 @@ def refused(path, data: bytes, **options):
 
 
 def fields(text: str, separator: str = ",") -> list[list[str]]:
-    return [record.fields for record in records(io.StringIO(text, newline=""), separator)]
+    return [record.fields for record in split_records(io.StringIO(text, newline=""), separator)]
 
 
 @pytest.mark.parametrize("separator", [",", "\t", ";"])
@@ -90,8 +90,8 @@ def test_what_was_written_is_what_is_decoded(text, encoding):
         roster = roster.translate(
             str.maketrans("\ue81e\ue826\ue82b\ue82c\ue832\ue843\ue854\ue864", "龴龵龶龷龸龹龺龻")
         )
-    assert "".join(detect(data).chunks(data)) == roster
-    assert "".join(detect(data).lines(data, 1000)) == roster
+    assert "".join(detect_charset(data).chunks(data)) == roster
+    assert "".join(detect_charset(data).lines(data, 1000)) == roster
 
 
 def test_gb18030_of_2022_has_eight_components_and_not_those_it_withdrew(tmp_path):
@@ -264,14 +264,16 @@ def test_mixed_bytes_name_the_line_on_which_the_encoding_breaks(tmp_path, data):
 def test_an_encoding_breaks_on_the_physical_line():
     """CRLF is one end of a line."""
     with pytest.raises(FileRefused) as caught:
-        detect("姓名,证件\r\n张三,1\n李四,2\r王五,3\r\n".encode() + b"\xff")
+        detect_charset("姓名,证件\r\n张三,1\n李四,2\r王五,3\r\n".encode() + b"\xff")
     assert caught.value.detail == {"line": "5"}
 
 
 def test_zeros_in_both_halves_are_no_utf_16():
     text = "姓名,1\r\n".encode("utf-16-le") * 50
-    assert detect(text).guessed
-    assert not detect("a,1\r\n".encode("utf-16-le") * 50 + b"a" + "a,1\r\n".encode("utf-16-le") * 50).guessed
+    assert detect_charset(text).guessed
+    assert not detect_charset(
+        "a,1\r\n".encode("utf-16-le") * 50 + b"a" + "a,1\r\n".encode("utf-16-le") * 50
+    ).guessed
 
 
 @pytest.mark.parametrize(
@@ -349,7 +351,7 @@ def test_a_quote_that_never_closes_is_given_up_soon():
     handed_out = []
     lines = (handed_out.append(line) or line for line in itertools.repeat("x,y\n", 1_000_000))
     with pytest.raises(FileRefused):
-        list(records(itertools.chain(['"张三,\n'], lines), ";"))
+        list(split_records(itertools.chain(['"张三,\n'], lines), ";"))
     assert len(handed_out) < 10_000
 
 
@@ -389,7 +391,7 @@ def test_random_bytes_end_in_a_refusal_or_rows_and_in_nothing_else(tmp_path):
         for _ in range(chance.randrange(1, 4)):
             data[chance.randrange(len(data))] = chance.choice(b'\0",\r\n\xff\x80\x81\xd8\xe5')
         try:
-            list(records(detect(bytes(data)).lines(bytes(data), 1000), ","))
+            list(split_records(detect_charset(bytes(data)).lines(bytes(data), 1000), ","))
             ends.add("read")
         except FileRefused as refusal:
             ends.add(refusal.code)

@@ -106,8 +106,8 @@ def test_opening_a_file_sets_up_no_logging(tmp_path):
     """msoffcrypto calls the root logger, which sets itself up then."""
     (tmp_path / "a.xls").write_bytes(KINDS["rc4"](PASSWORD))
     script = (
-        "import sys, logging; from pipeline.intake.readers.encrypted import decrypt;"
-        "decrypt(open(sys.argv[1], 'rb').read(), [sys.argv[2]]); print(logging.root.handlers)"
+        "import sys, logging; from pipeline.intake.readers.encrypted import decrypt_workbook;"
+        "decrypt_workbook(open(sys.argv[1], 'rb').read(), [sys.argv[2]]); print(logging.root.handlers)"
     )
     out = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "a.xls"), PASSWORD],

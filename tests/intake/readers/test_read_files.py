@@ -15,8 +15,8 @@ from biff_support import compound, label, record, sheet, stream
 
 from pipeline.domain.results_format import row_id_checksum
 from pipeline.domain.roster import Field
-from pipeline.intake.read_rosters import read_rosters, run_of
-from pipeline.intake.readers.discover import expand
+from pipeline.intake.read_rosters import find_run, read_rosters
+from pipeline.intake.readers.discover import expand_paths
 from pipeline.intake.readers.options import ReadOptions
 from pipeline.messages.problems import message
 
@@ -261,7 +261,7 @@ def test_a_file_that_vanishes_after_it_was_listed_is_reported(tmp_path):
     files = [tmp_path / "a.csv", tmp_path / "b.csv"]
     for file in files:
         file.write_bytes(TABLE)
-    listed = expand([tmp_path])
+    listed = expand_paths([tmp_path])
     files[0].unlink()
     _, reports = read_rosters(listed)
     assert [report.status for report in reports] == ["refused", "read"]
@@ -327,12 +327,12 @@ def test_notes_of_a_book_are_reported_whether_it_is_read_or_refused(tmp_path):
 
 def test_a_run_is_told_from_the_first_bytes(tmp_path):
     path = results(tmp_path / "r.xlsx", line("r1"))
-    assert run_of(path) == ""
+    assert find_run(path) == ""
     for other in (results(tmp_path / "o.xlsx", ours=False), tmp_path / "absent.xlsx", tmp_path):
-        assert run_of(other) is None
+        assert find_run(other) is None
     with (tmp_path / "huge.csv").open("wb") as file:
         file.truncate(150_000_000)
-    assert run_of(tmp_path / "huge.csv") is None
+    assert find_run(tmp_path / "huge.csv") is None
 
 
 def test_a_bad_file_does_not_touch_a_good_one(tmp_path):

@@ -11,7 +11,7 @@ from same_roster import TITLES, content, people, table
 from pipeline.domain.roster import Field
 from pipeline.errors import FileRefused
 from pipeline.intake.layout.column_titles import ColumnAliases
-from pipeline.intake.read_rosters import _open, read_rosters
+from pipeline.intake.read_rosters import open_book, read_rosters
 from pipeline.intake.readers.model import Merge
 from pipeline.intake.readers.options import DEFAULT_OPTIONS, ReadOptions
 
@@ -35,14 +35,14 @@ WITH_TYPES = sorted(
 )  # a page has neither dates nor truth values nor several sheets with names
 
 
-def open_book(data: bytes, tmp_path, options: ReadOptions = DEFAULT_OPTIONS):
+def read_sheets(data: bytes, tmp_path, options: ReadOptions = DEFAULT_OPTIONS):
     """Return the sheets of a file, their lines as lists."""
-    book = _open(data, tmp_path / "a", ColumnAliases.from_config({}), options)
+    book = open_book(data, tmp_path / "a", ColumnAliases.from_config({}), options)
     return [(sheet, list(sheet.lines)) for sheet in book.sheets]
 
 
 def read_cells(data: bytes, tmp_path):
-    ((_, lines), *_) = open_book(data, tmp_path)
+    ((_, lines), *_) = read_sheets(data, tmp_path)
     return {
         (line.number, column): (cell.kind.value, cell.display_text)
         for line in lines
@@ -78,7 +78,7 @@ def test_cells_keep_their_place_their_type_and_their_text(form, tmp_path):
 
 @pytest.mark.parametrize("form", ALL)
 def test_merges_and_hidden_rows_and_columns_are_known(form, tmp_path):
-    ((sheet, lines), *_) = open_book(WRITERS[form](PAGE), tmp_path)
+    ((sheet, lines), *_) = read_sheets(WRITERS[form](PAGE), tmp_path)
     assert sorted(sheet.merges) == [Merge(1, 1, 0, 3), Merge(4, 5, 3, 3)]
     assert [line.number for line in lines if line.hidden] == [5]
     assert sheet.hidden_columns == {4}
@@ -115,7 +115,7 @@ def test_hidden_sheets_are_named_and_not_read(form, tmp_path):
     pages = (Page("旧", {1: {0: "x"}}, is_hidden=True), PAGE, Page("外科", {2: {1: "y"}}))
     assert [
         (sheet.name, sheet.hidden, [line.number for line in lines])
-        for sheet, lines in open_book(WRITERS[form](*pages), tmp_path)
+        for sheet, lines in read_sheets(WRITERS[form](*pages), tmp_path)
     ] == [("旧", True, []), ("内科", False, [1, 3, 4, 5, 7]), ("外科", False, [2])]
 
 
@@ -140,10 +140,10 @@ def test_two_hundred_doctors_come_back_whole(form, tmp_path):
 @pytest.mark.parametrize("form", ALL)
 def test_more_rows_than_allowed_refuse_the_file(form, tmp_path):
     data = WRITERS[form](Page("内科", {row: {0: "x"} for row in range(1, 13)}))
-    ((_, lines),) = open_book(data, tmp_path, ReadOptions(max_rows=12))
+    ((_, lines),) = read_sheets(data, tmp_path, ReadOptions(max_rows=12))
     assert len(lines) == 12
     with pytest.raises(FileRefused) as caught:
-        open_book(data, tmp_path, ReadOptions(max_rows=11))
+        read_sheets(data, tmp_path, ReadOptions(max_rows=11))
     assert (caught.value.code, caught.value.detail["limit"]) == ("FILE_TOO_LARGE", "11 rows")
 
 

@@ -12,7 +12,7 @@ from xlsx_support import MAIN, inline, raw, relations
 from pipeline.domain.roster import CellKind
 from pipeline.errors import FileRefused
 from pipeline.intake.readers.xlsx import workbook
-from pipeline.intake.readers.xlsx.styles import EPOCH_1900, formats_of, styled_number
+from pipeline.intake.readers.xlsx.styles import EPOCH_1900, make_formats, styled_number
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ PADDED = [
 
 @pytest.mark.parametrize(("code", "seven", "more"), PADDED)
 def test_a_number_is_shown_with_the_zeros_and_words_of_its_format(code, seven, more):
-    (style,) = formats_of(["164"], {"164": code})
+    (style,) = make_formats(["164"], {"164": code})
     for value, shown in ((7, seven), (7.0, seven), (12_345, more)):
         assert styled_number(value, style, EPOCH_1900) == (CellKind.NUMBER, value, shown)
 
@@ -70,13 +70,13 @@ def test_a_number_is_shown_with_the_zeros_and_words_of_its_format(code, seven, m
     ],
 )  # fmt: skip
 def test_a_format_that_does_more_or_less_than_pad_shows_the_number(code):
-    (style,) = formats_of(["164"], {"164": code})
+    (style,) = make_formats(["164"], {"164": code})
     assert styled_number(7, style, EPOCH_1900).display_text == "7"
 
 
 @pytest.mark.parametrize("value", [-7, 7.5, 110101199003070732, 1e15])
 def test_what_cannot_be_padded_is_shown_as_it_is(value):
-    style, plain = formats_of(["164", "0"], {"164": "000000"})
+    style, plain = make_formats(["164", "0"], {"164": "000000"})
     assert styled_number(value, style, EPOCH_1900) == styled_number(value, plain, EPOCH_1900)
 
 
@@ -84,7 +84,7 @@ def test_what_cannot_be_padded_is_shown_as_it_is(value):
     ("code", "shown"), [("0000;-0000;", "0"), ("0;0;00", "00"), ("000", "000"), ("0000;-00", "0000")]
 )
 def test_zero_has_a_section_of_its_own(code, shown):
-    (style,) = formats_of(["164"], {"164": code})
+    (style,) = make_formats(["164"], {"164": code})
     assert styled_number(0, style, EPOCH_1900).display_text == shown
 
 
@@ -97,11 +97,11 @@ def test_zero_has_a_section_of_its_own(code, shown):
     ],
 )  # fmt: skip
 def test_a_date_is_told_from_words(code, is_date):
-    assert formats_of(["164"], {"164": code})[0].is_date is is_date
+    assert make_formats(["164"], {"164": code})[0].is_date is is_date
 
 
 def test_a_format_is_looked_up_before_it_is_taken_for_built_in():
-    own, date, none, wild = formats_of(["14", "31", "1000", "9" * 5_000], {"14": "0000"})
+    own, date, none, wild = make_formats(["14", "31", "1000", "9" * 5_000], {"14": "0000"})
     assert (own.is_date, date.is_date, none.is_date, wild.is_date) == (False, True, False, False)
 
 

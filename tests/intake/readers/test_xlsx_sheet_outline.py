@@ -16,11 +16,11 @@ from openpyxl.packaging.custom import StringProperty
 from xlsx_support import MAIN, TITLES, inline, raw, relations
 
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.model import Merge, letters
+from pipeline.intake.readers.model import Merge, format_column
 from pipeline.intake.readers.options import MAX_CELLS, MAX_TAGS, ReadBudget, ReadOptions
 from pipeline.intake.readers.xlsx import package as guards
 from pipeline.intake.readers.xlsx import workbook as xlsx
-from pipeline.intake.readers.xlsx.sheet_cells import lines
+from pipeline.intake.readers.xlsx.sheet_cells import read_lines
 from pipeline.intake.readers.xlsx.sheet_outline import _Body
 from pipeline.intake.readers.xlsx.styles import EPOCH_1900
 
@@ -251,7 +251,7 @@ def test_too_many_rows_are_refused_at_once(path):
 
 
 def test_a_row_of_every_column_is_read(path):
-    cells = "".join(f'<c r="{letters(column)}2"><v>1</v></c>' for column in range(16_384))
+    cells = "".join(f'<c r="{format_column(column)}2"><v>1</v></c>' for column in range(16_384))
     read = first(raw(path, f'<sheetData>{TITLES}<row r="2">{cells}</row></sheetData>'))
     assert len(list(read.lines)[1].cells) == 16_384
 
@@ -284,7 +284,7 @@ def test_tags_are_counted_again_where_no_survey_did(path, monkeypatch):
     """As in a workbook that calls itself our results."""
     raw(path, f"<sheetData>{TITLES}</sheetData>")
     package = guards.Package(path.read_bytes())
-    read = lines(
+    read = read_lines(
         package,
         "xl/worksheets/sheet1.xml",
         strings=[],

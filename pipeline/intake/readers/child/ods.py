@@ -143,14 +143,14 @@ class _Table:
     def take_columns(self, element: Element) -> None:
         """Take a column element, which describes one column or several."""
         first = self._column
-        self._column += _count(element, "number-columns-repeated")
+        self._column += _read_count(element, "number-columns-repeated")
         if element.get(f"{_TABLE}visibility") in _HIDDEN or any(self.groups):
             self.hidden_columns.update(range(first, min(self._column, _MAX_COLUMN)))
 
     def write_rows(self, element: Element, output: Output) -> None:
         """Write a row as often as it stands there, if it holds something."""
         first = self._row + 1
-        times = _count(element, "number-rows-repeated")
+        times = _read_count(element, "number-rows-repeated")
         self._row += times
         if self.is_hidden:
             return
@@ -160,10 +160,13 @@ class _Table:
         for child in element:
             if child.tag not in (f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"):
                 continue
-            left, column = column, column + _count(child, "number-columns-repeated")
+            left, column = column, column + _read_count(child, "number-columns-repeated")
             if child.tag != f"{_TABLE}table-cell":
                 continue
-            wide, high = _count(child, "number-columns-spanned"), _count(child, "number-rows-spanned")
+            wide, high = (
+                _read_count(child, "number-columns-spanned"),
+                _read_count(child, "number-rows-spanned"),
+            )
             if wide > 1 or high > 1:
                 spans.append((left, left + wide - 1, high))
             cell = _read_cell(child)
@@ -177,7 +180,7 @@ class _Table:
                 self.merges += [(row, row + high - 1, left, right) for left, right, high in spans]
 
 
-def _count(element: Element, name: str) -> int:
+def _read_count(element: Element, name: str) -> int:
     """Return how often a row, column or cell stands there, or how many it spans."""
     number = int(element.get(_TABLE + name, 1))
     if number < 1:

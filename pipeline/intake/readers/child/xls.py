@@ -38,7 +38,7 @@ _WPS_PICTURE = re.compile(r"=(?:_xlfn\.)?DISPIMG\(", re.IGNORECASE)  # the text 
 
 def read(data: bytes, output: Output) -> None:
     """Write the visible sheets of a workbook, and the names of the others."""
-    book = _open(data)
+    book = _open_workbook(data)
     records, start = bytes(book.mem), book.base
     kinds = {kind: body for kind, body, _, _ in _list_records(records, start)}
     explicit = {str(each.format_key): each.format_str for each in book.format_list}
@@ -59,7 +59,7 @@ def read(data: bytes, output: Output) -> None:
         book.unload_sheet(index)
 
 
-def _open(data: bytes) -> xlrd.book.Book:
+def _open_workbook(data: bytes) -> xlrd.book.Book:
     """Open a workbook; raises Refused FILE_ENCRYPTED where it has an opening password."""
     options = {"formatting_info": True, "ragged_rows": True, "on_demand": True, "logfile": io.StringIO()}
     data = _add_globals(data)

@@ -19,8 +19,8 @@ from xml.etree.ElementTree import Element
 
 from pipeline.domain.roster import CellKind, EmbeddedImage
 from pipeline.intake.readers.model import RawCell
-from pipeline.intake.readers.xlsx.package import Package, whole
-from pipeline.intake.readers.xlsx.pictures import Media, PictureRef, Turn, blip, relation
+from pipeline.intake.readers.xlsx.package import Package, parse_whole
+from pipeline.intake.readers.xlsx.pictures import Media, PictureRef, Turn, get_relation, read_picture_ref
 
 _T = TypeVar("_T")
 
@@ -44,7 +44,7 @@ class RichValues:
 
     def shown(self, vm: str) -> PictureRef | None:
         """Return the picture that a cell with this ``vm`` shows; None where it shows another value."""
-        place = whole(vm, _MOST)
+        place = parse_whole(vm, _MOST)
         return self._blips[place - 1] if place and place <= len(self._blips) else None
 
     @cached_property
@@ -55,7 +55,7 @@ class RichValues:
             return ()
         types = [kind.get("name") for kind in metadata.iterfind("{*}metadataTypes/{*}metadataType")]
         values = [
-            _index(bound.get("i")) if bound is not None else None
+            _parse_index(bound.get("i")) if bound is not None else None
             for future in metadata.iterfind("{*}futureMetadata")
             if future.get("name") == _TYPE
             for bound in (block.find(".//{*}rvb") for block in future.iterfind("{*}bk"))
@@ -63,12 +63,12 @@ class RichValues:
         found = []
         for block in metadata.iterfind("{*}valueMetadata/{*}bk"):
             records = [
-                _index(record.get("v"))
+                _parse_index(record.get("v"))
                 for record in block.iterfind("{*}rc")
-                if _at(types, (whole(record.get("t", ""), _MOST) or 0) - 1) == _TYPE
+                if _get_item(types, (parse_whole(record.get("t", ""), _MOST) or 0) - 1) == _TYPE
             ]
-            value = _at(values, records[0]) if records else None
-            found.append(_at(self._values, value))
+            value = _get_item(values, records[0]) if records else None
+            found.append(_get_item(self._values, value))
         return found
 
     @cached_property
@@ -78,14 +78,14 @@ class RichValues:
             (structure.get("t", ""), [key.get("n") for key in structure.iterfind("{*}k")])
             for structure in self._children("rdRichValueStructure", "s")
         ]
-        pictures = [relation(rel, "id") for rel in self._children("richValueRel", "rel")]
+        pictures = [get_relation(rel, "id") for rel in self._children("richValueRel", "rel")]
         found: list[PictureRef | None] = []
         for value in self._children("rdRichValue", "rv"):
-            kind, keys = _at(structures, _index(value.get("s"))) or ("", [])
+            kind, keys = _get_item(structures, _parse_index(value.get("s"))) or ("", [])
             if _LOCAL in keys:
                 texts = [text.text or "" for text in value.iterfind("{*}v")]
-                place = _index(_at(texts, keys.index(_LOCAL)))
-                found.append(PictureRef(_at(pictures, place), Turn()))
+                place = _parse_index(_get_item(texts, keys.index(_LOCAL)))
+                found.append(PictureRef(_get_item(pictures, place), Turn()))
             else:
                 found.append(_NOT_HAD if kind.lower() == _WEB else None)
         return found
@@ -99,11 +99,11 @@ class RichValues:
         return [] if root is None else root.findall("{*}" + name)
 
 
-def _index(text: str | None) -> int | None:
-    return whole((text or "").strip(), _MOST)
+def _parse_index(text: str | None) -> int | None:
+    return parse_whole((text or "").strip(), _MOST)
 
 
-def _at(values: Sequence[_T], place: int | None) -> _T | None:
+def _get_item(values: Sequence[_T], place: int | None) -> _T | None:
     """Return what stands at a place, if there is one."""
     return values[place] if place is not None and 0 <= place < len(values) else None
 
@@ -138,7 +138,7 @@ class Album:
         for pic in self._package.tree(self.part).iterfind("{*}cellImage/{*}pic"):
             properties = pic.find("{*}nvPicPr/{*}cNvPr")
             name = properties.get("name", "") if properties is not None else ""
-            shown = blip(pic)
+            shown = read_picture_ref(pic)
             found[name] = shown if found.setdefault(name, shown) == shown else None
         return found
 

@@ -11,8 +11,16 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pipeline.intake.readers.options import MAX_COLUMN, MAX_ROW
-from pipeline.intake.readers.xlsx.package import CHUNK, EMU_POINT, Package, decimal, is_true, parser, whole
-from pipeline.intake.readers.xlsx.sheet_cells import prefix
+from pipeline.intake.readers.xlsx.package import (
+    CHUNK,
+    EMU_POINT,
+    Package,
+    is_true,
+    make_parser,
+    parse_decimal,
+    parse_whole,
+)
+from pipeline.intake.readers.xlsx.sheet_cells import get_prefix
 
 _EMU_PIXEL = 9_525
 _ROW_HEIGHT = 15 * EMU_POINT  # where a sheet does not tell
@@ -76,7 +84,7 @@ class Grid:
 
     rows: Axis = field(default_factory=lambda: Axis(_ROW_HEIGHT))
     unhidden: Axis = field(default_factory=lambda: Axis(_ROW_HEIGHT))
-    columns: Axis = field(default_factory=lambda: Axis(_column(None)))
+    columns: Axis = field(default_factory=lambda: Axis(_parse_width(None)))
 
     def is_hidden(self, row: int) -> bool:
         """Tell whether a row has no height."""
@@ -101,7 +109,7 @@ class Grid:
         return first, (min(last[0], MAX_ROW - 1), min(last[1], MAX_COLUMN - 1))
 
 
-def grid(package: Package, part: str) -> Grid:
+def measure_sheet(package: Package, part: str) -> Grid:
     """Measure a sheet: every row that it tells of, whether it holds something or not."""
     ruler = _Ruler(part)
     with package.open(part) as stream:
@@ -117,11 +125,11 @@ class _Ruler:
     def __init__(self, part: str) -> None:
         self.grid = Grid()
         self._row = -1
-        self.parser = parser(part)
+        self.parser = make_parser(part)
         self.parser.StartElementHandler = self._root
 
     def _root(self, tag: str, _attributes: object) -> None:
-        self._usual, self._col, self._r = (prefix(tag) + name for name in ("sheetFormatPr", "col", "row"))
+        self._usual, self._col, self._r = (get_prefix(tag) + name for name in ("sheetFormatPr", "col", "row"))
         self.parser.StartElementHandler = self._start
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
@@ -130,43 +138,43 @@ class _Ruler:
         elif tag == self._col:
             self._measure_columns(attributes)
         elif tag == self._usual:
-            height = _points(attributes.get("defaultRowHeight"), _ROW_HEIGHT)
+            height = _parse_points(attributes.get("defaultRowHeight"), _ROW_HEIGHT)
             self.grid.unhidden.size = height
             self.grid.rows.size = 0 if is_true(attributes.get("zeroHeight")) else height
-            self.grid.columns.size = _column(
+            self.grid.columns.size = _parse_width(
                 attributes.get("defaultColWidth"), attributes.get("baseColWidth")
             )
 
     def _measure_row(self, attributes: dict[str, str]) -> None:
-        number = whole(attributes.get("r", ""), MAX_ROW)
+        number = parse_whole(attributes.get("r", ""), MAX_ROW)
         row = number - 1 if number else self._row + 1
         if not self._row < row < MAX_ROW:
             return
         self._row = row
-        height = _points(attributes.get("ht"), self.grid.unhidden.size)
+        height = _parse_points(attributes.get("ht"), self.grid.unhidden.size)
         self.grid.unhidden.tell(row, height or self.grid.unhidden.size)
         self.grid.rows.tell(row, 0 if is_true(attributes.get("hidden")) else height)
 
     def _measure_columns(self, attributes: dict[str, str]) -> None:
-        first, last = (whole(attributes.get(name, ""), MAX_COLUMN) for name in ("min", "max"))
+        first, last = (parse_whole(attributes.get(name, ""), MAX_COLUMN) for name in ("min", "max"))
         axis = self.grid.columns
         if not first or not last or first < len(axis.starts):
             return
         width = attributes.get("width")
-        size = axis.size if width is None else _column(width)
+        size = axis.size if width is None else _parse_width(width)
         for column in range(first - 1, last):
             axis.tell(column, 0 if is_true(attributes.get("hidden")) else size)
 
 
-def _points(text: str | None, usual: int) -> int:
-    height = decimal(text or "", _HIGHEST)
+def _parse_points(text: str | None, usual: int) -> int:
+    height = parse_decimal(text or "", _HIGHEST)
     return usual if height is None else round(height * EMU_POINT)
 
 
-def _column(width: str | None, base: str | None = None) -> int:
+def _parse_width(width: str | None, base: str | None = None) -> int:
     """Return the width of a column in EMU; a usual one that is not told is padded to whole eights of pixels."""
-    characters = decimal(width or "", _WIDEST)
+    characters = parse_decimal(width or "", _WIDEST)
     if characters is not None:
         return int((256 * characters + 128 // _DIGIT) / 256 * _DIGIT) * _EMU_PIXEL
-    pixels = (whole(base or "", 255) or _BASE) * _DIGIT + _PADDING
+    pixels = (parse_whole(base or "", 255) or _BASE) * _DIGIT + _PADDING
     return -(-pixels // 8) * 8 * _EMU_PIXEL

@@ -33,7 +33,7 @@ _PERCENT = re.compile(r"(-?[0-9]{1,9})|(-?[0-9]{1,6}(?:\.[0-9]{1,20})?)%")
 _DECIMAL = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,30})?")
 
 
-def whole(text: str, limit: int) -> int | None:
+def parse_whole(text: str, limit: int) -> int | None:
     """Return a number from 0 to the limit."""
     if not (text.isascii() and text.isdecimal() and len(text) <= 9):
         return None
@@ -41,13 +41,13 @@ def whole(text: str, limit: int) -> int | None:
     return number if number <= limit else None
 
 
-def decimal(text: str, limit: float) -> float | None:
+def parse_decimal(text: str, limit: float) -> float | None:
     """Return a number from 0 to the limit, with or without a point."""
     number = float(text) if _DECIMAL.fullmatch(text) else None
     return number if number is not None and number <= limit else None
 
 
-def emu(text: str) -> int | None:
+def parse_emu(text: str) -> int | None:
     """Return a coordinate in EMU (ST_Coordinate, ECMA-376 part 1 §22.9.2.1 and §20.1.10.16): plain, or with a unit."""
     found = _COORDINATE.fullmatch(text)
     if found is None:
@@ -55,7 +55,7 @@ def emu(text: str) -> int | None:
     return int(found[1]) if found[1] else round(float(found[2]) * _EMU[found[3]])
 
 
-def percent(text: str) -> float | None:
+def parse_percent(text: str) -> float | None:
     """Return a percentage (ST_Percentage, ECMA-376 part 1 §22.9.2.9): thousandths of one, or with its sign."""
     found = _PERCENT.fullmatch(text)
     if found is None:
@@ -97,22 +97,22 @@ class Package:
     def __init__(self, data: bytes) -> None:
         if (entries := data.count(_ENTRY)) > MAX_MEMBERS:  # before the library makes an object of each
             raise _too_many(entries)
-        with _honest(""):
+        with _refuse_damage(""):
             self._zip = zipfile.ZipFile(io.BytesIO(data))
         members = self._zip.infolist()
-        self._left = _PASSES * _guard(members)
-        self._members = {_plain(member.filename): member for member in members}
+        self._left = _PASSES * _require_safe(members)
+        self._members = {_normalize_part(member.filename): member for member in members}
         self._relations: dict[str, Relations] = {}
 
     def __contains__(self, part: str) -> bool:
-        return _plain(part) in self._members
+        return _normalize_part(part) in self._members
 
     @contextmanager
     def open(self, part: str) -> Iterator[Readable]:
         """Open a part for streaming; what is missing or broken refuses the file."""
         member = self._member(part)
         _require_honest(member)
-        with _honest(part), self._zip.open(member) as stream:
+        with _refuse_damage(part), self._zip.open(member) as stream:
             yield _Metered(stream, self._spend)
 
     def tree(self, part: str) -> Element:
@@ -127,7 +127,7 @@ class Package:
 
     def payload(self, part: str, limit: int) -> bytes | None:
         """Return the bytes of a part that is no XML; None where it is missing, damaged, a bomb or above the limit."""
-        member = self._members.get(_plain(part))
+        member = self._members.get(_normalize_part(part))
         if member is None or member.file_size > limit or _is_bomb(member):
             return None
         self._spend(member.file_size)
@@ -165,7 +165,7 @@ class Package:
                 yield identifier, (relation.get("Type", "").rsplit("/", 1)[-1], place)
 
     def _member(self, part: str) -> zipfile.ZipInfo:
-        member = self._members.get(_plain(part))
+        member = self._members.get(_normalize_part(part))
         if member is None:
             raise FileRefused("FILE_CORRUPT", {"found": make_text("file.missing_part", part=part)})
         return member
@@ -190,7 +190,7 @@ class _Metered:
 
 
 @contextmanager
-def _honest(part: str) -> Iterator[None]:
+def _refuse_damage(part: str) -> Iterator[None]:
     """Turn what the zip and XML libraries raise over a damaged or hostile file into its refusal; ``""`` is the zip itself."""
     try:
         yield
@@ -203,7 +203,7 @@ def _honest(part: str) -> Iterator[None]:
         raise FileRefused("FILE_CORRUPT", {"found": f"XML: {part}"}) from error
 
 
-def parser(part: str) -> expat.XMLParserType:
+def make_parser(part: str) -> expat.XMLParserType:
     """Return a streaming parser that refuses a DOCTYPE, and with it every entity, at its first character."""
 
     def refuse(*_: object) -> None:
@@ -215,12 +215,12 @@ def parser(part: str) -> expat.XMLParserType:
     return made
 
 
-def _plain(part: str) -> str:
+def _normalize_part(part: str) -> str:
     """Part names are compared without case (ECMA-376 part 2 §6.2); some writers use backslashes."""
     return part.replace("\\", "/").lstrip("/").casefold()
 
 
-def _guard(members: list[zipfile.ZipInfo]) -> int:
+def _require_safe(members: list[zipfile.ZipInfo]) -> int:
     """Return what the members unpack to in all, in bytes; FileRefused where they are not to be touched."""
     total = sum(member.file_size for member in members)
     if total > MAX_UNPACKED:
@@ -228,7 +228,7 @@ def _guard(members: list[zipfile.ZipInfo]) -> int:
         raise FileRefused("FILE_TOO_LARGE", {"found": found, "limit": f"{MAX_UNPACKED // MEGABYTE} MB"})
     if len(members) > MAX_MEMBERS:
         raise _too_many(len(members))
-    if len({_plain(member.filename) for member in members}) < len(members):
+    if len({_normalize_part(member.filename) for member in members}) < len(members):
         raise FileRefused("FILE_SUSPICIOUS", {"found": make_text("zip.two_of_one_name")})
     for member in members:
         if member.flag_bits & 1:
@@ -236,7 +236,7 @@ def _guard(members: list[zipfile.ZipInfo]) -> int:
         if member.compress_type not in _METHODS:
             found = make_text("zip.method", part=member.filename, method=member.compress_type)
             raise FileRefused("FILE_SUSPICIOUS", {"found": found})
-        if "/media/" not in _plain(member.filename):  # a picture is judged when somebody means it
+        if "/media/" not in _normalize_part(member.filename):  # a picture is judged when somebody means it
             _require_honest(member)
     return total
 

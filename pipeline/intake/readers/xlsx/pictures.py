@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 from pipeline.domain.roster import ImageFile
 from pipeline.intake.images import image_files
 from pipeline.intake.readers.options import StoreImage
-from pipeline.intake.readers.xlsx.package import Package, is_true, percent
+from pipeline.intake.readers.xlsx.package import Package, is_true, parse_percent
 from pipeline.messages.texts import make_text
 
 _ANGLE = re.compile(r"-?[0-9]{1,12}")
@@ -51,24 +51,24 @@ class PictureRef:
     cropped: bool = False
 
 
-def blip(pic: Element) -> PictureRef:
+def read_picture_ref(pic: Element) -> PictureRef:
     """Return what a ``pic`` shows. Where a file is both embedded and linked, the embedded one counts."""
     shown = pic.find("{*}blipFill/{*}blip")
     properties = pic.find("{*}nvPicPr/{*}cNvPr")
     return PictureRef(
-        embed=relation(shown, "embed") if shown is not None else None,
-        turn=turn(pic.find("{*}spPr/{*}xfrm")),
+        embed=get_relation(shown, "embed") if shown is not None else None,
+        turn=read_turn(pic.find("{*}spPr/{*}xfrm")),
         hidden=properties is not None and is_true(properties.get("hidden")),
         cropped=_is_cropped(pic.find("{*}blipFill/{*}srcRect")),
     )
 
 
-def relation(element: Element, name: str) -> str | None:
+def get_relation(element: Element, name: str) -> str | None:
     """Return an attribute that names a relationship, whatever the prefix of its namespace."""
     return next((value for key, value in element.items() if value and key.endswith("}" + name)), None)
 
 
-def turn(transform: Element | None) -> Turn:
+def read_turn(transform: Element | None) -> Turn:
     """Return the turn of an ``xfrm``; one that cannot be read counts as slanted."""
     if transform is None:
         return Turn()
@@ -82,7 +82,7 @@ def _is_cropped(rectangle: Element | None) -> bool:
     """Tell whether more than a margin is cut off; a negative edge adds one."""
     if rectangle is None:
         return False
-    edges = [percent(rectangle.get(name, "0")) for name in ("l", "r", "t", "b")]
+    edges = [parse_percent(rectangle.get(name, "0")) for name in ("l", "r", "t", "b")]
     if None in edges:
         return True
     left, right, top, bottom = (max(edge or 0, 0) for edge in edges)

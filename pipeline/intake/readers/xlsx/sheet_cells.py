@@ -13,10 +13,10 @@ from datetime import datetime
 
 from pipeline.domain.roster import CellKind
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.model import Line, RawCell, date_cell, index, letters, text_cell
-from pipeline.intake.readers.options import MAX_ROW, MAX_TEXT, ReadBudget, text_over
+from pipeline.intake.readers.model import Line, RawCell, date_cell, format_column, parse_column, text_cell
+from pipeline.intake.readers.options import MAX_ROW, MAX_TEXT, ReadBudget, make_text_refusal
 from pipeline.intake.readers.xlsx.cell_images import CellPictures
-from pipeline.intake.readers.xlsx.package import CHUNK, Package, parser
+from pipeline.intake.readers.xlsx.package import CHUNK, Package, make_parser
 from pipeline.intake.readers.xlsx.styles import GENERAL, Format, styled_number
 from pipeline.messages.texts import make_text
 
@@ -26,7 +26,7 @@ MAX_WRITTEN = 8 * MAX_TEXT  # characters of a text in the file: one that is esca
 _ESCAPED = re.compile(r"_x(?![Dd][89A-Fa-f])([0-9A-Fa-f]{4})_")
 
 
-def shared_strings(package: Package, part: str) -> list[str]:
+def read_shared_strings(package: Package, part: str) -> list[str]:
     """Return the texts that cells of type ``s`` refer to, by their place."""
     collector = _Strings(part)
     with package.open(part) as stream:
@@ -37,7 +37,7 @@ def shared_strings(package: Package, part: str) -> list[str]:
     return collector.strings
 
 
-def unescaped(text: str) -> str:
+def unescape_text(text: str) -> str:
     """Return a text as it is meant."""
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
 
@@ -57,7 +57,7 @@ def _too_long(place: str, length: int) -> FileRefused:
     )
 
 
-def prefix(tag: str) -> str:
+def get_prefix(tag: str) -> str:
     """Return the namespace prefix of the root with its colon; a part of a workbook uses one throughout."""
     head, colon, _ = tag.rpartition(":")
     return head + colon
@@ -72,11 +72,11 @@ class _Strings:
         self._part = part
         self._string = ""
         self._phonetic = False
-        self.parser = parser(part)
+        self.parser = make_parser(part)
         self.parser.StartElementHandler = self._root
 
     def _root(self, tag: str, _attributes: object) -> None:
-        self._si, self._t, self._rph = (prefix(tag) + name for name in ("si", "t", "rPh"))
+        self._si, self._t, self._rph = (get_prefix(tag) + name for name in ("si", "t", "rPh"))
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
         self.parser.CharacterDataHandler = self.text.append
@@ -96,7 +96,7 @@ class _Strings:
                 if len(self._string) > MAX_WRITTEN:
                     raise _too_long(self._part, len(self._string))
         elif tag == self._si:
-            string = self._string if "_x" not in self._string else unescaped(self._string)
+            string = self._string if "_x" not in self._string else unescape_text(self._string)
             if len(string) > MAX_TEXT:
                 raise _too_long(self._part, len(string))
             self.strings.append(string)
@@ -114,7 +114,7 @@ _TEXT, _new = CellKind.TEXT, tuple.__new__  # looked up once, not a million time
 _INFINITE = (float("inf"), float("-inf"))
 
 
-def lines(
+def read_lines(
     package: Package,
     part: str,
     *,
@@ -161,7 +161,7 @@ class _Lines:
         self._shared: str | None = None  # what the formula is shared under
         self._masters: dict[str, str] = {}
         self._phonetic = self._is_inline = self._is_continued = False
-        self.parser = parser(part)
+        self.parser = make_parser(part)
         self.parser.StartElementHandler = self._root
 
     def take(self, tally: ReadBudget) -> list[Line]:
@@ -173,7 +173,7 @@ class _Lines:
     def _root(self, tag: str, _attributes: object) -> None:
         names = ("c", "v", "is", "f", "t", "rPh", "row", "sheetData")
         self._c, self._v, self._is, self._f, self._t, self._rph, self._r, self._data = (
-            prefix(tag) + name for name in names
+            get_prefix(tag) + name for name in names
         )
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
@@ -246,7 +246,7 @@ class _Lines:
         if not self._phonetic:
             self._value = (self._value or "") + "".join(self.text)
             if len(self._value) > MAX_WRITTEN:
-                raise text_over(self._column + 1, self._row, len(self._value))
+                raise make_text_refusal(self._column + 1, self._row, len(self._value))
 
     def _end_formula(self, text: str) -> None:
         """Keep the formula for the sake of pictures; one that is shared is written with the first of its cells."""
@@ -260,7 +260,7 @@ class _Lines:
         cell = self._cell
         reference = cell.get("r")
         try:
-            column = index(reference.rstrip(_DIGITS)) if reference else self._column + 1
+            column = parse_column(reference.rstrip(_DIGITS)) if reference else self._column + 1
             if column <= self._column or (self._is_continued and not reference):
                 raise ValueError  # twice, out of order, or of an unknown row
             self._column = column
@@ -301,7 +301,7 @@ class _Lines:
 
     def _picture(self, pictures: CellPictures, kind: str, text: str | None) -> RawCell | None:
         """Return the picture that the cell holds by its formula or its rich value."""
-        place = (letters(self._column), self._row)
+        place = (format_column(self._column), self._row)
         found = pictures.by_formula(self._formula or "", text or "", *place)
         value = self._cell.get("vm")
         if found is None and kind == "e" and value is not None:
@@ -311,9 +311,9 @@ class _Lines:
     def _typed(self, kind: str, text: str) -> RawCell:
         match kind:
             case "str" | "inlineStr":
-                text = unescaped(text)
+                text = unescape_text(text)
                 if len(text) > MAX_TEXT:
-                    raise text_over(self._column, self._row, len(text))
+                    raise make_text_refusal(self._column, self._row, len(text))
                 return text_cell(text)
             case "b":
                 true = text.strip() in ("1", "true")

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.model import Merge, index
+from pipeline.intake.readers.model import Merge, parse_column
 from pipeline.intake.readers.options import MAX_COLUMN, ReadBudget
-from pipeline.intake.readers.xlsx.package import CHUNK, Package, is_true, parser, whole
-from pipeline.intake.readers.xlsx.sheet_cells import prefix
+from pipeline.intake.readers.xlsx.package import CHUNK, Package, is_true, make_parser, parse_whole
+from pipeline.intake.readers.xlsx.sheet_cells import get_prefix
 from pipeline.messages.texts import make_text
 
 _MAX_MERGES = 500_000
@@ -25,7 +25,7 @@ _CORNERS = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6}):([A-Z]{1,3})([1-9][0-9]{0,
 
 
 @dataclass(slots=True)
-class Survey:
+class SheetOutline:
     """What is known of a sheet before its first line is walked."""
 
     merges: list[Merge] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Survey:
     drawing: str | None = None  # the identifier of the relationship
 
 
-def survey(package: Package, part: str, tally: ReadBudget | None) -> Survey:
+def survey_sheet(package: Package, part: str, tally: ReadBudget | None) -> SheetOutline:
     """Look a sheet over; what is in it goes into the tally, if there is one, and refuses the file if it is too much."""
     surroundings = _Surroundings(part)
     body = _Body(surroundings.parser.Parse, tally)
@@ -116,15 +116,15 @@ class _Surroundings:
     """Handlers for what stands around ``sheetData``."""
 
     def __init__(self, part: str) -> None:
-        self.found = Survey()
+        self.found = SheetOutline()
         self._part = part
         self._column = 0  # the last one told of
-        self.parser = parser(part)
+        self.parser = make_parser(part)
         self.parser.StartElementHandler = self._root
 
     def _root(self, tag: str, _attributes: object) -> None:
         self._col, self._merge, self._drawing = (
-            prefix(tag) + name for name in ("col", "mergeCell", "drawing")
+            get_prefix(tag) + name for name in ("col", "mergeCell", "drawing")
         )
         self.parser.StartElementHandler = self._start
 
@@ -141,7 +141,7 @@ class _Surroundings:
     def _merged(self, reference: str) -> None:
         corners = _CORNERS.fullmatch(reference.replace("$", ""))
         try:
-            left, right = sorted((index(corners[1]), index(corners[3]))) if corners else (0, 0)
+            left, right = sorted((parse_column(corners[1]), parse_column(corners[3]))) if corners else (0, 0)
         except ValueError:  # behind the last column
             return
         top, bottom = sorted((int(corners[2]), int(corners[4]))) if corners else (0, 0)
@@ -154,7 +154,7 @@ class _Surroundings:
 
     def _hide(self, attributes: dict[str, str]) -> None:
         """Note columns of no width; they are told of in their order (ECMA-376 part 1 §18.3.1.13)."""
-        first, last = (whole(attributes.get(name, ""), MAX_COLUMN) for name in ("min", "max"))
+        first, last = (parse_whole(attributes.get(name, ""), MAX_COLUMN) for name in ("min", "max"))
         if first is None or last is None or first <= self._column:
             return
         self._column = last

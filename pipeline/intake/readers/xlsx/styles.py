@@ -57,24 +57,24 @@ class Format(NamedTuple):
 GENERAL = Format()
 
 
-def formats(styles: Element) -> list[Format]:
+def read_formats(styles: Element) -> list[Format]:
     """Return the format of each cell style (the ``s`` of a cell), from the tree of ``styles.xml``."""
     codes = {
         fmt.get("numFmtId", ""): fmt.get("formatCode", "") for fmt in styles.iterfind("{*}numFmts/{*}numFmt")
     }
-    return formats_of((style.get("numFmtId", "0") for style in styles.iterfind("{*}cellXfs/{*}xf")), codes)
+    return make_formats((style.get("numFmtId", "0") for style in styles.iterfind("{*}cellXfs/{*}xf")), codes)
 
 
-def formats_of(numbers: Iterable[str], codes: Mapping[str, str]) -> list[Format]:
+def make_formats(numbers: Iterable[str], codes: Mapping[str, str]) -> list[Format]:
     """Return the format behind each number; those that ``codes`` does not tell are built in."""
     known: dict[str, Format] = {}
     for number in (numbers := list(numbers)):
         if number not in known:
-            known[number] = _format(codes[number]) if number in codes else Format(number in _DATES)
+            known[number] = _parse_format(codes[number]) if number in codes else Format(number in _DATES)
     return [known[number] for number in numbers]
 
 
-def _format(code: str) -> Format:
+def _parse_format(code: str) -> Format:
     sections: list[list[str]] = [[]]
     for part in _PART.findall(code) if len(code) <= _LONGEST else ():
         if part == ";":
@@ -83,24 +83,24 @@ def _format(code: str) -> Format:
             sections[-1].append(part)
     if any(part.lower() in "ymdhs" or _ELAPSED.fullmatch(part) for part in sections[0]):
         return Format(is_date=True)
-    padded = tuple(_section(parts) for parts in sections)
+    padded = tuple(_parse_section(parts) for parts in sections)
     return Format(padded=padded) if any(section.mask for section in padded) else GENERAL
 
 
-def _section(parts: list[str]) -> Section:
+def _parse_section(parts: list[str]) -> Section:
     compare, limit = "", 0.0
     mask: str | None = ""
     for part in parts:
         if condition := _CONDITION.fullmatch(part):
             compare, limit = condition[1], float(condition[2])
         elif mask is not None and (part != "#" or _DIGIT in mask):  # a # in front is a digit if there is one
-            shown = _literal(part)
+            shown = _parse_literal(part)
             mask = None if shown is None else mask + shown
     mask = mask or ""
     return Section(compare, limit, mask if _DIGIT in mask and mask != _DIGIT else "")
 
 
-def _literal(part: str) -> str | None:
+def _parse_literal(part: str) -> str | None:
     """Return what a part shows of a whole number; None where it does more than pad."""
     if part == "0":
         return _DIGIT
@@ -118,16 +118,16 @@ def _literal(part: str) -> str | None:
 def styled_number(value: float, style: Format, epoch: datetime) -> RawCell:
     """Return a number under its format: a date, a padded number, or the plain number."""
     if style.is_date:
-        moment = _moment(value, epoch)
+        moment = _convert_serial(value, epoch)
         return number_cell(value) if moment is None else date_cell(moment)
     if style.padded and 0 <= value < 1e15 and value == int(value):
-        mask = _mask(int(value), style.padded)
+        mask = _find_mask(int(value), style.padded)
         if mask:
-            return RawCell(CellKind.NUMBER, value, _fill(mask, str(int(value))))
+            return RawCell(CellKind.NUMBER, value, _fill_mask(mask, str(int(value))))
     return number_cell(value)
 
 
-def _mask(value: int, sections: Sequence[Section]) -> str:
+def _find_mask(value: int, sections: Sequence[Section]) -> str:
     """Return the mask of the section a number from 0 on falls under; without conditions the third is for zero."""
     if any(section.compare for section in sections):
         fitting = (s for s in sections if not s.compare or _TESTS[s.compare](value, s.limit))
@@ -135,7 +135,7 @@ def _mask(value: int, sections: Sequence[Section]) -> str:
     return sections[2 if value == 0 and len(sections) > 2 else 0].mask
 
 
-def _fill(mask: str, digits: str) -> str:
+def _fill_mask(mask: str, digits: str) -> str:
     """Write the digits into the mask from the right; the ones that have no place stand before the first that has."""
     places = mask.count(_DIGIT)
     digits = digits.rjust(places, "0")
@@ -144,7 +144,7 @@ def _fill(mask: str, digits: str) -> str:
     return "".join(next(queue) if char == _DIGIT else char for char in mask)
 
 
-def _moment(serial: float, epoch: datetime) -> date | time | None:
+def _convert_serial(serial: float, epoch: datetime) -> date | time | None:
     """Return what Excel shows for a serial day; before 1 March 1900 its calendar has a day too many."""
     if not 0 <= serial < 2_958_466:  # the day after 9999-12-31
         return None

@@ -13,15 +13,15 @@ from pipeline.domain.roster import EmbeddedImage, UnassignedImage
 from pipeline.errors import FileRefused
 from pipeline.intake.readers.model import Book, Sheet
 from pipeline.intake.readers.options import DEFAULT_OPTIONS, ReadBudget, ReadOptions
-from pipeline.intake.readers.own_workbook import run_of_package
+from pipeline.intake.readers.own_workbook import read_run_of_package
 from pipeline.intake.readers.xlsx.cell_images import Album, CellPictures, RichValues
-from pipeline.intake.readers.xlsx.drawings import floating
-from pipeline.intake.readers.xlsx.geometry import grid
+from pipeline.intake.readers.xlsx.drawings import read_floating
+from pipeline.intake.readers.xlsx.geometry import measure_sheet
 from pipeline.intake.readers.xlsx.package import Package, is_true
-from pipeline.intake.readers.xlsx.pictures import Media, relation
-from pipeline.intake.readers.xlsx.sheet_cells import lines, shared_strings
-from pipeline.intake.readers.xlsx.sheet_outline import Survey, survey
-from pipeline.intake.readers.xlsx.styles import EPOCH_1900, EPOCH_1904, formats
+from pipeline.intake.readers.xlsx.pictures import Media, get_relation
+from pipeline.intake.readers.xlsx.sheet_cells import read_lines, read_shared_strings
+from pipeline.intake.readers.xlsx.sheet_outline import SheetOutline, survey_sheet
+from pipeline.intake.readers.xlsx.styles import EPOCH_1900, EPOCH_1904, read_formats
 from pipeline.messages.texts import make_text
 
 _NOTED = 50  # troubles of single pictures that are told one by one
@@ -33,7 +33,7 @@ class _Page:
 
     name: str
     part: str | None = None  # None: hidden
-    survey: Survey = field(default_factory=Survey)
+    survey: SheetOutline = field(default_factory=SheetOutline)
     floating: list[EmbeddedImage] = field(default_factory=list)
     pictures: CellPictures | None = None
 
@@ -48,17 +48,17 @@ def read(data: bytes, *, path: Path = Path(), manner: ReadOptions = DEFAULT_OPTI
     package = Package(data)
     part = package.related("", "officeDocument")
     if part is None or part.endswith(".bin"):
-        raise FileRefused("FILE_FORMAT", {"found": _foreign(package, part)})
+        raise FileRefused("FILE_FORMAT", {"found": _name_format(package, part)})
     root = package.tree(part)
     if root.tag.rpartition("}")[2] != "workbook":
-        raise FileRefused("FILE_FORMAT", {"found": _foreign(package, part)})
+        raise FileRefused("FILE_FORMAT", {"found": _name_format(package, part)})
     workbook = _Workbook(package, part, root, path, manner)
-    run = run_of_package(package)
+    run = read_run_of_package(package)
     if run is not None:  # few of its sheets are read, if any: each is surveyed when it is reached
         return Book(workbook.sheets(workbook.pages(None)), run=run)
     pages = list(workbook.pages(ReadBudget(manner.max_rows)))
     strays = workbook.strays
-    notes = [_note(each) for each in strays[:_NOTED]]
+    notes = [_make_note(each) for each in strays[:_NOTED]]
     if len(strays) > _NOTED:
         notes.append(make_text("note.more_pictures", n=len(strays) - _NOTED))
     return Book(workbook.sheets(pages), notes=tuple(notes), strays=tuple(strays))
@@ -83,7 +83,7 @@ class _Workbook:
         seen = set()
         for entry in self._root.iterfind("{*}sheets/{*}sheet"):
             name = entry.get("name", "")
-            kind, target = relations.get(relation(entry, "id") or "", ("", ""))
+            kind, target = relations.get(get_relation(entry, "id") or "", ("", ""))
             if kind != "worksheet":  # chart, dialog and macro sheets hold no roster
                 continue
             if entry.get("state", "visible") != "visible":
@@ -92,7 +92,7 @@ class _Workbook:
             if target in seen:
                 raise FileRefused("FILE_SUSPICIOUS", {"found": make_text("file.two_sheets", part=target)})
             seen.add(target)
-            page = _Page(name, target, survey(self._package, target, tally))
+            page = _Page(name, target, survey_sheet(self._package, target, tally))
             # of a workbook of ours the thumbnails are nobody's picture
             if self._media is not None and (tally is not None or name.startswith(TO_FIX_TITLES)):
                 page.pictures = CellPictures(self._album, self._values, self._media, name)
@@ -105,15 +105,15 @@ class _Workbook:
         shared = (
             self._package.related(self._part, "sharedStrings") or ""
         )  # it may lead nowhere if no cell needs it
-        codes = formats(self._package.tree(styles)) if styles in self._package else []
+        codes = read_formats(self._package.tree(styles)) if styles in self._package else []
         strings: list[str] | None = None
         for page in pages:
             if page.part is None:
                 yield Sheet(page.name, iter(()), hidden=True)
                 continue
             if strings is None:
-                strings = shared_strings(self._package, shared) if shared in self._package else []
-            read = lines(
+                strings = read_shared_strings(self._package, shared) if shared in self._package else []
+            read = read_lines(
                 self._package,
                 page.part,
                 strings=strings,
@@ -135,18 +135,20 @@ class _Workbook:
         assert page.part is not None
         kind, drawing = self._package.relations(page.part).get(page.survey.drawing or "", ("", ""))
         if kind == "drawing" and drawing in self._package:
-            measure = partial(grid, self._package, page.part)
-            page.floating, strays = floating(self._package, drawing, page.name, media=media, measure=measure)
+            measure = partial(measure_sheet, self._package, page.part)
+            page.floating, strays = read_floating(
+                self._package, drawing, page.name, media=media, measure=measure
+            )
             self.strays += strays
 
 
-def _note(stray: UnassignedImage) -> str:
+def _make_note(stray: UnassignedImage) -> str:
     corner = stray.covered_cells.partition(":")[0]
     place = "!".join(filter(None, (stray.sheet, corner)))
     return make_text("note.picture", place=place, why=stray.why)
 
 
-def _foreign(package: Package, part: str | None) -> str:
+def _name_format(package: Package, part: str | None) -> str:
     """Name what the zip is instead of a workbook."""
     if part is not None and part.endswith("workbook.bin"):
         return "Excel (.xlsb)"
