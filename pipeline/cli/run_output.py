@@ -143,7 +143,7 @@ def _print_reasons(
         if status is Status.EXISTS:
             name = presenter.name_status(status)
         else:
-            name = name_code(code, presenter, unsettled=status in UNRESOLVED_STATUSES)
+            name = name_code(code, presenter, unresolved=status in UNRESOLVED_STATUSES)
         file = presenter.mask_text(origin.file)
         session.inform("reason", rows=rows, code=code, label=name, file=file, row=origin.row)
         task = describe_task_of(code, presenter)

@@ -1,6 +1,6 @@
-"""Where the lines of the report's pictures run: numbers for the templates that draw them, no markup here.
+"""Computes the charts of the report page: coordinates for the templates, no markup.
 
-Each picture is computed for a width, because a drawing that is scaled down to a phone has letters nobody can read.
+Each chart is computed for a width, because letters in a drawing that is scaled down to a phone cannot be read.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pipeline.clock import stamp
 from pipeline.domain.metrics import DurationHistogram, Timing
 
 RIGHT, TOP, BOTTOM = 10, 18, 26  # pixels around the plot
-ROOM_FOR_COUNTS, ROOM_FOR_TIMES = 36, 66  # pixels left of it, for the words there
-TICK_ROOM = 90  # pixels a time below the axis takes
-FAR = 5.0  # a limit so many times above the busiest step would flatten everything: it is told, not drawn
+COUNT_LABELS, TIME_LABELS = 36, 66  # pixels left of the plot, for the labels of counts and times
+TICK_WIDTH = 90  # pixels a time below the axis takes
+FAR = 5.0  # a limit so many times above the busiest step would flatten the chart: it is written, not drawn
 _TIMES = (
     1,
     2,
@@ -38,9 +38,9 @@ _TIMES = (
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A place on an axis and what stands there."""
+    """A position on an axis and its label."""
 
-    at: float
+    position: float
     text: str
 
 
@@ -55,7 +55,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of time: where it lies, and the values somebody who points at it is told."""
+    """One step of time: where it lies, and the values shown when somebody points at it."""
 
     x: float
     width: float
@@ -68,18 +68,18 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A picture over time."""
+    """A chart over time."""
 
     width: int
     height: int
-    left: int
+    margin: int
     bottom: int  # y of the axis
     right: int
     lines: tuple[Line, ...]
-    across: tuple[Tick, ...]  # below the axis
-    up: tuple[Tick, ...]  # beside it
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
     steps: tuple[Step, ...] = ()
-    limit: float | None = None  # y of the limit's line; None where it lies above the picture
+    limit: float | None = None  # y of the limit's line; None if it lies above the chart
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +101,11 @@ class Histogram:
 
     width: int
     height: int
-    left: int
+    margin: int
     bottom: int
     right: int
     bars: tuple[Bar, ...]
-    across: tuple[Tick, ...]
+    x_ticks: tuple[Tick, ...]
     median: float  # x
     p95: float
 
@@ -114,51 +114,51 @@ def draw_pace(timing: Timing, actions: Sequence[str], limit: float, *, width: in
     """Draw the calls a second of each action against the limit."""
     rates = {action: [calls / timing.step for calls in timing.calls[action]] for action in actions}
     busiest = max((rate for series in rates.values() for rate in series), default=0.0)
-    near = limit <= FAR * busiest
+    draws_limit = limit <= FAR * busiest
     plot = _Plot(
-        width, height, len(timing.throttled), max(busiest, limit if near else 0.0) * 1.12, ROOM_FOR_COUNTS
+        width, height, len(timing.throttled), max(busiest, limit if draws_limit else 0.0) * 1.12, COUNT_LABELS
     )
     return Chart(
         width,
         height,
-        plot.left,
+        plot.margin,
         plot.bottom,
         plot.right,
         lines=tuple(plot.draw_stairs(action, rates[action]) for action in actions),
-        across=tuple(plot.list_time_ticks(timing)),
-        up=tuple(plot.list_value_ticks(lambda value: f"{value:g}")),
+        x_ticks=tuple(plot.list_time_ticks(timing)),
+        y_ticks=tuple(plot.list_value_ticks(lambda value: f"{value:g}")),
         steps=tuple(_list_steps(plot, timing, rates)),
-        limit=plot.y(limit) if near else None,
+        limit=plot.y(limit) if draws_limit else None,
     )
 
 
 def draw_latency(
-    timing: Timing, actions: Sequence[str], tell: Callable[[float], str], *, width: int, height: int
+    timing: Timing, actions: Sequence[str], format_seconds: Callable[[float], str], *, width: int, height: int
 ) -> Chart:
     """Draw the mean time to the answer of each action."""
     series = {action: timing.latency[action] for action in actions}
     slowest = max((value for means in series.values() for value in means if value is not None), default=0.0)
-    plot = _Plot(width, height, len(timing.throttled), slowest * 1.12, ROOM_FOR_TIMES)
+    plot = _Plot(width, height, len(timing.throttled), slowest * 1.12, TIME_LABELS)
     return Chart(
         width,
         height,
-        plot.left,
+        plot.margin,
         plot.bottom,
         plot.right,
         lines=tuple(Line(action, plot.draw_polyline(means), "") for action, means in series.items()),
-        across=tuple(plot.list_time_ticks(timing)),
-        up=tuple(plot.list_value_ticks(tell)),
+        x_ticks=tuple(plot.list_time_ticks(timing)),
+        y_ticks=tuple(plot.list_value_ticks(format_seconds)),
     )
 
 
 def draw_histogram(
-    spread: DurationHistogram, tell: Callable[[float], str], *, width: int, height: int
+    durations: DurationHistogram, format_seconds: Callable[[float], str], *, width: int, height: int
 ) -> Histogram:
     """Draw how often something took how long; the axis spans at least a factor of four."""
-    bins = {spread.first + place: count for place, count in enumerate(spread.bins)}
+    bins = {durations.first + index: count for index, count in enumerate(durations.bins)}
     merged: dict[int, int] = {}
-    for place, count in bins.items():
-        merged[place // 2] = merged.get(place // 2, 0) + count
+    for index, count in bins.items():
+        merged[index // 2] = merged.get(index // 2, 0) + count
     first, last = min(merged), max(merged)
     while last - first < 6:
         first, last = first - 1, last + 1
@@ -175,22 +175,22 @@ def draw_histogram(
 
     most = max(merged.values())
     bars = []
-    for place, count in merged.items():
+    for index, count in merged.items():
         if count:
-            edges = (_find_low_edge(place), DurationHistogram.find_bin_edges(2 * place + 1)[1])
-            tall = max(1.5, count / most * (bottom - TOP))
+            edges = (_find_low_edge(index), DurationHistogram.find_bin_edges(2 * index + 1)[1])
+            bar_height = max(1.5, count / most * (bottom - TOP))
             bars.append(
                 Bar(
                     x(edges[0]) + 0.75,
-                    round(bottom - tall, 1),
+                    round(bottom - bar_height, 1),
                     round(x(edges[1]) - x(edges[0]) - 1.5, 1),
-                    round(tall, 1),
+                    round(bar_height, 1),
                     *edges,
                     count,
                 )
             )
     ticks = [
-        Tick(x(value), tell(value))
+        Tick(x(value), format_seconds(value))
         for power in range(-4, 4)
         for value in (10**power, 2 * 10**power, 5 * 10**power)
         if 10**low * 0.99 <= value <= 10**high * 1.01
@@ -203,84 +203,85 @@ def draw_histogram(
         right,
         tuple(bars),
         tuple(_space_ticks(ticks, 58, width)),
-        median=x(spread.median),
-        p95=x(spread.p95),
+        median=x(durations.median),
+        p95=x(durations.p95),
     )
 
 
-def _find_low_edge(place: int) -> float:
-    """Return where a pair of bins begins; the first begins at nothing, which a logarithm cannot show."""
-    return max(DurationHistogram.find_bin_edges(2 * place)[0], DurationHistogram.find_bin_edges(0)[1] / 2)
+def _find_low_edge(pair: int) -> float:
+    """Return the seconds at which a pair of bins begins; the first begins at 0, which a logarithm cannot show."""
+    return max(DurationHistogram.find_bin_edges(2 * pair)[0], DurationHistogram.find_bin_edges(0)[1] / 2)
 
 
-def _space_ticks(ticks: list[Tick], room: float, width: int) -> Iterator[Tick]:
+def _space_ticks(ticks: list[Tick], spacing: float, width: int) -> Iterator[Tick]:
     last = -math.inf
     for tick in ticks:
-        if tick.at - last >= room and room / 2 < tick.at + 6 and tick.at < width - room / 3:
-            last = tick.at
+        fits = spacing / 2 < tick.position + 6 and tick.position < width - spacing / 3
+        if fits and tick.position - last >= spacing:
+            last = tick.position
             yield tick
 
 
 def _list_steps(plot: _Plot, timing: Timing, rates: dict[str, list[float]]) -> Iterator[Step]:
-    for place in range(plot.count):
+    for index in range(plot.count):
         yield Step(
-            plot.x(place),
-            round(plot.wide, 2),
-            _format_time(timing.began + place * timing.step),
-            tuple((action, round(series[place], 1)) for action, series in rates.items()),
-            timing.throttled[place],
-            timing.lost[place],
-            timing.silent[place],
+            plot.x(index),
+            round(plot.step_width, 2),
+            _format_time(timing.began + index * timing.step),
+            tuple((action, round(series[index], 1)) for action, series in rates.items()),
+            timing.throttled[index],
+            timing.lost[index],
+            timing.silent[index],
         )
 
 
 class _Plot:
-    """A plane whose x are steps of time and whose y are values from 0 to ``most``."""
+    """A plane: x are steps of time, y values from 0 to ``most``."""
 
-    def __init__(self, width: int, height: int, count: int, most: float, left: int) -> None:
-        self.count, self.most, self.left = count, most or 1.0, left
+    def __init__(self, width: int, height: int, count: int, most: float, margin: int) -> None:
+        self.count, self.most, self.margin = count, most or 1.0, margin
         self.bottom, self.right = height - BOTTOM, width - RIGHT
-        self.wide = (self.right - self.left) / max(1, count)
+        self.step_width = (self.right - self.margin) / max(1, count)
 
-    def x(self, place: float) -> float:
-        return round(self.left + place * self.wide, 1)
+    def x(self, step: float) -> float:
+        return round(self.margin + step * self.step_width, 1)
 
     def y(self, value: float) -> float:
         return round(self.bottom - value / self.most * (self.bottom - TOP), 1)
 
     def draw_stairs(self, action: str, series: Sequence[float]) -> Line:
         """Return a line that is level within each step."""
-        points = "".join(f"V{self.y(value)}H{self.x(place + 1)}" for place, value in enumerate(series))
-        path = f"M{self.left} {self.bottom}{points}V{self.bottom}"
+        points = "".join(f"V{self.y(value)}H{self.x(index + 1)}" for index, value in enumerate(series))
+        path = f"M{self.margin} {self.bottom}{points}V{self.bottom}"
         return Line(action, path, f"{path}Z")
 
     def draw_polyline(self, series: Sequence[float | None]) -> str:
         """Return a line through the middle of each step; steps without a value are passed over."""
-        known = [(place, value) for place, value in enumerate(series) if value is not None]
+        known = [(index, value) for index, value in enumerate(series) if value is not None]
         return "".join(
-            f"{'L' if number else 'M'}{self.x(place + 0.5)} {self.y(value)}"
-            for number, (place, value) in enumerate(known)
+            f"{'L' if number else 'M'}{self.x(index + 0.5)} {self.y(value)}"
+            for number, (index, value) in enumerate(known)
         )
 
     def list_time_ticks(self, timing: Timing) -> Iterator[Tick]:
-        """Yield full minutes or seconds, as many as there is room for."""
+        """Yield full minutes or seconds, as many as fit."""
         span = self.count * timing.step
-        fit = max(1, (self.right - self.left) // TICK_ROOM)
-        every = next((each for each in _TIMES if span / each <= fit), 43_200)
+        fit = max(1, (self.right - self.margin) // TICK_WIDTH)
+        every = next((seconds for seconds in _TIMES if span / seconds <= fit), 43_200)
         moment = math.ceil(timing.began / every) * every
         while moment <= timing.began + span:
             text = _format_time(moment)
             yield Tick(self.x((moment - timing.began) / timing.step), text if every < 60 else text[:5])
             moment += every
 
-    def list_value_ticks(self, tell: Callable[[float], str]) -> Iterator[Tick]:
+    def list_value_ticks(self, format_value: Callable[[float], str]) -> Iterator[Tick]:
         """Yield round values, four or five of them."""
         rough = self.most / 4
         size = 10 ** math.floor(math.log10(rough))
         every = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= rough * 0.999)
         value = 0.0
         while value <= self.most:
-            yield Tick(self.y(value), tell(value) if value else "0")
+            yield Tick(self.y(value), format_value(value) if value else "0")
             value += every
 
 

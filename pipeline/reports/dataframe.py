@@ -1,6 +1,6 @@
-"""Outcomes as a table for pandas, which is imported only when somebody asks for it, and what is counted from it.
+"""Outcomes as a table for pandas: the fields of outcomes.jsonl, numbers and mobiles masked.
 
-The table says what outcomes.jsonl says, a row each: numbers and mobiles are masked.
+pandas is imported only when a table is made.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Mask = Callable[[str], str]
 
-# column -> what stands in it
+# column -> its value
 _COLUMNS: Mapping[str, Callable[[RowOutcome, Mask], object]] = {
     "file": lambda outcome, mask: mask(outcome.doctor.row.origin.file),
     "sheet": lambda outcome, mask: _masked(outcome.doctor.row.origin.sheet, mask),

@@ -1,4 +1,4 @@
-"""What earlier runs left in the results folder."""
+"""Finds seals and creates in the results of earlier runs that a ledger does not hold."""
 
 from __future__ import annotations
 
@@ -9,15 +9,10 @@ from pathlib import Path
 from typing import Any
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
-LINES, PLAN, LOG = "outcomes.jsonl", "plan.jsonl", "log.jsonl"
+OUTCOMES, PLAN, LOG = "outcomes.jsonl", "plan.jsonl", "log.jsonl"
 
-KNOWN = (
-    "sealed",
-    "unchanged",
-    "changed",
-    "unknown",
-    "exists",
-)  # statuses of a row for which a create was sent
+# statuses of a row for which a create was sent
+CREATED_STATUSES = ("sealed", "unchanged", "changed", "unknown", "exists")
 
 
 def find_unknown_seals(
@@ -33,17 +28,17 @@ def find_unknown_seals(
 ) -> Mapping[str, Path]:
     """Return the runs of a tenant whose results show creates or seals that a ledger lacks, each with its file.
 
-    ``known_*`` is what the ledger holds. Of a run that it holds only the last one is compared, by its creates. Of a run
-    that it does not hold every SealId and create must be known to it otherwise; a `check` enters no run, so one that is
-    older than the ledger's last run is passed over. Of a run that was killed the log must show no other create.
-    ``accepted_runs`` were missing before, and somebody decided to go on without them.
+    ``known_*`` is what the ledger holds. Of the runs that it holds only the last one is compared, by its creates. Of a
+    run that it does not hold it must know every SealId and create; a `check` enters no run, so one that is older than
+    the ledger's last run is skipped. The log of a killed run must show no other create. ``accepted_runs`` were missing
+    before, and a person decided to go on without them.
     """
     lacking: dict[str, Path] = {}
     for log in _find_unfinished_logs(out, tenant):
         run = log.parent.name
         if run not in accepted_runs and not _list_trace_ids(log) <= set(known_attempts()):
             lacking[run] = log
-    for path, record in _read_records(out, tenant, passed_over={*accepted_runs, *known_runs} - {last_run}):
+    for path, record in _read_records(out, tenant, skipped={*accepted_runs, *known_runs} - {last_run}):
         run = str(record["run"])
         if run in accepted_runs:
             continue
@@ -59,21 +54,21 @@ def find_unknown_seals(
 
 
 def _shows_seals(record: Mapping[str, Any]) -> bool:
-    return count_creates(record) > 0 or any(map(record["statuses"].get, KNOWN))
+    return count_creates(record) > 0 or any(map(record["statuses"].get, CREATED_STATUSES))
 
 
 def _holds_all(
     known_seals: Callable[[], Collection[str]], known_attempts: Callable[[], Collection[str]], folder: Path
 ) -> bool:
-    """Return whether every seal that a run shows is among the known ones, and every create that it left open."""
+    """Return whether the ledger knows every seal of a run, and every create that it left unresolved."""
     try:
-        lines = next(path for name in (LINES, PLAN) if (path := folder / name).exists())
+        lines = next(path for name in (OUTCOMES, PLAN) if (path := folder / name).exists())
         with lines.open(encoding="utf-8") as text:
             rows = [json.loads(line) for line in text]
         return all(
             row["seal_id"] in known_seals()
             if row["seal_id"]
-            else row["status"] not in KNOWN or row["trace_id"] in known_attempts()
+            else row["status"] not in CREATED_STATUSES or row["trace_id"] in known_attempts()
             for row in rows
         )
     except (OSError, StopIteration, ValueError, KeyError):
@@ -82,45 +77,47 @@ def _holds_all(
 
 def _list_trace_ids(log: Path) -> set[str]:
     """Return the trace ids of the creates that a log shows as sent."""
-    traced = set()
+    trace_ids = set()
     with log.open(encoding="utf-8") as lines:
         for line in lines:
             try:
                 entry = json.loads(line)
             except ValueError:
                 continue  # the last line of a killed process
-            if entry.get("status") in KNOWN and entry.get("trace_id"):
-                traced.add(str(entry["trace_id"]))
-    return traced
+            if entry.get("status") in CREATED_STATUSES and entry.get("trace_id"):
+                trace_ids.add(str(entry["trace_id"]))
+    return trace_ids
 
 
 def find_earlier_run(out: Path, tenant: str) -> Path | None:
-    """Return the newest run.json below ``out`` of this tenant that tells of a seal or of a create, else a log, or None.
+    """Return the newest run.json below ``out`` of this tenant that shows a seal or a create, else a log, or None.
 
-    Where there is one, a ledger that is not there was lost: a new one would take every doctor for new. A quiet report
-    tells of seals as well, and with ``--out`` its run.json may be the only one that is left here.
+    If there is one and no ledger, the ledger was lost: a new one would take every doctor for new. A run without changes
+    shows seals as well; with ``--out`` its run.json may be the only one that remains here.
     """
-    shown = (path for path, record in _read_records(out, tenant) if _shows_seals(record))
-    return next(chain(shown, _find_unfinished_logs(out, tenant)), None)
+    with_seals = (path for path, record in _read_records(out, tenant) if _shows_seals(record))
+    return next(chain(with_seals, _find_unfinished_logs(out, tenant)), None)
 
 
 def _find_unfinished_logs(out: Path, tenant: str) -> Iterator[Path]:
-    """Yield the log of each run of this tenant that sent creates and never came to its end, the newest first.
+    """Yield the log of each run of this tenant that sent creates and did not end, the newest first.
 
-    It told of no row; where its ledger was lost as well, only the log shows its seals.
+    Such a run wrote no outcomes; if its ledger was lost as well, only the log shows its seals.
     """
     for log in sorted(out.glob(f"*/{LOG}"), reverse=True):
-        whole = all((log.parent / name).exists() for name in ("run.json", LINES))
-        if not whole and _left_creates(log, tenant):
+        is_complete = all((log.parent / name).exists() for name in ("run.json", OUTCOMES))
+        if not is_complete and _shows_creates(log, tenant):
             yield log
 
 
-def _left_creates(log: Path, tenant: str) -> bool:
+def _shows_creates(log: Path, tenant: str) -> bool:
     try:
         with log.open(encoding="utf-8") as lines:
             first = json.loads(next(lines, "null"))
             ours = isinstance(first, dict) and first.get("tenant") == tenant
-            return ours and any(f'"status": "{status}"' in line for line in lines for status in KNOWN)
+            return ours and any(
+                f'"status": "{status}"' in line for line in lines for status in CREATED_STATUSES
+            )
     except (OSError, ValueError):
         return False
 
@@ -131,14 +128,14 @@ def count_creates(record: Mapping[str, Any]) -> int:
 
 
 def _read_records(
-    out: Path, tenant: str, *, passed_over: Collection[str | None] = ()
+    out: Path, tenant: str, *, skipped: Collection[str | None] = ()
 ) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    """Yield what can be read, the copy of the last run first, then by the names of the folders, the newest first.
+    """Yield each run.json that can be read: the copy of the last run, then the newest folders first.
 
-    Folders of the runs ``passed_over`` are not opened.
+    Folders of ``skipped`` runs are not opened.
     """
     for path in sorted(out.glob("*/run.json"), reverse=True):
-        if path.parent.name in passed_over:
+        if path.parent.name in skipped:
             continue
         try:
             record = json.loads(path.read_text(encoding="utf-8"))

@@ -1,6 +1,6 @@
-"""Workbooks that somebody holds open or has edited: none of them is lost, and the newest is the one that is named.
+"""Keeps workbooks that were edited or are held open by a program, and finds the newest one.
 
-Beside each workbook lies a note of what it looked like when it was written, by which an edited one is known.
+A note beside each workbook holds its digest at the time of writing; another digest means that it was edited.
 """
 
 from __future__ import annotations
@@ -14,38 +14,42 @@ from pipeline.support.atomic_files import siblings, write_atomically
 
 
 def preserve_edited_workbooks(path: Path) -> list[Path]:
-    """Keep what was edited of a workbook and its numbered siblings under other names, which are returned.
+    """Rename a workbook and its numbered siblings if they were edited, and return the new paths.
 
-    Siblings that nobody edited tell of an earlier run and are removed. What a program still holds open stays.
+    Unedited siblings belong to an earlier run and are removed. A workbook that a program holds open stays.
     """
     kept = []
-    for each in _list_noted(path):
+    for workbook in _list_noted(path):
         try:
-            if _is_edited(each):
-                kept.append(each.rename(_find_free_path(each)))
-            elif each != path:
-                each.unlink(missing_ok=True)
+            if _is_edited(workbook):
+                kept.append(workbook.rename(_find_free_path(workbook)))
+            elif workbook != path:
+                workbook.unlink(missing_ok=True)
             else:
                 continue
         except PermissionError:
             continue
-        _note_path(each).unlink(missing_ok=True)
+        _note_path(workbook).unlink(missing_ok=True)
     return kept
 
 
 def remember_written(path: Path) -> None:
-    """Note what a workbook looks like now that it was written."""
+    """Note the digest of a workbook that was just written."""
     digest = _hash_file(path)
-    write_atomically(_note_path(path), lambda temporary: _fill(temporary, digest))
+
+    def write_digest(temporary: Path) -> None:
+        temporary.write_text(digest, "ascii")
+
+    write_atomically(_note_path(path), write_digest)
 
 
 def find_newest_workbook(path: Path) -> Path:
-    """Return the workbook that was written last: the one of that name, or a numbered sibling of it."""
-    return max(_list_noted(path), key=lambda each: _note_path(each).stat().st_mtime_ns, default=path)
+    """Return the workbook that was written last: the one at ``path``, or a numbered sibling."""
+    return max(_list_noted(path), key=lambda workbook: _note_path(workbook).stat().st_mtime_ns, default=path)
 
 
 def _list_noted(path: Path) -> Iterator[Path]:
-    return (each for each in (path, *siblings(path)) if _note_path(each).exists())
+    return (workbook for workbook in (path, *siblings(path)) if _note_path(workbook).exists())
 
 
 def _is_edited(path: Path) -> bool:
@@ -65,10 +69,6 @@ def _find_free_path(path: Path) -> Path:
 
 def _hash_file(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _fill(temporary: Path, text: str) -> None:
-    temporary.write_text(text, "ascii")
 
 
 def _note_path(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Pages of one file: a template with its style and its one script inside, allowed by their hashes and nothing else."""
+"""Pages of one file: a template with its style and its script inside, the only ones that its policy allows."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ PAGES = ("report.html", "review.html")
 
 @cache
 def _build_environment() -> Environment:
-    # a tenth of a second of import, and as much to translate each page: once, and only where a page is written
+    # a tenth of a second of import, and as much to compile each page: once, and only where a page is written
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
 
-    room = Environment(
+    environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    room.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
-    room.filters["grouped"] = lambda number: f"{number:,}"
-    return room
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
+    environment.filters["grouped"] = lambda number: f"{number:,}"
+    return environment
 
 
 def warm_up() -> None:
-    """Translate the pages, so that whoever writes one later need not wait for it."""
+    """Compile the templates, so that writing a page later does not wait for it."""
     for page in PAGES:
         _build_environment().get_template(page)
 
@@ -48,8 +48,8 @@ def render_pieces(
 ) -> Iterator[str]:
     """Fill ``NAME.html`` with its ``NAME.css`` and ``NAME.js``, piece by piece; every value is escaped.
 
-    The policy lets nothing load, run or look different but these two texts, known by their sha256; ``pictures`` may
-    stand in the page itself.
+    The policy allows no other style and script than these two, by their sha256, and loads nothing; with ``pictures``
+    it allows pictures inside the page.
     """
     from markupsafe import Markup  # noqa: PLC0415 - comes with Jinja2
 
@@ -67,7 +67,7 @@ def render_pieces(
     page = _build_environment().get_template(template)
     return page.generate(
         lang="zh-CN" if presenter.language == "zh" else "en",
-        # our own two files, with no value in them: the hashes are of exactly these characters
+        # our own two files without values: the hashes are of exactly these characters
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
         policy="; ".join(policy),

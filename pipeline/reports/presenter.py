@@ -40,6 +40,10 @@ class Presenter:
         """Return a keyed text in the reader's language, any other as it is."""
         return texts.render_text(text, self.language)
 
+    def join(self, mark: str, *parts: str) -> str:
+        """Join texts that are not empty with a punctuation mark: colon, comma."""
+        return self.render_sentence(f"mark.{mark}").join(filter(None, parts))
+
     def name_status(self, status: Status) -> str:
         """Return a status as people read it."""
         return results.status_word(status, self.language)

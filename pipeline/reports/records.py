@@ -1,4 +1,4 @@
-"""Lines for programs: outcomes.jsonl, plan.jsonl, files.jsonl and run.json, field by field."""
+"""Records for programs: outcomes.jsonl, plan.jsonl, files.jsonl and run.json, field by field."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def outcome_record(outcome: RowOutcome, *, run: str, presenter: Presenter) -> di
 
 
 def _build_bare_record(
-    outcome: RowOutcome, found: Problem, *, run: str, presenter: Presenter
+    outcome: RowOutcome, failure: Problem, *, run: str, presenter: Presenter
 ) -> dict[str, object]:
-    """Return the line of a row over which its own line broke: where it stands, how it ended, and that it broke."""
+    """Return the line of a row whose own line could not be built: its address, its status, and the failure."""
     doctor = replace(outcome.doctor, changes=(), problems=())
-    planned = replace(outcome.row_plan, doctor=doctor)
-    bare = replace(outcome, row_plan=planned, message=None, problems=(forgiven(found),))
+    row_plan = replace(outcome.row_plan, doctor=doctor)
+    bare = replace(outcome, row_plan=row_plan, message=None, problems=(forgiven(failure),))
     return _build_record(bare, run=run, presenter=presenter)
 
 
@@ -109,12 +109,12 @@ def file_record(file_report: FileReport, presenter: Presenter) -> dict[str, obje
                 "rows": sheet.rows,
                 "columns": [
                     {
-                        "column": each.column,
-                        "title": presenter.mask_text(each.title),
-                        "field": each.field,
-                        "nearest": each.nearest,
+                        "column": column.column,
+                        "title": presenter.mask_text(column.title),
+                        "field": column.field,
+                        "nearest": column.nearest,
                     }
-                    for each in sheet.columns
+                    for column in sheet.columns
                 ],
             }
             for sheet in file_report.sheets
@@ -143,7 +143,7 @@ def run_record(report: RunReport, masker: Masker | None = None) -> dict[str, obj
     mask_text = (masker or Masker.of_doctors(outcome.doctor for outcome in report.outcomes)).mask_text
     names = {name for outcome in report.outcomes if (name := display_name(outcome.doctor))}
 
-    def anonymous(text: str) -> str:
+    def anonymize(text: str) -> str:
         return hide_names(mask_text(text), names)
 
     return {
@@ -165,15 +165,15 @@ def run_record(report: RunReport, masker: Masker | None = None) -> dict[str, obj
             "max_in_second": report.traffic.max_in_second,
             **({"timing": asdict(report.traffic.timing)} if report.traffic.timing else {}),
         },
-        "halted": _halt_record(report.halt, anonymous) if report.halt else None,
+        "halted": _halt_record(report.halt, anonymize) if report.halt else None,
         **(
-            {"notices": [_notice_record(each, anonymous) for each in report.notices]}
+            {"notices": [_notice_record(notice, anonymize) for notice in report.notices]}
             if report.notices
             else {}
         ),
         "files": [
             {
-                "path": anonymous(str(file_report.path)),
+                "path": anonymize(str(file_report.path)),
                 "sha256": file_report.sha256,
                 "status": file_report.status,
                 "codes": list(file_report.codes),
@@ -185,13 +185,13 @@ def run_record(report: RunReport, masker: Masker | None = None) -> dict[str, obj
     }
 
 
-def _halt_record(halted: Halt, anonymous: Callable[[str], str]) -> dict[str, object]:
-    record = {"code": halted.code, "message": anonymous(halted.message)}
-    return dump_texts(record | {name: anonymous(text) for name, text in halted.detail.items()})
+def _halt_record(halt: Halt, anonymize: Callable[[str], str]) -> dict[str, object]:
+    record = {"code": halt.code, "message": anonymize(halt.message)}
+    return dump_texts(record | {name: anonymize(text) for name, text in halt.detail.items()})
 
 
-def _notice_record(notice: Notice, anonymous: Callable[[str], str]) -> dict[str, object]:
-    hidden = replace(notice, detail={name: anonymous(text) for name, text in notice.detail.items()})
+def _notice_record(notice: Notice, anonymize: Callable[[str], str]) -> dict[str, object]:
+    hidden = replace(notice, detail={name: anonymize(text) for name, text in notice.detail.items()})
     return {"code": notice.code, "message": describe_notice(hidden, Presenter("en")), "detail": hidden.detail}
 
 
@@ -202,13 +202,13 @@ def _list_changes(outcome: RowOutcome, presenter: Presenter) -> Iterator[dict[st
 
 
 def _describe_answer(outcome: RowOutcome, presenter: Presenter) -> str | None:
-    """Return the service's words, with a SealId that proves nothing but is evidence."""
-    own = describe_lost_answer(outcome.code, None, Presenter("en")) is not None
-    told = None if own and not isinstance(outcome.message, KeyedText) else outcome.message
-    message = presenter.mask_answer(told) if told is not None else None
-    return (
-        f"SealId {outcome.unproven_seal_id} {message or ''}".strip() if outcome.unproven_seal_id else message
-    )
+    """Return the service's message, with a SealId that is evidence and proves nothing."""
+    is_lost = describe_lost_answer(outcome.code, None, Presenter("en")) is not None
+    message = None if is_lost and not isinstance(outcome.message, KeyedText) else outcome.message
+    masked = None if message is None else presenter.mask_answer(message)
+    if outcome.unproven_seal_id:
+        return f"SealId {outcome.unproven_seal_id} {masked or ''}".strip()
+    return masked
 
 
 def _mask_optional(text: str | None, presenter: Presenter) -> str | None:

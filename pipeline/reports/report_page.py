@@ -48,13 +48,13 @@ CREATE, UPLOAD = "ChannelCreatePreparedPersonalEsign", "UploadFiles"
 WIDE, NARROW = 1072, 334  # pixels of a picture on a desk and on a phone
 
 
-def write_report(report: RunReport, path: Path, *, presenter: Presenter, beside: str | None = None) -> Path:
+def write_report(report: RunReport, path: Path, *, presenter: Presenter, workbook: str | None = None) -> Path:
     """Write the page. Raises ``SumsError`` before anything is written.
 
-    ``beside`` is the name of the workbook in the page's folder, if it is not the report's.
+    ``workbook`` is the name of the workbook in the page's folder, if it is not the report's.
     """
     told = _collect_values(report, presenter)
-    told |= {"t": presenter.render, "workbook": beside or report.workbook}
+    told |= {"t": presenter.render, "workbook": workbook or report.workbook}
     page = render_pieces("report.html", presenter, told)
 
     def fill(temporary: Path) -> None:

@@ -14,7 +14,7 @@ from pipeline.messages.localized import Joined, Phrase
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import SEALED_STATUSES, list_blocking_codes
 
-_SHOWN = 5  # faults named in the message
+_MAX_FAULTS = 5  # named in the message
 
 
 class SumsError(EsignImportError):
@@ -29,12 +29,12 @@ def verify_totals(report: RunReport) -> Mapping[Status, int]:
     Every row stands once under its (path, sheet, row); what was read from a file is what is in the results
     (a ``retry`` may take fewer); a status that promises a SealId has one; ``ready`` occurs in ``check`` alone.
     """
-    faults = list(islice(_find_faults(report), _SHOWN))
+    faults = list(islice(_find_faults(report), _MAX_FAULTS))
     if faults:
         raise SumsError("usage.sums", faults=Joined(faults, phrase("mark.semicolon")))
-    seen = Counter(outcome.status for outcome in report.outcomes)
+    rows = Counter(outcome.status for outcome in report.outcomes)
     return {
-        status: seen[status] for status in Status if status is not Status.READY or report.command == "check"
+        status: rows[status] for status in Status if status is not Status.READY or report.command == "check"
     }
 
 
@@ -67,21 +67,21 @@ def _find_repeated_rows(report: RunReport) -> Iterator[Phrase]:
     seen = set()
     for outcome in report.outcomes:
         origin = outcome.doctor.row.origin
-        place = (origin.path, origin.sheet, origin.row)
-        if place in seen:
+        address = (origin.path, origin.sheet, origin.row)
+        if address in seen:
             yield phrase("sums.twice", place=_name_row(outcome))
-        seen.add(place)
+        seen.add(address)
 
 
 def _compare_with_files(report: RunReport) -> Iterator[Phrase]:
-    read: Counter[Path] = Counter()
+    rows_read: Counter[Path] = Counter()
     for file_report in report.files:
-        read[file_report.path] += file_report.rows if file_report.status == "read" else 0
-    found = Counter(outcome.doctor.row.origin.path for outcome in report.outcomes)
-    for number, path in enumerate(dict.fromkeys([*read, *found]), start=1):
-        some_are_enough = report.command == "retry"
-        if found[path] > read[path] or (found[path] < read[path] and not some_are_enough):
-            yield phrase("sums.file", number=number, read=read[path], found=found[path])
+        rows_read[file_report.path] += file_report.rows if file_report.status == "read" else 0
+    outcomes = Counter(outcome.doctor.row.origin.path for outcome in report.outcomes)
+    for number, path in enumerate(dict.fromkeys([*rows_read, *outcomes]), start=1):
+        is_short = outcomes[path] < rows_read[path] and report.command != "retry"
+        if is_short or outcomes[path] > rows_read[path]:
+            yield phrase("sums.file", number=number, read=rows_read[path], found=outcomes[path])
 
 
 def _name_row(outcome: RowOutcome) -> Phrase:

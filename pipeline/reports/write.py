@@ -1,4 +1,4 @@
-"""All files of a run from one Night: the same value gives the same files, tonight or when they are rebuilt."""
+"""Writes all files of a run from its report: the same report gives the same files, at once or rebuilt later."""
 
 from __future__ import annotations
 
@@ -35,18 +35,20 @@ def write_all(
 ) -> dict[str, Path]:
     """Write the files of a run into ``report.out`` and copies of them into ``latest``.
 
-    Returns usual name -> path written; results.xlsx may be a numbered sibling, and so may its copy, which then stands
-    under "copy". A workbook that a clerk has edited since is set aside, never overwritten: it stands under "edited".
-    Raises ``SumsError`` before anything is written, OSError where the disk refuses.
+    Returns usual name -> path written. results.xlsx may be a numbered sibling; so may its copy, which is then returned
+    as "copy". A workbook that was edited is renamed, never overwritten, and returned as "edited".
+    Raises ``SumsError`` before anything is written, OSError if the disk refuses.
     """
     verify_totals(report)
     rows, other = (PLAN, OUTCOMES) if report.command == "check" else (OUTCOMES, PLAN)
     lines = (outcome_record(outcome, run=report.run, presenter=presenter) for outcome in report.outcomes)
     folders = dict.fromkeys(folder for folder in (report.out, latest) if folder is not None)
-    kept = [aside for folder in folders for aside in preserve_edited_workbooks(folder / WORKBOOK)]
+    edited = [path for folder in folders for path in preserve_edited_workbooks(folder / WORKBOOK)]
     written = {
         rows: write_jsonl(report.out / rows, lines),
-        FILES: write_jsonl(report.out / FILES, (file_record(each, presenter) for each in report.files)),
+        FILES: write_jsonl(
+            report.out / FILES, (file_record(file_report, presenter) for file_report in report.files)
+        ),
         RUN: write_json(report.out / RUN, run_record(report, presenter.masker)),
         REVIEW_PAGE: write_review(
             report,
@@ -67,26 +69,26 @@ def write_all(
     report = replace(report, workbook=written[WORKBOOK].name)  # which the page names
     written[REPORT_PAGE] = write_report(report, report.out / REPORT_PAGE, presenter=presenter)
     (report.out / other).unlink(missing_ok=True)  # one run a folder: no plan beside another run's outcomes
-    told = written | ({"edited": kept[0]} if kept else {})
+    paths = written | ({"edited": edited[0]} if edited else {})
     if latest is None or latest == report.out:
-        return told
+        return paths
     copies = {name: copy_into(latest, path, name, replace=replace_file) for name, path in written.items()}
     remember_written(copies[WORKBOOK])
     (latest / other).unlink(missing_ok=True)
     if copies[WORKBOOK].name != report.workbook:
-        write_report(report, latest / REPORT_PAGE, presenter=presenter, beside=copies[WORKBOOK].name)
-    return told if copies[WORKBOOK].name == WORKBOOK else {**told, "copy": copies[WORKBOOK]}
+        write_report(report, latest / REPORT_PAGE, presenter=presenter, workbook=copies[WORKBOOK].name)
+    return paths if copies[WORKBOOK].name == WORKBOOK else {**paths, "copy": copies[WORKBOOK]}
 
 
 def _are_siblings(out: Path, latest: Path) -> bool:
-    """Tell whether what one folder sees of the world the other sees as well."""
+    """Return whether both folders lie in the same folder, so that relative links hold in both."""
     return out.absolute().parent == latest.absolute().parent
 
 
 def warm_up() -> None:
     """Import what the pages need and nothing else does, and translate the pages.
 
-    What fails here is tried once more when the results are written, and told then.
+    What fails here is tried again when the results are written, and reported then.
     """
     with suppress(OSError, ImportError):
         html_pages.warm_up()
