@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, Unpack
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import named_paths
-from pipeline.config.language import of_locale, of_titles
+from pipeline.config.environment import find_language_of_locale, find_language_of_titles
 from pipeline.config.settings import Config
 from pipeline.domain.run import Halt, RowOutcome, RunReport, RunRequest, Status
 from pipeline.errors import UsageError
@@ -302,7 +302,9 @@ def _build_request(
         accept_guards=options.get("accept_guards", False),
         invocation=invocation,
     )
-    return replace(request, review=named_paths.existing(Path(review))) if review is not None else request
+    return (
+        replace(request, review=named_paths.require_existing(Path(review))) if review is not None else request
+    )
 
 
 def _list_paths(rosters: Rosters) -> tuple[Path, ...]:
@@ -331,7 +333,13 @@ def _find_credentials(
 def _finish(
     report: RunReport, config: Config, *, latest: Path | None, write: bool, language: Language | None
 ) -> Result:
-    chosen = language or config.language or of_locale(os.environ) or of_titles(find_titles(report)) or "en"
+    chosen = (
+        language
+        or config.language
+        or find_language_of_locale(os.environ)
+        or find_language_of_titles(find_titles(report))
+        or "en"
+    )
     presenter = Presenter.for_outcomes(report.outcomes, chosen)
     finished = finish_run(FinishedRun(report, config, presenter, latest, writes_files=write))
     return Result(report, finished.files)

@@ -27,7 +27,7 @@ from pipeline.cli.resolve_commands import resolve
 from pipeline.cli.run_commands import check, retry, run
 from pipeline.cli.status_commands import explain, report, status
 from pipeline.clock import Clock, SystemClock
-from pipeline.config import language
+from pipeline.config import environment
 from pipeline.version import __version__
 
 COMMANDS: Sequence[click.Command] = (
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
     """Run one command and return its exit code; each expected error is one sentence on stderr."""
     prepare_streams()
     os.environ.pop("SSLKEYLOGFILE", None)  # aiohttp opens it as soon as it is imported
-    chosen = language.find(arguments, os.environ, default=DEFAULT_CONFIG)
+    chosen = environment.find_language(arguments, os.environ, default=DEFAULT_CONFIG)
     set_language(cli, limit_to_console(chosen or "en"))
     session = Session(lang=chosen, clock=clock or SystemClock(), arguments=tuple(arguments))
     try:

@@ -12,7 +12,7 @@ import click
 
 from pipeline.cli.context import Session
 from pipeline.clock import shown, stamp
-from pipeline.config.language import readable
+from pipeline.config.environment import restore_argument
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,11 +62,11 @@ def certify(
 
     answers = {"console": console, "audit_log": audit_log, "auto_sign": auto_sign}
     if any(answers.values()):
-        return _certify_place(session, readable(query), answers, why or "certify")
+        return _certify_place(session, restore_argument(query), answers, why or "certify")
     config = session.require_config()
     with record_command(session, "certify", config) as recorder:
         require_ready(config, session.config_name)
-        code = _certify_create(session, config, recorder.run, readable(query), yes=yes)
+        code = _certify_create(session, config, recorder.run, restore_argument(query), yes=yes)
         return recorder.record_nothing_to_do(code) if code is not None else DECLINED
 
 

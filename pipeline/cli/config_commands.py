@@ -25,12 +25,12 @@ def config_group() -> None:
 def validate(session: Session) -> int:
     """Find every fault of the configuration; exit 2 if there is one."""
     from pipeline.config.named_paths import require_certificates
-    from pipeline.config.settings import missing_ids
+    from pipeline.config.settings import list_missing_ids
 
     config = session.require_config()
     is_usable = _report_missing_paths(session, config)
     if config.api.placeholders:
-        missing = missing_ids(config, session.config_name)
+        missing = list_missing_ids(config, session.config_name)
         session.alert("usage.placeholders", place=session.config_name, keys=missing)
         is_usable = False
     if not is_usable:

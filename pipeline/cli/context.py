@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from pipeline.config import language
+from pipeline.config import environment
 from pipeline.errors import DiskTrouble, EsignImportError, UsageError, reason_of
 from pipeline.messages.catalogue import say
 from pipeline.messages.localized import Phrase
@@ -56,7 +56,7 @@ class Session:
     @property
     def language(self) -> str:
         """The language of the results, ``zh`` or ``en``: the chosen one, the locale's, the one of the rosters' titles."""
-        return self.lang or language.of_locale(os.environ) or self._title_language or "en"
+        return self.lang or environment.find_language_of_locale(os.environ) or self._title_language or "en"
 
     @property
     def spoken(self) -> str:
@@ -65,7 +65,7 @@ class Session:
 
     def note_title_language(self, titles: Iterable[str]) -> None:
         """Remember the language of the rosters' titles, which counts where neither option nor locale gives one."""
-        self._title_language = language.of_titles(titles) or self._title_language
+        self._title_language = environment.find_language_of_titles(titles) or self._title_language
 
     def render_sentence(self, key: str, **details: object) -> str:
         """Return a message in the language of messages."""

@@ -37,7 +37,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     from pipeline.cli.run_log import record_command
     from pipeline.cli.run_session import run_command
     from pipeline.config.environment import name_of
-    from pipeline.config.named_paths import room_for_results
+    from pipeline.config.named_paths import require_results_folder
     from pipeline.config.settings import load
     from pipeline.domain.run import RunRequest
     from pipeline.esign.signing import Credentials
@@ -46,7 +46,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     from pipeline.sandbox.server import Sandbox, SandboxThread
 
     folder = out or Path("demo")
-    room_for_results(folder)
+    require_results_folder(folder)
     sample = _find_sample_data()
     state_file = folder / "sandbox-seals.jsonl"
     latest = folder / "out" / "latest"

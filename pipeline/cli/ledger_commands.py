@@ -126,7 +126,7 @@ def _locate_ledger(session: Session) -> tuple[Config, Path, str]:
     from pipeline.workflow.stage_settings import name_tenant
 
     config = session.require_ready_config()
-    return config, config.path(config.ledger), name_tenant(config)
+    return config, config.resolve_path(config.ledger), name_tenant(config)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from pipeline.cli.certify_commands import find_grounds, warn_of_unanswered_creat
 from pipeline.cli.context import Session
 from pipeline.cli.run_commands import find_last_run
 from pipeline.clock import shown, stamp
-from pipeline.config.language import readable
+from pipeline.config.environment import restore_argument
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _repeat_last_run(request: RunRequest, ledger: SqliteLedger) -> RunRequest | 
 
 def _find_one_case(session: Session, opened: _OpenLedger, query: str, way: str = "") -> Case:
     """Return the one case that a query means; where several do, the one that the chosen way is for."""
-    query = readable(query)
+    query = restore_argument(query)
     fitting = [case for case in opened.cases if case.is_meant_by(query)]
     if not fitting:
         raise UsageError("resolve_nobody", query=query, then=("resolve",))

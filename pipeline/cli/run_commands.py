@@ -65,7 +65,7 @@ def check(
             site_key,
         ):
             if ledger is None:
-                session.inform("check_without_ledger", path=config.path(config.ledger))
+                session.inform("check_without_ledger", path=config.resolve_path(config.ledger))
             report = import_run.run_check(request, config, ledger=ledger, site_key=site_key, clock=clock)
     else:
         report = import_run.run_check(request, config, ledger=None, site_key=None, clock=clock)
@@ -80,13 +80,13 @@ def check(
 
 def _find_config_for_check(session: Session) -> tuple[Config, str | None]:
     """Return the configuration, and why it names no tenant if it does not."""
-    from pipeline.config.settings import missing_ids
+    from pipeline.config.settings import list_missing_ids
 
     config = session.find_config()
     if config is None:
         return session.read_config(None), session.render_sentence("no_config_short")
     if config.api.placeholders:
-        missing = missing_ids(config, session.config_name)
+        missing = list_missing_ids(config, session.config_name)
         return config, session.render_sentence("usage.placeholders", place=session.config_name, keys=missing)
     return config, None
 
@@ -103,7 +103,7 @@ def find_last_run(ledger: SqliteLedger) -> RunRecord | None:
 
 def _report_no_rosters(session: Session, config: Config, rosters: Sequence[Path]) -> int:
     """Print where no roster was found; the last results stay as they are."""
-    paths = rosters or map(config.path, config.roster)
+    paths = rosters or map(config.resolve_path, config.roster)
     session.inform("empty_inbox", paths=" ".join(str(path.absolute()) for path in paths))
     session.suggest_same_command("next_rosters")
     return 0
@@ -234,7 +234,7 @@ def _build_retry(
         raise UsageError("no_last_run", then=("run",))
     record = own_record or last_run
     rosters = tuple(
-        map(Path, record.context or record.rosters) if record else map(config.path, config.roster)
+        map(Path, record.context or record.rosters) if record else map(config.resolve_path, config.roster)
     )
     request = build_request(
         "retry",

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.cli.context import Session
-from pipeline.config.language import find_misread_name
+from pipeline.config.environment import find_misread_name
 from pipeline.config.settings import Config
 from pipeline.domain.outcomes import UNRESOLVED_STATUSES, is_redundant_copy
 from pipeline.domain.results_format import WORKBOOK
@@ -46,7 +46,7 @@ def warn_of_pictures(session: Session, config: Config, request: RunRequest) -> N
     A hospital whose pictures are in cells needs no folder.
     """
     if request.seals is None:
-        session.inform("no_seals", path=config.path(config.seals).absolute())
+        session.inform("no_seals", path=config.resolve_path(config.seals).absolute())
     elif name := find_misread_name(request.seals):
         session.alert("locale_names", encoding=sys.getfilesystemencoding(), folder=request.seals, name=name)
 

@@ -15,7 +15,7 @@ import click
 from pipeline.cli.context import Session
 from pipeline.cli.run_commands import RUNS_SEARCHED
 from pipeline.clock import shown, stamp
-from pipeline.config.language import readable
+from pipeline.config.environment import restore_argument
 from pipeline.errors import EsignImportError, UsageError
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Joined
@@ -57,8 +57,8 @@ def status(session: Session) -> int:
     from pipeline.workflow.tenant_ledger import open_configured_ledger
 
     config = session.require_ready_config()
-    path = config.path(config.ledger)
-    recorded_run = find_recorded_run(config.path(config.out), name_tenant(config))
+    path = config.resolve_path(config.ledger)
+    recorded_run = find_recorded_run(config.resolve_path(config.out), name_tenant(config))
     if not path.exists():
         return _report_without_ledger(session, config, recorded_run)
     try:
@@ -140,7 +140,7 @@ def _report_without_ledger(session: Session, config: Config, recorded_run: RunRe
     from pipeline.reports.earlier_results import find_earlier_run
     from pipeline.workflow.stage_settings import name_tenant
 
-    lost_run = find_earlier_run(config.path(config.out), name_tenant(config))
+    lost_run = find_earlier_run(config.resolve_path(config.out), name_tenant(config))
     last_run = _run_as_dict(recorded_run, is_under_way=False) if recorded_run is not None else None
     session.print_json(ledger=None, lost=bool(lost_run), last_run=last_run)
     if not lost_run and recorded_run is None:
@@ -175,8 +175,8 @@ def describe_command_line(session: Session, config: Config) -> CommandLine:
     """Return how the program is called, and what it reads when no roster is named."""
     from pipeline.reports.next_steps import CommandLine
 
-    rosters = tuple(str(config.path(roster).absolute()) for roster in config.roster)
-    return CommandLine(session.invocation, rosters, str(config.path(config.seals).absolute()))
+    rosters = tuple(str(config.resolve_path(roster).absolute()) for roster in config.roster)
+    return CommandLine(session.invocation, rosters, str(config.resolve_path(config.seals).absolute()))
 
 
 def _print_next_steps(
@@ -196,7 +196,7 @@ def _print_next_steps(
         describe_command_line(session, config),
         unresolved=unresolved,
         under_way=is_under_way,
-        latest=config.path(config.out) / "latest",
+        latest=config.resolve_path(config.out) / "latest",
     )
     for step in reversed(steps):
         session.print_next_step(step.text.say(session.spoken), step.commands[0])
@@ -221,7 +221,7 @@ def _print_halt(session: Session, run: RunRecord | None) -> None:
 def report(session: Session, *, run_id: str | None) -> int:
     """Rebuild a run's results from the ledger and its rosters."""
     from pipeline.cli.run_output import write_and_print_results
-    from pipeline.config.passwords import passwords
+    from pipeline.config.named_paths import find_passwords
     from pipeline.workflow.rebuild import rebuild_report
     from pipeline.workflow.tenant_ledger import open_configured_ledger
 
@@ -235,7 +235,7 @@ def report(session: Session, *, run_id: str | None) -> int:
             site_key=site_key,
             clock=session.clock,
             out=Path(record.out),
-            passwords=passwords(config, os.environ),
+            passwords=find_passwords(config, os.environ),
         )
     run_report = replace(run_report, invocation=session.invocation)
     write_and_print_results(session, config, run_report, latest=None)
@@ -275,8 +275,8 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
     from pipeline.workflow.tenant_ledger import open_configured_ledger
 
     config = session.require_ready_config()
-    path, out = config.path(config.ledger), config.path(config.out)
-    query_words = tuple(map(readable, query))
+    path, out = config.resolve_path(config.ledger), config.resolve_path(config.out)
+    query_words = tuple(map(restore_argument, query))
     with open_configured_ledger(config, session.clock, readonly=True) as (ledger, site_key):
         # the newest run is under way if it has not ended and a process holds the lock
         under_way = next(

@@ -36,7 +36,7 @@ class Address:
 
 def parse_address(text: str) -> Address | None:
     """Return the parts of ``http(s)://host[:port]``, None for any other text."""
-    return _parts(_ADDRESS.fullmatch(text))
+    return _build_address(_ADDRESS.fullmatch(text))
 
 
 def host_of(text: str) -> str:
@@ -46,7 +46,7 @@ def host_of(text: str) -> str:
 
 
 def find_endpoint_fault(text: str) -> str | None:
-    """Return the key of the sentence that says why nothing may be sent to an address, None for one that is allowed.
+    """Return the key of the sentence why nothing may be sent to an address, None for one that is allowed.
 
     Only the service's own hosts are allowed, over https; this machine also over http.
     """
@@ -64,16 +64,16 @@ def find_endpoint_fault(text: str) -> str | None:
 
 
 def find_proxy_fault(text: str) -> str | None:
-    """Return the key of the sentence that says why an address is no proxy, None for one that is."""
-    address = _parts(_PROXY.fullmatch(text))
+    """Return the key of the sentence why an address is no proxy, None for one that is."""
+    address = _build_address(_PROXY.fullmatch(text))
     if address is None:
         return "config.proxy"
     return None if address.port_exists else "config.no_port"
 
 
-def _parts(found: re.Match[str] | None) -> Address | None:
-    if found is None:
+def _build_address(match: re.Match[str] | None) -> Address | None:
+    if match is None:
         return None
-    port = found["port"]
-    host = found["host"].lower().removeprefix("[").removesuffix("]")
-    return Address(found["scheme"].lower(), host, int(port) if port else None)
+    port = match["port"]
+    host = match["host"].lower().removeprefix("[").removesuffix("]")
+    return Address(match["scheme"].lower(), host, int(port) if port else None)

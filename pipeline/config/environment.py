@@ -1,18 +1,35 @@
-"""Configuration keys in environment variables: ``ESIGN_IMPORT_API__APP_ID=…`` sets ``api.app_id``.
+"""The environment: configuration keys in variables, the language of the user, file names in another encoding.
 
-The program was once configured by ``PIPELINE_…``. Those names are still read where they name a key. Any other name that
-begins so belongs to another program (a build server sets ``PIPELINE_WORKSPACE``) and is passed over.
+``ESIGN_IMPORT_API__APP_ID=…`` sets ``api.app_id``. The program was once configured by ``PIPELINE_…``. Those names are
+still read where they name a key. Any other name with that prefix belongs to another program (a build server sets
+``PIPELINE_WORKSPACE``) and is ignored.
+
+The language is the first of ``--lang``, ``ESIGN_IMPORT_LANGUAGE``, the configuration's ``language``, the locale, the
+titles of the rosters; else English. It is found before click is imported. A value that is neither ``zh`` nor ``en`` is
+ignored here and refused where it is read.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 PREFIX = "ESIGN_IMPORT_"
 FORMER_PREFIX = "PIPELINE_"
 AS_JSON = frozenset({"roster", "columns"})  # keys that hold more than one text
+LANGUAGES = ("zh", "en")
+_CHINESE = 0x04  # Windows: the primary language of a language id, its low ten bits
+_NO_LANGUAGE = re.compile(r"(?:C|POSIX)(?:[.@].*)?\Z")
+_HAN = re.compile(r"[\u3400-\u9fff]")
+# One key at the margin. The whole file is read later, and its faults are reported in the language found here.
+_KEY = re.compile(
+    r"""^\ufeff?["']?language["']?[ \t]*:[ \t]*["']?(zh|en)["']?[ \t]*(?:\#.*)?$""", re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +72,9 @@ def find_variables(environment: Mapping[str, str], keys: Iterable[tuple[str, ...
     """Yield the variables that set a key; the current prefix counts before the former one."""
     for key in keys:
         name = name_of(key)
-        read = next((each for each in (name, former_name(name)) if each in environment), None)
-        if read is not None:
-            yield Variable(read, key, environment[read])
+        set_name = next((variable for variable in (name, former_name(name)) if variable in environment), None)
+        if set_name is not None:
+            yield Variable(set_name, key, environment[set_name])
 
 
 def find_unknown_names(environment: Mapping[str, str], keys: Iterable[tuple[str, ...]]) -> list[str]:
@@ -76,5 +93,95 @@ def find_former_names(
 
 
 def former_name(name: str) -> str:
-    """Return what a variable was called under the former prefix."""
+    """Return the name of a variable under the former prefix."""
     return FORMER_PREFIX + name.removeprefix(PREFIX)
+
+
+def restore_argument(word: str) -> str:
+    """Return an argument as it was typed, also where the locale's encoding is not the terminal's.
+
+    UTF-8 that passes for GBK, or does not even that, is UTF-8; GBK hardly ever passes for UTF-8.
+    """
+    try:
+        typed = os.fsencode(word)
+    except UnicodeEncodeError:  # not from the command line
+        return word
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return typed.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return word
+
+
+def find_misread_name(folder: Path) -> str | None:
+    """Return a name of a file that is UTF-8 while the locale's encoding is another one, None where there is none."""
+    if sys.getfilesystemencoding() == "utf-8":
+        return None
+    try:
+        with os.scandir(os.fsencode(folder)) as entries:
+            names = [entry.name for entry in entries]
+    except OSError:  # a zip, or a folder that cannot be opened, which is reported when it is opened
+        return None
+    for name in names:
+        try:
+            if not name.isascii():
+                return name.decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+    return None
+
+
+def find_language(arguments: Sequence[str], environment: Mapping[str, str], *, default: Path) -> str | None:
+    """Return ``zh`` or ``en``, None where neither is chosen; ``default`` is the configuration without ``--config``."""
+    variable = name_of(("language",))
+    candidates = (
+        _find_option(arguments, "--lang"),
+        environment.get(variable) or environment.get(former_name(variable)),
+        _read_configured_language(Path(_find_option(arguments, "--config", "-c") or default)),
+    )
+    return next((word for word in candidates if word in LANGUAGES), None) or find_language_of_locale(
+        environment
+    )
+
+
+def find_language_of_titles(titles: Iterable[str]) -> str | None:
+    """Return the language of a roster's titles; None where there are none."""
+    together = "".join(titles)
+    return ("zh" if _HAN.search(together) else "en") if together else None
+
+
+def find_language_of_locale(environment: Mapping[str, str]) -> str | None:
+    """Return the language of the machine's user; None where the locale names none, as under cron and systemd."""
+    names = (environment.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    name = next(filter(None, names), None)
+    if name is None and sys.platform == "win32":
+        import ctypes  # noqa: PLC0415 - Windows alone
+
+        return "zh" if ctypes.windll.kernel32.GetUserDefaultUILanguage() & 0x3FF == _CHINESE else "en"
+    if name is None or _NO_LANGUAGE.match(name):
+        return None
+    return "zh" if name.lower().startswith(("zh", "chinese")) else "en"
+
+
+def _find_option(arguments: Sequence[str], option: str, short: str | None = None) -> str | None:
+    """Return the value of an option, the last one as click takes it."""
+    value = None
+    for index, word in enumerate(arguments):
+        if word == "--":
+            break
+        if word in {option, short} and index + 1 < len(arguments):
+            value = arguments[index + 1]
+        elif word.startswith(f"{option}="):
+            value = word.partition("=")[2]
+        elif short and word.startswith(short) and not word.startswith("--"):
+            value = word.removeprefix(short)
+    return value
+
+
+def _read_configured_language(path: Path) -> str | None:
+    try:
+        match = _KEY.search(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return match[1] if match else None

@@ -1,19 +1,20 @@
-"""The paths that a command line or a configuration names: what must be there, and what is said where it is not."""
+"""Paths that a command line or a configuration names: required to exist, with a suggestion where one does not; password files."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.config.settings import Config
 from pipeline.errors import UsageError
 from pipeline.messages.catalogue import phrase
 
-NEARLY = 0.7  # likeness of two names that may be one misspelt
+NEAR_NAME = 0.7  # likeness of two names that may be one misspelt
+PASSWORD_FILE = "roster__password"  # noqa: S105 - a file name
 
 
-def existing(path: Path) -> Path:
+def require_existing(path: Path) -> Path:
     """Return a path that was named. Raises UsageError where there is nothing."""
     if not path.exists():
         raise no_such_path(path)
@@ -22,21 +23,21 @@ def existing(path: Path) -> Path:
 
 def no_such_path(path: Path) -> UsageError:
     """Return the error for a path that was named and is not there; one that is nearly it is suggested."""
-    found = find_near_path(path)
-    near = phrase("usage.near", name=found) if found else ""
-    wrong = UsageError("no_such_path", path=path, folder=path.absolute().parent, near=near)
-    wrong.meant = (str(path), str(found)) if found else None
-    return wrong
+    near_path = find_near_path(path)
+    near = phrase("usage.near", name=near_path) if near_path else ""
+    error = UsageError("no_such_path", path=path, folder=path.absolute().parent, near=near)
+    error.meant = (str(path), str(near_path)) if near_path else None
+    return error
 
 
 def find_near_path(path: Path) -> Path | None:
     """Return the path in the same folder whose name is nearly that of a path that is not there."""
     try:
-        names = [each.name for each in path.absolute().parent.iterdir()]
+        names = [sibling.name for sibling in path.absolute().parent.iterdir()]
     except OSError:
         return None
-    found = difflib.get_close_matches(path.name, names, n=1, cutoff=NEARLY)
-    return path.with_name(found[0]) if found else None
+    matches = difflib.get_close_matches(path.name, names, n=1, cutoff=NEAR_NAME)
+    return path.with_name(matches[0]) if matches else None
 
 
 def find_missing_paths(config: Config) -> Iterator[tuple[str, Path, bool]]:
@@ -53,8 +54,8 @@ def find_missing_paths(config: Config) -> Iterator[tuple[str, Path, bool]]:
     if config.api.ca_file is not None:
         named.append(("api.ca_file", config.api.ca_file, True))
     for key, path, is_needed in named:
-        if not (place := config.path(path)).exists():
-            yield key, place, is_needed
+        if not (resolved := config.resolve_path(path)).exists():
+            yield key, resolved, is_needed
 
 
 def require_configured(config: Config, key: str, paths: Sequence[Path]) -> None:
@@ -77,7 +78,7 @@ def require_certificates(config: Config) -> None:
         return
     import ssl  # noqa: PLC0415 - only where a file is named
 
-    path = config.path(config.api.ca_file)
+    path = config.resolve_path(config.api.ca_file)
     if not path.is_file():
         raise no_such_path(path)
     try:
@@ -89,9 +90,9 @@ def require_certificates(config: Config) -> None:
         raise
 
 
-def room_for_results(folder: Path) -> None:
+def require_results_folder(folder: Path) -> None:
     """Raise UsageError where results cannot lie because the folder, or one it is in, is a file."""
-    file = next((each for each in (folder, *folder.parents) if each.exists()), None)
+    file = next((path for path in (folder, *folder.parents) if path.exists()), None)
     if file is not None and not file.is_dir():
         raise UsageError("usage.out_is_a_file", file=file)
 
@@ -103,3 +104,32 @@ def require_unicode(path: Path) -> None:
     except UnicodeEncodeError:
         shown = str(path).encode("utf-8", "replace").decode("utf-8")
         raise UsageError("usage.not_unicode", path=shown) from None
+
+
+def find_passwords(config: Config, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return every password of encrypted rosters to try, each once; UsageError for an unreadable file.
+
+    They are the lines of the secret files ``roster__password``, then the configured one.
+    """
+    folders = [Path(folder)] if (folder := environment.get("CREDENTIALS_DIRECTORY")) else []
+    if config.secrets_dir is not None:
+        folders.append(config.resolve_path(config.secrets_dir))
+    passwords: list[str] = []
+    for file in (folder / PASSWORD_FILE for folder in folders):
+        if not _is_file(file):
+            continue
+        try:
+            passwords += file.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError("usage.unreadable_password", path=file) from error
+    if config.intake.password is not None:
+        passwords.append(config.intake.password.get_secret_value())
+    return tuple(dict.fromkeys(filter(None, passwords)))
+
+
+def _is_file(file: Path) -> bool:
+    """Return whether a file is there; a folder that may not be read is reported by the search for keys, where needed."""
+    try:
+        return file.is_file()
+    except OSError:
+        return False

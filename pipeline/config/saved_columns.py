@@ -49,14 +49,14 @@ def save_columns(
             f"{_as_comment(title, near)}  # {say('columns.hint', language, nearest=near)}"
             for title, near in hints.items()
         ]
-        write = partial(_write, text=_with_columns(text, wanted, comments))
+        write = partial(_write_checked, text=_with_columns(text, wanted, comments))
         mode = path.stat().st_mode & 0o777
         write_atomically(path, write)
         path.chmod(mode)
     return SavedColumns(wanted, hints)
 
 
-def _write(file: Path, text: str) -> None:
+def _write_checked(file: Path, text: str) -> None:
     file.write_bytes(text.encode("utf-8"))
     load(file, {})  # what is not accepted replaces nothing
 
@@ -72,7 +72,8 @@ def _find_titles(
     fields: dict[str, set[str]] = {}
     written: dict[str, str] = {}
     near: dict[str, str] = {}
-    for column in (each for report in files for sheet in report.sheets for each in sheet.columns):
+    columns = (column for report in files for sheet in report.sheets for column in sheet.columns)
+    for column in columns:
         name = squeeze_title(column.title)
         if not name or name in taken or len(column.title) > LONGEST:
             continue
@@ -82,7 +83,9 @@ def _find_titles(
         elif column.nearest:
             near.setdefault(column.title, column.nearest)
     wanted = {
-        written[name]: found.pop() for name, found in fields.items() if len(found) == 1 and "" not in found
+        written[name]: meanings.pop()
+        for name, meanings in fields.items()
+        if len(meanings) == 1 and "" not in meanings
     }
     return wanted, near
 
@@ -115,7 +118,7 @@ def _with_columns(text: str, wanted: Mapping[str, str], comments: Iterable[str])
 
 
 def _find_lines(text: str, count: int) -> tuple[int, int, int]:
-    """Return where ``columns:`` begins and ends, as places in the lines, and how far its entries are indented."""
+    """Return where ``columns:`` begins and ends, as indexes of the lines, and how far its entries are indented."""
     root = YAML(typ="rt", pure=True).compose(text)
     for key, value in root.value if isinstance(root, MappingNode) else ():
         if key.value == _KEY:
@@ -128,7 +131,7 @@ def _find_lines(text: str, count: int) -> tuple[int, int, int]:
 
 def _as_comment(title: str, nearest: str) -> str:
     """Return the line of a title that may be misspelt, ready to be used once its # is taken away."""
-    found = find_meaning(nearest)
+    field = find_meaning(nearest)
     entry = io.StringIO()
-    YAML(typ="rt", pure=True).dump({title: found.field.value if found else ""}, entry)
+    YAML(typ="rt", pure=True).dump({title: field.field.value if field else ""}, entry)
     return f"# {entry.getvalue().strip()}"

@@ -1,18 +1,15 @@
-"""config.yaml, environment and defaults -> Config: frozen, every fault found at once and named by its line.
+"""Makes a frozen Config of config.yaml, environment and defaults; every fault is reported at once, with its line.
 
 Scalars are read as they are written: ``0123`` and ``no`` stay text where a text is wanted. Unknown keys and
-unknown ``ESIGN_IMPORT_…`` names are refused with the nearest known one. No secret has a place here.
+unknown ``ESIGN_IMPORT_…`` names are refused with the nearest known one. It holds no secret.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
 import logging
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, time
 from pathlib import Path
 from string import Formatter
@@ -33,7 +30,7 @@ from pydantic_core import PydanticCustomError
 
 from pipeline.config import environment as variables
 from pipeline.config.addresses import find_endpoint_fault, find_proxy_fault, host_of
-from pipeline.config.yaml_loader import Document, read_document
+from pipeline.config.yaml_loader import OURS, Document, FaultRenderer, read_document, suggest_name
 from pipeline.domain.roster import IGNORED
 from pipeline.domain.roster import Field as Column
 from pipeline.errors import ConfigError
@@ -41,8 +38,8 @@ from pipeline.esign.contracts import CONTRACTS
 from pipeline.esign.contracts.base import OPTIONAL_PARAMETERS
 from pipeline.intake.readers.options import MAX_DOCTORS
 from pipeline.ledger.tenant import is_loopback
-from pipeline.messages.catalogue import SENTENCES, phrase
-from pipeline.messages.localized import Bilingual, Joined, Localizable, Phrase
+from pipeline.messages.catalogue import phrase
+from pipeline.messages.localized import Joined, Phrase
 
 LOG = logging.getLogger(__name__)
 
@@ -51,9 +48,6 @@ FILE_HOSTS = {
     "essbasic.tencentcloudapi.com": "https://file.ess.tencent.cn",
     "essbasic.test.ess.tencent.cn": "https://file.test.ess.tencent.cn",
 }
-OURS = "ours"  # the kind of error that is no one of pydantic's
-SECRET = re.compile(r"password|proxy|(?<!scene_)key$|secret|token")  # keys whose values are not shown
-MOST_SHOWN = 60  # characters of a value
 IDS = ("app_id", "organization_open_id", "operator_open_id")
 COLUMN_WORDS = (*Column, IGNORED)
 BLANKS = frozenset({"name", "staff_no", "department"})  # of seal_name
@@ -110,7 +104,7 @@ class Api(_Section):
     @field_validator("endpoint", "file_endpoint")
     @classmethod
     def _allowed(cls, value: str) -> str:
-        """Let nothing leave for a host that is not the service's; plain http for this machine alone."""
+        """Refuse a host that is not the service's, and plain http except for this machine."""
         if (fault := find_endpoint_fault(value)) is not None:
             raise _fault(fault, value=value)
         return value
@@ -169,7 +163,7 @@ class Intake(_Section):
 
 
 class Guards(_Section):
-    """Where a night stops; null is never."""
+    """Limits at which a run stops; null is never."""
 
     new_rows: int | None = Field(
         default=200, ge=0
@@ -258,7 +252,7 @@ class Config(_Section):
         file = Path(path) if path is not None else None
         return load(file, os.environ if environment is None else environment, values)
 
-    def path(self, value: Path) -> Path:
+    def resolve_path(self, value: Path) -> Path:
         """Resolve a path of this configuration against the folder of its file."""
         return self.base / value
 
@@ -276,20 +270,22 @@ def load(
 ) -> Config:
     """Read a configuration; ``path`` None means defaults and environment alone; ``values`` outrank both.
 
-    ``warn`` hears of each variable under the former prefix; it is logged where none is given. Raises ConfigError with
+    ``warn`` is called with each variable under the former prefix; it is logged where none is given. Raises ConfigError with
     every fault: unknown keys, wrong types, values that do not fit together.
     """
     document = read_document(path) if path is not None else Document({}, {})
-    known = list(keys())
+    known = list(list_keys())
     faults = [
-        phrase("config.unknown_variable", name=name, near=_nearest(name, [*map(variables.name_of, known)]))
+        phrase(
+            "config.unknown_variable", name=name, near=suggest_name(name, [*map(variables.name_of, known)])
+        )
         for name in variables.find_unknown_names(environment, known)
     ]
-    for each in variables.find_former_names(environment, known):
-        key = "config.former_variable" if each.is_read else "config.former_variable_unused"
-        (warn or _log_warning)(phrase(key, name=each.name, current=each.current))
+    for former in variables.find_former_names(environment, known):
+        key = "config.former_variable" if former.is_read else "config.former_variable_unused"
+        (warn or _log_warning)(phrase(key, name=former.name, current=former.current))
     chosen = list(variables.find_variables(environment, known))
-    merged = _overlaid(_merged(document.values, chosen), values)
+    merged = _merge_values(_merge_variables(document.values, chosen), values)
     try:
         config = Config.model_validate({
             **merged,
@@ -297,8 +293,8 @@ def load(
             "secret_file": path if _holds_secret(document.values) else None,
         })  # fmt: skip
     except ValidationError as error:
-        told = _Told(document, path, {each.key: each.name for each in chosen})
-        faults += [told.fault(each) for each in sorted(error.errors(), key=told.line)]
+        renderer = FaultRenderer(document, path, known, {variable.key: variable.name for variable in chosen})
+        faults += [renderer.render_fault(fault) for fault in sorted(error.errors(), key=renderer.find_line)]
     else:
         if not faults:
             return config
@@ -309,7 +305,7 @@ def _log_warning(warning: Phrase) -> None:
     LOG.warning("%s", warning.say("en"))
 
 
-def _merged(values: Mapping[str, Any], chosen: Sequence[variables.Variable]) -> dict[str, Any]:
+def _merge_variables(values: Mapping[str, Any], chosen: Sequence[variables.Variable]) -> dict[str, Any]:
     """Lay the environment's values over the file's."""
     merged = {name: dict(value) if isinstance(value, dict) else value for name, value in values.items()}
     for variable in chosen:
@@ -318,20 +314,20 @@ def _merged(values: Mapping[str, Any], chosen: Sequence[variables.Variable]) -> 
         for section in sections:
             target[section] = {} if target.get(section) is None else target[section]
             target = target[section]
-        if isinstance(target, dict):  # else the file's section is no section, which is told
+        if isinstance(target, dict):  # else the file's section is no section, which is reported
             target[last] = variable.value
     return merged
 
 
 def _holds_secret(values: Mapping[str, Any]) -> bool:
-    """Tell whether a password stands in a configuration's file: that of rosters, or a proxy's."""
+    """Return whether a password stands in a configuration's file: that of rosters, or a proxy's."""
     intake, api = values.get("intake"), values.get("api")
     password = intake.get("password") if isinstance(intake, Mapping) else None
     proxy = api.get("proxy") if isinstance(api, Mapping) else None
     return bool(password) or "@" in str(proxy or "")
 
 
-def _overlaid(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def _merge_values(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Lay values over others, a section key by key."""
     return below | {
         name: {**below[name], **value}
@@ -341,7 +337,7 @@ def _overlaid(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def keys() -> Iterator[tuple[str, ...]]:
+def list_keys() -> Iterator[tuple[str, ...]]:
     """Yield every key of the configuration as its path: ("api", "app_id")."""
     for name, info in Config.model_fields.items():
         if isinstance(info.annotation, type) and issubclass(info.annotation, _Section):
@@ -350,74 +346,16 @@ def keys() -> Iterator[tuple[str, ...]]:
             yield (name,)
 
 
-def _nearest(name: str, known: list[str]) -> object:
-    found = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return phrase("config.near", name=found[0]) if found else ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """Tells faults with the place where each was written."""
-
-    document: Document
-    path: Path | None
-    variables: Mapping[tuple[str, ...], str]  # keys that the environment has set
-
-    def line(self, error: Any) -> int:
-        """Return the line of the file on which a fault stands, 0 without one."""
-        return self.document.line_of(_names(error)) or 0
-
-    def fault(self, error: Any) -> Phrase:
-        """Return a fault as a sentence."""
-        names = _names(error)
-        place = self._place(error, names)
-        where = ".".join(name for name in names if not name.isdigit())
-        if error["type"] == "extra_forbidden":
-            siblings = [known[-1] for known in keys() if known[:-1] == names[:-1]]
-            siblings += [known[0] for known in keys() if len(names) == 1]
-            return phrase("config.unknown_key", place=place, where=where, near=_nearest(names[-1], siblings))
-        return phrase("config.value", place=place, where=where, fault=_what(error), found=_found(error))
-
-    def _place(self, error: Any, names: tuple[str, ...]) -> object:
-        if names in self.variables:
-            return phrase("config.variable", name=self.variables[names])
-        if self.path is None:
-            return ""
-        line = self.line(error)
-        return f"{self.path}:{line}: " if line else f"{self.path}: "
-
-
-def _names(error: Any) -> tuple[str, ...]:
-    return tuple(str(name) for name in error["loc"])
-
-
-def _found(error: Any) -> object:
-    """Return what stands there, where our own words do not say it and it is short and no secret."""
-    value, secret = error.get("input"), SECRET.search(_names(error)[-1] if error["loc"] else "")
-    if error["type"] in {OURS, "missing"} or secret or not isinstance(value, str | int | float):
-        return ""
-    text = str(value)
-    return phrase("config.found", value=text) if 0 < len(text) <= MOST_SHOWN else ""
-
-
-def _what(error: Any) -> Localizable:
-    """Return what is wrong with a value: our own words, or ours for pydantic's kind of error."""
-    context = error.get("ctx", {})
-    if error["type"] == OURS:
-        return phrase(context["key"], **context["detail"])
-    if (key := f"config.pydantic.{error['type']}") not in SENTENCES:
-        return Bilingual(error["msg"], error["msg"])
-    expected = Joined(str(context.get("expected", "")).split(" or "), phrase("mark.or"))
-    plain = {name: f"{value:g}" if isinstance(value, float) else value for name, value in context.items()}
-    return phrase(key, **{**plain, "expected": expected})
-
-
-def missing_ids(config: Config, place: Path | str) -> Joined:
-    """Return the ids that are still to be filled in, each with its line in the file at ``place``."""
+def list_missing_ids(config: Config, path: Path | str) -> Joined:
+    """Return the ids that are still to be filled in, each with its line in the file at ``path``."""
     try:
-        document = read_document(Path(place))
+        document = read_document(Path(path))
     except ConfigError:
         document = Document({}, {})
-    found = [(key, document.lines.get(tuple(key.split(".")))) for key in config.api.placeholders]
-    keys = [phrase("config.key_line", key=key, line=line) if line else key for key, line in found]
+    keys = [
+        phrase("config.key_line", key=key, line=line)
+        if (line := document.lines.get(tuple(key.split("."))))
+        else key
+        for key in config.api.placeholders
+    ]
     return Joined(keys, phrase("mark.comma"))

@@ -1,8 +1,13 @@
-"""YAML as it is written: every scalar stays text, every key knows its line, no key stands twice, no alias."""
+"""Reads YAML as it is written, and renders the faults of a configuration with the place of each.
+
+Every scalar stays text, every key keeps its line, a key must not be given twice, aliases are refused.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +17,15 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from pipeline.errors import ConfigError, reason_of
-from pipeline.messages.catalogue import phrase
+from pipeline.messages.catalogue import SENTENCES, phrase
 from pipeline.messages.config import PARSER_TEXTS
-from pipeline.messages.localized import Bilingual, Phrase
+from pipeline.messages.localized import Bilingual, Joined, Localizable, Phrase
 
 MAX_BYTES = 1 << 20  # of a file
 UTF16 = frozenset({b"\xff\xfe", b"\xfe\xff"})  # what Notepad writes as "Unicode"
+OURS = "ours"  # the kind of an error that is not one of pydantic's
+SECRET = re.compile(r"password|proxy|(?<!scene_)key$|secret|token")  # keys whose values are not shown
+MAX_SHOWN = 60  # characters of a value
 MAX_LEVELS = 8  # of mappings and lists in each other
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 
@@ -55,11 +63,13 @@ def read_document(path: Path) -> Document:
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
-        raise ConfigError([_syntax(path, line, getattr(error, "problem", None) or "not YAML")]) from error
+        raise ConfigError(
+            [_describe_syntax_error(path, line, getattr(error, "problem", None) or "not YAML")]
+        ) from error
     except RecursionError as error:
         raise ConfigError([phrase("config.too_deep", path=path, limit=MAX_LEVELS)]) from error
     reader = _Reader(path)
-    values = reader.value(root, ()) if root is not None else {}
+    values = reader.read_value(root, ()) if root is not None else {}
     if not isinstance(values, dict):
         reader.faults.append(phrase("config.no_mapping", path=path))
     if reader.faults:
@@ -67,16 +77,16 @@ def read_document(path: Path) -> Document:
     return Document(values, reader.lines)
 
 
-def _syntax(path: Path, line: int, why: str) -> Phrase:
-    """Say what the parser's words mean; words that the catalogue does not know are said in English alone."""
-    told = next((meant for words, meant in PARSER_TEXTS.items() if words in why), None)
-    if told is None:
+def _describe_syntax_error(path: Path, line: int, why: str) -> Phrase:
+    """Return the fault that the parser found; words that the catalogue does not know stay English."""
+    meaning = next((pair for words, pair in PARSER_TEXTS.items() if words in why), None)
+    if meaning is None:
         return phrase("config.strange_syntax", path=path, line=line, why=why)
-    return phrase("config.syntax", path=path, line=line, why=Bilingual(*told))
+    return phrase("config.syntax", path=path, line=line, why=Bilingual(*meaning))
 
 
 class _Reader:
-    """Walks the node tree once."""
+    """Reads the node tree once."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -84,36 +94,108 @@ class _Reader:
         self.lines: dict[tuple[str, ...], int] = {}
         self.faults: list[Phrase] = []
 
-    def value(self, node: Node, names: tuple[str, ...]) -> Any:
+    def read_value(self, node: Node, names: tuple[str, ...]) -> Any:
         line = node.start_mark.line + 1
         if id(node) in self._seen:
-            self._fault(line, "config.alias")
+            self._add_fault(line, "config.alias")
             return None
         self._seen.add(id(node))
         if len(names) > MAX_LEVELS:
             raise ConfigError([phrase("config.too_deep", path=self._path, limit=MAX_LEVELS)])
         if isinstance(node, MappingNode):
-            return self._mapping(node, names)
+            return self._read_mapping(node, names)
         if isinstance(node, SequenceNode):
-            return [self.value(item, (*names, str(index))) for index, item in enumerate(node.value)]
+            return [self.read_value(item, (*names, str(index))) for index, item in enumerate(node.value)]
         assert isinstance(node, ScalarNode)
         plain = node.style is None
         return None if plain and node.value in _NULL else node.value
 
-    def _mapping(self, node: MappingNode, names: tuple[str, ...]) -> dict[str, Any]:
+    def _read_mapping(self, node: MappingNode, names: tuple[str, ...]) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, ScalarNode):
-                self._fault(line, "config.strange_key")
+                self._add_fault(line, "config.strange_key")
                 continue
             path = (*names, key.value)
             if key.value in values:
-                self._fault(line, "config.twice", name=key.value, first=self.lines[path])
+                self._add_fault(line, "config.twice", name=key.value, first=self.lines[path])
                 continue
             self.lines[path] = line
-            values[key.value] = self.value(value, path)
+            values[key.value] = self.read_value(value, path)
         return values
 
-    def _fault(self, line: int, key: str, /, **detail: object) -> None:
+    def _add_fault(self, line: int, key: str, /, **detail: object) -> None:
         self.faults.append(phrase("config.on_line", path=self._path, line=line, fault=phrase(key, **detail)))
+
+
+def suggest_name(name: str, known: list[str]) -> object:
+    """Return the suggestion of the nearest known name, empty where none is near."""
+    matches = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return phrase("config.near", name=matches[0]) if matches else ""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRenderer:
+    """Renders faults with the line or variable of each."""
+
+    document: Document
+    path: Path | None
+    keys: Sequence[tuple[str, ...]]  # every known key
+    variables: Mapping[tuple[str, ...], str]  # keys that the environment has set
+
+    def find_line(self, error: Any) -> int:
+        """Return the line of the file on which a fault stands, 0 without one."""
+        return self.document.line_of(_path_of(error)) or 0
+
+    def render_fault(self, error: Any) -> Phrase:
+        """Return a fault as a sentence."""
+        names = _path_of(error)
+        origin = self._render_origin(error, names)
+        where = ".".join(name for name in names if not name.isdigit())
+        if error["type"] == "extra_forbidden":
+            siblings = [known[-1] for known in self.keys if known[:-1] == names[:-1]]
+            siblings += [known[0] for known in self.keys if len(names) == 1]
+            return phrase(
+                "config.unknown_key", place=origin, where=where, near=suggest_name(names[-1], siblings)
+            )
+        return phrase(
+            "config.value",
+            place=origin,
+            where=where,
+            fault=_describe_fault(error),
+            found=_describe_value(error),
+        )
+
+    def _render_origin(self, error: Any, names: tuple[str, ...]) -> object:
+        if names in self.variables:
+            return phrase("config.variable", name=self.variables[names])
+        if self.path is None:
+            return ""
+        line = self.find_line(error)
+        return f"{self.path}:{line}: " if line else f"{self.path}: "
+
+
+def _path_of(error: Any) -> tuple[str, ...]:
+    return tuple(str(name) for name in error["loc"])
+
+
+def _describe_value(error: Any) -> object:
+    """Return the value, where our own sentence does not name it and it is short and no secret."""
+    value, secret = error.get("input"), SECRET.search(_path_of(error)[-1] if error["loc"] else "")
+    if error["type"] in {OURS, "missing"} or secret or not isinstance(value, str | int | float):
+        return ""
+    text = str(value)
+    return phrase("config.found", value=text) if 0 < len(text) <= MAX_SHOWN else ""
+
+
+def _describe_fault(error: Any) -> Localizable:
+    """Return the fault of a value: our own sentence, or ours for pydantic's kind of error."""
+    context = error.get("ctx", {})
+    if error["type"] == OURS:
+        return phrase(context["key"], **context["detail"])
+    if (key := f"config.pydantic.{error['type']}") not in SENTENCES:
+        return Bilingual(error["msg"], error["msg"])
+    expected = Joined(str(context.get("expected", "")).split(" or "), phrase("mark.or"))
+    plain = {name: f"{value:g}" if isinstance(value, float) else value for name, value in context.items()}
+    return phrase(key, **{**plain, "expected": expected})

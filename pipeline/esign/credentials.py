@@ -1,4 +1,4 @@
-"""Where SecretId and SecretKey come from: the first complete pair wins, never mixed."""
+"""Finds SecretId and SecretKey: the first complete pair counts, never mixed from two sources."""
 
 from __future__ import annotations
 
@@ -13,97 +13,109 @@ from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Joined, Phrase
 from pipeline.support.rights import acting_user
 
-Found = Mapping[str, str]  # secret_id, secret_key, token
+Values = Mapping[str, str]  # secret_id, secret_key, token
 SECRETS = ("secret_id", "secret_key", "token")
 TOKEN_NAMES = ("TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SESSION_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN")
 
 
-def find(environment: Mapping[str, str], *, home: Path, secrets_dir: Path | None = None) -> Credentials:
+def find_credentials(
+    environment: Mapping[str, str], *, home: Path, secrets_dir: Path | None = None
+) -> Credentials:
     """Return the first complete pair, looked for in secret files, environment, ~/.tencentcloud, ~/.tccli.
 
-    CredentialsMissing lists every place and what was there.
+    Raises CredentialsMissing, which lists every source and what it held.
     """
-    places: list[tuple[str, Callable[[], Found], Sequence[Path]]] = []
+    sources: list[tuple[str, Callable[[], Values], Sequence[Path]]] = []
     if folder := environment.get("CREDENTIALS_DIRECTORY"):
         given = Path(folder)
-        places.append((f"$CREDENTIALS_DIRECTORY ({folder})", lambda: _secret_files(given), _names(given)))
+        sources.append(
+            (
+                f"$CREDENTIALS_DIRECTORY ({folder})",
+                lambda: _read_secret_files(given),
+                _list_secret_files(given),
+            )
+        )
     if secrets_dir is not None:
-        places.append(
-            (f"secrets_dir ({secrets_dir})", lambda: _secret_files(secrets_dir), _names(secrets_dir))
+        sources.append(
+            (
+                f"secrets_dir ({secrets_dir})",
+                lambda: _read_secret_files(secrets_dir),
+                _list_secret_files(secrets_dir),
+            )
         )
     ini, tccli = home / ".tencentcloud" / "credentials", home / ".tccli" / "default.credential"
-    places += [
-        ("TENCENTCLOUD_SECRET_ID / TENCENTCLOUD_SECRET_KEY", lambda: _environment(environment), ()),
-        (str(ini), lambda: _ini(ini), (ini,)),
-        (str(tccli), lambda: _tccli(tccli), (tccli,)),
+    sources += [
+        ("TENCENTCLOUD_SECRET_ID / TENCENTCLOUD_SECRET_KEY", lambda: _read_environment(environment), ()),
+        (str(ini), lambda: _read_ini(ini), (ini,)),
+        (str(tccli), lambda: _read_tccli(tccli), (tccli,)),
     ]
-    seen = []
-    for place, read, files in places:
+    tried = []
+    for source, read, files in sources:
         try:
-            found = read()
+            values = read()
         except PermissionError:
             forbidden = phrase("credentials.forbidden", user=acting_user())
-            seen.append(phrase("credentials.place", place=place, why=forbidden))
+            tried.append(phrase("credentials.place", place=source, why=forbidden))
             continue
         except OSError as error:
-            seen.append(phrase("credentials.place", place=place, why=reason_of(error)))
+            tried.append(phrase("credentials.place", place=source, why=reason_of(error)))
             continue
         except (ValueError, configparser.Error):
-            seen.append(phrase("credentials.place", place=place, why=phrase("credentials.unreadable")))
+            tried.append(phrase("credentials.place", place=source, why=phrase("credentials.unreadable")))
             continue
-        secret_id, secret_key = found.get("secret_id", ""), found.get("secret_key", "")
+        secret_id, secret_key = values.get("secret_id", ""), values.get("secret_key", "")
         if secret_id and secret_key:
-            kept = tuple(path for path in files if path.is_file())
-            return Credentials(secret_id, secret_key, found.get("token") or None, place, kept)
-        seen.append(phrase("credentials.place", place=place, why=_lacking(secret_id, secret_key)))
-    raise CredentialsMissing("credentials.missing", places=Joined(seen))
+            existing = tuple(path for path in files if path.is_file())
+            return Credentials(secret_id, secret_key, values.get("token") or None, source, existing)
+        tried.append(phrase("credentials.place", place=source, why=_describe_missing(secret_id, secret_key)))
+    raise CredentialsMissing("credentials.missing", places=Joined(tried))
 
 
-def _lacking(secret_id: str, secret_key: str) -> Phrase:
+def _describe_missing(secret_id: str, secret_key: str) -> Phrase:
     if secret_id:
         return phrase("credentials.id_only")
     return phrase("credentials.key_only" if secret_key else "credentials.nothing")
 
 
-def _clean(value: object) -> str:
-    """Strip what editors leave round a key: white space, a BOM, quotes."""
+def _strip_key(value: object) -> str:
+    """Strip white space, a BOM and quotes, which editors leave around a key."""
     return str(value or "").strip().strip("\ufeff").strip().strip("\"'")
 
 
-def _names(folder: Path) -> list[Path]:
-    """Return where the secret files of a folder lie."""
+def _list_secret_files(folder: Path) -> list[Path]:
+    """Return the paths of a folder's secret files."""
     return [folder / f"tencent__{name}" for name in SECRETS]
 
 
-def _secret_files(folder: Path) -> Found:
-    files = zip(SECRETS, _names(folder), strict=True)
-    return {name: _clean(path.read_text(encoding="utf-8-sig")) for name, path in files if path.is_file()}
+def _read_secret_files(folder: Path) -> Values:
+    files = zip(SECRETS, _list_secret_files(folder), strict=True)
+    return {name: _strip_key(path.read_text(encoding="utf-8-sig")) for name, path in files if path.is_file()}
 
 
-def _environment(environment: Mapping[str, str]) -> Found:
+def _read_environment(environment: Mapping[str, str]) -> Values:
     token = next((environment[name] for name in TOKEN_NAMES if environment.get(name)), "")
     return {
-        "secret_id": _clean(environment.get("TENCENTCLOUD_SECRET_ID")),
-        "secret_key": _clean(environment.get("TENCENTCLOUD_SECRET_KEY")),
-        "token": _clean(token),
+        "secret_id": _strip_key(environment.get("TENCENTCLOUD_SECRET_ID")),
+        "secret_key": _strip_key(environment.get("TENCENTCLOUD_SECRET_KEY")),
+        "token": _strip_key(token),
     }
 
 
-def _ini(path: Path) -> Found:
+def _read_ini(path: Path) -> Values:
     if not path.is_file():
         return {}
     parser = configparser.RawConfigParser()
     parser.read_string(path.read_text(encoding="utf-8-sig"))
     if not parser.has_section("default"):
         return {}
-    return {name: _clean(value) for name, value in parser.items("default")}
+    return {name: _strip_key(value) for name, value in parser.items("default")}
 
 
-def _tccli(path: Path) -> Found:
+def _read_tccli(path: Path) -> Values:
     if not path.is_file():
         return {}
     document = json.loads(path.read_text(encoding="utf-8-sig"))
     if not isinstance(document, dict):
         return {}
     names = {"secretId": "secret_id", "secretKey": "secret_key", "token": "token"}
-    return {ours: _clean(document.get(theirs)) for theirs, ours in names.items()}
+    return {ours: _strip_key(document.get(theirs)) for theirs, ours in names.items()}

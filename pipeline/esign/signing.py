@@ -13,14 +13,14 @@ from pipeline.clock import utc_date
 ALGORITHM = "TC3-HMAC-SHA256"
 SERVICE = "essbasic"  # also on the file host and in the test environment
 
-# seconds: a signature dies after 300, and what arrived in time is worked off within 60: a create
-# that has not taken effect by then never will
+# A signature is accepted for 300 seconds, and a call that arrived in time is executed within 60: a create
+# that has not taken effect by then never will.
 REPLAY_WINDOW_SECONDS = 360.0
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """One complete pair, never mixed from two places; ``source`` says where it was found."""
+    """One complete pair, never mixed from two places; ``source`` is where it was found."""
 
     secret_id: str = field(repr=False)
     secret_key: str = field(repr=False)

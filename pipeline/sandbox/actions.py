@@ -34,10 +34,10 @@ Response = Mapping[str, Any]  # the inside of ``Response``, without its RequestI
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The switches of a World.
+    """The switches of the fake service.
 
     ``inline``: ``on`` = the contract before FileId existed; ``transition`` = both; ``ignored`` = SealImage and its
-    companions have no effect, as the page says today.
+    companions have no effect, as on the page today.
     ``unique_names``: how a seal name that the hospital has already is refused: by a code of its own, by a bare
     FailedOperation, or not at all.
     """
@@ -130,7 +130,7 @@ class Actions:
             seal_image_compress=sent.get("SealImageCompress"),
             trace_id=order.trace_id,
             request_id=order.request_id,
-            at=order.now,
+            created_at=order.now,
         )
         self.keep_seal(seal)
         return {"SealId": seal.seal_id}

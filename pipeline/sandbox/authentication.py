@@ -54,36 +54,36 @@ def verify_signature(
     ``headers`` are those received, names in lower case; ``now`` is the gateway's clock in unix seconds.
     More signed headers than the two mandatory ones are welcome.
     """
-    found = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
-    if found is None:
+    match = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
+    if match is None:
         raise Refusal("AuthFailure.InvalidAuthorization")
-    names = found["names"].split(";")
+    names = match["names"].split(";")
     if not {"content-type", "host"} <= set(names) or names != sorted(set(names)):
         raise Refusal("AuthFailure.InvalidAuthorization")
-    credential = credentials.get(found["id"])
+    credential = credentials.get(match["id"])
     if credential is None:
         raise Refusal("AuthFailure.SecretIdNotFound")
     timestamp = int(headers["x-tc-timestamp"])
     if abs(now - timestamp) > WINDOW:
         raise Refusal("AuthFailure.SignatureExpire")
-    if found["date"] != utc_date(timestamp):
+    if match["date"] != utc_date(timestamp):
         raise Refusal("AuthFailure.SignatureFailure")
     if any(name not in headers for name in names):
         raise Refusal("AuthFailure.SignatureFailure")
     payload = UNSIGNED.encode() if headers.get("x-tc-content-sha256") == UNSIGNED else body
     canonical_headers = "".join(f"{name}:{headers[name].strip().lower()}\n" for name in names)
-    canonical = "\n".join((method, "/", query, canonical_headers, found["names"], _sha256(payload)))
+    canonical = "\n".join((method, "/", query, canonical_headers, match["names"], _sha256(payload)))
     to_sign = "\n".join(
-        (ALGORITHM, str(timestamp), f"{found['date']}/{service}/tc3_request", _sha256(canonical.encode()))
+        (ALGORITHM, str(timestamp), f"{match['date']}/{service}/tc3_request", _sha256(canonical.encode()))
     )
     key = f"TC3{credential.secret_key}".encode()
-    for step in (found["date"], service, "tc3_request"):
+    for step in (match["date"], service, "tc3_request"):
         key = hmac.digest(key, step.encode(), "sha256")
-    if not hmac.compare_digest(hmac.digest(key, to_sign.encode(), "sha256").hex(), found["signature"]):
+    if not hmac.compare_digest(hmac.digest(key, to_sign.encode(), "sha256").hex(), match["signature"]):
         raise Refusal("AuthFailure.SignatureFailure")
     if headers.get("x-tc-token") != credential.token:
         raise Refusal("AuthFailure.TokenFailure")
-    return found["id"]
+    return match["id"]
 
 
 def _sha256(data: bytes) -> str:

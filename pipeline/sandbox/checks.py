@@ -210,7 +210,7 @@ def _check_eighteen(number: str, *, rules: PersonRules, now: float) -> None:
     if not _EIGHTEEN.fullmatch(number):
         raise Refusal("InvalidParameter.CardNumber")
     if rules.check_digit:
-        total = sum(int(digit) << (17 - place) for place, digit in enumerate(number[:17]))
+        total = sum(int(digit) << (17 - index) for index, digit in enumerate(number[:17]))
         if _CHECK_DIGITS[total % 11] != number[17]:
             raise Refusal("InvalidParameter.CardNumber")
     if rules.check_age and _find_age(number, now) < ADULT:

@@ -1,4 +1,4 @@
-"""Reads a fault file, YAML or JSON, into faults; what is wrong in it is said with its place.
+"""Reads a fault file, YAML or JSON, into faults; a fault of the file is reported with its position.
 
 faults:
   - match: {action: ChannelCreatePreparedPersonalEsign, nth: [3, 7]}
@@ -33,7 +33,7 @@ WITH_CODE = frozenset({"code", "internal_error_before", "internal_error_after"})
 
 
 def load_faults(path: Path) -> tuple[Fault, ...]:
-    """Return the faults of a file in its order; UsageError names the file and the place in it."""
+    """Return the faults of a file in its order; UsageError names the file and the position in it."""
     try:
         data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -54,33 +54,33 @@ def parse_faults(data: object) -> tuple[Fault, ...]:
     return tuple(_parse_fault(item, f"faults[{index}]") for index, item in enumerate(data["faults"]))
 
 
-def _parse_fault(item: object, place: str) -> Fault:
+def _parse_fault(item: object, where: str) -> Fault:
     if not isinstance(item, Mapping) or "do" not in item or not set(item) <= {"match", "do"}:
-        raise _file_error(place, "faults.do")
-    match = _parse_match(item.get("match", {}), f"{place}.match")
+        raise _file_error(where, "faults.do")
+    match = _parse_match(item.get("match", {}), f"{where}.match")
     do = item["do"]
     if isinstance(do, Mapping) and len(do) == 1:
         name, value = next(iter(do.items()))
     elif isinstance(do, str):
         name, value = do, None
     else:
-        raise _file_error(f"{place}.do", "faults.one_name")
+        raise _file_error(f"{where}.do", "faults.one_name")
     kind = next((known for known in KINDS if known == name), None)
     if kind is None:
-        raise _file_error(f"{place}.do", "faults.no_kind", name=name, known=", ".join(KINDS))
-    return _with_value(kind, value, match, f"{place}.do.{kind}")
+        raise _file_error(f"{where}.do", "faults.no_kind", name=name, known=", ".join(KINDS))
+    return _with_value(kind, value, match, f"{where}.do.{kind}")
 
 
-def _with_value(kind: Kind, value: object, match: Match, place: str) -> Fault:
+def _with_value(kind: Kind, value: object, match: Match, where: str) -> Fault:
     if kind in TIMED:
         if not _is_number(value) or (kind != "clock_skew" and value < 0):
-            raise _file_error(place, "faults.seconds")
+            raise _file_error(where, "faults.seconds")
         return Fault(kind, match, seconds=float(value))
     if kind in WITH_CODE:
-        return _with_code(kind, value, match, place)
+        return _with_code(kind, value, match, where)
     if kind in {"seal_id", "deprecated"}:
         if not isinstance(value, str):
-            raise _file_error(place, "faults.text")
+            raise _file_error(where, "faults.text")
         return Fault(kind, match, seal_id=value) if kind == "seal_id" else Fault(kind, match, message=value)
     if value is None:
         return Fault(kind, match)
@@ -89,10 +89,10 @@ def _with_value(kind: Kind, value: object, match: Match, place: str) -> Fault:
     if kind == "redirect" and isinstance(value, str):
         return Fault(kind, match, url=value)
     wanted = "either_side" if kind in EITHER_SIDE else "url" if kind == "redirect" else "no_value"
-    raise _file_error(place, "faults.takes", wanted=phrase(f"faults.{wanted}"), value=value)
+    raise _file_error(where, "faults.takes", wanted=phrase(f"faults.{wanted}"), value=value)
 
 
-def _with_code(kind: Kind, value: object, match: Match, place: str) -> Fault:
+def _with_code(kind: Kind, value: object, match: Match, where: str) -> Fault:
     given: Mapping[str, Any] = value if isinstance(value, Mapping) else {"code": value}
     code, message = given.get("code"), given.get("message")
     if kind != "code":
@@ -102,45 +102,45 @@ def _with_code(kind: Kind, value: object, match: Match, place: str) -> Fault:
         or not isinstance(code, str)
         or not isinstance(message, str | None)
     ):
-        raise _file_error(place, "faults.code")
+        raise _file_error(where, "faults.code")
     if message is None and code not in MESSAGES and code.partition(".")[0] not in MESSAGES:
-        raise _file_error(place, "faults.message", code=code)
+        raise _file_error(where, "faults.message", code=code)
     return Fault(kind, match, code=code, message=message)
 
 
-def _parse_match(item: object, place: str) -> Match:
+def _parse_match(item: object, where: str) -> Match:
     if not isinstance(item, Mapping):
-        raise _file_error(place, "faults.object")
+        raise _file_error(where, "faults.object")
     for name in item:
         if name not in MATCH_KEYS:
-            raise _file_error(f"{place}.{name}", "faults.none_of", known=", ".join(MATCH_KEYS))
+            raise _file_error(f"{where}.{name}", "faults.none_of", known=", ".join(MATCH_KEYS))
     for name in ("action", "user_name", "seal_name"):
         if not isinstance(item.get(name), str | None):
-            raise _file_error(f"{place}.{name}", "faults.text")
+            raise _file_error(f"{where}.{name}", "faults.text")
     if item.get("action") not in (None, *SHAPES):
-        raise _file_error(f"{place}.action", "faults.none_of", known=", ".join(SHAPES))
+        raise _file_error(f"{where}.action", "faults.none_of", known=", ".join(SHAPES))
     share = item.get("share", 1)
     if not _is_number(share) or not 0 <= share <= 1:
-        raise _file_error(f"{place}.share", "faults.share")
+        raise _file_error(f"{where}.share", "faults.share")
     nth = item.get("nth", [])
     return Match(
         action=item.get("action"),
         user_name=item.get("user_name"),
         seal_name=item.get("seal_name"),
         nth=tuple(
-            _parse_count(number, f"{place}.nth") for number in (nth if isinstance(nth, list) else [nth])
+            _parse_count(number, f"{where}.nth") for number in (nth if isinstance(nth, list) else [nth])
         ),
-        every=1 if item.get("every", True) is True else _parse_count(item["every"], f"{place}.every"),
-        first=_parse_count(item.get("from", 1), f"{place}.from"),
-        last=None if item.get("to") is None else _parse_count(item["to"], f"{place}.to"),
+        every=1 if item.get("every", True) is True else _parse_count(item["every"], f"{where}.every"),
+        first=_parse_count(item.get("from", 1), f"{where}.from"),
+        last=None if item.get("to") is None else _parse_count(item["to"], f"{where}.to"),
         share=float(share),
-        seed=_parse_count(item.get("seed", 0), f"{place}.seed", least=0),
+        seed=_parse_count(item.get("seed", 0), f"{where}.seed", least=0),
     )
 
 
-def _parse_count(value: object, place: str, *, least: int = 1) -> int:
+def _parse_count(value: object, where: str, *, least: int = 1) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise _file_error(place, "faults.whole_number", least=least)
+        raise _file_error(where, "faults.whole_number", least=least)
     return value
 
 
@@ -148,5 +148,5 @@ def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _file_error(place: str, key: str, /, **detail: object) -> UsageError:
-    return UsageError("faults.wrong", place=place or phrase("faults.file"), why=phrase(key, **detail))
+def _file_error(where: str, key: str, /, **detail: object) -> UsageError:
+    return UsageError("faults.wrong", place=where or phrase("faults.file"), why=phrase(key, **detail))

@@ -57,7 +57,7 @@ HTML_PORTAL = (
 class Match:
     """Which calls a fault strikes: those that fit action and names, then by their number among those that fit.
 
-    Numbers start at 1. ``share`` picks from what is left, the same calls in every run with the same ``seed``.
+    Numbers start at 1. ``share`` picks from the rest, the same calls in every run with the same ``seed``.
     """
 
     action: str | None = None
@@ -71,7 +71,7 @@ class Match:
     seed: int = 0
 
     def matches(self, call: Call) -> bool:
-        """Tell whether the call is one of those that are numbered."""
+        """Return whether the call is one of those that are numbered."""
         return (
             self.action in (None, call.action)
             and self.user_name in (None, call.get_text("UserName"))
@@ -79,7 +79,7 @@ class Match:
         )
 
     def selects(self, number: int) -> bool:
-        """Tell whether the call of this number is struck."""
+        """Return whether the fault strikes the call of this number."""
         if self.nth and number not in self.nth:
             return False
         if number < self.first or (self.last is not None and number > self.last) or number % self.every:

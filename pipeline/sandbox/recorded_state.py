@@ -1,10 +1,10 @@
-"""What the sandbox knows to be true, for tests to ask: every request, every seal, every upload."""
+"""The true record of the sandbox, for tests: every request, every seal, every upload."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ class Seal:
     seal_image_compress: bool | None
     trace_id: str | None
     request_id: str
-    at: float  # unix seconds
+    created_at: float  # unix seconds
 
     @property
     def person(self) -> tuple[str, str]:
@@ -107,15 +107,17 @@ def build_report(
         "counts": count_results(received),
         "arrivals": arrivals,
         "requests": [asdict(request) for request in received],
-        "seals": [_plain(seal) for seal in seals],
+        "seals": [{**_seal_record(seal), "licence_bound": seal.licence_bound} for seal in seals],
         "uploads": [asdict(upload) for upload in uploads],
         "duplicates": find_duplicates(seals),
         "licences_bound": sum(seal.licence_bound for seal in seals),
     }
 
 
-def _plain(seal: Seal) -> Mapping[str, Any]:
-    return {**asdict(seal), "licence_bound": seal.licence_bound}
+def _seal_record(seal: Seal) -> dict[str, Any]:
+    record = asdict(seal)
+    record["at"] = record.pop("created_at")
+    return record
 
 
 def append_seal(path: Path, seal: Seal) -> None:
@@ -123,11 +125,15 @@ def append_seal(path: Path, seal: Seal) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
     with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(seal), ensure_ascii=False) + "\n")
+        file.write(json.dumps(_seal_record(seal), ensure_ascii=False) + "\n")
 
 
 def read_seals(path: Path) -> list[Seal]:
     """Return the seals of a truth file, none when there is no file yet."""
     if not path.exists():
         return []
-    return [Seal(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    seals = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        seals.append(Seal(created_at=record.pop("at"), **record))
+    return seals

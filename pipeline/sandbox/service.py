@@ -40,7 +40,7 @@ class FakeService:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew: nothing was ever received, nobody has a seal."""
+        """Start again: no call received, no seal made."""
         self.received: list[Received] = []
         self._gateway = Gateway(self.tenants, Limiter(self.rules.limiter, self.rules.rate))
         self._actions = Actions(self.rules, self._random)
@@ -102,7 +102,7 @@ class FakeService:
         arrived: float | None = None,
         faults: tuple[str, ...] = (),
     ) -> None:
-        """Note a call that died before the service saw it; ``code`` says of what."""
+        """Note a call that died before the service saw it; ``code`` is the reason."""
         self._record_call(call, code, None, arrived=arrived, steady=steady, faults=faults)
 
     def restore_seals(self, seals: Sequence[Seal]) -> None:

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and readable by their owner alone (0600, folders 0700)."""
+"""Writes files that appear whole or not at all, readable by their owner alone (0600, folders 0700)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ def write_atomically(
         target = _move(temporary, path, numbered=numbered, replace=replace)
     except OSError as error:
         if error.errno is not None:
-            error.filename = str(path)  # a write that fails names no file; nobody knows the temporary one
+            error.filename = str(
+                path
+            )  # a failed write names no file, and the temporary one is unknown to the user
         raise
     finally:
         temporary.unlink(missing_ok=True)
@@ -74,7 +76,7 @@ def write_json(path: Path, value: Json) -> Path:
         text = json.dumps(value, ensure_ascii=False, indent=2)
         # a line break stands in no JSON text, so this is never inside one
         text = _NUMBERS.sub(
-            lambda found: re.sub(r"\n\s*", " ", found[0]).replace("[ ", "[").replace(" ]", "]"), text
+            lambda numbers: re.sub(r"\n\s*", " ", numbers[0]).replace("[ ", "[").replace(" ]", "]"), text
         )
         temporary.write_text(text + "\n", "utf-8", "replace")
 

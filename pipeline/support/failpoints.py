@@ -1,7 +1,7 @@
-"""Named places at which a test may kill the process or fail a write; nothing happens there unless one has armed them.
+"""Failpoints for crash tests: named points at which a test kills the process or fails a write.
 
-The names stand where durability changes hands: around commits, around the bytes of a call, around a file's renaming.
-A walk arms the first, the second, … until a run passes unharmed.
+Each marks a point just before or after a durable write: commits, the bytes of a call, the renaming of a file. The crash
+test triggers each in turn. Nothing happens at them in a normal run.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ _armed: Callable[[str], None] | None = None
 
 
 def enable_failpoint(act: Callable[[str], None] | None) -> None:
-    """Have ``act`` called with the name of every point that is reached from now on; None disarms."""
-    global _armed  # noqa: PLW0603 - one process, one walk
+    """Call ``act`` with the name of every failpoint that is reached from now on; None switches that off."""
+    global _armed  # noqa: PLW0603 - one process, one test
     _armed = act
 
 
 def hit_failpoint(name: str) -> None:
-    """Pass a point."""
+    """Run the enabled action at a failpoint."""
     if _armed is not None:
         _armed(name)

@@ -1,4 +1,4 @@
-"""Files and folders that are their owner's alone, whatever the umask, and that appear whole or not at all."""
+"""Files and folders for their owner alone, whatever the umask, that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def create(path: Path) -> None:
 
 
 def draft_of(path: Path) -> Path:
-    """Return a name beside ``path`` under which nobody else works."""
+    """Return a name beside ``path`` that no other process uses."""
     return path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
 
 
@@ -58,7 +58,7 @@ def create_atomically(path: Path) -> Iterator[Path]:
 
 
 def identify_file(path: Path) -> tuple[int, int] | None:
-    """Return which file a name stands for now, None where there is none; a file that took its place is another one."""
+    """Return device and inode of the file at a path, None where there is none; a file that replaces it differs."""
     try:
         status = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Who this process is to the file system, and what it may not read or write there."""
+"""The user of this process, and the files that it may not read or write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def acting_user() -> str:
 
 
 def owner_of(path: Path) -> str:
-    """Return the name of the user to whom a file belongs, "?" where that cannot be told."""
+    """Return the name of the user to whom a file belongs, "?" where it is unknown."""
     try:
         return _name_of(path.stat().st_uid) if hasattr(os, "geteuid") else "?"
     except OSError:
@@ -23,7 +23,7 @@ def owner_of(path: Path) -> str:
 
 
 def is_there(path: Path) -> bool:
-    """Tell whether a file or folder is there, as far as this process may see."""
+    """Return whether a file or folder exists, as far as this process may see."""
     try:
         return path.exists()
     except OSError:
@@ -41,7 +41,7 @@ def find_unreadable(paths: Iterable[Path]) -> Path | None:
 
 
 def is_on_read_only_disk(path: Path) -> bool:
-    """Tell whether a file lies on a disk that is mounted read-only."""
+    """Return whether a file lies on a disk that is mounted read-only."""
     return hasattr(os, "statvfs") and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 

@@ -55,7 +55,7 @@ class BegunRun:
     @property
     def own_folder(self) -> Path:
         """The folder to which no other run writes, and in which `status` looks."""
-        return self.config.path(self.config.out) / self.run
+        return self.config.resolve_path(self.config.out) / self.run
 
     @property
     def tenant(self) -> str | None:

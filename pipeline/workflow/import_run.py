@@ -145,7 +145,7 @@ def prepare_run(
     )
     doctors = compared[: len(doctors)]
     if config.pictures.ocr:
-        doctors = check_names_in_images(doctors, context=context, work=config.path(config.work))
+        doctors = check_names_in_images(doctors, context=context, work=config.resolve_path(config.work))
     sizes = examine_sent_sizes(doctors, view.snapshot, stage_settings.build_sent_size_finder(config))
     rules = stage_settings.build_plan_rules(
         request,

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pipeline.config.passwords import NAME as PASSWORDS
+from pipeline.config.named_paths import PASSWORD_FILE
 from pipeline.config.settings import Config
 from pipeline.domain.roster import Doctor, FileReport
 from pipeline.domain.run import Notice
@@ -51,7 +51,7 @@ def _is_hard_link(path: Path) -> bool:
 def find_exposed_files(config: Config, secret_files: Sequence[Path]) -> Iterator[Notice]:
     """Yield one notice where rights let other users read a secret file, or a configuration that holds a password."""
     files = [*secret_files, *([config.secret_file] if config.secret_file else [])]
-    files += [config.path(config.secrets_dir) / PASSWORDS] if config.secrets_dir else []
+    files += [config.resolve_path(config.secrets_dir) / PASSWORD_FILE] if config.secrets_dir else []
     exposed = [str(path) for path in dict.fromkeys(files) if _is_exposed(path)]
     if exposed:
         yield Notice("FILE_EXPOSED", {"files": ", ".join(exposed)})

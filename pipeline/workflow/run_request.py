@@ -10,17 +10,17 @@ from zipfile import is_zipfile
 
 from pipeline.clock import Clock, run_id
 from pipeline.config.named_paths import (
-    existing,
+    find_passwords,
     require_certificates,
     require_configured,
+    require_existing,
+    require_results_folder,
     require_unicode,
-    room_for_results,
 )
-from pipeline.config.passwords import passwords
-from pipeline.config.settings import Config, missing_ids
+from pipeline.config.settings import Config, list_missing_ids
 from pipeline.domain.run import RunRequest
 from pipeline.errors import UsageError
-from pipeline.esign.credentials import find as find_credentials
+from pipeline.esign.credentials import find_credentials
 from pipeline.esign.signing import Credentials
 from pipeline.intake.read_rosters import find_run
 from pipeline.intake.readers.discover import expand_paths
@@ -41,7 +41,10 @@ def require_ready(config: Config, place: Path | str) -> None:
     """Raise UsageError for a configuration without the ids of the account; ``place`` is the file where they belong."""
     if config.api.placeholders:
         raise UsageError(
-            "usage.placeholders", place=place, keys=missing_ids(config, place), then=("config", "validate")
+            "usage.placeholders",
+            place=place,
+            keys=list_missing_ids(config, place),
+            then=("config", "validate"),
         )
     require_certificates(config)
 
@@ -64,21 +67,21 @@ def build_request(
     Named paths must exist (UsageError), the default folders may be absent. ``run`` is the run's id where it has one already.
     """
     for path in (*rosters, *([seals] if seals else [])):
-        existing(path)
+        require_existing(path)
     for folder in filter(None, (seals, out)):
         require_unicode(folder)
     if seals is not None and not (seals.is_dir() or is_zipfile(seals)):
         raise UsageError("usage.no_pictures", path=seals)
-    inboxes = [config.path(path) for path in config.roster]
-    pictures = seals or config.path(config.seals)
+    inboxes = [config.resolve_path(path) for path in config.roster]
+    pictures = seals or config.resolve_path(config.seals)
     if command in READING_COMMANDS:
         if not rosters:
             require_configured(config, "roster", inboxes)
         if seals is None:
             require_configured(config, "seals", [pictures])
     run = run or reserve_run_id(config, clock)
-    results = out or config.path(config.out) / run
-    room_for_results(results)
+    results = out or config.resolve_path(config.out) / run
+    require_results_folder(results)
     named = [*map(str, rosters), *(["--seals", str(seals)] if seals else [])]
     return RunRequest(
         command=command,
@@ -88,7 +91,7 @@ def build_request(
         out=results,
         limit=limit,
         accept_guards=accept_guards,
-        passwords=passwords(config, os.environ),
+        passwords=find_passwords(config, os.environ),
         invocation=invocation,
         arguments=join(named) if command != "retry" else "",
         missing_folders=() if rosters else tuple(path for path in inboxes if not path.exists()),
@@ -114,10 +117,10 @@ def has_nothing_to_read(
         return True
     if ledger is not None:
         return not find_emptied_folders(request, ledger)
-    path = config.path(config.ledger)
+    path = config.resolve_path(config.ledger)
     if not path.exists():
         return not receipts_path(path).exists() and not find_earlier_run(
-            config.path(config.out), name_tenant(config)
+            config.resolve_path(config.out), name_tenant(config)
         )
     with open_configured_ledger(config, clock, readonly=True) as (opened, _):
         return not find_emptied_folders(request, opened)
@@ -125,7 +128,7 @@ def has_nothing_to_read(
 
 def reserve_run_id(config: Config, clock: Clock) -> str:
     """Return the id of a new run: two runs that begin in the same millisecond get different ones."""
-    out = config.path(config.out)
+    out = config.resolve_path(config.out)
     candidates = map(run_id, count(clock.now(), 0.001))
     run = next(name for name in candidates if name not in _reserved_run_ids and not (out / name).exists())
     _reserved_run_ids.add(run)
@@ -141,10 +144,10 @@ def refuse_results(rosters: Sequence[Path]) -> None:
 
 def make_credentials_finder(config: Config) -> Callable[[], Credentials]:
     """Return the function that looks for SecretId and SecretKey; it may raise CredentialsMissing."""
-    folder = config.path(config.secrets_dir) if config.secrets_dir else None
+    folder = config.resolve_path(config.secrets_dir) if config.secrets_dir else None
     return lambda: find_credentials(os.environ, home=Path.home(), secrets_dir=folder)
 
 
 def find_latest_folder(config: Config) -> Path:
     """Return the folder with a copy of the last `run`'s results; `check` and `retry` leave it alone."""
-    return config.path(config.out) / "latest"
+    return config.resolve_path(config.out) / "latest"

@@ -91,7 +91,7 @@ def build_client(config: Config, credentials: Credentials, clock: Clock) -> Clie
         timeout=api.timeout_seconds,
         region=api.region,
         proxy=api.proxy,
-        ca_file=str(config.path(api.ca_file)) if api.ca_file else None,
+        ca_file=str(config.resolve_path(api.ca_file)) if api.ca_file else None,
     )
 
 
@@ -138,7 +138,7 @@ def build_field_settings(config: Config) -> FieldSettings:
 
 def build_image_store(config: Config) -> StoreImage:
     """Return the function that puts the bytes of a picture out of a workbook or zip into the work folder."""
-    return ImageStore(config.path(config.work)).put
+    return ImageStore(config.resolve_path(config.work)).put
 
 
 def build_image_preparer(
@@ -154,10 +154,10 @@ def build_image_preparer(
         prepared = prepare_image(
             row_plan.doctor.picture,
             limit=find_contract(config).max_image_bytes,
-            work=config.path(config.work),
+            work=config.resolve_path(config.work),
             trim=config.pictures.trim,
             transparent=config.pictures.transparent,
-            previews_folder=config.path(config.work) / PREVIEWS,
+            previews_folder=config.resolve_path(config.work) / PREVIEWS,
         )
         if not isinstance(prepared, PreparedImage):
             return prepared
@@ -173,7 +173,7 @@ def build_sent_size_finder(config: Config) -> Callable[[ImageFile, LiveSeal], Se
     def find(picture: ImageFile, seal: LiveSeal) -> SentSize | None:
         return find_sent_size(
             picture,
-            work=config.path(config.work),
+            work=config.resolve_path(config.work),
             same_bytes=seal.content is not None and seal.content.picture == picture.sha256,
             run=seal.run,
             trim=config.pictures.trim,
@@ -185,7 +185,7 @@ def build_sent_size_finder(config: Config) -> Callable[[ImageFile, LiveSeal], Se
 
 def build_preview_loader(config: Config) -> Callable[[ImageFile, bool], ImagePreview | None]:
     """Return the function that loads the small copy of a picture; its second argument allows to open the picture."""
-    folder = config.path(config.work) / PREVIEWS
+    folder = config.resolve_path(config.work) / PREVIEWS
     return lambda picture, may_open: load_preview(picture, folder=folder, may_open=may_open)
 
 

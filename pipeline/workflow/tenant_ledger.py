@@ -37,11 +37,13 @@ def open_configured_ledger(
     ownership: Ownership | None = None,
 ) -> Iterator[tuple[SqliteLedger, SiteKey]]:
     """Open the configured ledger, and close it at the end; to write, the run lock must be held."""
-    path = config.path(config.ledger)
+    path = config.resolve_path(config.ledger)
     tenant = name_tenant(config)
     if readonly:
         require_ledger(config)
-    evidence = None if path.exists() or new_ledger else find_earlier_run(config.path(config.out), tenant)
+    evidence = (
+        None if path.exists() or new_ledger else find_earlier_run(config.resolve_path(config.out), tenant)
+    )
     ledger, site_key = open_ledger(
         path,
         tenant,
@@ -73,7 +75,9 @@ def lock_tenant(
     """Hold the lock beside the ledger and, where the registry is strict, the tenant's. Raises Locked."""
     registry = find_registry(config)
     with ExitStack() as locks:
-        lock = locks.enter_context(RunLock(config.path(config.ledger)).acquire(run=run, now=clock.now()))
+        lock = locks.enter_context(
+            RunLock(config.resolve_path(config.ledger)).acquire(run=run, now=clock.now())
+        )
         if registry.strict:
             try:
                 locks.enter_context(RunLock(registry.lock_path).acquire(run=run, now=clock.now()))
@@ -130,10 +134,10 @@ def open_ledger_for_check(
 
     A ledger that a run would refuse is refused, also a lost one, but not while a run holds it.
     """
-    path = config.path(config.ledger)
+    path = config.resolve_path(config.ledger)
     ownership = None
     if not path.exists():
-        evidence = find_earlier_run(config.path(config.out), name_tenant(config))
+        evidence = find_earlier_run(config.resolve_path(config.out), name_tenant(config))
         registered = Ownership(find_registry(config), warn=warn or log_warning)
         require_no_lost_ledger(path, str(evidence) if evidence else None, registered)
         yield None, None
@@ -148,14 +152,14 @@ def open_ledger_for_check(
 
 def require_ledger(config: Config) -> None:
     """Raise UsageError where there is no ledger, for commands that only make sense with one."""
-    if not config.path(config.ledger).exists():
+    if not config.resolve_path(config.ledger).exists():
         raise build_no_ledger_error(config)
 
 
 def build_no_ledger_error(config: Config) -> UsageError:
     """Return the error for a missing ledger: lost where receipts or results show one, else not begun yet."""
-    path = config.path(config.ledger)
-    if receipts_path(path).exists() or find_earlier_run(config.path(config.out), name_tenant(config)):
+    path = config.resolve_path(config.ledger)
+    if receipts_path(path).exists() or find_earlier_run(config.resolve_path(config.out), name_tenant(config)):
         return UsageError("no_ledger", path=path, then=("ledger", "rebuild"))
     return UsageError("never_run", path=path, then=("check",))
 
@@ -179,7 +183,7 @@ def _find_lacking_runs(config: Config, ledger: SqliteLedger) -> Mapping[str, Pat
     """Return the runs whose results here show creates or seals that the ledger lacks, with the file that shows them."""
     last = ledger.find_last_run()
     return find_unknown_seals(
-        config.path(config.out),
+        config.resolve_path(config.out),
         name_tenant(config),
         known_runs=ledger.run_ids(),
         accepted_runs=ledger.list_accepted_runs(),

@@ -13,8 +13,8 @@ from compile_messages import TARGET, compiled
 
 from pipeline.cli.app import cli, main
 from pipeline.cli.help import find_untranslated, polish_message, wrap_text
-from pipeline.config import language
-from pipeline.config.settings import keys, load
+from pipeline.config.environment import find_language
+from pipeline.config.settings import list_keys, load
 from pipeline.errors import ConfigError, reason_of
 from pipeline.messages.help import CHINESE, PLURALS
 from pipeline.messages.texts import render_text
@@ -46,19 +46,19 @@ NOWHERE = Path("no such file")
 def test_the_first_source_that_gives_a_language_counts(tmp_path, arguments, environment, text, spoken):
     (tmp_path / "c.yaml").write_text(text, "utf-8")
     config = ["--config", str(tmp_path / "c.yaml")]
-    assert language.find([*config, *arguments], environment, default=NOWHERE) == spoken
-    assert language.find(arguments, environment, default=tmp_path / "c.yaml") == spoken
+    assert find_language([*config, *arguments], environment, default=NOWHERE) == spoken
+    assert find_language(arguments, environment, default=tmp_path / "c.yaml") == spoken
 
 
 @pytest.mark.parametrize("words", [["run", "-c", "C"], ["run", "--config=C"], ["run", "-cC"]])
 def test_the_configuration_named_after_the_command_gives_the_language(tmp_path, words):
     (tmp_path / "c.yaml").write_text("language: zh\n", "utf-8")
     words = [word.replace("C", str(tmp_path / "c.yaml")) for word in words]
-    assert language.find(words, {"LANG": "en_US"}, default=NOWHERE) == "zh"
+    assert find_language(words, {"LANG": "en_US"}, default=NOWHERE) == "zh"
 
 
 def test_the_language_is_found_without_click():
-    code = "import sys, pipeline.config.language; print('click' in sys.modules)"
+    code = "import sys, pipeline.config.environment; print('click' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True, cwd=HERE).strip() == "False"
 
 
@@ -196,7 +196,7 @@ WRONG = ("x y", "[]", "{}", "[[1]]", "{a: b}", "null", "1e999", "-1", "1.5", "na
 def test_every_kind_of_wrong_value_is_reported_in_chinese(tmp_path):
     english = re.compile(r"\b(should|must|Input|valid|unable|expected|or)\b", re.IGNORECASE)
     told = set()
-    for key in keys():
+    for key in list_keys():
         for value in WRONG:
             text = f"{key[0]}: {{{key[1]}: {value}}}" if len(key) > 1 else f"{key[0]}: {value}"
             (tmp_path / "c.yaml").write_text(text, "utf-8")

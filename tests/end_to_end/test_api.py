@@ -203,7 +203,7 @@ def test_a_lost_ledger_is_not_begun_again_by_itself(hospital, config):
 
 def test_the_lock_is_held_and_let_go(hospital, config):
     hospital.doctors(1)
-    with RunLock(config.path(config.ledger)).acquire(run="another", now=0.0):
+    with RunLock(config.resolve_path(config.ledger)).acquire(run="another", now=0.0):
         with pytest.raises(Locked, match="Run another holds the ledger"):
             pipeline.run(config)
         assert pipeline.check(config).counts == {Status.READY: 1}
@@ -225,7 +225,7 @@ def test_a_configuration_from_a_file_the_environment_and_keywords(hospital, tmp_
     monkeypatch.setenv("ESIGN_IMPORT_SEALS", "from-the-environment")
     config = pipeline.Config.load(tmp_path / "config.yaml", seals="图片", limits={"requests_per_second": 7})
     assert (config.limits.requests_per_second, config.limits.concurrency) == (7, 3)
-    assert config.path(config.seals) == tmp_path / "图片"
+    assert config.resolve_path(config.seals) == tmp_path / "图片"
     assert config.api.app_id == SANDBOX.app_id
     alone = pipeline.Config.load(environment={}, api={"app_id": "a"}, columns={"大名": "name"})
     assert (alone.api.app_id, alone.limits.concurrency, alone.base) == ("a", 20, Path())

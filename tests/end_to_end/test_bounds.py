@@ -36,7 +36,7 @@ def test_fingerprints_are_remembered(hospital):
     hospital.go("run")
     config = Config(base=hospital.folder)
     tenant = f"sandbox/{hospital.record()['tenant'].split('/', 1)[1]}"
-    ledger, _ = open_ledger(config.path(config.ledger), tenant, now=0.0, readonly=True)
+    ledger, _ = open_ledger(config.resolve_path(config.ledger), tenant, now=0.0, readonly=True)
     known = ledger.list_known_files()
     ledger.close()
     assert known[str(hospital.folder / "seals" / "00001.png")].size > 0

@@ -51,7 +51,9 @@ def run(hospital, method, nth, error=None):
     """Run a night over the hospital with a ledger that fails."""
     config = load(hospital.folder / "config.yaml", {})
     clock = SystemClock()
-    ledger, key = open_ledger(config.path(config.ledger), name_tenant(config), now=clock.now(), recover=True)
+    ledger, key = open_ledger(
+        config.resolve_path(config.ledger), name_tenant(config), now=clock.now(), recover=True
+    )
     out = hospital.folder / "out" / "r"
     ask = RunRequest("run", "r", (hospital.folder / "inbox",), hospital.folder / "seals", out)
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pipeline.errors import CredentialsMissing
-from pipeline.esign.credentials import find
+from pipeline.esign.credentials import find_credentials
 
 ENVIRONMENT = {"TENCENTCLOUD_SECRET_ID": "AKIDenv", "TENCENTCLOUD_SECRET_KEY": "env-key"}
 
@@ -19,42 +19,47 @@ def _secret_files(folder, **files):
 
 def test_secret_files_come_before_the_environment(tmp_path):
     folder = _secret_files(tmp_path / "secrets", secret_id="AKIDfile\n", secret_key="file-key\n", token="t\n")
-    found = find(ENVIRONMENT, home=tmp_path, secrets_dir=folder)
+    found = find_credentials(ENVIRONMENT, home=tmp_path, secrets_dir=folder)
     assert (found.secret_id, found.secret_key, found.token) == ("AKIDfile", "file-key", "t")
 
 
 def test_the_credentials_directory_comes_first_of_all(tmp_path):
     first = _secret_files(tmp_path / "a", secret_id="AKIDa", secret_key="a")
     second = _secret_files(tmp_path / "b", secret_id="AKIDb", secret_key="b")
-    found = find({**ENVIRONMENT, "CREDENTIALS_DIRECTORY": str(first)}, home=tmp_path, secrets_dir=second)
+    found = find_credentials(
+        {**ENVIRONMENT, "CREDENTIALS_DIRECTORY": str(first)}, home=tmp_path, secrets_dir=second
+    )
     assert found.secret_id == "AKIDa"
 
 
 def test_half_a_pair_is_never_completed_from_elsewhere(tmp_path):
     folder = _secret_files(tmp_path / "secrets", secret_id="AKIDfile")
-    assert find(ENVIRONMENT, home=tmp_path, secrets_dir=folder).secret_id == "AKIDenv"
+    assert find_credentials(ENVIRONMENT, home=tmp_path, secrets_dir=folder).secret_id == "AKIDenv"
 
 
 @pytest.mark.parametrize(
     "name", ["TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SESSION_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN"]
 )
 def test_every_name_of_the_token_is_known(tmp_path, name):
-    assert find({**ENVIRONMENT, name: "tok"}, home=tmp_path).token == "tok"
+    assert find_credentials({**ENVIRONMENT, name: "tok"}, home=tmp_path).token == "tok"
 
 
 def test_the_sdks_file_with_a_bom_and_quotes(tmp_path):
     (tmp_path / ".tencentcloud").mkdir()
     text = '\ufeff[default]\nsecret_id = "AKIDini"\nsecret_key = "ini-key"\n'
     (tmp_path / ".tencentcloud" / "credentials").write_text(text, "utf-8")
-    assert (find({}, home=tmp_path).secret_id, find({}, home=tmp_path).secret_key) == ("AKIDini", "ini-key")
+    assert (
+        find_credentials({}, home=tmp_path).secret_id,
+        find_credentials({}, home=tmp_path).secret_key,
+    ) == ("AKIDini", "ini-key")
 
 
 def test_tccli_comes_last(tmp_path):
     (tmp_path / ".tccli").mkdir()
     keys = json.dumps({"secretId": "AKIDtccli", "secretKey": "k"})
     (tmp_path / ".tccli" / "default.credential").write_text(keys, "utf-8")
-    assert find({}, home=tmp_path).secret_id == "AKIDtccli"
-    assert find(ENVIRONMENT, home=tmp_path).secret_id == "AKIDenv"
+    assert find_credentials({}, home=tmp_path).secret_id == "AKIDtccli"
+    assert find_credentials(ENVIRONMENT, home=tmp_path).secret_id == "AKIDenv"
 
 
 def test_one_message_lists_what_was_looked_at(tmp_path):
@@ -62,7 +67,7 @@ def test_one_message_lists_what_was_looked_at(tmp_path):
     (tmp_path / ".tencentcloud" / "credentials").write_text("no section", "utf-8")
     folder = _secret_files(tmp_path / "secrets", secret_key="only-the-key")
     with pytest.raises(CredentialsMissing) as caught:
-        find({"TENCENTCLOUD_SECRET_ID": "AKIDhalf"}, home=tmp_path, secrets_dir=folder)
+        find_credentials({"TENCENTCLOUD_SECRET_ID": "AKIDhalf"}, home=tmp_path, secrets_dir=folder)
     en, zh = caught.value.say("en"), caught.value.say("zh")
     assert "secrets" in en
     assert "SecretKey only" in en
