@@ -67,7 +67,7 @@ def test_a_lost_ledger_is_rebuilt_from_its_receipts(night, place):
     night("r1", "p1", "p2", unknown=["p3"])
     lose(place)
     restored = maintenance.rebuild_ledger(place, TENANT)
-    assert (restored.people, restored.seals, restored.unsettled) == (3, 2, 1)
+    assert (restored.people, restored.seals, restored.unresolved) == (3, 2, 1)
     assert people(place) == EXPECTED
     assert place.stat().st_mode & 0o777 == 0o600
     assert maintenance.check_ledger(place, TENANT).troubles == ()
@@ -80,8 +80,8 @@ def test_a_damaged_ledger_is_set_aside_whole(night, place):
     broken = b"SQLite format 3\0" + b"\xff" * 4096
     place.write_bytes(broken)
     restored = maintenance.rebuild_ledger(place, TENANT)
-    assert restored.aside == place.with_name("ledger.sqlite3.replaced-1")
-    assert restored.aside.read_bytes() == broken
+    assert restored.set_aside == place.with_name("ledger.sqlite3.replaced-1")
+    assert restored.set_aside.read_bytes() == broken
     assert people(place) == EXPECTED
 
 
@@ -103,7 +103,7 @@ def test_a_write_ahead_log_without_its_ledger_is_set_aside_by_a_rebuild(night, p
     with pytest.raises(UsageError, match="no ledger at"):
         opened(recover=True)
     restored = maintenance.rebuild_ledger(place, TENANT)
-    assert restored.aside == place.with_name("ledger.sqlite3.replaced-1")
+    assert restored.set_aside == place.with_name("ledger.sqlite3.replaced-1")
     assert place.with_name("ledger.sqlite3.replaced-1-wal").exists()
     assert people(place) == EXPECTED
 
@@ -153,7 +153,7 @@ def test_an_orphan_of_the_receipts_is_unknown_once_it_is_opened(opened, place, a
     asyncio.run(ledger.open_attempt(attempt("p1")))
     ledger.close()
     lose(place)
-    assert maintenance.rebuild_ledger(place, TENANT).unsettled == 1
+    assert maintenance.rebuild_ledger(place, TENANT).unresolved == 1
     opened(recover=True).close()
     assert people(place) == {"p1": (None, "unknown")}
 

@@ -197,7 +197,7 @@ def test_an_attempt_in_the_receipts_alone_is_held_where_no_registry_vouches_for_
     assert receipts_path(place).read_bytes() == before
     restored = maintenance.rebuild_ledger(place, TENANT)
     assert (restored.people, restored.unresolved) == (1, 1)
-    assert restored.aside.name == "ledger.sqlite3.replaced-1"
+    assert restored.set_aside.name == "ledger.sqlite3.replaced-1"
     opened(recover=True).close()
     assert raw("SELECT verdict FROM attempt") == [("unknown",)]
 
