@@ -54,7 +54,7 @@ def test_closed_streams_end_no_run(hospital):
         (">/dev/full", 74),
     ],
 )
-def test_a_reader_that_has_gone_or_a_full_disk_behind_a_stream_is_no_120(hospital, redirected, code):
+def test_a_reader_that_has_gone_gives_no_exit_code_120(hospital, redirected, code):
     hospital.doctors(1)
     done = shell(hospital, redirected, words="--json run")
     assert done.returncode == code, done.stderr
@@ -64,7 +64,7 @@ def test_a_reader_that_has_gone_or_a_full_disk_behind_a_stream_is_no_120(hospita
 
 
 @pytest.mark.skipif(shutil.which("localedef") is None, reason="no way to make a GBK locale")
-def test_a_c_or_gbk_locale_is_no_bug(hospital, tmp_path):
+def test_a_run_works_under_a_c_or_gbk_locale(hospital, tmp_path):
     """The terminal and the disk speak UTF-8, the locale does not."""
     made = subprocess.run(
         ["localedef", "-i", "zh_CN", "-f", "GBK", str(tmp_path / "zh_CN.gbk")],
@@ -133,7 +133,7 @@ def test_ctrl_c_while_the_program_starts_shows_no_traceback(tmp_path):
     assert (process.returncode, said) == (130, b"")
 
 
-def test_a_second_ctrl_c_says_a_word_and_ends_the_log(hospital_with):
+def test_a_second_ctrl_c_prints_a_message_and_ends_the_log(hospital_with):
     hospital = hospital_with(faults=[fault({"delay_after": 2}, nth=(1,))])
     hospital.doctors(2)
     with hospital.start("run", "--yes") as run:
