@@ -138,7 +138,7 @@ def test_a_run_that_breaks_after_it_sent_tells_of_its_seals(hospital, capsys):
     finally:
         failpoints.enable_failpoint(None)
     said = "".join(capsys.readouterr())
-    assert "2 seals" in said
+    assert "created seals: 2" in said
     assert " report" in said
     record, _ = left(hospital.runs[-1])
     assert (record["exit"], record["halted"]["code"]) == (1, "BUG")

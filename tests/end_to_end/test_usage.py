@@ -118,7 +118,7 @@ def test_a_guard_is_named_in_the_preview_and_nothing_is_asked(hospital, capfd):
     path = hospital.folder / "config.yaml"
     path.write_text(path.read_text().replace("guards: {", "guards: {new_rows: 0, "))
     hospital.doctors(9)
-    for language, words in (("zh", "保护条件"), ("en", "Stopped by a safety check")):
+    for language, words in (("zh", "触发保护"), ("en", "Stopped by a safety check")):
         assert words in find_preview(hospital, capfd, "run", language=language)
 
 
