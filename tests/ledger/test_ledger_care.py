@@ -191,7 +191,7 @@ def test_receipts_of_another_past_forbid_a_restore(night, place, tmp_path):
     lose(place)
     lines = receipts_path(place).read_bytes().splitlines(keepends=True)
     receipts_path(place).write_bytes(b"".join(lines[:2]))
-    with pytest.raises(UsageError, match="another past"):
+    with pytest.raises(UsageError, match="a different history"):
         maintenance.restore_ledger(place, tmp_path / "old", TENANT)
     assert not place.exists()
 

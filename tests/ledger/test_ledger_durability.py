@@ -30,7 +30,7 @@ async def night():
     for number in range(3):
         name = f"{number}处方章"
         await ledger.open_attempt(make(conftest.ATTEMPT, uuid=f"u{number}", key=f"p{number}", seal_name=name))
-    await ledger.record_verdict("u0", Verdict("sealed", seal_id="s0"), at=2.0)
+    await ledger.record_verdict("u0", Verdict("sealed", seal_id="s0"), now=2.0)
     print("in the air", flush=True)
     sys.stdin.read()
 

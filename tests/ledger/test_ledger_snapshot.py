@@ -11,7 +11,7 @@ CONTENT = SealContent("李小红", "n" * 32, "ID_CARD", None, None, "李小红�
 
 async def test_a_reader_sees_one_moment_while_others_write(ledger, attempt):
     await ledger.open_attempt(attempt("p1"))
-    with ledger._reading() as connection:
+    with ledger._open_reader() as connection:
         before = people.read_snapshot(connection, str)
         await ledger.open_attempt(attempt("p2"))
         assert people.read_snapshot(connection, str) == before
