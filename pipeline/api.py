@@ -1,6 +1,6 @@
-"""The Python API (README, "From Python"): a night without a command line. Nothing is printed, nothing is asked.
+"""The Python API (README, "From Python"): runs without a command line. It prints and asks nothing.
 
-What stops a run while it is under way is no exception: it stands in ``Result.halted``, and ``Result.exit`` is the code
+The reason that stops a run under way is no exception: it is ``Result.halted``, and ``Result.exit`` is the code
 the command line would have ended with. Exceptions, all of `pipeline.errors`, mean that nothing was sent or that the
 results could not be written:
 
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from pipeline.reports.dataframe import Frame
 
 LOG = logging.getLogger(__name__)
-logging.getLogger("pipeline").addHandler(logging.NullHandler())  # a library is silent until somebody listens
+logging.getLogger("pipeline").addHandler(logging.NullHandler())  # a library is silent by default
 
 StrPath: TypeAlias = Path | str
 Rosters: TypeAlias = StrPath | Sequence[StrPath]
@@ -84,7 +84,7 @@ class Result:
 
     @property
     def exit(self) -> int:
-        """The exit code of the command line (README, "Exit codes"): 0 where nobody has to act."""
+        """The exit code of the command line (README, "Exit codes"): 0 where nothing has to be done."""
         return self.report.exit
 
     @property

@@ -115,7 +115,7 @@ class LedgerUnreachable(LedgerError):
 
     @staticmethod
     def fits(error: OSError) -> bool:
-        """Tell whether an error is about rights or room."""
+        """Return whether an error is about rights or room."""
         return error.errno in _CURES
 
 

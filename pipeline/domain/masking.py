@@ -26,7 +26,7 @@ _DIGIT = re.compile("[0-9０-９]")  # without one a text holds no number
 _IDENTITY = re.compile(
     r"[1-9][0-9]{5}(?:18|19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3}[0-9X]"
 )
-# A mobile, or a permit or passport, of somebody unknown: a word of its own, which no part of a uuid is.
+# A mobile, or a permit or passport, of a stranger: a word of its own, which no part of a uuid is.
 _STRANGERS = re.compile(
     r"(?<![0-9A-Za-z-])(?:\+?86[ -]?)?(?P<number>1[3-9][0-9](?:[ -]?[0-9]){8}|[A-Za-z]{1,2}[0-9]{7,10})(?![0-9A-Za-z-])"
 )
@@ -158,7 +158,7 @@ def _list_numbers(doctor: Doctor) -> Iterator[str]:
 
 def mask_id(text: str) -> str:
     """Hide an identity number but for its last four characters: ``**************0732``."""
-    if len(text) >= 8 and text.isalnum():  # the usual case, 100,000 times a night
+    if len(text) >= 8 and text.isalnum():  # the usual case, 100,000 times a run
         return "*" * (len(text) - 4) + text[-4:]
     return _star(text, keep=_tail(text))
 

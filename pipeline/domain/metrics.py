@@ -1,4 +1,4 @@
-"""Figures of a run: how long calls took, how they went over time, what went over the wire."""
+"""Figures of a run: durations of calls, calls over time, calls by action and code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BINS_PER_DECADE = 20
 
 @dataclass(frozen=True, slots=True)
 class DurationHistogram:
-    """How long something took, many times, in seconds; ``bins`` are counts from bin ``first`` on."""
+    """Durations in seconds; ``bins`` are counts from bin ``first`` on."""
 
     count: int
     total: float
@@ -23,15 +23,16 @@ class DurationHistogram:
     bins: tuple[int, ...]
 
     @staticmethod
-    def find_bin_edges(place: int) -> tuple[float, float]:
-        """Return the seconds between which a bin's times lie: 20 bins, of growing width, up to ten times as long."""
-        high = FIRST_BIN_SECONDS * 10 ** (place / BINS_PER_DECADE)
-        return (0.0 if place == 0 else FIRST_BIN_SECONDS * 10 ** ((place - 1) / BINS_PER_DECADE)), high
+    def find_bin_edges(index: int) -> tuple[float, float]:
+        """Return the shortest and the longest duration of a bin: each 20 bins span a factor of ten."""
+        longest = FIRST_BIN_SECONDS * 10 ** (index / BINS_PER_DECADE)
+        shortest = FIRST_BIN_SECONDS * 10 ** ((index - 1) / BINS_PER_DECADE) if index else 0.0
+        return shortest, longest
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How the calls went over time: a value for each of at most 240 steps of ``step`` seconds, from ``began`` on."""
+    """Calls over time: a value for each of at most 240 steps of ``step`` seconds, from ``began`` on."""
 
     began: float  # unix seconds
     step: float
@@ -47,11 +48,11 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What went over the wire tonight."""
+    """The calls of a run."""
 
     requests: Mapping[str, Mapping[str, int]] = _field(default_factory=dict)  # action -> code ("ok") -> calls
     limit: float = 0.0  # calls a second granted to each action
     used_share: float = 0.0  # of the limit, creates, first to last
     throttled: int = 0
     max_in_second: int = 0  # most creates in any rolling second
-    timing: Timing | None = None  # None: nothing was sent, or nobody measured it
+    timing: Timing | None = None  # None: nothing was sent, or it was not measured

@@ -17,12 +17,12 @@ from pipeline.domain.roster import Doctor, FileReport, PreparedImage, Problem
 from pipeline.domain.seals import PersonHistory, SealRequest
 
 Judged = Literal["right", "wrong"]  # by a human who looked at name and picture
-# a bug, usage, somebody must act, a rerun helps, another run, ledger or disk, Ctrl-C
+# a bug, usage, a rerun cannot help, a rerun helps, another run, ledger or disk, Ctrl-C
 HaltExit = Literal[1, 2, 4, 5, 6, 74, 130]
 
 
 class Status(StrEnum):
-    """Where a row ends: exactly one of these; READY occurs in ``check`` alone."""
+    """The end of a row: exactly one of these; READY occurs in ``check`` alone."""
 
     SEALED = "sealed"
     UNCHANGED = "unchanged"
@@ -41,15 +41,15 @@ RETRYABLE_STATUSES = frozenset({Status.FAILED, Status.REJECTED, Status.NOT_SENT,
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a human judged, and when."""
+    """A person's judgement of a pairing."""
 
     judged: Judged
-    at: float  # unix seconds
+    judged_at: float  # unix seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What a human judges of a row: the pairing that ``id`` stands for, and what was judged so far."""
+    """The pairing of a row that a person is to judge, and the judgement so far."""
 
     id: str  # HMAC of key, name, seal name and picture's sha256: the judgement counts while all four are the same
     judged: Judged | None = None
@@ -57,7 +57,7 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class RowPlan:
-    """A row after roster and ledger met: the status it has already, or READY and what will be sent.
+    """A row compared with the ledger: the status it has already, or READY and the request to send.
 
     NOT_SENT is a row that waits for a review.
     """
@@ -70,7 +70,7 @@ class RowPlan:
     problems: tuple[Problem, ...] = ()  # the doctor's and the plan's
     review: Review | None = None  # of a row that would be sent, where there is a site key
     possibly_same: PersonHistory | None = (
-        None  # whose corrected number this may be: held until a human decides
+        None  # this may be their corrected number: held until a person decides
     )
     index: int = 0  # of the row in its plan
 
@@ -86,13 +86,11 @@ class RowOutcome:
     trace_id: str | None = None
     attempts: int = 0  # creates ever sent for the person
     last_attempt_at: float | None = None  # unix seconds of the last attempt
-    call_seconds: float | None = None  # what this row's own calls took tonight
+    call_seconds: float | None = None  # duration of this row's own calls in this run
     host: str | None = None
-    code: str | None = (
-        None  # the service's, or no_answer, not_sent, unreadable, … where it said nothing usable
-    )
+    code: str | None = None  # the service's; without a usable answer no_answer, not_sent, unreadable, …
     message: str | None = _field(default=None, repr=False)
-    unproven_seal_id: str | None = None  # a SealId that stood in an answer which proves nothing
+    unproven_seal_id: str | None = None  # from an answer that does not prove the seal
     problems: tuple[Problem, ...] = ()  # final: the plan's and the picture's
     prepared: PreparedImage | None = _field(default=None, repr=False)
 
@@ -109,26 +107,26 @@ class RowOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """Why a night stopped before its end."""
+    """The reason why a run stopped before its end."""
 
     code: str
     message: str = _field(repr=False)
     exit: HaltExit
-    # credentials: where the keys came from that the service refused; host, cause, since, seconds: of an outage
+    # credentials: the source of the keys that the service refused; host, cause, since, seconds: of an outage
     detail: Mapping[str, str] = _field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that stops no run and that somebody has to put right (`pipeline.workflow.notices`)."""
+    """A fault that stops no run and has to be repaired (`pipeline.workflow.notices`)."""
 
     code: str
-    detail: Mapping[str, str] = _field(default_factory=dict, repr=False)  # what fills the blanks of its words
+    detail: Mapping[str, str] = _field(default_factory=dict, repr=False)  # fills the blanks of its text
 
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """One run, told after its end (run.json)."""
+    """One run after its end (run.json)."""
 
     run: str
     command: str
@@ -146,19 +144,17 @@ class RunReport:
     seals: Path | None = None
     notices: Sequence[Notice] = ()
     absent_unresolved: int = 0  # people whose last create has no verdict and who are not in these rosters
-    unreadable_images: Sequence[tuple[str, str]] = ()  # places of pictures that could not be read, and why
-    review_mark: str | None = (
-        None  # by which a file of judgements is known as this tenant's; None: for looking only
-    )
+    unreadable_images: Sequence[tuple[str, str]] = ()  # paths of pictures that could not be read, and reasons
+    review_mark: str | None = None  # marks a file of judgements as this tenant's; None: for looking only
     invocation: str = "esign-import"  # how the program is called, for the commands that are suggested
     arguments: str = ""  # rosters and folders that were named
     latest: Path | None = None  # where a copy of the results lies
-    workbook: str = "results.xlsx"  # a numbered sibling's name where a program held that open
+    workbook: str = "results.xlsx"  # a numbered sibling's name where a program held the file open
 
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What one run is asked to do; paths are resolved."""
+    """One run as the command line or the API asks for it; paths are resolved."""
 
     command: str  # check | run | retry
     run: str  # its id
@@ -167,13 +163,11 @@ class RunRequest:
     out: Path
     limit: int | None = None  # at most so many people created
     accept_guards: bool = False
-    only_keys: frozenset[str] = frozenset()  # keys: nobody else is sent (resolve --probe)
+    only_keys: frozenset[str] = frozenset()  # only these people are sent (resolve --probe)
     to_fix_only: bool = False  # the rosters are results workbooks: their To fix rows and no others
     passwords: tuple[str, ...] = _field(default=(), repr=False)  # of encrypted rosters
     context: tuple[Path, ...] = ()  # rosters whose other rows are compared with, and never sent
-    roster_unverified: bool = (
-        False  # nothing says that the workbook was made of these rosters, or not of them alone
-    )
+    roster_unverified: bool = False  # it is not known whether the workbook was made of these rosters alone
     review: Path | None = None  # a file of judgements, saved by a review page
     retried_run: str | None = None  # retry: only rows that this run left failed, rejected or not sent
     invocation: str = "esign-import"
@@ -183,7 +177,7 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class RunPreview:
-    """What a night is about to do, told before the first call."""
+    """The calls that a run is about to make, shown before the first one."""
 
     rows: int
     creates: int
@@ -193,11 +187,7 @@ class RunPreview:
     review_counts: tuple[int, int, int] | None = (
         None  # of a review: right, wrong, of no row that could be sent
     )
-    unsent_rows: Mapping[Status, int] = _field(
-        default_factory=dict
-    )  # rows that are not sent; READY: not asked for
+    unsent_rows: Mapping[Status, int] = _field(default_factory=dict)  # READY: not asked for
     stopped_by_guard: bool = False  # a guard lets nothing through
     all_rosters_refused: bool = False  # there are rosters, and every one was refused
-    column_titles: tuple[
-        str, ...
-    ] = ()  # of the columns that were read, as the first row's roster writes them
+    column_titles: tuple[str, ...] = ()  # of the columns that were read, in the roster of the first row

@@ -49,12 +49,10 @@ class CreateAttempt:
     message: str | None = _field(default=None, repr=False)
     request_id: str | None = None
     unproven_seal_id: str | None = (
-        None  # stood in an answer that proves nothing: evidence for whoever settles it
+        None  # from an answer that proves nothing: evidence for resolving the attempt
     )
     refused_at_upload: bool = False  # refused before its create: nothing can have been made
-    replayable_until: float = (
-        0.0  # unix seconds, by this machine's clock: no copy of it can be accepted any more
-    )
+    replayable_until: float = 0.0  # unix seconds, by this machine's clock: no copy of it is accepted later
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +63,14 @@ class LiveSeal:
     seal_name: str  # "" for an adopted seal whose name is not known
     run: str  # "" for an adopted one
     created_at: float
-    content: SealContent | None  # None for an adopted one: nobody knows what it was made from
+    content: SealContent | None  # None for an adopted one, whose content is not known
     request_id: str | None = None
     trace_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PersonMarks:
-    """What tells a person beside name and number: HMAC of staff number and mobile, "" for none."""
+    """Identifies a person beside name and number: HMAC of staff number and mobile, "" for none."""
 
     staff_no: str
     mobile: str
@@ -80,35 +78,31 @@ class PersonMarks:
 
 @dataclass(frozen=True, slots=True)
 class PersonHistory:
-    """All that the ledger knows of one person and a night needs."""
+    """The ledger's knowledge of one person, as far as a run needs it."""
 
     key: str
-    seal_name: str | None = None  # frozen at the first attempt
+    seal_name: str | None = None  # fixed at the first attempt
     seal: LiveSeal | None = None
     unresolved_attempt: CreateAttempt | None = (
-        None  # verdict unknown or exists: nothing is sent until it is settled
+        None  # verdict unknown or exists: nothing is sent until it is resolved
     )
     refusals: tuple[CreateAttempt, ...] = ()  # oldest first, since the last seal
     create_count: int = 0  # ever sent
-    seal_name_locked: bool = (
-        False  # one of them may have made a seal: the next one goes under the same seal name
-    )
+    seal_name_locked: bool = False  # a create may have made a seal: the next one has the same seal name
     name: str | None = _field(default=None, repr=False)
     id_masked: str | None = None
-    staff_no_digest: str | None = (
-        None  # HMAC of the last one seen with the person ("" for none); None: never looked at
-    )
-    mobile_digest: str | None = None  # HMAC, likewise
-    seal_names_of_others: frozenset[str] = (
-        frozenset()
-    )  # a human found that the seals of these names are not hers
+    # HMAC of the last one seen with the person ("" for none); None: not recorded yet
+    staff_no_digest: str | None = None
+    mobile_digest: str | None = None
+    # a person found that the seals of these names belong to others
+    seal_names_of_others: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerSnapshot:
-    """The ledger at one moment: people by key, and who owns each seal name.
+    """The ledger at one moment: people by key, and the owner of each seal name.
 
-    A spare name's owner was surely refused under it, or may not bear it, and has no seal: it may pass on.
+    A seal name is reusable if its owner has no seal and was certainly refused under it, or may not have it.
     """
 
     people: Mapping[str, PersonHistory]
@@ -116,13 +110,11 @@ class LedgerSnapshot:
     reusable_seal_names: frozenset[str] = frozenset()
     same_persons: Mapping[str, str] = _field(
         default_factory=dict
-    )  # key of a corrected number -> its person's key
-    other_persons: frozenset[tuple[str, str]] = (
-        frozenset()
-    )  # a person's key, key of a number that is another's
-    former_image_owners: Mapping[str, str] = _field(
-        default_factory=dict
-    )  # sha256 or digest of pixels -> key of the person whose seal was made from it, or compared with it, before
+    )  # key of a corrected number -> the person's key
+    # pairs: a person's key, the key of a number that belongs to another person
+    other_persons: frozenset[tuple[str, str]] = frozenset()
+    # sha256 or digest of pixels -> key of the person whose former seal was made from it, or compared with it
+    former_image_owners: Mapping[str, str] = _field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +141,10 @@ class SealRequest:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is known of one create after it.
+    """The proven result of one create.
 
-    ``sealed`` and ``refused`` are the service's word; ``not_executed`` is proven; ``unknown`` and ``exists``
-    wait for a human.
+    ``sealed`` and ``refused`` are answers of the service; ``not_executed`` is proven; ``unknown`` and ``exists`` wait for
+    a person's decision.
     """
 
     kind: VerdictKind

@@ -142,8 +142,8 @@ class _Planner:
             return self._plan_known_person(doctor, person)
         if possibly_same := self._find_possibly_same(doctor, person):
             owner, agreeing_fields = possibly_same
-            found = describe_possibly_same(doctor, owner, agreeing_fields, self._rules.to_day)
-            return replace(_reject(doctor, person, found), possibly_same=owner)
+            reason = describe_possibly_same(doctor, owner, agreeing_fields, self._rules.to_day)
+            return replace(_reject(doctor, person, reason), possibly_same=owner)
         return self._plan_unsealed_person(doctor, person)
 
     def _is_probe(self, doctor: Doctor, person: PersonHistory) -> bool:
@@ -158,7 +158,7 @@ class _Planner:
     ) -> tuple[PersonHistory, list[Field]] | None:
         """Return the person whose corrected number a row may give, and the fields that agree.
 
-        A person with a seal or an attempt of their own is nobody else; a redundant copy is decided with its original.
+        A person with a seal or an attempt of their own is compared with no one; a redundant copy is decided with its original.
         """
         if person and (person.seal or person.unresolved_attempt):
             return None
@@ -201,18 +201,18 @@ class _Planner:
             status = _status_of_attempt(person.unresolved_attempt)
             return RowPlan(doctor, status, person.seal_name, person, problems=doctor.problems)
         status = Status.UNCHANGED
-        found: tuple[Problem, ...] = ()
+        reasons: tuple[Problem, ...] = ()
         try:
             differences = find_differences(doctor, seal, self._rules.digest, self._rules.is_same_image)
         except NotReadNow as trouble:
-            found = (describe_uncompared_image(doctor, trouble),)
+            reasons = (describe_uncompared_image(doctor, trouble),)
         else:
             size = self._rules.shrunk_images.get(person.key)
             if differences:
-                status, found = Status.CHANGED, (describe_differences(doctor, differences),)
+                status, reasons = Status.CHANGED, (describe_differences(doctor, differences),)
             elif size is not None:
-                status, found = Status.CHANGED, (describe_shrunk_image(doctor, size),)
-        return RowPlan(doctor, status, seal.seal_name, person, problems=(*doctor.problems, *found))
+                status, reasons = Status.CHANGED, (describe_shrunk_image(doctor, size),)
+        return RowPlan(doctor, status, seal.seal_name, person, problems=(*doctor.problems, *reasons))
 
     # -- seal names and requests
 
@@ -317,16 +317,16 @@ def _outweighs_errors(person: PersonHistory, doctor: Doctor) -> bool:
     )
 
 
-def _reject(doctor: Doctor, person: PersonHistory | None, found: Problem) -> RowPlan:
+def _reject(doctor: Doctor, person: PersonHistory | None, reason: Problem) -> RowPlan:
     seal_name = person.seal_name if person else None
-    return RowPlan(doctor, Status.REJECTED, seal_name, person, problems=(*doctor.problems, found))
+    return RowPlan(doctor, Status.REJECTED, seal_name, person, problems=(*doctor.problems, reason))
 
 
 def _bar_unreviewed(row_plan: RowPlan, judged: Judged | None) -> RowPlan:
     is_wrong = judged == "wrong"
-    found = _describe_wrong_pairing(row_plan.doctor) if is_wrong else problem("REVIEW_MISSING")
+    reason = _describe_wrong_pairing(row_plan.doctor) if is_wrong else problem("REVIEW_MISSING")
     status = Status.REJECTED if is_wrong else Status.NOT_SENT
-    return replace(row_plan, status=status, request=None, problems=(*row_plan.problems, found))
+    return replace(row_plan, status=status, request=None, problems=(*row_plan.problems, reason))
 
 
 def _describe_wrong_pairing(doctor: Doctor, severity: Severity = "error") -> Problem:

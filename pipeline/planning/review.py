@@ -53,8 +53,8 @@ class SavedReview:
     def record_new(self, ledger: Ledger, started: float, user: str) -> None:
         """Enter the new judgements in the ledger."""
         if self.new:
-            at = min(self.saved_at, started)  # a browser's clock may be ahead
-            ledger.record_judgements(self.new, now=at, who=user, why=f"review of {self.run}")
+            judged_at = min(self.saved_at, started)  # a browser's clock may be ahead
+            ledger.record_judgements(self.new, now=judged_at, who=user, why=f"review of {self.run}")
 
 
 class _Refused(Exception):
@@ -92,7 +92,7 @@ def _select_new(
         identity: value
         for identity, value in judged.items()
         if (before := known.get(identity)) is None
-        or (value != before.judged and (value == "wrong" or saved_at > before.at))
+        or (value != before.judged and (value == "wrong" or saved_at > before.judged_at))
     }
 
 

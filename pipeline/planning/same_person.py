@@ -1,7 +1,7 @@
-"""The same person under a corrected number: known by the name with staff number, mobile or picture.
+"""Finds the same person under a corrected number: by the name with staff number, mobile or picture.
 
-A row whose key the ledger does not hold may be a person whom it knows under another number. Such a row is held until a
-human decides; sent, it would make a second seal.
+A row whose key is not in the ledger may be a person who is there under another number. Such a row is held until a person
+decides; sent, it would make a second seal.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import date
 
-from pipeline.domain.roster import Doctor, Field, ImageFile, Problem, list_spellings
+from pipeline.domain.roster import Doctor, Field, Problem, list_spellings
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import (
     CreateAttempt,
@@ -21,11 +20,10 @@ from pipeline.domain.seals import (
     PersonMarks,
     SealContent,
 )
-
-Digest = Callable[[str], str]  # of a staff number or a mobile, under the site key
+from pipeline.planning.seal_content import Digest, IsSameImage, ToDay
 
 _LAST_FOUR = 4
-_KNOWN = frozenset({Status.UNCHANGED, Status.CHANGED, Status.UNKNOWN, Status.EXISTS})
+_KNOWN_STATUSES = frozenset({Status.UNCHANGED, Status.CHANGED, Status.UNKNOWN, Status.EXISTS})
 
 
 def unite_persons(
@@ -41,9 +39,9 @@ def unite_persons(
         key = doctor.key
         if key is None or person_key is None or doctor.number is None:
             return key
-        spelled = list_spellings(doctor.number, doctor.id_type)
-        if len(spelled) > 1 and key not in snapshot.people:
-            key = next((each for each in map(person_key, spelled) if each in snapshot.people), key)
+        spellings = list_spellings(doctor.number, doctor.id_type)
+        if len(spellings) > 1 and key not in snapshot.people:
+            key = next(filter(snapshot.people.__contains__, map(person_key, spellings)), key)
         return snapshot.same_persons.get(key, key)
 
     return [
@@ -52,101 +50,105 @@ def unite_persons(
 
 
 class AbsentPersons:
-    """People with a live seal or an unresolved attempt who do not stand in tonight's rosters, by name."""
+    """People with a live seal or an unresolved attempt who are not in this run's rosters, by name."""
 
     def __init__(
         self,
         snapshot: LedgerSnapshot,
-        present: Collection[str | None],
+        present_keys: Collection[str | None],
         digest: Digest,
-        same_picture: Callable[[ImageFile, SealContent], bool],
+        is_same_image: IsSameImage,
     ) -> None:
-        """Collect them; ``present`` are the keys of all rows of tonight's rosters."""
+        """Collect them; ``present_keys`` are the keys of all rows of this run's rosters."""
         self._other_persons = snapshot.other_persons
         self._digest = digest
-        self._same_picture = same_picture
+        self._is_same_image = is_same_image
         self._by_name: defaultdict[str, list[tuple[PersonHistory, LiveSeal | CreateAttempt]]] = defaultdict(
             list
         )
-        for key, past in snapshot.people.items():
-            made = past.seal or past.unresolved_attempt
-            if made is not None and key not in present:
-                for name in _names(past, made):
-                    self._by_name[name].append((past, made))
+        for key, person in snapshot.people.items():
+            made = person.seal or person.unresolved_attempt
+            if made is not None and key not in present_keys:
+                for name in _list_names(person, made):
+                    self._by_name[name].append((person, made))
         for namesakes in self._by_name.values():
             namesakes.sort(key=lambda known: (_time_of(known[1]), known[0].key))
 
     def find(self, doctor: Doctor) -> tuple[PersonHistory, list[Field]] | None:
-        """Return whom a row may be, and in what it agrees beside the name; None for a new person."""
-        for past, made in self._by_name.get((doctor.name or "").casefold(), ()):
-            if (past.key, doctor.key) in self._other_persons:
+        """Return the person whom a row may be, and the fields that agree beside the name; None for a new person."""
+        for person, made in self._by_name.get((doctor.name or "").casefold(), ()):
+            if (person.key, doctor.key) in self._other_persons:
                 continue
-            if agreed := list(self._agreement(doctor, past, made.content)):
-                return past, agreed
+            if agreeing := list(self._find_agreeing_fields(doctor, person, made.content)):
+                return person, agreeing
         return None
 
-    def _agreement(self, doctor: Doctor, past: PersonHistory, content: SealContent | None) -> Iterator[Field]:
-        if doctor.comparable_staff_no and self._digest(doctor.comparable_staff_no) == past.staff_no_digest:
+    def _find_agreeing_fields(
+        self, doctor: Doctor, person: PersonHistory, content: SealContent | None
+    ) -> Iterator[Field]:
+        if doctor.comparable_staff_no and self._digest(doctor.comparable_staff_no) == person.staff_no_digest:
             yield Field.STAFF_NO
-        if doctor.mobile and self._digest(doctor.mobile) in {past.mobile_digest, content and content.mobile}:
+        if doctor.mobile and self._digest(doctor.mobile) in {
+            person.mobile_digest,
+            content and content.mobile,
+        }:
             yield Field.MOBILE
-        if doctor.picture and content and self._same_picture(doctor.picture, content):
+        if doctor.picture and content and self._is_same_image(doctor.picture, content):
             yield Field.PICTURE
 
 
 def describe_possibly_same(
-    doctor: Doctor, past: PersonHistory, agreed: Sequence[Field], day_of: Callable[[float], date]
+    doctor: Doctor, person: PersonHistory, agreeing_fields: Sequence[Field], to_day: ToDay
 ) -> Problem:
     """Return the problem of a row that may be a person with a seal, or with a create that has no verdict."""
     detail = {
-        "sealed": past.seal_name or "—",
-        "tail": (past.id_masked or "—")[-_LAST_FOUR:],
-        "agreed": " ".join(agreed),
+        "sealed": person.seal_name or "—",
+        "tail": (person.id_masked or "—")[-_LAST_FOUR:],
+        "agreed": " ".join(agreeing_fields),
     }
-    if past.seal:
-        detail |= {"seal": past.seal.seal_id, "day": day_of(past.seal.created_at).isoformat()}
-    elif past.unresolved_attempt:
+    if person.seal:
+        detail |= {"seal": person.seal.seal_id, "day": to_day(person.seal.created_at).isoformat()}
+    elif person.unresolved_attempt:
         detail |= {
-            "trace": past.unresolved_attempt.uuid,
-            "day": day_of(past.unresolved_attempt.signed_at).isoformat(),
+            "trace": person.unresolved_attempt.uuid,
+            "day": to_day(person.unresolved_attempt.signed_at).isoformat(),
         }
-    address = doctor.row.address(Field.NUMBER)
-    return Problem("PERSON_POSSIBLY_SAME", "error", Field.NUMBER, address, detail)
+    cell = doctor.row.address(Field.NUMBER)
+    return Problem("PERSON_POSSIBLY_SAME", "error", Field.NUMBER, cell, detail)
 
 
-def find_new_marks(planned: Iterable[RowPlan], digest: Digest) -> dict[str, PersonMarks]:
-    """Return, by key, staff number and mobile of known people whose rows give others than the ledger remembers."""
-    found: dict[str, PersonMarks] = {}
-    for each in planned:
-        doctor, past = each.doctor, each.history
-        if past is None or each.status not in _KNOWN or past.key in found:
+def find_new_marks(row_plans: Iterable[RowPlan], digest: Digest) -> dict[str, PersonMarks]:
+    """Return, by key, staff number and mobile of known people where their rows differ from the ledger."""
+    new_marks: dict[str, PersonMarks] = {}
+    for row_plan in row_plans:
+        doctor, person = row_plan.doctor, row_plan.history
+        if person is None or row_plan.status not in _KNOWN_STATUSES or person.key in new_marks:
             continue
-        made = past.seal or past.unresolved_attempt
+        made = person.seal or person.unresolved_attempt
         if made is None:
             continue
-        if (
-            each.status is Status.UNCHANGED and made.content is not None
-        ):  # then name and mobile are the seal's
+        # name and mobile of an unchanged row are the seal's
+        if row_plan.status is Status.UNCHANGED and made.content is not None:
             mobile = made.content.mobile if doctor.mobile else None
-        elif (doctor.name or "").casefold() in _names(past, made):
+        elif (doctor.name or "").casefold() in _list_names(person, made):
             mobile = digest(doctor.mobile) if doctor.mobile else None
         else:
             continue
         marks = PersonMarks(
             digest(doctor.comparable_staff_no) if doctor.comparable_staff_no else "", mobile or ""
         )
-        if (marks.staff_no or past.staff_no_digest, marks.mobile or past.mobile_digest) != (
-            past.staff_no_digest,
-            past.mobile_digest,
+        if (marks.staff_no or person.staff_no_digest, marks.mobile or person.mobile_digest) != (
+            person.staff_no_digest,
+            person.mobile_digest,
         ):
-            found[past.key] = marks
-    return found
+            new_marks[person.key] = marks
+    return new_marks
 
 
 def _time_of(made: LiveSeal | CreateAttempt) -> float:
     return made.created_at if isinstance(made, LiveSeal) else made.signed_at
 
 
-def _names(past: PersonHistory, made: LiveSeal | CreateAttempt) -> set[str]:
-    names = {past.name, made.content.name if made.content else None}
+def _list_names(person: PersonHistory, made: LiveSeal | CreateAttempt) -> set[str]:
+    names = {person.name, made.content.name if made.content else None}
     return {name.casefold() for name in names if name}

@@ -67,8 +67,8 @@ def describe_uncompared_image(doctor: Doctor, trouble: NotReadNow) -> Problem:
     """Return the warning of a sealed person whose picture could not be compared with the seal's this time."""
     assert doctor.picture is not None
     file, cell = doctor.picture.path.name, doctor.row.address(Field.PICTURE)
-    found = problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)
-    return forgiven(found)
+    unread = problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)
+    return forgiven(unread)
 
 
 def describe_shrunk_image(doctor: Doctor, size: SentSize) -> Problem:

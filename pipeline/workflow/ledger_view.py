@@ -15,7 +15,7 @@ from pipeline.intake.pairing.sealed_people import NO_SEALED_PEOPLE, SealedPeople
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.site_key import KEY_BYTES, SiteKey
 
-# of a check without a ledger: equal numbers are one person all the same
+# of a check without a ledger: equal numbers are still one person
 PLAIN_KEY = SiteKey(bytes(KEY_BYTES), "")
 
 
@@ -23,7 +23,7 @@ PLAIN_KEY = SiteKey(bytes(KEY_BYTES), "")
 class LedgerView:
     """What the preparation of a run reads from the ledger.
 
-    Without a site key people are told apart by PLAIN_KEY: the digests it makes must not leave this process.
+    Without a site key people are distinguished by PLAIN_KEY: the digests it makes must not leave this process.
     """
 
     ledger: Ledger | None

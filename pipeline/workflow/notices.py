@@ -1,7 +1,7 @@
-"""What a run notices beside its rows: it stops nothing, and somebody has to put it right.
+"""Finds faults beside the rows that stop no run and have to be repaired.
 
-The clock of the machine, files that other users can read, rosters that are open in Excel, hard-linked pictures, and what
-the service says about the end of an interface.
+The clock of the machine, files that other users can read, rosters that are open in Excel, hard-linked pictures, and
+the service's warnings about the end of an interface.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def find_exposed_files(config: Config, secret_files: Sequence[Path]) -> Iterator
 
 
 def _is_exposed(path: Path) -> bool:
-    """Tell whether a file's rights let others read it.
+    """Return whether a file's rights let others read it.
 
     A group counts only where the file is our own: else it may be by the group that we read it.
     """

@@ -1,6 +1,6 @@
-"""A run told again: its results rebuilt from the ledger and, where they still lie there, its rosters.
+"""Rebuilds the results of a run from the ledger and, as far as they are still there, its rosters.
 
-A run that was killed never wrote its results; what it did is in the ledger all the same.
+A run that was killed never wrote its results; the ledger still holds what it did.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ def rebuild_report(
     out: Path,
     passwords: tuple[str, ...] = (),
 ) -> RunReport:
-    """Return the night of a run as the ledger knows it now; ``passwords`` open its encrypted rosters.
+    """Return the report of a run from the ledger; ``passwords`` open its encrypted rosters.
 
-    A row whose line has left the roster since is told without its cells, so it cannot be corrected in To fix.
+    A row that has left the roster since has no cells, so it cannot be corrected in To fix.
     """
-    ask = RunRequest(
+    request = RunRequest(
         command="check",
         run=record.run,
         rosters=tuple(path for path in map(Path, record.rosters) if path.exists()),
@@ -51,15 +51,15 @@ def rebuild_report(
         context=tuple(path for path in map(Path, record.context) if path.exists()),
         passwords=passwords,
     )
-    of_workbook = record.command == "retry" and any(find_run(path) is not None for path in ask.rosters)
-    ask = replace(ask, to_fix_only=of_workbook)
-    plan = prepare_run(ask, config, ledger=ledger, site_key=site_key, clock=clock)
-    here = {each.doctor.row_id: each for each in plan.row_plans}
+    of_workbook = record.command == "retry" and any(find_run(path) is not None for path in request.rosters)
+    request = replace(request, to_fix_only=of_workbook)
+    plan = prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)
+    present = {row_plan.doctor.row_id: row_plan for row_plan in plan.row_plans}
     people = ledger.snapshot().people
-    masker = Masker.of_doctors(each.doctor for each in plan.row_plans)
+    masker = Masker.of_doctors(row_plan.doctor for row_plan in plan.row_plans)
     outcomes = tuple(
-        _outcome(seen, here.get(seen.row_id), people.get(seen.key or ""), record.run, masker)
-        for seen in ledger.list_rows(record.run)
+        _rebuild_outcome(row, present.get(row.row_id), people.get(row.key or ""), record.run, masker)
+        for row in ledger.list_rows(record.run)
     )
     return RunReport(
         run=record.run,
@@ -70,101 +70,105 @@ def rebuild_report(
         tenant=name_tenant(config),
         contract=config.api.contract,
         outcomes=outcomes,
-        files=tuple(_files(plan, outcomes)),
+        files=tuple(_list_files(plan, outcomes)),
         unassigned_images=plan.unassigned_images,
-        traffic=_traffic(record),
-        halt=_halted(record),
-        notices=tuple(Notice(each["code"], each["detail"]) for each in _told(record).get("notices", ())),
+        traffic=_read_traffic(record),
+        halt=_read_halt(record),
+        notices=tuple(
+            Notice(notice["code"], notice["detail"]) for notice in _read_run_json(record).get("notices", ())
+        ),
         out=out,
-        seals=ask.seals,
+        seals=request.seals,
         review_mark=site_key.reviews(),
     )
 
 
-def _outcome(
-    seen: RowRecord, here: RowPlan | None, past: PersonHistory | None, run: str, masker: Masker
+def _rebuild_outcome(
+    row: RowRecord, present: RowPlan | None, person: PersonHistory | None, run: str, masker: Masker
 ) -> RowOutcome:
-    line = json.loads(seen.line)
-    doctor = _there(here.doctor, seen, line, masker) if here else _doctor(seen, line)
-    problems = tuple(map(_problem, line["problems"], line["words"]))
-    planned = RowPlan(
+    line = json.loads(row.line)
+    doctor = _move_to_run(present.doctor, row, line, masker) if present else _rebuild_doctor(row, line)
+    problems = tuple(map(_read_problem, line["problems"], line["words"]))
+    row_plan = RowPlan(
         doctor,
-        Status(seen.status),
+        Status(row.status),
         line["seal_name"],
-        past,
+        person,
         problems=problems,
-        review=here.review if here else None,
+        review=present.review if present else None,
     )
-    if planned.status is Status.READY:
-        return _since_the_plan(planned, run)
+    if row_plan.status is Status.READY:
+        return _finish_ready_row(row_plan, run)
     service = line["service"] or {}
     return RowOutcome(
-        planned,
-        planned.status,
+        row_plan,
+        row_plan.status,
         seal_id=line["seal_id"],
         request_id=line["request_id"],
         trace_id=line["trace_id"],
         attempts=line["attempts"],
-        last_attempt_at=_moment(past, line["trace_id"]),
+        last_attempt_at=_find_attempt_time(person, line["trace_id"]),
         code=service.get("code"),
         message=load_text(line["answer"]) if "answer" in line else service.get("message"),
-        unproven_seal_id=past.unresolved_attempt.unproven_seal_id
-        if past and past.unresolved_attempt
+        unproven_seal_id=person.unresolved_attempt.unproven_seal_id
+        if person and person.unresolved_attempt
         else None,
         problems=problems,
     )
 
 
-def _since_the_plan(planned: RowPlan, run: str) -> RowOutcome:
-    """Return what became of a row that was about to be sent when the run was cut short."""
-    past = planned.history
+def _finish_ready_row(row_plan: RowPlan, run: str) -> RowOutcome:
+    """Return the outcome of a row that was about to be sent when the run was cut short."""
+    person = row_plan.history
     status = Status.NOT_SENT
-    if past is not None and past.seal is not None and past.seal.run == run:
+    if person is not None and person.seal is not None and person.seal.run == run:
         status = Status.SEALED
-    elif past is not None and past.unresolved_attempt is not None and past.unresolved_attempt.run == run:
-        status = Status.EXISTS if past.unresolved_attempt.verdict == "exists" else Status.UNKNOWN
-    elif past is not None and past.refusals and past.refusals[-1].run == run:
+    elif (
+        person is not None and person.unresolved_attempt is not None and person.unresolved_attempt.run == run
+    ):
+        status = Status.EXISTS if person.unresolved_attempt.verdict == "exists" else Status.UNKNOWN
+    elif person is not None and person.refusals and person.refusals[-1].run == run:
         status = Status.FAILED
     if status is Status.NOT_SENT:
-        return build_not_sent_outcome(planned)
-    return replace(build_initial_outcome(replace(planned, status=status)), status=status)
+        return build_not_sent_outcome(row_plan)
+    return replace(build_initial_outcome(replace(row_plan, status=status)), status=status)
 
 
-def _moment(past: PersonHistory | None, trace_id: str | None) -> float | None:
-    """Return when an attempt was signed, as far as the person's past still tells."""
-    if past is None or trace_id is None:
+def _find_attempt_time(person: PersonHistory | None, trace_id: str | None) -> float | None:
+    """Return when an attempt was signed, as far as the person's history holds it."""
+    if person is None or trace_id is None:
         return None
-    if past.seal is not None and past.seal.trace_id == trace_id:
-        return past.seal.created_at
-    tries = (*past.refusals, *([past.unresolved_attempt] if past.unresolved_attempt else []))
-    return next((each.signed_at for each in tries if each.uuid == trace_id), None)
+    if person.seal is not None and person.seal.trace_id == trace_id:
+        return person.seal.created_at
+    attempts = (*person.refusals, *([person.unresolved_attempt] if person.unresolved_attempt else []))
+    return next((attempt.signed_at for attempt in attempts if attempt.uuid == trace_id), None)
 
 
-def _problem(told: Mapping[str, str | None], words: Mapping[str, object]) -> Problem:
+def _read_problem(content: Mapping[str, str | None], words: Mapping[str, object]) -> Problem:
     return Problem(
-        str(told["code"]),
-        "warning" if told["severity"] == "warning" else "error",
-        Field(told["field"]) if told["field"] else None,
-        told["cell"],
+        str(content["code"]),
+        "warning" if content["severity"] == "warning" else "error",
+        Field(content["field"]) if content["field"] else None,
+        content["cell"],
         {name: load_text(text) for name, text in words.items()},
     )
 
 
-def _there(doctor: Doctor, seen: RowRecord, line: Mapping[str, Any], masker: Masker) -> Doctor:
-    """Return a doctor as of the run: today's cells at the place where the row stood then, which is masked there."""
+def _move_to_run(doctor: Doctor, row: RowRecord, line: Mapping[str, Any], masker: Masker) -> Doctor:
+    """Return a doctor with today's cells at the place that the row had in the run; the ledger holds it masked."""
     origin = doctor.row.origin
-    path = origin.path if masker.mask_text(origin.file) == seen.file else Path(line["path"])
-    sheet = origin.sheet if origin.sheet and masker.mask_text(origin.sheet) == seen.sheet else seen.sheet
-    return replace(doctor, row=replace(doctor.row, origin=Origin(path, sheet, seen.row)))
+    path = origin.path if masker.mask_text(origin.file) == row.file else Path(line["path"])
+    sheet = origin.sheet if origin.sheet and masker.mask_text(origin.sheet) == row.sheet else row.sheet
+    return replace(doctor, row=replace(doctor.row, origin=Origin(path, sheet, row.row)))
 
 
-def _doctor(seen: RowRecord, line: Mapping[str, Any]) -> Doctor:
-    """Return what is left of a row that no roster holds any more."""
-    origin = Origin(Path(line["path"]), seen.sheet, seen.row)
+def _rebuild_doctor(row: RowRecord, line: Mapping[str, Any]) -> Doctor:
+    """Return the doctor of a row that is in no roster any more."""
+    origin = Origin(Path(line["path"]), row.sheet, row.row)
     return Doctor(
         row=Row(origin, (), {}),
-        row_id=seen.row_id,
-        key=seen.key,
+        row_id=row.row_id,
+        key=row.key,
         name=line["name"],
         number=line["id_masked"],
         id_type=CardType(line["id_card_type"]) if line["id_card_type"] else None,
@@ -173,8 +177,8 @@ def _doctor(seen: RowRecord, line: Mapping[str, Any]) -> Doctor:
     )
 
 
-def _files(plan: RunPlan, outcomes: Sequence[RowOutcome]) -> Iterator[FileReport]:
-    """Return the files of the run's rows; one that changed since is told by its rows alone."""
+def _list_files(plan: RunPlan, outcomes: Sequence[RowOutcome]) -> Iterator[FileReport]:
+    """Return the files of the run's rows; of one that changed since only the rows are known."""
     counted = Counter(outcome.doctor.row.origin.path for outcome in outcomes)
     reports = {report.path: report for report in plan.files}
     for path, rows in counted.items():
@@ -186,60 +190,60 @@ def _files(plan: RunPlan, outcomes: Sequence[RowOutcome]) -> Iterator[FileReport
     yield from (report for report in reports.values() if report.status != "read" or report.run is not None)
 
 
-def _told(record: RunRecord) -> Mapping[str, Any]:
+def _read_run_json(record: RunRecord) -> Mapping[str, Any]:
     """Return the run.json of a run, empty for one that was cut short."""
     return json.loads(record.record) if record.record else {}
 
 
-def _halted(record: RunRecord) -> Halt | None:
+def _read_halt(record: RunRecord) -> Halt | None:
     """Return why the run stopped before its end, as its record has it."""
     if record.finished is None:
         return Halt("CUT_SHORT", "", 5)
-    halted = _told(record).get("halted")
+    halted = _read_run_json(record).get("halted")
     if halted is None:
         return None
     exits: Sequence[HaltExit] = (1, 4, 5, 74)
-    exit_code: HaltExit = next((each for each in exits if each == record.exit), 5)
+    exit_code: HaltExit = next((code for code in exits if code == record.exit), 5)
     texts = load_texts(halted)
     return Halt(texts["code"], texts["message"], exit_code, texts)
 
 
-def _traffic(record: RunRecord) -> Traffic:
-    told = _told(record)
-    rate = told.get("rate", {})
+def _read_traffic(record: RunRecord) -> Traffic:
+    content = _read_run_json(record)
+    rate = content.get("rate", {})
     return Traffic(
-        requests=told.get("requests", {}),
+        requests=content.get("requests", {}),
         limit=rate.get("limit", 0.0),
         used_share=rate.get("used_share", 0.0),
         throttled=rate.get("throttled", 0),
         max_in_second=rate.get("max_in_second", 0),
-        timing=_timing(rate.get("timing")),
+        timing=_read_timing(rate.get("timing")),
     )
 
 
-def _timing(told: Mapping[str, Any] | None) -> Timing | None:
+def _read_timing(content: Mapping[str, Any] | None) -> Timing | None:
     """Return the calls over time; None for a run that was cut short or is older than the measuring."""
-    if told is None:
+    if content is None:
         return None
 
-    def spreads(each: Mapping[str, Any]) -> dict[str, DurationHistogram]:
+    def read_histograms(values: Mapping[str, Any]) -> dict[str, DurationHistogram]:
         return {
-            name: DurationHistogram(**{**spread, "bins": tuple(spread["bins"])})
-            for name, spread in each.items()
+            name: DurationHistogram(**{**histogram, "bins": tuple(histogram["bins"])})
+            for name, histogram in values.items()
         }
 
-    def series(each: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
-        return {name: tuple(values) for name, values in each.items()}
+    def read_series(values: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
+        return {name: tuple(steps) for name, steps in values.items()}
 
     return Timing(
-        began=told["began"],
-        step=told["step"],
-        calls=series(told["calls"]),
-        latency=series(told["latency"]),
-        throttled=tuple(told["throttled"]),
-        lost=tuple(told["lost"]),
-        silent=tuple(told["silent"]),
-        sends=series(told["sends"]),
-        answers=spreads(told["answers"]),
-        waits=spreads(told["waits"]),
+        began=content["began"],
+        step=content["step"],
+        calls=read_series(content["calls"]),
+        latency=read_series(content["latency"]),
+        throttled=tuple(content["throttled"]),
+        lost=tuple(content["lost"]),
+        silent=tuple(content["silent"]),
+        sends=read_series(content["sends"]),
+        answers=read_histograms(content["answers"]),
+        waits=read_histograms(content["waits"]),
     )

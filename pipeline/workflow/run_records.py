@@ -1,4 +1,4 @@
-"""What a run leaves in the ledger: its word on every row, and how it ended."""
+"""Records in the ledger the outcome of each row, and the end of the run."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _LINE = json.JSONEncoder(ensure_ascii=False)
 
 
 def record_rows(ledger: Ledger, run: str, outcomes: Iterable[RowOutcome], presenter: Presenter) -> None:
-    """Enter what this run says of these rows; ``presenter`` masks the numbers of all its rows.
+    """Enter the outcomes of rows; ``presenter`` masks the numbers of all rows of the run.
 
-    A line leaves the run's id out, so that equal nights are kept once, and holds the (masked) words of each problem,
-    so that it can be told again in either language.
+    A line does not hold the run's id, so that equal runs are stored once. It holds the (masked) details of each problem,
+    so that it can be shown in either language.
     """
-    ledger.record_rows(run, _Words(outcomes, presenter))
+    ledger.record_rows(run, _LazyRowRecords(outcomes, presenter))
 
 
-class _Words(Sequence[RowRecord]):
-    """What is said of each row, in the order of the rows' ids, made when it is asked for: 100,000 of them are 150 MB."""
+class _LazyRowRecords(Sequence[RowRecord]):
+    """The records of rows, in the order of the rows' ids, made when they are read: 100,000 of them are 150 MB."""
 
     def __init__(self, outcomes: Iterable[RowOutcome], presenter: Presenter) -> None:
         self._outcomes = sorted(outcomes, key=lambda outcome: outcome.doctor.row_id or "")
@@ -41,31 +41,29 @@ class _Words(Sequence[RowRecord]):
         return len(self._outcomes)
 
     @overload
-    def __getitem__(self, place: int) -> RowRecord: ...
+    def __getitem__(self, index: int) -> RowRecord: ...
     @overload
-    def __getitem__(self, place: slice) -> list[RowRecord]: ...
-    def __getitem__(self, place: int | slice) -> RowRecord | list[RowRecord]:
-        if isinstance(place, slice):
-            return [_seen(outcome, self._presenter) for outcome in self._outcomes[place]]
-        return _seen(self._outcomes[place], self._presenter)
+    def __getitem__(self, index: slice) -> list[RowRecord]: ...
+    def __getitem__(self, index: int | slice) -> RowRecord | list[RowRecord]:
+        if isinstance(index, slice):
+            return [_build_row_record(outcome, self._presenter) for outcome in self._outcomes[index]]
+        return _build_row_record(self._outcomes[index], self._presenter)
 
     def __iter__(self) -> Iterator[RowRecord]:
-        return (_seen(outcome, self._presenter) for outcome in self._outcomes)
+        return (_build_row_record(outcome, self._presenter) for outcome in self._outcomes)
 
 
-def _seen(outcome: RowOutcome, presenter: Presenter) -> RowRecord:
+def _build_row_record(outcome: RowOutcome, presenter: Presenter) -> RowRecord:
+    doctor = outcome.doctor
     line = outcome_record(outcome, run="", presenter=presenter)
-    if outcome.doctor.row.row_token:
-        line["corrects"] = (
-            outcome.doctor.row.row_token
-        )  # the row_id of the roster row that this one is a copy of
+    if doctor.row.row_token:
+        line["corrects"] = doctor.row.row_token  # the row_id of the roster row that this one is a copy of
     line["words"] = [
         {name: dump_text(text) for name, text in presenter.mask_problem(problem).detail.items()}
         for problem in outcome.problems
     ]
     if isinstance(outcome.message, KeyedText):
         line["answer"] = dump_text(presenter.mask_answer(outcome.message))
-    doctor = outcome.doctor
     assert doctor.row_id is not None
     return RowRecord(
         row_id=doctor.row_id,
@@ -74,32 +72,30 @@ def _seen(outcome: RowOutcome, presenter: Presenter) -> RowRecord:
         sheet=presenter.mask_text(doctor.row.origin.sheet) if doctor.row.origin.sheet else None,
         row=doctor.row.origin.row,
         status=outcome.status,
-        codes=tuple(dict.fromkeys(each.code for each in outcome.problems)),
+        codes=tuple(dict.fromkeys(problem.code for problem in outcome.problems)),
         line=_LINE.encode(line),
     )
 
 
 def record_run_end(
-    night: RunReport, ledger: Ledger, stood: Sequence[RowOutcome], presenter: Presenter
+    report: RunReport, ledger: Ledger, initial_outcomes: Sequence[RowOutcome], presenter: Presenter
 ) -> RunReport:
-    """Enter how the run ended; a disk that fails now may change the exit code, never what happened.
+    """Enter the end of the run; a disk that fails now may change the exit code, never the outcomes.
 
-    ``stood`` is what the run said of the same rows before it sent: what is still so is not said again. ``presenter``
-    masks the numbers of all its rows.
+    ``initial_outcomes`` were entered before anything was sent: rows that are still the same are not entered again.
     """
-    news = [
-        now for now, before in zip(night.outcomes, stood, strict=True) if now is not before and now != before
+    changed = [
+        outcome
+        for outcome, initial in zip(report.outcomes, initial_outcomes, strict=True)
+        if outcome is not initial and outcome != initial
     ]
     try:
-        if news:
-            record_rows(ledger, night.run, news, presenter)
-        record = json.dumps(run_record(night, presenter.masker), ensure_ascii=False)
-        ledger.finish_run(night.run, exit=night.exit, finished=night.finished, record=record)
+        if changed:
+            record_rows(ledger, report.run, changed, presenter)
+        record = json.dumps(run_record(report, presenter.masker), ensure_ascii=False)
+        ledger.finish_run(report.run, exit=report.exit, finished=report.finished, record=record)
     except LedgerError as error:
         LOG.exception("the run's end could not be recorded")
-        return replace(
-            night,
-            exit=more_severe_exit(night.exit, 74),
-            halt=night.halt or Halt("LEDGER", error.reason, 74),
-        )
-    return night
+        exit_code = more_severe_exit(report.exit, 74)
+        return replace(report, exit=exit_code, halt=report.halt or Halt("LEDGER", error.reason, 74))
+    return report

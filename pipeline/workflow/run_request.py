@@ -37,13 +37,13 @@ READING_COMMANDS = frozenset({"check", "run", "retry"})  # they go over rosters 
 _reserved_run_ids: set[str] = set()  # in this process
 
 
-def require_ready(config: Config, place: Path | str) -> None:
-    """Raise UsageError for a configuration without the ids of the account; ``place`` is the file where they belong."""
+def require_ready(config: Config, config_name: Path | str) -> None:
+    """Raise UsageError for a configuration without the ids of the account; ``config_name`` is the file where they belong."""
     if config.api.placeholders:
         raise UsageError(
             "usage.placeholders",
-            place=place,
-            keys=list_missing_ids(config, place),
+            place=config_name,
+            keys=list_missing_ids(config, config_name),
             then=("config", "validate"),
         )
     require_certificates(config)

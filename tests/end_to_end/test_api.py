@@ -204,7 +204,7 @@ def test_a_lost_ledger_is_not_begun_again_by_itself(hospital, config):
 def test_the_lock_is_held_and_let_go(hospital, config):
     hospital.doctors(1)
     with RunLock(config.resolve_path(config.ledger)).acquire(run="another", now=0.0):
-        with pytest.raises(Locked, match="Run another holds the ledger"):
+        with pytest.raises(Locked, match="Run another has been using the ledger"):
             pipeline.run(config)
         assert pipeline.check(config).counts == {Status.READY: 1}
     assert pipeline.run(config).counts == {Status.SEALED: 1}
