@@ -97,6 +97,19 @@ def test_no_registry_is_named_in_a_tracked_file():
     assert done.stdout == ""
 
 
+def test_a_new_meaning_has_to_be_decided_in_every_match():
+    """A wildcard would hide a new meaning of an answer from mypy, which checks that a match is exhaustive."""
+    for path in MODULES:
+        if path_in_package(path).startswith(("sending/", "esign/")):
+            matches = [
+                node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Match)
+            ]
+            wildcards = [
+                case for match in matches for case in match.cases if ast.unparse(case.pattern) == "_"
+            ]
+            assert wildcards == [], path_in_package(path)
+
+
 def test_no_mocks():
     banned = re.compile(r"unittest\.mock|MagicMock|mocker\b|aioresponses|\bpatch\(")
     for path in (REPOSITORY / "tests").rglob("*.py"):

@@ -148,7 +148,7 @@ def test_a_code_that_an_earlier_identical_request_may_have_caused_holds_its_row(
 def test_what_cannot_be_a_seal_id_is_evidence_and_no_success(hospital_with, said):
     hospital = hospital_with()
     hospital.doctors(2)
-    hospital.service._actions._identifier = lambda _: said
+    hospital.service._actions._make_identifier = lambda _: said
     assert hospital.go("run", "--limit", "1") == 3
     assert hospital.statuses() == {"unknown": 1, "not_sent": 1}
     (row,) = [each for each in hospital.outcomes() if each["status"] == "unknown"]

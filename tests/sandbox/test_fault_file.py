@@ -132,7 +132,7 @@ def test_several_faults_may_strike_one_call():
         ({"faults": [{"do": {"clock_skew": True}}]}, "clock_skew: needs seconds"),
         ({"faults": [{"do": {"http_502": "during"}}]}, "http_502: must be before or after, not 'during'"),
         ({"faults": [{"do": {"redirect": 5}}]}, "redirect: must be a url"),
-        ({"faults": [{"do": {"charset": "gbk"}}]}, "charset: must be no value"),
+        ({"faults": [{"do": {"charset": "gbk"}}]}, "charset: must be without a value"),
         ({"faults": [{"do": "code"}]}, "code: must be a code"),
         ({"faults": [{"do": {"code": {"code": "X", "text": "y"}}}]}, "code: must be a code"),
         ({"faults": [{"do": {"code": "Strange.Thing"}}]}, "Strange.Thing needs a message"),
