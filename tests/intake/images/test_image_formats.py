@@ -45,8 +45,8 @@ def grey16(level: int) -> bytes:
     [
         (2, 0, b"\xff", b"\x00\x03", "EXIF 3 → 1"),
         (4, 0, b"\xff\xff", b"\x00\x0f", "EXIF 3 → 1"),
-        (16, 0, b"\xff\xff" * 4, b"\xff\xff", "16 bit → 8 bit, EXIF 3 → 1"),
-        (16, 2, b"\xff\xff" * 12, b"\xff\xff" * 3, "16 bit → 8 bit, EXIF 3 → 1"),
+        (16, 0, b"\xfe\x01" * 4, b"\xfe\x01", "16 bit → 8 bit, EXIF 3 → 1"),
+        (16, 2, b"\xfe\x01" * 12, b"\xfe\x01" * 3, "16 bit → 8 bit, EXIF 3 → 1"),
     ],
 )
 def test_a_transparent_level_stays_transparent_at_every_depth(tmp_path, bits, colour, white, trns, said):
@@ -317,6 +317,13 @@ def test_bitmaps_of_more_colours(tmp_path):
         struct.pack("<40H", *([0x7C00 if 5 < x < 35 else 0x7FFF for x in range(40)])) for _ in range(40)
     )
     assert opened(ready(tmp_path, bmp(16, 0, b"", words)).path).getpixel((20, 20)) == (255, 0, 0)
+
+
+def test_a_bitmap_of_an_unknown_layout_is_called_by_its_format(tmp_path):
+    """It is whole: to call it damaged would send the clerk to export the same file again."""
+    odd_masks = struct.pack("<3L", 0xF000, 0x0F00, 0x00F0)
+    for data in (bmp(2, 0, bytes(16), bytes(400)), bmp(16, 0, odd_masks, bytes(3200), coding=3)):
+        assert refused(tmp_path, data) == ("IMAGE_FORMAT", {"file": "张伟.png", "found": "BMP"})
 
 
 def test_alpha_of_a_bitmap_counts_where_the_header_announces_it(tmp_path):
