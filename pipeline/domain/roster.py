@@ -1,6 +1,6 @@
-"""What flows out of the intake: rows as their files hold them, doctors as they are understood, files as they were read.
+"""The values that the intake produces: rows as their files hold them, validated doctors, reports of files.
 
-Frozen values, no behaviour beyond reading themselves. Personal fields carry ``repr=False``: a traceback or a log line
+They are frozen and have no behaviour beyond access. Personal fields carry ``repr=False``: a traceback or a log line
 never shows a number, a name or a picture's path.
 """
 
@@ -62,7 +62,7 @@ class CardType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a row stands: the row Excel shows, or the physical line on which a text record starts."""
+    """The place of a row: its number as Excel shows it, or the physical line on which a text record starts."""
 
     path: Path = _field(repr=False)  # as given by the caller: relative stays relative
     sheet: str | None
@@ -93,14 +93,14 @@ def fold_staff_no(staff_no: str) -> str:
 class Cell(NamedTuple):
     """One cell as its file holds it; ``header`` is the heading as written.
 
-    A tuple, for a night makes millions of them (``intake.compact``).
+    It is a tuple because a run makes millions of them (`pipeline.intake.layout.row_builder`).
     """
 
     column: str  # letter: A, B, …, AA; "" for one that does not stand in the row's own file
     header: str
     value: object
     kind: CellKind
-    display_text: str  # what a person sees, number format applied where the file tells it
+    display_text: str  # as a person sees it: with its number format, if the file has one
 
     def __repr__(self) -> str:
         return f"Cell(column={self.column!r}, header={self.header!r}, kind={self.kind!r})"
@@ -108,12 +108,12 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """A picture by its bytes: ``sha256`` identifies it, ``path`` tells a person where it is."""
+    """A picture by its bytes: ``sha256`` identifies it, ``path`` shows a person where it is."""
 
     path: Path = _field(repr=False)  # for one in a zip or a cell: seals.zip/内科/张伟.png, a.xlsx/内科!H12
     sha256: str
     size: int  # bytes
-    stored_path: Path | None = _field(default=None, repr=False)  # where the bytes lie if not at ``path``
+    stored_path: Path | None = _field(default=None, repr=False)  # where the bytes are if not at ``path``
 
     @property
     def file(self) -> Path:
@@ -153,7 +153,7 @@ class UnassignedImage:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """How a results workbook's line stands to the roster row that it came from."""
+    """The relation of a results workbook's line to the roster row that it came from."""
 
     row_token: str  # row_id of that row
     run: str  # that wrote the workbook, "" where it does not say
@@ -167,7 +167,7 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a roster: every cell in sheet order, and which of them mean something."""
+    """One line of a roster: every cell in sheet order, and the cells of each field."""
 
     origin: Origin
     cells: Sequence[Cell] = _field(repr=False)
@@ -183,13 +183,15 @@ class Row:
 
     @property
     def display_origin(self) -> Origin:
-        """Where a person looks for the row: in its roster, also while a results workbook tells its content."""
+        """Where a person looks for the row: in its roster, even if a results workbook gave its content."""
         return self.roster_origin or self.origin
 
     @property
     def is_corrected(self) -> bool:
-        """Whether a results workbook gave its content, in place of what the roster says."""
-        return self.row_token is not None or any(each.code == "ROW_SUPERSEDED" for each in self.problems)
+        """Whether a results workbook gave its content in place of the roster."""
+        return self.row_token is not None or any(
+            problem.code == "ROW_SUPERSEDED" for problem in self.problems
+        )
 
     def address(self, name: Field) -> str | None:
         """Return the address of a field's cell, as Excel writes it (``C12``), or None without that column."""
@@ -203,7 +205,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One trouble of one row: a code of the catalogue, its place, and the words that fill its sentence."""
+    """One problem of one row: a code of the catalogue, its cell, and the values that fill its sentence."""
 
     code: str
     severity: Severity
@@ -214,7 +216,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A normalisation that was applied to a field: what stood there, what is used, why (a short token)."""
+    """A normalisation of a field: the text before it, the text after it, and its reason (a short token)."""
 
     field: Field
     before: str = _field(repr=False)
@@ -224,7 +226,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class PreparedImage:
-    """A picture that was decoded whole and lies on disk as it will be sent, byte for byte."""
+    """A picture that was decoded whole and is on disk as it will be sent, byte for byte."""
 
     source: ImageFile
     path: Path = _field(repr=False)  # source.file itself when nothing had to be done
@@ -256,7 +258,7 @@ class ImagePreview:
 
 @dataclass(frozen=True, slots=True)
 class FileStat:
-    """What is remembered of a file so that an unchanged one need not be opened (ledger table file_stat)."""
+    """The size, time and digest of a file, by which an unchanged one need not be opened (ledger table file_stat)."""
 
     size: int
     mtime_ns: int  # see pictures.moment
@@ -265,9 +267,9 @@ class FileStat:
 
 @dataclass(frozen=True, slots=True)
 class Doctor:
-    """What one row says once it is read: normalised values, its picture, and all its troubles at once.
+    """One row as it was read: normalised values, its picture, and all its problems at once.
 
-    A value that could not be used is None and an error stands in ``problems``.
+    A value that could not be used is None, and ``problems`` holds an error.
     """
 
     row: Row
@@ -291,12 +293,12 @@ class Doctor:
 
     @property
     def comparable_staff_no(self) -> str | None:
-        """The staff number as two rows may write it differently: case and leading zeros do not count."""
+        """The staff number as it is compared: case and leading zeros do not count."""
         return fold_staff_no(self.staff_no) if self.staff_no else None
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        """The troubles that keep the row from being sent."""
+        """The problems that keep the row from being sent."""
         return tuple(problem for problem in self.problems if problem.severity == "error")
 
 

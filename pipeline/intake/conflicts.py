@@ -82,7 +82,7 @@ def flag_conflicts(
     stopped = {
         index
         for index, doctor in enumerate(doctors)
-        if any(each.severity == "error" for each in (*doctor.problems, *conflicts.get(index, ())))
+        if any(other.severity == "error" for other in (*doctor.problems, *conflicts.get(index, ())))
     }
     usable_ids = [
         person_id if doctor.number else None for doctor, person_id in zip(doctors, person_ids, strict=True)
@@ -114,7 +114,7 @@ def _keep_equal_errors_once(doctors: list[Doctor], indices: Indices) -> None:
         if kept is not doctor:
             address = doctor.row.address(Field.NUMBER)
             copy = problem("ROW_DUPLICATE", Field.NUMBER, address, other=_list_rows([kept]), faults="yes")
-            warnings = (each for each in doctor.problems if each.severity == "warning")
+            warnings = (other for other in doctor.problems if other.severity == "warning")
             doctors[index] = replace(doctor, problems=(*warnings, copy))
 
 
@@ -186,7 +186,7 @@ def _find_possibly_same(
         shared: defaultdict[int, dict[int, list[Field]]] = defaultdict(dict)
         for field, get_value in _PERSONAL.items():
             for indices in _group_equal(get_value(doctors[index]) for index in namesakes):
-                for index, others in _find_rivals([namesakes[each] for each in indices], person_ids):
+                for index, others in _find_rivals([namesakes[nth] for nth in indices], person_ids):
                     for other in others:
                         keys = doctors[index].key or "", doctors[other].key or ""
                         if keys not in other_persons and keys[::-1] not in other_persons:
@@ -201,7 +201,7 @@ def _find_possibly_same(
 def _explain_shared_image(doctor: Doctor, others: Sequence[Doctor]) -> Problem:
     assert doctor.picture is not None
     pictures = [other.picture for other in others if other.picture]
-    copies = dict.fromkeys(each.path for each in pictures if each.sha256 != doctor.picture.sha256)
+    copies = dict.fromkeys(image.path for image in pictures if image.sha256 != doctor.picture.sha256)
     file, *named = _distinguish_files([doctor.picture.path, *islice(copies, _MOST_LISTED)])
     address = doctor.row.address(Field.PICTURE)
     detail = {"file": file, "other": _list_rows(others), **({"twin": ", ".join(named)} if named else {})}

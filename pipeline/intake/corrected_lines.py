@@ -1,14 +1,14 @@
-"""How the lines of a results workbook stand to the roster rows they came from: the same doctor, or perhaps another one.
+"""Compares the lines of a results workbook with the roster rows they came from: the same doctor, or perhaps another one.
 
-A correction changes a name or a number. Where both are new, or one of them is another row's, somebody may have pasted
-columns in another order or used the line for another doctor. Such a line is still read, but the picture of its roster
-row is not taken over. Likeness serves here to doubt alone, never to find a picture.
+A correction changes a name or a number. If both are new, or one of them is another row's, columns may have been pasted
+in another order, or the line was used for another doctor. Such a line is still read, but the picture of its roster row
+is not taken over. Likeness only raises doubts here, it never finds a picture.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,82 +24,94 @@ _HAN = re.compile(r"[^\u3400-\u9fff\U00020000-\U000323af]")
 _KEPT, _WHOLE = 15, 18  # digits of a number that a spreadsheet keeps, and all of them
 _SLIPS = 2  # characters in which a mistyped number may differ from the right one
 _BUCKET = 8  # characters at either end, one of which a number with a slip shares with the right one
+# what distinguishes people, and its weight: staff number and mobile together never outvote the name
+_MARKS = {Field.NUMBER: 3, Field.NAME: 3, Field.STAFF_NO: 1, Field.MOBILE: 1}
+_MOST_HOLDERS = 50  # roster rows that share a mark and are compared
+_FOREIGN_MARKS = 2  # marks of another row that no correction gives to a row that keeps none of its own
+
+Mark = tuple[Field, str]
 
 
 class _Person(NamedTuple):
-    """What a row says of who it is, as rows are compared."""
+    """The values of a row that identify its doctor, as rows are compared."""
 
-    row: str  # the ticket
+    row: str  # the row token
     name: str
     number: str
     staff_no: str
 
 
-class _Rows:
-    """The rows of the roster and the workbook's lines, by what is looked for among them."""
+class _RowIndex:
+    """The rows of the roster and the workbook's lines, by name, number and staff number."""
 
-    def __init__(self, lines: Sequence[_Person], standing: Sequence[_Person]) -> None:
+    def __init__(self, lines: Sequence[_Person], roster: Sequence[_Person]) -> None:
         names = {line.name for line in lines} | {line.name[:2] for line in lines}
-        numbers = {key for line in lines for key in _buckets(line.number)}
+        numbers = {key for line in lines for key in _list_ends(line.number)}
         staff = {line.staff_no for line in lines}
-        self._found: defaultdict[tuple[str, str], list[_Person]] = defaultdict(list)
-        for person in (*standing, *lines):
+        self._by_key: defaultdict[tuple[str, str], list[_Person]] = defaultdict(list)
+        for person in (*roster, *lines):
             for kind, keys, wanted in (
-                (NAME, {person.name, _han(person.name)[:2]}, names),
-                (NUMBER, _buckets(person.number), numbers),
+                (NAME, {person.name, _keep_han(person.name)[:2]}, names),
+                (NUMBER, _list_ends(person.number), numbers),
                 (STAFF_NO, {person.staff_no}, staff),
             ):
                 for key in keys & wanted - {""}:
-                    self._found[kind, key].append(person)
+                    self._by_key[kind, key].append(person)
 
-    def of_name(self, line: _Person) -> list[_Person]:
+    def find_by_name(self, line: _Person) -> list[_Person]:
         """Return the other rows that have a line's name, or may have meant it."""
-        found = [*self._found[NAME, line.name], *self._found[NAME, line.name[:2]]]
-        return [each for each in found if each.row != line.row and _same_name(each.name, line.name)]
+        matches = [*self._by_key[NAME, line.name], *self._by_key[NAME, line.name[:2]]]
+        return [
+            other for other in matches if other.row != line.row and _may_be_same_name(other.name, line.name)
+        ]
 
-    def of_number(self, line: _Person) -> list[_Person]:
+    def find_by_number(self, line: _Person) -> list[_Person]:
         """Return the other rows that have a line's number, or may have meant it."""
-        found = [each for key in _buckets(line.number) for each in self._found[NUMBER, key]]
-        return [each for each in found if each.row != line.row and _same_number(each.number, line.number)]
+        matches = [other for key in _list_ends(line.number) for other in self._by_key[NUMBER, key]]
+        return [
+            other
+            for other in matches
+            if other.row != line.row and _may_be_same_number(other.number, line.number)
+        ]
 
-    def of_staff_no(self, line: _Person) -> list[_Person]:
+    def find_by_staff_no(self, line: _Person) -> list[_Person]:
         """Return the other rows that have a line's staff number."""
-        return [each for each in self._found[STAFF_NO, line.staff_no] if each.row != line.row]
+        return [other for other in self._by_key[STAFF_NO, line.staff_no] if other.row != line.row]
 
 
-def relate_lines(lines: Sequence[Row], at: Mapping[str, Row], runs: Mapping[Path, str]) -> list[Row]:
-    """Return the lines, each with how it stands to its roster row; ``at`` are roster rows by row_id."""
+def relate_lines(lines: Sequence[Row], roster_rows: Mapping[str, Row], runs: Mapping[Path, str]) -> list[Row]:
+    """Return the lines, each with its relation to its roster row; ``roster_rows`` are by row_id."""
     if not lines:
         return []
-    people = [_person(line.row_token or "", line) for line in lines]
-    origins = {row_id: _person(row_id, row) for row_id, row in at.items()}
-    rows = _Rows(people, list(origins.values()))
-    entries = _entries(lines, at)
+    people = [_identify_row(line.row_token or "", line) for line in lines]
+    origins = {row_id: _identify_row(row_id, row) for row_id, row in roster_rows.items()}
+    rows = _RowIndex(people, list(origins.values()))
+    entry_owners = _find_entry_owners(lines, roster_rows)
     related = []
     for line, person in zip(lines, people, strict=True):
-        text = _entry(line)
-        standing = at.get(person.row)
-        own = text != "" and standing is not None and text == _entry(standing)
+        text = _get_picture_entry(line)
+        roster_row = roster_rows.get(person.row)
+        own = text != "" and roster_row is not None and text == _get_picture_entry(roster_row)
         correction = Correction(
             row_token=person.row,
             run=runs.get(line.origin.path, ""),
             picture_entry_unchanged=own,
-            picture_entry_owner="" if own else entries.get(text, ""),
-            trusted_evidence=_trusted(person, origins.get(person.row), rows),
+            picture_entry_owner="" if own else entry_owners.get(text, ""),
+            trusted_evidence=_find_trusted_evidence(person, origins.get(person.row), rows),
         )
         related.append(replace(line, correction=correction))
     return related
 
 
-def _trusted(line: _Person, origin: _Person | None, rows: _Rows) -> frozenset[str] | None:
-    """Return which evidence finds the picture of a line that may be another doctor's; None where it surely is not.
+def _find_trusted_evidence(line: _Person, origin: _Person | None, rows: _RowIndex) -> frozenset[str] | None:
+    """Return the evidence that finds the picture of a line that may be another doctor's; None if it surely is not.
 
     The number always does. Name and staff number do where they came or stayed together with the number, and no other
     row has them with another number: else they may have stayed behind, or strayed alone. Where the roster row is gone,
     the staff number does only if one row of the roster has all three.
     """
     if origin is None:
-        if any(line[1:] == each[1:] for each in rows.of_number(line)):
+        if any(line[1:] == other[1:] for other in rows.find_by_number(line)):
             return frozenset({NUMBER, NAME, STAFF_NO})
         new_name = new_number = True
         new_staff_no = False
@@ -107,73 +119,73 @@ def _trusted(line: _Person, origin: _Person | None, rows: _Rows) -> frozenset[st
         new_name = line.name not in ("", origin.name)
         new_number = line.number not in ("", origin.number)
         new_staff_no = line.staff_no not in ("", origin.staff_no)
-    namesakes, numbered = rows.of_name(line), rows.of_number(line)
+    namesakes, numbered = rows.find_by_name(line), rows.find_by_number(line)
     if not (new_name and new_number) and not (
         (new_name and _is_anothers_name(line, origin, namesakes))
         or (new_number and _is_anothers_number(line, origin, numbered))
     ):
         return None
     trusted = {NUMBER}
-    if new_name == new_number and all(_same_number(each.number, line.number) for each in namesakes):
+    if new_name == new_number and all(_may_be_same_number(other.number, line.number) for other in namesakes):
         trusted.add(NAME)
     if new_staff_no == new_number and all(
-        _same_number(each.number, line.number) for each in rows.of_staff_no(line)
+        _may_be_same_number(other.number, line.number) for other in rows.find_by_staff_no(line)
     ):
         trusted.add(STAFF_NO)
     return frozenset(trusted)
 
 
 def _is_anothers_name(line: _Person, origin: _Person | None, namesakes: Sequence[_Person]) -> bool:
-    mended = origin is not None and _same_name(origin.name, line.name)
+    mended = origin is not None and _may_be_same_name(origin.name, line.name)
     return any(
-        not _same_number(each.number, line.number) and (each.name == line.name or not mended)
-        for each in namesakes
+        not _may_be_same_number(other.number, line.number) and (other.name == line.name or not mended)
+        for other in namesakes
     )
 
 
 def _is_anothers_number(line: _Person, origin: _Person | None, numbered: Sequence[_Person]) -> bool:
-    mended = origin is not None and _same_number(origin.number, line.number)
+    mended = origin is not None and _may_be_same_number(origin.number, line.number)
     return any(
-        not _same_name(each.name, line.name) and (each.number == line.number or not mended)
-        for each in numbered
+        not _may_be_same_name(other.name, line.name) and (other.number == line.number or not mended)
+        for other in numbered
     )
 
 
-def _entries(lines: Sequence[Row], at: Mapping[str, Row]) -> dict[str, str]:
-    """Return the picture entries of roster rows that some line has as well, and where the first row of each stands."""
-    wanted = {_entry(line) for line in lines} - {""}
-    found: dict[str, str] = {}
-    for row in at.values():
-        text = _entry(row)
+def _find_entry_owners(lines: Sequence[Row], roster_rows: Mapping[str, Row]) -> dict[str, str]:
+    """Return the picture entries of roster rows that some line has as well, with the place of the first row of each."""
+    wanted = {_get_picture_entry(line) for line in lines} - {""}
+    owners: dict[str, str] = {}
+    for row in roster_rows.values():
+        text = _get_picture_entry(row)
         if text in wanted:
             origin = row.display_origin
-            found.setdefault(text, " ".join(filter(None, (origin.file, origin.sheet, str(origin.row)))))
-    return found
+            owners.setdefault(text, " ".join(filter(None, (origin.file, origin.sheet, str(origin.row)))))
+    return owners
 
 
-def _entry(row: Row) -> str:
+def _get_picture_entry(row: Row) -> str:
     return trim_ends(get_text(row.fields.get(Field.PICTURE)))
 
 
-def _person(ticket: str, row: Row) -> _Person:
+def _identify_row(token: str, row: Row) -> _Person:
     cell = row.fields.get(Field.NUMBER)
-    number = _spelling(row, Field.NUMBER)
+    number = _fold_field(row, Field.NUMBER)
     if cell is not None and (cell.kind is CellKind.NUMBER or "e" in number):
         number = find_kept_digits(cell) or number
-    return _Person(ticket, _spelling(row, Field.NAME), number, _spelling(row, Field.STAFF_NO))
+    return _Person(token, _fold_field(row, Field.NAME), number, _fold_field(row, Field.STAFF_NO))
 
 
-def _spelling(row: Row, field: Field) -> str:
+def _fold_field(row: Row, field: Field) -> str:
     """Return a cell's text without width, case, blanks, dots and joints."""
     return file_names.lookup_key(file_names.comparison_key(get_text(row.fields.get(field))))
 
 
-def _buckets(number: str) -> set[str]:
+def _list_ends(number: str) -> set[str]:
     return {number[:_BUCKET], f"…{number[-_BUCKET:]}"} if len(number) >= _BUCKET else {number}
 
 
-def _same_number(first: str, second: str) -> bool:
-    """Tell whether two texts may mean one number: alike but for a slip, or as far as a spreadsheet kept it."""
+def _may_be_same_number(first: str, second: str) -> bool:
+    """Return whether two texts may mean one number: equal but for a slip, or as far as a spreadsheet kept it."""
     if first == second or not first or not second:
         return first == second
     if _KEPT in (len(first), len(second)) and first[:_KEPT] == second[:_KEPT]:
@@ -181,24 +193,77 @@ def _same_number(first: str, second: str) -> bool:
     longer = max(len(first), len(second))
     if longer < _KEPT or abs(len(first) - len(second)) > _SLIPS:
         return False
-    alike = _common(first, second)
-    return alike + _common(first[alike:][::-1], second[alike:][::-1]) >= longer - _SLIPS
+    alike = _count_common_start(first, second)
+    return alike + _count_common_start(first[alike:][::-1], second[alike:][::-1]) >= longer - _SLIPS
 
 
-def _common(first: str, second: str) -> int:
+def _count_common_start(first: str, second: str) -> int:
     return next(
         (n for n, (a, b) in enumerate(zip(first, second, strict=False)) if a != b),
         min(len(first), len(second)),
     )
 
 
-def _same_name(first: str, second: str) -> bool:
-    """Tell whether two texts may mean one name: the Han characters of one begin the other's."""
+def _may_be_same_name(first: str, second: str) -> bool:
+    """Return whether two texts may mean one name: the Han characters of one begin the other's."""
     if first == second:
         return True
-    short, long = sorted((_han(first), _han(second)), key=len)
+    short, long = sorted((_keep_han(first), _keep_han(second)), key=len)
     return len(short) > 1 and long.startswith(short)
 
 
-def _han(text: str) -> str:
+def _keep_han(text: str) -> str:
     return _HAN.sub("", text)
+
+
+def find_swapped_row(rows: Sequence[Row], roster_rows: Mapping[str, Row]) -> Row | None:
+    """Return the first row of a workbook that has another row's token; ``roster_rows`` are by row_id.
+
+    A correction changes a cell or two, so a row still resembles the roster row of its token. A row that resembles
+    another token's row more has changed places with it: its visible columns were sorted or moved alone, and its picture
+    would go to another doctor. Name and number decide; staff number and mobile count if these are blank.
+    """
+    rows_with_token = [row for row in rows if row.row_token in roster_rows]
+    row_marks = {mark for row in rows_with_token for mark in _list_marks(row)}
+    holders: defaultdict[Mark, list[str]] = defaultdict(list)
+    for row_id, roster_row in roster_rows.items():
+        for mark in _list_marks(roster_row) & row_marks:
+            if len(holders[mark]) < _MOST_HOLDERS:
+                holders[mark].append(row_id)
+    likeness = {row.row_token: _weigh_likeness(row, holders) for row in rows_with_token}
+    by_token = {row.row_token: row for row in rows_with_token}
+    for row in rows_with_token:
+        own_weight = _sum_weights(_list_marks(row) & _list_marks(roster_rows[row.row_token or ""]))
+        weights = likeness[row.row_token]
+        nearest = max(weights, key=lambda row_id: weights[row_id], default=None)
+        if nearest is None or nearest == row.row_token or weights[nearest] <= own_weight:
+            continue
+        if own_weight == 0 and len(_list_marks(row) & _list_marks(roster_rows[nearest])) >= _FOREIGN_MARKS:
+            return row
+        if nearest in by_token and not _is_in_place(
+            by_token[nearest], roster_rows[nearest], likeness[nearest]
+        ):
+            return row
+    return None
+
+
+def _is_in_place(row: Row, roster_row: Row, weights: Counter[str]) -> bool:
+    own_weight = _sum_weights(_list_marks(row) & _list_marks(roster_row))
+    return own_weight > 0 and own_weight >= max(weights.values(), default=0)
+
+
+def _weigh_likeness(row: Row, holders: Mapping[Mark, Sequence[str]]) -> Counter[str]:
+    """Return the weight of the row's marks that each roster row has."""
+    weights: Counter[str] = Counter()
+    for mark in _list_marks(row):
+        for row_id in holders.get(mark, ()):
+            weights[row_id] += _MARKS[mark[0]]
+    return weights
+
+
+def _sum_weights(marks: set[Mark]) -> int:
+    return sum(_MARKS[field] for field, _ in marks)
+
+
+def _list_marks(row: Row) -> set[Mark]:
+    return {(field, text) for field in _MARKS if (text := trim_ends(get_text(row.fields.get(field))))}

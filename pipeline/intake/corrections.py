@@ -1,7 +1,7 @@
-"""Corrected rows come home: a row of a results workbook stands in for the roster row whose row_id it carries.
+"""Puts corrected rows in place of roster rows: a row of a results workbook replaces the row whose row_id it has.
 
-It does so as long as that row stands in the roster, which its id tells: the id is made of what the row holds. The
-corrected row keeps the roster row's place, so that every row of the roster is in the results exactly once.
+The id is made of the roster row's content, so a row that has changed or gone since is not replaced. The corrected row
+keeps the roster row's place: every row of the roster is in the results exactly once.
 """
 
 from __future__ import annotations
@@ -14,22 +14,21 @@ from typing import Protocol
 
 from pipeline.domain.roster import Cell, EmbeddedImage, Field, FileReport, Problem, Row
 from pipeline.errors import UsageError
-from pipeline.intake.corrected_lines import relate_lines
+from pipeline.intake.corrected_lines import find_swapped_row, relate_lines
 from pipeline.intake.fields.normalize import get_text, trim_ends
 from pipeline.intake.fields.validate import SiteKeyDigests, assign_row_ids
 from pipeline.intake.pairing import embedded_images, picture_column
 from pipeline.intake.read_rosters import refuse_file
-from pipeline.intake.swapped_rows import find_swapped_row
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.problems import problem
 
-_NAMED = 20  # rows in one note
+_MOST_LISTED = 20  # rows in one note
 
 Texts = tuple[tuple[Field, str], ...]
 
 
-class Read(Protocol):
-    """`read_rosters` with everything but the paths settled."""
+class RosterReader(Protocol):
+    """`read_rosters` with everything but the paths given."""
 
     def __call__(
         self, paths: Sequence[Path], *, to_fix_only: bool = False, corrections: bool = False
@@ -39,7 +38,7 @@ class Read(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LoadedRows:
-    """The rows of a night with their ids, what became of the files, and the rows they are only compared with."""
+    """The rows of a run with their ids, the reports of the files, and the rows they are only compared with."""
 
     rows: Sequence[Row]
     row_ids: Sequence[str | None]
@@ -49,200 +48,207 @@ class LoadedRows:
 
 
 def load_rows(
-    read: Read,
+    read: RosterReader,
     rosters: Sequence[Path],
     context: Sequence[Path],
     *,
     to_fix_only: bool,
-    identify: SiteKeyDigests | None,
-    guessed: bool = False,
+    site_key: SiteKeyDigests | None,
+    roster_unverified: bool = False,
 ) -> LoadedRows:
-    """Read the rosters, and put the corrected rows of results workbooks among them into their places.
+    """Read the rosters, and put the corrected rows of results workbooks among them in place of their roster rows.
 
-    With ``to_fix_only`` the rosters are results workbooks: exactly their rows, which take from the rosters in
-    ``context`` what they do not say, and are compared with the other rows there. Where the context is ``guessed``, each of
-    them must stand in it: in a roster that nobody knows there may be a namesake, whose picture would be taken for theirs.
-    Without a site key nothing tells which row is which, and results workbooks among the rosters are deferred.
+    With ``to_fix_only`` the rosters are results workbooks: exactly their rows are returned. They take from the rosters
+    in ``context`` the values that they do not have, and are compared with the other rows there. If the context is
+    ``roster_unverified``, each of them must be in it: an unknown roster may hold a namesake, whose picture would be taken.
+    Without a site key no row has an id, and results workbooks among the rosters are deferred.
 
-    Raises UsageError for a row that stands in none of the guessed rosters.
+    Raises UsageError for a row that is in none of the unverified rosters.
     """
-    known = identify is not None
+    known = site_key is not None
     rows, files = read(rosters, to_fix_only=to_fix_only, corrections=known)
     if not to_fix_only:
-        return _in_place(rows, files, identify)
-    beside, reports = read(context, corrections=known)
-    tickets = {row.row_token for row in rows}
-    fixed = [row for row in beside if row.row_token is not None and row.row_token not in tickets]
-    roster = [row for row in beside if row.row_token is None]
-    at = _by_id(roster, assign_row_ids(roster, identify))
-    rows, files = _at_home(rows, files, at)
-    stray = next((row for row in rows if row.row_token not in at), None)
-    if guessed and stray is not None:
+        return _replace_corrected(rows, files, site_key)
+    context_rows, reports = read(context, corrections=known)
+    tokens = {row.row_token for row in rows}
+    corrected = [row for row in context_rows if row.row_token is not None and row.row_token not in tokens]
+    roster = [row for row in context_rows if row.row_token is None]
+    by_id = _index_by_id(roster, assign_row_ids(roster, site_key))
+    rows, files = _drop_misplaced(rows, files, by_id)
+    unknown_row = next((row for row in rows if row.row_token not in by_id), None)
+    if roster_unverified and unknown_row is not None:
         raise UsageError(
             "usage.roster_unknown",
-            place=phrase("mark.row", place=_sheet(stray), row=stray.origin.row, more=""),
+            place=phrase("mark.row", place=_name_sheet(unknown_row), row=unknown_row.origin.row, more=""),
             rosters=", ".join(map(str, context)) or "—",
         )
-    whole = [_completed(row, at[row.row_token]) if row.row_token in at else row for row in rows]
-    others = _in_place([*roster, *fixed], reports, identify)
-    left = [
-        (row, row_id)
-        for row, row_id in zip(others.rows, others.row_ids, strict=True)
-        if row_id not in tickets
+    whole = [_complete_fields(row, by_id[row.row_token]) if row.row_token in by_id else row for row in rows]
+    others = _replace_corrected([*roster, *corrected], reports, site_key)
+    remaining = [
+        (row, row_id) for row, row_id in zip(others.rows, others.row_ids, strict=True) if row_id not in tokens
     ]
     return LoadedRows(
         whole,
-        list(assign_row_ids(whole, identify)),
+        list(assign_row_ids(whole, site_key)),
         files,
-        [row for row, _ in left],
-        [row_id for _, row_id in left],
+        [row for row, _ in remaining],
+        [row_id for _, row_id in remaining],
     )
 
 
-def _in_place(
-    rows: Sequence[Row], files: Sequence[FileReport], identify: SiteKeyDigests | None
+def _replace_corrected(
+    rows: Sequence[Row], files: Sequence[FileReport], site_key: SiteKeyDigests | None
 ) -> LoadedRows:
-    """Return the rosters' rows, those that a results workbook corrects as it has them."""
+    """Return the rosters' rows; a row that a results workbook corrects is replaced."""
     roster = [row for row in rows if row.row_token is None]
-    ids = list(assign_row_ids(roster, identify))
+    ids = list(assign_row_ids(roster, site_key))
     if len(roster) == len(rows) and not any(report.run is not None for report in files):
         return LoadedRows(roster, ids, files)
-    at = _by_id(roster, ids)
-    fixed, reports = _at_home([row for row in rows if row.row_token is not None], files, at)
+    by_id = _index_by_id(roster, ids)
+    corrected, reports = _drop_misplaced([row for row in rows if row.row_token is not None], files, by_id)
     runs = {report.path: report.run or "" for report in reports}
     claims: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in fixed:
+    for row in corrected:
         claims[row.row_token or ""].append(row)
     used: dict[str, Row] = {}
     counted: Counter[Path] = Counter()
     gone: defaultdict[Path, list[Row]] = defaultdict(list)
     older: defaultdict[Path, list[Row]] = defaultdict(list)
-    for ticket, rivals in claims.items():
+    for token, rivals in claims.items():
         newest = max(runs[row.origin.path] for row in rivals)
         latest = [row for row in rivals if runs[row.origin.path] == newest]
         for row in rivals:
-            if ticket not in at:
+            if token not in by_id:
                 gone[row.origin.path].append(row)
             elif runs[row.origin.path] != newest:
                 older[row.origin.path].append(row)
-        if ticket in at:
-            used[ticket] = _agreed(at[ticket], latest)
-            if used[ticket].is_corrected:
+        if token in by_id:
+            used[token] = _merge_claims(by_id[token], latest)
+            if used[token].is_corrected:
                 counted.update(row.origin.path for row in latest)
-    told = [
-        _told(report, counted[report.path], gone[report.path], older[report.path])
+    reported = [
+        _report_corrections(report, counted[report.path], gone[report.path], older[report.path])
         if report.run is not None and report.status == "read"
         else report
         for report in reports
     ]
     return LoadedRows(
-        [used.get(row_id or "", row) for row, row_id in zip(roster, ids, strict=True)], ids, told
+        [used.get(row_id or "", row) for row, row_id in zip(roster, ids, strict=True)], ids, reported
     )
 
 
-def _by_id(roster: Sequence[Row], ids: Iterable[str | None]) -> dict[str, Row]:
-    """Return the rows by their ids, without those of which only their order tells which is which.
+def _index_by_id(roster: Sequence[Row], ids: Iterable[str | None]) -> dict[str, Row]:
+    """Return the rows by their ids, without those that only their order distinguishes.
 
     Equal rows count as equal only where their cells hold the same pictures: once sorted, a correction of one would get
     the picture of the other.
     """
-    at = {row_id: row for row, row_id in zip(roster, ids, strict=True) if row_id}
+    by_id = {row_id: row for row, row_id in zip(roster, ids, strict=True) if row_id}
     if not any(row.pictures for row in roster):
-        return at
-    alike: defaultdict[Texts, list[str]] = defaultdict(list)
-    for row_id, row in at.items():
-        alike[_texts(row)].append(row_id)
-    for equal in alike.values():
-        held = {tuple((each.column, each.picture.sha256) for each in at[row_id].pictures) for row_id in equal}
+        return by_id
+    by_texts: defaultdict[Texts, list[str]] = defaultdict(list)
+    for row_id, row in by_id.items():
+        by_texts[_list_texts(row)].append(row_id)
+    for equal in by_texts.values():
+        held = {
+            tuple((image.column, image.picture.sha256) for image in by_id[row_id].pictures)
+            for row_id in equal
+        }
         if len(held) > 1:
             for row_id in equal:
-                del at[row_id]
-    return at
+                del by_id[row_id]
+    return by_id
 
 
-def _told(report: FileReport, used: int, gone: Sequence[Row], older: Sequence[Row]) -> FileReport:
-    """Say what became of a workbook's rows; none of them is a row of the roster beside the one it replaces."""
-    said = problem("ROW_SUPERSEDED", used=used, gone=_listed(gone), older=_listed(older))
-    return replace(report, rows=0, problems=(*report.problems, said))
+def _report_corrections(
+    report: FileReport, used: int, gone: Sequence[Row], older: Sequence[Row]
+) -> FileReport:
+    """Return the report of a workbook with the fate of its rows; none of them counts as a row of its own."""
+    note = problem("ROW_SUPERSEDED", used=used, gone=_list_rows(gone), older=_list_rows(older))
+    return replace(report, rows=0, problems=(*report.problems, note))
 
 
-def _listed(rows: Sequence[Row]) -> str:
-    places = [f"{row.origin.sheet} {row.origin.row}" for row in rows[:_NAMED]]
-    return ", ".join([*places, *(["…"] if len(rows) > _NAMED else [])]) or "—"
+def _list_rows(rows: Sequence[Row]) -> str:
+    rows_named = [f"{row.origin.sheet} {row.origin.row}" for row in rows[:_MOST_LISTED]]
+    return ", ".join([*rows_named, *(["…"] if len(rows) > _MOST_LISTED else [])]) or "—"
 
 
-def _at_home(
-    fixed: Sequence[Row], files: Sequence[FileReport], at: Mapping[str, Row]
+def _drop_misplaced(
+    corrected: Sequence[Row], files: Sequence[FileReport], by_id: Mapping[str, Row]
 ) -> tuple[list[Row], list[FileReport]]:
-    """Leave out the workbooks whose tickets stand at other rows than they were given to: they are refused.
+    """Leave out the workbooks whose row tokens are on other rows than they were given to: they are refused.
 
-    Left out are also the lines that somebody has emptied: they are left alone like deleted ones.
+    Emptied lines are left out as well, like deleted ones.
     """
     by_file: defaultdict[Path, list[Row]] = defaultdict(list)
-    for row in fixed:
+    for row in corrected:
         by_file[row.origin.path].append(row)
-    found = {path: find_swapped_row(rows, at) for path, rows in by_file.items()}
-    astray = {path: row for path, row in found.items() if row is not None}
+    swapped = {path: find_swapped_row(rows, by_id) for path, rows in by_file.items()}
+    swapped_rows = {path: row for path, row in swapped.items() if row is not None}
     reports = [
-        refuse_file(report, "FILE_SUSPICIOUS", found="row_id", ticket=astray[report.path].origin.row)
-        if report.path in astray
+        refuse_file(report, "FILE_SUSPICIOUS", found="row_id", ticket=swapped_rows[report.path].origin.row)
+        if report.path in swapped_rows
         else report
         for report in files
     ]
-    kept = [row for row in fixed if row.origin.path not in astray and any(text for _, text in _texts(row))]
-    return relate_lines(kept, at, {report.path: report.run or "" for report in reports}), reports
+    kept = [
+        row
+        for row in corrected
+        if row.origin.path not in swapped_rows and any(text for _, text in _list_texts(row))
+    ]
+    return relate_lines(kept, by_id, {report.path: report.run or "" for report in reports}), reports
 
 
-def _agreed(standing: Row, claims: Sequence[Row]) -> Row:
-    """Return the roster row as workbooks of one run correct it; copies that correct it differently stop it."""
+def _merge_claims(roster_row: Row, claims: Sequence[Row]) -> Row:
+    """Return the roster row as workbooks of one run correct it; copies that differ stop it."""
     contents: dict[Texts, Row] = {}
     for row in claims:
-        contents.setdefault(_texts(row), row)
+        contents.setdefault(_list_texts(row), row)
     if len(contents) > 1:  # one of the copies may be as it was written
-        contents = {texts: row for texts, row in contents.items() if _edits(row, standing)} or contents
+        contents = {texts: row for texts, row in contents.items() if _is_edited(row, roster_row)} or contents
     if len(contents) == 1:
         (row,) = contents.values()
-        return _replaced(standing, row) if _says_more(row, standing) else standing
+        return _replace_content(roster_row, row) if _adds_content(row, roster_row) else roster_row
     fields = sorted({field for texts in contents for field, _ in set(texts) ^ set(next(iter(contents)))})
-    places = ", ".join(_place(row) for row in contents.values())
-    dispute = problem("ROW_DUPLICATE", other=places, differs=" ".join(fields))
-    return replace(standing, problems=(*standing.problems, dispute))
+    rows_named = ", ".join(_name_row(row) for row in contents.values())
+    dispute = problem("ROW_DUPLICATE", other=rows_named, differs=" ".join(fields))
+    return replace(roster_row, problems=(*roster_row.problems, dispute))
 
 
-def _texts(row: Row) -> Texts:
+def _list_texts(row: Row) -> Texts:
     return tuple(
         (field, trim_ends(get_text(row.fields.get(field)))) for field in Field if field in row.fields
     )
 
 
-def _says_more(row: Row, standing: Row) -> bool:
-    """Tell whether anything in a workbook's row is not in the roster's; a picture that is named there may be typed."""
-    added = any(text and field not in standing.fields for field, text in _texts(row))
-    return added or bool(row.pictures) or _edits(row, standing)
+def _adds_content(row: Row, roster_row: Row) -> bool:
+    """Return whether anything in a workbook's row is not in the roster's; a picture that is named there may be typed."""
+    added = any(text and field not in roster_row.fields for field, text in _list_texts(row))
+    return added or bool(row.pictures) or _is_edited(row, roster_row)
 
 
-def _edits(row: Row, standing: Row) -> bool:
-    """Tell whether somebody wrote into a row's own cells since it left the roster."""
+def _is_edited(row: Row, roster_row: Row) -> bool:
+    """Return whether a row's own cells have been edited since it left the roster."""
     return any(
-        field in standing.fields
-        and text != trim_ends(get_text(standing.fields[field]))
+        field in roster_row.fields
+        and text != trim_ends(get_text(roster_row.fields[field]))
         and not (field is Field.PICTURE and picture_column.find_named_column(text))
         and not (field is Field.NUMBER and not text)
-        for field, text in _texts(row)
+        for field, text in _list_texts(row)
     )
 
 
-def _replaced(standing: Row, row: Row) -> Row:
+def _replace_content(roster_row: Row, row: Row) -> Row:
     """Return a roster row with a workbook's content: in its own place, under its own titles, in its own order.
 
     What the workbook has no column for stays as the roster has it. A number that was damaged and left empty there, and
     is empty still, stays the damaged one.
     """
-    names = {cell.column: field for field, cell in standing.fields.items()}
-    written = _by_header(row)
-    own = _by_header(standing)
+    names = {cell.column: field for field, cell in roster_row.fields.items()}
+    written = _index_by_header(row)
+    own = _index_by_header(roster_row)
     cells = []
-    for cell in standing.cells:
+    for cell in roster_row.cells:
         name = names.get(cell.column)
         new = row.fields.get(name) if name else written.get(cell.header) if cell.header in own else None
         if new is None or (name is Field.NUMBER and not trim_ends(get_text(new))):
@@ -252,29 +258,29 @@ def _replaced(standing: Row, row: Row) -> Row:
     fields = {field: cell for cell in cells if (field := names.get(cell.column))}
     added = {field: cell._replace(column="") for field, cell in row.fields.items() if field not in fields}
     return replace(
-        standing,
+        roster_row,
         cells=(*cells, *added.values()),
         fields={**fields, **added},
-        pictures=_pictures(standing, row),
-        problems=(*standing.problems, _superseded(row)),
+        pictures=_choose_pictures(roster_row, row),
+        problems=(*roster_row.problems, _note_superseded(row)),
         correction=row.correction,
     )
 
 
-def _superseded(row: Row) -> Problem:
-    return problem("ROW_SUPERSEDED", other=_place(row))
+def _note_superseded(row: Row) -> Problem:
+    return problem("ROW_SUPERSEDED", other=_name_row(row))
 
 
-def _place(row: Row) -> str:
-    return f"{_sheet(row)} {row.origin.row}"
+def _name_row(row: Row) -> str:
+    return f"{_name_sheet(row)} {row.origin.row}"
 
 
-def _sheet(row: Row) -> str:
+def _name_sheet(row: Row) -> str:
     return f"{row.origin.file} {row.origin.sheet}"
 
 
-def _by_header(row: Row) -> dict[str, Cell]:
-    """Return the cells under titles that stand once and mean nothing to us."""
+def _index_by_header(row: Row) -> dict[str, Cell]:
+    """Return the cells under titles that occur once and mean no field."""
     meant = {cell.column for cell in row.fields.values()}
     count = Counter(cell.header for cell in row.cells)
     return {
@@ -284,21 +290,23 @@ def _by_header(row: Row) -> dict[str, Cell]:
     }
 
 
-def _completed(row: Row, standing: Row) -> Row:
-    """Return a workbook's row with what its roster row has and no column of the workbook says."""
+def _complete_fields(row: Row, roster_row: Row) -> Row:
+    """Return a workbook's row with the fields of its roster row for which the workbook has no column."""
     lacking = {
-        field: cell._replace(column="") for field, cell in standing.fields.items() if field not in row.fields
+        field: cell._replace(column="")
+        for field, cell in roster_row.fields.items()
+        if field not in row.fields
     }
     return replace(
         row,
         cells=(*row.cells, *lacking.values()) if lacking else row.cells,
         fields={**row.fields, **lacking} if lacking else row.fields,
-        pictures=_pictures(standing, row),
-        roster_origin=standing.origin,
+        pictures=_choose_pictures(roster_row, row),
+        roster_origin=roster_row.origin,
     )
 
 
-def _pictures(standing: Row, row: Row) -> tuple[EmbeddedImage, ...]:
+def _choose_pictures(roster_row: Row, row: Row) -> tuple[EmbeddedImage, ...]:
     """Return the pictures in cells that count for a corrected row.
 
     One that the clerk put into the workbook is meant instead of the roster's; so is a file that the row names now and
@@ -307,10 +315,12 @@ def _pictures(standing: Row, row: Row) -> tuple[EmbeddedImage, ...]:
     if row.correction is not None and row.correction.trusted_evidence is not None:
         return row.pictures
     written = trim_ends(get_text(row.fields.get(Field.PICTURE)))
-    before = trim_ends(get_text(standing.fields.get(Field.PICTURE)))
+    before = trim_ends(get_text(roster_row.fields.get(Field.PICTURE)))
     if column := picture_column.find_named_column(written):
-        return (*row.pictures, *(each for each in standing.pictures if each.column == column))
+        return (*row.pictures, *(image for image in roster_row.pictures if image.column == column))
     if row.pictures or (written and written != before):
         return row.pictures
-    drifted = (replace(each, is_misplaced=True) for each in embedded_images.find_misplaced_images(standing))
-    return (*embedded_images.find_seal_images(standing), *drifted)
+    misplaced = (
+        replace(image, is_misplaced=True) for image in embedded_images.find_misplaced_images(roster_row)
+    )
+    return (*embedded_images.find_seal_images(roster_row), *misplaced)

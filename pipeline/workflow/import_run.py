@@ -124,8 +124,8 @@ def prepare_run(
         request.rosters,
         request.context,
         to_fix_only=request.to_fix_only,
-        guessed=request.roster_unverified,
-        identify=site_key,
+        roster_unverified=request.roster_unverified,
+        site_key=site_key,
     )
     doctors = _validate_rows(rosters.rows, rosters.row_ids, config, view, clock)
     context = _validate_rows(rosters.others, rosters.other_ids, config, view, clock)  # only compared with

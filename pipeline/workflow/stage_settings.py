@@ -48,7 +48,7 @@ from pipeline.version import __version__
 
 if TYPE_CHECKING:
     from pipeline.esign.client import Client
-    from pipeline.intake.corrections import Read
+    from pipeline.intake.corrections import RosterReader
 
 PREVIEWS = "previews"  # below the work folder: small copies of pictures
 
@@ -98,7 +98,7 @@ def build_client(config: Config, credentials: Credentials, clock: Clock) -> Clie
 # -- rosters and their fields
 
 
-def build_roster_reader(request: RunRequest, config: Config) -> Read:
+def build_roster_reader(request: RunRequest, config: Config) -> RosterReader:
     """Return `read_rosters` with the configured columns and limits."""
     options = build_read_options(request, config)
 
