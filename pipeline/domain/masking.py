@@ -1,4 +1,4 @@
-"""What a personal number may show outside the To fix sheet: its last four characters.
+"""Masks personal numbers outside the To fix sheet: the last four characters stay.
 
 Masking keeps the length and the separators of what it hides, so that a normalisation can still be followed.
 """
@@ -30,7 +30,7 @@ _IDENTITY = re.compile(
 _STRANGERS = re.compile(
     r"(?<![0-9A-Za-z-])(?:\+?86[ -]?)?(?P<number>1[3-9][0-9](?:[ -]?[0-9]){8}|[A-Za-z]{1,2}[0-9]{7,10})(?![0-9A-Za-z-])"
 )
-# shorter texts in a number column (无, 1001) say nothing about anyone and would blot out file names
+# shorter texts in a number column (无, 1001) identify no person and would mask parts of file names
 _SHORTEST = 7
 _FIRST = _SHORTEST - 2  # digits that make a number of it
 _REMEMBERED = 4096  # texts
@@ -39,7 +39,7 @@ _OUR_DETAILS = frozenset({"seal", "trace", "day"})  # of a problem's detail: the
 
 @dataclass(frozen=True, slots=True)
 class Masker:
-    """Masks texts: the numbers of one roster wherever they stand, and by their form those of anybody else."""
+    """Masks texts: the numbers of one roster wherever they stand, and by their form those of other people."""
 
     # every identity and mobile number of the roster, folded to plain upper-case letters and digits
     _numbers: frozenset[str] = _field(default=frozenset(), repr=False)

@@ -55,7 +55,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of time: where it lies, and the values shown when somebody points at it."""
+    """One step of time: where it lies, and the values shown when the pointer is over it."""
 
     x: float
     width: float

@@ -51,7 +51,7 @@ class NextStep:
 
     text: Localizable
     commands: tuple[str, ...] = ()
-    who: ResponsibleRole | None = None  # who acts; None for nobody in particular
+    who: ResponsibleRole | None = None  # who acts; None for no particular person
     notes: tuple[Localizable, ...] = ()
     is_decision: bool = False  # each command is a decision that needs a look at the service or the card first
 
@@ -105,7 +105,7 @@ class CommandLine:
 
 
 def needs_action(outcome: RowOutcome) -> bool:
-    """Return whether somebody has to do something about a row."""
+    """Return whether a row needs action."""
     return outcome.status not in NEEDS_NOTHING and not is_redundant_copy(outcome)
 
 

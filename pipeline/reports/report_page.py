@@ -1,15 +1,15 @@
-"""report.html: what happened tonight, one file that needs no network and tells the same numbers as run.json."""
+"""report.html: what happened in a run, with the numbers of run.json; one file that needs no network."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 from pipeline.clock import stamp
 from pipeline.domain.metrics import DurationHistogram
+from pipeline.domain.roster import FileReport
 from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.messages.problems import CATALOGUE
 from pipeline.messages.service_error_advice import advice_on_refusal
@@ -41,11 +41,11 @@ from pipeline.reports.totals import count_reasons, verify_totals
 from pipeline.support.atomic_files import write_atomically
 from pipeline.version import __version__
 
-MOST_ROWS = 10_000  # in the page; a phone still opens it
-MOST_FILES, MOST_REASONS = 60, 12
-LONGEST = 400  # characters of a text in the table
+MAX_ROWS = 10_000  # in the page; a phone still opens it
+MAX_FILES, MAX_REASONS = 60, 12
+MAX_TEXT = 400  # characters of a text in the table
 CREATE, UPLOAD = "ChannelCreatePreparedPersonalEsign", "UploadFiles"
-WIDE, NARROW = 1072, 334  # pixels of a picture on a desk and on a phone
+WIDE, NARROW = 1072, 334  # pixels of a chart on a large screen and on a phone
 
 
 def write_report(report: RunReport, path: Path, *, presenter: Presenter, workbook: str | None = None) -> Path:
@@ -53,14 +53,14 @@ def write_report(report: RunReport, path: Path, *, presenter: Presenter, workboo
 
     ``workbook`` is the name of the workbook in the page's folder, if it is not the report's.
     """
-    told = _collect_values(report, presenter)
-    told |= {"t": presenter.render, "workbook": workbook or report.workbook}
-    page = render_pieces("report.html", presenter, told)
+    values = _collect_values(report, presenter)
+    values |= {"t": presenter.render, "workbook": workbook or report.workbook}
+    page = render_pieces("report.html", presenter, values)
 
-    def fill(temporary: Path) -> None:
+    def write_page(temporary: Path) -> None:
         temporary.write_text("".join(page), "utf-8", "replace", newline="\n")
 
-    return write_atomically(path, fill)
+    return write_atomically(path, write_page)
 
 
 def _collect_values(report: RunReport, presenter: Presenter) -> dict[str, object]:
@@ -69,7 +69,7 @@ def _collect_values(report: RunReport, presenter: Presenter) -> dict[str, object
     text, colour = summarize_run(report, presenter)
     title = presenter.render("report.title.check" if report.command == "check" else "report.title")
     started, finished = stamp(report.started), stamp(report.finished)
-    halted = report.halt
+    halt = report.halt
     return {
         "title": title,
         "colours": COLOURS,
@@ -78,8 +78,8 @@ def _collect_values(report: RunReport, presenter: Presenter) -> dict[str, object
             "report.took", time=presenter.describe_duration(report.finished - report.started)
         ),
         "report": report,
-        "halted": halted
-        and presenter.render("halted", code=halted.code, message=describe_halt_of(report, presenter)),
+        "halted": halt
+        and presenter.render("halted", code=halt.code, message=describe_halt_of(report, presenter)),
         "notices": [clean_text(text) for text in describe_notices(report, presenter)],
         "verdict": text,
         "verdict_colour": colour.value,
@@ -88,69 +88,58 @@ def _collect_values(report: RunReport, presenter: Presenter) -> dict[str, object
             for step in list_run_steps(report, presenter.masker)
         ],
         "total": total,
-        "statuses": [_Total.of(status, rows, report, presenter) for status, rows in counts.items()],
+        "statuses": [_describe_total(status, rows, report, presenter) for status, rows in counts.items()],
         "reasons": list(_list_reasons(report, presenter)),
         "wire": _describe_traffic(report, presenter),
-        "files": [_describe_file(report, place, presenter) for place in range(len(report.files))][
-            :MOST_FILES
-        ],
-        "more_files": len(report.files) - MOST_FILES,
+        "files": [_describe_file(file_report, presenter) for file_report in report.files[:MAX_FILES]],
+        "more_files": len(report.files) - MAX_FILES,
         "rows": _build_table(report, presenter),
         "version": __version__,
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Total:
-    """The rows of one status."""
-
-    status: str
-    word: str
-    meaning: str
-    rows: int
-    share: str
-
-    @staticmethod
-    def of(status: Status, rows: int, report: RunReport, presenter: Presenter) -> _Total:
-        share = f"{rows / len(report.outcomes):.1%}"
-        said = describe_status(status, report.outcomes, presenter)
-        return _Total(status.value, presenter.name_status(status), said, rows, share)
+def _describe_total(status: Status, rows: int, report: RunReport, presenter: Presenter) -> dict[str, object]:
+    return {
+        "status": status.value,
+        "word": presenter.name_status(status),
+        "meaning": describe_status(status, report.outcomes, presenter),
+        "rows": rows,
+        "share": f"{rows / len(report.outcomes):.1%}",
+    }
 
 
 def _list_reasons(report: RunReport, presenter: Presenter) -> Iterator[dict[str, object]]:
-    most = count_reasons(report.outcomes)
-    for code, rows in most[:MOST_REASONS]:
+    reasons = count_reasons(report.outcomes)
+    for code, rows in reasons[:MAX_REASONS]:
         who = CATALOGUE[code].who if code in CATALOGUE else advice_on_refusal(code).who
         yield {
             "code": clean_text(code),
             "label": name_code(code, presenter),
             "rows": rows,
-            "share": 100 * rows / most[0][1],
+            "share": 100 * rows / reasons[0][1],
             "who": presenter.render(f"who.{who}"),
             "task": advice_on_refusal(code).instruct(presenter.language) if is_service_code(code) else "",
         }
-    if rest := most[MOST_REASONS:]:
-        said = presenter.render("other.reasons", n=len(rest))
+    if others := reasons[MAX_REASONS:]:
         yield {
             "code": "",
-            "label": said,
-            "rows": sum(rows for _, rows in rest),
+            "label": presenter.render("other.reasons", n=len(others)),
+            "rows": sum(rows for _, rows in others),
             "share": 0,
             "who": "",
             "task": "",
         }
 
 
-def _describe_file(report: RunReport, place: int, presenter: Presenter) -> dict[str, object]:
-    file_report = report.files[place]
-    said = [describe_problem(problem, presenter) for problem in file_report.problems]
-    said += [presenter.render_text(presenter.mask_text(note)) for note in file_report.notes[:3]]
+def _describe_file(file_report: FileReport, presenter: Presenter) -> dict[str, object]:
+    notes = [describe_problem(problem, presenter) for problem in file_report.problems]
+    notes += [presenter.render_text(presenter.mask_text(note)) for note in file_report.notes[:3]]
     return {
         "path": clean_text(presenter.mask_path(file_report.path)),
         "status": file_report.status,
         "word": presenter.render(f"file.{file_report.status}"),
         "rows": file_report.rows,
-        "notes": [clean_text(note) for note in said],
+        "notes": [clean_text(note) for note in notes],
     }
 
 
@@ -159,8 +148,8 @@ def _describe_file(report: RunReport, place: int, presenter: Presenter) -> dict[
 
 def _describe_traffic(report: RunReport, presenter: Presenter) -> dict[str, object]:
     traffic, timing = report.traffic, report.traffic.timing
-    tell = presenter.describe_duration
-    told_wire: dict[str, object] = {
+    describe = presenter.describe_duration
+    values: dict[str, object] = {
         "requests": [
             {
                 "action": action,
@@ -175,12 +164,12 @@ def _describe_traffic(report: RunReport, presenter: Presenter) -> dict[str, obje
     }
     actions = [action for action in (CREATE, UPLOAD) if timing and action in timing.calls]
     if timing is None or not actions:
-        return told_wire
-    again = sum(sum(numbers[1:]) for numbers in timing.sends.values())
-    return told_wire | {
+        return values
+    resends = sum(sum(numbers[1:]) for numbers in timing.sends.values())
+    return values | {
         "lost": sum(timing.lost),
         "silent": sum(timing.silent) > 0,
-        "step": tell(timing.step) if timing.step > 1 else "",
+        "step": describe(timing.step) if timing.step > 1 else "",
         "actions": [(action, _name_action(action, presenter)) for action in actions],
         "charts": [
             {
@@ -189,29 +178,29 @@ def _describe_traffic(report: RunReport, presenter: Presenter) -> dict[str, obje
             }
             for kind, width in (("wide", WIDE), ("narrow", NARROW))
         ],
-        "latency": charts.draw_latency(timing, actions, tell, width=NARROW + 150, height=140)
+        "latency": charts.draw_latency(timing, actions, describe, width=NARROW + 150, height=140)
         if len(timing.throttled) > 2
         else None,
         "answers": [
             {
                 "action": action,
                 "name": _name_action(action, presenter),
-                "figures": _describe_durations(spread, tell),
-                "chart": charts.draw_histogram(spread, tell, width=NARROW + 150, height=140),
+                "figures": _describe_durations(durations, describe),
+                "chart": charts.draw_histogram(durations, describe, width=NARROW + 150, height=140),
             }
-            for action, spread in timing.answers.items()
+            for action, durations in timing.answers.items()
             if action in actions
         ],
         "waits": [
             {
-                "why": presenter.render(f"report.wait.{why}"),
-                "count": spread.count,
-                "figures": _describe_durations(spread, tell),
-                "total": tell(spread.total),
+                "why": presenter.render(f"report.wait.{reason}"),
+                "count": durations.count,
+                "figures": _describe_durations(durations, describe),
+                "total": describe(durations.total),
             }
-            for why, spread in timing.waits.items()
+            for reason, durations in timing.waits.items()
         ],
-        "again": again,
+        "again": resends,
         "sends": [
             {"name": _name_action(action, presenter), "numbers": numbers}
             for action, numbers in timing.sends.items()
@@ -220,14 +209,18 @@ def _describe_traffic(report: RunReport, presenter: Presenter) -> dict[str, obje
     }
 
 
-def _describe_durations(spread: DurationHistogram, tell: Callable[[float], str]) -> Mapping[str, str]:
-    return {"median": tell(spread.median), "p95": tell(spread.p95), "longest": tell(spread.longest)}
+def _describe_durations(durations: DurationHistogram, describe: Callable[[float], str]) -> Mapping[str, str]:
+    return {
+        "median": describe(durations.median),
+        "p95": describe(durations.p95),
+        "longest": describe(durations.longest),
+    }
 
 
 def _name_action(action: str, presenter: Presenter) -> str:
-    """Return an action in the reader's words; one that has none stands as it is."""
-    words = {CREATE: "report.create", UPLOAD: "report.upload"}
-    return presenter.render(words[action]) if action in words else action
+    """Return the reader's name of an action; an action without one keeps its own."""
+    keys = {CREATE: "report.create", UPLOAD: "report.upload"}
+    return presenter.render(keys[action]) if action in keys else action
 
 
 # -- the rows
@@ -237,56 +230,55 @@ def _build_table(report: RunReport, presenter: Presenter) -> dict[str, object]:
     """Return the table for the page's script: texts that repeat stand once, a row is a short list.
 
     A row: status, name, reasons, codes, number, staff no., department, seal name, SealId, time, attempts,
-    RequestId, TraceId, file, sheet, row, picture, mobile, seconds, waits for somebody.
+    RequestId, TraceId, file, sheet, row, picture, mobile, seconds, needs action.
     """
-    chosen = _choose_rows(report.outcomes)
-    words: dict[str, int] = {}  # a text that many rows share -> its place
+    outcomes = _choose_rows(report.outcomes)
+    shared_texts: dict[str, int] = {}  # a text that many rows share -> its index
 
-    def shared(text: str | None) -> int:
-        return words.setdefault(_cut_text(presenter.mask_text(text)) if text else "", len(words))
-
-    def own(text: str | None) -> str:
+    def mask_and_cut(text: str | None) -> str:
         return _cut_text(presenter.mask_text(text)) if text else ""
 
-    blanks = {
-        blank: f"{{{blank}}}" for blank in ("shown", "total", "n", "file", "sheet", "row")
-    }  # for the script
+    def share_text(text: str | None) -> int:
+        return shared_texts.setdefault(mask_and_cut(text), len(shared_texts))
+
+    # the page's script fills these
+    blanks = {name: f"{{{name}}}" for name in ("shown", "total", "n", "file", "sheet", "row")}
     lines = []
-    for outcome in chosen:
+    for outcome in outcomes:
         doctor = outcome.doctor
         origin = doctor.row.origin
         lines.append(
             [
                 outcome.status.value,
-                own(display_name(doctor)),
+                mask_and_cut(display_name(doctor)),
                 [_cut_text(reason) for reason in list_reasons(outcome, presenter)],
-                [shared(code) for code in list_blocking_codes(outcome)],
+                [share_text(code) for code in list_blocking_codes(outcome)],
                 mask_doctor_id(doctor) or "",
-                own(doctor.staff_no),
-                shared(doctor.department),
-                own(display_seal_name(outcome)),
+                mask_and_cut(doctor.staff_no),
+                share_text(doctor.department),
+                mask_and_cut(display_seal_name(outcome)),
                 find_confirmed_seal_id(outcome) or "",
                 display_last_attempt(outcome),
                 outcome.attempts,
                 outcome.request_id or "",
                 outcome.trace_id or "",
-                shared(origin.file),
-                shared(origin.sheet),
+                share_text(origin.file),
+                share_text(origin.sheet),
                 origin.row,
-                own(doctor.picture.path.name) if doctor.picture else "",
+                mask_and_cut(doctor.picture.path.name) if doctor.picture else "",
                 mask_doctor_mobile(doctor) or "",
                 presenter.describe_duration(outcome.call_seconds) if outcome.call_seconds is not None else "",
                 int(needs_action(outcome)),
             ]
         )
-    codes = Counter(chain.from_iterable(list_blocking_codes(outcome) for outcome in chosen))
-    departments = Counter(outcome.doctor.department or "" for outcome in chosen)
+    codes = Counter(chain.from_iterable(list_blocking_codes(outcome) for outcome in outcomes))
+    departments = Counter(outcome.doctor.department or "" for outcome in outcomes)
     departments.pop("", None)
     return {
         "data": {
-            "texts": list(words),
+            "texts": list(shared_texts),
             "rows": lines,
-            "oneFile": len({outcome.doctor.row.origin.path for outcome in chosen}) == 1,
+            "oneFile": len({outcome.doctor.row.origin.path for outcome in outcomes}) == 1,
             "statuses": {status.value: presenter.name_status(status) for status in Status},
             "words": {
                 name: presenter.render(f"report.{name}", **blanks)
@@ -309,23 +301,23 @@ def _build_table(report: RunReport, presenter: Presenter) -> dict[str, object]:
                 }.items()
             },
         },
-        "kept": len(chosen),
+        "kept": len(outcomes),
         "todo": sum(map(needs_action, report.outcomes)),
         "codes": [
-            (shared(code), f"{name_code(code, presenter)} ({code})") for code, _ in codes.most_common()
+            (share_text(code), f"{name_code(code, presenter)} ({code})") for code, _ in codes.most_common()
         ],
-        "departments": [(shared(name), own(name)) for name, _ in departments.most_common()],
+        "departments": [(share_text(name), mask_and_cut(name)) for name, _ in departments.most_common()],
     }
 
 
-def _choose_rows(every: Sequence[RowOutcome]) -> Sequence[RowOutcome]:
-    """Return the rows the page holds, in the roster's order: all, or those that need somebody first."""
-    if len(every) <= MOST_ROWS:
-        return every
-    places = sorted(range(len(every)), key=lambda place: (not needs_action(every[place]), place))[:MOST_ROWS]
-    return [every[place] for place in sorted(places)]
+def _choose_rows(outcomes: Sequence[RowOutcome]) -> Sequence[RowOutcome]:
+    """Return the rows of the page in the roster's order: all, or those that need action before others."""
+    if len(outcomes) <= MAX_ROWS:
+        return outcomes
+    by_need = sorted(range(len(outcomes)), key=lambda index: not needs_action(outcomes[index]))
+    return [outcomes[index] for index in sorted(by_need[:MAX_ROWS])]
 
 
 def _cut_text(text: str) -> str:
     text = clean_text(text)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]} …"

@@ -1,7 +1,7 @@
 """review.html: a card a doctor, judged by keyboard; one file that needs no network and runs no script but its own.
 
-The only script and the only style are allowed by their digests; everything that comes from a roster is text to the
-browser. Pictures are small copies: an unchanged row's is taken from the cache or left out, never opened.
+The script and the style are allowed by their digests; everything that comes from a roster is text to the browser.
+Pictures are small copies. That of an unchanged row is taken from the cache or left out, never opened.
 """
 
 from __future__ import annotations
@@ -27,15 +27,11 @@ from pipeline.reports.row_values import display_name, display_seal_name, mask_do
 from pipeline.reports.styles import clean_text
 from pipeline.support.atomic_files import write_atomically
 
-MOST_CARDS = 3_000  # a page of some 30 MB; nobody judges more in a day
+MAX_CARDS = 3_000  # a page of some 30 MB, more than anybody judges in a day
 OPENERS = 2  # threads that make small copies
-GROUPS = (
-    "judge",
-    "refused",
-    "held",
-    "sealed",
-    "unchanged",
-)  # in the order in which they find room on the page
+# in the order in which they are placed on the page, while it has room
+GROUPS = ("judge", "refused", "held", "sealed", "unchanged")
+# of a row that cannot be judged
 GROUP_OF: Mapping[Status, str] = {
     Status.REJECTED: "refused",
     Status.FAILED: "refused",
@@ -46,9 +42,9 @@ GROUP_OF: Mapping[Status, str] = {
     Status.CHANGED: "held",
     Status.SEALED: "sealed",
     Status.UNCHANGED: "unchanged",
-}  # of a row that cannot be judged
+}
 
-Thing = TypeVar("Thing", bound=Hashable)
+Value = TypeVar("Value", bound=Hashable)
 LoadPreview = Callable[
     [ImageFile, bool], ImagePreview | None
 ]  # may it open the picture, or only look into the cache?
@@ -63,7 +59,7 @@ class Card:
 
     group: str  # see GROUPS
     id: str | None  # of the judgement, where it can be judged
-    judged: str  # right, wrong or nothing: what the ledger remembers
+    judged: str  # right, wrong or empty, from the ledger
     status: str
     name: str
     who: str  # staff number and department
@@ -71,22 +67,22 @@ class Card:
     number: str
     file: str
     evidence: str
-    place: str
+    address: str  # file, sheet and row of the roster
     picture: str | None  # data: URI
-    instead: str  # what is said where there is no picture to see
+    instead: str  # a text in place of a picture that is not shown
     warnings: tuple[str, ...]
-    why: tuple[str, ...]  # what kept the row from being sent
+    reasons: tuple[str, ...]  # why the row was not sent
 
 
 def write_review(report: RunReport, path: Path, *, presenter: Presenter, look: LoadPreview) -> Path:
     """Write the page and return its path."""
     page = _build_page(report, presenter, look)
 
-    def fill(target: Path) -> None:
-        with target.open("w", encoding="utf-8", errors="replace", newline="\n") as stream:
+    def write_pieces(temporary: Path) -> None:
+        with temporary.open("w", encoding="utf-8", errors="replace", newline="\n") as stream:
             stream.writelines(page)
 
-    return write_atomically(path, fill)
+    return write_atomically(path, write_pieces)
 
 
 def _build_page(report: RunReport, presenter: Presenter, look: LoadPreview) -> Iterator[str]:
@@ -129,38 +125,38 @@ def _list_notes(left_out: Counter[str], presenter: Presenter) -> Iterator[str]:
     if unchanged := left_out.pop("unchanged", 0):
         yield render_review_text("hidden.unchanged", presenter.language, n=unchanged)
     if more := left_out.total():
-        yield render_review_text("hidden.more", presenter.language, n=more, most=MOST_CARDS)
+        yield render_review_text("hidden.more", presenter.language, n=more, most=MAX_CARDS)
 
 
 def _choose_rows(report: RunReport) -> tuple[list[RowOutcome], Counter[str]]:
     """Return the rows that get a card, in the roster's order, and how many of each group do not.
 
-    A report's page is about what happened: only a check shows what is unchanged.
+    Only a check shows unchanged rows.
     """
     groups: dict[str, list[int]] = defaultdict(list)
-    for place, outcome in enumerate(report.outcomes):
-        groups[_find_group(outcome)].append(place)
+    for index, outcome in enumerate(report.outcomes):
+        groups[_find_group(outcome)].append(index)
     left_out: Counter[str] = Counter()
-    places: list[int] = []
+    chosen: list[int] = []
     for group in GROUPS:
-        room = MOST_CARDS - len(places)
+        room = MAX_CARDS - len(chosen)
         if group == "unchanged" and report.command != "check":
             room = 0
-        places += groups[group][:room]
+        chosen += groups[group][:room]
         left_out[group] = len(groups[group][room:])
-    return [report.outcomes[place] for place in sorted(places)], left_out
+    return [report.outcomes[index] for index in sorted(chosen)], left_out
 
 
 def _find_group(outcome: RowOutcome) -> str:
-    """Tell whether a row can be judged: one that may still be sent, or that only its judgement keeps back."""
+    """Return the group of a row. A row can be judged if it may still be sent, or only its judgement keeps it back."""
     if outcome.row_plan.review is not None:
         if outcome.status in _JUDGED_ANYWAY:
             return "judge"
-        if outcome.status is Status.REJECTED and {each.code for each in outcome.errors} <= _REVIEW:
+        if outcome.status is Status.REJECTED and {error.code for error in outcome.errors} <= _REVIEW:
             return "judge"
     if outcome.status is Status.READY:
         return "judge"  # without a config: for looking only
-    if any(each.code == "REVIEW_WRONG" for each in outcome.problems):
+    if any(problem.code == "REVIEW_WRONG" for problem in outcome.problems):
         return "held"  # judged wrong, and sealed already
     return GROUP_OF[outcome.status]
 
@@ -171,14 +167,14 @@ def _build_cards(
     namesakes = _count_namesakes(report.outcomes) if chosen else Counter()
     single = len({outcome.doctor.row.origin.path for outcome in chosen}) == 1
     previews = _load_previews(chosen, look)
-    shown = _count_people(
+    people_of_image = _count_people(
         (preview.webp, outcome)
         for outcome, preview in zip(chosen, previews, strict=True)
         if preview is not None
     )
     for outcome, preview in zip(chosen, previews, strict=True):
         hints = [f"warn.{hint}" for hint in preview.hints] if preview else []
-        if preview and shown[preview.webp] > 1:
+        if preview and people_of_image[preview.webp] > 1:
             hints.insert(0, "warn.same_picture")
         warnings = [render_review_text(hint, presenter.language) for hint in hints if hint in REVIEW_TEXTS]
         if (many := namesakes[display_name(outcome.doctor) or ""]) > 1:
@@ -187,12 +183,12 @@ def _build_cards(
 
 
 def _load_previews(chosen: Sequence[RowOutcome], look: LoadPreview) -> list[ImagePreview | None]:
-    def of(outcome: RowOutcome) -> ImagePreview | None:
+    def load_preview(outcome: RowOutcome) -> ImagePreview | None:
         picture = outcome.doctor.picture
         return look(picture, outcome.status is not Status.UNCHANGED) if picture else None
 
     with ThreadPoolExecutor(OPENERS) as threads:
-        return list(threads.map(of, chosen))
+        return list(threads.map(load_preview, chosen))
 
 
 def _count_namesakes(outcomes: Iterable[RowOutcome]) -> Counter[str]:
@@ -207,13 +203,13 @@ def _count_namesakes(outcomes: Iterable[RowOutcome]) -> Counter[str]:
     )
 
 
-def _count_people(pairs: Iterable[tuple[Thing, RowOutcome]]) -> Counter[Thing]:
-    """Count the people, not the rows, of each thing."""
-    seen: dict[Thing, set[str]] = defaultdict(set)
-    for thing, outcome in pairs:
+def _count_people(pairs: Iterable[tuple[Value, RowOutcome]]) -> Counter[Value]:
+    """Count the people, not the rows, of each value."""
+    people: dict[Value, set[str]] = defaultdict(set)
+    for value, outcome in pairs:
         doctor = outcome.doctor
-        seen[thing].add(doctor.key or doctor.number or doctor.row_id or str(id(outcome)))
-    return Counter({thing: len(people) for thing, people in seen.items()})
+        people[value].add(doctor.key or doctor.number or doctor.row_id or str(id(outcome)))
+    return Counter({value: len(keys) for value, keys in people.items()})
 
 
 def _build_card(
@@ -224,25 +220,31 @@ def _build_card(
     *,
     named: bool,
 ) -> Card:
-    """Make a row's card; ``named`` says its roster's name, which one of several needs."""
+    """Make a row's card; ``named`` adds the name of its roster, if there are several."""
     doctor, planned = outcome.doctor, outcome.row_plan
     group = _find_group(outcome)
 
-    def hide(text: str | None) -> str:
-        return clean_text(presenter.mask_text(text)) if text else ""
+    def mask_and_clean(text: str | None) -> str:
+        return clean_text(presenter.mask_optional(text))
 
     origin = doctor.row.origin
     row = render_review_text("row", presenter.language, row=origin.row)
-    warned = [each for each in outcome.problems if each.severity == "warning"]
-    mild = {describe_problem(each, presenter) for each in warned}
-    told = [
-        describe_problem(each, presenter)
-        for each in warned
-        if each.code != "SEAL_NAME_DUPLICATE"  # a hint on namesakes says more
+    warnings = [problem for problem in outcome.problems if problem.severity == "warning"]
+    warning_texts = {describe_problem(problem, presenter) for problem in warnings}
+    shown_warnings = [
+        describe_problem(problem, presenter)
+        for problem in warnings
+        if problem.code != "SEAL_NAME_DUPLICATE"  # a hint on namesakes explains more
     ]
-    silent = {describe_problem(each, presenter) for each in outcome.errors if each.code == "REVIEW_MISSING"}
-    quiet = group == "judge" and outcome.status in {Status.READY, Status.NOT_SENT}
-    why = [] if quiet else [each for each in list_reasons(outcome, presenter) if each not in mild]
+    unspoken = {
+        describe_problem(error, presenter) for error in outcome.errors if error.code == "REVIEW_MISSING"
+    }
+    is_ready = group == "judge" and outcome.status in {Status.READY, Status.NOT_SENT}
+    reasons = (
+        []
+        if is_ready
+        else [reason for reason in list_reasons(outcome, presenter) if reason not in warning_texts]
+    )
     instead = (
         "not_opened"
         if outcome.status is Status.UNCHANGED
@@ -254,18 +256,20 @@ def _build_card(
         group=group,
         id=planned.review.id if planned.review and group == "judge" else None,
         judged=(planned.review.judged or "") if planned.review else "",
-        status="" if quiet else presenter.name_status(outcome.status),
-        name=hide(display_name(doctor)),
-        who=" · ".join(filter(None, (hide(doctor.staff_no), hide(doctor.department)))),
-        seal_name=hide(display_seal_name(outcome)),
-        number=hide(mask_doctor_id(doctor)),
-        file=hide(doctor.picture.path.name) if doctor.picture else "",
+        status="" if is_ready else presenter.name_status(outcome.status),
+        name=mask_and_clean(display_name(doctor)),
+        who=" · ".join(filter(None, (mask_and_clean(doctor.staff_no), mask_and_clean(doctor.department)))),
+        seal_name=mask_and_clean(display_seal_name(outcome)),
+        number=mask_and_clean(mask_doctor_id(doctor)),
+        file=mask_and_clean(doctor.picture.path.name) if doctor.picture else "",
         evidence=render_review_text(f"evidence.{doctor.evidence}", presenter.language)
         if doctor.evidence
         else "",
-        place=" · ".join(filter(None, (hide(origin.file) if named else "", hide(origin.sheet), row))),
+        address=" · ".join(
+            filter(None, (mask_and_clean(origin.file) if named else "", mask_and_clean(origin.sheet), row))
+        ),
         picture="data:image/webp;base64," + base64.b64encode(preview.webp).decode() if preview else None,
         instead=render_review_text(instead, presenter.language),
-        warnings=tuple(map(clean_text, [*hints, *told])),
-        why=tuple(clean_text(each) for each in why if each not in silent),
+        warnings=tuple(map(clean_text, [*hints, *shown_warnings])),
+        reasons=tuple(clean_text(reason) for reason in reasons if reason not in unspoken),
     )

@@ -118,10 +118,8 @@ COLUMNS: tuple[Column[RowOutcome], ...] = (
     ),
     make_image_column(),
     Column("col.seal_name", 14, _mask_seal_name, max_width=_MAX_WIDTH),
-    Column(
-        "col.seal_id", 34, lambda outcome, _: find_confirmed_seal_id(outcome) or "", width_beside_images=18
-    ),
-    Column("col.time", 19, lambda outcome, _: display_last_attempt(outcome), QUIET, width_beside_images=11),
+    Column("col.seal_id", 34, lambda outcome, _: find_confirmed_seal_id(outcome) or "", width_with_images=18),
+    Column("col.time", 19, lambda outcome, _: display_last_attempt(outcome), QUIET, width_with_images=11),
     Column(
         "col.picture",
         12,

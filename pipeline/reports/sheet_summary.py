@@ -32,9 +32,9 @@ from pipeline.reports.tables import WorkbookContext
 from pipeline.reports.to_fix_layout import Layout, name_fix_sheet
 from pipeline.reports.totals import count_departments, count_reasons
 
-_MOST_REASONS, _MOST_DEPARTMENTS, _MOST_FILES = 12, 40, 60
-_MOST_LAYOUTS = 3  # of the columns of one file
-_LINKED, _MOST_LINKS = (2, 5, 8, LAST), 12  # where the links of a line end; To fix sheets that are linked
+_MAX_REASONS, _MAX_DEPARTMENTS, _MAX_FILES = 12, 40, 60
+_MAX_LAYOUTS = 3  # of the columns of one file
+_LINKED, _MAX_LINKS = (2, 5, 8, LAST), 12  # where the links of a line end; To fix sheets that are linked
 _BAR = 22  # blocks of a full bar
 _NUMBER: Look = {"num_format": "#,##0", "align": "right"}
 _BANNER: Look = {"bold": True, "font_size": 12, "indent": 1}
@@ -78,8 +78,8 @@ def _write_banner(grid: SummaryGrid, report: RunReport, presenter: Presenter) ->
 def _write_links(
     grid: SummaryGrid, report: RunReport, layouts: Sequence[Layout], presenter: Presenter
 ) -> None:
-    """Lead to the other sheets, each with what it holds, and to the pages that lie beside the workbook."""
-    to_fix = [len(layout.rows) for layout in layouts[:_MOST_LINKS]] or [0]
+    """Link the other sheets, each with its number of rows, and the pages in the same folder."""
+    to_fix = [len(layout.rows) for layout in layouts[:_MAX_LINKS]] or [0]
     rows = {
         presenter.render("sheet.all"): len(report.outcomes),
         **(
@@ -87,24 +87,27 @@ def _write_links(
             if report.command == "retry"
             else {}
         ),
-        **{name_fix_sheet(number, presenter): held for number, held in enumerate(to_fix, start=1)},
+        **{
+            name_fix_sheet(number, presenter): rows_to_fix
+            for number, rows_to_fix in enumerate(to_fix, start=1)
+        },
         presenter.render("sheet.unknown"): sum(
             outcome.status in UNRESOLVED_STATUSES for outcome in report.outcomes
         ),
         presenter.render("sheet.unpaired"): count_unassigned(report),
     }
     links = [
-        (presenter.render("link.sheet", sheet=sheet, n=held), f"internal:'{sheet}'!A1")
-        for sheet, held in rows.items()
+        (presenter.render("link.sheet", sheet=sheet, n=count), f"internal:'{sheet}'!A1")
+        for sheet, count in rows.items()
     ]
     links += [(presenter.render(f"link.{page}"), f"external:{page}") for page in (REVIEW_PAGE, REPORT_PAGE)]
     for first in range(0, len(links), len(_LINKED)):
-        some = links[first : first + len(_LINKED)]
-        grid.add_links([(text, last, address) for (text, address), last in zip(some, _LINKED, strict=False)])
+        line = links[first : first + len(_LINKED)]
+        grid.add_links([(text, last, address) for (text, address), last in zip(line, _LINKED, strict=False)])
 
 
 def _write_notices(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
-    """Say what the run noticed beside its rows and somebody has to put right."""
+    """Write what the run noticed beside its rows and a person has to put right."""
     if report.notices:
         grid.add_heading(presenter.render("head.notices"))
     for text in describe_notices(report, presenter):
@@ -166,8 +169,8 @@ def _write_statuses(
 
 
 def _write_reasons(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
-    most = count_reasons(report.outcomes)
-    if not most:
+    reasons = count_reasons(report.outcomes)
+    if not reasons:
         return
     grid.add_heading(presenter.render("head.reasons"))
     grid.add_titles(
@@ -180,7 +183,7 @@ def _write_reasons(grid: SummaryGrid, report: RunReport, presenter: Presenter) -
         ],
         right_aligned={1},
     )
-    for code, rows in most[:_MOST_REASONS]:
+    for code, rows in reasons[:_MAX_REASONS]:
         who = CATALOGUE[code].who if code in CATALOGUE else advice_on_refusal(code).who
         task = advice_on_refusal(code).instruct(presenter.language) if is_service_code(code) else ""
         grid.add_line(
@@ -188,7 +191,7 @@ def _write_reasons(grid: SummaryGrid, report: RunReport, presenter: Presenter) -
                 (name_code(code, presenter), 3, {"text_wrap": True}),
                 (rows, 4, {**_NUMBER, "bold": True}),
                 (
-                    _draw_bar(rows, most[0][1], _BAR),
+                    _draw_bar(rows, reasons[0][1], _BAR),
                     8,
                     {**_BLOCKS, "font_color": COLOURS[Status.REJECTED][1]},
                 ),
@@ -199,11 +202,10 @@ def _write_reasons(grid: SummaryGrid, report: RunReport, presenter: Presenter) -
         )
         if task:
             grid.add_line([(task, LAST, {"text_wrap": True, "font_color": MUTED})], ruled=True)
-    rest = most[_MOST_REASONS:]
-    if rest:
-        text = presenter.render("other.reasons", n=len(rest))
+    if others := reasons[_MAX_REASONS:]:
+        text = presenter.render("other.reasons", n=len(others))
         quiet = {"font_color": MUTED}
-        grid.add_line([(text, 3, quiet), (sum(rows for _, rows in rest), 4, {**_NUMBER, **quiet})])
+        grid.add_line([(text, 3, quiet), (sum(rows for _, rows in others), 4, {**_NUMBER, **quiet})])
 
 
 def _write_departments(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
@@ -221,9 +223,9 @@ def _write_departments(grid: SummaryGrid, report: RunReport, presenter: Presente
         [(title, column) for column, title in enumerate(titles)], right_aligned=range(1, len(titles))
     )
     lines = [(name or presenter.render("no.department"), counts) for name, counts in departments]
-    if rest := lines[_MOST_DEPARTMENTS:]:
-        summed = sum((counts for _, counts in rest), Counter[Status]())
-        lines[_MOST_DEPARTMENTS:] = [(presenter.render("other.departments", n=len(rest)), summed)]
+    if others := lines[_MAX_DEPARTMENTS:]:
+        summed = sum((counts for _, counts in others), Counter[Status]())
+        lines[_MAX_DEPARTMENTS:] = [(presenter.render("other.departments", n=len(others)), summed)]
     for name, counts in lines:
         grid.add_line([(name, 0, {}), *_list_counts(counts, statuses)], ruled=True)
 
@@ -249,9 +251,9 @@ def _write_files(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> 
         ],
         right_aligned={2},
     )
-    well = [file_report for file_report in report.files if file_report.status != "refused"]
+    others = [file_report for file_report in report.files if file_report.status != "refused"]
     refused = [file_report for file_report in report.files if file_report.status == "refused"]
-    for file_report in (*refused, *well[:_MOST_FILES]):
+    for file_report in (*refused, *others[:_MAX_FILES]):
         colour = COLOURS[
             {"read": Status.SEALED, "refused": Status.FAILED, "deferred": Status.NOT_SENT}[file_report.status]
         ]
@@ -273,20 +275,19 @@ def _write_files(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> 
             ruled=True,
         )
 
-    more = len(well) - _MOST_FILES
-    if more > 0:
+    if (more := len(others) - _MAX_FILES) > 0:
         grid.add_line([(presenter.render("other.files", n=more), LAST, {"font_color": MUTED})])
 
 
 def _file_notes(file_report: FileReport, presenter: Presenter) -> str:
-    said = [describe_problem(problem, presenter) for problem in file_report.problems]
+    problems = [describe_problem(problem, presenter) for problem in file_report.problems]
     layouts = [
         presenter.mask_text(describe_columns(columns, presenter))
-        for columns in list(find_layouts([file_report]))[:_MOST_LAYOUTS]
+        for columns in list(find_layouts([file_report]))[:_MAX_LAYOUTS]
     ]
     return "\n".join(
         [
-            *said,
+            *problems,
             *layouts,
             *(presenter.render_text(presenter.mask_text(note)) for note in file_report.notes[:3]),
         ]

@@ -206,7 +206,7 @@ class _FixSheet:
     def _name_embedded_picture(self, doctor: Doctor) -> str:
         """Return the name of a picture in a cell of the roster, by which it is found there again.
 
-        A picture that somebody put into an earlier workbook is named by its place there, which is found nowhere: the
+        A picture that was put into an earlier workbook is named by its place there, which is found nowhere: the
         roster's cell of that address holds another picture or none.
         """
         embedded = (image for image in doctor.row.pictures if image.picture == doctor.picture)

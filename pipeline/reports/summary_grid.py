@@ -22,15 +22,15 @@ from pipeline.reports.styles import (
 from pipeline.reports.tables import WorkbookContext
 
 Look = Mapping[str, object]
-Part = tuple[object, int, Look]  # what stands there, the last grid column it fills, how it looks
+Part = tuple[object, int, Look]  # a value, the last grid column it fills, its look
 
 LAST = 13  # the last grid column
 _MARGIN, _FIRST, _OTHERS = 4.0, 17.0, 10.6  # widths in characters: margin, first grid column, the others
-_PAGE = 575.0  # points of lines on an A4 page one grid wide: in Excel; programs with wider columns have room for more
+_PAGE = 575.0  # points of lines on an A4 page one grid wide: in Excel; programs with wider columns fit more
 _GAP, _AIR = 12.0, 0.75  # points above a section, around a line's text: whole pixels, for programs round them
-_EMPTY = 0.4  # of a page: what is left free only where nothing fits in
-_BEGINS = 0.3  # of a page: the least that a section longer than a page begins on
-_BESIDE, _CHART_LINES = 11, 9  # the grid column from which a chart stands; lines that are as high as one
+_EMPTY = 0.4  # of a page: stays free only if no section fits
+_BEGINS = 0.3  # of a page: the least on which a section longer than a page begins
+_CHART_COLUMN, _CHART_LINES = 11, 9  # the grid column of a chart; lines that are as high as one
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,10 @@ class _Line:
 
 @dataclass(slots=True)
 class _Section:
-    """What stays on one page: its heading, the titles of its table, its lines."""
+    """Lines that stay on one page: a heading, the titles of a table, its lines."""
 
     lines: list[_Line] = field(default_factory=list)
-    titles: int | None = None  # the place of the line that is repeated where the section goes on
+    titles: int | None = None  # index of the line that is repeated on the next page
     chart: tuple[int, Sequence[str]] | None = None  # its first line, and a colour for each line from there on
 
     @property
@@ -76,7 +76,7 @@ class SummaryGrid:
         self._append_line(parts, mark=mark, points=points, ruled=ruled)
 
     def add_links(self, parts: Sequence[tuple[str, int, str]]) -> None:
-        """Add one row of links: what stands there, the last grid column it fills, the address it leads to."""
+        """Add one row of links: a text, the last grid column it fills, its address."""
         look: Look = {"font_color": LINK, "underline": 1}
         self._append_line(
             [(text, last, look) for text, last, _ in parts], addresses=[address for *_, address in parts]
@@ -89,14 +89,14 @@ class SummaryGrid:
         self.add_line([(text, LAST, look)], points=24)
 
     def add_titles(self, parts: Sequence[tuple[str, int]], *, right_aligned: Container[int] = ()) -> None:
-        """Add a table's headings; the parts whose indexes are in ``right_aligned`` stand above numbers."""
+        """Add a table's headings; those whose indexes are in ``right_aligned`` are above numbers."""
         look: Look = {"bold": True, "font_color": "#52606D", "bg_color": PAPER, "text_wrap": True}
         section = self._sections[-1]
         section.titles = len(section.lines)
         self.add_line(
             [
-                (text, last, {**look, "align": "right" if place in right_aligned else "left"})
-                for place, (text, last) in enumerate(parts)
+                (text, last, {**look, "align": "right" if index in right_aligned else "left"})
+                for index, (text, last) in enumerate(parts)
             ]
         )
 
@@ -120,16 +120,16 @@ class SummaryGrid:
                 breaks.append(self._row)
                 free = _PAGE
             first = self._row
-            for place, line in enumerate(section.lines):
-                if line.points > free and place:
+            for index, line in enumerate(section.lines):
+                if line.points > free and index:
                     breaks.append(self._row)
                     free = _PAGE
-                    if section.titles is not None and place > section.titles:
+                    if section.titles is not None and index > section.titles:
                         free -= self._write_line(section.lines[section.titles])
                 free -= self._write_line(line)
             if section.chart:
                 self._draw_chart(first + section.chart[0], section.chart[1])
-        self._sheet.set_h_pagebreaks([each for each in breaks if each])
+        self._sheet.set_h_pagebreaks([row for row in breaks if row])
 
     def _append_line(
         self,
@@ -145,8 +145,8 @@ class SummaryGrid:
             if look.get("text_wrap"):
                 needed = max(needed, count_lines(str(value), _sum_widths(first, last)))
             first = last + 1
-        tall = max(points, LINE * needed + _AIR)
-        self._sections[-1].lines.append(_Line(tall, parts, mark, ruled, addresses))
+        height = max(points, LINE * needed + _AIR)
+        self._sections[-1].lines.append(_Line(height, parts, mark, ruled, addresses))
 
     def _write_line(self, line: _Line) -> float:
         """Write one row and return its height in points."""
@@ -154,16 +154,16 @@ class SummaryGrid:
         if not line.parts:  # streaming forgets the height of a row without cells
             self._sheet.write_blank(self._row, 0, None, self._styles.make_format())
         if line.mark:
-            look = {"bold": True, "font_size": 12, "font_color": HEAD, "align": "center"}
-            self._sheet.write_string(self._row, 0, line.mark, self._styles.make_format(**look))
+            mark_look = {"bold": True, "font_size": 12, "font_color": HEAD, "align": "center"}
+            self._sheet.write_string(self._row, 0, line.mark, self._styles.make_format(**mark_look))
         rule: Look = {"bottom": 1, "bottom_color": RULE} if line.ruled else {}
         first = 0
-        for place, (value, last, own) in enumerate(line.parts):
-            form = self._styles.make_format(**own, **rule)
+        for index, (value, last, look) in enumerate(line.parts):
+            form = self._styles.make_format(**look, **rule)
             self._write_cells(first, last, value, form)
             if line.addresses:
                 self._sheet.write_url(
-                    self._row, first + 1, line.addresses[place], form, clean_text(str(value))
+                    self._row, first + 1, line.addresses[index], form, clean_text(str(value))
                 )
             first = last + 1
         self._row += 1
@@ -184,7 +184,7 @@ class SummaryGrid:
         chart.set_chartarea({"border": {"none": True}, "fill": {"none": True}})
         chart.set_size({"width": 250, "height": 200})
         options = {"object_position": 3, "x_offset": 20, "y_offset": 4}
-        self._sheet.insert_chart(first - 1, _BESIDE, chart, options)
+        self._sheet.insert_chart(first - 1, _CHART_COLUMN, chart, options)
 
     def _write_cells(self, first: int, last: int, value: object, form: object) -> None:
         """Write into grid columns ``first`` to ``last``; the sheet has a margin before them."""
@@ -198,12 +198,12 @@ class SummaryGrid:
 
 
 def _order_sections(sections: Sequence[_Section]) -> Iterator[_Section]:
-    """Yield the sections as they were added, but a later one first where it fills what the next would leave empty."""
+    """Yield the sections as they were added, but a later one first if it fills space that the next leaves empty."""
     waiting, free = list(sections), _PAGE
     while waiting:
         chosen = waiting[0]
         if chosen.points > free > _EMPTY * _PAGE and chosen.points <= _PAGE:
-            chosen = next((each for each in waiting if each.points <= free), chosen)
+            chosen = next((section for section in waiting if section.points <= free), chosen)
         waiting.remove(chosen)
         yield chosen
         fits = chosen.points <= free
@@ -211,4 +211,4 @@ def _order_sections(sections: Sequence[_Section]) -> Iterator[_Section]:
 
 
 def _sum_widths(first: int, last: int) -> float:
-    return sum(_FIRST if place == 0 else _OTHERS for place in range(first, last + 1))
+    return sum(_FIRST if column == 0 else _OTHERS for column in range(first, last + 1))

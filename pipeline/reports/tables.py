@@ -79,7 +79,7 @@ class Column(Generic[Row]):
     look: Look = field(default_factory=dict)
     title: str | None = None
     max_width: float | None = None  # where the width follows the content
-    width_beside_images: float | None = None  # where thumbnails make the rows tall enough for several lines
+    width_with_images: float | None = None  # where thumbnails make the rows tall enough for several lines
     status: Callable[[Row], Status] | None = None  # colours the cell
     linked_path: Callable[[Row], Path | None] | None = None  # the text leads to the folder of this picture
     is_faulty: Callable[[Row], bool] | None = None  # marks a cell to be corrected or filled in
@@ -161,7 +161,7 @@ class Table(Generic[Row]):
             self.sheet.print_area(0, 0, last_row, max(printed))
 
     def _fit_width(self, column: Column[Row], sample: Sequence[Row], *, wraps: bool) -> float:
-        width = (column.width_beside_images if wraps else None) or column.width
+        width = (column.width_with_images if wraps else None) or column.width
         if column.max_width is None:
             return width
         # a link stays on one line

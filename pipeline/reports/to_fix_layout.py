@@ -102,13 +102,13 @@ def group_by_layout(outcomes: Iterable[RowOutcome]) -> list[Layout]:
 
 
 def find_fields_to_check(outcome: RowOutcome) -> set[Field]:
-    """Return the fields that somebody has to look at before the row is sent again."""
+    """Return the fields to look at before the row is sent again."""
     errors = outcome.errors
     return {error.field for error in errors if error.field} or set(find_refused_fields(outcome))
 
 
 def find_refused_fields(outcome: RowOutcome) -> tuple[Field, ...]:
-    """Return the fields a refusal is about; none where the row was not refused, or the row's owner can do nothing."""
+    """Return the fields a refusal is about; none if the row was not refused, or the roster's owner can do nothing."""
     if outcome.status is not Status.FAILED:
         return ()
     code = outcome.code or ""

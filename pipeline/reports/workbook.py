@@ -1,4 +1,4 @@
-"""results.xlsx: five sheets, of a retry six, streamed, recognised by a document property, with nothing that is taken for a formula."""
+"""results.xlsx: five sheets, six after a retry; streamed, marked by a document property, without formulas."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ def write_workbook(
                 book.in_memory = len(report.outcomes) <= MAX_THUMBNAIL_ROWS
 
     wanted = path
-    while True:  # the Summary says its own name, which is known once Excel has let go of it or has not
+    while (
+        True
+    ):  # the Summary names its workbook, whose name depends on whether Excel holds the usual one open
         named = replace(report, workbook=wanted.name)
         written = write_atomically(wanted, partial(fill, report=named), numbered=True, replace=replace_file)
         if written == wanted:
