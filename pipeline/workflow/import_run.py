@@ -21,6 +21,7 @@ from pipeline.domain.outcomes import find_exit_code
 from pipeline.domain.roster import Doctor, FileReport, FileStat, Row
 from pipeline.domain.run import (
     RETRYABLE_STATUSES,
+    Halt,
     Judgement,
     Notice,
     RowOutcome,
@@ -34,15 +35,15 @@ from pipeline.domain.seals import PersonHistory
 from pipeline.esign.rate_limiter import Limiter
 from pipeline.esign.signing import Credentials
 from pipeline.intake.conflicts import flag_conflicts, mark_unread
-from pipeline.intake.corrections import load_rows
+from pipeline.intake.corrections import LoadedRows, load_rows
 from pipeline.intake.fields.validate import validate_rows
 from pipeline.intake.images.identical import find_identical_images
 from pipeline.intake.images.name_ocr import check_names_in_images
-from pipeline.intake.pairing.image_index import index_images
-from pipeline.intake.pairing.match import match_images
+from pipeline.intake.pairing.image_index import ImageIndex, index_images
+from pipeline.intake.pairing.match import MatchResult, match_images
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.ledger.site_key import SiteKey
-from pipeline.planning.guards import check_plan, find_missing_rosters
+from pipeline.planning.guards import Guards, check_plan, find_missing_rosters
 from pipeline.planning.plan import find_owners_by_image, plan_rows
 from pipeline.planning.review import SavedReview, load_review
 from pipeline.planning.run_history import find_emptied_folders, require_certificate, select_rows_to_send
@@ -119,31 +120,12 @@ def prepare_run(
     ``new_judgements`` are those of a review file, beside the ledger's. Without a ``site_key`` rows have no ids.
     """
     view = LedgerView(ledger, site_key)
-    rosters = load_rows(
-        stage_settings.build_roster_reader(request, config),
-        request.rosters,
-        request.context,
-        to_fix_only=request.to_fix_only,
-        roster_unverified=request.roster_unverified,
-        site_key=site_key,
-    )
+    rosters = _load_rows(request, config, site_key)
     doctors = _validate_rows(rosters.rows, rosters.row_ids, config, view, clock)
     context = _validate_rows(rosters.others, rosters.other_ids, config, view, clock)  # only compared with
     images = index_images(request.seals)
-    matches = match_images(
-        [*doctors, *context],
-        images,
-        known_files=view.known_files,
-        store_image=stage_settings.build_image_store(config),
-        sealed_people=view.list_sealed_people(),
-        find_earlier_rows=view.find_earlier_rows,
-    )
-    identical = find_identical_images(view.list_unsealed_images(matches.doctors))
-    matched = mark_unread(matches.doctors, identical.unread)
-    compared = flag_conflicts(
-        matched, identical.first_of, view.snapshot.other_persons, person_ids=matches.person_ids
-    )
-    doctors = compared[: len(doctors)]
+    matches = _match_images([*doctors, *context], images, config, view)
+    doctors = _flag_conflicts(matches, view)[: len(doctors)]
     if config.pictures.ocr:
         doctors = check_names_in_images(doctors, context=context, work=config.resolve_path(config.work))
     sizes = examine_sent_sizes(doctors, view.snapshot, stage_settings.build_sent_size_finder(config))
@@ -209,20 +191,11 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
     ready = select_rows_to_send(plan.row_plans, request, ledger)
     guards = stage_settings.build_guards(request, config)
     record = stage_settings.build_run_record(request, config, started)
-    halt = check_plan(
-        plan.row_plans,
-        ready,
-        plan.files,
-        guards=guards,
-        ledger=ledger,
-        record=record,
-        live_seals=plan.live_seals,
-        emptied_folders=find_emptied_folders(request, ledger),
-    )
+    halt = _check_guards(plan, ready, guards, record, request=request, ledger=ledger)
     # looked for before the question, so that it is not asked in vain
     credentials = resources.find_credentials() if ready and halt is None else None
     preview = preview_run(plan.row_plans, ready, plan.files, config, halt, limit=request.limit)
-    if saved_review is not None:
+    if saved_review:
         preview = replace(preview, review_counts=saved_review.count(plan.row_plans))
     if not resources.confirm(preview):
         return None
@@ -254,6 +227,43 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
         review_mark=mark,
     )
     return record_run_end(report, ledger, initial_outcomes, presenter)
+
+
+def _load_rows(request: RunRequest, config: Config, site_key: SiteKey | None) -> LoadedRows:
+    """Read the rosters, and the rows of other rosters that they are compared with."""
+    return load_rows(
+        stage_settings.build_roster_reader(request, config),
+        request.rosters,
+        request.context,
+        to_fix_only=request.to_fix_only,
+        roster_unverified=request.roster_unverified,
+        site_key=site_key,
+    )
+
+
+def _match_images(
+    doctors: Sequence[Doctor], images: ImageIndex, config: Config, view: LedgerView
+) -> MatchResult:
+    """Give every doctor the picture that is theirs, or the problem that explains why there is none."""
+    return match_images(
+        doctors,
+        images,
+        known_files=view.known_files,
+        store_image=stage_settings.build_image_store(config),
+        sealed_people=view.list_sealed_people(),
+        find_earlier_rows=view.find_earlier_rows,
+    )
+
+
+def _flag_conflicts(matches: MatchResult, view: LedgerView) -> list[Doctor]:
+    """Return the matched doctors with the problems of several rows with each other."""
+    identical = find_identical_images(view.list_unsealed_images(matches.doctors))
+    return flag_conflicts(
+        mark_unread(matches.doctors, identical.unread),
+        identical.first_of,
+        view.snapshot.other_persons,
+        person_ids=matches.person_ids,
+    )
 
 
 def _validate_rows(
@@ -291,6 +301,28 @@ async def _prepare(
         )
 
     return await asyncio.to_thread(prepare) if resources.prepare_in_thread else prepare()
+
+
+def _check_guards(
+    plan: RunPlan,
+    ready: Sequence[RowPlan],
+    guards: Guards,
+    record: RunRecord,
+    *,
+    request: RunRequest,
+    ledger: Ledger,
+) -> Halt | None:
+    """Return why the run does not begin, if it does not."""
+    return check_plan(
+        plan.row_plans,
+        ready,
+        plan.files,
+        guards=guards,
+        ledger=ledger,
+        record=record,
+        live_seals=plan.live_seals,
+        emptied_folders=find_emptied_folders(request, ledger),
+    )
 
 
 def _record_start(
