@@ -49,7 +49,7 @@ from pipeline.support.shell_quoting import quote
 from pipeline.workflow import import_run, run_request, tenant_ledger
 from pipeline.workflow.early_end import BegunRun, build_empty_report
 from pipeline.workflow.finish import FinishedRun, finish_run
-from pipeline.workflow.stage_settings import name_tenant
+from pipeline.workflow.tenant_ledger import name_tenant
 
 if TYPE_CHECKING:
     from pipeline.reports.dataframe import Frame

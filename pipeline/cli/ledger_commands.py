@@ -123,7 +123,7 @@ def check(session: Session) -> int:
 
 def _locate_ledger(session: Session) -> tuple[Config, Path, str]:
     """Return the configuration, the place of its ledger, and the tenant."""
-    from pipeline.workflow.stage_settings import name_tenant
+    from pipeline.workflow.tenant_ledger import name_tenant
 
     config = session.require_ready_config()
     return config, config.resolve_path(config.ledger), name_tenant(config)

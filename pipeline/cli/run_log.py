@@ -28,7 +28,7 @@ from pipeline.errors import DiskTrouble, EsignImportError
 from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.reports.records import run_record
 from pipeline.support.atomic_files import private_folder
-from pipeline.workflow import run_request, stage_settings
+from pipeline.workflow import run_request
 from pipeline.workflow.early_end import BegunRun, build_empty_report, build_halt, write_run_json
 
 LOG = logging.getLogger(__name__)
@@ -133,12 +133,14 @@ class RunRecorder:
 
     def record_in_ledger(self, ledger: SqliteLedger, request: RunRequest, error: OSError) -> None:
         """Record a run whose results folder cannot be written, so that there is no run.json, in the ledger."""
+        from pipeline.workflow.stage_settings import build_run_record
+
         report = build_empty_report(
             self.begun, self.session.clock.now(), build_halt(error, self.session.language)
         )
         record = json.dumps(run_record(report), ensure_ascii=False)
         with suppress(EsignImportError):
-            ledger.begin_run(stage_settings.build_run_record(request, self.begun.config, self.begun.started))
+            ledger.begin_run(build_run_record(request, self.begun.config, self.begun.started))
             ledger.finish_run(report.run, exit=report.exit, finished=report.finished, record=record)
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from pipeline.cli.context import Session
-from pipeline.config.environment import find_misread_name
 from pipeline.config.settings import Config
 from pipeline.domain.outcomes import UNRESOLVED_STATUSES, is_redundant_copy
 from pipeline.domain.results_format import WORKBOOK
-from pipeline.domain.run import RowOutcome, RunReport, RunRequest, Status
+from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.intake.readers.discover import SUFFIXES
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Joined
@@ -38,17 +36,6 @@ YAML = frozenset({".yaml", ".yml"})
 MAX_FILES_NAMED = 10  # in one sentence
 MAX_REASONS = 8  # on the screen; all are in the workbook
 WITH_REASONS = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.EXISTS, Status.NOT_SENT})
-
-
-def warn_of_pictures(session: Session, config: Config, request: RunRequest) -> None:
-    """Print that there is no folder of pictures, or that the locale's encoding is not that of their names.
-
-    A hospital whose pictures are in cells needs no folder.
-    """
-    if request.seals is None:
-        session.inform("no_seals", path=config.resolve_path(config.seals).absolute())
-    elif name := find_misread_name(request.seals):
-        session.alert("locale_names", encoding=sys.getfilesystemencoding(), folder=request.seals, name=name)
 
 
 def write_and_print_results(

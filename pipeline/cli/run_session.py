@@ -1,4 +1,7 @@
-"""One run with a person or a timer in front of it: the lock, the log, the question, the progress, the results."""
+"""One run with a person or a timer in front of it: the lock, the log, the question, the progress, the results.
+
+A run that finds the lock taken ends at once: what only a run needs is imported once the lock is held.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from pipeline.cli.context import Session
-from pipeline.cli.progress import Progress
 from pipeline.cli.run_log import RunRecorder, remove_lone_log
-from pipeline.cli.run_output import warn_of_pictures, write_and_print_results
-from pipeline.cli.signals import Signals
+from pipeline.config.environment import find_misread_name
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.domain.run import RunPreview, RunReport, RunRequest, Status
 from pipeline.errors import EsignImportError
-from pipeline.esign.contracts.base import CREATE
-from pipeline.esign.rate_limiter import AdaptiveRateLimiter
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.site_key import SiteKey
 from pipeline.ledger.sqlite_ledger import SqliteLedger
@@ -31,9 +31,11 @@ from pipeline.ledger.tenant import find_environment
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Joined, Phrase
 from pipeline.messages.results import status_word
-from pipeline.sending.outage import OutageMonitor
 from pipeline.support.atomic_files import require_writable
-from pipeline.workflow import finish, import_run, run_request, tenant_ledger
+from pipeline.workflow import run_request, tenant_ledger
+
+if TYPE_CHECKING:
+    from pipeline.cli.signals import Signals
 
 LOG = logging.getLogger(__name__)
 # A run makes a hundred values for each row and keeps them to its end. Collecting them again whenever they have grown by
@@ -72,6 +74,9 @@ def run_command(
     with relaxed_gc(), held_ledger as (ledger, site_key):
         _create_results_folder(recorder, ledger, request)
         with recorder.write_log(request.out), _count_seals_of_broken_run(session, ledger, request.run):
+            from pipeline.cli.run_output import write_and_print_results
+            from pipeline.cli.signals import Signals
+
             find_credentials = credentials or run_request.make_credentials_finder(config)
             with Signals() as signals:
                 run = RunSession(
@@ -89,6 +94,17 @@ def run_command(
     session.inform("declined")
     session.suggest_same_command("next_again")
     return 0
+
+
+def warn_of_pictures(session: Session, config: Config, request: RunRequest) -> None:
+    """Print that there is no folder of pictures, or that the locale's encoding is not that of their names.
+
+    A hospital whose pictures are in cells needs no folder.
+    """
+    if request.seals is None:
+        session.inform("no_seals", path=config.resolve_path(config.seals).absolute())
+    elif name := find_misread_name(request.seals):
+        session.alert("locale_names", encoding=sys.getfilesystemencoding(), folder=request.seals, name=name)
 
 
 @contextmanager
@@ -145,6 +161,12 @@ class RunSession:
 
     async def run_interactively(self) -> RunReport | None:
         """Run the import with progress, signals and the question; None where the answer was no."""
+        from pipeline.cli.progress import Progress
+        from pipeline.esign.contracts.base import CREATE
+        from pipeline.esign.rate_limiter import AdaptiveRateLimiter
+        from pipeline.sending.outage import OutageMonitor
+        from pipeline.workflow import finish, import_run
+
         clock = self.session.clock
         stop = import_run.StopSignal()
         self.signals.end_on_interrupt()

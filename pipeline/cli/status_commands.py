@@ -53,8 +53,7 @@ def status(session: Session) -> int:
     from pipeline.cli.certify_commands import warn_of_unanswered_create
     from pipeline.ledger.lock import is_locked
     from pipeline.workflow.early_end import find_recorded_run, select_later_run
-    from pipeline.workflow.stage_settings import name_tenant
-    from pipeline.workflow.tenant_ledger import open_configured_ledger
+    from pipeline.workflow.tenant_ledger import name_tenant, open_configured_ledger
 
     config = session.require_ready_config()
     path = config.resolve_path(config.ledger)
@@ -138,7 +137,7 @@ def _run_as_dict(run: RunRecord, *, is_under_way: bool) -> dict[str, object]:
 def _report_without_ledger(session: Session, config: Config, recorded_run: RunRecord | None) -> int:
     """Print that there is no ledger, and a run that ended before it had one; return the exit code."""
     from pipeline.reports.earlier_results import find_earlier_run
-    from pipeline.workflow.stage_settings import name_tenant
+    from pipeline.workflow.tenant_ledger import name_tenant
 
     lost_run = find_earlier_run(config.resolve_path(config.out), name_tenant(config))
     last_run = _run_as_dict(recorded_run, is_under_way=False) if recorded_run is not None else None

@@ -60,6 +60,7 @@ from pipeline.workflow import stage_settings
 from pipeline.workflow.ledger_view import LedgerView
 from pipeline.workflow.notices import find_exposed_files, find_hard_links, find_open_rosters
 from pipeline.workflow.run_records import record_rows, record_run_end
+from pipeline.workflow.tenant_ledger import name_tenant
 
 if TYPE_CHECKING:
     from pipeline.sending.outage import OutageMonitor
@@ -387,7 +388,7 @@ def _start_report(request: RunRequest, config: Config, plan: RunPlan, started: f
         started=started,
         finished=started,
         exit=0,
-        tenant=stage_settings.name_tenant(config),
+        tenant=name_tenant(config),
         contract=config.api.contract,
         outcomes=(),
         files=plan.files,

@@ -25,7 +25,7 @@ from pipeline.ledger.site_key import SiteKey
 from pipeline.messages.texts import load_text, load_texts, make_text
 from pipeline.planning.unsent_rows import build_initial_outcome, build_not_sent_outcome
 from pipeline.workflow.import_run import RunPlan, prepare_run
-from pipeline.workflow.stage_settings import name_tenant
+from pipeline.workflow.tenant_ledger import name_tenant
 
 
 def rebuild_report(

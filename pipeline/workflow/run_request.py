@@ -22,15 +22,13 @@ from pipeline.domain.run import RunRequest
 from pipeline.errors import UsageError
 from pipeline.esign.credentials import find_credentials
 from pipeline.esign.signing import Credentials
-from pipeline.intake.read_rosters import find_run
 from pipeline.intake.readers.discover import expand_paths
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.planning.run_history import find_emptied_folders
 from pipeline.reports.earlier_results import find_earlier_run
 from pipeline.support.shell_quoting import join
-from pipeline.workflow.stage_settings import name_tenant
-from pipeline.workflow.tenant_ledger import open_configured_ledger
+from pipeline.workflow.tenant_ledger import name_tenant, open_configured_ledger
 
 PROGRAM = "esign-import"
 READING_COMMANDS = frozenset({"check", "run", "retry"})  # they go over rosters and pictures
@@ -137,6 +135,10 @@ def reserve_run_id(config: Config, clock: Clock) -> str:
 
 def refuse_results(rosters: Sequence[Path]) -> None:
     """Raise UsageError where a named roster is a results workbook of ours."""
+    if not rosters:
+        return
+    from pipeline.intake.read_rosters import find_run  # noqa: PLC0415 - so that a run that finds the lock taken ends at once
+
     for path in rosters:
         if path.is_file() and find_run(path) is not None:
             raise UsageError("usage.results_as_roster", then=("retry", str(path)))

@@ -40,7 +40,6 @@ from pipeline.intake.readers.options import HEADER, ReadOptions, StoreImage
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.site_key import SiteKey
-from pipeline.ledger.tenant import make_tenant_id
 from pipeline.planning.guards import Guards
 from pipeline.planning.plan import PlanRules, find_image_conflict
 from pipeline.planning.unsent_rows import PrepareImage
@@ -54,11 +53,6 @@ PREVIEWS = "previews"  # below the work folder: small copies of pictures
 
 
 # -- the service
-
-
-def name_tenant(config: Config) -> str:
-    """Return the tenant of a configuration."""
-    return make_tenant_id(config.api.endpoint, config.api.app_id, config.api.organization_open_id)
 
 
 def find_contract(config: Config) -> Contract:

@@ -21,10 +21,14 @@ from pipeline.ledger.site_key import SiteKey
 from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.ledger.tenant import find_environment, make_tenant_id
 from pipeline.reports.earlier_results import find_earlier_run, find_unknown_seals
-from pipeline.workflow.stage_settings import name_tenant
 
 LOG = logging.getLogger(__name__)
 Warn: TypeAlias = Callable[[EsignImportError], None]
+
+
+def name_tenant(config: Config) -> str:
+    """Return the tenant of a configuration."""
+    return make_tenant_id(config.api.endpoint, config.api.app_id, config.api.organization_open_id)
 
 
 @contextmanager

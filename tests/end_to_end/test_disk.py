@@ -14,7 +14,7 @@ from pipeline.esign.signing import Credentials
 from pipeline.ledger.open import open_ledger
 from pipeline.sandbox.authentication import SANDBOX
 from pipeline.workflow import import_run
-from pipeline.workflow.stage_settings import name_tenant
+from pipeline.workflow.tenant_ledger import name_tenant
 
 
 class FailingLedger:

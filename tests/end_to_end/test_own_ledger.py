@@ -21,7 +21,7 @@ from pipeline.ledger.protocol import Decision
 from pipeline.ledger.site_key import SiteKey
 from pipeline.sandbox.actions import Rules
 from pipeline.workflow.rebuild import rebuild_report
-from pipeline.workflow.stage_settings import name_tenant
+from pipeline.workflow.tenant_ledger import name_tenant
 
 HOUSE = Path(__file__).parents[2]
 CREATE = "ChannelCreatePreparedPersonalEsign"

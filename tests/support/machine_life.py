@@ -30,7 +30,7 @@ from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.fault_file import parse_faults
 from pipeline.sandbox.faults import Faults
 from pipeline.sandbox.recorded_state import Seal
-from pipeline.workflow.stage_settings import name_tenant
+from pipeline.workflow.tenant_ledger import name_tenant
 
 LONG = os.environ.get("MACHINE")
 FILES = ("a.csv", "乙院.csv", "c.csv", "d.xlsx")
