@@ -17,12 +17,11 @@ from pipeline.domain.results_format import CHECK, ROW_ID, TO_FIX_TITLES, find_he
 from pipeline.domain.roster import FileReport, Problem, Row, UnassignedImage
 from pipeline.errors import FileRefused, reason_of, require_lasting
 from pipeline.intake.layout.column_titles import ColumnAliases, explain_missing_header
-from pipeline.intake.layout.sheet_lines import PeekableLines
 from pipeline.intake.layout.table_reader import NO_ROSTER, Table, read_table, skip_example_sheets
 from pipeline.intake.readers import delimited_text, encrypted, rare_formats
 from pipeline.intake.readers.detect import OLE_MAGIC, ZIP, detect_kind
 from pipeline.intake.readers.discover import expand_paths
-from pipeline.intake.readers.model import Book, Line, Sheet, is_filled
+from pipeline.intake.readers.model import Book, Line, PeekableLines, Sheet, is_filled
 from pipeline.intake.readers.options import DEFAULT_OPTIONS, ReadBudget, ReadOptions, make_size_refusal
 from pipeline.intake.readers.own_workbook import read_run_of_compound, read_run_of_package
 from pipeline.intake.readers.xlsx import workbook

@@ -13,11 +13,15 @@ from pipeline import row_failures
 from pipeline.domain.fields import FIELDS
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, Problem, Row
 from pipeline.intake.fields.choices import read_card_type, read_license_type, read_scene, read_yes_no
-from pipeline.intake.fields.id_number import Identity, find_lifetime_number, read_identity
+from pipeline.intake.fields.id_number import (
+    Identity,
+    find_lifetime_number,
+    read_identity,
+    refuse_rounded_numbers,
+)
 from pipeline.intake.fields.mobile import read_mobile
 from pipeline.intake.fields.normalize import UNUSABLE_FORMULAS, FieldResult, get_text, is_dash, quote_text
 from pipeline.intake.fields.person_name import read_name
-from pipeline.intake.fields.precision_loss import refuse_rounded_numbers
 from pipeline.intake.fields.text_fields import read_department, read_seal_name, read_staff_no
 from pipeline.messages.problems import problem
 

@@ -1,4 +1,4 @@
-"""Decides which lines under a header are doctors, and what the others are.
+"""Decides which lines under a header are doctors, and what the others are; logs the lines that are no doctor.
 
 If unsure, a line is a doctor: a rejected row is shown to a person, a skipped line is easily missed.
 """
@@ -6,11 +6,11 @@ If unsure, a line is a doctor: a rejected row is shown to a person, a skipped li
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from pipeline.domain.fields import FIELDS
-from pipeline.domain.roster import CellKind, Field
+from pipeline.domain.roster import CellKind, Field, SkippedLine
 from pipeline.intake.layout import line_words as words
 from pipeline.intake.layout.column_titles import Header
 from pipeline.intake.readers.model import Line, RawCell, is_filled
@@ -191,3 +191,38 @@ def _classify_name_cell(text: str) -> LineClass | None:
 def _is_wording(cell: RawCell, text: str) -> bool:
     """Return whether a cell holds words, and not a prepared number, tick or formula."""
     return cell.kind is CellKind.TEXT and not text.isdecimal()
+
+
+class SkippedLineLog:
+    """The lines of a sheet that are no doctor; together with the rows they are every line, exactly once.
+
+    Neighbours of one class are one entry, gaps between lines are blank stretches.
+    """
+
+    def __init__(self, sheet: str | None, entries: Iterable[SkippedLine] = ()) -> None:
+        self.entries = list(entries)
+        self._sheet = sheet
+        self._last = 0
+
+    def add(self, line: Line, line_class: LineClass | None) -> None:
+        """Account for a line and for the gap before it; None for a doctor's."""
+        if line.number > self._last + 1:
+            self._append(self._last + 1, line.number - 1, "blank")
+        if line_class is not None:
+            self._append(line.number, line.last, line_class)
+        self._last = line.last
+
+    def add_examples(self, lines: Iterable[tuple[int, int]]) -> None:
+        """Add lines that were taken for doctors and are examples."""
+        examples = (SkippedLine(self._sheet, first, last, "example") for first, last in lines)
+        entries = sorted([*self.entries, *examples], key=lambda entry: entry.first)
+        self.entries = []
+        for entry in entries:
+            self._append(entry.first, entry.last, entry.why)
+
+    def _append(self, first: int, last: int, why: str) -> None:
+        before = self.entries[-1] if self.entries else None
+        if before and before.why == why and before.last == first - 1:
+            self.entries[-1] = SkippedLine(self._sheet, before.first, last, why)
+        else:
+            self.entries.append(SkippedLine(self._sheet, first, last, why))

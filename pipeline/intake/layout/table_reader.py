@@ -29,18 +29,16 @@ from pipeline.intake.layout.column_titles import (
     describe_nearest_line,
 )
 from pipeline.intake.layout.header_search import DEEPEST, find_header, may_hold_header
-from pipeline.intake.layout.line_classifier import LineClass, classify_line
+from pipeline.intake.layout.line_classifier import LineClass, SkippedLineLog, classify_line
 from pipeline.intake.layout.line_words import (
     MOST_EXAMPLES,
     is_example,
     is_example_sheet,
     is_example_title,
 )
-from pipeline.intake.layout.merged_cells import MergedCellCursor, MergedCells, VisibleLine
+from pipeline.intake.layout.merged_cells import MergedCellCursor, MergedCells, SheetImages, VisibleLine
 from pipeline.intake.layout.row_builder import WIDEST, RowBuilder
-from pipeline.intake.layout.sheet_images import SheetImages
-from pipeline.intake.layout.sheet_lines import PeekableLines, SkippedLineLog
-from pipeline.intake.readers.model import Line, Sheet, format_column, is_filled
+from pipeline.intake.readers.model import Line, PeekableLines, Sheet, format_column, is_filled
 from pipeline.messages.texts import join_texts, make_text
 
 _DATA = re.compile(r"\d{6}")  # no title has as many digits

@@ -5,10 +5,12 @@ A new format is a function ``read(data: bytes) -> Book`` and an entry in ``read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from functools import cache
+from itertools import islice
 from typing import NamedTuple
 
 from pipeline.domain.roster import CellKind, EmbeddedImage, UnassignedImage
@@ -34,6 +36,29 @@ class Line(NamedTuple):
     def last(self) -> int:
         """The number of the last physical line it occupies."""
         return self.end or self.number
+
+
+class PeekableLines(Iterator[Line]):
+    """A stream of lines in which the next ones can be read without taking them."""
+
+    def __init__(self, lines: Iterable[Line]) -> None:
+        self._lines = iter(lines)
+        self._peeked: deque[Line] = deque()
+
+    def __next__(self) -> Line:
+        return self._peeked.popleft() if self._peeked else next(self._lines)
+
+    def peek(self, count: int) -> list[Line]:
+        """Return up to so many lines that come next, without taking them."""
+        self._peeked.extend(islice(self._lines, max(count - len(self._peeked), 0)))
+        return list(islice(self._peeked, count))
+
+    def take_until(self, last: int) -> list[Line]:
+        """Take the lines up to a line number."""
+        taken: list[Line] = []
+        while (ahead := self.peek(1)) and ahead[0].number <= last:
+            taken.append(next(self))
+        return taken
 
 
 class Merge(NamedTuple):
