@@ -87,13 +87,13 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
 def _write_config(folder: Path, sample: Path) -> Path:
     """Write the demo's config.yaml and the sandbox's published keys, which other commands can use later."""
     from pipeline.sandbox.authentication import SANDBOX
-    from pipeline.support.atomic_files import private_folder
+    from pipeline.support.atomic_files import make_folder
 
     def write_private(path: Path, text: str) -> None:
         path.touch(mode=0o600)
         path.write_text(text, encoding="utf-8")
 
-    secrets = private_folder(folder / "secrets")
+    secrets = make_folder(folder / "secrets")
     write_private(secrets / "tencent__secret_id", SANDBOX.secret_id)
     write_private(secrets / "tencent__secret_key", SANDBOX.secret_key)
     config_file = folder / "config.yaml"

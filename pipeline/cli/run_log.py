@@ -27,7 +27,7 @@ from pipeline.domain.run import RunReport, RunRequest
 from pipeline.errors import DiskTrouble, EsignImportError
 from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.reports.records import run_record
-from pipeline.support.atomic_files import private_folder
+from pipeline.support.atomic_files import make_folder
 from pipeline.workflow import run_request
 from pipeline.workflow.early_end import BegunRun, build_empty_report, build_halt, write_run_json
 
@@ -179,7 +179,7 @@ def log_to_folder(folder: Path, *, verbose: bool = False) -> Iterator[None]:
 
     Libraries are logged from WARNING on: their DEBUG records hold hosts, paths and bodies.
     """
-    stream = _create_anew(private_folder(folder) / LOG_NAME)
+    stream = _create_anew(make_folder(folder) / LOG_NAME)
     handler = _QuietHandler(stream)
     handler.setFormatter(
         _MaskingFormatter(

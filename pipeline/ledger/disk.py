@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipeline.errors import LedgerError, LedgerUnreachable, reason_of
-from pipeline.support import private_files
+from pipeline.support import atomic_files
 from pipeline.support.rights import find_unreadable, find_unwritable, is_on_read_only_disk
 
 MOUNTS = Path("/proc/self/mountinfo")  # Linux: proc_pid_mountinfo(5)
@@ -79,7 +79,7 @@ def restore_side_file_rights(ledger: Path) -> Iterator[LedgerError]:
         with suppress(OSError):
             status = path.stat()
             if hasattr(os, "geteuid") and status.st_uid == os.geteuid() and not status.st_mode & 0o200:
-                path.chmod(private_files.FILE_MODE)
+                path.chmod(atomic_files.FILE_MODE)
                 yield LedgerError("ledger.side_file_opened", path=path)
 
 
@@ -144,10 +144,10 @@ def fill_reserve(ledger: Path) -> None:
     if path.exists() and path.stat().st_size == RESERVE_BYTES:
         return
     path.unlink(missing_ok=True)
-    private_files.create(path)
+    atomic_files.create_private_file(path)
     try:
         path.write_bytes(os.urandom(RESERVE_BYTES))
-        private_files.sync_file(path)
+        atomic_files.sync_file(path)
     except OSError:
         path.unlink(missing_ok=True)
         raise

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from pipeline.clock import pause, shown, stamp
 from pipeline.errors import LedgerError, LedgerUnreachable, Locked, reason_of
 from pipeline.ledger.disk import explain_error, require_local_disk
-from pipeline.support import private_files
+from pipeline.support import atomic_files
 
 HOLDER_FIELDS = ("host", "pid", "user", "run", "since")
 HOLDER_READS, BETWEEN = (
@@ -43,7 +43,7 @@ class RunLock:
         self._lock = FileLock(
             self.path,
             blocking=False,
-            mode=private_files.FILE_MODE,
+            mode=atomic_files.FILE_MODE,
             thread_local=False,
             fallback_to_soft=False,
             preserve_lock_file=True,
@@ -53,14 +53,14 @@ class RunLock:
         """Take the lock for a run; raises Locked naming the holder, LedgerError where the disk knows no locks."""
         require_local_disk(self.path)
         try:
-            private_files.make_folder(self.path.parent)
+            atomic_files.make_folder(self.path.parent)
             taken = self._try_lock()
         except (OSError, NotImplementedError) as error:
             raise explain_error("ledger.lock_failed", self.path, error) from error
         if not taken:
             self._require_lockable()
             raise self._explain_holder()
-        self._identity = private_files.identify_file(self.path)
+        self._identity = atomic_files.identify_file(self.path)
         self._write_holder(
             {
                 "host": socket.gethostname(),
@@ -84,7 +84,7 @@ class RunLock:
     def _require_lockable(self) -> None:
         """Raise LedgerError where the lock file cannot be made: the lock library takes that for a lock that is held."""
         try:
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, private_files.FILE_MODE))
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, atomic_files.FILE_MODE))
         except OSError as error:
             if LedgerUnreachable.fits(error):
                 raise explain_error("ledger.lock_failed", self.path, error) from error
@@ -97,7 +97,7 @@ class RunLock:
 
     def is_intact(self) -> bool:
         """Return whether the lock file is still the one that was taken: a deleted one locks nothing."""
-        return self._identity is not None and private_files.identify_file(self.path) == self._identity
+        return self._identity is not None and atomic_files.identify_file(self.path) == self._identity
 
     def release(self) -> None:
         """Release the lock, if it is held."""
@@ -115,9 +115,9 @@ class RunLock:
         self.release()
 
     def _write_holder(self, holder: dict[str, str | int]) -> None:
-        draft = private_files.draft_of(self._holder)
+        draft = atomic_files.draft_of(self._holder)
         try:
-            private_files.create(draft)
+            atomic_files.create_private_file(draft)
             draft.write_text(json.dumps(holder), encoding="utf-8")
             draft.replace(self._holder)
         except OSError as error:
@@ -145,7 +145,7 @@ def is_locked(ledger: Path) -> bool:
     lock = FileLock(
         ledger.with_name(f"{ledger.name}.lock"),
         blocking=False,
-        mode=private_files.FILE_MODE,
+        mode=atomic_files.FILE_MODE,
         fallback_to_soft=False,
         preserve_lock_file=True,
     )

@@ -23,7 +23,7 @@ from pipeline.ledger.site_key import SiteKey
 from pipeline.ledger.sqlite_ledger import connect, explain_read_error
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Localizable
-from pipeline.support import private_files
+from pipeline.support import atomic_files
 
 _KEY, _RECEIPTS = "key", "receipts"
 _KEPT_TABLE = "kept_file"  # the table of a backup with the files next to the ledger
@@ -70,7 +70,7 @@ def back_up_ledger(path: Path, target: Path) -> None:
     secret = read_key(path)
     try:
         with (
-            private_files.create_atomically(target) as draft,
+            atomic_files.create_atomically(target) as draft,
             closing(connect(path, readonly=True)) as source,
             closing(sqlite3.connect(draft)) as copy,
         ):
@@ -106,7 +106,7 @@ def restore_ledger(path: Path, source: Path, tenant: str) -> RestoredLedger:
     if path.exists() and _is_readable(path, site_key):
         raise UsageError("ledger.in_order", path=path, then=("ledger", "check"))
     require_own_ledger(source, site_key)
-    private_files.make_folder(path.parent)
+    atomic_files.make_folder(path.parent)
     receipts_file = receipts_path(path)
     with closing(connect(source, readonly=True)) as backed_up:
         mark = receipt_facts.read_mark(backed_up)
@@ -117,7 +117,7 @@ def restore_ledger(path: Path, source: Path, tenant: str) -> RestoredLedger:
     if newer:
         return replace(_rebuild_from_receipts(path, site_key), newer_receipts=True)
     if receipt_lines:
-        with private_files.create_atomically(receipts_file) as draft:
+        with atomic_files.create_atomically(receipts_file) as draft:
             draft.write_bytes(receipt_lines)
     with (
         _replace_ledger(path) as (draft, former),
@@ -345,12 +345,12 @@ def _replace_ledger(path: Path) -> Iterator[tuple[Path, Callable[[], Path | None
     The former ledger and its SQLite files are renamed only then: a draft that fails changes nothing.
     """
     renamed: list[Path] = []
-    draft = private_files.draft_of(path)
-    private_files.create(draft)
+    draft = atomic_files.draft_of(path)
+    atomic_files.create_private_file(draft)
     try:
         yield draft, lambda: renamed[0] if renamed else None
-        private_files.sync_file(draft)
-        free = private_files.free_name(path)
+        atomic_files.sync_file(draft)
+        free = atomic_files.free_name(path)
         for suffix in ("", *SIDE_SUFFIXES):
             former = path.with_name(path.name + suffix)
             if former.exists():
@@ -361,7 +361,7 @@ def _replace_ledger(path: Path) -> Iterator[tuple[Path, Callable[[], Path | None
         draft.unlink(missing_ok=True)
         for suffix in SIDE_SUFFIXES:
             draft.with_name(draft.name + suffix).unlink(missing_ok=True)
-    private_files.sync_folder(path.parent)
+    atomic_files.sync_folder(path.parent)
 
 
 def _put_key(path: Path, secret: bytes) -> None:
@@ -372,7 +372,7 @@ def _put_key(path: Path, secret: bytes) -> None:
         key_file.rename(
             next(name for n in count(1) if not (name := key_file.with_name(f"{key_file.name}.{n}")).exists())
         )
-    with private_files.create_atomically(key_file) as draft:
+    with atomic_files.create_atomically(key_file) as draft:
         draft.write_bytes(secret)
 
 

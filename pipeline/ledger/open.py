@@ -24,7 +24,7 @@ from pipeline.ledger.site_key import KEY_BYTES, KEY_FORMAT, SiteKey
 from pipeline.ledger.sqlite_ledger import SqliteLedger, connect, explain_read_error
 from pipeline.ledger.tenant import change_tenant, read_tenant, require_tenant
 from pipeline.messages.texts import make_text
-from pipeline.support import private_files
+from pipeline.support import atomic_files
 
 
 def key_path(ledger: Path) -> Path:
@@ -93,17 +93,17 @@ def open_ledger(
 def _create_ledger(path: Path, tenant: str, now: float) -> None:
     """Create the key, then the ledger, each atomically; one that another process has just created is used."""
     require_local_disk(path)
-    private_files.make_folder(path.parent)
+    atomic_files.make_folder(path.parent)
     if not key_path(path).exists():
-        with private_files.create_atomically(key_path(path)) as draft:
+        with atomic_files.create_atomically(key_path(path)) as draft:
             draft.write_bytes(token_bytes(KEY_BYTES))
     check = SiteKey(read_key(path), tenant).check()
     for suffix in SIDE_SUFFIXES:  # of a lost ledger: SQLite would take them for the new one's
         side = path.with_name(path.name + suffix)
         if side.exists():
-            side.rename(private_files.free_name(side))
+            side.rename(atomic_files.free_name(side))
     with (
-        private_files.create_atomically(path) as draft,
+        atomic_files.create_atomically(path) as draft,
         closing(connect(draft, readonly=False)) as connection,
     ):
         connection.execute("PRAGMA synchronous = OFF")  # the finished draft is flushed as a whole
@@ -155,8 +155,8 @@ def _prepare_for_writing(
     path: Path, tenant: str, ownership: Ownership, *, now: float, recover: bool
 ) -> Receipts | None:
     """Prepare a ledger for writing: file modes, schema version, tenant and, with ``recover``, its receipts and attempts."""
-    key_path(path).chmod(private_files.FILE_MODE)
-    path.chmod(private_files.FILE_MODE)
+    key_path(path).chmod(atomic_files.FILE_MODE)
+    path.chmod(atomic_files.FILE_MODE)
     if recover:
         disk.fill_reserve(path)
     with closing(connect(path, readonly=False)) as connection:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.support import private_files
+from pipeline.support import atomic_files
 from pipeline.support.failpoints import hit_failpoint
 
 FILE_NAME = "receipts.jsonl"
@@ -56,9 +56,9 @@ class Receipts:
         """Continue after ``mark``; lines behind it are cut off, for their commit failed."""
         self.mark = mark
         self._file = os.open(
-            path, os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0), private_files.FILE_MODE
+            path, os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0), atomic_files.FILE_MODE
         )
-        path.chmod(private_files.FILE_MODE)  # also where it was put back with another mode
+        path.chmod(atomic_files.FILE_MODE)  # also where it was put back with another mode
         os.ftruncate(self._file, mark.size)
 
     def append(self, receipts: Sequence[Receipt]) -> Mark:
@@ -184,8 +184,8 @@ def has_marked_line(path: Path, mark: Mark) -> bool:
 
 def rewrite_receipts(path: Path, receipts: Sequence[Receipt]) -> Mark:
     """Replace the file atomically by one with these receipts; return its mark."""
-    draft = private_files.draft_of(path)
-    private_files.create(draft)
+    draft = atomic_files.draft_of(path)
+    atomic_files.create_private_file(draft)
     try:
         fresh = Receipts(draft, Mark())
         try:
@@ -196,7 +196,7 @@ def rewrite_receipts(path: Path, receipts: Sequence[Receipt]) -> Mark:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    private_files.sync_folder(path.parent)
+    atomic_files.sync_folder(path.parent)
     return mark
 
 

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from platformdirs import user_state_path
 
 from pipeline.errors import EsignImportError, LedgerError, UsageError, reason_of
-from pipeline.support import private_files
-from pipeline.support.private_files import identify_file
+from pipeline.support import atomic_files
+from pipeline.support.atomic_files import identify_file
 
 if TYPE_CHECKING:
     from pipeline.ledger.lock import RunLock
@@ -156,7 +156,7 @@ class TenantRegistry:
         """Make the ledger at ``path`` the tenant's; ``reset`` forgets that it once had got further."""
         if not self._folder.is_absolute():  # a user without a home
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._folder))
-        private_files.make_folder(self._folder)
+        atomic_files.make_folder(self._folder)
         known = self.progress_of(identity.ledger_id)
         progress = identity.progress
         if known is not None and not reset:
@@ -164,8 +164,8 @@ class TenantRegistry:
         counter = ProgressCounter(self._progress_path(identity.ledger_id), progress)
         if self.read() != RegisteredLedger(identity.ledger_id, path.resolve(), progress):
             record = {"tenant": self.tenant, "ledger": identity.ledger_id, "path": str(path.resolve())}
-            draft = private_files.draft_of(self._record)
-            private_files.create(draft)
+            draft = atomic_files.draft_of(self._record)
+            atomic_files.create_private_file(draft)
             draft.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
             draft.replace(self._record)
         return counter
@@ -205,7 +205,7 @@ class ProgressCounter:
         self.progress = progress
         self._path = path
         flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-        self._file: int | None = os.open(path, flags, private_files.FILE_MODE)
+        self._file: int | None = os.open(path, flags, atomic_files.FILE_MODE)
         self._write()
         os.fsync(self._file)
 

@@ -10,13 +10,13 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.support.atomic_files import siblings, write_atomically
+from pipeline.support.atomic_files import list_sibling_paths, write_atomically
 
 
 def preserve_edited_workbooks(path: Path) -> list[Path]:
-    """Rename a workbook and its numbered siblings if they were edited, and return the new paths.
+    """Rename a workbook and its numbered list_sibling_paths if they were edited, and return the new paths.
 
-    Unedited siblings belong to an earlier run and are removed. A workbook that a program holds open stays.
+    Unedited list_sibling_paths belong to an earlier run and are removed. A workbook that a program holds open stays.
     """
     kept = []
     for workbook in _list_noted(path):
@@ -49,7 +49,7 @@ def find_newest_workbook(path: Path) -> Path:
 
 
 def _list_noted(path: Path) -> Iterator[Path]:
-    return (workbook for workbook in (path, *siblings(path)) if _note_path(workbook).exists())
+    return (workbook for workbook in (path, *list_sibling_paths(path)) if _note_path(workbook).exists())
 
 
 def _is_edited(path: Path) -> bool:

@@ -25,7 +25,7 @@ from pipeline.reports.styles import FONT, FONT_SIZE, Styles
 from pipeline.reports.tables import FolderLinks, LoadThumbnail, WorkbookContext
 from pipeline.reports.to_fix_layout import group_by_layout
 from pipeline.reports.totals import verify_totals
-from pipeline.support.atomic_files import Replace, private_folder, write_atomically
+from pipeline.support.atomic_files import Replace, make_folder, write_atomically
 
 
 def write_workbook(
@@ -44,7 +44,7 @@ def write_workbook(
     """
     counts = verify_totals(report)
     layouts = group_by_layout(report.outcomes)
-    private_folder(path.parent)
+    make_folder(path.parent)
 
     def fill(target: Path, *, report: RunReport) -> None:
         # the streamed sheets hold full numbers until the file is closed: they stay in a private folder beside it

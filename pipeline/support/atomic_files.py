@@ -5,31 +5,27 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from pipeline.support.failpoints import hit_failpoint
 
 Json = Mapping[str, object]
 Replace = Callable[[Path, Path], None]  # as os.replace
+FILE_MODE = 0o600
+FOLDER_MODE = 0o700
 _LINE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _NUMBERS = re.compile(r"\[\n[\s\d.,eE+\-nul]+\]")
 
 
-def private_folder(path: Path) -> Path:
-    """Make a folder and its missing parents with 0700, whatever the umask; one that exists is left as it is."""
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    for folder in reversed(missing):
-        folder.mkdir(exist_ok=True)
-        folder.chmod(0o700)
-    return path
-
-
 def require_writable(folder: Path) -> None:
     """Make a folder of results if need be, and raise OSError where nothing can be written into it."""
-    with tempfile.TemporaryFile(prefix=".", dir=private_folder(folder)):
+    with tempfile.TemporaryFile(prefix=".", dir=make_folder(folder)):
         pass
 
 
@@ -45,13 +41,13 @@ def write_atomically(
     With ``numbered`` a target that another program holds open (Excel on Windows) is left alone and a sibling
     ``name (2).ext`` takes its place. Returns the path that was written; after an error nothing is left behind.
     """
-    private_folder(path.parent)
+    make_folder(path.parent)
     handle, name = tempfile.mkstemp(prefix=".", suffix=f".{path.name}", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
         fill(temporary)
-        temporary.chmod(0o600)
+        temporary.chmod(FILE_MODE)
         hit_failpoint(f"results: before the fsync of {path.name}")
         with temporary.open("rb+") as stream:
             os.fsync(stream.fileno())
@@ -65,7 +61,7 @@ def write_atomically(
         raise
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return target
 
 
@@ -103,13 +99,13 @@ def copy_into(folder: Path, source: Path, name: str, *, replace: Replace = os.re
     return write_atomically(folder / name, fill, numbered=True, replace=replace)
 
 
-def siblings(path: Path) -> list[Path]:
+def list_sibling_paths(path: Path) -> list[Path]:
     """Return the names a file may have instead of its own, in the order in which they are tried."""
     return [path.with_name(f"{path.stem} ({n}){path.suffix}") for n in range(2, 100)]
 
 
 def _move(temporary: Path, path: Path, *, numbered: bool, replace: Replace) -> Path:
-    *others, last = [path, *(siblings(path) if numbered else [])]
+    *others, last = [path, *(list_sibling_paths(path) if numbered else [])]
     for target in others:
         try:
             replace(temporary, target)
@@ -120,12 +116,75 @@ def _move(temporary: Path, path: Path, *, numbered: bool, replace: Replace) -> P
     return last
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the new name durable too, where a folder can be opened (not on Windows)."""
+def make_folder(folder: Path) -> Path:
+    """Make a folder and its missing parents with 0700, whatever the umask; one that exists keeps its mode."""
+    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    for parent in reversed(missing):
+        parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        parent.chmod(FOLDER_MODE)
+    return folder
+
+
+def create_private_file(path: Path) -> None:
+    """Create an empty file (0600); raises FileExistsError."""
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE)
+    os.close(descriptor)
+    path.chmod(FILE_MODE)
+
+
+def draft_of(path: Path) -> Path:
+    """Return a name beside ``path`` that no other process uses."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+
+
+def free_name(path: Path) -> Path:
+    """Return a name beside ``path`` that is not taken: ``<name>.replaced-1`` and so on."""
+    return next(name for n in count(1) if not (name := path.with_name(f"{path.name}.replaced-{n}")).exists())
+
+
+@contextmanager
+def create_atomically(path: Path) -> Iterator[Path]:
+    """Yield an empty draft (0600) that takes the name ``path``, durably, once the block has filled it.
+
+    Where the name is taken by then the first one stays. A link and not a rename: a rename would take the place of what
+    another process has just put there.
+    """
+    draft = draft_of(path)
+    create_private_file(draft)
+    try:
+        yield draft
+        sync_file(draft)
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()
+    sync_folder(path.parent)
+
+
+def identify_file(path: Path) -> tuple[int, int] | None:
+    """Return device and inode of the file at a path, None where there is none; a file that replaces it differs."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def sync_file(path: Path) -> None:
+    """Make a file's bytes durable."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable; Windows keeps them with the file and cannot be asked."""
     if os.name == "nt":
         return
-    handle = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        os.fsync(descriptor)
     finally:
-        os.close(handle)
+        os.close(descriptor)

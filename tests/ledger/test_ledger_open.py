@@ -14,7 +14,7 @@ from pipeline.ledger import schema
 from pipeline.ledger.open import key_path, open_ledger
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.ledger.sqlite_ledger import connect
-from pipeline.support.private_files import create_atomically
+from pipeline.support.atomic_files import create_atomically
 
 TENANT = "sandbox/app/org"
 NOW = 1_795_000_000.0

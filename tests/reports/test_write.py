@@ -12,7 +12,7 @@ import pytest
 from pipeline.domain.run import Status
 from pipeline.reports.edited_workbooks import find_newest_workbook
 from pipeline.reports.write import write_all
-from pipeline.support.atomic_files import private_folder, write_atomically, write_jsonl
+from pipeline.support.atomic_files import make_folder, write_atomically, write_jsonl
 
 
 def _mode(path):
@@ -40,7 +40,7 @@ def test_files_are_0600_and_folders_0700_whatever_the_umask(hospital, make, umas
 def test_a_folder_that_exists_keeps_its_mode(tmp_path):
     tmp_path.chmod(0o755)
 
-    private_folder(tmp_path / "out" / "run")
+    make_folder(tmp_path / "out" / "run")
 
     assert _mode(tmp_path) == 0o755
     assert _mode(tmp_path / "out") == 0o700
