@@ -208,7 +208,7 @@ def _read_seals(
     rows, files = read_rosters(
         request.rosters if from_results else [file],
         columns=config.columns,
-        manner=stage_settings.build_read_options(request, config),
+        options=stage_settings.build_read_options(request, config),
     )
     snapshot, ended = ledger.snapshot(), ledger.ended_seals()
     doctors = unite_persons(

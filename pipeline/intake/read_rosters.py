@@ -1,6 +1,6 @@
 """Rosters in, rows out: which files there are, which reader takes each, and what became of it.
 
-A file that cannot be read whole gives no row at all; its report says why, and the others go on.
+A file that cannot be read whole gives no row at all; its report has the reason, and the others go on.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def read_rosters(
     columns: Mapping[str, str] = NO_COLUMNS,
     to_fix_only: bool = False,
     corrections: bool = False,
-    manner: ReadOptions = DEFAULT_OPTIONS,
+    options: ReadOptions = DEFAULT_OPTIONS,
 ) -> tuple[list[Row], list[FileReport]]:
     """Read files, and the roster files directly in folders, in the order given and then by name.
 
@@ -60,16 +60,16 @@ def read_rosters(
     rows: list[Row] = []
     reports: list[FileReport] = []
     for path in expand_paths(paths):
-        found, report = read_roster(
-            path, vocabulary, to_fix_only=to_fix_only, corrections=corrections, manner=manner
+        file_rows, report = read_roster(
+            path, vocabulary, to_fix_only=to_fix_only, corrections=corrections, options=options
         )
-        rows += found
+        rows += file_rows
         reports.append(report)
     return rows, reports
 
 
 def read_roster(
-    path: Path, vocabulary: ColumnAliases, *, to_fix_only: bool, corrections: bool, manner: ReadOptions
+    path: Path, vocabulary: ColumnAliases, *, to_fix_only: bool, corrections: bool, options: ReadOptions
 ) -> tuple[list[Row], FileReport]:
     """Read one file whole, or not at all."""
     digest = book = None
@@ -77,7 +77,7 @@ def read_roster(
     try:
         data = _read_bytes(path)
         digest = hashlib.sha256(data).hexdigest()
-        book = open_book(data, path, vocabulary, manner)
+        book = open_book(data, path, vocabulary, options)
         del data
         if book.results and not (to_fix_only or corrections):
             return [], FileReport(
@@ -85,7 +85,7 @@ def read_roster(
             )
         if to_fix_only and not book.results:
             raise FileRefused("FILE_FORMAT", {"found": "≠ esign-import results.xlsx"})
-        tables.extend(_read_tables(book, path, vocabulary, manner.max_rows))
+        tables.extend(_read_tables(book, path, vocabulary, options.max_rows))
         _require_whole(tables, vocabulary, ours=book.results)
         tables = tables if book.results else skip_example_sheets(tables)
     except FileRefused as refusal:
@@ -97,19 +97,19 @@ def read_roster(
             "refused",
             (refusal.code,),
             (_make_problem(refusal),),
-            sheets=tuple(each.report for each in tables),
+            sheets=tuple(table.report for table in tables),
             notes=book.notes if book else (),
             run=book.run if book else None,
         )
-    rows = [row for each in tables for row in each.rows]
+    rows = [row for table in tables for row in table.rows]
     return rows, FileReport(
         path,
         digest,
         "read",
         rows=len(rows),
-        sheets=tuple(each.report for each in tables),
-        skipped=tuple(line for each in tables for line in each.skipped),
-        notes=book.notes + tuple(note for each in tables for note in each.notes),
+        sheets=tuple(table.report for table in tables),
+        skipped=tuple(line for table in tables for line in table.skipped),
+        notes=book.notes + tuple(note for table in tables for note in table.notes),
         unassigned_images=tuple(_list_unassigned(book, tables)),
         run=book.run,
     )
@@ -117,17 +117,17 @@ def read_roster(
 
 def _list_unassigned(book: Book, tables: Sequence[Table]) -> Iterator[UnassignedImage]:
     """Yield the pictures that no row got; on a sheet without a roster it does not matter where they lie."""
-    read = {each.report.sheet for each in tables if each.report.status == "read"}
-    for stray in book.strays:
-        yield stray if stray.sheet in read or stray.why != NOWHERE else replace(stray, why=NO_ROSTER)
-    for each in tables:
-        yield from each.unassigned_images
+    read = {table.report.sheet for table in tables if table.report.status == "read"}
+    for image in book.unassigned:
+        yield image if image.sheet in read or image.why != NOWHERE else replace(image, why=NO_ROSTER)
+    for table in tables:
+        yield from table.unassigned_images
 
 
 def refuse_file(report: FileReport, code: str, **detail: object) -> FileReport:
     """Return the report of a file that was read and turns out to be none to rely on."""
-    said = problem(code, **detail)  # type: ignore[arg-type]
-    return replace(report, status="refused", codes=(code,), problems=(said,), rows=0, skipped=())
+    entry = problem(code, **detail)  # type: ignore[arg-type]
+    return replace(report, status="refused", codes=(code,), problems=(entry,), rows=0, skipped=())
 
 
 def find_run(path: Path) -> str | None:
@@ -174,32 +174,32 @@ def _require_regular(status: os.stat_result) -> None:
         raise FileRefused("FILE_CORRUPT", {"found": make_text("file.not_a_file")})
 
 
-def open_book(data: bytes, path: Path, vocabulary: ColumnAliases, manner: ReadOptions) -> Book:
+def open_book(data: bytes, path: Path, vocabulary: ColumnAliases, options: ReadOptions) -> Book:
     """Open a file by its content; one with an opening password is tried with the configured passwords."""
     try:
-        return _read_book(data, path, vocabulary, manner)
+        return _read_book(data, path, vocabulary, options)
     except FileRefused as refusal:
         if refusal.code != "FILE_ENCRYPTED" or not data.startswith(OLE_MAGIC):
             raise
-    return _read_book(encrypted.decrypt_workbook(data, manner.passwords), path, vocabulary, manner)
+    return _read_book(encrypted.decrypt_workbook(data, options.passwords), path, vocabulary, options)
 
 
-def _read_book(data: bytes, path: Path, vocabulary: ColumnAliases, manner: ReadOptions) -> Book:
+def _read_book(data: bytes, path: Path, vocabulary: ColumnAliases, options: ReadOptions) -> Book:
     kind = detect_kind(data)
     if kind == "encrypted":
         raise FileRefused("FILE_ENCRYPTED")
     if kind == "xlsx":
-        return workbook.read(data, path=path, manner=manner)
+        return workbook.read(data, path=path, options=options)
     if kind == "text":
-        return delimited_text.read(data, vocabulary, manner)
-    return rare_formats.read(kind, data, manner)
+        return delimited_text.read(data, vocabulary, options)
+    return rare_formats.read(kind, data, options)
 
 
 def _read_tables(book: Book, path: Path, vocabulary: ColumnAliases, max_rows: int) -> Iterator[Table]:
-    tally = ReadBudget(max_rows)
+    budget = ReadBudget(max_rows)
     for sheet in book.sheets:
         ahead = PeekableLines(sheet.lines)
-        counted = replace(sheet, lines=_count_lines(ahead, tally))
+        counted = replace(sheet, lines=_count_lines(ahead, budget))
         if not book.results:
             yield read_table(counted, path, vocabulary)
         elif _is_to_fix(sheet, ahead):
@@ -207,23 +207,23 @@ def _read_tables(book: Book, path: Path, vocabulary: ColumnAliases, max_rows: in
 
 
 def _is_to_fix(sheet: Sheet, lines: PeekableLines) -> bool:
-    """Tell a sheet of ours that a clerk corrects: by its name, or where that was changed by its hidden columns."""
+    """Recognize a sheet of ours that a clerk corrects: by its name, or where that was changed by its hidden columns."""
     if (sheet.name or "").startswith(TO_FIX_TITLES):
         return True
     titles = [{cell.display_text.strip() for cell in line.cells.values()} for line in lines.peek(_TOP)]
     return any(
-        find_heading((ROW_ID,), each)
-        and find_heading((CHECK,), each)
-        and not any(each >= both for both in _SETTLES)
-        for each in titles
+        find_heading((ROW_ID,), table)
+        and find_heading((CHECK,), table)
+        and not any(table >= both for both in _SETTLES)
+        for table in titles
     )
 
 
-def _count_lines(lines: Iterator[Line], tally: ReadBudget) -> Iterator[Line]:
+def _count_lines(lines: Iterator[Line], budget: ReadBudget) -> Iterator[Line]:
     """Count the lines of a file that hold something, whatever its reader promised before."""
     for line in lines:
         if any(map(is_filled, line.cells.values())):
-            tally.rows(1)
+            budget.rows(1)
         yield line
 
 
@@ -233,16 +233,16 @@ def _require_whole(tables: Sequence[Table], vocabulary: ColumnAliases, *, ours: 
         raise FileRefused("HEADER_NOT_FOUND", {"found": "—", "lost_sheet": " / ".join(TO_FIX_TITLES)})
     if ours:
         _require_unique_tokens(tables)
-    read = [each.report.status for each in tables]
+    read = [table.report.status for table in tables]
     if "no_header" in read and ("read" not in read or ours):
-        raise explain_missing_header([each.first_lines for each in tables], vocabulary)
+        raise explain_missing_header([table.first_lines for table in tables], vocabulary)
     if "read" not in read and not ours:
         raise FileRefused("FILE_EMPTY")
 
 
 def _require_unique_tokens(tables: Sequence[Table]) -> None:
     seen: dict[str, Row] = {}
-    for row in (row for each in tables for row in each.rows):
+    for row in (row for table in tables for row in table.rows):
         first = seen.setdefault(row.row_token or "", row)
         if first is not row:
             rows = {"ticket": str(first.origin.row), "twice": str(row.origin.row)}

@@ -100,7 +100,7 @@ def build_roster_reader(request: RunRequest, config: Config) -> RosterReader:
         paths: Sequence[Path], *, to_fix_only: bool = False, corrections: bool = False
     ) -> tuple[list[Row], list[FileReport]]:
         return read_rosters(
-            paths, columns=config.columns, to_fix_only=to_fix_only, corrections=corrections, manner=options
+            paths, columns=config.columns, to_fix_only=to_fix_only, corrections=corrections, options=options
         )
 
     return read

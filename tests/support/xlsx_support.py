@@ -166,8 +166,8 @@ ALBUM = (f"{WPS}/2020/cellImage", "cellimages.xml")
 
 def read(path: Path, work: Path, **options):
     """Return a workbook as it is read with its pictures put away in ``work``."""
-    manner = ReadOptions(keep=ImageStore(work).put, **options)
-    return xlsx.read(path.read_bytes(), path=path, manner=manner)
+    options = ReadOptions(keep=ImageStore(work).put, **options)
+    return xlsx.read(path.read_bytes(), path=path, options=options)
 
 
 def serials(*, kinds=("PNG",), count=9) -> dict[str, int]:

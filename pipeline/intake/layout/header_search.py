@@ -153,7 +153,9 @@ def _may_hold_groups(line: Line, below: Line, merged: MergedCells) -> bool:
     merge = merged.beginning_at(line.number, column)
     if merge is None:
         return column > min(below.cells)
-    return merge.right > column and not (column <= min(below.cells) and merge.right >= max(below.cells))
+    return merge.last_column > column and not (
+        column <= min(below.cells) and merge.last_column >= max(below.cells)
+    )
 
 
 def _holds_titles_only(line: Line) -> bool:
@@ -194,7 +196,7 @@ def _extend_draft(
     if not longer.is_complete:
         return None
     reaches_down = any(
-        (merge := merged.beginning_at(line.number, column)) and merge.bottom >= below.number
+        (merge := merged.beginning_at(line.number, column)) and merge.last_row >= below.number
         for line in draft.lines
         for column in own
     )
@@ -241,9 +243,9 @@ def _find_group_columns(line: Line, column: int, below: set[int], merged: Merged
     if not below:
         return []
     merge = merged.beginning_at(line.number, column)
-    if merge is not None and merge.right > column:
+    if merge is not None and merge.last_column > column:
         columns = []
-        for covered in range(column, merge.right + 1):
+        for covered in range(column, merge.last_column + 1):
             if covered > column and covered in line.cells:  # merged cells do not overlap
                 break
             if covered in below:

@@ -35,9 +35,15 @@ class MergedCells:
     """The merged cells of a sheet by the cell in which they begin."""
 
     def __init__(self, merges: Sequence[Merge]) -> None:
-        real = [merge for merge in merges if merge.right > merge.left or merge.bottom > merge.top]
-        self._by_corner = {(merge.top, merge.left): merge for merge in real}
-        self.wide_rows = frozenset(merge.top for merge in real if merge.right > merge.left)
+        real = [
+            merge
+            for merge in merges
+            if merge.last_column > merge.first_column or merge.last_row > merge.first_row
+        ]
+        self._by_corner = {(merge.first_row, merge.first_column): merge for merge in real}
+        self.wide_rows = frozenset(
+            merge.first_row for merge in real if merge.last_column > merge.first_column
+        )
 
     def __iter__(self) -> Iterator[Merge]:
         return iter(self._by_corner.values())
@@ -49,16 +55,16 @@ class MergedCells:
     def covering(self, row: int, column: int) -> Merge | None:
         """Return the cell that is merged down over this one, wherever it begins."""
         merges = self._merged_down.get(column, ())
-        index = bisect_right(merges, row, key=attrgetter("top")) - 1
-        return merges[index] if index >= 0 and row <= merges[index].bottom else None
+        index = bisect_right(merges, row, key=attrgetter("first_row")) - 1
+        return merges[index] if index >= 0 and row <= merges[index].last_row else None
 
     @cached_property
     def _merged_down(self) -> Mapping[int, Sequence[Merge]]:
         """The cells merged down, by each of their columns; one over half a sheet holds no doctor's picture."""
         by_column: defaultdict[int, list[Merge]] = defaultdict(list)
         for merge in sorted(self._by_corner.values()):
-            if merge.bottom > merge.top and merge.right - merge.left < _WIDEST:
-                for column in range(merge.left, merge.right + 1):
+            if merge.last_row > merge.first_row and merge.last_column - merge.first_column < _WIDEST:
+                for column in range(merge.first_column, merge.last_column + 1):
                     by_column[column].append(merge)
         return by_column
 
@@ -80,8 +86,8 @@ class MergedCellCursor:
         self._coming = sorted(
             merge
             for merge in merged
-            if merge.top > header.last_line
-            and any(merge.left <= column <= merge.right for column in self._fields)
+            if merge.first_row > header.last_line
+            and any(merge.first_column <= column <= merge.last_column for column in self._fields)
         )
         self._next = 0
         self._open: dict[int, tuple[Merge, RawCell | None]] = {}  # column -> merged cell over it, its content
@@ -94,23 +100,29 @@ class MergedCellCursor:
         cells = dict(line.cells)
         inherited: dict[int, RawCell] = {}
         for column, (merge, content) in list(self._open.items()):
-            if line.number > merge.bottom:
+            if line.number > merge.last_row:
                 del self._open[column]
-            elif (line.number, column) != (merge.top, merge.left):
+            elif (line.number, column) != (merge.first_row, merge.first_column):
                 cells.pop(column, None)
-                if column == merge.left and content is not None and FIELDS[self._fields[column]].is_inherited:
+                if (
+                    column == merge.first_column
+                    and content is not None
+                    and FIELDS[self._fields[column]].is_inherited
+                ):
                     inherited[column] = content
-        tops = {self._open[column][0].top if column in self._open else 0 for column in self._person_columns}
+        tops = {
+            self._open[column][0].first_row if column in self._open else 0 for column in self._person_columns
+        }
         top = tops.pop() if len(tops) == 1 else 0
         return VisibleLine(line._replace(cells=cells), inherited, top if top < line.number else 0)
 
     def _open_merges(self, line: Line) -> None:
-        while self._next < len(self._coming) and self._coming[self._next].top <= line.number:
+        while self._next < len(self._coming) and self._coming[self._next].first_row <= line.number:
             merge = self._coming[self._next]
             self._next += 1
-            content = line.cells.get(merge.left) if merge.top == line.number else None
+            content = line.cells.get(merge.first_column) if merge.first_row == line.number else None
             for column in self._fields:
-                if merge.left <= column <= merge.right:
+                if merge.first_column <= column <= merge.last_column:
                     self._open[column] = (merge, content)
 
 
@@ -127,18 +139,18 @@ class SheetImages:
         covering = [merged.covering(image.row, parse_column(image.column)) for image in sheet.pictures]
         images_over = Counter(merge for merge in covering if merge)
         for merge, image in zip(covering, sheet.pictures, strict=True):
-            if merge and images_over[merge] == 1 and merge.bottom - merge.top < _TALLEST:
+            if merge and images_over[merge] == 1 and merge.last_row - merge.first_row < _TALLEST:
                 self._coming.append((merge, image))
             else:
                 self._by_row.setdefault(image.row, []).append(image)
-        self._coming.sort(key=lambda coming: coming[0].top)
+        self._coming.sort(key=lambda coming: coming[0].first_row)
 
     def take_images(self, line: Line) -> list[EmbeddedImage]:
         """Return the pictures in a line's cells and over it; lines come in their order, each once."""
-        while self._next < len(self._coming) and self._coming[self._next][0].top <= line.number:
+        while self._next < len(self._coming) and self._coming[self._next][0].first_row <= line.number:
             merge, image = self._coming[self._next]
             self._next += 1
-            self._open.append((merge.bottom, image))
+            self._open.append((merge.last_row, image))
         own = self._by_row.pop(line.number, []) + self._list_placed(line)
         self._open = [(last_line, image) for last_line, image in self._open if last_line >= line.number]
         return own + [image for _, image in self._open]
@@ -176,8 +188,8 @@ class SheetImages:
             if cell.kind is CellKind.PICTURE and isinstance(cell.value, EmbeddedImage):
                 self._unassigned[id(cell.value)] = cell.value
                 merge = self._merged.beginning_at(line.number, column)
-                if merge and merge.top < merge.bottom:
-                    self._open.append((merge.bottom, cell.value))
+                if merge and merge.first_row < merge.last_row:
+                    self._open.append((merge.last_row, cell.value))
                 else:
                     placed.append(cell.value)
         return placed

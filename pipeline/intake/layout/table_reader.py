@@ -300,7 +300,7 @@ class _TableReader:
         merge = self._merged.beginning_at(line.number, column)
         columns = self._builder.header.columns
         return merge is not None and all(
-            merge.left <= columns[name] <= merge.right for name in (Field.NAME, Field.NUMBER)
+            merge.first_column <= columns[name] <= merge.last_column for name in (Field.NAME, Field.NUMBER)
         )
 
     def _find_example_end(self, line: Line) -> int:
@@ -308,9 +308,9 @@ class _TableReader:
         end = line.number
         for column, cell in line.cells.items():
             merge = self._merged.beginning_at(line.number, column)
-            if merge and end < merge.bottom < line.number + MOST_EXAMPLES:
+            if merge and end < merge.last_row < line.number + MOST_EXAMPLES:
                 single = Line(line.number, {column: cell})
-                end = merge.bottom if is_example(single, self._builder.header) else end
+                end = merge.last_row if is_example(single, self._builder.header) else end
         return end
 
     def _add_images_to_last_row(self, images: Sequence[EmbeddedImage]) -> None:

@@ -1,4 +1,4 @@
-"""Which encoding a text is in: told by its bytes, strictly, and never by likelihood.
+"""The encoding of a text: found by its bytes, strictly, and never by likelihood.
 
 UTF-8 with or without its mark, UTF-16 by its mark or by the zeros between ASCII characters, else GB18030. What fits
 two of them, or none, is refused with the line on which it breaks.
@@ -46,7 +46,7 @@ _PROOF = re.compile("姓名|名字|名称|身份|证件|号码|工号|科室|手
 
 
 class Charset(NamedTuple):
-    """An encoding that fits: its codec, the bytes of its mark, and whether the zeros alone told it."""
+    """An encoding that fits: its codec, the bytes of its mark, and whether the zeros alone show it."""
 
     codec: str
     mark: int = 0
@@ -74,9 +74,9 @@ class Charset(NamedTuple):
 
 
 def detect_charset(data: bytes, declared: str = "") -> Charset:
-    """Return the encoding that the whole text fits; ``declared`` is what an HTML or XML text says of itself.
+    """Return the encoding that the whole text fits; ``declared`` is what an HTML or XML text declares.
 
-    A declaration never overrules the bytes: systems write it without looking. It only tells GB18030 where a text is
+    A declaration never overrules the bytes: systems write it without looking. It only decides for GB18030 where a text is
     short enough to be UTF-8 as well, and names encodings that are not read. Raises FileRefused FILE_ENCODING.
     """
     for mark, codec in _MARKS:
@@ -124,14 +124,14 @@ def _require_fit(data: bytes, charset: Charset) -> None:
 def _find_misfit(data: bytes, charset: Charset) -> int | None:
     """Return the place of the first byte that the encoding does not allow, in pieces to spare memory."""
     decoder = codecs.getincrementaldecoder(charset.codec)()
-    place = charset.mark
+    offset = charset.mark
     while True:
-        piece = data[place : place + _CHUNK]
-        place += len(piece)
+        piece = data[offset : offset + _CHUNK]
+        offset += len(piece)
         try:
             decoder.decode(piece, not piece)
         except UnicodeDecodeError as error:
-            return place - len(error.object) + error.start
+            return offset - len(error.object) + error.start
         if not piece:
             return None
 
@@ -154,9 +154,9 @@ def _require_gb18030(data: bytes, misfit: int) -> None:
         raise _make_refusal(_find_line(data, misfit))
 
 
-def _find_line(data: bytes, place: int) -> int:
+def _find_line(data: bytes, offset: int) -> int:
     """Return the physical line of a byte; no character of UTF-8 or GB18030 holds a byte of a line end."""
-    return data.count(b"\n", 0, place) + data.count(b"\r", 0, place) - data.count(b"\r\n", 0, place) + 1
+    return data.count(b"\n", 0, offset) + data.count(b"\r", 0, offset) - data.count(b"\r\n", 0, offset) + 1
 
 
 def _make_refusal(line: int) -> FileRefused:

@@ -42,7 +42,7 @@ _VARIABLES = ("_MEIPASS", "_PYI", "DYLD_", "LD_LIBRARY_PATH", "PATH", "SYSTEMROO
 
 @dataclass(frozen=True, slots=True)
 class ChildSheet:
-    """A sheet as the child tells of it: its rows as lines of JSON, and the object behind them."""
+    """A sheet as the child wrote it: its rows as lines of JSON, and the object behind them."""
 
     facts: Mapping[str, Any]
     rows: list[bytes] = field(repr=False)
@@ -59,8 +59,8 @@ class ChildBook:
 def read_in_child(kind: str, data: bytes, *, max_rows: int) -> ChildBook:
     """Read a file of a kind that ``child.program`` has a reader for.
 
-    Raises FileRefused FILE_SUSPICIOUS for one over which the child broke down or went over its limits, and what the
-    child says of any other that cannot be read; NotReadNow where no child can be started.
+    Raises FileRefused FILE_SUSPICIOUS for one over which the child broke down or went over its limits, and the
+    refusal of the child for any other that cannot be read; NotReadNow where no child can be started.
     """
     task = {
         "kind": kind,
@@ -102,12 +102,12 @@ def read_in_child(kind: str, data: bytes, *, max_rows: int) -> ChildBook:
 
 def _make_refusal(facts: Mapping[str, Any]) -> FileRefused:
     """Return the refusal that the child found; its words are keys of ``messages.texts`` where they have one."""
-    code, found, arguments = str(facts["refused"]), str(facts["found"]), facts["arguments"]
-    if not found:
+    code, finding, arguments = str(facts["refused"]), str(facts["finding"]), facts["arguments"]
+    if not finding:
         return FileRefused(code)
-    detail = {"found": make_text(found, **arguments) if found in TEXTS else found}
+    detail = {"found": make_text(finding, **arguments) if finding in TEXTS else finding}
     if code == "FILE_TOO_LARGE":
-        detail["limit"] = make_text(found.replace("file.too_many_", "limit."), **arguments)
+        detail["limit"] = make_text(finding.replace("file.too_many_", "limit."), **arguments)
     return FileRefused(code, detail)
 
 

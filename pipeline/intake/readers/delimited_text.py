@@ -80,8 +80,8 @@ class _Reader:
                     {"found": make_text("file.line_too_long", line=self.number, limit=LONGEST)},
                 )
             if "\0" in line:
-                found = make_text("file.nul", line=self.number)
-                raise FileRefused("FILE_CORRUPT", {"found": found})
+                finding = make_text("file.nul", line=self.number)
+                raise FileRefused("FILE_CORRUPT", {"found": finding})
             yield line
 
     def record(self, line: str) -> list[str]:
@@ -101,39 +101,39 @@ class _Reader:
 
     def _fields(self, line: str) -> Iterator[str]:
         """Yield the fields of the record that begins with ``line``; a quoted one may take further lines."""
-        place = 0
+        position = 0
         while True:
-            if line.startswith('"', place):
-                field, line, place = self._quoted(line, place)
+            if line.startswith('"', position):
+                field, line, position = self._quoted(line, position)
             else:
-                field, place = self._plain(line, place)
+                field, position = self._plain(line, position)
             yield field
-            if not line.startswith(self._separator, place):
+            if not line.startswith(self._separator, position):
                 return
-            place += len(self._separator)
+            position += len(self._separator)
 
-    def _plain(self, line: str, place: int) -> tuple[str, int]:
-        end = line.find(self._separator, place)
+    def _plain(self, line: str, position: int) -> tuple[str, int]:
+        end = line.find(self._separator, position)
         if end < 0:
             end = len(line.rstrip("\r\n"))
-        return line[place:end], end
+        return line[position:end], end
 
-    def _quoted(self, line: str, place: int) -> tuple[str, str, int]:
+    def _quoted(self, line: str, position: int) -> tuple[str, str, int]:
         """Return a quoted field, the line on which it ends, and the place behind its closing quote."""
         parts: list[str] = []
-        length, inside = 0, place + 1
+        length, inside = 0, position + 1
         while True:
-            found = _INSIDE.match(line, inside)
-            assert found is not None
-            parts.append(found[0])
-            length += len(found[0])
-            if found.end() < len(line):
+            finding = _INSIDE.match(line, inside)
+            assert finding is not None
+            parts.append(finding[0])
+            length += len(finding[0])
+            if finding.end() < len(line):
                 break
             further = next(iter(self), None) if length <= MAX_TEXT else None
             if further is None:
                 raise self._broken()
             line, inside = further, 0
-        end = found.end() + 1
+        end = finding.end() + 1
         field = "".join(parts)
         if len(parts) > 1 and self._swallows(parts, field):
             raise self._broken()
@@ -141,19 +141,19 @@ class _Reader:
             return field.replace('""', '"'), line, end
         if len(parts) > 1 or self._separator in field:
             raise self._broken()
-        raw, end = self._plain(line, place)  # "张三"医生: no quotes by the book, but no doubt either
+        raw, end = self._plain(line, position)  # "张三"医生: no quotes by the book, but no doubt either
         return raw, line, end
 
     def _swallows(self, parts: list[str], field: str) -> bool:
-        """Tell whether a field of several lines holds a record: its quote was never meant to open there."""
+        """Return whether a field of several lines holds a record: its quote was never meant to open there."""
         crowd = max(_CROWD, self._width - 1)
         return self._doctor.search(field) is not None or any(
             part.count(self._separator) >= crowd for part in parts
         )
 
     def _broken(self) -> FileRefused:
-        found = make_text("file.quotes_on_line", line=self._start)
-        return FileRefused("FILE_CORRUPT", {"found": found})
+        finding = make_text("file.quotes_on_line", line=self._start)
+        return FileRefused("FILE_CORRUPT", {"found": finding})
 
 
 def _require_bounds(fields: list[str], row: int) -> None:
@@ -167,12 +167,12 @@ def _require_bounds(fields: list[str], row: int) -> None:
 MAX_BYTES = 100_000_000
 MAX_LINES = 5_000_000  # physical ones, blank ones too: each costs time
 DELIMITERS = ",\t;"
-_FOREIGN = "|，｜、；:：^~\x01 \u3000"  # a header may be cut by them, but nobody may guess that rows are
+_FOREIGN = "|，｜、；:：^~\x01 \u3000"  # a header may be cut by them, but it may not be guessed that rows are
 _HEADER = 2  # known titles that make one: a name and a number at least
 _DECLARED = re.compile(r'"?sep=([^\w"\'\s]|\t)"?\s*', re.IGNORECASE)  # what Excel looks for on the first line
 
 
-def read(data: bytes, vocabulary: ColumnAliases, manner: ReadOptions = DEFAULT_OPTIONS) -> Book:
+def read(data: bytes, vocabulary: ColumnAliases, options: ReadOptions = DEFAULT_OPTIONS) -> Book:
     """Open a text roster as one sheet without a name.
 
     Every field is text, exactly as written: ``="1101…"`` and a leading TAB or apostrophe included.
@@ -186,10 +186,10 @@ def read(data: bytes, vocabulary: ColumnAliases, manner: ReadOptions = DEFAULT_O
         raise make_rows_refusal(MAX_LINES)
     charset = detect_charset(data)
     separator = _find_delimiter(data, charset, vocabulary)
-    if ends >= manner.max_rows and any(
-        islice(_read_records(data, charset, separator), manner.max_rows, None)
+    if ends >= options.max_rows and any(
+        islice(_read_records(data, charset, separator), options.max_rows, None)
     ):
-        raise make_rows_refusal(manner.max_rows)
+        raise make_rows_refusal(options.max_rows)
     return Book(iter([Sheet(None, _read_lines(data, charset, separator))]))
 
 
@@ -231,6 +231,6 @@ def _count_titles(head: Sequence[str], separator: str, vocabulary: ColumnAliases
     try:
         for record in split_records(iter(head), separator):
             best = max(best, (sum(map(vocabulary.is_known, record.fields)), len(record.fields)))
-    except FileRefused:  # quotes that this delimiter breaks; told of when it is the one
+    except FileRefused:  # quotes that this delimiter breaks; refused later if it is the one
         pass
     return best

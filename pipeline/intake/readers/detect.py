@@ -33,7 +33,7 @@ class Compound:
             )
 
     def read(self, stream: str) -> bytes:
-        """Return a stream of the root by its name, case aside; its size is bounded by the file's."""
+        """Return a stream of the root by its name in any case; its size is bounded by the file's."""
         with _refuse_damage(), self._file.openstream(stream) as opened:
             content: bytes = opened.read()
             return content
@@ -81,7 +81,7 @@ _HTML = frozenset({
 
 
 def detect_kind(data: bytes) -> Kind:
-    """Return which reader takes the file; FileRefused says what it is when none does."""
+    """Return which reader takes the file; FileRefused names what it is where there is none."""
     if not data:
         raise FileRefused("FILE_EMPTY")
     if data.startswith(ZIP):
@@ -114,7 +114,7 @@ def _detect_package(data: bytes) -> Kind:
 
 
 def _detect_compound(data: bytes) -> Kind:
-    """Tell workbooks from other compound files."""
+    """Separate workbooks from other compound files."""
     streams = Compound(data).streams
     if "encryptedpackage" in streams:
         return "encrypted"

@@ -1,4 +1,4 @@
-"""Which files are meant by the paths that somebody names: by their names alone, nothing is opened."""
+"""The files that paths on the command line mean: by their names alone, nothing is opened."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def find_empty_folders(paths: Sequence[Path]) -> list[Path]:
 
 
 def _list_folder(folder: Path) -> Iterator[Path]:
-    """Yield what may be a roster, by name; links that lead nowhere and pipes are told of when they are opened."""
+    """Yield what may be a roster, by name; links that lead nowhere and pipes are reported when they are opened."""
     try:
         files = sorted(folder.iterdir(), key=lambda file: file.name)
     except OSError:
-        yield folder  # opened like a file it says that it cannot be
+        yield folder  # reported when it is opened like a file
         return
     for file in files:
         if file.suffix.lower() in SUFFIXES and not file.name.startswith(_DEBRIS) and not _is_folder(file):
@@ -56,7 +56,7 @@ def find_lock_file(path: Path) -> Path | None:
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
-    except OSError:  # whoever opens it will say why
+    except OSError:  # reported when it is opened
         return False
 
 

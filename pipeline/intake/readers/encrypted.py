@@ -1,6 +1,6 @@
 """Workbooks with an opening password ([MS-OFFCRYPTO]), opened by the extra ``encrypted``; the only msoffcrypto.
 
-What comes out is told by its first bytes and guarded like any other file.
+The content is identified by its first bytes and guarded like any other file.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _AGILE = b"\x04\0\x04\0"
 def decrypt_workbook(data: bytes, passwords: Sequence[str]) -> bytes:
     """Return the workbook within an encrypted compound file; each password is tried, Excel's own last.
 
-    Raises FileRefused FILE_ENCRYPTED, whose ``hint`` says what is missing; never with a password in it.
+    Raises FileRefused FILE_ENCRYPTED, whose ``hint`` names what is missing; never with a password in it.
     """
     compound = Compound(data)
     limit = _MAX_BYTES if "encryptedpackage" in compound.streams else _MAX_BIFF

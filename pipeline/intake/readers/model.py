@@ -64,10 +64,10 @@ class PeekableLines(Iterator[Line]):
 class Merge(NamedTuple):
     """Cells merged into one: rows as Excel numbers them, columns from 0 = A, all inclusive."""
 
-    top: int
-    bottom: int
-    left: int
-    right: int
+    first_row: int
+    last_row: int
+    first_column: int
+    last_column: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,8 @@ class Book:
 
     sheets: Iterator[Sheet] = field(repr=False)
     run: str | None = None
-    notes: tuple[str, ...] = ()  # for files.jsonl: what this format does not tell
-    strays: tuple[UnassignedImage, ...] = ()  # pictures of its sheets that cannot be used
+    notes: tuple[str, ...] = ()  # for files.jsonl: what is not read from this format
+    unassigned: tuple[UnassignedImage, ...] = ()  # pictures of its sheets that cannot be used
 
     @property
     def results(self) -> bool:
@@ -147,7 +147,7 @@ def date_cell(value: date | time) -> RawCell:
 
 
 def is_filled(cell: RawCell | None) -> bool:
-    """Tell whether a cell shows anything but white space; an error, a picture or a formula without value is something."""
+    """Return whether a cell shows anything but white space; an error, a picture or a formula without value is something."""
     return cell is not None and (
         cell.kind in (CellKind.NO_VALUE, CellKind.PICTURE)
         or not (cell.display_text == "" or cell.display_text.isspace())

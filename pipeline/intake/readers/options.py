@@ -18,7 +18,7 @@ StoreImage = Callable[[bytes, str], tuple[Path, str]]  # bytes and suffix -> whe
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """What the configuration says of reading."""
+    """How files are read, as configured."""
 
     max_rows: int = MAX_DOCTORS + HEADER  # lines that hold something, in one file
     passwords: tuple[str, ...] = field(default=(), repr=False)  # tried in turn on an encrypted workbook

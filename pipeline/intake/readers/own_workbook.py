@@ -49,15 +49,19 @@ def read_run_of_compound(data: bytes) -> str | None:
 
 
 def read_run_of_properties(stream: bytes) -> str | None:
-    """Return the same of a property set stream; a damaged one is nobody's mark, and no reason to refuse a roster."""
+    """Return the same of a property set stream; a damaged one is not ours, and no reason to refuse a roster."""
     try:
         return _find_run(dict(_list_user_properties(stream)))
     except (error, ValueError, LookupError):
         return None
 
 
-def _find_run(said: Mapping[str, str]) -> str | None:
-    return said.get(RUN_PROPERTY, "").strip() if said.get(PROPERTY, "").strip() == PROPERTY_VALUE else None
+def _find_run(properties: Mapping[str, str]) -> str | None:
+    return (
+        properties.get(RUN_PROPERTY, "").strip()
+        if properties.get(PROPERTY, "").strip() == PROPERTY_VALUE
+        else None
+    )
 
 
 def _get_name(attributes: Mapping[str, str]) -> str:
@@ -67,36 +71,36 @@ def _get_name(attributes: Mapping[str, str]) -> str:
 def _list_user_properties(stream: bytes) -> Iterator[tuple[str, str]]:
     """Yield (name, text) of the properties that are text (§2.21: two sections, the second is the user's)."""
     (sections,) = unpack_from("<I", stream, 24)
-    for place in range(28, 28 + 20 * min(sections, 2), 20):
-        if stream[place : place + 16] == _USER_DEFINED:
-            (start,) = unpack_from("<I", stream, place + 16)
+    for position in range(28, 28 + 20 * min(sections, 2), 20):
+        if stream[position : position + 16] == _USER_DEFINED:
+            (start,) = unpack_from("<I", stream, position + 16)
             yield from _list_properties(stream[start:])
 
 
 def _list_properties(section: bytes) -> Iterator[tuple[str, str]]:
     (count,) = unpack_from("<I", section, 4)
-    places = dict(unpack_from("<2I", section, 8 + 8 * each) for each in range(min(count, _MOST)))
+    places = dict(unpack_from("<2I", section, 8 + 8 * index) for index in range(min(count, _MOST)))
     page = unpack_from("<H", section, places[_CODE_PAGE] + 4)[0] if _CODE_PAGE in places else 0
     for identifier, name in _list_property_names(section, places[_DICTIONARY], page):
-        at = places.get(identifier)
-        if at is None:
+        offset = places.get(identifier)
+        if offset is None:
             continue
-        kind, size = unpack_from("<I I", section, at)
+        kind, size = unpack_from("<I I", section, offset)
         if kind == _WIDE:
-            yield name, section[at + 8 : at + 8 + 2 * size].decode("utf-16-le").partition("\0")[0]
+            yield name, section[offset + 8 : offset + 8 + 2 * size].decode("utf-16-le").partition("\0")[0]
         elif kind == _BYTES:
-            yield name, _decode_text(section[at + 8 : at + 8 + size], page)
+            yield name, _decode_text(section[offset + 8 : offset + 8 + size], page)
 
 
-def _list_property_names(section: bytes, at: int, page: int) -> Iterator[tuple[int, str]]:
+def _list_property_names(section: bytes, offset: int, page: int) -> Iterator[tuple[int, str]]:
     """Yield what each property is called (§2.17); names of two bytes a character are padded to four."""
-    (count,) = unpack_from("<I", section, at)
-    at += 4
+    (count,) = unpack_from("<I", section, offset)
+    offset += 4
     for _ in range(min(count, _MOST)):
-        identifier, length = unpack_from("<2I", section, at)
+        identifier, length = unpack_from("<2I", section, offset)
         size = 2 * length if page == _UTF16 else length
-        yield identifier, _decode_text(section[at + 8 : at + 8 + size], page)
-        at += 8 + size + (-size % 4 if page == _UTF16 else 0)
+        yield identifier, _decode_text(section[offset + 8 : offset + 8 + size], page)
+        offset += 8 + size + (-size % 4 if page == _UTF16 else 0)
 
 
 def _decode_text(raw: bytes, page: int) -> str:

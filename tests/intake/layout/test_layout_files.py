@@ -85,7 +85,7 @@ def test_the_form_as_xlsx(form, tmp_path):
         path.write_bytes(payload)
         return path, str(len(payload))
 
-    rows, (report,) = read_rosters([form], manner=ReadOptions(keep=keep))
+    rows, (report,) = read_rosters([form], options=ReadOptions(keep=keep))
     check(rows, report)
     assert [row.hidden for row in rows] == [False, True, False, False]
     assert [[each.address for each in row.pictures] for row in rows] == [["I6"], [], ["I9"], []]

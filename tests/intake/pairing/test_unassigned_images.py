@@ -47,8 +47,8 @@ def report(tmp_path):
     drawn(noted, tmp_path, 6, (1, 3), (1, 3))
     book.save(tmp_path / "a.xlsx")
 
-    manner = ReadOptions(keep=ImageStore(tmp_path / "work").put)
-    (first, _), (report,) = read_rosters([tmp_path / "a.xlsx"], manner=manner)
+    options = ReadOptions(keep=ImageStore(tmp_path / "work").put)
+    (first, _), (report,) = read_rosters([tmp_path / "a.xlsx"], options=options)
     assert [each.address for each in first.pictures] == ["C3"]
     return report
 

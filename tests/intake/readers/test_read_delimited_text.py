@@ -313,7 +313,7 @@ def test_nothing_is_empty(tmp_path, data):
 def test_blank_lines_and_delimiters_alone_are_no_lines(tmp_path):
     blank = ' \r\n"",""\r\n\u3000,\xa0\r\n' * 1000
     rows, report = reading(
-        tmp_path / "a.csv", (blank + TABLE + blank + TABLE).encode(), manner=ReadOptions(max_rows=4)
+        tmp_path / "a.csv", (blank + TABLE + blank + TABLE).encode(), options=ReadOptions(max_rows=4)
     )
     assert [row.origin.row for row in rows] == [3002, 6004]
     assert [skip.why for skip in report.skipped] == ["blank", "header", "blank", "header"]
@@ -324,9 +324,9 @@ def test_too_many_rows_are_refused_before_they_are_read(tmp_path):
     lines = f'张三,"{NUMBER}\n"\n' * 5
     assert len(read(tmp_path / "a.csv", f"姓名,身份证\n{lines}")) == 5
     few = ReadOptions(max_rows=5)
-    problem = refused(tmp_path / "a.csv", f'姓名,身份证\n{lines}"'.encode(), manner=few)
+    problem = refused(tmp_path / "a.csv", f'姓名,身份证\n{lines}"'.encode(), options=few)
     assert (problem.code, problem.detail["limit"]) == ("FILE_TOO_LARGE", "5 rows")
-    rows, _ = reading(tmp_path / "a.csv", f"姓名,身份证\n{lines}".encode(), manner=ReadOptions(max_rows=6))
+    rows, _ = reading(tmp_path / "a.csv", f"姓名,身份证\n{lines}".encode(), options=ReadOptions(max_rows=6))
     assert len(rows) == 5
 
 

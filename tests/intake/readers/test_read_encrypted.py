@@ -56,7 +56,7 @@ KINDS = {
 def read(tmp_path):
     def of(data, *passwords):
         (tmp_path / "a.xlsx").write_bytes(data)
-        rows, (report,) = read_rosters([tmp_path / "a.xlsx"], manner=ReadOptions(passwords=passwords))
+        rows, (report,) = read_rosters([tmp_path / "a.xlsx"], options=ReadOptions(passwords=passwords))
         return rows, report
 
     return of
@@ -123,7 +123,7 @@ def test_without_the_extra_the_file_is_refused_with_how_to_install_it(tmp_path):
     script = (
         "import sys; sys.modules['msoffcrypto'] = None; from pathlib import Path;"
         "from pipeline.intake.read_rosters import read_rosters; from pipeline.intake.readers.options import ReadOptions;"
-        "_, (report,) = read_rosters([Path(sys.argv[1])], manner=ReadOptions(passwords=('x',)));"
+        "_, (report,) = read_rosters([Path(sys.argv[1])], options=ReadOptions(passwords=('x',)));"
         "print(report.codes[0], report.problems[0].detail['hint'])"
     )
     out = subprocess.run(
@@ -255,7 +255,7 @@ def test_what_libreoffice_encrypted_is_opened(tmp_path):
     (basic / "Standard" / "dialog.xlb").write_text(LIBRARY.format(element=""))
     subprocess.run([*command, "macro:///Standard.Module1.Save"], check=True, capture_output=True, timeout=120)
     files = [tmp_path / name for name in ("a.xls", "a.xlsx", "a.ods")]
-    rows, reports = read_rosters(files, manner=ReadOptions(passwords=("secret12",)))
+    rows, reports = read_rosters(files, options=ReadOptions(passwords=("secret12",)))
     assert [report.codes for report in reports] == [(), (), ("FILE_ENCRYPTED",)]
     assert reports[2].problems[0].detail["hint"] == intake.UNSUPPORTED
     assert [[cell.display_text for cell in row.cells] for row in rows] == 2 * [["张三", NUMBER]]

@@ -308,8 +308,8 @@ def test_rows_are_counted_over_the_whole_file_in_every_format(tmp_path, suffix):
         results(path, *[("张三", NUMBER)] * 2, ours=False)  # beside a summary of two lines
     else:
         path.write_text(content[suffix])
-    assert read_rosters([path], manner=ReadOptions(max_rows=5))[1][0].status == "read"
-    _, (report,) = read_rosters([path], manner=ReadOptions(max_rows=4))
+    assert read_rosters([path], options=ReadOptions(max_rows=5))[1][0].status == "read"
+    _, (report,) = read_rosters([path], options=ReadOptions(max_rows=4))
     assert report.codes == ("FILE_TOO_LARGE",)
     assert report.problems[0].detail["limit"] == "4 rows"
 

@@ -190,7 +190,7 @@ def test_a_full_disk_is_no_fault_of_the_file(path):
     def keep(_payload, _suffix):
         raise OSError(28, "No space left on device")
 
-    book = workbook.read(sheet(path, dispimg("A2", A)).read_bytes(), manner=ReadOptions(keep=keep))
+    book = workbook.read(sheet(path, dispimg("A2", A)).read_bytes(), options=ReadOptions(keep=keep))
     with pytest.raises(OSError, match="No space"):
         list(next(book.sheets).lines)
 

@@ -176,7 +176,7 @@ def test_the_same_file_shown_twice_is_put_away_once(path, work):
     kept = []
     keep = ReadOptions(keep=lambda payload, _suffix: (kept.append(payload), (work, ""))[1])
     drawn(path, two(1, 2, 1, 28, pic("p1")) * 5, rows=TALL, **related)
-    assert len(next(workbook.read(path.read_bytes(), manner=keep).sheets).pictures) == 5
+    assert len(next(workbook.read(path.read_bytes(), options=keep).sheets).pictures) == 5
     assert kept == [seal(1)]
     assert [picture.path for picture in pictures] == [path / "a!C2", path / "a!C3", path / "a!C4"]
     assert {picture.size for picture in pictures} == {len(seal(1))}

@@ -115,13 +115,13 @@ def test_a_file_with_too_many_rows_is_refused_over_all_its_sheets(path):
     assert (
         sum(
             1
-            for sheet in xlsx.read(path.read_bytes(), manner=ReadOptions(max_rows=100)).sheets
+            for sheet in xlsx.read(path.read_bytes(), options=ReadOptions(max_rows=100)).sheets
             for _ in sheet.lines
         )
         == 100
     )
     with pytest.raises(FileRefused) as refused:
-        xlsx.read(path.read_bytes(), manner=ReadOptions(max_rows=99))
+        xlsx.read(path.read_bytes(), options=ReadOptions(max_rows=99))
     assert refused.value.code == "FILE_TOO_LARGE"
     assert refused.value.detail == {"found": "> 99 rows", "limit": "99 rows"}
 
@@ -138,7 +138,7 @@ def test_a_results_workbook_is_not_counted_before_its_sheet_is_reached(path):
     for name, value in (("esign-import", "results"), ("esign-import-run", "r1")):
         book.custom_doc_props.append(StringProperty(name=name, value=value))
     book.save(path)
-    read = xlsx.read(path.read_bytes(), manner=ReadOptions(max_rows=60))
+    read = xlsx.read(path.read_bytes(), options=ReadOptions(max_rows=60))
     assert (read.results, read.run) == (True, "r1")
     assert [(sheet.name, len(sheet.merges), len(list(sheet.lines))) for sheet in read.sheets] == [
         ("全部结果", 1, 50),
@@ -181,27 +181,27 @@ def test_rows_that_hold_something_are_counted_wherever_a_chunk_ends(rows, sizes,
         text = text.replace("</", "§").replace("<", "<x:").replace("§", "</x:")
     data = text.encode()
     seen = bytearray()
-    tally = _Counted()
-    body = _Body(lambda piece, _end: seen.extend(piece), tally)
+    budget = _Counted()
+    body = _Body(lambda piece, _end: seen.extend(piece), budget)
     place = 0
     while place < len(data):
         size = sizes[place % len(sizes)]
         body.feed(data[place : place + size])
         place += size
     body.end()
-    assert tally.total == sum(ROWS[row] for row in rows)
+    assert budget.total == sum(ROWS[row] for row in rows)
     inside = data.index(b"sheetData>") + 10, data.rindex(b"</", 0, data.rindex(b"sheetData>"))
     assert bytes(seen) == data[: inside[0]] + data[inside[1] :]
 
 
-def measured(path: Path, timeout: float, **manner) -> tuple[str, float, int]:
+def measured(path: Path, timeout: float, **options) -> tuple[str, float, int]:
     """Read a workbook in a process of its own; return what came of it, its seconds of processor time, its peak in MB."""
     script = (
         "import resource, sys; from pathlib import Path\n"
         "from pipeline.errors import FileRefused; from pipeline.intake.readers.xlsx import workbook as xlsx; from pipeline.intake.readers.options import ReadOptions\n"
-        f"manner = ReadOptions(**{manner!r})\n"
+        f"options = ReadOptions(**{options!r})\n"
         "try:\n"
-        "    sheets = xlsx.read(Path(sys.argv[1]).read_bytes(), manner=manner).sheets\n"
+        "    sheets = xlsx.read(Path(sys.argv[1]).read_bytes(), options=options).sheets\n"
         "    said = sum(1 for sheet in sheets for line in sheet.lines)\n"
         "except FileRefused as refused:\n"
         "    said = refused.code + ' ' + refused.detail.get('found', '')\n"
@@ -258,10 +258,10 @@ def test_a_row_of_every_column_is_read(path):
 
 def test_the_limits_of_cells_and_tags_stop_a_file():
     for count, limit in (("cells", MAX_CELLS), ("tags", MAX_TAGS)):
-        tally = ReadBudget(10)
-        getattr(tally, count)(limit)
+        budget = ReadBudget(10)
+        getattr(budget, count)(limit)
         with pytest.raises(FileRefused) as refused:
-            getattr(tally, count)(1)
+            getattr(budget, count)(1)
         assert refused.value.code == "FILE_TOO_LARGE"
         assert refused.value.detail == {"found": f"> {limit} {count}", "limit": f"{limit} {count}"}
 
@@ -290,7 +290,7 @@ def test_tags_are_counted_again_where_no_survey_did(path, monkeypatch):
         strings=[],
         formats=[],
         epoch=EPOCH_1900,
-        tally=ReadBudget(1),
+        budget=ReadBudget(1),
         pictures=None,
     )
     monkeypatch.setattr("pipeline.intake.readers.options.MAX_TAGS", 5)
@@ -438,5 +438,5 @@ def test_a_doctype_in_any_part_refuses_the_file(path, part):
     bomb = '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'
     name = "sharedStrings.xml" if "shared" in part else "styles.xml"
     raw(path, "<sheetData/>", extra={part: bomb}, r3=("styles", name), r4=("sharedStrings", name))
-    manner = ReadOptions(keep=lambda _payload, _suffix: (path, ""))
-    assert refusal(path, manner=manner).code == "FILE_SUSPICIOUS"
+    options = ReadOptions(keep=lambda _payload, _suffix: (path, ""))
+    assert refusal(path, options=options).code == "FILE_SUSPICIOUS"

@@ -60,7 +60,7 @@ def read(data: bytes, output: Output) -> None:
 
 
 def _is_header(table: _Table, below: _Table) -> bool:
-    """Tell whether a table holds nothing but the titles of the next: they are marked so, or fit it column by column.
+    """Return whether a table holds nothing but the titles of the next: they are marked so, or fit it column by column.
 
     Pages draw a header that does not scroll as a table of its own.
     """
@@ -72,8 +72,8 @@ def _is_header(table: _Table, below: _Table) -> bool:
 class _Span:
     """A merged cell, while rows may still come under it."""
 
-    left: int
-    right: int
+    first: int
+    last: int
     top: int
     bottom: int
     rows: int  # still to come
@@ -93,7 +93,7 @@ class _Table:
         self._is_hidden, self._is_section_hidden, self._is_row_hidden = is_hidden, False, False
         self._is_head = self._is_title = False
         self._cells: list[list[object]] = []
-        self._left = self._next = 0  # the column of the open cell, the first that the next one may take
+        self._first = self._next = 0  # the column of the open cell, the first that the next one may take
         self._described = 0  # columns that col elements described
         self._is_group_hidden = False
         self._collapsed: set[int] = set()  # columns hidden by their col elements
@@ -139,7 +139,7 @@ class _Table:
         self._cells, self._next = [], 0
         spans = self._spans
         self._spans = []
-        for span in sorted(spans, key=lambda span: span.left):
+        for span in sorted(spans, key=lambda span: span.first):
             if span.rows:
                 span.bottom, span.rows = number, span.rows - 1
                 self._spans.append(span)
@@ -157,13 +157,13 @@ class _Table:
         """Begin a cell in the next column that no merged cell takes."""
         assert self.row is not None
         for span in self._spans:
-            if span.left <= self._next <= span.right:
-                self._next = span.right + 1
-        left = self._next
+            if span.first <= self._next <= span.last:
+                self._next = span.last + 1
+        first = self._next
         wide = min(max(_read_span(attributes, "colspan"), 1), _WIDEST)
         high = _read_span(attributes, "rowspan", 1) or _HIGHEST  # 0: down to the section's end
-        self._next = left + wide
-        span = _Span(left, left + wide - 1, self.row, self.row, min(high, _HIGHEST) - 1)
+        self._next = first + wide
+        span = _Span(first, first + wide - 1, self.row, self.row, min(high, _HIGHEST) - 1)
         if span.rows:
             self._spans.append(span)
             if len(self._spans) > _MAX_SPANS:
@@ -171,21 +171,21 @@ class _Table:
         else:
             self._merge(span)
         if wide == 1:
-            (self._with_hidden if is_hidden else self._with_visible).add(left)
+            (self._with_hidden if is_hidden else self._with_visible).add(first)
         self._is_title = is_title or self._is_head
-        self.cell, self._left, self.text = attributes, left, []
+        self.cell, self._first, self.text = attributes, first, []
 
     def end_cell(self) -> None:
         """End the open cell, if there is one."""
         attributes, self.cell = self.cell, None
         text = _BREAK.sub("\n", re.sub(" {2,}", " ", "".join(self.text))).strip(" \n")
         if attributes is not None and text and not text.isspace():
-            self._cells.append([self._left, *_read_cell(text, attributes)])
+            self._cells.append([self._first, *_read_cell(text, attributes)])
             self.is_heading = self.is_heading and self._is_title
 
     def _merge(self, span: _Span) -> None:
-        if span.bottom > span.top or span.right > span.left:
-            self.merges.append((span.top, span.bottom, span.left, span.right))
+        if span.bottom > span.top or span.last > span.first:
+            self.merges.append((span.top, span.bottom, span.first, span.last))
 
 
 class _Page(HTMLParser):
@@ -341,5 +341,5 @@ def _read_cell(text: str, attributes: Attributes) -> list[object]:
 
 def _read_span(attributes: Attributes, name: str, default: int = 0) -> int:
     """Return a number as browsers read it (§2.3.4.2): digits at the start."""
-    found = _DIGITS.match(attributes.get(name, ""))
-    return int(found[1]) if found else default
+    digits = _DIGITS.match(attributes.get(name, ""))
+    return int(digits[1]) if digits else default

@@ -160,7 +160,7 @@ class _Table:
         for child in element:
             if child.tag not in (f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"):
                 continue
-            left, column = column, column + _read_count(child, "number-columns-repeated")
+            start, column = column, column + _read_count(child, "number-columns-repeated")
             if child.tag != f"{_TABLE}table-cell":
                 continue
             wide, high = (
@@ -168,16 +168,16 @@ class _Table:
                 _read_count(child, "number-rows-spanned"),
             )
             if wide > 1 or high > 1:
-                spans.append((left, left + wide - 1, high))
+                spans.append((start, start + wide - 1, high))
             cell = _read_cell(child)
             if cell:
-                cells += [[place, *cell] for place in range(left, min(column, _MAX_COLUMN + 1))]
+                cells += [[repeated, *cell] for repeated in range(start, min(column, _MAX_COLUMN + 1))]
         is_hidden = element.get(f"{_TABLE}visibility") in _HIDDEN or any(self.groups)
         for row in range(first, self._row + 1) if cells else ():
             output.write_row(row, cells, hidden=is_hidden)
         if cells or times == 1:
             for row in range(first, self._row + 1):
-                self.merges += [(row, row + high - 1, left, right) for left, right, high in spans]
+                self.merges += [(row, row + high - 1, start, right) for start, right, high in spans]
 
 
 def _read_count(element: Element, name: str) -> int:

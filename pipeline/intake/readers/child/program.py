@@ -27,12 +27,12 @@ SHOWN_ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|C
 class Refused(Exception):
     """The file is refused: a file code of the catalogue, and what was found.
 
-    ``found`` is a key of ``pipeline.messages.texts`` for these arguments, or plain words.
+    ``finding`` is a key of ``pipeline.messages.texts`` for these arguments, or plain words.
     """
 
-    def __init__(self, code: str, found: str = "", **arguments: object) -> None:
+    def __init__(self, code: str, finding: str = "", **arguments: object) -> None:
         super().__init__(code)
-        self.code, self.found, self.arguments = code, found, arguments
+        self.code, self.finding, self.arguments = code, finding, arguments
 
 
 class Output:
@@ -92,14 +92,16 @@ def main(description: str) -> None:
         reader.read(sys.stdin.buffer.read(), output)
         output.write_facts(complete=True)
     except Refused as refusal:
-        output.write_facts(refused=refusal.code, found=refusal.found, arguments=refusal.arguments)
+        output.write_facts(refused=refusal.code, finding=refusal.finding, arguments=refusal.arguments)
     except MemoryError:
         limit = task["max_memory"] // 1_000_000
-        output.write_facts(refused="FILE_SUSPICIOUS", found="file.reader_memory", arguments={"limit": limit})
+        output.write_facts(
+            refused="FILE_SUSPICIOUS", finding="file.reader_memory", arguments={"limit": limit}
+        )
     except BaseException as error:  # whatever a damaged file leads to; a panic of calamine is no Exception
         if not isinstance(error, Exception) and type(error).__module__ != "pyo3_runtime":
             raise
-        output.write_facts(refused="FILE_CORRUPT", found=reader.DAMAGED, arguments={})
+        output.write_facts(refused="FILE_CORRUPT", finding=reader.DAMAGED, arguments={})
     stream.flush()
 
 

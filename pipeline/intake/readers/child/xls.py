@@ -41,7 +41,7 @@ def read(data: bytes, output: Output) -> None:
     book = _open_workbook(data)
     records, start = bytes(book.mem), book.base
     kinds = {kind: body for kind, body, _, _ in _list_records(records, start)}
-    explicit = {str(each.format_key): each.format_str for each in book.format_list}
+    explicit = {str(number_format.format_key): number_format.format_str for number_format in book.format_list}
     output.write_facts(
         formats=[str(style.format_key) for style in book.xf_list],
         codes=explicit,
@@ -82,23 +82,23 @@ def _add_globals(data: bytes) -> bytes:
     version = pack("<H", 0x0500)
     begin = pack("<2H", _BARE, 8) + version + pack("<3H", 0x0005, 0, 0)
     name = b"\x06Sheet1"
-    place = len(begin) + 4 + 6 + len(name) + 4
-    sheet = pack("<2HI2B", _BOUNDSHEET, 6 + len(name), place, 0, 0) + name
+    offset = len(begin) + 4 + 6 + len(name) + 4
+    sheet = pack("<2HI2B", _BOUNDSHEET, 6 + len(name), offset, 0, 0) + name
     return begin + sheet + pack("<2H", _EOF, 0) + data[:4] + version + data[6:]
 
 
 def _list_records(records: bytes, start: int) -> Iterator[tuple[int, bytes, int, int]]:
     """Yield number, body, place and depth of the records from a BOF to its EOF."""
     depth = 0
-    place = start
+    offset = start
     while True:
-        kind, size = unpack_from("<2H", records, place)
+        kind, size = unpack_from("<2H", records, offset)
         depth += kind == _BARE
         depth -= kind == _EOF
-        yield kind, records[place + 4 : place + 4 + size], place, depth
+        yield kind, records[offset + 4 : offset + 4 + size], offset, depth
         if depth <= 0:
             return
-        place += 4 + size
+        offset += 4 + size
 
 
 def _find_uncomputed(records: bytes, start: int) -> set[tuple[int, int]]:
@@ -114,7 +114,7 @@ def _find_uncomputed(records: bytes, start: int) -> set[tuple[int, int]]:
 
 
 def _holds_pictures(drawings: bytes) -> bool:
-    """Tell whether a drawing group holds pictures: they stand behind its first part, which is none."""
+    """Return whether a drawing group holds pictures: they stand behind its first part, which is none."""
     if len(drawings) <= 16:
         return False
     (length,) = unpack_from("<I", drawings, 12)
@@ -135,9 +135,9 @@ def _write_sheet(sheet: xlrd.sheet.Sheet, uncomputed: set[tuple[int, int]], outp
             info = sheet.rowinfo_map.get(row)
             output.write_row(row + 1, cells, hidden=bool(info and info.hidden))
     merges = [
-        (top + 1, bottom, left, right - 1)
-        for top, bottom, left, right in sheet.merged_cells
-        if (bottom - top, right - left) != (1, 1)
+        (top + 1, bottom, first, right - 1)
+        for top, bottom, first, right in sheet.merged_cells
+        if (bottom - top, right - first) != (1, 1)
     ]
     hidden = [column for column, info in sheet.colinfo_map.items() if info.hidden]
     output.end_sheet(sheet.name, merges=merges, hidden_columns=hidden)

@@ -117,35 +117,35 @@ def _read_formats(
 
 def _list_records(part: bytes) -> Iterator[Record]:
     """Yield the records of a part: the number in one or two bytes, the size in up to four."""
-    place = 0
-    while place < len(part):
-        kind = part[place]
+    offset = 0
+    while offset < len(part):
+        kind = part[offset]
         if kind & 0x80:
-            place += 1
-            kind = kind & 0x7F | (part[place] & 0x7F) << 7
+            offset += 1
+            kind = kind & 0x7F | (part[offset] & 0x7F) << 7
         size = shift = 0
         while True:
-            place += 1
-            size |= (part[place] & 0x7F) << shift
+            offset += 1
+            size |= (part[offset] & 0x7F) << shift
             shift += 7
-            if not part[place] & 0x80 or shift > 21:
+            if not part[offset] & 0x80 or shift > 21:
                 break
-        place += 1
-        if place + size > len(part):
+        offset += 1
+        if offset + size > len(part):
             raise Refused("FILE_CORRUPT", "file.cut_off")
-        yield kind, part[place : place + size]
-        place += size
+        yield kind, part[offset : offset + size]
+        offset += size
 
 
-def _read_text(body: bytes, place: int) -> tuple[str, int]:
+def _read_text(body: bytes, offset: int) -> tuple[str, int]:
     """Return a text and where it ends; none at all is an empty one (§2.5.166)."""
-    (length,) = unpack_from("<I", body, place)
+    (length,) = unpack_from("<I", body, offset)
     if length == 0xFFFF_FFFF:
-        return "", place + 4
-    end = place + 4 + 2 * length
+        return "", offset + 4
+    end = offset + 4 + 2 * length
     if end > len(body):
         raise ValueError
-    return body[place + 4 : end].decode("utf-16-le"), end
+    return body[offset + 4 : end].decode("utf-16-le"), end
 
 
 def _scan_sheet(records: Iterator[Record]) -> _Scan:
@@ -168,16 +168,16 @@ def _scan_sheet(records: Iterator[Record]) -> _Scan:
             first, last, flags = unpack_from("<2I8xH", body)
             scan.hidden_columns.update(range(first, min(last + 1, _MAX_COLUMN)) if flags & 1 else ())
         elif kind == _MERGE:
-            top, bottom, left, right = unpack_from("<4I", body)
-            if (top, left) != (bottom, right):
-                scan.merges.append((top + 1, bottom + 1, left, right))
+            top, bottom, first_column, right = unpack_from("<4I", body)
+            if (top, first_column) != (bottom, right):
+                scan.merges.append((top + 1, bottom + 1, first_column, right))
     if kind != _SHEET_END:
         raise Refused("FILE_CORRUPT", "file.cut_off")
     return scan
 
 
 def _write_sheet(sheet: python_calamine.CalamineSheet, scan: _Scan, output: Output) -> None:
-    top, left = sheet.start or (0, 0)
+    top, first_column = sheet.start or (0, 0)
     errors: dict[int, dict[int, str]] = {}
     for (row, column), error in scan.errors.items():
         errors.setdefault(row, {})[column] = error
@@ -185,7 +185,7 @@ def _write_sheet(sheet: python_calamine.CalamineSheet, scan: _Scan, output: Outp
     for row in sorted({*rows, *errors}):
         cells: dict[int, list[object]] = {
             column: _read_cell(value, scan.styles.get((row, column)))
-            for column, value in enumerate(rows.get(row, ()), left)
+            for column, value in enumerate(rows.get(row, ()), first_column)
             if value != ""
         }
         cells |= {column: [ERROR, error] for column, error in errors.get(row, {}).items()}

@@ -44,11 +44,11 @@ class RichValues:
 
     def shown(self, vm: str) -> PictureRef | None:
         """Return the picture that a cell with this ``vm`` shows; None where it shows another value."""
-        place = parse_whole(vm, _MOST)
-        return self._blips[place - 1] if place and place <= len(self._blips) else None
+        index = parse_whole(vm, _MOST)
+        return self._picture_refs[index - 1] if index and index <= len(self._picture_refs) else None
 
     @cached_property
-    def _blips(self) -> Sequence[PictureRef | None]:
+    def _picture_refs(self) -> Sequence[PictureRef | None]:
         """The picture behind each record of ``valueMetadata``."""
         metadata = self._tree("sheetMetadata")
         if metadata is None:
@@ -60,7 +60,7 @@ class RichValues:
             if future.get("name") == _TYPE
             for bound in (block.find(".//{*}rvb") for block in future.iterfind("{*}bk"))
         ]
-        found = []
+        refs = []
         for block in metadata.iterfind("{*}valueMetadata/{*}bk"):
             records = [
                 _parse_index(record.get("v"))
@@ -68,8 +68,8 @@ class RichValues:
                 if _get_item(types, (parse_whole(record.get("t", ""), _MOST) or 0) - 1) == _TYPE
             ]
             value = _get_item(values, records[0]) if records else None
-            found.append(_get_item(self._values, value))
-        return found
+            refs.append(_get_item(self._values, value))
+        return refs
 
     @cached_property
     def _values(self) -> Sequence[PictureRef | None]:
@@ -79,16 +79,16 @@ class RichValues:
             for structure in self._children("rdRichValueStructure", "s")
         ]
         pictures = [get_relation(rel, "id") for rel in self._children("richValueRel", "rel")]
-        found: list[PictureRef | None] = []
+        refs: list[PictureRef | None] = []
         for value in self._children("rdRichValue", "rv"):
             kind, keys = _get_item(structures, _parse_index(value.get("s"))) or ("", [])
             if _LOCAL in keys:
                 texts = [text.text or "" for text in value.iterfind("{*}v")]
-                place = _parse_index(_get_item(texts, keys.index(_LOCAL)))
-                found.append(PictureRef(_get_item(pictures, place), Turn()))
+                index = _parse_index(_get_item(texts, keys.index(_LOCAL)))
+                refs.append(PictureRef(_get_item(pictures, index), Turn()))
             else:
-                found.append(_NOT_HAD if kind.lower() == _WEB else None)
-        return found
+                refs.append(_NOT_HAD if kind.lower() == _WEB else None)
+        return refs
 
     def _tree(self, kind: str) -> Element | None:
         part = self._package.related(self._workbook, kind)
@@ -103,9 +103,9 @@ def _parse_index(text: str | None) -> int | None:
     return parse_whole((text or "").strip(), _MOST)
 
 
-def _get_item(values: Sequence[_T], place: int | None) -> _T | None:
+def _get_item(values: Sequence[_T], index: int | None) -> _T | None:
     """Return what stands at a place, if there is one."""
-    return values[place] if place is not None and 0 <= place < len(values) else None
+    return values[index] if index is not None and 0 <= index < len(values) else None
 
 
 _CALL = re.compile(r"\s*=?\s*(?:_xl[a-z]+\.)*DISPIMG\s*\(", re.IGNORECASE)
@@ -128,19 +128,19 @@ class Album:
 
     def shown(self, name: str) -> PictureRef | None:
         """Return the picture of a name; None where there is none, or more than one."""
-        return self._blips.get(name)
+        return self._picture_refs.get(name)
 
     @cached_property
-    def _blips(self) -> dict[str, PictureRef | None]:
-        found: dict[str, PictureRef | None] = {}
+    def _picture_refs(self) -> dict[str, PictureRef | None]:
+        refs: dict[str, PictureRef | None] = {}
         if not self.part:
-            return found
+            return refs
         for pic in self._package.tree(self.part).iterfind("{*}cellImage/{*}pic"):
             properties = pic.find("{*}nvPicPr/{*}cNvPr")
             name = properties.get("name", "") if properties is not None else ""
             shown = read_picture_ref(pic)
-            found[name] = shown if found.setdefault(name, shown) == shown else None
-        return found
+            refs[name] = shown if refs.setdefault(name, shown) == shown else None
+        return refs
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class CellPictures:
 
     @staticmethod
     def means(formula: str) -> bool:
-        """Tell whether a formula, or the text a cell got from it, calls DISPIMG."""
+        """Return whether a formula, or the text a cell got from it, calls DISPIMG."""
         return _CALL.match(formula) is not None
 
     def by_formula(self, formula: str, cached: str, column: str, row: int) -> RawCell | None:

@@ -27,7 +27,7 @@ _DEEPEST = 20  # groups and alternatives within each other
 
 @dataclass(frozen=True, slots=True)
 class _Anchor:
-    """Where a drawing stands, and the rows by which its place is told."""
+    """Where a drawing stands, and the rows by which its place is measured."""
 
     box: Box
     rows: Axis
@@ -48,8 +48,8 @@ def read_floating(
 
     ``measure`` gives the sheet's rows and columns, and is called if there is a picture.
     """
-    found: list[EmbeddedImage] = []
-    strays: list[UnassignedImage] = []
+    placed: list[EmbeddedImage] = []
+    unassigned: list[UnassignedImage] = []
     grid: Grid | None = None
     for number, (anchor, shown) in enumerate(_list_pictures(package.tree(drawing))):
         if number >= _MAX_PICTURES:
@@ -58,22 +58,22 @@ def read_floating(
                 {"found": make_text("file.too_many_pictures", part=drawing, limit=_MAX_PICTURES)},
             )
         grid = grid or measure()
-        place = _read_anchor(anchor, grid)
-        box = _place_picture(place, shown.frame) if place else None
-        over = _format_area(grid, box, place.rows) if place and box else ""
-        spot = _find_cell(place, box, grid) if place and box else None
+        position = _read_anchor(anchor, grid)
+        box = _place_picture(position, shown.frame) if position else None
+        over = _format_area(grid, box, position.rows) if position and box else ""
+        spot = _find_cell(position, box, grid) if position and box else None
         if spot is None:
-            near = over or (_format_address(*place.cell) if place and place.cell else "")
+            near = over or (_format_address(*position.cell) if position and position.cell else "")
             held = media.picture(drawing, shown.blip, f"{sheet}!{near or number}")
-            strays.append(UnassignedImage(sheet, near, NOWHERE, None if isinstance(held, str) else held))
+            unassigned.append(UnassignedImage(sheet, near, NOWHERE, None if isinstance(held, str) else held))
             continue
         address = _format_address(spot.row, spot.column)
         picture = media.picture(drawing, shown.blip, f"{sheet}!{address}")
         if isinstance(picture, str):
-            strays.append(UnassignedImage(sheet, address, picture))
+            unassigned.append(UnassignedImage(sheet, address, picture))
         else:
             over = over if over != address else ""
-            found.append(
+            placed.append(
                 EmbeddedImage(
                     format_column(spot.column),
                     spot.row + 1,
@@ -83,7 +83,7 @@ def read_floating(
                     covered_cells=over,
                 )
             )
-    return found, strays
+    return placed, unassigned
 
 
 def _list_pictures(drawing: Element) -> Iterator[tuple[Element, _Shown]]:
@@ -123,47 +123,48 @@ def _list_children(parent: Element, depth: int) -> Iterator[Element]:
             yield child
         elif depth < _DEEPEST:
             chosen = next(
-                (each for each in child if any(_get_name(inner) == "pic" for inner in each.iter())), None
+                (choice for choice in child if any(_get_name(inner) == "pic" for inner in choice.iter())),
+                None,
             )
             if chosen is not None:
                 yield from _list_children(chosen, depth + 1)
 
 
 def _place_child(transform: Element | None, space: Box | None, frame: Box) -> Box:
-    """Return the rectangle of a child in the frame of its group; a child that says nothing fills it."""
+    """Return the rectangle of a child in the frame of its group; a child without a rectangle fills it."""
     own = _read_rectangle(transform, "off", "ext")
     if space is None or own is None:
         return frame
     across, down = (
-        (frame.right - frame.left) / (space.right - space.left),
-        (frame.bottom - frame.top) / (space.bottom - space.top),
+        (frame.x2 - frame.x1) / (space.x2 - space.x1),
+        (frame.y2 - frame.y1) / (space.y2 - space.y1),
     )
     return Box(
-        frame.left + (own.left - space.left) * across,
-        frame.top + (own.top - space.top) * down,
-        frame.left + (own.right - space.left) * across,
-        frame.top + (own.bottom - space.top) * down,
+        frame.x1 + (own.x1 - space.x1) * across,
+        frame.y1 + (own.y1 - space.y1) * down,
+        frame.x1 + (own.x2 - space.x1) * across,
+        frame.y1 + (own.y2 - space.y1) * down,
     )
 
 
 def _read_rectangle(element: Element | None, corner: str, size: str) -> Box | None:
-    """Return the rectangle that two children tell; None where they tell none."""
+    """Return the rectangle that two children describe; None where they describe none."""
     if element is None:
         return None
-    at, extent = element.find("{*}" + corner), element.find("{*}" + size)
-    if at is None or extent is None:
+    origin, extent = element.find("{*}" + corner), element.find("{*}" + size)
+    if origin is None or extent is None:
         return None
-    left, top = (parse_emu(at.get(name, "")) for name in ("x", "y"))
+    x1, y1 = (parse_emu(origin.get(name, "")) for name in ("x", "y"))
     width, height = (parse_emu(extent.get(name, "")) for name in ("cx", "cy"))
-    if left is None or top is None or not width or not height or width < 0 or height < 0:
+    if x1 is None or y1 is None or not width or not height or width < 0 or height < 0:
         return None
-    return Box(left, top, left + width, top + height)
+    return Box(x1, y1, x1 + width, y1 + height)
 
 
 def _read_anchor(element: Element, grid: Grid) -> _Anchor | None:
     """Return where an anchor stands, None where it does not say.
 
-    One that starts in a hidden row has drifted over the next row that is shown, or shrunk to nothing: it is told by
+    One that starts in a hidden row has drifted over the next row that is shown, or shrunk to nothing: it is measured by
     the rows as they would be if none were hidden.
     """
     if _get_name(element) == "absoluteAnchor":
@@ -174,12 +175,12 @@ def _read_anchor(element: Element, grid: Grid) -> _Anchor | None:
         return None
     row, down, column, across = start
     rows = grid.unhidden if grid.is_hidden(row) else grid.rows
-    left, top = grid.columns.within(column, across), rows.within(row, down)
+    x1, y1 = grid.columns.locate(column, across), rows.locate(row, down)
     if _get_name(element) == "twoCellAnchor":
         end = _read_marker(element.find("{*}to"))
         if end is None:
             return None
-        right, bottom = grid.columns.within(end[2], end[3]), rows.within(end[0], end[1])
+        x2, y2 = grid.columns.locate(end[2], end[3]), rows.locate(end[0], end[1])
     else:
         extent = element.find("{*}ext")
         width, height = (
@@ -187,8 +188,8 @@ def _read_anchor(element: Element, grid: Grid) -> _Anchor | None:
         )
         if width is None or height is None:
             return None
-        right, bottom = left + width, top + height
-    return _Anchor(Box(left, top, right, bottom), rows, (row, column))
+        x2, y2 = x1 + width, y1 + height
+    return _Anchor(Box(x1, y1, x2, y2), rows, (row, column))
 
 
 def _read_marker(element: Element | None) -> tuple[int, int, int, int] | None:
@@ -207,20 +208,20 @@ def _read_marker(element: Element | None) -> tuple[int, int, int, int] | None:
 
 def _place_picture(anchor: _Anchor, frame: Box) -> Box:
     """Return the rectangle of a picture that fills a part of its anchor's."""
-    width, height = anchor.box.right - anchor.box.left, anchor.box.bottom - anchor.box.top
+    width, height = anchor.box.x2 - anchor.box.x1, anchor.box.y2 - anchor.box.y1
     return Box(
-        anchor.box.left + frame.left * width,
-        anchor.box.top + frame.top * height,
-        anchor.box.left + frame.right * width,
-        anchor.box.top + frame.bottom * height,
+        anchor.box.x1 + frame.x1 * width,
+        anchor.box.y1 + frame.y1 * height,
+        anchor.box.x1 + frame.x2 * width,
+        anchor.box.y1 + frame.y2 * height,
     )
 
 
 def _find_cell(anchor: _Anchor, box: Box, grid: Grid) -> Spot | None:
-    if anchor.cell and anchor.box.bottom == anchor.box.top and grid.is_hidden(anchor.cell[0]):
+    if anchor.cell and anchor.box.y2 == anchor.box.y1 and grid.is_hidden(anchor.cell[0]):
         return Spot(*anchor.cell, overlaps_neighbour=False)  # shrunk with its row
     spot = grid.spot(box, anchor.rows)
-    if spot and anchor.cell and anchor.box.right == anchor.box.left:  # shrunk with its column
+    if spot and anchor.cell and anchor.box.x2 == anchor.box.x1:  # shrunk with its column
         return spot._replace(column=anchor.cell[1])
     return spot
 

@@ -23,21 +23,21 @@ from pipeline.intake.readers.xlsx.package import (
 from pipeline.intake.readers.xlsx.sheet_cells import get_prefix
 
 _EMU_PIXEL = 9_525
-_ROW_HEIGHT = 15 * EMU_POINT  # where a sheet does not tell
+_ROW_HEIGHT = 15 * EMU_POINT  # where a sheet has no value
 _HIGHEST, _WIDEST = 409.5, 255  # points, characters
 _DIGIT = 7  # pixels of the widest digit in the default font: Calibri 11; in others it is one more or less
 _PADDING = 5  # pixels of a column beside its characters
-_BASE = 8  # characters of a column where a sheet does not tell
+_BASE = 8  # characters of a column where a sheet has no value
 _NOTICED = 0.1  # of a picture's height
 
 
 class Box(NamedTuple):
     """A rectangle on a sheet, in EMU from its upper left corner."""
 
-    left: float
-    top: float
-    right: float
-    bottom: float
+    x1: float
+    y1: float
+    x2: float
+    y2: float
 
 
 class Spot(NamedTuple):
@@ -50,32 +50,32 @@ class Spot(NamedTuple):
 
 @dataclass(slots=True)
 class Axis:
-    """Rows or columns, one behind the other: where each begins that is told of, and the size of all behind them."""
+    """Rows or columns, one behind the other: where each described one begins, and the size of all behind them."""
 
     size: int
     starts: array[int] = field(default_factory=lambda: array("q", (0,)))
 
-    def tell(self, place: int, size: int) -> None:
-        """Set the size of the next place that is told of; those left out before it have the usual one."""
-        while len(self.starts) <= place:
+    def add_size(self, index: int, size: int) -> None:
+        """Set the size of the next described row or column; those left out before it have the usual one."""
+        while len(self.starts) <= index:
             self.starts.append(self.starts[-1] + self.size)
         self.starts.append(self.starts[-1] + size)
 
-    def start(self, place: int) -> int:
+    def get_start(self, index: int) -> int:
         """Return where a place begins."""
-        told = len(self.starts) - 1
-        return self.starts[place] if place <= told else self.starts[told] + (place - told) * self.size
+        known = len(self.starts) - 1
+        return self.starts[index] if index <= known else self.starts[known] + (index - known) * self.size
 
-    def at(self, offset: float) -> int:
+    def find_index(self, offset: float) -> int:
         """Return the place at an offset: of several that begin there, the last, for the others have no size."""
         if offset < self.starts[-1] or not self.size:
             return max(bisect_right(self.starts, offset) - 1, 0)
         return len(self.starts) - 1 + int((offset - self.starts[-1]) // self.size)
 
-    def within(self, place: int, offset: int) -> int:
+    def locate(self, index: int, offset: int) -> int:
         """Return where a point of a place lies; one beyond its edge lies on the edge."""
-        start = self.start(place)
-        return start + min(max(offset, 0), self.start(place + 1) - start)
+        start = self.get_start(index)
+        return start + min(max(offset, 0), self.get_start(index + 1) - start)
 
 
 @dataclass(slots=True)
@@ -87,30 +87,30 @@ class Grid:
     columns: Axis = field(default_factory=lambda: Axis(_parse_width(None)))
 
     def is_hidden(self, row: int) -> bool:
-        """Tell whether a row has no height."""
-        return self.rows.start(row) == self.rows.start(row + 1)
+        """Return whether a row has no height."""
+        return self.rows.get_start(row) == self.rows.get_start(row + 1)
 
     def spot(self, box: Box, rows: Axis) -> Spot | None:
         """Return the cell under the centre of a picture; None where no row holds more than half of its height."""
-        height = box.bottom - box.top
-        row = rows.at((box.top + box.bottom) / 2)
-        column = self.columns.at((box.left + box.right) / 2)
+        height = box.y2 - box.y1
+        row = rows.find_index((box.y1 + box.y2) / 2)
+        column = self.columns.find_index((box.x1 + box.x2) / 2)
         if height <= 0 or row >= MAX_ROW or column >= MAX_COLUMN:
             return None
-        above, below = rows.start(row) - box.top, box.bottom - rows.start(row + 1)
+        above, below = rows.get_start(row) - box.y1, box.y2 - rows.get_start(row + 1)
         if max(above, 0) + max(below, 0) >= height / 2:
             return None
         return Spot(row, column, max(above, below) > _NOTICED * height)
 
     def corners(self, box: Box, rows: Axis) -> tuple[tuple[int, int], tuple[int, int]]:
         """Return the first and the last cell under a picture, row and column from 0; an edge on a line covers nothing."""
-        last = rows.at(max(box.bottom - 1, box.top)), self.columns.at(max(box.right - 1, box.left))
-        first = rows.at(box.top), self.columns.at(box.left)
+        last = rows.find_index(max(box.y2 - 1, box.y1)), self.columns.find_index(max(box.x2 - 1, box.x1))
+        first = rows.find_index(box.y1), self.columns.find_index(box.x1)
         return first, (min(last[0], MAX_ROW - 1), min(last[1], MAX_COLUMN - 1))
 
 
 def measure_sheet(package: Package, part: str) -> Grid:
-    """Measure a sheet: every row that it tells of, whether it holds something or not."""
+    """Measure a sheet: every row that it describes, whether it holds something or not."""
     ruler = _Ruler(part)
     with package.open(part) as stream:
         while chunk := stream.read(CHUNK):
@@ -152,8 +152,8 @@ class _Ruler:
             return
         self._row = row
         height = _parse_points(attributes.get("ht"), self.grid.unhidden.size)
-        self.grid.unhidden.tell(row, height or self.grid.unhidden.size)
-        self.grid.rows.tell(row, 0 if is_true(attributes.get("hidden")) else height)
+        self.grid.unhidden.add_size(row, height or self.grid.unhidden.size)
+        self.grid.rows.add_size(row, 0 if is_true(attributes.get("hidden")) else height)
 
     def _measure_columns(self, attributes: dict[str, str]) -> None:
         first, last = (parse_whole(attributes.get(name, ""), MAX_COLUMN) for name in ("min", "max"))
@@ -163,7 +163,7 @@ class _Ruler:
         width = attributes.get("width")
         size = axis.size if width is None else _parse_width(width)
         for column in range(first - 1, last):
-            axis.tell(column, 0 if is_true(attributes.get("hidden")) else size)
+            axis.add_size(column, 0 if is_true(attributes.get("hidden")) else size)
 
 
 def _parse_points(text: str | None, usual: int) -> int:
@@ -172,7 +172,7 @@ def _parse_points(text: str | None, usual: int) -> int:
 
 
 def _parse_width(width: str | None, base: str | None = None) -> int:
-    """Return the width of a column in EMU; a usual one that is not told is padded to whole eights of pixels."""
+    """Return the width of a column in EMU; a usual one without a value is padded to whole eights of pixels."""
     characters = parse_decimal(width or "", _WIDEST)
     if characters is not None:
         return int((256 * characters + 128 // _DIGIT) / 256 * _DIGIT) * _EMU_PIXEL

@@ -49,22 +49,22 @@ def parse_decimal(text: str, limit: float) -> float | None:
 
 def parse_emu(text: str) -> int | None:
     """Return a coordinate in EMU (ST_Coordinate, ECMA-376 part 1 §22.9.2.1 and §20.1.10.16): plain, or with a unit."""
-    found = _COORDINATE.fullmatch(text)
-    if found is None:
+    finding = _COORDINATE.fullmatch(text)
+    if finding is None:
         return None
-    return int(found[1]) if found[1] else round(float(found[2]) * _EMU[found[3]])
+    return int(finding[1]) if finding[1] else round(float(finding[2]) * _EMU[finding[3]])
 
 
 def parse_percent(text: str) -> float | None:
     """Return a percentage (ST_Percentage, ECMA-376 part 1 §22.9.2.9): thousandths of one, or with its sign."""
-    found = _PERCENT.fullmatch(text)
-    if found is None:
+    finding = _PERCENT.fullmatch(text)
+    if finding is None:
         return None
-    return int(found[1]) / 1000 if found[1] else float(found[2])
+    return int(finding[1]) / 1000 if finding[1] else float(finding[2])
 
 
 def is_true(text: str | None) -> bool:
-    """Return what an attribute of type boolean says."""
+    """Return the value of an attribute of type boolean."""
     return text in ("1", "true", "on")
 
 
@@ -100,7 +100,7 @@ class Package:
         with _refuse_damage(""):
             self._zip = zipfile.ZipFile(io.BytesIO(data))
         members = self._zip.infolist()
-        self._left = _PASSES * _require_safe(members)
+        self._bytes_left = _PASSES * _require_safe(members)
         self._members = {_normalize_part(member.filename): member for member in members}
         self._relations: dict[str, Relations] = {}
 
@@ -119,8 +119,8 @@ class Package:
         """Return a small part as an element tree."""
         size = self._member(part).file_size
         if size > MAX_TREE:
-            found, limit = f"{part}: {size / MEGABYTE:.0f} MB", f"{MAX_TREE // MEGABYTE} MB"
-            raise FileRefused("FILE_TOO_LARGE", {"found": found, "limit": limit})
+            finding, limit = f"{part}: {size / MEGABYTE:.0f} MB", f"{MAX_TREE // MEGABYTE} MB"
+            raise FileRefused("FILE_TOO_LARGE", {"found": finding, "limit": limit})
         with self.open(part) as stream:
             root: Element = fromstring(stream.read(), forbid_dtd=True)
             return root
@@ -141,10 +141,10 @@ class Package:
 
         Targets outside the package are left out: nothing here is ever fetched.
         """
-        found = self._relations.get(part)
-        if found is None:
-            found = self._relations[part] = dict(self._related(part))
-        return found
+        finding = self._relations.get(part)
+        if finding is None:
+            finding = self._relations[part] = dict(self._related(part))
+        return finding
 
     def related(self, part: str, kind: str) -> str | None:
         """Return the first part of a kind that a part refers to."""
@@ -161,8 +161,8 @@ class Package:
             seen.add(identifier)
             if relation.get("TargetMode") != "External":
                 target = relation.get("Target", "").replace("\\", "/")
-                place = posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/")
-                yield identifier, (relation.get("Type", "").rsplit("/", 1)[-1], place)
+                target_part = posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/")
+                yield identifier, (relation.get("Type", "").rsplit("/", 1)[-1], target_part)
 
     def _member(self, part: str) -> zipfile.ZipInfo:
         member = self._members.get(_normalize_part(part))
@@ -171,8 +171,8 @@ class Package:
         return member
 
     def _spend(self, size: int) -> None:
-        self._left -= size
-        if self._left < 0:
+        self._bytes_left -= size
+        if self._bytes_left < 0:
             raise FileRefused("FILE_SUSPICIOUS", {"found": make_text("zip.read_again", times=_PASSES)})
 
 
@@ -197,8 +197,8 @@ def _refuse_damage(part: str) -> Iterator[None]:
     except DefusedXmlException as error:
         raise FileRefused("FILE_SUSPICIOUS", {"found": f"DOCTYPE: {part}"}) from error
     except _DAMAGE as error:
-        found = f"zip: {part}" if part else make_text("file.damaged_zip")
-        raise FileRefused("FILE_CORRUPT", {"found": found}) from error
+        finding = f"zip: {part}" if part else make_text("file.damaged_zip")
+        raise FileRefused("FILE_CORRUPT", {"found": finding}) from error
     except (expat.ExpatError, ParseError, ValueError, LookupError) as error:
         raise FileRefused("FILE_CORRUPT", {"found": f"XML: {part}"}) from error
 
@@ -224,8 +224,8 @@ def _require_safe(members: list[zipfile.ZipInfo]) -> int:
     """Return what the members unpack to in all, in bytes; FileRefused where they are not to be touched."""
     total = sum(member.file_size for member in members)
     if total > MAX_UNPACKED:
-        found = f"{total / MEGABYTE:.0f} MB"
-        raise FileRefused("FILE_TOO_LARGE", {"found": found, "limit": f"{MAX_UNPACKED // MEGABYTE} MB"})
+        finding = f"{total / MEGABYTE:.0f} MB"
+        raise FileRefused("FILE_TOO_LARGE", {"found": finding, "limit": f"{MAX_UNPACKED // MEGABYTE} MB"})
     if len(members) > MAX_MEMBERS:
         raise _too_many(len(members))
     if len({_normalize_part(member.filename) for member in members}) < len(members):
@@ -234,9 +234,9 @@ def _require_safe(members: list[zipfile.ZipInfo]) -> int:
         if member.flag_bits & 1:
             raise FileRefused("FILE_ENCRYPTED")
         if member.compress_type not in _METHODS:
-            found = make_text("zip.method", part=member.filename, method=member.compress_type)
-            raise FileRefused("FILE_SUSPICIOUS", {"found": found})
-        if "/media/" not in _normalize_part(member.filename):  # a picture is judged when somebody means it
+            finding = make_text("zip.method", part=member.filename, method=member.compress_type)
+            raise FileRefused("FILE_SUSPICIOUS", {"found": finding})
+        if "/media/" not in _normalize_part(member.filename):  # a picture is judged when it is used
             _require_honest(member)
     return total
 

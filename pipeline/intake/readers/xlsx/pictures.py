@@ -1,6 +1,6 @@
 """The pictures of a workbook's package: what an element shows, and its file, put away once if a visible sheet shows it.
 
-ECMA-376 part 1 §20.5.2.25 (pic), §20.1.8.13 (blip), §20.1.8.55 (srcRect), §20.1.7.6 (xfrm).
+ECMA-376 part 1 §20.5.2.25 (pic), §20.1.8.55 (srcRect), §20.1.7.6 (xfrm).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pipeline.messages.texts import make_text
 
 _ANGLE = re.compile(r"-?[0-9]{1,12}")
 _DEGREE = 60_000
-_TILT = 5  # degrees that nobody notices
+_TILT = 5  # degrees that are not noticed
 _TRIMMED = 10  # percent of width or height: a margin, not a piece cut out of a sheet of signatures
 
 
@@ -79,14 +79,14 @@ def read_turn(transform: Element | None) -> Turn:
 
 
 def _is_cropped(rectangle: Element | None) -> bool:
-    """Tell whether more than a margin is cut off; a negative edge adds one."""
+    """Return whether more than a margin is cut off; a negative edge adds one."""
     if rectangle is None:
         return False
     edges = [parse_percent(rectangle.get(name, "0")) for name in ("l", "r", "t", "b")]
     if None in edges:
         return True
-    left, right, top, bottom = (max(edge or 0, 0) for edge in edges)
-    return left + right > _TRIMMED or top + bottom > _TRIMMED
+    left_edge, right, top, bottom = (max(edge or 0, 0) for edge in edges)
+    return left_edge + right > _TRIMMED or top + bottom > _TRIMMED
 
 
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,5}")
@@ -96,7 +96,7 @@ _EXIF = re.compile(
     rb"|MM.{0,4096}?\x01\x12\x00\x03\x00\x00\x00\x01\x00([\x03\x06\x08]))",
     re.DOTALL,
 )
-_HEAD = 1 << 16  # bytes of a JPEG in which it says how it was held
+_HEAD = 1 << 16  # bytes of a JPEG that hold its orientation
 _QUARTERS = {b"\x06": 1, b"\x03": 2, b"\x08": 3}  # clockwise, to stand upright
 
 
@@ -115,7 +115,7 @@ class Media:
         self._package, self._keep, self._roster = package, keep, roster
         self._kept: dict[str, _Kept | None] = {}
 
-    def picture(self, owner: str, shown: PictureRef, place: str) -> ImageFile | str:
+    def picture(self, owner: str, shown: PictureRef, address: str) -> ImageFile | str:
         """Return what a part shows at a place (``内科!H12``), or why that cannot be used.
 
         The bytes are those of the file: what the sheet cuts out of it, or turns, would not be in them.
@@ -132,7 +132,7 @@ class Media:
             return make_text("stray.unreadable")
         if shown.turn.quarter not in (0, kept.quarter):
             return make_text("stray.turned")
-        name = place.replace("/", "_").replace("\\", "_")
+        name = address.replace("/", "_").replace("\\", "_")
         return ImageFile(self._roster / name, kept.sha256, kept.size, kept.stored)
 
     def _part(self, owner: str, identifier: str | None) -> str | None:

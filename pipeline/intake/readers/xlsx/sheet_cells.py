@@ -1,7 +1,7 @@
 """Sheets of an .xlsx, streamed straight from their XML: one pass, each cell with its own type.
 
 Why not a library (all measured): calamine gives errors, formulas without a value
-and empty cells alike, tells no hidden row or number format, and holds the whole rectangle of a sheet: one stray
+and empty cells alike, gives no hidden row or number format, and holds the whole rectangle of a sheet: one stray
 cell at XFD1048576 aborts the process. openpyxl needs ten times the time. Both are this module's oracles in the tests.
 """
 
@@ -39,21 +39,21 @@ def read_shared_strings(package: Package, part: str) -> list[str]:
 
 def unescape_text(text: str) -> str:
     """Return a text as it is meant."""
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
+    return _ESCAPED.sub(lambda finding: chr(int(finding[1], 16)), text) if "_x" in text else text
 
 
-def require_bounded(text: list[str], place: str) -> None:
+def require_bounded(text: list[str], position: str) -> None:
     """Refuse a text that has grown too long while it is still being read; white space between elements is dropped."""
     if sum(map(len, text)) > MAX_WRITTEN:
         text[:] = [piece for piece in text if not piece.isspace()]
         length = sum(map(len, text))
         if length > MAX_WRITTEN:
-            raise _too_long(place, length)
+            raise _too_long(position, length)
 
 
-def _too_long(place: str, length: int) -> FileRefused:
+def _too_long(position: str, length: int) -> FileRefused:
     return FileRefused(
-        "FILE_SUSPICIOUS", {"found": make_text("file.cell_too_long", cell=place, length=length)}
+        "FILE_SUSPICIOUS", {"found": make_text("file.cell_too_long", cell=position, length=length)}
     )
 
 
@@ -101,8 +101,8 @@ class _Strings:
                 raise _too_long(self._part, len(string))
             self.strings.append(string)
             if len(self.strings) > _MAX_STRINGS:
-                found, limit = f"{self._part}: > {_MAX_STRINGS}", str(_MAX_STRINGS)
-                raise FileRefused("FILE_TOO_LARGE", {"found": found, "limit": limit})
+                finding, limit = f"{self._part}: > {_MAX_STRINGS}", str(_MAX_STRINGS)
+                raise FileRefused("FILE_TOO_LARGE", {"found": finding, "limit": limit})
         elif tag == self._rph:
             self._phonetic = False
 
@@ -121,7 +121,7 @@ def read_lines(
     strings: Sequence[str],
     formats: Sequence[Format],
     epoch: datetime,
-    tally: ReadBudget,
+    budget: ReadBudget,
     pictures: CellPictures | None,
 ) -> Iterator[Line]:
     """Yield the lines of a sheet that hold something, in their order, while the part is unpacked.
@@ -131,12 +131,12 @@ def read_lines(
     reader = _Lines(part, strings, formats, epoch, pictures)
     with package.open(part) as stream:
         while chunk := stream.read(CHUNK):
-            tally.tags(chunk.count(b"<"))
+            budget.tags(chunk.count(b"<"))
             reader.parser.Parse(chunk, False)
             require_bounded(reader.text, part)
-            yield from reader.take(tally)
+            yield from reader.take(budget)
         reader.parser.Parse(b"", True)
-    yield from reader.take(tally)
+    yield from reader.take(budget)
 
 
 class _Lines:
@@ -164,10 +164,10 @@ class _Lines:
         self.parser = make_parser(part)
         self.parser.StartElementHandler = self._root
 
-    def take(self, tally: ReadBudget) -> list[Line]:
+    def take(self, budget: ReadBudget) -> list[Line]:
         """Hand over the lines that are complete."""
         ready, self._ready = self._ready, []
-        tally.cells(sum(len(line.cells) for line in ready))
+        budget.cells(sum(len(line.cells) for line in ready))
         return ready
 
     def _root(self, tag: str, _attributes: object) -> None:
@@ -266,8 +266,8 @@ class _Lines:
             self._column = column
             value = self._value
             if value and not self._formula and cell.get("t") == "s":  # nearly every cell of a roster
-                place = int(value)
-                text = self._strings[place] if place >= 0 else self._string(place)
+                position = int(value)
+                text = self._strings[position] if position >= 0 else self._string(position)
                 if text:
                     self._cells[column] = _new(RawCell, (_TEXT, text, text))
             elif value is not None or self._formula is not None:
@@ -279,11 +279,11 @@ class _Lines:
                 "FILE_CORRUPT", {"found": make_text("file.cell", cell=reference or self._row)}
             ) from None
 
-    def _string(self, place: int) -> str:
+    def _string(self, position: int) -> str:
         """Return a shared string."""
-        if place < 0:
+        if position < 0:
             raise IndexError
-        return self._strings[place]
+        return self._strings[position]
 
     def _read(self, kind: str, text: str | None) -> RawCell | None:
         """Return the cell by its type attribute (ST_CellType, ECMA-376 part 1 §18.18.11), None if it is empty."""
@@ -301,12 +301,12 @@ class _Lines:
 
     def _picture(self, pictures: CellPictures, kind: str, text: str | None) -> RawCell | None:
         """Return the picture that the cell holds by its formula or its rich value."""
-        place = (format_column(self._column), self._row)
-        found = pictures.by_formula(self._formula or "", text or "", *place)
+        position = (format_column(self._column), self._row)
+        finding = pictures.by_formula(self._formula or "", text or "", *position)
         value = self._cell.get("vm")
-        if found is None and kind == "e" and value is not None:
-            return pictures.by_value(value, *place)
-        return found
+        if finding is None and kind == "e" and value is not None:
+            return pictures.by_value(value, *position)
+        return finding
 
     def _typed(self, kind: str, text: str) -> RawCell:
         match kind:

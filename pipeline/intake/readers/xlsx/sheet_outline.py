@@ -33,24 +33,24 @@ class SheetOutline:
     drawing: str | None = None  # the identifier of the relationship
 
 
-def survey_sheet(package: Package, part: str, tally: ReadBudget | None) -> SheetOutline:
-    """Look a sheet over; what is in it goes into the tally, if there is one, and refuses the file if it is too much."""
-    surroundings = _Surroundings(part)
-    body = _Body(surroundings.parser.Parse, tally)
+def survey_sheet(package: Package, part: str, budget: ReadBudget | None) -> SheetOutline:
+    """Look a sheet over; what is in it goes into the budget, if there is one, and refuses the file if it is too much."""
+    outside = _OutsideReader(part)
+    body = _Body(outside.parser.Parse, budget)
     with package.open(part) as stream:
         while chunk := stream.read(CHUNK):
-            if tally is not None:
-                tally.tags(chunk.count(b"<"))
+            if budget is not None:
+                budget.tags(chunk.count(b"<"))
             body.feed(chunk)
         body.end()
-    return surroundings.found
+    return outside.outline
 
 
 class _Body:
     """Takes the bytes of a sheet: counts the rows within ``sheetData``, hands on what is outside."""
 
-    def __init__(self, outside: Callable[[bytes, bool], object], tally: ReadBudget | None) -> None:
-        self._outside, self._tally = outside, tally
+    def __init__(self, outside: Callable[[bytes, bool], object], budget: ReadBudget | None) -> None:
+        self._outside, self._budget = outside, budget
         self._step = self._before
         self._rest = b""
         self._row = self._end = b""
@@ -72,19 +72,19 @@ class _Body:
         self._outside(b"", True)
 
     def _before(self, data: bytes) -> None:
-        found = _BODY.search(data)
+        outline = _BODY.search(data)
         commented = b"<!" in data
         if commented:  # it may say anything: nothing is skipped, and the rows are counted when they are read
             self._step = self._behind
-        if found is None or found[0].endswith(b"/>") or commented:
+        if outline is None or outline[0].endswith(b"/>") or commented:
             self._outside(data, False)
             return
-        name = found[1]
+        name = outline[1]
         self._row, self._end = b"<" + name + b"row", b"</" + name + b"sheetData"
         self._value = re.compile(b"<" + re.escape(name) + rb"[vt](?:\s[^<>]*)?>[^<]")
-        self._outside(data[: found.end()], False)
+        self._outside(data[: outline.end()], False)
         self._step = self._within
-        self._within(data[found.end() :])
+        self._within(data[outline.end() :])
 
     def _within(self, data: bytes) -> None:
         end = data.find(self._end)
@@ -97,7 +97,7 @@ class _Body:
         self._outside(data, False)
 
     def _count(self, data: bytes) -> None:
-        if self._tally is None:
+        if self._budget is None:
             return
         search = self._value.search
         going_on, *rows = data.split(self._row)
@@ -109,16 +109,16 @@ class _Body:
             filled = [search(row) is not None for row in rows]
             number += sum(filled)
             self._blank = not filled[-1]
-        self._tally.rows(number)
+        self._budget.rows(number)
 
 
-class _Surroundings:
+class _OutsideReader:
     """Handlers for what stands around ``sheetData``."""
 
     def __init__(self, part: str) -> None:
-        self.found = SheetOutline()
+        self.outline = SheetOutline()
         self._part = part
-        self._column = 0  # the last one told of
+        self._column = 0  # the last one described
         self.parser = make_parser(part)
         self.parser.StartElementHandler = self._root
 
@@ -133,30 +133,30 @@ class _Surroundings:
             self._merged(attributes.get("ref", ""))
         elif tag == self._col:
             self._hide(attributes)
-        elif tag == self._drawing and self.found.drawing is None:
-            self.found.drawing = next(
+        elif tag == self._drawing and self.outline.drawing is None:
+            self.outline.drawing = next(
                 (value for key, value in attributes.items() if key.rpartition(":")[2] == "id"), None
             )
 
     def _merged(self, reference: str) -> None:
         corners = _CORNERS.fullmatch(reference.replace("$", ""))
         try:
-            left, right = sorted((parse_column(corners[1]), parse_column(corners[3]))) if corners else (0, 0)
+            first, last = sorted((parse_column(corners[1]), parse_column(corners[3]))) if corners else (0, 0)
         except ValueError:  # behind the last column
             return
         top, bottom = sorted((int(corners[2]), int(corners[4]))) if corners else (0, 0)
-        if (top, left) != (bottom, right):
-            self.found.merges.append(Merge(top, bottom, left, right))
-        if len(self.found.merges) > _MAX_MERGES:
+        if (top, first) != (bottom, last):
+            self.outline.merges.append(Merge(top, bottom, first, last))
+        if len(self.outline.merges) > _MAX_MERGES:
             raise FileRefused(
                 "FILE_SUSPICIOUS", {"found": make_text("file.too_many_merged", limit=_MAX_MERGES)}
             )
 
     def _hide(self, attributes: dict[str, str]) -> None:
-        """Note columns of no width; they are told of in their order (ECMA-376 part 1 §18.3.1.13)."""
+        """Note columns of no width; they are described in their order (ECMA-376 part 1 §18.3.1.13)."""
         first, last = (parse_whole(attributes.get(name, ""), MAX_COLUMN) for name in ("min", "max"))
         if first is None or last is None or first <= self._column:
             return
         self._column = last
         if is_true(attributes.get("hidden")):
-            self.found.hidden_columns.update(range(first - 1, last))
+            self.outline.hidden_columns.update(range(first - 1, last))

@@ -66,7 +66,7 @@ def read_formats(styles: Element) -> list[Format]:
 
 
 def make_formats(numbers: Iterable[str], codes: Mapping[str, str]) -> list[Format]:
-    """Return the format behind each number; those that ``codes`` does not tell are built in."""
+    """Return the format behind each number; those that ``codes`` does not hold are built in."""
     known: dict[str, Format] = {}
     for number in (numbers := list(numbers)):
         if number not in known:

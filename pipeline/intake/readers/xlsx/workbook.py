@@ -24,7 +24,7 @@ from pipeline.intake.readers.xlsx.sheet_outline import SheetOutline, survey_shee
 from pipeline.intake.readers.xlsx.styles import EPOCH_1900, EPOCH_1904, read_formats
 from pipeline.messages.texts import make_text
 
-_NOTED = 50  # troubles of single pictures that are told one by one
+_NOTED = 50  # pictures not used that are reported one by one
 
 
 @dataclass(slots=True)
@@ -38,10 +38,10 @@ class _Page:
     pictures: CellPictures | None = None
 
 
-def read(data: bytes, *, path: Path = Path(), manner: ReadOptions = DEFAULT_OPTIONS) -> Book:
+def read(data: bytes, *, path: Path = Path(), options: ReadOptions = DEFAULT_OPTIONS) -> Book:
     """Open a workbook: its visible sheets are surveyed now, and read as they are walked.
 
-    ``path`` is how a person knows the file. Pictures in its sheets are put away by ``manner.keep``, or left alone.
+    ``path`` is how a person knows the file. Pictures in its sheets are put away by ``options.keep``, or left alone.
     Raises FileRefused for a zip that is no workbook, is damaged, locked, oversized or hostile; the lines raise it for
     damaged cells.
     """
@@ -52,32 +52,32 @@ def read(data: bytes, *, path: Path = Path(), manner: ReadOptions = DEFAULT_OPTI
     root = package.tree(part)
     if root.tag.rpartition("}")[2] != "workbook":
         raise FileRefused("FILE_FORMAT", {"found": _name_format(package, part)})
-    workbook = _Workbook(package, part, root, path, manner)
+    workbook = _Workbook(package, part, root, path, options)
     run = read_run_of_package(package)
     if run is not None:  # few of its sheets are read, if any: each is surveyed when it is reached
         return Book(workbook.sheets(workbook.pages(None)), run=run)
-    pages = list(workbook.pages(ReadBudget(manner.max_rows)))
-    strays = workbook.strays
-    notes = [_make_note(each) for each in strays[:_NOTED]]
-    if len(strays) > _NOTED:
-        notes.append(make_text("note.more_pictures", n=len(strays) - _NOTED))
-    return Book(workbook.sheets(pages), notes=tuple(notes), strays=tuple(strays))
+    pages = list(workbook.pages(ReadBudget(options.max_rows)))
+    unassigned = workbook.unassigned
+    notes = [_make_note(image) for image in unassigned[:_NOTED]]
+    if len(unassigned) > _NOTED:
+        notes.append(make_text("note.more_pictures", n=len(unassigned) - _NOTED))
+    return Book(workbook.sheets(pages), notes=tuple(notes), unassigned=tuple(unassigned))
 
 
 class _Workbook:
     """The parts that its sheets share; the strings are read with the first sheet that is walked."""
 
-    def __init__(self, package: Package, part: str, root: Element, path: Path, manner: ReadOptions) -> None:
+    def __init__(self, package: Package, part: str, root: Element, path: Path, options: ReadOptions) -> None:
         properties = root.find("{*}workbookPr")
         since_1904 = properties is not None and is_true(properties.get("date1904"))
-        self.strays: list[UnassignedImage] = []  # as far as the sheets are surveyed
+        self.unassigned: list[UnassignedImage] = []  # as far as the sheets are surveyed
         self._package, self._part, self._root = package, part, root
         self._epoch = EPOCH_1904 if since_1904 else EPOCH_1900
-        self._tally = ReadBudget(manner.max_rows)
-        self._media = Media(package, manner.keep, path) if manner.keep else None
+        self._budget = ReadBudget(options.max_rows)
+        self._media = Media(package, options.keep, path) if options.keep else None
         self._album, self._values = Album(package, part), RichValues(package, part)
 
-    def pages(self, tally: ReadBudget | None) -> Iterator[_Page]:
+    def pages(self, budget: ReadBudget | None) -> Iterator[_Page]:
         """Survey the sheets in their order."""
         relations = self._package.relations(self._part)
         seen = set()
@@ -92,9 +92,9 @@ class _Workbook:
             if target in seen:
                 raise FileRefused("FILE_SUSPICIOUS", {"found": make_text("file.two_sheets", part=target)})
             seen.add(target)
-            page = _Page(name, target, survey_sheet(self._package, target, tally))
-            # of a workbook of ours the thumbnails are nobody's picture
-            if self._media is not None and (tally is not None or name.startswith(TO_FIX_TITLES)):
+            page = _Page(name, target, survey_sheet(self._package, target, budget))
+            # the thumbnails in a workbook of ours belong to no doctor
+            if self._media is not None and (budget is not None or name.startswith(TO_FIX_TITLES)):
                 page.pictures = CellPictures(self._album, self._values, self._media, name)
                 self._lay(page, self._media)
             yield page
@@ -119,7 +119,7 @@ class _Workbook:
                 strings=strings,
                 formats=codes,
                 epoch=self._epoch,
-                tally=self._tally,
+                budget=self._budget,
                 pictures=page.pictures,
             )
             yield Sheet(
@@ -136,16 +136,16 @@ class _Workbook:
         kind, drawing = self._package.relations(page.part).get(page.survey.drawing or "", ("", ""))
         if kind == "drawing" and drawing in self._package:
             measure = partial(measure_sheet, self._package, page.part)
-            page.floating, strays = read_floating(
+            page.floating, unassigned = read_floating(
                 self._package, drawing, page.name, media=media, measure=measure
             )
-            self.strays += strays
+            self.unassigned += unassigned
 
 
-def _make_note(stray: UnassignedImage) -> str:
-    corner = stray.covered_cells.partition(":")[0]
-    place = "!".join(filter(None, (stray.sheet, corner)))
-    return make_text("note.picture", place=place, why=stray.why)
+def _make_note(image: UnassignedImage) -> str:
+    corner = image.covered_cells.partition(":")[0]
+    address = "!".join(filter(None, (image.sheet, corner)))
+    return make_text("note.picture", place=address, why=image.why)
 
 
 def _name_format(package: Package, part: str | None) -> str:
