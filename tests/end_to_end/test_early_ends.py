@@ -143,7 +143,7 @@ def test_a_run_that_breaks_after_it_sent_tells_of_its_seals(hospital, capsys):
     record, _ = left(hospital.runs[-1])
     assert (record["exit"], record["halted"]["code"]) == (1, "BUG")
     hospital.go("status")
-    assert "exit 1 (program error)" in "".join(capsys.readouterr())
+    assert "exit code 1 (program error)" in "".join(capsys.readouterr())
     shutil.rmtree(hospital.folder / "state")
     assert hospital.go("run") == 2
     assert hospital.creates() == 2
