@@ -17,7 +17,7 @@ from pipeline.errors import UsageError
 from pipeline.intake.corrected_lines import find_swapped_row, relate_lines
 from pipeline.intake.fields.normalize import get_text, trim_ends
 from pipeline.intake.fields.validate import SiteKeyDigests, assign_row_ids
-from pipeline.intake.pairing import embedded_images, picture_column
+from pipeline.intake.pairing import picture_column
 from pipeline.intake.read_rosters import refuse_file
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.problems import problem
@@ -321,6 +321,6 @@ def _choose_pictures(roster_row: Row, row: Row) -> tuple[EmbeddedImage, ...]:
     if row.pictures or (written and written != before):
         return row.pictures
     misplaced = (
-        replace(image, is_misplaced=True) for image in embedded_images.find_misplaced_images(roster_row)
+        replace(image, is_misplaced=True) for image in picture_column.find_misplaced_images(roster_row)
     )
-    return (*embedded_images.find_seal_images(roster_row), *misplaced)
+    return (*picture_column.find_seal_images(roster_row), *misplaced)

@@ -59,7 +59,7 @@ READ = (  # what rosters, file names and pictures are written in
     "intake/layout/line_classifier.py",
     "intake/layout/line_words.py",
     "intake/pairing/expected_names.py",
-    "intake/pairing/embedded_images.py",
+    "intake/pairing/picture_column.py",
     "intake/pairing/file_names.py",
     "intake/readers/charset.py",
     "intake/readers/delimited_text.py",

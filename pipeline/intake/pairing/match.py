@@ -8,7 +8,7 @@ How a doctor's picture is found:
    (已交, √) is passed over; so is one that this program wrote for another doctor (``picture_column``).
 2. Otherwise the files whose stem is one that the row leads to expect, see ``expected_names``. The strongest gives the
    evidence, but all of them are looked at.
-3. A picture in the row's own cell, see ``embedded_images``, counts beside either.
+3. A picture in the row's own cell, see ``picture_column.find_seal_images``, counts beside either.
 
 All that is found must be one picture, by its bytes or by its pixels: two different ones are two candidates, whatever
 named them, and then no one gets one. A file whose name fits two people by staff number or name is evidence for neither,
@@ -28,7 +28,7 @@ from pathlib import Path
 from pipeline.domain.roster import Doctor, EmbeddedImage, Field, FileStat, ImageFile, Problem
 from pipeline.errors import NotReadNow
 from pipeline.intake.images.image_files import MAX_BYTES, format_size
-from pipeline.intake.pairing import embedded_images, match_problems, picture_column
+from pipeline.intake.pairing import match_problems, picture_column
 from pipeline.intake.pairing.evidence import ContestedFile, ImageMatches, find_contested_files, find_matches
 from pipeline.intake.pairing.expected_names import CELL, COLUMN, MAX_VARIANTS, STRENGTH, ImageMatch
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
@@ -200,12 +200,9 @@ class _RowMatcher:
         try:
             options = [
                 *(_Option(self._get_image(doctor, match), match) for match in matches),
-                *(
-                    _Option(_require_content(doctor, cell.picture, f"▣ {cell.address}"), cell)
-                    for cell in cells
-                ),
+                *(_Option(_get_cell_image(doctor, cell), cell) for cell in cells),
             ]
-            misplaced = embedded_images.find_misplaced_images(doctor.row)
+            misplaced = picture_column.find_misplaced_images(doctor.row)
             _require_one_image(doctor, [*options, *(_Option(image.picture, image) for image in misplaced)])
         except _RowRefused as refused:
             return add_problem(doctor, refused.problem)
@@ -218,25 +215,33 @@ class _RowMatcher:
     def _get_image(self, doctor: Doctor, match: ImageMatch) -> ImageFile:
         """Return what a matched file holds. Raises _RowRefused where it cannot even be compared."""
         candidate = match.candidate
-        file = show_path(candidate.relative_path, doctor)
         if candidate.size > MAX_BYTES and not candidate.fault:
             detail = {"found": format_size(candidate.size), "limit": format_size(MAX_BYTES)}
-            raise _RowRefused(make_problem("IMAGE_TOO_LARGE", doctor, file=file, **detail))
+            raise _RowRefused(_make_file_problem("IMAGE_TOO_LARGE", doctor, match, **detail))
         try:
             image = self._sources.get_image(candidate)
         except NotReadNow as trouble:
-            raise _RowRefused(match_problems.explain_not_read(doctor, file, trouble)) from None
+            raise _RowRefused(_make_file_problem("IMAGE_NOT_READ", doctor, match, **trouble.words)) from None
         except UnreadableFile as unreadable:
-            problem = make_problem("IMAGE_CORRUPT", doctor, file=file, found=unreadable.reason)
+            problem = _make_file_problem("IMAGE_CORRUPT", doctor, match, found=unreadable.reason)
             raise _RowRefused(problem) from None
-        return _require_content(doctor, image, file)
+        # all empty files have the same digest, and would look like one that is shared
+        if not image.size:
+            raise _RowRefused(
+                _make_file_problem("IMAGE_CORRUPT", doctor, match, found=make_text("image.empty"))
+            )
+        return image
+
+
+def _make_file_problem(code: str, doctor: Doctor, match: ImageMatch, **detail: str) -> Problem:
+    return make_problem(code, doctor, file=show_path(match.candidate.relative_path, doctor), **detail)
 
 
 def _find_fitting(
     doctor: Doctor, entry: PictureEntry, by_name: Sequence[ImageMatch]
 ) -> tuple[Sequence[ImageMatch], tuple[EmbeddedImage, ...]]:
     """Return the files and the pictures in cells that may be a row's; ``by_name`` are the files so called."""
-    cells = embedded_images.find_seal_images(doctor.row)
+    cells = picture_column.find_seal_images(doctor.row)
     text = entry.text if entry.is_given else None
     if text and picture_column.find_named_column(text):
         return (), cells
@@ -277,17 +282,16 @@ def _require_one_image(doctor: Doctor, options: Sequence[_Option]) -> None:
     try:
         is_one = are_same_image(option.image for option in options)
     except NotReadNow as trouble:
-        raise _RowRefused(match_problems.explain_not_read(doctor, files, trouble)) from None
+        raise _RowRefused(make_problem("IMAGE_NOT_READ", doctor, file=files, **trouble.words)) from None
     if not is_one:
         raise _RowRefused(make_problem("IMAGE_AMBIGUOUS", doctor, found=files))
 
 
-def _require_content(doctor: Doctor, image: ImageFile, file: str) -> ImageFile:
-    """Refuse an empty file here: all of them have the same digest, and would look like one that is shared."""
-    if not image.size:
-        empty = make_text("image.empty")
-        raise _RowRefused(make_problem("IMAGE_CORRUPT", doctor, file=file, found=empty))
-    return image
+def _get_cell_image(doctor: Doctor, cell: EmbeddedImage) -> ImageFile:
+    if not cell.picture.size:
+        detail = {"file": f"▣ {cell.address}", "found": make_text("image.empty")}
+        raise _RowRefused(make_problem("IMAGE_CORRUPT", doctor, **detail))
+    return cell.picture
 
 
 def _list_warnings(doctor: Doctor, options: Sequence[_Option]) -> Iterator[Problem]:

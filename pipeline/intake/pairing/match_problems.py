@@ -8,9 +8,8 @@ from dataclasses import replace
 
 from pipeline.domain.masking import mask_id
 from pipeline.domain.roster import Doctor, Field, Problem
-from pipeline.errors import NotReadNow
 from pipeline.intake.images.image_files import mask_file_name
-from pipeline.intake.pairing import embedded_images, file_names, picture_column
+from pipeline.intake.pairing import file_names, picture_column
 from pipeline.intake.pairing.evidence import ContestedFile, ImageMatches
 from pipeline.intake.pairing.expected_names import ImageMatch, list_names
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
@@ -33,11 +32,6 @@ def make_problem(code: str, doctor: Doctor, **detail: str) -> Problem:
 def add_problem(doctor: Doctor, added: Problem) -> Doctor:
     """Return the doctor with one problem more."""
     return replace(doctor, problems=(*doctor.problems, added))
-
-
-def explain_not_read(doctor: Doctor, file: str, trouble: NotReadNow) -> Problem:
-    """Return the problem of a picture that the machine could not read."""
-    return make_problem("IMAGE_NOT_READ", doctor, file=file, **trouble.words)
 
 
 def explain_refused_entry(doctor: Doctor, entry: PictureEntry, refusal: str) -> Problem:
@@ -111,8 +105,8 @@ def explain_missing(
 
 def _explain_missing(doctor: Doctor, index: ImageIndex, suggestion: str) -> Problem:
     """Say what was looked for, without the whole identity number, and what is there instead."""
-    other_images = embedded_images.describe_other_images(doctor.row)
-    if address := embedded_images.find_unreadable_image(doctor):
+    other_images = picture_column.describe_other_images(doctor.row)
+    if address := picture_column.find_unreadable_image(doctor):
         texts = (f"▣ {address}", make_text("image.cannot_read"), other_images)
         other_images = join_texts(filter(None, texts))
     if index.folder is None:
@@ -121,7 +115,7 @@ def _explain_missing(doctor: Doctor, index: ImageIndex, suggestion: str) -> Prob
     tried = [_show_entry(entry)]
     wanted = [_get_stem(entry)]
     if picture_column.names_file(entry):
-        own = (f"▣ {image.address}" for image in embedded_images.find_seal_images(doctor.row))
+        own = (f"▣ {image.address}" for image in picture_column.find_seal_images(doctor.row))
         other_images = join_texts(filter(None, (*own, other_images)))
     else:
         names = list_names(doctor)

@@ -1,4 +1,4 @@
-r"""The picture column of a roster: what its entries may say, the files they mean, and how much an entry counts.
+r"""The pictures that a row itself gives: the entry of its picture column, and pictures in its cells.
 
 An entry is a base name or a path below the picture folder, with or without extension. It is looked up in the index
 and never joined to a path, so no entry can reach outside the folder; entries that try to are refused by name, since
@@ -8,6 +8,11 @@ its last part, and that is reported.
 A roster's entry is the hospital's word. In a line of a results workbook it may be what this program wrote there, which is
 no evidence of the clerk's: it counts as much as the file's name does, and for another doctor than it was written for it
 counts nothing.
+
+A picture inside the roster counts if it lies in the picture column, in a column without a title, or in one whose title
+speaks of a seal or a signature. A photo of the person, a QR code or a logo in another titled column does not. One that
+floats over a column of texts is misplaced: it may be the seal, so it matches no row, and no other picture is used beside
+it.
 """
 
 from __future__ import annotations
@@ -19,9 +24,10 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Literal, NamedTuple
 
-from pipeline.domain.roster import CellKind, Correction, Doctor, Field
+from pipeline.domain.roster import CellKind, Correction, Doctor, EmbeddedImage, Field, Row
 from pipeline.errors import NotReadNow
 from pipeline.intake.fields.normalize import get_text, trim_ends
+from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.pairing import file_names
 from pipeline.intake.pairing.evidence import ImageMatches
 from pipeline.intake.pairing.expected_names import COLUMN, ImageMatch
@@ -36,6 +42,11 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])\Z", re.IGNORECASE)
 _WHOLE_PATH = re.compile(r"(?:[A-Za-z]:)?[/\\]+")
 _CELL = re.compile(r"▣ ?([A-Z]{1,3})[1-9][0-9]*\b")  # how a picture in a cell is called everywhere
+_SEAL = re.compile("章|签名|签字|印模|印鉴|手签|seal|signature")
+_OTHER_PICTURES = re.compile(
+    "照|像|码|标志|徽|证|件|图|photo|picture|portrait|logo|code|scan|file"
+)  # what a column is for
+_LONGEST_TITLE = 20  # characters of a title that are repeated
 _WORDLESS = frozenset({CellKind.ERROR, CellKind.NO_VALUE, CellKind.PICTURE})
 
 # given: a person wrote it for this doctor; written: this program did, for this row; moved: it was another row's;
@@ -286,3 +297,64 @@ def _compare_folders(folders: Sequence[str], candidate: Candidate) -> Iterator[s
             yield encoding
         else:
             yield file_names.describe_differences(part, (part, ""), folder)
+
+
+# --- pictures in cells
+
+
+def find_seal_images(row: Row) -> tuple[EmbeddedImage, ...]:
+    """Return the pictures of a row that are meant as its doctor's seal.
+
+    A corrected row has those of the row it corrects, which were judged under its own titles: all of them count.
+    """
+    if not row.pictures:
+        return ()
+    if row.is_corrected:
+        return tuple(image for image in row.pictures if not image.is_misplaced)
+    return tuple(image for image in row.pictures if _is_seal(image, row))
+
+
+def find_misplaced_images(row: Row) -> tuple[EmbeddedImage, ...]:
+    """Return the pictures that float over a text column of the row."""
+    if not row.pictures:
+        return ()
+    if row.is_corrected:
+        return tuple(image for image in row.pictures if image.is_misplaced)
+    return tuple(image for image in row.pictures if image.floating and _is_misplaced(image, row))
+
+
+def describe_other_images(row: Row) -> str:
+    """Return where pictures lie in a row that are not meant as the seal, and under which title: ``▣ F12 照片``."""
+    seal_images = find_seal_images(row)
+    others = (image for image in row.pictures if image not in seal_images)
+    return ", ".join(
+        f"▣ {image.address} {mask_file_name(_get_title(image, row))[:_LONGEST_TITLE]}" for image in others
+    )
+
+
+def find_unreadable_image(doctor: Doctor) -> str | None:
+    """Return the address of the picture cell if its picture cannot be read: linked, or its id is not there."""
+    cell = doctor.row.fields.get(Field.PICTURE)
+    if cell is None or cell.kind is not CellKind.PICTURE or cell.value is not None:
+        return None
+    return doctor.row.address(Field.PICTURE)
+
+
+def _is_seal(image: EmbeddedImage, row: Row) -> bool:
+    named = row.fields.get(Field.PICTURE)
+    if named is not None and named.column == image.column:
+        return True
+    title = file_names.comparison_key(_get_title(image, row))
+    return not title or _SEAL.search(title) is not None
+
+
+def _is_misplaced(image: EmbeddedImage, row: Row) -> bool:
+    if _is_seal(image, row):
+        return False
+    if any(cell.column == image.column for cell in row.fields.values()):
+        return True
+    return _OTHER_PICTURES.search(file_names.comparison_key(_get_title(image, row))) is None
+
+
+def _get_title(image: EmbeddedImage, row: Row) -> str:
+    return next((cell.header for cell in row.cells if cell.column == image.column), "").strip()
