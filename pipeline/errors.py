@@ -15,17 +15,23 @@ EsignImportError        one sentence for the user, and the exit code it leads to
 from __future__ import annotations
 
 import errno
+import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pipeline.domain.keyed_text import KeyedText
+from pipeline.domain.roster import Problem
 from pipeline.messages.catalogue import say
 from pipeline.messages.localized import Joined, Localizable
+from pipeline.messages.problems import problem
 from pipeline.messages.system import DATABASE, SYSTEM
 from pipeline.messages.texts import make_text
 from pipeline.support.rights import acting_user, is_there, owner_of
+
+LOG = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class EsignImportError(Exception):
@@ -208,3 +214,21 @@ def reason_of(error: BaseException) -> KeyedText:
     if name is not None:
         return make_text(f"database.{name}")
     return make_text("database.unlisted", code=code, words=str(error) or code)
+
+
+def isolate_row_failure(
+    work: Callable[[], T], instead: Callable[[Problem], T], *, stage: str, row_id: str | None = None
+) -> T:
+    """Return the result of ``work`` on one row; if it breaks, the result of ``instead`` with the row's problem.
+
+    The type of the exception is logged, and the run goes on. Errors of disk, memory, ledger or configuration concern
+    the whole run and are raised.
+    """
+    try:
+        return work()
+    except (EsignImportError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        kind = type(error).__name__
+        LOG.exception("a row could not be handled", extra={"stage": stage, "row_id": row_id, "kind": kind})
+        return instead(problem("ROW_NOT_PROCESSED", kind=kind))

@@ -9,14 +9,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from pipeline import row_failures
 from pipeline.domain.fields import FIELDS, list_sent_values
 from pipeline.domain.outcomes import is_copy_problem
 from pipeline.domain.roster import Doctor, Field, Problem, SentSize, Severity
 from pipeline.domain.run import Judged, Judgement, Review, RowPlan, Status
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory, SealContent, SealRequest
 from pipeline.domain.service_codes import means_name_exists
-from pipeline.errors import NotReadNow
+from pipeline.errors import NotReadNow, isolate_row_failure
 from pipeline.messages.problems import forgiven, problem, waits_for_machine
 from pipeline.planning.same_person import AbsentPersons, describe_possibly_same
 from pipeline.planning.seal_content import (
@@ -126,7 +125,7 @@ class _Planner:
     def plan_row(self, doctor: Doctor) -> RowPlan:
         """Return a row's status; a READY row has no seal name and no request yet."""
         person = self._snapshot.people.get(doctor.key) if doctor.key else None
-        return row_failures.isolate_row_failure(
+        return isolate_row_failure(
             lambda: self._plan_row(doctor, person),
             lambda failure: _plan_failed_row(doctor, person, failure),
             stage="plan",
@@ -298,7 +297,7 @@ def _isolate_failure(row_plan: RowPlan, step: Callable[[], RowPlan]) -> RowPlan:
         problems = (*row_plan.problems, failure)
         return replace(row_plan, status=Status.REJECTED, request=None, problems=problems)
 
-    return row_failures.isolate_row_failure(step, reject, stage="plan", row_id=row_plan.doctor.row_id)
+    return isolate_row_failure(step, reject, stage="plan", row_id=row_plan.doctor.row_id)
 
 
 def _status_of_attempt(attempt: CreateAttempt) -> Status:

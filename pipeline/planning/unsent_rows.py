@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from pipeline import row_failures
 from pipeline.domain.roster import Field, ImageFile, PreparedImage, Problem
 from pipeline.domain.run import RowOutcome, RowPlan, Status
-from pipeline.errors import NotReadNow, require_lasting
+from pipeline.errors import NotReadNow, isolate_row_failure, require_lasting
 from pipeline.messages.problems import problem, waits_for_machine
 
 IMAGE_WORKERS = 2  # threads that decode, always the same: each keeps the memory of a picture for its next one
@@ -71,7 +70,7 @@ def count_creates(row_plan: RowPlan) -> int:
 def prepare_image(prepare: PrepareImage, row_plan: RowPlan) -> PreparedImage | tuple[Problem, ...]:
     """Prepare a row's picture; a failure is that row's problem. Raises OSError where the disk refuses."""
     try:
-        return row_failures.isolate_row_failure(
+        return isolate_row_failure(
             lambda: prepare(row_plan),
             lambda failure: (failure,),
             stage="picture",

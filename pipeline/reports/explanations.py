@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from pipeline import row_failures
 from pipeline.clock import shown
 from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.outcomes import UNRESOLVED_STATUSES, is_redundant_copy, waits_for_review
 from pipeline.domain.roster import Column, Field, FileReport, Problem
 from pipeline.domain.run import Notice, RowOutcome, RunReport, Status
 from pipeline.domain.service_codes import CODES
+from pipeline.errors import isolate_row_failure
 from pipeline.messages.localized import Bilingual, Localizable
 from pipeline.messages.problems import CATALOGUE, message
 from pipeline.messages.results import WORDS, halt_word, status_meaning
@@ -74,7 +74,7 @@ def list_reasons(
 
     All is masked, unless ``describe`` makes a problem's sentence: the To fix sheet may quote the roster.
     """
-    yield from row_failures.isolate_row_failure(
+    yield from isolate_row_failure(
         lambda: list(_list_reasons(outcome, presenter, describe)),
         lambda problem: [describe_problem(problem, presenter)],
         stage="results",

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from functools import partial
 
-from pipeline import __version__, row_failures
+from pipeline import __version__
 from pipeline.clock import stamp
 from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.masking import Masker, hide_names
 from pipeline.domain.roster import FileReport, Problem
 from pipeline.domain.run import Halt, Notice, RowOutcome, RunReport
+from pipeline.errors import isolate_row_failure
 from pipeline.messages.problems import forgiven
 from pipeline.messages.texts import dump_texts
 from pipeline.reports.explanations import describe_lost_answer, describe_notice, describe_problem
@@ -31,7 +32,7 @@ SCHEMA = 1
 
 def outcome_record(outcome: RowOutcome, *, run: str, presenter: Presenter) -> dict[str, object]:
     """Return a row's line of outcomes.jsonl."""
-    return row_failures.isolate_row_failure(
+    return isolate_row_failure(
         partial(_build_record, outcome, run=run, presenter=presenter),
         partial(_build_bare_record, outcome, run=run, presenter=presenter),
         stage="results",

@@ -9,9 +9,9 @@ from datetime import date
 from functools import partial
 from typing import Any, Protocol
 
-from pipeline import row_failures
 from pipeline.domain.fields import FIELDS
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, Problem, Row
+from pipeline.errors import isolate_row_failure
 from pipeline.intake.fields.choices import read_card_type, read_license_type, read_scene, read_yes_no
 from pipeline.intake.fields.id_number import (
     Identity,
@@ -112,7 +112,7 @@ def validate_rows(
 
     read = partial(read_identity, allow_other=settings.allow_other_card_type, today=today, is_known=is_known)
     identities = [
-        row_failures.isolate_row_failure(
+        isolate_row_failure(
             partial(read, row), lambda failure: Identity(None, None, (failure,)), stage="validate"
         )
         for row in rows
@@ -121,7 +121,7 @@ def validate_rows(
     if row_ids is None:
         row_ids = list(assign_row_ids(rows, site_key))
     return [
-        row_failures.isolate_row_failure(
+        isolate_row_failure(
             partial(_validate_row, row, identity, row_id, settings, site_key),
             partial(_make_unvalidated_doctor, row, identity, row_id, site_key),
             stage="validate",

@@ -17,9 +17,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from pipeline import row_failures
 from pipeline.domain.roster import Doctor, Field, ImageFile, Problem
-from pipeline.errors import NotReadNow, UsageError
+from pipeline.errors import NotReadNow, UsageError, isolate_row_failure
 from pipeline.intake.images.image_files import mask_file_name, read_regular_file, replace_file
 from pipeline.intake.images.ocr_layout import WHOLE
 from pipeline.intake.images.prepare import draw_ocr_views
@@ -51,7 +50,7 @@ def check_names_in_images(
     reader = _TextReader(work / "ocr")
     names = {doctor.name for doctor in (*doctors, *context) if doctor.name}
     return [
-        row_failures.isolate_row_failure(
+        isolate_row_failure(
             partial(_check_doctor, doctor, names, reader),
             partial(_add_failure, doctor),
             stage="ocr",

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.domain.roster import Doctor, EmbeddedImage, Field, FileStat, ImageFile, Problem
-from pipeline.errors import NotReadNow
+from pipeline.errors import NotReadNow, isolate_row_failure
 from pipeline.intake.images.image_files import MAX_BYTES, format_size
 from pipeline.intake.pairing import match_problems, picture_column
 from pipeline.intake.pairing.evidence import ContestedFile, ImageMatches, find_contested_files, find_matches
@@ -39,7 +39,6 @@ from pipeline.intake.pairing.sealed_people import NO_SEALED_PEOPLE, SealedPeople
 from pipeline.intake.pairing.zip_files import UnreadableFile
 from pipeline.intake.readers.options import StoreImage
 from pipeline.messages.texts import make_text
-from pipeline.row_failures import isolate_row_failure
 
 
 @dataclass(frozen=True, slots=True)
