@@ -145,7 +145,7 @@ class Stage:
     """A hospital's folder between the command line and the service."""
 
     folder: Path
-    world: FakeService
+    service: FakeService
     seals: Path
 
     def go(self, command: str, *words: str) -> int:
@@ -167,10 +167,10 @@ class Stage:
 def stage(corpus: Corpus, folder: Path) -> Iterator[Stage]:
     """Lay a corpus out and open a sandbox on a socket for it."""
     seals = lay_out(corpus, folder)
-    world = FakeService(Rules(limiter="none"), seed=corpus.seed)
-    with SandboxThread(Sandbox(world)) as sandbox, _undisturbed():
+    service = FakeService(Rules(limiter="none"), seed=corpus.seed)
+    with SandboxThread(Sandbox(service)) as sandbox, _undisturbed():
         _configure(folder, sandbox.url)
-        yield Stage(folder, world, seals)
+        yield Stage(folder, service, seals)
 
 
 def play(corpus: Corpus, folder: Path) -> Record:
