@@ -85,12 +85,6 @@ def split_paragraphs(text: str) -> Iterator[tuple[str, str]]:
         yield mark, " ".join(paragraph.removeprefix(_VERBATIM).split())
 
 
-def find_untranslated(program: click.Group) -> list[str]:
-    """Return the paragraphs that have no Chinese."""
-    paragraphs = {text for _, _, english in collect_texts(program) for _, text in split_paragraphs(english)}
-    return sorted(text for text in paragraphs if text not in HELP and text not in CHINESE)
-
-
 def _translate(english: str) -> str:
     return "\n\n".join(
         mark + (HELP.get(text) or CHINESE.get(text) or text) for mark, text in split_paragraphs(english)

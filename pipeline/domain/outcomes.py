@@ -10,7 +10,6 @@ from pipeline.domain.run import Halt, RowOutcome, Status
 
 EXIT_SEVERITY = (1, 4, 74, 5, 7, 3, 0)  # the most severe first; a signal's code outranks them all
 INTERRUPTED: Final = 130
-FINISHED_STATUSES = frozenset({Status.SEALED, Status.UNCHANGED})
 UNRESOLVED_STATUSES = frozenset({Status.UNKNOWN, Status.EXISTS})  # a person decides
 TO_FIX_STATUSES = frozenset({Status.REJECTED, Status.FAILED, Status.NOT_SENT})
 

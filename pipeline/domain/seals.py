@@ -51,7 +51,6 @@ class CreateAttempt:
     unproven_seal_id: str | None = (
         None  # from an answer that proves nothing: evidence for resolving the attempt
     )
-    refused_at_upload: bool = False  # refused before its create: nothing can have been made
     replayable_until: float = 0.0  # unix seconds, by this machine's clock: no copy of it is accepted later
 
 

@@ -14,7 +14,6 @@ from typing import Any
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, LiveSeal, PersonHistory, SealContent
 from pipeline.ledger import decisions
 from pipeline.ledger.attempts import MAY_HAVE_CREATED, REFUSED_SINCE_LAST_SEAL, REPLACEMENT_PENDING
-from pipeline.ledger.protocol import UPLOAD_REFUSED
 from pipeline.ledger.schema import CONTENT_COLUMNS, FREE_NAME, OPEN_ATTEMPT
 from pipeline.messages.texts import load_line
 
@@ -109,7 +108,7 @@ def read_staff_numbers(connection: sqlite3.Connection) -> dict[str, set[str]]:
 def _read_attempts(connection: sqlite3.Connection, which: str) -> Iterator[tuple[str, CreateAttempt]]:
     """Yield attempts with their person, oldest first; one without a verdict counts as unknown."""
     rows = connection.execute(
-        f"SELECT key, uuid, run, verdict, signed_at, host, code, message, request_id, seal_id, contract, {REPLAYABLE_UNTIL}, {CONTENT_COLUMNS} "  # noqa: S608 - our own words
+        f"SELECT key, uuid, run, verdict, signed_at, host, code, message, request_id, seal_id, {REPLAYABLE_UNTIL}, {CONTENT_COLUMNS} "  # noqa: S608 - our own words
         f"FROM attempt WHERE {which} ORDER BY number"
     )
     for (
@@ -123,7 +122,6 @@ def _read_attempts(connection: sqlite3.Connection, which: str) -> Iterator[tuple
         message,
         request_id,
         seal_id,
-        contract,
         dead_at,
         *content,
     ) in rows:
@@ -138,7 +136,6 @@ def _read_attempts(connection: sqlite3.Connection, which: str) -> Iterator[tuple
             load_line(message),
             request_id,
             seal_id,
-            contract == UPLOAD_REFUSED,
             dead_at,
         )
         yield key, tried

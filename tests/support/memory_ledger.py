@@ -86,7 +86,6 @@ class Sent:
             verdict.message,
             verdict.request_id,
             verdict.seal_id,
-            attempt.contract == UPLOAD_REFUSED,
             attempt.signed_at + 360 if attempt.dead_at is None else attempt.dead_at,
         )
 
