@@ -17,7 +17,7 @@ from pipeline.domain.run import Halt, Status
 from pipeline.messages.problems import CATALOGUE, problem
 from pipeline.messages.results import STATUS_WORDS
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.report_page import LONGEST, MOST_ROWS, write_report
+from pipeline.reports.report_page import MAX_ROWS, MAX_TEXT, write_report
 from pipeline.reports.write import write_all
 from pipeline.sending.call_metrics import CallMetrics
 
@@ -340,7 +340,7 @@ def test_hostile_texts_are_only_texts(show, scene, make, report):
     names = page.names()
     assert names[::2][:6] == HOSTILE[:6]
     assert names[2 * HOSTILE.index("{{7*7}}")] == "{{7*7}}"
-    assert len(names[-1]) == LONGEST + 2
+    assert len(names[-1]) == MAX_TEXT + 2
     assert page.page.locator("img, iframe, object, svg[onload], [onerror], [onmouseover]").count() == 0
     assert page.page.locator("script").count() == 2
     assert HOSTILE[0] in page.texts("#files td")[-3]
@@ -431,14 +431,14 @@ def test_a_great_run_keeps_those_who_need_somebody_and_points_to_the_workbook(sh
         make.outcome(
             make.doctor(place), Status.REJECTED if place % 50 == 49 else Status.UNCHANGED, request_id=None
         )
-        for place in range(MOST_ROWS + 2_000)
+        for place in range(MAX_ROWS + 2_000)
     ]
     path = report(scene.night(traffic=Traffic()))
     page = show(path)
 
     assert path.stat().st_size < 3_500_000
     assert page.texts("#cut") == [
-        f"本页只列 {MOST_ROWS:,} 行（需要处理的在先），共 {MOST_ROWS + 2_000:,} 行；全部在 results.xlsx 的“全部结果”里。"
+        f"本页只列 {MAX_ROWS:,} 行（需要处理的在先），共 {MAX_ROWS + 2_000:,} 行；全部在 results.xlsx 的“全部结果”里。"
     ]
     assert page.texts("#shown") == ["240 / 10,000 行"]
     assert len(page.names()) <= 200, "drawn as the reader scrolls"

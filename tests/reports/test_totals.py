@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.domain.run import Status
 from pipeline.errors import EsignImportError
-from pipeline.reports.explanations import list_blocking_codes
+from pipeline.reports.row_values import list_blocking_codes
 from pipeline.reports.totals import SumsError, count_departments, count_reasons, verify_totals
 from pipeline.reports.write import write_all
 
@@ -52,7 +52,7 @@ def test_a_row_of_no_file_is_refused_even_in_a_retry(hospital):
 def test_success_without_a_seal_id_is_refused(make, scene):
     scene.outcomes = [make.outcome(make.doctor(1), Status.SEALED, seal_id="")]
 
-    with pytest.raises(SumsError, match="row 4 of sheet '医师' is sealed without a SealId"):
+    with pytest.raises(SumsError, match="row 4 of sheet '医师' has status sealed without a SealId"):
         verify_totals(scene.night())
 
 
