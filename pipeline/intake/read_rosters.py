@@ -223,7 +223,7 @@ def _count_lines(lines: Iterator[Line], budget: ReadBudget) -> Iterator[Line]:
     """Count the lines of a file that hold something, whatever its reader promised before."""
     for line in lines:
         if any(map(is_filled, line.cells.values())):
-            budget.rows(1)
+            budget.count_rows(1)
         yield line
 
 

@@ -166,7 +166,7 @@ class _Watcher:
         self.exceeded = ""  # the limit that the child went over
         self._process = process
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread = threading.Thread(target=self._watch_child, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -174,7 +174,7 @@ class _Watcher:
         self._stopped.set()
         self._thread.join()
 
-    def _watch(self) -> None:
+    def _watch_child(self) -> None:
         import psutil  # noqa: PLC0415  only files of rare formats need it
 
         clock = SystemClock()

@@ -52,7 +52,7 @@ def split_records(lines: Iterator[str], separator: str) -> Iterator[Record]:
     for line in reader:
         if line.strip(NOTHING):
             start = reader.number
-            fields = reader.record(line)
+            fields = reader.read_record(line)
             if "".join(fields).strip(NOTHING):
                 _require_bounds(fields, start)
                 yield Record(start, reader.number, fields)
@@ -84,41 +84,41 @@ class _Reader:
                 raise FileRefused("FILE_CORRUPT", {"found": finding})
             yield line
 
-    def record(self, line: str) -> list[str]:
+    def read_record(self, line: str) -> list[str]:
         """Return the fields of the record that begins with the line just handed out."""
         self._start = self.number
         if '"' not in line:
             fields = line.rstrip("\r\n").split(self._separator)
         elif line.count('"') % 2:
-            fields = list(self._fields(line))
+            fields = list(self._split_fields(line))
         else:
             try:
                 fields = next(csv.reader((line,), delimiter=self._separator, strict=True))
             except csv.Error:
-                fields = list(self._fields(line))
+                fields = list(self._split_fields(line))
         self._width = len(fields)
         return fields
 
-    def _fields(self, line: str) -> Iterator[str]:
+    def _split_fields(self, line: str) -> Iterator[str]:
         """Yield the fields of the record that begins with ``line``; a quoted one may take further lines."""
         position = 0
         while True:
             if line.startswith('"', position):
-                field, line, position = self._quoted(line, position)
+                field, line, position = self._read_quoted_field(line, position)
             else:
-                field, position = self._plain(line, position)
+                field, position = self._read_plain_field(line, position)
             yield field
             if not line.startswith(self._separator, position):
                 return
             position += len(self._separator)
 
-    def _plain(self, line: str, position: int) -> tuple[str, int]:
+    def _read_plain_field(self, line: str, position: int) -> tuple[str, int]:
         end = line.find(self._separator, position)
         if end < 0:
             end = len(line.rstrip("\r\n"))
         return line[position:end], end
 
-    def _quoted(self, line: str, position: int) -> tuple[str, str, int]:
+    def _read_quoted_field(self, line: str, position: int) -> tuple[str, str, int]:
         """Return a quoted field, the line on which it ends, and the place behind its closing quote."""
         parts: list[str] = []
         length, inside = 0, position + 1
@@ -131,27 +131,29 @@ class _Reader:
                 break
             further = next(iter(self), None) if length <= MAX_TEXT else None
             if further is None:
-                raise self._broken()
+                raise self._make_refusal()
             line, inside = further, 0
         end = finding.end() + 1
         field = "".join(parts)
-        if len(parts) > 1 and self._swallows(parts, field):
-            raise self._broken()
+        if len(parts) > 1 and self._holds_record(parts, field):
+            raise self._make_refusal()
         if end == len(line) or line[end] in "\r\n" or line.startswith(self._separator, end):
             return field.replace('""', '"'), line, end
         if len(parts) > 1 or self._separator in field:
-            raise self._broken()
-        raw, end = self._plain(line, position)  # "张三"医生: no quotes by the book, but no doubt either
+            raise self._make_refusal()
+        raw, end = self._read_plain_field(
+            line, position
+        )  # "张三"医生: no quotes by the book, but no doubt either
         return raw, line, end
 
-    def _swallows(self, parts: list[str], field: str) -> bool:
+    def _holds_record(self, parts: list[str], field: str) -> bool:
         """Return whether a field of several lines holds a record: its quote was never meant to open there."""
         crowd = max(_CROWD, self._width - 1)
         return self._doctor.search(field) is not None or any(
             part.count(self._separator) >= crowd for part in parts
         )
 
-    def _broken(self) -> FileRefused:
+    def _make_refusal(self) -> FileRefused:
         finding = make_text("file.quotes_on_line", line=self._start)
         return FileRefused("FILE_CORRUPT", {"found": finding})
 

@@ -102,12 +102,12 @@ def detect_kind(data: bytes) -> Kind:
 
 def _detect_package(data: bytes) -> Kind:
     package = Package(data)
-    document = (package.payload("mimetype", 200) or b"").decode("ascii", "replace").strip()
+    document = (package.read_payload("mimetype", 200) or b"").decode("ascii", "replace").strip()
     if document.startswith(_OPEN_DOCUMENT):
         if not document.removeprefix(_OPEN_DOCUMENT).startswith("spreadsheet"):
             raise FileRefused("FILE_FORMAT", {"found": "OpenDocument (.odt)"})
         return "ods"
-    part = package.related("", "officeDocument")
+    part = package.find_related("", "officeDocument")
     if part is None:
         raise FileRefused("FILE_FORMAT", {"found": "Numbers" if "Index/Document.iwa" in package else "ZIP"})
     return "xlsb" if part.casefold().endswith(".bin") else "xlsx"

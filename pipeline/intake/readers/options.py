@@ -39,19 +39,19 @@ class ReadBudget:
         self._max_rows = max_rows
         self._rows = self._cells = self._tags = 0
 
-    def rows(self, number: int) -> None:
+    def count_rows(self, number: int) -> None:
         """Count rows that hold something."""
         self._rows += number
         if self._rows > self._max_rows:
             raise make_rows_refusal(self._max_rows)
 
-    def cells(self, number: int) -> None:
+    def count_cells(self, number: int) -> None:
         """Count filled cells."""
         self._cells += number
         if self._cells > MAX_CELLS:
             raise _too_many(MAX_CELLS, "cells")
 
-    def tags(self, number: int) -> None:
+    def count_tags(self, number: int) -> None:
         """Count tags of XML, the only measure of cells that are empty: each costs time."""
         self._tags += number
         if self._tags > MAX_TAGS:

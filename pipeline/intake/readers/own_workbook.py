@@ -28,12 +28,14 @@ _MOST = 1_000  # properties of a file that are looked at
 
 def read_run_of_package(package: Package) -> str | None:
     """Return the run that wrote a workbook, "" where it does not say which; None for a workbook of anybody else."""
-    part = package.related("", "custom-properties")
+    part = package.find_related("", "custom-properties")
     if part is not None:
-        return _find_run({entry.get("name", ""): "".join(entry.itertext()) for entry in package.tree(part)})
+        return _find_run(
+            {entry.get("name", ""): "".join(entry.itertext()) for entry in package.read_tree(part)}
+        )
     if _META not in package:
         return None
-    entries = package.tree(_META).iterfind("{*}meta/{*}user-defined")
+    entries = package.read_tree(_META).iterfind("{*}meta/{*}user-defined")
     return _find_run({_get_name(entry.attrib): "".join(entry.itertext()) for entry in entries})
 
 

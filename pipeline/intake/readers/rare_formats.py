@@ -63,7 +63,7 @@ def read(kind: Kind, data: bytes, options: ReadOptions) -> Book:
     has_pictures = False
     if kind in ("xlsb", "ods"):
         package = Package(data)
-        if b"encryption-data" in (package.payload(_MANIFEST, 10 * MEGABYTE) or b""):
+        if b"encryption-data" in (package.read_payload(_MANIFEST, 10 * MEGABYTE) or b""):
             raise FileRefused("FILE_ENCRYPTED")
         run = read_run_of_package(package)
         has_pictures = kind == "xlsb" and _has_pictures(package)
@@ -96,10 +96,10 @@ def _decode_markup(data: bytes) -> bytes:
 
 
 def _has_pictures(package: Package) -> bool:
-    workbook = package.related("", "officeDocument") or ""
-    sheets = [target for kind, target in package.relations(workbook).values() if kind == "worksheet"]
-    drawings = [package.related(sheet, "drawing") for sheet in sheets]
-    return any(drawing is not None and package.related(drawing, "image") for drawing in drawings)
+    workbook = package.find_related("", "officeDocument") or ""
+    sheets = [target for kind, target in package.read_relations(workbook).values() if kind == "worksheet"]
+    drawings = [package.find_related(sheet, "drawing") for sheet in sheets]
+    return any(drawing is not None and package.find_related(drawing, "image") for drawing in drawings)
 
 
 def make_sheets(book: ChildBook) -> Iterator[Sheet]:

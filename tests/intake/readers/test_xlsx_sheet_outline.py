@@ -163,7 +163,7 @@ class _Counted(ReadBudget):
         super().__init__(10**9)
         self.total = 0
 
-    def rows(self, number: int) -> None:
+    def count_rows(self, number: int) -> None:
         self.total += number
 
 
@@ -259,9 +259,9 @@ def test_a_row_of_every_column_is_read(path):
 def test_the_limits_of_cells_and_tags_stop_a_file():
     for count, limit in (("cells", MAX_CELLS), ("tags", MAX_TAGS)):
         budget = ReadBudget(10)
-        getattr(budget, count)(limit)
+        getattr(budget, f"count_{count}")(limit)
         with pytest.raises(FileRefused) as refused:
-            getattr(budget, count)(1)
+            getattr(budget, f"count_{count}")(1)
         assert refused.value.code == "FILE_TOO_LARGE"
         assert refused.value.detail == {"found": f"> {limit} {count}", "limit": f"{limit} {count}"}
 

@@ -42,7 +42,7 @@ def read(data: bytes, output: Output) -> None:
         raise Refused("FILE_CORRUPT", "file.unended_tag")
     page = _Page()
     page.feed(text)
-    page.end()
+    page.end_page()
     output.write_facts(pictures=page.has_pictures)
     tables = [table for table in page.tables if table.rows]
     while tables:
@@ -119,7 +119,7 @@ class _Table:
     def end_section(self) -> None:
         """End a section: no cell reaches out of it."""
         for span in self._spans:
-            self._merge(span)
+            self._add_merge(span)
         self._spans = []
         self._is_head = self._is_section_hidden = False
 
@@ -144,7 +144,7 @@ class _Table:
                 span.bottom, span.rows = number, span.rows - 1
                 self._spans.append(span)
             else:
-                self._merge(span)
+                self._add_merge(span)
 
     def end_row(self) -> None:
         """End the open row, if there is one."""
@@ -169,7 +169,7 @@ class _Table:
             if len(self._spans) > _MAX_SPANS:
                 raise Refused("FILE_SUSPICIOUS", "file.row_too_many_spans", row=self.row, limit=_MAX_SPANS)
         else:
-            self._merge(span)
+            self._add_merge(span)
         if wide == 1:
             (self._with_hidden if is_hidden else self._with_visible).add(first)
         self._is_title = is_title or self._is_head
@@ -183,7 +183,7 @@ class _Table:
             self._cells.append([self._first, *_read_cell(text, attributes)])
             self.is_heading = self.is_heading and self._is_title
 
-    def _merge(self, span: _Span) -> None:
+    def _add_merge(self, span: _Span) -> None:
         if span.bottom > span.top or span.last > span.first:
             self.merges.append((span.top, span.bottom, span.first, span.last))
 
@@ -201,7 +201,7 @@ class _Page(HTMLParser):
         self._hidden_classes: set[str] = set()
         self._muted, self._depth = "", 0  # the hidden element, and how many of its name are open
 
-    def end(self) -> None:
+    def end_page(self) -> None:
         """End what is open; a page that breaks off within a table is refused: its last row is half a row."""
         self.close()
         if any(table.has_tag for table in self._open) and not self._is_complete:
@@ -216,7 +216,7 @@ class _Page(HTMLParser):
         if self.cdata_elem == "style":
             self._hidden_classes.update(_HIDDEN_CLASS.findall(data))
         elif self.cdata_elem is None and self._open and not self._muted:
-            self._put(_SPACE.sub(" ", data))
+            self._add_text(_SPACE.sub(" ", data))
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Take ``<td/>``, which is the same as ``<td>``."""
@@ -263,7 +263,7 @@ class _Page(HTMLParser):
             if not self._depth:
                 self._muted = ""
         elif tag in _BLOCKS:
-            self._put("\n")
+            self._add_text("\n")
 
     def _start_table(self, attributes: Attributes, *, has_tag: bool = True) -> None:
         if len(self._open) >= _MAX_DEPTH:
@@ -279,7 +279,7 @@ class _Page(HTMLParser):
         table.end_section()
         cells = [cell for _, cells, _ in table.rows for cell in cells]
         if self._open and len(cells) < 2:  # a frame around a text: no table of its own
-            self._put(" " + "".join(str(cell[-1]) for cell in cells))
+            self._add_text(" " + "".join(str(cell[-1]) for cell in cells))
             table.rows = []
 
     def _start_row(self, attributes: Attributes) -> None:
@@ -310,11 +310,11 @@ class _Page(HTMLParser):
         elif table.cell is not None and not self._muted:
             self.has_pictures |= tag == "img"
             if tag == "br" or tag in _BLOCKS:
-                self._put("\n")
+                self._add_text("\n")
             if tag == "comment" or (tag not in _VOID and self._is_hidden(attributes)):
                 self._muted, self._depth = tag, 1
 
-    def _put(self, text: str) -> None:
+    def _add_text(self, text: str) -> None:
         if self._open[-1].cell is not None:
             self._open[-1].text.append(text)
 

@@ -60,9 +60,9 @@ def read(data: bytes, output: Output) -> None:
     document = _Document(output)
     for event, element in iterparse(BytesIO(content), events=("start", "end")):  # noqa: S314  it has no DOCTYPE
         if event == "start":
-            document.start(element)
+            document.start_element(element)
         else:
-            document.end(element)
+            document.end_element(element)
     if not document.is_spreadsheet:
         raise Refused("FILE_FORMAT", "OpenDocument (.odt)")
     output.write_facts(pictures=document.has_pictures)
@@ -79,7 +79,7 @@ class _Document:
         self._tables: list[_Table] = []  # the open one; further ones stand within its cells
         self._parents: list[Element] = []
 
-    def start(self, element: Element) -> None:
+    def start_element(self, element: Element) -> None:
         """Take the start of an element: its attributes are known."""
         tag = element.tag
         self._parents.append(element)
@@ -93,7 +93,7 @@ class _Document:
         elif tag in _GROUPS and self._tables:
             self._tables[-1].groups.append(element.get(f"{_TABLE}display") == "false")
 
-    def end(self, element: Element) -> None:
+    def end_element(self, element: Element) -> None:
         """Take the end of an element: its children are known."""
         tag = element.tag
         self._parents.pop()

@@ -45,8 +45,8 @@ class Output:
 
     def write_row(self, number: int, cells: Sequence[Sequence[object]], *, hidden: bool = False) -> None:
         """Write a row that holds something: its number as Excel shows it, and its cells by column."""
-        self.count(1, len(cells))
-        self._write([number, int(hidden), cells])
+        self.count_filled(1, len(cells))
+        self._write_line([number, int(hidden), cells])
 
     def end_sheet(
         self,
@@ -58,13 +58,13 @@ class Output:
     ) -> None:
         """End the sheet of the rows written since the last one; a merge is top, bottom, left, right like a Merge."""
         columns = sorted(hidden_columns)
-        self._write({"sheet": name, "hidden": hidden, "merges": list(merges), "hidden_columns": columns})
+        self._write_line({"sheet": name, "hidden": hidden, "merges": list(merges), "hidden_columns": columns})
 
     def write_facts(self, **facts: object) -> None:
         """Write what concerns the whole file."""
-        self._write(facts)
+        self._write_line(facts)
 
-    def count(self, rows: int, cells: int) -> None:
+    def count_filled(self, rows: int, cells: int) -> None:
         """Count rows and cells; raises Refused FILE_TOO_LARGE above the limits."""
         self._rows += rows
         self._cells += cells
@@ -73,7 +73,7 @@ class Output:
         if self._cells > self._max_cells:
             raise Refused("FILE_TOO_LARGE", "file.too_many_cells", limit=self._max_cells)
 
-    def _write(self, value: object) -> None:
+    def _write_line(self, value: object) -> None:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         self._stream.write(text.encode() + b"\n")
 

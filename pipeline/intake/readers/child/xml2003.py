@@ -50,11 +50,11 @@ def read(data: bytes, output: Output) -> None:
     for event, element in iterparse(BytesIO(data), events=("start", "end")):  # noqa: S314  it has no DOCTYPE
         name = _get_local_name(element.tag)
         if event == "start":
-            workbook.start(name, element)
+            workbook.start_element(name, element)
         elif name == "Style":
             workbook.codes[_get_attributes(element).get("ID", "")] = _find_format(element)
         else:
-            workbook.end(name, element)
+            workbook.end_element(name, element)
     output.write_facts(formats=list(workbook.codes), codes=workbook.codes)
 
 
@@ -67,14 +67,14 @@ class _Workbook:
         self._sheet: _Sheet | None = None  # the open one
         self._table: Element | None = None  # alike; elsewhere the names of its children mean other things
 
-    def start(self, name: str, element: Element) -> None:
+    def start_element(self, name: str, element: Element) -> None:
         """Take the start of an element: its attributes are known."""
         if name == "Worksheet":
             self._sheet = _Sheet(_get_attributes(element).get("Name", ""))
         elif name == "Table" and self._sheet is not None:
             self._table = element
 
-    def end(self, name: str, element: Element) -> None:
+    def end_element(self, name: str, element: Element) -> None:
         """Take the end of an element: its children are known."""
         sheet = self._sheet
         if sheet is None:

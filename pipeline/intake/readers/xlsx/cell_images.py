@@ -40,9 +40,9 @@ class RichValues:
     @cached_property
     def owner(self) -> str:
         """The part whose relationships lead to the pictures."""
-        return self._package.related(self._workbook, "richValueRel") or ""
+        return self._package.find_related(self._workbook, "richValueRel") or ""
 
-    def shown(self, vm: str) -> PictureRef | None:
+    def find_picture(self, vm: str) -> PictureRef | None:
         """Return the picture that a cell with this ``vm`` shows; None where it shows another value."""
         index = parse_whole(vm, _MOST)
         return self._picture_refs[index - 1] if index and index <= len(self._picture_refs) else None
@@ -50,7 +50,7 @@ class RichValues:
     @cached_property
     def _picture_refs(self) -> Sequence[PictureRef | None]:
         """The picture behind each record of ``valueMetadata``."""
-        metadata = self._tree("sheetMetadata")
+        metadata = self._read_part("sheetMetadata")
         if metadata is None:
             return ()
         types = [kind.get("name") for kind in metadata.iterfind("{*}metadataTypes/{*}metadataType")]
@@ -68,19 +68,19 @@ class RichValues:
                 if _get_item(types, (parse_whole(record.get("t", ""), _MOST) or 0) - 1) == _TYPE
             ]
             value = _get_item(values, records[0]) if records else None
-            refs.append(_get_item(self._values, value))
+            refs.append(_get_item(self._value_pictures, value))
         return refs
 
     @cached_property
-    def _values(self) -> Sequence[PictureRef | None]:
+    def _value_pictures(self) -> Sequence[PictureRef | None]:
         """The picture that each rich value is."""
         structures = [
             (structure.get("t", ""), [key.get("n") for key in structure.iterfind("{*}k")])
-            for structure in self._children("rdRichValueStructure", "s")
+            for structure in self._list_children("rdRichValueStructure", "s")
         ]
-        pictures = [get_relation(rel, "id") for rel in self._children("richValueRel", "rel")]
+        pictures = [get_relation(rel, "id") for rel in self._list_children("richValueRel", "rel")]
         refs: list[PictureRef | None] = []
-        for value in self._children("rdRichValue", "rv"):
+        for value in self._list_children("rdRichValue", "rv"):
             kind, keys = _get_item(structures, _parse_index(value.get("s"))) or ("", [])
             if _LOCAL in keys:
                 texts = [text.text or "" for text in value.iterfind("{*}v")]
@@ -90,12 +90,12 @@ class RichValues:
                 refs.append(_NOT_HAD if kind.lower() == _WEB else None)
         return refs
 
-    def _tree(self, kind: str) -> Element | None:
-        part = self._package.related(self._workbook, kind)
-        return self._package.tree(part) if part is not None and part in self._package else None
+    def _read_part(self, kind: str) -> Element | None:
+        part = self._package.find_related(self._workbook, kind)
+        return self._package.read_tree(part) if part is not None and part in self._package else None
 
-    def _children(self, kind: str, name: str) -> list[Element]:
-        root = self._tree(kind)
+    def _list_children(self, kind: str, name: str) -> list[Element]:
+        root = self._read_part(kind)
         return [] if root is None else root.findall("{*}" + name)
 
 
@@ -123,10 +123,10 @@ class Album:
     @cached_property
     def part(self) -> str:
         """The album's own part; empty where there is none."""
-        part = self._package.related(self._workbook, "cellImage") or ""
+        part = self._package.find_related(self._workbook, "cellImage") or ""
         return part if part in self._package else ""
 
-    def shown(self, name: str) -> PictureRef | None:
+    def find_picture(self, name: str) -> PictureRef | None:
         """Return the picture of a name; None where there is none, or more than one."""
         return self._picture_refs.get(name)
 
@@ -135,7 +135,7 @@ class Album:
         refs: dict[str, PictureRef | None] = {}
         if not self.part:
             return refs
-        for pic in self._package.tree(self.part).iterfind("{*}cellImage/{*}pic"):
+        for pic in self._package.read_tree(self.part).iterfind("{*}cellImage/{*}pic"):
             properties = pic.find("{*}nvPicPr/{*}cNvPr")
             name = properties.get("name", "") if properties is not None else ""
             shown = read_picture_ref(pic)
@@ -153,7 +153,7 @@ class CellPictures:
     sheet: str
 
     @staticmethod
-    def means(formula: str) -> bool:
+    def calls_picture(formula: str) -> bool:
         """Return whether a formula, or the text a cell got from it, calls DISPIMG."""
         return _CALL.match(formula) is not None
 
@@ -162,20 +162,20 @@ class CellPictures:
 
         Its value is None where the picture cannot be had, as when formula and text name different ones.
         """
-        calls = [text for text in (formula, cached) if self.means(text)]
+        calls = [text for text in (formula, cached) if self.calls_picture(text)]
         if not calls:
             return None
         names = {named[1] if (named := _NAMED.fullmatch(text)) else None for text in calls}
         name = names.pop()
-        shown = self.album.shown(name) if name is not None and not names else None
-        return self._cell(self.album.part, shown, column, row)
+        shown = self.album.find_picture(name) if name is not None and not names else None
+        return self._make_cell(self.album.part, shown, column, row)
 
     def by_value(self, vm: str, column: str, row: int) -> RawCell | None:
         """Return the cell of a rich value; None where that is no picture."""
-        shown = self.values.shown(vm)
-        return None if shown is None else self._cell(self.values.owner, shown, column, row)
+        shown = self.values.find_picture(vm)
+        return None if shown is None else self._make_cell(self.values.owner, shown, column, row)
 
-    def _cell(self, owner: str, shown: PictureRef | None, column: str, row: int) -> RawCell:
+    def _make_cell(self, owner: str, shown: PictureRef | None, column: str, row: int) -> RawCell:
         picture = self.media.picture(owner, shown, f"{self.sheet}!{column}{row}") if shown else None
         value = None if picture is None or isinstance(picture, str) else EmbeddedImage(column, row, picture)
         return RawCell(CellKind.PICTURE, value, "")

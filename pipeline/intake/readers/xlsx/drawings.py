@@ -51,7 +51,7 @@ def read_floating(
     placed: list[EmbeddedImage] = []
     unassigned: list[UnassignedImage] = []
     grid: Grid | None = None
-    for number, (anchor, shown) in enumerate(_list_pictures(package.tree(drawing))):
+    for number, (anchor, shown) in enumerate(_list_pictures(package.read_tree(drawing))):
         if number >= _MAX_PICTURES:
             raise FileRefused(
                 "FILE_SUSPICIOUS",
@@ -102,7 +102,7 @@ def _list_nested(
         if kind == "pic":
             shown = read_picture_ref(child)
             own = _place_child(child.find("{*}spPr/{*}xfrm"), space, frame)
-            yield _Shown(replace(shown, turn=turned.then(shown.turn), hidden=hidden or shown.hidden), own)
+            yield _Shown(replace(shown, turn=turned.combine(shown.turn), hidden=hidden or shown.hidden), own)
         elif kind == "grpSp" and depth < _DEEPEST:
             transform = child.find("{*}grpSpPr/{*}xfrm")
             properties = child.find("{*}nvGrpSpPr/{*}cNvPr")
@@ -110,7 +110,7 @@ def _list_nested(
                 child,
                 _read_rectangle(transform, "chOff", "chExt"),
                 _place_child(transform, space, frame),
-                turned.then(read_turn(transform)),
+                turned.combine(read_turn(transform)),
                 depth + 1,
                 hidden=hidden or (properties is not None and is_true(properties.get("hidden"))),
             )
@@ -175,12 +175,12 @@ def _read_anchor(element: Element, grid: Grid) -> _Anchor | None:
         return None
     row, down, column, across = start
     rows = grid.unhidden if grid.is_hidden(row) else grid.rows
-    x1, y1 = grid.columns.locate(column, across), rows.locate(row, down)
+    x1, y1 = grid.columns.locate_point(column, across), rows.locate_point(row, down)
     if _get_name(element) == "twoCellAnchor":
         end = _read_marker(element.find("{*}to"))
         if end is None:
             return None
-        x2, y2 = grid.columns.locate(end[2], end[3]), rows.locate(end[0], end[1])
+        x2, y2 = grid.columns.locate_point(end[2], end[3]), rows.locate_point(end[0], end[1])
     else:
         extent = element.find("{*}ext")
         width, height = (
@@ -220,14 +220,14 @@ def _place_picture(anchor: _Anchor, frame: Box) -> Box:
 def _find_cell(anchor: _Anchor, box: Box, grid: Grid) -> Spot | None:
     if anchor.cell and anchor.box.y2 == anchor.box.y1 and grid.is_hidden(anchor.cell[0]):
         return Spot(*anchor.cell, overlaps_neighbour=False)  # shrunk with its row
-    spot = grid.spot(box, anchor.rows)
+    spot = grid.find_cell(box, anchor.rows)
     if spot and anchor.cell and anchor.box.x2 == anchor.box.x1:  # shrunk with its column
         return spot._replace(column=anchor.cell[1])
     return spot
 
 
 def _format_area(grid: Grid, box: Box, rows: Axis) -> str:
-    first, last = grid.corners(box, rows)
+    first, last = grid.find_corners(box, rows)
     return _format_address(*first) if first == last else f"{_format_address(*first)}:{_format_address(*last)}"
 
 

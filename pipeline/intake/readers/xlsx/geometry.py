@@ -72,7 +72,7 @@ class Axis:
             return max(bisect_right(self.starts, offset) - 1, 0)
         return len(self.starts) - 1 + int((offset - self.starts[-1]) // self.size)
 
-    def locate(self, index: int, offset: int) -> int:
+    def locate_point(self, index: int, offset: int) -> int:
         """Return where a point of a place lies; one beyond its edge lies on the edge."""
         start = self.get_start(index)
         return start + min(max(offset, 0), self.get_start(index + 1) - start)
@@ -90,7 +90,7 @@ class Grid:
         """Return whether a row has no height."""
         return self.rows.get_start(row) == self.rows.get_start(row + 1)
 
-    def spot(self, box: Box, rows: Axis) -> Spot | None:
+    def find_cell(self, box: Box, rows: Axis) -> Spot | None:
         """Return the cell under the centre of a picture; None where no row holds more than half of its height."""
         height = box.y2 - box.y1
         row = rows.find_index((box.y1 + box.y2) / 2)
@@ -102,7 +102,7 @@ class Grid:
             return None
         return Spot(row, column, max(above, below) > _NOTICED * height)
 
-    def corners(self, box: Box, rows: Axis) -> tuple[tuple[int, int], tuple[int, int]]:
+    def find_corners(self, box: Box, rows: Axis) -> tuple[tuple[int, int], tuple[int, int]]:
         """Return the first and the last cell under a picture, row and column from 0; an edge on a line covers nothing."""
         last = rows.find_index(max(box.y2 - 1, box.y1)), self.columns.find_index(max(box.x2 - 1, box.x1))
         first = rows.find_index(box.y1), self.columns.find_index(box.x1)
@@ -126,13 +126,13 @@ class _Ruler:
         self.grid = Grid()
         self._row = -1
         self.parser = make_parser(part)
-        self.parser.StartElementHandler = self._root
+        self.parser.StartElementHandler = self._start_root
 
-    def _root(self, tag: str, _attributes: object) -> None:
+    def _start_root(self, tag: str, _attributes: object) -> None:
         self._usual, self._col, self._r = (get_prefix(tag) + name for name in ("sheetFormatPr", "col", "row"))
-        self.parser.StartElementHandler = self._start
+        self.parser.StartElementHandler = self._start_element
 
-    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+    def _start_element(self, tag: str, attributes: dict[str, str]) -> None:
         if tag == self._r:
             self._measure_row(attributes)
         elif tag == self._col:

@@ -110,14 +110,14 @@ class Package:
     @contextmanager
     def open(self, part: str) -> Iterator[Readable]:
         """Open a part for streaming; what is missing or broken refuses the file."""
-        member = self._member(part)
+        member = self._find_member(part)
         _require_honest(member)
         with _refuse_damage(part), self._zip.open(member) as stream:
-            yield _Metered(stream, self._spend)
+            yield _Metered(stream, self._count_bytes)
 
-    def tree(self, part: str) -> Element:
+    def read_tree(self, part: str) -> Element:
         """Return a small part as an element tree."""
-        size = self._member(part).file_size
+        size = self._find_member(part).file_size
         if size > MAX_TREE:
             finding, limit = f"{part}: {size / MEGABYTE:.0f} MB", f"{MAX_TREE // MEGABYTE} MB"
             raise FileRefused("FILE_TOO_LARGE", {"found": finding, "limit": limit})
@@ -125,36 +125,36 @@ class Package:
             root: Element = fromstring(stream.read(), forbid_dtd=True)
             return root
 
-    def payload(self, part: str, limit: int) -> bytes | None:
+    def read_payload(self, part: str, limit: int) -> bytes | None:
         """Return the bytes of a part that is no XML; None where it is missing, damaged, a bomb or above the limit."""
         member = self._members.get(_normalize_part(part))
         if member is None or member.file_size > limit or _is_bomb(member):
             return None
-        self._spend(member.file_size)
+        self._count_bytes(member.file_size)
         try:
             return self._zip.read(member)
         except (*_DAMAGE, ValueError):  # a name that is no text among them
             return None
 
-    def relations(self, part: str) -> Relations:
+    def read_relations(self, part: str) -> Relations:
         """Return the relationships of a part (``""``: the package): id -> (last word of the type, target part).
 
         Targets outside the package are left out: nothing here is ever fetched.
         """
         finding = self._relations.get(part)
         if finding is None:
-            finding = self._relations[part] = dict(self._related(part))
+            finding = self._relations[part] = dict(self._list_relations(part))
         return finding
 
-    def related(self, part: str, kind: str) -> str | None:
+    def find_related(self, part: str, kind: str) -> str | None:
         """Return the first part of a kind that a part refers to."""
-        return next((target for type_, target in self.relations(part).values() if type_ == kind), None)
+        return next((target for type_, target in self.read_relations(part).values() if type_ == kind), None)
 
-    def _related(self, part: str) -> Iterator[tuple[str, tuple[str, str]]]:
+    def _list_relations(self, part: str) -> Iterator[tuple[str, tuple[str, str]]]:
         folder, name = posixpath.split(part)
         source = posixpath.join(folder, "_rels", f"{name}.rels")
         seen = set()
-        for relation in self.tree(source) if source in self else ():
+        for relation in self.read_tree(source) if source in self else ():
             identifier = relation.get("Id", "")
             if identifier in seen:  # which one is meant decides whose picture it is
                 raise FileRefused("FILE_CORRUPT", {"found": f"{source}: {identifier} = {identifier}"})
@@ -164,13 +164,13 @@ class Package:
                 target_part = posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/")
                 yield identifier, (relation.get("Type", "").rsplit("/", 1)[-1], target_part)
 
-    def _member(self, part: str) -> zipfile.ZipInfo:
+    def _find_member(self, part: str) -> zipfile.ZipInfo:
         member = self._members.get(_normalize_part(part))
         if member is None:
             raise FileRefused("FILE_CORRUPT", {"found": make_text("file.missing_part", part=part)})
         return member
 
-    def _spend(self, size: int) -> None:
+    def _count_bytes(self, size: int) -> None:
         self._bytes_left -= size
         if self._bytes_left < 0:
             raise FileRefused("FILE_SUSPICIOUS", {"found": make_text("zip.read_again", times=_PASSES)})
@@ -180,12 +180,12 @@ class _Metered:
     """A stream whose bytes are counted."""
 
     def __init__(self, stream: IO[bytes], spend: Callable[[int], None]) -> None:
-        self._stream, self._spend = stream, spend
+        self._stream, self._count_bytes = stream, spend
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes, at most ``size`` of them."""
         data = self._stream.read(size)
-        self._spend(len(data))
+        self._count_bytes(len(data))
         return data
 
 

@@ -29,7 +29,7 @@ class Turn:
     degrees: float = 0
     mirrored: bool = False
 
-    def then(self, other: Turn) -> Turn:
+    def combine(self, other: Turn) -> Turn:
         """Return both together; exact as long as nothing is mirrored, and what is mirrored is not used anyway."""
         return Turn((self.degrees + other.degrees) % 360, self.mirrored or other.mirrored)
 
@@ -122,7 +122,7 @@ class Media:
         """
         if shown.hidden:
             return make_text("stray.hidden")
-        part = self._part(owner, shown.embed)
+        part = self._find_part(owner, shown.embed)
         if part is None:
             return make_text("stray.linked")
         if shown.cropped:
@@ -135,13 +135,13 @@ class Media:
         name = address.replace("/", "_").replace("\\", "_")
         return ImageFile(self._roster / name, kept.sha256, kept.size, kept.stored)
 
-    def _part(self, owner: str, identifier: str | None) -> str | None:
-        kind, target = self._package.relations(owner).get(identifier or "", ("", ""))
+    def _find_part(self, owner: str, identifier: str | None) -> str | None:
+        kind, target = self._package.read_relations(owner).get(identifier or "", ("", ""))
         return target if kind == "image" else None
 
     def _kept_of(self, part: str) -> _Kept | None:
         if part not in self._kept:
-            payload = self._package.payload(part, image_files.MAX_BYTES)
+            payload = self._package.read_payload(part, image_files.MAX_BYTES)
             self._kept[part] = self._put_away(part, payload) if payload else None
         return self._kept[part]
 

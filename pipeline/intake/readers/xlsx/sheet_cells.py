@@ -70,33 +70,33 @@ class _Strings:
         self.strings: list[str] = []
         self.text: list[str] = []
         self._part = part
-        self._string = ""
+        self._get_string = ""
         self._phonetic = False
         self.parser = make_parser(part)
-        self.parser.StartElementHandler = self._root
+        self.parser.StartElementHandler = self._start_root
 
-    def _root(self, tag: str, _attributes: object) -> None:
+    def _start_root(self, tag: str, _attributes: object) -> None:
         self._si, self._t, self._rph = (get_prefix(tag) + name for name in ("si", "t", "rPh"))
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
+        self.parser.StartElementHandler = self._start_element
+        self.parser.EndElementHandler = self._end_element
         self.parser.CharacterDataHandler = self.text.append
 
-    def _start(self, tag: str, _attributes: object) -> None:
+    def _start_element(self, tag: str, _attributes: object) -> None:
         if tag == self._t:
             self.text.clear()
         elif tag == self._si:
-            self._string = ""
+            self._get_string = ""
         elif tag == self._rph:
             self._phonetic = True
 
-    def _end(self, tag: str) -> None:
+    def _end_element(self, tag: str) -> None:
         if tag == self._t:
             if not self._phonetic:
-                self._string += "".join(self.text)
-                if len(self._string) > MAX_WRITTEN:
-                    raise _too_long(self._part, len(self._string))
+                self._get_string += "".join(self.text)
+                if len(self._get_string) > MAX_WRITTEN:
+                    raise _too_long(self._part, len(self._get_string))
         elif tag == self._si:
-            string = self._string if "_x" not in self._string else unescape_text(self._string)
+            string = self._get_string if "_x" not in self._get_string else unescape_text(self._get_string)
             if len(string) > MAX_TEXT:
                 raise _too_long(self._part, len(string))
             self.strings.append(string)
@@ -131,12 +131,12 @@ def read_lines(
     reader = _Lines(part, strings, formats, epoch, pictures)
     with package.open(part) as stream:
         while chunk := stream.read(CHUNK):
-            budget.tags(chunk.count(b"<"))
+            budget.count_tags(chunk.count(b"<"))
             reader.parser.Parse(chunk, False)
             require_bounded(reader.text, part)
-            yield from reader.take(budget)
+            yield from reader.take_lines(budget)
         reader.parser.Parse(b"", True)
-    yield from reader.take(budget)
+    yield from reader.take_lines(budget)
 
 
 class _Lines:
@@ -162,24 +162,24 @@ class _Lines:
         self._masters: dict[str, str] = {}
         self._phonetic = self._is_inline = self._is_continued = False
         self.parser = make_parser(part)
-        self.parser.StartElementHandler = self._root
+        self.parser.StartElementHandler = self._start_root
 
-    def take(self, budget: ReadBudget) -> list[Line]:
+    def take_lines(self, budget: ReadBudget) -> list[Line]:
         """Hand over the lines that are complete."""
         ready, self._ready = self._ready, []
-        budget.cells(sum(len(line.cells) for line in ready))
+        budget.count_cells(sum(len(line.cells) for line in ready))
         return ready
 
-    def _root(self, tag: str, _attributes: object) -> None:
+    def _start_root(self, tag: str, _attributes: object) -> None:
         names = ("c", "v", "is", "f", "t", "rPh", "row", "sheetData")
         self._c, self._v, self._is, self._f, self._t, self._rph, self._r, self._data = (
             get_prefix(tag) + name for name in names
         )
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
+        self.parser.StartElementHandler = self._start_element
+        self.parser.EndElementHandler = self._end_element
         self.parser.CharacterDataHandler = self.text.append
 
-    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+    def _start_element(self, tag: str, attributes: dict[str, str]) -> None:
         if tag == self._v:
             self.text.clear()
         elif tag == self._c:
@@ -200,7 +200,7 @@ class _Lines:
             self._value = ""
             self._is_inline = True
 
-    def _end(self, tag: str) -> None:
+    def _end_element(self, tag: str) -> None:
         if tag == self._v:
             if not self._is_inline:  # a value beside an inline string does not count
                 self._value = "".join(self.text)
@@ -252,7 +252,7 @@ class _Lines:
         """Keep the formula for the sake of pictures; one that is shared is written with the first of its cells."""
         if self._pictures is None:
             return
-        if self._shared is not None and CellPictures.means(text):
+        if self._shared is not None and CellPictures.calls_picture(text):
             self._masters.setdefault(self._shared, text)
         self._formula = text or self._masters.get(self._shared or "", "")
 
@@ -267,11 +267,11 @@ class _Lines:
             value = self._value
             if value and not self._formula and cell.get("t") == "s":  # nearly every cell of a roster
                 position = int(value)
-                text = self._strings[position] if position >= 0 else self._string(position)
+                text = self._strings[position] if position >= 0 else self._get_string(position)
                 if text:
                     self._cells[column] = _new(RawCell, (_TEXT, text, text))
             elif value is not None or self._formula is not None:
-                read = self._read(cell.get("t", "n"), value)
+                read = self._read_cell(cell.get("t", "n"), value)
                 if read is not None:
                     self._cells[column] = read
         except (ValueError, IndexError, OverflowError):
@@ -279,17 +279,17 @@ class _Lines:
                 "FILE_CORRUPT", {"found": make_text("file.cell", cell=reference or self._row)}
             ) from None
 
-    def _string(self, position: int) -> str:
+    def _get_string(self, position: int) -> str:
         """Return a shared string."""
         if position < 0:
             raise IndexError
         return self._strings[position]
 
-    def _read(self, kind: str, text: str | None) -> RawCell | None:
+    def _read_cell(self, kind: str, text: str | None) -> RawCell | None:
         """Return the cell by its type attribute (ST_CellType, ECMA-376 part 1 §18.18.11), None if it is empty."""
-        shared = self._string(int(text)) if kind == "s" and text else None
+        shared = self._get_string(int(text)) if kind == "s" and text else None
         if self._pictures is not None and (self._formula or kind in ("e", "str")):
-            picture = self._picture(self._pictures, kind, text if shared is None else shared)
+            picture = self._read_picture(self._pictures, kind, text if shared is None else shared)
             if picture is not None:
                 return picture
         if shared is not None:
@@ -297,9 +297,9 @@ class _Lines:
         if not text and not (text == "" and kind in ("str", "inlineStr")):
             # no value: only a formula makes the cell something; one that gave an empty text was computed
             return None if self._formula is None else RawCell(CellKind.NO_VALUE, None, "")
-        return self._typed(kind, text) if text else None
+        return self._read_typed(kind, text) if text else None
 
-    def _picture(self, pictures: CellPictures, kind: str, text: str | None) -> RawCell | None:
+    def _read_picture(self, pictures: CellPictures, kind: str, text: str | None) -> RawCell | None:
         """Return the picture that the cell holds by its formula or its rich value."""
         position = (format_column(self._column), self._row)
         finding = pictures.by_formula(self._formula or "", text or "", *position)
@@ -308,7 +308,7 @@ class _Lines:
             return pictures.by_value(value, *position)
         return finding
 
-    def _typed(self, kind: str, text: str) -> RawCell:
+    def _read_typed(self, kind: str, text: str) -> RawCell:
         match kind:
             case "str" | "inlineStr":
                 text = unescape_text(text)
@@ -323,9 +323,9 @@ class _Lines:
             case "d":
                 return _iso_date(text.strip())
             case _:
-                return self._number(text.strip())
+                return self._read_number(text.strip())
 
-    def _number(self, text: str) -> RawCell:
+    def _read_number(self, text: str) -> RawCell:
         """Return the number as exactly as it is written: 18 digits stay 18 digits."""
         if _WHOLE.fullmatch(text):
             value: float = int(text)

@@ -40,7 +40,7 @@ def survey_sheet(package: Package, part: str, budget: ReadBudget | None) -> Shee
     with package.open(part) as stream:
         while chunk := stream.read(CHUNK):
             if budget is not None:
-                budget.tags(chunk.count(b"<"))
+                budget.count_tags(chunk.count(b"<"))
             body.feed(chunk)
         body.end()
     return outside.outline
@@ -51,7 +51,7 @@ class _Body:
 
     def __init__(self, outside: Callable[[bytes, bool], object], budget: ReadBudget | None) -> None:
         self._outside, self._budget = outside, budget
-        self._step = self._before
+        self._step = self._feed_head
         self._rest = b""
         self._row = self._end = b""
         self._value = re.compile(b"")
@@ -71,11 +71,11 @@ class _Body:
         self._step(self._rest)
         self._outside(b"", True)
 
-    def _before(self, data: bytes) -> None:
+    def _feed_head(self, data: bytes) -> None:
         outline = _BODY.search(data)
         commented = b"<!" in data
         if commented:  # it may say anything: nothing is skipped, and the rows are counted when they are read
-            self._step = self._behind
+            self._step = self._feed_tail
         if outline is None or outline[0].endswith(b"/>") or commented:
             self._outside(data, False)
             return
@@ -83,20 +83,20 @@ class _Body:
         self._row, self._end = b"<" + name + b"row", b"</" + name + b"sheetData"
         self._value = re.compile(b"<" + re.escape(name) + rb"[vt](?:\s[^<>]*)?>[^<]")
         self._outside(data[: outline.end()], False)
-        self._step = self._within
-        self._within(data[outline.end() :])
+        self._step = self._feed_rows
+        self._feed_rows(data[outline.end() :])
 
-    def _within(self, data: bytes) -> None:
+    def _feed_rows(self, data: bytes) -> None:
         end = data.find(self._end)
-        self._count(data if end < 0 else data[:end])
+        self._count_rows(data if end < 0 else data[:end])
         if end >= 0:
-            self._step = self._behind
-            self._behind(data[end:])
+            self._step = self._feed_tail
+            self._feed_tail(data[end:])
 
-    def _behind(self, data: bytes) -> None:
+    def _feed_tail(self, data: bytes) -> None:
         self._outside(data, False)
 
-    def _count(self, data: bytes) -> None:
+    def _count_rows(self, data: bytes) -> None:
         if self._budget is None:
             return
         search = self._value.search
@@ -109,7 +109,7 @@ class _Body:
             filled = [search(row) is not None for row in rows]
             number += sum(filled)
             self._blank = not filled[-1]
-        self._budget.rows(number)
+        self._budget.count_rows(number)
 
 
 class _OutsideReader:
@@ -120,25 +120,25 @@ class _OutsideReader:
         self._part = part
         self._column = 0  # the last one described
         self.parser = make_parser(part)
-        self.parser.StartElementHandler = self._root
+        self.parser.StartElementHandler = self._start_root
 
-    def _root(self, tag: str, _attributes: object) -> None:
+    def _start_root(self, tag: str, _attributes: object) -> None:
         self._col, self._merge, self._drawing = (
             get_prefix(tag) + name for name in ("col", "mergeCell", "drawing")
         )
-        self.parser.StartElementHandler = self._start
+        self.parser.StartElementHandler = self._start_element
 
-    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+    def _start_element(self, tag: str, attributes: dict[str, str]) -> None:
         if tag == self._merge:
-            self._merged(attributes.get("ref", ""))
+            self._add_merge(attributes.get("ref", ""))
         elif tag == self._col:
-            self._hide(attributes)
+            self._hide_columns(attributes)
         elif tag == self._drawing and self.outline.drawing is None:
             self.outline.drawing = next(
                 (value for key, value in attributes.items() if key.rpartition(":")[2] == "id"), None
             )
 
-    def _merged(self, reference: str) -> None:
+    def _add_merge(self, reference: str) -> None:
         corners = _CORNERS.fullmatch(reference.replace("$", ""))
         try:
             first, last = sorted((parse_column(corners[1]), parse_column(corners[3]))) if corners else (0, 0)
@@ -152,7 +152,7 @@ class _OutsideReader:
                 "FILE_SUSPICIOUS", {"found": make_text("file.too_many_merged", limit=_MAX_MERGES)}
             )
 
-    def _hide(self, attributes: dict[str, str]) -> None:
+    def _hide_columns(self, attributes: dict[str, str]) -> None:
         """Note columns of no width; they are described in their order (ECMA-376 part 1 §18.3.1.13)."""
         first, last = (parse_whole(attributes.get(name, ""), MAX_COLUMN) for name in ("min", "max"))
         if first is None or last is None or first <= self._column:

@@ -46,17 +46,17 @@ def read(data: bytes, *, path: Path = Path(), options: ReadOptions = DEFAULT_OPT
     damaged cells.
     """
     package = Package(data)
-    part = package.related("", "officeDocument")
+    part = package.find_related("", "officeDocument")
     if part is None or part.endswith(".bin"):
         raise FileRefused("FILE_FORMAT", {"found": _name_format(package, part)})
-    root = package.tree(part)
+    root = package.read_tree(part)
     if root.tag.rpartition("}")[2] != "workbook":
         raise FileRefused("FILE_FORMAT", {"found": _name_format(package, part)})
     workbook = _Workbook(package, part, root, path, options)
     run = read_run_of_package(package)
     if run is not None:  # few of its sheets are read, if any: each is surveyed when it is reached
-        return Book(workbook.sheets(workbook.pages(None)), run=run)
-    pages = list(workbook.pages(ReadBudget(options.max_rows)))
+        return Book(workbook.sheets(workbook.survey_pages(None)), run=run)
+    pages = list(workbook.survey_pages(ReadBudget(options.max_rows)))
     unassigned = workbook.unassigned
     notes = [_make_note(image) for image in unassigned[:_NOTED]]
     if len(unassigned) > _NOTED:
@@ -77,9 +77,9 @@ class _Workbook:
         self._media = Media(package, options.keep, path) if options.keep else None
         self._album, self._values = Album(package, part), RichValues(package, part)
 
-    def pages(self, budget: ReadBudget | None) -> Iterator[_Page]:
+    def survey_pages(self, budget: ReadBudget | None) -> Iterator[_Page]:
         """Survey the sheets in their order."""
-        relations = self._package.relations(self._part)
+        relations = self._package.read_relations(self._part)
         seen = set()
         for entry in self._root.iterfind("{*}sheets/{*}sheet"):
             name = entry.get("name", "")
@@ -96,16 +96,16 @@ class _Workbook:
             # the thumbnails in a workbook of ours belong to no doctor
             if self._media is not None and (budget is not None or name.startswith(TO_FIX_TITLES)):
                 page.pictures = CellPictures(self._album, self._values, self._media, name)
-                self._lay(page, self._media)
+                self._find_floating(page, self._media)
             yield page
 
     def sheets(self, pages: Iterable[_Page]) -> Iterator[Sheet]:
         """Return the sheets of surveyed pages, their lines still to be walked."""
-        styles = self._package.related(self._part, "styles") or ""
+        styles = self._package.find_related(self._part, "styles") or ""
         shared = (
-            self._package.related(self._part, "sharedStrings") or ""
+            self._package.find_related(self._part, "sharedStrings") or ""
         )  # it may lead nowhere if no cell needs it
-        codes = read_formats(self._package.tree(styles)) if styles in self._package else []
+        codes = read_formats(self._package.read_tree(styles)) if styles in self._package else []
         strings: list[str] | None = None
         for page in pages:
             if page.part is None:
@@ -130,10 +130,10 @@ class _Workbook:
                 pictures=page.floating,
             )
 
-    def _lay(self, page: _Page, media: Media) -> None:
+    def _find_floating(self, page: _Page, media: Media) -> None:
         """Find the pictures that float over a sheet."""
         assert page.part is not None
-        kind, drawing = self._package.relations(page.part).get(page.survey.drawing or "", ("", ""))
+        kind, drawing = self._package.read_relations(page.part).get(page.survey.drawing or "", ("", ""))
         if kind == "drawing" and drawing in self._package:
             measure = partial(measure_sheet, self._package, page.part)
             page.floating, unassigned = read_floating(
