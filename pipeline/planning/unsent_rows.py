@@ -140,7 +140,19 @@ def _check_image(prepare: PrepareImage, shared_images: _SharedImages, row_plan: 
     )
 
 
-def finish_unsent_rows(initial_outcomes: Sequence[RowOutcome], prepare: PrepareImage) -> Iterator[RowOutcome]:
+def merge_outcomes(
+    initial_outcomes: Sequence[RowOutcome], sent: Iterable[RowOutcome], prepare: PrepareImage
+) -> tuple[RowOutcome, ...]:
+    """Return one outcome a row, in the order of the plan: of those that were to be sent, and of all others."""
+    by_index = {outcome.row_plan.index: outcome for outcome in sent}
+    unsent = [outcome for outcome in initial_outcomes if outcome.row_plan.index not in by_index]
+    by_index |= {outcome.row_plan.index: outcome for outcome in _finish_unsent_rows(unsent, prepare)}
+    return tuple(by_index[outcome.row_plan.index] for outcome in initial_outcomes)
+
+
+def _finish_unsent_rows(
+    initial_outcomes: Sequence[RowOutcome], prepare: PrepareImage
+) -> Iterator[RowOutcome]:
     """Yield the final outcomes of rows for which nothing was sent.
 
     The picture is decoded where a row waits for a review, or was refused for a picture that several people share.

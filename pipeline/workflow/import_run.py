@@ -7,7 +7,7 @@ credentials and clock come from outside; `pipeline.workflow.finish` writes the r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -20,7 +20,6 @@ from pipeline.domain.metrics import Traffic
 from pipeline.domain.outcomes import find_exit_code
 from pipeline.domain.roster import Doctor, FileReport, FileStat, Row
 from pipeline.domain.run import (
-    RETRYABLE_STATUSES,
     Halt,
     Judgement,
     Notice,
@@ -29,7 +28,6 @@ from pipeline.domain.run import (
     RunPreview,
     RunReport,
     RunRequest,
-    Status,
 )
 from pipeline.domain.seals import PersonHistory
 from pipeline.esign.rate_limiter import Limiter
@@ -50,10 +48,9 @@ from pipeline.planning.run_history import find_emptied_folders, require_certific
 from pipeline.planning.same_person import find_new_marks, unite_persons
 from pipeline.planning.seal_content import examine_sent_sizes, note_sealed_corrections
 from pipeline.planning.unsent_rows import (
-    PrepareImage,
     build_initial_outcome,
     check_images,
-    finish_unsent_rows,
+    merge_outcomes,
 )
 from pipeline.reports.presenter import Presenter
 from pipeline.workflow import stage_settings
@@ -64,7 +61,6 @@ from pipeline.workflow.tenant_ledger import name_tenant
 
 if TYPE_CHECKING:
     from pipeline.sending.outage import OutageMonitor
-    from pipeline.workflow.send_rows import SentRows
 
 
 @dataclass(slots=True)
@@ -180,7 +176,7 @@ def run_check(
 
 async def run_import(request: RunRequest, config: Config, resources: RunResources) -> RunReport | None:
     """Send what has to be sent; None when the preview was not confirmed, and then nothing happened."""
-    from pipeline.workflow.send_rows import preview_run, send_rows  # noqa: PLC0415 - `check` imports no aiohttp
+    from pipeline.workflow.send_rows import find_run_exit_code, preview_run, send_rows  # noqa: PLC0415 - `check` imports no aiohttp
 
     ledger, clock = resources.ledger, resources.clock
     started = clock.now()
@@ -215,12 +211,12 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
         prepare_image=prepare_image,
         mask=presenter.mask_answer,
     )
-    outcomes = _merge_outcomes(initial_outcomes, sent.outcomes, prepare_image)
+    outcomes = merge_outcomes(initial_outcomes, sent.outcomes, prepare_image)
     exposed = find_exposed_files(config, credentials.files if credentials else ())
     report = replace(
         _start_report(request, config, plan, started),
         finished=clock.now(),
-        exit=_find_exit_code(request, plan, outcomes, sent, resources.stop.signal),
+        exit=find_run_exit_code(request, plan, outcomes, sent, resources.stop.signal),
         outcomes=outcomes,
         traffic=sent.traffic,
         halt=sent.halt,
@@ -344,40 +340,6 @@ def _record_start(
     record_rows(ledger, record.run, initial_outcomes, presenter)
     ledger.record_marks(find_new_marks(plan.row_plans, resources.site_key.digest))
     return initial_outcomes
-
-
-def _merge_outcomes(
-    initial_outcomes: Sequence[RowOutcome], sent: Iterable[RowOutcome], prepare_image: PrepareImage
-) -> tuple[RowOutcome, ...]:
-    """Return one outcome a row, in the order of the plan: of those that were to be sent, and of all others."""
-    by_index = {outcome.row_plan.index: outcome for outcome in sent}
-    unsent = [outcome for outcome in initial_outcomes if outcome.row_plan.index not in by_index]
-    by_index |= {outcome.row_plan.index: outcome for outcome in finish_unsent_rows(unsent, prepare_image)}
-    return tuple(by_index[outcome.row_plan.index] for outcome in initial_outcomes)
-
-
-def _find_exit_code(
-    request: RunRequest,
-    plan: RunPlan,
-    outcomes: Sequence[RowOutcome],
-    sent: SentRows,
-    signal: int | None,
-) -> int:
-    """Return the exit code: a retry counts the rows that it may touch, and no run counts rows it left out on purpose."""
-    if request.only_keys:
-        counted = [outcome for outcome in outcomes if outcome.doctor.key in request.only_keys]
-    elif request.command == "run":
-        counted = list(outcomes)
-    else:
-        counted = [outcome for outcome in outcomes if outcome.row_plan.status in RETRYABLE_STATUSES]
-    to_send = {outcome.row_plan.index for outcome in sent.outcomes}
-    not_asked_for = {
-        row_plan.index
-        for row_plan in plan.row_plans
-        if row_plan.status is Status.READY and row_plan.index not in to_send
-    }
-    left_out = sent.kept_back | not_asked_for
-    return find_exit_code(counted, plan.files, sent.halt, signal=signal, left_out=left_out)
 
 
 def _start_report(request: RunRequest, config: Config, plan: RunPlan, started: float) -> RunReport:

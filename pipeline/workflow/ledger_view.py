@@ -39,7 +39,7 @@ class LedgerView:
         """The key under which people are known."""
         return self.site_key or PLAIN_KEY
 
-    @property
+    @cached_property
     def known_keys(self) -> Collection[str]:
         """The keys of people who have a seal or an unresolved attempt."""
         return {person.key for person in self.snapshot.people.values() if _is_known(person)}

@@ -12,8 +12,18 @@ from typing import TYPE_CHECKING
 
 from pipeline.config.settings import Config
 from pipeline.domain.metrics import Traffic
+from pipeline.domain.outcomes import find_exit_code
 from pipeline.domain.roster import Field, FileReport
-from pipeline.domain.run import Halt, Notice, RowOutcome, RowPlan, RunPreview, RunRequest
+from pipeline.domain.run import (
+    RETRYABLE_STATUSES,
+    Halt,
+    Notice,
+    RowOutcome,
+    RowPlan,
+    RunPreview,
+    RunRequest,
+    Status,
+)
 from pipeline.domain.seals import SealRequest
 from pipeline.esign.contracts.base import CREATE, UPLOAD
 from pipeline.esign.rate_limiter import Limiter, max_in_rolling_second
@@ -29,7 +39,7 @@ from pipeline.workflow.notices import find_deprecations, find_wrong_clock
 from pipeline.workflow.stage_settings import build_agent, build_client, find_contract
 
 if TYPE_CHECKING:
-    from pipeline.workflow.import_run import RunResources
+    from pipeline.workflow.import_run import RunPlan, RunResources
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +146,30 @@ async def send_rows(
         submitted = await submission.run(ready)
         notices = (*find_wrong_clock(client.clock_offset), *find_deprecations(submitted.deprecated))
     return _summarize(submitted, ready, config, resources.limiter, notices)
+
+
+def find_run_exit_code(
+    request: RunRequest,
+    plan: RunPlan,
+    outcomes: Sequence[RowOutcome],
+    sent: SentRows,
+    signal: int | None,
+) -> int:
+    """Return the exit code: a retry counts the rows that it may touch, and no run counts rows it left out on purpose."""
+    if request.only_keys:
+        counted = [outcome for outcome in outcomes if outcome.doctor.key in request.only_keys]
+    elif request.command == "run":
+        counted = list(outcomes)
+    else:
+        counted = [outcome for outcome in outcomes if outcome.row_plan.status in RETRYABLE_STATUSES]
+    to_send = {outcome.row_plan.index for outcome in sent.outcomes}
+    not_asked_for = {
+        row_plan.index
+        for row_plan in plan.row_plans
+        if row_plan.status is Status.READY and row_plan.index not in to_send
+    }
+    left_out = sent.kept_back | not_asked_for
+    return find_exit_code(counted, plan.files, sent.halt, signal=signal, left_out=left_out)
 
 
 def count_creates_in_flight(config: Config) -> int:

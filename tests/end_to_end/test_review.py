@@ -299,7 +299,7 @@ def test_an_unchanged_run_opens_no_picture_and_a_check_shows_the_copies(hospital
     assert page(hospital).count("data:image/webp") == 3
     assert hospital.go("run", "--yes") == 0
     assert cards(hospital) == {}, "a night's page is about what happened"
-    assert "3 doctors whose seals are unchanged" in page(hospital)
+    assert "Doctors with an unchanged seal, not shown: 3." in page(hospital)
     shelf = hospital.folder / "state" / "work" / "previews"
     assert {path.stat().st_mode & 0o777 for path in shelf.iterdir()} == {0o600}
     next(shelf.iterdir()).unlink()
