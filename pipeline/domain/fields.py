@@ -40,6 +40,9 @@ class FieldDefinition:
     content: str | None = None  # attribute of `SealContent`; None: a change of it does not change the seal
     is_digested: bool = False  # the ledger keeps an HMAC of the value
     blank_is_content: bool = False  # a row without a value differs from a seal that was made with one
+    # key in outcomes.jsonl and column of the DataFrame, for a value that is shown as it is, numbers masked; the fields
+    # with a form of their own (id_masked, mobile_masked, picture …) are spelt out in `pipeline.reports`
+    result: str | None = None
     is_forgivable: bool = False  # a person who has a seal needs none: a wrong value is a warning there
 
 
@@ -144,6 +147,7 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         ),),
         companions=("编号", "his", "id", "no", "code", "job id"),
         shows_person=True,
+        result="staff_no",
     ),
     Field.DEPARTMENT: FieldDefinition(
         words=("科室", "department"),

@@ -9,10 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.domain.masking import Masker, mask_answer
+from pipeline.domain.roster import Field
 from pipeline.domain.run import RowOutcome
 from pipeline.reports.row_values import (
+    PLAIN_RESULTS,
     display_name,
     display_seal_name,
+    display_value,
     find_confirmed_seal_id,
     list_blocking_codes,
     mask_doctor_id,
@@ -26,6 +29,11 @@ if TYPE_CHECKING:
 
 Mask = Callable[[str], str]
 
+
+def _show_field(field: Field) -> Callable[[RowOutcome, Mask], object]:
+    return lambda outcome, mask: _masked(display_value(outcome.doctor, field), mask)
+
+
 # column -> its value
 _COLUMNS: Mapping[str, Callable[[RowOutcome, Mask], object]] = {
     "file": lambda outcome, mask: mask(outcome.doctor.row.origin.file),
@@ -36,7 +44,7 @@ _COLUMNS: Mapping[str, Callable[[RowOutcome, Mask], object]] = {
     "status": lambda outcome, _: outcome.status.value,
     "codes": lambda outcome, _: list(dict.fromkeys(problem.code for problem in outcome.problems)),
     "reasons": lambda outcome, _: list_blocking_codes(outcome),
-    "staff_no": lambda outcome, mask: _masked(outcome.doctor.staff_no, mask),
+    **{name: _show_field(field) for name, field in PLAIN_RESULTS.items()},
     "name": lambda outcome, mask: _masked(display_name(outcome.doctor), mask),
     "id_masked": lambda outcome, _: mask_doctor_id(outcome.doctor),
     "id_card_type": lambda outcome, _: outcome.doctor.id_type and outcome.doctor.id_type.value,

@@ -19,8 +19,10 @@ from pipeline.messages.texts import dump_texts
 from pipeline.reports.explanations import describe_lost_answer, describe_notice, describe_problem
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import (
+    PLAIN_RESULTS,
     display_name,
     display_seal_name,
+    display_value,
     find_confirmed_seal_id,
     mask_doctor_id,
     mask_doctor_mobile,
@@ -75,7 +77,10 @@ def _build_record(outcome: RowOutcome, *, run: str, presenter: Presenter) -> dic
             for problem in outcome.problems
         ],
         "changes": list(_list_changes(outcome, presenter)) if doctor.changes else [],
-        "staff_no": _mask_optional(doctor.staff_no, presenter),
+        **{
+            name: _mask_optional(display_value(doctor, field), presenter)
+            for name, field in PLAIN_RESULTS.items()
+        },
         "name": _mask_optional(display_name(doctor), presenter),
         "id_masked": mask_doctor_id(doctor),
         "id_card_type": doctor.id_type.value if doctor.id_type else None,

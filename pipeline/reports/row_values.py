@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pipeline.clock import stamp
+from pipeline.domain.fields import FIELDS, value_of
 from pipeline.domain.masking import mask_id, mask_mobile
 from pipeline.domain.outcomes import is_redundant_copy
 from pipeline.domain.roster import CellKind, Doctor, Field
 from pipeline.domain.run import RETRYABLE_STATUSES, RowOutcome, RunReport, Status
 
 SEALED_STATUSES = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
+# key in outcomes.jsonl and column of the DataFrame -> field whose value is shown as it is, numbers masked
+PLAIN_RESULTS: Mapping[str, Field] = {
+    definition.result: field for field, definition in FIELDS.items() if definition.result
+}
 _SHORTEST_NUMBER = 8  # characters; the last four of a shorter one would be half of it
 
 
@@ -62,6 +69,12 @@ def mask_doctor_id(doctor: Doctor) -> str | None:
 def mask_doctor_mobile(doctor: Doctor) -> str | None:
     """Return the masked mobile, as used."""
     return mask_mobile(doctor.mobile) if doctor.mobile else None
+
+
+def display_value(doctor: Doctor, field: Field) -> str | None:
+    """Return the value that is used of a field."""
+    value = value_of(doctor, field)
+    return None if value is None else str(value)
 
 
 def display_seal_name(outcome: RowOutcome) -> str | None:
