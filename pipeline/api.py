@@ -46,6 +46,7 @@ from pipeline.reports.dataframe import to_frame
 from pipeline.reports.explanations import find_titles
 from pipeline.reports.presenter import Presenter
 from pipeline.support.shell_quoting import quote
+from pipeline.version import PROGRAM
 from pipeline.workflow import import_run, run_request, tenant_ledger
 from pipeline.workflow.early_end import BegunRun, build_empty_report
 from pipeline.workflow.finish import FinishedRun, finish_run
@@ -290,7 +291,7 @@ def _build_request(
         raise UsageError("usage.limit", limit=limit)
     # how the command line would be called, for the commands that the results suggest
     is_named = config is not None and not isinstance(config, Config)
-    invocation = f"{run_request.PROGRAM} --config {quote(str(config))}" if is_named else run_request.PROGRAM
+    invocation = f"{PROGRAM} --config {quote(str(config))}" if is_named else PROGRAM
     request = run_request.build_request(
         command,
         loaded,

@@ -1,3 +1,4 @@
-"""The version of the program."""
+"""The name and the version of the program."""
 
 __version__ = "0.1.0"
+PROGRAM = "esign-import"

@@ -23,13 +23,13 @@ from pipeline.errors import DiskTrouble, EsignImportError, UsageError, reason_of
 from pipeline.messages.catalogue import say
 from pipeline.messages.localized import Phrase
 from pipeline.support.shell_quoting import join, quote
+from pipeline.version import PROGRAM
 
 if TYPE_CHECKING:
     from pipeline.clock import Clock
     from pipeline.config.settings import Config
 
 DEFAULT_CONFIG = Path("config.yaml")
-PROGRAM = "esign-import"
 PYTHONS = ("python", "python3")
 ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
 ENCODING_ERRORS = "esign-import.nearest"  # the error handler of stdout and stderr

@@ -83,13 +83,13 @@ def rebuild(session: Session) -> int:
 @click.pass_obj
 def check(session: Session) -> int:
     """Compare ledger, key and receipts; exit 74 where something is wrong."""
-    from pipeline.ledger import maintenance
+    from pipeline.ledger.check import check_ledger
     from pipeline.ledger.registry import find_conflict
     from pipeline.workflow.tenant_ledger import find_registry, require_ledger
 
     config, path, tenant = _locate_ledger(session)
     require_ledger(config)
-    health = maintenance.check_ledger(path, tenant)
+    health = check_ledger(path, tenant)
     kinds = {trouble.kind for trouble in health.troubles}
     receipts = path.with_name("receipts.jsonl")
     for trouble in health.troubles[:MAX_TROUBLES_SHOWN]:

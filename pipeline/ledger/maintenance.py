@@ -1,4 +1,4 @@
-"""Backup, restore, rebuild from receipts, and check of a ledger.
+"""Backup, restore, and rebuild of a ledger from its receipts.
 
 All but the backup need the run lock.
 """
@@ -11,14 +11,13 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Literal
 
 from pipeline.errors import LedgerError, LedgerUnreachable, UsageError, reason_of
 from pipeline.ledger import receipt_facts, receipts, schema
+from pipeline.ledger.check import count_ledger, find_internal_defects
 from pipeline.ledger.disk import SIDE_SUFFIXES, require_rights
 from pipeline.ledger.open import key_path, read_key, require_own_ledger
 from pipeline.ledger.receipt_sync import find_missing_facts, receipts_path, set_aside_path
-from pipeline.ledger.receipts import Mark
 from pipeline.ledger.site_key import SiteKey
 from pipeline.ledger.sqlite_ledger import connect, explain_read_error
 from pipeline.messages.catalogue import phrase
@@ -39,25 +38,6 @@ class RestoredLedger:
     set_aside: Path | None = None  # new name of the former ledger: damaged, or behind its receipts
     newer_receipts: bool = False  # the receipts reached further than the backup, and were used
     damaged_receipts: Path | None = None  # new name of damaged receipts that were written again
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerDefect:
-    """One finding of `check_ledger`: where, and what identifies it."""
-
-    kind: Literal["ledger", "behind", "end", "line", "differs"]
-    what: str
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerCheck:
-    """What `check_ledger` read and found."""
-
-    troubles: tuple[LedgerDefect, ...]
-    receipts: int  # lines that the ledger reaches to
-    people: int
-    seals: int
-    unresolved: int
 
 
 def back_up_ledger(path: Path, target: Path) -> None:
@@ -127,7 +107,7 @@ def restore_ledger(path: Path, source: Path, tenant: str) -> RestoredLedger:
         old.backup(new)
         new.execute(f"DROP TABLE {_KEPT_TABLE}")
         new.commit()
-    return replace(_count_ledger(path), set_aside=former())
+    return replace(RestoredLedger(*count_ledger(path)), set_aside=former())
 
 
 def rebuild_ledger(path: Path, tenant: str) -> RestoredLedger:
@@ -169,7 +149,7 @@ def _rebuild_from_receipts(path: Path, site_key: SiteKey) -> RestoredLedger:
             require_own_ledger(draft, site_key)
     except sqlite3.Error as error:
         raise _explain_damaged_receipts(receipts_file, error) from error
-    return replace(_count_ledger(path), set_aside=former())
+    return replace(RestoredLedger(*count_ledger(path)), set_aside=former())
 
 
 def _require_newer_receipts(path: Path, receipts_file: Path) -> None:
@@ -235,84 +215,7 @@ def _rewrite_receipts(path: Path, receipts_file: Path) -> RestoredLedger:
         receipt_facts.write_mark(
             connection, receipts.rewrite_receipts(receipts_file, receipt_facts.make_all_receipts(connection))
         )
-    return replace(_count_ledger(path), damaged_receipts=damaged)
-
-
-def check_ledger(path: Path, tenant: str) -> LedgerCheck:
-    """Return the defects of ledger, key and receipts, and how much was read.
-
-    Raises LedgerError or UsageError for a ledger that cannot even be opened.
-    """
-    require_rights(path, writing=False)
-    site_key = SiteKey(read_key(path), tenant)
-    try:
-        require_own_ledger(path, site_key)
-        with closing(connect(path, readonly=True)) as connection:
-            defects = [
-                *_find_internal_defects(connection),
-                *_compare_with_receipts(connection, receipts_path(path)),
-            ]
-            lines = receipt_facts.read_mark(connection).n
-        held = _count_ledger(path)
-    except sqlite3.Error as error:
-        raise explain_read_error(path, error) from error
-    return LedgerCheck(tuple(defects), lines, held.people, held.seals, held.unresolved)
-
-
-def _find_internal_defects(connection: sqlite3.Connection) -> Iterator[LedgerDefect]:
-    """Yield the defects that the database itself finds."""
-    for (finding,) in connection.execute("PRAGMA integrity_check"):
-        if finding != "ok":
-            yield LedgerDefect("ledger", finding)
-    for row in connection.execute("PRAGMA foreign_key_check"):
-        yield LedgerDefect("ledger", str(row[0]))
-
-
-def _compare_with_receipts(connection: sqlite3.Connection, receipts_file: Path) -> Iterator[LedgerDefect]:
-    """Yield where the receipts are broken, or differ from the ledger."""
-    mark = receipt_facts.read_mark(connection)
-    if mark == Mark():
-        return  # a ledger in which nothing was ever written under the lock
-    reached = receipts.has_marked_line(receipts_file, mark)
-    if receipts_file.exists():
-        after = mark if reached else Mark()
-        lacking = find_missing_facts(connection, receipts.read_unchained(receipts_file, after=after))
-        if attempts := lacking.answered + lacking.unanswered or lacking.seals:
-            yield LedgerDefect("behind", str(attempts))
-            return
-    if not reached:
-        yield LedgerDefect("end", str(mark.n))
-        return
-    receipted: dict[tuple[str, str | int], dict[str, object]] = {}
-    try:
-        for receipt in receipts.read_chained(receipts_file):
-            receipted.setdefault((receipt.table, receipt.id), {}).update(receipt.columns)
-    except receipts.ReceiptsDamaged as damaged:
-        yield LedgerDefect("line", str(damaged.line))
-        return
-    held = {
-        (receipt.table, receipt.id): dict(receipt.columns)
-        for receipt in receipt_facts.make_all_receipts(connection)
-    }
-    for table, identity in sorted(
-        {key for key in receipted.keys() | held.keys() if _is_different(key, receipted, held)}, key=str
-    ):
-        yield LedgerDefect("differs", f"{table} {identity if table in {'run', 'attempt'} else '…'}")
-
-
-def _is_different(
-    key: tuple[str, str | int],
-    receipted: dict[tuple[str, str | int], dict[str, object]],
-    held: dict[tuple[str, str | int], dict[str, object]],
-) -> bool:
-    return key[0] != "run" and _drop_empty_columns(receipted.get(key)) != _drop_empty_columns(
-        held.get(key)
-    )  # what a run saw is no receipt
-
-
-def _drop_empty_columns(columns: dict[str, object] | None) -> dict[str, object] | None:
-    """Leave out empty columns: older receipts lack columns that were added later."""
-    return columns and {name: value for name, value in columns.items() if value is not None}
+    return replace(RestoredLedger(*count_ledger(path)), damaged_receipts=damaged)
 
 
 def _read_kept_files(source: Path) -> tuple[bytes, bytes]:
@@ -331,7 +234,7 @@ def _is_readable(path: Path, site_key: SiteKey) -> bool:
     try:
         require_own_ledger(path, site_key)
         with closing(connect(path, readonly=True)) as connection:
-            return not any(_find_internal_defects(connection))
+            return not any(find_internal_defects(connection))
     except LedgerUnreachable:  # it may be sound: nothing takes its receipts_file
         raise
     except (LedgerError, sqlite3.Error):
@@ -374,16 +277,6 @@ def _put_key(path: Path, secret: bytes) -> None:
         )
     with atomic_files.create_atomically(key_file) as draft:
         draft.write_bytes(secret)
-
-
-def _count_ledger(path: Path) -> RestoredLedger:
-    with closing(connect(path, readonly=True)) as connection:
-        (people,) = connection.execute("SELECT count(*) FROM person").fetchone()
-        (seals,) = connection.execute("SELECT count(*) FROM seal WHERE ended_by IS NULL").fetchone()
-        (unresolved,) = connection.execute(
-            f"SELECT count(*) FROM attempt WHERE {schema.OPEN_ATTEMPT}"  # noqa: S608 - our own words
-        ).fetchone()
-    return RestoredLedger(people, seals, unresolved)
 
 
 def _explain_damaged_receipts(receipts_file: Path, error: Exception) -> LedgerError:

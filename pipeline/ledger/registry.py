@@ -27,6 +27,7 @@ from platformdirs import user_state_path
 from pipeline.errors import EsignImportError, LedgerError, UsageError, reason_of
 from pipeline.support import atomic_files
 from pipeline.support.atomic_files import identify_file
+from pipeline.version import PROGRAM
 
 if TYPE_CHECKING:
     from pipeline.ledger.lock import RunLock
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 
 LOG = logging.getLogger(__name__)
-PROGRAM = "esign-import"
 NAME_CHARS = 16  # hexadecimal digits of a tenant's digest in a file name
 ID_CHARS = 32
 PROGRESS_BYTES = 48  # two decimal numbers, padded: always written at once and in place

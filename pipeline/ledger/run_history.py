@@ -1,4 +1,4 @@
-"""Row records of each run, stored once for successive runs that recorded the same.
+"""Runs, and the row records of each, stored once for successive runs that recorded the same.
 
 An entry holds from its first run to its last. A run that records the same moves the last run forward, which writes some
 sixty bytes a row instead of the whole line. Only an entry that ended with the previous run is moved: the newest earlier
@@ -11,10 +11,13 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Collection, Sequence
+from dataclasses import fields
+from typing import Any
 
-from pipeline.ledger.protocol import LedgerConflict, RowRecord
+from pipeline.ledger.protocol import LedgerConflict, RowRecord, RunRecord
 
 DIGEST_BYTES = 16
+_RUN_COLUMNS = [field.name for field in fields(RunRecord)]
 
 
 def enter_rows(connection: sqlite3.Connection, run: str, rows: Sequence[RowRecord]) -> None:
@@ -152,3 +155,36 @@ def _insert_lines(
         "INSERT INTO row_seen (row_id, first_run, last_run, digest, line) VALUES (?, ?, ?, ?, ?)",
         ((row.row_id, number, number, digest, line) for line, row, digest in numbered),
     )
+
+
+def enter_run(connection: sqlite3.Connection, record: RunRecord) -> None:
+    """Enter a run that begins."""
+    columns = {column: getattr(record, column) for column in _RUN_COLUMNS}
+    for paths in ("rosters", "context"):
+        columns[paths] = json.dumps(columns[paths])  # escapes: a name may hold bytes that are no UTF-8
+    values = list(columns.values())
+    statement = f"INSERT INTO run ({', '.join(columns)}) VALUES ({', '.join('?' * len(values))})"  # noqa: S608 - our own text
+    connection.execute(statement, values)
+
+
+def enter_run_end(connection: sqlite3.Connection, run: str, code: int, finished: float, record: str) -> None:
+    """Enter exit code, end (unix seconds) and run.json of a run; raise LedgerConflict for an unknown one."""
+    updated = connection.execute(
+        "UPDATE run SET exit = ?, finished = ?, record = ? WHERE run = ?",
+        (code, finished, replace_undecodable(record), run),
+    )
+    if updated.rowcount != 1:
+        raise LedgerConflict("run")
+
+
+def read_runs(connection: sqlite3.Connection, which: str, value: str | int) -> list[RunRecord]:
+    """Return the runs that a WHERE or ORDER clause with one value selects."""
+    rows = connection.execute(f"SELECT {', '.join(_RUN_COLUMNS)} FROM run {which}", (value,))  # noqa: S608 - our own text
+    return [_make_run_record(row) for row in rows]
+
+
+def _make_run_record(row: Sequence[Any]) -> RunRecord:
+    columns = dict(zip(_RUN_COLUMNS, row, strict=True))
+    for paths in ("rosters", "context"):
+        columns[paths] = tuple(json.loads(columns[paths]))
+    return RunRecord(**columns)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,7 +32,6 @@ from pipeline.ledger.protocol import (
     Attempt,
     Decision,
     DecisionRecord,
-    LedgerConflict,
     RowRecord,
     RunRecord,
 )
@@ -46,8 +43,6 @@ Result = TypeVar("Result")
 
 BUSY_SECONDS = 5.0
 _MARKS_IN_A_COMMIT = 2_000  # their receipts are held in memory until it
-_RUN_COLUMNS = [field.name for field in fields(RunRecord)]
-_RUN = ", ".join(_RUN_COLUMNS)
 
 
 def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
@@ -126,16 +121,9 @@ class SqliteLedger:
 
     def begin_run(self, record: RunRecord) -> None:
         """Enter a run, before anything that refers to it."""
-        columns = {column: getattr(record, column) for column in _RUN_COLUMNS}
-        for paths in ("rosters", "context"):
-            columns[paths] = json.dumps(columns[paths])  # escapes: a name may hold bytes that are no UTF-8
-        values = list(columns.values())
-        statement = f"INSERT INTO run ({_RUN}) VALUES ({', '.join('?' * len(values))})"  # noqa: S608 - our own words
-
-        def write(connection: sqlite3.Connection) -> None:
-            connection.execute(statement, values)
-
-        self._write(write, receipt_facts.list_run_facts(record.run))
+        self._write(
+            lambda ledger: run_history.enter_run(ledger, record), receipt_facts.list_run_facts(record.run)
+        )
 
     def record_rows(self, run: str, rows: Sequence[RowRecord]) -> None:
         """Record these rows of a run, replacing what it recorded of them before."""
@@ -193,16 +181,10 @@ class SqliteLedger:
 
     def finish_run(self, run: str, *, exit: int, finished: float, record: str) -> None:  # noqa: A002 - the name in run.json
         """Enter how a run ended; ``record`` is its run.json."""
-
-        def write(connection: sqlite3.Connection) -> None:
-            ended = connection.execute(
-                "UPDATE run SET exit = ?, finished = ?, record = ? WHERE run = ?",
-                (exit, finished, run_history.replace_undecodable(record), run),
-            )
-            if ended.rowcount != 1:
-                raise LedgerConflict("run")
-
-        self._write(write, receipt_facts.list_run_facts(run))
+        self._write(
+            lambda ledger: run_history.enter_run_end(ledger, run, exit, finished, record),
+            receipt_facts.list_run_facts(run),
+        )
 
     def find_run(self, run: str) -> RunRecord | None:
         """Return one run, or None."""
@@ -367,8 +349,7 @@ class SqliteLedger:
 
     def _select_runs(self, which: str, value: str | int) -> list[RunRecord]:
         with self._open_reader() as connection:
-            rows = connection.execute(f"SELECT {_RUN} FROM run {which}", (value,)).fetchall()  # noqa: S608 - our own words
-        return [_make_run_record(row) for row in rows]
+            return run_history.read_runs(connection, which, value)
 
     def _require_writer(self) -> Writer:
         if self._writer is None:
@@ -391,13 +372,6 @@ class SqliteLedger:
             raise explain_read_error(self._path, error) from error
         finally:
             connection.close()
-
-
-def _make_run_record(row: Sequence[Any]) -> RunRecord:
-    columns = dict(zip(_RUN_COLUMNS, row, strict=True))
-    for paths in ("rosters", "context"):
-        columns[paths] = tuple(json.loads(columns[paths]))
-    return RunRecord(**columns)
 
 
 class KnownFiles(Mapping[str, FileStat]):

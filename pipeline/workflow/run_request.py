@@ -28,9 +28,9 @@ from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.planning.run_history import find_emptied_folders
 from pipeline.reports.earlier_results import find_earlier_run
 from pipeline.support.shell_quoting import join
+from pipeline.version import PROGRAM
 from pipeline.workflow.tenant_ledger import name_tenant, open_configured_ledger
 
-PROGRAM = "esign-import"
 READING_COMMANDS = frozenset({"check", "run", "retry"})  # they go over rosters and pictures
 _reserved_run_ids: set[str] = set()  # in this process
 

@@ -10,6 +10,7 @@ import pytest
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger import disk, maintenance, receipt_facts, receipts
+from pipeline.ledger.check import LedgerDefect, check_ledger
 from pipeline.ledger.open import key_path, open_ledger
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.ledger.sqlite_ledger import connect
@@ -70,9 +71,9 @@ def test_a_lost_ledger_is_rebuilt_from_its_receipts(night, place):
     assert (restored.people, restored.seals, restored.unresolved) == (3, 2, 1)
     assert people(place) == EXPECTED
     assert place.stat().st_mode & 0o777 == 0o600
-    assert maintenance.check_ledger(place, TENANT).troubles == ()
+    assert check_ledger(place, TENANT).troubles == ()
     night("r2", "p4")
-    assert maintenance.check_ledger(place, TENANT).troubles == ()
+    assert check_ledger(place, TENANT).troubles == ()
 
 
 def test_a_damaged_ledger_is_set_aside_whole(night, place):
@@ -169,7 +170,7 @@ def test_a_backup_moves_to_another_machine_in_one_file(night, place, tmp_path):
     assert people(elsewhere) == EXPECTED
     assert key_path(elsewhere).read_bytes() == key_path(place).read_bytes()
     assert receipts_path(elsewhere).read_bytes() == receipts_path(place).read_bytes()
-    assert maintenance.check_ledger(elsewhere, TENANT).troubles == ()
+    assert check_ledger(elsewhere, TENANT).troubles == ()
     with closing(sqlite3.connect(elsewhere)) as connection:
         assert connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'kept_file'").fetchall() == []
 
@@ -238,16 +239,14 @@ def test_receipts_that_break_a_constraint_make_no_ledger(night, place):
 def test_check_finds_what_was_changed_behind_its_back(night, place, raw):
     night("r1", "p1", "p2")
     raw("UPDATE seal SET seal_id = 'S-other' WHERE key = 'p1'")
-    assert maintenance.check_ledger(place, TENANT).troubles == (
-        maintenance.LedgerDefect("differs", "seal …"),
-    )
+    assert check_ledger(place, TENANT).troubles == (LedgerDefect("differs", "seal …"),)
 
 
 def test_check_finds_receipts_that_were_cut(night, place):
     night("r1", "p1", "p2")
     lines = receipts_path(place).read_bytes().splitlines(keepends=True)
     receipts_path(place).write_bytes(b"".join(lines[:-1]))
-    (found,) = maintenance.check_ledger(place, TENANT).troubles
+    (found,) = check_ledger(place, TENANT).troubles
     assert found.kind == "end"
 
 

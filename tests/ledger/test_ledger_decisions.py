@@ -7,6 +7,7 @@ import pytest
 from ledger_support import SEALS, UNKNOWN, decision, send
 
 from pipeline.ledger import maintenance, receipt_facts
+from pipeline.ledger.check import check_ledger
 from pipeline.ledger.sqlite_ledger import connect
 
 TENANT = "sandbox/app/org"
@@ -43,7 +44,7 @@ def test_receipts_and_rebuild_know_every_decision(desk, attempt, sealed, place):
     desk.record_decision(decision("replace", "p5", detail="p5新章"))
     desk.record_adopted_seals(SEALS, now=5.0, who="it", why="old")
     desk.close()
-    assert maintenance.check_ledger(place, TENANT).troubles == ()
+    assert check_ledger(place, TENANT).troubles == ()
     with closing(connect(place, readonly=True)) as connection:
         before = {(each.table, each.id): each.columns for each in receipt_facts.make_all_receipts(connection)}
     for suffix in ("", "-wal", "-shm"):

@@ -12,6 +12,7 @@ from memory_ledger import MemoryLedger
 from pipeline.domain.roster import list_spellings
 from pipeline.domain.seals import PersonMarks
 from pipeline.ledger import maintenance
+from pipeline.ledger.check import check_ledger
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.protocol import AdoptedSeal, LedgerConflict
 
@@ -122,7 +123,7 @@ def test_all_of_it_outlives_the_ledger(opened, run_record, attempt, sealed, plac
     ledger.record_decision(other("p1", "p3"))
     before = ledger.snapshot()
     ledger.close()
-    assert maintenance.check_ledger(place, "sandbox/app/org").troubles == ()
+    assert check_ledger(place, "sandbox/app/org").troubles == ()
     place.unlink()
     maintenance.rebuild_ledger(place, "sandbox/app/org")
     again, _ = open_ledger(place, "sandbox/app/org", now=1.0, readonly=True)

@@ -12,6 +12,7 @@ import pytest
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError
 from pipeline.ledger import maintenance, receipt_facts, receipts, schema
+from pipeline.ledger.check import check_ledger
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.ledger.registry import Ownership, TenantRegistry
 from pipeline.ledger.sqlite_ledger import connect
@@ -245,7 +246,7 @@ def test_what_was_committed_behind_a_verdict_that_was_not_stays_in_the_receipts(
         enable_failpoint(None)
     ledger.close()
     opened(recover=True).close()
-    assert maintenance.check_ledger(place, TENANT).troubles == ()
+    assert check_ledger(place, TENANT).troubles == ()
     place.unlink()
     assert maintenance.rebuild_ledger(place, TENANT).seals == 2
 
