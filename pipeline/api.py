@@ -42,9 +42,9 @@ from pipeline.esign.signing import Credentials
 from pipeline.intake.readers.discover import expand_paths
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.site_key import KEY_BYTES, SiteKey
-from pipeline.reports.dataframe import to_frame
 from pipeline.reports.explanations import find_titles
 from pipeline.reports.presenter import Presenter
+from pipeline.reports.row_values import to_frame
 from pipeline.support.shell_quoting import quote
 from pipeline.version import PROGRAM
 from pipeline.workflow import import_run, run_request, tenant_ledger
@@ -53,7 +53,7 @@ from pipeline.workflow.finish import FinishedRun, finish_run
 from pipeline.workflow.tenant_ledger import name_tenant
 
 if TYPE_CHECKING:
-    from pipeline.reports.dataframe import Frame
+    from pipeline.reports.row_values import Frame
 
 LOG = logging.getLogger(__name__)
 logging.getLogger("pipeline").addHandler(logging.NullHandler())  # a library is silent by default

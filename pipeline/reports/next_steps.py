@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.domain.masking import mask_path, mask_text
-from pipeline.domain.outcomes import UNRESOLVED_STATUSES, is_redundant_copy, needs_fixing, waits_for_review
+from pipeline.domain.outcomes import UNRESOLVED_STATUSES, needs_fixing, waits_for_review
 from pipeline.domain.results_format import WORKBOOK
-from pipeline.domain.run import RowOutcome, RunReport, Status
+from pipeline.domain.run import RunReport, Status
 from pipeline.messages.catalogue import phrase
 from pipeline.messages.localized import Localizable
 from pipeline.messages.results import phrase as results_phrase
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from pipeline.domain.roster import FileReport
     from pipeline.domain.service_codes import ResponsibleRole
     from pipeline.ledger.protocol import RunRecord
-    from pipeline.reports.presenter import Presenter
 
 REVIEW_PAGE, REPORT_PAGE = "review.html", "report.html"
 # guards that look at the plan: the same rosters are stopped again
@@ -39,7 +38,6 @@ PLAN_GUARDS = frozenset({"ROSTER_MISSING", "ROSTER_SHRUNK", "TOO_MANY_NEW"})
 LASTING_HALTS = frozenset({"DISK", "LEDGER", "SAME_REFUSAL", "SEALS_EXIST", "TOO_MANY_UNKNOWN"})
 # runs that ended before they sent, or could not write: their message names the cure
 EXPLAINED_HALTS = frozenset({"DISK", "LEDGER_REFUSED", "LOCKED", "NOT_READ_NOW", "USAGE"})
-NEEDS_NOTHING = frozenset({Status.SEALED, Status.UNCHANGED, Status.READY})
 EXIT_BUG, EXIT_HALTED, EXIT_SIGNAL = 1, 4, 128
 # exit code -> what `status` writes of a rerun; 0 and 3 depend on what the run left
 RERUN_TEXTS = {4: "status_halted", 5: "status_later", 7: "status_refused"}
@@ -102,25 +100,6 @@ class CommandLine:
 
 
 # -- after a run
-
-
-def needs_action(outcome: RowOutcome) -> bool:
-    """Return whether a row needs action."""
-    return outcome.status not in NEEDS_NOTHING and not is_redundant_copy(outcome)
-
-
-def summarize_run(report: RunReport, presenter: Presenter) -> tuple[str, Status]:
-    """Return one sentence on a run, and the status whose colour it has."""
-    rows, todo = len(report.outcomes), sum(map(needs_action, report.outcomes))
-    if todo:
-        return presenter.render("verdict.people", rows=rows, good=rows - todo, todo=todo), Status.REJECTED
-    if any(file_report.status == "refused" for file_report in report.files):
-        return presenter.render("verdict.refused_only"), Status.FAILED
-    if not rows:
-        return presenter.render("verdict.nothing"), Status.UNCHANGED
-    if report.command == "check":
-        return presenter.render("verdict.ready", rows=rows), Status.SEALED
-    return presenter.render("verdict.done", rows=rows), Status.SEALED
 
 
 def list_run_steps(report: RunReport, masker: Masker) -> list[NextStep]:

@@ -25,7 +25,7 @@ from pipeline.reports.explanations import (
     name_code,
 )
 from pipeline.reports.html_pages import render_pieces
-from pipeline.reports.next_steps import list_run_steps, needs_action, summarize_run
+from pipeline.reports.next_steps import list_run_steps
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import (
     display_last_attempt,
@@ -37,7 +37,7 @@ from pipeline.reports.row_values import (
     mask_doctor_mobile,
 )
 from pipeline.reports.styles import COLOURS, clean_text
-from pipeline.reports.totals import count_reasons, verify_totals
+from pipeline.reports.totals import count_reasons, needs_action, summarize_run, verify_totals
 from pipeline.support.atomic_files import write_atomically
 from pipeline.version import __version__
 

@@ -22,7 +22,7 @@ from pipeline.reports.explanations import (
     is_service_code,
     name_code,
 )
-from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE, list_run_steps, summarize_run
+from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE, list_run_steps
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import find_retried_rows
 from pipeline.reports.sheet_unpaired import count_unassigned
@@ -30,7 +30,7 @@ from pipeline.reports.styles import COLOURS, HEAD, MUTED
 from pipeline.reports.summary_grid import LAST, Look, Part, SummaryGrid
 from pipeline.reports.tables import WorkbookContext
 from pipeline.reports.to_fix_layout import Layout, name_fix_sheet
-from pipeline.reports.totals import count_departments, count_reasons
+from pipeline.reports.totals import count_departments, count_reasons, summarize_run
 
 _MAX_REASONS, _MAX_DEPARTMENTS, _MAX_FILES = 12, 40, 60
 _MAX_LAYOUTS = 3  # of the columns of one file

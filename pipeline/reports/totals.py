@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
+from pipeline.domain.outcomes import is_redundant_copy
 from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.errors import EsignImportError
 from pipeline.messages.catalogue import phrase
@@ -14,6 +15,7 @@ from pipeline.messages.localized import Joined, Phrase
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import SEALED_STATUSES, list_blocking_codes
 
+NEEDS_NOTHING = frozenset({Status.SEALED, Status.UNCHANGED, Status.READY})
 _MAX_FAULTS = 5  # named in the message
 
 
@@ -51,6 +53,25 @@ def count_departments(
     for outcome in outcomes:
         departments[presenter.mask_optional(outcome.doctor.department)][outcome.status] += 1
     return sorted(departments.items(), key=lambda item: (-item[1].total(), item[0]))
+
+
+def needs_action(outcome: RowOutcome) -> bool:
+    """Return whether a row needs action."""
+    return outcome.status not in NEEDS_NOTHING and not is_redundant_copy(outcome)
+
+
+def summarize_run(report: RunReport, presenter: Presenter) -> tuple[str, Status]:
+    """Return one sentence on a run, and the status whose colour it has."""
+    rows, todo = len(report.outcomes), sum(map(needs_action, report.outcomes))
+    if todo:
+        return presenter.render("verdict.people", rows=rows, good=rows - todo, todo=todo), Status.REJECTED
+    if any(file_report.status == "refused" for file_report in report.files):
+        return presenter.render("verdict.refused_only"), Status.FAILED
+    if not rows:
+        return presenter.render("verdict.nothing"), Status.UNCHANGED
+    if report.command == "check":
+        return presenter.render("verdict.ready", rows=rows), Status.SEALED
+    return presenter.render("verdict.done", rows=rows), Status.SEALED
 
 
 def _find_faults(report: RunReport) -> Iterator[Phrase]:

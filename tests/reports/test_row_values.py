@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.reports.dataframe import COLUMNS, to_frame
+from pipeline.reports.row_values import COLUMNS, to_frame
 
 
 @pytest.fixture
