@@ -18,8 +18,8 @@ from pipeline.messages.problem_entries import (
     SEAL_NAME_ENTRIES,
     Entry,
 )
-from pipeline.messages.problems import parted
-from pipeline.messages.results import say as result_word
+from pipeline.messages.problems import split_remedy
+from pipeline.messages.results import render_result as result_word
 from pipeline.messages.service_error_advice import SERVICE_ERROR_ADVICE
 from pipeline.messages.service_errors import ANSWERS, HALTS, MEANINGS, Advice
 
@@ -148,12 +148,12 @@ def page(language: str) -> str:
 def _entry(entry: Entry, group: str, language: str, say: Say) -> Iterator[tuple[str, ...]]:
     """Yield a code's row, and one for its other sentence: the other severity, or the other case."""
     place = LANGUAGES.index(language)
-    cases = [(entry.label[place], parted((entry.zh, entry.en)[place])[1], entry.severity)]
+    cases = [(entry.label[place], split_remedy((entry.zh, entry.en)[place])[1], entry.severity)]
     if entry.other:
         severity = entry.severity
         if entry.code not in OTHER_CASE:
             severity = "warning" if severity == "error" else "error"
-        cases.append((*parted(entry.other[place]), severity))
+        cases.append((*split_remedy(entry.other[place]), severity))
     for number, (means, todo, severity) in enumerate(cases):
         who = entry.who if todo else "nobody"
         rerun = "needless" if severity == "warning" else "after"

@@ -23,9 +23,9 @@ from typing import Any, Self, TypeVar
 
 from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.roster import Problem
-from pipeline.messages.catalogue import say
-from pipeline.messages.localized import Joined, Localizable
-from pipeline.messages.problems import problem
+from pipeline.messages.catalogue import render
+from pipeline.messages.localized import JoinedTexts, Localizable
+from pipeline.messages.problems import build_problem
 from pipeline.messages.system import DATABASE, SYSTEM
 from pipeline.messages.texts import make_text
 from pipeline.support.rights import acting_user, is_there, owner_of
@@ -45,9 +45,9 @@ class EsignImportError(Exception):
         self.detail: Mapping[str, object] = detail  # what speaks both languages is said in the one asked for
         self.then = tuple(then)  # words of the command to type next, where it is a certain one
 
-    def say(self, language: str) -> str:
+    def render(self, language: str) -> str:
         """Return the sentence in ``zh`` or ``en``."""
-        return say(self.key, language, **self.detail)
+        return render(self.key, language, **self.detail)
 
     def __str__(self) -> str:
         return self.say("en")
@@ -65,7 +65,7 @@ class ConfigError(UsageError):
 
     def __init__(self, faults: Sequence[Localizable]) -> None:
         self.faults = tuple(faults)
-        super().__init__("config.faults", faults=Joined(self.faults))
+        super().__init__("config.faults", faults=JoinedTexts(self.faults))
 
 
 class CredentialsMissing(EsignImportError):
@@ -231,4 +231,4 @@ def isolate_row_failure(
     except Exception as error:
         kind = type(error).__name__
         LOG.exception("a row could not be handled", extra={"stage": stage, "row_id": row_id, "kind": kind})
-        return instead(problem("ROW_NOT_PROCESSED", kind=kind))
+        return instead(build_problem("ROW_NOT_PROCESSED", kind=kind))

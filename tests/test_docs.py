@@ -9,9 +9,10 @@ import pytest
 
 from pipeline.domain.roster import Field
 from pipeline.domain.service_codes import CODES
-from pipeline.messages.problems import CATALOGUE, OTHER_CASE, message, parted, problem
-from pipeline.messages.results import WORDS
-from pipeline.messages.service_error_advice import SERVICE_ERROR_ADVICE, advice_for, is_known_code
+from pipeline.messages.problem_entries import CATALOGUE, OTHER_CASE
+from pipeline.messages.problems import build_problem, render_problem, split_remedy
+from pipeline.messages.results import RESULT_TEXTS
+from pipeline.messages.service_error_advice import SERVICE_ERROR_ADVICE, find_advice, is_known_code
 from pipeline.messages.service_errors import ANSWERS, HALTS, MEANINGS
 
 HOUSE = Path(__file__).parents[1]
@@ -43,7 +44,7 @@ def test_every_code_stands_on_the_page(codes, language):
 @pytest.mark.parametrize("code", ADVICE)
 def test_every_advice_says_who_what_and_how_in_both_languages(code):
     advice = ADVICE[code]
-    assert f"who.{advice.who}" in WORDS
+    assert f"who.{advice.who}" in RESULT_TEXTS
     for said in (advice.explain, advice.instruct):
         assert HAN.search(said("zh"))
         assert said("zh").endswith("。")
@@ -70,14 +71,14 @@ def test_advice_of_its_own_is_for_codes_that_exist():
     ],
 )
 def test_who_acts_and_whether_a_rerun_helps(code, who, rerun):
-    advice = advice_for(code)
+    advice = find_advice(code)
     assert (advice.who, advice.rerun) == (who, rerun)
     assert is_known_code(code) == (code != "SomethingNobodyHasSeen.Yet")
 
 
 def test_what_may_have_made_a_seal_is_never_sent_again():
     doubtful = [code for code, meaning in CODES.items() if meaning == "unknown"]
-    assert {advice_for(code).rerun for code in doubtful} == {"held"}
+    assert {find_advice(code).rerun for code in doubtful} == {"held"}
 
 
 @pytest.mark.parametrize("code", CATALOGUE)
@@ -93,11 +94,11 @@ def test_a_message_names_the_cell_what_was_found_and_what_to_do(code, language):
     for severity, sentence, detail in cases:
         blanks = {name for _, name, _, _ in string.Formatter().parse(sentence) if name} - {"cell"}
         words = {name: f"<{name}>" for name in blanks} | detail
-        told = message(problem(code, Field.NUMBER, "C12", severity=severity, **words), language)
+        told = render_problem(build_problem(code, Field.NUMBER, "C12", severity=severity, **words), language)
         assert "C12" in told
         assert [word for word in words.values() if word not in told] == []
         if severity == "error":
-            assert parted(sentence)[1], "what to do"
+            assert split_remedy(sentence)[1], "what to do"
 
 
 # sentences that no page of the service bears out -> what stands there now

@@ -12,7 +12,7 @@ from pipeline.cli.app import cli
 from pipeline.config.settings import list_keys
 from pipeline.domain.outcomes import EXIT_SEVERITY
 from pipeline.domain.run import Status
-from pipeline.messages.problems import CATALOGUE
+from pipeline.messages.problem_entries import CATALOGUE
 
 HOUSE = Path(__file__).parents[1]
 READMES = ["README.md", "README.zh-CN.md"]

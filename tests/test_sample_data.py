@@ -18,7 +18,7 @@ from fontTools.ttLib import TTFont
 from openpyxl import load_workbook
 from PIL import Image, ImageOps
 
-from pipeline.messages.problems import CATALOGUE
+from pipeline.messages.problem_entries import CATALOGUE
 
 SAMPLE = Path(__file__).parent.parent / "sample_data"
 SEALS = SAMPLE / "seals"

@@ -55,9 +55,9 @@ def cli() -> None:
     The options may stand before or after the command.
 
     \b
-    Exit codes: 0 done · 1 bug · 2 usage or configuration · 3 some rows need a human
-    4 halted, a rerun cannot help · 5 stopped early, a rerun will help · 6 another run
-    holds the lock · 7 a roster was refused · 74 ledger or disk · 130/143 interrupted
+    Exit codes: 0 done · 1 program error · 2 usage or configuration · 3 some rows need attention
+    4 stopped, fix the cause first · 5 stopped early, run again later · 6 another run
+    holds the lock · 7 a roster was not read · 74 ledger or disk · 130/143 interrupted
     """  # noqa: D301 - \b is click's mark for lines to leave alone
 
 
@@ -86,8 +86,10 @@ SHARED_OPTIONS: Sequence[click.Option] = (
         help="Configuration (default: config.yaml in the current folder).",
     ),
     _shared_option("--lang", type=click.Choice(["zh", "en"]), help="Language of messages and results."),
-    _shared_option("-v", "--verbose", is_flag=True, help="Say more; show the traceback of a bug."),
-    _shared_option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
+    _shared_option(
+        "-v", "--verbose", is_flag=True, help="Show more; include the traceback of a program error."
+    ),
+    _shared_option("-q", "--quiet", is_flag=True, help="Show only errors."),
     _shared_option(
         "--json", "as_json", is_flag=True, help="Print data to stdout as JSON; of a run, its run.json."
     ),

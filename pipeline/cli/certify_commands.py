@@ -35,7 +35,7 @@ ANSWERS = ("shown", "not-shown")
     "--audit-log", type=click.Choice(ANSWERS), help="Whether the audit log shows the doctor's seal."
 )
 @click.option(
-    "--auto-sign", is_flag=True, help="Ask the service for the doctor's seal, and record the answer."
+    "--auto-sign", is_flag=True, help="Ask the service for the doctor's seal and record the answer."
 )
 @click.option("--why", metavar="TEXT", help="Kept with the record.")
 @click.pass_obj

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from pipeline.cli.context import Session
-from pipeline.messages.catalogue import phrase
+from pipeline.messages.catalogue import make_phrase
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @click.group("config")
 def config_group() -> None:
-    """Look at the configuration."""
+    """Show or validate the configuration."""
 
 
 @config_group.command()
 @click.pass_obj
 def validate(session: Session) -> int:
-    """Find every fault of the configuration; exit 2 if there is one."""
+    """Find all errors in the configuration; exit 2 if there is one."""
     from pipeline.config.named_paths import require_certificates
     from pipeline.config.settings import list_missing_ids
 
@@ -50,8 +50,8 @@ def _report_missing_paths(session: Session, config: Config) -> bool:
     is_usable = True
     for key, path, is_needed in find_missing_paths(config):
         near_path = find_near_path(path)
-        meant = phrase("usage.near", name=mask_text(str(near_path))) if near_path else ""
-        missing = phrase("config_path_missing", key=key, path=mask_text(str(path)), near=meant)
+        meant = make_phrase("usage.near", name=mask_text(str(near_path))) if near_path else ""
+        missing = make_phrase("config_path_missing", key=key, path=mask_text(str(path)), near=meant)
         if is_needed:
             session.alert("misused", message=missing)
             is_usable = False
@@ -63,7 +63,7 @@ def _report_missing_paths(session: Session, config: Config) -> bool:
 @config_group.command()
 @click.pass_obj
 def show(session: Session) -> int:
-    """Print the configuration as it takes effect: file, environment and defaults together."""
+    """Print the effective configuration: file, environment and defaults together."""
     from ruamel.yaml import YAML
 
     config = session.require_config()

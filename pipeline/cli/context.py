@@ -20,7 +20,7 @@ import click
 
 from pipeline.config import environment
 from pipeline.errors import DiskTrouble, EsignImportError, UsageError, reason_of
-from pipeline.messages.catalogue import say
+from pipeline.messages.catalogue import render
 from pipeline.messages.localized import Phrase
 from pipeline.support.shell_quoting import join, quote
 from pipeline.version import PROGRAM
@@ -69,7 +69,7 @@ class Session:
 
     def render_sentence(self, key: str, **details: object) -> str:
         """Return a message in the language of messages."""
-        return say(key, self.spoken, **details)
+        return render(key, self.spoken, **details)
 
     # -- stderr
 
@@ -92,13 +92,13 @@ class Session:
         """Print why a command ends, also with ``-q``; a path in it may hold a number."""
         from pipeline.domain.masking import mask_text
 
-        self.print_line(mask_text(error.say(self.spoken)))
+        self.print_line(mask_text(error.render(self.spoken)))
 
     def print_warning(self, error: EsignImportError) -> None:
         """Print what is no reason to stop, also with ``-q``."""
         from pipeline.domain.masking import mask_text
 
-        self.alert("warning", text=mask_text(error.say(self.spoken)))
+        self.alert("warning", text=mask_text(error.render(self.spoken)))
 
     def print_next_step(self, text: str, command: str) -> None:
         """Print what to do next; the command stands alone on the last line, to be typed as it is."""
@@ -188,7 +188,7 @@ class Session:
         return load(path, os.environ, warn=self._print_config_warning)
 
     def _print_config_warning(self, warning: Phrase) -> None:
-        text = warning.say(self.spoken)
+        text = warning.render(self.spoken)
         if text not in self._printed_warnings:
             self._printed_warnings.add(text)
             self.alert("warning", text=text)

@@ -13,7 +13,7 @@ import click
 from pipeline.cli.context import Session
 from pipeline.cli.run_commands import out_option
 from pipeline.errors import UsageError, reason_of
-from pipeline.messages.catalogue import say
+from pipeline.messages.catalogue import render
 from pipeline.support.shell_quoting import join
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _write_config(folder: Path, sample: Path) -> Path:
     write_private(
         config_file,
         f"""\
-# {say("demo_config", "en")} / {say("demo_config", "zh")}
+# {render("demo_config", "en")} / {render("demo_config", "zh")}
 api:
   endpoint: http://127.0.0.1:{DEFAULT_PORT}
   app_id: {SANDBOX.app_id}
@@ -163,13 +163,13 @@ SECONDS = click.FloatRange(min=0)
     "--unique-names",
     type=click.Choice(["code", "bare", "off"]),
     default="code",
-    help="How a taken seal name is refused.",
+    help="Response to a duplicate seal name.",
 )
 @click.option(
     "--truth",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Keep the seals made across restarts.",
+    help="File that keeps created seals between restarts.",
 )
 @click.pass_obj
 def sandbox(session: Session, /, **options: Any) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.messages.catalogue import say
+from pipeline.messages.catalogue import render
 from pipeline.messages.help import CHINESE, HELP, KINDS, RANGES, STOPS
 from pipeline.support.text_width import measure_width
 
@@ -95,7 +95,7 @@ class _WideFormatter(click.HelpFormatter):
     """Formats click's help for text whose characters are two columns wide, without blanks between words."""
 
     def write_heading(self, heading: str) -> None:
-        self.write(f"{'':>{self.current_indent}}{heading}{say('mark.colon', 'zh')}\n")
+        self.write(f"{'':>{self.current_indent}}{heading}{render('mark.colon', 'zh')}\n")
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         super().write_usage(prog, args, CHINESE["Usage:"] if prefix is None else prefix)

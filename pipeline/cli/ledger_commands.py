@@ -26,7 +26,7 @@ FILE = click.Path(path_type=Path)
 
 @click.group("ledger")
 def ledger_group() -> None:
-    """Look after the ledger: backup, restore, rebuild, check."""
+    """Manage the ledger: backup, restore, rebuild, check."""
 
 
 @ledger_group.command()
@@ -57,7 +57,7 @@ def backup(session: Session, *, file: Path) -> int:
 @click.argument("file", type=FILE)
 @click.pass_obj
 def restore(session: Session, *, file: Path) -> int:
-    """Put the backup FILE in the place of a ledger that is lost or damaged."""
+    """Restore a lost or damaged ledger from the backup FILE."""
     from pipeline.config.named_paths import no_such_path
     from pipeline.ledger import maintenance
 
@@ -71,7 +71,7 @@ def restore(session: Session, *, file: Path) -> int:
 @ledger_group.command()
 @click.pass_obj
 def rebuild(session: Session) -> int:
-    """Make a lost, damaged or older ledger again from receipts.jsonl and the key."""
+    """Rebuild a lost, damaged or older ledger from receipts.jsonl and the key."""
     from pipeline.ledger import maintenance
 
     with _lock_ledger(session) as (path, tenant):
@@ -82,7 +82,7 @@ def rebuild(session: Session) -> int:
 @ledger_group.command()
 @click.pass_obj
 def check(session: Session) -> int:
-    """Compare ledger, key and receipts; exit 74 where something is wrong."""
+    """Compare ledger, key and receipts; exit 74 if they do not agree."""
     from pipeline.ledger.check import check_ledger
     from pipeline.ledger.registry import find_conflict
     from pipeline.workflow.tenant_ledger import find_registry, require_ledger
@@ -164,7 +164,7 @@ def _report_restored(session: Session, restored: RestoredLedger) -> None:
 @click.option("--why", metavar="TEXT", help="Kept with every seal.")
 @click.pass_obj
 def adopt(session: Session, *, file: Path, why: str | None) -> int:
-    """Enter seals made elsewhere: a sheet with number and SealId, or an old results.xlsx.
+    """Import existing seals from a sheet with number and SealId, or an old results.xlsx.
 
     They are unchanged from then on. Also the way to begin a new ledger after the old one was lost.
     """

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from pipeline.cli.context import Session
 from pipeline.clock import stamp
 from pipeline.domain.run import RowOutcome, Status
-from pipeline.messages.results import status_word
+from pipeline.messages.results import name_status
 from pipeline.reports.explanations import describe_cause
 from pipeline.reports.presenter import Presenter
 from pipeline.sending.outage import Outage, OutageMonitor
@@ -144,7 +144,7 @@ class Progress:
             parts = [session.render_sentence("outage_until", until=until, **self._describe_outage(outage))]
         counts = self._counts
         parts += [
-            f"{status_word(status, session.spoken)} {counts[status]}" for status in Status if counts[status]
+            f"{name_status(status, session.spoken)} {counts[status]}" for status in Status if counts[status]
         ]
         return " · ".join(parts)
 

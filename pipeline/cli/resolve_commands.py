@@ -30,25 +30,27 @@ WORKBOOK_SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".et", ".ods")
 
 @click.command()
 @click.argument("query", required=False, metavar="[QUERY|RESULTS.xlsx]")
-@click.option("--seal-id", metavar="ID", help="It was created: this is its SealId.")
+@click.option("--seal-id", metavar="ID", help="It was created, with this SealId.")
 @click.option("--not-created", is_flag=True, help="It was not created: the next run sends it again.")
 @click.option(
-    "--sure", is_flag=True, help="With --not-created: it is known otherwise than by not finding a seal."
+    "--sure", is_flag=True, help="With --not-created: known from another source than not finding a seal."
 )
 @click.option(
     "--not-theirs",
     is_flag=True,
-    help="The seal of this name is another person's: the next run takes another name.",
+    help="The seal with this name is another person's: the next run uses another name.",
 )
 @click.option(
     "--probe", is_flag=True, help="Send the identical request again (only once `certify` allows it)."
 )
-@click.option("--look-up", is_flag=True, help="Ask the service; it can confirm, never refute.")
-@click.option("--keep", is_flag=True, help="The roster's present content is right, the seal stays.")
-@click.option("--replace", "replaced", is_flag=True, help="Give the seal up: the next run makes a new one.")
+@click.option("--look-up", is_flag=True, help="Ask the service; it can confirm a seal, but not rule one out.")
+@click.option("--keep", is_flag=True, help="The current roster is right, the seal stays.")
+@click.option(
+    "--replace", "replaced", is_flag=True, help="Abandon this seal: the next run creates a new one."
+)
 @click.option("--seal-name", metavar="N", help="With --replace: the name of the new seal.")
-@click.option("--same-person", is_flag=True, help="The number is a corrected one: the person's seal stays.")
-@click.option("--other-person", is_flag=True, help="The number is another person's: the next run sends it.")
+@click.option("--same-person", is_flag=True, help="Corrected number of the same person: the seal stays.")
+@click.option("--other-person", is_flag=True, help="Another person's number: the next run sends it.")
 @click.option("--why", metavar="TEXT", help="Kept with the decision.")
 @click.pass_obj
 def resolve(
@@ -61,7 +63,7 @@ def resolve(
     why: str | None,
     **ways: Any,
 ) -> int:
-    """Settle rows that are unknown, exist, have changed or are held.
+    """Resolve rows that are unknown, exist, have changed or are on hold.
 
     Without a QUERY all of them are listed. QUERY is a name, staff number, last four digits, seal name or trace id; a
     results workbook settles the lines of its Unknown sheet that are filled in.

@@ -11,8 +11,8 @@ import click
 
 from pipeline.cli.context import Session
 from pipeline.errors import UsageError
-from pipeline.messages.catalogue import phrase
-from pipeline.messages.localized import Joined
+from pipeline.messages.catalogue import make_phrase
+from pipeline.messages.localized import JoinedTexts
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
@@ -118,7 +118,7 @@ def _save_columns(session: Session, config: Config, files: Sequence[FileReport])
     if saved.added:
         session.inform("columns.saved", n=len(saved.added), path=session.config_name)
     if saved.hints:
-        session.inform("columns.hints", titles=Joined(list(saved.hints), phrase("mark.comma")))
+        session.inform("columns.hints", titles=JoinedTexts(list(saved.hints), make_phrase("mark.comma")))
     if not saved.added and not saved.hints:
         session.inform("columns.nothing_to_save", path=session.config_name)
 
@@ -129,14 +129,17 @@ def _save_columns(session: Session, config: Config, files: Sequence[FileReport])
 @out_option
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Create at most N seals.")
 @click.option(
-    "--review", type=PATH, metavar="FILE", help="Judgements saved by review.html: what is wrong stays."
+    "--review",
+    type=PATH,
+    metavar="FILE",
+    help="Review file saved from review.html; seals marked wrong are skipped.",
 )
 @yes_option
-@click.option("--accept-guards", is_flag=True, help="Pass this night although a guard would stop it.")
+@click.option("--accept-guards", is_flag=True, help="Run even if a safety check would stop it.")
 @click.option(
     "--new-ledger",
     is_flag=True,
-    help="Use the ledger at this place although earlier results or the registry show another.",
+    help="Use this ledger even though earlier results or the registry show another.",
 )
 @click.pass_obj
 def run(

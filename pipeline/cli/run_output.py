@@ -14,8 +14,8 @@ from pipeline.domain.outcomes import UNRESOLVED_STATUSES, is_redundant_copy
 from pipeline.domain.results_format import WORKBOOK
 from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.intake.readers.discover import SUFFIXES
-from pipeline.messages.catalogue import phrase
-from pipeline.messages.localized import Joined
+from pipeline.messages.catalogue import make_phrase
+from pipeline.messages.localized import JoinedTexts
 from pipeline.reports.explanations import (
     describe_halt_of,
     describe_layouts,
@@ -88,7 +88,7 @@ def _print_problems(session: Session, report: RunReport, presenter: Presenter) -
 
 def _join_names(session: Session, names: Sequence[str]) -> dict[str, str]:
     """Return what a sentence about several files is filled with: the first names, and whether there are more."""
-    named = Joined(names[:MAX_FILES_NAMED], phrase("mark.comma")).say(session.spoken)
+    named = JoinedTexts(names[:MAX_FILES_NAMED], make_phrase("mark.comma")).render(session.spoken)
     return {"files": named, "more": " …" if len(names) > MAX_FILES_NAMED else ""}
 
 

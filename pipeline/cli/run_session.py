@@ -28,9 +28,9 @@ from pipeline.esign.signing import Credentials
 from pipeline.ledger.site_key import SiteKey
 from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.ledger.tenant import find_environment
-from pipeline.messages.catalogue import phrase
-from pipeline.messages.localized import Joined, Phrase
-from pipeline.messages.results import status_word
+from pipeline.messages.catalogue import make_phrase
+from pipeline.messages.localized import JoinedTexts, Phrase
+from pipeline.messages.results import name_status
 from pipeline.support.atomic_files import require_writable
 from pipeline.workflow import run_request, tenant_ledger
 
@@ -236,18 +236,18 @@ class RunSession:
         else:
             language = self.session.spoken
             counts = [
-                phrase("forecast_others", n=n)
+                make_phrase("forecast_others", n=n)
                 if status is Status.READY
-                else f"{status_word(status, language)} {n}"
+                else f"{name_status(status, language)} {n}"
                 for status, n in sorted(preview.unsent_rows.items(), key=lambda count: -count[1])
             ]
-            inform("forecast_nothing", rows=preview.rows, why=Joined(counts, phrase("mark.comma")))
+            inform("forecast_nothing", rows=preview.rows, why=JoinedTexts(counts, make_phrase("mark.comma")))
 
     def _describe_target(self) -> dict[str, object]:
         """Return the environment in words, and the organisation, for which seals are to be made."""
         api = self.config.api
         name = find_environment(api.endpoint)
-        return {"environment": phrase(f"environment.{name}"), "organization": api.organization_open_id}
+        return {"environment": make_phrase(f"environment.{name}"), "organization": api.organization_open_id}
 
     def _print_target(self) -> None:
         """Print where the seals will be made, and from which rosters and pictures."""
@@ -262,10 +262,10 @@ class RunSession:
 def _describe_duration(seconds: float) -> Phrase:
     """Return about how long something takes."""
     if seconds < 1:
-        return phrase("time.moment")
+        return make_phrase("time.moment")
     if seconds < 100:
-        return phrase("time.seconds", n=round(seconds))
+        return make_phrase("time.seconds", n=round(seconds))
     minutes = round(seconds / 60)
     if minutes < 100:
-        return phrase("time.minutes", n=minutes)
-    return phrase("time.hours", n=f"{seconds / 3600:.1f}")
+        return make_phrase("time.minutes", n=minutes)
+    return make_phrase("time.hours", n=f"{seconds / 3600:.1f}")

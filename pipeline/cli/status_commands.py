@@ -17,8 +17,8 @@ from pipeline.cli.run_commands import RUNS_SEARCHED
 from pipeline.clock import shown, stamp
 from pipeline.config.environment import restore_argument
 from pipeline.errors import EsignImportError, UsageError
-from pipeline.messages.catalogue import phrase
-from pipeline.messages.localized import Joined
+from pipeline.messages.catalogue import make_phrase
+from pipeline.messages.localized import JoinedTexts
 from pipeline.support.shell_quoting import join
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def _print_next_steps(
         latest=config.resolve_path(config.out) / "latest",
     )
     for step in reversed(steps):
-        session.print_next_step(step.text.say(session.spoken), step.commands[0])
+        session.print_next_step(step.text.render(session.spoken), step.commands[0])
 
 
 def _print_halt(session: Session, run: RunRecord | None) -> None:
@@ -215,10 +215,10 @@ def _print_halt(session: Session, run: RunRecord | None) -> None:
 
 
 @click.command()
-@click.option("--run", "run_id", metavar="ID", help="The run to tell again (default: the last).")
+@click.option("--run", "run_id", metavar="ID", help="Run to rebuild (default: the last).")
 @click.pass_obj
 def report(session: Session, *, run_id: str | None) -> int:
-    """Rebuild a run's results from the ledger and its rosters."""
+    """Rebuild the results of a run from the ledger and its rosters."""
     from pipeline.cli.run_output import write_and_print_results
     from pipeline.config.named_paths import find_passwords
     from pipeline.workflow.rebuild import rebuild_report
@@ -251,7 +251,9 @@ def _find_run(ledger: SqliteLedger, run_id: str | None) -> RunRecord:
         else next(filter(has_read_rosters, ledger.list_runs(RUNS_SEARCHED)), None)
     )
     if record is None and run_id:
-        known_runs = Joined([run.run for run in ledger.list_runs(MAX_RUNS_NAMED)], phrase("mark.comma"))
+        known_runs = JoinedTexts(
+            [run.run for run in ledger.list_runs(MAX_RUNS_NAMED)], make_phrase("mark.comma")
+        )
         raise UsageError("no_run", run=run_id, known=known_runs, then=("status",))
     if record is None:
         raise UsageError("no_run_yet", then=("run",))
@@ -348,7 +350,7 @@ def _report_no_match(
     session.print_json(query_fits=0, similar=similar)
     session.alert("explain_nobody", query=mask_text(" ".join(query_words)), path=path, out=out)
     if similar:
-        session.alert("explain_similar", names=Joined(similar, phrase("mark.comma")))
+        session.alert("explain_similar", names=JoinedTexts(similar, make_phrase("mark.comma")))
         session.suggest_command("next_run", "explain", similar[0])
     else:
         session.suggest_command("next_check", "check")

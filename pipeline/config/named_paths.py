@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.config.settings import Config
 from pipeline.errors import UsageError
-from pipeline.messages.catalogue import phrase
+from pipeline.messages.catalogue import make_phrase
 
 NEAR_NAME = 0.7  # likeness of two names that may be one misspelt
 PASSWORD_FILE = "roster__password"  # noqa: S105 - a file name
@@ -24,7 +24,7 @@ def require_existing(path: Path) -> Path:
 def no_such_path(path: Path) -> UsageError:
     """Return the error for a path that was named and is not there; one that is nearly it is suggested."""
     near_path = find_near_path(path)
-    near = phrase("usage.near", name=near_path) if near_path else ""
+    near = make_phrase("usage.near", name=near_path) if near_path else ""
     error = UsageError("no_such_path", path=path, folder=path.absolute().parent, near=near)
     error.meant = (str(path), str(near_path)) if near_path else None
     return error

@@ -19,7 +19,7 @@ from ruamel.yaml.nodes import MappingNode
 from pipeline.config.settings import load
 from pipeline.domain.roster import FileReport
 from pipeline.intake.layout.column_titles import LONGEST, find_meaning, squeeze_title
-from pipeline.messages.catalogue import say
+from pipeline.messages.catalogue import render
 from pipeline.support.atomic_files import write_atomically
 
 _KEY = "columns"
@@ -46,7 +46,7 @@ def save_columns(
     hints = {title: near for title, near in nearest.items() if _as_comment(title, near) not in text}
     if wanted or hints:
         comments = [
-            f"{_as_comment(title, near)}  # {say('columns.hint', language, nearest=near)}"
+            f"{_as_comment(title, near)}  # {render('columns.hint', language, nearest=near)}"
             for title, near in hints.items()
         ]
         write = partial(_write_checked, text=_with_columns(text, wanted, comments))

@@ -38,8 +38,8 @@ from pipeline.esign.contracts import CONTRACTS
 from pipeline.esign.contracts.base import OPTIONAL_PARAMETERS
 from pipeline.intake.readers.options import MAX_DOCTORS
 from pipeline.ledger.tenant import is_loopback
-from pipeline.messages.catalogue import phrase
-from pipeline.messages.localized import Joined, Phrase
+from pipeline.messages.catalogue import make_phrase
+from pipeline.messages.localized import JoinedTexts, Phrase
 
 LOG = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def _fault(key: str, /, **detail: object) -> PydanticCustomError:
 
 def _field_word(value: str) -> str:
     if value not in COLUMN_WORDS:
-        raise _fault("config.column", value=value, known=Joined(COLUMN_WORDS, phrase("mark.comma")))
+        raise _fault("config.column", value=value, known=JoinedTexts(COLUMN_WORDS, make_phrase("mark.comma")))
     return value
 
 
@@ -276,14 +276,14 @@ def load(
     document = read_document(path) if path is not None else Document({}, {})
     known = list(list_keys())
     faults = [
-        phrase(
+        make_phrase(
             "config.unknown_variable", name=name, near=suggest_name(name, [*map(variables.name_of, known)])
         )
         for name in variables.find_unknown_names(environment, known)
     ]
     for former in variables.find_former_names(environment, known):
         key = "config.former_variable" if former.is_read else "config.former_variable_unused"
-        (warn or _log_warning)(phrase(key, name=former.name, current=former.current))
+        (warn or _log_warning)(make_phrase(key, name=former.name, current=former.current))
     chosen = list(variables.find_variables(environment, known))
     merged = _merge_values(_merge_variables(document.values, chosen), values)
     try:
@@ -302,7 +302,7 @@ def load(
 
 
 def _log_warning(warning: Phrase) -> None:
-    LOG.warning("%s", warning.say("en"))
+    LOG.warning("%s", warning.render("en"))
 
 
 def _merge_variables(values: Mapping[str, Any], chosen: Sequence[variables.Variable]) -> dict[str, Any]:
@@ -346,16 +346,16 @@ def list_keys() -> Iterator[tuple[str, ...]]:
             yield (name,)
 
 
-def list_missing_ids(config: Config, path: Path | str) -> Joined:
+def list_missing_ids(config: Config, path: Path | str) -> JoinedTexts:
     """Return the ids that are still to be filled in, each with its line in the file at ``path``."""
     try:
         document = read_document(Path(path))
     except ConfigError:
         document = Document({}, {})
     keys = [
-        phrase("config.key_line", key=key, line=line)
+        make_phrase("config.key_line", key=key, line=line)
         if (line := document.lines.get(tuple(key.split("."))))
         else key
         for key in config.api.placeholders
     ]
-    return Joined(keys, phrase("mark.comma"))
+    return JoinedTexts(keys, make_phrase("mark.comma"))

@@ -17,9 +17,9 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from pipeline.errors import ConfigError, reason_of
-from pipeline.messages.catalogue import SENTENCES, phrase
+from pipeline.messages.catalogue import SENTENCES, make_phrase
 from pipeline.messages.config import PARSER_TEXTS
-from pipeline.messages.localized import Bilingual, Joined, Localizable, Phrase
+from pipeline.messages.localized import Bilingual, JoinedTexts, Localizable, Phrase
 
 MAX_BYTES = 1 << 20  # of a file
 UTF16 = frozenset({b"\xff\xfe", b"\xfe\xff"})  # what Notepad writes as "Unicode"
@@ -50,14 +50,14 @@ def read_document(path: Path) -> Document:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
-            raise ConfigError([phrase("config.too_large", path=path, limit=MAX_BYTES >> 10)])
+            raise ConfigError([make_phrase("config.too_large", path=path, limit=MAX_BYTES >> 10)])
         if b"\0" in data and data[:2] not in UTF16:
-            raise ConfigError([phrase("config.not_text", path=path)])
+            raise ConfigError([make_phrase("config.not_text", path=path)])
         text = data.decode("utf-8-sig")
     except OSError as error:
-        raise ConfigError([phrase("config.unreadable", path=path, why=reason_of(error))]) from error
+        raise ConfigError([make_phrase("config.unreadable", path=path, why=reason_of(error))]) from error
     except UnicodeDecodeError as error:
-        raise ConfigError([phrase("config.not_utf8", path=path)]) from error
+        raise ConfigError([make_phrase("config.not_utf8", path=path)]) from error
     try:
         root = YAML(typ="rt", pure=True).compose(text)
     except YAMLError as error:
@@ -67,11 +67,11 @@ def read_document(path: Path) -> Document:
             [_describe_syntax_error(path, line, getattr(error, "problem", None) or "not YAML")]
         ) from error
     except RecursionError as error:
-        raise ConfigError([phrase("config.too_deep", path=path, limit=MAX_LEVELS)]) from error
+        raise ConfigError([make_phrase("config.too_deep", path=path, limit=MAX_LEVELS)]) from error
     reader = _Reader(path)
     values = reader.read_value(root, ()) if root is not None else {}
     if not isinstance(values, dict):
-        reader.faults.append(phrase("config.no_mapping", path=path))
+        reader.faults.append(make_phrase("config.no_mapping", path=path))
     if reader.faults:
         raise ConfigError(reader.faults)
     return Document(values, reader.lines)
@@ -81,8 +81,8 @@ def _describe_syntax_error(path: Path, line: int, why: str) -> Phrase:
     """Return the fault that the parser found; words that the catalogue does not know stay English."""
     meaning = next((pair for words, pair in PARSER_TEXTS.items() if words in why), None)
     if meaning is None:
-        return phrase("config.strange_syntax", path=path, line=line, why=why)
-    return phrase("config.syntax", path=path, line=line, why=Bilingual(*meaning))
+        return make_phrase("config.strange_syntax", path=path, line=line, why=why)
+    return make_phrase("config.syntax", path=path, line=line, why=Bilingual(*meaning))
 
 
 class _Reader:
@@ -101,7 +101,7 @@ class _Reader:
             return None
         self._seen.add(id(node))
         if len(names) > MAX_LEVELS:
-            raise ConfigError([phrase("config.too_deep", path=self._path, limit=MAX_LEVELS)])
+            raise ConfigError([make_phrase("config.too_deep", path=self._path, limit=MAX_LEVELS)])
         if isinstance(node, MappingNode):
             return self._read_mapping(node, names)
         if isinstance(node, SequenceNode):
@@ -126,13 +126,15 @@ class _Reader:
         return values
 
     def _add_fault(self, line: int, key: str, /, **detail: object) -> None:
-        self.faults.append(phrase("config.on_line", path=self._path, line=line, fault=phrase(key, **detail)))
+        self.faults.append(
+            make_phrase("config.on_line", path=self._path, line=line, fault=make_phrase(key, **detail))
+        )
 
 
 def suggest_name(name: str, known: list[str]) -> object:
     """Return the suggestion of the nearest known name, empty where none is near."""
     matches = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return phrase("config.near", name=matches[0]) if matches else ""
+    return make_phrase("config.near", name=matches[0]) if matches else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +158,10 @@ class FaultRenderer:
         if error["type"] == "extra_forbidden":
             siblings = [known[-1] for known in self.keys if known[:-1] == names[:-1]]
             siblings += [known[0] for known in self.keys if len(names) == 1]
-            return phrase(
+            return make_phrase(
                 "config.unknown_key", place=origin, where=where, near=suggest_name(names[-1], siblings)
             )
-        return phrase(
+        return make_phrase(
             "config.value",
             place=origin,
             where=where,
@@ -169,7 +171,7 @@ class FaultRenderer:
 
     def _render_origin(self, error: Any, names: tuple[str, ...]) -> object:
         if names in self.variables:
-            return phrase("config.variable", name=self.variables[names])
+            return make_phrase("config.variable", name=self.variables[names])
         if self.path is None:
             return ""
         line = self.find_line(error)
@@ -186,16 +188,16 @@ def _describe_value(error: Any) -> object:
     if error["type"] in {OURS, "missing"} or secret or not isinstance(value, str | int | float):
         return ""
     text = str(value)
-    return phrase("config.found", value=text) if 0 < len(text) <= MAX_SHOWN else ""
+    return make_phrase("config.found", value=text) if 0 < len(text) <= MAX_SHOWN else ""
 
 
 def _describe_fault(error: Any) -> Localizable:
     """Return the fault of a value: our own sentence, or ours for pydantic's kind of error."""
     context = error.get("ctx", {})
     if error["type"] == OURS:
-        return phrase(context["key"], **context["detail"])
+        return make_phrase(context["key"], **context["detail"])
     if (key := f"config.pydantic.{error['type']}") not in SENTENCES:
         return Bilingual(error["msg"], error["msg"])
-    expected = Joined(str(context.get("expected", "")).split(" or "), phrase("mark.or"))
+    expected = JoinedTexts(str(context.get("expected", "")).split(" or "), make_phrase("mark.or"))
     plain = {name: f"{value:g}" if isinstance(value, float) else value for name, value in context.items()}
-    return phrase(key, **{**plain, "expected": expected})
+    return make_phrase(key, **{**plain, "expected": expected})

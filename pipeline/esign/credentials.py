@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pipeline.errors import CredentialsMissing, reason_of
 from pipeline.esign.signing import Credentials
-from pipeline.messages.catalogue import phrase
-from pipeline.messages.localized import Joined, Phrase
+from pipeline.messages.catalogue import make_phrase
+from pipeline.messages.localized import JoinedTexts, Phrase
 from pipeline.support.rights import acting_user
 
 Values = Mapping[str, str]  # secret_id, secret_key, token
@@ -54,27 +54,31 @@ def find_credentials(
         try:
             values = read()
         except PermissionError:
-            forbidden = phrase("credentials.forbidden", user=acting_user())
-            tried.append(phrase("credentials.place", place=source, why=forbidden))
+            forbidden = make_phrase("credentials.forbidden", user=acting_user())
+            tried.append(make_phrase("credentials.place", place=source, why=forbidden))
             continue
         except OSError as error:
-            tried.append(phrase("credentials.place", place=source, why=reason_of(error)))
+            tried.append(make_phrase("credentials.place", place=source, why=reason_of(error)))
             continue
         except (ValueError, configparser.Error):
-            tried.append(phrase("credentials.place", place=source, why=phrase("credentials.unreadable")))
+            tried.append(
+                make_phrase("credentials.place", place=source, why=make_phrase("credentials.unreadable"))
+            )
             continue
         secret_id, secret_key = values.get("secret_id", ""), values.get("secret_key", "")
         if secret_id and secret_key:
             existing = tuple(path for path in files if path.is_file())
             return Credentials(secret_id, secret_key, values.get("token") or None, source, existing)
-        tried.append(phrase("credentials.place", place=source, why=_describe_missing(secret_id, secret_key)))
-    raise CredentialsMissing("credentials.missing", places=Joined(tried))
+        tried.append(
+            make_phrase("credentials.place", place=source, why=_describe_missing(secret_id, secret_key))
+        )
+    raise CredentialsMissing("credentials.missing", places=JoinedTexts(tried))
 
 
 def _describe_missing(secret_id: str, secret_key: str) -> Phrase:
     if secret_id:
-        return phrase("credentials.id_only")
-    return phrase("credentials.key_only" if secret_key else "credentials.nothing")
+        return make_phrase("credentials.id_only")
+    return make_phrase("credentials.key_only" if secret_key else "credentials.nothing")
 
 
 def _strip_key(value: object) -> str:

@@ -19,7 +19,7 @@ from pipeline.intake.fields.normalize import get_text, is_dash
 from pipeline.intake.fields.person_ids import find_person_ids
 from pipeline.intake.fields.person_name import is_surely_other_name
 from pipeline.intake.images.image_files import mask_file_name
-from pipeline.messages.problems import problem
+from pipeline.messages.problems import build_problem
 
 _MOST_LISTED = 3  # other rows, in one message
 
@@ -113,7 +113,9 @@ def _keep_equal_errors_once(doctors: list[Doctor], indices: Indices) -> None:
         kept = first.setdefault((doctor.number, errors), doctor)
         if kept is not doctor:
             address = doctor.row.address(Field.NUMBER)
-            copy = problem("ROW_DUPLICATE", Field.NUMBER, address, other=_list_rows([kept]), faults="yes")
+            copy = build_problem(
+                "ROW_DUPLICATE", Field.NUMBER, address, other=_list_rows([kept]), faults="yes"
+            )
             warnings = (other for other in doctor.problems if other.severity == "warning")
             doctors[index] = replace(doctor, problems=(*warnings, copy))
 
@@ -131,7 +133,7 @@ def mark_unread(doctors: Sequence[Doctor], unread: Mapping[str, NotReadNow]) -> 
 def _explain_unread(doctor: Doctor, failure: NotReadNow) -> Problem:
     assert doctor.picture is not None
     file, cell = mask_file_name(doctor.picture.path.name), doctor.row.address(Field.PICTURE)
-    return problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **failure.words)
+    return build_problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **failure.words)
 
 
 def _group_equal(claims: Iterable[Hashable | None]) -> Iterator[Indices]:
@@ -195,7 +197,7 @@ def _find_possibly_same(
             address = doctors[index].row.address(Field.NUMBER)
             same = ", ".join(dict.fromkeys(field for fields in rivals.values() for field in fields))
             rows = _list_rows(doctors[other] for other in sorted(rivals))
-            yield index, problem("PERSON_POSSIBLY_SAME", Field.NUMBER, address, other=rows, same=same)
+            yield index, build_problem("PERSON_POSSIBLY_SAME", Field.NUMBER, address, other=rows, same=same)
 
 
 def _explain_shared_image(doctor: Doctor, others: Sequence[Doctor]) -> Problem:
@@ -205,7 +207,7 @@ def _explain_shared_image(doctor: Doctor, others: Sequence[Doctor]) -> Problem:
     file, *named = _distinguish_files([doctor.picture.path, *islice(copies, _MOST_LISTED)])
     address = doctor.row.address(Field.PICTURE)
     detail = {"file": file, "other": _list_rows(others), **({"twin": ", ".join(named)} if named else {})}
-    return problem("IMAGE_SHARED", Field.PICTURE, address, severity=None, **detail)
+    return build_problem("IMAGE_SHARED", Field.PICTURE, address, severity=None, **detail)
 
 
 def _distinguish_files(paths: Sequence[Path]) -> list[str]:
@@ -221,12 +223,12 @@ def _distinguish_files(paths: Sequence[Path]) -> list[str]:
 def _explain_shared_seal_name(doctor: Doctor, others: Sequence[Doctor]) -> Problem:
     address = doctor.row.address(Field.SEAL_NAME)
     other = _list_rows(others)
-    return problem("SEAL_NAME_DUPLICATE", Field.SEAL_NAME, address, found=doctor.seal_name, other=other)
+    return build_problem("SEAL_NAME_DUPLICATE", Field.SEAL_NAME, address, found=doctor.seal_name, other=other)
 
 
 def _explain_shared_mobile(doctor: Doctor, others: Sequence[Doctor]) -> Problem:
     address = doctor.row.address(Field.MOBILE)
-    return problem("MOBILE_DUPLICATE", Field.MOBILE, address, other=_list_rows(others))
+    return build_problem("MOBILE_DUPLICATE", Field.MOBILE, address, other=_list_rows(others))
 
 
 def _compare_rows_of_person(
@@ -238,21 +240,21 @@ def _compare_rows_of_person(
         for index in indices:
             others = _list_rows(doctors[other] for other in indices if other != index)
             address = doctors[index].row.address(Field.NUMBER)
-            yield index, problem("ID_NAME_CONFLICT", Field.NUMBER, address, other=others)
+            yield index, build_problem("ID_NAME_CONFLICT", Field.NUMBER, address, other=others)
     elif differs := _find_differences(rows, image_key):
         for index in indices:
             others = _list_rows(doctors[other] for other in indices if other != index)
             address = doctors[index].row.address(differs[0])
             yield (
                 index,
-                problem("ROW_DUPLICATE", differs[0], address, other=others, differs=", ".join(differs)),
+                build_problem("ROW_DUPLICATE", differs[0], address, other=others, differs=", ".join(differs)),
             )
     elif kept := [index for index in indices if index not in stopped][:1]:
         first = _list_rows(doctors[index] for index in kept)
         for index in indices:
             if index not in kept:
                 address = doctors[index].row.address(Field.NUMBER)
-                yield index, problem("ROW_DUPLICATE", Field.NUMBER, address, other=first)
+                yield index, build_problem("ROW_DUPLICATE", Field.NUMBER, address, other=first)
 
 
 def _have_two_names(rows: Sequence[Doctor]) -> bool:

@@ -19,8 +19,8 @@ from pipeline.intake.fields.normalize import get_text, trim_ends
 from pipeline.intake.fields.validate import SiteKeyDigests, assign_row_ids
 from pipeline.intake.pairing import picture_column
 from pipeline.intake.read_rosters import refuse_file
-from pipeline.messages.catalogue import phrase
-from pipeline.messages.problems import problem
+from pipeline.messages.catalogue import make_phrase
+from pipeline.messages.problems import build_problem
 
 _MOST_LISTED = 20  # rows in one note
 
@@ -79,7 +79,9 @@ def load_rows(
     if roster_unverified and unknown_row is not None:
         raise UsageError(
             "usage.roster_unknown",
-            place=phrase("mark.row", place=_name_sheet(unknown_row), row=unknown_row.origin.row, more=""),
+            place=make_phrase(
+                "mark.row", place=_name_sheet(unknown_row), row=unknown_row.origin.row, more=""
+            ),
             rosters=", ".join(map(str, context)) or "—",
         )
     whole = [_complete_fields(row, by_id[row.row_token]) if row.row_token in by_id else row for row in rows]
@@ -164,7 +166,7 @@ def _report_corrections(
     report: FileReport, used: int, gone: Sequence[Row], older: Sequence[Row]
 ) -> FileReport:
     """Return the report of a workbook with the fate of its rows; none of them counts as a row of its own."""
-    note = problem("ROW_SUPERSEDED", used=used, gone=_list_rows(gone), older=_list_rows(older))
+    note = build_problem("ROW_SUPERSEDED", used=used, gone=_list_rows(gone), older=_list_rows(older))
     return replace(report, rows=0, problems=(*report.problems, note))
 
 
@@ -211,7 +213,7 @@ def _merge_claims(roster_row: Row, claims: Sequence[Row]) -> Row:
         return _replace_content(roster_row, row) if _adds_content(row, roster_row) else roster_row
     fields = sorted({field for texts in contents for field, _ in set(texts) ^ set(next(iter(contents)))})
     rows_named = ", ".join(_name_row(row) for row in contents.values())
-    dispute = problem("ROW_DUPLICATE", other=rows_named, differs=" ".join(fields))
+    dispute = build_problem("ROW_DUPLICATE", other=rows_named, differs=" ".join(fields))
     return replace(roster_row, problems=(*roster_row.problems, dispute))
 
 
@@ -268,7 +270,7 @@ def _replace_content(roster_row: Row, row: Row) -> Row:
 
 
 def _note_superseded(row: Row) -> Problem:
-    return problem("ROW_SUPERSEDED", other=_name_row(row))
+    return build_problem("ROW_SUPERSEDED", other=_name_row(row))
 
 
 def _name_row(row: Row) -> str:

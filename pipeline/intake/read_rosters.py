@@ -27,8 +27,9 @@ from pipeline.intake.readers.own_workbook import read_run_of_compound, read_run_
 from pipeline.intake.readers.xlsx import workbook
 from pipeline.intake.readers.xlsx.drawings import NOWHERE
 from pipeline.intake.readers.xlsx.package import Package
-from pipeline.messages.problems import CATALOGUE, problem
-from pipeline.messages.results import WORDS
+from pipeline.messages.problem_entries import CATALOGUE
+from pipeline.messages.problems import build_problem
+from pipeline.messages.results import RESULT_TEXTS
 from pipeline.messages.texts import make_text
 from pipeline.support.rights import acting_user
 
@@ -36,7 +37,7 @@ MAX_BYTES = 200_000_000  # of a file on disk; what it unpacks to is bounded by i
 # Windows has no O_NONBLOCK, POSIX no O_BINARY
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 # columns of the sheet Unknown, whose lines have tickets, too
-_SETTLES = tuple(map(frozenset, zip(WORDS["col.settle"], WORDS["col.conclusion"], strict=True)))
+_SETTLES = tuple(map(frozenset, zip(RESULT_TEXTS["col.settle"], RESULT_TEXTS["col.conclusion"], strict=True)))
 _TOP = 5  # lines in which a renamed To fix sheet shows its hidden columns
 NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
 
@@ -126,7 +127,7 @@ def _list_unassigned(book: Book, tables: Sequence[Table]) -> Iterator[Unassigned
 
 def refuse_file(report: FileReport, code: str, **detail: object) -> FileReport:
     """Return the report of a file that was read and turns out to be none to rely on."""
-    entry = problem(code, **detail)  # type: ignore[arg-type]
+    entry = build_problem(code, **detail)  # type: ignore[arg-type]
     return replace(report, status="refused", codes=(code,), problems=(entry,), rows=0, skipped=())
 
 

@@ -20,7 +20,7 @@ from pipeline.ledger.open import key_path, read_key, require_own_ledger
 from pipeline.ledger.receipt_sync import find_missing_facts, receipts_path, set_aside_path
 from pipeline.ledger.site_key import SiteKey
 from pipeline.ledger.sqlite_ledger import connect, explain_read_error
-from pipeline.messages.catalogue import phrase
+from pipeline.messages.catalogue import make_phrase
 from pipeline.messages.localized import Localizable
 from pipeline.support import atomic_files
 
@@ -282,5 +282,5 @@ def _put_key(path: Path, secret: bytes) -> None:
 def _explain_damaged_receipts(receipts_file: Path, error: Exception) -> LedgerError:
     why: Localizable | str = reason_of(error)
     if isinstance(error, receipts.ReceiptsDamaged):
-        why = phrase("ledger.receipts_line", line=error.line)
+        why = make_phrase("ledger.receipts_line", line=error.line)
     return LedgerError("ledger.receipts_damaged", place=receipts_file, why=why)

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.errors import UsageError
-from pipeline.messages.catalogue import phrase
+from pipeline.messages.catalogue import make_phrase
 
 TEST_HOSTS = ".test.ess.tencent.cn"
 PRODUCTION_HOSTS = ".tencentcloudapi.com"
@@ -85,8 +85,8 @@ def _other_tenant(path: Path, owner: str, tenant: str) -> UsageError:
         return UsageError(
             "ledger.other_environment",
             path=path,
-            owner=phrase(f"environment.{theirs[0]}"),
-            environment=phrase(f"environment.{ours[0]}"),
+            owner=make_phrase(f"environment.{theirs[0]}"),
+            environment=make_phrase(f"environment.{ours[0]}"),
             suggested=f"state/{ours[0]}.sqlite3",
         )
     differing = [

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.messages import cli, config, ledger, pages, resolution, system, usage
-from pipeline.messages.localized import Phrase, Words
+from pipeline.messages.localized import Pair, Phrase
 
-TABLES: tuple[Mapping[str, Words], ...] = (
+TABLES: tuple[Mapping[str, Pair], ...] = (
     cli.CLI_TEXTS,
     config.COLUMN_TEXTS,
     config.CONFIG_TEXTS,
@@ -22,14 +22,14 @@ TABLES: tuple[Mapping[str, Words], ...] = (
     usage.STATUS_TEXTS,
     usage.USAGE_TEXTS,
 )
-SENTENCES: Mapping[str, Words] = {key: words for table in TABLES for key, words in table.items()}
+SENTENCES: Mapping[str, Pair] = {key: words for table in TABLES for key, words in table.items()}
 
 
-def phrase(key: str, /, **detail: object) -> Phrase:
+def make_phrase(key: str, /, **detail: object) -> Phrase:
     """Return a sentence of the catalogue, to be said in either language; KeyError for a key that it does not know."""
     return Phrase(SENTENCES[key], detail)
 
 
-def say(key: str, language: str, /, **detail: object) -> str:
+def render(key: str, language: str, /, **detail: object) -> str:
     """Return a sentence of the catalogue in ``zh`` or ``en``."""
-    return phrase(key, **detail).say(language)
+    return make_phrase(key, **detail).render(language)

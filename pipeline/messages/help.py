@@ -9,17 +9,17 @@ HELP: Mapping[str, str] = {
     "Create doctors' electronic seals from a roster and a folder of pictures, never twice.": (
         "按医生名单和印章图片文件夹创建电子印章，绝不重复创建。"
     ),
-    "Exit codes: 0 done · 1 bug · 2 usage or configuration · 3 some rows need a human "
-    "4 halted, a rerun cannot help · 5 stopped early, a rerun will help · 6 another run "
-    "holds the lock · 7 a roster was refused · 74 ledger or disk · 130/143 interrupted": (
+    "Exit codes: 0 done · 1 program error · 2 usage or configuration · 3 some rows need attention "
+    "4 stopped, fix the cause first · 5 stopped early, run again later · 6 another run "
+    "holds the lock · 7 a roster was not read · 74 ledger or disk · 130/143 interrupted": (
         "退出码：0 完成 · 1 程序错误 · 2 用法或配置有误 · 3 有行需要人工处理\n"
-        "4 已停止，重跑无用 · 5 提前停止，重跑有用 · 6 另一个运行正占用台账\n"
-        "7 名单未被接受 · 74 台账或磁盘出错 · 130/143 被中断"
+        "4 已停止，需先处理原因 · 5 提前停止，稍后重跑即可 · 6 另一个运行正占用台账\n"
+        "7 名单没有读取 · 74 台账或磁盘出错 · 130/143 被中断"
     ),
     "Configuration (default: config.yaml in the current folder).": "配置文件（默认：当前文件夹的 config.yaml）。",
     "Language of messages and results.": "提示和结果所用的语言。",
-    "Say more; show the traceback of a bug.": "多说一些；程序出错时显示调用栈。",
-    "Say nothing but errors.": "只说错误。",
+    "Show more; include the traceback of a program error.": "显示更多信息；程序出错时显示调用栈。",
+    "Show only errors.": "只显示错误。",
     "Print data to stdout as JSON; of a run, its run.json.": "数据以 JSON 写到标准输出；运行结束时写 run.json。",
     "The options may stand before or after the command.": "选项写在命令前面或后面都可以。",
     # check, run, retry
@@ -34,20 +34,20 @@ HELP: Mapping[str, str] = {
     "Write how the columns were read under columns: in the configuration.": "把列名的识别结果写入配置的 columns。",
     "Create at most N seals.": "最多创建 N 枚印章。",
     "Do not ask before sending.": "发送前不再询问。",
-    "Pass this night although a guard would stop it.": "即使触发保护条件，这一晚也放行。",
-    "Use the ledger at this place although earlier results or the registry show another.": "即使以前的结果或本机登记指向另一个台账，也使用这里的台账。",
-    "Judgements saved by review.html: what is wrong stays.": "review.html 保存的核对结果：判错的不提交。",
+    "Run even if a safety check would stop it.": "即使触发保护，本次也继续。",
+    "Use this ledger even though earlier results or the registry show another.": "即使以前的结果或本机登记指向另一个台账，也使用这里的台账。",
+    "Review file saved from review.html; seals marked wrong are skipped.": "review.html 保存的核对结果：判错的不提交。",
     # status, report, explain
-    "Show one doctor's history across runs.": "一位医生各晚的完整经过。",
+    "Show one doctor's history across runs.": "一位医生历次运行的完整经过。",
     "QUERY is a name, staff number, last four digits, whole number, seal name, SealId, RequestId or trace id; of several "
     "words all must fit the doctor.": (
         "QUERY 是姓名、工号、证件后四位或完整号码、印章名称、印章ID、RequestId 或 TraceId；写几个词时须同时符合。"
     ),
     "Show what the ledger holds: seals, unknown rows, last run.": "台账的现状：印章、结果未知的行、最近一次运行。",
-    "Rebuild a run's results from the ledger and its rosters.": "用台账和名单重新生成某次运行的结果。",
-    "The run to tell again (default: the last).": "要重新生成的运行（默认：最近一次）。",
+    "Rebuild the results of a run from the ledger and its rosters.": "用台账和名单重新生成某次运行的结果。",
+    "Run to rebuild (default: the last).": "要重新生成的运行（默认：最近一次）。",
     # resolve, certify
-    "Settle rows that are unknown, exist, have changed or are held.": (
+    "Resolve rows that are unknown, exist, have changed or are on hold.": (
         "登记结果未知、名称已存在、内容有变或被搁置的行的结论。"
     ),
     "Without a QUERY all of them are listed. QUERY is a name, staff number, last four digits, seal name or trace id; a "
@@ -55,20 +55,20 @@ HELP: Mapping[str, str] = {
         "不写 QUERY 就列出全部。QUERY 是姓名、工号、证件后四位、印章名称或 TraceId；"
         "写结果表，就登记其“未知”表里填好的行。"
     ),
-    "It was created: this is its SealId.": "已创建：这是它的印章ID。",
+    "It was created, with this SealId.": "已创建：这是它的印章ID。",
     "It was not created: the next run sends it again.": "没有创建：下次运行会再提交。",
     "Send the identical request again (only once `certify` allows it).": "再发一次相同的请求（须先由 certify 验证）。",
-    "Ask the service; it can confirm, never refute.": "向腾讯查询；只能证实，不能否定。",
-    "The roster's present content is right, the seal stays.": "名单现在的内容是对的，印章不变。",
-    "Give the seal up: the next run makes a new one.": "放弃这枚印章：下次运行会新建一枚。",
+    "Ask the service; it can confirm a seal, but not rule one out.": "向腾讯查询；只能证实，不能否定。",
+    "The current roster is right, the seal stays.": "名单现在的内容是对的，印章不变。",
+    "Abandon this seal: the next run creates a new one.": "放弃这枚印章：下次运行会新建一枚。",
     "With --replace: the name of the new seal.": "与 --replace 同用：新印章的名称。",
-    "The number is a corrected one: the person's seal stays.": "号码是改正后的，是同一人：原印章不变。",
-    "The number is another person's: the next run sends it.": "号码属于另一人：下次运行会提交。",
+    "Corrected number of the same person: the seal stays.": "号码是改正后的，是同一人：原印章不变。",
+    "Another person's number: the next run sends it.": "号码属于另一人：下次运行会提交。",
     "Kept with the decision.": "与结论一起保存的理由。",
-    "With --not-created: it is known otherwise than by not finding a seal.": (
+    "With --not-created: known from another source than not finding a seal.": (
         "与 --not-created 同用：不是因为没找到，而是另有把握。"
     ),
-    "The seal of this name is another person's: the next run takes another name.": (
+    "The seal with this name is another person's: the next run uses another name.": (
         "同名印章是他人的：下次运行改用别的名称。"
     ),
     "Find out what this tenant refuses and shows.": "验证本租户会拒绝什么、在哪里能看到导入的印章。",
@@ -84,29 +84,29 @@ HELP: Mapping[str, str] = {
     ),
     "Whether the console shows the doctor's seal.": "控制台能否看到该医生的印章。",
     "Whether the audit log shows the doctor's seal.": "审计日志能否看到该医生的印章。",
-    "Ask the service for the doctor's seal, and record the answer.": "向腾讯查询该医生的印章，并登记答复。",
+    "Ask the service for the doctor's seal and record the answer.": "向腾讯查询该医生的印章，并登记答复。",
     "Kept with the record.": "与登记一起保存的理由。",
     "The doctor consents to a second seal, should the service make one.": "该医生同意：万一创建出第二枚印章也可以。",
     # adopt, ledger
-    "Enter seals made elsewhere: a sheet with number and SealId, or an old results.xlsx.": (
+    "Import existing seals from a sheet with number and SealId, or an old results.xlsx.": (
         "登记在别处创建的印章：含证件号码和印章ID的表，或旧的 results.xlsx。"
     ),
     "They are unchanged from then on. Also the way to begin a new ledger after the old one was lost.": (
         "登记之后它们就是“未变”。台账丢失后，也可以用它开始新的台账。"
     ),
     "Kept with every seal.": "与每枚印章一起保存的理由。",
-    "Look after the ledger: backup, restore, rebuild, check.": "台账的备份、恢复、重建和核对。",
+    "Manage the ledger: backup, restore, rebuild, check.": "台账的备份、恢复、重建和核对。",
     "Copy ledger, key and receipts into one new FILE (0600); may be done during a run.": (
         "把台账、密钥和回执复制到一个新文件 FILE（0600）；运行期间也可以做。"
     ),
     "Of a folder FILE is a new file in it, named by the time.": "FILE 是文件夹时，在其中写一个按时间命名的新文件。",
-    "Put the backup FILE in the place of a ledger that is lost or damaged.": "用备份 FILE 恢复丢失或损坏的台账。",
-    "Make a lost, damaged or older ledger again from receipts.jsonl and the key.": "由 receipts.jsonl 和密钥重建丢失、损坏或较旧的台账。",
-    "Compare ledger, key and receipts; exit 74 where something is wrong.": "核对台账、密钥和回执；不一致时退出码为 74。",
+    "Restore a lost or damaged ledger from the backup FILE.": "用备份 FILE 恢复丢失或损坏的台账。",
+    "Rebuild a lost, damaged or older ledger from receipts.jsonl and the key.": "由 receipts.jsonl 和密钥重建丢失、损坏或较旧的台账。",
+    "Compare ledger, key and receipts; exit 74 if they do not agree.": "核对台账、密钥和回执；不一致时退出码为 74。",
     # config
-    "Look at the configuration.": "查看配置。",
-    "Find every fault of the configuration; exit 2 if there is one.": "找出配置的全部错误；有错误时退出码为 2。",
-    "Print the configuration as it takes effect: file, environment and defaults together.": (
+    "Show or validate the configuration.": "查看或验证配置。",
+    "Find all errors in the configuration; exit 2 if there is one.": "找出配置的全部错误；有错误时退出码为 2。",
+    "Print the effective configuration: file, environment and defaults together.": (
         "打印实际生效的配置：文件、环境变量和默认值合在一起。"
     ),
     # demo, sandbox
@@ -125,8 +125,8 @@ HELP: Mapping[str, str] = {
     "Seconds an answer takes.": "每次应答要几秒。",
     "Seconds of arrival jitter.": "到达时间的抖动，秒。",
     "How SealImage is taken.": "怎样对待 SealImage。",
-    "How a taken seal name is refused.": "印章名称已被占用时怎样拒绝。",
-    "Keep the seals made across restarts.": "重启后仍保留已创建的印章。",
+    "Response to a duplicate seal name.": "印章名称重复时怎样答复。",
+    "File that keeps created seals between restarts.": "在重启之间保存已创建印章的文件。",
 }
 
 # click's own texts: ``pipeline/cli/locale`` holds them as `gettext` reads them, made by ``tools/compile_messages.py``

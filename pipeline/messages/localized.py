@@ -13,14 +13,14 @@ from typing import Protocol, runtime_checkable
 from pipeline.domain.keyed_text import KeyedText
 from pipeline.messages.texts import render_text
 
-Words = tuple[str, str]  # zh, en
+Pair = tuple[str, str]  # zh, en
 
 
 @runtime_checkable
 class Localizable(Protocol):
     """Something that has its words in both languages."""
 
-    def say(self, language: str) -> str:
+    def render(self, language: str) -> str:
         """Return them in ``zh`` or ``en``."""
 
 
@@ -28,13 +28,13 @@ class Localizable(Protocol):
 class Phrase:
     """An entry of the catalogue, and what fills its blanks."""
 
-    words: Words
+    words: Pair
     detail: Mapping[str, object]
 
-    def say(self, language: str) -> str:
+    def render(self, language: str) -> str:
         """Return the words in ``zh`` or ``en``, what fills them in the same language."""
         zh, en = self.words
-        said = {name: spoken(value, language) for name, value in self.detail.items()}
+        said = {name: render_value(value, language) for name, value in self.detail.items()}
         return (zh if language == "zh" else en).format_map(said)
 
 
@@ -45,25 +45,27 @@ class Bilingual:
     zh: str
     en: str
 
-    def say(self, language: str) -> str:
+    def render(self, language: str) -> str:
         """Return them in ``zh`` or ``en``."""
         return self.zh if language == "zh" else self.en
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class JoinedTexts:
     """Several things said one after the other."""
 
     parts: Sequence[object]
     between: object = "\n"
 
-    def say(self, language: str) -> str:
+    def render(self, language: str) -> str:
         """Return them in ``zh`` or ``en``."""
-        return str(spoken(self.between, language)).join(str(spoken(part, language)) for part in self.parts)
+        return str(render_value(self.between, language)).join(
+            str(render_value(part, language)) for part in self.parts
+        )
 
 
-def spoken(value: object, language: str) -> object:
+def render_value(value: object, language: str) -> object:
     """Return what a value says in ``zh`` or ``en``; one that does not speak is returned as it is."""
     if isinstance(value, KeyedText):
         return render_text(value, language)
-    return value.say(language) if isinstance(value, Localizable) else value
+    return value.render(language) if isinstance(value, Localizable) else value

@@ -177,7 +177,7 @@ IDENTITY_ENTRIES = (
        other=("{cell} 的证件号码以 {tail} 结尾，像是 Excel 抹掉了末几位；请对照证件改正，确实如此就按 6、8、4 位用空格分段写。",
               "The number in {cell} ends in {tail}, as if Excel had lost its last digits; correct it, or, if it is right, enter it in groups of 6, 8 and 4 digits.")),
     _warning("ID_TYPE_INFERRED", ("证件类型按号码判断", "Card type inferred"),
-       "证件类型为空，按号码判断为{used}。", "The card type is blank; from the number it was taken as {used}."),
+       "证件类型为空，按号码判断为{used}。", "The card type is empty; from the number it was taken as {used}."),
     _error("ID_TYPE_MISMATCH", ("证件类型与号码不符", "Card type does not match the number"),
        "{cell} 的证件类型“{found}”与号码不符，号码属于{used}；请改正其中之一。",
        "The card type “{found}” in {cell} does not match the number, which belongs to a {used}; correct one of them.",

@@ -43,7 +43,7 @@ class _Blank(dict[str, str]):
         return ""
 
 
-def problem(
+def build_problem(
     code: str,
     field: Field | None = None,
     cell: str | None = None,
@@ -58,19 +58,19 @@ def problem(
     return Problem(code, severity or entry.severity, field, cell, words)
 
 
-def waits_for_machine(errors: Collection[Problem]) -> bool:
+def waits_for_machine_only(errors: Collection[Problem]) -> bool:
     """Tell whether nothing but the machine's trouble keeps a row from being sent."""
     return bool(errors) and all(error.code == "IMAGE_NOT_READ" for error in errors)
 
 
-def forgiven(problem: Problem) -> Problem:
+def turn_into_warning(problem: Problem) -> Problem:
     """Return an error as a warning that says what the error says: it does not keep this row from anything."""
     if problem.severity == "warning":
         return problem
     return replace(problem, severity="warning", detail={**problem.detail, _FORGIVEN: "yes"})
 
 
-def message(problem: Problem, language: str) -> str:
+def render_problem(problem: Problem, language: str) -> str:
     """Return the problem as a sentence in ``zh`` or ``en`` that names its place, what was found, what to do."""
     entry = CATALOGUE.get(problem.code)
     if entry is None:
@@ -116,7 +116,7 @@ def _rows(places: str, language: int) -> list[str]:
     ]
 
 
-def parted(sentence: str) -> tuple[str, str]:
+def split_remedy(sentence: str) -> tuple[str, str]:
     """Return a catalogue's sentence as what is wrong and what to do, which may be empty; its blanks are left."""
     zh, en = MARKS["mark.semicolon"]
     wrong, _, todo = sentence.partition(zh if zh in sentence else en)

@@ -13,7 +13,7 @@ from pipeline.messages.pages import REPORT_TEXTS
 from pipeline.messages.system import NOTICE_TEXTS
 from pipeline.messages.texts import render_text
 
-STATUS_WORDS: Mapping[Status, tuple[str, str]] = {
+STATUS_NAMES: Mapping[Status, tuple[str, str]] = {
     Status.SEALED: ("成功", "Sealed"),
     Status.UNCHANGED: ("未变", "Unchanged"),
     Status.CHANGED: ("有变化", "Changed"),
@@ -49,7 +49,7 @@ STATUS_MEANINGS: Mapping[Status, tuple[str, str]] = {
     Status.READY: ("检查通过，可以提交", "Checked; a run will send it"),
 }
 
-CARD_WORDS: Mapping[CardType, str] = {
+CARD_NAMES: Mapping[CardType, str] = {
     CardType.ID_CARD: "居民身份证",
     CardType.HONGKONG_AND_MACAO: "港澳居民来往内地通行证",
     CardType.HONGKONG_MACAO_AND_TAIWAN: "港澳台居民居住证",
@@ -60,7 +60,7 @@ _STAMP = re.compile(
 )  # a time, as the ledger keeps it
 
 # words of a refusal's message -> the field it is about
-TOLD_FIELDS: Mapping[str, Field] = {
+FIELDS_BY_WORD: Mapping[str, Field] = {
     "图片": Field.PICTURE,
     "手机": Field.MOBILE,
     "姓名": Field.NAME,
@@ -68,7 +68,7 @@ TOLD_FIELDS: Mapping[str, Field] = {
     "身份证": Field.NUMBER,
 }
 
-WORDS: Mapping[str, tuple[str, str]] = {
+RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "sheet.summary": ("汇总", "Summary"),
     "sheet.all": ("全部结果", "All"),
     "sheet.retried": ("本次重试", "Retried"),
@@ -123,7 +123,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "col.settle": ("怎样查清", "How to resolve it"),
     "col.conclusion": ("结论", "Conclusion"),
     "col.where": ("位置（点击打开文件夹）", "Where (click for the folder)"),
-    "col.why": ("为什么没有用上", "Why nobody got it"),
+    "col.why": ("为什么没有用上", "Why unused"),
     "col.what": ("怎么办", "What to do"),
     "fix.status": ("导入状态", "Import status"),
     "fix.reason": ("原因", "Reason"),
@@ -149,7 +149,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "who.clerk": ("名单负责人", "Roster owner"),
     "who.it": ("信息科", "IT"),
     "who.tencent": ("腾讯客户经理", "Tencent account manager"),
-    "who.nobody": ("无需处理", "Nobody"),
+    "who.nobody": ("无需处理", "No action"),
     "other.departments": ("其余 {n} 个科室", "{n} more departments"),
     "other.reasons": ("其余 {n} 种", "{n} more"),
     "other.files": ("其余 {n} 个文件均已读取", "{n} more files, all read"),
@@ -313,7 +313,7 @@ _AS_FILE = (
 )
 
 # key of the text why no row got a picture inside a roster -> that and what to do (zh, en)
-STRAYS: Mapping[str, tuple[tuple[str, str], tuple[str, str]]] = {
+UNASSIGNED_IMAGE_TEXTS: Mapping[str, tuple[tuple[str, str], tuple[str, str]]] = {
     "stray.no_doctor": (
         ("它所在的行不是医生（标题、空行、合计或说明）", "The row it lies in is no doctor's: a title, a blank, a total, a note"), _MOVE),
     "stray.no_roster": (
@@ -331,43 +331,43 @@ STRAYS: Mapping[str, tuple[tuple[str, str], tuple[str, str]]] = {
 }  # fmt: skip
 
 
-def stray(why: str, language: str) -> tuple[str, str]:
+def explain_unassigned_image(why: str, language: str) -> tuple[str, str]:
     """Return why a picture in a roster was used by nobody, and what to do."""
-    told, todo = STRAYS[why.key if isinstance(why, KeyedText) else why]
+    told, todo = UNASSIGNED_IMAGE_TEXTS[why.key if isinstance(why, KeyedText) else why]
     place = 0 if language == "zh" else 1
     return told[place], todo[place]
 
 
-def say(key: str, language: str, **detail: object) -> str:
+def render_result(key: str, language: str, **detail: object) -> str:
     """Return a phrase in ``zh`` or ``en`` with its blanks filled."""
-    zh, en = WORDS[key]
+    zh, en = RESULT_TEXTS[key]
     return (zh if language == "zh" else en).format_map(detail)
 
 
-def phrase(key: str, /, **detail: object) -> Phrase:
+def make_result_phrase(key: str, /, **detail: object) -> Phrase:
     """Return a text of the results, to be rendered in either language."""
-    return Phrase(WORDS[key], detail)
+    return Phrase(RESULT_TEXTS[key], detail)
 
 
-def status_phrase(status: Status) -> Phrase:
+def make_status_phrase(status: Status) -> Phrase:
     """Return a status, to be rendered in either language."""
-    return Phrase(STATUS_WORDS[status], {})
+    return Phrase(STATUS_NAMES[status], {})
 
 
-def halt_word(code: str, message: str, language: str) -> str:
+def describe_halt_reason(code: str, message: str, language: str) -> str:
     """Return why a run halted; the service's own codes speak by their message."""
     key = f"halt.{code}"
     text = _STAMP.sub(r"\1 \2", render_text(message, language))
-    return say(key, language, message=text) if key in WORDS else message
+    return render_result(key, language, message=text) if key in RESULT_TEXTS else message
 
 
-def status_word(status: Status, language: str) -> str:
+def name_status(status: Status, language: str) -> str:
     """Return a status as people read it."""
-    zh, en = STATUS_WORDS[status]
+    zh, en = STATUS_NAMES[status]
     return zh if language == "zh" else en
 
 
-def status_meaning(status: Status, language: str) -> str:
+def explain_status(status: Status, language: str) -> str:
     """Return what a status says of its row."""
     zh, en = STATUS_MEANINGS[status]
     return zh if language == "zh" else en

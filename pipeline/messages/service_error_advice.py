@@ -180,12 +180,12 @@ def is_known_code(code: str) -> bool:
     return code in CODES or code in SERVICE_ERROR_ADVICE or code in ANSWERS or code.startswith("http_")
 
 
-def advice_on_refusal(code: str) -> Advice:
+def find_refusal_advice(code: str) -> Advice:
     """Return the advice on a code with which a row was refused; an unlisted one is about the row."""
-    return advice_for(code) if is_known_code(code) else MEANINGS["row"]
+    return find_advice(code) if is_known_code(code) else MEANINGS["row"]
 
 
-def advice_on_halt(code: str) -> Advice | None:
+def find_halt_advice(code: str) -> Advice | None:
     """Return the advice on the code for which a run stopped; None for an unlisted code.
 
     An upload stops the run with codes that are unlisted, or that only refuse a row where a create gets them.
@@ -196,7 +196,7 @@ def advice_on_halt(code: str) -> Advice | None:
     return HALTS.get(code) or SERVICE_ERROR_ADVICE.get(code) or (MEANINGS[meaning] if meaning else None)
 
 
-def advice_for(code: str) -> Advice:
+def find_advice(code: str) -> Advice:
     """Return the advice on the answer to a create; an unlisted code proves nothing."""
     own = SERVICE_ERROR_ADVICE.get(code) or ANSWERS.get(code)
     if own is not None:

@@ -16,7 +16,7 @@ from pipeline.domain.run import Judged, Judgement, Review, RowPlan, Status
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory, SealContent, SealRequest
 from pipeline.domain.service_codes import means_name_exists
 from pipeline.errors import NotReadNow, isolate_row_failure
-from pipeline.messages.problems import forgiven, problem, waits_for_machine
+from pipeline.messages.problems import build_problem, turn_into_warning, waits_for_machine_only
 from pipeline.planning.same_person import AbsentPersons, describe_possibly_same
 from pipeline.planning.seal_content import (
     Digest,
@@ -102,7 +102,7 @@ def find_image_conflict(doctor: Doctor, owner: PersonHistory | None) -> Problem 
     seal_name = owner.seal_name or ""
     file = doctor.picture.path.name if doctor.picture else ""
     cell = doctor.row.address(Field.PICTURE)
-    return problem("IMAGE_SHARED", Field.PICTURE, cell, other=seal_name, sealed=seal_name, file=file)
+    return build_problem("IMAGE_SHARED", Field.PICTURE, cell, other=seal_name, sealed=seal_name, file=file)
 
 
 class _Planner:
@@ -137,7 +137,7 @@ class _Planner:
             return RowPlan(doctor, Status.READY, person.seal_name, person, problems=doctor.problems)
         if person is not None and _outweighs_errors(person, doctor):
             if doctor.problems:
-                doctor = replace(doctor, problems=tuple(map(forgiven, doctor.problems)))
+                doctor = replace(doctor, problems=tuple(map(turn_into_warning, doctor.problems)))
             return self._plan_known_person(doctor, person)
         if possibly_same := self._find_possibly_same(doctor, person):
             owner, agreeing_fields = possibly_same
@@ -169,7 +169,7 @@ class _Planner:
         """Return the plan of a row whose person has no seal and no unresolved attempt."""
         seal_name = person.seal_name if person else None
         if doctor.errors:
-            status = Status.NOT_SENT if waits_for_machine(doctor.errors) else Status.REJECTED
+            status = Status.NOT_SENT if waits_for_machine_only(doctor.errors) else Status.REJECTED
             return RowPlan(doctor, status, seal_name, person, problems=doctor.problems)
         owner = self._image_owners.get(doctor.picture.sha256) if doctor.picture else None
         if conflict := find_image_conflict(doctor, owner):
@@ -283,7 +283,7 @@ def _plan_failed_row(doctor: Doctor, person: PersonHistory | None, failure: Prob
     if person is not None and person.unresolved_attempt is not None:
         status = _status_of_attempt(person.unresolved_attempt)
     elif person is not None and person.seal is not None:
-        status, failure = Status.UNCHANGED, forgiven(failure)
+        status, failure = Status.UNCHANGED, turn_into_warning(failure)
     seal_name = person.seal_name if person else None
     return RowPlan(doctor, status, seal_name, person, problems=(*doctor.problems, failure))
 
@@ -323,13 +323,13 @@ def _reject(doctor: Doctor, person: PersonHistory | None, reason: Problem) -> Ro
 
 def _bar_unreviewed(row_plan: RowPlan, judged: Judged | None) -> RowPlan:
     is_wrong = judged == "wrong"
-    reason = _describe_wrong_pairing(row_plan.doctor) if is_wrong else problem("REVIEW_MISSING")
+    reason = _describe_wrong_pairing(row_plan.doctor) if is_wrong else build_problem("REVIEW_MISSING")
     status = Status.REJECTED if is_wrong else Status.NOT_SENT
     return replace(row_plan, status=status, request=None, problems=(*row_plan.problems, reason))
 
 
 def _describe_wrong_pairing(doctor: Doctor, severity: Severity = "error") -> Problem:
-    return problem("REVIEW_WRONG", Field.PICTURE, doctor.row.address(Field.PICTURE), severity=severity)
+    return build_problem("REVIEW_WRONG", Field.PICTURE, doctor.row.address(Field.PICTURE), severity=severity)
 
 
 def _build_request(doctor: Doctor, seal_name: str, digest: Digest) -> SealRequest:

@@ -16,7 +16,7 @@ from typing import Any, get_args
 from pipeline.domain.run import Judged, Judgement, RowPlan, Status
 from pipeline.errors import UsageError, reason_of
 from pipeline.ledger.protocol import Ledger
-from pipeline.messages.catalogue import phrase
+from pipeline.messages.catalogue import make_phrase
 
 SCHEMA = 1
 TOOL, KIND = "esign-import", "review"
@@ -62,7 +62,7 @@ class _Refused(Exception):
 
     def __init__(self, key: str, /, **detail: object) -> None:
         super().__init__(key)
-        self.reason = phrase(key, **detail)
+        self.reason = make_phrase(key, **detail)
 
 
 def load_review(path: Path, mark: str, ledger: Ledger) -> SavedReview:

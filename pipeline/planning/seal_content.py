@@ -13,7 +13,7 @@ from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import LedgerSnapshot, LiveSeal, SealContent
 from pipeline.errors import NotReadNow
 from pipeline.ledger.protocol import Ledger, RowRecord
-from pipeline.messages.problems import forgiven, problem
+from pipeline.messages.problems import build_problem, turn_into_warning
 
 Digest = Callable[[str], str]  # HMAC of a number, a mobile or a staff number under the site key
 IsSameImage = Callable[[ImageFile, SealContent], bool]  # equal bytes or equal pixels
@@ -60,15 +60,15 @@ def find_differences(
 def describe_differences(doctor: Doctor, differences: Sequence[Field]) -> Problem:
     """Return the problem of a person whose row differs from the seal."""
     cell = doctor.row.address(differences[0])
-    return problem("CONTENT_CHANGED", differences[0], cell, differs=" ".join(differences))
+    return build_problem("CONTENT_CHANGED", differences[0], cell, differs=" ".join(differences))
 
 
 def describe_uncompared_image(doctor: Doctor, trouble: NotReadNow) -> Problem:
     """Return the warning of a sealed person whose picture could not be compared with the seal's this time."""
     assert doctor.picture is not None
     file, cell = doctor.picture.path.name, doctor.row.address(Field.PICTURE)
-    unread = problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)
-    return forgiven(unread)
+    unread = build_problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)
+    return turn_into_warning(unread)
 
 
 def describe_shrunk_image(doctor: Doctor, size: SentSize) -> Problem:
@@ -77,7 +77,9 @@ def describe_shrunk_image(doctor: Doctor, size: SentSize) -> Problem:
     assert size.whole
     cell = doctor.row.address(Field.PICTURE)
     sent, whole = ("×".join(map(str, pixels)) for pixels in (size.shrunk, size.whole))
-    return problem("CONTENT_CHANGED", Field.PICTURE, cell, differs=Field.PICTURE, sent=sent, whole=whole)
+    return build_problem(
+        "CONTENT_CHANGED", Field.PICTURE, cell, differs=Field.PICTURE, sent=sent, whole=whole
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,5 +142,5 @@ def _note_sealed_copy(
         return row_plan
     address = " ".join(filter(None, (copy.file, copy.sheet, str(copy.row))))
     day = to_day(person.seal.created_at).isoformat()
-    note = problem("ROW_SUPERSEDED", other=address, seal=person.seal.seal_id, day=day)
+    note = build_problem("ROW_SUPERSEDED", other=address, seal=person.seal.seal_id, day=day)
     return replace(row_plan, problems=(*row_plan.problems, note))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pipeline.domain.roster import Doctor, Field, Problem
 from pipeline.domain.run import RowPlan
 from pipeline.domain.seals import LedgerSnapshot
-from pipeline.messages.problems import problem
+from pipeline.messages.problems import build_problem
 
 _CHINESE_DIGITS = str.maketrans("0123456789", "〇一二三四五六七八九")
 
@@ -150,4 +150,4 @@ def _names_of_others(row_plan: RowPlan) -> frozenset[str]:
 
 
 def _build_problem(code: str, doctor: Doctor, **detail: object) -> Problem:
-    return problem(code, Field.SEAL_NAME, doctor.row.address(Field.SEAL_NAME), **detail)  # type: ignore[arg-type]
+    return build_problem(code, Field.SEAL_NAME, doctor.row.address(Field.SEAL_NAME), **detail)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pipeline.domain.roster import Field, ImageFile, PreparedImage, Problem
 from pipeline.domain.run import RowOutcome, RowPlan, Status
 from pipeline.errors import NotReadNow, isolate_row_failure, require_lasting
-from pipeline.messages.problems import problem, waits_for_machine
+from pipeline.messages.problems import build_problem, waits_for_machine_only
 
 IMAGE_WORKERS = 2  # threads that decode, always the same: each keeps the memory of a picture for its next one
 # statuses of rows whose outcome repeats nothing of earlier runs
@@ -58,7 +58,7 @@ def build_not_sent_outcome(row_plan: RowPlan) -> RowOutcome:
 def build_unfit_outcome(row_plan: RowPlan, image_problems: tuple[Problem, ...]) -> RowOutcome:
     """Return the outcome of a row whose picture cannot be used, or could not be read this time."""
     problems = (*row_plan.problems, *image_problems)
-    status = Status.NOT_SENT if waits_for_machine(image_problems) else Status.REJECTED
+    status = Status.NOT_SENT if waits_for_machine_only(image_problems) else Status.REJECTED
     return RowOutcome(row_plan, status, attempts=count_creates(row_plan), problems=problems)
 
 
@@ -89,7 +89,7 @@ def describe_unread_image(row_plan: RowPlan, trouble: NotReadNow) -> Problem:
     doctor = row_plan.doctor
     file = doctor.picture.path.name if doctor.picture else ""
     cell = doctor.row.address(Field.PICTURE)
-    return problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)
+    return build_problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)
 
 
 def check_images(row_plans: Iterable[RowPlan], prepare: PrepareImage) -> tuple[RowOutcome, ...]:
@@ -128,7 +128,7 @@ def _check_image(prepare: PrepareImage, shared_images: _SharedImages, row_plan: 
         return replace(build_initial_outcome(row_plan), problems=(*row_plan.problems, *shared_problems))
     if row_plan.status not in {Status.READY, Status.NOT_SENT} or row_plan.doctor.picture is None:
         return build_initial_outcome(row_plan)
-    if waits_for_machine(row_plan.doctor.errors):
+    if waits_for_machine_only(row_plan.doctor.errors):
         return build_initial_outcome(row_plan)
     prepared = prepare_image(prepare, row_plan)
     if not isinstance(prepared, PreparedImage):

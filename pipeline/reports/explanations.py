@@ -13,12 +13,13 @@ from pipeline.domain.run import Notice, RowOutcome, RunReport, Status
 from pipeline.domain.service_codes import CODES
 from pipeline.errors import isolate_row_failure
 from pipeline.messages.localized import Bilingual, Localizable
-from pipeline.messages.problems import CATALOGUE, message
-from pipeline.messages.results import WORDS, halt_word, status_meaning
+from pipeline.messages.problem_entries import CATALOGUE
+from pipeline.messages.problems import render_problem
+from pipeline.messages.results import RESULT_TEXTS, describe_halt_reason, explain_status
 from pipeline.messages.service_error_advice import (
-    advice_for,
-    advice_on_halt,
-    advice_on_refusal,
+    find_advice,
+    find_halt_advice,
+    find_refusal_advice,
     is_known_code,
 )
 from pipeline.messages.service_errors import ANSWERS, Advice
@@ -49,20 +50,20 @@ def name_code(code: str, presenter: Presenter, *, unresolved: bool = False) -> s
     if code in CATALOGUE:
         return CATALOGUE[code].label[presenter.language != "zh"]
     if is_service_code(code):
-        return advice_for(code).summarize(presenter.language)
+        return find_advice(code).summarize(presenter.language)
     return presenter.render("reason.doubtful" if unresolved else "reason.service")
 
 
 def describe_problem(problem: Problem, presenter: Presenter, *, masked: bool = True) -> str:
     """Return a problem as a sentence with fields in the reader's words."""
     if not masked:
-        return message(problem, presenter.language)
-    return presenter.mask_text(message(presenter.mask_problem(problem), presenter.language))
+        return render_problem(problem, presenter.language)
+    return presenter.mask_text(render_problem(presenter.mask_problem(problem), presenter.language))
 
 
 def describe_status(status: Status, outcomes: Iterable[RowOutcome], presenter: Presenter) -> str:
     """Return what a status means, and how many of the rows to correct only repeat another row."""
-    meaning = status_meaning(status, presenter.language)
+    meaning = explain_status(status, presenter.language)
     copies = sum(map(is_redundant_copy, outcomes)) if status is Status.REJECTED else 0
     return presenter.render("spare.meaning", meaning=meaning, n=copies) if copies else meaning
 
@@ -112,7 +113,7 @@ def explain_answer(outcome: RowOutcome, message: str, presenter: Presenter) -> s
     code = outcome.code or ""
     if outcome.status is Status.EXISTS or not is_service_code(code):
         return message
-    meaning = advice_for(code).summarize(presenter.language)
+    meaning = find_advice(code).summarize(presenter.language)
     return presenter.render("reason.explained", what=meaning, message=message) if message else meaning
 
 
@@ -126,7 +127,7 @@ def describe_lost_answer(code: str | None, message: str | None, presenter: Prese
         return presenter.render_text(message) if message else None
     if code not in ANSWERS and not code.startswith("http_"):
         return None
-    meaning = advice_for(code).summarize(presenter.language)
+    meaning = find_advice(code).summarize(presenter.language)
     text = presenter.render_text(message) if isinstance(message, KeyedText) else ""
     return presenter.join("colon", meaning, text)
 
@@ -136,7 +137,7 @@ def advise_on_row(outcome: RowOutcome, presenter: Presenter) -> str:
     errors = outcome.errors
     if outcome.status is Status.NOT_SENT and not errors:
         code = outcome.code or ""
-        needs_cure = is_service_code(code) and advice_for(code).rerun == "after"
+        needs_cure = is_service_code(code) and find_advice(code).rerun == "after"
         return _advise_on_code(code, presenter) if needs_cure else presenter.render("advice.not_sent")
     if outcome.status is Status.FAILED and not errors:
         return _advise_on_code(outcome.code, presenter)
@@ -156,7 +157,7 @@ def _advise_on_code(code: str | None, presenter: Presenter) -> str:
     """Return what a refusal asks for, and of whom."""
     if code is None or not is_known_code(code):
         return presenter.render("advice.failed")
-    return describe_task(advice_for(code), presenter)
+    return describe_task(find_advice(code), presenter)
 
 
 # -- codes of the service, halts, notices
@@ -174,14 +175,14 @@ def describe_task(advice: Advice, presenter: Presenter) -> str:
 
 def describe_task_of(code: str, presenter: Presenter) -> str | None:
     """Return who acts and what to do about a code of the service; None if the catalogue does not list it."""
-    return describe_task(advice_on_refusal(code), presenter) if is_service_code(code) else None
+    return describe_task(find_refusal_advice(code), presenter) if is_service_code(code) else None
 
 
 def describe_code(code: str, presenter: Presenter) -> str:
     """Return what a code of the service means, who acts and what to do; empty if the catalogue does not list it."""
     if not is_service_code(code):
         return ""
-    advice = advice_for(code)
+    advice = find_advice(code)
     space = "" if presenter.language == "zh" else " "
     return f"{advice.explain(presenter.language)}{space}{describe_task(advice, presenter)}"
 
@@ -208,7 +209,7 @@ def describe_cause(cause: str, presenter: Presenter) -> str:
     if cause in ANSWERS:
         return ANSWERS[cause].summarize(presenter.language)
     if is_service_code(cause):
-        return presenter.join("colon", cause, advice_for(cause).summarize(presenter.language))
+        return presenter.join("colon", cause, find_advice(cause).summarize(presenter.language))
     return presenter.render_text(cause)
 
 
@@ -220,12 +221,12 @@ def describe_halt(
         cause = describe_cause(detail["cause"], presenter)
         since, time = shown(detail["since"]), presenter.describe_duration(float(detail["seconds"]))
         message = presenter.render("outage.ended", host=detail["host"], cause=cause, since=since, time=time)
-    text = halt_word(code, _explain_last_code(message, presenter), presenter.language)
-    advice = advice_on_halt(code)
+    text = describe_halt_reason(code, _explain_last_code(message, presenter), presenter.language)
+    advice = find_halt_advice(code)
     if advice is None:
         return text
     task = describe_task(advice, presenter)
-    if f"halt.{code}" in WORDS:
+    if f"halt.{code}" in RESULT_TEXTS:
         return presenter.render("halted.task", what=text, task=task) if code in _WITH_ADVICE else text
     source = detail.get("credentials")
     keys = presenter.render("halted.keys", source=source) if source else ""
@@ -239,7 +240,7 @@ def _explain_last_code(message: str, presenter: Presenter) -> str:
     code = message.rpartition(" ")[2]
     if not is_service_code(code):
         return message
-    return presenter.join("colon", message, advice_for(code).summarize(presenter.language))
+    return presenter.join("colon", message, find_advice(code).summarize(presenter.language))
 
 
 def describe_halt_of(report: RunReport, presenter: Presenter) -> str:

@@ -16,10 +16,10 @@ from pipeline.domain.masking import mask_path, mask_text
 from pipeline.domain.outcomes import UNRESOLVED_STATUSES, needs_fixing, waits_for_review
 from pipeline.domain.results_format import WORKBOOK
 from pipeline.domain.run import RunReport, Status
-from pipeline.messages.catalogue import phrase
+from pipeline.messages.catalogue import make_phrase
 from pipeline.messages.localized import Localizable
-from pipeline.messages.results import phrase as results_phrase
-from pipeline.messages.results import status_phrase
+from pipeline.messages.results import make_result_phrase as results_phrase
+from pipeline.messages.results import make_status_phrase
 from pipeline.reports.edited_workbooks import find_newest_workbook
 from pipeline.support.shell_quoting import quote
 
@@ -60,7 +60,7 @@ class NextStep:
 
     def render(self, language: str) -> str:
         """Return the text with its notes."""
-        return " ".join(part.say(language) for part in (self.text, *self.notes))
+        return " ".join(part.render(language) for part in (self.text, *self.notes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +209,7 @@ class _RunSteps:
             text = results_phrase(key, n=unresolved, sheet=results_phrase("sheet.unknown"))
             yield NextStep(text, (command,) if command else listing)
         if changed := statuses[Status.CHANGED]:
-            sheet, status = results_phrase("sheet.all"), status_phrase(Status.CHANGED)
+            sheet, status = results_phrase("sheet.all"), make_status_phrase(Status.CHANGED)
             yield NextStep(results_phrase("next.changed", n=changed, sheet=sheet, status=status), listing)
         if held := sum(outcome.row_plan.possibly_same is not None for outcome in self.report.outcomes):
             yield NextStep(results_phrase("next.possibly_same", n=held), listing)
@@ -272,7 +272,7 @@ def list_status_steps(
     if unresolved:
         listing = command_line.build("resolve")
         steps = [step for step in steps if step.command != listing]
-        text = phrase("status_settle", n=unresolved)
+        text = make_phrase("status_settle", n=unresolved)
         blocks_first = bool(steps) and last is not None and last.exit != 0
         steps.insert(int(blocks_first), NextStep(text, (listing,)))
     return steps
@@ -288,26 +288,26 @@ def _list_steps_after(
     last: RunRecord | None, command_line: CommandLine, *, under_way: bool, latest: Path
 ) -> Iterator[NextStep]:
     if last is None:
-        yield NextStep(phrase("next_run"), (command_line.build("run"),))
+        yield NextStep(make_phrase("next_run"), (command_line.build("run"),))
         return
     content, again = read_run_record(last), command_line.repeat(last)
     if last.finished is None or last.exit is None:
         if under_way:
-            yield NextStep(phrase("status_under_way"), (command_line.build("status"),))
+            yield NextStep(make_phrase("status_under_way"), (command_line.build("status"),))
         else:
-            yield NextStep(phrase("status_killed"), (again,))
+            yield NextStep(make_phrase("status_killed"), (again,))
         return
     if last.exit >= EXIT_SIGNAL:
-        yield NextStep(phrase("status_interrupted"), (again,))
+        yield NextStep(make_phrase("status_interrupted"), (again,))
     elif last.exit == EXIT_BUG:
         verbose = again.replace(command_line.invocation, f"{command_line.invocation} -v", 1)
-        yield NextStep(phrase("next_bug"), (verbose,))
+        yield NextStep(make_phrase("next_bug"), (verbose,))
     elif last.exit in {2, 6, 74}:
         yield _choose_repair_step(content, command_line, again)
     elif last.exit in RERUN_TEXTS:
         yield _choose_rerun_step(last.exit, content, again)
     elif last.exit == 0:
-        yield NextStep(phrase("status_done"), (again,))
+        yield NextStep(make_phrase("status_done"), (again,))
     statuses = content.get("statuses", {})
     must_correct = bool(statuses.get(Status.REJECTED) or statuses.get(Status.FAILED))
     if last.exit == 3 or (last.exit in {5, 7} and must_correct):
@@ -320,26 +320,26 @@ def _choose_rerun_step(exit_code: int, content: Mapping[str, Any], again: str) -
     if (content.get("halted") or {}).get("code") in PLAN_GUARDS:
         return NextStep(results_phrase("next.guarded"), (f"{again} --accept-guards",))
     refused = sum(file["status"] == "refused" for file in content.get("files", ()))
-    return NextStep(phrase(RERUN_TEXTS[exit_code], n=refused), (again,))
+    return NextStep(make_phrase(RERUN_TEXTS[exit_code], n=refused), (again,))
 
 
 def _choose_repair_step(content: Mapping[str, Any], command_line: CommandLine, again: str) -> NextStep:
     """Return what follows once the cause is removed; results that were not written are rebuilt first."""
     code = (content.get("halted") or {}).get("code")
     if code not in EXPLAINED_HALTS:
-        return NextStep(phrase("status_disk"), (command_line.build("ledger", "check"),))
+        return NextStep(make_phrase("status_disk"), (command_line.build("ledger", "check"),))
     is_unwritten = code == "DISK" and content["rows"]
-    return NextStep(phrase("status_mended"), (command_line.build("report") if is_unwritten else again,))
+    return NextStep(make_phrase("status_mended"), (command_line.build("report") if is_unwritten else again,))
 
 
 def _choose_correction_step(
     workbook: Path | None, command_line: CommandLine, *, must_correct: bool
 ) -> NextStep:
     if workbook is None:
-        return NextStep(phrase("status_correct_roster"), (command_line.build("retry"),))
+        return NextStep(make_phrase("status_correct_roster"), (command_line.build("retry"),))
     if not must_correct:
-        return NextStep(phrase("status_look", path=workbook), (command_line.build("resolve"),))
-    text = phrase("status_correct", path=workbook, sheet=results_phrase("sheet.fix"))
+        return NextStep(make_phrase("status_look", path=workbook), (command_line.build("resolve"),))
+    text = make_phrase("status_correct", path=workbook, sheet=results_phrase("sheet.fix"))
     return NextStep(text, (command_line.build("retry", str(workbook)),))
 
 

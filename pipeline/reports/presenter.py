@@ -30,11 +30,11 @@ class Presenter:
 
     def render(self, key: str, **detail: object) -> str:
         """Return a text of the results with its blanks filled."""
-        return results.say(key, self.language, **detail)
+        return results.render_result(key, self.language, **detail)
 
     def render_sentence(self, key: str, **detail: object) -> str:
         """Return a text of the common catalogue: punctuation, sentences on columns."""
-        return catalogue.say(key, self.language, **detail)
+        return catalogue.render(key, self.language, **detail)
 
     def render_text(self, text: str) -> str:
         """Return a keyed text in the reader's language, any other as it is."""
@@ -46,7 +46,7 @@ class Presenter:
 
     def name_status(self, status: Status) -> str:
         """Return a status as people read it."""
-        return results.status_word(status, self.language)
+        return results.name_status(status, self.language)
 
     def name_field(self, name: Field | str) -> str:
         """Return a field of the roster as people read it."""

@@ -14,7 +14,7 @@ from pipeline.domain.masking import Masker, hide_names
 from pipeline.domain.roster import FileReport, Problem
 from pipeline.domain.run import Halt, Notice, RowOutcome, RunReport
 from pipeline.errors import isolate_row_failure
-from pipeline.messages.problems import forgiven
+from pipeline.messages.problems import turn_into_warning
 from pipeline.messages.texts import dump_texts
 from pipeline.reports.explanations import describe_lost_answer, describe_notice, describe_problem
 from pipeline.reports.presenter import Presenter
@@ -48,7 +48,7 @@ def _build_bare_record(
     """Return the line of a row whose own line could not be built: its address, its status, and the failure."""
     doctor = replace(outcome.doctor, changes=(), problems=())
     row_plan = replace(outcome.row_plan, doctor=doctor)
-    bare = replace(outcome, row_plan=row_plan, message=None, problems=(forgiven(failure),))
+    bare = replace(outcome, row_plan=row_plan, message=None, problems=(turn_into_warning(failure),))
     return _build_record(bare, run=run, presenter=presenter)
 
 

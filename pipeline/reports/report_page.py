@@ -11,8 +11,8 @@ from pipeline.clock import stamp
 from pipeline.domain.metrics import DurationHistogram
 from pipeline.domain.roster import FileReport
 from pipeline.domain.run import RowOutcome, RunReport, Status
-from pipeline.messages.problems import CATALOGUE
-from pipeline.messages.service_error_advice import advice_on_refusal
+from pipeline.messages.problem_entries import CATALOGUE
+from pipeline.messages.service_error_advice import find_refusal_advice
 from pipeline.reports import charts
 from pipeline.reports.explanations import (
     describe_code,
@@ -111,14 +111,14 @@ def _describe_total(status: Status, rows: int, report: RunReport, presenter: Pre
 def _list_reasons(report: RunReport, presenter: Presenter) -> Iterator[dict[str, object]]:
     reasons = count_reasons(report.outcomes)
     for code, rows in reasons[:MAX_REASONS]:
-        who = CATALOGUE[code].who if code in CATALOGUE else advice_on_refusal(code).who
+        who = CATALOGUE[code].who if code in CATALOGUE else find_refusal_advice(code).who
         yield {
             "code": clean_text(code),
             "label": name_code(code, presenter),
             "rows": rows,
             "share": 100 * rows / reasons[0][1],
             "who": presenter.render(f"who.{who}"),
-            "task": advice_on_refusal(code).instruct(presenter.language) if is_service_code(code) else "",
+            "task": find_refusal_advice(code).instruct(presenter.language) if is_service_code(code) else "",
         }
     if others := reasons[MAX_REASONS:]:
         yield {

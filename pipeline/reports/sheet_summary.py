@@ -9,8 +9,8 @@ from pipeline.clock import stamp
 from pipeline.domain.outcomes import UNRESOLVED_STATUSES
 from pipeline.domain.roster import FileReport
 from pipeline.domain.run import RunReport, Status
-from pipeline.messages.problems import CATALOGUE
-from pipeline.messages.service_error_advice import advice_on_refusal
+from pipeline.messages.problem_entries import CATALOGUE
+from pipeline.messages.service_error_advice import find_refusal_advice
 from pipeline.reports.explanations import (
     describe_code,
     describe_columns,
@@ -184,8 +184,8 @@ def _write_reasons(grid: SummaryGrid, report: RunReport, presenter: Presenter) -
         right_aligned={1},
     )
     for code, rows in reasons[:_MAX_REASONS]:
-        who = CATALOGUE[code].who if code in CATALOGUE else advice_on_refusal(code).who
-        task = advice_on_refusal(code).instruct(presenter.language) if is_service_code(code) else ""
+        who = CATALOGUE[code].who if code in CATALOGUE else find_refusal_advice(code).who
+        task = find_refusal_advice(code).instruct(presenter.language) if is_service_code(code) else ""
         grid.add_line(
             [
                 (name_code(code, presenter), 3, {"text_wrap": True}),

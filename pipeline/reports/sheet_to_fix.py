@@ -15,7 +15,7 @@ from xlsxwriter.utility import xl_col_to_name, xl_rowcol_to_cell
 from pipeline.domain.results_format import CHECK, ROW_ID, row_id_checksum, unique_heading
 from pipeline.domain.roster import CardType, Doctor, Field, Problem
 from pipeline.domain.run import RowOutcome
-from pipeline.messages.results import CARD_WORDS, WORDS
+from pipeline.messages.results import CARD_NAMES, RESULT_TEXTS
 from pipeline.reports.explanations import advise_on_row, describe_problem, list_reasons
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import display_field
@@ -126,7 +126,7 @@ class _FixSheet:
             columns.append(_make_roster_column(index, self.presenter.render(f"col.{field}"), 20))
         taken = [column.title or "" for column in columns]
         for column in OUR_COLUMNS:
-            heading = unique_heading(WORDS[column.key], self.presenter.render(column.key), taken)
+            heading = unique_heading(RESULT_TEXTS[column.key], self.presenter.render(column.key), taken)
             columns.append(replace(column, title=heading))
         hidden = [
             replace(column, title=unique_heading((column.key,), column.key, taken))
@@ -251,7 +251,7 @@ class _FixSheet:
     def _make_rule(self, field: Field, letters: str) -> Mapping[str, object] | None:
         length = f'LEN(SUBSTITUTE({letters}2," ",""))'  # numbers may be written in groups
         if field is Field.ID_TYPE:
-            return {"validate": "list", "source": list(CARD_WORDS.values())}
+            return {"validate": "list", "source": list(CARD_NAMES.values())}
         if field is Field.SEAL_NAME:
             return {"validate": "length", "criteria": "between", "minimum": 1, "maximum": 50}
         if field is Field.MOBILE:

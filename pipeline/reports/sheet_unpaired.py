@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pipeline.domain.roster import ImageFile, Problem
 from pipeline.domain.run import RowOutcome, RunReport
-from pipeline.messages.problems import parted
-from pipeline.messages.results import stray
+from pipeline.messages.problems import split_remedy
+from pipeline.messages.results import explain_unassigned_image
 from pipeline.reports.explanations import describe_problem
 from pipeline.reports.tables import (
     IMAGE_KEY,
@@ -80,13 +80,13 @@ def _list_unassigned(context: WorkbookContext) -> Iterator[UnassignedPicture]:
     """Yield the pictures: first those that keep a doctor from a seal, then those in rosters, then the files."""
     report, presenter = context.report, context.presenter
     for path, (outcome, problem) in _find_shared(report).items():
-        reason, advice = parted(describe_problem(problem, presenter))
+        reason, advice = split_remedy(describe_problem(problem, presenter))
         advice = advice[:1].upper() + advice[1:]
         yield _describe_file(path, context, reason, advice, outcome.doctor.picture)
     for file_report in report.files:
         name = presenter.mask_text(file_report.path.name)
         for image in file_report.unassigned_images:
-            reason, advice = stray(image.why, presenter.language)
+            reason, advice = explain_unassigned_image(image.why, presenter.language)
             sheet = presenter.mask_optional(image.sheet)
             cells = image.covered_cells
             parts = (

@@ -10,8 +10,8 @@ from pipeline.domain.outcomes import needs_fixing
 from pipeline.domain.results_format import find_heading
 from pipeline.domain.roster import Cell, Doctor, Field
 from pipeline.domain.run import RowOutcome, Status
-from pipeline.messages.results import TOLD_FIELDS, WORDS
-from pipeline.messages.service_error_advice import advice_for, is_known_code
+from pipeline.messages.results import FIELDS_BY_WORD, RESULT_TEXTS
+from pipeline.messages.service_error_advice import find_advice, is_known_code
 from pipeline.reports.presenter import Presenter
 
 _ORDER = (Status.REJECTED, Status.FAILED, Status.NOT_SENT)
@@ -114,9 +114,9 @@ def find_refused_fields(outcome: RowOutcome) -> tuple[Field, ...]:
     code = outcome.code or ""
     if code in _REFUSED_FIELDS:
         return _REFUSED_FIELDS[code]
-    if is_known_code(code) and advice_for(code).who != "clerk":
+    if is_known_code(code) and find_advice(code).who != "clerk":
         return ()
-    fields = dict.fromkeys(field for word, field in TOLD_FIELDS.items() if word in (outcome.message or ""))
+    fields = dict.fromkeys(field for word, field in FIELDS_BY_WORD.items() if word in (outcome.message or ""))
     return tuple(fields) or PERSON_FIELDS
 
 
@@ -139,7 +139,7 @@ def _list_added_cells(doctor: Doctor) -> list[Cell]:
 @cache
 def _find_our_titles(titles: tuple[str, ...]) -> frozenset[str]:
     """Return the titles of an earlier To fix sheet that are ours; all rows of it share them."""
-    return frozenset(filter(None, (find_heading(WORDS[key], titles) for key in OUR_KEYS)))
+    return frozenset(filter(None, (find_heading(RESULT_TEXTS[key], titles) for key in OUR_KEYS)))
 
 
 def _find_column(cell: Cell, cells: Sequence[Cell], columns: Mapping[str, int]) -> int | None:

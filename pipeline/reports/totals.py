@@ -10,8 +10,8 @@ from pathlib import Path
 from pipeline.domain.outcomes import is_redundant_copy
 from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.errors import EsignImportError
-from pipeline.messages.catalogue import phrase
-from pipeline.messages.localized import Joined, Phrase
+from pipeline.messages.catalogue import make_phrase
+from pipeline.messages.localized import JoinedTexts, Phrase
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import SEALED_STATUSES, list_blocking_codes
 
@@ -33,7 +33,7 @@ def verify_totals(report: RunReport) -> Mapping[Status, int]:
     """
     faults = list(islice(_find_faults(report), _MAX_FAULTS))
     if faults:
-        raise SumsError("usage.sums", faults=Joined(faults, phrase("mark.semicolon")))
+        raise SumsError("usage.sums", faults=JoinedTexts(faults, make_phrase("mark.semicolon")))
     rows = Counter(outcome.status for outcome in report.outcomes)
     return {
         status: rows[status] for status in Status if status is not Status.READY or report.command == "check"
@@ -79,9 +79,9 @@ def _find_faults(report: RunReport) -> Iterator[Phrase]:
     yield from _compare_with_files(report)
     for outcome in report.outcomes:
         if outcome.status in SEALED_STATUSES and not outcome.seal_id:
-            yield phrase("sums.no_seal_id", place=_name_row(outcome), status=outcome.status.value)
+            yield make_phrase("sums.no_seal_id", place=_name_row(outcome), status=outcome.status.value)
         if outcome.status is Status.READY and report.command != "check":
-            yield phrase("sums.ready", place=_name_row(outcome), command=report.command)
+            yield make_phrase("sums.ready", place=_name_row(outcome), command=report.command)
 
 
 def _find_repeated_rows(report: RunReport) -> Iterator[Phrase]:
@@ -90,7 +90,7 @@ def _find_repeated_rows(report: RunReport) -> Iterator[Phrase]:
         origin = outcome.doctor.row.origin
         address = (origin.path, origin.sheet, origin.row)
         if address in seen:
-            yield phrase("sums.twice", place=_name_row(outcome))
+            yield make_phrase("sums.twice", place=_name_row(outcome))
         seen.add(address)
 
 
@@ -102,12 +102,12 @@ def _compare_with_files(report: RunReport) -> Iterator[Phrase]:
     for number, path in enumerate(dict.fromkeys([*rows_read, *outcomes]), start=1):
         is_short = outcomes[path] < rows_read[path] and report.command != "retry"
         if is_short or outcomes[path] > rows_read[path]:
-            yield phrase("sums.file", number=number, read=rows_read[path], found=outcomes[path])
+            yield make_phrase("sums.file", number=number, read=rows_read[path], found=outcomes[path])
 
 
 def _name_row(outcome: RowOutcome) -> Phrase:
     """Name a row without its file's name, which may hold a person's."""
     origin = outcome.doctor.row.origin
     if origin.sheet is None:
-        return phrase("sums.row", row=origin.row)
-    return phrase("sums.row_of_sheet", row=origin.row, sheet=origin.sheet)
+        return make_phrase("sums.row", row=origin.row)
+    return make_phrase("sums.row_of_sheet", row=origin.row, sheet=origin.sheet)

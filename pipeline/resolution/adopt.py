@@ -21,9 +21,9 @@ from pipeline.intake.layout.column_titles import fold_title
 from pipeline.intake.read_rosters import find_run, open_results
 from pipeline.intake.readers.model import Sheet, format_column
 from pipeline.ledger.protocol import AdoptedSeal
-from pipeline.messages.catalogue import phrase
-from pipeline.messages.localized import Bilingual, Joined, Localizable
-from pipeline.messages.results import WORDS
+from pipeline.messages.catalogue import make_phrase
+from pipeline.messages.localized import Bilingual, JoinedTexts, Localizable
+from pipeline.messages.results import RESULT_TEXTS
 from pipeline.reports.explanations import describe_problem
 from pipeline.reports.presenter import Presenter
 from pipeline.resolution.decide import SEAL_ID
@@ -48,10 +48,10 @@ class LineAddress:
     row: int
     cell: str | None = None
 
-    def say(self, language: str) -> str:
+    def render(self, language: str) -> str:
         """Return the address in words, in ``zh`` or ``en``."""
         key = "resolve.place_cell" if self.cell else "resolve.place"
-        return phrase(key, sheet=self.sheet, row=self.row, cell=self.cell).say(language)
+        return make_phrase(key, sheet=self.sheet, row=self.row, cell=self.cell).render(language)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def read_results(
             (key,) = keys
             claims.append(_Claim(key, doctors_by_key[key], line.seal_id, line.seal_name, line.address))
         else:
-            refused[line.address] = phrase(
+            refused[line.address] = make_phrase(
                 "resolve.several" if keys else "resolve.nobody", name=line.name or "—"
             )
     return _check_claims(claims, refused, snapshot, ended, digest)
@@ -134,7 +134,7 @@ def read_sheet(
             number_cell = row.address(Field.NUMBER)
             refused[LineAddress(sheet, row.origin.row, number_cell)] = _describe_number_problems(doctor)
         elif not seal_id:
-            refused[address] = phrase("resolve.seal_id_missing")
+            refused[address] = make_phrase("resolve.seal_id_missing")
         else:
             claims.append(_Claim(doctor.key, doctor, seal_id, doctor.seal_name, address))
     if (
@@ -197,7 +197,7 @@ def _check_claims(
 def _find_shape_fault(seal_id: str) -> Localizable | None:
     if SEAL_ID.fullmatch(seal_id) is not None:
         return None
-    return phrase("resolve.seal_id_strange", seal_id=mask_text(seal_id))
+    return make_phrase("resolve.seal_id_strange", seal_id=mask_text(seal_id))
 
 
 def _find_ledger_conflict(
@@ -206,12 +206,12 @@ def _find_ledger_conflict(
     """Return why the ledger does not allow a SealId for a doctor."""
     doctor, seal_id = claim.doctor, claim.seal_id
     if history is not None and history.seal is not None:
-        return phrase("resolve.has_seal", seal_id=history.seal.seal_id, name=doctor.name)
+        return make_phrase("resolve.has_seal", seal_id=history.seal.seal_id, name=doctor.name)
     if history is not None and history.unresolved_attempt is not None:
-        return phrase("resolve.unsettled", name=doctor.name, seal_id=seal_id)
+        return make_phrase("resolve.unsettled", name=doctor.name, seal_id=seal_id)
     if seal_id in ended:
-        return phrase("resolve.seal_ended")
-    return None if owner == doctor.key else phrase("resolve.others_seal", seal_id=seal_id)
+        return make_phrase("resolve.seal_ended")
+    return None if owner == doctor.key else make_phrase("resolve.others_seal", seal_id=seal_id)
 
 
 def _find_second_claim(key: str, claim: _Claim, rows: Sequence[int]) -> Localizable | None:
@@ -219,7 +219,7 @@ def _find_second_claim(key: str, claim: _Claim, rows: Sequence[int]) -> Localiza
     if len(rows) == 1:
         return None
     others = [row for row in rows if row != claim.address.row]
-    return phrase(key, rows=Joined(others, phrase("mark.comma")))
+    return make_phrase(key, rows=JoinedTexts(others, make_phrase("mark.comma")))
 
 
 def _find_seal_id(row: Row) -> tuple[str, str | None]:
@@ -237,7 +237,7 @@ def _describe_number_problems(doctor: Doctor) -> Localizable:
         for problem in doctor.problems
         if problem.severity == "error" and problem.field is Field.NUMBER
     ]
-    return _join_sentences(errors) if errors else phrase("resolve.number_unusable")
+    return _join_sentences(errors) if errors else make_phrase("resolve.number_unusable")
 
 
 def _join_sentences(problems: Sequence[Problem]) -> Localizable:
@@ -275,9 +275,9 @@ def _read_result_lines(path: Path, tenant: str) -> Iterator[_ResultLine]:
     try:
         for sheet in open_results(path).sheets:
             name = sheet.name or ""
-            if name in WORDS["sheet.summary"] and (other := _find_tenant(sheet)) not in {None, tenant}:
+            if name in RESULT_TEXTS["sheet.summary"] and (other := _find_tenant(sheet)) not in {None, tenant}:
                 raise UsageError("resolve.other_tenant", path=path, tenant=other, ours=tenant)
-            if name in WORDS["sheet.all"]:
+            if name in RESULT_TEXTS["sheet.all"]:
                 yield from _read_sheet_lines(sheet, name)
     except FileRefused as refused:
         raise UsageError("resolve.results_unreadable", path=path, code=refused.code) from refused
@@ -303,7 +303,7 @@ def _find_tenant(summary: Sheet) -> str | None:
     """Return whose run wrote a workbook, from its summary: the seals of a rehearsal belong to no person."""
     for line in summary.lines:
         texts = [cell.display_text.strip() for cell in line.cells.values()]
-        if len(texts) > 1 and texts[0] in WORDS["fact.tenant"] and "/" in texts[1]:
+        if len(texts) > 1 and texts[0] in RESULT_TEXTS["fact.tenant"] and "/" in texts[1]:
             return texts[1].partition(" · ")[0]
     return None
 
@@ -311,8 +311,8 @@ def _find_tenant(summary: Sheet) -> str | None:
 def _find_columns(titles: Mapping[int, str]) -> dict[str, int]:
     columns = {}
     for field, key in _COLUMNS.items():
-        column = next((column for column, title in titles.items() if title in WORDS[key]), None)
+        column = next((column for column, title in titles.items() if title in RESULT_TEXTS[key]), None)
         if column is None:
-            raise UsageError("resolve.no_column", title=Bilingual(*WORDS[key]))
+            raise UsageError("resolve.no_column", title=Bilingual(*RESULT_TEXTS[key]))
         columns[field] = column
     return columns

@@ -14,7 +14,7 @@ from pipeline.domain.outcomes import UNRESOLVED_STATUSES
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory
 from pipeline.ledger.sqlite_ledger import SqliteLedger
-from pipeline.messages.catalogue import say
+from pipeline.messages.catalogue import render
 from pipeline.messages.resolution import render_timeline_text
 from pipeline.reports.edited_workbooks import find_newest_workbook
 from pipeline.resolution.timeline import build_timeline
@@ -172,7 +172,7 @@ def describe_location(location: Mapping[str, Any], language: str) -> str:
         render_timeline_text("who.last_four", language, text=last_four) if last_four else "",
         f"{file} {location['sheet'] or ''} {location['row']}" if file else "",
     )
-    return mask_text(say("mark.comma", language).join(filter(None, parts)) or "—")
+    return mask_text(render("mark.comma", language).join(filter(None, parts)) or "—")
 
 
 def case_as_dict(case: Case, location: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pipeline.intake.fields.id_number import find_lifetime_number
 from pipeline.intake.images.prepare import digest_pixels
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.protocol import Decision, Ledger, LedgerConflict
-from pipeline.messages.catalogue import phrase
+from pipeline.messages.catalogue import make_phrase
 from pipeline.resolution.cases import Case
 
 SEAL_ID = re.compile(r"[0-9A-Za-z_-]{16,64}")  # the service's have 32 characters
@@ -197,5 +197,7 @@ def _enter(ledger: Ledger, kind: str, key: str, maker: DecisionMaker, **details:
         ledger.record_decision(Decision(kind, key, maker.decided_at, maker.name, maker.why, **details))
     except LedgerConflict as conflict:
         is_explained = conflict.constraint in FORBIDDEN_BY_LEDGER
-        reason = phrase(f"resolve.forbidden.{conflict.constraint}") if is_explained else conflict.constraint
+        reason = (
+            make_phrase(f"resolve.forbidden.{conflict.constraint}") if is_explained else conflict.constraint
+        )
         raise UsageError("resolve.not_entered", why=reason) from conflict

@@ -11,10 +11,10 @@ from pipeline.domain.run import Status
 from pipeline.domain.service_codes import ResponsibleRole
 from pipeline.ledger.protocol import RunRecord
 from pipeline.messages.localized import Bilingual
-from pipeline.messages.problems import CATALOGUE
+from pipeline.messages.problem_entries import CATALOGUE
 from pipeline.messages.resolution import make_timeline_phrase
-from pipeline.messages.results import phrase as results_phrase
-from pipeline.messages.service_error_advice import advice_on_halt, advice_on_refusal
+from pipeline.messages.results import make_result_phrase as results_phrase
+from pipeline.messages.service_error_advice import find_halt_advice, find_refusal_advice
 from pipeline.messages.service_errors import Advice
 from pipeline.reports.next_steps import CommandLine, NextStep, find_workbook, read_run_record
 from pipeline.resolution.timeline import PersonTimeline
@@ -85,7 +85,7 @@ def _decide_on_change(timeline: PersonTimeline, command_line: CommandLine) -> Ne
 def _follow_advice(timeline: PersonTimeline, command_line: CommandLine, record: RunRecord | None) -> NextStep:
     """Return what the code of a refusal asks for: rows are corrected in To fix, all else is put right elsewhere."""
     code = timeline.refused_create.code if timeline.refused_create else None
-    advice = advice_on_refusal(code or "")
+    advice = find_refusal_advice(code or "")
     if advice.who == "clerk":
         step = _correct_sheet(command_line, record, advice.who)
         return replace(step, notes=(_explain(advice), make_timeline_phrase("next.waits")))
@@ -131,7 +131,7 @@ def _send_again(timeline: PersonTimeline, command_line: CommandLine, record: Run
         return NextStep(make_timeline_phrase("next.unseen"), (command_line.repeat_run(None),))
     command = command_line.repeat_run(record)
     halt = read_run_record(record).get("halted")
-    advice = advice_on_halt(halt["code"]) if halt else None
+    advice = find_halt_advice(halt["code"]) if halt else None
     if advice is None or advice.rerun == "itself":
         return NextStep(make_timeline_phrase("next.again"), (command,))
     return NextStep(make_timeline_phrase("next.failed", todo=_explain(advice)), (command,), advice.who)

@@ -21,7 +21,7 @@ from pipeline.esign.contracts.base import PROBE, build_probe
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter
 from pipeline.esign.responses import Answer, Reply, is_seal_id, parse_answer
 from pipeline.esign.signing import Credentials
-from pipeline.messages.catalogue import phrase
+from pipeline.messages.catalogue import make_phrase
 from pipeline.reports.explanations import describe_failure
 from pipeline.resolution.cases import Case
 from pipeline.workflow import stage_settings
@@ -128,8 +128,8 @@ def _read_auto_sign(answer: Answer, known: Collection[str]) -> AutoSignAnswer:
         return AutoSignAnswer(None, answer.request_id, "IsOpen = false")
     seal_id = answer.get_text("SealId")
     if seal_id is None or not is_seal_id(seal_id):
-        return AutoSignAnswer(None, answer.request_id, phrase("resolve.no_seal_set"), is_open=True)
+        return AutoSignAnswer(None, answer.request_id, make_phrase("resolve.no_seal_set"), is_open=True)
     if seal_id in known:
-        older = phrase("resolve.older_seal", seal_id=seal_id)
+        older = make_phrase("resolve.older_seal", seal_id=seal_id)
         return AutoSignAnswer(None, answer.request_id, older, is_open=True)
     return AutoSignAnswer(seal_id, answer.request_id, seal_id, is_open=True)

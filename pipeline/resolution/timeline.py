@@ -18,7 +18,7 @@ from pipeline.domain.roster import Field, Problem
 from pipeline.domain.run import Status
 from pipeline.ledger.person_history import AttemptRecord, PersonRecords, RowHistoryEntry, SealRecord
 from pipeline.ledger.protocol import UPLOAD_REFUSED, DecisionRecord, RunRecord
-from pipeline.messages.problems import CATALOGUE
+from pipeline.messages.problem_entries import CATALOGUE
 from pipeline.messages.texts import load_text, load_texts
 from pipeline.reports.explanations import describe_problem
 from pipeline.reports.next_steps import NextStep
@@ -231,9 +231,9 @@ def timeline_as_dict(timeline: PersonTimeline, step: NextStep, language: str) ->
         "gone": timeline.is_gone,
         "next": {
             "who": step.who,
-            "text": step.text.say(language),
+            "text": step.text.render(language),
             "commands": list(step.commands),
-            "notes": [note.say(language) for note in step.notes],
+            "notes": [note.render(language) for note in step.notes],
         },
         "history": [_entry_as_dict(entry, language, timeline.run_under_way) for entry in timeline.entries],
     }

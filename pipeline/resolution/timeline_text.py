@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.domain.run import Status
-from pipeline.messages.catalogue import say as mark
+from pipeline.messages.catalogue import render as mark
 from pipeline.messages.resolution import TIMELINE_TEXTS, render_timeline_text
-from pipeline.messages.results import say as result_word
-from pipeline.messages.results import status_meaning, status_word
-from pipeline.messages.service_error_advice import advice_for, is_known_code
+from pipeline.messages.results import explain_status, name_status
+from pipeline.messages.results import render_result as result_word
+from pipeline.messages.service_error_advice import find_advice, is_known_code
 from pipeline.messages.texts import name_field
 from pipeline.reports.explanations import describe_halt, describe_lost_answer
 from pipeline.reports.presenter import Presenter
@@ -36,7 +36,7 @@ def render_people(people: Sequence[Values], language: str) -> Iterator[str]:
             person["name"] or render_timeline_text("who.nameless", language),
             person["staff_no"] or "—",
             (person["id_masked"] or "—")[-4:],
-            status_word(Status(person["status"]), language),
+            name_status(Status(person["status"]), language),
             person["seal_name"] or "—",
         ]
         for person in people
@@ -97,8 +97,8 @@ def _render_person(values: Values, language: str) -> Iterator[str]:
 def _render_headings(values: Values, language: str) -> Iterator[tuple[str, str]]:
     status = Status(values["status"])
     # of a row “sealed” means “in this run”, of a person it does not
-    meaning = status_meaning(Status.UNCHANGED if status is Status.SEALED else status, language)
-    yield "head.status", f"{status_word(status, language)}{mark('mark.dash', language)}{meaning}"
+    meaning = explain_status(Status.UNCHANGED if status is Status.SEALED else status, language)
+    yield "head.status", f"{name_status(status, language)}{mark('mark.dash', language)}{meaning}"
     if values["seal_name"]:
         key = "frozen" if values["seal_name_frozen"] else "planned"
         yield "head.seal_name", render_timeline_text(key, language, name=values["seal_name"])
@@ -162,7 +162,7 @@ def _render_run_details(run: Values, language: str) -> Iterator[tuple[str, str]]
         text = (
             render_timeline_text("repeats", language)
             if row["spare_copy"]
-            else status_word(Status(row["status"]), language)
+            else name_status(Status(row["status"]), language)
         )
         if row["nights"] > 1:
             until = _format_moment(row["until"])
@@ -222,7 +222,7 @@ def _render_create(create: Values, language: str) -> Iterator[tuple[str, str]]:
     if create["request_id"]:
         yield "tag.trace", f"RequestId {create['request_id']}"
     if code and verdict not in _NEEDS_NO_MEANING and not explanation and is_known_code(code):
-        yield "tag.meaning", advice_for(code).explain(language)
+        yield "tag.meaning", find_advice(code).explain(language)
 
 
 def _name_role(role: str | None, language: str) -> str:

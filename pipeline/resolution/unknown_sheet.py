@@ -19,9 +19,9 @@ from pipeline.intake.read_rosters import open_results
 from pipeline.intake.readers.model import Line, Sheet
 from pipeline.ledger.person_history import PersonRecords
 from pipeline.ledger.protocol import Ledger
-from pipeline.messages.catalogue import phrase
+from pipeline.messages.catalogue import make_phrase
 from pipeline.messages.localized import Bilingual, Localizable
-from pipeline.messages.results import WORDS
+from pipeline.messages.results import RESULT_TEXTS
 from pipeline.reports.row_values import display_name, mask_doctor_id
 from pipeline.resolution import decide
 from pipeline.resolution.cases import Case
@@ -82,8 +82,8 @@ def _read_sheet(sheet: Sheet, path: Path) -> Iterator[SheetAnswer]:
 def _is_unknown_sheet(sheet: Sheet, header: Line) -> bool:
     """Know the sheet by its name, or where that was changed by the columns that no other sheet has."""
     titles = {cell.display_text.strip() for cell in header.cells.values()}
-    has_name = (sheet.name or "").startswith(WORDS["sheet.unknown"])
-    own_columns = (WORDS["col.settle"], WORDS["col.conclusion"])
+    has_name = (sheet.name or "").startswith(RESULT_TEXTS["sheet.unknown"])
+    own_columns = (RESULT_TEXTS["col.settle"], RESULT_TEXTS["col.conclusion"])
     return has_name or (ROW_ID in titles and not any(titles.isdisjoint(names) for names in own_columns))
 
 
@@ -91,7 +91,7 @@ def _find_columns(header: Line, path: Path) -> Sequence[int]:
     titles = {cell.display_text.strip(): column for column, cell in header.cells.items()}
     columns = []
     for key in (*_TITLES, ROW_ID, CHECK):
-        names = WORDS.get(key, (key,))
+        names = RESULT_TEXTS.get(key, (key,))
         column = next((titles[name] for name in names if name in titles), None)
         if column is None:
             raise _damaged_error(path, names[0])
@@ -122,7 +122,7 @@ def require_agreement(
         if case.key not in lives:
             lives[case.key] = find_life(case.key)
         if (title := _find_disagreement(answer, case, lives[case.key])) is not None:
-            what = Bilingual(*WORDS[title]) if title in WORDS else title
+            what = Bilingual(*RESULT_TEXTS[title]) if title in RESULT_TEXTS else title
             raise UsageError(
                 "resolve.line_disagrees", path=path, row=answer.row, what=what, then=("resolve",)
             )
@@ -179,9 +179,9 @@ def enter_answers(
     errors: dict[int, Localizable | None] = {}
     for trace_id, lines in lines_by_trace.items():
         if any(line.seal_id and claims[line.seal_id] > 1 for line in lines):
-            error: Localizable | None = phrase("resolve.copied_seal_id")
+            error: Localizable | None = make_phrase("resolve.copied_seal_id")
         elif len({(line.seal_id, _fold(line.conclusion)) for line in lines}) > 1:
-            error = phrase("resolve.lines_disagree")
+            error = make_phrase("resolve.lines_disagree")
         else:
             error = _enter_answer(ledger, cases_by_trace.get(trace_id), lines[0], maker, grounds)
         errors |= {line.row: error for line in lines}
@@ -192,7 +192,7 @@ def _enter_answer(
     ledger: Ledger, case: Case | None, answer: SheetAnswer, maker: DecisionMaker, grounds: Grounds
 ) -> Localizable | None:
     if case is None:
-        return phrase("resolve.not_open")
+        return make_phrase("resolve.not_open")
     maker = replace(maker, why=f"{maker.why} {answer.row}")
     try:
         match _find_conclusion(answer.conclusion), bool(answer.seal_id):
@@ -204,11 +204,11 @@ def _enter_answer(
             case "not_theirs", False:
                 decide.enter_not_theirs(ledger, case, maker)
             case "created", False:
-                return phrase("resolve.created_without_id", name=case.name)
+                return make_phrase("resolve.created_without_id", name=case.name)
             case "not_created" | "not_created_sure" | "not_theirs", True:
-                return phrase("resolve.needless_seal_id", name=case.name)
+                return make_phrase("resolve.needless_seal_id", name=case.name)
             case _:
-                return phrase("resolve.do_not_fit", name=case.name)
+                return make_phrase("resolve.do_not_fit", name=case.name)
     except UsageError as error:
         return error
     return None
@@ -219,7 +219,9 @@ def _find_conclusion(text: str) -> str | None:
     folded = _fold(text)
     if not folded:
         return ""
-    return next((name for name in CONCLUSIONS if folded in map(_fold, WORDS[f"conclusion.{name}"])), None)
+    return next(
+        (name for name in CONCLUSIONS if folded in map(_fold, RESULT_TEXTS[f"conclusion.{name}"])), None
+    )
 
 
 def _fold(text: str) -> str:

@@ -23,7 +23,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import UsageError, reason_of
-from pipeline.messages.catalogue import phrase
+from pipeline.messages.catalogue import make_phrase
 from pipeline.sandbox.calls import MESSAGES
 from pipeline.sandbox.checks import SHAPES
 from pipeline.sandbox.faults import EITHER_SIDE, KINDS, TIMED, Fault, Kind, Match
@@ -37,7 +37,7 @@ def load_faults(path: Path) -> tuple[Fault, ...]:
     try:
         data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        why = reason_of(error) if isinstance(error, OSError) else phrase("faults.not_utf8")
+        why = reason_of(error) if isinstance(error, OSError) else make_phrase("faults.not_utf8")
         raise UsageError("faults.unreadable", path=path, why=why) from error
     except YAMLError as error:
         raise UsageError("faults.not_yaml", path=path, error=error) from error
@@ -89,7 +89,7 @@ def _with_value(kind: Kind, value: object, match: Match, where: str) -> Fault:
     if kind == "redirect" and isinstance(value, str):
         return Fault(kind, match, url=value)
     wanted = "either_side" if kind in EITHER_SIDE else "url" if kind == "redirect" else "no_value"
-    raise _file_error(where, "faults.takes", wanted=phrase(f"faults.{wanted}"), value=value)
+    raise _file_error(where, "faults.takes", wanted=make_phrase(f"faults.{wanted}"), value=value)
 
 
 def _with_code(kind: Kind, value: object, match: Match, where: str) -> Fault:
@@ -149,4 +149,6 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def _file_error(where: str, key: str, /, **detail: object) -> UsageError:
-    return UsageError("faults.wrong", place=where or phrase("faults.file"), why=phrase(key, **detail))
+    return UsageError(
+        "faults.wrong", place=where or make_phrase("faults.file"), why=make_phrase(key, **detail)
+    )

@@ -18,7 +18,7 @@ from pipeline.errors import LedgerError, NotReadNow, reason_of
 from pipeline.esign.contracts.base import CREATE
 from pipeline.intake.images import image_files
 from pipeline.ledger.protocol import LedgerConflict
-from pipeline.messages.problems import problem
+from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import make_text
 from pipeline.planning.unsent_rows import (
     IMAGE_WORKERS,
@@ -250,7 +250,7 @@ def _read_checked_bytes(prepared: PreparedImage) -> bytes | None:
 
 def _reject_altered(job: Job) -> SendResult:
     cell, file = job.row_plan.doctor.row.address(Field.PICTURE), job.prepared.source.path.name
-    altered = problem(
+    altered = build_problem(
         "IMAGE_CORRUPT", Field.PICTURE, cell, file=file, found=make_text("image.changed_in_run")
     )
     return SendResult(Status.REJECTED, problems=(altered,))

@@ -76,7 +76,7 @@ def build_halt(error: BaseException, language: str) -> Halt:
         code = next((code for kind, code in CODES if isinstance(error, kind)), "")
         if code:
             exit_code: HaltExit = error.exit_code  # type: ignore[assignment]
-            return Halt(code, error.say(language), exit_code)
+            return Halt(code, error.render(language), exit_code)
     return Halt("BUG", type(error).__name__, 1)
 
 

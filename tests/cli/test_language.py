@@ -204,7 +204,7 @@ def test_every_kind_of_wrong_value_is_reported_in_chinese(tmp_path):
             try:
                 load(tmp_path / "c.yaml", {})
             except ConfigError as error:
-                told.add(error.say("zh").replace(str(tmp_path), ""))
+                told.add(error.render("zh").replace(str(tmp_path), ""))
     assert len(told) > 80
     assert [each for each in told if english.search(each) or not HAN.search(each)] == []
 

@@ -16,7 +16,7 @@ def _load(tmp_path, text, environment=None) -> Config:
 def _faults(tmp_path, text, environment=None) -> str:
     with pytest.raises(ConfigError) as caught:
         _load(tmp_path, text, environment)
-    return caught.value.say("en")
+    return caught.value.render("en")
 
 
 def test_scalars_stay_as_they_are_written(tmp_path):
@@ -185,7 +185,7 @@ def test_a_fault_says_where_what_stands_there_and_in_the_order_of_the_file(tmp_p
     )
     with pytest.raises(ConfigError) as wrong:
         load(path, {"ESIGN_IMPORT_LIMITS__CONCURRENCY": "many"})
-    en, zh = wrong.value.say("en"), wrong.value.say("zh")
+    en, zh = wrong.value.render("en"), wrong.value.render("zh")
     lines = [line.removeprefix(f"{path}:") for line in en.splitlines()]
     assert (
         lines[0]
@@ -207,7 +207,7 @@ def test_words_that_nearly_fit_are_told_with_the_way_to_write_them(tmp_path):
     (tmp_path / "config.yaml").write_bytes("seals: 处方印章\n".encode("gbk"))
     with pytest.raises(ConfigError) as caught:
         load(tmp_path / "config.yaml", {})
-    assert "Save as with encoding UTF-8" in caught.value.say("en")
+    assert "Save as with encoding UTF-8" in caught.value.render("en")
 
 
 def test_a_secret_that_does_not_fit_is_not_shown(tmp_path):
@@ -215,7 +215,7 @@ def test_a_secret_that_does_not_fit_is_not_shown(tmp_path):
     path.write_text("intake: {password: [hunter2]}\napi: {proxy: 'hunter2'}\n", "utf-8")
     with pytest.raises(ConfigError) as wrong:
         load(path, {})
-    assert "hunter2" not in wrong.value.say("en").replace("api.proxy", "")
+    assert "hunter2" not in wrong.value.render("en").replace("api.proxy", "")
 
 
 def test_ids_that_are_missing_are_named_with_their_lines(tmp_path, capsys):

@@ -9,7 +9,7 @@ import pytest
 from pipeline.domain.outcomes import find_exit_code
 from pipeline.domain.roster import FileReport
 from pipeline.domain.run import Halt, RowOutcome, RowPlan, Status
-from pipeline.messages.problems import problem
+from pipeline.messages.problems import build_problem
 
 
 def outcome(status: Status, *problems) -> RowOutcome:
@@ -62,9 +62,9 @@ def test_the_most_severe_code_counts():
 
 
 def test_a_redundant_copy_does_not_raise_the_exit_code():
-    copy = outcome(Status.REJECTED, problem("ROW_DUPLICATE", other="a.xlsx 3"))
+    copy = outcome(Status.REJECTED, build_problem("ROW_DUPLICATE", other="a.xlsx 3"))
     assert find_exit_code([SEALED, copy], [], None) == 0
-    conflict = outcome(Status.REJECTED, problem("ROW_DUPLICATE", other="a.xlsx 3", differs="picture"))
+    conflict = outcome(Status.REJECTED, build_problem("ROW_DUPLICATE", other="a.xlsx 3", differs="picture"))
     assert find_exit_code([SEALED, conflict], [], None) == 3
 
 

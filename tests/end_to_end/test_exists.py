@@ -8,7 +8,7 @@ from resolution_support import list_made_seals, run_later
 from run_support import name, number
 from wire_support import fault, set_limits
 
-from pipeline.messages.results import WORDS
+from pipeline.messages.results import RESULT_TEXTS
 from pipeline.sandbox.actions import Rules
 
 OWN = ("姓名", "证件号码", "手机号", "工号", "科室", "印章名称")
@@ -37,7 +37,7 @@ def own_names(hospital, names: dict[int, str], *, rows: int) -> None:
 
 def sheet_of(hospital, key: str):
     book = openpyxl.load_workbook(hospital.folder / "out" / "latest" / "results.xlsx")
-    return book, next(sheet for sheet in book if sheet.title in WORDS[key])
+    return book, next(sheet for sheet in book if sheet.title in RESULT_TEXTS[key])
 
 
 def test_a_name_that_exists_holds_the_row_and_advises_no_other_name(sealed_before, capsys):

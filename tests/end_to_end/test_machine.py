@@ -22,7 +22,7 @@ from machine_model import CREATE, VERSIONS, Content, State, spare
 from resolution_support import LaterClock
 from run_support import newest_results
 
-from pipeline.messages.results import WORDS
+from pipeline.messages.results import RESULT_TEXTS
 
 POINTS = (
     "ledger: before the receipts",
@@ -248,7 +248,7 @@ class Hospital(Life):
         }
         people = {row["trace_id"]: person for person, row in self.told if row["trace_id"] in answers}
         book = openpyxl.load_workbook(newest_results(self.folder / "out") / "results.xlsx")
-        sheet = next(sheet for sheet in book if sheet.title in WORDS["sheet.unknown"])
+        sheet = next(sheet for sheet in book if sheet.title in RESULT_TEXTS["sheet.unknown"])
         titles = {cell.value: cell.column for cell in sheet[1]}
         filled = 0
         for row in range(2, sheet.max_row + 1):

@@ -6,7 +6,7 @@ from resolution_support import LaterClock, find_unknown_rows, list_made_seals, r
 from wire_support import fault
 
 from pipeline.clock import SystemClock
-from pipeline.messages.results import WORDS
+from pipeline.messages.results import RESULT_TEXTS
 from pipeline.sandbox.actions import Rules
 
 
@@ -135,7 +135,7 @@ def test_where_the_service_does_not_tell_its_time_nothing_is_entered(overlooked,
 def fill(hospital, conclusion: str) -> str:
     path = hospital.folder / "out" / "latest" / "results.xlsx"
     book = openpyxl.load_workbook(path)
-    sheet = next(sheet for sheet in book if sheet.title in WORDS["sheet.unknown"])
+    sheet = next(sheet for sheet in book if sheet.title in RESULT_TEXTS["sheet.unknown"])
     titles = {cell.value: cell.column for cell in sheet[1]}
     sheet.cell(2, titles["Conclusion"], conclusion)
     book.save(hospital.folder / "filled.xlsx")

@@ -17,7 +17,7 @@ from resolution_support import run_later
 from run_support import draw_seal, name, number
 from wire_support import CREATE, UPLOAD
 
-from pipeline.messages.results import WORDS
+from pipeline.messages.results import RESULT_TEXTS
 from pipeline.sandbox.authentication import SANDBOX
 
 PASSWORD = "canary-password-of-a-workbook"
@@ -146,7 +146,7 @@ def edited(path, mistyped=None, right=None):
     """Correct one yellow cell, as a clerk would."""
     mistyped, right = mistyped or wrong(WRONG), right or number(WRONG)
     book = load_workbook(path)
-    sheet = book[WORDS["sheet.fix"][1]]
+    sheet = book[RESULT_TEXTS["sheet.fix"][1]]
     for cells in sheet.iter_rows():
         for cell in cells:
             if cell.value == mistyped:
@@ -183,7 +183,7 @@ def fix_members(path):
     """Return the members of a results workbook in which the To fix sheet's own cells stand."""
     if path.suffix != ".xlsx" or not path.name.startswith("results"):
         return ["-"]
-    titles = WORDS["sheet.fix"]
+    titles = RESULT_TEXTS["sheet.fix"]
     names = load_workbook(path, read_only=True).sheetnames
     sheets = [f"xl/worksheets/sheet{n}.xml" for n, title in enumerate(names, 1) if title.startswith(titles)]
     assert {sheet.title for sheet in noted(path)} <= {each for each in names if each.startswith(titles)}

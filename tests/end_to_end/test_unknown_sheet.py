@@ -6,7 +6,7 @@ from resolution_support import find_unknown_rows, list_made_seals, run_later
 from run_support import name, number
 from wire_support import fault
 
-from pipeline.messages.results import WORDS
+from pipeline.messages.results import RESULT_TEXTS
 
 LOST = (2, 3, 4)
 ID = "yD" + "a1B2" * 7 + "zz"
@@ -27,7 +27,7 @@ class UnknownSheet:
     def __init__(self, hospital, file="results.xlsx"):
         self.hospital = hospital
         self.book = openpyxl.load_workbook(hospital.folder / "out" / "latest" / file)
-        self.sheet = next(sheet for sheet in self.book if sheet.title in WORDS["sheet.unknown"])
+        self.sheet = next(sheet for sheet in self.book if sheet.title in RESULT_TEXTS["sheet.unknown"])
         self.titles = {cell.value: cell.column for cell in self.sheet[1]}
         self.rows = range(2, self.sheet.max_row + 1)
 

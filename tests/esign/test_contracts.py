@@ -53,5 +53,5 @@ def test_the_configuration_refuses_what_the_contract_does_not_take(contract):
 def test_an_unknown_contract_is_refused_with_the_known_names():
     with pytest.raises(ConfigError) as refused:
         Config.load(environment={}, api={"contract": "post"})
-    assert "must be one of 'file_id' or 'inline'" in refused.value.say("en")
+    assert "must be one of 'file_id' or 'inline'" in refused.value.render("en")
     assert Api.model_json_schema()["properties"]["contract"]["enum"] == [*CONTRACTS]

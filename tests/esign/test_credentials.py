@@ -68,7 +68,7 @@ def test_one_message_lists_what_was_looked_at(tmp_path):
     folder = _secret_files(tmp_path / "secrets", secret_key="only-the-key")
     with pytest.raises(CredentialsMissing) as caught:
         find_credentials({"TENCENTCLOUD_SECRET_ID": "AKIDhalf"}, home=tmp_path, secrets_dir=folder)
-    en, zh = caught.value.say("en"), caught.value.say("zh")
+    en, zh = caught.value.render("en"), caught.value.render("zh")
     assert "secrets" in en
     assert "SecretKey only" in en
     assert "SecretId only" in en

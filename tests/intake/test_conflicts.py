@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, ImageFile, Origin, Row
 from pipeline.intake.conflicts import flag_conflicts
-from pipeline.messages.problems import message, problem
+from pipeline.messages.problems import build_problem, render_problem
 
 ANNA, BERT = "110199199003071232", "110199198501011239"
 COLUMNS = dict(zip(Field, ascii_uppercase, strict=False))
-BROKEN = problem("IMAGE_MISSING", Field.PICTURE)
+BROKEN = build_problem("IMAGE_MISSING", Field.PICTURE)
 
 
 def doctor(place=2, number=ANNA, *, name="张三", picture="p1", mobile=None, seal_name=None, scene=None, broken=False, card=CardType.ID_CARD, staff=None, file="roster.xlsx", sheet="内科", written=None, called=None, **more):  # fmt: skip
@@ -100,12 +100,12 @@ def test_the_first_valid_row_stays_not_the_first():
 
 def test_where_no_row_is_valid_the_first_keeps_the_errors_and_the_others_name_it():
     rows = [doctor(2, broken=True), doctor(3, broken=True), doctor(4, picture=None), doctor(5, broken=True)]
-    rows[2] = replace(rows[2], problems=(problem("IMAGE_MISSING", Field.PICTURE, tried="x"),))
+    rows[2] = replace(rows[2], problems=(build_problem("IMAGE_MISSING", Field.PICTURE, tried="x"),))
     compared = flag_conflicts(rows)
     told = {each.row.origin.row: [found.code for found in each.problems] for each in compared}
     assert told == {2: ["IMAGE_MISSING"], 3: ["ROW_DUPLICATE"], 4: ["IMAGE_MISSING"], 5: ["ROW_DUPLICATE"]}
-    assert "roster.xlsx 内科 row 2" in message(compared[3].problems[0], "en")
-    assert "same problems" in message(compared[3].problems[0], "en")
+    assert "roster.xlsx 内科 row 2" in render_problem(compared[3].problems[0], "en")
+    assert "same problems" in render_problem(compared[3].problems[0], "en")
 
 
 @pytest.mark.parametrize(
@@ -471,11 +471,11 @@ def test_one_drawing_in_two_files_is_told_with_both_files_and_what_to_do():
     ]
     first, second, third = flag_conflicts(rows, {"2001": "2001", "2002": "2001"})
     assert not third.problems
-    assert message(first.problems[0], "zh") == (
+    assert render_problem(first.problems[0], "zh") == (
         "图片 2001.png 与 2002.png（roster.xlsx 内科 第 3 行）虽是两个文件，图案却完全相同；都未提交，请打开看清是谁的章，"
         "给其他人换上各自的图片。"
     )
-    assert message(second.problems[0], "en") == (
+    assert render_problem(second.problems[0], "en") == (
         "The files 2002.png and 2001.png (roster.xlsx 内科 row 2) show the same seal; none of them was sent, check whose seal "
         "it is and replace the others."
     )
@@ -496,4 +496,4 @@ def test_twins_of_one_name_are_told_apart_by_their_folders():
 def test_the_same_bytes_are_no_twin():
     first, _ = flag_conflicts([doctor(2), doctor(3, BERT, name="李四")])
     assert "twin" not in first.problems[0].detail
-    assert "也是 roster.xlsx 内科 第 3 行的图片" in message(first.problems[0], "zh")
+    assert "也是 roster.xlsx 内科 第 3 行的图片" in render_problem(first.problems[0], "zh")

@@ -42,7 +42,7 @@ def refused(place, kind=LedgerError, *, tenant=TENANT, **options):
     with pytest.raises(kind) as error:
         open_ledger(place, tenant, now=NOW, **options)
     assert files(place.parent) == before
-    assert error.value.say("zh") != error.value.say("en")
+    assert error.value.render("zh") != error.value.render("en")
     return error.value
 
 
@@ -199,8 +199,8 @@ def test_a_new_ledger_is_refused_where_receipts_lie(place, opened):
     error = refused(place, UsageError)
     assert "receipts.jsonl" in str(error)
     for way in WAYS_OUT:
-        assert way in error.say("en")
-        assert way in error.say("zh")
+        assert way in error.render("en")
+        assert way in error.render("zh")
     assert opened(force_new=True).snapshot().people == {}
 
 

@@ -31,7 +31,7 @@ from pipeline.messages import (
     system,
     texts,
 )
-from pipeline.messages.catalogue import SENTENCES, TABLES, phrase
+from pipeline.messages.catalogue import SENTENCES, TABLES, make_phrase
 from pipeline.messages.help import CHINESE, HELP
 from pipeline.messages.service_error_advice import SERVICE_ERROR_ADVICE
 from pipeline.messages.service_errors import Advice
@@ -222,25 +222,25 @@ def test_what_fills_a_sentence_speaks_its_language():
         "ledger.not_written", path="l", why=reason_of(OSError(errno.ENOSPC, "No space left on device"))
     )
     for error in (full, copy(full), pickle.loads(pickle.dumps(full))):
-        assert error.say("zh").startswith("无法写入台账 l（磁盘已满）")
-        assert str(error) == error.say("en")
+        assert error.render("zh").startswith("无法写入台账 l（磁盘已满）")
+        assert str(error) == error.render("en")
         assert str(error).startswith("The ledger l could not be written (the disk is full)")
     unreachable = LedgerUnreachable.of(OSError(errno.ENOSPC, "", "/ledger"))
-    assert copy(unreachable).say("zh") == unreachable.say("zh")
-    many = ConfigError([phrase("config.no_mapping", path="a"), phrase("config.near", name="b")])
-    assert many.say("zh") == "a：内容必须是“键: 值”\n；是不是 b？"
+    assert copy(unreachable).render("zh") == unreachable.render("zh")
+    many = ConfigError([make_phrase("config.no_mapping", path="a"), make_phrase("config.near", name="b")])
+    assert many.render("zh") == "a：内容必须是“键: 值”\n；是不是 b？"
 
 
 # ---- 3: what is asked for is there, and what is there is asked for
 
 LOOKED_UP = {
-    "results": results.WORDS,
+    "results": results.RESULT_TEXTS,
     "pages": pages.REVIEW_TEXTS,
     "texts": texts.TEXTS,
     "resolution": resolution.TIMELINE_TEXTS,
     "catalogue": SENTENCES,
 }
-RENDERERS = {"render": results.WORDS, "render_sentence": SENTENCES}  # methods of a presenter
+RENDERERS = {"render": results.RESULT_TEXTS, "render_sentence": SENTENCES}  # methods of a presenter
 SPEAKERS = {
     "inform",
     "alert",
@@ -393,7 +393,7 @@ def test_nothing_else_in_the_catalogue_is_dead():
     said = {key for text in (text for _, _, text in collect_texts(cli)) for _, key in split_paragraphs(text)}
     assert set(HELP) - said == set()
     assert set(problem_entries.CATALOGUE) - TEXTS == set()
-    assert {key for key in results.WORDS if key.startswith("halt.")} == {
+    assert {key for key in results.RESULT_TEXTS if key.startswith("halt.")} == {
         f"halt.{code}" for code in service_errors.HALTS
     }
     assert set(service_errors.HALTS) - TEXTS == set()

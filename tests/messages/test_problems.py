@@ -6,7 +6,8 @@ import pytest
 
 from pipeline.domain.masking import mask_problem, mask_text
 from pipeline.domain.roster import Field
-from pipeline.messages.problems import CATALOGUE, OTHER_CASE, message, problem
+from pipeline.messages.problem_entries import CATALOGUE, OTHER_CASE
+from pipeline.messages.problems import build_problem, render_problem
 from pipeline.messages.texts import (
     dump_line,
     dump_text,
@@ -113,18 +114,20 @@ def test_the_warnings_are_those_of_the_design():
 
 
 def test_a_missing_word_never_costs_the_sentence():
-    assert "C12" in message(problem("ID_CHECKSUM", Field.NUMBER, "C12"), "en")
+    assert "C12" in render_problem(build_problem("ID_CHECKSUM", Field.NUMBER, "C12"), "en")
 
 
 def test_the_other_severity_has_its_own_sentence():
-    soft = message(problem("ID_CHAR", Field.NUMBER, "C12", severity="warning", found="×"), "zh")
+    soft = render_problem(build_problem("ID_CHAR", Field.NUMBER, "C12", severity="warning", found="×"), "zh")
     assert soft == "C12 末位的“×”已按 X 读取；请核对。"
 
 
 @pytest.mark.parametrize("code", OTHER_CASE)
 def test_a_word_of_the_detail_asks_for_the_other_sentence(code):
-    plain = message(problem(code, Field.NUMBER, "C12", other="a.xlsx 3"), "en")
-    marked = message(problem(code, Field.NUMBER, "C12", other="a.xlsx 3", **{OTHER_CASE[code]: "x"}), "en")
+    plain = render_problem(build_problem(code, Field.NUMBER, "C12", other="a.xlsx 3"), "en")
+    marked = render_problem(
+        build_problem(code, Field.NUMBER, "C12", other="a.xlsx 3", **{OTHER_CASE[code]: "x"}), "en"
+    )
     assert plain != marked
     assert "x" in marked
 
@@ -146,17 +149,17 @@ def test_a_word_of_the_detail_asks_for_the_other_sentence(code):
 )
 def test_a_text_in_a_problem_is_rendered_from_its_key(found, zh, en):
     for stored in (found, load_text(dump_text(found)), pickle.loads(pickle.dumps(found)), str(found)):
-        trouble = problem("FILE_SUSPICIOUS", found=stored)
-        assert f"（{zh}）" in message(trouble, "zh")
-        assert f"({en})" in message(trouble, "en")
+        trouble = build_problem("FILE_SUSPICIOUS", found=stored)
+        assert f"（{zh}）" in render_problem(trouble, "zh")
+        assert f"({en})" in render_problem(trouble, "en")
 
 
 def test_a_masked_text_keeps_its_key():
     number = "110101199003070732"
     text = mask_text(make_text("file.missing_part", part=f"{number}.png"))
     assert render_text(text, "zh") == "缺少 **************0732.png"
-    trouble = mask_problem(problem("ID_FORMAT", Field.NUMBER, "C2", why=make_text("cell.number")))
-    assert "数字" in message(trouble, "zh")
+    trouble = mask_problem(build_problem("ID_FORMAT", Field.NUMBER, "C2", why=make_text("cell.number")))
+    assert "数字" in render_problem(trouble, "zh")
 
 
 def test_a_text_that_only_looks_stored_is_shown_as_it_is():
@@ -169,17 +172,17 @@ def test_a_text_that_only_looks_stored_is_shown_as_it_is():
     ("trouble", "zh", "en"),
     [
         (
-            problem("ROW_SUPERSEDED", used=2, gone="—", older="—"),
+            build_problem("ROW_SUPERSEDED", used=2, gone="—", older="—"),
             "结果表：2 行代替了名单中的原行。",
             "Results workbook: 2 rows replace rows of the roster.",
         ),
         (
-            problem("ROW_SUPERSEDED", used=2, gone="—", older="To fix 3"),
+            build_problem("ROW_SUPERSEDED", used=2, gone="—", older="To fix 3"),
             "结果表：2 行代替了名单中的原行。另有更新的结果表，没有采用：To fix 3。",
             "Results workbook: 2 rows replace rows of the roster. Not used, because a newer workbook has them: To fix 3.",
         ),
         (
-            problem("IMAGE_AMBIGUOUS", found="阮星竹.png"),
+            build_problem("IMAGE_AMBIGUOUS", found="阮星竹.png"),
             "有多张不同的图片都可能是此人的：阮星竹.png；请只留一张，或在图片列写明用哪一张。",
             (
                 "More than one picture could be this doctor's: 阮星竹.png; keep one, or enter its file name in the "
@@ -187,14 +190,14 @@ def test_a_text_that_only_looks_stored_is_shown_as_it_is():
             ),
         ),
         (
-            problem("FILE_FORMAT", found=make_text("file.no_known_format")),
+            build_problem("FILE_FORMAT", found=make_text("file.no_known_format")),
             "文件内容是无法识别的格式，不是可以读取的名单；请另存为 .xlsx 或 .csv。",
             "The file content is no known format, not a supported roster format; save it as .xlsx or .csv.",
         ),
     ],
 )
 def test_what_has_nothing_to_tell_is_left_out(trouble, zh, en):
-    assert (message(trouble, "zh"), message(trouble, "en")) == (zh, en)
+    assert (render_problem(trouble, "zh"), render_problem(trouble, "en")) == (zh, en)
 
 
 def test_an_answer_that_did_not_come_is_said_once():
@@ -203,15 +206,16 @@ def test_an_answer_that_did_not_come_is_said_once():
 
 
 def test_a_file_or_a_title_is_quoted_as_it_is():
-    assert "cell 5.png" in message(
-        problem("IMAGE_CORRUPT", file="cell 5.png", found=make_text("file.cut_off")), "zh"
+    assert "cell 5.png" in render_problem(
+        build_problem("IMAGE_CORRUPT", file="cell 5.png", found=make_text("file.cut_off")), "zh"
     )
-    assert "row 5" in message(problem("HEADER_NOT_FOUND", found="row 5"), "zh")
+    assert "row 5" in render_problem(build_problem("HEADER_NOT_FOUND", found="row 5"), "zh")
 
 
 def test_short_findings_are_said_in_chinese():
-    told = message(
-        problem("IMAGE_CORRUPT", Field.PICTURE, None, file="a.png", found=make_text("file.cut_off")), "zh"
+    told = render_problem(
+        build_problem("IMAGE_CORRUPT", Field.PICTURE, None, file="a.png", found=make_text("file.cut_off")),
+        "zh",
     )
     assert "文件不完整" in told
     assert "cut off" not in told

@@ -22,7 +22,7 @@ from plan_support import (
 from pipeline.domain.roster import CardType, Doctor, Field, ImageFile
 from pipeline.domain.run import Judgement, Review, Status
 from pipeline.domain.seals import LedgerSnapshot, PersonHistory
-from pipeline.messages.problems import message, problem
+from pipeline.messages.problems import build_problem, render_problem
 from pipeline.planning.plan import PlanRules, plan_rows
 from pipeline.planning.unsent_rows import build_initial_outcome
 
@@ -35,7 +35,7 @@ def test_a_newcomer_is_ready_with_a_request():
 
 
 def test_a_row_with_an_error_is_rejected_and_has_no_request():
-    row_plan = plan_one(make_doctor(problems=(problem("ID_CHECKSUM", Field.NUMBER),)))
+    row_plan = plan_one(make_doctor(problems=(build_problem("ID_CHECKSUM", Field.NUMBER),)))
     assert row_plan.status is Status.REJECTED
     assert row_plan.request is None
 
@@ -87,7 +87,7 @@ def test_the_roster_may_name_what_the_template_named():
 def test_a_sealed_doctor_needs_no_picture_mobile_or_seal_name(code, field):
     of = make_doctor()
     row_plan = plan_one(
-        replace(of, picture=None, problems=(problem(code, field),)), make_snapshot(make_sealed(of))
+        replace(of, picture=None, problems=(build_problem(code, field),)), make_snapshot(make_sealed(of))
     )
     assert row_plan.status is Status.UNCHANGED
     assert [row_plan.severity for row_plan in row_plan.problems] == ["warning"]
@@ -97,11 +97,11 @@ def test_a_sealed_doctor_needs_no_picture_mobile_or_seal_name(code, field):
 def test_a_forgiven_error_keeps_its_own_sentence(code):
     """The other severity's sentence tells something else: that a picture was used, that a name was told apart."""
     of = make_doctor()
-    error = problem(code, Field.PICTURE, found="甲.png, 乙.png", other="甲")
+    error = build_problem(code, Field.PICTURE, found="甲.png, 乙.png", other="甲")
     row_plan = plan_one(replace(of, picture=None, problems=(error,)), make_snapshot(make_sealed(of)))
     for language in ("zh", "en"):
-        assert message(row_plan.problems[0], language) == message(error, language)
-        assert message(row_plan.problems[0], language) != message(
+        assert render_problem(row_plan.problems[0], language) == render_problem(error, language)
+        assert render_problem(row_plan.problems[0], language) != render_problem(
             replace(error, severity="warning"), language
         )
 

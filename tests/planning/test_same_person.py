@@ -11,7 +11,7 @@ from plan_support import NOW, make_attempt, make_doctor, make_sealed, make_snaps
 from pipeline.domain.roster import CardType, Field
 from pipeline.domain.run import Status
 from pipeline.domain.seals import LiveSeal, PersonHistory, PersonMarks
-from pipeline.messages.problems import problem
+from pipeline.messages.problems import build_problem
 from pipeline.planning.same_person import AbsentPersons, find_new_marks, unite_persons
 
 NEW = make_doctor(2, name=make_doctor(1).name, mobile="154")
@@ -78,11 +78,11 @@ def test_letters_of_a_name_count_without_their_case():
 
 
 def test_a_row_with_other_errors_says_all_at_once_and_a_spare_copy_nothing():
-    missing = replace(NEW, problems=(problem("IMAGE_MISSING"),), picture=None)
+    missing = replace(NEW, problems=(build_problem("IMAGE_MISSING"),), picture=None)
     row_plan = plan_one(missing, make_snapshot(known()))
     assert [row_plan.code for row_plan in row_plan.problems] == ["IMAGE_MISSING", "PERSON_POSSIBLY_SAME"]
     assert (row_plan.status, row_plan.possibly_same.key) == (Status.REJECTED, "key1")
-    spare = plan_one(replace(NEW, problems=(problem("ROW_DUPLICATE"),)), make_snapshot(known()))
+    spare = plan_one(replace(NEW, problems=(build_problem("ROW_DUPLICATE"),)), make_snapshot(known()))
     assert [row_plan.code for row_plan in spare.problems] == ["ROW_DUPLICATE"]
 
 

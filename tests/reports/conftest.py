@@ -31,7 +31,7 @@ from pipeline.domain.roster import (
 )
 from pipeline.domain.run import RowOutcome, RowPlan, RunReport, Status
 from pipeline.domain.seals import CreateAttempt, PersonHistory, SealContent
-from pipeline.messages.problems import problem
+from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import make_text
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import outcome_record
@@ -210,7 +210,7 @@ def troubled() -> list[RowOutcome]:
                 texts={"D": "4.40399E+17"},
                 kinds={"D": CellKind.NUMBER},
                 usable=False,
-                problems=(problem("ID_PRECISION_LOST", Field.NUMBER, "D47", found="4.40399E+17"),),
+                problems=(build_problem("ID_PRECISION_LOST", Field.NUMBER, "D47", found="4.40399E+17"),),
             ),
             Status.REJECTED,
         ),
@@ -220,8 +220,8 @@ def troubled() -> list[RowOutcome]:
                 usable=False,
                 texts={"D": number_of(45)[:-1] + "7", "E": "1381000123"},
                 problems=(
-                    problem("ID_CHECKSUM", Field.NUMBER, "D48", found="7", expected=number_of(45)[-1]),
-                    problem("MOBILE_INVALID", Field.MOBILE, "E48", found="1381000123"),
+                    build_problem("ID_CHECKSUM", Field.NUMBER, "D48", found="7", expected=number_of(45)[-1]),
+                    build_problem("MOBILE_INVALID", Field.MOBILE, "E48", found="1381000123"),
                 ),
             ),
             Status.REJECTED,
@@ -231,7 +231,7 @@ def troubled() -> list[RowOutcome]:
                 46,
                 picture=None,
                 problems=(
-                    problem(
+                    build_problem(
                         "IMAGE_MISSING",
                         Field.PICTURE,
                         tried="1047, 彭丽丽",
@@ -245,14 +245,16 @@ def troubled() -> list[RowOutcome]:
             doctor_of(
                 47,
                 name="张*三",
-                problems=(problem("NAME_INVALID", Field.NAME, "B50", found="张*三", why="masked"),),
+                problems=(build_problem("NAME_INVALID", Field.NAME, "B50", found="张*三", why="masked"),),
             ),
             Status.REJECTED,
         ),
         outcome_of(
             doctor_of(
                 48,
-                problems=(problem("ROW_DUPLICATE", Field.NUMBER, "D51", other="2026年医师名单.xlsx 医师 4"),),
+                problems=(
+                    build_problem("ROW_DUPLICATE", Field.NUMBER, "D51", other="2026年医师名单.xlsx 医师 4"),
+                ),
             ),
             Status.REJECTED,
         ),
@@ -260,12 +262,12 @@ def troubled() -> list[RowOutcome]:
             doctor_of(
                 49,
                 texts={"C": "护照"},
-                problems=(problem("ID_TYPE_UNSUPPORTED", Field.ID_TYPE, "C52", found="护照"),),
+                problems=(build_problem("ID_TYPE_UNSUPPORTED", Field.ID_TYPE, "C52", found="护照"),),
             ),
             Status.REJECTED,
         ),
         outcome_of(
-            doctor_of(50, problems=(problem("IMAGE_BLANK", Field.PICTURE, file="1051昌盛.png"),)),
+            doctor_of(50, problems=(build_problem("IMAGE_BLANK", Field.PICTURE, file="1051昌盛.png"),)),
             Status.REJECTED,
         ),
         outcome_of(
@@ -296,7 +298,7 @@ def troubled() -> list[RowOutcome]:
         outcome_of(
             doctor_of(55),
             Status.CHANGED,
-            more=(problem("CONTENT_CHANGED", Field.PICTURE, differs="mobile picture"),),
+            more=(build_problem("CONTENT_CHANGED", Field.PICTURE, differs="mobile picture"),),
         ),
         outcome_of(doctor_of(56), Status.NOT_SENT),
     ]
@@ -331,7 +333,9 @@ def hospital(tmp_path: Path) -> Scene:
 
 def _warnings(place: int) -> tuple[Problem, ...]:
     if place % 11 == 4:
-        return (problem("NAME_NORMALISED", Field.NAME, f"B{place + 3}", found="周 建国", used="周建国"),)
+        return (
+            build_problem("NAME_NORMALISED", Field.NAME, f"B{place + 3}", found="周 建国", used="周建国"),
+        )
     return ()
 
 

@@ -15,7 +15,7 @@ from pipeline.domain.masking import (
     mask_text,
 )
 from pipeline.domain.roster import Change, Field
-from pipeline.messages.problems import problem
+from pipeline.messages.problems import build_problem
 from pipeline.reports.explanations import describe_problem
 from pipeline.reports.presenter import Presenter
 
@@ -72,8 +72,8 @@ def test_a_change_shows_what_was_normalised_without_the_number():
 
 
 def test_a_problem_that_quotes_the_cell_masks_it():
-    short = problem("MOBILE_INVALID", Field.MOBILE, "E5", found="138123456789")
-    number = problem("ID_FORMAT", Field.NUMBER, "D5", why="H1234567 8")
+    short = build_problem("MOBILE_INVALID", Field.MOBILE, "E5", found="138123456789")
+    number = build_problem("ID_FORMAT", Field.NUMBER, "D5", why="H1234567 8")
 
     assert "12345" not in describe_problem(short, Presenter("zh"))
     assert "H1234567" not in describe_problem(number, Presenter("zh"))
@@ -83,7 +83,7 @@ def test_a_problem_that_quotes_the_cell_masks_it():
 
 
 def test_a_field_named_in_a_sentence_is_in_the_readers_words():
-    changed = problem("CONTENT_CHANGED", Field.NAME, differs="name picture")
+    changed = build_problem("CONTENT_CHANGED", Field.NAME, differs="name picture")
 
     assert "姓名、图片" in describe_problem(changed, Presenter("zh"))
     assert "name, picture" in describe_problem(changed, Presenter("en"))

@@ -37,7 +37,7 @@ def with_record(record: RunRecord, **content: object) -> RunRecord:
 
 def commands_after(last, *, unresolved=0, under_way=False, latest=Path("/nowhere")) -> list[str]:
     steps = list_status_steps(last, PROGRAM, unresolved=unresolved, under_way=under_way, latest=latest)
-    assert all(step.text.say("zh") and step.text.say("en") for step in steps)
+    assert all(step.text.render("zh") and step.text.render("en") for step in steps)
     return [step.commands[0].removeprefix("esign-import ") for step in steps]
 
 

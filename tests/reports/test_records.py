@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.domain.roster import CellKind, Change, Field, FileReport, SheetReport, SkippedLine
 from pipeline.domain.run import Halt, Status
-from pipeline.messages.problems import problem
+from pipeline.messages.problems import build_problem
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import file_record, run_record
 
@@ -23,7 +23,7 @@ RUN = (  # noqa: SIM905  thirty quoted names are unreadable
 
 
 def test_an_outcome_line_has_designs_fields_in_designs_order(make):
-    warning = problem("NAME_NORMALISED", Field.NAME, "B4", found="钱 秀兰", used="钱秀兰")
+    warning = build_problem("NAME_NORMALISED", Field.NAME, "B4", found="钱 秀兰", used="钱秀兰")
     change = Change(Field.NAME, "钱 秀兰", "钱秀兰", "inner_space")
     outcome = make.outcome(make.doctor(1, problems=(warning,), changes=(change,)), Status.SEALED)
 
@@ -96,7 +96,7 @@ def test_a_file_line_has_designs_fields_and_tells_why_it_was_refused():
         None,
         "refused",
         ("FILE_ENCRYPTED",),
-        (problem("FILE_ENCRYPTED"),),
+        (build_problem("FILE_ENCRYPTED"),),
         0,
         (SheetReport("a", "hidden", 0),),
         (SkippedLine("a", 1, 2, "title"),),

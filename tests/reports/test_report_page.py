@@ -14,8 +14,9 @@ from desktop import browser, found
 from pipeline.domain.metrics import DurationHistogram, Traffic
 from pipeline.domain.roster import Field, FileReport
 from pipeline.domain.run import Halt, Status
-from pipeline.messages.problems import CATALOGUE, problem
-from pipeline.messages.results import STATUS_WORDS
+from pipeline.messages.problem_entries import CATALOGUE
+from pipeline.messages.problems import build_problem
+from pipeline.messages.results import STATUS_NAMES
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.report_page import MAX_ROWS, MAX_TEXT, write_report
 from pipeline.reports.write import write_all
@@ -165,7 +166,7 @@ def test_reasons_beyond_the_most_frequent_are_counted(show, scene, make, report)
     errors = [code for code, entry in CATALOGUE.items() if entry.severity == "error"]
     codes = [code for code in errors if code != "ROW_DUPLICATE"][:15]
     scene.outcomes = [
-        make.outcome(make.doctor(place, problems=(problem(code),)), Status.REJECTED)
+        make.outcome(make.doctor(place, problems=(build_problem(code),)), Status.REJECTED)
         for place, code in enumerate(codes)
     ]
 
@@ -201,7 +202,7 @@ def test_it_prints_light_without_half_empty_pages_and_without_its_filters(
     errors = [code for code, entry in CATALOGUE.items() if entry.severity == "error"]
     codes = [code for code in errors if code.startswith(("ID_", "IMAGE_"))][:12]
     scene.outcomes = [
-        make.outcome(make.doctor(place, problems=(problem(code),)), Status.REJECTED)
+        make.outcome(make.doctor(place, problems=(build_problem(code),)), Status.REJECTED)
         for place, code in enumerate(codes)
     ]
     page = show(report(scene.night(traffic=traffic())), scheme="dark")
@@ -268,7 +269,7 @@ def test_the_filters_narrow_the_rows(show, hospital, report):
     page.page.locator("#chips button[data-status='']").click()
     assert page.names() == [each.doctor.name for each in hospital.outcomes]
     page.page.locator("#chips button[data-status='failed']").click()
-    assert set(page.texts("#rows .state")) == {STATUS_WORDS[Status.FAILED][0]}
+    assert set(page.texts("#rows .state")) == {STATUS_NAMES[Status.FAILED][0]}
     assert page.texts("#shown") == ["2 / 55 行"]
     page.page.locator("#clear").click()
     page.page.locator("#code").select_option(label="证件号码有一位写错 (ID_CHECKSUM)")
@@ -317,7 +318,7 @@ def test_hostile_texts_are_only_texts(show, scene, make, report):
                 if text.isprintable()
                 else Path("a.xlsx"),
                 sheet=text[:31] if text.isprintable() else "a",
-                problems=(problem("NAME_INVALID", Field.NAME, "B9", found=text, why=text),),
+                problems=(build_problem("NAME_INVALID", Field.NAME, "B9", found=text, why=text),),
             ),
             status,
             message=text,

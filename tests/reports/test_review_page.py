@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 
 from pipeline.domain.roster import ImagePreview
 from pipeline.domain.run import Review, Status
-from pipeline.messages.problems import problem
+from pipeline.messages.problems import build_problem
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.review_page import write_review
 
@@ -331,7 +331,7 @@ def test_cards_say_why_and_warn(scene, make, shown):
 
 
 def test_a_warning_is_never_told_as_a_reason(scene, make, shown):
-    apart = problem("SEAL_NAME_DUPLICATE", severity="warning", found="张伟处方章", used="张伟一处方章")
+    apart = build_problem("SEAL_NAME_DUPLICATE", severity="warning", found="张伟处方章", used="张伟一处方章")
     for place, more in enumerate([(apart,), ()]):
         scene.outcomes.append(make.outcome(make.doctor(place, name="张伟"), Status.SEALED, more=more))
     page = shown(written(scene.night(review_mark=SITE)))

@@ -12,7 +12,7 @@ from desktop import convert
 from pipeline.domain.roster import CellKind, EmbeddedImage, Field, ImageFile
 from pipeline.domain.run import Status
 from pipeline.intake.read_rosters import read_rosters
-from pipeline.messages.problems import problem
+from pipeline.messages.problems import build_problem
 
 CONVERTED = {"xlsx": "Calc MS Excel 2007 XML", "xls": "MS Excel 97"}
 YELLOW = "FFFFE98A"
@@ -53,7 +53,7 @@ def test_it_holds_the_rows_to_correct_and_no_spare_copy(sheet):
 
 
 def test_a_person_who_stands_twice_and_differently_is_to_be_corrected(write, make, scene):
-    twice = problem("ROW_DUPLICATE", Field.MOBILE, "E4", other="a.xlsx 医师 9", differs="mobile")
+    twice = build_problem("ROW_DUPLICATE", Field.MOBILE, "E4", other="a.xlsx 医师 9", differs="mobile")
     scene.outcomes = [make.outcome(make.doctor(1, problems=(twice,)), Status.REJECTED)]
 
     book = openpyxl.load_workbook(write(scene.night()))
@@ -88,7 +88,7 @@ def test_only_the_cells_at_fault_are_yellow_and_each_has_a_note(sheet):
 
 def test_a_damaged_number_is_left_empty_for_as_text_it_could_pass(write, make, scene):
     """440301198001010000 as text may have a right check digit, and nobody would see that it is wrong."""
-    damaged = problem("ID_PRECISION_LOST", Field.NUMBER, "D4")
+    damaged = build_problem("ID_PRECISION_LOST", Field.NUMBER, "D4")
     doctor = make.doctor(
         1, texts={"D": make.number(1)}, kinds={"D": CellKind.NUMBER}, problems=(damaged,), usable=False
     )
@@ -370,7 +370,7 @@ def test_a_refused_rows_yellow_cells_are_those_the_refusal_is_about(
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_a_mobile_that_is_asked_for_gets_a_column_to_be_written_into(write, make, scene, language):
-    missing = problem("MOBILE_MISSING", Field.MOBILE, severity="error")
+    missing = build_problem("MOBILE_MISSING", Field.MOBILE, severity="error")
     doctor = make.doctor(1, columns=CSV_COLUMNS, texts={"A": "甲", "B": "1"}, problems=(missing,))
     scene.outcomes = [make.outcome(doctor, Status.REJECTED)]
     path = write(scene.night(), language=language)

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.domain.roster import FileReport
 from pipeline.domain.run import Status
-from pipeline.messages.problems import problem
+from pipeline.messages.problems import build_problem
 
 HEADS = {
     "zh": ("接下来做什么", "结果", "需要处理的原因", "各科室", "名单文件", "本次运行"),
@@ -28,7 +28,9 @@ def _crowd(scene, make, hospital, departments, files):
         for place in range(2 * departments)
     ]
     scene.outcomes = [*hospital.outcomes, *rows]
-    refused = FileReport(Path("inbox/x.xls"), None, "refused", ("FILE_EMPTY",), (problem("FILE_EMPTY"),))
+    refused = FileReport(
+        Path("inbox/x.xls"), None, "refused", ("FILE_EMPTY",), (build_problem("FILE_EMPTY"),)
+    )
     more = [FileReport(Path(f"inbox/子院{n}/名单.xlsx"), "0" * 64, "read") for n in range(files)]
     night = scene.night()
     return replace(night, files=(*night.files, refused, *more))

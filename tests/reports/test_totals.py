@@ -31,7 +31,7 @@ def test_a_row_that_stands_twice_is_refused(hospital):
 
     assert isinstance(caught.value, EsignImportError)
     assert caught.value.exit_code == 1
-    assert "对不上" in caught.value.say("zh")
+    assert "对不上" in caught.value.render("zh")
 
 
 def test_a_row_that_was_read_and_is_nowhere_is_refused(hospital):

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.domain.roster import Field, FileReport, ImageFile, UnassignedImage
 from pipeline.domain.run import Halt, Status
-from pipeline.messages.problems import problem
+from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import make_text
 
 HOSTILE = [
@@ -138,7 +138,9 @@ def test_nothing_can_be_taken_for_a_formula_and_everything_stays_readable(write,
 
 
 def test_the_summary_says_how_many_rows_wait_and_what_to_type(write, hospital):
-    refused = FileReport(Path("inbox/护理部.xls"), None, "refused", ("FILE_EMPTY",), (problem("FILE_EMPTY"),))
+    refused = FileReport(
+        Path("inbox/护理部.xls"), None, "refused", ("FILE_EMPTY",), (build_problem("FILE_EMPTY"),)
+    )
     night = hospital.night()
     night = replace(night, files=(*night.files, refused))
     said = [
@@ -264,7 +266,7 @@ def test_one_drawing_for_two_doctors_stands_among_the_pictures_nobody_got(write,
         make.outcome(
             make.doctor(
                 place,
-                problems=(problem("IMAGE_SHARED", Field.PICTURE, file=f"{mine}.png", twin=f"{theirs}.png",
+                problems=(build_problem("IMAGE_SHARED", Field.PICTURE, file=f"{mine}.png", twin=f"{theirs}.png",
                                   other=f"2026年医师名单.xlsx 医师 {row}"),),
             ),
             Status.REJECTED,

@@ -153,7 +153,7 @@ def test_what_is_wrong_in_a_fault_file_is_said_with_its_place(data, words):
     with pytest.raises(UsageError) as refused:
         parse_faults(data)
     assert words in str(refused.value)
-    assert refused.value.say("zh") != str(refused.value)
+    assert refused.value.render("zh") != str(refused.value)
 
 
 @pytest.mark.parametrize(("content", "words"), [(b"faults: [", "not YAML"), (b"\xff\xfe", "cannot be read")])
@@ -162,7 +162,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, content, words):
     path.write_bytes(content)
     with pytest.raises(UsageError, match=words) as refused:
         load_faults(path)
-    assert str(path) in refused.value.say("zh")
+    assert str(path) in refused.value.render("zh")
 
 
 def test_a_missing_file_and_a_bad_place_name_the_file(tmp_path):

@@ -25,7 +25,7 @@ from pipeline.config.settings import load
 from pipeline.domain.run import Status
 from pipeline.ledger.open import read_key
 from pipeline.ledger.site_key import SiteKey
-from pipeline.messages.results import say, status_word
+from pipeline.messages.results import name_status, render_result
 from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.fault_file import parse_faults
 from pipeline.sandbox.faults import Faults
@@ -274,14 +274,14 @@ class Life(RuleBasedStateMachine):
         codes |= {3} if set(statuses) & {"unknown", "exists", "changed", "failed", "rejected"} else set()
         codes |= {5} if statuses["not_sent"] and (limit is None or halted) else set()
         assert code == min(codes, key=GRAVITY.index), said
-        sheets = {each: say(f"sheet.{each}", "en") for each in ("fix", "unknown", "all")}
+        sheets = {each: render_result(f"sheet.{each}", "en") for each in ("fix", "unknown", "all")}
         for key, n, more in (
             ("next.fix", statuses["rejected"], {"sheet": sheets["fix"]}),
             ("next.unknown", statuses["unknown"] + statuses["exists"], {"sheet": sheets["unknown"]}),
             (
                 "next.changed",
                 statuses["changed"],
-                {"sheet": sheets["all"], "status": status_word(Status.CHANGED, "en")},
+                {"sheet": sheets["all"], "status": name_status(Status.CHANGED, "en")},
             ),
             ("next.again", statuses["not_sent"] if not halted else 0, {}),
             (
@@ -292,14 +292,14 @@ class Life(RuleBasedStateMachine):
             ("next.halted", 1 if halted else 0, {}),
             ("next.nothing", 0 if set(statuses) - {"sealed", "unchanged"} or self.absent(said) else 1, {}),
         ):
-            assert (say(key, "en", n=n, **more) in said) == bool(n), f"{key}: {said}"
+            assert (render_result(key, "en", n=n, **more) in said) == bool(n), f"{key}: {said}"
 
     def absent(self, said) -> int:
         """People with an open create whom the rosters do not name: told, and as many as there are."""
         away = [person for person in self.doctors if not person.is_read]
         surely = sum({state.kind for state in person.states} == {"open"} for person in away)
         perhaps = sum(any(state.kind == "open" for state in person.states) for person in away)
-        told = [n for n in range(1, MOST + 1) if say("next.absent", "en", n=n) in said]
+        told = [n for n in range(1, MOST + 1) if render_result("next.absent", "en", n=n) in said]
         count = told[0] if told else 0
         assert surely <= count <= perhaps, f"{count} told, {surely} to {perhaps} are away"
         return count

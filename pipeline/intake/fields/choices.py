@@ -22,7 +22,7 @@ from pipeline.intake.fields.normalize import (
     strip_quotes,
     trim_ends,
 )
-from pipeline.messages.problems import problem
+from pipeline.messages.problems import build_problem
 
 T = TypeVar("T")
 
@@ -110,7 +110,7 @@ def read_card_type(cell: Cell | None, address: str | None, *, allow_other: bool)
     chosen = next((CARD_TYPES[spelling] for spelling in spellings if spelling in CARD_TYPES), None)
     if chosen is None or (chosen is CardType.OTHER_CARD_TYPE and not allow_other):
         return FieldResult(
-            None, (problem("ID_TYPE_UNSUPPORTED", Field.ID_TYPE, address, found=quote_text(text)),)
+            None, (build_problem("ID_TYPE_UNSUPPORTED", Field.ID_TYPE, address, found=quote_text(text)),)
         )
     return FieldResult(chosen)
 

@@ -35,7 +35,7 @@ from pipeline.intake.fields.normalize import (
     quote_text,
     trim_ends,
 )
-from pipeline.messages.problems import problem
+from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import make_text
 
 # what is left of a number that some program took for one: 1.10101E+17, 110101199003071e3, 1.1*10^17
@@ -133,7 +133,7 @@ def read_identity(
     )
     lost = _find_lost_tail(number, form)
     if lost is not None and not is_known(number.value, card):
-        doubted = problem("ID_PRECISION_LOST", Field.NUMBER, row.address(Field.NUMBER), tail=lost)
+        doubted = build_problem("ID_PRECISION_LOST", Field.NUMBER, row.address(Field.NUMBER), tail=lost)
         form = (*(defect for defect in form if defect.code != "ID_CHECKSUM"), doubted)
     problems = (*number.problems, *form, *agreed.problems)
     if any(defect.severity == "error" for defect in problems):
@@ -165,7 +165,7 @@ def _read_number(row: Row, declared: CardType | None) -> FieldResult[str]:
         return FieldResult(None, (_refuse_number_cell(cell, address, declared),))
     if cell is not None and cell.kind in (CellKind.DATE, CellKind.BOOL):
         return FieldResult(
-            None, (problem("ID_FORMAT", Field.NUMBER, address, why=make_text(f"cell.{cell.kind}")),)
+            None, (build_problem("ID_FORMAT", Field.NUMBER, address, why=make_text(f"cell.{cell.kind}")),)
         )
     return _read_number_text(get_text(cell), address, other=declared is CardType.OTHER_CARD_TYPE)
 
@@ -176,9 +176,9 @@ def _read_number_text(text: str, address: str | None, *, other: bool) -> FieldRe
         return FieldResult(number, _warn_of_lookalikes(changes, address), changes)
     if is_placeholder(text) or _holds_no_number(number):
         hidden = re.sub(r"\d", "*", quote_text(text))
-        return FieldResult(None, (problem("ID_MISSING", Field.NUMBER, address, found=hidden),))
+        return FieldResult(None, (build_problem("ID_MISSING", Field.NUMBER, address, found=hidden),))
     if _was_a_number(number, other=other):
-        return FieldResult(None, (problem("ID_PRECISION_LOST", Field.NUMBER, address),))
+        return FieldResult(None, (build_problem("ID_PRECISION_LOST", Field.NUMBER, address),))
     return FieldResult(number, _warn_of_lookalikes(changes, address), changes)
 
 
@@ -197,20 +197,20 @@ def _refuse_number_cell(cell: Cell, address: str | None, declared: CardType | No
     """Refuse a cell of numeric type by its type, never by its digits: by now they are those of a double."""
     value = Decimal(str(cell.value))
     if not value.is_finite() or value != value.to_integral_value() or value < 0:
-        return problem("ID_FORMAT", Field.NUMBER, address, why=make_text(f"cell.{cell.kind}"))
+        return build_problem("ID_FORMAT", Field.NUMBER, address, why=make_text(f"cell.{cell.kind}"))
     length = len(str(int(value)))
     if length > 15 or declared is CardType.OTHER_CARD_TYPE:  # another card's leading zeros are gone as well
-        return problem("ID_PRECISION_LOST", Field.NUMBER, address)
+        return build_problem("ID_PRECISION_LOST", Field.NUMBER, address)
     if length == 15:
-        return problem("ID_15_DIGIT", Field.NUMBER, address)
+        return build_problem("ID_15_DIGIT", Field.NUMBER, address)
     expected = 11 if declared is CardType.HONGKONG_AND_MACAO else 18
-    return problem("ID_LENGTH", Field.NUMBER, address, length=length, expected=expected)
+    return build_problem("ID_LENGTH", Field.NUMBER, address, length=length, expected=expected)
 
 
 def _warn_of_lookalikes(changes: tuple[Change, ...], address: str | None) -> tuple[Problem, ...]:
     lookalikes = [change.before[-1] for change in changes if change.why == _LOOKALIKE]
     return tuple(
-        problem("ID_CHAR", Field.NUMBER, address, severity="warning", found=char) for char in lookalikes
+        build_problem("ID_CHAR", Field.NUMBER, address, severity="warning", found=char) for char in lookalikes
     )
 
 
@@ -230,11 +230,11 @@ def _compare_card_types(
         if not usable or (card is CardType.ID_CARD and Field.ID_TYPE not in row.fields):
             return FieldResult(card)
         return FieldResult(
-            card, (problem("ID_TYPE_INFERRED", Field.ID_TYPE, address, used=make_text(f"card.{card}")),)
+            card, (build_problem("ID_TYPE_INFERRED", Field.ID_TYPE, address, used=make_text(f"card.{card}")),)
         )
     written = quote_text(get_text(row.fields.get(Field.ID_TYPE)))
     set_right = declared is CardType.ID_CARD and card is CardType.HONGKONG_MACAO_AND_TAIWAN
-    mismatch = problem(
+    mismatch = build_problem(
         "ID_TYPE_MISMATCH",
         Field.ID_TYPE,
         address,
@@ -314,7 +314,7 @@ def _is_known(identity: Identity, is_known: IsKnown) -> bool:
 
 
 def _refuse_number(row: Row, identity: Identity) -> Identity:
-    lost = problem("ID_PRECISION_LOST", Field.NUMBER, row.address(Field.NUMBER))
+    lost = build_problem("ID_PRECISION_LOST", Field.NUMBER, row.address(Field.NUMBER))
     others = tuple(other for other in identity.problems if other.code not in ("ID_CHECKSUM", lost.code))
     return replace(identity, number=None, id_type=None, problems=(*others, lost), changes=())
 

@@ -14,7 +14,7 @@ from operator import mul
 
 from pipeline.domain.roster import CardType, Field, Problem
 from pipeline.intake.fields.normalize import list_characters
-from pipeline.messages.problems import problem
+from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import make_text
 
 YOUNGEST, OLDEST = 18, 100  # years of age, both allowed
@@ -73,24 +73,26 @@ def check_number(
 def _check_eighteen(number: str, address: str | None, today: date) -> tuple[Problem, ...]:
     problems: list[Problem] = []
     if not _PROVINCE.match(number):
-        problems.append(problem("ID_REGION", Field.NUMBER, address, found=number[:2]))
+        problems.append(build_problem("ID_REGION", Field.NUMBER, address, found=number[:2]))
     birth = _read_birth(number)
     if birth is None or birth > today:
         written = f"{number[6:10]}-{number[10:12]}-{number[12:14]}"
-        problems.append(problem("ID_BIRTH", Field.NUMBER, address, found=written))
+        problems.append(build_problem("ID_BIRTH", Field.NUMBER, address, found=written))
     elif not YOUNGEST <= (age := _count_years(birth, today)) <= OLDEST:
-        problems.append(problem("ID_AGE", Field.NUMBER, address, found=age))
+        problems.append(build_problem("ID_AGE", Field.NUMBER, address, found=age))
     expected = check_character(number[:17])
     if number[17] != expected:
-        problems.append(problem("ID_CHECKSUM", Field.NUMBER, address, found=number[17], expected=expected))
+        problems.append(
+            build_problem("ID_CHECKSUM", Field.NUMBER, address, found=number[17], expected=expected)
+        )
     return tuple(problems)
 
 
 def _explain_no_eighteen(number: str, address: str | None) -> tuple[Problem, ...]:
     if _FIFTEEN.fullmatch(number):
-        return (problem("ID_15_DIGIT", Field.NUMBER, address),)
+        return (build_problem("ID_15_DIGIT", Field.NUMBER, address),)
     if _TWO.fullmatch(number):
-        return (problem("ID_FORMAT", Field.NUMBER, address, why=make_text("cell.two_numbers")),)
+        return (build_problem("ID_FORMAT", Field.NUMBER, address, why=make_text("cell.two_numbers")),)
     at_end = len(number) - 1 if number.endswith("X") else len(number)
     strange = [index for index in range(at_end) if number[index] not in _DIGITS]
     return (*_list_strange(number, strange, address), *_check_length(number, 18, strange, address))
@@ -100,9 +102,9 @@ def _explain_no_permit(number: str, address: str | None) -> tuple[Problem, ...]:
     """Return what is wrong with a number that is meant as a permit; nine characters, as cards print them, are never padded."""
     # HA, MA: the permit of residents who are no Chinese citizens
     if number[0] not in "HM" or number[1:2].isalpha():
-        return (problem("ID_FORMAT", Field.NUMBER, address, why="H / M + 10 × 0–9"),)
+        return (build_problem("ID_FORMAT", Field.NUMBER, address, why="H / M + 10 × 0–9"),)
     if _WITHOUT_RENEWALS.fullmatch(number):
-        return (problem("ID_LENGTH", Field.NUMBER, address, length=9, expected=11, renewals=2),)
+        return (build_problem("ID_LENGTH", Field.NUMBER, address, length=9, expected=11, renewals=2),)
     strange = [index for index in range(1, len(number)) if number[index] not in _DIGITS]
     return (*_list_strange(number, strange, address), *_check_length(number, 11, strange, address))
 
@@ -120,7 +122,7 @@ def _list_strange(number: str, indices: Sequence[int], address: str | None) -> t
     counted = ", ".join(str(index + 1) for index in indices[:_MOST_LISTED]) + (
         "…" if len(indices) > _MOST_LISTED else ""
     )
-    return (problem("ID_CHAR", Field.NUMBER, address, found=characters, place=counted),)
+    return (build_problem("ID_CHAR", Field.NUMBER, address, found=characters, place=counted),)
 
 
 def _check_length(
@@ -129,7 +131,7 @@ def _check_length(
     """Return a problem for a wrong length; a number that is whole without its strange characters is not too long."""
     if expected in (len(number), len(number) - len(strange)):
         return ()
-    return (problem("ID_LENGTH", Field.NUMBER, address, length=len(number), expected=expected),)
+    return (build_problem("ID_LENGTH", Field.NUMBER, address, length=len(number), expected=expected),)
 
 
 def _read_birth(number: str) -> date | None:

@@ -23,7 +23,7 @@ from pipeline.intake.fields.normalize import (
     spell_invisible,
     trim_ends,
 )
-from pipeline.messages.problems import problem
+from pipeline.messages.problems import build_problem
 
 _MOBILE = re.compile(r"1[3-9][0-9]{9}")
 _SEVERAL = re.compile(r"(?:1[3-9][0-9]{9}){2,}")
@@ -82,14 +82,14 @@ def read_mobile(cell: Cell | None, address: str | None, *, auto_sign: bool) -> F
     is_number = cell is not None and cell.kind is CellKind.NUMBER
     if is_placeholder(text) or (_ZEROS.fullmatch(text) and not is_number):
         severity: Severity = "error" if auto_sign else "warning"
-        return FieldResult(None, (problem("MOBILE_MISSING", Field.MOBILE, address, severity=severity),))
+        return FieldResult(None, (build_problem("MOBILE_MISSING", Field.MOBILE, address, severity=severity),))
     mobile, changes = normalise_mobile(text)
     if _MOBILE.fullmatch(mobile):
         return FieldResult(mobile, (), changes)
     if _SEVERAL.fullmatch(mobile) or _holds_several(text):
-        return FieldResult(None, (problem("MOBILE_AMBIGUOUS", Field.MOBILE, address),))
+        return FieldResult(None, (build_problem("MOBILE_AMBIGUOUS", Field.MOBILE, address),))
     hidden = spell_invisible(_mask_digits(clip_text(trim_ends(text), 40)))
-    return FieldResult(None, (problem("MOBILE_INVALID", Field.MOBILE, address, found=hidden),))
+    return FieldResult(None, (build_problem("MOBILE_INVALID", Field.MOBILE, address, found=hidden),))
 
 
 def _get_exact_text(cell: Cell | None) -> str:

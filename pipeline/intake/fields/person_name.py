@@ -32,7 +32,7 @@ from pipeline.intake.fields.normalize import (
     is_placeholder,
     quote_text,
 )
-from pipeline.messages.problems import problem
+from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import make_text
 
 SHORTEST, LONGEST = 2, 50  # code points; 50 is what registers must hold (民委发〔2016〕33号)
@@ -143,14 +143,16 @@ def read_name(cell: Cell | None, address: str | None, *, latin: bool = False) ->
         latin = False
         name, changes = normalise_name(text)
     if is_placeholder(name):
-        return FieldResult(None, (problem("NAME_MISSING", Field.NAME, address),))
+        return FieldResult(None, (build_problem("NAME_MISSING", Field.NAME, address),))
     why = _find_objection(name, changes, latin=latin)
     if why is None and not changes:
         return FieldResult(name)
     written = quote_text(text)
     if why is not None:
-        return FieldResult(None, (problem("NAME_INVALID", Field.NAME, address, found=written, why=why),))
-    normalised = problem("NAME_NORMALISED", Field.NAME, address, found=written, used=name)
+        return FieldResult(
+            None, (build_problem("NAME_INVALID", Field.NAME, address, found=written, why=why),)
+        )
+    normalised = build_problem("NAME_NORMALISED", Field.NAME, address, found=written, used=name)
     return FieldResult(name, (normalised,), changes)
 
 

@@ -26,7 +26,7 @@ from pipeline.intake.fields.normalize import (
     quote_text,
 )
 from pipeline.intake.fields.person_name import COMPATIBILITY, DOTS, RADICALS
-from pipeline.messages.problems import problem
+from pipeline.messages.problems import build_problem
 
 LONGEST = 50  # code points of a seal name
 
@@ -93,9 +93,13 @@ def check_seal_name(name: str, address: str | None, *, ascii_allowed: bool) -> t
     problems: list[Problem] = []
     if not 1 <= len(name) <= LONGEST:
         problems.append(
-            problem("SEAL_NAME_LENGTH", Field.SEAL_NAME, address, found=quote_text(name), length=len(name))
+            build_problem(
+                "SEAL_NAME_LENGTH", Field.SEAL_NAME, address, found=quote_text(name), length=len(name)
+            )
         )
     if strange := (_STRANGE_WITH_ASCII if ascii_allowed else _STRANGE).findall(name):
         bad = list_characters(strange)
-        problems.append(problem("SEAL_NAME_CHARS", Field.SEAL_NAME, address, found=quote_text(name), bad=bad))
+        problems.append(
+            build_problem("SEAL_NAME_CHARS", Field.SEAL_NAME, address, found=quote_text(name), bad=bad)
+        )
     return tuple(problems)

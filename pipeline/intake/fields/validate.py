@@ -23,7 +23,7 @@ from pipeline.intake.fields.mobile import read_mobile
 from pipeline.intake.fields.normalize import UNUSABLE_FORMULAS, FieldResult, get_text, is_dash, quote_text
 from pipeline.intake.fields.person_name import read_name
 from pipeline.intake.fields.text_fields import read_department, read_seal_name, read_staff_no
-from pipeline.messages.problems import problem
+from pipeline.messages.problems import build_problem
 
 _LABELLED = tuple(
     (field, f"{field}=") for field in Field
@@ -202,15 +202,17 @@ def _list_row_problems(row: Row) -> Iterator[Problem]:
     """Yield the problems of the row as a whole, and of the mapped cells whose formula has no usable value."""
     yield from row.problems
     if row.hidden:
-        yield problem("ROW_HIDDEN")
+        yield build_problem("ROW_HIDDEN")
     if not any(cell.kind in UNUSABLE_FORMULAS for cell in row.fields.values()):
         return
     for field in Field:
         cell = row.fields.get(field)
         if cell is not None and cell.kind is CellKind.ERROR:
-            yield problem("FORMULA_ERROR", field, row.address(field), found=quote_text(cell.display_text))
+            yield build_problem(
+                "FORMULA_ERROR", field, row.address(field), found=quote_text(cell.display_text)
+            )
         elif cell is not None and cell.kind is CellKind.NO_VALUE:
-            yield problem("FORMULA_NO_VALUE", field, row.address(field))
+            yield build_problem("FORMULA_NO_VALUE", field, row.address(field))
 
 
 def _read_field(field: Field, read: FieldReader, context: FieldContext) -> FieldResult[Any]:

@@ -22,7 +22,7 @@ from pipeline.errors import NotReadNow, UsageError, isolate_row_failure
 from pipeline.intake.images.image_files import mask_file_name, read_regular_file, replace_file
 from pipeline.intake.images.ocr_layout import WHOLE
 from pipeline.intake.images.prepare import draw_ocr_views
-from pipeline.messages.problems import problem
+from pipeline.messages.problems import build_problem
 
 _VIEWS = 1  # raised when the views of a picture change
 _PARTS = ("det", "cls", "rec")  # the models that find lines, turn them, read them
@@ -74,13 +74,15 @@ def _check_doctor(doctor: Doctor, names: Collection[str], reader: _TextReader) -
         shown = find_mismatched_name(doctor.name, names, reader.read_texts(doctor.picture, texts))
     except NotReadNow as trouble:
         file = mask_file_name(doctor.picture.path.name)
-        unread = problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)
+        unread = build_problem(
+            "IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words
+        )
         return replace(doctor, problems=(*doctor.problems, unread))
     if texts != known:
         reader.keep_texts(doctor.picture, texts)
     if shown is None:
         return doctor
-    mismatch = problem("IMAGE_NAME_MISMATCH", Field.PICTURE, cell, found=shown)
+    mismatch = build_problem("IMAGE_NAME_MISMATCH", Field.PICTURE, cell, found=shown)
     return replace(doctor, problems=(*doctor.problems, mismatch))
 
 

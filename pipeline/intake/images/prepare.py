@@ -42,7 +42,7 @@ from pipeline.intake.images.image_files import (
     read_regular_file,
 )
 from pipeline.intake.images.ink import ImageScan, scan_image
-from pipeline.messages.problems import problem
+from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import join_texts
 
 _SHRUNK_SIDE, _LARGEST_SHRUNK = 96, 256  # pixels of the longer side, see find_sent_size
@@ -201,7 +201,7 @@ def _clean(decoded: DecodedImage, scan: ImageScan, *, trim: bool, transparent: b
 
 
 def _make_problem(code: str, file: str, **detail: str) -> Problem:
-    return problem(code, Field.PICTURE, severity=None, file=file, **detail)
+    return build_problem(code, Field.PICTURE, severity=None, file=file, **detail)
 
 
 def _format_dimensions(size: tuple[int, int]) -> str:

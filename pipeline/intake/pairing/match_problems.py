@@ -14,7 +14,7 @@ from pipeline.intake.pairing.evidence import ContestedFile, ImageMatches
 from pipeline.intake.pairing.expected_names import ImageMatch, list_names
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
 from pipeline.intake.pairing.picture_column import PictureEntry
-from pipeline.messages.problems import problem
+from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import join_texts, make_text
 
 _LISTED = 5  # file names in one sentence
@@ -26,7 +26,7 @@ _MAX_HINTS = 100
 
 def make_problem(code: str, doctor: Doctor, **detail: str) -> Problem:
     """Return a problem of a row's picture."""
-    return problem(code, Field.PICTURE, doctor.row.address(Field.PICTURE), severity=None, **detail)
+    return build_problem(code, Field.PICTURE, doctor.row.address(Field.PICTURE), severity=None, **detail)
 
 
 def add_problem(doctor: Doctor, added: Problem) -> Doctor:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.domain.roster import Cell, CellKind, Field, Origin, Row
 from pipeline.intake.fields.id_rules import check_character
 from pipeline.intake.fields.validate import FieldSettings, validate_rows
-from pipeline.messages.problems import message
+from pipeline.messages.problems import render_problem
 
 TODAY = date(2026, 11, 25)
 SEED, COUNT = 20261125, 1000
@@ -189,7 +189,7 @@ def test_of_a_thousand_damaged_numbers_none_is_used_and_each_is_refused_at_its_c
         for refusal in refusals:
             assert refusal.cell == f"B{doctor.row.origin.row}"
             for language in ("zh", "en"):
-                assert refusal.cell in message(refusal, language) or refusal.code == "ID_LENGTH"
+                assert refusal.cell in render_problem(refusal, language) or refusal.code == "ID_LENGTH"
     assert [doctor.number for doctor in doctors[COUNT:]] == [
         each.fields[Field.NUMBER].display_text for each in honest_rows
     ]

@@ -84,5 +84,5 @@ def test_without_the_extra_the_run_ends_with_what_to_do(tmp_path):
     with pytest.raises(UsageError) as told:
         check_names_in_images([], work=tmp_path)
     assert told.value.exit_code == 2
-    assert 'pip install "esign-import[ocr]"' in told.value.say("en")
-    assert 'pip install "esign-import[ocr]"' in told.value.say("zh")
+    assert 'pip install "esign-import[ocr]"' in told.value.render("en")
+    assert 'pip install "esign-import[ocr]"' in told.value.render("zh")

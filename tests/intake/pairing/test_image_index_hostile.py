@@ -14,7 +14,7 @@ from pair_support import OTHER_NUMBER, doctor, fill, paired
 from pipeline.clock import SystemClock
 from pipeline.intake.pairing import image_index
 from pipeline.intake.pairing.match import match_images
-from pipeline.messages.problems import message
+from pipeline.messages.problems import render_problem
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="needs names and kinds of files that only Linux allows"
@@ -39,7 +39,7 @@ def test_links_pipes_sockets_and_devices_named_like_a_doctor_are_not_opened(tmp_
         "⚠ 李四.png, not a regular file",
         "⚠ 王芳.png, not a regular file",
     ]
-    assert "链接" in message(found[0].problems[0], "zh")
+    assert "链接" in render_problem(found[0].problems[0], "zh")
 
 
 def test_a_file_that_became_a_link_or_a_pipe_after_it_was_listed_is_refused(tmp_path):
@@ -97,7 +97,7 @@ def test_a_strange_name_is_listed_printable_or_belongs_to_its_owner(tmp_path, na
     assert len(pairing.unassigned_files) + sum(one.picture is not None for one in pairing.doctors) == 2
     for one in pairing.doctors:
         for each in one.problems:
-            said = message(each, "zh").encode().decode()
+            said = render_problem(each, "zh").encode().decode()
             assert not any(ord(char) < 32 or char in "\u202e\x1b" for char in said)
     for path in pairing.unassigned_files:
         str(path).encode()

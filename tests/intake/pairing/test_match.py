@@ -11,7 +11,7 @@ from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.pairing import image_index
 from pipeline.intake.pairing.match import match_images
 from pipeline.intake.pairing.picture_column import find_refusal
-from pipeline.messages.problems import message
+from pipeline.messages.problems import render_problem
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_named_file_that_is_not_there_is_not_replaced_by_another(tmp_path):
     assert [problem.code for problem in row.problems] == ["IMAGE_MISSING"]
     assert row.problems[0].cell == "C2"
     assert row.problems[0].detail == {"tried": "张伟新.png", "hint": "Similar name, not used: 张伟.png"}
-    assert "张伟新.png" in message(row.problems[0], "zh")
+    assert "张伟新.png" in render_problem(row.problems[0], "zh")
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_a_path_of_another_computer_counts_by_its_last_part_with_a_warning(tmp_p
     (row,) = pairing.doctors
     assert (row.picture.path.relative_to(tmp_path).as_posix(), row.evidence) == ("seals/内科/a.png", "column")
     assert [problem.code for problem in row.problems] == ["IMAGE_NAME_FUZZY"]
-    assert "另一台电脑" in message(row.problems[0], "zh")
+    assert "另一台电脑" in render_problem(row.problems[0], "zh")
     (tmp_path / "none").mkdir()
     (absent,) = paired(tmp_path / "none", {"张伟.png": b"older"}, one).doctors
     assert [problem.code for problem in absent.problems] == ["IMAGE_MISSING"]
@@ -301,7 +301,7 @@ def test_namesakes_get_nothing_by_name_and_each_problem_names_the_other(tmp_path
     pairing = paired(tmp_path, {"张伟.png": b"seal"}, doctor(row=2), doctor(number=OTHER_NUMBER, row=7))
     for one, other in zip(pairing.doctors, ("7", "2"), strict=True):
         assert (one.picture, [problem.code for problem in one.problems]) == (None, ["IMAGE_AMBIGUOUS"])
-        assert f"张伟.png 也可能是 名单.xlsx 内科 第 {other} 行的" in message(one.problems[0], "zh")
+        assert f"张伟.png 也可能是 名单.xlsx 内科 第 {other} 行的" in render_problem(one.problems[0], "zh")
     assert pairing.unassigned_files == ()
 
 
@@ -407,9 +407,9 @@ def test_a_missing_picture_lists_what_was_tried_without_the_whole_number(tmp_pat
         "tried": "有, **************0732, 1001, 张伟",
         "hint": "Similar name, not used: 张玮.png",
     }
-    assert NUMBER not in message(row.problems[0], "en")
-    assert message(row.problems[0], "en").endswith("Similar name, not used: 张玮.png")
-    assert message(row.problems[0], "zh").endswith("名称相近但没有采用：张玮.png")
+    assert NUMBER not in render_problem(row.problems[0], "en")
+    assert render_problem(row.problems[0], "en").endswith("Similar name, not used: 张玮.png")
+    assert render_problem(row.problems[0], "zh").endswith("名称相近但没有采用：张玮.png")
 
 
 def test_a_hint_never_names_a_file_that_has_an_owner(tmp_path):

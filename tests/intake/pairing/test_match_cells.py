@@ -12,7 +12,7 @@ from PIL import Image
 from pipeline.domain.roster import Cell, CellKind, EmbeddedImage, ImageFile
 from pipeline.intake.pairing import image_index
 from pipeline.intake.pairing.match import match_images
-from pipeline.messages.problems import message
+from pipeline.messages.problems import render_problem
 
 PICTURE_COLUMN = "C"  # in pair_support, behind name and number
 
@@ -83,7 +83,7 @@ def test_two_different_pictures_are_two_candidates(tmp_path):
     (row,) = paired(tmp_path, {}, doctor(picture="", embedded=two)).doctors
     assert (row.picture, [each.code for each in row.problems]) == (None, ["IMAGE_AMBIGUOUS"])
     assert row.problems[0].detail["found"] == "▣ C2, ▣ F2"
-    assert "▣ C2" in message(row.problems[0], "zh")
+    assert "▣ C2" in render_problem(row.problems[0], "zh")
 
 
 def test_the_same_picture_twice_is_one(tmp_path):
@@ -123,7 +123,7 @@ def test_a_picture_that_overlaps_a_neighbour_row_is_used_with_a_warning(tmp_path
     one = doctor(picture="", embedded=[embedded(tmp_path, floating=True, overlaps_neighbour=True)])
     (row,) = paired(tmp_path, {}, one).doctors
     assert [(each.code, each.severity) for each in row.problems] == [("IMAGE_AMBIGUOUS", "warning")]
-    assert "中心在本行" in message(row.problems[0], "zh")
+    assert "中心在本行" in render_problem(row.problems[0], "zh")
     assert row.evidence == "cell"
     named = doctor(picture="a.png", embedded=[embedded(tmp_path, overlaps_neighbour=True)])
     assert codes(tmp_path, {"a.png": b"drawn"}, named) == [("column", ["IMAGE_DUPLICATE_FILE"])]
@@ -134,7 +134,7 @@ def test_an_unreadable_picture_cell_is_named_where_no_other_picture_matches(tmp_
     (row,) = paired(tmp_path, {}, one).doctors
     assert row.problems[0].code == "IMAGE_MISSING"
     assert row.problems[0].detail["hint"] == "▣ C2, cannot be read"
-    assert "无法读取" in message(row.problems[0], "zh")
+    assert "无法读取" in render_problem(row.problems[0], "zh")
     left = doctor(
         picture="", kind=CellKind.PICTURE, value=embedded(tmp_path)
     )  # read without a place to keep it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pair_support import NUMBER, OTHER_NUMBER, X_NUMBER, doctor, got, paired
 
-from pipeline.messages.problems import message
+from pipeline.messages.problems import render_problem
 
 MEDICINE, SURGERY = doctor(department="内科"), doctor(number=OTHER_NUMBER, department="外科", row=3)
 
@@ -90,7 +90,7 @@ def test_a_name_in_another_department_of_the_roster_is_a_namesake_who_is_not_in_
     rows = doctor(department="外科"), doctor("李四", number=OTHER_NUMBER, department="内科")
     (first, _) = paired(tmp_path, {"内科/张伟.png": b"one"}, *rows).doctors
     assert (first.picture, [each.code for each in first.problems]) == (None, ["IMAGE_AMBIGUOUS"])
-    assert "内科/张伟.png 在别的科室的文件夹里，此人的科室是外科" in message(first.problems[0], "zh")
+    assert "内科/张伟.png 在别的科室的文件夹里，此人的科室是外科" in render_problem(first.problems[0], "zh")
     (tmp_path / "both").mkdir()
     files = {"内科/张伟.png": b"one", "外科/张伟.png": b"two"}
     pairing = paired(tmp_path / "both", files, *rows)

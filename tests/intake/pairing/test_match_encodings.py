@@ -11,7 +11,7 @@ from pair_support import NUMBER, OTHER_NUMBER, doctor, got, paired
 
 from pipeline.domain.roster import Field
 from pipeline.intake.pairing.file_names import list_readings, make_readable
-from pipeline.messages.problems import message
+from pipeline.messages.problems import render_problem
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only there a name is bytes")
 
@@ -125,7 +125,7 @@ def test_the_path_that_is_shown_can_be_written_into_a_file_and_the_stored_one_op
     assert row.picture
     assert row.picture.path == tmp_path / "seals" / "内科" / f"{NUMBER}张伟.png"
     assert row.picture.stored_path == tmp_path / "seals" / os.fsdecode(file)
-    assert NUMBER not in message(row.problems[0], "zh")
+    assert NUMBER not in render_problem(row.problems[0], "zh")
     assert row.problems[0].field is Field.PICTURE
 
 

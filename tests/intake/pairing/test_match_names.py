@@ -6,7 +6,7 @@ import pytest
 from pair_support import NUMBER, OTHER_NUMBER, X_NUMBER, doctor, got, paired
 
 from pipeline.domain.roster import Field
-from pipeline.messages.problems import message
+from pipeline.messages.problems import render_problem
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_differences_of_a_name_are_reported(tmp_path, file, why):
     assert [(each.code, each.severity, each.detail["why"]) for each in one.problems] == [
         ("IMAGE_NAME_FUZZY", "warning", why)
     ]
-    assert one.problems[0].detail["expected"] in message(one.problems[0], "zh")
+    assert one.problems[0].detail["expected"] in render_problem(one.problems[0], "zh")
 
 
 @pytest.mark.parametrize("dot", [".", "·", "•", "・", "‧", "∙"])

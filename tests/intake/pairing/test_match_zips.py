@@ -20,7 +20,7 @@ from pipeline.intake.images import image_files
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.pairing import image_index, zip_files
 from pipeline.intake.pairing.match import MatchResult, match_images
-from pipeline.messages.problems import message
+from pipeline.messages.problems import render_problem
 
 
 def from_zip(tmp_path: Path, data: bytes, *doctors: Doctor) -> MatchResult:
@@ -178,7 +178,7 @@ def test_an_unreadable_member_is_a_problem_of_its_row_alone(tmp_path, data, foun
     pairing = from_zip(tmp_path, data, *rows)
     assert told(pairing) == [("IMAGE_CORRUPT", {"file": "a.png", "found": found})]
     assert pairing.doctors[1].picture
-    assert "a.png" in message(pairing.doctors[0].problems[0], "zh")
+    assert "a.png" in render_problem(pairing.doctors[0].problems[0], "zh")
 
 
 def test_a_member_with_a_false_size_is_not_unpacked_whole(tmp_path):

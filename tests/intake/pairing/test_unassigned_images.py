@@ -11,7 +11,7 @@ from run_support import draw_seal, name, number
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers.options import ReadOptions
-from pipeline.messages.results import STRAYS, stray
+from pipeline.messages.results import UNASSIGNED_IMAGE_TEXTS, explain_unassigned_image
 
 
 def drawn(sheet, folder, serial, first, last):
@@ -74,5 +74,9 @@ def test_every_reason_for_an_unassigned_image_has_a_text(report):
     import pipeline.intake
 
     source = "".join(path.read_text("utf-8") for path in Path(pipeline.intake.__file__).parent.rglob("*.py"))
-    assert [why for why in STRAYS if f'"{why}"' not in source] == []
-    assert all(stray(each.why, language) for each in report.unassigned_images for language in ("zh", "en"))
+    assert [why for why in UNASSIGNED_IMAGE_TEXTS if f'"{why}"' not in source] == []
+    assert all(
+        explain_unassigned_image(each.why, language)
+        for each in report.unassigned_images
+        for language in ("zh", "en")
+    )

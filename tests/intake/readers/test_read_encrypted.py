@@ -18,7 +18,7 @@ from desktop import office
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers import encrypted as intake
 from pipeline.intake.readers.options import ReadOptions
-from pipeline.messages.problems import message
+from pipeline.messages.problems import render_problem
 from pipeline.messages.texts import render_text
 
 PASSWORD = "处方2026!"
@@ -95,7 +95,7 @@ def test_a_password_is_nowhere_to_be_seen(read, caplog, capfd):
     data = KINDS["standard"]("another")
     _, report = read(data, PASSWORD)
     everything = repr(report) + repr(report.problems[0].detail) + repr(ReadOptions(passwords=(PASSWORD,)))
-    everything += message(report.problems[0], "zh") + message(report.problems[0], "en")
+    everything += render_problem(report.problems[0], "zh") + render_problem(report.problems[0], "en")
     everything += caplog.text + "".join(capfd.readouterr())
     assert PASSWORD not in everything
     assert repr(PASSWORD.encode("utf-16-le"))[2:-1] not in everything

@@ -18,7 +18,7 @@ from pipeline.domain.roster import Field
 from pipeline.intake.read_rosters import find_run, read_rosters
 from pipeline.intake.readers.discover import expand_paths
 from pipeline.intake.readers.options import ReadOptions
-from pipeline.messages.problems import message
+from pipeline.messages.problems import render_problem
 
 NUMBER = "11010119900307123X"
 TABLE = f"姓名,身份证号\n张三,{NUMBER}\n".encode()
@@ -229,7 +229,7 @@ def test_what_is_no_roster_is_named(tmp_path, name, data, code, found):
     assert (rows, report.status, report.codes) == ([], "refused", (code,))
     assert report.problems[0].detail.get("found") == found
     assert report.sha256 == hashlib.sha256(data).hexdigest()
-    assert all(message(report.problems[0], language) for language in ("zh", "en"))
+    assert all(render_problem(report.problems[0], language) for language in ("zh", "en"))
 
 
 def test_remarks_without_an_end_cost_nothing(tmp_path):
@@ -247,7 +247,7 @@ def test_what_cannot_be_opened_is_reported_and_never_waited_for(tmp_path):
         _, reports = read_rosters([given] if isinstance(given, Path) else given)
         assert [report.problems[0].detail["found"] for report in reports] == found
         assert {report.codes for report in reports} == {("FILE_CORRUPT",), ("FILE_NOT_READ",)}
-        assert all("not" not in message(report.problems[0], "zh") for report in reports), (
+        assert all("not" not in render_problem(report.problems[0], "zh") for report in reports), (
             "every reason is translated"
         )
     _, (report,) = read_rosters([tmp_path / "absent.csv"])
@@ -286,7 +286,7 @@ def test_a_name_that_is_no_text_stops_nothing(tmp_path, name):
         _, (report,) = read_rosters([given])
         assert report.status == "refused"
         for language in ("zh", "en"):
-            assert message(report.problems[0], language).encode("utf-8")
+            assert render_problem(report.problems[0], language).encode("utf-8")
         assert "\n" not in repr(report)
 
 
@@ -405,7 +405,7 @@ def test_a_refusal_is_a_whole_sentence_without_personal_data(tmp_path):
     (tmp_path / "a.csv").write_bytes(f'姓名,身份证号\n"张三,{NUMBER}\n'.encode())
     _, (report,) = read_rosters([tmp_path / "a.csv"])
     for language in ("zh", "en"):
-        said = message(report.problems[0], language)
+        said = render_problem(report.problems[0], language)
         assert "2" in said
         assert NUMBER not in said + repr(report)
     assert NUMBER not in repr(read_rosters([tmp_path / "a.csv"]))
