@@ -50,7 +50,7 @@ class EsignImportError(Exception):
         return render(self.key, language, **self.detail)
 
     def __str__(self) -> str:
-        return self.say("en")
+        return self.render("en")
 
 
 class UsageError(EsignImportError):

@@ -1,4 +1,4 @@
-"""The sentences that a key of any room may ask for: those of exceptions, and the small words between others."""
+"""Looks up messages by key: those of commands, exceptions and punctuation, from all tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the command line says, in Chinese and English, by key."""
+"""The texts of the command line, in Chinese and English."""
 
 from __future__ import annotations
 

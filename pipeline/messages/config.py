@@ -121,7 +121,7 @@ CONFIG_TEXTS: Mapping[str, tuple[str, str]] = {
     "config.twice": ("{name}：第 {first} 行已经写过", "{name}: already set on line {first}"),
 }
 
-# the YAML parser's words, or a part of them -> what they mean to whoever edits the file
+# a part of the YAML parser's message -> an explanation
 PARSER_TEXTS: Mapping[str, tuple[str, str]] = {
     r"'\t' that cannot start": (
         "缩进要用空格，不能用制表符",

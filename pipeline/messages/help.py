@@ -221,7 +221,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "integer range": ("整数", "a whole number"),
     "float range": ("数字", "a number"),
 }
-# how a range is told in either language: pattern -> what stands for it
+# how a range is written in either language: pattern -> replacement
 RANGES: Sequence[tuple[str, str]] = (
     (r"\b(\S+)<=x<=(\S+)", r"\1-\2"),
     (r"\bx>=(\S+)", r">= \1"),

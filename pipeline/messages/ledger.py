@@ -1,4 +1,4 @@
-"""What is said of the ledger, its key, its lock and its disk, in Chinese and English."""
+"""The texts on the ledger, its key, its lock and its disk, in Chinese and English."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The one catalogue: everything a person reads, in Chinese and English; one table a surface or a room.
+"""Values that can be rendered in Chinese or English.
 
-A table maps a key to ``(zh, en)``, with blanks such as ``{path}``. What fills a blank may itself speak both languages
-(`Localizable`): a sentence is put together only when somebody reads it, in the language that is asked for.
+A table of messages maps a key to ``(zh, en)`` with blanks such as ``{path}``. The value of a blank may be localizable
+itself. A message is put together only when it is shown, in the language that is asked for.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Pair = tuple[str, str]  # zh, en
 
 @runtime_checkable
 class Localizable(Protocol):
-    """Something that has its words in both languages."""
+    """A value that exists in both languages."""
 
     def render(self, language: str) -> str:
         """Return them in ``zh`` or ``en``."""
@@ -26,7 +26,7 @@ class Localizable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """An entry of the catalogue, and what fills its blanks."""
+    """An entry of a table, and the values of its blanks."""
 
     words: Pair
     detail: Mapping[str, object]
@@ -40,7 +40,7 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True)
 class Bilingual:
-    """Words as they stand, for what comes from outside and was found in the catalogue, or was not."""
+    """A finished text in both languages."""
 
     zh: str
     en: str

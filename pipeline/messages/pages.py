@@ -182,7 +182,7 @@ REVIEW_FILE_TEXTS: Mapping[str, tuple[str, str]] = {
 
 
 def render_review_text(key: str, language: str, **detail: object) -> str:
-    """Return a phrase in ``zh`` or ``en`` with its blanks filled; without any, they stay for the script."""
+    """Return a text of the review page in ``zh`` or ``en``; without values its blanks stay, for the page's script."""
     zh, en = REVIEW_TEXTS[key]
     text = zh if language == "zh" else en
     return text.format_map(detail) if detail else text

@@ -1,7 +1,7 @@
-"""The catalogue of codes: makes a problem of a code, and its sentence for whoever reads it.
+"""Makes problems from codes, and renders them.
 
-A problem is stored as its code and the words of its place; its sentence, which stands in `pipeline.messages.problem_entries`,
-is made only when somebody reads it.
+A problem is stored as its code and the details of its place. Its sentence, an entry of
+`pipeline.messages.problem_entries`, is rendered only when it is shown.
 """
 
 from __future__ import annotations
@@ -16,17 +16,6 @@ from pipeline.messages.problem_entries import CATALOGUE, FURTHER_CASES, OTHER_CA
 from pipeline.messages.system import MARKS
 from pipeline.messages.texts import name_field, render_text
 
-__all__ = [
-    "CATALOGUE",
-    "FURTHER_CASES",
-    "OTHER_CASE",
-    "forgiven",
-    "message",
-    "parted",
-    "problem",
-    "waits_for_machine",
-]
-
 _OPTIONAL = re.compile(r"\[([^\[\]]*\{(\w+)\}[^\[\]]*)\]")
 _NOTHING = frozenset({"", "—"})
 _HAN = re.compile(r"[\u3400-\u9fff]")
@@ -37,7 +26,7 @@ _FIELD_LISTS = frozenset({"agreed", "differs", "same"})  # words of the detail t
 
 
 class _Blank(dict[str, str]):
-    """Detail whose missing words are left out, so that a sentence is never lost over one of them."""
+    """Details of which missing ones are empty, so that a sentence can always be rendered."""
 
     def __missing__(self, key: str) -> str:
         return ""
@@ -52,7 +41,7 @@ def build_problem(
     severity: Severity | None = None,
     **detail: object,
 ) -> Problem:
-    """Make a problem of a catalogued code; ``severity`` departs from the usual one where §8 says so."""
+    """Make a problem of a catalogued code; ``severity`` overrides the usual one."""
     entry = CATALOGUE[code]
     words = {name: str(value) for name, value in detail.items()}
     return Problem(code, severity or entry.severity, field, cell, words)
@@ -107,10 +96,10 @@ def _render_detail(name: str, value: str, language: str) -> str:
 
 
 def _rows(places: str, language: int) -> list[str]:
-    """Return what a detail names beside the row, rows of files (``a.xlsx 内科 12``) in words: 0 is zh, 1 en."""
+    """Return the rows that a detail names (``a.xlsx 内科 12``) in words: 0 is zh, 1 en."""
     return [
-        MARKS["mark.row"][language].format(place=found[1], row=found[2], more=found[3] or "")
-        if (found := _ROW_OF_A_FILE.fullmatch(part))
+        MARKS["mark.row"][language].format(place=row[1], row=row[2], more=row[3] or "")
+        if (row := _ROW_OF_A_FILE.fullmatch(part))
         else part
         for part in places.split(MARKS["mark.comma"][1])
     ]
@@ -124,10 +113,10 @@ def split_remedy(sentence: str) -> tuple[str, str]:
 
 
 def _whole(sentence: str, detail: Mapping[str, str]) -> str:
-    """Return a sentence with the parts in square brackets that have something to tell, and without the others."""
+    """Return a sentence without the parts in square brackets whose value is empty."""
     return _OPTIONAL.sub(lambda part: "" if detail.get(part[2], "") in _NOTHING else part[1], sentence)
 
 
 def _placed(sentence: str, cell: str | None, colon: str) -> str:
-    """Return a sentence that names its cell, before all else where it does not do so by itself."""
+    """Return a sentence that names its cell, at the beginning if it has no blank for it."""
     return sentence if cell is None or "{cell}" in sentence else f"{cell}{colon}{sentence}"

@@ -376,6 +376,6 @@ def make_timeline_phrase(key: str, /, **detail: object) -> Phrase:
 
 
 def render_timeline_text(key: str, language: str, **detail: object) -> str:
-    """Return a phrase in ``zh`` or ``en`` with its blanks filled."""
+    """Return a text of `explain` in ``zh`` or ``en``."""
     zh, en = TIMELINE_TEXTS[key]
     return (zh if language == "zh" else en).format_map(detail)

@@ -1,4 +1,4 @@
-"""The words of the results - workbook, pages, ends of a night - in Chinese and English."""
+"""The texts of the results: workbook, pages and the end of a run, in Chinese and English."""
 
 from __future__ import annotations
 
@@ -305,24 +305,24 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
 
 _MOVE = (
     "是某位医生的印章：把它移到这位医生那一行的格子里（不要压到别的行）；是院徽、二维码等：不用管",
-    "If it is a doctor's seal, move it into a cell of the doctor's row, clear of other rows; a logo or a code may stay",
+    "If it is a doctor's seal, move it into a cell of the doctor's row, without touching other rows; a logo or QR code can stay",
 )
 _AS_FILE = (
     "是某位医生的印章：另存为图片，放进图片文件夹，用证件号码、工号或姓名命名",
-    "If it is a doctor's seal, save it as a picture of its own in the picture folder, named after the doctor's number or name",
+    "If it is a doctor's seal, save it as a file in the picture folder, named by identity number, staff number or name",
 )
 
 # key of the text why no row got a picture inside a roster -> that and what to do (zh, en)
 UNASSIGNED_IMAGE_TEXTS: Mapping[str, tuple[tuple[str, str], tuple[str, str]]] = {
     "stray.no_doctor": (
-        ("它所在的行不是医生（标题、空行、合计或说明）", "The row it lies in is no doctor's: a title, a blank, a total, a note"), _MOVE),
+        ("它所在的行不是医生（标题、空行、合计或说明）", "Its row is not a doctor: a title, an empty row, a total or a note"), _MOVE),
     "stray.no_roster": (
         ("这张工作表里没有名单", "There is no roster on this sheet"), _MOVE),
     "stray.no_row": (
-        ("它横跨几行，没有一行占到一半以上", "It lies over several rows, and none has more than half of it"), _MOVE),
+        ("它横跨几行，没有一行占到一半以上", "It covers several rows, and none of them more than half"), _MOVE),
     "stray.hidden": (("图片在表格里是隐藏的", "It is hidden in the sheet"), _AS_FILE),
     "stray.linked": (
-        ("表格里只有链接，没有图片本身", "The sheet holds a link to it, not the picture itself"), _AS_FILE),
+        ("表格里只有链接，没有图片本身", "The sheet contains only a link to it"), _AS_FILE),
     "stray.cropped": (
         ("图片在表格里裁剪过，与原图不同", "It is cropped in the sheet and differs from its file"), _AS_FILE),
     "stray.turned": (

@@ -305,8 +305,14 @@ def asked(path: Path) -> Iterator[tuple[Mapping[str, object], ast.expr, ast.Call
                 if not handed or (isinstance(arg, ast.Constant) and KEY.fullmatch(str(arg.value)))
             ]
             yield from ((functions[node.func.id], key, node) for arg in given[:1] for key in literals(arg))
-        elif isinstance(node.func, ast.Attribute) and node.func.attr in RENDERERS and node.args:
-            yield from ((RENDERERS[node.func.attr], key, node) for key in literals(node.args[0]))
+        elif (
+            isinstance(node.func, ast.Attribute) and node.func.attr in RENDERERS and node.args
+        ):  # a language is no key
+            yield from (
+                (RENDERERS[node.func.attr], key, node)
+                for key in literals(node.args[0])
+                if getattr(key, "value", "") not in {"zh", "en"}
+            )
         elif (
             isinstance(node.func, ast.Attribute)
             and node.func.attr in SPEAKERS
