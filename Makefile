@@ -24,7 +24,7 @@ help:            ## this list
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-ocr.lock
 	@touch $@
 
-demo: .venv/core ## the whole night on sample_data/ against the built-in sandbox; exit 3 is its right answer
+demo: .venv/core ## import sample_data/ against the built-in sandbox; expects exit 3
 	@$(BIN)/esign-import demo; code=$$?; \
 	if [ $$code -eq 3 ]; then exit 0; else echo "make demo: expected exit 3, got $$code" >&2; exit 1; fi
 
@@ -42,7 +42,7 @@ bench: .venv/dev ## the pace beside two usual limiters, the lifted limit beside 
 	PYTHONPATH=. $(BIN)/python bench/pace.py
 	PYTHONPATH=. $(BIN)/python bench/unlimited.py
 
-gauntlet: .venv/dev ## one bad night, by us and by the official SDK: duplicates, false successes, false failures (3 min)
+gauntlet: .venv/dev ## comparison with the official SDK under faults: duplicates, false successes, false failures (3 min)
 	$(BIN)/python bench/gauntlet.py
 
 trap: .venv/dev  ## twenty generated hospitals full of mistakes (about 5 min)
@@ -74,7 +74,7 @@ lock:            ## renew both lock files (needs uv)
 sample: .venv/dev ## draw sample_data/ again
 	$(BIN)/python sample_data/make.py
 
-pictures: .venv/dev ## draw docs/img/ again: a demo night's workbook and pages (needs LibreOffice, poppler-utils, chromium)
+pictures: .venv/dev ## draw docs/img/ again: workbook and pages of a demo run (needs LibreOffice, poppler-utils, chromium)
 	$(BIN)/python docs/img/make.py
 
 clean:           ## remove the environment and the demo

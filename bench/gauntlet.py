@@ -1,8 +1,8 @@
-"""One bad night, done by esign-import and by the official SDK with and without its retryer (`make gauntlet`).
+"""Compares esign-import with the official SDK, with and without its retryer, on a service with faults (`make gauntlet`).
 
-200 doctors, 20 calls a second, and a service that refuses 10 for their data, loses 12 answers after it executed them, meets
-4 calls with InternalError and 4 with a throttle. Who has two seals, who is told a success that is none, who is told a
-failure although the seal was made? The sandbox knows. Ends with 1 if our own night is not 0 / 0 / 0.
+200 doctors, 20 calls a second. The service refuses 10 for their data, loses 12 answers after it executed them, answers
+4 calls with InternalError and 4 with a throttle. Counted from the sandbox: doctors with two seals, reported successes
+without a seal, reported failures with one. Exits with 1 unless esign-import has 0 / 0 / 0.
 """
 
 from __future__ import annotations
@@ -54,26 +54,26 @@ TROUBLE = [  # what happens to how many doctors, and at which of their calls (No
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a night told of each doctor, by name."""
+class Reported:
+    """What a program reported of each doctor, by name."""
 
     made: Mapping[str, str]  # -> SealId, "" where none was given
     failed: frozenset[str]
 
 
-def faults(*, charset: bool) -> Sequence[Mapping[str, object]]:
-    """Return the night's troubles, each for doctors of its own, spread over the roster."""
-    found: list[Mapping[str, object]] = []
+def list_faults(*, charset: bool) -> Sequence[Mapping[str, object]]:
+    """Return the faults, each for doctors of its own, spread over the roster."""
+    faults: list[Mapping[str, object]] = []
     victims = iter(range(3, ROWS, 6))
     for do, people, nth in TROUBLE:
         for _ in range(people):
             match = {"action": CREATE, "user_name": name(next(victims))} | ({"nth": [nth]} if nth else {})
-            found.append({"match": match, "do": do})
-    return [*found, {"match": {"every": True}, "do": "charset"}] if charset else found
+            faults.append({"match": match, "do": do})
+    return [*faults, {"match": {"every": True}, "do": "charset"}] if charset else faults
 
 
-def ours(url: str, folder: Path) -> Told:
-    """Do the night with the command line, as a hospital would."""
+def run_esign_import(url: str, folder: Path) -> Reported:
+    """Import with the command line, as a hospital would."""
     book = openpyxl.Workbook()
     book.active.append(("姓名", "证件号码", "工号"))
     for serial in range(ROWS):
@@ -90,16 +90,16 @@ def ours(url: str, folder: Path) -> Told:
     with contextlib.redirect_stderr(io.StringIO()):
         main(["--config", str(folder / "config.yaml"), "run", "--yes"])
     rows = [json.loads(line) for line in (folder / "out/latest/outcomes.jsonl").read_text().splitlines()]
-    return Told(
+    return Reported(
         {row["name"]: row["seal_id"] for row in rows if row["status"] == "sealed"},
         frozenset(row["name"] for row in rows if row["status"] in {"failed", "rejected"}),
     )
 
 
-def sdk(retryer: Callable[[], object]) -> Callable[[str, Path], Told]:
-    """Return the night as a competent script does it: eight threads, a slot every 52.5 ms, an exception is a failure."""
+def build_sdk_run(retryer: Callable[[], object]) -> Callable[[str, Path], Reported]:
+    """Return an import as a plain script does it: eight threads, a slot every 52.5 ms, an exception is a failure."""
 
-    def night(url: str, folder: Path) -> Told:
+    def run(url: str, folder: Path) -> Reported:
         profile = ClientProfile(
             httpProfile=HttpProfile(protocol="http", endpoint=url.removeprefix("http://"))
         )
@@ -125,9 +125,9 @@ def sdk(retryer: Callable[[], object]) -> Callable[[str, Path], Told]:
 
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(create, range(ROWS)))
-        return Told(made, frozenset(failed))
+        return Reported(made, frozenset(failed))
 
-    return night
+    return run
 
 
 def _body(serial: int, picture: str) -> Mapping[str, object]:
@@ -144,62 +144,66 @@ def _body(serial: int, picture: str) -> Mapping[str, object]:
     }
 
 
-def judge(told: Told, world: FakeService) -> dict[str, int]:
-    """Compare what was told with what was made."""
+def compare(reported: Reported, service: FakeService) -> dict[str, int]:
+    """Compare what was reported with the seals of the service."""
     seals: dict[str, set[str]] = {}
-    for seal in world.seals:
+    for seal in service.seals:
         seals.setdefault(seal.name, set()).add(seal.seal_id)
     lost = [
         name(serial)
         for serial in range(ROWS)
-        if name(serial) not in told.made and name(serial) not in told.failed
+        if name(serial) not in reported.made and name(serial) not in reported.failed
     ]
     return {
-        "calls": sum(call.action == CREATE for call in world.received),
-        "throttled": sum(call.code.startswith("RequestLimit") for call in world.received),
+        "calls": sum(call.action == CREATE for call in service.received),
+        "throttled": sum(call.code.startswith("RequestLimit") for call in service.received),
         "doctors with a seal": len(seals),
         "DUPLICATES": sum(len(ids) - 1 for ids in seals.values()),
-        "told made": len(told.made),
-        "FALSE SUCCESS": sum(seal_id not in seals.get(doctor, ()) for doctor, seal_id in told.made.items()),
-        "told failed": len(told.failed),
-        "FALSE FAILURE": sum(doctor in seals for doctor in told.failed),
-        "told unknown": len(lost),
-        "SealIds kept": sum(bool(seal_id) for seal_id in told.made.values()),
+        "reported sealed": len(reported.made),
+        "FALSE SUCCESS": sum(
+            seal_id not in seals.get(doctor, ()) for doctor, seal_id in reported.made.items()
+        ),
+        "reported failed": len(reported.failed),
+        "FALSE FAILURE": sum(doctor in seals for doctor in reported.failed),
+        "reported unknown": len(lost),
+        "SealIds kept": sum(bool(seal_id) for seal_id in reported.made.values()),
     }
 
 
-NIGHTS: Mapping[str, Callable[[str, Path], Told]] = {
-    "esign-import": ours,
-    "official SDK": sdk(NoopRetryer),
-    "SDK + StandardRetryer": sdk(StandardRetryer),
+PROGRAMS: Mapping[str, Callable[[str, Path], Reported]] = {
+    "esign-import": run_esign_import,
+    "official SDK": build_sdk_run(NoopRetryer),
+    "SDK + StandardRetryer": build_sdk_run(StandardRetryer),
 }
 
 
-def play(night: Callable[[str, Path], Told], *, names: str, charset: bool) -> dict[str, int]:
-    """Do one night against a service of its own."""
-    world = FakeService(Rules(inline="on", unique_names=names, rate=RATE))
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+def run_program(program: Callable[[str, Path], Reported], *, names: str, charset: bool) -> dict[str, int]:
+    """Run one program against a service of its own."""
+    service = FakeService(Rules(inline="on", unique_names=names, rate=RATE))
+    with tempfile.TemporaryDirectory() as name_of_folder:
+        folder = Path(name_of_folder)
         (folder / "seals").mkdir()
         for serial in range(ROWS):
             draw_seal(folder / "seals" / f"{serial:05}.png", serial)
         with SandboxThread(
-            Sandbox(world, faults=parse_faults({"faults": faults(charset=charset)}), latency=0.08)
-        ) as service:
-            return judge(night(service.url, folder), world)
+            Sandbox(service, faults=parse_faults({"faults": list_faults(charset=charset)}), latency=0.08)
+        ) as sandbox:
+            return compare(program(sandbox.url, folder), service)
 
 
-def table() -> int:
-    """Play every night and print the table; return 0 if our own are 0 / 0 / 0."""
+def print_table() -> int:
+    """Run every program and print the table; return 0 if esign-import has 0 / 0 / 0."""
     warnings.simplefilter("ignore")
-    assert len({name(serial) for serial in range(ROWS)}) == ROWS, "namesakes would blur the judgement"
+    assert len({name(serial) for serial in range(ROWS)}) == ROWS, "namesakes would blur the comparison"
     clean = True
     for names, charset in (("off", False), ("code", False), ("off", True)):
         regime = "enforced" if names == "code" else "not enforced"
         more = ", Content-Type with a charset" if charset else ""
         print(f"\n{ROWS} doctors, {RATE} calls a second, unique seal names {regime}{more}")
-        results = {who: play(night, names=names, charset=charset) for who, night in NIGHTS.items()}
-        print(f"{'':24}" + "".join(f"{who:>24}" for who in results))
+        results = {
+            title: run_program(program, names=names, charset=charset) for title, program in PROGRAMS.items()
+        }
+        print(f"{'':24}" + "".join(f"{title:>24}" for title in results))
         for line in next(iter(results.values())):
             print(f"{line:24}" + "".join(f"{result[line]:>24}" for result in results.values()))
         mine = Counter(results["esign-import"])
@@ -209,4 +213,4 @@ def table() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(table())
+    raise SystemExit(print_table())

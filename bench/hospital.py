@@ -28,7 +28,7 @@ SURNAMES = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦尤许何吕�
 GIVEN = "安邦承德恩凡国海静凯丽明宁平强仁思天文欣雅泽"
 DEPARTMENTS = ("内科", "外科", "儿科", "妇产科", "急诊科", "放射科", "检验科", "药剂科")
 SIDE = 100  # pixels of the smallest picture
-PAPER = 6  # pixels for each one that is grain
+PAPER = 6  # pixels for one that is grain
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,12 @@ class Hospital:
         config = str(self.folder / "config.yaml")
         return [sys.executable, "-m", "pipeline", "--config", config, "--lang", "en", *arguments]
 
-    def night(self) -> Child:
-        """Run one night in a process of its own, start to end."""
-        return measured(self.command("run", "--yes", "--accept-guards"), log=self.folder / "said.log")
+    def run(self) -> Child:
+        """Do one run in a process of its own, start to end."""
+        return measured(self.command("run", "--yes", "--accept-guards"), log=self.folder / "output.log")
 
     def record(self) -> dict:
-        """Return run.json of the last night."""
+        """Return run.json of the last run."""
         return json.loads((self.folder / "out" / "latest" / "run.json").read_text("utf-8"))
 
     def forget(self) -> None:
@@ -82,7 +82,7 @@ def number(serial: int) -> str:
     day = serial // 729
     tail = f"{1 + serial % 9}{1 + serial // 9 % 9}{1 + serial // 81 % 9}"  # no zeros: they look like Excel's damage
     first = f"110199{1950 + day // 336 % 50}{1 + day // 28 % 12:02d}{1 + day % 28:02d}{tail}"
-    total = sum(int(digit) * (2 ** (17 - place) % 11) for place, digit in enumerate(first))
+    total = sum(int(digit) * (2 ** (17 - position) % 11) for position, digit in enumerate(first))
     return first + "10X98765432"[total % 11]
 
 
@@ -120,7 +120,7 @@ def _row(serial: int) -> tuple[str, ...]:
 def picture(serial: int, size: int = 0) -> bytes:
     """Return a grey PNG of strokes on white paper, another for each serial, of ``size`` bytes or a few more.
 
-    A sixth of it is grain, which no compression takes away, and so the bytes of a picture tell how many its pixels are:
+    A sixth of it is grain, which no compression takes away, and so the bytes of a picture follow from its number of pixels:
     60 KB are 600 × 600, as in a seal that was scanned well.
     """
     chance = Random(serial)
@@ -159,12 +159,12 @@ def sandbox(*options: str) -> Iterator[str]:
     process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:
-        said = ""
-        while not (found := re.search(r"http://127\.0\.0\.1:\d+", said)):
+        output = ""
+        while not (match := re.search(r"http://127\.0\.0\.1:\d+", output)):
             line = process.stderr.readline()
-            assert line, "the sandbox did not start: " + said
-            said += line
-        yield found[0]
+            assert line, "the sandbox did not start: " + output
+            output += line
+        yield match[0]
     finally:
         process.terminate()
         process.wait()

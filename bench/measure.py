@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the report; ``holds`` is None where a quick run or a stand-in says nothing about the figure."""
+    """One line of the report; ``holds`` is None where a quick run or a stand-in proves nothing about the figure."""
 
     what: str
     ours: str
@@ -39,7 +39,7 @@ class Child:
 def measured(
     command: Sequence[str], *, env: Mapping[str, str] | None = None, log: Path | None = None
 ) -> Child:
-    """Run a command to its end, in the repository; what it says goes to ``log``.
+    """Run a command to its end, in the repository; its output goes to ``log``.
 
     A program that is installed has its modules translated: a run must not do it anew because its shell forbids to keep them.
     """
@@ -67,8 +67,16 @@ def table(figures: Sequence[Figure]) -> str:
     head = ("figure", "ours", "baseline", "ratio", "wanted", "", "load")
     marks = {True: "holds", False: "MISSED", None: "–"}
     rows = [
-        (each.what, each.ours, each.baseline, each.ratio, each.wanted, marks[each.holds], f"{each.load:.1f}")
-        for each in figures
+        (
+            figure.what,
+            figure.ours,
+            figure.baseline,
+            figure.ratio,
+            figure.wanted,
+            marks[figure.holds],
+            f"{figure.load:.1f}",
+        )
+        for figure in figures
     ]
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     lines = [

@@ -49,7 +49,7 @@ WANTED = (
 )
 
 Call = Callable[[Limiter], Awaitable[tuple[float, int | None]]]
-"""Sends one call through the limiter: when it left, and how many calls the service counted if it refused it."""
+"""Sends one call through the limiter: when it was sent, and how many calls the service counted if it refused it."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,11 @@ async def drive(limiter: Limiter, call: Call, clock: Clock, calls: int, chance: 
     async def worker() -> None:
         for _ in numbers:
             while True:
-                left, counted = await call(limiter)
+                sent_at, counted = await call(limiter)
                 if counted is None:
-                    accepted.append(left)
+                    accepted.append(sent_at)
                     break
-                refused.append(left)
+                refused.append(sent_at)
                 limiter.record_throttle(PROBE, RATE, counted)
                 await clock.sleep(chance.random() * BACKOFF)
 
@@ -87,7 +87,7 @@ async def drive(limiter: Limiter, call: Call, clock: Clock, calls: int, chance: 
 
 
 def simulated(name: str, kind: str, jitter: float, learning: float, seed: int) -> Run:
-    """Run one limiter against the sandbox's own count under a clock that nobody waits for."""
+    """Run one limiter against the sandbox's own count under a simulated clock."""
     return asyncio.run(_simulated(name, kind, jitter, learning, Random(seed)))
 
 
@@ -100,11 +100,11 @@ async def _simulated(name: str, kind: str, jitter: float, learning: float, chanc
         await limiter.acquire(PROBE)
         await clock.sleep(chance.expovariate(1 / LATE))
         await limiter.record_departure(PROBE)
-        left = clock.monotonic()
+        sent_at = clock.monotonic()
         await clock.sleep(chance.random() * jitter)
         counted = service.count_call(("", PROBE), now=clock.now(), steady=clock.monotonic())
         await clock.sleep(LATENCY)
-        return left, counted
+        return sent_at, counted
 
     running = asyncio.ensure_future(drive(limiter, call, clock, CALLS + int(learning * RATE), chance))
     while not running.done():
@@ -126,13 +126,13 @@ async def over_a_socket(name: str, url: str) -> Run:
     )
 
     async def call(limiter: Limiter) -> tuple[float, int | None]:
-        left = 0.0
+        sent_at = 0.0
 
         async def before_send(_: Callable[[], bool]) -> None:
-            nonlocal left
+            nonlocal sent_at
             await limiter.acquire(PROBE)
             await limiter.record_departure(PROBE)
-            left = clock.monotonic()
+            sent_at = clock.monotonic()
 
         reply = await client.call(
             PROBE, build_probe(agent), trace_id=str(uuid.uuid4()), before_send=before_send
@@ -140,14 +140,14 @@ async def over_a_socket(name: str, url: str) -> Run:
         answer = parse_answer(reply.body)
         assert answer is not None
         assert answer.code in {None, "RequestLimitExceeded"}, answer
-        return left, find_stated_rate(answer.message or "")[1] if answer.code else None
+        return sent_at, find_stated_rate(answer.message or "")[1] if answer.code else None
 
     async with client:
         return await drive(LIMITERS[name](RATE, clock), call, clock, CALLS, Random())
 
 
 async def _all_over_sockets(kind: str, jitter: float) -> dict[str, Run]:
-    """Run every limiter at the same time, each against a sandbox of its own: the weather is the same for all."""
+    """Run every limiter at the same time, each against a sandbox of its own, under the same conditions."""
     with contextlib.ExitStack() as stack:
         options = ("--limiter", kind, "--latency", str(LATENCY), "--jitter", str(jitter))
         urls = {name: stack.enter_context(sandbox(*options)) for name in LIMITERS}
@@ -156,8 +156,8 @@ async def _all_over_sockets(kind: str, jitter: float) -> dict[str, Run]:
 
 
 def figures(seeds: int, *, sockets: Sequence[tuple[str, float]]) -> list[Figure]:
-    """Simulate every limiter under so many seeds, then measure each once per socket weather."""
-    told = []
+    """Simulate every limiter under so many seeds, then measure each once per kind of socket delay."""
+    figures = []
     with ProcessPoolExecutor(os.cpu_count()) as processes:
         for kind, jitter, learning, share, throttles in WANTED:
             some = seeds if not learning else max(3, seeds // 4)
@@ -174,18 +174,18 @@ def figures(seeds: int, *, sockets: Sequence[tuple[str, float]]) -> list[Figure]
             }
             what = f"{kind} second, {jitter * 1000:.0f} ms jitter, {some} seeds"
             what += f", after {learning / 60:.0f} min" if learning else ""
-            told.append(_figure(what, runs, share, throttles))
+            figures.append(_figure(what, runs, share, throttles))
     for kind, jitter in sockets:
         say(f"pace: {kind} second, {jitter * 1000:.0f} ms, over a socket, about two minutes")
         before = load()
         runs = {name: [run] for name, run in asyncio.run(_all_over_sockets(kind, jitter)).items()}
         share, throttles = next((w[3], w[4]) for w in WANTED if w[:3] == (kind, jitter, 0))
-        told.append(
+        figures.append(
             _figure(
                 f"{kind} second, {jitter * 1000:.0f} ms jitter, real socket", runs, share, throttles, before
             )
         )
-    return told
+    return figures
 
 
 def _figure(
@@ -198,14 +198,14 @@ def _figure(
     others = {
         name: statistics.median(run.share for run in rest) for name, rest in runs.items() if name != "ours"
     }
-    said = ", ".join(
+    summary = ", ".join(
         f"{name} {others[name]:.1%} / {statistics.mean(run.throttles for run in runs[name]):.0f}"
         for name in others
     )
     return Figure(
         f"share / throttles per 1,000: {what}",
         f"{got:.2%} / {refused:.2f}, most in a second {most}",
-        said,
+        summary,
         f"{got / max(others.values()):.2f} x",
         f">= {share:.1%} / <= {throttles:g}, most <= 20",
         got >= share and refused <= throttles and most <= RATE,

@@ -1,7 +1,7 @@
-"""A night in which nothing changed, beside reading and writing as many rows with the bare libraries.
+"""A run in which nothing changed, beside reading and writing as many rows with the bare libraries.
 
-The ledger is filled as a first night would have left it, without its calls; one night follows that learns the pictures'
-fingerprints, and the nights after it are measured.
+The ledger is filled as a first run would have left it, without its calls; one run follows that learns the pictures'
+fingerprints, and the runs after it are measured.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def begin(folder: str, rows: int) -> None:
 
 
 def seed(hospital: Hospital) -> None:
-    """Enter a seal for every row of the roster, as if a first night had made them."""
+    """Enter a seal for every row of the roster, as if a first run had made them."""
     from pipeline.clock import SystemClock
     from pipeline.config.settings import load as load_config
     from pipeline.workflow import import_run, stage_settings
@@ -56,8 +56,8 @@ async def _sealed(ledger, run, planned, now) -> None:
     rows = iter(planned)
 
     async def worker() -> None:
-        for each in rows:
-            request = each.request
+        for row_plan in rows:
+            request = row_plan.request
             attempt = Attempt(
                 uuid=str(uuid.uuid4()),
                 key=request.key,
@@ -93,7 +93,7 @@ def bare(roster: str, target: str) -> None:
 
 
 def watched(config: str) -> int:
-    """Run a night in this process and print how many pictures were opened."""
+    """Run once in this process and print how many pictures were opened."""
     from pipeline.cli.app import main
 
     seals = str(Path(config).parent / "seals")
@@ -109,7 +109,7 @@ def watched(config: str) -> int:
 
 
 def figures(rows: int, times: int) -> list[Figure]:
-    """Measure; ``times`` nights and as many bare ones, in turn."""
+    """Measure; ``times`` runs and as many bare ones, in turn."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         say(f"unchanged: making {rows} rows and pictures")
@@ -124,18 +124,18 @@ def figures(rows: int, times: int) -> list[Figure]:
             str(rows),
         ]
         assert measured(begun).code == 0
-        say("unchanged: the night that learns the fingerprints")
-        first = hospital.night()
-        assert first.code == 0, (hospital.folder / "said.log").read_text()
-        nights, bares = [], []
+        say("unchanged: the run that learns the fingerprints")
+        first = hospital.run()
+        assert first.code == 0, (hospital.folder / "output.log").read_text()
+        runs_measured, bares = [], []
         for turn in range(times):
-            say(f"unchanged: night {turn + 1} of {times}")
+            say(f"unchanged: run {turn + 1} of {times}")
             target = str(folder / "bare.xlsx")
             bares.append(
                 measured([sys.executable, "-m", "bench.unchanged", "--bare", str(hospital.roster), target])
             )
-            nights.append(hospital.night())
-            assert nights[-1].code == 0
+            runs_measured.append(hospital.run())
+            assert runs_measured[-1].code == 0
         record = hospital.record()
         assert record["statuses"]["unchanged"] == rows, record["statuses"]
         calls = sum(sum(codes.values()) for codes in record["requests"].values())
@@ -147,13 +147,17 @@ def figures(rows: int, times: int) -> list[Figure]:
         seen = json.loads(log.read_text().splitlines()[-1])
         assert seen["code"] == 0
     now = load()
-    wall, bare_wall = (statistics.median(each.wall for each in runs) for runs in (nights, bares))
-    cpu, bare_cpu = (statistics.median(each.cpu for each in runs) for runs in (nights, bares))
-    peak = max(each.peak for each in nights)
+    wall, bare_wall = (
+        statistics.median(child.wall for child in children) for children in (runs_measured, bares)
+    )
+    cpu, bare_cpu = (
+        statistics.median(child.cpu for child in children) for children in (runs_measured, bares)
+    )
+    peak = max(child.peak for child in runs_measured)
     whole = rows >= 100_000
     return [
         Figure(
-            f"unchanged night, {rows} rows: wall",
+            f"unchanged run, {rows} rows: wall",
             f"{wall:.1f} s",
             f"{bare_wall:.1f} s bare read + write",
             f"{wall / bare_wall:.2f} x",
@@ -162,7 +166,7 @@ def figures(rows: int, times: int) -> list[Figure]:
             now,
         ),
         Figure(
-            f"unchanged night, {rows} rows: CPU",
+            f"unchanged run, {rows} rows: CPU",
             f"{cpu:.1f} s",
             f"{bare_cpu:.1f} s bare read + write",
             f"{cpu / bare_cpu:.2f} x",
@@ -170,14 +174,12 @@ def figures(rows: int, times: int) -> list[Figure]:
             cpu / bare_cpu <= 2,
             now,
         ),
-        Figure("unchanged night: calls", str(calls), "", "", "0", calls == 0, now),
+        Figure("unchanged run: calls", str(calls), "", "", "0", calls == 0, now),
+        Figure("unchanged run: pictures opened", str(seen["opened"]), "", "", "0", seen["opened"] == 0, now),
         Figure(
-            "unchanged night: pictures opened", str(seen["opened"]), "", "", "0", seen["opened"] == 0, now
-        ),
-        Figure(
-            f"unchanged night, {rows} rows: memory",
+            f"unchanged run, {rows} rows: memory",
             f"{peak:.0f} MB",
-            f"{max(each.peak for each in bares):.0f} MB bare",
+            f"{max(child.peak for child in bares):.0f} MB bare",
             "",
             "<= 400 MB at 100,000",
             peak <= 400 if whole else None,

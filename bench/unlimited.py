@@ -1,7 +1,7 @@
 """The limit lifted: rows a second and CPU a row, beside the official SDK with 20 threads making the same calls.
 
-Rows a second are counted by the service, from the first create to the last. CPU a row is what a night of all rows takes
-more than a night of a tenth of them, divided: neither start-up nor the reading of a roster's frame counts for either.
+Rows a second are counted by the service, from the first create to the last. CPU a row is what a run of all rows takes
+more than a run of a tenth of them, divided: neither start-up nor the reading of a roster's frame counts for either.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ def facts(url: str) -> dict:
 
 
 def ours(hospital: Hospital, rows: int) -> Child:
-    """Do a first night of ``rows`` rows; the roster holds more, and so both nights read the same."""
+    """Do a first run of ``rows`` rows; the roster holds more, and so both runs read the same."""
     hospital.forget()
-    log = hospital.folder / "said.log"
+    log = hospital.folder / "output.log"
     limit = ("--limit", str(rows))
-    night = measured(hospital.command("run", "--yes", "--accept-guards", *limit), log=log)
-    assert night.code == 0, log.read_text()
-    return night
+    run = measured(hospital.command("run", "--yes", "--accept-guards", *limit), log=log)
+    assert run.code == 0, log.read_text()
+    return run
 
 
 def official(hospital: Hospital, url: str, contract: str, rows: int) -> Child:
@@ -72,12 +72,12 @@ def official(hospital: Hospital, url: str, contract: str, rows: int) -> Child:
     return child
 
 
-def speed(url: str, rows: int, night) -> Speed:
-    """Do a small and a whole night."""
+def speed(url: str, rows: int, run) -> Speed:
+    """Do a small and a whole run."""
     few = rows // 10
-    small = night(few)
+    small = run(few)
     facts(url)
-    whole = night(rows)
+    whole = run(rows)
     seen = facts(url)
     assert seen["creates"] == rows, seen
     return Speed(
@@ -87,7 +87,7 @@ def speed(url: str, rows: int, night) -> Speed:
 
 def figures(rows: int, times: int, *, picture_bytes: int = 300_000) -> list[Figure]:
     """Measure both contracts, ours and the SDK in turn."""
-    told = []
+    figures = []
     with tempfile.TemporaryDirectory(prefix="bench-") as name, service() as url:
         say(f"unlimited: making {rows} rows with pictures of {picture_bytes // 1000} KB")
         hospital = make(Path(name) / "hospital", rows, picture_bytes=picture_bytes)
@@ -99,13 +99,13 @@ def figures(rows: int, times: int, *, picture_bytes: int = 300_000) -> list[Figu
                 say(f"unlimited: {contract}, turn {turn + 1} of {times}")
                 own.append(speed(url, rows, lambda n: ours(hospital, n)))
                 sdk.append(speed(url, rows, lambda n, c=contract: official(hospital, url, c, n)))
-            told += _figures(contract, wanted, own, sdk, max(before, load()))
-    return told
+            figures += _figures(contract, wanted, own, sdk, max(before, load()))
+    return figures
 
 
 def _figures(contract: str, wanted: float, own: list[Speed], sdk: list[Speed], now: float) -> list[Figure]:
-    fast, slow = (statistics.median(each.rows_a_second for each in side) for side in (own, sdk))
-    cpu, their_cpu = (statistics.median(each.cpu_a_row for each in side) for side in (own, sdk))
+    fast, slow = (statistics.median(speed.rows_a_second for speed in side) for side in (own, sdk))
+    cpu, their_cpu = (statistics.median(speed.cpu_a_row for speed in side) for side in (own, sdk))
     return [
         Figure(
             f"limit lifted, 300 KB, {contract}: rows a second",

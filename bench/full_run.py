@@ -1,4 +1,4 @@
-"""A whole night under the limit: from the start of the process to the closed workbook, and its memory with large pictures."""
+"""Measures a whole run under the limit: from process start to the closed workbook, and memory with large pictures."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ RATE = 20
 SLOWEST, FIRST, MOST_MB = 1.05, 5.0, 250
 
 
-def night(hospital: Hospital, rows: int) -> tuple[Child, float]:
-    """Do one first night; returns what it took, and the seconds from its start to its first call."""
+def measure_run(hospital: Hospital, rows: int) -> tuple[Child, float]:
+    """Do one first run; returns what it took, and the seconds from its start to its first call."""
     hospital.forget()
     with sandbox() as url:
         hospital.configure(url, rate=RATE)
         begun = time.monotonic()
-        child = hospital.night()
-        told = truth(url)
-    assert child.code == 0, (hospital.folder / "said.log").read_text()
-    assert len(told["seals"]) == rows
-    first = min(arrival for arrivals in told["arrivals"].values() for arrival in arrivals)
+        child = hospital.run()
+        state = truth(url)
+    assert child.code == 0, (hospital.folder / "output.log").read_text()
+    assert len(state["seals"]) == rows
+    first = min(arrival for arrivals in state["arrivals"].values() for arrival in arrivals)
     return child, first - begun  # one steady clock for all processes of a machine
 
 
 def figures(rows: int, times: int, *, large_rows: int) -> list[Figure]:
-    """Measure whole nights, and one with 2 MB pictures."""
+    """Measure whole runs, and one with 2 MB pictures."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         hospital = make(Path(name) / "hospital", rows, picture_bytes=60_000)
-        nights = []
+        runs = []
         before = load()
         for turn in range(times):
-            say(f"night: {rows} rows, turn {turn + 1} of {times}, about {rows / RATE:.0f} s")
-            nights.append(night(hospital, rows))
+            say(f"run: {rows} rows, turn {turn + 1} of {times}, about {rows / RATE:.0f} s")
+            runs.append(measure_run(hospital, rows))
         now = max(before, load())
         heavy = make(Path(name) / "heavy", large_rows, picture_bytes=2_000_000)
-        say(f"night: {large_rows} pictures of 2 MB")
-        large, _ = night(heavy, large_rows)
+        say(f"run: {large_rows} pictures of 2 MB")
+        large, _ = measure_run(heavy, large_rows)
     ideal = rows / RATE
-    took = statistics.median(child.wall for child, _ in nights)
-    first = statistics.median(moment for _, moment in nights)
+    took = statistics.median(child.wall for child, _ in runs)
+    first = statistics.median(moment for _, moment in runs)
     return [
         Figure(
-            f"night of {rows} rows, 60 KB: start to closed workbook",
+            f"run of {rows} rows, 60 KB: start to closed workbook",
             f"{took:.1f} s",
             f"{ideal:.1f} s = rows / rate",
             f"{took / ideal:.3f} x",
@@ -56,7 +56,7 @@ def figures(rows: int, times: int, *, large_rows: int) -> list[Figure]:
             now,
         ),
         Figure(
-            f"night of {rows} rows: first call after",
+            f"run of {rows} rows: first call after",
             f"{first:.1f} s",
             "",
             "",
@@ -65,7 +65,7 @@ def figures(rows: int, times: int, *, large_rows: int) -> list[Figure]:
             now,
         ),
         Figure(
-            f"night of {large_rows} rows, 2 MB at {RATE}/s: memory",
+            f"run of {large_rows} rows, 2 MB at {RATE}/s: memory",
             f"{large.peak:.0f} MB",
             "",
             "",
@@ -85,12 +85,12 @@ def main() -> None:
 
 
 def quick() -> list[Figure]:
-    """Return the figures of one short night."""
+    """Return the figures of one short run."""
     return figures(600, 1, large_rows=120)
 
 
 def full(rows: int = 2000) -> list[Figure]:
-    """Return the figures of five whole nights."""
+    """Return the figures of five whole runs."""
     return figures(rows, 5, large_rows=400)
 
 
