@@ -282,20 +282,17 @@ def test_the_digits_that_are_left_of_a_number_tell_whose_it_is(left):
     assert new([doctor(2), damaged]) == {2: [], 3: []}
 
 
-@pytest.mark.parametrize(
-    "stranger",
-    [
+def test_without_such_a_trace_a_damaged_row_may_be_anybody_s():
+    for stranger in (
         {"name": "李四", "staff": "1001"},
         {"staff": "1002"},
         {"written": "1.10199E+17"},  # of the place alone: a namesake may come from there
         {"written": "110199198501011000"},
         {"written": "1.10199199003071E+16"},  # seventeen digits: one more is lost, nobody knows which
         {"name": "李四", "written": "110199199003071000"},
-    ],
-)
-def test_without_such_a_trace_a_damaged_row_may_be_anybody_s(stranger):
-    rows = [doctor(2, staff="1001"), doctor(3, None, broken=True, **stranger)]
-    assert new(rows) == {2: ["IMAGE_SHARED"], 3: ["IMAGE_SHARED"]}
+    ):
+        rows = [doctor(2, staff="1001"), doctor(3, None, broken=True, **stranger)]
+        assert new(rows) == {2: ["IMAGE_SHARED"], 3: ["IMAGE_SHARED"]}
 
 
 def test_a_trace_counts_only_together_with_the_name():
@@ -317,9 +314,16 @@ def test_two_rows_with_one_name_and_one_damaged_number_are_one_person():
     assert new([*rows, *others]) == {place: ["IMAGE_SHARED"] for place in (2, 4, 5)} | {3: copy}
 
 
-@pytest.mark.parametrize("garbled", ["1.1.1E17", ".E5", "1E999", "E17", "1e", "９.9E+17"])
-def test_nothing_is_read_out_of_a_garbled_exponent(garbled):
-    assert new([doctor(2), doctor(3, None, picture="p2", broken=True, written=garbled)]) == {2: [], 3: []}
+def test_nothing_is_read_out_of_a_garbled_exponent():
+    for garbled in (
+        "1.1.1E17",
+        ".E5",
+        "1E999",
+        "E17",
+        "1e",
+        "９.9E+17",
+    ):
+        assert new([doctor(2), doctor(3, None, picture="p2", broken=True, written=garbled)]) == {2: [], 3: []}
 
 
 def test_a_damaged_row_that_two_people_fit_is_neither_s():
@@ -330,16 +334,19 @@ def test_a_damaged_row_that_two_people_fit_is_neither_s():
 # ---- names that cannot be read ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("called", "conflict"),
-    [("李四（返聘）", True), ("张三（返聘）", False), ("张*", False), ("zhangsan", False), ("?", False)],
-)
-def test_an_unreadable_name_that_begins_otherwise_is_a_second_name(called, conflict):
-    rows = [doctor(2), doctor(3, name=None, broken=True, called=called)]
-    expected = (
-        {2: ["ID_NAME_CONFLICT"], 3: ["ID_NAME_CONFLICT"]} if conflict else {2: [], 3: ["ROW_DUPLICATE"]}
-    )
-    assert new(rows) == expected
+def test_an_unreadable_name_that_begins_otherwise_is_a_second_name():
+    for called, conflict in (
+        ("李四（返聘）", True),
+        ("张三（返聘）", False),
+        ("张*", False),
+        ("zhangsan", False),
+        ("?", False),
+    ):
+        rows = [doctor(2), doctor(3, name=None, broken=True, called=called)]
+        expected = (
+            {2: ["ID_NAME_CONFLICT"], 3: ["ID_NAME_CONFLICT"]} if conflict else {2: [], 3: ["ROW_DUPLICATE"]}
+        )
+        assert new(rows) == expected
 
 
 # ---- files and sheets ---------------------------------------------------------------------------------------------

@@ -21,13 +21,12 @@ def codes(reading):
     return [(problem.code, problem.severity) for problem in reading.problems]
 
 
-def test_a_plain_mobile_is_taken_without_a_word():
+def test_a_plain_mobile_is_taken_as_it_is():
     assert (read(PLAIN).value, read(PLAIN).problems, read(PLAIN).changes) == (PLAIN, (), ())
 
 
-@pytest.mark.parametrize(
-    "dressed",
-    [
+def test_every_written_form_is_normalised_and_recorded():
+    for dressed in (
         "13800138000.0",
         "+86 13800138000",
         "+86-138-0013-8000",
@@ -60,22 +59,19 @@ def test_a_plain_mobile_is_taken_without_a_word():
         "1 3 8 0 0 1 3 8 0 0 0",
         "13800138000/13800138000",
         "13800138000\n13800138000",
-    ],
-)
-def test_each_dress_comes_off_and_is_recorded(dressed):
-    reading = read(dressed)
-    assert (reading.value, reading.problems) == (PLAIN, ())
-    assert (reading.changes[0].before, reading.changes[-1].after) == (dressed, PLAIN)
+    ):
+        reading = read(dressed)
+        assert (reading.value, reading.problems) == (PLAIN, ())
+        assert (reading.changes[0].before, reading.changes[-1].after) == (dressed, PLAIN)
 
 
 @pytest.mark.parametrize("value", [13800138000, 13800138000.0, 8613800138000])
-def test_a_whole_number_is_exact_whatever_its_format_shows(value):
+def test_a_whole_number_is_exact_in_every_number_format(value):
     assert read("1.38E+10", kind=CellKind.NUMBER, value=value).value == PLAIN
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
+def test_anything_else_refuses_the_row():
+    for wrong in (
         "12800138000",
         "1380013800",
         "138001380001",
@@ -102,11 +98,9 @@ def test_a_whole_number_is_exact_whatever_its_format_shows(value):
         "11111111111",
         "同上",
         "13800138000/661234",
-    ],
-)
-def test_anything_else_refuses_the_row(wrong):
-    assert codes(read(wrong)) == [("MOBILE_INVALID", "error")]
-    assert read(wrong).value is None
+    ):
+        assert codes(read(wrong)) == [("MOBILE_INVALID", "error")]
+        assert read(wrong).value is None
 
 
 def test_the_number_zero_is_refused():
@@ -120,20 +114,28 @@ def test_a_fraction_is_no_mobile():
     ]
 
 
-@pytest.mark.parametrize(
-    "two",
-    ["13800138000/13900139000", "1380013800013900139000", "13800138000(13900139000)", "13800138000 13900139000", "13800138000、010-12345678", "13800138000\n13900139000", "8613800138000 8613900139000", "13800138000 或 010-88888888", "13800138000~13900139000"],
-)  # fmt: skip
-def test_two_numbers_in_a_cell_are_not_chosen_from(two):
-    assert codes(read(two)) == [("MOBILE_AMBIGUOUS", "error")]
+def test_two_numbers_in_a_cell_are_ambiguous():
+    for two in (
+        "13800138000/13900139000", "1380013800013900139000", "13800138000(13900139000)", "13800138000 13900139000", "13800138000、010-12345678", "13800138000\n13900139000", "8613800138000 8613900139000", "13800138000 或 010-88888888", "13800138000~13900139000",
+    ):  # fmt: skip
+        assert codes(read(two)) == [("MOBILE_AMBIGUOUS", "error")]
 
 
-@pytest.mark.parametrize(
-    "blank", ["", " ", "无", "-", "暂无", "无手机", "没有电话号码", "0", "00000000000", "0.0"]
-)
-def test_a_blank_is_said_and_stops_the_row_only_for_auto_sign(blank):
-    assert codes(read(blank)) == [("MOBILE_MISSING", "warning")]
-    assert codes(read(blank, auto_sign=True)) == [("MOBILE_MISSING", "error")]
+def test_a_blank_is_a_warning_and_an_error_only_for_auto_sign():
+    for blank in (
+        "",
+        " ",
+        "无",
+        "-",
+        "暂无",
+        "无手机",
+        "没有电话号码",
+        "0",
+        "00000000000",
+        "0.0",
+    ):
+        assert codes(read(blank)) == [("MOBILE_MISSING", "warning")]
+        assert codes(read(blank, auto_sign=True)) == [("MOBILE_MISSING", "error")]
 
 
 def test_the_message_shows_no_more_of_a_number_than_the_results_do():
@@ -148,7 +150,7 @@ def test_normalising_is_idempotent(text):
 
 
 @given(st.text(alphabet=st.sampled_from("0123456789+-. ()/（）86'\"１３８;"), max_size=30))
-def test_each_digit_of_what_is_taken_stands_in_the_cell_in_order(text):
+def test_every_digit_of_a_taken_mobile_is_in_the_cell_in_order(text):
     mobile = read(text).value
     if mobile is not None:
         source = iter(unicodedata.normalize("NFKC", text))

@@ -12,19 +12,17 @@ def read(text, kind=CellKind.TEXT, **options):
     return read_name(Cell("A", "姓名", text, kind, text), "A7", **options)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["张三", "欧阳娜娜", "阿依古丽·买买提", "㼆䶮", "張偉", "吉𠮷", "\U00031350\U000323af", "王\ufa0e", "爱新觉罗弘毅", "张\U000323b0", "山田太郎", "王登科", "李若男", "林进修", "王新增",
-     "扎西扎西", "王博士", "李药师"],
-)  # fmt: skip
-def test_a_name_is_kept_as_written_rare_and_traditional_characters_too(name):
-    reading = read(name)
-    assert (reading.value, reading.problems, reading.changes) == (name, (), ())
+def test_rare_and_traditional_characters_are_kept_as_written():
+    for name in (
+        "张三", "欧阳娜娜", "阿依古丽·买买提", "㼆䶮", "張偉", "吉𠮷", "\U00031350\U000323af", "王\ufa0e", "爱新觉罗弘毅", "张\U000323b0", "山田太郎", "王登科", "李若男", "林进修", "王新增",
+        "扎西扎西", "王博士", "李药师",
+    ):  # fmt: skip
+        reading = read(name)
+        assert (reading.value, reading.problems, reading.changes) == (name, (), ())
 
 
-@pytest.mark.parametrize(
-    ("written", "used", "why"),
-    [
+def test_marks_and_forms_that_are_not_the_name_are_folded_with_a_warning():
+    for written, used, why in (
         ("张 三", "张三", "spaces"),
         ("张　三", "张三", "spaces"),
         ("张\u00a0三\n", "张三", "spaces"),
@@ -50,24 +48,21 @@ def test_a_name_is_kept_as_written_rare_and_traditional_characters_too(name):
         ("诸葛 孔明亮", "诸葛孔明亮", "spaces"),
         ("张胜 男男", "张胜男男", "spaces"),
         *((f"阿依古丽{dot}买买提", "阿依古丽·买买提", "dots") for dot in "・‧･∙⋅﹒.˙∘⸱ㆍᐧ•"),
-    ],
-)
-def test_what_is_not_the_name_is_folded_away_and_told(written, used, why):
-    reading = read(written)
-    assert reading.value == used
-    assert why in [change.why for change in reading.changes]
-    (told,) = reading.problems
-    assert (told.code, told.severity, told.cell, told.detail["used"]) == (
-        "NAME_NORMALISED",
-        "warning",
-        "A7",
-        used,
-    )
+    ):
+        reading = read(written)
+        assert reading.value == used
+        assert why in [change.why for change in reading.changes]
+        (told,) = reading.problems
+        assert (told.code, told.severity, told.cell, told.detail["used"]) == (
+            "NAME_NORMALISED",
+            "warning",
+            "A7",
+            used,
+        )
 
 
-@pytest.mark.parametrize(
-    ("name", "why"),
-    [
+def test_no_name_is_refused_with_the_piece_that_is_wrong():
+    for name, why in (
         ("张*三", "*"),
         ("张×三", "×"),
         ("张某某", "某某"),
@@ -104,20 +99,17 @@ def test_what_is_not_the_name_is_folded_away_and_told(written, used, why):
         ("John Smith", "JohnSmith"),
         ("阿依古丽-买买提", "-"),
         ("阿依古丽·", "·"),
-    ],
-)
-def test_what_may_not_be_a_name_is_refused_with_the_piece_that_is_wrong(name, why):
-    reading = read(name)
-    assert reading.value is None
-    assert reading.changes == ()
-    (refused,) = reading.problems
-    assert (refused.code, refused.severity, refused.cell) == ("NAME_INVALID", "error", "A7")
-    assert next(iter(refused.detail["why"].arguments.values())) == why
+    ):
+        reading = read(name)
+        assert reading.value is None
+        assert reading.changes == ()
+        (refused,) = reading.problems
+        assert (refused.code, refused.severity, refused.cell) == ("NAME_INVALID", "error", "A7")
+        assert next(iter(refused.detail["why"].arguments.values())) == why
 
 
-@pytest.mark.parametrize(
-    ("name", "why"),
-    [
+def test_titles_and_remarks_beside_a_name_are_refused():
+    for name, why in (
         *((f"张伟{title}", title) for title in ("主任", "副主任医师", "大夫", "护士长", "老师", "先生", "返聘", "离职", "实习生")),
         *((f"张伟{title}", title) for title in ("博士", "药师", "在职", "内科", "心血管科", "门诊")),
         *((f"张伟 {word}", word) for word in ("男", "新", "新增", "进修", "博士", "在岗", "内科")),
@@ -131,19 +123,16 @@ def test_what_may_not_be_a_name_is_refused_with_the_piece_that_is_wrong(name, wh
         ("张伟张伟", "张伟 × 2"),
         ("欧阳娜欧阳娜", "欧阳娜 × 2"),
         ("阿依古丽 买买提", "阿依古丽 · 买买提 ?"),
-    ],
-)  # fmt: skip
-def test_what_stands_beside_a_name_or_in_its_place_is_refused_as_it_is(name, why):
-    reading = read(name)
-    assert reading.value is None
-    assert [(problem.code, problem.detail["why"].arguments["piece"]) for problem in reading.problems] == [
-        ("NAME_INVALID", why)
-    ]
+    ):  # fmt: skip
+        reading = read(name)
+        assert reading.value is None
+        assert [(problem.code, problem.detail["why"].arguments["piece"]) for problem in reading.problems] == [
+            ("NAME_INVALID", why)
+        ]
 
 
-@pytest.mark.parametrize(
-    ("written", "used"),
-    [
+def test_a_name_in_latin_letters_is_taken_beside_a_foreign_card():
+    for written, used in (
         ("John Smith", "John Smith"),
         (" JOHN   SMITH\n", "JOHN SMITH"),
         ("O'Brien", "O'Brien"),
@@ -154,34 +143,51 @@ def test_what_stands_beside_a_name_or_in_its_place_is_refused_as_it_is(name, why
         ("Ｊｏｈｎ", "John"),
         ("张三", "张三"),
         ("张 三", "张三"),
-    ],
-)
-def test_beside_a_foreign_card_a_name_in_latin_letters_is_one(written, used):
-    assert read(written, latin=True).value == used
-    assert normalise_name(used, latin=True) == (used, ())
+    ):
+        assert read(written, latin=True).value == used
+        assert normalise_name(used, latin=True) == (used, ())
 
 
-@pytest.mark.parametrize("wrong", ["John2", "张San", "J?hn", "J", "Иван", "John (new)", "无", "", "A" * 51])
-def test_beside_a_foreign_card_everything_else_is_refused_as_ever(wrong):
-    assert read(wrong, latin=True).value is None
+def test_other_texts_beside_a_foreign_card_are_refused():
+    for wrong in (
+        "John2",
+        "张San",
+        "J?hn",
+        "J",
+        "Иван",
+        "John (new)",
+        "无",
+        "",
+        "A" * 51,
+    ):
+        assert read(wrong, latin=True).value is None
 
 
 @pytest.mark.parametrize("kind", [CellKind.BOOL, CellKind.NUMBER, CellKind.DATE])
-def test_no_other_type_of_cell_is_a_name(kind):
+def test_a_cell_of_another_type_is_no_name(kind):
     assert read("TRUE", kind, latin=True).value is None
 
 
-@pytest.mark.parametrize(
-    ("text", "differs"),
-    [("李四（返聘）", True), ("张三（返聘）", False), ("医生张 三", False), ("张*", False), ("*三", False), ("zhangsan", False), ("", False)],
-)  # fmt: skip
-def test_an_unreadable_name_is_another_one_only_where_it_begins_otherwise(text, differs):
-    assert is_surely_other_name(text, "张三") == differs
+def test_an_unreadable_name_is_another_only_if_it_begins_differently():
+    for text, differs in (
+        ("李四（返聘）", True), ("张三（返聘）", False), ("医生张 三", False), ("张*", False), ("*三", False), ("zhangsan", False), ("", False),
+    ):  # fmt: skip
+        assert is_surely_other_name(text, "张三") == differs
 
 
-@pytest.mark.parametrize("name", ["", "   ", "\u200b", "无", "待补", "/", "待定", "空缺", "N/A"])
-def test_a_blank_or_a_placeholder_is_missing(name):
-    assert [problem.code for problem in read(name).problems] == ["NAME_MISSING"]
+def test_a_blank_or_a_placeholder_is_a_missing_name():
+    for name in (
+        "",
+        "   ",
+        "\u200b",
+        "无",
+        "待补",
+        "/",
+        "待定",
+        "空缺",
+        "N/A",
+    ):
+        assert [problem.code for problem in read(name).problems] == ["NAME_MISSING"]
 
 
 def test_a_roster_without_the_cell_misses_the_name_without_an_address():

@@ -23,44 +23,46 @@ def staff_no(shown, kind=CellKind.TEXT, value=None):
     return read_staff_no(cell(shown, kind, value))
 
 
-@pytest.mark.parametrize(
-    ("shown", "kind", "value", "used"),
-    [
+def test_a_staff_number_is_what_its_format_shows():
+    for shown, kind, value, used in (
         ("1001", CellKind.NUMBER, 1001.0, "1001"),
         ("00123", CellKind.NUMBER, 123, "00123"),  # zeros that only the number format shows
         ("YS007", CellKind.NUMBER, 7, "YS007"),
         ("00123", CellKind.TEXT, "00123", "00123"),
         ("A-12/3", CellKind.TEXT, None, "A-12/3"),
-        ("1E5", CellKind.TEXT, None, "1E5"),  # letters and digits of its own
-    ],
-)
-def test_a_staff_number_is_what_its_format_shows(shown, kind, value, used):
-    reading = staff_no(shown, kind, value)
-    assert (reading.value, reading.problems, reading.changes) == (used, (), ())
+        ("1E5", CellKind.TEXT, None, "1E5"),  # letters and digits of its own,
+    ):
+        reading = staff_no(shown, kind, value)
+        assert (reading.value, reading.problems, reading.changes) == (used, (), ())
 
 
-@pytest.mark.parametrize(
-    ("written", "used", "why"),
-    [
+def test_what_comes_off_a_staff_number_is_recorded():
+    for written, used, why in (
         (" 1001\u200b", "1001", "invisible"),
         ("１００１", "1001", "width"),
         ('="0012"', "0012", "formula_text"),
         ("'0012", "0012", "quotes"),
         ("\t0012\n", "0012", "spaces"),
         ("1001.0", "1001", "float"),
-    ],
-)
-def test_what_comes_off_a_staff_number_is_recorded(written, used, why):
-    reading = staff_no(written)
-    assert reading.value == used
-    assert why in [change.why for change in reading.changes]
-    assert (reading.changes[0].before, reading.changes[-1].after) == (written, used)
+    ):
+        reading = staff_no(written)
+        assert reading.value == used
+        assert why in [change.why for change in reading.changes]
+        assert (reading.changes[0].before, reading.changes[-1].after) == (written, used)
 
 
-@pytest.mark.parametrize("blank", ["", " ", "无", "-", "/", "暂无工号", "待定"])
-def test_a_staff_number_that_says_nothing_is_none_and_makes_no_two_people_one(blank):
-    assert staff_no(blank).value is None
-    assert read_department(cell(blank)).value is None
+def test_a_staff_number_that_says_nothing_is_none_and_makes_no_two_people_one():
+    for blank in (
+        "",
+        " ",
+        "无",
+        "-",
+        "/",
+        "暂无工号",
+        "待定",
+    ):
+        assert staff_no(blank).value is None
+        assert read_department(cell(blank)).value is None
 
 
 @pytest.mark.parametrize(
@@ -99,9 +101,8 @@ def test_reading_again_changes_nothing(text):
 # ---- the roster's own seal name -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("written", "used", "why"),
-    [
+def test_what_nobody_sees_comes_off_a_seal_name_and_is_recorded():
+    for written, used, why in (
         (" 张三处方章 ", "张三处方章", "spaces"),
         ("张\u200b三处方章", "张三处方章", "invisible"),
         ('="张三处方章"', "张三处方章", "formula_text"),
@@ -109,18 +110,22 @@ def test_reading_again_changes_nothing(text):
         ("\uf90a三处方章", "金三处方章", "compatibility"),
         ("阿依古丽•买买提处方章", "阿依古丽·买买提处方章", "dots"),
         ("张　三 处方章", "张三处方章", "spaces"),
-    ],
-)
-def test_what_nobody_sees_comes_off_a_seal_name_and_is_recorded(written, used, why):
-    reading = read_seal_name(cell(written), "F3", ascii_allowed=False)
-    assert (reading.value, reading.problems) == (used, ())
-    assert why in [change.why for change in reading.changes]
+    ):
+        reading = read_seal_name(cell(written), "F3", ascii_allowed=False)
+        assert (reading.value, reading.problems) == (used, ())
+        assert why in [change.why for change in reading.changes]
 
 
-@pytest.mark.parametrize("blank", ["", "无", "/", "—", "待定"])
-def test_a_seal_name_that_says_nothing_leaves_it_to_the_template(blank):
-    reading = read_seal_name(cell(blank), "F3", ascii_allowed=False)
-    assert (reading.value, reading.problems) == (None, ())
+def test_a_seal_name_that_says_nothing_leaves_it_to_the_template():
+    for blank in (
+        "",
+        "无",
+        "/",
+        "—",
+        "待定",
+    ):
+        reading = read_seal_name(cell(blank), "F3", ascii_allowed=False)
+        assert (reading.value, reading.problems) == (None, ())
 
 
 def test_where_ascii_is_allowed_a_full_stop_is_one():

@@ -1,7 +1,7 @@
 """Rows into doctors: one each, in order, every trouble at once; defaults, keys and row ids."""
 
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from string import ascii_uppercase
 
@@ -149,9 +149,8 @@ def test_the_defaults_hold_where_cells_are_blank_or_absent():
     assert (doctor.license_type, doctor.seal_image_compress) == (1, False)
 
 
-@pytest.mark.parametrize(
-    ("field", "written", "used"),
-    [
+def test_choices_are_read_in_words_and_constants():
+    for field, written, used in (
         ("scene_key", "e_prescription_auto_sign", "E_PRESCRIPTION_AUTO_SIGN"),
         ("scene_key", "电子处方", "E_PRESCRIPTION_AUTO_SIGN"),
         ("scene_key", "OTHER", "OTHER"),
@@ -164,27 +163,24 @@ def test_the_defaults_hold_where_cells_are_blank_or_absent():
         ("license_type", (CellKind.NUMBER, 0.0), 0),
         ("license_type", "1", 1),
         ("license_type", "不绑定", 1),
-    ],
-)
-def test_choices_are_read_in_words_and_constants(field, written, used):
-    (doctor,) = judge(row(**{field: written}), license_type=1, **ALL_ACCEPTED)
-    assert doctor.problems == ()
-    assert getattr(doctor, field) == used
+    ):
+        (doctor,) = judge(row(**{field: written}), license_type=1, **ALL_ACCEPTED)
+        assert doctor.problems == ()
+        assert getattr(doctor, field) == used
 
 
-@pytest.mark.parametrize(
-    ("field", "written"),
-    [("license_type", "是"), ("license_type", "2"), ("license_type", (CellKind.NUMBER, 0.5)), ("scene_key", "处方章"),
-     ("seal_image_compress", "大"), ("enable_auto_sign", (CellKind.DATE, datetime(2026, 1, 1)))],  # noqa: DTZ001 - a spreadsheet's dates have no zone
-)  # fmt: skip
-def test_a_choice_that_is_not_understood_refuses_the_row_and_names_what_is(field, written):
-    (doctor,) = judge(row(**{field: written}))
-    (refused,) = doctor.problems
-    assert (refused.code, refused.severity, refused.field) == ("VALUE_INVALID", "error", field)
-    assert refused.detail["field"] == field  # the heading as written
-    assert refused.detail["found"]
-    assert refused.detail["expected"]
-    assert getattr(doctor, field) is None
+def test_a_choice_that_is_not_understood_refuses_the_row_and_names_what_is():
+    for field, written in (
+        ("license_type", "是"), ("license_type", "2"), ("license_type", (CellKind.NUMBER, 0.5)), ("scene_key", "处方章"),
+        ("seal_image_compress", "大"), ("enable_auto_sign", (CellKind.DATE, date(2026, 1, 1))),
+    ):  # fmt: skip
+        (doctor,) = judge(row(**{field: written}))
+        (refused,) = doctor.problems
+        assert (refused.code, refused.severity, refused.field) == ("VALUE_INVALID", "error", field)
+        assert refused.detail["field"] == field  # the heading as written
+        assert refused.detail["found"]
+        assert refused.detail["expected"]
+        assert getattr(doctor, field) is None
 
 
 def test_a_mobile_must_stand_where_auto_sign_is_on_by_row_or_default():
@@ -218,9 +214,8 @@ def test_a_no_loses_nothing_and_needs_no_word():
     assert doctor.enable_auto_sign is None
 
 
-@pytest.mark.parametrize(
-    ("name", "ascii_allowed", "expected"),
-    [
+def test_a_seal_name_of_the_roster_is_held_to_length_and_characters():
+    for name, ascii_allowed, expected in (
         ("张" * 50, False, []),
         ("𠮷" * 50, False, []),
         ("张" * 51, False, ["SEAL_NAME_LENGTH"]),
@@ -230,12 +225,10 @@ def test_a_no_loses_nothing_and_needs_no_word():
         ("张三（处方）", False, ["SEAL_NAME_CHARS"]),
         ("张三2010 (A)", True, []),
         ("张三（处方）", True, ["SEAL_NAME_CHARS"]),
-    ],
-)
-def test_a_seal_name_of_the_roster_is_held_to_length_and_characters(name, ascii_allowed, expected):
-    (doctor,) = judge(row(seal_name=name), seal_name_ascii=ascii_allowed)
-    assert codes(doctor) == expected
-    assert doctor.seal_name == (None if expected else name)
+    ):
+        (doctor,) = judge(row(seal_name=name), seal_name_ascii=ascii_allowed)
+        assert codes(doctor) == expected
+        assert doctor.seal_name == (None if expected else name)
 
 
 def test_other_cards_are_open_only_by_config():

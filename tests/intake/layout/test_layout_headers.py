@@ -127,14 +127,13 @@ def test_nothing_but_somebody_else_is_no_header():
     assert header(*rows) is None
 
 
-@pytest.mark.parametrize(
-    ("rows", "merges", "places"),
-    [
+def test_a_group_gives_its_columns_meaning_and_takes_it():
+    for rows, merges, places in (
         (("姓名|身份证号|联系方式| ", " | |手机|座机"), "C1:D1 A1:A2 B1:B2", USUAL),
         (("姓名|身份证号|联系方式| ", " | |电话|手机"), "C1:D1 A1:A2 B1:B2", {**USUAL, "mobile": "D"}),
         (
-            ("姓名|身份证号|电子签章| ", " | |名称|图片"), "C1:D1 A1:A2 B1:B2",
-            {"name": "A", "id_card_number": "B", "seal_name": "C", "picture": "D"},
+        ("姓名|身份证号|电子签章| ", " | |名称|图片"), "C1:D1 A1:A2 B1:B2",
+        {"name": "A", "id_card_number": "B", "seal_name": "C", "picture": "D"},
         ),
         (("姓名|身份证号|手机| ", " | |号码|短号"), "C1:D1 A1:A2 B1:B2", USUAL),
         (("姓名| |身份证号|手机", "中文|拼音| | "), "A1:B1 C1:C2 D1:D2", {**USUAL, "id_card_number": "C", "mobile": "D"}),
@@ -142,14 +141,12 @@ def test_nothing_but_somebody_else_is_no_header():
         (("姓名|身份证号|执业证| |印章", " | |证件号码|照片|图片"), "A1:A2 B1:B2 C1:D1", {"name": "A", "id_card_number": "B", "picture": "E"}),
         (("姓名|身份证号|单位| ", " | |电话|名称"), "A1:A2 B1:B2 C1:D1", {"name": "A", "id_card_number": "B"}),
         (("姓名|身份证号|科室| |手机", " | |名称|编码| "), "A1:A2 B1:B2 C1:D1 E1:E2", {**USUAL, "mobile": "E", "department": "C"}),
-    ],
-)  # fmt: skip
-def test_a_group_gives_its_columns_meaning_and_takes_it(rows, merges, places):
-    for given_merges in (merges, ""):
-        row, last, found, titles = header(*rows, merges=given_merges)
-        assert (row, last, found) == (1, 2, places)
-        # a To fix sheet writes the titles on one row: there they mean the same
-        assert header("|".join(titles))[2] == places
+    ):  # fmt: skip
+        for given_merges in (merges, ""):
+            row, last, found, titles = header(*rows, merges=given_merges)
+            assert (row, last, found) == (1, 2, places)
+            # a To fix sheet writes the titles on one row: there they mean the same
+            assert header("|".join(titles))[2] == places
 
 
 def test_three_rows():
@@ -161,9 +158,8 @@ def test_three_rows():
     assert titles[6].endswith("家属 手机")
 
 
-@pytest.mark.parametrize(
-    "above",
-    [
+def test_what_stands_above_a_table_is_no_group():
+    for above in (
         ("清岚市第一人民医院医师名单（联系人：王五）",),
         ("清岚市第一人民医院患者信息表",),
         ("填报单位：某院| | |填报日期：2026-11-25",),
@@ -172,12 +168,10 @@ def test_three_rows():
         ("审核人：| |填表人：| ",),
         ("说明：家属信息不必填写。",),
         ("某院", "填报单位：某院| |审核人：赵六| "),
-    ],
-)
-def test_what_stands_above_a_table_is_no_group(above):
-    merges = "A1:D1" if "|" not in above[0] else ""
-    row, last, places, _ = header(*above, "姓名|身份证号|手机|备注", merges=merges)
-    assert (row, last, places) == (len(above) + 1, len(above) + 1, USUAL)
+    ):
+        merges = "A1:D1" if "|" not in above[0] else ""
+        row, last, places, _ = header(*above, "姓名|身份证号|手机|备注", merges=merges)
+        assert (row, last, places) == (len(above) + 1, len(above) + 1, USUAL)
 
 
 def test_two_languages_are_one_header():

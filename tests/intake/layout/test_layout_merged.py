@@ -82,9 +82,8 @@ def test_without_a_merged_cell_nothing_is_filled_down():
     assert shown(read(("内科", *WHO[0]), ("", *WHO[1])), Field.DEPARTMENT) == ["内科", ""]
 
 
-@pytest.mark.parametrize(
-    ("title", "value", "field", "inherits"),
-    [
+def test_what_is_inherited_and_what_stays_with_the_first():
+    for title, value, field, inherits in (
         ("科室", "内科", Field.DEPARTMENT, True),
         ("证件类型", "居民身份证", Field.ID_TYPE, True),
         ("业务场景", "处方", Field.SCENE_KEY, True),
@@ -95,12 +94,10 @@ def test_without_a_merged_cell_nothing_is_filled_down():
         ("手机", "13800138000", Field.MOBILE, False),
         ("印章名称", "张三章", Field.SEAL_NAME, False),
         ("印章图片", "a.png", Field.PICTURE, False),
-    ],
-)
-def test_what_is_inherited_and_what_stays_with_the_first(title, value, field, inherits):
-    titles = (title, "姓名", "身份证号")
-    made = read((value, *WHO[0][:2]), ("", *WHO[1][:2]), merges="A2:A3", titles=titles)
-    assert shown(made, field) == [value, value if inherits else ""]
+    ):
+        titles = (title, "姓名", "身份证号")
+        made = read((value, *WHO[0][:2]), ("", *WHO[1][:2]), merges="A2:A3", titles=titles)
+        assert shown(made, field) == [value, value if inherits else ""]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.domain.roster import Field
 from pipeline.errors import FileRefused
-from pipeline.intake.layout.column_titles import TITLES, ColumnAliases, find_meaning
+from pipeline.intake.layout.column_titles import TITLES, ColumnAliases, find_meaning, keep_best_tiers
 from pipeline.intake.layout.header_search import find_header, may_hold_header
 from pipeline.intake.layout.merged_cells import MergedCells
 from pipeline.intake.readers.model import Line, text_cell
@@ -73,13 +73,13 @@ def header(*titles, columns=None):
 LONG = "必填，请先把整列设为“文本”格式再录入，否则后三位会变成 0；末位字母 X 请大写；港澳台居民请填写居住证号码，须与证件一致"
 
 
-def test_a_long_remark_hides_no_title_and_a_text_is_none():
+def test_a_title_is_known_beside_a_long_remark_and_a_long_text_is_no_title():
     assert find_meaning(f"身份证号码（{LONG}）").field is Field.NUMBER
     assert find_meaning("身份证号（18位（文本））").field is Field.NUMBER
     assert find_meaning(f"身份证号码（{LONG * 9}）") is None
 
 
-def test_every_title_of_a_name_and_a_number_shows_the_signs_by_which_a_header_is_noticed():
+def test_a_header_of_any_name_and_number_titles_passes_the_quick_check():
     for title in TITLES[Field.NAME]:
         for dressed in (title, f"*{title}（必填）"):
             assert all(
@@ -88,30 +88,17 @@ def test_every_title_of_a_name_and_a_number_shows_the_signs_by_which_a_header_is
             )
 
 
-def test_the_tables_are_as_large_as_they_should_be():
-    assert sum(map(len, MEANT.values())) >= 60
+def test_every_written_form_of_a_title_is_known():
+    meanings = {(name, title): find_meaning(title) for name, titles in MEANT.items() for title in titles}
+    assert len(meanings) >= 60
+    assert [key for key, meaning in meanings.items() if meaning is None or meaning.field is not key[0]] == []
+
+
+def test_a_title_about_another_person_or_thing_means_nothing_and_changes_no_other_column():
     assert len(DECOYS) >= 60
-
-
-@pytest.mark.parametrize(
-    ("title", "name"), [(title, name) for name, titles in MEANT.items() for title in titles]
-)
-def test_a_title_is_known_in_the_dress_it_comes_in(title, name):
-    found = find_meaning(title)
-    assert found is not None
-    assert found.field is name
-
-
-@pytest.mark.parametrize("title", DECOYS)
-def test_a_decoy_is_nothing(title):
-    assert find_meaning(title) is None
-
-
-@pytest.mark.parametrize("title", DECOYS)
-def test_a_decoy_beside_the_real_columns_changes_nothing(title):
-    assert header(title, "姓名", "身份证号", "手机号", "印章图片") == {
-        "name": "姓名", "id_card_number": "身份证号", "mobile": "手机号", "picture": "印章图片",
-    }  # fmt: skip
+    assert [title for title in DECOYS if find_meaning(title) is not None] == []
+    usual = {"name": "姓名", "id_card_number": "身份证号", "mobile": "手机号", "picture": "印章图片"}
+    assert [title for title in DECOYS if header(title, *usual.values()) != usual] == []
 
 
 @given(
@@ -134,35 +121,31 @@ def test_a_decoy_beside_the_real_columns_changes_nothing(title):
     ),
     st.booleans(),
 )
-def test_no_word_more_than_the_table_has_is_ever_taken(title, word, before):
+def test_a_title_with_one_more_word_is_not_known(title, word, before):
     written = word + title if before else title + word
     assert find_meaning(written) is None or written in TITLES[find_meaning(written).field]
 
 
 @given(st.text(max_size=80))
-def test_any_text_at_all_is_judged(text):
+def test_any_text_has_a_known_meaning_or_none(text):
     assert find_meaning(text) is None or find_meaning(text).field in TITLES
 
 
-@pytest.mark.parametrize(
-    ("titles", "chosen"),
-    [
+def test_the_plainer_of_two_titles_wins():
+    for titles, chosen in (
         (("联系电话", "手机号"), "手机号"),
         (("手机", "电话", "联系方式"), "手机"),
         (("照片", "印章图片"), "印章图片"),
         (("印章", "照片"), "印章"),
         (("电子签章", "签名图片"), "签名图片"),
         (("部门", "科室"), "科室"),
-    ],
-)
-def test_the_plainer_of_two_titles_wins(titles, chosen):
-    assert chosen in header("姓名", "身份证号", *titles).values()
-    assert len(header("姓名", "身份证号", *titles)) == 3
+    ):
+        assert chosen in header("姓名", "身份证号", *titles).values()
+        assert len(header("姓名", "身份证号", *titles)) == 3
 
 
-@pytest.mark.parametrize(
-    ("titles", "told"),
-    [
+def test_two_columns_of_one_field_refuse_the_file_and_both_cells_are_named():
+    for titles, told in (
         (("姓名", "身份证号", "证件号码"), "B1 身份证号, C1 证件号码"),
         (("姓名", "身份证号", "姓名"), "A1 姓名, C1 姓名"),
         (("姓名", "医师姓名", "身份证号"), "A1 姓名, B1 医师姓名"),
@@ -172,23 +155,33 @@ def test_the_plainer_of_two_titles_wins(titles, chosen):
         (("姓名", "身份证号", "印章图片", "签名图片"), "C1 印章图片, D1 签名图片"),
         (("姓名", "身份证号", "手机", "", "姓名", "身份证号", "手机"), "A1 姓名, E1 姓名"),
         (("姓名", "身份证号", *["手机号"] * 6), "C1 手机号, D1 手机号, E1 手机号, F1 手机号 …"),
-    ],
-)
-def test_two_equal_claims_refuse_and_both_cells_are_told(titles, told):
-    with pytest.raises(FileRefused) as refused:
-        header(*titles)
-    assert (refused.value.code, refused.value.detail["found"]) == ("HEADER_AMBIGUOUS", told)
+    ):
+        with pytest.raises(FileRefused) as refused:
+            header(*titles)
+        assert (refused.value.code, refused.value.detail["found"]) == ("HEADER_AMBIGUOUS", told)
 
 
-def test_the_users_word_is_before_every_tier_and_tells_brackets_apart():
+def test_a_title_of_the_configuration_wins_and_distinguishes_brackets():
     titles = ("姓名", "身份证号", "手机号", "电话（本人）", "电话（办公室）")
     assert header(*titles)["mobile"] == "手机号"
     assert header(*titles, columns={"电话（办公室）": "mobile"})["mobile"] == "电话（办公室）"
     assert header(*titles, columns={"电话（本人）": "mobile"})["mobile"] == "电话（本人）"
 
 
-@pytest.mark.parametrize(
-    "remark", ["有效期内", "单位电话勿填", "勿填家属，必填", "不是患者", "填写说明见附件"]
-)
-def test_a_remark_that_only_speaks_of_others_is_left_out(remark):
-    assert find_meaning(f"手机号（{remark}）").field is Field.MOBILE
+def test_a_remark_that_only_mentions_others_is_left_out():
+    for remark in (
+        "有效期内",
+        "单位电话勿填",
+        "勿填家属，必填",
+        "不是患者",
+        "填写说明见附件",
+    ):
+        assert find_meaning(f"手机号（{remark}）").field is Field.MOBILE
+
+
+def test_a_mobile_by_another_title_is_read_but_a_plainer_title_wins():
+    plainer = find_meaning("联系电话")
+    for title in ("常用手机号", "预留手机号", "*实名手机号码（必填）"):
+        meaning = find_meaning(title)
+        assert meaning.field is Field.MOBILE
+        assert keep_best_tiers([(1, meaning), (2, plainer)]) == {Field.MOBILE: [2]}
