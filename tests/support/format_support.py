@@ -337,7 +337,7 @@ def read_here(kind: str, data: bytes):
     stream = io.BytesIO()
     READERS[kind].read(data, Output(stream, max_rows=10_000, max_cells=100_000))
     stream.seek(0)
-    book = child_process.collect_output(stream)
+    book = child_process.collect_output(stream, max_lines=20_000)
     return book.facts, [(sheet, list(sheet.lines)) for sheet in rare_formats.make_sheets(book)]
 
 

@@ -29,6 +29,7 @@ MAX_SECONDS = 120  # of processor time: 200,000 rows of HTML take 45
 MAX_WAIT = 600  # seconds by the clock, on a machine that is busy with other things
 MAX_OUTPUT = 1_000_000_000  # bytes; 3.5 million cells are about 200 million
 _MAX_LINE = 100_000_000  # bytes of one row
+_MAX_FACTS = 10_000  # lines that are no rows: one for each sheet, and those of the file
 _PERIOD = 0.02  # seconds between two looks at the child: 60 MB are the most that it was seen to grow in them
 
 # -S: the child gets the parent's search path, not the one that site.py would make
@@ -79,7 +80,7 @@ def read_in_child(kind: str, data: bytes, *, max_rows: int) -> ChildBook:
     feeder = threading.Thread(target=_feed_child, args=(process.stdin, data), daemon=True)
     feeder.start()
     try:
-        book = collect_output(process.stdout)
+        book = collect_output(process.stdout, max_lines=max_rows + _MAX_FACTS)
     except ValueError as error:  # no line of JSON: the child is no longer what it was
         raise FileRefused("FILE_SUSPICIOUS", {"found": make_text("file.records")}) from error
     finally:
@@ -138,12 +139,13 @@ def _feed_child(stream: IO[bytes], data: bytes) -> None:
         stream.close()
 
 
-def collect_output(stream: IO[bytes]) -> ChildBook:
-    """Read the child's output to its end."""
+def collect_output(stream: IO[bytes], *, max_lines: int) -> ChildBook:
+    """Read the child's output to its end, or to its limits."""
     book = ChildBook()
     rows: list[bytes] = []
     size = 0
-    while line := stream.readline(_MAX_LINE):
+    for _ in range(max_lines):
+        line = stream.readline(_MAX_LINE)
         size += len(line)
         if size > MAX_OUTPUT or not line.endswith(b"\n"):
             break

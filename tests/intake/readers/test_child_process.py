@@ -151,6 +151,8 @@ def test_a_child_that_breaks_down_refuses_the_file(monkeypatch, program, found):
 
 def test_what_a_child_writes_is_bounded(monkeypatch):
     monkeypatch.setattr(child_process, "_START", "print('{\"ready\":true}')\nwhile True: print('[1,0,[]]')")
+    assert refusal("xls", b"")[0] == "FILE_SUSPICIOUS"
+    monkeypatch.setattr(child_process, "_MAX_FACTS", 10**9)
     monkeypatch.setattr(child_process, "MAX_OUTPUT", 1_000_000)
     assert refusal("xls", b"")[0] == "FILE_SUSPICIOUS"
 
