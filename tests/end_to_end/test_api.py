@@ -435,7 +435,7 @@ print(sorted({"click", "tqdm", "pandas", "pipeline.cli.app", "pipeline.sandbox"}
     assert told.stdout == "[]\n", "neither the command line nor what is needed only later"
 
 
-@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+@pytest.mark.parametrize("readme", ["docs/en/python.md", "docs/zh/python.md"])
 def test_the_readmes_example_runs_as_it_stands(hospital, readme, monkeypatch, capsys):
     """A quiet doctor, one without a picture, and a second hospital for the shared quota."""
     (example,) = re.findall(r"```python\n(.*?)```", (HOUSE / readme).read_text("utf-8"), re.DOTALL)
