@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -93,7 +93,7 @@ class RunRecorder:
         folder = self.begun.own_folder
         with suppress(OSError), self.write_log(folder):
             self.log_end(exit_code)
-            write_run_json(build_empty_report(self.begun, self.session.clock.now(), None), [folder])
+            self._leave_record(build_empty_report(self.begun, self.session.clock.now(), None), [folder])
         return exit_code
 
     @contextmanager
@@ -108,7 +108,7 @@ class RunRecorder:
             with suppress(EsignImportError):  # sums that do not add up stand in no record
                 record = json.dumps(run_record(report), ensure_ascii=False)
                 self.is_recorded = True
-                write_run_json(report, [report.out, self.begun.own_folder])
+                self._leave_record(report, [report.out, self.begun.own_folder])
                 ledger.finish_run(report.run, exit=exit_code, finished=report.finished, record=record)
             if isinstance(error, OSError):
                 disk_trouble = DiskTrouble.of(error)
@@ -125,11 +125,21 @@ class RunRecorder:
             self.begun, self.session.clock.now(), build_halt(_without_click(error), self.session.language)
         )
         if self.is_logging:
-            write_run_json(report, [report.out, own_folder])
+            self._leave_record(report, [report.out, own_folder])
             return
         with suppress(OSError, type(error)), self.write_log(own_folder):
             raise error
-        write_run_json(report, [own_folder])
+        self._leave_record(report, [own_folder])
+
+    def _leave_record(self, report: RunReport, folders: Sequence[Path]) -> None:
+        """Write run.json of a run without results, and call the hooks that every run's end calls."""
+        write_run_json(report, folders)
+        self._call_hooks(report)
+
+    def _call_hooks(self, report: RunReport) -> None:
+        from pipeline.workflow.finish import call_run_end_hooks
+
+        call_run_end_hooks(report, self.begun.config)
 
     def record_in_ledger(self, ledger: SqliteLedger, request: RunRequest, error: OSError) -> None:
         """Record a run whose results folder cannot be written, so that there is no run.json, in the ledger."""
@@ -142,6 +152,7 @@ class RunRecorder:
         with suppress(EsignImportError):
             ledger.begin_run(build_run_record(request, self.begun.config, self.begun.started))
             ledger.finish_run(report.run, exit=report.exit, finished=report.finished, record=record)
+        self._call_hooks(report)
 
 
 def _without_click(error: BaseException) -> BaseException:

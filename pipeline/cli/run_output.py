@@ -39,14 +39,20 @@ WITH_REASONS = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status
 
 
 def write_and_print_results(
-    session: Session, config: Config, report: RunReport, *, latest: Path | None, steps: bool = True
+    session: Session,
+    config: Config,
+    report: RunReport,
+    *,
+    latest: Path | None,
+    steps: bool = True,
+    is_rebuilt: bool = False,
 ) -> int:
-    """Write a run's results, print them, and return its exit code."""
+    """Write the results of a run, print them, and return its exit code; ``is_rebuilt``: of an earlier run."""
     session.note_title_language(find_titles(report))
     report = replace(report, latest=latest)
     presenter = Presenter.for_outcomes(report.outcomes, session.spoken)
     file_presenter = replace(presenter, language=session.language)
-    written = finish_run(FinishedRun(report, config, file_presenter, latest)).files
+    written = finish_run(FinishedRun(report, config, file_presenter, latest, is_rebuilt=is_rebuilt)).files
     if "edited" in written:
         session.alert("kept_edits", path=WORKBOOK, kept=written["edited"])
     if "copy" in written:

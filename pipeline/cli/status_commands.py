@@ -237,7 +237,7 @@ def report(session: Session, *, run_id: str | None) -> int:
             passwords=find_passwords(config, os.environ),
         )
     run_report = replace(run_report, invocation=session.invocation)
-    write_and_print_results(session, config, run_report, latest=None)
+    write_and_print_results(session, config, run_report, latest=None, is_rebuilt=True)
     return 0
 
 

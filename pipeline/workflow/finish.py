@@ -1,10 +1,12 @@
-"""Finishes a run whose outcomes are known: the command line and the Python API share these steps.
+"""Finishes a run: the command line and the Python API share these steps and hooks.
 
-A new step, for instance a notification, is a function in a module of its own and one entry in `STEPS`.
+A new kind of result is a function and one entry in `STEPS`. A notification is a function and one entry in `RUN_END_HOOKS`:
+hooks are called for every run that ended, also one that ended before it had results.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +16,8 @@ from pipeline.domain.run import RunReport
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.totals import verify_totals
 from pipeline.workflow.stage_settings import build_preview_loader
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -25,6 +29,7 @@ class FinishedRun:
     presenter: Presenter  # for the files
     latest: Path | None = None  # where a copy of the results goes
     writes_files: bool = True  # False: the caller wants no result files
+    is_rebuilt: bool = False  # True: results of an earlier run, written once more
     files: dict[str, Path] = field(default_factory=dict)  # usual name -> path written
 
 
@@ -36,6 +41,7 @@ def load_report_modules() -> None:
 
 
 FinishStep = Callable[[FinishedRun], None]
+RunEndHook = Callable[[RunReport, Config], None]
 
 
 def write_results(finished: FinishedRun) -> None:
@@ -52,6 +58,7 @@ def write_results(finished: FinishedRun) -> None:
 
 
 STEPS: Sequence[FinishStep] = (write_results,)  # in this order
+RUN_END_HOOKS: Sequence[RunEndHook] = ()
 
 
 def finish_run(finished: FinishedRun) -> FinishedRun:
@@ -59,4 +66,15 @@ def finish_run(finished: FinishedRun) -> FinishedRun:
     verify_totals(finished.report)
     for step in STEPS:
         step(finished)
+    if not finished.is_rebuilt:
+        call_run_end_hooks(finished.report, finished.config)
     return finished
+
+
+def call_run_end_hooks(report: RunReport, config: Config) -> None:
+    """Call every hook with a run that ended; a hook that fails is logged and changes neither results nor exit code."""
+    for hook in RUN_END_HOOKS:
+        try:
+            hook(report, config)
+        except Exception:
+            LOG.exception("a run end hook failed")
