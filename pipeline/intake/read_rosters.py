@@ -36,7 +36,7 @@ from pipeline.support.rights import acting_user
 MAX_BYTES = 200_000_000  # of a file on disk; what it unpacks to is bounded by its reader
 # Windows has no O_NONBLOCK, POSIX no O_BINARY
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-# columns of the sheet Unknown, whose lines have tickets, too
+# columns of the sheet Unknown, whose lines have row tokens, too
 _SETTLES = tuple(map(frozenset, zip(RESULT_TEXTS["col.settle"], RESULT_TEXTS["col.conclusion"], strict=True)))
 _TOP = 5  # lines in which a renamed To fix sheet shows its hidden columns
 NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
@@ -54,7 +54,7 @@ def read_rosters(
 
     ``columns`` maps a header to the value of a Field, before the built-in titles. ``to_fix_only`` takes nothing
     but our own results workbooks, of which only the To fix sheets are read; with ``corrections`` those among the rosters
-    are read so as well, and their rows have tickets; without either they are deferred.
+    are read so as well, and their rows have row tokens; without either they are deferred.
     Never raises for a bad file: its report has the status ``refused``, its codes, and no rows.
     """
     vocabulary = ColumnAliases.from_config(columns)
@@ -154,7 +154,7 @@ def _read_bytes(path: Path, first: int = MAX_BYTES) -> bytes:
     """Return a regular file's bytes, or the first of them; a pipe or a device would never end."""
     try:
         status = path.stat()
-        if stat.S_ISDIR(status.st_mode):  # `expand` gives the folder itself where it cannot list it
+        if stat.S_ISDIR(status.st_mode):  # `expand_paths` gives the folder itself where it cannot list it
             os.scandir(path).close()
         _require_regular(status)
         with os.fdopen(os.open(path, _OPEN_FLAGS), "rb") as file:
@@ -229,7 +229,7 @@ def _count_lines(lines: Iterator[Line], budget: ReadBudget) -> Iterator[Line]:
 
 
 def _require_whole(tables: Sequence[Table], vocabulary: ColumnAliases, *, ours: bool) -> None:
-    """Refuse a file that holds no table, or whose tickets occur twice; an empty To fix sheet is good news."""
+    """Refuse a file that holds no table, or whose row tokens occur twice; an empty To fix sheet is good news."""
     if ours and not tables:
         raise FileRefused("HEADER_NOT_FOUND", {"found": "—", "lost_sheet": " / ".join(TO_FIX_TITLES)})
     if ours:

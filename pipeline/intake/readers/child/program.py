@@ -124,9 +124,11 @@ def _import_reader(kind: str) -> ModuleType:
         from pipeline.intake.readers.child import html_tables
 
         return html_tables
-    from pipeline.intake.readers.child import xml2003
+    if kind == "xml2003":
+        from pipeline.intake.readers.child import xml2003
 
-    return xml2003
+        return xml2003
+    raise ValueError(kind)
 
 
 def _limit_resources(max_memory: int, max_seconds: int) -> None:
