@@ -53,7 +53,7 @@ def _written(night, latest: Path | None) -> list[Path]:
 
 
 @pytest.mark.parametrize("top", ["院", "第 1 医院 100%", "a b [c]"])
-def test_both_copies_lead_to_every_folder(filed, tmp_path, top):
+def test_both_copies_link_every_folder(filed, tmp_path, top):
     top = tmp_path / top
     folders = [top / "seals" / folder for folder in PLAIN]
     night = filed(top, list(PLAIN))
@@ -64,7 +64,7 @@ def test_both_copies_lead_to_every_folder(filed, tmp_path, top):
 
 
 @pytest.mark.parametrize("out", ["elsewhere/deep/a", "out", "x"])
-def test_a_copy_at_another_depth_leads_there_too(filed, tmp_path, out):
+def test_a_copy_at_another_depth_has_absolute_links(filed, tmp_path, out):
     night = filed(tmp_path, ["内科"], out=tmp_path / out)
 
     for workbook in _written(night, tmp_path / "out" / "latest"):
@@ -80,7 +80,7 @@ def test_a_moved_tree_keeps_its_links(filed, tmp_path):
     assert _reached(moved, _links(moved, "全部结果")[0]) == tmp_path / "new" / "seals" / "内科"
 
 
-def test_a_workbook_that_was_moved_still_tells_where_the_folder_is(filed, tmp_path):
+def test_the_tip_of_a_link_names_the_folder(filed, tmp_path):
     (workbook,) = _written(filed(tmp_path, ["内科"]), None)
     link = openpyxl.load_workbook(workbook)["未配对印章"]["B2"].hyperlink
 
@@ -88,7 +88,7 @@ def test_a_workbook_that_was_moved_still_tells_where_the_folder_is(filed, tmp_pa
 
 
 @pytest.mark.parametrize("folder", ["a#b", "五官%41科", "110199199003071237", "旧章 11019919900307123X/内"])
-def test_what_an_address_cannot_say_leads_to_the_folder_above(filed, tmp_path, folder):
+def test_a_folder_that_no_address_can_hold_links_the_folder_above(filed, tmp_path, folder):
     night = filed(tmp_path, [f"外科/{folder}"])
 
     (workbook,) = _written(night, None)
@@ -106,7 +106,7 @@ def test_no_link_leaves_the_picture_folder(filed, tmp_path):
     assert _links(workbook, "全部结果") == []
 
 
-def test_libreoffice_follows_them(filed, tmp_path):
+def test_libreoffice_follows_the_links(filed, tmp_path):
     top = tmp_path / "第 1 医院 100%"
     (workbook,) = _written(filed(top, [*PLAIN, "a#b"]), None)
 
@@ -120,7 +120,7 @@ def test_libreoffice_follows_them(filed, tmp_path):
     assert [link for link in links if "seals" not in link] == ["review.html", "report.html"]
 
 
-def test_the_summary_leads_to_every_to_fix_sheet_and_to_the_pages(scene, make, tmp_path):
+def test_the_summary_links_every_to_fix_sheet_and_the_pages(scene, make, tmp_path):
     columns = (("A", "姓名", Field.NAME), ("B", "身份证号码", Field.NUMBER))
     scene.outcomes = [
         make.outcome(make.doctor(1), Status.NOT_SENT),

@@ -20,7 +20,7 @@ from pipeline.reports.explanations import describe_problem
 from pipeline.reports.presenter import Presenter
 
 
-def test_identity_numbers_and_mobiles_keep_what_design_allows(make):
+def test_identity_numbers_and_mobiles_keep_their_last_four(make):
     assert mask_id("110101199003070732") == "**************0732"
     assert mask_id("H12345678") == "*****5678"
     assert mask_id("1234567") == "*******"
@@ -54,7 +54,7 @@ def test_every_number_of_the_roster_is_masked_however_short_or_wrong(make):
     assert masker.mask_text(f"手机 {permit.mobile}") == f"手机 {permit.mobile[:3]}****{permit.mobile[-4:]}"
 
 
-def test_words_in_a_number_column_do_not_blot_out_file_names(make):
+def test_words_in_a_number_column_do_not_mask_file_names(make):
     masker = Masker.of_doctors([make.doctor(1, texts={"D": "100123"}, usable=False)])
 
     assert masker.mask_text("100123张伟.png") == "100123张伟.png"
@@ -89,5 +89,5 @@ def test_a_field_named_in_a_sentence_is_in_the_readers_words():
     assert "name, picture" in describe_problem(changed, Presenter("en"))
 
 
-def test_names_are_taken_out_longest_first():
+def test_names_are_hidden_longest_first():
     assert hide_names("inbox/欧阳明月.xlsx", {"欧阳明", "欧阳明月", ""}) == "inbox/****.xlsx"

@@ -22,7 +22,7 @@ RUN = (  # noqa: SIM905  thirty quoted names are unreadable
 ).split()
 
 
-def test_an_outcome_line_has_designs_fields_in_designs_order(make):
+def test_an_outcome_line_has_its_fields_in_order(make):
     warning = build_problem("NAME_NORMALISED", Field.NAME, "B4", found="钱 秀兰", used="钱秀兰")
     change = Change(Field.NAME, "钱 秀兰", "钱秀兰", "inner_space")
     outcome = make.outcome(make.doctor(1, problems=(warning,), changes=(change,)), Status.SEALED)
@@ -52,7 +52,7 @@ def test_an_outcome_line_has_designs_fields_in_designs_order(make):
     assert line["service"] is None
 
 
-def test_only_statuses_that_vouch_for_a_seal_show_its_id(make):
+def test_only_statuses_that_confirm_a_seal_show_its_id(make):
     shown = {
         status: make.record(make.outcome(make.doctor(1), status, seal_id="S1"), "en")["seal_id"]
         for status in Status
@@ -90,7 +90,7 @@ def test_a_text_roster_has_no_sheet_and_a_pictureless_row_no_picture(make):
     assert (line["sheet"], line["picture"], line["key"] is not None) == (None, None, True)
 
 
-def test_a_file_line_has_designs_fields_and_tells_why_it_was_refused():
+def test_a_file_line_has_its_fields_and_the_reason_of_a_refusal():
     report = FileReport(
         Path("inbox/花名册110101199003070732.xls"),
         None,
@@ -122,7 +122,7 @@ def test_a_file_line_has_designs_fields_and_tells_why_it_was_refused():
     assert line["notes"] == ["文件有打开密码，无法读取；请在 Excel 中取消密码后重新保存。", "note"]
 
 
-def test_run_json_has_designs_fields_and_sums(hospital):
+def test_run_json_has_its_fields_and_sums(hospital):
     record = run_record(hospital.night())
 
     assert list(record) == RUN
@@ -134,7 +134,7 @@ def test_run_json_has_designs_fields_and_sums(hospital):
     assert record["halted"] is None
 
 
-def test_no_name_and_no_number_stands_in_run_json(make, scene):
+def test_run_json_holds_no_name_and_no_number(make, scene):
     doctor = make.doctor(3, path=Path("inbox/李若彤.xlsx"))
     scene.outcomes = [make.outcome(doctor, Status.NOT_SENT)]
     halt = Halt("AuthFailure", f"李若彤 {doctor.number}", 4)

@@ -177,7 +177,7 @@ def test_reasons_beyond_the_most_frequent_are_counted(show, scene, make, report)
     assert rows[-1].split("\t")[:2] == ["3 more", "3"]
 
 
-def test_the_word_for_95_percent_stands_clear_of_the_bars(show, report, hospital):
+def test_the_label_of_95_percent_does_not_touch_the_bars(show, report, hospital):
     """Where nearly all answers took as long, the line goes through the highest bar."""
     measured = traffic()
     alike = {
@@ -220,7 +220,7 @@ def test_it_prints_light_without_half_empty_pages_and_without_its_filters(
     assert codes[0] in first, "a table may go on over the page"
 
 
-def test_the_pace_stands_beside_the_limit_second_by_second(show, report):
+def test_the_pace_is_drawn_against_the_limit_second_by_second(show, report):
     page = show(report(language="en"))
 
     drawn = page.page.locator("#pace svg.wide")
@@ -237,7 +237,7 @@ def test_the_pace_stands_beside_the_limit_second_by_second(show, report):
     assert min(heights) == pytest.approx(limit, abs=12)
 
 
-def test_a_limit_far_above_is_told_not_drawn(show, hospital, report):
+def test_a_limit_far_above_is_written_not_drawn(show, hospital, report):
     far = replace(traffic(), limit=1000.0)
     page = show(report(hospital.night(traffic=far), language="en"))
 
@@ -247,7 +247,7 @@ def test_a_limit_far_above_is_told_not_drawn(show, hospital, report):
     ]
 
 
-def test_latency_waits_and_retries_are_told(show, report):
+def test_latency_waits_and_retries_are_shown(show, report):
     page = show(report(language="en"))
 
     figures = page.page.locator("#latency dl").first.inner_text().split("\n")
@@ -390,7 +390,7 @@ def test_it_fits_a_phone_and_a_tablet(show, report, language, wide):
     assert page.page.locator("#pace svg.wide").is_visible() == (wide != 390)
 
 
-def test_it_is_dark_where_the_reader_likes_it_dark(show, report):
+def test_it_follows_the_dark_mode_of_the_browser(show, report):
     path = report()
     look = "(e => [getComputedStyle(e).backgroundColor, getComputedStyle(e).color])(document.body)"
     (light, ink), (dark, pale) = (show(path, scheme=each).page.evaluate(look) for each in ("light", "dark"))
@@ -427,7 +427,7 @@ def test_every_word_can_be_read(show, report):
     assert found == {"light": [], "dark": []}
 
 
-def test_a_great_run_keeps_those_who_need_somebody_and_points_to_the_workbook(show, scene, make, report):
+def test_a_large_run_keeps_rows_that_need_action_and_links_the_workbook(show, scene, make, report):
     scene.outcomes = [
         make.outcome(
             make.doctor(place), Status.REJECTED if place % 50 == 49 else Status.UNCHANGED, request_id=None
@@ -450,7 +450,7 @@ def test_a_great_run_keeps_those_who_need_somebody_and_points_to_the_workbook(sh
     assert page.texts("#pace .quiet") == ["本次运行没有调用腾讯的接口。"]
 
 
-def test_times_that_were_not_kept_are_said_to_be(show, hospital, report):
+def test_missing_times_are_mentioned(show, hospital, report):
     page = show(report(hospital.night(traffic=replace(traffic(), timing=None)), language="en"))
 
     assert page.texts("#no-timing") == [
@@ -480,7 +480,7 @@ def test_a_check_and_an_empty_run_have_their_page(show, scene, make, report):
         (0.0004, "0.4 毫秒", "0.4 ms"),
     ],
 )
-def test_a_duration_is_told_shortly(seconds, zh, en):
+def test_a_duration_has_two_figures(seconds, zh, en):
     assert (Presenter("zh").describe_duration(seconds), Presenter("en").describe_duration(seconds)) == (
         zh,
         en,

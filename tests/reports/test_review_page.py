@@ -156,7 +156,7 @@ def test_a_key_that_is_held_down_judges_one_card(path, shown):
     assert judged(page).count("right") == 1
 
 
-def test_what_is_judged_stays_in_view(path, shown):
+def test_the_judged_card_stays_in_view(path, shown):
     page = shown(path)
     for _ in range(TO_JUDGE - 1):
         press(page, "1")
@@ -167,7 +167,7 @@ def test_what_is_judged_stays_in_view(path, shown):
         assert box["y"] + 260 <= dock["y"], "seal and name are seen whole"
 
 
-def test_the_file_says_what_was_judged_and_no_more(path, shown, tmp_path):
+def test_the_saved_file_holds_the_judgements_alone(path, shown, tmp_path):
     page = shown(path)
     press(page, "1 2 1")
     kept = save(page, tmp_path)
@@ -208,7 +208,7 @@ def test_progress_is_kept_in_the_browser_without_names(path, shown):
     assert f"{1:032x}" in stored
 
 
-def test_what_the_ledger_knows_outweighs_what_the_browser_heard_before(scene, make, shown):
+def test_the_ledger_outweighs_older_judgements_of_the_browser(scene, make, shown):
     night = night_of(scene, make, TO_JUDGE)
     page = shown(written(night))
     press(page, "1 1")
@@ -219,7 +219,7 @@ def test_what_the_ledger_knows_outweighs_what_the_browser_heard_before(scene, ma
     assert judged(again)[:2] == ["wrong", "right"]
 
 
-def test_a_saved_file_goes_on_elsewhere_and_a_strange_one_does_not(path, shown, tmp_path):
+def test_a_saved_file_is_loaded_elsewhere_and_a_foreign_one_is_refused(path, shown, tmp_path):
     page = shown(path)
     press(page, "1 2")
     kept = save(page, tmp_path)
@@ -314,7 +314,7 @@ def test_the_policy_lets_nothing_else_run(path, shown):
     assert asked == "refused"
 
 
-def test_cards_say_why_and_warn(scene, make, shown):
+def test_cards_show_reasons_and_warnings(scene, make, shown):
     twins = [make.doctor(place, name="张伟") for place in range(2)]
     for place, doctor in enumerate(twins):
         ready = make.outcome(doctor, Status.READY)
@@ -330,7 +330,7 @@ def test_cards_say_why_and_warn(scene, make, shown):
     assert make.number(0)[-4:] in text
 
 
-def test_a_warning_is_never_told_as_a_reason(scene, make, shown):
+def test_a_warning_is_never_shown_as_a_reason(scene, make, shown):
     apart = build_problem("SEAL_NAME_DUPLICATE", severity="warning", found="张伟处方章", used="张伟一处方章")
     for place, more in enumerate([(apart,), ()]):
         scene.outcomes.append(make.outcome(make.doctor(place, name="张伟"), Status.SEALED, more=more))
@@ -389,7 +389,7 @@ def test_the_head_is_whole_and_low_at_every_width(scene, make, shown, language):
 
 
 @pytest.mark.parametrize("media", ["screen", "print"])
-def test_the_mark_lies_beside_the_name_and_never_over_the_seal(path, shown, media):
+def test_the_mark_never_covers_the_seal(path, shown, media):
     page = shown(path)
     press(page, "1 2")
     page.emulate_media(media=media)
@@ -400,7 +400,7 @@ def test_the_mark_lies_beside_the_name_and_never_over_the_seal(path, shown, medi
 
 
 @pytest.mark.parametrize("part", ["#search", "#open", "#save", "[data-filter=all]", "[data-key=wrong]"])
-def test_what_has_the_keyboard_is_seen(path, shown, part):
+def test_the_focused_card_is_visible(path, shown, part):
     page = shown(path)
     press(page, "1")
     page.locator(part).focus()
@@ -433,7 +433,7 @@ MEASURE = """async () => {
 }"""
 
 
-def test_three_thousand_cards_cost_what_is_in_sight(scene, make, shown):
+def test_three_thousand_cards_cost_only_the_visible_ones(scene, make, shown):
     night = night_of(scene, make, 3_000)
     written_to = written(night, copies=[webp(seed) for seed in range(40)])
     assert 20e6 < written_to.stat().st_size < 50e6

@@ -21,7 +21,7 @@ def test_the_table_has_a_row_for_every_outcome_in_their_order(outcomes):
     assert list(to_frame(outcomes, ("row", "status")).columns) == ["row", "status"]
 
 
-def test_no_whole_number_stands_in_it(outcomes):
+def test_the_table_holds_no_whole_number(outcomes):
     first = outcomes[0]
     noted = replace(first.doctor, department=f"内科 {first.doctor.number} {first.doctor.mobile}")
     told = to_frame([replace(first, row_plan=replace(first.row_plan, doctor=noted)), *outcomes[1:]]).to_csv()

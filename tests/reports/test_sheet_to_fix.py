@@ -38,21 +38,21 @@ def _table(sheet):
     return header, [dict(zip(header, row, strict=True)) for row in rows]
 
 
-def test_the_rosters_columns_come_first_as_they_were(sheet):
+def test_the_rosters_columns_come_first(sheet):
     header, _ = _table(sheet)
 
     assert header[:8] == ["序号", "姓名", "证件类型", "身份证号码", "手机号", "工号", "科室", "职称"]
     assert header[8:] == ["图片", "导入状态", "原因", "处理办法", "来源", "row_id", "check"]
 
 
-def test_it_holds_the_rows_to_correct_and_no_spare_copy(sheet):
+def test_it_holds_the_rows_to_correct_and_no_redundant_copy(sheet):
     _, rows = _table(sheet)
 
     assert [row["导入状态"] for row in rows] == ["待改"] * 6 + ["失败"] * 2 + ["未提交"]
     assert "鲁海燕" not in [row["姓名"] for row in rows], "the equal copy of a row that is sent"
 
 
-def test_a_person_who_stands_twice_and_differently_is_to_be_corrected(write, make, scene):
+def test_two_rows_of_a_person_that_differ_are_to_be_corrected(write, make, scene):
     twice = build_problem("ROW_DUPLICATE", Field.MOBILE, "E4", other="a.xlsx 医师 9", differs="mobile")
     scene.outcomes = [make.outcome(make.doctor(1, problems=(twice,)), Status.REJECTED)]
 
@@ -101,7 +101,7 @@ def test_a_damaged_number_is_left_empty_for_as_text_it_could_pass(write, make, s
     assert make.number(1) in sheet["D2"].comment.text
 
 
-def test_the_last_two_columns_are_hidden_and_carry_the_ticket(sheet, hospital, make):
+def test_the_last_two_columns_are_hidden_and_hold_the_row_token(sheet, hospital, make):
     header, rows = _table(sheet)
     hidden = [
         header[place - 1]
@@ -125,7 +125,7 @@ def test_the_card_type_is_chosen_from_a_list(sheet):
     assert choice.errorStyle == "warning", "other words that intake knows stay allowed"
 
 
-def test_lengths_are_checked_and_what_is_right_all_the_same_may_stay(sheet):
+def test_lengths_are_checked_with_a_warning(sheet):
     checks = {str(each.sqref): each for each in sheet.data_validations.dataValidation}
 
     number, mobile = checks["D2:D10"], checks["E2:E10"]
@@ -196,7 +196,7 @@ def test_rows_beyond_the_titles_do_not_make_a_new_sheet(write, make, scene):
     assert [cell.value for cell in book["失败待改"][3]][:4] == ["乙", "2", None, "备注"]
 
 
-def test_a_row_refused_again_keeps_its_ticket_and_gains_no_columns(write, make, scene):
+def test_a_row_refused_again_keeps_its_token_and_gains_no_columns(write, make, scene):
     ours = [
         ("I", "图片", Field.PICTURE),
         ("J", "导入状态", None),
@@ -317,7 +317,7 @@ def test_hostile_texts_are_text_when_they_come_back(write, make, scene, tmp_path
         assert cell.display_text[:30_000].rstrip() == readable[:30_000]
 
 
-def test_a_picture_in_a_cell_is_called_by_its_address(write, make, scene):
+def test_a_picture_in_a_cell_is_named_by_its_address(write, make, scene):
     picture = ImageFile(Path("inbox/a.xlsx/医师!J3"), "9" * 64, 60_000, Path("work/9"))
     doctor = make.doctor(1)
     row = replace(doctor.row, pictures=(EmbeddedImage("J", 3, picture, floating=True),))

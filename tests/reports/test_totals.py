@@ -34,7 +34,7 @@ def test_a_row_that_stands_twice_is_refused(hospital):
     assert "对不上" in caught.value.render("zh")
 
 
-def test_a_row_that_was_read_and_is_nowhere_is_refused(hospital):
+def test_a_row_that_was_read_and_is_missing_is_refused(hospital):
     short = replace(hospital.night(), outcomes=tuple(hospital.outcomes[1:]))
 
     with pytest.raises(SumsError, match="55 rows read, 54 in the results"):

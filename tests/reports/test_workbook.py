@@ -46,7 +46,7 @@ def _texts(sheet):
         ("en", ["Summary", "All", "To fix", "Unknown", "Unpaired pictures"]),
     ],
 )
-def test_the_sheets_have_designs_names(write, language, names):
+def test_the_sheets_have_their_names(write, language, names):
     book = openpyxl.load_workbook(write(language=language))
 
     assert book.sheetnames == names
@@ -155,7 +155,7 @@ def test_the_summary_says_how_many_rows_wait_and_what_to_type(write, hospital):
     assert "口腔科" in said
 
 
-def test_a_halt_is_said_at_the_top(write, hospital):
+def test_a_halt_is_shown_at_the_top(write, hospital):
     halted = hospital.night(halt=Halt("AuthFailure.SignatureFailure", "密钥不对", 4))
     said = [row[1] for row in _texts(openpyxl.load_workbook(write(halted))["汇总"])[:5]]
 
@@ -163,7 +163,7 @@ def test_a_halt_is_said_at_the_top(write, hospital):
     assert line.endswith("腾讯的原话：“密钥不对”（AuthFailure.SignatureFailure）")
 
 
-def test_a_run_without_trouble_says_that_nothing_is_to_do(write, make, scene):
+def test_a_run_without_problems_needs_nothing(write, make, scene):
     scene.outcomes = [make.outcome(make.doctor(1), Status.SEALED)]
     book = openpyxl.load_workbook(write(scene.night(exit=0)))
 
@@ -179,7 +179,7 @@ def test_an_empty_run_is_written_too(write, scene):
     assert book["汇总"]["B3"].value == "名单里没有要处理的行。"
 
 
-def test_unknown_rows_tell_what_settles_them_and_have_room_for_the_answer(write, hospital, make):
+def test_unknown_rows_explain_their_resolution_and_have_cells_to_fill_in(write, hospital, make):
     sheet = openpyxl.load_workbook(write())["未知"]
     header, *rows = _texts(sheet)
 
@@ -224,7 +224,7 @@ def test_unpaired_pictures_are_masked_and_link_to_their_folder(write, hospital, 
     assert sheet["B3"].hyperlink.target.endswith("seals"), "a link cannot be masked"
 
 
-def test_drawings_of_rosters_that_nobody_got_are_told_with_their_place_and_a_thumbnail(write, hospital, make):
+def test_unassigned_drawings_of_rosters_have_an_address_and_a_thumbnail(write, hospital, make):
     number = make.number(3)
     kept = ImageFile(Path("inbox/a.xlsx/内科!H1"), "7" * 64, 60_000, Path("work/7"))
     strays = (
@@ -261,7 +261,7 @@ def test_drawings_of_rosters_that_nobody_got_are_told_with_their_place_and_a_thu
     assert "→ 未配对印章（4）" in [cell.value for row in book["汇总"].iter_rows() for cell in row]
 
 
-def test_one_drawing_for_two_doctors_stands_among_the_pictures_nobody_got(write, scene, make):
+def test_one_drawing_for_two_doctors_is_among_the_unpaired_pictures(write, scene, make):
     scene.outcomes = [
         make.outcome(
             make.doctor(
@@ -346,7 +346,7 @@ def test_a_picture_links_to_its_folder_and_never_to_a_number(write, scene, make)
     assert cells[3].hyperlink is None
 
 
-def test_a_great_run_links_what_was_worked_on_within_excels_limit(write, scene, make):
+def test_a_large_run_links_processed_rows_within_excels_limit(write, scene, make):
     scene.outcomes = [
         make.outcome(make.doctor(place), Status.UNCHANGED if place < 20_000 else Status.SEALED)
         for place in range(20_003)
@@ -356,7 +356,7 @@ def test_a_great_run_links_what_was_worked_on_within_excels_limit(write, scene, 
     assert links == 3
 
 
-def test_the_summary_leads_to_every_sheet_with_what_it_holds(write, hospital):
+def test_the_summary_links_every_sheet_with_its_number_of_rows(write, hospital):
     book = openpyxl.load_workbook(write())
     links = {
         cell.value: cell.hyperlink.location

@@ -46,7 +46,7 @@ def test_a_folder_that_exists_keeps_its_mode(tmp_path):
     assert _mode(tmp_path / "out") == 0o700
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_debris(tmp_path):
+def test_a_failed_write_leaves_the_old_file_and_no_temporary_file(tmp_path):
     target = tmp_path / "outcomes.jsonl"
     write_jsonl(target, [{"row": 1}])
 
@@ -96,7 +96,7 @@ def _summary(workbook):
     return [text for text in cells if isinstance(text, str)]
 
 
-def test_every_word_names_the_workbook_that_was_really_written(hospital, make):
+def test_every_text_names_the_workbook_that_was_written(hospital, make):
     night = hospital.night()
     latest = night.out.parent / "latest"
     held = _held_by_excel(night.out / "results.xlsx")
@@ -114,7 +114,7 @@ def test_every_word_names_the_workbook_that_was_really_written(hospital, make):
     assert 'href="results.xlsx"' in (latest / "report.html").read_text("utf-8"), "beside it is the copy"
 
 
-def test_a_copy_that_could_not_take_its_name_is_told_and_linked(hospital, make):
+def test_a_copy_under_another_name_is_returned_and_linked(hospital, make):
     night = hospital.night()
     latest = night.out.parent / "latest"
     held = _held_by_excel(latest / "results.xlsx")
@@ -126,7 +126,7 @@ def test_a_copy_that_could_not_take_its_name_is_told_and_linked(hospital, make):
     assert f"{night.out}/results.xlsx" in (latest / "report.html").read_text("utf-8"), "the step's own"
 
 
-def test_what_was_saved_in_excel_during_the_run_is_kept_the_next_time(hospital, make):
+def test_a_workbook_saved_during_the_run_is_kept_by_the_next_one(hospital, make):
     night = hospital.night()
     target = night.out / "results.xlsx"
     write_all(night, presenter=make.presenter(night, "zh"), latest=None)
