@@ -10,10 +10,10 @@ HELP: Mapping[str, str] = {
         "按医生名单和印章图片文件夹创建电子印章，绝不重复创建。"
     ),
     "Exit codes: 0 done · 1 program error · 2 usage or configuration · 3 some rows need attention "
-    "4 stopped, fix the cause first · 5 stopped early, run again later · 6 another run "
+    "4 stopped, fix the cause first · 5 stopped early, see the reason · 6 another run "
     "holds the lock · 7 a roster was not read · 74 ledger or disk · 130/143 interrupted": (
         "退出码：0 完成 · 1 程序错误 · 2 用法或配置有误 · 3 有行需要人工处理\n"
-        "4 已停止，需先处理原因 · 5 提前停止，稍后重跑即可 · 6 另一个运行正占用台账\n"
+        "4 已停止，需先处理原因 · 5 提前停止，请看原因 · 6 另一个运行正占用台账\n"
         "7 名单没有读取 · 74 台账或磁盘出错 · 130/143 被中断"
     ),
     "Configuration (default: config.yaml in the current folder).": "配置文件（默认：当前文件夹的 config.yaml）。",

@@ -101,7 +101,7 @@ ROW_ENTRIES = (
     _warning("ROW_SUPERSEDED", ("已由修改行代替", "Replaced by a corrected row"),
        "该行已由 {other} 中的修改行代替。", "This row is replaced by its corrected copy in {other}.",
        other=("结果表：{used} 行代替了名单中的原行。[原行已不在名单中或已改过，没有采用：{gone}。][另有更新的结果表，没有采用：{older}。]",
-              "Results workbook: {used} rows replace rows of the roster.[ Not used, because the roster row is gone or has changed: {gone}.][ Not used, because a newer workbook has them: {older}.]")),
+              "Results workbook. Roster rows replaced: {used}.[ Not used, because the roster row is gone or has changed: {gone}.][ Not used, because a newer workbook has them: {older}.]")),
     _error("REVIEW_WRONG", ("核对时判为错误", "Marked wrong in the review"),
        "核对时被判为错误，未提交；请更换印章图片或改正名单。",
        "Marked wrong in the review and not sent; replace the picture or correct the roster.",

@@ -113,7 +113,7 @@ STATUS_TEXTS: Mapping[str, tuple[str, str]] = {
     "exit.2": ("用法或配置有误，没有发送", "usage or configuration error, nothing sent"),
     "exit.3": ("完成，有行需要人工处理", "done, some rows need attention"),
     "exit.4": ("已停止，需先处理原因", "stopped: fix the cause first"),
-    "exit.5": ("提前停止，稍后重跑即可", "stopped early: run again later"),
+    "exit.5": ("提前停止，请看原因", "stopped early: see the reason"),
     "exit.6": ("另一次运行正在进行", "another run was in progress"),
     "exit.7": ("有名单没有读取", "a roster was not read"),
     "exit.74": ("台账或磁盘出错", "ledger or disk error"),

@@ -212,7 +212,7 @@ def test_a_line_that_was_copied_is_named_and_the_same_retry_comes_next(ward, tmp
     assert "then run again" in told
     assert not any(line.endswith(" run") for line in told.splitlines())
     (note,) = files(ward)["r.xlsx"]["notes"]
-    assert note.startswith("Rows 2 and 5 of “To fix” carry the same hidden mark")
+    assert note.startswith("Rows 2 and 5 of “To fix” have the same hidden mark")
 
 
 def test_after_a_retry_rows_are_still_named_by_their_place_in_the_roster(ward, tmp_path):
@@ -277,7 +277,7 @@ def test_a_workbook_in_the_roster_folder_replaces_the_rows_it_corrects_in_this_a
     assert fourth["codes"][0] == "NAME_INVALID", "a deleted row is left alone"
     told = files(ward)[f"改好.{form}"]
     assert (told["status"], told["rows"]) == ("read", 0)
-    assert "replace the roster's: 2." in told["notes"][0]
+    assert "Roster rows replaced: 2." in told["notes"][0]
     before = len(ward.service.received)
     assert ward.go("run") == 3
     assert ward.statuses() == {"unchanged": 3, "rejected": 1}
@@ -312,8 +312,8 @@ def test_a_row_whose_roster_row_is_gone_or_corrected_is_left_alone(ward, tmp_pat
     assert ward.statuses() == {"unchanged": 1, "sealed": 2}
     assert {who: line["codes"] for who, line in by_staff_no(ward).items()}["00002"] == []
     (note,) = files(ward)["改好.xlsx"]["notes"]
-    assert "replace the roster's: 1." in note
-    assert "left alone: To fix 2, To fix 3." in note
+    assert "Roster rows replaced: 1." in note
+    assert "has changed: To fix 2, To fix 3." in note
 
 
 def test_rows_are_found_wherever_they_stand_in_the_roster_now(ward, tmp_path):

@@ -174,12 +174,12 @@ def test_a_text_that_only_looks_stored_is_shown_as_it_is():
         (
             build_problem("ROW_SUPERSEDED", used=2, gone="—", older="—"),
             "结果表：2 行代替了名单中的原行。",
-            "Results workbook: 2 rows replace rows of the roster.",
+            "Results workbook. Roster rows replaced: 2.",
         ),
         (
             build_problem("ROW_SUPERSEDED", used=2, gone="—", older="To fix 3"),
             "结果表：2 行代替了名单中的原行。另有更新的结果表，没有采用：To fix 3。",
-            "Results workbook: 2 rows replace rows of the roster. Not used, because a newer workbook has them: To fix 3.",
+            "Results workbook. Roster rows replaced: 2. Not used, because a newer workbook has them: To fix 3.",
         ),
         (
             build_problem("IMAGE_AMBIGUOUS", found="阮星竹.png"),
