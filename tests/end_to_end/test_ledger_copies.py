@@ -225,7 +225,7 @@ def test_an_older_backup_is_said_by_restore_and_check_and_refused_by_a_run(
         shutil.rmtree(hospital.folder / folder)
     capsys.readouterr()
     assert hospital.go("ledger", "restore", str(tmp_path / "backup")) == 0
-    assert "3 creates are missing" in capsys.readouterr().err
+    assert "3 submissions are missing" in capsys.readouterr().err
     assert hospital.go("ledger", "check") == 2
     refuse(hospital, capsys, code=2)
 
@@ -301,7 +301,7 @@ def test_a_second_ledger_of_the_tenant_is_refused_until_it_is_accepted(
     assert hospital.creates() == 3
     monkeypatch.setenv("ESIGN_IMPORT_LEDGER_REGISTRY", "warn")
     assert hospital.go("run", "--limit", "1") == 0
-    assert capsys.readouterr().err.count("Warning: The registry") == 1
+    assert capsys.readouterr().err.count("Warning: According to the registry") == 1
 
 
 def test_a_lost_ledger_is_known_to_the_registry_alone(hospital, own_folder, capsys):

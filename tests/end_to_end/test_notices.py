@@ -72,4 +72,4 @@ def test_a_check_says_what_needs_no_call(hospital, capfd):
     assert hospital.go("check") == 0
     assert codes(hospital) == ["FILE_EXPOSED", "ROSTER_OPEN"]
     told = capfd.readouterr().err
-    assert f"{config}, {hospital.folder / 'secrets' / 'roster__password'} let" in told
+    assert f"can read {config}, {hospital.folder / 'secrets' / 'roster__password'}, which" in told

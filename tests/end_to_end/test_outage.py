@@ -30,7 +30,7 @@ CAUSE = {
     [
         (
             "en",
-            rf"No usable answer from {{host}} since {TIME} \({{cause}}\)\. Sending is paused .* by {TIME} the run stops",
+            rf"No usable answer from {{host}} since {TIME} \({{cause}}\)\. Sending is paused .*; the run stops at {TIME}",
             rf"done 1/2 \(50%\) no answer since {TIME}, giving up at {TIME} · {{host}}: {{cause}}",
             r"Stopped: the service was unavailable \({host}: {cause}; waited [\d.]+ m?s since [-\d]+ [:\d]+\)\. IT: Check network",
         ),

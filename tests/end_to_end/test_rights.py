@@ -159,13 +159,13 @@ def test_seals_made_before_the_disk_was_full_are_counted_and_reported(hospital):
         assert code == 74
         run = hospital.runs[-1].name
         assert "is full" in said
-        assert f"run {run} made 30 seals" in said
+        assert f"run {run} created seals: 30" in said
         assert said.rstrip().endswith(f" report --run {run}")
         assert len(said.splitlines()) < 8
         require_plain(said)
         _, told = go(hospital, "status")
         assert f"Last run {run}: run" in told
-        assert "exit 74" in told
+        assert "exit code 74" in told
         assert told.rstrip().endswith(" report")
     assert hospital.go("report", "--run", run) == 0
     assert (hospital.folder / "out" / run / "results.xlsx").is_file()

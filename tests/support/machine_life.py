@@ -78,7 +78,7 @@ class Life(RuleBasedStateMachine):
         self.enforced = names != "off"
         self.service.rules = Rules(limiter="none", unique_names=names)
         self.service.reset()
-        self.find_faults([])
+        self.strike([])
         for _ in range(doctors):
             self.hire()
 
@@ -193,7 +193,7 @@ class Life(RuleBasedStateMachine):
         uploads = dice.choice([[], [], ["reset_after"], ["throttle"], [{"http_502": "before"}]])
         upload = [{"match": {"action": "UploadFiles", "nth": [1]}, "do": do} for do in uploads]
         note(f"{faults}, uploads: {uploads}")
-        self.find_faults([*fault_file(faults), *upload])
+        self.strike([*fault_file(faults), *upload])
         return faults
 
     def night(self, faults, *words, limit=None):
@@ -201,7 +201,7 @@ class Life(RuleBasedStateMachine):
         sent = self.creates()
         code, said = self.go("run", *words)
         self.quiet()
-        self.find_faults([])
+        self.strike([])
         rows = self.judge(expected, limit=limit, halts="halt" in faults.values())
         least, most = self.learn(expected, rows)
         assert least <= self.creates() - sent <= most, (
@@ -310,7 +310,7 @@ class Life(RuleBasedStateMachine):
         self.write()
         ended = self.zygote.run(self.hospital, **{"name": point, "pass": count}, **order)
         self.quiet()
-        self.find_faults([])
+        self.strike([])
         assert ended["code"] in {None, 0, 3, 4, 5, 74, 143}, ended
         for person, ends in self.ends(faults).items():
             person.cut_short(ends)
