@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator
+import re
 from pathlib import Path
 
-from pipeline.support.atomic_files import list_sibling_paths, write_atomically
+from pipeline.support.atomic_files import write_atomically
 
 
 def preserve_edited_workbooks(path: Path) -> list[Path]:
-    """Rename a workbook and its numbered list_sibling_paths if they were edited, and return the new paths.
+    """Rename a workbook and its numbered siblings if they were edited, and return the new paths.
 
-    Unedited list_sibling_paths belong to an earlier run and are removed. A workbook that a program holds open stays.
+    Unedited siblings belong to an earlier run and are removed. A workbook that a program holds open stays.
     """
     kept = []
     for workbook in _list_noted(path):
@@ -48,8 +48,14 @@ def find_newest_workbook(path: Path) -> Path:
     return max(_list_noted(path), key=lambda workbook: _note_path(workbook).stat().st_mtime_ns, default=path)
 
 
-def _list_noted(path: Path) -> Iterator[Path]:
-    return (workbook for workbook in (path, *list_sibling_paths(path)) if _note_path(workbook).exists())
+def _list_noted(path: Path) -> list[Path]:
+    """Return the workbook and its siblings "name (2).ext", "name (3).ext" …, those that have a note."""
+    if not path.parent.is_dir():
+        return []
+    note = re.compile(rf"\.({re.escape(path.stem)}(?: \(\d+\))?{re.escape(path.suffix)})\.sha256")
+    matches = (note.fullmatch(entry.name) for entry in path.parent.iterdir())
+    names = [match[1] for match in matches if match]
+    return [path.with_name(name) for name in sorted(names, key=lambda name: (len(name), name))]
 
 
 def _is_edited(path: Path) -> bool:

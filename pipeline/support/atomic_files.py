@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 
 from pipeline.support.failpoints import hit_failpoint
@@ -99,21 +99,14 @@ def copy_into(folder: Path, source: Path, name: str, *, replace: Replace = os.re
     return write_atomically(folder / name, fill, numbered=True, replace=replace)
 
 
-def list_sibling_paths(path: Path) -> list[Path]:
-    """Return the names a file may have instead of its own, in the order in which they are tried."""
-    return [path.with_name(f"{path.stem} ({n}){path.suffix}") for n in range(2, 100)]
-
-
 def _move(temporary: Path, path: Path, *, numbered: bool, replace: Replace) -> Path:
-    *others, last = [path, *(list_sibling_paths(path) if numbered else [])]
-    for target in others:
-        try:
+    siblings = (path.with_name(f"{path.stem} ({n}){path.suffix}") for n in range(2, 100))
+    for target in chain([path], siblings) if numbered else ():
+        with suppress(PermissionError):
             replace(temporary, target)
-        except PermissionError:
-            continue
-        return target
-    replace(temporary, last)
-    return last
+            return target
+    replace(temporary, path)
+    return path
 
 
 def make_folder(folder: Path) -> Path:

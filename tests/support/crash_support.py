@@ -17,31 +17,45 @@ REPOSITORY = SUPPORT.parents[1]
 SETTLED = {"sealed", "unchanged", "unknown", "exists", "not_sent", "failed"}
 
 
+_idle: list[subprocess.Popen] = []  # a start costs more than ten runs, so the next test takes these over
+
+
 class Zygote:
-    """The process that forks the runs (zygote.py)."""
+    """The process that forks the runs (zygote.py); it lives on for later tests and ends with this process."""
 
     def __enter__(self):
-        self._process = subprocess.Popen(
-            [sys.executable, str(SUPPORT / "zygote.py")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=REPOSITORY,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},  # this house, not another that is installed
-        )
+        try:
+            self._process = _idle.pop()
+        except IndexError:
+            self._process = subprocess.Popen(
+                [sys.executable, str(SUPPORT / "zygote.py")],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                cwd=REPOSITORY,
+                env=_make_environment(),
+            )
         return self
 
-    def __exit__(self, *_):
-        self._process.stdin.close()
-        self._process.wait(10)
-        self._process.stdout.close()
+    def __exit__(self, error_type, *_):
+        if error_type is None:
+            _idle.append(self._process)
+            return
+        self._process.kill()  # its answers would be those of the test that failed
+        self._process.communicate()
 
     def run(self, hospital, *words: str, **order) -> dict:
         """Run the command line over a hospital in a child; return how it ended and which points it passed."""
         words = ["--config", str(hospital.folder / "config.yaml"), "--lang", "en", *(words or ("run",))]
+        order["environment"] = {**_make_environment(), **order.get("environment", {})}
         self._process.stdin.write(json.dumps({"words": words, **order}) + "\n")
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
+
+
+def _make_environment() -> dict[str, str]:
+    """Return the variables of this test, with this repository before another one that is installed."""
+    return {**os.environ, "PYTHONPATH": str(REPOSITORY)}
 
 
 @dataclass

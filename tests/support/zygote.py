@@ -3,12 +3,13 @@
 Reads one JSON object a line, ``{"words", "name", "pass", "signals", "fail", "random"}``, answers with one: ``{"code",
 "signal", "points"}``. The child gets signals (SIGKILL unless told) when it passes the point of this name for the
 ``pass``-th time, or with ``fail`` (an errno) meets a disk that fails there; ``random`` kills it after so many seconds,
-wherever it is. ``output`` names a file for what it prints; ``environment`` holds variables for it alone; ``limits`` are
+wherever it is. ``output`` names a file for what it prints; ``environment`` holds all its variables; ``limits`` are
 its resource limits by name. ``later`` moves both of its clocks on by so many seconds, ``jump`` the wall clock alone.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import pkgutil
@@ -49,6 +50,8 @@ def import_everything() -> None:
     for name in ("pandas.core.reshape.reshape", "pythonjsonlogger.json"):
         import_module(name)
     warm_up()
+    gc.collect()
+    gc.freeze()  # a child that collected garbage would copy every page of what is imported
 
 
 def run(order: dict, log: int) -> int:
@@ -75,7 +78,8 @@ def run(order: dict, log: int) -> int:
     output = os.open(order.get("output", os.devnull), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    os.environ.update(order.get("environment", {}))
+    os.environ.clear()
+    os.environ.update(order["environment"])
     for limit, value in order.get("limits", {}).items():
         resource.setrlimit(getattr(resource, limit), (value, value))
     code = main(order["words"], clock=QuickClock(later=order.get("later", 0.0), jump=order.get("jump", 0.0)))
