@@ -287,11 +287,13 @@ def test_random_kills_in_a_storm(hospital_with, names, seed):
     path = hospital.folder / "config.yaml"
     path.write_text(path.read_text("utf-8").replace("guards: {", "guards: {unknown: null, "), "utf-8")
     dice = random.Random(seed)
-    kills, durable = 0, set()
+    kills, durable, latest = 0, set(), 0.4
     with Zygote() as zygote:
         for _ in range(5 * KILLS):
-            ended = zygote.run(hospital, random=0.02 + dice.random() * 0.4)
+            ended = zygote.run(hospital, random=0.02 + dice.random() * latest)
             kills += ended["signal"] == 9
+            if ended["signal"] is None:  # this machine is quicker than the kill
+                latest *= 0.7
             durable |= ledger_seals(hospital)
             if kills == KILLS:
                 break
