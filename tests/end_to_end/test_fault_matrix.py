@@ -45,7 +45,7 @@ def executed(status: str = "200 OK", body: bytes | None = None, *headers: str):
 
     def strike(connection: Connection) -> None:
         _, answer = connection.answer()
-        connection.render(status, answer if body is None else body, *(headers or (TYPE,)))
+        connection.reply(status, answer if body is None else body, *(headers or (TYPE,)))
 
     return strike
 
@@ -71,12 +71,12 @@ def hang(connection: Connection) -> None:
 
 def cut(connection: Connection) -> None:
     _, body = connection.answer()
-    connection.render("200 OK", body[:-3], TYPE, length=len(body))
+    connection.reply("200 OK", body[:-3], TYPE, length=len(body))
 
 
 def endless(connection: Connection) -> None:
     connection.answer()
-    connection.render("200 OK", b"", TYPE, length=200_000_000)
+    connection.reply("200 OK", b"", TYPE, length=200_000_000)
     for _ in range(200):
         connection.client.sendall(b" " * 1_000_000)
 

@@ -49,7 +49,7 @@ class Connection:
         head, _, body = data.partition(b"\r\n\r\n")
         return head, body
 
-    def say(self, status: str, body: bytes, *headers: str, length: int | None = None) -> None:
+    def reply(self, status: str, body: bytes, *headers: str, length: int | None = None) -> None:
         """Answer in the service's place."""
         lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers]
         self.client.sendall("\r\n".join([*lines, "", ""]).encode() + body)
