@@ -145,7 +145,7 @@ class Hospital(Life):
         before = set(self.folder.glob("out/2*"))
         code, said = self.go("retry")
         self.quiet()
-        self.set_faults([])
+        self.strike([])
         if code == 2:
             assert self.must_retry in (None, set()), said
             return
@@ -168,7 +168,7 @@ class Hospital(Life):
         expected = {p: ends for p, ends in self.ends(faults, again=True).items() if p in self.to_fix}
         code, said = self.go("retry", str(newest_results(self.folder / "out") / "results.xlsx"))
         self.quiet()
-        self.set_faults([])
+        self.strike([])
         assert code in {0, 3, 4, 5}, said
         told = self.rows()
         assert len(told) == len(self.to_fix)
