@@ -72,13 +72,6 @@ RETIRED_TEXT = re.compile(
     r"\b(?:aside|ballast|blips?|desk|evening|gauntlet|house test|nights?|nobody|somebody|says|stood|tells?|told|twins|whoever)\b",
     re.IGNORECASE,
 )
-# packages that still hold retired words
-NOT_YET = {
-    "domain/roster.py",
-
-    "messages",
-
-}  # fmt: skip
 
 
 def list_names(tree: ast.Module) -> set[str]:
@@ -119,16 +112,9 @@ def find_retired_words(path: Path) -> list[str]:
     ]
 
 
-def is_not_yet(path: Path) -> bool:
-    relative = path.relative_to(PIPELINE).as_posix()
-    return any(relative == part or relative.startswith(part + "/") for part in NOT_YET)
-
-
 def test_no_retired_word_is_left():
     retired = {
-        path.relative_to(REPOSITORY).as_posix(): find_retired_words(path)
-        for path in PIPELINE.rglob("*.py")
-        if not is_not_yet(path)
+        path.relative_to(REPOSITORY).as_posix(): find_retired_words(path) for path in PIPELINE.rglob("*.py")
     }
     assert {path: words for path, words in retired.items() if words} == {}
 

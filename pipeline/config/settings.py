@@ -198,7 +198,7 @@ class Pictures(_Section):
 
 
 class Config(_Section):
-    """The whole configuration; paths are still as written, `path` resolves them."""
+    """The whole configuration; paths are still as written, `resolve_path` resolves them."""
 
     api: Api = Api()
     limits: Limits = Limits()

@@ -261,7 +261,7 @@ class FileStat:
     """The size, time and digest of a file, by which an unchanged one need not be opened (ledger table file_stat)."""
 
     size: int
-    mtime_ns: int  # see pictures.moment
+    mtime_ns: int  # see `changed_at` in intake/images/image_files.py
     sha256: str
 
 

@@ -64,7 +64,7 @@ def flag_conflicts(
     A row whose number cannot be used stops another row only if it may be another person who claims the same
     (`person_ids`). Pictures are the same by their bytes, or by ``identical_images``: sha256 -> that of the first
     picture with the same pixels. ``other_persons`` are pairs of keys that a person declared to be two people.
-    ``person_ids`` are the doctors' (`person_ids_of`) where they are known already.
+    ``person_ids`` are the doctors' (`find_person_ids`) where they are known already.
     """
 
     def image_key(doctor: Doctor) -> str | None:

@@ -188,7 +188,9 @@ def _drop_misplaced(
     swapped = {path: find_swapped_row(rows, by_id) for path, rows in by_file.items()}
     swapped_rows = {path: row for path, row in swapped.items() if row is not None}
     reports = [
-        refuse_file(report, "FILE_SUSPICIOUS", found="row_id", ticket=swapped_rows[report.path].origin.row)
+        refuse_file(
+            report, "FILE_SUSPICIOUS", found="row_id", to_fix_row=swapped_rows[report.path].origin.row
+        )
         if report.path in swapped_rows
         else report
         for report in files

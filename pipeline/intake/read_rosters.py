@@ -246,7 +246,7 @@ def _require_unique_tokens(tables: Sequence[Table]) -> None:
     for row in (row for table in tables for row in table.rows):
         first = seen.setdefault(row.row_token or "", row)
         if first is not row:
-            rows = {"ticket": str(first.origin.row), "twice": str(row.origin.row)}
+            rows = {"to_fix_row": str(first.origin.row), "twice": str(row.origin.row)}
             raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", **rows})
 
 

@@ -34,8 +34,8 @@ class Phrase:
     def render(self, language: str) -> str:
         """Return the words in ``zh`` or ``en``, what fills them in the same language."""
         zh, en = self.words
-        said = {name: render_value(value, language) for name, value in self.detail.items()}
-        return (zh if language == "zh" else en).format_map(said)
+        values = {name: render_value(value, language) for name, value in self.detail.items()}
+        return (zh if language == "zh" else en).format_map(values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Bilingual:
 
 @dataclass(frozen=True, slots=True)
 class JoinedTexts:
-    """Several things said one after the other."""
+    """Several texts, one after the other."""
 
     parts: Sequence[object]
     between: object = "\n"
@@ -65,7 +65,7 @@ class JoinedTexts:
 
 
 def render_value(value: object, language: str) -> object:
-    """Return what a value says in ``zh`` or ``en``; one that does not speak is returned as it is."""
+    """Render a localizable value in ``zh`` or ``en``; return any other value unchanged."""
     if isinstance(value, KeyedText):
         return render_text(value, language)
     return value.render(language) if isinstance(value, Localizable) else value

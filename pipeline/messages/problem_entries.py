@@ -66,8 +66,8 @@ FILE_ENTRIES = (
     _error("FILE_SUSPICIOUS", ("文件内容可疑", "Suspicious file"),
        "文件内容可疑（{found}），为安全起见未读取；请用 Excel 另存为新文件。",
        "The file content is suspicious ({found}) and was not read; save it as a new file in Excel.", "it",
-       other=("“失败待改”第 {ticket} 行的隐藏标记缺失、被改或重复，文件没有读取；请不要在表中新增、复制行或删除隐藏列，新医师请写进名单。",
-        "The hidden mark of row {ticket} of “To fix” is missing, changed or duplicated, so the file was not read; do not add or copy rows or delete hidden columns there, and add new doctors to the roster.")),
+       other=("“失败待改”第 {to_fix_row} 行的隐藏标记缺失、被改或重复，文件没有读取；请不要在表中新增、复制行或删除隐藏列，新医师请写进名单。",
+        "The hidden mark of row {to_fix_row} of “To fix” is missing, changed or duplicated, so the file was not read; do not add or copy rows or delete hidden columns there, and add new doctors to the roster.")),
     _error("FILE_ENCODING", ("文字编码无法识别", "Unknown text encoding"),
        "第 {line} 行的文字编码无法识别；请另存为 UTF-8 或 GB18030 编码的 CSV，或 .xlsx。",
        "The text encoding of line {line} is not supported; save the CSV as UTF-8 or GB18030, or use .xlsx."),
@@ -286,7 +286,7 @@ CATALOGUE: Mapping[str, Entry] = {
 # code -> the word of its detail that asks for the other sentence
 OTHER_CASE: Mapping[str, str] = {
     "CONTENT_CHANGED": "sent",
-    "FILE_SUSPICIOUS": "ticket",
+    "FILE_SUSPICIOUS": "to_fix_row",
     "HEADER_NOT_FOUND": "lost_sheet",
     "ID_LENGTH": "renewals",
     "ID_PRECISION_LOST": "tail",
@@ -299,8 +299,8 @@ OTHER_CASE: Mapping[str, str] = {
 # code -> further words of its detail, each with the sentence that it asks for; the first one found counts
 FURTHER_CASES: Mapping[str, Mapping[str, Pair]] = {
     "FILE_SUSPICIOUS": {"twice": (
-        "“失败待改”第 {ticket} 行和第 {twice} 行的隐藏标记相同（其中一行是复制的），文件没有读取；请删掉复制的行，新医师写进名单。",
-        "Rows {ticket} and {twice} of “To fix” have the same hidden mark, so one is a copy, and the file was not read; delete the copied row, and add new doctors to the roster.",
+        "“失败待改”第 {to_fix_row} 行和第 {twice} 行的隐藏标记相同（其中一行是复制的），文件没有读取；请删掉复制的行，新医师写进名单。",
+        "Rows {to_fix_row} and {twice} of “To fix” have the same hidden mark, so one is a copy, and the file was not read; delete the copied row, and add new doctors to the roster.",
     )},
     "HEADER_NOT_FOUND": {"first": (
         "没有表头：第 {first} 行已经是数据（{found}）；请在最上面加一行列名，至少有姓名和证件号码。",

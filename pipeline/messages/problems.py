@@ -48,12 +48,12 @@ def build_problem(
 
 
 def waits_for_machine_only(errors: Collection[Problem]) -> bool:
-    """Tell whether nothing but the machine's trouble keeps a row from being sent."""
+    """Return whether trouble of the machine is all that keeps a row from being sent."""
     return bool(errors) and all(error.code == "IMAGE_NOT_READ" for error in errors)
 
 
 def turn_into_warning(problem: Problem) -> Problem:
-    """Return an error as a warning that says what the error says: it does not keep this row from anything."""
+    """Return an error as a warning with the same text, for a row that it does not stop."""
     if problem.severity == "warning":
         return problem
     return replace(problem, severity="warning", detail={**problem.detail, _FORGIVEN: "yes"})

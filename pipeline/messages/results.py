@@ -332,10 +332,10 @@ UNASSIGNED_IMAGE_TEXTS: Mapping[str, tuple[tuple[str, str], tuple[str, str]]] = 
 
 
 def explain_unassigned_image(why: str, language: str) -> tuple[str, str]:
-    """Return why a picture in a roster was used by nobody, and what to do."""
-    told, todo = UNASSIGNED_IMAGE_TEXTS[why.key if isinstance(why, KeyedText) else why]
-    place = 0 if language == "zh" else 1
-    return told[place], todo[place]
+    """Return why a picture in a roster was not used, and what to do."""
+    reasons, advice = UNASSIGNED_IMAGE_TEXTS[why.key if isinstance(why, KeyedText) else why]
+    index = 0 if language == "zh" else 1
+    return reasons[index], advice[index]
 
 
 def render_result(key: str, language: str, **detail: object) -> str:
@@ -368,6 +368,6 @@ def name_status(status: Status, language: str) -> str:
 
 
 def explain_status(status: Status, language: str) -> str:
-    """Return what a status says of its row."""
+    """Return the explanation of a status."""
     zh, en = STATUS_MEANINGS[status]
     return zh if language == "zh" else en

@@ -258,7 +258,7 @@ class _RunSteps:
 def _has_damaged_tokens(file_report: FileReport) -> bool:
     """Return whether a results workbook was refused for the row tokens of its rows."""
     problems = file_report.problems
-    return any(problem.code == "FILE_SUSPICIOUS" and problem.detail.get("ticket") for problem in problems)
+    return any(problem.code == "FILE_SUSPICIOUS" and problem.detail.get("to_fix_row") for problem in problems)
 
 
 # -- after the last run in the ledger

@@ -280,7 +280,7 @@ def _row_as_dict(row: RowHistoryEntry, language: str) -> dict[str, Any]:
 
 
 def _is_spare_copy(line: _Values) -> bool:
-    """Return whether a row only repeats one that is sent (`reasons.is_spare_copy`, of a line)."""
+    """Return whether a row only repeats one that is sent (as `outcomes.is_redundant_copy`, of a line)."""
     errors = [
         (problem["code"], detail or {})
         for problem, detail in zip(line["problems"], line.get("words") or (), strict=False)

@@ -79,7 +79,7 @@ def doctor_of(
     problems: tuple[Problem, ...] = (),
     changes: tuple[Change, ...] = (),
     usable: bool = True,
-    ticket: str | None = None,
+    row_token: str | None = None,
 ) -> Doctor:
     """A row as a roster holds it; ``texts`` replaces cells by column letter, ``picture`` None leaves it out."""
     used = name or NAMES[place % len(NAMES)]
@@ -109,7 +109,7 @@ def doctor_of(
     origin = Origin(path, sheet, row or place + 3)
     file = picture or f"{standard['F']}{used}.png"
     return Doctor(
-        row=Row(origin, cells, fields, row_token=ticket),
+        row=Row(origin, cells, fields, row_token=row_token),
         row_id=hashlib.sha256(f"row {path} {sheet} {origin.row}".encode()).hexdigest()[:32],
         key=hashlib.sha256(number.encode()).hexdigest()[:32] if usable else None,
         name=used,

@@ -208,7 +208,7 @@ def test_a_row_refused_again_keeps_its_token_and_gains_no_columns(write, make, s
         *ours,
         ("M", "来源", None),
     )
-    doctor = make.doctor(5, columns=columns, ticket="the-first-row-id")
+    doctor = make.doctor(5, columns=columns, row_token="the-first-row-id")
     scene.outcomes = [make.outcome(doctor, Status.NOT_SENT)]
 
     header, (row,) = _table(openpyxl.load_workbook(write(scene.night(command="retry")))["失败待改"])

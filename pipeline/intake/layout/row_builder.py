@@ -234,7 +234,7 @@ class RowBuilder:
             line.cells[column].display_text if column in line.cells else "" for column in self._token_columns
         )
         if not row_id or check != row_id_checksum(row_id):
-            raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", "ticket": str(line.number)})
+            raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", "to_fix_row": str(line.number)})
         return row_id
 
 
@@ -242,5 +242,5 @@ def _find_token_columns(header: Header) -> tuple[int, int]:
     columns = {title: column for column, title in header.titles.items()}
     row_id, check = (find_heading((heading,), columns) for heading in (ROW_ID, CHECK))
     if row_id is None or check is None:
-        raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", "ticket": str(header.first_line)})
+        raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", "to_fix_row": str(header.first_line)})
     return columns[row_id], columns[check]

@@ -74,7 +74,7 @@ def test_a_picture_under_another_title_does_not_count_and_is_named(tmp_path, tit
 
 
 def test_rows_of_a_to_fix_sheet_have_the_pictures_of_the_rows_they_correct(tmp_path):
-    one = doctor(embedded=[embedded(tmp_path, column="F", row=40)], more=[titled("F", "备注")], ticket="t")
+    one = doctor(embedded=[embedded(tmp_path, column="F", row=40)], more=[titled("F", "备注")], row_token="t")
     assert codes(tmp_path, {}, one) == [("cell", [])]
 
 
