@@ -23,7 +23,7 @@ from bench.measure import Figure, load, say, table
 from pipeline.clock import Clock, ManualClock, SystemClock
 from pipeline.domain.service_codes import find_stated_rate
 from pipeline.esign.client import Client
-from pipeline.esign.contracts.base import PROBE, Agent, build_probe
+from pipeline.esign.contracts.base import LIVENESS_CHECK, Agent, build_liveness_check
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter, max_in_rolling_second
 from pipeline.esign.responses import parse_answer
 from pipeline.esign.signing import Credentials
@@ -75,14 +75,14 @@ async def drive(limiter: Limiter, call: Call, clock: Clock, calls: int, chance: 
                     accepted.append(sent_at)
                     break
                 refused.append(sent_at)
-                limiter.record_throttle(PROBE, RATE, counted)
+                limiter.record_throttle(LIVENESS_CHECK, RATE, counted)
                 await clock.sleep(chance.random() * BACKOFF)
 
     await asyncio.gather(*[worker() for _ in range(IN_FLIGHT)])
     judged = sorted(accepted)[-CALLS:]
     while_judged = [moment for moment in refused if moment >= judged[0]]
     share = (len(judged) - RATE) / ((judged[-1] - judged[RATE - 1]) * RATE)
-    most = max_in_rolling_second(tuple(sorted(limiter.list_departures(PROBE))))
+    most = max_in_rolling_second(tuple(sorted(limiter.list_departures(LIVENESS_CHECK))))
     return Run(share, 1000 * len(while_judged) / len(judged), most)
 
 
@@ -97,12 +97,12 @@ async def _simulated(name: str, kind: str, jitter: float, learning: float, chanc
     limiter = LIMITERS[name](RATE, clock)
 
     async def call(limiter: Limiter) -> tuple[float, int | None]:
-        await limiter.acquire(PROBE)
+        await limiter.acquire(LIVENESS_CHECK)
         await clock.sleep(chance.expovariate(1 / LATE))
-        await limiter.record_departure(PROBE)
+        await limiter.record_departure(LIVENESS_CHECK)
         sent_at = clock.monotonic()
         await clock.sleep(chance.random() * jitter)
-        counted = service.count_call(("", PROBE), now=clock.now(), steady=clock.monotonic())
+        counted = service.count_call(("", LIVENESS_CHECK), now=clock.now(), steady=clock.monotonic())
         await clock.sleep(LATENCY)
         return sent_at, counted
 
@@ -130,12 +130,12 @@ async def over_a_socket(name: str, url: str) -> Run:
 
         async def before_send(_: Callable[[], bool]) -> None:
             nonlocal sent_at
-            await limiter.acquire(PROBE)
-            await limiter.record_departure(PROBE)
+            await limiter.acquire(LIVENESS_CHECK)
+            await limiter.record_departure(LIVENESS_CHECK)
             sent_at = clock.monotonic()
 
         reply = await client.call(
-            PROBE, build_probe(agent), trace_id=str(uuid.uuid4()), before_send=before_send
+            LIVENESS_CHECK, build_liveness_check(agent), trace_id=str(uuid.uuid4()), before_send=before_send
         )
         answer = parse_answer(reply.body)
         assert answer is not None

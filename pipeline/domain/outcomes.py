@@ -7,6 +7,7 @@ from typing import Final
 
 from pipeline.domain.roster import FileReport, Problem
 from pipeline.domain.run import Halt, RowOutcome, Status
+from pipeline.domain.seals import CreateAttempt
 
 EXIT_SEVERITY = (1, 4, 74, 5, 7, 3, 0)  # the most severe first; a signal's code outranks them all
 INTERRUPTED: Final = 130
@@ -79,3 +80,8 @@ def _exit_of_row(outcome: RowOutcome) -> int:
             return 0 if is_redundant_copy(outcome) else 3
         case Status.CHANGED | Status.FAILED | Status.UNKNOWN | Status.EXISTS:
             return 3
+
+
+def find_attempt_status(attempt: CreateAttempt) -> Status:
+    """Return the status of a row whose person has this unresolved attempt."""
+    return Status.EXISTS if attempt.verdict == "exists" else Status.UNKNOWN

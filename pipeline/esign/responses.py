@@ -169,7 +169,7 @@ def read_upload(reply: Reply, *, now: float) -> UploadResponse:
     return UploadResponse(ids[0], expires_at, None, None, None, answer.request_id, "ok")
 
 
-def read_probe(reply: Reply) -> tuple[str, bool]:
+def read_liveness(reply: Reply) -> tuple[str, bool]:
     """Return the code under which a read-only call is counted, and whether the service is alive.
 
     A refusal is an answer, too.

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from pipeline.domain.fields import FIELDS, list_sent_values
-from pipeline.domain.outcomes import is_copy_problem
+from pipeline.domain.outcomes import find_attempt_status, is_copy_problem
 from pipeline.domain.roster import Doctor, Field, Problem, SentSize, Severity
 from pipeline.domain.run import Judged, Judgement, Review, RowPlan, Status
-from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory, SealContent, SealRequest
+from pipeline.domain.seals import LedgerSnapshot, PersonHistory, SealContent, SealRequest
 from pipeline.domain.service_codes import means_name_exists
 from pipeline.errors import NotReadNow, isolate_row_failure
 from pipeline.messages.problems import build_problem, turn_into_warning, waits_for_machine_only
@@ -197,7 +197,7 @@ class _Planner:
         seal = person.seal
         if seal is None:
             assert person.unresolved_attempt is not None
-            status = _status_of_attempt(person.unresolved_attempt)
+            status = find_attempt_status(person.unresolved_attempt)
             return RowPlan(doctor, status, person.seal_name, person, problems=doctor.problems)
         status = Status.UNCHANGED
         reasons: tuple[Problem, ...] = ()
@@ -281,7 +281,7 @@ def _plan_failed_row(doctor: Doctor, person: PersonHistory | None, failure: Prob
     """Return the plan of a row over which planning failed: what the ledger knows of its person; nothing is sent."""
     status = Status.REJECTED
     if person is not None and person.unresolved_attempt is not None:
-        status = _status_of_attempt(person.unresolved_attempt)
+        status = find_attempt_status(person.unresolved_attempt)
     elif person is not None and person.seal is not None:
         status, failure = Status.UNCHANGED, turn_into_warning(failure)
     seal_name = person.seal_name if person else None
@@ -298,10 +298,6 @@ def _isolate_failure(row_plan: RowPlan, step: Callable[[], RowPlan]) -> RowPlan:
         return replace(row_plan, status=Status.REJECTED, request=None, problems=problems)
 
     return isolate_row_failure(step, reject, stage="plan", row_id=row_plan.doctor.row_id)
-
-
-def _status_of_attempt(attempt: CreateAttempt) -> Status:
-    return Status.EXISTS if attempt.verdict == "exists" else Status.UNKNOWN
 
 
 def _outweighs_errors(person: PersonHistory, doctor: Doctor) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.clock import stamp
 from pipeline.domain.masking import mask_path, mask_text
-from pipeline.domain.outcomes import UNRESOLVED_STATUSES
+from pipeline.domain.outcomes import UNRESOLVED_STATUSES, find_attempt_status
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory
 from pipeline.ledger.sqlite_ledger import SqliteLedger
@@ -98,7 +98,7 @@ def find_cases(row_plans: Sequence[RowPlan], snapshot: LedgerSnapshot) -> list[C
     without_row = [
         Case(
             key,
-            _status_of_attempt(history.unresolved_attempt),
+            find_attempt_status(history.unresolved_attempt),
             history.unresolved_attempt.content.name,
             history,
         )
@@ -133,15 +133,11 @@ def _make_case(key: str, row_plan: RowPlan) -> Case:
     status = (
         row_plan.status
         if history.unresolved_attempt is None
-        else _status_of_attempt(history.unresolved_attempt)
+        else find_attempt_status(history.unresolved_attempt)
     )
     sent = history.unresolved_attempt or history.seal
     sent_name = sent.content.name if sent is not None and sent.content is not None else ""
     return Case(key, status, row_plan.doctor.name or sent_name, history, row_plan)
-
-
-def _status_of_attempt(attempt: CreateAttempt) -> Status:
-    return Status.EXISTS if attempt.verdict == "exists" else Status.UNKNOWN
 
 
 def locate_case(ledger: SqliteLedger, case: Case) -> dict[str, Any]:

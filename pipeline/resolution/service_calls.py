@@ -17,7 +17,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.service_codes import find_create_meaning
 from pipeline.errors import UsageError
 from pipeline.esign.client import Client, NoAnswer, NotSent
-from pipeline.esign.contracts.base import PROBE, build_probe
+from pipeline.esign.contracts.base import LIVENESS_CHECK, build_liveness_check
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter
 from pipeline.esign.responses import Answer, Reply, is_seal_id, parse_answer
 from pipeline.esign.signing import Credentials
@@ -76,10 +76,10 @@ async def ask_service_time(service: ServiceAccess) -> float:
 
     Raises UsageError where the service does not answer in its own form.
     """
-    body = build_probe(stage_settings.build_agent(service.config))
+    body = build_liveness_check(stage_settings.build_agent(service.config))
     async with service.open_client() as client:
         try:
-            reply = await service.send_single_call(client, PROBE, body)
+            reply = await service.send_single_call(client, LIVENESS_CHECK, body)
         except (NotSent, NoAnswer) as error:
             raise UsageError("resolve.no_service_time", why=str(error)) from error
     answer = parse_answer(reply.body)

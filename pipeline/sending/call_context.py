@@ -14,9 +14,9 @@ from pipeline.clock import Clock
 from pipeline.domain.seals import Verdict
 from pipeline.domain.service_codes import find_stated_rate
 from pipeline.esign.client import Client, NoAnswer, NotSent
-from pipeline.esign.contracts.base import CREATE, PROBE, Agent, Contract, build_probe
+from pipeline.esign.contracts.base import CREATE, LIVENESS_CHECK, Agent, Contract, build_liveness_check
 from pipeline.esign.rate_limiter import Limiter
-from pipeline.esign.responses import Reply, parse_answer, read_probe
+from pipeline.esign.responses import Reply, parse_answer, read_liveness
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
 from pipeline.ledger.protocol import Attempt, Ledger
 from pipeline.sending.call_metrics import BACK_OFF
@@ -107,28 +107,31 @@ class CallContext:
             self.client.update_clock_offset(reply)
         self.run_state.record_result(action, answered=is_usable, host=self.client.host_of(action), cause=code)
 
-    async def probe(self) -> bool:
+    async def check_liveness(self) -> bool:
         """Make a call that changes nothing; return whether anything in the service's own form came back."""
 
         async def before_send(_: Callable[[], bool]) -> None:
-            await self._wait_for_slot(PROBE)
+            await self._wait_for_slot(LIVENESS_CHECK)
 
         try:
             reply = await self.client.call(
-                PROBE, build_probe(self.agent), trace_id=str(uuid.uuid4()), before_send=before_send
+                LIVENESS_CHECK,
+                build_liveness_check(self.agent),
+                trace_id=str(uuid.uuid4()),
+                before_send=before_send,
             )
         except RunStopped:
             return False
         except (NotSent, NoAnswer) as error:
-            self.run_state.record_failed_probe(self.client.host_at_fault(PROBE, error), str(error))
+            self.run_state.record_failed_check(self.client.host_at_fault(LIVENESS_CHECK, error), str(error))
             return False
-        self._note_deprecation(PROBE, reply)
-        code, is_alive = read_probe(reply)
+        self._note_deprecation(LIVENESS_CHECK, reply)
+        code, is_alive = read_liveness(reply)
         if is_alive:
             self.client.update_clock_offset(reply)
         else:
-            self.run_state.record_failed_probe(self.client.host_of(PROBE), code)
-        self.run_state.requests[PROBE][code] += 1
+            self.run_state.record_failed_check(self.client.host_of(LIVENESS_CHECK), code)
+        self.run_state.requests[LIVENESS_CHECK][code] += 1
         return is_alive
 
     def build_attempt(self, job: Job, trace_id: str) -> Attempt:
@@ -170,7 +173,7 @@ class CallContext:
         """Probe first where the machine's clock has jumped: it was suspended, or its clock was set."""
         if self.run_state.detect_clock_jump():
             self.client.reset_clock_offset(None)
-            await self.probe()
+            await self.check_liveness()
 
     async def back_off(self, attempt: int) -> None:
         """Wait a random time (full jitter) that doubles with each attempt, or until the run is stopped."""

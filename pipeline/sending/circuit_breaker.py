@@ -1,6 +1,6 @@
-"""Circuit breaker: stops creates while the service does not answer, and probes with a read-only call.
+"""Circuit breaker: stops creates while the service does not answer, and checks with a read-only call whether it does again.
 
-Closed, every call passes. After too many calls without a usable answer it opens: no call passes, and a probe asks from
+Closed, every call passes. After too many calls without a usable answer it opens: no call passes, and a liveness check asks from
 time to time whether the service is back. Half-open, calls pass one at a time until enough of them were answered.
 """
 
@@ -17,11 +17,11 @@ from pipeline.messages.texts import make_text
 
 MAX_SILENT_IN_A_ROW = 5  # calls of one action without a usable answer open it
 RECENT_CALLS, MAX_SILENT_OF_RECENT = 50, 10  # … and so do so many of its last ones
-FIRST_PAUSE, LONGEST_PAUSE = 5.0, 30.0  # seconds before a probe, doubling
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 30.0  # seconds before a liveness check, doubling
 ANSWERS_TO_CLOSE = 3  # in a row
 
 Wait = Callable[[float], Awaitable[bool]]  # seconds -> whether they passed, False where the run was stopped
-Probe = Callable[[], Awaitable[bool]]  # whether the service answers a read-only call
+LivenessCheck = Callable[[], Awaitable[bool]]  # whether the service answers a read-only call
 
 
 class _State(Enum):
@@ -73,7 +73,7 @@ class CircuitBreaker:
             self._open(action, silent_of_recent)
 
     @asynccontextmanager
-    async def permit(self, probe: Probe) -> AsyncIterator[int]:
+    async def permit(self, check_liveness: LivenessCheck) -> AsyncIterator[int]:
         """Wait until a call may be made, alone while it is half-open; yields the ``open_count`` of that moment.
 
         A run that was stopped gets its permit, too: the caller has to check for that.
@@ -82,7 +82,7 @@ class CircuitBreaker:
             yield self.open_count
             return
         async with self._turn:
-            while self._is_open() and await self._probe_after_pause(probe):
+            while self._is_open() and await self._check_after_pause(check_liveness):
                 pass
             alone = not self.is_closed
             if alone:
@@ -93,12 +93,12 @@ class CircuitBreaker:
     def _is_open(self) -> bool:
         return self._state is _State.OPEN
 
-    async def _probe_after_pause(self, probe: Probe) -> bool:
-        """Wait, then probe; False when there is nothing more to wait for."""
+    async def _check_after_pause(self, check_liveness: LivenessCheck) -> bool:
+        """Wait, then check; False when there is nothing more to wait for."""
         if not await self._wait(self._pause):
             return False
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
-        if await probe():
+        if await check_liveness():
             self._state, self._answers_in_a_row = _State.HALF_OPEN, 0
         elif self._clock.monotonic() - self._opened_at > self._patience:
             self._give_up(make_text("stop.minutes", n=f"{self._patience / 60:g}"))

@@ -44,9 +44,9 @@ class CreateSender:
     async def send(self, job: Job, image: bytes) -> SendResult:
         """Send a row until it has a verdict, at most MAX_SENDS times; ``image`` are its picture's bytes."""
         result = SendResult(Status.NOT_SENT)
-        for attempt in range(MAX_SENDS):
-            if attempt:
-                await self.context.back_off(attempt)
+        for send_index in range(MAX_SENDS):
+            if send_index:
+                await self.context.back_off(send_index)
             if self.context.run_state.is_stopping:
                 break
             refusal = await self.uploader.upload_if_needed(job, image)
@@ -63,7 +63,7 @@ class CreateSender:
         context, trace_id = self.context, str(uuid.uuid4())
         await context.recheck_clock_if_jumped()
         try:
-            async with context.run_state.breaker.permit(context.probe) as open_count:
+            async with context.run_state.breaker.permit(context.check_liveness) as open_count:
                 response = await self._exchange(job, image, trace_id, open_count)
         except RunStopped:
             return SendResult(Status.NOT_SENT), False

@@ -71,7 +71,7 @@ class RunState:
         if answered:
             self._monitor.record_answer()
 
-    def record_failed_probe(self, host: str, cause: str) -> None:
+    def record_failed_check(self, host: str, cause: str) -> None:
         """Record that a read-only call got no usable answer."""
         self._monitor.record_failure(host, cause)
 

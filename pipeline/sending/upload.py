@@ -45,12 +45,12 @@ class Uploader:
         suffix = "png" if job.prepared.format == "PNG" else "jpg"
         body = build_upload(self.context.agent, f"row{job.index + 1:06d}.{suffix}", image)
         result: SendResult | None = SendResult(Status.NOT_SENT)
-        for attempt in range(MAX_SENDS):
-            if attempt:
-                await self.context.back_off(attempt)
+        for send_index in range(MAX_SENDS):
+            if send_index:
+                await self.context.back_off(send_index)
             if self.context.run_state.is_stopping:
                 break
-            result, may_resend = await self._upload_once(job, body, send_number=attempt + 1)
+            result, may_resend = await self._upload_once(job, body, send_number=send_index + 1)
             if not may_resend:
                 break
         return result
@@ -60,7 +60,7 @@ class Uploader:
     ) -> tuple[SendResult | None, bool]:
         context, trace_id = self.context, str(uuid.uuid4())
         try:
-            async with context.run_state.breaker.permit(context.probe) as open_count:
+            async with context.run_state.breaker.permit(context.check_liveness) as open_count:
                 reply = await context.send_call(
                     UPLOAD, body, trace_id=trace_id, open_count=open_count, send_number=send_number
                 )

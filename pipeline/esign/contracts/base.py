@@ -18,7 +18,7 @@ from pipeline.domain.seals import SealRequest
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
 UPLOAD = "UploadFiles"
-PROBE = "ChannelDescribeOrganizationSeals"  # reads, changes nothing
+LIVENESS_CHECK = "ChannelDescribeOrganizationSeals"  # reads, changes nothing
 VERSION = "2021-05-26"
 PLACEHOLDER = "@"  # stands where base64 is put in: it never occurs in base64 nor in a FileName of ours
 # Parameters that only some contracts take, named as in config.yaml and in a roster.
@@ -118,6 +118,6 @@ def build_upload(agent: Agent, file_name: str, image: bytes) -> bytes:
     return dump_with_image(body, "FileBody", image)
 
 
-def build_probe(agent: Agent) -> bytes:
+def build_liveness_check(agent: Agent) -> bytes:
     """Return the body of the smallest call that changes nothing."""
     return dump_json({"Agent": agent.build_body(), "Limit": 1, "Offset": 0})
