@@ -289,7 +289,7 @@ def test_one_limiter_keeps_runs_within_the_quota_one_after_another(hospital, con
 
 async def test_many_hospitals_at_one_limiter_keep_no_connection_waiting_until_it_is_dead(hospital, tmp_path):
     limiter = AdaptiveRateLimiter(24, SystemClock())
-    with Relay(hospital, idle=2.0) as url:
+    with Relay(hospital, idle=3.0) as url:  # the queue of slots is five seconds long
         hospital.configure(endpoint=url, contract="inline")
         configs = []
         for each in range(15):

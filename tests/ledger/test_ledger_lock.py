@@ -30,7 +30,7 @@ def test_the_second_of_two_processes_learns_who_holds_the_ledger(process, place)
     with pytest.raises(Locked) as turned_away:
         RunLock(place).acquire(run="second", now=1.0)
     assert turned_away.value.exit_code == 6
-    for sentence in map(turned_away.value.say, ("en", "zh")):
+    for sentence in map(turned_away.value.render, ("en", "zh")):
         assert str(child.pid) in sentence
         assert os.uname().nodename in sentence
         assert "20261125-020000" in sentence
