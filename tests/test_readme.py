@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.app import cli
-from pipeline.config.settings import list_keys
+from pipeline.config.settings import Guards, list_keys
 from pipeline.domain.outcomes import EXIT_SEVERITY
 from pipeline.domain.run import Status
 from pipeline.messages.problem_entries import CATALOGUE
@@ -57,6 +57,25 @@ def test_every_code_stands_in_the_table(readme):
 
 def test_every_key_stands_there(readme):
     assert [".".join(key) for key in list_keys() if f"`{'.'.join(key)}`" not in readme] == []
+
+
+def test_every_guard_stands_there_with_its_default(readme):
+    for name, info in Guards.model_fields.items():
+        (meaning,) = re.findall(
+            rf"^\| `guards\.(?:new_rows`[,、] ?`guards\.)?{name}`.*? \| (.*) \|$", readme, re.MULTILINE
+        )
+        default = {True: "true", None: "null"}.get(info.default, str(info.default).removesuffix(".0"))
+        assert default in meaning.split("：" if "：" in meaning else ":")[0].replace("和", "and").split(), (
+            name
+        )
+
+
+def test_every_option_that_stands_there_exists(readme):
+    commands = [cli, *cli.commands.values()]
+    commands += [inner for command in commands for inner in getattr(command, "commands", {}).values()]
+    options = {name for command in commands for option in command.params for name in option.opts}
+    of_pip = {"--require-hashes", "--no-deps", "--strict"}  # the last one is mypy's
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", readme)) - options - of_pip - {"--help"} == set()
 
 
 def test_every_status_stands_there(readme):
