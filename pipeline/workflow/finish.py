@@ -15,7 +15,6 @@ from pipeline.config.settings import Config
 from pipeline.domain.run import RunReport
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.totals import verify_totals
-from pipeline.workflow.stage_settings import build_preview_loader
 
 LOG = logging.getLogger(__name__)
 
@@ -47,6 +46,7 @@ RunEndHook = Callable[[RunReport, Config], None]
 def write_results(finished: FinishedRun) -> None:
     """Write the files of the run, and copies of them into ``latest``; see `pipeline.reports.write.write_all`."""
     from pipeline.reports.write import write_all  # noqa: PLC0415 - `load_report_modules` has imported it meanwhile
+    from pipeline.workflow.stage_settings import build_preview_loader  # noqa: PLC0415 - a run that ended early reads no picture
 
     if finished.writes_files:
         finished.files |= write_all(
