@@ -43,11 +43,11 @@ def measured(
 
     A program that is installed has its modules translated: a run must not do it anew because its shell forbids to keep them.
     """
-    surroundings = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with (log or Path(os.devnull)).open("ab") as output:
         begun = time.perf_counter()
         process = subprocess.Popen(
-            command, cwd=REPOSITORY, env={**surroundings, **(env or {})}, stdout=output, stderr=output
+            command, cwd=REPOSITORY, env={**environment, **(env or {})}, stdout=output, stderr=output
         )
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begun

@@ -42,11 +42,11 @@ def seed(hospital: Hospital) -> None:
 
     clock = SystemClock()
     config = load_config(hospital.folder / "config.yaml", {})
-    ask = build_request("run", config, clock)
+    request = build_request("run", config, clock)
     with open_configured_ledger(config, clock) as (ledger, site_key):
-        plan = import_run.prepare_run(ask, config, ledger=ledger, site_key=site_key, clock=clock)
-        ledger.begin_run(stage_settings.build_run_record(ask, config, clock.now()))
-        asyncio.run(_sealed(ledger, ask.run, plan.row_plans, clock.now()))
+        plan = import_run.prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)
+        ledger.begin_run(stage_settings.build_run_record(request, config, clock.now()))
+        asyncio.run(_sealed(ledger, request.run, plan.row_plans, clock.now()))
 
 
 async def _sealed(ledger, run, planned, now) -> None:

@@ -67,8 +67,8 @@ class Service(asyncio.Protocol):
             self.seen.append(time.monotonic())
         self._write({"Response": made})
 
-    def _write(self, told: object) -> None:
-        body = json.dumps(told).encode()
+    def _write(self, record: object) -> None:
+        body = json.dumps(record).encode()
         head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: {formatdate(usegmt=True)}\r\n"
         self.transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 

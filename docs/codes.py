@@ -126,7 +126,7 @@ def page(language: str) -> str:
         lines += _table(("code", "means", "effect", "who", "todo", "rerun"), rows, say)
     lines += ["", f"## {say('service')}", "", say("service.intro")]
     for meaning, advice in MEANINGS.items():
-        codes = [code for code, each in CODES.items() if each == meaning]
+        codes = [code for code, code_value in CODES.items() if code_value == meaning]
         own = [code for code in codes if code in SERVICE_ERROR_ADVICE]
         rest = [f"`{code}`" for code in codes if code not in SERVICE_ERROR_ADVICE]
         lines += ["", f"### {say(f'meaning.{meaning}')}", ""]
@@ -140,20 +140,20 @@ def page(language: str) -> str:
             lines += ["", say("rest.list").format(n=len(rest), codes=" ".join(rest))]
     for name, advised in (("answers", ANSWERS), ("halts", HALTS)):
         lines += ["", f"## {say(name)}", "", say(f"{name}.intro"), ""]
-        rows = [(f"`{code}`", *_advice(each, language, say)) for code, each in advised.items()]
+        rows = [(f"`{code}`", *_advice(entry, language, say)) for code, entry in advised.items()]
         lines += _table(("code", "means", "who", "todo", "rerun"), rows, say)
     return "\n".join(lines) + "\n"
 
 
 def _entry(entry: Entry, group: str, language: str, say: Say) -> Iterator[tuple[str, ...]]:
     """Yield a code's row, and one for its other sentence: the other severity, or the other case."""
-    place = LANGUAGES.index(language)
-    cases = [(entry.label[place], split_remedy((entry.zh, entry.en)[place])[1], entry.severity)]
+    index = LANGUAGES.index(language)
+    cases = [(entry.label[index], split_remedy((entry.zh, entry.en)[index])[1], entry.severity)]
     if entry.other:
         severity = entry.severity
         if entry.code not in OTHER_CASE:
             severity = "warning" if severity == "error" else "error"
-        cases.append((*split_remedy(entry.other[place]), severity))
+        cases.append((*split_remedy(entry.other[index]), severity))
     for number, (means, todo, severity) in enumerate(cases):
         who = entry.who if todo else "nobody"
         rerun = "needless" if severity == "warning" else "after"

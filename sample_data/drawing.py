@@ -80,8 +80,8 @@ def _lay(characters: str, cell: tuple[int, int], *, across: int, border: int) ->
     down = -(-len(characters) // across)
     width, height = cell[0] * across + 2 * border, cell[1] * down + 2 * border
     sheet = Image.new("L", (width, height))
-    for place, character in enumerate(characters):
-        column, line = divmod(place, down)
+    for index, character in enumerate(characters):
+        column, line = divmod(index, down)
         tile = _glyph(character, SONG, max(cell)).resize(cell, Image.Resampling.LANCZOS)
         sheet.paste(tile, (border + cell[0] * (across - 1 - column), border + cell[1] * line))
     return sheet
@@ -133,7 +133,7 @@ def _signature(name: str, dice: random.Random) -> Image.Image:
     """Write a name by hand: leaning, uneven, the characters running into each other, a stroke to end with."""
     side = 180 * SCALE
     sheet = Image.new("L", (int(side * (0.62 * len(name) + 0.9)), int(side * 1.5)))
-    left, base = side * 0.16, side * 0.26
+    left_edge, base = side * 0.16, side * 0.26
     for character in name:
         size = int(side * dice.uniform(0.86, 1.08))
         tile = _glyph(character, KAI, size).filter(ImageFilter.MaxFilter(5))
@@ -142,9 +142,9 @@ def _signature(name: str, dice: random.Random) -> Image.Image:
         slant = (1, lean, -lean * size, 0, 1, 0)
         tile = tile.transform((wide, size), Image.Transform.AFFINE, slant, Image.Resampling.BICUBIC)
         tile = tile.rotate(dice.uniform(1, 7), Image.Resampling.BICUBIC)
-        sheet.paste(255, (int(left), int(base + dice.uniform(-0.05, 0.08) * side)), tile)
-        left += size * dice.uniform(0.6, 0.72)
-    _flourish(sheet, dice, (left + side * 0.22, base + side * 0.86), side)
+        sheet.paste(255, (int(left_edge), int(base + dice.uniform(-0.05, 0.08) * side)), tile)
+        left_edge += size * dice.uniform(0.6, 0.72)
+    _flourish(sheet, dice, (left_edge + side * 0.22, base + side * 0.86), side)
     return _bent(sheet, dice)
 
 
@@ -165,10 +165,10 @@ def _bent(sheet: Image.Image, dice: random.Random) -> Image.Image:
     columns = [sheet.width * step // across for step in range(across + 1)]
     lines = [sheet.height * step // down for step in range(down + 1)]
 
-    def moved(place: int, places: list[int]) -> float:
+    def moved(position: int, places: list[int]) -> float:
         """Return where a node of the grid takes its pixels from; the rim stays."""
-        at_rim = place in {0, len(places) - 1}
-        return places[place] + (0.0 if at_rim else dice.uniform(-pull, pull))
+        at_rim = position in {0, len(places) - 1}
+        return places[position] + (0.0 if at_rim else dice.uniform(-pull, pull))
 
     node = {(i, j): (moved(i, columns), moved(j, lines)) for i in range(across + 1) for j in range(down + 1)}
     mesh = [

@@ -203,7 +203,7 @@ REGIONS = {"13004": "810000", "13005": "830000", "13006": "820000"}
 
 def check_digit(first17: str) -> str:
     """Return the eighteenth character of an identity number (GB 11643-1999: MOD 11-2)."""
-    total = sum(int(digit) * pow(2, 17 - place, 11) for place, digit in enumerate(first17))
+    total = sum(int(digit) * pow(2, 17 - index, 11) for index, digit in enumerate(first17))
     return "10X98765432"[total % 11]
 
 

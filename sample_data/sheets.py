@@ -43,10 +43,10 @@ GUIDE = (
 )
 
 
-def values(entry: Entry, place: int) -> tuple[str | int, ...]:
+def values(entry: Entry, position: int) -> tuple[str | int, ...]:
     """Return a line's cells in the order of the columns."""
     return (
-        place,
+        position,
         entry.staff_no,
         entry.name,
         entry.sex,
@@ -82,7 +82,7 @@ def workbook(entries: list[Entry]) -> bytes:
 def _fill(book: Any, sheet: Any, entries: list[Entry]) -> None:
     face = {"font_name": "宋体", "font_size": 11, "valign": "vcenter"}
     boxed = {**face, "border": 1}
-    left = book.add_format({**boxed, "num_format": "@"})
+    remaining = book.add_format({**boxed, "num_format": "@"})
     centred = book.add_format({**boxed, "num_format": "@", "align": "center"})
     general = book.add_format({**boxed, "align": "center"})
     head = book.add_format({**boxed, "bold": True, "align": "center", "bg_color": "#DDEBF7"})
@@ -98,15 +98,15 @@ def _fill(book: Any, sheet: Any, entries: list[Entry]) -> None:
     sheet.set_row(2, 26)
     sheet.write_row(2, 0, [heading for heading, _, _ in COLUMNS], head)
 
-    for place, entry in enumerate(entries, start=1):
-        line = place + 2
+    for index, entry in enumerate(entries, start=1):
+        line = index + 2
         sheet.set_row(line, 20)
-        for column, (value, (_, _, middle)) in enumerate(zip(values(entry, place), COLUMNS, strict=True)):
+        for column, (value, (_, _, middle)) in enumerate(zip(values(entry, index), COLUMNS, strict=True)):
             if isinstance(value, int):
                 sheet.write_number(line, column, value, general)
             else:
                 # an empty cell stays blank, as a hand leaves it
-                sheet.write(line, column, value or None, centred if middle else left)
+                sheet.write(line, column, value or None, centred if middle else remaining)
 
     end = len(entries) + 3
     sheet.set_row(end, 22)
@@ -146,8 +146,8 @@ def comma_separated(entries: list[Entry]) -> bytes:
     writer.writerow([TITLE, *rest])
     writer.writerow([FILLED_IN, *rest])
     writer.writerow([heading for heading, _, _ in COLUMNS])
-    for place, entry in enumerate(entries, start=1):
-        writer.writerow([_shown(value) for value in values(entry, place)])
+    for index, entry in enumerate(entries, start=1):
+        writer.writerow([_shown(value) for value in values(entry, index)])
     writer.writerows([[total(entries), *rest], ["", *rest], [SIGNED, *rest], [REMARKS, *rest]])
     return stream.getvalue().encode("gb18030")
 

@@ -45,11 +45,11 @@ def test_every_code_stands_on_the_page(codes, language):
 def test_every_advice_says_who_what_and_how_in_both_languages(code):
     advice = ADVICE[code]
     assert f"who.{advice.who}" in RESULT_TEXTS
-    for said in (advice.explain, advice.instruct):
-        assert HAN.search(said("zh"))
-        assert said("zh").endswith("。")
-        assert not HAN.search(said("en").replace(INTERFACE, ""))
-        assert said("en").endswith(".")
+    for message in (advice.explain, advice.instruct):
+        assert HAN.search(message("zh"))
+        assert message("zh").endswith("。")
+        assert not HAN.search(message("en").replace(INTERFACE, ""))
+        assert message("en").endswith(".")
 
 
 def test_advice_of_its_own_is_for_codes_that_exist():
@@ -85,18 +85,20 @@ def test_what_may_have_made_a_seal_is_never_sent_again():
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_a_message_names_the_cell_what_was_found_and_what_to_do(code, language):
     entry = CATALOGUE[code]
-    place = ("zh", "en").index(language)
-    cases = [(entry.severity, (entry.zh, entry.en)[place], {})]
+    index = ("zh", "en").index(language)
+    cases = [(entry.severity, (entry.zh, entry.en)[index], {})]
     if entry.other:
         flipped = "error" if entry.severity == "warning" else "warning"
         mark = OTHER_CASE.get(code)
-        cases.append((entry.severity if mark else flipped, entry.other[place], {mark: "7"} if mark else {}))
+        cases.append((entry.severity if mark else flipped, entry.other[index], {mark: "7"} if mark else {}))
     for severity, sentence, detail in cases:
         blanks = {name for _, name, _, _ in string.Formatter().parse(sentence) if name} - {"cell"}
         words = {name: f"<{name}>" for name in blanks} | detail
-        told = render_problem(build_problem(code, Field.NUMBER, "C12", severity=severity, **words), language)
-        assert "C12" in told
-        assert [word for word in words.values() if word not in told] == []
+        message = render_problem(
+            build_problem(code, Field.NUMBER, "C12", severity=severity, **words), language
+        )
+        assert "C12" in message
+        assert [word for word in words.values() if word not in message] == []
         if severity == "error":
             assert split_remedy(sentence)[1], "what to do"
 
@@ -121,9 +123,9 @@ def test_a_message_names_the_cell_what_was_found_and_what_to_do(code, language):
 def test_a_sentence_without_a_source_is_gone(language, wrong, right):
     pages = [HOUSE / "docs" / language / "codes.md"]
     pages += [HOUSE / "README.zh-CN.md"] if language == "zh" else []
-    said = "\n".join(page.read_text("utf-8") for page in pages)
-    assert not re.search(wrong, said)
-    assert right in said
+    message = "\n".join(page.read_text("utf-8") for page in pages)
+    assert not re.search(wrong, message)
+    assert right in message
 
 
 @pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/en/architecture.md", "docs/en/glossary.md"])

@@ -163,6 +163,6 @@ def _code(text):
 
 
 def test_the_pictures_are_drawn_and_no_other_lies_there():
-    shown = {Path(each).name for name in READMES for each in _pictures((HOUSE / name).read_text("utf-8"))}
+    shown = {Path(entry).name for name in READMES for entry in _pictures((HOUSE / name).read_text("utf-8"))}
     drawn = {path.name for path in (HOUSE / "docs" / "img").glob("*.png")}
     assert shown <= drawn

@@ -83,7 +83,7 @@ def drawn_again(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def check_character_fits(number: str) -> bool:
     """GB 11643 the other way round: all eighteen digits, each times its weight, leave 1 modulo 11."""
     digits = [10 if character == "X" else int(character) for character in number]
-    return sum(digit * 2 ** (17 - place) for place, digit in enumerate(digits)) % 11 == 1
+    return sum(digit * 2 ** (17 - index) for index, digit in enumerate(digits)) % 11 == 1
 
 
 def tidy(value: object) -> str:
@@ -181,16 +181,16 @@ def test_every_doctor_has_a_picture_and_every_picture_a_doctor_where_meant(docto
     for row, doctor in doctors.items():
         codes = cases[row].codes if row in cases else frozenset()
         if named := doctor["印章图片"]:
-            found = [SEALS / str(named)]
-            assert found[0].is_file()
+            findings = [SEALS / str(named)]
+            assert findings[0].is_file()
         else:
             name = str(doctor["姓名"])
             stems = (tidy(doctor["证件号码"]), str(doctor["工号"]), name, tidy(name))
-            found = [by_stem[stem] for stem in dict.fromkeys(stems) if stem in by_stem]
+            findings = [by_stem[stem] for stem in dict.fromkeys(stems) if stem in by_stem]
             if "IMAGE_NAME_FUZZY" in codes:
-                found = [by_stem[f"{name}印章"]]
-        assert len(found) == ("IMAGE_MISSING" not in codes), f"row {row}"
-        used.update(found)
+                findings = [by_stem[f"{name}印章"]]
+        assert len(findings) == ("IMAGE_MISSING" not in codes), f"row {row}"
+        used.update(findings)
     assert {path.name for path in pictures()} - {path.name for path in used} == LEFT_OVER
 
 

@@ -90,7 +90,7 @@ def sheets(workbook: Path, folder: Path, language: str) -> Iterator[tuple[str, I
     for sheet in SHEETS:
         title = render_result(f"sheet.{sheet}", language)
         number = next(
-            place for place, text in enumerate(named, start=1) if re.search(rf"\s{title}\s*$", text.rstrip())
+            index for index, text in enumerate(named, start=1) if re.search(rf"\s{title}\s*$", text.rstrip())
         )
         target = folder / sheet
         pages = ["-f", str(number), "-l", str(number), "-singlefile"]
@@ -152,7 +152,7 @@ def shot(
 def cropped(picture: Image.Image, tallest: int) -> Image.Image:
     """Cut the white margin away, and what lies below ``tallest`` pixels."""
     white = Image.new("RGB", picture.size, "white")
-    left, top, right, _ = ImageChops.difference(picture, white).getbbox() or (0, 0, *picture.size)
+    left_edge, top, right, _ = ImageChops.difference(picture, white).getbbox() or (0, 0, *picture.size)
     without_footer = picture.crop((0, 0, picture.width, round(picture.height * 0.94)))
     bottom = (
         ImageChops.difference(without_footer, white.crop((0, 0, *without_footer.size))).getbbox()
@@ -161,7 +161,7 @@ def cropped(picture: Image.Image, tallest: int) -> Image.Image:
     edge = 14
     return picture.crop(
         (
-            max(0, left - edge),
+            max(0, left_edge - edge),
             max(0, top - edge),
             min(picture.width, right + edge),
             min(bottom + edge, top + tallest),

@@ -41,14 +41,14 @@ def knows_registry(tmp_path_factory) -> bool:
     config = tmp_path_factory.mktemp("probe") / "config.yaml"
     config.write_text("ledger_registry: strict\n")
     words = [sys.executable, "-m", "pipeline", "--config", str(config), "--lang", "en", "config", "validate"]
-    told = subprocess.run(words, cwd=HOUSE, capture_output=True, text=True, check=False)
-    return "ledger_registry" not in told.stdout + told.stderr
+    completed = subprocess.run(words, cwd=HOUSE, capture_output=True, text=True, check=False)
+    return "ledger_registry" not in completed.stdout + completed.stderr
 
 
 @pytest.fixture(scope="session", autouse=True)
 def no_stray_settings():
     """Keep credentials and settings of the machine away from every command that is started here."""
-    for variable in [each for each in os.environ if each.startswith(("TENCENTCLOUD_", "ESIGN_"))]:
+    for variable in [variable for variable in os.environ if variable.startswith(("TENCENTCLOUD_", "ESIGN_"))]:
         del os.environ[variable]
 
 
@@ -58,13 +58,13 @@ def report(request):
     stages = []
     yield stages.append
     for stage in stages:
-        tally = stage.judge()
+        fault_counts = stage.judge()
         counts = [
-            tally.second_seals,
-            tally.unknowable,
-            tally.wrong_pictures,
-            tally.false_claims,
-            tally.refused_that_wrote,
+            fault_counts.second_seals,
+            fault_counts.unknowable,
+            fault_counts.wrong_pictures,
+            fault_counts.false_claims,
+            fault_counts.refused_that_wrote,
         ]
         request.node.user_properties.append(("attack", [request.module.GROUP, *counts]))
 
@@ -97,16 +97,16 @@ def pytest_terminal_summary(terminalreporter):
     if not LONG:
         return
     rows: dict[str, list[int]] = defaultdict(lambda: [0] * len(COLUMNS))
-    failed = {each.nodeid for each in terminalreporter.stats.get("failed", ())}
-    for each in terminalreporter.stats.get("", ()):
-        for key, value in each.user_properties if each.when == "teardown" else ():
+    failed = {item.nodeid for item in terminalreporter.stats.get("failed", ())}
+    for entry in terminalreporter.stats.get("", ()):
+        for key, value in entry.user_properties if entry.when == "teardown" else ():
             if key == "attack":
                 group, *counts = value
                 row = rows[group]
                 row[0] += 1
-                row[1] += each.nodeid in failed
-                for place, count in enumerate(counts, start=2):
-                    row[place] += count
+                row[1] += entry.nodeid in failed
+                for index, count in enumerate(counts, start=2):
+                    row[index] += count
     terminalreporter.section("attacks")
     width = max(map(len, rows), default=0)
     terminalreporter.write_line(" " * width + "".join(f"{title:>16}" for title in COLUMNS))

@@ -28,10 +28,10 @@ class History:
     def keep(self, age: str) -> None:
         """Copy what there is now."""
         target = self.copies / age
-        for each in STATE:
-            place(self.stage.folder / "state" / each, target / "state" / each)
-        for each in ("out", "results"):
-            place(self.stage.folder / each, target / each)
+        for entry in STATE:
+            place(self.stage.folder / "state" / entry, target / "state" / entry)
+        for entry in ("out", "results"):
+            place(self.stage.folder / entry, target / entry)
         place(self.stage.state_home, target / "user")
 
 
@@ -118,8 +118,12 @@ class Mixture:
         ledger without its -wal holds the runs that ended. What neither ledger nor receipts nor out/ nor the registry
         tells of, nobody can know.
         """
-        told = {"new": last, "old+wal": last, "wal-only": 0, "no-wal": runs, "old": NIGHT, "missing": 0}
-        traces = [told[self.ledger], told[self.receipts], out if self.out == "new" else told[self.out]]
+        reported = {"new": last, "old+wal": last, "wal-only": 0, "no-wal": runs, "old": NIGHT, "missing": 0}
+        traces = [
+            reported[self.ledger],
+            reported[self.receipts],
+            out if self.out == "new" else reported[self.out],
+        ]
         if strict and self.where != "machine":
             traces.append(last)
         return max(traces)
@@ -137,12 +141,12 @@ class Mixture:
             "ledger.sqlite3.key": "new" if self.key == "right" else None,
             "receipts.jsonl": self.receipts,
         }
-        for each, age in ages.items():
-            place(history.copies / str(age) / "state" / each, state / each)
+        for entry, age in ages.items():
+            place(history.copies / str(age) / "state" / entry, state / entry)
         if self.key == "foreign":
             (state / "ledger.sqlite3.key").write_bytes(bytes(range(32)))
-        for each in ("out", "results"):
-            place(history.copies / self.out / each, stage.folder / each)
+        for entry in ("out", "results"):
+            place(history.copies / self.out / entry, stage.folder / entry)
         if self.where != "machine":
             place(history.copies / "new" / "user", stage.state_home)
         stage.state_home.mkdir(exist_ok=True)
@@ -153,7 +157,7 @@ def run_watched(stage: Stage, *words: str) -> Ended:
     before, sent = digests(stage.folder / "state"), stage.creates()
     ended = stage.go("run", *words)
     after = digests(stage.folder / "state")
-    changed = [each for each in before if before[each] != after[each]]
+    changed = [entry for entry in before if before[entry] != after[entry]]
     if ended.code in REFUSED and (changed or stage.creates() != sent):
         stage.tally.refused_that_wrote += 1
         stage.tally.remarks.append(

@@ -13,15 +13,15 @@ INK = (190, 20, 30)
 def _bits(serial: int, drawing: int) -> list[bool]:
     value = serial << 4 | drawing
     value = value << 8 | (value * 37 + 11) % 251
-    return [bool(value >> place & 1) for place in range(ACROSS * DOWN)]
+    return [bool(value >> index & 1) for index in range(ACROSS * DOWN)]
 
 
-def _box(place: int, size: tuple[int, int]) -> tuple[float, float, float, float]:
+def _box(position: int, size: tuple[int, int]) -> tuple[float, float, float, float]:
     """Return a block's corners: the blocks fill the middle 80 % of the picture."""
     width, height = size[0] * 0.8 / ACROSS, size[1] * 0.6 / DOWN
-    left = size[0] * 0.1 + place % ACROSS * width
-    top = size[1] * 0.2 + place // ACROSS * height
-    return left, top, left + width, top + height
+    remaining = size[0] * 0.1 + position % ACROSS * width
+    top = size[1] * 0.2 + position // ACROSS * height
+    return remaining, top, remaining + width, top + height
 
 
 def draw_mark(serial: int, drawing: int = 0, size: tuple[int, int] = (128, 64)) -> Image.Image:
@@ -30,10 +30,10 @@ def draw_mark(serial: int, drawing: int = 0, size: tuple[int, int] = (128, 64)) 
     pen = ImageDraw.Draw(sheet)
     pen.rectangle((2, 2, size[0] - 3, size[1] - 3), outline=INK, width=max(1, size[0] // 60))
     pen.line((8, 8, size[0] - 9, 8), fill=INK, width=2)
-    for place, bit in enumerate(_bits(serial, drawing)):
+    for index, bit in enumerate(_bits(serial, drawing)):
         if bit:
-            left, top, right, bottom = _box(place, size)
-            pen.rectangle((left, top, right - 2, bottom - 2), fill=INK)
+            left_edge, top, right, bottom = _box(index, size)
+            pen.rectangle((left_edge, top, right - 2, bottom - 2), fill=INK)
     return sheet
 
 
@@ -43,9 +43,9 @@ def read_mark(data: bytes) -> int | None:
         picture = image.convert("RGBA")
     paper = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
     value = 0
-    for place in range(ACROSS * DOWN):
-        left, top, right, bottom = _box(place, paper.size)
-        red, green, blue = paper.getpixel((int((left + right) / 2 - 1), int((top + bottom) / 2 - 1)))
-        value |= (green + blue < red + 120) << place
+    for index in range(ACROSS * DOWN):
+        left_edge, top, right, bottom = _box(index, paper.size)
+        red, green, blue = paper.getpixel((int((left_edge + right) / 2 - 1), int((top + bottom) / 2 - 1)))
+        value |= (green + blue < red + 120) << index
     checksum, content = value & 0xFF, value >> 8
     return content >> 4 if (content * 37 + 11) % 251 == checksum else None

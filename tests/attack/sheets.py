@@ -62,7 +62,7 @@ class Lines:
     def move_visible(self, order: Sequence[int]) -> None:
         """Sort what is in sight and leave the hidden columns where they are."""
         hidden = {self.column(word) for word in HIDDEN}
-        columns = [place for place in range(1, len(self.heads) + 1) if place not in hidden]
+        columns = [index for index in range(1, len(self.heads) + 1) if index not in hidden]
         for column in columns:
             values = [self.sheet.cell(line + 2, column).value for line in range(len(self))]
             for line, source in enumerate(order):

@@ -105,8 +105,8 @@ class Stage:
         )
         self.tally = Tally()
         self.claims: list[str] = []  # what a case itself found to be told wrongly
-        for each in ("seals", "secrets", "inbox"):
-            (folder / each).mkdir(parents=True, exist_ok=True)
+        for entry in ("seals", "secrets", "inbox"):
+            (folder / entry).mkdir(parents=True, exist_ok=True)
         (folder / "secrets" / "tencent__secret_id").write_text(SANDBOX.secret_id)
         (folder / "secrets" / "tencent__secret_key").write_text(SANDBOX.secret_key)
         self.configure()
@@ -140,15 +140,15 @@ class Stage:
 
     def know(self, serial: int, *numbers: str) -> None:
         """Enter the identity numbers of a human; without any, the usual one."""
-        for each in numbers or (number(serial),):
-            self.humans[each] = serial
+        for listed_number in numbers or (number(serial),):
+            self.humans[listed_number] = serial
 
     def draw(self, serial: int, path: str | None = None, *, drawing: int = 0, **options: object) -> Path:
         """Draw a doctor's mark below the picture folder, by default under the staff number."""
-        place = self.folder / "seals" / (path or f"{serial:05d}.png")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        draw_mark(serial, drawing).save(place, **options)
-        return place
+        picture_path = self.folder / "seals" / (path or f"{serial:05d}.png")
+        picture_path.parent.mkdir(parents=True, exist_ok=True)
+        draw_mark(serial, drawing).save(picture_path, **options)
+        return picture_path
 
     def roster(
         self, rows: Iterable[Sequence[object]], *, headers: Sequence[str] = HEADERS, file: str = "roster.xlsx"
@@ -202,12 +202,12 @@ class Stage:
     def finish(self, process: subprocess.Popen, *, seconds: float = PATIENCE) -> Ended:
         """Wait for a started command; one that hangs is killed and fails the case."""
         try:
-            _, said = process.communicate(timeout=seconds)
+            _, stderr_text = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             process.kill()
-            _, said = process.communicate()
+            _, stderr_text = process.communicate()
             self.tally.remarks.append("a command hung")
-        done = Ended(process.returncode, None, said)
+        done = Ended(process.returncode, None, stderr_text)
         self.judge_end(done, process.args[-1:])
         return done
 
@@ -232,8 +232,8 @@ class Stage:
 
     def move_to_another_machine(self) -> None:
         """Lose the ledger, all results and what the user's state folder holds."""
-        for each in (self.folder / "state", self.folder / "out", self.state_home):
-            shutil.rmtree(each, ignore_errors=True)
+        for entry in (self.folder / "state", self.folder / "out", self.state_home):
+            shutil.rmtree(entry, ignore_errors=True)
         self.state_home.mkdir()
 
     def wait_until_quiet(self) -> None:
@@ -272,60 +272,60 @@ class Stage:
 
     def judge(self) -> Tally:
         """Count second seals, wrong pictures and false claims, by the sandbox's truth."""
-        tally = self.tally
-        tally.second_seals = tally.unknowable = tally.wrong_pictures = 0
-        tally.false_claims = 0
+        counts = self.tally
+        counts.second_seals = counts.unknowable = counts.wrong_pictures = 0
+        counts.false_claims = 0
         adopted = set(self.adopted.values())
         for serial, seals in self.seals_of().items():
             extra = len(seals) - (serial not in adopted)
             if serial in self.unknowable:
-                tally.unknowable += extra
+                counts.unknowable += extra
             else:
-                tally.second_seals += extra
+                counts.second_seals += extra
         for seal in list(self.service.seals):
             data = self.service.pictures.get(seal.picture)
             if data is not None and read_mark(data) != self.owner(seal.number):
-                tally.wrong_pictures += 1
-        tally.false_claims = len(self.false_claims())
+                counts.wrong_pictures += 1
+        counts.false_claims = len(self.false_claims())
         if self.is_beyond_knowledge:
-            tally.unknowable += tally.wrong_pictures + tally.false_claims
-            tally.wrong_pictures = tally.false_claims = 0
-        return tally
+            counts.unknowable += counts.wrong_pictures + counts.false_claims
+            counts.wrong_pictures = counts.false_claims = 0
+        return counts
 
     def false_claims(self) -> list[str]:
         """Return the rows of all results that name a seal which is not that doctor's, or deny one that was made."""
         made = {seal.seal_id: self.owner(seal.number) for seal in list(self.service.seals)} | self.adopted
         sealed = set(made.values())
         endings: dict[str, set[int]] = {}
-        for each, serial in self.humans.items():
-            endings.setdefault(each[-4:], set()).add(serial)
-        found = []
+        for human, serial in self.humans.items():
+            endings.setdefault(human[-4:], set()).add(serial)
+        findings = []
         out = self.folder / "out"
         for path in sorted(out.glob("*/outcomes.jsonl")) if out.exists() else []:
             for row in read_lines(path):
                 people = endings.get((row["id_masked"] or "")[-4:], set())
                 if row["seal_id"] and made.get(row["seal_id"]) not in people:
-                    found.append(f"{row['status']} {row['name']} {row['seal_id'][:40]!r}")
+                    findings.append(f"{row['status']} {row['name']} {row['seal_id'][:40]!r}")
                 if row["status"] == "failed" and len(people) == 1 and people <= sealed:
-                    found.append(f"failed {row['name']}, whose seal was made")
-        return sorted(set(found)) + self.claims
+                    findings.append(f"failed {row['name']}, whose seal was made")
+        return sorted(set(findings)) + self.claims
 
     def assert_clean(self) -> None:
         """Fail the case unless nobody has a second seal or a wrong picture and nothing false was claimed."""
-        tally = self.judge()
-        assert tally.is_clean, f"{tally}\n{self.false_claims()}"
-        assert not tally.remarks, tally.remarks
+        counts = self.judge()
+        assert counts.is_clean, f"{counts}\n{self.false_claims()}"
+        assert not counts.remarks, counts.remarks
 
     def assert_sealed_or_held(self, serials: Iterable[int]) -> None:
         """Fail unless every seal that was made is in the last results by its SealId, or its row is held."""
-        told = {row["seal_id"] for row in self.outcomes() if row["seal_id"]}
+        seal_ids = {row["seal_id"] for row in self.outcomes() if row["seal_id"]}
         held = {row["name"] for row in self.outcomes() if row["status"] in {"unknown", "exists", "changed"}}
         lost = [
             seal.name
             for serial, seals in self.seals_of().items()
             if serial in set(serials)
             for seal in seals
-            if seal.seal_id not in told and seal.name not in held
+            if seal.seal_id not in seal_ids and seal.name not in held
         ]
         assert not lost, f"seals that the results do not show: {lost}"
 
@@ -357,12 +357,12 @@ def digests(folder: Path) -> dict[str, str | None]:
 
     An empty -wal is none: SQLite makes one even to read.
     """
-    found: dict[str, str | None] = dict.fromkeys(GUARDED)
-    for each in GUARDED:
-        path = folder / each
-        if path.exists() and (path.stat().st_size or not each.endswith("-wal")):
-            found[each] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return found
+    result: dict[str, str | None] = dict.fromkeys(GUARDED)
+    for entry in GUARDED:
+        path = folder / entry
+        if path.exists() and (path.stat().st_size or not entry.endswith("-wal")):
+            result[entry] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return result
 
 
 def place(source: Path, target: Path) -> None:

@@ -42,11 +42,11 @@ def obey(stage: Stage) -> None:
 def test_doctors_who_have_seals_already_stop_a_new_ledger(stage_with, names):
     stage = open_again_with_a_new_ledger(stage_with, names, DOCTORS)
     ended = stage.go("run")
-    told = set(stage.statuses().values())
+    statuses = set(stage.statuses().values())
     obey(stage)
     stage.assert_clean()
     assert ended.code == 5, "guard SEALS_EXIST"
-    assert told <= {"exists", "not_sent"}
+    assert statuses <= {"exists", "not_sent"}
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
@@ -55,12 +55,12 @@ def test_a_name_that_exists_is_held_and_its_owner_decided_by_a_human(stage_with,
     """Two such answers stop no run; each doctor's own seal is entered by its SealId."""
     stage = open_again_with_a_new_ledger(stage_with, names, 2)
     assert stage.go("run").code == 3
-    told = stage.statuses()
+    statuses = stage.statuses()
     for serial, (seal,) in stage.seals_of().items():
         stage.go("resolve", person(serial).staff_no, "--seal-id", seal.seal_id, later=LATER)
     ended = stage.go("run", later=LATER)
     stage.assert_clean()
-    assert set(told.values()) == {"exists"}
+    assert set(statuses.values()) == {"exists"}
     assert ended.code == 0
 
 
@@ -76,11 +76,11 @@ def test_a_name_that_another_person_holds(stage_with, names):
     stage.move_to_another_machine()
     stage.hire(1)
     assert stage.go("run").code == 3
-    told = stage.statuses()
+    statuses = stage.statuses()
     stage.go("resolve", person(1).staff_no, "--not-theirs", later=LATER)
     ended = stage.go("run", later=LATER)
     stage.assert_clean()
-    assert set(told.values()) == {"exists"}
+    assert set(statuses.values()) == {"exists"}
     assert ended.code == 0
     assert len(stage.service.seals) == 2
 
@@ -124,11 +124,11 @@ def test_an_answer_that_may_follow_a_seal_is_no_refusal(stage, code):
     stage.strike(*lost({"internal_error_after": {"code": code, "message": "请勿重复提交"}}, *MADE))
     stage.hire(*range(1, 6))
     stage.go("run")
-    told = [stage.statuses()[person(serial).staff_no] for serial in MADE]
+    statuses = [stage.statuses()[person(serial).staff_no] for serial in MADE]
     stage.strike()
     try_everything(stage)
     stage.assert_clean()
-    assert told == ["unknown"] * len(MADE)
+    assert statuses == ["unknown"] * len(MADE)
 
 
 SEAL_IDS = {
@@ -152,11 +152,11 @@ def test_a_seal_id_of_blanks_control_characters_or_excess_length_is_none(stage, 
     stage.strike(*lost({"seal_id": seal_id}, *MADE))
     stage.hire(*range(1, 6))
     stage.go("run")
-    told = [stage.statuses()[person(serial).staff_no] for serial in MADE]
+    statuses = [stage.statuses()[person(serial).staff_no] for serial in MADE]
     stage.strike()
     try_everything(stage)
     stage.assert_clean()
-    assert told == ["unknown"] * len(MADE)
+    assert statuses == ["unknown"] * len(MADE)
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
@@ -175,7 +175,9 @@ def test_not_finding_a_seal_proves_nothing(stage):
     stage.hire(*range(1, 6))
     assert stage.go("run").code == 3
     stage.strike()
-    codes = [stage.go("resolve", person(each).staff_no, "--not-created", later=LATER).code for each in MADE]
+    codes = [
+        stage.go("resolve", person(serial).staff_no, "--not-created", later=LATER).code for serial in MADE
+    ]
     stage.go("run", later=LATER)
     stage.assert_clean()
     assert codes == [2] * len(MADE)

@@ -75,7 +75,7 @@ def upright(data: bytes) -> Image.Image:
 def difference(one: Image.Image, other: Image.Image) -> float:
     """Return the mean difference in levels."""
     histogram = ImageChops.difference(one, other).histogram()
-    return sum(place % 256 * count for place, count in enumerate(histogram)) / (one.width * one.height * 3)
+    return sum(index % 256 * count for index, count in enumerate(histogram)) / (one.width * one.height * 3)
 
 
 @pytest.fixture(scope="module", params=ORDERS)
@@ -145,8 +145,8 @@ def test_one_picture_that_cannot_be_read_ends_no_run(stage):
     (stage.folder / "seals" / "00001.png").unlink()
     write_grey_tiff_with_alpha(stage.folder / "seals" / "00001.tif")
     ended = stage.go("run")
-    told = stage.statuses()
+    statuses = stage.statuses()
     assert not stage.tally.remarks, stage.tally.remarks
     assert ended.code in {0, 3}
-    assert (told["00002"], told["00003"]) == ("sealed", "sealed")
-    assert told["00001"] in {"sealed", "rejected"}
+    assert (statuses["00002"], statuses["00003"]) == ("sealed", "sealed")
+    assert statuses["00001"] in {"sealed", "rejected"}

@@ -17,9 +17,9 @@ GROUP = "ledger mixtures"
 PLACES = ("same", "moved", "machine")
 LEDGERS = ("new", "no-wal", "old", "old+wal", "wal-only", "missing")
 AGES = ("new", "old", "missing")
-KILLED = [Mixture(*each) for each in product(PLACES, LEDGERS, AGES, ("right", "missing", "foreign"), AGES)]
-QUIET = [Mixture(*each) for each in product(PLACES, ("new", "old", "missing"), AGES, ("right",), AGES)]
-FIXED = [each for each in KILLED if each.key == "right" and each.where == "machine"]
+KILLED = [Mixture(*entry) for entry in product(PLACES, LEDGERS, AGES, ("right", "missing", "foreign"), AGES)]
+QUIET = [Mixture(*entry) for entry in product(PLACES, ("new", "old", "missing"), AGES, ("right",), AGES)]
+FIXED = [entry for entry in KILLED if entry.key == "right" and entry.where == "machine"]
 SHORT = [
     Mixture("same", "no-wal", "new", "right", "new"),
     Mixture("machine", "old", "new", "right", "missing"),
@@ -38,9 +38,9 @@ def open_history(tmp_path_factory, zygote, knows_registry, live, **options):
         history = live(stages["hospital"], home / "copies", **options)
         for stage in stages.values():
             stage.humans = stages["hospital"].humans
-        for each in ("seals", "inbox"):
-            for path in (stages["hospital"].folder / each).iterdir():
-                (stages["elsewhere"].folder / each / path.name).write_bytes(path.read_bytes())
+        for entry in ("seals", "inbox"):
+            for path in (stages["hospital"].folder / entry).iterdir():
+                (stages["elsewhere"].folder / entry / path.name).write_bytes(path.read_bytes())
         yield history, stages
 
 
@@ -61,9 +61,9 @@ def quiet(tmp_path_factory, zygote, knows_registry):
 
 def prepare(history, stages, mixture, *, everybody, told_by_out=None):
     """Lay the mixture out and let the service know what it really made; out/ tells of everybody unless given."""
-    for each in stages.values():  # what an earlier case left in either folder
+    for stage_value in stages.values():  # what an earlier case left in either folder
         for folder in ("state", "out", "results"):
-            shutil.rmtree(each.folder / folder, ignore_errors=True)
+            shutil.rmtree(stage_value.folder / folder, ignore_errors=True)
     stage = stages["hospital" if mixture.where == "same" else "elsewhere"]
     mixture.build(history, stage)
     stage.service.reset()

@@ -33,9 +33,9 @@ def copy_project(stage: Stage, *, hardlink: bool = False) -> Stage:
     other = Stage(target, stage.state_home, stage.sandbox, stage.zygote, strict=stage.strict)
     other.humans, other.tally = stage.humans, stage.tally
     if hardlink:
-        for each in ("ledger.sqlite3", "ledger.sqlite3.key"):
-            (target / "state" / each).unlink()
-            os.link(stage.folder / "state" / each, target / "state" / each)
+        for entry in ("ledger.sqlite3", "ledger.sqlite3.key"):
+            (target / "state" / entry).unlink()
+            os.link(stage.folder / "state" / entry, target / "state" / entry)
     return other
 
 
@@ -55,7 +55,7 @@ def test_a_copied_project_runs_after_the_first(slow):
 @pytest.mark.parametrize("link", ["copy", "hardlink"])
 def test_a_copied_project_runs_at_the_same_time(slow, link):
     other = copy_project(slow, hardlink=link == "hardlink")
-    both = [each.start("run") for each in (slow, other)]
+    both = [entry.start("run") for entry in (slow, other)]
     for process in both:
         slow.finish(process)
     slow.assert_clean()
@@ -141,7 +141,7 @@ DISTURBANCES = (
 
 @pytest.mark.skipif(not LONG, reason="make attack")
 @pytest.mark.parametrize("second", ["at once", "afterwards"])
-@pytest.mark.parametrize("disturb", DISTURBANCES, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("disturb", DISTURBANCES, ids=lambda case: case.__name__)
 def test_files_that_are_moved_under_a_run(slow, tmp_path, disturb, second):
     shutil.copytree(slow.folder / "state", slow.folder.with_name("older"))
     first = slow.start("run")
@@ -164,7 +164,7 @@ def test_files_that_are_moved_under_a_run(slow, tmp_path, disturb, second):
 
 def change_a_line(lines: list[bytes]) -> list[bytes]:
     middle = next(
-        place for place, line in enumerate(lines) if place > len(lines) // 2 and b'"sealed"' in line
+        index for index, line in enumerate(lines) if index > len(lines) // 2 and b'"sealed"' in line
     )
     return [*lines[:middle], lines[middle].replace(b'"sealed"', b'"refused"'), *lines[middle + 1 :]]
 
@@ -184,7 +184,7 @@ def double_a_line(lines: list[bytes]) -> list[bytes]:
 
 @pytest.mark.skipif(not LONG, reason="make attack")
 @pytest.mark.parametrize(
-    "tamper", [change_a_line, delete_a_line, begin_later, double_a_line], ids=lambda each: each.__name__
+    "tamper", [change_a_line, delete_a_line, begin_later, double_a_line], ids=lambda case: case.__name__
 )
 def test_receipts_that_were_changed_in_their_midst_are_found_by_the_next_run(stage, tamper):
     stage.hire(*range(1, FIRST + 1))

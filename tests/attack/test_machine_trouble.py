@@ -37,10 +37,10 @@ def test_a_fifo_in_a_pictures_place_hangs_nothing(stage_with, when):
         ended = stage.finish(run)
     stage.assert_clean()
     assert ended.code in {3, 5}
-    told = stage.statuses()
-    assert len(told) == doctors
+    statuses = stage.statuses()
+    assert len(statuses) == doctors
     swapped = "00010" if when == "before the run" else f"{doctors - 1:05d}"  # the first ones may have left
-    assert told[swapped] in {"rejected", "not_sent"}
+    assert statuses[swapped] in {"rejected", "not_sent"}
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
@@ -68,7 +68,7 @@ def test_a_log_with_loose_rights_is_closed(stage):
 
 
 @pytest.mark.parametrize(
-    "number_", [signal.SIGHUP, signal.SIGTERM] if LONG else [signal.SIGHUP], ids=lambda each: each.name
+    "number_", [signal.SIGHUP, signal.SIGTERM] if LONG else [signal.SIGHUP], ids=lambda value: value.name
 )
 def test_a_terminal_that_closes_drains_the_run(stage_with, number_):
     stage = stage_with(latency=0.2)
@@ -78,10 +78,10 @@ def test_a_terminal_that_closes_drains_the_run(stage_with, number_):
     run.send_signal(number_)
     ended = stage.finish(run)
     stage.wait_until_quiet()
-    told = set(stage.statuses().values())
+    statuses = set(stage.statuses().values())
     stage.assert_clean()
     assert ended.code in {143, 128 + number_}
-    assert told == {"sealed", "not_sent"}
+    assert statuses == {"sealed", "not_sent"}
     assert stage.go("run").code == 0
     stage.assert_clean()
 
@@ -126,20 +126,20 @@ def test_member_names_of_a_zip_cost_little(stage, name):
 
 def doubles(count: int, *, sound: bool) -> list[str]:
     """Return made-up numbers that a program which rounds would leave as they are, with a right check digit or a wrong one."""
-    found: list[str] = []
-    weights = [2 ** (17 - place) % 11 for place in range(17)]
+    result: list[str] = []
+    weights = [2 ** (17 - index) % 11 for index in range(17)]
     for day in range(1, 29):
         for serial in range(1000):
             first = f"110199198001{day:02d}{serial:03d}"
             check = "10X98765432"[
-                sum(int(each) * weight for each, weight in zip(first, weights, strict=True)) % 11
+                sum(int(row) * weight for row, weight in zip(first, weights, strict=True)) % 11
             ]
             for last in "0123456789":
                 whole = first + last
                 if int(whole) % 16 == 0 and (last == check) == sound and serial % 100:
-                    found.append(whole)
-                    if len(found) == count:
-                        return found
+                    result.append(whole)
+                    if len(result) == count:
+                        return result
     raise AssertionError("too few such numbers")
 
 
@@ -149,40 +149,40 @@ def test_a_number_the_ledger_knows_is_not_doubted_for_its_neighbours(stage, know
     """Two doctors are sealed; then three rows with numbers that look rounded join their sheet."""
     good, bad = doubles(2, sound=True), doubles(3, sound=False)
     rows = []
-    for serial, each in enumerate(good, start=1):
-        stage.know(serial, each)
+    for serial, entry in enumerate(good, start=1):
+        stage.know(serial, entry)
         stage.draw(serial)
-        rows.append((person(serial).name, each, *person(serial).cells[2:]))
+        rows.append((person(serial).name, entry, *person(serial).cells[2:]))
     if known == "unknown":
         stage.strike({"match": {"action": CREATE, "nth": [2]}, "do": "reset_after"})
     stage.roster(rows)
     stage.go("run")
     before = stage.statuses()
     stage.strike()
-    for serial, each in enumerate(bad, start=3):
-        stage.know(serial, each)
+    for serial, entry in enumerate(bad, start=3):
+        stage.know(serial, entry)
         stage.draw(serial)
-        rows.append((person(serial).name, each, *person(serial).cells[2:]))
+        rows.append((person(serial).name, entry, *person(serial).cells[2:]))
     stage.roster(rows)
     stage.go("run")
     after = stage.statuses()
-    known_well = [each for each in ("00001", "00002") if after[each] == "rejected"]
-    stage.claims += [f"{each} is rejected for digits that the ledger knows" for each in known_well]
+    known_well = [item for item in ("00001", "00002") if after[item] == "rejected"]
+    stage.claims += [f"{item} is rejected for digits that the ledger knows" for item in known_well]
     stage.assert_clean()
     wanted = {"sealed": "unchanged", "unknown": "unknown"}
-    assert [after[each] for each in ("00001", "00002")] == [
-        wanted[before[each]] for each in ("00001", "00002")
+    assert [after[item] for item in ("00001", "00002")] == [
+        wanted[before[item]] for item in ("00001", "00002")
     ]
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
 def test_an_honest_number_that_ends_in_zeros_is_not_doubted_once_it_has_a_seal(stage):
     ending = next(
-        each
+        entry
         for day in range(1, 29)
         for month in range(1, 13)
         for year in range(1960, 2000)
-        if (each := number_ending_in_zeros(year, month, day)) is not None
+        if (entry := number_ending_in_zeros(year, month, day)) is not None
     )
     stage.know(1, ending)
     stage.draw(1)
@@ -193,15 +193,15 @@ def test_an_honest_number_that_ends_in_zeros_is_not_doubted_once_it_has_a_seal(s
     ):  # in groups it cannot have been rounded
         stage.roster([(person(1).name, written, *person(1).cells[2:]), person(2).cells])
         stage.go("run")
-    told = stage.statuses()["00001"]
-    stage.claims += [f"00001 is {told}"] * (told != "unchanged")
+    statuses = stage.statuses()["00001"]
+    stage.claims += [f"00001 is {statuses}"] * (statuses != "unchanged")
     stage.assert_clean()
 
 
 def number_ending_in_zeros(year: int, month: int, day: int) -> str | None:
     first = f"110199{year}{month:02d}{day:02d}000"
-    weights = [2 ** (17 - place) % 11 for place in range(17)]
-    check = "10X98765432"[sum(int(each) * weight for each, weight in zip(first, weights, strict=True)) % 11]
+    weights = [2 ** (17 - index) % 11 for index in range(17)]
+    check = "10X98765432"[sum(int(row) * weight for row, weight in zip(first, weights, strict=True)) % 11]
     return first + check if check == "0" else None
 
 
@@ -213,11 +213,11 @@ def test_an_odd_row_is_that_rows_problem(stage: Stage):
         stage.know(serial)
         stage.draw(serial)
     rows = [person(serial).cells for serial in range(1, 4)]
-    for place, text in enumerate(odd, start=10):
-        clean = "".join(each for each in text if each.isprintable())
-        rows.append((clean, number(place), None, f"{place:05d}", clean[:200]))
-        stage.know(place)
-        (stage.folder / "seals" / f"{place:05d}.png").write_bytes(bytes(place))
+    for index, text in enumerate(odd, start=10):
+        clean = "".join(character for character in text if character.isprintable())
+        rows.append((clean, number(index), None, f"{index:05d}", clean[:200]))
+        stage.know(index)
+        (stage.folder / "seals" / f"{index:05d}.png").write_bytes(bytes(index))
     stage.roster(rows)
     ended = stage.go("run")
     stage.assert_clean()

@@ -56,7 +56,7 @@ def test_a_corrected_number_is_no_second_person(stage, scan, kept):
     stage.go("run")
     stage.go("retry")
     stage.assert_clean()
-    assert [each["status"] for each in stage.outcomes() if each["name"] == row.name] != ["sealed"]
+    assert [outcome["status"] for outcome in stage.outcomes() if outcome["name"] == row.name] != ["sealed"]
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
@@ -84,8 +84,8 @@ def test_the_seal_passes_to_the_corrected_number(stage):
     stage.go("run", later=LATER)
     stage.assert_clean()
     assert decided.code == 0
-    told = {row["name"]: row["status"] for row in stage.outcomes()}
-    assert told[person(1).name] in {"changed", "unchanged"}
+    reported_rows = {row["name"]: row["status"] for row in stage.outcomes()}
+    assert reported_rows[person(1).name] in {"changed", "unchanged"}
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")

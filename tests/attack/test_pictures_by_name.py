@@ -21,11 +21,11 @@ def named(serial: int, called: str, department: str = "内科") -> Person:
 def play(stage: Stage, people: list[Person], pictures: dict[str, int]) -> set[int]:
     """Run over these people and these files (path -> whose mark); return who has a seal."""
     stage.know(ELSE)
-    for each in people:
-        stage.know(each.serial)
+    for member in people:
+        stage.know(member.serial)
     for path, serial in pictures.items():
         stage.draw(serial, path)
-    stage.roster([each.cells for each in people])
+    stage.roster([member.cells for member in people])
     stage.go("run")
     return set(stage.seals_of())
 
@@ -83,8 +83,8 @@ def test_a_name_alone(stage, case):
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
-@pytest.mark.parametrize("left", ["张伟.png", "内科/张伟.png"])
-def test_a_namesake_never_gets_an_adopted_doctors_picture(stage, left):
+@pytest.mark.parametrize("left_edge", ["张伟.png", "内科/张伟.png"])
+def test_a_namesake_never_gets_an_adopted_doctors_picture(stage, left_edge):
     """The adopted doctor's seal was made elsewhere, so that his picture was never seen."""
     adopted, newcomer = named(1, "张伟"), named(2, "张伟")
     stage.know(1)
@@ -94,15 +94,15 @@ def test_a_namesake_never_gets_an_adopted_doctors_picture(stage, left):
     book.save(stage.folder / "seals-of-old.xlsx")
     stage.adopted[f"yD{1:030d}"] = 1
     assert stage.go("adopt", str(stage.folder / "seals-of-old.xlsx")).code == 0
-    play(stage, [newcomer], {left: 1})
+    play(stage, [newcomer], {left_edge: 1})
     stage.assert_clean()
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
-@pytest.mark.parametrize("left", ["张伟.png", "内科/张伟.png"])
-def test_a_namesake_never_gets_the_picture_of_a_doctor_who_was_sealed(stage, left):
-    assert play(stage, [named(1, "张伟")], {left: 1}) == {1}
-    stage.draw(1, left, drawing=6)  # scanned anew, so that no picture of a live seal is known in it
+@pytest.mark.parametrize("left_edge", ["张伟.png", "内科/张伟.png"])
+def test_a_namesake_never_gets_the_picture_of_a_doctor_who_was_sealed(stage, left_edge):
+    assert play(stage, [named(1, "张伟")], {left_edge: 1}) == {1}
+    stage.draw(1, left_edge, drawing=6)  # scanned anew, so that no picture of a live seal is known in it
     play(stage, [named(2, "张伟")], {})
     stage.assert_clean()
 

@@ -54,7 +54,7 @@ def name_files(stage: Stage, files: Files, order: list[int]) -> list[tuple[str, 
 
 
 @pytest.mark.parametrize(
-    ("files", "order"), COLUMN if LONG else COLUMN_SHORT, ids=lambda each: getattr(each, "__name__", each)
+    ("files", "order"), COLUMN if LONG else COLUMN_SHORT, ids=lambda case: getattr(case, "__name__", case)
 )
 def test_a_picture_column_that_was_sorted_apart(stage, files, order):
     stage.roster(name_files(stage, files, ORDERS[order]), headers=NAMED)
@@ -63,7 +63,7 @@ def test_a_picture_column_that_was_sorted_apart(stage, files, order):
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
-@pytest.mark.parametrize("files", FILES, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("files", FILES, ids=lambda case: case.__name__)
 def test_a_picture_column_that_is_right(stage, files):
     stage.roster(name_files(stage, files, [1, 2, 3, 4, 5]), headers=NAMED)
     assert stage.go("run").code == 0
@@ -72,7 +72,7 @@ def test_a_picture_column_that_is_right(stage, files):
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
-@pytest.mark.parametrize("files", FILES[:3], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("files", FILES[:3], ids=lambda case: case.__name__)
 def test_a_picture_column_that_names_the_file_of_a_doctor_with_a_live_seal(stage, files):
     """The file's owner was sealed in an earlier night and does not stand in tonight's roster."""
     stage.know(1)
@@ -89,7 +89,7 @@ def test_a_picture_column_that_names_the_file_of_a_doctor_with_a_live_seal(stage
 def shift_numbers(rows):
     """Insert a cell above the numbers: each row has the number of the row above, the first a new doctor's."""
     numbers = [number(DOCTORS + 1), *(row.number for row in rows)]
-    return [replace(row, number=each) for row, each in zip(rows, numbers, strict=False)]
+    return [replace(row, number=row_value) for row, row_value in zip(rows, numbers, strict=False)]
 
 
 def swap_numbers(rows):
@@ -124,7 +124,7 @@ SORTED = (shift_numbers, swap_numbers, swap_names, reverse_names, swap_names_and
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
-@pytest.mark.parametrize("edit", SORTED, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("edit", SORTED, ids=lambda case: case.__name__)
 def test_columns_sorted_apart_after_the_doctors_were_sealed(stage, edit):
     """Every doctor has a seal, so nothing may be made; the picture of a live seal is nobody else's."""
     stage.hire(*range(1, DOCTORS + 1))
@@ -137,7 +137,7 @@ def test_columns_sorted_apart_after_the_doctors_were_sealed(stage, edit):
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
-@pytest.mark.parametrize("edit", [swap_staff_numbers], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("edit", [swap_staff_numbers], ids=lambda case: case.__name__)
 def test_staff_numbers_sorted_apart_beside_pictures_by_name(stage, edit):
     for serial in range(1, DOCTORS + 1):
         stage.know(serial)

@@ -178,14 +178,14 @@ SHORT = [(swap_names_and_numbers, "file", "retry")]
 
 def rows() -> list[tuple[str, ...]]:
     """Return the roster: doctor 1 as he is, the others with one fault each."""
-    found = [person(1).cells]
+    findings = [person(1).cells]
     for serial in (*UNREADABLE, *OTHERS):
         right = person(serial)
         unreadable = serial in UNREADABLE
         number = right.number[:-1] if unreadable else right.number
         mobile = right.mobile if unreadable else right.mobile[:6]
-        found.append((right.name, number, mobile, right.staff_no, right.department))
-    return found
+        findings.append((right.name, number, mobile, right.staff_no, right.department))
+    return findings
 
 
 def open_ward(stage: Stage, pictures: str) -> None:
@@ -233,7 +233,7 @@ def send_back(stage: Stage, path, way: str) -> None:
 @pytest.mark.parametrize(
     ("edit", "pictures", "way"),
     CASES if LONG else SHORT,
-    ids=lambda each: each if isinstance(each, str) else each.__name__,
+    ids=lambda case: case if isinstance(case, str) else case.__name__,
 )
 def test_nobody_gets_another_doctors_picture(stage, edit, pictures, way):
     open_ward(stage, pictures)
@@ -261,7 +261,7 @@ RIGHT += [(move_whole_lines, "file", "retry"), (move_whole_lines, "cell", "inbox
 @pytest.mark.parametrize(
     ("edit", "pictures", "way"),
     RIGHT if LONG else RIGHT[:1],
-    ids=lambda each: each if isinstance(each, str) else each.__name__,
+    ids=lambda case: case if isinstance(case, str) else case.__name__,
 )
 def test_what_was_corrected_rightly_is_sealed(stage, edit, pictures, way):
     """An attack that is held is worth little where honest work is held as well."""
@@ -276,7 +276,7 @@ def test_what_was_corrected_rightly_is_sealed(stage, edit, pictures, way):
 @pytest.mark.skipif(not LONG, reason="make attack")
 def test_numbers_swapped_where_both_were_missing_cannot_be_known(stage):
     """Name, staff number, mobile and picture agree; only the service could know whose number it is."""
-    missing = [(row[0], None, *row[2:]) if place in {1, 2} else row for place, row in enumerate(rows())]
+    missing = [(row[0], None, *row[2:]) if index in {1, 2} else row for index, row in enumerate(rows())]
     for serial in range(1, DOCTORS + 1):
         stage.know(serial)
         stage.draw(serial)

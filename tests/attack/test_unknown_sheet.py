@@ -16,7 +16,7 @@ LATER = 400.0  # seconds: beyond the time in which a signed request may still be
 
 def serial_of(stage: Stage, lines: Lines, line: int) -> int:
     """Return whose line it is, by its trace id."""
-    call = next(each for each in stage.service.received if each.trace_id == lines.get(line, "trace"))
+    call = next(request for request in stage.service.received if request.trace_id == lines.get(line, "trace"))
     return stage.humans[call.number]
 
 
@@ -83,8 +83,8 @@ def fill_a_seal_id_down(stage, lines):
 
 
 def enter_a_sealed_doctors_seal_id(stage, lines):
-    told = next(row["seal_id"] for row in stage.outcomes() if row["seal_id"])
-    lines.put(line_for(stage, lines, 2), seal_id=told)
+    seal_ids = next(row["seal_id"] for row in stage.outcomes() if row["seal_id"])
+    lines.put(line_for(stage, lines, 2), seal_id=seal_ids)
 
 
 def copy_a_line(stage, lines):
@@ -155,7 +155,7 @@ def send_back(stage: Stage, lines: Lines) -> None:
     stage.go("run", later=LATER)
 
 
-@pytest.mark.parametrize("edit", EDITS if LONG else EDITS[:1], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("edit", EDITS if LONG else EDITS[:1], ids=lambda case: case.__name__)
 def test_no_seal_id_is_entered_for_another_doctor(stage, edit: Edit):
     lines = open_night(stage)
     edit(stage, lines)
@@ -166,9 +166,9 @@ def test_no_seal_id_is_entered_for_another_doctor(stage, edit: Edit):
 def test_what_was_filled_in_rightly_is_entered(stage):
     send_back(stage, open_night(stage))
     stage.assert_clean()
-    told = stage.statuses()
-    assert [told[person(serial).staff_no] for serial in MADE] == ["unchanged"] * len(MADE)
-    assert told[person(NOT_MADE).staff_no] == "unknown"
+    statuses = stage.statuses()
+    assert [statuses[person(serial).staff_no] for serial in MADE] == ["unchanged"] * len(MADE)
+    assert statuses[person(NOT_MADE).staff_no] == "unknown"
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")

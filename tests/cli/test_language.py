@@ -67,7 +67,7 @@ def test_every_text_of_click_has_its_chinese():
     of_programmers = re.compile(
         r"defined twice|declar|start character|DeprecationWarning|standard stream|color|Choice\(|Editing"
     )
-    said, plurals = set(), {}
+    shown, plurals = set(), {}
     for path in Path(click.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if (
@@ -75,12 +75,12 @@ def test_every_text_of_click_has_its_chinese():
                 and isinstance(node.func, ast.Name)
                 and node.func.id in {"_", "ngettext"}
             ):
-                texts = [each.value for each in node.args if isinstance(each, ast.Constant)]
-                said |= {text for text in texts if len(text) > 1}
+                texts = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
+                shown |= {text for text in texts if len(text) > 1}
                 plurals |= {texts[0]: texts[1]} if node.func.id == "ngettext" else {}
-    said = {text for text in said if not of_programmers.search(text) and "%(prog)s" not in text}
-    said -= {"Boolean option {decl!r} cannot use the same flag for true/false."}
-    assert sorted(said - set(CHINESE)) == []
+    shown = {text for text in shown if not of_programmers.search(text) and "%(prog)s" not in text}
+    shown -= {"Boolean option {decl!r} cannot use the same flag for true/false."}
+    assert sorted(shown - set(CHINESE)) == []
     assert plurals == PLURALS
 
 
@@ -101,18 +101,20 @@ def test_click_texts_have_the_blanks_that_click_fills():
 
 def list_commands(command, words=()):
     yield words, command
-    for name, each in getattr(command, "commands", {}).items():
-        yield from list_commands(each, (*words, name))
+    for name, entry in getattr(command, "commands", {}).items():
+        yield from list_commands(entry, (*words, name))
 
 
 @pytest.mark.parametrize("words", [words for words, _ in list_commands(cli)], ids=" ".join)
 def test_help_is_chinese_and_no_line_is_too_wide(words, capsys):
     assert main(["--lang", "zh", *words, "--help"]) == 0
-    told = capsys.readouterr().out
-    for line in told.splitlines():
+    stdout_text = capsys.readouterr().out
+    for line in stdout_text.splitlines():
         assert measure_width(line) <= 80, line
-    without = re.sub(r"[\w./|<>=\[\]-]*[A-Z_/.=-][\w./|<>=\[\]-]*|`[^`]*`|--?\w[\w-]*|\[[\w|]+\]", "", told)
-    assert not re.search(r"\b(the|of|and|is|default|Show|Options|Usage)\b", without), told
+    without = re.sub(
+        r"[\w./|<>=\[\]-]*[A-Z_/.=-][\w./|<>=\[\]-]*|`[^`]*`|--?\w[\w-]*|\[[\w|]+\]", "", stdout_text
+    )
+    assert not re.search(r"\b(the|of|and|is|default|Show|Options|Usage)\b", without), stdout_text
     assert main(["--lang", "en", *words, "--help"]) == 0
     assert not HAN.search(capsys.readouterr().out)
 
@@ -132,13 +134,13 @@ def test_wrong_arguments_are_reported_in_chinese_and_the_last_line_helps(
 ):
     monkeypatch.chdir(tmp_path)
     assert main(["--lang", "zh", *words.split()] if "fr" not in words else words.split()) in {0, 2}
-    said = capsys.readouterr()
-    told = said.err + said.out
+    printed = capsys.readouterr()
+    reported = printed.err + printed.out
     if "fr" not in words:
-        assert HAN.search(told)
+        assert HAN.search(reported)
         for english in ("Error", "Usage", "Missing", "Invalid", "such", "Try", "Got", "requires", "No "):
-            assert english not in told
-        (wrong,) = [line for line in said.err.splitlines() if line.startswith("错误：")] or [""]
+            assert english not in reported
+        (wrong,) = [line for line in printed.err.splitlines() if line.startswith("错误：")] or [""]
         assert not re.search(
             r"。。|：:|（（|））|'|[，。：；？）”] |[^\x00-\x7f] ?\.$|[^\x00-\x7f] “", wrong
         ), wrong
@@ -147,7 +149,8 @@ def test_wrong_arguments_are_reported_in_chinese_and_the_last_line_helps(
         assert not HAN.search(capsys.readouterr().err)
     if words not in {"", "ledger"}:
         assert (
-            " -m pipeline " in told.rstrip("\n").splitlines()[-1] or "esign-import " in told.splitlines()[-1]
+            " -m pipeline " in reported.rstrip("\n").splitlines()[-1]
+            or "esign-import " in reported.splitlines()[-1]
         )
 
 
@@ -165,8 +168,8 @@ def test_wrong_arguments_are_reported_in_chinese_and_the_last_line_helps(
 def test_only_a_misspelt_command_is_suggested(word, near, capsys):
     """`certify` may make a second seal and is never suggested."""
     assert main(["--lang", "en", word]) == 2
-    told = capsys.readouterr().err
-    assert (f"Did you mean '{near}'?" in told) if near else ("Did you mean" not in told)
+    stderr_text = capsys.readouterr().err
+    assert (f"Did you mean '{near}'?" in stderr_text) if near else ("Did you mean" not in stderr_text)
 
 
 @pytest.mark.parametrize(
@@ -186,9 +189,9 @@ def test_only_a_misspelt_command_is_suggested(word, near, capsys):
 def test_faults_of_the_yaml_are_reported_in_chinese(tmp_path, capsys, text, line):
     (tmp_path / "c.yaml").write_text(text, "utf-8")
     assert main(["--lang", "zh", "--config", str(tmp_path / "c.yaml"), "config", "validate"]) == 2
-    told = capsys.readouterr().err.splitlines()[0].replace(str(tmp_path), "")
-    assert HAN.search(told)
-    assert not re.search(r"[a-z]{4,}", told.replace("yaml", "")), told
+    stderr_text = capsys.readouterr().err.splitlines()[0].replace(str(tmp_path), "")
+    assert HAN.search(stderr_text)
+    assert not re.search(r"[a-z]{4,}", stderr_text.replace("yaml", "")), stderr_text
 
 
 WRONG = ("x y", "[]", "{}", "[[1]]", "{a: b}", "null", "1e999", "-1", "1.5", "nan", '""', "9" * 5000)
@@ -196,7 +199,7 @@ WRONG = ("x y", "[]", "{}", "[[1]]", "{a: b}", "null", "1e999", "-1", "1.5", "na
 
 def test_every_kind_of_wrong_value_is_reported_in_chinese(tmp_path):
     english = re.compile(r"\b(should|must|Input|valid|unable|expected|or)\b", re.IGNORECASE)
-    told = set()
+    reported = set()
     for key in list_keys():
         for value in WRONG:
             text = f"{key[0]}: {{{key[1]}: {value}}}" if len(key) > 1 else f"{key[0]}: {value}"
@@ -204,16 +207,16 @@ def test_every_kind_of_wrong_value_is_reported_in_chinese(tmp_path):
             try:
                 load(tmp_path / "c.yaml", {})
             except ConfigError as error:
-                told.add(error.render("zh").replace(str(tmp_path), ""))
-    assert len(told) > 80
-    assert [each for each in told if english.search(each) or not HAN.search(each)] == []
+                reported.add(error.render("zh").replace(str(tmp_path), ""))
+    assert len(reported) > 80
+    assert [row for row in reported if english.search(row) or not HAN.search(row)] == []
 
 
 def test_errors_of_the_system_exist_in_both_languages():
     for number in range(1, 134):
-        told = reason_of(OSError(number, os.strerror(number)))
-        assert HAN.search(render_text(told, "zh"))
-        assert not HAN.search(told)
+        reported = reason_of(OSError(number, os.strerror(number)))
+        assert HAN.search(render_text(reported, "zh"))
+        assert not HAN.search(reported)
 
 
 def test_lines_break_between_wide_characters_and_never_before_a_stop():
@@ -236,14 +239,15 @@ def test_a_console_without_chinese_gets_english(tmp_path, encoding, spoken):
         capture_output=True,
         check=False,
     )
-    said = done.stderr.decode(encoding)
-    assert done.returncode == 3, said
-    assert "Traceback" not in said
-    assert ("\\xb7" in said, "\\u201c" in said) == (False, False)
+    stderr_text = done.stderr.decode(encoding)
+    assert done.returncode == 3, stderr_text
+    assert "Traceback" not in stderr_text
+    assert ("\\xb7" in stderr_text, "\\u201c" in stderr_text) == (False, False)
     chinese = spoken == "zh" and encoding == "gbk"
-    assert ("待改" in said) == chinese
+    assert ("待改" in stderr_text) == chinese
     assert (
-        said.splitlines()[-1].strip().endswith("check 名单𠮷.csv --out o") or "check" in said.splitlines()[-1]
+        stderr_text.splitlines()[-1].strip().endswith("check 名单𠮷.csv --out o")
+        or "check" in stderr_text.splitlines()[-1]
     )
     assert b'"run"' in done.stdout
     assert "𠮷田·古丽" in (tmp_path / "o" / "plan.jsonl").read_text("utf-8")
@@ -288,7 +292,7 @@ def test_the_question_is_asked_in_one_language(spoken, asked, again):
     os.write(ours, "什么\ny\n".encode())
     out, err = done.communicate()
     os.close(ours)
-    said = err.decode() + out.decode()
-    assert asked in said
-    assert again in said
-    assert said.rstrip().endswith("True")
+    shown = err.decode() + out.decode()
+    assert asked in shown
+    assert again in shown
+    assert shown.rstrip().endswith("True")

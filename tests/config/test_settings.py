@@ -37,13 +37,13 @@ def test_an_empty_file_means_defaults(tmp_path):
 
 
 def test_every_fault_is_told_at_once_with_its_line(tmp_path):
-    told = _faults(
+    fault_lines = _faults(
         tmp_path, "api:\n  contrct: inline\n  timeout_seconds: soon\nlimits:\n  concurrency: 0\nrosters: x\n"
     )
-    assert "config.yaml:2: api.contrct: unknown key; did you mean contract?" in told
-    assert "config.yaml:3: api.timeout_seconds: must be a number" in told
-    assert "config.yaml:5: limits.concurrency: must be greater than 0" in told
-    assert "config.yaml:6: rosters: unknown key; did you mean roster?" in told
+    assert "config.yaml:2: api.contrct: unknown key; did you mean contract?" in fault_lines
+    assert "config.yaml:3: api.timeout_seconds: must be a number" in fault_lines
+    assert "config.yaml:5: limits.concurrency: must be greater than 0" in fault_lines
+    assert "config.yaml:6: rosters: unknown key; did you mean roster?" in fault_lines
 
 
 def test_a_doubled_key_is_refused(tmp_path):
@@ -80,16 +80,16 @@ def test_broken_yaml_names_its_line(tmp_path):
     ],
 )
 def test_nothing_leaves_for_another_host(tmp_path, endpoint, word):
-    told = _faults(tmp_path, f"api: {{endpoint: '{endpoint}', file_endpoint: null}}\n")
-    assert word in told
-    assert "file_endpoint" not in told  # it follows the endpoint: its own fault would be no second one
+    fault_lines = _faults(tmp_path, f"api: {{endpoint: '{endpoint}', file_endpoint: null}}\n")
+    assert word in fault_lines
+    assert "file_endpoint" not in fault_lines  # it follows the endpoint: its own fault would be no second one
 
 
 @pytest.mark.parametrize("proxy", ["http:///", "http://127.0.0.1:99999", "127.0.0.1:3128", "http://a b:1"])
 def test_a_proxy_is_an_address_with_a_port_that_exists(tmp_path, proxy):
-    told = _faults(tmp_path, f"api: {{proxy: '{proxy}'}}\n")
-    assert "api.proxy" in told
-    assert proxy not in told
+    fault_lines = _faults(tmp_path, f"api: {{proxy: '{proxy}'}}\n")
+    assert "api.proxy" in fault_lines
+    assert proxy not in fault_lines
 
 
 def test_a_proxy_may_have_a_user(tmp_path):
@@ -137,11 +137,13 @@ def test_the_former_prefix_is_read_with_a_warning_and_foreign_names_are_not(tmp_
     monkeypatch.setenv("PIPELINE_API__APP_ID", "former")
     monkeypatch.setenv("ESIGN_IMPORT_API__APP_ID", "current")
     assert main(["--lang", "en", "config", "show"]) == 0
-    shown, told = capsys.readouterr()
+    shown, stderr_text = capsys.readouterr()
     assert ("out: there" in shown, "app_id: current" in shown) == (True, True)
-    assert told.count("PIPELINE_OUT has an old name. It still works; rename it to ESIGN_IMPORT_OUT") == 1
-    assert "PIPELINE_API__APP_ID has an old name and is ignored" in told
-    assert "WORKSPACE" not in told
+    assert (
+        stderr_text.count("PIPELINE_OUT has an old name. It still works; rename it to ESIGN_IMPORT_OUT") == 1
+    )
+    assert "PIPELINE_API__APP_ID has an old name and is ignored" in stderr_text
+    assert "WORKSPACE" not in stderr_text
 
 
 def test_the_environment_fills_a_section_that_the_file_leaves_empty(tmp_path):
@@ -150,8 +152,8 @@ def test_the_environment_fills_a_section_that_the_file_leaves_empty(tmp_path):
 
 
 def test_an_unknown_name_in_the_environment_is_refused(tmp_path):
-    told = _faults(tmp_path, "", {"ESIGN_IMPORT_API__APPID": "x"})
-    assert "did you mean ESIGN_IMPORT_API__APP_ID?" in told
+    fault_lines = _faults(tmp_path, "", {"ESIGN_IMPORT_API__APPID": "x"})
+    assert "did you mean ESIGN_IMPORT_API__APP_ID?" in fault_lines
 
 
 @pytest.mark.parametrize("template", [
@@ -165,15 +167,15 @@ def test_a_template_must_name_the_doctor(tmp_path, template):
     "text", ["a: " + "[" * 100_000, "a: " + "[" * 90 + "]" * 90, "a: " + "x" * 2_000_000]
 )
 def test_a_file_that_is_no_configuration_is_refused_before_it_breaks_the_parser(tmp_path, text):
-    told = _faults(tmp_path, text)
-    assert "config.yaml: " in told
-    assert "at most 8 levels" in told or "larger than" in told
+    fault_lines = _faults(tmp_path, text)
+    assert "config.yaml: " in fault_lines
+    assert "at most 8 levels" in fault_lines or "larger than" in fault_lines
 
 
 def test_columns_name_known_fields(tmp_path):
-    told = _faults(tmp_path, "\ncolumns:\n  工牌: staff\n")
-    assert "config.yaml:3: columns.工牌: unknown field “staff”; use one of: name, " in told
-    assert "ignore" in told
+    fault_lines = _faults(tmp_path, "\ncolumns:\n  工牌: staff\n")
+    assert "config.yaml:3: columns.工牌: unknown field “staff”; use one of: name, " in fault_lines
+    assert "ignore" in fault_lines
     columns = _load(tmp_path, "columns: {工牌: staff_no, 血型: ignore}\n").columns
     assert columns == {"工牌": "staff_no", "血型": "ignore"}
 
@@ -200,9 +202,9 @@ def test_a_fault_says_where_what_stands_there_and_in_the_order_of_the_file(tmp_p
 
 
 def test_words_that_nearly_fit_are_told_with_the_way_to_write_them(tmp_path):
-    told = _faults(tmp_path, "guards: {deadline: '25:99'}\napi: {scene_key: OTHERS}\n")
-    assert '25:99: must be a time such as "06:00"' in told
-    assert "(it is “OTHERS”)" in told
+    fault_lines = _faults(tmp_path, "guards: {deadline: '25:99'}\napi: {scene_key: OTHERS}\n")
+    assert '25:99: must be a time such as "06:00"' in fault_lines
+    assert "(it is “OTHERS”)" in fault_lines
     assert "put it in quotes" in _faults(tmp_path, "seals: a: b\n")
     (tmp_path / "config.yaml").write_bytes("seals: 处方印章\n".encode("gbk"))
     with pytest.raises(ConfigError) as caught:
@@ -232,12 +234,12 @@ def test_validate_says_which_paths_are_not_there(tmp_path, capsys):
     path = tmp_path / "config.yaml"
     path.write_text(f"api: {{{ids}, ca_file: ca.pem}}\nseals: 印章图\nsecrets_dir: keys\n", "utf-8")
     assert main(["--config", str(path), "--lang", "en", "config", "validate"]) == 2
-    told = capsys.readouterr().err
-    assert f"Error: seals: {tmp_path}/印章图 does not exist. Did you mean {tmp_path}/印章图片?" in told
-    assert f"Error: api.ca_file: {tmp_path}/ca.pem does not exist." in told
-    assert f"Warning: secrets_dir: {tmp_path}/keys does not exist." in told
+    stderr_text = capsys.readouterr().err
+    assert f"Error: seals: {tmp_path}/印章图 does not exist. Did you mean {tmp_path}/印章图片?" in stderr_text
+    assert f"Error: api.ca_file: {tmp_path}/ca.pem does not exist." in stderr_text
+    assert f"Warning: secrets_dir: {tmp_path}/keys does not exist." in stderr_text
     path.write_text(f"api: {{{ids}}}\nsecrets_dir: keys\n", "utf-8")
     assert main(["--config", str(path), "--lang", "zh", "config", "validate"]) == 0
-    told = capsys.readouterr().err
-    assert f"警告：seals：找不到 {tmp_path}/seals。" in told  # a default folder may be absent
-    assert "roster" not in told
+    stderr_text = capsys.readouterr().err
+    assert f"警告：seals：找不到 {tmp_path}/seals。" in stderr_text  # a default folder may be absent
+    assert "roster" not in stderr_text

@@ -19,17 +19,17 @@ def _secret_files(folder, **files):
 
 def test_secret_files_come_before_the_environment(tmp_path):
     folder = _secret_files(tmp_path / "secrets", secret_id="AKIDfile\n", secret_key="file-key\n", token="t\n")
-    found = find_credentials(ENVIRONMENT, home=tmp_path, secrets_dir=folder)
-    assert (found.secret_id, found.secret_key, found.token) == ("AKIDfile", "file-key", "t")
+    credentials = find_credentials(ENVIRONMENT, home=tmp_path, secrets_dir=folder)
+    assert (credentials.secret_id, credentials.secret_key, credentials.token) == ("AKIDfile", "file-key", "t")
 
 
 def test_the_credentials_directory_comes_first_of_all(tmp_path):
     first = _secret_files(tmp_path / "a", secret_id="AKIDa", secret_key="a")
     second = _secret_files(tmp_path / "b", secret_id="AKIDb", secret_key="b")
-    found = find_credentials(
+    credentials = find_credentials(
         {**ENVIRONMENT, "CREDENTIALS_DIRECTORY": str(first)}, home=tmp_path, secrets_dir=second
     )
-    assert found.secret_id == "AKIDa"
+    assert credentials.secret_id == "AKIDa"
 
 
 def test_half_a_pair_is_never_completed_from_elsewhere(tmp_path):

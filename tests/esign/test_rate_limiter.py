@@ -28,10 +28,10 @@ async def test_slots_are_51_5_ms_apart_at_20_a_second(clock):
     await clock.advance(10)
     await sending
 
-    left = limiter.list_departures(ACTION)
-    assert len(left) == 50
-    assert [pytest.approx(0.0515)] * 49 == [b - a for a, b in itertools.pairwise(left)]
-    assert max_in_rolling_second(left) == 20
+    departures = limiter.list_departures(ACTION)
+    assert len(departures) == 50
+    assert [pytest.approx(0.0515)] * 49 == [b - a for a, b in itertools.pairwise(departures)]
+    assert max_in_rolling_second(departures) == 20
 
 
 async def test_each_action_has_its_own_queue(clock):
@@ -100,8 +100,8 @@ async def _spacing(limiter: AdaptiveRateLimiter, clock: ManualClock, seconds: fl
     await clock.advance(seconds)
     sending.cancel()
     await settle()
-    left = limiter.list_departures(ACTION)
-    return left[-1] - left[-2]
+    departures = limiter.list_departures(ACTION)
+    return departures[-1] - departures[-2]
 
 
 async def test_the_spacing_is_narrowed_while_nothing_is_refused(clock):
@@ -171,7 +171,7 @@ async def test_a_much_lower_limit_that_no_message_names_is_found_in_a_few_thrott
         while True:
             await _send(limiter, 1)
             now = clock.monotonic()
-            if sum(now - left < 1 for left in limiter.list_departures(ACTION)[-21:]) > 5:
+            if sum(now - remaining < 1 for remaining in limiter.list_departures(ACTION)[-21:]) > 5:
                 refused.append(now)
                 limiter.record_throttle(ACTION, None, None)
 

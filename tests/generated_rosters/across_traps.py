@@ -127,8 +127,8 @@ def two_names(cast, tables):
     person = cast.person()
     cast.give(person, tables[0], "number")
     other = replace(person, name=cast.person().name)
-    for table, each in zip(tables, (person, other), strict=True):
-        cast.add(table, each, refused("ID_NAME_CONFLICT", "number"))
+    for table, table_value in zip(tables, (person, other), strict=True):
+        cast.add(table, table_value, refused("ID_NAME_CONFLICT", "number"))
 
 
 @TRAPS("one number: twice one name, once another", tables=2)
@@ -136,8 +136,8 @@ def three_rows(cast, tables):
     person = cast.person()
     cast.give(person, tables[0], "number")
     other = replace(person, name=cast.person().name)
-    for table, each in zip((tables[0], tables[1], tables[0]), (person, other, person), strict=True):
-        cast.add(table, each, refused("ID_NAME_CONFLICT", "number", TWICE))
+    for table, entry in zip((tables[0], tables[1], tables[0]), (person, other, person), strict=True):
+        cast.add(table, entry, refused("ID_NAME_CONFLICT", "number", TWICE))
 
 
 @TRAPS("twice, and a namesake", "+staff_no", tables=2)
@@ -145,15 +145,15 @@ def twice_and_namesake(cast, tables):
     person, other = cast.crowd.namesakes()
     han = str.maketrans("0123456789", "〇一二三四五六七八九")
     mark = f"{cast.trap} {person.serial}"
-    for each, places in ((person, tables), (other, tables[:1])):
-        made = cast.give(each, tables[0], "number")
-        name = f"{each.name}{each.staff_no.translate(han)}处方章"
-        expect = sent(each, made, seal_names=frozenset({name}), must=["SEAL_NAME_DUPLICATE"])
+    for entry, places in ((person, tables), (other, tables[:1])):
+        made = cast.give(entry, tables[0], "number")
+        name = f"{entry.name}{entry.staff_no.translate(han)}处方章"
+        expect = sent(entry, made, seal_names=frozenset({name}), must=["SEAL_NAME_DUPLICATE"])
         for table in places:
-            if each is person:
-                cast.add(table, each, (expect, refused(TWICE, "number")), once=mark)
+            if entry is person:
+                cast.add(table, entry, (expect, refused(TWICE, "number")), once=mark)
             else:
-                cast.add(table, each, expect)
+                cast.add(table, entry, expect)
 
 
 @TRAPS("one seal name for two doctors, a blank between", "+seal_name spaces", tables=2)
@@ -205,16 +205,16 @@ def renewed(cast, tables):
     person = cast.person(card=PERMIT)
     later = replace(person, number=f"{person.number[:9]}{int(person.number[9:]) + 1:02}")
     made = cast.png(person)
-    for table, each in zip(tables, (person, later), strict=True):
-        cast.place(f"{each.number}.png", made.data)
-        cast.add(table, each, refused(f"{TWICE} IMAGE_SHARED IMAGE_AMBIGUOUS"))
+    for table, table_value in zip(tables, (person, later), strict=True):
+        cast.place(f"{table_value.number}.png", made.data)
+        cast.add(table, table_value, refused(f"{TWICE} IMAGE_SHARED IMAGE_AMBIGUOUS"))
 
 
 @TRAPS("the same doctor again with a damaged number", tables=2)
 def damaged_copy(cast, tables):
     person = cast.person()
     made = cast.give(person, tables[0], "number")
-    digit = next(each for each in "123456789" if each != person.number[-1])
+    digit = next(entry for entry in "123456789" if entry != person.number[-1])
     cast.add(tables[0], person, sent(person, made))
     expect = refused("ID_CHECKSUM", "number", "IMAGE_MISSING MOBILE_MISSING")
     cast.add(tables[1], person, expect, number=person.number[:-1] + digit, **_blank(tables[1], "mobile"))

@@ -150,7 +150,7 @@ class Cast:
         if (
             self.way == "windows"
         ):  # in such a zip GBK bytes may be valid UTF-8: then the name is mended, and said so
-            outcomes = tuple(replace(each, may=each.may | {"IMAGE_NAME_FUZZY"}) for each in outcomes)
+            outcomes = tuple(replace(outcome, may=outcome.may | {"IMAGE_NAME_FUZZY"}) for outcome in outcomes)
         plan = RowPlan(self.trap, self.cells(person, table, **cells), outcomes, tuple(floats), hidden, once)
         plan.department = person.department
         table.add(plan)

@@ -36,8 +36,8 @@ def _named(name: str, path: str, written: str) -> None:
         made = cast.png(person)
         stem = f"扫描{cast.seed}{person.serial:04}"
         cast.place(path.format(stem=stem), made.data)
-        told = ["IMAGE_NAME_FUZZY"] if written.startswith(("C:", "\\\\")) else []
-        accept = [sent(person, made, must=told)]
+        reported = ["IMAGE_NAME_FUZZY"] if written.startswith(("C:", "\\\\")) else []
+        accept = [sent(person, made, must=reported)]
         if cast.way != "folder" and "/" in path:  # the zip may hold all pictures in a folder of its own
             accept.append(refused("IMAGE_MISSING", "picture"))
         cast.add(tables[0], person, accept, picture=written.format(stem=stem))

@@ -123,11 +123,11 @@ def _files(cast: Cast) -> tuple[list[FilePlan], list[tuple[Table, Style]]]:
         fields = [field for field in FIELDS if field not in shape.without.split()]
         caps = frozenset(CAPS[shape.form].split()) | {f"+{field}" for field in fields}
         file = FilePlan(_named(cast, shape), shape.form, options=_options(cast, shape))
-        for place, name in enumerate(shape.sheets):
+        for index, name in enumerate(shape.sheets):
             sheet = layout.sheet(cast, name, fields, decoys=cast.dice.randint(1, 4))
             _office(cast, sheet, caps)
             file.sheets.append(sheet)
-            tables.append((Table(sheet, caps), _style(cast, shape, place)))
+            tables.append((Table(sheet, caps), _style(cast, shape, index)))
         files.append(file)
     return files, tables
 
@@ -137,7 +137,7 @@ def _office(cast: Cast, sheet: SheetPlan, caps: frozenset[str]) -> None:
     if "one" in caps and cast.dice.random() < 0.5:
         sheet.logo = cast.png(cast.person()).data
     if "hidden" in caps and cast.dice.random() < 0.6:
-        able = [each for each in ("mobile", "~note", "~title", "type") if each in sheet.columns]
+        able = [entry for entry in ("mobile", "~note", "~title", "type") if entry in sheet.columns]
         sheet.hidden = (cast.dice.choice(able),)
         sheet.wide = True
 
@@ -159,8 +159,8 @@ def _options(cast: Cast, shape: Shape) -> dict[str, str]:
     return options
 
 
-def _style(cast: Cast, shape: Shape, place: int) -> Style:
-    words = shape.styles[place % len(shape.styles)].split()
+def _style(cast: Cast, shape: Shape, position: int) -> Style:
+    words = shape.styles[position % len(shape.styles)].split()
     if "numeric" in CAPS[shape.form] and cast.dice.random() < 0.3 and "merged" not in words:
         words.append("example")
     if not {"merged", "two_rows", "sections"} & set(words):
@@ -182,18 +182,20 @@ def _named(cast: Cast, shape: Shape) -> str:
 
 def _tables(cast: Cast, trap: Trap, tables: Sequence[Table], used: set[int]) -> list[Table]:
     """Return tables that can express a trap: others than last time, the emptier the likelier."""
-    able = [place for place, table in enumerate(tables) if trap.needs <= table.caps]
+    able = [index for index, table in enumerate(tables) if trap.needs <= table.caps]
     assert able, f"no table for {trap.name}"
-    fresh = [place for place in able if place not in used] or able
+    fresh = [position for position in able if position not in used] or able
     chosen: list[int] = []
     while len(chosen) < trap.tables:
-        left = (
-            [place for place in fresh if place not in chosen] or [p for p in able if p not in chosen] or able
+        remaining = (
+            [position for position in fresh if position not in chosen]
+            or [p for p in able if p not in chosen]
+            or able
         )
-        weights = [1 / (8 + len(tables[place].rows)) for place in left]
-        chosen += cast.dice.choices(left, weights)
+        weights = [1 / (8 + len(tables[position].rows)) for position in remaining]
+        chosen += cast.dice.choices(remaining, weights)
     used.update(chosen)
-    return [tables[place] for place in chosen]
+    return [tables[position] for position in chosen]
 
 
 def _first_counts(files: Sequence[FilePlan]) -> None:
@@ -206,5 +208,5 @@ def _first_counts(files: Sequence[FilePlan]) -> None:
                     marks.setdefault(line.row.once, []).append((id(sheet), line.row))
     for rows in marks.values():
         if len({sheet for sheet, _ in rows}) == 1:
-            for place, (_, row) in enumerate(rows):
-                row.accept = tuple(each for each in row.accept if isinstance(each, Sent) == (place == 0))
+            for index, (_, row) in enumerate(rows):
+                row.accept = tuple(entry for entry in row.accept if isinstance(entry, Sent) == (index == 0))

@@ -23,18 +23,18 @@ class Damage:
 
 
 def _mistyped(cast: Cast, number: str) -> str:
-    place = cast.dice.randrange(6, 18)
-    other = cast.dice.choice([digit for digit in "0123456789" if digit != number[place]])
-    damaged = number[:place] + other + number[place + 1 :]
+    position = cast.dice.randrange(6, 18)
+    other = cast.dice.choice([digit for digit in "0123456789" if digit != number[position]])
+    damaged = number[:position] + other + number[position + 1 :]
     return damaged if _plausible(damaged) else _mistyped(cast, number)
 
 
 def _transposed(cast: Cast, number: str) -> str:
-    places = [at for at in range(14, 17) if number[at] != number[at + 1]]
+    places = [offset for offset in range(14, 17) if number[offset] != number[offset + 1]]
     if not places:
         return _mistyped(cast, number)
-    at = cast.dice.choice(places)
-    return number[:at] + number[at + 1] + number[at] + number[at + 2 :]
+    position = cast.dice.choice(places)
+    return number[:position] + number[position + 1] + number[position] + number[position + 2 :]
 
 
 def _plausible(number: str) -> bool:

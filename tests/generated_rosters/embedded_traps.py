@@ -49,9 +49,9 @@ def tall(cast, tables):
 @TRAPS("twice: two different pictures in the cells", "+picture float")
 def twice_differing(cast, tables):
     person, other = cast.person(), cast.person()
-    for each in (person, other):
+    for entry in (person, other):
         expect = refused("ROW_DUPLICATE IMAGE_AMBIGUOUS")
-        cast.add(tables[0], person, expect, floats=[_float(cast.png(each))])
+        cast.add(tables[0], person, expect, floats=[_float(cast.png(entry))])
 
 
 @TRAPS("floating picture: the file of another doctor", "+picture float", tables=2)

@@ -49,9 +49,9 @@ def _interlaced(image: Image.Image) -> bytes:
         (0, 1, 1, 2),
     )
     points, raw = image.load(), bytearray()
-    for left, top, across, down in passes:
+    for passe, top, across, down in passes:
         for y in range(top, image.height, down):
-            line = b"".join(bytes(points[x, y]) for x in range(left, image.width, across))
+            line = b"".join(bytes(points[x, y]) for x in range(passe, image.width, across))
             if line:
                 raw += b"\0" + line
     head = struct.pack(">IIBBBBB", *image.size, 8, 2, 0, 0, 1)

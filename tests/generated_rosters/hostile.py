@@ -35,9 +35,9 @@ def with_part(data: bytes, name: str, change: Callable[[bytes], bytes]) -> bytes
     """Return the workbook with one part changed."""
     result = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(result, "w", zipfile.ZIP_DEFLATED) as new:
-        for each in old.namelist():
-            part = old.read(each)
-            new.writestr(each, change(part) if each == name else part)
+        for member in old.namelist():
+            part = old.read(member)
+            new.writestr(member, change(part) if member == name else part)
     return result.getvalue()
 
 

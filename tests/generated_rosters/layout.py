@@ -113,18 +113,18 @@ def lay_out(cast: Cast, table: Table, style: Style) -> None:
     _head(cast, plan, style)
     _under(cast, plan, style)
     last = ""
-    for place, row in enumerate(rows, start=1):
+    for index, row in enumerate(rows, start=1):
         if style.sections and row.department != last:
             plan.lines.append(LinePlan(skip=TITLE, cells=_alone(plan, row.department)))
-        elif (place > 3 and row.department != last) or not style.merged:
-            _between(cast, plan, style, place)
+        elif (index > 3 and row.department != last) or not style.merged:
+            _between(cast, plan, style, index)
         if style.merged and last == row.department and row.cells.get("department") and plan.lines[-1].row:
             _merge_up(plan)
             row.cells["department"] = None
         last = row.department
         columns = plan.order or plan.columns
-        plan.lines.append(LinePlan(row=row, cells=_line(cast, plan, row, place), columns=columns))
-        if style.reordered and place == len(rows) // 2:
+        plan.lines.append(LinePlan(row=row, cells=_line(cast, plan, row, index), columns=columns))
+        if style.reordered and index == len(rows) // 2:
             _reorder(cast, plan)
     _foot(cast, plan, style, len(rows))
 
@@ -132,7 +132,7 @@ def lay_out(cast: Cast, table: Table, style: Style) -> None:
 def _under(cast: Cast, plan: SheetPlan, style: Style) -> None:
     """Write what helps those who fill in the form."""
     if style.counted:
-        cells = tuple(str(place) for place in range(1, len(plan.columns) + 1))
+        cells = tuple(str(index) for index in range(1, len(plan.columns) + 1))
         plan.lines.append(LinePlan(skip=UNDER, cells=cells))
     if style.hints:
         plan.lines.append(LinePlan(skip=UNDER, cells=tuple(HINTS.get(column) for column in plan.columns)))
@@ -174,7 +174,7 @@ def _two_rows(cast: Cast, plan: SheetPlan) -> None:
     titles = _titles(cast, plan)
     line = len(plan.header) + 1
     for heading, columns in GROUPS:
-        places = [place for place, column in enumerate(plan.columns) if column in columns]
+        places = [position for position, column in enumerate(plan.columns) if column in columns]
         if len(places) > 1:
             top[places[0]] = heading
             plan.merges.append((line, places[0], line, places[-1]))
@@ -182,10 +182,10 @@ def _two_rows(cast: Cast, plan: SheetPlan) -> None:
             top[places[0]], titles[places[0]] = titles[places[0]], None
             plan.merges.append((line, places[0], line + 1, places[0]))
     known = {column for _, columns in GROUPS for column in columns}
-    for place, column in enumerate(plan.columns):
-        if column not in known and titles[place]:
-            top[place], titles[place] = titles[place], None
-            plan.merges.append((line, place, line + 1, place))
+    for index, column in enumerate(plan.columns):
+        if column not in known and titles[index]:
+            top[index], titles[index] = titles[index], None
+            plan.merges.append((line, index, line + 1, index))
     plan.header.append((Skip(frozenset({"header", "title"})), top))
     plan.header.append((HEADER, titles))
 
@@ -204,18 +204,18 @@ def _current(plan: SheetPlan) -> tuple[Value, ...]:
     return tuple(titles[column] for column in plan.order or plan.columns)
 
 
-def _line(cast: Cast, plan: SheetPlan, row: RowPlan, place: int) -> tuple[Value, ...]:
+def _line(cast: Cast, plan: SheetPlan, row: RowPlan, position: int) -> tuple[Value, ...]:
     return tuple(
-        row.cells[column] if column in row.cells else _decoy(cast, column, place)
+        row.cells[column] if column in row.cells else _decoy(cast, column, position)
         for column in plan.order or plan.columns
     )
 
 
-def _decoy(cast: Cast, column: str, place: int) -> Value:
+def _decoy(cast: Cast, column: str, position: int) -> Value:
     """Return what stands beside a doctor; it looks as real as the doctor's own."""
     dice = cast.dice
     if column == "~serial":
-        return dice.choice((f"{place}",) * 9 + (f"{place}、", f"No.{place}", f"{place:03}"))
+        return dice.choice((f"{position}",) * 9 + (f"{position}、", f"No.{position}", f"{position:03}"))
     if column in ("~relative", "~contact", "~clerk"):
         return cast.crowd.stranger()
     if column == "~relative_number":
@@ -237,22 +237,22 @@ def _alone(plan: SheetPlan, text: str) -> tuple[Value, ...]:
     return (text, *([None] * (len(plan.columns) - 1)))
 
 
-def _between(cast: Cast, plan: SheetPlan, style: Style, place: int) -> None:
+def _between(cast: Cast, plan: SheetPlan, style: Style, position: int) -> None:
     if style.gaps and cast.dice.random() < 0.06:
         plan.lines.extend(LinePlan(skip=BLANK) for _ in range(cast.dice.randint(1, 3)))
-    if style.totals and place > 1 and cast.dice.random() < 0.06:
-        plan.lines.append(_total(cast, plan, place))
-    if style.repeated and place % 17 == 0 and not style.two_rows:
+    if style.totals and position > 1 and cast.dice.random() < 0.06:
+        plan.lines.append(_total(cast, plan, position))
+    if style.repeated and position % 17 == 0 and not style.two_rows:
         plan.lines.append(LinePlan(skip=HEADER, cells=_current(plan)))
-    if style.pages and place % 19 == 0:
-        plan.lines.append(LinePlan(skip=NOTE, cells=_alone(plan, f"第{place // 19}页")))
+    if style.pages and position % 19 == 0:
+        plan.lines.append(LinePlan(skip=NOTE, cells=_alone(plan, f"第{position // 19}页")))
         plan.lines.extend(
             LinePlan(skip=skip, cells=tuple(cells)) for skip, cells in plan.header[:-1] if cells
         )
         plan.lines.append(LinePlan(skip=HEADER, cells=_current(plan)))
 
 
-def _total(cast: Cast, plan: SheetPlan, place: int) -> LinePlan:
+def _total(cast: Cast, plan: SheetPlan, position: int) -> LinePlan:
     """Return a subtotal: the word in the first cell or in the name's, a count somewhere, or all in one text."""
     cells: list[Value] = [None] * len(plan.columns)
     where = cast.dice.choice((0, plan.columns.index("name")))
@@ -261,15 +261,15 @@ def _total(cast: Cast, plan: SheetPlan, place: int) -> LinePlan:
         "小计：",
         "合计",
         "小 计",
-        f"小计{place}人",
-        f"合计：{place}人",
-        f"小计（{place}人）",
+        f"小计{position}人",
+        f"合计：{position}人",
+        f"小计（{position}人）",
         "内科小计",
     )
     word = cast.dice.choice(words)
     cells[where] = word
     if not any(sign.isdigit() for sign in word):
-        cells[plan.columns.index("~title")] = cast.dice.choice((f"{place}人", f"{place}"))
+        cells[plan.columns.index("~title")] = cast.dice.choice((f"{position}人", f"{position}"))
     return LinePlan(skip=TOTAL, cells=tuple(cells))
 
 
@@ -296,10 +296,10 @@ def _example(cast: Cast, plan: SheetPlan) -> LinePlan:
 
 def _foot(cast: Cast, plan: SheetPlan, style: Style, count: int) -> None:
     if style.prefilled:
-        for place in range(count + 1, count + 6):
+        for index in range(count + 1, count + 6):
             cells = {
                 **dict.fromkeys(plan.columns),
-                "~serial": str(place),
+                "~serial": str(index),
                 "department": "内科",
                 "type": "身份证",
             }

@@ -233,8 +233,8 @@ def two_in_a_name(cast, tables):
         (f"{person.name}_{other.number}", f"{other.staff_no}{person.name}", f"{person.staff_no}-{other.name}")
     )
     cast.leave(f"{mixed}.png", cast.png(person).data)
-    for each in (person, other):
-        cast.add(tables[0], each, refused("IMAGE_MISSING IMAGE_AMBIGUOUS"))
+    for entry in (person, other):
+        cast.add(tables[0], entry, refused("IMAGE_MISSING IMAGE_AMBIGUOUS"))
 
 
 @TRAPS("no file: the staff number without its zeros", "+staff_no")

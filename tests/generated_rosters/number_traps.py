@@ -21,7 +21,7 @@ DISGUISES = {
     "blanks 6-8-4": (lambda n: f"{n[:6]} {n[6:14]} {n[14:]}", ""),
     "hyphens 6-8-4": (lambda n: f"{n[:6]}-{n[6:14]}-{n[14:]}", ""),
     "dashes 6-8-4": (lambda n: f"{n[:6]}–{n[6:14]}—{n[14:]}", ""),
-    "blanks by three": (lambda n: " ".join(n[at : at + 3] for at in range(0, 18, 3)), ""),
+    "blanks by three": (lambda n: " ".join(n[position : position + 3] for position in range(0, 18, 3)), ""),
     "ideographic space after": (lambda n: f"{n}\u3000", ""),
     "no-break spaces around": (lambda n: f"\u00a0{n}\u00a0", ""),
     "zero-width space inside": (lambda n: f"{n[:6]}\u200b{n[6:]}", ""),

@@ -36,8 +36,8 @@ def draw(seed: int, serial: int, name: str) -> Image.Image:
     pen.text((8, 4), name[:6], ink, _font())
     for block in range(_ACROSS * _DOWN):
         if bits >> block & 1:
-            left, top = 8 + block % _ACROSS * _BLOCK[0], 36 + block // _ACROSS * _BLOCK[1]
-            pen.rectangle((left, top, left + _BLOCK[0] - 2, top + _BLOCK[1] - 2), fill=ink)
+            left_edge, top = 8 + block % _ACROSS * _BLOCK[0], 36 + block // _ACROSS * _BLOCK[1]
+            pen.rectangle((left_edge, top, left_edge + _BLOCK[0] - 2, top + _BLOCK[1] - 2), fill=ink)
     return sheet
 
 

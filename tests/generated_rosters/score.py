@@ -46,12 +46,12 @@ class Score:
     @property
     def critical(self) -> tuple[Disagreement, ...]:
         """What must never happen."""
-        return tuple(each for each in self.found if each.critical)
+        return tuple(result for result in self.found if result.critical)
 
     @property
     def wrong_share(self) -> float:
         """Share of judged things with at least one disagreement."""
-        return len({each.place for each in self.found}) / self.judged
+        return len({result.place for result in self.found}) / self.judged
 
     def report(self) -> str:
         """Return every disagreement, the critical ones first."""
@@ -59,39 +59,41 @@ class Score:
             f"{self.rows} rows, {self.judged} judged, {len(self.critical)} critical, {len(self.found)} in all"
         )
         lines = sorted(map(str, self.found))
-        traps = Counter(each.trap for each in self.found)
-        tally = [f"{count} x {trap}" for trap, count in traps.most_common()]
-        return "\n".join([head, *lines, "", *tally])
+        traps = Counter(result.trap for result in self.found)
+        counts = [f"{count} x {trap}" for trap, count in traps.most_common()]
+        return "\n".join([head, *lines, "", *counts])
 
 
 def score(corpus: Corpus, record: Record) -> Score:
     """Judge a night."""
     seed = f"{corpus.seed}/{corpus.way}"
     rows = list(corpus.rows())
-    said = {(line["file"], line["sheet"], line["row"]): line for line in record.outcomes}
+    reported_rows = {(line["file"], line["sheet"], line["row"]): line for line in record.outcomes}
     refused_whole = {
         file.name for file in corpus.files if file.either and _status(record, file.name) == "refused"
     }
     judge = _Judge(corpus, record, seed)
-    found = list(judge.wire(rows))
+    result = list(judge.wire(rows))
     for file, sheet, line in rows:
         if file.name not in refused_whole:
-            found += judge.row(file, sheet, line, said.get((file.name, sheet.name, line.place[0])))
+            result += judge.row(file, sheet, line, reported_rows.get((file.name, sheet.name, line.place[0])))
     places = {(file.name, sheet.name, line.place[0]) for file, sheet, line in rows}
-    for key, line in said.items():
+    for key, line in reported_rows.items():
         if key not in places:
-            place = f"{key[0]} {key[1]} {key[2]}"
-            found.append(
-                Disagreement(False, seed, place, "no doctor", "no row", f"{line['status']} {line['codes']}")
+            location = f"{key[0]} {key[1]} {key[2]}"
+            result.append(
+                Disagreement(
+                    False, seed, location, "no doctor", "no row", f"{line['status']} {line['codes']}"
+                )
             )
-    found += judge.once(rows, said)
+    result += judge.once(rows, reported_rows)
     judged = len(rows)
-    for place, trap, expected, got in judge_files(corpus, record):
-        found.append(Disagreement(False, seed, place, trap, expected, got))
+    for location, trap, expected, got in judge_files(corpus, record):
+        result.append(Disagreement(False, seed, location, trap, expected, got))
     lines = sum(
         line.skip is not None for file in corpus.files for sheet in file.sheets for line in sheet.lines
     )
-    return Score(tuple(found), len(rows), judged + lines + len(corpus.files))
+    return Score(tuple(result), len(rows), judged + lines + len(corpus.files))
 
 
 def _status(record: Record, name: str) -> str | None:
@@ -106,8 +108,8 @@ class _Judge:
         for seal in record.seals:
             self.seals.setdefault(seal.number, seal)
 
-    def _told(self, critical: bool, place: str, trap: str, expected: str, got: str) -> Disagreement:
-        return Disagreement(critical, self.seed, place, trap, expected, got)
+    def _told(self, critical: bool, location: str, trap: str, expected: str, got: str) -> Disagreement:
+        return Disagreement(critical, self.seed, location, trap, expected, got)
 
     def wire(self, rows) -> Iterator[Disagreement]:
         """Look at every seal: whose number is it, and was it made once."""
@@ -123,37 +125,43 @@ class _Judge:
             refused.setdefault(str(line.row.cells["number"]), where)
         made = Counter(lifetime(seal.number) for seal in self.record.seals)
         for seal in self.record.seals:
-            place, trap = places.get(seal.number) or refused.get(seal.number) or (f"wire {seal.name}", "wire")
+            position, trap = (
+                places.get(seal.number) or refused.get(seal.number) or (f"wire {seal.name}", "wire")
+            )
             if seal.number not in owners:
                 yield self._told(
-                    True, place, trap, "not on the wire", f"a seal for a number ending in {seal.number[-4:]}"
+                    True,
+                    position,
+                    trap,
+                    "not on the wire",
+                    f"a seal for a number ending in {seal.number[-4:]}",
                 )
             if made[lifetime(seal.number)] > 1:
-                yield self._told(True, place, trap, "one seal", f"{made[lifetime(seal.number)]} seals")
+                yield self._told(True, position, trap, "one seal", f"{made[lifetime(seal.number)]} seals")
 
     def row(
-        self, file: FilePlan, sheet: SheetPlan, line: LinePlan, said: Mapping | None
+        self, file: FilePlan, sheet: SheetPlan, line: LinePlan, record: Mapping | None
     ) -> Iterator[Disagreement]:
         """Compare one row with each outcome an expert would sign; the nearest one is told."""
         row = line.row
         assert row is not None
-        place = f"{file.name} {sheet.name} {line.place[0]}"
-        if said is None:
-            yield self._told(False, place, row.trap, "a line in outcomes.jsonl", "none")
+        location = f"{file.name} {sheet.name} {line.place[0]}"
+        if record is None:
+            yield self._told(False, location, row.trap, "a line in outcomes.jsonl", "none")
             return
-        differs = [list(self._compare(expect, said, line)) for expect in row.accept]
-        best = min(differs, key=lambda each: (any(critical for critical, *_ in each), len(each)))
+        differs = [list(self._compare(expect, record, line)) for expect in row.accept]
+        best = min(differs, key=lambda value: (any(critical for critical, *_ in value), len(value)))
         for critical, expected, got in best:
-            yield self._told(critical, place, row.trap, expected, got)
+            yield self._told(critical, location, row.trap, expected, got)
 
-    def _compare(self, expect, said: Mapping, line: LinePlan) -> Iterator[tuple[bool, str, str]]:
+    def _compare(self, expect, record: Mapping, line: LinePlan) -> Iterator[tuple[bool, str, str]]:
         if isinstance(expect, Refused):
-            yield from _compare_refused(expect, said, line)
+            yield from _compare_refused(expect, record, line)
             return
-        if said["status"] != "sealed":
-            yield False, f"sealed {sorted(expect.must)}", f"{said['status']} {_all_told(said)}"
+        if record["status"] != "sealed":
+            yield False, f"sealed {sorted(expect.must)}", f"{record['status']} {_all_told(record)}"
             return
-        yield from _compare_said(expect, said)
+        yield from _compare_said(expect, record)
         seal = self.seals.get(expect.number)
         if seal is None:
             yield True, "on the wire", "sealed without a seal of that number"
@@ -189,66 +197,68 @@ class _Judge:
     def _whose(self, image: Image.Image) -> str:
         return next((name for name, drawn in self.corpus.drawn.items() if same(image, drawn)), "nobody")
 
-    def once(self, rows, said) -> Iterator[Disagreement]:
+    def once(self, rows, reported) -> Iterator[Disagreement]:
         """Of rows that are one person, exactly one is sent."""
         groups: dict[str, list] = defaultdict(list)
         for file, sheet, line in rows:
             if line.row.once:
                 groups[line.row.once].append((file.name, sheet.name, line.place[0]))
         for mark, keys in groups.items():
-            sealed = [key for key in keys if key in said and said[key]["status"] == "sealed"]
+            sealed = [key for key in keys if key in reported and reported[key]["status"] == "sealed"]
             if len(sealed) != 1:
-                place = " ".join(map(str, keys[0]))
-                yield self._told(False, place, mark, "one of these rows sealed", f"{len(sealed)}")
+                position = " ".join(map(str, keys[0]))
+                yield self._told(False, position, mark, "one of these rows sealed", f"{len(sealed)}")
 
 
-def _told(said: Mapping, severity: str) -> set[str]:
-    return {problem["code"] for problem in said["problems"] if problem["severity"] == severity}
+def _told(record: Mapping, severity: str) -> set[str]:
+    return {problem["code"] for problem in record["problems"] if problem["severity"] == severity}
 
 
-def _all_told(said: Mapping) -> str:
-    return ", ".join(f"{each['code']} {each['cell']} {each['message']}" for each in said["problems"])
+def _all_told(record: Mapping) -> str:
+    return ", ".join(
+        f"{problem['code']} {problem['cell']} {problem['message']}" for problem in record["problems"]
+    )
 
 
-def _compare_refused(expect: Refused, said: Mapping, line: LinePlan) -> Iterator[tuple[bool, str, str]]:
-    if said["status"] != "rejected":
+def _compare_refused(expect: Refused, record: Mapping, line: LinePlan) -> Iterator[tuple[bool, str, str]]:
+    if record["status"] != "rejected":
         yield (
-            said["status"] == "sealed",
+            record["status"] == "sealed",
             f"rejected {sorted(expect.codes)}",
-            f"{said['status']} {_all_told(said)}",
+            f"{record['status']} {_all_told(record)}",
         )
         return
-    errors = _told(said, ERROR)
-    strange = {problem["code"] for problem in said["problems"]} - expect.codes - expect.may
+    errors = _told(record, ERROR)
+    strange = {problem["code"] for problem in record["problems"]} - expect.codes - expect.may
     if not errors & expect.codes or strange:
-        yield False, f"{sorted(expect.codes)} (may {sorted(expect.may)})", _all_told(said)
+        yield False, f"{sorted(expect.codes)} (may {sorted(expect.may)})", _all_told(record)
     elif expect.field in line.columns:
         wanted = f"{_letters(line.columns.index(expect.field))}{line.place[0]}"
-        cells = {problem["cell"] for problem in said["problems"] if problem["code"] in expect.codes}
+        cells = {problem["cell"] for problem in record["problems"] if problem["code"] in expect.codes}
         if wanted not in cells:
             yield False, f"a problem at {wanted}", f"at {sorted(map(str, cells))}"
 
 
-def _compare_said(expect: Sent, said: Mapping) -> Iterator[tuple[bool, str, str]]:
-    warnings = _told(said, WARNING)
+def _compare_said(expect: Sent, record: Mapping) -> Iterator[tuple[bool, str, str]]:
+    warnings = _told(record, WARNING)
     if missing := expect.must - warnings:
-        yield False, f"said: {sorted(missing)}", _all_told(said) or "nothing"
+        yield False, f"said: {sorted(missing)}", _all_told(record) or "nothing"
     if strange := warnings - expect.must - expect.may:
         yield (
             False,
             f"nothing but {sorted(expect.must | expect.may)}",
-            f"{sorted(strange)}: {_all_told(said)}",
+            f"{sorted(strange)}: {_all_told(record)}",
         )
-    last = {change["field"]: change["to"] for change in said["changes"]}
+    last = {change["field"]: change["to"] for change in record["changes"]}
     wanted = {field: _masked(field, value) for field, value in expect.changes.items()}
     if last != wanted:
         yield False, f"changes {wanted}", f"{last}"
     if any(
         not change["why"] or change["from"] == change["to"]
-        for change in said["changes"]
+        for change in record["changes"]
         if change["field"] == "name"
     ):
-        yield False, "changes with a reason", f"{said['changes']}"
+        yield False, "changes with a reason", f"{record['changes']}"
 
 
 def _masked(field: str, value: str) -> str:

@@ -84,16 +84,20 @@ def lay_out(corpus: Corpus, folder: Path) -> Path:
 
 def _folder(placed: list[Placed], seals: Path) -> Path:
     seals.mkdir()
-    for each in placed:
-        path = seals / (os.fsdecode(each.path) if isinstance(each.path, bytes) else each.path)
+    for placed_picture in placed:
+        path = seals / (
+            os.fsdecode(placed_picture.path)
+            if isinstance(placed_picture.path, bytes)
+            else placed_picture.path
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
-        assert not os.path.lexists(path), each.path
-        if each.pipe:
+        assert not os.path.lexists(path), placed_picture.path
+        if placed_picture.pipe:
             os.mkfifo(path)
-        elif each.link is not None:
-            path.symlink_to(each.link)
+        elif placed_picture.link is not None:
+            path.symlink_to(placed_picture.link)
         else:
-            path.write_bytes(each.data)
+            path.write_bytes(placed_picture.data)
     (seals / "circle").symlink_to(seals)
     for name in ("Thumbs.db", ".DS_Store", "desktop.ini", "两\n行.png", os.fsdecode(b"\xff\xfe\x81.png")):
         (seals / name).write_bytes(b"debris")
@@ -106,9 +110,9 @@ def zipped(placed: list[Placed], way: str, top: str = "") -> bytes:
     Written by hand (APPNOTE.TXT 4.3), members stored: Python's own writer flags every name that is not ASCII.
     """
     body, directory, count = bytearray(), bytearray(), 0
-    for each in _members(placed, way):
-        assert isinstance(each.path, str)
-        name = (top + each.path).encode("gbk" if way == "windows" else "utf-8")
+    for entry in _members(placed, way):
+        assert isinstance(entry.path, str)
+        name = (top + entry.path).encode("gbk" if way == "windows" else "utf-8")
         common = struct.pack(
             "<HHHHHIIIHH",
             20,
@@ -116,25 +120,25 @@ def zipped(placed: list[Placed], way: str, top: str = "") -> bytes:
             0,
             0x6000,
             0x5B74,
-            zlib.crc32(each.data),
-            *[len(each.data)] * 2,
+            zlib.crc32(entry.data),
+            *[len(entry.data)] * 2,
             len(name),
             0,
         )
         directory += (
             b"PK\1\2" + struct.pack("<H", 20) + common + struct.pack("<HHHII", 0, 0, 0, 0, len(body)) + name
         )
-        body += b"PK\3\4" + common + name + each.data
+        body += b"PK\3\4" + common + name + entry.data
         count += 1
     end = struct.pack("<HHHHIIH", 0, 0, count, count, len(directory), len(body), 0)
     return bytes(body + directory + b"PK\5\6" + end)
 
 
 def _members(placed: list[Placed], way: str) -> Iterator[Placed]:
-    for each in placed:
-        yield each
-        if way == "macos" and isinstance(each.path, str):
-            folder, _, name = each.path.rpartition("/")
+    for placed_picture in placed:
+        yield placed_picture
+        if way == "macos" and isinstance(placed_picture.path, str):
+            folder, _, name = placed_picture.path.rpartition("/")
             yield Placed(
                 f"__MACOSX/{folder}{'/' if folder else ''}._{name}", b"\x00\x05\x16\x07resource fork"
             )

@@ -38,9 +38,9 @@ def _hospital(cast: Cast, files):
     written = turn = 0
     while written < ROWS:
         turn += 1
-        for place, (name, damage) in enumerate(kinds):
+        for index, (name, damage) in enumerate(kinds):
             able = [table for table in tables if frozenset(damage.needs.split()) <= table.caps]
-            table = able[(turn + place) % len(able)]
+            table = able[(turn + index) % len(able)]
             person = cast.person(number=cast.crowd.number(ends=cast.dice.choice("123456789")))
             cast.give(person, table, "staff_no name")
             cast.trap = name
@@ -59,8 +59,10 @@ def damaged(tmp_path_factory):
     corpus = _hospital(Cast(7, "folder"), FILES)
     with stage(corpus, tmp_path_factory.mktemp("damaged")) as scene:
         scene.go("run", "--yes")
-        said = {(line["file"], line["sheet"], line["row"]): line for line in scene.lines("outcomes.jsonl")}
-        yield corpus, said, list(scene.service.seals)
+        reported_rows = {
+            (line["file"], line["sheet"], line["row"]): line for line in scene.lines("outcomes.jsonl")
+        }
+        yield corpus, reported_rows, list(scene.service.seals)
 
 
 def _rows(corpus, *, sound: bool):
@@ -86,17 +88,21 @@ def test_none_of_them_is_sent(damaged):
 
 
 def test_each_is_refused_with_its_cell_and_why(damaged):
-    corpus, said, _ = damaged
+    corpus, shown, _ = damaged
     wrong = []
     for file, sheet, line in _rows(corpus, sound=False):
-        told = said.get((file.name, sheet.name, line.place[0]))
+        reported = shown.get((file.name, sheet.name, line.place[0]))
         column = chr(ord("A") + line.columns.index("number"))
         wanted = {(code, f"{column}{line.place[0]}") for code in line.row.accept[0].codes}
         errors = (
-            {(each["code"], each["cell"]) for each in told["problems"] if each["severity"] == "error"}
-            if told
+            {
+                (problem["code"], problem["cell"])
+                for problem in reported["problems"]
+                if problem["severity"] == "error"
+            }
+            if reported
             else set()
         )
-        if told is None or told["status"] != "rejected" or not errors <= wanted or not errors:
+        if reported is None or reported["status"] != "rejected" or not errors <= wanted or not errors:
             wrong.append(f"{file.name} {line.place[0]} [{line.row.trap}] expected {wanted}, got {errors}")
     assert not wrong, "\n".join(wrong)

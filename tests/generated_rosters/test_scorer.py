@@ -36,14 +36,14 @@ def _seals(record, change):
     return replace(record, seals=tuple(change(list(record.seals))))
 
 
-def _outcomes(record, place, **over):
+def _outcomes(record, position, **over):
     lines = list(record.outcomes)
-    lines[place] = {**lines[place], **over}
+    lines[position] = {**lines[position], **over}
     return replace(record, outcomes=tuple(lines))
 
 
 def _first(record, status):
-    return next(place for place, line in enumerate(record.outcomes) if line["status"] == status)
+    return next(index for index, line in enumerate(record.outcomes) if line["status"] == status)
 
 
 def _swap(seals):

@@ -22,8 +22,8 @@ def _nights() -> list[tuple[int, str]]:
     return [(seed, WAYS[seed % 3]) for seed in range(100, 100 + SEEDS)]
 
 
-@pytest.fixture(scope="module", params=_nights(), ids=lambda night: f"{night[0]}-{night[1]}")
-def night(request, tmp_path_factory):
+@pytest.fixture(scope="module", params=_nights(), ids=lambda value: f"{value[0]}-{value[1]}")
+def judged_run(request, tmp_path_factory):
     """Return a corpus, what was seen of its night, and the score."""
     seed, way = request.param
     whole = bool(SEEDS) and way == "folder"
@@ -36,35 +36,35 @@ def night(request, tmp_path_factory):
     return hospital, record, judged
 
 
-def test_nothing_critical_happens(night):
-    _, _, judged = night
+def test_nothing_critical_happens(judged_run):
+    _, _, judged = judged_run
     assert not judged.critical, judged.report()
 
 
-def test_at_least_99_percent_end_as_an_expert_would_decide(night):
-    _, _, judged = night
+def test_at_least_99_percent_end_as_an_expert_would_decide(judged_run):
+    _, _, judged = judged_run
     assert judged.wrong_share <= 0.01, judged.report()
 
 
 def _told(line):
     problems = [
-        (each["code"], each["field"], each["cell"], each["severity"], each["message"])
-        for each in line["problems"]
+        (problem["code"], problem["field"], problem["cell"], problem["severity"], problem["message"])
+        for problem in line["problems"]
     ]
     return line["codes"], problems, line["changes"], line["seal_name"], line["picture"]
 
 
-def test_check_finds_the_same_problems_before_the_run(night):
-    _, record, _ = night
-    place = ("path", "sheet", "row")
-    before = {tuple(line[each] for each in place): _told(line) for line in record.plan}
-    after = {tuple(line[each] for each in place): _told(line) for line in record.outcomes}
+def test_check_finds_the_same_problems_before_the_run(judged_run):
+    _, record, _ = judged_run
+    position = ("path", "sheet", "row")
+    before = {tuple(line[entry] for entry in position): _told(line) for line in record.plan}
+    after = {tuple(line[entry] for entry in position): _told(line) for line in record.outcomes}
     assert before == after
     assert record.plan_files == record.files
 
 
-def test_what_check_calls_ready_is_what_is_sealed(night):
-    _, record, _ = night
+def test_what_check_calls_ready_is_what_is_sealed(judged_run):
+    _, record, _ = judged_run
     ready = [(line["file"], line["sheet"], line["row"]) for line in record.plan if line["status"] == "ready"]
     sealed = [
         (line["file"], line["sheet"], line["row"]) for line in record.outcomes if line["status"] == "sealed"
@@ -72,8 +72,8 @@ def test_what_check_calls_ready_is_what_is_sealed(night):
     assert ready == sealed
 
 
-def test_a_second_run_sends_nothing(night):
-    _, record, _ = night
+def test_a_second_run_sends_nothing(judged_run):
+    _, record, _ = judged_run
     assert record.creates_again == 0
     before = {(line["file"], line["sheet"], line["row"]): line["status"] for line in record.outcomes}
     after = {(line["file"], line["sheet"], line["row"]): line["status"] for line in record.again}

@@ -88,7 +88,7 @@ class SheetPlan:
     @property
     def hidden_columns(self) -> list[int]:
         """The places of the hidden columns."""
-        return [place for place, column in enumerate(self.columns) if column in self.hidden]
+        return [index for index, column in enumerate(self.columns) if column in self.hidden]
 
 
 @dataclass

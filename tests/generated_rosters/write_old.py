@@ -29,9 +29,9 @@ def write_xls(file: FilePlan) -> bytes:
             if line.row is not None and line.row.hidden:
                 sheet.row(number).hidden = True
             number += 1
-        for first, left, last, right in plan.merges:
-            sheet.merge(first - 1, last - 1, left, right)
-    book.active_sheet = next(place for place, plan in enumerate(file.sheets) if plan.state == "visible")
+        for first, merge, last, right in plan.merges:
+            sheet.merge(first - 1, last - 1, merge, right)
+    book.active_sheet = next(index for index, plan in enumerate(file.sheets) if plan.state == "visible")
     stream = io.BytesIO()
     book.save(stream)
     return stream.getvalue()
@@ -100,10 +100,10 @@ def write_ods(file: FilePlan) -> bytes:
 
 def _ods_table(plan: SheetPlan) -> str:
     covered, spans = set(), {}
-    for first, left, last, right in plan.merges:
-        spans[first, left] = (last - first + 1, right - left + 1)
-        area = {(line, column) for line in range(first, last + 1) for column in range(left, right + 1)}
-        covered |= area - {(first, left)}
+    for first, merge, last, right in plan.merges:
+        spans[first, merge] = (last - first + 1, right - merge + 1)
+        area = {(line, column) for line in range(first, last + 1) for column in range(merge, right + 1)}
+        covered |= area - {(first, merge)}
     width = len(plan.columns)
     rows, number = [], 0
     for _, cells in plan.header:

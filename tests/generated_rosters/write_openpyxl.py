@@ -36,7 +36,7 @@ def write(file: FilePlan) -> bytes:
         links = _fill(sheet, plan)
         drawings += bool(sheet._images)
         linked += [drawings * 1000 + link for link in links]
-    book.active = next(place for place, plan in enumerate(file.sheets) if plan.state == "visible")
+    book.active = next(index for index, plan in enumerate(file.sheets) if plan.state == "visible")
     stream = io.BytesIO()
     book.save(stream)
     data = stream.getvalue()
@@ -57,8 +57,8 @@ def _fill(sheet, plan: SheetPlan) -> list[int]:
         _cells(sheet, number, line.cells)
         if line.row is not None:
             links += _dress(sheet, number, plan, line)
-    for first, left, last, right in plan.merges:
-        sheet.merge_cells(start_row=first, start_column=left + 1, end_row=last, end_column=right + 1)
+    for first, merge, last, right in plan.merges:
+        sheet.merge_cells(start_row=first, start_column=merge + 1, end_row=last, end_column=right + 1)
     _office(sheet, plan)
     if plan.wide:
         for number in (len(plan.header), len(plan.header) + len(plan.lines)):
@@ -131,7 +131,7 @@ def _put(cell, value: Value) -> None:
 
 
 def _picture(drawing: Float, number: int, plan: SheetPlan, column: int) -> Drawing:
-    left = sum(COLUMN for before in range(column) if before not in plan.hidden_columns)
+    remaining = sum(COLUMN for before in range(column) if before not in plan.hidden_columns)
     image = Drawing(io.BytesIO(drawing.data))
     top = int((number - 1 + drawing.shift) * ROW)
     unseen = sum(
@@ -140,7 +140,7 @@ def _picture(drawing: Float, number: int, plan: SheetPlan, column: int) -> Drawi
     height = int(drawing.tall * ROW)
     size = XDRPositiveSize2D(WIDTH, height)
     if drawing.anchor == "absolute":
-        image.anchor = AbsoluteAnchor(pos=XDRPoint2D(left + 10_000, top - unseen * ROW), ext=size)
+        image.anchor = AbsoluteAnchor(pos=XDRPoint2D(remaining + 10_000, top - unseen * ROW), ext=size)
     elif drawing.anchor == "one":
         image.anchor = OneCellAnchor(_from=_marker(column, top), ext=size)
     else:
@@ -162,8 +162,8 @@ def _patched(data: bytes, linked: list[int], *, macros: bool) -> bytes:
             if macros and name == "[Content_Types].xml":
                 plain = b"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"
                 part = part.replace(plain, MACRO_TYPE.encode())
-            for place in linked:
-                drawing, picture = divmod(place, 1000)
+            for position in linked:
+                drawing, picture = divmod(position, 1000)
                 if name == f"xl/drawings/drawing{drawing}.xml":
                     part = _as_link(part, picture)
                 if name == f"xl/drawings/_rels/drawing{drawing}.xml.rels":

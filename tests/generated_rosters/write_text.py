@@ -34,10 +34,17 @@ def write_csv(file: FilePlan) -> bytes:
     for _, cells in plan.header:
         plan.head.append(line)
         line = _record(writer, stream, cells, width, line, blank=not cells)
-    for each in plan.lines:
+    for line_value in plan.lines:
         first = line
-        line = _record(writer, stream, each.cells, width, line, blank=each.row is None and not each.cells)
-        each.place = (first, line - 1)
+        line = _record(
+            writer,
+            stream,
+            line_value.cells,
+            width,
+            line,
+            blank=line_value.row is None and not line_value.cells,
+        )
+        line_value.place = (first, line - 1)
     return ENCODINGS[file.options["encoding"]](stream.getvalue())
 
 
@@ -85,15 +92,17 @@ def write_html(file: FilePlan) -> bytes:
 def _covered(plan: SheetPlan) -> set[tuple[int, int]]:
     return {
         (line, column)
-        for first, left, last, right in plan.merges
+        for first, merge, last, right in plan.merges
         for line in range(first, last + 1)
-        for column in range(left, right + 1)
-        if (line, column) != (first, left)
+        for column in range(merge, right + 1)
+        if (line, column) != (first, merge)
     }
 
 
 def _row(plan: SheetPlan, number: int, cells, covered, *, tag: str = "td", careless: bool = False) -> str:
-    spans = {(first, left): (last - first + 1, right - left + 1) for first, left, last, right in plan.merges}
+    spans = {
+        (first, merge): (last - first + 1, right - merge + 1) for first, merge, last, right in plan.merges
+    }
     made = []
     for column in range(len(plan.columns)):
         if (number, column) in covered:

@@ -33,16 +33,19 @@ def write(file: FilePlan) -> bytes:
     count = len(file.sheets)
     parts = {
         "[Content_Types].xml": _TYPES.format(
-            "".join(_SHEET_TYPE.format(place + 1) for place in range(count))
+            "".join(_SHEET_TYPE.format(position + 1) for position in range(count))
         ),
         "_rels/.rels": _relations([("rId1", "officeDocument", "xl/workbook.bin")]),
         "xl/_rels/workbook.bin.rels": _relations(
-            [(f"rId{place}", "worksheet", f"worksheets/sheet{place}.bin") for place in range(1, count + 1)]
+            [
+                (f"rId{position}", "worksheet", f"worksheets/sheet{position}.bin")
+                for position in range(1, count + 1)
+            ]
         ),
         "xl/workbook.bin": _book(file.sheets),
     }
-    for place, plan in enumerate(file.sheets, start=1):
-        parts[f"xl/worksheets/sheet{place}.bin"] = _sheet(plan)
+    for index, plan in enumerate(file.sheets, start=1):
+        parts[f"xl/worksheets/sheet{index}.bin"] = _sheet(plan)
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as package:
         for name, part in parts.items():
@@ -76,9 +79,9 @@ def _book(sheets: list[SheetPlan]) -> bytes:
     bundle = b"".join(
         _record(
             SHEET,
-            struct.pack("<II", STATES[plan.state], place) + _wide(f"rId{place}") + _wide(plan.name or ""),
+            struct.pack("<II", STATES[plan.state], index) + _wide(f"rId{index}") + _wide(plan.name or ""),
         )
-        for place, plan in enumerate(sheets, start=1)
+        for index, plan in enumerate(sheets, start=1)
     )
     return b"".join(
         (_record(BEGIN_BOOK), _record(BEGIN_SHEETS), bundle, _record(END_SHEETS), _record(END_BOOK))
@@ -95,10 +98,10 @@ def _sheet(plan: SheetPlan) -> bytes:
         rows.append(_row(number, line.cells, hidden=line.row is not None and line.row.hidden))
         number += 1
     merges = [
-        struct.pack("<IIII", first - 1, last - 1, left, right) for first, left, last, right in plan.merges
+        struct.pack("<IIII", first - 1, last - 1, merge, right) for first, merge, last, right in plan.merges
     ]
     merged = _record(BEGIN_MERGES, struct.pack("<I", len(merges))) + b"".join(
-        _record(MERGE, each) for each in merges
+        _record(MERGE, merge) for merge in merges
     )
     return b"".join((
         _record(BEGIN_SHEET),

@@ -43,11 +43,11 @@ class _Wps:
         names = list(self.media)
         self.dice.shuffle(names)
         self.dice.shuffle(self.ids)
-        files = {media: f"wps{place}.png" for place, media in enumerate(names, start=1)}
-        relation = {media: f"rId{place}" for place, media in enumerate(names, start=1)}
+        files = {media: f"wps{index}.png" for index, media in enumerate(names, start=1)}
+        relation = {media: f"rId{index}" for index, media in enumerate(names, start=1)}
         images = "".join(
-            _CELL_IMAGE.format(place=place, name=identifier, relation=relation[media])
-            for place, (identifier, media) in enumerate(self.ids, start=1)
+            _CELL_IMAGE.format(place=index, name=identifier, relation=relation[media])
+            for index, (identifier, media) in enumerate(self.ids, start=1)
         )
         head = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
         spaces = f'xmlns:xdr="{SHEET_DRAWING}" xmlns:r="{OFFICE}" xmlns:a="{MAIN}" xmlns:etc="{ETC}"'
@@ -82,7 +82,7 @@ def write(file: FilePlan) -> bytes:
                 sheet.hide()
             elif plan.state == "veryHidden":
                 sheet.very_hidden()
-            elif not any(each.state == "visible" for each in file.sheets[: file.sheets.index(plan)]):
+            elif not any(sheet.state == "visible" for sheet in file.sheets[: file.sheets.index(plan)]):
                 sheet.activate()  # else the first sheet is, and a sheet in use cannot be hidden
                 sheet.set_first_sheet()
             _fill(book, sheet, plan, wps if file.options.get("in_cell") == "wps" else None)
@@ -113,8 +113,8 @@ def _fill(book, sheet, plan: SheetPlan, wps: _Wps | None) -> None:
             for drawing in line.row.floats:
                 _float(sheet, number, line.columns.index("picture"), drawing)
         number += 1
-    for first, left, last, right in plan.merges:
-        sheet.merge_range(first - 1, left, last - 1, right, _at(plan, first, left), text)
+    for first, merge, last, right in plan.merges:
+        sheet.merge_range(first - 1, merge, last - 1, right, _at(plan, first, merge), text)
     for column in plan.hidden_columns:
         sheet.set_column(column, column, None, None, {"hidden": True})
 

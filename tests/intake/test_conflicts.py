@@ -17,7 +17,7 @@ COLUMNS = dict(zip(Field, ascii_uppercase, strict=False))
 BROKEN = build_problem("IMAGE_MISSING", Field.PICTURE)
 
 
-def doctor(place=2, number=ANNA, *, name="张三", picture="p1", mobile=None, seal_name=None, scene=None, broken=False, card=CardType.ID_CARD, staff=None, file="roster.xlsx", sheet="内科", written=None, called=None, **more):  # fmt: skip
+def doctor(position=2, number=ANNA, *, name="张三", picture="p1", mobile=None, seal_name=None, scene=None, broken=False, card=CardType.ID_CARD, staff=None, file="roster.xlsx", sheet="内科", written=None, called=None, **more):  # fmt: skip
     """A doctor of row ``place``; ``scene`` is what the row itself says of its scene.
 
     ``written`` and ``called`` are what stands in the cells of number and name where it could not be read.
@@ -35,7 +35,7 @@ def doctor(place=2, number=ANNA, *, name="张三", picture="p1", mobile=None, se
         if value is not None
     }
     return Doctor(
-        row=Row(Origin(Path("in") / file, sheet, place), tuple(cells.values()), cells),
+        row=Row(Origin(Path("in") / file, sheet, position), tuple(cells.values()), cells),
         row_id=None,
         key=None,
         name=name,
@@ -59,23 +59,27 @@ def new(doctors):
     """The problems that comparing added, by row: code, (w) for a warning, and what differs."""
     compared = flag_conflicts(doctors)
     assert [after.row for after in compared] == [before.row for before in doctors]
-    told = {}
+    reported = {}
     for before, after in zip(doctors, compared, strict=True):
         is_copy = any(
-            found.detail.get("faults") for found in after.problems
+            problem.detail.get("faults") for problem in after.problems
         )  # whose errors the first row keeps
         kept = () if is_copy else before.problems
         assert after.problems[: len(kept)] == kept
-        told[after.row.origin.row] = [
+        reported[after.row.origin.row] = [
             " ".join(
                 filter(
                     None,
-                    (found.code, "(w)" if found.severity == "warning" else "", found.detail.get("differs")),
+                    (
+                        problem.code,
+                        "(w)" if problem.severity == "warning" else "",
+                        problem.detail.get("differs"),
+                    ),
                 )
             )
-            for found in after.problems[len(kept) :]
+            for problem in after.problems[len(kept) :]
         ]
-    return told
+    return reported
 
 
 def test_two_people_with_nothing_in_common_have_nothing_to_tell():
@@ -87,9 +91,9 @@ def test_of_equal_rows_the_first_stays_and_the_others_name_it():
     compared = flag_conflicts([doctor(2), doctor(3), doctor(9)])
     assert compared[0].problems == ()
     for other in compared[1:]:
-        (told,) = other.problems
-        assert (told.code, told.severity) == ("ROW_DUPLICATE", "error")
-        assert (told.cell, told.detail) == (f"B{other.row.origin.row}", {"other": "roster.xlsx 内科 2"})
+        (problem,) = other.problems
+        assert (problem.code, problem.severity) == ("ROW_DUPLICATE", "error")
+        assert (problem.cell, problem.detail) == (f"B{other.row.origin.row}", {"other": "roster.xlsx 内科 2"})
 
 
 def test_the_first_valid_row_stays_not_the_first():
@@ -102,8 +106,13 @@ def test_where_no_row_is_valid_the_first_keeps_the_errors_and_the_others_name_it
     rows = [doctor(2, broken=True), doctor(3, broken=True), doctor(4, picture=None), doctor(5, broken=True)]
     rows[2] = replace(rows[2], problems=(build_problem("IMAGE_MISSING", Field.PICTURE, tried="x"),))
     compared = flag_conflicts(rows)
-    told = {each.row.origin.row: [found.code for found in each.problems] for each in compared}
-    assert told == {2: ["IMAGE_MISSING"], 3: ["ROW_DUPLICATE"], 4: ["IMAGE_MISSING"], 5: ["ROW_DUPLICATE"]}
+    problems = {row.row.origin.row: [problem.code for problem in row.problems] for row in compared}
+    assert problems == {
+        2: ["IMAGE_MISSING"],
+        3: ["ROW_DUPLICATE"],
+        4: ["IMAGE_MISSING"],
+        5: ["ROW_DUPLICATE"],
+    }
     assert "roster.xlsx 内科 row 2" in render_problem(compared[3].problems[0], "en")
     assert "same problems" in render_problem(compared[3].problems[0], "en")
 
@@ -120,7 +129,7 @@ def test_where_no_row_is_valid_the_first_keeps_the_errors_and_the_others_name_it
 def test_content_given_twice_and_differently_sends_none(field, one, two):
     argument = "scene" if field == "scene_key" else field
     rows = [doctor(2, **{argument: one}), doctor(3, **{argument: two}), doctor(4, broken=True)]
-    assert new(rows) == {place: [f"ROW_DUPLICATE {field}"] for place in (2, 3, 4)}
+    assert new(rows) == {position: [f"ROW_DUPLICATE {field}"] for position in (2, 3, 4)}
     first = flag_conflicts(rows)[0].problems[-1]
     assert first.detail["other"] == "roster.xlsx 内科 3, roster.xlsx 内科 4"
 
@@ -149,7 +158,7 @@ def test_departments_and_staff_numbers_are_no_content():
 
 def test_one_number_with_two_names_stops_them_all():
     rows = [doctor(2), doctor(3, name="李四"), doctor(4, name=None, broken=True)]
-    assert new(rows) == {place: ["ID_NAME_CONFLICT"] for place in (2, 3, 4)}
+    assert new(rows) == {position: ["ID_NAME_CONFLICT"] for position in (2, 3, 4)}
 
 
 def test_a_name_that_could_not_be_read_is_no_second_name():
@@ -163,22 +172,22 @@ def test_rows_without_a_usable_number_are_people_of_their_own():
 
 def test_a_renewed_permit_is_the_same_person_with_another_number():
     permits = [
-        doctor(place, number, card=CardType.HONGKONG_AND_MACAO)
-        for place, number in ((2, "H1234567801"), (3, "H1234567802"))
+        doctor(position, number, card=CardType.HONGKONG_AND_MACAO)
+        for position, number in ((2, "H1234567801"), (3, "H1234567802"))
     ]
     assert new(permits) == {2: ["ROW_DUPLICATE id_card_number"], 3: ["ROW_DUPLICATE id_card_number"]}
 
 
 def test_a_picture_of_two_people_goes_to_nobody():
-    told = new([doctor(2), doctor(3, BERT, name="李四"), doctor(4, None, name="王五", broken=True)])
-    assert told == {place: ["IMAGE_SHARED"] for place in (2, 3, 4)}
+    flagged = new([doctor(2), doctor(3, BERT, name="李四"), doctor(4, None, name="王五", broken=True)])
+    assert flagged == {position: ["IMAGE_SHARED"] for position in (2, 3, 4)}
 
 
 def test_the_messages_name_the_rows_of_other_people_and_not_too_many():
     rows = [
         doctor(2),
         doctor(3),
-        *(doctor(place, f"{place}", mobile="13800138000") for place in range(10, 90)),
+        *(doctor(index, f"{index}", mobile="13800138000") for index in range(10, 90)),
     ]
     compared = flag_conflicts(rows)
     shared = compared[0].problems[0]
@@ -189,13 +198,15 @@ def test_the_messages_name_the_rows_of_other_people_and_not_too_many():
 def test_a_shared_mobile_is_said_and_a_shared_seal_name_stops_both():
     one = doctor(2, mobile="13800138000", seal_name="处方章")
     two = doctor(3, BERT, name="李四", picture="p2", mobile="13800138000", seal_name="处方章")
-    assert new([one, two]) == {place: ["SEAL_NAME_DUPLICATE", "MOBILE_DUPLICATE (w)"] for place in (2, 3)}
+    assert new([one, two]) == {
+        position: ["SEAL_NAME_DUPLICATE", "MOBILE_DUPLICATE (w)"] for position in (2, 3)
+    }
 
 
 def test_a_row_stopped_by_another_person_is_not_the_one_that_stays():
     rows = [doctor(2, seal_name="处方章"), doctor(3), doctor(4, BERT, picture="p2", seal_name="处方章")]
-    told = new(rows)
-    assert told == {2: ["SEAL_NAME_DUPLICATE", "ROW_DUPLICATE"], 3: [], 4: ["SEAL_NAME_DUPLICATE"]}
+    flagged = new(rows)
+    assert flagged == {2: ["SEAL_NAME_DUPLICATE", "ROW_DUPLICATE"], 3: [], 4: ["SEAL_NAME_DUPLICATE"]}
 
 
 # ---- one person under two numbers ---------------------------------------------------------------------------------
@@ -209,14 +220,14 @@ def same_name(**two):
 def test_the_same_name_and_staff_number_under_two_numbers_stop_both():
     rows = [*same_name(staff="1001"), doctor(4, BERT, picture="p2", name="李四", staff="1001", broken=True)]
     assert new(rows[:2]) == {2: ["PERSON_POSSIBLY_SAME"], 3: ["PERSON_POSSIBLY_SAME"]}
-    (told,) = flag_conflicts(rows[:2])[0].problems
-    assert (told.severity, told.field, told.cell) == ("error", Field.NUMBER, "B2")
-    assert told.detail == {"other": "roster.xlsx 内科 3", "same": "staff_no"}
+    (problem,) = flag_conflicts(rows[:2])[0].problems
+    assert (problem.severity, problem.field, problem.cell) == ("error", Field.NUMBER, "B2")
+    assert problem.detail == {"other": "roster.xlsx 内科 3", "same": "staff_no"}
 
 
 def test_the_same_name_and_mobile_under_two_numbers_stop_both():
-    told = new(same_name(mobile="13800138000"))
-    assert told == {place: ["PERSON_POSSIBLY_SAME", "MOBILE_DUPLICATE (w)"] for place in (2, 3)}
+    flagged = new(same_name(mobile="13800138000"))
+    assert flagged == {position: ["PERSON_POSSIBLY_SAME", "MOBILE_DUPLICATE (w)"] for position in (2, 3)}
 
 
 @pytest.mark.parametrize("pair", [("one", "two"), ("two", "one")])
@@ -228,12 +239,12 @@ def test_two_people_by_a_humans_word_are_two(pair):
 
 def test_two_numbers_of_one_person_are_two_rows_of_one_person():
     rows = [replace(row, key="one") for row in same_name(staff="1001")]
-    assert new(rows) == {place: ["ROW_DUPLICATE id_card_number, picture"] for place in (2, 3)}
+    assert new(rows) == {position: ["ROW_DUPLICATE id_card_number, picture"] for position in (2, 3)}
 
 
 def test_all_that_is_the_same_is_told_at_once():
-    (told, _) = flag_conflicts(same_name(staff="1001", mobile="13800138000"))[0].problems
-    assert told.detail["same"] == "staff_no, mobile"
+    (problem, _) = flag_conflicts(same_name(staff="1001", mobile="13800138000"))[0].problems
+    assert problem.detail["same"] == "staff_no, mobile"
 
 
 def test_a_staff_number_is_the_same_with_other_zeros_and_case():
@@ -276,9 +287,9 @@ def test_a_damaged_row_does_not_stop_the_good_one_of_the_same_name_and_staff_num
     assert new([damaged, good]) == {2: [], 3: []}
 
 
-@pytest.mark.parametrize("left", ["110199199003071000", "1.10199199003071E+17", "110199199003071000.0"])
-def test_the_digits_that_are_left_of_a_number_tell_whose_it_is(left):
-    damaged = doctor(3, None, broken=True, written=left)
+@pytest.mark.parametrize("left_edge", ["110199199003071000", "1.10199199003071E+17", "110199199003071000.0"])
+def test_the_digits_that_are_left_of_a_number_tell_whose_it_is(left_edge):
+    damaged = doctor(3, None, broken=True, written=left_edge)
     assert new([doctor(2), damaged]) == {2: [], 3: []}
 
 
@@ -304,14 +315,14 @@ def test_a_trace_counts_only_together_with_the_name():
 
 
 def test_two_rows_with_one_name_and_one_damaged_number_are_one_person():
-    rows = [doctor(place, None, broken=True, written="110199") for place in (2, 3)]
+    rows = [doctor(position, None, broken=True, written="110199") for position in (2, 3)]
     copy = ["ROW_DUPLICATE"]
     assert new(rows)[3][-1:] == copy
     others = [
         doctor(4, None, name="李四", broken=True, written="110199"),
         doctor(5, None, name=None, broken=True, written="110199"),
     ]
-    assert new([*rows, *others]) == {place: ["IMAGE_SHARED"] for place in (2, 4, 5)} | {3: copy}
+    assert new([*rows, *others]) == {position: ["IMAGE_SHARED"] for position in (2, 4, 5)} | {3: copy}
 
 
 def test_nothing_is_read_out_of_a_garbled_exponent():
@@ -361,15 +372,15 @@ def test_rows_of_all_files_and_sheets_of_a_run_are_compared():
     assert new(rows) == {2: [], 3: ["ROW_DUPLICATE"], 4: ["ROW_DUPLICATE"]}
     assert {one.problems[-1].detail["other"] for one in flag_conflicts(rows)[1:]} == {"a.xlsx 内科 2"}
     rows[2] = doctor(4, file="b.csv", sheet=None, name="李四")
-    told = flag_conflicts(rows)[0].problems[-1]
-    assert (told.code, told.detail["other"]) == ("ID_NAME_CONFLICT", "a.xlsx 外科 3, b.csv 4")
+    problems = flag_conflicts(rows)[0].problems[-1]
+    assert (problems.code, problems.detail["other"]) == ("ID_NAME_CONFLICT", "a.xlsx 外科 3, b.csv 4")
 
 
 def test_a_thousand_rows_with_one_mobile_are_compared_in_no_time():
     """No row is compared with every other: 20,000 of them would take 400,000,000 steps."""
     rows = [
-        doctor(place, f"{place}", name=f"{place}", picture=None, mobile="13800138000")
-        for place in range(20_000)
+        doctor(index, f"{index}", name=f"{index}", picture=None, mobile="13800138000")
+        for index in range(20_000)
     ]
     compared = flag_conflicts(rows)
     assert (
@@ -383,11 +394,12 @@ def test_a_thousand_rows_with_one_mobile_are_compared_in_no_time():
 
 
 def test_many_rows_of_one_person_do_not_hide_the_other():
-    rows = [*(doctor(place) for place in range(2, 12)), doctor(20, BERT, name="李四")]
-    told = flag_conflicts(rows)
-    assert told[0].problems[0].detail["other"] == "roster.xlsx 内科 20"
+    rows = [*(doctor(index) for index in range(2, 12)), doctor(20, BERT, name="李四")]
+    flagged = flag_conflicts(rows)
+    assert flagged[0].problems[0].detail["other"] == "roster.xlsx 内科 20"
     assert (
-        told[-1].problems[0].detail["other"] == "roster.xlsx 内科 2, roster.xlsx 内科 3, roster.xlsx 内科 4 …"
+        flagged[-1].problems[0].detail["other"]
+        == "roster.xlsx 内科 2, roster.xlsx 内科 3, roster.xlsx 内科 4 …"
     )
 
 
@@ -414,20 +426,20 @@ def decisions(doctors):
     compared = flag_conflicts(doctors)
     errors = {f"roster.xlsx 内科 {after.row.origin.row}": after.errors for after in compared}
 
-    def said(after):
-        copies = [found.detail["other"] for found in after.errors if "faults" in found.detail]
-        warnings = [found for found in after.problems if found.severity == "warning"]
+    def shown(after):
+        copies = [error.detail["other"] for error in after.errors if "faults" in error.detail]
+        warnings = [problem for problem in after.problems if problem.severity == "warning"]
         problems = (*warnings, *errors[copies[0]]) if copies else (*warnings, *after.errors)
         return tuple(
-            (found.code, found.detail.get("differs"))
-            for found in problems
-            if found.code != "ROW_DUPLICATE" or "differs" in found.detail
+            (problem.code, problem.detail.get("differs"))
+            for problem in problems
+            if problem.code != "ROW_DUPLICATE" or "differs" in problem.detail
         )
 
     return sorted(
         (
             repr((after.name, after.number, after.mobile, after.seal_name, after.scene_key, after.picture)),
-            said(after),
+            shown(after),
         )
         for after in compared
     )
@@ -435,24 +447,26 @@ def decisions(doctors):
 
 @given(st.data(), st.lists(people, max_size=7))
 def test_permuting_rows_changes_no_decision_but_which_equal_row_is_first(data, roster):
-    roster = [replace(one, row=replace(one.row, origin=replace(one.row.origin, row=place))) for place, one in enumerate(roster)]  # fmt: skip
+    roster = [replace(one, row=replace(one.row, origin=replace(one.row.origin, row=index))) for index, one in enumerate(roster)]  # fmt: skip
     shuffled = data.draw(st.permutations(roster))
     assert decisions(roster) == decisions(shuffled)
 
 
 @given(st.lists(people, max_size=7))
 def test_never_more_than_one_row_of_a_person_and_one_person_of_a_picture_is_left_to_send(roster):
-    left = [after for after in flag_conflicts(roster) if not after.errors and after.number]
-    assert len({after.number for after in left}) == len(left)
-    pictures = [after.picture.sha256 for after in left if after.picture]
+    remaining = [after for after in flag_conflicts(roster) if not after.errors and after.number]
+    assert len({after.number for after in remaining}) == len(remaining)
+    pictures = [after.picture.sha256 for after in remaining if after.picture]
     assert len(set(pictures)) == len(pictures)
 
 
 @given(st.lists(people, max_size=7))
 def test_of_two_numbers_with_one_name_and_staff_number_or_mobile_neither_is_sent(roster):
-    left = [after for after in flag_conflicts(roster) if not after.errors and after.number and after.name]
+    remaining = [
+        after for after in flag_conflicts(roster) if not after.errors and after.number and after.name
+    ]
     for mark in ("staff_no", "mobile"):
-        claims = {(one.name, getattr(one, mark), one.number) for one in left if getattr(one, mark)}
+        claims = {(one.name, getattr(one, mark), one.number) for one in remaining if getattr(one, mark)}
         assert len({claim[:2] for claim in claims}) == len(claims)
 
 
@@ -462,9 +476,9 @@ def test_a_person_with_a_valid_row_and_no_contradiction_keeps_exactly_one(roster
     for number in {one.number for one in roster} - {None}:
         rows = [after for after in compared if after.number == number]
         stopped = any(
-            found.code != "ROW_DUPLICATE" or "differs" in found.detail
+            error.code != "ROW_DUPLICATE" or "differs" in error.detail
             for after in rows
-            for found in after.errors
+            for error in after.errors
         )
         if not stopped:
             assert sum(not after.errors for after in rows) == 1
@@ -490,8 +504,8 @@ def test_one_drawing_in_two_files_is_told_with_both_files_and_what_to_do():
 
 def test_twins_of_one_name_are_told_apart_by_their_folders():
     rows = [
-        replace(doctor(place, number), picture=ImageFile(Path(f"seals/{folder}/1.png"), folder, 1))
-        for place, number, folder in ((2, ANNA, "内科"), (3, BERT, "外科"))
+        replace(doctor(position, number), picture=ImageFile(Path(f"seals/{folder}/1.png"), folder, 1))
+        for position, number, folder in ((2, ANNA, "内科"), (3, BERT, "外科"))
     ]
     first, _ = flag_conflicts(rows, {"内科": "内科", "外科": "内科"})
     assert (first.problems[0].detail["file"], first.problems[0].detail["twin"]) == (

@@ -35,18 +35,18 @@ ATTEMPT = Attempt(
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def ledger_path(tmp_path: Path) -> Path:
     """Where the ledger is to be."""
     return tmp_path / "state" / "ledger.sqlite3"
 
 
 @pytest.fixture
-def opened(place: Path) -> Iterator[Callable[..., SqliteLedger]]:
+def opened(ledger_path: Path) -> Iterator[Callable[..., SqliteLedger]]:
     """Open the ledger; it is closed after the test, whatever the test did."""
     ledgers = []
 
     def open_it(tenant: str = TENANT, **options: object) -> SqliteLedger:
-        ledger, _ = open_ledger(place, tenant, now=NOW, **options)
+        ledger, _ = open_ledger(ledger_path, tenant, now=NOW, **options)
         ledgers.append(ledger)
         return ledger
 
@@ -109,11 +109,11 @@ def sealed() -> Callable[..., Verdict]:
 
 
 @pytest.fixture
-def raw(place: Path):
+def raw(ledger_path: Path):
     """Ask or change the file behind the ledger's back."""
 
     def execute(statement: str, *values: object) -> list[tuple]:
-        with closing(connect(place, readonly=False)) as connection:
+        with closing(connect(ledger_path, readonly=False)) as connection:
             return connection.execute(statement, values).fetchall()
 
     return execute
@@ -143,13 +143,13 @@ def held():
 
 
 @pytest.fixture
-def process(place: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+def process(ledger_path: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
     """Start a real process that runs a script with ``place`` at hand; what it prints first is awaited."""
     started = []
 
     def start(script: str) -> subprocess.Popen[str]:
         child = subprocess.Popen(
-            [sys.executable, "-c", f"from pathlib import Path\nplace = Path({str(place)!r})\n{script}"],
+            [sys.executable, "-c", f"from pathlib import Path\nplace = Path({str(ledger_path)!r})\n{script}"],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,

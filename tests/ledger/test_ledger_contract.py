@@ -198,7 +198,9 @@ async def test_a_name_passes_on_from_somebody_who_was_surely_refused(ledger, att
         [NOBODY, Verdict("refused", code="FailedOperation.ExistSameSealName")],
         [Verdict("refused", code="FailedOperation", message="请求失败"), NOBODY],
     ],
-    ids=lambda verdicts: " ".join(each.code or each.kind if each else "open" for each in verdicts),
+    ids=lambda verdicts: " ".join(
+        verdict.code or verdict.kind if verdict else "open" for verdict in verdicts
+    ),
 )
 async def test_a_name_that_somebody_may_bear_passes_on_to_nobody(ledger, attempt, verdicts):
     for verdict in verdicts:
@@ -240,9 +242,9 @@ async def test_a_name_that_was_given_up_before_the_seal_passes_on(ledger, attemp
 
 async def test_when_an_attempt_is_dead_is_remembered(ledger, attempt):
     """By the clock of the machine that will ask; an older one was dead six minutes after its signature."""
-    for key, dead_at, told in (("p1", 99.5, 99.5), ("p2", None, 1.0 + 360)):
+    for key, dead_at, message in (("p1", 99.5, 99.5), ("p2", None, 1.0 + 360)):
         await ledger.open_attempt(attempt(key, signed_at=1.0, dead_at=dead_at))
-        assert ledger.snapshot().people[key].unresolved_attempt.replayable_until == told
+        assert ledger.snapshot().people[key].unresolved_attempt.replayable_until == message
 
 
 async def test_an_attempt_is_entered_and_settled_once(ledger, attempt, sealed):
@@ -283,12 +285,16 @@ def test_created_gives_the_seal(ledger, attempt):
     sent = attempt("p1")
     send(ledger, sent, UNKNOWN)
     ledger.record_decision(decision("created", "p1", attempt=sent.uuid, seal_id="S1"))
-    past = ledger.snapshot().people["p1"]
-    assert (past.seal.seal_id, past.seal.seal_name, past.unresolved_attempt) == ("S1", "p1处方章", None)
-    assert past.seal.content == sent.content
-    assert [(told.kind, told.who, told.why, told.seal_id) for told in ledger.list_decisions()] == [
-        ("created", "it", "looked it up", "S1")
-    ]
+    history = ledger.snapshot().people["p1"]
+    assert (history.seal.seal_id, history.seal.seal_name, history.unresolved_attempt) == (
+        "S1",
+        "p1处方章",
+        None,
+    )
+    assert history.seal.content == sent.content
+    assert [
+        (decision.kind, decision.who, decision.why, decision.seal_id) for decision in ledger.list_decisions()
+    ] == [("created", "it", "looked it up", "S1")]
 
 
 def test_a_seal_whose_name_existed_is_adopted_and_its_content_not_known(ledger, attempt):
@@ -331,9 +337,9 @@ def test_not_theirs_bars_the_name_and_lets_the_person_have_another(ledger, attem
     send(ledger, sent, EXISTS)
     ledger.record_decision(decision("not_theirs", "p1", attempt=sent.uuid))
     known = ledger.snapshot()
-    past = known.people["p1"]
-    assert (past.unresolved_attempt, past.seal_name_locked, past.seal_name) == (None, False, None)
-    assert (past.seal_names_of_others, known.reusable_seal_names) == ({"张伟处方章"}, {"张伟处方章"})
+    history = known.people["p1"]
+    assert (history.unresolved_attempt, history.seal_name_locked, history.seal_name) == (None, False, None)
+    assert (history.seal_names_of_others, known.reusable_seal_names) == ({"张伟处方章"}, {"张伟处方章"})
     send(ledger, attempt("p1", seal_name="张伟〇一处方章"), sealed("S1"))
     send(ledger, attempt("p2", seal_name="张伟处方章"), EXISTS)
     assert ledger.snapshot().seal_name_owners == {"张伟〇一处方章": "p1", "张伟处方章": "p2"}
@@ -363,8 +369,8 @@ def test_not_created_lets_the_person_be_sent_again_under_the_same_name(ledger, a
     sent = attempt("p1")
     send(ledger, sent, UNKNOWN)
     ledger.record_decision(decision(kind, "p1", attempt=sent.uuid))
-    past = ledger.snapshot().people["p1"]
-    assert (past.unresolved_attempt, past.seal_name_locked) == (None, True)
+    history = ledger.snapshot().people["p1"]
+    assert (history.unresolved_attempt, history.seal_name_locked) == (None, True)
     with pytest.raises(LedgerConflict, match="frozen_name"):
         send(ledger, attempt("p1", seal_name="另一个章"), UNKNOWN)
     send(ledger, attempt("p1"), sealed("S1"))
@@ -401,8 +407,8 @@ def test_a_decision_on_another_persons_attempt_is_none(ledger, attempt):
 def test_replace_ends_the_seal_and_the_next_goes_under_the_new_name(ledger, attempt, sealed):
     send(ledger, attempt("p1"), sealed("S1"))
     ledger.record_decision(decision("replace", "p1", detail="p1新章"))
-    past = ledger.snapshot().people["p1"]
-    assert (past.seal, past.seal_name, past.seal_name_locked) == (None, "p1新章", True)
+    history = ledger.snapshot().people["p1"]
+    assert (history.seal, history.seal_name, history.seal_name_locked) == (None, "p1新章", True)
     with pytest.raises(LedgerConflict, match="frozen_name"):
         send(ledger, attempt("p1"), UNKNOWN)
     send(ledger, attempt("p1", seal_name="p1新章"), Verdict("not_executed", code="RequestLimitExceeded"))
@@ -438,11 +444,11 @@ def test_without_a_seal_there_is_nothing_to_keep(ledger, attempt, kind):
 def test_adopted_seals_are_seals(ledger, attempt):
     ledger.record_adopted_seals(SEALS, now=5.0, who="it", why="old system")
     people = ledger.snapshot().people
-    assert {key: (past.seal.seal_id, past.seal.seal_name) for key, past in people.items()} == {
+    assert {key: (person.seal.seal_id, person.seal.seal_name) for key, person in people.items()} == {
         "p1": ("S1", "王小明处方章"),
         "p2": ("S2", ""),
     }
-    assert {key: past.name for key, past in people.items()} == {seal.key: seal.name for seal in SEALS}
+    assert {key: person.name for key, person in people.items()} == {seal.key: seal.name for seal in SEALS}
     with pytest.raises(LedgerConflict, match="live_seal"):
         send(ledger, attempt("p1", seal_name="王小明处方章"), UNKNOWN)
 
@@ -457,8 +463,8 @@ def test_staff_numbers_are_those_that_runs_read_for_people_with_a_seal(ledger, a
     ledger.record_rows(
         "r1", [row("a", "p1", "1001"), row("b", "p1", "A-7"), row("c", "p2", "1002"), row("d", "p1", None)]
     )
-    found = {key: set(numbers) for key, numbers in ledger.list_staff_numbers().items()}
-    assert found == {"p1": {"1001", "A-7"}}
+    findings = {key: set(numbers) for key, numbers in ledger.list_staff_numbers().items()}
+    assert findings == {"p1": {"1001", "A-7"}}
 
 
 @pytest.mark.parametrize(
@@ -494,8 +500,8 @@ def test_decisions_are_told_oldest_first_and_by_kind(ledger, attempt):
     send(ledger, sent, UNKNOWN)
     ledger.record_decision(decision("certify", "p1"))
     ledger.record_decision(decision("not_created", "p1", attempt=sent.uuid))
-    assert [told.kind for told in ledger.list_decisions()] == ["certify", "not_created"]
-    assert [told.attempt for told in ledger.list_decisions("not_created")] == [sent.uuid]
+    assert [decision.kind for decision in ledger.list_decisions()] == ["certify", "not_created"]
+    assert [decision.attempt for decision in ledger.list_decisions("not_created")] == [sent.uuid]
     assert ledger.snapshot().people["p1"].unresolved_attempt is None, (
         "evidence settles nothing, the other one does"
     )
@@ -547,8 +553,8 @@ async def test_a_refused_upload_is_a_refusal_and_no_create(ledger, attempt):
     first = attempt("p1", contract=UPLOAD_REFUSED)
     await ledger.open_attempt(first)
     await ledger.record_verdict(first.uuid, Verdict("refused", code="FailedOperation"), now=2.0)
-    past = ledger.snapshot().people["p1"]
-    assert (past.create_count, len(past.refusals)) == (0, 1)
+    history = ledger.snapshot().people["p1"]
+    assert (history.create_count, len(history.refusals)) == (0, 1)
     await ledger.open_attempt(
         attempt("p1", seal_name="另一个章")
     )  # nothing can have been made under the first
@@ -564,8 +570,12 @@ async def test_refusals_before_a_seal_are_of_the_past(ledger, attempt, sealed):
     later = attempt("p1", seal_name="新章")
     await ledger.open_attempt(later)
     await ledger.record_verdict(later.uuid, Verdict("refused", code="InvalidParameter"), now=3.0)
-    past = ledger.snapshot().people["p1"]
-    assert ([one.uuid for one in past.refusals], past.seal, past.create_count) == ([later.uuid], None, 3)
+    history = ledger.snapshot().people["p1"]
+    assert ([one.uuid for one in history.refusals], history.seal, history.create_count) == (
+        [later.uuid],
+        None,
+        3,
+    )
 
 
 async def test_a_snapshot_is_of_one_moment(ledger, attempt):
@@ -579,7 +589,7 @@ async def test_a_snapshot_is_of_one_moment(ledger, attempt):
 def test_reading_and_writing_from_several_threads(ledger, attempt):
     """The night plans in one thread and decides in another."""
     people = [f"p{number}" for number in range(8)]
-    writers = [threading.Thread(target=send, args=(ledger, attempt(each), UNKNOWN)) for each in people]
+    writers = [threading.Thread(target=send, args=(ledger, attempt(person), UNKNOWN)) for person in people]
     for writer in writers:
         writer.start()
         ledger.snapshot()
@@ -608,7 +618,7 @@ async def test_a_seal_holds_what_its_attempt_was_made_from(ledger, attempt, seal
 
 
 async def test_refusals_are_told_oldest_first_and_unexecuted_sends_leave_a_count(ledger, attempt):
-    told = []
+    messages = []
     for number, verdict in enumerate(
         [
             Verdict(
@@ -624,7 +634,7 @@ async def test_refusals_are_told_oldest_first_and_unexecuted_sends_leave_a_count
         await ledger.open_attempt(one)
         await ledger.record_verdict(one.uuid, verdict, now=200.0)
         if verdict.kind == "refused":
-            told.append(
+            messages.append(
                 CreateAttempt(
                     one.uuid,
                     "r1",
@@ -638,9 +648,9 @@ async def test_refusals_are_told_oldest_first_and_unexecuted_sends_leave_a_count
                     replayable_until=one.signed_at + 360,
                 )
             )
-    past = ledger.snapshot().people["p1"]
-    assert (past.refusals, past.create_count, past.unresolved_attempt, past.seal) == (
-        tuple(told),
+    history = ledger.snapshot().people["p1"]
+    assert (history.refusals, history.create_count, history.unresolved_attempt, history.seal) == (
+        tuple(messages),
         2,
         None,
         None,
@@ -665,7 +675,7 @@ def test_a_snapshot_equals_a_model_of_what_was_written(kind, steps):
         model: dict[str, PersonHistory] = {}
         for number, (person, verdict) in enumerate(steps):
             asyncio.run(_step(ledger, model, f"u{number}", f"p{person}", verdict))
-        names = {past.seal_name: key for key, past in model.items()}
+        names = {history.seal_name: key for key, history in model.items()}
         spare = frozenset(name for name, key in names.items() if not model[key].seal_name_locked)
         assert ledger.snapshot() == LedgerSnapshot(model, names, spare)
 
@@ -673,16 +683,16 @@ def test_a_snapshot_equals_a_model_of_what_was_written(kind, steps):
 async def _step(
     ledger: Ledger, model: dict[str, PersonHistory], uuid: str, key: str, kind: str | None
 ) -> None:
-    past = model.get(key) or PersonHistory(key, f"{key}章")
+    history = model.get(key) or PersonHistory(key, f"{key}章")
     known_by = {**KNOWN_BY, "name": "李小红", "id_masked": "*"}
     attempt = Attempt(uuid, key, "r1", "row", "李小红", "*", f"{key}章", "file_id", "h", 1.0, CONTENT)
     try:
         await ledger.open_attempt(attempt)
     except LedgerConflict:
-        assert past.seal or past.unresolved_attempt
+        assert history.seal or history.unresolved_attempt
         return
-    assert not past.seal
-    assert not past.unresolved_attempt
+    assert not history.seal
+    assert not history.unresolved_attempt
     code = "FailedOperation.UserInfoNoMatch" if kind == "refused" else None
     tried = CreateAttempt(uuid, "r1", kind or "unknown", 1.0, "h", CONTENT, code, replayable_until=361.0)
     if kind:
@@ -690,12 +700,14 @@ async def _step(
         await ledger.record_verdict(uuid, Verdict(kind, seal_id=seal_id, code=code), now=2.0)
     model[key] = PersonHistory(
         key,
-        past.seal_name,
-        LiveSeal(f"s-{uuid}", past.seal_name, "r1", 2.0, CONTENT, None, uuid) if kind == "sealed" else None,
+        history.seal_name,
+        LiveSeal(f"s-{uuid}", history.seal_name, "r1", 2.0, CONTENT, None, uuid)
+        if kind == "sealed"
+        else None,
         tried if kind in {None, "unknown", "exists"} else None,
-        () if kind == "sealed" else past.refusals + ((tried,) if kind == "refused" else ()),
-        past.create_count + (kind != "not_executed"),  # without an answer it never left
-        past.seal_name_locked or kind not in {"refused", "not_executed"},
+        () if kind == "sealed" else history.refusals + ((tried,) if kind == "refused" else ()),
+        history.create_count + (kind != "not_executed"),  # without an answer it never left
+        history.seal_name_locked or kind not in {"refused", "not_executed"},
         **known_by,
     )
 
@@ -792,7 +804,7 @@ def test_a_run_that_did_not_see_a_row_is_not_said_to_have(ledger, run_record, se
     ledger.record_rows("r2", [])
     ledger.begin_run(run_record("r3"))
     ledger.record_rows("r3", [seen("a", "unchanged")])
-    assert [len(ledger.list_rows(night)) for night in ("r1", "r2", "r3")] == [1, 0, 1]
+    assert [len(ledger.list_rows(run_report)) for run_report in ("r1", "r2", "r3")] == [1, 0, 1]
 
 
 RUNS = st.lists(
@@ -812,13 +824,13 @@ RUNS = st.lists(
 @given(runs=RUNS)
 def test_every_run_keeps_its_last_word_on_every_row(kind, runs):
     with fresh(kind) as ledger:
-        said: dict[str, dict[str, str]] = {}
+        shown: dict[str, dict[str, str]] = {}
         for number, (command, words) in enumerate(runs):
             run = f"r{number}"
             ledger.begin_run(RunRecord(run, command, 1.0, "h", 1, "u", ("/in",), None, "out", None, "d", "v"))
-            said[run] = {}
+            shown[run] = {}
             for statuses in words:
-                said[run] |= statuses
+                shown[run] |= statuses
                 ledger.record_rows(
                     run,
                     [
@@ -826,14 +838,14 @@ def test_every_run_keeps_its_last_word_on_every_row(kind, runs):
                         for row_id, status in statuses.items()
                     ],
                 )
-        assert {run: {row.row_id: row.status for row in ledger.list_rows(run)} for run in said} == said
+        assert {run: {row.row_id: row.status for row in ledger.list_rows(run)} for run in shown} == shown
 
 
 def test_judgements_are_kept_and_the_later_one_counts(ledger):
     ledger.record_judgements({"a" * 32: "wrong", "b" * 32: "right"}, now=1.0, who="me", why="review of r1")
     ledger.record_judgements({"a" * 32: "right"}, now=2.0, who="me", why="review of r2")
     assert ledger.list_judgements() == {"a" * 32: Judgement("right", 2.0), "b" * 32: Judgement("right", 1.0)}
-    assert [(told.kind, told.why) for told in ledger.list_decisions()] == [
+    assert [(decision.kind, decision.why) for decision in ledger.list_decisions()] == [
         ("review", "review of r1"),
         ("review", "review of r2"),
     ]

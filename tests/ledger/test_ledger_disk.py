@@ -33,32 +33,32 @@ def mounts(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "ceph"])
 def test_a_network_is_refused_before_anything_is_written(mounts, tmp_path, kind):
-    place = mounts((tmp_path / "on a server", kind))
+    position = mounts((tmp_path / "on a server", kind))
     with pytest.raises(LedgerError, match=f"{kind}.*local disk"):
-        RunLock(place).acquire(run="r", now=1.0)
+        RunLock(position).acquire(run="r", now=1.0)
     with pytest.raises(LedgerError, match="local disk"):
-        open_ledger(place, "test", now=1.0)
+        open_ledger(position, "test", now=1.0)
     assert not (tmp_path / "on a server").exists()
 
 
 def test_the_innermost_and_the_latest_mount_counts(mounts, tmp_path):
-    place = mounts((tmp_path, "nfs4"), (tmp_path / "on a server" / "state", "xfs"))
-    RunLock(place).acquire(run="r", now=1.0).release()
-    place = mounts((tmp_path / "on a server", "nfs4"), (tmp_path / "on a server", "ext4"))
-    RunLock(place).acquire(run="r", now=1.0).release()
+    position = mounts((tmp_path, "nfs4"), (tmp_path / "on a server" / "state", "xfs"))
+    RunLock(position).acquire(run="r", now=1.0).release()
+    position = mounts((tmp_path / "on a server", "nfs4"), (tmp_path / "on a server", "ext4"))
+    RunLock(position).acquire(run="r", now=1.0).release()
 
 
 @pytest.mark.parametrize(
     "kind", ["ext4", "xfs", "btrfs", "zfs", "tmpfs", "overlay", "9p", "fuse.ntfs-3g", "fuseblk"]
 )
 def test_a_disk_of_this_machine_is_taken(mounts, tmp_path, kind):
-    place = mounts((tmp_path / "on a server", kind), (tmp_path / "on", "nfs"))
-    RunLock(place).acquire(run="r", now=1.0).release()
+    position = mounts((tmp_path / "on a server", kind), (tmp_path / "on", "nfs"))
+    RunLock(position).acquire(run="r", now=1.0).release()
 
 
-def test_where_the_system_does_not_tell_it_passes(place, monkeypatch, tmp_path):
+def test_where_the_system_does_not_tell_it_passes(ledger_path, monkeypatch, tmp_path):
     monkeypatch.setattr(disk, "MOUNTS", tmp_path / "nowhere")
-    RunLock(place).acquire(run="r", now=1.0).release()
+    RunLock(ledger_path).acquire(run="r", now=1.0).release()
 
 
 def test_a_link_to_a_network_is_followed(mounts, tmp_path):

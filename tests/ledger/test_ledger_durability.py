@@ -38,7 +38,7 @@ asyncio.run(night())
 """
 
 
-def test_an_attempt_in_the_air_at_kill_9_is_unknown_and_what_was_settled_stays(place, process, opened):
+def test_an_attempt_in_the_air_at_kill_9_is_unknown_and_what_was_settled_stays(ledger_path, process, opened):
     child = process(OPEN_AND_WAIT)
     assert child.stdout.readline() == "in the air\n"
     child.kill()
@@ -54,16 +54,16 @@ def test_an_attempt_in_the_air_at_kill_9_is_unknown_and_what_was_settled_stays(p
         assert people[key].create_count == 1
 
 
-def test_a_reader_changes_nothing_and_takes_an_open_attempt_for_unknown(place, process, opened, raw):
+def test_a_reader_changes_nothing_and_takes_an_open_attempt_for_unknown(ledger_path, process, opened, raw):
     child = process(OPEN_AND_WAIT)
     assert child.stdout.readline() == "in the air\n"
     alive = opened(readonly=True).snapshot().people
     child.kill()
     child.wait()
-    log = place.with_name(f"{place.name}-wal")
-    before = place.read_bytes(), log.read_bytes()
+    log = ledger_path.with_name(f"{ledger_path.name}-wal")
+    before = ledger_path.read_bytes(), log.read_bytes()
     dead = opened(readonly=True).snapshot().people
-    assert (place.read_bytes(), log.read_bytes()) == before
+    assert (ledger_path.read_bytes(), log.read_bytes()) == before
     assert [people["p1"].unresolved_attempt.verdict for people in (alive, dead)] == ["unknown", "unknown"]
     assert raw("SELECT count(*) FROM attempt WHERE verdict IS NULL") == [(2,)]
 
@@ -72,8 +72,8 @@ def test_a_refused_upload_whose_refusal_was_not_entered_made_nothing(ledger, ope
     """No create was sent: there is nothing that a human could look up."""
     asyncio.run(ledger.open_attempt(attempt("p1", contract=UPLOAD_REFUSED)))
     ledger.close()
-    past = opened(recover=True).snapshot().people["p1"]
-    assert (past.unresolved_attempt, past.create_count, past.seal_name_locked) == (None, 0, False)
+    history = opened(recover=True).snapshot().people["p1"]
+    assert (history.unresolved_attempt, history.create_count, history.seal_name_locked) == (None, 0, False)
 
 
 def test_opening_for_writing_without_recover_leaves_open_attempts_alone(ledger, opened, attempt, raw):
@@ -104,14 +104,14 @@ def test_every_commit_is_flushed(ledger):
 
 
 async def test_what_gathers_behind_a_commit_shares_the_next_in_order(ledger, attempt, held, raw):
-    said = []
-    ledger._writer._connection.set_trace_callback(said.append)
+    messages = []
+    ledger._writer._connection.set_trace_callback(messages.append)
     attempts = [attempt(f"p{number}") for number in range(20)]
     with held(ledger):
         waiting = [asyncio.ensure_future(ledger.open_attempt(one)) for one in attempts]
         await asyncio.sleep(0)
     await asyncio.gather(*waiting)
-    assert said.count("COMMIT") == 2, "the one that held the writer, and one for all twenty"
+    assert messages.count("COMMIT") == 2, "the one that held the writer, and one for all twenty"
     assert [uuid for (uuid,) in raw("SELECT uuid FROM attempt ORDER BY number")] == [
         one.uuid for one in attempts
     ]
@@ -211,11 +211,11 @@ def no_file_may_grow(size: int):
 
 
 async def test_after_a_write_the_disk_refused_nothing_is_sent_and_verdicts_are_still_taken(
-    ledger, attempt, sealed, place
+    ledger, attempt, sealed, ledger_path
 ):
     first = attempt("p1")
     await ledger.open_attempt(first)
-    size = place.with_name(f"{place.name}-wal").stat().st_size
+    size = ledger_path.with_name(f"{ledger_path.name}-wal").stat().st_size
     with no_file_may_grow(size):
         with pytest.raises(LedgerError, match="could not be written") as refused:
             await ledger.open_attempt(attempt("p2"))
@@ -239,12 +239,12 @@ def test_a_ledger_that_may_not_grow_says_so(ledger):
 
 
 async def test_a_write_too_large_for_the_disk_does_not_take_a_small_neighbour_with_it(
-    ledger, attempt, sealed, place, held
+    ledger, attempt, sealed, ledger_path, held
 ):
     first = attempt("p1")
     await ledger.open_attempt(first)
     large = {f"/seals/{number}.png": FileStat(1, 1, "a" * 64) for number in range(5000)}
-    size = place.with_name(f"{place.name}-wal").stat().st_size
+    size = ledger_path.with_name(f"{ledger_path.name}-wal").stat().st_size
     with no_file_may_grow(size + 200_000):
         with held(ledger):
             remembering = asyncio.ensure_future(asyncio.to_thread(ledger.record_files, large))
@@ -268,10 +268,10 @@ async def test_a_ledger_opened_for_reading_writes_nothing(ledger, opened, attemp
         reader.record_files({"/a.png": FileStat(1, 1, "a")})
 
 
-def test_a_ledger_damaged_under_way_is_told_as_such(ledger, place):
+def test_a_ledger_damaged_under_way_is_told_as_such(ledger, ledger_path):
     ledger.close()
-    with closing(sqlite3.connect(place)) as connection:
+    with closing(sqlite3.connect(ledger_path)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
-    place.write_bytes(place.read_bytes()[:4096] + b"\xff" * (place.stat().st_size - 4096))
+    ledger_path.write_bytes(ledger_path.read_bytes()[:4096] + b"\xff" * (ledger_path.stat().st_size - 4096))
     with pytest.raises(LedgerError, match="ledger restore"):
         ledger.snapshot()

@@ -94,8 +94,8 @@ async def test_a_decision_ends_a_seal_and_its_person_may_have_a_new_one(ledger, 
     second = attempt("p1", seal_name="新处方章")
     await ledger.open_attempt(second)
     await ledger.record_verdict(second.uuid, sealed("s2"), now=3.0)
-    past = ledger.snapshot().people["p1"]
-    assert (past.seal.seal_id, past.seal.seal_name, past.create_count) == ("s2", "新处方章", 2)
+    history = ledger.snapshot().people["p1"]
+    assert (history.seal.seal_id, history.seal.seal_name, history.create_count) == ("s2", "新处方章", 2)
     assert ledger.snapshot().seal_name_owners == {"旧处方章": "p1", "新处方章": "p1"}
 
 

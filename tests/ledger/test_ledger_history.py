@@ -18,12 +18,14 @@ def test_the_end_of_a_run_replaces_what_its_plan_said(ledger, seen, raw):
 
 
 def test_equal_runs_are_one_entry(ledger, run_record, seen, raw):
-    for night in ("r1", "r2", "r3"):
-        ledger.begin_run(run_record(night)) if night != "r1" else None
-        ledger.record_rows(night, [seen("a", "unchanged")])
-        ledger.record_rows(night, [seen("a", "unchanged")])
+    for run_report in ("r1", "r2", "r3"):
+        ledger.begin_run(run_record(run_report)) if run_report != "r1" else None
+        ledger.record_rows(run_report, [seen("a", "unchanged")])
+        ledger.record_rows(run_report, [seen("a", "unchanged")])
     assert raw(ENTRIES) == [(1, 3, "unchanged")]
-    assert [ledger.list_rows(night) for night in ("r1", "r2", "r3")] == [[seen("a", "unchanged")]] * 3
+    assert [ledger.list_rows(finished_run) for finished_run in ("r1", "r2", "r3")] == [
+        [seen("a", "unchanged")]
+    ] * 3
 
 
 def test_a_change_of_anything_is_a_new_entry(ledger, run_record, seen, raw):
@@ -64,6 +66,6 @@ def test_neither_a_retry_nor_a_run_killed_before_its_plan_tears_the_runs_apart(l
     ledger.begin_run(run_record("r4"))  # killed
     ledger.begin_run(run_record("r5"))
     ledger.record_rows("r5", [seen("a", "unchanged"), seen("b", "failed")])
-    told = {run: [row.row_id for row in ledger.list_rows(run)] for run in ("r1", "r2", "r3", "r4", "r5")}
-    assert told == {"r1": ["a", "b"], "r2": ["b"], "r3": ["c"], "r4": [], "r5": ["a", "b"]}
+    reported = {run: [row.row_id for row in ledger.list_rows(run)] for run in ("r1", "r2", "r3", "r4", "r5")}
+    assert reported == {"r1": ["a", "b"], "r2": ["b"], "r3": ["c"], "r4": [], "r5": ["a", "b"]}
     assert raw("SELECT count(*) FROM row_line") == [(4,)]

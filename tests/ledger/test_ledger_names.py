@@ -78,33 +78,33 @@ async def create(
 
 
 def decide(ledger: Ledger, number: int, kind: str, key: str, name: str) -> None:
-    past = ledger.snapshot().people.get(key)
-    if past is not None and kind == "replace":
+    history = ledger.snapshot().people.get(key)
+    if history is not None and kind == "replace":
         ledger.record_decision(decision(kind, key, detail=name))
-    elif past is not None and past.unresolved_attempt is not None:
+    elif history is not None and history.unresolved_attempt is not None:
         seal_id = f"s{number}" if kind == "created" else None
-        ledger.record_decision(decision(kind, key, attempt=past.unresolved_attempt.uuid, seal_id=seal_id))
+        ledger.record_decision(decision(kind, key, attempt=history.unresolved_attempt.uuid, seal_id=seal_id))
 
 
 def hold(known: LedgerSnapshot) -> None:
     """Check what must never be."""
     owners = known.seal_name_owners
-    for key, past in known.people.items():
-        if past.seal is not None:
-            assert owners[past.seal.seal_name] == key
-            assert past.seal.seal_name not in known.reusable_seal_names
-        if past.unresolved_attempt is not None or past.seal_name_locked:
-            assert past.seal_name not in known.reusable_seal_names
-        if past.seal_name is not None:
-            assert owners[past.seal_name] == key
+    for key, person in known.people.items():
+        if person.seal is not None:
+            assert owners[person.seal.seal_name] == key
+            assert person.seal.seal_name not in known.reusable_seal_names
+        if person.unresolved_attempt is not None or person.seal_name_locked:
+            assert person.seal_name not in known.reusable_seal_names
+        if person.seal_name is not None:
+            assert owners[person.seal_name] == key
 
 
 @settings(max_examples=20, deadline=None)
 @given(life=LIVES)
 def test_two_ledgers_tell_the_same_of_whose_a_name_is_and_the_receipts_bring_it_back(life):
     with TemporaryDirectory() as folder:
-        place = Path(folder) / "state" / "ledger.sqlite3"
-        ours, _ = open_ledger(place, "t", now=1.0, recover=True)
+        ledger_path = Path(folder) / "state" / "ledger.sqlite3"
+        ours, _ = open_ledger(ledger_path, "t", now=1.0, recover=True)
         other = MemoryLedger()
         for ledger in (ours, other):
             ledger.begin_run(RECORD)
@@ -114,8 +114,8 @@ def test_two_ledgers_tell_the_same_of_whose_a_name_is_and_the_receipts_bring_it_
             hold(ours.snapshot())
         before = ours.snapshot()
         ours.close()
-        assert check_ledger(place, "t").troubles == ()
-        place.unlink()
-        maintenance.rebuild_ledger(place, "t")
-        again, _ = open_ledger(place, "t", now=3.0, readonly=True)
+        assert check_ledger(ledger_path, "t").troubles == ()
+        ledger_path.unlink()
+        maintenance.rebuild_ledger(ledger_path, "t")
+        again, _ = open_ledger(ledger_path, "t", now=3.0, readonly=True)
         assert again.snapshot() == before

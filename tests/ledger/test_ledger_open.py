@@ -22,10 +22,10 @@ WAYS_OUT = ("ledger rebuild", "ledger restore", "adopt", "--new-ledger")
 
 
 @pytest.fixture
-def begun(opened, place):
+def begun(opened, ledger_path):
     """The place of a ledger that was begun and closed."""
     opened().close()
-    return place
+    return ledger_path
 
 
 def files(folder):
@@ -36,34 +36,34 @@ def files(folder):
     return {name: content for name, content in held.items() if content or not name.endswith("-wal")}
 
 
-def refused(place, kind=LedgerError, *, tenant=TENANT, **options):
+def refused(position, kind=LedgerError, *, tenant=TENANT, **options):
     """Open, expect a refusal, and see that it left the folder as it was."""
-    before = files(place.parent)
+    before = files(position.parent)
     with pytest.raises(kind) as error:
-        open_ledger(place, tenant, now=NOW, **options)
-    assert files(place.parent) == before
+        open_ledger(position, tenant, now=NOW, **options)
+    assert files(position.parent) == before
     assert error.value.render("zh") != error.value.render("en")
     return error.value
 
 
-def test_a_new_ledger_and_its_key_are_their_owners_alone_whatever_the_umask(place, ledger):
+def test_a_new_ledger_and_its_key_are_their_owners_alone_whatever_the_umask(ledger_path, ledger):
     """Also the files that SQLite makes beside it."""
     ledger.close()
-    for path in place.parent.iterdir():
+    for path in ledger_path.parent.iterdir():
         path.unlink()
-    place.parent.rmdir()
+    ledger_path.parent.rmdir()
     before = os.umask(0)
     try:
-        fresh, _ = open_ledger(place, TENANT, now=NOW)
+        fresh, _ = open_ledger(ledger_path, TENANT, now=NOW)
     finally:
         os.umask(before)
     with closing(fresh):
         fresh.record_files({})
-        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in place.parent.iterdir()}
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in ledger_path.parent.iterdir()}
     assert modes == dict.fromkeys(
         ["ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3-shm", "ledger.sqlite3.key"], 0o600
     )
-    assert stat.S_IMODE(place.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(ledger_path.parent.stat().st_mode) == 0o700
 
 
 def test_a_ledger_put_back_with_a_loose_mode_is_closed_again(begun, opened):
@@ -110,8 +110,8 @@ def test_another_key_is_refused(begun):
     assert "not the one this ledger was created with" in str(refused(begun, recover=True))
 
 
-def hold_a_person(place):
-    with closing(connect(place, readonly=False)) as connection:
+def hold_a_person(position):
+    with closing(connect(position, readonly=False)) as connection:
         connection.execute("INSERT INTO person (key) VALUES ('a')")
 
 
@@ -186,17 +186,17 @@ def test_another_programs_database_is_refused_and_left_alone(begun):
     assert "not a ledger" in str(refused(begun))
 
 
-def test_a_folder_in_the_ledgers_place_is_refused(place):
-    place.mkdir(parents=True)
-    key_path(place).write_bytes(bytes(32))
+def test_a_folder_in_the_ledgers_place_is_refused(ledger_path):
+    ledger_path.mkdir(parents=True)
+    key_path(ledger_path).write_bytes(bytes(32))
     with pytest.raises(LedgerError):
-        open_ledger(place, TENANT, now=NOW)
+        open_ledger(ledger_path, TENANT, now=NOW)
 
 
-def test_a_new_ledger_is_refused_where_receipts_lie(place, opened):
-    place.parent.mkdir()
-    (place.parent / "receipts.jsonl").write_text("")
-    error = refused(place, UsageError)
+def test_a_new_ledger_is_refused_where_receipts_lie(ledger_path, opened):
+    ledger_path.parent.mkdir()
+    (ledger_path.parent / "receipts.jsonl").write_text("")
+    error = refused(ledger_path, UsageError)
     assert "receipts.jsonl" in str(error)
     for way in WAYS_OUT:
         assert way in error.render("en")
@@ -204,21 +204,23 @@ def test_a_new_ledger_is_refused_where_receipts_lie(place, opened):
     assert opened(force_new=True).snapshot().people == {}
 
 
-def test_a_new_ledger_is_refused_where_a_run_tells_of_creates(place, opened):
-    error = refused(place, UsageError, evidence="/out/20261125-020000/run.json")
+def test_a_new_ledger_is_refused_where_a_run_tells_of_creates(ledger_path, opened):
+    error = refused(ledger_path, UsageError, evidence="/out/20261125-020000/run.json")
     assert "/out/20261125-020000/run.json" in str(error)
     assert opened(evidence="/out/20261125-020000/run.json", force_new=True).snapshot().people == {}
 
 
-def test_neither_receipts_nor_evidence_nor_force_matter_to_a_ledger_that_is_there(ledger, opened, place):
-    (place.parent / "receipts.jsonl").write_text("{}")
+def test_neither_receipts_nor_evidence_nor_force_matter_to_a_ledger_that_is_there(
+    ledger, opened, ledger_path
+):
+    (ledger_path.parent / "receipts.jsonl").write_text("{}")
     again = opened(evidence="/out/run.json", force_new=True)
     assert again.find_run("r1") == ledger.find_run("r1")
 
 
-def test_a_reader_begins_no_ledger(place):
-    assert "There is no ledger" in str(refused(place, UsageError, readonly=True))
-    assert not place.parent.exists()
+def test_a_reader_begins_no_ledger(ledger_path):
+    assert "There is no ledger" in str(refused(ledger_path, UsageError, readonly=True))
+    assert not ledger_path.parent.exists()
 
 
 BEGIN = """
@@ -231,7 +233,7 @@ ledger.close()
 """
 
 
-def test_processes_that_begin_one_ledger_at_once_end_with_one_key(process, place):
+def test_processes_that_begin_one_ledger_at_once_end_with_one_key(process, ledger_path):
     children = [process(BEGIN) for _ in range(4)]
     for child in children:
         child.stdin.write("go\n")
@@ -239,7 +241,7 @@ def test_processes_that_begin_one_ledger_at_once_end_with_one_key(process, place
     assert len({child.stdout.readline() for child in children}) == 1
     for child in children:
         assert child.wait(20) == 0
-    assert files(place.parent).keys() == {"ledger.sqlite3", "ledger.sqlite3.key"}
+    assert files(ledger_path.parent).keys() == {"ledger.sqlite3", "ledger.sqlite3.key"}
 
 
 def test_a_migration_keeps_what_the_ledger_holds(begun):

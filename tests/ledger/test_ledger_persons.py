@@ -26,8 +26,8 @@ def ledger(request, opened, run_record):
 
 
 def marks_of(ledger, key="p1"):
-    past = ledger.snapshot().people[key]
-    return past.staff_no_digest, past.mobile_digest
+    history = ledger.snapshot().people[key]
+    return history.staff_no_digest, history.mobile_digest
 
 
 def same(owner, number, **more):
@@ -114,7 +114,7 @@ def test_a_ledger_from_before_reads_staff_numbers_out_of_what_runs_said(
     assert raw("SELECT staff_no, mobile FROM person") == [(staff_no, "")]
 
 
-def test_all_of_it_outlives_the_ledger(opened, run_record, attempt, sealed, place):
+def test_all_of_it_outlives_the_ledger(opened, run_record, attempt, sealed, ledger_path):
     ledger = opened(recover=True)
     ledger.begin_run(run_record("r1"))
     send(ledger, attempt("p1", staff_no="s"), sealed("s1"))
@@ -123,10 +123,10 @@ def test_all_of_it_outlives_the_ledger(opened, run_record, attempt, sealed, plac
     ledger.record_decision(other("p1", "p3"))
     before = ledger.snapshot()
     ledger.close()
-    assert check_ledger(place, "sandbox/app/org").troubles == ()
-    place.unlink()
-    maintenance.rebuild_ledger(place, "sandbox/app/org")
-    again, _ = open_ledger(place, "sandbox/app/org", now=1.0, readonly=True)
+    assert check_ledger(ledger_path, "sandbox/app/org").troubles == ()
+    ledger_path.unlink()
+    maintenance.rebuild_ledger(ledger_path, "sandbox/app/org")
+    again, _ = open_ledger(ledger_path, "sandbox/app/org", now=1.0, readonly=True)
     after = again.snapshot()
     assert replace(after, people=before.people) == before
     assert marks_of(again) == ("t", "m" * 32)

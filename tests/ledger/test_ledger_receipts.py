@@ -22,25 +22,25 @@ TENANT = "sandbox/app/org"
 TABLES = ("meta", "run", "person", "seal_name", "decision", "attempt", "seal")
 
 
-def told(place):
-    return list(receipts.read_chained(receipts_path(place)))
+def told(position):
+    return list(receipts.read_chained(receipts_path(position)))
 
 
 def contents(connection):
     left_out = {"receipts_n", "receipts_sha256", "receipts_size", "record", "saw_rows", "number"}
     left_out |= {"rosters", "context", "seals"}  # paths: the ledger alone holds them
-    found = {}
+    findings = {}
     for table in TABLES:
         rows = connection.execute(f"SELECT * FROM {table}")
         names = [column[0] for column in rows.description]
-        found[table] = sorted(
+        findings[table] = sorted(
             (
                 tuple((name, value) for name, value in zip(names, row, strict=True) if name not in left_out)
                 for row in rows
             ),
             key=repr,
         )
-    return found
+    return findings
 
 
 async def seal(ledger, attempt, verdict):
@@ -66,16 +66,16 @@ def filled(opened, attempt, run_record, sealed):
     return ledger
 
 
-def test_the_receipts_alone_make_the_ledger_again(opened, place, attempt, run_record, sealed, tmp_path):
+def test_the_receipts_alone_make_the_ledger_again(opened, ledger_path, attempt, run_record, sealed, tmp_path):
     ledger = filled(opened, attempt, run_record, sealed)
     ledger.finish_run("r1", exit=3, finished=9.5, record="{}")
     ledger.close()
     with (
-        closing(connect(place, readonly=True)) as old,
+        closing(connect(ledger_path, readonly=True)) as old,
         closing(connect(_empty(tmp_path / "new"), readonly=False)) as new,
     ):
         schema.migrate(new)
-        receipt_facts.restore_rows(new, told(place))
+        receipt_facts.restore_rows(new, told(ledger_path))
         assert contents(new) == contents(old)
         with pytest.raises(Exception, match="live_seal"):  # the triggers are back
             new.execute(
@@ -89,9 +89,9 @@ def _empty(path):
     return path
 
 
-def test_every_line_carries_the_digest_of_the_one_before(opened, place, attempt, run_record, sealed):
+def test_every_line_carries_the_digest_of_the_one_before(opened, ledger_path, attempt, run_record, sealed):
     filled(opened, attempt, run_record, sealed).close()
-    path = receipts_path(place)
+    path = receipts_path(ledger_path)
     assert path.stat().st_mode & 0o777 == 0o600
     assert receipts.read_end_mark(path).size == path.stat().st_size
     lines = path.read_bytes().splitlines(keepends=True)
@@ -106,38 +106,38 @@ def test_every_line_carries_the_digest_of_the_one_before(opened, place, attempt,
 
 @pytest.mark.parametrize("lines_kept", [0, 3])
 def test_receipts_that_do_not_belong_are_set_aside_and_written_anew(
-    opened, place, attempt, run_record, sealed, lines_kept
+    opened, ledger_path, attempt, run_record, sealed, lines_kept
 ):
     filled(opened, attempt, run_record, sealed).close()
-    path = receipts_path(place)
+    path = receipts_path(ledger_path)
     whole = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(whole[:lines_kept]))
     opened(recover=True).close()
     assert path.with_name("receipts.1.jsonl").read_bytes() == b"".join(whole[:lines_kept])
-    with closing(connect(place, readonly=True)) as connection:
-        assert len(told(place)) == len(receipt_facts.make_all_receipts(connection))
+    with closing(connect(ledger_path, readonly=True)) as connection:
+        assert len(told(ledger_path)) == len(receipt_facts.make_all_receipts(connection))
 
 
-def test_a_ledger_of_before_the_receipts_gets_them(opened, place, attempt, run_record, sealed):
+def test_a_ledger_of_before_the_receipts_gets_them(opened, ledger_path, attempt, run_record, sealed):
     ledger = opened()
     ledger.begin_run(run_record("r1"))
     asyncio.run(seal(ledger, attempt("p1"), sealed("S1")))
     ledger.close()
-    assert not receipts_path(place).exists()
+    assert not receipts_path(ledger_path).exists()
     opened(recover=True).close()
-    assert [line.columns["seal_id"] for line in told(place) if line.table == "seal"] == ["S1"]
+    assert [line.columns["seal_id"] for line in told(ledger_path) if line.table == "seal"] == ["S1"]
 
 
 def killed_at(point, passes, opened, attempt, run_record, verdict):
     """In a child: begin, send one create, and die at the nth pass of a point."""
     child = os.fork()
     if child == 0:
-        left = [passes]
+        remaining = [passes]
 
         def act(name):
             if name == point:
-                left[0] -= 1
-                if left[0] == 0:
+                remaining[0] -= 1
+                if remaining[0] == 0:
                     os.kill(os.getpid(), signal.SIGKILL)
 
         ledger = opened(recover=True)
@@ -158,13 +158,13 @@ def killed_at(point, passes, opened, attempt, run_record, verdict):
     ],
 )
 def test_a_verdict_that_reached_the_receipts_survives_a_kill(
-    opened, place, attempt, run_record, sealed, raw, point, verdict, seal_id
+    opened, ledger_path, attempt, run_record, sealed, raw, point, verdict, seal_id
 ):
     killed_at(point, 2, opened, attempt, run_record, sealed("S1"))
     opened(recover=True).close()
     assert raw("SELECT verdict, seal_id FROM attempt") == [(verdict, seal_id)]
-    with closing(connect(place, readonly=True)) as connection:
-        assert receipt_facts.read_mark(connection) == receipts.read_end_mark(receipts_path(place))
+    with closing(connect(ledger_path, readonly=True)) as connection:
+        assert receipt_facts.read_mark(connection) == receipts.read_end_mark(receipts_path(ledger_path))
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def registered(tmp_path):
 
 
 def test_an_attempt_in_the_receipts_alone_never_left_where_the_registry_did_not_count_it(
-    opened, attempt, run_record, sealed, raw, place, registered
+    opened, attempt, run_record, sealed, raw, ledger_path, registered
 ):
     """A process was killed between its receipts and its commit: the create waits for the commit."""
 
@@ -184,53 +184,53 @@ def test_an_attempt_in_the_receipts_alone_never_left_where_the_registry_did_not_
     killed_at("ledger: before the commit", 1, open_registered, attempt, run_record, sealed("S1"))
     open_registered(recover=True).close()
     assert raw("SELECT * FROM attempt") == []
-    assert [line.table for line in told(place)].count("attempt") == 0
+    assert [line.table for line in told(ledger_path)].count("attempt") == 0
 
 
 def test_an_attempt_in_the_receipts_alone_is_held_where_no_registry_vouches_for_it(
-    opened, attempt, run_record, sealed, raw, place
+    opened, attempt, run_record, sealed, raw, ledger_path
 ):
     """The same files are left by a copy without its write-ahead log: then the create was sent."""
     killed_at("ledger: before the commit", 1, opened, attempt, run_record, sealed("S1"))
-    before = receipts_path(place).read_bytes()
+    before = receipts_path(ledger_path).read_bytes()
     with pytest.raises(LedgerError, match="ledger rebuild"):
         opened(recover=True)
-    assert receipts_path(place).read_bytes() == before
-    restored = maintenance.rebuild_ledger(place, TENANT)
+    assert receipts_path(ledger_path).read_bytes() == before
+    restored = maintenance.rebuild_ledger(ledger_path, TENANT)
     assert (restored.people, restored.unresolved) == (1, 1)
     assert restored.set_aside.name == "ledger.sqlite3.replaced-1"
     opened(recover=True).close()
     assert raw("SELECT verdict FROM attempt") == [("unknown",)]
 
 
-def test_a_torn_last_line_is_none(opened, place, attempt, run_record, sealed):
+def test_a_torn_last_line_is_none(opened, ledger_path, attempt, run_record, sealed):
     filled(opened, attempt, run_record, sealed).close()
-    path = receipts_path(place)
-    before = told(place)
+    path = receipts_path(ledger_path)
+    before = told(ledger_path)
     with path.open("ab") as file:
         file.write(b'{"n":99,"prev":')
-    assert told(place) == before
+    assert told(ledger_path) == before
     opened(recover=True).close()
-    assert told(place) == before
+    assert told(ledger_path) == before
 
 
-def test_a_surrogate_in_a_message_is_kept(opened, place, attempt, run_record):
+def test_a_surrogate_in_a_message_is_kept(opened, ledger_path, attempt, run_record):
     ledger = opened(recover=True)
     ledger.begin_run(run_record("r1"))
     asyncio.run(seal(ledger, attempt("p1"), Verdict("refused", code="X", message="行\n尾")))
     ledger.close()
-    assert [line.columns["message"] for line in told(place) if line.columns.get("code")] == ["行\n尾"]
-    assert all(json.loads(line) for line in receipts_path(place).read_text("utf-8").splitlines())
+    assert [line.columns["message"] for line in told(ledger_path) if line.columns.get("code")] == ["行\n尾"]
+    assert all(json.loads(line) for line in receipts_path(ledger_path).read_text("utf-8").splitlines())
 
 
 def test_what_was_committed_behind_a_verdict_that_was_not_stays_in_the_receipts(
-    opened, place, attempt, run_record, sealed
+    opened, ledger_path, attempt, run_record, sealed
 ):
     ledger = opened(recover=True)
     ledger.begin_run(run_record("r1"))
     lost, kept = attempt("p1"), attempt("p2")
-    for each in (lost, kept):
-        asyncio.run(ledger.open_attempt(each))
+    for entry in (lost, kept):
+        asyncio.run(ledger.open_attempt(entry))
     failures = iter(range(2))  # both tries of the first verdict's commit, and no more
 
     def act(name):
@@ -246,12 +246,12 @@ def test_what_was_committed_behind_a_verdict_that_was_not_stays_in_the_receipts(
         enable_failpoint(None)
     ledger.close()
     opened(recover=True).close()
-    assert check_ledger(place, TENANT).troubles == ()
-    place.unlink()
-    assert maintenance.rebuild_ledger(place, TENANT).seals == 2
+    assert check_ledger(ledger_path, TENANT).troubles == ()
+    ledger_path.unlink()
+    assert maintenance.rebuild_ledger(ledger_path, TENANT).seals == 2
 
 
-def test_no_path_of_a_roster_stands_in_the_receipts(opened, place, run_record, tmp_path):
+def test_no_path_of_a_roster_stands_in_the_receipts(opened, ledger_path, run_record, tmp_path):
     number = "110199197001011234"
     paths = dict.fromkeys(("rosters", "context"), (f"/inbox/{number}.xlsx",))
     record = replace(run_record("r1"), seals=f"/seals/{number}", **paths)
@@ -259,17 +259,17 @@ def test_no_path_of_a_roster_stands_in_the_receipts(opened, place, run_record, t
         ledger.begin_run(record)
         ledger.finish_run("r1", exit=0, finished=9.0, record="{}")
         assert ledger.find_run("r1").rosters == record.rosters, "retry reads them again"
-    assert number not in receipts_path(place).read_text("utf-8")
-    place.unlink()
-    maintenance.rebuild_ledger(place, TENANT)
+    assert number not in receipts_path(ledger_path).read_text("utf-8")
+    ledger_path.unlink()
+    maintenance.rebuild_ledger(ledger_path, TENANT)
     with closing(opened(readonly=True)) as ledger:
         assert (ledger.find_run("r1").rosters, ledger.find_run("r1").seals) == ((), None)
 
 
-def test_a_verdict_reads_its_own_seal_and_no_other(opened, place):
+def test_a_verdict_reads_its_own_seal_and_no_other(opened, ledger_path):
     """A hospital's ten thousandth seal must not cost more than its first."""
     opened().close()
-    with closing(connect(place, readonly=True)) as connection:
+    with closing(connect(ledger_path, readonly=True)) as connection:
         plan = connection.execute(
             "EXPLAIN QUERY PLAN SELECT * FROM seal WHERE attempt = ?", ("uuid",)
         ).fetchall()

@@ -28,7 +28,7 @@ async def test_a_person_keeps_the_newest_name_and_the_first_seal_name(ledger, at
     ]
 
 
-def test_files_are_known_by_path_and_no_path_is_kept(ledger, place):
+def test_files_are_known_by_path_and_no_path_is_kept(ledger, ledger_path):
     path = "/seals/110101199003070011.png"
     ledger.record_files({path: FileStat(1, 2, "a"), "/seals/乙.png": FileStat(3, 4, "b")})
     ledger.record_files({path: FileStat(5, 6, "c")})
@@ -37,4 +37,4 @@ def test_files_are_known_by_path_and_no_path_is_kept(ledger, place):
     assert "/seals/丙.png" not in known
     assert {known[digest].sha256 for digest in known} == {"b", "c"}
     ledger.close()
-    assert b"110101199003070011" not in b"".join(file.read_bytes() for file in place.parent.iterdir())
+    assert b"110101199003070011" not in b"".join(file.read_bytes() for file in ledger_path.parent.iterdir())

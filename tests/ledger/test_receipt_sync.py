@@ -13,7 +13,7 @@ from pipeline.ledger.sqlite_ledger import connect
 
 
 @pytest.fixture
-def filled(opened, attempt, run_record, sealed, place):
+def filled(opened, attempt, run_record, sealed, ledger_path):
     """A ledger of eight people; returns the lines of its receipts."""
     ledger = opened(recover=True)
     ledger.begin_run(run_record("r1"))
@@ -26,33 +26,33 @@ def filled(opened, attempt, run_record, sealed, place):
     for serial in range(8):
         asyncio.run(send(f"p{serial}"))
     ledger.close()
-    return receipts_path(place).read_bytes().splitlines(keepends=True)
+    return receipts_path(ledger_path).read_bytes().splitlines(keepends=True)
 
 
-def find_changed_line(place, size, window):
+def find_changed_line(position, size, window):
     """Verify as the run of that number would; return the line that is called changed, or None."""
     try:
-        receipt_sync._verify_chain(receipts_path(place), Mark(1, "", size), window=window)
+        receipt_sync._verify_chain(receipts_path(position), Mark(1, "", size), window=window)
     except LedgerError as error:
         return error.detail["line"]
     return None
 
 
 @pytest.mark.parametrize("piece", [50, 300, 1000, 4000, 1 << 20])
-def test_successive_runs_find_a_changed_line_wherever_it_is(filled, place, monkeypatch, piece):
+def test_successive_runs_find_a_changed_line_wherever_it_is(filled, ledger_path, monkeypatch, piece):
     """A piece is smaller than a line, or the whole file; the last line is known by the ledger's mark."""
     monkeypatch.setattr(receipt_sync, "VERIFIED_BYTES", piece)
     size = sum(map(len, filled))
     windows = range(-(-size // piece) + 1)
-    assert {find_changed_line(place, size, window) for window in windows} == {None}
+    assert {find_changed_line(ledger_path, size, window) for window in windows} == {None}
     for changed in range(len(filled) - 1):
         line = filled[changed].replace(b'"set":{', b'"SET":{')
-        receipts_path(place).write_bytes(b"".join([*filled[:changed], line, *filled[changed + 1 :]]))
-        found = {find_changed_line(place, size, window) for window in windows} - {None}
-        assert found == {changed + 2}, "the line after it no longer follows"
+        receipts_path(ledger_path).write_bytes(b"".join([*filled[:changed], line, *filled[changed + 1 :]]))
+        findings = {find_changed_line(ledger_path, size, window) for window in windows} - {None}
+        assert findings == {changed + 2}, "the line after it no longer follows"
 
 
-def test_one_opening_reads_no_more_than_two_pieces(filled, place, monkeypatch):
+def test_one_opening_reads_no_more_than_two_pieces(filled, ledger_path, monkeypatch):
     read = []
     verify = receipt_sync._verify_span
     monkeypatch.setattr(receipt_sync, "VERIFIED_BYTES", 2000)
@@ -63,18 +63,18 @@ def test_one_opening_reads_no_more_than_two_pieces(filled, place, monkeypatch):
 
     monkeypatch.setattr(receipt_sync, "_verify_span", observe)
     assert sum(map(len, filled)) > 8000
-    assert find_changed_line(place, sum(map(len, filled)), 3) is None
+    assert find_changed_line(ledger_path, sum(map(len, filled)), 3) is None
     assert len(read) == 2
     assert max(read) <= 2000
 
 
 @pytest.mark.parametrize("lines", [0, 1, 7])
-def test_receipts_that_are_older_than_the_ledger_are_written_again(filled, opened, place, lines):
+def test_receipts_that_are_older_than_the_ledger_are_written_again(filled, opened, ledger_path, lines):
     """The ledger lacks nothing that they hold."""
-    receipts_path(place).write_bytes(b"".join(filled[:lines]))
-    with closing(connect(place, readonly=True)) as connection:
-        require_complete_ledger(place, connection, registered=None)
+    receipts_path(ledger_path).write_bytes(b"".join(filled[:lines]))
+    with closing(connect(ledger_path, readonly=True)) as connection:
+        require_complete_ledger(ledger_path, connection, registered=None)
     opened(recover=True).close()
     assert (
-        len(receipts_path(place).read_bytes().splitlines()) == len(filled) - 8
+        len(receipts_path(ledger_path).read_bytes().splitlines()) == len(filled) - 8
     )  # a verdict's line is one with its attempt

@@ -202,8 +202,8 @@ def test_an_entry_says_the_same_in_both_languages():
         in_english = {blank for blank in blanks(en) if blank.split("!")[0] not in missing}
         assert set(blanks(zh)) == in_english, key
         assert key in QUOTES_CHINESE or not HAN.search(re.sub(r"\{\w*\}", "", en)), key
-        said = re.sub(r"\{[^{}]*\}", "", zh)
-        assert HAN.search(said) or zh == en or not LETTERS.search(said), key
+        shown = re.sub(r"\{[^{}]*\}", "", zh)
+        assert HAN.search(shown) or zh == en or not LETTERS.search(shown), key
 
 
 def test_no_key_stands_twice():
@@ -266,7 +266,7 @@ ERRORS = errors_of_ours() | {"SumsError"}
 
 def tables_of(tree: ast.Module) -> dict[str, Mapping[str, object]]:
     """Return the functions of a module that look a key up, and where."""
-    found: dict[str, Mapping[str, object]] = dict.fromkeys(ERRORS | HELPERS, SENTENCES)
+    result: dict[str, Mapping[str, object]] = dict.fromkeys(ERRORS | HELPERS, SENTENCES)
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pipeline.messages."):
             table = LOOKED_UP.get((node.module or "").removeprefix("pipeline.messages."))
@@ -278,8 +278,8 @@ def tables_of(tree: ast.Module) -> dict[str, Mapping[str, object]]:
                     "render_review_text",
                     "render_timeline_text",
                 }:
-                    found[alias.asname or alias.name] = table
-    return found
+                    result[alias.asname or alias.name] = table
+    return result
 
 
 def literals(node: ast.expr) -> Iterator[ast.expr]:
@@ -335,7 +335,7 @@ def test_every_word_that_is_asked_for_is_there():
                     assert names(en) | names(zh) <= filled, f"{where}: {key.value}"
             elif isinstance(key, ast.JoinedStr) and isinstance(key.values[0], ast.Constant):
                 prefix = key.values[0].value
-                assert any(each.startswith(prefix) for each in table), where
+                assert any(entry.startswith(prefix) for entry in table), where
 
 
 def test_every_module_that_speaks_is_looked_at():
@@ -348,7 +348,7 @@ def shapes(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.JoinedStr):
             parts = [
-                re.escape(each.value) if isinstance(each, ast.Constant) else "(.+)" for each in node.values
+                re.escape(value.value) if isinstance(value, ast.Constant) else "(.+)" for value in node.values
             ]
             yield "".join(parts)
         elif (
@@ -365,7 +365,7 @@ IN_PAGES = set(re.findall(r"""["'](\w[\w.]*)["']|words\.(\w+)""", PAGES))
 IN_THE_LEDGER = set(re.findall(r"'(\w+)'", (PIPELINE / "ledger" / "schema.py").read_text("utf-8")))
 SAID = (
     TEXTS
-    | {word for found in IN_PAGES for word in found}
+    | {word for result in IN_PAGES for word in result}
     | IN_THE_LEDGER
     | set(get_args(problem_entries.ResponsibleRole))
 )
@@ -386,7 +386,7 @@ def is_asked_for(key: str) -> bool:
     return (
         key in SAID
         or key.startswith(ASKED_FOR_ELSEWHERE)
-        or any(found and all(part in SAID for part in found.groups()) for found in put_together)
+        or any(result and all(part in SAID for part in result.groups()) for result in put_together)
     )
 
 
@@ -396,8 +396,8 @@ def test_every_word_that_is_there_is_asked_for():
 
 
 def test_nothing_else_in_the_catalogue_is_dead():
-    said = {key for text in (text for _, _, text in collect_texts(cli)) for _, key in split_paragraphs(text)}
-    assert set(HELP) - said == set()
+    shown = {key for text in (text for _, _, text in collect_texts(cli)) for _, key in split_paragraphs(text)}
+    assert set(HELP) - shown == set()
     assert set(problem_entries.CATALOGUE) - TEXTS == set()
     assert {key for key in results.RESULT_TEXTS if key.startswith("halt.")} == {
         f"halt.{code}" for code in service_errors.HALTS
@@ -417,12 +417,15 @@ REFUSALS = ("Refused", "Unreadable", "DamagedImage", "UnsupportedImage", "Unusab
 def find_plain_texts(call: ast.Call) -> Iterator[str]:
     """Yield the strings that a call passes on, what is filled in as ``{}``; keyword names and codes are none."""
     values = [keyword.value for keyword in call.keywords] + list(call.args)
-    for value in (*values, *(item for each in values if isinstance(each, ast.Dict) for item in each.values)):
-        if isinstance(value, ast.Constant):
-            yield str(value.value)
-        elif isinstance(value, ast.JoinedStr):
+    for passed in (
+        *values,
+        *(item for value in values if isinstance(value, ast.Dict) for item in value.values),
+    ):
+        if isinstance(passed, ast.Constant):
+            yield str(passed.value)
+        elif isinstance(passed, ast.JoinedStr):
             yield "".join(
-                str(part.value) if isinstance(part, ast.Constant) else "{}" for part in value.values
+                str(part.value) if isinstance(part, ast.Constant) else "{}" for part in passed.values
             )
 
 

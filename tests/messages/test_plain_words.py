@@ -32,17 +32,17 @@ RETIRED_CHINESE = {
 def find_retired(text: str, words: dict[str, str]) -> list[str]:
     pattern = r"\b(?:{})\b" if words is RETIRED_ENGLISH else "(?:{})"
     plain = re.sub(r"\{\w*\}|`[^`]*`", "", text)
-    return [found[0] for word in words for found in re.finditer(pattern.format(word), plain, re.IGNORECASE)]
+    return [result[0] for word in words for result in re.finditer(pattern.format(word), plain, re.IGNORECASE)]
 
 
 def test_no_message_uses_a_retired_word():
-    found = {
+    findings = {
         key: words
         for key, zh, en in PAIRS
         if key not in CHINESE
         and (words := find_retired(en, RETIRED_ENGLISH) + find_retired(zh, RETIRED_CHINESE))
     }
-    assert found == {}
+    assert findings == {}
 
 
 def test_a_retired_word_is_found():

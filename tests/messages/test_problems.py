@@ -133,7 +133,7 @@ def test_a_word_of_the_detail_asks_for_the_other_sentence(code):
 
 
 @pytest.mark.parametrize(
-    ("found", "zh", "en"),
+    ("result", "zh", "en"),
     [
         (make_text("file.row_too_wide", row=5, limit=3), "第 5 行：超过 3 列", "row 5: > 3 columns"),
         (make_text("file.nul", line=3), "第 3 行含空字符（NUL）", "NUL, line 3"),
@@ -147,8 +147,8 @@ def test_a_word_of_the_detail_asks_for_the_other_sentence(code):
         ("cut off", "cut off", "cut off"),
     ],
 )
-def test_a_text_in_a_problem_is_rendered_from_its_key(found, zh, en):
-    for stored in (found, load_text(dump_text(found)), pickle.loads(pickle.dumps(found)), str(found)):
+def test_a_text_in_a_problem_is_rendered_from_its_key(result, zh, en):
+    for stored in (result, load_text(dump_text(result)), pickle.loads(pickle.dumps(result)), str(result)):
         trouble = build_problem("FILE_SUSPICIOUS", found=stored)
         assert f"（{zh}）" in render_problem(trouble, "zh")
         assert f"({en})" in render_problem(trouble, "en")
@@ -201,8 +201,8 @@ def test_what_has_nothing_to_tell_is_left_out(trouble, zh, en):
 
 
 def test_an_answer_that_did_not_come_is_said_once():
-    told = describe_lost_answer("no_answer", make_text("wire.cut"), Presenter("zh"))
-    assert told == "请求已发出，没有等到应答：等待应答时连接断开了"
+    message = describe_lost_answer("no_answer", make_text("wire.cut"), Presenter("zh"))
+    assert message == "请求已发出，没有等到应答：等待应答时连接断开了"
 
 
 def test_a_file_or_a_title_is_quoted_as_it_is():
@@ -213,9 +213,9 @@ def test_a_file_or_a_title_is_quoted_as_it_is():
 
 
 def test_short_findings_are_said_in_chinese():
-    told = render_problem(
+    message = render_problem(
         build_problem("IMAGE_CORRUPT", Field.PICTURE, None, file="a.png", found=make_text("file.cut_off")),
         "zh",
     )
-    assert "文件不完整" in told
-    assert "cut off" not in told
+    assert "文件不完整" in message
+    assert "cut off" not in message

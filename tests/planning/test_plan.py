@@ -63,8 +63,12 @@ def test_a_sealed_doctor_whose_content_differs_is_changed(changes, field):
     of = make_doctor()
     row_plan = plan_one(replace(of, **changes), make_snapshot(make_sealed(of)))
     assert row_plan.status is Status.CHANGED
-    (told,) = row_plan.problems
-    assert (told.code, told.severity, told.detail["differs"]) == ("CONTENT_CHANGED", "warning", field)
+    (problem,) = row_plan.problems
+    assert (problem.code, problem.severity, problem.detail["differs"]) == (
+        "CONTENT_CHANGED",
+        "warning",
+        field,
+    )
 
 
 def test_the_roster_may_name_what_the_template_named():
@@ -109,8 +113,10 @@ def test_a_forgiven_error_keeps_its_own_sentence(code):
 @pytest.mark.parametrize(("verdict", "status"), [("unknown", Status.UNKNOWN), ("exists", Status.EXISTS)])
 def test_an_unsettled_create_holds_its_person(verdict, status):
     of = make_doctor()
-    past = PersonHistory(of.key, "张乙处方章", unresolved_attempt=make_attempt(of, verdict), create_count=1)
-    row_plan = plan_one(of, make_snapshot(past), resend_refused=True)
+    history = PersonHistory(
+        of.key, "张乙处方章", unresolved_attempt=make_attempt(of, verdict), create_count=1
+    )
+    row_plan = plan_one(of, make_snapshot(history), resend_refused=True)
     assert (row_plan.status, row_plan.request) == (status, None)
     assert build_initial_outcome(row_plan).trace_id == "uuid"
 
@@ -123,8 +129,10 @@ def test_a_refused_row_is_sent_until_its_first_refusal_is_three_days_old(days, s
     of = make_doctor()
     today = datetime.fromtimestamp(NOW, UTC).date() + timedelta(days=days)
     assert plan_one(of, make_snapshot(make_refused(of)), today=today).status is status
-    past = replace(make_refused(of), refusals=tuple(make_attempt(of, at=NOW + hour) for hour in range(3)))
-    assert plan_one(of, make_snapshot(past), today=today).status is status
+    history = replace(
+        make_refused(of), refusals=tuple(make_attempt(of, moment=NOW + hour) for hour in range(3))
+    )
+    assert plan_one(of, make_snapshot(history), today=today).status is status
 
 
 def test_changed_content_or_an_explicit_retry_sends_it_again():
@@ -214,11 +222,14 @@ def test_the_namesake_beside_it_keeps_the_plain_name():
 
 
 def test_namesakes_get_their_staff_numbers_whoever_stands_first():
-    twins = [make_doctor(1, name="张伟"), make_doctor(2, name="张伟")]
-    names = {row_plan.doctor.key: row_plan.seal_name for row_plan in plan_rows(twins, NOTHING, make_rules())}
+    namesakes = [make_doctor(1, name="张伟"), make_doctor(2, name="张伟")]
+    names = {
+        row_plan.doctor.key: row_plan.seal_name for row_plan in plan_rows(namesakes, NOTHING, make_rules())
+    }
     assert names == {"key1": "张伟〇〇一处方章", "key2": "张伟〇〇二处方章"}
     assert names == {
-        row_plan.doctor.key: row_plan.seal_name for row_plan in plan_rows(twins[::-1], NOTHING, make_rules())
+        row_plan.doctor.key: row_plan.seal_name
+        for row_plan in plan_rows(namesakes[::-1], NOTHING, make_rules())
     }
 
 
@@ -252,7 +263,7 @@ def spare(*pasts: PersonHistory) -> LedgerSnapshot:
     """People of whom those without a seal were surely refused: their names may pass on."""
     return replace(
         make_snapshot(*pasts),
-        reusable_seal_names=frozenset(past.seal_name for past in pasts if not past.seal),
+        reusable_seal_names=frozenset(history.seal_name for history in pasts if not history.seal),
     )
 
 
@@ -302,8 +313,8 @@ def test_a_corrected_name_takes_the_templates_name_anew():
     )
     named = make_refused(replace(wrong, seal_name="院长章"))
     assert plan_one(right, spare(replace(named, seal_name="院长章"))).request.seal_name == "院长章"
-    beside = plan_one(right, spare(make_refused(wrong), make_sealed(make_doctor(2, name="张伟"))))
-    assert (beside.seal_name, beside.problems[-1].code) == ("张伟〇〇一处方章", "SEAL_NAME_DUPLICATE")
+    neighbour = plan_one(right, spare(make_refused(wrong), make_sealed(make_doctor(2, name="张伟"))))
+    assert (neighbour.seal_name, neighbour.problems[-1].code) == ("张伟〇〇一处方章", "SEAL_NAME_DUPLICATE")
 
 
 def test_another_doctors_picture_is_never_used_again():
@@ -328,13 +339,13 @@ def test_the_order_of_rows_decides_nothing(order):
             for row_plan in plan_rows(rows, known, make_rules())
         }
 
-    assert verdicts([doctors[place] for place in order]) == verdicts(doctors)
+    assert verdicts([doctors[position] for position in order]) == verdicts(doctors)
 
 
-def reviewing(**said) -> PlanRules:
+def reviewing(**reported) -> PlanRules:
     """Rules with judgements: the id of a pairing is made of its four parts, joined."""
-    judged = {identity: Judgement(word, NOW) for identity, word in said.pop("said", {}).items()}
-    return make_rules(judgement_id=lambda *parts: "|".join(parts), judgements=judged, **said)
+    judged = {identity: Judgement(word, NOW) for identity, word in reported.pop("reported", {}).items()}
+    return make_rules(judgement_id=lambda *parts: "|".join(parts), judgements=judged, **reported)
 
 
 ID = "key1|张乙|张乙处方章|sha1"
@@ -346,7 +357,7 @@ def test_every_row_that_would_be_sent_can_be_judged():
 
 
 def test_wrong_is_rejected_at_the_picture_and_can_be_judged_again():
-    (row_plan,) = plan_rows([make_doctor()], NOTHING, reviewing(said={ID: "wrong"}))
+    (row_plan,) = plan_rows([make_doctor()], NOTHING, reviewing(reported={ID: "wrong"}))
     assert (row_plan.status, row_plan.request, row_plan.review) == (
         Status.REJECTED,
         None,
@@ -357,10 +368,10 @@ def test_wrong_is_rejected_at_the_picture_and_can_be_judged_again():
     ]
 
 
-@pytest.mark.parametrize("said", [{}, {ID: "right"}, {ID: "wrong"}])
-def test_where_a_review_is_required_only_right_is_sent(said):
-    (row_plan,) = plan_rows([make_doctor()], NOTHING, reviewing(said=said, require_review=True))
-    expected = {None: Status.NOT_SENT, "right": Status.READY, "wrong": Status.REJECTED}[said.get(ID)]
+@pytest.mark.parametrize("reported", [{}, {ID: "right"}, {ID: "wrong"}])
+def test_where_a_review_is_required_only_right_is_sent(reported):
+    (row_plan,) = plan_rows([make_doctor()], NOTHING, reviewing(reported=reported, require_review=True))
+    expected = {None: Status.NOT_SENT, "right": Status.READY, "wrong": Status.REJECTED}[reported.get(ID)]
     assert row_plan.status is expected
     assert build_initial_outcome(row_plan).status is expected
 
@@ -368,7 +379,7 @@ def test_where_a_review_is_required_only_right_is_sent(said):
 @pytest.mark.parametrize("part", ["key", "name", "seal_name", "picture"])
 def test_a_judgement_belongs_to_all_four(part):
     other = {"picture": ImageFile(Path("b.png"), "shaB", 10)}.get(part, "别")
-    (row_plan,) = plan_rows([make_doctor(**{part: other})], NOTHING, reviewing(said={ID: "wrong"}))
+    (row_plan,) = plan_rows([make_doctor(**{part: other})], NOTHING, reviewing(reported={ID: "wrong"}))
     assert row_plan.status is Status.READY
 
 
@@ -376,7 +387,7 @@ def test_a_seal_that_exists_is_kept_and_its_wrong_said():
     (row_plan,) = plan_rows(
         [make_doctor()],
         make_snapshot(make_sealed(make_doctor())),
-        reviewing(said={ID: "wrong"}, require_review=True),
+        reviewing(reported={ID: "wrong"}, require_review=True),
     )
     assert row_plan.status is Status.UNCHANGED
     assert [(row_plan.code, row_plan.severity) for row_plan in row_plan.problems] == [
@@ -385,7 +396,7 @@ def test_a_seal_that_exists_is_kept_and_its_wrong_said():
 
 
 @pytest.mark.parametrize(
-    ("said", "required", "status"),
+    ("reported", "required", "status"),
     [
         ({}, False, Status.READY),
         ({ID: "wrong"}, False, Status.UNKNOWN),
@@ -393,10 +404,12 @@ def test_a_seal_that_exists_is_kept_and_its_wrong_said():
         ({ID: "right"}, True, Status.READY),
     ],
 )
-def test_a_create_without_a_verdict_stays_unknown_where_its_review_forbids_the_probe(said, required, status):
+def test_a_create_without_a_verdict_stays_unknown_where_its_review_forbids_the_probe(
+    reported, required, status
+):
     tried = replace(make_attempt(make_doctor(), verdict="unknown"))
-    past = PersonHistory("key1", seal_name="张乙处方章", unresolved_attempt=tried, create_count=1)
-    ruled = reviewing(said=said, require_review=required, may_probe=lambda _: True)
-    (row_plan,) = plan_rows([make_doctor()], make_snapshot(past), ruled)
+    history = PersonHistory("key1", seal_name="张乙处方章", unresolved_attempt=tried, create_count=1)
+    ruled = reviewing(reported=reported, require_review=required, may_probe=lambda _: True)
+    (row_plan,) = plan_rows([make_doctor()], make_snapshot(history), ruled)
     assert row_plan.status is status
     assert build_initial_outcome(row_plan).status is status

@@ -87,8 +87,8 @@ def test_a_row_with_other_errors_says_all_at_once_and_a_spare_copy_nothing():
 
 
 def test_what_the_problem_tells():
-    told = plan_one(NEW, make_snapshot(known())).problems[-1].detail
-    assert told == {
+    problems = plan_one(NEW, make_snapshot(known())).problems[-1].detail
+    assert problems == {
         "sealed": "张乙处方章",
         "tail": "0001",
         "agreed": "mobile",
@@ -131,10 +131,10 @@ def test_a_ledger_from_before_knows_a_card_as_it_was_written(stored, written):
     assert plan_one(row, make_snapshot(as_passport(old))).status is Status.UNCHANGED
 
 
-def as_passport(past: PersonHistory) -> PersonHistory:
-    assert isinstance(past.seal, LiveSeal)
-    content = replace(past.seal.content, id_type="OTHER_CARD_TYPE")
-    return replace(past, seal=replace(past.seal, content=content))
+def as_passport(history: PersonHistory) -> PersonHistory:
+    assert isinstance(history.seal, LiveSeal)
+    content = replace(history.seal.content, id_type="OTHER_CARD_TYPE")
+    return replace(history, seal=replace(history.seal, content=content))
 
 
 def test_a_corrected_number_has_its_persons_key():

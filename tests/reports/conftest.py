@@ -57,16 +57,16 @@ COLUMNS = (
 STARTED = 1_795_543_200.0
 
 
-def number_of(place: int) -> str:
+def number_of(position: int) -> str:
     """An invented, checksum-valid identity number."""
-    body = f"440399{1962 + place % 38}{place % 12 + 1:02}{place % 28 + 1:02}{place * 7 % 1000:03}"
+    body = f"440399{1962 + position % 38}{position % 12 + 1:02}{position % 28 + 1:02}{position * 7 % 1000:03}"
     weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
     total = sum(int(digit) * weight for digit, weight in zip(body, weights, strict=True))
     return body + "10X98765432"[total % 11]
 
 
 def doctor_of(
-    place: int,
+    position: int,
     *,
     name: str | None = None,
     texts: dict[str, str] | None = None,
@@ -82,18 +82,18 @@ def doctor_of(
     row_token: str | None = None,
 ) -> Doctor:
     """A row as a roster holds it; ``texts`` replaces cells by column letter, ``picture`` None leaves it out."""
-    used = name or NAMES[place % len(NAMES)]
-    number = number_of(place)
-    mobile = f"138{10_000_000 + place * 7919:08}"
+    used = name or NAMES[position % len(NAMES)]
+    number = number_of(position)
+    mobile = f"138{10_000_000 + position * 7919:08}"
     standard = {
-        "A": str(place + 1),
+        "A": str(position + 1),
         "B": used,
         "C": "居民身份证",
         "D": number,
         "E": mobile,
-        "F": f"{1001 + place}",
-        "G": DEPARTMENTS[place * place % len(DEPARTMENTS)],
-        "H": ("主任医师", "副主任医师", "主治医师", "住院医师")[place % 4],
+        "F": f"{1001 + position}",
+        "G": DEPARTMENTS[position * position % len(DEPARTMENTS)],
+        "H": ("主任医师", "副主任医师", "主治医师", "住院医师")[position % 4],
     } | (texts or {})
     cells = tuple(
         Cell(
@@ -106,7 +106,7 @@ def doctor_of(
         for letter, header, _ in columns
     )
     fields = {name: cell for (_, _, name), cell in zip(columns, cells, strict=True) if name}
-    origin = Origin(path, sheet, row or place + 3)
+    origin = Origin(path, sheet, row or position + 3)
     file = picture or f"{standard['F']}{used}.png"
     return Doctor(
         row=Row(origin, cells, fields, row_token=row_token),
@@ -123,7 +123,9 @@ def doctor_of(
         enable_auto_sign=None,
         license_type=None,
         seal_image_compress=None,
-        picture=None if picture is None else ImageFile(Path("seals") / file, f"{place:064x}", 60_000 + place),
+        picture=None
+        if picture is None
+        else ImageFile(Path("seals") / file, f"{position:064x}", 60_000 + position),
         evidence=None if picture is None else "staff_no",
         problems=problems,
         changes=changes,
@@ -131,9 +133,9 @@ def doctor_of(
 
 
 def outcome_of(doctor: Doctor, status: Status, **known: object) -> RowOutcome:
-    past = known.pop("past", None)
+    history = known.pop("past", None)
     problems = doctor.problems + tuple(known.pop("more", ()))
-    planned = RowPlan(doctor, status, f"{doctor.name}处方章", past, problems=problems)
+    planned = RowPlan(doctor, status, f"{doctor.name}处方章", history, problems=problems)
     fresh = {
         "request_id": f"{doctor.row.origin.row:08x}-2c1f-4f5e-9d0a-7b1c33aa90e1",
         "trace_id": f"{doctor.row.origin.row:08x}-88aa-4d1e-a1b2-1c2d3e4f5a6b",
@@ -323,18 +325,18 @@ def hospital(tmp_path: Path) -> Scene:
     """Sixty rows: most sealed or unchanged, the others troubled."""
     well = [
         outcome_of(
-            doctor_of(place, problems=_warnings(place)),
-            Status.UNCHANGED if place % 3 == 0 else Status.SEALED,
+            doctor_of(index, problems=_warnings(index)),
+            Status.UNCHANGED if index % 3 == 0 else Status.SEALED,
         )
-        for place in range(41)
+        for index in range(41)
     ]
     return Scene(tmp_path, well + troubled())
 
 
-def _warnings(place: int) -> tuple[Problem, ...]:
-    if place % 11 == 4:
+def _warnings(position: int) -> tuple[Problem, ...]:
+    if position % 11 == 4:
         return (
-            build_problem("NAME_NORMALISED", Field.NAME, f"B{place + 3}", found="周 建国", used="周建国"),
+            build_problem("NAME_NORMALISED", Field.NAME, f"B{position + 3}", found="周 建国", used="周建国"),
         )
     return ()
 
@@ -381,9 +383,13 @@ def make() -> SimpleNamespace:
 def write(hospital: Scene) -> Callable[..., Path]:
     """Write a night's workbook and return its path; the hospital's night unless another is given."""
 
-    def written(night: RunReport | None = None, *, language: str = "zh", thumbnail: object = None) -> Path:
-        night = night or hospital.night()
-        presenter = presenter_of(night, language)
-        return write_workbook(night, night.out / "results.xlsx", presenter=presenter, thumbnail=thumbnail)
+    def written(
+        run_report: RunReport | None = None, *, language: str = "zh", thumbnail: object = None
+    ) -> Path:
+        run_report = run_report or hospital.night()
+        presenter = presenter_of(run_report, language)
+        return write_workbook(
+            run_report, run_report.out / "results.xlsx", presenter=presenter, thumbnail=thumbnail
+        )
 
     return written

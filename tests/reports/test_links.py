@@ -21,8 +21,8 @@ PLAIN = ("内科", "five senses", "全　角", "100%", "50% off", "a&b [x]{y}", 
 
 def _reached(workbook: Path, target: str) -> Path:
     """Follow a link as a spreadsheet program does."""
-    told = unquote(target).replace("\\", "/").removeprefix("FILE://")
-    return (workbook.parent / told).resolve()
+    reported = unquote(target).replace("\\", "/").removeprefix("FILE://")
+    return (workbook.parent / reported).resolve()
 
 
 def _links(workbook: Path, sheet: str) -> list[str | None]:
@@ -35,10 +35,10 @@ def filed(scene, make):
     """Build a night whose pictures lie in these folders of ``top``/seals, and files nobody claimed as well."""
 
     def built(top: Path, folders: list[str], **changes: object):
-        for place, folder in enumerate(folders):
+        for index, folder in enumerate(folders):
             (top / "seals" / folder).mkdir(parents=True, exist_ok=True)
-            doctor = make.doctor(place)
-            picture = replace(doctor.picture, path=top / "seals" / folder / f"{make.number(place)}.png")
+            doctor = make.doctor(index)
+            picture = replace(doctor.picture, path=top / "seals" / folder / f"{make.number(index)}.png")
             scene.outcomes.append(make.outcome(replace(doctor, picture=picture), Status.SEALED))
         unclaimed = tuple(top / "seals" / folder / "旧.png" for folder in folders)
         changes = {"out": top / "out" / "20261125-020000", **changes}
@@ -47,8 +47,10 @@ def filed(scene, make):
     return built
 
 
-def _written(night, latest: Path | None) -> list[Path]:
-    written = write_all(night, presenter=Presenter.for_outcomes(night.outcomes, "zh"), latest=latest)
+def _written(run_report, latest: Path | None) -> list[Path]:
+    written = write_all(
+        run_report, presenter=Presenter.for_outcomes(run_report.outcomes, "zh"), latest=latest
+    )
     return [written["results.xlsx"], *([latest / "results.xlsx"] if latest else [])]
 
 
@@ -56,24 +58,24 @@ def _written(night, latest: Path | None) -> list[Path]:
 def test_both_copies_link_every_folder(filed, tmp_path, top):
     top = tmp_path / top
     folders = [top / "seals" / folder for folder in PLAIN]
-    night = filed(top, list(PLAIN))
+    run_report = filed(top, list(PLAIN))
 
-    for workbook in _written(night, top / "out" / "latest"):
+    for workbook in _written(run_report, top / "out" / "latest"):
         for sheet in ("全部结果", "未配对印章"):
             assert [_reached(workbook, link) for link in _links(workbook, sheet)] == folders
 
 
 @pytest.mark.parametrize("out", ["elsewhere/deep/a", "out", "x"])
 def test_a_copy_at_another_depth_has_absolute_links(filed, tmp_path, out):
-    night = filed(tmp_path, ["内科"], out=tmp_path / out)
+    run_report = filed(tmp_path, ["内科"], out=tmp_path / out)
 
-    for workbook in _written(night, tmp_path / "out" / "latest"):
+    for workbook in _written(run_report, tmp_path / "out" / "latest"):
         assert _reached(workbook, _links(workbook, "全部结果")[0]) == tmp_path / "seals" / "内科"
 
 
 def test_a_moved_tree_keeps_its_links(filed, tmp_path):
-    night = filed(tmp_path / "old", ["内科"])
-    workbook = _written(night, tmp_path / "old" / "out" / "latest")[1]
+    run_report = filed(tmp_path / "old", ["内科"])
+    workbook = _written(run_report, tmp_path / "old" / "out" / "latest")[1]
     (tmp_path / "old").rename(tmp_path / "new")
 
     moved = tmp_path / "new" / workbook.relative_to(tmp_path / "old")
@@ -89,9 +91,9 @@ def test_the_tip_of_a_link_names_the_folder(filed, tmp_path):
 
 @pytest.mark.parametrize("folder", ["a#b", "五官%41科", "110199199003071237", "旧章 11019919900307123X/内"])
 def test_a_folder_that_no_address_can_hold_links_the_folder_above(filed, tmp_path, folder):
-    night = filed(tmp_path, [f"外科/{folder}"])
+    run_report = filed(tmp_path, [f"外科/{folder}"])
 
-    (workbook,) = _written(night, None)
+    (workbook,) = _written(run_report, None)
     for sheet in ("全部结果", "未配对印章"):
         (link,) = _links(workbook, sheet)
         assert _reached(workbook, link) == tmp_path / "seals" / "外科"
@@ -111,9 +113,11 @@ def test_libreoffice_follows_the_links(filed, tmp_path):
     (workbook,) = _written(filed(top, [*PLAIN, "a#b"]), None)
 
     pdf = convert(workbook, "pdf", tmp_path, tmp_path)
-    told = subprocess.run([found("pdfinfo"), "-url", str(pdf)], check=True, capture_output=True, text=True)
+    completed = subprocess.run(
+        [found("pdfinfo"), "-url", str(pdf)], check=True, capture_output=True, text=True
+    )
 
-    links = [line.split(maxsplit=2)[2] for line in told.stdout.splitlines()[1:]]
+    links = [line.split(maxsplit=2)[2] for line in completed.stdout.splitlines()[1:]]
     reached = [_reached(workbook, link) for link in links if "seals" in link]
     folders = [top / "seals" / folder for folder in (*PLAIN, "")]
     assert reached == [*folders, *folders], "of All, then of Unpaired pictures"
@@ -135,6 +139,6 @@ def test_the_summary_links_every_to_fix_sheet_and_the_pages(scene, make, tmp_pat
 
     assert links["→ 失败待改（2）"].location == "'失败待改'!A1"
     assert links["→ 失败待改 2（1）"].location == "'失败待改 2'!A1"
-    for place in (workbook, copy):
-        assert _reached(place, links["→ 核对页 review.html"].target).is_file()
-        assert _reached(place, links["→ 运行报告 report.html"].target).is_file()
+    for position in (workbook, copy):
+        assert _reached(position, links["→ 核对页 review.html"].target).is_file()
+        assert _reached(position, links["→ 运行报告 report.html"].target).is_file()

@@ -66,10 +66,10 @@ def test_only_statuses_that_confirm_a_seal_show_its_id(make):
 
 
 def test_no_line_shows_a_number(make, hospital):
-    for place, outcome in enumerate(hospital.outcomes):
+    for index, outcome in enumerate(hospital.outcomes):
         text = json.dumps(make.record(outcome, "zh"), ensure_ascii=False)
         cells = outcome.doctor.row.fields
-        assert outcome.doctor.number is None or outcome.doctor.number not in text, place
+        assert outcome.doctor.number is None or outcome.doctor.number not in text, index
         assert cells[Field.NUMBER].display_text not in text
         assert cells[Field.MOBILE].display_text not in text
 

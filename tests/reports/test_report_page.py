@@ -55,13 +55,13 @@ def traffic(calls=120) -> Traffic:
     """A night's traffic: an even pace, one throttle, one call without an answer, a silence."""
     hand = Hand()
     meter = CallMetrics(hand)
-    for place in range(calls):
+    for index in range(calls):
         for action, late in ((UPLOAD, 0.0), (CREATE, 1.0)):
-            hand.at = late + place / 19
+            hand.at = late + index / 19
             call = meter.start_call(action)
-            call.record_departure(2 if place == 50 else 1)
-            hand.at += 0.07 + place % 7 / 100
-            call.record_loss() if (place, action) == (60, CREATE) else call.record_answer()
+            call.record_departure(2 if index == 50 else 1)
+            hand.at += 0.07 + index % 7 / 100
+            call.record_loss() if (index, action) == (60, CREATE) else call.record_answer()
     meter.count_throttle()
     with meter.measure_wait("outage"):
         hand.at += 4
@@ -121,20 +121,24 @@ def show(chromium):
 
 @pytest.fixture
 def report(hospital):
-    def written(night=None, *, language="zh") -> Path:
-        night = night or hospital.night(traffic=traffic())
+    def written(run_report=None, *, language="zh") -> Path:
+        run_report = run_report or hospital.night(traffic=traffic())
         return write_report(
-            night, night.out / "report.html", presenter=Presenter.for_outcomes(night.outcomes, language)
+            run_report,
+            run_report.out / "report.html",
+            presenter=Presenter.for_outcomes(run_report.outcomes, language),
         )
 
     return written
 
 
 def test_its_numbers_are_those_of_run_json(show, hospital, make):
-    night = hospital.night(traffic=traffic())
-    written = write_all(night, presenter=make.presenter(night, "en"), latest=night.out.parent / "latest")
+    run_report = hospital.night(traffic=traffic())
+    written = write_all(
+        run_report, presenter=make.presenter(run_report, "en"), latest=run_report.out.parent / "latest"
+    )
     record = json.loads(written["run.json"].read_text("utf-8"))
-    page = show(night.out.parent / "latest" / "report.html")
+    page = show(run_report.out.parent / "latest" / "report.html")
 
     tiles = {
         tile.get_attribute("data-status"): int(tile.locator(".number").inner_text())
@@ -142,8 +146,8 @@ def test_its_numbers_are_those_of_run_json(show, hospital, make):
     }
     assert tiles == {status: rows for status, rows in record["statuses"].items() if rows}
     rate = {
-        each.get_attribute("data-rate"): each.inner_text()
-        for each in page.page.locator("#pace [data-rate]").all()
+        entry.get_attribute("data-rate"): entry.inner_text()
+        for entry in page.page.locator("#pace [data-rate]").all()
     }
     assert rate == {
         "limit": "20 per second",
@@ -166,8 +170,8 @@ def test_reasons_beyond_the_most_frequent_are_counted(show, scene, make, report)
     errors = [code for code, entry in CATALOGUE.items() if entry.severity == "error"]
     codes = [code for code in errors if code != "ROW_DUPLICATE"][:15]
     scene.outcomes = [
-        make.outcome(make.doctor(place, problems=(build_problem(code),)), Status.REJECTED)
-        for place, code in enumerate(codes)
+        make.outcome(make.doctor(index, problems=(build_problem(code),)), Status.REJECTED)
+        for index, code in enumerate(codes)
     ]
 
     page = show(report(scene.night(traffic=Traffic()), language="en"))
@@ -202,8 +206,8 @@ def test_it_prints_light_without_half_empty_pages_and_without_its_filters(
     errors = [code for code, entry in CATALOGUE.items() if entry.severity == "error"]
     codes = [code for code in errors if code.startswith(("ID_", "IMAGE_"))][:12]
     scene.outcomes = [
-        make.outcome(make.doctor(place, problems=(build_problem(code),)), Status.REJECTED)
-        for place, code in enumerate(codes)
+        make.outcome(make.doctor(index, problems=(build_problem(code),)), Status.REJECTED)
+        for index, code in enumerate(codes)
     ]
     page = show(report(scene.night(traffic=traffic())), scheme="dark")
     page.page.emulate_media(media="print", color_scheme="dark")
@@ -261,13 +265,15 @@ def test_latency_waits_and_retries_are_shown(show, report):
 
 def test_the_filters_narrow_the_rows(show, hospital, report):
     page = show(report())
-    waiting = [each for each in hospital.outcomes if each.status not in {Status.SEALED, Status.UNCHANGED}]
+    waiting = [
+        outcome for outcome in hospital.outcomes if outcome.status not in {Status.SEALED, Status.UNCHANGED}
+    ]
 
     assert len(page.names()) == len(waiting) - 1 == 13, (
         "what needs somebody comes first, without the spare copy"
     )
     page.page.locator("#chips button[data-status='']").click()
-    assert page.names() == [each.doctor.name for each in hospital.outcomes]
+    assert page.names() == [outcome.doctor.name for outcome in hospital.outcomes]
     page.page.locator("#chips button[data-status='failed']").click()
     assert set(page.texts("#rows .state")) == {STATUS_NAMES[Status.FAILED][0]}
     assert page.texts("#shown") == ["2 / 55 行"]
@@ -276,8 +282,10 @@ def test_the_filters_narrow_the_rows(show, hospital, report):
     assert len(page.names()) == 1
     page.page.locator("#clear").click()
     page.page.locator("#department").select_option(label="口腔科")
-    found = page.names()
-    assert found == [each.doctor.name for each in hospital.outcomes if each.doctor.department == "口腔科"]
+    result = page.names()
+    assert result == [
+        outcome.doctor.name for outcome in hospital.outcomes if outcome.doctor.department == "口腔科"
+    ]
     page.page.locator("#search").fill(hospital.outcomes[2].doctor.name)
     page.page.locator("#department").select_option("")
     page.wait_for_rows(1)
@@ -300,9 +308,9 @@ def test_a_row_opens_and_shows_its_last_four_alone(show, hospital, report, make)
     assert hospital.outcomes[1].seal_id in details
     assert hospital.outcomes[1].request_id in details
     text = path.read_text("utf-8")
-    for each in hospital.outcomes:
-        assert make.number(each.doctor.row.origin.row - 3) not in text
-        assert each.doctor.mobile not in text
+    for outcome in hospital.outcomes:
+        assert make.number(outcome.doctor.row.origin.row - 3) not in text
+        assert outcome.doctor.mobile not in text
     page.page.keyboard.press("Enter")
     assert page.page.locator("#rows dl.all").count() == 0
 
@@ -311,7 +319,7 @@ def test_hostile_texts_are_only_texts(show, scene, make, report):
     scene.outcomes = [
         make.outcome(
             make.doctor(
-                place,
+                index,
                 name=text,
                 texts={"F": text, "G": text},
                 path=Path("inbox") / f"{text[:40].replace('/', '_')}.xlsx"
@@ -325,18 +333,18 @@ def test_hostile_texts_are_only_texts(show, scene, make, report):
             code=text[:60],
             more=(),
         )
-        for place, (text, status) in enumerate(
+        for index, (text, status) in enumerate(
             (text, status) for text in HOSTILE for status in (Status.FAILED, Status.UNKNOWN)
         )
     ]
-    night = scene.night(
+    run_report = scene.night(
         traffic=replace(traffic(), requests={CREATE: dict.fromkeys(HOSTILE, 1)}),
         halt=Halt(HOSTILE[0], HOSTILE[1], 4),
         arguments=HOSTILE[0],
         tenant=HOSTILE[1],
     )
     refused = FileReport(Path(HOSTILE[0]), None, "refused", ("FILE_EMPTY",), (), notes=tuple(HOSTILE))
-    page = show(report(replace(night, files=(*night.files, refused))))
+    page = show(report(replace(run_report, files=(*run_report.files, refused))))
 
     names = page.names()
     assert names[::2][:6] == HOSTILE[:6]
@@ -352,8 +360,8 @@ def test_hostile_texts_are_only_texts(show, scene, make, report):
 
 def test_only_its_own_style_and_script_are_allowed(chromium, report):
     page = chromium.new_page()
-    said = []
-    page.on("console", lambda message: said.append(message.text))
+    messages = []
+    page.on("console", lambda message: messages.append(message.text))
     page.goto(report().as_uri())
     page.evaluate(
         """() => {
@@ -371,7 +379,7 @@ def test_only_its_own_style_and_script_are_allowed(chromium, report):
 
     assert page.evaluate("window.broken") is None
     assert page.evaluate("getComputedStyle(document.body).color") != "rgb(255, 0, 0)"
-    assert sum("Content Security Policy" in text for text in said) == 4
+    assert sum("Content Security Policy" in text for text in messages) == 4
     page.close()
 
 
@@ -393,7 +401,7 @@ def test_it_fits_a_phone_and_a_tablet(show, report, language, wide):
 def test_it_follows_the_dark_mode_of_the_browser(show, report):
     path = report()
     look = "(e => [getComputedStyle(e).backgroundColor, getComputedStyle(e).color])(document.body)"
-    (light, ink), (dark, pale) = (show(path, scheme=each).page.evaluate(look) for each in ("light", "dark"))
+    (light, ink), (dark, pale) = (show(path, scheme=entry).page.evaluate(look) for entry in ("light", "dark"))
 
     def brightness(colour):
         return sum(map(int, re.findall(r"\d+", colour)[:3]))
@@ -420,19 +428,19 @@ def test_every_word_can_be_read(show, report):
     }"""
     path = report()
     page = show(path)
-    found = {}
+    findings = {}
     for scheme in ("light", "dark"):
         page.page.emulate_media(color_scheme=scheme)
-        found[scheme] = page.page.evaluate(measure)
-    assert found == {"light": [], "dark": []}
+        findings[scheme] = page.page.evaluate(measure)
+    assert findings == {"light": [], "dark": []}
 
 
 def test_a_large_run_keeps_rows_that_need_action_and_links_the_workbook(show, scene, make, report):
     scene.outcomes = [
         make.outcome(
-            make.doctor(place), Status.REJECTED if place % 50 == 49 else Status.UNCHANGED, request_id=None
+            make.doctor(index), Status.REJECTED if index % 50 == 49 else Status.UNCHANGED, request_id=None
         )
-        for place in range(MAX_ROWS + 2_000)
+        for index in range(MAX_ROWS + 2_000)
     ]
     path = report(scene.night(traffic=Traffic()))
     page = show(path)

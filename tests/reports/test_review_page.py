@@ -57,7 +57,7 @@ def shown(chromium, tmp_path):
         page.troubles = []
         page.on(
             "console",
-            lambda said: page.troubles.append(said.text) if said.type in {"error", "warning"} else 0,
+            lambda value: page.troubles.append(value.text) if value.type in {"error", "warning"} else 0,
         )
         page.on("pageerror", lambda error: page.troubles.append(str(error)))
         page.on(
@@ -79,19 +79,19 @@ def shown(chromium, tmp_path):
 
 def night_of(scene, make, count: int, **changes):
     """A check of so many rows that can be judged, and a few that cannot."""
-    for place in range(count):
-        ready = make.outcome(make.doctor(place), Status.READY)
-        planned = replace(ready.row_plan, review=Review(f"{place:032x}"))
+    for index in range(count):
+        ready = make.outcome(make.doctor(index), Status.READY)
+        planned = replace(ready.row_plan, review=Review(f"{index:032x}"))
         scene.outcomes.append(replace(ready, row_plan=planned))
-    for place in range(count, count + OTHERS):
-        scene.outcomes.append(make.outcome(make.doctor(place, picture=None), Status.REJECTED))
+    for index in range(count, count + OTHERS):
+        scene.outcomes.append(make.outcome(make.doctor(index, picture=None), Status.REJECTED))
     return scene.night(**{"command": "check", "review_mark": SITE, **changes})
 
 
-def written(night, *, language="zh", copies=None):
+def written(run_report, *, language="zh", copies=None):
     copies = copies or [webp(seed) for seed in range(TO_JUDGE)]
-    presenter = Presenter.for_outcomes(night.outcomes, language)
-    return write_review(night, night.out / "review.html", presenter=presenter, look=look_at(copies))
+    presenter = Presenter.for_outcomes(run_report.outcomes, language)
+    return write_review(run_report, run_report.out / "review.html", presenter=presenter, look=look_at(copies))
 
 
 @pytest.fixture
@@ -172,9 +172,9 @@ def test_the_saved_file_holds_the_judgements_alone(path, shown, tmp_path):
     press(page, "1 2 1")
     kept = save(page, tmp_path)
     assert kept.name == "review-20261125-020000.json"
-    told = json.loads(kept.read_text("utf-8"))
-    assert told.pop("saved").endswith("Z")
-    assert told == {
+    message = json.loads(kept.read_text("utf-8"))
+    assert message.pop("saved").endswith("Z")
+    assert message == {
         "schema": 1,
         "tool": "esign-import",
         "kind": "review",
@@ -209,12 +209,12 @@ def test_progress_is_kept_in_the_browser_without_names(path, shown):
 
 
 def test_the_ledger_outweighs_older_judgements_of_the_browser(scene, make, shown):
-    night = night_of(scene, make, TO_JUDGE)
-    page = shown(written(night))
+    run_report = night_of(scene, make, TO_JUDGE)
+    page = shown(written(run_report))
     press(page, "1 1")
-    first = night.outcomes[0]
+    first = run_report.outcomes[0]
     known = replace(first, row_plan=replace(first.row_plan, review=Review(f"{0:032x}", "wrong")))
-    later = replace(night, outcomes=(known, *night.outcomes[1:]), started=4_000_000_000.0)
+    later = replace(run_report, outcomes=(known, *run_report.outcomes[1:]), started=4_000_000_000.0)
     again = shown(written(later), context=page.context)
     assert judged(again)[:2] == ["wrong", "right"]
 
@@ -274,17 +274,17 @@ HOSTILE = (
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_hostile_texts_are_texts(scene, make, shown, language):
-    for place, text in enumerate(HOSTILE):
+    for index, text in enumerate(HOSTILE):
         doctor = replace(
-            make.doctor(place, name=text, picture=f"{text}.png".replace("/", "∕")),
+            make.doctor(index, name=text, picture=f"{text}.png".replace("/", "∕")),
             staff_no=text,
             department=text,
         )
         ready = make.outcome(doctor, Status.READY)
-        planned = replace(ready.row_plan, seal_name=text, review=Review(f"{place:032x}"))
+        planned = replace(ready.row_plan, seal_name=text, review=Review(f"{index:032x}"))
         scene.outcomes.append(replace(ready, row_plan=planned))
-    night = scene.night(command="check", review_mark=SITE, run='"><b>', arguments="'</code>'")
-    page = shown(written(night, language=language))
+    run_report = scene.night(command="check", review_mark=SITE, run='"><b>', arguments="'</code>'")
+    page = shown(written(run_report, language=language))
     names = page.eval_on_selector_all(".card h2", "all => all.map(each => each.textContent)")
     assert names[:-1] == list(HOSTILE[:-1])
     assert page.locator("main svg, main script, main b, main [onerror], main [onmouseover]").count() == 0
@@ -315,13 +315,13 @@ def test_the_policy_lets_nothing_else_run(path, shown):
 
 
 def test_cards_show_reasons_and_warnings(scene, make, shown):
-    twins = [make.doctor(place, name="张伟") for place in range(2)]
-    for place, doctor in enumerate(twins):
+    namesakes = [make.doctor(position, name="张伟") for position in range(2)]
+    for index, doctor in enumerate(namesakes):
         ready = make.outcome(doctor, Status.READY)
-        planned = replace(ready.row_plan, review=Review(f"{place:032x}"))
+        planned = replace(ready.row_plan, review=Review(f"{index:032x}"))
         scene.outcomes.append(replace(ready, row_plan=planned))
-    night = scene.night(command="check", review_mark=SITE)
-    page = shown(written(night, copies=[webp(1)]))
+    run_report = scene.night(command="check", review_mark=SITE)
+    page = shown(written(run_report, copies=[webp(1)]))
     text = page.inner_text("main")
     assert text.count("2 位同名医生") == 2
     assert text.count("看起来相同") == 2
@@ -332,8 +332,8 @@ def test_cards_show_reasons_and_warnings(scene, make, shown):
 
 def test_a_warning_is_never_shown_as_a_reason(scene, make, shown):
     apart = build_problem("SEAL_NAME_DUPLICATE", severity="warning", found="张伟处方章", used="张伟一处方章")
-    for place, more in enumerate([(apart,), ()]):
-        scene.outcomes.append(make.outcome(make.doctor(place, name="张伟"), Status.SEALED, more=more))
+    for index, more in enumerate([(apart,), ()]):
+        scene.outcomes.append(make.outcome(make.doctor(index, name="张伟"), Status.SEALED, more=more))
     page = shown(written(scene.night(review_mark=SITE)))
     assert page.locator(".card .why").count() == 0
     assert page.inner_text("main").count("2 位同名医生") == 2
@@ -434,8 +434,8 @@ MEASURE = """async () => {
 
 
 def test_three_thousand_cards_cost_only_the_visible_ones(scene, make, shown):
-    night = night_of(scene, make, 3_000)
-    written_to = written(night, copies=[webp(seed) for seed in range(40)])
+    run_report = night_of(scene, make, 3_000)
+    written_to = written(run_report, copies=[webp(seed) for seed in range(40)])
     assert 20e6 < written_to.stat().st_size < 50e6
     page = shown(written_to)
     assert page.locator(".card").count() == 3_000

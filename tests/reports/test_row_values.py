@@ -24,8 +24,10 @@ def test_the_table_has_a_row_for_every_outcome_in_their_order(outcomes):
 def test_the_table_holds_no_whole_number(outcomes):
     first = outcomes[0]
     noted = replace(first.doctor, department=f"内科 {first.doctor.number} {first.doctor.mobile}")
-    told = to_frame([replace(first, row_plan=replace(first.row_plan, doctor=noted)), *outcomes[1:]]).to_csv()
+    reported_rows = to_frame(
+        [replace(first, row_plan=replace(first.row_plan, doctor=noted)), *outcomes[1:]]
+    ).to_csv()
     for outcome in outcomes:
-        assert (outcome.doctor.number or "?" * 18) not in told
-        assert (outcome.doctor.mobile or "?" * 11) not in told
-    assert first.doctor.number[-4:] in told
+        assert (outcome.doctor.number or "?" * 18) not in reported_rows
+        assert (outcome.doctor.mobile or "?" * 11) not in reported_rows
+    assert first.doctor.number[-4:] in reported_rows

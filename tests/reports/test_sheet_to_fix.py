@@ -104,10 +104,10 @@ def test_a_damaged_number_is_left_empty_for_as_text_it_could_pass(write, make, s
 def test_the_last_two_columns_are_hidden_and_hold_the_row_token(sheet, hospital, make):
     header, rows = _table(sheet)
     hidden = [
-        header[place - 1]
+        header[index - 1]
         for column in sheet.column_dimensions.values()
         if column.hidden
-        for place in range(column.min, column.max + 1)
+        for index in range(column.min, column.max + 1)
     ]
 
     assert header[-2:] == ["row_id", "check"]
@@ -118,7 +118,9 @@ def test_the_last_two_columns_are_hidden_and_hold_the_row_token(sheet, hospital,
 
 
 def test_the_card_type_is_chosen_from_a_list(sheet):
-    choice = next(each for each in sheet.data_validations.dataValidation if each.type == "list")
+    choice = next(
+        validation for validation in sheet.data_validations.dataValidation if validation.type == "list"
+    )
 
     assert str(choice.sqref) == "C2:C10"
     assert choice.formula1 == '"居民身份证,港澳居民来往内地通行证,港澳台居民居住证"'
@@ -126,7 +128,7 @@ def test_the_card_type_is_chosen_from_a_list(sheet):
 
 
 def test_lengths_are_checked_with_a_warning(sheet):
-    checks = {str(each.sqref): each for each in sheet.data_validations.dataValidation}
+    checks = {str(validation.sqref): validation for validation in sheet.data_validations.dataValidation}
 
     number, mobile = checks["D2:D10"], checks["E2:E10"]
     assert number.formula1 == 'OR(LEN(SUBSTITUTE(D2," ",""))=18,LEN(SUBSTITUTE(D2," ",""))=11)'
@@ -163,11 +165,11 @@ def test_sheets_of_one_name_or_of_none_that_excel_allows_stay_apart(write, make,
     names = ("Ward A", "ward a", "内科[一]/二:三?", "科" * 40, "科" * 40 + "二")
     scene.outcomes = [
         make.outcome(
-            make.doctor(place, sheet=sheet, columns=(*CSV_COLUMNS, ("D", f"备注{place}", None)),
-                        texts={"A": f"甲{'一二三四五'[place]}", "B": make.number(place), "D": sheet}),
+            make.doctor(index, sheet=sheet, columns=(*CSV_COLUMNS, ("D", f"备注{index}", None)),
+                        texts={"A": f"甲{'一二三四五'[index]}", "B": make.number(index), "D": sheet}),
             Status.NOT_SENT,
         )
-        for place, sheet in enumerate(names)
+        for index, sheet in enumerate(names)
     ]  # fmt: skip
     path = write(scene.night())
 
@@ -299,8 +301,8 @@ HOSTILE = (
 @pytest.mark.parametrize("form", ["", *CONVERTED])
 def test_hostile_texts_are_text_when_they_come_back(write, make, scene, tmp_path, office_profile, form):
     scene.outcomes = [
-        make.outcome(make.doctor(place, texts={"G": text, "H": text}), Status.NOT_SENT)
-        for place, text in enumerate(HOSTILE)
+        make.outcome(make.doctor(index, texts={"G": text, "H": text}), Status.NOT_SENT)
+        for index, text in enumerate(HOSTILE)
     ]
     path = write(scene.night())
     if form:
@@ -364,8 +366,10 @@ def test_a_refused_rows_yellow_cells_are_those_the_refusal_is_about(
 
     marked = [cell for cell in sheet[2] if cell.fill.fgColor.rgb == YELLOW]
     assert {cell.coordinate for cell in marked} == yellow
-    said = {cell.value: sheet.cell(2, cell.column).value for cell in sheet[1]}
-    assert all(said["原因"] in cell.comment.text and said["处理办法"] in cell.comment.text for cell in marked)
+    shown = {cell.value: sheet.cell(2, cell.column).value for cell in sheet[1]}
+    assert all(
+        shown["原因"] in cell.comment.text and shown["处理办法"] in cell.comment.text for cell in marked
+    )
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

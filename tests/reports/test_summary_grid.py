@@ -24,22 +24,22 @@ SMALLEST = 6.0  # points of a letter on paper
 def _crowd(scene, make, hospital, departments, files):
     """The hospital's night with many departments and roster files."""
     rows = [
-        make.outcome(make.doctor(100 + place, texts={"G": f"第{place % departments + 1}科"}), Status.SEALED)
-        for place in range(2 * departments)
+        make.outcome(make.doctor(100 + index, texts={"G": f"第{index % departments + 1}科"}), Status.SEALED)
+        for index in range(2 * departments)
     ]
     scene.outcomes = [*hospital.outcomes, *rows]
     refused = FileReport(
         Path("inbox/x.xls"), None, "refused", ("FILE_EMPTY",), (build_problem("FILE_EMPTY"),)
     )
     more = [FileReport(Path(f"inbox/子院{n}/名单.xlsx"), "0" * 64, "read") for n in range(files)]
-    night = scene.night()
-    return replace(night, files=(*night.files, refused, *more))
+    run_report = scene.night()
+    return replace(run_report, files=(*run_report.files, refused, *more))
 
 
 @pytest.fixture(params=["few", "usual", "sixty departments", "sixty files"])
-def night(request, scene, make, hospital):
+def run_report(request, scene, make, hospital):
     if request.param == "few":
-        scene.outcomes = [make.outcome(make.doctor(place), Status.SEALED) for place in range(3)]
+        scene.outcomes = [make.outcome(make.doctor(index), Status.SEALED) for index in range(3)]
         return scene.night(exit=0)
     departments, files = {"usual": (6, 2), "sixty departments": (60, 3), "sixty files": (9, 60)}[
         request.param
@@ -48,7 +48,7 @@ def night(request, scene, make, hospital):
 
 
 def _pages(sheet) -> list[range]:
-    starts = [1, *(each.id + 1 for each in sheet.row_breaks.brk)]
+    starts = [1, *(row_break.id + 1 for row_break in sheet.row_breaks.brk)]
     return [range(first, last) for first, last in zip(starts, [*starts[1:], sheet.max_row + 1], strict=True)]
 
 
@@ -62,17 +62,17 @@ def _sections(sheet, language) -> list[range]:
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_the_summary_breaks_between_sections_and_leaves_no_page_half_empty(write, night, language):
-    book = openpyxl.load_workbook(write(night, language=language))
+def test_the_summary_breaks_between_sections_and_leaves_no_page_half_empty(write, run_report, language):
+    book = openpyxl.load_workbook(write(run_report, language=language))
     sheet = book.worksheets[0]
     pages, sections = _pages(sheet), _sections(sheet, language)
 
     assert all(_points(sheet, page) <= PAGE + 1 for page in pages)
-    whole = [each for each in sections if _points(sheet, each) < PAGE - 20]
-    assert all(any(set(each[:-1]) <= set(page) for page in pages) for each in whole)
+    whole = [section for section in sections if _points(sheet, section) < PAGE - 20]
+    assert all(any(set(entry[:-1]) <= set(page) for page in pages) for entry in whole)
     sizes = [_points(sheet, page) for page in pages]
     assert all(size > PAGE / 2 for size in sizes[:-1]), sizes
-    heads = [sheet.cell(each[0], 2).value for each in sections]
+    heads = [sheet.cell(section[0], 2).value for section in sections]
     assert heads[0] == HEADS[language][0]
     assert len(set(heads)) == len(heads)
 
@@ -84,8 +84,8 @@ def test_a_table_longer_than_a_page_repeats_its_titles(write, scene, make, hospi
     assert {"科室", "文件"} <= set(first)
 
 
-def test_the_chart_lies_on_one_page_beside_its_table(write, night):
-    sheet = openpyxl.load_workbook(write(night)).worksheets[0]
+def test_the_chart_lies_on_one_page_beside_its_table(write, run_report):
+    sheet = openpyxl.load_workbook(write(run_report)).worksheets[0]
     (chart,) = sheet._charts
     first, last = chart.anchor._from.row + 1, chart.anchor.to.row + 1
 
@@ -106,7 +106,7 @@ def test_every_sheet_is_readable_on_paper_and_repeats_its_titles(write, make, ho
         widths = [
             sheet.column_dimensions[openpyxl.utils.get_column_letter(column)] for column in range(1, last + 1)
         ]
-        points = sum((each.width * 7 + 5) * 0.75 for each in widths if not each.hidden)
+        points = sum((width.width * 7 + 5) * 0.75 for width in widths if not width.hidden)
         assert 10 * min(1.0, A4 / points) >= SMALLEST, (sheet.title, points)
         if sheet is not sheet.parent.worksheets[0]:
             assert sheet.print_title_rows == "$1:$1"

@@ -43,10 +43,10 @@ def test_a_row_that_was_read_and_is_missing_is_refused(hospital):
 
 
 def test_a_row_of_no_file_is_refused_even_in_a_retry(hospital):
-    night = replace(hospital.night(), files=(), command="retry")
+    run_report = replace(hospital.night(), files=(), command="retry")
 
     with pytest.raises(SumsError, match="0 rows read, 55 in the results"):
-        verify_totals(night)
+        verify_totals(run_report)
 
 
 def test_success_without_a_seal_id_is_refused(make, scene):
@@ -66,12 +66,12 @@ def test_ready_is_a_status_of_check_alone(make, scene):
 
 def test_nothing_is_written_when_the_sums_fail(make, scene):
     scene.outcomes = [make.outcome(make.doctor(1), Status.SEALED, seal_id=None)]
-    night = scene.night()
+    run_report = scene.night()
 
     with pytest.raises(SumsError):
-        write_all(night, presenter=make.presenter(night, "zh"), latest=None)
+        write_all(run_report, presenter=make.presenter(run_report, "zh"), latest=None)
 
-    assert not night.out.exists()
+    assert not run_report.out.exists()
 
 
 def test_reasons_are_counted_row_by_row_the_commonest_first(hospital):
@@ -97,7 +97,7 @@ def test_departments_are_counted_by_status_the_largest_first(hospital, make):
 
 def test_the_summary_shows_these_counts(write, hospital, make):
     sheet = openpyxl.load_workbook(write())["汇总"]
-    shown = {str(cell.value): [each.value for each in row] for row in sheet.iter_rows() for cell in row}
+    shown = {str(cell.value): [cell.value for cell in row] for row in sheet.iter_rows() for cell in row}
 
     for department, counts in count_departments(hospital.outcomes, make.presenter(hospital.night())):
         assert counts.total() in shown[department]

@@ -106,21 +106,21 @@ def test_a_number_in_any_other_column_is_masked_as_well(write, make, scene):
 def test_nothing_can_be_taken_for_a_formula_and_everything_stays_readable(write, make, scene):
     scene.outcomes = [
         make.outcome(
-            make.doctor(place, name=text, texts={"G": text, "H": text}),
+            make.doctor(index, name=text, texts={"G": text, "H": text}),
             status,
             message=text,
             code="FailedOperation",
         )
-        for place, (text, status) in enumerate(
+        for index, (text, status) in enumerate(
             (text, status) for text in HOSTILE for status in (Status.FAILED, Status.UNKNOWN, Status.SEALED)
         )
     ]
     unclaimed = tuple(Path("seals") / f"{text[:50]}.png" for text in HOSTILE if "\0" not in text)
 
-    night = scene.night(unassigned_images=unclaimed)
+    run_report = scene.night(unassigned_images=unclaimed)
     refused = FileReport(Path("=1+1.xlsx"), None, "refused", notes=("=cmd|x",))
 
-    path = write(replace(night, files=(*night.files, refused)))
+    path = write(replace(run_report, files=(*run_report.files, refused)))
 
     book = openpyxl.load_workbook(path)
     cells = [cell for sheet in book.worksheets for row in sheet.iter_rows() for cell in row]
@@ -141,25 +141,28 @@ def test_the_summary_says_how_many_rows_wait_and_what_to_type(write, hospital):
     refused = FileReport(
         Path("inbox/护理部.xls"), None, "refused", ("FILE_EMPTY",), (build_problem("FILE_EMPTY"),)
     )
-    night = hospital.night()
-    night = replace(night, files=(*night.files, refused))
-    said = [
-        str(value) for row in _texts(openpyxl.load_workbook(write(night))["汇总"]) for value in row if value
+    run_report = hospital.night()
+    run_report = replace(run_report, files=(*run_report.files, refused))
+    shown = [
+        str(value)
+        for row in _texts(openpyxl.load_workbook(write(run_report))["汇总"])
+        for value in row
+        if value
     ]
 
-    assert "共 55 行：42 行无需处理，13 行需要处理。" in said
-    assert f"esign-import retry {night.out}/results.xlsx" in said
-    assert "文件是空的；请检查导出是否成功。" in said
-    assert "证件号码被 Excel 损坏" in said
-    assert "同一人出现多行" not in said, "a spare copy is nobody's work"
-    assert "口腔科" in said
+    assert "共 55 行：42 行无需处理，13 行需要处理。" in shown
+    assert f"esign-import retry {run_report.out}/results.xlsx" in shown
+    assert "文件是空的；请检查导出是否成功。" in shown
+    assert "证件号码被 Excel 损坏" in shown
+    assert "同一人出现多行" not in shown, "a spare copy is nobody's work"
+    assert "口腔科" in shown
 
 
 def test_a_halt_is_shown_at_the_top(write, hospital):
     halted = hospital.night(halt=Halt("AuthFailure.SignatureFailure", "密钥不对", 4))
-    said = [row[1] for row in _texts(openpyxl.load_workbook(write(halted))["汇总"])[:5]]
+    shown = [row[1] for row in _texts(openpyxl.load_workbook(write(halted))["汇总"])[:5]]
 
-    (line,) = [text for text in said if text.startswith("运行提前停止：签名不对")]
+    (line,) = [text for text in shown if text.startswith("运行提前停止：签名不对")]
     assert line.endswith("腾讯的原话：“密钥不对”（AuthFailure.SignatureFailure）")
 
 
@@ -192,7 +195,9 @@ def test_unknown_rows_explain_their_resolution_and_have_cells_to_fill_in(write, 
     assert held["check"] == make.check(held["row_id"])
     hidden = {letter for letter, column in sheet.column_dimensions.items() if column.hidden}
     assert {sheet[f"{letter}1"].value for letter in hidden} == {"row_id", "check"}
-    choices = {str(each.sqref): each.formula1 for each in sheet.data_validations.dataValidation}
+    choices = {
+        str(validation.sqref): validation.formula1 for validation in sheet.data_validations.dataValidation
+    }
     of_unknown, of_exists = '"已创建,未创建,未创建（确定）"', '"已创建,是他人的,未创建,未创建（确定）"'
     assert choices == {"H2": of_unknown, "H3": of_unknown, "H4": of_exists}
 
@@ -208,11 +213,11 @@ def test_a_seal_id_in_an_unproven_answer_is_kept_as_evidence(write, make, scene)
 
 def test_unpaired_pictures_are_masked_and_link_to_their_folder(write, hospital, make):
     number = make.number(3)
-    night = hospital.night(
+    run_report = hospital.night(
         unassigned_images=(Path(f"seals/旧章/{number}.png"), Path(f"seals/{number}/a.png")),
         seals=Path("seals"),
     )
-    sheet = openpyxl.load_workbook(write(night))["未配对印章"]
+    sheet = openpyxl.load_workbook(write(run_report))["未配对印章"]
 
     masked = "*" * 14 + number[-4:]
     assert sheet["A2"].value == f"{masked}.png"
@@ -227,20 +232,22 @@ def test_unpaired_pictures_are_masked_and_link_to_their_folder(write, hospital, 
 def test_unassigned_drawings_of_rosters_have_an_address_and_a_thumbnail(write, hospital, make):
     number = make.number(3)
     kept = ImageFile(Path("inbox/a.xlsx/内科!H1"), "7" * 64, 60_000, Path("work/7"))
-    strays = (
+    unassigned = (
         UnassignedImage(f"内科{number}", "H1:J2", make_text("stray.no_doctor"), kept),
         UnassignedImage("内科", "H9", make_text("stray.linked")),
         UnassignedImage("印章页", "", make_text("stray.no_roster")),
     )
-    report = FileReport(Path(f"inbox/名单{number}.xlsx"), "0" * 64, "read", unassigned_images=strays)
-    night = hospital.night(unassigned_images=(Path("seals/旧章/x.png"),))
+    report = FileReport(Path(f"inbox/名单{number}.xlsx"), "0" * 64, "read", unassigned_images=unassigned)
+    run_report = hospital.night(unassigned_images=(Path("seals/旧章/x.png"),))
     asked = []
 
     def thumbnail(picture):
         asked.append(picture)
         return make.png(96)
 
-    book = openpyxl.load_workbook(write(replace(night, files=(*night.files, report)), thumbnail=thumbnail))
+    book = openpyxl.load_workbook(
+        write(replace(run_report, files=(*run_report.files, report)), thumbnail=thumbnail)
+    )
     header, *rows = _texts(sheet := book["未配对印章"])
 
     masked = "*" * 14 + number[-4:]
@@ -265,13 +272,13 @@ def test_one_drawing_for_two_doctors_is_among_the_unpaired_pictures(write, scene
     scene.outcomes = [
         make.outcome(
             make.doctor(
-                place,
+                position,
                 problems=(build_problem("IMAGE_SHARED", Field.PICTURE, file=f"{mine}.png", twin=f"{theirs}.png",
                                   other=f"2026年医师名单.xlsx 医师 {row}"),),
             ),
             Status.REJECTED,
         )
-        for place, mine, theirs, row in ((1, "1002", "1003", 5), (2, "1003", "1002", 4))
+        for position, mine, theirs, row in ((1, "1002", "1003", 5), (2, "1003", "1002", 4))
     ]  # fmt: skip
     _, *rows = _texts(openpyxl.load_workbook(write(scene.night()))["未配对印章"])
 
@@ -304,7 +311,7 @@ def test_thumbnails_stand_beside_rows_that_were_worked_on(write, make, scene):
 
 
 def test_a_large_run_has_no_thumbnails(write, make, scene):
-    scene.outcomes = [make.outcome(make.doctor(place), Status.SEALED) for place in range(2_001)]
+    scene.outcomes = [make.outcome(make.doctor(index), Status.SEALED) for index in range(2_001)]
 
     def thumbnail(picture):
         raise AssertionError(picture)
@@ -326,12 +333,12 @@ def test_a_picture_links_to_its_folder_and_never_to_a_number(write, scene, make)
     scene.outcomes = [
         make.outcome(
             replace(
-                doctor := make.doctor(place),
+                doctor := make.doctor(index),
                 picture=replace(doctor.picture, path=Path(folder) / f"{number}.png"),
             ),
             Status.SEALED,
         )
-        for place, folder in enumerate(folders)
+        for index, folder in enumerate(folders)
     ]
     scene.outcomes.append(make.outcome(make.doctor(9, picture=None), Status.REJECTED))
     sheet = openpyxl.load_workbook(write(scene.night()))["全部结果"]
@@ -348,8 +355,8 @@ def test_a_picture_links_to_its_folder_and_never_to_a_number(write, scene, make)
 
 def test_a_large_run_links_processed_rows_within_excels_limit(write, scene, make):
     scene.outcomes = [
-        make.outcome(make.doctor(place), Status.UNCHANGED if place < 20_000 else Status.SEALED)
-        for place in range(20_003)
+        make.outcome(make.doctor(index), Status.UNCHANGED if index < 20_000 else Status.SEALED)
+        for index in range(20_003)
     ]
     with zipfile.ZipFile(write(scene.night())) as archive:
         links = archive.read("xl/worksheets/_rels/sheet2.xml.rels").count(b"/hyperlink")

@@ -21,14 +21,16 @@ def _mode(path):
 
 @pytest.mark.parametrize("umask", [0o000, 0o077, 0o277])
 def test_files_are_0600_and_folders_0700_whatever_the_umask(hospital, make, umask):
-    night = hospital.night()
+    run_report = hospital.night()
     before = os.umask(umask)
     try:
-        written = write_all(night, presenter=make.presenter(night, "zh"), latest=night.out.parent / "latest")
+        written = write_all(
+            run_report, presenter=make.presenter(run_report, "zh"), latest=run_report.out.parent / "latest"
+        )
     finally:
         os.umask(before)
 
-    folders = [night.out.parent, night.out, night.out.parent / "latest"]
+    folders = [run_report.out.parent, run_report.out, run_report.out.parent / "latest"]
     files = [path for folder in folders for path in folder.iterdir() if path.is_file()]
     assert {_mode(path) for path in files} == {0o600}
     assert {_mode(path) for path in folders} == {0o700}
@@ -97,15 +99,17 @@ def _summary(workbook):
 
 
 def test_every_text_names_the_workbook_that_was_written(hospital, make):
-    night = hospital.night()
-    latest = night.out.parent / "latest"
-    held = _held_by_excel(night.out / "results.xlsx")
+    run_report = hospital.night()
+    latest = run_report.out.parent / "latest"
+    held = _held_by_excel(run_report.out / "results.xlsx")
 
-    written = write_all(night, presenter=make.presenter(night, "zh"), latest=latest, replace_file=held)
+    written = write_all(
+        run_report, presenter=make.presenter(run_report, "zh"), latest=latest, replace_file=held
+    )
 
-    assert written["results.xlsx"] == night.out / "results (2).xlsx"
+    assert written["results.xlsx"] == run_report.out / "results (2).xlsx"
     commands = [text for text in _summary(written["results.xlsx"]) if text.startswith("esign-import retry ")]
-    assert commands == [f"esign-import retry '{night.out}/results (2).xlsx'"]
+    assert commands == [f"esign-import retry '{run_report.out}/results (2).xlsx'"]
     page = written["report.html"].read_text("utf-8")
     assert "results (2).xlsx" in page
     assert 'href="results%20%282%29.xlsx"' in page
@@ -115,21 +119,23 @@ def test_every_text_names_the_workbook_that_was_written(hospital, make):
 
 
 def test_a_copy_under_another_name_is_returned_and_linked(hospital, make):
-    night = hospital.night()
-    latest = night.out.parent / "latest"
+    run_report = hospital.night()
+    latest = run_report.out.parent / "latest"
     held = _held_by_excel(latest / "results.xlsx")
 
-    written = write_all(night, presenter=make.presenter(night, "zh"), latest=latest, replace_file=held)
+    written = write_all(
+        run_report, presenter=make.presenter(run_report, "zh"), latest=latest, replace_file=held
+    )
 
     assert written["copy"] == find_newest_workbook(latest / "results.xlsx") == latest / "results (2).xlsx"
     assert 'href="results%20%282%29.xlsx"' in (latest / "report.html").read_text("utf-8")
-    assert f"{night.out}/results.xlsx" in (latest / "report.html").read_text("utf-8"), "the step's own"
+    assert f"{run_report.out}/results.xlsx" in (latest / "report.html").read_text("utf-8"), "the step's own"
 
 
 def test_a_workbook_saved_during_the_run_is_kept_by_the_next_one(hospital, make):
-    night = hospital.night()
-    target = night.out / "results.xlsx"
-    write_all(night, presenter=make.presenter(night, "zh"), latest=None)
+    run_report = hospital.night()
+    target = run_report.out / "results.xlsx"
+    write_all(run_report, presenter=make.presenter(run_report, "zh"), latest=None)
 
     def saved_meanwhile(source, goal):
         if goal == target:
@@ -137,26 +143,28 @@ def test_a_workbook_saved_during_the_run_is_kept_by_the_next_one(hospital, make)
             raise PermissionError(13, "in use")
         source.replace(goal)
 
-    write_all(night, presenter=make.presenter(night, "zh"), latest=None, replace_file=saved_meanwhile)
-    told = write_all(night, presenter=make.presenter(night, "zh"), latest=None)
+    write_all(
+        run_report, presenter=make.presenter(run_report, "zh"), latest=None, replace_file=saved_meanwhile
+    )
+    reported = write_all(run_report, presenter=make.presenter(run_report, "zh"), latest=None)
 
-    assert told["edited"].read_bytes() == b"edited"
-    assert sorted(path.name for path in night.out.glob("results*")) == [
+    assert reported["edited"].read_bytes() == b"edited"
+    assert sorted(path.name for path in run_report.out.glob("results*")) == [
         "results (edited).xlsx",
         "results.xlsx",
     ], "the sibling told of an earlier run"
 
 
 def test_an_edited_sibling_is_kept(hospital, make):
-    night = hospital.night()
-    held = _held_by_excel(night.out / "results.xlsx")
-    first = write_all(night, presenter=make.presenter(night, "zh"), latest=None, replace_file=held)
+    run_report = hospital.night()
+    held = _held_by_excel(run_report.out / "results.xlsx")
+    first = write_all(run_report, presenter=make.presenter(run_report, "zh"), latest=None, replace_file=held)
     first["results.xlsx"].write_bytes(b"edited")
 
-    told = write_all(night, presenter=make.presenter(night, "zh"), latest=None)
+    reported = write_all(run_report, presenter=make.presenter(run_report, "zh"), latest=None)
 
-    assert told["edited"].name == "results (2) (edited).xlsx"
-    assert told["edited"].read_bytes() == b"edited"
+    assert reported["edited"].name == "results (2) (edited).xlsx"
+    assert reported["edited"].read_bytes() == b"edited"
 
 
 def test_a_file_for_programs_never_changes_its_name(tmp_path):
@@ -201,11 +209,11 @@ def test_a_run_writes_outcomes_and_a_check_writes_a_plan(hospital, make, scene):
 
 
 def test_lines_match_the_rows_and_are_rebuilt_the_same(hospital, make):
-    night = hospital.night()
-    first = write_all(night, presenter=make.presenter(night, "zh"), latest=None)
+    run_report = hospital.night()
+    first = write_all(run_report, presenter=make.presenter(run_report, "zh"), latest=None)
     before = {name: path.read_bytes() for name, path in first.items() if name != "results.xlsx"}
 
-    again = write_all(night, presenter=make.presenter(night, "zh"), latest=None)
+    again = write_all(run_report, presenter=make.presenter(run_report, "zh"), latest=None)
 
     assert {name: again[name].read_bytes() for name in before} == before
     rows = [json.loads(line) for line in before["outcomes.jsonl"].splitlines()]

@@ -77,9 +77,11 @@ def upload(agent):
     return make
 
 
-def _headers(body, action, *, at, tenant=SANDBOX, host="127.0.0.1:1", date=None, service="essbasic", **more):
+def _headers(
+    body, action, *, moment, tenant=SANDBOX, host="127.0.0.1:1", date=None, service="essbasic", **more
+):
     """Headers of a signed request over these bytes; ``more`` replaces headers, None removes one."""
-    date = date or datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
+    date = date or datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")
     canonical = (
         f"POST\n/\n\ncontent-type:application/json\nhost:{host}\n\ncontent-type;host\n"
         f"{hashlib.sha256(body).hexdigest()}"
@@ -87,14 +89,14 @@ def _headers(body, action, *, at, tenant=SANDBOX, host="127.0.0.1:1", date=None,
     scope = f"{date}/{service}/tc3_request"
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     signature = Sign.sign_tc3(
-        tenant.secret_key, date, service, f"TC3-HMAC-SHA256\n{int(at)}\n{scope}\n{digest}"
+        tenant.secret_key, date, service, f"TC3-HMAC-SHA256\n{int(moment)}\n{scope}\n{digest}"
     )
     headers = {
         "Content-Type": "application/json",
         "Host": host,
         "X-TC-Action": action,
         "X-TC-Version": "2021-05-26",
-        "X-TC-Timestamp": str(int(at)),
+        "X-TC-Timestamp": str(int(moment)),
         "Authorization": f"TC3-HMAC-SHA256 Credential={tenant.secret_id}/{scope}, "
         f"SignedHeaders=content-type;host, Signature={signature}",
     } | {name.replace("_", "-"): value for name, value in more.items()}
@@ -107,7 +109,7 @@ def headers():
 
 
 @pytest.fixture
-def ask():
+def send_request():
     """Put one signed call to a world at a moment; returns its Answer."""
 
     def put(
@@ -115,7 +117,7 @@ def ask():
         parameters,
         action=CREATE,
         *,
-        at=NOW,
+        moment=NOW,
         signed_at=None,
         tenant=SANDBOX,
         call=None,
@@ -124,10 +126,10 @@ def ask():
     ):
         body = parameters if isinstance(parameters, bytes) else json.dumps(parameters).encode()
         signed = _headers(
-            body, action, at=at if signed_at is None else signed_at, tenant=tenant, **(more or {})
+            body, action, moment=moment if signed_at is None else signed_at, tenant=tenant, **(more or {})
         )
         made = read_call(body, headers=signed, **(call or {}))
-        return world.receive_call(made, **({"now": at, "steady": at} | how))
+        return world.receive_call(made, **({"now": moment, "steady": moment} | how))
 
     return put
 

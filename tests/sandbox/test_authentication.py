@@ -81,11 +81,16 @@ def test_more_than_five_minutes_off_is_expired(off):
         check(CREATE, now=CREATE["input"]["timestamp"] + off)
 
 
-def test_the_scope_holds_the_utc_date_of_the_timestamp_and_the_service(ask, create):
+def test_the_scope_holds_the_utc_date_of_the_timestamp_and_the_service(send_request, create):
     """Each with a signature that is right for the scope it names."""
-    assert ask(FakeService(), create()).code == "ok"
-    assert ask(FakeService(), create(), more={"date": "2026-11-19"}).code == "AuthFailure.SignatureFailure"
-    assert ask(FakeService(), create(), more={"service": "ess"}).code == "AuthFailure.SignatureFailure"
+    assert send_request(FakeService(), create()).code == "ok"
+    assert (
+        send_request(FakeService(), create(), more={"date": "2026-11-19"}).code
+        == "AuthFailure.SignatureFailure"
+    )
+    assert (
+        send_request(FakeService(), create(), more={"service": "ess"}).code == "AuthFailure.SignatureFailure"
+    )
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,9 @@ class Wire:
         self.reader, self.writer = await asyncio.open_connection(*url.removeprefix("http://").split(":"))
         return self
 
-    async def send(self, parameters, action=CREATE, *, at=None):
+    async def send(self, parameters, action=CREATE, *, moment=None):
         body = json.dumps(parameters).encode()
-        headers = self.sign(body, action, at=SystemClock().now() if at is None else at)
+        headers = self.sign(body, action, moment=SystemClock().now() if moment is None else moment)
         await self.write("POST /", headers | {"Content-Length": str(len(body))}, body)
 
     async def write(self, line, headers, body=b""):
@@ -233,9 +233,9 @@ async def test_a_skewed_clock_shows_in_the_date_and_can_be_healed_by_it(wire, cr
         await line.send(create())
         _, headers, body = await line.answer()
         assert inside(body)["Error"]["Code"] == "AuthFailure.SignatureExpire"
-        told = email.utils.parsedate_to_datetime(headers["Date"]).timestamp()
-        assert abs(told - SystemClock().now() - skew) < 5
-        await line.send(create(), at=told)
+        reported = email.utils.parsedate_to_datetime(headers["Date"]).timestamp()
+        assert abs(reported - SystemClock().now() - skew) < 5
+        await line.send(create(), moment=reported)
         assert "SealId" in inside((await line.answer())[2])
 
 
@@ -248,7 +248,7 @@ async def test_delays_hold_the_call_or_the_answer_back(wire, create):
     async with Sandbox(faults=faults, clock=clock) as sandbox:
         for person, made_at_once in ((1, 0), (2, 1)):
             line = await wire(sandbox.url)
-            await line.send(create(person), at=clock.now())
+            await line.send(create(person), moment=clock.now())
             reading = asyncio.create_task(line.answer())
             await until(lambda: clock._sleepers)
             assert (
@@ -264,7 +264,7 @@ async def test_a_client_that_gave_up_waiting_has_its_seal_all_the_same(wire, cre
     clock = ManualClock()
     async with Sandbox(faults=(Fault("delay_after", seconds=60),), clock=clock) as sandbox:
         line = await wire(sandbox.url)
-        await line.send(create(), at=clock.now())
+        await line.send(create(), moment=clock.now())
         await until(lambda: sandbox.service.seals)
         await line.close()
         assert sandbox.service.received[0].executed
@@ -276,7 +276,7 @@ async def test_jitter_delays_what_the_limiter_sees_and_latency_the_answer(wire, 
         FakeService(Rules(rate=1)), latency=5.0, arrival_jitter=0.5, seed=1, clock=clock
     ) as sandbox:
         line = await wire(sandbox.url)
-        await line.send(create(), at=clock.now())
+        await line.send(create(), moment=clock.now())
         reading = asyncio.create_task(line.answer())
         await until(lambda: clock._sleepers)
         assert not sandbox.service.received
@@ -293,7 +293,7 @@ async def test_jitter_delays_what_the_limiter_sees_and_latency_the_answer(wire, 
 async def test_a_request_that_breaks_off_is_noted_and_executes_nothing(wire, create, headers):
     async with Sandbox() as sandbox:
         line = await wire(sandbox.url)
-        await line.write("POST /", headers(b"", CREATE, at=1) | {"Content-Length": "1000"}, b"{half")
+        await line.write("POST /", headers(b"", CREATE, moment=1) | {"Content-Length": "1000"}, b"{half")
         line.writer.transport.abort()
         await until(lambda: sandbox.service.received)
         (request,) = sandbox.service.received
@@ -306,10 +306,10 @@ async def test_the_truth_can_be_asked_over_the_socket(wire, create, number):
         line = await wire(sandbox.url)
         await line.write("GET /_truth", {"Host": "sandbox"})
         _, _, body = await line.answer()
-        told = json.loads(body)
-        assert told == json.loads(json.dumps(sandbox.service.build_report()))
-        assert told["seals"][0]["number"] == number(4)
-        assert told["counts"] == {CREATE: {"ok": 1}}
+        record = json.loads(body)
+        assert record == json.loads(json.dumps(sandbox.service.build_report()))
+        assert record["seals"][0]["number"] == number(4)
+        assert record["counts"] == {CREATE: {"ok": 1}}
         await line.write("GET /elsewhere", {"Host": "sandbox"})
         assert (await line.answer())[0] == 404
 

@@ -19,13 +19,13 @@ def text(data):
     return base64.b64encode(data).decode()
 
 
-def test_a_file_that_was_uploaded_becomes_a_seal(ask, create, upload, png, now):
+def test_a_file_that_was_uploaded_becomes_a_seal(send_request, create, upload, png, now):
     service = FakeService(seed=1)
-    got = ask(service, upload(png), UPLOAD).response
+    got = send_request(service, upload(png), UPLOAD).response
     assert got["TotalCount"] == 1
     assert got["Deadline"] == int(now + 600)
     wanted = create(SealImage=None, FileId=got["FileIds"][0], Mobile="13800138000", SceneKey="OTHER")
-    answer = ask(service, wanted, more={"X_TC_TraceId": "trace-1"})
+    answer = send_request(service, wanted, more={"X_TC_TraceId": "trace-1"})
     (seal,) = service.seals
     assert answer.executed
     assert answer.response["SealId"] == seal.seal_id
@@ -36,24 +36,26 @@ def test_a_file_that_was_uploaded_becomes_a_seal(ask, create, upload, png, now):
     assert not service.find_duplicates()
 
 
-def test_equal_seeds_give_equal_identifiers(ask, create):
-    first, second = (ask(FakeService(seed=5), create()).response for _ in range(2))
+def test_equal_seeds_give_equal_identifiers(send_request, create):
+    first, second = (send_request(FakeService(seed=5), create()).response for _ in range(2))
     assert first == second
 
 
-def test_the_service_is_not_idempotent(ask, create, number):
+def test_the_service_is_not_idempotent(send_request, create, number):
     """The same person under another seal name gets a second seal: what the whole project is about."""
     service = FakeService()
-    ask(service, create(1))
-    ask(service, create(1, SealName="另一个处方章"))
+    send_request(service, create(1))
+    send_request(service, create(1, SealName="另一个处方章"))
     assert list(service.find_duplicates()) == [number(1)]
     assert len(service.find_duplicates()[number(1)]) == 2
 
 
-def test_a_renewed_permit_belongs_to_the_same_person(ask, create):
+def test_a_renewed_permit_belongs_to_the_same_person(send_request, create):
     service = FakeService()
     for nth, permit in enumerate(("H1234567801", "H1234567802")):
-        ask(service, create(IdCardNumber=permit, IdCardType="HONGKONG_AND_MACAO", SealName=f"章{nth}"))
+        send_request(
+            service, create(IdCardNumber=permit, IdCardType="HONGKONG_AND_MACAO", SealName=f"章{nth}")
+        )
     assert list(service.find_duplicates()) == ["H12345678"]
 
 
@@ -65,56 +67,56 @@ def test_a_renewed_permit_belongs_to_the_same_person(ask, create):
         ("off", "ok", None),
     ],
 )
-def test_a_seal_name_is_unique_within_one_hospital(ask, create, mode, code, message):
+def test_a_seal_name_is_unique_within_one_hospital(send_request, create, mode, code, message):
     service = FakeService(Rules(unique_names=mode))
-    ask(service, create(1))
-    answer = ask(service, create(2, SealName=create(1)["SealName"]))
+    send_request(service, create(1))
+    answer = send_request(service, create(2, SealName=create(1)["SealName"]))
     assert answer.code == code
     assert len(service.seals) == (2 if mode == "off" else 1)
     if message:
         assert answer.response["Error"]["Message"] == message
 
 
-def test_two_hospitals_of_one_platform_share_the_quota_but_no_names(ask, create, agent):
+def test_two_hospitals_of_one_platform_share_the_quota_but_no_names(send_request, create, agent):
     other = Tenant(SANDBOX.secret_id, SANDBOX.secret_key, SANDBOX.app_id, "org_second", "operator_second")
     service = FakeService(Rules(rate=2), tenants=(SANDBOX, other))
     theirs = agent | {"ProxyOrganizationOpenId": "org_second", "ProxyOperator": {"OpenId": "operator_second"}}
-    assert ask(service, create(1)).code == "ok"
-    assert ask(service, create(1, Agent=theirs, Operator=None)).code == "ok"
-    assert ask(service, create(2)).code == "RequestLimitExceeded"
+    assert send_request(service, create(1)).code == "ok"
+    assert send_request(service, create(1, Agent=theirs, Operator=None)).code == "ok"
+    assert send_request(service, create(2)).code == "RequestLimitExceeded"
     assert not service.find_duplicates()
 
 
-def test_a_throttle_names_the_calls_and_the_limit_in_the_language_asked_for(ask, create):
+def test_a_throttle_names_the_calls_and_the_limit_in_the_language_asked_for(send_request, create):
     service = FakeService()
-    answers = [ask(service, create(person)) for person in range(21)]
+    answers = [send_request(service, create(person)) for person in range(21)]
     assert [answer.code for answer in answers] == ["ok"] * 20 + ["RequestLimitExceeded"]
     assert answers[-1].response["Error"]["Message"] == (
         "您当前每秒请求 `21` 次，超过了每秒频率上限 `20` 次，请稍后重试。"
     )
-    english = ask(service, create(30), more={"X_TC_Language": "en-US"}).response["Error"]["Message"]
+    english = send_request(service, create(30), more={"X_TC_Language": "en-US"}).response["Error"]["Message"]
     assert "`22` in a second" in english
     assert len(service.seals) == 20
 
 
-def test_each_action_has_a_quota_of_its_own(ask, create, upload, png):
+def test_each_action_has_a_quota_of_its_own(send_request, create, upload, png):
     service = FakeService(Rules(rate=1))
-    assert ask(service, upload(png), UPLOAD).code == "ok"
-    assert ask(service, create(1)).code == "ok"
-    assert ask(service, upload(png), UPLOAD).code == "RequestLimitExceeded"
+    assert send_request(service, upload(png), UPLOAD).code == "ok"
+    assert send_request(service, create(1)).code == "ok"
+    assert send_request(service, upload(png), UPLOAD).code == "RequestLimitExceeded"
 
 
-def test_a_wrong_signature_is_refused_before_it_is_counted(ask, create):
+def test_a_wrong_signature_is_refused_before_it_is_counted(send_request, create):
     service = FakeService(Rules(rate=1))
     forged = Tenant(SANDBOX.secret_id, "wrong", SANDBOX.app_id, "org", "operator")
-    assert ask(service, create(1), tenant=forged).code == "AuthFailure.SignatureFailure"
-    assert ask(service, create(1)).code == "ok"
+    assert send_request(service, create(1), tenant=forged).code == "AuthFailure.SignatureFailure"
+    assert send_request(service, create(1)).code == "ok"
 
 
-def test_a_skewed_service_refuses_a_right_timestamp_and_takes_a_skewed_one(ask, create, now):
+def test_a_skewed_service_refuses_a_right_timestamp_and_takes_a_skewed_one(send_request, create, now):
     service = FakeService()
-    assert ask(service, create(1), skew=600).code == "AuthFailure.SignatureExpire"
-    assert ask(service, create(1), skew=600, signed_at=now + 600).code == "ok"
+    assert send_request(service, create(1), skew=600).code == "AuthFailure.SignatureExpire"
+    assert send_request(service, create(1), skew=600, signed_at=now + 600).code == "ok"
 
 
 @pytest.mark.parametrize(
@@ -125,9 +127,9 @@ def test_a_skewed_service_refuses_a_right_timestamp_and_takes_a_skewed_one(ask, 
         ("both", "DescribeNothing", ("InvalidAction", "The request `Action` is invalid or not found.")),
     ],
 )
-def test_each_host_serves_its_own_actions(ask, create, role, action, error):
-    told = ask(FakeService(), create(), action, call={"role": role}).response["Error"]
-    assert (told["Code"], told["Message"]) == error
+def test_each_host_serves_its_own_actions(send_request, create, role, action, error):
+    printed = send_request(FakeService(), create(), action, call={"role": role}).response["Error"]
+    assert (printed["Code"], printed["Message"]) == error
 
 
 @pytest.mark.parametrize(
@@ -143,25 +145,28 @@ def test_each_host_serves_its_own_actions(ask, create, role, action, error):
         ({}, {"Authorization": None}, "AuthFailure.InvalidAuthorization"),
     ],
 )
-def test_the_gateway_looks_at_method_and_headers(ask, create, call, more, code):
-    assert ask(FakeService(), create(), call=call, more=more).code == code
+def test_the_gateway_looks_at_method_and_headers(send_request, create, call, more, code):
+    assert send_request(FakeService(), create(), call=call, more=more).code == code
 
 
-def test_checks_come_in_the_order_of_a_gateway(ask, create):
+def test_checks_come_in_the_order_of_a_gateway(send_request, create):
     """Size before signature, signature before rate, rate before parameters, parameters before business."""
     service = FakeService(Rules(rate=0))
     forged = Tenant(SANDBOX.secret_id, "wrong", SANDBOX.app_id, "org", "operator")
     huge = create(SealImage="A" * 11_000_000)
-    assert ask(service, huge, tenant=forged).code == "RequestSizeLimitExceeded"
-    assert ask(service, create(Unknown=1), tenant=forged).code == "AuthFailure.SignatureFailure"
-    assert ask(service, create(Unknown=1)).code == "RequestLimitExceeded"
-    assert ask(FakeService(), create(Unknown=1, UserName="")).code == "UnknownParameter"
+    assert send_request(service, huge, tenant=forged).code == "RequestSizeLimitExceeded"
+    assert send_request(service, create(Unknown=1), tenant=forged).code == "AuthFailure.SignatureFailure"
+    assert send_request(service, create(Unknown=1)).code == "RequestLimitExceeded"
+    assert send_request(FakeService(), create(Unknown=1, UserName="")).code == "UnknownParameter"
 
 
-def test_an_upload_may_be_larger_than_a_create_but_not_on_the_general_host(ask, upload, png):
+def test_an_upload_may_be_larger_than_a_create_but_not_on_the_general_host(send_request, upload, png):
     large = upload(*[png + bytes(5_000_000)] * 2)
-    assert ask(FakeService(), large, UPLOAD, call={"role": "file"}).code == "ok"
-    assert ask(FakeService(), large, UPLOAD, call={"role": "general"}).code == "RequestSizeLimitExceeded"
+    assert send_request(FakeService(), large, UPLOAD, call={"role": "file"}).code == "ok"
+    assert (
+        send_request(FakeService(), large, UPLOAD, call={"role": "general"}).code
+        == "RequestSizeLimitExceeded"
+    )
 
 
 @pytest.mark.parametrize(
@@ -201,9 +206,9 @@ def test_an_upload_may_be_larger_than_a_create_but_not_on_the_general_host(ask, 
         ({"ClientToken": "x"}, "UnknownParameter"),
     ],
 )
-def test_a_create_is_checked_field_by_field(ask, create, changes, code):
+def test_a_create_is_checked_field_by_field(send_request, create, changes, code):
     service = FakeService()
-    assert ask(service, create(**changes)).code == code
+    assert send_request(service, create(**changes)).code == code
     assert len(service.seals) == (code == "ok")
 
 
@@ -220,119 +225,124 @@ def test_a_create_is_checked_field_by_field(ask, create, changes, code):
         ({"Tenant": "x"}, "UnknownParameter"),
     ],
 )
-def test_the_agent_must_be_the_tenant(ask, create, agent, changes, code):
-    assert ask(FakeService(), create(Agent=agent | changes)).code == code
+def test_the_agent_must_be_the_tenant(send_request, create, agent, changes, code):
+    assert send_request(FakeService(), create(Agent=agent | changes)).code == code
 
 
-def test_checks_of_the_person_can_be_switched(ask, create, checked):
+def test_checks_of_the_person_can_be_switched(send_request, create, checked):
     child, impossible = checked("11019920190301001"), checked("11019919901340001")
     strict = FakeService(Rules(person=PersonRules(check_age=True, check_name=True, other_card_type=True)))
-    assert ask(strict, create(IdCardNumber=child)).code == "OperationDenied.InvalidApproverAge"
+    assert send_request(strict, create(IdCardNumber=child)).code == "OperationDenied.InvalidApproverAge"
     birthday, day_after = checked("11019920081118001"), checked("11019920081119001")
-    assert ask(strict, create(IdCardNumber=birthday), at=1_795_000_000).code == "ok"
+    assert send_request(strict, create(IdCardNumber=birthday), moment=1_795_000_000).code == "ok"
     assert (
-        ask(strict, create(IdCardNumber=day_after), at=1_795_000_000).code
+        send_request(strict, create(IdCardNumber=day_after), moment=1_795_000_000).code
         == "OperationDenied.InvalidApproverAge"
     )
-    assert ask(strict, create(IdCardNumber=impossible)).code == "InvalidParameter.CardNumber"
-    assert ask(strict, create(UserName="测试1")).code == "InvalidParameter.Name"
-    assert ask(strict, create(2, IdCardType="OTHER_CARD_TYPE", IdCardNumber="X1")).code == "ok"
+    assert send_request(strict, create(IdCardNumber=impossible)).code == "InvalidParameter.CardNumber"
+    assert send_request(strict, create(UserName="测试1")).code == "InvalidParameter.Name"
+    assert send_request(strict, create(2, IdCardType="OTHER_CARD_TYPE", IdCardNumber="X1")).code == "ok"
     usual = FakeService()
-    assert ask(usual, create(IdCardNumber=child, UserName="测试1")).code == "ok"
+    assert send_request(usual, create(IdCardNumber=child, UserName="测试1")).code == "ok"
     lax = FakeService(Rules(person=PersonRules(check_digit=False)))
-    assert ask(lax, create(IdCardNumber="620000198802020000")).code == "ok"
+    assert send_request(lax, create(IdCardNumber="620000198802020000")).code == "ok"
 
 
-def test_the_older_contract_knows_no_file_and_needs_its_picture(ask, create):
+def test_the_older_contract_knows_no_file_and_needs_its_picture(send_request, create):
     service = FakeService(Rules(inline="on"))
-    assert ask(service, create(FileId="y" * 32)).code == "UnknownParameter"
-    assert ask(service, create(SealImage=None)).code == "MissingParameter.SealImage"
-    assert ask(service, create(EnableAutoSign=True, Mobile="13800138000")).code == "ok"
-    assert ask(service, create(2, EnableAutoSign=True, Mobile="13800138000", LicenseType=1)).code == "ok"
-    assert ask(service, create(3, LicenseType=0)).code == "ok"
+    assert send_request(service, create(FileId="y" * 32)).code == "UnknownParameter"
+    assert send_request(service, create(SealImage=None)).code == "MissingParameter.SealImage"
+    assert send_request(service, create(EnableAutoSign=True, Mobile="13800138000")).code == "ok"
+    assert (
+        send_request(service, create(2, EnableAutoSign=True, Mobile="13800138000", LicenseType=1)).code
+        == "ok"
+    )
+    assert send_request(service, create(3, LicenseType=0)).code == "ok"
     assert [seal.licence_bound for seal in service.seals] == [True, False, False]
 
 
-def test_today_the_picture_in_the_request_has_no_effect(ask, create, upload, png):
+def test_today_the_picture_in_the_request_has_no_effect(send_request, create, upload, png):
     service = FakeService(Rules(inline="ignored"))
-    answer = ask(service, create(EnableAutoSign=True, LicenseType=9))
+    answer = send_request(service, create(EnableAutoSign=True, LicenseType=9))
     assert answer.code == "FailedOperation"
     assert "印章图片" in answer.response["Error"]["Message"]
-    file_id = ask(service, upload(png), UPLOAD).response["FileIds"][0]
-    assert ask(service, create(FileId=file_id, EnableAutoSign=True)).code == "ok"
+    file_id = send_request(service, upload(png), UPLOAD).response["FileIds"][0]
+    assert send_request(service, create(FileId=file_id, EnableAutoSign=True)).code == "ok"
     assert not service.seals[0].licence_bound
 
 
-def test_auto_sign_is_closed_until_the_doctor_opens_it(ask, create, agent, number):
+def test_auto_sign_is_closed_until_the_doctor_opens_it(send_request, create, agent, number):
     service = FakeService()
     question = {
         "Agent": agent,
         "SceneKey": "E_PRESCRIPTION_AUTO_SIGN",
         "UserInfo": {"Name": "测试", "IdCardType": "ID_CARD", "IdCardNumber": number(1)},
     }
-    made = ask(service, create(1)).response["SealId"]
-    assert ask(service, question, "ChannelDescribeUserAutoSignStatus").response["IsOpen"] is False
+    made = send_request(service, create(1)).response["SealId"]
+    assert send_request(service, question, "ChannelDescribeUserAutoSignStatus").response["IsOpen"] is False
     service.open_auto_sign(service.seals[0])
-    answer = ask(service, question, "ChannelDescribeUserAutoSignStatus").response
+    answer = send_request(service, question, "ChannelDescribeUserAutoSignStatus").response
     assert (answer["IsOpen"], answer["SealId"]) == (True, made)
 
 
-def test_a_hospitals_own_list_never_shows_a_personal_seal(ask, create, agent):
+def test_a_hospitals_own_list_never_shows_a_personal_seal(send_request, create, agent):
     service = FakeService()
-    ask(service, create(1))
-    answer = ask(service, {"Agent": agent, "Limit": 100}, "ChannelDescribeOrganizationSeals").response
+    send_request(service, create(1))
+    answer = send_request(
+        service, {"Agent": agent, "Limit": 100}, "ChannelDescribeOrganizationSeals"
+    ).response
     assert (answer["TotalCount"], answer["Seals"]) == (0, [])
-    assert ask(service, {"Agent": agent, "Limit": 101}, "ChannelDescribeOrganizationSeals").code == (
+    assert send_request(service, {"Agent": agent, "Limit": 101}, "ChannelDescribeOrganizationSeals").code == (
         "InvalidParameterValue"
     )
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"not json", b"\xff"])
-def test_a_body_that_is_no_object_is_refused(ask, body):
-    assert ask(FakeService(), body).code == "InvalidParameter"
+def test_a_body_that_is_no_object_is_refused(send_request, body):
+    assert send_request(FakeService(), body).code == "InvalidParameter"
 
 
-def test_an_answer_given_in_place_of_executing_still_passes_the_gateway(ask, create):
+def test_an_answer_given_in_place_of_executing_still_passes_the_gateway(send_request, create):
     service = FakeService(Rules(rate=1))
     instead = Refusal("InternalError.Db", "数据库异常")
-    assert ask(service, create(1), instead=instead).code == "InternalError.Db"
-    assert ask(service, create(1), instead=instead).code == "RequestLimitExceeded"
+    assert send_request(service, create(1), instead=instead).code == "InternalError.Db"
+    assert send_request(service, create(1), instead=instead).code == "RequestLimitExceeded"
     assert not service.seals
 
 
-def test_the_truth_tells_every_request(ask, create, number, now):
+def test_the_truth_tells_every_request(send_request, create, number, now):
     service = FakeService(Rules(rate=1), seed=3)
-    ask(service, create(7), arrived=now - 0.5, more={"X_TC_TraceId": "t-1"})
-    ask(service, create(7), steady=now + 0.1)
-    told = service.build_report()
-    assert told["counts"] == {CREATE: {"ok": 1, "RequestLimitExceeded": 1}}
-    assert service.list_arrivals() == told["arrivals"][CREATE] == [now - 0.5, now + 0.1]
-    first, second = told["requests"]
+    send_request(service, create(7), arrived=now - 0.5, more={"X_TC_TraceId": "t-1"})
+    send_request(service, create(7), steady=now + 0.1)
+    reported = service.build_report()
+    assert reported["counts"] == {CREATE: {"ok": 1, "RequestLimitExceeded": 1}}
+    assert service.list_arrivals() == reported["arrivals"][CREATE] == [now - 0.5, now + 0.1]
+    first, second = reported["requests"]
     assert (first["trace_id"], first["executed"], first["number"]) == ("t-1", True, number(7))
     assert (second["executed"], second["code"]) == (False, "RequestLimitExceeded")
-    assert first["request_id"] == told["seals"][0]["request_id"]
+    assert first["request_id"] == reported["seals"][0]["request_id"]
     assert number(7) not in repr(service.received)
     assert number(7) not in repr(service.seals)
-    json.dumps(told)
+    json.dumps(reported)
 
 
-def test_pictures_need_not_be_kept(ask, create):
+def test_pictures_need_not_be_kept(send_request, create):
     service = FakeService(Rules(keep_pictures=False))
-    ask(service, create(1))
+    send_request(service, create(1))
     assert len(service.seals[0].picture) == 64
     assert not service.pictures
 
 
-def test_seals_survive_a_restart_in_the_truth_file(ask, create, tmp_path):
+def test_seals_survive_a_restart_in_the_truth_file(send_request, create, tmp_path):
     path = tmp_path / "state" / "truth.jsonl"
     service = FakeService(seed=1)
     assert recorded_state.read_seals(path) == []
-    ask(service, create(1))
+    send_request(service, create(1))
     recorded_state.append_seal(path, service.seals[0])
     assert path.stat().st_mode & 0o777 == 0o600
     again = FakeService(seed=1)
     again.restore_seals(recorded_state.read_seals(path))
     assert again.seals == service.seals
-    ask(again, create(1, SealName="另一个"))
+    send_request(again, create(1, SealName="另一个"))
     assert len(set(again.find_duplicates()[create(1)["IdCardNumber"]])) == 2
-    assert ask(again, create(1)).code == "FailedOperation.ExistSameSealName"
+    assert send_request(again, create(1)).code == "FailedOperation.ExistSameSealName"

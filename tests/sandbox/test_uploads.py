@@ -13,42 +13,45 @@ def text(data):
     return base64.b64encode(data).decode()
 
 
-def test_a_file_can_be_used_again_until_its_deadline(ask, create, upload, png, now):
+def test_a_file_can_be_used_again_until_its_deadline(send_request, create, upload, png, now):
     service = FakeService(Rules(file_life=60))
-    got = ask(service, upload(png), UPLOAD).response
+    got = send_request(service, upload(png), UPLOAD).response
     file_id, deadline = got["FileIds"][0], got["Deadline"]
-    assert ask(service, create(1, FileId=file_id)).code == "ok"
-    assert ask(service, create(2, FileId=file_id), at=deadline - 1).code == "ok"
-    assert ask(service, create(3, FileId=file_id), at=deadline).code == "ResourceNotFound.File"
+    assert send_request(service, create(1, FileId=file_id)).code == "ok"
+    assert send_request(service, create(2, FileId=file_id), moment=deadline - 1).code == "ok"
+    assert send_request(service, create(3, FileId=file_id), moment=deadline).code == "ResourceNotFound.File"
 
 
-def test_the_deadline_can_be_kept_silent_and_still_holds(ask, create, upload, png, now):
+def test_the_deadline_can_be_kept_silent_and_still_holds(send_request, create, upload, png, now):
     service = FakeService(Rules(tell_deadline=False))
-    got = ask(service, upload(png), UPLOAD).response
+    got = send_request(service, upload(png), UPLOAD).response
     assert "Deadline" not in got
-    assert ask(service, create(FileId=got["FileIds"][0]), at=now + 601).code == "ResourceNotFound.File"
+    assert (
+        send_request(service, create(FileId=got["FileIds"][0]), moment=now + 601).code
+        == "ResourceNotFound.File"
+    )
 
 
-def test_a_file_belongs_to_the_application_that_uploaded_it(ask, create, upload, png):
+def test_a_file_belongs_to_the_application_that_uploaded_it(send_request, create, upload, png):
     other = Tenant("AKIDother", "key", "yDother", "org_other", "operator")
     service = FakeService(tenants=(SANDBOX, other))
-    file_id = ask(service, upload(png), UPLOAD).response["FileIds"][0]
+    file_id = send_request(service, upload(png), UPLOAD).response["FileIds"][0]
     theirs = {
         "AppId": "yDother",
         "ProxyOrganizationOpenId": "org_other",
         "ProxyOperator": {"OpenId": "operator"},
     }
     wanted = create(Agent=theirs, Operator=None, FileId=file_id)
-    assert ask(service, wanted, tenant=other).code == "ResourceNotFound.File"
+    assert send_request(service, wanted, tenant=other).code == "ResourceNotFound.File"
 
 
-def test_a_file_for_another_business_is_no_seal(ask, create, upload, png):
+def test_a_file_for_another_business_is_no_seal(send_request, create, upload, png):
     service = FakeService()
-    file_id = ask(service, upload(png, BusinessType="DOCUMENT"), UPLOAD).response["FileIds"][0]
-    assert ask(service, create(FileId=file_id)).code == "InvalidParameter.FileType"
+    file_id = send_request(service, upload(png, BusinessType="DOCUMENT"), UPLOAD).response["FileIds"][0]
+    assert send_request(service, create(FileId=file_id)).code == "InvalidParameter.FileType"
 
 
-def test_uploads_are_all_or_nothing(ask, upload, png, jpg):
+def test_uploads_are_all_or_nothing(send_request, upload, png, jpg):
     service = FakeService(Rules(limiter="none"))
     cases = {
         "InvalidParameter.FileType": [
@@ -71,7 +74,7 @@ def test_uploads_are_all_or_nothing(ask, upload, png, jpg):
         "UnknownParameter": [upload(FileInfos=[{"FileBody": text(png), "FileType": "png"}])],
     }
     for code, calls in cases.items():
-        assert [ask(service, call, UPLOAD).code for call in calls] == [code] * len(calls)
+        assert [send_request(service, call, UPLOAD).code for call in calls] == [code] * len(calls)
     assert not service.uploads
-    assert ask(service, upload(*[png] * 20), UPLOAD).response["TotalCount"] == 20
+    assert send_request(service, upload(*[png] * 20), UPLOAD).response["TotalCount"] == 20
     assert len(service.uploads) == 20

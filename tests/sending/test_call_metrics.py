@@ -32,12 +32,12 @@ def meter(hand):
     return CallMetrics(hand)
 
 
-def send(meter, hand, action, at, *, wait=0.0, takes=0.1, number=1):
-    hand.at = at - wait
+def send(meter, hand, action, moment, *, wait=0.0, takes=0.1, number=1):
+    hand.at = moment - wait
     call = meter.start_call(action)
-    hand.at = at
+    hand.at = moment
     call.record_departure(number)
-    hand.at = at + takes
+    hand.at = moment + takes
     call.record_answer()
 
 
@@ -48,8 +48,8 @@ def test_a_run_without_a_call_has_no_timing(meter, hand):
 
 
 def test_calls_stand_in_the_second_in_which_they_left(meter, hand):
-    for at in (3.0, 3.5, 3.99, 4.0, 6.2):
-        send(meter, hand, "create", at, takes=2.0)
+    for position in (3.0, 3.5, 3.99, 4.0, 6.2):
+        send(meter, hand, "create", position, takes=2.0)
     send(meter, hand, "upload", 3.1)
 
     timing = meter.summarize()
@@ -97,9 +97,9 @@ def test_silence_is_spread_over_the_seconds_it_lasted(meter, hand):
 def test_a_long_run_stays_small_and_loses_no_call(meter, hand):
     dice = random.Random(7)
     took = []
-    for place in range(100_000):
+    for index in range(100_000):
         took.append(dice.lognormvariate(-2.4, 0.4))
-        send(meter, hand, "create", place / 19.5, takes=took[-1])
+        send(meter, hand, "create", index / 19.5, takes=took[-1])
     with meter.measure_wait(OUTAGE):
         hand.at += 1000
 

@@ -59,13 +59,13 @@ def stream(
 ) -> bytes:
     """Return the records of a workbook whose sheets are named A, B, …; ``extra`` stands in the globals."""
     size = 4 + 4 + 2 + (2 if version == BIFF8 else 1) + 1
-    place = len(bof(GLOBALS, version)) + len(extra) + size * len(sheets) + len(EOF)
+    position = len(bof(GLOBALS, version)) + len(extra) + size * len(sheets) + len(EOF)
     names = b""
     for serial, content in enumerate(sheets):
         name = bytes((1, 0)) if version == BIFF8 else b"\x01"
         state, type_ = (part[serial] if serial < len(part) else 0 for part in (states, types))
-        names += record(0x0085, pack("<I2B", place, state, type_) + name + bytes((65 + serial % 26,)))
-        place += len(content)
+        names += record(0x0085, pack("<I2B", position, state, type_) + name + bytes((65 + serial % 26,)))
+        position += len(content)
     return bof(GLOBALS, version) + extra + names + EOF + b"".join(sheets)
 
 
@@ -77,7 +77,7 @@ def compound(records: bytes, name: str = "Workbook") -> bytes:
     if name != "Workbook":
         old, new = ((word + "\0").encode("utf-16-le") for word in ("Workbook", name))
         assert content.count(old) == 1
-        place = content.index(old)
+        offset = content.index(old)
         entry = new.ljust(64, b"\0") + pack("<H", len(new))
-        content = content[:place] + entry + content[place + len(entry) :]
+        content = content[:offset] + entry + content[offset + len(entry) :]
     return content

@@ -75,22 +75,24 @@ def outcomes(hospital) -> list[dict]:
 def ledger_seals(hospital) -> set[str]:
     """The SealIds that were durable when the process died: in the ledger or its receipts."""
     path = hospital.folder / "state" / "receipts.jsonl"
-    found = set()
+    findings = set()
     for line in path.read_bytes().splitlines(keepends=True) if path.exists() else []:
         if line.endswith(b"\n"):
-            told = json.loads(line)
-            if told["table"] == "attempt" and told["set"].get("verdict") == "sealed":
-                found.add(told["set"]["seal_id"])
-    return found
+            record = json.loads(line)
+            if record["table"] == "attempt" and record["set"].get("verdict") == "sealed":
+                findings.add(record["set"]["seal_id"])
+    return findings
 
 
 def in_the_air(hospital) -> set[str]:
     """The trace ids of the creates that had no verdict when the process died."""
     path = hospital.folder / "state" / "receipts.jsonl"
-    told = [json.loads(line) for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
-    attempts = [each for each in told if each["table"] == "attempt"]
-    settled = {each["id"] for each in attempts if each["set"].get("verdict")}
-    return {each["id"] for each in attempts} - settled
+    record = [
+        json.loads(line) for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")
+    ]
+    attempts = [row for row in record if row["table"] == "attempt"]
+    settled = {attempt["id"] for attempt in attempts if attempt["set"].get("verdict")}
+    return {attempt["id"] for attempt in attempts} - settled
 
 
 def check_after(hospital, durable: set[str], *, in_flight: int, context: str) -> int:
@@ -98,14 +100,14 @@ def check_after(hospital, durable: set[str], *, in_flight: int, context: str) ->
     world = hospital.service
     assert world.find_duplicates() == {}, context
     rows = outcomes(hospital)
-    told = {row["seal_id"] for row in rows if row["seal_id"]}
-    assert durable <= told, f"{context}: a SealId was lost"
+    seal_ids = {row["seal_id"] for row in rows if row["seal_id"]}
+    assert durable <= seal_ids, f"{context}: a SealId was lost"
     statuses = [row["status"] for row in rows]
     assert set(statuses) <= SETTLED, f"{context}: {statuses}"
     made = {seal.seal_id: seal.name for seal in world.seals}
-    assert told <= set(made), f"{context}: a false success"
+    assert seal_ids <= set(made), f"{context}: a false success"
     open_rows = {row["name"] for row in rows if row["status"] in {"unknown", "exists"}}
-    lost = {name for seal_id, name in made.items() if seal_id not in told}
+    lost = {name for seal_id, name in made.items() if seal_id not in seal_ids}
     assert lost <= open_rows, f"{context}: a seal nobody knows of"
     assert len(open_rows) <= in_flight, f"{context}: {len(open_rows)} in doubt"
     for row in rows:

@@ -79,12 +79,12 @@ def biff(make, password: str, *, crypto_api: bool) -> bytes:
     else:
         hidden = rc4.DocumentRC4.decrypt(password, SALT, io.BytesIO(plain), blocksize=1024).read()
     mixed = bytearray(hidden)
-    place = 0
-    while place < len(plain):
-        kind, size = unpack_from("<2H", plain, place)
+    position = 0
+    while position < len(plain):
+        kind, size = unpack_from("<2H", plain, position)
         clear = 4 + (size if kind in _IN_THE_CLEAR else 4 if kind == 0x0085 else 0)
-        mixed[place : place + clear] = plain[place : place + clear]
-        place += 4 + size
+        mixed[position : position + clear] = plain[position : position + clear]
+        position += 4 + size
     return compound(bytes(mixed))
 
 

@@ -69,8 +69,8 @@ def write_xlsx(*pages: Page) -> bytes:
                 else:
                     cell.value = value
                     cell.data_type = "s" if isinstance(value, str) else cell.data_type
-        for top, bottom, left, right in page.merges:
-            sheet.merge_cells(start_row=top, end_row=bottom, start_column=left + 1, end_column=right + 1)
+        for top, bottom, merge, right in page.merges:
+            sheet.merge_cells(start_row=top, end_row=bottom, start_column=merge + 1, end_column=right + 1)
         for row in page.hidden_rows:
             sheet.row_dimensions[row].hidden = True
         for column in page.hidden_columns:
@@ -86,8 +86,8 @@ def write_xls(*pages: Page) -> bytes:
         for row, cells in page.cells.items():
             for column, value in cells.items():
                 _write_xls_cell(sheet, row - 1, column, value)
-        for top, bottom, left, right in page.merges:
-            sheet.merge(top - 1, bottom - 1, left, right)
+        for top, bottom, merge, right in page.merges:
+            sheet.merge(top - 1, bottom - 1, merge, right)
         for row in page.hidden_rows:
             sheet.row(row - 1).hidden = True
         for column in page.hidden_columns:
@@ -117,7 +117,7 @@ def write_xlsb(*pages: Page) -> bytes:
             records.append(xlsb.row(row - 1, hidden=row in page.hidden_rows))
             records += [_xlsb_cell(column, value, patterns) for column, value in cells.items()]
         columns = b"".join(xlsb.column_info(column, column, hidden=True) for column in page.hidden_columns)
-        merges = [(top - 1, bottom - 1, left, right) for top, bottom, left, right in page.merges]
+        merges = [(top - 1, bottom - 1, merge, right) for top, bottom, merge, right in page.merges]
         after = xlsb.merged(*merges) if merges else b""
         sheets.append((page.name, xlsb.sheet(*records, before=columns, after=after)))
     file = io.BytesIO()
@@ -174,13 +174,13 @@ def write_ods(*pages: Page) -> bytes:
     tables = ""
     for page in pages:
         spans = {
-            (top, left): (bottom - top + 1, right - left + 1) for top, bottom, left, right in page.merges
+            (top, merge): (bottom - top + 1, right - merge + 1) for top, bottom, merge, right in page.merges
         }
         covered = {
             (row, column)
-            for top, bottom, left, right in page.merges
+            for top, bottom, merge, right in page.merges
             for row in range(top, bottom + 1)
-            for column in range(left, right + 1)
+            for column in range(merge, right + 1)
         }
         columns = "".join(
             f'<table:table-column table:visibility="{"collapse" if column in page.hidden_columns else "visible"}"/>'
@@ -242,7 +242,7 @@ def write_xml2003(*pages: Page) -> bytes:
     styles = '<Style ss:ID="z"><NumberFormat ss:Format="0000"/></Style>'
     worksheets = ""
     for page in pages:
-        corners = {(top, left): (bottom - top, right - left) for top, bottom, left, right in page.merges}
+        corners = {(top, merge): (bottom - top, right - merge) for top, bottom, merge, right in page.merges}
         rows = "".join(
             f'<Column ss:Index="{column + 1}" ss:Hidden="1"/>' for column in sorted(page.hidden_columns)
         )
@@ -279,12 +279,12 @@ def _xml2003_cell(column: int, value: object, extent: tuple[int, int] | None) ->
 
 
 def write_html(page: Page) -> bytes:
-    spans = {(top, left): (bottom - top + 1, right - left + 1) for top, bottom, left, right in page.merges}
+    spans = {(top, merge): (bottom - top + 1, right - merge + 1) for top, bottom, merge, right in page.merges}
     covered = {
         (row, column)
-        for top, bottom, left, right in page.merges
+        for top, bottom, merge, right in page.merges
         for row in range(top, bottom + 1)
-        for column in range(left, right + 1)
+        for column in range(merge, right + 1)
     }
     columns = "".join(
         f'<col style="display:{"none" if column in page.hidden_columns else "block"}">' for column in range(9)

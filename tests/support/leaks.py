@@ -24,26 +24,26 @@ class Canary:
         """Every disguise -> the bytes to look for."""
         if isinstance(self.text, bytes):
             return {"raw": self.text, "hex": self.text.hex().encode(), **_base64("", self.text)}
-        found = {
+        findings = {
             "escaped": self.text.encode("unicode_escape"),
             "quoted": urllib.parse.quote(self.text).encode(),
         }
-        found |= {"quoted gbk": urllib.parse.quote(self.text, encoding="gb18030").encode()}
+        findings |= {"quoted gbk": urllib.parse.quote(self.text, encoding="gb18030").encode()}
         for encoding in ENCODINGS:
             raw = self.text.encode(encoding)
-            found |= {encoding: raw, f"hex {encoding}": raw.hex().encode(), **_base64(encoding, raw)}
-        return found
+            findings |= {encoding: raw, f"hex {encoding}": raw.hex().encode(), **_base64(encoding, raw)}
+        return findings
 
 
 def _base64(encoding: str, raw: bytes) -> dict[str, bytes]:
     """Return what base64 makes of these bytes wherever they begin in a longer text: three alignments."""
-    found = {}
+    findings = {}
     for before in range(3):
         text = base64.b64encode(bytes(before) + raw + bytes(3))
         inner = text[(0, 2, 3)[before] : len(text) - 8]  # without what the neighbours decide
-        found[f"base64+{before} {encoding}"] = inner
-        found[f"base64url+{before} {encoding}"] = inner.replace(b"+", b"-").replace(b"/", b"_")
-    return found
+        findings[f"base64+{before} {encoding}"] = inner
+        findings[f"base64url+{before} {encoding}"] = inner.replace(b"+", b"-").replace(b"/", b"_")
+    return findings
 
 
 def members(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -51,21 +51,21 @@ def members(path: Path) -> Iterator[tuple[str, bytes]]:
     yield from _members(str(path), path.read_bytes())
 
 
-def _members(place: str, data: bytes) -> Iterator[tuple[str, bytes]]:
+def _members(location: str, data: bytes) -> Iterator[tuple[str, bytes]]:
     if data[:4] == b"PK\x03\x04":
         with zipfile.ZipFile(io.BytesIO(data)) as package:
             for name in package.namelist():
-                yield from _members(f"{place}!{name}", package.read(name))
+                yield from _members(f"{location}!{name}", package.read(name))
     else:
-        yield place, data
+        yield location, data
 
 
-def leaks(place: str, data: bytes, canaries: list[Canary]) -> Iterator[tuple[str, str, str, str]]:
+def leaks(location: str, data: bytes, canaries: list[Canary]) -> Iterator[tuple[str, str, str, str]]:
     """Yield (place, kind, disguise, what) for each canary that stands in some bytes."""
     compact = data.translate(None, SEPARATORS)
     for canary in canaries:
         for disguise, needle in canary.needles.items():
             if needle in data:
-                yield place, canary.kind, disguise, str(canary.text)
+                yield location, canary.kind, disguise, str(canary.text)
         if canary.kind in {"number", "mobile"} and canary.text.encode() in compact:
-            yield place, canary.kind, "in groups", canary.text
+            yield location, canary.kind, "in groups", canary.text

@@ -110,10 +110,10 @@ class Life(RuleBasedStateMachine):
         self.dirty = True
 
     def draw(self, person):
-        place = self.folder / "seals" / f"{person.staff_no}.png"
-        place.unlink(missing_ok=True)
+        picture_path = self.folder / "seals" / f"{person.staff_no}.png"
+        picture_path.unlink(missing_ok=True)
         if person.picture is not None:
-            draw_seal(place, person.picture)
+            draw_seal(picture_path, person.picture)
 
     def write(self):
         """Put the rosters on the disk where they differ from it."""
@@ -159,14 +159,14 @@ class Life(RuleBasedStateMachine):
     def go(self, *words, clock=None) -> tuple[int, str]:
         """Run the command line; return its exit code and what it said."""
         self.write()
-        said = io.StringIO()
+        shown = io.StringIO()
         words = ["--config", str(self.folder / "config.yaml"), "--lang", "en", *words]
         self.hospital.service_clock.ahead = getattr(clock, "passed", 0.0)
-        with redirect_stderr(said):
+        with redirect_stderr(shown):
             code = main(words, clock=clock or QuickClock())
         self.hospital.service_clock.ahead = 0.0
-        assert "bug" not in said.getvalue(), said.getvalue()
-        return code, said.getvalue()
+        assert "bug" not in shown.getvalue(), shown.getvalue()
+        return code, shown.getvalue()
 
     def creates(self) -> int:
         return sum(call.action == CREATE for call in list(self.service.received))
@@ -199,7 +199,7 @@ class Life(RuleBasedStateMachine):
     def night(self, faults, *words, limit=None):
         expected = self.ends(faults)
         sent = self.creates()
-        code, said = self.go("run", *words)
+        code, stderr_text = self.go("run", *words)
         self.quiet()
         self.strike([])
         rows = self.judge(expected, limit=limit, halts="halt" in faults.values())
@@ -209,7 +209,7 @@ class Life(RuleBasedStateMachine):
         )
         self.must_retry = {p for p, row in rows.items() if row["status"] in UNDONE}
         self.to_fix = [person for person, row in self.told if row["status"] in UNDONE and not spare([row])[1]]
-        self.next_steps(code, said, limit)
+        self.next_steps(code, stderr_text, limit)
 
     def judge(self, expected, *, limit, halts) -> dict[Person, dict]:
         """Hold the results against the rosters: every row once, the sums, each doctor's possible ends."""
@@ -219,7 +219,7 @@ class Life(RuleBasedStateMachine):
         assert record["rows"] == len(self.told)
         statuses = Counter(row["status"] for _, row in self.told)
         assert {status: n for status, n in record["statuses"].items() if n} == statuses
-        told = {}
+        reported = {}
         for person, ends in expected.items():
             mine = [row for who, row in self.told if who is person]
             speaking, copies = spare(mine)
@@ -230,9 +230,9 @@ class Life(RuleBasedStateMachine):
             # of two rows without a picture neither is valid, so neither is the other's spare copy
             alike = not copies and len({row["status"] for row in mine}) == 1
             assert len(speaking) == 1 or (alike and (person.content.picture is None or not person.sound))
-            told[person] = speaking[0]
+            reported[person] = speaking[0]
             self.real(person, speaking[0])
-        return told
+        return reported
 
     def real(self, person, row):
         """What is told as a seal is one, and this doctor's."""
@@ -266,15 +266,15 @@ class Life(RuleBasedStateMachine):
             person.states = tuple(dict.fromkeys(states))
         return least, most
 
-    def next_steps(self, code, said, limit):
+    def next_steps(self, code, reported, limit):
         """The exit code and the last words follow from the rows."""
         statuses = Counter(row["status"] for _, row in self.told if not spare([row])[1])
         halted = self.hospital.record()["halted"]
         codes = {0, 4 if halted else 0}
         codes |= {3} if set(statuses) & {"unknown", "exists", "changed", "failed", "rejected"} else set()
         codes |= {5} if statuses["not_sent"] and (limit is None or halted) else set()
-        assert code == min(codes, key=GRAVITY.index), said
-        sheets = {each: render_result(f"sheet.{each}", "en") for each in ("fix", "unknown", "all")}
+        assert code == min(codes, key=GRAVITY.index), reported
+        sheets = {entry: render_result(f"sheet.{entry}", "en") for entry in ("fix", "unknown", "all")}
         for key, n, more in (
             ("next.fix", statuses["rejected"], {"sheet": sheets["fix"]}),
             ("next.unknown", statuses["unknown"] + statuses["exists"], {"sheet": sheets["unknown"]}),
@@ -290,17 +290,21 @@ class Life(RuleBasedStateMachine):
                 {"sheet": sheets["fix"]},
             ),
             ("next.halted", 1 if halted else 0, {}),
-            ("next.nothing", 0 if set(statuses) - {"sealed", "unchanged"} or self.absent(said) else 1, {}),
+            (
+                "next.nothing",
+                0 if set(statuses) - {"sealed", "unchanged"} or self.absent(reported) else 1,
+                {},
+            ),
         ):
-            assert (render_result(key, "en", n=n, **more) in said) == bool(n), f"{key}: {said}"
+            assert (render_result(key, "en", n=n, **more) in reported) == bool(n), f"{key}: {reported}"
 
-    def absent(self, said) -> int:
+    def absent(self, reported) -> int:
         """People with an open create whom the rosters do not name: told, and as many as there are."""
         away = [person for person in self.doctors if not person.is_read]
         surely = sum({state.kind for state in person.states} == {"open"} for person in away)
         perhaps = sum(any(state.kind == "open" for state in person.states) for person in away)
-        told = [n for n in range(1, MOST + 1) if render_result("next.absent", "en", n=n) in said]
-        count = told[0] if told else 0
+        message = [n for n in range(1, MOST + 1) if render_result("next.absent", "en", n=n) in reported]
+        count = message[0] if message else 0
         assert surely <= count <= perhaps, f"{count} told, {surely} to {perhaps} are away"
         return count
 
@@ -333,9 +337,9 @@ class Life(RuleBasedStateMachine):
 
     def lose(self):
         """The ledger itself is gone; key, receipts and lock file are still there."""
-        for each in (self.folder / "state").glob("ledger.sqlite3*"):
-            if each.suffix not in {".key", ".lock"}:
-                each.unlink()
+        for path in (self.folder / "state").glob("ledger.sqlite3*"):
+            if path.suffix not in {".key", ".lock"}:
+                path.unlink()
 
     def lost_runs(self):
         """Receipts keep what guards the doctors; which rows a run left undone is not among it."""

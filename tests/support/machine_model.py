@@ -101,8 +101,8 @@ class Person:
 
     def __repr__(self) -> str:
         row = "".join(
-            "-" if each is None else str(each)
-            for each in (self.content.name, self.content.mobile, self.content.picture)
+            "-" if entry is None else str(entry)
+            for entry in (self.content.name, self.content.mobile, self.content.picture)
         )
         states = " or ".join(f"{state.kind}{' hidden' * state.hidden}" for state in self.states)
         return f"<{self.serial} {row}{'' if self.sound else ' damaged'} in {self.files}: {states}>"
@@ -172,7 +172,7 @@ def _end(state: State, content: Content, fault: str | None, *, enforced: bool, a
             return End("unchanged" if _same(state.content, content) else "changed", state)
     if content.picture is None:
         return End("rejected", state)
-    reasons = [reason for told, reason in state.refused if told == content]
+    reasons = [reason for refused_row, reason in state.refused if refused_row == content]
     if reasons and not reasons[-1] and not again:
         return End("failed", state)
     return _sent(state, content, fault, taken=state.hidden and enforced)

@@ -141,7 +141,7 @@ class Tables:
         )
 
     def live(self, key: str) -> tuple[str, Seal] | None:
-        return next((each for each in self.seals.items() if each[1].key == key and not each[1].ended), None)
+        return next((seal for seal in self.seals.items() if seal[1].key == key and not seal[1].ended), None)
 
     def of(self, key: str) -> list[Sent]:
         return [sent for sent in self.sent.values() if sent.attempt.key == key]
@@ -226,7 +226,7 @@ class Tables:
         """Let a number be a person's."""
         if self.holds(number) or not self.holds(key) or number == key:
             raise LedgerConflict("same_person")
-        self.same |= {each: key for each, owner in self.same.items() if owner == number}
+        self.same |= {entry: key for entry, owner in self.same.items() if owner == number}
         self.same[number] = key
         self.other -= {(key, number)}
         name, before, staff_no, mobile = self.known_by[key]
@@ -244,15 +244,15 @@ class Tables:
         if sent.verdict and sent.verdict.kind == "unknown":
             return sent
         made_by = [
-            each
-            for each in self.of(sent.attempt.key)
-            if each.attempt.seal_name == sent.attempt.seal_name
-            and each.number <= sent.number
-            and each.verdict
-            and (each.verdict.kind, each.verdict.code == "FailedOperation")
+            entry
+            for entry in self.of(sent.attempt.key)
+            if entry.attempt.seal_name == sent.attempt.seal_name
+            and entry.number <= sent.number
+            and entry.verdict
+            and (entry.verdict.kind, entry.verdict.code == "FailedOperation")
             in {("unknown", False), ("unknown", True), ("refused", True)}
         ]
-        return made_by[-1] if len({each.attempt.content for each in made_by}) == 1 else None
+        return made_by[-1] if len({entry.attempt.content for entry in made_by}) == 1 else None
 
     def begun(self, run: str) -> RunRecord:
         if run not in self.runs:
@@ -297,17 +297,17 @@ class MemoryLedger:
         sent = tables.of(key)
         live = tables.live(key)
         last = max((seal.after for seal in tables.seals.values() if seal.key == key), default=0)
-        refused = [each for each in sent if each.verdict and each.verdict.kind == "refused"]
+        refused = [sent_row for sent_row in sent if sent_row.verdict and sent_row.verdict.kind == "refused"]
         return PersonHistory(
             key,
             tables.people[key],
             live[1].live if live else None,
-            next((each.told() for each in sent if each.open), None),
-            tuple(each.told() for each in refused if each.number > last),
-            sum(each.left for each in sent),
+            next((sent_row.told() for sent_row in sent if sent_row.open), None),
+            tuple(refused_row.told() for refused_row in refused if refused_row.number > last),
+            sum(sent_row.left for sent_row in sent),
             tables.frozen(key),
             *tables.known_by[key],
-            frozenset(each.attempt.seal_name for each in sent if each.decided == "not_theirs"),
+            frozenset(sent_row.attempt.seal_name for sent_row in sent if sent_row.decided == "not_theirs"),
         )
 
     def list_known_files(self) -> Mapping[str, FileStat]:
@@ -330,8 +330,8 @@ class MemoryLedger:
 
     def record_marks(self, marks: Mapping[str, PersonMarks]) -> None:
         with self._transaction() as tables:
-            for key, told in marks.items():
-                tables.mark(key, told.staff_no, told.mobile)
+            for key, mark in marks.items():
+                tables.mark(key, mark.staff_no, mark.mobile)
 
     async def open_attempt(self, attempt: Attempt) -> None:
         await asyncio.sleep(0)  # the way to a server; who is cancelled on it has entered nothing
@@ -384,12 +384,12 @@ class MemoryLedger:
 
     def list_staff_numbers(self) -> Mapping[str, Collection[str]]:
         tables = self._tables
-        found: dict[str, set[str]] = {}
+        result: dict[str, set[str]] = {}
         for row in (row for rows in tables.seen.values() for row in rows.values()):
             number = json.loads(row.line).get("staff_no")
             if number and row.key is not None and tables.live(row.key):
-                found.setdefault(row.key, set()).add(number)
-        return found
+                result.setdefault(row.key, set()).add(number)
+        return result
 
     def find_seen_rows(self, row_ids: Collection[str]) -> set[str]:
         tables = self._tables
@@ -404,7 +404,9 @@ class MemoryLedger:
             for row in rows.values()
         }
         return {
-            each: row for each, row in copies.items() if each in row_ids and row.key and tables.live(row.key)
+            copie: row
+            for copie, row in copies.items()
+            if copie in row_ids and row.key and tables.live(row.key)
         }
 
     def record_decision(self, decision: Decision) -> None:
@@ -449,7 +451,9 @@ class MemoryLedger:
     def record_judgements(self, judgements: Mapping[str, Judged], *, now: float, who: str, why: str) -> None:
         with self._transaction() as tables:
             tables.decisions.append(DecisionRecord(now, who, why, "review", None, None, None))
-            tables.judged.update({each: Judgement(judged, now) for each, judged in judgements.items()})
+            tables.judged.update(
+                {judgement: Judgement(judged, now) for judgement, judged in judgements.items()}
+            )
 
     def list_judgements(self) -> Mapping[str, Judgement]:
         return dict(self._tables.judged)
@@ -463,15 +467,17 @@ class MemoryLedger:
                 tables.seals[seal_id] = replace(seal, live=replace(seal.live, content=content))
 
     def list_decisions(self, kind: str | None = None) -> list[DecisionRecord]:
-        return [told for told in self._tables.decisions if kind in {None, told.kind}]
+        return [decision for decision in self._tables.decisions if kind in {None, decision.kind}]
 
     def close(self) -> None:
         self.closed = True
 
-    def _seal(self, tables: Tables, sent: Sent, seal_id: str | None, at: float, request: str | None) -> None:
+    def _seal(
+        self, tables: Tables, sent: Sent, seal_id: str | None, moment: float, request: str | None
+    ) -> None:
         attempt = sent.attempt
         content: SealContent = attempt.content
-        made = LiveSeal(seal_id or "", attempt.seal_name, attempt.run, at, content, request, attempt.uuid)
+        made = LiveSeal(seal_id or "", attempt.seal_name, attempt.run, moment, content, request, attempt.uuid)
         tables.add_seal(attempt.key, made, sent.number)
 
     def _found(self, tables: Tables, sent: Sent, decision: Decision) -> None:
@@ -492,14 +498,14 @@ class MemoryLedger:
         seal_id, seal = _live(tables, key)
         tables.seals[seal_id] = replace(seal, ended=True)
         used = {sent.attempt.seal_name for sent in tables.of(key)}
-        used |= {each.live.seal_name for each in tables.seals.values() if each.key == key}
+        used |= {seal.live.seal_name for seal in tables.seals.values() if seal.key == key}
         if name in used:
             raise LedgerConflict("seal_name")
         tables.own_name(key, name)
         tables.people[key] = name
 
     def _note(self, tables: Tables, decision: Decision) -> None:
-        told = DecisionRecord(
+        seal_ids = DecisionRecord(
             decision.decided_at,
             decision.who,
             decision.why,
@@ -510,14 +516,14 @@ class MemoryLedger:
             len(tables.decisions) + 1,
             decision.detail,
         )
-        tables.decisions.append(told)
+        tables.decisions.append(seal_ids)
 
 
 def _live(tables: Tables, key: str) -> tuple[str, Seal]:
-    found = tables.live(key)
-    if found is None:
+    result = tables.live(key)
+    if result is None:
         raise LedgerConflict("no_live_seal")
-    return found
+    return result
 
 
 def _too_many_new(run: RunRecord) -> bool:

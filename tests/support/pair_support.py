@@ -40,13 +40,13 @@ def doctor(
         texts[Field.PICTURE] = picture
     cells = {
         field: Cell(
-            "ABCDEFGH"[place],
+            "ABCDEFGH"[index],
             field.value,
             value if field is Field.PICTURE and kind is CellKind.PICTURE else text,
             kind if field is Field.PICTURE else CellKind.TEXT,
             text,
         )
-        for place, (field, text) in enumerate(texts.items())
+        for index, (field, text) in enumerate(texts.items())
     }
     return Doctor(
         row=Row(

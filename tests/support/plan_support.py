@@ -74,13 +74,13 @@ def make_sealed(of: Doctor) -> PersonHistory:
 
 
 def make_attempt(
-    of: Doctor, verdict="refused", code="InvalidParameter.Name", message="姓名不符", at=NOW
+    of: Doctor, verdict="refused", code="InvalidParameter.Name", message="姓名不符", moment=NOW
 ) -> CreateAttempt:
-    return CreateAttempt("uuid", "run1", verdict, at, "host", make_content(of), code, message, "request")
+    return CreateAttempt("uuid", "run1", verdict, moment, "host", make_content(of), code, message, "request")
 
 
 def make_refused(of: Doctor, *, days: int = 1, **how) -> PersonHistory:
-    attempts = tuple(make_attempt(of, at=NOW + DAY * day, **how) for day in range(days))
+    attempts = tuple(make_attempt(of, moment=NOW + DAY * day, **how) for day in range(days))
     return PersonHistory(of.key, f"{of.name}处方章", refusals=attempts, create_count=days)
 
 

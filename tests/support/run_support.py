@@ -12,7 +12,7 @@ GIVEN = "安邦承德恩凡国海静凯丽明宁平强仁思天文欣雅泽"
 def number(serial: int) -> str:
     """Return a made-up, checksum-valid identity number; its county code was never given out."""
     first = f"110199{1970 + serial % 30}{1 + serial % 12:02d}{1 + serial % 28:02d}{serial % 1000:03d}"
-    weights = [2 ** (17 - place) % 11 for place in range(17)]
+    weights = [2 ** (17 - index) % 11 for index in range(17)]
     return (
         first
         + "10X98765432"[sum(int(digit) * weight for digit, weight in zip(first, weights, strict=True)) % 11]

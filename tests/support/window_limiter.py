@@ -26,10 +26,10 @@ class WindowLimiter:
 
     async def record_departure(self, action: str) -> None:
         async with self._queue:
-            left = self._left[action]
-            while len(left) >= self._calls and left[-self._calls] > self._clock.monotonic() - 1:
-                await self._clock.sleep(left[-self._calls] + 1.001 - self._clock.monotonic())
-            left.append(self._clock.monotonic())
+            remaining = self._left[action]
+            while len(remaining) >= self._calls and remaining[-self._calls] > self._clock.monotonic() - 1:
+                await self._clock.sleep(remaining[-self._calls] + 1.001 - self._clock.monotonic())
+            remaining.append(self._clock.monotonic())
 
     def record_throttle(self, action: str, granted: int | None, counted: int | None) -> None:
         self.told.append((action, granted, counted))

@@ -65,6 +65,6 @@ class Relay:
         with suppress(OSError):
             while data := source.recv(65536):
                 target.sendall(data.replace(self.old, self.new) if rewrite and self.old else data)
-        for each in (source, target):
+        for entry in (source, target):
             with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+                entry.shutdown(socket.SHUT_RDWR)

@@ -41,8 +41,8 @@ def cell(kind: int, column: int, value: bytes, style: int = 0) -> bytes:
     return record(kind, pack("<2I", column, style) + value)
 
 
-def shared(column: int, place: int) -> bytes:
-    return cell(7, column, pack("<I", place))
+def shared(column: int, position: int) -> bytes:
+    return cell(7, column, pack("<I", position))
 
 
 def whole(column: int, value: int, style: int = 0) -> bytes:
@@ -78,16 +78,16 @@ def merged(*ranges: tuple[int, int, int, int]) -> bytes:
     """Return merged cells: rows from and to, columns from and to, from 0."""
     return (
         record(177, pack("<I", len(ranges)))
-        + b"".join(record(176, pack("<4I", *each)) for each in ranges)
+        + b"".join(record(176, pack("<4I", *cell_range)) for cell_range in ranges)
         + record(178)
     )
 
 
 def styles(*codes: str) -> bytes:
     """Return cell styles: the first is plain, each other has a number format of its own."""
-    formats = b"".join(record(44, pack("<H", 164 + place) + wide(code)) for place, code in enumerate(codes))
+    formats = b"".join(record(44, pack("<H", 164 + index) + wide(code)) for index, code in enumerate(codes))
     plain = record(47, pack("<2H", 0, 0) + bytes(12))
-    own = b"".join(record(47, pack("<2H", 0, 164 + place) + bytes(12)) for place in range(len(codes)))
+    own = b"".join(record(47, pack("<2H", 0, 164 + index) + bytes(12)) for index in range(len(codes)))
     inherited = record(626, pack("<I", 1)) + record(47, pack("<2H", 0xFFFF, 164) + bytes(12)) + record(627)
     return (
         record(278)
@@ -134,7 +134,7 @@ def write(
         "xl/_rels/workbook.bin.rels": f'<Relationships xmlns="{PACKAGE}">{relations}</Relationships>'.encode(),
         "xl/workbook.bin": book + record(144) + record(132),
         "xl/sharedStrings.bin": record(159, pack("<2I", len(strings), len(strings)))
-        + b"".join(record(19, b"\0" + wide(each)) for each in strings)
+        + b"".join(record(19, b"\0" + wide(string)) for string in strings)
         + record(160),
         "xl/styles.bin": style or styles(),
     }

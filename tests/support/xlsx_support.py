@@ -80,10 +80,10 @@ def seal(serial: int, kind: str = "PNG", exif: int = 0) -> bytes:
     """Return the file of a picture that no other serial has, with an EXIF orientation if asked for."""
     buffer = io.BytesIO()
     made = Image.new("RGB", (16, 8), (serial % 256, serial // 256, 99))
-    said = Image.Exif()
+    shown = Image.Exif()
     if exif:
-        said[0x0112] = exif
-    made.save(buffer, kind, exif=said)
+        shown[0x0112] = exif
+    made.save(buffer, kind, exif=shown)
     return buffer.getvalue()
 
 
@@ -120,9 +120,9 @@ def single(row: int, down: float, height: float, content: str) -> str:
     return f"<xdr:oneCellAnchor>{corner}{extent(height)}{content}<xdr:clientData/></xdr:oneCellAnchor>"
 
 
-def absolute(top: float, height: float, content: str, left: float = 100) -> str:
-    at = f'<xdr:pos x="{round(left * POINT)}" y="{round(top * POINT)}"/>'
-    return f"<xdr:absoluteAnchor>{at}{extent(height)}{content}<xdr:clientData/></xdr:absoluteAnchor>"
+def absolute(top: float, height: float, content: str, left_edge: float = 100) -> str:
+    position = f'<xdr:pos x="{round(left_edge * POINT)}" y="{round(top * POINT)}"/>'
+    return f"<xdr:absoluteAnchor>{position}{extent(height)}{content}<xdr:clientData/></xdr:absoluteAnchor>"
 
 
 def drawn(path: Path, anchors: str, *, rows="", head="", behind="", media=None, **pictures) -> Path:
@@ -144,16 +144,16 @@ def drawn(path: Path, anchors: str, *, rows="", head="", behind="", media=None, 
 def height(*heights: float | None, first: int = 1) -> str:
     """Return empty rows of these heights in points; None is a hidden row."""
     return "".join(
-        f'<row r="{first + place}" hidden="1"/>'
-        if each is None
-        else f'<row r="{first + place}" ht="{each}"/>'
-        for place, each in enumerate(heights)
+        f'<row r="{first + index}" hidden="1"/>'
+        if height is None
+        else f'<row r="{first + index}" ht="{height}"/>'
+        for index, height in enumerate(heights)
     )
 
 
 def album(pictures: str, **media: tuple[str, str]) -> dict[str, str]:
     """Return the parts of a WPS album; pass ``w1=ALBUM`` to ``raw`` as well."""
-    images = "".join(f"<etc:cellImage>{each}</etc:cellImage>" for each in pictures.split("\n"))
+    images = "".join(f"<etc:cellImage>{entry}</etc:cellImage>" for entry in pictures.split("\n"))
     return {
         "xl/cellimages.xml": f'<etc:cellImages {NAMESPACES} xmlns:etc="{WPS}/2017/etCustomData">{images}'
         "</etc:cellImages>",
@@ -181,18 +181,21 @@ def floating(path: Path, work: Path) -> list[tuple[str, int, bool]]:
     """Return (address, serial, overlaps_neighbour) of the pictures that float over the first sheet."""
     sheet = next(read(path, work).sheets)
     known = serials()
-    return [(each.address, known[each.picture.sha256], each.overlaps_neighbour) for each in sheet.pictures]
+    return [
+        (picture.address, known[picture.picture.sha256], picture.overlaps_neighbour)
+        for picture in sheet.pictures
+    ]
 
 
 def placed(path: Path, work: Path) -> dict[str, int | None]:
     """Return address -> serial of the pictures placed in cells of the first sheet, None where one cannot be had."""
     known = serials()
-    found = {}
+    findings = {}
     for line in next(read(path, work).sheets).lines:
         for column, cell in line.cells.items():
             if cell.kind is CellKind.PICTURE:
                 assert cell.display_text == ""
                 address = f"{format_column(column)}{line.number}"
-                found[address] = known[cell.value.picture.sha256] if cell.value else None
+                findings[address] = known[cell.value.picture.sha256] if cell.value else None
                 assert cell.value is None or cell.value.address == address
-    return found
+    return findings

@@ -26,15 +26,15 @@ def zipped(entries: Sequence[Entry] | Mapping[str | bytes, bytes]) -> bytes:
         entries = [Entry(name, data) for name, data in entries.items()]
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for place, entry in enumerate(entries):
-            info = zipfile.ZipInfo(_stand_in(entry.name, place))
+        for index, entry in enumerate(entries):
+            info = zipfile.ZipInfo(_stand_in(entry.name, index))
             info.compress_type, info.extra, info.external_attr = entry.method, entry.extra, entry.mode << 16
             info.create_system = 3 if entry.mode else 0
             archive.writestr(info, entry.data)
     data = buffer.getvalue()
-    for place, entry in enumerate(entries):
+    for index, entry in enumerate(entries):
         if isinstance(entry.name, bytes):
-            data = data.replace(_stand_in(entry.name, place).encode(), entry.name)
+            data = data.replace(_stand_in(entry.name, index).encode(), entry.name)
     return data
 
 
@@ -42,8 +42,8 @@ def patched(data: bytes, name: bytes, *, local: Mapping[int, bytes], central: Ma
     """Overwrite bytes of a member's two headers, by their offsets (APPNOTE 4.3.7 and 4.3.12)."""
     changed = bytearray(data)
     for magic, fixed, patches in ((b"PK\x03\x04", 30, local), (b"PK\x01\x02", 46, central)):
-        at = data.index(name) if magic == b"PK\x03\x04" else data.rindex(name)
-        start = at - fixed
+        position = data.index(name) if magic == b"PK\x03\x04" else data.rindex(name)
+        start = position - fixed
         assert data[start : start + 4] == magic
         for offset, value in patches.items():
             changed[start + offset : start + offset + len(value)] = value
@@ -60,5 +60,5 @@ def sized(data: bytes, name: bytes, size: int) -> bytes:
     return patched(data, name, local={22: struct.pack("<L", size)}, central={24: struct.pack("<L", size)})
 
 
-def _stand_in(name: str | bytes, place: int) -> str:
-    return name if isinstance(name, str) else f"#{place}#".ljust(len(name), "x")[: max(len(name), 4)]
+def _stand_in(name: str | bytes, position: int) -> str:
+    return name if isinstance(name, str) else f"#{position}#".ljust(len(name), "x")[: max(len(name), 4)]

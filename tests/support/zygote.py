@@ -102,14 +102,14 @@ def serve() -> None:
                 code = 99
             os._exit(code)
         os.close(writing)
-        told = b""
+        reported = b""
         while chunk := os.read(reading, 1 << 16):
-            told += chunk
+            reported += chunk
         os.close(reading)
         _, status = os.waitpid(child, 0)
         killed = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
         code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
-        answer = {"code": code, "signal": killed, "points": told.decode().splitlines()}
+        answer = {"code": code, "signal": killed, "points": reported.decode().splitlines()}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 

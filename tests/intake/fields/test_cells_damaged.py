@@ -47,19 +47,19 @@ def with_tail(dice):
 
 
 def swapped(dice, number):
-    place = dice.randrange(16)
-    return number[:place] + number[place + 1] + number[place] + number[place + 2 :]
+    position = dice.randrange(16)
+    return number[:position] + number[position + 1] + number[position] + number[position + 2 :]
 
 
 def typo(dice, number):
-    place = dice.randrange(17)
-    return number[:place] + str((int(number[place]) + dice.randint(1, 9)) % 10) + number[place + 1 :]
+    position = dice.randrange(17)
+    return number[:position] + str((int(number[position]) + dice.randint(1, 9)) % 10) + number[position + 1 :]
 
 
 def instead(dice, number, character):
     """The number with the character in place of a digit that is not the last."""
-    place = dice.randrange(17)
-    return number[:place] + character + number[place + 1 :]
+    position = dice.randrange(17)
+    return number[:position] + character + number[position + 1 :]
 
 
 def as_double(dice):
@@ -166,32 +166,32 @@ SETTINGS = FieldSettings(
 )
 
 
-def row(place, kind, value, shown):
+def row(position, kind, value, shown):
     cells = {
         Field.NAME: Cell("A", "姓名", "张三", TEXT, "张三"),
         Field.NUMBER: Cell("B", "身份证号", shown if value is None else value, kind, shown),
     }
-    return Row(Origin(Path("a.xlsx"), "内科", place), tuple(cells.values()), cells)
+    return Row(Origin(Path("a.xlsx"), "内科", position), tuple(cells.values()), cells)
 
 
 def test_of_a_thousand_damaged_numbers_none_is_used_and_each_is_refused_at_its_cell():
     dice = random.Random(SEED)
-    kinds = [list(DAMAGE)[place % len(DAMAGE)] for place in range(COUNT)]
-    rows = [row(place + 2, *DAMAGE[kind](dice)) for place, kind in enumerate(kinds)]
-    honest_rows = [row(place, TEXT, None, honest(dice)) for place in range(COUNT + 2, COUNT + 502)]
+    kinds = [list(DAMAGE)[index % len(DAMAGE)] for index in range(COUNT)]
+    rows = [row(index + 2, *DAMAGE[kind](dice)) for index, kind in enumerate(kinds)]
+    honest_rows = [row(index, TEXT, None, honest(dice)) for index in range(COUNT + 2, COUNT + 502)]
     doctors = validate_rows([*rows, *honest_rows], settings=SETTINGS, today=TODAY, site_key=None)
     assert len(DAMAGE) > 40
     for kind, doctor in zip(kinds, doctors[:COUNT], strict=True):
         text = doctor.row.fields[Field.NUMBER].display_text
         assert (doctor.number, doctor.id_type, doctor.key) == (None, None, None), (kind, text)
-        refusals = [found for found in doctor.errors if found.field is Field.NUMBER]
+        refusals = [error for error in doctor.errors if error.field is Field.NUMBER]
         assert refusals, (kind, text)
         for refusal in refusals:
             assert refusal.cell == f"B{doctor.row.origin.row}"
             for language in ("zh", "en"):
                 assert refusal.cell in render_problem(refusal, language) or refusal.code == "ID_LENGTH"
     assert [doctor.number for doctor in doctors[COUNT:]] == [
-        each.fields[Field.NUMBER].display_text for each in honest_rows
+        entry.fields[Field.NUMBER].display_text for entry in honest_rows
     ]
 
 

@@ -269,7 +269,7 @@ def test_digits_of_other_scripts_are_no_digits(digits):
 
 
 def test_a_strange_character_is_told_as_written_with_its_place():
-    for wrong, place in (
+    for wrong, position in (
         ("O", 3),
         ("o", 3),
         ("l", 1),
@@ -277,8 +277,8 @@ def test_a_strange_character_is_told_as_written_with_its_place():
         ("Ο", 3),
         ("零", 3),
     ):
-        (refused,) = read(GOOD[: place - 1] + wrong + GOOD[place:]).problems
-        assert (refused.code, refused.detail) == ("ID_CHAR", {"found": wrong, "place": str(place)})
+        (refused,) = read(GOOD[: position - 1] + wrong + GOOD[position:]).problems
+        assert (refused.code, refused.detail) == ("ID_CHAR", {"found": wrong, "place": str(position)})
 
 
 def test_many_strange_characters_are_told_once_each_and_not_all_places():

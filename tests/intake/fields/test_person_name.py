@@ -52,8 +52,8 @@ def test_marks_and_forms_that_are_not_the_name_are_folded_with_a_warning():
         reading = read(written)
         assert reading.value == used
         assert why in [change.why for change in reading.changes]
-        (told,) = reading.problems
-        assert (told.code, told.severity, told.cell, told.detail["used"]) == (
+        (problem,) = reading.problems
+        assert (problem.code, problem.severity, problem.cell, problem.detail["used"]) == (
             "NAME_NORMALISED",
             "warning",
             "A7",

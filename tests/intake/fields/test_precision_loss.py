@@ -20,15 +20,15 @@ def whole(seventeen):
 def numbers(seed, count):
     """Made-up numbers of all the country that end in a digit."""
     dice = random.Random(seed)
-    found = []
-    while len(found) < count:
+    findings = []
+    while len(findings) < count:
         born = date(dice.randint(1960, 1999), dice.randint(1, 12), dice.randint(1, 28))
         number = whole(
             f"{dice.choice([110199, 320199, 440199, 510199])}{born:%Y%m%d}{dice.randrange(1000):03}"
         )
         if number[-1] != "X" and number[-2:] != "00":
-            found.append(number)
-    return found
+            findings.append(number)
+    return findings
 
 
 def double(number):
@@ -52,9 +52,9 @@ def _plain(short):
 
 def judged(written, *, sheet="内科", kind=CellKind.TEXT):
     rows = []
-    for place, number in enumerate(written):
+    for index, number in enumerate(written):
         cell = Cell("B", "证件号码", number, kind, number)
-        rows.append(Row(Origin(Path("a.csv"), sheet, place + 2), (cell,), {Field.NUMBER: cell}))
+        rows.append(Row(Origin(Path("a.csv"), sheet, index + 2), (cell,), {Field.NUMBER: cell}))
     return rows, [read_identity(row, allow_other=False, today=TODAY) for row in rows]
 
 
@@ -75,7 +75,7 @@ def test_not_one_number_of_a_rounded_column_is_used_although_some_pass(damage):
     refused = refuse_rounded_numbers(rows, alone)
     assert [identity.number for identity in refused] == [None] * 200
     for row, identity in zip(rows, refused, strict=True):
-        assert [found.code for found in identity.problems if found.severity == "error"] == [
+        assert [problem.code for problem in identity.problems if problem.severity == "error"] == [
             "ID_PRECISION_LOST"
         ]
         assert identity.problems[-1].cell == f"B{row.origin.row}"
@@ -88,8 +88,8 @@ def test_what_cannot_have_been_rounded_is_used_beside_what_was():
     fits = next(number for number in rounded if whole(number[:17]) == number)
     grouped = f"{fits[:6]} {fits[6:14]} {fits[14:]}"
     typed = next(number for number in numbers(3, 50) if double(number) != number)
-    found = verdicts([*rounded, with_x, grouped, typed])
-    assert [identity.number for identity in found[20:]] == [with_x, fits, typed]
+    verdicts_found = verdicts([*rounded, with_x, grouped, typed])
+    assert [identity.number for identity in verdicts_found[20:]] == [with_x, fits, typed]
 
 
 def test_other_sheets_are_not_doubted():
@@ -121,8 +121,8 @@ def test_three_of_one_rounding_tell_if_nearly_all_that_fail_are_so(rounded, erro
     wrong = [
         made for number in people if double(made := typed_wrong(number)) != made and javascript(made) != made
     ]
-    found = verdicts([*failing, *wrong[:errors], passes])
-    assert (found[-1].number == passes) == used
+    verdicts_found = verdicts([*failing, *wrong[:errors], passes])
+    assert (verdicts_found[-1].number == passes) == used
 
 
 def test_a_few_rounded_ones_among_many_honest_cost_no_honest_number():

@@ -140,8 +140,8 @@ def test_what_may_not_be_sent_is_refused_as_it_is(wrong):
 
 
 def test_a_name_that_a_template_made_is_judged_as_it_stands():
-    assert [found.code for found in check_seal_name("张三.一章", None, ascii_allowed=False)] == [
+    assert [result.code for result in check_seal_name("张三.一章", None, ascii_allowed=False)] == [
         "SEAL_NAME_CHARS"
     ]
-    assert [found.code for found in check_seal_name("", None, ascii_allowed=False)] == ["SEAL_NAME_LENGTH"]
+    assert [result.code for result in check_seal_name("", None, ascii_allowed=False)] == ["SEAL_NAME_LENGTH"]
     assert check_seal_name("张三一〇章", None, ascii_allowed=False) == ()

@@ -267,7 +267,7 @@ def test_what_was_normalised_in_any_field_is_recorded():
 def test_a_column_that_went_through_a_program_that_rounds_gives_no_number():
     people = (whole(f"1101991990{month:02}{day:02}123") for month in range(1, 13) for day in range(1, 29))
     rounded = [str(int(float(number))) for number in people if number.isdecimal()]
-    doctors = judge(*(row(place, id_card_number=number) for place, number in enumerate(rounded, 2)))
+    doctors = judge(*(row(index, id_card_number=number) for index, number in enumerate(rounded, 2)))
     assert any(whole(number[:17]) == number for number in rounded)
     assert {doctor.number for doctor in doctors} == {None}
 

@@ -35,7 +35,7 @@ def brush(side: int = 300, ink: tuple[int, int, int] = INK) -> Image.Image:
 def sheet(
     drawn: Image.Image,
     size: tuple[int, int] = (1000, 800),
-    at: tuple[int, int] = (300, 250),
+    moment: tuple[int, int] = (300, 250),
     *,
     grain: int = 3,
     dust: int = 8,
@@ -46,7 +46,7 @@ def sheet(
         "L", (250, 200), bytes(250 - dice.randrange(grain + 1) for _ in range(50_000))
     ).resize(size)
     paper = grey.convert("RGB")
-    paper.paste(drawn.convert("RGB"), at, drawn.getchannel("A"))
+    paper.paste(drawn.convert("RGB"), moment, drawn.getchannel("A"))
     pen = ImageDraw.Draw(paper)
     for _ in range(dust):
         x, y = dice.randrange(size[0]), dice.randrange(size[1])
@@ -71,9 +71,9 @@ def test_paper_around_the_ink_is_cut_away_and_no_stroke_is(tmp_path, form):
     assert 300 * 0.9 < sent.width < 420
     assert 300 * 0.9 < sent.height < 420
     inked = ImageChops.invert(on_white(brush()).convert("L")).point(lambda level: 255 * (level > 12))
-    left, top, right, bottom = inked.getbbox()
+    left_edge, top, right, bottom = inked.getbbox()
     kept = ImageChops.invert(sent.convert("L")).point(lambda level: 255 * (level > 20)).getbbox()
-    assert kept[2] - kept[0] >= right - left - 2  # fading end and all
+    assert kept[2] - kept[0] >= right - left_edge - 2  # fading end and all
     assert kept[3] - kept[1] >= bottom - top - 2
     assert kept[0] > 3 < kept[1]  # and a margin
 

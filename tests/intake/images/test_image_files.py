@@ -44,10 +44,10 @@ def test_two_files_that_change_names_are_opened_again(tmp_path):
     third = one.rename(tmp_path / "c.bmp")
     other.rename(one)
     third.rename(other)
-    found = index_images(tmp_path)
+    image_index = index_images(tmp_path)
     for path, name in ((one, b"b.bmp"), (other, b"a.bmp")):
         assert fingerprint_file(path, known).sha256 == hashlib.sha256(name).hexdigest()
-        assert {each.mtime_ns for each in found.candidates if each.path == path} != {
+        assert {candidate.mtime_ns for candidate in image_index.candidates if candidate.path == path} != {
             known[str(path)].mtime_ns
         }
 

@@ -41,7 +41,7 @@ def grey16(level: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("bits", "colour", "white", "trns", "said"),
+    ("bits", "colour", "white", "trns", "reported"),
     [
         (2, 0, b"\xff", b"\x00\x03", "EXIF 3 → 1"),
         (4, 0, b"\xff\xff", b"\x00\x0f", "EXIF 3 → 1"),
@@ -49,13 +49,13 @@ def grey16(level: int) -> bytes:
         (16, 2, b"\xfe\x01" * 12, b"\xfe\x01" * 3, "16 bit → 8 bit, EXIF 3 → 1"),
     ],
 )
-def test_a_transparent_level_stays_transparent_at_every_depth(tmp_path, bits, colour, white, trns, said):
+def test_a_transparent_level_stays_transparent_at_every_depth(tmp_path, bits, colour, white, trns, reported):
     row = white * 10
     ink = white * 3 + bytes(len(white) * 4) + white * 3
     rows = [ink if 5 < line < 15 or 18 < line < 35 else row for line in range(40)]
     turn = chunk(b"eXIf", turned(3).tobytes()[6:])
     prepared = ready(tmp_path, raw_png((40, 40), bits, colour, rows, chunk(b"tRNS", trns), turn))
-    assert why(prepared) == said
+    assert why(prepared) == reported
     sent = opened(prepared.path).convert("RGBA")
     assert sent.getpixel((2, 2))[3] == 0
     assert sent.getpixel((20, 10)) == (0, 0, 0, 255)
@@ -79,8 +79,8 @@ def test_an_interlaced_png_is_sent_as_it_is(tmp_path):
         (0, 1, 1, 2),
     ]
     rows = [
-        b"\0" + bytes(255 * (x % 7 > 1) for x in range(left, 24, across))
-        for left, top, across, down in passes
+        b"\0" + bytes(255 * (x % 7 > 1) for x in range(passe, 24, across))
+        for passe, top, across, down in passes
         for _ in range(top, 24, down)
     ]
     header = chunk(b"IHDR", struct.pack(">LLBBBBB", 24, 24, 8, 0, 0, 0, 1))
@@ -163,8 +163,8 @@ def test_the_first_exif_block_gives_the_turn(tmp_path):
     second = encoded(SOLID, "JPEG", exif=turned(8))
     start = second.index(b"\xff\xe1")
     block = second[start : start + 2 + int.from_bytes(second[start + 2 : start + 4], "big")]
-    place = two.index(b"\xff\xdb")
-    assert "EXIF 6 → 1" in why(ready(tmp_path, two[:place] + block + two[place:]))
+    offset = two.index(b"\xff\xdb")
+    assert "EXIF 6 → 1" in why(ready(tmp_path, two[:offset] + block + two[offset:]))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
@@ -178,24 +178,24 @@ def test_a_jpeg_cut_off_and_closed_again_is_damaged(tmp_path, mode):
 
 def test_fill_bytes_between_segments_are_kept(tmp_path):
     data = encoded(SOLID, "JPEG")
-    place = data.index(b"\xff\xda")
-    assert ready(tmp_path, data[:place] + b"\xff" * 5 + data[place:]).problems == ()
+    offset = data.index(b"\xff\xda")
+    assert ready(tmp_path, data[:offset] + b"\xff" * 5 + data[offset:]).problems == ()
 
 
 @pytest.mark.parametrize(
-    "stray", [b"\x00" * 7, b"junk", b"\xff\x00\xff\x00", b"\xff\xff\x00", b"\xff\xd3\xff\x01"]
+    "extra", [b"\x00" * 7, b"junk", b"\xff\x00\xff\x00", b"\xff\xff\x00", b"\xff\xd3\xff\x01"]
 )
 @pytest.mark.parametrize("before", [b"\xff\xdb", b"\xff\xc0", b"\xff\xda", b"\xff\xd9"])
-def test_stray_bytes_between_the_segments_are_left_out_and_no_pixel_changes(tmp_path, stray, before):
+def test_stray_bytes_between_the_segments_are_left_out_and_no_pixel_changes(tmp_path, extra, before):
     data = encoded(SOLID, "JPEG", quality=90)
-    place = data.rindex(before) if before == b"\xff\xd9" else data.index(before)
-    given = data[:place] + stray + data[place:]
+    offset = data.rindex(before) if before == b"\xff\xd9" else data.index(before)
+    given = data[:offset] + extra + data[offset:]
     prepared = ready(tmp_path, given)
     if before != b"\xff\xd9":  # what follows the coded data is a part of it
         assert why(prepared) == "stray bytes"
         assert prepared.path.read_bytes() == data
     assert opened(prepared.path).tobytes() == opened(data).tobytes()
-    if b"\xd3" not in stray:  # a restart mark out of its place: browsers pass over it, Pillow does not
+    if b"\xd3" not in extra:  # a restart mark out of its place: browsers pass over it, Pillow does not
         assert opened(prepared.path).tobytes() == opened(given).tobytes()
 
 
@@ -231,12 +231,14 @@ def profile(*, swapped: bool) -> bytes:
         b"gTRC": curve,
         b"bTRC": curve,
     }
-    place = 128 + 4 + 12 * len(tags)
+    position = 128 + 4 + 12 * len(tags)
     table, body = struct.pack(">L", len(tags)), b""
     for name, content in tags.items():
-        table += struct.pack(">4sLL", name, place + len(body), len(content))
+        table += struct.pack(">4sLL", name, position + len(body), len(content))
         body += content + bytes(-len(content) % 4)
-    head = struct.pack(">L", place + len(body)) + bytes(4) + b"\x02\x10\0\0mntrRGB XYZ " + bytes(12) + b"acsp"
+    head = (
+        struct.pack(">L", position + len(body)) + bytes(4) + b"\x02\x10\0\0mntrRGB XYZ " + bytes(12) + b"acsp"
+    )
     return head.ljust(68, b"\0") + fixed(0.9642, 1, 0.8249).ljust(60, b"\0") + table + body
 
 
@@ -532,17 +534,17 @@ def test_the_primary_of_several_heic_pictures_is_taken(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("told", "found"),
+    ("reported", "result"),
     [((20_000, 20_000), "20000×20000"), ((60, 60), "cannot be decoded"), (None, "cannot be decoded")],
 )
-def test_a_heic_too_large_or_larger_than_it_says_or_cut_off_is_refused(tmp_path, told, found):
+def test_a_heic_too_large_or_larger_than_it_says_or_cut_off_is_refused(tmp_path, reported, result):
     data = bytearray(heic(SOLID))
-    if told:
-        place = data.index(b"ispe") + 8
-        data[place : place + 8] = struct.pack(">LL", *told)
+    if reported:
+        offset = data.index(b"ispe") + 8
+        data[offset : offset + 8] = struct.pack(">LL", *reported)
     else:
         del data[-100:]
-    assert refused(tmp_path, bytes(data))[1]["found"] == found
+    assert refused(tmp_path, bytes(data))[1]["found"] == result
 
 
 def test_without_the_extra_a_heic_is_refused_with_what_to_do(tmp_path):
@@ -552,11 +554,11 @@ def test_without_the_extra_a_heic_is_refused_with_what_to_do(tmp_path):
         "from image_support import refused; from pathlib import Path\n"
         "print(refused(Path(sys.argv[1]), Path(sys.argv[1], '张伟.png').read_bytes()))"
     )
-    told = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path)],
         capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path), "PYTHONIOENCODING": "utf-8"},
     ).stdout  # fmt: skip
-    assert told.strip() == "('IMAGE_FORMAT', {'file': '张伟.png', 'found': 'HEIC', 'extra': 'heic'})"
+    assert completed.strip() == "('IMAGE_FORMAT', {'file': '张伟.png', 'found': 'HEIC', 'extra': 'heic'})"
 
 
 # --- all of them

@@ -64,8 +64,8 @@ def jpegs() -> Iterator[tuple[str, bytes, str]]:
     start = baseline.index(b"\xff\xda") + 10
     yield "a million restarts", baseline[:start] + b"\xff\xd0" * 1_000_000 + baseline[start:], CORRUPT
     tall = bytearray(encoded(SOLID, "JPEG"))
-    place = tall.index(b"\xff\xc0") + 5
-    tall[place : place + 4] = struct.pack(">HH", 65_500, 65_500)
+    offset = tall.index(b"\xff\xc0") + 5
+    tall[offset : offset + 4] = struct.pack(">HH", 65_500, 65_500)
     yield "65500²", bytes(tall), LARGE
 
 
@@ -168,8 +168,8 @@ def test_hostile_files_cost_little_memory(tmp_path, kind):
         [sys.executable, "-c", SCRIPT, str(tmp_path)],
         capture_output=True, text=True, check=True, timeout=60, env={"PYTHONPATH": ":".join(sys.path)},
     )  # fmt: skip
-    told, memory = json.loads(run.stdout)
-    assert {name: told[number] for number, (name, _) in expected.items()} == dict(expected.values())
+    record, memory = json.loads(run.stdout)
+    assert {name: record[number] for number, (name, _) in expected.items()} == dict(expected.values())
     assert memory < MOST_MEMORY
 
 

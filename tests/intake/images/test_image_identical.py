@@ -18,7 +18,7 @@ def among(folder, **files):
 
 def test_formats_and_settings_do_not_matter(tmp_path):
     drawn = seal(200, mode="RGB")
-    found = among(
+    result = among(
         tmp_path,
         png=encoded(drawn, "PNG"),
         packed=encoded(drawn, "PNG", compress_level=1),
@@ -28,7 +28,7 @@ def test_formats_and_settings_do_not_matter(tmp_path):
         clear=encoded(drawn.convert("RGBA"), "PNG"),
         other=encoded(noise(200, 200), "PNG"),
     )
-    assert found == dict.fromkeys(("png", "packed", "bmp", "tiff", "webp", "clear"), "png")
+    assert result == dict.fromkeys(("png", "packed", "bmp", "tiff", "webp", "clear"), "png")
 
 
 def test_grey_is_grey_however_many_channels_it_has(tmp_path):
@@ -41,8 +41,8 @@ def test_grey_is_grey_however_many_channels_it_has(tmp_path):
 
 def test_a_jpeg_and_a_png_saved_from_it_are_identical(tmp_path):
     photo = encoded(seal(400, mode="RGB"), "JPEG")
-    found = among(tmp_path, photo=photo, saved=encoded(opened(photo), "PNG"))
-    assert found == {"photo": "photo", "saved": "photo"}
+    result = among(tmp_path, photo=photo, saved=encoded(opened(photo), "PNG"))
+    assert result == {"photo": "photo", "saved": "photo"}
 
 
 def test_two_jpegs_with_different_comments_are_identical(tmp_path):
@@ -76,8 +76,8 @@ def test_an_unreadable_picture_is_like_no_other(tmp_path):
 
 def test_a_damaged_png_with_a_sound_header_is_like_no_other(tmp_path):
     whole = encoded(seal(200, mode="RGB"), "PNG")
-    place = whole.index(b"IDAT") + 40
-    damaged = whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+    offset = whole.index(b"IDAT") + 40
+    damaged = whole[:offset] + bytes([whole[offset] ^ 1]) + whole[offset + 1 :]
     packed = encoded(seal(200, mode="RGB"), "PNG", compress_level=1)
     assert among(tmp_path, damaged=damaged, cut=whole[:30], short=whole[:20]) == {}
     assert among(tmp_path, damaged=damaged, whole=whole, packed=packed) == {

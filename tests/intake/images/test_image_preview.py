@@ -68,7 +68,7 @@ def test_faint_ink_and_photos_get_a_hint_and_good_seals_do_not():
     photo = Image.blend(Image.new("RGB", good.size, (120, 116, 105)), good, 0.5)
     full = Image.new("RGB", (300, 300), (200, 20, 20))
     full.paste((255, 255, 255), (90, 90, 210, 150))
-    assert [make_preview(each).hints for each in (good, faint, photo, full)] == [
+    assert [make_preview(entry).hints for entry in (good, faint, photo, full)] == [
         (),
         ("faint",),
         ("photo",),

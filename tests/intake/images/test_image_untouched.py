@@ -24,9 +24,9 @@ def clean(image: Image.Image) -> None:
 
 
 def arrange(image: Image.Image) -> None:
-    found = ocr_layout.cut_seal(image)
-    if found is not None:
-        list(ocr_layout.draw_views(found))
+    result = ocr_layout.cut_seal(image)
+    if result is not None:
+        list(ocr_layout.draw_views(result))
 
 
 def fit(image: Image.Image) -> None:
@@ -75,7 +75,7 @@ def same(one: Image.Image, other: Image.Image) -> bool:
     return (one.mode, one.size, one.tobytes()) == (other.mode, other.size, other.tobytes())
 
 
-@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda case: case.__name__)
 @pytest.mark.parametrize("mode", MODES)
 def test_the_given_image_stays_as_it_is(function, mode):
     for (width, side), info in product([(21, 20), (97, 150), (256, 256), (300, 520)], [{}, GAMMA]):

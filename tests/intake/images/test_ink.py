@@ -51,12 +51,12 @@ def test_a_reduced_picture_depends_on_the_drawing_alone(step):
 @pytest.mark.parametrize("size", [(2, 2), (3, 9), (11, 4), (40, 30)])
 def test_a_point_is_as_dark_as_it_is_darker_than_the_brightest_three_away(size):
     picture = noise(*size)
-    at = {(x, y): picture.getpixel((x, y)) for x in range(size[0]) for y in range(size[1])}
+    position = {(x, y): picture.getpixel((x, y)) for x in range(size[0]) for y in range(size[1])}
     slowly = bytes(
         max(
             max(0, there - here)
-            for place in ((x, y), (x - 3, y), (x + 3, y), (x, y - 3), (x, y + 3))
-            for there, here in zip(at.get(place, (0, 0, 0)), at[x, y], strict=True)
+            for location in ((x, y), (x - 3, y), (x + 3, y), (x, y - 3), (x, y + 3))
+            for there, here in zip(position.get(location, (0, 0, 0)), position[x, y], strict=True)
         )
         for y in range(size[1])
         for x in range(size[0])
@@ -75,9 +75,9 @@ def paper(size: tuple[int, int], grain: float = 2, level: int = 245) -> Image.Im
         "L", (500, 500), bytes(max(0, min(255, int(dice.gauss(level, grain)))) for _ in range(250_000))
     )
     sheet = Image.new("L", size)
-    for left in range(0, size[0], 500):
+    for position in range(0, size[0], 500):
         for top in range(0, size[1], 500):
-            sheet.paste(small, (left, top))
+            sheet.paste(small, (position, top))
     return sheet
 
 
@@ -125,11 +125,11 @@ def test_dust_is_no_ink(tmp_path, size):
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("at", ["inset", "edge"])
-def test_a_frame_with_nothing_in_it_is_blank(tmp_path, size, at):
+@pytest.mark.parametrize("moment", ["inset", "edge"])
+def test_a_frame_with_nothing_in_it_is_blank(tmp_path, size, moment):
     for clear in (False, True):
         drawn = Image.new("RGBA", size, (255, 255, 255, 0 if clear else 255))
-        inset = min(size) // 10 if at == "inset" else 0
+        inset = min(size) // 10 if moment == "inset" else 0
         box = (inset, inset, size[0] - 1 - inset, size[1] - 1 - inset)
         ImageDraw.Draw(drawn).rectangle(box, outline=(200, 20, 20, 255), width=max(1, min(size) // 40))
         assert blank(tmp_path, drawn)
@@ -181,7 +181,7 @@ def test_a_tiny_name_fills_the_least_picture(tmp_path):
 def test_two_strokes_far_apart_are_no_frame(tmp_path):
     drawn = Image.new("L", (600, 200), 255)
     pen = ImageDraw.Draw(drawn)
-    for left in (10, 530):
-        pen.line((left, 100, left + 60, 150), fill=0, width=6)
-        pen.line((left, 150, left + 60, 100), fill=0, width=6)
+    for remaining in (10, 530):
+        pen.line((remaining, 100, remaining + 60, 150), fill=0, width=6)
+        pen.line((remaining, 150, remaining + 60, 100), fill=0, width=6)
     ready(tmp_path, encoded(drawn, "PNG"))

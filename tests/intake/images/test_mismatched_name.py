@@ -14,7 +14,7 @@ ROSTER = {"张伟", "王小明", "李建国", "欧阳慧敏", "阿依古丽·买
 
 
 @pytest.mark.parametrize(
-    ("own", "texts", "found"),
+    ("own", "texts", "result"),
     [
         ("张伟", ["李建国印"], "李建国"),
         ("张伟", ["", "试验", "国建李印"], "李建国"),  # in any order: squares are read by rows and by columns
@@ -24,8 +24,8 @@ ROSTER = {"张伟", "王小明", "李建国", "欧阳慧敏", "阿依古丽·买
         ("阿依古丽·买买提", ["张伟之印"], "张伟"),
     ],
 )
-def test_the_clear_name_of_another_doctor_is_found(own, texts, found):
-    assert find_mismatched_name(own, ROSTER, texts) == found
+def test_the_clear_name_of_another_doctor_is_found(own, texts, result):
+    assert find_mismatched_name(own, ROSTER, texts) == result
 
 
 @pytest.mark.parametrize(
@@ -81,8 +81,8 @@ def test_a_share_counts_characters_without_the_dot():
 
 @pytest.mark.skipif(importlib.util.find_spec("rapidocr") is not None, reason='the extra "ocr" is installed')
 def test_without_the_extra_the_run_ends_with_what_to_do(tmp_path):
-    with pytest.raises(UsageError) as told:
+    with pytest.raises(UsageError) as reported:
         check_names_in_images([], work=tmp_path)
-    assert told.value.exit_code == 2
-    assert 'pip install "esign-import[ocr]"' in told.value.render("en")
-    assert 'pip install "esign-import[ocr]"' in told.value.render("zh")
+    assert reported.value.exit_code == 2
+    assert 'pip install "esign-import[ocr]"' in reported.value.render("en")
+    assert 'pip install "esign-import[ocr]"' in reported.value.render("zh")

@@ -88,7 +88,7 @@ def put(folder: Path, data: bytes) -> ImageFile:
 
 
 def found(doctors: Sequence[Doctor]) -> list[str | None]:
-    return [each.problems[0].detail["found"] if each.problems else None for each in doctors]
+    return [doctor.problems[0].detail["found"] if doctor.problems else None for doctor in doctors]
 
 
 def test_right_pictures_are_never_flagged_and_most_swapped_ones_are(tmp_path, draw, names):
@@ -113,10 +113,10 @@ def test_right_pictures_are_never_flagged_and_most_swapped_ones_are(tmp_path, dr
             doctor(name, picture) for name, picture in zip(chosen[1:] + chosen[:1], pictures, strict=True)
         ]
         right += found(check_names_in_images([*own, *roster], work=tmp_path / "work")[:EACH])
-        told = found(check_names_in_images([*others, *roster], work=tmp_path / "work")[:EACH])
+        reported = found(check_names_in_images([*others, *roster], work=tmp_path / "work")[:EACH])
         swapped += EACH
-        caught[look] = sum(shown == name for shown, name in zip(told, chosen, strict=True))
-        assert all(shown in (None, name) for shown, name in zip(told, chosen, strict=True))
+        caught[look] = sum(shown == name for shown, name in zip(reported, chosen, strict=True))
+        assert all(shown in (None, name) for shown, name in zip(reported, chosen, strict=True))
     assert right == [None] * len(right)
     assert sum(caught.values()) >= 0.8 * swapped, caught
 
@@ -189,7 +189,7 @@ def test_unreadable_pictures_are_not_flagged(tmp_path, draw):
     gone = ImageFile(tmp_path / "gone.png", "0" * 64, 3)
     broken = put(tmp_path, b"no picture at all")
     blank = put(tmp_path, draw("张伟", "blank"))
-    doctors = [doctor("李建国", each) for each in (gone, broken, blank, None)] + [
+    doctors = [doctor("李建国", entry) for entry in (gone, broken, blank, None)] + [
         doctor(None, blank),
         doctor("张伟"),
     ]

@@ -110,7 +110,7 @@ def test_a_turned_picture_is_sent_upright(tmp_path, form, orientation):
 
 
 @pytest.mark.parametrize(
-    ("data", "said", "form"),
+    ("data", "reported", "form"),
     [
         (encoded(seal(mode="RGB").convert("CMYK"), "JPEG"), "CMYK → RGB", "JPEG"),
         (encoded(seal(mode="I;16").point(lambda level: level * 257), "PNG"), "16 bit → 8 bit", "PNG"),
@@ -131,9 +131,9 @@ def test_a_turned_picture_is_sent_upright(tmp_path, form, orientation):
         ),
     ],
 )
-def test_pictures_the_service_may_not_read_are_encoded_anew_with_a_warning(tmp_path, data, said, form):
+def test_pictures_the_service_may_not_read_are_encoded_anew_with_a_warning(tmp_path, data, reported, form):
     prepared = ready(tmp_path, data)
-    assert said in why(prepared)
+    assert reported in why(prepared)
     assert prepared.format == form
     with Image.open(prepared.path) as sent:
         assert getattr(sent, "n_frames", 1) == 1
@@ -414,7 +414,7 @@ def test_a_number_in_a_file_name_is_masked_in_its_problem(tmp_path):
 
 
 def test_pictures_may_be_prepared_in_several_threads(tmp_path):
-    files = [put(tmp_path, encoded(seal(100 + place % 5), "TIFF"), f"{place}.tif") for place in range(40)]
+    files = [put(tmp_path, encoded(seal(100 + index % 5), "TIFF"), f"{index}.tif") for index in range(40)]
 
     def work(picture: ImageFile) -> PreparedImage | tuple[Any, ...]:
         return prepare_image(picture, limit=INLINE, work=tmp_path / "work")

@@ -104,7 +104,7 @@ def test_a_table_under_the_title_of_an_example(tmp_path, marker, first):
     rows, report = reading(tmp_path / "a.xlsx", {"名单": lines})
     assert [row.fields["name"].value for row in rows] == [name(2), name(3)]
     assert (("名单", 3, 3, "example") if first else ("名单", 8, 8, "example")) in told(report)
-    covered = sorted(at for skip in report.skipped for at in range(skip.first, skip.last + 1))
+    covered = sorted(position for skip in report.skipped for position in range(skip.first, skip.last + 1))
     assert sorted(covered + [row.origin.row for row in rows]) == list(range(1, 9))
     assert report.rows == 2
 

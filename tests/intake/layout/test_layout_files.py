@@ -67,13 +67,15 @@ def form(tmp_path):
 def check(rows, report):
     assert report.status == "read", report.problems
     assert [row.origin.row for row in rows] == [6, 7, 9, 10]
-    assert [row.fields[Field.NUMBER].display_text for row in rows] == [number(each) for each in (1, 2, 3, 4)]
+    assert [row.fields[Field.NUMBER].display_text for row in rows] == [
+        number(entry) for entry in (1, 2, 3, 4)
+    ]
     assert [row.fields[Field.MOBILE].display_text for row in rows] == [
-        f"1380013800{each}" for each in (1, 2, 3, 4)
+        f"1380013800{entry}" for entry in (1, 2, 3, 4)
     ]
     assert [row.fields[Field.DEPARTMENT].display_text for row in rows] == ["内科", "内科", "外科", "外科"]
     skipped = [skip for skip in report.skipped if skip.sheet in ("名单", None)]
-    assert {at: skip.why for skip in skipped for at in range(skip.first, skip.last + 1)} == WHYS
+    assert {position: skip.why for skip in skipped for position in range(skip.first, skip.last + 1)} == WHYS
 
 
 def test_the_form_as_xlsx(form, tmp_path):
@@ -88,7 +90,7 @@ def test_the_form_as_xlsx(form, tmp_path):
     rows, (report,) = read_rosters([form], options=ReadOptions(keep=keep))
     check(rows, report)
     assert [row.hidden for row in rows] == [False, True, False, False]
-    assert [[each.address for each in row.pictures] for row in rows] == [["I6"], [], ["I9"], []]
+    assert [[picture.address for picture in row.pictures] for row in rows] == [["I6"], [], ["I9"], []]
     assert "sheet 名单: hidden columns E (mobile), F" in report.notes
     assert "sheet 名单: a picture over K1 belongs to no doctor" in report.notes
     assert [(sheet.sheet, sheet.rows) for sheet in report.sheets] == [("名单", 4), ("填写说明", 0)]
@@ -116,11 +118,13 @@ def test_the_form_as_csv_has_no_merged_cells(tmp_path):
     ).replace("18位，文本", "18位")
     path.write_text(text, "utf-8-sig")
     rows, (report,) = read_rosters([path])
-    assert [row.fields[Field.NUMBER].display_text for row in rows] == [number(each) for each in (1, 2, 3, 4)]
+    assert [row.fields[Field.NUMBER].display_text for row in rows] == [
+        number(entry) for entry in (1, 2, 3, 4)
+    ]
     assert [row.fields[Field.MOBILE].display_text for row in rows] == [
-        f"1380013800{each}" for each in (1, 2, 3, 4)
+        f"1380013800{entry}" for entry in (1, 2, 3, 4)
     ]
     assert [row.fields[Field.DEPARTMENT].display_text for row in rows] == ["内科", "", "外科", ""]
-    whys = {at: skip.why for skip in report.skipped for at in range(skip.first, skip.last + 1)}
+    whys = {position: skip.why for skip in report.skipped for position in range(skip.first, skip.last + 1)}
     # the title of the number column spans two physical lines
-    assert whys == {at + (at > 4): why for at, why in WHYS.items()} | {5: "header"}
+    assert whys == {position + (position > 4): why for position, why in WHYS.items()} | {5: "header"}

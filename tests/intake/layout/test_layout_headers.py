@@ -21,28 +21,28 @@ PLAIN = ColumnAliases.from_config({})
 
 
 def merge(area: str) -> Merge:
-    (left, top), (right, bottom) = (
+    (left_edge, top), (right, bottom) = (
         (parse_column(corner.rstrip("0123456789")), int(corner.lstrip("ABCDEFGHIJ")))
         for corner in area.split(":")
     )
-    return Merge(top, bottom, left, right)
+    return Merge(top, bottom, left_edge, right)
 
 
 def lines(*rows):
     """Lines of texts separated by bars; an empty place is an empty cell."""
-    for at, row in enumerate(rows, start=1):
+    for index, row in enumerate(rows, start=1):
         cells = [cell.strip() for cell in row.split("|")]
         if any(cells):
-            yield Line(at, {column: text_cell(text) for column, text in enumerate(cells) if text})
+            yield Line(index, {column: text_cell(text) for column, text in enumerate(cells) if text})
 
 
 def header(*rows, merges="", columns=None):
     """Return (first row, last row, field -> column letter, titles) of a header; None without one."""
     merged = MergedCells([merge(area) for area in merges.split()])
-    found = find_header(list(lines(*rows)), ColumnAliases.from_config(columns or {}), merged)
-    if found is None:
+    header_found = find_header(list(lines(*rows)), ColumnAliases.from_config(columns or {}), merged)
+    if header_found is None:
         return None
-    got = found[2]
+    got = header_found[2]
     return (
         got.first_line,
         got.last_line,
@@ -143,8 +143,8 @@ def test_a_group_gives_its_columns_meaning_and_takes_it():
         (("姓名|身份证号|科室| |手机", " | |名称|编码| "), "A1:A2 B1:B2 C1:D1 E1:E2", {**USUAL, "mobile": "E", "department": "C"}),
     ):  # fmt: skip
         for given_merges in (merges, ""):
-            row, last, found, titles = header(*rows, merges=given_merges)
-            assert (row, last, found) == (1, 2, places)
+            row, last, header_found, titles = header(*rows, merges=given_merges)
+            assert (row, last, header_found) == (1, 2, places)
             # a To fix sheet writes the titles on one row: there they mean the same
             assert header("|".join(titles))[2] == places
 
@@ -214,8 +214,8 @@ def test_two_claims_under_groups_are_told_by_their_own_cells():
 
 def test_the_user_may_name_a_column_under_its_group():
     rows = ("医师| |紧急联系人| ", "姓名|身份证号|姓名|电话")
-    found = header(*rows, merges="A1:B1 C1:D1", columns={"紧急联系人 电话": "mobile"})
-    assert found[2] == {**USUAL, "mobile": "D"}
+    header_found = header(*rows, merges="A1:B1 C1:D1", columns={"紧急联系人 电话": "mobile"})
+    assert header_found[2] == {**USUAL, "mobile": "D"}
 
 
 GROUPS = ["", "基本信息", "联系方式", "紧急联系人", "证件", "身份证", "电子签章", "执业证", "单位", "手机"]
@@ -226,18 +226,22 @@ LEAVES = ["姓名", "号码", "电话", "手机", "名称", "图片", "照片", 
 def test_on_one_row_the_titles_of_two_mean_the_same(columns):
     """The To fix sheet writes them so, and ``retry`` reads it."""
     groups, leaves = zip(("基本信息", "姓名"), ("", "身份证号"), *columns, strict=True)
-    area = " ".join(f"{'ABCDEFGHIJ'[at]}1:{'ABCDEFGHIJ'[at]}2" for at in range(len(groups)) if not groups[at])
+    area = " ".join(
+        f"{'ABCDEFGHIJ'[position]}1:{'ABCDEFGHIJ'[position]}2"
+        for position in range(len(groups))
+        if not groups[position]
+    )
     upper = [group or leaf for group, leaf in zip(groups, leaves, strict=True)]
     lower = [leaf if group else "" for group, leaf in zip(groups, leaves, strict=True)]
     try:
-        found = header("|".join(upper), "|".join(lower), merges=f"{area} I1:J1")
+        header_found = header("|".join(upper), "|".join(lower), merges=f"{area} I1:J1")
     except FileRefused:
         return
-    assert found is not None
-    assert header("|".join(found[3]))[2] == found[2]
+    assert header_found is not None
+    assert header("|".join(header_found[3]))[2] == header_found[2]
 
 
-DOCTORS = [f"{name(each)}|{number(each)}|138001380{each:02}" for each in range(1, 9)]
+DOCTORS = [f"{name(serial)}|{number(serial)}|138001380{serial:02}" for serial in range(1, 9)]
 
 
 def test_a_printed_roster_repeats_title_and_header_on_every_page():
@@ -317,7 +321,8 @@ def test_a_header_of_16384_columns_costs_little():
     wide = Line(1, {column: text_cell(f"列{column}") for column in range(16_384)})
     titles = Line(2, {**wide.cells, 0: text_cell("姓名"), 16_383: text_cell("身份证号")})
     body = [
-        Line(3 + each, {0: text_cell(name(each)), 16_383: text_cell(number(each))}) for each in range(200)
+        Line(3 + serial, {0: text_cell(name(serial)), 16_383: text_cell(number(serial))})
+        for serial in range(200)
     ]
     made = read_table(Sheet("s", iter([wide, titles, *body])), Path("a.xlsx"), PLAIN)
     assert len(made.rows) == 200
@@ -328,7 +333,7 @@ def test_a_header_of_16384_columns_costs_little():
 
 def test_a_search_through_long_titles_in_every_column_is_cut_short():
     wide = dict.fromkeys(range(16_384), text_cell("列"))
-    junk = [Line(at, wide) for at in range(1, 8)]
+    junk = [Line(position, wide) for position in range(1, 8)]
     titles = Line(8, {0: text_cell("姓名"), 1: text_cell("身份证号")})
     assert read_table(Sheet("s", iter([*junk[:5], titles])), Path("a.xlsx"), PLAIN).report.status == "read"
     assert read_table(Sheet("s", iter([*junk, titles])), Path("a.xlsx"), PLAIN).report.status == "no_header"

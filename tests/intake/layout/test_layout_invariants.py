@@ -32,7 +32,7 @@ LINE = st.one_of(
     st.just(DOCTOR), st.just(HEADER), st.just({}), st.dictionaries(st.integers(0, 6), CELLS, max_size=7)
 )
 MERGE = st.builds(
-    lambda top, down, left, right: Merge(top, top + down, left, left + right),
+    lambda top, down, value, right: Merge(top, top + down, value, value + right),
     st.integers(1, 20), st.integers(0, 5), st.integers(0, 6), st.integers(0, 3),
 )  # fmt: skip
 PLACE = st.tuples(st.integers(1, 24), st.sampled_from("ABCDEFG"))
@@ -51,13 +51,13 @@ def floating(row, column):
 )
 @settings(max_examples=250, deadline=None)
 def test_nothing_is_lost_and_nothing_twice(lines, merges, places, headed, sheet):
-    physical, at = [], 1
+    physical, position = [], 1
     for cells, more in ([(HEADER, 0)] if headed else []) + lines:
         ordered = dict(sorted(cells.items()))
         if ordered:
-            physical.append(Line(at, ordered, end=at + more if sheet is None else 0))
-        at += 1 + (more if sheet is None else 0)
-    pictures = [floating(*place) for place in places]
+            physical.append(Line(position, ordered, end=position + more if sheet is None else 0))
+        position += 1 + (more if sheet is None else 0)
+    pictures = [floating(*position_value) for position_value in places]
     sheet = Sheet(sheet, iter(physical), merges=merges, pictures=pictures)
     try:
         made = read_table(sheet, Path("a.xlsx"), ColumnAliases.from_config({}))
@@ -76,15 +76,17 @@ def test_nothing_is_lost_and_nothing_twice(lines, merges, places, headed, sheet)
         )
     ]
     last = {line.number: line.last for line in filled}
-    of_rows = [at for row in made.rows for at in range(row.origin.row, last[row.origin.row] + 1)]
-    skipped = [at for skip in made.skipped for at in range(skip.first, skip.last + 1)]
+    of_rows = [offset for row in made.rows for offset in range(row.origin.row, last[row.origin.row] + 1)]
+    skipped = [offset for skip in made.skipped for offset in range(skip.first, skip.last + 1)]
     assert sorted(of_rows + skipped) == list(range(1, filled[-1].last + 1))
     assert [row.origin.row for row in made.rows] == sorted({row.origin.row for row in made.rows})
     assert made.report.rows == len(made.rows)
     assert [skip.first for skip in made.skipped] == sorted(skip.first for skip in made.skipped)
     had = {picture.picture.sha256 for row in made.rows for picture in row.pictures}
-    told = "\n".join(made.notes)
-    assert all(each.picture.sha256 in had or f"over {each.address} belongs" in told for each in pictures)
+    reported = "\n".join(made.notes)
+    assert all(
+        picture.picture.sha256 in had or f"over {picture.address} belongs" in reported for picture in pictures
+    )
     assert all(picture.row == row.origin.row for row in made.rows for picture in row.pictures)
 
 
@@ -93,7 +95,7 @@ def test_nothing_is_lost_and_nothing_twice(lines, merges, places, headed, sheet)
 )
 @settings(max_examples=150, deadline=None)
 def test_a_whole_doctor_is_a_row_wherever_she_stands(lines):
-    numbered = [Line(2 + at, dict(sorted(cells.items()))) for at, cells in enumerate(lines) if cells]
+    numbered = [Line(2 + index, dict(sorted(cells.items()))) for index, cells in enumerate(lines) if cells]
     try:
         made = read_table(
             Sheet("名单", iter([Line(1, HEADER), *numbered])), Path("a.xlsx"), ColumnAliases.from_config({})
@@ -102,5 +104,10 @@ def test_a_whole_doctor_is_a_row_wherever_she_stands(lines):
         assert refused.code == "HEADER_AMBIGUOUS"  # noqa: PT017 - a roster that is read is the other case
         return
     rows = {row.origin.row for row in made.rows}
-    shown = {at for skip in made.skipped if skip.why == "example" for at in range(skip.first, skip.last + 1)}
+    shown = {
+        position
+        for skip in made.skipped
+        if skip.why == "example"
+        for position in range(skip.first, skip.last + 1)
+    }
     assert all(line.number in rows | shown for line in numbered if line.cells == DOCTOR)

@@ -194,7 +194,7 @@ def reading(path, *lines):
 
 
 def whys(report):
-    return {at: skip.why for skip in report.skipped for at in range(skip.first, skip.last + 1)}
+    return {position: skip.why for skip in report.skipped for position in range(skip.first, skip.last + 1)}
 
 
 def test_enough_lines_are_judged():

@@ -13,12 +13,14 @@ from pipeline.intake.layout.table_reader import read_table
 from pipeline.intake.readers.model import Line, Merge, RawCell, Sheet, parse_column, text_cell
 
 TITLES = ("科室", "姓名", "身份证号", "手机号", "印章图片", "备注")
-WHO = [(name(each), number(each), f"138001380{each:02}") for each in range(1, 9)]
+WHO = [(name(serial), number(serial), f"138001380{serial:02}") for serial in range(1, 9)]
 
 
 def merge(area: str) -> Merge:
-    (left, top), (right, bottom) = ((parse_column(corner[0]), int(corner[1:])) for corner in area.split(":"))
-    return Merge(top, bottom, left, right)
+    (left_edge, top), (right, bottom) = (
+        (parse_column(corner[0]), int(corner[1:])) for corner in area.split(":")
+    )
+    return Merge(top, bottom, left_edge, right)
 
 
 def picture(address: str, tag: str = "", *, floating: bool = True) -> EmbeddedImage:
@@ -34,14 +36,17 @@ def cell(value: object) -> RawCell:
 
 def read(*rows, merges="", pictures=(), titles=TITLES, hidden_columns=()):
     lines = (
-        Line(at, {column: cell(value) for column, value in enumerate(row) if value})
-        for at, row in enumerate((titles, *rows), start=1)
+        Line(index, {column: cell(value) for column, value in enumerate(row) if value})
+        for index, row in enumerate((titles, *rows), start=1)
     )
     sheet = Sheet(
         "内科",
         (line for line in lines if line.cells),
         merges=[merge(area) for area in merges.split()],
-        pictures=[picture(each) if isinstance(each, str) else each for each in pictures],
+        pictures=[
+            picture(picture_value) if isinstance(picture_value, str) else picture_value
+            for picture_value in pictures
+        ],
         hidden_columns=frozenset(map(parse_column, hidden_columns)),
     )
     return read_table(sheet, Path("a.xlsx"), ColumnAliases.from_config({}))
@@ -52,11 +57,13 @@ def shown(made, field):
 
 
 def whys(made):
-    return {at: skip.why for skip in made.skipped for at in range(skip.first, skip.last + 1)}
+    return {position: skip.why for skip in made.skipped for position in range(skip.first, skip.last + 1)}
 
 
 def given(made):
-    return {row.origin.row: [each.address for each in row.pictures] for row in made.rows if row.pictures}
+    return {
+        row.origin.row: [picture.address for picture in row.pictures] for row in made.rows if row.pictures
+    }
 
 
 def test_a_department_merged_down_is_that_of_each_line():

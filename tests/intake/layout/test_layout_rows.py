@@ -38,8 +38,8 @@ KINDS = [
 def read(*rows, titles=TITLES, sheet="s"):
     lines = [Line(1, {column: text_cell(title) for column, title in enumerate(titles)})]
     lines += [
-        Line(at, {column: text_cell(text) for column, text in enumerate(row) if text})
-        for at, row in enumerate(rows, start=2)
+        Line(index, {column: text_cell(text) for column, text in enumerate(row) if text})
+        for index, row in enumerate(rows, start=2)
     ]
     return read_table(Sheet(sheet, iter(lines)), Path("a.xlsx"), ColumnAliases.from_config({}))
 
@@ -76,8 +76,8 @@ def test_cells_and_fields_are_sequence_and_mapping():
 
 
 def test_threads_never_see_another_rows_cell():
-    rows = read(*((name(each), number(each)) for each in range(200))).rows
-    expected = [number(each) for each in range(200)]
+    rows = read(*((name(serial), number(serial)) for serial in range(200))).rows
+    expected = [number(serial) for serial in range(200)]
 
     def look(_):
         return [row.fields[Field.NUMBER].display_text for row in rows] == expected
@@ -87,7 +87,7 @@ def test_threads_never_see_another_rows_cell():
 
 
 def test_filled_cells_beyond_the_titles_are_carried_over_up_to_a_width():
-    titles = [*TITLES, *(f"列{each}" for each in range(300))]
+    titles = [*TITLES, *(f"列{serial}" for serial in range(300))]
     wide = [name(1), number(1), "", "", *(["x"] * 400)]
     (row,) = read(wide, titles=titles).rows
     assert len(row.cells) == 200
@@ -99,8 +99,8 @@ def test_filled_cells_beyond_the_titles_are_carried_over_up_to_a_width():
 
 
 def test_a_row_of_many_titles_and_few_cells_is_small():
-    titles = [*TITLES, *(f"列{each}" for each in range(190))]
-    people = [(f"甲{each}", number(each)) for each in range(3_000)]
+    titles = [*TITLES, *(f"列{serial}" for serial in range(190))]
+    people = [(f"甲{serial}", number(serial)) for serial in range(3_000)]
     read(people[0], titles=titles)
     tracemalloc.start()
     made = read(*people, titles=titles)
@@ -111,7 +111,7 @@ def test_a_row_of_many_titles_and_few_cells_is_small():
 
 def test_a_ragged_text_file_is_not_noted_line_by_line(tmp_path):
     path = tmp_path / "a.csv"
-    lines = [f"{name(each)},{number(each)},1" for each in range(30)]
+    lines = [f"{name(serial)},{number(serial)},1" for serial in range(30)]
     path.write_text("\n".join(["姓名,身份证号", *lines]), "utf-8")
     _, (report,) = read_rosters([path])
     assert report.notes[0] == "line 2: more fields than titles"
@@ -129,7 +129,8 @@ def test_a_line_with_a_ticket_is_a_doctor_whatever_is_left_of_it():
         ["合计"],
     ]
     sheet = Sheet(
-        "失败待改", iter(Line(at, dict(enumerate(map(text_cell, line)))) for at, line in enumerate(lines, 1))
+        "失败待改",
+        iter(Line(index, dict(enumerate(map(text_cell, line)))) for index, line in enumerate(lines, 1)),
     )
     made = read_table(sheet, Path("results.xlsx"), ColumnAliases.from_config({}), has_row_tokens=True)
     assert [(row.origin.row, row.row_token) for row in made.rows] == [(2, "r1"), (3, "r2")]

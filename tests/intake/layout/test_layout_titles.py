@@ -61,13 +61,17 @@ DECOYS = [
 
 
 def line(*titles, number=1):
-    cells = {place: text_cell(title) for place, title in enumerate(titles) if title}
+    cells = {index: text_cell(title) for index, title in enumerate(titles) if title}
     return Line(number, cells)
 
 
 def header(*titles, columns=None):
-    found = find_header([line(*titles)], ColumnAliases.from_config(columns or {}), MergedCells(()))
-    return {str(name): titles[column] for name, column in found[2].columns.items()} if found else None
+    header_found = find_header([line(*titles)], ColumnAliases.from_config(columns or {}), MergedCells(()))
+    return (
+        {str(name): titles[column] for name, column in header_found[2].columns.items()}
+        if header_found
+        else None
+    )
 
 
 LONG = "必填，请先把整列设为“文本”格式再录入，否则后三位会变成 0；末位字母 X 请大写；港澳台居民请填写居住证号码，须与证件一致"
@@ -145,7 +149,7 @@ def test_the_plainer_of_two_titles_wins():
 
 
 def test_two_columns_of_one_field_refuse_the_file_and_both_cells_are_named():
-    for titles, told in (
+    for titles, message in (
         (("姓名", "身份证号", "证件号码"), "B1 身份证号, C1 证件号码"),
         (("姓名", "身份证号", "姓名"), "A1 姓名, C1 姓名"),
         (("姓名", "医师姓名", "身份证号"), "A1 姓名, B1 医师姓名"),
@@ -158,7 +162,7 @@ def test_two_columns_of_one_field_refuse_the_file_and_both_cells_are_named():
     ):
         with pytest.raises(FileRefused) as refused:
             header(*titles)
-        assert (refused.value.code, refused.value.detail["found"]) == ("HEADER_AMBIGUOUS", told)
+        assert (refused.value.code, refused.value.detail["found"]) == ("HEADER_AMBIGUOUS", message)
 
 
 def test_a_title_of_the_configuration_wins_and_distinguishes_brackets():

@@ -53,15 +53,15 @@ def test_takes_picture_extensions_in_any_case_and_none_from_every_sub_folder(tmp
 
 def test_the_index_does_not_depend_on_the_order_in_which_files_were_made(tmp_path):
     names = [f"{folder}/{number}.png" for folder in ("甲", "乙", "丙") for number in range(20)]
-    for place, seed in (("one", 1), ("two", 2)):
+    for position, seed in (("one", 1), ("two", 2)):
         random.Random(seed).shuffle(names)
         for name in names:
-            put(tmp_path / place / name)
-    one, two = (image_index.index_images(tmp_path / place) for place in ("one", "two"))
+            put(tmp_path / position / name)
+    one, two = (image_index.index_images(tmp_path / location) for location in ("one", "two"))
     assert relatives(one) == relatives(two) == sorted(names)
-    assert {key: [form.candidate.relative_path for form in found] for key, found in one.variants.items()} == {
-        key: [form.candidate.relative_path for form in found] for key, found in two.variants.items()
-    }
+    assert {
+        key: [form.candidate.relative_path for form in variant] for key, variant in one.variants.items()
+    } == {key: [form.candidate.relative_path for form in variant] for key, variant in two.variants.items()}
 
 
 def test_debris_of_macos_windows_and_office_is_no_picture(tmp_path):

@@ -33,13 +33,13 @@ def test_links_pipes_sockets_and_devices_named_like_a_doctor_are_not_opened(tmp_
         door.bind("王芳.png")
         os.chdir(here)
         rows = doctor(), doctor("李四", number=OTHER_NUMBER), doctor("王芳", number="H1234567890")
-        found = paired(tmp_path, {}, *rows).doctors
-    assert [one.problems[0].detail["hint"] for one in found] == [
+        paired_doctors = paired(tmp_path, {}, *rows).doctors
+    assert [one.problems[0].detail["hint"] for one in paired_doctors] == [
         "⚠ 张伟.png, link",
         "⚠ 李四.png, not a regular file",
         "⚠ 王芳.png, not a regular file",
     ]
-    assert "链接" in render_problem(found[0].problems[0], "zh")
+    assert "链接" in render_problem(paired_doctors[0].problems[0], "zh")
 
 
 def test_a_file_that_became_a_link_or_a_pipe_after_it_was_listed_is_refused(tmp_path):
@@ -51,7 +51,7 @@ def test_a_file_that_became_a_link_or_a_pipe_after_it_was_listed_is_refused(tmp_
     os.mkfifo(folder / "李四.png")
     rows = doctor(), doctor("李四", number=OTHER_NUMBER)
     for one in match_images(rows, library, known_files={}).doctors:
-        assert [(each.code, each.detail["found"]) for each in one.problems] == [
+        assert [(problem.code, problem.detail["found"]) for problem in one.problems] == [
             ("IMAGE_CORRUPT", "cannot be read")
         ]
 
@@ -65,8 +65,8 @@ def test_folders_in_circles_and_very_deep_ones_end(tmp_path):
         if len(os.fsencode(deep)) > 3900:
             break
         deep.mkdir()
-    found = image_index.index_images(folder)
-    assert [each.relative_path for each in found.candidates] == ["张伟.png"]
+    indexed_images = image_index.index_images(folder)
+    assert [candidate.relative_path for candidate in indexed_images.candidates] == ["张伟.png"]
 
 
 @pytest.mark.parametrize(
@@ -96,24 +96,26 @@ def test_a_strange_name_is_listed_printable_or_belongs_to_its_owner(tmp_path, na
     assert pairing.doctors[1].picture
     assert len(pairing.unassigned_files) + sum(one.picture is not None for one in pairing.doctors) == 2
     for one in pairing.doctors:
-        for each in one.problems:
-            said = render_problem(each, "zh").encode().decode()
-            assert not any(ord(char) < 32 or char in "\u202e\x1b" for char in said)
+        for problem in one.problems:
+            message = render_problem(problem, "zh").encode().decode()
+            assert not any(ord(char) < 32 or char in "\u202e\x1b" for char in message)
     for path in pairing.unassigned_files:
         str(path).encode()
 
 
 def test_a_control_character_in_a_name_is_not_taken_off(tmp_path):
     for name in ("张伟\n.png", "张\x07伟.png", "张伟\t.png", "张伟\x7f.png"):
-        place = tmp_path / str(ord(name[-5]))
-        place.mkdir()
-        assert paired(place, {name: b"x"}, doctor()).doctors[0].picture is None
+        folder = tmp_path / str(ord(name[-5]))
+        folder.mkdir()
+        assert paired(folder, {name: b"x"}, doctor()).doctors[0].picture is None
 
 
 def test_names_that_differ_in_case_alone_are_two_candidates(tmp_path):
     one = doctor(staff_no="D01")
     files = {"d01.png": b"one", "D01.PNG": b"two"}
-    assert [each.code for each in paired(tmp_path, files, one).doctors[0].problems] == ["IMAGE_AMBIGUOUS"]
+    assert [problem.code for problem in paired(tmp_path, files, one).doctors[0].problems] == [
+        "IMAGE_AMBIGUOUS"
+    ]
 
 
 def test_a_folder_of_very_many_files_is_listed_in_seconds(tmp_path):
@@ -129,4 +131,4 @@ def test_a_folder_of_very_many_files_is_listed_in_seconds(tmp_path):
     assert clock.monotonic() - started < 15
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000  # KB
     assert len(library.candidates) == 10_000
-    assert [each.code for each in row.problems] == ["IMAGE_MISSING"]
+    assert [problem.code for problem in row.problems] == ["IMAGE_MISSING"]

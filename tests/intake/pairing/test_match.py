@@ -260,9 +260,9 @@ def test_files_of_different_content_are_two_candidates_whatever_named_them(tmp_p
         {f"{NUMBER}.png": b"one", "张伟.png": b"two"},
         {f"{NUMBER}.png": b"one", "1001.png": b"two"},
     ):
-        place = tmp_path / str(len(list(tmp_path.iterdir())))
-        place.mkdir()
-        pairing = paired(place, files, doctor(staff_no="1001"))
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        pairing = paired(folder, files, doctor(staff_no="1001"))
         assert [problem.code for problem in pairing.doctors[0].problems] == ["IMAGE_AMBIGUOUS"]
         assert pairing.doctors[0].picture is None
         for name in files:
@@ -307,8 +307,8 @@ def test_namesakes_get_nothing_by_name_and_each_problem_names_the_other(tmp_path
 
 def test_the_problem_of_a_shared_file_names_other_people_alone(tmp_path):
     rows = doctor(row=2), doctor(row=5), doctor(number=OTHER_NUMBER, row=7)
-    found = paired(tmp_path, {"张伟.png": b"seal"}, *rows).doctors
-    assert [one.problems[0].detail["other"] for one in found] == [
+    paired_doctors = paired(tmp_path, {"张伟.png": b"seal"}, *rows).doctors
+    assert [one.problems[0].detail["other"] for one in paired_doctors] == [
         "名单.xlsx 内科 7",
         "名单.xlsx 内科 7",
         "名单.xlsx 内科 2, 名单.xlsx 内科 5",
@@ -471,5 +471,5 @@ def test_problems_found_earlier_stay_in_front(tmp_path):
     (first,) = paired(tmp_path, {}, doctor()).doctors
     (again,) = match_images([first], image_index.index_images(None), known_files={}).doctors
     assert [problem.code for problem in again.problems] == ["IMAGE_MISSING", "IMAGE_MISSING"]
-    (found,) = paired(tmp_path, {"张伟印章.png": b"seal"}, first).doctors
-    assert [problem.code for problem in found.problems] == ["IMAGE_MISSING", "IMAGE_NAME_FUZZY"]
+    (paired_doctors,) = paired(tmp_path, {"张伟印章.png": b"seal"}, first).doctors
+    assert [problem.code for problem in paired_doctors.problems] == ["IMAGE_MISSING", "IMAGE_NAME_FUZZY"]

@@ -33,7 +33,7 @@ def titled(column: str, title: str) -> Cell:
 
 def codes(tmp_path, files, *doctors):
     return [
-        (one.evidence, [each.code for each in one.problems])
+        (one.evidence, [problem.code for problem in one.problems])
         for one in paired(tmp_path, files, *doctors).doctors
     ]
 
@@ -68,7 +68,7 @@ def test_a_column_beyond_the_titles_counts(tmp_path):
 def test_a_picture_under_another_title_does_not_count_and_is_named(tmp_path, title):
     one = doctor(picture="", embedded=[embedded(tmp_path, column="F")], more=[titled("F", title)])
     (row,) = paired(tmp_path, {}, one).doctors
-    assert [each.code for each in row.problems] == ["IMAGE_MISSING"]
+    assert [problem.code for problem in row.problems] == ["IMAGE_MISSING"]
     assert row.problems[0].detail["hint"] == f"▣ F2 {title}"
     assert codes(tmp_path, {"张伟.png": b"seal"}, one) == [("name", [])]
 
@@ -81,7 +81,7 @@ def test_rows_of_a_to_fix_sheet_have_the_pictures_of_the_rows_they_correct(tmp_p
 def test_two_different_pictures_are_two_candidates(tmp_path):
     two = [embedded(tmp_path), embedded(tmp_path, b"other", column="F")]
     (row,) = paired(tmp_path, {}, doctor(picture="", embedded=two)).doctors
-    assert (row.picture, [each.code for each in row.problems]) == (None, ["IMAGE_AMBIGUOUS"])
+    assert (row.picture, [problem.code for problem in row.problems]) == (None, ["IMAGE_AMBIGUOUS"])
     assert row.problems[0].detail["found"] == "▣ C2, ▣ F2"
     assert "▣ C2" in render_problem(row.problems[0], "zh")
 
@@ -105,7 +105,7 @@ def test_a_file_beside_it_must_be_the_same_picture(tmp_path, entry, file, eviden
 def test_a_file_that_is_named_but_not_there_is_not_replaced_by_it(tmp_path):
     one = doctor(picture="neu.png", embedded=[embedded(tmp_path)])
     (row,) = paired(tmp_path, {}, one).doctors
-    assert [each.code for each in row.problems] == ["IMAGE_MISSING"]
+    assert [problem.code for problem in row.problems] == ["IMAGE_MISSING"]
     assert row.problems[0].detail == {"tried": "neu.png", "hint": "▣ C2"}
 
 
@@ -122,7 +122,7 @@ def test_one_of_two_namesakes_may_have_it(tmp_path):
 def test_a_picture_that_overlaps_a_neighbour_row_is_used_with_a_warning(tmp_path):
     one = doctor(picture="", embedded=[embedded(tmp_path, floating=True, overlaps_neighbour=True)])
     (row,) = paired(tmp_path, {}, one).doctors
-    assert [(each.code, each.severity) for each in row.problems] == [("IMAGE_AMBIGUOUS", "warning")]
+    assert [(problem.code, problem.severity) for problem in row.problems] == [("IMAGE_AMBIGUOUS", "warning")]
     assert "中心在本行" in render_problem(row.problems[0], "zh")
     assert row.evidence == "cell"
     named = doctor(picture="a.png", embedded=[embedded(tmp_path, overlaps_neighbour=True)])
@@ -135,17 +135,17 @@ def test_an_unreadable_picture_cell_is_named_where_no_other_picture_matches(tmp_
     assert row.problems[0].code == "IMAGE_MISSING"
     assert row.problems[0].detail["hint"] == "▣ C2, cannot be read"
     assert "无法读取" in render_problem(row.problems[0], "zh")
-    left = doctor(
+    remaining = doctor(
         picture="", kind=CellKind.PICTURE, value=embedded(tmp_path)
     )  # read without a place to keep it
-    assert paired(tmp_path, {}, left).doctors[0].problems[0].detail["hint"] == ""
+    assert paired(tmp_path, {}, remaining).doctors[0].problems[0].detail["hint"] == ""
     assert codes(tmp_path, {"张伟.png": b"seal"}, one) == [("name", [])]
 
 
 def test_an_empty_one_is_damaged(tmp_path):
     one = doctor(picture="", embedded=[embedded(tmp_path, b"")])
     (row,) = paired(tmp_path, {"张伟.png": b"seal"}, one).doctors
-    assert [(each.code, each.detail["file"]) for each in row.problems] == [("IMAGE_CORRUPT", "▣ C2")]
+    assert [(problem.code, problem.detail["file"]) for problem in row.problems] == [("IMAGE_CORRUPT", "▣ C2")]
 
 
 def drawing(path: Path, *, stroke: int = 20) -> bytes:
@@ -187,10 +187,10 @@ def test_too_many_pictures_of_one_doctor_are_ambiguous(tmp_path):
 def test_of_many_different_files_not_all_are_decoded(tmp_path):
     picture = Image.new("RGB", (60, 40), "white")
     for count, expected in ((8, ["IMAGE_DUPLICATE_FILE"]), (9, ["IMAGE_AMBIGUOUS"])):
-        place = tmp_path / str(count)
-        place.mkdir()
+        folder = tmp_path / str(count)
+        folder.mkdir()
         files = {}
         for level in range(count):
             picture.save(tmp_path / "a.png", dpi=(level + 1, 1))
             files[f"{level}/张伟.png"] = (tmp_path / "a.png").read_bytes()
-        assert [told for _, told in codes(place, files, doctor())] == [expected]
+        assert [code for _, code in codes(folder, files, doctor())] == [expected]

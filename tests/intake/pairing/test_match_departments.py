@@ -89,7 +89,7 @@ def test_a_folder_does_not_separate_two_people_of_one_staff_number(tmp_path):
 def test_a_name_in_another_department_of_the_roster_is_a_namesake_who_is_not_in_it(tmp_path):
     rows = doctor(department="外科"), doctor("李四", number=OTHER_NUMBER, department="内科")
     (first, _) = paired(tmp_path, {"内科/张伟.png": b"one"}, *rows).doctors
-    assert (first.picture, [each.code for each in first.problems]) == (None, ["IMAGE_AMBIGUOUS"])
+    assert (first.picture, [problem.code for problem in first.problems]) == (None, ["IMAGE_AMBIGUOUS"])
     assert "内科/张伟.png 在别的科室的文件夹里，此人的科室是外科" in render_problem(first.problems[0], "zh")
     (tmp_path / "both").mkdir()
     files = {"内科/张伟.png": b"one", "外科/张伟.png": b"two"}
@@ -119,9 +119,13 @@ def test_with_a_namesake_outside_of_the_roster_a_name_alone_is_no_evidence(tmp_p
 def test_a_folder_that_is_no_department_does_not_count(tmp_path):
     rows = doctor(department="外科"), doctor("李四", number=OTHER_NUMBER, department="内科")
     for folder in ("2026新增", "第一批", "各科室", "01外科", "外科(12人)", "外科/内科"):
-        place = tmp_path / folder.replace("/", "-")
-        place.mkdir()
-        assert got(place, {f"{folder}/张伟.png": b"one"}, *rows)[0] == (f"{folder}/张伟.png", "name", [])
+        case_folder = tmp_path / folder.replace("/", "-")
+        case_folder.mkdir()
+        assert got(case_folder, {f"{folder}/张伟.png": b"one"}, *rows)[0] == (
+            f"{folder}/张伟.png",
+            "name",
+            [],
+        )
 
 
 @pytest.mark.parametrize(
@@ -129,7 +133,7 @@ def test_a_folder_that_is_no_department_does_not_count(tmp_path):
 )
 def test_a_department_that_no_row_names_is_another_one_as_well(tmp_path, folder):
     (one,) = paired(tmp_path, {f"{folder}/张伟.png": b"one"}, doctor(department="外科")).doctors
-    assert (one.picture, [each.code for each in one.problems]) == (None, ["IMAGE_AMBIGUOUS"])
+    assert (one.picture, [problem.code for problem in one.problems]) == (None, ["IMAGE_AMBIGUOUS"])
 
 
 def test_a_row_without_a_department_gets_one_of_a_unique_name(tmp_path):
@@ -153,9 +157,9 @@ def test_a_number_is_the_doctors_in_whatever_folder(tmp_path, stem):
 def test_who_works_in_two_departments_is_one_person(tmp_path):
     rows = MEDICINE, doctor(department="外科", row=3), doctor("李四", number=OTHER_NUMBER, department="儿科")
     for file in ("内科/张伟.png", "外科-张伟.png"):
-        place = tmp_path / file[:2]
-        place.mkdir()
-        assert got(place, {file: b"one"}, *rows)[:2] == [(file, "name", [])] * 2
+        folder = tmp_path / file[:2]
+        folder.mkdir()
+        assert got(folder, {file: b"one"}, *rows)[:2] == [(file, "name", [])] * 2
 
 
 @pytest.mark.parametrize("department", ["无", "-", "/"])

@@ -45,10 +45,10 @@ def test_a_name_in_other_bytes_is_matched_with_a_warning(tmp_path, name, mistake
     assert row.picture
     assert row.evidence == "name"
     assert row.picture.file.read_bytes() == b"seal"
-    (told,) = row.problems
-    assert (told.code, told.detail["expected"]) == ("IMAGE_NAME_FUZZY", name)
+    (problem,) = row.problems
+    assert (problem.code, problem.detail["expected"]) == ("IMAGE_NAME_FUZZY", name)
     # where a name has no byte that Windows has another sign for, both pages are the same
-    assert told.detail["why"].replace("latin-1", "cp1252") == mistake.replace("latin-1", "cp1252")
+    assert problem.detail["why"].replace("latin-1", "cp1252") == mistake.replace("latin-1", "cp1252")
 
 
 def test_utf_8_taken_for_gbk_is_found_where_nothing_was_lost(tmp_path):
@@ -72,13 +72,13 @@ def test_a_name_that_lost_bytes_matches_no_one(tmp_path, lost):
 def test_suffix_number_and_folder_may_be_in_other_bytes_as_well(tmp_path):
     for mistake in ("GBK → UTF-8", "GBK → cp437"):
         wrong = MISTAKES[mistake]
-        place = tmp_path / mistake[-3:]
-        place.mkdir()
+        folder = tmp_path / mistake[-3:]
+        folder.mkdir()
         file = os.fsencode(f"{wrong('内科')}/{wrong('张伟 - 副本')}.png")
-        (row,) = paired(place, {file: b"seal"}, doctor(department="内科")).doctors
+        (row,) = paired(folder, {file: b"seal"}, doctor(department="内科")).doctors
         assert row.problems[0].detail["why"] == f"{mistake} + “副本”"
         file = os.fsencode(f"{wrong('1001李四')}.png")
-        (row,) = paired(place, {file: b"seal"}, doctor("李四", staff_no="1001")).doctors
+        (row,) = paired(folder, {file: b"seal"}, doctor("李四", staff_no="1001")).doctors
         assert row.evidence == "staff_no"
 
 
@@ -95,7 +95,7 @@ def test_a_folder_in_other_bytes_separates_namesakes_with_a_warning(tmp_path):
     assert first.picture
     assert first.picture.file.read_bytes() == b"one"
     assert first.picture.path == tmp_path / "seals" / "内科" / "张伟.png"
-    assert [each.detail["why"] for each in first.problems] == ["GBK → UTF-8"]
+    assert [problem.detail["why"] for problem in first.problems] == ["GBK → UTF-8"]
     assert (second.evidence, second.problems) == ("name", ())
 
 
@@ -103,14 +103,14 @@ def test_a_folder_in_other_bytes_separates_namesakes_with_a_warning(tmp_path):
 def test_an_entry_of_the_column_finds_a_file_in_other_bytes(tmp_path, entry):
     file = "内科/张伟.png".encode("gb18030")
     (row,) = paired(tmp_path, {file: b"seal"}, doctor("李四", picture=entry)).doctors
-    assert (row.evidence, [each.code for each in row.problems]) == ("column", ["IMAGE_NAME_FUZZY"])
+    assert (row.evidence, [problem.code for problem in row.problems]) == ("column", ["IMAGE_NAME_FUZZY"])
     assert row.problems[0].detail["why"] == "GBK → UTF-8"
 
 
 def test_a_name_as_it_stands_and_one_in_other_bytes_are_two_candidates(tmp_path):
     files = {"张伟.png": b"one", "张伟.png".encode("gb18030"): b"two"}
     (row,) = paired(tmp_path, files, doctor()).doctors
-    assert [each.code for each in row.problems] == ["IMAGE_AMBIGUOUS"]
+    assert [problem.code for problem in row.problems] == ["IMAGE_AMBIGUOUS"]
     assert row.problems[0].detail["found"] == "张伟.png, 张伟.png"
 
 

@@ -70,7 +70,7 @@ def test_a_name_to_the_letter_needs_no_word(tmp_path, file, evidence):
 def test_differences_of_a_name_are_reported(tmp_path, file, why):
     (one,) = paired(tmp_path, {file: b"seal"}, doctor(staff_no="1001", department="内科")).doctors
     assert one.picture
-    assert [(each.code, each.severity, each.detail["why"]) for each in one.problems] == [
+    assert [(problem.code, problem.severity, problem.detail["why"]) for problem in one.problems] == [
         ("IMAGE_NAME_FUZZY", "warning", why)
     ]
     assert one.problems[0].detail["expected"] in render_problem(one.problems[0], "zh")
@@ -137,13 +137,13 @@ def test_a_placeholder_is_no_staff_number(tmp_path, staff_no):
 def test_a_department_with_separators_and_numbers_of_its_own_is_one_piece(tmp_path):
     one = doctor(staff_no="A-01", department="内科(二)-3区")
     for stem in ("内科(二)-3区_张伟", "A-01张伟", "张伟-A-01", "内科(二)-3区-A-01"):
-        place = tmp_path / stem
-        place.mkdir()
-        assert got(place, {f"{stem}.png": b"seal"}, one)[0][0] == f"{stem}.png"
+        folder = tmp_path / stem
+        folder.mkdir()
+        assert got(folder, {f"{stem}.png": b"seal"}, one)[0][0] == f"{stem}.png"
     for stem in ("内科二3区_张伟", "A01张伟", "内科(二)3区_张伟", "A-0-1"):
-        place = tmp_path / stem
-        place.mkdir()
-        assert got(place, {f"{stem}.png": b"seal"}, one)[0][0] is None, stem
+        folder = tmp_path / stem
+        folder.mkdir()
+        assert got(folder, {f"{stem}.png": b"seal"}, one)[0][0] is None, stem
 
 
 @pytest.mark.parametrize("stem", [f"{X_NUMBER.lower()}张伟", f"张伟_{X_NUMBER.lower()}", X_NUMBER.lower()])

@@ -74,10 +74,10 @@ def doctors_of(people):
             staff_no=staff_no,
             department=department,
             picture=entry,
-            row=place + 2,
+            row=index + 2,
             written={} if serial is not None else {Field.NUMBER: "待补"},
         )
-        for place, (name, serial, staff_no, department, entry) in enumerate(people)
+        for index, (name, serial, staff_no, department, entry) in enumerate(people)
     ]
 
 
@@ -92,7 +92,7 @@ def outcomes(doctors, content, folder):
         one.row.origin.row: (
             one.picture.path.relative_to(folder).as_posix() if one.picture else None,
             one.evidence,
-            tuple(each.code for each in one.problems),
+            tuple(problem.code for problem in one.problems),
         )
         for one in paired
     }
@@ -133,11 +133,11 @@ def test_one_file_more_takes_pictures_away_or_gives_a_missing_one(people, conten
         _, before = outcomes(doctors, content, Path(folder) / "a")
         _, after = outcomes(doctors, more | content, Path(folder) / "b")
     for row, (path, _, codes) in before.items():
-        now, _, told = after[row]
+        now, _, reported = after[row]
         if path is not None and now is not None and now != path:
             assert more.get(now) == content[path]  # another file of the same picture, with a better name
         if path is not None and now is None:
-            assert "IMAGE_AMBIGUOUS" in told
+            assert "IMAGE_AMBIGUOUS" in reported
         if "IMAGE_AMBIGUOUS" in codes or "IMAGE_PATH_REJECTED" in codes:
             assert now is None or "IMAGE_AMBIGUOUS" in codes
 
@@ -148,8 +148,8 @@ def test_a_name_that_holds_more_than_expected_matches_no_one(people, stems_):
     doctors = doctors_of(people)
     content = {f"王{stem.strip(' ._-') or 'x'}王.png": b"stranger" for stem in stems_}
     with tempfile.TemporaryDirectory() as folder:
-        _, found = outcomes(doctors, content, Path(folder) / "a")
-    assert {path for path, _, _ in found.values()} == {None}
+        _, result = outcomes(doctors, content, Path(folder) / "a")
+    assert {path for path, _, _ in result.values()} == {None}
 
 
 SEALED = [
@@ -187,10 +187,10 @@ plain_files = st.dictionaries(
 )
 def test_no_one_gets_a_file_named_after_another_person_or_in_another_department(people, content):
     """Judged by the file's path alone, apart from the code that pairs."""
-    doctors = [replace(each, key=f"k{each.number}") for each in doctors_of(people)]
+    doctors = [replace(entry, key=f"k{entry.number}") for entry in doctors_of(people)]
     sealed = SealedPeople(
-        frozenset(each.key for each in SEALED),
-        [each for each in SEALED if not each.picture_known],
+        frozenset(serial.key for serial in SEALED),
+        [serial for serial in SEALED if not serial.picture_known],
         lambda: SEALED,
         lambda: {"k8": {"12"}},
         lambda text: {number(8): "k8", number(9): "k9"}.get(text, "?"),
@@ -202,14 +202,18 @@ def test_no_one_gets_a_file_named_after_another_person_or_in_another_department(
     for one in paired:
         if one.picture is None or one.errors:
             continue
-        stem, place = one.picture.path.stem, one.picture.path.parent.name
+        stem, position = one.picture.path.stem, one.picture.path.parent.name
         own = {one.name, one.staff_no, one.number}
-        departments = {each.department for each in doctors if each.number == one.number}
-        bearers = {each.number for each in doctors if stem in {each.name, each.staff_no, each.number}}
-        if stem not in own and stem not in {each.staff_no for each in doctors if each.number == one.number}:
+        departments = {doctor.department for doctor in doctors if doctor.number == one.number}
+        bearers = {
+            doctor.number for doctor in doctors if stem in {doctor.name, doctor.staff_no, doctor.number}
+        }
+        if stem not in own and stem not in {
+            doctor.staff_no for doctor in doctors if doctor.number == one.number
+        }:
             assert not bearers - {one.number}, "called after another row's doctor"
             assert stem not in outside, "called after a sealed doctor"
         if one.evidence == "name":
-            assert bearers <= {one.number} or place in departments
+            assert bearers <= {one.number} or position in departments
             assert stem != "李文", "told apart by nothing from a seal whose picture nobody knows"
-            assert place not in {"内科", "外科", "眼科"} - departments or departments == {None}
+            assert position not in {"内科", "外科", "眼科"} - departments or departments == {None}

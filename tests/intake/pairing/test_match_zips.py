@@ -35,7 +35,7 @@ def keeper(tmp_path: Path):
 
 
 def told(pairing: MatchResult) -> list[tuple[str, dict[str, str]]]:
-    return [(each.code, dict(each.detail)) for each in pairing.doctors[0].problems]
+    return [(problem.code, dict(problem.detail)) for problem in pairing.doctors[0].problems]
 
 
 def test_a_matched_member_is_stored_under_its_digest_and_no_other(tmp_path):
@@ -158,7 +158,7 @@ def damaged(data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("data", "found"),
+    ("data", "result"),
     [
         (damaged(zipped([Entry("a.png", b"[[contents]]", method=0), Entry("b.png")])), "damaged zip"),
         (encrypted(zipped({"a.png": b"x", "b.png": b"y"}), b"a.png"), "encrypted"),
@@ -173,10 +173,10 @@ def damaged(data: bytes) -> bytes:
         ),
     ],
 )
-def test_an_unreadable_member_is_a_problem_of_its_row_alone(tmp_path, data, found):
+def test_an_unreadable_member_is_a_problem_of_its_row_alone(tmp_path, data, result):
     rows = doctor("张伟", staff_no="a"), doctor("李四", number=OTHER_NUMBER, staff_no="b")
     pairing = from_zip(tmp_path, data, *rows)
-    assert told(pairing) == [("IMAGE_CORRUPT", {"file": "a.png", "found": found})]
+    assert told(pairing) == [("IMAGE_CORRUPT", {"file": "a.png", "found": result})]
     assert pairing.doctors[1].picture
     assert "a.png" in render_problem(pairing.doctors[0].problems[0], "zh")
 
@@ -288,10 +288,10 @@ def test_a_zip_that_changed_since_it_was_listed_is_not_read(tmp_path):
     library = image_index.index_images(path)
     path.write_bytes(zipped({"张伟.png": b"other"}))
     (row,) = match_images([doctor()], library, known_files={}, store_image=keeper(tmp_path)).doctors
-    assert [each.detail["found"] for each in row.problems] == ["changed while reading"]
+    assert [problem.detail["found"] for problem in row.problems] == ["changed while reading"]
     path.unlink()
     (row,) = match_images([doctor()], library, known_files={}, store_image=keeper(tmp_path)).doctors
-    assert [each.detail["found"] for each in row.problems] == ["cannot be read"]
+    assert [problem.detail["found"] for problem in row.problems] == ["cannot be read"]
 
 
 def test_a_work_folder_that_cannot_be_written_is_no_fault_of_a_row(tmp_path):
@@ -318,7 +318,7 @@ def test_a_link_that_is_named_by_the_user_is_followed_one_that_lies_in_the_folde
     real.write_bytes(zipped({"张伟.png": b"one"}))
     (tmp_path / "seals.zip").symlink_to(real)
     library = image_index.index_images(tmp_path / "seals.zip")
-    assert [each.path for each in library.candidates] == [tmp_path / "seals.zip" / "张伟.png"]
+    assert [candidate.path for candidate in library.candidates] == [tmp_path / "seals.zip" / "张伟.png"]
     folder = fill(tmp_path / "folder", {})
     (folder / "a.zip").symlink_to(real)
     assert image_index.index_images(folder).candidates == ()

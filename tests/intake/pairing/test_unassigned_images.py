@@ -19,8 +19,8 @@ def drawn(sheet, folder, serial, first, last):
     path = folder / f"{serial}.png"
     draw_seal(path, serial)
     picture = Drawing(BytesIO(path.read_bytes()))
-    (left, top), (right, bottom) = first, last
-    start = AnchorMarker(col=left, row=top, colOff=20_000, rowOff=20_000)
+    (left_edge, top), (right, bottom) = first, last
+    start = AnchorMarker(col=left_edge, row=top, colOff=20_000, rowOff=20_000)
     end = AnchorMarker(col=right, row=bottom, colOff=300_000, rowOff=150_000)
     picture.anchor = TwoCellAnchor(_from=start, to=end)
     sheet.add_image(picture)
@@ -49,12 +49,12 @@ def report(tmp_path):
 
     options = ReadOptions(keep=ImageStore(tmp_path / "work").put)
     (first, _), (report,) = read_rosters([tmp_path / "a.xlsx"], options=options)
-    assert [each.address for each in first.pictures] == ["C3"]
+    assert [picture.address for picture in first.pictures] == ["C3"]
     return report
 
 
 def test_an_unassigned_image_has_its_sheet_its_cells_and_a_reason(report):
-    assert sorted((each.sheet, each.covered_cells, each.why) for each in report.unassigned_images) == [
+    assert sorted((image.sheet, image.covered_cells, image.why) for image in report.unassigned_images) == [
         ("内科", "C3:C6", "picture without a row of its own, not used"),
         ("内科", "C8", "picture over no doctor's row"),
         ("内科", "E1:F1", "picture over no doctor's row"),
@@ -65,7 +65,7 @@ def test_an_unassigned_image_has_its_sheet_its_cells_and_a_reason(report):
 
 
 def test_a_readable_unassigned_image_can_be_shown(report):
-    assert all(each.picture.file.is_file() for each in report.unassigned_images)
+    assert all(image.picture.file.is_file() for image in report.unassigned_images)
 
 
 def test_every_reason_for_an_unassigned_image_has_a_text(report):
@@ -76,7 +76,7 @@ def test_every_reason_for_an_unassigned_image_has_a_text(report):
     source = "".join(path.read_text("utf-8") for path in Path(pipeline.intake.__file__).parent.rglob("*.py"))
     assert [why for why in UNASSIGNED_IMAGE_TEXTS if f'"{why}"' not in source] == []
     assert all(
-        explain_unassigned_image(each.why, language)
-        for each in report.unassigned_images
+        explain_unassigned_image(image.why, language)
+        for image in report.unassigned_images
         for language in ("zh", "en")
     )

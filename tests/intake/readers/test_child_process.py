@@ -137,16 +137,16 @@ def test_a_child_has_limits_of_its_own_where_the_system_has_them():
 
 
 @pytest.mark.parametrize(
-    ("program", "found"),
+    ("program", "result"),
     [
         ("print('{\"ready\":true}', flush=True); import os; os.abort()", "the reader ended: -6"),
         ("print('{\"ready\":true}', flush=True); print('[1,0,[]', end='')", "the reader ended: 0"),
         ("print('{\"ready\":true}\\nnonsense')", "records"),
     ],
 )
-def test_a_child_that_breaks_down_refuses_the_file(monkeypatch, program, found):
+def test_a_child_that_breaks_down_refuses_the_file(monkeypatch, program, result):
     monkeypatch.setattr(child_process, "_START", program)
-    assert refusal("xls", b"") == ("FILE_SUSPICIOUS", found)
+    assert refusal("xls", b"") == ("FILE_SUSPICIOUS", result)
 
 
 def test_what_a_child_writes_is_bounded(monkeypatch):

@@ -14,7 +14,7 @@ USER = bytes.fromhex("05d5cdd59c2e1b10939708002b2cf9ae")
 OTHER = bytes.fromhex("02d5cdd59c2e1b10939708002b2cf9ae")
 
 
-def property_set(said: dict, *, page: int = 936, wide: bool = False) -> bytes:
+def property_set(record: dict, *, page: int = 936, wide: bool = False) -> bytes:
     """A stream of two sections as [MS-OLEPS] has it: names in the code page, texts in it or as VT_LPWSTR."""
     codec = "utf-16-le" if page == 1200 else "ascii"
 
@@ -29,13 +29,13 @@ def property_set(said: dict, *, page: int = 936, wide: bool = False) -> bytes:
         raw = (content + "\0").encode(codec)
         return pack("<2I", 0x1E, len(raw)) + padded(raw)
 
-    dictionary = pack("<I", len(said))
-    for number, name in enumerate(said, 2):
+    dictionary = pack("<I", len(record))
+    for number, name in enumerate(record, 2):
         raw = (name + "\0").encode(codec)
         dictionary += pack("<2I", number, len(name) + 1) + (padded(raw) if page == 1200 else raw)
     # Excel puts the values before the dictionary's end in whatever order: here the last comes first
     parts = [(1, pack("<IHxx", 2, page)), (0, padded(dictionary))]
-    parts += [(number, value(content)) for number, content in reversed(list(enumerate(said.values(), 2)))]
+    parts += [(number, value(content)) for number, content in reversed(list(enumerate(record.values(), 2)))]
     head, body = b"", b""
     for number, part in parts:
         head += pack("<2I", number, 8 + 8 * len(parts) + len(body))
@@ -65,7 +65,7 @@ def test_others_are_nobodys():
 
 def test_no_damage_makes_more_of_it_than_nobodys():
     whole = property_set(OURS)
-    for place in range(0, len(whole), 3):
-        assert read_run_of_properties(whole[:place]) in {None, RUN}
-        found = read_run_of_properties(whole[:place] + b"\xff\xff\xff\x7f" + whole[place + 4 :]) or ""
-        assert found in RUN or "\ufffd" in found
+    for index in range(0, len(whole), 3):
+        assert read_run_of_properties(whole[:index]) in {None, RUN}
+        result = read_run_of_properties(whole[:index] + b"\xff\xff\xff\x7f" + whole[index + 4 :]) or ""
+        assert result in RUN or "\ufffd" in result

@@ -377,8 +377,8 @@ def test_a_file_over_the_limit_costs_little_time_and_memory(tmp_path):
         "print(re.search(r'VmHWM:\\s*(\\d+) kB', Path('/proc/self/status').read_text())[1])"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "a.csv")]
-    told, seconds, kilobytes = subprocess.check_output(command, text=True).split()
-    assert told == "FILE_TOO_LARGE"
+    reported, seconds, kilobytes = subprocess.check_output(command, text=True).split()
+    assert reported == "FILE_TOO_LARGE"
     assert int(kilobytes) < 150_000
     assert float(seconds) < 5  # 1 s on a quiet machine
 

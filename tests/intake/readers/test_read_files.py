@@ -124,10 +124,10 @@ def zipped(**members):
 def ole(*streams):
     """Return a compound file with an empty stream of each name."""
     content = compound(b"")
-    place = content.index("Workbook".encode("utf-16-le"))
+    offset = content.index("Workbook".encode("utf-16-le"))
     (name,) = streams
     title = (name + "\0").encode("utf-16-le")
-    return content[:place] + title.ljust(64, b"\0") + bytes((len(title), 0)) + content[place + 66 :]
+    return content[:offset] + title.ljust(64, b"\0") + bytes((len(title), 0)) + content[offset + 66 :]
 
 
 HEAD = (
@@ -187,7 +187,7 @@ def test_a_roster_is_told_by_its_first_bytes_whatever_its_name(tmp_path, name, d
 
 @pytest.mark.parametrize("name", ["a.xlsx", "a.xls", "a.csv"])
 @pytest.mark.parametrize(
-    ("data", "code", "found"),
+    ("data", "code", "result"),
     [
         (b"", "FILE_EMPTY", None),
         (b"%PDF-1.7", "FILE_FORMAT", "PDF"),
@@ -223,11 +223,11 @@ def test_a_roster_is_told_by_its_first_bytes_whatever_its_name(tmp_path, name, d
         (b"\n\n", "FILE_EMPTY", None),
     ],
 )
-def test_what_is_no_roster_is_named(tmp_path, name, data, code, found):
+def test_what_is_no_roster_is_named(tmp_path, name, data, code, result):
     (tmp_path / name).write_bytes(data)
     rows, (report,) = read_rosters([tmp_path / name])
     assert (rows, report.status, report.codes) == ([], "refused", (code,))
-    assert report.problems[0].detail.get("found") == found
+    assert report.problems[0].detail.get("found") == result
     assert report.sha256 == hashlib.sha256(data).hexdigest()
     assert all(render_problem(report.problems[0], language) for language in ("zh", "en"))
 
@@ -242,10 +242,10 @@ def test_what_cannot_be_opened_is_reported_and_never_waited_for(tmp_path):
     (tmp_path / "dangling.csv").symlink_to("nowhere.csv")
     (tmp_path / "loop.csv").symlink_to("loop.csv")
     (tmp_path / "device.csv").symlink_to("/dev/zero")
-    found = ["not a file", "no such file or folder", "not a file", "circular links"]
+    findings = ["not a file", "no such file or folder", "not a file", "circular links"]
     for given in (tmp_path, *[[tmp_path / f"{name}.csv" for name in ("a", "dangling", "device", "loop")]]):
         _, reports = read_rosters([given] if isinstance(given, Path) else given)
-        assert [report.problems[0].detail["found"] for report in reports] == found
+        assert [report.problems[0].detail["found"] for report in reports] == findings
         assert {report.codes for report in reports} == {("FILE_CORRUPT",), ("FILE_NOT_READ",)}
         assert all("not" not in render_problem(report.problems[0], "zh") for report in reports), (
             "every reason is translated"
@@ -360,7 +360,7 @@ def test_our_own_workbook_is_deferred_in_a_run_and_read_on_demand(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("lines", "place"),
+    ("lines", "position"),
     [
         ([line("r1"), line("r2", check="00000000")], "3"),
         ([line("r1"), line("r2", check=row_id_checksum("r1"))], "3"),
@@ -368,10 +368,10 @@ def test_our_own_workbook_is_deferred_in_a_run_and_read_on_demand(tmp_path):
         ([line("r1"), line("r2"), line("r1")], "2"),
     ],
 )
-def test_a_damaged_swapped_or_doubled_ticket_refuses_the_file(tmp_path, lines, place):
+def test_a_damaged_swapped_or_doubled_ticket_refuses_the_file(tmp_path, lines, position):
     rows, (report,) = read_rosters([results(tmp_path / "r.xlsx", *lines)], to_fix_only=True)
     assert (rows, report.codes) == ([], ("FILE_SUSPICIOUS",))
-    assert report.problems[0].detail["ticket"] == place
+    assert report.problems[0].detail["ticket"] == position
 
 
 def test_a_to_fix_sheet_without_its_hidden_columns_or_header_is_refused(tmp_path):
@@ -405,7 +405,7 @@ def test_a_refusal_is_a_whole_sentence_without_personal_data(tmp_path):
     (tmp_path / "a.csv").write_bytes(f'姓名,身份证号\n"张三,{NUMBER}\n'.encode())
     _, (report,) = read_rosters([tmp_path / "a.csv"])
     for language in ("zh", "en"):
-        said = render_problem(report.problems[0], language)
-        assert "2" in said
-        assert NUMBER not in said + repr(report)
+        message = render_problem(report.problems[0], language)
+        assert "2" in message
+        assert NUMBER not in message + repr(report)
     assert NUMBER not in repr(read_rosters([tmp_path / "a.csv"]))

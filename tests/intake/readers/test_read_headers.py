@@ -50,9 +50,9 @@ def test_every_parameter_has_a_chinese_and_an_english_title(tmp_path):
     )
     fields = [str(name) for name in Field]
     for titles in (chinese, english, ",".join(fields)):
-        found = mapped(tmp_path / "a.csv", titles)
-        assert list(found) == fields
-        assert list(found.values()) == titles.split(",")
+        result = mapped(tmp_path / "a.csv", titles)
+        assert list(result) == fields
+        assert list(result.values()) == titles.split(",")
 
 
 def test_no_title_names_two_fields():
@@ -68,8 +68,8 @@ def test_no_title_names_two_fields():
     ],
 )  # fmt: skip
 def test_a_decoy_never_matches(tmp_path, decoy):
-    found = mapped(tmp_path / "a.csv", f"{decoy},姓名,身份证号,手机")
-    assert found == {"name": "姓名", "id_card_number": "身份证号", "mobile": "手机"}
+    result = mapped(tmp_path / "a.csv", f"{decoy},姓名,身份证号,手机")
+    assert result == {"name": "姓名", "id_card_number": "身份证号", "mobile": "手机"}
 
 
 def test_two_columns_for_one_field_refuse_the_file_and_are_both_named(tmp_path):
@@ -97,8 +97,8 @@ def test_the_chinese_name_is_a_title_for_the_name_beside_no_plainer_one(tmp_path
 def test_columns_of_the_user_come_first(tmp_path):
     titles = "姓名,身份证号,证件号码,大名,Kennung（neu）"
     columns = {"证件 号码": "id_card_number", "kennung": "staff_no", "大名": "name"}
-    found = mapped(tmp_path / "a.csv", titles, columns=columns)
-    assert found == {"name": "大名", "id_card_number": "证件号码", "staff_no": "Kennung（neu）"}
+    columns_found = mapped(tmp_path / "a.csv", titles, columns=columns)
+    assert columns_found == {"name": "大名", "id_card_number": "证件号码", "staff_no": "Kennung（neu）"}
 
 
 def test_the_header_may_stand_below_titles_but_not_out_of_sight(tmp_path):

@@ -362,8 +362,8 @@ def test_a_broken_workbook_is_refused(tmp_path):
         assert refused(tmp_path / "cut.xlsx").code == "FILE_CORRUPT"
     doubled = f'<sheetData>{TITLES}<row r="2">{inline("A2", "张三")}</row><row r="1"/></sheetData>'
     assert refused(raw(tmp_path / "row.xlsx", doubled)).code == "FILE_CORRUPT"
-    for place in (9, -1):
-        beyond = f'<sheetData>{TITLES}<row r="2"><c r="A2" t="s"><v>{place}</v></c></row></sheetData>'
+    for position in (9, -1):
+        beyond = f'<sheetData>{TITLES}<row r="2"><c r="A2" t="s"><v>{position}</v></c></row></sheetData>'
         assert refused(raw(tmp_path / "sst.xlsx", beyond, strings="<si><t>x</t></si>")).code == "FILE_CORRUPT"
     assert refused(raw(tmp_path / "xml.xlsx", "<sheetData>")).code == "FILE_CORRUPT"
 
@@ -403,11 +403,11 @@ def test_no_damaged_part_makes_the_reader_raise(tmp_path, part, data):
         for name in packed.namelist():
             text = packed.read(name).decode()
             if name == part:
-                place = data.draw(st.integers(0, len(text) - 1))
+                position = data.draw(st.integers(0, len(text) - 1))
                 text = (
-                    text[:place]
+                    text[:position]
                     + data.draw(st.sampled_from(['"', "<", "9", "-", "x", "", "é"]))
-                    + text[place + 1 :]
+                    + text[position + 1 :]
                 )
             broken.writestr(name, text)
     _, (report,) = read_rosters([tmp_path / "c.xlsx"])

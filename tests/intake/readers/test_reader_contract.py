@@ -159,7 +159,7 @@ def test_a_file_that_breaks_off_is_refused(form, tmp_path):
 @pytest.mark.parametrize("form", ALL)
 def test_a_turned_byte_costs_the_file_at_most(form, tmp_path):
     data = WRITERS[form](PAGE)
-    for place in range(7, len(data), len(data) // 8):
-        (tmp_path / "a.xls").write_bytes(data[:place] + bytes((data[place] ^ 0x55,)) + data[place + 1 :])
+    for index in range(7, len(data), len(data) // 8):
+        (tmp_path / "a.xls").write_bytes(data[:index] + bytes((data[index] ^ 0x55,)) + data[index + 1 :])
         _, (report,) = read_rosters([tmp_path / "a.xls"])
         assert report.status in {"read", "refused"}

@@ -170,11 +170,11 @@ def test_the_column_is_the_one_under_the_centre(path, work):
     )
     wide = 140 * 0.75  # points of a column of 20 characters
     anchors = (
-        absolute(2, 26, pic("p1"), left=5)
-        + absolute(2, 26, pic("p2"), left=wide + 5)
-        + absolute(2, 26, pic("p3"), left=2 * wide + 2)
+        absolute(2, 26, pic("p1"), left_edge=5)
+        + absolute(2, 26, pic("p2"), left_edge=wide + 5)
+        + absolute(2, 26, pic("p3"), left_edge=2 * wide + 2)
     )
-    assert [each[0] for each in floating(drawn(path, anchors, head=head), work)] == ["A1", "B1", "D1"]
+    assert [entry[0] for entry in floating(drawn(path, anchors, head=head), work)] == ["A1", "B1", "D1"]
     inside = two(0, 2, 0, 28, pic()).replace("<xdr:col>3</xdr:col>", "<xdr:col>2</xdr:col>")
     assert floating(drawn(path, inside, head=head), work) == [("C1", 1, False)]
 
@@ -182,7 +182,7 @@ def test_the_column_is_the_one_under_the_centre(path, work):
 def test_pictures_in_groups_stand_where_they_are_drawn(path, work):
     """The group's children live in coordinates of their own; groups hold groups."""
 
-    def at(y: int, embed: str) -> str:
+    def position(y: int, embed: str) -> str:
         return pic(embed, transform=f'<a:xfrm><a:off x="1000" y="{y}"/><a:ext cx="100" cy="100"/></a:xfrm>')
 
     def group(content: str, own: str = "", space: str = "") -> str:
@@ -191,7 +191,7 @@ def test_pictures_in_groups_stand_where_they_are_drawn(path, work):
     space = '<a:chOff x="1000" y="5000"/><a:chExt cx="100" cy="300"/>'
     inner_own = '<a:off x="1000" y="5200"/><a:ext cx="100" cy="100"/>'
     inner_space = '<a:chOff x="1000" y="0"/><a:chExt cx="100" cy="100"/>'
-    children = at(5000, "p1") + at(5100, "p2") + group(at(0, "p3"), inner_own, inner_space)
+    children = position(5000, "p1") + position(5100, "p2") + group(position(0, "p3"), inner_own, inner_space)
     anchor = two(2, 0, 5, 0, group(children, "", space))
     assert floating(drawn(path, anchor, rows=TALL), work) == [
         ("C3", 1, False),

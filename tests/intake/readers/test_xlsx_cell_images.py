@@ -227,8 +227,8 @@ def rich(path: Path, cells: str, **parts: str) -> Path:
     """Write rich values: 0 a stock, 1 and 2 local pictures with their keys in another order, 3 a web picture, 4 nothing."""
     xlrd = f'xmlns:xlrd="{RICH}"'
     bound = "".join(
-        f'<bk><extLst><ext uri="x"><xlrd:rvb i="{place}"/></ext></extLst></bk>'
-        for place in (2, 1, 0, 3, 4, 99)
+        f'<bk><extLst><ext uri="x"><xlrd:rvb i="{position}"/></ext></extLst></bk>'
+        for position in (2, 1, 0, 3, 4, 99)
     )
     asked = "".join(f"<bk>{record}</bk>" for record in (
         '<rc t="2" v="0"/>', '<rc t="1" v="0"/><rc t="2" v="1"/>', '<rc t="2" v="2"/>', '<rc t="2" v="3"/>',
@@ -308,7 +308,7 @@ def test_a_chain_that_is_torn_shows_nothing(path, work):
     rich(path, value("A2", 1))
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
-    for gone, found in (
+    for gone, result in (
         ("xl/metadata.xml", {}),
         ("xl/richData/rdrichvalue.xml", {}),
         ("xl/richData/rdrichvaluestructure.xml", {}),
@@ -320,4 +320,4 @@ def test_a_chain_that_is_torn_shows_nothing(path, work):
             for name, payload in parts.items():
                 if name != gone:
                     archive.writestr(name, payload)
-        assert placed(path, work) == found
+        assert placed(path, work) == result

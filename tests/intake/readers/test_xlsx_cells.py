@@ -26,8 +26,8 @@ def cells(path: Path) -> list[tuple[str, object, str]]:
 
 
 def cell(path: Path, text: str, **options) -> tuple[str, object, str]:
-    (found,) = cells(raw(path, f'<sheetData><row r="2">{text}</row></sheetData>', **options))
-    return found
+    (cell_found,) = cells(raw(path, f'<sheetData><row r="2">{text}</row></sheetData>', **options))
+    return cell_found
 
 
 PADDED = [
@@ -130,9 +130,9 @@ def test_a_padded_staff_number_in_a_whole_workbook(path):
     ],
 )
 def test_a_number_has_the_digits_of_the_file(path, written, value, shown):
-    found = cell(path, f'<c r="A2"><v>{written}</v></c>')
-    assert found == ("number", value, shown)
-    assert type(found[1]) is type(value)
+    cell_found = cell(path, f'<c r="A2"><v>{written}</v></c>')
+    assert cell_found == ("number", value, shown)
+    assert type(cell_found[1]) is type(value)
 
 
 @pytest.mark.parametrize(
@@ -153,12 +153,12 @@ def test_a_number_has_the_digits_of_the_file(path, written, value, shown):
 )
 def test_a_text_is_exact_in_every_kind_of_cell(path, written, value):
     text = f'<t xml:space="preserve">{written}</t>'
-    for found in (
+    for result in (
         cell(path, f'<c r="A2" t="inlineStr"><is>{text}</is></c>'),
         cell(path, '<c r="A2" t="s"><v>0</v></c>', strings=f"<si>{text}</si>"),
         cell(path, f'<c r="A2" t="str"><f>B2</f><v>{written}</v></c>'),
     ):
-        assert found == ("text", value, value)
+        assert result == ("text", value, value)
 
 
 def test_runs_are_joined_and_phonetic_hints_left_out(path):
@@ -229,8 +229,8 @@ def test_a_formula_that_gave_an_empty_text_was_computed(path):
         '<c r="B2" t="str"><f>B1</f><v/></c>'
         '<c r="C2" t="str"><f>B1</f><v></v></c>'
     )
-    found = cells(raw(path, f'<sheetData><row r="2">{empty}<c r="D2"><f>B1</f></c></row></sheetData>'))
-    assert found == [("no_value", None, "")]
+    cell_found = cells(raw(path, f'<sheetData><row r="2">{empty}<c r="D2"><f>B1</f></c></row></sheetData>'))
+    assert cell_found == [("no_value", None, "")]
 
 
 def test_a_relationship_that_leads_nowhere_costs_only_the_cells_that_need_it(path):

@@ -126,7 +126,7 @@ def test_what_the_sheet_shows_otherwise_than_the_file_is_not_used(path, work, sh
     }
     anchors = two(1, 2, 1, 28, shown) + two(2, 2, 2, 28, pic())
     book = read(drawn(path, anchors, rows=TALL, media=media, **related), work)
-    assert [each.address for each in next(book.sheets).pictures] == ["C3"]
+    assert [picture.address for picture in next(book.sheets).pictures] == ["C3"]
     assert len(book.notes) == 1
     assert book.notes[0].startswith("a!C2: ")
     assert why in book.notes[0]
@@ -170,7 +170,7 @@ def test_the_same_file_shown_twice_is_put_away_once(path, work):
     anchors = "".join(two(row, 2, row, 28, pic("p1")) for row in (1, 2)) + two(3, 2, 3, 28, pic("p2"))
     related = {"p1": ("image", "../media/IMAGE1.PNG"), "p2": ("image", "/xl/media/image1.png")}
     book = read(drawn(path, anchors, rows=TALL, **related), work)
-    pictures = [each.picture for each in next(book.sheets).pictures]
+    pictures = [picture.picture for picture in next(book.sheets).pictures]
     assert {picture.sha256 for picture in pictures} == {hashlib.sha256(seal(1)).hexdigest()}
     assert {picture.stored_path.read_bytes() for picture in pictures} == {seal(1)}
     kept = []
@@ -187,13 +187,13 @@ def test_a_damaged_picture_costs_itself_alone(path, work):
     drawn(path, two(1, 2, 1, 28, pic("p1")) + two(2, 2, 2, 28, pic("p2")), rows=TALL)
     data = bytearray(path.read_bytes())
     name = data.index(b"xl/media/image1.png")
-    for place, value in ((name + 25, data[name + 25] ^ 1), (name, 0xFF)):
+    for position, value in ((name + 25, data[name + 25] ^ 1), (name, 0xFF)):
         broken = bytearray(data)
-        broken[place] = value
-        broken[name - 24 + 1] |= 8 if place == name else 0  # the name is said to be UTF-8
+        broken[position] = value
+        broken[name - 24 + 1] |= 8 if position == name else 0  # the name is said to be UTF-8
         path.write_bytes(broken)
         book = read(path, work)
-        assert [each.address for each in next(book.sheets).pictures] == ["C3"]
+        assert [picture.address for picture in next(book.sheets).pictures] == ["C3"]
         assert book.notes == ("a!C2: picture cannot be read",)
 
 
@@ -207,7 +207,7 @@ def test_names_of_media_say_nothing(path, work):
     }
     anchors = "".join(two(row, 2, row, 28, pic(f"p{row}")) for row in (1, 2, 3, 4))
     sheet = next(read(drawn(path, anchors, rows=TALL, media=media, **related), work).sheets)
-    assert [each.picture.stored_path.suffix for each in sheet.pictures] == ["", ".emf", "", ".png"]
+    assert [picture.picture.stored_path.suffix for picture in sheet.pictures] == ["", ".emf", "", ".png"]
     assert sheet.pictures[3].picture.stored_path.read_bytes() == seal(3)
 
 
@@ -226,7 +226,7 @@ def test_pictures_of_hidden_sheets_are_not_touched(path, work):
     sheet.hide()
     book.close()
     first, second = read(path, work).sheets
-    assert [serials()[each.picture.sha256] for each in first.pictures] == [1]
+    assert [serials()[picture.picture.sha256] for picture in first.pictures] == [1]
     assert first.pictures[0].picture.path == path / "内科!C2"
     assert second.pictures == ()
     assert len(list(work.iterdir())) == 1

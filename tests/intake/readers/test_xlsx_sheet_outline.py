@@ -183,11 +183,11 @@ def test_rows_that_hold_something_are_counted_wherever_a_chunk_ends(rows, sizes,
     seen = bytearray()
     budget = _Counted()
     body = _Body(lambda piece, _end: seen.extend(piece), budget)
-    place = 0
-    while place < len(data):
-        size = sizes[place % len(sizes)]
-        body.feed(data[place : place + size])
-        place += size
+    position = 0
+    while position < len(data):
+        size = sizes[position % len(sizes)]
+        body.feed(data[position : position + size])
+        position += size
     body.end()
     assert budget.total == sum(ROWS[row] for row in rows)
     inside = data.index(b"sheetData>") + 10, data.rindex(b"</", 0, data.rindex(b"sheetData>"))
@@ -211,8 +211,8 @@ def measured(path: Path, timeout: float, **options) -> tuple[str, float, int]:
     )
     command = [sys.executable, "-c", script, str(path)]
     out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=timeout).stdout
-    said, seconds, megabytes = out.strip().split("|")
-    return said, float(seconds), int(megabytes)
+    shown, seconds, megabytes = out.strip().split("|")
+    return shown, float(seconds), int(megabytes)
 
 
 def with_size(path: Path, part: str, size: int) -> None:
@@ -244,8 +244,8 @@ def test_too_many_rows_are_refused_at_once(path):
     """200,000 doctors and a header are the limit; the process itself is counted, with its imports."""
     cells = "".join(f'<c r="{column}{{0}}" t="s"><v>{{0}}</v></c>' for column in "ABCDE")
     long(path, 250_000, f'<row r="{{0}}">{cells}</row>')
-    said, seconds, megabytes = measured(path, 30)
-    assert said == "FILE_TOO_LARGE > 200001 rows"
+    shown, seconds, megabytes = measured(path, 30)
+    assert shown == "FILE_TOO_LARGE > 200001 rows"
     assert seconds < 2
     assert megabytes < 150
 
