@@ -30,6 +30,7 @@ from pipeline.reports.records import run_record
 from pipeline.support.atomic_files import make_folder
 from pipeline.workflow import run_request
 from pipeline.workflow.early_end import BegunRun, build_empty_report, build_halt, write_run_json
+from pipeline.workflow.hooks import call_run_end_hooks
 
 LOG = logging.getLogger(__name__)
 LOG_NAME = "log.jsonl"
@@ -134,11 +135,6 @@ class RunRecorder:
     def _leave_record(self, report: RunReport, folders: Sequence[Path]) -> None:
         """Write run.json of a run without results, and call the hooks that every run's end calls."""
         write_run_json(report, folders)
-        self._call_hooks(report)
-
-    def _call_hooks(self, report: RunReport) -> None:
-        from pipeline.workflow.finish import call_run_end_hooks
-
         call_run_end_hooks(report, self.begun.config)
 
     def record_in_ledger(self, ledger: SqliteLedger, request: RunRequest, error: OSError) -> None:
@@ -152,7 +148,7 @@ class RunRecorder:
         with suppress(EsignImportError):
             ledger.begin_run(build_run_record(request, self.begun.config, self.begun.started))
             ledger.finish_run(report.run, exit=report.exit, finished=report.finished, record=record)
-        self._call_hooks(report)
+        call_run_end_hooks(report, self.begun.config)
 
 
 def _without_click(error: BaseException) -> BaseException:

@@ -1,12 +1,10 @@
-"""Finishes a run: the command line and the Python API share these steps and hooks.
+"""Finishes a run: the command line and the Python API share these steps.
 
-A new kind of result is a function and one entry in `STEPS`. A notification is a function and one entry in `RUN_END_HOOKS`:
-hooks are called for every run that ended, also one that ended before it had results.
+A new kind of result is a function and one entry in `STEPS`; a notification belongs in hooks.py.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +13,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.run import RunReport
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.totals import verify_totals
-
-LOG = logging.getLogger(__name__)
+from pipeline.workflow.hooks import call_run_end_hooks
 
 
 @dataclass(slots=True)
@@ -40,7 +37,6 @@ def load_report_modules() -> None:
 
 
 FinishStep = Callable[[FinishedRun], None]
-RunEndHook = Callable[[RunReport, Config], None]
 
 
 def write_results(finished: FinishedRun) -> None:
@@ -58,7 +54,6 @@ def write_results(finished: FinishedRun) -> None:
 
 
 STEPS: Sequence[FinishStep] = (write_results,)  # in this order
-RUN_END_HOOKS: Sequence[RunEndHook] = ()
 
 
 def finish_run(finished: FinishedRun) -> FinishedRun:
@@ -69,12 +64,3 @@ def finish_run(finished: FinishedRun) -> FinishedRun:
     if not finished.is_rebuilt:
         call_run_end_hooks(finished.report, finished.config)
     return finished
-
-
-def call_run_end_hooks(report: RunReport, config: Config) -> None:
-    """Call every hook with a run that ended; a hook that fails is logged and changes neither results nor exit code."""
-    for hook in RUN_END_HOOKS:
-        try:
-            hook(report, config)
-        except Exception:
-            LOG.exception("a run end hook failed")
