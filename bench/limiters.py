@@ -13,16 +13,16 @@ class _Baseline:
     def __init__(self, rate: float, clock: Clock) -> None:
         self.rate = rate
         self.clock = clock
-        self.left: list[float] = []
+        self.departures: list[float] = []
 
     async def record_departure(self, _: str) -> None:
-        self.left.append(self.clock.monotonic())
+        self.departures.append(self.clock.monotonic())
 
     def record_throttle(self, action: str, granted: int | None, counted: int | None) -> None:
         """Go on as before: the call is sent again in its turn."""
 
     def list_departures(self, _: str) -> tuple[float, ...]:
-        return tuple(self.left)
+        return tuple(self.departures)
 
 
 class LeakyBucket(_Baseline):

@@ -26,11 +26,11 @@ class Service(asyncio.Protocol):
         self.transport = transport
         self.head = b""
         self.action = b""
-        self.left = 0  # bytes of the body still to come
+        self.unread_bytes = 0  # bytes of the body still to come
 
     def data_received(self, data: bytes) -> None:
         while data:
-            if not self.left:
+            if not self.unread_bytes:
                 self.head += data
                 end = self.head.find(b"\r\n\r\n")
                 if end < 0:
@@ -39,10 +39,10 @@ class Service(asyncio.Protocol):
                 self.head = b""
                 if self._begin(head):
                     continue
-            taken = min(self.left, len(data))
-            self.left -= taken
+            taken = min(self.unread_bytes, len(data))
+            self.unread_bytes -= taken
             data = data[taken:]
-            if not self.left:
+            if not self.unread_bytes:
                 self._answer()
 
     def _begin(self, head: bytes) -> bool:
@@ -52,7 +52,7 @@ class Service(asyncio.Protocol):
             self.seen.clear()
             return True
         lower = head.lower()
-        self.left = int(lower.partition(b"content-length:")[2].partition(b"\r\n")[0])
+        self.unread_bytes = int(lower.partition(b"content-length:")[2].partition(b"\r\n")[0])
         self.action = lower.partition(b"x-tc-action:")[2].partition(b"\r\n")[0].strip()
         if b"expect: 100" in lower:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -158,7 +158,7 @@ def test_identity_numbers_tell_the_sex_and_an_age_at_work_and_no_real_county(doc
         assert (int(number[16]) % 2 == 1) is (doctor["性别"] == "男"), f"row {row}"
 
 
-def test_nobody_stands_twice_but_the_doctor_who_is_meant_to(doctors, cases):
+def test_only_the_intended_doctor_is_in_the_roster_twice(doctors, cases):
     twice = [row for row, case in cases.items() if "ROW_DUPLICATE" in case.codes]
     for heading in ("工号", "证件号码", "手机号"):
         count = Counter(tidy(doctor[heading]) for doctor in doctors.values() if doctor[heading])

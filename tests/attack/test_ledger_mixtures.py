@@ -91,7 +91,7 @@ def play(stage, known, mixture, *out):
 
 
 @pytest.mark.parametrize("mixture", KILLED if LONG else SHORT, ids=str)
-def test_nobody_is_created_twice_from_any_mixture(killed, report, mixture):
+def test_no_doctor_is_created_twice_from_any_mixture(killed, report, mixture):
     stage, known = prepare(*killed, mixture, everybody=3 * NIGHT)
     report(stage)
     first = play(stage, known, mixture)
@@ -104,7 +104,7 @@ def test_nobody_is_created_twice_from_any_mixture(killed, report, mixture):
 
 @pytest.mark.skipif(not LONG, reason="make attack")
 @pytest.mark.parametrize("mixture", QUIET, ids=str)
-def test_nobody_is_created_twice_where_the_last_run_sent_nothing(quiet, report, mixture):
+def test_no_doctor_is_created_twice_where_the_last_run_sent_nothing(quiet, report, mixture):
     """The results lie in one folder, so that only the night without a create is told of."""
     stage, known = prepare(*quiet, mixture, everybody=2 * NIGHT)
     report(stage)
@@ -113,7 +113,9 @@ def test_nobody_is_created_twice_where_the_last_run_sent_nothing(quiet, report, 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
 @pytest.mark.parametrize("mixture", FIXED, ids=str)
-def test_nobody_is_created_twice_where_one_folder_holds_the_results(killed_with_fixed_out, report, mixture):
+def test_no_doctor_is_created_twice_where_one_folder_holds_the_results(
+    killed_with_fixed_out, report, mixture
+):
     """Where a run is told another folder, only the copies in out/latest tell of it: of runs that ended."""
     stage, known = prepare(*killed_with_fixed_out, mixture, everybody=3 * NIGHT, told_by_out=2 * NIGHT)
     report(stage)

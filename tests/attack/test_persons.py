@@ -89,7 +89,7 @@ def test_the_seal_passes_to_the_corrected_number(stage):
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
-def test_two_people_who_are_alike_are_sealed_once_a_human_has_told_them_apart(stage):
+def test_two_people_who_are_alike_are_sealed_once_a_human_has_distinguished_them(stage):
     """The staff number was given anew: doctor 3 has the name and the staff number of doctor 1, who has left."""
     stage.hire(1, 2)
     assert stage.go("run").code == 0

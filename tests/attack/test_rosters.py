@@ -138,7 +138,7 @@ def test_columns_sorted_apart_after_the_doctors_were_sealed(stage, edit):
 
 @pytest.mark.skipif(not LONG, reason="make attack")
 @pytest.mark.parametrize("edit", [swap_staff_numbers], ids=lambda case: case.__name__)
-def test_staff_numbers_sorted_apart_beside_pictures_by_name(stage, edit):
+def test_staff_numbers_sorted_apart_next_to_pictures_by_name(stage, edit):
     for serial in range(1, DOCTORS + 1):
         stage.know(serial)
         stage.draw(serial, by_name(serial))

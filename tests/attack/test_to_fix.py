@@ -235,7 +235,7 @@ def send_back(stage: Stage, path, way: str) -> None:
     CASES if LONG else SHORT,
     ids=lambda case: case if isinstance(case, str) else case.__name__,
 )
-def test_nobody_gets_another_doctors_picture(stage, edit, pictures, way):
+def test_no_doctor_gets_another_doctors_picture(stage, edit, pictures, way):
     open_ward(stage, pictures)
     lines = Lines(stage.results(), TO_FIX)
     edit(lines)

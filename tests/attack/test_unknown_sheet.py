@@ -135,7 +135,7 @@ EDITS = (
 )
 
 
-def open_night(stage: Stage) -> Lines:
+def read_unknown_lines(stage: Stage) -> Lines:
     """Run once: three seals whose answer was lost, one create that was lost before, two doctors sealed."""
     faults = [({"user_name": person(serial).name}, "reset_after") for serial in MADE]
     faults.append(({"user_name": person(NOT_MADE).name}, "reset_before"))
@@ -157,14 +157,14 @@ def send_back(stage: Stage, lines: Lines) -> None:
 
 @pytest.mark.parametrize("edit", EDITS if LONG else EDITS[:1], ids=lambda case: case.__name__)
 def test_no_seal_id_is_entered_for_another_doctor(stage, edit: Edit):
-    lines = open_night(stage)
+    lines = read_unknown_lines(stage)
     edit(stage, lines)
     send_back(stage, lines)
     stage.assert_clean()
 
 
 def test_what_was_filled_in_rightly_is_entered(stage):
-    send_back(stage, open_night(stage))
+    send_back(stage, read_unknown_lines(stage))
     stage.assert_clean()
     statuses = stage.statuses()
     assert [statuses[person(serial).staff_no] for serial in MADE] == ["unchanged"] * len(MADE)
@@ -175,7 +175,7 @@ def test_what_was_filled_in_rightly_is_entered(stage):
 @pytest.mark.parametrize("order", ["swapped", "turned"])
 def test_seal_ids_typed_into_each_others_lines_cannot_be_known(stage, order):
     """The line agrees with its attempt in everything; only the service could know whose the SealId is."""
-    lines = open_night(stage)
+    lines = read_unknown_lines(stage)
     moved = pair(stage, lines) if order == "swapped" else turned(len(lines))
     lines.move(("seal_id",), moved)
     send_back(stage, lines)

@@ -36,7 +36,7 @@ def test_an_empty_file_means_defaults(tmp_path):
     assert _load(tmp_path, "").limits.requests_per_second == 20
 
 
-def test_every_fault_is_told_at_once_with_its_line(tmp_path):
+def test_every_fault_is_reported_at_once_with_its_line(tmp_path):
     fault_lines = _faults(
         tmp_path, "api:\n  contrct: inline\n  timeout_seconds: soon\nlimits:\n  concurrency: 0\nrosters: x\n"
     )
@@ -201,7 +201,7 @@ def test_a_fault_says_where_what_stands_there_and_in_the_order_of_the_file(tmp_p
     assert f"{path}:5: api.timeout_seconds：必须大于 0（写的是“-2”）" in zh
 
 
-def test_words_that_nearly_fit_are_told_with_the_way_to_write_them(tmp_path):
+def test_words_that_nearly_fit_are_reported_with_the_way_to_write_them(tmp_path):
     fault_lines = _faults(tmp_path, "guards: {deadline: '25:99'}\napi: {scene_key: OTHERS}\n")
     assert '25:99: must be a time such as "06:00"' in fault_lines
     assert "(it is “OTHERS”)" in fault_lines

@@ -161,7 +161,7 @@ async def test_the_answers_clock_runs_from_the_last_byte_sent():
         await _answered(slow)
 
 
-def test_equal_rows_need_nobody(hospital):
+def test_equal_rows_need_no_decision(hospital):
     hospital.doctors(1)
     row = ("赵邦安", number(1), None, "00001", "内科")
     hospital.roster([row, row])

@@ -82,7 +82,7 @@ def test_the_mapping_is_written_into_the_configuration_and_nothing_else_changes(
 
 
 @pytest.mark.parametrize("line", ["", "columns: {}   # none yet\r\n", "columns: {工牌: staff_no}\r\n"])
-def test_however_columns_stood_there_it_stays_a_configuration(misspelt, line):
+def test_with_columns_in_any_order_it_stays_a_configuration(misspelt, line):
     path = misspelt.folder / "config.yaml"
     before = path.read_text("utf-8").replace("\n", "\r\n")
     path.write_bytes(b"\xef\xbb\xbf" + f"{line}{before}".rstrip("\r\n").encode())
@@ -114,7 +114,7 @@ def test_without_a_configuration_there_is_nothing_to_write_to(tmp_path, monkeypa
     assert "config.yaml" in capsys.readouterr().err
 
 
-def test_a_roster_without_a_usable_header_is_told_what_is_there(hospital, capsys):
+def test_a_roster_without_a_usable_header_is_reported_what_is_there(hospital, capsys):
     hospital.roster([row(1)], headers=("姓名", "身份证好", "手机号", "工号", "科室"), file="a.xlsx")
     hospital.roster([row(2)], headers=row(1), file="b.xlsx")
     hospital.roster([], headers=("姓名", "身份证号"), file="c.xlsx")

@@ -37,7 +37,7 @@ def correct(hospital, title, text):
     ],
     ids=["short number", "note in the name", "check digit"],
 )
-def test_the_rosters_wrong_row_is_told_to_be_sealed_already(hospital, capsys, wrong, title, text):
+def test_the_rosters_wrong_row_is_reported_to_be_sealed_already(hospital, capsys, wrong, title, text):
     hospital.roster([row(1, **wrong), row(2)])
     for serial in (1, 2):
         draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)

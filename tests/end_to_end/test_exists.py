@@ -215,7 +215,7 @@ def many_before(hospital_with, count=12):
     return hospital
 
 
-def test_a_new_ledger_beside_old_seals_stops_after_three_names(hospital_with, capsys):
+def test_a_new_ledger_next_to_old_seals_stops_after_three_names(hospital_with, capsys):
     hospital = many_before(hospital_with)
     assert hospital.go("run") == 5
     assert hospital.record()["halted"]["code"] == "SEALS_EXIST"

@@ -368,7 +368,7 @@ def test_f30_half_of_the_answers_are_lost_for_a_while(hospital_with):
     assert len(hospital.service.seals) == 80
 
 
-def test_f31_nobody_answers_for_a_while(hospital_with):
+def test_f31_the_service_does_not_answer_for_a_while(hospital_with):
     """All that is lost is what was under way; nothing is created while the breaker is open; a rerun does the rest."""
     blackout = {"match": {"from": 90, "to": 106}, "do": "reset_before"}
     hospital = hospital_with(faults=[blackout])

@@ -188,7 +188,7 @@ def test_a_wrong_clock_heals_with_one_wasted_call(hospital_with, seconds):
     assert len(hospital.service.received) == 11  # five uploads, five creates, one refused timestamp
 
 
-def test_nobody_answers(hospital, tmp_path):
+def test_the_service_does_not_answer(hospital, tmp_path):
     """The endpoint refuses connections: nothing was executed, a rerun will help."""
     hospital.doctors(4)
     hospital.configure(endpoint="http://127.0.0.1:9", timeout_seconds=1)

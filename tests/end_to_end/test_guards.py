@@ -139,7 +139,7 @@ def test_a_roster_that_shrank_stops_the_run(hospital):
     assert hospital.go("run") == 0
 
 
-def test_an_old_roster_beside_the_new_one_is_no_second_crowd_and_gives_each_problem_once(hospital):
+def test_an_old_roster_next_to_the_new_one_is_no_second_crowd_and_gives_each_problem_once(hospital):
     """Guards count people: taking the old roster away again is no shrinking."""
     hospital.doctors(10)
     wrong = [
@@ -183,7 +183,7 @@ def test_people_whose_rows_were_all_written_anew_are_not_new(hospital):
 
 
 @pytest.mark.parametrize("guard", ["ROSTER_SHRUNK", "TOO_MANY_NEW"])
-def test_what_is_told_after_a_guard_is_what_passes_it(hospital, capsys, guard):
+def test_what_is_reported_after_a_guard_is_what_passes_it(hospital, capsys, guard):
     """A plain run of the same roster would be stopped again, so "run again later" leads nowhere."""
     hospital.doctors(12)
     assert hospital.go("run") == 0

@@ -29,7 +29,7 @@ def lose(hospital):
             each.unlink()
 
 
-def test_a_lost_ledger_comes_back_and_nobody_is_created_again(night, capsys):
+def test_a_lost_ledger_comes_back_and_no_doctor_is_created_again(night, capsys):
     sent = night.creates()
     lose(night)
     assert night.go("run") == 2, "a new ledger is refused"
@@ -74,7 +74,9 @@ def test_without_a_ledger_there_is_nothing_to_look_after(hospital):
 
 
 @pytest.mark.parametrize("way", ["changed", "a line lost", "begun anew"])
-def test_receipts_that_were_tampered_with_are_no_ledger_and_the_way_out_is_told(night, tmp_path, capsys, way):
+def test_receipts_that_were_tampered_with_are_no_ledger_and_the_way_out_is_reported(
+    night, tmp_path, capsys, way
+):
     assert night.go("ledger", "backup", str(tmp_path / "b")) == 0
     path = night.folder / "state" / "receipts.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)

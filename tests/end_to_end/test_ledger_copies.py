@@ -108,7 +108,7 @@ def test_a_copy_without_its_wal_is_refused_and_rebuilt(
 
 
 @pytest.mark.parametrize("out", ["fixed", "tidied away"])
-def test_an_older_ledger_beside_newer_receipts_is_refused_and_rebuilt(
+def test_an_older_ledger_with_newer_receipts_is_refused_and_rebuilt(
     hospital, own_folder, capsys, monkeypatch, tmp_path, out
 ):
     monkeypatch.delenv("ESIGN_IMPORT_LEDGER_REGISTRY")
@@ -173,7 +173,7 @@ def test_a_state_folder_put_back_whole_from_an_older_copy_is_refused(
         assert way in said
 
 
-def test_after_seals_were_adopted_and_the_older_ledger_accepted_nobody_is_asked_again(
+def test_after_adopted_seals_and_an_accepted_older_ledger_no_doctor_is_looked_up_again(
     hospital, own_folder, capsys, tmp_path
 ):
     two_runs(hospital, tmp_path)

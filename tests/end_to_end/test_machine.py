@@ -173,10 +173,10 @@ class Hospital(Life):
         told = self.rows()
         assert len(told) == len(self.to_fix)
         by_staff_no = {person.staff_no: person for person in self.doctors}
-        self.told = [(by_staff_no[row["staff_no"]], row) for row in told]
-        assert Counter(person.serial for person, _ in self.told) == rows_before
+        self.reported_rows = [(by_staff_no[row["staff_no"]], row) for row in told]
+        assert Counter(person.serial for person, _ in self.reported_rows) == rows_before
         rows = {}
-        for person, row in self.told:
+        for person, row in self.reported_rows:
             allowed = {end.status for end in expected[person]}
             allowed |= {"not_sent" for end in expected[person] if end.creates and "halt" in faults.values()}
             assert row["status"] in allowed, f"{person}: {row}, not {allowed}"
@@ -196,7 +196,7 @@ class Hospital(Life):
         else:
             assert code in {0, 3}, said
         assert len(self.service.received) == received
-        self.told = []
+        self.reported_rows = []
         if code == 2:
             return
         told = {(row["file"], row["row"]): row for row in self.rows("plan.jsonl")}
@@ -231,7 +231,9 @@ class Hospital(Life):
         person.states = tuple(dict.fromkeys(after))
 
     @rule()
-    @when(lambda self: self.told and any(row["status"] == "unknown" for _, row in self.told))
+    @when(
+        lambda self: self.reported_rows and any(row["status"] == "unknown" for _, row in self.reported_rows)
+    )
     def settle_by_the_sheet(self):
         """The same for everybody at once, in the Unknown sheet of the last results."""
         self.quiet()
@@ -241,12 +243,12 @@ class Hospital(Life):
                 if self.seals(person)
                 else (None, "未创建（确定）")
             )
-            for person, row in self.told
+            for person, row in self.reported_rows
             if person.known is not None
             and person.known.kind == "open"
             and row["status"] in {"unknown", "exists"}
         }
-        people = {row["trace_id"]: person for person, row in self.told if row["trace_id"] in answers}
+        people = {row["trace_id"]: person for person, row in self.reported_rows if row["trace_id"] in answers}
         book = openpyxl.load_workbook(newest_results(self.folder / "out") / "results.xlsx")
         sheet = next(sheet for sheet in book if sheet.title in RESULT_TEXTS["sheet.unknown"])
         titles = {cell.value: cell.column for cell in sheet[1]}
@@ -265,7 +267,7 @@ class Hospital(Life):
                 sheet.cell(row, titles["Conclusion"], answers[trace][1])
                 filled += 1
         book.save(self.folder / "filled.xlsx")
-        assert filled == sum(row["trace_id"] in answers for _, row in self.told), (
+        assert filled == sum(row["trace_id"] in answers for _, row in self.reported_rows), (
             "whoever is unknown stands on the Unknown sheet"
         )
         code, said = self.go("resolve", str(self.folder / "filled.xlsx"), clock=LaterClock())
@@ -414,11 +416,12 @@ class Hospital(Life):
                 assert {seal.seal_id for seal in self.seals(person)} == {person.states[0].seal_id}
         received = len(self.service.received)
         before = [
-            (row["file"], row["row"], row["status"].replace("sealed", "unchanged")) for _, row in self.told
+            (row["file"], row["row"], row["status"].replace("sealed", "unchanged"))
+            for _, row in self.reported_rows
         ]
         self.night({})
         assert len(self.service.received) == received, "an unchanged night makes no call"
-        assert [(row["file"], row["row"], row["status"]) for _, row in self.told] == before
+        assert [(row["file"], row["row"], row["status"]) for _, row in self.reported_rows] == before
         assert self.go("ledger", "check")[0] == 0
         self.service.reset()
         shutil.rmtree(self.folder, ignore_errors=True)

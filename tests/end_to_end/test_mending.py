@@ -80,7 +80,7 @@ def test_a_retry_has_a_sheet_of_the_rows_it_took_up(hospital):
         assert hospital.go("report") == 0, "made again with the same sheet"
 
 
-def test_a_bare_retry_sends_nobody_new(hospital):
+def test_a_bare_retry_sends_no_new_doctor(hospital):
     hospital.doctors(1)
     hospital.go("run")
     hospital.doctors(2)
@@ -121,7 +121,7 @@ def test_limit_is_about_seals_not_about_bad_pictures(hospital):
     assert hospital.statuses() == {"sealed": 1, "rejected": 1, "not_sent": 1}
 
 
-def test_a_changed_picture_is_seen_beside_any_warning(hospital):
+def test_a_changed_picture_is_seen_next_to_any_warning(hospital):
     hospital.doctors(1)
     hospital.go("run")
     for copy in ("00001.png", "00001 (2).png"):
@@ -197,7 +197,7 @@ def test_a_workbook_is_retried_with_the_pictures_and_the_company_of_its_own_run(
     assert hospital.service.pictures[seal.picture] == (hospital.folder / "a" / "00001.png").read_bytes()
 
 
-def test_a_workbook_is_retried_beside_the_namesakes_of_its_own_run(hospital):
+def test_a_workbook_is_retried_next_to_the_namesakes_of_its_own_run(hospital):
     draw_seal(hospital.folder / "seals" / "张伟.png", 77)
     hospital.roster(
         [("张伟", number(1), None, None, "内科"), ("张伟", number(2), None, None, "外科")], file="a.xlsx"
@@ -305,7 +305,7 @@ def test_a_workbook_is_retried_after_its_ledger_was_made_again(hospital):
     assert len(hospital.service.seals) == 3
 
 
-def test_the_picture_of_an_unsettled_create_is_nobody_elses(hospital_with):
+def test_the_picture_of_an_unsettled_create_is_no_other_persons(hospital_with):
     hospital = hospital_with(faults=[fault("reset_after")])
     hospital.doctors(2)
     hospital.go("run")
@@ -345,7 +345,7 @@ def test_the_service_is_not_needed_for_a_run_with_nothing_to_send(hospital):
     assert hospital.go("run") == 4
 
 
-def test_quiet_still_says_what_somebody_must_know(hospital, capsys):
+def test_quiet_still_prints_what_a_person_must_know(hospital, capsys):
     hospital.doctors(1)
     (hospital.folder / "secrets" / "tencent__secret_key").write_text("wrong")
     words = ["--config", str(hospital.folder / "config.yaml"), "-q", "run"]

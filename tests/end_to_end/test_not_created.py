@@ -79,7 +79,7 @@ def test_the_auto_sign_query_is_recorded_and_never_refutes(overlooked, capsys):
     assert run_later(overlooked, "certify", sealed(overlooked), "--auto-sign") == 3
 
 
-def test_an_open_auto_sign_without_a_seal_is_told_as_that(overlooked, capsys):
+def test_an_open_auto_sign_without_a_seal_is_reported_as_that(overlooked, capsys):
     (who,) = find_unknown_rows(overlooked)
     seal = next(each for each in overlooked.service.seals if each.name == who)
     overlooked.service._actions._auto_sign[seal.person] = ""

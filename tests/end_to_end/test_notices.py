@@ -30,7 +30,7 @@ def codes(hospital):
 
 @pytest.mark.skipif(os.name == "nt", reason="rights and hard links of POSIX")
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_each_notice_is_told_everywhere_with_its_cure(hospital_with, capfd, language):
+def test_each_notice_is_reported_everywhere_with_its_cure(hospital_with, capfd, language):
     warning = fault({"deprecated": "Soon."}, action=UPLOAD, nth=(1,))
     hospital = hospital_with(faults=[*skewed(3660), warning])
     hospital.doctors(1)

@@ -45,7 +45,7 @@ STAGES = {
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_row_that_breaks_is_told_and_the_others_are_sealed(hospital, monkeypatch, stage):
+def test_a_row_that_breaks_is_reported_and_the_others_are_sealed(hospital, monkeypatch, stage):
     module, attribute, is_broken = STAGES[stage]
     hospital.doctors(3)
     with monkeypatch.context() as context:

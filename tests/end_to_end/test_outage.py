@@ -67,7 +67,7 @@ def test_a_proxy_that_is_not_there_is_named(hospital, capfd, dead_port):
     assert "geheim" not in told
 
 
-def test_the_end_of_an_outage_is_told(hospital_with, capfd):
+def test_the_end_of_an_outage_is_reported(hospital_with, capfd):
     silent = {"match": {"action": UPLOAD, "from": 2, "to": 6}, "do": {"http_502": "before"}}
     hospital = hospital_with(faults=[silent])
     hospital.doctors(3)

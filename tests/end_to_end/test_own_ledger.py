@@ -136,7 +136,7 @@ def test_a_human_settles_what_is_unknown_through_the_protocol_alone(hospital_wit
     assert book.snapshot().people[second.key].unresolved_attempt is not None
 
 
-def test_a_run_is_told_again_from_the_own_ledger(hospital, book):
+def test_a_run_is_reported_again_from_the_own_ledger(hospital, book):
     hospital.doctors(3)
     (hospital.folder / "seals" / "00002.png").unlink()
     config = pipeline.Config.load(hospital.folder / "config.yaml")
@@ -164,7 +164,7 @@ def test_the_own_limiter_decides_when_a_call_leaves(hospital_with):
     assert len(left) == 14
     assert max_in_rolling_second(left) <= 12
     assert dict(limiter.waiting) == {CREATE: 14, "UploadFiles": 14}, "each call took one slot"
-    assert limiter.told == []
+    assert limiter.throttles == []
     assert done.report.traffic.max_in_second == max_in_rolling_second(left)
 
 
@@ -175,7 +175,7 @@ def test_the_own_limiter_hears_of_throttles(hospital_with):
     limiter = WindowLimiter(1000, SystemClock())
     done = pipeline.run(pipeline.Config.load(hospital.folder / "config.yaml"), limiter=limiter)
     assert done.counts == {Status.SEALED: 1}
-    assert [action for action, *_ in limiter.told] == [CREATE]
+    assert [action for action, *_ in limiter.throttles] == [CREATE]
     assert done.report.traffic.throttled == 1
 
 

@@ -53,7 +53,7 @@ def test_trim_and_transparent_reach_the_wire_and_are_said(hospital):
     assert row["codes"] == ["IMAGE_CONVERTED"]
 
 
-def test_a_zip_that_cannot_be_read_is_told(hospital, capsys):
+def test_a_zip_that_cannot_be_read_is_reported(hospital, capsys):
     hospital.doctors(1)
     (hospital.folder / "seals" / "more.zip").write_bytes(b"PK\x03\x04 no zip at all")
     assert hospital.go("run", "--yes") == 0

@@ -227,7 +227,7 @@ def test_a_planted_leak_is_found_in_every_disguise(hospital, encoding):
         assert list(leaks("", raw.hex().encode(), [canary]))
 
 
-def test_a_leak_planted_beside_the_results_is_found(night):
+def test_a_leak_planted_next_to_the_results_is_found(night):
     shutil.copytree(night.folder / "seals", night.folder / "out" / "r" / "copied")
     (night.folder / "out" / "r" / "log.jsonl").write_bytes(number(3).encode("utf-16-le"))
     kinds = {kind for _, kind, _, _ in found(night, canaries(night))}

@@ -59,7 +59,9 @@ def test_kill_9_in_the_middle_then_run_again(hospital_with):
 
 
 @pytest.mark.parametrize("backed_up", [True, False])
-def test_a_killed_run_whose_ledger_is_lost_as_well_is_told_by_its_log(hospital_with, tmp_path, backed_up):
+def test_a_killed_run_whose_ledger_is_lost_as_well_is_recognised_by_its_log(
+    hospital_with, tmp_path, backed_up
+):
     """The machine died in the night and its disk with it; the results lie on a share."""
     hospital = hospital_with(latency=0.05, rules=Rules(limiter="none", unique_names="off"))
     if backed_up:
@@ -83,7 +85,7 @@ def test_a_killed_run_whose_ledger_is_lost_as_well_is_told_by_its_log(hospital_w
     assert hospital.go("run", "--limit", "1") == 0, "and once is enough"
 
 
-def test_a_killed_run_is_told_again_by_report(hospital_with):
+def test_a_killed_run_is_reported_again_by_report(hospital_with):
     hospital = hospital_with(latency=0.05)
     hospital.doctors(60)
     first = hospital.start("run")
@@ -222,7 +224,7 @@ def test_nothing_personal_in_the_log(hospital):
     assert "110199" not in log.read_text("utf-8")
 
 
-def test_what_is_on_its_way_waits_for_nobody(hospital_with, capsys):
+def test_a_request_on_its_way_waits_for_no_other(hospital_with, capsys):
     """While a run goes on, a create without an answer is no case for `resolve`."""
     hospital = hospital_with(latency=1.0)
     hospital.doctors(3)
@@ -248,7 +250,7 @@ def test_ctrl_c_stops_a_sandbox_as_it_says(hospital):
     assert told.splitlines()[-1] == "The sandbox has stopped."
 
 
-def test_nobody_is_asked_before_the_keys_are_there(hospital):
+def test_the_service_is_not_called_before_the_keys_are_there(hospital):
     """At a terminal there is a question; what would fail after it fails before."""
     hospital.doctors(1)
     (hospital.folder / "secrets" / "tencent__secret_key").unlink()

@@ -19,7 +19,7 @@ def sections(page: str) -> dict[str, str]:
     }
 
 
-def test_every_call_of_a_run_is_measured_and_told_again(hospital_with):
+def test_every_call_of_a_run_is_measured_and_reported_again(hospital_with):
     hospital = hospital_with(
         faults=[
             {"match": {"action": CREATE, "nth": [4]}, "do": "throttle"},
@@ -88,7 +88,7 @@ def test_a_check_and_a_retry_have_their_page_too(hospital):
         assert {path.name: path.read_bytes() for path in latest.iterdir()} == copies
 
 
-def test_an_encrypted_roster_is_told_again_with_its_cells(hospital):
+def test_an_encrypted_roster_is_reported_again_with_its_cells(hospital):
     hospital.doctors(2)
     roster = hospital.folder / "inbox" / "roster.xlsx"
     roster.write_bytes(agile(roster.read_bytes(), "开门"))
@@ -103,7 +103,7 @@ def test_an_encrypted_roster_is_told_again_with_its_cells(hospital):
     assert [[cell.value for cell in row] for row in again] == told
 
 
-def test_a_run_whose_rows_nobody_knows_keeps_its_results(hospital, capsys):
+def test_a_run_with_unknown_rows_keeps_its_results(hospital, capsys):
     """Receipts hold no rows: what lies in the run's folder is all that is left of that night."""
     hospital.doctors(2)
     assert hospital.go("run") == 0

@@ -157,7 +157,7 @@ def write_roster_with_seal_name(hospital, serial: int, seal_name: str, *, rows: 
     hospital.roster(told, headers=OWN)
 
 
-def test_a_new_name_beside_a_locked_one_rejects_its_row_alone(night, capsys):
+def test_a_new_name_next_to_a_locked_one_rejects_its_row_alone(night, capsys):
     """Whoever looked may have overlooked a seal: under another name the doctor would have two."""
     row = find_unknown_rows(night)[
         next(who for who in find_unknown_rows(night) if who not in list_made_seals(night))

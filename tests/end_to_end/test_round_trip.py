@@ -467,7 +467,7 @@ def test_a_file_or_a_pasted_picture_takes_the_place_of_the_one_in_the_cell(hospi
     assert seal_bytes(hospital, name(2)) == (tmp_path / "pasted.png").read_bytes()
 
 
-def test_a_pasted_picture_beside_the_words_for_the_old_one_is_two_pictures(hospital, tmp_path):
+def test_a_pasted_picture_next_to_the_words_for_the_old_one_is_two_pictures(hospital, tmp_path):
     pictured(hospital, CELLS[:1])
     assert hospital.go("run") == 3
     draw_seal(tmp_path / "pasted.png", 12)
@@ -498,7 +498,7 @@ def test_a_picture_that_has_left_its_cell_is_missing_and_no_other_stands_in_for_
     assert hospital.creates() == 0
 
 
-def test_a_photo_beside_the_seal_stays_a_photo_in_a_corrected_row(hospital, tmp_path):
+def test_a_photo_next_to_the_seal_stays_a_photo_in_a_corrected_row(hospital, tmp_path):
     """The pictures that count are told by the roster's own titles."""
     pictured(hospital, CELLS[:1], headers=("姓名", "证件号码", "手机号", "工号", "免冠照"))
     path = hospital.folder / "inbox" / "roster.xlsx"

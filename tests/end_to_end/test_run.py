@@ -42,7 +42,7 @@ def test_the_inline_contract_sends_its_own_fields(hospital_with):
     assert {(seal.enable_auto_sign, seal.license_type) for seal in hospital.service.seals} == {(True, 1)}
 
 
-def test_paid_licences_are_told_before_they_are_bound(hospital_with, capsys):
+def test_paid_licences_are_reported_before_they_are_bound(hospital_with, capsys):
     api = {"contract": "inline", "enable_auto_sign": True, "license_type": 0}
     hospital = hospital_with(rules=Rules(limiter="none", inline="on"), api=api)
     hospital.doctors(3)
@@ -122,7 +122,7 @@ def shared(hospital, command):
 
 
 @pytest.mark.parametrize("command", ["check", "run"])
-def test_one_drawing_in_two_files_goes_to_nobody(hospital, command):
+def test_one_drawing_in_two_files_goes_to_no_doctor(hospital, command):
     hospital.doctors(3)
     save_as_bmp(hospital, 2, whose=1)
     assert hospital.go(command) == 3

@@ -154,7 +154,7 @@ def test_a_picture_of_a_seal_of_before_stays_its_persons(sealed, way):
     assert row_of(sealed)["codes"] == ["IMAGE_SHARED"]
 
 
-def test_who_stands_in_the_roster_under_the_old_number_keeps_nobody_back(sealed):
+def test_a_person_in_the_roster_under_the_old_number_blocks_no_other_row(sealed):
     """Two people of one name: the rule for rows beside each other judges them."""
     scan_anew(sealed, "00077")
     sealed.roster([*others(1, 2, 3), person(staff_no="00077", mobile="15400000077")])
@@ -234,7 +234,7 @@ def test_the_same_person_may_have_a_new_seal_made_in_place_of_the_old(held):
     assert held.statuses() == {"unchanged": 3}
 
 
-def test_another_person_gets_a_seal_told_apart_by_name(held):
+def test_another_person_gets_a_seal_distinguished_by_name(held):
     assert run_later(held, "resolve", list_made_seals(held)[name(1)], "--other-person") == 0
     creates = held.creates()
     assert held.go("run") == 0
@@ -324,7 +324,7 @@ def test_a_rebuilt_ledger_knows_staff_number_and_mobile(sealed):
         assert row_of(sealed)["codes"] == ["PERSON_POSSIBLY_SAME"]
 
 
-def test_two_people_by_decision_may_stand_beside_each_other(sealed):
+def test_two_people_by_decision_may_be_in_one_roster(sealed):
     draw_seal(sealed.folder / "seals" / "00077.png", 901)
     sealed.roster([person(staff_no="00077"), *others(2, 3)])
     assert sealed.go("run") == 3

@@ -134,7 +134,7 @@ def test_tls_trouble_halts(hospital_with, contract):
     assert hospital.statuses() == {"not_sent": 5}
 
 
-def test_nobody_answers_a_create(hospital):
+def test_the_service_does_not_answer_a_create(hospital):
     hospital.doctors(8)
     hospital.configure(endpoint="http://127.0.0.1:9", contract="inline")
     assert hospital.go("run") == 5

@@ -32,7 +32,7 @@ def page_text(folder):
 
 
 @pytest.mark.parametrize("language", SENTENCES)
-def test_refused_keys_are_told_with_sentence_actor_cure_and_source(hospital, capfd, language):
+def test_refused_keys_are_reported_with_sentence_actor_cure_and_source(hospital, capfd, language):
     hospital.doctors(1)
     (hospital.folder / "secrets" / "tencent__secret_key").write_text("wrong")
     assert hospital.go("--lang", language, "run") == 4
@@ -79,7 +79,7 @@ def test_mobiles_and_permits_of_strangers_in_an_answer_are_masked(hospital_with,
 
 
 @pytest.mark.parametrize("language", REFUSED)
-def test_a_refused_row_is_told_with_sentence_actor_and_cure(hospital_with, capfd, language):
+def test_a_refused_row_is_reported_with_sentence_actor_and_cure(hospital_with, capfd, language):
     refusal = {"code": "FailedOperation.UserInfoNoMatch", "message": "姓名与证件号不匹配。"}
     lost = {"code": "InternalError", "message": "内部错误。"}
     hospital = hospital_with(faults=[fault({"code": refusal}, nth=(1,)), fault({"code": lost}, nth=(2,))])
@@ -96,7 +96,7 @@ def test_a_refused_row_is_told_with_sentence_actor_and_cure(hospital_with, capfd
         assert meaning in place
 
 
-def test_a_refused_look_up_is_told_with_its_cure(hospital_with, capfd):
+def test_a_refused_look_up_is_reported_with_its_cure(hospital_with, capfd):
     look_up = {"action": "ChannelDescribeUserAutoSignStatus"}
     refusal = {"code": "OperationDenied.NoApiAuth", "message": "无接口权限。"}
     hospital = hospital_with(

@@ -81,7 +81,7 @@ def test_a_log_that_is_a_second_name_of_another_file_is_replaced(hospital):
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o077])
-def test_every_file_of_a_run_is_its_owners_alone_whatever_stood_there(hospital, mask):
+def test_every_file_of_a_run_is_its_owners_alone_whatever_was_there(hospital, mask):
     hospital.doctors(2)
     out = hospital.folder / "res"
     before = os.umask(mask)
@@ -128,7 +128,7 @@ def test_usual_suffixes_are_still_taken_off():
     assert file_names.split_extension("张伟.jpg.png") == ("张伟", ".jpg.png")
 
 
-def test_the_doctor_beside_such_a_zip_keeps_the_picture_by_name(hospital):
+def test_the_doctor_next_to_such_a_zip_keeps_the_picture_by_name(hospital):
     hospital.roster([(name(1), number(1), None, "00001", "内科")])
     draw_seal(hospital.folder / "seals" / f"{name(1)}.png", 1)
     with zipfile.ZipFile(hospital.folder / "seals" / "more.zip", "w") as archive:

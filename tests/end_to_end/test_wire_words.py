@@ -50,7 +50,7 @@ def cut(text):
     ],
 )
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_a_lost_answer_is_told_in_words(hospital_with, capsys, kind, zh, en, language):
+def test_a_lost_answer_is_described_in_words(hospital_with, capsys, kind, zh, en, language):
     hospital = hospital_with(faults=[fault(kind)], api={"timeout_seconds": 0.5})
     hospital.doctors(3)
     told = spoken(hospital, capsys, language)
@@ -63,7 +63,7 @@ def test_a_lost_answer_is_told_in_words(hospital_with, capsys, kind, zh, en, lan
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_a_service_that_is_not_there_is_told_in_words(hospital, capsys, language):
+def test_a_service_that_is_not_there_is_described_in_words(hospital, capsys, language):
     hospital.doctors(2)
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]

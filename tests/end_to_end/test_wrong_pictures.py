@@ -465,7 +465,7 @@ STEMS = {"name": name, "number": number, "staff number": staff}
 
 @pytest.mark.parametrize("stem", STEMS)
 @pytest.mark.parametrize("order", [(2, 1), (2, 3, 4, 5, 1)], ids=["swapped", "shifted"])
-def test_a_picture_column_that_contradicts_the_names_of_its_files_seals_nobody(hospital, stem, order):
+def test_a_picture_column_that_contradicts_the_names_of_its_files_seals_no_doctor(hospital, stem, order):
     serials = sorted(order)
     rows = [row(serial, f"{STEMS[stem](other)}.png") for serial, other in zip(serials, order, strict=True)]
     set_up(
@@ -575,7 +575,7 @@ def test_a_namesake_does_not_get_an_adopted_doctors_picture(hospital, file, list
 
 
 @pytest.mark.parametrize("file", [f"{staff(2)}.png", f"{number(2)}.png", f"张伟_{staff(2)}.png"])
-def test_an_adopted_doctors_namesake_is_told_apart_by_a_number(hospital, file):
+def test_an_adopted_doctors_namesake_is_distinguished_by_a_number(hospital, file):
     adopt(hospital, 1, "张伟")
     set_up(hospital, [row(2, who="张伟")], headers=WITH_PICTURE, files=[(file, 2), ("旧/张三.png", 1)])
     assert hospital.statuses() == {"sealed": 1}

@@ -145,7 +145,7 @@ async def test_one_call_too_many_costs_a_slot_and_not_a_second(clock, counted, h
     assert waiting.done()
 
 
-async def test_many_throttles_that_are_just_over_mean_that_somebody_else_is_calling(clock):
+async def test_many_throttles_that_are_just_over_mean_that_another_person_is_calling(clock):
     limiter = AdaptiveRateLimiter(20, clock)
     for _ in range(3):
         limiter.record_throttle(ACTION, 20, 21)

@@ -15,11 +15,14 @@ def _once(cast: Cast, tables, person, made: Encoded, spellings) -> None:
     """Write one person several times with equal content: exactly one row is sent."""
     mark = f"{cast.trap} {person.serial}"
     for table, cells in zip(tables, spellings, strict=True):
-        accept = (sent(person, made, **_told(person, cells)), refused(TWICE, "number", _told_codes(cells)))
+        accept = (
+            sent(person, made, **_reported(person, cells)),
+            refused(TWICE, "number", _reported_codes(cells)),
+        )
         cast.add(table, person, accept, once=mark, **cells)
 
 
-def _told(person, cells) -> dict:
+def _reported(person, cells) -> dict:
     changes, must = {}, []
     if cells.get("number", person.number) != person.number:
         changes["id_card_number"] = person.number
@@ -29,7 +32,7 @@ def _told(person, cells) -> dict:
     return {"changes": changes, "must": must}
 
 
-def _told_codes(cells) -> str:
+def _reported_codes(cells) -> str:
     return "NAME_NORMALISED" if "name" in cells else ""
 
 

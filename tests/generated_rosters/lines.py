@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 
 from generated_rosters.truth import Corpus, FilePlan, Record, SheetPlan
 
-Told = tuple[str, str, str, str]  # place, trap, expected, got
+LineFault = tuple[str, str, str, str]  # place, trap, expected, got
 
 
-def judge_files(corpus: Corpus, record: Record) -> Iterator[Told]:
+def judge_files(corpus: Corpus, record: Record) -> Iterator[LineFault]:
     """Compare files.jsonl and the sheet of unpaired pictures with the truth."""
     shown = {line["file"]: line for line in record.files}
     for file in corpus.files:
@@ -22,7 +22,7 @@ def judge_files(corpus: Corpus, record: Record) -> Iterator[Told]:
     yield from _unclaimed(corpus, record)
 
 
-def _file(file: FilePlan, record: Mapping) -> Iterator[Told]:
+def _file(file: FilePlan, record: Mapping) -> Iterator[LineFault]:
     codes = set(record["codes"])
     if record["status"] not in file.statuses and not (file.either and record["status"] == "refused"):
         yield (
@@ -48,7 +48,7 @@ def _file(file: FilePlan, record: Mapping) -> Iterator[Told]:
         yield f"{file.name} rows", file.trap, f"{rows} rows", f"{record['rows']}"
 
 
-def _sheet(file: FilePlan, plan: SheetPlan, record: Mapping | None, line: Mapping) -> Iterator[Told]:
+def _sheet(file: FilePlan, plan: SheetPlan, record: Mapping | None, line: Mapping) -> Iterator[LineFault]:
     location = f"{file.name} {plan.name}"
     if record is None:
         yield location, "sheet", "a word on the sheet", "none"
@@ -62,7 +62,7 @@ def _sheet(file: FilePlan, plan: SheetPlan, record: Mapping | None, line: Mappin
         )
 
 
-def _lines(location: str, plan: SheetPlan, skipped) -> Iterator[Told]:
+def _lines(location: str, plan: SheetPlan, skipped) -> Iterator[LineFault]:
     """Every line up to the last one that holds something is a row or skipped, once, for the right reason."""
     why: dict[int, list[str]] = {}
     for entry in skipped:
@@ -83,7 +83,9 @@ def _lines(location: str, plan: SheetPlan, skipped) -> Iterator[Told]:
             yield from _one(location, number, line.skip.whys if line.skip else frozenset(), why)
 
 
-def _one(location: str, number: int, whys: frozenset[str], why: Mapping[int, list[str]]) -> Iterator[Told]:
+def _one(
+    location: str, number: int, whys: frozenset[str], why: Mapping[int, list[str]]
+) -> Iterator[LineFault]:
     got = why.get(number, [])
     right = len(got) == 1 and got[0] in whys if whys else not got
     if not right:
@@ -91,7 +93,7 @@ def _one(location: str, number: int, whys: frozenset[str], why: Mapping[int, lis
         yield f"{location} {number}", "line", expected, f"{got or 'not skipped'}"
 
 
-def _unclaimed(corpus: Corpus, record: Record) -> Iterator[Told]:
+def _unclaimed(corpus: Corpus, record: Record) -> Iterator[LineFault]:
     """Pictures that nobody may get are listed."""
     for name in sorted(corpus.leftovers):
         if not record.unclaimed & _as_listed(name, corpus.way):

@@ -108,7 +108,9 @@ class _Judge:
         for seal in record.seals:
             self.seals.setdefault(seal.number, seal)
 
-    def _told(self, critical: bool, location: str, trap: str, expected: str, got: str) -> Disagreement:
+    def _disagreement(
+        self, critical: bool, location: str, trap: str, expected: str, got: str
+    ) -> Disagreement:
         return Disagreement(critical, self.seed, location, trap, expected, got)
 
     def wire(self, rows) -> Iterator[Disagreement]:
@@ -129,7 +131,7 @@ class _Judge:
                 places.get(seal.number) or refused.get(seal.number) or (f"wire {seal.name}", "wire")
             )
             if seal.number not in owners:
-                yield self._told(
+                yield self._disagreement(
                     True,
                     position,
                     trap,
@@ -137,7 +139,9 @@ class _Judge:
                     f"a seal for a number ending in {seal.number[-4:]}",
                 )
             if made[lifetime(seal.number)] > 1:
-                yield self._told(True, position, trap, "one seal", f"{made[lifetime(seal.number)]} seals")
+                yield self._disagreement(
+                    True, position, trap, "one seal", f"{made[lifetime(seal.number)]} seals"
+                )
 
     def row(
         self, file: FilePlan, sheet: SheetPlan, line: LinePlan, record: Mapping | None
@@ -147,19 +151,19 @@ class _Judge:
         assert row is not None
         location = f"{file.name} {sheet.name} {line.place[0]}"
         if record is None:
-            yield self._told(False, location, row.trap, "a line in outcomes.jsonl", "none")
+            yield self._disagreement(False, location, row.trap, "a line in outcomes.jsonl", "none")
             return
         differs = [list(self._compare(expect, record, line)) for expect in row.accept]
         best = min(differs, key=lambda value: (any(critical for critical, *_ in value), len(value)))
         for critical, expected, got in best:
-            yield self._told(critical, location, row.trap, expected, got)
+            yield self._disagreement(critical, location, row.trap, expected, got)
 
     def _compare(self, expect, record: Mapping, line: LinePlan) -> Iterator[tuple[bool, str, str]]:
         if isinstance(expect, Refused):
             yield from _compare_refused(expect, record, line)
             return
         if record["status"] != "sealed":
-            yield False, f"sealed {sorted(expect.must)}", f"{record['status']} {_all_told(record)}"
+            yield False, f"sealed {sorted(expect.must)}", f"{record['status']} {_all_reported(record)}"
             return
         yield from _compare_said(expect, record)
         seal = self.seals.get(expect.number)
@@ -207,14 +211,14 @@ class _Judge:
             sealed = [key for key in keys if key in reported and reported[key]["status"] == "sealed"]
             if len(sealed) != 1:
                 position = " ".join(map(str, keys[0]))
-                yield self._told(False, position, mark, "one of these rows sealed", f"{len(sealed)}")
+                yield self._disagreement(False, position, mark, "one of these rows sealed", f"{len(sealed)}")
 
 
-def _told(record: Mapping, severity: str) -> set[str]:
+def _disagreement(record: Mapping, severity: str) -> set[str]:
     return {problem["code"] for problem in record["problems"] if problem["severity"] == severity}
 
 
-def _all_told(record: Mapping) -> str:
+def _all_reported(record: Mapping) -> str:
     return ", ".join(
         f"{problem['code']} {problem['cell']} {problem['message']}" for problem in record["problems"]
     )
@@ -225,13 +229,13 @@ def _compare_refused(expect: Refused, record: Mapping, line: LinePlan) -> Iterat
         yield (
             record["status"] == "sealed",
             f"rejected {sorted(expect.codes)}",
-            f"{record['status']} {_all_told(record)}",
+            f"{record['status']} {_all_reported(record)}",
         )
         return
-    errors = _told(record, ERROR)
+    errors = _disagreement(record, ERROR)
     strange = {problem["code"] for problem in record["problems"]} - expect.codes - expect.may
     if not errors & expect.codes or strange:
-        yield False, f"{sorted(expect.codes)} (may {sorted(expect.may)})", _all_told(record)
+        yield False, f"{sorted(expect.codes)} (may {sorted(expect.may)})", _all_reported(record)
     elif expect.field in line.columns:
         wanted = f"{_letters(line.columns.index(expect.field))}{line.place[0]}"
         cells = {problem["cell"] for problem in record["problems"] if problem["code"] in expect.codes}
@@ -240,14 +244,14 @@ def _compare_refused(expect: Refused, record: Mapping, line: LinePlan) -> Iterat
 
 
 def _compare_said(expect: Sent, record: Mapping) -> Iterator[tuple[bool, str, str]]:
-    warnings = _told(record, WARNING)
+    warnings = _disagreement(record, WARNING)
     if missing := expect.must - warnings:
-        yield False, f"said: {sorted(missing)}", _all_told(record) or "nothing"
+        yield False, f"said: {sorted(missing)}", _all_reported(record) or "nothing"
     if strange := warnings - expect.must - expect.may:
         yield (
             False,
             f"nothing but {sorted(expect.must | expect.may)}",
-            f"{sorted(strange)}: {_all_told(record)}",
+            f"{sorted(strange)}: {_all_reported(record)}",
         )
     last = {change["field"]: change["to"] for change in record["changes"]}
     wanted = {field: _masked(field, value) for field, value in expect.changes.items()}

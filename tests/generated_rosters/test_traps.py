@@ -46,7 +46,7 @@ def test_at_least_99_percent_end_as_an_expert_would_decide(judged_run):
     assert judged.wrong_share <= 0.01, judged.report()
 
 
-def _told(line):
+def _reported(line):
     problems = [
         (problem["code"], problem["field"], problem["cell"], problem["severity"], problem["message"])
         for problem in line["problems"]
@@ -57,8 +57,8 @@ def _told(line):
 def test_check_finds_the_same_problems_before_the_run(judged_run):
     _, record, _ = judged_run
     position = ("path", "sheet", "row")
-    before = {tuple(line[entry] for entry in position): _told(line) for line in record.plan}
-    after = {tuple(line[entry] for entry in position): _told(line) for line in record.outcomes}
+    before = {tuple(line[entry] for entry in position): _reported(line) for line in record.plan}
+    after = {tuple(line[entry] for entry in position): _reported(line) for line in record.outcomes}
     assert before == after
     assert record.plan_files == record.files
 

@@ -114,12 +114,12 @@ def _fill(book, sheet, plan: SheetPlan, wps: _Wps | None) -> None:
                 _float(sheet, number, line.columns.index("picture"), drawing)
         number += 1
     for first, merge, last, right in plan.merges:
-        sheet.merge_range(first - 1, merge, last - 1, right, _at(plan, first, merge), text)
+        sheet.merge_range(first - 1, merge, last - 1, right, _anchor(plan, first, merge), text)
     for column in plan.hidden_columns:
         sheet.set_column(column, column, None, None, {"hidden": True})
 
 
-def _at(plan: SheetPlan, line: int, column: int) -> str:
+def _anchor(plan: SheetPlan, line: int, column: int) -> str:
     lines = [tuple(cells) for _, cells in plan.header] + [line.cells for line in plan.lines]
     cells = lines[line - 1]
     return str(cells[column] or "") if column < len(cells) else ""

@@ -178,7 +178,7 @@ def test_a_renewed_permit_is_the_same_person_with_another_number():
     assert new(permits) == {2: ["ROW_DUPLICATE id_card_number"], 3: ["ROW_DUPLICATE id_card_number"]}
 
 
-def test_a_picture_of_two_people_goes_to_nobody():
+def test_a_picture_of_two_people_goes_to_no_doctor():
     flagged = new([doctor(2), doctor(3, BERT, name="李四"), doctor(4, None, name="王五", broken=True)])
     assert flagged == {position: ["IMAGE_SHARED"] for position in (2, 3, 4)}
 
@@ -242,7 +242,7 @@ def test_two_numbers_of_one_person_are_two_rows_of_one_person():
     assert new(rows) == {position: ["ROW_DUPLICATE id_card_number, picture"] for position in (2, 3)}
 
 
-def test_all_that_is_the_same_is_told_at_once():
+def test_all_that_is_the_same_is_reported_at_once():
     (problem, _) = flag_conflicts(same_name(staff="1001", mobile="13800138000"))[0].problems
     assert problem.detail["same"] == "staff_no, mobile"
 
@@ -484,7 +484,7 @@ def test_a_person_with_a_valid_row_and_no_contradiction_keeps_exactly_one(roster
             assert sum(not after.errors for after in rows) == 1
 
 
-def test_one_drawing_in_two_files_is_told_with_both_files_and_what_to_do():
+def test_one_drawing_in_two_files_is_reported_with_both_files_and_what_to_do():
     rows = [
         doctor(2, picture="2001"),
         doctor(3, BERT, name="李四", picture="2002"),
@@ -502,7 +502,7 @@ def test_one_drawing_in_two_files_is_told_with_both_files_and_what_to_do():
     )
 
 
-def test_twins_of_one_name_are_told_apart_by_their_folders():
+def test_namesakes_are_distinguished_by_their_folders():
     rows = [
         replace(doctor(position, number), picture=ImageFile(Path(f"seals/{folder}/1.png"), folder, 1))
         for position, number, folder in ((2, ANNA, "内科"), (3, BERT, "外科"))

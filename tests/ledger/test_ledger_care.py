@@ -258,7 +258,7 @@ def test_a_backup_never_overwrites(finished_run, ledger_path, tmp_path):
     assert (tmp_path / "b").read_text() == "mine"
 
 
-def test_the_ballast_lies_beside_the_ledger_and_is_given_up_once(opened, ledger_path, attempt, run_record):
+def test_the_ballast_lies_next_to_the_ledger_and_is_given_up_once(opened, ledger_path, attempt, run_record):
     ledger = opened(recover=True)
     kept = disk.reserve_path(ledger_path)
     assert kept.stat().st_size == disk.RESERVE_BYTES

@@ -160,11 +160,11 @@ async def test_a_name_that_an_older_version_called_taken_is_kept(ledger, attempt
         await ledger.open_attempt(attempt("p1", seal_name="乙处方章"))
 
 
-NOBODY = Verdict("refused", code="FailedOperation.UserInfoNoMatch", http_status=200)
+NO_PERSON = Verdict("refused", code="FailedOperation.UserInfoNoMatch", http_status=200)
 
 
-@pytest.mark.parametrize("verdict", [NOBODY, Verdict("not_executed", code="RequestLimitExceeded")])
-async def test_a_name_passes_on_from_somebody_who_was_surely_refused(ledger, attempt, sealed, verdict):
+@pytest.mark.parametrize("verdict", [NO_PERSON, Verdict("not_executed", code="RequestLimitExceeded")])
+async def test_a_name_passes_on_from_a_person_who_was_surely_refused(ledger, attempt, sealed, verdict):
     """A corrected number is another person: the doctor must not lose the name to the wrong one."""
     wrong, right = attempt("p1", seal_name="张伟处方章"), attempt("p2", seal_name="张伟处方章")
     await ledger.open_attempt(wrong)
@@ -195,14 +195,14 @@ async def test_a_name_passes_on_from_somebody_who_was_surely_refused(ledger, att
         [Verdict("refused", code="FailedOperation", message="已存在同名印章")],
         [Verdict("refused", code="FailedOperation.ExistSameSealName")],
         [Verdict("refused")],
-        [NOBODY, Verdict("refused", code="FailedOperation.ExistSameSealName")],
-        [Verdict("refused", code="FailedOperation", message="请求失败"), NOBODY],
+        [NO_PERSON, Verdict("refused", code="FailedOperation.ExistSameSealName")],
+        [Verdict("refused", code="FailedOperation", message="请求失败"), NO_PERSON],
     ],
     ids=lambda verdicts: " ".join(
         verdict.code or verdict.kind if verdict else "open" for verdict in verdicts
     ),
 )
-async def test_a_name_that_somebody_may_bear_passes_on_to_nobody(ledger, attempt, verdicts):
+async def test_a_name_that_a_person_may_bear_passes_on_to_no_doctor(ledger, attempt, verdicts):
     for verdict in verdicts:
         first = attempt("p1", seal_name="张伟处方章")
         await ledger.open_attempt(first)
@@ -215,14 +215,14 @@ async def test_a_name_that_somebody_may_bear_passes_on_to_nobody(ledger, attempt
     assert ledger.snapshot() == before, "nothing of it was entered"
 
 
-async def test_the_name_of_a_seal_passes_on_to_nobody_nor_the_one_that_replaced_it(ledger, attempt, sealed):
+async def test_the_name_of_a_seal_and_of_its_replacement_pass_on_to_no_doctor(ledger, attempt, sealed):
     first = attempt("p1")
     await ledger.open_attempt(first)
     await ledger.record_verdict(first.uuid, sealed("S1"), now=2.0)
     ledger.record_decision(decision("replace", "p1", detail="p1新章"))
     second = attempt("p1", seal_name="p1新章")
     await ledger.open_attempt(second)
-    await ledger.record_verdict(second.uuid, NOBODY, now=3.0)
+    await ledger.record_verdict(second.uuid, NO_PERSON, now=3.0)
     assert ledger.snapshot().reusable_seal_names == frozenset()
     for name in ("p1处方章", "p1新章"):
         with pytest.raises(LedgerConflict, match=r"^seal_name$"):
@@ -231,7 +231,7 @@ async def test_the_name_of_a_seal_passes_on_to_nobody_nor_the_one_that_replaced_
 
 async def test_a_name_that_was_given_up_before_the_seal_passes_on(ledger, attempt, sealed):
     """The doctor's name was wrong and refused, then corrected and sealed: the one who is called so may have it."""
-    for name, verdict in (("张玮处方章", NOBODY), ("张伟处方章", sealed("S1"))):
+    for name, verdict in (("张玮处方章", NO_PERSON), ("张伟处方章", sealed("S1"))):
         first = attempt("p1", seal_name=name)
         await ledger.open_attempt(first)
         await ledger.record_verdict(first.uuid, verdict, now=2.0)
@@ -495,7 +495,7 @@ def test_keep_makes_the_present_content_the_accepted_one(ledger, attempt, sealed
     assert ledger.snapshot().people["p1"].seal.content == now
 
 
-def test_decisions_are_told_oldest_first_and_by_kind(ledger, attempt):
+def test_decisions_are_reported_oldest_first_and_by_kind(ledger, attempt):
     sent = attempt("p1")
     send(ledger, sent, UNKNOWN)
     ledger.record_decision(decision("certify", "p1"))
@@ -508,7 +508,7 @@ def test_decisions_are_told_oldest_first_and_by_kind(ledger, attempt):
 
 
 @pytest.mark.parametrize("kind", ["certify", "guessed"])
-def test_a_decision_about_nobody_or_of_no_kind_is_none(ledger, attempt, kind):
+def test_a_decision_without_a_person_or_a_kind_is_refused(ledger, attempt, kind):
     if kind == "guessed":
         send(ledger, attempt("p1"), UNKNOWN)
     with pytest.raises(LedgerConflict):
@@ -617,7 +617,7 @@ async def test_a_seal_holds_what_its_attempt_was_made_from(ledger, attempt, seal
     )
 
 
-async def test_refusals_are_told_oldest_first_and_unexecuted_sends_leave_a_count(ledger, attempt):
+async def test_refusals_are_reported_oldest_first_and_unexecuted_sends_leave_a_count(ledger, attempt):
     messages = []
     for number, verdict in enumerate(
         [
@@ -763,7 +763,7 @@ def test_a_run_comes_back_as_it_was_begun_and_ended(ledger, run_record):
     assert ledger.find_run("r2") is None
 
 
-def test_runs_are_told_newest_first_in_the_order_they_began(ledger, run_record):
+def test_runs_are_reported_newest_first_in_the_order_they_began(ledger, run_record):
     ledger.finish_run("r1", exit=0, finished=5.0, record="{}")
     ledger.begin_run(run_record("r0", started=1.0))  # the clock was set back
     assert [record.run for record in ledger.list_runs(10)] == ["r0", "r1"]

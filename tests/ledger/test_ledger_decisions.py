@@ -26,10 +26,10 @@ def test_keep_makes_the_present_content_the_accepted_one(decision_ledger, attemp
     now = replace(sent.content, picture="c" * 64, name="王小名")
     decision_ledger.record_decision(decision("keep", "p1", content=now))
     assert decision_ledger.snapshot().people["p1"].seal.content == now
-    assert '"picture": "aaa' in desk_detail(decision_ledger)
+    assert '"picture": "aaa' in decision_detail(decision_ledger)
 
 
-def desk_detail(decision_ledger):
+def decision_detail(decision_ledger):
     with closing(connect(decision_ledger._path, readonly=True)) as connection:
         return connection.execute("SELECT detail FROM decision").fetchone()[0]
 

@@ -268,7 +268,7 @@ async def test_a_ledger_opened_for_reading_writes_nothing(ledger, opened, attemp
         reader.record_files({"/a.png": FileStat(1, 1, "a")})
 
 
-def test_a_ledger_damaged_under_way_is_told_as_such(ledger, ledger_path):
+def test_a_ledger_damaged_under_way_is_reported_as_such(ledger, ledger_path):
     ledger.close()
     with closing(sqlite3.connect(ledger_path)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")

@@ -73,7 +73,7 @@ def test_a_tenant_is_environment_application_and_organisation(endpoint, environm
         "",
     ],
 )
-def test_a_place_nobody_can_name_has_no_tenant(endpoint):
+def test_an_unnamed_ledger_has_no_tenant(endpoint):
     with pytest.raises(UsageError):
         make_tenant_id(endpoint, "app", "org")
 

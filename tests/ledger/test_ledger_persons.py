@@ -81,7 +81,7 @@ def test_all_numbers_of_a_person_lead_to_the_one_with_the_seal(ledger, attempt, 
 
 
 @pytest.mark.parametrize("verdict", ["sealed", "unknown"])
-def test_a_number_with_a_seal_or_an_open_attempt_is_nobody_elses(ledger, attempt, sealed, verdict):
+def test_a_number_with_a_seal_or_an_open_attempt_is_no_other_persons(ledger, attempt, sealed, verdict):
     send(ledger, attempt("p1"), sealed("s1"))
     send(ledger, attempt("p2"), sealed("s2") if verdict == "sealed" else UNKNOWN)
     with pytest.raises(LedgerConflict, match=r"^same_person$"):

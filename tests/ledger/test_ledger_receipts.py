@@ -22,7 +22,7 @@ TENANT = "sandbox/app/org"
 TABLES = ("meta", "run", "person", "seal_name", "decision", "attempt", "seal")
 
 
-def told(position):
+def read_receipt_lines(position):
     return list(receipts.read_chained(receipts_path(position)))
 
 
@@ -75,7 +75,7 @@ def test_the_receipts_alone_make_the_ledger_again(opened, ledger_path, attempt, 
         closing(connect(_empty(tmp_path / "new"), readonly=False)) as new,
     ):
         schema.migrate(new)
-        receipt_facts.restore_rows(new, told(ledger_path))
+        receipt_facts.restore_rows(new, read_receipt_lines(ledger_path))
         assert contents(new) == contents(old)
         with pytest.raises(Exception, match="live_seal"):  # the triggers are back
             new.execute(
@@ -115,7 +115,7 @@ def test_receipts_that_do_not_belong_are_set_aside_and_written_anew(
     opened(recover=True).close()
     assert path.with_name("receipts.1.jsonl").read_bytes() == b"".join(whole[:lines_kept])
     with closing(connect(ledger_path, readonly=True)) as connection:
-        assert len(told(ledger_path)) == len(receipt_facts.make_all_receipts(connection))
+        assert len(read_receipt_lines(ledger_path)) == len(receipt_facts.make_all_receipts(connection))
 
 
 def test_a_ledger_of_before_the_receipts_gets_them(opened, ledger_path, attempt, run_record, sealed):
@@ -125,7 +125,9 @@ def test_a_ledger_of_before_the_receipts_gets_them(opened, ledger_path, attempt,
     ledger.close()
     assert not receipts_path(ledger_path).exists()
     opened(recover=True).close()
-    assert [line.columns["seal_id"] for line in told(ledger_path) if line.table == "seal"] == ["S1"]
+    assert [line.columns["seal_id"] for line in read_receipt_lines(ledger_path) if line.table == "seal"] == [
+        "S1"
+    ]
 
 
 def killed_at(point, passes, opened, attempt, run_record, verdict):
@@ -184,7 +186,7 @@ def test_an_attempt_in_the_receipts_alone_never_left_where_the_registry_did_not_
     killed_at("ledger: before the commit", 1, open_registered, attempt, run_record, sealed("S1"))
     open_registered(recover=True).close()
     assert raw("SELECT * FROM attempt") == []
-    assert [line.table for line in told(ledger_path)].count("attempt") == 0
+    assert [line.table for line in read_receipt_lines(ledger_path)].count("attempt") == 0
 
 
 def test_an_attempt_in_the_receipts_alone_is_held_where_no_registry_vouches_for_it(
@@ -203,15 +205,15 @@ def test_an_attempt_in_the_receipts_alone_is_held_where_no_registry_vouches_for_
     assert raw("SELECT verdict FROM attempt") == [("unknown",)]
 
 
-def test_a_torn_last_line_is_none(opened, ledger_path, attempt, run_record, sealed):
+def test_a_torn_last_line_is_not_read(opened, ledger_path, attempt, run_record, sealed):
     filled(opened, attempt, run_record, sealed).close()
     path = receipts_path(ledger_path)
-    before = told(ledger_path)
+    before = read_receipt_lines(ledger_path)
     with path.open("ab") as file:
         file.write(b'{"n":99,"prev":')
-    assert told(ledger_path) == before
+    assert read_receipt_lines(ledger_path) == before
     opened(recover=True).close()
-    assert told(ledger_path) == before
+    assert read_receipt_lines(ledger_path) == before
 
 
 def test_a_surrogate_in_a_message_is_kept(opened, ledger_path, attempt, run_record):
@@ -219,7 +221,9 @@ def test_a_surrogate_in_a_message_is_kept(opened, ledger_path, attempt, run_reco
     ledger.begin_run(run_record("r1"))
     asyncio.run(seal(ledger, attempt("p1"), Verdict("refused", code="X", message="行\n尾")))
     ledger.close()
-    assert [line.columns["message"] for line in told(ledger_path) if line.columns.get("code")] == ["行\n尾"]
+    assert [
+        line.columns["message"] for line in read_receipt_lines(ledger_path) if line.columns.get("code")
+    ] == ["行\n尾"]
     assert all(json.loads(line) for line in receipts_path(ledger_path).read_text("utf-8").splitlines())
 
 

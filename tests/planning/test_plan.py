@@ -166,7 +166,7 @@ def test_a_human_may_rename_what_was_surely_refused():
     assert row_plan.request.seal_name == "张乙二章"
 
 
-def test_nobody_renames_what_may_have_been_made():
+def test_a_seal_that_may_exist_is_not_renamed():
     of = make_doctor()
     known = make_snapshot(
         replace(make_refused(of, code="FailedOperation", message="操作失败"), seal_name_locked=True)
@@ -207,7 +207,7 @@ def test_a_name_that_is_another_persons_is_never_used_again():
     )
 
 
-def test_the_namesake_beside_it_keeps_the_plain_name():
+def test_the_namesake_next_to_it_keeps_the_plain_name():
     one_of, other = make_doctor(1, name="张伟"), make_doctor(2, name="张伟")
     known = LedgerSnapshot(
         {one_of.key: of_another(one_of, "张伟处方章")},
@@ -221,7 +221,7 @@ def test_the_namesake_beside_it_keeps_the_plain_name():
     assert names == {"key1": "张伟〇〇一处方章", "key2": "张伟处方章"}
 
 
-def test_namesakes_get_their_staff_numbers_whoever_stands_first():
+def test_namesakes_get_their_staff_numbers_in_any_order():
     namesakes = [make_doctor(1, name="张伟"), make_doctor(2, name="张伟")]
     names = {
         row_plan.doctor.key: row_plan.seal_name for row_plan in plan_rows(namesakes, NOTHING, make_rules())
@@ -233,14 +233,14 @@ def test_namesakes_get_their_staff_numbers_whoever_stands_first():
     }
 
 
-def test_a_newcomer_beside_a_sealed_namesake():
+def test_a_newcomer_next_to_a_sealed_namesake():
     first = make_doctor(1, name="张伟")
     row_plan = plan_one(make_doctor(2, name="张伟"), make_snapshot(make_sealed(first)))
     assert row_plan.seal_name == "张伟〇〇二处方章"
     assert [row_plan.severity for row_plan in row_plan.problems] == ["warning"]
 
 
-def test_without_a_staff_number_the_department_tells_apart_or_nobody_does():
+def test_without_a_staff_number_only_the_department_distinguishes_namesakes():
     first = make_doctor(1, name="张伟")
     by_department = plan_one(make_doctor(2, name="张伟", staff_no=None), make_snapshot(make_sealed(first)))
     assert by_department.seal_name == "张伟内科处方章"
@@ -293,7 +293,7 @@ def test_a_namesake_whose_row_is_not_asked_for_keeps_the_seal_name_too():
     assert row_plan.seal_name == "张伟〇〇二处方章"
 
 
-def test_two_newcomers_are_told_apart_though_the_name_is_spare():
+def test_two_newcomers_are_distinguished_though_the_name_is_spare():
     gone, *new = (make_doctor(serial, name="张伟") for serial in range(1, 4))
     assert {row_plan.seal_name for row_plan in plan_rows(new, spare(make_refused(gone)), make_rules())} == {
         "张伟〇〇二处方章",

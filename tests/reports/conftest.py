@@ -157,7 +157,7 @@ class Scene:
     folder: Path
     outcomes: list[RowOutcome] = field(default_factory=list)
 
-    def night(self, **changes: object) -> RunReport:
+    def build_run_report(self, **changes: object) -> RunReport:
         paths = dict.fromkeys(outcome.doctor.row.origin.path for outcome in self.outcomes)
         reports = [
             FileReport(
@@ -386,7 +386,7 @@ def write(hospital: Scene) -> Callable[..., Path]:
     def written(
         run_report: RunReport | None = None, *, language: str = "zh", thumbnail: object = None
     ) -> Path:
-        run_report = run_report or hospital.night()
+        run_report = run_report or hospital.build_run_report()
         presenter = presenter_of(run_report, language)
         return write_workbook(
             run_report, run_report.out / "results.xlsx", presenter=presenter, thumbnail=thumbnail

@@ -42,7 +42,7 @@ def filed(scene, make):
             scene.outcomes.append(make.outcome(replace(doctor, picture=picture), Status.SEALED))
         unclaimed = tuple(top / "seals" / folder / "旧.png" for folder in folders)
         changes = {"out": top / "out" / "20261125-020000", **changes}
-        return scene.night(seals=top / "seals", unassigned_images=unclaimed, **changes)
+        return scene.build_run_report(seals=top / "seals", unassigned_images=unclaimed, **changes)
 
     return built
 
@@ -133,7 +133,7 @@ def test_the_summary_links_every_to_fix_sheet_and_the_pages(scene, make, tmp_pat
             make.doctor(3, columns=columns, texts={"A": "甲", "B": make.number(3)}), Status.NOT_SENT
         ),
     ]
-    workbook, copy = _written(scene.night(), tmp_path / "out" / "latest")
+    workbook, copy = _written(scene.build_run_report(), tmp_path / "out" / "latest")
     sheet = openpyxl.load_workbook(copy)["汇总"]
     links = {cell.value: cell.hyperlink for row in sheet.iter_rows() for cell in row if cell.hyperlink}
 

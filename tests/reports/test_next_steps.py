@@ -87,7 +87,7 @@ def test_rows_are_corrected_in_the_workbook_that_exists(tmp_path):
 def test_a_run_that_needs_nothing_has_one_step(make, scene):
     scene.outcomes = [make.outcome(make.doctor(1), Status.UNCHANGED)]
 
-    (step,) = list_run_steps(scene.night(arguments="inbox"), Masker())
+    (step,) = list_run_steps(scene.build_run_report(arguments="inbox"), Masker())
 
     assert step.commands == ("esign-import run inbox",)
 
@@ -95,7 +95,7 @@ def test_a_run_that_needs_nothing_has_one_step(make, scene):
 def test_a_masked_path_is_never_suggested(make, scene):
     scene.outcomes = [make.outcome(make.doctor(1), Status.NOT_SENT)]
     number = make.number(1)
-    report = scene.night(arguments=f"inbox/{number}.xlsx", halt=Halt("TOO_MANY_NEW", "9", 5))
+    report = scene.build_run_report(arguments=f"inbox/{number}.xlsx", halt=Halt("TOO_MANY_NEW", "9", 5))
 
     steps = list_run_steps(report, Masker.of_doctors([make.doctor(1)]))
 

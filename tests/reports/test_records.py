@@ -123,7 +123,7 @@ def test_a_file_line_has_its_fields_and_the_reason_of_a_refusal():
 
 
 def test_run_json_has_its_fields_and_sums(hospital):
-    record = run_record(hospital.night())
+    record = run_record(hospital.build_run_report())
 
     assert list(record) == RUN
     assert record["rows"] == 55
@@ -139,7 +139,7 @@ def test_run_json_holds_no_name_and_no_number(make, scene):
     scene.outcomes = [make.outcome(doctor, Status.NOT_SENT)]
     halt = Halt("AuthFailure", f"李若彤 {doctor.number}", 4)
 
-    text = json.dumps(run_record(replace(scene.night(), halt=halt)), ensure_ascii=False)
+    text = json.dumps(run_record(replace(scene.build_run_report(), halt=halt)), ensure_ascii=False)
 
     assert "李若彤" not in text
     assert doctor.number not in text

@@ -122,7 +122,7 @@ def show(chromium):
 @pytest.fixture
 def report(hospital):
     def written(run_report=None, *, language="zh") -> Path:
-        run_report = run_report or hospital.night(traffic=traffic())
+        run_report = run_report or hospital.build_run_report(traffic=traffic())
         return write_report(
             run_report,
             run_report.out / "report.html",
@@ -133,7 +133,7 @@ def report(hospital):
 
 
 def test_its_numbers_are_those_of_run_json(show, hospital, make):
-    run_report = hospital.night(traffic=traffic())
+    run_report = hospital.build_run_report(traffic=traffic())
     written = write_all(
         run_report, presenter=make.presenter(run_report, "en"), latest=run_report.out.parent / "latest"
     )
@@ -174,7 +174,7 @@ def test_reasons_beyond_the_most_frequent_are_counted(show, scene, make, report)
         for index, code in enumerate(codes)
     ]
 
-    page = show(report(scene.night(traffic=Traffic()), language="en"))
+    page = show(report(scene.build_run_report(traffic=Traffic()), language="en"))
 
     rows = page.texts("#reasons tbody tr")
     assert len(rows) == 13
@@ -188,7 +188,7 @@ def test_the_label_of_95_percent_does_not_touch_the_bars(show, report, hospital)
         action: DurationHistogram(100, 10.0, 0.11, 0.1, 0.1, 40, (100,)) for action in measured.timing.answers
     }
     timing = replace(measured.timing, answers=alike)
-    page = show(report(hospital.night(traffic=replace(measured, timing=timing)), language="en"))
+    page = show(report(hospital.build_run_report(traffic=replace(measured, timing=timing)), language="en"))
     crossed = page.page.evaluate("""() => [...document.querySelectorAll('svg.half:has(.mark-word)')].flatMap(svg => {
         const word = svg.querySelector('.mark-word').getBoundingClientRect();
         const paper = svg.getBoundingClientRect();
@@ -209,7 +209,7 @@ def test_it_prints_light_without_half_empty_pages_and_without_its_filters(
         make.outcome(make.doctor(index, problems=(build_problem(code),)), Status.REJECTED)
         for index, code in enumerate(codes)
     ]
-    page = show(report(scene.night(traffic=traffic())), scheme="dark")
+    page = show(report(scene.build_run_report(traffic=traffic())), scheme="dark")
     page.page.emulate_media(media="print", color_scheme="dark")
     paper = page.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert paper == "rgb(255, 255, 255)"
@@ -243,7 +243,7 @@ def test_the_pace_is_drawn_against_the_limit_second_by_second(show, report):
 
 def test_a_limit_far_above_is_written_not_drawn(show, hospital, report):
     far = replace(traffic(), limit=1000.0)
-    page = show(report(hospital.night(traffic=far), language="en"))
+    page = show(report(hospital.build_run_report(traffic=far), language="en"))
 
     assert page.page.locator("#pace svg.wide .limit").count() == 0
     assert page.page.locator("#pace svg.wide .limit-word").all_text_contents() == [
@@ -337,7 +337,7 @@ def test_hostile_texts_are_only_texts(show, scene, make, report):
             (text, status) for text in HOSTILE for status in (Status.FAILED, Status.UNKNOWN)
         )
     ]
-    run_report = scene.night(
+    run_report = scene.build_run_report(
         traffic=replace(traffic(), requests={CREATE: dict.fromkeys(HOSTILE, 1)}),
         halt=Halt(HOSTILE[0], HOSTILE[1], 4),
         arguments=HOSTILE[0],
@@ -442,7 +442,7 @@ def test_a_large_run_keeps_rows_that_need_action_and_links_the_workbook(show, sc
         )
         for index in range(MAX_ROWS + 2_000)
     ]
-    path = report(scene.night(traffic=Traffic()))
+    path = report(scene.build_run_report(traffic=Traffic()))
     page = show(path)
 
     assert path.stat().st_size < 3_500_000
@@ -459,7 +459,7 @@ def test_a_large_run_keeps_rows_that_need_action_and_links_the_workbook(show, sc
 
 
 def test_missing_times_are_mentioned(show, hospital, report):
-    page = show(report(hospital.night(traffic=replace(traffic(), timing=None)), language="en"))
+    page = show(report(hospital.build_run_report(traffic=replace(traffic(), timing=None)), language="en"))
 
     assert page.texts("#no-timing") == [
         "Call times of this run are not available: it was interrupted, or an older version ran it."
@@ -469,9 +469,11 @@ def test_missing_times_are_mentioned(show, hospital, report):
 
 
 def test_a_check_and_an_empty_run_have_their_page(show, scene, make, report):
-    assert show(report(scene.night(traffic=Traffic()))).texts("#verdict") == ["名单里没有要处理的行。"]
+    assert show(report(scene.build_run_report(traffic=Traffic()))).texts("#verdict") == [
+        "名单里没有要处理的行。"
+    ]
     scene.outcomes = [make.outcome(make.doctor(1), Status.READY)]
-    page = show(report(scene.night(command="check", traffic=Traffic(), exit=0), language="en"))
+    page = show(report(scene.build_run_report(command="check", traffic=Traffic(), exit=0), language="en"))
     assert page.texts("h1") == ["Check before sending"]
     assert page.names() == ["钱秀兰"]
 

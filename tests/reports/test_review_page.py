@@ -77,7 +77,7 @@ def shown(chromium, tmp_path):
         context.close()
 
 
-def night_of(scene, make, count: int, **changes):
+def build_run_report(scene, make, count: int, **changes):
     """A check of so many rows that can be judged, and a few that cannot."""
     for index in range(count):
         ready = make.outcome(make.doctor(index), Status.READY)
@@ -85,7 +85,7 @@ def night_of(scene, make, count: int, **changes):
         scene.outcomes.append(replace(ready, row_plan=planned))
     for index in range(count, count + OTHERS):
         scene.outcomes.append(make.outcome(make.doctor(index, picture=None), Status.REJECTED))
-    return scene.night(**{"command": "check", "review_mark": SITE, **changes})
+    return scene.build_run_report(**{"command": "check", "review_mark": SITE, **changes})
 
 
 def written(run_report, *, language="zh", copies=None):
@@ -96,7 +96,7 @@ def written(run_report, *, language="zh", copies=None):
 
 @pytest.fixture
 def path(scene, make):
-    return written(night_of(scene, make, TO_JUDGE))
+    return written(build_run_report(scene, make, TO_JUDGE))
 
 
 def press(page, keys: str) -> None:
@@ -209,7 +209,7 @@ def test_progress_is_kept_in_the_browser_without_names(path, shown):
 
 
 def test_the_ledger_outweighs_older_judgements_of_the_browser(scene, make, shown):
-    run_report = night_of(scene, make, TO_JUDGE)
+    run_report = build_run_report(scene, make, TO_JUDGE)
     page = shown(written(run_report))
     press(page, "1 1")
     first = run_report.outcomes[0]
@@ -283,7 +283,7 @@ def test_hostile_texts_are_texts(scene, make, shown, language):
         ready = make.outcome(doctor, Status.READY)
         planned = replace(ready.row_plan, seal_name=text, review=Review(f"{index:032x}"))
         scene.outcomes.append(replace(ready, row_plan=planned))
-    run_report = scene.night(command="check", review_mark=SITE, run='"><b>', arguments="'</code>'")
+    run_report = scene.build_run_report(command="check", review_mark=SITE, run='"><b>', arguments="'</code>'")
     page = shown(written(run_report, language=language))
     names = page.eval_on_selector_all(".card h2", "all => all.map(each => each.textContent)")
     assert names[:-1] == list(HOSTILE[:-1])
@@ -320,7 +320,7 @@ def test_cards_show_reasons_and_warnings(scene, make, shown):
         ready = make.outcome(doctor, Status.READY)
         planned = replace(ready.row_plan, review=Review(f"{index:032x}"))
         scene.outcomes.append(replace(ready, row_plan=planned))
-    run_report = scene.night(command="check", review_mark=SITE)
+    run_report = scene.build_run_report(command="check", review_mark=SITE)
     page = shown(written(run_report, copies=[webp(1)]))
     text = page.inner_text("main")
     assert text.count("2 位同名医生") == 2
@@ -334,13 +334,13 @@ def test_a_warning_is_never_shown_as_a_reason(scene, make, shown):
     apart = build_problem("SEAL_NAME_DUPLICATE", severity="warning", found="张伟处方章", used="张伟一处方章")
     for index, more in enumerate([(apart,), ()]):
         scene.outcomes.append(make.outcome(make.doctor(index, name="张伟"), Status.SEALED, more=more))
-    page = shown(written(scene.night(review_mark=SITE)))
+    page = shown(written(scene.build_run_report(review_mark=SITE)))
     assert page.locator(".card .why").count() == 0
     assert page.inner_text("main").count("2 位同名医生") == 2
 
 
 def test_every_status_has_its_card_and_only_open_rows_can_be_judged(hospital, shown):
-    page = shown(written(hospital.night(command="run", review_mark=SITE), language="en"))
+    page = shown(written(hospital.build_run_report(command="run", review_mark=SITE), language="en"))
     groups = page.eval_on_selector_all(".card", "all => all.map(each => each.dataset.group)")
     assert {group: groups.count(group) for group in sorted(set(groups))} == {
         "held": 4,
@@ -365,7 +365,7 @@ def test_it_prints_four_in_a_row_with_a_line_to_sign(path, shown):
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_a_phone_shows_every_button_whole_and_nothing_lies_over_them(scene, make, shown, language):
-    page = shown(written(night_of(scene, make, TO_JUDGE), language=language))
+    page = shown(written(build_run_report(scene, make, TO_JUDGE), language=language))
     page.set_viewport_size({"width": 390, "height": 844})
     press(page, "1")
     buttons = page.locator(".dock button:visible, .card:visible .choice button").all()
@@ -377,7 +377,7 @@ def test_a_phone_shows_every_button_whole_and_nothing_lies_over_them(scene, make
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_the_head_is_whole_and_low_at_every_width(scene, make, shown, language):
-    page = shown(written(night_of(scene, make, TO_JUDGE), language=language))
+    page = shown(written(build_run_report(scene, make, TO_JUDGE), language=language))
     for width in (390, 600, 768, 900, 1024, 1280):
         page.set_viewport_size({"width": width, "height": 800})
         for part in page.locator(".top .line > *:visible, .filters > *:visible").all():
@@ -434,7 +434,7 @@ MEASURE = """async () => {
 
 
 def test_three_thousand_cards_cost_only_the_visible_ones(scene, make, shown):
-    run_report = night_of(scene, make, 3_000)
+    run_report = build_run_report(scene, make, 3_000)
     written_to = written(run_report, copies=[webp(seed) for seed in range(40)])
     assert 20e6 < written_to.stat().st_size < 50e6
     page = shown(written_to)

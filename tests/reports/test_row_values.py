@@ -9,7 +9,7 @@ from pipeline.reports.row_values import COLUMNS, to_frame
 
 @pytest.fixture
 def outcomes(hospital):
-    return hospital.night().outcomes
+    return hospital.build_run_report().outcomes
 
 
 def test_the_table_has_a_row_for_every_outcome_in_their_order(outcomes):

@@ -56,7 +56,7 @@ def test_two_rows_of_a_person_that_differ_are_to_be_corrected(write, make, scene
     twice = build_problem("ROW_DUPLICATE", Field.MOBILE, "E4", other="a.xlsx 医师 9", differs="mobile")
     scene.outcomes = [make.outcome(make.doctor(1, problems=(twice,)), Status.REJECTED)]
 
-    book = openpyxl.load_workbook(write(scene.night()))
+    book = openpyxl.load_workbook(write(scene.build_run_report()))
 
     assert book["失败待改"]["E2"].fill.fgColor.rgb == YELLOW
     assert "手机号" in book["失败待改"]["K2"].value
@@ -94,7 +94,7 @@ def test_a_damaged_number_is_left_empty_for_as_text_it_could_pass(write, make, s
     )
     scene.outcomes = [make.outcome(doctor, Status.REJECTED)]
 
-    sheet = openpyxl.load_workbook(write(scene.night()))["失败待改"]
+    sheet = openpyxl.load_workbook(write(scene.build_run_report()))["失败待改"]
 
     assert sheet["D2"].value is None
     assert sheet["D2"].number_format == "@"
@@ -150,7 +150,7 @@ def test_each_form_of_roster_has_a_sheet_of_its_own(write, make, scene):
         make.outcome(make.doctor(3, path=Path("inbox/c.xlsx")), Status.NOT_SENT),
     ]
 
-    book = openpyxl.load_workbook(write(scene.night()))
+    book = openpyxl.load_workbook(write(scene.build_run_report()))
 
     assert book.sheetnames[2:4] == ["失败待改", "失败待改 2"]
     first, second = book["失败待改"], book["失败待改 2"]
@@ -171,7 +171,7 @@ def test_sheets_of_one_name_or_of_none_that_excel_allows_stay_apart(write, make,
         )
         for index, sheet in enumerate(names)
     ]  # fmt: skip
-    path = write(scene.night())
+    path = write(scene.build_run_report())
 
     book = openpyxl.load_workbook(path)
     assert book.sheetnames[2:7] == ["失败待改", *(f"失败待改 {n}" for n in range(2, 6))]
@@ -192,7 +192,7 @@ def test_rows_beyond_the_titles_do_not_make_a_new_sheet(write, make, scene):
         ),
     ]
 
-    book = openpyxl.load_workbook(write(scene.night()))
+    book = openpyxl.load_workbook(write(scene.build_run_report()))
 
     assert "失败待改 2" not in book.sheetnames
     assert [cell.value for cell in book["失败待改"][3]][:4] == ["乙", "2", None, "备注"]
@@ -213,7 +213,9 @@ def test_a_row_refused_again_keeps_its_token_and_gains_no_columns(write, make, s
     doctor = make.doctor(5, columns=columns, row_token="the-first-row-id")
     scene.outcomes = [make.outcome(doctor, Status.NOT_SENT)]
 
-    header, (row,) = _table(openpyxl.load_workbook(write(scene.night(command="retry")))["失败待改"])
+    header, (row,) = _table(
+        openpyxl.load_workbook(write(scene.build_run_report(command="retry")))["失败待改"]
+    )
 
     assert header == [
         "序号", "姓名", "证件类型", "身份证号码", "手机号", "工号", "科室", "职称", "图片",
@@ -233,7 +235,7 @@ def _field_of(make, cell):
 def test_without_row_ids_the_sheet_is_for_looking_only(write, make, scene):
     scene.outcomes = [make.outcome(replace(make.doctor(1), row_id=None), Status.NOT_SENT)]
 
-    _, (row,) = _table(openpyxl.load_workbook(write(scene.night(command="check")))["失败待改"])
+    _, (row,) = _table(openpyxl.load_workbook(write(scene.build_run_report(command="check")))["失败待改"])
 
     assert (row["row_id"], row["check"]) == (None, None)
 
@@ -276,7 +278,7 @@ def test_intake_reads_the_sheet_back_whole(write, hospital, language):
 def test_intake_reads_a_workbook_with_nothing_to_correct(write, make, scene):
     scene.outcomes = [make.outcome(make.doctor(1), Status.SEALED)]
 
-    assert _read_back(write(scene.night())) == {}
+    assert _read_back(write(scene.build_run_report())) == {}
 
 
 def test_libreoffice_saves_the_sheet_without_damage(write, hospital, tmp_path, office_profile):
@@ -304,7 +306,7 @@ def test_hostile_texts_are_text_when_they_come_back(write, make, scene, tmp_path
         make.outcome(make.doctor(index, texts={"G": text, "H": text}), Status.NOT_SENT)
         for index, text in enumerate(HOSTILE)
     ]
-    path = write(scene.night())
+    path = write(scene.build_run_report())
     if form:
         path = convert(path, f"{form}:{CONVERTED[form]}", tmp_path / "saved", office_profile)
 
@@ -327,7 +329,7 @@ def test_a_picture_in_a_cell_is_named_by_its_address(write, make, scene):
         make.outcome(replace(doctor, row=row, picture=picture, evidence="cell"), Status.NOT_SENT)
     ]
 
-    _, (line,) = _table(openpyxl.load_workbook(write(scene.night()))["失败待改"])
+    _, (line,) = _table(openpyxl.load_workbook(write(scene.build_run_report()))["失败待改"])
 
     assert line["图片"] == "▣ J3 单元格里的图片"
 
@@ -340,7 +342,7 @@ def test_a_picture_in_the_rosters_own_picture_column_is_named_there(write, make,
         make.outcome(replace(doctor, row=row, picture=picture, evidence="cell"), Status.NOT_SENT)
     ]
 
-    header, (line,) = _table(openpyxl.load_workbook(write(scene.night()))["失败待改"])
+    header, (line,) = _table(openpyxl.load_workbook(write(scene.build_run_report()))["失败待改"])
 
     assert "图片" not in header
     assert line["印章图片"] == "▣ C3 单元格里的图片"
@@ -362,7 +364,7 @@ def test_a_refused_rows_yellow_cells_are_those_the_refusal_is_about(
 ):
     scene.outcomes = [make.outcome(make.doctor(1), Status.FAILED, code=code, message=message)]
 
-    sheet = openpyxl.load_workbook(write(scene.night()))["失败待改"]
+    sheet = openpyxl.load_workbook(write(scene.build_run_report()))["失败待改"]
 
     marked = [cell for cell in sheet[2] if cell.fill.fgColor.rgb == YELLOW]
     assert {cell.coordinate for cell in marked} == yellow
@@ -377,7 +379,7 @@ def test_a_mobile_that_is_asked_for_gets_a_column_to_be_written_into(write, make
     missing = build_problem("MOBILE_MISSING", Field.MOBILE, severity="error")
     doctor = make.doctor(1, columns=CSV_COLUMNS, texts={"A": "甲", "B": "1"}, problems=(missing,))
     scene.outcomes = [make.outcome(doctor, Status.REJECTED)]
-    path = write(scene.night(), language=language)
+    path = write(scene.build_run_report(), language=language)
 
     book = openpyxl.load_workbook(path)
     assert book[book.sheetnames[2]]["D2"].fill.fgColor.rgb == YELLOW

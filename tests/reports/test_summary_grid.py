@@ -32,7 +32,7 @@ def _crowd(scene, make, hospital, departments, files):
         Path("inbox/x.xls"), None, "refused", ("FILE_EMPTY",), (build_problem("FILE_EMPTY"),)
     )
     more = [FileReport(Path(f"inbox/子院{n}/名单.xlsx"), "0" * 64, "read") for n in range(files)]
-    run_report = scene.night()
+    run_report = scene.build_run_report()
     return replace(run_report, files=(*run_report.files, refused, *more))
 
 
@@ -40,7 +40,7 @@ def _crowd(scene, make, hospital, departments, files):
 def run_report(request, scene, make, hospital):
     if request.param == "few":
         scene.outcomes = [make.outcome(make.doctor(index), Status.SEALED) for index in range(3)]
-        return scene.night(exit=0)
+        return scene.build_run_report(exit=0)
     departments, files = {"usual": (6, 2), "sixty departments": (60, 3), "sixty files": (9, 60)}[
         request.param
     ]
@@ -84,7 +84,7 @@ def test_a_table_longer_than_a_page_repeats_its_titles(write, scene, make, hospi
     assert {"科室", "文件"} <= set(first)
 
 
-def test_the_chart_lies_on_one_page_beside_its_table(write, run_report):
+def test_the_chart_lies_on_one_page_next_to_its_table(write, run_report):
     sheet = openpyxl.load_workbook(write(run_report)).worksheets[0]
     (chart,) = sheet._charts
     first, last = chart.anchor._from.row + 1, chart.anchor.to.row + 1
@@ -96,7 +96,7 @@ def test_the_chart_lies_on_one_page_beside_its_table(write, run_report):
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_every_sheet_is_readable_on_paper_and_repeats_its_titles(write, make, hospital, language):
-    path = write(hospital.night(), language=language, thumbnail=lambda _: make.png(60))
+    path = write(hospital.build_run_report(), language=language, thumbnail=lambda _: make.png(60))
     for sheet in openpyxl.load_workbook(path).worksheets:
         assert sheet.page_setup.paperSize == 9, "A4"
         assert sheet.page_setup.orientation == "landscape"

@@ -16,7 +16,7 @@ from pipeline.reports.write import write_all
 
 
 def test_statuses_are_counted_with_zeros(hospital):
-    counts = verify_totals(hospital.night())
+    counts = verify_totals(hospital.build_run_report())
 
     assert counts[Status.NOT_SENT] == 1
     assert sum(counts.values()) == 55
@@ -24,7 +24,7 @@ def test_statuses_are_counted_with_zeros(hospital):
 
 
 def test_a_row_that_stands_twice_is_refused(hospital):
-    twice = hospital.night(outcomes=(*hospital.outcomes[:-1], hospital.outcomes[0]))
+    twice = hospital.build_run_report(outcomes=(*hospital.outcomes[:-1], hospital.outcomes[0]))
 
     with pytest.raises(SumsError, match="row 3 of sheet '医师' appears twice") as caught:
         verify_totals(twice)
@@ -35,7 +35,7 @@ def test_a_row_that_stands_twice_is_refused(hospital):
 
 
 def test_a_row_that_was_read_and_is_missing_is_refused(hospital):
-    short = replace(hospital.night(), outcomes=tuple(hospital.outcomes[1:]))
+    short = replace(hospital.build_run_report(), outcomes=tuple(hospital.outcomes[1:]))
 
     with pytest.raises(SumsError, match="55 rows read, 54 in the results"):
         verify_totals(short)
@@ -43,7 +43,7 @@ def test_a_row_that_was_read_and_is_missing_is_refused(hospital):
 
 
 def test_a_row_of_no_file_is_refused_even_in_a_retry(hospital):
-    run_report = replace(hospital.night(), files=(), command="retry")
+    run_report = replace(hospital.build_run_report(), files=(), command="retry")
 
     with pytest.raises(SumsError, match="0 rows read, 55 in the results"):
         verify_totals(run_report)
@@ -53,20 +53,20 @@ def test_success_without_a_seal_id_is_refused(make, scene):
     scene.outcomes = [make.outcome(make.doctor(1), Status.SEALED, seal_id="")]
 
     with pytest.raises(SumsError, match="row 4 of sheet '医师' has status sealed without a SealId"):
-        verify_totals(scene.night())
+        verify_totals(scene.build_run_report())
 
 
 def test_ready_is_a_status_of_check_alone(make, scene):
     scene.outcomes = [make.outcome(make.doctor(1), Status.READY)]
 
     with pytest.raises(SumsError, match="is still ready after run"):
-        verify_totals(scene.night())
-    assert verify_totals(scene.night(command="check"))[Status.READY] == 1
+        verify_totals(scene.build_run_report())
+    assert verify_totals(scene.build_run_report(command="check"))[Status.READY] == 1
 
 
 def test_nothing_is_written_when_the_sums_fail(make, scene):
     scene.outcomes = [make.outcome(make.doctor(1), Status.SEALED, seal_id=None)]
-    run_report = scene.night()
+    run_report = scene.build_run_report()
 
     with pytest.raises(SumsError):
         write_all(run_report, presenter=make.presenter(run_report, "zh"), latest=None)
@@ -85,7 +85,7 @@ def test_reasons_are_counted_row_by_row_the_commonest_first(hospital):
 
 
 def test_departments_are_counted_by_status_the_largest_first(hospital, make):
-    presenter = make.presenter(hospital.night())
+    presenter = make.presenter(hospital.build_run_report())
     expected = Counter((outcome.doctor.department, outcome.status) for outcome in hospital.outcomes)
 
     departments = count_departments(hospital.outcomes, presenter)
@@ -99,7 +99,9 @@ def test_the_summary_shows_these_counts(write, hospital, make):
     sheet = openpyxl.load_workbook(write())["汇总"]
     shown = {str(cell.value): [cell.value for cell in row] for row in sheet.iter_rows() for cell in row}
 
-    for department, counts in count_departments(hospital.outcomes, make.presenter(hospital.night())):
+    for department, counts in count_departments(
+        hospital.outcomes, make.presenter(hospital.build_run_report())
+    ):
         assert counts.total() in shown[department]
     for code, rows in count_reasons(hospital.outcomes)[:5]:
         assert rows in shown[code]

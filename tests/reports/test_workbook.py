@@ -98,7 +98,7 @@ def test_a_number_in_any_other_column_is_masked_as_well(write, make, scene):
         7, name=f"张三{number}", texts=texts, picture=f"{number}.png", path=Path(f"in/{number}.csv")
     )
     scene.outcomes = [make.outcome(doctor, Status.SEALED)]
-    book = openpyxl.load_workbook(write(scene.night()))
+    book = openpyxl.load_workbook(write(scene.build_run_report()))
 
     assert number not in str([_texts(sheet) for sheet in book.worksheets])
 
@@ -117,7 +117,7 @@ def test_nothing_can_be_taken_for_a_formula_and_everything_stays_readable(write,
     ]
     unclaimed = tuple(Path("seals") / f"{text[:50]}.png" for text in HOSTILE if "\0" not in text)
 
-    run_report = scene.night(unassigned_images=unclaimed)
+    run_report = scene.build_run_report(unassigned_images=unclaimed)
     refused = FileReport(Path("=1+1.xlsx"), None, "refused", notes=("=cmd|x",))
 
     path = write(replace(run_report, files=(*run_report.files, refused)))
@@ -141,7 +141,7 @@ def test_the_summary_says_how_many_rows_wait_and_what_to_type(write, hospital):
     refused = FileReport(
         Path("inbox/护理部.xls"), None, "refused", ("FILE_EMPTY",), (build_problem("FILE_EMPTY"),)
     )
-    run_report = hospital.night()
+    run_report = hospital.build_run_report()
     run_report = replace(run_report, files=(*run_report.files, refused))
     shown = [
         str(value)
@@ -159,7 +159,7 @@ def test_the_summary_says_how_many_rows_wait_and_what_to_type(write, hospital):
 
 
 def test_a_halt_is_shown_at_the_top(write, hospital):
-    halted = hospital.night(halt=Halt("AuthFailure.SignatureFailure", "密钥不对", 4))
+    halted = hospital.build_run_report(halt=Halt("AuthFailure.SignatureFailure", "密钥不对", 4))
     shown = [row[1] for row in _texts(openpyxl.load_workbook(write(halted))["汇总"])[:5]]
 
     (line,) = [text for text in shown if text.startswith("运行提前停止：签名不对")]
@@ -168,7 +168,7 @@ def test_a_halt_is_shown_at_the_top(write, hospital):
 
 def test_a_run_without_problems_needs_nothing(write, make, scene):
     scene.outcomes = [make.outcome(make.doctor(1), Status.SEALED)]
-    book = openpyxl.load_workbook(write(scene.night(exit=0)))
+    book = openpyxl.load_workbook(write(scene.build_run_report(exit=0)))
 
     assert book["汇总"]["B3"].value == "全部 1 行都已有印章，不需要处理。"
     assert book["失败待改"].max_row == 1
@@ -177,7 +177,7 @@ def test_a_run_without_problems_needs_nothing(write, make, scene):
 
 
 def test_an_empty_run_is_written_too(write, scene):
-    book = openpyxl.load_workbook(write(scene.night(exit=0)))
+    book = openpyxl.load_workbook(write(scene.build_run_report(exit=0)))
 
     assert book["汇总"]["B3"].value == "名单里没有要处理的行。"
 
@@ -204,7 +204,7 @@ def test_unknown_rows_explain_their_resolution_and_have_cells_to_fill_in(write, 
 
 def test_a_seal_id_in_an_unproven_answer_is_kept_as_evidence(write, make, scene):
     scene.outcomes = [make.outcome(make.doctor(1), Status.UNKNOWN, unproven_seal_id="yDmaybe")]
-    book = openpyxl.load_workbook(write(scene.night()))
+    book = openpyxl.load_workbook(write(scene.build_run_report()))
 
     assert "yDmaybe" in book["未知"]["F2"].value
     header, row = _texts(book["全部结果"])
@@ -213,7 +213,7 @@ def test_a_seal_id_in_an_unproven_answer_is_kept_as_evidence(write, make, scene)
 
 def test_unpaired_pictures_are_masked_and_link_to_their_folder(write, hospital, make):
     number = make.number(3)
-    run_report = hospital.night(
+    run_report = hospital.build_run_report(
         unassigned_images=(Path(f"seals/旧章/{number}.png"), Path(f"seals/{number}/a.png")),
         seals=Path("seals"),
     )
@@ -238,7 +238,7 @@ def test_unassigned_drawings_of_rosters_have_an_address_and_a_thumbnail(write, h
         UnassignedImage("印章页", "", make_text("stray.no_roster")),
     )
     report = FileReport(Path(f"inbox/名单{number}.xlsx"), "0" * 64, "read", unassigned_images=unassigned)
-    run_report = hospital.night(unassigned_images=(Path("seals/旧章/x.png"),))
+    run_report = hospital.build_run_report(unassigned_images=(Path("seals/旧章/x.png"),))
     asked = []
 
     def thumbnail(picture):
@@ -280,7 +280,7 @@ def test_one_drawing_for_two_doctors_is_among_the_unpaired_pictures(write, scene
         )
         for position, mine, theirs, row in ((1, "1002", "1003", 5), (2, "1003", "1002", 4))
     ]  # fmt: skip
-    _, *rows = _texts(openpyxl.load_workbook(write(scene.night()))["未配对印章"])
+    _, *rows = _texts(openpyxl.load_workbook(write(scene.build_run_report()))["未配对印章"])
 
     assert [row[0] for row in rows] == ["1002钱秀兰.png", "1003孙立新.png"]
     assert (
@@ -290,7 +290,7 @@ def test_one_drawing_for_two_doctors_is_among_the_unpaired_pictures(write, scene
     assert rows[0][3].startswith("都未提交")
 
 
-def test_thumbnails_stand_beside_rows_that_were_worked_on(write, make, scene):
+def test_thumbnails_stand_next_to_rows_that_were_worked_on(write, make, scene):
     scene.outcomes = [
         make.outcome(make.doctor(1), Status.SEALED),
         make.outcome(make.doctor(2), Status.UNCHANGED),
@@ -302,7 +302,7 @@ def test_thumbnails_stand_beside_rows_that_were_worked_on(write, make, scene):
         asked.append(picture)
         return make.png(96)
 
-    sheet = openpyxl.load_workbook(write(scene.night(), thumbnail=thumbnail))["全部结果"]
+    sheet = openpyxl.load_workbook(write(scene.build_run_report(), thumbnail=thumbnail))["全部结果"]
 
     assert asked == [scene.outcomes[0].doctor.picture], "an unchanged picture is not opened"
     assert [cell.value for cell in sheet[1]][6] == "印章"
@@ -316,7 +316,7 @@ def test_a_large_run_has_no_thumbnails(write, make, scene):
     def thumbnail(picture):
         raise AssertionError(picture)
 
-    with zipfile.ZipFile(write(scene.night(), thumbnail=thumbnail)) as archive:
+    with zipfile.ZipFile(write(scene.build_run_report(), thumbnail=thumbnail)) as archive:
         assert not [name for name in archive.namelist() if name.startswith("xl/media/")]
 
 
@@ -341,7 +341,7 @@ def test_a_picture_links_to_its_folder_and_never_to_a_number(write, scene, make)
         for index, folder in enumerate(folders)
     ]
     scene.outcomes.append(make.outcome(make.doctor(9, picture=None), Status.REJECTED))
-    sheet = openpyxl.load_workbook(write(scene.night()))["全部结果"]
+    sheet = openpyxl.load_workbook(write(scene.build_run_report()))["全部结果"]
     column = [cell.value for cell in sheet[1]].index("图片") + 1
     cells = [sheet.cell(row, column) for row in range(2, 6)]
 
@@ -358,7 +358,7 @@ def test_a_large_run_links_processed_rows_within_excels_limit(write, scene, make
         make.outcome(make.doctor(index), Status.UNCHANGED if index < 20_000 else Status.SEALED)
         for index in range(20_003)
     ]
-    with zipfile.ZipFile(write(scene.night())) as archive:
+    with zipfile.ZipFile(write(scene.build_run_report())) as archive:
         links = archive.read("xl/worksheets/_rels/sheet2.xml.rels").count(b"/hyperlink")
     assert links == 3
 

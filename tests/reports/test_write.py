@@ -21,7 +21,7 @@ def _mode(path):
 
 @pytest.mark.parametrize("umask", [0o000, 0o077, 0o277])
 def test_files_are_0600_and_folders_0700_whatever_the_umask(hospital, make, umask):
-    run_report = hospital.night()
+    run_report = hospital.build_run_report()
     before = os.umask(umask)
     try:
         written = write_all(
@@ -99,7 +99,7 @@ def _summary(workbook):
 
 
 def test_every_text_names_the_workbook_that_was_written(hospital, make):
-    run_report = hospital.night()
+    run_report = hospital.build_run_report()
     latest = run_report.out.parent / "latest"
     held = _held_by_excel(run_report.out / "results.xlsx")
 
@@ -119,7 +119,7 @@ def test_every_text_names_the_workbook_that_was_written(hospital, make):
 
 
 def test_a_copy_under_another_name_is_returned_and_linked(hospital, make):
-    run_report = hospital.night()
+    run_report = hospital.build_run_report()
     latest = run_report.out.parent / "latest"
     held = _held_by_excel(latest / "results.xlsx")
 
@@ -133,7 +133,7 @@ def test_a_copy_under_another_name_is_returned_and_linked(hospital, make):
 
 
 def test_a_workbook_saved_during_the_run_is_kept_by_the_next_one(hospital, make):
-    run_report = hospital.night()
+    run_report = hospital.build_run_report()
     target = run_report.out / "results.xlsx"
     write_all(run_report, presenter=make.presenter(run_report, "zh"), latest=None)
 
@@ -156,7 +156,7 @@ def test_a_workbook_saved_during_the_run_is_kept_by_the_next_one(hospital, make)
 
 
 def test_an_edited_sibling_is_kept(hospital, make):
-    run_report = hospital.night()
+    run_report = hospital.build_run_report()
     held = _held_by_excel(run_report.out / "results.xlsx")
     first = write_all(run_report, presenter=make.presenter(run_report, "zh"), latest=None, replace_file=held)
     first["results.xlsx"].write_bytes(b"edited")
@@ -182,9 +182,13 @@ def test_a_file_for_programs_never_changes_its_name(tmp_path):
 def test_a_run_writes_outcomes_and_a_check_writes_a_plan(hospital, make, scene):
     latest = scene.folder / "out" / "latest"
     scene.outcomes = [make.outcome(make.doctor(1), Status.READY)]
-    checked = scene.night(command="check", out=scene.folder / "out" / "c")
+    checked = scene.build_run_report(command="check", out=scene.folder / "out" / "c")
 
-    ran = write_all(hospital.night(), presenter=make.presenter(hospital.night(), "zh"), latest=latest)
+    ran = write_all(
+        hospital.build_run_report(),
+        presenter=make.presenter(hospital.build_run_report(), "zh"),
+        latest=latest,
+    )
     assert list(ran) == [
         "outcomes.jsonl",
         "files.jsonl",
@@ -209,7 +213,7 @@ def test_a_run_writes_outcomes_and_a_check_writes_a_plan(hospital, make, scene):
 
 
 def test_lines_match_the_rows_and_are_rebuilt_the_same(hospital, make):
-    run_report = hospital.night()
+    run_report = hospital.build_run_report()
     first = write_all(run_report, presenter=make.presenter(run_report, "zh"), latest=None)
     before = {name: path.read_bytes() for name, path in first.items() if name != "results.xlsx"}
 
@@ -223,6 +227,8 @@ def test_lines_match_the_rows_and_are_rebuilt_the_same(hospital, make):
 def test_a_lone_surrogate_does_not_stop_the_writing(make, scene):
     scene.outcomes = [make.outcome(make.doctor(1, name="李\ud800明"), Status.SEALED)]
 
-    written = write_all(scene.night(), presenter=make.presenter(scene.night(), "zh"), latest=None)
+    written = write_all(
+        scene.build_run_report(), presenter=make.presenter(scene.build_run_report(), "zh"), latest=None
+    )
 
     assert json.loads(written["outcomes.jsonl"].read_text("utf-8"))["name"] == "李?明"

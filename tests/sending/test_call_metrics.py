@@ -60,7 +60,7 @@ def test_calls_stand_in_the_second_in_which_they_left(meter, hand):
     assert timing.latency == {"create": (2.0, 2.0, None, 2.0), "upload": (0.1, None, None, None)}
 
 
-def test_waits_sends_losses_and_throttles_are_told_apart(meter, hand):
+def test_waits_sends_losses_and_throttles_are_distinguished(meter, hand):
     send(meter, hand, "create", 1.0, wait=0.5)
     send(meter, hand, "create", 2.0, number=2)
     lost = meter.start_call("create")

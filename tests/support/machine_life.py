@@ -61,7 +61,7 @@ class Life(RuleBasedStateMachine):
         self.files = [0, 1]  # which of FILES the rosters of the first and the second ward are
         self.lines: dict[tuple[str, int], Person] = {}  # (file, row) of the rosters as they are now
         self.dirty = True
-        self.told: list[tuple[Person, dict]] = []  # rows of the results of the last run or retry
+        self.reported_rows: list[tuple[Person, dict]] = []  # rows of the results of the last run or retry
         self.must_retry: set[Person] | None = (
             None  # whom a bare retry certainly takes up; None: it finds no run
         )
@@ -208,20 +208,26 @@ class Life(RuleBasedStateMachine):
             f"{self.creates() - sent} creates, not {least} to {most}"
         )
         self.must_retry = {p for p, row in rows.items() if row["status"] in UNDONE}
-        self.to_fix = [person for person, row in self.told if row["status"] in UNDONE and not spare([row])[1]]
+        self.to_fix = [
+            person for person, row in self.reported_rows if row["status"] in UNDONE and not spare([row])[1]
+        ]
         self.next_steps(code, stderr_text, limit)
 
     def judge(self, expected, *, limit, halts) -> dict[Person, dict]:
         """Hold the results against the rosters: every row once, the sums, each doctor's possible ends."""
-        self.told = [(self.lines[row["file"], row["row"]], row) for row in self.rows()]
+        self.reported_rows = [(self.lines[row["file"], row["row"]], row) for row in self.rows()]
         record = self.hospital.record()
-        assert len({(row["file"], row["row"]) for _, row in self.told}) == len(self.told) == len(self.lines)
-        assert record["rows"] == len(self.told)
-        statuses = Counter(row["status"] for _, row in self.told)
+        assert (
+            len({(row["file"], row["row"]) for _, row in self.reported_rows})
+            == len(self.reported_rows)
+            == len(self.lines)
+        )
+        assert record["rows"] == len(self.reported_rows)
+        statuses = Counter(row["status"] for _, row in self.reported_rows)
         assert {status: n for status, n in record["statuses"].items() if n} == statuses
         reported = {}
         for person, ends in expected.items():
-            mine = [row for who, row in self.told if who is person]
+            mine = [row for who, row in self.reported_rows if who is person]
             speaking, copies = spare(mine)
             allowed = {end.status for end in ends}
             if limit is not None or halts:
@@ -268,7 +274,7 @@ class Life(RuleBasedStateMachine):
 
     def next_steps(self, code, reported, limit):
         """The exit code and the last words follow from the rows."""
-        statuses = Counter(row["status"] for _, row in self.told if not spare([row])[1])
+        statuses = Counter(row["status"] for _, row in self.reported_rows if not spare([row])[1])
         halted = self.hospital.record()["halted"]
         codes = {0, 4 if halted else 0}
         codes |= {3} if set(statuses) & {"unknown", "exists", "changed", "failed", "rejected"} else set()
@@ -318,7 +324,7 @@ class Life(RuleBasedStateMachine):
         assert ended["code"] in {None, 0, 3, 4, 5, 74, 143}, ended
         for person, ends in self.ends(faults).items():
             person.cut_short(ends)
-        self.told, self.to_fix = [], None
+        self.reported_rows, self.to_fix = [], None
         if self.must_retry is not None or ended["code"] is not None:
             self.must_retry = set()
         return ended

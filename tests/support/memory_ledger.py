@@ -73,7 +73,7 @@ class Sent:
         never = self.verdict and self.verdict.kind == "not_executed" and self.verdict.http_status is None
         return self.attempt.contract != UPLOAD_REFUSED and not never
 
-    def told(self) -> CreateAttempt:
+    def make_record(self) -> CreateAttempt:
         verdict, attempt = self.verdict or Verdict("unknown"), self.attempt
         return CreateAttempt(
             attempt.uuid,
@@ -302,8 +302,8 @@ class MemoryLedger:
             key,
             tables.people[key],
             live[1].live if live else None,
-            next((sent_row.told() for sent_row in sent if sent_row.open), None),
-            tuple(refused_row.told() for refused_row in refused if refused_row.number > last),
+            next((sent_row.make_record() for sent_row in sent if sent_row.open), None),
+            tuple(refused_row.make_record() for refused_row in refused if refused_row.number > last),
             sum(sent_row.left for sent_row in sent),
             tables.frozen(key),
             *tables.known_by[key],

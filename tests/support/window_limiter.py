@@ -15,9 +15,9 @@ class WindowLimiter:
     def __init__(self, calls: int, clock: Clock) -> None:
         self._clock = clock
         self._calls = calls
-        self._left: defaultdict[str, list[float]] = defaultdict(list)
+        self._departures: defaultdict[str, list[float]] = defaultdict(list)
         self._queue = asyncio.Lock()
-        self.told: list[tuple[str, int | None, int | None]] = []  # throttles it was told of
+        self.throttles: list[tuple[str, int | None, int | None]] = []  # action, granted, counted
         self.waiting: defaultdict[str, int] = defaultdict(int)  # slots given and not yet used
 
     async def acquire(self, action: str) -> None:
@@ -26,16 +26,16 @@ class WindowLimiter:
 
     async def record_departure(self, action: str) -> None:
         async with self._queue:
-            remaining = self._left[action]
-            while len(remaining) >= self._calls and remaining[-self._calls] > self._clock.monotonic() - 1:
-                await self._clock.sleep(remaining[-self._calls] + 1.001 - self._clock.monotonic())
-            remaining.append(self._clock.monotonic())
+            departures = self._departures[action]
+            while len(departures) >= self._calls and departures[-self._calls] > self._clock.monotonic() - 1:
+                await self._clock.sleep(departures[-self._calls] + 1.001 - self._clock.monotonic())
+            departures.append(self._clock.monotonic())
 
     def record_throttle(self, action: str, granted: int | None, counted: int | None) -> None:
-        self.told.append((action, granted, counted))
+        self.throttles.append((action, granted, counted))
 
     def list_departures(self, action: str) -> tuple[float, ...]:
-        return tuple(self._left[action])
+        return tuple(self._departures[action])
 
 
 def checked_by_mypy(clock: Clock) -> Limiter:

@@ -195,7 +195,7 @@ def test_of_a_thousand_damaged_numbers_none_is_used_and_each_is_refused_at_its_c
     ]
 
 
-def test_beside_an_open_foreign_card_no_damaged_citizens_number_passes_either():
+def test_next_to_an_open_foreign_card_no_damaged_citizens_number_passes_either():
     dice = random.Random(SEED + 1)
     open_to_all = replace(SETTINGS, allow_other_card_type=True)
     of_another_card = ("short permit", "new permit", "permit with a letter", "passport", "no such province")

@@ -171,7 +171,7 @@ ENDS_IN_X = next(
 
 
 @pytest.mark.parametrize("lookalike", [*"×ΧХ✕*＊хχ✖✗✘☓╳ⅩⅹⅩ乂㐅𝐗", "✖\ufe0f", " ×"])
-def test_a_lookalike_of_x_in_last_place_is_taken_and_told(lookalike):
+def test_a_lookalike_of_x_in_last_place_is_taken_and_reported(lookalike):
     identity = read(ENDS_IN_X[:17] + lookalike)
     assert identity.number == ENDS_IN_X
     assert codes(identity) == ["ID_CHAR(w)"]
@@ -268,7 +268,7 @@ def test_digits_of_other_scripts_are_no_digits(digits):
     assert "ID_CHAR" in codes(read("".join(digits[int(digit)] for digit in GOOD)))
 
 
-def test_a_strange_character_is_told_as_written_with_its_place():
+def test_a_strange_character_is_reported_as_written_with_its_place():
     for wrong, position in (
         ("O", 3),
         ("o", 3),
@@ -281,7 +281,7 @@ def test_a_strange_character_is_told_as_written_with_its_place():
         assert (refused.code, refused.detail) == ("ID_CHAR", {"found": wrong, "place": str(position)})
 
 
-def test_many_strange_characters_are_told_once_each_and_not_all_places():
+def test_many_strange_characters_are_reported_once_each_and_not_all_places():
     (refused, _) = read("1O1O1O1O1O1O1").problems
     assert refused.detail == {"found": "O", "place": "2, 4, 6, 8, 10…"}
 
@@ -395,7 +395,7 @@ def test_card_type_and_number_are_judged_against_each_other():
         assert (identity.number is None) == (id_type is None)
 
 
-def test_a_permit_without_its_renewals_is_told_what_is_missing():
+def test_a_permit_without_its_renewals_is_reported_what_is_missing():
     (refused,) = read("H12345678").problems
     assert refused.detail == {"length": "9", "expected": "11", "renewals": "2"}
 

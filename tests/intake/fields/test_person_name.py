@@ -108,7 +108,7 @@ def test_no_name_is_refused_with_the_piece_that_is_wrong():
         assert next(iter(refused.detail["why"].arguments.values())) == why
 
 
-def test_titles_and_remarks_beside_a_name_are_refused():
+def test_titles_and_remarks_next_to_a_name_are_refused():
     for name, why in (
         *((f"张伟{title}", title) for title in ("主任", "副主任医师", "大夫", "护士长", "老师", "先生", "返聘", "离职", "实习生")),
         *((f"张伟{title}", title) for title in ("博士", "药师", "在职", "内科", "心血管科", "门诊")),
@@ -131,7 +131,7 @@ def test_titles_and_remarks_beside_a_name_are_refused():
         ]
 
 
-def test_a_name_in_latin_letters_is_taken_beside_a_foreign_card():
+def test_a_name_in_latin_letters_is_taken_next_to_a_foreign_card():
     for written, used in (
         ("John Smith", "John Smith"),
         (" JOHN   SMITH\n", "JOHN SMITH"),
@@ -148,7 +148,7 @@ def test_a_name_in_latin_letters_is_taken_beside_a_foreign_card():
         assert normalise_name(used, latin=True) == (used, ())
 
 
-def test_other_texts_beside_a_foreign_card_are_refused():
+def test_other_texts_next_to_a_foreign_card_are_refused():
     for wrong in (
         "John2",
         "张San",

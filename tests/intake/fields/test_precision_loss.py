@@ -82,7 +82,7 @@ def test_not_one_number_of_a_rounded_column_is_used_although_some_pass(damage):
         assert identity.changes == ()
 
 
-def test_what_cannot_have_been_rounded_is_used_beside_what_was():
+def test_what_cannot_have_been_rounded_is_used_next_to_what_was():
     rounded = [double(number) for number in numbers(2, 20)]
     with_x = next(number for n in range(1000) if (number := whole(f"11019919900307{n:03}")).endswith("X"))
     fits = next(number for number in rounded if whole(number[:17]) == number)
@@ -131,7 +131,7 @@ def test_a_few_rounded_ones_among_many_honest_cost_no_honest_number():
     assert [identity.number for identity in verdicts([*rounded, *people])[5:]] == people
 
 
-def test_an_unusable_type_is_not_told_twice():
+def test_an_unusable_type_is_not_reported_twice():
     rows, identities = judged([double(number) for number in numbers(7, 10)])
     once = refuse_rounded_numbers(rows, identities)
     assert [identity.problems for identity in refuse_rounded_numbers(rows, once)] == [

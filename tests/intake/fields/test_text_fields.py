@@ -78,7 +78,7 @@ def test_what_a_spreadsheet_made_of_a_staff_number_is_none(shown, kind, value):
     assert staff_no(shown, kind, value).value is None
 
 
-def test_a_department_keeps_its_own_spaces_and_loses_what_nobody_sees():
+def test_a_department_keeps_its_own_spaces_and_loses_invisible_characters():
     reading = read_department(cell("\u200b 内 科（东区）\n"))
     assert reading.value == "内 科（东区）"
     assert [change.why for change in reading.changes] == ["invisible", "spaces"]
@@ -101,7 +101,7 @@ def test_reading_again_changes_nothing(text):
 # ---- the roster's own seal name -----------------------------------------------------------------------------------
 
 
-def test_what_nobody_sees_comes_off_a_seal_name_and_is_recorded():
+def test_invisible_characters_come_off_a_seal_name_and_are_recorded():
     for written, used, why in (
         (" 张三处方章 ", "张三处方章", "spaces"),
         ("张\u200b三处方章", "张三处方章", "invisible"),

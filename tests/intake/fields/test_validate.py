@@ -111,14 +111,14 @@ def test_all_troubles_of_a_row_stand_together_each_with_its_cell():
 
 
 @pytest.mark.parametrize("field", list(Field))
-def test_a_formula_without_a_usable_value_is_told_once_for_every_mapped_field(field):
+def test_a_formula_without_a_usable_value_is_reported_once_for_every_mapped_field(field):
     for kind, code in ((CellKind.ERROR, "FORMULA_ERROR"), (CellKind.NO_VALUE, "FORMULA_NO_VALUE")):
         (doctor,) = judge(row(**{field.value: (kind, "#REF!")}))
         assert codes(doctor) == [code]
         assert doctor.problems[0].field is field
 
 
-def test_a_number_beside_a_broken_card_type_is_not_judged():
+def test_a_number_next_to_a_broken_card_type_is_not_judged():
     (doctor,) = judge(row(id_card_type=(CellKind.ERROR, "#N/A"), id_card_number="E1234"))
     assert codes(doctor) == ["FORMULA_ERROR"]
     assert doctor.number is None
@@ -238,7 +238,7 @@ def test_other_cards_are_open_only_by_config():
     assert (doctor.number, doctor.id_type, doctor.problems) == ("E12345678", CardType.OTHER_CARD_TYPE, ())
 
 
-def test_beside_an_open_passport_a_latin_name_is_one_and_nowhere_else():
+def test_next_to_an_open_passport_a_latin_name_is_one_and_nowhere_else():
     foreigner = row(id_card_type="护照", id_card_number="E12345678", name="John Smith")
     assert codes(judge(foreigner)[0]) == ["NAME_INVALID", "ID_TYPE_UNSUPPORTED"]
     (doctor,) = judge(foreigner, allow_other_card_type=True)

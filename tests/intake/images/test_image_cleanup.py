@@ -87,7 +87,7 @@ def test_trimming_takes_nothing_but_what_it_cuts(tmp_path):
     assert sent.crop(inside).tobytes() == drawn.crop(box).tobytes()
 
 
-def test_a_dot_beside_a_character_is_part_of_it(tmp_path):
+def test_a_dot_next_to_a_character_is_part_of_it(tmp_path):
     drawn = Image.new("L", (1000, 1000), 255)
     pen = ImageDraw.Draw(drawn)
     pen.rectangle((400, 400, 480, 600), outline=0, width=14)

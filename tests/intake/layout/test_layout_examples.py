@@ -31,7 +31,7 @@ def reading(path, sheets, merges=()):
     return rows, report
 
 
-def told(report):
+def list_skipped_lines(report):
     return [(skip.sheet, skip.first, skip.last, skip.why) for skip in report.skipped]
 
 
@@ -65,7 +65,7 @@ def test_the_person_of_an_example_sheet_is_no_doctor(tmp_path, title, before):
         title: ("read", 0),
         "名单": ("read", 2),
     }
-    assert [line[1:] for line in told(report) if line[0] == title] == [
+    assert [line[1:] for line in list_skipped_lines(report) if line[0] == title] == [
         (1, 1, "title"),
         (2, 2, "header"),
         (3, 3, "example"),
@@ -79,7 +79,7 @@ def test_an_example_sheet_alone_was_filled_in(tmp_path):
     assert (len(rows), report.sheets[0].rows) == (1, 1)
 
 
-def test_an_example_beside_an_empty_roster_is_still_an_example(tmp_path):
+def test_an_example_next_to_an_empty_roster_is_still_an_example(tmp_path):
     rows, _ = reading(tmp_path / "a.xlsx", {"名单": [TITLES], "示例": [TITLES, person(1)]})
     assert not rows
 
@@ -103,7 +103,7 @@ def test_a_table_under_the_title_of_an_example(tmp_path, marker, first):
     lines = [*shown, (), *real] if first else [*real, (), *shown]
     rows, report = reading(tmp_path / "a.xlsx", {"名单": lines})
     assert [row.fields["name"].value for row in rows] == [name(2), name(3)]
-    assert (("名单", 3, 3, "example") if first else ("名单", 8, 8, "example")) in told(report)
+    assert (("名单", 3, 3, "example") if first else ("名单", 8, 8, "example")) in list_skipped_lines(report)
     covered = sorted(position for skip in report.skipped for position in range(skip.first, skip.last + 1))
     assert sorted(covered + [row.origin.row for row in rows]) == list(range(1, 9))
     assert report.rows == 2
@@ -124,7 +124,7 @@ def test_a_merged_cell_calls_all_its_lines_examples(tmp_path):
     lines = [TITLES, ("示例", *person(1)[1:]), (None, *person(2)[1:]), person(3), person(4)]
     rows, report = reading(tmp_path / "a.xlsx", {"名单": lines}, merges=["A2:A3"])
     assert [row.origin.row for row in rows] == [4, 5]
-    assert told(report)[1:] == [("名单", 2, 3, "example")]
+    assert list_skipped_lines(report)[1:] == [("名单", 2, 3, "example")]
     rows, _ = reading(tmp_path / "a.xlsx", {"名单": lines}, merges=["A2:A3", "D3:D5"])
     assert [row.origin.row for row in rows] == [4, 5]
     rows, _ = reading(tmp_path / "a.xlsx", {"名单": lines}, merges=["A2:A90"])

@@ -105,7 +105,7 @@ DECOYS = ["紧急联系人", "家属信息", "患者信息", "配偶", "推荐�
 @pytest.mark.parametrize("group", DECOYS)
 @pytest.mark.parametrize("merges", ["A1:C1 D1:F1", ""], ids=["merged", "inferred"])
 @pytest.mark.parametrize("first", [True, False], ids=["before", "behind"])
-def test_a_group_of_somebody_else_is_nobodys_column(group, merges, first):
+def test_a_group_of_another_person_is_no_mapped_column(group, merges, first):
     groups, titles = ("医师信息| | ", f"{group}| | "), ("姓名|身份证号|手机", "姓名|身份证号|电话")
     if first:
         groups, titles = groups[::-1], titles[::-1]
@@ -121,7 +121,7 @@ def test_a_lone_decoy_group_over_the_last_columns():
         assert header(*rows, merges=merges)[:3] == (1, 2, USUAL)
 
 
-def test_nothing_but_somebody_else_is_no_header():
+def test_nothing_but_another_person_is_no_header():
     rows = ("患者信息| | |主诊医师| ", "姓名|身份证号|电话|姓名|科室")
     assert header(*rows, merges="A1:C1 D1:E1") is None
     assert header(*rows) is None
@@ -205,7 +205,7 @@ def test_a_title_over_two_columns_counts_for_the_first():
     }
 
 
-def test_two_claims_under_groups_are_told_by_their_own_cells():
+def test_two_claims_under_groups_are_identified_by_their_own_cells():
     with pytest.raises(FileRefused) as refused:
         header("医师| |护士| ", "姓名|身份证号|姓名|身份证号", merges="A1:B1 C1:D1")
     assert refused.value.detail["found"] == "A2 姓名, C2 姓名"

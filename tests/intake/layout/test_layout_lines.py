@@ -18,7 +18,7 @@ DAY = date(2026, 11, 25)
 FIRST, SECOND = (1, name(1), number(1)), (2, name(2), number(2))
 
 # (cells, why); a line is given by its leading cells
-NOBODY = [
+NO_PERSON = [
     ((7,), "blank"),
     (("7", None, None, None, None, "内科", "居民身份证", None, None, "男"), "note"),
     ((7, None, None, None, None, "内科", "居民身份证"), "blank"),
@@ -118,7 +118,7 @@ NOBODY = [
     (("Example", "Zhang San", NUMBER), "example"),
     (("e.g.", "张三", NUMBER), "example"),
 ]  # fmt: skip
-SOMEBODY = [
+A_PERSON = [
     (None, None, NUMBER),
     (None, None, "无"),
     (None, None, "待补"),
@@ -198,17 +198,17 @@ def whys(report):
 
 
 def test_enough_lines_are_judged():
-    assert len(NOBODY) + len(SOMEBODY) >= 80
+    assert len(NO_PERSON) + len(A_PERSON) >= 80
 
 
-@pytest.mark.parametrize(("line", "why"), NOBODY, ids=str)
+@pytest.mark.parametrize(("line", "why"), NO_PERSON, ids=str)
 def test_what_is_no_doctor(tmp_path, line, why):
     rows, report = reading(tmp_path / "a.xlsx", FIRST, line, SECOND)
     assert [row.origin.row for row in rows] == [2, 4]
     assert whys(report) == {1: "header", 3: why}
 
 
-@pytest.mark.parametrize("line", SOMEBODY, ids=str)
+@pytest.mark.parametrize("line", A_PERSON, ids=str)
 def test_who_could_be_a_doctor_is_never_dropped(tmp_path, line):
     rows, report = reading(tmp_path / "a.xlsx", FIRST, line, SECOND)
     assert [row.origin.row for row in rows] == [2, 3, 4]

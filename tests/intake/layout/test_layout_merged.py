@@ -127,7 +127,7 @@ def test_a_wide_merged_cell_gives_only_what_begins_in_the_column():
     assert shown(made, Field.DEPARTMENT) == ["", ""]
 
 
-def test_an_inherited_department_makes_nobody_of_an_empty_line():
+def test_an_inherited_department_makes_no_person_of_an_empty_line():
     made = read(
         ("内科", *WHO[0]), ("", "", "", "", "", ""), ("", "", "", "", "", " "), ("", *WHO[1]), merges="A2:A5"
     )
@@ -149,7 +149,7 @@ def test_merged_cells_of_a_later_table_count_in_its_own_columns():
 
 
 @pytest.mark.parametrize("text", ["内科", "请核对本页人员", "张三"])
-def test_one_cell_merged_over_name_and_number_is_nobody(text):
+def test_one_cell_merged_over_name_and_number_is_no_person(text):
     assert whys(read(("内科", *WHO[0]), ("", text), merges="B3:D3")) == {1: "header", 3: "title"}
 
 
@@ -168,7 +168,7 @@ def test_a_picture_in_a_cell_belongs_to_its_line_in_any_column():
     assert made.rows[0].fields[Field.PICTURE].value == inside
 
 
-def test_pictures_over_no_doctor_are_told():
+def test_pictures_over_no_doctor_are_reported():
     logo = picture("F1", floating=False)
     made = read(
         ("内科", *WHO[0]),
@@ -192,7 +192,7 @@ def test_a_hundred_homeless_pictures_are_not_a_hundred_notes():
     assert made.notes[-1] == "sheet 内科: 80 more pictures belong to no doctor"
 
 
-def test_a_picture_in_the_picture_column_of_a_numbered_line_makes_somebody_of_it():
+def test_a_picture_in_the_picture_column_of_a_numbered_line_makes_it_a_person():
     titles = ("序号", *TITLES[1:])
     made = read(("1", *WHO[0]), ("2", "", "", "", picture("E3", floating=False)), titles=titles)
     assert given(made) == {3: ["E3"]}
@@ -238,7 +238,7 @@ def test_many_pictures_over_one_merged_margin_go_by_their_centres():
     assert given(tall) == {4: ["E4"]}
 
 
-def test_hidden_columns_with_a_title_are_read_and_told():
+def test_hidden_columns_with_a_title_are_read_and_reported():
     made = read(("内科", *WHO[0]), hidden_columns="DFZ")
     assert made.notes == ["sheet 内科: hidden columns D (mobile), F"]
     assert shown(made, Field.MOBILE) == [WHO[0][2]]

@@ -77,7 +77,7 @@ def header(*titles, columns=None):
 LONG = "必填，请先把整列设为“文本”格式再录入，否则后三位会变成 0；末位字母 X 请大写；港澳台居民请填写居住证号码，须与证件一致"
 
 
-def test_a_title_is_known_beside_a_long_remark_and_a_long_text_is_no_title():
+def test_a_title_is_known_next_to_a_long_remark_and_a_long_text_is_no_title():
     assert find_meaning(f"身份证号码（{LONG}）").field is Field.NUMBER
     assert find_meaning("身份证号（18位（文本））").field is Field.NUMBER
     assert find_meaning(f"身份证号码（{LONG * 9}）") is None

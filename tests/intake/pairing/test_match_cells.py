@@ -95,7 +95,7 @@ def test_the_same_picture_twice_is_one(tmp_path):
     ("entry", "file", "evidence"),
     [("a.png", "a.png", "column"), ("", "张伟.png", "cell"), ("已交", f"{NUMBER}.png", "cell")],
 )
-def test_a_file_beside_it_must_be_the_same_picture(tmp_path, entry, file, evidence):
+def test_a_file_next_to_it_must_be_the_same_picture(tmp_path, entry, file, evidence):
     one = doctor(picture=entry, embedded=[embedded(tmp_path)])
     assert codes(tmp_path, {file: b"drawn"}, one) == [(evidence, ["IMAGE_DUPLICATE_FILE"])]
     (tmp_path / "other").mkdir()

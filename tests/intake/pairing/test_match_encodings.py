@@ -141,7 +141,7 @@ def test_plain_names_have_no_other_reading():
         assert make_readable(name) == name
 
 
-def test_every_reading_can_be_undone():
+def test_every_reading_can_be_reversed():
     for name in NAMES:
         for mistake, wrong in MISTAKES.items():
             assert name in dict(list_readings(wrong(name))), (name, mistake)

@@ -34,7 +34,7 @@ def keeper(tmp_path: Path):
     return ImageStore(tmp_path / "work").put
 
 
-def told(pairing: MatchResult) -> list[tuple[str, dict[str, str]]]:
+def list_problem_codes(pairing: MatchResult) -> list[tuple[str, dict[str, str]]]:
     return [(problem.code, dict(problem.detail)) for problem in pairing.doctors[0].problems]
 
 
@@ -94,7 +94,9 @@ def test_a_unicode_path_of_another_name_is_stale(tmp_path):
 )
 def test_a_name_that_was_garbled_before_is_matched_with_a_warning(tmp_path, name, people, why):
     pairing = from_zip(tmp_path, zipped([Entry(name)]), doctor(people))
-    assert [(code, detail["why"]) for code, detail in told(pairing)] == [("IMAGE_NAME_FUZZY", why)]
+    assert [(code, detail["why"]) for code, detail in list_problem_codes(pairing)] == [
+        ("IMAGE_NAME_FUZZY", why)
+    ]
 
 
 def test_debris_of_macos_is_no_picture(tmp_path):
@@ -137,7 +139,7 @@ def test_zip_and_its_unpacked_files_are_the_same_pictures_or_two_candidates(tmp_
     assert codes == [["IMAGE_DUPLICATE_FILE"], ["IMAGE_AMBIGUOUS"]]
 
 
-def test_a_locked_copy_beside_the_files_decides_nothing(tmp_path):
+def test_a_locked_copy_next_to_the_files_decides_nothing(tmp_path):
     locked = encrypted(zipped({b"1001.png": b"one"}), b"1001.png")
     one = doctor(staff_no="1001")
     assert outcome(paired(tmp_path, {"a.zip": locked, "张伟.png": b"one"}, one), tmp_path / "seals") == [
@@ -148,9 +150,9 @@ def test_a_locked_copy_beside_the_files_decides_nothing(tmp_path):
 def test_two_members_of_one_name_are_two_candidates(tmp_path):
     name = "张伟.png".encode()
     same = from_zip(tmp_path, zipped([Entry(name, b"a"), Entry(name, b"a")]), doctor())
-    assert [code for code, _ in told(same)] == ["IMAGE_DUPLICATE_FILE"]
+    assert [code for code, _ in list_problem_codes(same)] == ["IMAGE_DUPLICATE_FILE"]
     other = from_zip(tmp_path, zipped([Entry(name, b"a"), Entry(name, b"b")]), doctor())
-    assert [code for code, _ in told(other)] == ["IMAGE_AMBIGUOUS"]
+    assert [code for code, _ in list_problem_codes(other)] == ["IMAGE_AMBIGUOUS"]
 
 
 def damaged(data: bytes) -> bytes:
@@ -176,7 +178,7 @@ def damaged(data: bytes) -> bytes:
 def test_an_unreadable_member_is_a_problem_of_its_row_alone(tmp_path, data, result):
     rows = doctor("张伟", staff_no="a"), doctor("李四", number=OTHER_NUMBER, staff_no="b")
     pairing = from_zip(tmp_path, data, *rows)
-    assert told(pairing) == [("IMAGE_CORRUPT", {"file": "a.png", "found": result})]
+    assert list_problem_codes(pairing) == [("IMAGE_CORRUPT", {"file": "a.png", "found": result})]
     assert pairing.doctors[1].picture
     assert "a.png" in render_problem(pairing.doctors[0].problems[0], "zh")
 
@@ -187,14 +189,14 @@ def test_a_member_with_a_false_size_is_not_unpacked_whole(tmp_path):
     pairing = from_zip(tmp_path, bomb, doctor(staff_no="a"))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert [code for code, _ in told(pairing)] == ["IMAGE_CORRUPT"]
+    assert [code for code, _ in list_problem_codes(pairing)] == ["IMAGE_CORRUPT"]
     assert peak < 20_000_000
 
 
 def test_a_huge_member_is_refused_unread(tmp_path):
     data = zipped([Entry("a.png", bytes(image_files.MAX_BYTES + 1), method=0)])
     pairing = from_zip(tmp_path, data, doctor(staff_no="a"))
-    assert told(pairing)[0][0] == "IMAGE_TOO_LARGE"
+    assert list_problem_codes(pairing)[0][0] == "IMAGE_TOO_LARGE"
     assert not (tmp_path / "work").exists()
 
 
@@ -215,7 +217,7 @@ def test_a_huge_member_is_refused_unread(tmp_path):
 )
 def test_a_member_that_leads_elsewhere_is_skipped_and_listed(tmp_path, name, why):
     pairing = from_zip(tmp_path, zipped({name: b"PK", "李四.png": b"x"}), doctor())
-    ((code, detail),) = told(pairing)
+    ((code, detail),) = list_problem_codes(pairing)
     assert code == "IMAGE_MISSING"
     assert "⚠ seals.zip/" in detail["hint"]
     assert detail["hint"].endswith(f", {why}")
@@ -226,7 +228,7 @@ def test_a_member_that_leads_elsewhere_is_skipped_and_listed(tmp_path, name, why
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
 def test_a_link_in_a_zip_is_no_picture(tmp_path, kind):
     data = zipped([Entry("张伟.png", b"/etc/passwd", mode=kind | 0o777)])
-    assert told(from_zip(tmp_path, data, doctor())) == [
+    assert list_problem_codes(from_zip(tmp_path, data, doctor())) == [
         ("IMAGE_MISSING", {"tried": f"{'*' * 14}{NUMBER[-4:]}, 张伟", "hint": "⚠ seals.zip/张伟.png, link"})
     ]
 
@@ -259,7 +261,7 @@ def overlapping() -> bytes:
     ids=["empty", "cut", "text", "truncated", "directory", "name", "overlapping", "members", "unpacked"],
 )
 def test_a_zip_that_cannot_be_listed_is_named_on_every_row(tmp_path, data, why):
-    ((code, detail),) = told(from_zip(tmp_path, data, doctor()))
+    ((code, detail),) = list_problem_codes(from_zip(tmp_path, data, doctor()))
     assert (code, detail["hint"]) == ("IMAGE_MISSING", f"⚠ seals.zip, {why}")
     inside = paired(
         tmp_path, {"印章.zip": data, "张伟.png": b"x"}, doctor(), doctor("李四", number=OTHER_NUMBER)

@@ -178,7 +178,7 @@ LABELS = [
         stream(sheet(*LABELS)),
     ],
 )
-def test_a_roster_is_told_by_its_first_bytes_whatever_its_name(tmp_path, name, data):
+def test_a_roster_is_recognised_by_its_first_bytes_whatever_its_name(tmp_path, name, data):
     (tmp_path / name).write_bytes(data)
     rows, (report,) = read_rosters([tmp_path / name])
     assert (report.status, report.codes) == ("read", ())
@@ -325,7 +325,7 @@ def test_notes_of_a_book_are_reported_whether_it_is_read_or_refused(tmp_path):
         )
 
 
-def test_a_run_is_told_from_the_first_bytes(tmp_path):
+def test_a_run_is_recognised_from_the_first_bytes(tmp_path):
     path = results(tmp_path / "r.xlsx", line("r1"))
     assert find_run(path) == ""
     for other in (results(tmp_path / "o.xlsx", ours=False), tmp_path / "absent.xlsx", tmp_path):

@@ -88,7 +88,7 @@ def test_of_two_department_columns_the_first_is_used_and_named(tmp_path):
     )
 
 
-def test_the_chinese_name_is_a_title_for_the_name_beside_no_plainer_one(tmp_path):
+def test_the_chinese_name_is_a_title_for_the_name_next_to_no_plainer_one(tmp_path):
     titles = "中文名,英文名,身份证号"
     assert mapped(tmp_path / "a.csv", titles) == {"name": "中文名", "id_card_number": "身份证号"}
     assert mapped(tmp_path / "b.csv", f"{titles},姓名")["name"] == "姓名"

@@ -150,7 +150,7 @@ def test_a_formula_that_python_wrote_has_no_value(tmp_path):
     "code",
     ["yyyy-mm-dd", "m/d/yy h:mm", 'yyyy"年"m"月"d"日"', "[$-804]yyyy/m/d;@", "[Red]d-mmm", 14, 22, 31, 57],
 )
-def test_a_date_is_told_by_its_format(tmp_path, code):
+def test_a_date_is_recognised_by_its_format(tmp_path, code):
     path = tmp_path / "a.xlsx"
     book = xlsxwriter.Workbook(path)
     sheet = book.add_worksheet()
@@ -220,7 +220,7 @@ def test_hidden_rows_are_read_and_said_and_hidden_sheets_are_not_read(tmp_path):
     ]
 
 
-def test_sheets_without_header_or_content_stand_beside_one_that_is_read(tmp_path):
+def test_sheets_without_header_or_content_stand_next_to_one_that_is_read(tmp_path):
     path = workbook(tmp_path / "a.xlsx", [HEADER, ("张三", NUMBER, "1")], 说明=[("请按模板填写",)], 空=[])
     _, report = one(path)
     assert [(sheet.sheet, sheet.status) for sheet in report.sheets] == [

@@ -74,7 +74,7 @@ def test_a_picture_over_several_rows_belongs_to_none(path, work, anchor):
     assert "without a row of its own" in book.notes[0]
 
 
-def test_pictures_too_tall_for_their_rows_shift_nobody_by_one(path, work):
+def test_pictures_too_tall_for_their_rows_shift_no_doctor_by_one(path, work):
     """openpyxl hangs a picture at the corner of its cell; three rows of the usual height lie under each."""
     book = openpyxl.Workbook()
     for row in range(2, 6):

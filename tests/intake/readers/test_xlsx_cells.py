@@ -96,7 +96,7 @@ def test_zero_has_a_section_of_its_own(code, shown):
         ("\\d0", False), ("_d0", False), ("[$USD]0", False),
     ],
 )  # fmt: skip
-def test_a_date_is_told_from_words(code, is_date):
+def test_a_date_is_recognised_from_words(code, is_date):
     assert make_formats(["164"], {"164": code})[0].is_date is is_date
 
 
@@ -217,7 +217,7 @@ def test_a_style_that_is_not_there_changes_nothing_and_one_that_is_no_number_ref
                 cells(path)
 
 
-def test_a_value_beside_an_inline_string_does_not_count(path):
+def test_a_value_next_to_an_inline_string_does_not_count(path):
     for inside in ("<v>1.</v><is><t>易水寒</t></is>", "<is><t>易水寒</t></is><v>1.</v>"):
         assert cell(path, f'<c r="A2" t="inlineStr">{inside}</c>') == ("text", "易水寒", "易水寒")
     assert cell(path, '<c r="A2" t="inlineStr"><v>易水寒</v></c>') == ("text", "易水寒", "易水寒")
