@@ -371,7 +371,7 @@ def test_our_own_workbook_is_deferred_in_a_run_and_read_on_demand(tmp_path):
 def test_a_damaged_swapped_or_doubled_ticket_refuses_the_file(tmp_path, lines, position):
     rows, (report,) = read_rosters([results(tmp_path / "r.xlsx", *lines)], to_fix_only=True)
     assert (rows, report.codes) == ([], ("FILE_SUSPICIOUS",))
-    assert report.problems[0].detail["ticket"] == position
+    assert report.problems[0].detail["to_fix_row"] == position
 
 
 def test_a_to_fix_sheet_without_its_hidden_columns_or_header_is_refused(tmp_path):
