@@ -115,7 +115,7 @@ def check(session: Session) -> int:
         receipts=health.receipts,
         people=health.people,
         seals=health.seals,
-        unsettled=health.unresolved,
+        unresolved=health.unresolved,
     )
     session.suggest_command("next_run", "run")
     return 0
@@ -154,7 +154,7 @@ def _report_restored(session: Session, restored: RestoredLedger) -> None:
     if restored.newer_receipts:
         session.inform("ledger_newer")
     session.inform(
-        "ledger_restored", people=restored.people, seals=restored.seals, unsettled=restored.unresolved
+        "ledger_restored", people=restored.people, seals=restored.seals, unresolved=restored.unresolved
     )
     session.suggest_command("next_check", "check")
 

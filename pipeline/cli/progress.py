@@ -103,7 +103,7 @@ class Progress:
                     done=self._done,
                     total=self._total,
                     share=share,
-                    told=self._describe_progress(),
+                    details=self._describe_progress(),
                 )
 
     def _print_outage(self, outage: Outage | None) -> None:

@@ -136,17 +136,18 @@ def _find_trusted_evidence(line: _Person, origin: _Person | None, rows: _RowInde
 
 
 def _is_anothers_name(line: _Person, origin: _Person | None, namesakes: Sequence[_Person]) -> bool:
-    mended = origin is not None and _may_be_same_name(origin.name, line.name)
+    corrects_own_row = origin is not None and _may_be_same_name(origin.name, line.name)
     return any(
-        not _may_be_same_number(other.number, line.number) and (other.name == line.name or not mended)
+        not _may_be_same_number(other.number, line.number)
+        and (other.name == line.name or not corrects_own_row)
         for other in namesakes
     )
 
 
 def _is_anothers_number(line: _Person, origin: _Person | None, numbered: Sequence[_Person]) -> bool:
-    mended = origin is not None and _may_be_same_number(origin.number, line.number)
+    corrects_own_row = origin is not None and _may_be_same_number(origin.number, line.number)
     return any(
-        not _may_be_same_name(other.name, line.name) and (other.number == line.number or not mended)
+        not _may_be_same_name(other.name, line.name) and (other.number == line.number or not corrects_own_row)
         for other in numbered
     )
 

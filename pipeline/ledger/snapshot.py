@@ -37,7 +37,7 @@ _NAMES_OF_OTHERS = (
 def read_snapshot(connection: sqlite3.Connection, digest: Callable[[str], str]) -> LedgerSnapshot:
     """Read all persons; ``connection`` is inside a transaction, so that all of it is of one moment."""
     seals = dict(_read_live_seals(connection))
-    unsettled = dict(_read_attempts(connection, OPEN_ATTEMPT))
+    unresolved = dict(_read_attempts(connection, OPEN_ATTEMPT))
     refusals: defaultdict[str, list[CreateAttempt]] = defaultdict(list)
     for key, tried in _read_attempts(connection, REFUSED_SINCE_LAST_SEAL):
         refusals[key].append(tried)
@@ -58,7 +58,7 @@ def read_snapshot(connection: sqlite3.Connection, digest: Callable[[str], str]) 
             same,
             seal_name and intern(seal_name),
             seals.get(key),
-            unsettled.get(key),
+            unresolved.get(key),
             tuple(refusals.get(key, ())),
             creates.get(key, 0),
             key in frozen,

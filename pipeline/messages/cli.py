@@ -245,7 +245,7 @@ If you do not find a seal, it may still exist: --not-created counts only after c
         "正在停止：不再提交新的行，等待已发出的请求（再按一次立即退出）。",
         "Stopping after the requests in progress (press Ctrl-C again to quit now).",
     ),
-    "progress": ("已完成 {done}/{total}（{share}）{told}", "done {done}/{total} ({share}) {told}"),
+    "progress": ("已完成 {done}/{total}（{share}）{details}", "done {done}/{total} ({share}) {details}"),
     "rate": ("{rate} 次/秒（上限的 {share}）", "{rate}/s ({share} of the limit)"),
     "left": ("还需 {time}", "{time} left"),
     "outage_now": ("{since} 起没有应答 · {host}：{cause}", "no answer since {since} · {host}: {cause}"),

@@ -187,16 +187,16 @@ LEDGER_TEXTS: Mapping[str, tuple[str, str]] = {
         "receipts.jsonl next to it was newer than the backup and was restored as well.",
     ),
     "ledger_restored": (
-        "台账已恢复：{people} 人，{seals} 枚印章，{unsettled} 行结果未知。",
-        "Ledger restored. People: {people}. Seals: {seals}. Unknown results: {unsettled}.",
+        "台账已恢复：{people} 人，{seals} 枚印章，{unresolved} 行结果未知。",
+        "Ledger restored. People: {people}. Seals: {seals}. Unknown results: {unresolved}.",
     ),
     "ledger_sound": (
         """台账完好：{path}
   核对了数据库文件、密钥和 {receipts} 条回执，三者一致
-  其中 {people} 人，{seals} 枚印章，{unsettled} 人的提交结果未知""",
+  其中 {people} 人，{seals} 枚印章，{unresolved} 人的提交结果未知""",
         """The ledger is intact: {path}
   Database file, site key and receipts ({receipts}) agree
-  People: {people}. Seals: {seals}. Unknown results: {unsettled}""",
+  People: {people}. Seals: {seals}. Unknown results: {unresolved}""",
     ),
     "ledger_trouble_ledger": (
         "台账文件 {path} 内部已损坏（{what}）",

@@ -23,7 +23,8 @@ def _until(condition, seconds=20.0):
         time.sleep(0.005)
 
 
-def test_kill_9_in_the_middle_then_run_again(hospital_with):
+def make_hospital_with_killed_run(hospital_with):
+    """Kill a run of 60 doctors once 20 have a seal."""
     hospital = hospital_with(latency=0.05)
     hospital.doctors(60)
     first = hospital.start("run")
@@ -31,6 +32,11 @@ def test_kill_9_in_the_middle_then_run_again(hospital_with):
     first.kill()
     first.wait()
     first.stderr.close()
+    return hospital
+
+
+def test_kill_9_in_the_middle_then_run_again(hospital_with):
+    hospital = make_hospital_with_killed_run(hospital_with)
     _until(lambda: len(hospital.service.seals) == len(hospital.service.list_arrivals()))
     made = {seal.number: seal for seal in hospital.service.seals}
     assert 20 <= len(made) < 60
@@ -86,13 +92,7 @@ def test_a_killed_run_whose_ledger_is_lost_as_well_is_recognised_by_its_log(
 
 
 def test_a_killed_run_is_reported_again_by_report(hospital_with):
-    hospital = hospital_with(latency=0.05)
-    hospital.doctors(60)
-    first = hospital.start("run")
-    _until(lambda: len(hospital.service.seals) >= 20)
-    first.kill()
-    first.wait()
-    first.stderr.close()
+    hospital = make_hospital_with_killed_run(hospital_with)
     assert hospital.go("report") == 0
     run = hospital.runs[0]
     lines = [json.loads(line) for line in (run / "outcomes.jsonl").read_text("utf-8").splitlines()]

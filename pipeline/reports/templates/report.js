@@ -15,7 +15,7 @@
   const code = document.getElementById("code"), department = document.getElementById("department");
   const chips = Array.from(document.querySelectorAll("#chips button"));
   const pressed = chips.find(function (chip) { return chip.getAttribute("aria-pressed") === "true"; });
-  let status = pressed.dataset.status, found = rows, drawn = 0;
+  let status = pressed.dataset.status, matching = rows, drawn = 0;
 
   function fill(pattern, values) {
     return pattern.replace(/\{(\w+)\}/g, function (_, name) { return values[name]; });
@@ -26,13 +26,13 @@
     if (text !== undefined) made.textContent = text;
     return made;
   }
-  function place(row, short) {
+  function describePlace(row, short) {
     const values = { file: short && data.oneFile ? "" : texts[row[FILE]], sheet: texts[row[SHEET]], row: row[ROW] };
     return fill(data.words.place, values).replace(/\s+/g, " ").trim();
   }
   function haystack(row) {
     return [row[NAME], row[STAFF], row[NUMBER].slice(-4), row[SEAL_NAME], row[SEAL_ID], row[REQUEST], row[TRACE], row[PICTURE],
-      texts[row[DEPARTMENT]], place(row), row[REASONS].join(" ")].join("\n").toLowerCase();
+      texts[row[DEPARTMENT]], describePlace(row), row[REASONS].join(" ")].join("\n").toLowerCase();
   }
 
   function draw(row) {
@@ -43,7 +43,7 @@
     row[REASONS].forEach(function (reason) { why.appendChild(element("div", "", reason)); });
     line.appendChild(element("td", "small", texts[row[DEPARTMENT]]));
     line.appendChild(element("td", "small staff", row[STAFF]));
-    line.appendChild(element("td", "small", place(row, true)));
+    line.appendChild(element("td", "small", describePlace(row, true)));
     const button = line.appendChild(element("td", "open")).appendChild(element("button", "", "\u203a"));
     button.type = "button";
     button.setAttribute("aria-expanded", "false");
@@ -59,7 +59,7 @@
     const values = {
       number: row[NUMBER], mobile: row[MOBILE], sealName: row[SEAL_NAME], sealId: row[SEAL_ID], time: row[TIME],
       attempts: row[ATTEMPTS] ? String(row[ATTEMPTS]) : "", took: row[TOOK], request: row[REQUEST], trace: row[TRACE],
-      picture: row[PICTURE], where: place(row)
+      picture: row[PICTURE], where: describePlace(row)
     };
     const list = element("dl", "all");
     Object.keys(data.labels).forEach(function (name) {
@@ -76,17 +76,17 @@
 
   function next() {
     const part = document.createDocumentFragment();
-    found.slice(drawn, drawn + CHUNK).forEach(function (row) { part.appendChild(draw(row)); });
+    matching.slice(drawn, drawn + CHUNK).forEach(function (row) { part.appendChild(draw(row)); });
     body.appendChild(part);
-    drawn = Math.min(found.length, drawn + CHUNK);
-    more.hidden = drawn >= found.length;
-    more.textContent = fill(data.words.more, { n: Math.min(CHUNK, found.length - drawn) });
+    drawn = Math.min(matching.length, drawn + CHUNK);
+    more.hidden = drawn >= matching.length;
+    more.textContent = fill(data.words.more, { n: Math.min(CHUNK, matching.length - drawn) });
   }
   function filter() {
     const wanted = search.value.trim().toLowerCase();
     const about = code && code.value !== "" ? Number(code.value) : -1;
     const where = department && department.value !== "" ? Number(department.value) : -1;
-    found = rows.filter(function (row) {
+    matching = rows.filter(function (row) {
       if (status === "todo" ? !row[TODO] : status && row[STATUS] !== status) return false;
       if (about >= 0 && row[CODES].indexOf(about) < 0) return false;
       if (where >= 0 && row[DEPARTMENT] !== where) return false;
@@ -95,7 +95,7 @@
     body.textContent = "";
     drawn = 0;
     next();
-    shown.textContent = found.length ? fill(data.words.shown, { shown: found.length.toLocaleString("en"), total: rows.length.toLocaleString("en") }) : data.words.none;
+    shown.textContent = matching.length ? fill(data.words.shown, { shown: matching.length.toLocaleString("en"), total: rows.length.toLocaleString("en") }) : data.words.none;
     clear.hidden = !(wanted || status || about >= 0 || where >= 0);
   }
 

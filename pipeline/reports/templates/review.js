@@ -2,7 +2,7 @@
 (() => {
   const page = document.body.dataset;
   const words = JSON.parse(page.words);
-  const at = (id) => document.getElementById(id);
+  const elementOf = (id) => document.getElementById(id);
   const judging = page.site !== "";
   const made = Number(page.made);
   const shelf = "esign-import-review-" + page.site;
@@ -18,7 +18,7 @@
     ? Map.groupBy(cards.filter((card) => card.id), (card) => card.id)
     : cards.reduce((map, card) => (card.id ? map.set(card.id, [...(map.get(card.id) || []), card]) : map), new Map());
   const byElement = new Map(cards.map((card) => [card.element, card]));
-  const marks = new Map(); // id -> {said, when}
+  const marks = new Map(); // id -> {judgement, when}
   const undo = [];
   let filter = "all";
   let shown = cards;
@@ -29,8 +29,8 @@
   const fill = (text, blanks) => text.replace(/\{(\w+)\}/g, (_, name) => blanks[name]);
 
   let fading = 0;
-  function tell(text) {
-    const toast = at("toast");
+  function showToast(text) {
+    const toast = elementOf("toast");
     toast.textContent = text;
     toast.classList.add("shown");
     clearTimeout(fading);
@@ -51,9 +51,9 @@
       const own = Array.isArray(stored[id]) ? stored[id] : null;
       // what the ledger knew when the page was made outweighs what this browser heard before
       if (own && (own[0] === "right" || own[0] === "wrong") && (!known || own[1] > made)) {
-        mark(id, { said: own[0], when: own[1] });
+        mark(id, { judgement: own[0], when: own[1] });
       } else if (known) {
-        mark(id, { said: known, when: made });
+        mark(id, { judgement: known, when: made });
       }
     }
   }
@@ -64,13 +64,13 @@
       const stored = JSON.parse(localStorage.getItem(shelf) || "{}");
       for (const id of byId.keys()) {
         const one = marks.get(id);
-        if (one) stored[id] = [one.said, one.when];
+        if (one) stored[id] = [one.judgement, one.when];
         else delete stored[id];
       }
       localStorage.setItem(shelf, JSON.stringify(stored));
     } catch {
       kept = false;
-      tell(words.unkept);
+      showToast(words.unkept);
     }
   }
 
@@ -78,7 +78,7 @@
     if (one) marks.set(id, one);
     else marks.delete(id);
     for (const card of byId.get(id)) {
-      if (one) card.element.dataset.mark = one.said;
+      if (one) card.element.dataset.mark = one.judgement;
       else delete card.element.dataset.mark;
     }
   }
@@ -86,17 +86,17 @@
   // --- what is shown
 
   const isTodo = (card) => card.id && !marks.has(card.id);
-  const said = (card) => card.id && marks.get(card.id)?.said;
+  const judgementOf = (card) => card.id && marks.get(card.id)?.judgement;
   const answers = {
     all: () => true,
     todo: isTodo,
-    right: (card) => said(card) === "right",
-    wrong: (card) => said(card) === "wrong",
+    right: (card) => judgementOf(card) === "right",
+    wrong: (card) => judgementOf(card) === "wrong",
     warn: (card) => card.warned,
   };
 
   function show() {
-    const query = at("search").value.normalize("NFKC").trim().toLowerCase();
+    const query = elementOf("search").value.normalize("NFKC").trim().toLowerCase();
     const fits = answers[filter] || ((card) => card.group === filter);
     shown = cards.filter((card) => {
       if (!fits(card)) return false;
@@ -109,12 +109,12 @@
       const hide = !visible.has(card);
       if (card.element.hidden !== hide) card.element.hidden = hide;
     }
-    at("nothing").hidden = shown.length > 0 || cards.length === 0;
-    for (const button of at("filters").children) {
+    elementOf("nothing").hidden = shown.length > 0 || cards.length === 0;
+    for (const button of elementOf("filters").children) {
       button.setAttribute("aria-pressed", String(button.dataset.filter === filter));
     }
     if (!visible.has(current)) go(shown.find(isTodo) || shown[0] || null, false);
-    else place();
+    else showPosition();
   }
 
   function choose(name) {
@@ -131,20 +131,20 @@
     let wrong = 0;
     let judged = 0;
     for (const card of cards) {
-      const word = said(card);
+      const word = judgementOf(card);
       if (word) judged += 1;
       if (word === "right") right += 1;
       if (word === "wrong") wrong += 1;
     }
     const all = cards.filter((card) => card.id).length;
     const figures = { todo: all - judged, right, wrong };
-    for (const button of at("filters").children) {
+    for (const button of elementOf("filters").children) {
       const figure = figures[button.dataset.filter];
       if (figure !== undefined) button.querySelector("span").textContent = figure;
     }
-    at("done").textContent = judged;
-    at("bar").value = judged;
-    at("save").disabled = marks.size === 0;
+    elementOf("done").textContent = judged;
+    elementOf("bar").value = judged;
+    elementOf("save").disabled = marks.size === 0;
   }
 
   // --- moving and judging
@@ -154,10 +154,10 @@
     current = card;
     if (card) {
       card.element.setAttribute("aria-current", "true");
-      if (document.activeElement !== at("search")) card.element.focus({ preventScroll: true });
+      if (document.activeElement !== elementOf("search")) card.element.focus({ preventScroll: true });
       if (scroll) bring(card.element);
     }
-    place();
+    showPosition();
   }
 
   function bring(element) {
@@ -167,10 +167,10 @@
     if (top < ceiling || bottom > floor) element.scrollIntoView({ block: "start" });
   }
 
-  function place() {
+  function showPosition() {
     if (!judging) return;
-    at("current").textContent = current ? current.name : "";
-    at("place").textContent = current ? `${shown.indexOf(current) + 1} / ${shown.length}` : "";
+    elementOf("current").textContent = current ? current.name : "";
+    elementOf("place").textContent = current ? `${shown.indexOf(current) + 1} / ${shown.length}` : "";
     for (const button of document.querySelectorAll("[data-key=right], [data-key=wrong]")) {
       button.disabled = !current?.id;
     }
@@ -183,11 +183,11 @@
     if (to >= 0 && to < shown.length) go(shown[to]);
   }
 
-  function onwards() {
+  function goToNext() {
     const from = shown.indexOf(current);
     const next = [...shown.slice(from + 1), ...shown.slice(0, Math.max(from, 0))].find(isTodo);
     if (next) go(next);
-    else place();
+    else showPosition();
     return next;
   }
 
@@ -195,16 +195,16 @@
     if (!card?.id) return;
     if (card !== current) go(card, false);
     undo.push([card, marks.get(card.id)]);
-    mark(card.id, { said: word, when: Date.now() });
+    mark(card.id, { judgement: word, when: Date.now() });
     unsaved = true;
     remember();
     count();
-    const next = onwards();
-    const told = fill(words.judged, { name: card.name, word: words[word] });
-    tell(next || cards.some(isTodo) ? told : words.done);
+    const next = goToNext();
+    const text = fill(words.judged, { name: card.name, word: words[word] });
+    showToast(next || cards.some(isTodo) ? text : words.done);
   }
 
-  function takeBack() {
+  function undoJudgement() {
     const last = undo.pop();
     if (!last) return;
     const [card, before] = last;
@@ -213,11 +213,11 @@
     count();
     if (card.element.hidden) choose("all");
     go(card);
-    tell(fill(words.undone, { name: card.name }));
+    showToast(fill(words.undone, { name: card.name }));
   }
 
-  const across = () => getComputedStyle(at("cards")).gridTemplateColumns.split(" ").length;
-  const does = { right: () => judge("right"), wrong: () => judge("wrong"), skip: () => onwards() || move(1), undo: takeBack };
+  const across = () => getComputedStyle(elementOf("cards")).gridTemplateColumns.split(" ").length;
+  const does = { right: () => judge("right"), wrong: () => judge("wrong"), skip: () => goToNext() || move(1), undo: undoJudgement };
 
   // --- saving and opening
 
@@ -227,46 +227,46 @@
     for (const id of [...byId.keys()].sort()) {
       const one = marks.get(id);
       if (!one) continue;
-      judged[id] = one.said;
-      figures[one.said] += 1;
+      judged[id] = one.judgement;
+      figures[one.judgement] += 1;
     }
     if (!figures.right && !figures.wrong) return;
-    const told = {
+    const review = {
       schema: 1, tool: "esign-import", kind: "review", run: page.run, site: page.site, saved: new Date().toISOString(),
       ...figures, judgements: judged,
     };
     const link = document.createElement("a");
-    const address = URL.createObjectURL(new Blob([JSON.stringify(told, null, 1) + "\n"], { type: "application/json" }));
+    const address = URL.createObjectURL(new Blob([JSON.stringify(review, null, 1) + "\n"], { type: "application/json" }));
     link.href = address;
     link.download = page.file;
     link.click();
     setTimeout(() => URL.revokeObjectURL(address), 60000);
     unsaved = false;
-    at("saved").hidden = false;
-    at("toast").classList.remove("shown");
+    elementOf("saved").hidden = false;
+    elementOf("toast").classList.remove("shown");
   }
 
   async function open(file) {
-    let told = null;
+    let review = null;
     try {
-      told = JSON.parse(await file.text());
+      review = JSON.parse(await file.text());
     } catch {
-      told = null;
+      review = null;
     }
-    if (told?.tool !== "esign-import" || told.kind !== "review" || told.site !== page.site) {
-      tell(words.stranger);
+    if (review?.tool !== "esign-import" || review.kind !== "review" || review.site !== page.site) {
+      showToast(words.stranger);
       return;
     }
-    let found = 0;
-    for (const [id, word] of Object.entries(told.judgements)) {
+    let opened = 0;
+    for (const [id, word] of Object.entries(review.judgements)) {
       if (!byId.has(id) || (word !== "right" && word !== "wrong")) continue;
-      mark(id, { said: word, when: Date.now() });
-      found += 1;
+      mark(id, { judgement: word, when: Date.now() });
+      opened += 1;
     }
     remember();
     count();
     show();
-    tell(fill(words.opened, { n: found }));
+    showToast(fill(words.opened, { n: opened }));
   }
 
   // --- events
@@ -278,15 +278,15 @@
   measure();
 
   let waiting = 0;
-  at("search").addEventListener("input", () => {
+  elementOf("search").addEventListener("input", () => {
     clearTimeout(waiting);
     waiting = setTimeout(show, 80);
   });
-  at("filters").addEventListener("click", (event) => {
+  elementOf("filters").addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (button) choose(button.dataset.filter);
   });
-  at("cards").addEventListener("click", (event) => {
+  elementOf("cards").addEventListener("click", (event) => {
     const card = byElement.get(event.target.closest(".card"));
     if (!card) return;
     const word = event.target.dataset.say;
@@ -305,20 +305,20 @@
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const typing = event.target === at("search");
+    const typing = event.target === elementOf("search");
     if (key === "Escape") {
-      if (typing && at("search").value) {
-        at("search").value = "";
+      if (typing && elementOf("search").value) {
+        elementOf("search").value = "";
         show();
       }
-      at("search").blur();
-      if (judging) at("saved").hidden = true;
+      elementOf("search").blur();
+      if (judging) elementOf("saved").hidden = true;
       return;
     }
     if (typing) {
       if (key === "Enter" || key === "NumpadEnter") {
         show();
-        at("search").blur();
+        elementOf("search").blur();
         go(current);
       }
       return;
@@ -334,8 +334,8 @@
     } else if (act && (judging || act === "skip")) {
       if (!event.repeat) does[act](); // a key that is held down judges one card, not a hundred
     } else if (key === "Slash") {
-      at("search").focus();
-      at("search").select();
+      elementOf("search").focus();
+      elementOf("search").select();
     } else {
       return;
     }
@@ -343,9 +343,9 @@
   });
 
   if (judging) {
-    at("save").addEventListener("click", save);
-    at("close").addEventListener("click", () => { at("saved").hidden = true; });
-    at("open").addEventListener("change", (event) => {
+    elementOf("save").addEventListener("click", save);
+    elementOf("close").addEventListener("click", () => { elementOf("saved").hidden = true; });
+    elementOf("open").addEventListener("change", (event) => {
       const [file] = event.target.files;
       if (file) open(file);
       event.target.value = "";
