@@ -15,8 +15,8 @@ Dim a(0) As New com.sun.star.beans.PropertyValue
 a(0).Name = "Hidden": a(0).Value = True
 d = StarDesktop.loadComponentFromURL("{source}", "_blank", 0, a())
 {statements}
-Dim p(0) As New com.sun.star.beans.PropertyValue
-p(0).Name = "FilterName"
+Dim p({last}) As New com.sun.star.beans.PropertyValue
+p(0).Name = "FilterName"{encryption}
 {saves}
 d.close(True)
 End Sub
@@ -33,19 +33,30 @@ _LIBRARIES = """<?xml version="1.0" encoding="UTF-8"?>
 FILTERS = {"xlsx": "Calc MS Excel 2007 XML", "xls": "MS Excel 97", "ods": "calc8"}
 
 
-def edit(source: Path, statements: str, targets: list[Path], tmp_path: Path) -> None:
-    """Run Basic statements on a document ``d`` and save it once for each target, in the form of its suffix."""
+def edit(source: Path, statements: str, targets: list[Path], tmp_path: Path, *, password: str = "") -> None:
+    """Run Basic statements on a document ``d`` and save it once for each target, in the form of its suffix.
+
+    With a ``password`` the copies are encrypted.
+    """
     command = office(tmp_path)
     subprocess.run([*command, "--terminate_after_init"], check=True, capture_output=True, timeout=120)
     saves = "\n".join(
         f'p(0).Value = "{FILTERS[target.suffix[1:]]}": d.storeToURL("{target.as_uri()}", p())'
         for target in targets
     )
+    encryption = f': p(1).Name = "Password": p(1).Value = "{password}"' if password else ""
     basic = tmp_path / "profile" / "user" / "basic"
     (basic / "Standard").mkdir(parents=True, exist_ok=True)
     (basic / "script.xlc").write_text(_LIBRARIES)
     (basic / "Standard" / "Module1.xba").write_text(
-        _MODULE.format(source=source.as_uri(), statements=statements, saves=saves), "utf-8"
+        _MODULE.format(
+            source=source.as_uri(),
+            statements=statements,
+            saves=saves,
+            last=1 if password else 0,
+            encryption=encryption,
+        ),
+        "utf-8",
     )
     (basic / "Standard" / "script.xlb").write_text(
         _LIBRARY.format(element='<library:element library:name="Module1"/>')
