@@ -18,6 +18,7 @@ from pipeline.intake.readers.model import Line, RawCell, is_filled
 LineClass = Literal["title", "header", "blank", "total", "note", "example"]
 
 _DIGITS = re.compile(r"\d")
+_IDENTITY_NUMBER = re.compile(r"[0-9]{17}[0-9Xx]")
 _MIN_NUMBER_DIGITS = 7  # no count of people has as many
 _MIN_STAFF_NO = 4  # digits: beside a label, fewer are a count
 _PHONE_OR_DATE = re.compile(r"\+?[\d./年月日-]{7,14}(?:\d\d:.*)?")
@@ -76,6 +77,8 @@ def _classify_without_number(
     name, number = (texts.get(header.columns[field]) for field in (Field.NAME, Field.NUMBER))
     if name is not None and number is not None and words.are_ordinals(list(texts.values())):
         return "header"  # each column's number, as forms have it under the titles
+    if any(map(_IDENTITY_NUMBER.fullmatch, texts.values())):
+        return None  # under a header that names another column: rejected and shown, not skipped
     has_name = name is not None and _may_be_name(cells[header.columns[Field.NAME]], name)
     if label := _classify_by_labels(texts, header, has_name=has_name):
         return label

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from run_support import name, number
 
@@ -93,6 +93,7 @@ def test_nothing_is_lost_and_nothing_twice(lines, merges, places, headed, sheet)
 @given(
     st.lists(LINE.filter(lambda cells: not {1, 2} <= cells.keys() or cells in (DOCTOR, HEADER)), max_size=12)
 )
+@example([{0: text_cell("姓名"), 4: text_cell("身份证号")}, DOCTOR])  # under a header of other columns
 @settings(max_examples=150, deadline=None)
 def test_a_whole_doctor_is_a_row_wherever_she_stands(lines):
     numbered = [Line(2 + index, dict(sorted(cells.items()))) for index, cells in enumerate(lines) if cells]
