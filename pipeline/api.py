@@ -42,6 +42,7 @@ from pipeline.esign.signing import Credentials
 from pipeline.intake.readers.discover import expand_paths
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.site_key import KEY_BYTES, SiteKey
+from pipeline.operations.run_end import call_run_end_hooks
 from pipeline.reports.explanations import find_titles
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import to_frame
@@ -343,4 +344,5 @@ def _finish(
     )
     presenter = Presenter.for_outcomes(report.outcomes, chosen)
     finished = finish_run(FinishedRun(report, config, presenter, latest, writes_files=write))
+    call_run_end_hooks(report, config)
     return Result(report, finished.files)

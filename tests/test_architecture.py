@@ -26,7 +26,7 @@ HOME_OF_LIBRARY = {
     "pandas": "reports/",
     "pillow_heif": "intake/images/format_fixes.py",
     "platformdirs": "ledger/registry.py",
-    "pydantic": "config/settings.py",
+    "pydantic": "config/",
     "psutil": "intake/readers/child_process.py",
     "python_calamine": "intake/readers/child/xlsb.py",
     "rapidocr": "intake/images/name_ocr.py",

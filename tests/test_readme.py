@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.app import cli
-from pipeline.config.settings import Guards, list_keys
+from pipeline.config.sections import Guards
+from pipeline.config.settings import list_keys
 from pipeline.domain.outcomes import EXIT_SEVERITY
 from pipeline.domain.run import Status
 from pipeline.messages.problem_entries import CATALOGUE

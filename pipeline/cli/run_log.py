@@ -26,11 +26,11 @@ from pipeline.domain.outcomes import more_severe_exit
 from pipeline.domain.run import RunReport, RunRequest
 from pipeline.errors import DiskTrouble, EsignImportError
 from pipeline.ledger.sqlite_ledger import SqliteLedger
+from pipeline.operations.run_end import call_run_end_hooks
 from pipeline.reports.records import run_record
 from pipeline.support.atomic_files import make_folder
 from pipeline.workflow import run_request
 from pipeline.workflow.early_end import BegunRun, build_empty_report, build_halt, write_run_json
-from pipeline.workflow.hooks import call_run_end_hooks
 
 LOG = logging.getLogger(__name__)
 LOG_NAME = "log.jsonl"

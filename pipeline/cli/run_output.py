@@ -16,6 +16,7 @@ from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.intake.readers.discover import SUFFIXES
 from pipeline.messages.catalogue import make_phrase
 from pipeline.messages.localized import JoinedTexts
+from pipeline.operations.run_end import call_run_end_hooks
 from pipeline.reports.explanations import (
     describe_halt_of,
     describe_layouts,
@@ -52,7 +53,9 @@ def write_and_print_results(
     report = replace(report, latest=latest)
     presenter = Presenter.for_outcomes(report.outcomes, session.spoken)
     file_presenter = replace(presenter, language=session.language)
-    written = finish_run(FinishedRun(report, config, file_presenter, latest, is_rebuilt=is_rebuilt)).files
+    written = finish_run(FinishedRun(report, config, file_presenter, latest)).files
+    if not is_rebuilt:
+        call_run_end_hooks(report, config)
     if "edited" in written:
         session.alert("kept_edits", path=WORKBOOK, kept=written["edited"])
     if "copy" in written:

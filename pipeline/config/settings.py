@@ -10,194 +10,42 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, time
 from pathlib import Path
 from string import Formatter
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
-    SecretStr,
     ValidationError,
     field_validator,
-    model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from pipeline.config import environment as variables
-from pipeline.config.addresses import find_endpoint_fault, find_proxy_fault, host_of
-from pipeline.config.yaml_loader import OURS, Document, FaultRenderer, read_document, suggest_name
+from pipeline.config.sections import Api, Guards, Intake, Limits, Pictures, Section, make_fault
+from pipeline.config.yaml_loader import Document, FaultRenderer, read_document, suggest_name
 from pipeline.domain.roster import IGNORED
 from pipeline.domain.roster import Field as Column
 from pipeline.errors import ConfigError
-from pipeline.esign.contracts import CONTRACTS
-from pipeline.esign.contracts.base import OPTIONAL_PARAMETERS
-from pipeline.intake.readers.options import MAX_DOCTORS
-from pipeline.ledger.tenant import is_loopback
 from pipeline.messages.catalogue import make_phrase
 from pipeline.messages.localized import JoinedTexts, Phrase
 
 LOG = logging.getLogger(__name__)
 
-PLACEHOLDER = "…"
-FILE_HOSTS = {
-    "essbasic.tencentcloudapi.com": "https://file.ess.tencent.cn",
-    "essbasic.test.ess.tencent.cn": "https://file.test.ess.tencent.cn",
-}
-IDS = ("app_id", "organization_open_id", "operator_open_id")
 COLUMN_WORDS = (*Column, IGNORED)
 BLANKS = frozenset({"name", "staff_no", "department"})  # of seal_name
 
 
-def _fault(key: str, /, **detail: object) -> PydanticCustomError:
-    return PydanticCustomError(OURS, "{key}", {"key": key, "detail": detail})
-
-
 def _field_word(value: str) -> str:
     if value not in COLUMN_WORDS:
-        raise _fault("config.column", value=value, known=JoinedTexts(COLUMN_WORDS, make_phrase("mark.comma")))
+        raise make_fault(
+            "config.column", value=value, known=JoinedTexts(COLUMN_WORDS, make_phrase("mark.comma"))
+        )
     return value
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class Api(_Section):
-    """The service and who acts."""
-
-    contract: str = Field(default="file_id", json_schema_extra={"enum": [*CONTRACTS]})
-    endpoint: str = "https://essbasic.tencentcloudapi.com"
-    file_endpoint: str = "https://file.ess.tencent.cn"
-    region: str | None = None
-    app_id: str = PLACEHOLDER
-    organization_open_id: str = PLACEHOLDER
-    operator_open_id: str = PLACEHOLDER
-    proxy_operator_open_id: str | None = None
-    proxy_app_id: str | None = None
-    scene_key: Literal["E_PRESCRIPTION_AUTO_SIGN", "OTHER"] | None = "E_PRESCRIPTION_AUTO_SIGN"
-    seal_image_compress: bool | None = None
-    enable_auto_sign: bool | None = None
-    license_type: Literal[0, 1] | None = None
-    allow_other_card_type: bool = False
-    timeout_seconds: float = Field(default=45, gt=0)
-    proxy: str | None = None
-    ca_file: Path | None = None
-
-    @field_validator("contract")
-    @classmethod
-    def _is_contract(cls, value: str) -> str:
-        if value not in CONTRACTS:
-            expected = " or ".join(map(repr, CONTRACTS))
-            raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
-        return value
-
-    @field_validator("license_type", mode="before")
-    @classmethod
-    def _as_number(cls, value: object) -> object:
-        return int(value) if isinstance(value, str) and value in {"0", "1"} else value
-
-    @field_validator("endpoint", "file_endpoint")
-    @classmethod
-    def _allowed(cls, value: str) -> str:
-        """Refuse a host that is not the service's, and plain http except for this machine."""
-        if (fault := find_endpoint_fault(value)) is not None:
-            raise _fault(fault, value=value)
-        return value
-
-    @field_validator("proxy")
-    @classmethod
-    def _is_proxy(cls, value: str | None) -> str | None:
-        if value is not None and (fault := find_proxy_fault(value)) is not None:
-            raise _fault(fault)
-        return value
-
-    @model_validator(mode="before")
-    @classmethod
-    def _file_host_follows(cls, values: Any) -> Any:
-        """Take the file host that belongs to the endpoint where none is given."""
-        if not isinstance(values, dict) or values.get("file_endpoint"):
-            return values
-        rest = {name: value for name, value in values.items() if name != "file_endpoint"}
-        endpoint = str(values.get("endpoint") or "")
-        host = host_of(endpoint) if find_endpoint_fault(endpoint) is None else ""
-        follows = endpoint if is_loopback(host) else FILE_HOSTS.get(host)
-        return {**rest, "file_endpoint": follows} if follows else rest
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        general, files = host_of(self.endpoint), host_of(self.file_endpoint)
-        if is_loopback(general) != is_loopback(files) or (".test." in general) != (".test." in files):
-            raise _fault("config.two_environments", general=general, files=files)
-        given = [name for name in OPTIONAL_PARAMETERS if getattr(self, name) is not None]
-        if refused := [name for name in given if name not in CONTRACTS[self.contract].optional_parameters]:
-            raise _fault("config.inline_only", names=", ".join(refused))
-        if self.enable_auto_sign and self.license_type is None:
-            raise _fault("config.needs_license")
-        return self
-
-    @property
-    def placeholders(self) -> tuple[str, ...]:
-        """The ids that still have to be filled in."""
-        return tuple(
-            f"api.{name}" for name in IDS if PLACEHOLDER in getattr(self, name) or not getattr(self, name)
-        )
-
-
-class Limits(_Section):
-    """The account's quota, of each action, and how many creates may be in flight."""
-
-    requests_per_second: float = Field(default=20, gt=0, allow_inf_nan=False)
-    concurrency: float = Field(default=20, gt=0, allow_inf_nan=False)
-
-
-class Intake(_Section):
-    """How rosters are read."""
-
-    max_rows: int = Field(default=MAX_DOCTORS, gt=0)  # doctors of one file, beside its header
-    password: SecretStr | None = None  # of encrypted workbooks; better kept in a secret file
-
-
-class Guards(_Section):
-    """Limits at which a run stops; null is never."""
-
-    new_rows: int | None = Field(
-        default=200, ge=0
-    )  # never seen before, or new_share of the live seals if more
-    new_share: float = Field(default=0.2, ge=0, le=1)
-    shrunk: float | None = Field(
-        default=0.3, ge=0, le=1
-    )  # share of the people missing since the last complete run
-    unknown: int | None = Field(default=20, ge=0)  # rows that became unknown in this run
-    same_refusal: bool = True  # the first 20 answers, or 90 of the last 100
-    seals_exist: bool = True  # three of the first 20 seal names exist, and the ledger holds no seal
-    deadline: time | None = None  # local: "06:00"
-    give_up_minutes: float = Field(default=15, gt=0)  # without a usable answer
-
-    @field_validator("deadline", mode="before")
-    @classmethod
-    def _of_the_clock(cls, value: object) -> object:
-        if value is None or isinstance(value, time):
-            return value
-        try:
-            return datetime.strptime(str(value), "%H:%M").time()  # noqa: DTZ007 - a time of day, local by meaning
-        except ValueError:
-            raise _fault("config.no_time", value=value) from None
-
-
-class Pictures(_Section):
-    """What may be done to pictures beyond what the service needs; all off by default."""
-
-    trim: bool = False  # to the ink
-    transparent: bool = False  # white paper made clear
-    ocr: bool = False  # compare the name in the picture; needs the extra "ocr"
-
-
-class Config(_Section):
+class Config(Section):
     """The whole configuration; paths are still as written, `resolve_path` resolves them."""
 
     api: Api = Api()
@@ -236,7 +84,7 @@ class Config(_Section):
             blanks = []
         plain = all(name in BLANKS and not width and not turn for name, width, turn in blanks)
         if not plain or "name" not in {name for name, *_ in blanks}:
-            raise _fault("config.template", value=value)
+            raise make_fault("config.template", value=value)
         return value
 
     @classmethod
@@ -340,7 +188,7 @@ def _merge_values(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, 
 def list_keys() -> Iterator[tuple[str, ...]]:
     """Yield every key of the configuration as its path: ("api", "app_id")."""
     for name, info in Config.model_fields.items():
-        if isinstance(info.annotation, type) and issubclass(info.annotation, _Section):
+        if isinstance(info.annotation, type) and issubclass(info.annotation, Section):
             yield from ((name, inner) for inner in info.annotation.model_fields)
         elif not info.exclude:
             yield (name,)

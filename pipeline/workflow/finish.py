@@ -1,6 +1,6 @@
 """Finishes a run: the command line and the Python API share these steps.
 
-A new kind of result is a function and one entry in `STEPS`; a notification belongs in hooks.py.
+A new kind of result is a function and one entry in `STEPS`; a notification belongs in pipeline.operations.run_end.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from pipeline.config.settings import Config
 from pipeline.domain.run import RunReport
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.totals import verify_totals
-from pipeline.workflow.hooks import call_run_end_hooks
 
 
 @dataclass(slots=True)
@@ -25,7 +24,6 @@ class FinishedRun:
     presenter: Presenter  # for the files
     latest: Path | None = None  # where a copy of the results goes
     writes_files: bool = True  # False: the caller wants no result files
-    is_rebuilt: bool = False  # True: results of an earlier run, written once more
     files: dict[str, Path] = field(default_factory=dict)  # usual name -> path written
 
 
@@ -61,6 +59,4 @@ def finish_run(finished: FinishedRun) -> FinishedRun:
     verify_totals(finished.report)
     for step in STEPS:
         step(finished)
-    if not finished.is_rebuilt:
-        call_run_end_hooks(finished.report, finished.config)
     return finished

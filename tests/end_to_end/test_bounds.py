@@ -9,7 +9,8 @@ from run_support import number
 from wire_support import CREATE, fault, set_limits
 
 from pipeline.clock import SystemClock
-from pipeline.config.settings import Api, Config
+from pipeline.config.sections import Api
+from pipeline.config.settings import Config
 from pipeline.domain.roster import Field, ImageFile
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import SealContent, SealRequest

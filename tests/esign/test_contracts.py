@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from pipeline.config.settings import Api, Config
+from pipeline.config.sections import Api
+from pipeline.config.settings import Config
 from pipeline.domain.roster import CardType, Field
 from pipeline.domain.seals import SealContent, SealRequest
 from pipeline.errors import ConfigError

@@ -1,0 +1,1 @@
+"""What surrounds the runs of a hospital: hooks of their end."""
