@@ -198,7 +198,7 @@ def _read_seals(
     """Read the seals that a file gives; of a results workbook beside the present rosters."""
     from pipeline.intake.fields.validate import validate_rows
     from pipeline.intake.read_rosters import read_rosters
-    from pipeline.planning.same_person import unite_persons
+    from pipeline.planning.known_people import unite_persons
     from pipeline.resolution.adopt import is_results, read_results, read_sheet
     from pipeline.workflow import stage_settings
     from pipeline.workflow.run_request import build_request

@@ -19,7 +19,7 @@ from pipeline.domain.run import RowOutcome, Status
 from pipeline.messages.results import name_status
 from pipeline.reports.explanations import describe_cause
 from pipeline.reports.presenter import Presenter
-from pipeline.sending.outage import Outage, OutageMonitor
+from pipeline.sending.circuit_breaker import Outage, OutageMonitor
 
 REFRESH_SECONDS = 1.0  # after which the bar is drawn again although no row has ended
 REFRESHES_PER_LINE = 30  # between plain lines

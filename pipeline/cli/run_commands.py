@@ -94,7 +94,7 @@ def _find_config_for_check(session: Session) -> tuple[Config, str | None]:
 
 def find_last_run(ledger: SqliteLedger) -> RunRecord | None:
     """Return the last `run` that read rosters."""
-    from pipeline.planning.run_history import has_read_rosters
+    from pipeline.planning.guards import has_read_rosters
 
     runs = (
         record for record in ledger.list_runs(RUNS_SEARCHED) if record.command == "run" and record.rosters

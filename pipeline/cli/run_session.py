@@ -164,7 +164,7 @@ class RunSession:
         from pipeline.cli.progress import Progress
         from pipeline.esign.contracts.base import CREATE
         from pipeline.esign.rate_limiter import AdaptiveRateLimiter
-        from pipeline.sending.outage import OutageMonitor
+        from pipeline.sending.circuit_breaker import OutageMonitor
         from pipeline.workflow import finish, import_run
 
         clock = self.session.clock

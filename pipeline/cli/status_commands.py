@@ -243,7 +243,7 @@ def report(session: Session, *, run_id: str | None) -> int:
 
 def _find_run(ledger: SqliteLedger, run_id: str | None) -> RunRecord:
     """Return the run of this id, or the last one that read rosters; UsageError where its results cannot be rebuilt."""
-    from pipeline.planning.run_history import has_read_rosters
+    from pipeline.planning.guards import has_read_rosters
 
     record = (
         ledger.find_run(run_id)

@@ -6,15 +6,19 @@ with exit 5; ``--accept-guards`` passes them for one run.
 
 from __future__ import annotations
 
+import json
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
+from functools import cached_property
+from pathlib import Path
 
 from pipeline.domain.roster import FileReport
-from pipeline.domain.run import Halt, RowPlan, Status
+from pipeline.domain.run import Halt, RowPlan, RunRequest, Status
+from pipeline.errors import UsageError
+from pipeline.intake.readers.discover import find_empty_folders
 from pipeline.ledger.protocol import Ledger, RunRecord
-from pipeline.planning.run_history import LastRun
 from pipeline.reports.row_values import display_name
 
 FEW_PEOPLE = 10  # of fewer, a third may be one doctor who left
@@ -23,6 +27,16 @@ MAX_SAME_REFUSALS = 90  # of the last answers
 EXISTING_NAMES = 3  # of the first answers: a ledger without seals, where seals were made before
 RESEND_BUDGET = 200  # each resend takes some of it, each success gives one back
 RESEND_COSTS = {"transport": 14, "throttle": 5}
+# kinds of decisions: a second create is about to leave, and the result of it
+CERTIFY_SENT, CERTIFY_VOID, CERTIFIED, NOT_CERTIFIED = CERTIFICATION = (
+    "certify_sent",
+    "certify_void",
+    "certify",
+    "certify_failed",
+)
+CERTIFICATE_DAYS = 90
+ALL_RUNS = 1_000_000
+RUNS_SEARCHED = 50  # back to the last complete run over the same rosters
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +127,77 @@ def _check_shrunk_roster(
     if last_people >= FEW_PEOPLE and people < (1 - guards.shrunk) * last_people:
         return Halt("ROSTER_SHRUNK", f"{last_people} → {people}", 5)
     return None
+
+
+class LastRun:
+    """The last complete run over the same rosters that was not stopped by a guard; read when it is needed."""
+
+    def __init__(self, ledger: Ledger, record: RunRecord, *, stopped_by: str) -> None:
+        self._ledger, self._rosters, self._stopped_by = ledger, record.rosters, stopped_by
+
+    @property
+    def row_count(self) -> int:
+        """The number of its rows; 0 where there was no such run."""
+        return self._run_and_rows[1]
+
+    @cached_property
+    def people(self) -> frozenset[Hashable]:
+        """The people of its rows; where a number could not be used, the name stands for the person."""
+        run, row_count = self._run_and_rows
+        rows = self._ledger.list_rows(run) if row_count else []
+        return frozenset(row.key or json.loads(row.line)["name"] or row.row_id for row in rows)
+
+    @cached_property
+    def _run_and_rows(self) -> tuple[str, int]:
+        for run in self._ledger.list_runs(RUNS_SEARCHED):
+            if run.command == "run" and run.rosters == self._rosters and run.record and has_read_rosters(run):
+                record = json.loads(run.record)
+                if (record.get("halted") or {}).get("code") != self._stopped_by:
+                    return run.run, int(record["rows"])
+        return "", 0
+
+
+def has_read_rosters(run: RunRecord) -> bool:
+    """Return whether a run read any roster; one that was cut short has no record and counts as one that did."""
+    return not run.record or bool(json.loads(run.record)["files"])
+
+
+def find_emptied_folders(request: RunRequest, ledger: Ledger | None) -> list[str]:
+    """Return the roster folders that hold no roster, or are gone, and in which an earlier run read one."""
+    if ledger is None or request.to_fix_only or request.only_keys:
+        return []
+    folders = [*request.missing_folders, *find_empty_folders(request.rosters)]
+    runs = ledger.list_runs(ALL_RUNS) if folders else []
+    return [str(folder) for folder in folders if any(_has_read_in(run, folder) for run in runs)]
+
+
+def _has_read_in(run: RunRecord, folder: Path) -> bool:
+    """Return whether a run read a roster in a folder."""
+    if not run.rosters and not run.record:  # made again from receipts, which hold no paths
+        return True
+    if str(folder.absolute()) not in {*run.rosters, *run.context}:
+        return False
+    if not run.record:
+        return True
+    files = [Path(file["path"]) for file in json.loads(run.record)["files"]]
+    if len(run.rosters) == 1:
+        return bool(files)
+    return any(folder.absolute().parts[-len(file.parent.parts) :] == file.parent.parts for file in files)
+
+
+def require_certificate(ledger: Ledger, contract: str, now: float) -> None:
+    """Raise UsageError where it is not proven that this tenant refuses a second identical create: no probing then."""
+    decisions = [
+        decision for decision in ledger.list_decisions() if decision.kind in (CERTIFIED, NOT_CERTIFIED)
+    ]
+    last = decisions[-1] if decisions else None
+    if (
+        last is None
+        or last.kind != CERTIFIED
+        or last.decided_at < now - CERTIFICATE_DAYS * 86_400
+        or not last.why.startswith(contract)
+    ):
+        raise UsageError("usage.not_certified", days=CERTIFICATE_DAYS, contract=contract)
 
 
 def find_deadline(guards: Guards, now: datetime) -> datetime | None:

@@ -17,14 +17,15 @@ from pipeline.domain.seals import LedgerSnapshot, PersonHistory, SealContent, Se
 from pipeline.domain.service_codes import means_name_exists
 from pipeline.errors import NotReadNow, isolate_row_failure
 from pipeline.messages.problems import build_problem, turn_into_warning, waits_for_machine_only
-from pipeline.planning.same_person import AbsentPersons, describe_possibly_same
-from pipeline.planning.seal_content import (
+from pipeline.planning.known_people import (
+    AbsentPersons,
     Digest,
     IsSameImage,
     ToDay,
     as_planned,
     build_seal_content,
     describe_differences,
+    describe_possibly_same,
     describe_shrunk_image,
     describe_uncompared_image,
     find_differences,

@@ -26,8 +26,7 @@ from pipeline.esign.signing import Credentials
 from pipeline.intake.images import image_files
 from pipeline.ledger.protocol import Decision, DecisionRecord, Ledger
 from pipeline.messages.texts import make_text
-from pipeline.planning import run_history
-from pipeline.planning.run_history import CERTIFICATE_DAYS
+from pipeline.planning import guards
 from pipeline.reports.explanations import describe_failure
 from pipeline.resolution.decide import DecisionMaker
 from pipeline.resolution.service_calls import ServiceAccess
@@ -118,11 +117,11 @@ async def certify_create(
             body = contract.build_create(agent, request, CreateImage(data, file_id))
         except (NotSent, NoAnswer) as error:
             raise _not_sent_error(str(error)) from error
-        enter_decision(run_history.CERTIFY_SENT, trace_id)
+        enter_decision(guards.CERTIFY_SENT, trace_id)
         try:
             reply = await service.send_single_call(client, CREATE, body, trace_id=trace_id)
         except NotSent as error:
-            enter_decision(run_history.CERTIFY_VOID, "not_sent")
+            enter_decision(guards.CERTIFY_VOID, "not_sent")
             raise _not_sent_error(str(error)) from error
         except NoAnswer as error:
             raise _no_verdict_error(str(error), trace_id) from error
@@ -130,12 +129,12 @@ async def certify_create(
     verdict = response.verdict
     reason = f"{response.counted_as} {verdict.request_id or ''}".strip()
     if verdict.kind == "not_executed":
-        enter_decision(run_history.CERTIFY_VOID, reason)
+        enter_decision(guards.CERTIFY_VOID, reason)
         raise _not_sent_error(response.counted_as, service.credentials)
     refused = response.meaning == "exists"
     if verdict.kind != "sealed" and not refused:
         raise _no_verdict_error(response.counted_as, trace_id)
-    enter_decision(run_history.CERTIFIED if refused else run_history.NOT_CERTIFIED, reason, verdict.seal_id)
+    enter_decision(guards.CERTIFIED if refused else guards.NOT_CERTIFIED, reason, verdict.seal_id)
     return CreateCertificate(refused, response.counted_as, verdict.request_id, verdict.seal_id)
 
 
@@ -152,8 +151,8 @@ def _read_checked(prepared: PreparedImage) -> bytes:
 
 def find_unanswered_create(ledger: Ledger) -> DecisionRecord | None:
     """Return the last second create of a certification, where it got no verdict."""
-    records = [record for record in ledger.list_decisions() if record.kind in run_history.CERTIFICATION]
-    return records[-1] if records and records[-1].kind == run_history.CERTIFY_SENT else None
+    records = [record for record in ledger.list_decisions() if record.kind in guards.CERTIFICATION]
+    return records[-1] if records and records[-1].kind == guards.CERTIFY_SENT else None
 
 
 def _not_sent_error(reason: str, credentials: Credentials | None = None) -> UsageError:
@@ -199,7 +198,7 @@ def find_certified_place(ledger: Ledger, now: float) -> str | None:
         if (
             record is not None
             and record.kind == SHOWN
-            and record.decided_at >= now - CERTIFICATE_DAYS * 86_400
+            and record.decided_at >= now - guards.CERTIFICATE_DAYS * 86_400
         ):
             return place_name
     return None

@@ -19,8 +19,7 @@ from pipeline.domain.service_codes import find_listed_meaning
 from pipeline.messages.texts import make_text
 from pipeline.planning.guards import RunGuards
 from pipeline.sending.call_metrics import OUTAGE, CallMetrics
-from pipeline.sending.circuit_breaker import CircuitBreaker
-from pipeline.sending.outage import OutageMonitor
+from pipeline.sending.circuit_breaker import CircuitBreaker, OutageMonitor
 
 LOG = logging.getLogger(__name__)
 CLOCK_JUMP_SECONDS = 30.0  # by which the wall clock moves against the monotonic one

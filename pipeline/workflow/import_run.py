@@ -41,12 +41,21 @@ from pipeline.intake.pairing.image_index import ImageIndex, index_images
 from pipeline.intake.pairing.match import MatchResult, match_images
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.ledger.site_key import SiteKey
-from pipeline.planning.guards import Guards, check_plan, find_missing_rosters
+from pipeline.planning.guards import (
+    Guards,
+    check_plan,
+    find_emptied_folders,
+    find_missing_rosters,
+    require_certificate,
+)
+from pipeline.planning.known_people import (
+    examine_sent_sizes,
+    find_new_marks,
+    note_sealed_corrections,
+    unite_persons,
+)
 from pipeline.planning.plan import find_owners_by_image, plan_rows
 from pipeline.planning.review import SavedReview, load_review
-from pipeline.planning.run_history import find_emptied_folders, require_certificate, select_rows_to_send
-from pipeline.planning.same_person import find_new_marks, unite_persons
-from pipeline.planning.seal_content import examine_sent_sizes, note_sealed_corrections
 from pipeline.planning.unsent_rows import (
     build_initial_outcome,
     check_images,
@@ -60,7 +69,7 @@ from pipeline.workflow.run_records import record_rows, record_run_end
 from pipeline.workflow.tenant_ledger import name_tenant
 
 if TYPE_CHECKING:
-    from pipeline.sending.outage import OutageMonitor
+    from pipeline.sending.circuit_breaker import OutageMonitor
 
 
 @dataclass(slots=True)
@@ -176,7 +185,12 @@ def run_check(
 
 async def run_import(request: RunRequest, config: Config, resources: RunResources) -> RunReport | None:
     """Send what has to be sent; None when the preview was not confirmed, and then nothing happened."""
-    from pipeline.workflow.send_rows import find_run_exit_code, preview_run, send_rows  # noqa: PLC0415 - `check` imports no aiohttp
+    from pipeline.workflow.send_rows import (  # noqa: PLC0415 - `check` imports no aiohttp
+        find_run_exit_code,
+        preview_run,
+        select_rows_to_send,
+        send_rows,
+    )
 
     ledger, clock = resources.ledger, resources.clock
     started = clock.now()

@@ -25,7 +25,7 @@ from pipeline.esign.signing import Credentials
 from pipeline.intake.readers.discover import expand_paths
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.receipt_sync import receipts_path
-from pipeline.planning.run_history import find_emptied_folders
+from pipeline.planning.guards import find_emptied_folders
 from pipeline.reports.earlier_results import find_earlier_run
 from pipeline.support.shell_quoting import join
 from pipeline.version import PROGRAM

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
 from typing import TYPE_CHECKING
 
 from pipeline.config.settings import Config
+from pipeline.domain.masking import Masker
 from pipeline.domain.metrics import Traffic
 from pipeline.domain.outcomes import find_exit_code
-from pipeline.domain.roster import Field, FileReport
+from pipeline.domain.roster import Field, FileReport, Origin
 from pipeline.domain.run import (
     RETRYABLE_STATUSES,
     Halt,
@@ -28,6 +30,7 @@ from pipeline.domain.seals import SealRequest
 from pipeline.esign.contracts.base import CREATE, UPLOAD
 from pipeline.esign.rate_limiter import Limiter, max_in_rolling_second
 from pipeline.esign.signing import Credentials
+from pipeline.ledger.protocol import Ledger
 from pipeline.planning.guards import Guards, RunGuards, find_deadline
 from pipeline.planning.unsent_rows import PrepareImage, build_not_sent_outcome
 from pipeline.sending.call_context import CallContext, share_connection_slots
@@ -51,6 +54,46 @@ class SentRows:
     traffic: Traffic
     kept_back: frozenset[int] = frozenset()  # indexes of row plans that the limit left for later
     notices: Sequence[Notice] = ()
+
+
+def select_rows_to_send(row_plans: Sequence[RowPlan], request: RunRequest, ledger: Ledger) -> list[RowPlan]:
+    """Return the rows to send, those first whose turn did not come the last time: all READY rows.
+
+    Of a retry they are those that its run left unfinished. A corrected row has another id and perhaps another number:
+    it is known by its place, too.
+    """
+    ready = [row_plan for row_plan in row_plans if row_plan.status is Status.READY]
+    if request.only_keys:
+        return [row_plan for row_plan in ready if row_plan.doctor.key in request.only_keys]
+    if request.retried_run is not None:
+        return _select_unfinished(ready, row_plans, request.retried_run, ledger)
+    waiting = _find_previously_unsent(ledger)
+    return sorted(ready, key=lambda row_plan: row_plan.doctor.row_id not in waiting)
+
+
+def _select_unfinished(
+    ready: Iterable[RowPlan], row_plans: Iterable[RowPlan], run: str, ledger: Ledger
+) -> list[RowPlan]:
+    unfinished = [row for row in ledger.list_rows(run) if row.status in RETRYABLE_STATUSES]
+    row_ids = {row.row_id for row in unfinished}
+    keys = {row.key for row in unfinished if row.key}
+    places = {(row.file, row.sheet, row.row) for row in unfinished}
+    mask = Masker.of_doctors(row_plan.doctor for row_plan in row_plans).mask_text
+
+    def is_unfinished(row_plan: RowPlan) -> bool:
+        origin: Origin = row_plan.doctor.row.origin
+        masked = mask(origin.file), mask(origin.sheet) if origin.sheet else None, origin.row
+        return row_plan.doctor.row_id in row_ids or row_plan.doctor.key in keys or masked in places
+
+    return [row_plan for row_plan in ready if is_unfinished(row_plan)]
+
+
+def _find_previously_unsent(ledger: Ledger) -> frozenset[str]:
+    """Return the row_ids whose turn did not come in the last run that ended."""
+    last = ledger.find_last_run(complete=True)
+    if last is None or not last.record or not json.loads(last.record)["statuses"].get("not_sent"):
+        return frozenset()
+    return frozenset(row.row_id for row in ledger.list_rows(last.run) if row.status == "not_sent")
 
 
 def preview_run(

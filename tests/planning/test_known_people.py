@@ -12,7 +12,7 @@ from pipeline.domain.roster import CardType, Field
 from pipeline.domain.run import Status
 from pipeline.domain.seals import LiveSeal, PersonHistory, PersonMarks
 from pipeline.messages.problems import build_problem
-from pipeline.planning.same_person import AbsentPersons, find_new_marks, unite_persons
+from pipeline.planning.known_people import AbsentPersons, find_new_marks, unite_persons
 
 NEW = make_doctor(2, name=make_doctor(1).name, mobile="154")
 
