@@ -291,6 +291,16 @@ class Doctor:
     problems: tuple[Problem, ...] = ()
     changes: tuple[Change, ...] = _field(default=(), repr=False)
 
+    def display_field(self, field: Field) -> str:
+        """Return a cell as a person sees it in the roster, or an empty text."""
+        cell = self.row.fields.get(field)
+        return cell.display_text if cell else ""
+
+    @property
+    def display_name(self) -> str | None:
+        """The name that is used, else the roster's own text."""
+        return self.name or self.display_field(Field.NAME) or None
+
     @property
     def comparable_staff_no(self) -> str | None:
         """The staff number as it is compared: case and leading zeros do not count."""

@@ -19,7 +19,6 @@ from pipeline.domain.run import Halt, RowPlan, RunRequest, Status
 from pipeline.errors import UsageError
 from pipeline.intake.readers.discover import find_empty_folders
 from pipeline.ledger.protocol import Ledger, RunRecord
-from pipeline.reports.row_values import display_name
 
 FEW_PEOPLE = 10  # of fewer, a third may be one doctor who left
 FIRST_ANSWERS, LAST_ANSWERS = 20, 100
@@ -120,7 +119,7 @@ def _check_shrunk_roster(
         return None
     last_run = LastRun(ledger, record, stopped_by="ROSTER_SHRUNK")
     doctors = [row_plan.doctor for row_plan in row_plans]
-    people = len({doctor.key or display_name(doctor) or doctor.row_id for doctor in doctors})
+    people = len({doctor.key or doctor.display_name or doctor.row_id for doctor in doctors})
     if last_run.row_count < FEW_PEOPLE or people >= (1 - guards.shrunk) * last_run.row_count:
         return None
     last_people = len(last_run.people)  # never more than its rows

@@ -20,7 +20,6 @@ from pipeline.reports.explanations import describe_lost_answer, describe_notice,
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import (
     PLAIN_RESULTS,
-    display_name,
     display_seal_name,
     display_value,
     find_confirmed_seal_id,
@@ -81,7 +80,7 @@ def _build_record(outcome: RowOutcome, *, run: str, presenter: Presenter) -> dic
             name: _mask_optional(display_value(doctor, field), presenter)
             for name, field in PLAIN_RESULTS.items()
         },
-        "name": _mask_optional(display_name(doctor), presenter),
+        "name": _mask_optional(doctor.display_name, presenter),
         "id_masked": mask_doctor_id(doctor),
         "id_card_type": doctor.id_type.value if doctor.id_type else None,
         "mobile_masked": mask_doctor_mobile(doctor),
@@ -147,7 +146,7 @@ def run_record(report: RunReport, masker: Masker | None = None) -> dict[str, obj
     Without a masker the numbers of the report's rows are masked.
     """
     mask_text = (masker or Masker.of_doctors(outcome.doctor for outcome in report.outcomes)).mask_text
-    names = {name for outcome in report.outcomes if (name := display_name(outcome.doctor))}
+    names = {name for outcome in report.outcomes if (name := outcome.doctor.display_name)}
 
     def anonymize(text: str) -> str:
         return hide_names(mask_text(text), names)

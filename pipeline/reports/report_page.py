@@ -29,7 +29,6 @@ from pipeline.reports.next_steps import list_run_steps
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import (
     display_last_attempt,
-    display_name,
     display_seal_name,
     find_confirmed_seal_id,
     list_blocking_codes,
@@ -250,7 +249,7 @@ def _build_table(report: RunReport, presenter: Presenter) -> dict[str, object]:
         lines.append(
             [
                 outcome.status.value,
-                mask_and_cut(display_name(doctor)),
+                mask_and_cut(doctor.display_name),
                 [_cut_text(reason) for reason in list_reasons(outcome, presenter)],
                 [share_text(code) for code in list_blocking_codes(outcome)],
                 mask_doctor_id(doctor) or "",

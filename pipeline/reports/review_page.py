@@ -23,7 +23,7 @@ from pipeline.reports.explanations import describe_problem, list_reasons
 from pipeline.reports.html_pages import render_pieces
 from pipeline.reports.next_steps import build_review_command, name_review_file
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.row_values import display_name, display_seal_name, mask_doctor_id
+from pipeline.reports.row_values import display_seal_name, mask_doctor_id
 from pipeline.reports.styles import clean_text
 from pipeline.support.atomic_files import write_atomically
 
@@ -177,7 +177,7 @@ def _build_cards(
         if preview and people_of_image[preview.webp] > 1:
             hints.insert(0, "warn.same_picture")
         warnings = [render_review_text(hint, presenter.language) for hint in hints if hint in REVIEW_TEXTS]
-        if (many := namesakes[display_name(outcome.doctor) or ""]) > 1:
+        if (many := namesakes[outcome.doctor.display_name or ""]) > 1:
             warnings.insert(0, render_review_text("warn.same_name", presenter.language, n=many))
         yield _build_card(outcome, preview, warnings, presenter, named=not single)
 
@@ -196,7 +196,7 @@ def _count_namesakes(outcomes: Iterable[RowOutcome]) -> Counter[str]:
         {
             name: people
             for name, people in _count_people(
-                (display_name(outcome.doctor) or "", outcome) for outcome in outcomes
+                (outcome.doctor.display_name or "", outcome) for outcome in outcomes
             ).items()
             if name
         }
@@ -257,7 +257,7 @@ def _build_card(
         id=planned.review.id if planned.review and group == "judge" else None,
         judged=(planned.review.judged or "") if planned.review else "",
         status="" if is_ready else presenter.name_status(outcome.status),
-        name=mask_and_clean(display_name(doctor)),
+        name=mask_and_clean(doctor.display_name),
         who=" · ".join(filter(None, (mask_and_clean(doctor.staff_no), mask_and_clean(doctor.department)))),
         seal_name=mask_and_clean(display_seal_name(outcome)),
         number=mask_and_clean(mask_doctor_id(doctor)),

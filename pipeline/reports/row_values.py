@@ -51,17 +51,6 @@ def list_blocking_codes(outcome: RowOutcome) -> list[str]:
     return list(dict.fromkeys(problem.code for problem in outcome.errors))
 
 
-def display_field(doctor: Doctor, field: Field) -> str:
-    """Return a cell as a person sees it in the roster, or an empty text."""
-    cell = doctor.row.fields.get(field)
-    return cell.display_text if cell else ""
-
-
-def display_name(doctor: Doctor) -> str | None:
-    """Return the name."""
-    return doctor.name or display_field(doctor, Field.NAME) or None
-
-
 def mask_doctor_id(doctor: Doctor) -> str | None:
     """Return the masked identity number; a number that Excel has damaged has no last four to show."""
     if doctor.number:
@@ -132,7 +121,7 @@ _COLUMNS: Mapping[str, Callable[[RowOutcome, Mask], object]] = {
     "codes": lambda outcome, _: list(dict.fromkeys(problem.code for problem in outcome.problems)),
     "reasons": lambda outcome, _: list_blocking_codes(outcome),
     **{name: _show_field(field) for name, field in PLAIN_RESULTS.items()},
-    "name": lambda outcome, mask: _masked(display_name(outcome.doctor), mask),
+    "name": lambda outcome, mask: _masked(outcome.doctor.display_name, mask),
     "id_masked": lambda outcome, _: mask_doctor_id(outcome.doctor),
     "id_card_type": lambda outcome, _: outcome.doctor.id_type and outcome.doctor.id_type.value,
     "mobile_masked": lambda outcome, _: mask_doctor_mobile(outcome.doctor),

@@ -12,7 +12,6 @@ from pipeline.reports.explanations import list_reasons
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import (
     display_last_attempt,
-    display_name,
     display_seal_name,
     find_confirmed_seal_id,
     mask_doctor_id,
@@ -77,7 +76,7 @@ def _mask_picture_name(outcome: RowOutcome, presenter: Presenter) -> str:
 
 
 def _mask_name(outcome: RowOutcome, presenter: Presenter) -> str:
-    return presenter.mask_optional(display_name(outcome.doctor))
+    return presenter.mask_optional(outcome.doctor.display_name)
 
 
 def _mask_seal_name(outcome: RowOutcome, presenter: Presenter) -> str:

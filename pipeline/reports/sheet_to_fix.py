@@ -18,7 +18,6 @@ from pipeline.domain.run import RowOutcome
 from pipeline.messages.results import CARD_NAMES, RESULT_TEXTS
 from pipeline.reports.explanations import advise_on_row, describe_problem, list_reasons
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.row_values import display_field
 from pipeline.reports.styles import FONT, clean_text, count_lines, measure_width, set_up_printing
 from pipeline.reports.tables import QUIET_WRAPPED, WRAPPED, Column, Table, WorkbookContext
 from pipeline.reports.to_fix_layout import (
@@ -159,7 +158,7 @@ class _FixSheet:
         }
         notes = {column: list(map(describe, problems)) for column, problems in faults.items()}
         for column in damaged:
-            shown = display_field(outcome.doctor, Field.NUMBER)
+            shown = outcome.doctor.display_field(Field.NUMBER)
             notes[column].append(self.presenter.render("fix.retype", shown=shown))
         reason = "\n".join(list_reasons(outcome, self.presenter, describe=describe))
         advice = advise_on_row(outcome, self.presenter)
@@ -180,7 +179,7 @@ class _FixSheet:
         texts = {column: cell.display_text for column, cell in enumerate(list_own_cells(doctor))}
         for field, column in self.lacking.items():
             texts[column] = (
-                self._name_picture(doctor) if field is Field.PICTURE else display_field(doctor, field)
+                self._name_picture(doctor) if field is Field.PICTURE else doctor.display_field(field)
             )
         picture = self.layout.columns_of_fields.get(Field.PICTURE)
         if picture is not None and not texts.get(picture):
@@ -195,7 +194,7 @@ class _FixSheet:
         Without a paired file it is the entry of an earlier correction.
         """
         if doctor.picture is None:
-            return display_field(doctor, Field.PICTURE)
+            return doctor.display_field(Field.PICTURE)
         if doctor.evidence == "cell":
             return self._name_embedded_picture(doctor)
         path = doctor.picture.path

@@ -11,7 +11,6 @@ from pipeline.reports.explanations import describe_lost_answer, explain_answer
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import (
     display_last_attempt,
-    display_name,
     display_seal_name,
     find_trace,
     mask_doctor_id,
@@ -84,7 +83,7 @@ COLUMNS: tuple[Column[RowOutcome], ...] = (
     Column(
         "col.name",
         10,
-        lambda outcome, presenter: presenter.mask_optional(display_name(outcome.doctor)),
+        lambda outcome, presenter: presenter.mask_optional(outcome.doctor.display_name),
         STRONG,
     ),
     Column(

@@ -22,7 +22,7 @@ from pipeline.ledger.protocol import Ledger
 from pipeline.messages.catalogue import make_phrase
 from pipeline.messages.localized import Bilingual, Localizable
 from pipeline.messages.results import RESULT_TEXTS
-from pipeline.reports.row_values import display_name, mask_doctor_id
+from pipeline.reports.row_values import mask_doctor_id
 from pipeline.resolution import decide
 from pipeline.resolution.cases import Case
 from pipeline.resolution.decide import DecisionMaker, Grounds
@@ -142,7 +142,7 @@ def _find_disagreement(answer: SheetAnswer, case: Case, person: PersonRecords) -
     if case.row_plan is not None:
         doctor = case.row_plan.doctor
         row_ids.add(doctor.row_id)
-        names.add(display_name(doctor))
+        names.add(doctor.display_name)
         numbers.add(mask_doctor_id(doctor))
     if answer.row_id not in row_ids:
         return "row_id"
