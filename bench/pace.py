@@ -23,7 +23,7 @@ from bench.measure import Figure, load, say, table
 from pipeline.clock import Clock, ManualClock, SystemClock
 from pipeline.domain.service_codes import find_stated_rate
 from pipeline.esign.client import Client
-from pipeline.esign.contracts.base import LIVENESS_CHECK, Agent, build_liveness_check
+from pipeline.esign.contracts import LIVENESS_CHECK, Agent, build_liveness_check
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter, max_in_rolling_second
 from pipeline.esign.responses import parse_answer
 from pipeline.esign.signing import Credentials

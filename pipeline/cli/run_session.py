@@ -162,7 +162,7 @@ class RunSession:
     async def run_interactively(self) -> RunReport | None:
         """Run the import with progress, signals and the question; None where the answer was no."""
         from pipeline.cli.progress import Progress
-        from pipeline.esign.contracts.base import CREATE
+        from pipeline.esign.contracts import CREATE
         from pipeline.esign.rate_limiter import AdaptiveRateLimiter
         from pipeline.sending.circuit_breaker import OutageMonitor
         from pipeline.workflow import finish, import_run

@@ -14,8 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from pipeline.config.addresses import find_endpoint_fault, find_proxy_fault, host_of
 from pipeline.config.yaml_loader import OURS
-from pipeline.esign.contracts import CONTRACTS
-from pipeline.esign.contracts.base import OPTIONAL_PARAMETERS
+from pipeline.esign.contracts import CONTRACTS, OPTIONAL_PARAMETERS
 from pipeline.intake.readers.options import MAX_DOCTORS
 from pipeline.ledger.tenant import is_loopback
 

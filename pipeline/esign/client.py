@@ -17,6 +17,7 @@ import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from statistics import median
 from typing import Any, Self
@@ -27,7 +28,7 @@ from yarl import URL
 from pipeline.clock import Clock
 from pipeline.domain.keyed_text import KeyedText
 from pipeline.errors import reason_of
-from pipeline.esign.contracts.base import UPLOAD, VERSION
+from pipeline.esign.contracts import UPLOAD, VERSION
 from pipeline.esign.responses import Reply
 from pipeline.esign.signing import Credentials, authorization
 from pipeline.messages.texts import make_text
@@ -202,13 +203,11 @@ class Client:
         if abs(skew - self.clock_offset) >= MIN_CORRECTION:
             self.clock_offset = skew
 
-    def reset_clock_offset(self, skew: float | None) -> None:
-        """Forget earlier replies: set the offset to the skew of a refused timestamp, or (None) keep it after a clock jump."""
+    def reset_clock_offset(self, reply: Reply | None) -> None:
+        """Forget earlier replies: take the Date of a refused timestamp, or (None) keep the offset after a clock jump."""
         self._skews.clear()
-        if skew is not None:
-            self._skews.append(skew)
-            if abs(skew - self.clock_offset) >= MIN_CORRECTION:
-                self.clock_offset = skew
+        if reply is not None:
+            self.update_clock_offset(reply)
 
     async def call(self, action: str, body: bytes, *, trace_id: str, before_send: BeforeSend) -> Reply:
         """Send one signed call and return its whole reply.
@@ -287,14 +286,14 @@ class Client:
             return None
 
 
+@dataclass(slots=True)
 class _CallState:
-    """The state of one call: its late headers, whether bytes may have left, and the timer of its answer."""
+    """The state of one call."""
 
-    def __init__(self, timeout: float) -> None:
-        self.timeout = timeout
-        self.late_headers: dict[str, str] = {}
-        self.has_begun = False
-        self.timer: asyncio.Timeout | None = None
+    timeout: float
+    late_headers: dict[str, str] = field(default_factory=dict)
+    has_begun: bool = False  # bytes may have left
+    timer: asyncio.Timeout | None = None  # of the answer
 
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes:

@@ -14,6 +14,7 @@ from pipeline.messages.localized import JoinedTexts, Phrase
 from pipeline.support.rights import acting_user
 
 Values = Mapping[str, str]  # secret_id, secret_key, token
+VARIABLES = "TENCENTCLOUD_SECRET_ID / TENCENTCLOUD_SECRET_KEY"
 SECRETS = ("secret_id", "secret_key", "token")
 TOKEN_NAMES = ("TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SESSION_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN")
 
@@ -25,54 +26,36 @@ def find_credentials(
 
     Raises CredentialsMissing, which lists every source and what it held.
     """
-    sources: list[tuple[str, Callable[[], Values], Sequence[Path]]] = []
-    if folder := environment.get("CREDENTIALS_DIRECTORY"):
-        given = Path(folder)
-        sources.append(
-            (
-                f"$CREDENTIALS_DIRECTORY ({folder})",
-                lambda: _read_secret_files(given),
-                _list_secret_files(given),
-            )
-        )
-    if secrets_dir is not None:
-        sources.append(
-            (
-                f"secrets_dir ({secrets_dir})",
-                lambda: _read_secret_files(secrets_dir),
-                _list_secret_files(secrets_dir),
-            )
-        )
+    folders = {"$CREDENTIALS_DIRECTORY": environment.get("CREDENTIALS_DIRECTORY"), "secrets_dir": secrets_dir}
     ini, tccli = home / ".tencentcloud" / "credentials", home / ".tccli" / "default.credential"
-    sources += [
-        ("TENCENTCLOUD_SECRET_ID / TENCENTCLOUD_SECRET_KEY", lambda: _read_environment(environment), ()),
-        (str(ini), lambda: _read_ini(ini), (ini,)),
-        (str(tccli), lambda: _read_tccli(tccli), (tccli,)),
-    ]
+    sources: Sequence[tuple[str, Callable[[Path], Values], Path]] = (
+        *((f"{name} ({path})", _read_secret_files, Path(path)) for name, path in folders.items() if path),
+        (VARIABLES, lambda _: _read_environment(environment), Path()),
+        (str(ini), _read_ini, ini),
+        (str(tccli), _read_tccli, tccli),
+    )
     tried = []
-    for source, read, files in sources:
+    for source, read, path in sources:
         try:
-            values = read()
-        except PermissionError:
-            forbidden = make_phrase("credentials.forbidden", user=acting_user())
-            tried.append(make_phrase("credentials.place", place=source, why=forbidden))
-            continue
-        except OSError as error:
-            tried.append(make_phrase("credentials.place", place=source, why=reason_of(error)))
-            continue
-        except (ValueError, configparser.Error):
-            tried.append(
-                make_phrase("credentials.place", place=source, why=make_phrase("credentials.unreadable"))
-            )
+            values = read(path)
+        except (OSError, ValueError, configparser.Error) as error:
+            tried.append(make_phrase("credentials.place", place=source, why=_describe_unreadable(error)))
             continue
         secret_id, secret_key = values.get("secret_id", ""), values.get("secret_key", "")
         if secret_id and secret_key:
-            existing = tuple(path for path in files if path.is_file())
+            files = () if source == VARIABLES else (path, *_list_secret_files(path))
+            existing = tuple(file for file in files if file.is_file())
             return Credentials(secret_id, secret_key, values.get("token") or None, source, existing)
         tried.append(
             make_phrase("credentials.place", place=source, why=_describe_missing(secret_id, secret_key))
         )
     raise CredentialsMissing("credentials.missing", places=JoinedTexts(tried))
+
+
+def _describe_unreadable(error: Exception) -> Phrase | str:
+    if isinstance(error, PermissionError):
+        return make_phrase("credentials.forbidden", user=acting_user())
+    return reason_of(error) if isinstance(error, OSError) else make_phrase("credentials.unreadable")
 
 
 def _describe_missing(secret_id: str, secret_key: str) -> Phrase:
@@ -87,7 +70,6 @@ def _strip_key(value: object) -> str:
 
 
 def _list_secret_files(folder: Path) -> list[Path]:
-    """Return the paths of a folder's secret files."""
     return [folder / f"tencent__{name}" for name in SECRETS]
 
 

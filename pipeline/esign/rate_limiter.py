@@ -9,7 +9,7 @@ names a call or two too many, else a whole second.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import defaultdict, deque
 from typing import Protocol
 
 from pipeline.clock import Clock
@@ -58,28 +58,23 @@ class AdaptiveRateLimiter:
     """In-process limiter: ``requests_per_second`` for each action, no bursts, no catching up after a stall."""
 
     def __init__(self, requests_per_second: float, clock: Clock) -> None:
-        self._rate = requests_per_second
-        self._clock = clock
-        self._queues: dict[str, _Queue] = {}
-
-    def _queue_of(self, action: str) -> _Queue:
-        return self._queues.setdefault(action, _Queue(self._rate, self._clock))
+        self._queues: defaultdict[str, _Queue] = defaultdict(lambda: _Queue(requests_per_second, clock))
 
     async def acquire(self, action: str) -> None:
         """Wait for this action's next slot."""
-        await self._queue_of(action).acquire()
+        await self._queues[action].acquire()
 
     async def record_departure(self, action: str) -> None:
         """Record a departure; wait while the last second is full."""
-        await self._queue_of(action).record_departure()
+        await self._queues[action].record_departure()
 
     def record_throttle(self, action: str, granted: int | None, counted: int | None) -> None:
         """Hold all calls, widen the spacing, adopt a lower limit that the message names."""
-        self._queue_of(action).record_throttle(granted, counted)
+        self._queues[action].record_throttle(granted, counted)
 
     def list_departures(self, action: str) -> tuple[float, ...]:
         """Return the monotonic seconds at which this action's calls left."""
-        return tuple(self._queue_of(action).departures)
+        return tuple(self._queues[action].departures)
 
 
 class _Queue:
@@ -131,7 +126,10 @@ class _Queue:
         now = self._clock.monotonic()
         is_lower = granted is not None and granted < self._limit
         if granted is not None and is_lower:
-            self._lower_limit(granted)
+            self._limit = granted
+            self._last_second = deque(self._last_second, maxlen=granted)
+            self._unit = 20 / granted
+            self._spacing = max(self._spacing, MARGIN / granted)
         over = None if granted is None or counted is None or is_lower else max(1, counted - granted)
         is_jitter = over is not None and over <= JUST_OVER
         hold = HOLD_SECONDS if over is None or not is_jitter else over * self._spacing
@@ -171,13 +169,6 @@ class _Queue:
         start = MARGIN * self._unit / 20
         step = max(NARROWER * self._unit, (self._spacing - start) / 4)  # far above the start it is quicker
         self._spacing = max(NARROWEST * self._unit, self._spacing - step)
-
-    def _lower_limit(self, granted: int) -> None:
-        """Adopt a lower limit than the configured one."""
-        self._limit = granted
-        self._last_second = deque(self._last_second, maxlen=granted)
-        self._unit = 20 / granted
-        self._spacing = max(self._spacing, MARGIN / granted)
 
 
 def max_in_rolling_second(moments: tuple[float, ...]) -> int:

@@ -50,8 +50,12 @@ class CreateResponse:
     """A create's verdict, and what its code means for the run (None for a success or an unreadable answer)."""
 
     verdict: Verdict
-    meaning: Meaning | None
-    counted_as: str  # in run.json: ok, a service code, http_502, unreadable
+    meaning: Meaning | None = None
+
+    @property
+    def counted_as(self) -> str:
+        """The word under which run.json counts it: ok, a service code, http_502, unreadable."""
+        return self.verdict.code or "ok"
 
     @property
     def is_from_service(self) -> bool:
@@ -63,13 +67,17 @@ class CreateResponse:
 class UploadResponse:
     """An upload's FileId with the unix second at which it expires, or why there is none."""
 
-    file_id: str | None
-    expires_at: float
-    meaning: Meaning | None  # None with a FileId; "unknown" where the answer proves nothing
-    code: str | None
-    message: str | None
-    request_id: str | None
-    counted_as: str
+    file_id: str | None = None
+    expires_at: float = 0.0
+    meaning: Meaning | None = None  # None with a FileId; "unknown" where the answer proves nothing
+    code: str | None = None
+    message: str | None = None
+    request_id: str | None = None
+
+    @property
+    def counted_as(self) -> str:
+        """The word under which run.json counts it: ok, a service code, http_502, unreadable, no_file_id."""
+        return self.code or "ok"
 
 
 def parse_answer(body: bytes) -> Answer | None:
@@ -107,7 +115,7 @@ def read_create(reply: Reply) -> CreateResponse:
         if seal_id is None or not is_seal_id(seal_id):
             return _unknown_create(reply, "no_seal_id", seal_id, answer.request_id)
         sealed = Verdict("sealed", seal_id, answer.request_id, http_status=reply.status)
-        return CreateResponse(sealed, meaning=None, counted_as="ok")
+        return CreateResponse(sealed)
     message = answer.message or ""
     meaning = find_create_meaning(answer.code, message)
     verdict = Verdict(
@@ -117,7 +125,7 @@ def read_create(reply: Reply) -> CreateResponse:
         message=message,
         http_status=reply.status,
     )
-    return CreateResponse(verdict, meaning, answer.code)
+    return CreateResponse(verdict, meaning)
 
 
 def _verdict_kind(meaning: Meaning) -> VerdictKind:
@@ -146,27 +154,28 @@ def _unknown_create(
 ) -> CreateResponse:
     """Keep what an unreadable answer holds; a SealId in it is evidence, not success."""
     verdict = Verdict("unknown", _clean_evidence(seal_id), request_id, code=code, http_status=reply.status)
-    return CreateResponse(verdict, None, code)
+    return CreateResponse(verdict)
 
 
 def read_upload(reply: Reply, *, now: float) -> UploadResponse:
     """Read an upload's reply; an upload creates nothing, so whatever proves nothing is uploaded again."""
     answer = parse_answer(reply.body) if reply.status == HTTP_OK else None
     if answer is None:
-        code = _code_without_answer(reply)
-        return UploadResponse(None, 0.0, "unknown", code, None, None, code)
+        return UploadResponse(meaning="unknown", code=_code_without_answer(reply))
     if answer.code is not None:
         message = answer.message or ""
         meaning = find_upload_meaning(answer.code, message)
-        return UploadResponse(None, 0.0, meaning, answer.code, message, answer.request_id, answer.code)
+        return UploadResponse(
+            meaning=meaning, code=answer.code, message=message, request_id=answer.request_id
+        )
     ids = answer.fields.get("FileIds")
     if not isinstance(ids, list) or len(ids) != 1 or not isinstance(ids[0], str) or not ids[0]:
-        return UploadResponse(None, 0.0, "unknown", "no_file_id", None, answer.request_id, "no_file_id")
+        return UploadResponse(meaning="unknown", code="no_file_id", request_id=answer.request_id)
     deadline = answer.fields.get("Deadline")
     expires_at = now + FILE_ID_SECONDS
     if isinstance(deadline, int) and not isinstance(deadline, bool) and deadline > 0:
         expires_at = float(deadline)
-    return UploadResponse(ids[0], expires_at, None, None, None, answer.request_id, "ok")
+    return UploadResponse(ids[0], expires_at, request_id=answer.request_id)
 
 
 def read_liveness(reply: Reply) -> tuple[str, bool]:

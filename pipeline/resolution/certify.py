@@ -20,7 +20,7 @@ from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import PersonHistory, SealRequest
 from pipeline.errors import UsageError, reason_of
 from pipeline.esign.client import NoAnswer, NotSent
-from pipeline.esign.contracts.base import CREATE, UPLOAD, CreateImage, build_upload
+from pipeline.esign.contracts import CREATE, UPLOAD, CreateImage, build_upload
 from pipeline.esign.responses import read_create, read_upload
 from pipeline.esign.signing import Credentials
 from pipeline.intake.images import image_files

@@ -17,7 +17,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.service_codes import find_create_meaning
 from pipeline.errors import UsageError
 from pipeline.esign.client import Client, NoAnswer, NotSent
-from pipeline.esign.contracts.base import LIVENESS_CHECK, build_liveness_check
+from pipeline.esign.contracts import LIVENESS_CHECK, build_liveness_check
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter
 from pipeline.esign.responses import Answer, Reply, is_seal_id, parse_answer
 from pipeline.esign.signing import Credentials

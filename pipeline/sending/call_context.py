@@ -14,7 +14,7 @@ from pipeline.clock import Clock
 from pipeline.domain.seals import Verdict
 from pipeline.domain.service_codes import find_stated_rate
 from pipeline.esign.client import Client, NoAnswer, NotSent
-from pipeline.esign.contracts.base import CREATE, LIVENESS_CHECK, Agent, Contract, build_liveness_check
+from pipeline.esign.contracts import CREATE, LIVENESS_CHECK, Agent, Contract, build_liveness_check
 from pipeline.esign.rate_limiter import Limiter
 from pipeline.esign.responses import Reply, parse_answer, read_liveness
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
@@ -166,7 +166,7 @@ class CallContext:
         if job.has_adopted_clock or reply.skew is None:
             return False
         job.has_adopted_clock = True
-        self.client.reset_clock_offset(reply.skew)
+        self.client.reset_clock_offset(reply)
         return True
 
     async def recheck_clock_if_jumped(self) -> None:

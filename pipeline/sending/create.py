@@ -14,7 +14,7 @@ from pipeline.domain.run import Status
 from pipeline.domain.seals import Verdict
 from pipeline.domain.service_codes import Meaning
 from pipeline.esign.client import NoAnswer, NotSent
-from pipeline.esign.contracts.base import CREATE, CreateImage
+from pipeline.esign.contracts import CREATE, CreateImage
 from pipeline.esign.responses import CreateResponse, read_create
 from pipeline.ledger.protocol import Decision, LedgerConflict
 from pipeline.messages.texts import make_text
@@ -112,7 +112,7 @@ class CreateSender:
             )
         except NoAnswer as error:
             verdict = Verdict("unknown", code="no_answer", message=str(error))
-            return CreateResponse(verdict, meaning=None, counted_as="no_answer")
+            return CreateResponse(verdict)
         response = read_create(reply)
         context.record_reply(
             CREATE,

@@ -15,7 +15,7 @@ from pipeline.domain.roster import Field, PreparedImage, Problem
 from pipeline.domain.run import Halt, RowOutcome, RowPlan, Status
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError, NotReadNow, reason_of
-from pipeline.esign.contracts.base import CREATE
+from pipeline.esign.contracts import CREATE
 from pipeline.intake.images import image_files
 from pipeline.ledger.protocol import LedgerConflict
 from pipeline.messages.problems import build_problem

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pipeline.domain.run import Status
 from pipeline.domain.seals import Verdict
 from pipeline.esign.client import NoAnswer, NotSent
-from pipeline.esign.contracts.base import UPLOAD, build_upload
+from pipeline.esign.contracts import UPLOAD, build_upload
 from pipeline.esign.responses import Reply, UploadResponse, read_upload
 from pipeline.ledger.protocol import UPLOAD_REFUSED as REFUSED_UPLOAD
 from pipeline.sending.call_context import (

@@ -27,7 +27,7 @@ from pipeline.domain.run import (
     Status,
 )
 from pipeline.domain.seals import SealRequest
-from pipeline.esign.contracts.base import CREATE, UPLOAD
+from pipeline.esign.contracts import CREATE, UPLOAD
 from pipeline.esign.rate_limiter import Limiter, max_in_rolling_second
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.protocol import Ledger

@@ -27,8 +27,7 @@ from pipeline.domain.roster import (
 from pipeline.domain.run import Judgement, RowPlan, RunRequest
 from pipeline.domain.seals import LiveSeal, PersonHistory, SealContent
 from pipeline.domain.service_codes import has_reason
-from pipeline.esign.contracts import CONTRACTS
-from pipeline.esign.contracts.base import Agent, Contract
+from pipeline.esign.contracts import CONTRACTS, Agent, Contract
 from pipeline.esign.signing import Credentials
 from pipeline.intake.fields.text_fields import check_seal_name
 from pipeline.intake.fields.validate import FieldSettings

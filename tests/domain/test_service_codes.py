@@ -11,8 +11,7 @@ from pipeline.domain.service_codes import (
     find_upload_meaning,
     has_reason,
 )
-from pipeline.esign.contracts.file_id import FILE_ID
-from pipeline.esign.contracts.inline import INLINE
+from pipeline.esign.contracts import FILE_ID, INLINE
 
 SDK_CODES = sorted(value for name, value in vars(errorcodes).items() if name.isupper())
 

@@ -229,8 +229,7 @@ def test_requests_hold_only_fields_the_sdk_knows(hospital_with):
     hospital.go("run")
     from pipeline.domain.roster import CardType, Field
     from pipeline.domain.seals import SealContent, SealRequest
-    from pipeline.esign.contracts import CONTRACTS
-    from pipeline.esign.contracts.base import Agent, CreateImage, build_upload
+    from pipeline.esign.contracts import CONTRACTS, Agent, CreateImage, build_upload
 
     content = SealContent("n", "d", "ID_CARD", None, None, None, "p", None)
     request = SealRequest(
@@ -281,8 +280,7 @@ def _strangers(body: dict, model) -> list[str]:
 def test_keys_without_a_value_are_left_out():
     from pipeline.domain.roster import CardType, Field
     from pipeline.domain.seals import SealContent, SealRequest
-    from pipeline.esign.contracts import CONTRACTS
-    from pipeline.esign.contracts.base import Agent, CreateImage
+    from pipeline.esign.contracts import CONTRACTS, Agent, CreateImage
 
     content = SealContent("n", "d", "ID_CARD", None, None, None, "p", None)
     request = SealRequest(

@@ -12,7 +12,7 @@ from run_support import number
 from wire_support import CREATE, UPLOAD, Relay, fault, set_limits
 
 from pipeline.clock import ManualClock
-from pipeline.esign.contracts.base import Agent
+from pipeline.esign.contracts import Agent
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter
 from pipeline.esign.responses import Reply, read_create, read_upload
 from pipeline.sandbox.actions import Rules

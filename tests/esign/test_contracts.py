@@ -9,8 +9,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.roster import CardType, Field
 from pipeline.domain.seals import SealContent, SealRequest
 from pipeline.errors import ConfigError
-from pipeline.esign.contracts import CONTRACTS
-from pipeline.esign.contracts.base import OPTIONAL_PARAMETERS, Agent, CreateImage
+from pipeline.esign.contracts import CONTRACTS, OPTIONAL_PARAMETERS, Agent, CreateImage
 
 CONTENT = SealContent("n", "d", "ID_CARD", None, None, None, "p", None)
 VALUES = {

@@ -70,7 +70,7 @@ VOCABULARIES = {
     *READ,
     *(f"sandbox/{name}.py" for name in IMITATED.split()),
     "domain/service_codes.py",  # the words of the service, to be recognised
-    "esign/contracts/inline.py",  # the refusal of an account without this contract
+    "esign/contracts.py",  # the refusal of an account without this contract
     "ledger/schema.py",  # the same, in a query
     "resolution/adopt.py",  # titles of the column of SealIds in other systems' sheets
 }

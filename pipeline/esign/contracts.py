@@ -1,6 +1,6 @@
-"""A contract is one form of the API page: how a create brings its picture, and which parameters it takes.
+"""The API contracts: each is one form of the API page, how a create brings its picture and which parameters it takes.
 
-Keys without a value are left out. The page's internal fields (Channel, ClientIp, ProxyOrganizationId, …) are never
+A new contract is one more in CONTRACTS. Keys without a value are left out. The page's internal fields (Channel, ClientIp, ProxyOrganizationId, …) are never
 sent. JSON is compact UTF-8.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from pipeline.domain.fields import FIELDS
@@ -55,7 +55,7 @@ class CreateImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """One form of the API page; `pipeline.esign.contracts` lists them by name."""
+    """One form of the API page."""
 
     name: str  # as in config.yaml
     needs_upload: bool  # the picture is uploaded before the create, which then names its FileId
@@ -121,3 +121,36 @@ def build_upload(agent: Agent, file_name: str, image: bytes) -> bytes:
 def build_liveness_check(agent: Agent) -> bytes:
     """Return the body of the smallest call that changes nothing."""
     return dump_json({"Agent": agent.build_body(), "Limit": 1, "Offset": 0})
+
+
+def _build_create_with_file_id(agent: Agent, request: SealRequest, image: CreateImage) -> bytes:
+    return dump_json(list_create_parameters(agent, request) | {"FileId": image.file_id})
+
+
+def _build_create_with_image(agent: Agent, request: SealRequest, image: CreateImage) -> bytes:
+    parameters = list_create_parameters(agent, request, OPTIONAL_PARAMETERS) | {"SealImage": PLACEHOLDER}
+    return dump_with_image(parameters, "SealImage", image.data)
+
+
+# the current contract: the picture is uploaded first, and the create names its FileId
+FILE_ID = Contract(
+    name="file_id",
+    needs_upload=True,
+    max_image_bytes=7_999_999,
+    build_create=_build_create_with_file_id,
+)
+# the older contract: the create holds the picture itself, and may open auto-sign
+INLINE = Contract(
+    name="inline",
+    needs_upload=False,
+    max_image_bytes=5_000_000,
+    advised_image_bytes=2_000_000,
+    optional_parameters=frozenset(OPTIONAL_PARAMETERS),
+    switched_off=re.compile(
+        "(缺少|为空|不能为空|缺失).{0,6}印章图片|印章图片.{0,8}(缺少|为空|不能为空|缺失)"
+    ),
+    build_create=_build_create_with_image,
+)
+CONTRACTS: Mapping[str, Contract] = {
+    contract.name: contract for contract in (FILE_ID, INLINE)
+}  # as in config.yaml
