@@ -41,7 +41,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     from pipeline.config.settings import load
     from pipeline.domain.run import RunRequest
     from pipeline.esign.signing import Credentials
-    from pipeline.reports.edited_workbooks import find_newest_workbook
+    from pipeline.reports.earlier_results import find_newest_workbook
     from pipeline.sandbox.authentication import SANDBOX
     from pipeline.sandbox.server import Sandbox, SandboxThread
 

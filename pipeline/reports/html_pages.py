@@ -12,12 +12,9 @@ from typing import TYPE_CHECKING
 from pipeline.reports.presenter import Presenter
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, Template
 
 TEMPLATES = Path(__file__).parent / "templates"
-
-
-PAGES = ("report.html", "review.html")
 
 
 @cache
@@ -37,10 +34,9 @@ def _build_environment() -> Environment:
     return environment
 
 
-def warm_up() -> None:
-    """Compile the templates, so that writing a page later does not wait for it."""
-    for page in PAGES:
-        _build_environment().get_template(page)
+def load_template(name: str) -> Template:
+    """Return a template of a page, compiled once."""
+    return _build_environment().get_template(name)
 
 
 def render_pieces(
@@ -64,8 +60,7 @@ def render_pieces(
         "base-uri 'none'",
         "form-action 'none'",
     )
-    page = _build_environment().get_template(template)
-    return page.generate(
+    return load_template(template).generate(
         lang="zh-CN" if presenter.language == "zh" else "en",
         # our own two files without values: the hashes are of exactly these characters
         style=Markup(style),  # noqa: S704

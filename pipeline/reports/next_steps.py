@@ -20,7 +20,7 @@ from pipeline.messages.catalogue import make_phrase
 from pipeline.messages.localized import Localizable
 from pipeline.messages.results import make_result_phrase as results_phrase
 from pipeline.messages.results import make_status_phrase
-from pipeline.reports.edited_workbooks import find_newest_workbook
+from pipeline.reports.earlier_results import find_newest_workbook
 from pipeline.support.shell_quoting import quote
 
 if TYPE_CHECKING:

@@ -3,26 +3,45 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from pipeline.domain.results_format import WORKBOOK
+import xlsxwriter
+
+from pipeline.domain.results_format import PROPERTY, PROPERTY_VALUE, RUN_PROPERTY, SCHEMA_PROPERTY, WORKBOOK
 from pipeline.domain.roster import ImageFile
 from pipeline.domain.run import RunReport
-from pipeline.reports import html_pages
-from pipeline.reports.edited_workbooks import preserve_edited_workbooks, remember_written
+from pipeline.reports.earlier_results import OUTCOMES, PLAN, preserve_edited_workbooks, remember_written
+from pipeline.reports.html_pages import load_template
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.records import file_record, outcome_record, run_record
+from pipeline.reports.records import SCHEMA, file_record, outcome_record, run_record
 from pipeline.reports.report_page import write_report
 from pipeline.reports.review_page import LoadPreview, write_review
+from pipeline.reports.row_values import find_retried_rows
+from pipeline.reports.sheet_all import MAX_THUMBNAIL_ROWS, write_all_sheet
+from pipeline.reports.sheet_summary import write_summary
+from pipeline.reports.sheet_to_fix import write_fix_sheets
+from pipeline.reports.sheet_unknown import write_unknown_sheet
+from pipeline.reports.sheet_unpaired import write_unpaired_sheet
+from pipeline.reports.styles import FONT, FONT_SIZE, Styles
+from pipeline.reports.tables import FolderLinks, LoadThumbnail, WorkbookContext
+from pipeline.reports.to_fix_layout import group_by_layout
 from pipeline.reports.totals import verify_totals
-from pipeline.reports.workbook import write_workbook
-from pipeline.support.atomic_files import Replace, copy_into, write_json, write_jsonl
+from pipeline.support.atomic_files import (
+    Replace,
+    copy_into,
+    make_folder,
+    write_atomically,
+    write_json,
+    write_jsonl,
+)
 
-OUTCOMES, PLAN, FILES, RUN = "outcomes.jsonl", "plan.jsonl", "files.jsonl", "run.json"
+FILES, RUN = "files.jsonl", "run.json"
 
 
 def write_all(
@@ -91,9 +110,76 @@ def warm_up() -> None:
     What fails here is tried again when the results are written, and reported then.
     """
     with suppress(OSError, ImportError):
-        html_pages.warm_up()
+        for page in (REPORT_PAGE, REVIEW_PAGE):
+            load_template(page)
 
 
 def _load_thumbnail(look: LoadPreview, picture: ImageFile) -> bytes | None:
     preview = look(picture, True)
     return preview.thumbnail if preview else None
+
+
+# -- results.xlsx: five sheets, six after a retry; streamed, marked by a document property, without formulas
+
+
+def write_workbook(
+    report: RunReport,
+    path: Path,
+    *,
+    presenter: Presenter,
+    thumbnail: LoadThumbnail | None,
+    absolute_links: bool = False,
+    replace_file: Replace = os.replace,
+) -> Path:
+    """Write the workbook and return its path: a numbered sibling of ``path`` where Excel holds that open.
+
+    ``thumbnail`` returns a small PNG of a picture, None if the picture cannot be read. ``absolute_links`` lead to the
+    pictures from wherever a copy lies. Raises ``SumsError`` before anything is written.
+    """
+    counts = verify_totals(report)
+    layouts = group_by_layout(report.outcomes)
+    make_folder(path.parent)
+
+    def fill(target: Path, *, report: RunReport) -> None:
+        # the streamed sheets hold full numbers until the file is closed: they stay in a private folder beside it
+        with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
+            options = {
+                "constant_memory": True,
+                "tmpdir": folder,
+                "strings_to_formulas": False,
+                "strings_to_urls": False,
+                "strings_to_numbers": False,
+                "default_format_properties": {"font_name": FONT, "font_size": FONT_SIZE},
+            }
+            with xlsxwriter.Workbook(str(target), options) as book:
+                _set_properties(book, report, presenter)
+                links = FolderLinks(report, presenter, absolute=absolute_links)
+                context = WorkbookContext(book, report, presenter, Styles(book), links, thumbnail)
+                write_summary(context, counts, layouts)
+                write_all_sheet(context, report.outcomes)
+                if report.command == "retry":
+                    write_all_sheet(context, find_retried_rows(report), "sheet.retried")
+                write_fix_sheets(context, layouts)
+                write_unknown_sheet(context)
+                write_unpaired_sheet(context)
+                # With thumbnails the package has a part for each picture, and so many files take longer than all the
+                # rest. Sheets stay streamed: only where the parts lie until they are packed is changed.
+                book.in_memory = len(report.outcomes) <= MAX_THUMBNAIL_ROWS
+
+    wanted = path
+    # the Summary names its workbook, whose name depends on whether Excel holds the usual one open
+    while True:
+        named = replace(report, workbook=wanted.name)
+        written = write_atomically(wanted, partial(fill, report=named), numbered=True, replace=replace_file)
+        if written == wanted:
+            return written
+        wanted = written
+
+
+def _set_properties(book: xlsxwriter.Workbook, report: RunReport, presenter: Presenter) -> None:
+    title = presenter.render("title.check" if report.command == "check" else "title.run")
+    made = datetime.fromtimestamp(report.finished, UTC)
+    book.set_properties({"title": title, "author": "esign-import", "subject": report.run, "created": made})
+    book.set_custom_property(PROPERTY, PROPERTY_VALUE)
+    book.set_custom_property(RUN_PROPERTY, report.run)
+    book.set_custom_property(SCHEMA_PROPERTY, SCHEMA)

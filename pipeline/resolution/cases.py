@@ -16,7 +16,7 @@ from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory
 from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.messages.catalogue import render
 from pipeline.messages.resolution import render_timeline_text
-from pipeline.reports.edited_workbooks import find_newest_workbook
+from pipeline.reports.earlier_results import find_newest_workbook
 from pipeline.resolution.timeline import build_timeline
 
 WORKBOOK = "results.xlsx"

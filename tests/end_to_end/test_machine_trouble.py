@@ -13,10 +13,10 @@ ROWS = 40
 PROGRAM = """
 import resource, pandas
 from pipeline.cli.app import main
-from pipeline.reports import html_pages as html; from pipeline.reports import write
+from pipeline.reports.write import warm_up
 import pipeline.cli.run_session, pipeline.workflow.finish, pipeline.workflow.send_rows
 from PIL import Image
-html.warm_up()
+warm_up()
 resource.setrlimit(resource.RLIMIT_NOFILE, ({few}, {few}))
 raise SystemExit(main({words!r}))
 """

@@ -35,7 +35,7 @@ from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import make_text
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import outcome_record
-from pipeline.reports.workbook import write_workbook
+from pipeline.reports.write import write_workbook
 
 NAMES = (  # noqa: SIM905  a list of sixty quoted names is unreadable
     "赵明远 钱秀兰 孙立新 李若彤 周建国 吴晓燕 郑国栋 王雅琴 冯子墨 陈思源 褚文静 卫东升 蒋梦洁 沈家豪 韩雪梅 杨振华 "

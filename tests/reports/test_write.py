@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 
 from pipeline.domain.run import Status
-from pipeline.reports.edited_workbooks import find_newest_workbook
+from pipeline.reports.earlier_results import find_newest_workbook
 from pipeline.reports.write import write_all
 from pipeline.support.atomic_files import make_folder, write_atomically, write_jsonl
 
