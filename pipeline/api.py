@@ -49,8 +49,8 @@ from pipeline.reports.row_values import to_frame
 from pipeline.support.shell_quoting import quote
 from pipeline.version import PROGRAM
 from pipeline.workflow import import_run, run_request, tenant_ledger
-from pipeline.workflow.early_end import BegunRun, build_empty_report
 from pipeline.workflow.finish import FinishedRun, finish_run
+from pipeline.workflow.run_report import start_report
 from pipeline.workflow.tenant_ledger import name_tenant
 
 if TYPE_CHECKING:
@@ -189,8 +189,8 @@ async def run_async(config: Config | StrPath, **options: Unpack[RunOptions]) -> 
     own_ledger = options.get("ledger")
     if run_request.has_nothing_to_read(request, loaded, clock, own_ledger):
         now = clock.now()
-        begun = BegunRun("run", request.run, now, loaded, request.out)
-        return Result(replace(build_empty_report(begun, now, None), seals=request.seals))
+        report = start_report(loaded, run=request.run, command="run", started=now, out=request.out)
+        return Result(replace(report, seals=request.seals))
     stop = import_run.StopSignal()
     given = _use_given_ledger(loaded, own_ledger, options.get("site_key"))
     opened = given or tenant_ledger.lock_ledger(

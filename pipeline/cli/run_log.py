@@ -30,7 +30,7 @@ from pipeline.operations.run_end import call_run_end_hooks
 from pipeline.reports.records import run_record
 from pipeline.support.atomic_files import make_folder
 from pipeline.workflow import run_request
-from pipeline.workflow.early_end import BegunRun, build_empty_report, build_halt, write_run_json
+from pipeline.workflow.run_report import build_halt, end_report, start_report, write_run_json
 
 LOG = logging.getLogger(__name__)
 LOG_NAME = "log.jsonl"
@@ -44,7 +44,8 @@ def record_command(
 ) -> Iterator[RunRecorder]:
     """Leave a record of a command that is to send, also where an exception ends the block. ``out``: for the results."""
     run = run_request.reserve_run_id(config, session.clock)
-    recorder = RunRecorder(session, BegunRun(command, run, session.clock.now(), config, out))
+    begun = start_report(config, run=run, command=command, started=session.clock.now(), out=out)
+    recorder = RunRecorder(session, config, begun)
     try:
         yield recorder
     except BaseException as error:
@@ -60,7 +61,8 @@ class RunRecorder:
     """
 
     session: Session
-    begun: BegunRun
+    config: Config
+    begun: RunReport
     is_logging: bool = False
     is_recorded: bool = False  # run.json holds the end already
 
@@ -68,6 +70,11 @@ class RunRecorder:
     def run(self) -> str:
         """The run's id."""
         return self.begun.run
+
+    @property
+    def own_folder(self) -> Path:
+        """The folder to which no other run writes, and in which `status` looks."""
+        return self.config.resolve_path(self.config.out) / self.begun.run
 
     @contextmanager
     def write_log(self, folder: Path) -> Iterator[None]:
@@ -91,10 +98,10 @@ class RunRecorder:
 
     def record_nothing_to_do(self, exit_code: int = 0) -> int:
         """Leave the record of a command that has nothing to do, and return its exit code."""
-        folder = self.begun.own_folder
+        folder = self.own_folder
         with suppress(OSError), self.write_log(folder):
             self.log_end(exit_code)
-            self._leave_record(build_empty_report(self.begun, self.session.clock.now(), None), [folder])
+            self._leave_record(end_report(self.begun, self.session.clock.now()), [folder])
         return exit_code
 
     @contextmanager
@@ -109,7 +116,7 @@ class RunRecorder:
             with suppress(EsignImportError):  # sums that do not add up stand in no record
                 record = json.dumps(run_record(report), ensure_ascii=False)
                 self.is_recorded = True
-                self._leave_record(report, [report.out, self.begun.own_folder])
+                self._leave_record(report, [report.out, self.own_folder])
                 ledger.finish_run(report.run, exit=exit_code, finished=report.finished, record=record)
             if isinstance(error, OSError):
                 disk_trouble = DiskTrouble.of(error)
@@ -121,8 +128,8 @@ class RunRecorder:
         """Leave the record of a run that an exception ended: in its folder, and where `status` looks."""
         if self.is_recorded:
             return
-        own_folder = self.begun.own_folder
-        report = build_empty_report(
+        own_folder = self.own_folder
+        report = end_report(
             self.begun, self.session.clock.now(), build_halt(_without_click(error), self.session.language)
         )
         if self.is_logging:
@@ -135,20 +142,18 @@ class RunRecorder:
     def _leave_record(self, report: RunReport, folders: Sequence[Path]) -> None:
         """Write run.json of a run without results, and call the hooks that every run's end calls."""
         write_run_json(report, folders)
-        call_run_end_hooks(report, self.begun.config)
+        call_run_end_hooks(report, self.config)
 
     def record_in_ledger(self, ledger: SqliteLedger, request: RunRequest, error: OSError) -> None:
         """Record a run whose results folder cannot be written, so that there is no run.json, in the ledger."""
         from pipeline.workflow.stage_settings import build_run_record
 
-        report = build_empty_report(
-            self.begun, self.session.clock.now(), build_halt(error, self.session.language)
-        )
+        report = end_report(self.begun, self.session.clock.now(), build_halt(error, self.session.language))
         record = json.dumps(run_record(report), ensure_ascii=False)
         with suppress(EsignImportError):
-            ledger.begin_run(build_run_record(request, self.begun.config, self.begun.started))
+            ledger.begin_run(build_run_record(request, self.config, self.begun.started))
             ledger.finish_run(report.run, exit=report.exit, finished=report.finished, record=record)
-        call_run_end_hooks(report, self.begun.config)
+        call_run_end_hooks(report, self.config)
 
 
 def _without_click(error: BaseException) -> BaseException:

@@ -52,7 +52,7 @@ def status(session: Session) -> int:
     """Show what the ledger holds: seals, unknown rows, last run."""
     from pipeline.cli.certify_commands import warn_of_unanswered_create
     from pipeline.ledger.lock import is_locked
-    from pipeline.workflow.early_end import find_recorded_run, select_later_run
+    from pipeline.workflow.run_report import find_recorded_run, select_later_run
     from pipeline.workflow.tenant_ledger import name_tenant, open_configured_ledger
 
     config = session.require_ready_config()

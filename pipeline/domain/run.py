@@ -118,7 +118,7 @@ class Halt:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A fault that stops no run and has to be repaired (`pipeline.workflow.notices`)."""
+    """A fault that stops no run and has to be repaired."""
 
     code: str
     detail: Mapping[str, str] = _field(default_factory=dict, repr=False)  # fills the blanks of its text
@@ -132,15 +132,15 @@ class RunReport:
     command: str
     started: float
     finished: float
-    exit: int
     tenant: str | None
     contract: str | None
-    outcomes: Sequence[RowOutcome]
-    files: Sequence[FileReport]
-    unassigned_images: Sequence[Path]
-    traffic: Traffic
-    halt: Halt | None
     out: Path
+    exit: int = 0
+    outcomes: Sequence[RowOutcome] = ()
+    files: Sequence[FileReport] = ()
+    unassigned_images: Sequence[Path] = ()
+    traffic: Traffic = _field(default_factory=Traffic)
+    halt: Halt | None = None
     seals: Path | None = None
     notices: Sequence[Notice] = ()
     absent_unresolved: int = 0  # people whose last create has no verdict and who are not in these rosters

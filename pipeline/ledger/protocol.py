@@ -5,7 +5,7 @@ A writing method returns once its facts are on the disk.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Protocol
@@ -182,8 +182,8 @@ class Ledger(Protocol):
     def begin_run(self, record: RunRecord) -> None:
         """Enter a run, before anything that refers to it."""
 
-    def record_rows(self, run: str, rows: Sequence[RowRecord]) -> None:
-        """Record these rows of a run, replacing what it recorded of them before."""
+    def record_rows(self, run: str, rows: Iterable[RowRecord]) -> None:
+        """Record these rows of a run, replacing what it recorded of them before; ``rows`` can be iterated again."""
 
     def record_marks(self, marks: Mapping[str, PersonMarks]) -> None:
         """Record staff number and mobile of persons by key, replacing what was recorded of them."""

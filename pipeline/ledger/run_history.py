@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -20,7 +20,7 @@ DIGEST_BYTES = 16
 _RUN_COLUMNS = [field.name for field in fields(RunRecord)]
 
 
-def enter_rows(connection: sqlite3.Connection, run: str, rows: Sequence[RowRecord]) -> None:
+def enter_rows(connection: sqlite3.Connection, run: str, rows: Iterable[RowRecord]) -> None:
     """Enter these rows of a run, replacing what it entered of them before."""
     number, before = _number_run_and_predecessor(connection, run)
     connection.execute("UPDATE run SET saw_rows = 1 WHERE number = ?", (number,))

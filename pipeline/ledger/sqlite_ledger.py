@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from functools import partial
@@ -125,7 +125,7 @@ class SqliteLedger:
             lambda ledger: run_history.enter_run(ledger, record), receipt_facts.list_run_facts(record.run)
         )
 
-    def record_rows(self, run: str, rows: Sequence[RowRecord]) -> None:
+    def record_rows(self, run: str, rows: Iterable[RowRecord]) -> None:
         """Record these rows of a run, replacing what it recorded of them before."""
         self._write(lambda connection: run_history.enter_rows(connection, run, rows))
 

@@ -9,20 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.masking import Masker
-from pipeline.domain.metrics import Traffic
 from pipeline.domain.outcomes import find_exit_code
 from pipeline.domain.roster import Doctor, FileReport, FileStat, Row
 from pipeline.domain.run import (
     Halt,
     Judgement,
-    Notice,
     RowOutcome,
     RowPlan,
     RunPreview,
@@ -64,8 +61,14 @@ from pipeline.planning.unsent_rows import (
 from pipeline.reports.presenter import Presenter
 from pipeline.workflow import stage_settings
 from pipeline.workflow.ledger_view import LedgerView
-from pipeline.workflow.notices import find_exposed_files, find_hard_links, find_open_rosters
-from pipeline.workflow.run_records import record_rows, record_run_end
+from pipeline.workflow.run_report import (
+    find_exposed_files,
+    find_hard_links,
+    find_open_rosters,
+    record_rows,
+    record_run_end,
+    start_report,
+)
 from pipeline.workflow.tenant_ledger import name_tenant
 
 if TYPE_CHECKING:
@@ -101,14 +104,10 @@ class RunPlan:
     """Everything that is known before the first call."""
 
     row_plans: tuple[RowPlan, ...]
-    files: tuple[FileReport, ...]
-    unassigned_images: tuple[Path, ...]
-    unreadable_images: Sequence[tuple[str, str]]  # paths and reasons
+    report: RunReport  # as far as it is known yet
     file_stats: Mapping[str, FileStat]  # fingerprints to remember
     pixel_owners: Mapping[str, PersonHistory]  # digest of pixels -> the person whose seal shows them
-    absent_unresolved: int  # people with an unresolved attempt who are not in the rosters
     live_seals: int  # in the ledger
-    notices: Sequence[Notice]
     whole_image_seals: Collection[str]  # SealIds of older seals whose pictures were sent whole
 
 
@@ -125,7 +124,7 @@ def prepare_run(
 
     ``new_judgements`` are those of a review file, beside the ledger's. Without a ``site_key`` rows have no ids.
     """
-    view = LedgerView(ledger, site_key)
+    started, view = clock.now(), LedgerView(ledger, site_key)
     rosters = _load_rows(request, config, site_key)
     doctors = _validate_rows(rosters.rows, rosters.row_ids, config, view, clock)
     context = _validate_rows(rosters.others, rosters.other_ids, config, view, clock)  # only compared with
@@ -148,14 +147,18 @@ def prepare_run(
     row_plans = note_sealed_corrections(row_plans, ledger, view.snapshot, rules.to_day)
     return RunPlan(
         row_plans=tuple(row_plans),
-        files=tuple(rosters.files),
-        unassigned_images=matches.unassigned_files,
-        unreadable_images=images.unreadable,
+        report=_start_report(
+            request,
+            config,
+            started,
+            images,
+            matches,
+            files=rosters.files,
+            absent_unresolved=view.count_absent_unresolved({doctor.key for doctor in doctors}),
+        ),
         file_stats=matches.stats,
         pixel_owners=find_owners_by_image(view.snapshot, lambda content: content.pixels),
-        absent_unresolved=view.count_absent_unresolved(doctors),
         live_seals=view.live_seals,
-        notices=(*find_open_rosters(rosters.files), *find_hard_links(matches.doctors)),
         whole_image_seals=sizes.whole,
     )
 
@@ -164,21 +167,19 @@ def run_check(
     request: RunRequest, config: Config, *, ledger: Ledger | None, site_key: SiteKey | None, clock: Clock
 ) -> RunReport:
     """Find everything that a run would find, pictures decoded, without a call."""
-    started = clock.now()
     plan = prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)
     outcomes = check_images(plan.row_plans, stage_settings.build_image_preparer(config, plan.pixel_owners))
     if site_key is None:
         outcomes = tuple(map(_without_key, outcomes))
     halt = find_missing_rosters(find_emptied_folders(request, ledger))
-    report = _start_report(request, config, plan, started)
     return replace(
-        report,
+        plan.report,
         finished=clock.now(),
-        exit=find_exit_code(outcomes, plan.files, halt),
-        tenant=report.tenant if site_key or not config.api.placeholders else None,
+        exit=find_exit_code(outcomes, plan.report.files, halt),
+        tenant=name_tenant(config) if site_key else plan.report.tenant,
         outcomes=outcomes,
         halt=halt,
-        notices=(*plan.notices, *find_exposed_files(config, ())),
+        notices=(*plan.report.notices, *find_exposed_files(config, ())),
         review_mark=site_key.reviews() if site_key else None,
     )
 
@@ -193,19 +194,18 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
     )
 
     ledger, clock = resources.ledger, resources.clock
-    started = clock.now()
     mark = resources.site_key.reviews()
     saved_review = load_review(request.review, mark, ledger) if request.review else None
-    plan = await _prepare(request, config, resources, saved_review.date_new(started) if saved_review else {})
+    plan = await _prepare(request, config, resources, saved_review)
     if config.unknown == "probe":
-        require_certificate(ledger, config.api.contract, started)
+        require_certificate(ledger, config.api.contract, plan.report.started)
     ready = select_rows_to_send(plan.row_plans, request, ledger)
     guards = stage_settings.build_guards(request, config)
-    record = stage_settings.build_run_record(request, config, started)
+    record = stage_settings.build_run_record(request, config, plan.report.started)
     halt = _check_guards(plan, ready, guards, record, request=request, ledger=ledger)
     # looked for before the question, so that it is not asked in vain
     credentials = resources.find_credentials() if ready and halt is None else None
-    preview = preview_run(plan.row_plans, ready, plan.files, config, halt, limit=request.limit)
+    preview = preview_run(plan.row_plans, ready, plan.report.files, config, halt, limit=request.limit)
     if saved_review:
         preview = replace(preview, review_counts=saved_review.count(plan.row_plans))
     if not resources.confirm(preview):
@@ -228,13 +228,13 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
     outcomes = merge_outcomes(initial_outcomes, sent.outcomes, prepare_image)
     exposed = find_exposed_files(config, credentials.files if credentials else ())
     report = replace(
-        _start_report(request, config, plan, started),
+        plan.report,
         finished=clock.now(),
         exit=find_run_exit_code(request, plan, outcomes, sent, resources.stop.signal),
         outcomes=outcomes,
         traffic=sent.traffic,
         halt=sent.halt,
-        notices=(*plan.notices, *exposed, *sent.notices),
+        notices=(*plan.report.notices, *exposed, *sent.notices),
         review_mark=mark,
     )
     return record_run_end(report, ledger, initial_outcomes, presenter)
@@ -297,7 +297,7 @@ def _validate_rows(
 
 
 async def _prepare(
-    request: RunRequest, config: Config, resources: RunResources, new_judgements: Mapping[str, Judgement]
+    request: RunRequest, config: Config, resources: RunResources, saved_review: SavedReview | None
 ) -> RunPlan:
     """Prepare the run, in a thread where the event loop has other work."""
 
@@ -308,7 +308,7 @@ async def _prepare(
             ledger=resources.ledger,
             site_key=resources.site_key,
             clock=resources.clock,
-            new_judgements=new_judgements,
+            new_judgements=saved_review.date_new(resources.clock.now()) if saved_review else {},
         )
 
     return await asyncio.to_thread(prepare) if resources.prepare_in_thread else prepare()
@@ -327,7 +327,7 @@ def _check_guards(
     return check_plan(
         plan.row_plans,
         ready,
-        plan.files,
+        plan.report.files,
         guards=guards,
         ledger=ledger,
         record=record,
@@ -356,25 +356,28 @@ def _record_start(
     return initial_outcomes
 
 
-def _start_report(request: RunRequest, config: Config, plan: RunPlan, started: float) -> RunReport:
+def _start_report(
+    request: RunRequest,
+    config: Config,
+    started: float,
+    images: ImageIndex,
+    matches: MatchResult,
+    *,
+    files: Sequence[FileReport],
+    absent_unresolved: int,
+) -> RunReport:
     """Return the part of a report that is known from the plan."""
-    return RunReport(
-        run=request.run,
-        command=request.command,
-        started=started,
-        finished=started,
-        exit=0,
-        tenant=name_tenant(config),
-        contract=config.api.contract,
-        outcomes=(),
-        files=plan.files,
-        unassigned_images=plan.unassigned_images,
-        unreadable_images=plan.unreadable_images,
-        traffic=Traffic(limit=config.limits.requests_per_second),
-        halt=None,
-        out=request.out,
+    return replace(
+        start_report(config, run=request.run, command=request.command, started=started, out=request.out),
+        files=tuple(files),
+        unassigned_images=matches.unassigned_files,
+        unreadable_images=images.unreadable,
         seals=request.seals,
-        absent_unresolved=plan.absent_unresolved,
+        notices=(
+            *find_open_rosters(files),
+            *find_hard_links(doctor.picture for doctor in matches.doctors),
+        ),
+        absent_unresolved=absent_unresolved,
         invocation=request.invocation,
         arguments=request.arguments,
     )

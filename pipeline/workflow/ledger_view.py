@@ -59,10 +59,10 @@ class LedgerView:
         """The number of people who have a seal."""
         return sum(person.seal is not None for person in self.snapshot.people.values())
 
-    def count_absent_unresolved(self, doctors: Iterable[Doctor]) -> int:
-        """Return how many people with an unresolved attempt are not among these doctors."""
+    def count_absent_unresolved(self, keys: Collection[str | None]) -> int:
+        """Return how many people with an unresolved attempt are not among these."""
         unresolved = {person.key for person in self.snapshot.people.values() if person.unresolved_attempt}
-        return len(unresolved - {doctor.key for doctor in doctors})
+        return len(unresolved.difference(keys))
 
     def list_unsealed_images(self, doctors: Iterable[Doctor]) -> Iterator[ImageFile]:
         """Yield the pictures of doctors who have no seal: the pictures of the others are not opened again."""

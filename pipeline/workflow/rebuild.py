@@ -16,6 +16,7 @@ from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.masking import Masker
 from pipeline.domain.metrics import DurationHistogram, Timing, Traffic
+from pipeline.domain.outcomes import find_attempt_status
 from pipeline.domain.roster import CardType, Doctor, Field, FileReport, Origin, Problem, Row
 from pipeline.domain.run import Halt, HaltExit, Notice, RowOutcome, RowPlan, RunReport, RunRequest, Status
 from pipeline.domain.seals import PersonHistory
@@ -24,8 +25,7 @@ from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord
 from pipeline.ledger.site_key import SiteKey
 from pipeline.messages.texts import load_text, load_texts, make_text
 from pipeline.planning.unsent_rows import build_initial_outcome, build_not_sent_outcome
-from pipeline.workflow.import_run import RunPlan, prepare_run
-from pipeline.workflow.tenant_ledger import name_tenant
+from pipeline.workflow.import_run import prepare_run
 
 
 def rebuild_report(
@@ -61,24 +61,20 @@ def rebuild_report(
         _rebuild_outcome(row, present.get(row.row_id), people.get(row.key or ""), record.run, masker)
         for row in ledger.list_rows(record.run)
     )
-    return RunReport(
-        run=record.run,
+    run_json = json.loads(record.record) if record.record else {}  # of a run that was cut short
+    return replace(
+        plan.report,
         command=record.command,
         started=record.started,
         finished=record.finished or clock.now(),
         exit=record.exit if record.exit is not None else 5,
-        tenant=name_tenant(config),
-        contract=config.api.contract,
         outcomes=outcomes,
-        files=tuple(_list_files(plan, outcomes)),
-        unassigned_images=plan.unassigned_images,
-        traffic=_read_traffic(record),
-        halt=_read_halt(record),
-        notices=tuple(
-            Notice(notice["code"], notice["detail"]) for notice in _read_run_json(record).get("notices", ())
-        ),
-        out=out,
-        seals=request.seals,
+        files=tuple(_list_files(plan.report.files, outcomes)),
+        unreadable_images=(),
+        traffic=_read_traffic(run_json),
+        halt=_read_halt(record, run_json),
+        notices=tuple(Notice(notice["code"], notice["detail"]) for notice in run_json.get("notices", ())),
+        absent_unresolved=0,
         review_mark=site_key.reviews(),
     )
 
@@ -120,18 +116,17 @@ def _rebuild_outcome(
 def _finish_ready_row(row_plan: RowPlan, run: str) -> RowOutcome:
     """Return the outcome of a row that was about to be sent when the run was cut short."""
     person = row_plan.history
-    status = Status.NOT_SENT
-    if person is not None and person.seal is not None and person.seal.run == run:
-        status = Status.SEALED
-    elif (
-        person is not None and person.unresolved_attempt is not None and person.unresolved_attempt.run == run
-    ):
-        status = Status.EXISTS if person.unresolved_attempt.verdict == "exists" else Status.UNKNOWN
-    elif person is not None and person.refusals and person.refusals[-1].run == run:
-        status = Status.FAILED
-    if status is Status.NOT_SENT:
+    if person is None:
         return build_not_sent_outcome(row_plan)
-    return replace(build_initial_outcome(replace(row_plan, status=status)), status=status)
+    if person.seal is not None and person.seal.run == run:
+        status = Status.SEALED
+    elif person.unresolved_attempt is not None and person.unresolved_attempt.run == run:
+        status = find_attempt_status(person.unresolved_attempt)
+    elif person.refusals and person.refusals[-1].run == run:
+        status = Status.FAILED
+    else:
+        return build_not_sent_outcome(row_plan)
+    return build_initial_outcome(replace(row_plan, status=status))
 
 
 def _find_attempt_time(person: PersonHistory | None, trace_id: str | None) -> float | None:
@@ -177,10 +172,10 @@ def _rebuild_doctor(row: RowRecord, line: Mapping[str, Any]) -> Doctor:
     )
 
 
-def _list_files(plan: RunPlan, outcomes: Sequence[RowOutcome]) -> Iterator[FileReport]:
+def _list_files(files: Sequence[FileReport], outcomes: Sequence[RowOutcome]) -> Iterator[FileReport]:
     """Return the files of the run's rows; of one that changed since only the rows are known."""
     counted = Counter(outcome.doctor.row.origin.path for outcome in outcomes)
-    reports = {report.path: report for report in plan.files}
+    reports = {report.path: report for report in files}
     for path, rows in counted.items():
         report = reports.pop(path, None)
         if report is not None and report.rows == rows:
@@ -190,16 +185,11 @@ def _list_files(plan: RunPlan, outcomes: Sequence[RowOutcome]) -> Iterator[FileR
     yield from (report for report in reports.values() if report.status != "read" or report.run is not None)
 
 
-def _read_run_json(record: RunRecord) -> Mapping[str, Any]:
-    """Return the run.json of a run, empty for one that was cut short."""
-    return json.loads(record.record) if record.record else {}
-
-
-def _read_halt(record: RunRecord) -> Halt | None:
+def _read_halt(record: RunRecord, run_json: Mapping[str, Any]) -> Halt | None:
     """Return why the run stopped before its end, as its record has it."""
     if record.finished is None:
         return Halt("CUT_SHORT", "", 5)
-    halted = _read_run_json(record).get("halted")
+    halted = run_json.get("halted")
     if halted is None:
         return None
     exits: Sequence[HaltExit] = (1, 4, 5, 74)
@@ -208,11 +198,10 @@ def _read_halt(record: RunRecord) -> Halt | None:
     return Halt(texts["code"], texts["message"], exit_code, texts)
 
 
-def _read_traffic(record: RunRecord) -> Traffic:
-    content = _read_run_json(record)
-    rate = content.get("rate", {})
+def _read_traffic(run_json: Mapping[str, Any]) -> Traffic:
+    rate = run_json.get("rate", {})
     return Traffic(
-        requests=content.get("requests", {}),
+        requests=run_json.get("requests", {}),
         limit=rate.get("limit", 0.0),
         used_share=rate.get("used_share", 0.0),
         throttled=rate.get("throttled", 0),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
@@ -38,11 +38,12 @@ from pipeline.sending.create import CreateSender
 from pipeline.sending.run_state import RunState
 from pipeline.sending.submit import Submission, Submitted
 from pipeline.sending.upload import Uploader
-from pipeline.workflow.notices import find_deprecations, find_wrong_clock
 from pipeline.workflow.stage_settings import build_agent, build_client, find_contract
 
 if TYPE_CHECKING:
     from pipeline.workflow.import_run import RunPlan, RunResources
+
+CLOCK_TOLERANCE = 60.0  # seconds by which the clock may differ from the service's before it is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +188,21 @@ async def send_rows(
             _find_deadline_timestamp(guards, resources.clock.now()),
         )
         submitted = await submission.run(ready)
-        notices = (*find_wrong_clock(client.clock_offset), *find_deprecations(submitted.deprecated))
+        notices = (*_find_wrong_clock(client.clock_offset), *_find_deprecations(submitted.deprecated))
     return _summarize(submitted, ready, config, resources.limiter, notices)
+
+
+def _find_wrong_clock(offset: float) -> Iterator[Notice]:
+    """Yield a notice where the service's clock is more than a minute away; ``offset`` is how far it is ahead."""
+    if abs(offset) > CLOCK_TOLERANCE:
+        direction = "slow" if offset > 0 else "fast"
+        yield Notice("CLOCK_WRONG", {"minutes": f"{abs(offset) / 60:.0f}", "direction": direction})
+
+
+def _find_deprecations(warnings: Mapping[str, str]) -> Iterator[Notice]:
+    """Yield a notice for each action (-> the service's words) that the service calls deprecated."""
+    for action, message in warnings.items():
+        yield Notice("SERVICE_DEPRECATED", {"action": action, "message": message})
 
 
 def find_run_exit_code(
@@ -212,7 +226,7 @@ def find_run_exit_code(
         if row_plan.status is Status.READY and row_plan.index not in to_send
     }
     left_out = sent.kept_back | not_asked_for
-    return find_exit_code(counted, plan.files, sent.halt, signal=signal, left_out=left_out)
+    return find_exit_code(counted, plan.report.files, sent.halt, signal=signal, left_out=left_out)
 
 
 def count_creates_in_flight(config: Config) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -323,7 +323,7 @@ class MemoryLedger:
                 raise LedgerConflict("run")
             tables.runs[record.run] = record
 
-    def record_rows(self, run: str, rows: Sequence[RowRecord]) -> None:
+    def record_rows(self, run: str, rows: Iterable[RowRecord]) -> None:
         with self._transaction() as tables:
             tables.begun(run)
             tables.seen.setdefault(run, {}).update({row.row_id: row for row in rows})

@@ -1,0 +1,269 @@
+"""Builds the report of a run and records it: each row and the end in the ledger, an early end in a run.json.
+
+Of a run that ends before it has results, `status` finds the reason in run.json. Also found here: faults beside the rows
+that stop no run and have to be repaired.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.config.named_paths import PASSWORD_FILE
+from pipeline.config.settings import Config
+from pipeline.domain.keyed_text import KeyedText
+from pipeline.domain.metrics import Traffic
+from pipeline.domain.outcomes import INTERRUPTED, more_severe_exit
+from pipeline.domain.roster import FileReport, ImageFile
+from pipeline.domain.run import Halt, HaltExit, Notice, RowOutcome, RunReport
+from pipeline.errors import (
+    CredentialsMissing,
+    DiskTrouble,
+    EsignImportError,
+    LedgerError,
+    Locked,
+    NotReadNow,
+    UsageError,
+)
+from pipeline.intake.readers.discover import find_lock_file
+from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord
+from pipeline.messages.texts import dump_text
+from pipeline.reports.presenter import Presenter
+from pipeline.reports.records import outcome_record, run_record
+from pipeline.support.atomic_files import write_json
+from pipeline.workflow.tenant_ledger import name_tenant
+
+LOG = logging.getLogger(__name__)
+RUN = "run.json"
+_LINE = json.JSONEncoder(ensure_ascii=False)
+CODES: tuple[tuple[type[EsignImportError], str], ...] = (
+    (CredentialsMissing, "CREDENTIALS_MISSING"),
+    (Locked, "LOCKED"),
+    (NotReadNow, "NOT_READ_NOW"),
+    (DiskTrouble, "DISK"),
+    (LedgerError, "LEDGER_REFUSED"),
+    (UsageError, "USAGE"),
+)
+OTHERS = stat.S_IRWXO
+GROUP_TOO = stat.S_IRWXO | stat.S_IRWXG
+
+
+def start_report(config: Config, *, run: str, command: str, started: float, out: Path | None) -> RunReport:
+    """Return the report of a run without rows; its results go into a folder of its own unless ``out`` is given."""
+    return RunReport(
+        run=run,
+        command=command,
+        started=started,
+        finished=started,
+        tenant=None if config.api.placeholders else name_tenant(config),
+        contract=config.api.contract,
+        traffic=Traffic(limit=config.limits.requests_per_second),
+        out=out or config.resolve_path(config.out) / run,
+    )
+
+
+def end_report(report: RunReport, finished: float, halt: Halt | None = None) -> RunReport:
+    """Return the report of a run that ends without rows, for a reason or because there is nothing to do."""
+    return replace(report, finished=finished, exit=halt.exit if halt else 0, halt=halt)
+
+
+def build_halt(error: BaseException, language: str) -> Halt:
+    """Return why an exception ends a run, in the sentence that the user sees."""
+    if isinstance(error, OSError):
+        error = DiskTrouble.of(error)
+    if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
+        return Halt("CUT_SHORT", "", INTERRUPTED)
+    if isinstance(error, EsignImportError):
+        code = next((code for kind, code in CODES if isinstance(error, kind)), "")
+        if code:
+            exit_code: HaltExit = error.exit_code  # type: ignore[assignment]
+            return Halt(code, error.render(language), exit_code)
+    return Halt("BUG", type(error).__name__, 1)
+
+
+def write_run_json(report: RunReport, folders: Iterable[Path]) -> None:
+    """Write a report's run.json into these folders, as far as they can be written."""
+    for folder in dict.fromkeys(folders):
+        with suppress(OSError):
+            write_json(folder / RUN, run_record(report))
+
+
+def find_recorded_run(out: Path, tenant: str) -> RunRecord | None:
+    """Return the newest run of this tenant that left a run.json under its own name, but for a `check`."""
+    for path in sorted(out.glob(f"*/{RUN}"), reverse=True):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            content = json.loads(path.read_text(encoding="utf-8"))
+            is_ours = content["run"] == path.parent.name and content["tenant"] == tenant
+            if is_ours and content["command"] != "check":
+                return _read_record(path.parent, content)
+    return None
+
+
+def select_later_run(last: RunRecord | None, recorded: RunRecord | None) -> RunRecord | None:
+    """Return the run that ended later: the ledger's last one, or the last that left a run.json.
+
+    Of a run that broke, the ledger knows the rosters but not the end; run.json holds the end.
+    """
+    if last is None or recorded is None:
+        return last or recorded
+    if last.run == recorded.run:
+        if last.finished is not None:
+            return last
+        return replace(last, exit=recorded.exit, finished=recorded.finished, record=recorded.record)
+    # run.json holds whole seconds; of two runs that ended in the same second, the later one began later
+    return max(last, recorded, key=lambda record: (int(record.finished or record.started), record.run))
+
+
+def _read_record(folder: Path, content: Mapping[str, Any]) -> RunRecord:
+    started, finished = (
+        datetime.fromisoformat(content[name]).timestamp() for name in ("started", "finished")
+    )
+    return RunRecord(
+        run=content["run"],
+        command=content["command"],
+        started=started,
+        host="",
+        pid=0,
+        user="",
+        rosters=(),
+        context=(),
+        seals=None,
+        out=str(folder),
+        contract=content["contract"],
+        config_digest="",
+        version="",
+        exit=content["exit"],
+        finished=finished,
+        record=json.dumps(content, ensure_ascii=False),
+    )
+
+
+# -- the ledger
+
+
+def record_rows(ledger: Ledger, run: str, outcomes: Iterable[RowOutcome], presenter: Presenter) -> None:
+    """Enter the outcomes of rows; ``presenter`` masks the numbers of all rows of the run.
+
+    A line does not hold the run's id, so that equal runs are stored once. It holds the (masked) details of each problem,
+    so that it can be shown in either language.
+    """
+    ledger.record_rows(run, _RowRecords(outcomes, presenter))
+
+
+class _RowRecords:
+    """The records of rows, in the order of the rows' ids, made when they are read: 100,000 of them are 150 MB."""
+
+    def __init__(self, outcomes: Iterable[RowOutcome], presenter: Presenter) -> None:
+        self._outcomes = sorted(outcomes, key=lambda outcome: outcome.doctor.row_id or "")
+        self._presenter = presenter
+
+    def __iter__(self) -> Iterator[RowRecord]:
+        return (_build_row_record(outcome, self._presenter) for outcome in self._outcomes)
+
+
+def _build_row_record(outcome: RowOutcome, presenter: Presenter) -> RowRecord:
+    doctor = outcome.doctor
+    line = outcome_record(outcome, run="", presenter=presenter)
+    if doctor.row.row_token:
+        line["corrects"] = doctor.row.row_token  # the row_id of the roster row that this one is a copy of
+    line["words"] = [
+        {name: dump_text(text) for name, text in presenter.mask_problem(problem).detail.items()}
+        for problem in outcome.problems
+    ]
+    if isinstance(outcome.message, KeyedText):
+        line["answer"] = dump_text(presenter.mask_answer(outcome.message))
+    assert doctor.row_id is not None
+    return RowRecord(
+        row_id=doctor.row_id,
+        key=doctor.key,
+        file=str(line["file"]),
+        sheet=presenter.mask_text(doctor.row.origin.sheet) if doctor.row.origin.sheet else None,
+        row=doctor.row.origin.row,
+        status=outcome.status,
+        codes=tuple(dict.fromkeys(problem.code for problem in outcome.problems)),
+        line=_LINE.encode(line),
+    )
+
+
+def record_run_end(
+    report: RunReport, ledger: Ledger, initial_outcomes: Sequence[RowOutcome], presenter: Presenter
+) -> RunReport:
+    """Enter the end of the run; a disk that fails now may change the exit code, never the outcomes.
+
+    ``initial_outcomes`` were entered before anything was sent: rows that are still the same are not entered again.
+    """
+    changed = [
+        outcome
+        for outcome, initial in zip(report.outcomes, initial_outcomes, strict=True)
+        if outcome is not initial and outcome != initial
+    ]
+    try:
+        if changed:
+            record_rows(ledger, report.run, changed, presenter)
+        record = json.dumps(run_record(report, presenter.masker), ensure_ascii=False)
+        ledger.finish_run(report.run, exit=report.exit, finished=report.finished, record=record)
+    except LedgerError as error:
+        LOG.exception("the run's end could not be recorded")
+        exit_code = more_severe_exit(report.exit, 74)
+        return replace(report, exit=exit_code, halt=report.halt or Halt("LEDGER", error.reason, 74))
+    return report
+
+
+# -- faults beside the rows
+
+
+def find_open_rosters(files: Iterable[FileReport]) -> Iterator[Notice]:
+    """Yield a notice for each roster beside which an office program has put its lock file."""
+    for report in files:
+        lock = find_lock_file(report.path)
+        if lock is not None:
+            yield Notice("ROSTER_OPEN", {"files": report.path.name, "lock": lock.name})
+
+
+def find_hard_links(pictures: Iterable[ImageFile | None]) -> Iterator[Notice]:
+    """Yield one notice where pictures are hard links."""
+    paths = dict.fromkeys(picture.path for picture in pictures if picture and not picture.stored_path)
+    linked = [path for path in paths if _is_hard_link(path)]
+    if linked:
+        yield Notice("IMAGE_HARD_LINK", {"n": str(len(linked)), "file": linked[0].name})
+
+
+def _is_hard_link(path: Path) -> bool:
+    try:
+        status = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_nlink > 1
+
+
+def find_exposed_files(config: Config, secret_files: Sequence[Path]) -> Iterator[Notice]:
+    """Yield one notice where rights let other users read a secret file, or a configuration that holds a password."""
+    files = [*secret_files, *([config.secret_file] if config.secret_file else [])]
+    files += [config.resolve_path(config.secrets_dir) / PASSWORD_FILE] if config.secrets_dir else []
+    exposed = [str(path) for path in dict.fromkeys(files) if _is_exposed(path)]
+    if exposed:
+        yield Notice("FILE_EXPOSED", {"files": ", ".join(exposed)})
+
+
+def _is_exposed(path: Path) -> bool:
+    """Return whether a file's rights let others read it.
+
+    A group counts only where the file is our own: else it may be by the group that we read it.
+    """
+    if os.name == "nt":  # its rights are no mode
+        return False
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    whose = GROUP_TOO if status.st_uid == os.geteuid() else OTHERS
+    return bool(status.st_mode & whose & (stat.S_IRGRP | stat.S_IROTH))
