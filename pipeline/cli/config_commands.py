@@ -1,8 +1,9 @@
-"""`config validate` and `config show`."""
+"""`config`: validate and show the configuration, print its schema."""
 
 from __future__ import annotations
 
 import io
+import json
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -75,6 +76,17 @@ def show(session: Session) -> int:
         effective["api"]["proxy"] = _remove_password(config.api.proxy)
     yaml.dump(effective, text)
     session.print_data(text.getvalue(), nl=False)
+    session.suggest_command("next_run", "config", "validate")
+    return 0
+
+
+@config_group.command()
+@click.pass_obj
+def schema(session: Session) -> int:
+    """Print the JSON Schema of config.yaml, with which an editor completes and checks its keys."""
+    from pipeline.config.settings import Config
+
+    session.print_data(json.dumps(Config.model_json_schema(), ensure_ascii=False, indent=2))
     session.suggest_command("next_run", "config", "validate")
     return 0
 

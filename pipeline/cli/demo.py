@@ -36,7 +36,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     """
     from pipeline.cli.run_log import record_command
     from pipeline.cli.run_session import run_command
-    from pipeline.config.environment import name_of
+    from pipeline.config.environment import variable_name
     from pipeline.config.named_paths import require_results_folder
     from pipeline.config.settings import load
     from pipeline.domain.run import RunRequest
@@ -52,7 +52,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     latest = folder / "out" / "latest"
     session.config_path = _write_config(folder, sample)
     with SandboxThread(Sandbox(latency=0.08, truth_file=state_file)) as service:
-        config = load(session.config_path, {name_of(("api", "endpoint")): service.url})
+        config = load(session.config_path, {variable_name(("api", "endpoint")): service.url})
         with record_command(session, "run", config) as recorder:
             request = RunRequest(
                 "run",

@@ -1,8 +1,4 @@
-"""The environment: configuration keys in variables, the language of the user, file names in another encoding.
-
-``ESIGN_IMPORT_API__APP_ID=…`` sets ``api.app_id``. The program was once configured by ``PIPELINE_…``. Those names are
-still read where they name a key. Any other name with that prefix belongs to another program (a build server sets
-``PIPELINE_WORKSPACE``) and is ignored.
+"""The environment: names of variables, the language of the user, words and file names in another encoding.
 
 The language is the first of ``--lang``, ``ESIGN_IMPORT_LANGUAGE``, the configuration's ``language``, the locale, the
 titles of the rosters; else English. It is found before click is imported. A value that is neither ``zh`` nor ``en`` is
@@ -11,17 +7,14 @@ ignored here and refused where it is read.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 PREFIX = "ESIGN_IMPORT_"
 FORMER_PREFIX = "PIPELINE_"
-AS_JSON = frozenset({"roster", "columns"})  # keys that hold more than one text
 LANGUAGES = ("zh", "en")
 _CHINESE = 0x04  # Windows: the primary language of a language id, its low ten bits
 _NO_LANGUAGE = re.compile(r"(?:C|POSIX)(?:[.@].*)?\Z")
@@ -32,64 +25,9 @@ _KEY = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """An environment variable that sets a key."""
-
-    name: str
-    key: tuple[str, ...]
-    text: str
-
-    @property
-    def value(self) -> object:
-        """The value it gives to its key: a text, None, or what its JSON holds."""
-        if self.text in {"", "null"}:
-            return None
-        if self.key[-1] in AS_JSON and self.text[:1] in "[{":
-            try:
-                value: object = json.loads(self.text)
-            except (ValueError, RecursionError):
-                return self.text
-            return value
-        return self.text
-
-
-@dataclass(frozen=True, slots=True)
-class FormerName:
-    """A variable under the former prefix, and the name that replaces it."""
-
-    name: str
-    current: str
-    is_read: bool  # False: the current name is set as well, and counts
-
-
-def name_of(key: tuple[str, ...]) -> str:
+def variable_name(key: tuple[str, ...]) -> str:
     """Return the environment variable that sets a key."""
     return PREFIX + "__".join(key).upper()
-
-
-def find_variables(environment: Mapping[str, str], keys: Iterable[tuple[str, ...]]) -> Iterator[Variable]:
-    """Yield the variables that set a key; the current prefix counts before the former one."""
-    for key in keys:
-        name = name_of(key)
-        set_name = next((variable for variable in (name, former_name(name)) if variable in environment), None)
-        if set_name is not None:
-            yield Variable(set_name, key, environment[set_name])
-
-
-def find_unknown_names(environment: Mapping[str, str], keys: Iterable[tuple[str, ...]]) -> list[str]:
-    """Return the names with the current prefix that set no key."""
-    known = set(map(name_of, keys))
-    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
-
-
-def find_former_names(
-    environment: Mapping[str, str], keys: Iterable[tuple[str, ...]]
-) -> Iterator[FormerName]:
-    """Yield the variables that set a key by the former prefix."""
-    for name in map(name_of, keys):
-        if (former := former_name(name)) in environment:
-            yield FormerName(former, name, name not in environment)
 
 
 def former_name(name: str) -> str:
@@ -134,7 +72,7 @@ def find_misread_name(folder: Path) -> str | None:
 
 def find_language(arguments: Sequence[str], environment: Mapping[str, str], *, default: Path) -> str | None:
     """Return ``zh`` or ``en``, None where neither is chosen; ``default`` is the configuration without ``--config``."""
-    variable = name_of(("language",))
+    variable = variable_name(("language",))
     candidates = (
         _find_option(arguments, "--lang"),
         environment.get(variable) or environment.get(former_name(variable)),

@@ -1,22 +1,44 @@
-"""The sections of config.yaml: one class each, every key with its default and its checks.
+"""The sections of config.yaml: one class each, every key with its default, its description and its checks.
 
 `pipeline.config.settings` puts them together.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from datetime import datetime, time
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
-from pipeline.config.addresses import find_endpoint_fault, find_proxy_fault, host_of
 from pipeline.config.yaml_loader import OURS
 from pipeline.esign.contracts import CONTRACTS, OPTIONAL_PARAMETERS
 from pipeline.intake.readers.options import MAX_DOCTORS
-from pipeline.ledger.tenant import is_loopback
+from pipeline.ledger.tenant import PRODUCTION_HOSTS, TEST_HOSTS, is_loopback
+
+HTTPS_PORT = 443
+MAX_PORT = 65_535
+SERVICE_HOSTS = (PRODUCTION_HOSTS, ".ess.tencent.cn")
+assert TEST_HOSTS.endswith(SERVICE_HOSTS[1])
+
+# Stricter than urlsplit, and ASCII alone: what one parser takes for a part of the host, another takes for its end.
+_HOST = r"(?P<host>\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*)"
+_PORT = r"(?::(?P<port>[0-9]{1,5}))?"
+_ADDRESS = re.compile(rf"(?P<scheme>https?)://{_HOST}{_PORT}/?", re.IGNORECASE | re.ASCII)
+_PROXY = re.compile(rf"(?P<scheme>https?)://(?:[^\s/@\\]+@)?{_HOST}{_PORT}/?", re.IGNORECASE | re.ASCII)
+_HAS_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE | re.ASCII)
 
 PLACEHOLDER = "…"
 FILE_HOSTS = {
@@ -26,13 +48,62 @@ FILE_HOSTS = {
 IDS = ("app_id", "organization_open_id", "operator_open_id")
 
 
+def host_of(text: str) -> str:
+    """Return the host of ``http(s)://host[:port]``, the empty text where an address is none."""
+    match = _ADDRESS.fullmatch(text)
+    return match["host"].lower().strip("[]") if match else ""
+
+
+def find_endpoint_fault(text: str) -> str | None:
+    """Return the key of the sentence why nothing may be sent to an address, None for one that is allowed.
+
+    Only the service's own hosts are allowed, over https; this machine also over http.
+    """
+    match = _ADDRESS.fullmatch(text)
+    if match is None:
+        return "config.only_host" if _HAS_SCHEME.match(text) else "config.no_scheme"
+    if not _has_possible_port(match):
+        return "config.no_port"
+    if is_loopback(host_of(text)):
+        return None
+    if match["scheme"].lower() != "https":
+        return "config.needs_https"
+    is_service = host_of(text).endswith(SERVICE_HOSTS) and int(match["port"] or HTTPS_PORT) == HTTPS_PORT
+    return None if is_service else "config.not_tencent"
+
+
+def _has_possible_port(match: re.Match[str]) -> bool:
+    return match["port"] is None or 1 <= int(match["port"]) <= MAX_PORT
+
+
+def _require_endpoint(value: str) -> str:
+    if (fault := find_endpoint_fault(value)) is not None:
+        raise make_fault(fault, value=value)
+    return value
+
+
+def _require_proxy(value: str) -> str:
+    match = _PROXY.fullmatch(value)
+    if match is None or not _has_possible_port(match):
+        raise make_fault("config.proxy" if match is None else "config.no_port")
+    return value
+
+
 def make_fault(key: str, /, **detail: object) -> PydanticCustomError:
     """Return a fault of a value, whose text is a message of ours."""
     return PydanticCustomError(OURS, "{key}", {"key": key, "detail": detail})
 
 
+def define_key(default: Any, description: str, **limits: Any) -> Any:
+    """Return the default of a key, with its description in the JSON Schema and limits as `pydantic.Field` has them."""
+    return Field(default=default, description=description, **limits)
+
+
+Endpoint = Annotated[str, AfterValidator(_require_endpoint)]
+
+
 class Section(BaseModel):
-    """A mapping of config.yaml; unknown keys are refused."""
+    """A group of keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -40,23 +111,45 @@ class Section(BaseModel):
 class Api(Section):
     """The service and who acts."""
 
-    contract: str = Field(default="file_id", json_schema_extra={"enum": [*CONTRACTS]})
-    endpoint: str = "https://essbasic.tencentcloudapi.com"
-    file_endpoint: str = "https://file.ess.tencent.cn"
-    region: str | None = None
-    app_id: str = PLACEHOLDER
-    organization_open_id: str = PLACEHOLDER
-    operator_open_id: str = PLACEHOLDER
-    proxy_operator_open_id: str | None = None
-    proxy_app_id: str | None = None
-    scene_key: Literal["E_PRESCRIPTION_AUTO_SIGN", "OTHER"] | None = "E_PRESCRIPTION_AUTO_SIGN"
-    seal_image_compress: bool | None = None
-    enable_auto_sign: bool | None = None
-    license_type: Literal[0, 1] | None = None
-    allow_other_card_type: bool = False
-    timeout_seconds: float = Field(default=45, gt=0)
-    proxy: str | None = None
-    ca_file: Path | None = None
+    contract: str = define_key(
+        "file_id",
+        "file_id: upload, then create; inline: the older interface, with the picture in the request",
+        json_schema_extra={"enum": [*CONTRACTS]},
+    )
+    endpoint: Endpoint = define_key("https://essbasic.tencentcloudapi.com", "Host of the service")
+    file_endpoint: Endpoint = define_key(
+        "https://file.ess.tencent.cn",
+        "Host for uploads; null: the one that belongs to endpoint",
+        json_schema_extra={"type": ["string", "null"]},
+    )
+    region: str | None = define_key(None, "X-TC-Region; not needed")
+    app_id: str = define_key(PLACEHOLDER, "Agent.AppId, from the platform's e-Sign console")
+    organization_open_id: str = define_key(
+        PLACEHOLDER, "Agent.ProxyOrganizationOpenId: the platform's id of the hospital"
+    )
+    operator_open_id: str = define_key(
+        PLACEHOLDER, "Operator.OpenId: the platform's id of the employee who acts"
+    )
+    proxy_operator_open_id: str | None = define_key(
+        None, "Agent.ProxyOperator.OpenId, if it differs from operator_open_id"
+    )
+    proxy_app_id: str | None = define_key(None, "Old accounts with inline only")
+    scene_key: Literal["E_PRESCRIPTION_AUTO_SIGN", "OTHER"] | None = define_key(
+        "E_PRESCRIPTION_AUTO_SIGN", "Scene of a row whose roster gives none"
+    )
+    seal_image_compress: bool | None = define_key(None, "inline only: the service may compress the picture")
+    enable_auto_sign: bool | None = define_key(None, "inline only: true requires license_type")
+    license_type: Literal[0, 1] | None = define_key(
+        None, "inline only: 0 binds a paid licence for each doctor, 1 binds none"
+    )
+    allow_other_card_type: bool = define_key(
+        False, "Allow passports and similar cards, if Tencent has enabled them"
+    )
+    timeout_seconds: float = define_key(45, "Seconds to wait for an answer, from the last byte sent", gt=0)
+    proxy: Annotated[str, AfterValidator(_require_proxy)] | None = define_key(
+        None, "HTTP proxy: http://host:port"
+    )
+    ca_file: Path | None = define_key(None, "File of a private certificate authority")
 
     @field_validator("contract")
     @classmethod
@@ -70,21 +163,6 @@ class Api(Section):
     @classmethod
     def _as_number(cls, value: object) -> object:
         return int(value) if isinstance(value, str) and value in {"0", "1"} else value
-
-    @field_validator("endpoint", "file_endpoint")
-    @classmethod
-    def _allowed(cls, value: str) -> str:
-        """Refuse a host that is not the service's, and plain http except for this machine."""
-        if (fault := find_endpoint_fault(value)) is not None:
-            raise make_fault(fault, value=value)
-        return value
-
-    @field_validator("proxy")
-    @classmethod
-    def _is_proxy(cls, value: str | None) -> str | None:
-        if value is not None and (fault := find_proxy_fault(value)) is not None:
-            raise make_fault(fault)
-        return value
 
     @model_validator(mode="before")
     @classmethod
@@ -119,34 +197,54 @@ class Api(Section):
 
 
 class Limits(Section):
-    """The account's quota, of each action, and how many creates may be in flight."""
+    """The account's quota, and how many creates may be in flight."""
 
-    requests_per_second: float = Field(default=20, gt=0, allow_inf_nan=False)
-    concurrency: float = Field(default=20, gt=0, allow_inf_nan=False)
+    requests_per_second: float = define_key(
+        20, "Calls per second of each action: Tencent's quota", gt=0, allow_inf_nan=False
+    )
+    concurrency: int = define_key(
+        20, "Creates in flight; at least calls per second times response time in seconds", gt=0
+    )
+
+    @field_validator("concurrency", mode="before")
+    @classmethod
+    def _round(cls, value: object) -> object:
+        """Take a fraction for the whole number below it; 1 for one below 1."""
+        try:
+            number = float(str(value))
+            return math.floor(number) if number > 1 else math.ceil(number)
+        except (ValueError, OverflowError):  # no number, or none that is finite
+            return value
 
 
 class Intake(Section):
     """How rosters are read."""
 
-    max_rows: int = Field(default=MAX_DOCTORS, gt=0)  # doctors of one file, beside its header
-    password: SecretStr | None = None  # of encrypted workbooks; better kept in a secret file
+    max_rows: int = define_key(MAX_DOCTORS, "Doctors of one roster file; a larger one is refused", gt=0)
+    password: SecretStr | None = define_key(
+        None, "Opening password of rosters; better kept in the secret file roster__password"
+    )
 
 
 class Guards(Section):
     """Limits at which a run stops; null is never."""
 
-    new_rows: int | None = Field(
-        default=200, ge=0
-    )  # never seen before, or new_share of the live seals if more
-    new_share: float = Field(default=0.2, ge=0, le=1)
-    shrunk: float | None = Field(
-        default=0.3, ge=0, le=1
-    )  # share of the people missing since the last complete run
-    unknown: int | None = Field(default=20, ge=0)  # rows that became unknown in this run
-    same_refusal: bool = True  # the first 20 answers, or 90 of the last 100
-    seals_exist: bool = True  # three of the first 20 seal names exist, and the ledger holds no seal
-    deadline: time | None = None  # local: "06:00"
-    give_up_minutes: float = Field(default=15, gt=0)  # without a usable answer
+    new_rows: int | None = define_key(
+        200, "Most doctors never seen before, or new_share if that is more", ge=0
+    )
+    new_share: float = define_key(
+        0.2, "Most doctors never seen before, as a share of the seals in the ledger", ge=0, le=1
+    )
+    shrunk: float | None = define_key(
+        0.3, "Share of the people missing since the last complete run", ge=0, le=1
+    )
+    unknown: int | None = define_key(20, "Rows that became unknown in one run", ge=0)
+    same_refusal: bool = define_key(True, "The first 20 answers, or 90 of the last 100, are the same refusal")
+    seals_exist: bool = define_key(True, "Three of the first 20 seal names exist, but the ledger has no seal")
+    deadline: Annotated[time, WithJsonSchema({"type": "string"})] | None = define_key(
+        None, 'Local time of day: "06:00"'
+    )
+    give_up_minutes: float = define_key(15, "Minutes without a usable answer", gt=0)
 
     @field_validator("deadline", mode="before")
     @classmethod
@@ -162,6 +260,6 @@ class Guards(Section):
 class Pictures(Section):
     """What may be done to pictures beyond what the service needs; all off by default."""
 
-    trim: bool = False  # to the ink
-    transparent: bool = False  # white paper made clear
-    ocr: bool = False  # compare the name in the picture; needs the extra "ocr"
+    trim: bool = define_key(False, "Cut away the empty margin")
+    transparent: bool = define_key(False, "Make white paper transparent")
+    ocr: bool = define_key(False, "Compare the name in the picture; needs the extra ocr")

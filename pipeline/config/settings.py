@@ -1,7 +1,9 @@
 """Makes a frozen Config of config.yaml, environment and defaults; every fault is reported at once, with its line.
 
-Scalars are read as they are written: ``0123`` and ``no`` stay text where a text is wanted. Unknown keys and
-unknown ``ESIGN_IMPORT_…`` names are refused with the nearest known one. It holds no secret.
+Scalars are read as they are written: ``0123`` and ``no`` stay text where a text is wanted. ``ESIGN_IMPORT_API__APP_ID=…``
+sets ``api.app_id``. Unknown keys and unknown ``ESIGN_IMPORT_…`` names are refused with the nearest known one. The program
+was once configured by ``PIPELINE_…``. Those names are still read where they name a key; any other belongs to another
+program (a build server sets ``PIPELINE_WORKSPACE``). A Config holds no secret.
 """
 
 from __future__ import annotations
@@ -9,21 +11,17 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from string import Formatter
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    ValidationError,
-    field_validator,
-)
+from pydantic import AfterValidator, Field, ValidationError, field_validator
+from pydantic.json_schema import SkipJsonSchema
 
-from pipeline.config import environment as variables
-from pipeline.config.sections import Api, Guards, Intake, Limits, Pictures, Section, make_fault
+from pipeline.config.environment import PREFIX, former_name, variable_name
+from pipeline.config.sections import Api, Guards, Intake, Limits, Pictures, Section, define_key, make_fault
 from pipeline.config.yaml_loader import Document, FaultRenderer, read_document, suggest_name
 from pipeline.domain.roster import IGNORED
 from pipeline.domain.roster import Field as Column
@@ -32,12 +30,12 @@ from pipeline.messages.catalogue import make_phrase
 from pipeline.messages.localized import JoinedTexts, Phrase
 
 LOG = logging.getLogger(__name__)
-
+AS_JSON = frozenset({"roster", "columns"})  # keys that hold more than one text
 COLUMN_WORDS = (*Column, IGNORED)
 BLANKS = frozenset({"name", "staff_no", "department"})  # of seal_name
 
 
-def _field_word(value: str) -> str:
+def _require_column_word(value: str) -> str:
     if value not in COLUMN_WORDS:
         raise make_fault(
             "config.column", value=value, known=JoinedTexts(COLUMN_WORDS, make_phrase("mark.comma"))
@@ -46,28 +44,39 @@ def _field_word(value: str) -> str:
 
 
 class Config(Section):
-    """The whole configuration; paths are still as written, `resolve_path` resolves them."""
+    """The configuration of esign-import; paths count from the folder of the file."""
 
     api: Api = Api()
     limits: Limits = Limits()
     intake: Intake = Intake()
     pictures: Pictures = Pictures()
     guards: Guards = Guards()
-    roster: tuple[Path, ...] = (Path("inbox"),)
-    columns: Mapping[str, Annotated[str, AfterValidator(_field_word)]] = {}
-    seals: Path = Path("seals")
-    seal_name: str = "{name}处方章"
-    seal_name_ascii: bool = False
-    unknown: Literal["hold", "probe"] = "hold"
-    require_review: bool = False  # only what a human judged right in review.html is sent
-    ledger: Path = Path("state/ledger.sqlite3")
-    ledger_registry: Literal["strict", "warn"] | None = None  # None: strict, warn for a sandbox
-    work: Path = Path("state/work")
-    out: Path = Path("out")
-    secrets_dir: Path | None = None
-    language: Literal["zh", "en"] | None = None
-    base: Path = Field(default=Path(), exclude=True)  # the folder of config.yaml
-    secret_file: Path | None = Field(default=None, exclude=True)  # config.yaml, where a password stands in it
+    roster: tuple[Path, ...] = define_key(
+        (Path("inbox"),), "Files or folders of rosters", json_schema_extra={"type": ["array", "string"]}
+    )
+    columns: Mapping[str, Annotated[str, AfterValidator(_require_column_word)]] = define_key(
+        {}, "Title: field, for titles that are not recognised"
+    )
+    seals: Path = define_key(Path("seals"), "Folder of seal pictures")
+    seal_name: str = define_key("{name}处方章", "Template with {name}, {staff_no} and {department}")
+    seal_name_ascii: bool = define_key(False, "Allow letters and digits in seal names")
+    unknown: Literal["hold", "probe"] = define_key(
+        "hold", "hold: an unknown row is never sent again; probe: it is, after certify"
+    )
+    require_review: bool = define_key(False, "Send only rows that a person marked right in review.html")
+    ledger: Path = define_key(Path("state/ledger.sqlite3"), "The ledger, on a local disk")
+    ledger_registry: Literal["strict", "warn"] | None = define_key(
+        None, "Refuse a second or older ledger, or only warn; null: strict, warn for a sandbox"
+    )
+    work: Path = define_key(Path("state/work"), "Prepared pictures")
+    out: Path = define_key(Path("out"), "Results")
+    secrets_dir: Path | None = define_key(None, "Folder with tencent__secret_id and tencent__secret_key")
+    language: Literal["zh", "en"] | None = define_key(
+        None, "null: the locale's, else that of the roster titles"
+    )
+    # not keys: the folder of config.yaml; config.yaml itself, where a password stands in it
+    base: SkipJsonSchema[Path] = Field(default=Path(), exclude=True)
+    secret_file: SkipJsonSchema[Path | None] = Field(default=None, exclude=True)
 
     @field_validator("roster", mode="before")
     @classmethod
@@ -122,26 +131,31 @@ def load(
     every fault: unknown keys, wrong types, values that do not fit together.
     """
     document = read_document(path) if path is not None else Document({}, {})
-    known = list(list_keys())
+    keys = {key: variable_name(key) for key in list_keys()}
     faults = [
-        make_phrase(
-            "config.unknown_variable", name=name, near=suggest_name(name, [*map(variables.name_of, known)])
-        )
-        for name in variables.find_unknown_names(environment, known)
+        make_phrase("config.unknown_variable", name=name, near=suggest_name(name, [*keys.values()]))
+        for name in sorted(set(environment) - set(keys.values()))
+        if name.startswith(PREFIX)
     ]
-    for former in variables.find_former_names(environment, known):
-        key = "config.former_variable" if former.is_read else "config.former_variable_unused"
-        (warn or _log_warning)(make_phrase(key, name=former.name, current=former.current))
-    chosen = list(variables.find_variables(environment, known))
-    merged = _merge_values(_merge_variables(document.values, chosen), values)
+    variables: dict[tuple[str, ...], str] = {}  # the name of the one that sets a key
+    for key, name in keys.items():
+        if (former := former_name(name)) in environment:
+            warning = "config.former_variable_unused" if name in environment else "config.former_variable"
+            (warn or _log_warning)(make_phrase(warning, name=former, current=name))
+            variables[key] = former
+        if name in environment:
+            variables[key] = name
+    merged = _merge_variables(
+        document.values, {key: _parse_variable(key, environment[name]) for key, name in variables.items()}
+    )
     try:
         config = Config.model_validate({
-            **merged,
+            **_merge_values(merged, values),
             "base": path.parent if path is not None else Path(),
             "secret_file": path if _holds_secret(document.values) else None,
         })  # fmt: skip
     except ValidationError as error:
-        renderer = FaultRenderer(document, path, known, {variable.key: variable.name for variable in chosen})
+        renderer = FaultRenderer(document, path, [*keys], variables)
         faults += [renderer.render_fault(fault) for fault in sorted(error.errors(), key=renderer.find_line)]
     else:
         if not faults:
@@ -153,17 +167,30 @@ def _log_warning(warning: Phrase) -> None:
     LOG.warning("%s", warning.render("en"))
 
 
-def _merge_variables(values: Mapping[str, Any], chosen: Sequence[variables.Variable]) -> dict[str, Any]:
+def _parse_variable(key: tuple[str, ...], text: str) -> object:
+    """Return what a variable gives to its key: a text, None, or what its JSON holds."""
+    if text in {"", "null"}:
+        return None
+    if key[-1] in AS_JSON and text[:1] in "[{":
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            return text
+    return text
+
+
+def _merge_variables(
+    values: Mapping[str, Any], variables: Mapping[tuple[str, ...], object]
+) -> dict[str, Any]:
     """Lay the environment's values over the file's."""
     merged = {name: dict(value) if isinstance(value, dict) else value for name, value in values.items()}
-    for variable in chosen:
-        *sections, last = variable.key
+    for (*sections, last), value in variables.items():
         target = merged
         for section in sections:
             target[section] = {} if target.get(section) is None else target[section]
             target = target[section]
         if isinstance(target, dict):  # else the file's section is no section, which is reported
-            target[last] = variable.value
+            target[last] = value
     return merged
 
 

@@ -109,6 +109,9 @@ HELP: Mapping[str, str] = {
     "Print the effective configuration: file, environment and defaults together.": (
         "打印实际生效的配置：文件、环境变量和默认值合在一起。"
     ),
+    "Print the JSON Schema of config.yaml, with which an editor completes and checks its keys.": (
+        "打印 config.yaml 的 JSON Schema；编辑器可用它补全和检查各项。"
+    ),
     # demo, sandbox
     "Run the whole import on sample data; no account is needed.": "用示例数据把整个流程跑一遍；不需要账号。",
     "The service is the built-in sandbox on 127.0.0.1. State and results lie in demo/ and survive: a second "

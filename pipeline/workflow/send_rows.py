@@ -160,7 +160,7 @@ async def send_rows(
     run_state = RunState(
         resources.stop.event, resources.clock, run_guards, credentials.source, resources.outages
     )
-    creates_in_flight = count_creates_in_flight(config)
+    creates_in_flight = config.limits.concurrency
     # a second's worth of open connections may wait for a slot, so that none waits long
     waiting = ceil(min(config.limits.requests_per_second, creates_in_flight))
     async with (
@@ -229,14 +229,9 @@ def find_run_exit_code(
     return find_exit_code(counted, plan.report.files, sent.halt, signal=signal, left_out=left_out)
 
 
-def count_creates_in_flight(config: Config) -> int:
-    """Return how many creates may be under way at once: a whole number, at least one."""
-    return max(1, int(config.limits.concurrency))
-
-
 def count_workers(config: Config) -> int:
     """Return how many rows are between upload and verdict at a time: enough for both calls of a row."""
-    return count_creates_in_flight(config) * (2 if find_contract(config).needs_upload else 1)
+    return config.limits.concurrency * (2 if find_contract(config).needs_upload else 1)
 
 
 def _find_deadline_timestamp(guards: Guards, now: float) -> float | None:

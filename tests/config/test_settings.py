@@ -1,9 +1,11 @@
 """config.yaml and the environment: every fault at once, with its line and the nearest known key."""
 
+import json
+
 import pytest
 
 from pipeline.cli.app import main
-from pipeline.config.settings import Config, load
+from pipeline.config.settings import Config, list_keys, load
 from pipeline.errors import ConfigError
 
 
@@ -191,7 +193,7 @@ def test_a_fault_says_where_what_stands_there_and_in_the_order_of_the_file(tmp_p
     lines = [line.removeprefix(f"{path}:") for line in en.splitlines()]
     assert (
         lines[0]
-        == "environment variable ESIGN_IMPORT_LIMITS__CONCURRENCY: limits.concurrency: must be a number (it is “many”)"
+        == "environment variable ESIGN_IMPORT_LIMITS__CONCURRENCY: limits.concurrency: must be a whole number (it is “many”)"
     )
     assert lines[1:] == [
         "3: intake.max_rows: must be a whole number (it is “some”)",
@@ -243,3 +245,32 @@ def test_validate_says_which_paths_are_not_there(tmp_path, capsys):
     stderr_text = capsys.readouterr().err
     assert f"警告：seals：找不到 {tmp_path}/seals。" in stderr_text  # a default folder may be absent
     assert "roster" not in stderr_text
+
+
+@pytest.mark.parametrize(
+    ("written", "used"), [("20", 20), ("2.7", 2), ("0.5", 1), ("1e1", 10), (7, 7), (0.2, 1)]
+)
+def test_concurrency_is_a_whole_number_and_at_least_one(written, used):
+    concurrency = load(None, {}, {"limits": {"concurrency": written}}).limits.concurrency
+    assert (type(concurrency), concurrency) == (int, used)
+
+
+@pytest.mark.parametrize("written", ["0", "-0.5", "-3", "nan", "inf", "many", None])
+def test_a_concurrency_that_is_not_positive_is_refused(written):
+    with pytest.raises(ConfigError, match="concurrency"):
+        load(None, {}, {"limits": {"concurrency": written}})
+
+
+def test_the_schema_describes_every_key_and_nothing_else(capsys):
+    assert main(["--lang", "en", "config", "schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    described = []
+    for name, value in schema["properties"].items():
+        section = schema["$defs"].get(value.get("$ref", "").rpartition("/")[2])
+        described += [(name, key) for key in section["properties"]] if section else [(name,)]
+        entries = section["properties"].values() if section else [value]
+        assert all(entry["description"] and "default" in entry for entry in entries), name
+    assert described == [*list_keys()]
+    assert (schema["additionalProperties"], schema["$defs"]["Api"]["additionalProperties"]) == (False, False)
+    assert schema["$defs"]["Limits"]["properties"]["concurrency"]["type"] == "integer"
+    assert schema["$defs"]["Api"]["properties"]["file_endpoint"]["type"] == ["string", "null"]

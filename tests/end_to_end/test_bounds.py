@@ -18,7 +18,7 @@ from pipeline.esign.client import MAX_REPLY_BYTES, Client, NoAnswer
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.open import open_ledger
 from pipeline.reports.earlier_results import find_earlier_run
-from pipeline.workflow.send_rows import count_creates_in_flight, count_workers, preview_run
+from pipeline.workflow.send_rows import count_workers, preview_run
 from pipeline.workflow.tenant_ledger import name_tenant
 
 
@@ -100,7 +100,6 @@ def test_workers_are_enough_for_both_calls_of_a_row():
     config = Config()
     assert count_workers(config) == 40
     assert count_workers(config.model_copy(update={"api": Api(contract="inline")})) == 20
-    assert count_creates_in_flight(Config(limits={"concurrency": 0.5})) == 1
 
 
 async def _answered(handler, **settings):
