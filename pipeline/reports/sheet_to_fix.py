@@ -19,7 +19,7 @@ from pipeline.messages.results import CARD_NAMES, RESULT_TEXTS
 from pipeline.reports.explanations import advise_on_row, describe_problem, list_reasons
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import FONT, clean_text, count_lines, measure_width, set_up_printing
-from pipeline.reports.tables import QUIET_WRAPPED, WRAPPED, Column, Table, WorkbookContext
+from pipeline.reports.tables import QUIET_WRAPPED, WRAPPED, SheetColumn, TableSheet, WorkbookContext
 from pipeline.reports.to_fix_layout import (
     PERSON_FIELDS,
     Layout,
@@ -52,25 +52,25 @@ class _FixRow:
 
 
 # behind the roster's columns; `to_fix_layout.OUR_KEYS` recognises them when the sheet is read again
-OUR_COLUMNS: tuple[Column[_FixRow], ...] = (
-    Column(
+OUR_COLUMNS: tuple[SheetColumn[_FixRow], ...] = (
+    SheetColumn(
         "fix.status",
         11,
         lambda row, presenter: presenter.name_status(row.outcome.status),
         status=lambda row: row.outcome.status,
     ),
-    Column("fix.reason", 42, lambda row, _: row.reason, WRAPPED),
-    Column("fix.advice", 20, lambda row, _: row.advice, WRAPPED),
-    Column(
+    SheetColumn("fix.reason", 42, lambda row, _: row.reason, WRAPPED),
+    SheetColumn("fix.advice", 20, lambda row, _: row.advice, WRAPPED),
+    SheetColumn(
         "fix.origin",
         17,
         lambda row, presenter: _describe_origin(row.outcome.doctor, presenter),
         QUIET_WRAPPED,
     ),
 )
-HIDDEN_COLUMNS: tuple[Column[_FixRow], ...] = (
-    Column(ROW_ID, 12, lambda row, _: row.token, is_hidden=True),
-    Column(CHECK, 10, lambda row, _: row_id_checksum(row.token) if row.token else "", is_hidden=True),
+HIDDEN_COLUMNS: tuple[SheetColumn[_FixRow], ...] = (
+    SheetColumn(ROW_ID, 12, lambda row, _: row.token, is_hidden=True),
+    SheetColumn(CHECK, 10, lambda row, _: row_id_checksum(row.token) if row.token else "", is_hidden=True),
 )
 
 
@@ -102,7 +102,7 @@ class _FixSheet:
         self.columns_of_fields = {**layout.columns_of_fields, **self.lacking}
         name = layout.columns_of_fields.get(Field.NAME)
         frozen = name + 1 if name is not None and name < MAX_FROZEN else 0
-        self.table: Table[_FixRow] = Table(context, title, self._list_columns(), frozen=frozen)
+        self.table: TableSheet[_FixRow] = TableSheet(context, title, self._list_columns(), frozen=frozen)
         self.table.sheet.set_comments_author("esign-import")
 
     def write_rows(self) -> None:
@@ -114,7 +114,7 @@ class _FixSheet:
         self._add_checks()
         self.table.close()
 
-    def _list_columns(self) -> list[Column[_FixRow]]:
+    def _list_columns(self) -> list[SheetColumn[_FixRow]]:
         sample = [outcome for outcome, _ in self.layout.rows[:_SAMPLE]]
         columns = []
         for index, header in enumerate(self.layout.headers):
@@ -260,8 +260,8 @@ class _FixSheet:
         return {"validate": "custom", "value": f"=OR({length}=18,{length}=11)"}
 
 
-def _make_roster_column(index: int, title: str, width: float) -> Column[_FixRow]:
-    return Column(
+def _make_roster_column(index: int, title: str, width: float) -> SheetColumn[_FixRow]:
+    return SheetColumn(
         "",
         width,
         lambda row, _: row.texts.get(index, ""),

@@ -12,13 +12,12 @@ from pipeline.messages.problems import split_remedy
 from pipeline.messages.results import explain_unassigned_image
 from pipeline.reports.explanations import describe_problem
 from pipeline.reports.tables import (
-    IMAGE_KEY,
+    IMAGE_COLUMN,
     QUIET_WRAPPED,
     WRAPPED,
-    Column,
-    Table,
+    SheetColumn,
+    TableSheet,
     WorkbookContext,
-    make_image_column,
 )
 
 MAX_LINKS = 5_000  # Excel allows 65,530 links a sheet
@@ -41,8 +40,8 @@ def write_unpaired_sheet(context: WorkbookContext) -> None:
     """Write a row a picture, with a thumbnail of those that were looked at."""
     pictures = list(_list_unassigned(context))
     load_thumbnail = context.load_thumbnail if any(picture.image for picture in pictures) else None
-    columns = [column for column in COLUMNS if load_thumbnail or column.key != IMAGE_KEY]
-    table = Table(context, context.presenter.render("sheet.unpaired"), columns, max_links=MAX_LINKS)
+    columns = [column for column in COLUMNS if load_thumbnail or column is not IMAGE_COLUMN]
+    table = TableSheet(context, context.presenter.render("sheet.unpaired"), columns, max_links=MAX_LINKS)
     thumbnails = 0
     for picture in pictures:
         image = None
@@ -55,18 +54,18 @@ def write_unpaired_sheet(context: WorkbookContext) -> None:
     table.close()
 
 
-COLUMNS: tuple[Column[UnassignedPicture], ...] = (
-    Column("col.file", 32, lambda picture, _: picture.name, WRAPPED),
-    make_image_column(),
-    Column(
+COLUMNS: tuple[SheetColumn[UnassignedPicture], ...] = (
+    SheetColumn("col.file", 32, lambda picture, _: picture.name, WRAPPED),
+    IMAGE_COLUMN,
+    SheetColumn(
         "col.where",
         34,
         lambda picture, _: picture.location,
         WRAPPED,
         linked_path=lambda picture: picture.path,
     ),
-    Column("col.why", 42, lambda picture, _: picture.reason, WRAPPED),
-    Column("col.what", 48, lambda picture, _: picture.advice, QUIET_WRAPPED),
+    SheetColumn("col.why", 42, lambda picture, _: picture.reason, WRAPPED),
+    SheetColumn("col.what", 48, lambda picture, _: picture.advice, QUIET_WRAPPED),
 )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pipeline.domain.roster import ImageFile
 from pipeline.domain.run import RunReport, Status
@@ -44,7 +44,6 @@ QUIET: Look = {"font_color": MUTED}
 WRAPPED: Look = {"text_wrap": True}
 QUIET_WRAPPED: Look = {**QUIET, **WRAPPED}
 NUMBER: Look = {"font_color": MUTED, "num_format": "0", "align": "center", "text_wrap": False}
-IMAGE_KEY = "col.seal"
 _LINKED: Look = {"font_color": LINK, "underline": 1}
 
 _SAMPLE = 1_000  # rows that decide a column's width
@@ -69,8 +68,8 @@ class WorkbookContext:
     load_thumbnail: LoadThumbnail | None
 
 
-@dataclass(frozen=True, slots=True)
-class Column(Generic[Row]):
+@dataclass(frozen=True)  # slots would forbid to call SheetColumn[RowOutcome]
+class SheetColumn(Generic[Row]):
     """A column of a table; the heading is ``title``, or the text of ``key``."""
 
     key: str
@@ -89,19 +88,20 @@ class Column(Generic[Row]):
     is_printed: bool = True
 
 
-def make_image_column() -> Column[Row]:
-    """Return the column of thumbnails, which lie over its empty cells."""
-    return Column(IMAGE_KEY, _THUMBNAIL_COLUMNS, lambda _row, _presenter: "", WRAPPED)
+# thumbnails lie over its empty cells
+IMAGE_COLUMN: SheetColumn[Any] = SheetColumn(
+    "col.seal", _THUMBNAIL_COLUMNS, lambda _row, _presenter: "", WRAPPED
+)
 
 
-class Table(Generic[Row]):
+class TableSheet(Generic[Row]):
     """A sheet whose first row is the heading. Rows are streamed, in order."""
 
     def __init__(
         self,
         context: WorkbookContext,
         title: str,
-        columns: Sequence[Column[Row]],
+        columns: Sequence[SheetColumn[Row]],
         *,
         frozen: int = 1,
         wraps: bool = False,
@@ -142,7 +142,7 @@ class Table(Generic[Row]):
             self.sheet.set_row(self.row_count, points)
         for index, (column, value) in enumerate(zip(self._columns, values, strict=True)):
             self._write_cell(row, index, column, value)
-            if image and column.key == IMAGE_KEY:
+            if image and column is IMAGE_COLUMN:
                 _insert_thumbnail(self.sheet, self.row_count, index, image, points)
 
     def write_note(self, text: str) -> None:
@@ -160,7 +160,7 @@ class Table(Generic[Row]):
             )
             self.sheet.print_area(0, 0, last_row, max(printed))
 
-    def _fit_width(self, column: Column[Row], sample: Sequence[Row], *, wraps: bool) -> float:
+    def _fit_width(self, column: SheetColumn[Row], sample: Sequence[Row], *, wraps: bool) -> float:
         width = (column.width_with_images if wraps else None) or column.width
         if column.max_width is None:
             return width
@@ -190,7 +190,7 @@ class Table(Generic[Row]):
             fill, ink = ("#DCE3EA", INK) if column.is_from_roster else (fill, ink)
             _write_text(sheet, 0, index, titles[index], styles.make_heading_format(fill, ink))
 
-    def _write_cell(self, row: Row, index: int, column: Column[Row], value: str | int) -> None:
+    def _write_cell(self, row: Row, index: int, column: SheetColumn[Row], value: str | int) -> None:
         if isinstance(value, int):
             self.sheet.write_number(self.row_count, index, value, self._formats[index])
             return
