@@ -27,8 +27,7 @@ from pipeline.esign.contracts import LIVENESS_CHECK, Agent, build_liveness_check
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter, max_in_rolling_second
 from pipeline.esign.responses import parse_answer
 from pipeline.esign.signing import Credentials
-from pipeline.sandbox.authentication import SANDBOX
-from pipeline.sandbox.authentication import Limiter as Service
+from pipeline.sandbox.authentication import SANDBOX, CallCounter
 
 RATE, CALLS, LATENCY, IN_FLIGHT = 20, 1200, 0.08, 20
 LEARNING = 600  # seconds before the calls that count
@@ -93,7 +92,7 @@ def simulated(name: str, kind: str, jitter: float, learning: float, seed: int) -
 
 async def _simulated(name: str, kind: str, jitter: float, learning: float, chance: Random) -> Run:
     clock = ManualClock(1_795_000_000.0 + chance.random())  # a calendar second begins anywhere
-    service = Service(kind, RATE)
+    service = CallCounter(kind, RATE)
     limiter = LIMITERS[name](RATE, clock)
 
     async def call(limiter: Limiter) -> tuple[float, int | None]:

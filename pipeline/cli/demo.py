@@ -215,7 +215,7 @@ async def _serve(session: Session, options: dict[str, Any]) -> None:
 
 def _build_sandbox(options: dict[str, Any]) -> Sandbox:
     from pipeline.sandbox.actions import Rules
-    from pipeline.sandbox.fault_file import load_faults
+    from pipeline.sandbox.faults import load_faults
     from pipeline.sandbox.server import Sandbox
     from pipeline.sandbox.service import FakeService
 

@@ -6,7 +6,7 @@ import hashlib
 import random
 import string
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from pipeline.sandbox.authentication import LimiterKind, Tenant
@@ -22,7 +22,6 @@ from pipeline.sandbox.checks import (
     decode_uploads,
     find_lifetime_number,
 )
-from pipeline.sandbox.recorded_state import Seal, Upload
 
 SEAL_NAME_LIMIT = 50  # code points
 SCENES = ("", "E_PRESCRIPTION_AUTO_SIGN", "OTHER")
@@ -50,6 +49,63 @@ class Rules:
     limiter: LimiterKind = "rolling"
     rate: float = 20.0  # calls in a second, per SecretId and action
     keep_pictures: bool = True  # their bytes, by sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """One seal that was made, with everything that was said when it was."""
+
+    seal_id: str
+    organization: str
+    number: str = field(repr=False)
+    name: str = field(repr=False)
+    id_card_type: str
+    seal_name: str
+    picture: str  # sha256 of the bytes that arrived
+    contract: str  # file_id | inline
+    mobile: str | None = field(repr=False)
+    scene_key: str | None
+    enable_auto_sign: bool | None
+    license_type: int | None
+    seal_image_compress: bool | None
+    trace_id: str | None
+    request_id: str
+    created_at: float  # unix seconds
+
+    @property
+    def person(self) -> tuple[str, str]:
+        """Hospital and lifetime number: who the seal belongs to."""
+        return self.organization, find_lifetime_number(self.number)
+
+    @property
+    def auto_sign(self) -> bool:
+        """Whether auto-sign was opened with the seal: only the older contract can."""
+        return self.contract == "inline" and self.enable_auto_sign is True
+
+    @property
+    def licence_bound(self) -> bool:
+        """Whether a paid licence went to the person: so by default where auto-sign is opened."""
+        return self.auto_sign and self.license_type in (None, 0)
+
+    def build_record(self) -> dict[str, Any]:
+        """Return the seal as the truth file and ``GET /_truth`` hold it."""
+        record = asdict(self)
+        record["at"] = record.pop("created_at")
+        return record
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One file that got a FileId."""
+
+    file_id: str
+    app_id: str
+    business_type: str
+    kind: str  # png, jpg, pdf, zip by its first bytes
+    sha256: str
+    size: int  # bytes
+    deadline: float  # unix seconds
+    request_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +159,7 @@ class Actions:
             self.open_auto_sign(seal)
 
     def open_auto_sign(self, seal: Seal) -> None:
-        """Let the seal be the one with which its doctor signs automatically."""
+        """Let the doctor open auto-sign with this seal, as doctors do on their phone."""
         self._auto_sign[seal.person] = seal.seal_id
 
     def _create_seal(self, order: Order) -> Response:

@@ -10,9 +10,8 @@ import hashlib
 import hmac
 import math
 import re
-from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -29,65 +28,6 @@ _AUTHORIZATION = re.compile(
     rf"{ALGORITHM} Credential=(?P<id>[^/\s]+)/(?P<date>\d{{4}}-\d\d-\d\d)/(?P<service>[^/\s]+)/tc3_request, ?"
     r"SignedHeaders=(?P<names>[a-z0-9;-]+), ?Signature=(?P<signature>[0-9a-f]{64})"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """What the gateway holds for a SecretId."""
-
-    secret_key: str = field(repr=False)
-    token: str | None = field(default=None, repr=False)
-
-
-def verify_signature(
-    *,
-    method: str,
-    query: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    credentials: Mapping[str, Credential],
-    service: str,
-    now: float,
-) -> str:
-    """Return the SecretId that signed the request, or raise Refusal with an ``AuthFailure`` code.
-
-    ``headers`` are those received, names in lower case; ``now`` is the gateway's clock in unix seconds.
-    More signed headers than the two mandatory ones are welcome.
-    """
-    match = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
-    if match is None:
-        raise Refusal("AuthFailure.InvalidAuthorization")
-    names = match["names"].split(";")
-    if not {"content-type", "host"} <= set(names) or names != sorted(set(names)):
-        raise Refusal("AuthFailure.InvalidAuthorization")
-    credential = credentials.get(match["id"])
-    if credential is None:
-        raise Refusal("AuthFailure.SecretIdNotFound")
-    timestamp = int(headers["x-tc-timestamp"])
-    if abs(now - timestamp) > WINDOW:
-        raise Refusal("AuthFailure.SignatureExpire")
-    if match["date"] != utc_date(timestamp):
-        raise Refusal("AuthFailure.SignatureFailure")
-    if any(name not in headers for name in names):
-        raise Refusal("AuthFailure.SignatureFailure")
-    payload = UNSIGNED.encode() if headers.get("x-tc-content-sha256") == UNSIGNED else body
-    canonical_headers = "".join(f"{name}:{headers[name].strip().lower()}\n" for name in names)
-    canonical = "\n".join((method, "/", query, canonical_headers, match["names"], _sha256(payload)))
-    to_sign = "\n".join(
-        (ALGORITHM, str(timestamp), f"{match['date']}/{service}/tc3_request", _sha256(canonical.encode()))
-    )
-    key = f"TC3{credential.secret_key}".encode()
-    for step in (match["date"], service, "tc3_request"):
-        key = hmac.digest(key, step.encode(), "sha256")
-    if not hmac.compare_digest(hmac.digest(key, to_sign.encode(), "sha256").hex(), match["signature"]):
-        raise Refusal("AuthFailure.SignatureFailure")
-    if headers.get("x-tc-token") != credential.token:
-        raise Refusal("AuthFailure.TokenFailure")
-    return match["id"]
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +48,57 @@ class Tenant:
         return (self.operator_open_id, *self.more_operators)
 
 
+def verify_signature(
+    *,
+    method: str,
+    query: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    tenants: Mapping[str, Tenant],
+    service: str,
+    now: float,
+) -> str:
+    """Return the SecretId that signed the request, or raise Refusal with an ``AuthFailure`` code.
+
+    ``headers`` are those received, names in lower case; ``tenants`` are found by SecretId; ``now`` is the gateway's clock in unix seconds.
+    More signed headers than the two mandatory ones are welcome.
+    """
+    match = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
+    if match is None:
+        raise Refusal("AuthFailure.InvalidAuthorization")
+    names = match["names"].split(";")
+    if not {"content-type", "host"} <= set(names) or names != sorted(set(names)):
+        raise Refusal("AuthFailure.InvalidAuthorization")
+    tenant = tenants.get(match["id"])
+    if tenant is None:
+        raise Refusal("AuthFailure.SecretIdNotFound")
+    timestamp = int(headers["x-tc-timestamp"])
+    if abs(now - timestamp) > WINDOW:
+        raise Refusal("AuthFailure.SignatureExpire")
+    if match["date"] != utc_date(timestamp):
+        raise Refusal("AuthFailure.SignatureFailure")
+    if any(name not in headers for name in names):
+        raise Refusal("AuthFailure.SignatureFailure")
+    payload = UNSIGNED.encode() if headers.get("x-tc-content-sha256") == UNSIGNED else body
+    canonical_headers = "".join(f"{name}:{headers[name].strip().lower()}\n" for name in names)
+    canonical = "\n".join((method, "/", query, canonical_headers, match["names"], _sha256(payload)))
+    to_sign = "\n".join(
+        (ALGORITHM, str(timestamp), f"{match['date']}/{service}/tc3_request", _sha256(canonical.encode()))
+    )
+    key = f"TC3{tenant.secret_key}".encode()
+    for step in (match["date"], service, "tc3_request"):
+        key = hmac.digest(key, step.encode(), "sha256")
+    if not hmac.compare_digest(hmac.digest(key, to_sign.encode(), "sha256").hex(), match["signature"]):
+        raise Refusal("AuthFailure.SignatureFailure")
+    if headers.get("x-tc-token") != tenant.token:
+        raise Refusal("AuthFailure.TokenFailure")
+    return match["id"]
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
 SANDBOX = Tenant(
     secret_id="AKIDsandbox0000000000000000000000001",  # noqa: S106  published on purpose, as is the next:
     secret_key="not-a-secret-only-the-sandbox-knows-it",  # noqa: S106  they open nothing but this room
@@ -120,7 +111,7 @@ SANDBOX = Tenant(
 LimiterKind = Literal["rolling", "calendar", "none"]
 
 
-class Limiter:
+class CallCounter:
     """Counts arrivals: in the second before each one (rolling), or in its second of the wall clock (calendar)."""
 
     def __init__(self, kind: LimiterKind, rate: float) -> None:
@@ -158,24 +149,13 @@ class Limiter:
         return len(arrivals)
 
 
-def max_in_window(arrivals: Iterable[float], seconds: float) -> int:
-    """Return the most arrivals in any half-open stretch of so many seconds; 0 without arrivals."""
-    ordered = sorted(arrivals)
-    return max(
-        (index + 1 - bisect_right(ordered, moment - seconds) for index, moment in enumerate(ordered)),
-        default=0,
-    )
-
-
 class Gateway:
     """Knows the credentials and counts their calls."""
 
-    def __init__(self, tenants: Sequence[Tenant], limiter: Limiter) -> None:
+    def __init__(self, tenants: Sequence[Tenant], counter: CallCounter) -> None:
         self._tenants = tuple(tenants)
-        self._limiter = limiter
-        self._credentials = {
-            tenant.secret_id: Credential(tenant.secret_key, tenant.token) for tenant in tenants
-        }
+        self._counter = counter
+        self._by_secret_id = {tenant.secret_id: tenant for tenant in tenants}
 
     def admit_call(self, call: Call, *, now: float, steady: float, skew: float) -> list[Tenant]:
         """Return the tenants that the call's credential may act for, or raise Refusal.
@@ -189,13 +169,13 @@ class Gateway:
             query=call.query,
             headers=call.headers,
             body=call.body,
-            credentials=self._credentials,
+            tenants=self._by_secret_id,
             service=SERVICE,
             now=now + skew,
         )
-        count = self._limiter.count_call((secret_id, call.action), now=now, steady=steady)
+        count = self._counter.count_call((secret_id, call.action), now=now, steady=steady)
         if count is not None:
-            raise build_throttle_refusal(count, self._limiter.rate, language=call.language)
+            raise build_throttle_refusal(count, self._counter.rate, language=call.language)
         return [tenant for tenant in self._tenants if tenant.secret_id == secret_id]
 
 

@@ -17,6 +17,7 @@ from pipeline.sandbox.authentication import Tenant
 from pipeline.sandbox.calls import AUTO_SIGN_STATUS, CREATE, ORGANIZATION_SEALS, UPLOAD, Refusal
 
 Kind = Literal["string", "integer", "boolean", "object", "list"]
+_TYPES: Mapping[Kind, type] = {"string": str, "integer": int, "boolean": bool, "object": dict, "list": list}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +121,7 @@ def _check_items(items: Sequence[Any], key: Key, path: str) -> None:
 
 
 def _has_kind(value: object, kind: Kind) -> bool:
-    match kind:
-        case "string":
-            return isinstance(value, str)
-        case "integer":
-            return isinstance(value, int) and not isinstance(value, bool)
-        case "boolean":
-            return isinstance(value, bool)
-        case "object":
-            return isinstance(value, dict)
-        case "list":
-            return isinstance(value, list)
+    return isinstance(value, _TYPES[kind]) and not (kind == "integer" and isinstance(value, bool))
 
 
 def check_agent(parameters: Mapping[str, Any], tenants: Sequence[Tenant]) -> Tenant:

@@ -10,6 +10,7 @@ import socket
 import struct
 import threading
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, InitVar, dataclass, field
 from email.utils import formatdate
 from functools import partial
 from pathlib import Path
@@ -18,12 +19,12 @@ from typing import Self
 from aiohttp import web
 
 from pipeline.clock import Clock, SystemClock
-from pipeline.sandbox import recorded_state
+from pipeline.sandbox.actions import Seal
 from pipeline.sandbox.calls import Call, Role, read_call
 from pipeline.sandbox.faults import (
     Fault,
     Faults,
-    Reply,
+    SocketReply,
     build_broken_reply,
     build_spoiled_reply,
     find_refusal,
@@ -35,50 +36,37 @@ READ_LIMIT = 256 * 1024 * 1024  # bytes; what is longer is cut here and fails on
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, zero seconds: close() sends RST
 
 
+@dataclass(eq=False)
 class Sandbox:
-    """A fake service on a loopback socket: ``async with Sandbox(service) as sandbox: … sandbox.url``.
+    """A fake service on a loopback socket: ``async with Sandbox(service) as sandbox: … sandbox.url``."""
 
-    ``latency``: seconds each answer takes. ``arrival_jitter``: a call reaches the limiter up to so many seconds after
-    it came, uniformly (``seed``). ``two_ports``: one address for each host role, as in production; else one address
-    plays both. Port 0 lets the system choose. ``truth_file`` keeps the seals across restarts.
-    """
+    service: FakeService = field(default_factory=FakeService)
+    _: KW_ONLY
+    faults: InitVar[Sequence[Fault]] = ()
+    latency: float = 0.0  # seconds each answer takes
+    arrival_jitter: float = 0.0  # a call reaches the limiter up to so many seconds after it came, uniformly
+    seed: InitVar[int | None] = None  # of the jitter
+    port: int = 0  # 0 lets the system choose
+    file_port: int = 0
+    two_ports: bool = False  # one address for each host role, as in production; else one address plays both
+    clock: Clock = field(default_factory=SystemClock)
+    truth_file: Path | None = None  # keeps the seals across restarts
 
-    def __init__(
-        self,
-        service: FakeService | None = None,
-        *,
-        faults: Sequence[Fault] = (),
-        latency: float = 0.0,
-        arrival_jitter: float = 0.0,
-        seed: int | None = None,
-        port: int = 0,
-        file_port: int = 0,
-        two_ports: bool = False,
-        clock: Clock | None = None,
-        truth_file: Path | None = None,
-    ) -> None:
-        self.service = service or FakeService()
-        self.url = ""  # set by start()
-        self.file_url = ""
+    def __post_init__(self, faults: Sequence[Fault], seed: int | None) -> None:
+        self.url = self.file_url = ""  # set by start()
         self._faults = Faults(faults)
-        self._latency = latency
-        self._jitter = arrival_jitter
         self._random = random.Random(seed)  # noqa: S311  chance for a rehearsal, no secret
-        self._ports = (port, file_port)
-        self._two_ports = two_ports
-        self._clock = clock or SystemClock()
-        self._truth_file = truth_file
         self._runners: list[web.ServerRunner] = []
 
     async def start(self) -> None:
         """Recall the truth file and listen; ``url`` and ``file_url`` are known from here on."""
-        if self._truth_file is not None:
-            self.service.restore_seals(recorded_state.read_seals(self._truth_file))
-        if self._two_ports:
-            self.url = await self._listen_on("general", self._ports[0])
-            self.file_url = await self._listen_on("file", self._ports[1])
+        if self.truth_file is not None:
+            self.service.restore_seals(_read_seals(self.truth_file))
+        if self.two_ports:
+            self.url = await self._listen_on("general", self.port)
+            self.file_url = await self._listen_on("file", self.file_port)
         else:
-            self.url = self.file_url = await self._listen_on("both", self._ports[0])
+            self.url = self.file_url = await self._listen_on("both", self.port)
 
     async def stop(self) -> None:
         """Stop listening; answers still held back are never given."""
@@ -93,11 +81,6 @@ class Sandbox:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    async def serve(self) -> None:
-        """Start, and answer until the task is cancelled."""
-        async with self:
-            await asyncio.get_running_loop().create_future()
-
     async def _listen_on(self, role: Role, port: int) -> str:
         server = web.Server(partial(self._handle_request, role), access_log=None, auto_decompress=False)
         runner = web.ServerRunner(server, shutdown_timeout=0.01)
@@ -111,7 +94,7 @@ class Sandbox:
             return self._serve_truth(request)
         if request.path != "/":
             return web.Response(status=404, headers={"Server": "nginx"})
-        arrived = self._clock.monotonic()
+        arrived = self.clock.monotonic()
         body, whole = await _read_body(request)
         call = read_call(
             body,
@@ -122,41 +105,43 @@ class Sandbox:
             connection="{}:{}".format(*(request.get_extra_info("peername") or ("", 0))[:2]),
         )
         if not whole:
-            self.service.record_lost_call(call, "incomplete", steady=self._clock.monotonic(), arrived=arrived)
-            return _send_reply(request, Reply(end="close"), 0.0)
+            self.service.record_call(call, "incomplete", steady=self.clock.monotonic(), arrived=arrived)
+            return _send_reply(request, SocketReply(end="close"), 0.0)
         struck = self._faults.find_faults(call)
         skew = sum(fault.seconds for fault in struck if fault.kind == "clock_skew")
         reply = await self._answer_call(call, struck, arrived=arrived, skew=skew)
-        return _send_reply(request, reply, self._clock.now() + skew)
+        return _send_reply(request, reply, self.clock.now() + skew)
 
     async def _answer_call(
         self, call: Call, struck: Sequence[Fault], *, arrived: float, skew: float
-    ) -> Reply:
+    ) -> SocketReply:
         names = tuple(fault.name for fault in struck)
-        await self._wait_seconds(_sum_seconds(struck, "delay_before") + self._jitter * self._random.random())
-        steady = self._clock.monotonic()
+        await self._wait_seconds(
+            _sum_seconds(struck, "delay_before") + self.arrival_jitter * self._random.random()
+        )
+        steady = self.clock.monotonic()
         for fault in struck:
             if fault.breaks_before:
-                self.service.record_lost_call(call, fault.name, steady=steady, arrived=arrived, faults=names)
+                self.service.record_call(call, fault.name, steady=steady, arrived=arrived, faults=names)
                 return build_broken_reply(fault)
         answer = self.service.receive_call(
             call,
-            now=self._clock.now(),
+            now=self.clock.now(),
             steady=steady,
             arrived=arrived,
             skew=skew,
             instead=find_refusal(struck, rate=self.service.rules.rate, language=call.language),
             faults=names,
         )
-        if answer.seal is not None and self._truth_file is not None:
-            recorded_state.append_seal(self._truth_file, answer.seal)
+        if answer.seal is not None and self.truth_file is not None:
+            _append_seal(self.truth_file, answer.seal)
         first = self.service.seals[0].seal_id if self.service.seals else None
-        await self._wait_seconds(self._latency + _sum_seconds(struck, "delay_after"))
+        await self._wait_seconds(self.latency + _sum_seconds(struck, "delay_after"))
         return build_spoiled_reply(answer, struck, first_seal_id=first)
 
     async def _wait_seconds(self, seconds: float) -> None:
         if seconds > 0:
-            await self._clock.sleep(seconds)
+            await self.clock.sleep(seconds)
 
     def _serve_truth(self, request: web.BaseRequest) -> web.Response:
         if not ipaddress.ip_address(request.remote or "0.0.0.0").is_loopback:  # noqa: S104  an address that is refused
@@ -170,32 +155,20 @@ class SandboxThread:
 
     def __init__(self, sandbox: Sandbox | None = None) -> None:
         self._sandbox = sandbox or Sandbox()
+        self.service = self._sandbox.service
+        self.url = self.file_url = ""  # known once it listens
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run_thread, name="sandbox", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._done: asyncio.Event | None = None
         self._trouble: Exception | None = None
 
-    @property
-    def url(self) -> str:
-        """Address of the general host."""
-        return self._sandbox.url
-
-    @property
-    def file_url(self) -> str:
-        """Address of the file host; the same one unless the sandbox has two ports."""
-        return self._sandbox.file_url
-
-    @property
-    def service(self) -> FakeService:
-        """The fake service behind it."""
-        return self._sandbox.service
-
     def __enter__(self) -> Self:
         self._thread.start()
         self._ready.wait()
         if self._trouble is not None:
             raise self._trouble
+        self.url, self.file_url = self._sandbox.url, self._sandbox.file_url
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -238,7 +211,7 @@ async def _read_body(request: web.BaseRequest) -> tuple[bytes, bool]:
     return bytes(body), True
 
 
-def _send_reply(request: web.BaseRequest, reply: Reply, now: float) -> web.Response:
+def _send_reply(request: web.BaseRequest, reply: SocketReply, now: float) -> web.Response:
     """Write the reply, or end the connection; what is returned after an end goes nowhere."""
     headers = {"Server": "nginx", "Date": formatdate(now, usegmt=True), "Content-Type": reply.content_type}
     if reply.location is not None:
@@ -251,3 +224,22 @@ def _send_reply(request: web.BaseRequest, reply: Reply, now: float) -> web.Respo
         else:
             transport.close()
     return web.Response(status=reply.status, body=reply.body, headers=headers)
+
+
+def _append_seal(path: Path, seal: Seal) -> None:
+    """Append a seal to the truth file, one JSON object a line, readable by its owner alone."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(seal.build_record(), ensure_ascii=False) + "\n")
+
+
+def _read_seals(path: Path) -> list[Seal]:
+    """Return the seals of a truth file, none when there is no file yet."""
+    if not path.exists():
+        return []
+    seals = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        seals.append(Seal(created_at=record.pop("at"), **record))
+    return seals

@@ -7,19 +7,35 @@ from __future__ import annotations
 
 import random
 import uuid
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pipeline.sandbox import recorded_state
-from pipeline.sandbox.actions import Actions, Rules
-from pipeline.sandbox.authentication import SANDBOX, Gateway, Limiter, Tenant
+from pipeline.sandbox.actions import Actions, Rules, Seal
+from pipeline.sandbox.authentication import SANDBOX, CallCounter, Gateway, Tenant
 from pipeline.sandbox.calls import CREATE, Call, Refusal
-from pipeline.sandbox.recorded_state import Received, Seal, Upload
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Received:
+    """One request in the order in which it was dealt with; times are steady seconds of the sandbox's clock."""
+
+    arrived: float  # its headers were here
+    counted: float  # the limiter saw it
+    action: str
+    code: str  # ok, the error code, or the fault that struck before the service saw it
+    executed: bool
+    trace_id: str | None
+    request_id: str | None
+    connection: str  # the client's address and port
+    number: str | None = field(repr=False)  # IdCardNumber of a create
+    seal_name: str | None
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CallAnswer:
     """What is said to one call, and whether it did what was asked."""
 
     code: str  # ok or the error code
@@ -42,23 +58,12 @@ class FakeService:
     def reset(self) -> None:
         """Start again: no call received, no seal made."""
         self.received: list[Received] = []
-        self._gateway = Gateway(self.tenants, Limiter(self.rules.limiter, self.rules.rate))
+        self._gateway = Gateway(self.tenants, CallCounter(self.rules.limiter, self.rules.rate))
         self._actions = Actions(self.rules, self._random)
-
-    @property
-    def seals(self) -> Sequence[Seal]:
-        """Every seal ever made, oldest first."""
-        return self._actions.seals
-
-    @property
-    def uploads(self) -> Mapping[str, Upload]:
-        """Every file that got a FileId, by it."""
-        return self._actions.uploads
-
-    @property
-    def pictures(self) -> Mapping[str, bytes]:
-        """The bytes of every picture that arrived whole, by sha256, where the rules keep them."""
-        return self._actions.pictures
+        self.seals = self._actions.seals
+        self.uploads = self._actions.uploads
+        self.pictures = self._actions.pictures
+        self.open_auto_sign = self._actions.open_auto_sign
 
     def receive_call(
         self,
@@ -70,7 +75,7 @@ class FakeService:
         skew: float = 0.0,
         instead: Refusal | None = None,
         faults: tuple[str, ...] = (),
-    ) -> Answer:
+    ) -> CallAnswer:
         """Deal with a whole call.
 
         ``now`` is wall time in unix seconds; ``steady`` a monotonic time, the moment the limiter sees the call;
@@ -86,60 +91,24 @@ class FakeService:
             response = self._actions.execute_call(call, tenants, request_id=request_id, now=now + skew)
         except Refusal as refusal:
             error = {"Code": refusal.code, "Message": refusal.message}
-            answer = Answer(refusal.code, False, {"Error": error, "RequestId": request_id})
+            answer = CallAnswer(refusal.code, False, {"Error": error, "RequestId": request_id})
         else:
             seal = self.seals[-1] if len(self.seals) > made_before else None
-            answer = Answer("ok", True, {**response, "RequestId": request_id}, seal)
-        self._record_call(call, answer.code, request_id, arrived=arrived, steady=steady, faults=faults)
+            answer = CallAnswer("ok", True, {**response, "RequestId": request_id}, seal)
+        self.record_call(call, answer.code, request_id, arrived=arrived, steady=steady, faults=faults)
         return answer
 
-    def record_lost_call(
+    def record_call(
         self,
         call: Call,
         code: str,
+        request_id: str | None = None,
         *,
         steady: float,
         arrived: float | None = None,
         faults: tuple[str, ...] = (),
     ) -> None:
-        """Note a call that died before the service saw it; ``code`` is the reason."""
-        self._record_call(call, code, None, arrived=arrived, steady=steady, faults=faults)
-
-    def restore_seals(self, seals: Sequence[Seal]) -> None:
-        """Take in seals that an earlier life of this world made."""
-        for seal in seals:
-            self._actions.keep_seal(seal)
-
-    def open_auto_sign(self, seal: Seal) -> None:
-        """Let the doctor open auto-sign with this seal, as doctors do on their phone."""
-        self._actions.open_auto_sign(seal)
-
-    def list_arrivals(self, action: str = CREATE) -> list[float]:
-        """Return when each call of an action came, in steady seconds, before any arrival jitter."""
-        return sorted(request.arrived for request in list(self.received) if request.action == action)
-
-    def count_results(self) -> dict[str, dict[str, int]]:
-        """Return how often each action ended with each code (``ok`` among them)."""
-        return recorded_state.count_results(list(self.received))
-
-    def find_duplicates(self) -> dict[str, list[str]]:
-        """Return the SealIds of every person who has more than one, by lifetime number."""
-        return recorded_state.find_duplicates(list(self.seals))
-
-    def build_report(self) -> dict[str, Any]:
-        """Return all of it as ``GET /_truth`` answers it."""
-        return recorded_state.build_report(list(self.received), list(self.seals), list(self.uploads.values()))
-
-    def _record_call(
-        self,
-        call: Call,
-        code: str,
-        request_id: str | None,
-        *,
-        arrived: float | None,
-        steady: float,
-        faults: tuple[str, ...],
-    ) -> None:
+        """Record a call; ``code`` is the reason where it died before the service saw it."""
         self.received.append(
             Received(
                 arrived=steady if arrived is None else arrived,
@@ -155,3 +124,37 @@ class FakeService:
                 faults=faults,
             )
         )
+
+    def restore_seals(self, seals: Sequence[Seal]) -> None:
+        """Take in seals that an earlier life of this world made."""
+        for seal in seals:
+            self._actions.keep_seal(seal)
+
+    def list_arrivals(self, action: str = CREATE) -> list[float]:
+        """Return when each call of an action came, in steady seconds, before any arrival jitter."""
+        return sorted(request.arrived for request in list(self.received) if request.action == action)
+
+    def find_duplicates(self) -> dict[str, list[str]]:
+        """Return the SealIds of every person who has more than one, by lifetime number."""
+        owned: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        for seal in list(self.seals):
+            owned[seal.person].append(seal.seal_id)
+        return {number: ids for (_, number), ids in owned.items() if len(ids) > 1}
+
+    def build_report(self) -> dict[str, Any]:
+        """Return every request, seal and upload as ``GET /_truth`` answers it."""
+        received, seals = list(self.received), list(self.seals)
+        arrivals: defaultdict[str, list[float]] = defaultdict(list)
+        counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for request in received:
+            arrivals[request.action].append(request.arrived)
+            counts[request.action][request.code] += 1
+        return {
+            "counts": counts,
+            "arrivals": arrivals,
+            "requests": [asdict(request) for request in received],
+            "seals": [{**seal.build_record(), "licence_bound": seal.licence_bound} for seal in seals],
+            "uploads": [asdict(upload) for upload in list(self.uploads.values())],
+            "duplicates": self.find_duplicates(),
+            "licences_bound": sum(seal.licence_bound for seal in seals),
+        }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attack.stage import CREATE, LONG, REFUSED, Ended, Stage, digests, place, until
 
-from pipeline.sandbox.recorded_state import Seal
+from pipeline.sandbox.actions import Seal
 
 NIGHT = 20 if LONG else 10  # doctors who join in each of the first two nights, and in the killed one
 ANSWERED = NIGHT // 2  # of the killed night

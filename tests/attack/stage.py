@@ -21,11 +21,9 @@ import openpyxl
 from attack.marks import draw_mark, read_mark
 from run_support import name, newest_results, number
 
-from pipeline.sandbox.actions import Rules
+from pipeline.sandbox.actions import Rules, Seal
 from pipeline.sandbox.authentication import SANDBOX
-from pipeline.sandbox.fault_file import parse_faults
-from pipeline.sandbox.faults import Faults
-from pipeline.sandbox.recorded_state import Seal
+from pipeline.sandbox.faults import Faults, parse_faults
 from pipeline.sandbox.server import Sandbox, SandboxThread
 from pipeline.sandbox.service import FakeService
 

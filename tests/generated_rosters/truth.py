@@ -142,7 +142,7 @@ class Record:
     """What was seen: the wire, and what the program says of each row and file."""
 
     folder: Path
-    seals: tuple  # of pipeline.sandbox.recorded_state.Seal
+    seals: tuple  # of pipeline.sandbox.actions.Seal
     pictures: Mapping[str, bytes]
     outcomes: tuple[Mapping, ...]
     files: tuple[Mapping, ...]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.sandbox.authentication import Credential, verify_signature
+from pipeline.sandbox.authentication import Tenant, verify_signature
 from pipeline.sandbox.calls import Refusal
 from pipeline.sandbox.service import FakeService
 
@@ -43,7 +43,9 @@ def check(vector, *, now=None, body=None, secret_key=None, token=..., service=No
         query="",
         headers=lower,
         body=body_of(vector) if body is None else body,
-        credentials={given["secret_id"]: Credential(secret_key or given["secret_key"], token)},
+        tenants={
+            given["secret_id"]: Tenant("AKID", secret_key or given["secret_key"], "", "", "", token=token)
+        },
         service=service or given["service"],
         now=given["timestamp"] if now is None else now,
     )

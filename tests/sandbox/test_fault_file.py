@@ -6,8 +6,7 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.sandbox.calls import CREATE, read_call
-from pipeline.sandbox.fault_file import load_faults, parse_faults
-from pipeline.sandbox.faults import KINDS, Fault, Faults, Match
+from pipeline.sandbox.faults import KINDS, Fault, Faults, Match, load_faults, parse_faults
 
 EXAMPLE = """
 faults:

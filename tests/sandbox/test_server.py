@@ -314,8 +314,8 @@ async def test_the_truth_can_be_asked_over_the_socket(wire, create, number):
         assert (await line.answer())[0] == 404
 
 
-async def test_the_truth_file_makes_a_restart_honest(wire, create, tmp_path):
-    path = tmp_path / "truth.jsonl"
+async def test_the_truth_file_makes_a_restart_honest(wire, create, number, tmp_path):
+    path = tmp_path / "state" / "truth.jsonl"
     async with Sandbox(truth_file=path) as sandbox:
         await exchange(wire, sandbox, create(1))
         await exchange(wire, sandbox, create(SealName=""))
@@ -323,18 +323,15 @@ async def test_the_truth_file_makes_a_restart_honest(wire, create, tmp_path):
     async with Sandbox(truth_file=path) as sandbox:
         assert sandbox.service.seals == made
         await exchange(wire, sandbox, create(1, SealName="另一个"))
-        assert sandbox.service.find_duplicates()
+        assert list(sandbox.service.find_duplicates()) == [number(1)]
+        assert inside((await exchange(wire, sandbox, create(1)))[2])["Error"]["Code"].endswith("SameSealName")
+    assert path.stat().st_mode & 0o777 == 0o600
     assert len(path.read_text(encoding="utf-8").splitlines()) == 2
 
 
-async def test_serve_answers_until_it_is_cancelled(wire, create):
-    sandbox = Sandbox()
-    serving = asyncio.create_task(sandbox.serve())
-    await until(lambda: sandbox.url)
-    assert (await exchange(wire, sandbox, create()))[0] == 200
-    serving.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await serving
+async def test_a_sandbox_that_was_left_answers_no_more(wire, create):
+    async with Sandbox() as sandbox:
+        assert (await exchange(wire, sandbox, create()))[0] == 200
     with pytest.raises(ConnectionRefusedError):
         await wire(sandbox.url)
 

@@ -5,7 +5,6 @@ import json
 
 import pytest
 
-from pipeline.sandbox import recorded_state
 from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.authentication import SANDBOX, Tenant
 from pipeline.sandbox.calls import CREATE, Refusal
@@ -331,18 +330,3 @@ def test_pictures_need_not_be_kept(send_request, create):
     send_request(service, create(1))
     assert len(service.seals[0].picture) == 64
     assert not service.pictures
-
-
-def test_seals_survive_a_restart_in_the_truth_file(send_request, create, tmp_path):
-    path = tmp_path / "state" / "truth.jsonl"
-    service = FakeService(seed=1)
-    assert recorded_state.read_seals(path) == []
-    send_request(service, create(1))
-    recorded_state.append_seal(path, service.seals[0])
-    assert path.stat().st_mode & 0o777 == 0o600
-    again = FakeService(seed=1)
-    again.restore_seals(recorded_state.read_seals(path))
-    assert again.seals == service.seals
-    send_request(again, create(1, SealName="另一个"))
-    assert len(set(again.find_duplicates()[create(1)["IdCardNumber"]])) == 2
-    assert send_request(again, create(1)).code == "FailedOperation.ExistSameSealName"

@@ -26,10 +26,8 @@ from pipeline.domain.run import Status
 from pipeline.ledger.open import read_key
 from pipeline.ledger.site_key import SiteKey
 from pipeline.messages.results import name_status, render_result
-from pipeline.sandbox.actions import Rules
-from pipeline.sandbox.fault_file import parse_faults
-from pipeline.sandbox.faults import Faults
-from pipeline.sandbox.recorded_state import Seal
+from pipeline.sandbox.actions import Rules, Seal
+from pipeline.sandbox.faults import Faults, parse_faults
 from pipeline.workflow.tenant_ledger import name_tenant
 
 LONG = os.environ.get("MACHINE")
