@@ -16,8 +16,8 @@ from pipeline.domain.fields import FIELDS, value_of
 from pipeline.domain.roster import Doctor, Field, Problem, list_spellings
 from pipeline.errors import NotReadNow
 from pipeline.intake.fields.normalize import get_text, is_dash
-from pipeline.intake.fields.person_ids import find_person_ids
 from pipeline.intake.fields.person_name import is_surely_other_name
+from pipeline.intake.fields.validate import find_person_ids
 from pipeline.intake.images.image_files import mask_file_name
 from pipeline.messages.problems import build_problem
 

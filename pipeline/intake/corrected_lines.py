@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.domain.roster import CellKind, Correction, Field, Row
+from pipeline.intake.fields.id_number import KEPT_DIGITS, find_kept_digits
 from pipeline.intake.fields.normalize import get_text, trim_ends
-from pipeline.intake.fields.person_ids import find_kept_digits
 from pipeline.intake.pairing import file_names
 from pipeline.intake.pairing.expected_names import NAME, NUMBER, STAFF_NO
 
 _HAN = re.compile(r"[^\u3400-\u9fff\U00020000-\U000323af]")
-_KEPT, _WHOLE = 15, 18  # digits of a number that a spreadsheet keeps, and all of them
 _SLIPS = 2  # characters in which a mistyped number may differ from the right one
 _BUCKET = 8  # characters at either end, one of which a number with a slip shares with the right one
 # what distinguishes people, and its weight: staff number and mobile together never outvote the name
@@ -189,10 +188,10 @@ def _may_be_same_number(first: str, second: str) -> bool:
     """Return whether two texts may mean one number: equal but for a slip, or as far as a spreadsheet kept it."""
     if first == second or not first or not second:
         return first == second
-    if _KEPT in (len(first), len(second)) and first[:_KEPT] == second[:_KEPT]:
+    if KEPT_DIGITS in (len(first), len(second)) and first[:KEPT_DIGITS] == second[:KEPT_DIGITS]:
         return True
     longer = max(len(first), len(second))
-    if longer < _KEPT or abs(len(first) - len(second)) > _SLIPS:
+    if longer < KEPT_DIGITS or abs(len(first) - len(second)) > _SLIPS:
         return False
     alike = _count_common_start(first, second)
     return alike + _count_common_start(first[alike:][::-1], second[alike:][::-1]) >= longer - _SLIPS

@@ -17,7 +17,6 @@ from datetime import date
 from decimal import Decimal
 
 from pipeline.domain.roster import CardType, Cell, CellKind, Change, Field, Problem, Row, list_spellings
-from pipeline.intake.fields.choices import read_card_type
 from pipeline.intake.fields.id_rules import check_number
 from pipeline.intake.fields.normalize import (
     FORMULA_TEXT,
@@ -30,11 +29,15 @@ from pipeline.intake.fields.normalize import (
     Step,
     apply_steps,
     drop_spaces,
+    fold_width,
     get_text,
     is_placeholder,
+    keep_groups,
     quote_text,
+    read_whole_number,
     trim_ends,
 )
+from pipeline.intake.fields.text_fields import read_card_type
 from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import make_text
 
@@ -51,6 +54,8 @@ _PLAIN = re.compile(r"[0-9]{17}[0-9X]")  # nothing to normalise: nearly every nu
 
 _TAIL = re.compile(r"(?<=\A[0-9]{15})000\Z|(?<=\A[0-9]{16})00\Z")
 _GROUPED = re.compile(r"[0-9]{6}[\s-]+[0-9]{8}[\s-]+[0-9]{4}")
+KEPT_DIGITS, _WHOLE = 15, 18  # digits of a number that a spreadsheet keeps, and all of them
+_CUT = re.compile(r"[0-9]+(?:\.[0-9]*)?E\+?[0-9]{1,3}|[0-9]{18}(?:\.0*)?", re.IGNORECASE)
 _HYPHENS = re.compile(r"[-‐‑‒–—―−﹘﹣]")
 _X_LOOKALIKE = re.compile(r"([0-9]{17})[×✕✖✗✘☓❌╳⨉⨯⤫⤬*∗ΧχХхⅩⅹꓫ乂㐅𝐗𝑿𝖷𝗫𝚇𝐱𝑥𝗑𝘅𝚡]")
 _CASE = re.compile(r"\A[hm]|x\Z")
@@ -71,7 +76,7 @@ _STEPS: tuple[Step, ...] = (
     SPACES,
     ("hyphens", lambda text: _HYPHENS.sub("", text)),
     ("case", lambda text: _CASE.sub(lambda letter: letter[0].upper(), text)),
-    (_LOOKALIKE, lambda text: f"{match[1]}X" if (match := _X_LOOKALIKE.fullmatch(text)) else text),
+    keep_groups(_LOOKALIKE, _X_LOOKALIKE, "X"),
 )
 _STEPS_OTHER: tuple[Step, ...] = (INVISIBLE, WIDTH, FORMULA_TEXT, QUOTES, ("spaces", str.strip))
 
@@ -97,6 +102,17 @@ def find_lifetime_number(number: str, id_type: CardType) -> str:
     The last two digits of a Hong Kong and Macao permit count its renewals. Another card's number counts without case.
     """
     return number[:9] if id_type is CardType.HONGKONG_AND_MACAO else list_spellings(number, id_type)[0]
+
+
+def find_kept_digits(cell: Cell | None) -> str | None:
+    """Return the 15 digits that are left of a number of 18 in a numeric cell, an exponent or a lost tail."""
+    if cell is None or cell.kind not in (CellKind.NUMBER, CellKind.TEXT):
+        return None
+    text = str(cell.value) if cell.kind is CellKind.NUMBER else drop_spaces(fold_width(cell.display_text))
+    if not _CUT.fullmatch(text):
+        return None
+    digits = f"{Decimal(text):f}".partition(".")[0]
+    return digits[:KEPT_DIGITS] if len(digits) == _WHOLE else None
 
 
 def normalise_number(text: str, *, other: bool = False) -> tuple[str, tuple[Change, ...]]:
@@ -195,10 +211,10 @@ def _was_a_number(text: str, *, other: bool) -> bool:
 
 def _refuse_number_cell(cell: Cell, address: str | None, declared: CardType | None) -> Problem:
     """Refuse a cell of numeric type by its type, never by its digits: by now they are those of a double."""
-    value = Decimal(str(cell.value))
-    if not value.is_finite() or value != value.to_integral_value() or value < 0:
+    whole = read_whole_number(cell)
+    if whole is None or whole < 0:
         return build_problem("ID_FORMAT", Field.NUMBER, address, why=make_text(f"cell.{cell.kind}"))
-    length = len(str(int(value)))
+    length = len(str(whole))
     if length > 15 or declared is CardType.OTHER_CARD_TYPE:  # another card's leading zeros are gone as well
         return build_problem("ID_PRECISION_LOST", Field.NUMBER, address)
     if length == 15:

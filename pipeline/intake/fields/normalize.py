@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Generic, TypeVar
 
 from pipeline.domain.roster import Cell, CellKind, Change, Field, Problem
@@ -21,7 +22,6 @@ Step = tuple[str, Callable[[str], str]]  # the token that names it, and what it 
 UNUSABLE_FORMULAS = (CellKind.ERROR, CellKind.NO_VALUE)
 
 # 3400–4DBF, 4E00–9FFF, the twelve unified characters among the compatibility ones, extensions B–J
-#
 HAN = (
     "\u3400-\u4dbf\u4e00-\u9fff\ufa0e\ufa0f\ufa11\ufa13\ufa14\ufa1f\ufa21\ufa23\ufa24\ufa27-\ufa29"
     "\U00020000-\U0002ee5d\U00030000-\U00033479"
@@ -38,6 +38,7 @@ _UNSEEN = (
 )
 _INVISIBLE = re.compile(f"[{_UNSEEN}]")
 _ENDS = re.compile(rf"\A[\s{_UNSEEN}]+|[\s{_UNSEEN}]+\Z")
+# ="…", the usual trick against Excel in text files
 _FORMULA_TEXT = re.compile(r"""\s*['‘’]?\s*=\s*["“”]+([^"“”]*)["“”]+\s*""")
 _QUOTES = "'\"`´‘’‚‛“”„‟′″"
 _WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # full-width forms of ASCII
@@ -82,6 +83,14 @@ def get_text(cell: Cell | None) -> str:
     return cell.display_text if cell is not None and cell.kind is not CellKind.EMPTY else ""
 
 
+def read_whole_number(cell: Cell | None) -> int | None:
+    """Return the whole number of a numeric cell, however its format shows it; None for any other cell or number."""
+    if cell is None or cell.kind is not CellKind.NUMBER:
+        return None
+    value = Decimal(str(cell.value))
+    return int(value) if value.is_finite() and value == value.to_integral_value() else None
+
+
 def trim_ends(text: str) -> str:
     """Take white space and invisible characters off both ends."""
     return _ENDS.sub("", text)
@@ -107,15 +116,19 @@ def strip_quotes(text: str) -> str:
     return text.strip(_QUOTES)
 
 
-def unwrap_formula_text(text: str) -> str:
-    """Return what stands inside ``="…"``, the usual trick against Excel in text files."""
-    match = _FORMULA_TEXT.fullmatch(text)
-    return match[1] if match else text
+def keep_groups(why: str, pattern: re.Pattern[str], after: str = "") -> Step:
+    """Return the step that leaves the groups, then ``after``, of a text that a pattern matches as a whole."""
+
+    def step(text: str) -> str:
+        match = pattern.fullmatch(text)
+        return "".join(filter(None, match.groups())) + after if match else text
+
+    return why, step
 
 
 INVISIBLE: Step = ("invisible", drop_invisible)
 WIDTH: Step = ("width", fold_width)
-FORMULA_TEXT: Step = ("formula_text", unwrap_formula_text)
+FORMULA_TEXT: Step = keep_groups("formula_text", _FORMULA_TEXT)
 QUOTES: Step = ("quotes", strip_quotes)
 SPACES: Step = ("spaces", drop_spaces)
 ENDS: Step = ("spaces", trim_ends)

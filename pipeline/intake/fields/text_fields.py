@@ -1,14 +1,20 @@
-"""Reads the staff number, the department and the roster's own seal name.
+"""Reads the cells that are judged by their own text: short texts, the mobile, and those that hold one of a few words.
 
 Staff number and department are not sent: they find pictures and distinguish namesakes. A value that cannot be one is
-none, without a problem: no row is rejected for them. A seal name has 1 to 50 Chinese characters (the API's 中文字符).
+none, without a problem: no row is rejected for them. A seal name has 1 to 50 Chinese characters (the API's 中文字符). A
+mobile has eleven digits that begin with 13 to 19, in any of the forms that rosters give it. The words of card type,
+yes or no, licence and scene are looked up exactly after width, case and spaces; one that is not listed is never guessed
+at.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Mapping
+from typing import TypeVar
 
-from pipeline.domain.roster import Cell, CellKind, Field, Problem
+from pipeline.domain.roster import CardType, Cell, CellKind, Change, Field, Problem, Severity
 from pipeline.intake.fields.normalize import (
     ENDS,
     FORMULA_TEXT,
@@ -20,15 +26,28 @@ from pipeline.intake.fields.normalize import (
     FieldResult,
     Step,
     apply_steps,
+    clip_text,
+    drop_invisible,
+    drop_spaces,
+    fold_width,
     get_text,
     is_placeholder,
+    keep_groups,
     list_characters,
     quote_text,
+    read_whole_number,
+    spell_invisible,
+    strip_quotes,
+    trim_ends,
 )
 from pipeline.intake.fields.person_name import COMPATIBILITY, DOTS, RADICALS
 from pipeline.messages.problems import build_problem
 
+T = TypeVar("T")
+
 LONGEST = 50  # code points of a seal name
+
+# --- short texts
 
 _PLAIN = re.compile("[0-9A-Za-z\u4e00-\u9fff]+")  # nothing to take off: nearly every value
 _FLOAT = re.compile(r"([1-9][0-9]{0,14})\.0+")  # 1001.0: a text file that a program wrote from numbers
@@ -42,7 +61,7 @@ _STAFF_NO_STEPS: tuple[Step, ...] = (
     FORMULA_TEXT,
     QUOTES,
     ENDS,
-    ("float", lambda text: match[1] if (match := _FLOAT.fullmatch(text)) else text),
+    keep_groups("float", _FLOAT),
 )
 _DEPARTMENT_STEPS: tuple[Step, ...] = (INVISIBLE, FORMULA_TEXT, QUOTES, ENDS)
 _SEAL_NAME_STEPS: tuple[Step, ...] = (INVISIBLE, FORMULA_TEXT, QUOTES, ENDS, RADICALS, COMPATIBILITY)
@@ -103,3 +122,203 @@ def check_seal_name(name: str, address: str | None, *, ascii_allowed: bool) -> t
             build_problem("SEAL_NAME_CHARS", Field.SEAL_NAME, address, found=quote_text(name), bad=bad)
         )
     return tuple(problems)
+
+
+# --- the mobile
+
+_MOBILE = re.compile(r"1[3-9][0-9]{9}")
+_SEVERAL = re.compile(r"(?:1[3-9][0-9]{9}){2,}")
+_MOBILE_FLOAT = re.compile(r"([0-9]{11}|86[0-9]{11})\.0+")
+_THOUSANDS = re.compile(
+    r"([0-9]{2}),([0-9]{3}),([0-9]{3}),([0-9]{3})(?:\.0+)?"
+)  # how a number format shows it
+_SIGN = "[-‐‑‒–—−.·_/]"
+_COUNTRY = re.compile(
+    rf"(?:[(\[]\+?86[)\]]|\+?86|0086){_SIGN}?(1(?:{_SIGN}?[0-9]){{10}}|\([0-9]{{3}}\){_SIGN}?[0-9]{{4}}{_SIGN}?[0-9]{{4}})"
+)
+# Signs only where people group digits: 1380013800.0 is a damaged number, not eleven digits with a dot in them.
+_GROUPS = re.compile(
+    rf"([0-9]{{3,4}}){_SIGN}([0-9]{{3,4}}){_SIGN}([0-9]{{3,5}})|([0-9]{{3}}){_SIGN}([0-9]{{8}})"
+    rf"|\(([0-9]{{3}})\){_SIGN}?([0-9]{{4}}){_SIGN}?([0-9]{{4}})"
+)
+_LABEL = re.compile(
+    r"\A(?:联系电话|移动电话|手机号?码?|电话号?码?|tel|mobile|phone|[☎☏📱✆])[:.]?(?=[+(0-9])", re.IGNORECASE
+)
+_END = re.compile(r"(?<=[0-9])[,;、。.]+\Z")  # of a list that has one entry
+_BETWEEN = re.compile(r"[/\\、,;|&+和或\r\n]+")
+_TWICE = re.compile(r"(1[3-9][0-9]{9})(?:[/、,;|]?\1)+")
+_ZEROS = re.compile(r"0+(?:\.0+)?")  # a text: what a program writes for a blank
+
+
+_MOBILE_STEPS: tuple[Step, ...] = (
+    INVISIBLE,
+    WIDTH,
+    FORMULA_TEXT,
+    QUOTES,
+    SPACES,
+    ("label", lambda text: _LABEL.sub("", text)),
+    ("punctuation", lambda text: _END.sub("", text)),
+    keep_groups("float", _MOBILE_FLOAT),
+    keep_groups("thousands", _THOUSANDS),
+    keep_groups("country", _COUNTRY),
+    keep_groups("grouping", _GROUPS),
+    keep_groups("twice", _TWICE),
+)
+
+
+def normalise_mobile(text: str) -> tuple[str, tuple[Change, ...]]:
+    """Return the mobile as it is judged and sent, and every step that altered it; idempotent."""
+    return (text, ()) if _MOBILE.fullmatch(text) else apply_steps(Field.MOBILE, text, _MOBILE_STEPS)
+
+
+def read_mobile(cell: Cell | None, address: str | None, *, auto_sign: bool) -> FieldResult[str]:
+    """Read the mobile; a missing one is an error only where auto-sign is to be opened.
+
+    The number 0 is no missing mobile: in several formats it is all that is left of a formula that was never computed.
+    """
+    whole = read_whole_number(cell)
+    text = get_text(cell) if whole is None else str(whole)
+    is_number = cell is not None and cell.kind is CellKind.NUMBER
+    if is_placeholder(text) or (_ZEROS.fullmatch(text) and not is_number):
+        severity: Severity = "error" if auto_sign else "warning"
+        return FieldResult(None, (build_problem("MOBILE_MISSING", Field.MOBILE, address, severity=severity),))
+    mobile, changes = normalise_mobile(text)
+    if _MOBILE.fullmatch(mobile):
+        return FieldResult(mobile, (), changes)
+    if _SEVERAL.fullmatch(mobile) or _holds_several(text):
+        return FieldResult(None, (build_problem("MOBILE_AMBIGUOUS", Field.MOBILE, address),))
+    hidden = spell_invisible(_mask_digits(clip_text(trim_ends(text), 40)))
+    return FieldResult(None, (build_problem("MOBILE_INVALID", Field.MOBILE, address, found=hidden),))
+
+
+def _holds_several(text: str) -> bool:
+    """Return whether the text holds two telephone numbers, separated by a sign or each a mobile of its own."""
+    plain = fold_width(drop_invisible(text))
+    parts = [part for part in _BETWEEN.split(plain) if len(re.sub(r"\D", "", part)) >= 7]
+    return len(parts) > 1 or len(re.findall(r"(?<![0-9])(?:86)?1[3-9][0-9]{9}(?![0-9])", plain)) > 1
+
+
+def _mask_digits(text: str) -> str:
+    """Keep three digits and the last four, as everywhere outside the To fix sheet."""
+    indices = [index for index, char in enumerate(text) if char.isdigit()]
+    hidden = set(indices[3:-4])
+    return "".join("*" if index in hidden else char for index, char in enumerate(text))
+
+
+# --- one of a few words
+
+_BRACKETS = re.compile(r"\([^()]*\)")
+# 01居民身份证, 1-身份证: hospital systems put their code before it
+_CODE = re.compile(r"\A[0-9]{1,2}[-.、:_]?(?=[^0-9])")
+_SIMPLE = str.maketrans("證証來內陸臺灣護軍國號碼門簽電處開啟許", "证证来内陆台湾护军国号码门签电处开启许")
+
+
+def fold_word(text: str) -> str:
+    """Return the text as it is looked up: NFKC, lower case, simplified, no spaces, quotes and invisible characters."""
+    plain = strip_quotes(drop_spaces(drop_invisible(unicodedata.normalize("NFKC", text))))
+    return plain.rstrip(":").casefold().translate(_SIMPLE)
+
+
+def _index_words(words: Mapping[T, str]) -> Mapping[str, T]:
+    return {fold_word(name): value for value, names in words.items() for name in names.split()}
+
+
+# Permits differ from residence permits (…居住证) by their exact words alone; 往来港澳通行证 is what mainland
+# people travel with and no card that proves an identity here.
+CARD_TYPES = _index_words(
+    {
+        CardType.ID_CARD: """
+            ID_CARD IDCARD ID-CARD ID 身份证 身份证号 身份证号码 身份证件 身分证 公民身份证 公民身份号码 居民身份证 居民身份证号
+            居民身份证号码 中国身份证 中国居民身份证 中华人民共和国居民身份证 大陆居民身份证 内地居民身份证
+            大陆身份证 内地身份证 二代身份证 第二代身份证 二代居民身份证 第二代居民身份证 二代证 临时身份证 临时居民身份证
+        """,
+        CardType.HONGKONG_AND_MACAO: """
+            HONGKONG_AND_MACAO 港澳居民来往内地通行证 港澳居民往来内地通行证 港澳居民来往大陆通行证 港澳来往内地通行证
+            港澳往来内地通行证 香港居民来往内地通行证 澳门居民来往内地通行证 港澳台居民来往内地通行证 港澳台通行证 港澳居民通行证 港澳通行证 来往内地通行证 回乡证 港澳回乡证
+        """,
+        CardType.HONGKONG_MACAO_AND_TAIWAN: """
+            HONGKONG_MACAO_AND_TAIWAN 港澳台居民居住证 港澳台居住证 港澳居民居住证 港澳居住证 台湾居民居住证 台湾居住证
+            香港居民居住证 澳门居民居住证 居住证
+        """,
+        CardType.OTHER_CARD_TYPE: """
+            OTHER_CARD_TYPE OTHER 其他 其它 其他证件 其它证件 其他证件类型 护照 中国护照 外国护照 普通护照 PASSPORT
+            护照号 护照号码 台胞证 台湾居民来往大陆通行证 台湾居民来往内地通行证 台湾通行证 军官证 士兵证 士官证 文职干部证 警官证
+            人民警察证 外国人永久居留证 外国人永久居留身份证 外国人居留证 外国人居留许可
+        """,
+    }
+)
+
+YES_NO = _index_words(
+    {
+        True: "是 有 开 开通 启用 需要 要 对 真 √ ✓ ✔ true yes y t on 1",
+        False: "否 无 关 不开通 未开通 关闭 停用 不需要 不要 错 假 × ✗ ✕ ✘ false no n f off 0",
+    }
+)
+# 0 binds a paid personal licence, which cannot be taken back: a bare 是 or 有 is not word enough.
+LICENSES = _index_words(
+    {
+        0: "0 绑定 绑定许可 绑定个人许可 扣减许可",
+        1: "1 不绑定 不绑定许可 不绑定个人许可 不扣减许可",
+    }
+)
+SCENES = _index_words(
+    {
+        "E_PRESCRIPTION_AUTO_SIGN": """
+            E_PRESCRIPTION_AUTO_SIGN 电子处方 处方 处方单 电子处方单 电子处方自动签 处方自动签 电子处方场景 处方场景
+        """,
+        "OTHER": "OTHER 其他 其它 其他场景 其它场景",
+    }
+)
+_YES_NO_CHOICE = (YES_NO, "是 / 否, true / false, 1 / 0")
+# the words of a field, and what a message calls them
+CHOICES: Mapping[Field, tuple[Mapping[str, object], str]] = {
+    Field.SCENE_KEY: (SCENES, "E_PRESCRIPTION_AUTO_SIGN (电子处方), OTHER (其他)"),
+    Field.ENABLE_AUTO_SIGN: _YES_NO_CHOICE,
+    Field.LICENSE_TYPE: (LICENSES, "0 (绑定), 1 (不绑定)"),
+    Field.SEAL_IMAGE_COMPRESS: _YES_NO_CHOICE,
+}
+
+
+def read_card_type(cell: Cell | None, address: str | None, *, allow_other: bool) -> FieldResult[CardType]:
+    """Read IdCardType; a blank cell gives no value and no problem: the card type then follows from the number.
+
+    OTHER_CARD_TYPE is open to accounts on Tencent's white list alone: without ``allow_other`` it is refused, and
+    so is every word that is no card's name.
+    """
+    text = trim_ends(get_text(cell))
+    if is_placeholder(text):
+        return FieldResult(None)
+    key = fold_word(text)
+    bare = _BRACKETS.sub("", key)
+    spellings = (key, bare, _CODE.sub("", bare))
+    chosen = next((CARD_TYPES[spelling] for spelling in spellings if spelling in CARD_TYPES), None)
+    if chosen is None or (chosen is CardType.OTHER_CARD_TYPE and not allow_other):
+        return FieldResult(
+            None, (build_problem("ID_TYPE_UNSUPPORTED", Field.ID_TYPE, address, found=quote_text(text)),)
+        )
+    return FieldResult(chosen)
+
+
+def read_choice(field: Field, cell: Cell | None, address: str | None) -> FieldResult[object]:
+    """Read the cell of one of `CHOICES`; a blank one gives no value."""
+    words, expected = CHOICES[field]
+    if words is YES_NO and cell is not None and cell.kind is CellKind.BOOL:
+        return FieldResult(bool(cell.value))
+    text = trim_ends(get_text(cell))
+    if not text:
+        return FieldResult(None)
+    word, whole = fold_word(text), read_whole_number(cell)
+    if word not in words and whole is not None:
+        word = str(whole)  # behind a format such as 1.00
+    if word not in words:
+        return FieldResult(None, (refuse_value(field, cell, address, expected=expected),))
+    return FieldResult(words[word])
+
+
+def refuse_value(
+    field: Field, cell: Cell | None, address: str | None, severity: Severity = "error", **detail: str
+) -> Problem:
+    """Return the problem of a value that its field does not take; ``detail`` fills its sentence further."""
+    label = cell.header if cell is not None else field.value
+    found = quote_text(get_text(cell))
+    return Problem("VALUE_INVALID", severity, field, address, {"found": found, "field": label, **detail})

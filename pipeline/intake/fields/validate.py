@@ -1,33 +1,46 @@
-"""Turns rows into doctors: one doctor a row, with all its problems at once and no picture yet."""
+"""Turns rows into doctors: one doctor a row, with all its problems at once and no picture yet; and joins rows of one person."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Container, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
-from functools import partial
 from typing import Any, Protocol
 
 from pipeline.domain.fields import FIELDS
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, Problem, Row
 from pipeline.errors import isolate_row_failure
-from pipeline.intake.fields.choices import read_card_type, read_license_type, read_scene, read_yes_no
 from pipeline.intake.fields.id_number import (
+    KEPT_DIGITS,
     Identity,
+    find_kept_digits,
     find_lifetime_number,
     read_identity,
     refuse_rounded_numbers,
 )
-from pipeline.intake.fields.mobile import read_mobile
-from pipeline.intake.fields.normalize import UNUSABLE_FORMULAS, FieldResult, get_text, is_dash, quote_text
+from pipeline.intake.fields.normalize import (
+    UNUSABLE_FORMULAS,
+    FieldResult,
+    get_text,
+    is_dash,
+    quote_text,
+    trim_ends,
+)
 from pipeline.intake.fields.person_name import read_name
-from pipeline.intake.fields.text_fields import read_department, read_seal_name, read_staff_no
+from pipeline.intake.fields.text_fields import (
+    read_card_type,
+    read_choice,
+    read_department,
+    read_mobile,
+    read_seal_name,
+    read_staff_no,
+    refuse_value,
+)
 from pipeline.messages.problems import build_problem
 
-_LABELLED = tuple(
-    (field, f"{field}=") for field in Field
-)  # how each field's text begins within a row's content
+# how each field's text begins within a row's content
+_LABELLED = tuple((field, f"{field}=") for field in Field)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +94,10 @@ READERS: Mapping[Field, FieldReader] = {
     Field.SEAL_NAME: lambda cell, address, context: read_seal_name(
         cell, address, ascii_allowed=context.settings.seal_name_ascii
     ),
-    Field.SCENE_KEY: lambda cell, address, _: read_scene(cell, address),
-    Field.ENABLE_AUTO_SIGN: lambda cell, address, _: read_yes_no(Field.ENABLE_AUTO_SIGN, cell, address),
-    Field.LICENSE_TYPE: lambda cell, address, _: read_license_type(cell, address),
-    Field.SEAL_IMAGE_COMPRESS: lambda cell, address, _: read_yes_no(Field.SEAL_IMAGE_COMPRESS, cell, address),
+    Field.SCENE_KEY: lambda cell, address, _: read_choice(Field.SCENE_KEY, cell, address),
+    Field.ENABLE_AUTO_SIGN: lambda cell, address, _: read_choice(Field.ENABLE_AUTO_SIGN, cell, address),
+    Field.LICENSE_TYPE: lambda cell, address, _: read_choice(Field.LICENSE_TYPE, cell, address),
+    Field.SEAL_IMAGE_COMPRESS: lambda cell, address, _: read_choice(Field.SEAL_IMAGE_COMPRESS, cell, address),
     Field.MOBILE: lambda cell, address, context: read_mobile(
         cell, address, auto_sign=context.opens_auto_sign()
     ),
@@ -110,23 +123,20 @@ def validate_rows(
     def is_known(number: str, card: CardType) -> bool:
         return site_key is not None and site_key.person(find_lifetime_number(number, card)) in known_keys
 
-    read = partial(read_identity, allow_other=settings.allow_other_card_type, today=today, is_known=is_known)
-    identities = [
-        isolate_row_failure(
-            partial(read, row), lambda failure: Identity(None, None, (failure,)), stage="validate"
+    def read(row: Row) -> Identity:
+        return isolate_row_failure(
+            lambda: read_identity(
+                row, allow_other=settings.allow_other_card_type, today=today, is_known=is_known
+            ),
+            lambda failure: Identity(None, None, (failure,)),
+            stage="validate",
         )
-        for row in rows
-    ]
-    identities = refuse_rounded_numbers(rows, identities, is_known=is_known)
+
+    identities = refuse_rounded_numbers(rows, list(map(read, rows)), is_known=is_known)
     if row_ids is None:
         row_ids = list(assign_row_ids(rows, site_key))
     return [
-        isolate_row_failure(
-            partial(_validate_row, row, identity, row_id, settings, site_key),
-            partial(_make_unvalidated_doctor, row, identity, row_id, site_key),
-            stage="validate",
-            row_id=row_id,
-        )
+        _validate_row(row, identity, row_id, settings, site_key)
         for row, identity, row_id in zip(rows, identities, row_ids, strict=True)
     ]
 
@@ -150,20 +160,6 @@ def assign_row_ids(rows: Sequence[Row], site_key: SiteKeyDigests | None) -> Iter
         equal_rows[parts] += 1
 
 
-def _make_unvalidated_doctor(
-    row: Row, identity: Identity, row_id: str | None, site_key: SiteKeyDigests | None, failure: Problem
-) -> Doctor:
-    """Return the doctor of a row that could not be validated; a known number still shows whose row it is."""
-    return Doctor(
-        row=row,
-        row_id=row_id,
-        key=_make_key(identity, site_key),
-        number=identity.number,
-        id_type=identity.id_type,
-        problems=(*identity.problems, failure),
-    )
-
-
 def _validate_row(
     row: Row,
     identity: Identity,
@@ -171,24 +167,38 @@ def _validate_row(
     settings: FieldSettings,
     site_key: SiteKeyDigests | None,
 ) -> Doctor:
-    results: dict[Field, FieldResult[Any]] = {}
-    context = FieldContext(row, settings, results)
-    for field, read in READERS.items():
-        results[field] = _read_field(field, read, context)
-    in_order: list[FieldResult[Any] | Identity] = [
-        identity if field is Field.NUMBER else results[field]
-        for field in Field
-        if field is Field.NUMBER or field in results
-    ]
-    return Doctor(
+    """Return the doctor of a row; one whose other cells cannot be read for a fault of ours still has its number."""
+    doctor = Doctor(
         row=row,
         row_id=row_id,
         key=_make_key(identity, site_key),
         number=identity.number,
         id_type=identity.id_type,
-        problems=(*_list_row_problems(row), *(other for result in in_order for other in result.problems)),
-        changes=tuple(change for result in in_order for change in result.changes),
-        **{FIELDS[field].attribute or field.value: result.value for field, result in results.items()},
+    )
+    return isolate_row_failure(
+        lambda: _read_fields(doctor, identity, settings),
+        lambda failure: replace(doctor, problems=(*identity.problems, failure)),
+        stage="validate",
+        row_id=row_id,
+    )
+
+
+def _read_fields(doctor: Doctor, identity: Identity, settings: FieldSettings) -> Doctor:
+    row = doctor.row
+    results: dict[Field, FieldResult[Any]] = {}
+    context = FieldContext(row, settings, results)
+    for field, read in READERS.items():
+        results[field] = _read_field(field, read, context)
+    in_order = [identity if field is Field.NUMBER else results.get(field) for field in Field]
+    read_results = [result for result in in_order if result is not None]
+    values: dict[str, Any] = {
+        FIELDS[field].attribute or field.value: result.value for field, result in results.items()
+    }
+    return replace(
+        doctor,
+        problems=(*_list_row_problems(row), *(other for result in read_results for other in result.problems)),
+        changes=tuple(change for result in read_results for change in result.changes),
+        **values,
     )
 
 
@@ -218,33 +228,82 @@ def _list_row_problems(row: Row) -> Iterator[Problem]:
 def _read_field(field: Field, read: FieldReader, context: FieldContext) -> FieldResult[Any]:
     """Read one field: a blank cell has the default, a broken formula has its problem already and no value."""
     row, settings = context.row, context.settings
-    cell = row.fields.get(field)
-    is_broken = cell is not None and cell.kind in UNUSABLE_FORMULAS
-    if is_broken:
+    cell, address = row.fields.get(field), row.address(field)
+    if cell is not None and cell.kind in UNUSABLE_FORMULAS:
         result: FieldResult[Any] = FieldResult(None)
     elif field in settings.defaults and is_dash(get_text(cell)):
         result = FieldResult(settings.defaults[field])
     else:
-        result = read(cell, row.address(field), context)
+        result = read(cell, address, context)
     if FIELDS[field].is_optional_parameter and field not in settings.accepted_parameters:
-        return _drop_unaccepted(row, field, result)
-    is_missing_license = field is Field.LICENSE_TYPE and result == FieldResult(None)
-    return _refuse_missing_license(row) if is_missing_license and context.opens_auto_sign() else result
+        if result.value is None or result.value is False:  # a "no" loses nothing
+            return FieldResult(None, result.problems)
+        return FieldResult(None, (*result.problems, refuse_value(field, cell, address, "warning")))
+    if field is Field.LICENSE_TYPE and result == FieldResult(None) and context.opens_auto_sign():
+        # a create without this parameter binds a paid licence
+        return FieldResult(None, (refuse_value(field, cell, address, found="", expected="0, 1"),))
+    return result
 
 
-def _refuse_missing_license(row: Row) -> FieldResult[int]:
-    """Refuse auto-sign without a licence type: a create without this parameter binds a paid licence."""
-    cell = row.fields.get(Field.LICENSE_TYPE)
-    detail = {"found": "", "field": cell.header if cell else Field.LICENSE_TYPE.value, "expected": "0, 1"}
-    address = row.address(Field.LICENSE_TYPE)
-    return FieldResult(None, (Problem("VALUE_INVALID", "error", Field.LICENSE_TYPE, address, detail),))
+# --- which rows are one person
 
 
-def _drop_unaccepted(row: Row, field: Field, result: FieldResult[Any]) -> FieldResult[Any]:
-    """Drop a value that the API contract does not take, with a warning."""
-    if result.value is None or result.value is False:  # a "no" loses nothing
-        return FieldResult(None, result.problems)
-    cell = row.fields.get(field)
-    detail = {"found": quote_text(get_text(cell)), "field": cell.header if cell else field.value}
-    warning = Problem("VALUE_INVALID", "warning", field, row.address(field), detail)
-    return FieldResult(None, (*result.problems, warning))
+def find_person_ids(doctors: Sequence[Doctor]) -> list[Hashable]:
+    """Return a person_id for each row, equal for rows of one person, as far as rows show it.
+
+    The person's key decides, or the lifetime number without a site key. A row whose number cannot be used is a person
+    of its own, unless the rest of it belongs to exactly one row's person with a usable number: the same name, and the
+    staff number or the digits that a spreadsheet kept of the number. Among themselves such rows are one person if the
+    name and the written number, staff number or mobile are the same. Without any of these, equal rows of two files are
+    one person: the same roster may be there twice.
+    """
+    equal: Counter[Hashable] = Counter()
+    own_ids = [_make_own_id(doctor, index, equal) for index, doctor in enumerate(doctors)]
+    lost = {doctor.name for doctor in doctors if not doctor.number}
+    known: defaultdict[tuple[str, str], set[Hashable]] = defaultdict(set)
+    for doctor, person_id in zip(doctors, own_ids, strict=True):
+        if doctor.number and doctor.name in lost:
+            for trace in _list_traces(doctor, doctor.number[:KEPT_DIGITS]):
+                known[trace].add(person_id)
+    return [
+        person_id if doctor.number else _recognise_person(doctor, known, person_id)
+        for doctor, person_id in zip(doctors, own_ids, strict=True)
+    ]
+
+
+def _make_own_id(doctor: Doctor, index: int, equal: Counter[Hashable]) -> Hashable:
+    """Return the id that a row itself gives; ``equal`` counts equal rows of a file, each of which is a person."""
+    if doctor.number and doctor.id_type:
+        return doctor.key or find_lifetime_number(doctor.number, doctor.id_type)
+    if not doctor.name:
+        return index
+    written = trim_ends(get_text(doctor.row.fields.get(Field.NUMBER)))
+    if any(map(str.isdigit, written)):
+        return doctor.name, written
+    if doctor.staff_no:
+        return doctor.name, Field.STAFF_NO, doctor.comparable_staff_no
+    if doctor.mobile:
+        return doctor.name, Field.MOBILE, doctor.mobile
+    row = (
+        doctor.name,
+        *((field, trim_ends(get_text(cell))) for field, cell in sorted(doctor.row.fields.items())),
+    )
+    of_file = doctor.row.origin.path, row
+    equal[of_file] += 1
+    return row, equal[of_file]
+
+
+def _recognise_person(
+    doctor: Doctor, known: Mapping[tuple[str, str], set[Hashable]], person_id: Hashable
+) -> Hashable:
+    traces = _list_traces(doctor, find_kept_digits(doctor.row.fields.get(Field.NUMBER)))
+    people = set().union(*(known.get(trace, ()) for trace in traces))
+    return people.pop() if len(people) == 1 else person_id
+
+
+def _list_traces(doctor: Doctor, digits: str | None) -> list[tuple[str, str]]:
+    """Return what identifies a person beside the whole number, each together with the name."""
+    if doctor.name is None:
+        return []
+    marks = (f"staff {doctor.comparable_staff_no}" if doctor.staff_no else None, digits)
+    return [(doctor.name, mark) for mark in marks if mark]

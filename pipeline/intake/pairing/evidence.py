@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from pipeline.domain.roster import Doctor
 from pipeline.intake.fields.normalize import is_placeholder
-from pipeline.intake.fields.person_ids import find_person_ids
+from pipeline.intake.fields.validate import find_person_ids
 from pipeline.intake.pairing.expected_names import (
     COLUMN,
     NAME,

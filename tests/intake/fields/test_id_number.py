@@ -10,9 +10,9 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from pipeline.domain.roster import CardType, Cell, CellKind, Change, Field, Origin, Row
-from pipeline.intake.fields.choices import CARD_TYPES
 from pipeline.intake.fields.id_number import Identity, find_lifetime_number, normalise_number, read_identity
 from pipeline.intake.fields.id_rules import check_character
+from pipeline.intake.fields.text_fields import CARD_TYPES
 
 TODAY = date(2026, 11, 25)
 LAST_PROVINCE = {1: 15, 2: 23, 3: 37, 4: 46, 5: 54, 6: 65}  # by region of the country

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.roster import Cell, CellKind
-from pipeline.intake.fields.mobile import normalise_mobile, read_mobile
+from pipeline.intake.fields.text_fields import normalise_mobile, read_mobile
 
 PLAIN = "13800138000"
 

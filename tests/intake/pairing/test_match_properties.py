@@ -14,7 +14,7 @@ from run_support import number
 
 from pipeline.domain.roster import Field
 from pipeline.intake.conflicts import flag_conflicts
-from pipeline.intake.fields.person_ids import find_person_ids
+from pipeline.intake.fields.validate import find_person_ids
 from pipeline.intake.pairing import image_index
 from pipeline.intake.pairing.match import match_images
 from pipeline.intake.pairing.sealed_people import SealedPeople, SealedPerson
