@@ -10,8 +10,8 @@ from functools import cached_property
 from pipeline.domain.roster import Doctor, FileStat, ImageFile
 from pipeline.domain.run import Judgement
 from pipeline.domain.seals import LedgerSnapshot, PersonHistory
+from pipeline.intake.pairing.evidence import NO_SEALED_PEOPLE, SealedPeople, SealedPerson
 from pipeline.intake.pairing.picture_column import EarlierRow
-from pipeline.intake.pairing.sealed_people import NO_SEALED_PEOPLE, SealedPeople, SealedPerson
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.site_key import KEY_BYTES, SiteKey
 
@@ -75,15 +75,12 @@ class LedgerView:
         """Return the people who have a seal, as far as picture files may carry their names and numbers."""
         if self.ledger is None or self.site_key is None:
             return NO_SEALED_PEOPLE
-        owners = [person for person in self.snapshot.people.values() if person.seal is not None]
-        adopted = [person for person in owners if person.seal and person.seal.content is None]
-        return SealedPeople(
-            frozenset(person.key for person in owners),
-            list(map(_describe_sealed_person, adopted)),
-            lambda: list(map(_describe_sealed_person, owners)),
-            self.ledger.list_staff_numbers,
-            self.site_key.person,
-        )
+        people: list[SealedPerson] = []
+        for person in self.snapshot.people.values():
+            if (seal := person.seal) is not None:
+                name = seal.content.name if seal.content else person.name
+                people.append(SealedPerson(person.key, name, seal.seal_name, seal.content is not None))
+        return SealedPeople(people, self.ledger.list_staff_numbers, self.site_key.person)
 
     def find_earlier_rows(self, run: str) -> Mapping[str, Sequence[EarlierRow]] | None:
         """Return the rows of an earlier run by the sha256 of their pictures; None for a run that is not known."""
@@ -109,10 +106,3 @@ class LedgerView:
 
 def _is_known(person: PersonHistory) -> bool:
     return person.seal is not None or person.unresolved_attempt is not None
-
-
-def _describe_sealed_person(person: PersonHistory) -> SealedPerson:
-    assert person.seal is not None
-    content = person.seal.content
-    name = content.name if content else person.name
-    return SealedPerson(person.key, name, person.seal.seal_name, picture_known=content is not None)

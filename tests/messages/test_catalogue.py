@@ -48,9 +48,7 @@ LETTERS = re.compile(r"[A-Za-z]{2}")
 # modules whose Chinese is read, matched or imitated, never said
 READ = (  # what rosters, file names and pictures are written in
     "domain/fields.py",  # and what people call the fields
-    "intake/fields/choices.py",
     "intake/fields/id_number.py",
-    "intake/fields/mobile.py",
     "intake/fields/normalize.py",
     "intake/fields/person_name.py",
     "intake/fields/text_fields.py",

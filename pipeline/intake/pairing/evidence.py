@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from pipeline.domain.roster import Doctor
 from pipeline.intake.fields.normalize import is_placeholder
 from pipeline.intake.fields.validate import find_person_ids
+from pipeline.intake.pairing import file_names
 from pipeline.intake.pairing.expected_names import (
     COLUMN,
     NAME,
@@ -18,9 +21,103 @@ from pipeline.intake.pairing.expected_names import (
     make_department_key,
     match_by_name,
 )
-from pipeline.intake.pairing.file_names import comparison_key
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex, list_variants
-from pipeline.intake.pairing.sealed_people import NO_SEALED_PEOPLE, SealedPeople
+
+# as comparison keys: identity cards, permits, other cards
+_NUMBER = re.compile(r"[0-9]{17}[0-9x]|[a-z][0-9a-z()]{6,19}")
+_PERMIT = re.compile(r"[hm][0-9]{8,10}")
+_LIFETIME = 9  # characters of a permit that no renewal changes
+
+
+@dataclass(frozen=True, slots=True)
+class SealedPerson:
+    """A person who has a seal."""
+
+    key: str
+    name: str | None = field(repr=False)
+    seal_name: str
+    picture_known: bool  # False for a seal that was made elsewhere
+
+
+@dataclass(frozen=True)
+class SealedPeople:
+    """All people who have a seal."""
+
+    people: Sequence[SealedPerson] = field(default=(), repr=False)
+    # by key, as rosters gave them; called only where a staff number may be another's
+    list_staff_numbers: Callable[[], Mapping[str, Collection[str]]] = field(default=dict, repr=False)
+    make_key: Callable[[str], str] | None = field(default=None, repr=False)  # lifetime number -> key
+
+    def has_seal(self, key: str | None) -> bool:
+        """Return whether a person has a seal."""
+        return key in self._by_key
+
+    @cached_property
+    def has_adopted(self) -> bool:
+        """Whether the picture of some person's seal is not known."""
+        return not all(person.picture_known for person in self.people)
+
+    def find_by_name(self, name: str) -> Sequence[SealedPerson]:
+        """Return the people of a name, as a roster or a file writes it."""
+        return self._by_name.get(_make_name_key(name), ())
+
+    def find_by_staff_no(self, staff_no: str) -> Sequence[SealedPerson]:
+        """Return the people of a staff number."""
+        return self._by_staff_no.get(file_names.comparison_key(staff_no), ())
+
+    def find_by_stem(self, stem: str) -> list[SealedPerson]:
+        """Return the people whose name, staff number or identity number a stem is exactly."""
+        comparison_key = file_names.comparison_key(stem)
+        if not comparison_key:
+            return []
+        keys = [key for key in self._make_keys(comparison_key) if key in self._by_key]
+        return [
+            *self.find_by_name(stem),
+            *self.find_by_staff_no(stem),
+            *(self._by_key[key] for key in keys),
+        ]
+
+    def _make_keys(self, comparison_key: str) -> list[str]:
+        """Return the keys that a text may lead to if it is an identity number."""
+        if self.make_key is None or not _NUMBER.fullmatch(comparison_key):
+            return []
+        number = comparison_key.upper()
+        keys = [self.make_key(number)]
+        if _PERMIT.match(comparison_key):
+            keys.append(self.make_key(number[:_LIFETIME]))
+        return keys
+
+    @cached_property
+    def _by_key(self) -> Mapping[str, SealedPerson]:
+        return {person.key: person for person in self.people}
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Sequence[SealedPerson]]:
+        index: defaultdict[str, list[SealedPerson]] = defaultdict(list)
+        for person in self.people:
+            if person.name:
+                index[_make_name_key(person.name)].append(person)
+        return index
+
+    @cached_property
+    def _by_staff_no(self) -> Mapping[str, Sequence[SealedPerson]]:
+        index: defaultdict[str, list[SealedPerson]] = defaultdict(list)
+        for key, numbers in self.list_staff_numbers().items():
+            if (person := self._by_key.get(key)) is not None:
+                for number in numbers:
+                    index[file_names.comparison_key(number)].append(person)
+        return index
+
+
+NO_SEALED_PEOPLE = SealedPeople()
+
+
+def _make_name_key(name: str) -> str:
+    """Return a name as two programs may write it alike: dots and joints do not count."""
+    return file_names.lookup_key(file_names.comparison_key(name))
+
+
+# --- which row may mean which file
 
 _SHAREABLE = frozenset({STAFF_NO, NAME})  # two people may have the same; an identity number belongs to one
 FOREIGN = frozenset({"other", "namesake"})  # no evidence, and beside it neither is a name alone
@@ -88,23 +185,25 @@ def _mark_namesakes(
     Neither does it for a doctor who has a seal, where the picture of the other one's seal is not known.
     """
     evidence = {match.evidence for match in matches} & _SHAREABLE
-    if not evidence:
+    is_new = not sealed_people.has_seal(doctor.key)
+    if not evidence or not (is_new or sealed_people.has_adopted):
         return matches
     name, staff_no = doctor.name or "", doctor.staff_no or ""
-    name_key = comparison_key(name)
-    is_new = not sealed_people.has_seal(doctor.key)
-    by_name = sealed_people.find_by_name(name, all_people=is_new) if NAME in evidence else ()
-    by_staff_no = sealed_people.find_by_staff_no(staff_no, all_people=is_new) if STAFF_NO in evidence else ()
-    has_namesake = any(person.key not in keys for person in by_name)
-    has_earlier_owner = any(
+    name_key = file_names.comparison_key(name)
+
+    def may_be_meant(person: SealedPerson) -> bool:
+        return person.key not in keys and (is_new or not person.picture_known)
+
+    has_namesake = NAME in evidence and any(map(may_be_meant, sealed_people.find_by_name(name)))
+    has_earlier_owner = STAFF_NO in evidence and any(
         # one of the same name is held as possibly the same person
-        person.key not in keys and comparison_key(person.name or "") != name_key
-        for person in by_staff_no
+        may_be_meant(person) and file_names.comparison_key(person.name or "") != name_key
+        for person in sealed_people.find_by_staff_no(staff_no)
     )
 
     def may_be_theirs(match: ImageMatch) -> bool:
         if match.evidence == STAFF_NO:
-            return has_earlier_owner and name_key not in comparison_key(match.candidate.stem)
+            return has_earlier_owner and name_key not in file_names.comparison_key(match.candidate.stem)
         return match.evidence == NAME and has_namesake
 
     return [replace(match, department="namesake") if may_be_theirs(match) else match for match in matches]

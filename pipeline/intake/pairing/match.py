@@ -29,13 +29,19 @@ from pipeline.domain.roster import Doctor, EmbeddedImage, Field, FileStat, Image
 from pipeline.errors import NotReadNow, isolate_row_failure
 from pipeline.intake.images.image_files import MAX_BYTES, format_size
 from pipeline.intake.pairing import match_problems, picture_column
-from pipeline.intake.pairing.evidence import ContestedFile, ImageMatches, find_contested_files, find_matches
+from pipeline.intake.pairing.evidence import (
+    NO_SEALED_PEOPLE,
+    ContestedFile,
+    ImageMatches,
+    SealedPeople,
+    find_contested_files,
+    find_matches,
+)
 from pipeline.intake.pairing.expected_names import CELL, COLUMN, MAX_VARIANTS, STRENGTH, ImageMatch
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
 from pipeline.intake.pairing.image_sources import ImageSources, are_same_image
 from pipeline.intake.pairing.match_problems import add_problem, list_texts, make_problem, show_path
 from pipeline.intake.pairing.picture_column import FindEarlierRows, PictureEntry, read_picture_entries
-from pipeline.intake.pairing.sealed_people import NO_SEALED_PEOPLE, SealedPeople
 from pipeline.intake.pairing.zip_files import UnreadableFile
 from pipeline.intake.readers.options import StoreImage
 from pipeline.messages.texts import make_text

@@ -16,8 +16,8 @@ from pipeline.domain.roster import Field
 from pipeline.intake.conflicts import flag_conflicts
 from pipeline.intake.fields.validate import find_person_ids
 from pipeline.intake.pairing import image_index
+from pipeline.intake.pairing.evidence import SealedPeople, SealedPerson
 from pipeline.intake.pairing.match import match_images
-from pipeline.intake.pairing.sealed_people import SealedPeople, SealedPerson
 
 NAMES = ["张伟", "李文", "李文章", "欧阳文", "欧阳文章", "姚平", "阿依古丽·买买提"]
 DEPARTMENTS = [None, "内科", "外科", "无"]
@@ -195,9 +195,7 @@ def test_no_one_gets_a_file_named_after_another_person_or_in_another_department(
     """Judged by the file's path alone, apart from the code that pairs."""
     doctors = [replace(entry, key=f"k{entry.number}") for entry in doctors_of(people)]
     sealed = SealedPeople(
-        frozenset(serial.key for serial in SEALED),
-        [serial for serial in SEALED if not serial.picture_known],
-        lambda: SEALED,
+        SEALED,
         lambda: {"k8": {"12"}},
         lambda text: {number(8): "k8", number(9): "k9"}.get(text, "?"),
     )
