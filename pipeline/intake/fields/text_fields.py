@@ -320,5 +320,5 @@ def refuse_value(
 ) -> Problem:
     """Return the problem of a value that its field does not take; ``detail`` fills its sentence further."""
     label = cell.header if cell is not None else field.value
-    found = quote_text(get_text(cell))
-    return Problem("VALUE_INVALID", severity, field, address, {"found": found, "field": label, **detail})
+    detail = {"found": quote_text(get_text(cell)), "field": label, **detail}
+    return Problem("VALUE_INVALID", severity, field, address, detail)
