@@ -1,4 +1,7 @@
-"""Enters create attempts and their verdicts; the constraints of the tables refuse what is not allowed."""
+"""Enters create attempts and their verdicts; the constraints of the tables refuse what is not allowed.
+
+An operation returns the facts that it has set, for the receipts.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from dataclasses import astuple
 
 from pipeline.domain.seals import Verdict
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt, LedgerConflict
+from pipeline.ledger.receipts import Fact
 from pipeline.ledger.schema import CONTENT_COLUMNS, DISOWNED, SURELY_REFUSED
 from pipeline.messages.texts import dump_line, make_text
 
@@ -29,8 +33,11 @@ ORPHANED = make_text("wire.process_ended")
 WITHDRAWN = make_text("wire.cancelled")
 
 
-def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> str | None:
-    """Enter a create before it is sent; return the key of the person who owned the seal name before, or None.
+_VERDICT_COLUMNS = ("verdict", "settled_at", "http_status", "request_id", "code", "message", "seal_id")
+
+
+def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> list[Fact]:
+    """Enter a create before it is sent.
 
     The first attempt of a person locks the seal name. It is unlocked only while every create since the last seal was
     surely refused: a person may then rename the seal, for instance because the name was taken. The name chosen for a
@@ -42,7 +49,7 @@ def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> str | Non
         "staff_no = excluded.staff_no, mobile = excluded.mobile",
         (attempt.key, attempt.name, attempt.id_masked, attempt.staff_no, attempt.content.mobile or ""),
     )
-    before = claim_seal_name(connection, attempt.key, attempt.seal_name)
+    former_owner = claim_seal_name(connection, attempt.key, attempt.seal_name)
     connection.execute(
         "UPDATE person SET seal_name = ?1 WHERE key = ?2 AND NOT EXISTS "  # noqa: S608 - our own words
         f"(SELECT 1 FROM attempt WHERE key = ?2 AND {MAY_HAVE_CREATED}) AND NOT EXISTS ({REPLACEMENT_PENDING} AND key = ?2)",
@@ -65,10 +72,15 @@ def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> str | Non
         f"VALUES ({', '.join('?' * len(values))})",
         values,
     )
-    return before
+    persons = [former_owner, attempt.key] if former_owner else [attempt.key]
+    return [
+        *(Fact("person", "key", key) for key in persons),
+        Fact("seal_name", "seal_name", attempt.seal_name),
+        Fact("attempt", "uuid", attempt.uuid),
+    ]
 
 
-def enter_verdict(connection: sqlite3.Connection, uuid: str, verdict: Verdict, now: float) -> None:
+def enter_verdict(connection: sqlite3.Connection, uuid: str, verdict: Verdict, now: float) -> list[Fact]:
     """Enter the verdict of an attempt and, with ``sealed``, the seal with the content that was sent."""
     settled = connection.execute(
         "UPDATE attempt SET verdict = ?, settled_at = ?, http_status = ?, request_id = ?, code = ?, message = ?, "
@@ -93,18 +105,20 @@ def enter_verdict(connection: sqlite3.Connection, uuid: str, verdict: Verdict, n
             "FROM attempt WHERE uuid = ?",
             (uuid,),
         )
+    return _list_verdict_facts(uuid)
 
 
-def withdraw_attempt(connection: sqlite3.Connection, uuid: str, now: float) -> None:
+def withdraw_attempt(connection: sqlite3.Connection, uuid: str, now: float) -> list[Fact]:
     """Close an attempt as not executed if it was entered: its caller was cancelled before it could send."""
     connection.execute(
         "UPDATE attempt SET verdict = 'not_executed', settled_at = ?, message = ? WHERE uuid = ? AND verdict IS NULL",
         (now, dump_line(WITHDRAWN), uuid),
     )
+    return _list_verdict_facts(uuid)
 
 
-def recover_attempts(connection: sqlite3.Connection, now: float) -> list[str]:
-    """Set attempts that a dead process left without a verdict to unknown; return their uuids.
+def recover_attempts(connection: sqlite3.Connection, now: float) -> list[Fact]:
+    """Set attempts that a dead process left without a verdict to unknown.
 
     A refused upload whose refusal was not entered created nothing: it becomes not executed.
     """
@@ -114,7 +128,11 @@ def recover_attempts(connection: sqlite3.Connection, now: float) -> list[str]:
         "message = ? WHERE verdict IS NULL",
         (UPLOAD_REFUSED, now, dump_line(ORPHANED)),
     )
-    return orphans
+    return [fact for uuid in orphans for fact in _list_verdict_facts(uuid)]
+
+
+def _list_verdict_facts(uuid: str) -> list[Fact]:
+    return [Fact("attempt", "uuid", uuid, _VERDICT_COLUMNS), Fact("seal", "attempt", uuid)]
 
 
 def claim_seal_name(connection: sqlite3.Connection, key: str, seal_name: str) -> str | None:

@@ -1,31 +1,46 @@
 """Enters the decisions of a person: resolutions, adopted seals, review judgements, accepted runs, one person or two.
 
 A decision records who took it, when and why. The attempt or seal it concerns points to it. The constraints of the tables
-refuse a decision that contradicts the facts.
+refuse a decision that contradicts the facts. An operation returns the facts that it has set, for the receipts.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, astuple
 
 from pipeline.domain.roster import fold_staff_no
 from pipeline.domain.run import Judged, Judgement
-from pipeline.domain.seals import PersonMarks
-from pipeline.ledger.protocol import AdoptedSeal, Decision, LedgerConflict
-from pipeline.ledger.receipt_facts import Fact
-from pipeline.ledger.schema import CONTENT_COLUMNS, OPEN_ATTEMPT
+from pipeline.domain.seals import CHECKED, PersonMarks
+from pipeline.ledger.protocol import AdoptedSeal, Decision, DecisionRecord, LedgerConflict
+from pipeline.ledger.receipts import Fact
+from pipeline.ledger.schema import CONTENT_COLUMNS, OPEN_ATTEMPT, select_columns
 
 REVIEW = "review"  # kind of a decision on pictures
 ACCEPT_RUNS = "accept_runs"  # kind of a decision on runs
+SAME_PERSON, OTHER_PERSON = "same_person", "other_person"  # kinds of decisions on two numbers
+_WITHOUT_CONSEQUENCES = {  # evidence, and what later plans read
+    OTHER_PERSON,
+    *("certify_sent", "certify", "certify_failed", "certify_void", "place_shown", "place_not_shown"),
+}
 _JUDGEMENTS_PER_DECISION = 500  # a receipt is one line, and the last one is searched in 64 KB
 
 
-def enter_decision(connection: sqlite3.Connection, decision: Decision) -> int:
-    """Enter a decision and its consequences; return its number. Raises LedgerConflict where it contradicts the facts."""
-    number = _insert_decision(connection, decision)
+def enter_decision(connection: sqlite3.Connection, decision: Decision) -> list[Fact]:
+    """Enter a decision and its consequences. Raises LedgerConflict where it contradicts the facts."""
+    number = _insert_decision(
+        connection,
+        decision.kind,
+        decision.decided_at,
+        decision.who,
+        decision.why,
+        key=decision.key,
+        attempt=decision.attempt,
+        seal_id=decision.seal_id,
+        detail=decision.detail,
+    )
     match decision.kind:
         case "created":
             _resolve_attempt(connection, decision, number)
@@ -40,33 +55,22 @@ def enter_decision(connection: sqlite3.Connection, decision: Decision) -> int:
         case "replace":
             _replace_seal(connection, decision, number)
         case "same_person":
-            unite_numbers(connection, decision)
-        case "other_person":
-            pass  # read by later plans; nothing else follows
-        case (
-            "certify_sent" | "certify" | "certify_failed" | "certify_void" | "place_shown" | "place_not_shown"
-        ):
-            pass  # evidence; nothing follows from it
+            _unite_numbers(connection, decision)
         case _:
-            raise LedgerConflict(decision.kind)
-    return number
-
-
-def list_decision_facts(decision: Decision, number: int) -> Sequence[Fact]:
-    """Return the facts that a decision sets."""
-    facts = [
+            if decision.kind not in _WITHOUT_CONSEQUENCES:
+                raise LedgerConflict(decision.kind)
+    return [
         Fact("person", "key", decision.key),
         Fact("seal_name", "key", decision.key),
         Fact("decision", "id", number),
+        *([Fact("attempt", "uuid", decision.attempt)] if decision.attempt is not None else []),
+        Fact("seal", "key", decision.key),
     ]
-    if decision.attempt is not None:
-        facts.append(Fact("attempt", "uuid", decision.attempt))
-    return (*facts, Fact("seal", "key", decision.key))
 
 
 def enter_adopted_seals(
-    connection: sqlite3.Connection, seals: Sequence[AdoptedSeal], now: float, who: str, why: str
-) -> None:
+    connection: sqlite3.Connection, seals: Sequence[AdoptedSeal], *, now: float, who: str, why: str
+) -> list[Fact]:
     """Enter seals created elsewhere, all or none."""
     (before,) = connection.execute("SELECT coalesce(max(number), 0) FROM attempt").fetchone()
     for seal in seals:
@@ -81,41 +85,46 @@ def enter_adopted_seals(
                 "UPDATE person SET seal_name = ? WHERE key = ? AND seal_name IS NULL",
                 (seal.seal_name, seal.key),
             )
-        number = _insert_decision(
-            connection, Decision("adopt", seal.key, now, who, why, seal_id=seal.seal_id)
-        )
+        number = _insert_decision(connection, "adopt", now, who, why, key=seal.key, seal_id=seal.seal_id)
         connection.execute(
             "INSERT INTO seal (seal_id, key, seal_name, source, at, after_attempt, decision) "
             "VALUES (?, ?, ?, 'adopted', ?, ?, ?)",
             (seal.seal_id, seal.key, seal.seal_name, now, before, number),
         )
+    tables = ("person", "seal_name", "decision", "seal")
+    return [Fact(table, "key", seal.key) for seal in seals for table in tables]
 
 
 def enter_judgements(
-    connection: sqlite3.Connection, judgements: Mapping[str, Judged], now: float, who: str, why: str
-) -> list[int]:
-    """Enter the judgements of a review, some hundred in one decision; return the numbers of the decisions."""
-    numbers = []
+    connection: sqlite3.Connection, judgements: Mapping[str, Judged], *, now: float, who: str, why: str
+) -> list[Fact]:
+    """Enter the judgements of a review, some hundred in one decision."""
+    facts = []
     every = list(judgements.items())
     for first in range(0, len(every), _JUDGEMENTS_PER_DECISION):
         detail = json.dumps(dict(every[first : first + _JUDGEMENTS_PER_DECISION]), separators=(",", ":"))
-        made = connection.execute(
-            "INSERT INTO decision (at, who, why, kind, detail) VALUES (?, ?, ?, ?, ?)",
-            (now, who, why, REVIEW, detail),
+        facts.append(
+            Fact("decision", "id", _insert_decision(connection, REVIEW, now, who, why, detail=detail))
         )
-        assert made.lastrowid is not None
-        numbers.append(made.lastrowid)
-    return numbers
+    return facts
 
 
-def enter_accepted_runs(connection: sqlite3.Connection, runs: Sequence[str], now: float, who: str) -> int:
-    """Enter that the ledger is used although it lacks the seals of these runs; return the number of the decision."""
-    made = connection.execute(
-        "INSERT INTO decision (at, who, why, kind, detail) VALUES (?, ?, ?, ?, ?)",
-        (now, who, "run --new-ledger", ACCEPT_RUNS, json.dumps(list(runs))),
+def enter_accepted_runs(
+    connection: sqlite3.Connection, runs: Sequence[str], *, now: float, who: str
+) -> list[Fact]:
+    """Enter that the ledger is used without the seals of these runs: their results no longer refuse it."""
+    detail = json.dumps(list(runs))
+    number = _insert_decision(connection, ACCEPT_RUNS, now, who, "run --new-ledger", detail=detail)
+    return [Fact("decision", "id", number)]
+
+
+def enter_checked_sizes(connection: sqlite3.Connection, seal_ids: Collection[str]) -> list[Fact]:
+    """Note that these seals were made from pictures sent whole."""
+    connection.executemany(
+        "UPDATE seal SET content_sent_size = ? WHERE seal_id = ?",
+        ((CHECKED, seal_id) for seal_id in seal_ids),
     )
-    assert made.lastrowid is not None
-    return made.lastrowid
+    return [Fact("seal", "seal_id", seal_id, ("content_sent_size",)) for seal_id in seal_ids]
 
 
 def read_accepted_runs(connection: sqlite3.Connection) -> set[str]:
@@ -135,28 +144,35 @@ def read_judgements(connection: sqlite3.Connection) -> dict[str, Judgement]:
     return latest
 
 
-def list_adoption_facts(seals: Sequence[AdoptedSeal]) -> Sequence[Fact]:
-    """Return the facts that adopting seals sets."""
-    return [
-        Fact(table, "key", seal.key)
-        for seal in seals
-        for table in ("person", "seal_name", "decision", "seal")
-    ]
+def read_decisions(
+    connection: sqlite3.Connection, kind: str | None = None, keys: str | None = None
+) -> list[DecisionRecord]:
+    """Return the decisions, oldest first; ``keys`` is a JSON list of keys: those of one person."""
+    rows = select_columns(
+        connection,
+        "SELECT at AS decided_at, who, why, kind, key, attempt, seal_id, id AS number, detail FROM decision "
+        "WHERE (?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR key IN (SELECT value FROM json_each(?2)) "
+        "OR (kind = 'other_person' AND detail IN (SELECT value FROM json_each(?2)))) ORDER BY id",
+        (kind, keys),
+    )
+    return [DecisionRecord(**row) for row in rows]
 
 
-def _insert_decision(connection: sqlite3.Connection, decision: Decision) -> int:
+def _insert_decision(
+    connection: sqlite3.Connection,
+    kind: str,
+    decided_at: float,
+    who: str,
+    why: str,
+    *,
+    key: str | None = None,
+    attempt: str | None = None,
+    seal_id: str | None = None,
+    detail: str | None = None,
+) -> int:
     made = connection.execute(
         "INSERT INTO decision (at, who, why, kind, key, attempt, seal_id, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            decision.decided_at,
-            decision.who,
-            decision.why,
-            decision.kind,
-            decision.key,
-            decision.attempt,
-            decision.seal_id,
-            decision.detail,
-        ),
+        (decided_at, who, why, kind, key, attempt, seal_id, detail),
     )
     assert made.lastrowid is not None
     return made.lastrowid
@@ -264,8 +280,6 @@ def _register_seal_name(connection: sqlite3.Connection, key: str, seal_name: str
     )
 
 
-SAME_PERSON, OTHER_PERSON = "same_person", "other_person"  # kinds of decisions
-
 _HAS_SEAL_OR_ATTEMPT = (  # of a key, whether nothing may be sent for it
     "SELECT EXISTS (SELECT 1 FROM seal WHERE key = ?1 AND ended_by IS NULL) "  # noqa: S608 - our own words
     f"OR EXISTS (SELECT 1 FROM attempt WHERE key = ?1 AND {OPEN_ATTEMPT})"
@@ -283,13 +297,14 @@ def read_earlier_staff_numbers(
     return {key: digest(fold_staff_no(staff_no)) if staff_no else "" for key, staff_no in rows}
 
 
-def update_marks(connection: sqlite3.Connection, marks: Mapping[str, PersonMarks]) -> None:
+def update_marks(connection: sqlite3.Connection, marks: Mapping[str, PersonMarks]) -> list[Fact]:
     """Update staff number and mobile of persons; an empty value keeps what was known."""
     connection.executemany(
         "UPDATE person SET staff_no = coalesce(nullif(?, ''), staff_no, ''), "
         "mobile = coalesce(nullif(?, ''), mobile, '') WHERE key = ?",
         ((mark.staff_no, mark.mobile, key) for key, mark in marks.items()),
     )
+    return [Fact("person", "key", key, ("staff_no", "mobile")) for key in marks]
 
 
 def read_same_persons(connection: sqlite3.Connection) -> tuple[dict[str, str], frozenset[tuple[str, str]]]:
@@ -310,13 +325,12 @@ def read_same_persons(connection: sqlite3.Connection) -> tuple[dict[str, str], f
     return same, frozenset(other)
 
 
-def list_person_keys(connection: sqlite3.Connection, key: str | None) -> Iterator[str | None]:
-    """Yield a person's key and the keys of the person's other numbers."""
-    yield key
-    yield from (number for number, owner in read_same_persons(connection)[0].items() if owner == key)
+def list_same_persons(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the keys of corrected numbers with their persons' keys."""
+    return read_same_persons(connection)[0]
 
 
-def unite_numbers(connection: sqlite3.Connection, decision: Decision) -> None:
+def _unite_numbers(connection: sqlite3.Connection, decision: Decision) -> None:
     """Make a number a person's; raise LedgerConflict where it has a seal of its own or the person has none."""
     (own,) = connection.execute(_HAS_SEAL_OR_ATTEMPT, (decision.detail,)).fetchone()
     (holds,) = connection.execute(_HAS_SEAL_OR_ATTEMPT, (decision.key,)).fetchone()

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Any, Protocol
 
 from pipeline.ledger import decisions
 from pipeline.ledger.protocol import UPLOAD_REFUSED, DecisionRecord, RowRecord, RunRecord
+from pipeline.ledger.run_history import make_row_record
+from pipeline.ledger.schema import select_columns
 from pipeline.ledger.snapshot import REPLAYABLE_UNTIL
 from pipeline.messages.texts import load_line
 
@@ -27,27 +29,23 @@ _PEOPLE = """
 """
 
 _ATTEMPTS = f"""
-    SELECT uuid, run, contract, host, signed_at, seal_name, content_name, verdict, settled_at, http_status, code,
-           message, request_id, seal_id, decision, {REPLAYABLE_UNTIL}, row_id
+    SELECT uuid, run, contract, host, signed_at, seal_name, content_name AS name, verdict, settled_at, http_status, code,
+           message, request_id, seal_id, decision, {REPLAYABLE_UNTIL} AS replayable_until, row_id
     FROM attempt WHERE key IN (SELECT value FROM json_each(?)) ORDER BY number
 """  # noqa: S608 - our own words
 _SEALS = """
-    SELECT seal_id, seal_name, source, run, attempt, request_id, at, decision, ended_by
+    SELECT seal_id, seal_name, source, run, attempt, request_id, at AS entered_at, decision, ended_by
     FROM seal WHERE key IN (SELECT value FROM json_each(?)) ORDER BY id
-"""
-_DECISIONS = """
-    SELECT at, who, why, kind, key, attempt, seal_id, id, detail FROM decision
-    WHERE key IN (SELECT value FROM json_each(?1)) OR (kind = 'other_person' AND detail IN (SELECT value FROM json_each(?1)))
-    ORDER BY id
 """
 
 # An entry holds from its first run to its last, among the runs of the same command over the same rosters (run_history.py).
 _ROW_HISTORY = """
-    SELECT s.row_id, l.key, l.file, l.sheet, l.row, l.status, l.codes, l.line, f.run, f.started, t.run, t.started,
+    SELECT s.row_id, l.key, l.file, l.sheet, l.row, l.status, l.codes, l.line, f.run AS first_run,
+           f.started AS first_started, t.run AS last_run, t.started AS last_started,
            (SELECT count(*) FROM run AS n WHERE n.number BETWEEN s.first_run AND s.last_run AND n.saw_rows
-            AND n.command = f.command AND n.rosters = f.rosters),
+            AND n.command = f.command AND n.rosters = f.rosters) AS runs,
            s.last_run = (SELECT max(number) FROM run AS n WHERE n.saw_rows
-            AND n.command = f.command AND n.rosters = f.rosters)
+            AND n.command = f.command AND n.rosters = f.rosters) AS is_current
     FROM row_seen AS s JOIN row_line AS l ON l.id = s.line
     JOIN run AS f ON f.number = s.first_run JOIN run AS t ON t.number = s.last_run
     WHERE s.row_id IN (SELECT value FROM json_each(?1)) AND (l.key IS NULL OR l.key IN (SELECT value FROM json_each(?2)))
@@ -76,20 +74,23 @@ def find_rows_without_number(connection: sqlite3.Connection, names: Collection[s
     return [json.loads(line) for (line,) in lines]
 
 
-def list_people(connection: sqlite3.Connection) -> Iterator[tuple[str | None, str | None]]:
-    """Yield (name, staff number) of every person that was read or has a seal, for suggestions."""
-    yield from connection.execute(
+def list_people(connection: sqlite3.Connection) -> list[tuple[str | None, str | None]]:
+    """Return name and staff number of every person that was read or has a seal, for suggestions."""
+    return connection.execute(
         "SELECT DISTINCT json_extract(line, '$.name'), json_extract(line, '$.staff_no') FROM row_line "
         "UNION SELECT name, NULL FROM person"
-    )
+    ).fetchall()
 
 
-def read_person(connection: sqlite3.Connection, key: str | None, row_ids: Collection[str]) -> PersonRecords:
+def read_person(
+    connection: sqlite3.Connection, key: str | None, row_ids: Collection[str] = ()
+) -> PersonRecords:
     """Return all records of a person; ``row_ids`` are further rows of the person, without a usable number."""
     person = connection.execute(
         "SELECT name, id_masked, seal_name FROM person WHERE key = ?", (key,)
     ).fetchone()
-    keys = json.dumps(list(decisions.list_person_keys(connection, key)))
+    corrected = decisions.list_same_persons(connection)
+    keys = json.dumps([key, *(number for number, owner in corrected.items() if owner == key)])
     own = connection.execute(
         "SELECT json_extract(line, '$.row_id') FROM row_line WHERE key IN (SELECT value FROM json_each(?))",
         (keys,),
@@ -101,33 +102,17 @@ def read_person(connection: sqlite3.Connection, key: str | None, row_ids: Collec
         name=name,
         id_masked=id_masked,
         seal_name=seal_name,
-        attempts=tuple(map(_make_attempt_record, connection.execute(_ATTEMPTS, (keys,)))),
-        seals=tuple(SealRecord(*row) for row in connection.execute(_SEALS, (keys,))),
-        decisions=tuple(DecisionRecord(*row) for row in connection.execute(_DECISIONS, (keys,))),
+        attempts=tuple(
+            AttemptRecord(message=load_line(row.pop("message")), **row)
+            for row in select_columns(connection, _ATTEMPTS, (keys,))
+        ),
+        seals=tuple(SealRecord(**row) for row in select_columns(connection, _SEALS, (keys,))),
+        decisions=tuple(decisions.read_decisions(connection, keys=keys)),
         rows=tuple(
-            map(_make_history_entry, connection.execute(_ROW_HISTORY, (json.dumps(sorted(rows)), keys)))
+            RowHistoryEntry(row=make_row_record(row), is_current=bool(row.pop("is_current")), **row)
+            for row in select_columns(connection, _ROW_HISTORY, (json.dumps(sorted(rows)), keys))
         ),
     )
-
-
-def list_runs_with_rows(connection: sqlite3.Connection) -> set[str]:
-    """Return the runs whose row records are here; a ledger rebuilt from receipts lacks the earlier ones."""
-    rows = connection.execute(
-        "SELECT run FROM run WHERE saw_rows AND number >= (SELECT min(first_run) FROM row_seen)"
-    )
-    return {run for (run,) in rows}
-
-
-def _make_history_entry(row: tuple[Any, ...]) -> RowHistoryEntry:
-    row_id, key, file, sheet, number, status, codes, line, *period, runs, is_current = row
-    record = RowRecord(row_id, key, file, sheet, number, status, tuple(json.loads(codes)), line)
-    first_run, first_started, last_run, last_started = period
-    return RowHistoryEntry(record, first_run, first_started, last_run, last_started, runs, bool(is_current))
-
-
-def _make_attempt_record(row: tuple[Any, ...]) -> AttemptRecord:
-    record = AttemptRecord(*row)
-    return replace(record, message=load_line(record.message))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +123,7 @@ class AttemptRecord:
     run: str
     contract: str  # UPLOAD_REFUSED: refused at its upload, no create was sent
     host: str
-    signed_at: float  # unix seconds, by the service\'s clock
+    signed_at: float  # unix seconds, by the service's clock
     seal_name: str
     name: str = _field(repr=False)
     verdict: str | None  # None: no answer yet

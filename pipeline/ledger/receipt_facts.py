@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from pipeline.ledger.receipts import Mark, Receipt
+from pipeline.ledger.receipts import Fact, Mark, Receipt
 
 # table -> its primary key; each table refers only to earlier ones
 GUARDED = {
@@ -24,36 +24,6 @@ _OMITTED_COLUMNS = {
 }
 # The path of a roster may hold an identity number: only the ledger stores it, where `retry` reads it.
 _REPLACED_COLUMNS = {"run": {"rosters": "[]", "context": "[]"}}
-_VERDICT = ("verdict", "settled_at", "http_status", "request_id", "code", "message", "seal_id")
-
-
-class Fact(NamedTuple):
-    """Rows that a write has set: those of ``table`` whose ``column`` is ``value``; ``set`` names columns, None is all."""
-
-    table: str
-    column: str
-    value: str | int
-    set: tuple[str, ...] | None = None
-
-
-def list_run_facts(run: str) -> tuple[Fact, ...]:
-    """Return the facts that the begin or end of a run sets."""
-    return (Fact("run", "run", run),)
-
-
-def list_attempt_facts(uuid: str, key: str, seal_name: str, before: str | None = None) -> tuple[Fact, ...]:
-    """Return the facts that entering an attempt sets; ``before`` is the person who owned the seal name before."""
-    return (
-        *((Fact("person", "key", before),) if before else ()),
-        Fact("person", "key", key),
-        Fact("seal_name", "seal_name", seal_name),
-        Fact("attempt", "uuid", uuid),
-    )
-
-
-def list_verdict_facts(uuid: str) -> tuple[Fact, ...]:
-    """Return the facts that a verdict sets."""
-    return (Fact("attempt", "uuid", uuid, _VERDICT), Fact("seal", "attempt", uuid))
 
 
 def make_receipts(connection: sqlite3.Connection, facts: Iterable[Fact]) -> list[Receipt]:

@@ -118,8 +118,7 @@ def synchronize_receipts(path: Path, connection: sqlite3.Connection, now: float)
         changed = receipt_facts.list_receipt_facts(
             behind
         )  # the ledger may have committed what its mark does not reach
-        for uuid in attempts.recover_attempts(connection, now):
-            changed += receipt_facts.list_verdict_facts(uuid)
+        changed += attempts.recover_attempts(connection, now)
         if not reached:
             mark = receipts.rewrite_receipts(receipts_file, receipt_facts.make_all_receipts(connection))
             changed = []

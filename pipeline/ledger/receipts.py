@@ -40,6 +40,15 @@ class Receipt:
     columns: Mapping[str, Any]
 
 
+class Fact(NamedTuple):
+    """Rows that a write has set: those of ``table`` whose ``column`` is ``value``; ``set`` names columns, None is all."""
+
+    table: str
+    column: str
+    value: str | int
+    set: tuple[str, ...] | None = None
+
+
 class ReceiptsDamaged(Exception):
     """The chain breaks: a line was changed, lost or put in; ``line`` is its number."""
 

@@ -10,18 +10,21 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
 from pipeline.ledger.protocol import LedgerConflict, RowRecord, RunRecord
+from pipeline.ledger.receipts import Fact
+from pipeline.ledger.schema import select_columns
 
 DIGEST_BYTES = 16
 _RUN_COLUMNS = [field.name for field in fields(RunRecord)]
+_ROW_COLUMNS = [field.name for field in fields(RowRecord)]
 
 
-def enter_rows(connection: sqlite3.Connection, run: str, rows: Iterable[RowRecord]) -> None:
-    """Enter these rows of a run, replacing what it entered of them before."""
+def enter_rows(connection: sqlite3.Connection, run: str, rows: Iterable[RowRecord]) -> list[Fact]:
+    """Enter these rows of a run, replacing what it entered of them before; they set no fact that receipts hold."""
     number, before = _number_run_and_predecessor(connection, run)
     connection.execute("UPDATE run SET saw_rows = 1 WHERE number = ?", (number,))
     entries = {
@@ -53,6 +56,7 @@ def enter_rows(connection: sqlite3.Connection, run: str, rows: Iterable[RowRecor
     connection.executemany("UPDATE row_seen SET last_run = ? WHERE row_id = ? AND first_run = ?", moved)
     _update_lines(connection, number, replaced)
     _insert_lines(connection, number, entered)
+    return []
 
 
 def find_seen_rows(connection: sqlite3.Connection, row_ids: Collection[str]) -> set[str]:
@@ -68,22 +72,22 @@ def find_seen_rows(connection: sqlite3.Connection, row_ids: Collection[str]) -> 
 
 def find_corrections(connection: sqlite3.Connection, row_ids: Collection[str]) -> dict[str, RowRecord]:
     """Return the corrected copies of roster rows whose person has a live seal, by the roster row's id; the last counts."""
-    rows = connection.execute(
-        "SELECT json_extract(line, '$.corrects'), json_extract(line, '$.row_id'), key, file, sheet, row, status, codes, line "
+    rows = select_columns(
+        connection,
+        "SELECT json_extract(line, '$.corrects') AS corrects, json_extract(line, '$.row_id') AS row_id, "
+        "key, file, sheet, row, status, codes, line "
         "FROM row_line WHERE line LIKE '%\"corrects\":%' "
         "AND json_extract(line, '$.corrects') IN (SELECT value FROM json_each(?)) "
         "AND key IN (SELECT key FROM seal WHERE ended_by IS NULL) ORDER BY id",
         (json.dumps(list(row_ids)),),
     )
-    return {
-        corrects: RowRecord(row_id, key, file, sheet, row, status, tuple(json.loads(codes)), line)
-        for corrects, row_id, key, file, sheet, row, status, codes, line in rows
-    }
+    return {row.pop("corrects"): make_row_record(row) for row in rows}
 
 
 def read_rows(connection: sqlite3.Connection, run: str) -> list[RowRecord]:
     """Return the row records of a run, sorted by file, sheet and row."""
-    rows = connection.execute(
+    rows = select_columns(
+        connection,
         "SELECT s.row_id, l.key, l.file, l.sheet, l.row, l.status, l.codes, l.line "
         "FROM run AS asked JOIN row_seen AS s ON asked.number BETWEEN s.first_run AND s.last_run "
         "JOIN row_line AS l ON l.id = s.line "
@@ -92,10 +96,13 @@ def read_rows(connection: sqlite3.Connection, run: str) -> list[RowRecord]:
         "ORDER BY l.file, l.sheet, l.row, s.row_id",
         (run,),
     )
-    return [
-        RowRecord(row_id, key, file, sheet, row, status, tuple(json.loads(codes)), line)
-        for row_id, key, file, sheet, row, status, codes, line in rows
-    ]
+    return list(map(make_row_record, rows))
+
+
+def make_row_record(columns: dict[str, Any]) -> RowRecord:
+    """Make a row record of its columns, and take these out."""
+    values = {name: columns.pop(name) for name in _ROW_COLUMNS}
+    return RowRecord(**{**values, "codes": tuple(json.loads(values["codes"]))})
 
 
 def _number_run_and_predecessor(connection: sqlite3.Connection, run: str) -> tuple[int, int]:
@@ -157,7 +164,7 @@ def _insert_lines(
     )
 
 
-def enter_run(connection: sqlite3.Connection, record: RunRecord) -> None:
+def enter_run(connection: sqlite3.Connection, record: RunRecord) -> list[Fact]:
     """Enter a run that begins."""
     columns = {column: getattr(record, column) for column in _RUN_COLUMNS}
     for paths in ("rosters", "context"):
@@ -165,26 +172,47 @@ def enter_run(connection: sqlite3.Connection, record: RunRecord) -> None:
     values = list(columns.values())
     statement = f"INSERT INTO run ({', '.join(columns)}) VALUES ({', '.join('?' * len(values))})"  # noqa: S608 - our own text
     connection.execute(statement, values)
+    return [Fact("run", "run", record.run)]
 
 
-def enter_run_end(connection: sqlite3.Connection, run: str, code: int, finished: float, record: str) -> None:
+def enter_run_end(
+    connection: sqlite3.Connection,
+    run: str,
+    *,
+    exit: int,  # noqa: A002 - the name in run.json
+    finished: float,
+    record: str,
+) -> list[Fact]:
     """Enter exit code, end (unix seconds) and run.json of a run; raise LedgerConflict for an unknown one."""
     updated = connection.execute(
         "UPDATE run SET exit = ?, finished = ?, record = ? WHERE run = ?",
-        (code, finished, replace_undecodable(record), run),
+        (exit, finished, replace_undecodable(record), run),
     )
     if updated.rowcount != 1:
         raise LedgerConflict("run")
+    return [Fact("run", "run", run)]
 
 
-def read_runs(connection: sqlite3.Connection, which: str, value: str | int) -> list[RunRecord]:
-    """Return the runs that a WHERE or ORDER clause with one value selects."""
-    rows = connection.execute(f"SELECT {', '.join(_RUN_COLUMNS)} FROM run {which}", (value,))  # noqa: S608 - our own text
-    return [_make_run_record(row) for row in rows]
+def find_run(connection: sqlite3.Connection, run: str) -> RunRecord | None:
+    """Return one run, or None."""
+    return next(_read_runs(connection, "WHERE run = ?", run), None)
 
 
-def _make_run_record(row: Sequence[Any]) -> RunRecord:
-    columns = dict(zip(_RUN_COLUMNS, row, strict=True))
-    for paths in ("rosters", "context"):
-        columns[paths] = tuple(json.loads(columns[paths]))
-    return RunRecord(**columns)
+def list_runs(connection: sqlite3.Connection, limit: int) -> list[RunRecord]:
+    """Return the newest runs, newest first."""
+    return list(_read_runs(connection, "ORDER BY number DESC LIMIT ?", limit))
+
+
+def find_last_run(connection: sqlite3.Connection, *, complete: bool = False) -> RunRecord | None:
+    """Return the newest run, or the newest that came to its end."""
+    ended = "WHERE finished IS NOT NULL" if complete else ""
+    return next(_read_runs(connection, f"{ended} ORDER BY number DESC LIMIT ?", 1), None)
+
+
+def _read_runs(connection: sqlite3.Connection, which: str, value: str | int) -> Iterator[RunRecord]:
+    """Yield the runs that a WHERE or ORDER clause with one value selects."""
+    statement = f"SELECT {', '.join(_RUN_COLUMNS)} FROM run {which}"  # noqa: S608 - our own text
+    for columns in select_columns(connection, statement, (value,)):
+        for paths in ("rosters", "context"):
+            columns[paths] = tuple(json.loads(columns[paths]))
+        yield RunRecord(**columns)

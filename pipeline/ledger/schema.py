@@ -7,8 +7,9 @@ Facts are kept: a verdict is never rewritten. A decision is a row of its own; th
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
+from typing import Any
 
 from pipeline.domain.seals import SealContent
 from pipeline.errors import LedgerError
@@ -258,6 +259,15 @@ CONSTRAINTS = {
     "UNIQUE constraint failed: seal.seal_id": "seal_id",
     "UNIQUE constraint failed: seal_name.seal_name": "seal_name",
 }
+
+
+def select_columns(
+    connection: sqlite3.Connection, statement: str, values: Sequence[object] = ()
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a SELECT statement, each as its values by column."""
+    rows = connection.execute(statement, values)
+    names = [name for name, *_ in rows.description]
+    return (dict(zip(names, row, strict=True)) for row in rows)
 
 
 def read_version(connection: sqlite3.Connection) -> int:

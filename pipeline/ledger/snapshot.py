@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, LiveSeal, PersonHistory, SealContent
 from pipeline.ledger import decisions
 from pipeline.ledger.attempts import MAY_HAVE_CREATED, REFUSED_SINCE_LAST_SEAL, REPLACEMENT_PENDING
-from pipeline.ledger.schema import CONTENT_COLUMNS, FREE_NAME, OPEN_ATTEMPT
+from pipeline.ledger.schema import CONTENT_COLUMNS, FREE_NAME, OPEN_ATTEMPT, select_columns
 from pipeline.messages.texts import load_line
 
 # an attempt without it was entered by an earlier version: the service accepted it for six minutes after its signature
@@ -55,31 +55,32 @@ def read_snapshot(connection: sqlite3.Connection, digest: Callable[[str], str]) 
     earlier = decisions.read_earlier_staff_numbers(connection, digest)
     people = {
         (same := intern(key)): PersonHistory(
-            same,
-            seal_name and intern(seal_name),
-            seals.get(key),
-            unresolved.get(key),
-            tuple(refusals.get(key, ())),
-            creates.get(key, 0),
-            key in frozen,
-            name,
-            id_masked and intern(id_masked),
-            earlier.get(key) if staff_no is None else staff_no,
-            mobile,
-            frozenset(of_others.get(key, ())),
+            key=same,
+            seal_name=seal_name and intern(seal_name),
+            seal=seals.get(key),
+            unresolved_attempt=unresolved.get(key),
+            refusals=tuple(refusals.get(key, ())),
+            create_count=creates.get(key, 0),
+            seal_name_locked=key in frozen,
+            name=name,
+            id_masked=id_masked and intern(id_masked),
+            staff_no_digest=earlier.get(key) if staff_no is None else staff_no,
+            mobile_digest=mobile,
+            seal_names_of_others=frozenset(of_others.get(key, ())),
         )
         for key, seal_name, name, id_masked, staff_no, mobile in connection.execute(
             "SELECT key, seal_name, name, id_masked, staff_no, mobile FROM person"
         )
     }
     owners = connection.execute("SELECT seal_name, key FROM seal_name")
-    owned = {intern(seal_name): intern(key) for seal_name, key in owners}
+    same_persons, other_persons = decisions.read_same_persons(connection)
     return LedgerSnapshot(
-        people,
-        owned,
-        find_reusable_seal_names(connection),
-        *decisions.read_same_persons(connection),
-        _read_former_pictures(connection),
+        people=people,
+        seal_name_owners={intern(seal_name): intern(key) for seal_name, key in owners},
+        reusable_seal_names=find_reusable_seal_names(connection),
+        same_persons=same_persons,
+        other_persons=other_persons,
+        former_image_owners=_read_former_pictures(connection),
     )
 
 
@@ -107,38 +108,16 @@ def read_staff_numbers(connection: sqlite3.Connection) -> dict[str, set[str]]:
 
 def _read_attempts(connection: sqlite3.Connection, which: str) -> Iterator[tuple[str, CreateAttempt]]:
     """Yield attempts with their person, oldest first; one without a verdict counts as unknown."""
-    rows = connection.execute(
-        f"SELECT key, uuid, run, verdict, signed_at, host, code, message, request_id, seal_id, {REPLAYABLE_UNTIL}, {CONTENT_COLUMNS} "  # noqa: S608 - our own words
-        f"FROM attempt WHERE {which} ORDER BY number"
+    rows = select_columns(
+        connection,
+        "SELECT key, uuid, run, coalesce(verdict, 'unknown') AS verdict, signed_at, host, code, message, request_id, "  # noqa: S608 - our own words
+        f"seal_id AS unproven_seal_id, {REPLAYABLE_UNTIL} AS replayable_until, {CONTENT_COLUMNS} "
+        f"FROM attempt WHERE {which} ORDER BY number",
     )
-    for (
-        key,
-        uuid,
-        run,
-        verdict,
-        signed_at,
-        host,
-        code,
-        message,
-        request_id,
-        seal_id,
-        dead_at,
-        *content,
-    ) in rows:
-        tried = CreateAttempt(
-            uuid,
-            run,
-            verdict or "unknown",
-            signed_at,
-            host,
-            _make_content(content),
-            code,
-            load_line(message),
-            request_id,
-            seal_id,
-            dead_at,
-        )
-        yield key, tried
+    for row in rows:
+        content = _make_content([row.pop(column) for column in CONTENT_COLUMNS.split(", ")])
+        key, message = row.pop("key"), load_line(row.pop("message"))
+        yield key, CreateAttempt(content=content, message=message, **row)
 
 
 def _read_live_seals(connection: sqlite3.Connection) -> Iterator[tuple[str, LiveSeal]]:
@@ -147,14 +126,22 @@ def _read_live_seals(connection: sqlite3.Connection) -> Iterator[tuple[str, Live
         "FROM seal NOT INDEXED WHERE ended_by IS NULL"  # nearly all are live: from front to back is twice as fast
     )
     for key, seal_id, seal_name, run, entered_at, request_id, attempt, *content in rows:
-        made = None if content[0] is None else _make_content(content)
-        seal = LiveSeal(
-            seal_id, intern(seal_name or ""), intern(run or ""), entered_at, made, request_id, attempt
+        yield (
+            key,
+            LiveSeal(
+                seal_id=seal_id,
+                seal_name=intern(seal_name or ""),
+                run=intern(run or ""),
+                created_at=entered_at,
+                content=None if content[0] is None else _make_content(content),
+                request_id=request_id,
+                trace_id=attempt,
+            ),
         )
-        yield key, seal
 
 
 def _make_content(columns: list[Any]) -> SealContent:
+    """Make the content from the values of CONTENT_COLUMNS, which are in the order of its attributes."""
     name, number, id_type, scene_key, *rest = columns
     return SealContent(name, number, intern(id_type), scene_key and intern(scene_key), *rest)
 

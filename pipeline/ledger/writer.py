@@ -13,31 +13,26 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from dataclasses import field as _field
 from pathlib import Path
-from typing import Any, TypeVar
 
 from pipeline.errors import LedgerError, reason_of
 from pipeline.ledger.disk import explain_refusal
 from pipeline.ledger.protocol import LedgerConflict
-from pipeline.ledger.receipt_facts import Fact, make_receipts, write_mark
-from pipeline.ledger.receipts import Mark, Receipts
+from pipeline.ledger.receipt_facts import make_receipts, write_mark
+from pipeline.ledger.receipts import Fact, Mark, Receipts
 from pipeline.ledger.registry import ProgressCounter, read_progress
 from pipeline.ledger.schema import CONSTRAINTS
 from pipeline.support.failpoints import hit_failpoint
 
-Result = TypeVar("Result")
-Operation = Callable[[sqlite3.Connection], Result]
-FactSource = (
-    Sequence[Fact] | Callable[[Any], Sequence[Fact]]
-)  # what an operation sets, perhaps from its result
+Operation = Callable[[sqlite3.Connection], Sequence[Fact]]  # returns what it has set, for the receipts
+Outcome = Sequence[Fact] | Exception  # of an operation
 
 MAX_JOBS_IN_COMMIT = 500
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    operation: Operation[Any]
-    facts: FactSource = ()  # what it sets, for the receipts
-    future: Future[Any] = _field(default_factory=Future)
+    operation: Operation
+    future: Future[None] = _field(default_factory=Future)
 
 
 class Writer:
@@ -77,17 +72,15 @@ class Writer:
         self._thread = threading.Thread(target=self._run_thread, name="ledger-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, operation: Operation[Result], facts: FactSource = ()) -> Future[Result]:
+    def submit(self, operation: Operation) -> Future[None]:
         """Queue an operation; the future resolves once the commit that holds it is on the disk.
-
-        ``facts`` names the rows that it sets; they are written to the receipts.
 
         It raises LedgerConflict for a broken constraint, LedgerError for a disk that failed, and whatever the operation
         itself raised. A future that is cancelled before its turn is not executed.
         """
         if self._closed:
             raise RuntimeError("the ledger is closed")
-        job = _Job(operation, facts)
+        job = _Job(operation)
         self._queue.put(job)
         return job.future
 
@@ -136,20 +129,20 @@ class Writer:
         try:
             outcomes = self._transact(jobs, last=last)
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who wait, not to the thread
-            outcome = self._record_failure(error) if isinstance(error, (sqlite3.Error, OSError)) else error
+            failure = self._record_failure(error) if isinstance(error, (sqlite3.Error, OSError)) else error
             if len(jobs) > 1 or not last:
                 for job in jobs:
                     self._commit([job], last=True)
                 return
-            outcomes = [outcome]
+            outcomes = [failure]
         for job, outcome in zip(jobs, outcomes, strict=True):
             if isinstance(outcome, Exception):
                 job.future.set_exception(outcome)
             else:
-                job.future.set_result(outcome)
+                job.future.set_result(None)
 
-    def _transact(self, jobs: Sequence[_Job], *, last: bool) -> list[Any]:
-        """Run the jobs in one transaction; return each one's result, or the exception that undid it alone.
+    def _transact(self, jobs: Sequence[_Job], *, last: bool) -> list[Outcome]:
+        """Run the jobs in one transaction; return what each has set, or the exception that undid it alone.
 
         ``last``: it is not tried again, so the receipts of a commit that fails are kept.
         """
@@ -160,7 +153,7 @@ class Writer:
             connection.execute("BEGIN IMMEDIATE")
             outcomes = [self._run_operation(job.operation) for job in jobs]
             hit_failpoint("ledger: before the receipts")
-            mark = self._append_receipts(jobs, outcomes, last=last)
+            mark = self._append_receipts(outcomes, last=last)
             if mark is not None and not self._behind:
                 write_mark(connection, mark)
             hit_failpoint("ledger: before the commit")
@@ -182,7 +175,7 @@ class Writer:
             self._counter.advance(read_progress(connection))
         return outcomes
 
-    def _append_receipts(self, jobs: Sequence[_Job], outcomes: Sequence[Any], *, last: bool) -> Mark | None:
+    def _append_receipts(self, outcomes: Sequence[Outcome], *, last: bool) -> Mark | None:
         """Append the receipts of what succeeded; return the new mark, None where there is nothing to append.
 
         A verdict that finds no room in the receipts is still committed (``last``): the ledger counts, and the next
@@ -190,12 +183,7 @@ class Writer:
         """
         if self._receipts is None:
             return None
-        facts = [
-            fact
-            for job, outcome in zip(jobs, outcomes, strict=True)
-            if not isinstance(outcome, Exception)
-            for fact in (job.facts(outcome) if callable(job.facts) else job.facts)
-        ]
+        facts = [fact for outcome in outcomes if not isinstance(outcome, Exception) for fact in outcome]
         if not facts:
             return None
         try:
@@ -209,11 +197,11 @@ class Writer:
             self._connection.execute("UPDATE meta SET receipts_n = 0")
             return None
 
-    def _run_operation(self, operation: Operation[Result]) -> Result | Exception:
+    def _run_operation(self, operation: Operation) -> Outcome:
         connection = self._connection
         connection.execute("SAVEPOINT operation")
         try:
-            result: Result | Exception = operation(connection)
+            result: Outcome = operation(connection)
         except sqlite3.IntegrityError as error:
             result = LedgerConflict(CONSTRAINTS.get(str(error), str(error)))
         except (LedgerConflict, LedgerError) as error:

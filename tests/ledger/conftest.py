@@ -127,9 +127,10 @@ def held():
     def hold(ledger: SqliteLedger) -> Iterator[None]:
         begun, go = threading.Event(), threading.Event()
 
-        def wait(_connection) -> None:
+        def wait(_connection) -> list:
             begun.set()
             go.wait(10)
+            return []
 
         waiting = ledger._writer.submit(wait)
         assert begun.wait(10)

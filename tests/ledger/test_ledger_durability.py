@@ -94,13 +94,9 @@ async def test_what_returned_is_there_for_everybody(ledger, attempt, sealed, raw
 
 
 def test_every_commit_is_flushed(ledger):
-    def settings(connection: sqlite3.Connection) -> list[object]:
-        return [
-            connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
-        ]
-
-    assert ledger._write(settings) == ["wal", 2]
-    assert ledger._write(lambda connection: connection.execute("PRAGMA foreign_keys").fetchone()[0]) == 1
+    connection = ledger._writer._connection
+    settings = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+    assert {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in settings} == settings
 
 
 async def test_what_gathers_behind_a_commit_shares_the_next_in_order(ledger, attempt, held, raw):
@@ -231,7 +227,7 @@ async def test_after_a_write_the_disk_refused_nothing_is_sent_and_verdicts_are_s
 
 def test_a_ledger_that_may_not_grow_says_so(ledger):
     """SQLite notices in the middle of the operation, not at its commit."""
-    ledger._write(lambda connection: connection.execute("PRAGMA max_page_count = 1").fetchone())
+    ledger._writer._connection.execute("PRAGMA max_page_count = 1").fetchone()
     many = {f"/seals/{number}.png": FileStat(1, 1, "a" * 64) for number in range(5000)}
     with pytest.raises(LedgerError, match="full"):
         ledger.record_files(many)
