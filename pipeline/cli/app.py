@@ -22,6 +22,7 @@ from pipeline.cli.context import (
 from pipeline.cli.demo import demo, sandbox
 from pipeline.cli.errors import report_error
 from pipeline.cli.help import find_commands, set_language
+from pipeline.cli.init_commands import init
 from pipeline.cli.ledger_commands import adopt, ledger_group
 from pipeline.cli.resolve_commands import resolve
 from pipeline.cli.run_commands import check, retry, run
@@ -32,6 +33,7 @@ from pipeline.version import __version__
 
 COMMANDS: Sequence[click.Command] = (
     demo,
+    init,
     check,
     run,
     retry,

@@ -170,7 +170,7 @@ class Session:
         """Return the configuration; UsageError where there is none."""
         config = self.find_config()
         if config is None:
-            raise UsageError("no_config", folder=Path.cwd(), then=("demo",))
+            raise UsageError("no_config", folder=Path.cwd(), then=("init",))
         return config
 
     def require_ready_config(self) -> Config:

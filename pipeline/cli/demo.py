@@ -47,7 +47,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
 
     folder = out or Path("demo")
     require_results_folder(folder)
-    sample = _find_sample_data()
+    sample = find_sample_data()
     state_file = folder / "sandbox-seals.jsonl"
     latest = folder / "out" / "latest"
     session.config_path = _write_config(folder, sample)
@@ -114,7 +114,7 @@ secrets_dir: secrets
     return config_file
 
 
-def _find_sample_data() -> Path:
+def find_sample_data() -> Path:
     """Return the sample's folder: in the repository, or inside the installed package."""
     installed, repository = PACKAGE / "_sample_data", PACKAGE.parent / "sample_data"
     return installed if installed.is_dir() else repository

@@ -30,7 +30,7 @@ REMEDIES: Mapping[type[EsignImportError], tuple[str, ...]] = {
 }
 # the message before the next command where nothing has to be put right first
 INTRODUCTIONS: Mapping[str, str] = {
-    "no_config": "next_example",
+    "no_config": "next_init",
     "never_run": "next_check",
     "no_last_run": "next_run",
     "no_run_yet": "next_run",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.messages import cli, config, ledger, pages, resolution, system, usage
+from pipeline.messages import cli, config, ledger, pages, resolution, setup, system, usage
 from pipeline.messages.localized import Pair, Phrase
 
 TABLES: tuple[Mapping[str, Pair], ...] = (
@@ -17,6 +17,7 @@ TABLES: tuple[Mapping[str, Pair], ...] = (
     pages.REVIEW_FILE_TEXTS,
     resolution.CERTIFY_TEXTS,
     resolution.RESOLUTION_TEXTS,
+    setup.SETUP_TEXTS,
     system.DISK_TEXTS,
     system.MARKS,
     usage.STATUS_TEXTS,

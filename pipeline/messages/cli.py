@@ -122,14 +122,11 @@ If you do not find a seal, it may still exist: --not-created counts only after c
         "Before it stopped, run {run} created seals: {n}. They are in the ledger and are not created again.",
     ),
     "no_config": (
-        "{folder} 里没有 config.yaml。已有配置就用 --config 写明它在哪里（定时任务里请写完整路径）；还没有就复制程序自带的 config.yaml，填好其中的 “…”。",
-        "There is no config.yaml in {folder}. Use --config to specify the file (with its full path in a scheduled task). If you have none yet, copy the config.yaml that came with the program and fill in its “…”.",
+        "{folder} 里没有 config.yaml。已有配置就用 --config 写明它在哪里（定时任务里请写完整路径）；还没有就用 init 新建。",
+        "There is no config.yaml in {folder}. Use --config to specify the file (with its full path in a scheduled task). If you have none yet, create it with init.",
     ),
     "no_config_short": ("当前文件夹里没有 config.yaml", "there is no config.yaml in this folder"),
-    "next_example": (
-        "想先看一个不需要账号的完整示例，请输入：",
-        "To try a complete example first, without an account, run:",
-    ),
+    "next_init": ("新建一份配置：", "To create a configuration, run:"),
     "next_config": (
         "提交（run）需要可用的配置；填好后先输入：",
         "A run needs a usable configuration. After filling it in, run:",

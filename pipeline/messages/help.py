@@ -22,6 +22,19 @@ HELP: Mapping[str, str] = {
     "Show only errors.": "只显示错误。",
     "Print data to stdout as JSON; of a run, its run.json.": "数据以 JSON 写到标准输出；运行结束时写 run.json。",
     "The options may stand before or after the command.": "选项写在命令前面或后面都可以。",
+    # init
+    "Write config.yaml, folders for rosters, pictures and secrets, and a roster template.": (
+        "写好 config.yaml、名单、图片和密钥的文件夹，以及名单模板。"
+    ),
+    "On a terminal it asks for what is not given as an option. Files that exist are left alone.": (
+        "在终端上会询问没有用选项给出的内容。已有的文件不改动。"
+    ),
+    "For the sandbox on this machine, with sample data.": "用于本机沙盒，附示例数据。",
+    "Tencent's environment (default: production).": "腾讯的环境（默认：正式环境）。",
+    "Agent.AppId, from the platform's e-Sign console.": "Agent.AppId，在平台的电子签控制台。",
+    "The platform's id of the hospital.": "平台为医院定的编号。",
+    "The platform's id of the employee who acts.": "平台为经办人定的编号。",
+    "Ask nothing; what is not given stays to be filled in.": "不询问；没有给出的留待填写。",
     # check, run, retry
     "Read, pair, validate and plan; send nothing.": "读取、配对、检查并列出计划；不发送任何内容。",
     "Create the seals that are missing; safe to repeat.": "创建还没有的印章；可以放心重复运行。",
