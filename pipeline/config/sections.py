@@ -25,7 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from pipeline.config.yaml_loader import OURS
 from pipeline.esign.contracts import CONTRACTS, OPTIONAL_PARAMETERS
-from pipeline.intake.readers.options import MAX_DOCTORS
+from pipeline.intake.readers.model import MAX_DOCTORS
 from pipeline.ledger.tenant import PRODUCTION_HOSTS, TEST_HOSTS, is_loopback
 
 HTTPS_PORT = 443

@@ -21,8 +21,18 @@ from pipeline.intake.layout.table_reader import NO_ROSTER, Table, read_table, sk
 from pipeline.intake.readers import delimited_text, encrypted, rare_formats
 from pipeline.intake.readers.detect import OLE_MAGIC, ZIP, detect_kind
 from pipeline.intake.readers.discover import expand_paths
-from pipeline.intake.readers.model import Book, Line, PeekableLines, Sheet, is_filled
-from pipeline.intake.readers.options import DEFAULT_OPTIONS, ReadBudget, ReadOptions, make_size_refusal
+from pipeline.intake.readers.model import (
+    DEFAULT_OPTIONS,
+    Book,
+    Line,
+    PeekableLines,
+    ReadBudget,
+    ReadOptions,
+    Sheet,
+    is_filled,
+    make_damage_refusal,
+    make_size_refusal,
+)
 from pipeline.intake.readers.own_workbook import read_run_of_compound, read_run_of_package
 from pipeline.intake.readers.xlsx import workbook
 from pipeline.intake.readers.xlsx.drawings import NOWHERE
@@ -167,12 +177,12 @@ def _read_bytes(path: Path, first: int = MAX_BYTES) -> bytes:
         require_lasting(error)  # nothing is wrong with the file: the run ends, and a rerun reads it
         raise FileRefused("FILE_NOT_READ", {"found": reason_of(error), "user": acting_user()}) from error
     except ValueError as error:  # a NUL in the name
-        raise FileRefused("FILE_CORRUPT", {"found": make_text("image.cannot_read")}) from error
+        raise make_damage_refusal("image.cannot_read") from error
 
 
 def _require_regular(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise FileRefused("FILE_CORRUPT", {"found": make_text("file.not_a_file")})
+        raise make_damage_refusal("file.not_a_file")
 
 
 def open_book(data: bytes, path: Path, vocabulary: ColumnAliases, options: ReadOptions) -> Book:

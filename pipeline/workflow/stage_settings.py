@@ -35,7 +35,7 @@ from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.images.prepare import digest_pixels, find_sent_size, prepare_image
 from pipeline.intake.images.preview import load_preview
 from pipeline.intake.read_rosters import read_rosters
-from pipeline.intake.readers.options import HEADER, ReadOptions, StoreImage
+from pipeline.intake.readers.model import HEADER, ReadOptions, StoreImage
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.site_key import SiteKey

@@ -247,7 +247,13 @@ SPEAKERS = {
     "suggest_same_command",
     "confirm",
 }  # methods of a command's session
-HELPERS = {"_wrong", "_Wrong", "_fault"}  # functions that hand a key on
+HELPERS = {
+    "_wrong",
+    "_Wrong",
+    "_fault",
+    "make_damage_refusal",
+    "make_danger_refusal",
+}  # functions that hand a key on
 KEY = re.compile(r"[a-z]+(\.[a-z_]+)+")
 
 

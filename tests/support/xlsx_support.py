@@ -12,8 +12,7 @@ from PIL import Image
 
 from pipeline.domain.roster import CellKind
 from pipeline.intake.images.image_files import ImageStore
-from pipeline.intake.readers.model import format_column
-from pipeline.intake.readers.options import ReadOptions
+from pipeline.intake.readers.model import ReadOptions, format_column
 from pipeline.intake.readers.xlsx import workbook as xlsx
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"

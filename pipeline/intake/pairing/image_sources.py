@@ -19,7 +19,7 @@ from pipeline.intake.images.image_files import fingerprint_file, open_regular_fi
 from pipeline.intake.images.prepare import digest_pixels
 from pipeline.intake.pairing.image_index import Candidate, ImageFolder
 from pipeline.intake.pairing.zip_files import UnreadableFile, open_zip, read_member
-from pipeline.intake.readers.options import StoreImage
+from pipeline.intake.readers.model import StoreImage
 from pipeline.messages.texts import make_text
 
 _COMPARED = 8  # pictures decoded for one row: who has more of them has to tidy up

@@ -43,7 +43,7 @@ from pipeline.intake.pairing.image_sources import ImageSources, are_same_image
 from pipeline.intake.pairing.match_problems import add_problem, list_texts, make_problem, show_path
 from pipeline.intake.pairing.picture_column import FindEarlierRows, PictureEntry, read_picture_entries
 from pipeline.intake.pairing.zip_files import UnreadableFile
-from pipeline.intake.readers.options import StoreImage
+from pipeline.intake.readers.model import StoreImage
 from pipeline.messages.texts import make_text
 
 

@@ -21,7 +21,7 @@ from typing import IO, Any
 from pipeline.clock import SystemClock
 from pipeline.errors import FileRefused, NotReadNow
 from pipeline.intake.readers.child import CHILD_ARGUMENT
-from pipeline.intake.readers.options import MAX_CELLS
+from pipeline.intake.readers.model import MAX_CELLS, make_danger_refusal
 from pipeline.messages.texts import TEXTS, make_text
 
 MAX_MEMORY = 1_000_000_000  # bytes: 200,000 rows take a quarter of it in the greediest reader
@@ -82,7 +82,7 @@ def read_in_child(kind: str, data: bytes, *, max_rows: int) -> ChildBook:
     try:
         book = collect_output(process.stdout, max_lines=max_rows + _MAX_FACTS)
     except ValueError as error:  # no line of JSON: the child is no longer what it was
-        raise FileRefused("FILE_SUSPICIOUS", {"found": make_text("file.records")}) from error
+        raise make_danger_refusal("file.records") from error
     finally:
         process.kill()
         process.wait()

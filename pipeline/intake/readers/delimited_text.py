@@ -15,16 +15,20 @@ from typing import NamedTuple
 from pipeline.errors import FileRefused
 from pipeline.intake.layout.column_titles import SEARCHED, ColumnAliases
 from pipeline.intake.readers.charset import Charset, detect_charset
-from pipeline.intake.readers.model import Book, Line, Sheet, text_cell
-from pipeline.intake.readers.options import (
+from pipeline.intake.readers.model import (
     DEFAULT_OPTIONS,
     MAX_COLUMN,
     MAX_TEXT,
+    Book,
+    Line,
     ReadOptions,
-    make_columns_refusal,
-    make_rows_refusal,
+    Sheet,
+    make_count_refusal,
+    make_damage_refusal,
+    make_danger_refusal,
     make_size_refusal,
     make_text_refusal,
+    text_cell,
 )
 from pipeline.messages.texts import make_text
 
@@ -75,13 +79,9 @@ class _Reader:
         for line in self._lines:
             self.number += 1
             if len(line) >= LONGEST:
-                raise FileRefused(
-                    "FILE_SUSPICIOUS",
-                    {"found": make_text("file.line_too_long", line=self.number, limit=LONGEST)},
-                )
+                raise make_danger_refusal("file.line_too_long", line=self.number, limit=LONGEST)
             if "\0" in line:
-                finding = make_text("file.nul", line=self.number)
-                raise FileRefused("FILE_CORRUPT", {"found": finding})
+                raise make_damage_refusal("file.nul", line=self.number)
             yield line
 
     def read_record(self, line: str) -> list[str]:
@@ -154,8 +154,7 @@ class _Reader:
         )
 
     def _make_refusal(self) -> FileRefused:
-        finding = make_text("file.quotes_on_line", line=self._start)
-        return FileRefused("FILE_CORRUPT", {"found": finding})
+        return make_damage_refusal("file.quotes_on_line", line=self._start)
 
 
 def _require_bounds(fields: list[str], row: int) -> None:
@@ -163,7 +162,7 @@ def _require_bounds(fields: list[str], row: int) -> None:
     if length > MAX_TEXT:
         raise make_text_refusal([len(field) for field in fields].index(length), row, length)
     if len(fields) > MAX_COLUMN and any(fields[MAX_COLUMN:]):
-        raise make_columns_refusal(row)
+        raise make_danger_refusal("file.row_too_wide", row=row, limit=MAX_COLUMN)
 
 
 MAX_BYTES = 100_000_000
@@ -185,13 +184,13 @@ def read(data: bytes, vocabulary: ColumnAliases, options: ReadOptions = DEFAULT_
         raise make_size_refusal(len(data), MAX_BYTES)
     ends = data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n")  # never fewer than there are records
     if ends > MAX_LINES:
-        raise make_rows_refusal(MAX_LINES)
+        raise make_count_refusal("rows", MAX_LINES)
     charset = detect_charset(data)
     separator = _find_delimiter(data, charset, vocabulary)
     if ends >= options.max_rows and any(
         islice(_read_records(data, charset, separator), options.max_rows, None)
     ):
-        raise make_rows_refusal(options.max_rows)
+        raise make_count_refusal("rows", options.max_rows)
     return Book(iter([Sheet(None, _read_lines(data, charset, separator))]))
 
 

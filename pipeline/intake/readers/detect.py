@@ -12,9 +12,8 @@ from typing import Literal
 import olefile
 
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.options import make_size_refusal
+from pipeline.intake.readers.model import make_damage_refusal, make_size_refusal
 from pipeline.intake.readers.xlsx.package import Package
-from pipeline.messages.texts import make_text
 
 OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 MAX_BYTES = 100_000_000  # of a whole compound file
@@ -96,7 +95,7 @@ def detect_kind(data: bytes) -> Kind:
     if data[4:8] == b"ftyp":
         raise FileRefused("FILE_FORMAT", {"found": "HEIC / MP4"})
     if _is_binary(data[:_HEAD]):
-        raise FileRefused("FILE_CORRUPT", {"found": make_text("file.no_known_format")})
+        raise make_damage_refusal("file.no_known_format")
     return _detect_markup(data[:_HEAD]) or "text"
 
 

@@ -15,7 +15,7 @@ from defusedxml.ElementTree import ParseError, fromstring
 
 from pipeline.errors import FileRefused
 from pipeline.intake.readers.detect import Compound
-from pipeline.intake.readers.options import make_size_refusal
+from pipeline.intake.readers.model import make_size_refusal
 from pipeline.messages.texts import make_text
 
 DEFAULT_PASSWORD = "VelvetSweatshop"  # noqa: S105  Excel's own, for workbooks that are locked without a password

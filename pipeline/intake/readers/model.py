@@ -1,4 +1,4 @@
-"""What every reader of rosters hands over: a book of sheets, a sheet of lines, a line of filled cells.
+"""What every reader of rosters takes and hands over: options and limits; a book of sheets, of lines, of filled cells.
 
 A new format is a function ``read(data: bytes) -> Book`` and an entry in ``read.py``; nothing behind it changes.
 """
@@ -6,14 +6,40 @@ A new format is a function ``read(data: bytes) -> Book`` and an entry in ``read.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from functools import cache
 from itertools import islice
-from typing import NamedTuple
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 from pipeline.domain.roster import CellKind, EmbeddedImage, UnassignedImage
+from pipeline.errors import FileRefused
+from pipeline.messages.texts import make_text
+
+MAX_DOCTORS = 200_000  # of one roster file
+HEADER = 1  # line above them
+MAX_CELLS = 3_500_000  # filled ones: 200,000 rows of 17 columns; each costs 180 bytes until the file is read
+MAX_TAGS = 50_000_000  # of its sheets: so many cells are 21 million at most, empty ones come on top
+MAX_TEXT = 32_767  # characters of a cell, as in Excel
+MAX_COLUMN = 16_384  # columns of a sheet, as in Excel
+MAX_ROW = 1_048_576  # rows of a sheet, as in Excel and LibreOffice
+MAX_MERGES = 500_000  # of a sheet
+
+StoreImage = Callable[[bytes, str], tuple[Path, str]]  # bytes and suffix -> where they lie, their sha256
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How files are read, as configured."""
+
+    max_rows: int = MAX_DOCTORS + HEADER  # lines that hold something, in one file
+    passwords: tuple[str, ...] = field(default=(), repr=False)  # tried in turn on an encrypted workbook
+    keep: StoreImage | None = field(default=None, repr=False)  # None: pictures in workbooks are left alone
+
+
+DEFAULT_OPTIONS = ReadOptions()
 
 
 class RawCell(NamedTuple):
@@ -152,3 +178,59 @@ def is_filled(cell: RawCell | None) -> bool:
         cell.kind in (CellKind.NO_VALUE, CellKind.PICTURE)
         or not (cell.display_text == "" or cell.display_text.isspace())
     )
+
+
+class ReadBudget:
+    """Counts up to the limits of one file; beyond them it raises FILE_TOO_LARGE."""
+
+    def __init__(self, max_rows: int) -> None:
+        self._max_rows = max_rows
+        self._rows = self._cells = self._tags = 0
+
+    def count_rows(self, number: int) -> None:
+        """Count rows that hold something."""
+        self._rows += number
+        if self._rows > self._max_rows:
+            raise make_count_refusal("rows", self._max_rows)
+
+    def count_cells(self, number: int) -> None:
+        """Count filled cells."""
+        self._cells += number
+        if self._cells > MAX_CELLS:
+            raise make_count_refusal("cells", MAX_CELLS)
+
+    def count_tags(self, number: int) -> None:
+        """Count tags of XML, the only measure of cells that are empty: each costs time."""
+        self._tags += number
+        if self._tags > MAX_TAGS:
+            raise make_count_refusal("tags", MAX_TAGS)
+
+
+def make_count_refusal(unit: Literal["rows", "cells", "tags"], limit: int) -> FileRefused:
+    """Return why a file that holds too many of something is refused."""
+    detail = {
+        "found": make_text(f"file.too_many_{unit}", limit=limit),
+        "limit": make_text(f"limit.{unit}", limit=limit),
+    }
+    return FileRefused("FILE_TOO_LARGE", detail)
+
+
+def make_size_refusal(size: int, limit: int) -> FileRefused:
+    """Return why a file of so many bytes is refused."""
+    detail = {"found": f"{size / 1e6:.0f} MB", "limit": f"{limit // 1_000_000} MB"}
+    return FileRefused("FILE_TOO_LARGE", detail)
+
+
+def make_text_refusal(column: int, row: int, length: int) -> FileRefused:
+    """Return why a cell of so many characters refuses its file; the column from 0, the row as Excel counts."""
+    return make_danger_refusal("file.cell_too_long", cell=f"{format_column(column)}{row}", length=length)
+
+
+def make_damage_refusal(key: str, **arguments: object) -> FileRefused:
+    """Return why a damaged file is refused: the key of a text, and its arguments."""
+    return FileRefused("FILE_CORRUPT", {"found": make_text(key, **arguments)})
+
+
+def make_danger_refusal(key: str, **arguments: object) -> FileRefused:
+    """Return why a file beyond any honest measure is refused: the key of a text, and its arguments."""
+    return FileRefused("FILE_SUSPICIOUS", {"found": make_text(key, **arguments)})

@@ -17,15 +17,22 @@ from pipeline.intake.readers import charset
 from pipeline.intake.readers.child.program import DATE, ERROR, NO_VALUE, NUMBER, PICTURE, TEXT, TRUTH
 from pipeline.intake.readers.child_process import ChildBook, ChildSheet, read_in_child
 from pipeline.intake.readers.detect import BARE_RECORDS, Kind
-from pipeline.intake.readers.model import Book, Line, Merge, RawCell, Sheet, date_cell, text_cell
-from pipeline.intake.readers.options import (
+from pipeline.intake.readers.model import (
     MAX_COLUMN,
     MAX_ROW,
     MAX_TEXT,
+    Book,
+    Line,
+    Merge,
+    RawCell,
     ReadOptions,
-    make_columns_refusal,
+    Sheet,
+    date_cell,
+    make_damage_refusal,
+    make_danger_refusal,
     make_size_refusal,
     make_text_refusal,
+    text_cell,
 )
 from pipeline.intake.readers.own_workbook import OWN_SHEETS, read_run_of_compound, read_run_of_package
 from pipeline.intake.readers.xlsx.package import MEGABYTE, Package
@@ -105,15 +112,13 @@ def _has_pictures(package: Package) -> bool:
 def make_sheets(book: ChildBook) -> Iterator[Sheet]:
     """Yield the sheets of what the child found."""
     if len(book.sheets) > MAX_SHEETS:
-        raise FileRefused("FILE_SUSPICIOUS", {"found": make_text("file.too_many_sheets", limit=MAX_SHEETS)})
+        raise make_danger_refusal("file.too_many_sheets", limit=MAX_SHEETS)
     formats = make_formats(book.facts.get("formats", ()), book.facts.get("codes", {}))
     epoch = EPOCH_1904 if book.facts.get("since_1904") else EPOCH_1900
     for sheet in book.sheets:
         facts = sheet.facts
         if len(facts["merges"]) > MAX_MERGES:
-            raise FileRefused(
-                "FILE_SUSPICIOUS", {"found": make_text("file.too_many_merged", limit=MAX_MERGES)}
-            )
+            raise make_danger_refusal("file.too_many_merged", limit=MAX_MERGES)
         yield Sheet(
             facts["sheet"],
             iter(()) if facts["hidden"] else _read_lines(sheet, formats, epoch),
@@ -128,17 +133,15 @@ def _read_lines(sheet: ChildSheet, formats: Sequence[Format], epoch: datetime) -
     for text in sheet.rows:
         row, hidden, entries = json.loads(text)
         if not last_row < row <= MAX_ROW:
-            raise FileRefused(
-                "FILE_CORRUPT", {"found": make_text("file.row_order", row=row, before=last_row)}
-            )
+            raise make_damage_refusal("file.row_order", row=row, before=last_row)
         last_row = row
         cells: dict[int, RawCell] = {}
         last_column = -1
         for column, kind, value, *more in entries:
             if column >= MAX_COLUMN:
-                raise make_columns_refusal(row)
+                raise make_danger_refusal("file.row_too_wide", row=row, limit=MAX_COLUMN)
             if column <= last_column:
-                raise FileRefused("FILE_CORRUPT", {"found": make_text("file.row", row=row)})
+                raise make_damage_refusal("file.row", row=row)
             last_column = column
             cell = _make_cell(kind, value, more, formats, epoch)
             if len(cell.display_text) > MAX_TEXT:

@@ -13,7 +13,7 @@ from run_support import draw_seal, name, number
 
 from pipeline.domain.roster import Field
 from pipeline.intake.read_rosters import read_rosters
-from pipeline.intake.readers.options import ReadOptions
+from pipeline.intake.readers.model import ReadOptions
 
 LINES = [
     ("清岚市第一人民医院医师电子签章信息采集表（联系人：吴敏 6018）",),

@@ -10,7 +10,7 @@ from run_support import draw_seal, name, number
 
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.read_rosters import read_rosters
-from pipeline.intake.readers.options import ReadOptions
+from pipeline.intake.readers.model import ReadOptions
 from pipeline.messages.results import UNASSIGNED_IMAGE_TEXTS, explain_unassigned_image
 
 

@@ -21,7 +21,7 @@ from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers import delimited_text
 from pipeline.intake.readers.charset import detect_charset
 from pipeline.intake.readers.delimited_text import split_records
-from pipeline.intake.readers.options import ReadOptions
+from pipeline.intake.readers.model import ReadOptions
 
 NUMBER = "11010119900307123X"
 OTHER = "110101199003070011"

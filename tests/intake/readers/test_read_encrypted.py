@@ -17,7 +17,7 @@ from office_support import edit
 
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers import encrypted as intake
-from pipeline.intake.readers.options import ReadOptions
+from pipeline.intake.readers.model import ReadOptions
 from pipeline.messages.problems import render_problem
 from pipeline.messages.texts import render_text
 
@@ -122,7 +122,7 @@ def test_without_the_extra_the_file_is_refused_with_how_to_install_it(tmp_path):
     (tmp_path / "a.xlsx").write_bytes(KINDS["agile"](PASSWORD))
     script = (
         "import sys; sys.modules['msoffcrypto'] = None; from pathlib import Path;"
-        "from pipeline.intake.read_rosters import read_rosters; from pipeline.intake.readers.options import ReadOptions;"
+        "from pipeline.intake.read_rosters import read_rosters; from pipeline.intake.readers.model import ReadOptions;"
         "_, (report,) = read_rosters([Path(sys.argv[1])], options=ReadOptions(passwords=('x',)));"
         "print(report.codes[0], report.problems[0].detail['hint'])"
     )

@@ -17,7 +17,7 @@ from pipeline.domain.results_format import row_id_checksum
 from pipeline.domain.roster import Field
 from pipeline.intake.read_rosters import find_run, read_rosters
 from pipeline.intake.readers.discover import expand_paths
-from pipeline.intake.readers.options import ReadOptions
+from pipeline.intake.readers.model import ReadOptions
 from pipeline.messages.problems import render_problem
 
 NUMBER = "11010119900307123X"

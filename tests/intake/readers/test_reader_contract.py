@@ -12,8 +12,7 @@ from pipeline.domain.roster import Field
 from pipeline.errors import FileRefused
 from pipeline.intake.layout.column_titles import ColumnAliases
 from pipeline.intake.read_rosters import open_book, read_rosters
-from pipeline.intake.readers.model import Merge
-from pipeline.intake.readers.options import DEFAULT_OPTIONS, ReadOptions
+from pipeline.intake.readers.model import DEFAULT_OPTIONS, Merge, ReadOptions
 
 NUMBER = "11010119900307123X"
 PAGE = Page(

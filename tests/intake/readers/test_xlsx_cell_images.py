@@ -12,7 +12,7 @@ from xlsx_support import ALBUM, OFFICE, RICH, album, inline, pic, placed, raw, r
 
 from pipeline.domain.roster import CellKind
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.options import ReadOptions
+from pipeline.intake.readers.model import ReadOptions
 from pipeline.intake.readers.xlsx import workbook
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"

@@ -23,7 +23,7 @@ from xlsx_support import (
 )
 
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.options import ReadOptions
+from pipeline.intake.readers.model import ReadOptions
 from pipeline.intake.readers.xlsx import workbook
 
 TALL = height(*[30] * 9)  # nine rows of 30 points

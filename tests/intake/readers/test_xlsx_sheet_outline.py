@@ -16,8 +16,7 @@ from openpyxl.packaging.custom import StringProperty
 from xlsx_support import MAIN, TITLES, inline, raw, relations
 
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.model import Merge, format_column
-from pipeline.intake.readers.options import MAX_CELLS, MAX_TAGS, ReadBudget, ReadOptions
+from pipeline.intake.readers.model import MAX_CELLS, MAX_TAGS, Merge, ReadBudget, ReadOptions, format_column
 from pipeline.intake.readers.xlsx import package as guards
 from pipeline.intake.readers.xlsx import workbook as xlsx
 from pipeline.intake.readers.xlsx.sheet_cells import read_lines
@@ -198,7 +197,7 @@ def measured(path: Path, timeout: float, **options) -> tuple[str, float, int]:
     """Read a workbook in a process of its own; return what came of it, its seconds of processor time, its peak in MB."""
     script = (
         "import resource, sys; from pathlib import Path\n"
-        "from pipeline.errors import FileRefused; from pipeline.intake.readers.xlsx import workbook as xlsx; from pipeline.intake.readers.options import ReadOptions\n"
+        "from pipeline.errors import FileRefused; from pipeline.intake.readers.xlsx import workbook as xlsx; from pipeline.intake.readers.model import ReadOptions\n"
         f"options = ReadOptions(**{options!r})\n"
         "try:\n"
         "    sheets = xlsx.read(Path(sys.argv[1]).read_bytes(), options=options).sheets\n"
@@ -269,8 +268,8 @@ def test_the_limits_of_cells_and_tags_stop_a_file():
 def test_the_limits_hold_while_a_file_is_surveyed_and_read(path, monkeypatch):
     raw(path, f'<sheetData>{TITLES}<row r="2"><c r="A2"/></row></sheetData>')
     for cells, tags in ((3, 27), (2, 27), (3, 26)):
-        monkeypatch.setattr("pipeline.intake.readers.options.MAX_CELLS", cells)
-        monkeypatch.setattr("pipeline.intake.readers.options.MAX_TAGS", tags)
+        monkeypatch.setattr("pipeline.intake.readers.model.MAX_CELLS", cells)
+        monkeypatch.setattr("pipeline.intake.readers.model.MAX_TAGS", tags)
         if tags == 26:
             with pytest.raises(FileRefused, match="FILE_TOO_LARGE"):
                 xlsx.read(path.read_bytes())
@@ -293,7 +292,7 @@ def test_tags_are_counted_again_where_no_survey_did(path, monkeypatch):
         budget=ReadBudget(1),
         pictures=None,
     )
-    monkeypatch.setattr("pipeline.intake.readers.options.MAX_TAGS", 5)
+    monkeypatch.setattr("pipeline.intake.readers.model.MAX_TAGS", 5)
     with pytest.raises(FileRefused) as refused:
         list(read)
     assert refused.value.code == "FILE_TOO_LARGE"

@@ -11,9 +11,7 @@ from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 from pipeline.domain.roster import EmbeddedImage, UnassignedImage
-from pipeline.errors import FileRefused
-from pipeline.intake.readers.model import format_column
-from pipeline.intake.readers.options import MAX_COLUMN, MAX_ROW
+from pipeline.intake.readers.model import MAX_COLUMN, MAX_ROW, format_column, make_danger_refusal
 from pipeline.intake.readers.xlsx.geometry import Axis, Box, Grid, Spot
 from pipeline.intake.readers.xlsx.package import Package, is_true, parse_emu, parse_whole
 from pipeline.intake.readers.xlsx.pictures import Media, PictureRef, Turn, read_picture_ref, read_turn
@@ -53,10 +51,7 @@ def read_floating(
     grid: Grid | None = None
     for number, (anchor, shown) in enumerate(_list_pictures(package.read_tree(drawing))):
         if number >= _MAX_PICTURES:
-            raise FileRefused(
-                "FILE_SUSPICIOUS",
-                {"found": make_text("file.too_many_pictures", part=drawing, limit=_MAX_PICTURES)},
-            )
+            raise make_danger_refusal("file.too_many_pictures", part=drawing, limit=_MAX_PICTURES)
         grid = grid or measure()
         position = _read_anchor(anchor, grid)
         box = _place_picture(position, shown.frame) if position else None

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pipeline.intake.readers.options import MAX_COLUMN, MAX_ROW
+from pipeline.intake.readers.model import MAX_COLUMN, MAX_ROW
 from pipeline.intake.readers.xlsx.package import (
     CHUNK,
     EMU_POINT,

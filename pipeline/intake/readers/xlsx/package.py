@@ -23,6 +23,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from pipeline.errors import FileRefused
+from pipeline.intake.readers.model import make_damage_refusal, make_danger_refusal
 from pipeline.messages.texts import make_text
 
 EMU_POINT = 12_700
@@ -167,13 +168,13 @@ class Package:
     def _find_member(self, part: str) -> zipfile.ZipInfo:
         member = self._members.get(_normalize_part(part))
         if member is None:
-            raise FileRefused("FILE_CORRUPT", {"found": make_text("file.missing_part", part=part)})
+            raise make_damage_refusal("file.missing_part", part=part)
         return member
 
     def _count_bytes(self, size: int) -> None:
         self._bytes_left -= size
         if self._bytes_left < 0:
-            raise FileRefused("FILE_SUSPICIOUS", {"found": make_text("zip.read_again", times=_PASSES)})
+            raise make_danger_refusal("zip.read_again", times=_PASSES)
 
 
 class _Metered:
@@ -229,20 +230,19 @@ def _require_safe(members: list[zipfile.ZipInfo]) -> int:
     if len(members) > MAX_MEMBERS:
         raise _too_many(len(members))
     if len({_normalize_part(member.filename) for member in members}) < len(members):
-        raise FileRefused("FILE_SUSPICIOUS", {"found": make_text("zip.two_of_one_name")})
+        raise make_danger_refusal("zip.two_of_one_name")
     for member in members:
         if member.flag_bits & 1:
             raise FileRefused("FILE_ENCRYPTED")
         if member.compress_type not in _METHODS:
-            finding = make_text("zip.method", part=member.filename, method=member.compress_type)
-            raise FileRefused("FILE_SUSPICIOUS", {"found": finding})
+            raise make_danger_refusal("zip.method", part=member.filename, method=member.compress_type)
         if "/media/" not in _normalize_part(member.filename):  # a picture is judged when it is used
             _require_honest(member)
     return total
 
 
 def _too_many(members: int) -> FileRefused:
-    return FileRefused("FILE_SUSPICIOUS", {"found": make_text("zip.many_members", members=members)})
+    return make_danger_refusal("zip.many_members", members=members)
 
 
 def _is_bomb(member: zipfile.ZipInfo) -> bool:
@@ -251,6 +251,4 @@ def _is_bomb(member: zipfile.ZipInfo) -> bool:
 
 def _require_honest(member: zipfile.ZipInfo) -> None:
     if _is_bomb(member):
-        raise FileRefused(
-            "FILE_SUSPICIOUS", {"found": make_text("zip.ratio", part=member.filename, ratio=MAX_RATIO)}
-        )
+        raise make_danger_refusal("zip.ratio", part=member.filename, ratio=MAX_RATIO)

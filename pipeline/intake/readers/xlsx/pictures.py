@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 
 from pipeline.domain.roster import ImageFile
 from pipeline.intake.images import image_files
-from pipeline.intake.readers.options import StoreImage
+from pipeline.intake.readers.model import StoreImage
 from pipeline.intake.readers.xlsx.package import Package, is_true, parse_percent
 from pipeline.messages.texts import make_text
 

@@ -13,12 +13,23 @@ from datetime import datetime
 
 from pipeline.domain.roster import CellKind
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.model import Line, RawCell, date_cell, format_column, parse_column, text_cell
-from pipeline.intake.readers.options import MAX_ROW, MAX_TEXT, ReadBudget, make_text_refusal
+from pipeline.intake.readers.model import (
+    MAX_ROW,
+    MAX_TEXT,
+    Line,
+    RawCell,
+    ReadBudget,
+    date_cell,
+    format_column,
+    make_damage_refusal,
+    make_danger_refusal,
+    make_text_refusal,
+    parse_column,
+    text_cell,
+)
 from pipeline.intake.readers.xlsx.cell_images import CellPictures
 from pipeline.intake.readers.xlsx.package import CHUNK, Package, make_parser
 from pipeline.intake.readers.xlsx.styles import GENERAL, Format, styled_number
-from pipeline.messages.texts import make_text
 
 _MAX_STRINGS = 5_000_000
 MAX_WRITTEN = 8 * MAX_TEXT  # characters of a text in the file: one that is escaped takes seven
@@ -52,9 +63,7 @@ def require_bounded(text: list[str], position: str) -> None:
 
 
 def _too_long(position: str, length: int) -> FileRefused:
-    return FileRefused(
-        "FILE_SUSPICIOUS", {"found": make_text("file.cell_too_long", cell=position, length=length)}
-    )
+    return make_danger_refusal("file.cell_too_long", cell=position, length=length)
 
 
 def get_prefix(tag: str) -> str:
@@ -228,9 +237,7 @@ class _Lines:
             self._hidden |= is_hidden
             return
         if not self._row < row <= MAX_ROW:
-            raise FileRefused(
-                "FILE_CORRUPT", {"found": make_text("file.row_order", row=row, before=self._row)}
-            )
+            raise make_damage_refusal("file.row_order", row=row, before=self._row)
         self._end_row()
         self._row = row
         self._hidden = is_hidden
@@ -275,9 +282,7 @@ class _Lines:
                 if read is not None:
                     self._cells[column] = read
         except (ValueError, IndexError, OverflowError):
-            raise FileRefused(
-                "FILE_CORRUPT", {"found": make_text("file.cell", cell=reference or self._row)}
-            ) from None
+            raise make_damage_refusal("file.cell", cell=reference or self._row) from None
 
     def _get_string(self, position: int) -> str:
         """Return a shared string."""

@@ -11,12 +11,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pipeline.errors import FileRefused
-from pipeline.intake.readers.model import Merge, parse_column
-from pipeline.intake.readers.options import MAX_COLUMN, ReadBudget
+from pipeline.intake.readers.model import MAX_COLUMN, Merge, ReadBudget, make_danger_refusal, parse_column
 from pipeline.intake.readers.xlsx.package import CHUNK, Package, is_true, make_parser, parse_whole
 from pipeline.intake.readers.xlsx.sheet_cells import get_prefix
-from pipeline.messages.texts import make_text
 
 _MAX_MERGES = 500_000
 _HELD_BACK = 1 << 16  # bytes of a tag or text that a chunk may have cut
@@ -148,9 +145,7 @@ class _OutsideReader:
         if (top, first) != (bottom, last):
             self.outline.merges.append(Merge(top, bottom, first, last))
         if len(self.outline.merges) > _MAX_MERGES:
-            raise FileRefused(
-                "FILE_SUSPICIOUS", {"found": make_text("file.too_many_merged", limit=_MAX_MERGES)}
-            )
+            raise make_danger_refusal("file.too_many_merged", limit=_MAX_MERGES)
 
     def _hide_columns(self, attributes: dict[str, str]) -> None:
         """Note columns of no width; they are described in their order (ECMA-376 part 1 §18.3.1.13)."""

@@ -11,8 +11,14 @@ from xml.etree.ElementTree import Element
 from pipeline.domain.results_format import TO_FIX_TITLES
 from pipeline.domain.roster import EmbeddedImage, UnassignedImage
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.model import Book, Sheet
-from pipeline.intake.readers.options import DEFAULT_OPTIONS, ReadBudget, ReadOptions
+from pipeline.intake.readers.model import (
+    DEFAULT_OPTIONS,
+    Book,
+    ReadBudget,
+    ReadOptions,
+    Sheet,
+    make_danger_refusal,
+)
 from pipeline.intake.readers.own_workbook import read_run_of_package
 from pipeline.intake.readers.xlsx.cell_images import Album, CellPictures, RichValues
 from pipeline.intake.readers.xlsx.drawings import read_floating
@@ -90,7 +96,7 @@ class _Workbook:
                 yield _Page(name)
                 continue
             if target in seen:
-                raise FileRefused("FILE_SUSPICIOUS", {"found": make_text("file.two_sheets", part=target)})
+                raise make_danger_refusal("file.two_sheets", part=target)
             seen.add(target)
             page = _Page(name, target, survey_sheet(self._package, target, budget))
             # the thumbnails in a workbook of ours belong to no doctor
