@@ -271,6 +271,7 @@ ERRORS = errors_of_ours() | {"SumsError"}
 def tables_of(tree: ast.Module) -> dict[str, Mapping[str, object]]:
     """Return the functions of a module that look a key up, and where."""
     result: dict[str, Mapping[str, object]] = dict.fromkeys(ERRORS | HELPERS, SENTENCES)
+    result |= dict.fromkeys(("make_damage_refusal", "make_danger_refusal"), texts.TEXTS)
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pipeline.messages."):
             table = LOOKED_UP.get((node.module or "").removeprefix("pipeline.messages."))
