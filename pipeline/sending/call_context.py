@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from pipeline.clock import Clock
+from pipeline.domain.masking import mask_id
 from pipeline.domain.seals import Verdict
 from pipeline.domain.service_codes import find_stated_rate
 from pipeline.esign.client import Client, NoAnswer, NotSent
@@ -72,7 +73,8 @@ class CallContext:
         ``open_count`` is that of the circuit breaker's permit, ``send_number`` counts the row's sends of this action.
         Raises RunStopped, BreakerOpened or ConnectionExpired where nothing was sent, else NotSent or NoAnswer.
         """
-        timer = self.run_state.metrics.start_call(action)
+        metrics = self.run_state.metrics
+        timed = metrics.start_call(action)
         async with AsyncExitStack() as connection_slot:
             await connection_slot.enter_async_context(self.connection_slots[action])
 
@@ -86,16 +88,16 @@ class CallContext:
                 if before_departure is not None:
                     await before_departure()
                 await self.limiter.record_departure(action)
-                timer.record_departure(send_number)
+                metrics.record_departure(timed, send_number)
 
             try:
                 reply = await self.client.call(action, body, trace_id=trace_id, before_send=before_send)
             except (NotSent, NoAnswer) as error:
-                timer.record_loss()
+                metrics.record_loss(timed)
                 host = self.client.host_at_fault(action, error)
                 self.run_state.record_result(action, answered=False, host=host, cause=str(error))
                 raise
-        timer.record_answer()
+        metrics.record_answer(timed)
         self._note_deprecation(action, reply)
         return reply
 
@@ -143,7 +145,7 @@ class CallContext:
             run=self.run,
             row_id=request.row_id,
             name=request.name,
-            id_masked="*" * (len(request.number) - 4) + request.number[-4:],
+            id_masked=mask_id(request.number),
             seal_name=request.seal_name,
             contract=self.contract.name,
             host=self.client.host_of(CREATE),
@@ -153,6 +155,12 @@ class CallContext:
             # the later of the two clocks decides
             dead_at=max(signed_at, self.clock.now()) + REPLAY_WINDOW_SECONDS,
         )
+
+    def record_unanswered(self, error: NotSent | NoAnswer) -> None:
+        """Count a call without an answer that is sent again; stop the run where the connection is not safe."""
+        if isinstance(error, NotSent) and error.tls:
+            self.run_state.halt("TLS", str(error), 4)
+        self.run_state.record_resend("transport")
 
     def record_throttle(self, action: str, verdict: Verdict) -> None:
         """Slow down after a call that was refused for its rate."""
@@ -175,11 +183,13 @@ class CallContext:
             self.client.reset_clock_offset(None)
             await self.check_liveness()
 
-    async def back_off(self, attempt: int) -> None:
-        """Wait a random time (full jitter) that doubles with each attempt, or until the run is stopped."""
-        longest = BACK_OFF_SECONDS * 2**attempt
-        with self.run_state.metrics.measure_wait(BACK_OFF):
-            await self.run_state.wait_unless_stopped(self.clock.sleep(random.uniform(0, longest)))  # noqa: S311 - jitter, no secret
+    async def back_off(self, resends: int) -> bool:
+        """Wait a random time (full jitter) that doubles with each resend; False where the run is stopped."""
+        if resends:
+            longest = BACK_OFF_SECONDS * 2**resends
+            with self.run_state.metrics.measure_wait(BACK_OFF):
+                await self.run_state.wait_unless_stopped(self.clock.sleep(random.uniform(0, longest)))  # noqa: S311 - jitter, no secret
+        return not self.run_state.is_stopping
 
     async def _wait_for_slot(self, action: str) -> None:
         if not await self.run_state.wait_unless_stopped(self.limiter.acquire(action)):

@@ -33,9 +33,9 @@ class CallMetrics:
         self._waits: defaultdict[str, _Bins] = defaultdict(_Bins)
         self._sends: defaultdict[str, Counter[int]] = defaultdict(Counter)
 
-    def start_call(self, action: str) -> CallTimer:
+    def start_call(self, action: str) -> TimedCall:
         """Start to time a call that waits for its slot from now on."""
-        return CallTimer(self, self._clock, action)
+        return TimedCall(action, self._clock.monotonic())
 
     def count_throttle(self) -> None:
         """Count a call that was refused for its rate."""
@@ -53,22 +53,26 @@ class CallMetrics:
             if reason == OUTAGE:
                 self._add_silence(began, ended)
 
-    def count_departure(self, action: str, moment: float, waited: float, send_number: int) -> None:
-        """Count a call whose bytes leave now."""
-        self._step_at(moment).calls[action] += 1
-        self._waits[SLOT].add(waited)
-        self._sends[action][send_number] += 1
+    def record_departure(self, call: TimedCall, send_number: int) -> None:
+        """Record that the bytes of a call leave now, in the row's send of this number."""
+        call.departed_at = self._clock.monotonic()
+        self._step_at(call.departed_at).calls[call.action] += 1
+        self._waits[SLOT].add(call.departed_at - call.started_at)
+        self._sends[call.action][send_number] += 1
 
-    def count_answer(self, action: str, departed_at: float, seconds: float) -> None:
-        """Count an answer to a call that left at ``departed_at``."""
-        step = self._step_at(departed_at)
-        step.answers[action] += 1
-        step.seconds[action] += seconds
-        self._latency[action].add(seconds)
+    def record_answer(self, call: TimedCall) -> None:
+        """Record that a whole answer came."""
+        assert call.departed_at is not None
+        seconds = self._clock.monotonic() - call.departed_at
+        step = self._step_at(call.departed_at)
+        step.answers[call.action] += 1
+        step.seconds[call.action] += seconds
+        self._latency[call.action].add(seconds)
 
-    def count_loss(self, departed_at: float) -> None:
-        """Count a call that left at ``departed_at`` and whose answer never came whole."""
-        self._step_at(departed_at).lost += 1
+    def record_loss(self, call: TimedCall) -> None:
+        """Record that no whole answer will come; a call that never left is not counted."""
+        if call.departed_at is not None:
+            self._step_at(call.departed_at).lost += 1
 
     def summarize(self) -> Timing | None:
         """Return all figures; None where no call left."""
@@ -117,33 +121,13 @@ class CallMetrics:
             began = until
 
 
-class CallTimer:
-    """Times one call: it waits, leaves, is answered or not."""
+@dataclass(slots=True)
+class TimedCall:
+    """One call: it waits from ``started_at``, and leaves at ``departed_at``; both are monotonic seconds."""
 
-    def __init__(self, metrics: CallMetrics, clock: Clock, action: str) -> None:
-        self._metrics = metrics
-        self._clock = clock
-        self._action = action
-        self._started_at = clock.monotonic()
-        self._departed_at: float | None = None
-
-    def record_departure(self, send_number: int) -> None:
-        """Record that the bytes leave now, in the row's send of this number."""
-        self._departed_at = self._clock.monotonic()
-        waited = self._departed_at - self._started_at
-        self._metrics.count_departure(self._action, self._departed_at, waited, send_number)
-
-    def record_answer(self) -> None:
-        """Record that a whole answer came."""
-        assert self._departed_at is not None
-        self._metrics.count_answer(
-            self._action, self._departed_at, self._clock.monotonic() - self._departed_at
-        )
-
-    def record_loss(self) -> None:
-        """Record that no whole answer will come; a call that never left is not counted."""
-        if self._departed_at is not None:
-            self._metrics.count_loss(self._departed_at)
+    action: str
+    started_at: float
+    departed_at: float | None = None
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
 """Creates one row's seal: upload, create, verdict, and what each answer means for the row and the run.
 
 A create's order: its own connection, then its slot, then the attempt's commit, then the bytes. The verdict is
-committed before the row counts as done. Only what is proven not executed is sent again.
+committed before the row counts as done. Only what is proven not executed is sent again. An upload creates nothing, so
+it is repeated on any doubt; a refusal of it is recorded, and a row without an answer to it is left to the next run.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from pipeline.domain.run import Status
 from pipeline.domain.seals import Verdict
 from pipeline.domain.service_codes import Meaning
 from pipeline.esign.client import NoAnswer, NotSent
-from pipeline.esign.contracts import CREATE, CreateImage
-from pipeline.esign.responses import CreateResponse, read_create
-from pipeline.ledger.protocol import Decision, LedgerConflict
+from pipeline.esign.contracts import CREATE, UPLOAD, CreateImage, build_upload
+from pipeline.esign.responses import CreateResponse, Reply, UploadResponse, read_create, read_upload
+from pipeline.ledger.protocol import UPLOAD_REFUSED, Decision, LedgerConflict
 from pipeline.messages.texts import make_text
 from pipeline.sending.call_context import (
     MAX_SENDS,
@@ -27,9 +28,9 @@ from pipeline.sending.call_context import (
     RunStopped,
 )
 from pipeline.sending.run_state import Job, SendResult
-from pipeline.sending.upload import Uploader
 from pipeline.support.failpoints import hit_failpoint
 
+FILE_ID_MARGIN = 5.0  # seconds before a FileId expires in which it is no longer used
 MAX_EXPIRED_WAITS = 5  # waits of one row that may outlast a connection or a FileId
 
 
@@ -38,18 +39,15 @@ class CreateSender:
     """Sends rows until they have a verdict."""
 
     context: CallContext
-    uploader: Uploader
     creates: asyncio.Semaphore  # creates in flight
 
     async def send(self, job: Job, image: bytes) -> SendResult:
         """Send a row until it has a verdict, at most MAX_SENDS times; ``image`` are its picture's bytes."""
         result = SendResult(Status.NOT_SENT)
         for send_index in range(MAX_SENDS):
-            if send_index:
-                await self.context.back_off(send_index)
-            if self.context.run_state.is_stopping:
+            if not await self.context.back_off(send_index):
                 break
-            refusal = await self.uploader.upload_if_needed(job, image)
+            refusal = await self._upload_if_needed(job, image)
             if refusal is not None:
                 return refusal
             async with self.creates:
@@ -82,7 +80,7 @@ class CreateSender:
         if job.expired_waits > MAX_EXPIRED_WAITS:
             verdict = Verdict("not_executed", code=NOT_EXECUTED_BY_US, message=make_text("wire.no_slot"))
             return SendResult(Status.NOT_SENT, verdict), False
-        refusal = await self.uploader.upload_if_needed(job, image)
+        refusal = await self._upload_if_needed(job, image)
         if refusal is not None:
             return refusal, False
         return await self._create(job, image)
@@ -93,7 +91,7 @@ class CreateSender:
         body = context.contract.build_create(context.agent, job.request, CreateImage(image, job.file_id))
 
         async def before_departure() -> None:
-            if self.uploader.is_upload_needed(job):
+            if self._is_upload_needed(job):
                 raise ConnectionExpired
             await self._record_probe(job)
             await context.ledger.open_attempt(context.build_attempt(job, trace_id))
@@ -167,9 +165,7 @@ class CreateSender:
             job.sends -= 1
             await self.context.ledger.record_verdict(trace_id, verdict, now=self._now_on_signing_clock(job))
             job.in_doubt = False
-        if error.tls:
-            self.context.run_state.halt("TLS", str(error), 4)
-        self.context.run_state.record_resend("transport")
+        self.context.record_unanswered(error)
         return SendResult(Status.NOT_SENT, verdict)
 
     async def _record_verdict(
@@ -222,3 +218,99 @@ class CreateSender:
                 pass  # the contract is switched off, the run was halted
             case "exists" | "unknown" | None:
                 raise AssertionError(meaning)  # such an answer never proves that nothing was executed
+
+    # -- the upload
+
+    def _is_upload_needed(self, job: Job) -> bool:
+        """Return whether the contract needs a FileId and the row has none that is still valid."""
+        if not self.context.contract.needs_upload:
+            return False
+        return (
+            job.file_id is None or job.file_expires_at - FILE_ID_MARGIN <= self.context.client.service_time()
+        )
+
+    async def _upload_if_needed(self, job: Job, image: bytes) -> SendResult | None:
+        """Upload the picture, again on any doubt; None once the row can be created, else how the row ends."""
+        if not self._is_upload_needed(job):
+            return None
+        suffix = "png" if job.prepared.format == "PNG" else "jpg"
+        body = build_upload(self.context.agent, f"row{job.row_plan.index + 1:06d}.{suffix}", image)
+        result: SendResult | None = SendResult(Status.NOT_SENT)
+        for send_index in range(MAX_SENDS):
+            if not await self.context.back_off(send_index):
+                break
+            result, may_resend = await self._upload_once(job, body, send_number=send_index + 1)
+            if not may_resend:
+                break
+        return result
+
+    async def _upload_once(
+        self, job: Job, body: bytes, *, send_number: int
+    ) -> tuple[SendResult | None, bool]:
+        context, trace_id = self.context, str(uuid.uuid4())
+        try:
+            async with context.run_state.breaker.permit(context.check_liveness) as open_count:
+                reply = await context.send_call(
+                    UPLOAD, body, trace_id=trace_id, open_count=open_count, send_number=send_number
+                )
+                response = read_upload(reply, now=context.client.service_time())
+                context.record_reply(
+                    UPLOAD,
+                    reply,
+                    is_usable=response.meaning != "unknown",
+                    is_trusted=response.request_id is not None,
+                    code=response.counted_as,
+                )
+        except RunStopped:
+            return SendResult(Status.NOT_SENT), False
+        except BreakerOpened:
+            return await self._upload_once(job, body, send_number=send_number)
+        except ConnectionExpired:
+            return SendResult(Status.NOT_SENT), True
+        except (NotSent, NoAnswer) as error:
+            code = NOT_EXECUTED_BY_US if isinstance(error, NotSent) else "no_answer"
+            if isinstance(error, NoAnswer):
+                context.run_state.requests[UPLOAD][code] += 1
+            context.record_unanswered(error)
+            verdict = Verdict("not_executed", code=code, message=str(error))
+            return SendResult(Status.NOT_SENT, verdict), True
+        context.run_state.requests[UPLOAD][response.counted_as] += 1
+        if response.file_id is not None:
+            job.file_id, job.file_expires_at = response.file_id, response.expires_at
+            return None, False
+        result, may_resend = self._weigh_refusal(job, reply, response)
+        if result.status is Status.FAILED:
+            await self._record_refusal(job, trace_id, result)
+        return result, may_resend
+
+    def _weigh_refusal(self, job: Job, reply: Reply, response: UploadResponse) -> tuple[SendResult, bool]:
+        """Return how the row ends after an upload without a FileId, and whether it is uploaded again."""
+        context = self.context
+        message = context.mask(response.message) if response.message else None
+        refusal = Verdict("refused", None, response.request_id, response.code, message, reply.status)
+        match response.meaning:
+            case "row" | "exists" | "upload_again":
+                return SendResult(Status.FAILED, refusal), False
+            case "throttle":
+                context.record_throttle(UPLOAD, refusal)
+            case "clock":
+                if not context.adopt_server_clock(job, reply):
+                    context.run_state.halt_for(refusal)
+            case "credentials" | "permission" | "account" | "quota" | "contract":
+                context.run_state.halt_for(refusal)
+            case "unknown" | None:
+                context.run_state.record_resend("transport")
+        return SendResult(Status.NOT_SENT, refusal), True
+
+    async def _record_refusal(self, job: Job, trace_id: str, result: SendResult) -> None:
+        """Record an upload's refusal, so that later runs know how old it is; no create was sent."""
+        assert result.verdict is not None
+        attempt = replace(
+            self.context.build_attempt(job, trace_id),
+            contract=UPLOAD_REFUSED,
+            host=self.context.client.host_of(UPLOAD),
+        )
+        await self.context.ledger.open_attempt(attempt)
+        await self.context.ledger.record_verdict(
+            trace_id, result.verdict, now=self.context.client.service_time()
+        )

@@ -147,7 +147,6 @@ class RunState:
 class Job:
     """One row while it is sent."""
 
-    index: int
     row_plan: RowPlan
     request: SealRequest
     prepared: PreparedImage

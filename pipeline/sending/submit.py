@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from pipeline.clock import stamp
-from pipeline.domain.metrics import Timing
 from pipeline.domain.roster import Field, PreparedImage, Problem
-from pipeline.domain.run import Halt, RowOutcome, RowPlan, Status
+from pipeline.domain.run import RowOutcome, RowPlan, Status
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError, NotReadNow, reason_of
 from pipeline.esign.contracts import CREATE
@@ -38,19 +37,6 @@ MAX_PREPARED_IMAGES = 64  # pictures prepared ahead of the wire
 CLOCK_CHECK_SECONDS = 30.0  # between two looks at the wall clock, which may be set
 
 
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    """The rows' outcomes in the plan's order, and why the run stopped if it did."""
-
-    outcomes: tuple[RowOutcome, ...] = ()
-    halted: Halt | None = None
-    requests: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # action -> code ("ok") -> calls
-    throttled: int = 0
-    kept_back: frozenset[int] = frozenset()  # places in the plan that ``limit`` left for later
-    timing: Timing | None = None
-    deprecated: Mapping[str, str] = field(default_factory=dict)  # action -> the service's warning
-
-
 @dataclass(slots=True)
 class Submission:
     """One run's sending; `run` is called once. ``on_row_end`` is called with every row's outcome."""
@@ -61,7 +47,8 @@ class Submission:
     on_row_end: Callable[[RowOutcome], None]
     limit: int | None = None  # rows to send at most
     deadline: float | None = None  # unix seconds at which nothing new is begun any more
-    _outcomes: dict[int, RowOutcome] = field(default_factory=dict)
+    kept_back: frozenset[int] = frozenset()  # indexes of row plans that ``limit`` left for later
+    _outcomes: dict[int, RowOutcome] = field(default_factory=dict)  # by index of the row plan
     _handed_out: int = 0
     _limit_reached: bool = False
     _image_threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(IMAGE_WORKERS))
@@ -74,8 +61,8 @@ class Submission:
     def _run_state(self) -> RunState:
         return self.sender.context.run_state
 
-    async def run(self, row_plans: Sequence[RowPlan]) -> Submitted:
-        """Send every READY row; the first whole one goes alone until its verdict (the canary)."""
+    async def run(self, row_plans: Sequence[RowPlan]) -> tuple[RowOutcome, ...]:
+        """Send every READY row, the first whole one alone until its verdict (the canary); return the outcomes in order."""
         deadline_watch = asyncio.create_task(self._halt_at_deadline())
         try:
             return await self._submit(row_plans)
@@ -91,8 +78,8 @@ class Submission:
             await clock.sleep(min(remaining, CLOCK_CHECK_SECONDS))
         self._run_state.halt("DEADLINE", stamp(self.deadline), 5)
 
-    async def _submit(self, row_plans: Sequence[RowPlan]) -> Submitted:
-        rows = iter(enumerate(row_plans))
+    async def _submit(self, row_plans: Sequence[RowPlan]) -> tuple[RowOutcome, ...]:
+        rows = iter(row_plans)
         await self._send_canary(rows)
         ready: asyncio.Queue[Job | None] = asyncio.Queue(maxsize=MAX_PREPARED_IMAGES)
         async with asyncio.TaskGroup() as tasks:
@@ -102,30 +89,21 @@ class Submission:
             await asyncio.gather(*feeders)
             for _ in range(self.workers):
                 await ready.put(None)
-        unsent = [index for index in range(len(row_plans)) if index not in self._outcomes]
-        for index in unsent:
-            self._finish_row(index, build_not_sent_outcome(row_plans[index]))
-        is_kept_back = self._limit_reached and not self._run_state.is_stopping
-        return Submitted(
-            outcomes=tuple(self._outcomes[index] for index in range(len(row_plans))),
-            halted=self._run_state.halted,
-            requests=self._run_state.requests,
-            throttled=self._run_state.throttled,
-            kept_back=frozenset(unsent) if is_kept_back else frozenset(),
-            timing=self._run_state.metrics.summarize(),
-            deprecated=self._run_state.deprecated,
-        )
+        unsent = [row_plan for row_plan in row_plans if row_plan.index not in self._outcomes]
+        for row_plan in unsent:
+            self._finish_row(build_not_sent_outcome(row_plan))
+        if self._limit_reached and not self._run_state.is_stopping:
+            self.kept_back = frozenset(row_plan.index for row_plan in unsent)
+        return tuple(self._outcomes[row_plan.index] for row_plan in row_plans)
 
-    async def _send_canary(self, rows: Iterator[tuple[int, RowPlan]]) -> None:
+    async def _send_canary(self, rows: Iterator[RowPlan]) -> None:
         """Send rows one at a time until one create has its verdict: a wrong key costs one call."""
         while (job := await self._next_job(rows)) is not None:
             await self._send_row(job)
             if job.sends:
                 return
 
-    async def _feed_queue(
-        self, rows: Iterator[tuple[int, RowPlan]], ready: asyncio.Queue[Job | None]
-    ) -> None:
+    async def _feed_queue(self, rows: Iterator[RowPlan], ready: asyncio.Queue[Job | None]) -> None:
         while (job := await self._next_job(rows)) is not None:
             await ready.put(job)
 
@@ -134,10 +112,9 @@ class Submission:
             if not self._run_state.is_stopping:
                 await self._send_row(job)
 
-    async def _next_job(self, rows: Iterator[tuple[int, RowPlan]]) -> Job | None:
+    async def _next_job(self, rows: Iterator[RowPlan]) -> Job | None:
         """Prepare pictures until one is fit to send; rows whose picture is not end here."""
-        while not self._run_state.is_stopping and (row := next(rows, None)) is not None:
-            index, row_plan = row
+        while not self._run_state.is_stopping and (row_plan := next(rows, None)) is not None:
             if self.limit is not None and self._handed_out >= self.limit:
                 self._limit_reached = True
                 return None
@@ -149,9 +126,9 @@ class Submission:
                 request = row_plan.request
                 assert request is not None
                 content = replace(request.content, pixels=prepared.pixels, sent_size=_sent_size(prepared))
-                return Job(index, row_plan, replace(request, content=content), prepared)
+                return Job(row_plan, replace(request, content=content), prepared)
             self._handed_out -= 1
-            self._finish_row(index, build_unfit_outcome(row_plan, prepared))
+            self._finish_row(build_unfit_outcome(row_plan, prepared))
         return None
 
     async def _prepare_in_thread(self, row_plan: RowPlan) -> PreparedImage | tuple[Problem, ...] | None:
@@ -187,7 +164,7 @@ class Submission:
             self._run_state.halt("BUG", type(bug).__name__, 1)
             result = _interrupted(job)
         seconds = self._context.clock.monotonic() - began
-        self._finish_row(job.index, self._build_outcome(job, result, seconds))
+        self._finish_row(self._build_outcome(job, result, seconds))
         self._run_state.record_row_end(result.status, result.verdict.code if result.verdict else None)
 
     def _build_outcome(self, job: Job, result: SendResult, seconds: float) -> RowOutcome:
@@ -210,8 +187,8 @@ class Submission:
             prepared=job.prepared,
         )
 
-    def _finish_row(self, index: int, outcome: RowOutcome) -> None:
-        self._outcomes[index] = outcome
+    def _finish_row(self, outcome: RowOutcome) -> None:
+        self._outcomes[outcome.row_plan.index] = outcome
         LOG.info(
             "row",
             extra={

@@ -28,7 +28,7 @@ from pipeline.domain.run import (
 )
 from pipeline.domain.seals import SealRequest
 from pipeline.esign.contracts import CREATE, UPLOAD
-from pipeline.esign.rate_limiter import Limiter, max_in_rolling_second
+from pipeline.esign.rate_limiter import max_in_rolling_second
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.protocol import Ledger
 from pipeline.planning.guards import Guards, RunGuards, find_deadline
@@ -36,8 +36,7 @@ from pipeline.planning.unsent_rows import PrepareImage, build_not_sent_outcome
 from pipeline.sending.call_context import CallContext, share_connection_slots
 from pipeline.sending.create import CreateSender
 from pipeline.sending.run_state import RunState
-from pipeline.sending.submit import Submission, Submitted
-from pipeline.sending.upload import Uploader
+from pipeline.sending.submit import Submission
 from pipeline.workflow.stage_settings import build_agent, build_client, find_contract
 
 if TYPE_CHECKING:
@@ -153,16 +152,16 @@ async def send_rows(
     mask: Callable[[str], str],
 ) -> SentRows:
     """Send the rows; without ``credentials`` none is sent, since there is none to send or ``halt`` forbids it."""
+    limit = config.limits.requests_per_second
     if credentials is None:
-        submitted = Submitted(tuple(map(build_not_sent_outcome, ready)), halt)
-        return _summarize(submitted, ready, config, resources.limiter)
+        return SentRows(tuple(map(build_not_sent_outcome, ready)), halt, Traffic(limit=limit))
     run_guards = RunGuards(guards, live_seals)
     run_state = RunState(
         resources.stop.event, resources.clock, run_guards, credentials.source, resources.outages
     )
     creates_in_flight = config.limits.concurrency
     # a second's worth of open connections may wait for a slot, so that none waits long
-    waiting = ceil(min(config.limits.requests_per_second, creates_in_flight))
+    waiting = ceil(min(limit, creates_in_flight))
     async with (
         build_client(config, credentials, resources.clock) as client,
         share_connection_slots(resources.limiter, (CREATE, UPLOAD), waiting) as connection_slots,
@@ -180,16 +179,17 @@ async def send_rows(
             connection_slots=connection_slots,
         )
         submission = Submission(
-            CreateSender(context, Uploader(context), asyncio.Semaphore(creates_in_flight)),
+            CreateSender(context, asyncio.Semaphore(creates_in_flight)),
             prepare_image,
             count_workers(config),
             resources.on_row_end,
             request.limit,
             _find_deadline_timestamp(guards, resources.clock.now()),
         )
-        submitted = await submission.run(ready)
-        notices = (*_find_wrong_clock(client.clock_offset), *_find_deprecations(submitted.deprecated))
-    return _summarize(submitted, ready, config, resources.limiter, notices)
+        outcomes = await submission.run(ready)
+        notices = (*_find_wrong_clock(client.clock_offset), *_find_deprecations(run_state.deprecated))
+    traffic = _summarize_traffic(run_state, resources.limiter.list_departures(CREATE), limit)
+    return SentRows(outcomes, run_state.halted, traffic, submission.kept_back, notices)
 
 
 def _find_wrong_clock(offset: float) -> Iterator[Notice]:
@@ -240,24 +240,14 @@ def _find_deadline_timestamp(guards: Guards, now: float) -> float | None:
     return moment.timestamp() if moment else None
 
 
-def _summarize(
-    submitted: Submitted,
-    ready: Sequence[RowPlan],
-    config: Config,
-    limiter: Limiter,
-    notices: Sequence[Notice] = (),
-) -> SentRows:
-    """Sum up the calls; the used share is that of the creates, from the first to the last."""
-    departures = limiter.list_departures(CREATE)
+def _summarize_traffic(run_state: RunState, departures: tuple[float, ...], limit: float) -> Traffic:
+    """Sum up the calls; the used share is that of the creates, from the first departure to the last."""
     duration = departures[-1] - departures[0] if departures else 0.0
-    limit = config.limits.requests_per_second
-    traffic = Traffic(
-        requests={action: dict(calls) for action, calls in submitted.requests.items()},
+    return Traffic(
+        requests={action: dict(calls) for action, calls in run_state.requests.items()},
         limit=limit,
         used_share=round((len(departures) - 1) / duration / limit, 4) if duration else 0.0,
-        throttled=submitted.throttled,
+        throttled=run_state.throttled,
         max_in_second=max_in_rolling_second(departures),
-        timing=submitted.timing,
+        timing=run_state.metrics.summarize(),
     )
-    kept_back = frozenset(ready[position].index for position in submitted.kept_back)
-    return SentRows(submitted.outcomes, submitted.halted, traffic, kept_back, notices)

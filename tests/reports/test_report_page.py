@@ -59,9 +59,9 @@ def traffic(calls=120) -> Traffic:
         for action, late in ((UPLOAD, 0.0), (CREATE, 1.0)):
             hand.at = late + index / 19
             call = meter.start_call(action)
-            call.record_departure(2 if index == 50 else 1)
+            meter.record_departure(call, 2 if index == 50 else 1)
             hand.at += 0.07 + index % 7 / 100
-            call.record_loss() if (index, action) == (60, CREATE) else call.record_answer()
+            (meter.record_loss if (index, action) == (60, CREATE) else meter.record_answer)(call)
     meter.count_throttle()
     with meter.measure_wait("outage"):
         hand.at += 4

@@ -36,9 +36,9 @@ def send(meter, hand, action, moment, *, wait=0.0, takes=0.1, number=1):
     hand.at = moment - wait
     call = meter.start_call(action)
     hand.at = moment
-    call.record_departure(number)
+    meter.record_departure(call, number)
     hand.at = moment + takes
-    call.record_answer()
+    meter.record_answer(call)
 
 
 def test_a_run_without_a_call_has_no_timing(meter, hand):
@@ -64,10 +64,10 @@ def test_waits_sends_losses_and_throttles_are_distinguished(meter, hand):
     send(meter, hand, "create", 1.0, wait=0.5)
     send(meter, hand, "create", 2.0, number=2)
     lost = meter.start_call("create")
-    lost.record_departure(3)
+    meter.record_departure(lost, 3)
     hand.at = 40.0
-    lost.record_loss()
-    meter.start_call("create").record_loss()  # its connection never came: nothing left
+    meter.record_loss(lost)
+    meter.record_loss(meter.start_call("create"))  # its connection never came: nothing left
     hand.at = 2.5
     meter.count_throttle()
 
