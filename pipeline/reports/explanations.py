@@ -31,6 +31,7 @@ _WITH_ADVICE = frozenset({"SEAL_ID_REUSED", "LEDGER_CONFLICT", "OUTAGE", "TLS"})
 NO_DETAIL: Mapping[str, str] = MappingProxyType({})
 _MAX_UNUSED = 20  # unused columns in one sentence
 _MAX_LAYOUTS = 10  # described one by one
+_MAX_NOTES = 3  # of one file
 
 Layout = tuple[Column, ...]
 
@@ -265,7 +266,17 @@ def describe_notices(report: RunReport, presenter: Presenter) -> list[str]:
     return [presenter.mask_text(describe_notice(notice, presenter)) for notice in report.notices]
 
 
-# -- columns of rosters
+# -- roster files and their columns
+
+
+def describe_file(file_report: FileReport, presenter: Presenter, *, max_layouts: int = 0) -> list[str]:
+    """Return a sentence for each problem of a file, for so many arrangements of columns, and its first notes."""
+    layouts = list(find_layouts([file_report]))[:max_layouts]
+    return [
+        *(describe_problem(problem, presenter) for problem in file_report.problems),
+        *(presenter.mask_text(describe_columns(columns, presenter)) for columns in layouts),
+        *(presenter.render_text(presenter.mask_text(note)) for note in file_report.notes[:_MAX_NOTES]),
+    ]
 
 
 def find_titles(report: RunReport) -> list[str]:

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
-from pipeline.clock import stamp
 from pipeline.domain.metrics import DurationHistogram
 from pipeline.domain.roster import FileReport
 from pipeline.domain.run import RowOutcome, RunReport, Status
-from pipeline.messages.problem_entries import CATALOGUE
-from pipeline.messages.service_error_advice import find_refusal_advice
 from pipeline.reports import charts
 from pipeline.reports.explanations import (
     describe_code,
-    describe_halt_of,
+    describe_file,
     describe_notices,
-    describe_problem,
     describe_status,
-    is_service_code,
     list_reasons,
     name_code,
 )
@@ -36,12 +31,19 @@ from pipeline.reports.row_values import (
     mask_doctor_mobile,
 )
 from pipeline.reports.styles import COLOURS, clean_text
-from pipeline.reports.totals import count_reasons, needs_action, summarize_run, verify_totals
+from pipeline.reports.totals import (
+    describe_early_end,
+    display_times,
+    list_reason_totals,
+    needs_action,
+    summarize_run,
+    verify_totals,
+)
 from pipeline.support.atomic_files import write_atomically
 from pipeline.version import __version__
 
 MAX_ROWS = 10_000  # in the page; a phone still opens it
-MAX_FILES, MAX_REASONS = 60, 12
+MAX_FILES = 60
 MAX_TEXT = 400  # characters of a text in the table
 CREATE, UPLOAD = "ChannelCreatePreparedPersonalEsign", "UploadFiles"
 WIDE, NARROW = 1072, 334  # pixels of a chart on a large screen and on a phone
@@ -67,18 +69,15 @@ def _collect_values(report: RunReport, presenter: Presenter) -> dict[str, object
     total = len(report.outcomes)
     text, colour = summarize_run(report, presenter)
     title = presenter.render("report.title.check" if report.command == "check" else "report.title")
-    started, finished = stamp(report.started), stamp(report.finished)
-    halt = report.halt
     return {
         "title": title,
         "colours": COLOURS,
-        "when": f"{started[:19].replace('T', ' ')} – {finished[11:19]} ({finished[19:]})",
+        "when": display_times(report),
         "took": presenter.render(
             "report.took", time=presenter.describe_duration(report.finished - report.started)
         ),
         "report": report,
-        "halted": halt
-        and presenter.render("halted", code=halt.code, message=describe_halt_of(report, presenter)),
+        "halted": describe_early_end(report, presenter),
         "notices": [clean_text(text) for text in describe_notices(report, presenter)],
         "verdict": text,
         "verdict_colour": colour.value,
@@ -88,7 +87,7 @@ def _collect_values(report: RunReport, presenter: Presenter) -> dict[str, object
         ],
         "total": total,
         "statuses": [_describe_total(status, rows, report, presenter) for status, rows in counts.items()],
-        "reasons": list(_list_reasons(report, presenter)),
+        "reasons": list(list_reason_totals(report, presenter)),
         "wire": _describe_traffic(report, presenter),
         "files": [_describe_file(file_report, presenter) for file_report in report.files[:MAX_FILES]],
         "more_files": len(report.files) - MAX_FILES,
@@ -107,38 +106,13 @@ def _describe_total(status: Status, rows: int, report: RunReport, presenter: Pre
     }
 
 
-def _list_reasons(report: RunReport, presenter: Presenter) -> Iterator[dict[str, object]]:
-    reasons = count_reasons(report.outcomes)
-    for code, rows in reasons[:MAX_REASONS]:
-        who = CATALOGUE[code].who if code in CATALOGUE else find_refusal_advice(code).who
-        yield {
-            "code": clean_text(code),
-            "label": name_code(code, presenter),
-            "rows": rows,
-            "share": 100 * rows / reasons[0][1],
-            "who": presenter.render(f"who.{who}"),
-            "task": find_refusal_advice(code).instruct(presenter.language) if is_service_code(code) else "",
-        }
-    if others := reasons[MAX_REASONS:]:
-        yield {
-            "code": "",
-            "label": presenter.render("other.reasons", n=len(others)),
-            "rows": sum(rows for _, rows in others),
-            "share": 0,
-            "who": "",
-            "task": "",
-        }
-
-
 def _describe_file(file_report: FileReport, presenter: Presenter) -> dict[str, object]:
-    notes = [describe_problem(problem, presenter) for problem in file_report.problems]
-    notes += [presenter.render_text(presenter.mask_text(note)) for note in file_report.notes[:3]]
     return {
         "path": clean_text(presenter.mask_path(file_report.path)),
         "status": file_report.status,
         "word": presenter.render(f"file.{file_report.status}"),
         "rows": file_report.rows,
-        "notes": [clean_text(note) for note in notes],
+        "notes": [clean_text(note) for note in describe_file(file_report, presenter)],
     }
 
 

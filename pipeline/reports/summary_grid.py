@@ -6,22 +6,21 @@ that is short may fill the rest of a page that the next would leave empty.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.reports.styles import (
     HEAD,
     LINE,
-    LINK,
     PAPER,
     RULE,
+    Look,
     clean_text,
     count_lines,
     set_up_printing,
 )
 from pipeline.reports.tables import WorkbookContext
 
-Look = Mapping[str, object]
 Part = tuple[object, int, Look]  # a value, the last grid column it fills, its look
 
 LAST = 13  # the last grid column
@@ -60,6 +59,7 @@ class SummaryGrid:
 
     def __init__(self, context: WorkbookContext, name: str) -> None:
         self._book, self._styles, self._name = context.book, context.styles, name
+        self._presenter = context.presenter
         self._sheet = context.book.add_worksheet(name)
         set_up_printing(self._sheet, context.presenter)
         self._sheet.hide_gridlines(2)
@@ -70,23 +70,31 @@ class SummaryGrid:
         self._row = 0
 
     def add_line(
-        self, parts: Sequence[Part], *, mark: str = "", points: float = 0.0, ruled: bool = False
+        self,
+        parts: Sequence[Part],
+        *,
+        mark: str = "",
+        points: float = 0.0,
+        ruled: bool = False,
+        addresses: Sequence[str] = (),
     ) -> None:
-        """Add one row, ``mark`` in the margin; as tall as its longest text or ``points``, whichever is more."""
-        self._append_line(parts, mark=mark, points=points, ruled=ruled)
+        """Add one row, ``mark`` in the margin; as tall as its longest text or ``points``, whichever is more.
 
-    def add_links(self, parts: Sequence[tuple[str, int, str]]) -> None:
-        """Add one row of links: a text, the last grid column it fills, its address."""
-        look: Look = {"font_color": LINK, "underline": 1}
-        self._append_line(
-            [(text, last, look) for text, last, _ in parts], addresses=[address for *_, address in parts]
-        )
+        ``addresses`` are where the parts lead.
+        """
+        needed, first = 1, 0
+        for value, last, look in parts:
+            if look.get("text_wrap"):
+                needed = max(needed, count_lines(str(value), _sum_widths(first, last)))
+            first = last + 1
+        height = max(points, LINE * needed + _AIR)
+        self._sections[-1].lines.append(_Line(height, parts, mark, ruled, addresses))
 
-    def add_heading(self, text: str) -> None:
+    def add_heading(self, key: str) -> None:
         """Begin a section: leave a gap and add its title."""
         self._sections.append(_Section([_Line(_GAP)]))
         look: Look = {"bold": True, "font_size": 12, "font_color": HEAD, "bottom": 2, "bottom_color": HEAD}
-        self.add_line([(text, LAST, look)], points=24)
+        self.add_line([(self._presenter.render(key), LAST, look)], points=24)
 
     def add_titles(self, parts: Sequence[tuple[str, int]], *, right_aligned: Container[int] = ()) -> None:
         """Add a table's headings; those whose indexes are in ``right_aligned`` are above numbers."""
@@ -101,16 +109,14 @@ class SummaryGrid:
         )
 
     def add_doughnut(self, colours: Sequence[str]) -> None:
-        """Draw the counts of the last lines, a colour each, at the right edge."""
-        section = self._sections[-1]
-        section.chart = len(section.lines) - len(colours), colours
+        """Draw the counts of the lines before the last one, a colour each, at the right edge.
 
-    def leave_room(self) -> None:
-        """Make the section as long as its chart is high."""
+        The section becomes as long as the chart is high.
+        """
         section = self._sections[-1]
-        if section.chart:
-            lacking = section.chart[0] + _CHART_LINES - len(section.lines)
-            section.lines += [_Line(LINE + _AIR)] * max(0, lacking)
+        first = len(section.lines) - 1 - len(colours)
+        section.chart = first, colours
+        section.lines += [_Line(LINE + _AIR)] * max(0, first + _CHART_LINES - len(section.lines))
 
     def write_sections(self) -> None:
         """Write all sections."""
@@ -130,23 +136,6 @@ class SummaryGrid:
             if section.chart:
                 self._draw_chart(first + section.chart[0], section.chart[1])
         self._sheet.set_h_pagebreaks([row for row in breaks if row])
-
-    def _append_line(
-        self,
-        parts: Sequence[Part],
-        *,
-        mark: str = "",
-        points: float = 0.0,
-        ruled: bool = False,
-        addresses: Sequence[str] = (),
-    ) -> None:
-        needed, first = 1, 0
-        for value, last, look in parts:
-            if look.get("text_wrap"):
-                needed = max(needed, count_lines(str(value), _sum_widths(first, last)))
-            first = last + 1
-        height = max(points, LINE * needed + _AIR)
-        self._sections[-1].lines.append(_Line(height, parts, mark, ruled, addresses))
 
     def _write_line(self, line: _Line) -> float:
         """Write one row and return its height in points."""

@@ -44,7 +44,7 @@ QUIET: Look = {"font_color": MUTED}
 WRAPPED: Look = {"text_wrap": True}
 QUIET_WRAPPED: Look = {**QUIET, **WRAPPED}
 NUMBER: Look = {"font_color": MUTED, "num_format": "0", "align": "center", "text_wrap": False}
-_LINKED: Look = {"font_color": LINK, "underline": 1}
+LINKED: Look = {"font_color": LINK, "underline": 1}
 
 _SAMPLE = 1_000  # rows that decide a column's width
 _THUMBNAIL_COLUMNS, _THUMBNAIL_POINTS, _THUMBNAIL_PIXELS = 9.5, 50, 56
@@ -118,7 +118,7 @@ class TableSheet(Generic[Row]):
         styles, wrap = context.styles, WRAPPED if wraps else {}
         self._formats = [styles.make_cell_format(**{**wrap, **column.look}) for column in columns]
         self._link_formats = [
-            styles.make_cell_format(**{**wrap, **column.look, **_LINKED}) if column.linked_path else None
+            styles.make_cell_format(**{**wrap, **column.look, **LINKED}) if column.linked_path else None
             for column in columns
         ]
         self._fault_format = styles.make_fault_format()

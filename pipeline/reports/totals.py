@@ -1,22 +1,43 @@
-"""The sums of a report, computed and enforced: a result that does not add up is never written."""
+"""The sums of a report, computed and enforced, and what the Summary sheet and the report page show of them.
+
+A result that does not add up is never written.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from pipeline.clock import stamp
 from pipeline.domain.outcomes import is_redundant_copy
 from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.errors import EsignImportError
 from pipeline.messages.catalogue import make_phrase
 from pipeline.messages.localized import JoinedTexts, Phrase
+from pipeline.messages.problem_entries import CATALOGUE
+from pipeline.messages.service_error_advice import find_refusal_advice
+from pipeline.reports.explanations import describe_halt_of, is_service_code, name_code
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import SEALED_STATUSES, list_blocking_codes
+from pipeline.reports.styles import clean_text
 
 NEEDS_NOTHING = frozenset({Status.SEALED, Status.UNCHANGED, Status.READY})
 _MAX_FAULTS = 5  # named in the message
+_MAX_REASONS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonTotal:
+    """A reason that keeps rows from their seal, as people read it; without a code it stands for all rarer ones."""
+
+    code: str
+    label: str
+    rows: int
+    who: str = ""  # acts
+    task: str = ""  # what a code of the service asks for
 
 
 class SumsError(EsignImportError):
@@ -43,6 +64,21 @@ def verify_totals(report: RunReport) -> Mapping[Status, int]:
 def count_reasons(outcomes: Iterable[RowOutcome]) -> list[tuple[str, int]]:
     """Count rows by the codes that keep them from their seal, the commonest first; a row may count for several."""
     return Counter(code for outcome in outcomes for code in list_blocking_codes(outcome)).most_common()
+
+
+def list_reason_totals(report: RunReport, presenter: Presenter) -> Iterator[ReasonTotal]:
+    """Yield the commonest reasons, the commonest first, then how many others there are."""
+    reasons = count_reasons(report.outcomes)
+    for code, rows in reasons[:_MAX_REASONS]:
+        advice = find_refusal_advice(code)
+        who = CATALOGUE[code].who if code in CATALOGUE else advice.who
+        task = advice.instruct(presenter.language) if is_service_code(code) else ""
+        yield ReasonTotal(
+            clean_text(code), name_code(code, presenter), rows, presenter.render(f"who.{who}"), task
+        )
+    if others := reasons[_MAX_REASONS:]:
+        label = presenter.render("other.reasons", n=len(others))
+        yield ReasonTotal("", label, sum(rows for _, rows in others))
 
 
 def count_departments(
@@ -72,6 +108,19 @@ def summarize_run(report: RunReport, presenter: Presenter) -> tuple[str, Status]
     if report.command == "check":
         return presenter.render("verdict.ready", rows=rows), Status.SEALED
     return presenter.render("verdict.done", rows=rows), Status.SEALED
+
+
+def display_times(report: RunReport) -> str:
+    """Return when a run began and ended."""
+    started, finished = stamp(report.started), stamp(report.finished)
+    return f"{started[:19].replace('T', ' ')} – {finished[11:19]} ({finished[19:]})"
+
+
+def describe_early_end(report: RunReport, presenter: Presenter) -> str | None:
+    """Return why a run stopped before its end, None if it did not."""
+    if report.halt is None:
+        return None
+    return presenter.render("halted", code=report.halt.code, message=describe_halt_of(report, presenter))
 
 
 def _find_faults(report: RunReport) -> Iterator[Phrase]:
