@@ -86,16 +86,17 @@ class Hospital:
         (self.folder / "inbox").mkdir(exist_ok=True)
         book.save(self.folder / "inbox" / file)
 
-    def go(self, *arguments: str) -> int:
-        words = ["--config", str(self.folder / "config.yaml"), "--lang", "en", *arguments]
-        return main(words, clock=QuickClock())
+    def command(self, *arguments: str, language: str = "en") -> list[str]:
+        """Return the words of a command line that uses this hospital's configuration."""
+        return ["--config", str(self.folder / "config.yaml"), "--lang", language, *arguments]
+
+    def go(self, *arguments: str, clock: SystemClock | None = None) -> int:
+        return main(self.command(*arguments), clock=clock or QuickClock())
 
     def start(self, *arguments: str, stdin=None, **environment: str) -> subprocess.Popen:
         """Start the command line in a process of its own."""
-        words = ["--config", str(self.folder / "config.yaml"), "--lang", "en", *arguments]
-        command = [sys.executable, "-m", "pipeline", *words]
         return subprocess.Popen(
-            command,
+            [sys.executable, "-m", "pipeline", *self.command(*arguments)],
             stdin=stdin,
             stderr=subprocess.PIPE,
             text=True,
@@ -130,15 +131,17 @@ class Hospital:
 @pytest.fixture
 def hospital_with(tmp_path, monkeypatch):
     """Make a hospital whose sandbox has these rules, faults and manners."""
-    for variable in [each for each in os.environ if each.startswith(("TENCENTCLOUD_", "ESIGN_IMPORT_"))]:
+    for variable in [
+        variable for variable in os.environ if variable.startswith(("TENCENTCLOUD_", "ESIGN_IMPORT_"))
+    ]:
         monkeypatch.delenv(variable)
     opened = []
 
     def make(*, rules: Rules | None = None, faults=(), api=None, **manners) -> Hospital:
-        world = FakeService(rules or Rules(limiter="none"))
+        service = FakeService(rules or Rules(limiter="none"))
         clock = ServiceClock()
         manners = {"clock": clock, **manners}
-        sandbox = Sandbox(world, faults=parse_faults({"faults": list(faults)}), **manners)
+        sandbox = Sandbox(service, faults=parse_faults({"faults": list(faults)}), **manners)
         thread = SandboxThread(sandbox)
         thread.__enter__()
         opened.append(thread)

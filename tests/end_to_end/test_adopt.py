@@ -29,8 +29,8 @@ def test_adopted_doctors_are_unchanged_from_then_on(hospital, capsys):
     assert hospital.go("run") == 0
     assert hospital.statuses() == {"sealed": 2, "unchanged": 2}
     assert hospital.creates() == 2
-    told = {row["name"]: row["seal_id"] for row in hospital.outcomes()}
-    assert (told[name(1)], told[name(2)]) == (seal_id(1), seal_id(2))
+    seal_ids = {row["name"]: row["seal_id"] for row in hospital.outcomes()}
+    assert (seal_ids[name(1)], seal_ids[name(2)]) == (seal_id(1), seal_id(2))
     assert hospital.go("run") == 0
     assert hospital.statuses() == {"unchanged": 4}
     assert hospital.go("adopt", path) == 0, "a second time nothing is new"
@@ -69,8 +69,8 @@ def test_an_old_results_workbook_begins_a_new_ledger_after_the_old_was_lost(hosp
     assert hospital.go("run") == 0
     assert hospital.statuses() == {"sealed": 1, "unchanged": 3}
     assert hospital.creates() == 4
-    told = {row["name"]: row["seal_id"] for row in hospital.outcomes()}
-    assert {who: told[who] for who in made} == made
+    seal_ids = {row["name"]: row["seal_id"] for row in hospital.outcomes()}
+    assert {who: seal_ids[who] for who in made} == made
 
 
 @pytest.fixture
@@ -132,9 +132,9 @@ def test_a_doctor_without_a_verdict_or_with_a_seal_is_not_adopted(hospital_with,
     assert hospital.go("run") == 3
     rows = [(name(serial), number(serial), seal_id(serial)) for serial in (1, 2)]
     assert hospital.go("adopt", sheet(hospital, rows)) == 3
-    told = capsys.readouterr().err
-    assert "run resolve" in told
-    assert "the ledger already has seal" in told
+    stderr_text = capsys.readouterr().err
+    assert "run resolve" in stderr_text
+    assert "the ledger already has seal" in stderr_text
 
 
 def test_seals_that_all_bear_one_name_elsewhere_are_adopted_without_it(hospital):
@@ -204,8 +204,8 @@ def test_every_line_that_was_not_entered_is_listed_with_cell_reason_and_remedy(h
             if line.startswith("  Sheet")
         }
         assert list(lines) == sorted(expected), "in the order of the sheet"
-        for row, words in expected.items():
-            assert all(word in lines[row] for word in words), lines[row]
+        for row, pieces in expected.items():
+            assert all(word in lines[row] for word in pieces), lines[row]
         assert summary in printed
         assert printed.rstrip().endswith(f"adopt {path}")
         assert number(3)[:12] not in printed
@@ -216,6 +216,6 @@ def test_a_folder_and_an_unreadable_file_are_refused(hospital, capsys):
     assert "is a folder" in capsys.readouterr().err
     (hospital.folder / "x.xlsx").write_bytes(b"nothing")
     assert hospital.go("--lang", "zh", "adopt", str(hospital.folder / "x.xlsx")) == 2
-    told = capsys.readouterr().err
-    assert "FILE_" not in told
-    assert "无法读取" in told
+    stderr_text = capsys.readouterr().err
+    assert "FILE_" not in stderr_text
+    assert "无法读取" in stderr_text

@@ -47,8 +47,8 @@ def test_a_run_returns_what_its_files_say(hospital, config):
     assert done.halted is None
     record = json.loads(done.files["run.json"].read_text("utf-8"))
     assert (record["exit"], record["command"], record["run"]) == (3, "run", done.report.run)
-    told = [json.loads(line) for line in done.files["outcomes.jsonl"].read_text("utf-8").splitlines()]
-    assert [line["status"] for line in told] == [outcome.status for outcome in done.outcomes]
+    records = [json.loads(line) for line in done.files["outcomes.jsonl"].read_text("utf-8").splitlines()]
+    assert [line["status"] for line in records] == [outcome.status for outcome in done.outcomes]
     assert (
         files(hospital.folder / "out" / "latest") == set(done.files) == files(done.files["run.json"].parent)
     )
@@ -69,19 +69,19 @@ def test_a_run_from_python_and_one_from_the_command_line_share_one_ledger(hospit
 def test_a_check_finds_what_a_run_finds_and_sends_nothing(hospital, config):
     hospital.doctors(3)
     (hospital.folder / "seals" / "00002.png").write_bytes(b"no picture")
-    found = pipeline.check(config)
-    assert found.counts == {Status.REJECTED: 1, Status.READY: 2}
+    checked = pipeline.check(config)
+    assert checked.counts == {Status.REJECTED: 1, Status.READY: 2}
     assert not hospital.service.received
-    assert "plan.jsonl" in found.files
+    assert "plan.jsonl" in checked.files
     assert pipeline.run(config).counts == {Status.SEALED: 2, Status.REJECTED: 1}
 
 
 def test_a_check_needs_no_configuration(hospital, tmp_path, monkeypatch):
     hospital.doctors(2)
     monkeypatch.chdir(tmp_path)
-    found = pipeline.check(rosters="inbox", seals="seals", write=False)
-    assert found.counts == {Status.READY: 2}
-    assert found.outcomes[0].doctor.key is None
+    checked = pipeline.check(rosters="inbox", seals="seals", write=False)
+    assert checked.counts == {Status.READY: 2}
+    assert checked.outcomes[0].doctor.key is None
     assert not (tmp_path / "state" / "ledger.sqlite3").exists()
 
 
@@ -265,14 +265,17 @@ async def test_hospitals_share_one_quota_in_one_loop(hospital, config, tmp_path)
     hospital.doctors(3, start=4, file="b.xlsx")
     configs = [
         pipeline.Config.load(
-            tmp_path / "config.yaml", roster=f"inbox/{each}.xlsx", ledger=f"state-{each}/ledger", out=each
+            tmp_path / "config.yaml",
+            roster=f"inbox/{hospital_name}.xlsx",
+            ledger=f"state-{hospital_name}/ledger",
+            out=hospital_name,
         )
-        for each in "ab"
+        for hospital_name in "ab"
     ]
-    nights = await asyncio.gather(*(pipeline.run_async(each, limiter=limiter) for each in configs))
-    assert [each.counts for each in nights] == [{Status.SEALED: 3}] * 2
-    left = limiter.list_departures("ChannelCreatePreparedPersonalEsign")
-    assert (len(left), max_in_rolling_second(left) <= 5) == (6, True)
+    results = await asyncio.gather(*(pipeline.run_async(config, limiter=limiter) for config in configs))
+    assert [result.counts for result in results] == [{Status.SEALED: 3}] * 2
+    departures = limiter.list_departures("ChannelCreatePreparedPersonalEsign")
+    assert (len(departures), max_in_rolling_second(departures) <= 5) == (6, True)
 
 
 def test_one_limiter_keeps_runs_within_the_quota_one_after_another(hospital, config):
@@ -283,8 +286,8 @@ def test_one_limiter_keeps_runs_within_the_quota_one_after_another(hospital, con
     hospital.doctors(8)
     assert pipeline.run(config, limiter=limiter, write=False).exit == 0
     for action in ("ChannelCreatePreparedPersonalEsign", "UploadFiles"):
-        left = limiter.list_departures(action)
-        assert (len(left), max_in_rolling_second(left) <= 5) == (8, True)
+        departures = limiter.list_departures(action)
+        assert (len(departures), max_in_rolling_second(departures) <= 5) == (8, True)
 
 
 async def test_many_hospitals_at_one_limiter_keep_no_connection_waiting_until_it_is_dead(hospital, tmp_path):
@@ -292,24 +295,28 @@ async def test_many_hospitals_at_one_limiter_keep_no_connection_waiting_until_it
     with Relay(hospital, idle=3.0) as url:  # the queue of slots is five seconds long
         hospital.configure(endpoint=url, contract="inline")
         configs = []
-        for each in range(15):
-            hospital.doctors(8, start=1 + 8 * each, file=f"{each}.xlsx")
-            own = {"roster": f"inbox/{each}.xlsx", "ledger": f"state-{each}/ledger", "out": f"out-{each}"}
+        for serial in range(15):
+            hospital.doctors(8, start=1 + 8 * serial, file=f"{serial}.xlsx")
+            own = {
+                "roster": f"inbox/{serial}.xlsx",
+                "ledger": f"state-{serial}/ledger",
+                "out": f"out-{serial}",
+            }
             limits = {"requests_per_second": 24, "concurrency": 20}
             configs.append(pipeline.Config.load(tmp_path / "config.yaml", limits=limits, **own))
-        nights = await asyncio.gather(*(pipeline.run_async(each, limiter=limiter) for each in configs))
-    assert [each.counts for each in nights] == [{Status.SEALED: 8}] * 15
+        results = await asyncio.gather(*(pipeline.run_async(config, limiter=limiter) for config in configs))
+    assert [result.counts for result in results] == [{Status.SEALED: 8}] * 15
 
 
 async def test_runs_that_begin_together_over_one_results_folder_have_a_folder_each(hospital, tmp_path):
     configs = []
-    for each in range(4):
-        hospital.doctors(1, start=1 + each, file=f"{each}.xlsx")
-        own = {"roster": f"inbox/{each}.xlsx", "ledger": f"state-{each}/ledger"}
+    for serial in range(4):
+        hospital.doctors(1, start=1 + serial, file=f"{serial}.xlsx")
+        own = {"roster": f"inbox/{serial}.xlsx", "ledger": f"state-{serial}/ledger"}
         configs.append(pipeline.Config.load(tmp_path / "config.yaml", **own))
-    nights = await asyncio.gather(*map(pipeline.run_async, configs))
-    told = {each.files["outcomes.jsonl"].read_text("utf-8") for each in nights}
-    assert len({each.report.run for each in nights}) == len(told) == 4
+    results = await asyncio.gather(*map(pipeline.run_async, configs))
+    written = {result.files["outcomes.jsonl"].read_text("utf-8") for result in results}
+    assert len({result.report.run for result in results}) == len(written) == 4
 
 
 class LostLimiter(AdaptiveRateLimiter):
@@ -348,11 +355,11 @@ async def reached(hospital, calls: int) -> None:
 
 async def test_cancelling_drains(slow):
     config = pipeline.Config.load(slow.folder / "config.yaml", limits={"concurrency": 3})
-    night = asyncio.create_task(pipeline.run_async(config))
+    running_import = asyncio.create_task(pipeline.run_async(config))
     await reached(slow, 2)
-    night.cancel()
+    running_import.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await night
+        await running_import
     sent = slow.creates()
     assert 2 <= sent < 9
     assert slow.record()["exit"] == 130
@@ -375,13 +382,13 @@ async def test_a_time_out_is_a_cancellation(slow):
 
 async def test_a_second_cancellation_leaves_at_once_and_what_was_under_way_is_unknown(slow):
     config = pipeline.Config.load(slow.folder / "config.yaml", limits={"concurrency": 3})
-    night = asyncio.create_task(pipeline.run_async(config))
+    running_import = asyncio.create_task(pipeline.run_async(config))
     await reached(slow, 3)
-    night.cancel()
+    running_import.cancel()
     await asyncio.sleep(0)
-    night.cancel()
+    running_import.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await night
+        await running_import
     assert not (slow.folder / "out").exists()
     done = await pipeline.run_async(config, write=False)  # ledger and lock were let go
     assert done.counts[Status.UNKNOWN] >= 1
@@ -389,11 +396,11 @@ async def test_a_second_cancellation_leaves_at_once_and_what_was_under_way_is_un
 
 
 async def test_cancelled_before_the_first_call_nothing_happened(slow):
-    night = asyncio.create_task(pipeline.run_async(slow.folder / "config.yaml"))
+    running_import = asyncio.create_task(pipeline.run_async(slow.folder / "config.yaml"))
     await asyncio.sleep(0)
-    night.cancel()
+    running_import.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await night
+        await running_import
     assert not slow.service.received
     assert not (slow.folder / "out").exists()
     assert main(["--config", str(slow.folder / "config.yaml"), "status"]) == 0
@@ -423,7 +430,7 @@ except KeyboardInterrupt:
 
 def test_the_package_offers_its_names_and_no_others():
     assert set(pipeline.__all__) <= set(dir(pipeline))
-    assert all(getattr(pipeline, each) is not None for each in pipeline.__all__)
+    assert all(getattr(pipeline, public_name) is not None for public_name in pipeline.__all__)
     with pytest.raises(AttributeError, match="no attribute 'runs'"):
         _ = pipeline.runs
     code = """
@@ -431,8 +438,10 @@ import sys, pipeline
 pipeline.run
 print(sorted({"click", "tqdm", "pandas", "pipeline.cli.app", "pipeline.sandbox"} & set(sys.modules)))
 """
-    told = subprocess.run([sys.executable, "-c", code], cwd=HOUSE, capture_output=True, text=True, check=True)
-    assert told.stdout == "[]\n", "neither the command line nor what is needed only later"
+    completed = subprocess.run(
+        [sys.executable, "-c", code], cwd=HOUSE, capture_output=True, text=True, check=True
+    )
+    assert completed.stdout == "[]\n", "neither the command line nor what is needed only later"
 
 
 @pytest.mark.parametrize("readme", ["docs/en/python.md", "docs/zh/python.md"])
@@ -441,16 +450,16 @@ def test_the_readmes_example_runs_as_it_stands(hospital, readme, monkeypatch, ca
     (example,) = re.findall(r"```python\n(.*?)```", (HOUSE / readme).read_text("utf-8"), re.DOTALL)
     hospital.doctors(3)
     (hospital.folder / "seals" / "00003.png").unlink()
-    for place in ("east", "west"):
-        shutil.copytree(hospital.folder, hospital.folder / place, ignore=shutil.ignore_patterns("east"))
+    for folder in ("east", "west"):
+        shutil.copytree(hospital.folder, hospital.folder / folder, ignore=shutil.ignore_patterns("east"))
     monkeypatch.chdir(hospital.folder)
     exec(compile(example, readme, "exec"), {"__name__": "__main__"})
-    said = capsys.readouterr().out
-    assert "{<Status.REJECTED: 'rejected'>: 1, <Status.READY: 'ready'>: 2}" in said
-    assert re.search(r"2 sealed\n3 sealed\n4 rejected", said)
-    assert re.search(r"\n3 out/[0-9-]+/results\.xlsx", said)
-    assert re.search(r"内科 +1 +2\n", said)
-    assert said.splitlines()[-1] == "[3, 3]"
+    stdout_text = capsys.readouterr().out
+    assert "{<Status.REJECTED: 'rejected'>: 1, <Status.READY: 'ready'>: 2}" in stdout_text
+    assert re.search(r"2 sealed\n3 sealed\n4 rejected", stdout_text)
+    assert re.search(r"\n3 out/[0-9-]+/results\.xlsx", stdout_text)
+    assert re.search(r"内科 +1 +2\n", stdout_text)
+    assert stdout_text.splitlines()[-1] == "[3, 3]"
     assert len(hospital.service.seals) == 2
 
 

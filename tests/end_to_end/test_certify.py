@@ -184,9 +184,9 @@ def test_a_second_create_without_an_answer_is_shown_by_status_resolve_and_explai
     assert hospital.service.find_duplicates(), "this doctor has two seals now"
     for command in ("status", "resolve"):
         run_later(hospital, command)
-        told = capsys.readouterr().err
-        assert who in told
-        assert trace_id in told
+        stderr_text = capsys.readouterr().err
+        assert who in stderr_text
+        assert trace_id in stderr_text
     assert run_later(hospital, "explain", who) == 0
     assert trace_id in capsys.readouterr().out
     allow_probing(hospital)
@@ -223,10 +223,10 @@ def test_a_ledger_older_than_a_run_certifies_nothing(hospital_with, capsys):
         hospital.creates(),
         next(row["name"] for row in hospital.outcomes() if row["status"] == "unchanged"),
     )
-    for words in (
+    for arguments in (
         ("certify", who, "--yes"),
         ("resolve", next(iter(find_unknown_rows(hospital))), "--not-created", "--sure"),
     ):
-        assert run_later(hospital, *words) == 2
+        assert run_later(hospital, *arguments) == 2
         assert "older than" in capsys.readouterr().err
     assert hospital.creates() == sent

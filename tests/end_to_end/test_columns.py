@@ -26,20 +26,21 @@ def misspelt(hospital):
 
 def columns(hospital):
     (line,) = (
-        json.loads(each) for each in (hospital.runs[-1] / "files.jsonl").read_text("utf-8").splitlines()
+        json.loads(entry) for entry in (hospital.runs[-1] / "files.jsonl").read_text("utf-8").splitlines()
     )
     return [
-        (each["column"], each["title"], each["field"], each["nearest"])
-        for each in line["sheets"][0]["columns"]
+        (column["column"], column["title"], column["field"], column["nearest"])
+        for column in line["sheets"][0]["columns"]
     ]
 
 
 def test_the_columns_are_shown_and_a_misspelt_one_is_not_used(misspelt, capsys):
     assert misspelt.go("check") == 0
-    told = capsys.readouterr().err
-    assert "name (姓名), identity number (身份证号)" in told
+    stderr_text = capsys.readouterr().err
+    assert "name (姓名), identity number (身份证号)" in stderr_text
     assert (
-        "not used: C 手机号吗 (did you mean 手机号码?), D 医师工牌号 (did you mean 医师工号?), E 备注" in told
+        "not used: C 手机号吗 (did you mean 手机号码?), D 医师工牌号 (did you mean 医师工号?), E 备注"
+        in stderr_text
     )
     assert columns(misspelt) == [
         ("A", "姓名", "name", None),
@@ -91,9 +92,9 @@ def test_with_columns_in_any_order_it_stays_a_configuration(misspelt, line):
     assert before.rstrip("\r\n") in written
     assert written.count("\n") == written.count("\r\n")
     assert ("# none yet" in written) == ("# none yet" in line)
-    found = dict(load(path, {}).columns)
-    assert found.pop("工牌", "staff_no") == "staff_no"
-    assert found == {"姓名": "name", "身份证号": "id_card_number"}
+    columns = dict(load(path, {}).columns)
+    assert columns.pop("工牌", "staff_no") == "staff_no"
+    assert columns == {"姓名": "name", "身份证号": "id_card_number"}
 
 
 def test_a_title_that_another_column_goes_before_is_not_written(hospital):
@@ -103,8 +104,8 @@ def test_a_title_that_another_column_goes_before_is_not_written(hospital):
     )
     hospital.roster([(*row(2)[:2], "15400000002")], headers=("姓名", "身份证号", "联系电话"), file="b.xlsx")
     assert hospital.go("check", "--save-columns") == 3
-    found = load(hospital.folder / "config.yaml", {}).columns
-    assert found == {"姓名": "name", "身份证号": "id_card_number", "手机号": "mobile"}
+    columns = load(hospital.folder / "config.yaml", {}).columns
+    assert columns == {"姓名": "name", "身份证号": "id_card_number", "手机号": "mobile"}
     assert hospital.go("check") == 3
 
 
@@ -119,18 +120,18 @@ def test_a_roster_without_a_usable_header_is_reported_what_is_there(hospital, ca
     hospital.roster([row(2)], headers=row(1), file="b.xlsx")
     hospital.roster([], headers=("姓名", "身份证号"), file="c.xlsx")
     assert hospital.go("check") == 7
-    told = capsys.readouterr().err
-    assert "nearest: 身份证好 → 身份证号" in told
-    assert f"row 1 already contains data ({name(1)[0]}** | 1*** |" in told
-    assert number(1)[:6] not in told
-    assert "No doctors in c.xlsx." in told
+    stderr_text = capsys.readouterr().err
+    assert "nearest: 身份证好 → 身份证号" in stderr_text
+    assert f"row 1 already contains data ({name(1)[0]}** | 1*** |" in stderr_text
+    assert number(1)[:6] not in stderr_text
+    assert "No doctors in c.xlsx." in stderr_text
 
 
 def test_files_of_a_star_that_are_no_rosters_are_named_together(hospital, capsys):
     hospital.doctors(1)
     (hospital.folder / "notes.yaml").write_text("a: 1\n")
     named = ["notes.yaml", "config.yaml", "inbox/roster.xlsx"]
-    assert hospital.go("check", *(str(hospital.folder / each) for each in named)) == 7
+    assert hospital.go("check", *(str(hospital.folder / file) for file in named)) == 7
     assert "Not rosters: notes.yaml, config.yaml." in capsys.readouterr().err
     assert hospital.go("check", str(hospital.folder / "config.yaml")) == 7
     assert "Not rosters: config.yaml." in capsys.readouterr().err

@@ -43,13 +43,13 @@ def test_the_rosters_wrong_row_is_reported_to_be_sealed_already(hospital, capsys
         draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
     assert hospital.go("run") == 3
     correct(hospital, title, text)
-    (seal,) = [each for each in hospital.service.seals if each.number == number(1)]
+    (seal,) = [seal for seal in hospital.service.seals if seal.number == number(1)]
     made = len(hospital.service.received)
     for command, file in (("check", "plan.jsonl"), ("run", "outcomes.jsonl")):
         assert hospital.go(command) == 3
-        (line,) = [each for each in hospital.outcomes(file) if each["row"] == 2]
+        (line,) = [row for row in hospital.outcomes(file) if row["row"] == 2]
         assert line["status"] == "rejected"
-        (note,) = [each for each in line["problems"] if each["code"] == "ROW_SUPERSEDED"]
+        (note,) = [problem for problem in line["problems"] if problem["code"] == "ROW_SUPERSEDED"]
         assert note["severity"] == "warning"
         sheet = openpyxl.load_workbook(hospital.newest / "results.xlsx")["To fix"]
         assert "Already has its seal; only correct this row of the roster" in [
@@ -61,9 +61,9 @@ def test_the_rosters_wrong_row_is_reported_to_be_sealed_already(hospital, capsys
     assert len(hospital.service.received) == made
     capsys.readouterr()
     assert hospital.go("explain", name(1)) == 0
-    told = capsys.readouterr().out
-    assert "Correct this row of the roster" in told
-    assert "was sent and its seal was created" in told
+    stdout_text = capsys.readouterr().out
+    assert "Correct this row of the roster" in stdout_text
+    assert "was sent and its seal was created" in stdout_text
     hospital.roster([row(1), row(2)])
     assert hospital.go("run") == 0
     assert "ROW_SUPERSEDED" not in json.dumps(hospital.outcomes())

@@ -24,16 +24,16 @@ def test_every_surface_says_how_many_rows_are_to_be_corrected(hospital, capsys, 
     ]
     page = (latest / "report.html").read_text("utf-8")
     assert book.worksheets[2].max_row == 1 + 1, "the sheet To fix"
-    words = {
+    texts = {
         "zh": ("待改 2（其中 1 行重复，无需处理）", "1 行要修改", "失败待改（1）", "其中 1 行重复"),
         "en": ("To correct 2 (duplicates, no action needed: 1)", "Rows to correct: 1", "To fix (1)", "duplicates that need no action: 1"),
     }[language]  # fmt: skip
-    assert words[0] in console
-    assert words[1] in console
-    assert any(words[1] in line for line in summary)
-    assert any(words[2] in line for line in summary)
-    assert any(words[3] in line for line in summary)
-    assert words[3] in page
+    assert texts[0] in console
+    assert texts[1] in console
+    assert any(texts[1] in line for line in summary)
+    assert any(texts[2] in line for line in summary)
+    assert any(texts[3] in line for line in summary)
+    assert texts[3] in page
     todo = re.search(r"(\d+) (?:行需要处理|need action)", page)
     assert todo
     assert int(todo[1]) == 1

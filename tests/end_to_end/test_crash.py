@@ -47,50 +47,50 @@ def fresh(hospital):
     hospital.service.reset()
 
 
-def positions(hospital, words=()) -> list[tuple[str, int]]:
+def positions(hospital, parts=()) -> list[tuple[str, int]]:
     """Run unharmed; return every pass of every point."""
     fresh(hospital)
     with Zygote() as zygote:
         ended = zygote.run(hospital)
     assert ended["code"] == 0
     passed: Counter[str] = Counter()
-    found = []
+    listed = []
     for name in ended["points"]:
-        if not words or any(word in name for word in words):
+        if not parts or any(word in name for word in parts):
             passed[name] += 1
-            found.append((name, passed[name]))
-    return found
+            listed.append((name, passed[name]))
+    return listed
 
 
 def in_two(hospitals, all_of_them, one) -> Tally:
     """Go through the positions two at a time, each half in a hospital of its own."""
 
     def half(number: int) -> Tally:
-        tally = Tally()
+        counts = Tally()
         with Zygote() as zygote:
             for position in all_of_them[number::CORES]:
                 fresh(hospitals[number])
-                one(hospitals[number], zygote, position, tally)
-        return tally
+                one(hospitals[number], zygote, position, counts)
+        return counts
 
     with ThreadPoolExecutor(CORES) as threads:
         halves = list(threads.map(half, range(CORES)))
     return Tally(
-        sum(each.positions for each in halves),
-        sum(each.unknown for each in halves),
-        set().union(*(each.points for each in halves)),
+        sum(half_counts.positions for half_counts in halves),
+        sum(half_counts.unknown for half_counts in halves),
+        set().union(*(half_counts.points for half_counts in halves)),
     )
 
 
-def killed(hospital, zygote, position, tally, *, second=()):
+def killed(hospital, zygote, position, counts, *, second=()):
     """Kill at a position (and the recovery at ``second``), run to the end, and look."""
     name, count = position
     ended = zygote.run(hospital, **{"name": name, "pass": count})
     if ended["signal"] is None:  # points of a shared commit may be one fewer this time
         assert ended["code"] == 0
         return
-    tally.positions += 1
-    tally.points.add(name)
+    counts.positions += 1
+    counts.points.add(name)
     context = f"killed at {name} ({count})"
     for again in second:
         zygote.run(hospital, **{"name": again[0], "pass": again[1]})
@@ -99,16 +99,18 @@ def killed(hospital, zygote, position, tally, *, second=()):
     assert again["signal"] is None, context
     doubted = check_after(hospital, durable, in_flight=IN_FLIGHT * (1 + len(second)), context=context)
     assert again["code"] == (3 if doubted else 0), context
-    tally.unknown += doubted
+    counts.unknown += doubted
 
 
 def test_a_kill_at_every_point(small):
     hospitals = [small("a"), small("b")]
     everywhere = positions(hospitals[0])
     if not LONG:  # every point once, and every fourth of its later passes
-        everywhere = [each for place, each in enumerate(everywhere) if each[1] == 1 or place % 4 == 0]
-    tally = in_two(hospitals, everywhere, killed)
-    assert tally.positions > 0.9 * len(everywhere) > 40
+        everywhere = [
+            position for index, position in enumerate(everywhere) if position[1] == 1 or index % 4 == 0
+        ]
+    counts = in_two(hospitals, everywhere, killed)
+    assert counts.positions > 0.9 * len(everywhere) > 40
     assert {
         "ledger: before the receipts",
         "receipts: before the fsync",
@@ -119,8 +121,8 @@ def test_a_kill_at_every_point(small):
         "a piece of the body is sent",
         "create: settled",
         "results: before results.xlsx takes its name",
-    } <= tally.points
-    assert tally.unknown > 0, "some kill must have caught a create in the air"
+    } <= counts.points
+    assert counts.unknown > 0, "some kill must have caught a create in the air"
 
 
 def test_a_kill_wherever_the_ledger_writes_while_a_seal_name_passes_on(hospital_with):
@@ -140,24 +142,24 @@ def test_a_kill_wherever_the_ledger_writes_while_a_seal_name_passes_on(hospital_
     parts["registry"] = Path(os.environ["XDG_STATE_HOME"])
     for part, folder in parts.items():
         shutil.copytree(folder, before / part)
-    tally = Tally()
+    counts = Tally()
     with Zygote() as zygote:
         points = zygote.run(hospital)["points"]
         create = slice(points.index("UploadFiles: answered"), points.index("create: settled"))
         passed = Counter()
-        for place, point in enumerate(points):
+        for index, point in enumerate(points):
             passed[point] += 1
-            if not point.startswith(("ledger", "receipts")) or not create.start < place < create.stop:
+            if not point.startswith(("ledger", "receipts")) or not create.start < index < create.stop:
                 continue
             fresh(hospital)
             for part, folder in parts.items():
                 shutil.rmtree(folder, ignore_errors=True)
                 shutil.copytree(before / part, folder)
-            killed(hospital, zygote, (point, passed[point]), tally)
+            killed(hospital, zygote, (point, passed[point]), counts)
             (row,) = outcomes(hospital)
             assert row["seal_name"] == f"{doctor}处方章", point
             assert zygote.run(hospital, "ledger", "check")["code"] == 0, point
-    assert tally.positions >= 8
+    assert counts.positions >= 8
 
 
 def test_a_second_rerun_changes_nothing(small):
@@ -173,20 +175,20 @@ def test_a_second_rerun_changes_nothing(small):
     assert {row["name"]: (row["seal_id"], row["status"]) for row in outcomes(hospital)} == still
 
 
-def failed(hospital, zygote, position, tally, *, fault):
+def failed(hospital, zygote, position, counts, *, fault):
     """Let the write at a position fail, then run on a sound disk, and look."""
     name, count = position
     ended = zygote.run(hospital, **{"name": name, "pass": count, "fail": fault})
     context = f"a write fails at {name} ({count})"
     assert ended["signal"] is None, context
     assert ended["code"] in {74, 3, 0}, f"{context}: exit {ended['code']}"
-    tally.positions += 1
-    tally.points.add(name)
+    counts.positions += 1
+    counts.points.add(name)
     durable = ledger_seals(hospital)
     again = zygote.run(hospital)
     doubted = check_after(hospital, durable, in_flight=IN_FLIGHT, context=context)
     assert again["code"] == (3 if doubted else 0), context
-    tally.unknown += doubted
+    counts.unknown += doubted
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=errno.errorcode.get)
@@ -195,17 +197,17 @@ def test_a_failure_of_every_write(small, fault):
     writes = positions(hospitals[0], ("before the fsync", "before the commit", "takes its name"))
     if not LONG:
         writes = [(name, count) for name, count in writes if count == 1]
-    tally = in_two(hospitals, writes, partial(failed, fault=fault))
+    counts = in_two(hospitals, writes, partial(failed, fault=fault))
     assert {
         "receipts: before the fsync",
         "ledger: before the commit",
         "results: before the fsync of run.json",
         "results: before results.xlsx takes its name",
-    } <= tally.points
-    assert tally.unknown <= 2, "a verdict that one write refused finds its way by another"
+    } <= counts.points
+    assert counts.unknown <= 2, "a verdict that one write refused finds its way by another"
 
 
-def stopped(hospital, zygote, position, tally, *, signals):
+def stopped(hospital, zygote, position, counts, *, signals):
     """Send signals at a position, look, run to the end, and look again."""
     name, count = position
     ended = zygote.run(hospital, **{"name": name, "pass": count, "signals": signals})
@@ -221,15 +223,15 @@ def stopped(hospital, zygote, position, tally, *, signals):
         rows = outcomes(hospital)
         assert (len(rows), {row["status"] for row in rows} <= {"sealed", "not_sent"}) == (ROWS, True), context
         assert {row["seal_id"] for row in rows} - {None} == {seal.seal_id for seal in hospital.service.seals}
-        tally.points |= {name} if ended["code"] == 143 else {"after the night"}
+        counts.points |= {name} if ended["code"] == 143 else {"after the night"}
     else:
         assert ended["code"] in {130, 143}, context
-    tally.positions += 1
+    counts.positions += 1
     durable = ledger_seals(hospital)
     again = zygote.run(hospital)
     doubted = check_after(hospital, durable, in_flight=IN_FLIGHT, context=context)
     assert again["code"] == (3 if doubted else 0), context
-    tally.unknown += doubted
+    counts.unknown += doubted
 
 
 @pytest.mark.parametrize("signals", [[15], [2, 15]], ids=["drains", "the second leaves at once"])
@@ -239,13 +241,13 @@ def test_a_signal_at_every_point(small, signals):
     if not LONG:
         commit = ("ledger: before the commit", 3)
         everywhere = sorted({*everywhere[::15], commit}, key=everywhere.index)
-    tally = in_two(hospitals, everywhere, partial(stopped, signals=signals))
-    assert tally.positions > 0.8 * len(everywhere)
+    counts = in_two(hospitals, everywhere, partial(stopped, signals=signals))
+    assert counts.positions > 0.8 * len(everywhere)
     if len(signals) == 1:
-        assert tally.unknown == 0
-        assert {"after the night", "ledger: before the commit"} < tally.points
+        assert counts.unknown == 0
+        assert {"after the night", "ledger: before the commit"} < counts.points
     else:
-        assert tally.unknown or not LONG
+        assert counts.unknown or not LONG
 
 
 @pytest.mark.skipif(not LONG, reason="make crash")
@@ -255,11 +257,11 @@ def test_a_kill_at_every_point_and_another_in_the_recovery(small):
     dice = random.Random(4)
     seconds = {position: dice.choice(everywhere) for position in everywhere}
 
-    def twice(hospital, zygote, position, tally):
-        killed(hospital, zygote, position, tally, second=[seconds[position]])
+    def twice(hospital, zygote, position, counts):
+        killed(hospital, zygote, position, counts, second=[seconds[position]])
 
-    tally = in_two(hospitals, everywhere, twice)
-    assert tally.positions > 0.9 * len(everywhere)
+    counts = in_two(hospitals, everywhere, twice)
+    assert counts.positions > 0.9 * len(everywhere)
 
 
 KILLS = 12  # of each storm
@@ -280,7 +282,7 @@ def test_random_kills_in_a_storm(hospital_with, names, seed):
     hospital = hospital_with(
         rules=Rules(limiter="none", unique_names=names),
         faults=[
-            {**each, "match": {**each["match"], "seed": each["match"]["seed"] + 100 * seed}} for each in STORM
+            {**rule, "match": {**rule["match"], "seed": rule["match"]["seed"] + 100 * seed}} for rule in STORM
         ],
     )
     hospital.doctors(20)

@@ -20,8 +20,8 @@ def read_special_rows() -> dict[int, tuple[str, set[str]]]:
 
 
 def test_the_demo_ends_as_the_sample_describes(tmp_path, capsys):
-    words = ["--lang", "zh", "demo", "--out", str(tmp_path / "demo")]
-    assert main(words) == 3
+    arguments = ["--lang", "zh", "demo", "--out", str(tmp_path / "demo")]
+    assert main(arguments) == 3
     latest = tmp_path / "demo" / "out" / "latest"
     outcomes = [json.loads(line) for line in (latest / "outcomes.jsonl").read_text("utf-8").splitlines()]
     special = read_special_rows()
@@ -31,7 +31,7 @@ def test_the_demo_ends_as_the_sample_describes(tmp_path, capsys):
         assert (outcome["row"], outcome["status"], set(outcome["codes"])) == (outcome["row"], status, codes)
     assert "退出码是 3" in capsys.readouterr().err
 
-    assert main(words) == 3
+    assert main(arguments) == 3
     record = json.loads((latest / "run.json").read_text("utf-8"))
     assert record["statuses"]["unchanged"] == 47
     assert record["requests"] == {}
@@ -39,10 +39,10 @@ def test_the_demo_ends_as_the_sample_describes(tmp_path, capsys):
 
 def test_both_rosters_of_the_sample_give_the_same_rows(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    found = {}
+    outcomes = {}
     for roster in ("roster.xlsx", "roster-gb18030.csv"):
         out = tmp_path / roster
         assert main(["check", str(SAMPLE / roster), "--seals", str(SAMPLE / "seals"), "--out", str(out)]) == 3
         lines = [json.loads(line) for line in (out / "plan.jsonl").read_text("utf-8").splitlines()]
-        found[roster] = [(line["row"], line["status"], line["codes"]) for line in lines]
-    assert found["roster.xlsx"] == found["roster-gb18030.csv"]
+        outcomes[roster] = [(line["row"], line["status"], line["codes"]) for line in lines]
+    assert outcomes["roster.xlsx"] == outcomes["roster-gb18030.csv"]

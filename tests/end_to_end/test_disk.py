@@ -34,17 +34,17 @@ class FailingLedger:
             else partial(self._now, real)
         )
 
-    async def _sooner_or_later(self, real, *words, **more):
+    async def _sooner_or_later(self, real, *arguments, **more):
         self._left -= 1
         if self._left == 0:
             raise self._error
-        return await real(*words, **more)
+        return await real(*arguments, **more)
 
-    def _now(self, real, *words, **more):
+    def _now(self, real, *arguments, **more):
         self._left -= 1
         if self._left == 0:
             raise self._error
-        return real(*words, **more)
+        return real(*arguments, **more)
 
 
 def run(hospital, method, nth, error=None):
@@ -55,7 +55,7 @@ def run(hospital, method, nth, error=None):
         config.resolve_path(config.ledger), name_tenant(config), now=clock.now(), recover=True
     )
     out = hospital.folder / "out" / "r"
-    ask = RunRequest("run", "r", (hospital.folder / "inbox",), hospital.folder / "seals", out)
+    request = RunRequest("run", "r", (hospital.folder / "inbox",), hospital.folder / "seals", out)
 
     async def through():
         resources = import_run.RunResources(
@@ -66,7 +66,7 @@ def run(hospital, method, nth, error=None):
             clock=clock,
             stop=import_run.StopSignal(),
         )
-        return await import_run.run_import(ask, config, resources)
+        return await import_run.run_import(request, config, resources)
 
     try:
         return asyncio.run(through())

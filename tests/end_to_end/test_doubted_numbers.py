@@ -5,14 +5,14 @@ import itertools
 import pytest
 from run_support import draw_seal, name
 
-_WEIGHTS = [2 ** (17 - place) % 11 for place in range(17)]
+_WEIGHTS = [2 ** (17 - index) % 11 for index in range(17)]
 
 
 def numbers(wanted) -> list[str]:
     """Return made-up numbers of a county that was never given out: those of which ``wanted`` is true."""
     days = itertools.product(range(1960, 1995), range(1, 13), range(1, 29), range(0, 1000, 7))
     first = (f"110199{year}{month:02d}{day:02d}{order:03d}" for year, month, day, order in days)
-    whole = (f"{each}{last}" for each in first for last in "0123456789")
+    whole = (f"{first_digits}{last}" for first_digits in first for last in "0123456789")
     return list(itertools.islice(filter(wanted, whole), 4))
 
 
@@ -49,13 +49,13 @@ def test_a_sealed_doctor_is_unchanged_though_three_neighbours_fail_alike(drawn):
     first, *others = drawn.outcomes()
     assert (first["status"], first["codes"]) == ("unchanged", [])
     assert first["seal_id"]
-    assert {each["status"] for each in others} == {"rejected"}
+    assert {row["status"] for row in others} == {"rejected"}
 
 
 def test_an_unknown_doctor_among_such_neighbours_is_still_doubted(drawn):
     drawn.roster([row(1, HONEST), *(row(serial, number) for serial, number in enumerate(FAILING, start=2))])
     drawn.go("run", "--yes")
-    assert {each["status"] for each in drawn.outcomes()} == {"rejected"}
+    assert {row["status"] for row in drawn.outcomes()} == {"rejected"}
     assert not drawn.creates()
 
 

@@ -43,34 +43,34 @@ CAUSES = [
 ]
 
 
-def left(folder) -> tuple[dict, list[dict]]:
+def read_last_run(folder) -> tuple[dict, list[dict]]:
     record = json.loads((folder / "run.json").read_text("utf-8"))
     return record, [json.loads(line) for line in (folder / "log.jsonl").read_text("utf-8").splitlines()]
 
 
 @pytest.mark.parametrize(
-    ("break_it", "code", "why", "told"), CAUSES, ids=[each[0].__name__ for each in CAUSES]
+    ("break_it", "code", "halt_code", "expected"), CAUSES, ids=[cause[0].__name__ for cause in CAUSES]
 )
-def test_a_run_that_ends_early_leaves_its_record(hospital, capsys, break_it, code, why, told):
+def test_a_run_that_ends_early_leaves_its_record(hospital, capsys, break_it, code, halt_code, expected):
     hospital.doctors(1)
     assert hospital.go("run") == 0
     hospital.doctors(2)
-    words = break_it(hospital) or []
-    assert hospital.go("run", *words) == code
-    assert told in "".join(capsys.readouterr())
+    arguments = break_it(hospital) or []
+    assert hospital.go("run", *arguments) == code
+    assert expected in "".join(capsys.readouterr())
     folder = hospital.runs[-1]
-    record, log = left(folder)
+    record, log = read_last_run(folder)
     assert (record["run"], record["command"], record["exit"]) == (folder.name, "run", code)
-    assert record["halted"]["code"] == why
-    assert told in record["halted"]["message"]
+    assert record["halted"]["code"] == halt_code
+    assert expected in record["halted"]["message"]
     assert record["requests"] == {}
     assert log[0]["message"] == "the run begins"
     assert (log[-1]["message"], log[-1]["exit"]) == ("the run ends", code)
     hospital.go("status")
-    said = "".join(capsys.readouterr())
+    printed = "".join(capsys.readouterr())
     if break_it is not leave_placeholder:  # where no tenant is named, no run of it is known
-        assert f"Last run {folder.name}: run" in said
-        assert told in said
+        assert f"Last run {folder.name}: run" in printed
+        assert expected in printed
 
 
 def test_a_command_that_was_to_send_leaves_its_record_whichever_it_is(hospital):
@@ -80,17 +80,21 @@ def test_a_command_that_was_to_send_leaves_its_record_whichever_it_is(hospital):
     (hospital.folder / "inbox" / "roster.xlsx").unlink()
     hospital.doctors(2)
     ends = {"retry": ("retry", 2), "certify": ("certify", 4), "resolve": ("resolve", 2)}
-    for words in (["retry", "gone.xlsx"], ["certify", "00001", "--yes"], ["resolve", "--probe", "nobody"]):
-        hospital.go(*words)
-        record, log = left(hospital.runs[-1])
-        assert (record["command"], record["exit"]) == ends[words[0]]
+    for arguments in (
+        ["retry", "gone.xlsx"],
+        ["certify", "00001", "--yes"],
+        ["resolve", "--probe", "nobody"],
+    ):
+        hospital.go(*arguments)
+        record, log = read_last_run(hospital.runs[-1])
+        assert (record["command"], record["exit"]) == ends[arguments[0]]
         assert log[-1]["exit"] == record["exit"]
 
 
 def test_a_well_run_has_a_first_and_a_last_line_too(hospital):
     hospital.doctors(1)
     assert hospital.go("run") == 0
-    _, log = left(hospital.runs[-1])
+    _, log = read_last_run(hospital.runs[-1])
     assert (log[0]["message"], log[-1]["message"], log[-1]["exit"]) == ("the run begins", "the run ends", 0)
 
 
@@ -101,7 +105,7 @@ def test_a_run_that_finds_another_one_under_way_leaves_the_results_folder_to_it(
     with RunLock(hospital.folder / "state" / "ledger.sqlite3").acquire(run="other", now=0):
         assert hospital.go("run", "--out", str(out)) == 6
     assert not out.exists()
-    record, _ = left(hospital.runs[-1])
+    record, _ = read_last_run(hospital.runs[-1])
     assert (record["exit"], record["halted"]["code"]) == (6, "LOCKED")
     capsys.readouterr()
     assert hospital.go("status") == 0
@@ -117,7 +121,7 @@ def test_a_run_with_its_own_results_folder_is_found_by_status_too(hospital, caps
     take_credentials(hospital)
     out = hospital.folder / "elsewhere"
     assert hospital.go("run", "--out", str(out)) == 4
-    record, log = left(out)
+    record, log = read_last_run(out)
     assert (record["exit"], log[-1]["exit"]) == (4, 4)
     capsys.readouterr()
     hospital.go("status")
@@ -137,10 +141,10 @@ def test_a_run_that_breaks_after_it_sent_tells_of_its_seals(hospital, capsys):
         assert hospital.go("run") == 1
     finally:
         failpoints.enable_failpoint(None)
-    said = "".join(capsys.readouterr())
-    assert "created seals: 2" in said
-    assert " report" in said
-    record, _ = left(hospital.runs[-1])
+    printed = "".join(capsys.readouterr())
+    assert "created seals: 2" in printed
+    assert " report" in printed
+    record, _ = read_last_run(hospital.runs[-1])
     assert (record["exit"], record["halted"]["code"]) == (1, "BUG")
     hospital.go("status")
     assert "exit code 1 (program error)" in "".join(capsys.readouterr())

@@ -28,11 +28,11 @@ def sealed_before(request, hospital_with):
 
 def own_names(hospital, names: dict[int, str], *, rows: int) -> None:
     """Write the roster again with seal names of its own."""
-    told = [
-        (name(each), number(each), f"154{each:08d}", f"{each:05d}", "内科", names.get(each))
-        for each in range(1, rows + 1)
+    roster_rows = [
+        (name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科", names.get(serial))
+        for serial in range(1, rows + 1)
     ]
-    hospital.roster(told, headers=OWN)
+    hospital.roster(roster_rows, headers=OWN)
 
 
 def sheet_of(hospital, key: str):
@@ -43,13 +43,13 @@ def sheet_of(hospital, key: str):
 def test_a_name_that_exists_holds_the_row_and_advises_no_other_name(sealed_before, capsys):
     assert sealed_before.go("run") == 3
     assert sealed_before.statuses() == {"exists": 2}
-    told = capsys.readouterr().err
+    stderr_text = capsys.readouterr().err
     _, fix = sheet_of(sealed_before, "sheet.fix")
     assert fix.max_row <= 2, "nothing stands in To fix"
     _, sheet = sheet_of(sealed_before, "sheet.unknown")
-    words = " ".join(str(cell.value) for row in sheet.iter_rows(min_row=2) for cell in row if cell.value)
-    assert words.count("may be this doctor's") == 2
-    for text in (told, words, str(sealed_before.outcomes())):
+    cell_texts = " ".join(str(cell.value) for row in sheet.iter_rows(min_row=2) for cell in row if cell.value)
+    assert cell_texts.count("may be this doctor's") == 2
+    for text in (stderr_text, cell_texts, str(sealed_before.outcomes())):
         assert "choose another" not in text
         assert "another doctor" not in text
     sent = sealed_before.creates()
@@ -80,10 +80,10 @@ def test_another_persons_name_is_left_for_the_staff_numbers_form(hospital_with):
     hospital = hospital_with(faults=[TAKEN])
     hospital.doctors(3)
     assert hospital.go("run") == 3
-    (row,) = [each for each in hospital.outcomes() if each["status"] == "exists"]
+    (row,) = [row for row in hospital.outcomes() if row["status"] == "exists"]
     assert run_later(hospital, "resolve", row["name"], "--not-theirs", "--why", "seen") == 0
     assert hospital.go("run") == 0
-    (seal,) = [each for each in hospital.service.seals if each.name == row["name"]]
+    (seal,) = [seal for seal in hospital.service.seals if seal.name == row["name"]]
     digits = row["staff_no"].translate(str.maketrans("0123456789", "〇一二三四五六七八九"))
     assert seal.seal_name == f"{row['name']}{digits}处方章"
     assert hospital.go("run") == 0
@@ -97,11 +97,11 @@ def test_where_that_form_is_taken_as_well_the_department_tells_and_then_the_rost
     used = []
     assert hospital.go("run") == 3
     for status in ("exists", "exists", "rejected"):
-        (row,) = [each for each in hospital.outcomes() if not each["seal_id"]]
+        (row,) = [row for row in hospital.outcomes() if not row["seal_id"]]
         used.append(row["seal_name"])
         assert run_later(hospital, "resolve", row["name"], "--not-theirs") == 0
         assert hospital.go("run") == 3
-        (row,) = [each for each in hospital.outcomes() if not each["seal_id"]]
+        (row,) = [row for row in hospital.outcomes() if not row["seal_id"]]
         assert row["status"] == status
     assert len(set(used)) == 3, "a name that is another's is never sent again"
     assert row["codes"] == ["SEAL_NAME_DUPLICATE"]
@@ -112,18 +112,18 @@ def test_a_name_of_the_rosters_own_that_is_anothers_is_asked_for_anew(hospital_w
     hospital.doctors(2)
     own_names(hospital, {1: "甲处方章", 2: "乙处方章"}, rows=2)
     assert hospital.go("run") == 3
-    (row,) = [each for each in hospital.outcomes() if each["status"] == "exists"]
+    (row,) = [row for row in hospital.outcomes() if row["status"] == "exists"]
     assert row["codes"] == []
     assert run_later(hospital, "resolve", row["name"], "--not-theirs") == 0
     sent = hospital.creates()
     assert hospital.go("run") == 3
-    (row,) = [each for each in hospital.outcomes() if each["status"] == "rejected"]
+    (row,) = [row for row in hospital.outcomes() if row["status"] == "rejected"]
     assert row["codes"] == ["SEAL_NAME_DUPLICATE"]
     assert hospital.creates() == sent
     own_names(
         hospital,
         {1: "丙处方章", 2: "丁处方章"}
-        | {int(each["staff_no"]): each["seal_name"] for each in hospital.outcomes() if each["seal_id"]},
+        | {int(row["staff_no"]): row["seal_name"] for row in hospital.outcomes() if row["seal_id"]},
         rows=2,
     )
     assert hospital.go("run") == 0
@@ -158,10 +158,10 @@ def test_the_decision_comes_back_from_the_receipts(hospital_with):
     hospital = hospital_with(faults=[TAKEN])
     hospital.doctors(3)
     assert hospital.go("run") == 3
-    (row,) = [each for each in hospital.outcomes() if each["status"] == "exists"]
+    (row,) = [row for row in hospital.outcomes() if row["status"] == "exists"]
     assert run_later(hospital, "resolve", row["name"], "--not-theirs") == 0
-    place = hospital.folder / "state" / "ledger.sqlite3"
-    place.unlink()
+    ledger_path = hospital.folder / "state" / "ledger.sqlite3"
+    ledger_path.unlink()
     assert hospital.go("ledger", "rebuild") == 0
     assert hospital.go("run") == 0
     assert hospital.service.seals[-1].seal_name != row["seal_name"]
@@ -171,7 +171,7 @@ def test_not_theirs_is_for_names_that_exist_alone(hospital_with):
     hospital = hospital_with(faults=[fault("reset_after", nth=(2,))])
     hospital.doctors(2)
     assert hospital.go("run") == 3
-    (row,) = [each for each in hospital.outcomes() if each["status"] == "unknown"]
+    (row,) = [row for row in hospital.outcomes() if row["status"] == "unknown"]
     assert run_later(hospital, "resolve", row["name"], "--not-theirs") == 2
 
 
@@ -190,9 +190,9 @@ def test_the_sheet_takes_both_answers(hospital_with):
     hospital = hospital_with(faults=[fault({"code": "FailedOperation.ExistSameSealName"}, nth=(2, 3))])
     hospital.doctors(4)
     assert hospital.go("run") == 3
-    mine, others = [each["name"] for each in hospital.outcomes() if each["status"] == "exists"]
+    mine, others = [row["name"] for row in hospital.outcomes() if row["status"] == "exists"]
     _, sheet = sheet_of(hospital, "sheet.unknown")
-    lists = " ".join(str(each.formula1) for each in sheet.data_validations.dataValidation)
+    lists = " ".join(str(validation.formula1) for validation in sheet.data_validations.dataValidation)
     for word in ("created", "not created", "another person's"):
         assert word in lists
     assert (

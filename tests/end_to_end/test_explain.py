@@ -35,23 +35,23 @@ def damaged(row, spaced=True):
 def explain(capsys):
     """Return a function that explains in a language and returns the exit code and the output."""
 
-    def ask(hospital, *query, language="en"):
+    def run_explain(hospital, *query, language="en"):
         capsys.readouterr()
         code = run_later(hospital, "--lang", language, "explain", *query)
-        told = capsys.readouterr()
-        return code, told.out + told.err
+        captured = capsys.readouterr()
+        return code, captured.out + captured.err
 
-    return ask
+    return run_explain
 
 
 @pytest.fixture
 def facts(capsys):
-    def ask(hospital, *query):
+    def read_facts(hospital, *query):
         capsys.readouterr()
         run_later(hospital, "--json", "explain", *query)
         return json.loads(capsys.readouterr().out)
 
-    return ask
+    return read_facts
 
 
 @pytest.fixture
@@ -73,31 +73,31 @@ def by_status(hospital, status):
 
 def test_a_sealed_doctor_is_found_by_every_identifier(hospital, facts):
     row = by_status(hospital, "sealed")
-    whole = next(each[1] for each in rows() if each[0] == row["name"])
-    words = [
+    whole = next(roster_row[1] for roster_row in rows() if roster_row[0] == row["name"])
+    queries = [
         row[key] for key in ("name", "staff_no", "seal_id", "seal_name", "request_id", "trace_id", "key")
     ]
-    words += [row["id_masked"][-4:], whole, whole.lower(), row["seal_id"].upper()]
-    for word in words:
-        told = facts(hospital, word)["doctor"]
-        assert told["key"] == row["key"], word
-    assert (told["status"], told["seal"]["seal_id"], told["creates"]) == ("sealed", row["seal_id"], 1)
-    (night,) = told["history"]
-    (create,) = night["creates"]
+    queries += [row["id_masked"][-4:], whole, whole.lower(), row["seal_id"].upper()]
+    for word in queries:
+        doctor = facts(hospital, word)["doctor"]
+        assert doctor["key"] == row["key"], word
+    assert (doctor["status"], doctor["seal"]["seal_id"], doctor["creates"]) == ("sealed", row["seal_id"], 1)
+    (run,) = doctor["history"]
+    (create,) = run["creates"]
     assert create["request_id"] == row["request_id"]
     assert create["trace_id"] == row["trace_id"]
     assert create["verdict"] == "sealed"
     assert 0 <= create["wait_seconds"] < 3
-    assert told["next"] == {"who": None, "text": "Nothing to do.", "commands": [], "notes": []}
+    assert doctor["next"] == {"who": None, "text": "Nothing to do.", "commands": [], "notes": []}
 
 
 def test_numbers_stay_masked_also_during_another_run(hospital, explain, capsys):
     with RunLock(hospital.folder / "state" / "ledger.sqlite3").acquire(run="other", now=0.0):
         for _, card, mobile, staff_no, _ in rows():
-            told = explain(hospital, staff_no)[1]
+            printed = explain(hospital, staff_no)[1]
             assert run_later(hospital, "--json", "explain", staff_no) == 0
-            told += capsys.readouterr().out
-            assert [secret for secret in (card, card[:14], mobile) if secret in told] == []
+            printed += capsys.readouterr().out
+            assert [secret for secret in (card, card[:14], mobile) if secret in printed] == []
 
 
 def test_a_lost_answer_until_it_is_resolved(hospital, explain, facts):
@@ -122,34 +122,40 @@ def test_a_lost_answer_until_it_is_resolved(hospital, explain, facts):
     assert facts(hospital, row["name"])["doctor"]["status"] == "sealed", "also before the next night"
     run_later(hospital, "run")
     run_later(hospital, "run")
-    told = facts(hospital, row["staff_no"])["doctor"]
-    first, decision, *later = told["history"]
+    doctor = facts(hospital, row["staff_no"])["doctor"]
+    first, decision, *later = doctor["history"]
     assert (first["creates"][0]["verdict"], first["creates"][0]["code"]) == ("unknown", "no_answer")
     assert first["rows"][0]["status"] == "unknown"
     assert (decision["kind"], decision["why"], bool(decision["who"])) == ("created", "ticket 7", True)
     assert first["creates"][0]["settled_by"] == decision["number"]
-    assert [(row["status"], row["nights"]) for each in later for row in each["rows"]] == [("unchanged", 2)]
-    assert (told["status"], told["seal"]["source"], told["next"]["commands"]) == ("unchanged", "resolved", [])
+    assert [(row["status"], row["nights"]) for chapter in later for row in chapter["rows"]] == [
+        ("unchanged", 2)
+    ]
+    assert (doctor["status"], doctor["seal"]["source"], doctor["next"]["commands"]) == (
+        "unchanged",
+        "resolved",
+        [],
+    )
 
 
 def test_a_row_without_a_usable_number_belongs_to_its_doctor(hospital, explain, facts):
-    told = facts(hospital, "00004")["doctor"]
-    assert (told["key"], told["status"], told["next"]["who"]) == (None, "rejected", "clerk")
-    (command,) = told["next"]["commands"]
+    doctor = facts(hospital, "00004")["doctor"]
+    assert (doctor["key"], doctor["status"], doctor["next"]["who"]) == (None, "rejected", "clerk")
+    (command,) = doctor["next"]["commands"]
     assert re.search(r"retry \S+results\.xlsx$", command)
     hospital.roster(rows())
     hospital.go("run")
-    told = facts(hospital, name(4))["doctor"]
-    assert told["status"] == "sealed"
-    bad, good = told["history"]
-    assert {each["code"] for each in bad["rows"][0]["problems"]} == {"ID_LENGTH", "NAME_NORMALISED"}
+    doctor = facts(hospital, name(4))["doctor"]
+    assert doctor["status"] == "sealed"
+    bad, good = doctor["history"]
+    assert {problem["code"] for problem in bad["rows"][0]["problems"]} == {"ID_LENGTH", "NAME_NORMALISED"}
     (change,) = bad["rows"][0]["changes"]
     assert (change["to"], change["why"]) == (name(4), "spaces")
     assert good["creates"][0]["verdict"] == "sealed"
-    for language, words in (("zh", "去掉空格"), ("en", "spaces removed")):
+    for language, text_part in (("zh", "去掉空格"), ("en", "spaces removed")):
         code, text = explain(hospital, name(4), language=language)
         assert code == 0
-        assert words in text
+        assert text_part in text
         assert "ID_LENGTH" in text
 
 
@@ -159,12 +165,12 @@ def test_another_doctor_of_that_name_is_not_given_the_row(hospital, facts):
     hospital.roster(roster)
     hospital.go("run")
     people = facts(hospital, name(1))["people"]
-    assert sorted(each["staff_no"] for each in people) == ["00001", "00004"]
+    assert sorted(doctor["staff_no"] for doctor in people) == ["00001", "00004"]
 
 
 def test_a_refusal_names_who_acts_and_how(hospital, explain):
     row = by_status(hospital, "failed")
-    for language, words in (
+    for language, pieces in (
         ("zh", ("名单负责人", "腾讯认为证件号码不对", "对照证件核对号码", "失败待改", "三天")),
         (
             "en",
@@ -180,7 +186,7 @@ def test_a_refusal_names_who_acts_and_how(hospital, explain):
         code, text = explain(hospital, row["staff_no"], language=language)
         assert code == 0
         assert [
-            word for word in (*words, row["request_id"], row["trace_id"], " retry ") if word not in text
+            word for word in (*pieces, row["request_id"], row["trace_id"], " retry ") if word not in text
         ] == []
 
 
@@ -189,9 +195,9 @@ def test_a_changed_seal_is_kept_and_replaced(hospital, explain, facts):
     serial = int(who["staff_no"])
     draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", 77)
     hospital.go("run")
-    told = facts(hospital, who["name"])["doctor"]
-    assert told["status"] == "changed"
-    keep, _ = told["next"]["commands"]
+    doctor = facts(hospital, who["name"])["doctor"]
+    assert doctor["status"] == "changed"
+    keep, _ = doctor["next"]["commands"]
     assert keep.endswith(f"resolve {who['seal_id']} --keep")
     assert explain(hospital, who["name"])[1].rstrip().endswith(" resolve")
     assert run_later(hospital, "resolve", who["seal_id"], "--keep") == 0
@@ -199,10 +205,10 @@ def test_a_changed_seal_is_kept_and_replaced(hospital, explain, facts):
     draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", 78)
     hospital.go("run")
     assert run_later(hospital, "resolve", who["seal_id"], "--replace", "--seal-name", "新处方章") == 0
-    told = facts(hospital, who["seal_id"])["doctor"]
-    assert (told["status"], told["seal"], told["seal_name"]) == ("not_sent", None, "新处方章")
-    assert told["next"]["commands"][0].endswith(" run")
-    kinds = [each["kind"] for each in told["history"] if each["what"] == "decision"]
+    doctor = facts(hospital, who["seal_id"])["doctor"]
+    assert (doctor["status"], doctor["seal"], doctor["seal_name"]) == ("not_sent", None, "新处方章")
+    assert doctor["next"]["commands"][0].endswith(" run")
+    kinds = [chapter["kind"] for chapter in doctor["history"] if chapter["what"] == "decision"]
     assert kinds == ["keep", "replace"]
 
 
@@ -218,22 +224,25 @@ def test_several_are_listed_and_a_second_word_narrows(hospital, explain, facts):
     assert len({measure_width(line[: line.index("0000")]) for line in lines}) == 1, "columns are aligned"
     assert f"explain {name(1)} 00001" in text
     assert facts(hospital, name(1), "00001")["doctor"]["staff_no"] == "00001"
-    told = facts(hospital, name(1), "00006")["doctor"]
-    assert told["other_names"] == [name(6)]
+    doctor = facts(hospital, name(1), "00006")["doctor"]
+    assert doctor["other_names"] == [name(6)]
 
 
 @pytest.mark.parametrize("first", ["a.xlsx", "z.xlsx"])
 def test_of_two_rows_of_a_doctor_the_one_that_was_sent_counts(hospital, explain, facts, first):
     """The spare copy came later, or stands before the row that was sent: neither makes it the doctor's row."""
     (row,) = find_unknown_rows(hospital).values()
-    hospital.roster([each for each in rows() if each[0] == row["name"]], file=first)
+    hospital.roster([roster_row for roster_row in rows() if roster_row[0] == row["name"]], file=first)
     hospital.go("run")
     (sent,) = find_unknown_rows(hospital).values()
-    told = facts(hospital, row["name"])["doctor"]
-    assert (told["status"], told["seen"]["path"]) == ("unknown", sent["path"])
-    said = [each for chapter in told["history"] for each in chapter["rows"]]
-    assert {(each["status"], each["spare_copy"]) for each in said} == {("unknown", False), ("rejected", True)}
-    *_, last = [chapter["rows"] for chapter in told["history"] if len(chapter["rows"]) > 1] or [said]
+    doctor = facts(hospital, row["name"])["doctor"]
+    assert (doctor["status"], doctor["seen"]["path"]) == ("unknown", sent["path"])
+    seen_rows = [row for chapter in doctor["history"] for row in chapter["rows"]]
+    assert {(row["status"], row["spare_copy"]) for row in seen_rows} == {
+        ("unknown", False),
+        ("rejected", True),
+    }
+    *_, last = [chapter["rows"] for chapter in doctor["history"] if len(chapter["rows"]) > 1] or [seen_rows]
     assert last[0]["status"] == "unknown"
     text = explain(hospital, row["name"])[1]
     assert "To correct" not in text
@@ -253,10 +262,10 @@ def test_the_suggested_word_distinguishes_two_doctors_with_one_staff_number(hosp
 
 
 def test_a_query_without_a_match_suggests_similar_words(hospital, explain):
-    for language, words in (("zh", "查过"), ("en", "Searched")):
+    for language, text_part in (("zh", "查过"), ("en", "Searched")):
         code, text = explain(hospital, "4", language=language)
         assert code == 2
-        assert words in text
+        assert text_part in text
         assert "00004" in text, "a staff number without its zeros is suggested"
     code, text = explain(hospital, "110101199003070011")
     assert code == 2
@@ -276,8 +285,8 @@ def test_a_rebuilt_ledger_is_completed_from_the_run_folders(hospital, facts):
     (state / "ledger.sqlite3").unlink()
     assert run_later(hospital, "ledger", "rebuild") == 0
     after = facts(hospital, "00004")["doctor"]
-    assert [each["code"] for each in after["history"][0]["rows"][0]["problems"]] == [
-        each["code"] for each in before["history"][0]["rows"][0]["problems"]
+    assert [problem["code"] for problem in after["history"][0]["rows"][0]["problems"]] == [
+        problem["code"] for problem in before["history"][0]["rows"][0]["problems"]
     ]
     assert facts(hospital, "00001")["doctor"]["seal"] == sealed["seal"]
     shutil.rmtree(hospital.folder / "out")
@@ -291,10 +300,12 @@ def test_after_a_rebuild_each_run_is_listed_once(hospital, capsys, monkeypatch):
     monkeypatch.chdir(hospital.folder)
     capsys.readouterr()
     assert main(["--json", "explain", "00001"]) == 0
-    (night,) = [
-        each for each in json.loads(capsys.readouterr().out)["doctor"]["history"] if each["what"] == "run"
+    (run,) = [
+        chapter
+        for chapter in json.loads(capsys.readouterr().out)["doctor"]["history"]
+        if chapter["what"] == "run"
     ]
-    assert [row["status"] for row in night["rows"]] == ["sealed"]
+    assert [row["status"] for row in run["rows"]] == ["sealed"]
 
 
 def test_a_missing_ledger_is_reported(hospital_with, explain):
@@ -312,15 +323,15 @@ def test_an_adopted_seal_is_explained(hospital_with, facts):
     book.active.append((name(1), number(1), "yD" + "0" * 30))
     book.save(hospital.folder / "old.xlsx")
     assert hospital.go("adopt", str(hospital.folder / "old.xlsx"), "--why", "the old system") == 0
-    told = facts(hospital, "yD" + "0" * 30)["doctor"]
-    assert (told["name"], told["status"], told["seal"]["source"], told["creates"]) == (
+    doctor = facts(hospital, "yD" + "0" * 30)["doctor"]
+    assert (doctor["name"], doctor["status"], doctor["seal"]["source"], doctor["creates"]) == (
         name(1),
         "sealed",
         "adopted",
         0,
     )
-    assert (told["history"][0]["kind"], told["history"][0]["why"]) == ("adopt", "the old system")
-    assert told["seen"] is None
+    assert (doctor["history"][0]["kind"], doctor["history"][0]["why"]) == ("adopt", "the old system")
+    assert doctor["seen"] is None
 
 
 def test_a_halted_run_names_what_must_be_repaired_first(hospital_with, explain, facts):

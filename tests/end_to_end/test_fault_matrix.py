@@ -20,7 +20,6 @@ from PIL import Image
 from tls_support import CERTIFICATE, EXPIRED, WRONG_HOST, TlsRelay
 from wire_support import CREATE, fault, set_limits
 
-from pipeline.cli.app import main
 from pipeline.clock import SystemClock
 from pipeline.esign import client
 from pipeline.sandbox.actions import Rules
@@ -135,11 +134,10 @@ def inline(hospital_with):
     return make
 
 
-def night(hospital, wire: Wire, clock=None) -> int:
+def run_over_wire(hospital, wire: Wire, clock=None) -> int:
     hospital.configure(endpoint=wire.url, file_endpoint=wire.url, contract="inline", timeout_seconds=1)
     set_limits(hospital, 1000, 1)
-    words = ["--config", str(hospital.folder / "config.yaml"), "--lang", "en", "run"]
-    return main(words, clock=clock or QuickClock())
+    return hospital.go("run", clock=clock)
 
 
 def judge(hospital, wire: Wire, case: Case, code: int) -> None:
@@ -159,12 +157,12 @@ def test_the_row_ends_in_the_exact_class(inline, case):
     hospital = inline(faults=[fault(case.do)] if struck else [])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with Wire(hospital, Connection.pass_on if struck else case.do) as wire:
-        code = night(hospital, wire)
+        code = run_over_wire(hospital, wire)
         judge(hospital, wire, case, code)
         assert wire.connections == max(case.requests, 3)
         if case.status == "unknown":  # held: another night sends nothing for it
             sent = wire.connections
-            assert night(hospital, wire) == 3
+            assert run_over_wire(hospital, wire) == 3
             assert wire.connections == sent
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 60_000, f"{grown} KB more memory"
@@ -180,7 +178,7 @@ def test_f10_a_reset_in_the_middle_of_a_large_body(inline):
         noise = random.Random(serial).randbytes(800 * 600 * 3)
         Image.frombytes("RGB", (800, 600), noise).save(hospital.folder / "seals" / f"0000{serial}.png")
     with Wire(hospital, strike) as wire:
-        judge(hospital, wire, Case(strike, "unknown", 2, 2), night(hospital, wire))
+        judge(hospital, wire, Case(strike, "unknown", 2, 2), run_over_wire(hospital, wire))
         assert wire.connections == 3
 
 
@@ -192,7 +190,7 @@ def test_f26_a_redirect_is_not_followed(inline, status):
         location = f"Location: http://127.0.0.1:{other.getsockname()[1]}/"
         strike = executed(status, b"", location)
         with Wire(hospital, strike) as wire:
-            judge(hospital, wire, Case(strike, "unknown"), night(hospital, wire))
+            judge(hospital, wire, Case(strike, "unknown"), run_over_wire(hospital, wire))
         with pytest.raises(BlockingIOError):
             other.accept()
 
@@ -207,9 +205,8 @@ class Fifty(SystemClock):
         await super().sleep(seconds / 50)
 
 
-def quickly(hospital, *words: str) -> int:
-    words = ["--config", str(hospital.folder / "config.yaml"), "--lang", "en", *(words or ("run",))]
-    return main(words, clock=Fifty())
+def quickly(hospital, *arguments: str) -> int:
+    return hospital.go(*(arguments or ("run",)), clock=Fifty())
 
 
 class Repair(QuickClock):
@@ -227,7 +224,7 @@ class Repair(QuickClock):
 def test_f1_refused_then_reachable(inline):
     hospital = inline()
     wire = Wire(hospital, Connection.pass_on)
-    assert night(hospital, wire, Repair(wire.listen)) == 0
+    assert run_over_wire(hospital, wire, Repair(wire.listen)) == 0
     wire.__exit__()
     assert hospital.statuses() == {"sealed": 3}
     assert wire.requests == 3
@@ -237,7 +234,7 @@ def test_f1_refused_then_reachable(inline):
 def test_f2_refused_for_good(inline):
     hospital = inline()
     wire = Wire(hospital, Connection.pass_on)
-    assert night(hospital, wire) == 5
+    assert run_over_wire(hospital, wire) == 5
     wire.__exit__()
     assert hospital.statuses() == {"not_sent": 3}
 
@@ -246,16 +243,16 @@ def test_f3_a_name_that_does_not_resolve_at_first(inline, monkeypatch):
     hospital = inline()
     resolve, failed = socket.getaddrinfo, []
 
-    def broken(host, *more, **words):
+    def broken(host, *more, **options):
         if host == "localhost" and not failed:
             failed.append(host)
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-        return resolve("127.0.0.1" if host == "localhost" else host, *more, **words)
+        return resolve("127.0.0.1" if host == "localhost" else host, *more, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", broken)
     with Wire(hospital, Connection.pass_on) as wire:
         wire.url = wire.url.replace("127.0.0.1", "localhost")
-        assert night(hospital, wire) == 0
+        assert run_over_wire(hospital, wire) == 0
     assert failed
     assert (hospital.statuses(), wire.requests) == ({"sealed": 3}, 3)
 
@@ -270,18 +267,18 @@ def test_f4_the_connection_is_not_answered_at_first(inline, monkeypatch):
     ):
         address = full.getsockname()
         waiting = [socket.socket() for _ in range(4)]
-        for each in waiting:
-            each.setblocking(False)
-            each.connect_ex(address)
+        for connection in waiting:
+            connection.setblocking(False)
+            connection.connect_ex(address)
         deaf = f"http://127.0.0.1:{address[1]}"
         real, wire.url = wire.url, deaf
-        assert night(hospital, wire) == 5
+        assert run_over_wire(hospital, wire) == 5
         assert hospital.statuses() == {"not_sent": 3}
         wire.url = real
-        assert night(hospital, wire) == 0
+        assert run_over_wire(hospital, wire) == 0
         assert wire.requests == 3
-        for each in waiting:
-            each.close()
+        for connection in waiting:
+            connection.close()
 
 
 @pytest.mark.parametrize(
@@ -306,7 +303,7 @@ def test_f8_a_tls_greeting_without_an_answer(inline, monkeypatch):
     hospital = inline()
     with Wire(hospital, Connection.hang, nth=range(100)) as wire:
         wire.url = wire.url.replace("http:", "https:")
-        assert night(hospital, wire) == 5
+        assert run_over_wire(hospital, wire) == 5
         assert wire.requests == 0
     assert hospital.statuses() == {"not_sent": 3}
 
@@ -317,7 +314,7 @@ def test_f21_a_portal_that_answers_everybody(inline):
     hospital.doctors(40)
     portal = executed("200 OK", HTML, "Content-Type: text/html")
     with Wire(hospital, portal, nth=range(2, 1000)) as wire:
-        assert night(hospital, wire) == 5
+        assert run_over_wire(hospital, wire) == 5
     assert hospital.record()["halted"]["code"] in {"OUTAGE", "TOO_MANY_UNKNOWN"}
     statuses = hospital.statuses()
     assert statuses["sealed"] == 1
@@ -330,7 +327,7 @@ def test_f38_each_request_has_its_own_connection(inline):
     hospital = inline()
     hospital.doctors(12)
     with Wire(hospital, hang, nth={4}) as wire:
-        assert night(hospital, wire) == 3
+        assert run_over_wire(hospital, wire) == 3
         assert wire.connections == wire.requests == 12
     used = [call.connection for call in hospital.service.received if call.action == CREATE]
     assert len(set(used)) == 12

@@ -3,7 +3,6 @@
 import pytest
 from wire_support import set_limits
 
-from pipeline.cli.app import main
 from pipeline.clock import SystemClock
 from pipeline.sandbox.actions import Rules
 
@@ -144,14 +143,14 @@ def test_a_code_that_an_earlier_identical_request_may_have_caused_holds_its_row(
     assert hospital.creates() == 3
 
 
-@pytest.mark.parametrize("said", ["   ", "ab\x00cd", "ab\ncd", "两 半", "x" * 129, "\x1b[31mred"])
-def test_what_cannot_be_a_seal_id_is_evidence_and_no_success(hospital_with, said):
+@pytest.mark.parametrize("answered_id", ["   ", "ab\x00cd", "ab\ncd", "两 半", "x" * 129, "\x1b[31mred"])
+def test_what_cannot_be_a_seal_id_is_evidence_and_no_success(hospital_with, answered_id):
     hospital = hospital_with()
     hospital.doctors(2)
-    hospital.service._actions._make_identifier = lambda _: said
+    hospital.service._actions._make_identifier = lambda _: answered_id
     assert hospital.go("run", "--limit", "1") == 3
     assert hospital.statuses() == {"unknown": 1, "not_sent": 1}
-    (row,) = [each for each in hospital.outcomes() if each["status"] == "unknown"]
+    (row,) = [row for row in hospital.outcomes() if row["status"] == "unknown"]
     assert (row["seal_id"], row["service"]["code"]) == (None, "no_seal_id")
     assert hospital.go("resolve") == 3
     assert hospital.go("ledger", "check") == 0
@@ -235,11 +234,10 @@ def test_a_refused_row_is_sent_for_three_runs_and_then_waits(hospital_with, acti
     clock = Days()
     hospital = hospital_with(faults=[{"match": {"action": action}, "do": refused}], clock=clock)
     hospital.doctors(1)
-    words = ["--config", str(hospital.folder / "config.yaml"), "--lang", "en"]
     calls = []
     for _ in range(6):
         before = len(hospital.service.list_arrivals(action))
-        assert main([*words, "run"], clock=clock) == 3
+        assert hospital.go("run", clock=clock) == 3
         assert hospital.statuses() == {"failed": 1}
         calls.append(len(hospital.service.list_arrivals(action)) - before)
         clock.days += 1
@@ -247,7 +245,7 @@ def test_a_refused_row_is_sent_for_three_runs_and_then_waits(hospital_with, acti
     (outcome,) = hospital.outcomes()
     assert outcome["attempts"] == creates
     assert outcome["service"]["code"] == "InvalidParameter.Image"
-    assert main([*words, "retry"], clock=clock) == 3
+    assert hospital.go("retry", clock=clock) == 3
     assert len(hospital.service.list_arrivals(action)) == 4
 
 
@@ -274,7 +272,7 @@ def test_a_clock_that_jumps_in_the_middle_wastes_at_most_one_call(hospital_with,
     set_limits(hospital, 1000, 1)
     clock = Jumping()
     clock.jumped_after = jumped_after
-    assert main(["--config", str(hospital.folder / "config.yaml"), "--lang", "en", "run"], clock=clock) == 0
+    assert hospital.go("run", clock=clock) == 0
     assert hospital.statuses() == {"sealed": 12}
     refused = [call for call in hospital.service.received if call.code == "AuthFailure.SignatureExpire"]
     assert 1 <= len(refused) <= 2, "the read-only call, and what was under way"

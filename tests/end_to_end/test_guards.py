@@ -7,7 +7,6 @@ import pytest
 from run_support import draw_seal, name, number
 from wire_support import CREATE, fault, set_limits
 
-from pipeline.cli.app import main
 from pipeline.clock import SystemClock
 from pipeline.domain.run import Status
 from pipeline.planning.guards import Guards, RunGuards, find_deadline
@@ -33,9 +32,9 @@ def test_twenty_refusals_of_one_kind_and_nothing_else_stop_the_run(hospital_with
     assert halted(hospital) == "SAME_REFUSAL"
     assert hospital.creates() <= 20 + 8
     assert hospital.statuses()["not_sent"] >= 60 - 28
-    told = capsys.readouterr().err
-    assert "Find out what stopped the run first" in told
-    assert "later" not in told
+    stderr_text = capsys.readouterr().err
+    assert "Find out what stopped the run first" in stderr_text
+    assert "later" not in stderr_text
 
 
 def test_accepted_guards_let_the_run_pass(hospital_with):
@@ -61,9 +60,9 @@ def test_one_success_among_the_first_is_enough_for_the_first_rule():
 @pytest.mark.parametrize(("same", "stopped"), [(89, False), (90, True)])
 def test_ninety_of_the_last_hundred(same, stopped):
     watch = RunGuards()
-    told = [watch.count_outcome(Status.SEALED, None) for _ in range(100 - same)]
-    told += [watch.count_outcome(Status.FAILED, "A") for _ in range(same)]
-    assert any(told) is stopped
+    halts = [watch.count_outcome(Status.SEALED, None) for _ in range(100 - same)]
+    halts += [watch.count_outcome(Status.FAILED, "A") for _ in range(same)]
+    assert any(halts) is stopped
 
 
 def test_different_refusals_are_no_pattern():
@@ -150,19 +149,21 @@ def test_an_old_roster_next_to_the_new_one_is_no_second_crowd_and_gives_each_pro
     for serial in (11, 12):
         draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
     draw_seal(hospital.folder / "seals" / f"{name(13)}.png", 13)
-    rows = [(name(each), number(each), f"154{each:08d}", f"{each:05d}", "内科") for each in range(1, 11)]
+    rows = [
+        (name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科") for serial in range(1, 11)
+    ]
     hospital.roster([*rows, *wrong])
     assert hospital.go("run") == 3
     hospital.roster([*rows[2:], *wrong], file="roster-new.xlsx")
     assert hospital.go("run") == 3
-    told = {
-        (each["file"], each["row"]): set(each["codes"]) - {"ID_TYPE_INFERRED"} for each in hospital.outcomes()
+    codes_by_line = {
+        (row["file"], row["row"]): set(row["codes"]) - {"ID_TYPE_INFERRED"} for row in hospital.outcomes()
     }
     faults = [{"ID_LENGTH", "MOBILE_MISSING"}, {"ID_MISSING", "MOBILE_MISSING"}, {"ID_MISSING"}]
-    for place, codes in enumerate(faults):
-        first, second = sorted([("roster.xlsx", 12 + place), ("roster-new.xlsx", 10 + place)])
-        assert told[first] == codes
-        assert told[second] == {"ROW_DUPLICATE"} | (codes & {"MOBILE_MISSING"})
+    for index, codes in enumerate(faults):
+        first, second = sorted([("roster.xlsx", 12 + index), ("roster-new.xlsx", 10 + index)])
+        assert codes_by_line[first] == codes
+        assert codes_by_line[second] == {"ROW_DUPLICATE"} | (codes & {"MOBILE_MISSING"})
     (hospital.folder / "inbox" / "roster.xlsx").unlink()
     assert hospital.go("run") == 3
     assert hospital.record()["halted"] is None
@@ -171,7 +172,9 @@ def test_an_old_roster_next_to_the_new_one_is_no_second_crowd_and_gives_each_pro
 def test_people_whose_rows_were_all_written_anew_are_not_new(hospital):
     hospital.doctors(2)
     assert hospital.go("run") == 0
-    rows = [(name(each), number(each), f"154{each:08d}", f"{each:05d}", "内科") for each in range(1, 9)]
+    rows = [
+        (name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科") for serial in range(1, 9)
+    ]
     hospital.roster(rows)
     guarded(hospital, new_rows=3)
     assert hospital.go("run") == 3, "without pictures"
@@ -192,10 +195,10 @@ def test_what_is_reported_after_a_guard_is_what_passes_it(hospital, capsys, guar
     capsys.readouterr()
     assert hospital.go("run", str(hospital.folder / "inbox")) == 5
     assert halted(hospital) == guard
-    told = capsys.readouterr().err
-    assert f" run {hospital.folder / 'inbox'} --accept-guards\n" in told
-    assert "Check whether the roster is complete" in told
-    assert "later" not in told
+    stderr_text = capsys.readouterr().err
+    assert f" run {hospital.folder / 'inbox'} --accept-guards\n" in stderr_text
+    assert "Check whether the roster is complete" in stderr_text
+    assert "later" not in stderr_text
 
 
 def test_a_roster_that_cannot_be_read_is_no_shrunken_one(hospital):
@@ -245,15 +248,14 @@ def test_at_the_deadline_the_rest_waits_and_goes_first_the_next_run(hospital_wit
     hospital.doctors(30)
     set_limits(hospital, 50, 1)
     guarded(hospital, deadline="06:00")
-    words = ["--config", str(hospital.folder / "config.yaml"), "--lang", "en", "run"]
-    assert main(words, clock=clock) == 5
+    assert hospital.go("run", clock=clock) == 5
     assert halted(hospital) == "DEADLINE"
     waiting = [outcome["name"] for outcome in hospital.outcomes() if outcome["status"] == "not_sent"]
     assert 10 < len(waiting) < 30
     hospital.doctors(3, start=31, file="a.xlsx")  # newcomers whose file is read first
     set_limits(hospital, 1000, 1)
     before = len(hospital.service.seals)
-    assert main(words, clock=clock) == 0
+    assert hospital.go("run", clock=clock) == 0
     made = [seal.name for seal in hospital.service.seals[before:]]
     assert len(made) == len(waiting) + 3
     # uploads overtake each other where the two meet, so the last places are not looked at
@@ -266,6 +268,6 @@ def test_the_attempt_budget_is_refilled_by_successes():
         assert watch.count_resend("transport") is None
         for _ in range(14):
             watch.count_outcome(Status.SEALED, None)
-    told = [watch.count_resend("throttle") for _ in range(41)]
-    assert told[-1].code == "ATTEMPT_BUDGET"
-    assert not any(told[:-1])
+    halts = [watch.count_resend("throttle") for _ in range(41)]
+    assert halts[-1].code == "ATTEMPT_BUDGET"
+    assert not any(halts[:-1])

@@ -38,20 +38,20 @@ def test_sighup_drains_however_often_it_comes(slow):
     _until(lambda: len(slow.service.seals) >= 5)
     for _ in range(3):
         run.send_signal(signal.SIGHUP)
-    said = run.stderr.read()
+    stderr_text = run.stderr.read()
     run.stderr.close()
     assert run.wait() == 143
-    assert "Stopping" in said
+    assert "Stopping" in stderr_text
     assert_drained(slow)
 
 
 def test_closing_the_terminal_drains(slow):
     ours, theirs = os.openpty()
-    words = ["--config", str(slow.folder / "config.yaml"), "--lang", "en", "run", "--yes"]
+    command = slow.command("run", "--yes")
     # the terminal is the child's own: closing it sends SIGHUP, and from then on nothing can be written to it
     program = "import fcntl, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); from pipeline.cli.app import main; "
     run = subprocess.Popen(
-        [sys.executable, "-c", f"{program}raise SystemExit(main({words!r}))"],
+        [sys.executable, "-c", f"{program}raise SystemExit(main({command!r}))"],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -66,9 +66,8 @@ def test_closing_the_terminal_drains(slow):
 
 
 def test_a_run_under_nohup_goes_on(slow):
-    words = ["--config", str(slow.folder / "config.yaml"), "--lang", "en", "run", "--yes"]
     run = subprocess.Popen(
-        ["nohup", sys.executable, "-m", "pipeline", *words],
+        ["nohup", sys.executable, "-m", "pipeline", *slow.command("run", "--yes")],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

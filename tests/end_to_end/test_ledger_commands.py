@@ -16,7 +16,7 @@ HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
 @pytest.fixture
-def night(hospital_with):
+def unsettled(hospital_with):
     hospital = hospital_with(faults=[fault("truncated_json", nth=(3,))])
     hospital.doctors(4)
     assert hospital.go("run") == 3
@@ -24,47 +24,47 @@ def night(hospital_with):
 
 
 def lose(hospital):
-    for each in (hospital.folder / "state").glob("ledger.sqlite3*"):
-        if each.suffix != ".key":
-            each.unlink()
+    for path in (hospital.folder / "state").glob("ledger.sqlite3*"):
+        if path.suffix != ".key":
+            path.unlink()
 
 
-def test_a_lost_ledger_comes_back_and_no_doctor_is_created_again(night, capsys):
-    sent = night.creates()
-    lose(night)
-    assert night.go("run") == 2, "a new ledger is refused"
-    assert night.go("ledger", "rebuild") == 0
+def test_a_lost_ledger_comes_back_and_no_doctor_is_created_again(unsettled, capsys):
+    sent = unsettled.creates()
+    lose(unsettled)
+    assert unsettled.go("run") == 2, "a new ledger is refused"
+    assert unsettled.go("ledger", "rebuild") == 0
     assert "People: 4. Seals: 3. Unknown results: 1" in capsys.readouterr().err
-    assert night.go("run") == 3
-    assert night.statuses() == {"unchanged": 3, "unknown": 1}
-    assert night.creates() == sent
+    assert unsettled.go("run") == 3
+    assert unsettled.statuses() == {"unchanged": 3, "unknown": 1}
+    assert unsettled.creates() == sent
 
 
-def test_a_backup_brings_a_hospital_to_another_machine(night, tmp_path, capsys):
-    assert night.go("ledger", "backup", str(tmp_path / "b")) == 0
-    assert night.go("ledger", "backup", str(tmp_path / "b")) == 2
-    sent = night.creates()
-    shutil.rmtree(night.folder / "state")
-    assert night.go("ledger", "restore", str(tmp_path / "b")) == 0
-    assert night.go("ledger", "check") == 0
-    assert night.go("run") == 3
-    assert night.creates() == sent
+def test_a_backup_brings_a_hospital_to_another_machine(unsettled, tmp_path, capsys):
+    assert unsettled.go("ledger", "backup", str(tmp_path / "b")) == 0
+    assert unsettled.go("ledger", "backup", str(tmp_path / "b")) == 2
+    sent = unsettled.creates()
+    shutil.rmtree(unsettled.folder / "state")
+    assert unsettled.go("ledger", "restore", str(tmp_path / "b")) == 0
+    assert unsettled.go("ledger", "check") == 0
+    assert unsettled.go("run") == 3
+    assert unsettled.creates() == sent
     capsys.readouterr()
 
 
-def test_check_tells_what_is_wrong(night, capsys):
-    path = night.folder / "state" / "receipts.jsonl"
+def test_check_tells_what_is_wrong(unsettled, capsys):
+    path = unsettled.folder / "state" / "receipts.jsonl"
     path.write_bytes(path.read_bytes()[:-200])
-    assert night.go("ledger", "check") == 74
-    told = capsys.readouterr().err
-    assert "receipts.jsonl" in told
-    assert told.rstrip().endswith(" run"), "the ledger is whole, and a whole one is never rebuilt"
+    assert unsettled.go("ledger", "check") == 74
+    stderr_text = capsys.readouterr().err
+    assert "receipts.jsonl" in stderr_text
+    assert stderr_text.rstrip().endswith(" run"), "the ledger is whole, and a whole one is never rebuilt"
 
 
-def test_a_ledger_in_order_is_left_alone(night):
-    assert night.go("ledger", "rebuild") == 2
-    assert night.go("ledger", "restore", str(night.folder / "config.yaml")) == 2
-    assert night.go("ledger", "restore", "nowhere") == 2
+def test_a_ledger_in_order_is_left_alone(unsettled):
+    assert unsettled.go("ledger", "rebuild") == 2
+    assert unsettled.go("ledger", "restore", str(unsettled.folder / "config.yaml")) == 2
+    assert unsettled.go("ledger", "restore", "nowhere") == 2
 
 
 def test_without_a_ledger_there_is_nothing_to_look_after(hospital):
@@ -75,43 +75,43 @@ def test_without_a_ledger_there_is_nothing_to_look_after(hospital):
 
 @pytest.mark.parametrize("way", ["changed", "a line lost", "begun anew"])
 def test_receipts_that_were_tampered_with_are_no_ledger_and_the_way_out_is_reported(
-    night, tmp_path, capsys, way
+    unsettled, tmp_path, capsys, way
 ):
-    assert night.go("ledger", "backup", str(tmp_path / "b")) == 0
-    path = night.folder / "state" / "receipts.jsonl"
+    assert unsettled.go("ledger", "backup", str(tmp_path / "b")) == 0
+    path = unsettled.folder / "state" / "receipts.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
-    middle = next(place for place, line in enumerate(lines) if b'"sealed"' in line)
+    middle = next(index for index, line in enumerate(lines) if b'"sealed"' in line)
     if way == "changed":
         lines[middle] = lines[middle].replace(b'"sealed"', b'"refused"')
     else:
         del lines[0 if way == "begun anew" else middle]
     path.write_bytes(b"".join(lines))
-    assert night.go("ledger", "check") == 74
-    lose(night)
-    assert night.go("run") == 2
+    assert unsettled.go("ledger", "check") == 74
+    lose(unsettled)
+    assert unsettled.go("run") == 2
     capsys.readouterr()
-    assert night.go("ledger", "rebuild") == 74
+    assert unsettled.go("ledger", "rebuild") == 74
     assert "ledger restore" in capsys.readouterr().err
     path.rename(path.with_name("tampered.jsonl"))
-    sent = night.creates()
-    assert night.go("ledger", "restore", str(tmp_path / "b")) == 0
-    assert night.go("run") == 3
-    assert night.creates() == sent
+    sent = unsettled.creates()
+    assert unsettled.go("ledger", "restore", str(tmp_path / "b")) == 0
+    assert unsettled.go("run") == 3
+    assert unsettled.creates() == sent
     capsys.readouterr()
 
 
-def test_a_torn_ledger_stops_the_run_and_names_the_ways_back(night, capsys):
-    place = night.folder / "state" / "ledger.sqlite3"
-    place.write_bytes(place.read_bytes()[:5000])
-    sent = len(night.service.received)
-    assert night.go("run") == 74
-    assert len(night.service.received) == sent
-    told = capsys.readouterr().err
-    assert "ledger rebuild" in told
-    assert "ledger restore" in told
-    assert night.go("ledger", "rebuild") == 0
-    assert night.go("run") == 3
-    assert night.statuses() == {"unchanged": 3, "unknown": 1}
+def test_a_torn_ledger_stops_the_run_and_names_the_ways_back(unsettled, capsys):
+    ledger_path = unsettled.folder / "state" / "ledger.sqlite3"
+    ledger_path.write_bytes(ledger_path.read_bytes()[:5000])
+    sent = len(unsettled.service.received)
+    assert unsettled.go("run") == 74
+    assert len(unsettled.service.received) == sent
+    stderr_text = capsys.readouterr().err
+    assert "ledger rebuild" in stderr_text
+    assert "ledger restore" in stderr_text
+    assert unsettled.go("ledger", "rebuild") == 0
+    assert unsettled.go("run") == 3
+    assert unsettled.statuses() == {"unchanged": 3, "unknown": 1}
 
 
 def test_a_ledger_older_than_the_last_results_does_not_make_its_doctors_again(
@@ -198,22 +198,22 @@ def test_seals_of_one_run_alone_do_not_stand_for_those_of_another(hospital_with,
     assert hospital.go("adopt", str(kept[1])) == 0
     capsys.readouterr()
     assert hospital.go("run") == 2
-    told = capsys.readouterr().err
-    assert [run.name in told for run in hospital.runs[:2]] == [True, False]
+    stderr_text = capsys.readouterr().err
+    assert [run.name in stderr_text for run in hospital.runs[:2]] == [True, False]
     assert hospital.go("adopt", str(kept[0])) == 0
     assert hospital.go("run") == 0
     assert hospital.statuses() == {"unchanged": 4}
     assert hospital.creates() == 4
 
 
-def test_a_create_that_a_lost_ledger_left_open_is_not_sent_again_unasked(night, tmp_path, capsys):
+def test_a_create_that_a_lost_ledger_left_open_is_not_sent_again_unasked(unsettled, tmp_path, capsys):
     kept = tmp_path / "kept.xlsx"
-    shutil.copy(night.folder / "out" / "latest" / "results.xlsx", kept)
-    shutil.rmtree(night.folder / "state")
-    assert night.go("adopt", str(kept)) == 0
-    assert night.go("run") == 2
-    assert night.runs[0].name in capsys.readouterr().err
-    assert night.creates() == 4
+    shutil.copy(unsettled.folder / "out" / "latest" / "results.xlsx", kept)
+    shutil.rmtree(unsettled.folder / "state")
+    assert unsettled.go("adopt", str(kept)) == 0
+    assert unsettled.go("run") == 2
+    assert unsettled.runs[0].name in capsys.readouterr().err
+    assert unsettled.creates() == 4
 
 
 def spoil(hospital, how):
@@ -231,8 +231,8 @@ def spoil(hospital, how):
             ledger.write_bytes(b"")
         case "damaged inside":
             data = bytearray(ledger.read_bytes())
-            for place in range(8192, len(data), 4096):
-                data[place : place + 2048] = bytes(2048)
+            for offset in range(8192, len(data), 4096):
+                data[offset : offset + 2048] = bytes(2048)
             ledger.write_bytes(data)
         case "no receipts":
             receipts.unlink()
@@ -261,32 +261,32 @@ def spoil(hospital, how):
         ("two stories", "不一致", "disagree", "ledger restore --help"),
     ],
 )
-def test_whatever_is_damaged_check_says_what_to_do(night, capsys, how, zh, en, then):
-    spoil(night, how)
-    for language, words in (("zh", zh), ("en", en)):
+def test_whatever_is_damaged_check_says_what_to_do(unsettled, capsys, how, zh, en, then):
+    spoil(unsettled, how)
+    for language, text_part in (("zh", zh), ("en", en)):
         capsys.readouterr()
-        assert night.go("--lang", language, "ledger", "check") == 74
-        told = capsys.readouterr().err
-        assert words in told
-        assert told.rstrip().endswith(f" {then}"), told
-        assert "Error" not in told
-        assert bool(HAN.search(told)) == (language == "zh")
+        assert unsettled.go("--lang", language, "ledger", "check") == 74
+        stderr_text = capsys.readouterr().err
+        assert text_part in stderr_text
+        assert stderr_text.rstrip().endswith(f" {then}"), stderr_text
+        assert "Error" not in stderr_text
+        assert bool(HAN.search(stderr_text)) == (language == "zh")
     if then == "ledger rebuild":
-        assert night.go("ledger", "rebuild") == 0
-        assert night.go("ledger", "check") == 0
+        assert unsettled.go("ledger", "rebuild") == 0
+        assert unsettled.go("ledger", "check") == 0
 
 
-def test_a_good_ledger_says_what_was_checked(night, capsys):
+def test_a_good_ledger_says_what_was_checked(unsettled, capsys):
     capsys.readouterr()
-    assert night.go("ledger", "check") == 0
+    assert unsettled.go("ledger", "check") == 0
     assert re.search(
         r"receipts \(\d+\).*\n.*People: 4. Seals: 3. Unknown results: 1", capsys.readouterr().err
     )
 
 
-def test_receipts_that_were_renamed_are_written_anew(night):
-    receipts = night.folder / "state" / "receipts.jsonl"
-    spoil(night, "a receipt changed")
+def test_receipts_that_were_renamed_are_written_anew(unsettled):
+    receipts = unsettled.folder / "state" / "receipts.jsonl"
+    spoil(unsettled, "a receipt changed")
     receipts.rename(receipts.with_name("receipts.old.jsonl"))
-    assert night.go("run") == 3
-    assert night.go("ledger", "check") == 0
+    assert unsettled.go("run") == 3
+    assert unsettled.go("ledger", "check") == 0

@@ -48,12 +48,12 @@ def contents(folder):
     }
 
 
-def refuse(hospital, capsys, *, code, words=("run",)):
+def refuse(hospital, capsys, *, code, arguments=("run",)):
     """Run, expect a refusal that writes and sends nothing; return what was said."""
     state = hospital.folder / "state"
     before, calls = contents(state), len(hospital.service.received)
     capsys.readouterr()
-    assert hospital.go(*words) == code
+    assert hospital.go(*arguments) == code
     assert contents(state) == before
     assert len(hospital.service.received) == calls
     return capsys.readouterr().err
@@ -102,9 +102,9 @@ def test_a_copy_without_its_wal_is_refused_and_rebuilt(
     assert hospital.go("ledger", "rebuild") == 0
     assert hospital.go("run") in {0, 3}
     assert second_seals(hospital) == 0
-    told = {row["seal_id"] for row in hospital.outcomes() if row["seal_id"]}
+    seal_ids = {row["seal_id"] for row in hospital.outcomes() if row["seal_id"]}
     held = {row["name"] for row in hospital.outcomes() if row["status"] == "unknown"}
-    assert all(seal.seal_id in told or seal.name in held for seal in hospital.service.seals)
+    assert all(seal.seal_id in seal_ids or seal.name in held for seal in hospital.service.seals)
 
 
 @pytest.mark.parametrize("out", ["fixed", "tidied away"])
@@ -112,25 +112,25 @@ def test_an_older_ledger_with_newer_receipts_is_refused_and_rebuilt(
     hospital, own_folder, capsys, monkeypatch, tmp_path, out
 ):
     monkeypatch.delenv("ESIGN_IMPORT_LEDGER_REGISTRY")
-    words = ("run", "--out", str(hospital.folder / "results")) if out == "fixed" else ("run",)
+    arguments = ("run", "--out", str(hospital.folder / "results")) if out == "fixed" else ("run",)
     state = hospital.folder / "state"
     hospital.doctors(3)
-    assert hospital.go(*words) == 0
+    assert hospital.go(*arguments) == 0
     shutil.copy(state / "ledger.sqlite3", tmp_path / "last week")
     hospital.doctors(6)
-    assert hospital.go(*words, "--accept-guards") == 0
-    assert hospital.go(*words) == 0
+    assert hospital.go(*arguments, "--accept-guards") == 0
+    assert hospital.go(*arguments) == 0
     shutil.copy(tmp_path / "last week", state / "ledger.sqlite3")
     if out == "tidied away":
         shutil.rmtree(hospital.folder / "out")
     forget_registry(monkeypatch, tmp_path)
-    said = refuse(hospital, capsys, code=74, words=words)
-    assert "3 submissions and 3 seals" in said
-    assert said.rstrip().endswith("ledger rebuild")
-    refuse(hospital, capsys, code=74, words=("check",))
+    stderr_text = refuse(hospital, capsys, code=74, arguments=arguments)
+    assert "3 submissions and 3 seals" in stderr_text
+    assert stderr_text.rstrip().endswith("ledger rebuild")
+    refuse(hospital, capsys, code=74, arguments=("check",))
     assert hospital.go("ledger", "check") == 74
     assert hospital.go("ledger", "rebuild") == 0
-    assert hospital.go(*words) == 0
+    assert hospital.go(*arguments) == 0
     assert hospital.statuses() == {"unchanged": 6}
     assert second_seals(hospital) == 0
 
@@ -141,13 +141,13 @@ def put_back(hospital, older):
     shutil.copytree(older, state)
 
 
-def two_runs(hospital, tmp_path, *words):
+def two_runs(hospital, tmp_path, *arguments):
     """Run over three doctors, keep a copy of the state folder, run over six."""
     hospital.doctors(3)
-    assert hospital.go("run", *words) == 0
+    assert hospital.go("run", *arguments) == 0
     shutil.copytree(hospital.folder / "state", tmp_path / "older")
     hospital.doctors(6)
-    assert hospital.go("run", "--accept-guards", *words) == 0
+    assert hospital.go("run", "--accept-guards", *arguments) == 0
 
 
 @pytest.mark.parametrize("traces", ["registry", "run", "quiet run", "check"])
@@ -166,11 +166,11 @@ def test_a_state_folder_put_back_whole_from_an_older_copy_is_refused(
         shutil.rmtree(tmp_path / "elsewhere")
     else:
         forget_registry(monkeypatch, tmp_path)
-    said = refuse(hospital, capsys, code=2)
+    stderr_text = refuse(hospital, capsys, code=2)
     for way in (
         ("ledger restore", "adopt", "--new-ledger") if traces == "registry" else ("adopt", "--new-ledger")
     ):
-        assert way in said
+        assert way in stderr_text
 
 
 def test_after_adopted_seals_and_an_accepted_older_ledger_no_doctor_is_looked_up_again(
@@ -252,10 +252,10 @@ def copy_project(hospital, folder):
     return folder
 
 
-def go_in(hospital, folder, *words):
+def go_in(hospital, folder, *arguments):
     own, hospital.folder = hospital.folder, folder
     try:
-        return hospital.go(*words)
+        return hospital.go(*arguments)
     finally:
         hospital.folder = own
 
@@ -269,9 +269,9 @@ def test_of_two_copies_of_a_project_one_is_used(hospital, own_folder, capsys, tm
     shutil.copytree(hospital.folder / "seals", copy / "seals", dirs_exist_ok=True)
     capsys.readouterr()
     assert go_in(hospital, copy, "run", "--accept-guards") == 2
-    said = capsys.readouterr().err
-    assert str(hospital.folder / "state" / "ledger.sqlite3") in said
-    assert str(copy / "state" / "ledger.sqlite3") in said
+    stderr_text = capsys.readouterr().err
+    assert str(hospital.folder / "state" / "ledger.sqlite3") in stderr_text
+    assert str(copy / "state" / "ledger.sqlite3") in stderr_text
     assert hospital.go("run", "--accept-guards") == 0
     assert go_in(hospital, copy, "run", "--accept-guards") == 2, "it is older now"
     assert second_seals(hospital) == 0
@@ -325,30 +325,30 @@ def test_a_hard_linked_ledger_is_a_copy(hospital, own_folder, capsys, tmp_path):
     for part in PARTS:
         os.link(hospital.folder / "state" / part, second / part)
     capsys.readouterr()
-    words = ("run",)
+    arguments = ("run",)
     os.environ["ESIGN_IMPORT_LEDGER"] = "second/ledger.sqlite3"
     try:
-        assert hospital.go(*words) == 2
+        assert hospital.go(*arguments) == 2
     finally:
         del os.environ["ESIGN_IMPORT_LEDGER"]
     assert "two copies of the same ledger" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("place", ["first", "midst", "last"])
+@pytest.mark.parametrize("position", ["first", "midst", "last"])
 def test_a_changed_line_of_the_receipts_stops_the_run_and_is_written_again(
-    hospital, own_folder, capsys, place
+    hospital, own_folder, capsys, position
 ):
     hospital.doctors(3)
     assert hospital.go("run") == 0
     receipts = hospital.folder / "state" / "receipts.jsonl"
     lines = receipts.read_bytes().splitlines(keepends=True)
-    number = {"first": 0, "midst": len(lines) // 2, "last": len(lines) - 1}[place]
+    number = {"first": 0, "midst": len(lines) // 2, "last": len(lines) - 1}[position]
     digit = rb"\d(?=\D*$)"  # one digit for another: the file keeps its length
-    lines[number] = re.sub(digit, lambda found: b"1" if found[0] != b"1" else b"2", lines[number])
+    lines[number] = re.sub(digit, lambda match: b"1" if match[0] != b"1" else b"2", lines[number])
     receipts.write_bytes(b"".join(lines))
-    if place != "last":  # a last line that is not the ledger's is known by the ledger's own mark
-        said = refuse(hospital, capsys, code=74)
-        assert f"Line {number + 2}" in said
+    if position != "last":  # a last line that is not the ledger's is known by the ledger's own mark
+        stderr_text = refuse(hospital, capsys, code=74)
+        assert f"Line {number + 2}" in stderr_text
         assert hospital.go("ledger", "rebuild") == 0
         assert "written again from the ledger" in capsys.readouterr().err
     assert hospital.go("run") == 0

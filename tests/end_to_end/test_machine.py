@@ -143,11 +143,11 @@ class Hospital(Life):
         faults = self.draw_faults(dice)
         expected = self.ends(faults, again=True)
         before = set(self.folder.glob("out/2*"))
-        code, said = self.go("retry")
+        code, stderr_text = self.go("retry")
         self.quiet()
         self.strike([])
         if code == 2:
-            assert self.must_retry in (None, set()), said
+            assert self.must_retry in (None, set()), stderr_text
             return
         rows = self.judge(expected, limit=1, halts=True)
         for person, row in rows.items():
@@ -166,14 +166,14 @@ class Hospital(Life):
         rows_before = Counter(person.serial for person in self.to_fix)
         faults = self.draw_faults(dice)
         expected = {p: ends for p, ends in self.ends(faults, again=True).items() if p in self.to_fix}
-        code, said = self.go("retry", str(newest_results(self.folder / "out") / "results.xlsx"))
+        code, stderr_text = self.go("retry", str(newest_results(self.folder / "out") / "results.xlsx"))
         self.quiet()
         self.strike([])
-        assert code in {0, 3, 4, 5}, said
-        told = self.rows()
-        assert len(told) == len(self.to_fix)
+        assert code in {0, 3, 4, 5}, stderr_text
+        rows_read = self.rows()
+        assert len(rows_read) == len(self.to_fix)
         by_staff_no = {person.staff_no: person for person in self.doctors}
-        self.reported_rows = [(by_staff_no[row["staff_no"]], row) for row in told]
+        self.reported_rows = [(by_staff_no[row["staff_no"]], row) for row in rows_read]
         assert Counter(person.serial for person, _ in self.reported_rows) == rows_before
         rows = {}
         for person, row in self.reported_rows:
@@ -190,19 +190,19 @@ class Hospital(Life):
     def check(self):
         """What `check` says is what a run would find, and nothing is sent."""
         received = len(self.service.received)
-        code, said = self.go("check")
+        code, stderr_text = self.go("check")
         if not self.has_ledger():  # a killed first run left a key and no ledger: still nothing is sent
-            assert code in {0, 2, 3}, said
+            assert code in {0, 2, 3}, stderr_text
         else:
-            assert code in {0, 3}, said
+            assert code in {0, 3}, stderr_text
         assert len(self.service.received) == received
         self.reported_rows = []
         if code == 2:
             return
-        told = {(row["file"], row["row"]): row for row in self.rows("plan.jsonl")}
-        assert told.keys() == self.lines.keys()
+        row_by_line = {(row["file"], row["row"]): row for row in self.rows("plan.jsonl")}
+        assert row_by_line.keys() == self.lines.keys()
         for person, ends in self.ends({}).items():
-            mine = [row for place, row in told.items() if self.lines[place] is person]
+            mine = [row for line, row in row_by_line.items() if self.lines[line] is person]
             allowed = {"ready" if end.creates else end.status for end in ends}
             assert {row["status"] for row in spare(mine)[0]} <= allowed, f"{person}: {mine}, not {allowed}"
         self.to_fix = None
@@ -216,13 +216,13 @@ class Hospital(Life):
         person = dice.choice([p for p in self.doctors if any(state.kind == "open" for state in p.states)])
         self.quiet()
         made = self.seals(person)
-        words = ["--seal-id", made[-1].seal_id] if made else ["--not-created", "--sure"]
+        options = ["--seal-id", made[-1].seal_id] if made else ["--not-created", "--sure"]
         if not made and dice.random() < 0.5:
-            code, _ = self.go("resolve", self.key(person), *words, clock=QuickClock())
+            code, _ = self.go("resolve", self.key(person), *options, clock=QuickClock())
             assert code == 2, "before the signature's fence nobody can know"
             return
-        code, said = self.go("resolve", self.key(person), *words, clock=LaterClock())
-        assert code in ({0} if {state.kind for state in person.states} == {"open"} else {0, 2}), said
+        code, stderr_text = self.go("resolve", self.key(person), *options, clock=LaterClock())
+        assert code in ({0} if {state.kind for state in person.states} == {"open"} else {0, 2}), stderr_text
         was_open = [state for state in person.states if state.kind == "open"]
         if code == 0:
             after = [state.settled(made[-1].seal_id if made else None) for state in was_open]
@@ -270,8 +270,8 @@ class Hospital(Life):
         assert filled == sum(row["trace_id"] in answers for _, row in self.reported_rows), (
             "whoever is unknown stands on the Unknown sheet"
         )
-        code, said = self.go("resolve", str(self.folder / "filled.xlsx"), clock=LaterClock())
-        assert code == 0, said
+        code, stderr_text = self.go("resolve", str(self.folder / "filled.xlsx"), clock=LaterClock())
+        assert code == 0, stderr_text
         for trace, person in people.items():
             seal_id, _ = answers[trace]
             state = person.known
@@ -284,41 +284,41 @@ class Hospital(Life):
         person = dice.choice([p for p in self.doctors if p.differs and p.is_read])
         known = person.known
         if dice.random() < 0.5:
-            code, said = self.go("resolve", self.key(person), "--keep")
+            code, stderr_text = self.go("resolve", self.key(person), "--keep")
             picture = known.content.picture if person.content.picture is None else person.content.picture
             kept = Content(person.content.name, person.content.mobile, picture)
             person.states = (State("live", kept, seal_id=known.seal_id),)
         else:
             self.names += 1
             name = "新" + "".join("〇一二三四五六七八九"[int(digit)] for digit in f"{self.names:02d}") + "章"
-            code, said = self.go("resolve", self.key(person), "--replace", "--seal-name", name)
+            code, stderr_text = self.go("resolve", self.key(person), "--replace", "--seal-name", name)
             person.allowed += 1
             person.given_up |= {seal.seal_id for seal in self.seals(person)}
             person.states = (State(),)
-        assert code == 0, said
+        assert code == 0, stderr_text
 
-    @rule(dice=DICE, words=st.sampled_from([("--keep",), ("--seal-id",), ("--not-created", "--sure")]))
+    @rule(dice=DICE, options=st.sampled_from([("--keep",), ("--seal-id",), ("--not-created", "--sure")]))
     @when(lambda self: self.has_ledger())
-    def a_mistake(self, dice, words):
+    def a_mistake(self, dice, options):
         """A decision about somebody who waits for none, or another doctor's SealId, enters nothing."""
         person = dice.choice(self.doctors)
         others = [
             seal.seal_id
-            for each in self.doctors
-            if each.known and each.known.kind == "live" and each is not person
-            for seal in self.seals(each)
+            for doctor in self.doctors
+            if doctor.known and doctor.known.kind == "live" and doctor is not person
+            for seal in self.seals(doctor)
         ]
         opened = any(state.kind == "open" for state in person.states)
-        if (words == ("--keep",) and (person.differs or person.known is None)) or (
-            words == ("--not-created", "--sure") and opened
+        if (options == ("--keep",) and (person.differs or person.known is None)) or (
+            options == ("--not-created", "--sure") and opened
         ):
             return
-        if words == ("--seal-id",):
+        if options == ("--seal-id",):
             if not others:
                 return
-            words = (*words, others[0])
-        code, said = self.go("resolve", self.key(person), *words, clock=LaterClock())
-        assert code == 2, said
+            options = (*options, others[0])
+        code, stderr_text = self.go("resolve", self.key(person), *options, clock=LaterClock())
+        assert code == 2, stderr_text
 
     @rule(dice=DICE)
     def adopt(self, dice):
@@ -338,8 +338,8 @@ class Hospital(Life):
             rows.append((person.name, person.number, seal_id))
         if rows:
             self.save(self.folder / "old.xlsx", [("姓名", "身份证号", "印章ID"), *rows])
-            got, said = self.go("adopt", str(self.folder / "old.xlsx"))
-            assert got == code, said
+            got, stderr_text = self.go("adopt", str(self.folder / "old.xlsx"))
+            assert got == code, stderr_text
 
     # -- the ledger
 
@@ -347,7 +347,7 @@ class Hospital(Life):
     @when(Life.has_ledger)
     def care(self, how):
         """The ledger is lost or damaged and comes back from receipts or a backup: the next run knows the same."""
-        place = self.folder / "state" / "ledger.sqlite3"
+        ledger_path = self.folder / "state" / "ledger.sqlite3"
         if how == "back up":
             self.backup = self.folder / f"backup{len(list(self.folder.glob('backup*')))}"
             assert self.go("ledger", "backup", str(self.backup))[0] == 0
@@ -362,8 +362,8 @@ class Hospital(Life):
             assert self.go("ledger", "restore", str(path))[0] == 0
         elif how == "scrambled":
             for side in ("-wal", "-shm"):
-                place.with_name(place.name + side).unlink(missing_ok=True)
-            place.write_bytes(place.read_bytes()[:4096] + os.urandom(9000))
+                ledger_path.with_name(ledger_path.name + side).unlink(missing_ok=True)
+            ledger_path.write_bytes(ledger_path.read_bytes()[:4096] + os.urandom(9000))
             if self.has_rows():
                 assert self.go("run")[0] == 74
             assert self.go("ledger", "rebuild")[0] == 0
@@ -380,8 +380,8 @@ class Hospital(Life):
             if code == 2:
                 assert self.go("ledger", "rebuild")[0] == 0
             self.lost_runs()
-        code, said = self.go("ledger", "check")
-        assert code == 0, said
+        code, stderr_text = self.go("ledger", "check")
+        assert code == 0, stderr_text
 
     # -- what always holds
 

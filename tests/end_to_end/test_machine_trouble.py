@@ -24,9 +24,8 @@ raise SystemExit(main({words!r}))
 
 def run_with_few_descriptors(hospital, few: int, *arguments: str) -> tuple[int, str]:
     """Run the command line in a child process that may have so many files open."""
-    words = ["--config", str(hospital.folder / "config.yaml"), "--lang", "en", *arguments]
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(few=few, words=words)],
+        [sys.executable, "-c", PROGRAM.format(few=few, words=hospital.command(*arguments))],
         stderr=subprocess.PIPE,
         text=True,
         check=False,
@@ -50,14 +49,14 @@ def crowded(hospital):
 
 @pytest.mark.parametrize("few", [15, 20])
 def test_too_few_descriptors_damage_no_picture(crowded, few):
-    code, said = run_with_few_descriptors(crowded, few, "run", "--yes")
-    assert code in {0, 5, 74}, said
-    assert "Traceback" not in said
+    code, stderr_text = run_with_few_descriptors(crowded, few, "run", "--yes")
+    assert code in {0, 5, 74}, stderr_text
+    assert "Traceback" not in stderr_text
     if (crowded.folder / "out" / "latest").exists():
         rows = crowded.outcomes()
-        told = {row["status"] for row in rows}
-        assert told <= {"sealed", "not_sent", "unknown"}, [row["codes"] for row in rows]
-        assert (code == 0) == (told == {"sealed"})
+        statuses = {row["status"] for row in rows}
+        assert statuses <= {"sealed", "not_sent", "unknown"}, [row["codes"] for row in rows]
+        assert (code == 0) == (statuses == {"sealed"})
     crowded.go("run", "--yes")
     assert {row["status"] for row in crowded.outcomes()} <= {"sealed", "unchanged", "unknown"}
     assert not crowded.service.find_duplicates()

@@ -105,8 +105,7 @@ def test_report_tells_rows_that_have_left_the_roster(hospital, language, capsys)
     hospital.roster([(name(serial), number(serial), "154", f"{serial:05d}", "") for serial in (1, 2, 3)])
     hospital.go("run")
     hospital.roster([(name(serial), number(serial), "154", f"{serial:05d}", "") for serial in (2, 3)])
-    words = ["--config", str(hospital.folder / "config.yaml"), "--lang", language, "report"]
-    assert main(words) == 0
+    assert main(hospital.command("report", language=language)) == 0
     (run,) = hospital.runs
     lines = [json.loads(line) for line in (run / "outcomes.jsonl").read_text("utf-8").splitlines()]
     assert [line["row"] for line in lines] == [2, 3, 4]
@@ -146,8 +145,8 @@ def test_an_unsettled_doctor_who_left_the_roster_is_not_forgotten(hospital_with,
     hospital.doctors(2)
     hospital.go("run")
     unknown = next(outcome for outcome in hospital.outcomes() if outcome["status"] == "unknown")
-    (left,) = {1, 2} - {int(unknown["staff_no"])}
-    hospital.roster([(name(left), number(left), f"154{left:08d}", f"{left:05d}", "内科")])
+    (serial,) = {1, 2} - {int(unknown["staff_no"])}
+    hospital.roster([(name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科")])
     capsys.readouterr()
     assert hospital.go("run") == 0
     assert "unknown result and who are not in these rosters: 1" in capsys.readouterr().err
@@ -296,9 +295,9 @@ def test_a_workbook_is_retried_after_its_ledger_was_made_again(hospital):
     (hospital.folder / "seals" / "00002.png").unlink()
     assert hospital.go("run") == 3
     draw_seal(hospital.folder / "seals" / "00002.png", 2)
-    for each in (hospital.folder / "state").glob("ledger.sqlite3*"):
-        if each.suffix not in {".key", ".lock"}:
-            each.unlink()
+    for path in (hospital.folder / "state").glob("ledger.sqlite3*"):
+        if path.suffix not in {".key", ".lock"}:
+            path.unlink()
     assert hospital.go("ledger", "rebuild") == 0
     assert hospital.go("retry", str(hospital.newest / "results.xlsx")) == 0
     assert hospital.statuses() == {"sealed": 1}
@@ -348,11 +347,11 @@ def test_the_service_is_not_needed_for_a_run_with_nothing_to_send(hospital):
 def test_quiet_still_prints_what_a_person_must_know(hospital, capsys):
     hospital.doctors(1)
     (hospital.folder / "secrets" / "tencent__secret_key").write_text("wrong")
-    words = ["--config", str(hospital.folder / "config.yaml"), "-q", "run"]
-    assert main(words) == 4
-    said = capsys.readouterr().err
-    assert "SignatureFailure" in said
-    assert len(said.splitlines()) == 1
+    command = ["--config", str(hospital.folder / "config.yaml"), "-q", "run"]
+    assert main(command) == 4
+    stderr_text = capsys.readouterr().err
+    assert "SignatureFailure" in stderr_text
+    assert len(stderr_text.splitlines()) == 1
 
 
 def test_a_ledger_lost_after_a_run_with_out_is_noticed(hospital):
@@ -364,7 +363,7 @@ def test_a_ledger_lost_after_a_run_with_out_is_noticed(hospital):
 
 
 @pytest.mark.parametrize(
-    ("words", "code"),
+    ("arguments", "code"),
     [
         (["retry", "inbox/roster.xlsx"], 2),
         (["run", "out/latest/results.xlsx"], 2),
@@ -373,12 +372,12 @@ def test_a_ledger_lost_after_a_run_with_out_is_noticed(hospital):
         (["run", "inbox", "--seals", "nowhere"], 2),
     ],
 )
-def test_the_wrong_file_is_a_matter_of_usage(hospital, monkeypatch, words, code):
+def test_the_wrong_file_is_a_matter_of_usage(hospital, monkeypatch, arguments, code):
     hospital.doctors(1)
     hospital.go("run")
     before = len(hospital.service.received)
     monkeypatch.chdir(hospital.folder)
-    assert hospital.go(*words) == code
+    assert hospital.go(*arguments) == code
     assert len(hospital.service.received) == before
 
 
@@ -389,7 +388,7 @@ def test_the_log_tells_what_happened_to_each_row_that_was_sent(hospital):
     records = [json.loads(line) for line in (run / "log.jsonl").read_text("utf-8").splitlines()]
     assert sorted(record["status"] for record in records if record["message"] == "row") == ["sealed"] * 3
     assert logging.getLogger().handlers == [] or all(
-        "log.jsonl" not in str(each) for each in logging.getLogger().handlers
+        "log.jsonl" not in str(handler) for handler in logging.getLogger().handlers
     )
 
 
@@ -398,5 +397,5 @@ def test_suggested_commands_repeat_what_was_given(hospital, capsys):
     roster = str(hospital.folder / "inbox" / "roster.xlsx")
     seals = str(hospital.folder / "seals")
     hospital.go("check", roster, "--seals", seals)
-    said = capsys.readouterr().err
-    assert f"--config {hospital.folder}/config.yaml --lang en run {roster} --seals {seals}" in said
+    stderr_text = capsys.readouterr().err
+    assert f"--config {hospital.folder}/config.yaml --lang en run {roster} --seals {seals}" in stderr_text

@@ -35,17 +35,17 @@ def test_an_inbox_that_held_a_roster_stops_the_run(hospital, capsys, gone):
     capsys.readouterr()
     for command in ("run", "check"):
         assert hospital.go(command) == 5
-        said = "".join(capsys.readouterr())
-        assert str(inbox) in said
-        assert "run --accept-guards\n" in said
+        printed = "".join(capsys.readouterr())
+        assert str(inbox) in printed
+        assert "run --accept-guards\n" in printed
         assert halted(hospital)["code"] == "ROSTER_MISSING"
         if command == "run":
             assert (hospital.folder / "out" / "latest" / "results.xlsx").read_bytes() == results
     assert hospital.go("status") == 0
-    said = "".join(capsys.readouterr())
-    assert f"run {hospital.runs[-2].name}" in said
-    assert str(inbox) in said
-    assert said.endswith("run --accept-guards\n")
+    printed = "".join(capsys.readouterr())
+    assert f"run {hospital.runs[-2].name}" in printed
+    assert str(inbox) in printed
+    assert printed.endswith("run --accept-guards\n")
     hospital.go("--json", "status")
     assert json.loads(capsys.readouterr().out)["last_run"]["halted"]["code"] == "ROSTER_MISSING"
     assert api.run(hospital.folder / "config.yaml").exit == 5

@@ -37,14 +37,14 @@ def test_a_seal_that_was_not_found_is_not_taken_for_not_created(overlooked, caps
     assert "another source" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("place", ["--console", "--audit-log"])
-def test_a_place_that_was_seen_to_show_a_seal_counts(overlooked, place, capsys):
+@pytest.mark.parametrize("option", ["--console", "--audit-log"])
+def test_a_place_that_was_seen_to_show_a_seal_counts(overlooked, option, capsys):
     (who,) = find_unknown_rows(overlooked)
-    assert run_later(overlooked, "certify", sealed(overlooked), place, "shown", "--why", "seen by Li") == 0
+    assert run_later(overlooked, "certify", sealed(overlooked), option, "shown", "--why", "seen by Li") == 0
     assert run_later(overlooked, "explain", sealed(overlooked)) == 0
-    said = capsys.readouterr().out
-    assert "shows seal" in said
-    assert "seen by Li" in said
+    stdout_text = capsys.readouterr().out
+    assert "shows seal" in stdout_text
+    assert "seen by Li" in stdout_text
     assert run_later(overlooked, "resolve", who, "--not-created") == 0
 
 
@@ -67,7 +67,7 @@ def test_the_auto_sign_query_is_recorded_and_never_refutes(overlooked, capsys):
     assert run_later(overlooked, "certify", sealed(overlooked), "--auto-sign") == 2, (
         "this doctor has not opened it"
     )
-    seal = next(each for each in overlooked.service.seals if each.name == sealed(overlooked))
+    seal = next(seal for seal in overlooked.service.seals if seal.name == sealed(overlooked))
     overlooked.service.open_auto_sign(seal)
     assert run_later(overlooked, "certify", sealed(overlooked), "--auto-sign") == 0
     assert run_later(overlooked, "explain", sealed(overlooked)) == 0
@@ -81,12 +81,12 @@ def test_the_auto_sign_query_is_recorded_and_never_refutes(overlooked, capsys):
 
 def test_an_open_auto_sign_without_a_seal_is_reported_as_that(overlooked, capsys):
     (who,) = find_unknown_rows(overlooked)
-    seal = next(each for each in overlooked.service.seals if each.name == who)
+    seal = next(seal for seal in overlooked.service.seals if seal.name == who)
     overlooked.service._actions._auto_sign[seal.person] = ""
     assert run_later(overlooked, "resolve", who, "--look-up") == 3
-    said = capsys.readouterr().err
-    assert "no seal is set" in said
-    assert "IsOpen" not in said
+    stderr_text = capsys.readouterr().err
+    assert "no seal is set" in stderr_text
+    assert "IsOpen" not in stderr_text
     overlooked.service._actions._auto_sign[seal.person] = "  "
     assert run_later(overlooked, "resolve", who, "--look-up") == 3, "no SealId"
 
@@ -96,7 +96,7 @@ def test_a_seal_made_by_hand_certifies_no_place(overlooked):
     (overlooked.folder / "state").rename(overlooked.folder / "old state")
     (overlooked.folder / "out").rename(overlooked.folder / "old out")
     book = openpyxl.Workbook()
-    serial = next(each for each in overlooked.service.seals if each.name == who)
+    serial = next(seal for seal in overlooked.service.seals if seal.name == who)
     for line in (("姓名", "身份证号", "印章ID"), (who, serial.number, serial.seal_id)):
         book.active.append(line)
     book.save(overlooked.folder / "old.xlsx")
@@ -104,9 +104,9 @@ def test_a_seal_made_by_hand_certifies_no_place(overlooked):
     assert run_later(overlooked, "certify", who, "--console", "shown") == 2
 
 
-@pytest.mark.parametrize("words", [("--console", "shown", "--auto-sign"), ("--console", "perhaps")])
-def test_one_place_at_a_time(overlooked, words):
-    assert run_later(overlooked, "certify", sealed(overlooked), *words) == 2
+@pytest.mark.parametrize("options", [("--console", "shown", "--auto-sign"), ("--console", "perhaps")])
+def test_one_place_at_a_time(overlooked, options):
+    assert run_later(overlooked, "certify", sealed(overlooked), *options) == 2
 
 
 class SetAhead(SystemClock):

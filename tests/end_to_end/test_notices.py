@@ -44,9 +44,9 @@ def test_each_notice_is_reported_everywhere_with_its_cure(hospital_with, capfd, 
     sheet = openpyxl.load_workbook(latest / "results.xlsx").worksheets[0]
     summary = "\n".join(str(cell) for row in sheet.iter_rows(values_only=True) for cell in row if cell)
     page = html.unescape((latest / "report.html").read_text("utf-8"))
-    for place in (console, summary, page):
-        assert [each[language] for each in WORDS.values() if each[language] not in place] == []
-        assert str(secret) in place
+    for surface in (console, summary, page):
+        assert [text[language] for text in WORDS.values() if text[language] not in surface] == []
+        assert str(secret) in surface
     assert hospital.go("--lang", language, "report") == 0
     assert WORDS["SERVICE_DEPRECATED"][language] in capfd.readouterr().err, "told again from the ledger"
 
@@ -71,5 +71,5 @@ def test_a_check_says_what_needs_no_call(hospital, capfd):
     (hospital.folder / "inbox" / ".~lock.roster.xlsx#").write_text(",clerk,host,;")
     assert hospital.go("check") == 0
     assert codes(hospital) == ["FILE_EXPOSED", "ROSTER_OPEN"]
-    told = capfd.readouterr().err
-    assert f"can read {config}, {hospital.folder / 'secrets' / 'roster__password'}, which" in told
+    stderr_text = capfd.readouterr().err
+    assert f"can read {config}, {hospital.folder / 'secrets' / 'roster__password'}, which" in stderr_text

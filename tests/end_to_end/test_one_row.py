@@ -105,7 +105,7 @@ def test_a_grey_picture_with_associated_alpha_is_sealed(hospital):
     (hospital.folder / "seals" / "00002.tif").write_bytes(grey_with_associated_alpha())
     assert hospital.go("check") == 0
     assert hospital.go("run", "--yes") == 0
-    (sent,) = (each for each in hospital.service.seals if each.number == number(2))
+    (sent,) = (seal for seal in hospital.service.seals if seal.number == number(2))
     with Image.open(io.BytesIO(hospital.service.pictures[sent.picture])) as image:
         assert (image.mode, image.size) == ("RGBA", (60, 40))
         assert image.getpixel((20, 12)) == (40, 40, 40, 255)

@@ -21,7 +21,7 @@ def abroad(hospital_with):
 
 
 def roster(hospital, *numbers):
-    hospital.roster([("马丁", each, "护照", "00001") for each in numbers], headers=HEADERS)
+    hospital.roster([("马丁", card_number, "护照", "00001") for card_number in numbers], headers=HEADERS)
 
 
 @pytest.mark.parametrize("first", WAYS)

@@ -46,13 +46,13 @@ def test_plain_lines_tell_of_an_outage(hospital, capfd, dead_port, language, pau
     hospital.doctors(2)
     hospital.configure(endpoint=f"http://127.0.0.1:{dead_port}")
     assert hospital.go("--lang", language, "run") == 5
-    told = capfd.readouterr().err
+    stderr_text = capfd.readouterr().err
     hospital.go("--lang", language, "status")
     status = capfd.readouterr().out
     filled = {"host": f"127\\.0\\.0\\.1:{dead_port}", "cause": CAUSE[language]}
-    assert len(re.findall(paused.format(**filled), told)) == 1, told
-    assert re.search(line.format(**filled), told), told
-    assert re.search(halted.format(**filled), told), told
+    assert len(re.findall(paused.format(**filled), stderr_text)) == 1, stderr_text
+    assert re.search(line.format(**filled), stderr_text), stderr_text
+    assert re.search(halted.format(**filled), stderr_text), stderr_text
     assert re.search(halted.format(**filled), status), status
     assert hospital.record()["halted"]["host"] == f"127.0.0.1:{dead_port}"
 
@@ -61,10 +61,10 @@ def test_a_proxy_that_is_not_there_is_named(hospital, capfd, dead_port):
     hospital.doctors(2)
     hospital.configure(proxy=f"http://user:geheim@127.0.0.1:{dead_port}")
     assert hospital.go("run") == 5
-    told = capfd.readouterr().err
-    assert f"from 127.0.0.1:{dead_port} since" in told
-    assert "the proxy could not be reached: the connection was refused" in told
-    assert "geheim" not in told
+    stderr_text = capfd.readouterr().err
+    assert f"from 127.0.0.1:{dead_port} since" in stderr_text
+    assert "the proxy could not be reached: the connection was refused" in stderr_text
+    assert "geheim" not in stderr_text
 
 
 def test_the_end_of_an_outage_is_reported(hospital_with, capfd):
@@ -72,11 +72,11 @@ def test_the_end_of_an_outage_is_reported(hospital_with, capfd):
     hospital = hospital_with(faults=[silent])
     hospital.doctors(3)
     assert hospital.go("run") == 0
-    told = capfd.readouterr().err
+    stderr_text = capfd.readouterr().err
     host = hospital.sandbox.url.removeprefix("http://")
-    assert f"No usable answer from {host} since" in told
-    assert "(HTTP 502)" in told
-    assert f"{host} answers again (after" in told
+    assert f"No usable answer from {host} since" in stderr_text
+    assert "(HTTP 502)" in stderr_text
+    assert f"{host} answers again (after" in stderr_text
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is needed")

@@ -59,29 +59,29 @@ def ends(done) -> dict[str, str]:
     return {outcome.doctor.staff_no: outcome.status.value for outcome in done.outcomes}
 
 
-def nights(hospital, **own) -> list[dict[str, str]]:
+def run_repeatedly(hospital, **own) -> list[dict[str, str]]:
     """Three nights and what a human does between them; returns how the rows ended."""
     config = pipeline.Config.load(hospital.folder / "config.yaml", limits={"concurrency": 1})
-    told = []
+    ends_of_runs = []
     own |= {"clock": QuickClock(), "write": False}
     hospital.doctors(8)
-    told.append(ends(pipeline.run(config, limit=7, **own)))
+    ends_of_runs.append(ends(pipeline.run(config, limit=7, **own)))
     hospital.doctors(10)
     (hospital.folder / "seals" / "00010.png").unlink()
-    told.append(ends(pipeline.check(config, **own)))
-    told.append(ends(pipeline.run(config, **own)))
+    ends_of_runs.append(ends(pipeline.check(config, **own)))
+    ends_of_runs.append(ends(pipeline.run(config, **own)))
     rows = [
         (name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "外科") for serial in range(1, 8)
     ]
     hospital.roster([("王小明", *rows[0][1:]), *rows[1:]])
-    told.append(ends(pipeline.run(config, **own)))
-    return told
+    ends_of_runs.append(ends(pipeline.run(config, **own)))
+    return ends_of_runs
 
 
 def test_three_stormy_runs_end_the_same_over_either_ledger(hospital_with, tmp_path_factory, book):
     """Row by row: what SQLite's constraints guard, another ledger guards as well."""
     first = hospital_with(faults=TROUBLES)
-    over_sqlite = nights(first)
+    over_sqlite = run_repeatedly(first)
     calls = Counter(call.action for call in first.service.received)
 
     second = hospital_with(faults=TROUBLES)
@@ -89,7 +89,7 @@ def test_three_stormy_runs_end_the_same_over_either_ledger(hospital_with, tmp_pa
     (second.folder / "seals").mkdir()
     (first.folder / "secrets").rename(second.folder / "secrets")
     second.configure()
-    over_memory = nights(second, ledger=book, site_key=KEY)
+    over_memory = run_repeatedly(second, ledger=book, site_key=KEY)
 
     assert over_memory == over_sqlite
     assert Counter(call.action for call in second.service.received) == calls
@@ -123,7 +123,7 @@ def test_a_human_settles_what_is_unknown_through_the_protocol_alone(hospital_wit
     own = {"ledger": book, "site_key": KEY, "write": False}
     assert pipeline.run(config, **own).counts == {Status.SEALED: 1, Status.UNKNOWN: 2}
     made = {seal.number: seal for seal in hospital.service.seals}
-    first, second = [past for past in book.snapshot().people.values() if past.unresolved_attempt]
+    first, second = [history for history in book.snapshot().people.values() if history.unresolved_attempt]
     seal = next(seal for seal in made.values() if seal.trace_id == first.unresolved_attempt.uuid)
     settled = Decision(
         "created", first.key, 1.0, "it", "console", first.unresolved_attempt.uuid, seal.seal_id
@@ -149,8 +149,8 @@ def test_a_run_is_reported_again_from_the_own_ledger(hospital, book):
         clock=SystemClock(),
         out=hospital.folder / "again",
     )
-    told = [(each.doctor.row_id, each.status, each.seal_id) for each in again.outcomes]
-    assert told == [(each.doctor.row_id, each.status, each.seal_id) for each in done.outcomes]
+    reported = [(outcome.doctor.row_id, outcome.status, outcome.seal_id) for outcome in again.outcomes]
+    assert reported == [(outcome.doctor.row_id, outcome.status, outcome.seal_id) for outcome in done.outcomes]
 
 
 def test_the_own_limiter_decides_when_a_call_leaves(hospital_with):
@@ -160,12 +160,12 @@ def test_the_own_limiter_decides_when_a_call_leaves(hospital_with):
     config = pipeline.Config.load(hospital.folder / "config.yaml")
     done = pipeline.run(config, limiter=limiter)
     assert done.counts == {Status.SEALED: 14}
-    left = limiter.list_departures(CREATE)
-    assert len(left) == 14
-    assert max_in_rolling_second(left) <= 12
+    departures = limiter.list_departures(CREATE)
+    assert len(departures) == 14
+    assert max_in_rolling_second(departures) <= 12
     assert dict(limiter.waiting) == {CREATE: 14, "UploadFiles": 14}, "each call took one slot"
     assert limiter.throttles == []
-    assert done.report.traffic.max_in_second == max_in_rolling_second(left)
+    assert done.report.traffic.max_in_second == max_in_rolling_second(departures)
 
 
 def test_the_own_limiter_hears_of_throttles(hospital_with):
@@ -183,15 +183,15 @@ async def test_a_drain_leaves_no_attempt_open_in_the_own_ledger(hospital_with, b
     hospital = hospital_with(latency=0.1)
     hospital.doctors(6)
     config = pipeline.Config.load(hospital.folder / "config.yaml", limits={"concurrency": 2})
-    night = asyncio.create_task(pipeline.run_async(config, ledger=book, site_key=KEY, write=False))
+    running_import = asyncio.create_task(pipeline.run_async(config, ledger=book, site_key=KEY, write=False))
     while hospital.creates() < 2:  # noqa: ASYNC110 - it lives in another thread
         await asyncio.sleep(0.01)
-    night.cancel()
+    running_import.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await night
+        await running_import
     people = book.snapshot().people.values()
-    assert [past for past in people if past.unresolved_attempt] == []
-    assert sum(past.seal is not None for past in people) == len(hospital.service.seals)
+    assert [history for history in people if history.unresolved_attempt] == []
+    assert sum(history.seal is not None for history in people) == len(hospital.service.seals)
     assert book.find_last_run(complete=True).exit == 130
 
 
@@ -214,5 +214,5 @@ def test_mypy_takes_the_alternatives_for_the_protocols(tmp_path):
         ),
         *("tests/support/memory_ledger.py", "tests/support/window_limiter.py"),
     ]
-    told = subprocess.run(command, cwd=HOUSE, capture_output=True, text=True, check=False)
-    assert told.stdout.startswith("Success"), told.stdout
+    completed = subprocess.run(command, cwd=HOUSE, capture_output=True, text=True, check=False)
+    assert completed.stdout.startswith("Success"), completed.stdout

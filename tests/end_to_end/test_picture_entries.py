@@ -13,7 +13,7 @@ def row(serial, picture=None, seal_name=None):
 
 
 def codes(hospital):
-    return [[problem["code"] for problem in each["problems"]] for each in hospital.outcomes()]
+    return [[problem["code"] for problem in row["problems"]] for row in hospital.outcomes()]
 
 
 def test_a_path_of_another_computer_names_a_picture_and_leads_nowhere_else(hospital):
@@ -26,12 +26,14 @@ def test_a_path_of_another_computer_names_a_picture_and_leads_nowhere_else(hospi
     (seal,) = hospital.service.seals
     drawn = (hospital.folder / "seals" / "扫描1.png").read_bytes()
     assert (seal.number, hospital.service.pictures[seal.picture]) == (number(1), drawn)
-    assert [set(each) - {"MOBILE_MISSING", "ID_TYPE_INFERRED"} for each in codes(hospital)] == [
+    assert [set(row_codes) - {"MOBILE_MISSING", "ID_TYPE_INFERRED"} for row_codes in codes(hospital)] == [
         {"IMAGE_NAME_FUZZY"},
         {"IMAGE_MISSING"},
         {"IMAGE_PATH_REJECTED"},
     ]
-    (note,) = [each for each in hospital.outcomes()[0]["problems"] if each["code"] == "IMAGE_NAME_FUZZY"]
+    (note,) = [
+        problem for problem in hospital.outcomes()[0]["problems"] if problem["code"] == "IMAGE_NAME_FUZZY"
+    ]
     assert note["severity"] == "warning"
     assert "another computer" in note["message"]
 
@@ -51,7 +53,7 @@ def test_blanks_inside_a_seal_name_are_taken_off_and_recorded(hospital):
     (seal,) = hospital.service.seals
     assert seal.seal_name == wanted
     (line,) = hospital.outcomes()
-    changes = [(each["field"], each["to"], each["why"]) for each in line["changes"]]
+    changes = [(change["field"], change["to"], change["why"]) for change in line["changes"]]
     assert ("seal_name", wanted, "spaces") in changes
     assert hospital.go("run") == 0
     assert hospital.statuses() == {"unchanged": 1}
@@ -66,13 +68,13 @@ def test_a_shared_picture_that_is_unusable_besides_is_called_so_on_every_row(hos
     Image.new("RGB", (80, 40), "white").save(seals / "丙.bmp")
     draw_seal(seals / "丁.png", 1)
     named = ["甲.png", "甲.png", "乙.png", "丙.bmp", "丁.png", "丁.png"]
-    hospital.roster([row(place, file) for place, file in enumerate(named, 1)], headers=HEADERS)
+    hospital.roster([row(serial, file) for serial, file in enumerate(named, 1)], headers=HEADERS)
     expected = [{"IMAGE_SHARED", "IMAGE_FORMAT"}] * 2 + [{"IMAGE_SHARED", "IMAGE_BLANK"}] * 2
     expected += [{"IMAGE_SHARED"}] * 2
     for command, file in (("check", "plan.jsonl"), ("run", "outcomes.jsonl")):
         assert hospital.go(command) == 3
-        told = [
-            set(each["codes"]) - {"MOBILE_MISSING", "ID_TYPE_INFERRED"} for each in hospital.outcomes(file)
+        codes_by_row = [
+            set(row["codes"]) - {"MOBILE_MISSING", "ID_TYPE_INFERRED"} for row in hospital.outcomes(file)
         ]
-        assert told == expected, command
+        assert codes_by_row == expected, command
     assert hospital.service.seals == []

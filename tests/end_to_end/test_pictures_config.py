@@ -74,18 +74,21 @@ def test_swapped_seals_are_stopped_by_check_and_run(hospital, drawn):
     """Two doctors whose files were exchanged: neither is sent; a third one's seal shows her own name and is."""
     people = ["李建国", "张伟", "欧阳慧"]
     hospital.roster(
-        [(person, number(at), None, f"{at:05}", "内科") for at, person in enumerate(people, start=1)]
+        [
+            (person, number(serial), None, f"{serial:05}", "内科")
+            for serial, person in enumerate(people, start=1)
+        ]
     )
-    for at, shown in enumerate(["张伟", "李建国", "欧阳慧"], start=1):
-        (hospital.folder / "seals" / f"{at:05}.png").write_bytes(drawn(shown))
+    for serial, shown in enumerate(["张伟", "李建国", "欧阳慧"], start=1):
+        (hospital.folder / "seals" / f"{serial:05}.png").write_bytes(drawn(shown))
     asked(hospital, ocr=True)
     for command in (["check"], ["run", "--yes"]):
         assert hospital.go(*command) == 3
-        told = {
+        mismatches = {
             row["name"]: "IMAGE_NAME_MISMATCH" in row["codes"]
             for row in hospital.outcomes("plan.jsonl" if command == ["check"] else "outcomes.jsonl")
         }
-        assert told == {"李建国": True, "张伟": True, "欧阳慧": False}
+        assert mismatches == {"李建国": True, "张伟": True, "欧阳慧": False}
     assert [seal.name for seal in hospital.service.seals] == ["欧阳慧"]
 
 

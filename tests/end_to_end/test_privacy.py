@@ -51,7 +51,7 @@ def says(text, serial, *, code="InvalidParameter.CardNumber"):
 
 
 @pytest.fixture
-def night(hospital_with):
+def canary_hospital(hospital_with):
     """One doctor for each way in which the service and the roster may quote what nobody should read."""
     faults = [
         {"match": {"action": CREATE, "user_name": name(LOST), "nth": [1]}, "do": "reset_after"},
@@ -119,8 +119,8 @@ def everything(hospital, capfd):
     run_later(hospital, "-v", "retry", str(folder / "out" / "latest" / "results.xlsx"))
     run_later(hospital, "-v", "retry")
     run_later(hospital, "-v", "--json", "run")
-    for words in ("status", "report", "config show", "config validate", "ledger check"):
-        run_later(hospital, "-v", *words.split())
+    for command in ("status", "report", "config show", "config validate", "ledger check"):
+        run_later(hospital, "-v", *command.split())
     run_later(hospital, "-v", "ledger", "backup", str(folder / "ledger.backup"))
     book = openpyxl.Workbook()
     book.active.append(("姓名", "身份证号", "印章ID"))
@@ -137,9 +137,9 @@ def everything(hospital, capfd):
         "--out",
         str(folder / "out" / "named"),
     )
-    said = capfd.readouterr()
-    (folder / "stdout").write_text(said.out, "utf-8")
-    (folder / "stderr").write_text(said.err, "utf-8")
+    captured = capfd.readouterr()
+    (folder / "stdout").write_text(captured.out, "utf-8")
+    (folder / "stderr").write_text(captured.err, "utf-8")
 
 
 def edited(path, mistyped=None, right=None):
@@ -154,28 +154,28 @@ def edited(path, mistyped=None, right=None):
     book.save(path)
 
 
-def found(hospital, watched):
+def find_leaks(hospital, watched):
     """Return every canary that stands where it may not."""
-    told = []
+    unexpected = []
     for path in sorted(path for path in hospital.folder.rglob("*") if path.is_file()):
-        place = path.relative_to(hospital.folder).as_posix()
+        file = path.relative_to(hospital.folder).as_posix()
         for member, data in members(path):
             inner = member.removeprefix(str(path))
-            told += [each for each in leaks(place + inner, data, watched) if not allowed(path, *each)]
-        told += [
-            each for each in leaks(f"the name of {place}", path.name.encode(), watched) if not ours(place)
+            unexpected += [leak for leak in leaks(file + inner, data, watched) if not allowed(path, *leak)]
+        unexpected += [
+            leak for leak in leaks(f"the name of {file}", path.name.encode(), watched) if not ours(file)
         ]
-    return told
+    return unexpected
 
 
-def ours(place):
+def ours(file):
     """Tell whether a file was there before the program came: its name is its owner's."""
-    return place.startswith(("inbox/", "seals/"))
+    return file.startswith(("inbox/", "seals/"))
 
 
-def allowed(path, place, kind, *_):
+def allowed(path, file, kind, *_):
     patterns = [pattern.replace("{fix}", member) for pattern in ALLOWED[kind] for member in fix_members(path)]
-    return any(fnmatch.fnmatchcase(place, pattern) for pattern in patterns)
+    return any(fnmatch.fnmatchcase(file, pattern) for pattern in patterns)
 
 
 @cache
@@ -186,7 +186,7 @@ def fix_members(path):
     titles = RESULT_TEXTS["sheet.fix"]
     names = load_workbook(path, read_only=True).sheetnames
     sheets = [f"xl/worksheets/sheet{n}.xml" for n, title in enumerate(names, 1) if title.startswith(titles)]
-    assert {sheet.title for sheet in noted(path)} <= {each for each in names if each.startswith(titles)}
+    assert {sheet.title for sheet in noted(path)} <= {member for member in names if member.startswith(titles)}
     return [*sheets, "xl/comments*.xml", "xl/comments/comment*.xml"]
 
 
@@ -197,11 +197,11 @@ def noted(path):
             yield sheet
 
 
-def test_nothing_gets_out(night, capfd):
-    everything(night, capfd)
-    told = found(night, canaries(night))
-    assert told == []
-    assert list(loose(night)) == []
+def test_nothing_gets_out(canary_hospital, capfd):
+    everything(canary_hospital, capfd)
+    unexpected = find_leaks(canary_hospital, canaries(canary_hospital))
+    assert unexpected == []
+    assert list(loose(canary_hospital)) == []
 
 
 def loose(hospital):
@@ -227,10 +227,10 @@ def test_a_planted_leak_is_found_in_every_disguise(hospital, encoding):
         assert list(leaks("", raw.hex().encode(), [canary]))
 
 
-def test_a_leak_planted_next_to_the_results_is_found(night):
-    shutil.copytree(night.folder / "seals", night.folder / "out" / "r" / "copied")
-    (night.folder / "out" / "r" / "log.jsonl").write_bytes(number(3).encode("utf-16-le"))
-    kinds = {kind for _, kind, _, _ in found(night, canaries(night))}
+def test_a_leak_planted_next_to_the_results_is_found(canary_hospital):
+    shutil.copytree(canary_hospital.folder / "seals", canary_hospital.folder / "out" / "r" / "copied")
+    (canary_hospital.folder / "out" / "r" / "log.jsonl").write_bytes(number(3).encode("utf-16-le"))
+    kinds = {kind for _, kind, _, _ in find_leaks(canary_hospital, canaries(canary_hospital))}
     assert kinds == {"number", "picture"}
 
 
@@ -251,9 +251,9 @@ def numbered(hospital_with):
         seals / FOLDER / "00001.png", seals / f"内科 {SPACED_OUT}" / "00002.png", seals / "00003.png",
         seals / f"{ACCOUNT}.png", seals / f"{number(4)}.png",
     )  # fmt: skip
-    for serial, place in enumerate(places, start=1):
-        place.parent.mkdir(exist_ok=True)
-        draw_seal(place, serial)
+    for serial, picture_path in enumerate(places, start=1):
+        picture_path.parent.mkdir(exist_ok=True)
+        draw_seal(picture_path, serial)
     shutil.copy(seals / "00003.png", seals / "00007.png")  # one picture for two
     with zipfile.ZipFile(seals / f"{ZIP}.zip", "w") as packed:
         for serial, called in ((5, f"{MEMBER}/00005.png"), (6, f"{ALONE}.png"), (8, "00008.png")):
@@ -277,21 +277,21 @@ def numbered(hospital_with):
 
 def test_no_number_of_a_name_gets_out(numbered, capfd):
     folder = numbered.folder
-    for words in ("check", "run", "report", "retry", "status", "resolve", "--json run"):
-        run_later(numbered, "-v", *words.split())
+    for command in ("check", "run", "report", "retry", "status", "resolve", "--json run"):
+        run_later(numbered, "-v", *command.split())
     assert "changed since" not in (numbered.runs[1] / "files.jsonl").read_text("utf-8"), "of `report`"
     for query in (name(2), "00005", IN_NAME, number(4)[-4:]):
         run_later(numbered, "-v", "explain", query)
     edited(folder / "out" / "latest" / "results.xlsx", wrong(8), number(8))
     run_later(numbered, "-v", "retry", str(folder / "out" / "latest" / "results.xlsx"))
-    said = capfd.readouterr()
-    (folder / "stdout").write_text(said.out, "utf-8")
-    (folder / "stderr").write_text(said.err, "utf-8")
+    captured = capfd.readouterr()
+    (folder / "stdout").write_text(captured.out, "utf-8")
+    (folder / "stderr").write_text(captured.err, "utf-8")
     names = (IN_NAME, FOLDER, ZIP, MEMBER, ALONE, SHEET, BROKEN, PAGE, GROUPED, SPACED_OUT, ACCOUNT)
     watched = [Canary("number", text) for text in (*names, *map(number, range(1, 9)), wrong(8))]
     statuses = json.loads((numbered.runs[1] / "run.json").read_text("utf-8"))["statuses"]
     assert all(statuses[status] for status in ("rejected", "unknown", "sealed"))
-    assert found(numbered, watched) == []
+    assert find_leaks(numbered, watched) == []
     kept = load_workbook(numbered.runs[1] / "results.xlsx")
     assert f"内科{SHEET}" in str([[cell.value for cell in row] for row in kept["To fix"].iter_rows()])
     pages = kept["Unpaired pictures"]

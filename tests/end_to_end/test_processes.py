@@ -75,11 +75,11 @@ def test_a_killed_run_whose_ledger_is_lost_as_well_is_recognised_by_its_log(
         assert hospital.go("run") == 0
         assert hospital.go("ledger", "backup", str(tmp_path / "old")) == 0
     hospital.doctors(40)
-    night = hospital.start("run")
+    process = hospital.start("run")
     _until(lambda: len(hospital.service.seals) >= 15)
-    night.kill()
-    night.wait()
-    night.stderr.close()
+    process.kill()
+    process.wait()
+    process.stderr.close()
     _until(lambda: len(hospital.service.seals) == len(hospital.service.list_arrivals()))
     shutil.rmtree(hospital.folder / "state")
     if backed_up:
@@ -108,10 +108,10 @@ def test_sigterm_drains_and_writes_the_results(hospital_with):
     run = hospital.start("run")
     _until(lambda: len(hospital.service.seals) >= 5)
     run.send_signal(signal.SIGTERM)
-    said = run.stderr.read()
+    stderr_text = run.stderr.read()
     run.stderr.close()
     assert run.wait() == 143
-    assert "Stopping" in said
+    assert "Stopping" in stderr_text
     statuses = hospital.statuses()
     assert set(statuses) == {"sealed", "not_sent"}
     assert statuses["sealed"] == len(hospital.service.seals)
@@ -141,25 +141,25 @@ def test_explain_tells_a_run_that_is_under_way_from_one_that_was_cut_short(hospi
     _until(lambda: len(hospital.service.received) >= 2)
     waiting = "00040"
     assert hospital.go("explain", waiting) == 0
-    told = "".join(capsys.readouterr())
+    printed = "".join(capsys.readouterr())
     run.kill()
     run.communicate()
-    assert " · in progress" in told
-    assert "interrupted" not in told
-    assert told.rstrip().endswith(" status")
+    assert " · in progress" in printed
+    assert "interrupted" not in printed
+    assert printed.rstrip().endswith(" status")
     assert hospital.go("explain", waiting) == 0
-    told = "".join(capsys.readouterr())
-    assert " · interrupted" in told
-    assert "in progress" not in told
+    printed = "".join(capsys.readouterr())
+    assert " · interrupted" in printed
+    assert "in progress" not in printed
 
 
-def piped(hospital, *words):
+def piped(hospital, *arguments):
     """Run a command whose reader closes the pipe at once; returns (exit code, stderr)."""
     reading, writing = os.pipe()
     os.close(reading)
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "pipeline", "--config", str(hospital.folder / "config.yaml"), *words],
+            [sys.executable, "-m", "pipeline", "--config", str(hospital.folder / "config.yaml"), *arguments],
             stdout=writing,
             stderr=subprocess.PIPE,
             text=True,
@@ -174,15 +174,18 @@ def piped(hospital, *words):
 def test_a_reader_who_has_seen_enough_is_no_trouble(hospital_with):
     hospital = hospital_with(faults=[fault("reset_after")])
     hospital.doctors(3)
-    for words, code in (
+    for arguments, code in (
         (("--json", "run"), 3),
         (("explain", "00001"), 0),
         (("--json", "explain", "00001"), 0),
         (("config", "show"), 0),
         (("--help",), 0),
     ):
-        ended, told = piped(hospital, *words)
-        assert (ended, "ledger check" in told, "Exception" in told) == (code, False, False), (words, told)
+        ended, printed = piped(hospital, *arguments)
+        assert (ended, "ledger check" in printed, "Exception" in printed) == (code, False, False), (
+            arguments,
+            printed,
+        )
 
 
 TOLD = {"PYTHONPROFILEIMPORTTIME": "1"}  # each import is a line on stderr
@@ -197,11 +200,11 @@ def test_of_two_starts_at_once_one_runs_and_the_other_says_who_does(hospital_wit
     _until(lambda: ended.extend(pid for pid in both if os.waitid(os.P_PID, pid, how)) or ended)
     loser = both.pop(ended[0])
     (winner,) = both.values()
-    _, said = loser.communicate(timeout=20)
+    _, stderr_text = loser.communicate(timeout=20)
     assert loser.returncode == 6
-    assert f"process {winner.pid}" in said
+    assert f"process {winner.pid}" in stderr_text
     imported = {
-        line.rsplit("|", 1)[1].strip() for line in said.splitlines() if line.startswith("import time")
+        line.rsplit("|", 1)[1].strip() for line in stderr_text.splitlines() if line.startswith("import time")
     }
     assert "pipeline.ledger.lock" in imported
     assert not imported & {
@@ -232,11 +235,11 @@ def test_a_request_on_its_way_waits_for_no_other(hospital_with, capsys):
     _until(hospital.creates)
     capsys.readouterr()
     assert hospital.go("status") == 0
-    told = "".join(capsys.readouterr())
+    printed = "".join(capsys.readouterr())
     process.communicate(timeout=30)
-    assert "Sent, not answered yet: 1" in told
-    assert "unknown: 0" in told
-    assert "resolve" not in told
+    assert "Sent, not answered yet: 1" in printed
+    assert "unknown: 0" in printed
+    assert "resolve" not in printed
     assert hospital.go("status") == 0
     assert "Sent, not answered yet" not in capsys.readouterr().out
 
@@ -245,9 +248,9 @@ def test_ctrl_c_stops_a_sandbox_as_it_says(hospital):
     process = hospital.start("sandbox", "--port", "0")
     assert "Ctrl-C" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=20)
+    _, stderr_text = process.communicate(timeout=20)
     assert process.returncode == 0
-    assert told.splitlines()[-1] == "The sandbox has stopped."
+    assert stderr_text.splitlines()[-1] == "The sandbox has stopped."
 
 
 def test_the_service_is_not_called_before_the_keys_are_there(hospital):
@@ -257,9 +260,9 @@ def test_the_service_is_not_called_before_the_keys_are_there(hospital):
     ours, theirs = os.openpty()
     os.write(ours, b"n\n")
     process = hospital.start("run", stdin=theirs, HOME=str(hospital.folder))
-    _, told = process.communicate(timeout=20)
+    _, stderr_text = process.communicate(timeout=20)
     os.close(ours)
     os.close(theirs)
     assert process.returncode == 4
-    assert "[y/N]" not in told
+    assert "[y/N]" not in stderr_text
     assert hospital.service.received == []

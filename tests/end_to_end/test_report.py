@@ -82,9 +82,9 @@ def test_a_check_and_a_retry_have_their_page_too(hospital):
     assert hospital.go("run") == 0
     assert "Run report" in page()
     copies = {path.name: path.read_bytes() for path in latest.iterdir()}
-    for command, words in (("retry", "The service was not called."), ("check", "Check before sending")):
+    for command, text_part in (("retry", "The service was not called."), ("check", "Check before sending")):
         assert hospital.go(command) == 0
-        assert words in page()
+        assert text_part in page()
         assert {path.name: path.read_bytes() for path in latest.iterdir()} == copies
 
 
@@ -96,11 +96,13 @@ def test_an_encrypted_roster_is_reported_again_with_its_cells(hospital):
     (hospital.folder / "seals" / "00002.png").unlink()
     assert hospital.go("run") == 3
     (run,) = hospital.runs
-    told = [[cell.value for cell in row] for row in openpyxl.load_workbook(run / "results.xlsx")["To fix"]]
+    first_cells = [
+        [cell.value for cell in row] for row in openpyxl.load_workbook(run / "results.xlsx")["To fix"]
+    ]
     (run / "results.xlsx").unlink()
     assert hospital.go("report") == 0
     again = openpyxl.load_workbook(run / "results.xlsx")["To fix"]
-    assert [[cell.value for cell in row] for row in again] == told
+    assert [[cell.value for cell in row] for row in again] == first_cells
 
 
 def test_a_run_with_unknown_rows_keeps_its_results(hospital, capsys):
@@ -109,9 +111,9 @@ def test_a_run_with_unknown_rows_keeps_its_results(hospital, capsys):
     assert hospital.go("run") == 0
     (run,) = hospital.runs
     kept = {path.name: path.read_bytes() for path in run.iterdir()}
-    for each in (hospital.folder / "state").glob("ledger.sqlite3*"):
-        if each.suffix not in {".key", ".lock"}:
-            each.unlink()
+    for path in (hospital.folder / "state").glob("ledger.sqlite3*"):
+        if path.suffix not in {".key", ".lock"}:
+            path.unlink()
     assert hospital.go("ledger", "rebuild") == 0
     assert hospital.go("report", "--run", run.name) == 2
     assert "no longer has the rows" in capsys.readouterr().err

@@ -13,7 +13,7 @@ ID = "yD" + "a1B2" * 7 + "zz"
 
 
 @pytest.fixture
-def night(hospital_with):
+def unsettled(hospital_with):
     """Doctor 2's answer was lost after executing, doctor 3's before."""
     hospital = hospital_with(faults=[fault("reset_after", nth=(2,)), fault("reset_before", nth=(3,))])
     hospital.doctors(4)
@@ -23,38 +23,38 @@ def night(hospital_with):
 
 
 @pytest.fixture
-def changed_too(night):
+def changed_too(unsettled):
     """Beside them doctor 5's picture was replaced after the seal was made."""
-    night.doctors(5)
-    night.go("run")
-    draw_seal(night.folder / "seals" / "00005.png", 77)
-    night.go("run")
-    assert night.statuses() == {"unchanged": 2, "unknown": 2, "changed": 1}
+    unsettled.doctors(5)
+    unsettled.go("run")
+    draw_seal(unsettled.folder / "seals" / "00005.png", 77)
+    unsettled.go("run")
+    assert unsettled.statuses() == {"unchanged": 2, "unknown": 2, "changed": 1}
 
 
-def test_the_list_names_what_to_search_for(night, capsys):
-    assert run_later(night, "resolve") == 3
-    data, told = capsys.readouterr()
-    for who, row in find_unknown_rows(night).items():
+def test_the_list_names_what_to_search_for(unsettled, capsys):
+    assert run_later(unsettled, "resolve") == 3
+    data, stderr_text = capsys.readouterr()
+    for who, row in find_unknown_rows(unsettled).items():
         assert who in data
         assert row["trace_id"] in data
         assert row["seal_name"] in data
-    assert "--seal-id" in told
+    assert "--seal-id" in stderr_text
 
 
-def test_the_list_names_the_workbook_that_holds_the_rows_also_after_a_retry(night, capsys):
-    night.roster([("王五", "1101", None, "00009", "内科")], file="bad.xlsx")
-    night.go("run")
-    first = night.folder / "out" / night.record()["run"] / "results.xlsx"
-    traces = {row["trace_id"] for row in find_unknown_rows(night).values()}
-    night.go("retry", str(first))
-    assert find_unknown_rows(night) == {}
+def test_the_list_names_the_workbook_that_holds_the_rows_also_after_a_retry(unsettled, capsys):
+    unsettled.roster([("王五", "1101", None, "00009", "内科")], file="bad.xlsx")
+    unsettled.go("run")
+    first = unsettled.folder / "out" / unsettled.record()["run"] / "results.xlsx"
+    traces = {row["trace_id"] for row in find_unknown_rows(unsettled).values()}
+    unsettled.go("retry", str(first))
+    assert find_unknown_rows(unsettled) == {}
     capsys.readouterr()
-    assert run_later(night, "resolve") == 3
+    assert run_later(unsettled, "resolve") == 3
     assert capsys.readouterr().err.rstrip().endswith(f"resolve {first}")
-    for book in (night.folder / "out").glob("*/results.xlsx"):
+    for book in (unsettled.folder / "out").glob("*/results.xlsx"):
         book.unlink()
-    assert run_later(night, "resolve") == 3
+    assert run_later(unsettled, "resolve") == 3
     last = capsys.readouterr().err.split()
     assert last[-2] == "explain", "no workbook is left"
     assert last[-1] in traces
@@ -65,7 +65,7 @@ def test_namesakes_are_distinguished_also_where_their_roster_was_named_on_the_co
 ):
     hospital = hospital_with(faults=[fault("reset_after", nth=(2, 3))])
     hospital.doctors(3)
-    rows = [(name(1), number(each), f"154{each:08d}", f"{each:05d}", "内科") for each in range(1, 4)]
+    rows = [(name(1), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科") for serial in range(1, 4)]
     hospital.roster(rows)
     roster = (hospital.folder / "inbox" / "roster.xlsx").rename(hospital.folder / "other.xlsx")
     hospital.go("run", str(roster))
@@ -81,67 +81,73 @@ def test_namesakes_are_distinguished_also_where_their_roster_was_named_on_the_co
 
 def test_the_list_names_the_fields_in_which_a_row_differs(changed, capsys):
     assert run_later(changed, "resolve") == 3
-    data, told = capsys.readouterr()
+    data, stderr_text = capsys.readouterr()
     assert re.search(r"staff no\. 00001.* in picture$", data, re.MULTILINE)
     seal_id = next(row["seal_id"] for row in changed.outcomes() if row["status"] == "changed")
-    assert told.rstrip().endswith(f"explain {seal_id}")
+    assert stderr_text.rstrip().endswith(f"explain {seal_id}")
 
 
-def test_a_missing_workbook_is_reported_as_missing(night, capsys):
-    assert run_later(night, "resolve", "gone.xlsx") == 2
+def test_a_missing_workbook_is_reported_as_missing(unsettled, capsys):
+    assert run_later(unsettled, "resolve", "gone.xlsx") == 2
     assert "gone.xlsx does not exist" in capsys.readouterr().err
 
 
-def test_a_created_and_a_not_created_row_end_sealed_once(night):
-    lost, never = sorted(find_unknown_rows(night), key=lambda who: who not in list_made_seals(night))
+def test_a_created_and_a_not_created_row_end_sealed_once(unsettled):
+    lost, never = sorted(find_unknown_rows(unsettled), key=lambda who: who not in list_made_seals(unsettled))
     assert (
         run_later(
-            night, "resolve", lost, "--seal-id", list_made_seals(night)[lost], "--why", "seen in the console"
+            unsettled,
+            "resolve",
+            lost,
+            "--seal-id",
+            list_made_seals(unsettled)[lost],
+            "--why",
+            "seen in the console",
         )
         == 0
     )
-    assert run_later(night, "resolve", never, "--not-created", "--sure") == 0
-    sent = night.creates()
-    assert night.go("run") == 0
-    assert night.statuses() == {"sealed": 1, "unchanged": 3}
-    assert night.creates() == sent + 1
-    assert night.service.find_duplicates() == {}
-    assert list_made_seals(night) == {row["name"]: row["seal_id"] for row in night.outcomes()}
+    assert run_later(unsettled, "resolve", never, "--not-created", "--sure") == 0
+    sent = unsettled.creates()
+    assert unsettled.go("run") == 0
+    assert unsettled.statuses() == {"sealed": 1, "unchanged": 3}
+    assert unsettled.creates() == sent + 1
+    assert unsettled.service.find_duplicates() == {}
+    assert list_made_seals(unsettled) == {row["name"]: row["seal_id"] for row in unsettled.outcomes()}
 
 
-def test_a_query_is_any_word_that_means_the_doctor(night, capsys):
-    row = next(iter(find_unknown_rows(night).values()))
+def test_a_query_is_any_word_that_means_the_doctor(unsettled, capsys):
+    row = next(iter(find_unknown_rows(unsettled).values()))
     for word in (row["name"], row["staff_no"], row["trace_id"], row["seal_name"], row["id_masked"][-4:]):
         capsys.readouterr()
-        assert run_later(night, "resolve", word) == 3, word
+        assert run_later(unsettled, "resolve", word) == 3, word
         assert row["trace_id"] in capsys.readouterr().out, word
-    assert run_later(night, "resolve", row["id_masked"][-4:], "--seal-id", ID) == 0
+    assert run_later(unsettled, "resolve", row["id_masked"][-4:], "--seal-id", ID) == 0
 
 
-def test_a_known_seal_id_or_a_strange_one_is_not_entered(night, capsys):
-    who = next(iter(find_unknown_rows(night)))
-    sealed = next(row["seal_id"] for row in night.outcomes() if row["seal_id"])
-    assert run_later(night, "resolve", who, "--seal-id", sealed) == 2
+def test_a_known_seal_id_or_a_strange_one_is_not_entered(unsettled, capsys):
+    who = next(iter(find_unknown_rows(unsettled)))
+    sealed = next(row["seal_id"] for row in unsettled.outcomes() if row["seal_id"])
+    assert run_later(unsettled, "resolve", who, "--seal-id", sealed) == 2
     assert "another person" in capsys.readouterr().err
-    assert run_later(night, "resolve", who, "--seal-id", "见控制台") == 2
-    assert run_later(night, "resolve") == 3
+    assert run_later(unsettled, "resolve", who, "--seal-id", "见控制台") == 2
+    assert run_later(unsettled, "resolve") == 3
 
 
-def test_not_created_waits_for_the_signatures_fence(night, capsys):
-    who = next(iter(find_unknown_rows(night)))
-    assert run_later(night, "resolve", who, "--not-created", "--sure", clock=SystemClock()) == 2
+def test_not_created_waits_for_the_signatures_fence(unsettled, capsys):
+    who = next(iter(find_unknown_rows(unsettled)))
+    assert run_later(unsettled, "resolve", who, "--not-created", "--sure", clock=SystemClock()) == 2
     assert "may still be carried out" in capsys.readouterr().err
 
 
-def test_options_that_contradict_each_other_are_refused(night):
-    who = next(iter(find_unknown_rows(night)))
-    for words in (
+def test_options_that_contradict_each_other_are_refused(unsettled):
+    who = next(iter(find_unknown_rows(unsettled)))
+    for arguments in (
         ("--seal-id", ID, "--not-created", "--sure"),
         ("--keep", "--replace"),
         ("--seal-name", "x"),
         ("--keep",),
     ):
-        assert run_later(night, "resolve", who, *words) == 2, words
+        assert run_later(unsettled, "resolve", who, *arguments) == 2, arguments
 
 
 OWN = ("姓名", "证件号码", "手机号", "工号", "科室", "印章名称")
@@ -150,51 +156,61 @@ OWN = ("姓名", "证件号码", "手机号", "工号", "科室", "印章名称"
 def write_roster_with_seal_name(hospital, serial: int, seal_name: str, *, rows: int) -> None:
     """Write the roster again, with a seal name of its own on one row."""
     hospital.doctors(rows)
-    told = [
-        (name(each), number(each), f"154{each:08d}", f"{each:05d}", "内科", seal_name * (each == serial))
-        for each in range(1, rows + 1)
+    roster_rows = [
+        (
+            name(row_serial),
+            number(row_serial),
+            f"154{row_serial:08d}",
+            f"{row_serial:05d}",
+            "内科",
+            seal_name * (row_serial == serial),
+        )
+        for row_serial in range(1, rows + 1)
     ]
-    hospital.roster(told, headers=OWN)
+    hospital.roster(roster_rows, headers=OWN)
 
 
-def test_a_new_name_next_to_a_locked_one_rejects_its_row_alone(night, capsys):
+def test_a_new_name_next_to_a_locked_one_rejects_its_row_alone(unsettled, capsys):
     """Whoever looked may have overlooked a seal: under another name the doctor would have two."""
-    row = find_unknown_rows(night)[
-        next(who for who in find_unknown_rows(night) if who not in list_made_seals(night))
+    row = find_unknown_rows(unsettled)[
+        next(who for who in find_unknown_rows(unsettled) if who not in list_made_seals(unsettled))
     ]
-    assert run_later(night, "resolve", row["trace_id"], "--not-created", "--sure") == 0
-    write_roster_with_seal_name(night, int(row["staff_no"]), "新处方章", rows=6)
-    assert night.go("run") == 3
-    assert night.statuses() == {"sealed": 2, "unchanged": 2, "rejected": 1, "unknown": 1}
-    told = next(each for each in night.outcomes() if each["status"] == "rejected")
-    assert (told["codes"], row["seal_name"] in told["problems"][0]["message"]) == (["SEAL_NAME_FROZEN"], True)
+    assert run_later(unsettled, "resolve", row["trace_id"], "--not-created", "--sure") == 0
+    write_roster_with_seal_name(unsettled, int(row["staff_no"]), "新处方章", rows=6)
+    assert unsettled.go("run") == 3
+    assert unsettled.statuses() == {"sealed": 2, "unchanged": 2, "rejected": 1, "unknown": 1}
+    rejected = next(row for row in unsettled.outcomes() if row["status"] == "rejected")
+    assert (rejected["codes"], row["seal_name"] in rejected["problems"][0]["message"]) == (
+        ["SEAL_NAME_FROZEN"],
+        True,
+    )
 
 
-def test_a_seal_that_was_overlooked_is_not_called_a_taken_name(night):
-    lost = next(who for who in find_unknown_rows(night) if who in list_made_seals(night))
-    assert run_later(night, "resolve", lost, "--not-created", "--sure") == 0
-    assert night.go("run") == 3
-    assert night.statuses() == {"unchanged": 2, "unknown": 1, "exists": 1}
-    assert run_later(night, "resolve", lost, "--seal-id", list_made_seals(night)[lost]) == 0
-    assert night.service.find_duplicates() == {}
+def test_a_seal_that_was_overlooked_is_not_called_a_taken_name(unsettled):
+    lost = next(who for who in find_unknown_rows(unsettled) if who in list_made_seals(unsettled))
+    assert run_later(unsettled, "resolve", lost, "--not-created", "--sure") == 0
+    assert unsettled.go("run") == 3
+    assert unsettled.statuses() == {"unchanged": 2, "unknown": 1, "exists": 1}
+    assert run_later(unsettled, "resolve", lost, "--seal-id", list_made_seals(unsettled)[lost]) == 0
+    assert unsettled.service.find_duplicates() == {}
 
 
-def test_a_refused_decision_ends_with_a_command_that_decides_nothing(night, changed_too, capsys):
-    who, row = next(iter(find_unknown_rows(night).items()))
-    seal_id = list_made_seals(night)[name(5)]
-    for words, then in (
+def test_a_refused_decision_ends_with_a_command_that_decides_nothing(unsettled, changed_too, capsys):
+    who, row = next(iter(find_unknown_rows(unsettled).items()))
+    seal_id = list_made_seals(unsettled)[name(5)]
+    for arguments, then in (
         ((who, "--seal-id", "见控制台"), f"resolve {row['trace_id']}"),
         ((who, "--keep"), f"resolve {row['trace_id']}"),
         ((name(5), "--not-created", "--sure"), f"resolve {seal_id}"),
         ((name(5), "--replace"), f"resolve {seal_id}"),
         (("gone.xlsx",), "resolve"),
-        ((str(night.folder / "inbox" / "roster.xlsx"),), "resolve"),
+        ((str(unsettled.folder / "inbox" / "roster.xlsx"),), "resolve"),
         ((who, "--keep", "--replace"), "resolve --help"),
     ):
         capsys.readouterr()
-        assert run_later(night, "resolve", *words) == 2, words
-        assert capsys.readouterr().err.rstrip().endswith(f" {then}"), words
-    assert run_later(night, "resolve", who, "--not-created", "--sure", clock=SystemClock()) == 2
+        assert run_later(unsettled, "resolve", *arguments) == 2, arguments
+        assert capsys.readouterr().err.rstrip().endswith(f" {then}"), arguments
+    assert run_later(unsettled, "resolve", who, "--not-created", "--sure", clock=SystemClock()) == 2
     assert capsys.readouterr().err.rstrip().endswith(f" resolve {row['trace_id']}")
 
 
@@ -224,30 +240,32 @@ def test_a_wrong_clock_never_ends_the_wait_for_a_late_copy_early(hospital_with, 
     assert run_later(hospital, "resolve", who, "--not-created", "--sure", clock=WrongClock(wrong, late)) == 0
 
 
-def test_several_matches_are_listed_and_the_next_command_names_one(night, capsys):
-    rows = [(name(1), number(each), f"154{each:08d}", f"{each:05d}", "内科") for each in range(1, 5)]
-    night.roster(rows)
-    named = {row["trace_id"] for row in find_unknown_rows(night).values()} | set(
-        list_made_seals(night).values()
+def test_several_matches_are_listed_and_the_next_command_names_one(unsettled, capsys):
+    rows = [(name(1), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科") for serial in range(1, 5)]
+    unsettled.roster(rows)
+    named = {row["trace_id"] for row in find_unknown_rows(unsettled).values()} | set(
+        list_made_seals(unsettled).values()
     )
-    assert run_later(night, "resolve", name(1), "--not-created", "--sure") == 2
+    assert run_later(unsettled, "resolve", name(1), "--not-created", "--sure") == 2
     last = capsys.readouterr().err.split()
     assert (last[-2], last[-1] in named) == ("resolve", True)  # a doctor without a verdict, or a changed one
 
 
-def test_a_query_without_a_match_is_refused(night):
-    assert run_later(night, "resolve", "没有此人", "--not-created", "--sure") == 2
-    assert run_later(night, "resolve", "", "--not-created", "--sure") == 2
+def test_a_query_without_a_match_is_refused(unsettled):
+    assert run_later(unsettled, "resolve", "没有此人", "--not-created", "--sure") == 2
+    assert run_later(unsettled, "resolve", "", "--not-created", "--sure") == 2
 
 
-def test_rows_that_contradict_each_other_hide_no_create_without_a_verdict(night):
-    who, row = next(iter(find_unknown_rows(night).items()))
-    rows = [(name(each), number(each), f"154{each:08d}", f"{each:05d}", "内科") for each in range(1, 5)]
+def test_rows_that_contradict_each_other_hide_no_create_without_a_verdict(unsettled):
+    who, row = next(iter(find_unknown_rows(unsettled).items()))
+    rows = [
+        (name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科") for serial in range(1, 5)
+    ]
     serial = int(row["staff_no"])
-    night.roster([*rows, (who, number(serial), "15400009999", row["staff_no"], "外科")])
-    assert night.go("run") == 3
-    told = [each for each in night.outcomes() if each["name"] == who]
-    assert [(each["status"], each["codes"], each["trace_id"]) for each in told] == [
+    unsettled.roster([*rows, (who, number(serial), "15400009999", row["staff_no"], "外科")])
+    assert unsettled.go("run") == 3
+    rows_of_doctor = [row for row in unsettled.outcomes() if row["name"] == who]
+    assert [(row["status"], row["codes"], row["trace_id"]) for row in rows_of_doctor] == [
         ("unknown", ["ROW_DUPLICATE"], row["trace_id"])
     ] * 2
 
@@ -327,12 +345,12 @@ def test_a_changed_row_has_no_create_to_resolve(changed):
     assert run_later(changed, "resolve", name(1), "--seal-id", ID) == 2
 
 
-def test_every_decision_records_who_when_and_why(night):
+def test_every_decision_records_who_when_and_why(unsettled):
     import sqlite3
     from contextlib import closing
 
-    who = next(iter(find_unknown_rows(night)))
-    assert run_later(night, "resolve", who, "--seal-id", ID, "--why", "ticket 7") == 0
-    with closing(sqlite3.connect(night.folder / "state" / "ledger.sqlite3")) as connection:
-        ((user, why, at),) = connection.execute("SELECT who, why, at FROM decision").fetchall()
-    assert (bool(user), why, at > 1.7e9) == (True, "ticket 7", True)
+    who = next(iter(find_unknown_rows(unsettled)))
+    assert run_later(unsettled, "resolve", who, "--seal-id", ID, "--why", "ticket 7") == 0
+    with closing(sqlite3.connect(unsettled.folder / "state" / "ledger.sqlite3")) as connection:
+        ((user, reason, decided_at),) = connection.execute("SELECT who, why, at FROM decision").fetchall()
+    assert (bool(user), reason, decided_at > 1.7e9) == (True, "ticket 7", True)

@@ -30,32 +30,32 @@ def page(hospital) -> str:
 
 def cards(hospital) -> dict[str, dict[str, str]]:
     """Name -> what a script reads of each card."""
-    found = {}
+    card_by_name = {}
     for card in CARD.finditer(page(hospital)):
         text = card.group()
-        told = dict(re.findall(r'data-(\w+)="([^"]*)"', text.split("<figure", maxsplit=1)[0]))
-        found[re.search(r"<h2>(.*?)</h2>", text).group(1)] = {**told, "html": text}
-    return found
+        attributes = dict(re.findall(r'data-(\w+)="([^"]*)"', text.split("<figure", maxsplit=1)[0]))
+        card_by_name[re.search(r"<h2>(.*?)</h2>", text).group(1)] = {**attributes, "html": text}
+    return card_by_name
 
 
-def saved(hospital, said: dict[int, str], *, later: timedelta = timedelta(), **changed):
+def saved(hospital, judgements: dict[int, str], *, later: timedelta = timedelta(), **changed):
     """Write what the page would save after these judgements by serial number."""
     html = page(hospital)
-    ids = {serial: cards(hospital)[name(serial)]["id"] for serial in said}
-    told = {
+    ids = {serial: cards(hospital)[name(serial)]["id"] for serial in judgements}
+    review = {
         "schema": 1,
         "tool": "esign-import",
         "kind": "review",
         "run": re.search(r'data-run="(.*?)"', html).group(1),
         "site": re.search(r'data-site="(.*?)"', html).group(1),
         "saved": (datetime.now(UTC) + later).isoformat(),
-        "right": list(said.values()).count("right"),
-        "wrong": list(said.values()).count("wrong"),
-        "judgements": {ids[serial]: word for serial, word in said.items()},
+        "right": list(judgements.values()).count("right"),
+        "wrong": list(judgements.values()).count("wrong"),
+        "judgements": {ids[serial]: word for serial, word in judgements.items()},
         **changed,
     }
     path = hospital.folder / "review.json"
-    path.write_text(json.dumps(told), "utf-8")
+    path.write_text(json.dumps(review), "utf-8")
     return str(path)
 
 
@@ -178,10 +178,10 @@ def test_only_what_was_judged_right_is_sent_where_that_is_required(hospital, cap
     assert hospital.go("run", "--yes") == 3
     assert hospital.statuses() == {"not_sent": 3}
     assert {code for line in hospital.outcomes() for code in line["codes"]} == {"REVIEW_MISSING"}
-    told = capsys.readouterr().err
-    assert "Rows waiting for a review: 3." in told
-    assert f"--review review-{hospital.runs[-1].name}.json" in told
-    assert "Run again later" not in told
+    stderr_text = capsys.readouterr().err
+    assert "Rows waiting for a review: 3." in stderr_text
+    assert f"--review review-{hospital.runs[-1].name}.json" in stderr_text
+    assert "Run again later" not in stderr_text
     file = saved(hospital, {1: "right", 2: "wrong"})
     assert hospital.go("run", "--yes", "--review", file) == 3
     assert status(hospital) == {name(1): "sealed", name(2): "rejected", name(3): "not_sent"}
@@ -219,7 +219,7 @@ def test_a_wrong_that_comes_too_late_is_said(hospital):
     assert hospital.go("run", "--yes", "--review", file) == 0
     line = next(line for line in hospital.outcomes() if line["name"] == name(1))
     assert line["status"] == "unchanged"
-    assert [each["severity"] for each in line["problems"]] == ["warning"]
+    assert [problem["severity"] for problem in line["problems"]] == ["warning"]
     assert "the seal exists" in line["problems"][0]["message"]
     assert cards(hospital)[name(1)]["group"] == "held", "the one unchanged row that the page shows"
 
@@ -237,23 +237,23 @@ def test_the_file_holds_no_name_and_no_number_and_the_ledger_none_either(hospita
 
 
 def damaged(text: str) -> dict[str, str]:
-    told = json.loads(text)
-    one = next(iter(told["judgements"]))
+    review = json.loads(text)
+    one = next(iter(review["judgements"]))
     return {
         "cut off": text[: len(text) // 2],
         "empty": "",
         "not json": "<!doctype html>",
         "a list": "[]",
         "not ours": json.dumps({"schema": 1}),
-        "another version": json.dumps({**told, "schema": 2}),
-        "a word": json.dumps({**told, "judgements": {one: "maybe"}}),
-        "an id": json.dumps({**told, "judgements": {"张三": "right"}}),
-        "a line lost": json.dumps({**told, "judgements": {}}),
+        "another version": json.dumps({**review, "schema": 2}),
+        "a word": json.dumps({**review, "judgements": {one: "maybe"}}),
+        "an id": json.dumps({**review, "judgements": {"张三": "right"}}),
+        "a line lost": json.dumps({**review, "judgements": {}}),
         "changed by hand": text.replace('"wrong"}', '"right"}'),
-        "a word that is no word": json.dumps({**told, "judgements": {one: ["wrong"]}}),
+        "a word that is no word": json.dumps({**review, "judgements": {one: ["wrong"]}}),
         "twice": text.replace('"judgements": {', f'"judgements": {{"{one}": "right", '),
-        "no time": json.dumps({**told, "saved": "yesterday"}),
-        "another hospital": json.dumps({**told, "site": "0" * 32}),
+        "no time": json.dumps({**review, "saved": "yesterday"}),
+        "another hospital": json.dumps({**review, "site": "0" * 32}),
     }
 
 
@@ -267,9 +267,9 @@ def test_what_is_not_ours_or_damaged_is_refused(hospital, capsys, language):
         path.write_text(payload, "utf-8")
         capsys.readouterr()
         assert hospital.go("--lang", language, "run", "--yes", "--review", str(path)) == 2, kind
-        told = capsys.readouterr().err
-        assert {"en": "nothing was sent", "zh": "没有发送任何内容"}[language] in told, kind
-        assert ("another hospital" in told) == (kind == "another hospital" and language == "en"), kind
+        stderr_text = capsys.readouterr().err
+        assert {"en": "nothing was sent", "zh": "没有发送任何内容"}[language] in stderr_text, kind
+        assert ("another hospital" in stderr_text) == (kind == "another hospital" and language == "en"), kind
     assert hospital.creates() == 0
 
 
@@ -300,13 +300,13 @@ def test_an_unchanged_run_opens_no_picture_and_a_check_shows_the_copies(hospital
     assert hospital.go("run", "--yes") == 0
     assert cards(hospital) == {}, "a night's page is about what happened"
     assert "Doctors with an unchanged seal, not shown: 3." in page(hospital)
-    shelf = hospital.folder / "state" / "work" / "previews"
-    assert {path.stat().st_mode & 0o777 for path in shelf.iterdir()} == {0o600}
-    next(shelf.iterdir()).unlink()
+    previews = hospital.folder / "state" / "work" / "previews"
+    assert {path.stat().st_mode & 0o777 for path in previews.iterdir()} == {0o600}
+    next(previews.iterdir()).unlink()
     assert hospital.go("check") == 0
     assert page(hospital).count("data:image/webp") == 2, "taken from the cache, or left out"
     assert {card["group"] for card in cards(hospital).values()} == {"unchanged"}
-    assert len(list(shelf.iterdir())) == 2
+    assert len(list(previews.iterdir())) == 2
 
 
 def test_judgements_come_back_from_the_receipts(hospital):

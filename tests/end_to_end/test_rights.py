@@ -15,11 +15,11 @@ from pipeline.support.rights import acting_user
 HERE = Path(__file__).parents[2]
 
 
-def go(hospital, *words, language="en") -> tuple[int, str]:
+def go(hospital, *arguments, language="en") -> tuple[int, str]:
     """Run the command line in a process that rights bind."""
     config = str(hospital.folder / "config.yaml")
     done = subprocess.run(
-        [*BOUND, sys.executable, "-m", "pipeline", "--config", config, "--lang", language, *words],
+        [*BOUND, sys.executable, "-m", "pipeline", "--config", config, "--lang", language, *arguments],
         capture_output=True,
         text=True,
         cwd=HERE,
@@ -52,11 +52,11 @@ def mounted(folder: Path, options: str):
         subprocess.run(["umount", str(folder)], check=True)
 
 
-def require_plain(said: str) -> None:
+def require_plain(stderr_text: str) -> None:
     """Require that nothing is told of that has nothing to do with rights or room."""
-    assert "Traceback" not in said
-    assert "Logging error" not in said
-    assert not any(word in said for word in ("rebuild", "ledger check", "restore", "damaged"))
+    assert "Traceback" not in stderr_text
+    assert "Logging error" not in stderr_text
+    assert not any(word in stderr_text for word in ("rebuild", "ledger check", "restore", "damaged"))
 
 
 @needs_rights
@@ -69,19 +69,19 @@ def test_what_may_not_be_used_is_named_with_user_and_cure(hospital):
     for where, rights in shut.items():
         path = hospital.folder / where
         with mode(path, rights):
-            code, said = go(hospital, "run")
+            code, stderr_text = go(hospital, "run")
             assert code == 74
             assert (
                 f"User {acting_user()} has no permission for {path}, which belongs to {acting_user()}."
-                in said
+                in stderr_text
             )
-            assert said.endswith(" run\n")
-            require_plain(said)
+            assert stderr_text.endswith(" run\n")
+            require_plain(stderr_text)
             if where in {"out", ledger}:
-                _, told = go(hospital, "status", language="zh")
-                assert "退出码 74" in told
-                assert str(path) in told
-                require_plain(told)
+                _, status_text = go(hospital, "status", language="zh")
+                assert "退出码 74" in status_text
+                assert str(path) in status_text
+                require_plain(status_text)
     assert hospital.creates() == 1
     assert hospital.go("run") == 0
     assert hospital.creates() == 2
@@ -94,9 +94,9 @@ def test_an_unreadable_ledger_is_not_replaced(hospital):
     ledger = hospital.folder / "state" / "ledger.sqlite3"
     whole = ledger.read_bytes()
     with mode(ledger, 0):
-        code, said = go(hospital, "ledger", "rebuild")
+        code, stderr_text = go(hospital, "ledger", "rebuild")
     assert code == 74
-    assert f"has no permission for {ledger}" in said
+    assert f"has no permission for {ledger}" in stderr_text
     assert ledger.read_bytes() == whole
 
 
@@ -107,19 +107,19 @@ def test_an_index_left_by_a_read_only_run_is_set_right_or_named(hospital):
     index = hospital.folder / "state" / "ledger.sqlite3-shm"
     index.write_bytes(b"")
     index.chmod(0o444)
-    code, said = go(hospital, "run")
+    code, stderr_text = go(hospital, "run")
     assert code == 0
-    assert str(index) in said
+    assert str(index) in stderr_text
     if not BOUND:
         return  # only root can give a file to somebody else
     index.write_bytes(b"")
     index.chmod(0o444)
     os.chown(index, 65534, -1)
-    code, said = go(hospital, "run")
+    code, stderr_text = go(hospital, "run")
     assert code == 74
-    assert str(index) in said
-    assert "Delete it" in said
-    assert "rebuild" not in said
+    assert str(index) in stderr_text
+    assert "Delete it" in stderr_text
+    assert "rebuild" not in stderr_text
 
 
 @needs_rights
@@ -127,27 +127,27 @@ def test_an_unreadable_roster_picture_or_inbox_is_not_damaged(hospital):
     hospital.doctors(1)
     hospital.doctors(1, start=2, file="b.xlsx")
     with mode(hospital.folder / "seals" / "00002.png", 0), mode(hospital.folder / "inbox" / "roster.xlsx", 0):
-        code, said = go(hospital, "check")
+        code, stderr_text = go(hospital, "check")
     assert code == 5
-    assert f"The file could not be read (permission denied, user {acting_user()})" in said
-    assert "Picture not readable this time" in said
-    require_plain(said)
+    assert f"The file could not be read (permission denied, user {acting_user()})" in stderr_text
+    assert "Picture not readable this time" in stderr_text
+    require_plain(stderr_text)
     with mode(hospital.folder / "inbox", 0):
-        code, said = go(hospital, "check")
+        code, stderr_text = go(hospital, "check")
     assert code == 7
-    assert "Roster inbox was not read: The file could not be read (permission denied" in said
+    assert "Roster inbox was not read: The file could not be read (permission denied" in stderr_text
 
 
 def test_a_read_only_disk_is_named(hospital):
     hospital.doctors(1)
     out = hospital.folder / "out"
     with mounted(out, "size=64k,ro"):
-        code, said = go(hospital, "run")
+        code, stderr_text = go(hospital, "run")
         assert code == 74
-        assert f"The disk of {out} is read-only, so user {acting_user()}" in said.replace(
+        assert f"The disk of {out} is read-only, so user {acting_user()}" in stderr_text.replace(
             f"{out}/", f"{out} "
         )
-        require_plain(said)
+        require_plain(stderr_text)
         assert hospital.creates() == 0
 
 
@@ -155,18 +155,18 @@ def test_seals_made_before_the_disk_was_full_are_counted_and_reported(hospital):
     """Of a disk without room for the log even; the ledger lies on another one."""
     hospital.doctors(30)
     with mounted(hospital.folder / "out", "size=8k"):
-        code, said = go(hospital, "run")
+        code, stderr_text = go(hospital, "run")
         assert code == 74
         run = hospital.runs[-1].name
-        assert "is full" in said
-        assert f"run {run} created seals: 30" in said
-        assert said.rstrip().endswith(f" report --run {run}")
-        assert len(said.splitlines()) < 8
-        require_plain(said)
-        _, told = go(hospital, "status")
-        assert f"Last run {run}: run" in told
-        assert "exit code 74" in told
-        assert told.rstrip().endswith(" report")
+        assert "is full" in stderr_text
+        assert f"run {run} created seals: 30" in stderr_text
+        assert stderr_text.rstrip().endswith(f" report --run {run}")
+        assert len(stderr_text.splitlines()) < 8
+        require_plain(stderr_text)
+        _, status_text = go(hospital, "status")
+        assert f"Last run {run}: run" in status_text
+        assert "exit code 74" in status_text
+        assert status_text.rstrip().endswith(" report")
     assert hospital.go("report", "--run", run) == 0
     assert (hospital.folder / "out" / run / "results.xlsx").is_file()
     assert hospital.creates() == 30
@@ -175,23 +175,27 @@ def test_seals_made_before_the_disk_was_full_are_counted_and_reported(hospital):
 def test_a_full_disk_under_the_ledger_is_named(hospital):
     hospital.doctors(1)
     with mounted(hospital.folder / "state", "size=64k"):
-        code, said = go(hospital, "run")
+        code, stderr_text = go(hospital, "run")
     assert code == 74
-    assert f"The disk of {hospital.folder / 'state'}" in said
-    assert "is full" in said
+    assert f"The disk of {hospital.folder / 'state'}" in stderr_text
+    assert "is full" in stderr_text
     assert hospital.creates() == 0
-    require_plain(said)
+    require_plain(stderr_text)
 
 
 @needs_rights
 def test_a_secrets_folder_that_may_not_be_read_is_no_trouble_of_a_disk(hospital):
     hospital.doctors(1)
     with mode(hospital.folder / "secrets", 0):
-        code, said = go(hospital, "check")
-        assert code == 0, said
-        code, said = go(hospital, "run")
-    assert (code, "secrets_dir" in said, f"permission denied; let user {acting_user()} read it" in said) == (
+        code, stderr_text = go(hospital, "check")
+        assert code == 0, stderr_text
+        code, stderr_text = go(hospital, "run")
+    assert (
+        code,
+        "secrets_dir" in stderr_text,
+        f"permission denied; let user {acting_user()} read it" in stderr_text,
+    ) == (
         4,
         True,
         True,
-    ), said
+    ), stderr_text

@@ -76,8 +76,8 @@ def columns_ordered(sheet, order) -> None:
             cell.value = None
             cell.comment = None
     for number_, line in enumerate(texts, 1):
-        for place, text in enumerate(line, 1):
-            sheet.cell(number_, place).value = text
+        for column, text in enumerate(line, 1):
+            sheet.cell(number_, column).value = text
 
 
 def by_staff_no(hospital, file="outcomes.jsonl") -> dict[str, dict]:
@@ -207,10 +207,10 @@ def test_a_line_that_was_copied_is_named_and_the_same_retry_comes_next(ward, tmp
     workbook = corrected(latest(ward), {}, tmp_path / "e" / "r.xlsx", alter=alter)
     capsys.readouterr()
     assert ward.go("retry", str(workbook)) == 7
-    told = capsys.readouterr().err
-    assert f" retry {workbook}\n" in told
-    assert "then run again" in told
-    assert not any(line.endswith(" run") for line in told.splitlines())
+    stderr_text = capsys.readouterr().err
+    assert f" retry {workbook}\n" in stderr_text
+    assert "then run again" in stderr_text
+    assert not any(line.endswith(" run") for line in stderr_text.splitlines())
     (note,) = files(ward)["r.xlsx"]["notes"]
     assert note.startswith("Rows 2 and 5 of “To fix” have the same hidden mark")
 
@@ -225,10 +225,10 @@ def test_after_a_retry_rows_are_still_named_by_their_place_in_the_roster(ward, t
     assert [row[heads.index("From")].value for row in sheet.iter_rows(min_row=2)] == [
         "roster.xlsx · Sheet · row 5"
     ]
-    told = [each["message"] for line in ward.outcomes() for each in line["problems"]]
-    assert {each for each in told if "roster.xlsx Sheet row 3" in each}
-    assert {each for each in told if "roster.xlsx Sheet row 4" in each}
-    assert not any("r.xlsx To fix" in each for each in told)
+    messages = [problem["message"] for line in ward.outcomes() for problem in line["problems"]]
+    assert {message for message in messages if "roster.xlsx Sheet row 3" in message}
+    assert {message for message in messages if "roster.xlsx Sheet row 4" in message}
+    assert not any("r.xlsx To fix" in message for message in messages)
 
 
 def test_namesakes_whose_lines_changed_places_are_noticed(hospital, tmp_path):
@@ -275,9 +275,9 @@ def test_a_workbook_in_the_roster_folder_replaces_the_rows_it_corrects_in_this_a
     assert second["codes"] == ["ROW_SUPERSEDED"]
     assert f"改好.{form} To fix row 2" in second["problems"][0]["message"]
     assert fourth["codes"][0] == "NAME_INVALID", "a deleted row is left alone"
-    told = files(ward)[f"改好.{form}"]
-    assert (told["status"], told["rows"]) == ("read", 0)
-    assert "Roster rows replaced: 2." in told["notes"][0]
+    file_report = files(ward)[f"改好.{form}"]
+    assert (file_report["status"], file_report["rows"]) == ("read", 0)
+    assert "Roster rows replaced: 2." in file_report["notes"][0]
     before = len(ward.service.received)
     assert ward.go("run") == 3
     assert ward.statuses() == {"unchanged": 3, "rejected": 1}
@@ -359,9 +359,11 @@ def test_of_two_copies_of_one_workbook_the_edited_one_counts_and_two_edits_stop_
     drop_in(ward, corrected(latest(ward), other, tmp_path / "e" / "b.xlsx"), "b.xlsx")
     assert ward.go("run") == 3
     assert ward.statuses() == {"unchanged": 1, "sealed": 2, "rejected": 1}
-    (told,) = [each for each in by_staff_no(ward)["00002"]["problems"] if each["code"] == "ROW_DUPLICATE"]
-    assert "a.xlsx To fix row 2, b.xlsx To fix row 2" in told["message"]
-    assert "mobile" in told["message"]
+    (problem,) = [
+        problem for problem in by_staff_no(ward)["00002"]["problems"] if problem["code"] == "ROW_DUPLICATE"
+    ]
+    assert "a.xlsx To fix row 2, b.xlsx To fix row 2" in problem["message"]
+    assert "mobile" in problem["message"]
 
 
 def test_without_a_config_a_workbook_in_the_folder_waits(ward, tmp_path, monkeypatch):
@@ -414,7 +416,7 @@ def pictured(
 
 
 def seal_bytes(hospital, who: str) -> bytes:
-    (seal,) = [each for each in hospital.service.seals if each.name == who]
+    (seal,) = [seal for seal in hospital.service.seals if seal.name == who]
     return hospital.service.pictures[seal.picture]
 
 

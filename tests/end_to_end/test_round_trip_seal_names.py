@@ -31,8 +31,8 @@ def namesakes(hospital):
 @pytest.mark.parametrize("way", ["retry", "inbox"])
 def test_seal_names_that_are_written_into_to_fix_are_used(namesakes, tmp_path, way):
     book, sheet, heads = _to_fix(namesakes)
-    place = heads.index("Seal name")
-    cells = [row[place] for row in sheet.iter_rows(min_row=2)]
+    column = heads.index("Seal name")
+    cells = [row[column] for row in sheet.iter_rows(min_row=2)]
     assert [cell.fill.fgColor.rgb for cell in cells] == [YELLOW, YELLOW]
     assert all(cell.value is None and "belongs to another doctor" in cell.comment.text for cell in cells)
     wanted = [f"{name(1)}甲处方章", f"{name(1)}乙处方章"]

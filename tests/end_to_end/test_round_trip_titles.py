@@ -73,9 +73,9 @@ def table(workbook: Path) -> list[list[str | None]]:
 def corrected(workbook: Path, target: Path, mobiles: dict[str, str], alter=None) -> Path:
     book = openpyxl.load_workbook(workbook)
     sheet = book["To fix"]
-    place = HEADS.index("手机号")
+    column = HEADS.index("手机号")
     for row in sheet.iter_rows(min_row=2):
-        row[place].value = mobiles.get(row[place].value, row[place].value)
+        row[column].value = mobiles.get(row[column].value, row[column].value)
     if alter:
         alter(sheet)
     book.save(target)
@@ -118,8 +118,8 @@ def reversed_columns(sheet) -> None:
 
 
 def hidden_columns(sheet) -> None:
-    for place in (2, 3, 6, 7, len(HEADS) + 2):
-        sheet.column_dimensions[openpyxl.utils.get_column_letter(place)].hidden = True
+    for column in (2, 3, 6, 7, len(HEADS) + 2):
+        sheet.column_dimensions[openpyxl.utils.get_column_letter(column)].hidden = True
 
 
 def renamed(sheet) -> None:

@@ -167,11 +167,11 @@ def test_check_finds_what_run_finds_and_sends_nothing(hospital):
     )
     (hospital.folder / "seals" / "00009.png").write_bytes(b"not a picture")
     assert hospital.go("check") == 3
-    found = [(line["row"], line["codes"]) for line in hospital.outcomes("plan.jsonl")]
+    codes_by_row = [(line["row"], line["codes"]) for line in hospital.outcomes("plan.jsonl")]
     assert not hospital.service.received
     assert hospital.go("run") == 3
-    assert found == [(line["row"], line["codes"]) for line in hospital.outcomes()]
-    assert [codes for _, codes in found][1:] == [
+    assert codes_by_row == [(line["row"], line["codes"]) for line in hospital.outcomes()]
+    assert [codes for _, codes in codes_by_row][1:] == [
         ["ID_CHECKSUM", "MOBILE_MISSING"],
         ["NAME_INVALID", "MOBILE_INVALID"],
         ["MOBILE_MISSING", "IMAGE_FORMAT"],
@@ -197,9 +197,9 @@ def test_a_folder_of_the_configuration_that_is_not_there_is_no_empty_one(
         config.write(f"{key}: {value}\n")
     if command != "retry":
         assert hospital.go(command) == 2
-        told = capsys.readouterr().err
-        assert "share" in told
-        assert f"({key} in" in told
+        stderr_text = capsys.readouterr().err
+        assert "share" in stderr_text
+        assert f"({key} in" in stderr_text
     else:  # which goes back to what its run was given
         assert hospital.go(command) == 0
 
@@ -266,15 +266,15 @@ def test_requests_hold_only_fields_the_sdk_knows(hospital_with):
 
 def _strangers(body: dict, model) -> list[str]:
     members = {"Agent": models.Agent, "Operator": models.UserInfo, "ProxyOperator": models.UserInfo}
-    found = []
+    unknown_fields = []
     for key, value in body.items():
         if not hasattr(type(model), key):
-            found.append(key)
+            unknown_fields.append(key)
         elif key in members:
-            found += _strangers(value, members[key]())
+            unknown_fields += _strangers(value, members[key]())
         elif key == "FileInfos":
-            found += _strangers(value[0], models.UploadFile())
-    return found
+            unknown_fields += _strangers(value[0], models.UploadFile())
+    return unknown_fields
 
 
 def test_keys_without_a_value_are_left_out():

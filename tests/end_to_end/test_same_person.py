@@ -25,7 +25,7 @@ def person(*, card=RIGHT, mobile="15400000001", staff_no="00001", known_as=None)
 
 
 def others(*serials):
-    return [(name(each), number(each), f"154{each:08d}", f"{each:05d}", "内科") for each in serials]
+    return [(name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科") for serial in serials]
 
 
 def scan_anew(hospital, staff_no="00001", serial=901):
@@ -40,12 +40,12 @@ def save_as_jpeg(hospital):
 
 def seals_of(hospital, *numbers) -> list:
     """The seals that the service made for one human, who has all of these numbers."""
-    numbers = {each.casefold() for each in numbers or (WRONG, RIGHT)}
+    numbers = {card.casefold() for card in numbers or (WRONG, RIGHT)}
     return [seal for seal in hospital.service.seals if seal.number.casefold() in numbers]
 
 
 def row_of(hospital, file="outcomes.jsonl", card=RIGHT) -> dict:
-    (row,) = [each for each in hospital.outcomes(file) if (each["id_masked"] or "").endswith(card[-4:])]
+    (row,) = [row for row in hospital.outcomes(file) if (row["id_masked"] or "").endswith(card[-4:])]
     return row
 
 
@@ -176,9 +176,9 @@ def test_check_holds_it_before_anything_is_sent(sealed):
     assert len(sealed.service.received) == calls
 
 
-@pytest.mark.parametrize("words", [("run", "--limit", "5"), ("retry",)])
-def test_no_other_way_sends_it(held, words):
-    assert held.go(*words) == 3
+@pytest.mark.parametrize("arguments", [("run", "--limit", "5"), ("retry",)])
+def test_no_other_way_sends_it(held, arguments):
+    assert held.go(*arguments) == 3
     assert len(seals_of(held)) == 1
 
 
@@ -446,7 +446,7 @@ def test_a_roster_named_on_the_command_line_is_read_again_to_decide(sealed):
 def test_the_list_shows_both_and_the_two_commands(held, capsys):
     capsys.readouterr()
     assert run_later(held, "resolve") == 3
-    told = "".join(capsys.readouterr())
+    printed = "".join(capsys.readouterr())
     for word in (
         SEAL_NAME,
         WRONG[-4:],
@@ -455,7 +455,7 @@ def test_the_list_shows_both_and_the_two_commands(held, capsys):
         "--same-person",
         "--other-person",
     ):
-        assert word in told, word
+        assert word in printed, word
     report = (held.folder / "out" / "latest" / "report.html").read_text("utf-8")
     assert "may be known doctors" in report
 
@@ -463,16 +463,16 @@ def test_the_list_shows_both_and_the_two_commands(held, capsys):
 def test_explain_ends_with_the_two_commands_and_tells_the_decision(held, capsys):
     capsys.readouterr()
     held.go("explain", name(1), RIGHT[-4:])
-    told = capsys.readouterr().out
+    stdout_text = capsys.readouterr().out
     seal_id = list_made_seals(held)[name(1)]
-    assert f"resolve {seal_id} --same-person" in told
-    assert f"resolve {seal_id} --other-person" in told
+    assert f"resolve {seal_id} --same-person" in stdout_text
+    assert f"resolve {seal_id} --other-person" in stdout_text
     assert run_later(held, "resolve", seal_id, "--same-person", "--why", "saw the card") == 0
     held.go("run")
     capsys.readouterr()
     assert held.go("explain", name(1)) == 0, "one person, one story"
-    told = capsys.readouterr().out
-    assert "saw the card" in told
-    assert "PERSON_POSSIBLY_SAME" in told
+    stdout_text = capsys.readouterr().out
+    assert "saw the card" in stdout_text
+    assert "PERSON_POSSIBLY_SAME" in stdout_text
     assert held.go("explain", RIGHT) == 0
     assert held.go("explain", WRONG) == 0

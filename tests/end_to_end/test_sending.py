@@ -32,7 +32,7 @@ def test_every_create_that_left_is_counted(hospital_with):
     hospital = hospital_with(faults=[fault("throttle")])
     hospital.doctors(2)
     assert hospital.go("run") == 0
-    assert sorted(each["attempts"] for each in hospital.outcomes()) == [1, 2]
+    assert sorted(row["attempts"] for row in hospital.outcomes()) == [1, 2]
     assert hospital.record()["rate"]["throttled"] == 1
 
 
@@ -153,7 +153,7 @@ def test_closed_at_the_gate_is_not_sent_and_free_for_the_next_run(hospital_with)
     first = hospital.statuses()
     assert set(first) <= {"sealed", "not_sent"}
     assert hospital.record()["halted"] is None  # a wait that was too long is no outage
-    assert {each["attempts"] for each in hospital.outcomes() if each["status"] == "not_sent"} == {0}
+    assert {row["attempts"] for row in hospital.outcomes() if row["status"] == "not_sent"} == {0}
     hospital.configure(contract="inline")
     assert hospital.go("run") == 0
     assert hospital.service.find_duplicates() == {}

@@ -88,7 +88,7 @@ def encoded(image: Image.Image, form: str, mode: str, turn: int) -> bytes:
         case "PNG", "I;16":
             width = image.width
             levels = [struct.pack(">H", level * 257) for level in image.tobytes()]
-            rows = [b"".join(levels[at : at + width]) for at in range(0, len(levels), width)]
+            rows = [b"".join(levels[start : start + width]) for start in range(0, len(levels), width)]
             return raw_png(image.size, 16, 0, rows)
         case "TIFF", _:
             stored = sixteen_bit(image) if mode == "I;16" else image
@@ -129,19 +129,21 @@ def collection(seed: int) -> list[Given]:
 
 
 def lay_out(hospital, pictures: list[Given]) -> None:
-    hospital.roster([(name(at), number(at), None, f"{at:05d}", "内科") for at in range(len(pictures))])
-    for at, picture in enumerate(pictures):
+    hospital.roster(
+        [(name(index), number(index), None, f"{index:05d}", "内科") for index in range(len(pictures))]
+    )
+    for index, picture in enumerate(pictures):
         suffix = {"APNG": "png", "JPEG": "jpg"}.get(picture.form, picture.form.lower())
-        (hospital.folder / "seals" / f"{at:05d}.{suffix}").write_bytes(picture.data)
+        (hospital.folder / "seals" / f"{index:05d}.{suffix}").write_bytes(picture.data)
 
 
 def received(hospital, pictures: list[Given]) -> dict[int, Image.Image]:
     """Return what the sandbox holds for each doctor, by the identity number of the create."""
-    world = hospital.service
-    places = {number(at): at for at in range(len(pictures))}
+    service = hospital.service
+    places = {number(index): index for index in range(len(pictures))}
     opened = {}
-    for seal in world.seals:
-        with Image.open(io.BytesIO(world.pictures[seal.picture])) as image:
+    for seal in service.seals:
+        with Image.open(io.BytesIO(service.pictures[seal.picture])) as image:
             image.load()
             opened[places[seal.number]] = image
     return opened
@@ -196,8 +198,8 @@ def test_the_pixels_that_arrive_are_those_of_the_file(hospital, seed, commands):
     """``check`` keeps a small copy of each picture before the run; a run at once keeps it while it prepares."""
     pictures = collection(seed)
     arrived = sealed(hospital, pictures, *commands)
-    found = [wrong(arrived.get(at), picture) for at, picture in enumerate(pictures)]
-    assert list(filter(None, found)) == []
+    deviations = [wrong(arrived.get(index), picture) for index, picture in enumerate(pictures)]
+    assert list(filter(None, deviations)) == []
 
 
 def test_a_jpeg_with_stray_bytes_arrives_as_a_viewer_shows_it(hospital):
@@ -210,7 +212,7 @@ def test_a_jpeg_with_stray_bytes_arrives_as_a_viewer_shows_it(hospital):
         with Image.open(io.BytesIO(data)) as seen:
             pictures.append(Given("JPEG", "RGB", turn, data, ImageOps.exif_transpose(seen)))
     arrived = sealed(hospital, pictures, "run")
-    assert [wrong(arrived.get(at), picture) for at, picture in enumerate(pictures)] == [None, None]
+    assert [wrong(arrived.get(index), picture) for index, picture in enumerate(pictures)] == [None, None]
     assert arrived[0].tobytes() == pictures[0].upright.tobytes()
 
 
@@ -232,9 +234,9 @@ def test_paper_made_clear_leaves_every_stroke_at_its_size(hospital, seed, comman
     pictures = collection(seed)
     arrived = sealed(hospital, pictures, *commands)
     assert {
-        str(picture) for at, picture in enumerate(pictures) if arrived[at].size != picture.upright.size
+        str(picture) for index, picture in enumerate(pictures) if arrived[index].size != picture.upright.size
     } == set()
-    losses = [mean_difference(arrived[at], picture.upright) for at, picture in enumerate(pictures)]
+    losses = [mean_difference(arrived[index], picture.upright) for index, picture in enumerate(pictures)]
     assert max(losses) < CLEARED
 
 
@@ -246,9 +248,9 @@ def test_a_trimmed_picture_is_a_part_of_the_file_with_all_its_ink(hospital, seed
     sizes = [(chance.randint(20, 127), chance.randint(20, 127)) for _ in range(6)]
     pictures = [with_margin(given(chance, "BMP", "RGB", size)) for size in (*sizes, *SIZES)]
     arrived = sealed(hospital, pictures, *commands)
-    assert any(arrived[at].size != picture.upright.size for at, picture in enumerate(pictures))
-    for at, picture in enumerate(pictures):
-        assert holds_all_ink(arrived[at], picture.upright), picture
+    assert any(arrived[index].size != picture.upright.size for index, picture in enumerate(pictures))
+    for index, picture in enumerate(pictures):
+        assert holds_all_ink(arrived[index], picture.upright), picture
 
 
 def with_margin(picture: Given) -> Given:
@@ -263,7 +265,7 @@ def with_margin(picture: Given) -> Given:
 def holds_all_ink(part: Image.Image, whole: Image.Image) -> bool:
     """Tell whether ``part`` is a rectangle out of ``whole`` outside of which there is paper alone."""
     part, whole = on_white(part), on_white(whole)
-    ink, ink_of_part = (ImageChops.invert(each).getbbox() for each in (whole, part))
+    ink, ink_of_part = (ImageChops.invert(image).getbbox() for image in (whole, part))
     left, top = ink[0] - ink_of_part[0], ink[1] - ink_of_part[1]
     cut = whole.crop((left, top, left + part.width, top + part.height))
     rest = whole.copy()

@@ -72,8 +72,8 @@ def test_a_small_converted_picture_of_an_older_version_makes_its_row_changed(sea
     assert sealed.go("run", "--yes") == 3
     rows = sealed.outcomes()
     assert [row["status"] for row in rows] == ["changed", "unchanged", "unchanged", "unchanged"]
-    (told,) = (each for each in rows[0]["problems"] if each["code"] == "CONTENT_CHANGED")
-    assert "may have sent its picture at 96×48 pixels instead of 200×100" in told["message"]
+    (change,) = (problem for problem in rows[0]["problems"] if problem["code"] == "CONTENT_CHANGED")
+    assert "may have sent its picture at 96×48 pixels instead of 200×100" in change["message"]
     assert sealed.creates() == 4
     assert sealed.go("ledger", "check") == 0
 

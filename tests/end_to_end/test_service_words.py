@@ -39,13 +39,13 @@ def test_refused_keys_are_reported_with_sentence_actor_cure_and_source(hospital,
     console = capfd.readouterr().err
     hospital.go("--lang", language, "status")
     status = capfd.readouterr().out
-    words = (*SENTENCES[language], str(hospital.folder / "secrets"), "AuthFailure.SignatureFailure")
+    expected = (*SENTENCES[language], str(hospital.folder / "secrets"), "AuthFailure.SignatureFailure")
     (run,) = hospital.runs
-    for place in (console, status, workbook_text(run)[0], page_text(run)):
-        assert [word for word in words if word not in place] == []
+    for surface in (console, status, workbook_text(run)[0], page_text(run)):
+        assert [word for word in expected if word not in surface] == []
     assert str(hospital.folder / "secrets") in hospital.record()["halted"]["credentials"]
     assert hospital.go("--lang", language, "report") == 0  # told again from the ledger, it still says why
-    assert [word for word in words if word not in workbook_text(run)[0]] == []
+    assert [word for word in expected if word not in workbook_text(run)[0]] == []
 
 
 STRANGERS = (
@@ -62,20 +62,22 @@ STRANGERS = (
 def test_mobiles_and_permits_of_strangers_in_an_answer_are_masked(hospital_with, capfd):
     message = f"与 {'、'.join(STRANGERS)} 重复，RequestId 8f3a1c02-1398-4765-9432-1a2b3c4d5e6f"
     refusals = [{"code": code, "message": message} for code in ("InvalidParameter.Mobile", "AuthFailure")]
-    hospital = hospital_with(faults=[fault({"code": each}, nth=(n,)) for n, each in enumerate(refusals, 1)])
+    hospital = hospital_with(
+        faults=[fault({"code": message}, nth=(n,)) for n, message in enumerate(refusals, 1)]
+    )
     hospital.doctors(2)
     assert hospital.go("run") == 4
     hospital.go("explain", "00001")
     (run,) = hospital.runs
-    state = [each for each in (hospital.folder / "state").iterdir() if each.is_file()]
-    kept = [each.read_bytes().decode("utf-8", "replace") for each in (*run.glob("*.json*"), *state)]
-    said = "\n".join([*workbook_text(run), page_text(run), *capfd.readouterr(), *kept])
-    assert [each for each in STRANGERS if each in said] == []
+    state = [path for path in (hospital.folder / "state").iterdir() if path.is_file()]
+    kept = [path.read_bytes().decode("utf-8", "replace") for path in (*run.glob("*.json*"), *state)]
+    everything = "\n".join([*workbook_text(run), page_text(run), *capfd.readouterr(), *kept])
+    assert [secret for secret in STRANGERS if secret in everything] == []
     assert (
         "139****4321、139 **** 4321、+86139****4321、１３９****４３２１、*******5401、*****7654、*****4321"
-        in said
+        in everything
     )
-    assert "8f3a1c02-1398-4765-9432-1a2b3c4d5e6f" in said, "an id of the service stays whole"
+    assert "8f3a1c02-1398-4765-9432-1a2b3c4d5e6f" in everything, "an id of the service stays whole"
 
 
 @pytest.mark.parametrize("language", REFUSED)
@@ -88,12 +90,12 @@ def test_a_refused_row_is_reported_with_sentence_actor_and_cure(hospital_with, c
     console = capfd.readouterr().err
     (run,) = hospital.runs
     summary, every, to_fix, unknown, *_ = workbook_text(run)
-    words = (*REFUSED[language], refusal["code"])
-    for place in (console, summary, every, to_fix, page_text(run)):
-        assert [word for word in words if word not in place] == []
+    expected = (*REFUSED[language], refusal["code"])
+    for surface in (console, summary, every, to_fix, page_text(run)):
+        assert [word for word in expected if word not in surface] == []
     meaning = {"zh": "腾讯内部出错或超时", "en": "The service had an internal error or time-out"}[language]
-    for place in (console, every, unknown, page_text(run)):
-        assert meaning in place
+    for surface in (console, every, unknown, page_text(run)):
+        assert meaning in surface
 
 
 def test_a_refused_look_up_is_reported_with_its_cure(hospital_with, capfd):
@@ -106,9 +108,9 @@ def test_a_refused_look_up_is_reported_with_its_cure(hospital_with, capfd):
     assert hospital.go("run") == 3
     capfd.readouterr()
     assert hospital.go("resolve", "00001", "--look-up") == 3
-    told = capfd.readouterr().err
-    assert "(OperationDenied.NoApiAuth: The application has no permission for this interface." in told
-    assert "Tencent account manager: Ask your Tencent account manager to enable the interface" in told
+    stderr_text = capfd.readouterr().err
+    assert "(OperationDenied.NoApiAuth: The application has no permission for this interface." in stderr_text
+    assert "Tencent account manager: Ask your Tencent account manager to enable the interface" in stderr_text
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -121,5 +123,7 @@ def test_a_code_that_refused_no_row_is_explained_where_the_calls_are_counted(hos
     for text in (workbook_text(run)[0], page_text(run)):
         assert "RequestLimitExceeded" in text
         assert [
-            each for each in (advice.explain(language), advice.instruct(language)) if each not in text
+            text_part
+            for text_part in (advice.explain(language), advice.instruct(language))
+            if text_part not in text
         ] == []

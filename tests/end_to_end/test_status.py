@@ -15,13 +15,13 @@ SHOWN = re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d\b")
 def say(capsys):
     """Run a command and return what was said, and its last line."""
 
-    def ask(hospital, *words, language="en"):
+    def run_command(hospital, *arguments, language="en"):
         capsys.readouterr()
-        run_later(hospital, "--lang", language, *words)
-        data, told = capsys.readouterr()
-        return data + told, told.rstrip("\n").splitlines()[-1]
+        run_later(hospital, "--lang", language, *arguments)
+        data, stderr_text = capsys.readouterr()
+        return data + stderr_text, stderr_text.rstrip("\n").splitlines()[-1]
 
-    return ask
+    return run_command
 
 
 def test_times_are_local_and_plain(hospital_with, say):
@@ -39,25 +39,25 @@ def test_data_goes_to_stdout_as_text_or_json(hospital_with, capsys):
     hospital = hospital_with(faults=[fault("reset_after", nth=(2,))])
     hospital.doctors(2)
 
-    def ask(*words):
+    def read_output(*arguments):
         capsys.readouterr()
-        hospital.go(*words)
+        hospital.go(*arguments)
         return capsys.readouterr()
 
-    assert json.loads(ask("status", "--json").out) == {
+    assert json.loads(read_output("status", "--json").out) == {
         "schema": 1,
         "ledger": None,
         "lost": False,
         "last_run": None,
     }
     assert hospital.go("run") == 3
-    (row,) = [each for each in hospital.outcomes() if each["status"] == "unknown"]
-    told = json.loads(ask("--json", "status").out)
-    assert told["people"] == {"sealed": 1, "unknown": 1, "refused": 0, "in_flight": 0}
-    assert [each["trace_id"] for each in told["unknown"]] == [row["trace_id"]]
-    assert (told["last_run"]["command"], told["last_run"]["exit"]) == ("run", 3)
-    assert (told["tenant"].split("/")[0], told["schema"]) == ("sandbox", 1)
-    (case,) = json.loads(ask("resolve", "--json").out)["waiting"]
+    (row,) = [row for row in hospital.outcomes() if row["status"] == "unknown"]
+    status = json.loads(read_output("--json", "status").out)
+    assert status["people"] == {"sealed": 1, "unknown": 1, "refused": 0, "in_flight": 0}
+    assert [doctor["trace_id"] for doctor in status["unknown"]] == [row["trace_id"]]
+    assert (status["last_run"]["command"], status["last_run"]["exit"]) == ("run", 3)
+    assert (status["tenant"].split("/")[0], status["schema"]) == ("sandbox", 1)
+    (case,) = json.loads(read_output("resolve", "--json").out)["waiting"]
     assert {name: case[name] for name in ("status", "name", "trace_id", "seal_name", "row", "last_four")} == {
         "status": "unknown",
         "name": row["name"],
@@ -66,10 +66,10 @@ def test_data_goes_to_stdout_as_text_or_json(hospital_with, capsys):
         "row": row["row"],
         "last_four": row["id_masked"][-4:],
     }
-    said = ask("-q", "status")
-    assert ("unknown: 1" in said.out, said.err) == (True, "")
-    said = ask("-q", "resolve")
-    assert (row["trace_id"] in said.out, said.err) == (True, "")
+    output = read_output("-q", "status")
+    assert ("unknown: 1" in output.out, output.err) == (True, "")
+    output = read_output("-q", "resolve")
+    assert (row["trace_id"] in output.out, output.err) == (True, "")
 
 
 def end_run(hospital, how):
@@ -112,32 +112,32 @@ def test_after_every_end_the_next_step_is_named(hospital_with, say, how, command
     faults = [fault("reset_after", nth=(2,))] if how == "without a verdict" else []
     hospital = hospital_with(faults=faults)
     end_run(hospital, how)
-    for language, words in (("zh", zh), ("en", en)):
+    for language, text_part in (("zh", zh), ("en", en)):
         printed, last = say(hospital, "status", language=language)
         assert re.search(command, last), last
-        assert words in printed
+        assert text_part in printed
 
 
 @pytest.mark.parametrize(
-    ("signal", "words"),
+    ("signal", "text_part"),
     [
         (True, "The last run was interrupted. To continue"),
         (False, "The last run was interrupted. Everything sent"),
     ],
 )
-def test_a_run_that_did_not_come_to_its_end(hospital_with, say, signal, words):
+def test_a_run_that_did_not_come_to_its_end(hospital_with, say, signal, text_part):
     hospital = hospital_with(latency=0.2)
     hospital.doctors(40)
     process = hospital.start("run", "--yes")
     while hospital.creates() < 2:
         assert process.poll() is None
-    told, last = say(hospital, "status")
-    assert "A run is in progress" in told
+    printed, last = say(hospital, "status")
+    assert "A run is in progress" in printed
     assert last.endswith(" status")
     (process.terminate if signal else process.kill)()
     process.communicate()
-    told, last = say(hospital, "status")
-    assert words in told
+    printed, last = say(hospital, "status")
+    assert text_part in printed
     assert last.endswith(" run")
 
 

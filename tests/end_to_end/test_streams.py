@@ -17,11 +17,9 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="a POSIX shell")
 HERE = Path(__file__).parents[2]
 
 
-def shell(hospital, redirected: str, *, words: str = "", locale: dict[str, str] | None = None):
+def shell(hospital, redirected: str, *, options: str = "", locale: dict[str, str] | None = None):
     """Run the command line in a shell; ``redirected`` is what stands behind the command there."""
-    command = (
-        f"{sys.executable} -m pipeline --config {hospital.folder}/config.yaml --lang en {words} {redirected}"
-    )
+    command = f"{sys.executable} -m pipeline --config {hospital.folder}/config.yaml --lang en {options} {redirected}"
     # unbuffered, Python has nothing left to write at its end
     environment = {**os.environ, "PYTHONUNBUFFERED": "", "LC_ALL": "C.UTF-8", **(locale or {})}
     return subprocess.run(
@@ -32,10 +30,10 @@ def shell(hospital, redirected: str, *, words: str = "", locale: dict[str, str] 
 def test_closed_streams_end_no_run(hospital):
     """As pythonw and `2>&-` have them; and the log does not become stderr."""
     hospital.doctors(1)
-    done = shell(hospital, "<&- >&- 2>&-", words="run")
+    done = shell(hospital, "<&- >&- 2>&-", options="run")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert hospital.statuses() == {"sealed": 1}
-    done = shell(hospital, "2>&-", words="--json run")
+    done = shell(hospital, "2>&-", options="--json run")
     assert done.returncode == 0
     assert done.stdout.startswith(b"{"), "what is said does not turn up in stdout"
     program = "from pipeline.cli.context import prepare_streams as o; o(); print(open('/dev/null').fileno())"
@@ -56,7 +54,7 @@ def test_closed_streams_end_no_run(hospital):
 )
 def test_a_reader_that_has_gone_gives_no_exit_code_120(hospital, redirected, code):
     hospital.doctors(1)
-    done = shell(hospital, redirected, words="--json run")
+    done = shell(hospital, redirected, options="--json run")
     assert done.returncode == code, done.stderr
     assert b"Exception ignored" not in done.stderr
     assert b"Traceback" not in done.stderr
@@ -78,11 +76,11 @@ def test_a_run_works_under_a_c_or_gbk_locale(hospital, tmp_path):
     plain = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     gbk = {**plain, "LC_ALL": "zh_CN.gbk", "LOCPATH": str(tmp_path)}
     for locale in ({**plain, "LC_ALL": "C"}, gbk):
-        done = shell(hospital, "", words=f"explain {name(1)}", locale=locale)
+        done = shell(hospital, "", options=f"explain {name(1)}", locale=locale)
         assert done.returncode == 0, done.stderr
         assert b"00001" in done.stdout + done.stderr
     (hospital.folder / "seals" / "00002.png").rename(hospital.folder / "seals" / "张伟.png")
-    done = shell(hospital, "", words="check", locale=gbk)
+    done = shell(hospital, "", options="check", locale=gbk)
     assert b"LC_ALL=C.UTF-8" in done.stderr
 
 
@@ -107,10 +105,10 @@ def test_a_ca_file_without_a_certificate_is_a_fault_of_the_configuration(hospita
     (hospital.folder / "ca.pem").write_text("no usable certificate")
     hospital.configure(ca_file="ca.pem")
     assert hospital.go(*command.split()) == 2
-    said = capsys.readouterr().err
+    stderr_text = capsys.readouterr().err
     assert (
         f"{hospital.folder / 'ca.pem'} (api.ca_file in the configuration) contains no usable certificate"
-        in said
+        in stderr_text
     )
 
 
@@ -129,8 +127,8 @@ def test_ctrl_c_while_the_program_starts_shows_no_traceback(tmp_path):
     )
     assert process.stdout.readline() == b"loading\n"
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert (process.returncode, said) == (130, b"")
+    _, stderr_text = process.communicate(timeout=60)
+    assert (process.returncode, stderr_text) == (130, b"")
 
 
 def test_a_second_ctrl_c_prints_a_message_and_ends_the_log(hospital_with):
@@ -143,8 +141,8 @@ def test_a_second_ctrl_c_prints_a_message_and_ends_the_log(hospital_with):
         while "Stopping" not in run.stderr.readline():
             assert run.poll() is None
         run.send_signal(signal.SIGINT)
-        said = run.stderr.read()
+        stderr_text = run.stderr.read()
     assert run.returncode == 130
-    assert said.startswith("Quit without waiting for answers.")
+    assert stderr_text.startswith("Quit without waiting for answers.")
     last = json.loads((hospital.runs[-1] / "log.jsonl").read_text("utf-8").splitlines()[-1])
     assert (last["message"], last["exit"]) == ("the run ends", 130)

@@ -39,8 +39,8 @@ SWAPS = {
 
 def test_what_is_put_in_a_pictures_place_does_not_hang_the_run(hospital):
     hospital.doctors(7)
-    words = ["--config", str(hospital.folder / "config.yaml"), "--lang", "en", "run", "--yes"]
-    program = SWAPPING.format(swaps=SWAPS, words=words)
+    command = hospital.command("run", "--yes")
+    program = SWAPPING.format(swaps=SWAPS, words=command)
     done = subprocess.run(
         [sys.executable, "-c", program],
         stderr=subprocess.PIPE,
@@ -103,8 +103,8 @@ def test_names_of_thousands_of_words_in_a_zip_cost_nothing(hospital):
     draw_seal(hospital.folder / "seals" / "00001.png", 1)
     with zipfile.ZipFile(hospital.folder / "seals" / "more.zip", "w") as archive:
         for count, word in enumerate(("电子" * 8000 + "1", "个人" * 10000, ".png" * 5000, "章" * 8000)):
-            for each in range(8):
-                archive.writestr(f"{word}{count}{each}.png", b"no picture")
+            for serial in range(8):
+                archive.writestr(f"{word}{count}{serial}.png", b"no picture")
     assert hospital.go("check") == 0
     assert hospital.go("run", "--yes") == 0
 
@@ -120,11 +120,11 @@ def test_a_suffix_is_looked_for_in_time_that_grows_with_the_name(stem):
 
 
 def test_usual_suffixes_are_still_taken_off():
-    left = {
+    stems = {
         file_names.strip_known_suffixes(stem)[-1][0]
         for stem in ("张伟电子签名章", "张伟 印章图片 - 副本 (2)", "张伟个人手写签名_章")
     }
-    assert left == {"张伟"}
+    assert stems == {"张伟"}
     assert file_names.split_extension("张伟.jpg.png") == ("张伟", ".jpg.png")
 
 

@@ -22,7 +22,7 @@ def test_a_check_makes_no_ledger_and_reads_one_without_its_lock(hospital, capsys
     hospital.doctors(2)
     assert hospital.go("check") == 0
     assert "There is no ledger at" in capsys.readouterr().err
-    assert not [each for each in files(hospital.folder / "state") if "ledger" in each]
+    assert not [file for file in files(hospital.folder / "state") if "ledger" in file]
     rows = hospital.outcomes("plan.jsonl")
     assert [(row["status"], row["key"], row["row_id"]) for row in rows] == [("ready", None, None)] * 2
     assert hospital.record()["tenant"].startswith("sandbox/")
@@ -30,7 +30,7 @@ def test_a_check_makes_no_ledger_and_reads_one_without_its_lock(hospital, capsys
     assert "this page is read-only" in page
     assert "require_review: true" in page
     assert pipeline.check(hospital.folder / "config.yaml").exit == 0
-    assert not [each for each in files(hospital.folder / "state") if "ledger" in each]
+    assert not [file for file in files(hospital.folder / "state") if "ledger" in file]
 
     assert hospital.go("run") == 0
     ledger = hospital.folder / "state" / "ledger.sqlite3"
@@ -46,7 +46,7 @@ def test_no_other_command_makes_a_ledger(hospital, capsys, command):
     hospital.doctors(1)
     assert hospital.go(*command.split()) == 2
     assert "There is no ledger at" in capsys.readouterr().err
-    assert not [each for each in files(hospital.folder / "state") if "sqlite3" in each]
+    assert not [file for file in files(hospital.folder / "state") if "sqlite3" in file]
 
 
 def test_the_to_fix_sheet_of_a_check_without_a_ledger_is_for_looking_only(hospital, capsys):
@@ -86,7 +86,9 @@ def test_a_ledger_that_holds_nothing_passes_to_another_tenant(hospital, monkeypa
     assert hospital.go("run") == 0
     assert hospital.statuses() == {"sealed": 1}
     registry = [json.loads(path.read_text()) for path in _records()]
-    assert [each["tenant"].split("/")[2] for each in registry] == [hospital.record()["tenant"].split("/")[2]]
+    assert [entry["tenant"].split("/")[2] for entry in registry] == [
+        hospital.record()["tenant"].split("/")[2]
+    ]
 
     hospital.configure(organization_open_id="org-of-before")
     before = len(hospital.service.received)
@@ -103,7 +105,7 @@ def test_another_tenants_ledger_is_refused_with_the_probable_cause_and_its_cure(
     hospital.doctors(1)
     assert hospital.go("run") == 0
     config = str(hospital.folder / "config.yaml")
-    words = {
+    cures = {
         "typo": (
             "若是写错了，请改正配置，不要换台账",
             "If this is a typo, correct the configuration and keep the ledger",
@@ -115,21 +117,21 @@ def test_another_tenants_ledger_is_refused_with_the_probable_cause_and_its_cure(
         "organisation": ("应用和机构都不同", "application and organisation are both different"),
     }
 
-    def told(**api):
+    def run_refused(**api):
         hospital.configure(**api)
         capsys.readouterr()
         assert main(["--config", config, "--lang", language, "check"]) == 2
-        said = capsys.readouterr().err.rstrip().splitlines()
-        return said[0], said[-1]
+        lines = capsys.readouterr().err.rstrip().splitlines()
+        return lines[0], lines[-1]
 
-    sentence, command = told(organization_open_id="org-mistyped")
-    assert words["typo"][language == "en"] in sentence
+    sentence, command = run_refused(organization_open_id="org-mistyped")
+    assert cures["typo"][language == "en"] in sentence
     assert ("org-mistyped" in sentence, command.endswith("config validate")) == (True, True)
-    sentence, command = told(endpoint=TEST)
-    assert words["environment"][language == "en"] in sentence
+    sentence, command = run_refused(endpoint=TEST)
+    assert cures["environment"][language == "en"] in sentence
     assert command.endswith(" check")
-    sentence, command = told(organization_open_id="x", app_id="y")
-    assert words["organisation"][language == "en"] in sentence
+    sentence, command = run_refused(organization_open_id="x", app_id="y")
+    assert cures["organisation"][language == "en"] in sentence
     assert command.endswith(" check")
 
 
@@ -140,10 +142,13 @@ def test_the_question_names_where_the_seals_are_made_and_from_what(hospital):
     with hospital.start("run", stdin=theirs) as child:
         os.close(theirs)
         os.write(ours, b"n\n")
-        _, said = child.communicate(timeout=60)
+        _, stderr_text = child.communicate(timeout=60)
     os.close(ours)
     organisation = hospital.folder.joinpath("config.yaml").read_text().split("organization_open_id: ")[1]
     organisation = json.loads(organisation.splitlines()[0])
-    assert f"Create these seals in the sandbox on this machine for organisation {organisation}? [y/N]" in said
-    assert f"Rosters {hospital.folder}/inbox · pictures {hospital.folder}/seals" in said
+    assert (
+        f"Create these seals in the sandbox on this machine for organisation {organisation}? [y/N]"
+        in stderr_text
+    )
+    assert f"Rosters {hospital.folder}/inbox · pictures {hospital.folder}/seals" in stderr_text
     assert hospital.service.received == []

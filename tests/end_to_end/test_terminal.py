@@ -22,7 +22,7 @@ HERE = Path(__file__).parents[2]
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def on_a_terminal(hospital, *words, language="en", columns=120):
+def on_a_terminal(hospital, *arguments, language="en", columns=120):
     """Run the command line on a pseudo-terminal; return its exit code and all that was written to it."""
     import fcntl
     import pty
@@ -31,9 +31,8 @@ def on_a_terminal(hospital, *words, language="en", columns=120):
 
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    command = ["--config", str(hospital.folder / "config.yaml"), "--lang", language, *words]
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", *command],
+        [sys.executable, "-m", "pipeline", *hospital.command(*arguments, language=language)],
         stdin=theirs,
         stdout=subprocess.DEVNULL,
         stderr=theirs,
@@ -57,8 +56,8 @@ def screen(seen):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is needed")
-@pytest.mark.parametrize(("language", "limit", "left", "sealed"), [("en", "of the limit", "left", "Sealed"), ("zh", "上限的", "还需", "成功")])  # fmt: skip
-def test_the_bar_shows_rate_share_time_left_and_counts(hospital_with, language, limit, left, sealed):
+@pytest.mark.parametrize(("language", "limit", "time_left", "sealed"), [("en", "of the limit", "left", "Sealed"), ("zh", "上限的", "还需", "成功")])  # fmt: skip
+def test_the_bar_shows_rate_share_time_left_and_counts(hospital_with, language, limit, time_left, sealed):
     hospital = hospital_with(faults=[fault("reset_after", nth=(9,))])
     hospital.doctors(30)
     set_limits(hospital, 30, 8)
@@ -66,10 +65,10 @@ def test_the_bar_shows_rate_share_time_left_and_counts(hospital_with, language, 
     assert code == 3
     bars = [bar for bar in re.split(r"[\r\n]+", seen) if "/30" in bar]
     assert len(bars) > 5
-    for words in (limit, left, sealed, "%"):
-        assert words in bars[-1]
-    told = [re.search(r"([\d.]+) ?次?/\D+(\d+)%", bar.split("/30", 1)[1]) for bar in bars]
-    shares = [(float(each[1]) / 30, int(each[2])) for each in told if each]
+    for part in (limit, time_left, sealed, "%"):
+        assert part in bars[-1]
+    matches = [re.search(r"([\d.]+) ?次?/\D+(\d+)%", bar.split("/30", 1)[1]) for bar in bars]
+    shares = [(float(match[1]) / 30, int(match[2])) for match in matches if match]
     assert all(abs(rate * 100 - share) <= 1 for rate, share in shares)
     assert 0 < max(share for _, share in shares) <= 115
     assert not COLOUR.search(seen)
@@ -85,10 +84,10 @@ def test_a_log_gets_a_plain_line_every_thirty_seconds(hospital_with, capfd):
     hospital.doctors(25)
     set_limits(hospital, 1000, 1)
     assert hospital.go("run") == 0
-    told = capfd.readouterr().err
-    assert "\r" not in told
-    assert "\x1b" not in told
-    lines = [line for line in told.splitlines() if line.startswith("done ")]
+    stderr_text = capfd.readouterr().err
+    assert "\r" not in stderr_text
+    assert "\x1b" not in stderr_text
+    lines = [line for line in stderr_text.splitlines() if line.startswith("done ")]
     assert len(lines) >= 2
     for line in lines:
         assert re.fullmatch(
@@ -99,7 +98,7 @@ def test_a_log_gets_a_plain_line_every_thirty_seconds(hospital_with, capfd):
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_the_last_line_is_the_next_command_and_it_works(hospital, capfd, language):
     hospital.doctors(1)
-    for words, then in (
+    for command, then in (
         ("check", "run"),
         ("status", "check"),
         ("resolve", "check"),
@@ -111,12 +110,12 @@ def test_the_last_line_is_the_next_command_and_it_works(hospital, capfd, languag
         ("run --new-ledger no-such.xlsx", "run --new-ledger no-such.xlsx"),
         ("run", "run"),
     ):
-        options = ["--config", str(hospital.folder / "config.yaml"), "--lang", language]
-        main([*options, *words.split()], clock=SystemClock())
+        options = hospital.command(language=language)
+        main([*options, *command.split()], clock=SystemClock())
         last = capfd.readouterr().err.rstrip("\n").splitlines()[-1]
-        assert last.endswith(f" {then}"), words
+        assert last.endswith(f" {then}"), command
         typed = shlex.split(last)
-        assert typed[: -len(then.split())][-4:] == options, words
+        assert typed[: -len(then.split())][-4:] == options, command
 
 
 def test_the_last_line_can_be_typed_where_the_folder_has_a_blank(hospital, capfd):
@@ -124,9 +123,9 @@ def test_the_last_line_can_be_typed_where_the_folder_has_a_blank(hospital, capfd
     hospital.roster([("王五", "1101", None, "9", None)], file="two.xlsx")
     assert hospital.go("run", "--out", str(hospital.folder / "out of 'hours'")) == 3
     last = capfd.readouterr().err.rstrip("\n").splitlines()[-1]
-    words = shlex.split(last)
-    assert words[-2] == "retry"
-    assert Path(words[-1]).is_file()
+    typed = shlex.split(last)
+    assert typed[-2] == "retry"
+    assert Path(typed[-1]).is_file()
 
 
 def test_after_a_halt_the_last_line_is_a_command(hospital, capfd):
@@ -168,16 +167,16 @@ def on_the_path(folder, monkeypatch):
     return script
 
 
-def last_line(words, folder):
-    told = subprocess.run(
-        [*words, "--lang", "en", "status"],
+def last_line(program, folder):
+    completed = subprocess.run(
+        [*program, "--lang", "en", "status"],
         capture_output=True,
         text=True,
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(HERE)},
         check=False,
     )
-    return told.stderr.rstrip("\n").splitlines()[-1].strip()
+    return completed.stderr.rstrip("\n").splitlines()[-1].strip()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a script with a shebang")
@@ -195,7 +194,7 @@ NUMBER_PATH = "11010119900307" + "0011"
 
 
 @pytest.mark.parametrize(
-    ("words", "then"),
+    ("arguments", "then"),
     [
         (("run", "--out", f"out-{NUMBER_PATH}"), r" retry out/latest/results\.xlsx$"),
         (("run", f"{NUMBER_PATH}.xlsx"), r" retry out/[-\d]+/results\.xlsx$"),
@@ -204,19 +203,19 @@ NUMBER_PATH = "11010119900307" + "0011"
         (("ledger", "restore", f"gone-{NUMBER_PATH}.db"), " status$"),
     ],
 )
-def test_a_path_that_is_masked_is_never_suggested(hospital, capfd, monkeypatch, words, then):
+def test_a_path_that_is_masked_is_never_suggested(hospital, capfd, monkeypatch, arguments, then):
     monkeypatch.chdir(hospital.folder)
     hospital.doctors(2, file="a.xlsx")
-    rows = [("王五", "1101", None, "9", None)] if "check" not in words else []
+    rows = [("王五", "1101", None, "9", None)] if "check" not in arguments else []
     hospital.roster(rows or [(name(1), number(1), None, "00001", None)], file="two.xlsx")
     (hospital.folder / f"{NUMBER_PATH}.xlsx").write_bytes(
         (hospital.folder / "inbox" / "two.xlsx").read_bytes()
     )
-    main(["--lang", "en", *words], clock=SystemClock())
-    told = capfd.readouterr().err
-    last = told.rstrip("\n").splitlines()[-1]
+    main(["--lang", "en", *arguments], clock=SystemClock())
+    stderr_text = capfd.readouterr().err
+    last = stderr_text.rstrip("\n").splitlines()[-1]
     assert "*" not in last
-    assert NUMBER_PATH not in told
+    assert NUMBER_PATH not in stderr_text
     assert re.search(then, last)
 
 

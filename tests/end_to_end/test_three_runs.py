@@ -38,14 +38,14 @@ def pictures(hospital, *serials):
 
 def look(hospital, rows, killed, before=()):
     """Return the results by doctor, once it is certain that nobody is forgotten, doubled or told an untruth."""
-    told = hospital.outcomes()
-    assert len(told) == rows == hospital.record()["rows"] == sum(hospital.statuses().values())
+    rows_reported = hospital.outcomes()
+    assert len(rows_reported) == rows == hospital.record()["rows"] == sum(hospital.statuses().values())
     assert hospital.service.find_duplicates() == {}, "each doctor at most once"
-    speaking = {line["name"]: line for line in told if "ROW_DUPLICATE" not in line["codes"]}
-    assert len(speaking) == len({line["name"] for line in told})
+    speaking = {line["name"]: line for line in rows_reported if "ROW_DUPLICATE" not in line["codes"]}
+    assert len(speaking) == len({line["name"] for line in rows_reported})
     struck = {call.trace_id for call in hospital.service.received if call.action == CREATE and call.faults}
     real = {seal.seal_id: seal.number for seal in hospital.service.seals}
-    for line in told:
+    for line in rows_reported:
         if line["seal_id"]:
             assert real[line["seal_id"]][-4:] == line["id_masked"][-4:], (
                 "a seal that is one, and this doctor's"

@@ -35,8 +35,8 @@ def test_the_secrets_of_a_connection_are_written_nowhere(hospital, monkeypatch):
     with TlsRelay(hospital.sandbox.url) as relay:
         hospital.configure(endpoint=f"https://127.0.0.1:{relay.port}", ca_file="ca.pem")
         with hospital.start("run", SSLKEYLOGFILE=str(keys)) as child:
-            _, said = child.communicate(timeout=60)
-        assert (child.returncode, keys.exists()) == (0, False), said
+            _, stderr_text = child.communicate(timeout=60)
+        assert (child.returncode, keys.exists()) == (0, False), stderr_text
         monkeypatch.setenv("SSLKEYLOGFILE", str(keys))  # from Python, with the libraries imported already
         hospital.doctors(2)
         assert pipeline.run(hospital.folder / "config.yaml").exit == 0

@@ -13,7 +13,7 @@ ID = "yD" + "a1B2" * 7 + "zz"
 
 
 @pytest.fixture
-def night(hospital_with):
+def unsettled(hospital_with):
     hospital = hospital_with(faults=[fault("reset_after", nth=LOST)])
     hospital.doctors(5)
     assert hospital.go("run") == 3
@@ -81,130 +81,136 @@ SORTED_IN_PART = [
 ]
 
 
-def test_a_sheet_that_was_sorted_in_part_is_refused_whole(night, capsys):
+def test_a_sheet_that_was_sorted_in_part_is_refused_whole(unsettled, capsys):
     for titles in SORTED_IN_PART:
-        sheet = UnknownSheet(night)
+        sheet = UnknownSheet(unsettled)
         sheet.rotate(*titles)
         sheet.fill_by_name()
         assert sheet.enter() == 2, titles
-        said = capsys.readouterr().err
-        assert "row 2" in said or "row_id 2" in said, titles
-    assert night.go("run") == 3
-    assert len(find_unknown_rows(night)) == len(LOST), "nothing of it was entered"
+        stderr_text = capsys.readouterr().err
+        assert "row 2" in stderr_text or "row_id 2" in stderr_text, titles
+    assert unsettled.go("run") == 3
+    assert len(find_unknown_rows(unsettled)) == len(LOST), "nothing of it was entered"
 
 
-def test_a_sheet_that_was_sorted_as_a_whole_is_entered(night):
-    sheet = UnknownSheet(night)
+def test_a_sheet_that_was_sorted_as_a_whole_is_entered(unsettled):
+    sheet = UnknownSheet(unsettled)
     sheet.rotate(*[title for title in sheet.titles if title])
     sheet.fill_by_name()
     assert sheet.enter() == 0
-    assert night.go("run") == 0
-    assert {row["name"]: row["seal_id"] for row in night.outcomes()} == list_made_seals(night)
+    assert unsettled.go("run") == 0
+    assert {row["name"]: row["seal_id"] for row in unsettled.outcomes()} == list_made_seals(unsettled)
 
 
-def test_one_line_that_disagrees_refuses_the_right_ones_as_well(night):
-    sheet = UnknownSheet(night)
+def test_one_line_that_disagrees_refuses_the_right_ones_as_well(unsettled):
+    sheet = UnknownSheet(unsettled)
     sheet.fill_by_name()
     sheet.write(4, "TraceId", sheet.read(3, "TraceId"))
     assert sheet.enter() == 2
-    assert night.go("run") == 3
-    assert len(find_unknown_rows(night)) == len(LOST)
+    assert unsettled.go("run") == 3
+    assert len(find_unknown_rows(unsettled)) == len(LOST)
 
 
 @pytest.mark.parametrize("title", ["TraceId", "row_id"])
-def test_a_line_without_its_token_refuses_the_sheet(night, title):
-    sheet = UnknownSheet(night)
+def test_a_line_without_its_token_refuses_the_sheet(unsettled, title):
+    sheet = UnknownSheet(unsettled)
     sheet.fill_by_name()
     sheet.write(3, title, None)
     assert sheet.enter() == 2
 
 
-def test_a_row_that_was_corrected_meanwhile_still_agrees(night):
+def test_a_row_that_was_corrected_meanwhile_still_agrees(unsettled):
     """Its token, name and seal name in the ledger are the older ones, or the newer; the person is the same."""
-    first = UnknownSheet(night)
-    rows = [(name(each), number(each), f"155{each:08d}", f"{each:05d}", "外科") for each in range(1, 6)]
-    night.roster(rows)
-    assert night.go("run") == 3
+    first = UnknownSheet(unsettled)
+    rows = [
+        (name(serial), number(serial), f"155{serial:08d}", f"{serial:05d}", "外科") for serial in range(1, 6)
+    ]
+    unsettled.roster(rows)
+    assert unsettled.go("run") == 3
     first.fill_by_name()
     first.write(3, "SealId", None)
     first.write(4, "SealId", None)
     assert first.enter() == 0
-    second = UnknownSheet(night)
+    second = UnknownSheet(unsettled)
     for row in second.rows:
         if second.read(row, "Name") in (first.read(3, "Name"), first.read(4, "Name")):
-            second.write(row, "SealId", list_made_seals(night)[second.read(row, "Name")])
+            second.write(row, "SealId", list_made_seals(unsettled)[second.read(row, "Name")])
     assert second.enter() == 0
 
 
-def test_the_ledger_from_its_receipts_still_knows_the_lines(night):
-    (night.folder / "state" / "ledger.sqlite3").unlink()
-    assert night.go("ledger", "rebuild") == 0
-    sheet = UnknownSheet(night)
+def test_the_ledger_from_its_receipts_still_knows_the_lines(unsettled):
+    (unsettled.folder / "state" / "ledger.sqlite3").unlink()
+    assert unsettled.go("ledger", "rebuild") == 0
+    sheet = UnknownSheet(unsettled)
     sheet.fill_by_name()
     assert sheet.enter() == 0
 
 
 @pytest.mark.parametrize(
-    ("conclusion", "seal_id", "words"),
+    ("conclusion", "seal_id", "expected"),
     [("Created", "", "but the SealId is missing"), ("Not created", "yD1", "the conclusion is not “created”")],
 )
-def test_half_an_answer_is_refused_by_name_with_what_is_missing(night, capsys, conclusion, seal_id, words):
-    sheet = UnknownSheet(night)
+def test_half_an_answer_is_refused_by_name_with_what_is_missing(
+    unsettled, capsys, conclusion, seal_id, expected
+):
+    sheet = UnknownSheet(unsettled)
     (row, *_) = sheet.rows
     sheet.write(row, "Conclusion", conclusion)
     sheet.write(row, "SealId", seal_id)
     assert sheet.enter() == 3
-    told = capsys.readouterr().err
-    assert words in told
-    assert sheet.read(row, "Name") in told
+    stderr_text = capsys.readouterr().err
+    assert expected in stderr_text
+    assert sheet.read(row, "Name") in stderr_text
 
 
-def test_created_and_not_created_rows_are_entered_by_one_sheet(night, capsys):
-    lost, never, third = find_unknown_rows(night)
-    made = list_made_seals(night)
+def test_created_and_not_created_rows_are_entered_by_one_sheet(unsettled, capsys):
+    lost, never, third = find_unknown_rows(unsettled)
+    made = list_made_seals(unsettled)
     answers = {lost: (made[lost], "created"), never: (None, "未创建（确定）"), third: (made[third], None)}
-    assert UnknownSheet(night).answer(answers).enter() == 0
+    assert UnknownSheet(unsettled).answer(answers).enter() == 0
     assert "Rows recorded: 3" in capsys.readouterr().err
-    assert run_later(night, "resolve", str(night.folder / "filled.xlsx")) == 3, "the second time none is open"
-    assert UnknownSheet(night).answer({}).enter() == 0, "an empty sheet enters nothing"
+    assert run_later(unsettled, "resolve", str(unsettled.folder / "filled.xlsx")) == 3, (
+        "the second time none is open"
+    )
+    assert UnknownSheet(unsettled).answer({}).enter() == 0, "an empty sheet enters nothing"
 
 
-def test_one_seal_id_copied_to_two_doctors_is_entered_for_neither(night, capsys):
+def test_one_seal_id_copied_to_two_doctors_is_entered_for_neither(unsettled, capsys):
     """Filled down in Excel: the first of them would get the other's seal."""
-    one, other, third = find_unknown_rows(night)
-    made = list_made_seals(night)
+    one, other, third = find_unknown_rows(unsettled)
+    made = list_made_seals(unsettled)
     answers = dict.fromkeys((one, other), (made[other], "created")) | {third: (made[third], None)}
-    assert UnknownSheet(night).answer(answers).enter() == 3
+    assert UnknownSheet(unsettled).answer(answers).enter() == 3
     assert capsys.readouterr().err.count("more than one doctor") == 2
-    assert night.go("run") == 3
-    assert set(find_unknown_rows(night)) == {one, other}
+    assert unsettled.go("run") == 3
+    assert set(find_unknown_rows(unsettled)) == {one, other}
 
 
-def test_a_line_that_contradicts_itself_is_not_entered(night):
-    who = next(iter(find_unknown_rows(night)))
+def test_a_line_that_contradicts_itself_is_not_entered(unsettled):
+    who = next(iter(find_unknown_rows(unsettled)))
     for answer in ((None, "已创建"), (ID, "未创建"), ("?", "已创建"), (ID, "maybe")):
-        assert UnknownSheet(night).answer({who: answer}).enter() == 3, answer
-    assert who in find_unknown_rows(night)
+        assert UnknownSheet(unsettled).answer({who: answer}).enter() == 3, answer
+    assert who in find_unknown_rows(unsettled)
 
 
-def test_a_damaged_sheet_and_another_workbook_are_refused(night):
-    sheet = UnknownSheet(night)
+def test_a_damaged_sheet_and_another_workbook_are_refused(unsettled):
+    sheet = UnknownSheet(unsettled)
     for row in sheet.rows:
         sheet.write(row, "check", "00000000")
     assert sheet.enter() == 2
-    assert run_later(night, "resolve", str(night.folder / "inbox" / "roster.xlsx")) == 2
+    assert run_later(unsettled, "resolve", str(unsettled.folder / "inbox" / "roster.xlsx")) == 2
 
 
 @pytest.fixture
-def on_two_rows(night):
+def on_two_rows(unsettled):
     """Two rows with different errors are no copies of each other: an unknown doctor has two lines."""
     for serial in range(1, 6):
-        (night.folder / "seals" / f"{serial:05d}.png").unlink()
+        (unsettled.folder / "seals" / f"{serial:05d}.png").unlink()
     rows = [(name(serial), number(serial), "154", f"{serial:05d}", "内科") for serial in range(1, 6)]
-    night.roster(rows, file="again.xlsx")
-    assert night.go("run") == 3
-    assert night.statuses() == {"unchanged": 4, "unknown": 6}
-    return night
+    unsettled.roster(rows, file="again.xlsx")
+    assert unsettled.go("run") == 3
+    assert unsettled.statuses() == {"unchanged": 4, "unknown": 6}
+    return unsettled
 
 
 def test_the_two_lines_of_a_doctor_give_one_answer(on_two_rows, capsys):

@@ -20,13 +20,13 @@ HERE = Path(__file__).parents[2]
 HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
-def say(capfd, *words, language="zh", config=None):
+def say(capfd, *arguments, language="zh", config=None):
     """Run the command line; return its exit code and what it said."""
     capfd.readouterr()
     named = ["--config", str(config)] if config else []
-    code = main([*named, "--lang", language, *words], clock=SystemClock())
-    told = capfd.readouterr()
-    return code, told.out + told.err
+    code = main([*named, "--lang", language, *arguments], clock=SystemClock())
+    captured = capfd.readouterr()
+    return code, captured.out + captured.err
 
 
 @pytest.mark.parametrize("command", ["check", "run", "retry", "demo"])
@@ -37,7 +37,7 @@ def test_results_cannot_lie_in_a_file(hospital, capfd, command):
     before = len(hospital.service.received)
     taken = hospital.folder / "taken"
     taken.write_text("mine")
-    for language, words, out in (
+    for language, text_part, out in (
         ("zh", "是文件", taken),
         ("en", "is a file", taken),
         ("zh", "是文件", taken / "deeper" / "still"),
@@ -46,7 +46,7 @@ def test_results_cannot_lie_in_a_file(hospital, capfd, command):
         config = hospital.folder / "config.yaml"
         code, printed = say(capfd, command, "--out", str(out), language=language, config=config)
         assert (code, taken.read_text()) == (2, "mine")
-        assert words in printed
+        assert text_part in printed
         assert str(taken) in printed
     assert len(hospital.service.received) == before
 
@@ -67,12 +67,12 @@ def test_a_misspelt_path_ends_with_the_command_that_was_meant(hospital, capfd, m
 NUMBERED_ZERO = re.compile(r"(?<!\d)0 (seals|creates|rows|s\b|枚|秒|行)")
 
 
-def find_preview(hospital, capfd, *words, language):
+def find_preview(hospital, capfd, *arguments, language):
     """Return the line about what the run will do."""
-    _, told = say(capfd, *words, language=language, config=hospital.folder / "config.yaml")
+    _, printed = say(capfd, *arguments, language=language, config=hospital.folder / "config.yaml")
     return next(
         line
-        for line in told.splitlines()
+        for line in printed.splitlines()
         if line.startswith(
             ("Rows: ", "名单共", "名单里", "The rosters contain", "名单都无法", "No roster could")
         )
@@ -118,12 +118,12 @@ def test_a_guard_is_named_in_the_preview_and_nothing_is_asked(hospital, capfd):
     path = hospital.folder / "config.yaml"
     path.write_text(path.read_text().replace("guards: {", "guards: {new_rows: 0, "))
     hospital.doctors(9)
-    for language, words in (("zh", "触发保护"), ("en", "Stopped by a safety check")):
-        assert words in find_preview(hospital, capfd, "run", language=language)
+    for language, text_part in (("zh", "触发保护"), ("en", "Stopped by a safety check")):
+        assert text_part in find_preview(hospital, capfd, "run", language=language)
 
 
 def folders(hospital) -> set[str]:
-    return {each.name for each in (hospital.folder / "out").glob("*")}
+    return {path.name for path in (hospital.folder / "out").glob("*")}
 
 
 @pytest.mark.parametrize("own", [False, True])
@@ -131,16 +131,16 @@ def test_a_declined_run_leaves_no_folder(hospital, own):
     """A folder that existed before stays."""
     hospital.doctors(2)
     named = hospital.folder / "mine"
-    words = ["--out", str(named)] if own else []
+    options = ["--out", str(named)] if own else []
     if own:
         named.mkdir()
     ours, theirs = os.openpty()
-    with hospital.start("run", *words, stdin=theirs) as child:
+    with hospital.start("run", *options, stdin=theirs) as child:
         os.close(theirs)
         os.write(ours, b"n\n")
-        _, said = child.communicate(timeout=60)
+        _, stderr_text = child.communicate(timeout=60)
     os.close(ours)
-    assert (child.returncode, folders(hospital), hospital.service.received) == (0, set(), []), said
+    assert (child.returncode, folders(hospital), hospital.service.received) == (0, set(), []), stderr_text
     assert named.exists() == own
 
 
@@ -168,40 +168,40 @@ def test_a_workbook_without_its_to_fix_sheet_is_refused(hospital, capfd):
     book = openpyxl.load_workbook(hospital.newest / "results.xlsx")
     del book["To fix"]
     book.save(hospital.folder / "lost.xlsx")
-    for language, words in (("zh", "结果表里没有“失败待改"), ("en", "has no sheet “失败待改 / To fix”")):
+    for language, text_part in (("zh", "结果表里没有“失败待改"), ("en", "has no sheet “失败待改 / To fix”")):
         lost = str(hospital.folder / "lost.xlsx")
-        code, told = say(capfd, "retry", lost, language=language, config=hospital.folder / "config.yaml")
-        assert (code, words in told) == (7, True), told
-        assert told.rstrip().endswith(f"retry {lost}")
+        code, printed = say(capfd, "retry", lost, language=language, config=hospital.folder / "config.yaml")
+        assert (code, text_part in printed) == (7, True), printed
+        assert printed.rstrip().endswith(f"retry {lost}")
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder in which nobody can make a file")
 def test_a_ledger_that_cannot_be_made_is_not_called_locked(hospital, capfd, monkeypatch):
     monkeypatch.setenv("ESIGN_IMPORT_LEDGER", "/proc/ledger.sqlite3")
     hospital.doctors(1)
-    for language, words in (
+    for language, text_part in (
         ("zh", "无法在 /proc 中建立"),
         ("en", "The ledger files cannot be created in /proc"),
     ):
-        code, told = say(capfd, "run", language=language, config=hospital.folder / "config.yaml")
-        assert (code, words in told) == (74, True), told
+        code, printed = say(capfd, "run", language=language, config=hospital.folder / "config.yaml")
+        assert (code, text_part in printed) == (74, True), printed
 
 
 def test_a_missing_configuration_is_reported_with_the_folder_that_was_searched(tmp_path, capfd, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for language in ("zh", "en"):
-        code, told = say(capfd, "status", language=language)
-        assert (code, str(tmp_path) in told) == (2, True)
-        code, told = say(capfd, "check", language=language)
-        assert (code, str(tmp_path / "inbox") in told) == (0, True)
+        code, printed = say(capfd, "status", language=language)
+        assert (code, str(tmp_path) in printed) == (2, True)
+        code, printed = say(capfd, "check", language=language)
+        assert (code, str(tmp_path / "inbox") in printed) == (0, True)
 
 
 def test_a_workbook_in_place_of_the_configuration_is_not_to_be_saved_in_notepad(hospital, capfd):
     hospital.doctors(1)
     roster = hospital.folder / "inbox" / "roster.xlsx"
-    for language, words in (("zh", "不是配置文件"), ("en", "not a configuration file")):
+    for language, text_part in (("zh", "不是配置文件"), ("en", "not a configuration file")):
         code, printed = say(capfd, "run", language=language, config=roster)
-        assert (code, words in printed, "UTF-8" in printed) == (2, True, False), printed
+        assert (code, text_part in printed, "UTF-8" in printed) == (2, True, False), printed
 
 
 def test_a_backup_into_a_folder_is_a_new_file_in_it(hospital, capfd):
@@ -209,16 +209,16 @@ def test_a_backup_into_a_folder_is_a_new_file_in_it(hospital, capfd):
     assert hospital.go("run") == 0
     backups = hospital.folder / "backups"
     config = hospital.folder / "config.yaml"
-    code, told = say(capfd, "ledger", "backup", str(backups), language="en", config=config)
+    code, printed = say(capfd, "ledger", "backup", str(backups), language="en", config=config)
     assert code == 0
     assert backups.is_file(), "there was no folder: this is the file that was named"
     backups.unlink()
     backups.mkdir()
     for _ in range(2):
         assert hospital.go("ledger", "backup", str(backups)) == 0
-    assert [each.stat().st_mode & 0o777 for each in backups.glob("ledger-*.backup")] == [0o600, 0o600]
-    code, told = say(capfd, "ledger", "backup", str(backups / "no" / "x"), language="zh", config=config)
-    assert (code, f"找不到 {backups / 'no'}" in told) == (2, True)
+    assert [path.stat().st_mode & 0o777 for path in backups.glob("ledger-*.backup")] == [0o600, 0o600]
+    code, printed = say(capfd, "ledger", "backup", str(backups / "no" / "x"), language="zh", config=config)
+    assert (code, f"找不到 {backups / 'no'}" in printed) == (2, True)
 
 
 def ports_are_guarded() -> bool:
@@ -229,10 +229,10 @@ def ports_are_guarded() -> bool:
 @pytest.mark.skipif(not ports_are_guarded(), reason="every port is free to everybody")
 def test_a_port_that_only_an_administrator_may_use_is_not_taken():
     without = [] if os.geteuid() else ["setpriv", "--bounding-set=-net_bind_service"]
-    for language, words in (("zh", "要管理员权限"), ("en", "needs administrator rights")):
+    for language, text_part in (("zh", "要管理员权限"), ("en", "needs administrator rights")):
         command = [*without, sys.executable, "-m", "pipeline", "sandbox", "--port", "80", "--lang", language]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE)
-        assert (done.returncode, words in done.stderr) == (2, True), done.stderr
+        assert (done.returncode, text_part in done.stderr) == (2, True), done.stderr
 
 
 def test_a_ledger_of_a_newer_version_is_not_sent_to_a_check(hospital, capfd):
@@ -242,6 +242,6 @@ def test_a_ledger_of_a_newer_version_is_not_sent_to_a_check(hospital, capfd):
         ledger.execute("PRAGMA user_version = 99")
     capfd.readouterr()
     assert hospital.go("run") == 74
-    told = capfd.readouterr().err
-    assert "update esign-import" in told
-    assert "ledger check" not in told
+    stderr_text = capfd.readouterr().err
+    assert "update esign-import" in stderr_text
+    assert "ledger check" not in stderr_text

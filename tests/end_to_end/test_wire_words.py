@@ -26,7 +26,7 @@ def spoken(hospital, capsys, language):
     latest = hospital.folder / "out" / "latest"
     book = openpyxl.load_workbook(latest / "results.xlsx")
     cells = [str(cell.value) for sheet in book for line in sheet.iter_rows() for cell in line if cell.value]
-    pages = [(latest / each).read_text("utf-8") for each in ("report.html", "outcomes.jsonl", "run.json")]
+    pages = [(latest / file).read_text("utf-8") for file in ("report.html", "outcomes.jsonl", "run.json")]
     for row in hospital.outcomes():
         run_later(hospital, "--lang", language, "explain", row["staff_no"])
     run_later(hospital, "--lang", language, "status")
@@ -53,9 +53,9 @@ def cut(text):
 def test_a_lost_answer_is_described_in_words(hospital_with, capsys, kind, zh, en, language):
     hospital = hospital_with(faults=[fault(kind)], api={"timeout_seconds": 0.5})
     hospital.doctors(3)
-    told = spoken(hospital, capsys, language)
-    assert [CLASS.findall(cut(each)) for each in told if CLASS.search(cut(each))] == []
-    assert sum((zh if language == "zh" else en) in each for each in told) >= 3, "All, Unknown, explain"
+    surfaces = spoken(hospital, capsys, language)
+    assert [CLASS.findall(cut(text)) for text in surfaces if CLASS.search(cut(text))] == []
+    assert sum((zh if language == "zh" else en) in text for text in surfaces) >= 3, "All, Unknown, explain"
     if kind == "reset_after":
         assert CLASS.search((hospital.runs[-1] / "log.jsonl").read_text("utf-8")), (
             "for whoever mends the network"
@@ -68,13 +68,13 @@ def test_a_service_that_is_not_there_is_described_in_words(hospital, capsys, lan
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
     hospital.configure(endpoint=f"http://127.0.0.1:{port}")
-    told = spoken(hospital, capsys, language)
-    assert [CLASS.findall(cut(each)) for each in told if CLASS.search(cut(each))] == []
+    surfaces = spoken(hospital, capsys, language)
+    assert [CLASS.findall(cut(text)) for text in surfaces if CLASS.search(cut(text))] == []
     wanted = "连接不上：连接被拒绝" if language == "zh" else "could not connect: the connection was refused"
-    assert sum(wanted in each for each in told) >= 2
+    assert sum(wanted in text for text in surfaces) >= 2
     assert (hospital.record()["halted"] or {})["code"] == "OUTAGE"
     if language == "zh":
-        assert re.search(r"已停止：连接不上服务或没有可用的应答（[^a-z]+）", told[0])
+        assert re.search(r"已停止：连接不上服务或没有可用的应答（[^a-z]+）", surfaces[0])
 
 
 @pytest.mark.parametrize(
@@ -86,25 +86,25 @@ def test_a_refused_certificate_says_why(hospital, capsys, certificate, zh):
     with TlsRelay(hospital.sandbox.url, certificate) as relay:
         trusted = {} if certificate is CERTIFICATE else {"ca_file": str(certificate)}
         hospital.configure(endpoint=f"https://127.0.0.1:{relay.port}", **trusted)
-        told = spoken(hospital, capsys, "zh")
-    assert f"已停止：没有建立可信的加密连接：{zh}" in told[0]
-    assert [CLASS.findall(cut(each)) for each in told if CLASS.search(cut(each))] == []
+        surfaces = spoken(hospital, capsys, "zh")
+    assert f"已停止：没有建立可信的加密连接：{zh}" in surfaces[0]
+    assert [CLASS.findall(cut(text)) for text in surfaces if CLASS.search(cut(text))] == []
     assert hospital.record()["halted"]["texts"]["message"]["key"].startswith("wire.certificate")
 
 
 @pytest.mark.parametrize(
-    ("language", "why"),
+    ("language", "explanation"),
     [
         ("zh", "没有建立可信的加密连接：这个端口不是 https"),
         ("en", "no trusted encrypted connection: this port does not use https"),
     ],
 )
-def test_a_port_without_tls_is_not_a_refused_certificate(hospital, capsys, language, why):
+def test_a_port_without_tls_is_not_a_refused_certificate(hospital, capsys, language, explanation):
     hospital.doctors(1)
     hospital.configure(endpoint=hospital.sandbox.url.replace("http:", "https:"))
-    told = spoken(hospital, capsys, language)
-    assert why in told[0]
-    assert "api.endpoint" in told[0]
+    surfaces = spoken(hospital, capsys, language)
+    assert explanation in surfaces[0]
+    assert "api.endpoint" in surfaces[0]
 
 
 def test_words_of_an_older_version_are_left_out(hospital_with, capsys):
@@ -116,17 +116,17 @@ def test_words_of_an_older_version_are_left_out(hospital_with, capsys):
             "UPDATE attempt SET message = 'ClientOSError: [Errno 104] Connection reset' WHERE code = 'no_answer'"
         )
         ledger.commit()
-    told = spoken(hospital, capsys, "zh")
-    assert "ClientOSError" not in "".join(map(cut, told))
-    assert "没有等到应答" in "".join(told)
+    surfaces = spoken(hospital, capsys, "zh")
+    assert "ClientOSError" not in "".join(map(cut, surfaces))
+    assert "没有等到应答" in "".join(surfaces)
 
 
 def test_an_upload_that_is_lost_says_how(hospital_with, capsys):
     hospital = hospital_with(faults=[fault("reset_before", action=UPLOAD, nth=(2, 3, 4, 5))])
     hospital.doctors(2)
-    told = spoken(hospital, capsys, "zh")
+    surfaces = spoken(hospital, capsys, "zh")
     assert hospital.statuses() == {"sealed": 1, "not_sent": 1}
-    assert [CLASS.findall(cut(each)) for each in told if CLASS.search(cut(each))] == []
+    assert [CLASS.findall(cut(text)) for text in surfaces if CLASS.search(cut(text))] == []
 
 
 def test_every_phrase_of_the_wire_has_chinese():

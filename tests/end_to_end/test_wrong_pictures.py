@@ -100,13 +100,13 @@ class Sheet:
 
     def column(self, head: str, values) -> None:
         """Paste values into a column, downwards from its first line."""
-        place = self.heads.index(head) + 1
+        index = self.heads.index(head) + 1
         for row, value in enumerate(values, 2):
-            self.sheet.cell(row, place).value = value
+            self.sheet.cell(row, index).value = value
 
     def texts(self, head: str) -> list:
-        place = self.heads.index(head) + 1
-        return [self.sheet.cell(row, place).value for row in range(2, 2 + len(self.lines))]
+        index = self.heads.index(head) + 1
+        return [self.sheet.cell(row, index).value for row in range(2, 2 + len(self.lines))]
 
     def paste_picture(self, serial: int, path: Path, column: str = "E") -> None:
         drawing = Drawing(str(path))
@@ -275,8 +275,8 @@ ATTACKS = [
 def entrances(kinds):
     return [
         pytest.param(kind, way, id=f"{kind.__name__}-{way}")
-        for place, kind in enumerate(kinds)
-        for way in (("retry", "inbox") if ALL_WAYS else (("retry", "inbox")[place % 2],))
+        for index, kind in enumerate(kinds)
+        for way in (("retry", "inbox") if ALL_WAYS else (("retry", "inbox")[index % 2],))
     ]
 
 
@@ -327,9 +327,9 @@ def test_a_sheet_of_names_in_another_order_is_refused_whole_whatever_stayed_in_p
 def test_a_line_for_another_doctor_says_why_its_picture_was_not_used(hospital, way):
     sheet = reuse_a_line(hospital)
     assert hand_in(hospital, sheet, way) == 3
-    told = {line["name"]: line for line in hospital.outcomes()}[name(9)]
-    assert "IMAGE_MISSING" in told["codes"]
-    assert any("the earlier picture was not used" in each["message"] for each in told["problems"])
+    row = {line["name"]: line for line in hospital.outcomes()}[name(9)]
+    assert "IMAGE_MISSING" in row["codes"]
+    assert any("the earlier picture was not used" in problem["message"] for problem in row["problems"])
 
 
 # ---- what a clerk does rightly: it is sealed, with the doctor's own picture
@@ -476,8 +476,8 @@ def test_a_picture_column_that_contradicts_the_names_of_its_files_seals_no_docto
     )
     assert hospital.creates() == 0
     for line in hospital.outcomes():
-        (told,) = [each for each in line["problems"] if each["code"] == "IMAGE_AMBIGUOUS"]
-        assert "roster.xlsx Sheet row" in told["message"]
+        (ambiguity,) = [problem for problem in line["problems"] if problem["code"] == "IMAGE_AMBIGUOUS"]
+        assert "roster.xlsx Sheet row" in ambiguity["message"]
 
 
 def test_both_the_row_that_names_a_file_and_the_row_it_is_called_after_say_why(hospital):
@@ -529,8 +529,8 @@ def test_an_entry_tells_namesakes_apart_although_the_file_bears_the_name_of_both
 def test_a_name_alone_does_not_reach_into_another_department(hospital, department, others):
     rows = [row(1, who="张伟", department=department)]
     rows += [
-        row(serial, who="张伟" if not department else None, department=each)
-        for serial, each in enumerate(others, 2)
+        row(serial, who="张伟" if not department else None, department=other_department)
+        for serial, other_department in enumerate(others, 2)
     ]
     set_up(hospital, rows, headers=WITH_PICTURE, files=[("外科/张伟.png", 2)])
     assert wrong_pictures(hospital) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pipeline.cli.app import main
 from pipeline.clock import SystemClock
 
 
@@ -15,12 +14,12 @@ class LaterClock(SystemClock):
         return super().now() + self.passed
 
 
-def run_later(hospital, *words, clock=None) -> int:
+def run_later(hospital, *arguments, clock=None) -> int:
     """Run the command line over a hospital, later: on the machine's clock and on the service's."""
     clock = clock or LaterClock()
     hospital.service_clock.ahead = getattr(clock, "passed", 0.0)
     try:
-        return main(["--config", str(hospital.folder / "config.yaml"), "--lang", "en", *words], clock=clock)
+        return hospital.go(*arguments, clock=clock)
     finally:
         hospital.service_clock.ahead = 0.0
 
