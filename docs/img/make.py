@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 HOUSE = HERE.parents[1]
 sys.path[:0] = [str(HOUSE), str(HOUSE / "tests" / "support")]
 
-from desktop import browser, convert, found  # noqa: E402
+from desktop import browser, convert, find_program  # noqa: E402
 
 from pipeline.messages.results import render_result  # noqa: E402
 
@@ -85,7 +85,7 @@ def sheets(workbook: Path, folder: Path, language: str) -> Iterator[tuple[str, I
     """Yield the first printed page of each sheet; the footer of a page names its sheet."""
     pdf = convert(workbook, "pdf", folder, folder)
     named = subprocess.run(  # noqa: S603
-        [found("pdftotext"), "-layout", str(pdf), "-"], check=True, capture_output=True, text=True
+        [find_program("pdftotext"), "-layout", str(pdf), "-"], check=True, capture_output=True, text=True
     ).stdout.split("\f")
     for sheet in SHEETS:
         title = render_result(f"sheet.{sheet}", language)
@@ -95,7 +95,7 @@ def sheets(workbook: Path, folder: Path, language: str) -> Iterator[tuple[str, I
         target = folder / sheet
         pages = ["-f", str(number), "-l", str(number), "-singlefile"]
         subprocess.run(  # noqa: S603
-            [found("pdftoppm"), "-r", str(DOTS), *pages, "-png", str(pdf), str(target)], check=True
+            [find_program("pdftoppm"), "-r", str(DOTS), *pages, "-png", str(pdf), str(target)], check=True
         )
         yield sheet, Image.open(target.with_suffix(".png")).convert("RGB")
 

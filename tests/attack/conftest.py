@@ -40,8 +40,9 @@ def knows_registry(tmp_path_factory) -> bool:
     """Whether this version of the program has the key ``ledger_registry``."""
     config = tmp_path_factory.mktemp("probe") / "config.yaml"
     config.write_text("ledger_registry: strict\n")
-    words = [sys.executable, "-m", "pipeline", "--config", str(config), "--lang", "en", "config", "validate"]
-    completed = subprocess.run(words, cwd=HOUSE, capture_output=True, text=True, check=False)
+    program = [sys.executable, "-m", "pipeline", "--config", str(config), "--lang", "en"]
+    command = [*program, "config", "validate"]
+    completed = subprocess.run(command, cwd=HOUSE, capture_output=True, text=True, check=False)
     return "ledger_registry" not in completed.stdout + completed.stderr
 
 
@@ -54,7 +55,7 @@ def no_stray_settings():
 
 @pytest.fixture
 def report(request):
-    """Return what enters a stage's tally in the table at the end."""
+    """Return what enters a stage's counts in the table at the end."""
     stages = []
     yield stages.append
     for stage in stages:

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from attack.stage import CREATE, LONG, REFUSED, Ended, Stage, digests, place, until
+from attack.stage import CREATE, LONG, REFUSED, Ended, Stage, digests, copy_or_skip, until
 
 from pipeline.sandbox.actions import Seal
 
@@ -29,10 +29,10 @@ class History:
         """Copy what there is now."""
         target = self.copies / age
         for entry in STATE:
-            place(self.stage.folder / "state" / entry, target / "state" / entry)
+            copy_or_skip(self.stage.folder / "state" / entry, target / "state" / entry)
         for entry in ("out", "results"):
-            place(self.stage.folder / entry, target / entry)
-        place(self.stage.state_home, target / "user")
+            copy_or_skip(self.stage.folder / entry, target / entry)
+        copy_or_skip(self.stage.state_home, target / "user")
 
 
 def live_and_die(stage: Stage, copies: Path, *, results: bool = False) -> History:
@@ -142,25 +142,25 @@ class Mixture:
             "receipts.jsonl": self.receipts,
         }
         for entry, age in ages.items():
-            place(history.copies / str(age) / "state" / entry, state / entry)
+            copy_or_skip(history.copies / str(age) / "state" / entry, state / entry)
         if self.key == "foreign":
             (state / "ledger.sqlite3.key").write_bytes(bytes(range(32)))
         for entry in ("out", "results"):
-            place(history.copies / self.out / entry, stage.folder / entry)
+            copy_or_skip(history.copies / self.out / entry, stage.folder / entry)
         if self.where != "machine":
-            place(history.copies / "new" / "user", stage.state_home)
+            copy_or_skip(history.copies / "new" / "user", stage.state_home)
         stage.state_home.mkdir(exist_ok=True)
 
 
-def run_watched(stage: Stage, *words: str) -> Ended:
+def run_watched(stage: Stage, *options: str) -> Ended:
     """Run, and where the run is refused compare the ledger's files before and after."""
     before, sent = digests(stage.folder / "state"), stage.creates()
-    ended = stage.go("run", *words)
+    ended = stage.go("run", *options)
     after = digests(stage.folder / "state")
     changed = [entry for entry in before if before[entry] != after[entry]]
     if ended.code in REFUSED and (changed or stage.creates() != sent):
-        stage.tally.refused_that_wrote += 1
-        stage.tally.remarks.append(
+        stage.counts.refused_that_wrote += 1
+        stage.counts.remarks.append(
             f"a refused run changed {changed} and sent {stage.creates() - sent} creates"
         )
     return ended

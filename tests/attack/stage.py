@@ -71,7 +71,7 @@ class Ended:
 
 
 @dataclass
-class Tally:
+class CaseCounts:
     """What the judge counts in one case."""
 
     second_seals: int = 0
@@ -101,7 +101,7 @@ class Stage:
         self.is_beyond_knowledge = (
             False  # whether nothing on this machine could show what is wrong in this case
         )
-        self.tally = Tally()
+        self.counts = CaseCounts()
         self.claims: list[str] = []  # what a case itself found to be told wrongly
         for entry in ("seals", "secrets", "inbox"):
             (folder / entry).mkdir(parents=True, exist_ok=True)
@@ -166,29 +166,29 @@ class Stage:
     def environment(self) -> dict[str, str]:
         return {"XDG_STATE_HOME": str(self.state_home), "HOME": str(self.state_home)}
 
-    def words(self, *words: str) -> list[str]:
-        return ["--config", str(self.folder / "config.yaml"), "--lang", "en", *words]
+    def command(self, *arguments: str) -> list[str]:
+        return ["--config", str(self.folder / "config.yaml"), "--lang", "en", *arguments]
 
-    def go(self, *words: str, **order: object) -> Ended:
+    def go(self, *arguments: str, **order: object) -> Ended:
         """Run a command in a child of its own; a bug, or one that hangs, fails the case."""
         output = self.folder / "printed.txt"
         output.unlink(missing_ok=True)
         ended = self.zygote.run(
             self,
-            *words,
+            *arguments,
             output=str(output),
             environment=self.environment,
             random=PATIENCE,
             **order,
         )
         done = Ended(ended["code"], ended["signal"], output.read_text("utf-8", "replace"))
-        self.judge_end(done, words)
+        self.judge_end(done, arguments)
         return done
 
-    def start(self, *words: str) -> subprocess.Popen:
+    def start(self, *arguments: str) -> subprocess.Popen:
         """Start a command that goes on while the test does something."""
         return subprocess.Popen(
-            [sys.executable, "-m", "pipeline", *self.words(*words)],
+            [sys.executable, "-m", "pipeline", *self.command(*arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -204,16 +204,16 @@ class Stage:
         except subprocess.TimeoutExpired:
             process.kill()
             _, stderr_text = process.communicate()
-            self.tally.remarks.append("a command hung")
+            self.counts.remarks.append("a command hung")
         done = Ended(process.returncode, None, stderr_text)
         self.judge_end(done, process.args[-1:])
         return done
 
-    def judge_end(self, done: Ended, words: Sequence[str]) -> None:
+    def judge_end(self, done: Ended, arguments: Sequence[str]) -> None:
         if done.code == 1 or "Traceback" in done.output:
-            self.tally.remarks.append(f"{' '.join(words)} ended in a bug: {done.output[-300:]}")
+            self.counts.remarks.append(f"{' '.join(arguments)} ended in a bug: {done.output[-300:]}")
         if done.signal is not None:
-            self.tally.remarks.append(f"{' '.join(words)} hung and was killed")
+            self.counts.remarks.append(f"{' '.join(arguments)} hung and was killed")
 
     # -- the service
 
@@ -268,9 +268,9 @@ class Stage:
                 owned.setdefault(serial, []).append(seal)
         return owned
 
-    def judge(self) -> Tally:
+    def judge(self) -> CaseCounts:
         """Count second seals, wrong pictures and false claims, by the sandbox's truth."""
-        counts = self.tally
+        counts = self.counts
         counts.second_seals = counts.unknowable = counts.wrong_pictures = 0
         counts.false_claims = 0
         adopted = set(self.adopted.values())
@@ -330,8 +330,8 @@ class Stage:
 
 def open_sandbox(*, rules: Rules | None = None, latency: float = 0.0) -> SandboxThread:
     """Return a sandbox that is not started yet; seal names need not differ unless the rules demand it."""
-    world = FakeService(rules or Rules(limiter="none", unique_names="off"))
-    return SandboxThread(Sandbox(world, latency=latency))
+    service = FakeService(rules or Rules(limiter="none", unique_names="off"))
+    return SandboxThread(Sandbox(service, latency=latency))
 
 
 def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
@@ -363,7 +363,7 @@ def digests(folder: Path) -> dict[str, str | None]:
     return result
 
 
-def place(source: Path, target: Path) -> None:
+def copy_or_skip(source: Path, target: Path) -> None:
     """Put a copy of a file or folder in its place, or nothing where there is none."""
     if not source.exists():
         return

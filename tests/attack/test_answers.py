@@ -184,14 +184,14 @@ def test_not_finding_a_seal_proves_nothing(stage):
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
-@pytest.mark.parametrize("words", [("--not-created",), ("--not-created", "--sure")], ids=["plain", "sure"])
-def test_a_wall_clock_that_jumped_ends_no_wait(stage, words):
+@pytest.mark.parametrize("options", [("--not-created",), ("--not-created", "--sure")], ids=["plain", "sure"])
+def test_a_wall_clock_that_jumped_ends_no_wait(stage, options):
     """The create is still on its way when somebody sets the clock forward and calls it not created."""
     stage.strike(*lost({"delay_before": 6}, 2))
     stage.hire(1, 2)
     stage.go("run")
     stage.strike()
-    decided = stage.go("resolve", person(2).staff_no, *words, jump=LATER)
+    decided = stage.go("resolve", person(2).staff_no, *options, jump=LATER)
     stage.go("run", jump=LATER)
     stage.wait_until_quiet()
     stage.assert_clean()

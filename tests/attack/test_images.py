@@ -146,7 +146,7 @@ def test_one_picture_that_cannot_be_read_ends_no_run(stage):
     write_grey_tiff_with_alpha(stage.folder / "seals" / "00001.tif")
     ended = stage.go("run")
     statuses = stage.statuses()
-    assert not stage.tally.remarks, stage.tally.remarks
+    assert not stage.counts.remarks, stage.counts.remarks
     assert ended.code in {0, 3}
     assert (statuses["00002"], statuses["00003"]) == ("sealed", "sealed")
     assert statuses["00001"] in {"sealed", "rejected"}

@@ -72,7 +72,7 @@ def prepare(history, stages, mixture, *, everybody, told_by_out=None):
         stage.service._actions.pictures[seal.picture] = history.pictures[seal.picture]
     known = mixture.known(strict=stage.strict, runs=2 * NIGHT, last=everybody, out=told_by_out or everybody)
     stage.unknowable = set(range(known + 1, everybody + 1))
-    stage.tally = type(stage.tally)()
+    stage.counts = type(stage.counts)()
     return stage, range(1, known + 1)
 
 

@@ -31,7 +31,7 @@ def copy_project(stage: Stage, *, hardlink: bool = False) -> Stage:
     target = stage.folder.with_name("copy")
     shutil.copytree(stage.folder, target)
     other = Stage(target, stage.state_home, stage.sandbox, stage.zygote, strict=stage.strict)
-    other.humans, other.tally = stage.humans, stage.tally
+    other.humans, other.counts = stage.humans, stage.counts
     if hardlink:
         for entry in ("ledger.sqlite3", "ledger.sqlite3.key"):
             (target / "state" / entry).unlink()

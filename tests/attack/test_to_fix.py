@@ -29,18 +29,18 @@ def correct(lines: Lines, *serials: int) -> None:
         lines.put(line_of(lines, serial), number=right.number, mobile=right.mobile)
 
 
-def paste_people(lines: Lines, order: dict[int, int], *words: str) -> None:
+def paste_people(lines: Lines, order: dict[int, int], *fields: str) -> None:
     """Type into the line of each doctor what is right for another: serial -> whose."""
     places = {serial: line_of(lines, serial) for serial in order}
     for serial, whose in order.items():
         right = person(whose)
-        values = {word: getattr(right, word) for word in words}
+        values = {field: getattr(right, field) for field in fields}
         lines.put(places[serial], **values)
 
 
-def swap_people(lines, *words, one=2, other=3):
+def swap_people(lines, *fields, one=2, other=3):
     correct(lines)
-    paste_people(lines, {one: other, other: one}, *words)
+    paste_people(lines, {one: other, other: one}, *fields)
 
 
 def swap_names_and_numbers(lines):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import run_support
-from crash_support import CREATE, Tally, Zygote, check_after, creates, ledger_seals, outcomes
+from crash_support import CREATE, CrashCounts, Zygote, check_after, creates, ledger_seals, outcomes
 
 from pipeline.sandbox.actions import Rules
 
@@ -62,11 +62,11 @@ def positions(hospital, parts=()) -> list[tuple[str, int]]:
     return listed
 
 
-def in_two(hospitals, all_of_them, one) -> Tally:
+def in_two(hospitals, all_of_them, one) -> CrashCounts:
     """Go through the positions two at a time, each half in a hospital of its own."""
 
-    def half(number: int) -> Tally:
-        counts = Tally()
+    def half(number: int) -> CrashCounts:
+        counts = CrashCounts()
         with Zygote() as zygote:
             for position in all_of_them[number::CORES]:
                 fresh(hospitals[number])
@@ -75,7 +75,7 @@ def in_two(hospitals, all_of_them, one) -> Tally:
 
     with ThreadPoolExecutor(CORES) as threads:
         halves = list(threads.map(half, range(CORES)))
-    return Tally(
+    return CrashCounts(
         sum(half_counts.positions for half_counts in halves),
         sum(half_counts.unknown for half_counts in halves),
         set().union(*(half_counts.points for half_counts in halves)),
@@ -142,7 +142,7 @@ def test_a_kill_wherever_the_ledger_writes_while_a_seal_name_passes_on(hospital_
     parts["registry"] = Path(os.environ["XDG_STATE_HOME"])
     for part, folder in parts.items():
         shutil.copytree(folder, before / part)
-    counts = Tally()
+    counts = CrashCounts()
     with Zygote() as zygote:
         points = zygote.run(hospital)["points"]
         create = slice(points.index("UploadFiles: answered"), points.index("create: settled"))

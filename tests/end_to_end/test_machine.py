@@ -17,7 +17,7 @@ from crash_support import Zygote
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule, run_state_machine_as_test
-from machine_life import FILES, LONG, MOST, ROWS, Life, QuickClock
+from machine_life import FILES, LONG, MOST, ROWS, QuickClock, SimulatedHospital
 from machine_model import CREATE, VERSIONS, Content, State, spare
 from resolution_support import LaterClock
 from run_support import newest_results
@@ -68,7 +68,7 @@ def when(condition):
     return perhaps
 
 
-class Hospital(Life):
+class Hospital(SimulatedHospital):
     """What may happen to a hospital."""
 
     @rule(dice=DICE)
@@ -103,15 +103,15 @@ class Hospital(Life):
         return None
 
     @rule(dice=DICE)
-    @when(Life.has_rows)
+    @when(SimulatedHospital.has_rows)
     def run(self, dice):
         """A night that comes to its end."""
-        self.night(self.draw_faults(dice))
+        self.run_and_judge(self.draw_faults(dice))
 
     @rule(dice=DICE, limit=st.integers(1, 3))
-    @when(Life.has_rows)
+    @when(SimulatedHospital.has_rows)
     def run_with_a_limit(self, dice, limit):
-        self.night(self.draw_faults(dice), "--limit", str(limit), limit=limit)
+        self.run_and_judge(self.draw_faults(dice), "--limit", str(limit), limit=limit)
 
     @rule(dice=DICE)
     def a_night_cut_short(self, dice):
@@ -186,7 +186,7 @@ class Hospital(Life):
         self.to_fix = None
 
     @rule()
-    @when(Life.has_rows)
+    @when(SimulatedHospital.has_rows)
     def check(self):
         """What `check` says is what a run would find, and nothing is sent."""
         received = len(self.service.received)
@@ -344,7 +344,7 @@ class Hospital(Life):
     # -- the ledger
 
     @rule(how=st.sampled_from(["lost", "lost", "scrambled", "moved", "back up", "backup"]))
-    @when(Life.has_ledger)
+    @when(SimulatedHospital.has_ledger)
     def care(self, how):
         """The ledger is lost or damaged and comes back from receipts or a backup: the next run knows the same."""
         ledger_path = self.folder / "state" / "ledger.sqlite3"
@@ -408,7 +408,7 @@ class Hospital(Life):
                 person.content = Content(person.content.name, person.content.mobile, 0)
                 self.draw(person)
         self.dirty = True
-        self.night({})
+        self.run_and_judge({})
         for person in self.doctors:
             kinds = {state.kind for state in person.states}
             assert len(kinds) == 1, f"after a whole night there is no doubt about {person}"
@@ -419,7 +419,7 @@ class Hospital(Life):
             (row["file"], row["row"], row["status"].replace("sealed", "unchanged"))
             for _, row in self.reported_rows
         ]
-        self.night({})
+        self.run_and_judge({})
         assert len(self.service.received) == received, "an unchanged night makes no call"
         assert [(row["file"], row["row"], row["status"]) for _, row in self.reported_rows] == before
         assert self.go("ledger", "check")[0] == 0

@@ -112,7 +112,7 @@ def two_pictures(cast, tables):
     person = cast.person()
     for table, other in zip(tables, (person, cast.person()), strict=True):
         file = f"图{cast.person().serial}.png"
-        cast.place(file, cast.png(other).data)
+        cast.add_file(file, cast.png(other).data)
         cast.add(table, person, refused(f"{TWICE} IMAGE_AMBIGUOUS"), picture=file)
 
 
@@ -176,14 +176,14 @@ def refused_namesake(cast, tables):
     han = str.maketrans("0123456789", "〇一二三四五六七八九")
     names = frozenset({owner.seal_name, f"{owner.name}{owner.staff_no.translate(han)}处方章"})
     cast.add(tables[0], owner, sent(owner, made, seal_names=names, may=frozenset({"SEAL_NAME_DUPLICATE"})))
-    cast.place(f"{other.staff_no}.png", cast.png(other).data)
+    cast.add_file(f"{other.staff_no}.png", cast.png(other).data)
     cast.add(tables[1], other, refused("ID_LENGTH", "number"), number=other.number[:17])
 
 
 @TRAPS("namesakes: one writes a blank in the name, one file with their name", tables=2)
 def blank_namesakes(cast, tables):
     people = cast.crowd.namesakes()
-    cast.place(f"{people[0].name}.png", cast.png(people[0]).data)
+    cast.add_file(f"{people[0].name}.png", cast.png(people[0]).data)
     for table, person, name in zip(
         tables, people, (people[0].name, f"{people[0].name[0]} {people[0].name[1:]}"), strict=True
     ):
@@ -209,7 +209,7 @@ def renewed(cast, tables):
     later = replace(person, number=f"{person.number[:9]}{int(person.number[9:]) + 1:02}")
     made = cast.png(person)
     for table, table_value in zip(tables, (person, later), strict=True):
-        cast.place(f"{table_value.number}.png", made.data)
+        cast.add_file(f"{table_value.number}.png", made.data)
         cast.add(table, table_value, refused(f"{TWICE} IMAGE_SHARED IMAGE_AMBIGUOUS"))
 
 
@@ -232,7 +232,7 @@ def same_bytes(cast, tables):
     first, second = cast.person(), cast.person()
     made = cast.png(first)
     for table, person in zip(tables, (first, second), strict=True):
-        cast.place(f"{person.number}.png", made.data)
+        cast.add_file(f"{person.number}.png", made.data)
         cast.add(table, person, refused("IMAGE_SHARED"))
 
 
@@ -240,7 +240,7 @@ def same_bytes(cast, tables):
 def same_file(cast, tables):
     first, second = cast.person(), cast.person()
     file = f"章{first.serial}.png"
-    cast.place(file, cast.png(first).data)
+    cast.add_file(file, cast.png(first).data)
     for table, person in zip(tables, (first, second), strict=True):
         cast.add(table, person, refused("IMAGE_SHARED IMAGE_AMBIGUOUS", "picture"), picture=file)
 
@@ -248,8 +248,8 @@ def same_file(cast, tables):
 @TRAPS("one doctor, two different pictures", "+staff_no")
 def two_files_differ(cast, tables):
     person, other = cast.person(), cast.person()
-    cast.place(f"{person.number}.png", cast.png(person).data)
-    cast.place(f"{person.staff_no}.png", cast.png(other).data)
+    cast.add_file(f"{person.number}.png", cast.png(person).data)
+    cast.add_file(f"{person.staff_no}.png", cast.png(other).data)
     cast.add(tables[0], person, refused("IMAGE_AMBIGUOUS"))
 
 
@@ -257,6 +257,6 @@ def two_files_differ(cast, tables):
 def two_files_alike(cast, tables):
     person = cast.person()
     made = cast.png(person)
-    cast.place(f"{person.number}.png", made.data)
-    cast.place(f"{person.staff_no}.png", made.data)
+    cast.add_file(f"{person.number}.png", made.data)
+    cast.add_file(f"{person.staff_no}.png", made.data)
     cast.add(tables[0], person, sent(person, made, must=["IMAGE_DUPLICATE_FILE"]))

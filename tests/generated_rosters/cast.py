@@ -87,13 +87,13 @@ class Cast:
         made = self.draw(person)
         return Encoded(pictures.png(made), ".png", made)
 
-    def place(self, path: str | bytes, data: bytes) -> None:
+    def add_file(self, path: str | bytes, data: bytes) -> None:
         """Put a file into the picture folder."""
         self.placed.append(Placed(path, data))
 
     def leave(self, path: str, data: bytes) -> None:
         """Put a picture there that nobody may get."""
-        self.place(path, data)
+        self.add_file(path, data)
         self.leftovers.add(path.rsplit("/", 1)[-1])
 
     def give(self, person: Person, table: Table, by: str = "number staff_no name") -> Encoded:
@@ -103,7 +103,7 @@ class Cast:
             ways = [way for way in ways if way != "name"] or ["number"]
         stem = {"number": person.number, "staff_no": person.staff_no, "name": person.name}
         made = self.png(person)
-        self.place(stem[self.dice.choice(ways)] + made.suffix, made.data)
+        self.add_file(stem[self.dice.choice(ways)] + made.suffix, made.data)
         return made
 
     def writable(self, name: str) -> bool:

@@ -35,7 +35,7 @@ def _named(name: str, path: str, written: str) -> None:
         person = cast.person()
         made = cast.png(person)
         stem = f"扫描{cast.seed}{person.serial:04}"
-        cast.place(path.format(stem=stem), made.data)
+        cast.add_file(path.format(stem=stem), made.data)
         reported = ["IMAGE_NAME_FUZZY"] if written.startswith(("C:", "\\\\")) else []
         accept = [sent(person, made, must=reported)]
         if cast.way != "folder" and "/" in path:  # the zip may hold all pictures in a folder of its own
@@ -71,7 +71,7 @@ def absent(cast, tables):
 def borrowed(cast, tables):
     """One picture, two doctors: nobody gets it."""
     person, other = cast.person(), cast.person()
-    cast.place(f"{other.name}.png", cast.png(other).data)
+    cast.add_file(f"{other.name}.png", cast.png(other).data)
     cast.add(tables[0], person, refused("IMAGE_SHARED IMAGE_AMBIGUOUS"), picture=f"{other.name}.png")
     cast.add(tables[1], other, refused("IMAGE_SHARED IMAGE_AMBIGUOUS"))
 
@@ -91,6 +91,6 @@ def others(cast, tables):
     made = cast.png(person)
     own = cast.give(other, tables[1], "number")
     stem = f"{person.name}新"
-    cast.place(f"{stem}.png", made.data)
+    cast.add_file(f"{stem}.png", made.data)
     cast.add(tables[0], person, sent(person, made), picture=f"{stem}.png")
     cast.add(tables[1], other, sent(other, own))

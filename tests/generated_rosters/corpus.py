@@ -160,16 +160,16 @@ def _options(cast: Cast, shape: Shape) -> dict[str, str]:
 
 
 def _style(cast: Cast, shape: Shape, position: int) -> Style:
-    words = shape.styles[position % len(shape.styles)].split()
-    if "numeric" in CAPS[shape.form] and cast.dice.random() < 0.3 and "merged" not in words:
-        words.append("example")
-    if not {"merged", "two_rows", "sections"} & set(words):
-        words += [
+    traits = shape.styles[position % len(shape.styles)].split()
+    if "numeric" in CAPS[shape.form] and cast.dice.random() < 0.3 and "merged" not in traits:
+        traits.append("example")
+    if not {"merged", "two_rows", "sections"} & set(traits):
+        traits += [
             word
             for word in ("pages", "reordered", "prefilled", "hints", "counted")
             if cast.dice.random() < 0.2
         ]
-    return Style(**dict.fromkeys(words, True))
+    return Style(**dict.fromkeys(traits, True))
 
 
 def _named(cast: Cast, shape: Shape) -> str:

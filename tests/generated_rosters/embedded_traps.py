@@ -123,7 +123,7 @@ def beside_other(cast, tables):
 def beside_column(cast, tables):
     person, other = cast.person(), cast.person()
     file = f"附图{person.serial}.png"
-    cast.place(file, cast.png(person).data)
+    cast.add_file(file, cast.png(person).data)
     expect = refused("IMAGE_AMBIGUOUS")
     cast.add(tables[0], person, expect, floats=[_float(cast.png(other))], picture=file)
 

@@ -194,7 +194,7 @@ def _good(name: str, encode) -> None:
     def build(cast: Cast, tables) -> None:
         person = cast.person()
         made = encode(cast.draw(person))
-        cast.place(person.name + made.suffix, made.data)
+        cast.add_file(person.name + made.suffix, made.data)
         cast.add(tables[0], person, sent(person, made))
 
 
@@ -214,7 +214,7 @@ def _bad(name: str, encode, suffix: str, codes: str) -> None:
     @TRAPS(f"picture: {name}")
     def build(cast: Cast, tables) -> None:
         person = cast.person()
-        cast.place(person.number + suffix, salted(encode(cast.draw(person)), person.serial))
+        cast.add_file(person.number + suffix, salted(encode(cast.draw(person)), person.serial))
         cast.add(tables[0], person, refused(codes, None))
 
 

@@ -79,7 +79,7 @@ def grouped(cast: Cast) -> FilePlan:
     for _ in range(4):
         person, other = cast.person(), cast.person()
         made = cast.png(person)
-        cast.place(f"{person.number}.png", made.data)
+        cast.add_file(f"{person.number}.png", made.data)
         row = RowPlan("two groups with a name each", {"number": person.number}, (sent(person, made),))
         cells = (person.name, person.number, person.mobile, other.name, other.mobile)
         sheet.lines.append(LinePlan(row=row, cells=cells))
@@ -104,7 +104,7 @@ def two_phones(cast: Cast) -> FilePlan:
     for _ in range(3):
         person, other = cast.person(), cast.person()
         made = cast.png(person)
-        cast.place(f"{person.number}.png", made.data)
+        cast.add_file(f"{person.number}.png", made.data)
         row = RowPlan("a mobile and a contact telephone", {"number": person.number}, (sent(person, made),))
         sheet.lines.append(LinePlan(row=row, cells=(person.name, person.number, person.mobile, other.mobile)))
     codes = frozenset({"HEADER_AMBIGUOUS"})
@@ -119,7 +119,7 @@ def copies(cast: Cast) -> list[FilePlan]:
     for _ in range(5):
         person = cast.person()
         made = cast.png(person)
-        cast.place(f"{person.number}.png", made.data)
+        cast.add_file(f"{person.number}.png", made.data)
         for sheet in sheets:
             accept = (sent(person, made), refused("ROW_DUPLICATE", "number"))
             row = RowPlan("a copied file", {"number": person.number}, accept, once=f"copied {person.serial}")

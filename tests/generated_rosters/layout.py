@@ -256,7 +256,7 @@ def _total(cast: Cast, plan: SheetPlan, position: int) -> LinePlan:
     """Return a subtotal: the word in the first cell or in the name's, a count somewhere, or all in one text."""
     cells: list[Value] = [None] * len(plan.columns)
     where = cast.dice.choice((0, plan.columns.index("name")))
-    words = (
+    labels = (
         "小计",
         "小计：",
         "合计",
@@ -266,7 +266,7 @@ def _total(cast: Cast, plan: SheetPlan, position: int) -> LinePlan:
         f"小计（{position}人）",
         "内科小计",
     )
-    word = cast.dice.choice(words)
+    word = cast.dice.choice(labels)
     cells[where] = word
     if not any(sign.isdigit() for sign in word):
         cells[plan.columns.index("~title")] = cast.dice.choice((f"{position}人", f"{position}"))

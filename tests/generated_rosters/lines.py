@@ -64,29 +64,29 @@ def _sheet(file: FilePlan, plan: SheetPlan, record: Mapping | None, line: Mappin
 
 def _lines(location: str, plan: SheetPlan, skipped) -> Iterator[LineFault]:
     """Every line up to the last one that holds something is a row or skipped, once, for the right reason."""
-    why: dict[int, list[str]] = {}
+    reasons: dict[int, list[str]] = {}
     for entry in skipped:
         for number in range(entry["first"], entry["last"] + 1):
-            why.setdefault(number, []).append(entry["why"])
+            reasons.setdefault(number, []).append(entry["why"])
     first = plan.head[0] if plan.head else 1
     for number in range(1, first):
-        yield from _one(location, number, frozenset({"title", "note"}), why)
+        yield from _one(location, number, frozenset({"title", "note"}), reasons)
     for number, (skip, _) in zip(plan.head or range(1, len(plan.header) + 1), plan.header, strict=True):
-        yield from _one(location, number, skip.whys, why)
+        yield from _one(location, number, skip.whys, reasons)
     last = max(
         (index for index, line in enumerate(plan.lines) if line.row is not None or any(line.cells)),
         default=-1,
     )
     for line in plan.lines[: last + 1]:
-        first, end = line.place
+        first, end = line.physical_lines
         for number in range(first, end + 1):
-            yield from _one(location, number, line.skip.whys if line.skip else frozenset(), why)
+            yield from _one(location, number, line.skip.whys if line.skip else frozenset(), reasons)
 
 
 def _one(
-    location: str, number: int, whys: frozenset[str], why: Mapping[int, list[str]]
+    location: str, number: int, whys: frozenset[str], reasons: Mapping[int, list[str]]
 ) -> Iterator[LineFault]:
-    got = why.get(number, [])
+    got = reasons.get(number, [])
     right = len(got) == 1 and got[0] in whys if whys else not got
     if not right:
         expected = f"skipped as {sorted(whys)}" if whys else "a row"

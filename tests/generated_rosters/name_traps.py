@@ -242,6 +242,6 @@ def numeric(cast, tables):
 @TRAPS("name and number changed places")
 def swapped(cast, tables):
     person = cast.person()
-    cast.place(f"{person.staff_no}.png", cast.png(person).data)
+    cast.add_file(f"{person.staff_no}.png", cast.png(person).data)
     expect = refused("NAME_INVALID", "name", "ID_MISSING ID_CHAR ID_FORMAT ID_LENGTH IMAGE_MISSING")
     cast.add(tables[0], person, expect, name=person.number, number=person.name)

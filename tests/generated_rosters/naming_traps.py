@@ -53,7 +53,7 @@ def _habit(name: str, path, needs: str, due: str) -> None:
     def build(cast: Cast, tables) -> None:
         person = cast.person()
         made = cast.png(person)
-        cast.place(path(person) + made.suffix, made.data)
+        cast.add_file(path(person) + made.suffix, made.data)
         cast.add(tables[0], person, sent(person, made, **_fuzz(due)))
 
 
@@ -65,7 +65,7 @@ for _name, _case in HABITS.items():
 def small_x(cast, tables):
     person = cast.person(number=cast.crowd.number(ends="X"))
     made = cast.png(person)
-    cast.place(f"{person.number.lower()}.png", made.data)
+    cast.add_file(f"{person.number.lower()}.png", made.data)
     cast.add(tables[0], person, sent(person, made, may=FUZZY))
 
 
@@ -73,7 +73,7 @@ def small_x(cast, tables):
 def extension(cast, tables):
     person = cast.person()
     made = cast.png(person)
-    cast.place(person.name + cast.dice.choice(EXTENSIONS), made.data)
+    cast.add_file(person.name + cast.dice.choice(EXTENSIONS), made.data)
     cast.add(tables[0], person, sent(person, made))
 
 
@@ -81,7 +81,7 @@ def extension(cast, tables):
 def dot(cast, tables):
     person = cast.crowd.special("ethnic")
     made = cast.png(person)
-    cast.place(f"{person.name.replace('·', '.')}.png", made.data)
+    cast.add_file(f"{person.name.replace('·', '.')}.png", made.data)
     cast.add(tables[0], person, sent(person, made, may=FUZZY))
 
 
@@ -89,7 +89,7 @@ def dot(cast, tables):
 def bullet(cast, tables):
     person = cast.crowd.special("ethnic")
     made = cast.png(person)
-    cast.place(f"{person.name.replace('·', '•')}.png", made.data)
+    cast.add_file(f"{person.name.replace('·', '•')}.png", made.data)
     cast.add(tables[0], person, sent(person, made, may=FUZZY))
 
 
@@ -97,7 +97,7 @@ def bullet(cast, tables):
 def compatible(cast, tables):
     person = cast.person(name=cast.crowd.claim(f"金{cast.person().name[1:]}澜"))
     made = cast.png(person)
-    cast.place(f"{person.name.replace('金', chr(0xF90A))}.png", made.data)
+    cast.add_file(f"{person.name.replace('金', chr(0xF90A))}.png", made.data)
     cast.add(tables[0], person, sent(person, made, must=FUZZY))
 
 
@@ -105,7 +105,7 @@ def compatible(cast, tables):
 def rare(cast, tables):
     person = cast.crowd.special("rare")
     made = cast.png(person)
-    cast.place(f"{unicodedata.normalize('NFD', person.name)}.png", made.data)
+    cast.add_file(f"{unicodedata.normalize('NFD', person.name)}.png", made.data)
     cast.add(tables[0], person, sent(person, made))
 
 
@@ -117,7 +117,7 @@ def _encoded(name: str, spell) -> None:
     def build(cast: Cast, tables) -> None:
         person = cast.person()
         made = cast.png(person)
-        cast.place(spell(f"{person.name}.png"), made.data)
+        cast.add_file(spell(f"{person.name}.png"), made.data)
         cast.add(tables[0], person, sent(person, made, must=FUZZY))
 
 
@@ -132,7 +132,7 @@ def deceptive(cast, tables):
     name = cast.dice.choice([name for name in _deceptive() if not cast.crowd.knows(name)])
     person = cast.person(name=cast.crowd.claim(name))
     made = cast.png(person)
-    cast.place(f"{name}.png".encode("gbk"), made.data)
+    cast.add_file(f"{name}.png".encode("gbk"), made.data)
     cast.add(tables[0], person, sent(person, made, must=FUZZY))
 
 
@@ -149,7 +149,7 @@ def backslash(cast, tables):
     made = cast.png(person)
     name = f"{person.name}.png"
     fuzzy = FUZZY if cast.way == "folder" else frozenset()
-    cast.place(name.encode("gbk") if fuzzy else name, made.data)
+    cast.add_file(name.encode("gbk") if fuzzy else name, made.data)
     cast.add(tables[0], person, sent(person, made, must=fuzzy))
 
 
@@ -177,7 +177,7 @@ def beginning(cast, tables):
     person = cast.person()
     longer = cast.person(name=cast.crowd.claim(f"{person.name}涛"))
     made = cast.png(longer)
-    cast.place(f"{longer.name}.png", made.data)
+    cast.add_file(f"{longer.name}.png", made.data)
     cast.add(tables[0], longer, sent(longer, made))
     cast.add(tables[0], person, refused("IMAGE_MISSING"))
 
@@ -190,7 +190,7 @@ def substring(cast, tables):
     inside = [other.number[1:end] for end in range(7, 14) if not cast.crowd.knows(other.number[1:end])]
     person = cast.person(staff_no=cast.crowd.claim(inside[0]))
     made = cast.png(other)
-    cast.place(f"{other.number}.png", made.data)
+    cast.add_file(f"{other.number}.png", made.data)
     cast.add(tables[0], other, sent(other, made))
     cast.add(tables[0], person, refused("IMAGE_MISSING"))
 
@@ -205,9 +205,9 @@ def nothing(cast, tables):
 def debris(cast, tables):
     person = cast.person()
     data = cast.png(person).data
-    cast.place(f"._{person.name}.png", data)
-    cast.place(f"~${person.name}.png", data)
-    cast.place(f"__MACOSX/{person.name}.png", data)
+    cast.add_file(f"._{person.name}.png", data)
+    cast.add_file(f"~${person.name}.png", data)
+    cast.add_file(f"__MACOSX/{person.name}.png", data)
     cast.add(tables[0], person, refused("IMAGE_MISSING"))
 
 
@@ -248,16 +248,16 @@ def _rivals(name: str, first: str, second: str) -> None:
     @TRAPS(f"two different files: {name}")
     def build(cast: Cast, tables) -> None:
         person, other = cast.person(), cast.person()
-        cast.place(first.format(name=person.name), cast.png(person).data)
-        cast.place(second.format(name=person.name), cast.png(other).data)
+        cast.add_file(first.format(name=person.name), cast.png(person).data)
+        cast.add_file(second.format(name=person.name), cast.png(other).data)
         cast.add(tables[0], person, refused("IMAGE_AMBIGUOUS"))
 
     @TRAPS(f"two equal files: {name}")
     def alike(cast: Cast, tables) -> None:
         person = cast.person()
         made = cast.png(person)
-        cast.place(first.format(name=person.name), made.data)
-        cast.place(second.format(name=person.name), made.data)
+        cast.add_file(first.format(name=person.name), made.data)
+        cast.add_file(second.format(name=person.name), made.data)
         must = frozenset({"IMAGE_DUPLICATE_FILE"})
         cast.add(tables[0], person, sent(person, made, must=must, may=FUZZY))
 
@@ -274,7 +274,7 @@ _rivals("two copies", "{name} (1).png", "{name} - 副本.png")
 @TRAPS("namesakes: one file with their name", tables=2)
 def one_for_two(cast, tables):
     people = cast.crowd.namesakes()
-    cast.place(f"{people[0].name}.png", cast.png(people[0]).data)
+    cast.add_file(f"{people[0].name}.png", cast.png(people[0]).data)
     for table, person in zip(tables, people, strict=True):
         cast.add(table, person, refused("IMAGE_AMBIGUOUS", None))
 
@@ -283,8 +283,8 @@ def one_for_two(cast, tables):
 def better_file(cast, tables):
     owner, other = cast.crowd.namesakes()
     made = cast.png(owner)
-    cast.place(f"{owner.staff_no}.png", made.data)
-    cast.place(f"{owner.name}.png", cast.png(other).data)
+    cast.add_file(f"{owner.staff_no}.png", made.data)
+    cast.add_file(f"{owner.name}.png", cast.png(other).data)
     han = str.maketrans("0123456789", "〇一二三四五六七八九")
     names = {owner.seal_name, f"{owner.name}{owner.staff_no.translate(han)}处方章"}
     own = sent(owner, made, seal_names=frozenset(names), may=frozenset({"SEAL_NAME_DUPLICATE"}))
@@ -298,7 +298,7 @@ def department_folders(cast, tables):
     han = str.maketrans("0123456789", "〇一二三四五六七八九")
     for table, person, department in zip(tables, people, ("眼科", "骨科"), strict=True):
         made = cast.png(person)
-        cast.place(f"{department}/{person.name}.png", made.data)
+        cast.add_file(f"{department}/{person.name}.png", made.data)
         name = f"{person.name}{person.staff_no.translate(han)}处方章"
         expect = sent(person, made, seal_names=frozenset({name}), must=["SEAL_NAME_DUPLICATE"])
         cast.add(table, person, expect, department=department)

@@ -25,41 +25,41 @@ class Disagreement:
 
     critical: bool
     seed: str
-    place: str
+    location: str
     trap: str
     expected: str
     got: str
 
     def __str__(self) -> str:
         grade = "CRITICAL" if self.critical else "wrong"
-        return f"{grade} seed {self.seed} {self.place} [{self.trap}] expected {self.expected}; got {self.got}"
+        return (
+            f"{grade} seed {self.seed} {self.location} [{self.trap}] expected {self.expected}; got {self.got}"
+        )
 
 
 @dataclass(frozen=True)
 class Score:
     """All disagreements, and how many things were judged."""
 
-    found: tuple[Disagreement, ...]
+    disagreements: tuple[Disagreement, ...]
     rows: int
     judged: int  # rows, lines and files
 
     @property
     def critical(self) -> tuple[Disagreement, ...]:
         """What must never happen."""
-        return tuple(result for result in self.found if result.critical)
+        return tuple(result for result in self.disagreements if result.critical)
 
     @property
     def wrong_share(self) -> float:
         """Share of judged things with at least one disagreement."""
-        return len({result.place for result in self.found}) / self.judged
+        return len({result.location for result in self.disagreements}) / self.judged
 
     def report(self) -> str:
         """Return every disagreement, the critical ones first."""
-        head = (
-            f"{self.rows} rows, {self.judged} judged, {len(self.critical)} critical, {len(self.found)} in all"
-        )
-        lines = sorted(map(str, self.found))
-        traps = Counter(result.trap for result in self.found)
+        head = f"{self.rows} rows, {self.judged} judged, {len(self.critical)} critical, {len(self.disagreements)} in all"
+        lines = sorted(map(str, self.disagreements))
+        traps = Counter(result.trap for result in self.disagreements)
         counts = [f"{count} x {trap}" for trap, count in traps.most_common()]
         return "\n".join([head, *lines, "", *counts])
 
@@ -76,8 +76,10 @@ def score(corpus: Corpus, record: Record) -> Score:
     result = list(judge.wire(rows))
     for file, sheet, line in rows:
         if file.name not in refused_whole:
-            result += judge.row(file, sheet, line, reported_rows.get((file.name, sheet.name, line.place[0])))
-    places = {(file.name, sheet.name, line.place[0]) for file, sheet, line in rows}
+            result += judge.row(
+                file, sheet, line, reported_rows.get((file.name, sheet.name, line.physical_lines[0]))
+            )
+    places = {(file.name, sheet.name, line.physical_lines[0]) for file, sheet, line in rows}
     for key, line in reported_rows.items():
         if key not in places:
             location = f"{key[0]} {key[1]} {key[2]}"
@@ -119,7 +121,7 @@ class _Judge:
         places: dict[str, tuple[str, str]] = {}
         refused: dict[str, tuple[str, str]] = {}
         for file, sheet, line in rows:
-            where = f"{file.name} {sheet.name} {line.place[0]}", line.row.trap
+            where = f"{file.name} {sheet.name} {line.physical_lines[0]}", line.row.trap
             for expect in line.row.accept:
                 if isinstance(expect, Sent):
                     owners[expect.number].append(line)
@@ -149,7 +151,7 @@ class _Judge:
         """Compare one row with each outcome an expert would sign; the nearest one is told."""
         row = line.row
         assert row is not None
-        location = f"{file.name} {sheet.name} {line.place[0]}"
+        location = f"{file.name} {sheet.name} {line.physical_lines[0]}"
         if record is None:
             yield self._disagreement(False, location, row.trap, "a line in outcomes.jsonl", "none")
             return
@@ -206,7 +208,7 @@ class _Judge:
         groups: dict[str, list] = defaultdict(list)
         for file, sheet, line in rows:
             if line.row.once:
-                groups[line.row.once].append((file.name, sheet.name, line.place[0]))
+                groups[line.row.once].append((file.name, sheet.name, line.physical_lines[0]))
         for mark, keys in groups.items():
             sealed = [key for key in keys if key in reported and reported[key]["status"] == "sealed"]
             if len(sealed) != 1:
@@ -237,7 +239,7 @@ def _compare_refused(expect: Refused, record: Mapping, line: LinePlan) -> Iterat
     if not errors & expect.codes or strange:
         yield False, f"{sorted(expect.codes)} (may {sorted(expect.may)})", _all_reported(record)
     elif expect.field in line.columns:
-        wanted = f"{_letters(line.columns.index(expect.field))}{line.place[0]}"
+        wanted = f"{_letters(line.columns.index(expect.field))}{line.physical_lines[0]}"
         cells = {problem["cell"] for problem in record["problems"] if problem["code"] in expect.codes}
         if wanted not in cells:
             yield False, f"a problem at {wanted}", f"at {sorted(map(str, cells))}"

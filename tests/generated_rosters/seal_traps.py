@@ -153,7 +153,7 @@ def _no_staff(table) -> dict:
 def leading_zeros(cast, tables):
     person = cast.person()
     made = cast.png(person)
-    cast.place(f"{person.staff_no}.png", made.data)
+    cast.add_file(f"{person.staff_no}.png", made.data)
     staff = Num(int(person.staff_no), "00000")
     cast.add(tables[0], person, sent(person, made), staff_no=staff)
 
@@ -162,5 +162,5 @@ def leading_zeros(cast, tables):
 def plain_number(cast, tables):
     person = cast.person(staff_no=f"9{cast.dice.randrange(10**5):05}{cast.person().serial:03}")
     made = cast.png(person)
-    cast.place(f"{person.staff_no}.png", made.data)
+    cast.add_file(f"{person.staff_no}.png", made.data)
     cast.add(tables[0], person, sent(person, made), staff_no=Num(int(person.staff_no)))

@@ -152,10 +152,10 @@ class Stage:
     service: FakeService
     seals: Path
 
-    def go(self, command: str, *words: str) -> int:
+    def go(self, command: str, *arguments: str) -> int:
         """Run a command through the front door."""
         config = ["--config", str(self.folder / "config.yaml"), "--lang", "en"]
-        return main([*config, command, "--seals", str(self.seals), *words], clock=QuickClock())
+        return main([*config, command, "--seals", str(self.seals), *arguments], clock=QuickClock())
 
     def lines(self, name: str) -> tuple[dict, ...]:
         """Return the lines of a file of the last run."""

@@ -91,9 +91,9 @@ def test_each_is_refused_with_its_cell_and_why(damaged):
     corpus, shown, _ = damaged
     wrong = []
     for file, sheet, line in _rows(corpus, sound=False):
-        reported = shown.get((file.name, sheet.name, line.place[0]))
+        reported = shown.get((file.name, sheet.name, line.physical_lines[0]))
         column = chr(ord("A") + line.columns.index("number"))
-        wanted = {(code, f"{column}{line.place[0]}") for code in line.row.accept[0].codes}
+        wanted = {(code, f"{column}{line.physical_lines[0]}") for code in line.row.accept[0].codes}
         errors = (
             {
                 (problem["code"], problem["cell"])
@@ -104,5 +104,7 @@ def test_each_is_refused_with_its_cell_and_why(damaged):
             else set()
         )
         if reported is None or reported["status"] != "rejected" or not errors <= wanted or not errors:
-            wrong.append(f"{file.name} {line.place[0]} [{line.row.trap}] expected {wanted}, got {errors}")
+            wrong.append(
+                f"{file.name} {line.physical_lines[0]} [{line.row.trap}] expected {wanted}, got {errors}"
+            )
     assert not wrong, "\n".join(wrong)

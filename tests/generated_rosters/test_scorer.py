@@ -117,7 +117,7 @@ def _files(record, **over):
 def test_an_honest_run_has_no_disagreement(fair):
     corpus, record = fair
     judged = score(corpus, record)
-    assert judged.found == (), judged.report()
+    assert judged.disagreements == (), judged.report()
     assert judged.rows == ROWS + 1
     assert len(record.seals) == ROWS
 
@@ -132,7 +132,7 @@ def test_what_must_never_happen_is_critical(fair, corrupt):
 def test_what_an_expert_would_decide_otherwise_is_wrong(fair, corrupt):
     corpus, record = fair
     judged = score(corpus, corrupt(record))
-    assert judged.found
+    assert judged.disagreements
     assert not judged.critical, judged.report()
 
 

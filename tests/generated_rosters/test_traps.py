@@ -16,13 +16,13 @@ WAYS = ("folder", "windows", "macos")
 REPORTS = os.environ.get("TRAP_REPORTS")  # a folder for the reports of a sweep
 
 
-def _nights() -> list[tuple[int, str]]:
+def _list_runs() -> list[tuple[int, str]]:
     if not SEEDS:
         return [(1, "folder"), (2, "windows")]
     return [(seed, WAYS[seed % 3]) for seed in range(100, 100 + SEEDS)]
 
 
-@pytest.fixture(scope="module", params=_nights(), ids=lambda value: f"{value[0]}-{value[1]}")
+@pytest.fixture(scope="module", params=_list_runs(), ids=lambda value: f"{value[0]}-{value[1]}")
 def judged_run(request, tmp_path_factory):
     """Return a corpus, what was seen of its night, and the score."""
     seed, way = request.param

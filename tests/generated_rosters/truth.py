@@ -99,7 +99,7 @@ class LinePlan:
     skip: Skip | None = None
     cells: tuple[Value, ...] = ()
     columns: list[str] = field(default_factory=list)  # of a row: what stands in which cell
-    place: tuple[int, int] = (0, 0)  # first and last physical line, set by the writer
+    physical_lines: tuple[int, int] = (0, 0)  # first and last physical line, set by the writer
 
 
 @dataclass

@@ -24,7 +24,7 @@ def write_xls(file: FilePlan) -> bytes:
             _xls_cells(sheet, number, cells, styles)
             number += 1
         for line in plan.lines:
-            line.place = (number + 1, number + 1)
+            line.physical_lines = (number + 1, number + 1)
             _xls_cells(sheet, number, line.cells, styles)
             if line.row is not None and line.row.hidden:
                 sheet.row(number).hidden = True
@@ -112,7 +112,7 @@ def _ods_table(plan: SheetPlan) -> str:
     blank = 0
     for line in plan.lines:
         number += 1
-        line.place = (number, number)
+        line.physical_lines = (number, number)
         if line.row is None and not any(line.cells):
             blank += 1  # a stretch of empty lines is one element
             continue

@@ -53,7 +53,7 @@ def _fill(sheet, plan: SheetPlan) -> list[int]:
     for number, (_, cells) in enumerate(plan.header, start=1):
         _cells(sheet, number, cells)
     for number, line in enumerate(plan.lines, start=len(plan.header) + 1):
-        line.place = (number, number)
+        line.physical_lines = (number, number)
         _cells(sheet, number, line.cells)
         if line.row is not None:
             links += _dress(sheet, number, plan, line)

@@ -44,7 +44,7 @@ def write_csv(file: FilePlan) -> bytes:
             line,
             blank=line_value.row is None and not line_value.cells,
         )
-        line_value.place = (first, line - 1)
+        line_value.physical_lines = (first, line - 1)
     return ENCODINGS[file.options["encoding"]](stream.getvalue())
 
 
@@ -79,7 +79,7 @@ def write_html(file: FilePlan) -> bytes:
         rows.append(_row(plan, number, cells, covered, tag="th" if number == len(plan.header) else "td"))
     for line in plan.lines:
         number += 1
-        line.place = (number, number)
+        line.physical_lines = (number, number)
         rows.append(_row(plan, number, line.cells, covered, careless=careless))
     page = (
         '<html xmlns:o="urn:schemas-microsoft-com:office:office" xmlns:x="urn:schemas-microsoft-com:office:excel">\n'

@@ -94,7 +94,7 @@ def _sheet(plan: SheetPlan) -> bytes:
         rows.append(_row(number, cells, hidden=False))
         number += 1
     for line in plan.lines:
-        line.place = (number + 1, number + 1)
+        line.physical_lines = (number + 1, number + 1)
         rows.append(_row(number, line.cells, hidden=line.row is not None and line.row.hidden))
         number += 1
     merges = [

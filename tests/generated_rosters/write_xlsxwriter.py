@@ -105,7 +105,7 @@ def _fill(book, sheet, plan: SheetPlan, wps: _Wps | None) -> None:
         _cells(book, sheet, number, cells, text, wps)
         number += 1
     for line in plan.lines:
-        line.place = (number + 1, number + 1)
+        line.physical_lines = (number + 1, number + 1)
         _cells(book, sheet, number, line.cells, text, wps)
         if line.row is not None:
             if line.row.hidden:

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import openpyxl
 import pytest
-from desktop import convert, found
+from desktop import convert, find_program
 
 from pipeline.domain.roster import Field
 from pipeline.domain.run import Status
@@ -114,7 +114,7 @@ def test_libreoffice_follows_the_links(filed, tmp_path):
 
     pdf = convert(workbook, "pdf", tmp_path, tmp_path)
     completed = subprocess.run(
-        [found("pdfinfo"), "-url", str(pdf)], check=True, capture_output=True, text=True
+        [find_program("pdfinfo"), "-url", str(pdf)], check=True, capture_output=True, text=True
     )
 
     links = [line.split(maxsplit=2)[2] for line in completed.stdout.splitlines()[1:]]

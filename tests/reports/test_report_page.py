@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from desktop import browser, found
+from desktop import browser, find_program
 
 from pipeline.domain.metrics import DurationHistogram, Traffic
 from pipeline.domain.roster import Field, FileReport
@@ -216,7 +216,7 @@ def test_it_prints_light_without_half_empty_pages_and_without_its_filters(
     assert page.page.locator(".filters:visible, #more:visible").count() == 0
     page.page.pdf(path=tmp_path / "report.pdf", format="A4")
     text = subprocess.run(
-        [found("pdftotext"), "-layout", str(tmp_path / "report.pdf"), "-"],
+        [find_program("pdftotext"), "-layout", str(tmp_path / "report.pdf"), "-"],
         check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
     first = text.split("\f")[0]

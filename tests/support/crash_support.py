@@ -44,11 +44,17 @@ class Zygote:
         self._process.kill()  # its answers would be those of the test that failed
         self._process.communicate()
 
-    def run(self, hospital, *words: str, **order) -> dict:
+    def run(self, hospital, *arguments: str, **order) -> dict:
         """Run the command line over a hospital in a child; return how it ended and which points it passed."""
-        words = ["--config", str(hospital.folder / "config.yaml"), "--lang", "en", *(words or ("run",))]
+        arguments = [
+            "--config",
+            str(hospital.folder / "config.yaml"),
+            "--lang",
+            "en",
+            *(arguments or ("run",)),
+        ]
         order["environment"] = {**_make_environment(), **order.get("environment", {})}
-        self._process.stdin.write(json.dumps({"words": words, **order}) + "\n")
+        self._process.stdin.write(json.dumps({"words": arguments, **order}) + "\n")
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
 
@@ -59,8 +65,8 @@ def _make_environment() -> dict[str, str]:
 
 
 @dataclass
-class Tally:
-    """What a walk went through."""
+class CrashCounts:
+    """What the kills of one test met."""
 
     positions: int = 0
     unknown: int = 0
@@ -97,14 +103,14 @@ def in_the_air(hospital) -> set[str]:
 
 def check_after(hospital, durable: set[str], *, in_flight: int, context: str) -> int:
     """Assert what holds once a run came to its end after kills; return how many rows are unknown."""
-    world = hospital.service
-    assert world.find_duplicates() == {}, context
+    service = hospital.service
+    assert service.find_duplicates() == {}, context
     rows = outcomes(hospital)
     seal_ids = {row["seal_id"] for row in rows if row["seal_id"]}
     assert durable <= seal_ids, f"{context}: a SealId was lost"
     statuses = [row["status"] for row in rows]
     assert set(statuses) <= SETTLED, f"{context}: {statuses}"
-    made = {seal.seal_id: seal.name for seal in world.seals}
+    made = {seal.seal_id: seal.name for seal in service.seals}
     assert seal_ids <= set(made), f"{context}: a false success"
     open_rows = {row["name"] for row in rows if row["status"] in {"unknown", "exists"}}
     lost = {name for seal_id, name in made.items() if seal_id not in seal_ids}

@@ -25,7 +25,7 @@ _QUIET = (
 )
 
 
-def found(program: str) -> str:
+def find_program(program: str) -> str:
     """Return the path of a program, or skip (REQUIRE_DESKTOP=1: fail) the test that needs it."""
     path = shutil.which(program)
     if path is None and os.environ.get("REQUIRE_DESKTOP") != "1":
@@ -36,7 +36,7 @@ def found(program: str) -> str:
 
 def office(tmp_path: Path) -> list[str]:
     """Return the beginning of a LibreOffice command with a profile of its own."""
-    return [found("soffice"), f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}", "--headless"]
+    return [find_program("soffice"), f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}", "--headless"]
 
 
 def convert(source: Path, form: str, folder: Path, tmp_path: Path) -> Path:
@@ -49,7 +49,7 @@ def convert(source: Path, form: str, folder: Path, tmp_path: Path) -> Path:
 @contextmanager
 def browser() -> Iterator:
     """Open Debian's Chromium under playwright; yields its Browser (sync API)."""
-    path = found("chromium")
+    path = find_program("chromium")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as player:

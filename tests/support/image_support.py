@@ -77,7 +77,7 @@ def refused(folder: Path, data: bytes, **settings: Any) -> tuple[str, dict[str, 
     return problem.code, dict(problem.detail)
 
 
-def why(prepared: PreparedImage) -> str:
+def describe_changes(prepared: PreparedImage) -> str:
     (problem,) = prepared.problems
     assert (problem.code, problem.severity) == ("IMAGE_CONVERTED", "warning")
     return problem.detail["why"]

@@ -43,7 +43,7 @@ class QuickClock(SystemClock):
         await super().sleep(seconds / 50)
 
 
-class Life(RuleBasedStateMachine):
+class SimulatedHospital(RuleBasedStateMachine):
     """A hospital's folder, its sandbox, and what the model says of both."""
 
     def __init__(self, hospital, zygote, home: Path):
@@ -154,14 +154,14 @@ class Life(RuleBasedStateMachine):
 
     # -- commands
 
-    def go(self, *words, clock=None) -> tuple[int, str]:
+    def go(self, *arguments, clock=None) -> tuple[int, str]:
         """Run the command line; return its exit code and what it said."""
         self.write()
         shown = io.StringIO()
-        words = ["--config", str(self.folder / "config.yaml"), "--lang", "en", *words]
+        arguments = ["--config", str(self.folder / "config.yaml"), "--lang", "en", *arguments]
         self.hospital.service_clock.ahead = getattr(clock, "passed", 0.0)
         with redirect_stderr(shown):
-            code = main(words, clock=clock or QuickClock())
+            code = main(arguments, clock=clock or QuickClock())
         self.hospital.service_clock.ahead = 0.0
         assert "bug" not in shown.getvalue(), shown.getvalue()
         return code, shown.getvalue()
@@ -194,10 +194,10 @@ class Life(RuleBasedStateMachine):
         self.strike([*fault_file(faults), *upload])
         return faults
 
-    def night(self, faults, *words, limit=None):
+    def run_and_judge(self, faults, *arguments, limit=None):
         expected = self.ends(faults)
         sent = self.creates()
-        code, stderr_text = self.go("run", *words)
+        code, stderr_text = self.go("run", *arguments)
         self.quiet()
         self.strike([])
         rows = self.judge(expected, limit=limit, halts="halt" in faults.values())

@@ -68,7 +68,7 @@ class Sent:
         return self.verdict.kind == "not_executed" or (self.verdict.code not in NO_REASON and not named)
 
     @property
-    def left(self) -> bool:
+    def may_have_left(self) -> bool:
         """Whether a create may have left."""
         never = self.verdict and self.verdict.kind == "not_executed" and self.verdict.http_status is None
         return self.attempt.contract != UPLOAD_REFUSED and not never
@@ -281,7 +281,7 @@ class MemoryLedger:
     def snapshot(self) -> LedgerSnapshot:
         self.read_in.add(threading.current_thread().name)
         tables = self._tables  # never changed once it stands there
-        people = {key: self._past(tables, key) for key in tables.people}
+        people = {key: self._read_history(tables, key) for key in tables.people}
         spare = frozenset(name for name in tables.names if tables.spare(name))
         made = [(seal.key, seal.live.content) for seal in tables.seals.values() if seal.ended]
         former = {
@@ -293,7 +293,7 @@ class MemoryLedger:
         }
         return LedgerSnapshot(people, dict(tables.names), spare, dict(tables.same), tables.other, former)
 
-    def _past(self, tables: Tables, key: str) -> PersonHistory:
+    def _read_history(self, tables: Tables, key: str) -> PersonHistory:
         sent = tables.of(key)
         live = tables.live(key)
         last = max((seal.after for seal in tables.seals.values() if seal.key == key), default=0)
@@ -304,7 +304,7 @@ class MemoryLedger:
             live[1].live if live else None,
             next((sent_row.make_record() for sent_row in sent if sent_row.open), None),
             tuple(refused_row.make_record() for refused_row in refused if refused_row.number > last),
-            sum(sent_row.left for sent_row in sent),
+            sum(sent_row.may_have_left for sent_row in sent),
             tables.frozen(key),
             *tables.known_by[key],
             frozenset(sent_row.attempt.seal_name for sent_row in sent if sent_row.decided == "not_theirs"),
@@ -416,7 +416,7 @@ class MemoryLedger:
             self._note(tables, decision)
             match decision.kind:
                 case "created":
-                    self._found(tables, tables.settle_by_hand(decision), decision)
+                    self._enter_found_seal(tables, tables.settle_by_hand(decision), decision)
                 case "not_created" | "probe":
                     tables.settle_by_hand(decision)
                 case "not_theirs":
@@ -480,7 +480,7 @@ class MemoryLedger:
         made = LiveSeal(seal_id or "", attempt.seal_name, attempt.run, moment, content, request, attempt.uuid)
         tables.add_seal(attempt.key, made, sent.number)
 
-    def _found(self, tables: Tables, sent: Sent, decision: Decision) -> None:
+    def _enter_found_seal(self, tables: Tables, sent: Sent, decision: Decision) -> None:
         """Enter a seal that a human found: of a create without a verdict, else made elsewhere."""
         key, name, seal_id = decision.key, sent.attempt.seal_name, decision.seal_id or ""
         maker = tables.maker(sent)

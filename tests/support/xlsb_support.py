@@ -53,8 +53,8 @@ def real(column: int, value: float, style: int = 0) -> bytes:
     return cell(5, column, pack("<d", value), style)
 
 
-def text(column: int, words: str) -> bytes:
-    return cell(6, column, wide(words))
+def text(column: int, value: str) -> bytes:
+    return cell(6, column, wide(value))
 
 
 def sheet(*cells: bytes, before: bytes = b"", after: bytes = b"") -> bytes:

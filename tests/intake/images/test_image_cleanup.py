@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from image_support import difference, encoded, on_white, opened, ready, seal, turned, why
+from image_support import describe_changes, difference, encoded, on_white, opened, ready, seal, turned
 from PIL import Image, ImageChops, ImageDraw
 
 from pipeline.intake.images.encode import MIN_SIDE
@@ -66,7 +66,7 @@ def shaded(paper: Image.Image) -> Image.Image:
 def test_paper_around_the_ink_is_cut_away_and_no_stroke_is(tmp_path, form):
     data = encoded(sheet(brush()), form, **({"quality": 75} if form == "JPEG" else {}))
     prepared = ready(tmp_path, data, trim=True)
-    assert (why(prepared), prepared.format) == ("trimmed", form)
+    assert (describe_changes(prepared), prepared.format) == ("trimmed", form)
     sent = opened(prepared.path)
     assert 300 * 0.9 < sent.width < 420
     assert 300 * 0.9 < sent.height < 420
@@ -106,7 +106,7 @@ def test_a_tiny_name_is_not_trimmed_below_the_least_side(tmp_path):
     pen.line((26, 2, 34, 10), fill=0, width=2)
     pen.line((26, 10, 34, 2), fill=0, width=2)
     prepared = ready(tmp_path, encoded(drawn, "PNG"), trim=True)
-    assert why(prepared) == "trimmed"
+    assert describe_changes(prepared) == "trimmed"
     assert MIN_SIDE <= min(prepared.width, prepared.height) <= 30
 
 
@@ -147,7 +147,7 @@ def test_paper_made_clear_leaves_ink_without_a_white_rim(tmp_path, form, ink):
     prepared = ready(
         tmp_path, encoded(paper, form, **({"quality": 92} if form == "JPEG" else {})), transparent=True
     )
-    assert (why(prepared), prepared.format) == ("paper made clear", "PNG")
+    assert (describe_changes(prepared), prepared.format) == ("paper made clear", "PNG")
     sent = opened(prepared.path)
     assert sent.getpixel((5, 5))[3] == 0
     assert sent.getpixel((50 + 105, 50 + 150))[3] > 250  # in the middle of a stroke
@@ -179,13 +179,13 @@ def test_a_picture_that_is_clear_already_stays_byte_for_byte(tmp_path):
 
 def test_alpha_that_hides_nothing_is_no_clear_paper(tmp_path):
     paper = sheet(brush(), (400, 400), (50, 50), dust=0).convert("RGBA")
-    assert why(ready(tmp_path, encoded(paper, "PNG"), transparent=True)) == "paper made clear"
+    assert describe_changes(ready(tmp_path, encoded(paper, "PNG"), transparent=True)) == "paper made clear"
 
 
 def test_every_change_is_reported_and_the_digest_is_of_the_source(tmp_path):
     data = encoded(sheet(brush()).convert("CMYK"), "JPEG", exif=turned(6), quality=90)
     prepared = ready(tmp_path, data, trim=True, transparent=True)
-    assert why(prepared) == "CMYK → RGB, EXIF 6 → 1, trimmed, paper made clear"
+    assert describe_changes(prepared) == "CMYK → RGB, EXIF 6 → 1, trimmed, paper made clear"
     assert prepared.pixels == digest_pixels(prepared.source.path) == ready(tmp_path, data).pixels
     assert prepared.format == "PNG"
 

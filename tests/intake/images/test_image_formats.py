@@ -11,6 +11,7 @@ import sys
 import pytest
 from image_support import (
     chunk,
+    describe_changes,
     difference,
     encoded,
     noise,
@@ -22,7 +23,6 @@ from image_support import (
     refused,
     seal,
     turned,
-    why,
     with_chunk,
 )
 from PIL import Image, ImageOps
@@ -55,7 +55,7 @@ def test_a_transparent_level_stays_transparent_at_every_depth(tmp_path, bits, co
     rows = [ink if 5 < line < 15 or 18 < line < 35 else row for line in range(40)]
     turn = chunk(b"eXIf", turned(3).tobytes()[6:])
     prepared = ready(tmp_path, raw_png((40, 40), bits, colour, rows, chunk(b"tRNS", trns), turn))
-    assert why(prepared) == reported
+    assert describe_changes(prepared) == reported
     sent = opened(prepared.path).convert("RGBA")
     assert sent.getpixel((2, 2))[3] == 0
     assert sent.getpixel((20, 10)) == (0, 0, 0, 255)
@@ -99,7 +99,7 @@ def test_texts_in_a_png_change_no_setting_of_it(tmp_path):
         chunk(b"tEXt", b"gamma\0abc"),
     ]
     data = with_chunk(encoded(SOLID, "PNG", exif=turned(3)), *texts)
-    assert why(ready(tmp_path, data)) == "EXIF 3 → 1"
+    assert describe_changes(ready(tmp_path, data)) == "EXIF 3 → 1"
 
 
 def test_a_broken_profile_or_text_is_no_trouble_of_the_picture(tmp_path):
@@ -124,7 +124,7 @@ ARITHMETIC = base64.b64decode(
 
 def test_a_coding_that_few_readers_know_becomes_the_common_one(tmp_path):
     prepared = ready(tmp_path, ARITHMETIC)
-    assert why(prepared) == "arithmetic JPEG → JPEG"
+    assert describe_changes(prepared) == "arithmetic JPEG → JPEG"
     assert b"\xff\xc9" not in prepared.path.read_bytes()
     assert difference(opened(prepared.path), opened(ARITHMETIC)) < 4
 
@@ -146,14 +146,14 @@ def test_ink_colours_of_adobe_come_out_as_they_were_meant(tmp_path):
     ycck[ycck.index(b"Adobe") + 11] = 2  # transform: YCCK
     for data in (plain, bytes(ycck), encoded(cmyk, "JPEG", progressive=True, quality=95, subsampling=0)):
         prepared = ready(tmp_path, data)
-        assert why(prepared) == "CMYK → RGB"
+        assert describe_changes(prepared) == "CMYK → RGB"
         assert difference(opened(prepared.path), SOLID) < 4
 
 
 def test_the_first_of_several_pictures_is_taken_out_of_a_jpeg_without_loss(tmp_path):
     data = encoded(SOLID, "MPO", save_all=True, append_images=[noise(120, 120)], quality=70)
     prepared = ready(tmp_path, data)
-    assert why(prepared) == "frames → 1, trailing bytes"
+    assert describe_changes(prepared) == "frames → 1, trailing bytes"
     assert prepared.size < data.index(b"\xff\xd9") + 2
     assert opened(prepared.path).tobytes() == opened(data).tobytes()
 
@@ -164,7 +164,7 @@ def test_the_first_exif_block_gives_the_turn(tmp_path):
     start = second.index(b"\xff\xe1")
     block = second[start : start + 2 + int.from_bytes(second[start + 2 : start + 4], "big")]
     offset = two.index(b"\xff\xdb")
-    assert "EXIF 6 → 1" in why(ready(tmp_path, two[:offset] + block + two[offset:]))
+    assert "EXIF 6 → 1" in describe_changes(ready(tmp_path, two[:offset] + block + two[offset:]))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
@@ -192,7 +192,7 @@ def test_stray_bytes_between_the_segments_are_left_out_and_no_pixel_changes(tmp_
     given = data[:offset] + extra + data[offset:]
     prepared = ready(tmp_path, given)
     if before != b"\xff\xd9":  # what follows the coded data is a part of it
-        assert why(prepared) == "stray bytes"
+        assert describe_changes(prepared) == "stray bytes"
         assert prepared.path.read_bytes() == data
     assert opened(prepared.path).tobytes() == opened(data).tobytes()
     if b"\xd3" not in extra:  # a restart mark out of its place: browsers pass over it, Pillow does not
@@ -306,7 +306,7 @@ RUNS = b"".join(
 )  # fmt: skip
 def test_a_bitmap_of_few_colours_shows_what_it_showed(tmp_path, data):
     prepared = ready(tmp_path, data)
-    assert why(prepared) == "BMP → PNG"
+    assert describe_changes(prepared) == "BMP → PNG"
     assert opened(prepared.path).convert("L").tobytes() == BARRED.tobytes()
 
 
@@ -348,7 +348,7 @@ def test_the_first_frame_of_an_animation_is_taken(tmp_path):
         first, "GIF", save_all=True, append_images=[first.rotate(90), first.rotate(180)], duration=50
     )
     prepared = ready(tmp_path, data)
-    assert why(prepared) == "GIF → PNG, frames → 1"
+    assert describe_changes(prepared) == "GIF → PNG, frames → 1"
     assert opened(prepared.path).convert("RGB").tobytes() == first.convert("RGB").tobytes()
 
 
@@ -391,7 +391,7 @@ def test_a_tiff_of_any_kind_is_converted_without_loss(tmp_path, compression, mod
     drawn = seal() if mode == "RGBA" else seal().convert("LA") if mode == "LA" else SOLID.convert(mode)
     settings = {"compression": compression} if compression else {}
     prepared = ready(tmp_path, encoded(drawn, "TIFF", **settings))
-    assert why(prepared).startswith("TIFF → PNG")
+    assert describe_changes(prepared).startswith("TIFF → PNG")
     assert difference(opened(prepared.path), drawn.convert("RGB") if mode == "CMYK" else drawn) == 0
 
 
@@ -399,7 +399,7 @@ def test_a_tiff_of_any_kind_is_converted_without_loss(tmp_path, compression, mod
 def test_a_turned_tiff_is_turned_once(tmp_path, orientation):
     data = encoded(seal(60, mode="RGB", width=100), "TIFF", exif=turned(orientation))
     prepared = ready(tmp_path, data)
-    assert why(prepared) == f"TIFF → PNG, EXIF {orientation} → 1"
+    assert describe_changes(prepared) == f"TIFF → PNG, EXIF {orientation} → 1"
     with Image.open(io.BytesIO(data)) as source:
         assert opened(prepared.path).tobytes() == ImageOps.exif_transpose(source).tobytes()
 
@@ -407,7 +407,7 @@ def test_a_turned_tiff_is_turned_once(tmp_path, orientation):
 def test_the_first_page_of_a_tiff_is_taken(tmp_path):
     data = encoded(SOLID, "TIFF", save_all=True, append_images=[noise(50, 50)])
     prepared = ready(tmp_path, data)
-    assert why(prepared) == "TIFF → PNG, frames → 1"
+    assert describe_changes(prepared) == "TIFF → PNG, frames → 1"
     assert opened(prepared.path).tobytes() == SOLID.tobytes()
 
 
@@ -432,14 +432,16 @@ GREY |= {277: (3, 1, 1), 278: (4, 1, 40), 279: (4, 1, 1600)}
 
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_both_orders_of_bytes_are_read(tmp_path, order):
-    assert why(ready(tmp_path, tiff(GREY, noise(40, 40, 1).tobytes(), order=order))) == "TIFF → PNG"
+    assert (
+        describe_changes(ready(tmp_path, tiff(GREY, noise(40, 40, 1).tobytes(), order=order))) == "TIFF → PNG"
+    )
 
 
 def test_a_tiff_of_sixteen_bits_is_scaled(tmp_path):
     body = b"".join(struct.pack(">H", 65535 - 40_000 * (line % 10 > 5)) * 40 for line in range(40))
     data = tiff(GREY | {258: (3, 1, 16), 279: (4, 1, 3200)}, body, order=">")
     prepared = ready(tmp_path, data)
-    assert why(prepared) == "TIFF → PNG, 16 bit → 8 bit"
+    assert describe_changes(prepared) == "TIFF → PNG, 16 bit → 8 bit"
     assert (opened(prepared.path).getpixel((0, 20)), opened(prepared.path).getpixel((0, 8))) == (255, 99)
 
 
@@ -453,7 +455,7 @@ def test_a_tiff_with_an_incomplete_strip_is_damaged(tmp_path):
     strip = made[8 : int.from_bytes(made[4:8], "little")]
     rows = GREY | {256: (4, 1, 400), 257: (4, 1, 400), 258: (3, 1, 1), 259: (3, 1, 4), 262: (3, 1, 1)}
     data = tiff(rows | {278: (4, 1, 400), 279: (4, 1, len(strip))}, strip)
-    assert why(ready(tmp_path, data)) == "TIFF → PNG"
+    assert describe_changes(ready(tmp_path, data)) == "TIFF → PNG"
     assert refused(tmp_path, data[:-20])[1]["found"] == "cut off"
 
 
@@ -463,7 +465,7 @@ def test_a_tiff_with_an_incomplete_colour_map_is_damaged(tmp_path, values, whole
     colours = {320: (3, values, 2000)} if values else {}
     data = tiff(GREY | {262: (3, 1, 3)} | colours, body)
     if whole:
-        assert why(ready(tmp_path, data)) == "TIFF → PNG"
+        assert describe_changes(ready(tmp_path, data)) == "TIFF → PNG"
         assert refused(tmp_path, data[:-200])[1]["found"] == "incomplete colour map"
     else:
         assert refused(tmp_path, data) == (
@@ -479,7 +481,7 @@ def test_a_tiff_with_an_incomplete_colour_map_is_damaged(tmp_path, values, whole
 def test_a_lossy_webp_is_converted(tmp_path, drawn):
     data = encoded(drawn, "WEBP", quality=90)
     prepared = ready(tmp_path, data)
-    assert why(prepared) == "WEBP → PNG"
+    assert describe_changes(prepared) == "WEBP → PNG"
     assert difference(opened(prepared.path), opened(data)) == 0
 
 
@@ -488,7 +490,7 @@ def test_the_first_picture_of_a_moving_webp_is_taken(tmp_path):
         seal(), "WEBP", save_all=True, append_images=[seal().rotate(90)], lossless=True, exact=True
     )
     prepared = ready(tmp_path, data)
-    assert why(prepared) == "WEBP → PNG, frames → 1"
+    assert describe_changes(prepared) == "WEBP → PNG, frames → 1"
     assert opened(prepared.path).tobytes() == seal().tobytes()
 
 
@@ -505,7 +507,7 @@ def heic(drawn: Image.Image, **settings: object) -> bytes:
 @pytest.mark.parametrize("drawn", [seal(), SOLID], ids=["clear", "solid"])
 def test_a_heic_is_converted(tmp_path, drawn):
     prepared = ready(tmp_path, heic(drawn, quality=90))
-    assert why(prepared) == "HEIC → PNG"
+    assert describe_changes(prepared) == "HEIC → PNG"
     assert difference(opened(prepared.path), drawn) < 8
 
 
@@ -529,7 +531,7 @@ def test_the_primary_of_several_heic_pictures_is_taken(tmp_path):
     buffer = io.BytesIO()
     held.save(buffer, primary_index=1, quality=90)
     prepared = ready(tmp_path, buffer.getvalue())
-    assert why(prepared) == "HEIC → PNG, frames → 1"
+    assert describe_changes(prepared) == "HEIC → PNG, frames → 1"
     assert difference(opened(prepared.path), SOLID) < 8
 
 

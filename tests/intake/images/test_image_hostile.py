@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 
 import pytest
-from image_support import chunk, encoded, noise, put, ready, refused, seal, why, with_chunk
+from image_support import chunk, describe_changes, encoded, noise, put, ready, refused, seal, with_chunk
 from PIL import Image
 
 MOST_MEMORY = 200  # MB that a process may have used after all of them; 30 of it are Python and Pillow
@@ -184,7 +184,7 @@ def test_a_long_text_is_no_bomb(tmp_path):
     """Image editors write their whole history into a picture: some megabytes, more than many readers bear."""
     history = chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + packed(9_000_000))
     prepared = ready(tmp_path, with_chunk(encoded(SOLID, "PNG"), history))
-    assert why(prepared) == "long texts left out"
+    assert describe_changes(prepared) == "long texts left out"
     assert prepared.size < 10_000
 
 
@@ -195,4 +195,4 @@ def test_only_the_first_frame_of_an_animation_is_read(tmp_path):
     second = data.rindex(b"!\xf9\x04") + 8
     assert data[second : second + 1] == b","
     for length in (len(data) - 40, second + 5, second + 1):  # the second frame, or its header, is not whole
-        assert why(ready(tmp_path, data[:length])) == "GIF → PNG, frames → 1"
+        assert describe_changes(ready(tmp_path, data[:length])) == "GIF → PNG, frames → 1"

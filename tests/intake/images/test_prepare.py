@@ -16,6 +16,7 @@ from image_support import (
     INLINE,
     RED,
     chunk,
+    describe_changes,
     encoded,
     noise,
     prepare,
@@ -24,7 +25,6 @@ from image_support import (
     refused,
     seal,
     turned,
-    why,
     with_chunk,
 )
 from PIL import Image, ImageDraw, ImageOps
@@ -79,7 +79,7 @@ def test_the_content_decides_the_format_and_not_the_name(tmp_path):
 def test_other_formats_are_converted_without_loss_and_with_a_warning(tmp_path, form, settings):
     drawn = seal(mode="P" if form == "GIF" else "RGB")
     prepared = ready(tmp_path, encoded(drawn, form, **settings))
-    assert why(prepared) == f"{form} → PNG"
+    assert describe_changes(prepared) == f"{form} → PNG"
     with Image.open(prepared.path) as opened:
         assert opened.convert("RGB").tobytes() == drawn.convert("RGB").tobytes()
 
@@ -100,7 +100,7 @@ def test_a_turned_picture_is_sent_upright(tmp_path, form, orientation):
         drawn, form, exif=turned(orientation), **({"quality": 95} if form == "JPEG" else {"lossless": True})
     )
     prepared = ready(tmp_path, data)
-    assert f"EXIF {orientation} → 1" in why(prepared)
+    assert f"EXIF {orientation} → 1" in describe_changes(prepared)
     with Image.open(io.BytesIO(data)) as source, Image.open(prepared.path) as sent:
         expected = ImageOps.exif_transpose(source).convert("RGB")
         assert sent.getexif().get(0x0112, 1) == 1
@@ -133,7 +133,7 @@ def test_a_turned_picture_is_sent_upright(tmp_path, form, orientation):
 )
 def test_pictures_the_service_may_not_read_are_encoded_anew_with_a_warning(tmp_path, data, reported, form):
     prepared = ready(tmp_path, data)
-    assert reported in why(prepared)
+    assert reported in describe_changes(prepared)
     assert prepared.format == form
     with Image.open(prepared.path) as sent:
         assert getattr(sent, "n_frames", 1) == 1
@@ -152,7 +152,7 @@ def test_a_jpeg_of_twelve_bits_is_called_by_its_name(tmp_path):
 def test_trailing_bytes_are_cut_off_without_loss(tmp_path, form):
     data = encoded(seal(mode="RGB"), form)
     prepared = ready(tmp_path, data + b"<script>alert(1)</script>")
-    assert why(prepared) == "trailing bytes"
+    assert describe_changes(prepared) == "trailing bytes"
     assert prepared.path.read_bytes() == data
 
 
@@ -332,7 +332,7 @@ def test_a_file_of_exactly_the_limit_is_sent_as_it_is(tmp_path):
 def test_a_bitmap_that_shrinks_by_itself_was_not_too_large(tmp_path):
     data = encoded(seal(1500, mode="RGB"), "BMP")
     assert len(data) > INLINE
-    assert why(ready(tmp_path, data)) == "BMP → PNG"
+    assert describe_changes(ready(tmp_path, data)) == "BMP → PNG"
 
 
 def test_the_same_picture_gives_the_same_bytes_once_and_for_all(tmp_path):
@@ -378,11 +378,11 @@ def test_equal_pictures_have_equal_pixels_whatever_holds_them(tmp_path):
 def test_a_broken_animation_is_a_picture_all_the_same(tmp_path):
     data = with_chunk(encoded(seal(), "PNG"), chunk(b"acTL", bytes(8)))
     prepared = ready(tmp_path, data)
-    assert why(prepared) == "frames → 1"
+    assert describe_changes(prepared) == "frames → 1"
 
 
 def test_a_picture_in_video_colours_becomes_rgb(tmp_path):
-    assert why(ready(tmp_path, encoded(seal(mode="YCbCr"), "TIFF"))) == "TIFF → PNG, YCbCr → RGB"
+    assert describe_changes(ready(tmp_path, encoded(seal(mode="YCbCr"), "TIFF"))) == "TIFF → PNG, YCbCr → RGB"
 
 
 def test_different_pictures_have_different_pixels(tmp_path):
