@@ -25,43 +25,43 @@ HIDDEN = ("row_id", "check")
 
 
 class Lines:
-    """The lines of a sheet of the results, by place from 0; a column by its title in ``TITLES``."""
+    """The lines of a sheet of the results, by place from 0; a column by its key in ``TITLES``."""
 
     def __init__(self, path: Path, titled: tuple[str, ...]) -> None:
         self.book = openpyxl.load_workbook(path)
-        self.sheet = next(sheet for sheet in self.book if sheet.title in titled)
+        self.sheet = next(sheet for sheet in self.book if sheet.key in titled)
         self.heads = [cell.value for cell in self.sheet[1]]
 
     def __len__(self) -> int:
         return self.sheet.max_row - 1
 
-    def column(self, title: str) -> int:
+    def column(self, key: str) -> int:
         """Return a column's number; ValueError where the sheet lacks it."""
-        return next(self.heads.index(title) for title in TITLES[title] if title in self.heads) + 1
+        return next(self.heads.index(title) for title in TITLES[key] if title in self.heads) + 1
 
-    def has(self, title: str) -> bool:
-        return any(title in self.heads for title in TITLES[title])
+    def has(self, key: str) -> bool:
+        return any(title in self.heads for title in TITLES[key])
 
-    def get(self, line: int, title: str) -> str | None:
-        return self.sheet.cell(line + 2, self.column(title)).value
+    def get(self, line: int, key: str) -> str | None:
+        return self.sheet.cell(line + 2, self.column(key)).value
 
     def put(self, line: int, **values: str | None) -> None:
-        for title, value in values.items():
-            self.sheet.cell(line + 2, self.column(title)).value = value
+        for key, value in values.items():
+            self.sheet.cell(line + 2, self.column(key)).value = value
 
-    def line_of(self, title: str, value: str) -> int:
-        return next(line for line in range(len(self)) if self.get(line, title) == value)
+    def line_of(self, key: str, value: str) -> int:
+        return next(line for line in range(len(self)) if self.get(line, key) == value)
 
-    def move(self, titles: Sequence[str], order: Sequence[int]) -> None:
+    def move(self, keys: Sequence[str], order: Sequence[int]) -> None:
         """Let line n have what line ``order[n]`` had in these columns."""
-        for title in titles:
-            values = [self.get(line, title) for line in range(len(self))]
+        for key in keys:
+            values = [self.get(line, key) for line in range(len(self))]
             for line, source in enumerate(order):
-                self.put(line, **{title: values[source]})
+                self.put(line, **{key: values[source]})
 
     def move_visible(self, order: Sequence[int]) -> None:
         """Sort what is in sight and leave the hidden columns where they are."""
-        hidden = {self.column(title) for title in HIDDEN}
+        hidden = {self.column(key) for key in HIDDEN}
         columns = [index for index in range(1, len(self.heads) + 1) if index not in hidden]
         for column in columns:
             values = [self.sheet.cell(line + 2, column).value for line in range(len(self))]
@@ -72,8 +72,8 @@ class Lines:
         """Copy a whole line to the end, its hidden columns too."""
         self.sheet.append([cell.value for cell in self.sheet[line + 2]])
 
-    def delete_columns(self, *titles: str) -> None:
-        for column in sorted((self.column(title) for title in titles), reverse=True):
+    def delete_columns(self, *keys: str) -> None:
+        for column in sorted((self.column(key) for key in keys), reverse=True):
             self.sheet.delete_cols(column)
         self.heads = [cell.value for cell in self.sheet[1]]
 

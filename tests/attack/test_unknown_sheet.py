@@ -68,8 +68,8 @@ def swap_seal_names(stage, lines):
 
 def sort_the_columns_up_to_the_conclusion(stage, lines):
     order = pair(stage, lines)
-    titles = ("name", "seal_name", "number", "seal_id", "conclusion")
-    lines.move(titles, order)
+    keys = ("name", "seal_name", "number", "seal_id", "conclusion")
+    lines.move(keys, order)
 
 
 def sort_without_the_hidden_columns(stage, lines):
