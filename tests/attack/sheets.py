@@ -29,7 +29,7 @@ class Lines:
 
     def __init__(self, path: Path, titled: tuple[str, ...]) -> None:
         self.book = openpyxl.load_workbook(path)
-        self.sheet = next(sheet for sheet in self.book if sheet.key in titled)
+        self.sheet = next(sheet for sheet in self.book if sheet.title in titled)
         self.heads = [cell.value for cell in self.sheet[1]]
 
     def __len__(self) -> int:
