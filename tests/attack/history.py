@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from attack.stage import CREATE, LONG, REFUSED, Ended, Stage, digests, copy_or_skip, until
+from attack.stage import CREATE, LONG, REFUSED, Ended, Stage, copy_or_skip, digests, until
 
 from pipeline.sandbox.actions import Seal
 

@@ -29,7 +29,7 @@ def list_commands(readme):
 def save_review(text, saved):
     """Save a review in which nothing is judged, as a page with this text would."""
     site, run = (re.search(rf'data-{what}="([^"]+)"', text)[1] for what in ("site", "run"))
-    told = {
+    review = {
         "tool": "esign-import",
         "kind": "review",
         "schema": 1,
@@ -37,7 +37,7 @@ def save_review(text, saved):
         "run": run,
         "saved": "2026-03-01T22:00:00Z",
     }
-    saved.write_text(json.dumps({**told, "judgements": {}, "right": 0, "wrong": 0}))
+    saved.write_text(json.dumps({**review, "judgements": {}, "right": 0, "wrong": 0}))
 
 
 @pytest.mark.parametrize("readme", READMES)
