@@ -42,7 +42,7 @@ def check(
     session: Session, *, rosters: tuple[Path, ...], seals: Path | None, out: Path | None, save_columns: bool
 ) -> int:
     """Read, pair, validate and plan; send nothing."""
-    from pipeline.cli.run_output import write_and_print_results
+    from pipeline.cli.run_display import write_and_print_results
     from pipeline.cli.run_session import warn_of_pictures
     from pipeline.domain.run import Status
     from pipeline.workflow import import_run, run_request, tenant_ledger

@@ -8,14 +8,18 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
+import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.context import Session
 from pipeline.cli.run_log import RunRecorder, remove_lone_log
@@ -35,8 +39,10 @@ from pipeline.support.atomic_files import require_writable
 from pipeline.workflow import run_request, tenant_ledger
 
 if TYPE_CHECKING:
-    from pipeline.cli.signals import Signals
+    from pipeline.workflow.import_run import StopSignal
 
+HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 LOG = logging.getLogger(__name__)
 # A run makes a hundred values for each row and keeps them to its end. Collecting them again whenever they have grown by
 # a quarter takes a tenth of a run that sends nothing.
@@ -74,8 +80,7 @@ def run_command(
     with relaxed_gc(), held_ledger as (ledger, site_key):
         _create_results_folder(recorder, ledger, request)
         with recorder.write_log(request.out), _count_seals_of_broken_run(session, ledger, request.run):
-            from pipeline.cli.run_output import write_and_print_results
-            from pipeline.cli.signals import Signals
+            from pipeline.cli.run_display import write_and_print_results
 
             find_credentials = credentials or run_request.make_credentials_finder(config)
             with Signals() as signals:
@@ -161,7 +166,7 @@ class RunSession:
 
     async def run_interactively(self) -> RunReport | None:
         """Run the import with progress, signals and the question; None where the answer was no."""
-        from pipeline.cli.progress import Progress
+        from pipeline.cli.run_display import Progress
         from pipeline.esign.contracts import CREATE
         from pipeline.esign.rate_limiter import AdaptiveRateLimiter
         from pipeline.sending.circuit_breaker import OutageMonitor
@@ -269,3 +274,64 @@ def _describe_duration(seconds: float) -> Phrase:
     if minutes < 100:
         return make_phrase("time.minutes", n=minutes)
     return make_phrase("time.hours", n=f"{seconds / 3600:.1f}")
+
+
+class Signals(ExitStack):
+    """Changes what signals do from `drain_on_signal` until the results are written, which ends the block.
+
+    The handlers are the process's, not the event loop's: a loop that closes restores the default, which kills, and the
+    results of the run are written only after that.
+    """
+
+    def end_on_interrupt(self) -> None:
+        """Let a Ctrl-C end the command at once, until `drain_on_signal`: an event loop handles it only between tasks."""
+        self._set_handler(signal.SIGINT, signal.default_int_handler)
+
+    def drain_on_signal(
+        self, stop: StopSignal, inform: Callable[[], None], before_exit: Callable[[int], None]
+    ) -> None:
+        """Let a signal set ``stop`` in the running event loop; ``inform`` prints a message at once.
+
+        After the loop ended a signal changes nothing: everything is in the ledger and the results are still written.
+        A second signal exits without waiting, after ``before_exit`` was called with the exit code. What is under way
+        is in the ledger, and unknown at the next start. SIGHUP counts as SIGTERM, but shells and systemd repeat it,
+        so it is never the second signal. Under nohup it stays ignored.
+        """
+        loop = asyncio.get_running_loop()
+
+        def stop_run() -> None:
+            stop.event.set()
+            inform()
+
+        def handle_signal(number: int, _: FrameType | None) -> None:
+            if stop.signal is not None:
+                if number == HANG_UP:
+                    return
+                try:
+                    before_exit(128 + number)
+                finally:
+                    os._exit(128 + number)
+            stop.signal = signal.SIGTERM if number == HANG_UP else number
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(stop_run)
+
+        self._wake_loop_on_signal(loop)
+        for number in SIGNALS:
+            self._set_handler(number, handle_signal)
+        if HANG_UP is not None and signal.getsignal(HANG_UP) is not signal.SIG_IGN:
+            self._set_handler(HANG_UP, handle_signal)
+
+    def _set_handler(self, number: signal.Signals, handler: Callable[[int, FrameType | None], Any]) -> None:
+        self.callback(signal.signal, number, signal.signal(number, handler))
+
+    def _wake_loop_on_signal(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let a signal wake the loop, also one that comes just before the loop begins to wait."""
+        reader, writer = map(self.enter_context, socket.socketpair())
+        reader.setblocking(False)
+        writer.setblocking(False)
+        try:
+            loop.add_reader(reader, reader.recv, 64)
+        except NotImplementedError:  # Windows: its loop has a wake-up of its own
+            return
+        signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        self.callback(signal.set_wakeup_fd, -1)

@@ -219,7 +219,7 @@ def _print_halt(session: Session, run: RunRecord | None) -> None:
 @click.pass_obj
 def report(session: Session, *, run_id: str | None) -> int:
     """Rebuild the results of a run from the ledger and its rosters."""
-    from pipeline.cli.run_output import write_and_print_results
+    from pipeline.cli.run_display import write_and_print_results
     from pipeline.config.named_paths import find_passwords
     from pipeline.workflow.rebuild import rebuild_report
     from pipeline.workflow.tenant_ledger import open_configured_ledger

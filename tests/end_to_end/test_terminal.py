@@ -14,7 +14,7 @@ from run_support import name, number
 from wire_support import fault, set_limits
 
 from pipeline.cli.app import main
-from pipeline.cli.signals import Signals
+from pipeline.cli.run_session import Signals
 from pipeline.clock import SystemClock
 from pipeline.support.shell_quoting import join, quote
 
