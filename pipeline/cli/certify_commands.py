@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pipeline.config.settings import Config
     from pipeline.domain.run import RowPlan
     from pipeline.ledger.sqlite_ledger import SqliteLedger
-    from pipeline.resolution.decide import Grounds
 
 DECLINED = 2  # a create that was not sent again is no success
 ANSWERS = ("shown", "not-shown")
@@ -75,7 +74,7 @@ def _find_sealed_row(
     session: Session, config: Config, query: str, run: str | None = None
 ) -> Iterator[tuple[SqliteLedger, RowPlan]]:
     """Hold the lock and the ledger, and give the row of the one sealed doctor whom a query means."""
-    from pipeline.resolution.certify import find_sealed_row
+    from pipeline.resolution.service_calls import find_sealed_row
     from pipeline.workflow.import_run import prepare_run
     from pipeline.workflow.run_request import build_request
     from pipeline.workflow.tenant_ledger import lock_ledger, require_ledger
@@ -94,8 +93,7 @@ def _certify_create(session: Session, config: Config, run: str, query: str, *, y
     import asyncio
 
     from pipeline.ledger.lock import read_user_name
-    from pipeline.resolution.certify import certify_create, repeat_request
-    from pipeline.resolution.service_calls import ServiceAccess
+    from pipeline.resolution.service_calls import ServiceAccess, certify_create, repeat_request
     from pipeline.workflow import stage_settings
 
     with _find_sealed_row(session, config, query, run) as (ledger, row_plan):
@@ -104,24 +102,24 @@ def _certify_create(session: Session, config: Config, run: str, query: str, *, y
             session.suggest_same_command("next_again")
             return None
         service = ServiceAccess.from_config(config, session.clock)
-        certificate = asyncio.run(
+        response = asyncio.run(
             certify_create(request, prepared, service, ledger=ledger, who=read_user_name())
         )
+    is_refused = response.meaning == "exists"
     session.alert(
-        "certified" if certificate.refused else "not_certified",
-        code=certificate.code,
-        request_id=certificate.request_id,
-        seal_id=certificate.seal_id,
+        "certified" if is_refused else "not_certified",
+        code=response.counted_as,
+        request_id=response.verdict.request_id,
+        seal_id=response.verdict.seal_id,
         name=request.name,
     )
     session.suggest_command("next_list", "resolve")
-    return 0 if certificate.refused else 3
+    return 0 if is_refused else 3
 
 
 def _certify_place(session: Session, query: str, answers: Mapping[str, object], why: str) -> int:
     """Record whether one place shows the seal of a doctor; return the exit code."""
-    from pipeline.resolution.certify import AUTO_SIGN, record_place
-    from pipeline.resolution.decide import DecisionMaker
+    from pipeline.resolution.decide import DecisionMaker, enter_place
 
     given = {name: answer for name, answer in answers.items() if answer}
     if len(given) > 1:
@@ -130,13 +128,10 @@ def _certify_place(session: Session, query: str, answers: Mapping[str, object], 
     config = session.require_ready_config()
     with _find_sealed_row(session, config, query) as (ledger, row_plan):
         assert row_plan.history is not None
-        is_shown = (
-            _is_shown_by_auto_sign(session, config, row_plan)
-            if place_name == AUTO_SIGN
-            else answer == "shown"
-        )
-        maker = DecisionMaker.current_user(session.clock, why)
-        record_place(ledger, row_plan.history, place_name, maker, shown=is_shown)
+        # the option --auto-sign has no value: the service answers
+        is_shown = _is_shown_by_auto_sign(session, config, row_plan) if answer is True else answer == "shown"
+        maker = DecisionMaker.current_user(ledger, session.clock, why)
+        enter_place(maker, row_plan.history, place_name, shown=is_shown)
     key = "certified_shown" if is_shown else "certified_not_shown"
     session.inform(key, place=session.render_sentence(f"place_{place_name}"))
     session.suggest_command("next_list", "resolve")
@@ -147,40 +142,35 @@ def _is_shown_by_auto_sign(session: Session, config: Config, row_plan: RowPlan) 
     """Ask the service for a doctor's seal; UsageError where the doctor has not opened auto-sign."""
     import asyncio
 
-    from pipeline.resolution.cases import Case
     from pipeline.resolution.service_calls import ServiceAccess, query_auto_sign
 
-    history = row_plan.history
-    assert history is not None
-    assert history.seal is not None
-    name = row_plan.doctor.name or history.seal.seal_name
-    case = Case(history.key, row_plan.status, name, history, row_plan)
+    assert row_plan.history is not None
+    seal = row_plan.history.seal
+    assert seal is not None
+    name = row_plan.doctor.name or seal.seal_name
     service = ServiceAccess.from_config(config, session.clock)
-    answer = asyncio.run(query_auto_sign(case, service, known=()))
+    answer = asyncio.run(query_auto_sign(row_plan, name, service, known=()))
     if not answer.is_open:
         raise UsageError("certify_not_open", name=name, words=answer.explanation)
-    return answer.seal_id == history.seal.seal_id
+    return answer.seal_id == seal.seal_id
 
 
-def find_grounds(session: Session, ledger: SqliteLedger) -> Grounds:
-    """Return which place is certified, and how to ask the service for its time: once, and only where it is needed."""
+def make_service_clock(session: Session) -> Callable[[], float]:
+    """Return the function that asks the service for its time: once, and only where it is needed."""
     import asyncio
 
-    from pipeline.resolution.certify import find_certified_place
-    from pipeline.resolution.decide import Grounds
     from pipeline.resolution.service_calls import ServiceAccess, ask_service_time
 
-    @cache
-    def service_time() -> float:
-        service = ServiceAccess.from_config(session.require_ready_config(), session.clock)
-        return asyncio.run(ask_service_time(service))
-
-    return Grounds(find_certified_place(ledger, session.clock.now()), service_time)
+    return cache(
+        lambda: asyncio.run(
+            ask_service_time(ServiceAccess.from_config(session.require_ready_config(), session.clock))
+        )
+    )
 
 
 def warn_of_unanswered_create(session: Session, ledger: SqliteLedger) -> None:
     """Print that a second create of a certification got no verdict: the doctor may have two seals."""
-    from pipeline.resolution.certify import find_unanswered_create
+    from pipeline.resolution.decide import find_unanswered_create
 
     decision = find_unanswered_create(ledger)
     history = ledger.snapshot().people.get(decision.key) if decision and decision.key else None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.certify_commands import find_grounds, warn_of_unanswered_create
+from pipeline.cli.certify_commands import make_service_clock, warn_of_unanswered_create
 from pipeline.cli.context import Session
 from pipeline.cli.run_commands import find_last_run
 from pipeline.clock import shown, stamp
@@ -77,21 +77,21 @@ def resolve(
     if way == "probe":
         return _probe(session, query)
     workbook = _find_workbook(query)
-    with _open_cases(session, changes=bool(way or workbook)) as opened:
+    with _open_cases(session, changes=bool(way or workbook)) as (ledger, site_key, cases):
+        maker = DecisionMaker.current_user(ledger, session.clock, why or "resolve")
         if query is None:
-            warn_of_unanswered_create(session, opened.ledger)
-            return print_unresolved(session, opened.ledger, opened.cases)
+            warn_of_unanswered_create(session, ledger)
+            return print_unresolved(session, ledger, cases)
         if workbook and not way:
-            return _enter_workbook(session, opened, workbook, why)
-        case = _find_one_case(session, opened, query, way)
+            return _enter_workbook(session, maker, cases, workbook)
+        case = _find_one_case(session, ledger, cases, query, way)
         if not way:
-            return print_unresolved(session, opened.ledger, [case])
+            return print_unresolved(session, ledger, [case])
         with _point_to(case):
-            maker = DecisionMaker.current_user(session.clock, why or "resolve")
             if way == "look_up":
-                return _look_up(session, opened.ledger, case, maker)
+                return _look_up(session, maker, case)
             value = seal_name if way == "replace" else ways["seal_id"]
-            _enter_decision(session, opened, case, maker, way=way, value=value, sure=sure)
+            _enter_decision(session, maker, site_key, case, way=way, value=value, sure=sure)
     session.inform("resolved", name=case.name, way=session.render_sentence(f"way_{way}"))
     session.suggest_command("next_list", "resolve")
     return 0
@@ -110,17 +110,8 @@ def _find_workbook(query: str | None) -> Path | None:
     return Path(query)
 
 
-@dataclass(frozen=True, slots=True)
-class _OpenLedger:
-    """The ledger, and all cases that wait for a decision."""
-
-    ledger: SqliteLedger
-    site_key: SiteKey
-    cases: Sequence[Case]
-
-
 @contextmanager
-def _open_cases(session: Session, *, changes: bool) -> Iterator[_OpenLedger]:
+def _open_cases(session: Session, *, changes: bool) -> Iterator[tuple[SqliteLedger, SiteKey, Sequence[Case]]]:
     """Read the ledger, the configured rosters and those of the last run; the lock is taken only to enter ``changes``."""
     from pipeline.resolution.cases import find_cases, merge_cases
     from pipeline.workflow.import_run import prepare_run
@@ -142,7 +133,7 @@ def _open_cases(session: Session, *, changes: bool) -> Iterator[_OpenLedger]:
         for one_request in filter(None, (request, _repeat_last_run(request, ledger))):
             run_plan = prepare_run(one_request, config, ledger=ledger, site_key=site_key, clock=clock)
             cases = merge_cases(cases, find_cases(run_plan.row_plans, snapshot))
-        yield _OpenLedger(ledger, site_key, cases)
+        yield ledger, site_key, cases
 
 
 def _repeat_last_run(request: RunRequest, ledger: SqliteLedger) -> RunRequest | None:
@@ -155,17 +146,19 @@ def _repeat_last_run(request: RunRequest, ledger: SqliteLedger) -> RunRequest | 
     return replace(request, rosters=rosters, seals=seals) if rosters else None
 
 
-def _find_one_case(session: Session, opened: _OpenLedger, query: str, way: str = "") -> Case:
+def _find_one_case(
+    session: Session, ledger: SqliteLedger, cases: Sequence[Case], query: str, way: str = ""
+) -> Case:
     """Return the one case that a query means; where several do, the one that the chosen way is for."""
     query = restore_argument(query)
-    fitting = [case for case in opened.cases if case.is_meant_by(query)]
+    fitting = [case for case in cases if case.is_meant_by(query)]
     if not fitting:
         raise UsageError("resolve_nobody", query=query, then=("resolve",))
     if way and len(fitting) > 1:
         of_this_kind = [case for case in fitting if (case.possibly_same is not None) == (way in PERSON_WAYS)]
         fitting = of_this_kind or fitting
     if len(fitting) > 1:
-        print_unresolved(session, opened.ledger, fitting)
+        print_unresolved(session, ledger, fitting)
         then = ("resolve", fitting[0].unique_word)
         raise UsageError("resolve_many", query=query, n=len(fitting), then=then)
     return fitting[0]
@@ -183,9 +176,9 @@ def _point_to(case: Case) -> Iterator[None]:
 
 def _enter_decision(
     session: Session,
-    opened: _OpenLedger,
-    case: Case,
     maker: DecisionMaker,
+    site_key: SiteKey,
+    case: Case,
     *,
     way: str,
     value: str | None,
@@ -194,25 +187,21 @@ def _enter_decision(
     """Enter a decision; ``value`` is the SealId, or the name of a new seal."""
     from pipeline.resolution import decide
 
-    ledger, site_key = opened.ledger, opened.site_key
     match way:
         case "seal_id":
-            decide.enter_created(ledger, case, value or "", maker)
+            decide.enter_created(maker, case, value or "")
         case "not_created":
-            decide.enter_not_created(ledger, case, maker, find_grounds(session, ledger), sure=sure)
+            decide.enter_not_created(maker, case, make_service_clock(session), sure=sure)
         case "not_theirs":
-            decide.enter_not_theirs(ledger, case, maker)
+            decide.enter_not_theirs(maker, case)
         case "keep":
-            decide.enter_keep(ledger, case, maker, site_key.digest)
+            decide.enter_keep(maker, case, site_key.digest)
         case "replace":
-            decide.enter_replace(ledger, case, value, maker)
+            decide.enter_replace(maker, case, value)
         case "same_person":
-            decide.enter_same_person(ledger, case, maker)
+            decide.enter_same_person(maker, case)
         case "other_person":
-            own_key = decide.find_number_key(
-                case, site_key.person, site_key.digest, ledger.list_same_persons()
-            )
-            decide.enter_other_person(ledger, case, maker, number_key=own_key)
+            decide.enter_other_person(maker, case, site_key)
         case _:
             raise AssertionError(way)
 
@@ -230,56 +219,53 @@ def _probe(session: Session, query: str | None) -> int:
         require_ready(config, session.config_name)
         if config.unknown != "probe":
             raise UsageError("probe_not_allowed")
-        with _open_cases(session, changes=False) as opened:
-            case = _find_one_case(session, opened, query or "")
+        with _open_cases(session, changes=False) as (ledger, _, cases):
+            case = _find_one_case(session, ledger, cases, query or "")
             with _point_to(case):
                 if case.attempt is None or case.row_plan is None:
                     raise UsageError("probe_nothing", name=case.name)
-                require_fence(case, clock.now(), find_grounds(session, opened.ledger).service_time)
+                require_fence(case, clock.now(), make_service_clock(session))
         request = build_request("resolve", config, clock, invocation=session.invocation, run=recorder.run)
         request = replace(request, only_keys=frozenset({case.key}))
         return run_command(session, config, request, recorder=recorder, latest=None, yes=True)
 
 
-def _look_up(session: Session, ledger: SqliteLedger, case: Case, maker: DecisionMaker) -> int:
+def _look_up(session: Session, maker: DecisionMaker, case: Case) -> int:
     """Ask the service about the doctor; what it confirms is entered, all else is only printed."""
     import asyncio
 
     from pipeline.resolution.decide import enter_created
     from pipeline.resolution.service_calls import ServiceAccess, query_auto_sign
 
-    config = session.require_ready_config()
     if case.attempt is None:
         raise UsageError("probe_nothing", name=case.name)
-    known = {person.seal.seal_id for person in ledger.snapshot().people.values() if person.seal}
-    service = ServiceAccess.from_config(config, session.clock)
-    answer = asyncio.run(query_auto_sign(case, service, known=known))
+    known = {person.seal.seal_id for person in maker.ledger.snapshot().people.values() if person.seal}
+    service = ServiceAccess.from_config(session.require_ready_config(), session.clock)
+    answer = asyncio.run(query_auto_sign(case.row_plan, case.name, service, known=known))
     if answer.seal_id is None:
         session.alert("looked_up_nothing", name=case.name, words=answer.explanation)
     else:
-        enter_created(ledger, case, answer.seal_id, replace(maker, why=f"look-up {answer.request_id}"))
+        enter_created(replace(maker, why=f"look-up {answer.request_id}"), case, answer.seal_id)
         session.inform("looked_up", name=case.name, seal_id=answer.seal_id)
     session.suggest_command("next_list", "resolve")
     return 3 if answer.seal_id is None else 0
 
 
-def _enter_workbook(session: Session, opened: _OpenLedger, path: Path, why: str | None) -> int:
+def _enter_workbook(session: Session, maker: DecisionMaker, cases: Sequence[Case], path: Path) -> int:
     """Enter the lines of an Unknown sheet that are filled in; return the exit code."""
-    from pipeline.resolution.decide import DecisionMaker
     from pipeline.resolution.unknown_sheet import enter_answers, read_answers, require_agreement
 
-    ledger = opened.ledger
     answers = read_answers(path)
-    require_agreement(answers, opened.cases, ledger.read_person, path)
-    maker = DecisionMaker.current_user(session.clock, f"{why or 'resolve'}: {path.name}")
-    errors = enter_answers(ledger, opened.cases, answers, maker, find_grounds(session, ledger))
+    require_agreement(answers, cases, maker.ledger.read_person, path)
+    maker = replace(maker, why=f"{maker.why}: {path.name}")
+    errors = enter_answers(cases, answers, maker, make_service_clock(session))
     for row, error in errors.items():
         if error is not None:
             session.alert("resolve_line", row=row, why=error)
-    resolved = sum(error is None for error in errors.values())
-    session.inform("resolved_lines", settled=resolved, left=len(errors) - resolved)
+    unresolved = sum(error is not None for error in errors.values())
+    session.inform("resolved_lines", settled=len(errors) - unresolved, left=unresolved)
     session.suggest_command("next_list", "resolve")
-    return 3 if resolved < len(errors) else 0
+    return 3 if unresolved else 0
 
 
 def print_unresolved(session: Session, ledger: SqliteLedger, cases: Sequence[Case]) -> int:
@@ -306,15 +292,15 @@ def print_unresolved(session: Session, ledger: SqliteLedger, cases: Sequence[Cas
 def _print_case(session: Session, case: Case, location: Mapping[str, Any]) -> None:
     from pipeline.resolution.cases import describe_location
 
-    details: dict[str, Any] = {
+    details = {
         "name": case.name,
         "place": describe_location(location, session.spoken),
+        "seal_name": case.seal_name,
     }
     if case.attempt is not None:
         session.print_text(
             f"resolve_{case.status.value}",
             **details,
-            seal_name=case.seal_name,
             at=shown(stamp(case.attempt.signed_at)),
             trace=case.attempt.uuid,
             host=case.attempt.host,
@@ -325,9 +311,8 @@ def _print_case(session: Session, case: Case, location: Mapping[str, Any]) -> No
         seal, trace = same_person.get("seal"), same_person.get("trace")
         session.print_text(
             "resolve_rejected",
-            **details,
+            **details | {"seal_name": same_person["sealed"]},
             agreed=_join_fields(session, same_person["agreed"].split()),
-            seal_name=same_person["sealed"],
             tail=same_person["tail"],
             at=same_person["day"],
             word=f"SealId {seal}" if seal else f"TraceId {trace}",
@@ -337,7 +322,6 @@ def _print_case(session: Session, case: Case, location: Mapping[str, Any]) -> No
         session.print_text(
             "resolve_changed",
             **details,
-            seal_name=case.seal_name,
             seal_id=case.history.seal.seal_id,
             differs=_join_fields(session, case.differing_fields),
         )

@@ -293,9 +293,8 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
 
 
 def _print_timeline(session: Session, finder: PersonFinder, timeline: PersonTimeline, config: Config) -> int:
-    from pipeline.resolution.person_steps import choose_person_step
-    from pipeline.resolution.timeline import timeline_as_dict
-    from pipeline.resolution.timeline_text import render_timeline
+    from pipeline.resolution.timeline import choose_person_step
+    from pipeline.resolution.timeline_text import render_timeline, timeline_as_dict
 
     command_line = describe_command_line(session, config)
     step = choose_person_step(timeline, command_line, cache(finder.ledger.find_run))
@@ -319,8 +318,7 @@ def _list_matches(session: Session, timelines: Sequence[PersonTimeline], query_w
     from pipeline.domain.masking import mask_text
     from pipeline.messages.resolution import render_timeline_text
     from pipeline.resolution.person_query import find_unique_word
-    from pipeline.resolution.timeline import summarize
-    from pipeline.resolution.timeline_text import render_people
+    from pipeline.resolution.timeline_text import render_people, summarize
 
     people: list[dict[str, Any]] = [summarize(timeline) for timeline in timelines]
     session.print_json(query_fits=len(people), people=people)

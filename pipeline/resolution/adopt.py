@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.domain.masking import mask_text
+from pipeline.domain.masking import mask_id, mask_text
 from pipeline.domain.results_format import CHECK, join_seal_line, row_id_checksum
 from pipeline.domain.roster import Doctor, Field, FileReport, Problem, Row
 from pipeline.domain.seals import LedgerSnapshot, PersonHistory
@@ -182,7 +182,7 @@ def _check_claims(
             refused[claim.address] = reason
         else:
             assert doctor.number is not None
-            masked = "*" * (len(doctor.number) - 4) + doctor.number[-4:]
+            masked = mask_id(doctor.number)
             is_free = (
                 snapshot.seal_name_owners.get(seal_name or "", key) == key and seal_names[seal_name] == 1
             )

@@ -1,9 +1,9 @@
-"""Enters decisions on cases: what must hold before a decision is entered, and the decision itself."""
+"""Enters decisions on cases and places: what must hold before a decision is entered, and the decision itself."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -18,8 +18,11 @@ from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
 from pipeline.intake.fields.id_number import find_lifetime_number
 from pipeline.intake.images.prepare import digest_pixels
 from pipeline.ledger.lock import read_user_name
-from pipeline.ledger.protocol import Decision, Ledger, LedgerConflict
+from pipeline.ledger.protocol import Decision, DecisionRecord, Ledger, LedgerConflict
+from pipeline.ledger.site_key import SiteKey
+from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.messages.catalogue import make_phrase
+from pipeline.planning import guards
 from pipeline.resolution.cases import Case
 
 SEAL_ID = re.compile(r"[0-9A-Za-z_-]{16,64}")  # the service's have 32 characters
@@ -27,68 +30,74 @@ SEAL_ID = re.compile(r"[0-9A-Za-z_-]{16,64}")  # the service's have 32 character
 FORBIDDEN_BY_LEDGER = frozenset(
     {"seal_id", "settled", "seal_name", "live_seal", "no_live_seal", "same_person"}
 )
+SHOWN, NOT_SHOWN = "place_shown", "place_not_shown"  # kinds of decisions
+SEARCHABLE_PLACES = ("console", "audit_log")  # auto-sign lists only doctors who opened it: it never refutes
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionMaker:
-    """Who decides, when and why."""
+    """Enters decisions in the ledger, with who decides, when and why."""
 
+    ledger: SqliteLedger
     name: str
     decided_at: float  # unix seconds
     why: str
 
     @classmethod
-    def current_user(cls, clock: Clock, why: str) -> Self:
+    def current_user(cls, ledger: SqliteLedger, clock: Clock, why: str) -> Self:
         """Return the user who runs the program, now."""
-        return cls(read_user_name(), clock.now(), why)
+        return cls(ledger, read_user_name(), clock.now(), why)
+
+    def enter_decision(self, kind: str, key: str, **details: Any) -> None:
+        """Enter a decision; ``details`` are further fields of `Decision`. UsageError where the ledger forbids it."""
+        try:
+            self.ledger.record_decision(Decision(kind, key, self.decided_at, self.name, self.why, **details))
+        except LedgerConflict as conflict:
+            is_explained = conflict.constraint in FORBIDDEN_BY_LEDGER
+            reason = (
+                make_phrase(f"resolve.forbidden.{conflict.constraint}")
+                if is_explained
+                else conflict.constraint
+            )
+            raise UsageError("resolve.not_entered", why=reason) from conflict
 
 
-@dataclass(frozen=True, slots=True)
-class Grounds:
-    """What a decision that nothing was created may rest on."""
-
-    certified_place: str | None  # where not finding a seal counts
-    service_time: Callable[
-        [], float
-    ]  # unix seconds by the service's clock; UsageError where it cannot be asked
-
-
-def enter_created(ledger: Ledger, case: Case, seal_id: str, maker: DecisionMaker) -> None:
+def enter_created(maker: DecisionMaker, case: Case, seal_id: str) -> None:
     """Enter that the open create made this seal; UsageError where its shape is wrong or another person has it."""
     attempt = _require_open_create(case)
     seal_id = seal_id.strip()
     if SEAL_ID.fullmatch(seal_id) is None:
         raise UsageError("resolve.no_seal_id", seal_id=seal_id)
-    _enter(ledger, "created", case.key, maker, attempt=attempt, seal_id=seal_id)
+    maker.enter_decision("created", case.key, attempt=attempt, seal_id=seal_id)
 
 
 def enter_not_created(
-    ledger: Ledger, case: Case, maker: DecisionMaker, grounds: Grounds, *, sure: bool
+    maker: DecisionMaker, case: Case, service_time: Callable[[], float], *, sure: bool
 ) -> None:
     """Enter that the open create made nothing: the next run sends the row again. Not while a late copy could count.
 
     Not having found a seal counts only in a place that is certified to show one; ``sure`` is a person's word beyond that.
     """
     attempt = _require_open_create(case)
-    if grounds.certified_place is None and not sure:
+    certified_place = find_certified_place(maker.ledger, maker.decided_at)
+    if certified_place is None and not sure:
         raise UsageError("resolve.not_found_proves_nothing", name=case.name)
-    require_fence(case, maker.decided_at, grounds.service_time)
-    detail = "sure" if sure else grounds.certified_place
-    _enter(ledger, "not_created", case.key, maker, attempt=attempt, detail=detail)
+    require_fence(case, maker.decided_at, service_time)
+    maker.enter_decision("not_created", case.key, attempt=attempt, detail="sure" if sure else certified_place)
 
 
-def enter_not_theirs(ledger: Ledger, case: Case, maker: DecisionMaker) -> None:
+def enter_not_theirs(maker: DecisionMaker, case: Case) -> None:
     """Enter that the seal whose name exists is another person's: the next run sends the row under another name."""
     attempt = _require_open_create(case)
     if case.status is not Status.EXISTS:
         raise UsageError("resolve.name_does_not_exist", name=case.name)
-    _enter(ledger, "not_theirs", case.key, maker, attempt=attempt)
+    maker.enter_decision("not_theirs", case.key, attempt=attempt)
 
 
-def enter_keep(ledger: Ledger, case: Case, maker: DecisionMaker, digest: Callable[[str], str]) -> None:
+def enter_keep(maker: DecisionMaker, case: Case, digest: Callable[[str], str]) -> None:
     """Enter that the roster's present content is the accepted one; the seal stays as it is."""
     row_plan = require_changed(case)
-    _enter(ledger, "keep", case.key, maker, content=_accept_content(case, row_plan, digest))
+    maker.enter_decision("keep", case.key, content=_accept_content(case, row_plan, digest))
 
 
 def _accept_content(case: Case, row_plan: RowPlan, digest: Callable[[str], str]) -> SealContent:
@@ -107,7 +116,7 @@ def _accept_content(case: Case, row_plan: RowPlan, digest: Callable[[str], str])
     return replace(content, **given, pixels=pixels, sent_size=content.sent_size or KEPT)
 
 
-def enter_replace(ledger: Ledger, case: Case, seal_name: str | None, maker: DecisionMaker) -> None:
+def enter_replace(maker: DecisionMaker, case: Case, seal_name: str | None) -> None:
     """Enter that the live seal is given up: the next run creates one under ``seal_name``.
 
     None: under the roster's own name, where it is a new one; UsageError else.
@@ -117,30 +126,25 @@ def enter_replace(ledger: Ledger, case: Case, seal_name: str | None, maker: Deci
     new_name = seal_name or (roster_name if roster_name != case.seal_name else None)
     if not new_name:
         raise UsageError("resolve.needs_seal_name", name=case.name, seal_name=case.seal_name)
-    _enter(ledger, "replace", case.key, maker, detail=new_name)
+    maker.enter_decision("replace", case.key, detail=new_name)
 
 
-def enter_same_person(ledger: Ledger, case: Case, maker: DecisionMaker) -> None:
+def enter_same_person(maker: DecisionMaker, case: Case) -> None:
     """Enter that the row gives a corrected number of a person with a seal, or with a create that has no verdict."""
     owner = _require_possibly_same(case)
     assert case.row_plan is not None
     masked = mask_id(case.row_plan.doctor.number or "")
-    _enter(ledger, "same_person", owner.key, maker, detail=case.key, id_masked=masked)
+    maker.enter_decision("same_person", owner.key, detail=case.key, id_masked=masked)
 
 
-def enter_other_person(ledger: Ledger, case: Case, maker: DecisionMaker, *, number_key: str | None) -> None:
-    """Enter that the row's number is another person's; ``number_key`` is its own key where it was entered as the same."""
-    is_taken_back = case.possibly_same is None and number_key is not None
-    owner = case.history if is_taken_back else _require_possibly_same(case)
-    _enter(ledger, "other_person", owner.key, maker, detail=number_key if is_taken_back else case.key)
+def enter_other_person(maker: DecisionMaker, case: Case, site_key: SiteKey) -> None:
+    """Enter that the row's number is another person's, also where it was entered as a corrected number of this person."""
+    number_key = _find_corrected_number(maker.ledger, case, site_key) if case.possibly_same is None else None
+    owner = _require_possibly_same(case) if number_key is None else case.history
+    maker.enter_decision("other_person", owner.key, detail=number_key or case.key)
 
 
-def find_number_key(
-    case: Case,
-    person_key: Callable[[str], str],
-    digest: Callable[[str], str],
-    same_persons: Mapping[str, str],
-) -> str | None:
+def _find_corrected_number(ledger: SqliteLedger, case: Case, site_key: SiteKey) -> str | None:
     """Return the key of a row's own number, where it was entered before as a corrected number of this person.
 
     Raises UsageError where the person's seal, or create without a verdict, was made with this very number: it is in use.
@@ -148,11 +152,11 @@ def find_number_key(
     doctor = case.row_plan.doctor if case.row_plan else None
     if doctor is None or doctor.number is None or doctor.id_type is None:
         return None
-    key = person_key(find_lifetime_number(doctor.number, doctor.id_type))
-    if same_persons.get(key) != case.key:
+    key = site_key.person(find_lifetime_number(doctor.number, doctor.id_type))
+    if ledger.list_same_persons().get(key) != case.key:
         return None
     create = case.history.seal or case.history.unresolved_attempt
-    number = digest(list_spellings(doctor.number, doctor.id_type)[0])
+    number = site_key.digest(list_spellings(doctor.number, doctor.id_type)[0])
     if create and create.content and create.content.number == number:
         raise UsageError("resolve.made_with_number", name=case.name)
     return key
@@ -191,13 +195,33 @@ def _require_possibly_same(case: Case) -> PersonHistory:
     return case.possibly_same
 
 
-def _enter(ledger: Ledger, kind: str, key: str, maker: DecisionMaker, **details: Any) -> None:
-    """Enter a decision; ``details`` are further fields of `Decision`."""
-    try:
-        ledger.record_decision(Decision(kind, key, maker.decided_at, maker.name, maker.why, **details))
-    except LedgerConflict as conflict:
-        is_explained = conflict.constraint in FORBIDDEN_BY_LEDGER
-        reason = (
-            make_phrase(f"resolve.forbidden.{conflict.constraint}") if is_explained else conflict.constraint
-        )
-        raise UsageError("resolve.not_entered", why=reason) from conflict
+# -- the places that show seals: not finding one proves nothing until a place was seen to show one that exists
+
+
+def enter_place(maker: DecisionMaker, history: PersonHistory, place_name: str, *, shown: bool) -> None:
+    """Enter whether a place shows the seal of a person; UsageError for a seal that this program did not make.
+
+    A seal made by hand may be shown where imported ones are not.
+    """
+    seal = history.seal
+    if seal is None or seal.trace_id is None:
+        raise UsageError("resolve.not_made_here")
+    maker.enter_decision(SHOWN if shown else NOT_SHOWN, history.key, seal_id=seal.seal_id, detail=place_name)
+
+
+def find_certified_place(ledger: Ledger, now: float) -> str | None:
+    """Return a place where not finding a seal counts: its last record is that it shows one, and is not too old."""
+    records = {
+        record.detail: record for record in ledger.list_decisions() if record.kind in {SHOWN, NOT_SHOWN}
+    }
+    oldest = now - guards.CERTIFICATE_DAYS * 86_400
+    shown_places = {
+        name for name, record in records.items() if record.kind == SHOWN and record.decided_at >= oldest
+    }
+    return next((name for name in SEARCHABLE_PLACES if name in shown_places), None)
+
+
+def find_unanswered_create(ledger: Ledger) -> DecisionRecord | None:
+    """Return the last second create of a certification, where it got no verdict."""
+    records = [record for record in ledger.list_decisions() if record.kind in guards.CERTIFICATION]
+    return records[-1] if records and records[-1].kind == guards.CERTIFY_SENT else None

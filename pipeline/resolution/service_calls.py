@@ -1,29 +1,56 @@
-"""Calls outside a run: the service's time, and whether a doctor's auto-sign shows a seal.
+"""Calls outside a run: the service's time, whether a doctor's auto-sign shows a seal, and a second identical create.
 
 The auto-sign query can confirm a create. It gives the SealId only of doctors who have opened auto-sign, so an empty answer
 refutes nothing; and a SealId that the ledger knows already is an older seal.
+
+The second create shows whether this tenant refuses it. It is sent once, for one consenting doctor who has a seal already.
+Where it is not refused, the doctor has a second seal afterwards: that is why a person picks the doctor and confirms. The
+ledger allows no attempt beside a live seal, so the create is entered as a decision before its first byte leaves.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
+from pipeline.domain.fields import list_sent_values
+from pipeline.domain.roster import PreparedImage
+from pipeline.domain.run import RowPlan, Status
+from pipeline.domain.seals import SealRequest
 from pipeline.domain.service_codes import find_create_meaning
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, reason_of
 from pipeline.esign.client import Client, NoAnswer, NotSent
-from pipeline.esign.contracts import LIVENESS_CHECK, build_liveness_check
+from pipeline.esign.contracts import (
+    CREATE,
+    LIVENESS_CHECK,
+    UPLOAD,
+    CreateImage,
+    build_liveness_check,
+    build_upload,
+)
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter
-from pipeline.esign.responses import Answer, Reply, is_seal_id, parse_answer
+from pipeline.esign.responses import (
+    Answer,
+    CreateResponse,
+    Reply,
+    is_seal_id,
+    parse_answer,
+    read_create,
+    read_upload,
+)
 from pipeline.esign.signing import Credentials
+from pipeline.intake.images import image_files
+from pipeline.ledger.protocol import Decision, Ledger
 from pipeline.messages.catalogue import make_phrase
+from pipeline.messages.texts import make_text
+from pipeline.planning import guards
 from pipeline.reports.explanations import describe_failure
-from pipeline.resolution.cases import Case
 from pipeline.workflow import stage_settings
 from pipeline.workflow.run_request import make_credentials_finder
 
@@ -98,11 +125,13 @@ class AutoSignAnswer:
     is_open: bool = False  # the doctor has opened auto-sign: only then a seal can be shown
 
 
-async def query_auto_sign(case: Case, service: ServiceAccess, *, known: Collection[str]) -> AutoSignAnswer:
+async def query_auto_sign(
+    row_plan: RowPlan | None, name: str, service: ServiceAccess, *, known: Collection[str]
+) -> AutoSignAnswer:
     """Ask once; ``known`` are the SealIds of the ledger. Raises UsageError where no roster holds the doctor's number."""
-    doctor = case.row_plan.doctor if case.row_plan else None
+    doctor = row_plan.doctor if row_plan else None
     if doctor is None or not (doctor.name and doctor.number and doctor.id_type):
-        raise UsageError("resolve.not_in_rosters", name=case.name)
+        raise UsageError("resolve.not_in_rosters", name=name)
     body = {
         "Agent": stage_settings.build_agent(service.config).build_body(),
         "SceneKey": doctor.scene_key or "E_PRESCRIPTION_AUTO_SIGN",
@@ -133,3 +162,117 @@ def _read_auto_sign(answer: Answer, known: Collection[str]) -> AutoSignAnswer:
         older = make_phrase("resolve.older_seal", seal_id=seal_id)
         return AutoSignAnswer(None, answer.request_id, older, is_open=True)
     return AutoSignAnswer(seal_id, answer.request_id, seal_id, is_open=True)
+
+
+# -- the second create
+
+
+def find_sealed_row(row_plans: Sequence[RowPlan], query: str) -> RowPlan:
+    """Return the row of the one sealed doctor whom a query means; UsageError for none or several."""
+    rows = [row_plan for row_plan in row_plans if _is_sealed_as(row_plan, query)]
+    if len(rows) != 1:
+        raise UsageError("certify_who" if rows else "certify_nobody", query=query, n=len(rows))
+    return rows[0]
+
+
+def _is_sealed_as(row_plan: RowPlan, query: str) -> bool:
+    seal = row_plan.history.seal if row_plan.history else None
+    doctor = row_plan.doctor
+    return seal is not None and query in (doctor.name, doctor.staff_no, seal.seal_name, seal.seal_id)
+
+
+def repeat_request(row_plan: RowPlan, prepare: Callable[..., object]) -> tuple[SealRequest, PreparedImage]:
+    """Return the create that made a doctor's seal, to the letter; UsageError where the row is not unchanged."""
+    doctor, history = row_plan.doctor, row_plan.history
+    seal = history.seal if history else None
+    if (
+        history is None
+        or row_plan.status is not Status.UNCHANGED
+        or seal is None
+        or seal.content is None
+        or doctor.errors
+    ):
+        raise UsageError("resolve.not_unchanged", name=doctor.name)
+    prepared = prepare(row_plan) if doctor.picture else None
+    if not isinstance(prepared, PreparedImage):
+        raise UsageError("resolve.no_picture", name=doctor.name)
+    request = SealRequest(
+        key=history.key,
+        row_id=doctor.row_id or "",
+        seal_name=seal.seal_name,
+        values=list_sent_values(doctor),
+        content=seal.content,
+    )
+    return request, prepared
+
+
+async def certify_create(
+    request: SealRequest, prepared: PreparedImage, service: ServiceAccess, *, ledger: Ledger, who: str
+) -> CreateResponse:
+    """Send the create a second time and record the answer. Raises UsageError where no verdict came.
+
+    A doctor whose second create got no verdict may have a second seal: the error mentions it.
+    """
+    contract, agent = stage_settings.find_contract(service.config), stage_settings.build_agent(service.config)
+    data = _read_checked(prepared)
+    trace_id = str(uuid.uuid4())
+
+    def enter_decision(kind: str, reason: str, seal_id: str | None = None) -> None:
+        now = service.clock.now()
+        ledger.record_decision(
+            Decision(kind, request.key, now, who, f"{contract.name} {reason}", seal_id=seal_id)
+        )
+
+    async with service.open_client() as client:
+        try:
+            file_id = None
+            if contract.needs_upload:
+                suffix = "png" if prepared.format == "PNG" else "jpg"
+                upload = build_upload(agent, f"certify.{suffix}", data)
+                reply = await service.send_single_call(client, UPLOAD, upload)
+                uploaded = read_upload(reply, now=client.service_time())
+                if uploaded.file_id is None:
+                    raise _not_sent_error(uploaded.counted_as, service.credentials)
+                file_id = uploaded.file_id
+            body = contract.build_create(agent, request, CreateImage(data, file_id))
+        except (NotSent, NoAnswer) as error:
+            raise _not_sent_error(str(error)) from error
+        enter_decision(guards.CERTIFY_SENT, trace_id)
+        try:
+            reply = await service.send_single_call(client, CREATE, body, trace_id=trace_id)
+        except NotSent as error:
+            enter_decision(guards.CERTIFY_VOID, "not_sent")
+            raise _not_sent_error(str(error)) from error
+        except NoAnswer as error:
+            raise _no_verdict_error(str(error), trace_id) from error
+    response = read_create(reply)
+    verdict = response.verdict
+    reason = f"{response.counted_as} {verdict.request_id or ''}".strip()
+    if verdict.kind == "not_executed":
+        enter_decision(guards.CERTIFY_VOID, reason)
+        raise _not_sent_error(response.counted_as, service.credentials)
+    refused = response.meaning == "exists"
+    if verdict.kind != "sealed" and not refused:
+        raise _no_verdict_error(response.counted_as, trace_id)
+    enter_decision(guards.CERTIFIED if refused else guards.NOT_CERTIFIED, reason, verdict.seal_id)
+    return response
+
+
+def _read_checked(prepared: PreparedImage) -> bytes:
+    """Return the bytes that were checked. Raises UsageError where they have changed."""
+    try:
+        data = image_files.read_regular_file(prepared.path)
+    except OSError as error:
+        raise _not_sent_error(reason_of(error)) from error
+    if hashlib.sha256(data).hexdigest() != prepared.sha256:
+        raise _not_sent_error(make_text("image.changed_in_run"))
+    return data
+
+
+def _not_sent_error(reason: str, credentials: Credentials | None = None) -> UsageError:
+    source = credentials.source if credentials else ""
+    return UsageError("resolve.nothing_sent", why=describe_failure(reason, source))
+
+
+def _no_verdict_error(reason: str, trace_id: str) -> UsageError:
+    return UsageError("resolve.no_verdict", why=describe_failure(reason, ""), trace_id=trace_id)

@@ -1,35 +1,32 @@
-"""One doctor's timeline: what the ledger knows of a person, in the order in which it happened, and the present status.
-
-`timeline_as_dict` is what `explain --json` prints; timeline_text.py makes lines of text from it.
-"""
+"""One doctor's timeline: what the ledger knows of a person in order of time, the present status, what to do next."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from dataclasses import field as _field
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
-from pipeline.clock import stamp
-from pipeline.domain.masking import mask_answer, mask_text
-from pipeline.domain.roster import Field, Problem
+from pipeline.clock import shown, stamp
 from pipeline.domain.run import Status
+from pipeline.domain.service_codes import ResponsibleRole
 from pipeline.ledger.person_history import AttemptRecord, PersonRecords, RowHistoryEntry, SealRecord
-from pipeline.ledger.protocol import UPLOAD_REFUSED, DecisionRecord, RunRecord
+from pipeline.ledger.protocol import DecisionRecord, RunRecord
+from pipeline.messages.localized import Bilingual
 from pipeline.messages.problem_entries import CATALOGUE
-from pipeline.messages.texts import load_text, load_texts
-from pipeline.reports.explanations import describe_problem
-from pipeline.reports.next_steps import NextStep
-from pipeline.reports.presenter import Presenter
+from pipeline.messages.resolution import make_timeline_phrase
+from pipeline.messages.results import make_result_phrase as results_phrase
+from pipeline.messages.service_error_advice import find_halt_advice, find_refusal_advice
+from pipeline.messages.service_errors import Advice
+from pipeline.reports.next_steps import CommandLine, NextStep, find_workbook, read_run_record
 
 _WITH_SEAL = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
 # of several rows of a person the last of these counts most; a spare copy is rejected and counts least
 _BY_WEIGHT = (Status.REJECTED, Status.NOT_SENT, Status.READY, Status.FAILED)
-# kinds of decisions whose detail holds nothing personal
-_WITH_DETAIL = frozenset({"replace", "not_created", "place_shown", "place_not_shown"})
-_Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +82,8 @@ def build_timeline(
     rows = sorted(person.rows, key=_rank_newness, reverse=True)
     newest_row = rows[0] if rows else None
     lines = [parse_line(row) for row in rows]
-    names = [
-        *(line["name"] for line in lines),
-        *(create.name for create in reversed(person.attempts)),
-        person.name,
-    ]
-    known_names = list(dict.fromkeys(filter(None, names)))
+    names = chain((line["name"] for line in lines), (create.name for create in person.attempts[::-1]))
+    known_names = list(dict.fromkeys(filter(None, (*names, person.name))))
     last_create = person.attempts[-1] if person.attempts else None
     entries = _build_entries(person, find_run)
     return PersonTimeline(
@@ -110,9 +103,9 @@ def build_timeline(
         is_gone=bool(person.rows) and not any(row.is_current for row in person.rows),
         creates_sent=sum(create.was_sent for create in person.attempts),
         entries=entries,
-        run_under_way=run_under_way
-        if any(run_under_way == entry.run for entry in entries if entry.run)
-        else None,
+        run_under_way=next(
+            (entry.run for entry in entries if entry.run and entry.run == run_under_way), None
+        ),
     )
 
 
@@ -171,173 +164,132 @@ def _build_entries(
     entries = []
     for run in {*rows, *creates}:
         record = find_run(run)
-        moment = (
-            record.started
-            if record
-            else min(
-                [
-                    *(row.first_started for row in rows[run]),
-                    *(create.signed_at for create in creates[run]),
-                ]
-            )
-        )
+        row_moments = (row.first_started for row in rows[run])
+        create_moments = (create.signed_at for create in creates[run])
+        moment = record.started if record else min(chain(row_moments, create_moments))
         sorted_rows = tuple(sorted(rows[run], key=_rank_weight, reverse=True))
         entries.append(TimelineEntry(moment, run, record, sorted_rows, tuple(creates[run])))
     entries += [TimelineEntry(decision.decided_at, decision=decision) for decision in person.decisions]
     return tuple(sorted(entries, key=lambda entry: entry.moment))
 
 
-def summarize(timeline: PersonTimeline) -> dict[str, Any]:
-    """Return who a doctor is."""
-    return {
-        "key": timeline.key,
-        "name": timeline.name,
-        "staff_no": timeline.staff_no,
-        "id_masked": timeline.id_masked,
-        "status": timeline.status.value,
-        "seal_name": timeline.seal_name,
-    }
+# -- what to do next
 
 
-def timeline_as_dict(timeline: PersonTimeline, step: NextStep, language: str) -> dict[str, Any]:
-    """Return everything: who, the present status, what to do next, and every entry, oldest first.
-
-    Moments are local ISO 8601; sentences are in ``language``; personal data is masked already.
-    """
-    seal, newest_row = timeline.seal, timeline.newest_row
-    return {
-        **summarize(timeline),
-        "other_names": list(timeline.other_names),
-        "mobile_masked": timeline.mobile_masked,
-        "seal_name_frozen": timeline.seal_name_locked,
-        "seal": {
-            "seal_id": seal.seal_id,
-            "seal_name": seal.seal_name,
-            "source": seal.source,
-            "at": stamp(seal.entered_at),
-            "request_id": seal.request_id,
-            "trace_id": seal.attempt,
-        }
-        if seal
-        else None,
-        "creates": timeline.creates_sent,
-        "seen": {
-            **_address_as_dict(timeline.newest_line),
-            "run": newest_row.last_run,
-            "at": stamp(newest_row.last_started),
-        }
-        if newest_row
-        else None,
-        "gone": timeline.is_gone,
-        "next": {
-            "who": step.who,
-            "text": step.text.render(language),
-            "commands": list(step.commands),
-            "notes": [note.render(language) for note in step.notes],
-        },
-        "history": [_entry_as_dict(entry, language, timeline.run_under_way) for entry in timeline.entries],
-    }
+def choose_person_step(  # noqa: PLR0911 - one for each status
+    timeline: PersonTimeline, command_line: CommandLine, find_run: Callable[[str], RunRecord | None]
+) -> NextStep:
+    """Return what to do next about a doctor; ``find_run`` returns the record of a run by its id."""
+    if timeline.run_under_way and timeline.status not in {Status.SEALED, Status.UNCHANGED}:
+        return NextStep(make_timeline_phrase("next.under_way"), (command_line.build("status"),))
+    record = find_run(timeline.newest_row.last_run) if timeline.newest_row else None
+    match timeline.status:
+        case Status.UNKNOWN | Status.EXISTS:
+            return _resolve_create(timeline, command_line)
+        case Status.CHANGED:
+            return _decide_on_change(timeline, command_line)
+        case Status.FAILED:
+            return _follow_advice(timeline, command_line, record)
+        case Status.REJECTED:
+            return _correct_row(timeline, command_line, record)
+        case Status.NOT_SENT | Status.READY:
+            return _send_again(timeline, command_line, record)
+        case Status.SEALED | Status.UNCHANGED:
+            return _keep_seal(timeline)
 
 
-def _address_as_dict(line: _Values) -> dict[str, Any]:
-    return {"path": line["path"], "sheet": line["sheet"], "row": line["row"]}
+def _keep_seal(timeline: PersonTimeline) -> NextStep:
+    """Return what is left to do for a sealed doctor: nothing, unless the roster still holds a superseded row."""
+    line = timeline.newest_line
+    codes = {problem["code"] for problem in line.get("problems", ())}
+    if not timeline.is_gone and line.get("status") == Status.REJECTED and "ROW_SUPERSEDED" in codes:
+        return NextStep(make_timeline_phrase("next.roster_wrong"), who="clerk")
+    return NextStep(make_timeline_phrase("next.gone" if timeline.is_gone else "next.nothing"))
 
 
-def _entry_as_dict(entry: TimelineEntry, language: str, run_under_way: str | None) -> dict[str, Any]:
-    if entry.decision is not None:
-        return {"at": stamp(entry.moment), "what": "decision", **_decision_as_dict(entry.decision)}
-    record = entry.record
-    run_record = json.loads(record.record) if record and record.record else {}
-    is_under_way = entry.run == run_under_way
-    return {
-        "at": stamp(entry.moment),
-        "what": "run",
-        "run": entry.run,
-        "command": record.command if record else None,
-        "exit": record.exit if record else None,
-        "under_way": is_under_way,
-        "cut_short": record is not None and record.finished is None and not is_under_way,
-        "halted": load_texts(run_record["halted"]) if run_record.get("halted") else None,
-        "rows": [_row_as_dict(row, language) for row in entry.rows],
-        "creates": [_create_as_dict(create) for create in entry.creates],
-    }
-
-
-def _row_as_dict(row: RowHistoryEntry, language: str) -> dict[str, Any]:
-    line = parse_line(row)
-    return {
-        **_address_as_dict(line),
-        "row_id": row.row.row_id,
-        "status": row.row.status,
-        "until": stamp(row.last_started),
-        "nights": row.runs,
-        "spare_copy": _is_spare_copy(line),
-        "problems": list(_problems_as_dicts(line, language)),
-        "changes": line["changes"],
-        "picture": line["picture"],
-        "service": line["service"],
-    }
-
-
-def _is_spare_copy(line: _Values) -> bool:
-    """Return whether a row only repeats one that is sent (as `outcomes.is_redundant_copy`, of a line)."""
-    errors = [
-        (problem["code"], detail or {})
-        for problem, detail in zip(line["problems"], line.get("words") or (), strict=False)
-        if problem["severity"] == "error"
-    ]
-    return (
-        line["status"] == "rejected"
-        and bool(errors)
-        and all(code == "ROW_DUPLICATE" and not detail.get("differs") for code, detail in errors)
+def _resolve_create(timeline: PersonTimeline, command_line: CommandLine) -> NextStep:
+    create = timeline.open_create
+    assert create is not None
+    text, alternative = make_timeline_phrase("next.exists", seal=create.seal_name), "--not-theirs"
+    if timeline.status is not Status.EXISTS:
+        fence = shown(stamp(create.replayable_until), to=19)
+        text = make_timeline_phrase("next.unknown", seal=create.seal_name, fence=fence)
+        alternative = "--not-created"
+    commands = (
+        command_line.build("resolve", create.uuid, "--seal-id", "SEALID"),
+        command_line.build("resolve", create.uuid, alternative),
     )
+    return NextStep(text, commands, "it", is_decision=True)
 
 
-def _problems_as_dicts(line: _Values, language: str) -> Iterator[dict[str, Any]]:
-    """Yield a row's problems, in the reader's language where the line holds what their messages are made of."""
-    details = line.get("words") or [None] * len(line["problems"])
-    for entry, detail in zip(line["problems"], details, strict=True):
-        message = entry["message"]
-        if detail is not None:
-            texts = {name: load_text(text) for name, text in detail.items()}
-            field = Field(entry["field"]) if entry["field"] else None
-            problem = Problem(entry["code"], entry["severity"], field, entry["cell"], texts)
-            message = mask_text(describe_problem(problem, Presenter(language), masked=False))
-        known_problem = CATALOGUE.get(entry["code"])
-        yield {**entry, "message": message, "who": known_problem.who if known_problem else None}
-
-
-def _create_as_dict(create: AttemptRecord) -> dict[str, Any]:
-    is_answered = bool(create.code or create.request_id or create.http_status)
-    wait_seconds = (
-        None  # also of an attempt that a dead process left: the next run settled it, without an answer
+def _decide_on_change(timeline: PersonTimeline, command_line: CommandLine) -> NextStep:
+    assert timeline.seal is not None
+    seal_id = timeline.seal.seal_id
+    commands = (
+        command_line.build("resolve", seal_id, "--keep"),
+        command_line.build("resolve", seal_id, "--replace", "--seal-name", "NAME"),
     )
-    if create.settled_at is not None and create.contract != UPLOAD_REFUSED and is_answered:
-        wait_seconds = round(max(0.0, create.settled_at - create.signed_at), 3)
-    return {
-        "at": stamp(create.signed_at),
-        "what": "upload" if create.contract == UPLOAD_REFUSED else "create",
-        "seal_name": create.seal_name,
-        "host": create.host,
-        "trace_id": create.uuid,
-        "verdict": create.verdict,
-        "code": create.code,
-        "message": mask_answer(create.message) if create.message else None,
-        "http_status": create.http_status,
-        "request_id": create.request_id,
-        "seal_id": create.seal_id,
-        "wait_seconds": wait_seconds,
-        "settled_by": create.decision,
-    }
+    return NextStep(make_timeline_phrase("next.changed"), commands, "clerk", is_decision=True)
 
 
-def _decision_as_dict(decision: DecisionRecord) -> dict[str, Any]:
-    return {
-        "number": decision.number,
-        "kind": decision.kind,
-        "who": decision.who,
-        "why": mask_text(decision.why),
-        "trace_id": decision.attempt,
-        "seal_id": decision.seal_id,
-        "detail": decision.detail if decision.kind in _WITH_DETAIL else None,
-    }
+def _follow_advice(timeline: PersonTimeline, command_line: CommandLine, record: RunRecord | None) -> NextStep:
+    """Return what the code of a refusal asks for: rows are corrected in To fix, all else is put right elsewhere."""
+    code = timeline.refused_create.code if timeline.refused_create else None
+    advice = find_refusal_advice(code or "")
+    if advice.who == "clerk":
+        step = _correct_sheet(command_line, record, advice.who)
+        return replace(step, notes=(_explain(advice), make_timeline_phrase("next.waits")))
+    text = make_timeline_phrase("next.failed", todo=_explain(advice))
+    return NextStep(text, (command_line.build("retry"),), advice.who)
+
+
+def _explain(advice: Advice) -> Bilingual:
+    return Bilingual(advice.describe("zh"), advice.describe("en"))
+
+
+def _correct_row(timeline: PersonTimeline, command_line: CommandLine, record: RunRecord | None) -> NextStep:
+    known_person = _find_known_person(timeline)
+    if not known_person:
+        return _correct_sheet(command_line, record, _find_responsible_role(timeline))
+    commands = (
+        command_line.build("resolve", known_person, "--same-person"),
+        command_line.build("resolve", known_person, "--other-person"),
+    )
+    return NextStep(make_timeline_phrase("next.possibly_same"), commands, "clerk", is_decision=True)
+
+
+def _find_known_person(timeline: PersonTimeline) -> str:
+    """Return the SealId or trace id of the person whose corrected number this may be, "" for none."""
+    line = timeline.newest_line
+    for problem, detail in zip(line["problems"], line.get("words") or (), strict=False):
+        if problem["code"] == "PERSON_POSSIBLY_SAME" and detail:
+            return str(detail.get("seal") or detail.get("trace") or "")
+    return ""
+
+
+def _find_responsible_role(timeline: PersonTimeline) -> ResponsibleRole:
+    """Return who can put a rejected row right."""
+    problems = timeline.newest_line.get("problems", ())
+    errors = [problem["code"] for problem in problems if problem["severity"] == "error"]
+    known = [CATALOGUE[code] for code in errors if code in CATALOGUE]
+    return "it" if errors and all(entry.who == "it" for entry in known) else "clerk"
+
+
+def _send_again(timeline: PersonTimeline, command_line: CommandLine, record: RunRecord | None) -> NextStep:
+    """Return how an unsent row goes on: at once, or after the cause of the halt was removed."""
+    if timeline.newest_row is None or timeline.is_gone:
+        return NextStep(make_timeline_phrase("next.unseen"), (command_line.repeat_run(None),))
+    command = command_line.repeat_run(record)
+    halt = read_run_record(record).get("halted")
+    advice = find_halt_advice(halt["code"]) if halt else None
+    if advice is None or advice.rerun == "itself":
+        return NextStep(make_timeline_phrase("next.again"), (command,))
+    return NextStep(make_timeline_phrase("next.failed", todo=_explain(advice)), (command,), advice.who)
+
+
+def _correct_sheet(command_line: CommandLine, record: RunRecord | None, who: ResponsibleRole) -> NextStep:
+    workbook = find_workbook([Path(record.out)]) if record else None
+    if workbook is None:
+        return NextStep(make_timeline_phrase("next.fix_roster"), (command_line.repeat_run(record),), who)
+    text = make_timeline_phrase("next.fix", path=workbook, sheet=results_phrase("sheet.fix"))
+    return NextStep(text, (command_line.build("retry", str(workbook)),), who)

@@ -1,23 +1,34 @@
-"""A doctor's timeline as lines of text for a terminal, made from its dictionary (`timeline_as_dict`)."""
+"""A doctor's timeline as `explain` prints it: a dictionary for ``--json``, and lines of text made from it."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.clock import stamp
+from pipeline.domain.masking import mask_answer, mask_text
+from pipeline.domain.roster import Field, Problem
 from pipeline.domain.run import Status
+from pipeline.ledger.person_history import AttemptRecord, RowHistoryEntry
+from pipeline.ledger.protocol import UPLOAD_REFUSED, DecisionRecord
 from pipeline.messages.catalogue import render as mark
+from pipeline.messages.problem_entries import CATALOGUE
 from pipeline.messages.resolution import TIMELINE_TEXTS, render_timeline_text
 from pipeline.messages.results import explain_status, name_status
 from pipeline.messages.results import render_result as result_word
 from pipeline.messages.service_error_advice import find_advice, is_known_code
-from pipeline.messages.texts import name_field
-from pipeline.reports.explanations import describe_halt, describe_lost_answer
+from pipeline.messages.texts import load_text, load_texts, name_field
+from pipeline.reports.explanations import describe_halt, describe_lost_answer, describe_problem
+from pipeline.reports.next_steps import NextStep
 from pipeline.reports.presenter import Presenter
+from pipeline.resolution.timeline import PersonTimeline, TimelineEntry, parse_line
 from pipeline.support.text_width import align_columns, measure_width, pad_to_width
 
+# kinds of decisions whose detail holds nothing personal
+_WITH_DETAIL = frozenset({"replace", "not_created", "place_shown", "place_not_shown"})
 Values = Mapping[str, Any]
 _INDENT = "  "
 _TAGS = tuple(key for key in TIMELINE_TEXTS if key.startswith("tag."))
@@ -25,12 +36,162 @@ _HEADINGS = tuple(key for key in TIMELINE_TEXTS if key.startswith("head.") and k
 _NEEDS_NO_MEANING = frozenset({"sealed", "not_executed"})  # verdicts after which there is nothing to do
 
 
+def summarize(timeline: PersonTimeline) -> dict[str, Any]:
+    """Return who a doctor is."""
+    return {
+        "key": timeline.key,
+        "name": timeline.name,
+        "staff_no": timeline.staff_no,
+        "id_masked": timeline.id_masked,
+        "status": timeline.status.value,
+        "seal_name": timeline.seal_name,
+    }
+
+
+def timeline_as_dict(timeline: PersonTimeline, step: NextStep, language: str) -> dict[str, Any]:
+    """Return everything: who, the present status, what to do next, and every entry, oldest first.
+
+    Moments are local ISO 8601; sentences are in ``language``; personal data is masked already.
+    """
+    seal, newest_row = timeline.seal, timeline.newest_row
+    return {
+        **summarize(timeline),
+        "other_names": list(timeline.other_names),
+        "mobile_masked": timeline.mobile_masked,
+        "seal_name_frozen": timeline.seal_name_locked,
+        "seal": seal
+        and {
+            "seal_id": seal.seal_id,
+            "seal_name": seal.seal_name,
+            "source": seal.source,
+            "at": stamp(seal.entered_at),
+            "request_id": seal.request_id,
+            "trace_id": seal.attempt,
+        },
+        "creates": timeline.creates_sent,
+        "seen": newest_row
+        and {
+            **_address_as_dict(timeline.newest_line),
+            "run": newest_row.last_run,
+            "at": stamp(newest_row.last_started),
+        },
+        "gone": timeline.is_gone,
+        "next": {
+            "who": step.who,
+            "text": step.text.render(language),
+            "commands": list(step.commands),
+            "notes": [note.render(language) for note in step.notes],
+        },
+        "history": [_entry_as_dict(entry, language, timeline.run_under_way) for entry in timeline.entries],
+    }
+
+
+def _address_as_dict(line: Values) -> dict[str, Any]:
+    return {"path": line["path"], "sheet": line["sheet"], "row": line["row"]}
+
+
+def _entry_as_dict(entry: TimelineEntry, language: str, run_under_way: str | None) -> dict[str, Any]:
+    if entry.decision is not None:
+        return {"at": stamp(entry.moment), "what": "decision", **_decision_as_dict(entry.decision)}
+    record = entry.record
+    run_record = json.loads(record.record) if record and record.record else {}
+    is_under_way = entry.run == run_under_way
+    return {
+        "at": stamp(entry.moment),
+        "what": "run",
+        "run": entry.run,
+        "command": record.command if record else None,
+        "exit": record.exit if record else None,
+        "under_way": is_under_way,
+        "cut_short": record is not None and record.finished is None and not is_under_way,
+        "halted": load_texts(run_record["halted"]) if run_record.get("halted") else None,
+        "rows": [_row_as_dict(row, language) for row in entry.rows],
+        "creates": [_create_as_dict(create) for create in entry.creates],
+    }
+
+
+def _row_as_dict(row: RowHistoryEntry, language: str) -> dict[str, Any]:
+    line = parse_line(row)
+    return {
+        **_address_as_dict(line),
+        "row_id": row.row.row_id,
+        "status": row.row.status,
+        "until": stamp(row.last_started),
+        "nights": row.runs,
+        "spare_copy": _is_spare_copy(line),
+        "problems": list(_problems_as_dicts(line, language)),
+        "changes": line["changes"],
+        "picture": line["picture"],
+        "service": line["service"],
+    }
+
+
+def _is_spare_copy(line: Values) -> bool:
+    """Return whether a row only repeats one that is sent (as `outcomes.is_redundant_copy`, of a line)."""
+    is_copy = [
+        problem["code"] == "ROW_DUPLICATE" and not (detail or {}).get("differs")
+        for problem, detail in zip(line["problems"], line.get("words") or (), strict=False)
+        if problem["severity"] == "error"
+    ]
+    return line["status"] == "rejected" and bool(is_copy) and all(is_copy)
+
+
+def _problems_as_dicts(line: Values, language: str) -> Iterator[dict[str, Any]]:
+    """Yield a row's problems, in the reader's language where the line holds what their messages are made of."""
+    details = line.get("words") or [None] * len(line["problems"])
+    for entry, detail in zip(line["problems"], details, strict=True):
+        message = entry["message"]
+        if detail is not None:
+            texts = {name: load_text(text) for name, text in detail.items()}
+            field = Field(entry["field"]) if entry["field"] else None
+            problem = Problem(entry["code"], entry["severity"], field, entry["cell"], texts)
+            message = mask_text(describe_problem(problem, Presenter(language), masked=False))
+        known_problem = CATALOGUE.get(entry["code"])
+        yield {**entry, "message": message, "who": known_problem.who if known_problem else None}
+
+
+def _create_as_dict(create: AttemptRecord) -> dict[str, Any]:
+    # an attempt that a dead process left was settled by the next run, without an answer
+    is_answered = bool(create.code or create.request_id or create.http_status)
+    wait_seconds = None
+    if create.settled_at is not None and create.contract != UPLOAD_REFUSED and is_answered:
+        wait_seconds = round(max(0.0, create.settled_at - create.signed_at), 3)
+    return {
+        "at": stamp(create.signed_at),
+        "what": "upload" if create.contract == UPLOAD_REFUSED else "create",
+        "seal_name": create.seal_name,
+        "host": create.host,
+        "trace_id": create.uuid,
+        "verdict": create.verdict,
+        "code": create.code,
+        "message": mask_answer(create.message) if create.message else None,
+        "http_status": create.http_status,
+        "request_id": create.request_id,
+        "seal_id": create.seal_id,
+        "wait_seconds": wait_seconds,
+        "settled_by": create.decision,
+    }
+
+
+def _decision_as_dict(decision: DecisionRecord) -> dict[str, Any]:
+    return {
+        "number": decision.number,
+        "kind": decision.kind,
+        "who": decision.who,
+        "why": mask_text(decision.why),
+        "trace_id": decision.attempt,
+        "seal_id": decision.seal_id,
+        "detail": decision.detail if decision.kind in _WITH_DETAIL else None,
+    }
+
+
+# -- as lines of text
+
+
 def render_people(people: Sequence[Values], language: str) -> Iterator[str]:
     """Yield a short table of doctors, from their summaries."""
-    header = [
-        render_timeline_text(f"col.{name}", language)
-        for name in ("name", "staff_no", "last_four", "status", "seal_name")
-    ]
+    columns = ("name", "staff_no", "last_four", "status", "seal_name")
+    header = [render_timeline_text(f"col.{name}", language) for name in columns]
     rows = [
         [
             person["name"] or render_timeline_text("who.nameless", language),
@@ -70,24 +231,21 @@ def _shorten_paths(values: Any, base: str) -> Any:
 
 def _align_tagged(tagged: Iterable[tuple[str, str]], tags: Iterable[str], language: str) -> Iterator[str]:
     """Yield texts behind their tags; a tag that is that of the line before is not repeated."""
-    width = max(measure_width(render_timeline_text(tag, language)) for tag in tags) + 2
+    width = _measure_tags(tags, language)
     tag_before = None
     for tag, text in tagged:
-        yield (
-            _INDENT
-            + pad_to_width("" if tag == tag_before else render_timeline_text(tag, language), width)
-            + text
-        )
+        label = "" if tag == tag_before else render_timeline_text(tag, language)
+        yield _INDENT + pad_to_width(label, width) + text
         tag_before = tag
 
 
+def _measure_tags(tags: Iterable[str], language: str) -> int:
+    return max(measure_width(render_timeline_text(tag, language)) for tag in tags) + 2
+
+
 def _render_person(values: Values, language: str) -> Iterator[str]:
-    known = (
-        ("staff_no", values["staff_no"]),
-        ("id", values["id_masked"]),
-        ("mobile", values["mobile_masked"]),
-    )
-    parts = [render_timeline_text(f"who.{key}", language, text=text) for key, text in known if text]
+    known = {"staff_no": values["staff_no"], "id": values["id_masked"], "mobile": values["mobile_masked"]}
+    parts = [render_timeline_text(f"who.{key}", language, text=text) for key, text in known.items() if text]
     yield "  ".join((values["name"] or render_timeline_text("who.nameless", language), *parts))
     if values["other_names"]:
         names = mark("mark.comma", language).join(values["other_names"])
@@ -122,21 +280,15 @@ def _render_headings(values: Values, language: str) -> Iterator[tuple[str, str]]
 
 
 def _render_decision(decision: Values, language: str) -> Iterator[str]:
-    place_key, key = f"place.{decision['detail']}", f"decision.{decision['kind']}"
-    detail = (
-        render_timeline_text(place_key, language)
-        if place_key in TIMELINE_TEXTS
-        else decision["detail"] or "—"
-    )
-    text = decision["kind"]
-    if key in TIMELINE_TEXTS:
+    place_key, text, detail = f"place.{decision['detail']}", decision["kind"], decision["detail"] or "—"
+    if place_key in TIMELINE_TEXTS:
+        detail = render_timeline_text(place_key, language)
+    if (key := f"decision.{text}") in TIMELINE_TEXTS:
         text = render_timeline_text(key, language, seal_id=decision["seal_id"] or "—", detail=detail)
     heading = f"{render_timeline_text('tag.decision', language)}{mark('mark.colon', language)}"
     yield f"{_format_moment(decision['at'])}  {heading}{text}"
-    width = max(measure_width(render_timeline_text(tag, language)) for tag in _TAGS) + 2
-    yield (
-        _INDENT + " " * width + render_timeline_text("by", language, who=decision["who"], why=decision["why"])
-    )
+    reason = render_timeline_text("by", language, who=decision["who"], why=decision["why"])
+    yield _INDENT + " " * _measure_tags(_TAGS, language) + reason
 
 
 def _render_run(run: Values, language: str) -> Iterator[str]:
@@ -159,11 +311,9 @@ def _render_run_details(run: Values, language: str) -> Iterator[tuple[str, str]]
     for create in run["creates"]:
         yield from _render_create(create, language)
     for row in reversed(run["rows"]):  # the row that counts comes last
-        text = (
-            render_timeline_text("repeats", language)
-            if row["spare_copy"]
-            else name_status(Status(row["status"]), language)
-        )
+        text = name_status(Status(row["status"]), language)
+        if row["spare_copy"]:
+            text = render_timeline_text("repeats", language)
         if row["nights"] > 1:
             until = _format_moment(row["until"])
             text = render_timeline_text("nights", language, status=text, n=row["nights"], until=until)
@@ -173,10 +323,8 @@ def _render_run_details(run: Values, language: str) -> Iterator[tuple[str, str]]
     halted = run["halted"]
     if halted and any(row["status"] in {"not_sent", "ready"} for row in run["rows"]):
         message = describe_halt(halted["code"], halted["message"], Presenter(language), halted)
-        yield (
-            "tag.halted",
-            render_timeline_text("night.halted", language, message=message, code=halted["code"]),
-        )
+        text = render_timeline_text("night.halted", language, message=message, code=halted["code"])
+        yield "tag.halted", text
 
 
 def _render_row(row: Values, language: str) -> Iterator[tuple[str, str]]:
@@ -203,10 +351,8 @@ def _render_create(create: Values, language: str) -> Iterator[tuple[str, str]]:
     if create["what"] == "upload":
         yield "tag.upload", render_timeline_text("uploaded", language, at=moment, host=create["host"])
     else:
-        sent_as = render_timeline_text(
-            "as", language, seal_name=create["seal_name"], at=moment, host=create["host"]
-        )
-        yield "tag.create", sent_as
+        seal_name, host = create["seal_name"], create["host"]
+        yield "tag.create", render_timeline_text("as", language, seal_name=seal_name, at=moment, host=host)
     yield "tag.trace", f"TraceId {create['trace_id']}"
     verdict, wait = create["verdict"] or "open", create["wait_seconds"]
     explanation = describe_lost_answer(code, create["message"], Presenter(language))

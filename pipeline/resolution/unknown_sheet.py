@@ -18,14 +18,13 @@ from pipeline.errors import FileRefused, UsageError
 from pipeline.intake.read_rosters import open_results
 from pipeline.intake.readers.model import Line, Sheet
 from pipeline.ledger.person_history import PersonRecords
-from pipeline.ledger.protocol import Ledger
 from pipeline.messages.catalogue import make_phrase
 from pipeline.messages.localized import Bilingual, Localizable
 from pipeline.messages.results import RESULT_TEXTS
 from pipeline.reports.row_values import mask_doctor_id
 from pipeline.resolution import decide
 from pipeline.resolution.cases import Case
-from pipeline.resolution.decide import DecisionMaker, Grounds
+from pipeline.resolution.decide import DecisionMaker
 from pipeline.resolution.timeline import parse_line
 
 CONCLUSIONS = ("created", "not_created", "not_created_sure", "not_theirs")
@@ -156,11 +155,10 @@ def _find_disagreement(answer: SheetAnswer, case: Case, person: PersonRecords) -
 
 
 def enter_answers(
-    ledger: Ledger,
     open_cases: Iterable[Case],
     answers: Iterable[SheetAnswer],
     maker: DecisionMaker,
-    grounds: Grounds,
+    service_time: Callable[[], float],
 ) -> dict[int, Localizable | None]:
     """Enter many decisions; return for each row why it could not be entered, None where it was.
 
@@ -183,13 +181,13 @@ def enter_answers(
         elif len({(line.seal_id, _fold(line.conclusion)) for line in lines}) > 1:
             error = make_phrase("resolve.lines_disagree")
         else:
-            error = _enter_answer(ledger, cases_by_trace.get(trace_id), lines[0], maker, grounds)
+            error = _enter_answer(cases_by_trace.get(trace_id), lines[0], maker, service_time)
         errors |= {line.row: error for line in lines}
     return errors
 
 
 def _enter_answer(
-    ledger: Ledger, case: Case | None, answer: SheetAnswer, maker: DecisionMaker, grounds: Grounds
+    case: Case | None, answer: SheetAnswer, maker: DecisionMaker, service_time: Callable[[], float]
 ) -> Localizable | None:
     if case is None:
         return make_phrase("resolve.not_open")
@@ -197,12 +195,12 @@ def _enter_answer(
     try:
         match _find_conclusion(answer.conclusion), bool(answer.seal_id):
             case "" | "created", True:
-                decide.enter_created(ledger, case, answer.seal_id, maker)
+                decide.enter_created(maker, case, answer.seal_id)
             case "not_created" | "not_created_sure" as conclusion, False:
                 sure = conclusion == "not_created_sure"
-                decide.enter_not_created(ledger, case, maker, grounds, sure=sure)
+                decide.enter_not_created(maker, case, service_time, sure=sure)
             case "not_theirs", False:
-                decide.enter_not_theirs(ledger, case, maker)
+                decide.enter_not_theirs(maker, case)
             case "created", False:
                 return make_phrase("resolve.created_without_id", name=case.name)
             case "not_created" | "not_created_sure" | "not_theirs", True:
