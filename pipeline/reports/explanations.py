@@ -59,7 +59,7 @@ def describe_problem(problem: Problem, presenter: Presenter, *, masked: bool = T
     """Return a problem as a sentence with fields in the reader's words."""
     if not masked:
         return render_problem(problem, presenter.language)
-    return presenter.mask_text(render_problem(presenter.mask_problem(problem), presenter.language))
+    return presenter.mask_text(render_problem(presenter.masker.mask_problem(problem), presenter.language))
 
 
 def describe_status(status: Status, outcomes: Iterable[RowOutcome], presenter: Presenter) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.reports.presenter import Presenter
+from pipeline.support.atomic_files import write_atomically
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -39,10 +40,10 @@ def load_template(name: str) -> Template:
     return _build_environment().get_template(name)
 
 
-def render_pieces(
-    template: str, presenter: Presenter, values: Mapping[str, object], *, pictures: bool = False
-) -> Iterator[str]:
-    """Fill ``NAME.html`` with its ``NAME.css`` and ``NAME.js``, piece by piece; every value is escaped.
+def write_page(
+    path: Path, template: str, presenter: Presenter, values: Mapping[str, object], *, pictures: bool = False
+) -> Path:
+    """Fill ``NAME.html`` with its ``NAME.css`` and ``NAME.js`` and write it, piece by piece; every value is escaped.
 
     The policy allows no other style and script than these two, by their sha256, and loads nothing; with ``pictures``
     it allows pictures inside the page.
@@ -60,7 +61,7 @@ def render_pieces(
         "base-uri 'none'",
         "form-action 'none'",
     )
-    return load_template(template).generate(
+    page = load_template(template).generate(
         lang="zh-CN" if presenter.language == "zh" else "en",
         # our own two files without values: the hashes are of exactly these characters
         style=Markup(style),  # noqa: S704
@@ -68,6 +69,12 @@ def render_pieces(
         policy="; ".join(policy),
         **values,
     )
+
+    def write_pieces(temporary: Path) -> None:
+        with temporary.open("w", encoding="utf-8", errors="replace", newline="\n") as stream:
+            stream.writelines(page)
+
+    return write_atomically(path, write_pieces)
 
 
 def _hash_source(text: str) -> str:

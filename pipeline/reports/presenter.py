@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.domain.masking import Masker
-from pipeline.messages import catalogue, results, texts
+from pipeline.messages import catalogue, pages, results, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from pipeline.domain.roster import Change, Field, Problem
+    from pipeline.domain.roster import Field
     from pipeline.domain.run import RowOutcome, Status
 
 
@@ -31,6 +31,10 @@ class Presenter:
     def render(self, key: str, **detail: object) -> str:
         """Return a text of the results with its blanks filled."""
         return results.render_result(key, self.language, **detail)
+
+    def render_review(self, key: str, **detail: object) -> str:
+        """Return a text of the review page; without values its blanks stay, for the page's script."""
+        return pages.render_review_text(key, self.language, **detail)
 
     def render_sentence(self, key: str, **detail: object) -> str:
         """Return a text of the common catalogue: punctuation, sentences on columns."""
@@ -79,11 +83,3 @@ class Presenter:
     def mask_path(self, path: Path) -> str:
         """Hide the numbers in a path."""
         return self.masker.mask_path(path)
-
-    def mask_change(self, change: Change) -> tuple[str, str]:
-        """Return the text of a field and the value used, masked."""
-        return self.masker.mask_change(change)
-
-    def mask_problem(self, problem: Problem) -> Problem:
-        """Hide the numbers in the details of a problem."""
-        return self.masker.mask_problem(problem)

@@ -202,7 +202,7 @@ def _notice_record(notice: Notice, anonymize: Callable[[str], str]) -> dict[str,
 
 def _list_changes(outcome: RowOutcome, presenter: Presenter) -> Iterator[dict[str, str]]:
     for change in outcome.doctor.changes:
-        before, after = presenter.mask_change(change)
+        before, after = presenter.masker.mask_change(change)
         yield {"field": change.field.value, "from": before, "to": after, "why": change.why}
 
 

@@ -19,7 +19,7 @@ from pipeline.reports.explanations import (
     list_reasons,
     name_code,
 )
-from pipeline.reports.html_pages import render_pieces
+from pipeline.reports.html_pages import write_page
 from pipeline.reports.next_steps import list_run_steps
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import (
@@ -39,7 +39,6 @@ from pipeline.reports.totals import (
     summarize_run,
     verify_totals,
 )
-from pipeline.support.atomic_files import write_atomically
 from pipeline.version import __version__
 
 MAX_ROWS = 10_000  # in the page; a phone still opens it
@@ -56,12 +55,7 @@ def write_report(report: RunReport, path: Path, *, presenter: Presenter, workboo
     """
     values = _collect_values(report, presenter)
     values |= {"t": presenter.render, "workbook": workbook or report.workbook}
-    page = render_pieces("report.html", presenter, values)
-
-    def write_page(temporary: Path) -> None:
-        temporary.write_text("".join(page), "utf-8", "replace", newline="\n")
-
-    return write_atomically(path, write_page)
+    return write_page(path, "report.html", presenter, values)
 
 
 def _collect_values(report: RunReport, presenter: Presenter) -> dict[str, object]:
@@ -200,11 +194,7 @@ def _name_action(action: str, presenter: Presenter) -> str:
 
 
 def _build_table(report: RunReport, presenter: Presenter) -> dict[str, object]:
-    """Return the table for the page's script: texts that repeat stand once, a row is a short list.
-
-    A row: status, name, reasons, codes, number, staff no., department, seal name, SealId, time, attempts,
-    RequestId, TraceId, file, sheet, row, picture, mobile, seconds, needs action.
-    """
+    """Return the table for the page's script: texts that many rows share stand once, names of values as well."""
     outcomes = _choose_rows(report.outcomes)
     shared_texts: dict[str, int] = {}  # a text that many rows share -> its index
 
@@ -216,41 +206,41 @@ def _build_table(report: RunReport, presenter: Presenter) -> dict[str, object]:
 
     # the page's script fills these
     blanks = {name: f"{{{name}}}" for name in ("shown", "total", "n", "file", "sheet", "row")}
-    lines = []
-    for outcome in outcomes:
-        doctor = outcome.doctor
-        origin = doctor.row.origin
-        lines.append(
-            [
-                outcome.status.value,
-                mask_and_cut(doctor.display_name),
-                [_cut_text(reason) for reason in list_reasons(outcome, presenter)],
-                [share_text(code) for code in list_blocking_codes(outcome)],
-                mask_doctor_id(doctor) or "",
-                mask_and_cut(doctor.staff_no),
-                share_text(doctor.department),
-                mask_and_cut(display_seal_name(outcome)),
-                find_confirmed_seal_id(outcome) or "",
-                display_last_attempt(outcome),
-                outcome.attempts,
-                outcome.request_id or "",
-                outcome.trace_id or "",
-                share_text(origin.file),
-                share_text(origin.sheet),
-                origin.row,
-                mask_and_cut(doctor.picture.path.name) if doctor.picture else "",
-                mask_doctor_mobile(doctor) or "",
-                presenter.describe_duration(outcome.call_seconds) if outcome.call_seconds is not None else "",
-                int(needs_action(outcome)),
-            ]
-        )
+
+    def describe_row(outcome: RowOutcome) -> dict[str, object]:
+        doctor, origin = outcome.doctor, outcome.doctor.row.origin
+        return {
+            "status": outcome.status.value,
+            "name": mask_and_cut(doctor.display_name),
+            "reasons": [_cut_text(reason) for reason in list_reasons(outcome, presenter)],
+            "codes": [share_text(code) for code in list_blocking_codes(outcome)],
+            "number": mask_doctor_id(doctor) or "",
+            "staff": mask_and_cut(doctor.staff_no),
+            "department": share_text(doctor.department),
+            "sealName": mask_and_cut(display_seal_name(outcome)),
+            "sealId": find_confirmed_seal_id(outcome) or "",
+            "time": display_last_attempt(outcome),
+            "attempts": outcome.attempts,
+            "request": outcome.request_id or "",
+            "trace": outcome.trace_id or "",
+            "file": share_text(origin.file),
+            "sheet": share_text(origin.sheet),
+            "row": origin.row,
+            "picture": mask_and_cut(doctor.picture.path.name) if doctor.picture else "",
+            "mobile": mask_doctor_mobile(doctor) or "",
+            "took": "" if outcome.call_seconds is None else presenter.describe_duration(outcome.call_seconds),
+            "todo": int(needs_action(outcome)),
+        }
+
+    rows = [describe_row(outcome) for outcome in outcomes]
     codes = Counter(chain.from_iterable(list_blocking_codes(outcome) for outcome in outcomes))
     departments = Counter(outcome.doctor.department or "" for outcome in outcomes)
     departments.pop("", None)
     return {
         "data": {
             "texts": list(shared_texts),
-            "rows": lines,
+            "columns": list(rows[0]) if rows else [],
+            "rows": [list(row.values()) for row in rows],
             "oneFile": len({outcome.doctor.row.origin.path for outcome in outcomes}) == 1,
             "statuses": {status.value: presenter.name_status(status) for status in Status},
             "words": {

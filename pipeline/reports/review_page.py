@@ -11,21 +11,19 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from pipeline.clock import stamp
 from pipeline.domain.roster import ImageFile, ImagePreview
 from pipeline.domain.run import RowOutcome, RunReport, Status
-from pipeline.messages.pages import REVIEW_TEXTS, render_review_text
+from pipeline.messages.pages import REVIEW_TEXTS
 from pipeline.reports.explanations import describe_problem, list_reasons
-from pipeline.reports.html_pages import render_pieces
+from pipeline.reports.html_pages import write_page
 from pipeline.reports.next_steps import build_review_command, name_review_file
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import display_seal_name, mask_doctor_id
 from pipeline.reports.styles import clean_text
-from pipeline.support.atomic_files import write_atomically
 
 MAX_CARDS = 3_000  # a page of some 30 MB, more than anybody judges in a day
 OPENERS = 2  # threads that make small copies
@@ -44,6 +42,7 @@ GROUP_OF: Mapping[Status, str] = {
     Status.UNCHANGED: "unchanged",
 }
 
+Card: TypeAlias = Mapping[str, object]  # one row as the page shows it: masked, in the reader's words
 Value = TypeVar("Value", bound=Hashable)
 LoadPreview = Callable[
     [ImageFile, bool], ImagePreview | None
@@ -53,79 +52,40 @@ _REVIEW = frozenset({"REVIEW_WRONG", "REVIEW_MISSING"})
 _JUDGED_ANYWAY = frozenset({Status.READY, Status.NOT_SENT, Status.FAILED})
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One row as the page shows it: masked, in the reader's words."""
-
-    group: str  # see GROUPS
-    id: str | None  # of the judgement, where it can be judged
-    judged: str  # right, wrong or empty, from the ledger
-    status: str
-    name: str
-    who: str  # staff number and department
-    seal_name: str
-    number: str
-    file: str
-    evidence: str
-    address: str  # file, sheet and row of the roster
-    picture: str | None  # data: URI
-    instead: str  # a text in place of a picture that is not shown
-    warnings: tuple[str, ...]
-    reasons: tuple[str, ...]  # why the row was not sent
-
-
 def write_review(report: RunReport, path: Path, *, presenter: Presenter, look: LoadPreview) -> Path:
     """Write the page and return its path."""
-    page = _build_page(report, presenter, look)
-
-    def write_pieces(temporary: Path) -> None:
-        with temporary.open("w", encoding="utf-8", errors="replace", newline="\n") as stream:
-            stream.writelines(page)
-
-    return write_atomically(path, write_pieces)
+    values = _collect_values(report, presenter, look)
+    return write_page(path, "review.html", presenter, values, pictures=True)
 
 
-def _build_page(report: RunReport, presenter: Presenter, look: LoadPreview) -> Iterator[str]:
+def _collect_values(report: RunReport, presenter: Presenter, look: LoadPreview) -> dict[str, object]:
+    say = presenter.render_review
     chosen, left_out = _choose_rows(report)
     cards = tuple(_build_cards(report, chosen, presenter, look))
-    counts = Counter(card.group for card in cards)
+    counts = Counter(card["group"] for card in cards)
     judging = report.review_mark is not None and counts["judge"] > 0
-    values = {
-        "say": lambda key, **detail: render_review_text(key, presenter.language, **detail),
-        "words": json.dumps(_script_words(presenter), ensure_ascii=False),
+    started = stamp(report.started)[:16].replace("T", " ")
+    words = {key.removeprefix("js."): say(key) for key in REVIEW_TEXTS if key.startswith("js.")}
+    notes = []
+    if unchanged := left_out.pop("unchanged", 0):
+        notes.append(say("hidden.unchanged", n=unchanged))
+    if more := left_out.total():
+        notes.append(say("hidden.more", n=more, most=MAX_CARDS))
+    return {
+        "say": say,
+        "words": json.dumps(words | {key: say(key) for key in ("right", "wrong")}, ensure_ascii=False),
         "run": report.run,
         "site": report.review_mark if judging else "",
         "made": round(report.started * 1000),
-        "when": render_review_text(
-            "of.check" if report.command == "check" else "of.run",
-            presenter.language,
-            time=stamp(report.started)[:16].replace("T", " "),
-        ),
+        "when": say("of.check" if report.command == "check" else "of.run", time=started),
         "save_as": name_review_file(report.run),
         "command": presenter.mask_text(build_review_command(report)),
         "look_only": report.review_mark is None,
         "counts": counts,
-        "warned": sum(bool(card.warnings) for card in cards),
-        "notes": list(_list_notes(left_out, presenter)),
+        "warned": sum(bool(card["warnings"]) for card in cards),
+        "notes": notes,
         "cards": cards,
     }
-    return render_pieces("review.html", presenter, values, pictures=True)
-
-
-def _script_words(presenter: Presenter) -> Mapping[str, str]:
-    words = {
-        key.removeprefix("js."): render_review_text(key, presenter.language)
-        for key in REVIEW_TEXTS
-        if key.startswith("js.")
-    }
-    return words | {key: render_review_text(key, presenter.language) for key in ("right", "wrong")}
-
-
-def _list_notes(left_out: Counter[str], presenter: Presenter) -> Iterator[str]:
-    if unchanged := left_out.pop("unchanged", 0):
-        yield render_review_text("hidden.unchanged", presenter.language, n=unchanged)
-    if more := left_out.total():
-        yield render_review_text("hidden.more", presenter.language, n=more, most=MAX_CARDS)
 
 
 def _choose_rows(report: RunReport) -> tuple[list[RowOutcome], Counter[str]]:
@@ -164,7 +124,11 @@ def _find_group(outcome: RowOutcome) -> str:
 def _build_cards(
     report: RunReport, chosen: Sequence[RowOutcome], presenter: Presenter, look: LoadPreview
 ) -> Iterator[Card]:
-    namesakes = _count_namesakes(report.outcomes) if chosen else Counter()
+    if not chosen:
+        return
+    namesakes = _count_people(
+        (name, outcome) for outcome in report.outcomes if (name := outcome.doctor.display_name)
+    )
     single = len({outcome.doctor.row.origin.path for outcome in chosen}) == 1
     previews = _load_previews(chosen, look)
     people_of_image = _count_people(
@@ -176,9 +140,9 @@ def _build_cards(
         hints = [f"warn.{hint}" for hint in preview.hints] if preview else []
         if preview and people_of_image[preview.webp] > 1:
             hints.insert(0, "warn.same_picture")
-        warnings = [render_review_text(hint, presenter.language) for hint in hints if hint in REVIEW_TEXTS]
+        warnings = [presenter.render_review(hint) for hint in hints if hint in REVIEW_TEXTS]
         if (many := namesakes[outcome.doctor.display_name or ""]) > 1:
-            warnings.insert(0, render_review_text("warn.same_name", presenter.language, n=many))
+            warnings.insert(0, presenter.render_review("warn.same_name", n=many))
         yield _build_card(outcome, preview, warnings, presenter, named=not single)
 
 
@@ -189,18 +153,6 @@ def _load_previews(chosen: Sequence[RowOutcome], look: LoadPreview) -> list[Imag
 
     with ThreadPoolExecutor(OPENERS) as threads:
         return list(threads.map(load_preview, chosen))
-
-
-def _count_namesakes(outcomes: Iterable[RowOutcome]) -> Counter[str]:
-    return Counter(
-        {
-            name: people
-            for name, people in _count_people(
-                (outcome.doctor.display_name or "", outcome) for outcome in outcomes
-            ).items()
-            if name
-        }
-    )
 
 
 def _count_people(pairs: Iterable[tuple[Value, RowOutcome]]) -> Counter[Value]:
@@ -221,55 +173,52 @@ def _build_card(
     named: bool,
 ) -> Card:
     """Make a row's card; ``named`` adds the name of its roster, if there are several."""
-    doctor, planned = outcome.doctor, outcome.row_plan
-    group = _find_group(outcome)
+    doctor, review, origin = outcome.doctor, outcome.row_plan.review, outcome.doctor.row.origin
+    group, say = _find_group(outcome), presenter.render_review
 
     def mask_and_clean(text: str | None) -> str:
         return clean_text(presenter.mask_optional(text))
 
-    origin = doctor.row.origin
-    row = render_review_text("row", presenter.language, row=origin.row)
-    warnings = [problem for problem in outcome.problems if problem.severity == "warning"]
-    warning_texts = {describe_problem(problem, presenter) for problem in warnings}
     shown_warnings = [
         describe_problem(problem, presenter)
-        for problem in warnings
-        if problem.code != "SEAL_NAME_DUPLICATE"  # a hint on namesakes explains more
+        for problem in outcome.problems
+        # a hint on namesakes explains more than SEAL_NAME_DUPLICATE
+        if problem.severity == "warning" and problem.code != "SEAL_NAME_DUPLICATE"
     ]
     unspoken = {
-        describe_problem(error, presenter) for error in outcome.errors if error.code == "REVIEW_MISSING"
+        describe_problem(problem, presenter)
+        for problem in outcome.problems
+        if problem.severity == "warning" or problem.code == "REVIEW_MISSING"
     }
     is_ready = group == "judge" and outcome.status in {Status.READY, Status.NOT_SENT}
-    reasons = (
-        []
-        if is_ready
-        else [reason for reason in list_reasons(outcome, presenter) if reason not in warning_texts]
-    )
-    instead = (
-        "not_opened"
-        if outcome.status is Status.UNCHANGED
-        else "unreadable"
-        if doctor.picture
-        else "no_picture"
-    )
-    return Card(
-        group=group,
-        id=planned.review.id if planned.review and group == "judge" else None,
-        judged=(planned.review.judged or "") if planned.review else "",
-        status="" if is_ready else presenter.name_status(outcome.status),
-        name=mask_and_clean(doctor.display_name),
-        who=" · ".join(filter(None, (mask_and_clean(doctor.staff_no), mask_and_clean(doctor.department)))),
-        seal_name=mask_and_clean(display_seal_name(outcome)),
-        number=mask_and_clean(mask_doctor_id(doctor)),
-        file=mask_and_clean(doctor.picture.path.name) if doctor.picture else "",
-        evidence=render_review_text(f"evidence.{doctor.evidence}", presenter.language)
-        if doctor.evidence
-        else "",
-        address=" · ".join(
-            filter(None, (mask_and_clean(origin.file) if named else "", mask_and_clean(origin.sheet), row))
+    reasons = [] if is_ready else [text for text in list_reasons(outcome, presenter) if text not in unspoken]
+    if outcome.status is Status.UNCHANGED:
+        instead = "not_opened"
+    else:
+        instead = "unreadable" if doctor.picture else "no_picture"
+    return {
+        "group": group,
+        # of the judgement, where the row can be judged
+        "id": review.id if review and group == "judge" else None,
+        "judged": review and review.judged,  # in the ledger
+        "status": "" if is_ready else presenter.name_status(outcome.status),
+        "name": mask_and_clean(doctor.display_name),
+        "who": _join_parts(mask_and_clean(doctor.staff_no), mask_and_clean(doctor.department)),
+        "seal_name": mask_and_clean(display_seal_name(outcome)),
+        "number": mask_and_clean(mask_doctor_id(doctor)),
+        "file": mask_and_clean(doctor.picture.path.name) if doctor.picture else "",
+        "evidence": say(f"evidence.{doctor.evidence}") if doctor.evidence else "",
+        "address": _join_parts(
+            mask_and_clean(origin.file) if named else "",
+            mask_and_clean(origin.sheet),
+            say("row", row=origin.row),
         ),
-        picture="data:image/webp;base64," + base64.b64encode(preview.webp).decode() if preview else None,
-        instead=render_review_text(instead, presenter.language),
-        warnings=tuple(map(clean_text, [*hints, *shown_warnings])),
-        reasons=tuple(clean_text(reason) for reason in reasons if reason not in unspoken),
-    )
+        "picture": "data:image/webp;base64," + base64.b64encode(preview.webp).decode() if preview else None,
+        "instead": say(instead),  # of a picture that is not shown
+        "warnings": [clean_text(text) for text in (*hints, *shown_warnings)],
+        "reasons": [clean_text(text) for text in reasons],
+    }
+
+
+def _join_parts(*parts: str) -> str:
+    return " · ".join(filter(None, parts))

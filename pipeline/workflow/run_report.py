@@ -176,7 +176,7 @@ def _build_row_record(outcome: RowOutcome, presenter: Presenter) -> RowRecord:
     if doctor.row.row_token:
         line["corrects"] = doctor.row.row_token  # the row_id of the roster row that this one is a copy of
     line["words"] = [
-        {name: dump_text(text) for name, text in presenter.mask_problem(problem).detail.items()}
+        {name: dump_text(text) for name, text in presenter.masker.mask_problem(problem).detail.items()}
         for problem in outcome.problems
     ]
     if isinstance(outcome.message, KeyedText):

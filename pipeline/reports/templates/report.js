@@ -1,14 +1,15 @@
 "use strict";
 (function () {
-  // a row's places, as report_page.py lists them
-  const STATUS = 0, NAME = 1, REASONS = 2, CODES = 3, NUMBER = 4, STAFF = 5, DEPARTMENT = 6, SEAL_NAME = 7, SEAL_ID = 8,
-    TIME = 9, ATTEMPTS = 10, REQUEST = 11, TRACE = 12, FILE = 13, SHEET = 14, ROW = 15, PICTURE = 16, MOBILE = 17,
-    TOOK = 18, TODO = 19;
   const CHUNK = 100; // rows drawn at a time
   const source = document.getElementById("data");
   if (!source) return;
   const data = JSON.parse(source.textContent);
-  const rows = data.rows, texts = data.texts;
+  const texts = data.texts;
+  const rows = data.rows.map(function (values) {
+    const row = {};
+    data.columns.forEach(function (name, index) { row[name] = values[index]; });
+    return row;
+  });
   const body = document.querySelector("#rows tbody");
   const more = document.getElementById("more"), shown = document.getElementById("shown");
   const search = document.getElementById("search"), clear = document.getElementById("clear");
@@ -27,27 +28,27 @@
     return made;
   }
   function describePlace(row, short) {
-    const values = { file: short && data.oneFile ? "" : texts[row[FILE]], sheet: texts[row[SHEET]], row: row[ROW] };
+    const values = { file: short && data.oneFile ? "" : texts[row.file], sheet: texts[row.sheet], row: row.row };
     return fill(data.words.place, values).replace(/\s+/g, " ").trim();
   }
   function haystack(row) {
-    return [row[NAME], row[STAFF], row[NUMBER].slice(-4), row[SEAL_NAME], row[SEAL_ID], row[REQUEST], row[TRACE], row[PICTURE],
-      texts[row[DEPARTMENT]], describePlace(row), row[REASONS].join(" ")].join("\n").toLowerCase();
+    return [row.name, row.staff, row.number.slice(-4), row.sealName, row.sealId, row.request, row.trace, row.picture,
+      texts[row.department], describePlace(row), row.reasons.join(" ")].join("\n").toLowerCase();
   }
 
   function draw(row) {
     const line = element("tr");
-    line.appendChild(element("td", "state")).appendChild(element("span", "chip " + row[STATUS], data.statuses[row[STATUS]]));
-    line.appendChild(element("td", "name", row[NAME]));
+    line.appendChild(element("td", "state")).appendChild(element("span", "chip " + row.status, data.statuses[row.status]));
+    line.appendChild(element("td", "name", row.name));
     const why = line.appendChild(element("td", "why"));
-    row[REASONS].forEach(function (reason) { why.appendChild(element("div", "", reason)); });
-    line.appendChild(element("td", "small", texts[row[DEPARTMENT]]));
-    line.appendChild(element("td", "small staff", row[STAFF]));
+    row.reasons.forEach(function (reason) { why.appendChild(element("div", "", reason)); });
+    line.appendChild(element("td", "small", texts[row.department]));
+    line.appendChild(element("td", "small staff", row.staff));
     line.appendChild(element("td", "small", describePlace(row, true)));
     const button = line.appendChild(element("td", "open")).appendChild(element("button", "", "\u203a"));
     button.type = "button";
     button.setAttribute("aria-expanded", "false");
-    button.setAttribute("aria-label", row[NAME]);
+    button.setAttribute("aria-label", row.name);
     button.addEventListener("click", function () { toggle(line, row, button); });
     return line;
   }
@@ -56,17 +57,13 @@
     button.setAttribute("aria-expanded", String(!open));
     line.classList.toggle("opened", !open);
     if (open) { line.nextSibling.remove(); return; }
-    const values = {
-      number: row[NUMBER], mobile: row[MOBILE], sealName: row[SEAL_NAME], sealId: row[SEAL_ID], time: row[TIME],
-      attempts: row[ATTEMPTS] ? String(row[ATTEMPTS]) : "", took: row[TOOK], request: row[REQUEST], trace: row[TRACE],
-      picture: row[PICTURE], where: describePlace(row)
-    };
     const list = element("dl", "all");
     Object.keys(data.labels).forEach(function (name) {
-      if (!values[name]) return;
+      const value = name === "where" ? describePlace(row) : row[name];
+      if (!value) return;
       const pair = list.appendChild(element("div"));
       pair.appendChild(element("dt", "", data.labels[name]));
-      pair.appendChild(element("dd", "", values[name]));
+      pair.appendChild(element("dd", "", value));
     });
     const extra = element("tr", "more-of"), cell = extra.appendChild(element("td"));
     cell.colSpan = 7;
@@ -87,9 +84,9 @@
     const about = code && code.value !== "" ? Number(code.value) : -1;
     const where = department && department.value !== "" ? Number(department.value) : -1;
     matching = rows.filter(function (row) {
-      if (status === "todo" ? !row[TODO] : status && row[STATUS] !== status) return false;
-      if (about >= 0 && row[CODES].indexOf(about) < 0) return false;
-      if (where >= 0 && row[DEPARTMENT] !== where) return false;
+      if (status === "todo" ? !row.todo : status && row.status !== status) return false;
+      if (about >= 0 && row.codes.indexOf(about) < 0) return false;
+      if (where >= 0 && row.department !== where) return false;
       return !wanted || haystack(row).indexOf(wanted) >= 0;
     });
     body.textContent = "";
