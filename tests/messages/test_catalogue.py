@@ -55,7 +55,6 @@ READ = (  # what rosters, file names and pictures are written in
     "intake/layout/column_titles.py",
     "intake/layout/header_search.py",
     "intake/layout/line_classifier.py",
-    "intake/layout/line_words.py",
     "intake/pairing/expected_names.py",
     "intake/pairing/picture_column.py",
     "intake/pairing/file_names.py",

@@ -6,7 +6,7 @@ import openpyxl
 import pytest
 from run_support import name, number
 
-from pipeline.intake.layout.line_words import is_example_sheet
+from pipeline.intake.layout.line_classifier import is_example_sheet
 from pipeline.intake.layout.table_reader import skip_example_sheets
 from pipeline.intake.read_rosters import read_rosters
 
