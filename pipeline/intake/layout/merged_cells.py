@@ -10,7 +10,7 @@ belongs to each doctor there: it may be meant for any of them, and all are refus
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -18,17 +18,13 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from pipeline.domain.fields import FIELDS
-from pipeline.domain.roster import CellKind, EmbeddedImage, Field, UnassignedImage
+from pipeline.domain.roster import CellKind, EmbeddedImage, Field
 from pipeline.intake.layout.column_titles import Header
 from pipeline.intake.readers.model import Line, Merge, RawCell, Sheet, parse_column
-from pipeline.messages.texts import make_text
 
 _WIDEST = 50  # columns of a merged cell that can hold a picture
-_TALLEST = (
-    20  # lines of a merged cell that can be one doctor's; a taller one is the margin that holds all pictures
-)
-_MOST_NOTES = 20  # of one sheet
-NO_DOCTOR = make_text("stray.no_doctor")
+# lines of a merged cell that can be one doctor's; a taller one is the margin that holds all pictures
+_TALLEST = 20
 
 
 class MergedCells:
@@ -83,13 +79,12 @@ class MergedCellCursor:
     def __init__(self, merged: MergedCells, header: Header) -> None:
         self._fields = {column: name for name, column in header.columns.items()}
         self._person_columns = (header.columns[Field.NAME], header.columns[Field.NUMBER])
-        self._coming = sorted(
+        self._coming = deque(
             merge
-            for merge in merged
+            for merge in sorted(merged)
             if merge.first_row > header.last_line
             and any(merge.first_column <= column <= merge.last_column for column in self._fields)
         )
-        self._next = 0
         self._open: dict[int, tuple[Merge, RawCell | None]] = {}  # column -> merged cell over it, its content
 
     def apply(self, line: Line) -> VisibleLine:
@@ -104,22 +99,17 @@ class MergedCellCursor:
                 del self._open[column]
             elif (line.number, column) != (merge.first_row, merge.first_column):
                 cells.pop(column, None)
-                if (
-                    column == merge.first_column
-                    and content is not None
-                    and FIELDS[self._fields[column]].is_inherited
-                ):
+                is_inherited = column == merge.first_column and FIELDS[self._fields[column]].is_inherited
+                if is_inherited and content is not None:
                     inherited[column] = content
-        tops = {
-            self._open[column][0].first_row if column in self._open else 0 for column in self._person_columns
-        }
-        top = tops.pop() if len(tops) == 1 else 0
-        return VisibleLine(line._replace(cells=cells), inherited, top if top < line.number else 0)
+        name, number = (self._open.get(column) for column in self._person_columns)
+        tops = {merge_over[0].first_row for merge_over in (name, number) if merge_over}
+        continued = tops.pop() if name and number and len(tops) == 1 else line.number
+        return VisibleLine(line._replace(cells=cells), inherited, continued if continued < line.number else 0)
 
     def _open_merges(self, line: Line) -> None:
-        while self._next < len(self._coming) and self._coming[self._next].first_row <= line.number:
-            merge = self._coming[self._next]
-            self._next += 1
+        while self._coming and self._coming[0].first_row <= line.number:
+            merge = self._coming.popleft()
             content = line.cells.get(merge.first_column) if merge.first_row == line.number else None
             for column in self._fields:
                 if merge.first_column <= column <= merge.last_column:
@@ -130,26 +120,24 @@ class SheetImages:
     """The pictures of a sheet while its lines are read."""
 
     def __init__(self, sheet: Sheet, merged: MergedCells) -> None:
-        self._merged, self._sheet = merged, sheet.name
+        self._merged = merged
         self._by_row: dict[int, list[EmbeddedImage]] = {}
-        self._coming: list[tuple[Merge, EmbeddedImage]] = []
-        self._next = 0
         self._open: list[tuple[int, EmbeddedImage]] = []  # last line of its merged cell, picture
         self._unassigned = {id(image): image for image in sheet.pictures}
         covering = [merged.covering(image.row, parse_column(image.column)) for image in sheet.pictures]
         images_over = Counter(merge for merge in covering if merge)
+        coming: list[tuple[Merge, EmbeddedImage]] = []
         for merge, image in zip(covering, sheet.pictures, strict=True):
             if merge and images_over[merge] == 1 and merge.last_row - merge.first_row < _TALLEST:
-                self._coming.append((merge, image))
+                coming.append((merge, image))
             else:
                 self._by_row.setdefault(image.row, []).append(image)
-        self._coming.sort(key=lambda coming: coming[0].first_row)
+        self._coming = deque(sorted(coming, key=lambda pair: pair[0].first_row))
 
     def take_images(self, line: Line) -> list[EmbeddedImage]:
         """Return the pictures in a line's cells and over it; lines come in their order, each once."""
-        while self._next < len(self._coming) and self._coming[self._next][0].first_row <= line.number:
-            merge, image = self._coming[self._next]
-            self._next += 1
+        while self._coming and self._coming[0][0].first_row <= line.number:
+            merge, image = self._coming.popleft()
             self._open.append((merge.last_row, image))
         own = self._by_row.pop(line.number, []) + self._list_placed(line)
         self._open = [(last_line, image) for last_line, image in self._open if last_line >= line.number]
@@ -161,24 +149,8 @@ class SheetImages:
             self._unassigned.pop(id(image), None)
         return tuple(image if image.row == row else replace(image, row=row) for image in images)
 
-    def list_unassigned(self) -> list[UnassignedImage]:
-        """Return the pictures that no row got."""
-        return [
-            UnassignedImage(self._sheet, image.covered_cells or image.address, NO_DOCTOR, image.picture)
-            for image in self._sort_unassigned()
-        ]
-
-    def list_notes(self) -> list[str]:
-        """Return the notes on the pictures that no row got."""
-        images = self._sort_unassigned()
-        notes: list[str] = [
-            make_text("note.picture_unmatched", cell=image.address) for image in images[:_MOST_NOTES]
-        ]
-        if len(images) > _MOST_NOTES:
-            notes.append(make_text("note.more_pictures_unmatched", n=len(images) - _MOST_NOTES))
-        return notes
-
-    def _sort_unassigned(self) -> list[EmbeddedImage]:
+    def list_unassigned(self) -> list[EmbeddedImage]:
+        """Return the pictures that no row got, as they lie on the sheet."""
         return sorted(self._unassigned.values(), key=lambda image: (image.row, parse_column(image.column)))
 
     def _list_placed(self, line: Line) -> list[EmbeddedImage]:

@@ -9,8 +9,8 @@ its cells, because a stage reads one row's fields many times.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence, ValuesView
-from typing import TypeVar, overload
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from pipeline.domain.results_format import CHECK, ROW_ID, find_heading, row_id_checksum
 from pipeline.domain.roster import Cell, CellKind, EmbeddedImage, Field, Origin, Row
@@ -31,10 +31,8 @@ _TEXT, _new = CellKind.TEXT, tuple.__new__  # looked up once, not a million time
 
 def pack_cell(cell: RawCell) -> Value:
     """Return a cell's content in the smallest form that keeps it whole."""
-    if cell.kind is CellKind.TEXT and cell.value is cell.display_text:  # a plain text: nearly every cell
+    if cell.kind is CellKind.TEXT and cell.value == cell.display_text:  # a plain text: nearly every cell
         return cell.display_text
-    if cell.kind is CellKind.TEXT and isinstance(cell.value, str) and cell.value == cell.display_text:
-        return cell.value
     if cell.kind is CellKind.NUMBER and type(cell.value) in (int, float):
         assert isinstance(cell.value, int | float)
         if number_cell(cell.value).display_text == cell.display_text:
@@ -82,27 +80,24 @@ class ColumnLayout:
         return Cell(empty.column, empty.header, raw.value, raw.kind, raw.display_text)
 
 
-class Cells(Sequence[Cell]):
-    """The cells of a row."""
-
+class _PackedRow:
     __slots__ = ("_layout", "_values")
 
     def __init__(self, layout: ColumnLayout, values: Values) -> None:
         self._layout = layout
         self._values = values
 
+
+class Cells(_PackedRow, Sequence[Cell]):
+    """The cells of a row."""
+
+    __slots__ = ()
+
     def __len__(self) -> int:
         return len(self._layout)
 
-    @overload
-    def __getitem__(self, key: int) -> Cell: ...
-    @overload
-    def __getitem__(self, key: slice) -> tuple[Cell, ...]: ...
-    def __getitem__(self, key: int | slice) -> Cell | tuple[Cell, ...]:
-        indices = range(len(self._layout))[key]
-        if isinstance(indices, range):
-            return tuple(self._layout.get_cell(self._values, index) for index in indices)
-        return self._layout.get_cell(self._values, indices)
+    def __getitem__(self, key: Any) -> Any:
+        return tuple(self)[key]
 
     def __iter__(self) -> Iterator[Cell]:
         for index in range(len(self._layout)):
@@ -113,18 +108,11 @@ class Cells(Sequence[Cell]):
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __repr__(self) -> str:
-        return f"Cells({len(self)})"
 
-
-class FieldCells(Mapping[Field, Cell]):
+class FieldCells(_PackedRow, Mapping[Field, Cell]):
     """The cells of a row by the field that their column means."""
 
-    __slots__ = ("_layout", "_values")
-
-    def __init__(self, layout: ColumnLayout, values: Values) -> None:
-        self._layout = layout
-        self._values = values
+    __slots__ = ()
 
     def __getitem__(self, name: Field) -> Cell:
         return self._layout.get_cell(self._values, self._layout.field_indices[name])
@@ -139,11 +127,6 @@ class FieldCells(Mapping[Field, Cell]):
         cell = latest[1].get(index) if latest[0] is values else None
         return layout.get_cell(values, index) if cell is None else cell
 
-    def values(self) -> ValuesView[Cell]:
-        """Return the cells in the order of the fields."""
-        get_cell, values = self._layout.get_cell, self._values
-        return {name: get_cell(values, index) for name, index in self._layout.field_indices.items()}.values()
-
     def __iter__(self) -> Iterator[Field]:
         return iter(self._layout.field_indices)
 
@@ -153,9 +136,6 @@ class FieldCells(Mapping[Field, Cell]):
     def __contains__(self, name: object) -> bool:
         return name in self._layout.field_indices
 
-    def __repr__(self) -> str:
-        return f"FieldCells({', '.join(self._layout.field_indices)})"
-
 
 class RowBuilder:
     """Makes the rows of one table."""
@@ -163,15 +143,14 @@ class RowBuilder:
     def __init__(self, header: Header, *, has_row_tokens: bool) -> None:
         self.header = header
         self.last_column = max(header.titles)
-        self._token_columns = _find_token_columns(header) if has_row_tokens else None
+        self._token_columns = _find_token_columns(header) if has_row_tokens else ()
         field_columns = set(header.columns.values())
         self._titled = frozenset(
             column
             for column in header.titles
             if (column < WIDEST or column in field_columns) and not self.is_token_column(column)
         )
-        self._layout = self._make_layout(self._titled)
-        self._wider_layouts: dict[frozenset[int], ColumnLayout] = {}
+        self._layouts = {self._titled: self._make_layout(self._titled)}  # by their columns
         self._texts: defaultdict[int, dict[str, str]] = defaultdict(dict)
 
     def build_row(
@@ -201,24 +180,21 @@ class RowBuilder:
 
     def is_token_column(self, column: int) -> bool:
         """Return whether a column holds the row tokens of a To fix sheet: this program hid it."""
-        return self._token_columns is not None and column in self._token_columns
+        return column in self._token_columns
 
     def has_token(self, line: Line) -> bool:
         """Return whether a line of a To fix sheet has a row token: it was a doctor's, whatever is left of it."""
-        return self._token_columns is not None and is_filled(line.cells.get(self._token_columns[0]))
+        return bool(self._token_columns) and is_filled(line.cells.get(self._token_columns[0]))
 
     def _find_layout(self, line: Line) -> ColumnLayout:
         if line.cells.keys() <= self._titled:
-            return self._layout
+            return self._layouts[self._titled]
         columns = self._titled.union(
             column for column in line.cells if column < WIDEST and column not in self.header.titles
         )
-        if columns == self._titled:
-            return self._layout
-        layout = self._wider_layouts.get(columns)
-        if layout is None:
-            layout = self._wider_layouts[columns] = self._make_layout(columns)
-        return layout
+        if columns not in self._layouts:
+            self._layouts[columns] = self._make_layout(columns)
+        return self._layouts[columns]
 
     def _make_layout(self, columns: frozenset[int]) -> ColumnLayout:
         return ColumnLayout(sorted(columns), self.header.titles, self.header.columns)
@@ -229,7 +205,6 @@ class RowBuilder:
         return known.setdefault(text, text) if len(known) < _REMEMBERED else known.get(text, text)
 
     def _read_token(self, line: Line) -> str:
-        assert self._token_columns is not None
         row_id, check = (
             line.cells[column].display_text if column in line.cells else "" for column in self._token_columns
         )
@@ -238,7 +213,7 @@ class RowBuilder:
         return row_id
 
 
-def _find_token_columns(header: Header) -> tuple[int, int]:
+def _find_token_columns(header: Header) -> tuple[int, ...]:
     columns = {title: column for column, title in header.titles.items()}
     row_id, check = (find_heading((heading,), columns) for heading in (ROW_ID, CHECK))
     if row_id is None or check is None:

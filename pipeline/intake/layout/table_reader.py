@@ -47,7 +47,7 @@ _MOST_HEADERS = 20  # different headers of one sheet whose columns are described
 _MOST_NOTES = 20  # of one kind in a sheet
 _HEADER_CELLS = 100_000  # in which a header is searched
 _COMPARED_CELLS = 500_000  # of lines below the header that are compared with the known titles
-NO_ROSTER = make_text("stray.no_roster")
+NO_ROSTER, _NO_DOCTOR = make_text("stray.no_roster"), make_text("stray.no_doctor")
 
 
 @dataclass(slots=True)
@@ -73,12 +73,14 @@ def read_table(sheet: Sheet, path: Path, aliases: ColumnAliases, *, has_row_toke
     lines = PeekableLines(line for line in sheet.lines if any(map(is_filled, line.cells.values())))
     first_lines = _limit_cells(lines.peek(SEARCHED))
     if not first_lines:
-        return Table(SheetReport(sheet.name, "empty"), unassigned_images=_list_sheet_images(sheet))
+        report = SheetReport(sheet.name, "empty")
+        return Table(report, unassigned_images=_list_unassigned(sheet, sheet.pictures, NO_ROSTER))
     merged = MergedCells(sheet.merges)
     located = find_header(first_lines, aliases, merged)
     if located is None:
         report = SheetReport(sheet.name, "no_header", columns=describe_nearest_line(first_lines, aliases))
-        return Table(report, first_lines=first_lines, unassigned_images=_list_sheet_images(sheet))
+        unassigned = _list_unassigned(sheet, sheet.pictures, NO_ROSTER)
+        return Table(report, first_lines=first_lines, unassigned_images=unassigned)
     first, last, header = located
     reader = _TableReader(sheet, path, aliases, merged, has_row_tokens=has_row_tokens)
     for line in islice(lines, first):
@@ -92,11 +94,10 @@ def read_table(sheet: Sheet, path: Path, aliases: ColumnAliases, *, has_row_toke
     return reader.finish()
 
 
-def _list_sheet_images(sheet: Sheet) -> list[UnassignedImage]:
-    """Return the pictures of a sheet without a roster."""
+def _list_unassigned(sheet: Sheet, images: Iterable[EmbeddedImage], why: str) -> list[UnassignedImage]:
     return [
-        UnassignedImage(sheet.name, image.covered_cells or image.address, NO_ROSTER, image.picture)
-        for image in sheet.pictures
+        UnassignedImage(sheet.name, image.covered_cells or image.address, why, image.picture)
+        for image in images
     ]
 
 
@@ -233,12 +234,13 @@ class _TableReader:
         self._skip_example_sections()
         columns = () if self._has_row_tokens else tuple(self._columns.values())
         report = SheetReport(self._sheet.name, "read", len(self._rows), columns)
+        images = self._images.list_unassigned()
         return Table(
             report,
             self._rows,
             self._skipped.entries,
-            notes=self._list_notes(),
-            unassigned_images=self._images.list_unassigned(),
+            notes=self._list_notes(images),
+            unassigned_images=_list_unassigned(self._sheet, images, _NO_DOCTOR),
         )
 
     def _skip_example_sections(self) -> None:
@@ -251,21 +253,20 @@ class _TableReader:
                 self._skipped.add_examples((row, self._record_ends.get(row, row)) for row in numbers)
                 del self._rows[first:end]
 
-    def _list_notes(self) -> list[str]:
+    def _list_notes(self, unassigned: Sequence[EmbeddedImage]) -> list[str]:
         """Return the notes of files.jsonl on the sheet."""
-        notes: list[str] = [make_text("note.wide_line", line=line) for line in self._wide_lines[:_MOST_NOTES]]
-        if len(self._wide_lines) > _MOST_NOTES:
-            notes.append(make_text("note.more_wide_lines", n=len(self._wide_lines) - _MOST_NOTES))
+        notes = [make_text("note.wide_line", line=line) for line in self._wide_lines]
         of_sheet: list[str] = list(self._ambiguity_notes)[:_MOST_NOTES]
         if self._hidden:
             columns = join_texts(_name_column(*column) for column in sorted(self._hidden.items()))
             of_sheet.append(make_text("note.hidden_columns", columns=columns))
         if self._last_column >= WIDEST:
             of_sheet.append(make_text("note.columns_left_out", column=format_column(WIDEST)))
-        of_sheet += self._images.list_notes()
+        unmatched = [make_text("note.picture_unmatched", cell=image.address) for image in unassigned]
+        of_sheet += _limit_notes(unmatched, "note.more_pictures_unmatched")
         if self._sheet.name is not None:
             of_sheet = [make_text("note.in_sheet", sheet=self._sheet.name, note=note) for note in of_sheet]
-        return [*notes, *of_sheet]
+        return [*_limit_notes(notes, "note.more_wide_lines"), *of_sheet]
 
     def _has_number(self, line: Line) -> bool:
         number = line.cells.get(self._builder.header.columns[Field.NUMBER])
@@ -278,7 +279,10 @@ class _TableReader:
             return "example"
         if not self._has_number(line) and self._repeats_title(visible.line):
             return "header"
-        seen = _drop_images(visible.line) if visible.continued_line else visible.line
+        seen = visible.line
+        if visible.continued_line:  # a picture in the second line of a doctor is that doctor's
+            cells = {column: cell for column, cell in seen.cells.items() if cell.kind is not CellKind.PICTURE}
+            seen = seen._replace(cells=cells)
         line_class = classify_line(seen, self._builder.header, spans_person=self._spans_person(visible.line))
         if visible.continued_line and line_class in ("title", "blank"):
             return "note"  # more of the doctor above
@@ -321,16 +325,16 @@ class _TableReader:
         self._rows[-1] = replace(row, pictures=(*row.pictures, *own_images))
 
 
+def _limit_notes(notes: Sequence[str], more: str) -> list[str]:
+    """Return the first notes of a kind; the text ``more`` counts the others."""
+    others = len(notes) - _MOST_NOTES
+    return [*notes[:_MOST_NOTES], make_text(more, n=others)] if others > 0 else list(notes)
+
+
 def _name_column(column: int, name: Field | None) -> str:
     """Return a hidden column's letters, with the field that the column holds."""
     letter = format_column(column)
     return make_text("note.column", column=letter, field=make_text(f"field.{name}")) if name else letter
-
-
-def _drop_images(line: Line) -> Line:
-    """Return the second line of one doctor as it is classified: a picture there is the doctor's, not another person's."""
-    cells = {column: cell for column, cell in line.cells.items() if cell.kind is not CellKind.PICTURE}
-    return line._replace(cells=cells)
 
 
 class SkippedLineLog:
