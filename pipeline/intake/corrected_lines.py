@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from pipeline.domain.roster import CellKind, Correction, Field, Row
 from pipeline.intake.fields.id_number import KEPT_DIGITS, find_kept_digits
-from pipeline.intake.fields.normalize import get_text, trim_ends
+from pipeline.intake.fields.normalize import count_common_start, get_text, trim_ends
 from pipeline.intake.pairing import file_names
 from pipeline.intake.pairing.expected_names import NAME, NUMBER, STAFF_NO
 
@@ -193,15 +193,8 @@ def _may_be_same_number(first: str, second: str) -> bool:
     longer = max(len(first), len(second))
     if longer < KEPT_DIGITS or abs(len(first) - len(second)) > _SLIPS:
         return False
-    alike = _count_common_start(first, second)
-    return alike + _count_common_start(first[alike:][::-1], second[alike:][::-1]) >= longer - _SLIPS
-
-
-def _count_common_start(first: str, second: str) -> int:
-    return next(
-        (n for n, (a, b) in enumerate(zip(first, second, strict=False)) if a != b),
-        min(len(first), len(second)),
-    )
+    start = count_common_start(first, second)
+    return start + count_common_start(first[start:][::-1], second[start:][::-1]) >= longer - _SLIPS
 
 
 def _may_be_same_name(first: str, second: str) -> bool:

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from os.path import commonprefix
 from typing import Generic, TypeVar
 
 from pipeline.domain.roster import Cell, CellKind, Change, Field, Problem
@@ -168,6 +169,11 @@ def quote_text(text: str) -> str:
     return clip_text(
         spell_invisible(_LONG_DIGITS.sub(lambda run: "*" * len(run[0]), trim_ends(clip_text(text, 200)))), 80
     )
+
+
+def count_common_start(first: str, second: str) -> int:
+    """Return how many characters two texts begin with alike."""
+    return len(commonprefix((first, second)))  # noqa: RUF071 - of texts, not of paths
 
 
 def clip_text(text: str, length: int) -> str:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from pipeline.domain.fields import FIELDS
 from pipeline.domain.roster import IGNORED, CellKind, Column, Field
 from pipeline.errors import FileRefused
+from pipeline.intake.fields.normalize import count_common_start
 from pipeline.intake.readers.model import Line, format_column
 
 LONGEST = 200  # characters that a title may have, remarks included
@@ -104,13 +105,8 @@ def find_nearest_title(title: str, fields: Collection[Field]) -> str | None:
         return None
     known = {squeeze_title(alias): alias for name in fields for alias in TITLES[name]}
     near = difflib.get_close_matches(wanted, known, n=_GUESSES, cutoff=_NEARLY)
-    near.sort(key=lambda alias: (len(alias) != len(wanted), -_count_common_start(alias, wanted)))
+    near.sort(key=lambda alias: (len(alias) != len(wanted), -count_common_start(alias, wanted)))
     return known[near[0]] if near else None
-
-
-def _count_common_start(one: str, other: str) -> int:
-    """Return how many characters two titles begin with alike."""
-    return next((index for index, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))
 
 
 def _simplify(title: str) -> str:
