@@ -41,7 +41,7 @@ from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter
 from pipeline.esign.signing import Credentials
 from pipeline.intake.readers.discover import expand_paths
 from pipeline.ledger.protocol import Ledger
-from pipeline.ledger.site_key import KEY_BYTES, SiteKey
+from pipeline.ledger.tenant import KEY_BYTES, SiteKey
 from pipeline.operations.run_end import call_run_end_hooks
 from pipeline.reports.explanations import find_titles
 from pipeline.reports.presenter import Presenter

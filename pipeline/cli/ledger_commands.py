@@ -16,8 +16,8 @@ from pipeline.errors import UsageError
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
     from pipeline.ledger.maintenance import RestoredLedger
-    from pipeline.ledger.site_key import SiteKey
     from pipeline.ledger.sqlite_ledger import SqliteLedger
+    from pipeline.ledger.tenant import SiteKey
     from pipeline.resolution.adopt import AdoptableSeals
 
 MAX_TROUBLES_SHOWN = 10
@@ -83,19 +83,19 @@ def rebuild(session: Session) -> int:
 @click.pass_obj
 def check(session: Session) -> int:
     """Compare ledger, key and receipts; exit 74 if they do not agree."""
-    from pipeline.ledger.check import check_ledger
+    from pipeline.ledger.maintenance import check_ledger
     from pipeline.ledger.registry import find_conflict
     from pipeline.workflow.tenant_ledger import find_registry, require_ledger
 
     config, path, tenant = _locate_ledger(session)
     require_ledger(config)
     health = check_ledger(path, tenant)
-    kinds = {trouble.kind for trouble in health.troubles}
+    kinds = {defect.kind for defect in health.defects}
     receipts = path.with_name("receipts.jsonl")
-    for trouble in health.troubles[:MAX_TROUBLES_SHOWN]:
-        session.alert(f"ledger_trouble_{trouble.kind}", what=trouble.what, path=path, receipts=receipts)
-    if len(health.troubles) > MAX_TROUBLES_SHOWN:
-        session.alert("ledger_troubles_more", n=len(health.troubles) - MAX_TROUBLES_SHOWN)
+    for defect in health.defects[:MAX_TROUBLES_SHOWN]:
+        session.alert(f"ledger_trouble_{defect.kind}", what=defect.what, path=path, receipts=receipts)
+    if len(health.defects) > MAX_TROUBLES_SHOWN:
+        session.alert("ledger_troubles_more", n=len(health.defects) - MAX_TROUBLES_SHOWN)
     if kinds & {"ledger", "behind", "line"}:
         session.alert("ledger_ways_back")
         session.suggest_command("next_rebuild", "ledger", "rebuild")
@@ -113,9 +113,7 @@ def check(session: Session) -> int:
         "ledger_sound",
         path=path,
         receipts=health.receipts,
-        people=health.people,
-        seals=health.seals,
-        unresolved=health.unresolved,
+        **health.counts._asdict(),
     )
     session.suggest_command("next_run", "run")
     return 0
@@ -153,9 +151,7 @@ def _report_restored(session: Session, restored: RestoredLedger) -> None:
         session.inform("ledger_receipts_rewritten", path=restored.damaged_receipts)
     if restored.newer_receipts:
         session.inform("ledger_newer")
-    session.inform(
-        "ledger_restored", people=restored.people, seals=restored.seals, unresolved=restored.unresolved
-    )
+    session.inform("ledger_restored", **restored.counts._asdict())
     session.suggest_command("next_check", "check")
 
 

@@ -19,8 +19,8 @@ from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.domain.run import RunRequest
-    from pipeline.ledger.site_key import SiteKey
     from pipeline.ledger.sqlite_ledger import SqliteLedger
+    from pipeline.ledger.tenant import SiteKey
     from pipeline.resolution.cases import Case
     from pipeline.resolution.decide import DecisionMaker
 

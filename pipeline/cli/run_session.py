@@ -29,9 +29,8 @@ from pipeline.domain.masking import mask_text
 from pipeline.domain.run import RunPreview, RunReport, RunRequest, Status
 from pipeline.errors import EsignImportError
 from pipeline.esign.signing import Credentials
-from pipeline.ledger.site_key import SiteKey
 from pipeline.ledger.sqlite_ledger import SqliteLedger
-from pipeline.ledger.tenant import find_environment
+from pipeline.ledger.tenant import SiteKey, find_environment
 from pipeline.messages.catalogue import make_phrase
 from pipeline.messages.localized import JoinedTexts, Phrase
 from pipeline.messages.results import name_status

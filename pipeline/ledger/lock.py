@@ -115,13 +115,11 @@ class RunLock:
         self.release()
 
     def _write_holder(self, holder: dict[str, str | int]) -> None:
-        draft = atomic_files.draft_of(self._holder)
         try:
-            atomic_files.create_private_file(draft)
-            draft.write_text(json.dumps(holder), encoding="utf-8")
-            draft.replace(self._holder)
+            with atomic_files.make_draft(self._holder) as draft:
+                draft.write_text(json.dumps(holder), encoding="utf-8")
+                draft.replace(self._holder)
         except OSError as error:
-            draft.unlink(missing_ok=True)
             self._lock.release()
             raise explain_error("ledger.holder_failed", self._holder, error) from error
 

@@ -1,25 +1,22 @@
-"""Backup, restore, and rebuild of a ledger from its receipts.
-
-All but the backup need the run lock.
-"""
+"""Check, backup, restore, and rebuild of a ledger from its receipts. The last two need the run lock."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 from pipeline.errors import LedgerError, LedgerUnreachable, UsageError, reason_of
-from pipeline.ledger import receipt_facts, receipts, schema
-from pipeline.ledger.check import count_ledger, find_internal_defects
+from pipeline.ledger import receipt_sync, receipts, schema
 from pipeline.ledger.disk import SIDE_SUFFIXES, require_rights
 from pipeline.ledger.open import key_path, read_key, require_own_ledger
-from pipeline.ledger.receipt_sync import find_missing_facts, receipts_path, set_aside_path
-from pipeline.ledger.site_key import SiteKey
+from pipeline.ledger.receipt_sync import find_missing_facts, receipts_path, set_receipts_aside
+from pipeline.ledger.receipts import Mark, Receipt
 from pipeline.ledger.sqlite_ledger import connect, explain_read_error
+from pipeline.ledger.tenant import SiteKey
 from pipeline.messages.catalogue import make_phrase
 from pipeline.messages.localized import Localizable
 from pipeline.support import atomic_files
@@ -28,13 +25,111 @@ _KEY, _RECEIPTS = "key", "receipts"
 _KEPT_TABLE = "kept_file"  # the table of a backup with the files next to the ledger
 
 
+class LedgerCounts(NamedTuple):
+    """How much a ledger holds."""
+
+    people: int
+    seals: int  # live ones
+    unresolved: int  # attempts
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerDefect:
+    """One finding of `check_ledger`: where, and what identifies it."""
+
+    kind: Literal["ledger", "behind", "end", "line", "differs"]
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerCheck:
+    """What `check_ledger` read and found."""
+
+    defects: tuple[LedgerDefect, ...]
+    receipts: int  # lines that the ledger reaches to
+    counts: LedgerCounts
+
+
+def check_ledger(path: Path, tenant: str) -> LedgerCheck:
+    """Return the defects of ledger, key and receipts, and how much was read.
+
+    Raises LedgerError or UsageError for a ledger that cannot even be opened.
+    """
+    require_rights(path, writing=False)
+    site_key = SiteKey(read_key(path), tenant)
+    try:
+        require_own_ledger(path, site_key)
+        with closing(connect(path, readonly=True)) as connection:
+            defects = [
+                *_find_internal_defects(connection),
+                *_compare_with_receipts(connection, receipts_path(path)),
+            ]
+            lines = receipt_sync.read_mark(connection).n
+        return LedgerCheck(tuple(defects), lines, _count_ledger(path))
+    except sqlite3.Error as error:
+        raise explain_read_error(path, error) from error
+
+
+def _find_internal_defects(connection: sqlite3.Connection) -> Iterator[LedgerDefect]:
+    """Yield the defects that the database itself finds."""
+    for (finding,) in connection.execute("PRAGMA integrity_check"):
+        if finding != "ok":
+            yield LedgerDefect("ledger", finding)
+    for row in connection.execute("PRAGMA foreign_key_check"):
+        yield LedgerDefect("ledger", str(row[0]))
+
+
+def _compare_with_receipts(connection: sqlite3.Connection, receipts_file: Path) -> Iterator[LedgerDefect]:
+    """Yield where the receipts are broken, or differ from the ledger."""
+    mark = receipt_sync.read_mark(connection)
+    if mark == Mark():
+        return  # a ledger in which nothing was ever written under the lock
+    reached = receipts.has_marked_line(receipts_file, mark)
+    if receipts_file.exists():
+        after = mark if reached else Mark()
+        lacking = find_missing_facts(connection, receipts.read_unchained(receipts_file, after=after))
+        if attempts := lacking.answered + lacking.unanswered or lacking.seals:
+            yield LedgerDefect("behind", str(attempts))
+            return
+    if not reached:
+        yield LedgerDefect("end", str(mark.n))
+        return
+    try:
+        receipted = _collect_filled_columns(receipts.read_chained(receipts_file))
+    except receipts.ReceiptsDamaged as damaged:
+        yield LedgerDefect("line", str(damaged.line))
+        return
+    held = _collect_filled_columns(receipt_sync.make_all_receipts(connection))
+    keys = sorted(receipted.keys() | held.keys(), key=str)
+    for table, identity in (key for key in keys if receipted.get(key) != held.get(key)):
+        yield LedgerDefect("differs", f"{table} {identity if table == 'attempt' else '…'}")
+
+
+def _collect_filled_columns(held: Iterable[Receipt]) -> dict[tuple[str, str | int], dict[str, Any]]:
+    """Return the values of rows that receipts hold, without what a run saw and without columns added later."""
+    return {
+        row: {name: value for name, value in columns.items() if value is not None}
+        for row, columns in receipt_sync.collect_rows(held).items()
+        if row[0] != "run"
+    }
+
+
+def _count_ledger(path: Path) -> LedgerCounts:
+    """Return how many persons, live seals and unresolved attempts a ledger holds."""
+    with closing(connect(path, readonly=True)) as connection:
+        (people,) = connection.execute("SELECT count(*) FROM person").fetchone()
+        (seals,) = connection.execute("SELECT count(*) FROM seal WHERE ended_by IS NULL").fetchone()
+        (unresolved,) = connection.execute(
+            f"SELECT count(*) FROM attempt WHERE {schema.OPEN_ATTEMPT}"  # noqa: S608 - our own words
+        ).fetchone()
+    return LedgerCounts(people, seals, unresolved)
+
+
 @dataclass(frozen=True, slots=True)
 class RestoredLedger:
     """Counts of a restored or rebuilt ledger, and the new names of replaced files."""
 
-    people: int
-    seals: int
-    unresolved: int
+    counts: LedgerCounts
     set_aside: Path | None = None  # new name of the former ledger: damaged, or behind its receipts
     newer_receipts: bool = False  # the receipts reached further than the backup, and were used
     damaged_receipts: Path | None = None  # new name of damaged receipts that were written again
@@ -55,7 +150,7 @@ def back_up_ledger(path: Path, target: Path) -> None:
             closing(sqlite3.connect(draft)) as copy,
         ):
             source.backup(copy)
-            mark = receipt_facts.read_mark(copy)
+            mark = receipt_sync.read_mark(copy)
             receipts_file = receipts_path(path)
             receipt_lines = (
                 receipts_file.read_bytes()[: mark.size]
@@ -89,7 +184,7 @@ def restore_ledger(path: Path, source: Path, tenant: str) -> RestoredLedger:
     atomic_files.make_folder(path.parent)
     receipts_file = receipts_path(path)
     with closing(connect(source, readonly=True)) as backed_up:
-        mark = receipt_facts.read_mark(backed_up)
+        mark = receipt_sync.read_mark(backed_up)
     newer = receipts_file.exists() and mark.n > 0 and receipts.has_marked_line(receipts_file, mark)
     if receipts_file.exists() and not newer:
         raise UsageError("ledger.other_past", place=receipts_file)
@@ -99,15 +194,15 @@ def restore_ledger(path: Path, source: Path, tenant: str) -> RestoredLedger:
     if receipt_lines:
         with atomic_files.create_atomically(receipts_file) as draft:
             draft.write_bytes(receipt_lines)
-    with (
-        _replace_ledger(path) as (draft, former),
-        closing(connect(source, readonly=True)) as old,
-        closing(sqlite3.connect(draft)) as new,
-    ):
-        old.backup(new)
-        new.execute(f"DROP TABLE {_KEPT_TABLE}")
-        new.commit()
-    return replace(RestoredLedger(*count_ledger(path)), set_aside=former())
+
+    def fill(draft: Path) -> None:
+        with closing(connect(source, readonly=True)) as old, closing(sqlite3.connect(draft)) as new:
+            old.backup(new)
+            new.execute(f"DROP TABLE {_KEPT_TABLE}")
+            new.commit()
+
+    former = _replace_ledger(path, fill)
+    return RestoredLedger(_count_ledger(path), set_aside=former)
 
 
 def rebuild_ledger(path: Path, tenant: str) -> RestoredLedger:
@@ -136,27 +231,28 @@ def _rebuild_from_receipts(path: Path, site_key: SiteKey) -> RestoredLedger:
         raise LedgerError("ledger.no_receipts", place=receipts_file) from None
     except (OSError, receipts.ReceiptsDamaged) as error:
         raise _explain_damaged_receipts(receipts_file, error) from error
-    try:
-        with (
-            _replace_ledger(path) as (draft, former),
-            closing(connect(draft, readonly=False)) as connection,
-        ):
+
+    def fill(draft: Path) -> None:
+        with closing(connect(draft, readonly=False)) as connection:
             connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
             schema.migrate(connection)
-            receipt_facts.restore_rows(connection, held)
-            receipt_facts.write_mark(connection, mark)
+            receipt_sync.restore_rows(connection, held)
+            receipt_sync.write_mark(connection, mark)
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             require_own_ledger(draft, site_key)
+
+    try:
+        former = _replace_ledger(path, fill)
     except sqlite3.Error as error:
         raise _explain_damaged_receipts(receipts_file, error) from error
-    return replace(RestoredLedger(*count_ledger(path)), set_aside=former())
+    return RestoredLedger(_count_ledger(path), set_aside=former)
 
 
 def _require_newer_receipts(path: Path, receipts_file: Path) -> None:
     """Raise LedgerError where a damaged ledger can still be seen to have got further than the receipts."""
     try:
         with closing(connect(path, readonly=True)) as connection:
-            mark = receipt_facts.read_mark(connection)
+            mark = receipt_sync.read_mark(connection)
     except sqlite3.Error:
         return
     if (
@@ -189,7 +285,7 @@ def _is_behind(path: Path, receipts_file: Path) -> bool:
         written = {(receipt.table, receipt.id) for receipt in receipts.read_unchained(receipts_file)}
         own = {
             (receipt.table, receipt.id)
-            for receipt in receipt_facts.make_all_receipts(connection)
+            for receipt in receipt_sync.make_all_receipts(connection)
             if receipt.table == "attempt"
         }
         sealed = {str(receipt.columns.get("seal_id")) for receipt in receipts.read_unchained(receipts_file)}
@@ -202,7 +298,7 @@ def _is_behind(path: Path, receipts_file: Path) -> bool:
 def _rewrite_receipts(path: Path, receipts_file: Path) -> RestoredLedger:
     """Write damaged receipts again from a ledger that lacks nothing; UsageError where they are in order."""
     with closing(connect(path, readonly=False)) as connection:
-        mark = receipt_facts.read_mark(connection)
+        mark = receipt_sync.read_mark(connection)
         whole = (
             receipts_file.exists()
             and receipts.has_marked_line(receipts_file, mark)
@@ -210,12 +306,11 @@ def _rewrite_receipts(path: Path, receipts_file: Path) -> RestoredLedger:
         )
         if whole or not receipts_file.exists():
             raise UsageError("ledger.in_order", path=path, then=("ledger", "check"))
-        damaged = set_aside_path(receipts_file)
-        receipts_file.rename(damaged)
-        receipt_facts.write_mark(
-            connection, receipts.rewrite_receipts(receipts_file, receipt_facts.make_all_receipts(connection))
+        damaged = set_receipts_aside(receipts_file)
+        receipt_sync.write_mark(
+            connection, receipts.rewrite_receipts(receipts_file, receipt_sync.make_all_receipts(connection))
         )
-    return replace(RestoredLedger(*count_ledger(path)), damaged_receipts=damaged)
+    return RestoredLedger(_count_ledger(path), damaged_receipts=damaged)
 
 
 def _read_kept_files(source: Path) -> tuple[bytes, bytes]:
@@ -234,37 +329,34 @@ def _is_readable(path: Path, site_key: SiteKey) -> bool:
     try:
         require_own_ledger(path, site_key)
         with closing(connect(path, readonly=True)) as connection:
-            return not any(find_internal_defects(connection))
-    except LedgerUnreachable:  # it may be sound: nothing takes its receipts_file
+            return not any(_find_internal_defects(connection))
+    except LedgerUnreachable:  # it may be sound: nothing takes its place
         raise
     except (LedgerError, sqlite3.Error):
         return False
 
 
-@contextmanager
-def _replace_ledger(path: Path) -> Iterator[tuple[Path, Callable[[], Path | None]]]:
-    """Yield a draft that takes the name of a ledger once the block has filled it, and the former one's new name.
+def _replace_ledger(path: Path, fill: Callable[[Path], None]) -> Path | None:
+    """Let ``fill`` write a draft that then takes the name of a ledger; return the former one's new name.
 
     The former ledger and its SQLite files are renamed only then: a draft that fails changes nothing.
     """
-    renamed: list[Path] = []
-    draft = atomic_files.draft_of(path)
-    atomic_files.create_private_file(draft)
-    try:
-        yield draft, lambda: renamed[0] if renamed else None
-        atomic_files.sync_file(draft)
-        free = atomic_files.free_name(path)
-        for suffix in ("", *SIDE_SUFFIXES):
-            former = path.with_name(path.name + suffix)
-            if former.exists():
-                former.rename(free.with_name(free.name + suffix))
-                renamed[:] = [free]
-        draft.rename(path)
-    finally:
-        draft.unlink(missing_ok=True)
-        for suffix in SIDE_SUFFIXES:
-            draft.with_name(draft.name + suffix).unlink(missing_ok=True)
+    former = None
+    with atomic_files.make_draft(path) as draft:
+        try:
+            fill(draft)
+            atomic_files.sync_file(draft)
+            free = atomic_files.free_name(path)
+            for suffix in ("", *SIDE_SUFFIXES):
+                if (file := path.with_name(path.name + suffix)).exists():
+                    file.rename(free.with_name(free.name + suffix))
+                    former = free
+            draft.rename(path)
+        finally:
+            for suffix in SIDE_SUFFIXES:
+                draft.with_name(draft.name + suffix).unlink(missing_ok=True)
     atomic_files.sync_folder(path.parent)
+    return former
 
 
 def _put_key(path: Path, secret: bytes) -> None:
@@ -272,9 +364,7 @@ def _put_key(path: Path, secret: bytes) -> None:
     if key_file.exists():
         if key_file.read_bytes() == secret:
             return
-        key_file.rename(
-            next(name for n in count(1) if not (name := key_file.with_name(f"{key_file.name}.{n}")).exists())
-        )
+        key_file.rename(atomic_files.free_name(key_file, "{name}.{n}"))
     with atomic_files.create_atomically(key_file) as draft:
         draft.write_bytes(secret)
 

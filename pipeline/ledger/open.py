@@ -20,9 +20,8 @@ from pipeline.ledger.disk import (
 from pipeline.ledger.receipt_sync import receipts_path, require_complete_ledger, synchronize_receipts
 from pipeline.ledger.receipts import Receipts
 from pipeline.ledger.registry import Ownership, identify_ledger
-from pipeline.ledger.site_key import KEY_BYTES, KEY_FORMAT, SiteKey
 from pipeline.ledger.sqlite_ledger import SqliteLedger, connect, explain_read_error
-from pipeline.ledger.tenant import change_tenant, read_tenant, require_tenant
+from pipeline.ledger.tenant import KEY_BYTES, KEY_FORMAT, SiteKey, change_tenant, read_tenant, require_tenant
 from pipeline.messages.texts import make_text
 from pipeline.support import atomic_files
 

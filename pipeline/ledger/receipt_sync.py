@@ -1,4 +1,4 @@
-"""Compares a ledger with its receipts before a run, and synchronizes the two once the run may begin.
+"""Makes receipts of the ledger's rows, compares a ledger with its receipts before a run, and synchronizes the two.
 
 `require_complete_ledger` reads only: a ledger that lacks what its receipts hold is refused before anything is written.
 `synchronize_receipts` is called after it and completes what a dead process left.
@@ -8,17 +8,37 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
+from typing import Any
 
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError
-from pipeline.ledger import attempts, receipt_facts, receipts
-from pipeline.ledger.receipts import Mark, Receipt, Receipts
+from pipeline.ledger import attempts, receipts
+from pipeline.ledger.receipts import Fact, Mark, Receipt, Receipts
 from pipeline.ledger.registry import Progress, read_progress
+from pipeline.support import atomic_files
+
+# table -> its primary key; each table refers only to earlier ones
+GUARDED = {
+    "meta": "id",
+    "run": "run",
+    "person": "key",
+    "seal_name": "seal_name",
+    "decision": "id",
+    "attempt": "uuid",
+    "seal": "id",
+}
+_TABLES = list(GUARDED)
+_OMITTED_COLUMNS = {
+    "meta": ("receipts_n", "receipts_sha256", "receipts_size"),
+    "run": ("record", "rosters", "context", "seals"),
+}
+# The path of a roster may hold an identity number: only the ledger stores it, where `retry` reads it.
+_REPLACED_COLUMNS = {"run": {"rosters": "[]", "context": "[]"}}
 
 VERIFIED_BYTES = 32 << 20  # of the chain at each opening: so much before its end, and one window of the rest
 
@@ -53,7 +73,7 @@ def require_complete_ledger(
     receipts_file = receipts_path(path)
     if not receipts_file.exists():
         return
-    mark = receipt_facts.read_mark(connection)
+    mark = read_mark(connection)
     reached = _has_marked_line(receipts_file, mark)
     if reached:
         (runs,) = connection.execute("SELECT coalesce(max(number), 0) FROM run").fetchone()
@@ -107,37 +127,30 @@ def find_missing_facts(connection: sqlite3.Connection, held: Iterable[Receipt]) 
 def synchronize_receipts(path: Path, connection: sqlite3.Connection, now: float) -> Receipts:
     """Complete what a dead process left, from its receipts where they hold more; return the receipts, open for appending."""
     receipts_file = receipts_path(path)
-    mark = receipt_facts.read_mark(connection)
+    mark = read_mark(connection)
     reached = _has_marked_line(receipts_file, mark)
     if not reached and receipts_file.exists():
-        receipts_file.rename(set_aside_path(receipts_file))
+        set_receipts_aside(receipts_file)
     behind = _read_behind_mark(receipts_file, mark) if reached else []
     with _transaction(connection):  # before anything behind the mark is cut off
         _replay_verdicts(connection, behind)
     with _transaction(connection):
-        changed = receipt_facts.list_receipt_facts(
-            behind
-        )  # the ledger may have committed what its mark does not reach
+        changed = list_receipt_facts(behind)  # the ledger may have committed what its mark does not reach
         changed += attempts.recover_attempts(connection, now)
         if not reached:
-            mark = receipts.rewrite_receipts(receipts_file, receipt_facts.make_all_receipts(connection))
+            mark = receipts.rewrite_receipts(receipts_file, make_all_receipts(connection))
             changed = []
         kept = Receipts(receipts_file, mark)
         if changed:
-            mark = kept.append(receipt_facts.make_receipts(connection, changed))
-        receipt_facts.write_mark(connection, mark)
+            mark = kept.append(make_receipts(connection, changed))
+        write_mark(connection, mark)
     kept.keep(mark)
     return kept
 
 
-def set_aside_path(receipts_file: Path) -> Path:
-    """Return a free name for receipts that do not belong to this ledger."""
-    numbers = count(1)
-    return next(
-        free
-        for number in numbers
-        if not (free := receipts_file.with_name(f"receipts.{number}.jsonl")).exists()
-    )
+def set_receipts_aside(receipts_file: Path) -> Path:
+    """Rename receipts that do not belong to this ledger or are damaged; return their new name."""
+    return receipts_file.rename(atomic_files.free_name(receipts_file, "receipts.{n}.jsonl"))
 
 
 def _verify_chain(receipts_file: Path, mark: Mark, *, window: int) -> None:
@@ -233,3 +246,112 @@ def _replay_verdicts(connection: sqlite3.Connection, behind: Iterable[Receipt]) 
             columns["http_status"],
         )
         attempts.enter_verdict(connection, str(receipt.id), verdict, columns["settled_at"])
+
+
+def make_receipts(connection: sqlite3.Connection, facts: Iterable[Fact]) -> list[Receipt]:
+    """Return the receipts of facts, from the rows as they are now."""
+    return [
+        receipt
+        for fact in facts
+        for receipt in _make_row_receipts(connection, fact.table, fact.column, fact.value, fact.set)
+    ]
+
+
+def make_all_receipts(connection: sqlite3.Connection) -> list[Receipt]:
+    """Return the receipts of all that the ledger holds."""
+    return [receipt for table in GUARDED for receipt in _make_row_receipts(connection, table)]
+
+
+def read_mark(connection: sqlite3.Connection) -> Mark:
+    """Return the mark of the last receipt that the ledger knows."""
+    return Mark(*connection.execute("SELECT receipts_n, receipts_sha256, receipts_size FROM meta").fetchone())
+
+
+def write_mark(connection: sqlite3.Connection, mark: Mark) -> None:
+    """Store the mark of the last receipt, in the transaction that it belongs to."""
+    connection.execute("UPDATE meta SET receipts_n = ?, receipts_sha256 = ?, receipts_size = ?", mark)
+
+
+def list_receipt_facts(behind: Iterable[Receipt]) -> list[Fact]:
+    """Return the facts of the rows that receipts name, to write receipts of their present state."""
+    rows = dict.fromkeys((receipt.table, receipt.id) for receipt in behind)
+    made = [
+        Fact("seal", "attempt", key) for table, key in rows if table == "attempt"
+    ]  # perhaps under another id
+    return [*(Fact(table, GUARDED[table], key) for table, key in rows), *made]
+
+
+def collect_rows(receipts: Iterable[Receipt]) -> dict[tuple[str, str | int], dict[str, Any]]:
+    """Return the values of rows by table and primary key: the last one of each column counts."""
+    rows: defaultdict[tuple[str, str | int], dict[str, Any]] = defaultdict(dict)
+    for receipt in receipts:
+        rows[receipt.table, receipt.id].update(receipt.columns)
+    return dict(rows)
+
+
+def restore_rows(connection: sqlite3.Connection, receipts: Iterable[Receipt]) -> None:
+    """Fill an empty ledger from receipts; the constraints are checked on the result.
+
+    Raises sqlite3.IntegrityError where they are violated; then nothing was entered.
+    """
+    rows = collect_rows(receipts)
+    triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute("PRAGMA defer_foreign_keys = ON")
+        for name, _ in triggers:
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute("DELETE FROM meta")
+        for (table, _), columns in sorted(rows.items(), key=lambda row: _TABLES.index(row[0][0])):
+            _insert_row(connection, table, columns)
+        for _, statement in triggers:
+            connection.execute(statement)
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _insert_row(connection: sqlite3.Connection, table: str, receipted: dict[str, Any]) -> None:
+    columns = {
+        **receipted,
+        **_REPLACED_COLUMNS.get(table, {}),
+    }  # receipts of an earlier version hold the paths
+    known = [
+        name
+        for name in (*_list_columns(connection, table), *_REPLACED_COLUMNS.get(table, {}))
+        if name in columns
+    ]
+    marks = ", ".join("?" * len(known))
+    connection.execute(
+        f"INSERT INTO {table} ({', '.join(known)}) VALUES ({marks})",  # noqa: S608 - names of our own schema
+        [columns[name] for name in known],
+    )
+
+
+def _list_columns(connection: sqlite3.Connection, table: str) -> Sequence[str]:
+    return [
+        row[1]
+        for row in connection.execute(f"PRAGMA table_info({table})")
+        if row[1] not in _OMITTED_COLUMNS.get(table, ())
+    ]
+
+
+def _make_row_receipts(
+    connection: sqlite3.Connection,
+    table: str,
+    column: str | None = None,
+    value: str | int | None = None,
+    chosen: tuple[str, ...] | None = None,
+) -> Iterator[Receipt]:
+    columns = chosen or tuple(_list_columns(connection, table))
+    identity = GUARDED[table]
+    where = f" WHERE {column} = ?" if column else ""
+    rows = connection.execute(
+        f"SELECT {identity}, {', '.join(columns)} FROM {table}{where}",  # noqa: S608 - names of our own schema
+        () if column is None else (value,),
+    )
+    for key, *values in rows:
+        yield Receipt(table, key, dict(zip(columns, values, strict=True)))

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -193,18 +194,10 @@ def has_marked_line(path: Path, mark: Mark) -> bool:
 
 def rewrite_receipts(path: Path, receipts: Sequence[Receipt]) -> Mark:
     """Replace the file atomically by one with these receipts; return its mark."""
-    draft = atomic_files.draft_of(path)
-    atomic_files.create_private_file(draft)
-    try:
-        fresh = Receipts(draft, Mark())
-        try:
+    with atomic_files.make_draft(path) as draft:
+        with closing(Receipts(draft, Mark())) as fresh:
             mark = fresh.append(receipts)
-        finally:
-            fresh.close()
         draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
     atomic_files.sync_folder(path.parent)
     return mark
 

@@ -164,10 +164,9 @@ class TenantRegistry:
         counter = ProgressCounter(self._progress_path(identity.ledger_id), progress)
         if self.read() != RegisteredLedger(identity.ledger_id, path.resolve(), progress):
             record = {"tenant": self.tenant, "ledger": identity.ledger_id, "path": str(path.resolve())}
-            draft = atomic_files.draft_of(self._record)
-            atomic_files.create_private_file(draft)
-            draft.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
-            draft.replace(self._record)
+            with atomic_files.make_draft(self._record) as draft:
+                draft.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+                draft.replace(self._record)
         return counter
 
     def forget(self, tenant: str, identity: LedgerIdentity) -> None:

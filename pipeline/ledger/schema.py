@@ -49,7 +49,7 @@ FREE_NAME = (
     f"OR after_attempt < (SELECT min(number) {_CREATES_OF_NAME}))))"
 )
 
-# Digests stand for identity numbers, mobiles and staff numbers (site_key.py). content_seal_name is the roster's own
+# Digests stand for identity numbers, mobiles and staff numbers (tenant.py). content_seal_name is the roster's own
 # name, seal_name what was sent. An adopted seal was made by no run, and what it was made from may not be known.
 # meta.receipts_*: how far receipts.jsonl reaches, set in the transaction that its lines belong to.
 # row_seen changes with every run and is narrow; the wide text of row_line is written when it changes.

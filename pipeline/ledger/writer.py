@@ -17,7 +17,7 @@ from pathlib import Path
 from pipeline.errors import LedgerError, reason_of
 from pipeline.ledger.disk import explain_refusal
 from pipeline.ledger.protocol import LedgerConflict
-from pipeline.ledger.receipt_facts import make_receipts, write_mark
+from pipeline.ledger.receipt_sync import make_receipts, write_mark
 from pipeline.ledger.receipts import Fact, Mark, Receipts
 from pipeline.ledger.registry import ProgressCounter, read_progress
 from pipeline.ledger.schema import CONSTRAINTS

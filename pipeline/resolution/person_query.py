@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.ledger.person_history import PersonArchive, PersonRecords, RowHistoryEntry
 from pipeline.ledger.protocol import RowRecord
-from pipeline.ledger.site_key import SiteKey
+from pipeline.ledger.tenant import SiteKey
 from pipeline.resolution.timeline import PersonTimeline, build_timeline, parse_line
 
 MAX_SUGGESTIONS = 5

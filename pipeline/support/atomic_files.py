@@ -36,31 +36,24 @@ def write_atomically(
     numbered: bool = False,
     replace: Replace = os.replace,
 ) -> Path:
-    """Let ``fill`` write a temporary file in the same folder, make it durable, then move it over ``path``.
+    """Let ``fill`` write a draft in the same folder, make it durable, then move it over ``path``.
 
     With ``numbered`` a target that another program holds open (Excel on Windows) is left alone and a sibling
     ``name (2).ext`` takes its place. Returns the path that was written; after an error nothing is left behind.
     """
     make_folder(path.parent)
-    handle, name = tempfile.mkstemp(prefix=".", suffix=f".{path.name}", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        fill(temporary)
-        temporary.chmod(FILE_MODE)
-        hit_failpoint(f"results: before the fsync of {path.name}")
-        with temporary.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        hit_failpoint(f"results: before {path.name} takes its name")
-        target = _move(temporary, path, numbered=numbered, replace=replace)
-    except OSError as error:
-        if error.errno is not None:
-            error.filename = str(
-                path
-            )  # a failed write names no file, and the temporary one is unknown to the user
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
+    with make_draft(path) as draft:
+        try:
+            fill(draft)
+            draft.chmod(FILE_MODE)
+            hit_failpoint(f"results: before the fsync of {path.name}")
+            sync_file(draft)
+            hit_failpoint(f"results: before {path.name} takes its name")
+            target = _move(draft, path, numbered=numbered, replace=replace)
+        except OSError as error:
+            if error.errno is not None:  # a failed write names no file, and the user does not know the draft
+                error.filename = str(path)
+            raise
     sync_folder(path.parent)
     return target
 
@@ -125,32 +118,35 @@ def create_private_file(path: Path) -> None:
     path.chmod(FILE_MODE)
 
 
-def draft_of(path: Path) -> Path:
-    """Return a name beside ``path`` that no other process uses."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
-
-
-def free_name(path: Path) -> Path:
+def free_name(path: Path, form: str = "{name}.replaced-{n}") -> Path:
     """Return a name beside ``path`` that is not taken: ``<name>.replaced-1`` and so on."""
-    return next(name for n in count(1) if not (name := path.with_name(f"{path.name}.replaced-{n}")).exists())
+    names = (path.with_name(form.format(name=path.name, n=n)) for n in count(1))
+    return next(name for name in names if not name.exists())
+
+
+@contextmanager
+def make_draft(path: Path) -> Iterator[Path]:
+    """Yield an empty file (0600) beside ``path``, under a name of its own; it is removed unless the block renames it."""
+    draft = path.with_name(f".{secrets.token_hex(8)}.{path.name}")
+    create_private_file(draft)
+    try:
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 @contextmanager
 def create_atomically(path: Path) -> Iterator[Path]:
-    """Yield an empty draft (0600) that takes the name ``path``, durably, once the block has filled it.
+    """Yield a draft that takes the name ``path``, durably, once the block has filled it.
 
     Where the name is taken by then the first one stays. A link and not a rename: a rename would take the place of what
     another process has just put there.
     """
-    draft = draft_of(path)
-    create_private_file(draft)
-    try:
+    with make_draft(path) as draft:
         yield draft
         sync_file(draft)
         with suppress(FileExistsError):
             os.link(draft, path)
-    finally:
-        draft.unlink()
     sync_folder(path.parent)
 
 

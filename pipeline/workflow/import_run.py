@@ -37,7 +37,7 @@ from pipeline.intake.images.name_ocr import check_names_in_images
 from pipeline.intake.pairing.image_index import ImageIndex, index_images
 from pipeline.intake.pairing.match import MatchResult, match_images
 from pipeline.ledger.protocol import Ledger, RunRecord
-from pipeline.ledger.site_key import SiteKey
+from pipeline.ledger.tenant import SiteKey
 from pipeline.planning.guards import (
     Guards,
     check_plan,

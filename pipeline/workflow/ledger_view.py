@@ -13,7 +13,7 @@ from pipeline.domain.seals import LedgerSnapshot, PersonHistory
 from pipeline.intake.pairing.evidence import NO_SEALED_PEOPLE, SealedPeople, SealedPerson
 from pipeline.intake.pairing.picture_column import EarlierRow
 from pipeline.ledger.protocol import Ledger
-from pipeline.ledger.site_key import KEY_BYTES, SiteKey
+from pipeline.ledger.tenant import KEY_BYTES, SiteKey
 
 # of a check without a ledger: equal numbers are still one person
 PLAIN_KEY = SiteKey(bytes(KEY_BYTES), "")

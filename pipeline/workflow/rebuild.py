@@ -22,7 +22,7 @@ from pipeline.domain.run import Halt, HaltExit, Notice, RowOutcome, RowPlan, Run
 from pipeline.domain.seals import PersonHistory
 from pipeline.intake.read_rosters import find_run
 from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord
-from pipeline.ledger.site_key import SiteKey
+from pipeline.ledger.tenant import SiteKey
 from pipeline.messages.texts import load_text, load_texts, make_text
 from pipeline.planning.unsent_rows import build_initial_outcome, build_not_sent_outcome
 from pipeline.workflow.import_run import prepare_run

@@ -38,7 +38,7 @@ from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers.model import HEADER, ReadOptions, StoreImage
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.protocol import RunRecord
-from pipeline.ledger.site_key import SiteKey
+from pipeline.ledger.tenant import SiteKey
 from pipeline.planning.guards import Guards
 from pipeline.planning.plan import PlanRules, find_image_conflict
 from pipeline.planning.unsent_rows import PrepareImage

@@ -17,9 +17,8 @@ from pipeline.ledger.lock import RunLock, is_locked, read_user_name
 from pipeline.ledger.open import open_ledger, require_no_lost_ledger
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.ledger.registry import Ownership, TenantRegistry, default_folder
-from pipeline.ledger.site_key import SiteKey
 from pipeline.ledger.sqlite_ledger import SqliteLedger
-from pipeline.ledger.tenant import find_environment, make_tenant_id
+from pipeline.ledger.tenant import SiteKey, find_environment, make_tenant_id
 from pipeline.reports.earlier_results import find_earlier_run, find_unknown_seals
 
 LOG = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from pipeline.clock import SystemClock
 from pipeline.domain.run import Status
 from pipeline.esign.rate_limiter import max_in_rolling_second
 from pipeline.ledger.protocol import Decision
-from pipeline.ledger.site_key import SiteKey
+from pipeline.ledger.tenant import SiteKey
 from pipeline.sandbox.actions import Rules
 from pipeline.workflow.rebuild import rebuild_report
 from pipeline.workflow.tenant_ledger import name_tenant

@@ -9,8 +9,8 @@ import pytest
 
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError, UsageError
-from pipeline.ledger import disk, maintenance, receipt_facts, receipts
-from pipeline.ledger.check import LedgerDefect, check_ledger
+from pipeline.ledger import disk, maintenance, receipt_sync, receipts
+from pipeline.ledger.maintenance import LedgerDefect, check_ledger
 from pipeline.ledger.open import key_path, open_ledger
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.ledger.sqlite_ledger import connect
@@ -68,12 +68,12 @@ def test_a_lost_ledger_is_rebuilt_from_its_receipts(finished_run, ledger_path):
     finished_run("r1", "p1", "p2", unknown=["p3"])
     lose(ledger_path)
     restored = maintenance.rebuild_ledger(ledger_path, TENANT)
-    assert (restored.people, restored.seals, restored.unresolved) == (3, 2, 1)
+    assert restored.counts == (3, 2, 1)
     assert people(ledger_path) == EXPECTED
     assert ledger_path.stat().st_mode & 0o777 == 0o600
-    assert check_ledger(ledger_path, TENANT).troubles == ()
+    assert check_ledger(ledger_path, TENANT).defects == ()
     finished_run("r2", "p4")
-    assert check_ledger(ledger_path, TENANT).troubles == ()
+    assert check_ledger(ledger_path, TENANT).defects == ()
 
 
 def test_a_damaged_ledger_is_set_aside_whole(finished_run, ledger_path):
@@ -154,7 +154,7 @@ def test_an_orphan_of_the_receipts_is_unknown_once_it_is_opened(opened, ledger_p
     asyncio.run(ledger.open_attempt(attempt("p1")))
     ledger.close()
     lose(ledger_path)
-    assert maintenance.rebuild_ledger(ledger_path, TENANT).unresolved == 1
+    assert maintenance.rebuild_ledger(ledger_path, TENANT).counts.unresolved == 1
     opened(recover=True).close()
     assert people(ledger_path) == {"p1": (None, "unknown")}
 
@@ -166,11 +166,11 @@ def test_a_backup_moves_to_another_machine_in_one_file(finished_run, ledger_path
     assert target.stat().st_mode & 0o777 == 0o600
     elsewhere = tmp_path / "machine" / "ledger.sqlite3"
     restored = maintenance.restore_ledger(elsewhere, target, TENANT)
-    assert (restored.people, restored.newer_receipts) == (3, False)
+    assert (restored.counts.people, restored.newer_receipts) == (3, False)
     assert people(elsewhere) == EXPECTED
     assert key_path(elsewhere).read_bytes() == key_path(ledger_path).read_bytes()
     assert receipts_path(elsewhere).read_bytes() == receipts_path(ledger_path).read_bytes()
-    assert check_ledger(elsewhere, TENANT).troubles == ()
+    assert check_ledger(elsewhere, TENANT).defects == ()
     with closing(sqlite3.connect(elsewhere)) as connection:
         assert connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'kept_file'").fetchall() == []
 
@@ -239,14 +239,14 @@ def test_receipts_that_break_a_constraint_make_no_ledger(finished_run, ledger_pa
 def test_check_finds_what_was_changed_behind_its_back(finished_run, ledger_path, raw):
     finished_run("r1", "p1", "p2")
     raw("UPDATE seal SET seal_id = 'S-other' WHERE key = 'p1'")
-    assert check_ledger(ledger_path, TENANT).troubles == (LedgerDefect("differs", "seal …"),)
+    assert check_ledger(ledger_path, TENANT).defects == (LedgerDefect("differs", "seal …"),)
 
 
 def test_check_finds_receipts_that_were_cut(finished_run, ledger_path):
     finished_run("r1", "p1", "p2")
     lines = receipts_path(ledger_path).read_bytes().splitlines(keepends=True)
     receipts_path(ledger_path).write_bytes(b"".join(lines[:-1]))
-    (result,) = check_ledger(ledger_path, TENANT).troubles
+    (result,) = check_ledger(ledger_path, TENANT).defects
     assert result.kind == "end"
 
 
@@ -276,4 +276,4 @@ def test_what_every_fact_covers(finished_run, ledger_path):
     finished_run("r1", "p1", unknown=["p3"])
     with closing(connect(ledger_path, readonly=True)) as connection:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    assert tables - set(receipt_facts.GUARDED) == {"row_line", "row_seen", "file_stat"}
+    assert tables - set(receipt_sync.GUARDED) == {"row_line", "row_seen", "file_stat"}

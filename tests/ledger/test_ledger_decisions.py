@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from ledger_support import SEALS, UNKNOWN, decision, send
 
-from pipeline.ledger import maintenance, receipt_facts
-from pipeline.ledger.check import check_ledger
+from pipeline.ledger import maintenance, receipt_sync
+from pipeline.ledger.maintenance import check_ledger
 from pipeline.ledger.sqlite_ledger import connect
 
 TENANT = "sandbox/app/org"
@@ -44,17 +44,17 @@ def test_receipts_and_rebuild_know_every_decision(decision_ledger, attempt, seal
     decision_ledger.record_decision(decision("replace", "p5", detail="p5新章"))
     decision_ledger.record_adopted_seals(SEALS, now=5.0, who="it", why="old")
     decision_ledger.close()
-    assert check_ledger(ledger_path, TENANT).troubles == ()
+    assert check_ledger(ledger_path, TENANT).defects == ()
     with closing(connect(ledger_path, readonly=True)) as connection:
         before = {
-            (entry.table, entry.id): entry.columns for entry in receipt_facts.make_all_receipts(connection)
+            (entry.table, entry.id): entry.columns for entry in receipt_sync.make_all_receipts(connection)
         }
     for suffix in ("", "-wal", "-shm"):
         ledger_path.with_name(ledger_path.name + suffix).unlink(missing_ok=True)
     maintenance.rebuild_ledger(ledger_path, TENANT)
     with closing(connect(ledger_path, readonly=True)) as connection:
         after = {
-            (entry.table, entry.id): entry.columns for entry in receipt_facts.make_all_receipts(connection)
+            (entry.table, entry.id): entry.columns for entry in receipt_sync.make_all_receipts(connection)
         }
     assert after == before
 

@@ -17,7 +17,7 @@ from memory_ledger import MemoryLedger
 
 from pipeline.domain.seals import LedgerSnapshot, SealContent, Verdict
 from pipeline.ledger import maintenance
-from pipeline.ledger.check import check_ledger
+from pipeline.ledger.maintenance import check_ledger
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt, Ledger, LedgerConflict, RunRecord
 
@@ -114,7 +114,7 @@ def test_two_ledgers_tell_the_same_of_whose_a_name_is_and_the_receipts_bring_it_
             hold(ours.snapshot())
         before = ours.snapshot()
         ours.close()
-        assert check_ledger(ledger_path, "t").troubles == ()
+        assert check_ledger(ledger_path, "t").defects == ()
         ledger_path.unlink()
         maintenance.rebuild_ledger(ledger_path, "t")
         again, _ = open_ledger(ledger_path, "t", now=3.0, readonly=True)

@@ -12,7 +12,7 @@ from memory_ledger import MemoryLedger
 from pipeline.domain.roster import list_spellings
 from pipeline.domain.seals import PersonMarks
 from pipeline.ledger import maintenance
-from pipeline.ledger.check import check_ledger
+from pipeline.ledger.maintenance import check_ledger
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.protocol import AdoptedSeal, LedgerConflict
 
@@ -123,7 +123,7 @@ def test_all_of_it_outlives_the_ledger(opened, run_record, attempt, sealed, ledg
     ledger.record_decision(other("p1", "p3"))
     before = ledger.snapshot()
     ledger.close()
-    assert check_ledger(ledger_path, "sandbox/app/org").troubles == ()
+    assert check_ledger(ledger_path, "sandbox/app/org").defects == ()
     ledger_path.unlink()
     maintenance.rebuild_ledger(ledger_path, "sandbox/app/org")
     again, _ = open_ledger(ledger_path, "sandbox/app/org", now=1.0, readonly=True)

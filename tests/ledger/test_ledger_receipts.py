@@ -11,8 +11,8 @@ import pytest
 
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError
-from pipeline.ledger import maintenance, receipt_facts, receipts, schema
-from pipeline.ledger.check import check_ledger
+from pipeline.ledger import maintenance, receipt_sync, receipts, schema
+from pipeline.ledger.maintenance import check_ledger
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.ledger.registry import Ownership, TenantRegistry
 from pipeline.ledger.sqlite_ledger import connect
@@ -75,7 +75,7 @@ def test_the_receipts_alone_make_the_ledger_again(opened, ledger_path, attempt, 
         closing(connect(_empty(tmp_path / "new"), readonly=False)) as new,
     ):
         schema.migrate(new)
-        receipt_facts.restore_rows(new, read_receipt_lines(ledger_path))
+        receipt_sync.restore_rows(new, read_receipt_lines(ledger_path))
         assert contents(new) == contents(old)
         with pytest.raises(Exception, match="live_seal"):  # the triggers are back
             new.execute(
@@ -115,7 +115,7 @@ def test_receipts_that_do_not_belong_are_set_aside_and_written_anew(
     opened(recover=True).close()
     assert path.with_name("receipts.1.jsonl").read_bytes() == b"".join(whole[:lines_kept])
     with closing(connect(ledger_path, readonly=True)) as connection:
-        assert len(read_receipt_lines(ledger_path)) == len(receipt_facts.make_all_receipts(connection))
+        assert len(read_receipt_lines(ledger_path)) == len(receipt_sync.make_all_receipts(connection))
 
 
 def test_a_ledger_of_before_the_receipts_gets_them(opened, ledger_path, attempt, run_record, sealed):
@@ -166,7 +166,7 @@ def test_a_verdict_that_reached_the_receipts_survives_a_kill(
     opened(recover=True).close()
     assert raw("SELECT verdict, seal_id FROM attempt") == [(verdict, seal_id)]
     with closing(connect(ledger_path, readonly=True)) as connection:
-        assert receipt_facts.read_mark(connection) == receipts.read_end_mark(receipts_path(ledger_path))
+        assert receipt_sync.read_mark(connection) == receipts.read_end_mark(receipts_path(ledger_path))
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ def test_an_attempt_in_the_receipts_alone_is_held_where_no_registry_vouches_for_
         opened(recover=True)
     assert receipts_path(ledger_path).read_bytes() == before
     restored = maintenance.rebuild_ledger(ledger_path, TENANT)
-    assert (restored.people, restored.unresolved) == (1, 1)
+    assert (restored.counts.people, restored.counts.unresolved) == (1, 1)
     assert restored.set_aside.name == "ledger.sqlite3.replaced-1"
     opened(recover=True).close()
     assert raw("SELECT verdict FROM attempt") == [("unknown",)]
@@ -250,9 +250,9 @@ def test_what_was_committed_behind_a_verdict_that_was_not_stays_in_the_receipts(
         enable_failpoint(None)
     ledger.close()
     opened(recover=True).close()
-    assert check_ledger(ledger_path, TENANT).troubles == ()
+    assert check_ledger(ledger_path, TENANT).defects == ()
     ledger_path.unlink()
-    assert maintenance.rebuild_ledger(ledger_path, TENANT).seals == 2
+    assert maintenance.rebuild_ledger(ledger_path, TENANT).counts.seals == 2
 
 
 def test_no_path_of_a_roster_stands_in_the_receipts(opened, ledger_path, run_record, tmp_path):

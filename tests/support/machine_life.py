@@ -24,7 +24,7 @@ from pipeline.clock import SystemClock
 from pipeline.config.settings import load
 from pipeline.domain.run import Status
 from pipeline.ledger.open import read_key
-from pipeline.ledger.site_key import SiteKey
+from pipeline.ledger.tenant import SiteKey
 from pipeline.messages.results import name_status, render_result
 from pipeline.sandbox.actions import Rules, Seal
 from pipeline.sandbox.faults import Faults, parse_faults
