@@ -19,8 +19,8 @@ from pipeline.intake.fields.id_number import find_lifetime_number
 from pipeline.intake.images.prepare import digest_pixels
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.protocol import Decision, DecisionRecord, Ledger, LedgerConflict
-from pipeline.ledger.site_key import SiteKey
 from pipeline.ledger.sqlite_ledger import SqliteLedger
+from pipeline.ledger.tenant import SiteKey
 from pipeline.messages.catalogue import make_phrase
 from pipeline.planning import guards
 from pipeline.resolution.cases import Case
