@@ -252,6 +252,17 @@ def test_a_row_in_several_elements_is_one_row_where_its_cells_name_it(path):
             cells(raw(path, f'<sheetData>{rows}<row r="2">{other}</row></sheetData>'))
 
 
+def test_a_cell_written_twice_is_read_where_it_was_empty_before(path):
+    """As in a workbook with an element for every cell, which Excel opens."""
+    empty, written = '<c r="B2" t="str"><v></v></c>', inline("B2", "张三")
+    for between in ("", '</row><row r="2">'):
+        row = f'<sheetData><row r="2">{{}}{between}{{}}</row></sheetData>'
+        assert [text for _, _, text in cells(raw(path, row.format(empty, written)))] == ["张三"]
+        for second in (empty, written, inline("B2", "李四")):
+            with pytest.raises(FileRefused, match="FILE_CORRUPT"):
+                cells(raw(path, row.format(written, second)))
+
+
 def test_a_strict_workbook_is_read_alike(path):
     """ISO/IEC 29500 strict has other namespaces, whole relationship types among them."""
     office = "http://purl.oclc.org/ooxml/officeDocument/relationships"

@@ -20,7 +20,7 @@ from pipeline.intake.readers.model import MAX_CELLS, MAX_TAGS, Merge, ReadBudget
 from pipeline.intake.readers.xlsx import package as guards
 from pipeline.intake.readers.xlsx import workbook as xlsx
 from pipeline.intake.readers.xlsx.sheet_cells import read_lines
-from pipeline.intake.readers.xlsx.sheet_outline import _Body
+from pipeline.intake.readers.xlsx.sheet_outline import skip_rows
 from pipeline.intake.readers.xlsx.styles import EPOCH_1900
 
 
@@ -86,12 +86,7 @@ def test_what_is_written_as_rows_elsewhere_is_not_taken_for_them(path):
 
 def test_nothing_behind_a_comment_is_skipped():
     data = (b"<worksheet><!-- <sheetData>", b" <sheetData> --><sheetData>", b"<row/></sheetData></worksheet>")
-    seen = bytearray()
-    body = _Body(lambda piece, _end: seen.extend(piece), ReadBudget(1))
-    for piece in data:
-        body.feed(piece)
-    body.end()
-    assert bytes(seen) == b"".join(data)
+    assert b"".join(skip_rows(data, ReadBudget(1))) == b"".join(data)
 
 
 def test_a_sheet_in_utf_16_is_read_alike(path):
@@ -179,18 +174,16 @@ def test_rows_that_hold_something_are_counted_wherever_a_chunk_ends(rows, sizes,
     if prefixed:
         text = text.replace("</", "§").replace("<", "<x:").replace("§", "</x:")
     data = text.encode()
-    seen = bytearray()
-    budget = _Counted()
-    body = _Body(lambda piece, _end: seen.extend(piece), budget)
+    chunks = []
     position = 0
     while position < len(data):
-        size = sizes[position % len(sizes)]
-        body.feed(data[position : position + size])
-        position += size
-    body.end()
+        chunks.append(data[position : position + sizes[position % len(sizes)]])
+        position += len(chunks[-1])
+    budget = _Counted()
+    around = b"".join(skip_rows(chunks, budget))
     assert budget.total == sum(ROWS[row] for row in rows)
     inside = data.index(b"sheetData>") + 10, data.rindex(b"</", 0, data.rindex(b"sheetData>"))
-    assert bytes(seen) == data[: inside[0]] + data[inside[1] :]
+    assert around == data[: inside[0]] + data[inside[1] :]
 
 
 def measured(path: Path, timeout: float, **options) -> tuple[str, float, int]:
@@ -388,7 +381,7 @@ def test_a_part_that_a_thousand_sheets_name_is_not_read_a_thousand_times(path):
 
 def test_what_is_unpacked_in_all_is_bounded(path):
     package = guards.Package(raw(path, f"<sheetData>{' ' * 5_000}</sheetData>").read_bytes())
-    for _ in range(3):
+    for _ in range(2):
         with package.open("xl/worksheets/sheet1.xml") as part:
             assert len(part.read()) > 5_000
     with pytest.raises(FileRefused) as refused, package.open("xl/worksheets/sheet1.xml") as part:

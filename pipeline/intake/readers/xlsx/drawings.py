@@ -1,26 +1,152 @@
 """Pictures that float over a sheet: read from its drawing, each given to the cell under its centre.
 
-Anchors: ECMA-376 part 1 §20.5.2.33 (twoCellAnchor), §20.5.2.24 (oneCellAnchor), §20.5.2.1 (absoluteAnchor).
+Anchors: ECMA-376 part 1 §20.5.2.33 (twoCellAnchor), §20.5.2.24 (oneCellAnchor), §20.5.2.1 (absoluteAnchor). All
+lengths are EMU, 914,400 an inch. Heights of rows are written in points, widths of columns in characters of the default
+font: §18.3.1.13, §18.3.1.73, §18.3.1.81.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 from pipeline.domain.roster import EmbeddedImage, UnassignedImage
 from pipeline.intake.readers.model import MAX_COLUMN, MAX_ROW, format_column, make_danger_refusal
-from pipeline.intake.readers.xlsx.geometry import Axis, Box, Grid, Spot
-from pipeline.intake.readers.xlsx.package import Package, is_true, parse_emu, parse_whole
+from pipeline.intake.readers.xlsx.package import (
+    EMU_POINT,
+    Package,
+    is_true,
+    parse_decimal,
+    parse_emu,
+    parse_whole,
+)
 from pipeline.intake.readers.xlsx.pictures import Media, PictureRef, Turn, read_picture_ref, read_turn
 from pipeline.messages.texts import make_text
 
-_ANCHORS = ("twoCellAnchor", "oneCellAnchor", "absoluteAnchor")
-_MAX_PICTURES = 50_000  # of a sheet
 NOWHERE = make_text("stray.no_row")
+_MAX_PICTURES = 50_000  # of a sheet
 _DEEPEST = 20  # groups and alternatives within each other
+
+_EMU_PIXEL = 9_525
+_ROW_HEIGHT = 15 * EMU_POINT  # where a sheet has no value
+_HIGHEST, _WIDEST = 409.5, 255  # points, characters
+_DIGIT = 7  # pixels of the widest digit in the default font: Calibri 11; in others it is one more or less
+_PADDING = 5  # pixels of a column beside its characters
+_BASE = 8  # characters of a column where a sheet has no value
+_NOTICED = 0.1  # of a picture's height
+
+
+class Box(NamedTuple):
+    """A rectangle on a sheet, in EMU from its upper left corner."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+    def place_part(self, part: Box, space: Box) -> Box:
+        """Return where a part of a space lies when this rectangle shows the whole space."""
+        across = (self.x2 - self.x1) / (space.x2 - space.x1)
+        down = (self.y2 - self.y1) / (space.y2 - space.y1)
+        return Box(
+            self.x1 + (part.x1 - space.x1) * across,
+            self.y1 + (part.y1 - space.y1) * down,
+            self.x1 + (part.x2 - space.x1) * across,
+            self.y1 + (part.y2 - space.y1) * down,
+        )
+
+
+class Spot(NamedTuple):
+    """The cell a picture belongs to, row and column from 0."""
+
+    row: int
+    column: int
+    overlaps_neighbour: bool  # it noticeably covers a neighbour row as well
+
+
+_WHOLE = Box(0, 0, 1, 1)
+
+
+@dataclass(slots=True)
+class Axis:
+    """Rows or columns, one behind the other: where each described one begins, and the size of all behind them."""
+
+    size: int
+    starts: array[int] = field(default_factory=lambda: array("q", (0,)))
+
+    def add_size(self, index: int, size: int) -> None:
+        """Set the size of the next described row or column; those left out before it have the usual one."""
+        while len(self.starts) <= index:
+            self.starts.append(self.starts[-1] + self.size)
+        self.starts.append(self.starts[-1] + size)
+
+    def get_start(self, index: int) -> int:
+        """Return where a place begins."""
+        known = len(self.starts) - 1
+        return self.starts[index] if index <= known else self.starts[known] + (index - known) * self.size
+
+    def find_index(self, offset: float) -> int:
+        """Return the place at an offset: of several that begin there, the last, for the others have no size."""
+        if offset < self.starts[-1] or not self.size:
+            return max(bisect_right(self.starts, offset) - 1, 0)
+        return len(self.starts) - 1 + int((offset - self.starts[-1]) // self.size)
+
+    def locate_point(self, index: int, offset: int) -> int:
+        """Return where a point of a place lies; one beyond its edge lies on the edge."""
+        start = self.get_start(index)
+        return start + min(max(offset, 0), self.get_start(index + 1) - start)
+
+
+@dataclass(slots=True)
+class Grid:
+    """The rows of a sheet as they are shown, as they would be with none hidden, and its columns as they are shown."""
+
+    rows: Axis = field(default_factory=lambda: Axis(_ROW_HEIGHT))
+    unhidden: Axis = field(default_factory=lambda: Axis(_ROW_HEIGHT))
+    columns: Axis = field(default_factory=lambda: Axis(parse_width(None)))
+
+    def is_hidden(self, row: int) -> bool:
+        """Return whether a row has no height."""
+        return self.rows.get_start(row) == self.rows.get_start(row + 1)
+
+    def find_cell(self, box: Box, rows: Axis) -> Spot | None:
+        """Return the cell under the centre of a picture; None where no row holds more than half of its height."""
+        height = box.y2 - box.y1
+        row = rows.find_index((box.y1 + box.y2) / 2)
+        column = self.columns.find_index((box.x1 + box.x2) / 2)
+        if height <= 0 or row >= MAX_ROW or column >= MAX_COLUMN:
+            return None
+        above, below = rows.get_start(row) - box.y1, box.y2 - rows.get_start(row + 1)
+        if max(above, 0) + max(below, 0) >= height / 2:
+            return None
+        return Spot(row, column, max(above, below) > _NOTICED * height)
+
+    def format_area(self, box: Box, rows: Axis) -> str:
+        """Return the cells under a picture, H12 or G11:H14; an edge on a line covers nothing."""
+        last_row = min(rows.find_index(max(box.y2 - 1, box.y1)), MAX_ROW - 1)
+        last_column = min(self.columns.find_index(max(box.x2 - 1, box.x1)), MAX_COLUMN - 1)
+        first = _format_address(rows.find_index(box.y1), self.columns.find_index(box.x1))
+        last = _format_address(last_row, last_column)
+        return first if first == last else f"{first}:{last}"
+
+
+def parse_height(text: str | None, usual: int) -> int:
+    """Return the height of a row in EMU; without a value it is ``usual``."""
+    height = parse_decimal(text or "", _HIGHEST)
+    return usual if height is None else round(height * EMU_POINT)
+
+
+def parse_width(width: str | None, base: str | None = None) -> int:
+    """Return the width of a column in EMU; a usual one without a value is padded to whole eights of pixels."""
+    characters = parse_decimal(width or "", _WIDEST)
+    if characters is not None:
+        return int((256 * characters + 128 // _DIGIT) / 256 * _DIGIT) * _EMU_PIXEL
+    pixels = (parse_whole(base or "", 255) or _BASE) * _DIGIT + _PADDING
+    return -(-pixels // 8) * 8 * _EMU_PIXEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,72 +158,58 @@ class _Anchor:
     cell: tuple[int, int] | None = None  # row and column where it starts
 
 
-class _Shown(NamedTuple):
-    """A picture of a drawing, and the rectangle that it fills within the anchor's: from 0 to 1 both ways."""
-
-    blip: PictureRef
-    frame: Box
-
-
 def read_floating(
-    package: Package, drawing: str, sheet: str, *, media: Media, measure: Callable[[], Grid]
+    package: Package, drawing: str, sheet: str, media: Media, grid: Grid
 ) -> tuple[list[EmbeddedImage], list[UnassignedImage]]:
-    """Return the pictures of a sheet's drawing, and those that cannot be used.
-
-    ``measure`` gives the sheet's rows and columns, and is called if there is a picture.
-    """
+    """Return the pictures of a sheet's drawing, and those that cannot be used."""
     placed: list[EmbeddedImage] = []
     unassigned: list[UnassignedImage] = []
-    grid: Grid | None = None
-    for number, (anchor, shown) in enumerate(_list_pictures(package.read_tree(drawing))):
+    for number, (element, shown, frame) in enumerate(_list_pictures(package.read_tree(drawing))):
         if number >= _MAX_PICTURES:
             raise make_danger_refusal("file.too_many_pictures", part=drawing, limit=_MAX_PICTURES)
-        grid = grid or measure()
-        position = _read_anchor(anchor, grid)
-        box = _place_picture(position, shown.frame) if position else None
-        over = _format_area(grid, box, position.rows) if position and box else ""
-        spot = _find_cell(position, box, grid) if position and box else None
+        anchor = _read_anchor(element, grid)
+        spot, area = _find_cells(anchor, frame, grid) if anchor else (None, "")
         if spot is None:
-            near = over or (_format_address(*position.cell) if position and position.cell else "")
-            held = media.picture(drawing, shown.blip, f"{sheet}!{near or number}")
-            unassigned.append(UnassignedImage(sheet, near, NOWHERE, None if isinstance(held, str) else held))
+            picture = media.find_picture(drawing, shown, f"{sheet}!{area or number}")
+            image = None if isinstance(picture, str) else picture
+            unassigned.append(UnassignedImage(sheet, area, NOWHERE, image))
             continue
         address = _format_address(spot.row, spot.column)
-        picture = media.picture(drawing, shown.blip, f"{sheet}!{address}")
+        picture = media.find_picture(drawing, shown, f"{sheet}!{address}")
         if isinstance(picture, str):
             unassigned.append(UnassignedImage(sheet, address, picture))
-        else:
-            over = over if over != address else ""
-            placed.append(
-                EmbeddedImage(
-                    format_column(spot.column),
-                    spot.row + 1,
-                    picture,
-                    floating=True,
-                    overlaps_neighbour=spot.overlaps_neighbour,
-                    covered_cells=over,
-                )
+            continue
+        placed.append(
+            EmbeddedImage(
+                format_column(spot.column),
+                spot.row + 1,
+                picture,
+                floating=True,
+                overlaps_neighbour=spot.overlaps_neighbour,
+                covered_cells=area if area != address else "",
             )
+        )
     return placed, unassigned
 
 
-def _list_pictures(drawing: Element) -> Iterator[tuple[Element, _Shown]]:
+def _list_pictures(drawing: Element) -> Iterator[tuple[Element, PictureRef, Box]]:
+    """Yield (anchor, picture, the rectangle that it fills within the anchor's: from 0 to 1 both ways)."""
     for anchor in _list_children(drawing, 0):
-        if _get_name(anchor) in _ANCHORS:
-            for shown in _list_nested(anchor, None, Box(0, 0, 1, 1), Turn(), 0):
-                yield anchor, shown
+        if _get_name(anchor) in ("twoCellAnchor", "oneCellAnchor", "absoluteAnchor"):
+            for shown, frame in _list_nested(anchor, None, _WHOLE, Turn(), 0):
+                yield anchor, shown, frame
 
 
 def _list_nested(
     parent: Element, space: Box | None, frame: Box, turned: Turn, depth: int, *, hidden: bool = False
-) -> Iterator[_Shown]:
+) -> Iterator[tuple[PictureRef, Box]]:
     """Yield the pictures within an anchor or a group; ``space`` is the rectangle that a group's children live in."""
     for child in _list_children(parent, depth):
         kind = _get_name(child)
         if kind == "pic":
             shown = read_picture_ref(child)
-            own = _place_child(child.find("{*}spPr/{*}xfrm"), space, frame)
-            yield _Shown(replace(shown, turn=turned.combine(shown.turn), hidden=hidden or shown.hidden), own)
+            shown = replace(shown, turn=turned.combine(shown.turn), hidden=hidden or shown.hidden)
+            yield shown, _place_child(child.find("{*}spPr/{*}xfrm"), space, frame)
         elif kind == "grpSp" and depth < _DEEPEST:
             transform = child.find("{*}grpSpPr/{*}xfrm")
             properties = child.find("{*}nvGrpSpPr/{*}cNvPr")
@@ -128,32 +240,22 @@ def _list_children(parent: Element, depth: int) -> Iterator[Element]:
 def _place_child(transform: Element | None, space: Box | None, frame: Box) -> Box:
     """Return the rectangle of a child in the frame of its group; a child without a rectangle fills it."""
     own = _read_rectangle(transform, "off", "ext")
-    if space is None or own is None:
-        return frame
-    across, down = (
-        (frame.x2 - frame.x1) / (space.x2 - space.x1),
-        (frame.y2 - frame.y1) / (space.y2 - space.y1),
-    )
-    return Box(
-        frame.x1 + (own.x1 - space.x1) * across,
-        frame.y1 + (own.y1 - space.y1) * down,
-        frame.x1 + (own.x2 - space.x1) * across,
-        frame.y1 + (own.y2 - space.y1) * down,
-    )
+    return frame if space is None or own is None else frame.place_part(own, space)
 
 
 def _read_rectangle(element: Element | None, corner: str, size: str) -> Box | None:
     """Return the rectangle that two children describe; None where they describe none."""
-    if element is None:
+    origin, extent = _read_pair(element, corner, ("x", "y")), _read_pair(element, size, ("cx", "cy"))
+    if origin is None or extent is None or min(extent) <= 0:
         return None
-    origin, extent = element.find("{*}" + corner), element.find("{*}" + size)
-    if origin is None or extent is None:
-        return None
-    x1, y1 = (parse_emu(origin.get(name, "")) for name in ("x", "y"))
-    width, height = (parse_emu(extent.get(name, "")) for name in ("cx", "cy"))
-    if x1 is None or y1 is None or not width or not height or width < 0 or height < 0:
-        return None
-    return Box(x1, y1, x1 + width, y1 + height)
+    return Box(*origin, origin[0] + extent[0], origin[1] + extent[1])
+
+
+def _read_pair(element: Element | None, name: str, keys: tuple[str, str]) -> tuple[int, int] | None:
+    """Return the two coordinates that a child holds; None where it holds none."""
+    child = element.find("{*}" + name) if element is not None else None
+    across, down = (parse_emu(child.get(key, "")) if child is not None else None for key in keys)
+    return None if across is None or down is None else (across, down)
 
 
 def _read_anchor(element: Element, grid: Grid) -> _Anchor | None:
@@ -177,13 +279,10 @@ def _read_anchor(element: Element, grid: Grid) -> _Anchor | None:
             return None
         x2, y2 = grid.columns.locate_point(end[2], end[3]), rows.locate_point(end[0], end[1])
     else:
-        extent = element.find("{*}ext")
-        width, height = (
-            parse_emu(extent.get(name, "")) if extent is not None else None for name in ("cx", "cy")
-        )
-        if width is None or height is None:
+        extent = _read_pair(element, "ext", ("cx", "cy"))
+        if extent is None:
             return None
-        x2, y2 = x1 + width, y1 + height
+        x2, y2 = x1 + extent[0], y1 + extent[1]
     return _Anchor(Box(x1, y1, x2, y2), rows, (row, column))
 
 
@@ -201,29 +300,15 @@ def _read_marker(element: Element | None) -> tuple[int, int, int, int] | None:
     return row, down, column, across
 
 
-def _place_picture(anchor: _Anchor, frame: Box) -> Box:
-    """Return the rectangle of a picture that fills a part of its anchor's."""
-    width, height = anchor.box.x2 - anchor.box.x1, anchor.box.y2 - anchor.box.y1
-    return Box(
-        anchor.box.x1 + frame.x1 * width,
-        anchor.box.y1 + frame.y1 * height,
-        anchor.box.x1 + frame.x2 * width,
-        anchor.box.y1 + frame.y2 * height,
-    )
-
-
-def _find_cell(anchor: _Anchor, box: Box, grid: Grid) -> Spot | None:
-    if anchor.cell and anchor.box.y2 == anchor.box.y1 and grid.is_hidden(anchor.cell[0]):
-        return Spot(*anchor.cell, overlaps_neighbour=False)  # shrunk with its row
+def _find_cells(anchor: _Anchor, frame: Box, grid: Grid) -> tuple[Spot | None, str]:
+    """Return the cell to which a picture in a part of its anchor belongs, and the cells that it covers."""
+    box = anchor.box.place_part(frame, _WHOLE)
     spot = grid.find_cell(box, anchor.rows)
-    if spot and anchor.cell and anchor.box.x2 == anchor.box.x1:  # shrunk with its column
-        return spot._replace(column=anchor.cell[1])
-    return spot
-
-
-def _format_area(grid: Grid, box: Box, rows: Axis) -> str:
-    first, last = grid.find_corners(box, rows)
-    return _format_address(*first) if first == last else f"{_format_address(*first)}:{_format_address(*last)}"
+    if anchor.cell and anchor.box.y2 == anchor.box.y1 and grid.is_hidden(anchor.cell[0]):
+        spot = Spot(*anchor.cell, overlaps_neighbour=False)  # shrunk with its row
+    elif spot and anchor.cell and anchor.box.x2 == anchor.box.x1:  # shrunk with its column
+        spot = spot._replace(column=anchor.cell[1])
+    return spot, grid.format_area(box, anchor.rows)
 
 
 def _format_address(row: int, column: int) -> str:

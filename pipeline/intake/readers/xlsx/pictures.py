@@ -1,25 +1,53 @@
-"""The pictures of a workbook's package: what an element shows, and its file, put away once if a visible sheet shows it.
+"""The pictures of a workbook's package: what an element shows, its file put away once, and pictures placed in cells.
 
-ECMA-376 part 1 §20.5.2.25 (pic), §20.1.8.55 (srcRect), §20.1.7.6 (xfrm).
+A picture: ECMA-376 part 1 §20.5.2.25 (pic), §20.1.8.55 (srcRect), §20.1.7.6 (xfrm).
+
+WPS places pictures in cells by the formula DISPIMG. It keeps them in an album, xl/cellimages.xml, and a cell names one
+by its ID: a copied cell may get an ID of its own for the same file, so the order of either means nothing.
+
+Excel 365 places them as rich values ([MS-XLSX]): the cell's ``vm`` -> metadata.xml -> rdrichvalue.xml, whose fields
+are named by rdrichvaluestructure.xml -> richValueRel.xml -> its relationships -> the picture. ``vm`` and the type of a
+record count from 1, everything else from 0.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 from xml.etree.ElementTree import Element
 
-from pipeline.domain.roster import ImageFile
+from pipeline.domain.roster import CellKind, EmbeddedImage, ImageFile
 from pipeline.intake.images import image_files
-from pipeline.intake.readers.model import StoreImage
-from pipeline.intake.readers.xlsx.package import Package, is_true, parse_percent
+from pipeline.intake.readers.model import RawCell, StoreImage
+from pipeline.intake.readers.xlsx.package import Package, is_true, parse_percent, parse_whole
 from pipeline.messages.texts import make_text
+
+_T = TypeVar("_T")
 
 _ANGLE = re.compile(r"-?[0-9]{1,12}")
 _DEGREE = 60_000
 _TILT = 5  # degrees that are not noticed
 _TRIMMED = 10  # percent of width or height: a margin, not a piece cut out of a sheet of signatures
+_SUFFIX = re.compile(r"\.[a-z0-9]{1,5}")
+# EXIF 2.32, 4.6.4: a camera held sideways. Office turns such a picture in the sheet and leaves its bytes as they are
+_EXIF = re.compile(
+    rb"Exif\0\0(?:II.{0,4096}?\x12\x01\x03\x00\x01\x00\x00\x00([\x03\x06\x08])"
+    rb"|MM.{0,4096}?\x01\x12\x00\x03\x00\x00\x00\x01\x00([\x03\x06\x08]))",
+    re.DOTALL,
+)
+_HEAD = 1 << 16  # bytes of a JPEG that hold its orientation
+_QUARTERS = {b"\x06": 1, b"\x03": 2, b"\x08": 3}  # clockwise, to stand upright
+
+_CALL = re.compile(r"\s*=?\s*(?:_xl[a-z]+\.)*DISPIMG\s*\(", re.IGNORECASE)
+_NAMED = re.compile(_CALL.pattern + r'\s*"([^"]{1,255})"\s*(?:,\s*\d*\s*)?\)\s*', re.IGNORECASE)
+_TYPE = "XLRICHVALUE"
+_LOCAL = "_rvRel:LocalImageIdentifier"
+_WEB = "_webimage"  # IMAGE("https://…"): only its address is certain to be in the file
+_MOST = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,64 +117,185 @@ def _is_cropped(rectangle: Element | None) -> bool:
     return left_edge + right > _TRIMMED or top + bottom > _TRIMMED
 
 
-_SUFFIX = re.compile(r"\.[a-z0-9]{1,5}")
-# EXIF 2.32, 4.6.4: a camera held sideways. Office turns such a picture in the sheet and leaves its bytes as they are
-_EXIF = re.compile(
-    rb"Exif\0\0(?:II.{0,4096}?\x12\x01\x03\x00\x01\x00\x00\x00([\x03\x06\x08])"
-    rb"|MM.{0,4096}?\x01\x12\x00\x03\x00\x00\x00\x01\x00([\x03\x06\x08]))",
-    re.DOTALL,
-)
-_HEAD = 1 << 16  # bytes of a JPEG that hold its orientation
-_QUARTERS = {b"\x06": 1, b"\x03": 2, b"\x08": 3}  # clockwise, to stand upright
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    stored: Path = field(repr=False)
-    sha256: str
-    size: int
-    quarter: int  # its own EXIF turn
-
-
 class Media:
     """Picks pictures out of a package."""
 
     def __init__(self, package: Package, keep: StoreImage, roster: Path) -> None:
         self._package, self._keep, self._roster = package, keep, roster
-        self._kept: dict[str, _Kept | None] = {}
+        self._kept: dict[str, tuple[ImageFile, int] | None] = {}
 
-    def picture(self, owner: str, shown: PictureRef, address: str) -> ImageFile | str:
+    def find_picture(self, owner: str, shown: PictureRef, address: str) -> ImageFile | str:
         """Return what a part shows at a place (``内科!H12``), or why that cannot be used.
 
         The bytes are those of the file: what the sheet cuts out of it, or turns, would not be in them.
         """
         if shown.hidden:
             return make_text("stray.hidden")
-        part = self._find_part(owner, shown.embed)
-        if part is None:
+        kind, part = self._package.read_relations(owner).get(shown.embed or "", ("", ""))
+        if kind != "image":
             return make_text("stray.linked")
         if shown.cropped:
             return make_text("stray.cropped")
-        kept = self._kept_of(part)
-        if kept is None:
-            return make_text("stray.unreadable")
-        if shown.turn.quarter not in (0, kept.quarter):
-            return make_text("stray.turned")
-        name = address.replace("/", "_").replace("\\", "_")
-        return ImageFile(self._roster / name, kept.sha256, kept.size, kept.stored)
-
-    def _find_part(self, owner: str, identifier: str | None) -> str | None:
-        kind, target = self._package.read_relations(owner).get(identifier or "", ("", ""))
-        return target if kind == "image" else None
-
-    def _kept_of(self, part: str) -> _Kept | None:
         if part not in self._kept:
-            payload = self._package.read_payload(part, image_files.MAX_BYTES)
-            self._kept[part] = self._put_away(part, payload) if payload else None
-        return self._kept[part]
+            self._kept[part] = self._keep_part(part)
+        if (kept := self._kept[part]) is None:
+            return make_text("stray.unreadable")
+        image, own_quarter = kept
+        if shown.turn.quarter not in (0, own_quarter):
+            return make_text("stray.turned")
+        return replace(image, path=self._roster / address.replace("/", "_").replace("\\", "_"))
 
-    def _put_away(self, part: str, payload: bytes) -> _Kept:
+    def _keep_part(self, part: str) -> tuple[ImageFile, int] | None:
+        """Put the file of a part away; return it, and the quarters by which its own EXIF turns it."""
+        payload = self._package.read_payload(part, image_files.MAX_BYTES)
+        if not payload:
+            return None
         suffix = PurePosixPath(part).suffix.lower()
         stored, sha256 = self._keep(payload, suffix if _SUFFIX.fullmatch(suffix) else "")
-        held = _EXIF.search(payload, 0, _HEAD)
-        return _Kept(stored, sha256, len(payload), _QUARTERS[held[1] or held[2]] if held else 0)
+        exif = _EXIF.search(payload, 0, _HEAD)
+        quarter = _QUARTERS[exif[1] or exif[2]] if exif else 0
+        return ImageFile(self._roster, sha256, len(payload), stored), quarter
+
+
+class RichValues:
+    """The rich values of a workbook, read when the first cell asks for one."""
+
+    def __init__(self, package: Package, workbook: str) -> None:
+        self._package, self._workbook = package, workbook
+
+    @cached_property
+    def owner(self) -> str:
+        """The part whose relationships lead to the pictures."""
+        return self._package.find_related(self._workbook, "richValueRel") or ""
+
+    def find_picture(self, vm: str) -> PictureRef | None:
+        """Return the picture that a cell with this ``vm`` shows; None where it shows another value."""
+        index = parse_whole(vm, _MOST)
+        return self._picture_refs[index - 1] if index and index <= len(self._picture_refs) else None
+
+    @cached_property
+    def _picture_refs(self) -> Sequence[PictureRef | None]:
+        """The picture behind each record of ``valueMetadata``."""
+        metadata = self._read_part("sheetMetadata")
+        if metadata is None:
+            return ()
+        types = [kind.get("name") for kind in metadata.iterfind("{*}metadataTypes/{*}metadataType")]
+        values = [
+            _parse_index(bound.get("i")) if bound is not None else None
+            for future in metadata.iterfind("{*}futureMetadata")
+            if future.get("name") == _TYPE
+            for bound in (block.find(".//{*}rvb") for block in future.iterfind("{*}bk"))
+        ]
+        refs = []
+        for block in metadata.iterfind("{*}valueMetadata/{*}bk"):
+            records = [
+                _parse_index(record.get("v"))
+                for record in block.iterfind("{*}rc")
+                if _get_item(types, (parse_whole(record.get("t", ""), _MOST) or 0) - 1) == _TYPE
+            ]
+            value = _get_item(values, records[0]) if records else None
+            refs.append(_get_item(self._value_pictures, value))
+        return refs
+
+    @cached_property
+    def _value_pictures(self) -> Sequence[PictureRef | None]:
+        """The picture that each rich value is."""
+        structures = [
+            (structure.get("t", ""), [key.get("n") for key in structure.iterfind("{*}k")])
+            for structure in self._list_children("rdRichValueStructure", "s")
+        ]
+        pictures = [get_relation(rel, "id") for rel in self._list_children("richValueRel", "rel")]
+        refs: list[PictureRef | None] = []
+        for value in self._list_children("rdRichValue", "rv"):
+            kind, keys = _get_item(structures, _parse_index(value.get("s"))) or ("", [])
+            if _LOCAL in keys:
+                texts = [text.text or "" for text in value.iterfind("{*}v")]
+                index = _parse_index(_get_item(texts, keys.index(_LOCAL)))
+                refs.append(PictureRef(_get_item(pictures, index), Turn()))
+            else:
+                refs.append(PictureRef(None, Turn()) if kind.lower() == _WEB else None)
+        return refs
+
+    def _read_part(self, kind: str) -> Element | None:
+        part = self._package.find_related(self._workbook, kind)
+        return self._package.read_tree(part) if part is not None and part in self._package else None
+
+    def _list_children(self, kind: str, name: str) -> list[Element]:
+        root = self._read_part(kind)
+        return [] if root is None else root.findall("{*}" + name)
+
+
+def _parse_index(text: str | None) -> int | None:
+    return parse_whole((text or "").strip(), _MOST)
+
+
+def _get_item(values: Sequence[_T], index: int | None) -> _T | None:
+    """Return what stands at a place, if there is one."""
+    return values[index] if index is not None and 0 <= index < len(values) else None
+
+
+class Album:
+    """The pictures of xl/cellimages.xml, read when the first cell asks for one."""
+
+    def __init__(self, package: Package, workbook: str) -> None:
+        self._package, self._workbook = package, workbook
+
+    @cached_property
+    def part(self) -> str:
+        """The album's own part; empty where there is none."""
+        part = self._package.find_related(self._workbook, "cellImage") or ""
+        return part if part in self._package else ""
+
+    def find_picture(self, name: str) -> PictureRef | None:
+        """Return the picture of a name; None where there is none, or more than one."""
+        return self._picture_refs.get(name)
+
+    @cached_property
+    def _picture_refs(self) -> dict[str, PictureRef | None]:
+        refs: dict[str, PictureRef | None] = {}
+        if not self.part:
+            return refs
+        for pic in self._package.read_tree(self.part).iterfind("{*}cellImage/{*}pic"):
+            properties = pic.find("{*}nvPicPr/{*}cNvPr")
+            name = properties.get("name", "") if properties is not None else ""
+            shown = read_picture_ref(pic)
+            refs[name] = shown if refs.setdefault(name, shown) == shown else None
+        return refs
+
+
+@dataclass(frozen=True, slots=True)
+class CellPictures:
+    """What the cells of one sheet show."""
+
+    album: Album
+    values: RichValues
+    media: Media
+    sheet: str
+
+    @staticmethod
+    def calls_picture(formula: str) -> bool:
+        """Return whether a formula, or the text a cell got from it, calls DISPIMG."""
+        return _CALL.match(formula) is not None
+
+    def by_formula(self, formula: str, cached: str, column: str, row: int) -> RawCell | None:
+        """Return the cell of a DISPIMG formula, which may have its ``cached`` text alone; None for any other formula.
+
+        Its value is None where the picture cannot be had, as when formula and text name different ones.
+        """
+        calls = [text for text in (formula, cached) if self.calls_picture(text)]
+        if not calls:
+            return None
+        names = {named[1] if (named := _NAMED.fullmatch(text)) else None for text in calls}
+        name = names.pop()
+        shown = self.album.find_picture(name) if name is not None and not names else None
+        return self._make_cell(self.album.part, shown, column, row)
+
+    def by_value(self, vm: str, column: str, row: int) -> RawCell | None:
+        """Return the cell of a rich value; None where that is no picture."""
+        shown = self.values.find_picture(vm)
+        return None if shown is None else self._make_cell(self.values.owner, shown, column, row)
+
+    def _make_cell(self, owner: str, shown: PictureRef | None, column: str, row: int) -> RawCell:
+        picture = self.media.find_picture(owner, shown, f"{self.sheet}!{column}{row}") if shown else None
+        value = None if picture is None or isinstance(picture, str) else EmbeddedImage(column, row, picture)
+        return RawCell(CellKind.PICTURE, value, "")

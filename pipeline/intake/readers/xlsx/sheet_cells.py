@@ -27,8 +27,8 @@ from pipeline.intake.readers.model import (
     parse_column,
     text_cell,
 )
-from pipeline.intake.readers.xlsx.cell_images import CellPictures
 from pipeline.intake.readers.xlsx.package import CHUNK, Package, make_parser
+from pipeline.intake.readers.xlsx.pictures import CellPictures
 from pipeline.intake.readers.xlsx.styles import GENERAL, Format, styled_number
 
 _MAX_STRINGS = 5_000_000
@@ -268,13 +268,13 @@ class _Lines:
         reference = cell.get("r")
         try:
             column = parse_column(reference.rstrip(_DIGITS)) if reference else self._column + 1
-            if column <= self._column or (self._is_continued and not reference):
-                raise ValueError  # twice, out of order, or of an unknown row
+            # twice, but for one that was empty first; out of order; or of an unknown row
+            if column < self._column or column in self._cells or (self._is_continued and not reference):
+                raise ValueError
             self._column = column
             value = self._value
             if value and not self._formula and cell.get("t") == "s":  # nearly every cell of a roster
-                position = int(value)
-                text = self._strings[position] if position >= 0 else self._get_string(position)
+                text = self._get_string(int(value))
                 if text:
                     self._cells[column] = _new(RawCell, (_TEXT, text, text))
             elif value is not None or self._formula is not None:

@@ -8,14 +8,22 @@ that are not seen, no more, and ``read`` counts the rows again as they come.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from pipeline.intake.readers.model import MAX_COLUMN, Merge, ReadBudget, make_danger_refusal, parse_column
+from pipeline.intake.readers.model import (
+    MAX_COLUMN,
+    MAX_MERGES,
+    MAX_ROW,
+    Merge,
+    ReadBudget,
+    make_danger_refusal,
+    parse_column,
+)
+from pipeline.intake.readers.xlsx.drawings import Grid, parse_height, parse_width
 from pipeline.intake.readers.xlsx.package import CHUNK, Package, is_true, make_parser, parse_whole
 from pipeline.intake.readers.xlsx.sheet_cells import get_prefix
 
-_MAX_MERGES = 500_000
 _HELD_BACK = 1 << 16  # bytes of a tag or text that a chunk may have cut
 _BODY = re.compile(rb"<((?:[^\s<>/:]+:)?)sheetData(?:\s[^<>]*)?>")
 _CORNERS = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6}):([A-Z]{1,3})([1-9][0-9]{0,6})")
@@ -27,131 +35,161 @@ class SheetOutline:
 
     merges: list[Merge] = field(default_factory=list)
     hidden_columns: set[int] = field(default_factory=set)
-    drawing: str | None = None  # the identifier of the relationship
+    drawing: str = ""  # the identifier of the relationship
+    grid: Grid = field(default_factory=Grid)  # its rows are those of a sheet that was measured
 
 
-def survey_sheet(package: Package, part: str, budget: ReadBudget | None) -> SheetOutline:
-    """Look a sheet over; what is in it goes into the budget, if there is one, and refuses the file if it is too much."""
-    outside = _OutsideReader(part)
-    body = _Body(outside.parser.Parse, budget)
-    with package.open(part) as stream:
+def survey_sheet(
+    package: Package, part: str, budget: ReadBudget | None, *, is_measured: bool
+) -> SheetOutline:
+    """Look a sheet over; what is in it goes into the budget, if there is one, and refuses the file if it is too much.
+
+    Only a sheet that ``is_measured`` is parsed whole, for the sake of its row heights.
+    """
+    reader = _OutlineReader(part)
+
+    def read_chunks() -> Iterator[bytes]:
         while chunk := stream.read(CHUNK):
             if budget is not None:
                 budget.count_tags(chunk.count(b"<"))
-            body.feed(chunk)
-        body.end()
-    return outside.outline
+            if is_measured:
+                reader.parser.Parse(chunk, False)
+            yield chunk
+
+    with package.open(part) as stream:
+        for piece in skip_rows(read_chunks(), budget):
+            if not is_measured:
+                reader.parser.Parse(piece, False)
+        reader.parser.Parse(b"", True)
+    return reader.outline
 
 
-class _Body:
-    """Takes the bytes of a sheet: counts the rows within ``sheetData``, hands on what is outside."""
+def skip_rows(chunks: Iterable[bytes], budget: ReadBudget | None) -> Iterator[bytes]:
+    """Yield the bytes around ``sheetData``; its rows that hold something go into the budget."""
+    pieces = _cut_between_tags(chunks)
+    for piece in pieces:
+        body = _BODY.search(piece)
+        if (
+            b"<!" in piece
+        ):  # it may say anything: nothing is skipped, and the rows are counted when they are read
+            yield piece
+            break
+        if body is None or body[0].endswith(b"/>"):
+            yield piece
+            continue
+        yield piece[: body.end()]
+        yield _count_rows(piece[body.end() :], pieces, body[1], budget)
+        break
+    yield from pieces
 
-    def __init__(self, outside: Callable[[bytes, bool], object], budget: ReadBudget | None) -> None:
-        self._outside, self._budget = outside, budget
-        self._step = self._feed_head
-        self._rest = b""
-        self._row = self._end = b""
-        self._value = re.compile(b"")
-        self._blank = False  # the row that goes on has shown no value yet
 
-    def feed(self, chunk: bytes) -> None:
-        """Take the next bytes; from the last tag on they are held back until it is whole."""
-        data = self._rest + chunk
+def _count_rows(piece: bytes, pieces: Iterator[bytes], prefix: bytes, budget: ReadBudget | None) -> bytes:
+    """Take pieces up to the end of the rows, which are counted; return what is behind it in the last piece."""
+    row, end = b"<" + prefix + b"row", b"</" + prefix + b"sheetData"
+    has_value = re.compile(b"<" + re.escape(prefix) + rb"[vt](?:\s[^<>]*)?>[^<]").search
+    is_blank = False  # the row that goes on has shown no value yet
+    while True:
+        body, closing, behind = piece.partition(end)
+        if budget is not None:
+            continued, *rows = body.split(row)
+            filled = [is_blank and has_value(continued) is not None]
+            filled += [has_value(begun) is not None for begun in rows]
+            is_blank = not filled[-1] and (is_blank or bool(rows))
+            budget.count_rows(sum(filled))
+        following = None if closing else next(pieces, None)
+        if following is None:
+            return closing + behind
+        piece = following
+
+
+def _cut_between_tags(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the bytes in pieces that cut no tag: from the last one on they are held back until it is whole."""
+    rest = b""
+    for chunk in chunks:
+        data = rest + chunk
         cut = data.rfind(b"<")
         if cut < 0 or len(data) - cut > _HELD_BACK:
             cut = len(data)
-        self._rest = data[cut:]
-        self._step(data[:cut])
-
-    def end(self) -> None:
-        """Take what was held back."""
-        self._step(self._rest)
-        self._outside(b"", True)
-
-    def _feed_head(self, data: bytes) -> None:
-        outline = _BODY.search(data)
-        commented = b"<!" in data
-        if commented:  # it may say anything: nothing is skipped, and the rows are counted when they are read
-            self._step = self._feed_tail
-        if outline is None or outline[0].endswith(b"/>") or commented:
-            self._outside(data, False)
-            return
-        name = outline[1]
-        self._row, self._end = b"<" + name + b"row", b"</" + name + b"sheetData"
-        self._value = re.compile(b"<" + re.escape(name) + rb"[vt](?:\s[^<>]*)?>[^<]")
-        self._outside(data[: outline.end()], False)
-        self._step = self._feed_rows
-        self._feed_rows(data[outline.end() :])
-
-    def _feed_rows(self, data: bytes) -> None:
-        end = data.find(self._end)
-        self._count_rows(data if end < 0 else data[:end])
-        if end >= 0:
-            self._step = self._feed_tail
-            self._feed_tail(data[end:])
-
-    def _feed_tail(self, data: bytes) -> None:
-        self._outside(data, False)
-
-    def _count_rows(self, data: bytes) -> None:
-        if self._budget is None:
-            return
-        search = self._value.search
-        going_on, *rows = data.split(self._row)
-        number = 0
-        if self._blank and search(going_on):
-            self._blank = False
-            number = 1
-        if rows:
-            filled = [search(row) is not None for row in rows]
-            number += sum(filled)
-            self._blank = not filled[-1]
-        self._budget.count_rows(number)
+        rest = data[cut:]
+        yield data[:cut]
+    yield rest
 
 
-class _OutsideReader:
-    """Handlers for what stands around ``sheetData``."""
+class _OutlineReader:
+    """Handlers for what stands around ``sheetData``, and for the rows of a sheet that is measured.
+
+    Rows and columns are described in their order (ECMA-376 part 1 §18.3.1.13, §18.3.1.73); what is not is passed over.
+    """
 
     def __init__(self, part: str) -> None:
         self.outline = SheetOutline()
-        self._part = part
-        self._column = 0  # the last one described
+        self._row = -1  # the last ones described
+        self._column = 0
         self.parser = make_parser(part)
         self.parser.StartElementHandler = self._start_root
 
     def _start_root(self, tag: str, _attributes: object) -> None:
-        self._col, self._merge, self._drawing = (
-            get_prefix(tag) + name for name in ("col", "mergeCell", "drawing")
-        )
+        prefix = get_prefix(tag)
+        handlers = {
+            "row": self._measure_row,
+            "col": self._take_columns,
+            "sheetFormatPr": self._take_defaults,
+            "mergeCell": self._add_merge,
+            "drawing": self._take_drawing,
+        }
+        self._handlers = {prefix + name: handler for name, handler in handlers.items()}
         self.parser.StartElementHandler = self._start_element
 
     def _start_element(self, tag: str, attributes: dict[str, str]) -> None:
-        if tag == self._merge:
-            self._add_merge(attributes.get("ref", ""))
-        elif tag == self._col:
-            self._hide_columns(attributes)
-        elif tag == self._drawing and self.outline.drawing is None:
-            self.outline.drawing = next(
-                (value for key, value in attributes.items() if key.rpartition(":")[2] == "id"), None
-            )
+        handler = self._handlers.get(tag)
+        if handler is not None:
+            handler(attributes)
 
-    def _add_merge(self, reference: str) -> None:
-        corners = _CORNERS.fullmatch(reference.replace("$", ""))
+    def _take_drawing(self, attributes: dict[str, str]) -> None:
+        identifiers = (value for key, value in attributes.items() if key.rpartition(":")[2] == "id")
+        self.outline.drawing = self.outline.drawing or next(identifiers, "")
+
+    def _add_merge(self, attributes: dict[str, str]) -> None:
+        corners = _CORNERS.fullmatch(attributes.get("ref", "").replace("$", ""))
+        if corners is None:
+            return
         try:
-            first, last = sorted((parse_column(corners[1]), parse_column(corners[3]))) if corners else (0, 0)
+            first, last = sorted((parse_column(corners[1]), parse_column(corners[3])))
         except ValueError:  # behind the last column
             return
-        top, bottom = sorted((int(corners[2]), int(corners[4]))) if corners else (0, 0)
+        top, bottom = sorted((int(corners[2]), int(corners[4])))
         if (top, first) != (bottom, last):
             self.outline.merges.append(Merge(top, bottom, first, last))
-        if len(self.outline.merges) > _MAX_MERGES:
-            raise make_danger_refusal("file.too_many_merged", limit=_MAX_MERGES)
+        if len(self.outline.merges) > MAX_MERGES:
+            raise make_danger_refusal("file.too_many_merged", limit=MAX_MERGES)
 
-    def _hide_columns(self, attributes: dict[str, str]) -> None:
-        """Note columns of no width; they are described in their order (ECMA-376 part 1 §18.3.1.13)."""
+    def _take_defaults(self, attributes: dict[str, str]) -> None:
+        grid = self.outline.grid
+        grid.unhidden.size = parse_height(attributes.get("defaultRowHeight"), grid.unhidden.size)
+        grid.rows.size = 0 if is_true(attributes.get("zeroHeight")) else grid.unhidden.size
+        grid.columns.size = parse_width(attributes.get("defaultColWidth"), attributes.get("baseColWidth"))
+
+    def _take_columns(self, attributes: dict[str, str]) -> None:
         first, last = (parse_whole(attributes.get(name, ""), MAX_COLUMN) for name in ("min", "max"))
-        if first is None or last is None or first <= self._column:
+        if not first or not last or not self._column < first <= last:
             return
         self._column = last
-        if is_true(attributes.get("hidden")):
+        axis = self.outline.grid.columns
+        width = attributes.get("width")
+        size = axis.size if width is None else parse_width(width)
+        is_hidden = is_true(attributes.get("hidden"))
+        for column in range(first - 1, last):
+            axis.add_size(column, 0 if is_hidden else size)
+        if is_hidden:
             self.outline.hidden_columns.update(range(first - 1, last))
+
+    def _measure_row(self, attributes: dict[str, str]) -> None:
+        number = parse_whole(attributes.get("r", ""), MAX_ROW)
+        row = number - 1 if number else self._row + 1
+        if not self._row < row < MAX_ROW:
+            return
+        self._row = row
+        grid = self.outline.grid
+        height = parse_height(attributes.get("ht"), grid.unhidden.size)
+        grid.unhidden.add_size(row, height or grid.unhidden.size)
+        grid.rows.add_size(row, 0 if is_true(attributes.get("hidden")) else height)
