@@ -15,13 +15,13 @@
   const search = document.getElementById("search"), clear = document.getElementById("clear");
   const code = document.getElementById("code"), department = document.getElementById("department");
   const chips = Array.from(document.querySelectorAll("#chips button"));
-  const pressed = chips.find(function (chip) { return chip.getAttribute("aria-pressed") === "true"; });
-  let status = pressed.dataset.status, matching = rows, drawn = 0;
+  const pressedChip = chips.find(function (chip) { return chip.getAttribute("aria-pressed") === "true"; });
+  let status = pressedChip.dataset.status, matching = rows, drawn = 0;
 
-  function fill(pattern, values) {
+  function fillIn(pattern, values) {
     return pattern.replace(/\{(\w+)\}/g, function (_, name) { return values[name]; });
   }
-  function element(name, kind, text) {
+  function makeElement(name, kind, text) {
     const made = document.createElement(name);
     if (kind) made.className = kind;
     if (text !== undefined) made.textContent = text;
@@ -29,57 +29,57 @@
   }
   function describePlace(row, short) {
     const values = { file: short && data.oneFile ? "" : texts[row.file], sheet: texts[row.sheet], row: row.row };
-    return fill(data.words.place, values).replace(/\s+/g, " ").trim();
+    return fillIn(data.words.place, values).replace(/\s+/g, " ").trim();
   }
-  function haystack(row) {
+  function joinSearchText(row) {
     return [row.name, row.staff, row.number.slice(-4), row.sealName, row.sealId, row.request, row.trace, row.picture,
       texts[row.department], describePlace(row), row.reasons.join(" ")].join("\n").toLowerCase();
   }
 
-  function draw(row) {
-    const line = element("tr");
-    line.appendChild(element("td", "state")).appendChild(element("span", "chip " + row.status, data.statuses[row.status]));
-    line.appendChild(element("td", "name", row.name));
-    const why = line.appendChild(element("td", "why"));
-    row.reasons.forEach(function (reason) { why.appendChild(element("div", "", reason)); });
-    line.appendChild(element("td", "small", texts[row.department]));
-    line.appendChild(element("td", "small staff", row.staff));
-    line.appendChild(element("td", "small", describePlace(row, true)));
-    const button = line.appendChild(element("td", "open")).appendChild(element("button", "", "\u203a"));
+  function makeLine(row) {
+    const line = makeElement("tr");
+    line.appendChild(makeElement("td", "state")).appendChild(makeElement("span", "chip " + row.status, data.statuses[row.status]));
+    line.appendChild(makeElement("td", "name", row.name));
+    const reasons = line.appendChild(makeElement("td", "why"));
+    row.reasons.forEach(function (reason) { reasons.appendChild(makeElement("div", "", reason)); });
+    line.appendChild(makeElement("td", "small", texts[row.department]));
+    line.appendChild(makeElement("td", "small staff", row.staff));
+    line.appendChild(makeElement("td", "small", describePlace(row, true)));
+    const button = line.appendChild(makeElement("td", "open")).appendChild(makeElement("button", "", "\u203a"));
     button.type = "button";
     button.setAttribute("aria-expanded", "false");
     button.setAttribute("aria-label", row.name);
-    button.addEventListener("click", function () { toggle(line, row, button); });
+    button.addEventListener("click", function () { toggleDetails(line, row, button); });
     return line;
   }
-  function toggle(line, row, button) {
+  function toggleDetails(line, row, button) {
     const open = button.getAttribute("aria-expanded") === "true";
     button.setAttribute("aria-expanded", String(!open));
     line.classList.toggle("opened", !open);
     if (open) { line.nextSibling.remove(); return; }
-    const list = element("dl", "all");
+    const list = makeElement("dl", "all");
     Object.keys(data.labels).forEach(function (name) {
       const value = name === "where" ? describePlace(row) : row[name];
       if (!value) return;
-      const pair = list.appendChild(element("div"));
-      pair.appendChild(element("dt", "", data.labels[name]));
-      pair.appendChild(element("dd", "", value));
+      const pair = list.appendChild(makeElement("div"));
+      pair.appendChild(makeElement("dt", "", data.labels[name]));
+      pair.appendChild(makeElement("dd", "", value));
     });
-    const extra = element("tr", "more-of"), cell = extra.appendChild(element("td"));
+    const extra = makeElement("tr", "more-of"), cell = extra.appendChild(makeElement("td"));
     cell.colSpan = 7;
     cell.appendChild(list);
     line.after(extra);
   }
 
-  function next() {
+  function drawMore() {
     const part = document.createDocumentFragment();
-    matching.slice(drawn, drawn + CHUNK).forEach(function (row) { part.appendChild(draw(row)); });
+    matching.slice(drawn, drawn + CHUNK).forEach(function (row) { part.appendChild(makeLine(row)); });
     body.appendChild(part);
     drawn = Math.min(matching.length, drawn + CHUNK);
     more.hidden = drawn >= matching.length;
-    more.textContent = fill(data.words.more, { n: Math.min(CHUNK, matching.length - drawn) });
+    more.textContent = fillIn(data.words.more, { n: Math.min(CHUNK, matching.length - drawn) });
   }
-  function filter() {
+  function applyFilter() {
     const wanted = search.value.trim().toLowerCase();
     const about = code && code.value !== "" ? Number(code.value) : -1;
     const where = department && department.value !== "" ? Number(department.value) : -1;
@@ -87,35 +87,35 @@
       if (status === "todo" ? !row.todo : status && row.status !== status) return false;
       if (about >= 0 && row.codes.indexOf(about) < 0) return false;
       if (where >= 0 && row.department !== where) return false;
-      return !wanted || haystack(row).indexOf(wanted) >= 0;
+      return !wanted || joinSearchText(row).indexOf(wanted) >= 0;
     });
     body.textContent = "";
     drawn = 0;
-    next();
-    shown.textContent = matching.length ? fill(data.words.shown, { shown: matching.length.toLocaleString("en"), total: rows.length.toLocaleString("en") }) : data.words.none;
+    drawMore();
+    shown.textContent = matching.length ? fillIn(data.words.shown, { shown: matching.length.toLocaleString("en"), total: rows.length.toLocaleString("en") }) : data.words.none;
     clear.hidden = !(wanted || status || about >= 0 || where >= 0);
   }
 
-  function choose(wanted) {
+  function chooseStatus(wanted) {
     status = wanted;
     chips.forEach(function (chip) { chip.setAttribute("aria-pressed", String(chip.dataset.status === wanted)); });
-    filter();
+    applyFilter();
   }
-  chips.forEach(function (chip) { chip.addEventListener("click", function () { choose(chip.dataset.status); }); });
-  let waiting = 0;
-  search.addEventListener("input", function () { clearTimeout(waiting); waiting = setTimeout(filter, 120); });
-  [code, department].forEach(function (list) { if (list) list.addEventListener("change", filter); });
+  chips.forEach(function (chip) { chip.addEventListener("click", function () { chooseStatus(chip.dataset.status); }); });
+  let searchTimer = 0;
+  search.addEventListener("input", function () { clearTimeout(searchTimer); searchTimer = setTimeout(applyFilter, 120); });
+  [code, department].forEach(function (list) { if (list) list.addEventListener("change", applyFilter); });
   clear.addEventListener("click", function () {
     search.value = "";
     if (code) code.value = "";
     if (department) department.value = "";
-    choose("");
+    chooseStatus("");
   });
-  more.addEventListener("click", next);
+  more.addEventListener("click", drawMore);
   if ("IntersectionObserver" in window) {
     new IntersectionObserver(function (seen) {
-      if (seen[0].isIntersecting && !more.hidden) next();
+      if (seen[0].isIntersecting && !more.hidden) drawMore();
     }, { rootMargin: "600px" }).observe(more);
   }
-  filter();
+  applyFilter();
 })();
