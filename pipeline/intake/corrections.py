@@ -10,7 +10,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from pipeline.domain.roster import Cell, EmbeddedImage, Field, FileReport, Problem, Row
 from pipeline.errors import UsageError
@@ -18,22 +17,14 @@ from pipeline.intake.corrected_lines import find_swapped_row, relate_lines
 from pipeline.intake.fields.normalize import get_text, trim_ends
 from pipeline.intake.fields.validate import SiteKeyDigests, assign_row_ids
 from pipeline.intake.pairing import picture_column
-from pipeline.intake.read_rosters import refuse_file
+from pipeline.intake.read_rosters import read_rosters, refuse_file
+from pipeline.intake.readers.model import ReadOptions
 from pipeline.messages.catalogue import make_phrase
 from pipeline.messages.problems import build_problem
 
 _MOST_LISTED = 20  # rows in one note
 
 Texts = tuple[tuple[Field, str], ...]
-
-
-class RosterReader(Protocol):
-    """`read_rosters` with everything but the paths given."""
-
-    def __call__(
-        self, paths: Sequence[Path], *, to_fix_only: bool = False, corrections: bool = False
-    ) -> tuple[list[Row], list[FileReport]]:
-        """Read files and folders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +39,11 @@ class LoadedRows:
 
 
 def load_rows(
-    read: RosterReader,
     rosters: Sequence[Path],
     context: Sequence[Path],
     *,
+    columns: Mapping[str, str],
+    options: ReadOptions,
     to_fix_only: bool,
     site_key: SiteKeyDigests | None,
     roster_unverified: bool = False,
@@ -66,10 +58,12 @@ def load_rows(
     Raises UsageError for a row that is in none of the unverified rosters.
     """
     known = site_key is not None
-    rows, files = read(rosters, to_fix_only=to_fix_only, corrections=known)
+    rows, files = read_rosters(
+        rosters, columns=columns, to_fix_only=to_fix_only, corrections=known, options=options
+    )
     if not to_fix_only:
         return _replace_corrected(rows, files, site_key)
-    context_rows, reports = read(context, corrections=known)
+    context_rows, reports = read_rosters(context, columns=columns, corrections=known, options=options)
     tokens = {row.row_token for row in rows}
     corrected = [row for row in context_rows if row.row_token is not None and row.row_token not in tokens]
     roster = [row for row in context_rows if row.row_token is None]

@@ -2,20 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from pipeline.domain.roster import Field, ImageFile, PreparedImage, Problem
+from pipeline.domain.roster import Doctor, Field, ImageFile, PreparedImage, Problem
 from pipeline.domain.run import RowOutcome, RowPlan, Status
+from pipeline.domain.seals import PersonHistory
 from pipeline.errors import NotReadNow, isolate_row_failure, require_lasting
 from pipeline.messages.problems import build_problem, waits_for_machine_only
+from pipeline.planning.plan import find_image_conflict
 
 IMAGE_WORKERS = 2  # threads that decode, always the same: each keeps the memory of a picture for its next one
 # statuses of rows whose outcome repeats nothing of earlier runs
 _WITHOUT_HISTORY = frozenset({Status.REJECTED, Status.READY, Status.NOT_SENT})
 
-PrepareImage = Callable[[RowPlan], PreparedImage | tuple[Problem, ...]]
+
+@dataclass(frozen=True, slots=True)
+class ImagePreparer:
+    """Decodes the pictures of rows and prepares the bytes to send."""
+
+    prepare_image: Callable[[ImageFile], PreparedImage | tuple[Problem, ...]]
+    # digest of pixels -> the person whose seal shows the same picture, perhaps in another format
+    pixel_owners: Mapping[str, PersonHistory]
+
+    def prepare(self, doctor: Doctor) -> PreparedImage | tuple[Problem, ...]:
+        """Prepare a row's picture; a failure is that row's problem. Raises OSError where the disk refuses."""
+        try:
+            return isolate_row_failure(
+                lambda: self._prepare(doctor),
+                lambda failure: (failure,),
+                stage="picture",
+                row_id=doctor.row_id,
+            )
+        except OSError as error:
+            try:
+                require_lasting(error)
+            except NotReadNow as trouble:
+                return (describe_unread_image(doctor, trouble),)
+            raise
+
+    def _prepare(self, doctor: Doctor) -> PreparedImage | tuple[Problem, ...]:
+        assert doctor.picture is not None
+        prepared = self.prepare_image(doctor.picture)
+        if not isinstance(prepared, PreparedImage):
+            return prepared
+        conflict = find_image_conflict(doctor, self.pixel_owners.get(prepared.pixels))
+        return (conflict,) if conflict else prepared
 
 
 def build_initial_outcome(row_plan: RowPlan) -> RowOutcome:
@@ -67,103 +100,77 @@ def count_creates(row_plan: RowPlan) -> int:
     return row_plan.history.create_count if row_plan.history else 0
 
 
-def prepare_image(prepare: PrepareImage, row_plan: RowPlan) -> PreparedImage | tuple[Problem, ...]:
-    """Prepare a row's picture; a failure is that row's problem. Raises OSError where the disk refuses."""
-    try:
-        return isolate_row_failure(
-            lambda: prepare(row_plan),
-            lambda failure: (failure,),
-            stage="picture",
-            row_id=row_plan.doctor.row_id,
-        )
-    except OSError as error:
-        try:
-            require_lasting(error)
-        except NotReadNow as trouble:
-            return (describe_unread_image(row_plan, trouble),)
-        raise
-
-
-def describe_unread_image(row_plan: RowPlan, trouble: NotReadNow) -> Problem:
+def describe_unread_image(doctor: Doctor, trouble: NotReadNow) -> Problem:
     """Return the problem of a row whose picture cannot be read now."""
-    doctor = row_plan.doctor
     file = doctor.picture.path.name if doctor.picture else ""
     cell = doctor.row.address(Field.PICTURE)
     return build_problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)
 
 
-def check_images(row_plans: Iterable[RowPlan], prepare: PrepareImage) -> tuple[RowOutcome, ...]:
+def check_images(row_plans: Iterable[RowPlan], preparer: ImagePreparer) -> tuple[RowOutcome, ...]:
     """Return the outcomes of rows for which nothing is sent, the pictures of those that could be sent decoded.
 
     So are pictures that several people share: nothing else would show that such a picture is also blank or damaged.
     """
-    shared_images = _SharedImages(prepare)
+    check = _ImageCheck(preparer)
     with ThreadPoolExecutor(IMAGE_WORKERS) as threads:
-        return tuple(threads.map(lambda row_plan: _check_image(prepare, shared_images, row_plan), row_plans))
+        return tuple(threads.map(check.check_image, row_plans))
 
 
-class _SharedImages:
-    """The problems of pictures that several people share; each picture is decoded once."""
+class _ImageCheck:
+    """Decodes pictures as a run does just before their upload; one that several people share is decoded once."""
 
-    def __init__(self, prepare: PrepareImage) -> None:
-        self._prepare = prepare
-        self._problems: dict[ImageFile, tuple[Problem, ...]] = {}
+    def __init__(self, preparer: ImagePreparer) -> None:
+        self._preparer = preparer
+        self._shared_problems: dict[ImageFile, tuple[Problem, ...]] = {}
 
-    def find_problems(self, row_plan: RowPlan) -> tuple[Problem, ...]:
-        """Return the problems of a row's picture that the row does not have yet."""
+    def check_image(self, row_plan: RowPlan) -> RowOutcome:
+        """Return the outcome of a row with the problems of its picture."""
+        outcome = build_initial_outcome(row_plan)
+        if shared_problems := self._find_shared_problems(row_plan):
+            return replace(outcome, problems=(*row_plan.problems, *shared_problems))
+        if row_plan.status not in {Status.READY, Status.NOT_SENT} or row_plan.doctor.picture is None:
+            return outcome
+        if waits_for_machine_only(row_plan.doctor.errors):
+            return outcome
+        prepared = self._preparer.prepare(row_plan.doctor)
+        if not isinstance(prepared, PreparedImage):
+            # there is nothing to review
+            problems = tuple(problem for problem in row_plan.problems if problem.code != "REVIEW_MISSING")
+            return build_unfit_outcome(replace(row_plan, problems=problems), prepared)
+        return replace(outcome, problems=(*row_plan.problems, *prepared.problems), prepared=prepared)
+
+    def _find_shared_problems(self, row_plan: RowPlan) -> tuple[Problem, ...]:
+        """Return the problems of a shared picture that the row does not have yet."""
         picture = row_plan.doctor.picture
         known_codes = {problem.code for problem in row_plan.problems}
         if picture is None or "IMAGE_SHARED" not in known_codes or row_plan.status is not Status.REJECTED:
             return ()
-        if picture not in self._problems:
-            prepared = prepare_image(self._prepare, row_plan)
-            self._problems[picture] = () if isinstance(prepared, PreparedImage) else prepared
+        if picture not in self._shared_problems:
+            prepared = self._preparer.prepare(row_plan.doctor)
+            self._shared_problems[picture] = () if isinstance(prepared, PreparedImage) else prepared
         known_codes.add("IMAGE_NOT_READ")
-        return tuple(problem for problem in self._problems[picture] if problem.code not in known_codes)
-
-
-def _check_image(prepare: PrepareImage, shared_images: _SharedImages, row_plan: RowPlan) -> RowOutcome:
-    """Decode the picture of a row that would be sent, as a run does just before its upload."""
-    if shared_problems := shared_images.find_problems(row_plan):
-        return replace(build_initial_outcome(row_plan), problems=(*row_plan.problems, *shared_problems))
-    if row_plan.status not in {Status.READY, Status.NOT_SENT} or row_plan.doctor.picture is None:
-        return build_initial_outcome(row_plan)
-    if waits_for_machine_only(row_plan.doctor.errors):
-        return build_initial_outcome(row_plan)
-    prepared = prepare_image(prepare, row_plan)
-    if not isinstance(prepared, PreparedImage):
-        # there is nothing to review
-        problems = tuple(problem for problem in row_plan.problems if problem.code != "REVIEW_MISSING")
-        return build_unfit_outcome(replace(row_plan, problems=problems), prepared)
-    return replace(
-        build_initial_outcome(row_plan), problems=(*row_plan.problems, *prepared.problems), prepared=prepared
-    )
+        return tuple(problem for problem in self._shared_problems[picture] if problem.code not in known_codes)
 
 
 def merge_outcomes(
-    initial_outcomes: Sequence[RowOutcome], sent: Iterable[RowOutcome], prepare: PrepareImage
+    initial_outcomes: Sequence[RowOutcome], sent: Iterable[RowOutcome], preparer: ImagePreparer
 ) -> tuple[RowOutcome, ...]:
-    """Return one outcome a row, in the order of the plan: of those that were to be sent, and of all others."""
+    """Return one outcome a row, in the order of the plan: of those that were to be sent, and of all others.
+
+    Of a row that waits for a review, or was refused for a picture that several people share, the picture is decoded.
+    """
     by_index = {outcome.row_plan.index: outcome for outcome in sent}
     unsent = [outcome for outcome in initial_outcomes if outcome.row_plan.index not in by_index]
-    by_index |= {outcome.row_plan.index: outcome for outcome in _finish_unsent_rows(unsent, prepare)}
+    by_index |= {
+        outcome.row_plan.index: build_not_sent_outcome(outcome.row_plan)
+        if outcome.status is Status.READY
+        else outcome
+        for outcome in unsent
+    }
+    to_check = [outcome.row_plan for outcome in unsent if _needs_image_check(outcome)]
+    by_index |= {outcome.row_plan.index: outcome for outcome in check_images(to_check, preparer)}
     return tuple(by_index[outcome.row_plan.index] for outcome in initial_outcomes)
-
-
-def _finish_unsent_rows(
-    initial_outcomes: Sequence[RowOutcome], prepare: PrepareImage
-) -> Iterator[RowOutcome]:
-    """Yield the final outcomes of rows for which nothing was sent.
-
-    The picture is decoded where a row waits for a review, or was refused for a picture that several people share.
-    """
-    to_check = [outcome.row_plan for outcome in initial_outcomes if _needs_image_check(outcome)]
-    checked = iter(check_images(to_check, prepare))
-    for outcome in initial_outcomes:
-        if _needs_image_check(outcome):
-            yield next(checked)
-        else:
-            yield build_not_sent_outcome(outcome.row_plan) if outcome.status is Status.READY else outcome
 
 
 def _needs_image_check(outcome: RowOutcome) -> bool:

@@ -20,7 +20,7 @@ from typing import Self
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.fields import list_sent_values
-from pipeline.domain.roster import PreparedImage
+from pipeline.domain.roster import ImageFile, PreparedImage
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import SealRequest
 from pipeline.domain.service_codes import find_create_meaning
@@ -181,7 +181,9 @@ def _is_sealed_as(row_plan: RowPlan, query: str) -> bool:
     return seal is not None and query in (doctor.name, doctor.staff_no, seal.seal_name, seal.seal_id)
 
 
-def repeat_request(row_plan: RowPlan, prepare: Callable[..., object]) -> tuple[SealRequest, PreparedImage]:
+def repeat_request(
+    row_plan: RowPlan, prepare: Callable[[ImageFile], object]
+) -> tuple[SealRequest, PreparedImage]:
     """Return the create that made a doctor's seal, to the letter; UsageError where the row is not unchanged."""
     doctor, history = row_plan.doctor, row_plan.history
     seal = history.seal if history else None
@@ -193,7 +195,7 @@ def repeat_request(row_plan: RowPlan, prepare: Callable[..., object]) -> tuple[S
         or doctor.errors
     ):
         raise UsageError("resolve.not_unchanged", name=doctor.name)
-    prepared = prepare(row_plan) if doctor.picture else None
+    prepared = prepare(doctor.picture) if doctor.picture else None
     if not isinstance(prepared, PreparedImage):
         raise UsageError("resolve.no_picture", name=doctor.name)
     request = SealRequest(

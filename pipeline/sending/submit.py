@@ -21,12 +21,11 @@ from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import make_text
 from pipeline.planning.unsent_rows import (
     IMAGE_WORKERS,
-    PrepareImage,
+    ImagePreparer,
     build_not_sent_outcome,
     build_unfit_outcome,
     count_creates,
     describe_unread_image,
-    prepare_image,
 )
 from pipeline.sending.call_context import CallContext
 from pipeline.sending.create import CreateSender
@@ -42,7 +41,7 @@ class Submission:
     """One run's sending; `run` is called once. ``on_row_end`` is called with every row's outcome."""
 
     sender: CreateSender
-    prepare: PrepareImage
+    image_preparer: ImagePreparer
     workers: int  # rows between upload and verdict at a time
     on_row_end: Callable[[RowOutcome], None]
     limit: int | None = None  # rows to send at most
@@ -135,7 +134,9 @@ class Submission:
         """Decode a row's picture in a thread; None when that failed, and then the run drains."""
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._image_threads, prepare_image, self.prepare, row_plan)
+            return await loop.run_in_executor(
+                self._image_threads, self.image_preparer.prepare, row_plan.doctor
+            )
         except OSError as error:
             why = reason_of(error)
             text = make_text("stop.file", file=error.filename, why=why) if error.filename else why
@@ -151,7 +152,9 @@ class Submission:
             image = await asyncio.to_thread(_read_checked_bytes, job.prepared)
             result = await self.sender.send(job, image) if image is not None else _reject_altered(job)
         except NotReadNow as error:
-            result = SendResult(Status.NOT_SENT, problems=(describe_unread_image(job.row_plan, error),))
+            result = SendResult(
+                Status.NOT_SENT, problems=(describe_unread_image(job.row_plan.doctor, error),)
+            )
         except LedgerError as error:
             self._run_state.halt("LEDGER", error.reason, 74)
             result = _interrupted(job)

@@ -26,7 +26,6 @@ from pipeline.domain.run import (
     RunReport,
     RunRequest,
 )
-from pipeline.domain.seals import PersonHistory
 from pipeline.esign.rate_limiter import Limiter
 from pipeline.esign.signing import Credentials
 from pipeline.intake.conflicts import flag_conflicts, mark_unread
@@ -54,6 +53,7 @@ from pipeline.planning.known_people import (
 from pipeline.planning.plan import find_owners_by_image, plan_rows
 from pipeline.planning.review import SavedReview, load_review
 from pipeline.planning.unsent_rows import (
+    ImagePreparer,
     build_initial_outcome,
     check_images,
     merge_outcomes,
@@ -106,7 +106,7 @@ class RunPlan:
     row_plans: tuple[RowPlan, ...]
     report: RunReport  # as far as it is known yet
     file_stats: Mapping[str, FileStat]  # fingerprints to remember
-    pixel_owners: Mapping[str, PersonHistory]  # digest of pixels -> the person whose seal shows them
+    image_preparer: ImagePreparer
     live_seals: int  # in the ledger
     whole_image_seals: Collection[str]  # SealIds of older seals whose pictures were sent whole
 
@@ -157,7 +157,9 @@ def prepare_run(
             absent_unresolved=view.count_absent_unresolved({doctor.key for doctor in doctors}),
         ),
         file_stats=matches.stats,
-        pixel_owners=find_owners_by_image(view.snapshot, lambda content: content.pixels),
+        image_preparer=stage_settings.build_image_preparer(
+            config, find_owners_by_image(view.snapshot, lambda content: content.pixels)
+        ),
         live_seals=view.live_seals,
         whole_image_seals=sizes.whole,
     )
@@ -168,7 +170,7 @@ def run_check(
 ) -> RunReport:
     """Find everything that a run would find, pictures decoded, without a call."""
     plan = prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)
-    outcomes = check_images(plan.row_plans, stage_settings.build_image_preparer(config, plan.pixel_owners))
+    outcomes = check_images(plan.row_plans, plan.image_preparer)
     if site_key is None:
         outcomes = tuple(map(_without_key, outcomes))
     halt = find_missing_rosters(find_emptied_folders(request, ledger))
@@ -212,7 +214,6 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
         return None
     presenter = Presenter("en", Masker.of_doctors(row_plan.doctor for row_plan in plan.row_plans))
     initial_outcomes = _record_start(plan, record, resources, saved_review, presenter)
-    prepare_image = stage_settings.build_image_preparer(config, plan.pixel_owners)
     sent = await send_rows(
         ready,
         request,
@@ -222,10 +223,10 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
         halt=halt,
         guards=guards,
         live_seals=plan.live_seals,
-        prepare_image=prepare_image,
+        image_preparer=plan.image_preparer,
         mask=presenter.mask_answer,
     )
-    outcomes = merge_outcomes(initial_outcomes, sent.outcomes, prepare_image)
+    outcomes = merge_outcomes(initial_outcomes, sent.outcomes, plan.image_preparer)
     exposed = find_exposed_files(config, credentials.files if credentials else ())
     report = replace(
         plan.report,
@@ -243,9 +244,10 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
 def _load_rows(request: RunRequest, config: Config, site_key: SiteKey | None) -> LoadedRows:
     """Read the rosters, and the rows of other rosters that they are compared with."""
     return load_rows(
-        stage_settings.build_roster_reader(request, config),
         request.rosters,
         request.context,
+        columns=config.columns,
+        options=stage_settings.build_read_options(request, config),
         to_fix_only=request.to_fix_only,
         roster_unverified=request.roster_unverified,
         site_key=site_key,
@@ -268,7 +270,9 @@ def _match_images(
 
 def _flag_conflicts(matches: MatchResult, view: LedgerView) -> list[Doctor]:
     """Return the matched doctors with the problems of several rows with each other."""
-    identical = find_identical_images(view.list_unsealed_images(matches.doctors))
+    # the pictures of doctors who have a seal are not opened again
+    unsealed = (doctor for doctor in matches.doctors if doctor.key not in view.known_keys)
+    identical = find_identical_images(doctor.picture for doctor in unsealed if doctor.picture)
     return flag_conflicts(
         mark_unread(matches.doctors, identical.unread),
         identical.first_of,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from pipeline.domain.roster import Doctor, FileStat, ImageFile
+from pipeline.domain.roster import FileStat
 from pipeline.domain.run import Judgement
-from pipeline.domain.seals import LedgerSnapshot, PersonHistory
+from pipeline.domain.seals import LedgerSnapshot
 from pipeline.intake.pairing.evidence import NO_SEALED_PEOPLE, SealedPeople, SealedPerson
 from pipeline.intake.pairing.picture_column import EarlierRow
 from pipeline.ledger.protocol import Ledger
@@ -42,7 +42,9 @@ class LedgerView:
     @cached_property
     def known_keys(self) -> Collection[str]:
         """The keys of people who have a seal or an unresolved attempt."""
-        return {person.key for person in self.snapshot.people.values() if _is_known(person)}
+        return {
+            person.key for person in self.snapshot.people.values() if person.seal or person.unresolved_attempt
+        }
 
     @property
     def known_files(self) -> Mapping[str, FileStat]:
@@ -63,13 +65,6 @@ class LedgerView:
         """Return how many people with an unresolved attempt are not among these."""
         unresolved = {person.key for person in self.snapshot.people.values() if person.unresolved_attempt}
         return len(unresolved.difference(keys))
-
-    def list_unsealed_images(self, doctors: Iterable[Doctor]) -> Iterator[ImageFile]:
-        """Yield the pictures of doctors who have no seal: the pictures of the others are not opened again."""
-        for doctor in doctors:
-            person = self.snapshot.people.get(doctor.key) if doctor.key else None
-            if doctor.picture is not None and not (person and _is_known(person)):
-                yield doctor.picture
 
     def list_sealed_people(self) -> SealedPeople:
         """Return the people who have a seal, as far as picture files may carry their names and numbers."""
@@ -102,7 +97,3 @@ class LedgerView:
                 earlier_row = EarlierRow(row.row_id, row.key, line["name"], address)
                 earlier_rows.setdefault(picture["sha256"], []).append(earlier_row)
         return earlier_rows if rows else None
-
-
-def _is_known(person: PersonHistory) -> bool:
-    return person.seal is not None or person.unresolved_attempt is not None

@@ -32,7 +32,7 @@ from pipeline.esign.rate_limiter import max_in_rolling_second
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.protocol import Ledger
 from pipeline.planning.guards import Guards, RunGuards, find_deadline
-from pipeline.planning.unsent_rows import PrepareImage, build_not_sent_outcome
+from pipeline.planning.unsent_rows import ImagePreparer, build_not_sent_outcome
 from pipeline.sending.call_context import CallContext, share_connection_slots
 from pipeline.sending.create import CreateSender
 from pipeline.sending.run_state import RunState
@@ -148,7 +148,7 @@ async def send_rows(
     halt: Halt | None,
     guards: Guards,
     live_seals: int,
-    prepare_image: PrepareImage,
+    image_preparer: ImagePreparer,
     mask: Callable[[str], str],
 ) -> SentRows:
     """Send the rows; without ``credentials`` none is sent, since there is none to send or ``halt`` forbids it."""
@@ -180,7 +180,7 @@ async def send_rows(
         )
         submission = Submission(
             CreateSender(context, asyncio.Semaphore(creates_in_flight)),
-            prepare_image,
+            image_preparer,
             count_workers(config),
             resources.on_row_end,
             request.limit,

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -16,15 +15,13 @@ from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.roster import (
     Field,
-    FileReport,
     ImageFile,
     ImagePreview,
     PreparedImage,
     Problem,
-    Row,
     SentSize,
 )
-from pipeline.domain.run import Judgement, RowPlan, RunRequest
+from pipeline.domain.run import Judgement, RunRequest
 from pipeline.domain.seals import LiveSeal, PersonHistory, SealContent
 from pipeline.domain.service_codes import has_reason
 from pipeline.esign.contracts import CONTRACTS, Agent, Contract
@@ -34,19 +31,17 @@ from pipeline.intake.fields.validate import FieldSettings
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.images.prepare import digest_pixels, find_sent_size, prepare_image
 from pipeline.intake.images.preview import load_preview
-from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers.model import HEADER, ReadOptions, StoreImage
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.tenant import SiteKey
 from pipeline.planning.guards import Guards
-from pipeline.planning.plan import PlanRules, find_image_conflict
-from pipeline.planning.unsent_rows import PrepareImage
+from pipeline.planning.plan import PlanRules
+from pipeline.planning.unsent_rows import ImagePreparer
 from pipeline.version import __version__
 
 if TYPE_CHECKING:
     from pipeline.esign.client import Client
-    from pipeline.intake.corrections import RosterReader
 
 PREVIEWS = "previews"  # below the work folder: small copies of pictures
 
@@ -61,14 +56,7 @@ def find_contract(config: Config) -> Contract:
 
 def build_agent(config: Config) -> Agent:
     """Return the ids of application, organisation and operator."""
-    api = config.api
-    return Agent(
-        app_id=api.app_id,
-        organization_open_id=api.organization_open_id,
-        operator_open_id=api.operator_open_id,
-        proxy_operator_open_id=api.proxy_operator_open_id,
-        proxy_app_id=api.proxy_app_id,
-    )
+    return Agent(**{field.name: getattr(config.api, field.name) for field in fields(Agent)})
 
 
 def build_client(config: Config, credentials: Credentials, clock: Clock) -> Client:
@@ -89,20 +77,6 @@ def build_client(config: Config, credentials: Credentials, clock: Clock) -> Clie
 
 
 # -- rosters and their fields
-
-
-def build_roster_reader(request: RunRequest, config: Config) -> RosterReader:
-    """Return `read_rosters` with the configured columns and limits."""
-    options = build_read_options(request, config)
-
-    def read(
-        paths: Sequence[Path], *, to_fix_only: bool = False, corrections: bool = False
-    ) -> tuple[list[Row], list[FileReport]]:
-        return read_rosters(
-            paths, columns=config.columns, to_fix_only=to_fix_only, corrections=corrections, options=options
-        )
-
-    return read
 
 
 def build_read_options(request: RunRequest, config: Config) -> ReadOptions:
@@ -136,28 +110,20 @@ def build_image_store(config: Config) -> StoreImage:
 
 def build_image_preparer(
     config: Config, pixel_owners: Mapping[str, PersonHistory] = MappingProxyType({})
-) -> PrepareImage:
-    """Return the function that decodes a row's picture and prepares the bytes to send.
+) -> ImagePreparer:
+    """Return what decodes the pictures of rows and prepares the bytes to send."""
 
-    ``pixel_owners`` maps digests of pixels to the person whose seal shows the same picture, perhaps in another format.
-    """
-
-    def prepare(row_plan: RowPlan) -> PreparedImage | tuple[Problem, ...]:
-        assert row_plan.doctor.picture is not None
-        prepared = prepare_image(
-            row_plan.doctor.picture,
+    def prepare(picture: ImageFile) -> PreparedImage | tuple[Problem, ...]:
+        return prepare_image(
+            picture,
             limit=find_contract(config).max_image_bytes,
             work=config.resolve_path(config.work),
             trim=config.pictures.trim,
             transparent=config.pictures.transparent,
             previews_folder=config.resolve_path(config.work) / PREVIEWS,
         )
-        if not isinstance(prepared, PreparedImage):
-            return prepared
-        conflict = find_image_conflict(row_plan.doctor, pixel_owners.get(prepared.pixels))
-        return (conflict,) if conflict else prepared
 
-    return prepare
+    return ImagePreparer(prepare, pixel_owners)
 
 
 def build_sent_size_finder(config: Config) -> Callable[[ImageFile, LiveSeal], SentSize | None]:
@@ -187,17 +153,8 @@ def build_preview_loader(config: Config) -> Callable[[ImageFile, bool], ImagePre
 
 def build_guards(request: RunRequest, config: Config) -> Guards:
     """Return the limits at which a run stops; a retry is not judged by what is new or gone."""
-    configured = config.guards
-    guards = Guards(
-        new_rows=configured.new_rows,
-        new_share=configured.new_share,
-        shrunk=configured.shrunk,
-        unknown=configured.unknown,
-        same_refusal=configured.same_refusal,
-        seals_exist=configured.seals_exist,
-        deadline=configured.deadline,
-        patience=configured.give_up_minutes * 60,
-    )
+    limits = config.guards.model_dump(exclude={"give_up_minutes"})
+    guards = Guards(**limits, patience=config.guards.give_up_minutes * 60)
     if request.command == "retry":
         guards = replace(guards, new_rows=None, shrunk=None)
     return guards.accept_all() if request.accept_guards else guards

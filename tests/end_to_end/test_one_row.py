@@ -9,9 +9,8 @@ from run_support import name, number
 from pipeline.intake.fields import validate
 from pipeline.intake.images import ink
 from pipeline.intake.pairing import match
-from pipeline.planning import plan
+from pipeline.planning import plan, unsent_rows
 from pipeline.reports import records
-from pipeline.workflow import stage_settings
 
 BROKEN = name(2)
 
@@ -131,7 +130,7 @@ def test_a_picture_over_which_the_program_breaks_is_its_rows_problem(hospital, m
 def test_a_bug_behind_the_decoding_is_its_rows_problem_in_check_and_run(hospital, monkeypatch):
     hospital.doctors(3)
     monkeypatch.setattr(
-        stage_settings, "find_image_conflict", breaking(stage_settings.find_image_conflict, of_doctor)
+        unsent_rows, "find_image_conflict", breaking(unsent_rows.find_image_conflict, of_doctor)
     )
     assert hospital.go("check") == 3
     assert hospital.go("run", "--yes") == 3
