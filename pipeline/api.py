@@ -32,14 +32,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, Unpack
 
 from pipeline.clock import Clock, SystemClock
-from pipeline.config import named_paths
 from pipeline.config.environment import find_language_of_locale, find_language_of_titles
 from pipeline.config.settings import Config
 from pipeline.domain.run import Halt, RowOutcome, RunReport, RunRequest, Status
 from pipeline.errors import UsageError
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter
 from pipeline.esign.signing import Credentials
-from pipeline.intake.readers.discover import expand_paths
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.tenant import KEY_BYTES, SiteKey
 from pipeline.operations.run_end import call_run_end_hooks
@@ -49,7 +47,7 @@ from pipeline.reports.row_values import to_frame
 from pipeline.support.shell_quoting import quote
 from pipeline.version import PROGRAM
 from pipeline.workflow import import_run, run_request, tenant_ledger
-from pipeline.workflow.finish import FinishedRun, finish_run
+from pipeline.workflow.finish import finish_run
 from pipeline.workflow.run_report import start_report
 from pipeline.workflow.tenant_ledger import name_tenant
 
@@ -121,14 +119,15 @@ def check(
     and To fix are for looking only. No ledger is made, and no lock is taken. See `RunOptions` for the arguments.
     """
     loaded, clock = _load_config(config), clock or SystemClock()
-    request = _build_request("check", config, loaded, clock, {"rosters": rosters, "seals": seals, "out": out})
+    options = RunOptions(rosters=rosters, seals=seals, out=out, write=write, language=language)
+    request = _build_request("check", config, loaded, clock, options)
     if loaded.api.placeholders and ledger is None:
         report = import_run.run_check(request, loaded, ledger=None, site_key=None, clock=clock)
     else:
         given = _use_given_ledger(loaded, ledger, site_key)
         with given or tenant_ledger.open_ledger_for_check(loaded, clock) as (journal, key):
             report = import_run.run_check(request, loaded, ledger=journal, site_key=key, clock=clock)
-    return _finish(report, loaded, latest=None, write=write, language=language)
+    return _finish(report, loaded, options)
 
 
 class RunOptions(TypedDict, total=False):
@@ -228,12 +227,8 @@ async def _run_import(
         if report is None:  # cancelled before the first call: nothing happened
             raise asyncio.CancelledError
         reporter.report_unsent(report.outcomes)
-        has_rosters = bool(
-            expand_paths(request.rosters)
-        )  # without a roster the last results stay as they are
-        latest = run_request.find_latest_folder(config) if has_rosters else None
-        write, language = options.get("write", True), options.get("language")
-        return await asyncio.to_thread(_finish, report, config, latest=latest, write=write, language=language)
+        latest = run_request.find_latest_folder(config, request)
+        return await asyncio.to_thread(_finish, report, config, options, latest)
 
 
 async def _drain_when_cancelled(work: Coroutine[None, None, Result], stop: import_run.StopSignal) -> Result:
@@ -286,27 +281,28 @@ def _build_request(
     clock: Clock,
     options: RunOptions,
 ) -> RunRequest:
-    limit, seals, out = options.get("limit"), options.get("seals"), options.get("out")
-    review = options.get("review")
+    limit = options.get("limit")
     if limit is not None and limit < 1:
         raise UsageError("usage.limit", limit=limit)
     # how the command line would be called, for the commands that the results suggest
     is_named = config is not None and not isinstance(config, Config)
     invocation = f"{PROGRAM} --config {quote(str(config))}" if is_named else PROGRAM
-    request = run_request.build_request(
+    return run_request.build_request(
         command,
         loaded,
         clock,
         rosters=_list_paths(options.get("rosters", ())),
-        seals=Path(seals) if seals is not None else None,
-        out=Path(out) if out is not None else None,
+        seals=_find_path(options.get("seals")),
+        out=_find_path(options.get("out")),
         limit=limit,
+        review=_find_path(options.get("review")),
         accept_guards=options.get("accept_guards", False),
         invocation=invocation,
     )
-    return (
-        replace(request, review=named_paths.require_existing(Path(review))) if review is not None else request
-    )
+
+
+def _find_path(path: StrPath | None) -> Path | None:
+    return None if path is None else Path(path)
 
 
 def _list_paths(rosters: Rosters) -> tuple[Path, ...]:
@@ -332,17 +328,15 @@ def _find_credentials(
     return (lambda: credentials) if isinstance(credentials, Credentials) else credentials
 
 
-def _finish(
-    report: RunReport, config: Config, *, latest: Path | None, write: bool, language: Language | None
-) -> Result:
-    chosen = (
-        language
+def _finish(report: RunReport, config: Config, options: RunOptions, latest: Path | None = None) -> Result:
+    language = (
+        options.get("language")
         or config.language
         or find_language_of_locale(os.environ)
         or find_language_of_titles(find_titles(report))
         or "en"
     )
-    presenter = Presenter.for_outcomes(report.outcomes, chosen)
-    finished = finish_run(FinishedRun(report, config, presenter, latest, writes_files=write))
+    presenter = Presenter.for_outcomes(report.outcomes, language)
+    files = finish_run(report, config, presenter, latest=latest, writes_files=options.get("write", True))
     call_run_end_hooks(report, config)
-    return Result(report, finished.files)
+    return Result(report, files)

@@ -157,8 +157,6 @@ def run(
     """Create the seals that are missing; safe to repeat."""
     from pipeline.cli.run_log import record_command
     from pipeline.cli.run_session import run_command
-    from pipeline.config.named_paths import no_such_path
-    from pipeline.intake.readers.discover import expand_paths
     from pipeline.workflow import run_request
 
     clock = session.clock
@@ -173,18 +171,15 @@ def run(
             seals=seals,
             out=out,
             limit=limit,
+            review=review,
             accept_guards=accept_guards,
             invocation=session.invocation,
             run=recorder.run,
         )
-        if review is not None and not review.is_file():
-            raise no_such_path(review)
         if run_request.has_nothing_to_read(request, config, clock):
             return recorder.record_nothing_to_do(_report_no_rosters(session, config, rosters))
         run_request.refuse_results(rosters)
-        # without a roster the last results stay as they are: they hold the SealId of every doctor
-        latest = run_request.find_latest_folder(config) if expand_paths(request.rosters) else None
-        request = replace(request, review=review)
+        latest = run_request.find_latest_folder(config, request)
         return run_command(
             session, config, request, recorder=recorder, yes=yes, new_ledger=new_ledger, latest=latest
         )

@@ -43,7 +43,7 @@ from pipeline.reports.next_steps import REPORT_PAGE, NextStep, list_run_steps
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import run_record
 from pipeline.reports.row_values import list_blocking_codes
-from pipeline.workflow.finish import FinishedRun, finish_run
+from pipeline.workflow.finish import finish_run
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -223,7 +223,7 @@ def write_and_print_results(
     report = replace(report, latest=latest)
     presenter = Presenter.for_outcomes(report.outcomes, session.spoken)
     file_presenter = replace(presenter, language=session.language)
-    written = finish_run(FinishedRun(report, config, file_presenter, latest)).files
+    written = finish_run(report, config, file_presenter, latest=latest)
     if not is_rebuilt:
         call_run_end_hooks(report, config)
     if "edited" in written:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter, deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from functools import cached_property
 from pathlib import Path
 
-from pipeline.domain.roster import FileReport
-from pipeline.domain.run import Halt, RowPlan, RunRequest, Status
+from pipeline.domain.run import Halt, RunRequest, Status
 from pipeline.errors import UsageError
 from pipeline.intake.readers.discover import find_empty_folders
 from pipeline.ledger.protocol import Ledger, RunRecord
@@ -58,26 +57,27 @@ class Guards:
 
 
 def check_plan(
-    row_plans: Sequence[RowPlan],
-    ready: Sequence[RowPlan],
-    files: Sequence[FileReport],
-    *,
     guards: Guards,
     ledger: Ledger,
     record: RunRecord,
+    *,
+    people: Collection[str | None],
+    newcomers: Mapping[str, str | None],
     live_seals: int,
+    all_files_read: bool,
     emptied_folders: Sequence[str] = (),
 ) -> Halt | None:
-    """Return why the run does not begin, if it does not.
+    """Return why the run does not begin, if it does not. People are counted, not rows: a person in two rosters is one.
 
-    People are counted, not rows: a person in two rosters is one. ``ready`` are the rows to send, ``live_seals`` those of
-    the ledger, ``emptied_folders`` the folders that hold no roster and held one before.
+    ``newcomers`` are the rows to send whose person the ledger does not know, row_id -> key; ``live_seals`` those of the
+    ledger; ``emptied_folders`` the folders that hold no roster and held one before.
     """
     if guards.roster_missing and (halt := find_missing_rosters(emptied_folders)):
         return halt
-    return _check_new_people(ready, guards, ledger, record, live_seals) or _check_shrunk_roster(
-        row_plans, files, guards, ledger, record
-    )
+    if halt := _check_new_people(newcomers, guards, ledger, record, live_seals):
+        return halt
+    # the rows of a refused file have not gone away
+    return _check_shrunk_roster(len(people), guards, ledger, record) if all_files_read else None
 
 
 def find_missing_rosters(emptied_folders: Sequence[str]) -> Halt | None:
@@ -86,40 +86,27 @@ def find_missing_rosters(emptied_folders: Sequence[str]) -> Halt | None:
 
 
 def _check_new_people(
-    ready: Sequence[RowPlan], guards: Guards, ledger: Ledger, record: RunRecord, live_seals: int
+    newcomers: Mapping[str, str | None], guards: Guards, ledger: Ledger, record: RunRecord, live_seals: int
 ) -> Halt | None:
     """Stop a run with too many people that no earlier run has seen; in a first run, without seals, all are new."""
     if guards.new_rows is None or not live_seals:
         return None
     most = max(guards.new_rows, int(guards.new_share * live_seals))
-    keys_by_row = {
-        row_plan.doctor.row_id: row_plan.doctor.key
-        for row_plan in ready
-        if row_plan.doctor.row_id is not None and row_plan.history is None
-    }
-    if len(keys_by_row) <= most:
+    if len(newcomers) <= most:
         return None
-    seen_rows = ledger.find_seen_rows(keys_by_row)
-    new_keys = {key for row_id, key in keys_by_row.items() if row_id not in seen_rows}
+    seen_rows = ledger.find_seen_rows(newcomers)
+    new_keys = {key for row_id, key in newcomers.items() if row_id not in seen_rows}
     if len(new_keys) <= most:
         return None
     new_people = len(new_keys - LastRun(ledger, record, stopped_by="TOO_MANY_NEW").people)
     return Halt("TOO_MANY_NEW", f"{new_people} > {most}", 5) if new_people > most else None
 
 
-def _check_shrunk_roster(
-    row_plans: Sequence[RowPlan],
-    files: Sequence[FileReport],
-    guards: Guards,
-    ledger: Ledger,
-    record: RunRecord,
-) -> Halt | None:
-    """Stop a run that lacks too many people of the last one; the rows of a refused file have not gone away."""
-    if guards.shrunk is None or any(report.status != "read" for report in files):
+def _check_shrunk_roster(people: int, guards: Guards, ledger: Ledger, record: RunRecord) -> Halt | None:
+    """Stop a run that lacks too many people of the last one."""
+    if guards.shrunk is None:
         return None
     last_run = LastRun(ledger, record, stopped_by="ROSTER_SHRUNK")
-    doctors = [row_plan.doctor for row_plan in row_plans]
-    people = len({doctor.key or doctor.display_name or doctor.row_id for doctor in doctors})
     if last_run.row_count < FEW_PEOPLE or people >= (1 - guards.shrunk) * last_run.row_count:
         return None
     last_people = len(last_run.people)  # never more than its rows

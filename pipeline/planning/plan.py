@@ -135,7 +135,7 @@ class _Planner:
 
     def _plan_row(self, doctor: Doctor, person: PersonHistory | None) -> RowPlan:
         if person is not None and self._is_probe(doctor, person):
-            return RowPlan(doctor, Status.READY, person.seal_name, person, problems=doctor.problems)
+            return _make_plan(doctor, person, Status.READY)
         if person is not None and _outweighs_errors(person, doctor):
             if doctor.problems:
                 doctor = replace(doctor, problems=tuple(map(turn_into_warning, doctor.problems)))
@@ -143,7 +143,7 @@ class _Planner:
         if possibly_same := self._find_possibly_same(doctor, person):
             owner, agreeing_fields = possibly_same
             reason = describe_possibly_same(doctor, owner, agreeing_fields, self._rules.to_day)
-            return replace(_reject(doctor, person, reason), possibly_same=owner)
+            return replace(_make_plan(doctor, person, Status.REJECTED, reason), possibly_same=owner)
         return self._plan_unsealed_person(doctor, person)
 
     def _is_probe(self, doctor: Doctor, person: PersonHistory) -> bool:
@@ -168,17 +168,15 @@ class _Planner:
 
     def _plan_unsealed_person(self, doctor: Doctor, person: PersonHistory | None) -> RowPlan:
         """Return the plan of a row whose person has no seal and no unresolved attempt."""
-        seal_name = person.seal_name if person else None
         if doctor.errors:
-            status = Status.NOT_SENT if waits_for_machine_only(doctor.errors) else Status.REJECTED
-            return RowPlan(doctor, status, seal_name, person, problems=doctor.problems)
+            waits = waits_for_machine_only(doctor.errors)
+            return _make_plan(doctor, person, Status.NOT_SENT if waits else Status.REJECTED)
         owner = self._image_owners.get(doctor.picture.sha256) if doctor.picture else None
         if conflict := find_image_conflict(doctor, owner):
-            return _reject(doctor, person, conflict)
+            return _make_plan(doctor, person, Status.REJECTED, conflict)
         content = build_seal_content(doctor, self._rules.digest)
         waits = person is not None and not self._rules.resend_refused and self._is_exhausted(person, content)
-        status = Status.FAILED if waits else Status.READY
-        return RowPlan(doctor, status, seal_name, person, problems=doctor.problems)
+        return _make_plan(doctor, person, Status.FAILED if waits else Status.READY)
 
     def _is_exhausted(self, person: PersonHistory, content: SealContent) -> bool:
         """Return whether a refused row waits for changed content or an explicit retry."""
@@ -198,8 +196,7 @@ class _Planner:
         seal = person.seal
         if seal is None:
             assert person.unresolved_attempt is not None
-            status = find_attempt_status(person.unresolved_attempt)
-            return RowPlan(doctor, status, person.seal_name, person, problems=doctor.problems)
+            return _make_plan(doctor, person, find_attempt_status(person.unresolved_attempt))
         status = Status.UNCHANGED
         reasons: tuple[Problem, ...] = ()
         try:
@@ -285,8 +282,7 @@ def _plan_failed_row(doctor: Doctor, person: PersonHistory | None, failure: Prob
         status = find_attempt_status(person.unresolved_attempt)
     elif person is not None and person.seal is not None:
         status, failure = Status.UNCHANGED, turn_into_warning(failure)
-    seal_name = person.seal_name if person else None
-    return RowPlan(doctor, status, seal_name, person, problems=(*doctor.problems, failure))
+    return _make_plan(doctor, person, status, failure)
 
 
 def _isolate_failure(row_plan: RowPlan, step: Callable[[], RowPlan]) -> RowPlan:
@@ -313,9 +309,10 @@ def _outweighs_errors(person: PersonHistory, doctor: Doctor) -> bool:
     )
 
 
-def _reject(doctor: Doctor, person: PersonHistory | None, reason: Problem) -> RowPlan:
+def _make_plan(doctor: Doctor, person: PersonHistory | None, status: Status, *reasons: Problem) -> RowPlan:
+    """Return a row's plan with the seal name that its person has already, and with problems beside the doctor's."""
     seal_name = person.seal_name if person else None
-    return RowPlan(doctor, Status.REJECTED, seal_name, person, problems=(*doctor.problems, reason))
+    return RowPlan(doctor, status, seal_name, person, problems=(*doctor.problems, *reasons))
 
 
 def _bar_unreviewed(row_plan: RowPlan, judged: Judged | None) -> RowPlan:

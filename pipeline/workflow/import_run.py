@@ -328,14 +328,19 @@ def _check_guards(
     ledger: Ledger,
 ) -> Halt | None:
     """Return why the run does not begin, if it does not."""
+    doctors = [row_plan.doctor for row_plan in plan.row_plans]
     return check_plan(
-        plan.row_plans,
-        ready,
-        plan.report.files,
-        guards=guards,
-        ledger=ledger,
-        record=record,
+        guards,
+        ledger,
+        record,
+        people={doctor.key or doctor.display_name or doctor.row_id for doctor in doctors},
+        newcomers={
+            row_plan.doctor.row_id: row_plan.doctor.key
+            for row_plan in ready
+            if row_plan.doctor.row_id is not None and row_plan.history is None
+        },
         live_seals=plan.live_seals,
+        all_files_read=all(report.status == "read" for report in plan.report.files),
         emptied_folders=find_emptied_folders(request, ledger),
     )
 

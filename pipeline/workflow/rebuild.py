@@ -214,25 +214,14 @@ def _read_timing(content: Mapping[str, Any] | None) -> Timing | None:
     """Return the calls over time; None for a run that was cut short or is older than the measuring."""
     if content is None:
         return None
+    figures = _freeze(content)
+    for kind in ("answers", "waits"):
+        figures[kind] = {name: DurationHistogram(**values) for name, values in figures[kind].items()}
+    return Timing(**figures)
 
-    def read_histograms(values: Mapping[str, Any]) -> dict[str, DurationHistogram]:
-        return {
-            name: DurationHistogram(**{**histogram, "bins": tuple(histogram["bins"])})
-            for name, histogram in values.items()
-        }
 
-    def read_series(values: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
-        return {name: tuple(steps) for name, steps in values.items()}
-
-    return Timing(
-        began=content["began"],
-        step=content["step"],
-        calls=read_series(content["calls"]),
-        latency=read_series(content["latency"]),
-        throttled=tuple(content["throttled"]),
-        lost=tuple(content["lost"]),
-        silent=tuple(content["silent"]),
-        sends=read_series(content["sends"]),
-        answers=read_histograms(content["answers"]),
-        waits=read_histograms(content["waits"]),
-    )
+def _freeze(value: Any) -> Any:
+    """Return a value of JSON with tuples in place of lists."""
+    if isinstance(value, dict):
+        return {name: _freeze(part) for name, part in value.items()}
+    return tuple(value) if isinstance(value, list) else value

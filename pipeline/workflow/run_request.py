@@ -11,6 +11,7 @@ from zipfile import is_zipfile
 from pipeline.clock import Clock, run_id
 from pipeline.config.named_paths import (
     find_passwords,
+    no_such_path,
     require_certificates,
     require_configured,
     require_existing,
@@ -56,6 +57,7 @@ def build_request(
     seals: Path | None = None,
     out: Path | None = None,
     limit: int | None = None,
+    review: Path | None = None,
     accept_guards: bool = False,
     invocation: str = PROGRAM,
     run: str | None = None,
@@ -66,6 +68,8 @@ def build_request(
     """
     for path in (*rosters, *([seals] if seals else [])):
         require_existing(path)
+    if review is not None and not review.is_file():
+        raise no_such_path(review)
     for folder in filter(None, (seals, out)):
         require_unicode(folder)
     if seals is not None and not (seals.is_dir() or is_zipfile(seals)):
@@ -88,6 +92,7 @@ def build_request(
         seals=pictures if pictures.exists() else None,
         out=results,
         limit=limit,
+        review=review,
         accept_guards=accept_guards,
         passwords=find_passwords(config, os.environ),
         invocation=invocation,
@@ -150,6 +155,9 @@ def make_credentials_finder(config: Config) -> Callable[[], Credentials]:
     return lambda: find_credentials(os.environ, home=Path.home(), secrets_dir=folder)
 
 
-def find_latest_folder(config: Config) -> Path:
-    """Return the folder with a copy of the last `run`'s results; `check` and `retry` leave it alone."""
-    return config.resolve_path(config.out) / "latest"
+def find_latest_folder(config: Config, request: RunRequest) -> Path | None:
+    """Return the folder with a copy of the last `run`'s results; `check` and `retry` leave it alone.
+
+    None without a roster: the last results stay as they are, since they hold the SealId of every doctor.
+    """
+    return config.resolve_path(config.out) / "latest" if expand_paths(request.rosters) else None

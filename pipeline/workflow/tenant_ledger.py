@@ -30,6 +30,11 @@ def name_tenant(config: Config) -> str:
     return make_tenant_id(config.api.endpoint, config.api.app_id, config.api.organization_open_id)
 
 
+def log_warning(warning: EsignImportError) -> None:
+    """Log an error that is no reason to stop."""
+    LOG.warning("%s", warning)
+
+
 @contextmanager
 def open_configured_ledger(
     config: Config,
@@ -65,15 +70,15 @@ def open_configured_ledger(
 
 def find_registry(config: Config) -> TenantRegistry:
     """Return the registry of the configured tenant's ledgers, in the state folder of the user who runs this."""
-    api = config.api
-    mode = config.ledger_registry or ("warn" if find_environment(api.endpoint) == "sandbox" else "strict")
-    owner = make_tenant_id(api.endpoint, api.app_id, api.organization_open_id)
-    return TenantRegistry(default_folder(), owner, strict=mode == "strict")
+    mode = config.ledger_registry or (
+        "warn" if find_environment(config.api.endpoint) == "sandbox" else "strict"
+    )
+    return TenantRegistry(default_folder(), name_tenant(config), strict=mode == "strict")
 
 
 @contextmanager
 def lock_tenant(
-    config: Config, *, run: str, clock: Clock, warn: Warn | None = None
+    config: Config, *, run: str, clock: Clock, warn: Warn = log_warning
 ) -> Iterator[tuple[RunLock, TenantRegistry]]:
     """Hold the lock beside the ledger and, where the registry is strict, the tenant's. Raises Locked."""
     registry = find_registry(config)
@@ -85,7 +90,7 @@ def lock_tenant(
             try:
                 locks.enter_context(RunLock(registry.lock_path).acquire(run=run, now=clock.now()))
             except LedgerError as error:
-                (warn or log_warning)(error)
+                warn(error)
         yield lock, registry
 
 
@@ -97,13 +102,12 @@ def lock_ledger(
     *,
     new_ledger: bool = False,
     register: bool = True,
-    warn: Warn | None = None,
+    warn: Warn = log_warning,
 ) -> Iterator[tuple[SqliteLedger, SiteKey]]:
     """Hold the run lock and the configured ledger for one run. Raises Locked.
 
     ``register`` False leaves the registry of ledgers alone (`demo`). ``warn`` is called with errors that are no reason to stop.
     """
-    warn = warn or log_warning
     with lock_tenant(config, run=request.run, clock=clock, warn=warn) as (lock, registry):
         ownership = Ownership(
             registry if register else None,
@@ -120,18 +124,18 @@ def lock_ledger(
 
 @contextmanager
 def lock_ledger_for_adoption(
-    config: Config, clock: Clock, *, warn: Warn | None = None
+    config: Config, clock: Clock, *, warn: Warn = log_warning
 ) -> Iterator[tuple[SqliteLedger, SiteKey]]:
     """Hold the run lock and the configured ledger, also one that a run would refuse as new, other or older."""
     with lock_tenant(config, run="adopt", clock=clock, warn=warn) as (lock, registry):
-        ownership = Ownership(registry, lock, ignore_registry=True, warn=warn or log_warning)
+        ownership = Ownership(registry, lock, ignore_registry=True, warn=warn)
         with open_configured_ledger(config, clock, new_ledger=True, ownership=ownership) as opened:
             yield opened
 
 
 @contextmanager
 def open_ledger_for_check(
-    config: Config, clock: Clock, *, warn: Warn | None = None
+    config: Config, clock: Clock, *, warn: Warn = log_warning
 ) -> Iterator[tuple[SqliteLedger, SiteKey] | tuple[None, None]]:
     """Open the configured ledger for reading, without the lock; None and None where there is none yet.
 
@@ -141,14 +145,12 @@ def open_ledger_for_check(
     ownership = None
     if not path.exists():
         evidence = find_earlier_run(config.resolve_path(config.out), name_tenant(config))
-        registered = Ownership(find_registry(config), warn=warn or log_warning)
+        registered = Ownership(find_registry(config), warn=warn)
         require_no_lost_ledger(path, str(evidence) if evidence else None, registered)
         yield None, None
         return
     if not is_locked(path):
-        ownership = Ownership(
-            find_registry(config), approve=partial(_refuse_older, config), warn=warn or log_warning
-        )
+        ownership = Ownership(find_registry(config), approve=partial(_refuse_older, config), warn=warn)
     with open_configured_ledger(config, clock, readonly=True, ownership=ownership) as opened:
         yield opened
 
@@ -165,11 +167,6 @@ def build_no_ledger_error(config: Config) -> UsageError:
     if receipts_path(path).exists() or find_earlier_run(config.resolve_path(config.out), name_tenant(config)):
         return UsageError("no_ledger", path=path, then=("ledger", "rebuild"))
     return UsageError("never_run", path=path, then=("check",))
-
-
-def log_warning(warning: EsignImportError) -> None:
-    """Log an error that is no reason to stop."""
-    LOG.warning("%s", warning)
 
 
 def _refuse_older(config: Config, ledger: SqliteLedger) -> None:
