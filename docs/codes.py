@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pipeline.domain.service_codes import CODES
+from pipeline.messages.catalogue import render
 from pipeline.messages.problem_entries import (
     FILE_ENTRIES,
     IDENTITY_ENTRIES,
@@ -19,9 +20,7 @@ from pipeline.messages.problem_entries import (
     Entry,
 )
 from pipeline.messages.problems import split_remedy
-from pipeline.messages.results import render_result as result_word
-from pipeline.messages.service_error_advice import SERVICE_ERROR_ADVICE
-from pipeline.messages.service_errors import ANSWERS, HALTS, MEANINGS, Advice
+from pipeline.messages.service_errors import ANSWERS, HALTS, MEANINGS, SERVICE_ERROR_ADVICE, Advice
 
 HERE = Path(__file__).parent
 LANGUAGES = ("zh", "en")
@@ -166,14 +165,14 @@ def _entry(entry: Entry, group: str, language: str, say: Say) -> Iterator[tuple[
             f"`{entry.code}`",
             _blanks(means).rstrip("。."),
             say("effect.file" if group == "file" else f"effect.{effect}"),
-            result_word(f"who.{who}", language),
+            render(f"who.{who}", language),
             _blanks(todo) or "—",
             say(f"rerun.{rerun}"),
         )
 
 
 def _advice(advice: Advice, language: str, say: Say) -> tuple[str, ...]:
-    who = result_word(f"who.{advice.who}", language)
+    who = render(f"who.{advice.who}", language)
     return advice.explain(language), who, advice.instruct(language), say(f"rerun.{advice.rerun}")
 
 

@@ -23,11 +23,9 @@ from typing import Any, Self, TypeVar
 
 from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.roster import Problem
-from pipeline.messages.catalogue import render
-from pipeline.messages.localized import JoinedTexts, Localizable
+from pipeline.messages.catalogue import JoinedTexts, Localizable, render
 from pipeline.messages.problems import build_problem
-from pipeline.messages.system import DATABASE, SYSTEM
-from pipeline.messages.texts import make_text
+from pipeline.messages.texts import TEXTS, make_text
 from pipeline.support.rights import acting_user, is_there, owner_of
 
 LOG = logging.getLogger(__name__)
@@ -206,13 +204,13 @@ def reason_of(error: BaseException) -> KeyedText:
     if isinstance(error, OSError):
         number = error.errno or 0
         code = errno.errorcode.get(number, str(number or kind))
-        if number in SYSTEM:
-            return make_text(f"system.{errno.errorcode[number]}")
+        if f"system.{code}" in TEXTS:
+            return make_text(f"system.{code}")
         return make_text("system.unlisted", code=code, words=error.strerror or kind)
     code = getattr(error, "sqlite_errorname", None) or kind
-    name = next((name for name in DATABASE if code.startswith(name)), None)
-    if name is not None:
-        return make_text(f"database.{name}")
+    key = "database." + "_".join(code.split("_")[:2])
+    if key in TEXTS:
+        return make_text(key)
     return make_text("database.unlisted", code=code, words=str(error) or code)
 
 

@@ -12,8 +12,14 @@ from pipeline.domain.service_codes import CODES
 from pipeline.messages.problem_entries import CATALOGUE, OTHER_CASE
 from pipeline.messages.problems import build_problem, render_problem, split_remedy
 from pipeline.messages.results import RESULT_TEXTS
-from pipeline.messages.service_error_advice import SERVICE_ERROR_ADVICE, find_advice, is_known_code
-from pipeline.messages.service_errors import ANSWERS, HALTS, MEANINGS
+from pipeline.messages.service_errors import (
+    ANSWERS,
+    HALTS,
+    MEANINGS,
+    SERVICE_ERROR_ADVICE,
+    find_advice,
+    is_known_code,
+)
 
 HOUSE = Path(__file__).parents[1]
 ADVICE = {**MEANINGS, **SERVICE_ERROR_ADVICE, **ANSWERS, **HALTS}

@@ -22,7 +22,7 @@ sys.path[:0] = [str(HOUSE), str(HOUSE / "tests" / "support")]
 
 from desktop import browser, convert, find_program  # noqa: E402
 
-from pipeline.messages.results import render_result  # noqa: E402
+from pipeline.messages.catalogue import render  # noqa: E402
 
 LANGUAGES = ("zh", "en")
 SHEETS = ("summary", "all", "fix")
@@ -88,7 +88,7 @@ def sheets(workbook: Path, folder: Path, language: str) -> Iterator[tuple[str, I
         [find_program("pdftotext"), "-layout", str(pdf), "-"], check=True, capture_output=True, text=True
     ).stdout.split("\f")
     for sheet in SHEETS:
-        title = render_result(f"sheet.{sheet}", language)
+        title = render(f"sheet.{sheet}", language)
         number = next(
             index for index, text in enumerate(named, start=1) if re.search(rf"\s{title}\s*$", text.rstrip())
         )

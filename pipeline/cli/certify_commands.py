@@ -135,7 +135,7 @@ def _certify_place(session: Session, query: str, answers: Mapping[str, object], 
         maker = DecisionMaker.current_user(ledger, session.clock, why)
         enter_place(maker, row_plan.history, place_name, shown=is_shown)
     key = "certified_shown" if is_shown else "certified_not_shown"
-    session.inform(key, place=session.render_sentence(f"place_{place_name}"))
+    session.inform(key, place=session.render_sentence(f"place.{place_name}"))
     session.suggest_command("next_list", "resolve")
     return 0 if is_shown else 3
 

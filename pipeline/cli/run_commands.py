@@ -11,8 +11,7 @@ import click
 
 from pipeline.cli.context import Session
 from pipeline.errors import UsageError
-from pipeline.messages.catalogue import make_phrase
-from pipeline.messages.localized import JoinedTexts
+from pipeline.messages.catalogue import JoinedTexts, make_phrase
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config

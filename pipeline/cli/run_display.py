@@ -24,9 +24,7 @@ from pipeline.domain.outcomes import UNRESOLVED_STATUSES, is_redundant_copy
 from pipeline.domain.results_format import WORKBOOK
 from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.intake.readers.discover import SUFFIXES
-from pipeline.messages.catalogue import make_phrase
-from pipeline.messages.localized import JoinedTexts
-from pipeline.messages.results import name_status
+from pipeline.messages.catalogue import JoinedTexts, make_phrase, name_status
 from pipeline.operations.run_end import call_run_end_hooks
 from pipeline.reports.explanations import (
     describe_cause,
@@ -247,7 +245,7 @@ def _print_problems(session: Session, report: RunReport, presenter: Presenter) -
     """Print what stopped the run and which rosters were refused, also with ``-q``."""
     if report.halt is not None:
         text = describe_halt_of(report, presenter)
-        session.alert("halted", code=report.halt.code, message=text)
+        session.alert("run_halted", code=report.halt.code, message=text)
     for text in describe_notices(report, presenter):
         session.inform("warning", text=text)
     for path, reason in report.unreadable_images:

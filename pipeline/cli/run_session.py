@@ -31,9 +31,7 @@ from pipeline.errors import EsignImportError
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.ledger.tenant import SiteKey, find_environment
-from pipeline.messages.catalogue import make_phrase
-from pipeline.messages.localized import JoinedTexts, Phrase
-from pipeline.messages.results import name_status
+from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase, name_status
 from pipeline.support.atomic_files import require_writable
 from pipeline.workflow import run_request, tenant_ledger
 

@@ -17,8 +17,7 @@ from pipeline.cli.run_commands import RUNS_SEARCHED
 from pipeline.clock import shown, stamp
 from pipeline.config.environment import restore_argument
 from pipeline.errors import EsignImportError, UsageError
-from pipeline.messages.catalogue import make_phrase
-from pipeline.messages.localized import JoinedTexts
+from pipeline.messages.catalogue import JoinedTexts, make_phrase
 from pipeline.support.shell_quoting import join
 
 if TYPE_CHECKING:
@@ -211,7 +210,7 @@ def _print_halt(session: Session, run: RunRecord | None) -> None:
     if stored := read_run_record(run).get("halted"):
         halt = load_texts(stored)
         message = describe_halt(halt["code"], halt["message"], Presenter(session.spoken), halt)
-        session.print_text("halted", code=halt["code"], message=message)
+        session.print_text("run_halted", code=halt["code"], message=message)
 
 
 @click.command()
@@ -316,7 +315,7 @@ def _print_timeline(session: Session, finder: PersonFinder, timeline: PersonTime
 def _list_matches(session: Session, timelines: Sequence[PersonTimeline], query_words: Sequence[str]) -> int:
     """List the doctors whom the query fits, and show how to narrow it."""
     from pipeline.domain.masking import mask_text
-    from pipeline.messages.resolution import render_timeline_text
+    from pipeline.messages.catalogue import render
     from pipeline.resolution.person_query import find_unique_word
     from pipeline.resolution.timeline_text import render_people, summarize
 
@@ -325,17 +324,15 @@ def _list_matches(session: Session, timelines: Sequence[PersonTimeline], query_w
     if session.as_json:
         return 2
     language = session.language
-    session.print_data(
-        render_timeline_text("many", language, n=len(people), query=mask_text(" ".join(query_words)))
-    )
+    session.print_data(render("many", language, n=len(people), query=mask_text(" ".join(query_words))))
     for line in render_people(people[:MAX_PEOPLE_LISTED], language):
         session.print_data(line)
     if len(people) > MAX_PEOPLE_LISTED:
-        session.print_data(render_timeline_text("many.more", language, n=len(people) - MAX_PEOPLE_LISTED))
+        session.print_data(render("many.more", language, n=len(people) - MAX_PEOPLE_LISTED))
     first, *others = timelines
     narrower = [*filter(None, [first.name]), find_unique_word(first, others)]
     command = f"{session.invocation} {join(['explain', *narrower])}"
-    session.print_next_step(render_timeline_text("many.narrow", language), command)
+    session.print_next_step(render("many.narrow", language), command)
     return 2
 
 

@@ -26,8 +26,7 @@ from pipeline.config.yaml_loader import Document, FaultRenderer, read_document, 
 from pipeline.domain.roster import IGNORED
 from pipeline.domain.roster import Field as Column
 from pipeline.errors import ConfigError
-from pipeline.messages.catalogue import make_phrase
-from pipeline.messages.localized import JoinedTexts, Phrase
+from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
 
 LOG = logging.getLogger(__name__)
 AS_JSON = frozenset({"roster", "columns"})  # keys that hold more than one text

@@ -17,9 +17,8 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from pipeline.errors import ConfigError, reason_of
-from pipeline.messages.catalogue import SENTENCES, make_phrase
+from pipeline.messages.catalogue import SENTENCES, Bilingual, JoinedTexts, Localizable, Phrase, make_phrase
 from pipeline.messages.config import PARSER_TEXTS
-from pipeline.messages.localized import Bilingual, JoinedTexts, Localizable, Phrase
 
 MAX_BYTES = 1 << 20  # of a file
 UTF16 = frozenset({b"\xff\xfe", b"\xfe\xff"})  # what Notepad writes as "Unicode"

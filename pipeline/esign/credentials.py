@@ -9,8 +9,7 @@ from pathlib import Path
 
 from pipeline.errors import CredentialsMissing, reason_of
 from pipeline.esign.signing import Credentials
-from pipeline.messages.catalogue import make_phrase
-from pipeline.messages.localized import JoinedTexts, Phrase
+from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
 from pipeline.support.rights import acting_user
 
 Values = Mapping[str, str]  # secret_id, secret_key, token

@@ -17,8 +17,7 @@ from pipeline.ledger.receipt_sync import find_missing_facts, receipts_path, set_
 from pipeline.ledger.receipts import Mark, Receipt
 from pipeline.ledger.sqlite_ledger import connect, explain_read_error
 from pipeline.ledger.tenant import SiteKey
-from pipeline.messages.catalogue import make_phrase
-from pipeline.messages.localized import Localizable
+from pipeline.messages.catalogue import Localizable, make_phrase
 from pipeline.support import atomic_files
 
 _KEY, _RECEIPTS = "key", "receipts"

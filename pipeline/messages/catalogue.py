@@ -1,12 +1,25 @@
-"""Looks up messages by key: those of commands, exceptions and punctuation, from all tables."""
+"""The catalogue of sentences: looks a message up by its key and renders it in Chinese or English.
+
+A table of messages maps a key to ``(zh, en)`` with blanks such as ``{path}``. The value of a blank may be localizable
+itself. A message is put together only when it is shown, in the language that is asked for. Problems, the advice on
+service errors and the cards of the review page have tables of their own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
-from pipeline.messages import cli, config, ledger, pages, resolution, setup, system, usage
-from pipeline.messages.localized import Pair, Phrase
+from pipeline.domain.keyed_text import KeyedText
+from pipeline.domain.run import Status
+from pipeline.messages import cli, config, ledger, pages, resolution, results, setup, texts, usage
+from pipeline.messages.texts import render_text
 
+Pair = tuple[str, str]  # zh, en
+# a time as the ledger holds it
+_STAMP = re.compile(r"\b(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::\d\d)?[+-]\d\d:\d\d")
 TABLES: tuple[Mapping[str, Pair], ...] = (
     cli.CLI_TEXTS,
     config.COLUMN_TEXTS,
@@ -14,16 +27,72 @@ TABLES: tuple[Mapping[str, Pair], ...] = (
     config.CREDENTIAL_TEXTS,
     config.FAULT_FILE_TEXTS,
     ledger.LEDGER_TEXTS,
+    pages.REPORT_TEXTS,
     pages.REVIEW_FILE_TEXTS,
     resolution.CERTIFY_TEXTS,
     resolution.RESOLUTION_TEXTS,
+    resolution.TIMELINE_TEXTS,
+    results.RESULT_TEXTS,
     setup.SETUP_TEXTS,
-    system.DISK_TEXTS,
-    system.MARKS,
+    texts.MARKS,
     usage.STATUS_TEXTS,
     usage.USAGE_TEXTS,
 )
 SENTENCES: Mapping[str, Pair] = {key: words for table in TABLES for key, words in table.items()}
+
+
+@runtime_checkable
+class Localizable(Protocol):
+    """A value that exists in both languages."""
+
+    def render(self, language: str) -> str:
+        """Return them in ``zh`` or ``en``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """An entry of a table, and the values of its blanks."""
+
+    words: Pair
+    detail: Mapping[str, object]
+
+    def render(self, language: str) -> str:
+        """Return the words in ``zh`` or ``en``, what fills them in the same language."""
+        values = {name: render_value(value, language) for name, value in self.detail.items()}
+        return self.words[language != "zh"].format_map(values)
+
+
+@dataclass(frozen=True, slots=True)
+class Bilingual:
+    """A finished text in both languages."""
+
+    zh: str
+    en: str
+
+    def render(self, language: str) -> str:
+        """Return them in ``zh`` or ``en``."""
+        return self.zh if language == "zh" else self.en
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedTexts:
+    """Several texts, one after the other."""
+
+    parts: Sequence[object]
+    between: object = "\n"
+
+    def render(self, language: str) -> str:
+        """Return them in ``zh`` or ``en``."""
+        return str(render_value(self.between, language)).join(
+            str(render_value(part, language)) for part in self.parts
+        )
+
+
+def render_value(value: object, language: str) -> object:
+    """Render a localizable value in ``zh`` or ``en``; return any other value unchanged."""
+    if isinstance(value, KeyedText):
+        return render_text(value, language)
+    return value.render(language) if isinstance(value, Localizable) else value
 
 
 def make_phrase(key: str, /, **detail: object) -> Phrase:
@@ -34,3 +103,31 @@ def make_phrase(key: str, /, **detail: object) -> Phrase:
 def render(key: str, language: str, /, **detail: object) -> str:
     """Return a sentence of the catalogue in ``zh`` or ``en``."""
     return make_phrase(key, **detail).render(language)
+
+
+def make_status_phrase(status: Status) -> Phrase:
+    """Return a status, to be rendered in either language."""
+    return Phrase(results.STATUS_NAMES[status], {})
+
+
+def describe_halt_reason(code: str, message: str, language: str) -> str:
+    """Return why a run halted; the service's own codes speak by their message."""
+    key = f"halt.{code}"
+    text = _STAMP.sub(r"\1 \2", render_text(message, language))
+    return render(key, language, message=text) if key in SENTENCES else message
+
+
+def name_status(status: Status, language: str) -> str:
+    """Return a status as people read it."""
+    return results.STATUS_NAMES[status][language != "zh"]
+
+
+def explain_status(status: Status, language: str) -> str:
+    """Return the explanation of a status."""
+    return results.STATUS_MEANINGS[status][language != "zh"]
+
+
+def explain_unassigned_image(why: str, language: str) -> tuple[str, str]:
+    """Return why a picture in a roster was not used, and what to do."""
+    reasons, advice = results.UNASSIGNED_IMAGE_TEXTS[why.key if isinstance(why, KeyedText) else why]
+    return reasons[language != "zh"], advice[language != "zh"]

@@ -263,7 +263,7 @@ If you do not find a seal, it may still exist: --not-created counts only after c
         "{host} answers again (after {time}); sending continues.",
     ),
     "bar": ("提交", "sending"),
-    "halted": ("已停止：{message}（{code}）", "Stopped: {message} ({code})"),
+    "run_halted": ("已停止：{message}（{code}）", "Stopped: {message} ({code})"),
     "file_refused": ("名单 {file} 未读取：{why}", "Roster {file} was not read: {why}"),
     "count_with_spare": (
         "  {status} {rows}（其中 {n} 行重复，无需处理）",

@@ -231,4 +231,25 @@ LEDGER_TEXTS: Mapping[str, tuple[str, str]] = {
         "请先保留全部文件，再运行 ledger rebuild（由回执重建台账，或由完好的台账重写回执），或用备份恢复（ledger restore FILE）。",
         "Keep all files, then run ledger rebuild (it rebuilds the ledger from the receipts, or the receipts from an intact ledger), or restore a backup (ledger restore FILE).",
     ),
+    # a file or folder of ours that cannot be used
+    "disk.rights": (
+        "用户 {user} 对 {path} 没有所需的权限（它属于 {owner}）。请给该用户权限（如 chown 或 chmod）后再运行。",
+        "User {user} has no permission for {path}, which belongs to {owner}. Give that user permission (chown or chmod), then run again.",
+    ),
+    "disk.read_only": (
+        "{path} 所在的磁盘是只读的，用户 {user} 不能写入。请重新挂载为可写，或把文件夹改到别的磁盘。",
+        "The disk of {path} is read-only, so user {user} cannot write there. Mount it read-write, or use a folder on another disk.",
+    ),
+    "disk.full": (
+        "{path} 所在的磁盘已满（或用户 {user} 的配额已用完）。请腾出空间后再运行。",
+        "The disk of {path} is full, or the quota of user {user} is used up. Free space, then run again.",
+    ),
+    "disk.stdout": (
+        "标准输出写不进去（{why}）；结果文件和台账已经写好。",
+        "Standard output cannot be written ({why}); results and ledger were written.",
+    ),
+    "disk.other": (
+        "无法读写 {path}（{why}，用户 {user}）。请信息科检查磁盘。",
+        "{path} cannot be read or written ({why}, user {user}). IT: check the disk.",
+    ),
 }

@@ -13,8 +13,7 @@ from dataclasses import replace
 from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.roster import Field, Problem, Severity
 from pipeline.messages.problem_entries import CATALOGUE, FURTHER_CASES, OTHER_CASE
-from pipeline.messages.system import MARKS
-from pipeline.messages.texts import name_field, render_text
+from pipeline.messages.texts import MARKS, name_field, render_text
 
 _OPTIONAL = re.compile(r"\[([^\[\]]*\{(\w+)\}[^\[\]]*)\]")
 _NOTHING = frozenset({"", "—"})

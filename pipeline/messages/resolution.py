@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.messages.localized import Phrase
-
 RESOLUTION_TEXTS: Mapping[str, tuple[str, str]] = {
     # resolve
     "resolve.no_seal_id": (
@@ -227,9 +225,6 @@ CERTIFY_TEXTS: Mapping[str, tuple[str, str]] = {
         "已登记：{place}看不到导入的印章。在那里没找到不能说明没有创建。",
         "Recorded: {place} does not show imported seals. A seal that is not found there may still exist.",
     ),
-    "place_console": ("控制台", "the console"),
-    "place_audit_log": ("审计日志", "the audit log"),
-    "place_auto_sign": ("授权签（原自动签）查询", "the auto-sign query"),
 }
 
 # one doctor's history
@@ -245,7 +240,7 @@ TIMELINE_TEXTS: Mapping[str, tuple[str, str]] = {
     "head.seal": ("印章ID", "SealId"),
     "head.creates": ("提交次数", "Submissions"),
     "head.seen": ("名单", "Roster"),
-    "head.next": ("下一步", "Next"),
+    "head.step": ("下一步", "Next"),
     "head.history": ("经过", "History"),
     "frozen": ("{name}（首次提交时已固定）", "{name} (fixed at first submission)"),
     "planned": ("{name}（还没有提交过）", "{name} (not submitted yet)"),
@@ -331,51 +326,35 @@ TIMELINE_TEXTS: Mapping[str, tuple[str, str]] = {
     "why.dots": ("间隔点统一为“·”", "separator changed to “·”"),
     "why.from_number": ("按号码判断", "determined by the number"),
     "acts": ("{who}：{text}", "{who}: {text}"),
-    "next.nothing": ("不需要做任何事。", "Nothing to do."),
-    "next.roster_wrong": (
+    "step.nothing": ("不需要做任何事。", "Nothing to do."),
+    "step.roster_wrong": (
         "印章已创建，不需要再提交。请把名单里的这一行也改过来，否则每次运行都会再提示。",
         "The seal exists; nothing has to be sent. Correct this row of the roster as well, or every run lists it again."),
-    "next.gone": ("印章仍在；此人已不在名单里，不需要做任何事。", "The seal stays valid; the doctor is no longer in the rosters. Nothing to do."),
-    "next.under_way": ("有一个运行还在进行，等它结束再看：", "A run is in progress; check again when it has ended:"),
-    "next.unknown": (
+    "step.gone": ("印章仍在；此人已不在名单里，不需要做任何事。", "The seal stays valid; the doctor is no longer in the rosters. Nothing to do."),
+    "step.under_way": ("有一个运行还在进行，等它结束再看：", "A run is in progress; check again when it has ended:"),
+    "step.unknown": (
         "按名称“{seal}”查找印章（控制台、审计日志），再登记查到的结论（{fence} 之后才能登记“未创建”；没找到不等于没有创建：没有用 certify 登记过那里能看到导入的印章，就要加 --sure）：",
         "Look for the seal “{seal}” (console, audit log), then record the outcome. “Not created” can only be recorded after {fence}. If you do not find the seal, it may still exist: unless certify has recorded that imported seals are shown there, add --sure:"),
-    "next.exists": (
+    "step.exists": (
         "腾讯已有名为“{seal}”的印章，可能是此人的，也可能是他人的。查清它是谁的，再登记印章ID，或登记是他人的：",
         "The service already has a seal “{seal}”, of this doctor or of another person. Find out whose it is, then record its SealId, or that it is another person's:"),
-    "next.changed": (
+    "step.changed": (
         "名单与已有印章不同，请人工决定：保留印章（名单是对的），或换一枚新印章：",
         "The roster differs from the existing seal; decide whether to keep the seal (the roster is right) or to create a new one:"),
-    "next.possibly_same": (
+    "step.possibly_same": (
         "请核对证件：号码写错了就在名单里改正；号码是后来改对的，就登记“同一人”；确是另一人，就登记“另一人”：",
         "Check the card. Correct a wrong number in the roster; if the number was corrected later, record “same person”; if it is another person, record “other person”:"),
-    "next.fix": (
+    "step.fix": (
         "打开 {path} 的“{sheet}”表，改正此行的黄色格并保存，然后运行：",
         "Open the sheet “{sheet}” of {path}, correct the yellow cells of this row, save, then run:"),
-    "next.fix_roster": ("改正名单里的这一行并保存，然后运行：", "Correct this row of the roster, save, then run:"),
-    "next.again": ("不用修改，再运行一次即可：", "No correction needed; run again:"),
-    "next.failed": ("{todo}然后：", "{todo} Then:"),
-    "next.unseen": ("把此人写进名单，然后运行：", "Add this doctor to a roster, then run:"),
-    "next.waits": (
+    "step.fix_roster": ("改正名单里的这一行并保存，然后运行：", "Correct this row of the roster, save, then run:"),
+    "step.again": ("不用修改，再运行一次即可：", "No correction needed; run again:"),
+    "step.failed": ("{todo}然后：", "{todo} Then:"),
+    "step.unseen": ("把此人写进名单，然后运行：", "Add this doctor to a roster, then run:"),
+    "step.waits": (
         "名单里没有变化的失败行，三天之后不再自动提交；retry 会立即再提交一次。",
         "Runs send an unchanged refused row again until it is three days old; retry sends it at once."),
     "many": ("有 {n} 位医生与“{query}”相符：", "Doctors that match “{query}”: {n}"),
     "many.more": ("…… 还有 {n} 位", "… and {n} more"),
     "many.narrow": ("再加一个词来指明，例如：", "Add a word to specify one, for example:"),
-    "col.name": ("姓名", "Name"),
-    "col.staff_no": ("工号", "Staff no."),
-    "col.last_four": ("证件末四位", "Last four digits"),
-    "col.status": ("状态", "Status"),
-    "col.seal_name": ("印章名称", "Seal name"),
 }  # fmt: skip
-
-
-def make_timeline_phrase(key: str, /, **detail: object) -> Phrase:
-    """Return a text of `explain`, to be rendered in either language."""
-    return Phrase(TIMELINE_TEXTS[key], detail)
-
-
-def render_timeline_text(key: str, language: str, **detail: object) -> str:
-    """Return a text of `explain` in ``zh`` or ``en``."""
-    zh, en = TIMELINE_TEXTS[key]
-    return (zh if language == "zh" else en).format_map(detail)

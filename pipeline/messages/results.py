@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
-from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.roster import CardType, Field
 from pipeline.domain.run import Status
-from pipeline.messages.localized import Phrase
-from pipeline.messages.pages import REPORT_TEXTS
-from pipeline.messages.system import NOTICE_TEXTS
-from pipeline.messages.texts import render_text
 
 STATUS_NAMES: Mapping[Status, tuple[str, str]] = {
     Status.SEALED: ("成功", "Sealed"),
@@ -54,10 +48,6 @@ CARD_NAMES: Mapping[CardType, str] = {
     CardType.HONGKONG_AND_MACAO: "港澳居民来往内地通行证",
     CardType.HONGKONG_MACAO_AND_TAIWAN: "港澳台居民居住证",
 }
-
-_STAMP = re.compile(
-    r"\b(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::\d\d)?[+-]\d\d:\d\d"
-)  # a time, as the ledger keeps it
 
 # words of a refusal's message -> the field it is about
 FIELDS_BY_WORD: Mapping[str, Field] = {
@@ -109,6 +99,7 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "col.name": ("姓名", "Name"),
     "col.number": ("证件号码", "Identity no."),
     "col.staff_no": ("工号", "Staff no."),
+    "col.last_four": ("证件末四位", "Last four digits"),
     "col.seal": ("印章", "Seal"),
     "col.seal_name": ("印章名称", "Seal name"),
     "col.seal_id": ("印章ID", "SealId"),
@@ -297,8 +288,24 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
         "上限每秒 {limit} 次，用到 {share}；任一秒内最多 {most} 次；被限流 {throttled} 次",
         "limit {limit} per second, {share} used; at most {most} in one second; throttled {throttled} times"),
     "fact.exit": ("退出码", "Exit code"),
-    **REPORT_TEXTS,
-    **NOTICE_TEXTS,
+    # what does not stop a run but has to be corrected
+    "notice.CLOCK_WRONG": (
+        "本机时钟比腾讯的时间{direction} {minutes} 分钟；本次已按腾讯的时间签名。请信息科打开本机的自动对时（NTP）。",
+        "This machine's clock is {minutes} min {direction} compared with the service; this run used the service's time. IT: turn on automatic time synchronisation (NTP)."),
+    "notice.slow": ("慢", "slow"),
+    "notice.fast": ("快", "fast"),
+    "notice.FILE_EXPOSED": (
+        "{files} 的权限允许本机的其他用户读取，里面有密钥或密码。请信息科改为只有运行本程序的用户可读（chmod 600）。",
+        "Other users of this machine can read {files}, which contains keys or passwords. IT: let only the user who runs this program read it (chmod 600)."),
+    "notice.ROSTER_OPEN": (
+        "{files} 正在 Excel 或 WPS 里打开（旁边有 {lock}）：还没有保存的修改没有读到。请保存并关闭后再运行；没有人打开它，就删除 {lock}。",
+        "{files} is open in Excel or WPS ({lock} exists next to it), so unsaved changes were not read. Save and close it, then run again; if it is not open anywhere, delete {lock}."),
+    "notice.IMAGE_HARD_LINK": (
+        "{n} 张用到的印章图片是硬链接（如 {file}）：同一个文件在别处还有名字，在那里改动，这里也会变。请核对它是不是医生本人的图片，并换成单独的副本。",
+        "Seal pictures in use that are hard links: {n} (such as {file}). The same file has another name elsewhere, and a change there changes it here. Check that it is the doctor's own picture and replace it with a separate copy."),
+    "notice.SERVICE_DEPRECATED": (
+        "腾讯提示接口 {action} 将停用：“{message}”。请信息科升级本程序；已是最新版本就把这句话交给开发者。",
+        "The service announced that {action} is deprecated: “{message}”. IT: update this program; if it is the newest version, send this message to the developers."),
     "print.page": ("第 &P 页，共 &N 页", "Page &P of &N"),
 }  # fmt: skip
 
@@ -329,45 +336,3 @@ UNASSIGNED_IMAGE_TEXTS: Mapping[str, tuple[tuple[str, str], tuple[str, str]]] = 
         ("图片在表格里旋转或翻转过，与原图不同", "It is turned or mirrored in the sheet and differs from its file"), _AS_FILE),
     "stray.unreadable": (("图片读不出来，可能已损坏", "It cannot be read; it may be damaged"), _AS_FILE),
 }  # fmt: skip
-
-
-def explain_unassigned_image(why: str, language: str) -> tuple[str, str]:
-    """Return why a picture in a roster was not used, and what to do."""
-    reasons, advice = UNASSIGNED_IMAGE_TEXTS[why.key if isinstance(why, KeyedText) else why]
-    index = 0 if language == "zh" else 1
-    return reasons[index], advice[index]
-
-
-def render_result(key: str, language: str, **detail: object) -> str:
-    """Return a phrase in ``zh`` or ``en`` with its blanks filled."""
-    zh, en = RESULT_TEXTS[key]
-    return (zh if language == "zh" else en).format_map(detail)
-
-
-def make_result_phrase(key: str, /, **detail: object) -> Phrase:
-    """Return a text of the results, to be rendered in either language."""
-    return Phrase(RESULT_TEXTS[key], detail)
-
-
-def make_status_phrase(status: Status) -> Phrase:
-    """Return a status, to be rendered in either language."""
-    return Phrase(STATUS_NAMES[status], {})
-
-
-def describe_halt_reason(code: str, message: str, language: str) -> str:
-    """Return why a run halted; the service's own codes speak by their message."""
-    key = f"halt.{code}"
-    text = _STAMP.sub(r"\1 \2", render_text(message, language))
-    return render_result(key, language, message=text) if key in RESULT_TEXTS else message
-
-
-def name_status(status: Status, language: str) -> str:
-    """Return a status as people read it."""
-    zh, en = STATUS_NAMES[status]
-    return zh if language == "zh" else en
-
-
-def explain_status(status: Status, language: str) -> str:
-    """Return the explanation of a status."""
-    zh, en = STATUS_MEANINGS[status]
-    return zh if language == "zh" else en

@@ -12,7 +12,6 @@ from typing import Any
 
 from pipeline.domain.fields import FIELDS
 from pipeline.domain.keyed_text import KeyedText
-from pipeline.messages.system import MARKS, SYSTEM_TEXTS
 
 LIST = "list"  # the key of several texts in a row
 
@@ -171,8 +170,64 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "stop.minutes": ("{n} 分钟", "{n} min"),
     "stop.outage": ("{host}：{cause}：{waited}", "{host}: {cause}: {waited}"),
     **{f"field.{field}": words for field, words in FIELD_NAMES.items()},
-    **SYSTEM_TEXTS,
+    # ---- why the operating system refuses, by the name of its error
+    "system.ENOENT": ("找不到文件或文件夹", "no such file or folder"),
+    "system.EACCES": ("没有权限", "permission denied"),
+    "system.EPERM": ("没有权限", "not permitted"),
+    "system.EEXIST": ("已经存在", "it already exists"),
+    "system.ENOTDIR": ("路径中有一段不是文件夹", "part of the path is not a folder"),
+    "system.EISDIR": ("它是文件夹", "it is a folder"),
+    "system.ENOTEMPTY": ("文件夹不是空的", "the folder is not empty"),
+    "system.ENOSPC": ("磁盘已满", "the disk is full"),
+    "system.EDQUOT": ("磁盘配额已用完", "the disk quota is used up"),
+    "system.EFBIG": ("文件过大", "the file is too large"),
+    "system.EROFS": ("磁盘是只读的", "the disk is read-only"),
+    "system.EIO": ("磁盘读写出错", "the disk cannot be read or written"),
+    "system.EBUSY": ("正被占用", "it is in use"),
+    "system.ETXTBSY": ("正被占用", "it is in use"),
+    "system.EAGAIN": ("系统资源暂时不足", "the system is short of resources"),
+    "system.EMFILE": ("打开的文件过多", "too many open files"),
+    "system.ENFILE": ("打开的文件过多", "too many open files"),
+    "system.ENAMETOOLONG": ("路径过长", "the path is too long"),
+    "system.ELOOP": ("链接循环", "circular links"),
+    "system.ENOMEM": ("内存不足", "out of memory"),
+    "system.ESTALE": ("网络文件夹已断开", "the network folder is disconnected"),
+    "system.EINVAL": ("名称或值不被接受", "the name or value is not accepted"),
+    "system.EPIPE": ("读取方已关闭", "the reader has closed"),
+    "system.ENOLCK": ("此磁盘不支持文件锁", "this disk does not support file locks"),
+    "system.ENOTSUP": ("此磁盘不支持", "not supported on this disk"),
+    "system.ENODEV": ("设备不存在", "the device is missing"),
+    "system.ENXIO": ("设备不存在", "the device is missing"),
+    "system.EADDRINUSE": ("地址已被占用", "the address is in use"),
+    "system.ECONNREFUSED": ("连接被拒绝", "the connection was refused"),
+    "system.ECONNRESET": ("连接被中断", "the connection was interrupted"),
+    "system.ETIMEDOUT": ("等待超时", "timed out"),
+    "system.ENETUNREACH": ("网络不通", "the network is unreachable"),
+    "system.EHOSTUNREACH": ("主机不可达", "the host is unreachable"),
+    "system.unlisted": ("系统错误 {code}", "{words} ({code})"),
+    # ---- why the database refuses, by the first two words of SQLite's error name
+    "database.SQLITE_BUSY": ("正被其他程序占用", "another program is using it"),
+    "database.SQLITE_LOCKED": ("正被其他程序占用", "another program is using it"),
+    "database.SQLITE_CORRUPT": ("已损坏", "it is damaged"),
+    "database.SQLITE_NOTADB": ("不是数据库文件", "it is not a database"),
+    "database.SQLITE_IOERR": ("磁盘读写出错", "the disk cannot be read or written"),
+    "database.SQLITE_FULL": ("磁盘已满", "the disk is full"),
+    "database.SQLITE_READONLY": ("只读，不能写入", "it is read-only"),
+    "database.SQLITE_CANTOPEN": ("文件打不开", "the file cannot be opened"),
+    "database.not_a_ledger": ("不是本程序的台账", "this file is not a ledger of esign-import"),
+    "database.unlisted": ("数据库错误 {code}", "{words} ({code})"),
 }  # fmt: skip
+
+# between other texts
+MARKS: Mapping[str, tuple[str, str]] = {
+    "mark.comma": ("、", ", "),
+    "mark.semicolon": ("；", "; "),
+    "mark.colon": ("：", ": "),
+    "mark.dash": ("——", " — "),
+    "mark.brackets": ("（{text}）", " ({text})"),
+    "mark.row": ("{place} 第 {row} 行{more}", "{place} row {row}{more}"),
+    "mark.or": (" 或 ", " or "),
+}
 
 
 def make_text(key: str, /, **arguments: object) -> KeyedText:

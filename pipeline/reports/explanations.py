@@ -12,17 +12,18 @@ from pipeline.domain.roster import Column, Field, FileReport, Problem
 from pipeline.domain.run import Notice, RowOutcome, RunReport, Status
 from pipeline.domain.service_codes import CODES
 from pipeline.errors import isolate_row_failure
-from pipeline.messages.localized import Bilingual, Localizable
+from pipeline.messages.catalogue import Bilingual, Localizable, describe_halt_reason, explain_status
 from pipeline.messages.problem_entries import CATALOGUE
 from pipeline.messages.problems import render_problem
-from pipeline.messages.results import RESULT_TEXTS, describe_halt_reason, explain_status
-from pipeline.messages.service_error_advice import (
+from pipeline.messages.results import RESULT_TEXTS
+from pipeline.messages.service_errors import (
+    ANSWERS,
+    Advice,
     find_advice,
     find_halt_advice,
     find_refusal_advice,
     is_known_code,
 )
-from pipeline.messages.service_errors import ANSWERS, Advice
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import display_last_attempt
 
@@ -308,7 +309,7 @@ def describe_layouts(files: Iterable[FileReport], presenter: Presenter) -> Itera
     for columns, sheets in list(find_layouts(files).items())[:_MAX_LAYOUTS]:
         text = presenter.mask_text(describe_columns(columns, presenter))
         key = "columns.file" if len(sheets) == 1 else "columns.files"
-        yield presenter.render_sentence(key, place=presenter.mask_text(sheets[0]), n=len(sheets), text=text)
+        yield presenter.render(key, place=presenter.mask_text(sheets[0]), n=len(sheets), text=text)
 
 
 def describe_misspelt_titles(files: Iterable[FileReport], presenter: Presenter) -> Iterator[str]:
@@ -316,7 +317,7 @@ def describe_misspelt_titles(files: Iterable[FileReport], presenter: Presenter) 
     for columns, sheets in list(find_layouts(files).items())[:_MAX_LAYOUTS]:
         if misspelt := [column for column in columns if column.nearest]:
             text = _describe_unused(misspelt, presenter)
-            sentence = presenter.render_sentence("columns.misspelt", place=sheets[0], text=text)
+            sentence = presenter.render("columns.misspelt", place=sheets[0], text=text)
             yield presenter.mask_text(sentence)
 
 
@@ -327,31 +328,25 @@ def describe_columns(columns: Sequence[Column], presenter: Presenter) -> str:
     if not unused:
         return used
     titles = _describe_unused(unused, presenter)
-    return (
-        used
-        + presenter.render_sentence("mark.semicolon")
-        + presenter.render_sentence("columns.unused", unused=titles)
-    )
+    return used + presenter.render("mark.semicolon") + presenter.render("columns.unused", unused=titles)
 
 
 def _describe_used(column: Column, presenter: Presenter) -> str:
     name = presenter.name_field(column.field or "")
     if name == column.title:
         return name
-    return name + presenter.render_sentence("mark.brackets", text=column.title)
+    return name + presenter.render("mark.brackets", text=column.title)
 
 
 def _describe_unused(columns: Sequence[Column], presenter: Presenter) -> str:
     """Return unused columns, those that may be misspelt first."""
     misspelt_first = sorted(columns, key=lambda column: column.nearest is None)
     texts = [
-        presenter.render_sentence(
-            "columns.guess", column=column.column, title=column.title, nearest=column.nearest
-        )
+        presenter.render("columns.guess", column=column.column, title=column.title, nearest=column.nearest)
         if column.nearest
         else f"{column.column} {column.title}"
         for column in misspelt_first[:_MAX_UNUSED]
     ]
     if len(columns) > _MAX_UNUSED:
-        texts.append(presenter.render_sentence("columns.more", n=len(columns) - _MAX_UNUSED))
+        texts.append(presenter.render("columns.more", n=len(columns) - _MAX_UNUSED))
     return presenter.join("comma", *texts)

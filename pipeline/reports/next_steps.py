@@ -16,10 +16,7 @@ from pipeline.domain.masking import mask_path, mask_text
 from pipeline.domain.outcomes import UNRESOLVED_STATUSES, needs_fixing, waits_for_review
 from pipeline.domain.results_format import WORKBOOK
 from pipeline.domain.run import RunReport, Status
-from pipeline.messages.catalogue import make_phrase
-from pipeline.messages.localized import Localizable
-from pipeline.messages.results import make_result_phrase as results_phrase
-from pipeline.messages.results import make_status_phrase
+from pipeline.messages.catalogue import Localizable, make_phrase, make_status_phrase
 from pipeline.reports.earlier_results import find_newest_workbook
 from pipeline.support.shell_quoting import quote
 
@@ -151,27 +148,27 @@ class _RunSteps:
 
     def _list_halt_steps(self) -> Iterator[NextStep]:
         if self.cannot_rerun:
-            yield self._step_to_send_again(results_phrase("next.halted"))
+            yield self._step_to_send_again(make_phrase("next.halted"))
         if self.stopped_by_guard:
             step = self._step_with_arguments("next.guarded", "run")
             passing = f"{step.command} --accept-guards"
             yield replace(step, commands=(passing,)) if _is_typable(self.report) else step
         if self.halt_code == "SEALS_EXIST":
-            yield NextStep(results_phrase("next.adopt"), (self.command_line.build("adopt", "--help"),))
+            yield NextStep(make_phrase("next.adopt"), (self.command_line.build("adopt", "--help"),))
 
     def _list_file_steps(self) -> Iterator[NextStep]:
         deferred = [file_report.path for file_report in self.report.files if file_report.status == "deferred"]
         if deferred:
-            yield NextStep(results_phrase("next.deferred", n=len(deferred)), (self._retry_file(deferred[0]),))
+            yield NextStep(make_phrase("next.deferred", n=len(deferred)), (self._retry_file(deferred[0]),))
         refused = [file_report for file_report in self.report.files if file_report.status == "refused"]
         if not refused:
             return
-        text = results_phrase("next.files", n=len(refused))
+        text = make_phrase("next.files", n=len(refused))
         if self.report.command != "retry":
             yield self._step_with_arguments("next.files", self._repeated_command, n=len(refused))
         elif marked := next(filter(_has_damaged_tokens, refused), None):
             name = self.masker.mask_text(marked.path.name)
-            yield NextStep(results_phrase("next.marks", file=name), (self._retry_file(marked.path),))
+            yield NextStep(make_phrase("next.marks", file=name), (self._retry_file(marked.path),))
         else:
             yield NextStep(text, (self._retry_file(refused[0].path),))
 
@@ -181,7 +178,7 @@ class _RunSteps:
 
     def _list_correction_steps(self) -> Iterator[NextStep]:
         rows = Counter(outcome.status for outcome in self.report.outcomes if needs_fixing(outcome))
-        sheet = results_phrase("sheet.fix")
+        sheet = make_phrase("sheet.fix")
         if self.report.command == "check":
             if rows:
                 yield self._step_with_arguments("next.check", "check", sheet=sheet)
@@ -190,15 +187,15 @@ class _RunSteps:
         retry = self.command_line.build_for_path("retry", self.workbooks, self.masker)
         if retry is None:
             if rejected + failed:
-                text = results_phrase("next.fix_roster", n=rejected + failed)
+                text = make_phrase("next.fix_roster", n=rejected + failed)
                 yield NextStep(text, (self.command_line.build("retry"),))
             return
         if rejected:
-            yield NextStep(results_phrase("next.fix", n=rejected, sheet=sheet), (retry,))
+            yield NextStep(make_phrase("next.fix", n=rejected, sheet=sheet), (retry,))
         if failed and rejected:
-            yield NextStep(results_phrase("next.failed_too", n=failed, sheet=sheet))
+            yield NextStep(make_phrase("next.failed_too", n=failed, sheet=sheet))
         elif failed:
-            yield NextStep(results_phrase("next.failed", n=failed, sheet=sheet), (retry,))
+            yield NextStep(make_phrase("next.failed", n=failed, sheet=sheet), (retry,))
 
     def _list_decision_steps(self) -> Iterator[NextStep]:
         statuses = Counter(outcome.status for outcome in self.report.outcomes)
@@ -206,32 +203,32 @@ class _RunSteps:
         if unresolved := sum(statuses[status] for status in UNRESOLVED_STATUSES):
             command = self.command_line.build_for_path("resolve", self.workbooks, self.masker)
             key = "next.unknown" if command else "next.unknown_list"
-            text = results_phrase(key, n=unresolved, sheet=results_phrase("sheet.unknown"))
+            text = make_phrase(key, n=unresolved, sheet=make_phrase("sheet.unknown"))
             yield NextStep(text, (command,) if command else listing)
         if changed := statuses[Status.CHANGED]:
-            sheet, status = results_phrase("sheet.all"), make_status_phrase(Status.CHANGED)
-            yield NextStep(results_phrase("next.changed", n=changed, sheet=sheet, status=status), listing)
+            sheet, status = make_phrase("sheet.all"), make_status_phrase(Status.CHANGED)
+            yield NextStep(make_phrase("next.changed", n=changed, sheet=sheet, status=status), listing)
         if held := sum(outcome.row_plan.possibly_same is not None for outcome in self.report.outcomes):
-            yield NextStep(results_phrase("next.possibly_same", n=held), listing)
+            yield NextStep(make_phrase("next.possibly_same", n=held), listing)
         if absent := self.report.absent_unresolved:
-            yield NextStep(results_phrase("next.absent", n=absent), (self.command_line.build("status"),))
+            yield NextStep(make_phrase("next.absent", n=absent), (self.command_line.build("status"),))
 
     def _list_send_steps(self) -> Iterator[NextStep]:
         statuses = Counter(outcome.status for outcome in self.report.outcomes)
         page = self.masker.mask_path(self.report.out / REVIEW_PAGE)
         review = (build_review_command(self.report),)
-        notes = () if _is_typable(self.report) else (results_phrase("next.unshown"),)
+        notes = () if _is_typable(self.report) else (make_phrase("next.unshown"),)
         to_review = sum(map(waits_for_review, self.report.outcomes))
         if to_review:
-            yield NextStep(results_phrase("next.review", n=to_review, page=page), review, notes=notes)
+            yield NextStep(make_phrase("next.review", n=to_review, page=page), review, notes=notes)
         unsent = statuses[Status.NOT_SENT] - to_review
         if unsent and not self.stopped_by_guard and not self.cannot_rerun:
             key = "next.again_after" if self.halt_code in LASTING_HALTS else "next.again"
-            yield self._step_to_send_again(results_phrase(key, n=unsent))
+            yield self._step_to_send_again(make_phrase(key, n=unsent))
         if ready := statuses[Status.READY]:
             yield self._step_with_arguments("next.run", "run", n=ready)
             if self.report.review_mark and not to_review:
-                yield NextStep(results_phrase("next.look", page=page), review, notes=notes)
+                yield NextStep(make_phrase("next.look", page=page), review, notes=notes)
 
     def _step_to_send_again(self, text: Localizable) -> NextStep:
         """Return how unsent rows go on: with the arguments of this run, or by `retry`, which needs none of them."""
@@ -245,11 +242,11 @@ class _RunSteps:
 
     def _step_with_arguments(self, key: str, command: str, **detail: object) -> NextStep:
         """Return a step with a command on the rosters and folders of this run; a note if they may not be shown."""
-        text = results_phrase(key, **detail)
+        text = make_phrase(key, **detail)
         if _is_typable(self.report):
             return NextStep(text, (self._build_with_arguments(command),))
         help_command = self.command_line.build(command, "--help")
-        return NextStep(text, (help_command,), notes=(results_phrase("next.unshown"),))
+        return NextStep(text, (help_command,), notes=(make_phrase("next.unshown"),))
 
     def _build_with_arguments(self, command: str) -> str:
         return " ".join(filter(None, (self.report.invocation, command, self.report.arguments)))
@@ -318,7 +315,7 @@ def _list_steps_after(
 
 def _choose_rerun_step(exit_code: int, content: Mapping[str, Any], again: str) -> NextStep:
     if (content.get("halted") or {}).get("code") in PLAN_GUARDS:
-        return NextStep(results_phrase("next.guarded"), (f"{again} --accept-guards",))
+        return NextStep(make_phrase("next.guarded"), (f"{again} --accept-guards",))
     refused = sum(file["status"] == "refused" for file in content.get("files", ()))
     return NextStep(make_phrase(RERUN_TEXTS[exit_code], n=refused), (again,))
 
@@ -339,7 +336,7 @@ def _choose_correction_step(
         return NextStep(make_phrase("status_correct_roster"), (command_line.build("retry"),))
     if not must_correct:
         return NextStep(make_phrase("status_look", path=workbook), (command_line.build("resolve"),))
-    text = make_phrase("status_correct", path=workbook, sheet=results_phrase("sheet.fix"))
+    text = make_phrase("status_correct", path=workbook, sheet=make_phrase("sheet.fix"))
     return NextStep(text, (command_line.build("retry", str(workbook)),))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.domain.masking import Masker
-from pipeline.messages import catalogue, pages, results, texts
+from pipeline.messages import catalogue, pages, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,16 +29,12 @@ class Presenter:
         return cls(language, Masker.of_doctors(outcome.doctor for outcome in outcomes))
 
     def render(self, key: str, **detail: object) -> str:
-        """Return a text of the results with its blanks filled."""
-        return results.render_result(key, self.language, **detail)
+        """Return a text of the catalogue with its blanks filled."""
+        return catalogue.render(key, self.language, **detail)
 
     def render_review(self, key: str, **detail: object) -> str:
         """Return a text of the review page; without values its blanks stay, for the page's script."""
         return pages.render_review_text(key, self.language, **detail)
-
-    def render_sentence(self, key: str, **detail: object) -> str:
-        """Return a text of the common catalogue: punctuation, sentences on columns."""
-        return catalogue.render(key, self.language, **detail)
 
     def render_text(self, text: str) -> str:
         """Return a keyed text in the reader's language, any other as it is."""
@@ -46,11 +42,11 @@ class Presenter:
 
     def join(self, mark: str, *parts: str) -> str:
         """Join texts that are not empty with a punctuation mark: colon, comma."""
-        return self.render_sentence(f"mark.{mark}").join(filter(None, parts))
+        return self.render(f"mark.{mark}").join(filter(None, parts))
 
     def name_status(self, status: Status) -> str:
         """Return a status as people read it."""
-        return results.name_status(status, self.language)
+        return catalogue.name_status(status, self.language)
 
     def name_field(self, name: Field | str) -> str:
         """Return a field of the roster as people read it."""

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pipeline.domain.roster import ImageFile, Problem
 from pipeline.domain.run import RowOutcome, RunReport
+from pipeline.messages.catalogue import explain_unassigned_image
 from pipeline.messages.problems import split_remedy
-from pipeline.messages.results import explain_unassigned_image
 from pipeline.reports.explanations import describe_problem
 from pipeline.reports.tables import (
     IMAGE_COLUMN,

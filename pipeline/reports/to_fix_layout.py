@@ -11,7 +11,7 @@ from pipeline.domain.results_format import find_heading
 from pipeline.domain.roster import Cell, Doctor, Field
 from pipeline.domain.run import RowOutcome, Status
 from pipeline.messages.results import FIELDS_BY_WORD, RESULT_TEXTS
-from pipeline.messages.service_error_advice import find_advice, is_known_code
+from pipeline.messages.service_errors import find_advice, is_known_code
 from pipeline.reports.presenter import Presenter
 
 _ORDER = (Status.REJECTED, Status.FAILED, Status.NOT_SENT)

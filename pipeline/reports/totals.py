@@ -15,10 +15,9 @@ from pipeline.clock import stamp
 from pipeline.domain.outcomes import is_redundant_copy
 from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.errors import EsignImportError
-from pipeline.messages.catalogue import make_phrase
-from pipeline.messages.localized import JoinedTexts, Phrase
+from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
 from pipeline.messages.problem_entries import CATALOGUE
-from pipeline.messages.service_error_advice import find_refusal_advice
+from pipeline.messages.service_errors import find_refusal_advice
 from pipeline.reports.explanations import describe_halt_of, is_service_code, name_code
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import SEALED_STATUSES, list_blocking_codes

@@ -21,8 +21,7 @@ from pipeline.intake.layout.column_titles import fold_title
 from pipeline.intake.read_rosters import find_run, open_results
 from pipeline.intake.readers.model import Sheet, format_column
 from pipeline.ledger.protocol import AdoptedSeal
-from pipeline.messages.catalogue import make_phrase
-from pipeline.messages.localized import Bilingual, JoinedTexts, Localizable
+from pipeline.messages.catalogue import Bilingual, JoinedTexts, Localizable, make_phrase
 from pipeline.messages.results import RESULT_TEXTS
 from pipeline.reports.explanations import describe_problem
 from pipeline.reports.presenter import Presenter

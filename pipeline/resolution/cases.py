@@ -15,7 +15,6 @@ from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory
 from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.messages.catalogue import render
-from pipeline.messages.resolution import render_timeline_text
 from pipeline.reports.earlier_results import find_newest_workbook
 from pipeline.resolution.timeline import build_timeline
 
@@ -164,8 +163,8 @@ def describe_location(location: Mapping[str, Any], language: str) -> str:
     """Return a location in identifiers, masked."""
     staff_no, last_four, file = location["staff_no"], location["last_four"], location["file"]
     parts = (
-        render_timeline_text("who.staff_no", language, text=staff_no) if staff_no else "",
-        render_timeline_text("who.last_four", language, text=last_four) if last_four else "",
+        render("who.staff_no", language, text=staff_no) if staff_no else "",
+        render("who.last_four", language, text=last_four) if last_four else "",
         f"{file} {location['sheet'] or ''} {location['row']}" if file else "",
     )
     return mask_text(render("mark.comma", language).join(filter(None, parts)) or "—")

@@ -16,12 +16,9 @@ from pipeline.domain.run import Status
 from pipeline.domain.service_codes import ResponsibleRole
 from pipeline.ledger.person_history import AttemptRecord, PersonRecords, RowHistoryEntry, SealRecord
 from pipeline.ledger.protocol import DecisionRecord, RunRecord
-from pipeline.messages.localized import Bilingual
+from pipeline.messages.catalogue import Bilingual, make_phrase
 from pipeline.messages.problem_entries import CATALOGUE
-from pipeline.messages.resolution import make_timeline_phrase
-from pipeline.messages.results import make_result_phrase as results_phrase
-from pipeline.messages.service_error_advice import find_halt_advice, find_refusal_advice
-from pipeline.messages.service_errors import Advice
+from pipeline.messages.service_errors import Advice, find_halt_advice, find_refusal_advice
 from pipeline.reports.next_steps import CommandLine, NextStep, find_workbook, read_run_record
 
 _WITH_SEAL = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
@@ -181,7 +178,7 @@ def choose_person_step(  # noqa: PLR0911 - one for each status
 ) -> NextStep:
     """Return what to do next about a doctor; ``find_run`` returns the record of a run by its id."""
     if timeline.run_under_way and timeline.status not in {Status.SEALED, Status.UNCHANGED}:
-        return NextStep(make_timeline_phrase("next.under_way"), (command_line.build("status"),))
+        return NextStep(make_phrase("step.under_way"), (command_line.build("status"),))
     record = find_run(timeline.newest_row.last_run) if timeline.newest_row else None
     match timeline.status:
         case Status.UNKNOWN | Status.EXISTS:
@@ -203,17 +200,17 @@ def _keep_seal(timeline: PersonTimeline) -> NextStep:
     line = timeline.newest_line
     codes = {problem["code"] for problem in line.get("problems", ())}
     if not timeline.is_gone and line.get("status") == Status.REJECTED and "ROW_SUPERSEDED" in codes:
-        return NextStep(make_timeline_phrase("next.roster_wrong"), who="clerk")
-    return NextStep(make_timeline_phrase("next.gone" if timeline.is_gone else "next.nothing"))
+        return NextStep(make_phrase("step.roster_wrong"), who="clerk")
+    return NextStep(make_phrase("step.gone" if timeline.is_gone else "step.nothing"))
 
 
 def _resolve_create(timeline: PersonTimeline, command_line: CommandLine) -> NextStep:
     create = timeline.open_create
     assert create is not None
-    text, alternative = make_timeline_phrase("next.exists", seal=create.seal_name), "--not-theirs"
+    text, alternative = make_phrase("step.exists", seal=create.seal_name), "--not-theirs"
     if timeline.status is not Status.EXISTS:
         fence = shown(stamp(create.replayable_until), to=19)
-        text = make_timeline_phrase("next.unknown", seal=create.seal_name, fence=fence)
+        text = make_phrase("step.unknown", seal=create.seal_name, fence=fence)
         alternative = "--not-created"
     commands = (
         command_line.build("resolve", create.uuid, "--seal-id", "SEALID"),
@@ -229,7 +226,7 @@ def _decide_on_change(timeline: PersonTimeline, command_line: CommandLine) -> Ne
         command_line.build("resolve", seal_id, "--keep"),
         command_line.build("resolve", seal_id, "--replace", "--seal-name", "NAME"),
     )
-    return NextStep(make_timeline_phrase("next.changed"), commands, "clerk", is_decision=True)
+    return NextStep(make_phrase("step.changed"), commands, "clerk", is_decision=True)
 
 
 def _follow_advice(timeline: PersonTimeline, command_line: CommandLine, record: RunRecord | None) -> NextStep:
@@ -238,8 +235,8 @@ def _follow_advice(timeline: PersonTimeline, command_line: CommandLine, record: 
     advice = find_refusal_advice(code or "")
     if advice.who == "clerk":
         step = _correct_sheet(command_line, record, advice.who)
-        return replace(step, notes=(_explain(advice), make_timeline_phrase("next.waits")))
-    text = make_timeline_phrase("next.failed", todo=_explain(advice))
+        return replace(step, notes=(_explain(advice), make_phrase("step.waits")))
+    text = make_phrase("step.failed", todo=_explain(advice))
     return NextStep(text, (command_line.build("retry"),), advice.who)
 
 
@@ -255,7 +252,7 @@ def _correct_row(timeline: PersonTimeline, command_line: CommandLine, record: Ru
         command_line.build("resolve", known_person, "--same-person"),
         command_line.build("resolve", known_person, "--other-person"),
     )
-    return NextStep(make_timeline_phrase("next.possibly_same"), commands, "clerk", is_decision=True)
+    return NextStep(make_phrase("step.possibly_same"), commands, "clerk", is_decision=True)
 
 
 def _find_known_person(timeline: PersonTimeline) -> str:
@@ -278,18 +275,18 @@ def _find_responsible_role(timeline: PersonTimeline) -> ResponsibleRole:
 def _send_again(timeline: PersonTimeline, command_line: CommandLine, record: RunRecord | None) -> NextStep:
     """Return how an unsent row goes on: at once, or after the cause of the halt was removed."""
     if timeline.newest_row is None or timeline.is_gone:
-        return NextStep(make_timeline_phrase("next.unseen"), (command_line.repeat_run(None),))
+        return NextStep(make_phrase("step.unseen"), (command_line.repeat_run(None),))
     command = command_line.repeat_run(record)
     halt = read_run_record(record).get("halted")
     advice = find_halt_advice(halt["code"]) if halt else None
     if advice is None or advice.rerun == "itself":
-        return NextStep(make_timeline_phrase("next.again"), (command,))
-    return NextStep(make_timeline_phrase("next.failed", todo=_explain(advice)), (command,), advice.who)
+        return NextStep(make_phrase("step.again"), (command,))
+    return NextStep(make_phrase("step.failed", todo=_explain(advice)), (command,), advice.who)
 
 
 def _correct_sheet(command_line: CommandLine, record: RunRecord | None, who: ResponsibleRole) -> NextStep:
     workbook = find_workbook([Path(record.out)]) if record else None
     if workbook is None:
-        return NextStep(make_timeline_phrase("next.fix_roster"), (command_line.repeat_run(record),), who)
-    text = make_timeline_phrase("next.fix", path=workbook, sheet=results_phrase("sheet.fix"))
+        return NextStep(make_phrase("step.fix_roster"), (command_line.repeat_run(record),), who)
+    text = make_phrase("step.fix", path=workbook, sheet=make_phrase("sheet.fix"))
     return NextStep(text, (command_line.build("retry", str(workbook)),), who)

@@ -14,12 +14,10 @@ from pipeline.domain.roster import Field, Problem
 from pipeline.domain.run import Status
 from pipeline.ledger.person_history import AttemptRecord, RowHistoryEntry
 from pipeline.ledger.protocol import UPLOAD_REFUSED, DecisionRecord
-from pipeline.messages.catalogue import render as mark
+from pipeline.messages.catalogue import explain_status, name_status, render
 from pipeline.messages.problem_entries import CATALOGUE
-from pipeline.messages.resolution import TIMELINE_TEXTS, render_timeline_text
-from pipeline.messages.results import explain_status, name_status
-from pipeline.messages.results import render_result as result_word
-from pipeline.messages.service_error_advice import find_advice, is_known_code
+from pipeline.messages.resolution import TIMELINE_TEXTS
+from pipeline.messages.service_errors import find_advice, is_known_code
 from pipeline.messages.texts import load_text, load_texts, name_field
 from pipeline.reports.explanations import describe_halt, describe_lost_answer, describe_problem
 from pipeline.reports.next_steps import NextStep
@@ -191,10 +189,10 @@ def _decision_as_dict(decision: DecisionRecord) -> dict[str, Any]:
 def render_people(people: Sequence[Values], language: str) -> Iterator[str]:
     """Yield a short table of doctors, from their summaries."""
     columns = ("name", "staff_no", "last_four", "status", "seal_name")
-    header = [render_timeline_text(f"col.{name}", language) for name in columns]
+    header = [render(f"col.{name}", language) for name in columns]
     rows = [
         [
-            person["name"] or render_timeline_text("who.nameless", language),
+            person["name"] or render("who.nameless", language),
             person["staff_no"] or "—",
             (person["id_masked"] or "—")[-4:],
             name_status(Status(person["status"]), language),
@@ -212,7 +210,7 @@ def render_timeline(values: Values, language: str, base: Path) -> Iterator[str]:
     yield from _render_person(values, language)
     yield from _align_tagged(_render_headings(values, language), _HEADINGS, language)
     yield ""
-    yield render_timeline_text("head.history", language)
+    yield render("head.history", language)
     for entry in values["history"]:
         yield from (_render_decision if entry["what"] == "decision" else _render_run)(entry, language)
 
@@ -234,73 +232,73 @@ def _align_tagged(tagged: Iterable[tuple[str, str]], tags: Iterable[str], langua
     width = _measure_tags(tags, language)
     tag_before = None
     for tag, text in tagged:
-        label = "" if tag == tag_before else render_timeline_text(tag, language)
+        label = "" if tag == tag_before else render(tag, language)
         yield _INDENT + pad_to_width(label, width) + text
         tag_before = tag
 
 
 def _measure_tags(tags: Iterable[str], language: str) -> int:
-    return max(measure_width(render_timeline_text(tag, language)) for tag in tags) + 2
+    return max(measure_width(render(tag, language)) for tag in tags) + 2
 
 
 def _render_person(values: Values, language: str) -> Iterator[str]:
     known = {"staff_no": values["staff_no"], "id": values["id_masked"], "mobile": values["mobile_masked"]}
-    parts = [render_timeline_text(f"who.{key}", language, text=text) for key, text in known.items() if text]
-    yield "  ".join((values["name"] or render_timeline_text("who.nameless", language), *parts))
+    parts = [render(f"who.{key}", language, text=text) for key, text in known.items() if text]
+    yield "  ".join((values["name"] or render("who.nameless", language), *parts))
     if values["other_names"]:
-        names = mark("mark.comma", language).join(values["other_names"])
-        yield _INDENT + render_timeline_text("who.names", language, text=names)
+        names = render("mark.comma", language).join(values["other_names"])
+        yield _INDENT + render("who.names", language, text=names)
 
 
 def _render_headings(values: Values, language: str) -> Iterator[tuple[str, str]]:
     status = Status(values["status"])
     # of a row “sealed” means “in this run”, of a person it does not
     meaning = explain_status(Status.UNCHANGED if status is Status.SEALED else status, language)
-    yield "head.status", f"{name_status(status, language)}{mark('mark.dash', language)}{meaning}"
+    yield "head.status", f"{name_status(status, language)}{render('mark.dash', language)}{meaning}"
     if values["seal_name"]:
         key = "frozen" if values["seal_name_frozen"] else "planned"
-        yield "head.seal_name", render_timeline_text(key, language, name=values["seal_name"])
+        yield "head.seal_name", render(key, language, name=values["seal_name"])
     if seal := values["seal"]:
-        source = render_timeline_text(f"source.{seal['source']}", language, at=_format_moment(seal["at"]))
+        source = render(f"source.{seal['source']}", language, at=_format_moment(seal["at"]))
         yield "head.seal", f"{seal['seal_id']}  {source}"
     yield "head.creates", str(values["creates"])
     seen = values["seen"]
     if seen is None:
-        yield "head.seen", render_timeline_text("never.seen", language)
+        yield "head.seen", render("never.seen", language)
     else:
         key = "gone" if values["gone"] else "seen"
         address, moment = _format_address(seen, language), _format_moment(seen["at"])
-        yield "head.seen", render_timeline_text(key, language, path=seen["path"], place=address, at=moment)
+        yield "head.seen", render(key, language, path=seen["path"], place=address, at=moment)
     step = values["next"]
     text = step["text"]
     if step["who"]:
-        text = render_timeline_text("acts", language, who=_name_role(step["who"], language), text=text)
+        text = render("acts", language, who=_name_role(step["who"], language), text=text)
     for line in (text, *(_INDENT + command for command in step["commands"]), *step["notes"]):
-        yield "head.next", line
+        yield "head.step", line
 
 
 def _render_decision(decision: Values, language: str) -> Iterator[str]:
     place_key, text, detail = f"place.{decision['detail']}", decision["kind"], decision["detail"] or "—"
     if place_key in TIMELINE_TEXTS:
-        detail = render_timeline_text(place_key, language)
+        detail = render(place_key, language)
     if (key := f"decision.{text}") in TIMELINE_TEXTS:
-        text = render_timeline_text(key, language, seal_id=decision["seal_id"] or "—", detail=detail)
-    heading = f"{render_timeline_text('tag.decision', language)}{mark('mark.colon', language)}"
+        text = render(key, language, seal_id=decision["seal_id"] or "—", detail=detail)
+    heading = f"{render('tag.decision', language)}{render('mark.colon', language)}"
     yield f"{_format_moment(decision['at'])}  {heading}{text}"
-    reason = render_timeline_text("by", language, who=decision["who"], why=decision["why"])
+    reason = render("by", language, who=decision["who"], why=decision["why"])
     yield _INDENT + " " * _measure_tags(_TAGS, language) + reason
 
 
 def _render_run(run: Values, language: str) -> Iterator[str]:
     key = f"night.{run['command']}"
-    name = render_timeline_text(key if key in TIMELINE_TEXTS else "night.run", language, run=run["run"])
+    name = render(key if key in TIMELINE_TEXTS else "night.run", language, run=run["run"])
     parts = [f"{_format_moment(run['at'])}  {name}"]
     if run["under_way"]:
-        parts.append(render_timeline_text("night.under_way", language))
+        parts.append(render("night.under_way", language))
     elif run["cut_short"]:
-        parts.append(render_timeline_text("night.cut", language))
+        parts.append(render("night.cut", language))
     elif run["exit"] is not None:
-        parts.append(render_timeline_text("night.exit", language, exit=run["exit"]))
+        parts.append(render("night.exit", language, exit=run["exit"]))
     yield " · ".join(parts)
     yield from _align_tagged(_render_run_details(run, language), _TAGS, language)
 
@@ -313,17 +311,17 @@ def _render_run_details(run: Values, language: str) -> Iterator[tuple[str, str]]
     for row in reversed(run["rows"]):  # the row that counts comes last
         text = name_status(Status(row["status"]), language)
         if row["spare_copy"]:
-            text = render_timeline_text("repeats", language)
+            text = render("repeats", language)
         if row["nights"] > 1:
             until = _format_moment(row["until"])
-            text = render_timeline_text("nights", language, status=text, n=row["nights"], until=until)
+            text = render("nights", language, status=text, n=row["nights"], until=until)
         elif len(run["rows"]) > 1:
             text = f"{text} ({_format_address(row, language)})"
         yield "tag.status", text
     halted = run["halted"]
     if halted and any(row["status"] in {"not_sent", "ready"} for row in run["rows"]):
         message = describe_halt(halted["code"], halted["message"], Presenter(language), halted)
-        text = render_timeline_text("night.halted", language, message=message, code=halted["code"])
+        text = render("night.halted", language, message=message, code=halted["code"])
         yield "tag.halted", text
 
 
@@ -331,40 +329,38 @@ def _render_row(row: Values, language: str) -> Iterator[tuple[str, str]]:
     yield "tag.roster", f"{row['path']} {_format_address(row, language)}"
     for change in row["changes"]:
         key = f"why.{change['why']}"
-        reason = render_timeline_text(key, language) if key in TIMELINE_TEXTS else change["why"]
+        reason = render(key, language) if key in TIMELINE_TEXTS else change["why"]
         field = name_field(change["field"], language)
-        text = render_timeline_text(
-            "change", language, field=field, before=change["from"], after=change["to"], why=reason
-        )
+        text = render("change", language, field=field, before=change["from"], after=change["to"], why=reason)
         yield "tag.change", text
     if row["picture"]:
         yield "tag.picture", row["picture"]["path"]
     for problem in row["problems"]:
         role = ""
         if problem["who"] not in {None, "nobody"}:
-            role = mark("mark.brackets", language, text=_name_role(problem["who"], language))
+            role = render("mark.brackets", language, text=_name_role(problem["who"], language))
         yield f"tag.{problem['severity']}", f"{problem['code']}  {problem['message']}{role}"
 
 
 def _render_create(create: Values, language: str) -> Iterator[tuple[str, str]]:
     moment, code, seal_id = _format_moment(create["at"]), create["code"], create["seal_id"]
     if create["what"] == "upload":
-        yield "tag.upload", render_timeline_text("uploaded", language, at=moment, host=create["host"])
+        yield "tag.upload", render("uploaded", language, at=moment, host=create["host"])
     else:
         seal_name, host = create["seal_name"], create["host"]
-        yield "tag.create", render_timeline_text("as", language, seal_name=seal_name, at=moment, host=host)
+        yield "tag.create", render("as", language, seal_name=seal_name, at=moment, host=host)
     yield "tag.trace", f"TraceId {create['trace_id']}"
     verdict, wait = create["verdict"] or "open", create["wait_seconds"]
     explanation = describe_lost_answer(code, create["message"], Presenter(language))
     parts = [
-        render_timeline_text("wait", language, seconds=f"{wait:.2f}") if wait is not None else "",
-        render_timeline_text(f"verdict.{verdict}", language, seal_id=seal_id),
+        render("wait", language, seconds=f"{wait:.2f}") if wait is not None else "",
+        render(f"verdict.{verdict}", language, seal_id=seal_id),
         code or "",
         explanation or create["message"] or "",
     ]
     yield "tag.answer", " · ".join(filter(None, parts))
     if seal_id and verdict != "sealed":
-        yield "tag.answer", render_timeline_text("evidence", language, seal_id=seal_id)
+        yield "tag.answer", render("evidence", language, seal_id=seal_id)
     if create["request_id"]:
         yield "tag.trace", f"RequestId {create['request_id']}"
     if code and verdict not in _NEEDS_NO_MEANING and not explanation and is_known_code(code):
@@ -372,12 +368,12 @@ def _render_create(create: Values, language: str) -> Iterator[tuple[str, str]]:
 
 
 def _name_role(role: str | None, language: str) -> str:
-    return result_word(f"who.{role or 'nobody'}", language)
+    return render(f"who.{role or 'nobody'}", language)
 
 
 def _format_address(address: Values, language: str) -> str:
     key = "place.sheet" if address["sheet"] else "place.row"
-    return render_timeline_text(key, language, sheet=address["sheet"], row=address["row"])
+    return render(key, language, sheet=address["sheet"], row=address["row"])
 
 
 def _format_moment(moment: str) -> str:

@@ -18,8 +18,7 @@ from pipeline.errors import FileRefused, UsageError
 from pipeline.intake.read_rosters import open_results
 from pipeline.intake.readers.model import Line, Sheet
 from pipeline.ledger.person_history import PersonRecords
-from pipeline.messages.catalogue import make_phrase
-from pipeline.messages.localized import Bilingual, Localizable
+from pipeline.messages.catalogue import Bilingual, Localizable, make_phrase
 from pipeline.messages.results import RESULT_TEXTS
 from pipeline.reports.row_values import mask_doctor_id
 from pipeline.resolution import decide

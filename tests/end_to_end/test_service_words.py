@@ -6,7 +6,7 @@ import openpyxl
 import pytest
 from wire_support import fault
 
-from pipeline.messages.service_error_advice import find_advice
+from pipeline.messages.service_errors import find_advice
 
 SENTENCES = {
     "zh": ("签名不对", "信息科：重新复制 SecretKey", "密钥取自"),

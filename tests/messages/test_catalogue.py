@@ -25,16 +25,13 @@ from pipeline.messages import (
     config,
     pages,
     problem_entries,
-    resolution,
     results,
     service_errors,
-    system,
     texts,
 )
 from pipeline.messages.catalogue import SENTENCES, TABLES, make_phrase
 from pipeline.messages.help import CHINESE, HELP
-from pipeline.messages.service_error_advice import SERVICE_ERROR_ADVICE
-from pipeline.messages.service_errors import Advice
+from pipeline.messages.service_errors import SERVICE_ERROR_ADVICE, Advice
 
 HOUSE = Path(__file__).parents[2]
 PIPELINE = HOUSE / "pipeline"
@@ -95,7 +92,7 @@ ENGLISH_ALONE = {
 # English sentences that name a title as it stands in a sheet, or an interface as Tencent calls it
 QUOTES_CHINESE = {
     "resolve.no_seal_ids",
-    "service_error_advice.SERVICE_ERROR_ADVICE OperationDenied.WhiteListForbid",
+    "service_errors.SERVICE_ERROR_ADVICE OperationDenied.WhiteListForbid",
 }
 
 
@@ -210,8 +207,6 @@ def test_no_key_stands_twice():
                 keys = Counter(ast.unparse(key) for key in node.keys if key is not None)
                 assert [key for key, times in keys.items() if times > 1] == [], module.name
     assert sum(map(len, TABLES)) == len(SENTENCES)
-    shared = {key for key in pages.REPORT_TEXTS if key in system.NOTICE_TEXTS}
-    assert shared == set()
 
 
 def test_what_fills_a_sentence_speaks_its_language():
@@ -230,29 +225,31 @@ def test_what_fills_a_sentence_speaks_its_language():
 
 # ---- 3: what is asked for is there, and what is there is asked for
 
-LOOKED_UP = {
-    "results": results.RESULT_TEXTS,
-    "pages": pages.REVIEW_TEXTS,
-    "texts": texts.TEXTS,
-    "resolution": resolution.TIMELINE_TEXTS,
-    "catalogue": SENTENCES,
+LOOKED_UP = {"pages": pages.REVIEW_TEXTS, "texts": texts.TEXTS, "catalogue": SENTENCES}
+FUNCTIONS = {  # that look a key up
+    "make_phrase": SENTENCES,
+    "make_text": texts.TEXTS,
+    "render": SENTENCES,
+    "render_review_text": pages.REVIEW_TEXTS,
 }
-RENDERERS = {"render": results.RESULT_TEXTS, "render_sentence": SENTENCES}  # methods of a presenter
-SPEAKERS = {
+METHODS = {"render", "render_sentence"}  # of a presenter and of a command's session
+SPEAKERS = {  # further methods of a session
     "inform",
     "alert",
     "print_text",
     "suggest_command",
     "suggest_same_command",
     "confirm",
-}  # methods of a command's session
+}
 HELPERS = {
-    "_wrong",
-    "_Wrong",
-    "_fault",
+    "_file_error",
+    "_add_fault",
+    "_step_with_arguments",
     "make_damage_refusal",
     "make_danger_refusal",
-}  # functions that hand a key on
+    "make_fault",
+    "_Refused",
+}  # what hands a key on
 KEY = re.compile(r"[a-z]+(\.[a-z_]+)+")
 
 
@@ -264,26 +261,8 @@ def errors_of_ours() -> set[str]:
     }
 
 
-ERRORS = errors_of_ours() | {"SumsError"}
-
-
-def tables_of(tree: ast.Module) -> dict[str, Mapping[str, object]]:
-    """Return the functions of a module that look a key up, and where."""
-    result: dict[str, Mapping[str, object]] = dict.fromkeys(ERRORS | HELPERS, SENTENCES)
-    result |= dict.fromkeys(("make_damage_refusal", "make_danger_refusal"), texts.TEXTS)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pipeline.messages."):
-            table = LOOKED_UP.get((node.module or "").removeprefix("pipeline.messages."))
-            for alias in node.names:
-                if table is not None and alias.name in {
-                    "say",
-                    "phrase",
-                    "make_text",
-                    "render_review_text",
-                    "render_timeline_text",
-                }:
-                    result[alias.asname or alias.name] = table
-    return result
+FUNCTIONS |= dict.fromkeys(errors_of_ours() | {"SumsError"} | HELPERS, SENTENCES)
+FUNCTIONS |= dict.fromkeys(("make_damage_refusal", "make_danger_refusal"), texts.TEXTS)
 
 
 def literals(node: ast.expr) -> Iterator[ast.expr]:
@@ -296,33 +275,22 @@ def literals(node: ast.expr) -> Iterator[ast.expr]:
 
 def asked(path: Path) -> Iterator[tuple[Mapping[str, object], ast.expr, ast.Call]]:
     """Yield every call of a module that asks for a word: the table, its key as written, the call."""
-    tree = ast.parse(path.read_text("utf-8"))
-    functions = tables_of(tree)
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
-            continue
-        if isinstance(node.func, ast.Name) and node.func.id in functions:
-            handed = node.func.id.startswith("_")  # a place may stand before the key
-            given = [
-                arg
-                for arg in node.args
-                if not handed or (isinstance(arg, ast.Constant) and KEY.fullmatch(str(arg.value)))
-            ]
-            yield from ((functions[node.func.id], key, node) for arg in given[:1] for key in literals(arg))
-        elif (
-            isinstance(node.func, ast.Attribute) and node.func.attr in RENDERERS and node.args
-        ):  # a language is no key
-            yield from (
-                (RENDERERS[node.func.attr], key, node)
-                for key in literals(node.args[0])
-                if getattr(key, "value", "") not in {"zh", "en"}
-            )
-        elif (
-            isinstance(node.func, ast.Attribute)
-            and node.func.attr in SPEAKERS
-            and place(path).startswith("cli/")
-        ):
-            yield from ((SENTENCES, key, node) for arg in node.args[:1] for key in literals(arg))
+    speakers = METHODS | (SPEAKERS if place(path).startswith("cli/") else set())
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        match node:
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if (
+                name in HELPERS
+            ):  # a place may stand before the key
+                keys = [arg for arg in node.args if KEY.fullmatch(str(getattr(arg, "value", "")))]
+            case ast.Call(func=ast.Name(id=name)) if name in FUNCTIONS:
+                keys = node.args[:1]
+            case ast.Call(func=ast.Attribute(attr=name)) if name in speakers:
+                keys = node.args[:1]
+            case _:
+                continue
+        for key in (key for arg in keys for key in literals(arg)):
+            if getattr(key, "value", "") not in {"zh", "en"}:  # a language is no key
+                yield FUNCTIONS.get(name, SENTENCES), key, node
 
 
 def test_every_word_that_is_asked_for_is_there():

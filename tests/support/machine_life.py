@@ -25,7 +25,7 @@ from pipeline.config.settings import load
 from pipeline.domain.run import Status
 from pipeline.ledger.open import read_key
 from pipeline.ledger.tenant import SiteKey
-from pipeline.messages.results import name_status, render_result
+from pipeline.messages.catalogue import name_status, render
 from pipeline.sandbox.actions import Rules, Seal
 from pipeline.sandbox.faults import Faults, parse_faults
 from pipeline.workflow.tenant_ledger import name_tenant
@@ -278,7 +278,7 @@ class SimulatedHospital(RuleBasedStateMachine):
         codes |= {3} if set(statuses) & {"unknown", "exists", "changed", "failed", "rejected"} else set()
         codes |= {5} if statuses["not_sent"] and (limit is None or halted) else set()
         assert code == min(codes, key=GRAVITY.index), reported
-        sheets = {entry: render_result(f"sheet.{entry}", "en") for entry in ("fix", "unknown", "all")}
+        sheets = {entry: render(f"sheet.{entry}", "en") for entry in ("fix", "unknown", "all")}
         for key, n, more in (
             ("next.fix", statuses["rejected"], {"sheet": sheets["fix"]}),
             ("next.unknown", statuses["unknown"] + statuses["exists"], {"sheet": sheets["unknown"]}),
@@ -300,14 +300,14 @@ class SimulatedHospital(RuleBasedStateMachine):
                 {},
             ),
         ):
-            assert (render_result(key, "en", n=n, **more) in reported) == bool(n), f"{key}: {reported}"
+            assert (render(key, "en", n=n, **more) in reported) == bool(n), f"{key}: {reported}"
 
     def absent(self, reported) -> int:
         """People with an open create whom the rosters do not name: told, and as many as there are."""
         away = [person for person in self.doctors if not person.is_read]
         surely = sum({state.kind for state in person.states} == {"open"} for person in away)
         perhaps = sum(any(state.kind == "open" for state in person.states) for person in away)
-        message = [n for n in range(1, MOST + 1) if render_result("next.absent", "en", n=n) in reported]
+        message = [n for n in range(1, MOST + 1) if render("next.absent", "en", n=n) in reported]
         count = message[0] if message else 0
         assert surely <= count <= perhaps, f"{count} told, {surely} to {perhaps} are away"
         return count

@@ -11,7 +11,8 @@ from run_support import draw_seal, name, number
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers.model import ReadOptions
-from pipeline.messages.results import UNASSIGNED_IMAGE_TEXTS, explain_unassigned_image
+from pipeline.messages.catalogue import explain_unassigned_image
+from pipeline.messages.results import UNASSIGNED_IMAGE_TEXTS
 
 
 def drawn(sheet, folder, serial, first, last):
