@@ -44,7 +44,7 @@ from pipeline.operations.run_end import call_run_end_hooks
 from pipeline.reports.explanations import find_titles
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import to_frame
-from pipeline.support.shell_quoting import quote
+from pipeline.support.terminal_text import quote
 from pipeline.version import PROGRAM
 from pipeline.workflow import import_run, run_request, tenant_ledger
 from pipeline.workflow.finish import finish_run

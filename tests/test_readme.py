@@ -11,8 +11,7 @@ import pytest
 from pipeline.cli.app import cli
 from pipeline.config.sections import Guards
 from pipeline.config.settings import list_keys
-from pipeline.domain.outcomes import EXIT_SEVERITY
-from pipeline.domain.run import Status
+from pipeline.domain.run import EXIT_SEVERITY, Status
 from pipeline.messages.problem_entries import CATALOGUE
 
 HOUSE = Path(__file__).parents[1]

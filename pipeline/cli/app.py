@@ -41,7 +41,7 @@ from pipeline.errors import (
     Locked,
     UsageError,
 )
-from pipeline.support.shell_quoting import join
+from pipeline.support.terminal_text import join
 from pipeline.version import __version__
 
 REMEDIES: Mapping[type[EsignImportError], tuple[str, ...]] = {

@@ -21,7 +21,7 @@ import click
 from pipeline.config import environment
 from pipeline.errors import DiskTrouble, EsignImportError, UsageError, reason_of
 from pipeline.messages.catalogue import Phrase, render
-from pipeline.support.shell_quoting import join, quote
+from pipeline.support.terminal_text import join, quote
 from pipeline.version import PROGRAM
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pipeline.cli.context import Session
 from pipeline.cli.run_commands import out_option
 from pipeline.errors import UsageError, reason_of
 from pipeline.messages.catalogue import render
-from pipeline.support.shell_quoting import join
+from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
     from pipeline.sandbox.server import Sandbox

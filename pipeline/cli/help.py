@@ -18,7 +18,7 @@ import click
 
 from pipeline.messages.catalogue import render
 from pipeline.messages.help import CHINESE, HELP, KINDS, RANGES, STOPS
-from pipeline.support.text_width import measure_width
+from pipeline.support.terminal_text import measure_width
 
 DOMAIN = "esign-import"
 LOCALE = Path(__file__).with_name("locale")

@@ -12,7 +12,7 @@ import click
 
 from pipeline.cli.context import Session
 from pipeline.cli.demo import DEFAULT_PORT, find_sample_data
-from pipeline.support.shell_quoting import join
+from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
     from pipeline.operations.init_project import ProjectSettings

@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING, Never, Self
 from pipeline.cli.context import Session
 from pipeline.clock import stamp
 from pipeline.config.settings import Config
-from pipeline.domain.outcomes import UNRESOLVED_STATUSES, is_redundant_copy
 from pipeline.domain.results_format import WORKBOOK
-from pipeline.domain.run import RowOutcome, RunReport, Status
+from pipeline.domain.run import UNRESOLVED_STATUSES, RowOutcome, RunReport, Status, is_redundant_copy
 from pipeline.intake.readers.discover import SUFFIXES
 from pipeline.messages.catalogue import JoinedTexts, make_phrase, name_status
 from pipeline.operations.run_end import call_run_end_hooks

@@ -22,8 +22,7 @@ from pythonjsonlogger.json import JsonFormatter
 from pipeline.cli.context import Session
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
-from pipeline.domain.outcomes import more_severe_exit
-from pipeline.domain.run import RunReport, RunRequest
+from pipeline.domain.run import RunReport, RunRequest, more_severe_exit
 from pipeline.errors import DiskTrouble, EsignImportError
 from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.operations.run_end import call_run_end_hooks

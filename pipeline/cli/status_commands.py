@@ -18,7 +18,7 @@ from pipeline.clock import shown, stamp
 from pipeline.config.environment import restore_argument
 from pipeline.errors import EsignImportError, UsageError
 from pipeline.messages.catalogue import JoinedTexts, make_phrase
-from pipeline.support.shell_quoting import join
+from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config

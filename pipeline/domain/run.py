@@ -1,24 +1,27 @@
-"""One run: what is asked, what is planned for each row, and how each row and the run ended.
+"""One run: what is asked, what is planned for each row, how each row and the run ended, and the run's figures.
 
 Personal fields carry ``repr=False``: a traceback or a log line never shows a number, a name or a picture's path.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as _field
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
-from pipeline.domain.metrics import Traffic
 from pipeline.domain.roster import Doctor, FileReport, PreparedImage, Problem
-from pipeline.domain.seals import PersonHistory, SealRequest
+from pipeline.domain.seals import CreateAttempt, PersonHistory, SealRequest
 
 Judged = Literal["right", "wrong"]  # by a human who looked at name and picture
 # a bug, usage, a rerun cannot help, a rerun helps, another run, ledger or disk, Ctrl-C
 HaltExit = Literal[1, 2, 4, 5, 6, 74, 130]
+EXIT_SEVERITY = (1, 4, 74, 5, 7, 3, 0)  # the most severe first; a signal's code outranks them all
+INTERRUPTED: Final = 130
+FIRST_BIN_SECONDS = 0.001  # where the first bin of a histogram ends
+BINS_PER_DECADE = 20
 
 
 class Status(StrEnum):
@@ -35,6 +38,8 @@ class Status(StrEnum):
     READY = "ready"
 
 
+UNRESOLVED_STATUSES = frozenset({Status.UNKNOWN, Status.EXISTS})  # a person decides
+TO_FIX_STATUSES = frozenset({Status.REJECTED, Status.FAILED, Status.NOT_SENT})
 # what `retry` covers; READY: the run was cut short
 RETRYABLE_STATUSES = frozenset({Status.FAILED, Status.REJECTED, Status.NOT_SENT, Status.READY})
 
@@ -125,6 +130,54 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class DurationHistogram:
+    """Durations in seconds; ``bins`` are counts from bin ``first`` on."""
+
+    count: int
+    total: float
+    longest: float
+    median: float
+    p95: float
+    first: int
+    bins: tuple[int, ...]
+
+    @staticmethod
+    def find_bin_edges(index: int) -> tuple[float, float]:
+        """Return the shortest and the longest duration of a bin: each 20 bins span a factor of ten."""
+        longest = FIRST_BIN_SECONDS * 10 ** (index / BINS_PER_DECADE)
+        shortest = FIRST_BIN_SECONDS * 10 ** ((index - 1) / BINS_PER_DECADE) if index else 0.0
+        return shortest, longest
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Calls over time: a value for each of at most 240 steps of ``step`` seconds, from ``began`` on."""
+
+    began: float  # unix seconds
+    step: float
+    calls: Mapping[str, tuple[int, ...]]  # action -> calls that left
+    latency: Mapping[str, tuple[float | None, ...]]  # action -> mean seconds until their answers
+    throttled: tuple[int, ...]
+    lost: tuple[int, ...]  # calls that left and were not answered
+    silent: tuple[float, ...]  # seconds in which nothing was sent because the service did not answer
+    sends: Mapping[str, tuple[int, ...]]  # action -> calls that were a row's first send, its second, …
+    answers: Mapping[str, DurationHistogram]  # action -> seconds from the first byte sent to the whole answer
+    waits: Mapping[str, DurationHistogram]  # slot | back_off | outage -> seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """The calls of a run."""
+
+    requests: Mapping[str, Mapping[str, int]] = _field(default_factory=dict)  # action -> code ("ok") -> calls
+    limit: float = 0.0  # calls a second granted to each action
+    used_share: float = 0.0  # of the limit, creates, first to last
+    throttled: int = 0
+    max_in_second: int = 0  # most creates in any rolling second
+    timing: Timing | None = None  # None: nothing was sent, or it was not measured
+
+
+@dataclass(frozen=True, slots=True)
 class RunReport:
     """One run after its end (run.json)."""
 
@@ -191,3 +244,75 @@ class RunPreview:
     stopped_by_guard: bool = False  # a guard lets nothing through
     all_rosters_refused: bool = False  # there are rosters, and every one was refused
     column_titles: tuple[str, ...] = ()  # of the columns that were read, in the roster of the first row
+
+
+def is_copy_problem(error: Problem) -> bool:
+    """Return whether an error only means that another row stands for the same person with the same content."""
+    return error.code == "ROW_DUPLICATE" and not error.detail.get("differs")
+
+
+def is_redundant_copy(outcome: RowOutcome) -> bool:
+    """Return whether the row was left out only because an equal one is sent, or is listed with the same errors."""
+    return (
+        outcome.status is Status.REJECTED
+        and bool(outcome.errors)
+        and all(map(is_copy_problem, outcome.errors))
+    )
+
+
+def waits_for_review(outcome: RowOutcome) -> bool:
+    """Return whether a row was not sent because it has not been judged right yet."""
+    return outcome.status is Status.NOT_SENT and any(
+        error.code == "REVIEW_MISSING" for error in outcome.errors
+    )
+
+
+def needs_fixing(outcome: RowOutcome) -> bool:
+    """Return whether the row belongs on the To fix sheet and into ``retry``."""
+    return outcome.status in TO_FIX_STATUSES and not is_redundant_copy(outcome)
+
+
+def find_exit_code(
+    outcomes: Iterable[RowOutcome],
+    files: Iterable[FileReport],
+    halt: Halt | None,
+    *,
+    signal: int | None = None,
+    left_out: Collection[int] = (),
+) -> int:
+    """Return the code with which a run ends; ``outcomes`` are those that count.
+
+    ``left_out`` holds the indexes of row plans that were not sent on purpose: by ``--limit``, or by a retry that covers
+    other rows.
+    """
+    if signal is not None:
+        return 128 + signal
+    codes = {0, halt.exit if halt else 0}
+    if any(report.status == "refused" for report in files):
+        codes.add(7)
+    codes |= {_exit_of_row(outcome) for outcome in outcomes if outcome.row_plan.index not in left_out}
+    return next(code for code in EXIT_SEVERITY if code in codes)
+
+
+def more_severe_exit(one: int, other: int) -> int:
+    """Return the more severe of two exit codes; a signal's code wins."""
+    return next((code for code in EXIT_SEVERITY if code in {one, other}), 0) if one < 128 else one
+
+
+def _exit_of_row(outcome: RowOutcome) -> int:
+    match outcome.status:
+        case Status.SEALED | Status.UNCHANGED | Status.READY:
+            return 0
+        case Status.NOT_SENT:
+            if any(error.code == "IMAGE_NOT_READ" and error.detail.get("disk") for error in outcome.problems):
+                return 74
+            return 3 if waits_for_review(outcome) else 5
+        case Status.REJECTED:
+            return 0 if is_redundant_copy(outcome) else 3
+        case Status.CHANGED | Status.FAILED | Status.UNKNOWN | Status.EXISTS:
+            return 3
+
+
+def find_attempt_status(attempt: CreateAttempt) -> Status:
+    """Return the status of a row whose person has this unresolved attempt."""
+    return Status.EXISTS if attempt.verdict == "exists" else Status.UNKNOWN

@@ -10,9 +10,16 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from pipeline.domain.fields import FIELDS, list_sent_values
-from pipeline.domain.outcomes import find_attempt_status, is_copy_problem
 from pipeline.domain.roster import Doctor, Field, Problem, SentSize, Severity
-from pipeline.domain.run import Judged, Judgement, Review, RowPlan, Status
+from pipeline.domain.run import (
+    Judged,
+    Judgement,
+    Review,
+    RowPlan,
+    Status,
+    find_attempt_status,
+    is_copy_problem,
+)
 from pipeline.domain.seals import LedgerSnapshot, PersonHistory, SealContent, SealRequest
 from pipeline.domain.service_codes import means_name_exists
 from pipeline.errors import NotReadNow, isolate_row_failure

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.clock import stamp
-from pipeline.domain.metrics import DurationHistogram, Timing
+from pipeline.domain.run import DurationHistogram, Timing
 
 RIGHT, TOP, BOTTOM = 10, 18, 26  # pixels around the plot
 COUNT_LABELS, TIME_LABELS = 36, 66  # pixels left of the plot, for the labels of counts and times

@@ -7,9 +7,16 @@ from types import MappingProxyType
 
 from pipeline.clock import shown
 from pipeline.domain.keyed_text import KeyedText
-from pipeline.domain.outcomes import UNRESOLVED_STATUSES, is_redundant_copy, waits_for_review
 from pipeline.domain.roster import Column, Field, FileReport, Problem
-from pipeline.domain.run import Notice, RowOutcome, RunReport, Status
+from pipeline.domain.run import (
+    UNRESOLVED_STATUSES,
+    Notice,
+    RowOutcome,
+    RunReport,
+    Status,
+    is_redundant_copy,
+    waits_for_review,
+)
 from pipeline.domain.service_codes import CODES
 from pipeline.errors import isolate_row_failure
 from pipeline.messages.catalogue import Bilingual, Localizable, describe_halt_reason, explain_status

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.domain.masking import mask_path, mask_text
-from pipeline.domain.outcomes import UNRESOLVED_STATUSES, needs_fixing, waits_for_review
 from pipeline.domain.results_format import WORKBOOK
-from pipeline.domain.run import RunReport, Status
+from pipeline.domain.run import UNRESOLVED_STATUSES, RunReport, Status, needs_fixing, waits_for_review
 from pipeline.messages.catalogue import Localizable, make_phrase, make_status_phrase
 from pipeline.reports.earlier_results import find_newest_workbook
-from pipeline.support.shell_quoting import quote
+from pipeline.support.terminal_text import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
-from pipeline.domain.metrics import DurationHistogram
 from pipeline.domain.roster import FileReport
-from pipeline.domain.run import RowOutcome, RunReport, Status
+from pipeline.domain.run import DurationHistogram, RowOutcome, RunReport, Status
 from pipeline.reports import charts
 from pipeline.reports.explanations import (
     describe_code,

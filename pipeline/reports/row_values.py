@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from pipeline.clock import stamp
 from pipeline.domain.fields import FIELDS, value_of
 from pipeline.domain.masking import Masker, mask_answer, mask_id, mask_mobile
-from pipeline.domain.outcomes import is_redundant_copy
 from pipeline.domain.roster import CellKind, Doctor, Field
-from pipeline.domain.run import RETRYABLE_STATUSES, RowOutcome, RunReport, Status
+from pipeline.domain.run import RETRYABLE_STATUSES, RowOutcome, RunReport, Status, is_redundant_copy
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.domain.outcomes import UNRESOLVED_STATUSES
 from pipeline.domain.results_format import CHECK, ROW_ID, join_seal_line, row_id_checksum
-from pipeline.domain.run import RowOutcome, Status
+from pipeline.domain.run import UNRESOLVED_STATUSES, RowOutcome, Status
 from pipeline.reports.explanations import describe_lost_answer, explain_answer, list_reasons
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import (

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from pipeline.domain.outcomes import UNRESOLVED_STATUSES
-from pipeline.domain.run import RunReport, Status
+from pipeline.domain.run import UNRESOLVED_STATUSES, RunReport, Status
 from pipeline.reports.explanations import (
     describe_code,
     describe_file,

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from pipeline.domain.outcomes import needs_fixing
 from pipeline.domain.results_format import find_heading
 from pipeline.domain.roster import Cell, Doctor, Field
-from pipeline.domain.run import RowOutcome, Status
+from pipeline.domain.run import RowOutcome, Status, needs_fixing
 from pipeline.messages.results import FIELDS_BY_WORD, RESULT_TEXTS
 from pipeline.messages.service_errors import find_advice, is_known_code
 from pipeline.reports.presenter import Presenter

@@ -12,8 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from pipeline.clock import stamp
-from pipeline.domain.outcomes import is_redundant_copy
-from pipeline.domain.run import RowOutcome, RunReport, Status
+from pipeline.domain.run import RowOutcome, RunReport, Status, is_redundant_copy
 from pipeline.errors import EsignImportError
 from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
 from pipeline.messages.problem_entries import CATALOGUE

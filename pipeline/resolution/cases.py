@@ -10,8 +10,7 @@ from typing import Any
 
 from pipeline.clock import stamp
 from pipeline.domain.masking import mask_path, mask_text
-from pipeline.domain.outcomes import UNRESOLVED_STATUSES, find_attempt_status
-from pipeline.domain.run import RowPlan, Status
+from pipeline.domain.run import UNRESOLVED_STATUSES, RowPlan, Status, find_attempt_status
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory
 from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.messages.catalogue import render

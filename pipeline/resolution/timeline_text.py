@@ -23,7 +23,7 @@ from pipeline.reports.explanations import describe_halt, describe_lost_answer, d
 from pipeline.reports.next_steps import NextStep
 from pipeline.reports.presenter import Presenter
 from pipeline.resolution.timeline import PersonTimeline, TimelineEntry, parse_line
-from pipeline.support.text_width import align_columns, measure_width, pad_to_width
+from pipeline.support.terminal_text import align_columns, measure_width, pad_to_width
 
 # kinds of decisions whose detail holds nothing personal
 _WITH_DETAIL = frozenset({"replace", "not_created", "place_shown", "place_not_shown"})

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from pipeline.clock import Clock
-from pipeline.domain.metrics import BINS_PER_DECADE, FIRST_BIN_SECONDS, DurationHistogram, Timing
+from pipeline.domain.run import BINS_PER_DECADE, FIRST_BIN_SECONDS, DurationHistogram, Timing
 
 MAX_STEPS = 240  # more than a chart of them can show
 BINS = 110  # of a histogram: up to five minutes

@@ -11,9 +11,8 @@ from types import MappingProxyType
 from typing import Any
 
 from pipeline.clock import Clock, stamp
-from pipeline.domain.outcomes import EXIT_SEVERITY
 from pipeline.domain.roster import PreparedImage, Problem
-from pipeline.domain.run import Halt, HaltExit, RowPlan, Status
+from pipeline.domain.run import EXIT_SEVERITY, Halt, HaltExit, RowPlan, Status
 from pipeline.domain.seals import SealRequest, Verdict
 from pipeline.domain.service_codes import find_listed_meaning
 from pipeline.messages.texts import make_text

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.masking import Masker
-from pipeline.domain.outcomes import find_exit_code
 from pipeline.domain.roster import Doctor, FileReport, FileStat, Row
 from pipeline.domain.run import (
     Halt,
@@ -25,6 +24,7 @@ from pipeline.domain.run import (
     RunPreview,
     RunReport,
     RunRequest,
+    find_exit_code,
 )
 from pipeline.esign.rate_limiter import Limiter
 from pipeline.esign.signing import Credentials

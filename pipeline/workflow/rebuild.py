@@ -15,10 +15,21 @@ from typing import Any
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.masking import Masker
-from pipeline.domain.metrics import DurationHistogram, Timing, Traffic
-from pipeline.domain.outcomes import find_attempt_status
 from pipeline.domain.roster import CardType, Doctor, Field, FileReport, Origin, Problem, Row
-from pipeline.domain.run import Halt, HaltExit, Notice, RowOutcome, RowPlan, RunReport, RunRequest, Status
+from pipeline.domain.run import (
+    DurationHistogram,
+    Halt,
+    HaltExit,
+    Notice,
+    RowOutcome,
+    RowPlan,
+    RunReport,
+    RunRequest,
+    Status,
+    Timing,
+    Traffic,
+    find_attempt_status,
+)
 from pipeline.domain.seals import PersonHistory
 from pipeline.intake.read_rosters import find_run
 from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord

@@ -21,10 +21,17 @@ from typing import Any
 from pipeline.config.named_paths import PASSWORD_FILE
 from pipeline.config.settings import Config
 from pipeline.domain.keyed_text import KeyedText
-from pipeline.domain.metrics import Traffic
-from pipeline.domain.outcomes import INTERRUPTED, more_severe_exit
 from pipeline.domain.roster import FileReport, ImageFile
-from pipeline.domain.run import Halt, HaltExit, Notice, RowOutcome, RunReport
+from pipeline.domain.run import (
+    INTERRUPTED,
+    Halt,
+    HaltExit,
+    Notice,
+    RowOutcome,
+    RunReport,
+    Traffic,
+    more_severe_exit,
+)
 from pipeline.errors import (
     CredentialsMissing,
     DiskTrouble,

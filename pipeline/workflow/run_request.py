@@ -28,7 +28,7 @@ from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.planning.guards import find_emptied_folders
 from pipeline.reports.earlier_results import find_earlier_run
-from pipeline.support.shell_quoting import join
+from pipeline.support.terminal_text import join
 from pipeline.version import PROGRAM
 from pipeline.workflow.tenant_ledger import name_tenant, open_configured_ledger
 

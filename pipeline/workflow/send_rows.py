@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 
 from pipeline.config.settings import Config
 from pipeline.domain.masking import Masker
-from pipeline.domain.metrics import Traffic
-from pipeline.domain.outcomes import find_exit_code
 from pipeline.domain.roster import Field, FileReport, Origin
 from pipeline.domain.run import (
     RETRYABLE_STATUSES,
@@ -25,6 +23,8 @@ from pipeline.domain.run import (
     RunPreview,
     RunRequest,
     Status,
+    Traffic,
+    find_exit_code,
 )
 from pipeline.domain.seals import SealRequest
 from pipeline.esign.contracts import CREATE, UPLOAD

@@ -18,7 +18,7 @@ from pipeline.config.settings import list_keys, load
 from pipeline.errors import ConfigError, reason_of
 from pipeline.messages.help import CHINESE, HELP, PLURALS
 from pipeline.messages.texts import render_text
-from pipeline.support.text_width import measure_width
+from pipeline.support.terminal_text import measure_width
 
 HAN = re.compile(r"[\u3400-\u9fff]")
 HERE = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ from wire_support import fault
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
 from pipeline.ledger.lock import RunLock
-from pipeline.support.text_width import measure_width
+from pipeline.support.terminal_text import measure_width
 
 REFUSAL = {"code": {"code": "InvalidParameter.CardNumber", "message": "证件号码错误"}}
 

@@ -16,7 +16,7 @@ from wire_support import fault, set_limits
 from pipeline.cli.app import main
 from pipeline.cli.run_session import Signals
 from pipeline.clock import SystemClock
-from pipeline.support.shell_quoting import join, quote
+from pipeline.support.terminal_text import join, quote
 
 HERE = Path(__file__).parents[2]
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")

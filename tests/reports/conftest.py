@@ -12,7 +12,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.domain.metrics import Traffic
 from pipeline.domain.results_format import row_id_checksum
 from pipeline.domain.roster import (
     CardType,
@@ -29,7 +28,7 @@ from pipeline.domain.roster import (
     SheetReport,
     SkippedLine,
 )
-from pipeline.domain.run import RowOutcome, RowPlan, RunReport, Status
+from pipeline.domain.run import RowOutcome, RowPlan, RunReport, Status, Traffic
 from pipeline.domain.seals import CreateAttempt, PersonHistory, SealContent
 from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import make_text

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 from desktop import browser, find_program
 
-from pipeline.domain.metrics import DurationHistogram, Traffic
 from pipeline.domain.roster import Field, FileReport
-from pipeline.domain.run import Halt, Status
+from pipeline.domain.run import DurationHistogram, Halt, Status, Traffic
 from pipeline.messages.problem_entries import CATALOGUE
 from pipeline.messages.problems import build_problem
 from pipeline.messages.results import STATUS_NAMES

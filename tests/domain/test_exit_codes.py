@@ -6,9 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.domain.outcomes import find_exit_code
 from pipeline.domain.roster import FileReport
-from pipeline.domain.run import Halt, RowOutcome, RowPlan, Status
+from pipeline.domain.run import Halt, RowOutcome, RowPlan, Status, find_exit_code
 from pipeline.messages.problems import build_problem
 
 
