@@ -23,6 +23,7 @@ from pipeline.cli.context import (
     prepare_streams,
 )
 from pipeline.cli.demo import demo, sandbox
+from pipeline.cli.doctor_command import doctor
 from pipeline.cli.help import find_commands, polish_message, set_language
 from pipeline.cli.init_commands import init
 from pipeline.cli.ledger_commands import adopt, ledger_group
@@ -87,6 +88,7 @@ COMMANDS: Sequence[click.Command] = (
     resolve,
     certify,
     adopt,
+    doctor,
     ledger_group,
     config_group,
     sandbox,

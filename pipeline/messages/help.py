@@ -35,6 +35,14 @@ HELP: Mapping[str, str] = {
     "The platform's id of the hospital.": "平台为医院定的编号。",
     "The platform's id of the employee who acts.": "平台为经办人定的编号。",
     "Ask nothing; what is not given stays to be filled in.": "不询问；没有给出的留待填写。",
+    # doctor
+    "Examine configuration, rights, disk, network, credentials, ledger and timer; change nothing.": (
+        "检查配置、权限、磁盘、网络、密钥、台账和定时任务；不改动任何内容。"
+    ),
+    "Each line is ok, or has what to do. The exit code is that of the worst fault: 4 credentials, 74 ledger or disk, "
+    "5 network, 2 configuration; 0 where there are only warnings.": (
+        "每一行要么正常，要么写明怎么处理。退出码取最严重的故障：4 密钥，74 台账或磁盘，5 网络，2 配置；只有需要注意的为 0。"
+    ),
     # check, run, retry
     "Read, pair, validate and plan; send nothing.": "读取、配对、检查并列出计划；不发送任何内容。",
     "Create the seals that are missing; safe to repeat.": "创建还没有的印章；可以放心重复运行。",

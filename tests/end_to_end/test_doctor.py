@@ -1,0 +1,250 @@
+"""`doctor`: each planted fault is found, with what to do; a sound installation has none."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bound_support import BOUND, needs_rights
+from tls_support import TlsRelay
+
+from pipeline.config.settings import load
+from pipeline.ledger.lock import RunLock
+from pipeline.operations import doctor, timers
+from pipeline.sandbox.authentication import SANDBOX
+
+
+def examine(hospital, capsys):
+    """Return the exit code of `doctor` and its findings by topic and level."""
+    capsys.readouterr()
+    code = hospital.go("--json", "doctor")
+    report = json.loads(capsys.readouterr().out)
+    assert report["exit"] == code
+    return code, report["findings"]
+
+
+def edit_config(hospital, old, new):
+    path = hospital.folder / "config.yaml"
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), "utf-8")
+
+
+def write_secret(hospital, name, text):
+    (hospital.folder / "secrets" / f"tencent__{name}").write_text(text)
+
+
+def stop_run(hospital):
+    hospital.doctors(1)
+    write_secret(hospital, "secret_key", "")
+    assert hospital.go("run") == 4
+    write_secret(hospital, "secret_key", SANDBOX.secret_key)
+
+
+def lose_ledger(hospital):
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    (hospital.folder / "state" / "ledger.sqlite3").unlink()
+
+
+def damage_ledger(hospital):
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    path = hospital.folder / "state" / "ledger.sqlite3"
+    content = bytearray(path.read_bytes())
+    content[100:4096] = bytes(len(content[100:4096]))
+    path.write_bytes(content)
+
+
+def cut_receipts(hospital):
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    receipts = next((hospital.folder / "state").glob("*receipts*"))
+    receipts.write_bytes(receipts.read_bytes()[:-30])
+
+
+def use_ledger_of_another_tenant(hospital):
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    edit_config(hospital, SANDBOX.organization_open_id, "org_another")
+
+
+FAULTS = {  # what is planted: how, the topic and level of its finding, words of it, the exit code
+    "misspelt key": (lambda h: edit_config(h, "limits:", "limitz:"), "config", "fault", "did you mean limits", 2),
+    "an id is missing": (lambda h: edit_config(h, SANDBOX.app_id, "…"), "config", "fault", "api.app_id (line 3)", 2),
+    "no certificate": (
+        lambda h: ((h.folder / "ca.pem").write_text("none"), h.configure(ca_file="ca.pem")),
+        "config", "fault", "contains no usable certificate", 2,
+    ),
+    "a certificate file is missing": (lambda h: h.configure(ca_file="ca.pem"), "config", "fault", "ca.pem", 2),
+    "readable secrets": (
+        lambda h: (h.folder / "secrets" / "tencent__secret_key").chmod(0o644), "config", "warning", "chmod 600", 0,
+    ),
+    "misspelt folder": (
+        lambda h: edit_config(h, "limits:", "seals: seal\nlimits:"), "paths", "fault", "Did you mean", 2,
+    ),
+    "results cannot be written": (lambda h: (h.folder / "out").write_text(""), "paths", "fault", "out", 74),
+    "no language": (lambda _: None, "console", "warning", "language: zh or en", 0),
+    "the proxy is gone": (
+        lambda h: h.configure(proxy="http://127.0.0.1:9"), "network", "fault", "api.proxy", 5,
+    ),
+    "the service is gone": (lambda h: h.configure(endpoint="http://127.0.0.1:9"), "network", "fault", "refused", 5),
+    "the clock is slow": (
+        lambda h: setattr(h.service_clock, "ahead", 90.0), "clock", "warning", "s behind", 0,
+    ),
+    "the clock is fast": (
+        lambda h: setattr(h.service_clock, "ahead", -900.0), "clock", "fault", "s ahead", 4,
+    ),
+    "no keys": (lambda h: shutil.rmtree(h.folder / "secrets"), "credentials", "fault", "tencent__secret", 4),
+    "half of the keys": (lambda h: write_secret(h, "secret_key", ""), "credentials", "fault", "SecretKey", 4),
+    "a wrong key": (lambda h: write_secret(h, "secret_key", "wrong"), "credentials", "fault", "SignatureFailure", 4),
+    "an unknown id": (lambda h: write_secret(h, "secret_id", "AKIDx"), "credentials", "fault", "SecretId", 4),
+    "another operator": (lambda h: h.configure(operator_open_id="nobody"), "credentials", "fault", "perator", 4),
+    "another organisation": (
+        lambda h: h.configure(organization_open_id="nobody"), "credentials", "fault", "rganization", 4,
+    ),
+    "a lost ledger": (lose_ledger, "ledger", "fault", "ledger rebuild", 2),
+    "a damaged ledger": (damage_ledger, "ledger", "fault", "ledger", 74),
+    "damaged receipts": (cut_receipts, "ledger", "fault", "ledger check", 74),
+    "another tenant's ledger": (use_ledger_of_another_tenant, "ledger", "fault", "org_another", 4),
+    "a run that failed": (stop_run, "last_run", "warning", "exit code 4", 0),
+    "no timer": (lambda _: None, "timer", "warning", "no timer", 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_planted_fault_is_found(hospital, capsys, monkeypatch, fault):
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    plant, topic, level, words, exit_code = FAULTS[fault]
+    plant(hospital)
+    code, findings = examine(hospital, capsys)
+    texts = [
+        f"{finding['text']} {finding['remedy']}"
+        for finding in findings
+        if (finding["topic"], finding["level"]) == (topic, level)
+    ]
+    assert any(words in text for text in texts), findings
+    assert code == exit_code, findings
+
+
+def test_a_sound_installation_has_no_faults(hospital, capsys, monkeypatch):
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(hospital.folder / "settings"))
+    units = hospital.folder / "settings" / "systemd" / "user"
+    units.mkdir(parents=True)
+    (units / "esign-import.timer").write_text("[Timer]\n")
+    (units / "esign-import.service").write_text(f"[Service]\nWorkingDirectory={hospital.folder}\n")
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+    code, findings = examine(hospital, capsys)
+    assert code == 0
+    assert [finding for finding in findings if finding["level"] != "ok"] == []
+    assert {finding["topic"] for finding in findings} == {
+        "config", "paths", "space", "console", "network", "clock", "credentials", "ledger", "last_run", "timer",
+        "versions",
+    }  # fmt: skip
+    assert len(hospital.service.seals) == 2  # nothing was created, nothing uploaded
+    assert hospital.go("run") == 0
+
+
+def test_a_certificate_that_is_not_trusted_is_named(hospital, capsys):
+    with TlsRelay(hospital.sandbox.url) as relay:
+        hospital.configure(endpoint=f"https://127.0.0.1:{relay.port}")
+        code, findings = examine(hospital, capsys)
+    assert code == 5
+    assert any("issuer of the certificate" in finding["text"] for finding in findings)
+
+
+def test_a_run_in_progress_is_no_fault(hospital, capsys):
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    with RunLock(hospital.folder / "state" / "ledger.sqlite3").acquire(run="another", now=0.0):
+        code, findings = examine(hospital, capsys)
+    assert code == 0
+    assert any("a run is in progress" in finding["text"] for finding in findings)
+
+
+def test_a_full_disk_is_a_fault_and_a_nearly_full_one_a_warning(hospital, monkeypatch):
+    config = load(hospital.folder / "config.yaml", {})
+    free = shutil.disk_usage(hospital.folder).free
+    for low, none, level in ((free * 2, 0, "warning"), (free * 4, free * 2, "fault")):
+        monkeypatch.setattr(doctor, "LOW_SPACE", low)
+        monkeypatch.setattr(doctor, "NO_SPACE", none)
+        assert {finding.level for finding in doctor.examine_space(config)} == {level}
+
+
+@needs_rights
+def test_rights_are_those_of_the_user_who_runs_it(hospital):
+    hospital.doctors(1)
+    (hospital.folder / "inbox" / "roster.xlsx").chmod(0)
+    done = subprocess.run(
+        [
+            *BOUND,
+            sys.executable,
+            "-m",
+            "pipeline",
+            "-c",
+            str(hospital.folder / "config.yaml"),
+            "--lang",
+            "en",
+            "doctor",
+        ],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "XDG_STATE_HOME": str(hospital.folder / "registry")},
+        check=False,
+    )
+    assert done.returncode == 2, done.stdout
+    assert "may not read" in done.stdout
+    assert "Give user" in done.stdout
+
+
+@needs_rights
+def test_a_stale_side_file_of_the_ledger_is_named(hospital):
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    side_file = hospital.folder / "state" / "ledger.sqlite3-shm"
+    side_file.write_bytes(b"")
+    side_file.chmod(0o444)
+    done = subprocess.run(
+        [
+            *BOUND,
+            sys.executable,
+            "-m",
+            "pipeline",
+            "-c",
+            str(hospital.folder / "config.yaml"),
+            "--lang",
+            "en",
+            "doctor",
+        ],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "XDG_STATE_HOME": str(hospital.folder / "registry")},
+        check=False,
+    )
+    assert done.returncode == 74
+    assert "ledger.sqlite3-shm" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "is_found"),
+    [
+        ("0 2 * * * root esign-import -c {folder}/config.yaml run", True),
+        ("# 0 2 * * * root esign-import -c {folder}/config.yaml run", False),
+        ("0 2 * * * root esign-import -c /elsewhere/config.yaml run", False),
+    ],
+)
+def test_a_line_of_cron_is_a_timer_where_it_names_the_folder(tmp_path, monkeypatch, line, is_found):
+    cron = tmp_path / "cron.d"
+    cron.mkdir()
+    (cron / "hospital").write_text(line.format(folder=tmp_path) + "\n")
+    monkeypatch.setattr(timers, "CRON_FILES", (tmp_path / "missing", cron))
+    monkeypatch.setattr(timers, "SYSTEM_UNITS", tmp_path / "units")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert bool(timers.find_installed_timer(tmp_path / "config.yaml")) == is_found
