@@ -27,9 +27,9 @@ from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts import LIVENESS_CHECK, UPLOAD, build_liveness_check
 from pipeline.esign.responses import Reply, parse_answer
 from pipeline.esign.signing import Credentials
-from pipeline.ledger.check import check_ledger
 from pipeline.ledger.disk import require_local_disk, require_rights
 from pipeline.ledger.lock import is_locked
+from pipeline.ledger.maintenance import check_ledger
 from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.tenant import is_loopback
 from pipeline.messages.catalogue import Localizable, make_phrase
