@@ -305,12 +305,12 @@ def examine_ledger(config: Config, clock: Clock) -> Iterator[Finding]:
     except EsignImportError as error:
         yield _report_error("ledger", error)
     else:
-        if result.troubles:
-            n = len(result.troubles)
+        if result.defects:
+            n = len(result.defects)
             yield _make_fault("ledger", "defects", "defects.remedy", exit_code=74, path=path, n=n)
         else:
-            counts = {"people": result.people, "seals": result.seals, "unknown": result.unresolved}
-            yield _make_ok("ledger", "ledger", path=path, **counts)
+            seals, unknown = result.counts.seals, result.counts.unresolved
+            yield _make_ok("ledger", "ledger", path=path, seals=seals, unknown=unknown)
 
 
 def examine_last_run(config: Config, clock: Clock) -> Iterator[Finding]:
