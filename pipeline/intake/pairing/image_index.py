@@ -16,13 +16,13 @@ from typing import NamedTuple
 from zipfile import ZipInfo
 
 from pipeline.errors import DiskTrouble, reason_of, require_lasting
-from pipeline.intake.images.image_files import changed_at, open_regular_file
+from pipeline.intake.images.image_files import changed_at
 from pipeline.intake.pairing import file_names, zip_files
 from pipeline.messages.texts import make_text
 
 # names that macOS, Windows, a NAS and Office leave in folders
 _DEBRIS = frozenset(
-    {
+    [
         "thumbs.db",
         "ehthumbs.db",
         "desktop.ini",
@@ -34,7 +34,7 @@ _DEBRIS = frozenset(
         "#recycle",
         "@recycle",
         "lost+found",
-    }
+    ]
 )
 _DEBRIS_STARTS = (".", "~$")  # with the dot: ._张伟.png and .DS_Store of macOS, whatever else is hidden
 _STREAM = "zone.identifier"  # Windows' note where a file came from, as another system shows it
@@ -57,9 +57,8 @@ class ImageFolder:
     # what each part may be called: comparison key -> encoding
     part_names: tuple[Mapping[str, str], ...] = field(repr=False)
     is_garbled: bool = False  # whether some part is not called in the system's encoding
-    zip_stamp: tuple[int, int] | None = (
-        None  # a zip's size and mtime_ns when it was listed; None for a directory
-    )
+    # a zip's size and mtime_ns when it was listed; None for a directory
+    zip_stamp: tuple[int, int] | None = None
 
     def get_subfolder(self, name: str, *, path: Path | None = None) -> ImageFolder:
         """Return the folder one level down, of a directory (``path``) or in the same zip."""
@@ -263,11 +262,8 @@ def _list_zip(zipped: ImageFolder, listing: _Listing) -> None:
     """List the pictures of a zip; one that cannot be listed is noted."""
     path = "/".join(zipped.parts) or zipped.path.name
     try:
-        descriptor = open_regular_file(zipped.path)
-        status = os.fstat(descriptor)
-        stamp = (status.st_size, status.st_mtime_ns)
-        folders: dict[tuple[str, ...], ImageFolder] = {(): replace(zipped, zip_stamp=stamp)}
-        with zip_files.open_zip(descriptor) as archive:
+        with zip_files.open_zip(zipped.path) as (archive, stamp):
+            folders: dict[tuple[str, ...], ImageFolder] = {(): replace(zipped, zip_stamp=stamp)}
             for member in zip_files.list_members(archive):
                 _list_member(member, folders, path, listing)
     except zip_files.UnreadableFile as error:

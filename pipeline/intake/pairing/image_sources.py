@@ -6,7 +6,6 @@ Each file is fingerprinted at most once in a run, and an unchanged one is not op
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -15,7 +14,7 @@ from zipfile import ZipFile
 
 from pipeline.domain.roster import FileStat, ImageFile
 from pipeline.errors import require_granted
-from pipeline.intake.images.image_files import fingerprint_file, open_regular_file
+from pipeline.intake.images.image_files import fingerprint_file
 from pipeline.intake.images.prepare import digest_pixels
 from pipeline.intake.pairing.image_index import Candidate, ImageFolder
 from pipeline.intake.pairing.zip_files import UnreadableFile, open_zip, read_member
@@ -84,7 +83,10 @@ class ImageSources(AbstractContextManager["ImageSources"]):
         assert candidate.member is not None
         if candidate.fault:
             return UnreadableFile(candidate.fault)
-        archive = self._get_zip(candidate.folder)
+        path = candidate.folder.path
+        if path not in self._zips:
+            self._zips[path] = self._open_zip(candidate.folder)
+        archive = self._zips[path]
         if isinstance(archive, UnreadableFile):
             return archive
         try:
@@ -96,23 +98,17 @@ class ImageSources(AbstractContextManager["ImageSources"]):
         stored_path, sha256 = self._store(payload, candidate.extension)
         return ImageFile(candidate.path, sha256, len(payload), stored_path)
 
-    def _get_zip(self, folder: ImageFolder) -> ZipFile | UnreadableFile:
-        if folder.path not in self._zips:
-            self._zips[folder.path] = self._open_zip(folder)
-        return self._zips[folder.path]
-
     def _open_zip(self, folder: ImageFolder) -> ZipFile | UnreadableFile:
         try:
-            descriptor = open_regular_file(folder.path)
-            status = os.fstat(descriptor)
-            archive = self._open_zips.enter_context(open_zip(descriptor))
+            archive, stamp = self._open_zips.enter_context(open_zip(folder.path))
         except UnreadableFile as error:
             return error
         except OSError as error:
             require_granted(error)
             return UnreadableFile(make_text("image.cannot_read"))
-        changed = folder.zip_stamp != (status.st_size, status.st_mtime_ns)
-        return UnreadableFile(make_text("image.changed_while_reading")) if changed else archive
+        if stamp != folder.zip_stamp:
+            return UnreadableFile(make_text("image.changed_while_reading"))
+        return archive
 
 
 def are_same_image(images: Iterable[ImageFile]) -> bool:

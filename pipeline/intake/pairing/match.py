@@ -41,7 +41,7 @@ from pipeline.intake.pairing.expected_names import CELL, COLUMN, MAX_VARIANTS, S
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
 from pipeline.intake.pairing.image_sources import ImageSources, are_same_image
 from pipeline.intake.pairing.match_problems import add_problem, list_texts, make_problem, show_path
-from pipeline.intake.pairing.picture_column import FindEarlierRows, PictureEntry, read_picture_entries
+from pipeline.intake.pairing.picture_column import FindEarlierRows, PictureEntry, read_picture_entry
 from pipeline.intake.pairing.zip_files import UnreadableFile
 from pipeline.intake.readers.model import StoreImage
 from pipeline.messages.texts import make_text
@@ -104,9 +104,10 @@ def match_images(
     """
     matches = find_matches(doctors, index, sealed_people)
     with ImageSources(known_files, store_image) as sources:
-        entries = read_picture_entries(
-            doctors, index, matches, sources=sources, find_earlier_rows=find_earlier_rows
-        )
+        entries = [
+            read_picture_entry(doctor, index, by_name, sources=sources, find_earlier_rows=find_earlier_rows)
+            for doctor, by_name in zip(doctors, matches.by_row, strict=True)
+        ]
         entry_matches = [entry.matches for entry in entries]
         contested = find_contested_files(doctors, entry_matches, matches, sealed_people)
         matcher = _RowMatcher(doctors, matches, entries, contested, sources)
@@ -124,30 +125,23 @@ def match_images(
     )
 
 
+@dataclass(frozen=True, slots=True)
 class _RowMatcher:
     """Matches the rows one by one, and notes which files are used."""
 
-    def __init__(
-        self,
-        doctors: Sequence[Doctor],
-        matches: ImageMatches,
-        entries: Sequence[PictureEntry],
-        contested: Mapping[Candidate, ContestedFile],
-        sources: ImageSources,
-    ) -> None:
-        self.used: set[Candidate] = set()
-        self._doctors = doctors
-        self._matches = matches
-        self._entries = entries
-        self._contested = contested
-        self._sources = sources
+    doctors: Sequence[Doctor] = field(repr=False)
+    matches: ImageMatches
+    entries: Sequence[PictureEntry]
+    contested: Mapping[Candidate, ContestedFile]
+    sources: ImageSources
+    used: set[Candidate] = field(default_factory=set)
 
     def match_row(self, row: int) -> Doctor | None:
         """Return a row's doctor with a picture or a problem, None where nothing matches.
 
         An unexpected error is a problem of the row.
         """
-        doctor = self._doctors[row]
+        doctor = self.doctors[row]
         return isolate_row_failure(
             lambda: self._match_row(row),
             lambda failure: add_problem(doctor, replace(failure, field=Field.PICTURE)),
@@ -156,19 +150,19 @@ class _RowMatcher:
         )
 
     def _match_row(self, row: int) -> Doctor | None:
-        doctor, entry = self._doctors[row], self._entries[row]
+        doctor, entry = self.doctors[row], self.entries[row]
         if entry.refusal:
             refused = match_problems.explain_refused_entry(doctor, entry, entry.refusal)
             return add_problem(doctor, refused)
-        fitting, cells = _find_fitting(doctor, entry, self._matches.by_row[row])
-        valid = _prefer_readable(self._matches.valid_matches(fitting), cells)
+        fitting, cells = _find_fitting(doctor, entry, self.matches.by_row[row])
+        valid = _prefer_readable(self.matches.valid_matches(fitting), cells)
         self.used.update(match.candidate for match in valid or fitting)
         if problem := self._find_objection(row, fitting, valid, cells):
             return add_problem(doctor, problem)
         if valid or cells:
             return self._choose_image(doctor, valid, cells)
         if fitting:
-            shared = match_problems.explain_shared_files(row, fitting, self._doctors, self._matches)
+            shared = match_problems.explain_shared_files(row, fitting, self.doctors, self.matches)
             return add_problem(doctor, shared)
         return None
 
@@ -180,19 +174,19 @@ class _RowMatcher:
         cells: Sequence[EmbeddedImage],
     ) -> Problem | None:
         """Return why what fits a row is not taken: the entry was another row's, or a file is another person's."""
-        doctor, entry = self._doctors[row], self._entries[row]
+        doctor, entry = self.doctors[row], self.entries[row]
         if entry.origin == "moved":
             self.used.update(match.candidate for match in entry.named)
             return match_problems.explain_moved_entry(doctor, entry)
         contested = [match for match in fitting if self._is_contested(match.candidate, row)]
         if contested:
-            return match_problems.explain_contested_files(row, contested, self._doctors, self._contested)
+            return match_problems.explain_contested_files(row, contested, self.doctors, self.contested)
         if not _is_trusted(doctor, entry, valid, cells):
             return match_problems.explain_untrusted_match(doctor)
         return None
 
     def _is_contested(self, candidate: Candidate, row: int) -> bool:
-        contested = self._contested.get(candidate)
+        contested = self.contested.get(candidate)
         return contested is not None and row in contested.rows
 
     def _choose_image(
@@ -224,7 +218,7 @@ class _RowMatcher:
             detail = {"found": format_size(candidate.size), "limit": format_size(MAX_BYTES)}
             raise _RowRefused(_make_file_problem("IMAGE_TOO_LARGE", doctor, match, **detail))
         try:
-            image = self._sources.get_image(candidate)
+            image = self.sources.get_image(candidate)
         except NotReadNow as trouble:
             raise _RowRefused(_make_file_problem("IMAGE_NOT_READ", doctor, match, **trouble.words)) from None
         except UnreadableFile as unreadable:

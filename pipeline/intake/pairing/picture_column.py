@@ -29,7 +29,6 @@ from pipeline.errors import NotReadNow
 from pipeline.intake.fields.normalize import get_text, trim_ends
 from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.pairing import file_names
-from pipeline.intake.pairing.evidence import ImageMatches
 from pipeline.intake.pairing.expected_names import COLUMN, ImageMatch
 from pipeline.intake.pairing.image_index import Candidate, FileNameVariant, ImageIndex
 from pipeline.intake.pairing.image_sources import ImageSources
@@ -43,9 +42,8 @@ _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³
 _WHOLE_PATH = re.compile(r"(?:[A-Za-z]:)?[/\\]+")
 _CELL = re.compile(r"▣ ?([A-Z]{1,3})[1-9][0-9]*\b")  # how a picture in a cell is called everywhere
 _SEAL = re.compile("章|签名|签字|印模|印鉴|手签|seal|signature")
-_OTHER_PICTURES = re.compile(
-    "照|像|码|标志|徽|证|件|图|photo|picture|portrait|logo|code|scan|file"
-)  # what a column is for
+# what a column is for
+_OTHER_PICTURES = re.compile("照|像|码|标志|徽|证|件|图|photo|picture|portrait|logo|code|scan|file")
 _LONGEST_TITLE = 20  # characters of a title that are repeated
 _WORDLESS = frozenset({CellKind.ERROR, CellKind.NO_VALUE, CellKind.PICTURE})
 
@@ -88,28 +86,18 @@ class PictureEntry:
         return bool(self.text) and self.origin == "given"
 
 
-def read_picture_entries(
-    doctors: Sequence[Doctor],
-    index: ImageIndex,
-    matches: ImageMatches,
-    *,
-    sources: ImageSources,
-    find_earlier_rows: FindEarlierRows,
-) -> list[PictureEntry]:
-    """Return every row's entry; files are opened only where a line of a results workbook names them."""
-    return [
-        _read_entry(doctor, index, matches.by_row[row], sources, find_earlier_rows)
-        for row, doctor in enumerate(doctors)
-    ]
-
-
-def _read_entry(
+def read_picture_entry(
     doctor: Doctor,
     index: ImageIndex,
     by_name: Sequence[ImageMatch],
+    *,
     sources: ImageSources,
     find_earlier_rows: FindEarlierRows,
 ) -> PictureEntry:
+    """Return the entry of a row; ``by_name`` are the files called so.
+
+    Files are opened only where a line of a results workbook names them.
+    """
     text = read_entry_text(doctor)
     if text is None:
         return PictureEntry(None)
@@ -307,8 +295,6 @@ def find_seal_images(row: Row) -> tuple[EmbeddedImage, ...]:
 
     A corrected row has those of the row it corrects, which were judged under its own titles: all of them count.
     """
-    if not row.pictures:
-        return ()
     if row.is_corrected:
         return tuple(image for image in row.pictures if not image.is_misplaced)
     return tuple(image for image in row.pictures if _is_seal(image, row))
@@ -316,8 +302,6 @@ def find_seal_images(row: Row) -> tuple[EmbeddedImage, ...]:
 
 def find_misplaced_images(row: Row) -> tuple[EmbeddedImage, ...]:
     """Return the pictures that float over a text column of the row."""
-    if not row.pictures:
-        return ()
     if row.is_corrected:
         return tuple(image for image in row.pictures if image.is_misplaced)
     return tuple(image for image in row.pictures if image.floating and _is_misplaced(image, row))

@@ -7,16 +7,19 @@ flag; Info-ZIP's Unicode path; without either strict UTF-8 first, for macOS writ
 from __future__ import annotations
 
 import io
+import os
 import re
 import stat
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from pipeline.errors import require_lasting
+from pipeline.intake.images.image_files import open_regular_file
 from pipeline.messages.texts import make_text
 
 MEGABYTE = 1_000_000
@@ -32,16 +35,8 @@ _UNICODE_PATH = 0x7075  # Info-ZIP extra field: version, CRC of the other name, 
 _METHODS = frozenset({ZIP_STORED, ZIP_DEFLATED})  # zipfile bounds what comes out of these two alone
 _UNIX, _MACOS = 3, 19  # systems that keep a file's mode in the upper half of the attributes
 _CHUNK = 1 << 20
-_FAULTS = (
-    BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    OSError,
-    RuntimeError,
-    NotImplementedError,
-    ValueError,
-)
+# of zipfile; its NotImplementedError is a RuntimeError
+_FAULTS = (BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError)
 
 
 class UnreadableFile(Exception):
@@ -72,16 +67,16 @@ class _BoundedFile(io.BufferedReader):
 
 
 @contextmanager
-def open_zip(descriptor: int) -> Iterator[ZipFile]:
-    """Open a zip that is harmless; the descriptor is closed with it. Raises UnreadableFile."""
-    with _BoundedFile(io.FileIO(descriptor)) as file:
+def open_zip(path: Path) -> Iterator[tuple[ZipFile, tuple[int, int]]]:
+    """Open a zip that is harmless; its stamp is its size and mtime_ns. Raises UnreadableFile, OSError and NotReadNow."""
+    with _BoundedFile(io.FileIO(open_regular_file(path))) as file:
+        status = os.fstat(file.fileno())
         try:
             archive = ZipFile(file)
-            length = file.seek(0, io.SEEK_END)
         except _FAULTS as fault:
             raise _explain_damage(fault) from None
-        _require_harmless(archive.infolist(), length)
-        yield archive
+        _require_harmless(archive.infolist(), status.st_size)
+        yield archive, (status.st_size, status.st_mtime_ns)
 
 
 def _require_harmless(infos: Sequence[ZipInfo], length: int) -> None:
