@@ -17,7 +17,6 @@ from pipeline.intake.pairing.expected_names import (
     NAME,
     STAFF_NO,
     ImageMatch,
-    StemIndex,
     make_department_key,
     match_by_name,
 )
@@ -160,9 +159,8 @@ def find_matches(
     person_ids = find_person_ids(doctors)
     departments = _collect_departments(person_ids, doctors)
     known = frozenset(make_department_key(name) for names in departments.values() for name in names)
-    stem_index = StemIndex(index)
     named = [
-        list(match_by_name(doctor, departments.get(person, ()), known, stem_index))
+        list(match_by_name(doctor, departments.get(person, ()), known, index))
         for person, doctor in zip(person_ids, doctors, strict=True)
     ]
     keys = frozenset(doctor.key for doctor in doctors if doctor.key)

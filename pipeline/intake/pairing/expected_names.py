@@ -9,7 +9,7 @@ off (``file_names``). Nothing looks inside a name.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
@@ -24,12 +24,15 @@ COLUMN, CELL, NUMBER, STAFF_NO, NAME = "column", "cell", "id_card_number", "staf
 STRENGTH = {COLUMN: 0, CELL: 1, NUMBER: 2, STAFF_NO: 3, NAME: 4}
 # the orders in which parts are written, the strongest evidence first: i identity number, s staff number, n name,
 # d department
-_ORDERS: Mapping[str, str] = {
-    NUMBER: "i ni in di dni din nid ind sni nsi ins nis sin isn",
-    STAFF_NO: "s ns sn ds dns dsn nsd snd",
-    NAME: "n dn nd",
-}
-_LETTERS = "isnd"
+_ORDERS = [
+    (evidence, order, tuple(map("isnd".index, order)))
+    for evidence, orders in (
+        (NUMBER, "i ni in di dni din nid ind sni nsi ins nis sin isn"),
+        (STAFF_NO, "s ns sn ds dns dsn nsd snd"),
+        (NAME, "n dn nd"),
+    )
+    for order in orders.split()
+]
 _PLAIN_JOINTS = ("", "_", "-", " ")  # so joined, a stem is what was expected to the letter
 MAX_VARIANTS = 256  # files looked at for one stem: who has more has to tidy up, and nothing is decided
 _READY = frozenset({".png", ".jpg", ".jpeg"})  # taken before one that must be converted
@@ -38,7 +41,6 @@ _READY = frozenset({".png", ".jpg", ".jpeg"})  # taken before one that must be c
 # the row names none, or in none. "namesake": a seal was made elsewhere for another doctor of the name, who is not in the
 # roster, and it is not known from which picture.
 DepartmentMatch = Literal["own", "other", "some", "namesake", ""]
-_NO_FOLDER: tuple[DepartmentMatch, str] = ("", "")
 
 # numbering, dates, how many, the zip's own ending
 _COUNTS = re.compile(r"[0-9]+[年月日人份张个号]?|[()\[\]【】]|·?zip\Z")
@@ -78,63 +80,36 @@ class _Part(NamedTuple):
     lookup_key: str
 
 
-class _Hit(NamedTuple):
-    """Variants of file names that may be made of these parts."""
-
-    evidence: str
-    order: str
-    parts: Sequence[_Part]
-    variants: Sequence[FileNameVariant]
-
-
-class StemIndex:
-    """The index of files, looked up only for stems that are as long as one of its own."""
-
-    def __init__(self, index: ImageIndex) -> None:
-        self._variants = index.variants
-        self._lengths = frozenset(map(len, index.variants))
-        self._orders: dict[tuple[int, ...], list[tuple[str, str, tuple[int, ...]]]] = {}
-
-    def find_hits(self, pieces: Sequence[_Part | None]) -> Iterator[_Hit]:
-        """Yield a hit for each order of the pieces that some stem may have."""
-        shape = tuple([len(piece.lookup_key) if piece else 0 for piece in pieces])
-        orders = self._orders.get(shape)
-        if orders is None:
-            lengths = dict(zip(_LETTERS, shape, strict=True))
-            orders = self._orders[shape] = list(self._list_orders(lengths))
-        for evidence, order, positions in orders:
-            parts = [piece for position in positions if (piece := pieces[position])]
-            variants = self._variants.get("".join([part.lookup_key for part in parts]))
-            if variants:
-                yield _Hit(evidence, order, parts, variants[:MAX_VARIANTS])
-
-    def _list_orders(self, lengths: Mapping[str, int]) -> Iterator[tuple[str, str, tuple[int, ...]]]:
-        """Yield (evidence, order, positions of its letters) for each order that may be as long as a stem."""
-        for evidence, orders in _ORDERS.items():
-            for order in orders.split():
-                if all(map(lengths.get, order)) and sum(map(lengths.__getitem__, order)) in self._lengths:
-                    yield evidence, order, tuple(map(_LETTERS.index, order))
-
-
 def match_by_name(
-    doctor: Doctor, departments: tuple[str, ...], known_departments: Collection[str], index: StemIndex
+    doctor: Doctor, departments: tuple[str, ...], known_departments: Collection[str], index: ImageIndex
 ) -> Iterator[ImageMatch]:
     """Yield the files whose stem is one that this doctor's row leads to expect, each once, by its best evidence."""
     seen: set[Candidate] = set()
-    hits = (hit for pieces in product(*_list_pieces(doctor, departments)) for hit in index.find_hits(pieces))
-    for hit in hits:
-        for variant in hit.variants:
-            if variant.candidate in seen:
-                continue
-            joint = file_names.match_parts(
-                variant.comparison_key, [part.comparison_key for part in hit.parts]
-            )
-            if joint is None or (hit.order == "dn" and _may_be_longer_name(variant, hit.parts[-1])):
-                continue
-            seen.add(variant.candidate)
-            in_stem = "d" in hit.order
-            folder = _find_department(variant, departments, known_departments, in_stem=in_stem)
-            yield _make_match(variant, hit, joint, *(folder if hit.evidence == NAME else _NO_FOLDER))
+    for evidence, order, parts, variant in _list_hits(doctor, departments, index):
+        if variant.candidate in seen:
+            continue
+        joint = file_names.match_parts(variant.comparison_key, [part.comparison_key for part in parts])
+        if joint is None or (order == "dn" and _may_be_longer_name(variant, parts[-1])):
+            continue
+        seen.add(variant.candidate)
+        folder: tuple[DepartmentMatch, str] = ("", "")
+        if evidence == NAME:
+            in_stem = "d" in order
+            folder = ("own", "") if in_stem else _find_department(variant, departments, known_departments)
+        yield _make_match(variant, evidence, parts, joint, folder)
+
+
+def _list_hits(
+    doctor: Doctor, departments: tuple[str, ...], index: ImageIndex
+) -> Iterator[tuple[str, str, Sequence[_Part], FileNameVariant]]:
+    """Yield (evidence, order, parts, variant) for each name of a file that may be made of the row's parts."""
+    for pieces in product(*_list_pieces(doctor, departments)):
+        for evidence, order, positions in _ORDERS:
+            parts = [piece for position in positions if (piece := pieces[position])]
+            if len(parts) == len(order):
+                variants = index.variants.get("".join([part.lookup_key for part in parts]), ())
+                for variant in variants[:MAX_VARIANTS]:
+                    yield evidence, order, parts, variant
 
 
 def list_names(doctor: Doctor) -> list[str]:
@@ -145,13 +120,12 @@ def list_names(doctor: Doctor) -> list[str]:
 
 def _list_pieces(doctor: Doctor, departments: tuple[str, ...]) -> tuple[Sequence[_Part | None], ...]:
     """Return what may stand for each letter of an order; a letter that nothing stands for has None."""
-    number, staff_no = doctor.number, doctor.staff_no
+    number, staff_no = doctor.number or "", doctor.staff_no or ""
     # a last x may be written in either case
-    numbers = (number, number[:-1] + number[-1].lower()) if number and number.endswith("X") else (number,)
-    staff_nos = () if staff_no is None or is_placeholder(staff_no) else (staff_no,)
+    numbers = (number, number[:-1] + "x") if number.endswith("X") else (number,) if number else ()
     return (
-        _make_parts(numbers if number else ()),
-        _make_parts(staff_nos),
+        _make_parts(numbers),
+        _make_parts(() if is_placeholder(staff_no) else (staff_no,)),
         _make_parts(tuple(list_names(doctor))),
         _make_parts(departments),
     )
@@ -180,16 +154,20 @@ def _may_be_longer_name(variant: FileNameVariant, name: _Part) -> bool:
 
 
 def _make_match(
-    variant: FileNameVariant, hit: _Hit, joint: str, department: DepartmentMatch, folder_encoding: str
+    variant: FileNameVariant,
+    evidence: str,
+    parts: Sequence[_Part],
+    joint: str,
+    folder: tuple[DepartmentMatch, str],
 ) -> ImageMatch:
-    expected = _join_parts([part.spellings[0] for part in hit.parts], "." if joint == "·" else joint)
+    department, folder_encoding = folder
+    expected = _join_parts([part.spellings[0] for part in parts], "." if joint == "·" else joint)
     steps = [variant.encoding, folder_encoding]
-    if not _is_to_the_letter(variant.stem, hit.parts):
+    if not _is_to_the_letter(variant.stem, parts):
         form = (variant.base, variant.suffix)
         steps.insert(1, file_names.describe_differences(variant.stem, form, expected))
     differences = " + ".join(dict.fromkeys(step for step in steps if step))
-    is_joined = len(hit.parts) > 1
-    return ImageMatch(variant.candidate, hit.evidence, expected, differences, department, is_joined)
+    return ImageMatch(variant.candidate, evidence, expected, differences, department, len(parts) > 1)
 
 
 def _is_to_the_letter(stem: str, parts: Sequence[_Part]) -> bool:
@@ -210,16 +188,10 @@ def _join_parts(written: Sequence[str], joint: str) -> str:
 
 
 def _find_department(
-    variant: FileNameVariant,
-    departments: Sequence[str],
-    known_departments: Collection[str],
-    *,
-    in_stem: bool,
+    variant: FileNameVariant, departments: Sequence[str], known_departments: Collection[str]
 ) -> tuple[DepartmentMatch, str]:
     """Return in whose department a file lies, and the encoding in which its folder is named so."""
     part_names = variant.candidate.folder.part_names
-    if in_stem or not part_names:
-        return "own" if in_stem else "", ""
     own = [make_department_key(name) for name in departments]
     encodings = [part[name] for part in part_names for name in own if name in part]
     if encodings:
