@@ -10,6 +10,7 @@ from pathlib import Path
 from pipeline.domain.roster import FileReport
 from pipeline.domain.run import DurationHistogram, RowOutcome, RunReport, Status
 from pipeline.reports import charts
+from pipeline.reports.earlier_results import CREATE
 from pipeline.reports.explanations import (
     describe_code,
     describe_file,
@@ -29,7 +30,7 @@ from pipeline.reports.row_values import (
     mask_doctor_id,
     mask_doctor_mobile,
 )
-from pipeline.reports.styles import COLOURS, clean_text
+from pipeline.reports.styles import clean_text
 from pipeline.reports.totals import (
     describe_early_end,
     display_times,
@@ -43,7 +44,7 @@ from pipeline.version import __version__
 MAX_ROWS = 10_000  # in the page; a phone still opens it
 MAX_FILES = 60
 MAX_TEXT = 400  # characters of a text in the table
-CREATE, UPLOAD = "ChannelCreatePreparedPersonalEsign", "UploadFiles"
+UPLOAD = "UploadFiles"
 WIDE, NARROW = 1072, 334  # pixels of a chart on a large screen and on a phone
 
 
@@ -64,7 +65,6 @@ def _collect_values(report: RunReport, presenter: Presenter) -> dict[str, object
     title = presenter.render("report.title.check" if report.command == "check" else "report.title")
     return {
         "title": title,
-        "colours": COLOURS,
         "when": display_times(report),
         "took": presenter.render(
             "report.took", time=presenter.describe_duration(report.finished - report.started)
@@ -149,7 +149,6 @@ def _describe_traffic(report: RunReport, presenter: Presenter) -> dict[str, obje
         else None,
         "answers": [
             {
-                "action": action,
                 "name": _name_action(action, presenter),
                 "figures": _describe_durations(durations, describe),
                 "chart": charts.draw_histogram(durations, describe, width=NARROW + 150, height=140),
@@ -162,7 +161,6 @@ def _describe_traffic(report: RunReport, presenter: Presenter) -> dict[str, obje
                 "why": presenter.render(f"report.wait.{reason}"),
                 "count": durations.count,
                 "figures": _describe_durations(durations, describe),
-                "total": describe(durations.total),
             }
             for reason, durations in timing.waits.items()
         ],
