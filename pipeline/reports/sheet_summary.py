@@ -15,11 +15,11 @@ from pipeline.reports.explanations import (
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE, list_run_steps
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import find_retried_rows
+from pipeline.reports.sheet_to_fix import Layout, name_fix_sheet
 from pipeline.reports.sheet_unpaired import count_unassigned
 from pipeline.reports.styles import COLOURS, HEAD, Look
 from pipeline.reports.summary_grid import LAST, Part, SummaryGrid
 from pipeline.reports.tables import LINKED, QUIET, QUIET_WRAPPED, STRONG, WRAPPED, WorkbookContext
-from pipeline.reports.to_fix_layout import Layout, name_fix_sheet
 from pipeline.reports.totals import (
     count_departments,
     describe_early_end,

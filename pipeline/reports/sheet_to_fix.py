@@ -1,38 +1,73 @@
-"""The sheet To fix: the roster's own rows that have to be corrected, ready to be edited and read again.
+"""The sheets To fix: the roster's own rows that have to be corrected, ready to be edited and read again.
 
-It is the only place where full numbers stand. Every cell is text, so that no program can damage a number. A number that
-Excel had already damaged is left empty, for as text it would look whole.
+Each form of roster gets a sheet with its own columns. These sheets are the only place where full numbers stand. Every
+cell is text, so that no program can damage a number. A number that Excel had already damaged is left empty, for as text
+it would look whole.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from dataclasses import field as _field
+from functools import cache
 
 from xlsxwriter.utility import xl_col_to_name, xl_rowcol_to_cell
 
-from pipeline.domain.results_format import CHECK, ROW_ID, row_id_checksum, unique_heading
-from pipeline.domain.roster import CardType, Doctor, Field, Problem
-from pipeline.domain.run import RowOutcome
-from pipeline.messages.results import CARD_NAMES, RESULT_TEXTS
+from pipeline.domain.results_format import CHECK, ROW_ID, find_heading, row_id_checksum, unique_heading
+from pipeline.domain.roster import CardType, Cell, Doctor, Field, Problem
+from pipeline.domain.run import RowOutcome, Status, needs_fixing
+from pipeline.messages.results import CARD_NAMES, FIELDS_BY_WORD, RESULT_TEXTS
+from pipeline.messages.service_errors import find_advice, is_known_code
 from pipeline.reports.explanations import advise_on_row, describe_problem, list_reasons
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import FONT, clean_text, count_lines, measure_width, set_up_printing
 from pipeline.reports.tables import QUIET_WRAPPED, WRAPPED, SheetColumn, TableSheet, WorkbookContext
-from pipeline.reports.to_fix_layout import (
-    PERSON_FIELDS,
-    Layout,
-    display_cell,
-    find_refused_fields,
-    list_own_cells,
-    name_fix_sheet,
-)
 
 MAX_NOTES = 5_000  # each is a drawing; with more of them Excel takes minutes to open the file
 MAX_FROZEN = 4  # columns
 _SAMPLE = 500  # rows that decide the width of the roster's columns
 _ADDRESS = re.compile(r"([A-Z]{1,3})[0-9]+")
+_ORDER = (Status.REJECTED, Status.FAILED, Status.NOT_SENT)
+_ADDED_FIELDS = (
+    Field.PICTURE,
+    Field.SEAL_NAME,
+    Field.MOBILE,
+)  # columns that a roster may lack, in this order
+
+# code of a refusal -> the fields that it is about
+_REFUSED_FIELDS: Mapping[str, tuple[Field, ...]] = {
+    "FailedOperation.AgeNotAchieveNormalLegal": (Field.NUMBER,),
+    "FailedOperation.IdCardNumberCheckFailed": (Field.NUMBER,),
+    "FailedOperation.UserInfoNoMatch": (Field.NAME, Field.NUMBER),
+    "InvalidParameter.CardNumber": (Field.NUMBER,),
+    "InvalidParameter.CardType": (Field.ID_TYPE, Field.NUMBER),
+    "InvalidParameter.FileType": (Field.PICTURE,),
+    "InvalidParameter.Image": (Field.PICTURE,),
+    "InvalidParameter.LimitSealName": (Field.SEAL_NAME,),
+    "InvalidParameter.Mobile": (Field.MOBILE,),
+    "InvalidParameter.Name": (Field.NAME,),
+    "InvalidParameter.NonsupportMobile": (Field.MOBILE,),
+    "InvalidParameter.Sensitive": (Field.NAME, Field.SEAL_NAME),
+    "InvalidParameter.SensitiveFileContent": (Field.PICTURE,),
+    "InvalidParameterValue.InvalidMobile": (Field.MOBILE,),
+    "LimitExceeded.FileSize": (Field.PICTURE,),
+    "MissingParameter.SealName": (Field.SEAL_NAME,),
+    "OperationDenied.InvalidApproverAge": (Field.NUMBER,),
+    "OperationDenied.Sensitive": (Field.NAME, Field.SEAL_NAME),
+    "RequestSizeLimitExceeded": (Field.PICTURE,),
+}
+_PERSON_FIELDS = (Field.NAME, Field.NUMBER)  # of a refusal that names no field
+
+
+@dataclass(slots=True)
+class Layout:
+    """One form of roster: its columns in order, and the rows that have it."""
+
+    headers: tuple[str, ...]
+    columns_of_fields: Mapping[Field, int]
+    rows: list[RowOutcome] = _field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +86,56 @@ class _FixRow:
         return self.outcome.doctor.row.row_token or self.outcome.doctor.row_id or ""
 
 
-# behind the roster's columns; `to_fix_layout.OUR_KEYS` recognises them when the sheet is read again
-OUR_COLUMNS: tuple[SheetColumn[_FixRow], ...] = (
-    SheetColumn(
+FixColumn = SheetColumn[_FixRow]
+# behind the roster's columns; by their headings they are recognised when the sheet is read again
+OUR_COLUMNS: Sequence[FixColumn] = (
+    FixColumn(
         "fix.status",
         11,
         lambda row, presenter: presenter.name_status(row.outcome.status),
         status=lambda row: row.outcome.status,
     ),
-    SheetColumn("fix.reason", 42, lambda row, _: row.reason, WRAPPED),
-    SheetColumn("fix.advice", 20, lambda row, _: row.advice, WRAPPED),
-    SheetColumn(
+    FixColumn("fix.reason", 42, lambda row, _: row.reason, WRAPPED),
+    FixColumn("fix.advice", 20, lambda row, _: row.advice, WRAPPED),
+    FixColumn(
         "fix.origin",
         17,
         lambda row, presenter: _describe_origin(row.outcome.doctor, presenter),
         QUIET_WRAPPED,
     ),
 )
-HIDDEN_COLUMNS: tuple[SheetColumn[_FixRow], ...] = (
-    SheetColumn(ROW_ID, 12, lambda row, _: row.token, is_hidden=True),
-    SheetColumn(CHECK, 10, lambda row, _: row_id_checksum(row.token) if row.token else "", is_hidden=True),
+HIDDEN_COLUMNS: Sequence[FixColumn] = (
+    FixColumn(ROW_ID, 12, lambda row, _: row.token, is_hidden=True),
+    FixColumn(CHECK, 10, lambda row, _: row_id_checksum(row.token) if row.token else "", is_hidden=True),
 )
+
+
+def name_fix_sheet(number: int, presenter: Presenter) -> str:
+    """Return the name of the To fix sheet of this number: 失败待改, then 失败待改 2."""
+    name = presenter.render("sheet.fix")
+    return name if number == 1 else f"{name} {number}"
+
+
+def group_by_layout(outcomes: Iterable[RowOutcome]) -> list[Layout]:
+    """Group the rows to fix by the form of their roster, those to correct first."""
+    to_fix = sorted(filter(needs_fixing, outcomes), key=lambda outcome: _ORDER.index(outcome.status))
+    layouts: dict[object, Layout] = {}
+    for outcome in to_fix:
+        cells = _list_own_cells(outcome.doctor)
+        columns = {cell.column: index for index, cell in enumerate(cells)}
+        headers = tuple(cell.header for cell in cells)
+        columns_of_fields = {
+            name: column
+            for name, cell in outcome.doctor.row.fields.items()
+            if (column := _find_column(cell, cells, columns)) is not None
+        }
+        # rows that reach beyond the titles must not make a sheet of their own
+        titled = max((count for count, header in enumerate(headers, start=1) if header), default=0)
+        key = (headers[:titled], tuple(sorted(columns_of_fields.items())))
+        layout = layouts.setdefault(key, Layout(headers, columns_of_fields))
+        layout.headers = max(layout.headers, headers, key=len)
+        layout.rows.append(outcome)
+    return list(layouts.values())
 
 
 def write_fix_sheets(context: WorkbookContext, layouts: Sequence[Layout]) -> None:
@@ -98,7 +162,7 @@ class _FixSheet:
     def __init__(self, context: WorkbookContext, layout: Layout, title: str, notes_left: int) -> None:
         self.layout, self.presenter, self.seals = layout, context.presenter, context.report.seals
         self.notes_left = notes_left
-        self.lacking = layout.list_lacking_columns()
+        self.lacking = _list_lacking_columns(layout)
         self.columns_of_fields = {**layout.columns_of_fields, **self.lacking}
         name = layout.columns_of_fields.get(Field.NAME)
         frozen = name + 1 if name is not None and name < MAX_FROZEN else 0
@@ -106,19 +170,20 @@ class _FixSheet:
         self.table.sheet.set_comments_author("esign-import")
 
     def write_rows(self) -> None:
-        for outcome, columns_of_letters in self.layout.rows:
-            row = self._prepare_row(outcome, columns_of_letters)
+        for outcome in self.layout.rows:
+            row = self._prepare_row(outcome)
             self.table.write_row(row)
             for column, texts in row.notes.items():
                 self._write_note(column, texts)
         self._add_checks()
         self.table.close()
 
-    def _list_columns(self) -> list[SheetColumn[_FixRow]]:
-        sample = [outcome for outcome, _ in self.layout.rows[:_SAMPLE]]
+    def _list_columns(self) -> list[FixColumn]:
+        sample = [_list_own_cells(outcome.doctor) for outcome in self.layout.rows[:_SAMPLE]]
         columns = []
         for index, header in enumerate(self.layout.headers):
-            widest = max((measure_width(display_cell(outcome, index)) for outcome in sample), default=0)
+            texts = (cells[index].display_text for cells in sample if index < len(cells))
+            widest = max(map(measure_width, texts), default=0)
             width = min(36, max(measure_width(header) + 3, widest + 2, 6))
             columns.append(_make_roster_column(index, header, width))
         for field, index in self.lacking.items():
@@ -133,7 +198,10 @@ class _FixSheet:
         ]
         return columns + hidden
 
-    def _prepare_row(self, outcome: RowOutcome, columns_of_letters: Mapping[str, int]) -> _FixRow:
+    def _prepare_row(self, outcome: RowOutcome) -> _FixRow:
+        cells = _list_own_cells(outcome.doctor)
+        columns_of_letters = {cell.column: index for index, cell in enumerate(cells)}
+
         def find_column(problem: Problem) -> int | None:
             """Return the column of the cell that a problem is about, None if it is about the whole row."""
             column = self.columns_of_fields.get(problem.field) if problem.field else None
@@ -147,16 +215,13 @@ class _FixSheet:
             cell = problem.cell if column is None else xl_rowcol_to_cell(row_number, column)
             return describe_problem(replace(problem, cell=cell), self.presenter, masked=False)
 
-        faults: dict[int, list[Problem]] = {}
+        notes: dict[int, list[str]] = {}
+        damaged = set()
         for problem in outcome.errors:
             if (column := find_column(problem)) is not None:
-                faults.setdefault(column, []).append(problem)
-        damaged = {
-            column
-            for column, problems in faults.items()
-            if any(problem.code == "ID_PRECISION_LOST" for problem in problems)
-        }
-        notes = {column: list(map(describe, problems)) for column, problems in faults.items()}
+                notes.setdefault(column, []).append(describe(problem))
+                if problem.code == "ID_PRECISION_LOST":
+                    damaged.add(column)
         for column in damaged:
             shown = outcome.doctor.display_field(Field.NUMBER)
             notes[column].append(self.presenter.render("fix.retype", shown=shown))
@@ -169,14 +234,14 @@ class _FixSheet:
 
     def _find_refused_columns(self, outcome: RowOutcome) -> list[int]:
         """Return the columns of the cells that the service's refusal is about, by default those of the person."""
-        fields = find_refused_fields(outcome)
+        fields = _find_refused_fields(outcome)
         columns = self.columns_of_fields
         refused = [columns[field] for field in fields if field in columns]
-        return refused or [columns[field] for field in PERSON_FIELDS if fields and field in columns]
+        return refused or [columns[field] for field in _PERSON_FIELDS if fields and field in columns]
 
     def _list_texts(self, doctor: Doctor) -> dict[int, str]:
         """Return the texts of the roster's columns and of those it lacks."""
-        texts = {column: cell.display_text for column, cell in enumerate(list_own_cells(doctor))}
+        texts = {column: cell.display_text for column, cell in enumerate(_list_own_cells(doctor))}
         for field, column in self.lacking.items():
             texts[column] = (
                 self._name_picture(doctor) if field is Field.PICTURE else doctor.display_field(field)
@@ -222,12 +287,8 @@ class _FixSheet:
             return
         self.notes_left -= 1
         text = clean_text("\n".join(texts))
-        options = {
-            "width": 260,
-            "height": 22 + 17 * count_lines(text, 38),
-            "font_name": FONT,
-            "font_size": 9,
-        }
+        height = 22 + 17 * count_lines(text, 38)
+        options = {"width": 260, "height": height, "font_name": FONT, "font_size": 9}
         self.table.sheet.write_comment(self.table.row_count, column, text, options)
 
     def _add_checks(self) -> None:
@@ -255,13 +316,13 @@ class _FixSheet:
             return {"validate": "length", "criteria": "between", "minimum": 1, "maximum": 50}
         if field is Field.MOBILE:
             return {"validate": "custom", "value": f"={length}=11"}
-        if any(outcome.doctor.id_type is CardType.OTHER_CARD_TYPE for outcome, _ in self.layout.rows):
+        if any(outcome.doctor.id_type is CardType.OTHER_CARD_TYPE for outcome in self.layout.rows):
             return None
         return {"validate": "custom", "value": f"=OR({length}=18,{length}=11)"}
 
 
-def _make_roster_column(index: int, title: str, width: float) -> SheetColumn[_FixRow]:
-    return SheetColumn(
+def _make_roster_column(index: int, title: str, width: float) -> FixColumn:
+    return FixColumn(
         "",
         width,
         lambda row, _: row.texts.get(index, ""),
@@ -284,3 +345,56 @@ def _is_entry_void(doctor: Doctor) -> bool:
         or (error.code == "IMAGE_AMBIGUOUS" and error.detail.get("claimed") == "entry")
         for error in doctor.problems
     )
+
+
+def _list_lacking_columns(layout: Layout) -> dict[Field, int]:
+    """Return the columns that are added behind the roster's, which has none of these, by field.
+
+    A picture can always be named; a seal name or mobile is asked for only where one is wrong or was written.
+    """
+    wanted = {Field.PICTURE}
+    for outcome in layout.rows:
+        at_fault = {error.field for error in outcome.errors if error.field}
+        wanted |= at_fault or set(_find_refused_fields(outcome))
+        wanted |= outcome.doctor.row.fields.keys()
+    lacking = [name for name in _ADDED_FIELDS if name in wanted and name not in layout.columns_of_fields]
+    return {name: column for column, name in enumerate(lacking, start=len(layout.headers))}
+
+
+def _find_refused_fields(outcome: RowOutcome) -> tuple[Field, ...]:
+    """Return the fields a refusal is about; none if the row was not refused, or the roster's owner can do nothing."""
+    if outcome.status is not Status.FAILED:
+        return ()
+    code = outcome.code or ""
+    if code in _REFUSED_FIELDS:
+        return _REFUSED_FIELDS[code]
+    if is_known_code(code) and find_advice(code).who != "clerk":
+        return ()
+    fields = dict.fromkeys(field for word, field in FIELDS_BY_WORD.items() if word in (outcome.message or ""))
+    return tuple(fields) or _PERSON_FIELDS
+
+
+def _list_own_cells(doctor: Doctor) -> Sequence[Cell]:
+    """Return the roster's own cells: a line of an earlier To fix sheet carries ours as well."""
+    cells = doctor.row.cells
+    if doctor.row.row_token is not None:
+        ours = _find_our_titles(tuple(cell.header for cell in cells if cell.column))
+        return [cell for cell in cells if cell.header not in ours or cell.column == ""]
+    # a row in its roster row's place has cells of the columns that we had added
+    fields = (doctor.row.fields.get(name) for name in _ADDED_FIELDS)
+    added = [cell for cell in fields if cell is not None and not cell.column]
+    return [cell for cell in cells if cell not in added] if added else cells
+
+
+@cache
+def _find_our_titles(titles: tuple[str, ...]) -> frozenset[str]:
+    """Return the titles of an earlier To fix sheet that are ours; all rows of it share them."""
+    ours = (find_heading(RESULT_TEXTS[column.key], titles) for column in OUR_COLUMNS)
+    return frozenset(filter(None, ours))
+
+
+def _find_column(cell: Cell, cells: Sequence[Cell], columns: Mapping[str, int]) -> int | None:
+    """Return the column of a field's cell; a cell that another file gave has no letter and is found by itself."""
+    if cell.column:
+        return columns.get(cell.column)
+    return next((column for column, own in enumerate(cells) if own is cell), None)
