@@ -11,7 +11,6 @@ from collections import Counter, deque
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
-from functools import cached_property
 from pathlib import Path
 
 from pipeline.domain.run import Halt, RunRequest, Status
@@ -98,7 +97,8 @@ def _check_new_people(
     new_keys = {key for row_id, key in newcomers.items() if row_id not in seen_rows}
     if len(new_keys) <= most:
         return None
-    new_people = len(new_keys - LastRun(ledger, record, stopped_by="TOO_MANY_NEW").people)
+    last_run, _ = _find_last_run(ledger, record, stopped_by="TOO_MANY_NEW")
+    new_people = len(new_keys - _list_people(ledger, last_run))
     return Halt("TOO_MANY_NEW", f"{new_people} > {most}", 5) if new_people > most else None
 
 
@@ -106,41 +106,29 @@ def _check_shrunk_roster(people: int, guards: Guards, ledger: Ledger, record: Ru
     """Stop a run that lacks too many people of the last one."""
     if guards.shrunk is None:
         return None
-    last_run = LastRun(ledger, record, stopped_by="ROSTER_SHRUNK")
-    if last_run.row_count < FEW_PEOPLE or people >= (1 - guards.shrunk) * last_run.row_count:
+    last_run, row_count = _find_last_run(ledger, record, stopped_by="ROSTER_SHRUNK")
+    if row_count < FEW_PEOPLE or people >= (1 - guards.shrunk) * row_count:
         return None
-    last_people = len(last_run.people)  # never more than its rows
+    last_people = len(_list_people(ledger, last_run))  # never more than its rows
     if last_people >= FEW_PEOPLE and people < (1 - guards.shrunk) * last_people:
         return Halt("ROSTER_SHRUNK", f"{last_people} → {people}", 5)
     return None
 
 
-class LastRun:
-    """The last complete run over the same rosters that was not stopped by a guard; read when it is needed."""
+def _find_last_run(ledger: Ledger, record: RunRecord, *, stopped_by: str) -> tuple[str, int]:
+    """Return the last complete run over the same rosters that this guard did not stop, and its rows; else "" and 0."""
+    for run in ledger.list_runs(RUNS_SEARCHED):
+        if run.command == "run" and run.rosters == record.rosters and run.record and has_read_rosters(run):
+            content = json.loads(run.record)
+            if (content.get("halted") or {}).get("code") != stopped_by:
+                return run.run, int(content["rows"])
+    return "", 0
 
-    def __init__(self, ledger: Ledger, record: RunRecord, *, stopped_by: str) -> None:
-        self._ledger, self._rosters, self._stopped_by = ledger, record.rosters, stopped_by
 
-    @property
-    def row_count(self) -> int:
-        """The number of its rows; 0 where there was no such run."""
-        return self._run_and_rows[1]
-
-    @cached_property
-    def people(self) -> frozenset[Hashable]:
-        """The people of its rows; where a number could not be used, the name stands for the person."""
-        run, row_count = self._run_and_rows
-        rows = self._ledger.list_rows(run) if row_count else []
-        return frozenset(row.key or json.loads(row.line)["name"] or row.row_id for row in rows)
-
-    @cached_property
-    def _run_and_rows(self) -> tuple[str, int]:
-        for run in self._ledger.list_runs(RUNS_SEARCHED):
-            if run.command == "run" and run.rosters == self._rosters and run.record and has_read_rosters(run):
-                record = json.loads(run.record)
-                if (record.get("halted") or {}).get("code") != self._stopped_by:
-                    return run.run, int(record["rows"])
-        return "", 0
+def _list_people(ledger: Ledger, run: str) -> frozenset[Hashable]:
+    """Return the people of a run's rows; where a number could not be used, the name stands for the person."""
+    rows = ledger.list_rows(run) if run else []
+    return frozenset(row.key or json.loads(row.line)["name"] or row.row_id for row in rows)
 
 
 def has_read_rosters(run: RunRecord) -> bool:

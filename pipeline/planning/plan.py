@@ -21,7 +21,7 @@ from pipeline.domain.run import (
     is_copy_problem,
 )
 from pipeline.domain.seals import LedgerSnapshot, PersonHistory, SealContent, SealRequest
-from pipeline.domain.service_codes import means_name_exists
+from pipeline.domain.service_codes import has_reason, means_name_exists
 from pipeline.errors import NotReadNow, isolate_row_failure
 from pipeline.messages.problems import build_problem, turn_into_warning, waits_for_machine_only
 from pipeline.planning.known_people import (
@@ -52,8 +52,7 @@ class PlanRules:
     is_same_image: IsSameImage
     today: date
     to_day: ToDay
-    has_reason: Callable[[str, str], bool]  # whether code and message of a refusal give a reason
-    check_seal_name: Callable[[str], Problem | None]  # length and characters
+    seal_name_ascii: bool = False  # whether seal names may hold ASCII characters
     # whether the identical request may be sent again to resolve an attempt without a verdict
     may_probe: Callable[[PersonHistory], bool] = lambda _: False
     # digest of key, name, seal name and the picture's sha256
@@ -193,7 +192,7 @@ class _Planner:
         code, message = refusals[-1].code or "", refusals[-1].message or ""
         if means_name_exists(code, message):
             return False  # a ledger of an older version: sent again, the row is held
-        if not self._rules.has_reason(code, message):
+        if not has_reason(code, message):
             return True
         first_day = self._rules.to_day(refusals[0].signed_at)
         return (self._rules.today - first_day).days >= RETRY_DAYS
@@ -228,7 +227,7 @@ class _Planner:
             row_plans,
             self._snapshot,
             self._rules.seal_name_template,
-            self._rules.check_seal_name,
+            self._rules.seal_name_ascii,
             context_person_keys=self._context_keys,
         )
         return [

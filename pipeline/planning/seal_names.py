@@ -9,12 +9,13 @@ So does a doctor whose seal name proved to be another person's.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.domain.roster import Doctor, Field, Problem
 from pipeline.domain.run import RowPlan
 from pipeline.domain.seals import LedgerSnapshot
+from pipeline.intake.fields.text_fields import check_seal_name
 from pipeline.messages.problems import build_problem
 
 _CHINESE_DIGITS = str.maketrans("0123456789", "〇一二三四五六七八九")
@@ -25,20 +26,20 @@ def assign_seal_names(
     row_plans: Sequence[RowPlan],
     snapshot: LedgerSnapshot,
     template: str,
-    check_seal_name: Callable[[str], Problem | None],
+    ascii_allowed: bool,
     *,
     context_person_keys: Collection[str] = (),
 ) -> Iterator[tuple[str, list[Problem]]]:
     """Yield the seal name of each row that could be sent, with its problems; an error forbids the name.
 
     ``row_plans`` are all rows, ``context_person_keys`` the people of rows that are only compared with: a newcomer gets no
-    name that one of them gives or has. ``check_seal_name`` checks length and characters.
+    name that one of them gives or has.
     """
     roster_names = {
         row_plan.doctor.seal_name: row_plan.doctor.key for row_plan in row_plans if row_plan.doctor.seal_name
     }
     reusable = snapshot.reusable_seal_names
-    name_template = _NameTemplate(template, check_seal_name)
+    name_template = _NameTemplate(template, ascii_allowed)
     wanted = Counter(
         name
         for row_plan in ready
@@ -61,7 +62,11 @@ class _NameTemplate:
     """The template of seal names, and the check of a name."""
 
     template: str
-    check_seal_name: Callable[[str], Problem | None]
+    ascii_allowed: bool
+
+    def find_fault(self, name: str) -> Problem | None:
+        """Return what is wrong with the length or the characters of a name."""
+        return next(iter(check_seal_name(name, None, ascii_allowed=self.ascii_allowed)), None)
 
     def fill_in(self, doctor: Doctor, suffix: str = "") -> str:
         """Return the template's name, with a suffix behind the doctor's name."""
@@ -79,7 +84,7 @@ class _NameTemplate:
         """Return the name with the staff number in Chinese digits, else with the department."""
         for suffix in ((doctor.staff_no or "").translate(_CHINESE_DIGITS), doctor.department or ""):
             name = self.fill_in(doctor, suffix)
-            if suffix and name not in barred and self.check_seal_name(name) is None:
+            if suffix and name not in barred and self.find_fault(name) is None:
                 return name
         return None
 
@@ -140,7 +145,7 @@ def _assign_template_name(
             return plain, [_build_problem("SEAL_NAME_DUPLICATE", doctor, found=plain)]
         warnings = [_build_problem("SEAL_NAME_DUPLICATE", doctor, severity="warning", found=plain, used=name)]
     assert name is not None
-    if (name_problem := name_template.check_seal_name(name)) is not None:
+    if (name_problem := name_template.find_fault(name)) is not None:
         return name, [name_problem]
     return name, warnings
 

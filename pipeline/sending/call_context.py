@@ -125,14 +125,16 @@ class CallContext:
         except RunStopped:
             return False
         except (NotSent, NoAnswer) as error:
-            self.run_state.record_failed_check(self.client.host_at_fault(LIVENESS_CHECK, error), str(error))
+            self.run_state.outages.record_failure(
+                self.client.host_at_fault(LIVENESS_CHECK, error), str(error)
+            )
             return False
         self._note_deprecation(LIVENESS_CHECK, reply)
         code, is_alive = read_liveness(reply)
         if is_alive:
             self.client.update_clock_offset(reply)
         else:
-            self.run_state.record_failed_check(self.client.host_of(LIVENESS_CHECK), code)
+            self.run_state.outages.record_failure(self.client.host_of(LIVENESS_CHECK), code)
         self.run_state.requests[LIVENESS_CHECK][code] += 1
         return is_alive
 

@@ -130,16 +130,12 @@ class CreateSender:
             not context.contract.needs_upload or job.was_uploaded_again
         ):
             return replace(verdict, kind="refused")
-        if self._is_contract_switched_off(verdict):
+        # a run in which a row has its seal has shown that the contract is switched on
+        is_refused = verdict.kind == "refused" and not context.run_state.has_sealed
+        if is_refused and context.contract.is_switched_off(verdict.message or ""):
             context.run_state.halt("CONTRACT_INLINE_IGNORED", context.mask(verdict.message or ""), 4)
             return replace(verdict, kind="not_executed")
         return verdict
-
-    def _is_contract_switched_off(self, verdict: Verdict) -> bool:
-        """Return whether a refusal means that, in a run in which no row has its seal yet."""
-        if self.context.run_state.has_sealed or verdict.kind != "refused":
-            return False
-        return self.context.contract.is_switched_off(verdict.message or "")
 
     async def _record_probe(self, job: Job) -> None:
         """Record that an earlier create without a verdict is resolved by this one, which is identical."""

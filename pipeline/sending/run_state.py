@@ -30,9 +30,9 @@ class RunState:
 
     stop: asyncio.Event  # set from outside or by a halt: nothing new starts, calls under way end
     clock: Clock
+    outages: OutageMonitor
     guards: RunGuards = field(default_factory=RunGuards)
     credentials: str = ""  # where the keys came from
-    outage_monitor: OutageMonitor | None = None  # given where progress is shown
     halted: Halt | None = None
     requests: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     throttled: int = 0
@@ -40,7 +40,6 @@ class RunState:
     has_sealed: bool = False  # whether any row of this run has its seal
     breaker: CircuitBreaker = field(init=False)
     metrics: CallMetrics = field(init=False)
-    _monitor: OutageMonitor = field(init=False)
     _drift: float = field(init=False)  # wall clock minus monotonic clock
 
     def __post_init__(self) -> None:
@@ -53,8 +52,7 @@ class RunState:
             wait=self._wait_out_outage,
             give_up=self._give_up,
         )
-        self._monitor = self.outage_monitor or OutageMonitor(self.clock)
-        self._monitor.begin(self.breaker)
+        self.outages.begin(self.breaker)
 
     @property
     def is_stopping(self) -> bool:
@@ -64,14 +62,10 @@ class RunState:
     def record_result(self, action: str, *, answered: bool, host: str = "", cause: str = "") -> None:
         """Record whether a call got a usable answer, a refusal included, else which host gave none and why."""
         if not answered:
-            self._monitor.record_failure(host, cause)
+            self.outages.record_failure(host, cause)
         self.breaker.record_result(action, answered=answered)
         if answered:
-            self._monitor.record_answer()
-
-    def record_failed_check(self, host: str, cause: str) -> None:
-        """Record that a read-only call got no usable answer."""
-        self._monitor.record_failure(host, cause)
+            self.outages.record_answer()
 
     def halt(
         self, code: str, message: str, exit_code: HaltExit, detail: Mapping[str, str] = MappingProxyType({})
@@ -128,7 +122,7 @@ class RunState:
 
     def _give_up(self, reason: str) -> None:
         """Stop the run because the service did not answer for too long."""
-        outage = self._monitor.current_outage()
+        outage = self.outages.current_outage()
         if outage is None:
             self.halt("OUTAGE", reason, 5)
             return

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -52,12 +53,7 @@ from pipeline.planning.known_people import (
 )
 from pipeline.planning.plan import find_owners_by_image, plan_rows
 from pipeline.planning.review import SavedReview, load_review
-from pipeline.planning.unsent_rows import (
-    ImagePreparer,
-    build_initial_outcome,
-    check_images,
-    merge_outcomes,
-)
+from pipeline.planning.unsent_rows import ImagePreparer, build_initial_outcome, check_images, merge_outcomes
 from pipeline.reports.presenter import Presenter
 from pipeline.workflow import stage_settings
 from pipeline.workflow.ledger_view import LedgerView
@@ -264,7 +260,7 @@ def _match_images(
         known_files=view.known_files,
         store_image=stage_settings.build_image_store(config),
         sealed_people=view.list_sealed_people(),
-        find_earlier_rows=view.find_earlier_rows,
+        find_earlier_rows=cache(view.find_earlier_rows),
     )
 
 

@@ -79,15 +79,6 @@ class LedgerView:
 
     def find_earlier_rows(self, run: str) -> Mapping[str, Sequence[EarlierRow]] | None:
         """Return the rows of an earlier run by the sha256 of their pictures; None for a run that is not known."""
-        if run not in self._earlier_rows:
-            self._earlier_rows[run] = self._read_earlier_rows(run)
-        return self._earlier_rows[run]
-
-    @cached_property
-    def _earlier_rows(self) -> dict[str, Mapping[str, Sequence[EarlierRow]] | None]:
-        return {}
-
-    def _read_earlier_rows(self, run: str) -> Mapping[str, Sequence[EarlierRow]] | None:
         rows = self.ledger.list_rows(run) if self.ledger is not None and run else []
         earlier_rows: dict[str, list[EarlierRow]] = {}
         for row in rows:

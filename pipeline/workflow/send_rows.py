@@ -34,6 +34,7 @@ from pipeline.ledger.protocol import Ledger
 from pipeline.planning.guards import Guards, RunGuards, find_deadline
 from pipeline.planning.unsent_rows import ImagePreparer, build_not_sent_outcome
 from pipeline.sending.call_context import CallContext, share_connection_slots
+from pipeline.sending.circuit_breaker import OutageMonitor
 from pipeline.sending.create import CreateSender
 from pipeline.sending.run_state import RunState
 from pipeline.sending.submit import Submission
@@ -156,9 +157,8 @@ async def send_rows(
     if credentials is None:
         return SentRows(tuple(map(build_not_sent_outcome, ready)), halt, Traffic(limit=limit))
     run_guards = RunGuards(guards, live_seals)
-    run_state = RunState(
-        resources.stop.event, resources.clock, run_guards, credentials.source, resources.outages
-    )
+    outages = resources.outages or OutageMonitor(resources.clock)
+    run_state = RunState(resources.stop.event, resources.clock, outages, run_guards, credentials.source)
     creates_in_flight = config.limits.concurrency
     # a second's worth of open connections may wait for a slot, so that none waits long
     waiting = ceil(min(limit, creates_in_flight))

@@ -13,20 +13,11 @@ from typing import TYPE_CHECKING
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
-from pipeline.domain.roster import (
-    Field,
-    ImageFile,
-    ImagePreview,
-    PreparedImage,
-    Problem,
-    SentSize,
-)
+from pipeline.domain.roster import Field, ImageFile, ImagePreview, PreparedImage, Problem, SentSize
 from pipeline.domain.run import Judgement, RunRequest
 from pipeline.domain.seals import LiveSeal, PersonHistory, SealContent
-from pipeline.domain.service_codes import has_reason
 from pipeline.esign.contracts import CONTRACTS, Agent, Contract
 from pipeline.esign.signing import Credentials
-from pipeline.intake.fields.text_fields import check_seal_name
 from pipeline.intake.fields.validate import FieldSettings
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.images.prepare import digest_pixels, find_sent_size, prepare_image
@@ -172,10 +163,6 @@ def build_plan_rules(
     """Return what the plan depends on beside roster and ledger."""
     now = clock.now()
 
-    def check_name(name: str) -> Problem | None:
-        problems = check_seal_name(name, None, ascii_allowed=config.seal_name_ascii)
-        return problems[0] if problems else None
-
     def may_probe(person: PersonHistory) -> bool:
         """Return whether a create may be sent once more to resolve it: its signature is no longer accepted."""
         if config.unknown != "probe" or request.command == "check":
@@ -192,8 +179,7 @@ def build_plan_rules(
         is_same_image=_is_same_image,
         today=clock.today(),
         to_day=_to_local_day,
-        has_reason=has_reason,
-        check_seal_name=check_name,
+        seal_name_ascii=config.seal_name_ascii,
         may_probe=may_probe,
         judgement_id=site_key.judgement if site_key else None,
         judgements=judgements,

@@ -16,16 +16,8 @@ from pipeline.esign.contracts import Agent
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter
 from pipeline.esign.responses import Reply, read_create, read_upload
 from pipeline.sandbox.actions import Rules
+from pipeline.sending.circuit_breaker import OutageMonitor
 from pipeline.sending.run_state import RunState
-
-
-def test_five_in_a_row_and_no_less():
-    breaker = RunState(asyncio.Event(), ManualClock()).breaker
-    for answered in (False, False, False, False, True, False, False, False, False):
-        breaker.record_result(CREATE, answered=answered)
-    assert breaker.is_closed
-    breaker.record_result(CREATE, answered=False)
-    assert not breaker.is_closed
 
 
 def test_every_create_that_left_is_counted(hospital_with):
@@ -263,7 +255,8 @@ def test_half_a_character_in_an_answer_costs_no_results(hospital_with, half):
 
 
 def test_the_graver_reason_to_stop_counts():
-    course = RunState(asyncio.Event(), ManualClock())
+    clock = ManualClock()
+    course = RunState(asyncio.Event(), clock, OutageMonitor(clock))
     course.halt("OUTAGE", "", 5)
     course.halt("UnauthorizedOperation", "", 4)
     course.halt("LEDGER", "", 74)

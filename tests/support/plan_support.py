@@ -6,8 +6,6 @@ from pathlib import Path
 
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, ImageFile, Origin, Row
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, LiveSeal, PersonHistory, SealContent
-from pipeline.domain.service_codes import has_reason
-from pipeline.messages.problems import build_problem
 from pipeline.planning.plan import PlanRules, plan_rows
 
 DAY = 86_400.0
@@ -23,10 +21,6 @@ def make_rules(**changes) -> PlanRules:
         "is_same_image": lambda picture, made: picture.sha256 == made.picture,
         "today": date(2026, 11, 19),  # NOW
         "to_day": lambda seconds: datetime.fromtimestamp(seconds, UTC).date(),
-        "has_reason": has_reason,
-        "check_seal_name": lambda name: (
-            build_problem("SEAL_NAME_LENGTH", Field.SEAL_NAME) if len(name) > 50 else None
-        ),
     }
     return PlanRules(**{**given, **changes})
 
