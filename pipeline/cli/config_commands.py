@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import click
 
 from pipeline.cli.context import Session
+from pipeline.domain.masking import mask_text
 from pipeline.messages.catalogue import make_phrase
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ def validate(session: Session) -> int:
 def _report_missing_paths(session: Session, config: Config) -> bool:
     """Print which of the configured files and folders are missing; return whether a run could begin without them."""
     from pipeline.config.named_paths import find_missing_paths, find_near_path
-    from pipeline.domain.masking import mask_text
 
     is_usable = True
     for key, path, is_needed in find_missing_paths(config):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from pipeline.config import environment
+from pipeline.domain.masking import mask_text
 from pipeline.errors import DiskTrouble, EsignImportError, UsageError, reason_of
 from pipeline.messages.catalogue import Phrase, render
 from pipeline.support.terminal_text import join, quote
@@ -89,14 +90,10 @@ class Session:
 
     def print_error(self, error: EsignImportError) -> None:
         """Print why a command ends, also with ``-q``; a path in it may hold a number."""
-        from pipeline.domain.masking import mask_text
-
         self.print_line(mask_text(error.render(self.spoken)))
 
     def print_warning(self, error: EsignImportError) -> None:
         """Print what is no reason to stop, also with ``-q``."""
-        from pipeline.domain.masking import mask_text
-
         self.alert("warning", text=mask_text(error.render(self.spoken)))
 
     def print_next_step(self, text: str, command: str) -> None:
@@ -110,8 +107,6 @@ class Session:
 
     def suggest_same_command(self, key: str) -> None:
         """Print that the same command is to be typed again; `status` instead where a path in it holds a number."""
-        from pipeline.domain.masking import mask_text
-
         command = f"{self.program} {join(self.arguments)}"
         if mask_text(command) == command:
             self.print_next_step(self.render_sentence(key), command)

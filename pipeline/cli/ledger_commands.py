@@ -58,11 +58,10 @@ def backup(session: Session, *, file: Path) -> int:
 @click.pass_obj
 def restore(session: Session, *, file: Path) -> int:
     """Restore a lost or damaged ledger from the backup FILE."""
-    from pipeline.config.named_paths import no_such_path
+    from pipeline.config.named_paths import require_existing
     from pipeline.ledger import maintenance
 
-    if not file.exists():
-        raise no_such_path(file)
+    require_existing(file)
     with _lock_ledger(session) as (path, tenant):
         _report_restored(session, maintenance.restore_ledger(path, file, tenant))
     return 0
@@ -109,12 +108,7 @@ def check(session: Session) -> int:
         return 74
     if (conflict := find_conflict(find_registry(config), path)) is not None:
         raise conflict
-    session.inform(
-        "ledger_sound",
-        path=path,
-        receipts=health.receipts,
-        **health.counts._asdict(),
-    )
+    session.inform("ledger_sound", path=path, receipts=health.receipts, **health.counts._asdict())
     session.suggest_command("next_run", "run")
     return 0
 
@@ -206,7 +200,6 @@ def _read_seals(
         columns=config.columns,
         options=stage_settings.build_read_options(request, config),
     )
-    snapshot, ended = ledger.snapshot(), ledger.ended_seals()
     doctors = unite_persons(
         validate_rows(
             rows,
@@ -214,11 +207,9 @@ def _read_seals(
             today=session.clock.today(),
             site_key=site_key,
         ),
-        snapshot=snapshot,
+        snapshot=ledger.snapshot(),
         person_key=site_key.person,
     )
-    digest = site_key.digest
     if from_results:
-        tenant = site_key.tenant
-        return read_results(file, doctors, snapshot, tenant=tenant, ended=ended, digest=digest)
-    return read_sheet(rows, doctors, files, snapshot, ended=ended, digest=digest)
+        return read_results(file, doctors, ledger, site_key)
+    return read_sheet(rows, doctors, files, ledger, site_key)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -59,16 +60,15 @@ def check(
     if run_request.has_nothing_to_read(request, config, clock, has_tenant=has_tenant):
         return _report_no_rosters(session, config, rosters)
     warn_of_pictures(session, config, request)
-    if has_tenant:
-        with tenant_ledger.open_ledger_for_check(config, clock, warn=session.print_warning) as (
-            ledger,
-            site_key,
-        ):
-            if ledger is None:
-                session.inform("check_without_ledger", path=config.resolve_path(config.ledger))
-            report = import_run.run_check(request, config, ledger=ledger, site_key=site_key, clock=clock)
-    else:
-        report = import_run.run_check(request, config, ledger=None, site_key=None, clock=clock)
+    opened = (
+        tenant_ledger.open_ledger_for_check(config, clock, warn=session.print_warning)
+        if has_tenant
+        else nullcontext((None, None))
+    )
+    with opened as (ledger, site_key):
+        if has_tenant and ledger is None:
+            session.inform("check_without_ledger", path=config.resolve_path(config.ledger))
+        report = import_run.run_check(request, config, ledger=ledger, site_key=site_key, clock=clock)
     if save_columns:
         _save_columns(session, config, report.files)
     code = write_and_print_results(session, config, report, latest=None)
@@ -141,18 +141,7 @@ def _save_columns(session: Session, config: Config, files: Sequence[FileReport])
     help="Use this ledger even though earlier results or the registry show another.",
 )
 @click.pass_obj
-def run(
-    session: Session,
-    *,
-    rosters: tuple[Path, ...],
-    seals: Path | None,
-    out: Path | None,
-    limit: int | None,
-    review: Path | None,
-    yes: bool,
-    accept_guards: bool,
-    new_ledger: bool,
-) -> int:
+def run(session: Session, /, *, out: Path | None, yes: bool, new_ledger: bool, **options: Any) -> int:
     """Create the seals that are missing; safe to repeat."""
     from pipeline.cli.run_log import record_command
     from pipeline.cli.run_session import run_command
@@ -163,21 +152,11 @@ def run(
     with record_command(session, "run", config, out) as recorder:
         run_request.require_ready(config, session.config_name)
         request = run_request.build_request(
-            "run",
-            config,
-            clock,
-            rosters=rosters,
-            seals=seals,
-            out=out,
-            limit=limit,
-            review=review,
-            accept_guards=accept_guards,
-            invocation=session.invocation,
-            run=recorder.run,
+            "run", config, clock, out=out, invocation=session.invocation, run=recorder.run, **options
         )
         if run_request.has_nothing_to_read(request, config, clock):
-            return recorder.record_nothing_to_do(_report_no_rosters(session, config, rosters))
-        run_request.refuse_results(rosters)
+            return recorder.record_nothing_to_do(_report_no_rosters(session, config, options["rosters"]))
+        run_request.refuse_results(options["rosters"])
         latest = run_request.find_latest_folder(config, request)
         return run_command(
             session, config, request, recorder=recorder, yes=yes, new_ledger=new_ledger, latest=latest
@@ -210,15 +189,13 @@ def _build_retry(
     session: Session, config: Config, run: str, *, results: Path | None, seals: Path | None, out: Path | None
 ) -> RunRequest:
     """Return the request of a retry: the rosters of the last run, or a workbook beside its rosters."""
-    from pipeline.config.named_paths import no_such_path
+    from pipeline.config.named_paths import require_existing
     from pipeline.intake.read_rosters import find_run
     from pipeline.intake.readers.discover import expand_paths
     from pipeline.workflow.run_request import build_request
     from pipeline.workflow.tenant_ledger import open_configured_ledger
 
-    if results is not None and not results.exists():
-        raise no_such_path(results)
-    results_run = find_run(results) if results is not None else None
+    results_run = find_run(require_existing(results)) if results is not None else None
     if results is not None and results_run is None:
         raise UsageError("not_results", path=results)
     with open_configured_ledger(config, session.clock, readonly=True) as (ledger, _):

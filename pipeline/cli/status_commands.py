@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,8 +16,9 @@ from pipeline.cli.context import Session
 from pipeline.cli.run_commands import RUNS_SEARCHED
 from pipeline.clock import shown, stamp
 from pipeline.config.environment import restore_argument
+from pipeline.domain.masking import mask_path, mask_text
 from pipeline.errors import EsignImportError, UsageError
-from pipeline.messages.catalogue import JoinedTexts, make_phrase
+from pipeline.messages.catalogue import JoinedTexts, make_phrase, render
 from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
@@ -30,19 +31,7 @@ if TYPE_CHECKING:
 
 MAX_RUNS_NAMED = 5
 MAX_PEOPLE_LISTED = 20  # of the doctors whom a query fits
-EXIT_MEANINGS: Mapping[int, str] = {  # exit codes of runs
-    0: "exit.0",
-    1: "exit.1",
-    2: "exit.2",
-    3: "exit.3",
-    4: "exit.4",
-    5: "exit.5",
-    6: "exit.6",
-    7: "exit.7",
-    74: "exit.74",
-    130: "exit.130",
-    143: "exit.143",
-}
+EXIT_CODES = ("0", "1", "2", "3", "4", "5", "6", "7", "74", "130", "143")  # of runs
 
 
 @click.command()
@@ -72,21 +61,10 @@ def status(session: Session) -> int:
     session.print_text("status_ledger", path=path, tenant=site_key.tenant)
     is_under_way = ledger_run is not None and ledger_run.finished is None and is_locked(path)
     last_run = ledger_run if is_under_way else select_later_run(ledger_run, recorded_run)
-    unresolved = [
+    creates = [
         (person.unresolved_attempt, person.seal_name) for person in people if person.unresolved_attempt
     ]
-    in_flight = 0
-    if is_under_way and last_run is not None:
-        of_other_runs = [pair for pair in unresolved if pair[0].run != last_run.run]
-        in_flight, unresolved = len(unresolved) - len(of_other_runs), of_other_runs
-        if in_flight:
-            session.print_text("status_in_flight", n=in_flight)
-    counts = {
-        "sealed": sum(person.seal is not None for person in people),
-        "unknown": len(unresolved),
-        "refused": sum(bool(person.refusals) and person.seal is None for person in people),
-    }
-    session.print_text("status_people", **counts)
+    present_run = last_run.run if is_under_way and last_run is not None else None
     unknown = [
         {
             "name": attempt.content.name,
@@ -94,16 +72,21 @@ def status(session: Session) -> int:
             "sent": stamp(attempt.signed_at),
             "trace_id": attempt.uuid,
         }
-        for attempt, seal_name in unresolved
+        for attempt, seal_name in creates
+        if attempt.run != present_run
     ]
+    in_flight = len(creates) - len(unknown)
+    if in_flight:
+        session.print_text("status_in_flight", n=in_flight)
+    counts = {
+        "sealed": sum(person.seal is not None for person in people),
+        "unknown": len(unknown),
+        "refused": sum(bool(person.refusals) and person.seal is None for person in people),
+    }
+    session.print_text("status_people", **counts)
     for create in unknown:
-        session.print_text(
-            "status_unknown",
-            name=create["name"],
-            seal_name=create["seal_name"],
-            at=shown(str(create["sent"])),
-            trace=create["trace_id"],
-        )
+        name, seal_name, sent, trace = create.values()
+        session.print_text("status_unknown", name=name, seal_name=seal_name, at=shown(str(sent)), trace=trace)
     if last_run is not None:
         _print_run(session, last_run, is_under_way=is_under_way)
     session.print_json(
@@ -111,26 +94,28 @@ def status(session: Session) -> int:
         tenant=site_key.tenant,
         people={**counts, "in_flight": in_flight},
         unknown=unknown,
-        last_run=_run_as_dict(last_run, is_under_way=is_under_way) if last_run is not None else None,
+        last_run=_run_as_dict(last_run, is_under_way=is_under_way),
     )
-    _print_next_steps(session, config, last_run, unresolved=len(unresolved), is_under_way=is_under_way)
+    _print_next_steps(session, config, last_run, unresolved=len(unknown), is_under_way=is_under_way)
     return 0
 
 
-def _run_as_dict(run: RunRecord, *, is_under_way: bool) -> dict[str, object]:
+def _run_as_dict(run: RunRecord | None, *, is_under_way: bool) -> dict[str, object] | None:
     """Return the JSON of a run; ``exit`` is null while it is under way, and where it was killed."""
-    from pipeline.domain.masking import mask_path
-
-    return {
-        "run": run.run,
-        "command": run.command,
-        "started": stamp(run.started),
-        "finished": stamp(run.finished) if run.finished is not None else None,
-        "exit": run.exit,
-        "under_way": is_under_way,
-        "halted": json.loads(run.record).get("halted") if run.record else None,
-        "out": mask_path(Path(run.out)),
-    }
+    return (
+        None
+        if run is None
+        else {
+            "run": run.run,
+            "command": run.command,
+            "started": stamp(run.started),
+            "finished": stamp(run.finished) if run.finished is not None else None,
+            "exit": run.exit,
+            "under_way": is_under_way,
+            "halted": json.loads(run.record).get("halted") if run.record else None,
+            "out": mask_path(Path(run.out)),
+        }
+    )
 
 
 def _report_without_ledger(session: Session, config: Config, recorded_run: RunRecord | None) -> int:
@@ -139,12 +124,8 @@ def _report_without_ledger(session: Session, config: Config, recorded_run: RunRe
     from pipeline.workflow.tenant_ledger import name_tenant
 
     lost_run = find_earlier_run(config.resolve_path(config.out), name_tenant(config))
-    last_run = _run_as_dict(recorded_run, is_under_way=False) if recorded_run is not None else None
+    last_run = _run_as_dict(recorded_run, is_under_way=False)
     session.print_json(ledger=None, lost=bool(lost_run), last_run=last_run)
-    if not lost_run and recorded_run is None:
-        session.print_text("status_none")
-        session.suggest_command("next_check", "check")
-        return 0
     if recorded_run is not None:
         _print_run(session, recorded_run, is_under_way=False)
     if lost_run:
@@ -152,7 +133,10 @@ def _report_without_ledger(session: Session, config: Config, recorded_run: RunRe
         session.suggest_command("next_rebuild", "ledger", "rebuild")
         return 74
     session.print_text("status_none")
-    _print_next_steps(session, config, recorded_run)
+    if recorded_run is None:
+        session.suggest_command("next_check", "check")
+    else:
+        _print_next_steps(session, config, recorded_run)
     return 0
 
 
@@ -162,14 +146,12 @@ def _print_run(session: Session, run: RunRecord, *, is_under_way: bool) -> None:
         key = "status_running" if is_under_way else "status_cut"
         session.print_text(key, run=run.run, command=run.command, started=shown(stamp(run.started)))
         return
-    meaning = session.render_sentence(EXIT_MEANINGS[run.exit]) if run.exit in EXIT_MEANINGS else "—"
-    finished = shown(stamp(run.finished))
-    session.print_text(
-        "status_run", run=run.run, command=run.command, exit=run.exit, why=meaning, finished=finished
-    )
+    code, finished = str(run.exit), shown(stamp(run.finished))
+    why = session.render_sentence(f"exit.{code}") if code in EXIT_CODES else "—"
+    session.print_text("status_run", run=run.run, command=run.command, exit=code, why=why, finished=finished)
 
 
-def describe_command_line(session: Session, config: Config) -> CommandLine:
+def _describe_command_line(session: Session, config: Config) -> CommandLine:
     """Return how the program is called, and what it reads when no roster is named."""
     from pipeline.reports.next_steps import CommandLine
 
@@ -191,7 +173,7 @@ def _print_next_steps(
     _print_halt(session, last_run)
     steps = list_status_steps(
         last_run,
-        describe_command_line(session, config),
+        _describe_command_line(session, config),
         unresolved=unresolved,
         under_way=is_under_way,
         latest=config.resolve_path(config.out) / "latest",
@@ -244,18 +226,16 @@ def _find_run(ledger: SqliteLedger, run_id: str | None) -> RunRecord:
     """Return the run of this id, or the last one that read rosters; UsageError where its results cannot be rebuilt."""
     from pipeline.planning.guards import has_read_rosters
 
-    record = (
-        ledger.find_run(run_id)
-        if run_id
-        else next(filter(has_read_rosters, ledger.list_runs(RUNS_SEARCHED)), None)
-    )
-    if record is None and run_id:
-        known_runs = JoinedTexts(
-            [run.run for run in ledger.list_runs(MAX_RUNS_NAMED)], make_phrase("mark.comma")
-        )
-        raise UsageError("no_run", run=run_id, known=known_runs, then=("status",))
-    if record is None:
-        raise UsageError("no_run_yet", then=("run",))
+    if run_id:
+        record = ledger.find_run(run_id)
+        if record is None:
+            last_runs = [run.run for run in ledger.list_runs(MAX_RUNS_NAMED)]
+            known = JoinedTexts(last_runs, make_phrase("mark.comma"))
+            raise UsageError("no_run", run=run_id, known=known, then=("status",))
+    else:
+        record = next(filter(has_read_rosters, ledger.list_runs(RUNS_SEARCHED)), None)
+        if record is None:
+            raise UsageError("no_run_yet", then=("run",))
     if not record.rosters:  # rebuilt from receipts, which hold neither paths nor rows
         raise UsageError("run_made_again", run=record.run, out=record.out, then=("status",))
     return record
@@ -295,7 +275,7 @@ def _print_timeline(session: Session, finder: PersonFinder, timeline: PersonTime
     from pipeline.resolution.timeline import choose_person_step
     from pipeline.resolution.timeline_text import render_timeline, timeline_as_dict
 
-    command_line = describe_command_line(session, config)
+    command_line = _describe_command_line(session, config)
     step = choose_person_step(timeline, command_line, cache(finder.ledger.find_run))
     values = timeline_as_dict(timeline, step, session.language)
     if session.as_json:
@@ -314,21 +294,19 @@ def _print_timeline(session: Session, finder: PersonFinder, timeline: PersonTime
 
 def _list_matches(session: Session, timelines: Sequence[PersonTimeline], query_words: Sequence[str]) -> int:
     """List the doctors whom the query fits, and show how to narrow it."""
-    from pipeline.domain.masking import mask_text
-    from pipeline.messages.catalogue import render
     from pipeline.resolution.person_query import find_unique_word
     from pipeline.resolution.timeline_text import render_people, summarize
 
-    people: list[dict[str, Any]] = [summarize(timeline) for timeline in timelines]
+    people, language = [*map(summarize, timelines)], session.language
     session.print_json(query_fits=len(people), people=people)
     if session.as_json:
         return 2
-    language = session.language
-    session.print_data(render("many", language, n=len(people), query=mask_text(" ".join(query_words))))
+    query = mask_text(" ".join(query_words))
+    session.print_data(render("many", language, n=len(people), query=query))
     for line in render_people(people[:MAX_PEOPLE_LISTED], language):
         session.print_data(line)
-    if len(people) > MAX_PEOPLE_LISTED:
-        session.print_data(render("many.more", language, n=len(people) - MAX_PEOPLE_LISTED))
+    if (more := len(people) - MAX_PEOPLE_LISTED) > 0:
+        session.print_data(render("many.more", language, n=more))
     first, *others = timelines
     narrower = [*filter(None, [first.name]), find_unique_word(first, others)]
     command = f"{session.invocation} {join(['explain', *narrower])}"
@@ -339,8 +317,6 @@ def _list_matches(session: Session, timelines: Sequence[PersonTimeline], query_w
 def _report_no_match(
     session: Session, finder: PersonFinder, query_words: Sequence[str], *, path: Path, out: Path
 ) -> int:
-    from pipeline.domain.masking import mask_text
-
     similar = finder.suggest_words(query_words)
     session.print_json(query_fits=0, similar=similar)
     session.alert("explain_nobody", query=mask_text(" ".join(query_words)), path=path, out=out)

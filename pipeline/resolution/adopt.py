@@ -8,19 +8,21 @@ does not fit was sorted or pasted in part, and then none is taken.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.domain.masking import mask_id, mask_text
 from pipeline.domain.results_format import CHECK, join_seal_line, row_id_checksum
 from pipeline.domain.roster import Doctor, Field, FileReport, Problem, Row
-from pipeline.domain.seals import LedgerSnapshot, PersonHistory
+from pipeline.domain.seals import PersonHistory
 from pipeline.errors import FileRefused, UsageError
 from pipeline.intake.layout.column_titles import fold_title
 from pipeline.intake.read_rosters import find_run, open_results
 from pipeline.intake.readers.model import Sheet, format_column
 from pipeline.ledger.protocol import AdoptedSeal
+from pipeline.ledger.sqlite_ledger import SqliteLedger
+from pipeline.ledger.tenant import SiteKey
 from pipeline.messages.catalogue import Bilingual, JoinedTexts, Localizable, make_phrase
 from pipeline.messages.results import RESULT_TEXTS
 from pipeline.reports.explanations import describe_problem
@@ -31,12 +33,7 @@ SEAL_ID_TITLES = frozenset(
     fold_title(title)
     for title in ("印章ID", "印章编号", "印章编码", "电子印章ID", "签章ID", "SealId", "seal_id", "Seal ID")
 )
-_COLUMNS = {
-    "name": "col.name",
-    "number": "col.number",
-    "seal_id": "col.seal_id",
-    "seal_name": "col.seal_name",
-}
+_COLUMNS = ("name", "number", "seal_id", "seal_name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +71,16 @@ class _Claim:
 
 
 def read_results(
-    path: Path,
-    doctors: Sequence[Doctor],
-    snapshot: LedgerSnapshot,
-    *,
-    tenant: str,
-    digest: Callable[[str], str],
-    ended: Collection[str] = (),
+    path: Path, doctors: Sequence[Doctor], ledger: SqliteLedger, site_key: SiteKey
 ) -> AdoptableSeals:
-    """Read an old results workbook of this tenant; ``doctors`` are those of the present rosters.
-
-    ``ended`` are SealIds that the ledger knows and that belong to no person any more, ``digest`` is the site key's.
-    """
+    """Read an old results workbook of this tenant; ``doctors`` are those of the present rosters."""
     doctors_by_key: dict[str, Doctor] = {}
     keys_by_person: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for doctor in doctors:
         if doctor.key and doctor.name and doctor.number:
             doctors_by_key[doctor.key] = doctor
             keys_by_person[doctor.name, doctor.number[-4:]].add(doctor.key)
-    lines = [line for line in _read_result_lines(path, tenant) if line.seal_id]
+    lines = [line for line in _read_result_lines(path, site_key.tenant) if line.seal_id]
     if (torn := next((line for line in lines if not line.fits_check), None)) is not None:
         raise UsageError("resolve.results_torn", path=path, place=torn.address)
     counts = Counter(line.person for line in lines)
@@ -107,17 +95,15 @@ def read_results(
             refused[line.address] = make_phrase(
                 "resolve.several" if keys else "resolve.nobody", name=line.name or "—"
             )
-    return _check_claims(claims, refused, snapshot, ended, digest)
+    return _check_claims(claims, refused, ledger, site_key)
 
 
 def read_sheet(
     rows: Sequence[Row],
     doctors: Sequence[Doctor],
     files: Sequence[FileReport],
-    snapshot: LedgerSnapshot,
-    *,
-    digest: Callable[[str], str],
-    ended: Collection[str] = (),
+    ledger: SqliteLedger,
+    site_key: SiteKey,
 ) -> AdoptableSeals:
     """Read the rows of a roster-like sheet that has a SealId column beside name and number."""
     for report in files:
@@ -136,13 +122,10 @@ def read_sheet(
             refused[address] = make_phrase("resolve.seal_id_missing")
         else:
             claims.append(_Claim(doctor.key, doctor, seal_id, doctor.seal_name, address))
-    if (
-        rows
-        and not claims
-        and not any(fold_title(cell.header) in SEAL_ID_TITLES for row in rows for cell in row.cells)
-    ):
+    has_seal_ids = any(fold_title(cell.header) in SEAL_ID_TITLES for row in rows for cell in row.cells)
+    if rows and not has_seal_ids:
         raise UsageError("resolve.no_seal_ids")
-    return _check_claims(claims, refused, snapshot, ended, digest)
+    return _check_claims(claims, refused, ledger, site_key)
 
 
 def is_results(path: Path) -> bool:
@@ -153,19 +136,19 @@ def is_results(path: Path) -> bool:
 def _check_claims(
     claims: Sequence[_Claim],
     refused: dict[LineAddress, Localizable],
-    snapshot: LedgerSnapshot,
-    ended: Collection[str],
-    digest: Callable[[str], str],
+    ledger: SqliteLedger,
+    site_key: SiteKey,
 ) -> AdoptableSeals:
     """Compare all claims with the ledger and with each other."""
     seals: list[AdoptedSeal] = []
     known = 0
+    snapshot, ended = ledger.snapshot(), ledger.ended_seals()
     rows_of_person: defaultdict[str, list[int]] = defaultdict(list)
     rows_of_seal_id: defaultdict[str, list[int]] = defaultdict(list)
     for claim in claims:
         rows_of_person[claim.key].append(claim.address.row)
         rows_of_seal_id[claim.seal_id].append(claim.address.row)
-    seal_names = Counter(claim.seal_name for claim in claims)  # elsewhere all seals may bear one name
+    names = Counter(claim.seal_name for claim in claims)  # elsewhere all seals may bear one name
     owners = {history.seal.seal_id: key for key, history in snapshot.people.items() if history.seal}
     for claim in claims:
         key, doctor, seal_id, seal_name = claim.key, claim.doctor, claim.seal_id, claim.seal_name
@@ -173,37 +156,31 @@ def _check_claims(
         if history is not None and history.seal is not None and history.seal.seal_id == seal_id:
             known += 1
         elif reason := (
-            _find_shape_fault(seal_id)
-            or _find_ledger_conflict(claim, history, owners.get(seal_id, key), ended)
+            _find_conflict(claim, history, owners.get(seal_id, key), ended)
             or _find_second_claim("resolve.person_twice", claim, rows_of_person[key])
             or _find_second_claim("resolve.seal_id_twice", claim, rows_of_seal_id[seal_id])
         ):
             refused[claim.address] = reason
         else:
-            assert doctor.number is not None
-            masked = mask_id(doctor.number)
-            is_free = (
-                snapshot.seal_name_owners.get(seal_name or "", key) == key and seal_names[seal_name] == 1
-            )
-            marks = [digest(mark) if mark else "" for mark in (doctor.comparable_staff_no, doctor.mobile)]
+            has_name = snapshot.seal_name_owners.get(seal_name or "", key) == key and names[seal_name] == 1
+            own_name = seal_name if has_name else None
+            marks = [
+                site_key.digest(mark) if mark else "" for mark in (doctor.comparable_staff_no, doctor.mobile)
+            ]
             seals.append(
-                AdoptedSeal(key, seal_id, doctor.name, masked, seal_name if is_free else None, *marks)
+                AdoptedSeal(key, seal_id, doctor.name, mask_id(doctor.number or ""), own_name, *marks)
             )
     in_order = sorted(refused.items(), key=lambda refusal: refusal[0].row)
     return AdoptableSeals(tuple(seals), known, dict(in_order))
 
 
-def _find_shape_fault(seal_id: str) -> Localizable | None:
-    if SEAL_ID.fullmatch(seal_id) is not None:
-        return None
-    return make_phrase("resolve.seal_id_strange", seal_id=mask_text(seal_id))
-
-
-def _find_ledger_conflict(
+def _find_conflict(
     claim: _Claim, history: PersonHistory | None, owner: str, ended: Collection[str]
 ) -> Localizable | None:
-    """Return why the ledger does not allow a SealId for a doctor."""
+    """Return why a SealId is none, or why the ledger does not allow it for a doctor."""
     doctor, seal_id = claim.doctor, claim.seal_id
+    if SEAL_ID.fullmatch(seal_id) is None:
+        return make_phrase("resolve.seal_id_strange", seal_id=mask_text(seal_id))
     if history is not None and history.seal is not None:
         return make_phrase("resolve.has_seal", seal_id=history.seal.seal_id, name=doctor.name)
     if history is not None and history.unresolved_attempt is not None:
@@ -309,9 +286,10 @@ def _find_tenant(summary: Sheet) -> str | None:
 
 def _find_columns(titles: Mapping[int, str]) -> dict[str, int]:
     columns = {}
-    for field, key in _COLUMNS.items():
-        column = next((column for column, title in titles.items() if title in RESULT_TEXTS[key]), None)
+    for field in _COLUMNS:
+        names = RESULT_TEXTS[f"col.{field}"]
+        column = next((column for column, title in titles.items() if title in names), None)
         if column is None:
-            raise UsageError("resolve.no_column", title=Bilingual(*RESULT_TEXTS[key]))
+            raise UsageError("resolve.no_column", title=Bilingual(*names))
         columns[field] = column
     return columns
