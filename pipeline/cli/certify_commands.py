@@ -57,14 +57,12 @@ def certify(
     for 90 days; else the doctor has a second seal.
     """
     from pipeline.cli.run_log import record_command
-    from pipeline.workflow.run_request import require_ready
 
     answers = {"console": console, "audit_log": audit_log, "auto_sign": auto_sign}
     if any(answers.values()):
         return _certify_place(session, restore_argument(query), answers, why or "certify")
     config = session.require_config()
     with record_command(session, "certify", config) as recorder:
-        require_ready(config, session.config_name)
         code = _certify_create(session, config, recorder.run, restore_argument(query), yes=yes)
         return recorder.record_nothing_to_do(code) if code is not None else DECLINED
 

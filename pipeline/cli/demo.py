@@ -64,10 +64,8 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
                 invocation=session.invocation,
             )
             code = run_command(
-                session,
-                config,
+                recorder,
                 request,
-                recorder=recorder,
                 yes=True,
                 latest=latest,
                 register=False,  # each demo has its own service

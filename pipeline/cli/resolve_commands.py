@@ -211,12 +211,11 @@ def _probe(session: Session, query: str | None) -> int:
     from pipeline.cli.run_log import record_command
     from pipeline.cli.run_session import run_command
     from pipeline.resolution.decide import require_fence
-    from pipeline.workflow.run_request import build_request, require_ready
+    from pipeline.workflow.run_request import build_request
 
     config = session.require_config()
     clock = session.clock
     with record_command(session, "resolve", config) as recorder:
-        require_ready(config, session.config_name)
         if config.unknown != "probe":
             raise UsageError("probe_not_allowed")
         with _open_cases(session, changes=False) as (ledger, _, cases):
@@ -227,7 +226,7 @@ def _probe(session: Session, query: str | None) -> int:
                 require_fence(case, clock.now(), make_service_clock(session))
         request = build_request("resolve", config, clock, invocation=session.invocation, run=recorder.run)
         request = replace(request, only_keys=frozenset({case.key}))
-        return run_command(session, config, request, recorder=recorder, latest=None, yes=True)
+        return run_command(recorder, request, latest=None, yes=True)
 
 
 def _look_up(session: Session, maker: DecisionMaker, case: Case) -> int:

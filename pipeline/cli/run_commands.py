@@ -150,7 +150,6 @@ def run(session: Session, /, *, out: Path | None, yes: bool, new_ledger: bool, *
     clock = session.clock
     config = session.require_config()
     with record_command(session, "run", config, out) as recorder:
-        run_request.require_ready(config, session.config_name)
         request = run_request.build_request(
             "run", config, clock, out=out, invocation=session.invocation, run=recorder.run, **options
         )
@@ -158,9 +157,7 @@ def run(session: Session, /, *, out: Path | None, yes: bool, new_ledger: bool, *
             return recorder.record_nothing_to_do(_report_no_rosters(session, config, options["rosters"]))
         run_request.refuse_results(options["rosters"])
         latest = run_request.find_latest_folder(config, request)
-        return run_command(
-            session, config, request, recorder=recorder, yes=yes, new_ledger=new_ledger, latest=latest
-        )
+        return run_command(recorder, request, yes=yes, new_ledger=new_ledger, latest=latest)
 
 
 @click.command()
@@ -176,13 +173,11 @@ def retry(session: Session, *, results: Path | None, seals: Path | None, out: Pa
     """
     from pipeline.cli.run_log import record_command
     from pipeline.cli.run_session import run_command
-    from pipeline.workflow.run_request import require_ready
 
     config = session.require_config()
     with record_command(session, "retry", config, out) as recorder:
-        require_ready(config, session.config_name)
         request = _build_retry(session, config, recorder.run, results=results, seals=seals, out=out)
-        return run_command(session, config, request, recorder=recorder, yes=yes, latest=None)
+        return run_command(recorder, request, yes=yes, latest=None)
 
 
 def _build_retry(

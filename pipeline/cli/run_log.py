@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -41,11 +42,15 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tupl
 def record_command(
     session: Session, command: str, config: Config, out: Path | None = None
 ) -> Iterator[RunRecorder]:
-    """Leave a record of a command that is to send, also where an exception ends the block. ``out``: for the results."""
+    """Leave a record of a command that is to send, also where an exception ends it; it needs a ready configuration.
+
+    ``out`` is the folder for the results, where one is named.
+    """
     run = run_request.reserve_run_id(config, session.clock)
     begun = start_report(config, run=run, command=command, started=session.clock.now(), out=out)
     recorder = RunRecorder(session, config, begun)
     try:
+        run_request.require_ready(config, session.config_name)
         yield recorder
     except BaseException as error:
         recorder.record_failure(error)
@@ -97,10 +102,9 @@ class RunRecorder:
 
     def record_nothing_to_do(self, exit_code: int = 0) -> int:
         """Leave the record of a command that has nothing to do, and return its exit code."""
-        folder = self.own_folder
-        with suppress(OSError), self.write_log(folder):
+        with suppress(OSError), self.write_log(self.own_folder):
             self.log_end(exit_code)
-            self._leave_record(end_report(self.begun, self.session.clock.now()), [folder])
+            self._leave_record(end_report(self.begun, self.session.clock.now()), [self.own_folder])
         return exit_code
 
     @contextmanager
@@ -127,16 +131,17 @@ class RunRecorder:
         """Leave the record of a run that an exception ended: in its folder, and where `status` looks."""
         if self.is_recorded:
             return
-        own_folder = self.own_folder
-        report = end_report(
-            self.begun, self.session.clock.now(), build_halt(_without_click(error), self.session.language)
-        )
+        report = self._end_report(error)
         if self.is_logging:
-            self._leave_record(report, [report.out, own_folder])
+            self._leave_record(report, [report.out, self.own_folder])
             return
-        with suppress(OSError, type(error)), self.write_log(own_folder):
+        with suppress(OSError, type(error)), self.write_log(self.own_folder):
             raise error
-        self._leave_record(report, [own_folder])
+        self._leave_record(report, [self.own_folder])
+
+    def _end_report(self, error: BaseException) -> RunReport:
+        halt = build_halt(_without_click(error), self.session.language)
+        return end_report(self.begun, self.session.clock.now(), halt)
 
     def _leave_record(self, report: RunReport, folders: Sequence[Path]) -> None:
         """Write run.json of a run without results, and call the hooks that every run's end calls."""
@@ -147,7 +152,7 @@ class RunRecorder:
         """Record a run whose results folder cannot be written, so that there is no run.json, in the ledger."""
         from pipeline.workflow.stage_settings import build_run_record
 
-        report = end_report(self.begun, self.session.clock.now(), build_halt(error, self.session.language))
+        report = self._end_report(error)
         record = json.dumps(run_record(report), ensure_ascii=False)
         with suppress(EsignImportError):
             ledger.begin_run(build_run_record(request, self.config, self.begun.started))
@@ -226,8 +231,7 @@ def remove_lone_log(folder: Path) -> None:
 def _create_anew(path: Path) -> TextIO:
     """Return a new file (0600) in place of an old one: a link is not followed, loose rights are not kept."""
     path.unlink(missing_ok=True)
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
-    descriptor = os.open(path, flags, 0o600)
+    stream = open(path, "x", encoding="utf-8", opener=partial(os.open, mode=0o600))  # noqa: SIM115 - closed with the log
     if hasattr(os, "fchmod"):  # whatever the umask; Windows has none
-        os.fchmod(descriptor, 0o600)
-    return os.fdopen(descriptor, "w", encoding="utf-8")
+        os.fchmod(stream.fileno(), 0o600)
+    return stream

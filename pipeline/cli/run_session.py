@@ -48,11 +48,9 @@ RELAXED_GC_THRESHOLDS = (10_000, 50, 1_000)
 
 
 def run_command(
-    session: Session,
-    config: Config,
+    recorder: RunRecorder,
     request: RunRequest,
     *,
-    recorder: RunRecorder,
     latest: Path | None,
     yes: bool = False,
     new_ledger: bool = False,
@@ -64,15 +62,12 @@ def run_command(
 
     ``register`` False leaves the registry of ledgers alone.
     """
+    session, config = recorder.session, recorder.config
     warn_of_pictures(session, config, request)
     is_new_folder = not request.out.exists()
+    warn = session.print_warning
     held_ledger = tenant_ledger.lock_ledger(
-        config,
-        request,
-        session.clock,
-        new_ledger=new_ledger,
-        register=register,
-        warn=session.print_warning,
+        config, request, session.clock, new_ledger=new_ledger, register=register, warn=warn
     )
     with relaxed_gc(), held_ledger as (ledger, site_key):
         _create_results_folder(recorder, ledger, request)
