@@ -56,13 +56,13 @@ trap: .venv/dev  ## twenty generated hospitals full of mistakes (about 5 min)
 ocr: .venv/ocr   ## the name read in the picture, with the models of the extra "ocr"; no network
 	$(BIN)/python -m pytest -q tests/intake/images/test_name_ocr.py tests/end_to_end/test_pictures_config.py
 
-lint: .venv/dev  ## ruff, mypy --strict, import rules, dead code, architecture and vocabulary tests
+lint: .venv/dev  ## ruff, mypy --strict, import rules, dead code, tests of architecture, names and words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/vulture
-	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_vocabulary.py
+	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_references.py tests/test_vocabulary.py
 
 docs: .venv/dev  ## write docs/{zh,en}/codes.md again from the catalogues
 	PYTHONPATH=. $(BIN)/python docs/codes.py

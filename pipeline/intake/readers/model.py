@@ -1,6 +1,6 @@
 """What every reader of rosters takes and hands over: options and limits; a book of sheets, of lines, of filled cells.
 
-A new format is a function ``read(data: bytes) -> Book`` and an entry in ``read.py``; nothing behind it changes.
+A new format is a function ``read(data: bytes) -> Book`` and a case in `read_rosters.py`; nothing behind it changes.
 """
 
 from __future__ import annotations
