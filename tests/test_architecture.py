@@ -27,7 +27,7 @@ HOME_OF_LIBRARY = {
     "pillow_heif": "intake/images/format_fixes.py",
     "platformdirs": "ledger/registry.py",
     "pydantic": "config/",
-    "psutil": "intake/readers/child_process.py",
+    "psutil": "intake/readers/rare_formats.py",
     "python_calamine": "intake/readers/child/xlsb.py",
     "rapidocr": "intake/images/name_ocr.py",
     "sqlite3": "ledger/",

@@ -13,7 +13,7 @@ import openpyxl
 import xlsb_support as xlsb
 import xlwt
 
-from pipeline.intake.readers import child_process, rare_formats
+from pipeline.intake.readers import rare_formats
 from pipeline.intake.readers.child import html_tables, ods, xls, xml2003
 from pipeline.intake.readers.child import xlsb as xlsb_reader
 from pipeline.intake.readers.child.program import Output
@@ -337,7 +337,7 @@ def read_here(kind: str, data: bytes):
     stream = io.BytesIO()
     READERS[kind].read(data, Output(stream, max_rows=10_000, max_cells=100_000))
     stream.seek(0)
-    book = child_process.collect_output(stream, max_lines=20_000)
+    book = rare_formats.collect_output(stream, max_lines=20_000)
     return book.facts, [(sheet, list(sheet.lines)) for sheet in rare_formats.make_sheets(book)]
 
 

@@ -19,8 +19,8 @@ from format_support import Page, pack_ods, write_html, write_ods, write_xls, wri
 
 from pipeline.errors import FileRefused, NotReadNow
 from pipeline.intake.read_rosters import read_rosters
-from pipeline.intake.readers import child_process
-from pipeline.intake.readers.child_process import read_in_child
+from pipeline.intake.readers import rare_formats
+from pipeline.intake.readers.rare_formats import read_in_child
 
 REPOSITORY = Path(__file__).parents[3]
 PAGE = Page("内科", {1: {0: "姓名", 1: "身份证号"}, 2: {0: "张三", 1: "11010119900307123X"}})
@@ -101,26 +101,26 @@ def test_a_stray_cell_in_an_old_workbook_costs_nothing():
 def test_a_child_that_takes_too_much_memory_is_killed(monkeypatch):
     """As on Windows and macOS: the child has no limit of its own."""
     monkeypatch.setattr(
-        child_process,
+        rare_formats,
         "_START",
-        child_process._START.replace(
+        rare_formats._START.replace(
             "; main(",
             ";import pipeline.intake.readers.child.program as p; p._limit_resources = lambda *_: None; main(",
         ),
     )
-    monkeypatch.setattr(child_process, "MAX_MEMORY", 60_000_000)
+    monkeypatch.setattr(rare_formats, "MAX_MEMORY", 60_000_000)
     data = b"<table>" + b"<tr><td>x</td><td>y</td></tr>" * 300_000 + b"</table>"
     assert refusal("html", data, max_rows=10**6) == ("FILE_SUSPICIOUS", "> 60 MB of memory")
 
 
 def test_a_child_that_takes_too_long_is_killed(monkeypatch):
     slow = b"<table>" + b"<tr><td>x</td><td>y</td></tr>" * 300_000 + b"</table>"
-    monkeypatch.setattr(child_process, "MAX_SECONDS", 1)
-    monkeypatch.setattr(child_process, "MAX_MEMORY", 3_000_000_000)
-    monkeypatch.setattr(child_process, "MAX_WAIT", 60)
+    monkeypatch.setattr(rare_formats, "MAX_SECONDS", 1)
+    monkeypatch.setattr(rare_formats, "MAX_MEMORY", 3_000_000_000)
+    monkeypatch.setattr(rare_formats, "MAX_WAIT", 60)
     assert refusal("html", slow, max_rows=10**6) == ("FILE_SUSPICIOUS", "> 1 s")
-    monkeypatch.setattr(child_process, "MAX_SECONDS", 60)
-    monkeypatch.setattr(child_process, "MAX_WAIT", 1)
+    monkeypatch.setattr(rare_formats, "MAX_SECONDS", 60)
+    monkeypatch.setattr(rare_formats, "MAX_WAIT", 1)
     assert refusal("html", slow, max_rows=10**6) == ("FILE_SUSPICIOUS", "> 1 s")
 
 
@@ -145,20 +145,20 @@ def test_a_child_has_limits_of_its_own_where_the_system_has_them():
     ],
 )
 def test_a_child_that_breaks_down_refuses_the_file(monkeypatch, program, result):
-    monkeypatch.setattr(child_process, "_START", program)
+    monkeypatch.setattr(rare_formats, "_START", program)
     assert refusal("xls", b"") == ("FILE_SUSPICIOUS", result)
 
 
 def test_what_a_child_writes_is_bounded(monkeypatch):
-    monkeypatch.setattr(child_process, "_START", "print('{\"ready\":true}')\nwhile True: print('[1,0,[]]')")
+    monkeypatch.setattr(rare_formats, "_START", "print('{\"ready\":true}')\nwhile True: print('[1,0,[]]')")
     assert refusal("xls", b"")[0] == "FILE_SUSPICIOUS"
-    monkeypatch.setattr(child_process, "_MAX_FACTS", 10**9)
-    monkeypatch.setattr(child_process, "MAX_OUTPUT", 1_000_000)
+    monkeypatch.setattr(rare_formats, "_MAX_FACTS", 10**9)
+    monkeypatch.setattr(rare_formats, "MAX_OUTPUT", 1_000_000)
     assert refusal("xls", b"")[0] == "FILE_SUSPICIOUS"
 
 
 def test_a_child_that_does_not_start_is_no_fault_of_the_file(monkeypatch):
-    monkeypatch.setattr(child_process, "_START", "raise SystemExit(1)")
+    monkeypatch.setattr(rare_formats, "_START", "raise SystemExit(1)")
     with pytest.raises(NotReadNow):
         read_in_child("xls", b"", max_rows=1)
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
@@ -171,7 +171,7 @@ def test_no_secret_reaches_the_child(monkeypatch):
     program = (
         "import json, os; print(json.dumps({'ready': True, 'complete': True, 'names': sorted(os.environ)}))"
     )
-    monkeypatch.setattr(child_process, "_START", program)
+    monkeypatch.setattr(rare_formats, "_START", program)
     names = read_in_child("xls", b"", max_rows=1).facts["names"]
     assert "PATH" in names
     assert "TENCENTCLOUD_SECRET_KEY" not in names

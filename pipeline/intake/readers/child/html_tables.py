@@ -11,14 +11,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
-from pipeline.intake.readers.child.program import ERROR, NUMBER, SHOWN_ERROR, TEXT, Output, Refused
+from pipeline.intake.readers.child.program import (
+    ERROR,
+    MAX_COLUMN,
+    NUMBER,
+    SHOWN_ERROR,
+    TEXT,
+    Output,
+    Refused,
+)
 
 DAMAGED = "file.unended_tag"
 
 _WIDEST, _HIGHEST = 1000, 65_534  # §4.9.11: what colspan and rowspan are cut to
 _MAX_SPANS = 256  # cells merged down that a row may lie under
 _MAX_DEPTH = 64  # tables within tables
-_MAX_COLUMN = 16_384
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _BREAK = re.compile(r" *\n[ \n]*")
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)", re.IGNORECASE)
@@ -129,7 +136,7 @@ class _Table:
             self._is_group_hidden = is_hidden
         if not is_group or "span" in attributes:
             first = self._described
-            self._described = min(first + max(_read_span(attributes, "span"), 1), _MAX_COLUMN)
+            self._described = min(first + max(_read_span(attributes, "span"), 1), MAX_COLUMN)
             if is_hidden or self._is_group_hidden:
                 self._collapsed.update(range(first, self._described))
 

@@ -11,12 +11,12 @@ import zipfile
 from collections.abc import Iterator
 from datetime import datetime, time
 from io import BytesIO
-from math import isfinite
-from xml.etree.ElementTree import Element, iterparse
+from xml.etree.ElementTree import Element
 
 from pipeline.intake.readers.child.program import (
     DATE,
     ERROR,
+    MAX_COLUMN,
     NO_VALUE,
     NUMBER,
     SHOWN_ERROR,
@@ -24,7 +24,8 @@ from pipeline.intake.readers.child.program import (
     TRUTH,
     Output,
     Refused,
-    require_no_doctype,
+    iterate_xml,
+    parse_number,
 )
 
 DAMAGED = "XML: content.xml"
@@ -44,8 +45,6 @@ _NUMERIC = ("float", "percentage", "currency")
 _SPACES = re.compile("[ \t\r\n]+")
 _MEANT = str.maketrans("\1\2\3", " \t\n")  # for white space that counts; XML holds none of these characters
 _MAX_SPACES = 40_000
-_MAX_COLUMN = 16_384
-_NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,5})?", re.ASCII)
 _PADDED = re.compile(
     r"[^\d.,+\-%]*(\d{1,15})[^\d.,+\-%]*", re.ASCII
 )  # a number with zeros and words of its format
@@ -56,9 +55,8 @@ def read(data: bytes, output: Output) -> None:
     """Write the visible sheets of a spreadsheet, and the names of the others."""
     with zipfile.ZipFile(BytesIO(data)) as package:
         content = package.read("content.xml")
-    require_no_doctype(content)
     document = _Document(output)
-    for event, element in iterparse(BytesIO(content), events=("start", "end")):  # noqa: S314  it has no DOCTYPE
+    for event, element in iterate_xml(content):
         if event == "start":
             document.start_element(element)
         else:
@@ -145,7 +143,7 @@ class _Table:
         first = self._column
         self._column += _read_count(element, "number-columns-repeated")
         if element.get(f"{_TABLE}visibility") in _HIDDEN or any(self.groups):
-            self.hidden_columns.update(range(first, min(self._column, _MAX_COLUMN)))
+            self.hidden_columns.update(range(first, min(self._column, MAX_COLUMN)))
 
     def write_rows(self, element: Element, output: Output) -> None:
         """Write a row as often as it stands there, if it holds something."""
@@ -163,15 +161,13 @@ class _Table:
             start, column = column, column + _read_count(child, "number-columns-repeated")
             if child.tag != f"{_TABLE}table-cell":
                 continue
-            wide, high = (
-                _read_count(child, "number-columns-spanned"),
-                _read_count(child, "number-rows-spanned"),
-            )
+            wide = _read_count(child, "number-columns-spanned")
+            high = _read_count(child, "number-rows-spanned")
             if wide > 1 or high > 1:
                 spans.append((start, start + wide - 1, high))
             cell = _read_cell(child)
             if cell:
-                cells += [[repeated, *cell] for repeated in range(start, min(column, _MAX_COLUMN + 1))]
+                cells += [[repeated, *cell] for repeated in range(start, min(column, MAX_COLUMN + 1))]
         is_hidden = element.get(f"{_TABLE}visibility") in _HIDDEN or any(self.groups)
         for row in range(first, self._row + 1) if cells else ():
             output.write_row(row, cells, hidden=is_hidden)
@@ -209,7 +205,7 @@ def _read_value(element: Element, kind: str, shown: str) -> list[object]:
     if not value:
         return []
     if kind in _NUMERIC:
-        number = _read_number(value.strip())
+        number = parse_number(value.strip())
         padded = _PADDED.fullmatch(shown)
         return [NUMBER, number, shown] if padded and int(padded[1]) == number else [NUMBER, number]
     if kind == "boolean":
@@ -230,16 +226,6 @@ def _read_moment(kind: str, value: str) -> list[object]:
     except ValueError:
         pass
     return []
-
-
-def _read_number(text: str) -> float:
-    """Return a number with every digit as written."""
-    if not _NUMBER.fullmatch(text):
-        raise ValueError(text)
-    value = int(text) if text.lstrip("+-").isdecimal() else float(text)
-    if not isfinite(value):
-        raise ValueError(text)
-    return value
 
 
 def _read_paragraph(paragraph: Element) -> str:

@@ -10,10 +10,13 @@ import json
 import re
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from io import BytesIO
+from math import isfinite
 from types import ModuleType
 from typing import BinaryIO
+from xml.etree.ElementTree import Element, iterparse
 from xml.parsers import expat
 
 # Kinds of cells on standard output. A cell is a list: its column from 0, its kind, its value, and for a number
@@ -22,6 +25,10 @@ TEXT, NUMBER, DATE, TRUTH, ERROR, NO_VALUE, PICTURE = "t", "n", "d", "b", "e", "
 
 # what a formula shows in place of a value, in LibreOffice and Excel, where a file has no other mark of an error
 SHOWN_ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|CALC!)|(?:Err|错误)[:：]\d{3}")
+
+WPS_PICTURE = re.compile(r"=(?:_xlfn\.)?DISPIMG\(", re.IGNORECASE)  # the text of a picture in a cell of WPS
+MAX_COLUMN = 16_384  # columns of a sheet, as in Excel
+_NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,5})?", re.ASCII)
 
 
 class Refused(Exception):
@@ -148,8 +155,8 @@ def _limit_resources(max_memory: int, max_seconds: int) -> None:
             continue
 
 
-def require_no_doctype(text: bytes) -> None:
-    """Refuse an XML text with a DOCTYPE, and with it every entity of its own; it can only stand before the root."""
+def iterate_xml(text: bytes) -> Iterator[tuple[str, Element]]:
+    """Yield ("start" or "end", element) of an XML text; Refused for one with a DOCTYPE, and every entity of its own."""
 
     def refuse(*_: object) -> None:
         raise Refused("FILE_SUSPICIOUS", "DOCTYPE")
@@ -159,6 +166,17 @@ def require_no_doctype(text: bytes) -> None:
 
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = refuse
-    parser.StartElementHandler = stop
+    parser.StartElementHandler = stop  # a DOCTYPE can only stand before the root
     with suppress(StopIteration):
         parser.Parse(text, True)
+    return iterparse(BytesIO(text), events=("start", "end"))  # noqa: S314  it has no DOCTYPE
+
+
+def parse_number(text: str) -> float:
+    """Return a number with every digit as written."""
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(text)
+    value = int(text) if text.lstrip("+-").isdecimal() else float(text)
+    if not isfinite(value):
+        raise ValueError(text)
+    return value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator
 from struct import pack, unpack_from
 from typing import Any
@@ -17,6 +16,7 @@ from pipeline.intake.readers.child.program import (
     PICTURE,
     TEXT,
     TRUTH,
+    WPS_PICTURE,
     Output,
     Refused,
 )
@@ -33,7 +33,6 @@ _EMPTY_TEXT = b"\x03\0\0\0\0\0\xff\xff"  # the value of a formula that gives an 
 _PICTURES = b"\x01\xf0"  # OfficeArtBStoreContainer ([MS-ODRAW] §2.2.20)
 _WORKSHEET = 0x0010
 _UNICODE = 80  # xlrd's number of the first version whose texts are UTF-16
-_WPS_PICTURE = re.compile(r"=(?:_xlfn\.)?DISPIMG\(", re.IGNORECASE)  # the text of a picture in a cell of WPS
 
 
 def read(data: bytes, output: Output) -> None:
@@ -149,7 +148,7 @@ def _read_cell(
     """Return kind and value of a cell; nothing for an empty one."""
     if kind == xlrd.XL_CELL_TEXT:
         if value:
-            return [PICTURE, None] if _WPS_PICTURE.match(str(value)) else [TEXT, value]
+            return [PICTURE, None] if WPS_PICTURE.match(str(value)) else [TEXT, value]
         return [] if is_computed else [NO_VALUE, None]
     if kind in (xlrd.XL_CELL_NUMBER, xlrd.XL_CELL_DATE):
         number = int(value) if value.is_integer() and abs(value) < 1e15 else value

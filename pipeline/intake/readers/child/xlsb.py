@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import posixpath
-import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,7 +18,18 @@ from struct import unpack_from
 import python_calamine
 from defusedxml.ElementTree import fromstring
 
-from pipeline.intake.readers.child.program import DATE, ERROR, NUMBER, PICTURE, TEXT, TRUTH, Output, Refused
+from pipeline.intake.readers.child.program import (
+    DATE,
+    ERROR,
+    MAX_COLUMN,
+    NUMBER,
+    PICTURE,
+    TEXT,
+    TRUTH,
+    WPS_PICTURE,
+    Output,
+    Refused,
+)
 
 DAMAGED = "file.cells"
 
@@ -41,9 +51,7 @@ _ERRORS = {
     0x2A: "#N/A",
     0x2B: "#GETTING_DATA",
 }  # fmt: skip  §2.5.97.2
-_WPS_PICTURE = re.compile(r"=(?:_xlfn\.)?DISPIMG\(", re.IGNORECASE)  # the text of a picture in a cell of WPS
 
-_MAX_COLUMN = 16_384
 
 Record = tuple[int, bytes]  # number, body
 
@@ -166,7 +174,7 @@ def _scan_sheet(records: Iterator[Record]) -> _Scan:
             raise Refused("FILE_FORMAT", "Excel (.xlsb)")
         elif kind == _COLUMNS:
             first, last, flags = unpack_from("<2I8xH", body)
-            scan.hidden_columns.update(range(first, min(last + 1, _MAX_COLUMN)) if flags & 1 else ())
+            scan.hidden_columns.update(range(first, min(last + 1, MAX_COLUMN)) if flags & 1 else ())
         elif kind == _MERGE:
             top, bottom, first_column, right = unpack_from("<4I", body)
             if (top, first_column) != (bottom, right):
@@ -198,7 +206,7 @@ def _write_sheet(sheet: python_calamine.CalamineSheet, scan: _Scan, output: Outp
 def _read_cell(value: object, style: int | None) -> list[object]:
     """Return kind and value of a cell that holds something."""
     if isinstance(value, str):
-        return [PICTURE, None] if _WPS_PICTURE.match(value) else [TEXT, value]
+        return [PICTURE, None] if WPS_PICTURE.match(value) else [TEXT, value]
     if isinstance(value, bool):
         return [TRUTH, value]
     if isinstance(value, datetime):

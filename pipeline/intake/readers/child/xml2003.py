@@ -5,49 +5,38 @@ The vocabulary is Microsoft's ``urn:schemas-microsoft-com:office:spreadsheet``. 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
-from io import BytesIO
-from math import isfinite
-from xml.etree.ElementTree import Element, iterparse
+from xml.etree.ElementTree import Element
 
 from pipeline.intake.readers.child.program import (
     DATE,
     ERROR,
+    MAX_COLUMN,
     NO_VALUE,
     NUMBER,
     TEXT,
     TRUTH,
     Output,
     Refused,
-    require_no_doctype,
+    iterate_xml,
+    parse_number,
 )
 
 DAMAGED = "XML"
 
-_DECIMAL = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,5})?", re.ASCII)
 # names of formats in the place of codes; those of dates hold the letters of one
 _PLAIN = {
-    "General Number",
-    "Fixed",
-    "Standard",
-    "Scientific",
-    "Currency",
-    "Euro Currency",
-    "Yes/No",
-    "True/False",
-}
-_MAX_COLUMN = 16_384
+    "General Number", "Fixed", "Standard", "Scientific", "Currency", "Euro Currency", "Yes/No", "True/False",
+}  # fmt: skip
 _MAX_ROW = 1_048_576
 
 
 def read(data: bytes, output: Output) -> None:
     """Write the visible sheets of a workbook, and the names of the others."""
-    require_no_doctype(data)
     workbook = _Workbook(output)
-    for event, element in iterparse(BytesIO(data), events=("start", "end")):  # noqa: S314  it has no DOCTYPE
+    for event, element in iterate_xml(data):
         name = _get_local_name(element.tag)
         if event == "start":
             workbook.start_element(name, element)
@@ -109,10 +98,10 @@ class _Sheet:
 
     def take_columns(self, attributes: dict[str, str]) -> None:
         """Take a Column element, which describes one column or several."""
-        first = _get_index(attributes, self._column + 1, _MAX_COLUMN)
+        first = _get_index(attributes, self._column + 1, MAX_COLUMN)
         self._column = first + _get_number(attributes, "Span")
         if attributes.get("Hidden") in ("1", "true"):
-            self.hidden_columns.update(range(first, min(self._column + 1, _MAX_COLUMN)))
+            self.hidden_columns.update(range(first, min(self._column + 1, MAX_COLUMN)))
 
     def read_row(self, element: Element, styles: list[str]) -> Iterator[tuple[int, list[list[object]], bool]]:
         """Yield the row if it holds something: its number, its cells, whether it is hidden."""
@@ -126,7 +115,7 @@ class _Sheet:
             if _get_local_name(child.tag) != "Cell":
                 continue
             own = _get_attributes(child)
-            column = first = _get_index(own, column + 1, _MAX_COLUMN)
+            column = first = _get_index(own, column + 1, MAX_COLUMN)
             style = own.get("StyleID") or attributes.get("StyleID", "")
             cell = _read_cell(child, own, styles.index(style) if style in styles else None)
             if cell:
@@ -134,7 +123,7 @@ class _Sheet:
             across, down = _get_number(own, "MergeAcross"), _get_number(own, "MergeDown")
             column += across
             if across or down:
-                self.merges.append((row, min(row + down, _MAX_ROW), first, min(column, _MAX_COLUMN - 1)))
+                self.merges.append((row, min(row + down, _MAX_ROW), first, min(column, MAX_COLUMN - 1)))
         if cells:
             yield row, cells, attributes.get("Hidden") in ("1", "true")
 
@@ -149,22 +138,12 @@ def _read_cell(element: Element, attributes: dict[str, str], style: int | None) 
     if not text:
         return []
     if kind == "Number":
-        return [NUMBER, _read_number(text.strip())] + ([] if style is None else [style])
+        return [NUMBER, parse_number(text.strip())] + ([] if style is None else [style])
     if kind == "DateTime":
         return _read_date(text.strip())
     if kind == "Boolean":
         return [TRUTH, text.strip() == "1"]
     return [ERROR if kind == "Error" else TEXT, text]
-
-
-def _read_number(text: str) -> float:
-    """Return a number with every digit as written."""
-    if not _DECIMAL.fullmatch(text):
-        raise ValueError(text)
-    value = int(text) if text.lstrip("+-").isdecimal() else float(text)
-    if not isfinite(value):
-        raise ValueError(text)
-    return value
 
 
 def _read_date(text: str) -> list[object]:
