@@ -24,7 +24,7 @@ HOME_OF_LIBRARY = {
     "olefile": "intake/readers/detect.py",
     "openpyxl": ("operations/", "reports/"),
     "pandas": "reports/",
-    "pillow_heif": "intake/images/format_fixes.py",
+    "pillow_heif": "intake/images/formats.py",
     "platformdirs": "ledger/registry.py",
     "pydantic": "config/",
     "psutil": "intake/readers/rare_formats.py",

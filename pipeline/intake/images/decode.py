@@ -26,9 +26,8 @@ from PIL import (
 
 from pipeline.domain import roster
 from pipeline.errors import NotReadNow, require_lasting
-from pipeline.intake.images import format_fixes
-from pipeline.intake.images.detect import detect_format
-from pipeline.intake.images.format_fixes import DamagedImage, UnsupportedImage
+from pipeline.intake.images import formats
+from pipeline.intake.images.formats import DamagedImage, UnsupportedImage
 from pipeline.intake.images.image_files import ImageRefused, read_image
 from pipeline.messages.texts import make_text
 
@@ -88,7 +87,7 @@ class OpenedImage:
     data: bytes
     size: tuple[int, int]  # of the picture as it is stored; (0, 0) for HEIC, whose reader judges it
     file: ImageFile.ImageFile | None = None
-    jpeg: format_fixes.JpegStructure | None = None
+    jpeg: formats.JpegStructure | None = None
 
     @property
     def is_large(self) -> bool:
@@ -154,24 +153,21 @@ def open_image(data: bytes) -> OpenedImage:
     """Read the header of a picture. Raises ImageRefused for what is no picture, too large, or not whole."""
     if not data:
         raise ImageRefused("IMAGE_CORRUPT", found=make_text("image.empty"))
-    kind = detect_format(data)
-    if kind == "HEIC" and format_fixes.is_heic_readable():
+    kind = formats.detect_format(data)
+    if kind == "HEIC" and formats.is_heic_readable():
         return OpenedImage(kind, data, (0, 0))
     if kind not in _DECODERS:
         raise ImageRefused("IMAGE_FORMAT", found=kind, **({"extra": "heic"} if kind == "HEIC" else {}))
     jpeg = None
     readable = data
     with _explaining_faults(kind):
-        match kind:
-            case "JPEG":
-                jpeg = format_fixes.scan_jpeg(data)
-                readable = jpeg.picture
-            case "TIFF":
-                format_fixes.require_readable_tiff(data)
-            case "BMP":
-                readable = format_fixes.fill_bmp_palette(data)
-            case _:
-                pass
+        if kind == "JPEG":
+            jpeg = formats.scan_jpeg(data)
+            readable = jpeg.picture
+        elif kind == "TIFF":
+            formats.require_readable_tiff(data)
+        elif kind == "BMP":
+            readable = formats.fill_bmp_palette(data)
         file = _DECODERS[kind](io.BytesIO(readable))
     require_size(*file.size, most=_MAX_PIXELS_OF.get(kind, MAX_PIXELS))
     return OpenedImage(kind, data, file.size, file, jpeg)
@@ -225,7 +221,7 @@ def _load(opened: OpenedImage, draft: int | None) -> _LoadedImage:
     data, file = opened.data, opened.file
     match file:
         case None:
-            image, has_frames = format_fixes.read_heic(data, require_size)
+            image, has_frames = formats.read_heic(data, require_size)
             return _LoadedImage(image, data, has_frames=has_frames)
         case PngImagePlugin.PngImageFile():
             return _load_png(data, file)
@@ -241,13 +237,13 @@ def _load(opened: OpenedImage, draft: int | None) -> _LoadedImage:
 
 
 def _load_png(data: bytes, file: PngImagePlugin.PngImageFile) -> _LoadedImage:
-    end = format_fixes.find_png_end(data)
+    end = formats.find_png_end(data)
     is_deep = str(file.tile[0].args).endswith(";16B")
     has_frames = b"acTL" in data[: file.tile[0].offset]  # PNG 3rd edition, 11.3.6.2
-    format_fixes.fix_png_settings(file)
+    formats.fix_png_settings(file)
     file.load()
-    format_fixes.drop_png_texts(file)
-    flaws = (format_fixes.LONG_TEXTS,) if format_fixes.has_long_texts(file) else ()
+    formats.drop_png_texts(file)
+    flaws = (formats.LONG_TEXTS,) if formats.has_long_texts(file) else ()
     turn = _read_orientation(file)
     return _LoadedImage(file, data[:end], turn, has_frames, is_deep, end < len(data), flaws)
 

@@ -16,7 +16,7 @@ from PIL import Image
 from pipeline.domain.roster import ImageFile
 from pipeline.errors import NotReadNow
 from pipeline.intake.images.decode import decoding_file, open_image, refusing_faults
-from pipeline.intake.images.format_fixes import PNG_START, read_png_size
+from pipeline.intake.images.formats import PNG_START, read_png_size
 from pipeline.intake.images.image_files import ImageRefused, read_image, read_image_start
 from pipeline.intake.images.ink import reduce_image, scan_image
 

@@ -14,9 +14,7 @@ from PIL import Image
 
 from pipeline.domain.roster import Field, ImageFile, PreparedImage, Problem, SentSize
 from pipeline.errors import NotReadNow
-from pipeline.intake.images import ocr_layout
 from pipeline.intake.images import preview as previews
-from pipeline.intake.images.cleanup import clean_image
 from pipeline.intake.images.decode import (
     DecodedImage,
     decode,
@@ -28,6 +26,7 @@ from pipeline.intake.images.decode import (
 from pipeline.intake.images.encode import (
     MIN_SIDE,
     EncodedImage,
+    clean_image,
     convert_to_srgb,
     fit_image,
     get_own_bytes,
@@ -175,22 +174,6 @@ def digest_pixels(path: Path) -> str | None:
             return scan_image(decoded.image).pixels
     except ImageRefused:
         return None
-
-
-def draw_ocr_views(image: ImageFile) -> Iterator[tuple[str, bytes]]:
-    """Yield (kind, PNG) of the ways in which a picture's characters may be read; none where it is unreadable or blank.
-
-    The last is of kind ``ocr_layout.WHOLE``: the picture as it is. All others hold one line of characters. Raises
-    NotReadNow.
-    """
-    try:
-        with decoding_file(image) as decoded:
-            seal = ocr_layout.cut_seal(decoded.image)
-        if seal is not None:
-            with refusing_faults():
-                yield from ocr_layout.draw_views(seal)
-    except ImageRefused:
-        return
 
 
 def _clean(decoded: DecodedImage, scan: ImageScan, *, trim: bool, transparent: bool) -> DecodedImage:

@@ -28,7 +28,7 @@ from image_support import (
 from PIL import Image, ImageOps
 
 from pipeline.domain.roster import PreparedImage
-from pipeline.intake.images.detect import detect_format
+from pipeline.intake.images.formats import detect_format
 
 SOLID = seal(mode="RGB")
 

@@ -7,7 +7,7 @@ import pytest
 from image_support import encoded, seal
 from PIL import Image
 
-from pipeline.intake.images import cleanup, encode, ink, ocr_layout
+from pipeline.intake.images import encode, ink, name_ocr
 from pipeline.intake.images.decode import ImageRefused, decode, open_image
 from pipeline.intake.images.preview import make_preview
 
@@ -20,13 +20,13 @@ def small_copy(image: Image.Image) -> Image.Image:
 
 
 def clean(image: Image.Image) -> None:
-    cleanup.clean_image(image, small_copy(image), trim=True, transparent=True)
+    encode.clean_image(image, small_copy(image), trim=True, transparent=True)
 
 
 def arrange(image: Image.Image) -> None:
-    result = ocr_layout.cut_seal(image)
+    result = name_ocr.cut_seal(image)
     if result is not None:
-        list(ocr_layout.draw_views(result))
+        list(name_ocr.draw_views(result))
 
 
 def fit(image: Image.Image) -> None:

@@ -216,10 +216,10 @@ from pathlib import Path
 sys.path[:0] = sys.argv[3].split(":")
 def no_network(*_): raise AssertionError("network")
 socket.socket.connect = socket.getaddrinfo = no_network
-from pipeline.intake.images.name_ocr import cross_check
-from test_ocr import doctor, found, put
+from pipeline.intake.images.name_ocr import check_names_in_images
+from test_name_ocr import doctor, found, put
 doctors = [doctor("李建国", put(Path(sys.argv[1]), Path(sys.argv[2]).read_bytes())), doctor("张伟")]
-print(found(cross_check(doctors, work=Path(sys.argv[1], "work"))))
+print(found(check_names_in_images(doctors, work=Path(sys.argv[1], "work"))))
 """
 
 
