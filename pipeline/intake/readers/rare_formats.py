@@ -186,8 +186,8 @@ def read_in_child(kind: str, data: bytes, *, max_rows: int) -> ChildBook:
     if book.facts.get("refused"):
         raise _make_refusal(book.facts)
     if not book.facts.get("complete"):
-        found = watcher.exceeded or make_text("file.reader_exit", code=process.returncode)
-        raise FileRefused("FILE_SUSPICIOUS", {"found": found})
+        finding = watcher.exceeded or make_text("file.reader_exit", code=process.returncode)
+        raise FileRefused("FILE_SUSPICIOUS", {"found": finding})
     return book
 
 
