@@ -23,11 +23,9 @@ from pipeline.ledger.disk import explain_error, require_local_disk
 from pipeline.support import atomic_files
 
 HOLDER_FIELDS = ("host", "pid", "user", "run", "since")
-HOLDER_READS, BETWEEN = (
-    5,
-    0.02,
-)  # looks at the holder's file; seconds: it is written just after the lock is taken
-LOCK_TRIES = 3  # at the lock itself
+HOLDER_READS = 5  # of the holder's file, which is written just after the lock is taken
+BETWEEN = 0.02  # seconds between two looks at the file or at the lock
+LOCK_SECONDS = 2 * BETWEEN  # the lock is tried so long: `is_locked` takes it for a moment
 
 
 class RunLock:
@@ -40,46 +38,23 @@ class RunLock:
         self.path = ledger.with_name(f"{ledger.name}.lock")
         self._identity: tuple[int, int] | None = None  # of the lock file when it was taken
         self._holder = ledger.with_name(f"{ledger.name}.holder")
-        self._lock = FileLock(
-            self.path,
-            blocking=False,
-            mode=atomic_files.FILE_MODE,
-            thread_local=False,
-            fallback_to_soft=False,
-            preserve_lock_file=True,
-        )
+        self._lock = _make_lock(self.path)
 
     def acquire(self, *, run: str, now: float) -> Self:
         """Take the lock for a run; raises Locked naming the holder, LedgerError where the disk knows no locks."""
         require_local_disk(self.path)
         try:
             atomic_files.make_folder(self.path.parent)
-            taken = self._try_lock()
+            self._lock.acquire(timeout=LOCK_SECONDS, poll_interval=BETWEEN)
+        except Timeout:
+            self._require_lockable()
+            raise self._explain_holder() from None
         except (OSError, NotImplementedError) as error:
             raise explain_error("ledger.lock_failed", self.path, error) from error
-        if not taken:
-            self._require_lockable()
-            raise self._explain_holder()
         self._identity = atomic_files.identify_file(self.path)
-        self._write_holder(
-            {
-                "host": socket.gethostname(),
-                "pid": os.getpid(),
-                "user": read_user_name(),
-                "run": run,
-                "since": stamp(now),
-            }
-        )
+        holder = (socket.gethostname(), os.getpid(), read_user_name(), run, stamp(now))
+        self._write_holder(dict(zip(HOLDER_FIELDS, holder, strict=True)))
         return self
-
-    def _try_lock(self) -> bool:
-        """Return whether the lock was taken. Tried more than once: `is_locked` takes it for a moment."""
-        for look in range(LOCK_TRIES):
-            pause(BETWEEN if look else 0)
-            with suppress(Timeout):
-                self._lock.acquire()
-                return True
-        return False
 
     def _require_lockable(self) -> None:
         """Raise LedgerError where the lock file cannot be made: the lock library takes that for a lock that is held."""
@@ -138,17 +113,20 @@ class RunLock:
         return Locked("ledger.locked", run=run, since=since, pid=pid, name=name, host=host)
 
 
-def is_locked(ledger: Path) -> bool:
-    """Return whether a process holds a ledger's run lock; a free lock is taken for a moment."""
-    lock = FileLock(
-        ledger.with_name(f"{ledger.name}.lock"),
-        blocking=False,
+def _make_lock(path: Path) -> FileLock:
+    return FileLock(
+        path,
         mode=atomic_files.FILE_MODE,
+        thread_local=False,
         fallback_to_soft=False,
         preserve_lock_file=True,
     )
+
+
+def is_locked(ledger: Path) -> bool:
+    """Return whether a process holds a ledger's run lock; a free lock is taken for a moment."""
     try:
-        with lock:
+        with _make_lock(ledger.with_name(f"{ledger.name}.lock")).acquire(blocking=False):
             return False
     except Timeout:
         return True

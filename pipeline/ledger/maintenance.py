@@ -153,7 +153,7 @@ def back_up_ledger(path: Path, target: Path) -> None:
             receipts_file = receipts_path(path)
             receipt_lines = (
                 receipts_file.read_bytes()[: mark.size]
-                if mark.n and receipts.has_marked_line(receipts_file, mark)
+                if receipts.has_marked_line(receipts_file, mark)
                 else b""
             )
             copy.execute(f"CREATE TABLE {_KEPT_TABLE} (name TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT")
@@ -184,7 +184,7 @@ def restore_ledger(path: Path, source: Path, tenant: str) -> RestoredLedger:
     receipts_file = receipts_path(path)
     with closing(connect(source, readonly=True)) as backed_up:
         mark = receipt_sync.read_mark(backed_up)
-    newer = receipts_file.exists() and mark.n > 0 and receipts.has_marked_line(receipts_file, mark)
+    newer = receipts.has_marked_line(receipts_file, mark)
     if receipts_file.exists() and not newer:
         raise UsageError("ledger.other_past", place=receipts_file)
     _put_key(path, secret)
@@ -254,20 +254,14 @@ def _require_newer_receipts(path: Path, receipts_file: Path) -> None:
             mark = receipt_sync.read_mark(connection)
     except sqlite3.Error:
         return
-    if (
-        receipts_file.exists()
-        and not receipts.has_marked_line(receipts_file, mark)
-        and _last_number(receipts_file) < mark.n
-    ):
-        raise LedgerError("ledger.receipts_older", path=path, place=receipts_file)
-
-
-def _last_number(receipts_file: Path) -> int:
-    """Return the number of the last line of a chain, as far as it is whole."""
+    if not receipts_file.exists() or receipts.has_marked_line(receipts_file, mark):
+        return
     try:
-        return receipts.read_end_mark(receipts_file).n
+        last = receipts.read_end_mark(receipts_file).n
     except receipts.ReceiptsDamaged as damaged:
-        return damaged.line - 1
+        last = damaged.line - 1
+    if last < mark.n:
+        raise LedgerError("ledger.receipts_older", path=path, place=receipts_file)
 
 
 def _is_behind(path: Path, receipts_file: Path) -> bool:
@@ -298,12 +292,10 @@ def _rewrite_receipts(path: Path, receipts_file: Path) -> RestoredLedger:
     """Write damaged receipts again from a ledger that lacks nothing; UsageError where they are in order."""
     with closing(connect(path, readonly=False)) as connection:
         mark = receipt_sync.read_mark(connection)
-        whole = (
-            receipts_file.exists()
-            and receipts.has_marked_line(receipts_file, mark)
+        if not receipts_file.exists() or (
+            (mark == Mark() or receipts.has_marked_line(receipts_file, mark))
             and receipts.find_break(receipts_file) is None
-        )
-        if whole or not receipts_file.exists():
+        ):
             raise UsageError("ledger.in_order", path=path, then=("ledger", "check"))
         damaged = set_receipts_aside(receipts_file)
         receipt_sync.write_mark(

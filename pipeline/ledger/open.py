@@ -22,6 +22,7 @@ from pipeline.ledger.receipts import Receipts
 from pipeline.ledger.registry import Ownership, identify_ledger
 from pipeline.ledger.sqlite_ledger import SqliteLedger, connect, explain_read_error
 from pipeline.ledger.tenant import KEY_BYTES, KEY_FORMAT, SiteKey, change_tenant, read_tenant, require_tenant
+from pipeline.ledger.writer import Writer
 from pipeline.messages.texts import make_text
 from pipeline.support import atomic_files
 
@@ -72,21 +73,21 @@ def open_ledger(
         require_own_ledger(path, site_key)
         if inspected:
             _inspect_ledger(path, site_key, ownership)
-        kept = None if readonly else _prepare_for_writing(path, tenant, ownership, now=now, recover=recover)
-        counter = ownership.register(path) if recover else None
-        ledger = SqliteLedger(
-            path,
-            digest=site_key.digest,
-            readonly=readonly,
-            receipts=kept,
-            counter=counter,
-            require_ownership=ownership.require(path) if recover else None,
-        )
+        writer = None
+        if not readonly:
+            kept = _prepare_for_writing(path, tenant, ownership, now=now, recover=recover)
+            writer = Writer(
+                path,
+                connect(path, readonly=False),
+                receipts=kept,
+                counter=ownership.register(path) if recover else None,
+                require_ownership=ownership.require(path) if recover else None,
+            )
     except sqlite3.Error as error:
         raise explain_read_error(path, error) from error
     except OSError as error:
         raise explain_error("ledger.not_opened", path, error) from error
-    return ledger, site_key
+    return SqliteLedger(path, digest=site_key.digest, writer=writer), site_key
 
 
 def _create_ledger(path: Path, tenant: str, now: float) -> None:
@@ -147,7 +148,7 @@ def _inspect_ledger(path: Path, site_key: SiteKey, ownership: Ownership) -> None
         require_complete_ledger(path, connection, registered=ownership.progress_of(identity.ledger_id))
     ownership.check_registry(path, identity)
     if ownership.approve is not None:
-        ownership.approve(SqliteLedger(path, digest=site_key.digest, readonly=True))
+        ownership.approve(SqliteLedger(path, digest=site_key.digest))
 
 
 def _prepare_for_writing(

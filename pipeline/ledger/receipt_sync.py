@@ -10,7 +10,7 @@ import hashlib
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from pipeline.errors import LedgerError
 from pipeline.ledger import attempts, receipts
 from pipeline.ledger.receipts import Fact, Mark, Receipt, Receipts
 from pipeline.ledger.registry import Progress, read_progress
+from pipeline.ledger.schema import transaction
 from pipeline.support import atomic_files
 
 # table -> its primary key; each table refers only to earlier ones
@@ -74,7 +75,7 @@ def require_complete_ledger(
     if not receipts_file.exists():
         return
     mark = read_mark(connection)
-    reached = _has_marked_line(receipts_file, mark)
+    reached = receipts.has_marked_line(receipts_file, mark)
     if reached:
         (runs,) = connection.execute("SELECT coalesce(max(number), 0) FROM run").fetchone()
         _verify_chain(receipts_file, mark, window=runs)
@@ -128,13 +129,16 @@ def synchronize_receipts(path: Path, connection: sqlite3.Connection, now: float)
     """Complete what a dead process left, from its receipts where they hold more; return the receipts, open for appending."""
     receipts_file = receipts_path(path)
     mark = read_mark(connection)
-    reached = _has_marked_line(receipts_file, mark)
+    reached = receipts.has_marked_line(receipts_file, mark)
     if not reached and receipts_file.exists():
         set_receipts_aside(receipts_file)
-    behind = _read_behind_mark(receipts_file, mark) if reached else []
-    with _transaction(connection):  # before anything behind the mark is cut off
+    behind: list[Receipt] = []
+    if reached:
+        with suppress(receipts.ReceiptsDamaged):  # it was being written when the process died
+            behind.extend(receipts.read_chained(receipts_file, after=mark))
+    with transaction(connection):  # before anything behind the mark is cut off
         _replay_verdicts(connection, behind)
-    with _transaction(connection):
+    with transaction(connection):
         changed = list_receipt_facts(behind)  # the ledger may have committed what its mark does not reach
         changed += attempts.recover_attempts(connection, now)
         if not reached:
@@ -193,34 +197,8 @@ def _verify_span(receipts_file: Path, start: int, end: int, *, one_more: bool = 
             offset += len(line)
 
 
-def _has_marked_line(receipts_file: Path, mark: Mark) -> bool:
-    """Return whether the file has the line that the ledger's mark names."""
-    return mark.n > 0 and receipts.has_marked_line(receipts_file, mark)
-
-
-def _read_behind_mark(receipts_file: Path, mark: Mark) -> list[Receipt]:
-    """Return what lies behind the mark, up to where it cannot be read: it was being written when the process died."""
-    behind: list[Receipt] = []
-    with suppress(receipts.ReceiptsDamaged):
-        behind.extend(receipts.read_chained(receipts_file, after=mark))
-    return behind
-
-
 def _explain_broken_chain(receipts_file: Path, line: int) -> LedgerError:
     return LedgerError("ledger.receipts_broken", place=receipts_file, line=line, then=("ledger", "rebuild"))
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Run the block in one transaction."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _replay_verdicts(connection: sqlite3.Connection, behind: Iterable[Receipt]) -> None:
@@ -237,14 +215,8 @@ def _replay_verdicts(connection: sqlite3.Connection, behind: Iterable[Receipt]) 
         )
         if waiting.fetchone() is None:
             continue
-        verdict = Verdict(
-            columns["verdict"],
-            columns["seal_id"],
-            columns["request_id"],
-            columns["code"],
-            columns["message"],
-            columns["http_status"],
-        )
+        names = ("seal_id", "request_id", "code", "message", "http_status")
+        verdict = Verdict(columns["verdict"], **{name: columns[name] for name in names})
         attempts.enter_verdict(connection, str(receipt.id), verdict, columns["settled_at"])
 
 
@@ -297,8 +269,7 @@ def restore_rows(connection: sqlite3.Connection, receipts: Iterable[Receipt]) ->
     rows = collect_rows(receipts)
     triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         connection.execute("PRAGMA defer_foreign_keys = ON")
         for name, _ in triggers:
             connection.execute(f"DROP TRIGGER {name}")
@@ -307,11 +278,6 @@ def restore_rows(connection: sqlite3.Connection, receipts: Iterable[Receipt]) ->
             _insert_row(connection, table, columns)
         for _, statement in triggers:
             connection.execute(statement)
-        connection.execute("COMMIT")
-    except sqlite3.Error:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _insert_row(connection: sqlite3.Connection, table: str, receipted: dict[str, Any]) -> None:

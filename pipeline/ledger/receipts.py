@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from pipeline.support.failpoints import hit_failpoint
 
 FILE_NAME = "receipts.jsonl"
 FIRST_PREVIOUS = "0" * 64  # ``prev`` of the first line
+_NUMBER = re.compile(rb'\{"n":(\d+),')
 _TAIL_BYTES = 1 << 16  # bytes read to find where the last line starts; a line is some hundred
 
 
@@ -118,15 +120,7 @@ def read_chained(path: Path, *, after: Mark | None = None) -> Iterator[Receipt]:
 
     Raises ReceiptsDamaged where the chain breaks, OSError where the file cannot be read.
     """
-    n, previous, size = after or Mark()
-    with path.open("rb") as file:
-        file.seek(size)
-        for line in file:
-            if not line.endswith(b"\n"):  # cut off while it was written
-                return
-            n += 1
-            yield _check_line(path, line, n, previous)
-            previous = hashlib.sha256(line).hexdigest()
+    return (receipt for _, receipt in _read_chain(path, after or Mark()))
 
 
 def read_unchained(path: Path, *, after: Mark | None = None) -> Iterator[Receipt]:
@@ -134,11 +128,8 @@ def read_unchained(path: Path, *, after: Mark | None = None) -> Iterator[Receipt
     with path.open("rb") as file:
         file.seek(after.size if after else 0)
         for line in file:
-            try:
-                fields = _parse_line(line)
-                yield Receipt(fields["table"], fields["id"], dict(fields["set"]))
-            except (ValueError, KeyError, TypeError):
-                continue
+            if (parsed := _parse_line(line)) is not None:
+                yield parsed.receipt
 
 
 def find_break(path: Path, *, after: Mark | None = None) -> int | None:
@@ -153,10 +144,8 @@ def find_break(path: Path, *, after: Mark | None = None) -> int | None:
 
 def read_line_number(line: bytes) -> int:
     """Return the number that a line bears, or 0 where it cannot be read."""
-    try:
-        return int(_parse_line(line)["n"])
-    except (ValueError, KeyError, TypeError):
-        return 0
+    match = _NUMBER.match(line)
+    return int(match[1]) if match else 0
 
 
 def is_next_line(line: bytes, number: int, previous: str) -> bool:
@@ -166,20 +155,13 @@ def is_next_line(line: bytes, number: int, previous: str) -> bool:
 
 def read_end_mark(path: Path) -> Mark:
     """Return the mark behind the last whole line, the chain checked from the start."""
-    mark = Mark()
-    with path.open("rb") as file:
-        for line in file:
-            if not line.endswith(b"\n"):
-                break
-            _check_line(path, line, mark.n + 1, mark.sha256)
-            mark = Mark(mark.n + 1, hashlib.sha256(line).hexdigest(), mark.size + len(line))
-    return mark
+    return max((mark for mark, _ in _read_chain(path, Mark())), default=Mark())
 
 
 def has_marked_line(path: Path, mark: Mark) -> bool:
-    """Return whether the file holds the line of a mark at its position; one line is read."""
+    """Return whether the file holds the line of a mark at its position; one line is read. A first mark has no line."""
     if mark.n == 0:
-        return path.exists()
+        return False
     try:
         with path.open("rb") as file:
             start = max(0, mark.size - _TAIL_BYTES)
@@ -215,16 +197,31 @@ def _format_line(n: int, previous: str, receipt: Receipt) -> bytes:
     )
 
 
-def _parse_line(line: bytes) -> dict[str, Any]:
-    fields: dict[str, Any] = json.loads(line.decode("utf-8", "surrogatepass"))
-    return fields
+class _Line(NamedTuple):
+    n: Any
+    previous: Any
+    receipt: Receipt
 
 
-def _check_line(path: Path, line: bytes, n: int, previous: str) -> Receipt:
+def _parse_line(line: bytes) -> _Line | None:
+    """Return what a line holds, None where it cannot be read; its number and the digest of the line before may be wrong."""
     try:
-        fields = _parse_line(line)
-        if fields["n"] != n or fields["prev"] != previous:
-            raise ReceiptsDamaged(path, n)
-        return Receipt(fields["table"], fields["id"], fields["set"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ReceiptsDamaged(path, n) from error
+        fields = json.loads(line.decode("utf-8", "surrogatepass"))
+        receipt = Receipt(fields["table"], fields["id"], dict(fields["set"]))
+        return _Line(fields.get("n"), fields.get("prev"), receipt)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _read_chain(path: Path, mark: Mark) -> Iterator[tuple[Mark, Receipt]]:
+    """Yield the receipts behind a mark with the mark behind each; see `read_chained`."""
+    with path.open("rb") as file:
+        file.seek(mark.size)
+        for line in file:
+            if not line.endswith(b"\n"):  # cut off while it was written
+                return
+            n, parsed = mark.n + 1, _parse_line(line)
+            if parsed is None or (parsed.n, parsed.previous) != (n, mark.sha256):
+                raise ReceiptsDamaged(path, n)
+            mark = Mark(n, hashlib.sha256(line).hexdigest(), mark.size + len(line))
+            yield mark, parsed.receipt

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
@@ -270,6 +271,19 @@ def select_columns(
     return (dict(zip(names, row, strict=True)) for row in rows)
 
 
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Run the block in one transaction of a connection in autocommit mode; it is undone where the block fails."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
 def read_version(connection: sqlite3.Connection) -> int:
     """Return the schema version of a ledger file, 0 for an empty database."""
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -310,16 +324,11 @@ def _apply(connection: sqlite3.Connection, statements: Sequence[str], version: i
     (enforced,) = connection.execute("PRAGMA foreign_keys").fetchone()
     connection.execute("PRAGMA foreign_keys = OFF")  # a table that is created again is missing for a moment
     try:
-        connection.execute("BEGIN IMMEDIATE")
-        for statement in statements:
-            connection.execute(statement)
-        if (broken := connection.execute("PRAGMA foreign_key_check").fetchone()) is not None:
-            raise sqlite3.IntegrityError(f"a row of {broken[0]} refers to nothing")
-        connection.execute(f"PRAGMA user_version = {version}")
-        connection.execute("COMMIT")
-    except sqlite3.Error:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+        with transaction(connection):
+            for statement in statements:
+                connection.execute(statement)
+            if (broken := connection.execute("PRAGMA foreign_key_check").fetchone()) is not None:
+                raise sqlite3.IntegrityError(f"a row of {broken[0]} refers to nothing")
+            connection.execute(f"PRAGMA user_version = {version}")
     finally:
         connection.execute(f"PRAGMA foreign_keys = {enforced}")

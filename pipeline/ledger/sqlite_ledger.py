@@ -7,19 +7,17 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
-from functools import partial
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from pipeline.domain.roster import FileStat
 from pipeline.domain.seals import LedgerSnapshot, PersonMarks, Verdict
 from pipeline.errors import LedgerError, reason_of
-from pipeline.ledger import attempts, decisions, disk, person_history, run_history
+from pipeline.ledger import attempts, decisions, person_history, run_history
 from pipeline.ledger import snapshot as people
 from pipeline.ledger.disk import explain_refusal
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt
-from pipeline.ledger.receipts import Fact, Receipts
-from pipeline.ledger.registry import ProgressCounter
+from pipeline.ledger.receipts import Fact
 from pipeline.ledger.writer import Writer
 
 Arguments = ParamSpec("Arguments")
@@ -81,30 +79,10 @@ class SqliteLedger:
     The paths of recorded files are stored as ``digest`` of them: a picture's name may be an identity number.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        digest: Callable[[str], str],
-        readonly: bool,
-        receipts: Receipts | None = None,
-        counter: ProgressCounter | None = None,
-        require_ownership: Callable[[], None] | None = None,
-    ) -> None:
+    def __init__(self, path: Path, *, digest: Callable[[str], str], writer: Writer | None = None) -> None:
         self._path = path
         self._digest = digest
-        self._writer = (
-            None
-            if readonly
-            else Writer(
-                path,
-                connect(path, readonly=False),
-                receipts,
-                partial(disk.release_reserve, path),
-                counter=counter,
-                require_ownership=require_ownership,
-            )
-        )
+        self._writer = writer  # None: opened for reading
 
     begin_run = _write_by(run_history.enter_run)
     finish_run = _write_by(run_history.enter_run_end)

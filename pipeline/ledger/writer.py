@@ -15,7 +15,7 @@ from dataclasses import field as _field
 from pathlib import Path
 
 from pipeline.errors import LedgerError, reason_of
-from pipeline.ledger.disk import explain_refusal
+from pipeline.ledger.disk import explain_refusal, release_reserve
 from pipeline.ledger.protocol import LedgerConflict
 from pipeline.ledger.receipt_sync import make_receipts, write_mark
 from pipeline.ledger.receipts import Fact, Mark, Receipts
@@ -40,7 +40,7 @@ class Writer:
 
     Each operation has its own savepoint: one that fails takes nothing of its neighbours with it. When the disk fails a
     commit, that stands in ``failure`` from then on, and its operations are tried once more, one by one: a verdict may
-    still find room where a longer one did not, or in the room that ``relieve`` makes.
+    still find room where a longer one did not, or in the room of the reserve file.
 
     Receipts are durable before the commit they belong to. Where that fails for good they stay, beyond the mark that the
     ledger remembers: the next opening takes them up.
@@ -53,17 +53,15 @@ class Writer:
         self,
         path: Path,
         connection: sqlite3.Connection,
-        receipts: Receipts | None = None,
-        relieve: Callable[[], None] = lambda: None,
         *,
-        counter: ProgressCounter | None = None,
-        require_ownership: Callable[[], None] | None = None,
+        receipts: Receipts | None,
+        counter: ProgressCounter | None,
+        require_ownership: Callable[[], None] | None,
     ) -> None:
         self.failure: LedgerError | None = None  # the first write the disk refused
         self._path = path
         self._connection = connection
         self._receipts = receipts
-        self._relieve = relieve
         self._counter = counter
         self._require_ownership = require_ownership
         self._behind = False  # a verdict stands in the receipts alone: the ledger's mark stays before it
@@ -215,7 +213,7 @@ class Writer:
         failure = explain_write_error(self._path, error)
         if self.failure is None:
             self.failure = failure
-            self._relieve()
+            release_reserve(self._path)
         return failure
 
 
