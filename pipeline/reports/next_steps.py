@@ -59,6 +59,11 @@ class NextStep:
         return " ".join(part.render(language) for part in (self.text, *self.notes))
 
 
+def make_step(key: str, /, *commands: str, **detail: object) -> NextStep:
+    """Return a step with a text of the catalogue."""
+    return NextStep(make_phrase(key, **detail), commands)
+
+
 @dataclass(frozen=True, slots=True)
 class CommandLine:
     """How the program is called, and the rosters and pictures that it reads by default."""
@@ -105,10 +110,7 @@ def list_run_steps(report: RunReport, masker: Masker) -> list[NextStep]:
 
 def build_review_command(report: RunReport) -> str:
     """Return the command that reads what was judged on the run's review page."""
-    arguments = report.arguments if _is_typable(report) else ""
-    return " ".join(
-        filter(None, (report.invocation, "run", arguments, "--review", name_review_file(report.run)))
-    )
+    return _build_with_arguments(report, "run", "--review", name_review_file(report.run))
 
 
 def name_review_file(run: str) -> str:
@@ -121,6 +123,12 @@ def _is_typable(report: RunReport) -> bool:
     return mask_text(report.arguments) == report.arguments
 
 
+def _build_with_arguments(report: RunReport, command: str, *options: str) -> str:
+    """Return a command on the rosters and folders of a run, without them if they may not be shown."""
+    arguments = report.arguments if _is_typable(report) else ""
+    return " ".join(filter(None, (report.invocation, command, arguments, *options)))
+
+
 class _RunSteps:
     def __init__(self, report: RunReport, masker: Masker) -> None:
         self.report, self.masker = report, masker
@@ -128,8 +136,8 @@ class _RunSteps:
         self.halt_code = report.halt.code if report.halt else ""
         self.cannot_rerun = report.halt is not None and report.halt.exit == EXIT_HALTED
         self.stopped_by_guard = self.halt_code in PLAN_GUARDS
-        copies = [report.latest / WORKBOOK] if report.latest else []
-        self.workbooks = [report.out / report.workbook, *copies]
+        self.repeated_command = "check" if report.command == "check" else "run"
+        self.statuses = Counter(outcome.status for outcome in report.outcomes)
 
     def list_steps(self) -> list[NextStep]:
         steps = [
@@ -139,41 +147,40 @@ class _RunSteps:
             *self._list_decision_steps(),
             *self._list_send_steps(),
         ]
-        return steps or [self._step_with_arguments("next.nothing", self._repeated_command)]
-
-    @property
-    def _repeated_command(self) -> str:
-        return "check" if self.report.command == "check" else "run"
+        return steps or [self._step_with_arguments("next.nothing", self.repeated_command)]
 
     def _list_halt_steps(self) -> Iterator[NextStep]:
         if self.cannot_rerun:
-            yield self._step_to_send_again(make_phrase("next.halted"))
+            yield self._step_to_send_again("next.halted")
         if self.stopped_by_guard:
-            step = self._step_with_arguments("next.guarded", "run")
-            passing = f"{step.command} --accept-guards"
-            yield replace(step, commands=(passing,)) if _is_typable(self.report) else step
+            yield self._step_with_arguments("next.guarded", "run", "--accept-guards")
         if self.halt_code == "SEALS_EXIST":
-            yield NextStep(make_phrase("next.adopt"), (self.command_line.build("adopt", "--help"),))
+            yield make_step("next.adopt", self.command_line.build("adopt", "--help"))
 
     def _list_file_steps(self) -> Iterator[NextStep]:
-        deferred = [file_report.path for file_report in self.report.files if file_report.status == "deferred"]
+        deferred = [file_report for file_report in self.report.files if file_report.status == "deferred"]
         if deferred:
-            yield NextStep(make_phrase("next.deferred", n=len(deferred)), (self._retry_file(deferred[0]),))
+            yield make_step("next.deferred", self._retry_file(deferred[0]), n=len(deferred))
         refused = [file_report for file_report in self.report.files if file_report.status == "refused"]
         if not refused:
             return
-        text = make_phrase("next.files", n=len(refused))
         if self.report.command != "retry":
-            yield self._step_with_arguments("next.files", self._repeated_command, n=len(refused))
+            yield self._step_with_arguments("next.files", self.repeated_command, n=len(refused))
         elif marked := next(filter(_has_damaged_tokens, refused), None):
             name = self.masker.mask_text(marked.path.name)
-            yield NextStep(make_phrase("next.marks", file=name), (self._retry_file(marked.path),))
+            yield make_step("next.marks", self._retry_file(marked), file=name)
         else:
-            yield NextStep(text, (self._retry_file(refused[0].path),))
+            yield make_step("next.files", self._retry_file(refused[0]), n=len(refused))
 
-    def _retry_file(self, path: Path) -> str:
-        command = self.command_line.build_for_path("retry", [path], self.masker)
+    def _retry_file(self, file_report: FileReport) -> str:
+        command = self.command_line.build_for_path("retry", [file_report.path], self.masker)
         return command or self.command_line.build("retry", "--help")
+
+    def _build_for_workbook(self, command: str) -> str | None:
+        """Return a command on the run's workbook or its copy, None if neither path may be shown."""
+        copies = [self.report.latest / WORKBOOK] if self.report.latest else []
+        workbooks = [self.report.out / self.report.workbook, *copies]
+        return self.command_line.build_for_path(command, workbooks, self.masker)
 
     def _list_correction_steps(self) -> Iterator[NextStep]:
         rows = Counter(outcome.status for outcome in self.report.outcomes if needs_fixing(outcome))
@@ -183,72 +190,65 @@ class _RunSteps:
                 yield self._step_with_arguments("next.check", "check", sheet=sheet)
             return
         rejected, failed = rows[Status.REJECTED], rows[Status.FAILED]
-        retry = self.command_line.build_for_path("retry", self.workbooks, self.masker)
+        retry = self._build_for_workbook("retry")
         if retry is None:
             if rejected + failed:
-                text = make_phrase("next.fix_roster", n=rejected + failed)
-                yield NextStep(text, (self.command_line.build("retry"),))
+                yield make_step("next.fix_roster", self.command_line.build("retry"), n=rejected + failed)
             return
         if rejected:
-            yield NextStep(make_phrase("next.fix", n=rejected, sheet=sheet), (retry,))
+            yield make_step("next.fix", retry, n=rejected, sheet=sheet)
         if failed and rejected:
-            yield NextStep(make_phrase("next.failed_too", n=failed, sheet=sheet))
+            yield make_step("next.failed_too", n=failed, sheet=sheet)
         elif failed:
-            yield NextStep(make_phrase("next.failed", n=failed, sheet=sheet), (retry,))
+            yield make_step("next.failed", retry, n=failed, sheet=sheet)
 
     def _list_decision_steps(self) -> Iterator[NextStep]:
-        statuses = Counter(outcome.status for outcome in self.report.outcomes)
-        listing = (self.command_line.build("resolve"),)
-        if unresolved := sum(statuses[status] for status in UNRESOLVED_STATUSES):
-            command = self.command_line.build_for_path("resolve", self.workbooks, self.masker)
+        listing = self.command_line.build("resolve")
+        if unresolved := sum(self.statuses[status] for status in UNRESOLVED_STATUSES):
+            command = self._build_for_workbook("resolve")
             key = "next.unknown" if command else "next.unknown_list"
-            text = make_phrase(key, n=unresolved, sheet=make_phrase("sheet.unknown"))
-            yield NextStep(text, (command,) if command else listing)
-        if changed := statuses[Status.CHANGED]:
+            yield make_step(key, command or listing, n=unresolved, sheet=make_phrase("sheet.unknown"))
+        if changed := self.statuses[Status.CHANGED]:
             sheet, status = make_phrase("sheet.all"), make_status_phrase(Status.CHANGED)
-            yield NextStep(make_phrase("next.changed", n=changed, sheet=sheet, status=status), listing)
+            yield make_step("next.changed", listing, n=changed, sheet=sheet, status=status)
         if held := sum(outcome.row_plan.possibly_same is not None for outcome in self.report.outcomes):
-            yield NextStep(make_phrase("next.possibly_same", n=held), listing)
+            yield make_step("next.possibly_same", listing, n=held)
         if absent := self.report.absent_unresolved:
-            yield NextStep(make_phrase("next.absent", n=absent), (self.command_line.build("status"),))
+            yield make_step("next.absent", self.command_line.build("status"), n=absent)
 
     def _list_send_steps(self) -> Iterator[NextStep]:
-        statuses = Counter(outcome.status for outcome in self.report.outcomes)
         page = self.masker.mask_path(self.report.out / REVIEW_PAGE)
-        review = (build_review_command(self.report),)
-        notes = () if _is_typable(self.report) else (make_phrase("next.unshown"),)
+        review = build_review_command(self.report)
         to_review = sum(map(waits_for_review, self.report.outcomes))
         if to_review:
-            yield NextStep(make_phrase("next.review", n=to_review, page=page), review, notes=notes)
-        unsent = statuses[Status.NOT_SENT] - to_review
+            yield self._note_unshown(make_step("next.review", review, n=to_review, page=page))
+        unsent = self.statuses[Status.NOT_SENT] - to_review
         if unsent and not self.stopped_by_guard and not self.cannot_rerun:
             key = "next.again_after" if self.halt_code in LASTING_HALTS else "next.again"
-            yield self._step_to_send_again(make_phrase(key, n=unsent))
-        if ready := statuses[Status.READY]:
+            yield self._step_to_send_again(key, n=unsent)
+        if ready := self.statuses[Status.READY]:
             yield self._step_with_arguments("next.run", "run", n=ready)
             if self.report.review_mark and not to_review:
-                yield NextStep(make_phrase("next.look", page=page), review, notes=notes)
+                yield self._note_unshown(make_step("next.look", review, page=page))
 
-    def _step_to_send_again(self, text: Localizable) -> NextStep:
+    def _step_to_send_again(self, key: str, **detail: object) -> NextStep:
         """Return how unsent rows go on: with the arguments of this run, or by `retry`, which needs none of them."""
-        retry = self.command_line.build("retry")
         if self.report.command == "retry":
-            command = self.command_line.build_for_path("retry", self.workbooks, self.masker)
-            return NextStep(text, (command or retry,))
-        if not _is_typable(self.report):
-            return NextStep(text, (retry,))
-        return NextStep(text, (self._build_with_arguments("run"),))
+            command = self._build_for_workbook("retry")
+        else:
+            command = _build_with_arguments(self.report, "run") if _is_typable(self.report) else None
+        return make_step(key, command or self.command_line.build("retry"), **detail)
 
-    def _step_with_arguments(self, key: str, command: str, **detail: object) -> NextStep:
+    def _step_with_arguments(self, key: str, command: str, *options: str, **detail: object) -> NextStep:
         """Return a step with a command on the rosters and folders of this run; a note if they may not be shown."""
-        text = make_phrase(key, **detail)
-        if _is_typable(self.report):
-            return NextStep(text, (self._build_with_arguments(command),))
-        help_command = self.command_line.build(command, "--help")
-        return NextStep(text, (help_command,), notes=(make_phrase("next.unshown"),))
+        words = options if _is_typable(self.report) else ("--help",)
+        return self._note_unshown(
+            make_step(key, _build_with_arguments(self.report, command, *words), **detail)
+        )
 
-    def _build_with_arguments(self, command: str) -> str:
-        return " ".join(filter(None, (self.report.invocation, command, self.report.arguments)))
+    def _note_unshown(self, step: NextStep) -> NextStep:
+        """Add the note that the rosters and folders of this run may not be shown, where that is so."""
+        return step if _is_typable(self.report) else replace(step, notes=(make_phrase("next.unshown"),))
 
 
 def _has_damaged_tokens(file_report: FileReport) -> bool:
@@ -268,9 +268,8 @@ def list_status_steps(
     if unresolved:
         listing = command_line.build("resolve")
         steps = [step for step in steps if step.command != listing]
-        text = make_phrase("status_settle", n=unresolved)
         blocks_first = bool(steps) and last is not None and last.exit != 0
-        steps.insert(int(blocks_first), NextStep(text, (listing,)))
+        steps.insert(int(blocks_first), make_step("status_settle", listing, n=unresolved))
     return steps
 
 
@@ -284,26 +283,26 @@ def _list_steps_after(
     last: RunRecord | None, command_line: CommandLine, *, under_way: bool, latest: Path
 ) -> Iterator[NextStep]:
     if last is None:
-        yield NextStep(make_phrase("next_run"), (command_line.build("run"),))
+        yield make_step("next_run", command_line.build("run"))
         return
     content, again = read_run_record(last), command_line.repeat(last)
     if last.finished is None or last.exit is None:
         if under_way:
-            yield NextStep(make_phrase("status_under_way"), (command_line.build("status"),))
+            yield make_step("status_under_way", command_line.build("status"))
         else:
-            yield NextStep(make_phrase("status_killed"), (again,))
+            yield make_step("status_killed", again)
         return
     if last.exit >= EXIT_SIGNAL:
-        yield NextStep(make_phrase("status_interrupted"), (again,))
+        yield make_step("status_interrupted", again)
     elif last.exit == EXIT_BUG:
         verbose = again.replace(command_line.invocation, f"{command_line.invocation} -v", 1)
-        yield NextStep(make_phrase("next_bug"), (verbose,))
+        yield make_step("next_bug", verbose)
     elif last.exit in {2, 6, 74}:
         yield _choose_repair_step(content, command_line, again)
     elif last.exit in RERUN_TEXTS:
         yield _choose_rerun_step(last.exit, content, again)
     elif last.exit == 0:
-        yield NextStep(make_phrase("status_done"), (again,))
+        yield make_step("status_done", again)
     statuses = content.get("statuses", {})
     must_correct = bool(statuses.get(Status.REJECTED) or statuses.get(Status.FAILED))
     if last.exit == 3 or (last.exit in {5, 7} and must_correct):
@@ -314,29 +313,29 @@ def _list_steps_after(
 
 def _choose_rerun_step(exit_code: int, content: Mapping[str, Any], again: str) -> NextStep:
     if (content.get("halted") or {}).get("code") in PLAN_GUARDS:
-        return NextStep(make_phrase("next.guarded"), (f"{again} --accept-guards",))
+        return make_step("next.guarded", f"{again} --accept-guards")
     refused = sum(file["status"] == "refused" for file in content.get("files", ()))
-    return NextStep(make_phrase(RERUN_TEXTS[exit_code], n=refused), (again,))
+    return make_step(RERUN_TEXTS[exit_code], again, n=refused)
 
 
 def _choose_repair_step(content: Mapping[str, Any], command_line: CommandLine, again: str) -> NextStep:
     """Return what follows once the cause is removed; results that were not written are rebuilt first."""
     code = (content.get("halted") or {}).get("code")
     if code not in EXPLAINED_HALTS:
-        return NextStep(make_phrase("status_disk"), (command_line.build("ledger", "check"),))
+        return make_step("status_disk", command_line.build("ledger", "check"))
     is_unwritten = code == "DISK" and content["rows"]
-    return NextStep(make_phrase("status_mended"), (command_line.build("report") if is_unwritten else again,))
+    return make_step("status_mended", command_line.build("report") if is_unwritten else again)
 
 
 def _choose_correction_step(
     workbook: Path | None, command_line: CommandLine, *, must_correct: bool
 ) -> NextStep:
     if workbook is None:
-        return NextStep(make_phrase("status_correct_roster"), (command_line.build("retry"),))
+        return make_step("status_correct_roster", command_line.build("retry"))
     if not must_correct:
-        return NextStep(make_phrase("status_look", path=workbook), (command_line.build("resolve"),))
-    text = make_phrase("status_correct", path=workbook, sheet=make_phrase("sheet.fix"))
-    return NextStep(text, (command_line.build("retry", str(workbook)),))
+        return make_step("status_look", command_line.build("resolve"), path=workbook)
+    retry, sheet = command_line.build("retry", str(workbook)), make_phrase("sheet.fix")
+    return make_step("status_correct", retry, path=workbook, sheet=sheet)
 
 
 def find_workbook(folders: Sequence[Path]) -> Path | None:

@@ -16,9 +16,9 @@ from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE, list_run_steps
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import find_retried_rows
 from pipeline.reports.sheet_to_fix import Layout, name_fix_sheet
-from pipeline.reports.sheet_unpaired import count_unassigned
 from pipeline.reports.styles import COLOURS, HEAD, Look
 from pipeline.reports.summary_grid import LAST, Part, SummaryGrid
+from pipeline.reports.table_sheets import count_unassigned
 from pipeline.reports.tables import LINKED, QUIET, QUIET_WRAPPED, STRONG, WRAPPED, WorkbookContext
 from pipeline.reports.totals import (
     count_departments,

@@ -145,12 +145,13 @@ class TableSheet(Generic[Row]):
             if image and column is IMAGE_COLUMN:
                 _insert_thumbnail(self.sheet, self.row_count, index, image, points)
 
-    def write_note(self, text: str) -> None:
-        """Write a quiet text in place of rows."""
-        self.sheet.write_string(1, 0, text, self._context.styles.make_format(**QUIET))
+    def close(self, note: str = "") -> None:
+        """Add the filter and the printed area; a sheet without rows shows the ``note`` in their place.
 
-    def close(self) -> None:
-        """Add the filter and the printed area, and silence the hint about numbers kept as text."""
+        The hint about numbers kept as text is silenced.
+        """
+        if not self.row_count and note:
+            self.sheet.write_string(1, 0, note, self._context.styles.make_format(**QUIET))
         last_row = max(1, self.row_count)
         self.sheet.autofilter(0, 0, last_row, len(self._columns) - 1)
         self.sheet.ignore_errors({"number_stored_as_text": f"A1:XFD{last_row + 1}"})

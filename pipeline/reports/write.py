@@ -23,11 +23,15 @@ from pipeline.reports.records import SCHEMA, file_record, outcome_record, run_re
 from pipeline.reports.report_page import write_report
 from pipeline.reports.review_page import LoadPreview, write_review
 from pipeline.reports.row_values import find_retried_rows
-from pipeline.reports.sheet_outcomes import MAX_THUMBNAIL_ROWS, write_all_sheet, write_unknown_sheet
 from pipeline.reports.sheet_summary import write_summary
 from pipeline.reports.sheet_to_fix import group_by_layout, write_fix_sheets
-from pipeline.reports.sheet_unpaired import write_unpaired_sheet
 from pipeline.reports.styles import FONT, FONT_SIZE, Styles
+from pipeline.reports.table_sheets import (
+    MAX_THUMBNAIL_ROWS,
+    write_all_sheet,
+    write_unknown_sheet,
+    write_unpaired_sheet,
+)
 from pipeline.reports.tables import FolderLinks, LoadThumbnail, WorkbookContext
 from pipeline.reports.totals import verify_totals
 from pipeline.support.atomic_files import (
