@@ -112,9 +112,8 @@ def _keep_equal_errors_once(doctors: list[Doctor], indices: Indices) -> None:
         )
         kept = first.setdefault((doctor.number, errors), doctor)
         if kept is not doctor:
-            address = doctor.row.address(Field.NUMBER)
-            copy = build_problem(
-                "ROW_DUPLICATE", Field.NUMBER, address, other=_list_rows([kept]), faults="yes"
+            copy = _make_problem(
+                "ROW_DUPLICATE", Field.NUMBER, doctor, other=_list_rows([kept]), faults="yes"
             )
             warnings = (other for other in doctor.problems if other.severity == "warning")
             doctors[index] = replace(doctor, problems=(*warnings, copy))
@@ -122,18 +121,13 @@ def _keep_equal_errors_once(doctors: list[Doctor], indices: Indices) -> None:
 
 def mark_unread(doctors: Sequence[Doctor], unread: Mapping[str, NotReadNow]) -> list[Doctor]:
     """Return the doctors, with a problem for pictures (by sha256) that could not be compared this time."""
-    return [
-        replace(doctor, problems=(*doctor.problems, _explain_unread(doctor, unread[doctor.picture.sha256])))
-        if doctor.picture is not None and doctor.picture.sha256 in unread
-        else doctor
-        for doctor in doctors
-    ]
-
-
-def _explain_unread(doctor: Doctor, failure: NotReadNow) -> Problem:
-    assert doctor.picture is not None
-    file, cell = mask_file_name(doctor.picture.path.name), doctor.row.address(Field.PICTURE)
-    return build_problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **failure.words)
+    marked = list(doctors)
+    for index, doctor in enumerate(doctors):
+        if doctor.picture is not None and (failure := unread.get(doctor.picture.sha256)) is not None:
+            file = mask_file_name(doctor.picture.path.name)
+            problem = _make_problem("IMAGE_NOT_READ", Field.PICTURE, doctor, file=file, **failure.words)
+            marked[index] = replace(doctor, problems=(*doctor.problems, problem))
+    return marked
 
 
 def _group_equal(claims: Iterable[Hashable | None]) -> Iterator[Indices]:
@@ -194,10 +188,12 @@ def _find_possibly_same(
                         if keys not in other_persons and keys[::-1] not in other_persons:
                             shared[index].setdefault(other, []).append(field)
         for index, rivals in shared.items():
-            address = doctors[index].row.address(Field.NUMBER)
             same = ", ".join(dict.fromkeys(field for fields in rivals.values() for field in fields))
             rows = _list_rows(doctors[other] for other in sorted(rivals))
-            yield index, build_problem("PERSON_POSSIBLY_SAME", Field.NUMBER, address, other=rows, same=same)
+            yield (
+                index,
+                _make_problem("PERSON_POSSIBLY_SAME", Field.NUMBER, doctors[index], other=rows, same=same),
+            )
 
 
 def _explain_shared_image(doctor: Doctor, others: Sequence[Doctor]) -> Problem:
@@ -205,9 +201,9 @@ def _explain_shared_image(doctor: Doctor, others: Sequence[Doctor]) -> Problem:
     pictures = [other.picture for other in others if other.picture]
     copies = dict.fromkeys(image.path for image in pictures if image.sha256 != doctor.picture.sha256)
     file, *named = _distinguish_files([doctor.picture.path, *islice(copies, _MOST_LISTED)])
-    address = doctor.row.address(Field.PICTURE)
-    detail = {"file": file, "other": _list_rows(others), **({"twin": ", ".join(named)} if named else {})}
-    return build_problem("IMAGE_SHARED", Field.PICTURE, address, severity=None, **detail)
+    copies_named = {"twin": ", ".join(named)} if named else {}
+    rows = _list_rows(others)
+    return _make_problem("IMAGE_SHARED", Field.PICTURE, doctor, file=file, other=rows, **copies_named)
 
 
 def _distinguish_files(paths: Sequence[Path]) -> list[str]:
@@ -221,14 +217,12 @@ def _distinguish_files(paths: Sequence[Path]) -> list[str]:
 
 
 def _explain_shared_seal_name(doctor: Doctor, others: Sequence[Doctor]) -> Problem:
-    address = doctor.row.address(Field.SEAL_NAME)
-    other = _list_rows(others)
-    return build_problem("SEAL_NAME_DUPLICATE", Field.SEAL_NAME, address, found=doctor.seal_name, other=other)
+    detail = {"found": doctor.seal_name, "other": _list_rows(others)}
+    return _make_problem("SEAL_NAME_DUPLICATE", Field.SEAL_NAME, doctor, **detail)
 
 
 def _explain_shared_mobile(doctor: Doctor, others: Sequence[Doctor]) -> Problem:
-    address = doctor.row.address(Field.MOBILE)
-    return build_problem("MOBILE_DUPLICATE", Field.MOBILE, address, other=_list_rows(others))
+    return _make_problem("MOBILE_DUPLICATE", Field.MOBILE, doctor, other=_list_rows(others))
 
 
 def _compare_rows_of_person(
@@ -236,25 +230,21 @@ def _compare_rows_of_person(
 ) -> Iterator[IndexedProblem]:
     """Yield the problems of several rows of one person; ``stopped`` are the rows that have an error already."""
     rows = [doctors[index] for index in indices]
+    detail: dict[str, str] = {}
     if _have_two_names(rows):
-        for index in indices:
-            others = _list_rows(doctors[other] for other in indices if other != index)
-            address = doctors[index].row.address(Field.NUMBER)
-            yield index, build_problem("ID_NAME_CONFLICT", Field.NUMBER, address, other=others)
+        code, field = "ID_NAME_CONFLICT", Field.NUMBER
     elif differs := _find_differences(rows, image_key):
+        code, field, detail = "ROW_DUPLICATE", differs[0], {"differs": ", ".join(differs)}
+    else:
+        kept = next((index for index in indices if index not in stopped), None)
         for index in indices:
-            others = _list_rows(doctors[other] for other in indices if other != index)
-            address = doctors[index].row.address(differs[0])
-            yield (
-                index,
-                build_problem("ROW_DUPLICATE", differs[0], address, other=others, differs=", ".join(differs)),
-            )
-    elif kept := [index for index in indices if index not in stopped][:1]:
-        first = _list_rows(doctors[index] for index in kept)
-        for index in indices:
-            if index not in kept:
-                address = doctors[index].row.address(Field.NUMBER)
-                yield index, build_problem("ROW_DUPLICATE", Field.NUMBER, address, other=first)
+            if kept is not None and index != kept:
+                other = _list_rows([doctors[kept]])
+                yield index, _make_problem("ROW_DUPLICATE", Field.NUMBER, doctors[index], other=other)
+        return
+    for index in indices:
+        others = _list_rows(doctors[other] for other in indices if other != index)
+        yield index, _make_problem(code, field, doctors[index], other=others, **detail)
 
 
 def _have_two_names(rows: Sequence[Doctor]) -> bool:
@@ -286,3 +276,7 @@ def _list_rows(doctors: Iterable[Doctor]) -> str:
     origins = [doctor.row.display_origin for doctor in islice(doctors, _MOST_LISTED + 1)]
     named = [" ".join(filter(None, (origin.file, origin.sheet, str(origin.row)))) for origin in origins]
     return ", ".join(named[:_MOST_LISTED]) + (" …" if len(named) > _MOST_LISTED else "")
+
+
+def _make_problem(code: str, field: Field, doctor: Doctor, **detail: object) -> Problem:
+    return build_problem(code, field, doctor.row.address(field), severity=None, **detail)

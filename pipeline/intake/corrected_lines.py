@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from pipeline.domain.roster import CellKind, Correction, Field, Row
 from pipeline.intake.fields.id_number import KEPT_DIGITS, find_kept_digits
-from pipeline.intake.fields.normalize import count_common_start, get_text, trim_ends
+from pipeline.intake.fields.normalize import count_common_start, get_field_text, get_text
 from pipeline.intake.pairing import file_names
 from pipeline.intake.pairing.expected_names import NAME, NUMBER, STAFF_NO
 
@@ -88,9 +88,9 @@ def relate_lines(lines: Sequence[Row], roster_rows: Mapping[str, Row], runs: Map
     entry_owners = _find_entry_owners(lines, roster_rows)
     related = []
     for line, person in zip(lines, people, strict=True):
-        text = _get_picture_entry(line)
+        text = get_field_text(line, Field.PICTURE)
         roster_row = roster_rows.get(person.row)
-        own = text != "" and roster_row is not None and text == _get_picture_entry(roster_row)
+        own = text != "" and roster_row is not None and text == get_field_text(roster_row, Field.PICTURE)
         correction = Correction(
             row_token=person.row,
             run=runs.get(line.origin.path, ""),
@@ -153,18 +153,14 @@ def _is_anothers_number(line: _Person, origin: _Person | None, numbered: Sequenc
 
 def _find_entry_owners(lines: Sequence[Row], roster_rows: Mapping[str, Row]) -> dict[str, str]:
     """Return the picture entries of roster rows that some line has as well, with the place of the first row of each."""
-    wanted = {_get_picture_entry(line) for line in lines} - {""}
+    wanted = {get_field_text(line, Field.PICTURE) for line in lines} - {""}
     owners: dict[str, str] = {}
     for row in roster_rows.values():
-        text = _get_picture_entry(row)
+        text = get_field_text(row, Field.PICTURE)
         if text in wanted:
             origin = row.display_origin
             owners.setdefault(text, " ".join(filter(None, (origin.file, origin.sheet, str(origin.row)))))
     return owners
-
-
-def _get_picture_entry(row: Row) -> str:
-    return trim_ends(get_text(row.fields.get(Field.PICTURE)))
 
 
 def _identify_row(token: str, row: Row) -> _Person:
@@ -216,6 +212,11 @@ def find_swapped_row(rows: Sequence[Row], roster_rows: Mapping[str, Row]) -> Row
     another token's row more has changed places with it: its visible columns were sorted or moved alone, and its picture
     would go to another doctor. Name and number decide; staff number and mobile count if these are blank.
     """
+
+    def weigh_own(row: Row) -> int:
+        marks = _list_marks(row) & _list_marks(roster_rows[row.row_token or ""])
+        return sum(_MARKS[field] for field, _ in marks)
+
     rows_with_token = [row for row in rows if row.row_token in roster_rows]
     row_marks = {mark for row in rows_with_token for mark in _list_marks(row)}
     holders: defaultdict[Mark, list[str]] = defaultdict(list)
@@ -226,23 +227,17 @@ def find_swapped_row(rows: Sequence[Row], roster_rows: Mapping[str, Row]) -> Row
     likeness = {row.row_token: _weigh_likeness(row, holders) for row in rows_with_token}
     by_token = {row.row_token: row for row in rows_with_token}
     for row in rows_with_token:
-        own_weight = _sum_weights(_list_marks(row) & _list_marks(roster_rows[row.row_token or ""]))
+        own_weight = weigh_own(row)
         weights = likeness[row.row_token]
         nearest = max(weights, key=lambda row_id: weights[row_id], default=None)
         if nearest is None or nearest == row.row_token or weights[nearest] <= own_weight:
             continue
         if own_weight == 0 and len(_list_marks(row) & _list_marks(roster_rows[nearest])) >= _FOREIGN_MARKS:
             return row
-        if nearest in by_token and not _is_in_place(
-            by_token[nearest], roster_rows[nearest], likeness[nearest]
-        ):
+        # the other row has its own place
+        if nearest in by_token and weigh_own(by_token[nearest]) < max(1, *likeness[nearest].values()):
             return row
     return None
-
-
-def _is_in_place(row: Row, roster_row: Row, weights: Counter[str]) -> bool:
-    own_weight = _sum_weights(_list_marks(row) & _list_marks(roster_row))
-    return own_weight > 0 and own_weight >= max(weights.values(), default=0)
 
 
 def _weigh_likeness(row: Row, holders: Mapping[Mark, Sequence[str]]) -> Counter[str]:
@@ -254,9 +249,5 @@ def _weigh_likeness(row: Row, holders: Mapping[Mark, Sequence[str]]) -> Counter[
     return weights
 
 
-def _sum_weights(marks: set[Mark]) -> int:
-    return sum(_MARKS[field] for field, _ in marks)
-
-
 def _list_marks(row: Row) -> set[Mark]:
-    return {(field, text) for field in _MARKS if (text := trim_ends(get_text(row.fields.get(field))))}
+    return {(field, text) for field in _MARKS if (text := get_field_text(row, field))}

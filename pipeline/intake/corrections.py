@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.domain.roster import Cell, EmbeddedImage, Field, FileReport, Problem, Row
+from pipeline.domain.roster import Cell, EmbeddedImage, Field, FileReport, Row
 from pipeline.errors import UsageError
 from pipeline.intake.corrected_lines import find_swapped_row, relate_lines
-from pipeline.intake.fields.normalize import get_text, trim_ends
+from pipeline.intake.fields.normalize import get_field_text, get_text, trim_ends
 from pipeline.intake.fields.validate import SiteKeyDigests, assign_row_ids
 from pipeline.intake.pairing import picture_column
 from pipeline.intake.read_rosters import read_rosters, refuse_file
@@ -80,16 +80,11 @@ def load_rows(
         )
     whole = [_complete_fields(row, by_id[row.row_token]) if row.row_token in by_id else row for row in rows]
     others = _replace_corrected([*roster, *corrected], reports, site_key)
-    remaining = [
-        (row, row_id) for row, row_id in zip(others.rows, others.row_ids, strict=True) if row_id not in tokens
+    other_ids = [row_id for row_id in others.row_ids if row_id not in tokens]
+    other_rows = [
+        row for row, row_id in zip(others.rows, others.row_ids, strict=True) if row_id not in tokens
     ]
-    return LoadedRows(
-        whole,
-        list(assign_row_ids(whole, site_key)),
-        files,
-        [row for row, _ in remaining],
-        [row_id for _, row_id in remaining],
-    )
+    return LoadedRows(whole, list(assign_row_ids(whole, site_key)), files, other_rows, other_ids)
 
 
 def _replace_corrected(
@@ -214,9 +209,7 @@ def _merge_claims(roster_row: Row, claims: Sequence[Row]) -> Row:
 
 
 def _list_texts(row: Row) -> Texts:
-    return tuple(
-        (field, trim_ends(get_text(row.fields.get(field)))) for field in Field if field in row.fields
-    )
+    return tuple((field, get_field_text(row, field)) for field in Field if field in row.fields)
 
 
 def _adds_content(row: Row, roster_row: Row) -> bool:
@@ -229,7 +222,7 @@ def _is_edited(row: Row, roster_row: Row) -> bool:
     """Return whether a row's own cells have been edited since it left the roster."""
     return any(
         field in roster_row.fields
-        and text != trim_ends(get_text(roster_row.fields[field]))
+        and text != get_field_text(roster_row, field)
         and not (field is Field.PICTURE and picture_column.find_named_column(text))
         and not (field is Field.NUMBER and not text)
         for field, text in _list_texts(row)
@@ -260,13 +253,9 @@ def _replace_content(roster_row: Row, row: Row) -> Row:
         cells=(*cells, *added.values()),
         fields={**fields, **added},
         pictures=_choose_pictures(roster_row, row),
-        problems=(*roster_row.problems, _note_superseded(row)),
+        problems=(*roster_row.problems, build_problem("ROW_SUPERSEDED", other=_name_row(row))),
         correction=row.correction,
     )
-
-
-def _note_superseded(row: Row) -> Problem:
-    return build_problem("ROW_SUPERSEDED", other=_name_row(row))
 
 
 def _name_row(row: Row) -> str:
@@ -312,8 +301,8 @@ def _choose_pictures(roster_row: Row, row: Row) -> tuple[EmbeddedImage, ...]:
     """
     if row.correction is not None and row.correction.trusted_evidence is not None:
         return row.pictures
-    written = trim_ends(get_text(row.fields.get(Field.PICTURE)))
-    before = trim_ends(get_text(roster_row.fields.get(Field.PICTURE)))
+    written = get_field_text(row, Field.PICTURE)
+    before = get_field_text(roster_row, Field.PICTURE)
     if column := picture_column.find_named_column(written):
         return (*row.pictures, *(image for image in roster_row.pictures if image.column == column))
     if row.pictures or (written and written != before):

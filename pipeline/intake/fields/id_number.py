@@ -30,12 +30,12 @@ from pipeline.intake.fields.normalize import (
     apply_steps,
     drop_spaces,
     fold_width,
+    get_field_text,
     get_text,
     is_placeholder,
     keep_groups,
     quote_text,
     read_whole_number,
-    trim_ends,
 )
 from pipeline.intake.fields.text_fields import read_card_type
 from pipeline.messages.problems import build_problem
@@ -336,7 +336,7 @@ def _refuse_number(row: Row, identity: Identity) -> Identity:
 
 
 def _read_digits(row: Row) -> int | None:
-    text = trim_ends(get_text(row.fields.get(Field.NUMBER)))
+    text = get_field_text(row, Field.NUMBER)
     return int(text) if _EIGHTEEN_DIGITS.fullmatch(text) else None
 
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from os.path import commonprefix
 from typing import Generic, TypeVar
 
-from pipeline.domain.roster import Cell, CellKind, Change, Field, Problem
+from pipeline.domain.roster import Cell, CellKind, Change, Field, Problem, Row
 
 T = TypeVar("T")
 Step = tuple[str, Callable[[str], str]]  # the token that names it, and what it does
@@ -82,6 +82,11 @@ def apply_steps(field: Field, text: str, steps: Sequence[Step]) -> tuple[str, tu
 def get_text(cell: Cell | None) -> str:
     """Return what a person sees in the cell, the empty text where there is none."""
     return cell.display_text if cell is not None and cell.kind is not CellKind.EMPTY else ""
+
+
+def get_field_text(row: Row, field: Field) -> str:
+    """Return what a person sees in a field's cell, without white space around it."""
+    return trim_ends(get_text(row.fields.get(field)))
 
 
 def read_whole_number(cell: Cell | None) -> int | None:

@@ -22,6 +22,7 @@ from pipeline.intake.fields.id_number import (
 from pipeline.intake.fields.normalize import (
     UNUSABLE_FORMULAS,
     FieldResult,
+    get_field_text,
     get_text,
     is_dash,
     quote_text,
@@ -277,7 +278,7 @@ def _make_own_id(doctor: Doctor, index: int, equal: Counter[Hashable]) -> Hashab
         return doctor.key or find_lifetime_number(doctor.number, doctor.id_type)
     if not doctor.name:
         return index
-    written = trim_ends(get_text(doctor.row.fields.get(Field.NUMBER)))
+    written = get_field_text(doctor.row, Field.NUMBER)
     if any(map(str.isdigit, written)):
         return doctor.name, written
     if doctor.staff_no:

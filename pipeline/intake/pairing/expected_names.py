@@ -16,7 +16,7 @@ from itertools import product
 from typing import Literal, NamedTuple
 
 from pipeline.domain.roster import Doctor, Field
-from pipeline.intake.fields.normalize import get_text, is_placeholder, trim_ends
+from pipeline.intake.fields.normalize import get_field_text, is_placeholder
 from pipeline.intake.pairing import file_names
 from pipeline.intake.pairing.image_index import Candidate, FileNameVariant, ImageIndex
 
@@ -114,7 +114,7 @@ def _list_hits(
 
 def list_names(doctor: Doctor) -> list[str]:
     """Return the name as it is used and as the roster writes it (阿依古丽.买买提): files follow either."""
-    written = trim_ends(get_text(doctor.row.fields.get(Field.NAME)))
+    written = get_field_text(doctor.row, Field.NAME)
     return [name for name in dict.fromkeys((doctor.name, written)) if name]
 
 

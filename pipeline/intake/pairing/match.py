@@ -59,7 +59,7 @@ class MatchResult:
 
 
 class _RowRefused(Exception):
-    """The pictures of a row cannot be compared, or are several."""
+    """A row gets no picture, for a reason that a person has to look at."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.code)
@@ -152,38 +152,37 @@ class _RowMatcher:
     def _match_row(self, row: int) -> Doctor | None:
         doctor, entry = self.doctors[row], self.entries[row]
         if entry.refusal:
-            refused = match_problems.explain_refused_entry(doctor, entry, entry.refusal)
-            return add_problem(doctor, refused)
+            return add_problem(doctor, match_problems.explain_refused_entry(doctor, entry, entry.refusal))
         fitting, cells = _find_fitting(doctor, entry, self.matches.by_row[row])
         valid = _prefer_readable(self.matches.valid_matches(fitting), cells)
         self.used.update(match.candidate for match in valid or fitting)
-        if problem := self._find_objection(row, fitting, valid, cells):
-            return add_problem(doctor, problem)
-        if valid or cells:
-            return self._choose_image(doctor, valid, cells)
-        if fitting:
-            shared = match_problems.explain_shared_files(row, fitting, self.doctors, self.matches)
-            return add_problem(doctor, shared)
-        return None
+        try:
+            self._require_own(row, fitting, valid, cells)
+            return self._choose_image(doctor, valid, cells) if valid or cells else None
+        except _RowRefused as refused:
+            return add_problem(doctor, refused.problem)
 
-    def _find_objection(
+    def _require_own(
         self,
         row: int,
         fitting: Sequence[ImageMatch],
         valid: Sequence[ImageMatch],
         cells: Sequence[EmbeddedImage],
-    ) -> Problem | None:
-        """Return why what fits a row is not taken: the entry was another row's, or a file is another person's."""
+    ) -> None:
+        """Raise _RowRefused where the entry was another row's, or what fits is or may be another person's."""
         doctor, entry = self.doctors[row], self.entries[row]
         if entry.origin == "moved":
             self.used.update(match.candidate for match in entry.named)
-            return match_problems.explain_moved_entry(doctor, entry)
+            raise _RowRefused(match_problems.explain_moved_entry(doctor, entry))
         contested = [match for match in fitting if self._is_contested(match.candidate, row)]
         if contested:
-            return match_problems.explain_contested_files(row, contested, self.doctors, self.contested)
+            raise _RowRefused(
+                match_problems.explain_contested_files(row, contested, self.doctors, self.contested)
+            )
         if not _is_trusted(doctor, entry, valid, cells):
-            return match_problems.explain_untrusted_match(doctor)
-        return None
+            raise _RowRefused(match_problems.explain_untrusted_match(doctor))
+        if fitting and not (valid or cells):
+            raise _RowRefused(match_problems.explain_shared_files(row, fitting, self.doctors, self.matches))
 
     def _is_contested(self, candidate: Candidate, row: int) -> bool:
         contested = self.contested.get(candidate)
@@ -192,19 +191,16 @@ class _RowMatcher:
     def _choose_image(
         self, doctor: Doctor, matches: Sequence[ImageMatch], cells: Sequence[EmbeddedImage]
     ) -> Doctor:
-        """Give the doctor the one picture that all of these are, or the problem that they are several."""
+        """Give the doctor the one picture that all of these are. Raises _RowRefused where they are several."""
         if len(matches) >= MAX_VARIANTS:
             files = list_texts(show_path(match.candidate.relative_path, doctor) for match in matches)
-            return add_problem(doctor, make_problem("IMAGE_AMBIGUOUS", doctor, found=files))
-        try:
-            options = [
-                *(_Option(self._get_image(doctor, match), match) for match in matches),
-                *(_Option(_get_cell_image(doctor, cell), cell) for cell in cells),
-            ]
-            misplaced = picture_column.find_misplaced_images(doctor.row)
-            _require_one_image(doctor, [*options, *(_Option(image.picture, image) for image in misplaced)])
-        except _RowRefused as refused:
-            return add_problem(doctor, refused.problem)
+            raise _RowRefused(make_problem("IMAGE_AMBIGUOUS", doctor, found=files))
+        options = [
+            *(_Option(self._get_image(doctor, match), match) for match in matches),
+            *(_Option(_get_cell_image(doctor, cell), cell) for cell in cells),
+        ]
+        misplaced = picture_column.find_misplaced_images(doctor.row)
+        _require_one_image(doctor, [*options, *(_Option(image.picture, image) for image in misplaced)])
         options.sort(key=lambda option: option.rank)
         source = options[0].source
         evidence = source.evidence if isinstance(source, ImageMatch) else CELL
