@@ -185,12 +185,7 @@ def _find_objection(name: str, changes: tuple[Change, ...], *, latin: bool) -> s
 
 def _find_remark(name: str) -> str | None:
     """Return the piece of a normalised name that is none, or the name if it is written twice."""
-    matches = (
-        _BRACKETED.search(name),
-        _NO_NAME.fullmatch(name),
-        _SUFFIX.search(name),
-        _HIDDEN.search(name),
-    )
+    matches = (_BRACKETED.search(name), _NO_NAME.fullmatch(name), _SUFFIX.search(name), _HIDDEN.search(name))
     if piece := next(filter(None, matches), None):
         return piece[0]
     twice = _TWICE.fullmatch(name)

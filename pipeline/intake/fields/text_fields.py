@@ -256,10 +256,7 @@ YES_NO = _index_words(
 )
 # 0 binds a paid personal licence, which cannot be taken back: a bare 是 or 有 is not word enough.
 LICENSES = _index_words(
-    {
-        0: "0 绑定 绑定许可 绑定个人许可 扣减许可",
-        1: "1 不绑定 不绑定许可 不绑定个人许可 不扣减许可",
-    }
+    {0: "0 绑定 绑定许可 绑定个人许可 扣减许可", 1: "1 不绑定 不绑定许可 不绑定个人许可 不扣减许可"}
 )
 SCENES = _index_words(
     {

@@ -162,11 +162,7 @@ def assign_row_ids(rows: Sequence[Row], site_key: SiteKeyDigests | None) -> Iter
 
 
 def _validate_row(
-    row: Row,
-    identity: Identity,
-    row_id: str | None,
-    settings: FieldSettings,
-    site_key: SiteKeyDigests | None,
+    row: Row, identity: Identity, row_id: str | None, settings: FieldSettings, site_key: SiteKeyDigests | None
 ) -> Doctor:
     """Return the doctor of a row; one whose other cells cannot be read for a fault of ours still has its number."""
     doctor = Doctor(

@@ -70,11 +70,7 @@ class SealedPeople:
         if not comparison_key:
             return []
         keys = [key for key in self._make_keys(comparison_key) if key in self._by_key]
-        return [
-            *self.find_by_name(stem),
-            *self.find_by_staff_no(stem),
-            *(self._by_key[key] for key in keys),
-        ]
+        return [*self.find_by_name(stem), *self.find_by_staff_no(stem), *(self._by_key[key] for key in keys)]
 
     def _make_keys(self, comparison_key: str) -> list[str]:
         """Return the keys that a text may lead to if it is an identity number."""

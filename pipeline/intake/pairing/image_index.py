@@ -274,10 +274,7 @@ def _list_zip(zipped: ImageFolder, listing: _Listing) -> None:
 
 
 def _list_member(
-    member: zip_files.Member,
-    folders: dict[tuple[str, ...], ImageFolder],
-    zip_path: str,
-    listing: _Listing,
+    member: zip_files.Member, folders: dict[tuple[str, ...], ImageFolder], zip_path: str, listing: _Listing
 ) -> None:
     if any(len(part) > _LONGEST for part in member.name.split("/")):
         start = file_names.make_readable(member.name[:_SHOWN])

@@ -269,14 +269,7 @@ def test_digits_of_other_scripts_are_no_digits(digits):
 
 
 def test_a_strange_character_is_reported_as_written_with_its_place():
-    for wrong, position in (
-        ("O", 3),
-        ("o", 3),
-        ("l", 1),
-        ("I", 1),
-        ("Ο", 3),
-        ("零", 3),
-    ):
+    for wrong, position in (("O", 3), ("o", 3), ("l", 1), ("I", 1), ("Ο", 3), ("零", 3)):
         (refused,) = read(GOOD[: position - 1] + wrong + GOOD[position:]).problems
         assert (refused.code, refused.detail) == ("ID_CHAR", {"found": wrong, "place": str(position)})
 
@@ -287,15 +280,7 @@ def test_many_strange_characters_are_reported_once_each_and_not_all_places():
 
 
 def test_only_the_province_is_judged():
-    for region in (
-        "441900",
-        "110199",
-        "710000",
-        "820000",
-        "110001",
-        "830101",
-        "710101",
-    ):
+    for region in ("441900", "110199", "710000", "820000", "110001", "830101", "710101"):
         assert not {"ID_REGION", "ID_REGION(w)"} & set(codes(read(born(date(1985, 6, 1), region))))
 
 

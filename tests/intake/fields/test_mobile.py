@@ -122,18 +122,7 @@ def test_two_numbers_in_a_cell_are_ambiguous():
 
 
 def test_a_blank_is_a_warning_and_an_error_only_for_auto_sign():
-    for blank in (
-        "",
-        " ",
-        "无",
-        "-",
-        "暂无",
-        "无手机",
-        "没有电话号码",
-        "0",
-        "00000000000",
-        "0.0",
-    ):
+    for blank in ("", " ", "无", "-", "暂无", "无手机", "没有电话号码", "0", "00000000000", "0.0"):
         assert codes(read(blank)) == [("MOBILE_MISSING", "warning")]
         assert codes(read(blank, auto_sign=True)) == [("MOBILE_MISSING", "error")]
 

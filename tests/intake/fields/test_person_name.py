@@ -149,17 +149,7 @@ def test_a_name_in_latin_letters_is_taken_next_to_a_foreign_card():
 
 
 def test_other_texts_next_to_a_foreign_card_are_refused():
-    for wrong in (
-        "John2",
-        "张San",
-        "J?hn",
-        "J",
-        "Иван",
-        "John (new)",
-        "无",
-        "",
-        "A" * 51,
-    ):
+    for wrong in ("John2", "张San", "J?hn", "J", "Иван", "John (new)", "无", "", "A" * 51):
         assert read(wrong, latin=True).value is None
 
 
@@ -176,17 +166,7 @@ def test_an_unreadable_name_is_another_only_if_it_begins_differently():
 
 
 def test_a_blank_or_a_placeholder_is_a_missing_name():
-    for name in (
-        "",
-        "   ",
-        "\u200b",
-        "无",
-        "待补",
-        "/",
-        "待定",
-        "空缺",
-        "N/A",
-    ):
+    for name in ("", "   ", "\u200b", "无", "待补", "/", "待定", "空缺", "N/A"):
         assert [problem.code for problem in read(name).problems] == ["NAME_MISSING"]
 
 

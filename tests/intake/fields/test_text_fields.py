@@ -7,12 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.roster import Cell, CellKind
-from pipeline.intake.fields.text_fields import (
-    check_seal_name,
-    read_department,
-    read_seal_name,
-    read_staff_no,
-)
+from pipeline.intake.fields.text_fields import check_seal_name, read_department, read_seal_name, read_staff_no
 
 
 def cell(shown, kind=CellKind.TEXT, value=None):
@@ -52,15 +47,7 @@ def test_what_comes_off_a_staff_number_is_recorded():
 
 
 def test_a_staff_number_that_says_nothing_is_none_and_makes_no_two_people_one():
-    for blank in (
-        "",
-        " ",
-        "无",
-        "-",
-        "/",
-        "暂无工号",
-        "待定",
-    ):
+    for blank in ("", " ", "无", "-", "/", "暂无工号", "待定"):
         assert staff_no(blank).value is None
         assert read_department(cell(blank)).value is None
 
@@ -117,13 +104,7 @@ def test_invisible_characters_come_off_a_seal_name_and_are_recorded():
 
 
 def test_a_seal_name_that_says_nothing_leaves_it_to_the_template():
-    for blank in (
-        "",
-        "无",
-        "/",
-        "—",
-        "待定",
-    ):
+    for blank in ("", "无", "/", "—", "待定"):
         reading = read_seal_name(cell(blank), "F3", ascii_allowed=False)
         assert (reading.value, reading.problems) == (None, ())
 

@@ -184,13 +184,7 @@ def test_two_languages_are_one_header():
 
 
 @pytest.mark.parametrize(
-    "below",
-    [
-        " | | |居民身份证|内科",
-        " | | | |手机",
-        "张三| |13800138000| | ",
-        "1| | |居民身份证| ",
-    ],
+    "below", [" | | |居民身份证|内科", " | | | |手机", "张三| |13800138000| | ", "1| | |居民身份证| "]
 )
 def test_a_line_of_values_is_no_second_row_of_titles(below):
     assert header("姓名|身份证号|手机|证件类型|科室", below)[:2] == (1, 1)
@@ -281,10 +275,7 @@ def test_a_second_table_below_has_its_own_columns_and_groups():
     )
     assert [
         (row.fields["name"].display_text, row.fields["id_card_number"].display_text) for row in made.rows
-    ] == [
-        (name(1), number(1)),
-        (name(2), number(2)),
-    ]
+    ] == [(name(1), number(1)), (name(2), number(2))]
     assert made.rows[1].fields["mobile"].display_text == "13800138000"
     assert [(skip.first, skip.last, skip.why) for skip in made.skipped][1:] == [
         (3, 3, "blank"),

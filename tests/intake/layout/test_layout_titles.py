@@ -173,13 +173,7 @@ def test_a_title_of_the_configuration_wins_and_distinguishes_brackets():
 
 
 def test_a_remark_that_only_mentions_others_is_left_out():
-    for remark in (
-        "有效期内",
-        "单位电话勿填",
-        "勿填家属，必填",
-        "不是患者",
-        "填写说明见附件",
-    ):
+    for remark in ("有效期内", "单位电话勿填", "勿填家属，必填", "不是患者", "填写说明见附件"):
         assert find_meaning(f"手机号（{remark}）").field is Field.MOBILE
 
 

@@ -340,10 +340,7 @@ def test_a_staff_number_that_two_people_have_is_no_evidence(tmp_path):
 
 @pytest.mark.parametrize("file", ["欧阳文章.png", "内科欧阳文章.png", "内科_李文章.png"])
 def test_a_seal_sign_glued_to_a_department_or_a_compound_surname_is_not_taken_off(tmp_path, file):
-    rows = (
-        doctor("欧阳文", department="内科"),
-        doctor("李文", number=OTHER_NUMBER, department="内科"),
-    )
+    rows = (doctor("欧阳文", department="内科"), doctor("李文", number=OTHER_NUMBER, department="内科"))
     assert got(tmp_path, {file: b"whose"}, *rows) == [(None, None, ["IMAGE_MISSING"])] * 2
 
 

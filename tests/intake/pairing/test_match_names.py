@@ -162,10 +162,7 @@ def test_a_row_without_a_picture_names_files_of_another_kind_and_links(tmp_path)
     rows = doctor(), doctor("李四", number=OTHER_NUMBER)
     pairing = paired(tmp_path, {"张伟.pdf": b"%PDF", "印章.rar": b"Rar!"}, *rows)
     hints = [one.problems[0].detail["hint"] for one in pairing.doctors]
-    assert hints == [
-        "⚠ 张伟.pdf, PDF, ⚠ 印章.rar, not a zip",
-        "⚠ 李四.png, link, ⚠ 印章.rar, not a zip",
-    ]
+    assert hints == ["⚠ 张伟.pdf, PDF, ⚠ 印章.rar, not a zip", "⚠ 李四.png, link, ⚠ 印章.rar, not a zip"]
     assert pairing.unassigned_files == ()
 
 

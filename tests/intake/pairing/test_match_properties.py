@@ -195,9 +195,7 @@ def test_no_one_gets_a_file_named_after_another_person_or_in_another_department(
     """Judged by the file's path alone, apart from the code that pairs."""
     doctors = [replace(entry, key=f"k{entry.number}") for entry in doctors_of(people)]
     sealed = SealedPeople(
-        SEALED,
-        lambda: {"k8": {"12"}},
-        lambda text: {number(8): "k8", number(9): "k9"}.get(text, "?"),
+        SEALED, lambda: {"k8": {"12"}}, lambda text: {number(8): "k8", number(9): "k9"}.get(text, "?")
     )
     with tempfile.TemporaryDirectory() as folder:
         library = image_index.index_images(fill(Path(folder) / "a", content))
