@@ -22,24 +22,8 @@ from pipeline.intake.fields.person_name import COMPOUND_SURNAMES
 
 # with those that Windows, browsers and phones give to a PNG, a JPEG or a HEIC
 EXTENSIONS = frozenset(
-    [
-        ".png",
-        ".apng",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".mpo",
-        ".bmp",
-        ".dib",
-        ".gif",
-        ".webp",
-        ".tif",
-        ".tiff",
-        ".heic",
-        ".heif",
-        ".hif",
-    ]
+    {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".bmp"}
+    | {".dib", ".gif", ".webp", ".tif", ".tiff", ".heic", ".heif", ".hif"}
 )
 
 _SEPARATORS = " _-"

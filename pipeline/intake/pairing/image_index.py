@@ -20,24 +20,12 @@ from pipeline.intake.images.image_files import changed_at
 from pipeline.intake.pairing import file_names, zip_files
 from pipeline.messages.texts import make_text
 
-# names that macOS, Windows, a NAS and Office leave in folders
-_DEBRIS = frozenset(
-    [
-        "thumbs.db",
-        "ehthumbs.db",
-        "desktop.ini",
-        "__macosx",
-        "icon\r",
-        "$recycle.bin",
-        "system volume information",
-        "@eadir",
-        "#recycle",
-        "@recycle",
-        "lost+found",
-    ]
+# names that macOS, Windows, a NAS and Office leave in folders, whatever else is hidden (._张伟.png), and Windows' note
+# where a file came from, as another system shows it
+_DEBRIS = re.compile(
+    r"[.]|~\$|(?s:.*)zone[.]identifier|(?:(?:eh)?thumbs[.]db|desktop[.]ini|__macosx|icon\r|[$]recycle[.]bin"
+    r"|system volume information|@eadir|#recycle|@recycle|lost[+]found)\Z"
 )
-_DEBRIS_STARTS = (".", "~$")  # with the dot: ._张伟.png and .DS_Store of macOS, whatever else is hidden
-_STREAM = "zone.identifier"  # Windows' note where a file came from, as another system shows it
 _ZIP = ".zip"
 _OTHER_ARCHIVES = frozenset({".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz"})
 # a member with such a name was made to do harm; nothing is ever put where its name leads
@@ -245,8 +233,7 @@ def _skip_file(path: str, extension: str, listing: _Listing) -> None:
 
 
 def _is_debris(name: str) -> bool:
-    lower = name.lower()
-    return lower in _DEBRIS or name.startswith(_DEBRIS_STARTS) or _STREAM in lower
+    return _DEBRIS.match(name.lower()) is not None
 
 
 def _is_junction(status: os.stat_result) -> bool:
