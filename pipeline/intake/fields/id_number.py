@@ -17,7 +17,7 @@ from datetime import date
 from decimal import Decimal
 
 from pipeline.domain.roster import CardType, Cell, CellKind, Change, Field, Problem, Row, list_spellings
-from pipeline.intake.fields.id_rules import check_number
+from pipeline.intake.fields.id_rules import check_number, refuse_number
 from pipeline.intake.fields.normalize import (
     FORMULA_TEXT,
     INVISIBLE,
@@ -91,9 +91,7 @@ class Identity:
     changes: tuple[Change, ...] = ()
 
 
-IsKnown = Callable[
-    [str, CardType], bool
-]  # does the ledger hold a seal, or an unresolved attempt, of this number
+IsKnown = Callable[[str, CardType], bool]  # whether the ledger has a seal or an unresolved attempt of it
 
 
 def find_lifetime_number(number: str, id_type: CardType) -> str:
@@ -143,13 +141,14 @@ def read_identity(
     if number.value is None or declared.problems or unread:
         return Identity(None, None, (*number.problems, *declared.problems))
 
-    card, form = check_number(number.value, declared.value, row.address(Field.NUMBER), today)
+    card, faults = check_number(number.value, declared.value, row.address(Field.NUMBER), today)
+    form = tuple(faults)
     agreed = _compare_card_types(
         row, declared.value, card, usable=not any(defect.severity == "error" for defect in form)
     )
     lost = _find_lost_tail(number, form)
     if lost is not None and not is_known(number.value, card):
-        doubted = build_problem("ID_PRECISION_LOST", Field.NUMBER, row.address(Field.NUMBER), tail=lost)
+        doubted = refuse_number("ID_PRECISION_LOST", row.address(Field.NUMBER), tail=lost)
         form = (*(defect for defect in form if defect.code != "ID_CHECKSUM"), doubted)
     problems = (*number.problems, *form, *agreed.problems)
     if any(defect.severity == "error" for defect in problems):
@@ -180,9 +179,7 @@ def _read_number(row: Row, declared: CardType | None) -> FieldResult[str]:
     if cell is not None and cell.kind is CellKind.NUMBER:
         return FieldResult(None, (_refuse_number_cell(cell, address, declared),))
     if cell is not None and cell.kind in (CellKind.DATE, CellKind.BOOL):
-        return FieldResult(
-            None, (build_problem("ID_FORMAT", Field.NUMBER, address, why=make_text(f"cell.{cell.kind}")),)
-        )
+        return FieldResult(None, (refuse_number("ID_FORMAT", address, why=make_text(f"cell.{cell.kind}")),))
     return _read_number_text(get_text(cell), address, other=declared is CardType.OTHER_CARD_TYPE)
 
 
@@ -192,9 +189,9 @@ def _read_number_text(text: str, address: str | None, *, other: bool) -> FieldRe
         return FieldResult(number, _warn_of_lookalikes(changes, address), changes)
     if is_placeholder(text) or _holds_no_number(number):
         hidden = re.sub(r"\d", "*", quote_text(text))
-        return FieldResult(None, (build_problem("ID_MISSING", Field.NUMBER, address, found=hidden),))
+        return FieldResult(None, (refuse_number("ID_MISSING", address, found=hidden),))
     if _was_a_number(number, other=other):
-        return FieldResult(None, (build_problem("ID_PRECISION_LOST", Field.NUMBER, address),))
+        return FieldResult(None, (refuse_number("ID_PRECISION_LOST", address),))
     return FieldResult(number, _warn_of_lookalikes(changes, address), changes)
 
 
@@ -213,21 +210,19 @@ def _refuse_number_cell(cell: Cell, address: str | None, declared: CardType | No
     """Refuse a cell of numeric type by its type, never by its digits: by now they are those of a double."""
     whole = read_whole_number(cell)
     if whole is None or whole < 0:
-        return build_problem("ID_FORMAT", Field.NUMBER, address, why=make_text(f"cell.{cell.kind}"))
+        return refuse_number("ID_FORMAT", address, why=make_text(f"cell.{cell.kind}"))
     length = len(str(whole))
     if length > 15 or declared is CardType.OTHER_CARD_TYPE:  # another card's leading zeros are gone as well
-        return build_problem("ID_PRECISION_LOST", Field.NUMBER, address)
+        return refuse_number("ID_PRECISION_LOST", address)
     if length == 15:
-        return build_problem("ID_15_DIGIT", Field.NUMBER, address)
+        return refuse_number("ID_15_DIGIT", address)
     expected = 11 if declared is CardType.HONGKONG_AND_MACAO else 18
-    return build_problem("ID_LENGTH", Field.NUMBER, address, length=length, expected=expected)
+    return refuse_number("ID_LENGTH", address, length=length, expected=expected)
 
 
 def _warn_of_lookalikes(changes: tuple[Change, ...], address: str | None) -> tuple[Problem, ...]:
     lookalikes = [change.before[-1] for change in changes if change.why == _LOOKALIKE]
-    return tuple(
-        build_problem("ID_CHAR", Field.NUMBER, address, severity="warning", found=char) for char in lookalikes
-    )
+    return tuple(refuse_number("ID_CHAR", address, severity="warning", found=char) for char in lookalikes)
 
 
 def _compare_card_types(
@@ -286,24 +281,25 @@ def refuse_rounded_numbers(
     ``is_known`` is true was not.
     """
     failing: defaultdict[Hashable, list[int]] = defaultdict(list)
-    for row, identity in zip(rows, identities, strict=True):
-        if any(map(_has_wrong_check_digit, identity.problems)) and (number := _read_digits(row)) is not None:
+    passing: defaultdict[Hashable, list[int]] = defaultdict(list)
+    digits = list(map(_read_digits, rows))
+    for row, identity, number in zip(rows, identities, digits, strict=True):
+        if number is not None and any(map(_has_wrong_check_digit, identity.problems)):
             failing[_identify_sheet(row)].append(number)
-    passing: dict[Hashable, list[int]] = {
-        sheet: [] for sheet, numbers in failing.items() if len(numbers) >= _FEWEST
-    }
-    if not passing:
-        return list(identities)
-    for row, identity in zip(rows, identities, strict=True):
-        if identity.number and _identify_sheet(row) in passing and (number := _read_digits(row)) is not None:
+        elif number is not None and identity.number:
             passing[_identify_sheet(row)].append(number)
-    suspect = {sheet: _find_roundings(failing[sheet], passed) for sheet, passed in passing.items()}
-    return [
-        _refuse_number(row, identity)
-        if _is_rounded(row, suspect.get(_identify_sheet(row), ())) and not _is_known(identity, is_known)
-        else identity
-        for row, identity in zip(rows, identities, strict=True)
-    ]
+    roundings = {
+        sheet: _find_roundings(numbers, passing[sheet])
+        for sheet, numbers in failing.items()
+        if len(numbers) >= _FEWEST
+    }
+    judged = list(identities)
+    for index, (row, identity, number) in enumerate(zip(rows, identities, digits, strict=True)):
+        if number is None or _is_known(identity, is_known):
+            continue
+        if any(kind(number) for kind in roundings.get(_identify_sheet(row), ())):
+            judged[index] = _refuse_rounded(row, identity)
+    return judged
 
 
 def _has_wrong_check_digit(refusal: Problem) -> bool:
@@ -319,18 +315,13 @@ def _find_roundings(failing: Sequence[int], passing: Sequence[int]) -> list[Roun
     ]
 
 
-def _is_rounded(row: Row, kinds: Sequence[Rounding]) -> bool:
-    number = _read_digits(row) if kinds else None
-    return number is not None and any(kind(number) for kind in kinds)
-
-
 def _is_known(identity: Identity, is_known: IsKnown) -> bool:
     number, card = identity.number, identity.id_type
     return number is not None and card is not None and is_known(number, card)
 
 
-def _refuse_number(row: Row, identity: Identity) -> Identity:
-    lost = build_problem("ID_PRECISION_LOST", Field.NUMBER, row.address(Field.NUMBER))
+def _refuse_rounded(row: Row, identity: Identity) -> Identity:
+    lost = refuse_number("ID_PRECISION_LOST", row.address(Field.NUMBER))
     others = tuple(other for other in identity.problems if other.code not in ("ID_CHECKSUM", lost.code))
     return replace(identity, number=None, id_type=None, problems=(*others, lost), changes=())
 

@@ -8,11 +8,11 @@ ten digits. No message holds more of a number than the part that is wrong.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from operator import mul
 
-from pipeline.domain.roster import CardType, Field, Problem
+from pipeline.domain.roster import CardType, Field, Problem, Severity
 from pipeline.intake.fields.normalize import list_characters
 from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import make_text
@@ -47,7 +47,7 @@ def check_character(digits: str) -> str:
 
 def check_number(
     number: str, declared: CardType | None, address: str | None, today: date
-) -> tuple[CardType, tuple[Problem, ...]]:
+) -> tuple[CardType, Iterable[Problem]]:
     """Return the card that a normalised, non-empty number belongs to, and all that is wrong with it as such.
 
     The number's own form decides; ``declared`` matters only where it has none. What looks like a citizen's number is
@@ -70,68 +70,71 @@ def check_number(
     return declared or CardType.ID_CARD, _explain_no_eighteen(number, address)
 
 
-def _check_eighteen(number: str, address: str | None, today: date) -> tuple[Problem, ...]:
-    problems: list[Problem] = []
+def _check_eighteen(number: str, address: str | None, today: date) -> Iterator[Problem]:
     if not _PROVINCE.match(number):
-        problems.append(build_problem("ID_REGION", Field.NUMBER, address, found=number[:2]))
+        yield refuse_number("ID_REGION", address, found=number[:2])
     birth = _read_birth(number)
     if birth is None or birth > today:
-        written = f"{number[6:10]}-{number[10:12]}-{number[12:14]}"
-        problems.append(build_problem("ID_BIRTH", Field.NUMBER, address, found=written))
+        yield refuse_number("ID_BIRTH", address, found=f"{number[6:10]}-{number[10:12]}-{number[12:14]}")
     elif not YOUNGEST <= (age := _count_years(birth, today)) <= OLDEST:
-        problems.append(build_problem("ID_AGE", Field.NUMBER, address, found=age))
+        yield refuse_number("ID_AGE", address, found=age)
     expected = check_character(number[:17])
     if number[17] != expected:
-        problems.append(
-            build_problem("ID_CHECKSUM", Field.NUMBER, address, found=number[17], expected=expected)
-        )
-    return tuple(problems)
+        yield refuse_number("ID_CHECKSUM", address, found=number[17], expected=expected)
 
 
-def _explain_no_eighteen(number: str, address: str | None) -> tuple[Problem, ...]:
+def _explain_no_eighteen(number: str, address: str | None) -> Iterator[Problem]:
     if _FIFTEEN.fullmatch(number):
-        return (build_problem("ID_15_DIGIT", Field.NUMBER, address),)
-    if _TWO.fullmatch(number):
-        return (build_problem("ID_FORMAT", Field.NUMBER, address, why=make_text("cell.two_numbers")),)
-    at_end = len(number) - 1 if number.endswith("X") else len(number)
-    strange = [index for index in range(at_end) if number[index] not in _DIGITS]
-    return (*_list_strange(number, strange, address), *_check_length(number, 18, strange, address))
+        yield refuse_number("ID_15_DIGIT", address)
+    elif _TWO.fullmatch(number):
+        yield refuse_number("ID_FORMAT", address, why=make_text("cell.two_numbers"))
+    else:
+        at_end = len(number) - 1 if number.endswith("X") else len(number)
+        strange = [index for index in range(at_end) if number[index] not in _DIGITS]
+        yield from _list_strange(number, strange, address)
+        yield from _check_length(number, 18, strange, address)
 
 
-def _explain_no_permit(number: str, address: str | None) -> tuple[Problem, ...]:
-    """Return what is wrong with a number that is meant as a permit; nine characters, as cards print them, are never padded."""
+def _explain_no_permit(number: str, address: str | None) -> Iterator[Problem]:
+    """Yield what is wrong with a number that is meant as a permit; nine characters, as cards print them, are never padded."""
     # HA, MA: the permit of residents who are no Chinese citizens
     if number[0] not in "HM" or number[1:2].isalpha():
-        return (build_problem("ID_FORMAT", Field.NUMBER, address, why="H / M + 10 × 0–9"),)
-    if _WITHOUT_RENEWALS.fullmatch(number):
-        return (build_problem("ID_LENGTH", Field.NUMBER, address, length=9, expected=11, renewals=2),)
-    strange = [index for index in range(1, len(number)) if number[index] not in _DIGITS]
-    return (*_list_strange(number, strange, address), *_check_length(number, 11, strange, address))
+        yield refuse_number("ID_FORMAT", address, why="H / M + 10 × 0–9")
+    elif _WITHOUT_RENEWALS.fullmatch(number):
+        yield refuse_number("ID_LENGTH", address, length=9, expected=11, renewals=2)
+    else:
+        strange = [index for index in range(1, len(number)) if number[index] not in _DIGITS]
+        yield from _list_strange(number, strange, address)
+        yield from _check_length(number, 11, strange, address)
 
 
-def _explain_no_other(number: str, address: str | None) -> tuple[Problem, ...]:
+def _explain_no_other(number: str, address: str | None) -> Iterator[Problem]:
     strange = [index for index, char in enumerate(number) if not "!" <= char <= "~"]
-    return _list_strange(number, strange, address)
+    yield from _list_strange(number, strange, address)
 
 
-def _list_strange(number: str, indices: Sequence[int], address: str | None) -> tuple[Problem, ...]:
-    """Return a problem that names every character that does not belong, each once, and its position (the first is 1)."""
-    if not indices:
-        return ()
-    characters = list_characters(number[index] for index in indices)
-    counted = ", ".join(str(index + 1) for index in indices[:_MOST_LISTED]) + (
-        "…" if len(indices) > _MOST_LISTED else ""
-    )
-    return (build_problem("ID_CHAR", Field.NUMBER, address, found=characters, place=counted),)
+def _list_strange(number: str, indices: Sequence[int], address: str | None) -> Iterator[Problem]:
+    """Yield a problem that names every character that does not belong, each once, and its position (the first is 1)."""
+    if indices:
+        counted = ", ".join(str(index + 1) for index in indices[:_MOST_LISTED])
+        more = "…" if len(indices) > _MOST_LISTED else ""
+        characters = list_characters(number[index] for index in indices)
+        yield refuse_number("ID_CHAR", address, found=characters, place=counted + more)
 
 
 def _check_length(
     number: str, expected: int, strange: Sequence[int], address: str | None
-) -> tuple[Problem, ...]:
-    """Return a problem for a wrong length; a number that is whole without its strange characters is not too long."""
-    if expected in (len(number), len(number) - len(strange)):
-        return ()
-    return (build_problem("ID_LENGTH", Field.NUMBER, address, length=len(number), expected=expected),)
+) -> Iterator[Problem]:
+    """Yield a problem for a wrong length; a number that is whole without its strange characters is not too long."""
+    if expected not in (len(number), len(number) - len(strange)):
+        yield refuse_number("ID_LENGTH", address, length=len(number), expected=expected)
+
+
+def refuse_number(
+    code: str, address: str | None, *, severity: Severity | None = None, **detail: object
+) -> Problem:
+    """Return a problem of the number cell."""
+    return build_problem(code, Field.NUMBER, address, severity=severity, **detail)
 
 
 def _read_birth(number: str) -> date | None:
