@@ -33,8 +33,8 @@ from pipeline.messages.catalogue import SENTENCES, TABLES, make_phrase
 from pipeline.messages.help import CHINESE, HELP
 from pipeline.messages.service_errors import SERVICE_ERROR_ADVICE, Advice
 
-HOUSE = Path(__file__).parents[2]
-PIPELINE = HOUSE / "pipeline"
+REPOSITORY = Path(__file__).parents[2]
+PIPELINE = REPOSITORY / "pipeline"
 MODULES = sorted(
     path for path in PIPELINE.rglob("*.py") if "messages" not in path.relative_to(PIPELINE).parts
 )

@@ -106,7 +106,7 @@ async def test_an_answer_looks_like_the_services(wire, create):
         }
 
 
-async def test_a_connection_can_be_used_again_and_the_truth_tells_so(wire, create):
+async def test_a_connection_can_be_used_again_and_is_recorded(wire, create):
     async with Sandbox() as sandbox:
         line = await wire(sandbox.url)
         for person in (1, 2):
@@ -260,7 +260,7 @@ async def test_delays_hold_the_call_or_the_answer_back(wire, create):
             assert "SealId" in inside((await reading)[2])
 
 
-async def test_a_client_that_gave_up_waiting_has_its_seal_all_the_same(wire, create):
+async def test_a_client_that_stopped_waiting_has_its_seal_all_the_same(wire, create):
     clock = ManualClock()
     async with Sandbox(faults=(Fault("delay_after", seconds=60),), clock=clock) as sandbox:
         line = await wire(sandbox.url)
