@@ -37,7 +37,7 @@ from pipeline.planning.known_people import (
     describe_uncompared_image,
     find_differences,
 )
-from pipeline.planning.seal_names import assign_seal_names
+from pipeline.planning.seal_names import SealNamer
 
 RETRY_DAYS = 3  # a refused row is sent again until its first refusal is so many days old
 
@@ -222,16 +222,18 @@ class _Planner:
     def name_seals(self, row_plans: Sequence[RowPlan]) -> list[RowPlan]:
         """Give every READY row its seal name and its request, or the problem that forbids the name."""
         ready = [row_plan for row_plan in row_plans if row_plan.status is Status.READY]
-        names = assign_seal_names(
-            ready,
+        namer = SealNamer(
             row_plans,
+            ready,
             self._snapshot,
             self._rules.seal_name_template,
-            self._rules.seal_name_ascii,
+            ascii_allowed=self._rules.seal_name_ascii,
             context_person_keys=self._context_keys,
         )
         return [
-            self._name_seal(row_plan, *next(names)) if row_plan.status is Status.READY else row_plan
+            self._name_seal(row_plan, *namer.name_seal(row_plan))
+            if row_plan.status is Status.READY
+            else row_plan
             for row_plan in row_plans
         ]
 

@@ -141,6 +141,7 @@ def prepare_run(
     context_keys = {doctor.key for doctor in context if doctor.key}
     row_plans = plan_rows(doctors, view.snapshot, rules, context_person_keys=context_keys)
     row_plans = note_sealed_corrections(row_plans, ledger, view.snapshot, rules.to_day)
+    absent_unresolved = view.count_absent_unresolved({doctor.key for doctor in doctors})
     return RunPlan(
         row_plans=tuple(row_plans),
         report=_start_report(
@@ -150,7 +151,7 @@ def prepare_run(
             images,
             matches,
             files=rosters.files,
-            absent_unresolved=view.count_absent_unresolved({doctor.key for doctor in doctors}),
+            absent_unresolved=absent_unresolved,
         ),
         file_stats=matches.stats,
         image_preparer=stage_settings.build_image_preparer(
@@ -184,12 +185,7 @@ def run_check(
 
 async def run_import(request: RunRequest, config: Config, resources: RunResources) -> RunReport | None:
     """Send what has to be sent; None when the preview was not confirmed, and then nothing happened."""
-    from pipeline.workflow.send_rows import (  # noqa: PLC0415 - `check` imports no aiohttp
-        find_run_exit_code,
-        preview_run,
-        select_rows_to_send,
-        send_rows,
-    )
+    from pipeline.workflow import send_rows  # noqa: PLC0415 - `check` imports no aiohttp
 
     ledger, clock = resources.ledger, resources.clock
     mark = resources.site_key.reviews()
@@ -197,20 +193,23 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
     plan = await _prepare(request, config, resources, saved_review)
     if config.unknown == "probe":
         require_certificate(ledger, config.api.contract, plan.report.started)
-    ready = select_rows_to_send(plan.row_plans, request, ledger)
+    ready = send_rows.select_rows_to_send(plan.row_plans, request, ledger)
     guards = stage_settings.build_guards(request, config)
     record = stage_settings.build_run_record(request, config, plan.report.started)
     halt = _check_guards(plan, ready, guards, record, request=request, ledger=ledger)
     # looked for before the question, so that it is not asked in vain
     credentials = resources.find_credentials() if ready and halt is None else None
-    preview = preview_run(plan.row_plans, ready, plan.report.files, config, halt, limit=request.limit)
+    preview = send_rows.preview_run(
+        plan.row_plans, ready, plan.report.files, config, halt, limit=request.limit
+    )
     if saved_review:
         preview = replace(preview, review_counts=saved_review.count(plan.row_plans))
     if not resources.confirm(preview):
         return None
     presenter = Presenter("en", Masker.of_doctors(row_plan.doctor for row_plan in plan.row_plans))
     initial_outcomes = _record_start(plan, record, resources, saved_review, presenter)
-    sent = await send_rows(
+    sent = await send_rows.send_rows(
+        plan,
         ready,
         request,
         config,
@@ -218,8 +217,6 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
         credentials=credentials,
         halt=halt,
         guards=guards,
-        live_seals=plan.live_seals,
-        image_preparer=plan.image_preparer,
         mask=presenter.mask_answer,
     )
     outcomes = merge_outcomes(initial_outcomes, sent.outcomes, plan.image_preparer)
@@ -227,7 +224,7 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
     report = replace(
         plan.report,
         finished=clock.now(),
-        exit=find_run_exit_code(request, plan, outcomes, sent, resources.stop.signal),
+        exit=send_rows.find_run_exit_code(request, plan, outcomes, sent, resources.stop.signal),
         outcomes=outcomes,
         traffic=sent.traffic,
         halt=sent.halt,

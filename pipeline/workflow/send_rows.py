@@ -32,7 +32,7 @@ from pipeline.esign.rate_limiter import max_in_rolling_second
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.protocol import Ledger
 from pipeline.planning.guards import Guards, RunGuards, find_deadline
-from pipeline.planning.unsent_rows import ImagePreparer, build_not_sent_outcome
+from pipeline.planning.unsent_rows import build_not_sent_outcome
 from pipeline.sending.call_context import CallContext, share_connection_slots
 from pipeline.sending.circuit_breaker import OutageMonitor
 from pipeline.sending.create import CreateSender
@@ -140,6 +140,7 @@ def _binds_licence(request: SealRequest) -> bool:
 
 
 async def send_rows(
+    plan: RunPlan,
     ready: Sequence[RowPlan],
     request: RunRequest,
     config: Config,
@@ -148,15 +149,13 @@ async def send_rows(
     credentials: Credentials | None,
     halt: Halt | None,
     guards: Guards,
-    live_seals: int,
-    image_preparer: ImagePreparer,
     mask: Callable[[str], str],
 ) -> SentRows:
     """Send the rows; without ``credentials`` none is sent, since there is none to send or ``halt`` forbids it."""
     limit = config.limits.requests_per_second
     if credentials is None:
         return SentRows(tuple(map(build_not_sent_outcome, ready)), halt, Traffic(limit=limit))
-    run_guards = RunGuards(guards, live_seals)
+    run_guards = RunGuards(guards, plan.live_seals)
     outages = resources.outages or OutageMonitor(resources.clock)
     run_state = RunState(resources.stop.event, resources.clock, outages, run_guards, credentials.source)
     creates_in_flight = config.limits.concurrency
@@ -180,7 +179,7 @@ async def send_rows(
         )
         submission = Submission(
             CreateSender(context, asyncio.Semaphore(creates_in_flight)),
-            image_preparer,
+            plan.image_preparer,
             count_workers(config),
             resources.on_row_end,
             request.limit,
