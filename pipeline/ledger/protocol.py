@@ -72,15 +72,16 @@ class RunRecord:
     run: str
     command: str
     started: float  # unix seconds
-    host: str
-    pid: int
-    user: str
-    rosters: tuple[str, ...]  # the arguments, resolved by the caller
-    seals: str | None
-    out: str
-    contract: str | None
-    config_digest: str
-    version: str
+    # empty in what is read from a run.json
+    host: str = ""
+    pid: int = 0
+    user: str = ""
+    rosters: tuple[str, ...] = ()  # the arguments, resolved by the caller
+    seals: str | None = None
+    out: str = ""
+    contract: str | None = None
+    config_digest: str = ""
+    version: str = ""
     finished: float | None = None  # None: the run is under way or was killed
     exit: int | None = None
     record: str | None = None  # run.json

@@ -60,8 +60,6 @@ CODES: tuple[tuple[type[EsignImportError], str], ...] = (
     (LedgerError, "LEDGER_REFUSED"),
     (UsageError, "USAGE"),
 )
-OTHERS = stat.S_IRWXO
-GROUP_TOO = stat.S_IRWXO | stat.S_IRWXG
 
 
 def start_report(config: Config, *, run: str, command: str, started: float, out: Path | None) -> RunReport:
@@ -138,16 +136,8 @@ def _read_record(folder: Path, content: Mapping[str, Any]) -> RunRecord:
         run=content["run"],
         command=content["command"],
         started=started,
-        host="",
-        pid=0,
-        user="",
-        rosters=(),
-        context=(),
-        seals=None,
         out=str(folder),
         contract=content["contract"],
-        config_digest="",
-        version="",
         exit=content["exit"],
         finished=finished,
         record=json.dumps(content, ensure_ascii=False),
@@ -272,5 +262,5 @@ def _is_exposed(path: Path) -> bool:
         status = path.stat()
     except OSError:
         return False
-    whose = GROUP_TOO if status.st_uid == os.geteuid() else OTHERS
-    return bool(status.st_mode & whose & (stat.S_IRGRP | stat.S_IROTH))
+    others = stat.S_IROTH | (stat.S_IRGRP if status.st_uid == os.geteuid() else 0)
+    return bool(status.st_mode & others)

@@ -21,9 +21,9 @@ def digest(text):
     return f"#{text}"
 
 
-def known(of=None, **changes) -> PersonHistory:
+def make_known(doctor=None, **changes) -> PersonHistory:
     return replace(
-        make_sealed(of or make_doctor(1)),
+        make_sealed(doctor or make_doctor(1)),
         id_masked="*0001",
         staff_no_digest="#1",
         mobile_digest="#154",
@@ -31,7 +31,7 @@ def known(of=None, **changes) -> PersonHistory:
     )
 
 
-def found(row, *pasts, present=(), other=frozenset()):
+def find_same(row, *pasts, present=(), other=frozenset()):
     known_persons = replace(make_snapshot(*pasts), other_persons=other)
     absent = AbsentPersons(
         known_persons, {row.key, *present}, digest, lambda picture, made: picture.sha256 == made.picture
@@ -53,41 +53,45 @@ def found(row, *pasts, present=(), other=frozenset()):
     ],
 )
 def test_the_name_and_one_thing_more(changes, agreed):
-    assert found(replace(NEW, **changes), known()) == (agreed and ("key1", agreed))
+    assert find_same(replace(NEW, **changes), make_known()) == (agreed and ("key1", agreed))
 
 
 def test_who_stands_in_the_rosters_or_has_neither_seal_nor_open_create_is_not_asked_for():
-    assert found(NEW, known(), present=["key1"]) is None
-    assert found(NEW, replace(known(), seal=None)) is None
+    assert find_same(NEW, make_known(), present=["key1"]) is None
+    assert find_same(NEW, replace(make_known(), seal=None)) is None
     assert (
-        found(NEW, replace(known(), seal=None, unresolved_attempt=make_attempt(make_doctor(1), "unknown")))[0]
+        find_same(
+            NEW, replace(make_known(), seal=None, unresolved_attempt=make_attempt(make_doctor(1), "unknown"))
+        )[0]
         == "key1"
     )
 
 
 def test_of_two_the_older_comes_first_and_then_the_other():
-    older = known(make_doctor(3, name=NEW.name))
+    older = make_known(make_doctor(3, name=NEW.name))
     older = replace(older, seal=replace(older.seal, created_at=NOW - 1))
-    assert found(NEW, known(), older)[0] == "key3"
-    assert found(NEW, known(), older, other=frozenset({("key3", "key2")}))[0] == "key1"
-    assert found(NEW, known(), older, other=frozenset({("key3", "key2"), ("key1", "key2")})) is None
+    assert find_same(NEW, make_known(), older)[0] == "key3"
+    assert find_same(NEW, make_known(), older, other=frozenset({("key3", "key2")}))[0] == "key1"
+    assert find_same(NEW, make_known(), older, other=frozenset({("key3", "key2"), ("key1", "key2")})) is None
 
 
 def test_letters_of_a_name_count_without_their_case():
-    assert found(replace(NEW, name="john smith"), known(make_doctor(1, name="John Smith")))[0] == "key1"
+    assert (
+        find_same(replace(NEW, name="john smith"), make_known(make_doctor(1, name="John Smith")))[0] == "key1"
+    )
 
 
 def test_a_row_with_other_errors_says_all_at_once_and_a_spare_copy_nothing():
     missing = replace(NEW, problems=(build_problem("IMAGE_MISSING"),), picture=None)
-    row_plan = plan_one(missing, make_snapshot(known()))
-    assert [row_plan.code for row_plan in row_plan.problems] == ["IMAGE_MISSING", "PERSON_POSSIBLY_SAME"]
+    row_plan = plan_one(missing, make_snapshot(make_known()))
+    assert [problem.code for problem in row_plan.problems] == ["IMAGE_MISSING", "PERSON_POSSIBLY_SAME"]
     assert (row_plan.status, row_plan.possibly_same.key) == (Status.REJECTED, "key1")
-    spare = plan_one(replace(NEW, problems=(build_problem("ROW_DUPLICATE"),)), make_snapshot(known()))
-    assert [row_plan.code for row_plan in spare.problems] == ["ROW_DUPLICATE"]
+    spare = plan_one(replace(NEW, problems=(build_problem("ROW_DUPLICATE"),)), make_snapshot(make_known()))
+    assert [problem.code for problem in spare.problems] == ["ROW_DUPLICATE"]
 
 
 def test_what_the_problem_tells():
-    problems = plan_one(NEW, make_snapshot(known())).problems[-1].detail
+    problems = plan_one(NEW, make_snapshot(make_known())).problems[-1].detail
     assert problems == {
         "sealed": "张乙处方章",
         "tail": "0001",
@@ -111,7 +115,7 @@ def test_what_the_problem_tells():
     ],
 )
 def test_only_what_is_new_of_a_known_person_is_remembered(row, marks):
-    row_plan = plan_one(row, make_snapshot(known()))
+    row_plan = plan_one(row, make_snapshot(make_known()))
     assert find_new_marks([row_plan], digest) == ({"key1": marks} if marks else {})
 
 
@@ -138,7 +142,7 @@ def as_passport(history: PersonHistory) -> PersonHistory:
 
 
 def test_a_corrected_number_has_its_persons_key():
-    decided = replace(make_snapshot(known()), same_persons={"key2": "key1"})
+    decided = replace(make_snapshot(make_known()), same_persons={"key2": "key1"})
     assert [row_plan.key for row_plan in unite_persons([NEW, make_doctor(3)], decided, digest)] == [
         "key1",
         "key3",

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from hypothesis import given
@@ -27,6 +28,15 @@ from pipeline.planning.plan import PlanRules, plan_rows
 from pipeline.planning.unsent_rows import build_initial_outcome
 
 
+def find_names(doctors, known=NOTHING, **context) -> dict[str, str]:
+    """Return the seal names that are planned, by the doctor's key."""
+    return {plan.doctor.key: plan.seal_name for plan in plan_rows(doctors, known, make_rules(), **context)}
+
+
+def list_codes(row_plan) -> list[str]:
+    return [problem.code for problem in row_plan.problems]
+
+
 def test_a_newcomer_is_ready_with_a_request():
     row_plan = plan_one(make_doctor())
     assert row_plan.status is Status.READY
@@ -41,8 +51,8 @@ def test_a_row_with_an_error_is_rejected_and_has_no_request():
 
 
 def test_a_sealed_doctor_with_the_same_content_is_unchanged():
-    of = make_doctor()
-    row_plan = plan_one(of, make_snapshot(make_sealed(of)))
+    doctor = make_doctor()
+    row_plan = plan_one(doctor, make_snapshot(make_sealed(doctor)))
     assert row_plan.status is Status.UNCHANGED
     assert build_initial_outcome(row_plan).seal_id == "seal-id"
 
@@ -60,23 +70,18 @@ def test_a_sealed_doctor_with_the_same_content_is_unchanged():
     ],
 )
 def test_a_sealed_doctor_whose_content_differs_is_changed(changes, field):
-    of = make_doctor()
-    row_plan = plan_one(replace(of, **changes), make_snapshot(make_sealed(of)))
+    doctor = make_doctor()
+    row_plan = plan_one(replace(doctor, **changes), make_snapshot(make_sealed(doctor)))
     assert row_plan.status is Status.CHANGED
     (problem,) = row_plan.problems
-    assert (problem.code, problem.severity, problem.detail["differs"]) == (
-        "CONTENT_CHANGED",
-        "warning",
-        field,
-    )
+    assert (problem.code, problem.severity) == ("CONTENT_CHANGED", "warning")
+    assert problem.detail["differs"] == field
 
 
 def test_the_roster_may_name_what_the_template_named():
-    of = make_doctor()
-    assert (
-        plan_one(replace(of, seal_name="张乙处方章"), make_snapshot(make_sealed(of))).status
-        is Status.UNCHANGED
-    )
+    doctor = make_doctor()
+    row_plan = plan_one(replace(doctor, seal_name="张乙处方章"), make_snapshot(make_sealed(doctor)))
+    assert row_plan.status is Status.UNCHANGED
 
 
 @pytest.mark.parametrize(
@@ -89,20 +94,21 @@ def test_the_roster_may_name_what_the_template_named():
     ],
 )
 def test_a_sealed_doctor_needs_no_picture_mobile_or_seal_name(code, field):
-    of = make_doctor()
+    doctor = make_doctor()
     row_plan = plan_one(
-        replace(of, picture=None, problems=(build_problem(code, field),)), make_snapshot(make_sealed(of))
+        replace(doctor, picture=None, problems=(build_problem(code, field),)),
+        make_snapshot(make_sealed(doctor)),
     )
     assert row_plan.status is Status.UNCHANGED
-    assert [row_plan.severity for row_plan in row_plan.problems] == ["warning"]
+    assert [problem.severity for problem in row_plan.problems] == ["warning"]
 
 
 @pytest.mark.parametrize("code", ["IMAGE_AMBIGUOUS", "SEAL_NAME_DUPLICATE"])
 def test_a_forgiven_error_keeps_its_own_sentence(code):
     """The other severity's sentence tells something else: that a picture was used, that a name was told apart."""
-    of = make_doctor()
+    doctor = make_doctor()
     error = build_problem(code, Field.PICTURE, found="甲.png, 乙.png", other="甲")
-    row_plan = plan_one(replace(of, picture=None, problems=(error,)), make_snapshot(make_sealed(of)))
+    row_plan = plan_one(replace(doctor, picture=None, problems=(error,)), make_snapshot(make_sealed(doctor)))
     for language in ("zh", "en"):
         assert render_problem(row_plan.problems[0], language) == render_problem(error, language)
         assert render_problem(row_plan.problems[0], language) != render_problem(
@@ -112,11 +118,11 @@ def test_a_forgiven_error_keeps_its_own_sentence(code):
 
 @pytest.mark.parametrize(("verdict", "status"), [("unknown", Status.UNKNOWN), ("exists", Status.EXISTS)])
 def test_an_unsettled_create_holds_its_person(verdict, status):
-    of = make_doctor()
+    doctor = make_doctor()
     history = PersonHistory(
-        of.key, "张乙处方章", unresolved_attempt=make_attempt(of, verdict), create_count=1
+        doctor.key, "张乙处方章", unresolved_attempt=make_attempt(doctor, verdict), create_count=1
     )
-    row_plan = plan_one(of, make_snapshot(history), resend_refused=True)
+    row_plan = plan_one(doctor, make_snapshot(history), resend_refused=True)
     assert (row_plan.status, row_plan.request) == (status, None)
     assert build_initial_outcome(row_plan).trace_id == "uuid"
 
@@ -126,205 +132,162 @@ def test_an_unsettled_create_holds_its_person(verdict, status):
     [(0, Status.READY), (1, Status.READY), (2, Status.READY), (3, Status.FAILED), (9, Status.FAILED)],
 )
 def test_a_refused_row_is_sent_until_its_first_refusal_is_three_days_old(days, status):
-    of = make_doctor()
+    doctor = make_doctor()
     today = datetime.fromtimestamp(NOW, UTC).date() + timedelta(days=days)
-    assert plan_one(of, make_snapshot(make_refused(of)), today=today).status is status
+    assert plan_one(doctor, make_snapshot(make_refused(doctor)), today=today).status is status
     history = replace(
-        make_refused(of), refusals=tuple(make_attempt(of, moment=NOW + hour) for hour in range(3))
+        make_refused(doctor), refusals=tuple(make_attempt(doctor, moment=NOW + hour) for hour in range(3))
     )
-    assert plan_one(of, make_snapshot(history), today=today).status is status
+    assert plan_one(doctor, make_snapshot(history), today=today).status is status
 
 
 def test_changed_content_or_an_explicit_retry_sends_it_again():
-    of = make_doctor()
-    known, later = make_snapshot(make_refused(of)), date(2026, 12, 24)
-    assert plan_one(of, known, today=later).status is Status.FAILED
-    assert plan_one(replace(of, name="张改"), known, today=later).status is Status.READY
-    assert plan_one(of, known, today=later, resend_refused=True).status is Status.READY
+    doctor = make_doctor()
+    known, later = make_snapshot(make_refused(doctor)), date(2026, 12, 24)
+    assert plan_one(doctor, known, today=later).status is Status.FAILED
+    assert plan_one(replace(doctor, name="张改"), known, today=later).status is Status.READY
+    assert plan_one(doctor, known, today=later, resend_refused=True).status is Status.READY
 
 
 def test_a_bare_refusal_is_repeated_only_by_an_explicit_retry():
-    of = make_doctor()
-    known = make_snapshot(make_refused(of, code="FailedOperation", message="操作失败"))
-    assert plan_one(of, known).status is Status.FAILED
-    assert build_initial_outcome(plan_one(of, known)).code == "FailedOperation"
-    assert plan_one(of, known, resend_refused=True).status is Status.READY
+    doctor = make_doctor()
+    known = make_snapshot(make_refused(doctor, code="FailedOperation", message="操作失败"))
+    assert plan_one(doctor, known).status is Status.FAILED
+    assert build_initial_outcome(plan_one(doctor, known)).code == "FailedOperation"
+    assert plan_one(doctor, known, resend_refused=True).status is Status.READY
 
 
 def test_a_seal_name_is_frozen_at_the_first_attempt():
-    of = make_doctor()
-    row_plan = plan_one(of, make_snapshot(make_refused(of)), seal_name_template="{name}新章")
+    doctor = make_doctor()
+    row_plan = plan_one(doctor, make_snapshot(make_refused(doctor)), seal_name_template="{name}新章")
     assert row_plan.request.seal_name == "张乙处方章"
 
 
 def test_a_human_may_rename_what_was_surely_refused():
-    of = make_doctor()
+    doctor = make_doctor()
     row_plan = plan_one(
-        replace(of, seal_name="张乙二章"),
-        make_snapshot(make_refused(of, code="InvalidParameter.LimitSealName")),
+        replace(doctor, seal_name="张乙二章"),
+        make_snapshot(make_refused(doctor, code="InvalidParameter.LimitSealName")),
     )
     assert row_plan.request.seal_name == "张乙二章"
 
 
 def test_a_seal_that_may_exist_is_not_renamed():
-    of = make_doctor()
-    known = make_snapshot(
-        replace(make_refused(of, code="FailedOperation", message="操作失败"), seal_name_locked=True)
-    )
-    row_plan = plan_one(replace(of, seal_name="张乙二章"), known, resend_refused=True)
+    doctor = make_doctor()
+    refused = make_refused(doctor, code="FailedOperation", message="操作失败")
+    known = make_snapshot(replace(refused, seal_name_locked=True))
+    row_plan = plan_one(replace(doctor, seal_name="张乙二章"), known, resend_refused=True)
     assert row_plan.status is Status.REJECTED
-    assert "SEAL_NAME_FROZEN" in {row_plan.code for row_plan in row_plan.problems}
+    assert "SEAL_NAME_FROZEN" in list_codes(row_plan)
 
 
 @pytest.mark.parametrize(
     ("code", "message"), [("FailedOperation.ExistSameSealName", ""), ("FailedOperation", "存在同名印章")]
 )
 def test_a_name_that_an_older_version_called_taken_is_asked_for_again_however_old(code, message):
-    of = make_doctor()
-    known = make_snapshot(
-        replace(make_refused(of, code=code, message=message, days=9), seal_name_locked=True)
-    )
-    assert plan_one(of, known).request.seal_name == "张乙处方章"
-    assert "SEAL_NAME_FROZEN" in {
-        row_plan.code for row_plan in plan_one(replace(of, seal_name="张乙二章"), known).problems
-    }
+    doctor = make_doctor()
+    refused = make_refused(doctor, code=code, message=message, days=9)
+    known = make_snapshot(replace(refused, seal_name_locked=True))
+    assert plan_one(doctor, known).request.seal_name == "张乙处方章"
+    assert "SEAL_NAME_FROZEN" in list_codes(plan_one(replace(doctor, seal_name="张乙二章"), known))
 
 
-def of_another(of: Doctor, *names: str) -> PersonHistory:
-    return PersonHistory(of.key, None, seal_names_of_others=frozenset(names), create_count=len(names))
+def make_barred(doctor: Doctor, *names: str) -> PersonHistory:
+    return PersonHistory(doctor.key, None, seal_names_of_others=frozenset(names), create_count=len(names))
 
 
 def test_a_name_that_is_another_persons_is_never_used_again():
-    of = make_doctor()
+    doctor = make_doctor()
     barred = "张乙处方章", "张乙〇〇一处方章"
-    used = [plan_one(of, make_snapshot(of_another(of, *barred[:many]))).seal_name for many in (1, 2)]
+    used = [plan_one(doctor, make_snapshot(make_barred(doctor, *barred[:many]))).seal_name for many in (1, 2)]
     assert used == ["张乙〇〇一处方章", "张乙内科处方章"]
-    own = plan_one(replace(of, seal_name="张乙处方章"), make_snapshot(of_another(of, *barred)))
+    known = make_snapshot(make_barred(doctor, *barred))
+    own = plan_one(replace(doctor, seal_name="张乙处方章"), known)
     assert (own.status, own.problems[-1].code) == (Status.REJECTED, "SEAL_NAME_DUPLICATE")
-    assert (
-        plan_one(replace(of, seal_name="新章"), make_snapshot(of_another(of, *barred))).request.seal_name
-        == "新章"
-    )
+    assert plan_one(replace(doctor, seal_name="新章"), known).request.seal_name == "新章"
 
 
 def test_the_namesake_next_to_it_keeps_the_plain_name():
-    one_of, other = make_doctor(1, name="张伟"), make_doctor(2, name="张伟")
-    known = LedgerSnapshot(
-        {one_of.key: of_another(one_of, "张伟处方章")},
-        {"张伟处方章": one_of.key},
-        frozenset({"张伟处方章"}),
-    )
-    names = {
-        row_plan.doctor.key: row_plan.seal_name
-        for row_plan in plan_rows([one_of, other], known, make_rules())
-    }
-    assert names == {"key1": "张伟〇〇一处方章", "key2": "张伟处方章"}
+    namesakes = make_namesakes(2)
+    key = namesakes[0].key
+    people = {key: make_barred(namesakes[0], "张伟处方章")}
+    known = LedgerSnapshot(people, {"张伟处方章": key}, frozenset({"张伟处方章"}))
+    assert find_names(namesakes, known) == {"key1": "张伟〇〇一处方章", "key2": "张伟处方章"}
+
+
+def make_namesakes(count: int) -> list[Doctor]:
+    return [make_doctor(serial, name="张伟") for serial in range(1, count + 1)]
 
 
 def test_namesakes_get_their_staff_numbers_in_any_order():
-    namesakes = [make_doctor(1, name="张伟"), make_doctor(2, name="张伟")]
-    names = {
-        row_plan.doctor.key: row_plan.seal_name for row_plan in plan_rows(namesakes, NOTHING, make_rules())
-    }
-    assert names == {"key1": "张伟〇〇一处方章", "key2": "张伟〇〇二处方章"}
-    assert names == {
-        row_plan.doctor.key: row_plan.seal_name
-        for row_plan in plan_rows(namesakes[::-1], NOTHING, make_rules())
-    }
+    names = {"key1": "张伟〇〇一处方章", "key2": "张伟〇〇二处方章"}
+    assert find_names(make_namesakes(2)) == find_names(make_namesakes(2)[::-1]) == names
 
 
-def test_a_newcomer_next_to_a_sealed_namesake():
-    first = make_doctor(1, name="张伟")
-    row_plan = plan_one(make_doctor(2, name="张伟"), make_snapshot(make_sealed(first)))
-    assert row_plan.seal_name == "张伟〇〇二处方章"
-    assert [row_plan.severity for row_plan in row_plan.problems] == ["warning"]
-
-
-def test_without_a_staff_number_only_the_department_distinguishes_namesakes():
-    first = make_doctor(1, name="张伟")
-    by_department = plan_one(make_doctor(2, name="张伟", staff_no=None), make_snapshot(make_sealed(first)))
-    assert by_department.seal_name == "张伟内科处方章"
-    nothing = plan_one(
-        make_doctor(2, name="张伟", staff_no=None, department=None), make_snapshot(make_sealed(first))
-    )
-    assert nothing.status is Status.REJECTED
-    assert "SEAL_NAME_DUPLICATE" in {row_plan.code for row_plan in nothing.problems}
+def test_a_newcomer_next_to_a_sealed_namesake_is_told_apart_by_staff_number_or_department():
+    first, second = make_namesakes(2)
+    known = make_snapshot(make_sealed(first))
+    by_number = plan_one(second, known)
+    assert by_number.seal_name == "张伟〇〇二处方章"
+    assert [problem.severity for problem in by_number.problems] == ["warning"]
+    assert plan_one(replace(second, staff_no=None), known).seal_name == "张伟内科处方章"
+    by_nothing = plan_one(replace(second, staff_no=None, department=None), known)
+    assert by_nothing.status is Status.REJECTED
+    assert "SEAL_NAME_DUPLICATE" in list_codes(by_nothing)
 
 
 def test_the_rosters_own_name_that_belongs_to_another_is_refused():
-    first = make_doctor(1, seal_name="院长章")
-    assert (
-        plan_one(make_doctor(2, seal_name="院长章"), make_snapshot(make_sealed(first))).status
-        is Status.REJECTED
-    )
+    known = make_snapshot(make_sealed(make_doctor(1, seal_name="院长章")))
+    assert plan_one(make_doctor(2, seal_name="院长章"), known).status is Status.REJECTED
 
 
-def spare(*pasts: PersonHistory) -> LedgerSnapshot:
-    """People of whom those without a seal were surely refused: their names may pass on."""
-    return replace(
-        make_snapshot(*pasts),
-        reusable_seal_names=frozenset(history.seal_name for history in pasts if not history.seal),
-    )
+def make_reusable(*people: PersonHistory) -> LedgerSnapshot:
+    """Return people of whom those without a seal were certainly refused: their names may pass on."""
+    reusable = frozenset(person.seal_name for person in people if not person.seal)
+    return replace(make_snapshot(*people), reusable_seal_names=reusable)
 
 
 @pytest.mark.parametrize("own", [None, "院长章"])
 def test_a_corrected_number_keeps_the_doctors_seal_name(own):
     wrong, right = make_doctor(1, name="张伟", seal_name=own), make_doctor(2, name="张伟", seal_name=own)
     before = replace(make_refused(wrong), seal_name=own or "张伟处方章")
-    row_plan = plan_one(right, spare(before))
+    row_plan = plan_one(right, make_reusable(before))
     assert (row_plan.status, row_plan.seal_name, row_plan.problems) == (Status.READY, own or "张伟处方章", ())
     assert plan_one(right, make_snapshot(before)).seal_name != "张伟处方章", "not where somebody may bear it"
 
 
-def test_a_namesake_who_still_stands_in_the_roster_keeps_the_seal_name():
-    first, second = make_doctor(1, name="张伟"), make_doctor(2, name="张伟")
-    row_plan = {
-        row_plan.doctor.key: row_plan.seal_name
-        for row_plan in plan_rows([first, second], spare(make_refused(first)), make_rules())
-    }
-    assert row_plan == {"key1": "张伟处方章", "key2": "张伟〇〇二处方章"}
+def test_a_namesake_who_is_still_in_a_roster_keeps_the_seal_name():
+    first, second = make_namesakes(2)
+    known = make_reusable(make_refused(first))
+    assert find_names([first, second], known) == {"key1": "张伟处方章", "key2": "张伟〇〇二处方章"}
+    assert find_names([second], known, context_person_keys={first.key}) == {"key2": "张伟〇〇二处方章"}
 
 
-def test_a_namesake_whose_row_is_not_asked_for_keeps_the_seal_name_too():
-    first, second = make_doctor(1, name="张伟"), make_doctor(2, name="张伟")
-    (row_plan,) = plan_rows(
-        [second], spare(make_refused(first)), make_rules(), context_person_keys={first.key}
-    )
-    assert row_plan.seal_name == "张伟〇〇二处方章"
-
-
-def test_two_newcomers_are_distinguished_though_the_name_is_spare():
-    gone, *new = (make_doctor(serial, name="张伟") for serial in range(1, 4))
-    assert {row_plan.seal_name for row_plan in plan_rows(new, spare(make_refused(gone)), make_rules())} == {
-        "张伟〇〇二处方章",
-        "张伟〇〇三处方章",
-    }
+def test_two_newcomers_are_distinguished_though_the_name_is_reusable():
+    gone, *new = make_namesakes(3)
+    names = {"key2": "张伟〇〇二处方章", "key3": "张伟〇〇三处方章"}
+    assert find_names(new, make_reusable(make_refused(gone))) == names
 
 
 def test_a_corrected_name_takes_the_templates_name_anew():
     wrong, right = make_doctor(1, name="张玮"), make_doctor(1, name="张伟")
-    assert plan_one(right, spare(make_refused(wrong))).request.seal_name == "张伟处方章"
-    assert plan_one(right, make_snapshot(make_refused(wrong))).request.seal_name == "张玮处方章", (
-        "somebody may bear it"
-    )
-    assert (
-        plan_one(wrong, spare(make_refused(wrong)), seal_name_template="{name}新章").request.seal_name
-        == "张玮处方章"
-    )
+    refused = make_refused(wrong)
+    known = make_reusable(refused)
+    assert plan_one(right, known).request.seal_name == "张伟处方章"
+    assert plan_one(right, make_snapshot(refused)).request.seal_name == "张玮处方章", "somebody may bear it"
+    assert plan_one(wrong, known, seal_name_template="{name}新章").request.seal_name == "张玮处方章"
     named = make_refused(replace(wrong, seal_name="院长章"))
-    assert plan_one(right, spare(replace(named, seal_name="院长章"))).request.seal_name == "院长章"
-    neighbour = plan_one(right, spare(make_refused(wrong), make_sealed(make_doctor(2, name="张伟"))))
+    assert plan_one(right, make_reusable(replace(named, seal_name="院长章"))).request.seal_name == "院长章"
+    neighbour = plan_one(right, make_reusable(refused, make_sealed(make_doctor(2, name="张伟"))))
     assert (neighbour.seal_name, neighbour.problems[-1].code) == ("张伟〇〇一处方章", "SEAL_NAME_DUPLICATE")
 
 
 def test_another_doctors_picture_is_never_used_again():
     first = make_doctor(1)
-    stranger = plan_one(make_doctor(2, picture=first.picture), make_snapshot(make_sealed(first)))
-    assert [row_plan.code for row_plan in stranger.problems] == ["IMAGE_SHARED"]
-    perhaps = plan_one(
-        make_doctor(2, picture=first.picture, name=first.name), make_snapshot(make_sealed(first))
-    )
-    assert [row_plan.code for row_plan in perhaps.problems] == ["PERSON_POSSIBLY_SAME"]
+    known = make_snapshot(make_sealed(first))
+    stranger = plan_one(make_doctor(2, picture=first.picture), known)
+    perhaps = plan_one(make_doctor(2, picture=first.picture, name=first.name), known)
+    assert [list_codes(stranger), list_codes(perhaps)] == [["IMAGE_SHARED"], ["PERSON_POSSIBLY_SAME"]]
     assert {stranger.status, perhaps.status} == {Status.REJECTED}
 
 
@@ -342,36 +305,32 @@ def test_the_order_of_rows_decides_nothing(order):
     assert verdicts([doctors[position] for position in order]) == verdicts(doctors)
 
 
-def reviewing(**reported) -> PlanRules:
-    """Rules with judgements: the id of a pairing is made of its four parts, joined."""
-    judged = {identity: Judgement(word, NOW) for identity, word in reported.pop("reported", {}).items()}
-    return make_rules(judgement_id=lambda *parts: "|".join(parts), judgements=judged, **reported)
+def make_review_rules(judged=MappingProxyType({}), **changes) -> PlanRules:
+    """Return rules with judgements by identity: the identity of a pairing is made of its four parts, joined."""
+    judgements = {identity: Judgement(value, NOW) for identity, value in judged.items()}
+    return make_rules(judgement_id=lambda *parts: "|".join(parts), judgements=judgements, **changes)
 
 
 ID = "key1|张乙|张乙处方章|sha1"
 
 
 def test_every_row_that_would_be_sent_can_be_judged():
-    (row_plan,) = plan_rows([make_doctor()], NOTHING, reviewing())
+    (row_plan,) = plan_rows([make_doctor()], NOTHING, make_review_rules())
     assert (row_plan.status, row_plan.review) == (Status.READY, Review(ID))
 
 
 def test_wrong_is_rejected_at_the_picture_and_can_be_judged_again():
-    (row_plan,) = plan_rows([make_doctor()], NOTHING, reviewing(reported={ID: "wrong"}))
-    assert (row_plan.status, row_plan.request, row_plan.review) == (
-        Status.REJECTED,
-        None,
-        Review(ID, "wrong"),
-    )
-    assert [(row_plan.code, row_plan.field, row_plan.cell) for row_plan in row_plan.problems] == [
-        ("REVIEW_WRONG", Field.PICTURE, "H1")
-    ]
+    (row_plan,) = plan_rows([make_doctor()], NOTHING, make_review_rules({ID: "wrong"}))
+    assert (row_plan.status, row_plan.request) == (Status.REJECTED, None)
+    assert row_plan.review == Review(ID, "wrong")
+    (problem,) = row_plan.problems
+    assert (problem.code, problem.field, problem.cell) == ("REVIEW_WRONG", Field.PICTURE, "H1")
 
 
-@pytest.mark.parametrize("reported", [{}, {ID: "right"}, {ID: "wrong"}])
-def test_where_a_review_is_required_only_right_is_sent(reported):
-    (row_plan,) = plan_rows([make_doctor()], NOTHING, reviewing(reported=reported, require_review=True))
-    expected = {None: Status.NOT_SENT, "right": Status.READY, "wrong": Status.REJECTED}[reported.get(ID)]
+@pytest.mark.parametrize("judged", [{}, {ID: "right"}, {ID: "wrong"}])
+def test_where_a_review_is_required_only_right_is_sent(judged):
+    (row_plan,) = plan_rows([make_doctor()], NOTHING, make_review_rules(judged, require_review=True))
+    expected = {None: Status.NOT_SENT, "right": Status.READY, "wrong": Status.REJECTED}[judged.get(ID)]
     assert row_plan.status is expected
     assert build_initial_outcome(row_plan).status is expected
 
@@ -379,24 +338,20 @@ def test_where_a_review_is_required_only_right_is_sent(reported):
 @pytest.mark.parametrize("part", ["key", "name", "seal_name", "picture"])
 def test_a_judgement_belongs_to_all_four(part):
     other = {"picture": ImageFile(Path("b.png"), "shaB", 10)}.get(part, "别")
-    (row_plan,) = plan_rows([make_doctor(**{part: other})], NOTHING, reviewing(reported={ID: "wrong"}))
+    (row_plan,) = plan_rows([make_doctor(**{part: other})], NOTHING, make_review_rules({ID: "wrong"}))
     assert row_plan.status is Status.READY
 
 
 def test_a_seal_that_exists_is_kept_and_its_wrong_said():
-    (row_plan,) = plan_rows(
-        [make_doctor()],
-        make_snapshot(make_sealed(make_doctor())),
-        reviewing(reported={ID: "wrong"}, require_review=True),
-    )
+    rules = make_review_rules({ID: "wrong"}, require_review=True)
+    (row_plan,) = plan_rows([make_doctor()], make_snapshot(make_sealed(make_doctor())), rules)
     assert row_plan.status is Status.UNCHANGED
-    assert [(row_plan.code, row_plan.severity) for row_plan in row_plan.problems] == [
-        ("REVIEW_WRONG", "warning")
-    ]
+    (problem,) = row_plan.problems
+    assert (problem.code, problem.severity) == ("REVIEW_WRONG", "warning")
 
 
 @pytest.mark.parametrize(
-    ("reported", "required", "status"),
+    ("judged", "required", "status"),
     [
         ({}, False, Status.READY),
         ({ID: "wrong"}, False, Status.UNKNOWN),
@@ -405,11 +360,11 @@ def test_a_seal_that_exists_is_kept_and_its_wrong_said():
     ],
 )
 def test_a_create_without_a_verdict_stays_unknown_where_its_review_forbids_the_probe(
-    reported, required, status
+    judged, required, status
 ):
-    tried = replace(make_attempt(make_doctor(), verdict="unknown"))
-    history = PersonHistory("key1", seal_name="张乙处方章", unresolved_attempt=tried, create_count=1)
-    ruled = reviewing(reported=reported, require_review=required, may_probe=lambda _: True)
-    (row_plan,) = plan_rows([make_doctor()], make_snapshot(history), ruled)
+    attempt = make_attempt(make_doctor(), verdict="unknown")
+    history = PersonHistory("key1", seal_name="张乙处方章", unresolved_attempt=attempt, create_count=1)
+    rules = make_review_rules(judged, require_review=required, may_probe=lambda _: True)
+    (row_plan,) = plan_rows([make_doctor()], make_snapshot(history), rules)
     assert row_plan.status is status
     assert build_initial_outcome(row_plan).status is status

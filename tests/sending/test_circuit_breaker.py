@@ -50,25 +50,16 @@ async def test_five_in_a_row_of_one_action_open_it():
     assert not service.breaker.is_closed
 
 
-async def test_ten_of_the_last_fifty_open_it():
+@pytest.mark.parametrize(("answers_between", "opens"), [(3, True), (6, False)])
+async def test_ten_of_the_last_fifty_open_it_and_older_ones_are_forgotten(answers_between, opens):
     service = Service()
     for _ in range(9):
         service.breaker.record_result(CREATE, answered=False)
-        for _ in range(3):
+        for _ in range(answers_between):
             service.breaker.record_result(CREATE, answered=True)
     assert service.breaker.is_closed
     service.breaker.record_result(CREATE, answered=False)
-    assert not service.breaker.is_closed
-
-
-async def test_old_silence_is_forgotten():
-    service = Service()
-    for _ in range(9):
-        service.breaker.record_result(CREATE, answered=False)
-        for _ in range(6):
-            service.breaker.record_result(CREATE, answered=True)
-    service.breaker.record_result(CREATE, answered=False)
-    assert service.breaker.is_closed
+    assert service.breaker.is_closed is not opens
 
 
 async def test_it_asks_after_five_seconds_and_backs_off_to_thirty():

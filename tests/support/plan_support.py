@@ -14,7 +14,7 @@ NOTHING = LedgerSnapshot({}, {})
 
 
 def make_rules(**changes) -> PlanRules:
-    given = {
+    rules = {
         "seal_name_template": "{name}处方章",
         "resend_refused": False,
         "digest": lambda text: f"#{text}",
@@ -22,7 +22,7 @@ def make_rules(**changes) -> PlanRules:
         "today": date(2026, 11, 19),  # NOW
         "to_day": lambda seconds: datetime.fromtimestamp(seconds, UTC).date(),
     }
-    return PlanRules(**{**given, **changes})
+    return PlanRules(**{**rules, **changes})
 
 
 def make_doctor(serial: int = 1, **changes) -> Doctor:
@@ -30,7 +30,7 @@ def make_doctor(serial: int = 1, **changes) -> Doctor:
         field: Cell(column, field, "", CellKind.TEXT, "")
         for field, column in zip(Field, "ABCDEFGHIJKL", strict=True)
     }
-    plain = Doctor(
+    doctor = Doctor(
         row=Row(Origin(Path("a.xlsx"), "s", serial), (), cells),
         row_id=f"row{serial}",
         key=f"key{serial}",
@@ -48,34 +48,43 @@ def make_doctor(serial: int = 1, **changes) -> Doctor:
         picture=ImageFile(Path(f"{serial}.png"), f"sha{serial}", 10),
         evidence="staff_no",
     )
-    return replace(plain, **changes)
+    return replace(doctor, **changes)
 
 
-def make_content(of: Doctor) -> SealContent:
+def make_content(doctor: Doctor) -> SealContent:
     return SealContent(
-        of.name, f"#{of.number}", "ID_CARD", "OTHER", None, of.seal_name, of.picture.sha256, "pixels"
+        doctor.name,
+        f"#{doctor.number}",
+        "ID_CARD",
+        "OTHER",
+        None,
+        doctor.seal_name,
+        doctor.picture.sha256,
+        "pixels",
     )
 
 
-def make_sealed(of: Doctor) -> PersonHistory:
-    name = of.seal_name or f"{of.name}处方章"
+def make_sealed(doctor: Doctor) -> PersonHistory:
+    name = doctor.seal_name or f"{doctor.name}处方章"
     return PersonHistory(
-        of.key,
+        doctor.key,
         name,
-        LiveSeal("seal-id", name, "run1", NOW, make_content(of), "request", "trace"),
+        LiveSeal("seal-id", name, "run1", NOW, make_content(doctor), "request", "trace"),
         create_count=1,
     )
 
 
 def make_attempt(
-    of: Doctor, verdict="refused", code="InvalidParameter.Name", message="姓名不符", moment=NOW
+    doctor: Doctor, verdict="refused", code="InvalidParameter.Name", message="姓名不符", moment=NOW
 ) -> CreateAttempt:
-    return CreateAttempt("uuid", "run1", verdict, moment, "host", make_content(of), code, message, "request")
+    return CreateAttempt(
+        "uuid", "run1", verdict, moment, "host", make_content(doctor), code, message, "request"
+    )
 
 
-def make_refused(of: Doctor, *, days: int = 1, **how) -> PersonHistory:
-    attempts = tuple(make_attempt(of, moment=NOW + DAY * day, **how) for day in range(days))
-    return PersonHistory(of.key, f"{of.name}处方章", refusals=attempts, create_count=days)
+def make_refused(doctor: Doctor, *, days: int = 1, **changes) -> PersonHistory:
+    attempts = tuple(make_attempt(doctor, moment=NOW + DAY * day, **changes) for day in range(days))
+    return PersonHistory(doctor.key, f"{doctor.name}处方章", refusals=attempts, create_count=days)
 
 
 def make_snapshot(*people: PersonHistory) -> LedgerSnapshot:
@@ -83,6 +92,6 @@ def make_snapshot(*people: PersonHistory) -> LedgerSnapshot:
     return LedgerSnapshot({person.key: person for person in people}, names)
 
 
-def plan_one(of: Doctor, known: LedgerSnapshot = NOTHING, **changes):
-    (row_plan,) = plan_rows([of], known, make_rules(**changes))
+def plan_one(doctor: Doctor, known: LedgerSnapshot = NOTHING, **changes):
+    (row_plan,) = plan_rows([doctor], known, make_rules(**changes))
     return row_plan
