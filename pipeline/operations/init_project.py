@@ -12,10 +12,11 @@ from typing import Literal
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.config.sections import IDS, PLACEHOLDER
+from pipeline.config.settings import Config
 from pipeline.errors import UsageError
 from pipeline.messages.catalogue import render
 from pipeline.operations.roster_template import write_roster_template
-from pipeline.support.atomic_files import make_folder, write_atomically
+from pipeline.support.atomic_files import make_folder, write_atomically, write_json
 
 ENDPOINTS: Mapping[str, str] = {
     "production": "https://essbasic.tencentcloudapi.com",
@@ -62,6 +63,7 @@ def create_project(folder: Path, settings: ProjectSettings) -> Path:
     template = folder / render("init.template", settings.language)
     if not template.exists():
         write_atomically(template, lambda path: write_roster_template(path, settings.language))
+    write_json(folder / SCHEMA, Config.model_json_schema())
     _write_new(folder / CONFIG, render_config(settings))
     return template
 

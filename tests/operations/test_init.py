@@ -1,5 +1,6 @@
 """`init`: a new hospital's folder, filled in, read back and run."""
 
+import json
 import os
 import stat
 import subprocess
@@ -40,6 +41,8 @@ def test_the_configuration_holds_what_was_given(tmp_path, language):
     assert config.api.file_endpoint == "https://file.test.ess.tencent.cn"
     assert config.language == language
     assert config.secrets_dir == Path("secrets")
+    schema = json.loads((tmp_path / "config.schema.json").read_text("utf-8"))
+    assert {"api", "roster", "seals", "language"} <= schema["properties"].keys()
 
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1))
