@@ -40,7 +40,7 @@ from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.tenant import KEY_BYTES, SiteKey
-from pipeline.operations.run_end import call_run_end_hooks
+from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hooks
 from pipeline.reports.explanations import find_titles
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import to_frame
@@ -190,6 +190,7 @@ async def run_async(config: Config | StrPath, **options: Unpack[RunOptions]) -> 
         now = clock.now()
         report = start_report(loaded, run=request.run, command="run", started=now, out=request.out)
         return Result(replace(report, seals=request.seals))
+    await asyncio.to_thread(call_run_start_hooks, "run", loaded)
     stop = import_run.StopSignal()
     given = _use_given_ledger(loaded, own_ledger, options.get("site_key"))
     opened = given or tenant_ledger.lock_ledger(

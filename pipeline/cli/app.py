@@ -27,6 +27,7 @@ from pipeline.cli.doctor_command import doctor
 from pipeline.cli.help import find_commands, polish_message, set_language
 from pipeline.cli.init_commands import init
 from pipeline.cli.ledger_commands import adopt, ledger_group
+from pipeline.cli.notify_commands import notify_group
 from pipeline.cli.resolve_commands import resolve
 from pipeline.cli.run_commands import check, retry, run
 from pipeline.cli.status_commands import explain, report, status
@@ -91,6 +92,7 @@ COMMANDS: Sequence[click.Command] = (
     doctor,
     ledger_group,
     config_group,
+    notify_group,
     sandbox,
 )
 

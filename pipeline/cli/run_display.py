@@ -24,7 +24,7 @@ from pipeline.domain.results_format import WORKBOOK
 from pipeline.domain.run import UNRESOLVED_STATUSES, RowOutcome, RunReport, Status, is_redundant_copy
 from pipeline.intake.readers.discover import SUFFIXES
 from pipeline.messages.catalogue import JoinedTexts, make_phrase, name_status
-from pipeline.operations.run_end import call_run_end_hooks
+from pipeline.operations.run_hooks import call_run_end_hooks
 from pipeline.reports.explanations import (
     describe_cause,
     describe_halt_of,
@@ -222,7 +222,7 @@ def write_and_print_results(
     file_presenter = replace(presenter, language=session.language)
     written = finish_run(report, config, file_presenter, latest=latest)
     if not is_rebuilt:
-        call_run_end_hooks(report, config)
+        call_run_end_hooks(report, config, session.print_warning)
     if "edited" in written:
         session.alert("kept_edits", path=WORKBOOK, kept=written["edited"])
     if "copy" in written:

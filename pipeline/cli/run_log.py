@@ -26,7 +26,7 @@ from pipeline.domain.masking import mask_text
 from pipeline.domain.run import RunReport, RunRequest, more_severe_exit
 from pipeline.errors import DiskTrouble, EsignImportError
 from pipeline.ledger.sqlite_ledger import SqliteLedger
-from pipeline.operations.run_end import call_run_end_hooks
+from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hooks
 from pipeline.reports.records import run_record
 from pipeline.support.atomic_files import make_folder
 from pipeline.workflow import run_request
@@ -49,6 +49,7 @@ def record_command(
     run = run_request.reserve_run_id(config, session.clock)
     begun = start_report(config, run=run, command=command, started=session.clock.now(), out=out)
     recorder = RunRecorder(session, config, begun)
+    call_run_start_hooks(command, config, session.print_warning)
     try:
         run_request.require_ready(config, session.config_name)
         yield recorder
@@ -146,7 +147,7 @@ class RunRecorder:
     def _leave_record(self, report: RunReport, folders: Sequence[Path]) -> None:
         """Write run.json of a run without results, and call the hooks that every run's end calls."""
         write_run_json(report, folders)
-        call_run_end_hooks(report, self.config)
+        call_run_end_hooks(report, self.config, self.session.print_warning)
 
     def record_in_ledger(self, ledger: SqliteLedger, request: RunRequest, error: OSError) -> None:
         """Record a run whose results folder cannot be written, so that there is no run.json, in the ledger."""
@@ -157,7 +158,7 @@ class RunRecorder:
         with suppress(EsignImportError):
             ledger.begin_run(build_run_record(request, self.config, self.begun.started))
             ledger.finish_run(report.run, exit=report.exit, finished=report.finished, record=record)
-        call_run_end_hooks(report, self.config)
+        call_run_end_hooks(report, self.config, self.session.print_warning)
 
 
 def _without_click(error: BaseException) -> BaseException:

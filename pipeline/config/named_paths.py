@@ -111,20 +111,29 @@ def find_passwords(config: Config, environment: Mapping[str, str]) -> tuple[str,
 
     They are the lines of the secret files ``roster__password``, then the configured one.
     """
-    folders = [Path(folder)] if (folder := environment.get("CREDENTIALS_DIRECTORY")) else []
-    if config.secrets_dir is not None:
-        folders.append(config.resolve_path(config.secrets_dir))
-    passwords: list[str] = []
-    for file in (folder / PASSWORD_FILE for folder in folders):
-        if not _is_file(file):
-            continue
-        try:
-            passwords += file.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError("usage.unreadable_password", path=file) from error
+    passwords = read_secret_lines(config, environment, PASSWORD_FILE)
     if config.intake.password is not None:
         passwords.append(config.intake.password.get_secret_value())
     return tuple(dict.fromkeys(filter(None, passwords)))
+
+
+def read_secret_lines(config: Config, environment: Mapping[str, str], name: str) -> list[str]:
+    """Return the lines that are not blank of a secret file: of ``$CREDENTIALS_DIRECTORY``, then of ``secrets_dir``.
+
+    Raises UsageError for a file that cannot be read.
+    """
+    folders = [Path(folder)] if (folder := environment.get("CREDENTIALS_DIRECTORY")) else []
+    if config.secrets_dir is not None:
+        folders.append(config.resolve_path(config.secrets_dir))
+    lines: list[str] = []
+    for file in (folder / name for folder in folders):
+        if not _is_file(file):
+            continue
+        try:
+            lines += file.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError("usage.unreadable_password", path=file) from error
+    return list(filter(None, lines))
 
 
 def _is_file(file: Path) -> bool:

@@ -257,6 +257,25 @@ class Guards(Section):
             raise make_fault("config.no_time", value=value) from None
 
 
+class Notify(Section):
+    """Who hears of a run that failed, or ended in another state than the one before."""
+
+    urls: tuple[SecretStr, ...] = define_key(
+        (), "Addresses of apprise; better kept in the secret file notify__urls"
+    )
+    ping: SecretStr | None = define_key(
+        None, "Address of a monitor, which is called at the start and the end of every run"
+    )
+    name: str | None = define_key(None, "Name of the hospital in messages and metrics")
+
+    @field_validator("ping")
+    @classmethod
+    def _is_http(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("http://", "https://")):
+            raise make_fault("config.no_ping")
+        return value
+
+
 class Pictures(Section):
     """What may be done to pictures beyond what the service needs; all off by default."""
 

@@ -21,7 +21,17 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from pipeline.config.environment import PREFIX, former_name, variable_name
-from pipeline.config.sections import Api, Guards, Intake, Limits, Pictures, Section, define_key, make_fault
+from pipeline.config.sections import (
+    Api,
+    Guards,
+    Intake,
+    Limits,
+    Notify,
+    Pictures,
+    Section,
+    define_key,
+    make_fault,
+)
 from pipeline.config.yaml_loader import Document, FaultRenderer, read_document, suggest_name
 from pipeline.domain.roster import IGNORED
 from pipeline.domain.roster import Field as Column
@@ -50,6 +60,7 @@ class Config(Section):
     intake: Intake = Intake()
     pictures: Pictures = Pictures()
     guards: Guards = Guards()
+    notify: Notify = Notify()
     roster: tuple[Path, ...] = define_key(
         (Path("inbox"),), "Files or folders of rosters", json_schema_extra={"type": ["array", "string"]}
     )
@@ -69,6 +80,9 @@ class Config(Section):
     )
     work: Path = define_key(Path("state/work"), "Prepared pictures")
     out: Path = define_key(Path("out"), "Results")
+    metrics_file: Path | None = define_key(
+        None, "Figures of the last run for Prometheus; needs the extra metrics"
+    )
     secrets_dir: Path | None = define_key(None, "Folder with tencent__secret_id and tencent__secret_key")
     language: Literal["zh", "en"] | None = define_key(
         None, "null: the locale's, else that of the roster titles"

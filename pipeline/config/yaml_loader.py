@@ -23,7 +23,9 @@ from pipeline.messages.config import PARSER_TEXTS
 MAX_BYTES = 1 << 20  # of a file
 UTF16 = frozenset({b"\xff\xfe", b"\xfe\xff"})  # what Notepad writes as "Unicode"
 OURS = "ours"  # the kind of an error that is not one of pydantic's
-SECRET = re.compile(r"password|proxy|(?<!scene_)key$|secret|token")  # keys whose values are not shown
+SECRET = re.compile(
+    r"password|proxy|(?<!scene_)key$|secret|token|^urls$|^ping$"
+)  # keys whose values are not shown
 MAX_SHOWN = 60  # characters of a value
 MAX_LEVELS = 8  # of mappings and lists in each other
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})

@@ -14,7 +14,19 @@ from typing import Protocol, runtime_checkable
 
 from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.run import Status
-from pipeline.messages import cli, config, doctor, ledger, pages, resolution, results, setup, texts, usage
+from pipeline.messages import (
+    cli,
+    config,
+    doctor,
+    ledger,
+    notifications,
+    pages,
+    resolution,
+    results,
+    setup,
+    texts,
+    usage,
+)
 from pipeline.messages.texts import render_text
 
 Pair = tuple[str, str]  # zh, en
@@ -28,6 +40,7 @@ TABLES: tuple[Mapping[str, Pair], ...] = (
     config.FAULT_FILE_TEXTS,
     doctor.DOCTOR_TEXTS,
     ledger.LEDGER_TEXTS,
+    notifications.NOTIFICATION_TEXTS,
     pages.REPORT_TEXTS,
     pages.REVIEW_FILE_TEXTS,
     resolution.CERTIFY_TEXTS,

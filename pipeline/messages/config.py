@@ -44,6 +44,10 @@ CONFIG_TEXTS: Mapping[str, tuple[str, str]] = {
         "应写成 http://主机:端口 或 https://主机:端口，需要时写 http://用户:密码@主机:端口",
         "must be http://host:port or https://host:port, if necessary with a user: http://user:password@host:port",
     ),
+    "config.no_ping": (
+        "必须以 http:// 或 https:// 开头",
+        "must begin with http:// or https://",
+    ),
     "config.column": (
         "没有“{value}”这个字段；可以写：{known}（ignore 表示不读取这一列）",
         "unknown field “{value}”; use one of: {known} (ignore: the column is not read)",

@@ -43,6 +43,10 @@ HELP: Mapping[str, str] = {
     "5 network, 2 configuration; 0 where there are only warnings.": (
         "每一行要么正常，要么写明怎么处理。退出码取最严重的故障：4 密钥，74 台账或磁盘，5 网络，2 配置；只有需要注意的为 0。"
     ),
+    # notify
+    "Send notifications.": "发送通知。",
+    "Send a test message to every channel and a ping to the monitor.": "向每个通知渠道发一条测试消息，并通知监控。",
+    "Exit code 5 where one of them did not take it.": "有一个没有送达时退出码为 5。",
     # check, run, retry
     "Read, pair, validate and plan; send nothing.": "读取、配对、检查并列出计划；不发送任何内容。",
     "Create the seals that are missing; safe to repeat.": "创建还没有的印章；可以放心重复运行。",

@@ -1,4 +1,4 @@
-"""Finishes a run: the command line and the Python API share this step. A notification belongs in pipeline.operations.run_end."""
+"""Finishes a run: the command line and the Python API share this step. A notification belongs in pipeline.operations.run_hooks."""
 
 from __future__ import annotations
 

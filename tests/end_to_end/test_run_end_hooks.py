@@ -4,7 +4,7 @@ import pytest
 
 from pipeline import api
 from pipeline.ledger.lock import RunLock
-from pipeline.operations import run_end
+from pipeline.operations import run_hooks
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def ended_runs(monkeypatch):
         assert config.api.app_id
         ended.append((report.command, report.exit, report.halt and report.halt.code))
 
-    monkeypatch.setattr(run_end, "RUN_END_HOOKS", (note,))
+    monkeypatch.setattr(run_hooks, "list_run_end_hooks", lambda _: [note])
     return ended
 
 
@@ -52,8 +52,8 @@ def test_a_hook_that_fails_changes_nothing(hospital, monkeypatch, caplog):
     def fail(report, config):
         raise ConnectionError("no network")
 
-    monkeypatch.setattr(run_end, "RUN_END_HOOKS", (fail,))
+    monkeypatch.setattr(run_hooks, "list_run_end_hooks", lambda _: [fail])
     hospital.doctors(1)
     assert hospital.go("run", "--yes") == 0
     assert hospital.record()["exit"] == 0
-    assert "a run end hook failed" in caplog.text
+    assert "a hook of the run failed" in caplog.text

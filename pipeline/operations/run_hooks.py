@@ -1,0 +1,75 @@
+"""Calls hooks when a run begins and when it ended, also where it had no results. Imports little: a refused run is quick.
+
+A hook is a function in a module of its own, and a line of `list_run_start_hooks` or `list_run_end_hooks`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from pipeline.config.settings import Config
+from pipeline.domain.run import RunReport
+from pipeline.errors import EsignImportError
+
+LOG = logging.getLogger(__name__)
+RunStartHook = Callable[[str, Config], None]  # called with the command
+RunEndHook = Callable[[RunReport, Config], None]
+Warn = Callable[[EsignImportError], None]
+SECRET_FILES = ("notify__urls", "notify__ping")
+
+
+# ruff: noqa: PLC0415 - what is not configured is not imported
+def list_run_start_hooks(config: Config) -> Iterator[RunStartHook]:
+    """Yield what is called before a run reads anything."""
+    if has_watchers(config):
+        from pipeline.operations.health_check import ping_run_start
+
+        yield ping_run_start
+
+
+def list_run_end_hooks(config: Config) -> Iterator[RunEndHook]:
+    """Yield what is called with a run that ended, in this order."""
+    if has_watchers(config) or config.metrics_file is not None:
+        from pipeline.operations.health_check import ping_run_end
+        from pipeline.operations.metrics_file import write_metrics
+        from pipeline.operations.notify import notify_run_end
+
+        yield notify_run_end  # it stores the state that the metrics read
+        yield ping_run_end
+        yield write_metrics
+
+
+def has_watchers(config: Config) -> bool:
+    """Return whether a channel or a monitor is configured, also by a secret file."""
+    folders = [os.environ.get("CREDENTIALS_DIRECTORY"), config.secrets_dir]
+    files = [
+        config.resolve_path(Path(folder)) / name for folder in folders if folder for name in SECRET_FILES
+    ]
+    return bool(config.notify.urls or config.notify.ping or any(map(os.path.isfile, files)))
+
+
+def call_run_start_hooks(command: str, config: Config, warn: Warn | None = None) -> None:
+    """Call every hook with a run that begins; one that fails is a warning."""
+    for hook in list_run_start_hooks(config):
+        _call_hook(partial(hook, command, config), warn)
+
+
+def call_run_end_hooks(report: RunReport, config: Config, warn: Warn | None = None) -> None:
+    """Call every hook with a run that ended; one that fails is a warning and changes neither results nor exit code."""
+    for hook in list_run_end_hooks(config):
+        _call_hook(partial(hook, report, config), warn)
+
+
+def _call_hook(hook: Callable[[], None], warn: Warn | None) -> None:
+    try:
+        hook()
+    except EsignImportError as error:
+        LOG.warning("a hook of the run failed: %s", error.key)
+        if warn is not None:
+            warn(error)
+    except Exception:
+        LOG.exception("a hook of the run failed")

@@ -1,0 +1,209 @@
+"""Notifications, pings and metrics of runs, at a real server: when they are sent, what they hold, and how often."""
+
+import json
+import re
+import shutil
+
+import pytest
+from run_support import name, number
+from watch_support import Watcher
+
+from pipeline.operations.notify import Channel, name_channel
+from pipeline.sandbox.authentication import SANDBOX
+
+
+@pytest.fixture
+def watcher():
+    with Watcher() as server:
+        yield server
+
+
+@pytest.fixture
+def watched(hospital, watcher):
+    add_config(hospital, f"notify: {{urls: ['json://{watcher.host}/chat'], name: 滨江医院}}\nlanguage: zh\n")
+    return hospital
+
+
+def add_config(hospital, text):
+    path = hospital.folder / "config.yaml"
+    path.write_text(path.read_text("utf-8") + text, "utf-8")
+
+
+def add_bad_row(hospital, count=1):
+    rows = [(name(n), number(n)[:-1], None, f"{n:05d}", "内科") for n in range(50, 50 + count)]
+    hospital.roster(rows, file="bad.xlsx")
+
+
+def test_only_news_are_sent(watched, watcher):
+    """The first good run, and every run like the one before, are no news."""
+    titles = []
+
+    def run_night(exit_code):
+        assert watched.go("run", "--yes") == exit_code
+        titles.append([title for _, title, _ in watcher.messages])
+        watcher.messages.clear()
+
+    watched.doctors(2)
+    run_night(0)
+    run_night(0)
+    add_bad_row(watched)
+    run_night(3)
+    run_night(3)
+    add_bad_row(watched, 2)
+    run_night(3)
+    add_bad_row(watched)
+    run_night(3)  # one row was corrected
+    secret = watched.folder / "secrets" / "tencent__secret_key"
+    secret.write_text("")
+    watched.doctors(3)
+    run_night(4)
+    run_night(4)
+    secret.write_text(SANDBOX.secret_key)
+    (watched.folder / "inbox" / "bad.xlsx").unlink()
+    run_night(0)
+    run_night(0)
+    attention, failed = "【滨江医院】电子印章导入：有行需要处理", "【滨江医院】电子印章导入：失败（退出码 4）"
+    recovered = "【滨江医院】电子印章导入：已恢复正常"
+    assert titles == [[], [], [attention], [], [attention], [], [failed], [failed], [recovered], []]
+
+
+def test_a_message_holds_counts_and_reasons_and_no_person(watched, watcher):
+    watched.doctors(2)
+    add_bad_row(watched)
+    assert watched.go("run", "--yes") == 3
+    ((path, _, body),) = watcher.messages
+    assert path == "/chat"
+    assert "成功：2 行" in body
+    assert "证件号码位数不对：1 行（ID_LENGTH）" in body
+    for serial in (1, 2, 50):
+        assert name(serial) not in body
+        assert number(serial)[:-1] not in body
+    assert not re.search(r"\d{15}", body.replace(watched.newest.name, ""))
+    state = (watched.folder / "state" / "ledger.sqlite3.watch.json").read_text("utf-8")
+    assert not any(name(serial) in state for serial in (1, 2, 50))
+
+
+def test_a_check_and_a_report_send_nothing(watched, watcher):
+    add_bad_row(watched)
+    assert watched.go("check") == 3
+    assert watched.go("run", "--yes") == 3
+    watcher.messages.clear()
+    assert watched.go("report") == 0
+    assert watched.go("retry", "--yes") in {0, 3}
+    assert watcher.messages == []
+
+
+def test_what_could_not_be_delivered_is_sent_once_by_a_later_run(watched, watcher, capsys):
+    watched.doctors(1)
+    add_bad_row(watched)
+    watcher.refuses = True
+    assert watched.go("run", "--yes") == 3  # the exit code is the run's
+    assert "Notifications not delivered: 1" in capsys.readouterr().err
+    assert watched.go("run", "--yes") == 3
+    watcher.refuses = False
+    assert watched.go("run", "--yes") == 3
+    assert watched.go("run", "--yes") == 3
+    assert [title for _, title, _ in watcher.messages] == ["【滨江医院】电子印章导入：有行需要处理"]
+
+
+def test_a_channel_that_took_a_message_does_not_get_it_again(watched, watcher):
+    with Watcher() as other:
+        other.refuses = True
+        config = watched.folder / "config.yaml"
+        config.write_text(
+            config.read_text("utf-8").replace("/chat'", f"/chat', 'json://{other.host}/mail'"), "utf-8"
+        )
+        add_bad_row(watched)
+        assert watched.go("run", "--yes") == 3
+        other.refuses = False
+        assert watched.go("run", "--yes") == 3
+        assert (len(watcher.messages), len(other.messages)) == (1, 1)
+
+
+def test_a_message_that_waits_too_long_is_dropped(watched, watcher):
+    add_bad_row(watched)
+    watcher.refuses = True
+    assert watched.go("run", "--yes") == 3
+    state_file = watched.folder / "state" / "ledger.sqlite3.watch.json"
+    state = json.loads(state_file.read_text("utf-8"))
+    state["waiting"][0]["created"] -= 8 * 86_400
+    state_file.write_text(json.dumps(state), "utf-8")
+    watcher.refuses = False
+    assert watched.go("run", "--yes") == 3
+    assert watcher.messages == []
+
+
+def test_the_monitor_is_called_at_start_and_end(hospital, watcher):
+    add_config(hospital, f"notify: {{ping: 'http://{watcher.host}/ping/abc/'}}\n")
+    hospital.doctors(1)
+    assert hospital.go("run", "--yes") == 0
+    shutil.rmtree(hospital.folder / "secrets")
+    hospital.doctors(2)
+    assert hospital.go("run", "--yes") == 4
+    paths = [path for path, _ in watcher.pings]
+    assert paths == ["/ping/abc/start", "/ping/abc", "/ping/abc/start", "/ping/abc/fail"]
+    assert "成功：1 行" in watcher.pings[1][1]
+
+
+def test_addresses_come_from_secret_files_and_are_shown_nowhere(hospital, watcher, capsys):
+    (hospital.folder / "secrets" / "notify__urls").write_text(
+        f"# chat of the IT team\njson://user:tokenA1@{watcher.host}/chat\n"
+    )
+    (hospital.folder / "secrets" / "notify__ping").write_text(f"http://{watcher.host}/ping/tokenB2\n")
+    assert hospital.go("notify", "test") == 0
+    shown = capsys.readouterr()
+    assert [path for path, _, _ in watcher.messages] == ["/chat"]
+    assert [path for path, _ in watcher.pings] == ["/ping/tokenB2"]
+    assert "[ok]" in shown.out
+    assert "token" not in shown.out + shown.err
+    add_config(hospital, f"notify: {{urls: ['json://u:tokenC3@{watcher.host}']}}\n")
+    assert hospital.go("config", "show") == 0
+    assert "tokenC3" not in capsys.readouterr().out
+
+
+def test_notify_test_names_what_did_not_take_it(hospital, watcher, capsys):
+    assert hospital.go("notify", "test") == 2
+    assert "No notifications are configured" in capsys.readouterr().err
+    watcher.refuses = True
+    add_config(
+        hospital, f"notify: {{urls: ['json://{watcher.host}/chat'], ping: 'http://{watcher.host}/ping'}}\n"
+    )
+    assert hospital.go("notify", "test") == 5
+    assert capsys.readouterr().out.count("[failed]") == 2
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "wecombot://a1b2c3d4-secret",
+        "dingtalk://SECabc@tokentokentokentoken",
+        "feishu://tokentokentoken",
+        "mailto://user:secret@example.com",
+    ],
+)
+def test_the_channels_of_chinese_hospitals_are_known(url):
+    shown = name_channel(Channel(url))
+    assert not shown.endswith("://…")
+    assert "secret" not in shown
+    assert "tokentoken" not in shown
+
+
+def test_metrics_are_those_of_the_last_run(hospital):
+    add_config(hospital, "metrics_file: metrics/esign.prom\nnotify: {name: Riverside}\n")
+    hospital.doctors(2)
+    assert hospital.go("run", "--yes") == 0
+    path = hospital.folder / "metrics" / "esign.prom"
+    first = path.read_text("utf-8")
+    assert 'esign_import_rows{hospital="Riverside",status="sealed"} 2.0' in first
+    assert 'esign_import_last_run_exit_code{hospital="Riverside"} 0.0' in first
+    assert 'action="ChannelCreatePreparedPersonalEsign",code="ok"' in first
+    assert path.stat().st_mode & 0o777 == 0o644
+    shutil.rmtree(hospital.folder / "secrets")
+    hospital.doctors(3)
+    assert hospital.go("run", "--yes") == 4
+    second = path.read_text("utf-8")
+    assert 'exit_code{hospital="Riverside"} 4.0' in second
+    succeeded = re.compile(r"last_success_timestamp_seconds\{.*\} (.*)")
+    assert succeeded.search(first)[1] == succeeded.search(second)[1]
+    assert hospital.go("check") == 0
+    assert path.read_text("utf-8") == second
