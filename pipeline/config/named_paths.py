@@ -45,16 +45,14 @@ def find_missing_paths(config: Config) -> Iterator[tuple[str, Path, bool]]:
 
     The default folders of rosters and pictures may be absent, and secrets may come from elsewhere.
     """
-    named: list[tuple[str, Path, bool]] = [
+    named = [
         *(("roster", path, not _is_default(config, "roster")) for path in config.roster),
         ("seals", config.seals, not _is_default(config, "seals")),
+        ("secrets_dir", config.secrets_dir, False),
+        ("api.ca_file", config.api.ca_file, True),
     ]
-    if config.secrets_dir is not None:
-        named.append(("secrets_dir", config.secrets_dir, False))
-    if config.api.ca_file is not None:
-        named.append(("api.ca_file", config.api.ca_file, True))
     for key, path, is_needed in named:
-        if not (resolved := config.resolve_path(path)).exists():
+        if path is not None and not (resolved := config.resolve_path(path)).exists():
             yield key, resolved, is_needed
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,16 +48,16 @@ def save_columns(
             f"{_as_comment(title, near)}  # {render('columns.hint', language, nearest=near)}"
             for title, near in hints.items()
         ]
-        write = partial(_write_checked, text=_with_columns(text, wanted, comments))
+        new_text = _with_columns(text, wanted, comments)
+
+        def write_checked(file: Path) -> None:
+            file.write_bytes(new_text.encode("utf-8"))
+            load(file, {})  # what is not accepted replaces nothing
+
         mode = path.stat().st_mode & 0o777
-        write_atomically(path, write)
+        write_atomically(path, write_checked)
         path.chmod(mode)
     return SavedColumns(wanted, hints)
-
-
-def _write_checked(file: Path, text: str) -> None:
-    file.write_bytes(text.encode("utf-8"))
-    load(file, {})  # what is not accepted replaces nothing
 
 
 def _find_titles(

@@ -111,10 +111,9 @@ class Section(BaseModel):
 class Api(Section):
     """The service and who acts."""
 
-    contract: str = define_key(
+    contract: Literal[tuple(CONTRACTS)] = define_key(  # type: ignore[valid-type]
         "file_id",
         "file_id: upload, then create; inline: the older interface, with the picture in the request",
-        json_schema_extra={"enum": [*CONTRACTS]},
     )
     endpoint: Endpoint = define_key("https://essbasic.tencentcloudapi.com", "Host of the service")
     file_endpoint: Endpoint = define_key(
@@ -150,14 +149,6 @@ class Api(Section):
         None, "HTTP proxy: http://host:port"
     )
     ca_file: Path | None = define_key(None, "File of a private certificate authority")
-
-    @field_validator("contract")
-    @classmethod
-    def _is_contract(cls, value: str) -> str:
-        if value not in CONTRACTS:
-            expected = " or ".join(map(repr, CONTRACTS))
-            raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
-        return value
 
     @field_validator("license_type", mode="before")
     @classmethod

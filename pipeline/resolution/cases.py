@@ -94,18 +94,12 @@ def find_cases(row_plans: Sequence[RowPlan], snapshot: LedgerSnapshot) -> list[C
         if row_plan.doctor.key is not None and _needs_decision(row_plan):
             rows.setdefault(row_plan.doctor.key, row_plan)
     without_row = [
-        Case(
-            key,
-            find_attempt_status(history.unresolved_attempt),
-            history.unresolved_attempt.content.name,
-            history,
-        )
+        Case(key, find_attempt_status(attempt), attempt.content.name, history)
         for key, history in snapshot.people.items()
-        if history.unresolved_attempt is not None and key not in rows
+        if (attempt := history.unresolved_attempt) is not None and key not in rows
     ]
-    return [_make_case(key, row_plan) for key, row_plan in rows.items()] + sorted(
-        without_row, key=lambda case: case.name
-    )
+    with_row = [_make_case(key, row_plan) for key, row_plan in rows.items()]
+    return with_row + sorted(without_row, key=lambda case: case.name)
 
 
 def merge_cases(cases: Sequence[Case], others: Sequence[Case]) -> list[Case]:
@@ -118,23 +112,18 @@ def merge_cases(cases: Sequence[Case], others: Sequence[Case]) -> list[Case]:
 
 
 def _needs_decision(row_plan: RowPlan) -> bool:
-    if row_plan.possibly_same is not None:
-        return True
     history = row_plan.history
-    return history is not None and (
-        row_plan.status is Status.CHANGED or history.unresolved_attempt is not None
-    )
+    has_open_create = history is not None and history.unresolved_attempt is not None
+    is_changed = history is not None and row_plan.status is Status.CHANGED
+    return row_plan.possibly_same is not None or is_changed or has_open_create
 
 
 def _make_case(key: str, row_plan: RowPlan) -> Case:
     history = row_plan.history or PersonHistory(key)
-    status = (
-        row_plan.status
-        if history.unresolved_attempt is None
-        else find_attempt_status(history.unresolved_attempt)
-    )
-    sent = history.unresolved_attempt or history.seal
-    sent_name = sent.content.name if sent is not None and sent.content is not None else ""
+    attempt = history.unresolved_attempt
+    status = find_attempt_status(attempt) if attempt else row_plan.status
+    sent = attempt or history.seal
+    sent_name = sent.content.name if sent and sent.content else ""
     return Case(key, status, row_plan.doctor.name or sent_name, history, row_plan)
 
 
@@ -184,14 +173,13 @@ def case_as_dict(case: Case, location: Mapping[str, Any]) -> dict[str, Any]:
         "trace_id": attempt.uuid if attempt else None,
         "seal_id_in_answer": (attempt.unproven_seal_id or None) if attempt else None,
         "differs": case.differing_fields,
-        "possibly_same": {
+        "possibly_same": same_person
+        and {
             "agrees": same_person["agreed"].split(),
             "seal_name": same_person["sealed"],
             "seal_id": same_person.get("seal") or None,
             "trace_id": same_person.get("trace") or None,
-        }
-        if same_person
-        else None,
+        },
     }
 
 
@@ -204,14 +192,12 @@ def find_workbook_of_cases(ledger: SqliteLedger, cases: Sequence[Case]) -> Path 
     most_cases, workbook = 0, None
     folders: set[str] = set()
     for record in ledger.list_runs(RUNS_SEARCHED) if keys else ():
-        if (
-            record.finished is None or record.out in folders
-        ):  # a later run has replaced an earlier one's files
+        # a later run has replaced an earlier one's files
+        if record.finished is None or record.out in folders:
             continue
         folders.add(record.out)
-        held = len(
-            {row.key for row in ledger.list_rows(record.run) if row.status in UNRESOLVED_STATUSES} & keys
-        )
+        rows = ledger.list_rows(record.run)
+        held = len({row.key for row in rows if row.status in UNRESOLVED_STATUSES} & keys)
         path = find_newest_workbook(Path(record.out) / WORKBOOK)
         if held > most_cases and path.is_file() and mask_path(path) == str(path):
             most_cases, workbook = held, path

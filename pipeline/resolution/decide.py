@@ -53,12 +53,9 @@ class DecisionMaker:
         try:
             self.ledger.record_decision(Decision(kind, key, self.decided_at, self.name, self.why, **details))
         except LedgerConflict as conflict:
-            is_explained = conflict.constraint in FORBIDDEN_BY_LEDGER
-            reason = (
-                make_phrase(f"resolve.forbidden.{conflict.constraint}")
-                if is_explained
-                else conflict.constraint
-            )
+            reason: object = conflict.constraint
+            if conflict.constraint in FORBIDDEN_BY_LEDGER:
+                reason = make_phrase(f"resolve.forbidden.{conflict.constraint}")
             raise UsageError("resolve.not_entered", why=reason) from conflict
 
 
@@ -211,14 +208,13 @@ def enter_place(maker: DecisionMaker, history: PersonHistory, place_name: str, *
 
 def find_certified_place(ledger: Ledger, now: float) -> str | None:
     """Return a place where not finding a seal counts: its last record is that it shows one, and is not too old."""
-    records = {
-        record.detail: record for record in ledger.list_decisions() if record.kind in {SHOWN, NOT_SHOWN}
-    }
-    oldest = now - guards.CERTIFICATE_DAYS * 86_400
-    shown_places = {
-        name for name, record in records.items() if record.kind == SHOWN and record.decided_at >= oldest
-    }
-    return next((name for name in SEARCHABLE_PLACES if name in shown_places), None)
+    decisions, oldest = ledger.list_decisions(), now - guards.CERTIFICATE_DAYS * 86_400
+    records = {record.detail: record for record in decisions if record.kind in {SHOWN, NOT_SHOWN}}
+    for place_name in SEARCHABLE_PLACES:
+        record = records.get(place_name)
+        if record is not None and record.kind == SHOWN and record.decided_at >= oldest:
+            return place_name
+    return None
 
 
 def find_unanswered_create(ledger: Ledger) -> DecisionRecord | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +29,8 @@ _PERMIT = re.compile(r"[HM][0-9]{8}(?:[0-9]{2})?")
 _LIFETIME_LENGTH = 9  # characters of a permit: the last two count its renewals
 
 Line = Mapping[str, Any]
-LookUp = Callable[
-    [str], tuple[set[str], list[Line]]
-]  # a word -> the keys and the lines of rows that it means
+# a word -> the keys and the lines of rows that it means
+LookUp = Callable[[str], tuple[set[str], list[Line]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +94,14 @@ class PersonFinder:
         if not word:
             return set(), []
         keys, lines = self.ledger.find_people(word)
-        folder_lines = (
-            parse_line(row) for row in self._search_folders([json.dumps(word, ensure_ascii=False)[1:]])
-        )
-        return keys, [line for line in (*lines, *folder_lines) if is_meant(line, word)]
+        folder_rows = self._search_folders([json.dumps(word, ensure_ascii=False)[1:]])
+        return keys, [line for line in (*lines, *map(parse_line, folder_rows)) if _is_meant(line, word)]
 
     def _match_word(self, word: str, look_up: LookUp) -> set[PersonQueryMatch]:
         keys, lines = look_up(word)
         all_keys = keys | {line["key"] for line in lines if line["key"]}
         people = {PersonQueryMatch(self._resolve_key(key)) for key in all_keys}
-        rows_without_owner: dict[object, set[str]] = {}
+        rows_without_owner: defaultdict[object, set[str]] = defaultdict(set)
         for line in lines:
             if line["key"]:
                 continue
@@ -111,7 +110,7 @@ class PersonFinder:
                 people.add(PersonQueryMatch(self._resolve_key(owner)))
             else:
                 person = (line["name"], line["staff_no"]) if line["name"] else line["row_id"]
-                rows_without_owner.setdefault(person, set()).add(line["row_id"])
+                rows_without_owner[person].add(line["row_id"])
         return people | {PersonQueryMatch(None, frozenset(ids)) for ids in rows_without_owner.values()}
 
     def _build_timeline(self, match: PersonQueryMatch, look_up: LookUp) -> PersonTimeline:
@@ -129,17 +128,15 @@ class PersonFinder:
         return build_timeline(person, find_run=cache(self.ledger.find_run), run_under_way=self.run_under_way)
 
     def _add_rows_of_folders(self, person: PersonRecords, match: PersonQueryMatch) -> PersonRecords:
+        words = [word for word in (match.key, *match.row_ids) if word]
         rows = [
             row
-            for row in self._search_folders([*([match.key] if match.key else []), *match.row_ids])
+            for row in self._search_folders(words)
             if (row.row.key and self._resolve_key(row.row.key)) == match.key
             and (match.key is not None or row.row.row_id in match.row_ids)
         ]
-        return (
-            replace(person, rows=tuple(sorted((*rows, *person.rows), key=lambda row: row.first_started)))
-            if rows
-            else person
-        )
+        all_rows = sorted((*rows, *person.rows), key=lambda row: row.first_started) if rows else person.rows
+        return replace(person, rows=tuple(all_rows))
 
     def _search_folders(self, words: Collection[str]) -> Iterator[RowHistoryEntry]:
         """Yield the rows of runs that the ledger does not hold, because it was rebuilt or begun anew, by run.
@@ -147,18 +144,11 @@ class PersonFinder:
         A row's line holds one of the words. A folder that cannot be read is ignored: the ledger counts more.
         """
         held = self.ledger.list_runs_with_rows()
-        default_folders = (
-            [path for path in self.out.iterdir() if path.name not in {*held, "latest"}]
-            if self.out.is_dir()
-            else []
-        )
-        other_folders = [
-            Path(record.out) for record in self.ledger.list_runs(ALL_RUNS) if record.run not in held
-        ]
+        others = [Path(record.out) for record in self.ledger.list_runs(ALL_RUNS) if record.run not in held]
+        by_default = [path for path in self.out.glob("*") if path.name not in {*held, "latest"}]
         # the ledger knows a folder by its absolute path, the configuration perhaps not; a check writes no outcomes
-        folders = {path.resolve() for path in (*default_folders, *other_folders)}
-        with_outcomes = [path for path in folders if (path / OUTCOMES).is_file()]
-        for folder in sorted(with_outcomes, reverse=True)[:MAX_FOLDERS]:
+        folders = {path.resolve() for path in (*others, *by_default) if (path / OUTCOMES).is_file()}
+        for folder in sorted(folders, reverse=True)[:MAX_FOLDERS]:
             try:
                 record = json.loads((folder / "run.json").read_text("utf-8"))
                 if record["tenant"] != self.site_key.tenant or record["run"] in held:
@@ -186,8 +176,7 @@ def _read_history_entry(run: str, started: float, text: str) -> RowHistoryEntry:
     return RowHistoryEntry(row, run, started, run, started, 1, is_current=False)
 
 
-def is_meant(line: Line, word: str) -> bool:
-    """Return whether a word means the row of a line."""
+def _is_meant(line: Line, word: str) -> bool:
     wanted = word.casefold()
     if any(str(line[name]).casefold() == wanted for name in _WHOLE_FIELDS if line.get(name)):
         return True
@@ -215,18 +204,14 @@ def _find_owner(line: Line, look_up: LookUp) -> str | None:
     """
     if not line["name"]:
         return None
-    namesakes = [
-        other for other in look_up(line["name"])[1] if other["key"] and other["name"] == line["name"]
-    ]
-    same_staff_no = {
-        other["key"] for other in namesakes if line["staff_no"] and other["staff_no"] == line["staff_no"]
-    }
-    address = (line["path"], line["sheet"], line["row"])
+    _, lines = look_up(line["name"])
+    namesakes = [other for other in lines if other["key"] and other["name"] == line["name"]]
+    staff_no, read_address = line["staff_no"], itemgetter("path", "sheet", "row")
+    same_staff_no = {other["key"] for other in namesakes if staff_no and other["staff_no"] == staff_no}
     same_address = {
         other["key"]
         for other in namesakes
-        if (other["path"], other["sheet"], other["row"]) == address
-        and (not line["staff_no"] or not other["staff_no"])
+        if read_address(other) == read_address(line) and not (staff_no and other["staff_no"])
     }
     owners = same_staff_no or same_address
     return owners.pop() if len(owners) == 1 else None

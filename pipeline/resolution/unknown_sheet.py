@@ -10,6 +10,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from pipeline.domain.masking import mask_text
@@ -104,22 +105,18 @@ def _damaged_error(path: Path, what: str) -> UsageError:
 def require_agreement(
     answers: Iterable[SheetAnswer],
     open_cases: Iterable[Case],
-    find_life: Callable[[str], PersonRecords],
+    read_person: Callable[[str], PersonRecords],
     path: Path,
 ) -> None:
     """Raise UsageError for the first line that disagrees with the ledger's create in row, person or seal name.
 
     A line whose create was resolved meanwhile is ignored.
     """
-    cases_by_trace = _index_by_trace(open_cases)
-    lives: dict[str, PersonRecords] = {}
+    cases_by_trace, read_person = _index_by_trace(open_cases), cache(read_person)
     for answer in answers:
         case = cases_by_trace.get(answer.trace_id)
-        if case is None:
-            continue
-        if case.key not in lives:
-            lives[case.key] = find_life(case.key)
-        if (title := _find_disagreement(answer, case, lives[case.key])) is not None:
+        title = _find_disagreement(answer, case, read_person(case.key)) if case is not None else None
+        if title is not None:
             what = Bilingual(*RESULT_TEXTS[title]) if title in RESULT_TEXTS else title
             raise UsageError(
                 "resolve.line_disagrees", path=path, row=answer.row, what=what, then=("resolve",)
