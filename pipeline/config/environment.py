@@ -1,8 +1,8 @@
 """The environment: names of variables, the language of the user, words and file names in another encoding.
 
 The language is the first of ``--lang``, ``ESIGN_IMPORT_LANGUAGE``, the configuration's ``language``, the locale, the
-titles of the rosters; else English. It is found before click is imported. A value that is neither ``zh`` nor ``en`` is
-ignored here and refused where it is read.
+titles of the rosters; else English. A value that is neither ``zh`` nor ``en`` is ignored here and refused where it
+is read.
 """
 
 from __future__ import annotations

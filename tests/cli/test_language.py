@@ -57,11 +57,6 @@ def test_the_configuration_named_after_the_command_gives_the_language(tmp_path, 
     assert find_language(words, {"LANG": "en_US"}, default=NOWHERE) == "zh"
 
 
-def test_the_language_is_found_without_click():
-    code = "import sys, pipeline.config.environment; print('click' in sys.modules)"
-    assert subprocess.check_output([sys.executable, "-c", code], text=True, cwd=HERE).strip() == "False"
-
-
 def test_every_text_of_click_has_its_chinese():
     """A newer click with a new text fails here."""
     of_programmers = re.compile(
@@ -100,20 +95,19 @@ def test_click_texts_have_the_blanks_that_click_fills():
 
 
 def list_commands(command, words=()):
-    yield words, command
-    for name, entry in getattr(command, "commands", {}).items():
-        yield from list_commands(entry, (*words, name))
+    yield words
+    for name, child in getattr(command, "commands", {}).items():
+        yield from list_commands(child, (*words, name))
 
 
-@pytest.mark.parametrize("words", [words for words, _ in list_commands(cli)], ids=" ".join)
+@pytest.mark.parametrize("words", [*list_commands(cli)], ids=" ".join)
 def test_help_is_chinese_and_no_line_is_too_wide(words, capsys):
     assert main(["--lang", "zh", *words, "--help"]) == 0
     stdout_text = capsys.readouterr().out
     for line in stdout_text.splitlines():
         assert measure_width(line) <= 80, line
-    without = re.sub(
-        r"[\w./|<>=\[\]-]*[A-Z_/.=-][\w./|<>=\[\]-]*|`[^`]*`|--?\w[\w-]*|\[[\w|]+\]", "", stdout_text
-    )
+    names = r"[\w./|<>=\[\]-]*[A-Z_/.=-][\w./|<>=\[\]-]*|`[^`]*`|--?\w[\w-]*|\[[\w|]+\]"
+    without = re.sub(names, "", stdout_text)
     assert not re.search(r"\b(the|of|and|is|default|Show|Options|Usage)\b", without), stdout_text
     assert main(["--lang", "en", *words, "--help"]) == 0
     assert not HAN.search(capsys.readouterr().out)
@@ -141,29 +135,18 @@ def test_wrong_arguments_are_reported_in_chinese_and_the_last_line_helps(
         for english in ("Error", "Usage", "Missing", "Invalid", "such", "Try", "Got", "requires", "No "):
             assert english not in reported
         (wrong,) = [line for line in printed.err.splitlines() if line.startswith("错误：")] or [""]
-        assert not re.search(
-            r"。。|：:|（（|））|'|[，。：；？）”] |[^\x00-\x7f] ?\.$|[^\x00-\x7f] “", wrong
-        ), wrong
+        unpolished = r"。。|：:|（（|））|'|[，。：；？）”] |[^\x00-\x7f] ?\.$|[^\x00-\x7f] “"
+        assert not re.search(unpolished, wrong), wrong
         assert wrong == "" or wrong[-1] in "。？", wrong
         assert main(["--lang", "en", *words.split()]) in {0, 2}
         assert not HAN.search(capsys.readouterr().err)
     if words not in {"", "ledger"}:
-        assert (
-            " -m pipeline " in reported.rstrip("\n").splitlines()[-1]
-            or "esign-import " in reported.splitlines()[-1]
-        )
+        assert re.search(r" -m pipeline |esign-import ", reported.splitlines()[-1])
 
 
 @pytest.mark.parametrize(
     ("word", "near"),
-    [
-        ("notify", None),
-        ("prune", None),
-        ("certifi", None),
-        ("rnu", "run"),
-        ("reslove", "resolve"),
-        ("stat", "status"),
-    ],
+    [("prune", None), ("certifi", None), ("rnu", "run"), ("reslove", "resolve"), ("stat", "status")],
 )
 def test_only_a_misspelt_command_is_suggested(word, near, capsys):
     """`certify` may make a second seal and is never suggested."""
@@ -224,8 +207,8 @@ def test_lines_break_between_wide_characters_and_never_before_a_stop():
     assert wrap_text("用 esign-import 运行", 12) == ["用", "esign-import", "运行"]
 
 
-@pytest.mark.parametrize(("encoding", "spoken"), [("gbk", "zh"), ("ascii", "zh")])
-def test_a_console_without_chinese_gets_english(tmp_path, encoding, spoken):
+@pytest.mark.parametrize("encoding", ["gbk", "ascii"])
+def test_a_console_without_chinese_gets_english(tmp_path, encoding):
     """Names with 𠮷 and · are written as the console can; where it has no Chinese at all, English is spoken."""
     (tmp_path / "名单𠮷.csv").write_text("姓名,证件号码\n𠮷田·古丽,1101\n张三,\n", "utf-8")
     environment = {
@@ -233,7 +216,7 @@ def test_a_console_without_chinese_gets_english(tmp_path, encoding, spoken):
     }
     environment |= {"PYTHONIOENCODING": encoding, "LC_ALL": "C.UTF-8", "PYTHONPATH": str(HERE)}
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline", "--lang", spoken, "--json", "check", "名单𠮷.csv", "--out", "o"],
+        [sys.executable, "-m", "pipeline", "--lang", "zh", "--json", "check", "名单𠮷.csv", "--out", "o"],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
@@ -243,12 +226,8 @@ def test_a_console_without_chinese_gets_english(tmp_path, encoding, spoken):
     assert done.returncode == 3, stderr_text
     assert "Traceback" not in stderr_text
     assert ("\\xb7" in stderr_text, "\\u201c" in stderr_text) == (False, False)
-    chinese = spoken == "zh" and encoding == "gbk"
-    assert ("待改" in stderr_text) == chinese
-    assert (
-        stderr_text.splitlines()[-1].strip().endswith("check 名单𠮷.csv --out o")
-        or "check" in stderr_text.splitlines()[-1]
-    )
+    assert ("待改" in stderr_text) == (encoding == "gbk")
+    assert "check" in stderr_text.splitlines()[-1]
     assert b'"run"' in done.stdout
     assert "𠮷田·古丽" in (tmp_path / "o" / "plan.jsonl").read_text("utf-8")
 

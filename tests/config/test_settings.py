@@ -1,6 +1,7 @@
 """config.yaml and the environment: every fault at once, with its line and the nearest known key."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -21,21 +22,61 @@ def _faults(tmp_path, text, environment=None) -> str:
     return caught.value.render("en")
 
 
-def test_scalars_stay_as_they_are_written(tmp_path):
-    config = _load(tmp_path, "api: {app_id: 0123, operator_open_id: no, organization_open_id: 1e5}\n")
-    assert (config.api.app_id, config.api.operator_open_id, config.api.organization_open_id) == (
-        "0123",
-        "no",
-        "1e5",
-    )
+@pytest.mark.parametrize(("text", "environment", "key", "value"), [
+    ("", {}, "limits.requests_per_second", 20),
+    ("\ufefflanguage: zh\n", {}, "language", "zh"),  # from Notepad, with a byte order mark
+    ("api: {app_id: 0123}\n", {}, "api.app_id", "0123"),
+    ("api: {app_id: no}\n", {}, "api.app_id", "no"),
+    ("api: {app_id: 1e5}\n", {}, "api.app_id", "1e5"),
+    ("api: {proxy: 'http://me:pass@proxy.hospital:3128'}\n", {}, "api.proxy", "http://me:pass@proxy.hospital:3128"),
+    ("api: {contract: inline, enable_auto_sign: true, license_type: 1}\n", {}, "api.license_type", 1),
+    ("api: {endpoint: 'https://essbasic.test.ess.tencent.cn'}\n", {}, "api.file_endpoint", "https://file.test.ess.tencent.cn"),
+    ("api: {endpoint: 'http://127.0.0.1:8765'}\n", {}, "api.file_endpoint", "http://127.0.0.1:8765"),
+    ("api: {app_id: file}\n", {"ESIGN_IMPORT_API__APP_ID": "environment", "HOME": "/"}, "api.app_id", "environment"),
+    ("api:\n", {"ESIGN_IMPORT_API__APP_ID": "x"}, "api.app_id", "x"),
+    ("roster: c\n", {"ESIGN_IMPORT_ROSTER": '["a", "b"]'}, "roster", (Path("a"), Path("b"))),
+    ("columns: {工牌: staff_no, 血型: ignore}\n", {}, "columns", {"工牌": "staff_no", "血型": "ignore"}),
+])  # fmt: skip
+def test_what_a_key_is_after_file_and_environment(tmp_path, text, environment, key, value):
+    section, _, last = key.rpartition(".")
+    config = _load(tmp_path, text, environment)
+    assert getattr(getattr(config, section) if section else config, last) == value
 
 
-def test_a_file_from_notepad_with_a_bom(tmp_path):
-    assert _load(tmp_path, "\ufefflanguage: zh\n").language == "zh"
+@pytest.mark.parametrize(("text", "words"), [
+    ("seals: a\nlanguage: zh\nseals: b\n", "line 1"),
+    ("seals: &a x\nout: *a\n", "aliases"),
+    ("api: {\nlanguage: ]\n", "config.yaml:2"),
+    ("seals: a: b\n", "put it in quotes"),
+    ("api: {endpoint: 'http://127.0.0.1:1', file_endpoint: 'https://file.ess.tencent.cn'}\n", "different environments"),
+    ("api: {license_type: 1}\n", "only allowed with contract: inline"),
+    ("api: {contract: inline, enable_auto_sign: true}\n", "license_type"),
+    ("guards: {deadline: '25:99'}\n", '25:99: must be a time such as "06:00"'),
+    ("api: {scene_key: OTHERS}\n", "(it is “OTHERS”)"),
+    ("\ncolumns:\n  工牌: staff\n", "config.yaml:3: columns.工牌: unknown field “staff”; use one of: name, "),
+    *((f"seal_name: '{template}'\n", "must contain {name}") for template in (
+        "处方章", "{name}{nr}", "{name", "{name.x}", "{name}{staff_no:>999999999}", "{name}{staff_no!r}", "{name}{}"
+    )),
+])  # fmt: skip
+def test_a_fault_of_the_file_is_named(tmp_path, text, words):
+    assert words in _faults(tmp_path, text)
 
 
-def test_an_empty_file_means_defaults(tmp_path):
-    assert _load(tmp_path, "").limits.requests_per_second == 20
+@pytest.mark.parametrize(
+    ("text", "name", "words"),
+    [
+        ("", "ESIGN_IMPORT_API__APPID", "did you mean ESIGN_IMPORT_API__APP_ID?"),
+        ("api: text\n", "ESIGN_IMPORT_API__APP_ID", "api"),
+    ],
+)
+def test_a_fault_beside_a_variable_is_named(tmp_path, text, name, words):
+    assert words in _faults(tmp_path, text, {name: "x"})
+
+
+def test_a_file_in_another_encoding_is_refused_with_the_way_to_save_it(tmp_path):
+    (tmp_path / "config.yaml").write_bytes("seals: 处方印章\n".encode("gbk"))
+    with pytest.raises(ConfigError, match="Save as with encoding UTF-8"):
+        load(tmp_path / "config.yaml", {})
 
 
 def test_every_fault_is_reported_at_once_with_its_line(tmp_path):
@@ -46,18 +87,6 @@ def test_every_fault_is_reported_at_once_with_its_line(tmp_path):
     assert "config.yaml:3: api.timeout_seconds: must be a number" in fault_lines
     assert "config.yaml:5: limits.concurrency: must be greater than 0" in fault_lines
     assert "config.yaml:6: rosters: unknown key; did you mean roster?" in fault_lines
-
-
-def test_a_doubled_key_is_refused(tmp_path):
-    assert "line 1" in _faults(tmp_path, "seals: a\nlanguage: zh\nseals: b\n")
-
-
-def test_an_alias_is_refused(tmp_path):
-    assert "aliases" in _faults(tmp_path, "seals: &a x\nout: *a\n")
-
-
-def test_broken_yaml_names_its_line(tmp_path):
-    assert "config.yaml:2" in _faults(tmp_path, "api: {\nlanguage: ]\n")
 
 
 @pytest.mark.parametrize(
@@ -94,43 +123,6 @@ def test_a_proxy_is_an_address_with_a_port_that_exists(tmp_path, proxy):
     assert proxy not in fault_lines
 
 
-def test_a_proxy_may_have_a_user(tmp_path):
-    assert _load(tmp_path, "api: {proxy: 'http://me:pass@proxy.hospital:3128'}\n").api.proxy
-
-
-def test_the_file_host_follows_the_endpoint(tmp_path):
-    test = _load(tmp_path, "api: {endpoint: 'https://essbasic.test.ess.tencent.cn'}\n")
-    assert test.api.file_endpoint == "https://file.test.ess.tencent.cn"
-    here = _load(tmp_path, "api: {endpoint: 'http://127.0.0.1:8765'}\n")
-    assert here.api.file_endpoint == "http://127.0.0.1:8765"
-
-
-def test_two_environments_are_never_mixed(tmp_path):
-    text = "api: {endpoint: 'http://127.0.0.1:1', file_endpoint: 'https://file.ess.tencent.cn'}\n"
-    assert "different environments" in _faults(tmp_path, text)
-
-
-def test_inline_keys_are_refused_with_file_id(tmp_path):
-    assert "only allowed with contract: inline" in _faults(tmp_path, "api: {license_type: 1}\n")
-
-
-def test_auto_sign_needs_a_decision_on_the_paid_licence(tmp_path):
-    assert "license_type" in _faults(tmp_path, "api: {contract: inline, enable_auto_sign: true}\n")
-    config = _load(tmp_path, "api: {contract: inline, enable_auto_sign: true, license_type: 1}\n")
-    assert config.api.license_type == 1
-
-
-def test_the_environment_lies_over_the_file(tmp_path):
-    environment = {
-        "ESIGN_IMPORT_API__APP_ID": "from-environment",
-        "ESIGN_IMPORT_ROSTER": '["a", "b"]',
-        "HOME": "/",
-    }
-    config = _load(tmp_path, "api: {app_id: from-file}\n", environment)
-    assert config.api.app_id == "from-environment"
-    assert [str(path) for path in config.roster] == ["a", "b"]
-
-
 def test_the_former_prefix_is_read_with_a_warning_and_foreign_names_are_not(tmp_path, capsys, monkeypatch):
     (tmp_path / "config.yaml").write_text("api: {app_id: a, organization_open_id: b, operator_open_id: c}\n")
     monkeypatch.chdir(tmp_path)
@@ -148,23 +140,6 @@ def test_the_former_prefix_is_read_with_a_warning_and_foreign_names_are_not(tmp_
     assert "WORKSPACE" not in stderr_text
 
 
-def test_the_environment_fills_a_section_that_the_file_leaves_empty(tmp_path):
-    assert _load(tmp_path, "api:\n", {"ESIGN_IMPORT_API__APP_ID": "x"}).api.app_id == "x"
-    assert "api" in _faults(tmp_path, "api: text\n", {"ESIGN_IMPORT_API__APP_ID": "x"})
-
-
-def test_an_unknown_name_in_the_environment_is_refused(tmp_path):
-    fault_lines = _faults(tmp_path, "", {"ESIGN_IMPORT_API__APPID": "x"})
-    assert "did you mean ESIGN_IMPORT_API__APP_ID?" in fault_lines
-
-
-@pytest.mark.parametrize("template", [
-    "处方章", "{name}{nr}", "{name", "{name.x}", "{name}{staff_no:>999999999}", "{name}{staff_no!r}", "{name}{}"
-])  # fmt: skip
-def test_a_template_must_name_the_doctor(tmp_path, template):
-    assert "must contain {name}" in _faults(tmp_path, f"seal_name: '{template}'\n")
-
-
 @pytest.mark.parametrize(
     "text", ["a: " + "[" * 100_000, "a: " + "[" * 90 + "]" * 90, "a: " + "x" * 2_000_000]
 )
@@ -172,14 +147,6 @@ def test_a_file_that_is_no_configuration_is_refused_before_it_breaks_the_parser(
     fault_lines = _faults(tmp_path, text)
     assert "config.yaml: " in fault_lines
     assert "at most 8 levels" in fault_lines or "larger than" in fault_lines
-
-
-def test_columns_name_known_fields(tmp_path):
-    fault_lines = _faults(tmp_path, "\ncolumns:\n  工牌: staff\n")
-    assert "config.yaml:3: columns.工牌: unknown field “staff”; use one of: name, " in fault_lines
-    assert "ignore" in fault_lines
-    columns = _load(tmp_path, "columns: {工牌: staff_no, 血型: ignore}\n").columns
-    assert columns == {"工牌": "staff_no", "血型": "ignore"}
 
 
 def test_a_fault_says_where_what_stands_there_and_in_the_order_of_the_file(tmp_path):
@@ -201,17 +168,6 @@ def test_a_fault_says_where_what_stands_there_and_in_the_order_of_the_file(tmp_p
         "6: unknwon: unknown key; did you mean unknown?",
     ]
     assert f"{path}:5: api.timeout_seconds：必须大于 0（写的是“-2”）" in zh
-
-
-def test_words_that_nearly_fit_are_reported_with_the_way_to_write_them(tmp_path):
-    fault_lines = _faults(tmp_path, "guards: {deadline: '25:99'}\napi: {scene_key: OTHERS}\n")
-    assert '25:99: must be a time such as "06:00"' in fault_lines
-    assert "(it is “OTHERS”)" in fault_lines
-    assert "put it in quotes" in _faults(tmp_path, "seals: a: b\n")
-    (tmp_path / "config.yaml").write_bytes("seals: 处方印章\n".encode("gbk"))
-    with pytest.raises(ConfigError) as caught:
-        load(tmp_path / "config.yaml", {})
-    assert "Save as with encoding UTF-8" in caught.value.render("en")
 
 
 def test_a_secret_that_does_not_fit_is_not_shown(tmp_path):
