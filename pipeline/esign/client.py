@@ -82,16 +82,21 @@ Its argument is a function that returns whether the connection is still open: a 
 
 
 class NotSent(Exception):
-    """The headers never left: the call was not executed. ``tls`` when no trusted TLS connection was made.
+    """The headers never left: the call was not executed.
 
     Its text, and that of NoAnswer, is one of `pipeline.messages.texts`. The library's own exception is the cause, and
     log.jsonl holds its class.
     """
 
-    def __init__(self, reason: str, *, tls: bool = False, of_proxy: bool = False) -> None:
-        super().__init__(reason)
-        self.tls = tls
-        self.of_proxy = of_proxy  # the proxy is at fault, not the service's host
+    @property
+    def is_of_tls(self) -> bool:
+        """Whether no trusted TLS connection was made."""
+        return isinstance(self.__cause__, _TLS_ERRORS)
+
+    @property
+    def is_of_proxy(self) -> bool:
+        """Whether the proxy is at fault, not the service's host."""
+        return isinstance(self.__cause__, _PROXY_ERRORS)
 
 
 class NoAnswer(Exception):
@@ -116,7 +121,7 @@ class _WaitingConnector(aiohttp.TCPConnector):
             if before_send is not None:
                 await before_send(is_open)
             if not is_open():
-                raise NotSent(CLOSED_BEFORE)
+                raise NotSent(make_text(CLOSED_BEFORE))
         except BaseException:
             connection.close()
             raise
@@ -186,7 +191,7 @@ class Client:
 
     def host_at_fault(self, action: str, error: NotSent | NoAnswer) -> str:
         """Return the host because of which a call got no answer: the proxy's where that is at fault."""
-        if isinstance(error, NotSent) and error.of_proxy and self._proxy is not None:
+        if isinstance(error, NotSent) and error.is_of_proxy and self._proxy is not None:
             return URL(self._proxy).host_port_subcomponent or self.host_of(action)
         return self.host_of(action)
 
@@ -251,11 +256,7 @@ class Client:
             LOG.info("no answer", extra={"trace_id": trace_id, "error": type(error).__name__})
             if call.has_begun:
                 raise NoAnswer(_describe_no_answer(error)) from error
-            raise NotSent(
-                _describe_not_sent(error),
-                tls=isinstance(error, _TLS_ERRORS),
-                of_proxy=isinstance(error, _PROXY_ERRORS),
-            ) from error
+            raise NotSent(_describe_not_sent(error)) from error
         finally:
             _before_send.reset(token)
 

@@ -244,7 +244,7 @@ async def _ask_host(
         reply = await client.call(action, body, trace_id=str(uuid.uuid4()), before_send=send_at_once)
     except (NotSent, NoAnswer) as error:
         remedy = "network.remedy"
-        if isinstance(error, NotSent) and error.of_proxy:
+        if isinstance(error, NotSent) and error.is_of_proxy:
             remedy = "network.proxy"
         elif is_loopback(host.partition(":")[0]):
             remedy = "network.sandbox"

@@ -160,7 +160,7 @@ class CallContext:
 
     def record_unanswered(self, error: NotSent | NoAnswer) -> None:
         """Count a call without an answer that is sent again; stop the run where the connection is not safe."""
-        if isinstance(error, NotSent) and error.tls:
+        if isinstance(error, NotSent) and error.is_of_tls:
             self.run_state.halt("TLS", str(error), 4)
         self.run_state.record_resend("transport")
 
