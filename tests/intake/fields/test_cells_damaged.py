@@ -78,7 +78,45 @@ def exponent(dice):
     )
 
 
-# kind -> what stands in the cell: its type, value and text
+# kind -> what is written in the cell
+TEXTS = {
+    "exponent": exponent,
+    "tail 000 that passes": with_tail,
+    "tail 000": lambda dice: honest(dice)[:15] + "000",
+    "tail 00": lambda dice: until_wrong(dice, lambda number: number[:16] + "00"),
+    "decimal point": lambda dice: f"{int(as_double(dice))}.{dice.choice(['0', '00'])}",
+    "thousands": lambda dice: f"{int(as_double(dice)):,}",
+    "a double as text": lambda dice: until_wrong(dice, lambda number: str(int(float(number[:17] + "0")))),
+    "typing error": lambda dice: typo(dice, honest(dice)),
+    "digits swapped": lambda dice: until_wrong(dice, lambda number: swapped(dice, number)),
+    "a digit missing": lambda dice: (
+        (number := honest(dice))[: (cut := dice.randrange(18))] + number[cut + 1 :]
+    ),
+    "a digit too many": lambda dice: honest(dice)[:9] + str(dice.randrange(10)) + honest(dice)[9:],
+    "two missing": lambda dice: honest(dice)[:16],
+    "15 digits": lambda dice: (number := honest(dice))[:6] + number[8:17],
+    "letter for a digit": lambda dice: instead(dice, honest(dice), dice.choice("OolIZSB〇零Ο")),
+    "X inside": lambda dice: instead(dice, honest(dice), dice.choice("XxＸ×*")),
+    "other digits": lambda dice: instead(dice, honest(dice), dice.choice("٣۵५①³五Ⅴ𝟓")),
+    "X where a digit belongs": lambda dice: honest(dice, ends="4")[:17] + dice.choice("Xx×*Х"),
+    "masked": lambda dice: (number := honest(dice))[:6] + dice.choice("*X×●#x") * 8 + number[14:],
+    "last four masked": lambda dice: honest(dice)[:14] + "****",
+    "a note": lambda dice: honest(dice) + dice.choice(["张伟", "(新)", "（旧）", "?", "。", "/", "*"]),
+    "a label": lambda dice: dice.choice(["身份证：", "ID", "号码", "#", "="]) + honest(dice),
+    "two numbers": lambda dice: honest(dice) + dice.choice(["/", " ", "\n", "、", ""]) + honest(dice),
+    "no such day": lambda dice: whole(
+        f"1101991990{dice.choice(['0230', '0431', '1301', '0000'])}{dice.randrange(1000):03}"
+    ),
+    "not yet born": lambda dice: honest(dice, born=date(2027, 1, dice.randint(1, 28))),
+    "a child": lambda dice: honest(dice, born=date(2010, 5, dice.randint(1, 28))),
+    "no such province": lambda dice: honest(dice, region=dice.choice([160101, 200101, 990101, 470101])),
+    "short permit": lambda dice: f"{dice.choice('HMhm')}{dice.randrange(10**7, 10**8)}",
+    "new permit": lambda dice: f"{dice.choice(['HA', 'MA'])}{dice.randrange(10**6, 10**7)}",
+    "permit with a letter": lambda dice: f"H{dice.randrange(10**6, 10**7)}O01",
+    "passport": lambda dice: f"E{dice.randrange(10**7, 10**8)}",
+    "nothing": lambda dice: dice.choice(["", " ", "无", "待补", "/", "暂无", "身份证", "N/A", "\u200b"]),
+}
+# kind -> the cell's type, value and text
 DAMAGE = {
     "numeric, 15 digits kept": lambda dice: (NUMBER, float(f"{as_double(dice):.15g}"), "1.10199E+17"),
     "numeric, a double": lambda dice: (NUMBER, as_double(dice), "1.10199E+17"),
@@ -86,78 +124,12 @@ DAMAGE = {
     "numeric, shown whole": lambda dice: (NUMBER, value := int(honest(dice, ends="7")), str(value)),
     "numeric, 17 digits": lambda dice: (NUMBER, int(honest(dice)[:17]), "1.10199E+16"),
     "numeric, 15 digits": lambda dice: (NUMBER, int(honest(dice)[:15]), honest(dice)[:15]),
-    "exponent": lambda dice: (TEXT, None, exponent(dice)),
-    "tail 000 that passes": lambda dice: (TEXT, None, with_tail(dice)),
-    "tail 000": lambda dice: (TEXT, None, honest(dice)[:15] + "000"),
-    "tail 00": lambda dice: (TEXT, None, until_wrong(dice, lambda number: number[:16] + "00")),
-    "decimal point": lambda dice: (TEXT, None, f"{int(as_double(dice))}.{dice.choice(['0', '00'])}"),
-    "thousands": lambda dice: (TEXT, None, f"{int(as_double(dice)):,}"),
-    "a double as text": lambda dice: (
-        TEXT,
-        None,
-        until_wrong(dice, lambda number: str(int(float(number[:17] + "0")))),
-    ),
-    "typing error": lambda dice: (TEXT, None, typo(dice, honest(dice))),
-    "digits swapped": lambda dice: (TEXT, None, until_wrong(dice, lambda number: swapped(dice, number))),
-    "a digit missing": lambda dice: (
-        TEXT,
-        None,
-        (number := honest(dice))[: (cut := dice.randrange(18))] + number[cut + 1 :],
-    ),
-    "a digit too many": lambda dice: (
-        TEXT,
-        None,
-        honest(dice)[:9] + str(dice.randrange(10)) + honest(dice)[9:],
-    ),
-    "two missing": lambda dice: (TEXT, None, honest(dice)[:16]),
-    "15 digits": lambda dice: (TEXT, None, (number := honest(dice))[:6] + number[8:17]),
-    "letter for a digit": lambda dice: (TEXT, None, instead(dice, honest(dice), dice.choice("OolIZSB〇零Ο"))),
-    "X inside": lambda dice: (TEXT, None, instead(dice, honest(dice), dice.choice("XxＸ×*"))),
-    "other digits": lambda dice: (TEXT, None, instead(dice, honest(dice), dice.choice("٣۵५①³五Ⅴ𝟓"))),
-    "X where a digit belongs": lambda dice: (TEXT, None, honest(dice, ends="4")[:17] + dice.choice("Xx×*Х")),
-    "masked": lambda dice: (
-        TEXT,
-        None,
-        (number := honest(dice))[:6] + dice.choice("*X×●#x") * 8 + number[14:],
-    ),
-    "last four masked": lambda dice: (TEXT, None, honest(dice)[:14] + "****"),
-    "a note": lambda dice: (
-        TEXT,
-        None,
-        honest(dice) + dice.choice(["张伟", "(新)", "（旧）", "?", "。", "/", "*"]),
-    ),
-    "a label": lambda dice: (TEXT, None, dice.choice(["身份证：", "ID", "号码", "#", "="]) + honest(dice)),
-    "two numbers": lambda dice: (
-        TEXT,
-        None,
-        honest(dice) + dice.choice(["/", " ", "\n", "、", ""]) + honest(dice),
-    ),
-    "no such day": lambda dice: (
-        TEXT,
-        None,
-        whole(f"1101991990{dice.choice(['0230', '0431', '1301', '0000'])}{dice.randrange(1000):03}"),
-    ),
-    "not yet born": lambda dice: (TEXT, None, honest(dice, born=date(2027, 1, dice.randint(1, 28)))),
-    "a child": lambda dice: (TEXT, None, honest(dice, born=date(2010, 5, dice.randint(1, 28)))),
-    "no such province": lambda dice: (
-        TEXT,
-        None,
-        honest(dice, region=dice.choice([160101, 200101, 990101, 470101])),
-    ),
-    "short permit": lambda dice: (TEXT, None, f"{dice.choice('HMhm')}{dice.randrange(10**7, 10**8)}"),
-    "new permit": lambda dice: (TEXT, None, f"{dice.choice(['HA', 'MA'])}{dice.randrange(10**6, 10**7)}"),
-    "permit with a letter": lambda dice: (TEXT, None, f"H{dice.randrange(10**6, 10**7)}O01"),
-    "passport": lambda dice: (TEXT, None, f"E{dice.randrange(10**7, 10**8)}"),
-    "nothing": lambda dice: (
-        TEXT,
-        None,
-        dice.choice(["", " ", "无", "待补", "/", "暂无", "身份证", "N/A", "\u200b"]),
-    ),
     "a date": lambda _: (CellKind.DATE, date(1990, 3, 7), "1990-03-07"),
     "true": lambda _: (CellKind.BOOL, True, "TRUE"),
     "error": lambda dice: (CellKind.ERROR, "#N/A", dice.choice(["#N/A", "#REF!", "#VALUE!"])),
     "formula without value": lambda _: (CellKind.NO_VALUE, None, ""),
     "a picture": lambda _: (CellKind.PICTURE, None, ""),
+    **{kind: lambda dice, write=write: (TEXT, None, write(dice)) for kind, write in TEXTS.items()},
 }
 SETTINGS = FieldSettings(
     defaults={Field.SCENE_KEY: "E_PRESCRIPTION_AUTO_SIGN"},

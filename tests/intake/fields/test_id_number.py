@@ -184,74 +184,40 @@ def test_a_lookalike_is_refused_where_the_sum_asks_for_a_digit_and_everywhere_bu
 
 
 def test_a_text_that_is_no_number_is_refused_for_all_its_faults():
-    for number, expected in (
-        ("", ["ID_MISSING"]),
-        ("无", ["ID_MISSING"]),
-        ("待补", ["ID_MISSING"]),
-        ("——", ["ID_MISSING"]),
-        ("N/A", ["ID_MISSING"]),
-        ("110101********0732", ["ID_MISSING"]),
-        ("110101XXXXXXXX0732", ["ID_MISSING"]),
-        ("110101900307123", ["ID_15_DIGIT"]),
-        (GOOD[:-1], ["ID_LENGTH"]),
-        (GOOD + "1", ["ID_LENGTH"]),
-        ("1101011990030712X", ["ID_LENGTH"]),
-        (GOOD.replace("0", "O", 1), ["ID_CHAR"]),
-        ("X" + GOOD[1:], ["ID_CHAR"]),
-        (GOOD[:-2] + "①", ["ID_CHAR", "ID_LENGTH"]),
-        (GOOD[:-1] + "٣", ["ID_CHAR"]),
-        (born(date(1990, 3, 7), "990101"), ["ID_REGION"]),
-        (whole("11010119900231123"), ["ID_BIRTH"]),
-        (whole("11010100000000123"), ["ID_BIRTH"]),
-        (born(TODAY + timedelta(days=1)), ["ID_BIRTH"]),
-        (born(date(1890, 1, 1)), ["ID_AGE"]),
-        ("99010119900231123" + "0", ["ID_REGION", "ID_BIRTH", "ID_CHECKSUM"]),
-        *(
-            (exponent, ["ID_PRECISION_LOST"])
-            for exponent in (
-                "1.10101E+17",
-                "1.10101199003071e17",
-                "１．１０１０１Ｅ＋１７",
-                "1.1E17",
-                "1,10101E+17",
-                "1.10101 E+17",
-                "110101E+12",
-                "11.0101E+16",
-                "1.10101D+17",
-                "1.10101E+017",
-                "-1.1E+17",
-                "1.1×10^17",
-                "1.1*10^17",
-                "110101199003071e3",
-                '="1.10101E+17"',
-                "'1.10101E+17",
-                "\t1.10101E+17",
-            )
+    for expected, *numbers in (
+        ("ID_MISSING", "", "无", "待补", "——", "N/A", "########", "未办理", "身份证"),
+        (
+            "ID_MISSING",
+            "110101********0732",
+            "110101XXXXXXXX0732",
+            "110101xxxxxxxx0732",
+            "110101████████0732",
         ),
-        ("110101199003071232.00", ["ID_PRECISION_LOST"]),
-        (GOOD + ".", ["ID_CHAR"]),
-        ("110101199003071000.0", ["ID_PRECISION_LOST"]),
-        ("110,101,199,003,071,000", ["ID_PRECISION_LOST"]),
-        ("110101199003071000", ["ID_PRECISION_LOST"]),
-        ("110101199003071200", ["ID_PRECISION_LOST"]),  # what is left of 16 digits
-        ("110101 19900307 1000", ["ID_CHECKSUM"]),  # typed in groups: one digit is wrong, none is lost
-        (GOOD + "(新)", ["ID_CHAR"]),
-        (GOOD + "张伟", ["ID_CHAR"]),
-        ("身份证：" + GOOD, ["ID_CHAR"]),
-        ("/".join((GOOD[:6], GOOD[6:14], GOOD[14:])), ["ID_CHAR"]),
-        (GOOD + "、" + GOOD, ["ID_FORMAT"]),
-        (f"{GOOD} {GOOD}", ["ID_FORMAT"]),
-        ("110101xxxxxxxx0732", ["ID_MISSING"]),
-        ("110101████████0732", ["ID_MISSING"]),
-        ("########", ["ID_MISSING"]),
-        ("未办理", ["ID_MISSING"]),
-        ("身份证", ["ID_MISSING"]),
-        (GOOD[:9] + "*" + GOOD[10:], ["ID_CHAR"]),
+        ("ID_15_DIGIT", "110101900307123"),
+        ("ID_LENGTH", GOOD[:-1], GOOD + "1", "1101011990030712X"),
+        ("ID_CHAR", GOOD.replace("0", "O", 1), "X" + GOOD[1:], GOOD[:-1] + "٣", GOOD + ".", GOOD + "(新)"),
+        ("ID_CHAR", GOOD + "张伟", "身份证：" + GOOD, "/".join((GOOD[:6], GOOD[6:14], GOOD[14:]))),
+        ("ID_CHAR", GOOD[:9] + "*" + GOOD[10:]),
+        ("ID_CHAR ID_LENGTH", GOOD[:-2] + "①"),
+        ("ID_REGION", born(date(1990, 3, 7), "990101")),
+        ("ID_BIRTH", whole("11010119900231123"), whole("11010100000000123"), born(TODAY + timedelta(days=1))),
+        ("ID_AGE", born(date(1890, 1, 1))),
+        ("ID_REGION ID_BIRTH ID_CHECKSUM", "99010119900231123" + "0"),
+        ("ID_PRECISION_LOST", "1.10101E+17", "1.10101199003071e17", "１．１０１０１Ｅ＋１７", "1.1E17"),
+        ("ID_PRECISION_LOST", "1,10101E+17", "'1.10101E+17", "\t1.10101E+17"),
+        ("ID_PRECISION_LOST", "1.10101 E+17", "110101E+12", "11.0101E+16", "1.10101D+17", "1.10101E+017"),
+        ("ID_PRECISION_LOST", "-1.1E+17", "1.1×10^17", "1.1*10^17", "110101199003071e3", '="1.10101E+17"'),
+        ("ID_PRECISION_LOST", "110101199003071232.00", "110101199003071000.0", "110101199003071000"),
+        ("ID_PRECISION_LOST", "110,101,199,003,071,000"),
+        ("ID_PRECISION_LOST", "110101199003071200"),  # what is left of 16 digits
+        ("ID_CHECKSUM", "110101 19900307 1000"),  # typed in groups: one digit is wrong, none is lost
+        ("ID_FORMAT", GOOD + "、" + GOOD, f"{GOOD} {GOOD}"),
     ):
-        identity = read(number)
-        assert codes(identity) == expected
-        assert (identity.number, identity.id_type) == (None, None)
-        assert {problem.cell for problem in identity.problems} == {"B12"}
+        for number in numbers:
+            identity = read(number)
+            assert codes(identity) == expected.split()
+            assert (identity.number, identity.id_type) == (None, None)
+            assert {problem.cell for problem in identity.problems} == {"B12"}
 
 
 FOREIGN_DIGITS = {

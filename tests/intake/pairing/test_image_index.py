@@ -26,16 +26,9 @@ def relatives(library: image_index.ImageIndex) -> list[str]:
 
 def test_takes_picture_extensions_in_any_case_and_none_from_every_sub_folder(tmp_path):
     for name in (
-        "b.PNG",
-        "内科/张伟.jpg",
-        "内科/深/李四.Tiff",
-        "无扩展名",
-        "阿依古丽.买买提",
-        "a.webp",
-        "名单.xlsx",
-        "x.heic",
+        "b.PNG", "内科/张伟.jpg", "内科/深/李四.Tiff", "无扩展名", "阿依古丽.买买提", "a.webp", "名单.xlsx", "x.heic",
         "x.JFIF",
-    ):
+    ):  # fmt: skip
         put(tmp_path / name)
     assert relatives(image_index.index_images(tmp_path)) == sorted(
         [
@@ -66,18 +59,9 @@ def test_the_index_does_not_depend_on_the_order_in_which_files_were_made(tmp_pat
 
 def test_debris_of_macos_windows_and_office_is_no_picture(tmp_path):
     for name in (
-        "._张伟.png",
-        ".DS_Store",
-        "Thumbs.db",
-        "THUMBS.DB",
-        "desktop.ini",
-        "~$张伟.png",
-        "__MACOSX/张伟.png",
-        "$RECYCLE.BIN/张伟.png",
-        "@eaDir/张伟.png",
-        "张伟.png:Zone.Identifier",
-        "Icon\r",
-    ):
+        "._张伟.png", ".DS_Store", "Thumbs.db", "THUMBS.DB", "desktop.ini", "~$张伟.png", "__MACOSX/张伟.png",
+        "$RECYCLE.BIN/张伟.png", "@eaDir/张伟.png", "张伟.png:Zone.Identifier", "Icon\r",
+    ):  # fmt: skip
         put(tmp_path / name)
     put(tmp_path / "张伟.png")
     assert relatives(image_index.index_images(tmp_path)) == ["张伟.png"]
