@@ -83,7 +83,6 @@ def rebuild(session: Session) -> int:
 def check(session: Session) -> int:
     """Compare ledger, key and receipts; exit 74 if they do not agree."""
     from pipeline.ledger.maintenance import check_ledger
-    from pipeline.ledger.registry import find_conflict
     from pipeline.workflow.tenant_ledger import find_registry, require_ledger
 
     config, path, tenant = _locate_ledger(session)
@@ -106,7 +105,7 @@ def check(session: Session) -> int:
         session.suggest_command("next_after", "run")
     if kinds:
         return 74
-    if (conflict := find_conflict(find_registry(config), path)) is not None:
+    if (conflict := find_registry(config).find_conflict(path)) is not None:
         raise conflict
     session.inform("ledger_sound", path=path, receipts=health.receipts, **health.counts._asdict())
     session.suggest_command("next_run", "run")
@@ -124,17 +123,16 @@ def _locate_ledger(session: Session) -> tuple[Config, Path, str]:
 @contextmanager
 def _lock_ledger(session: Session) -> Iterator[tuple[Path, str]]:
     """Hold the run lock; the ledger that was made under it is entered in the registry of ledgers."""
-    from pipeline.ledger.registry import find_conflict, register_ledger
     from pipeline.workflow.tenant_ledger import lock_tenant
 
     config, path, tenant = _locate_ledger(session)
     warn = session.print_warning
     with lock_tenant(config, run="ledger", clock=session.clock, warn=warn) as (_, registry):
         yield path, tenant
-        counter = register_ledger(registry, path, warn=warn)
+        counter = registry.enter(path, warn=warn)
         if counter is not None:
             counter.close()
-        if (conflict := find_conflict(registry, path)) is not None:  # it is behind what the registry saw
+        if (conflict := registry.find_conflict(path)) is not None:  # it is behind what the registry saw
             warn(conflict)
 
 

@@ -11,7 +11,7 @@ from dataclasses import astuple
 from pipeline.domain.seals import Verdict
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt, LedgerConflict
 from pipeline.ledger.receipts import Fact
-from pipeline.ledger.schema import CONTENT_COLUMNS, DISOWNED, SURELY_REFUSED
+from pipeline.ledger.schema import CONTENT_COLUMNS, DISOWNED, SURELY_REFUSED, insert_row
 from pipeline.messages.texts import dump_line, make_text
 
 # Compared by number, not by time: clocks are set back.
@@ -33,6 +33,7 @@ ORPHANED = make_text("wire.process_ended")
 WITHDRAWN = make_text("wire.cancelled")
 
 
+_SENT_COLUMNS = ("uuid", "key", "run", "row_id", "contract", "host", "signed_at", "seal_name", "dead_at")
 _VERDICT_COLUMNS = ("verdict", "settled_at", "http_status", "request_id", "code", "message", "seal_id")
 
 
@@ -55,23 +56,9 @@ def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> list[Fact
         f"(SELECT 1 FROM attempt WHERE key = ?2 AND {MAY_HAVE_CREATED}) AND NOT EXISTS ({REPLACEMENT_PENDING} AND key = ?2)",
         (attempt.seal_name, attempt.key),
     )
-    values = (
-        attempt.uuid,
-        attempt.key,
-        attempt.run,
-        attempt.row_id,
-        attempt.contract,
-        attempt.host,
-        attempt.signed_at,
-        attempt.seal_name,
-        *astuple(attempt.content),
-        attempt.dead_at,
-    )
-    connection.execute(
-        f"INSERT INTO attempt (uuid, key, run, row_id, contract, host, signed_at, seal_name, {CONTENT_COLUMNS}, dead_at) "  # noqa: S608 - our own words
-        f"VALUES ({', '.join('?' * len(values))})",
-        values,
-    )
+    columns = {name: getattr(attempt, name) for name in _SENT_COLUMNS}
+    content = zip(CONTENT_COLUMNS.split(", "), astuple(attempt.content), strict=True)
+    insert_row(connection, "attempt", {**columns, **dict(content)})
     persons = [former_owner, attempt.key] if former_owner else [attempt.key]
     return [
         *(Fact("person", "key", key) for key in persons),

@@ -14,9 +14,9 @@ from dataclasses import asdict, astuple
 from pipeline.domain.roster import fold_staff_no
 from pipeline.domain.run import Judged, Judgement
 from pipeline.domain.seals import CHECKED, PersonMarks
-from pipeline.ledger.protocol import AdoptedSeal, Decision, DecisionRecord, LedgerConflict
+from pipeline.ledger.protocol import AdoptedSeal, Decision, LedgerConflict
 from pipeline.ledger.receipts import Fact
-from pipeline.ledger.schema import CONTENT_COLUMNS, OPEN_ATTEMPT, select_columns
+from pipeline.ledger.schema import CONTENT_COLUMNS, OPEN_ATTEMPT, insert_row, select_columns
 
 REVIEW = "review"  # kind of a decision on pictures
 ACCEPT_RUNS = "accept_runs"  # kind of a decision on runs
@@ -30,17 +30,8 @@ _JUDGEMENTS_PER_DECISION = 500  # a receipt is one line, and the last one is sea
 
 def enter_decision(connection: sqlite3.Connection, decision: Decision) -> list[Fact]:
     """Enter a decision and its consequences. Raises LedgerConflict where it contradicts the facts."""
-    number = _insert_decision(
-        connection,
-        decision.kind,
-        decision.decided_at,
-        decision.who,
-        decision.why,
-        key=decision.key,
-        attempt=decision.attempt,
-        seal_id=decision.seal_id,
-        detail=decision.detail,
-    )
+    assert decision.key is not None
+    number = _insert_decision(connection, decision)
     match decision.kind:
         case "created":
             _resolve_attempt(connection, decision, number)
@@ -85,12 +76,10 @@ def enter_adopted_seals(
                 "UPDATE person SET seal_name = ? WHERE key = ? AND seal_name IS NULL",
                 (seal.seal_name, seal.key),
             )
-        number = _insert_decision(connection, "adopt", now, who, why, key=seal.key, seal_id=seal.seal_id)
-        connection.execute(
-            "INSERT INTO seal (seal_id, key, seal_name, source, at, after_attempt, decision) "
-            "VALUES (?, ?, ?, 'adopted', ?, ?, ?)",
-            (seal.seal_id, seal.key, seal.seal_name, now, before, number),
+        number = _insert_decision(
+            connection, Decision("adopt", seal.key, now, who, why, seal_id=seal.seal_id)
         )
+        _insert_adopted_seal(connection, seal.seal_id, seal.key, seal.seal_name, now, before, number)
     tables = ("person", "seal_name", "decision", "seal")
     return [Fact(table, "key", seal.key) for seal in seals for table in tables]
 
@@ -99,23 +88,20 @@ def enter_judgements(
     connection: sqlite3.Connection, judgements: Mapping[str, Judged], *, now: float, who: str, why: str
 ) -> list[Fact]:
     """Enter the judgements of a review, some hundred in one decision."""
-    facts = []
+    numbers = []
     every = list(judgements.items())
     for first in range(0, len(every), _JUDGEMENTS_PER_DECISION):
         detail = json.dumps(dict(every[first : first + _JUDGEMENTS_PER_DECISION]), separators=(",", ":"))
-        facts.append(
-            Fact("decision", "id", _insert_decision(connection, REVIEW, now, who, why, detail=detail))
-        )
-    return facts
+        numbers.append(_insert_decision(connection, Decision(REVIEW, None, now, who, why, detail=detail)))
+    return [Fact("decision", "id", number) for number in numbers]
 
 
 def enter_accepted_runs(
     connection: sqlite3.Connection, runs: Sequence[str], *, now: float, who: str
 ) -> list[Fact]:
     """Enter that the ledger is used without the seals of these runs: their results no longer refuse it."""
-    detail = json.dumps(list(runs))
-    number = _insert_decision(connection, ACCEPT_RUNS, now, who, "run --new-ledger", detail=detail)
-    return [Fact("decision", "id", number)]
+    decision = Decision(ACCEPT_RUNS, None, now, who, "run --new-ledger", detail=json.dumps(list(runs)))
+    return [Fact("decision", "id", _insert_decision(connection, decision))]
 
 
 def enter_checked_sizes(connection: sqlite3.Connection, seal_ids: Collection[str]) -> list[Fact]:
@@ -135,18 +121,17 @@ def read_accepted_runs(connection: sqlite3.Connection) -> set[str]:
 
 def read_judgements(connection: sqlite3.Connection) -> dict[str, Judgement]:
     """Return the last judgement on each content."""
-    latest: dict[str, Judgement] = {}
     entered = connection.execute("SELECT at, detail FROM decision WHERE kind = ? ORDER BY id", (REVIEW,))
-    for judged_at, detail in entered:
-        latest.update(
-            {identity: Judgement(judged, judged_at) for identity, judged in json.loads(detail).items()}
-        )
-    return latest
+    return {
+        identity: Judgement(judged, judged_at)
+        for judged_at, detail in entered
+        for identity, judged in json.loads(detail).items()
+    }
 
 
 def read_decisions(
     connection: sqlite3.Connection, kind: str | None = None, keys: str | None = None
-) -> list[DecisionRecord]:
+) -> list[Decision]:
     """Return the decisions, oldest first; ``keys`` is a JSON list of keys: those of one person."""
     rows = select_columns(
         connection,
@@ -155,27 +140,15 @@ def read_decisions(
         "OR (kind = 'other_person' AND detail IN (SELECT value FROM json_each(?2)))) ORDER BY id",
         (kind, keys),
     )
-    return [DecisionRecord(**row) for row in rows]
+    return [Decision(**row) for row in rows]
 
 
-def _insert_decision(
-    connection: sqlite3.Connection,
-    kind: str,
-    decided_at: float,
-    who: str,
-    why: str,
-    *,
-    key: str | None = None,
-    attempt: str | None = None,
-    seal_id: str | None = None,
-    detail: str | None = None,
-) -> int:
-    made = connection.execute(
-        "INSERT INTO decision (at, who, why, kind, key, attempt, seal_id, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (decided_at, who, why, kind, key, attempt, seal_id, detail),
-    )
-    assert made.lastrowid is not None
-    return made.lastrowid
+def _insert_decision(connection: sqlite3.Connection, decision: Decision) -> int:
+    columns = {
+        name: getattr(decision, name)
+        for name in ("who", "why", "kind", "key", "attempt", "seal_id", "detail")
+    }
+    return insert_row(connection, "decision", {"at": decision.decided_at, **columns})
 
 
 def _resolve_attempt(
@@ -207,17 +180,21 @@ def _enter_found_seal(connection: sqlite3.Connection, decision: Decision, number
     )
     entered = (decision.seal_id, key, seal_name, decision.decided_at, last, number)
     if made_by is None:
-        connection.execute(
-            "INSERT INTO seal (seal_id, key, seal_name, source, at, after_attempt, decision) "
-            "VALUES (?, ?, ?, 'adopted', ?, ?, ?)",
-            entered,
-        )
+        _insert_adopted_seal(connection, *entered)
         return
     connection.execute(
         "INSERT INTO seal (seal_id, key, seal_name, source, at, after_attempt, decision, run, attempt, request_id, "  # noqa: S608 - our own words
         f"{CONTENT_COLUMNS}) SELECT ?, ?, ?, 'resolved', ?, ?, ?, run, uuid, request_id, {CONTENT_COLUMNS} "
         "FROM attempt WHERE uuid = ?",
         (*entered, made_by),
+    )
+
+
+def _insert_adopted_seal(connection: sqlite3.Connection, *values: object) -> None:
+    connection.execute(
+        "INSERT INTO seal (seal_id, key, seal_name, source, at, after_attempt, decision) "
+        "VALUES (?, ?, ?, 'adopted', ?, ?, ?)",
+        values,
     )
 
 
@@ -254,6 +231,7 @@ def _keep_seal(connection: sqlite3.Connection, decision: Decision, number: int) 
 
 def _replace_seal(connection: sqlite3.Connection, decision: Decision, number: int) -> None:
     """End the live seal; the next create of the person uses the new name."""
+    assert decision.key is not None
     ended = connection.execute(
         "UPDATE seal SET ended_by = ? WHERE key = ? AND ended_by IS NULL", (number, decision.key)
     )

@@ -144,9 +144,10 @@ def require_own_ledger(path: Path, site_key: SiteKey) -> None:
 def _inspect_ledger(path: Path, site_key: SiteKey, ownership: Ownership) -> None:
     """Raise for a ledger that is behind its receipts, the registry or the results of earlier runs. Reads only."""
     with closing(connect(path, readonly=True)) as connection:
-        identity = identify_ledger(connection)
-        require_complete_ledger(path, connection, registered=ownership.progress_of(identity.ledger_id))
-    ownership.check_registry(path, identity)
+        identity, registry = identify_ledger(connection), ownership.registry
+        seen = registry.progress_of(identity.ledger_id) if registry else None
+        require_complete_ledger(path, connection, registered=seen)
+    ownership.check_registry(path)
     if ownership.approve is not None:
         ownership.approve(SqliteLedger(path, digest=site_key.digest))
 
@@ -162,7 +163,8 @@ def _prepare_for_writing(
     with closing(connect(path, readonly=False)) as connection:
         schema.migrate(connection)
         if (former := read_tenant(connection)) != tenant:
-            ownership.forget(former, path)
+            if ownership.registry is not None:
+                ownership.registry.forget(former, path)
             change_tenant(connection, tenant)
         return synchronize_receipts(path, connection, now) if recover else None
 
@@ -182,7 +184,7 @@ def require_no_lost_ledger(
     if not force_new:
         _refuse_unexplained(path, evidence)
     if inspected:
-        ownership.check_registry(path, None)
+        ownership.check_registry(path)
 
 
 def _refuse_unexplained(path: Path, evidence: str | None) -> None:

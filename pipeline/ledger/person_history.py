@@ -11,7 +11,7 @@ from dataclasses import field as _field
 from typing import Any, Protocol
 
 from pipeline.ledger import decisions
-from pipeline.ledger.protocol import UPLOAD_REFUSED, DecisionRecord, RowRecord, RunRecord
+from pipeline.ledger.protocol import UPLOAD_REFUSED, Decision, RowRecord, RunRecord
 from pipeline.ledger.run_history import make_row_record
 from pipeline.ledger.schema import select_columns
 from pipeline.ledger.snapshot import REPLAYABLE_UNTIL
@@ -190,7 +190,7 @@ class PersonRecords:
     seal_name: str | None  # locked at the first attempt
     attempts: tuple[AttemptRecord, ...] = ()
     seals: tuple[SealRecord, ...] = ()
-    decisions: tuple[DecisionRecord, ...] = ()
+    decisions: tuple[Decision, ...] = ()
     rows: tuple[RowHistoryEntry, ...] = ()
 
 

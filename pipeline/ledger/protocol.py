@@ -120,15 +120,17 @@ class Decision:
     """
 
     kind: str
-    key: str
+    key: str | None  # None for a decision on no one person
     decided_at: float  # unix seconds
     who: str
     why: str
     attempt: str | None = None
     seal_id: str | None = None
-    detail: str | None = None
-    content: SealContent | None = None
-    id_masked: str | None = None  # same_person: of the corrected number
+    # of a recorded ``keep``: what the seal was compared with before
+    detail: str | None = _field(default=None, repr=False)
+    content: SealContent | None = None  # not recorded with the decision
+    id_masked: str | None = None  # same_person: of the corrected number; not recorded with the decision
+    number: int = 0  # of a recorded one: what attempts and seals point to
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,23 +144,6 @@ class AdoptedSeal:
     seal_name: str | None
     staff_no: str = ""  # HMAC
     mobile: str = ""  # HMAC
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionRecord:
-    """A decision as the ledger holds it."""
-
-    decided_at: float
-    who: str
-    why: str
-    kind: str
-    key: str | None
-    attempt: str | None
-    seal_id: str | None
-    number: int = 0  # what attempts and seals point to
-    detail: str | None = _field(
-        default=None, repr=False
-    )  # replace: the new name; keep: what it was compared with; place_shown: which place
 
 
 class Ledger(Protocol):
@@ -244,7 +229,7 @@ class Ledger(Protocol):
     def record_checked_sizes(self, seal_ids: Collection[str]) -> None:
         """Note that these live seals, made before sizes were recorded, were made from pictures sent whole."""
 
-    def list_decisions(self, kind: str | None = None) -> list[DecisionRecord]:
+    def list_decisions(self, kind: str | None = None) -> list[Decision]:
         """Return the decisions, oldest first."""
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ from pipeline.errors import LedgerError
 from pipeline.ledger import attempts, receipts
 from pipeline.ledger.receipts import Fact, Mark, Receipt, Receipts
 from pipeline.ledger.registry import Progress, read_progress
-from pipeline.ledger.schema import transaction
+from pipeline.ledger.schema import insert_row, transaction
 from pipeline.support import atomic_files
 
 # table -> its primary key; each table refers only to earlier ones
@@ -275,26 +275,11 @@ def restore_rows(connection: sqlite3.Connection, receipts: Iterable[Receipt]) ->
             connection.execute(f"DROP TRIGGER {name}")
         connection.execute("DELETE FROM meta")
         for (table, _), columns in sorted(rows.items(), key=lambda row: _TABLES.index(row[0][0])):
-            _insert_row(connection, table, columns)
+            known = {name: columns[name] for name in _list_columns(connection, table) if name in columns}
+            # receipts of an earlier version hold the paths
+            insert_row(connection, table, {**known, **_REPLACED_COLUMNS.get(table, {})})
         for _, statement in triggers:
             connection.execute(statement)
-
-
-def _insert_row(connection: sqlite3.Connection, table: str, receipted: dict[str, Any]) -> None:
-    columns = {
-        **receipted,
-        **_REPLACED_COLUMNS.get(table, {}),
-    }  # receipts of an earlier version hold the paths
-    known = [
-        name
-        for name in (*_list_columns(connection, table), *_REPLACED_COLUMNS.get(table, {}))
-        if name in columns
-    ]
-    marks = ", ".join("?" * len(known))
-    connection.execute(
-        f"INSERT INTO {table} ({', '.join(known)}) VALUES ({marks})",  # noqa: S608 - names of our own schema
-        [columns[name] for name in known],
-    )
 
 
 def _list_columns(connection: sqlite3.Connection, table: str) -> Sequence[str]:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 
 LOG = logging.getLogger(__name__)
+Warn = Callable[[EsignImportError], None]
 NAME_CHARS = 16  # hexadecimal digits of a tenant's digest in a file name
 ID_CHARS = 32
 PROGRESS_BYTES = 48  # two decimal numbers, padded: always written at once and in place
@@ -97,8 +98,8 @@ def read_progress(connection: sqlite3.Connection) -> Progress:
 class TenantRegistry:
     """The registry of one tenant.
 
-    ``strict`` refuses what contradicts it; else the contradiction is a warning. Raises OSError where the folder cannot
-    be written; `find_conflict` and `progress_of` raise nothing for a file that is missing or damaged.
+    ``strict`` refuses what contradicts it; else the contradiction is a warning. A file that is missing or damaged
+    contradicts nothing.
     """
 
     def __init__(self, folder: Path, tenant: str, *, strict: bool) -> None:
@@ -126,14 +127,15 @@ class TenantRegistry:
             return None
         return Progress(attempts, decisions)
 
-    def find_conflict(self, path: Path, identity: LedgerIdentity | None) -> UsageError | None:
-        """Return why the ledger at ``path`` is not the one to go on with, or None.
+    def find_conflict(self, path: Path) -> UsageError | None:
+        """Return why the ledger at ``path``, or its absence, is not the one to go on with; None where it is.
 
-        ``identity`` is None where there is no ledger. A ledger that was moved is no conflict.
+        A ledger that was moved is no conflict.
         """
         registered = self.read()
         if registered is None:
             return None
+        identity = read_identity(path) if path.exists() else None
         here = path.resolve()
         key = None
         if identity is None or identity.ledger_id != registered.ledger_id:
@@ -152,8 +154,19 @@ class TenantRegistry:
             key, then=then, path=path, registered=registered.path, record=self._record, lost=max(lacks, 0)
         )
 
-    def enter(self, path: Path, identity: LedgerIdentity, *, reset: bool = False) -> ProgressCounter:
-        """Make the ledger at ``path`` the tenant's; ``reset`` forgets that it once had got further."""
+    def enter(self, path: Path, *, warn: Warn, reset: bool = False) -> ProgressCounter | None:
+        """Make the ledger at ``path`` the tenant's; where the registry cannot be written, warn and return None.
+
+        ``reset`` forgets that the ledger once had got further.
+        """
+        identity = read_identity(path)
+        try:
+            return self._enter(path, identity, reset=reset)
+        except OSError as error:
+            warn(LedgerError("ledger.registry_failed", folder=self._folder, why=reason_of(error)))
+            return None
+
+    def _enter(self, path: Path, identity: LedgerIdentity, *, reset: bool) -> ProgressCounter:
         if not self._folder.is_absolute():  # a user without a home
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._folder))
         atomic_files.make_folder(self._folder)
@@ -169,11 +182,11 @@ class TenantRegistry:
                 draft.replace(self._record)
         return counter
 
-    def forget(self, tenant: str, identity: LedgerIdentity) -> None:
-        """Remove the record of another tenant where it names this ledger; a folder that cannot be written stays so."""
+    def forget(self, tenant: str, path: Path) -> None:
+        """Forget that the ledger at ``path``, which passes to this tenant, was ``tenant``'s, where that can be written."""
         other = TenantRegistry(self._folder, tenant, strict=self.strict)
         registered = other.read()
-        if registered is not None and registered.ledger_id == identity.ledger_id:
+        if registered is not None and registered.ledger_id == read_identity(path).ledger_id:
             with suppress(OSError):
                 other._record.unlink()
 
@@ -249,16 +262,12 @@ class Ownership:
     accept_ledger: bool = False
     ignore_registry: bool = False
     approve: Callable[[SqliteLedger], None] | None = None
-    warn: Callable[[EsignImportError], None] = lambda _: None
+    warn: Warn = lambda _: None
     _contradicted: bool = False
 
-    def progress_of(self, ledger_id: str) -> Progress | None:
-        """Return how far the registry saw a ledger get, None where it does not know it."""
-        return self.registry.progress_of(ledger_id) if self.registry else None
-
-    def check_registry(self, path: Path, identity: LedgerIdentity | None) -> None:
-        """Raise UsageError where the registry contradicts the ledger at ``path`` (None: there is none) and is strict."""
-        conflict = self.registry.find_conflict(path, identity) if self.registry else None
+    def check_registry(self, path: Path) -> None:
+        """Raise UsageError where the registry contradicts the ledger at ``path``, or its absence, and is strict."""
+        conflict = self.registry.find_conflict(path) if self.registry else None
         if conflict is None or self.registry is None:
             return
         known, self._contradicted = self._contradicted, True
@@ -273,12 +282,7 @@ class Ownership:
         """Make the ledger at ``path`` the tenant's in the registry and return its counter, None without a registry."""
         if self.registry is None or (self.ignore_registry and self._contradicted):
             return None
-        return register_ledger(self.registry, path, reset=self.accept_ledger, warn=self.warn)
-
-    def forget(self, tenant: str, path: Path) -> None:
-        """Let the registry forget that the ledger at ``path``, which passes to another tenant, was ``tenant``'s."""
-        if self.registry is not None:
-            self.registry.forget(tenant, read_identity(path))
+        return self.registry.enter(path, reset=self.accept_ledger, warn=self.warn)
 
     def require(self, path: Path) -> Callable[[], None]:
         """Return a check that raises LedgerError once the lock file or the ledger file is another one than now."""
@@ -291,24 +295,3 @@ class Ownership:
                 raise LedgerError("ledger.replaced", path=path)
 
         return check
-
-
-def find_conflict(registry: TenantRegistry, path: Path) -> UsageError | None:
-    """Return why a run would not go on with the ledger at ``path``, or None."""
-    return registry.find_conflict(path, read_identity(path))
-
-
-def register_ledger(
-    registry: TenantRegistry,
-    path: Path,
-    *,
-    reset: bool = False,
-    warn: Callable[[EsignImportError], None],
-) -> ProgressCounter | None:
-    """Enter the ledger at ``path`` in the registry; where that cannot be written, warn and return None."""
-    identity = read_identity(path)
-    try:
-        return registry.enter(path, identity, reset=reset)
-    except OSError as error:
-        warn(LedgerError("ledger.registry_failed", folder=registry.lock_path.parent, why=reason_of(error)))
-        return None

@@ -16,7 +16,7 @@ from typing import Any
 
 from pipeline.ledger.protocol import LedgerConflict, RowRecord, RunRecord
 from pipeline.ledger.receipts import Fact
-from pipeline.ledger.schema import select_columns
+from pipeline.ledger.schema import insert_row, select_columns
 
 DIGEST_BYTES = 16
 _RUN_COLUMNS = [field.name for field in fields(RunRecord)]
@@ -169,9 +169,7 @@ def enter_run(connection: sqlite3.Connection, record: RunRecord) -> list[Fact]:
     columns = {column: getattr(record, column) for column in _RUN_COLUMNS}
     for paths in ("rosters", "context"):
         columns[paths] = json.dumps(columns[paths])  # escapes: a name may hold bytes that are no UTF-8
-    values = list(columns.values())
-    statement = f"INSERT INTO run ({', '.join(columns)}) VALUES ({', '.join('?' * len(values))})"  # noqa: S608 - our own text
-    connection.execute(statement, values)
+    insert_row(connection, "run", columns)
     return [Fact("run", "run", record.run)]
 
 

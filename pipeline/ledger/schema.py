@@ -7,7 +7,7 @@ Facts are kept: a verdict is never rewritten. A decision is a row of its own; th
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
@@ -269,6 +269,13 @@ def select_columns(
     rows = connection.execute(statement, values)
     names = [name for name, *_ in rows.description]
     return (dict(zip(names, row, strict=True)) for row in rows)
+
+
+def insert_row(connection: sqlite3.Connection, table: str, columns: Mapping[str, object]) -> int:
+    """Enter a row of a table; return its number, where the table numbers its rows."""
+    marks = ", ".join("?" * len(columns))
+    statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names of our own schema
+    return connection.execute(statement, list(columns.values())).lastrowid or 0
 
 
 @contextmanager

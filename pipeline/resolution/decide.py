@@ -18,7 +18,7 @@ from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
 from pipeline.intake.fields.id_number import find_lifetime_number
 from pipeline.intake.images.prepare import digest_pixels
 from pipeline.ledger.lock import read_user_name
-from pipeline.ledger.protocol import Decision, DecisionRecord, Ledger, LedgerConflict
+from pipeline.ledger.protocol import Decision, Ledger, LedgerConflict
 from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.ledger.tenant import SiteKey
 from pipeline.messages.catalogue import make_phrase
@@ -217,7 +217,7 @@ def find_certified_place(ledger: Ledger, now: float) -> str | None:
     return None
 
 
-def find_unanswered_create(ledger: Ledger) -> DecisionRecord | None:
+def find_unanswered_create(ledger: Ledger) -> Decision | None:
     """Return the last second create of a certification, where it got no verdict."""
     records = [record for record in ledger.list_decisions() if record.kind in guards.CERTIFICATION]
     return records[-1] if records and records[-1].kind == guards.CERTIFY_SENT else None

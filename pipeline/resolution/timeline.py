@@ -15,7 +15,7 @@ from pipeline.clock import shown, stamp
 from pipeline.domain.run import Status
 from pipeline.domain.service_codes import ResponsibleRole
 from pipeline.ledger.person_history import AttemptRecord, PersonRecords, RowHistoryEntry, SealRecord
-from pipeline.ledger.protocol import DecisionRecord, RunRecord
+from pipeline.ledger.protocol import Decision, RunRecord
 from pipeline.messages.catalogue import Bilingual, make_phrase
 from pipeline.messages.problem_entries import CATALOGUE
 from pipeline.messages.service_errors import Advice, find_halt_advice, find_refusal_advice
@@ -35,7 +35,7 @@ class TimelineEntry:
     record: RunRecord | None = None  # None: the ledger does not know this run any more
     rows: tuple[RowHistoryEntry, ...] = ()  # the row that was sent first
     creates: tuple[AttemptRecord, ...] = ()
-    decision: DecisionRecord | None = None
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pipeline.domain.masking import mask_answer, mask_text
 from pipeline.domain.roster import Field, Problem
 from pipeline.domain.run import Status
 from pipeline.ledger.person_history import AttemptRecord, RowHistoryEntry
-from pipeline.ledger.protocol import UPLOAD_REFUSED, DecisionRecord
+from pipeline.ledger.protocol import UPLOAD_REFUSED, Decision
 from pipeline.messages.catalogue import explain_status, name_status, render
 from pipeline.messages.problem_entries import CATALOGUE
 from pipeline.messages.resolution import TIMELINE_TEXTS
@@ -171,7 +171,7 @@ def _create_as_dict(create: AttemptRecord) -> dict[str, Any]:
     }
 
 
-def _decision_as_dict(decision: DecisionRecord) -> dict[str, Any]:
+def _decision_as_dict(decision: Decision) -> dict[str, Any]:
     return {
         "number": decision.number,
         "kind": decision.kind,

@@ -30,7 +30,6 @@ from pipeline.ledger.protocol import (
     AdoptedSeal,
     Attempt,
     Decision,
-    DecisionRecord,
     Ledger,
     LedgerConflict,
     RowRecord,
@@ -108,7 +107,7 @@ class Tables:
     names: dict[str, str] = field(default_factory=dict)  # seal name -> key
     sent: dict[str, Sent] = field(default_factory=dict)  # by uuid, in order
     seals: dict[str, Seal] = field(default_factory=dict)  # by SealId
-    decisions: list[DecisionRecord] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
     runs: dict[str, RunRecord] = field(default_factory=dict)  # in the order they began
     seen: dict[str, dict[str, RowRecord]] = field(default_factory=dict)  # run -> row_id -> row
     files: dict[str, FileStat] = field(default_factory=dict)
@@ -450,7 +449,7 @@ class MemoryLedger:
 
     def record_judgements(self, judgements: Mapping[str, Judged], *, now: float, who: str, why: str) -> None:
         with self._transaction() as tables:
-            tables.decisions.append(DecisionRecord(now, who, why, "review", None, None, None))
+            tables.decisions.append(Decision("review", None, now, who, why))
             tables.judged.update(
                 {judgement: Judgement(judged, now) for judgement, judged in judgements.items()}
             )
@@ -466,7 +465,7 @@ class MemoryLedger:
                 content = replace(seal.live.content, sent_size=CHECKED)
                 tables.seals[seal_id] = replace(seal, live=replace(seal.live, content=content))
 
-    def list_decisions(self, kind: str | None = None) -> list[DecisionRecord]:
+    def list_decisions(self, kind: str | None = None) -> list[Decision]:
         return [decision for decision in self._tables.decisions if kind in {None, decision.kind}]
 
     def close(self) -> None:
@@ -505,18 +504,8 @@ class MemoryLedger:
         tables.people[key] = name
 
     def _note(self, tables: Tables, decision: Decision) -> None:
-        seal_ids = DecisionRecord(
-            decision.decided_at,
-            decision.who,
-            decision.why,
-            decision.kind,
-            decision.key,
-            decision.attempt,
-            decision.seal_id,
-            len(tables.decisions) + 1,
-            decision.detail,
-        )
-        tables.decisions.append(seal_ids)
+        number = len(tables.decisions) + 1
+        tables.decisions.append(replace(decision, number=number, content=None, id_masked=None))
 
 
 def _live(tables: Tables, key: str) -> tuple[str, Seal]:
