@@ -33,7 +33,7 @@ ORPHANED = make_text("wire.process_ended")
 WITHDRAWN = make_text("wire.cancelled")
 
 
-_SENT_COLUMNS = ("uuid", "key", "run", "row_id", "contract", "host", "signed_at", "seal_name", "dead_at")
+_SENT_COLUMNS = ("uuid", "key", "run", "row_id", "contract", "host", "signed_at", "seal_name")
 _VERDICT_COLUMNS = ("verdict", "settled_at", "http_status", "request_id", "code", "message", "seal_id")
 
 
@@ -58,7 +58,7 @@ def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> list[Fact
     )
     columns = {name: getattr(attempt, name) for name in _SENT_COLUMNS}
     content = zip(CONTENT_COLUMNS.split(", "), astuple(attempt.content), strict=True)
-    insert_row(connection, "attempt", {**columns, **dict(content)})
+    insert_row(connection, "attempt", {**columns, **dict(content), "dead_at": attempt.dead_at})
     persons = [former_owner, attempt.key] if former_owner else [attempt.key]
     return [
         *(Fact("person", "key", key) for key in persons),

@@ -206,7 +206,6 @@ def test_mypy_takes_the_alternatives_for_the_protocols(tmp_path):
                 "ledger/protocol.py",
                 "domain/run.py",
                 "domain/seals.py",
-                "domain/metrics.py",
                 "domain/roster.py",
                 "esign/rate_limiter.py",
                 "clock.py",
