@@ -88,10 +88,10 @@ def detect_charset(data: bytes, declared: str = "") -> Charset:
     label = declared.strip().lower()
     if _FOREIGN.fullmatch(label):
         raise _make_refusal(1)
-    wide = _detect_utf16(data)
-    if wide:
-        _require_fit(data, wide)
-        return wide
+    if wide := detect_utf16(data[:_SAMPLE]):
+        charset = Charset(wide, guessed=True)
+        _require_fit(data, charset)
+        return charset
     utf8, gb = Charset("utf-8"), Charset("gb18030")
     misfit = _find_misfit(data, utf8)
     if misfit is None:
@@ -104,13 +104,12 @@ def detect_charset(data: bytes, declared: str = "") -> Charset:
     return gb
 
 
-def _detect_utf16(data: bytes) -> Charset | None:
-    """Return UTF-16 without a mark: the upper halves of digits, delimiters and line ends are zero."""
-    sample = data[:_SAMPLE]
-    even, odd = sample[0::2].count(0), sample[1::2].count(0)
-    if max(even, odd) * 20 < len(sample) or max(even, odd) < 8 * min(even, odd) or not sample:
-        return None
-    return Charset("utf-16-le" if odd > even else "utf-16-be", guessed=True)
+def detect_utf16(text: bytes) -> str:
+    """Return which UTF-16 a text without a mark seems to be: the upper halves of digits and delimiters are zero."""
+    even, odd = text[0::2].count(0), text[1::2].count(0)
+    if not text or max(even, odd) * 20 < len(text) or max(even, odd) < 8 * min(even, odd):
+        return ""
+    return "utf-16-le" if odd > even else "utf-16-be"
 
 
 def _require_fit(data: bytes, charset: Charset) -> None:

@@ -12,6 +12,7 @@ from typing import Literal
 import olefile
 
 from pipeline.errors import FileRefused
+from pipeline.intake.readers.charset import detect_utf16
 from pipeline.intake.readers.model import make_damage_refusal, make_size_refusal
 from pipeline.intake.readers.xlsx.package import Package
 
@@ -49,10 +50,8 @@ def _refuse_damage() -> Iterator[None]:
 
 Kind = Literal["xlsx", "xlsb", "ods", "xls", "encrypted", "html", "xml2003", "text"]
 
-BARE_RECORDS = (
-    b"\x09\x08\x08\x00",
-    b"\x09\x08\x10\x00",
-)  # an .xls without a compound file around its records
+# an .xls without a compound file around its records
+BARE_RECORDS = (b"\x09\x08\x08\x00", b"\x09\x08\x10\x00")
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _MAGIC = (
     (b"%PDF", "PDF"), (b"{\\rtf", "RTF"), (b"Rar!", "RAR"), (b"7z\xbc\xaf\x27\x1c", "7-Zip"), (b"\x1f\x8b", "gzip"),
@@ -65,11 +64,7 @@ _STREAMS = (("worddocument", "Word (.doc)"), ("powerpoint document", "PowerPoint
 _OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
 _HEAD = 1 << 16  # bytes that are looked at
 _CONTROLS = bytes({*range(0x20)} - set(b"\t\n\v\f\r\x1a")) + b"\x7f"
-_MARKS = (
-    codecs.BOM_UTF16_LE,
-    codecs.BOM_UTF16_BE,
-    codecs.BOM_UTF8,
-)  # the first of UTF-32 begins with the first
+_WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # the first of UTF-32 begins with the first
 _MIME = re.compile(r"(?:[\w-]+:[^\n]*\n)*?(?:mime-version:|content-type:\s*multipart/)")
 _ELEMENT = re.compile(r"<([a-z][\w.-]*:)?([a-z][\w.-]*)")
 _HTML = frozenset({
@@ -126,23 +121,15 @@ def _detect_compound(data: bytes) -> Kind:
 
 
 def _is_binary(head: bytes) -> bool:
-    if head.startswith(_MARKS) or _detect_utf16(head):
+    if head.startswith((*_WIDE_MARKS, codecs.BOM_UTF8)) or detect_utf16(head):
         return False
     controls = len(head) - len(head.translate(None, _CONTROLS))
     return controls * 50 > len(head)
 
 
-def _detect_utf16(head: bytes) -> str | None:
-    """Return which UTF-16 a text without a mark seems to be: every second byte of its digits is zero."""
-    even, odd = head[0::2].count(0), head[1::2].count(0)
-    if max(even, odd) * 20 < len(head) or max(even, odd) < 8 * min(even, odd):
-        return None
-    return "utf-16-le" if odd > even else "utf-16-be"
-
-
 def _detect_markup(head: bytes) -> Kind | None:
     """Return html where the text is a page; FileRefused names other markup; None where it is none."""
-    wide = "utf-16" if head.startswith(_MARKS[:2]) else _detect_utf16(head)
+    wide = "utf-16" if head.startswith(_WIDE_MARKS) else detect_utf16(head)
     text = head.removeprefix(codecs.BOM_UTF8).decode(wide or "latin-1", "ignore").lower()
     begun, *remarks = text.split("<!--")
     text = begun + "".join(remark.partition("-->")[2] for remark in remarks)

@@ -19,7 +19,7 @@ from pipeline.errors import FileRefused
 from pipeline.intake.readers.model import MAX_CELLS, MAX_TAGS, Merge, ReadBudget, ReadOptions, format_column
 from pipeline.intake.readers.xlsx import package as guards
 from pipeline.intake.readers.xlsx import workbook as xlsx
-from pipeline.intake.readers.xlsx.sheet_cells import read_lines
+from pipeline.intake.readers.xlsx.sheet_cells import SheetReader
 from pipeline.intake.readers.xlsx.sheet_outline import skip_rows
 from pipeline.intake.readers.xlsx.styles import EPOCH_1900
 
@@ -275,16 +275,9 @@ def test_the_limits_hold_while_a_file_is_surveyed_and_read(path, monkeypatch):
 def test_tags_are_counted_again_where_no_survey_did(path, monkeypatch):
     """As in a workbook that calls itself our results."""
     raw(path, f"<sheetData>{TITLES}</sheetData>")
-    package = guards.Package(path.read_bytes())
-    read = read_lines(
-        package,
-        "xl/worksheets/sheet1.xml",
-        strings=[],
-        formats=[],
-        epoch=EPOCH_1900,
-        budget=ReadBudget(1),
-        pictures=None,
-    )
+    part = "xl/worksheets/sheet1.xml"
+    reader = SheetReader(part, strings=[], formats=[], epoch=EPOCH_1900, pictures=None)
+    read = reader.read_lines(guards.Package(path.read_bytes()), ReadBudget(1))
     monkeypatch.setattr("pipeline.intake.readers.model.MAX_TAGS", 5)
     with pytest.raises(FileRefused) as refused:
         list(read)

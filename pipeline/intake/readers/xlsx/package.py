@@ -1,7 +1,7 @@
 """Office Open XML packages, opened with suspicion: bounded sizes, no DOCTYPE, parts found by relationship.
 
-Sizes are the directory's own; ``zipfile`` never unpacks more of a
-member, and what is unpacked in all is counted, so that a part named by a thousand sheets is not read a thousand times.
+Sizes are the directory's own; ``zipfile`` never unpacks more of a member, and what is unpacked in all is counted, so
+that a part named by a thousand sheets is not read a thousand times.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import posixpath
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, Protocol
+from typing import IO
 from xml.etree.ElementTree import Element, ParseError
 
 # expat itself, not a tree builder: its handlers are set by hand below and refuse every DOCTYPE
@@ -85,13 +85,6 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
 Relations = Mapping[str, tuple[str, str]]
 
 
-class Readable(Protocol):
-    """A part that is being read."""
-
-    def read(self, size: int = -1) -> bytes:
-        """Return the next bytes, at most ``size`` of them."""
-
-
 class Package:
     """A zip of parts that passed the guards."""
 
@@ -109,12 +102,22 @@ class Package:
         return _normalize_part(part) in self._members
 
     @contextmanager
-    def open(self, part: str) -> Iterator[Readable]:
-        """Open a part for streaming; what is missing or broken refuses the file."""
+    def open(self, part: str) -> Iterator[IO[bytes]]:
+        """Open a part for streaming; what is missing or broken refuses the file, also where it shows in the body."""
         member = self._find_member(part)
         _require_honest(member)
+        self._count_bytes(member.file_size)
         with _refuse_damage(part), self._zip.open(member) as stream:
-            yield _Metered(stream, self._count_bytes)
+            yield stream
+
+    def parse_part(self, part: str, parser: expat.XMLParserType) -> Iterator[bytes]:
+        """Parse a part in pieces; each is yielded once it is parsed, behind the last comes an empty one."""
+        with self.open(part) as stream:
+            chunk = b"\0"
+            while chunk:
+                chunk = stream.read(CHUNK)
+                parser.Parse(chunk, not chunk)
+                yield chunk
 
     def read_tree(self, part: str) -> Element:
         """Return a small part as an element tree."""
@@ -175,19 +178,6 @@ class Package:
         self._bytes_left -= size
         if self._bytes_left < 0:
             raise make_danger_refusal("zip.read_again", times=_PASSES)
-
-
-class _Metered:
-    """A stream whose bytes are counted."""
-
-    def __init__(self, stream: IO[bytes], spend: Callable[[int], None]) -> None:
-        self._stream, self._count_bytes = stream, spend
-
-    def read(self, size: int = -1) -> bytes:
-        """Return the next bytes, at most ``size`` of them."""
-        data = self._stream.read(size)
-        self._count_bytes(len(data))
-        return data
 
 
 @contextmanager

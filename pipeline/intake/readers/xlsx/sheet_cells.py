@@ -27,7 +27,7 @@ from pipeline.intake.readers.model import (
     parse_column,
     text_cell,
 )
-from pipeline.intake.readers.xlsx.package import CHUNK, Package, make_parser
+from pipeline.intake.readers.xlsx.package import Package, make_parser
 from pipeline.intake.readers.xlsx.pictures import CellPictures
 from pipeline.intake.readers.xlsx.styles import GENERAL, Format, styled_number
 
@@ -40,30 +40,26 @@ _ESCAPED = re.compile(r"_x(?![Dd][89A-Fa-f])([0-9A-Fa-f]{4})_")
 def read_shared_strings(package: Package, part: str) -> list[str]:
     """Return the texts that cells of type ``s`` refer to, by their place."""
     collector = _Strings(part)
-    with package.open(part) as stream:
-        while chunk := stream.read(CHUNK):
-            collector.parser.Parse(chunk, False)
-            require_bounded(collector.text, part)
-        collector.parser.Parse(b"", True)
+    for _ in package.parse_part(part, collector.parser):
+        _require_bounded(collector.text, part)
     return collector.strings
 
 
-def unescape_text(text: str) -> str:
+def _unescape_text(text: str) -> str:
     """Return a text as it is meant."""
     return _ESCAPED.sub(lambda finding: chr(int(finding[1], 16)), text) if "_x" in text else text
 
 
-def require_bounded(text: list[str], position: str) -> None:
+def _require_bounded(text: list[str], position: str) -> None:
     """Refuse a text that has grown too long while it is still being read; white space between elements is dropped."""
     if sum(map(len, text)) > MAX_WRITTEN:
         text[:] = [piece for piece in text if not piece.isspace()]
-        length = sum(map(len, text))
-        if length > MAX_WRITTEN:
-            raise _too_long(position, length)
+        _require_length(sum(map(len, text)), MAX_WRITTEN, position)
 
 
-def _too_long(position: str, length: int) -> FileRefused:
-    return make_danger_refusal("file.cell_too_long", cell=position, length=length)
+def _require_length(length: int, limit: int, position: str) -> None:
+    if length > limit:
+        raise make_danger_refusal("file.cell_too_long", cell=position, length=length)
 
 
 def get_prefix(tag: str) -> str:
@@ -79,7 +75,7 @@ class _Strings:
         self.strings: list[str] = []
         self.text: list[str] = []
         self._part = part
-        self._get_string = ""
+        self._string = ""
         self._phonetic = False
         self.parser = make_parser(part)
         self.parser.StartElementHandler = self._start_root
@@ -94,20 +90,18 @@ class _Strings:
         if tag == self._t:
             self.text.clear()
         elif tag == self._si:
-            self._get_string = ""
+            self._string = ""
         elif tag == self._rph:
             self._phonetic = True
 
     def _end_element(self, tag: str) -> None:
         if tag == self._t:
             if not self._phonetic:
-                self._get_string += "".join(self.text)
-                if len(self._get_string) > MAX_WRITTEN:
-                    raise _too_long(self._part, len(self._get_string))
+                self._string += "".join(self.text)
+                _require_length(len(self._string), MAX_WRITTEN, self._part)
         elif tag == self._si:
-            string = self._get_string if "_x" not in self._get_string else unescape_text(self._get_string)
-            if len(string) > MAX_TEXT:
-                raise _too_long(self._part, len(string))
+            string = self._string if "_x" not in self._string else _unescape_text(self._string)
+            _require_length(len(string), MAX_TEXT, self._part)
             self.strings.append(string)
             if len(self.strings) > _MAX_STRINGS:
                 finding, limit = f"{self._part}: > {_MAX_STRINGS}", str(_MAX_STRINGS)
@@ -123,44 +117,24 @@ _TEXT, _new = CellKind.TEXT, tuple.__new__  # looked up once, not a million time
 _INFINITE = (float("inf"), float("-inf"))
 
 
-def read_lines(
-    package: Package,
-    part: str,
-    *,
-    strings: Sequence[str],
-    formats: Sequence[Format],
-    epoch: datetime,
-    budget: ReadBudget,
-    pictures: CellPictures | None,
-) -> Iterator[Line]:
-    """Yield the lines of a sheet that hold something, in their order, while the part is unpacked.
+class SheetReader:
+    """Handlers for ``sheetData``: text counts within ``v``, ``t`` and ``f`` alone, so that indented XML reads alike.
 
     Without ``pictures`` a cell that holds one is what it is to a program that knows none: a formula, an error.
     """
-    reader = _Lines(part, strings, formats, epoch, pictures)
-    with package.open(part) as stream:
-        while chunk := stream.read(CHUNK):
-            budget.count_tags(chunk.count(b"<"))
-            reader.parser.Parse(chunk, False)
-            require_bounded(reader.text, part)
-            yield from reader.take_lines(budget)
-        reader.parser.Parse(b"", True)
-    yield from reader.take_lines(budget)
-
-
-class _Lines:
-    """Handlers for ``sheetData``: text counts within ``v``, ``t`` and ``f`` alone, so that indented XML reads alike."""
 
     def __init__(
         self,
         part: str,
+        *,
         strings: Sequence[str],
         formats: Sequence[Format],
         epoch: datetime,
         pictures: CellPictures | None,
     ) -> None:
+        self._part = part
         self._strings, self._formats, self._epoch, self._pictures = strings, formats, epoch, pictures
-        self.text: list[str] = []
+        self._text: list[str] = []
         self._ready: list[Line] = []
         self._row, self._hidden, self._column = 0, False, -1
         self._cells: dict[int, RawCell] = {}
@@ -170,27 +144,30 @@ class _Lines:
         self._shared: str | None = None  # what the formula is shared under
         self._masters: dict[str, str] = {}
         self._phonetic = self._is_inline = self._is_continued = False
-        self.parser = make_parser(part)
-        self.parser.StartElementHandler = self._start_root
+        self._parser = make_parser(part)
+        self._parser.StartElementHandler = self._start_root
 
-    def take_lines(self, budget: ReadBudget) -> list[Line]:
-        """Hand over the lines that are complete."""
-        ready, self._ready = self._ready, []
-        budget.count_cells(sum(len(line.cells) for line in ready))
-        return ready
+    def read_lines(self, package: Package, budget: ReadBudget) -> Iterator[Line]:
+        """Yield the lines of a sheet that hold something, in their order, while the part is unpacked."""
+        for chunk in package.parse_part(self._part, self._parser):
+            budget.count_tags(chunk.count(b"<"))
+            _require_bounded(self._text, self._part)
+            ready, self._ready = self._ready, []
+            budget.count_cells(sum(len(line.cells) for line in ready))
+            yield from ready
 
     def _start_root(self, tag: str, _attributes: object) -> None:
         names = ("c", "v", "is", "f", "t", "rPh", "row", "sheetData")
         self._c, self._v, self._is, self._f, self._t, self._rph, self._r, self._data = (
             get_prefix(tag) + name for name in names
         )
-        self.parser.StartElementHandler = self._start_element
-        self.parser.EndElementHandler = self._end_element
-        self.parser.CharacterDataHandler = self.text.append
+        self._parser.StartElementHandler = self._start_element
+        self._parser.EndElementHandler = self._end_element
+        self._parser.CharacterDataHandler = self._text.append
 
     def _start_element(self, tag: str, attributes: dict[str, str]) -> None:
         if tag == self._v:
-            self.text.clear()
+            self._text.clear()
         elif tag == self._c:
             self._cell = attributes
             self._value = self._formula = None
@@ -198,9 +175,9 @@ class _Lines:
         elif tag == self._r:
             self._begin_row(attributes)
         elif tag == self._t:
-            self.text.clear()
+            self._text.clear()
         elif tag == self._f:
-            self.text.clear()
+            self._text.clear()
             self._formula = ""
             self._shared = attributes.get("si") if attributes.get("t") == "shared" else None
         elif tag == self._rph:
@@ -212,20 +189,20 @@ class _Lines:
     def _end_element(self, tag: str) -> None:
         if tag == self._v:
             if not self._is_inline:  # a value beside an inline string does not count
-                self._value = "".join(self.text)
+                self._value = "".join(self._text)
         elif tag == self._c:
             self._end_cell()
         elif tag == self._t:
             self._end_run()
         elif tag == self._f:
-            self._end_formula("".join(self.text))
+            self._end_formula("".join(self._text))
         elif tag == self._rph:
             self._phonetic = False
         elif tag == self._data:
             self._end_row()
             # formats, validations and extensions follow: nothing of ours
-            self.parser.StartElementHandler = self.parser.EndElementHandler = (
-                self.parser.CharacterDataHandler
+            self._parser.StartElementHandler = self._parser.EndElementHandler = (
+                self._parser.CharacterDataHandler
             ) = None
 
     def _begin_row(self, attributes: dict[str, str]) -> None:
@@ -251,7 +228,7 @@ class _Lines:
     def _end_run(self) -> None:
         """Take a run of rich text; phonetic hints are none."""
         if not self._phonetic:
-            self._value = (self._value or "") + "".join(self.text)
+            self._value = (self._value or "") + "".join(self._text)
             if len(self._value) > MAX_WRITTEN:
                 raise make_text_refusal(self._column + 1, self._row, len(self._value))
 
@@ -316,7 +293,7 @@ class _Lines:
     def _read_typed(self, kind: str, text: str) -> RawCell:
         match kind:
             case "str" | "inlineStr":
-                text = unescape_text(text)
+                text = _unescape_text(text)
                 if len(text) > MAX_TEXT:
                     raise make_text_refusal(self._column, self._row, len(text))
                 return text_cell(text)

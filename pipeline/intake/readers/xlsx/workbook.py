@@ -23,7 +23,7 @@ from pipeline.intake.readers.own_workbook import read_run_of_package
 from pipeline.intake.readers.xlsx.drawings import read_floating
 from pipeline.intake.readers.xlsx.package import Package, is_true
 from pipeline.intake.readers.xlsx.pictures import Album, CellPictures, Media, RichValues, get_relation
-from pipeline.intake.readers.xlsx.sheet_cells import read_lines, read_shared_strings
+from pipeline.intake.readers.xlsx.sheet_cells import SheetReader, read_shared_strings
 from pipeline.intake.readers.xlsx.sheet_outline import SheetOutline, survey_sheet
 from pipeline.intake.readers.xlsx.styles import EPOCH_1900, EPOCH_1904, Format, read_formats
 from pipeline.messages.texts import make_text
@@ -109,15 +109,11 @@ class _Workbook:
         return placed
 
     def _read_lines(self, part: str, pictures: CellPictures | None) -> Iterator[Line]:
-        yield from read_lines(
-            self._package,
-            part,
-            formats=self._formats,
-            strings=self._strings,
-            epoch=self._epoch,
-            budget=self._budget,
-            pictures=pictures,
+        formats = self._formats
+        reader = SheetReader(
+            part, formats=formats, strings=self._strings, epoch=self._epoch, pictures=pictures
         )
+        yield from reader.read_lines(self._package, self._budget)
 
     @cached_property
     def _strings(self) -> list[str]:
