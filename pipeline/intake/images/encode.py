@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Literal
 
 from PIL import Image, ImageChops, ImageCms
@@ -178,31 +179,24 @@ def clean_image(
 
 def _find_paper_colour(small: Image.Image, darkness: Image.Image) -> tuple[int, ...] | None:
     """Return the paper's colour (RGB), None where there is none that is near-white and even."""
-    flat = darkness.point([255 * (level < ink.FAINT) for level in range(256)])
-    bands = small.split()
-    darkest = ImageChops.darker(ImageChops.darker(bands[0], bands[1]), bands[2])
-    lightest = ImageChops.lighter(ImageChops.lighter(bands[0], bands[1]), bands[2])
+    flat = ink.mask_below(ink.FAINT, darkness)
+    darkest = ink.find_darkest(small)
     paper_points = sum(darkest.histogram(flat)[_WHITE:])
     if paper_points < _LEAST_PAPER * flat.width * flat.height:
         return None
-    white = ImageChops.multiply(flat, darkest.point([255 * (level >= _WHITE) for level in range(256)]))
-    paper = tuple(_find_most_frequent(band.histogram(white)) for band in bands)
-    grey = ImageChops.subtract(lightest, darkest).point([255 * (level < _GREY) for level in range(256)])
-    lit = darkest.point([255 * (level >= _SHADOW) for level in range(256)])
+    white = ImageChops.multiply(flat, ink.mask_from(_WHITE, darkest))
+    paper = tuple(_find_most_frequent(band.histogram(white)) for band in small.split())
+    grey = ink.mask_below(_GREY, ImageChops.subtract(ink.find_lightest(small), darkest))
+    lit = ink.mask_from(_SHADOW, darkest)
     away_from_ink = ImageChops.invert(ink.mask_ink(darkness))
-    for condition in (grey, lit, away_from_ink):
-        flat = ImageChops.multiply(flat, condition)
-    shaded = sum(_measure_distance(bands, paper).histogram(flat)[_GRAIN:])
+    flat = reduce(ImageChops.multiply, (grey, lit, away_from_ink), flat)
+    shaded = sum(_measure_distance(small, paper).histogram(flat)[_GRAIN:])
     return paper if shaded <= _DUST * paper_points else None
 
 
-def _measure_distance(bands: Sequence[Image.Image], paper: tuple[int, ...]) -> Image.Image:
+def _measure_distance(image: Image.Image, paper: tuple[int, ...]) -> Image.Image:
     """Return by how many levels each point is darker than the paper, in the colour in which it is most (L)."""
-    red, green, blue = (
-        band.point([max(0, white - level) for level in range(256)])
-        for band, white in zip(bands, paper, strict=True)
-    )
-    return ImageChops.lighter(ImageChops.lighter(red, green), blue)
+    return ink.find_lightest(ImageChops.subtract(Image.new("RGB", image.size, paper), image))
 
 
 def _find_most_frequent(histogram: Sequence[int]) -> int:
@@ -231,7 +225,7 @@ def _is_paper_outside(small: Image.Image, box: ink.Box, paper: tuple[int, ...]) 
     """Return whether what would be cut away is paper and a little dust."""
     outside = Image.new("L", small.size, 255)
     outside.paste(0, (max(box.x0, 0), max(box.y0, 0), box.x1, box.y1))
-    darker = _measure_distance(small.split(), paper).histogram(outside)
+    darker = _measure_distance(small, paper).histogram(outside)
     return sum(darker[_GRAIN:]) <= _DUST * sum(darker)
 
 
@@ -256,14 +250,13 @@ def _clear_paper(image: Image.Image, paper: tuple[int, ...]) -> Image.Image:
     A point is ink over paper: colour = opacity x ink + (1 - opacity) x paper. Opacity is how much darker than the paper
     the point is, against how dark the ink's core is; the rest of the colour is the ink's.
     """
-    bands = image.split()
-    darker = _measure_distance(bands, paper)
+    darker = _measure_distance(image, paper)
     core = _find_core(darker.histogram())
     opacity = darker.point([_get_opacity(level, core) for level in range(256)])
     clear = ImageChops.invert(opacity)
     inks = [
         ImageChops.subtract(band, clear.point([level * white // 255 for level in range(256)]))
-        for band, white in zip(bands, paper, strict=True)
+        for band, white in zip(image.split(), paper, strict=True)
     ]
     return Image.merge("RGBa", (*inks, opacity)).convert("RGBA")
 

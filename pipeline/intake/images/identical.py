@@ -10,8 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-
-from PIL import Image
+from functools import partial
 
 from pipeline.domain.roster import ImageFile
 from pipeline.errors import NotReadNow
@@ -63,7 +62,8 @@ def find_identical_images(images: Iterable[ImageFile]) -> IdenticalImages:
         for same_size in group_images(distinct, find_size):
             # at a fraction of its size a JPEG is quick to read, but comparable to its like alone
             are_jpegs = all(kinds[image.sha256] == "JPEG" for image in same_size)
-            for similar in group_images(same_size, _digest_draft if are_jpegs else _digest_small_copy):
+            make_copy = partial(_make_small_copy, draft=2 * _SIDE if are_jpegs else None)
+            for similar in group_images(same_size, make_copy):
                 for identical in group_images(similar, _digest_pixels):
                     first_of |= dict.fromkeys((image.sha256 for image in identical), identical[0].sha256)
     return IdenticalImages(first_of, unread)
@@ -96,20 +96,11 @@ def _read_kind_and_size(image: ImageFile) -> tuple[str, tuple[int, int]]:
         return opened.kind, opened.size
 
 
-def _digest_small_copy(image: ImageFile) -> bytes:
+def _make_small_copy(image: ImageFile, draft: int | None = None) -> bytes:
     """Return the picture some thousand points large, grey, on white paper."""
-    with decoding_file(image) as decoded:
-        return _make_small_copy(decoded.image)
-
-
-def _digest_draft(image: ImageFile) -> bytes:
-    """Return the same of a JPEG that is read at a fraction of its size."""
-    with decoding_file(image, draft=2 * _SIDE) as decoded:
-        return _make_small_copy(decoded.image)
-
-
-def _make_small_copy(image: Image.Image) -> bytes:
-    return reduce_image(image, max(1, max(image.size) // _SIDE)).convert("L").tobytes()
+    with decoding_file(image, draft=draft) as decoded:
+        step = max(1, max(decoded.image.size) // _SIDE)
+        return reduce_image(decoded.image, step).convert("L").tobytes()
 
 
 def _digest_pixels(image: ImageFile) -> str:

@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 from PIL import Image, ImageChops, ImageFilter
 
@@ -154,8 +155,27 @@ def measure_darkness(small: Image.Image) -> Image.Image:
         # beyond the edge is nothing, which is black: darker than any point, and so no point is compared with it
         shifted = small.crop((across, down, width + across, height + down))
         brightest = ImageChops.lighter(brightest, shifted)
-    red, green, blue = ImageChops.subtract(brightest, small).split()
-    return ImageChops.lighter(ImageChops.lighter(red, green), blue)
+    return find_lightest(ImageChops.subtract(brightest, small))
+
+
+def find_lightest(image: Image.Image) -> Image.Image:
+    """Return the strongest colour of each point of an RGB picture (L)."""
+    return reduce(ImageChops.lighter, image.split())
+
+
+def find_darkest(image: Image.Image) -> Image.Image:
+    """Return the weakest colour of each point of an RGB picture (L)."""
+    return reduce(ImageChops.darker, image.split())
+
+
+def mask_from(limit: int, band: Image.Image) -> Image.Image:
+    """Return a mask (L, 255) of the points from a level on."""
+    return band.point([255 * (level >= limit) for level in range(256)])
+
+
+def mask_below(limit: int, band: Image.Image) -> Image.Image:
+    """Return a mask (L, 255) of the points below a level."""
+    return ImageChops.invert(mask_from(limit, band))
 
 
 def find_components(darkness: Image.Image, contrast: int = CONTRAST) -> list[InkComponent]:
@@ -188,11 +208,7 @@ def find_components(darkness: Image.Image, contrast: int = CONTRAST) -> list[Ink
 def mask_ink(darkness: Image.Image) -> Image.Image:
     """Return a mask (L, 255) of the cells with ink in the result of ``measure_darkness`` and of those around them."""
     side = get_cell_side(darkness.size)
-    cells = (
-        _make_grid(darkness, CONTRAST)
-        .point([255 * (level > 0) for level in range(256)])
-        .filter(ImageFilter.MaxFilter(3))
-    )
+    cells = mask_from(1, _make_grid(darkness, CONTRAST)).filter(ImageFilter.MaxFilter(3))
     wide = cells.resize((cells.width * side, cells.height * side), Image.Resampling.NEAREST)
     return wide.crop((0, 0, *darkness.size))
 
@@ -200,7 +216,7 @@ def mask_ink(darkness: Image.Image) -> Image.Image:
 def _make_grid(darkness: Image.Image, contrast: int) -> Image.Image:
     """Return a point for each cell, above 0 where one of its own is at least so dark."""
     side = get_cell_side(darkness.size)
-    dark = darkness.point([255 * (level >= contrast) for level in range(256)])
+    dark = mask_from(contrast, darkness)
     return dark.reduce(side) if side > 1 else dark
 
 

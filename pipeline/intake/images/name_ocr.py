@@ -255,8 +255,7 @@ def _pad_long_seal(seal: Image.Image) -> Image.Image:
 
 def _cut_letters(seal: Image.Image) -> Image.Image:
     """Return the characters alone, black on white (L): no frame, no ground of ink."""
-    red, green, blue = seal.split()
-    letters = ImageOps.autocontrast(ImageChops.darker(ImageChops.darker(red, green), blue), cutoff=1)
+    letters = ImageOps.autocontrast(ink.find_darkest(seal), cutoff=1)
     letters = _crop_to_ink(letters)
     if _mask_ink(letters).resize((1, 1), Image.Resampling.BOX).tobytes()[0] > 127:  # more ink than paper
         letters = ImageChops.invert(letters)
@@ -269,7 +268,7 @@ def _crop_to_ink(letters: Image.Image) -> Image.Image:
 
 def _mask_ink(letters: Image.Image) -> Image.Image:
     """Return a mask of the points with ink (L, 255)."""
-    return letters.point([255 * (level < 128) for level in range(256)])
+    return ink.mask_below(128, letters)
 
 
 def _remove_frame(letters: Image.Image) -> Image.Image:

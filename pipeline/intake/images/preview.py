@@ -17,7 +17,7 @@ from pipeline.errors import NotReadNow
 from pipeline.intake.images.decode import decoding_file
 from pipeline.intake.images.encode import convert_mode, convert_to_srgb, encode_image, normalize_mode
 from pipeline.intake.images.image_files import ImageRefused, read_regular_file, replace_file
-from pipeline.intake.images.ink import measure_darkness, reduce_image
+from pipeline.intake.images.ink import find_darkest, find_lightest, mask_below, measure_darkness, reduce_image
 
 SIDE = 256  # pixels: sharp at the size of a card, some 8 KB, 3,000 of them in one page
 THUMBNAIL = 96  # pixels
@@ -102,28 +102,18 @@ def _find_hints(paper: Image.Image) -> list[str]:
     if strongest < _FAINT:
         hints.append("faint")
     edge = _cut_edge(paper)
-    red, green, blue = edge.split()
-    lightest = ImageChops.lighter(ImageChops.lighter(red, green), blue)
-    spread = ImageChops.subtract(lightest, ImageChops.darker(ImageChops.darker(red, green), blue))
-    grey = ImageChops.multiply(_mask_below(_WHITE, lightest), _mask_below(_GREY, spread))
+    lightest = find_lightest(edge)
+    spread = ImageChops.subtract(lightest, find_darkest(edge))
+    grey = ImageChops.multiply(mask_below(_WHITE, lightest), mask_below(_GREY, spread))
     if grey.histogram()[255] > _EDGE * edge.width:
         hints.append("photo")
     return hints
 
 
-def _mask_below(limit: int, channel: Image.Image) -> Image.Image:
-    """Return a mask (L, 255) of the points below a level."""
-    return channel.point([255 * (level < limit) for level in range(256)])
-
-
 def _cut_edge(paper: Image.Image) -> Image.Image:
     """Return the points along the four sides, in one line."""
     width, height = paper.size
-    sides = (
-        (0, 0, width, 1),
-        (0, height - 1, width, height),
-        (0, 0, 1, height),
-        (width - 1, 0, width, height),
-    )
+    top, bottom = (0, 0, width, 1), (0, height - 1, width, height)
+    sides = (top, bottom, (0, 0, 1, height), (width - 1, 0, width, height))
     points = b"".join(paper.crop(side).tobytes() for side in sides)
     return Image.frombytes("RGB", (2 * (width + height), 1), points)
