@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import zipfile
 from pathlib import Path
 from struct import pack
@@ -17,7 +18,6 @@ from pipeline.domain.results_format import row_id_checksum
 from pipeline.domain.roster import Field
 from pipeline.intake.read_rosters import find_run, read_rosters
 from pipeline.intake.readers.discover import expand_paths
-from pipeline.intake.readers.model import ReadOptions
 from pipeline.messages.problems import render_problem
 
 NUMBER = "11010119900307123X"
@@ -163,17 +163,11 @@ LABELS = [
         b"\xef\xbb\xbf\r\n <!-- <Workbook> -->\n" + PAGE.encode(),
         "\ufeff".encode("utf-16-le") + PAGE.encode("utf-16-le"),
         b"<?xml version='1.0' encoding='utf-8'?>" + PAGE.encode(),
-        PAGE.removeprefix("<html xmlns:x='urn:schemas-microsoft-com:office:excel'>")
-        .removesuffix("</html>")
-        .encode(),
+        PAGE[PAGE.index("<table") : PAGE.index("</html>")].encode(),
         "2026年医生名单".encode() + PAGE.encode(),
         BOOK.encode(),
         b"\xef\xbb\xbf" + BOOK.encode(),
-        BOOK.replace("<", "<ss:")
-        .replace("<ss:/", "</ss:")
-        .replace("<ss:?", "<?")
-        .replace("xmlns=", "xmlns:ss=")
-        .encode(),
+        re.sub("<(/?)(?=[A-Z])", r"<\1ss:", BOOK).replace("xmlns=", "xmlns:ss=").encode(),
         compound(stream(sheet(*LABELS))),
         stream(sheet(*LABELS)),
     ],
@@ -290,30 +284,6 @@ def test_a_name_that_is_no_text_stops_nothing(tmp_path, name):
         assert "\n" not in repr(report)
 
 
-@pytest.mark.parametrize("suffix", ["csv", "html", "xml", "xls", "xlsx"])
-def test_rows_are_counted_over_the_whole_file_in_every_format(tmp_path, suffix):
-    path = tmp_path / f"a.{suffix}"
-    lines = "".join(f"<tr><td>张三<td>{NUMBER}" for _ in range(4))
-    content = {
-        "csv": "姓名,身份证号\n" + f"张三,{NUMBER}\n" * 4,
-        "html": f"<table><tr><td>姓名<td>身份证号{lines}</table>",
-        "xml": BOOK.replace(
-            "</Table>", BOOK[BOOK.index("<Row><Cell><Data>张") : BOOK.index("</Table>")] * 3 + "</Table>"
-        ),
-    }
-    if suffix == "xls":
-        more = [label(row, column, word) for row in (2, 3, 4) for column, word in enumerate(("张三", NUMBER))]
-        path.write_bytes(compound(stream(sheet(*LABELS, *more))))
-    elif suffix == "xlsx":
-        results(path, *[("张三", NUMBER)] * 2, ours=False)  # beside a summary of two lines
-    else:
-        path.write_text(content[suffix])
-    assert read_rosters([path], options=ReadOptions(max_rows=5))[1][0].status == "read"
-    _, (report,) = read_rosters([path], options=ReadOptions(max_rows=4))
-    assert report.codes == ("FILE_TOO_LARGE",)
-    assert report.problems[0].detail["limit"] == "4 rows"
-
-
 def test_notes_of_a_book_are_reported_whether_it_is_read_or_refused(tmp_path):
     drawing = pack("<2HI", 0x000F, 0xF000, 24) + pack("<2HI", 0, 0xF006, 0) + pack("<2HI", 0x1F, 0xF001, 0)
     for content, status in ((LABELS, "read"), ([], "refused")):
@@ -333,14 +303,6 @@ def test_a_run_is_recognised_from_the_first_bytes(tmp_path):
     with (tmp_path / "huge.csv").open("wb") as file:
         file.truncate(150_000_000)
     assert find_run(tmp_path / "huge.csv") is None
-
-
-def test_a_bad_file_does_not_touch_a_good_one(tmp_path):
-    (tmp_path / "a.csv").write_bytes(TABLE[:-1] + b'\n"x')
-    (tmp_path / "b.csv").write_bytes(TABLE)
-    rows, reports = read_rosters([tmp_path])
-    assert [report.status for report in reports] == ["refused", "read"]
-    assert [row.origin.file for row in rows] == ["b.csv"]
 
 
 def test_the_check_of_a_ticket_is_fixed():

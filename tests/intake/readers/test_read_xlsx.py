@@ -11,7 +11,6 @@ from datetime import date, datetime
 from pathlib import Path
 
 import openpyxl
-import pytest
 import xlsxwriter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -91,20 +90,6 @@ def test_a_number_stays_a_number_with_all_its_digits(tmp_path):
     assert row.fields[Field.STAFF_NO].display_text == "7"
 
 
-def test_an_identity_number_that_excel_damaged_is_never_text(tmp_path):
-    path = tmp_path / "a.xlsx"
-    book = xlsxwriter.Workbook(path)
-    sheet = book.add_worksheet()
-    sheet.write_row(0, 0, HEADER)
-    sheet.write_string(1, 0, "张三")
-    sheet.write_number(1, 1, 110101199003071233)
-    book.close()
-    (row,), _ = one(path)
-    number = row.fields[Field.NUMBER]
-    assert number.kind is CellKind.NUMBER
-    assert "0307" not in number.display_text
-
-
 def test_zeros_that_only_the_number_format_shows_are_kept(tmp_path):
     path = tmp_path / "a.xlsx"
     book = xlsxwriter.Workbook(path)
@@ -141,41 +126,26 @@ def test_formulas_errors_dates_and_ticks(tmp_path):
     ]
 
 
-def test_a_formula_that_python_wrote_has_no_value(tmp_path):
-    (row,), _ = one(workbook(tmp_path / "a.xlsx", [HEADER, ("张三", "=A1", "1")]))
-    assert row.fields[Field.NUMBER].kind is CellKind.NO_VALUE
+DATES = ["yyyy-mm-dd", "m/d/yy h:mm", 'yyyy"年"m"月"d"日"', "[$-804]yyyy/m/d;@", "[Red]d-mmm", 14, 22, 31, 57]
+NUMBERS = ["[Red]0.00", '0"days"', "General", "0.00E+00", '"¥"#,##0']
 
 
-@pytest.mark.parametrize(
-    "code",
-    ["yyyy-mm-dd", "m/d/yy h:mm", 'yyyy"年"m"月"d"日"', "[$-804]yyyy/m/d;@", "[Red]d-mmm", 14, 22, 31, 57],
-)
-def test_a_date_is_recognised_by_its_format(tmp_path, code):
+def test_a_date_is_recognised_by_its_format(tmp_path):
     path = tmp_path / "a.xlsx"
     book = xlsxwriter.Workbook(path)
     sheet = book.add_worksheet()
     sheet.write_row(0, 0, HEADER)
-    sheet.write_row(1, 0, ["张三", NUMBER])
-    sheet.write_datetime(1, 2, datetime.fromisoformat("2024-02-29"), book.add_format({"num_format": code}))
+    for line, code in enumerate(DATES + NUMBERS, 1):
+        sheet.write_row(line, 0, ["张三", NUMBER])
+        sheet.write_number(line, 2, 45_351, book.add_format({"num_format": code}))
     book.close()
-    (row,), _ = one(path)
-    assert (row.fields[Field.STAFF_NO].kind, row.fields[Field.STAFF_NO].display_text) == (
-        CellKind.DATE,
-        "2024-02-29",
-    )
-
-
-@pytest.mark.parametrize("code", ["[Red]0.00", '0"days"', "General", "0.00E+00", '"¥"#,##0'])
-def test_a_number_whose_format_only_looks_like_a_date_stays_one(tmp_path, code):
-    path = tmp_path / "a.xlsx"
-    book = xlsxwriter.Workbook(path)
-    sheet = book.add_worksheet()
-    sheet.write_row(0, 0, HEADER)
-    sheet.write_row(1, 0, ["张三", NUMBER])
-    sheet.write_number(1, 2, 45000, book.add_format({"num_format": code}))
-    book.close()
-    (row,), _ = one(path)
-    assert row.fields[Field.STAFF_NO].kind is CellKind.NUMBER
+    rows, _ = one(path)
+    for code, row in zip(DATES + NUMBERS, rows, strict=True):
+        cell = row.fields[Field.STAFF_NO]
+        if code in DATES:
+            assert (cell.kind, cell.display_text) == (CellKind.DATE, "2024-02-29"), code
+        else:
+            assert (cell.kind, cell.value) == (CellKind.NUMBER, 45_351), code
 
 
 def test_text_is_exact_whatever_xml_it_is_wrapped_in(tmp_path):
@@ -342,13 +312,6 @@ def test_columns_beyond_the_titles_are_kept_in_sheet_order(tmp_path):
     assert row.fields[Field.NUMBER].value == NUMBER
 
 
-def test_a_doctype_is_refused_before_any_entity_counts(tmp_path):
-    path = raw(tmp_path / "a.xlsx", "<sheetData/>", before='<!DOCTYPE a [<!ENTITY b "c">]>')
-    assert refused(path).code == "FILE_SUSPICIOUS"
-    bomb = "<!DOCTYPE a><Relationships/>"
-    assert refused(raw(tmp_path / "b.xlsx", "", extra={"_rels/.rels": bomb})).code == "FILE_SUSPICIOUS"
-
-
 def test_a_bomb_is_refused_unopened(tmp_path):
     for part in ("xl/worksheets/sheet1.xml", "docProps/nobody/asks.xml"):
         bomb = raw(tmp_path / "a.xlsx", "<sheetData/>", extra={part: b"\0" * 30_000_000})
@@ -404,11 +367,8 @@ def test_no_damaged_part_makes_the_reader_raise(tmp_path, part, data):
             text = packed.read(name).decode()
             if name == part:
                 position = data.draw(st.integers(0, len(text) - 1))
-                text = (
-                    text[:position]
-                    + data.draw(st.sampled_from(['"', "<", "9", "-", "x", "", "é"]))
-                    + text[position + 1 :]
-                )
+                character = data.draw(st.sampled_from(['"', "<", "9", "-", "x", "", "é"]))
+                text = text[:position] + character + text[position + 1 :]
             broken.writestr(name, text)
     _, (report,) = read_rosters([tmp_path / "c.xlsx"])
     assert (report.status == "read") == (report.codes == ())

@@ -417,7 +417,14 @@ def test_an_attribute_given_twice_is_no_xml(path):
 
 
 @pytest.mark.parametrize(
-    "part", ["xl/styles.xml", "xl/sharedStrings.xml", "xl/worksheets/_rels/sheet1.xml.rels"]
+    "part",
+    [
+        "_rels/.rels",
+        "xl/worksheets/sheet1.xml",
+        "xl/styles.xml",
+        "xl/sharedStrings.xml",
+        "xl/worksheets/_rels/sheet1.xml.rels",
+    ],
 )
 def test_a_doctype_in_any_part_refuses_the_file(path, part):
     bomb = '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'
