@@ -199,6 +199,6 @@ def path(language: str) -> Path:
 
 
 if __name__ == "__main__":
-    for each in LANGUAGES:
-        path(each).parent.mkdir(exist_ok=True)
-        path(each).write_text(page(each), encoding="utf-8")
+    for language in LANGUAGES:
+        path(language).parent.mkdir(exist_ok=True)
+        path(language).write_text(page(language), encoding="utf-8")

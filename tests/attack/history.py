@@ -10,8 +10,8 @@ from attack.stage import CREATE, LONG, REFUSED, Ended, Stage, copy_or_skip, dige
 
 from pipeline.sandbox.actions import Seal
 
-NIGHT = 20 if LONG else 10  # doctors who join in each of the first two nights, and in the killed one
-ANSWERED = NIGHT // 2  # of the killed night
+NEWCOMERS = 20 if LONG else 10  # doctors who join in each of the first two nights, and in the killed one
+ANSWERED = NEWCOMERS // 2  # of the killed night
 ON_THEIR_WAY = 8  # the connections of a run
 STATE = ("ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3-shm", "ledger.sqlite3.key", "receipts.jsonl")
 
@@ -43,18 +43,18 @@ def live_and_die(stage: Stage, copies: Path, *, results: bool = False) -> Histor
     """
     history = History(stage, copies, (), {})
     out = results_folder(stage) if results else ()
-    stage.hire(*range(1, NIGHT + 1))
+    stage.hire(*range(1, NEWCOMERS + 1))
     assert stage.go("run", *out).code == 0
     history.keep("old")
-    stage.hire(*range(1, 2 * NIGHT + 1))
+    stage.hire(*range(1, 2 * NEWCOMERS + 1))
     assert stage.go("run", *out).code == 0
     wal = stage.folder / "state" / "ledger.sqlite3-wal"
     assert not wal.exists(), "a run that ended leaves all it knows in ledger.sqlite3 itself"
-    stage.hire(*range(1, 3 * NIGHT + 1))
+    stage.hire(*range(1, 3 * NEWCOMERS + 1))
     stage.configure(timeout_seconds=60)  # the creates on their way are still on it when the run is killed
     stage.strike({"match": {"action": CREATE, "from": ANSWERED + 1}, "do": {"delay_after": 300}})
     run = stage.start("run", *out)
-    until(lambda: len(stage.service.seals) == 2 * NIGHT + min(ANSWERED + ON_THEIR_WAY, NIGHT))
+    until(lambda: len(stage.service.seals) == 2 * NEWCOMERS + min(ANSWERED + ON_THEIR_WAY, NEWCOMERS))
     run.kill()
     run.communicate()
     stage.strike()
@@ -67,10 +67,10 @@ def live_quietly(stage: Stage, copies: Path, *, results: bool) -> History:
     """Play two nights and a third that sends nothing."""
     history = History(stage, copies, (), {})
     out = results_folder(stage) if results else ()
-    stage.hire(*range(1, NIGHT + 1))
+    stage.hire(*range(1, NEWCOMERS + 1))
     assert stage.go("run", *out).code == 0
     history.keep("old")
-    stage.hire(*range(1, 2 * NIGHT + 1))
+    stage.hire(*range(1, 2 * NEWCOMERS + 1))
     assert stage.go("run", *out).code == 0
     assert stage.go("run", *out).code == 0
     history.keep("new")
@@ -118,7 +118,14 @@ class Mixture:
         ledger without its -wal holds the runs that ended. What neither ledger nor receipts nor out/ nor the registry
         tells of, nobody can know.
         """
-        reported = {"new": last, "old+wal": last, "wal-only": 0, "no-wal": runs, "old": NIGHT, "missing": 0}
+        reported = {
+            "new": last,
+            "old+wal": last,
+            "wal-only": 0,
+            "no-wal": runs,
+            "old": NEWCOMERS,
+            "missing": 0,
+        }
         traces = [
             reported[self.ledger],
             reported[self.receipts],

@@ -10,7 +10,7 @@ import shutil
 from itertools import product
 
 import pytest
-from attack.history import NIGHT, Mixture, live_and_die, live_quietly, results_folder, run_watched
+from attack.history import NEWCOMERS, Mixture, live_and_die, live_quietly, results_folder, run_watched
 from attack.stage import ACCEPTED, LONG, REFUSED, Stage, open_sandbox
 
 GROUP = "ledger mixtures"
@@ -59,7 +59,7 @@ def quiet(tmp_path_factory, zygote, knows_registry):
     yield from open_history(tmp_path_factory, zygote, knows_registry, live_quietly, results=True)
 
 
-def prepare(history, stages, mixture, *, everybody, told_by_out=None):
+def prepare(history, stages, mixture, *, everybody, known_from_results=None):
     """Lay the mixture out and let the service know what it really made; out/ tells of everybody unless given."""
     for stage_value in stages.values():  # what an earlier case left in either folder
         for folder in ("state", "out", "results"):
@@ -70,7 +70,9 @@ def prepare(history, stages, mixture, *, everybody, told_by_out=None):
     stage.service.restore_seals(history.seals)
     for seal in history.seals:
         stage.service._actions.pictures[seal.picture] = history.pictures[seal.picture]
-    known = mixture.known(strict=stage.strict, runs=2 * NIGHT, last=everybody, out=told_by_out or everybody)
+    known = mixture.known(
+        strict=stage.strict, runs=2 * NEWCOMERS, last=everybody, out=known_from_results or everybody
+    )
     stage.unknowable = set(range(known + 1, everybody + 1))
     stage.counts = type(stage.counts)()
     return stage, range(1, known + 1)
@@ -92,7 +94,7 @@ def play(stage, known, mixture, *out):
 
 @pytest.mark.parametrize("mixture", KILLED if LONG else SHORT, ids=str)
 def test_no_doctor_is_created_twice_from_any_mixture(killed, report, mixture):
-    stage, known = prepare(*killed, mixture, everybody=3 * NIGHT)
+    stage, known = prepare(*killed, mixture, everybody=3 * NEWCOMERS)
     report(stage)
     first = play(stage, known, mixture)
     if mixture.key == "right" and mixture.receipts == "new" and mixture.ledger in {"old", "no-wal"}:
@@ -106,7 +108,7 @@ def test_no_doctor_is_created_twice_from_any_mixture(killed, report, mixture):
 @pytest.mark.parametrize("mixture", QUIET, ids=str)
 def test_no_doctor_is_created_twice_where_the_last_run_sent_nothing(quiet, report, mixture):
     """The results lie in one folder, so that only the night without a create is told of."""
-    stage, known = prepare(*quiet, mixture, everybody=2 * NIGHT)
+    stage, known = prepare(*quiet, mixture, everybody=2 * NEWCOMERS)
     report(stage)
     play(stage, known, mixture, *results_folder(stage))
 
@@ -117,6 +119,8 @@ def test_no_doctor_is_created_twice_where_one_folder_holds_the_results(
     killed_with_fixed_out, report, mixture
 ):
     """Where a run is told another folder, only the copies in out/latest tell of it: of runs that ended."""
-    stage, known = prepare(*killed_with_fixed_out, mixture, everybody=3 * NIGHT, told_by_out=2 * NIGHT)
+    stage, known = prepare(
+        *killed_with_fixed_out, mixture, everybody=3 * NEWCOMERS, known_from_results=2 * NEWCOMERS
+    )
     report(stage)
     play(stage, known, mixture, *results_folder(stage))

@@ -127,10 +127,10 @@ def test_a_kill_at_every_point(small):
 
 def test_a_kill_wherever_the_ledger_writes_while_a_seal_name_passes_on(hospital_with):
     """The doctor's number was wrong, refused and corrected: the name is hers, and the receipts say the same."""
-    nobody = {"code": {"code": "FailedOperation.UserInfoNoMatch", "message": "姓名与证件号码不一致。"}}
+    no_match = {"code": {"code": "FailedOperation.UserInfoNoMatch", "message": "姓名与证件号码不一致。"}}
     hospital = hospital_with(
         rules=Rules(limiter="none", unique_names="off"),
-        faults=[{"match": {"action": CREATE, "nth": [1]}, "do": nobody}],
+        faults=[{"match": {"action": CREATE, "nth": [1]}, "do": no_match}],
     )
     doctor = run_support.name(1)
     hospital.doctors(1)

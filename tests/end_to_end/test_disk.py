@@ -21,7 +21,7 @@ class FailingLedger:
     """The real ledger, but for the nth call of one method, which finds the disk full."""
 
     def __init__(self, ledger, method, nth, error=None):
-        self._ledger, self._method, self._left = ledger, method, nth
+        self._ledger, self._method, self._calls_left = ledger, method, nth
         self._error = error or LedgerError("ledger.not_written", path="ledger.sqlite3", why="full")
 
     def __getattr__(self, name):
@@ -35,14 +35,14 @@ class FailingLedger:
         )
 
     async def _sooner_or_later(self, real, *arguments, **more):
-        self._left -= 1
-        if self._left == 0:
+        self._calls_left -= 1
+        if self._calls_left == 0:
             raise self._error
         return await real(*arguments, **more)
 
     def _now(self, real, *arguments, **more):
-        self._left -= 1
-        if self._left == 0:
+        self._calls_left -= 1
+        if self._calls_left == 0:
             raise self._error
         return real(*arguments, **more)
 

@@ -114,7 +114,7 @@ class Hospital(SimulatedHospital):
         self.run_and_judge(self.draw_faults(dice), "--limit", str(limit), limit=limit)
 
     @rule(dice=DICE)
-    def a_night_cut_short(self, dice):
+    def a_run_cut_short(self, dice):
         """kill -9, most often; a disk that fails; SIGTERM: at a point of a run that has something to send."""
         rows = sum(len(person.files) for person in self.doctors)
         if rows < ROWS and not any(person.is_read and State() in person.states for person in self.doctors):
@@ -386,7 +386,7 @@ class Hospital(SimulatedHospital):
     # -- what always holds
 
     @invariant()
-    def nobody_has_a_seal_too_many(self):
+    def every_seal_has_a_reason(self):
         count = Counter(seal.number for seal in list(self.service.seals))
         for person in self.doctors:
             assert count[person.number] <= person.allowed, f"{person} has {count[person.number]} seals"

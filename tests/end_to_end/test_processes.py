@@ -188,13 +188,15 @@ def test_a_reader_who_has_seen_enough_is_no_trouble(hospital_with):
         )
 
 
-TOLD = {"PYTHONPROFILEIMPORTTIME": "1"}  # each import is a line on stderr
+IMPORT_TIMES = {"PYTHONPROFILEIMPORTTIME": "1"}  # each import is a line on stderr
 
 
 def test_of_two_starts_at_once_one_runs_and_the_other_says_who_does(hospital_with):
     hospital = hospital_with(latency=0.2)
     hospital.doctors(8)
-    both = {run.pid: run for run in (hospital.start("run", **TOLD), hospital.start("run", **TOLD))}
+    both = {
+        run.pid: run for run in (hospital.start("run", **IMPORT_TIMES), hospital.start("run", **IMPORT_TIMES))
+    }
     ended = []
     how = os.WEXITED | os.WNOHANG | os.WNOWAIT
     _until(lambda: ended.extend(pid for pid in both if os.waitid(os.P_PID, pid, how)) or ended)

@@ -64,13 +64,13 @@ def test_a_seal_name_that_is_refused_again_is_still_there_to_be_corrected(namesa
     assert [(cell.value, cell.fill.fgColor.rgb) for cell in cells] == [("甲✗章", YELLOW)] * 2
 
 
-NOBODY = {"code": {"code": "FailedOperation.UserInfoNoMatch", "message": "姓名与证件号码不一致。"}}
+NO_MATCH = {"code": {"code": "FailedOperation.UserInfoNoMatch", "message": "姓名与证件号码不一致。"}}
 
 
 @pytest.fixture
 def mistyped(hospital_with):
     """Doctor 1's row bears another's number, which is well-formed: the service knows nobody like that."""
-    hospital = hospital_with(faults=[{"match": {"action": CREATE, "nth": [1]}, "do": NOBODY}])
+    hospital = hospital_with(faults=[{"match": {"action": CREATE, "nth": [1]}, "do": NO_MATCH}])
     hospital.doctors(1)
     hospital.roster([(name(1), number(9), "15400000001", "00001", "内科")])
     assert hospital.go("run") == 3

@@ -105,7 +105,7 @@ def shared(cast, tables):
 
 
 @TRAPS("floating picture beside the same file in the folder", "+picture float")
-def beside_same(cast, tables):
+def with_same_too(cast, tables):
     person = cast.person()
     made = cast.give(person, tables[0])
     expect = sent(person, made, may=frozenset({"IMAGE_DUPLICATE_FILE"}))
@@ -113,14 +113,14 @@ def beside_same(cast, tables):
 
 
 @TRAPS("floating picture beside another file in the folder", "+picture float")
-def beside_other(cast, tables):
+def with_other_too(cast, tables):
     person, other = cast.person(), cast.person()
     cast.give(person, tables[0])
     cast.add(tables[0], person, refused("IMAGE_AMBIGUOUS"), floats=[_float(cast.png(other))])
 
 
 @TRAPS("floating picture beside another named in the column", "+picture float")
-def beside_column(cast, tables):
+def with_column_too(cast, tables):
     person, other = cast.person(), cast.person()
     file = f"附图{person.serial}.png"
     cast.add_file(file, cast.png(person).data)
@@ -136,7 +136,7 @@ def linked(cast, tables):
 
 
 @TRAPS("floating picture: linked, beside a file in the folder", "+picture link")
-def linked_beside(cast, tables):
+def linked_with_file(cast, tables):
     person, other = cast.person(), cast.person()
     made = cast.give(person, tables[0])
     floats = [_float(cast.png(other), linked=True)]
@@ -167,21 +167,21 @@ def _in_cell(way: str, label: str) -> None:
             cast.add(tables[0], person, expect, picture=InCell(made.data, f"p{first.serial}"))
 
     @TRAPS(f"{label}: beside the same file in the folder", f"+picture {way}")
-    def beside_same(cast: Cast, tables) -> None:
+    def with_same_too(cast: Cast, tables) -> None:
         person = cast.person()
         made = cast.give(person, tables[0])
         expect = sent(person, made, may=frozenset({"IMAGE_DUPLICATE_FILE"}))
         cast.add(tables[0], person, expect, picture=InCell(made.data, f"p{person.serial}"))
 
     @TRAPS(f"{label}: beside another file in the folder", f"+picture {way}")
-    def beside_other(cast: Cast, tables) -> None:
+    def with_other_too(cast: Cast, tables) -> None:
         person, other = cast.person(), cast.person()
         cast.give(person, tables[0])
         picture = InCell(cast.png(other).data, f"p{other.serial}")
         cast.add(tables[0], person, refused("IMAGE_AMBIGUOUS"), picture=picture)
 
     @TRAPS(f"{label}: beside another one floating over the row", f"+picture {way} float")
-    def beside_float(cast: Cast, tables) -> None:
+    def with_float_too(cast: Cast, tables) -> None:
         person, other = cast.person(), cast.person()
         picture = InCell(cast.png(person).data, f"p{person.serial}")
         floats = [_float(cast.png(other))]
@@ -210,7 +210,7 @@ def dangling(cast, tables):
 
 
 @TRAPS("WPS picture: an id the file does not hold, beside a file in the folder", "+picture dispimg")
-def dangling_beside(cast, tables):
+def dangling_with_file(cast, tables):
     person = cast.person()
     made = cast.give(person, tables[0])
     accept = (sent(person, made, may=frozenset({"IMAGE_CORRUPT"})), refused("IMAGE_MISSING IMAGE_CORRUPT"))

@@ -48,7 +48,7 @@ DECISIONS = st.tuples(
     st.sampled_from(PEOPLE),
     st.sampled_from(NAMES),
 )
-LIVES = st.lists(st.one_of(CREATES, CREATES, CREATES, DECISIONS), max_size=20)
+EVENTS = st.lists(st.one_of(CREATES, CREATES, CREATES, DECISIONS), max_size=20)
 
 
 def step(ledger: Ledger, number: int, what: tuple) -> bool:
@@ -100,15 +100,15 @@ def hold(known: LedgerSnapshot) -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(life=LIVES)
-def test_two_ledgers_tell_the_same_of_whose_a_name_is_and_the_receipts_bring_it_back(life):
+@given(events=EVENTS)
+def test_two_ledgers_tell_the_same_of_whose_a_name_is_and_the_receipts_bring_it_back(events):
     with TemporaryDirectory() as folder:
         ledger_path = Path(folder) / "state" / "ledger.sqlite3"
         ours, _ = open_ledger(ledger_path, "t", now=1.0, recover=True)
         other = MemoryLedger()
         for ledger in (ours, other):
             ledger.begin_run(RECORD)
-        for number, what in enumerate(life):
+        for number, what in enumerate(events):
             assert step(ours, number, what) == step(other, number, what), (number, what)
             assert ours.snapshot() == other.snapshot()
             hold(ours.snapshot())

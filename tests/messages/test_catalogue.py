@@ -105,7 +105,7 @@ def spoken_literals(path: Path) -> Iterator[str]:
             yield node.value
 
 
-def place(path: Path) -> str:
+def locate(path: Path) -> str:
     return path.relative_to(PIPELINE).as_posix()
 
 
@@ -114,10 +114,10 @@ def place(path: Path) -> str:
 
 def test_only_the_catalogue_speaks_chinese():
     for path in MODULES:
-        if place(path) not in VOCABULARIES:
-            allowed = TEXTS_OF.get(place(path))
+        if locate(path) not in VOCABULARIES:
+            allowed = TEXTS_OF.get(locate(path))
             spoken = [text for text in spoken_literals(path) if HAN.search(text) and text != allowed]
-            assert spoken == [], place(path)
+            assert spoken == [], locate(path)
 
 
 def test_a_vocabulary_is_still_one():
@@ -275,7 +275,7 @@ def literals(node: ast.expr) -> Iterator[ast.expr]:
 
 def asked(path: Path) -> Iterator[tuple[Mapping[str, object], ast.expr, ast.Call]]:
     """Yield every call of a module that asks for a word: the table, its key as written, the call."""
-    speakers = METHODS | (SPEAKERS if place(path).startswith("cli/") else set())
+    speakers = METHODS | (SPEAKERS if locate(path).startswith("cli/") else set())
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         match node:
             case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if (
@@ -296,7 +296,7 @@ def asked(path: Path) -> Iterator[tuple[Mapping[str, object], ast.expr, ast.Call
 def test_every_word_that_is_asked_for_is_there():
     for path in MODULES:
         for table, key, call in asked(path):
-            where = f"{place(path)}, line {key.lineno}"
+            where = f"{locate(path)}, line {key.lineno}"
             if isinstance(key, ast.Constant):
                 assert key.value in table, where
                 filled = {keyword.arg for keyword in call.keywords}
@@ -402,9 +402,9 @@ def find_plain_texts(call: ast.Call) -> Iterator[str]:
 
 
 def test_a_refusal_passes_on_keys_and_no_english_sentence():
-    for path in (path for path in MODULES if place(path).startswith("intake/")):
+    for path in (path for path in MODULES if locate(path).startswith("intake/")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(REFUSALS):
                 plain = (text for text in find_plain_texts(node) if text not in texts.TEXTS)
                 english = [text for text in plain if LOWER_CASE_WORD.search(text)]
-                assert english == [], f"{place(path)}, line {node.lineno}"
+                assert english == [], f"{locate(path)}, line {node.lineno}"

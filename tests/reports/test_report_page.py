@@ -41,13 +41,13 @@ HOSTILE = [
 
 
 class Hand:
-    at = 0.0
+    moment = 0.0
 
     def now(self):
-        return 1_795_543_200.0 + self.at
+        return 1_795_543_200.0 + self.moment
 
     def monotonic(self):
-        return self.at
+        return self.moment
 
 
 def traffic(calls=120) -> Traffic:
@@ -56,14 +56,14 @@ def traffic(calls=120) -> Traffic:
     meter = CallMetrics(hand)
     for index in range(calls):
         for action, late in ((UPLOAD, 0.0), (CREATE, 1.0)):
-            hand.at = late + index / 19
+            hand.moment = late + index / 19
             call = meter.start_call(action)
             meter.record_departure(call, 2 if index == 50 else 1)
-            hand.at += 0.07 + index % 7 / 100
+            hand.moment += 0.07 + index % 7 / 100
             (meter.record_loss if (index, action) == (60, CREATE) else meter.record_answer)(call)
     meter.count_throttle()
     with meter.measure_wait("outage"):
-        hand.at += 4
+        hand.moment += 4
     requests = {UPLOAD: {"ok": calls}, CREATE: {"ok": calls - 2, "RequestLimitExceeded": 1, "no_answer": 1}}
     return Traffic(requests, 20.0, 0.9512, 1, 20, meter.summarize())
 
@@ -79,7 +79,7 @@ class Opened:
     """A page and everything it said or asked for."""
 
     page: object
-    said: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
     def texts(self, selector: str) -> list[str]:
@@ -103,9 +103,9 @@ def show(chromium):
         page = Opened(chromium.new_page())
         page.page.set_viewport_size({"width": wide, "height": 800})
         page.page.emulate_media(color_scheme=scheme)
-        page.page.on("console", lambda message: page.said.append(message.text))
-        page.page.on("pageerror", lambda error: page.said.append(str(error)))
-        page.page.on("dialog", lambda dialog: (page.said.append(dialog.message), dialog.dismiss()))
+        page.page.on("console", lambda message: page.messages.append(message.text))
+        page.page.on("pageerror", lambda error: page.messages.append(str(error)))
+        page.page.on("dialog", lambda dialog: (page.messages.append(dialog.message), dialog.dismiss()))
         page.page.on("request", lambda request: page.asked.append(request.url))
         page.page.goto(path.as_uri())
         pages.append((page, path.as_uri()))
@@ -113,7 +113,7 @@ def show(chromium):
 
     yield opened
     for page, address in pages:
-        assert page.said == []
+        assert page.messages == []
         assert page.asked == [address]
         page.page.close()
 

@@ -110,10 +110,10 @@ def headers():
 
 @pytest.fixture
 def send_request():
-    """Put one signed call to a world at a moment; returns its Answer."""
+    """Put one signed call to the service at a moment; returns its Answer."""
 
     def put(
-        world,
+        service,
         parameters,
         action=CREATE,
         *,
@@ -129,7 +129,7 @@ def send_request():
             body, action, moment=moment if signed_at is None else signed_at, tenant=tenant, **(more or {})
         )
         made = read_call(body, headers=signed, **(call or {}))
-        return world.receive_call(made, **({"now": moment, "steady": moment} | how))
+        return service.receive_call(made, **({"now": moment, "steady": moment} | how))
 
     return put
 

@@ -207,8 +207,8 @@ CASES = {
 @pytest.mark.parametrize("code", sorted(MESSAGES))
 def test_the_sdk_raises_every_code_the_sandbox_can_answer(running, create, upload, code):
     case = CASES[code]
-    world = FakeService(case.get("rules"))
-    sandbox = running(world, faults=case.get("faults", ()), two_ports="host" in case)
+    service = FakeService(case.get("rules"))
+    sandbox = running(service, faults=case.get("faults", ()), two_ports="host" in case)
     client = running.client(sandbox.file_url if "host" in case else sandbox.url, **case.get("client", {}))
     client._apiVersion = case.get("version", client._apiVersion)
     if "upload" in case:
@@ -221,8 +221,8 @@ def test_the_sdk_raises_every_code_the_sandbox_can_answer(running, create, uploa
     assert refused.code == code
     assert refused.message
     assert len(refused.requestId) == 36
-    assert len(world.seals) == ("twice" in case)
-    assert world.received[-1].code == code
+    assert len(service.seals) == ("twice" in case)
+    assert service.received[-1].code == code
 
 
 def test_any_code_can_be_answered_with_any_message(running, create):

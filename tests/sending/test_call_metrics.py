@@ -13,13 +13,13 @@ class Hand:
     """A clock whose hand a test sets."""
 
     def __init__(self):
-        self.at = 0.0
+        self.moment = 0.0
 
     def now(self):
-        return 1_795_000_000.0 + self.at
+        return 1_795_000_000.0 + self.moment
 
     def monotonic(self):
-        return self.at
+        return self.moment
 
 
 @pytest.fixture
@@ -33,17 +33,17 @@ def meter(hand):
 
 
 def send(meter, hand, action, moment, *, wait=0.0, takes=0.1, number=1):
-    hand.at = moment - wait
+    hand.moment = moment - wait
     call = meter.start_call(action)
-    hand.at = moment
+    hand.moment = moment
     meter.record_departure(call, number)
-    hand.at = moment + takes
+    hand.moment = moment + takes
     meter.record_answer(call)
 
 
 def test_a_run_without_a_call_has_no_timing(meter, hand):
     with meter.measure_wait(OUTAGE):
-        hand.at += 5
+        hand.moment += 5
     assert meter.summarize() is None
 
 
@@ -65,10 +65,10 @@ def test_waits_sends_losses_and_throttles_are_distinguished(meter, hand):
     send(meter, hand, "create", 2.0, number=2)
     lost = meter.start_call("create")
     meter.record_departure(lost, 3)
-    hand.at = 40.0
+    hand.moment = 40.0
     meter.record_loss(lost)
     meter.record_loss(meter.start_call("create"))  # its connection never came: nothing left
-    hand.at = 2.5
+    hand.moment = 2.5
     meter.count_throttle()
 
     timing = meter.summarize()
@@ -84,9 +84,9 @@ def test_waits_sends_losses_and_throttles_are_distinguished(meter, hand):
 
 def test_silence_is_spread_over_the_seconds_it_lasted(meter, hand):
     send(meter, hand, "create", 0.2)
-    hand.at = 1.5
+    hand.moment = 1.5
     with meter.measure_wait(OUTAGE):
-        hand.at = 4.0
+        hand.moment = 4.0
 
     timing = meter.summarize()
 
@@ -101,7 +101,7 @@ def test_a_long_run_stays_small_and_loses_no_call(meter, hand):
         took.append(dice.lognormvariate(-2.4, 0.4))
         send(meter, hand, "create", index / 19.5, takes=took[-1])
     with meter.measure_wait(OUTAGE):
-        hand.at += 1000
+        hand.moment += 1000
 
     timing = meter.summarize()
 

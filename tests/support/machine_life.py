@@ -16,7 +16,7 @@ import openpyxl
 from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize
-from machine_model import CREATE, FAULTS, LATE, UNDONE, End, Person, State, fault_file, spare
+from machine_model import CREATE, FAULTS, LATE, UNSEALED, End, Person, State, fault_file, spare
 from run_support import draw_seal, newest_results
 
 from pipeline.cli.app import main
@@ -205,9 +205,9 @@ class SimulatedHospital(RuleBasedStateMachine):
         assert least <= self.creates() - sent <= most, (
             f"{self.creates() - sent} creates, not {least} to {most}"
         )
-        self.must_retry = {p for p, row in rows.items() if row["status"] in UNDONE}
+        self.must_retry = {p for p, row in rows.items() if row["status"] in UNSEALED}
         self.to_fix = [
-            person for person, row in self.reported_rows if row["status"] in UNDONE and not spare([row])[1]
+            person for person, row in self.reported_rows if row["status"] in UNSEALED and not spare([row])[1]
         ]
         self.next_steps(code, stderr_text, limit)
 

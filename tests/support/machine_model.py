@@ -39,7 +39,7 @@ FAULTS = {
 # what lets the service's own refusal through: it strikes nothing, or the answer of a create that was carried out
 ANSWERED = frozenset({None, "throttle", "lie", "internal_error_after", "no_seal_id"})
 LATE = {"late_before": {"delay_before": 2.2}, "late_after": {"delay_after": 2.2}}  # beyond a time-out of 2 s
-UNDONE = frozenset({"failed", "rejected", "not_sent"})
+UNSEALED = frozenset({"failed", "rejected", "not_sent"})
 
 
 @dataclass(frozen=True, slots=True)

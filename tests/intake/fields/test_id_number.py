@@ -77,15 +77,15 @@ def test_every_valid_number_is_taken_as_it_stands(number):
 
 
 @given(valid_numbers(), st.integers(0, 17), st.sampled_from("0123456789X"))
-def test_any_single_wrong_character_is_refused(number, place, character):
-    wrong = number[:place] + character + number[place + 1 :]
+def test_any_single_wrong_character_is_refused(number, index, character):
+    wrong = number[:index] + character + number[index + 1 :]
     identity = read(wrong)
     assert wrong == number or (identity.number is None and identity.problems)
 
 
 @given(valid_numbers(), st.integers(0, 16))
-def test_any_swap_of_neighbours_is_refused(number, place):
-    swapped = number[:place] + number[place + 1] + number[place] + number[place + 2 :]
+def test_any_swap_of_neighbours_is_refused(number, index):
+    swapped = number[:index] + number[index + 1] + number[index] + number[index + 2 :]
     assert swapped == number or read(swapped).number is None
 
 

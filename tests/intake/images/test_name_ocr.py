@@ -87,7 +87,7 @@ def put(folder: Path, data: bytes) -> ImageFile:
     return ImageFile(path, sha256, len(data))
 
 
-def found(doctors: Sequence[Doctor]) -> list[str | None]:
+def list_names_found(doctors: Sequence[Doctor]) -> list[str | None]:
     return [doctor.problems[0].detail["found"] if doctor.problems else None for doctor in doctors]
 
 
@@ -112,8 +112,8 @@ def test_right_pictures_are_never_flagged_and_most_swapped_ones_are(tmp_path, dr
         others = [
             doctor(name, picture) for name, picture in zip(chosen[1:] + chosen[:1], pictures, strict=True)
         ]
-        right += found(check_names_in_images([*own, *roster], work=tmp_path / "work")[:EACH])
-        reported = found(check_names_in_images([*others, *roster], work=tmp_path / "work")[:EACH])
+        right += list_names_found(check_names_in_images([*own, *roster], work=tmp_path / "work")[:EACH])
+        reported = list_names_found(check_names_in_images([*others, *roster], work=tmp_path / "work")[:EACH])
         swapped += EACH
         caught[look] = sum(shown == name for shown, name in zip(reported, chosen, strict=True))
         assert all(shown in (None, name) for shown, name in zip(reported, chosen, strict=True))
@@ -141,16 +141,18 @@ def test_what_was_read_is_kept_and_not_read_again(tmp_path, draw):
     assert set(json.loads(kept.read_text("utf-8"))) == {"version", "texts"}
     picture.path.unlink()  # what is known needs no picture
     assert check_names_in_images(doctors, work=tmp_path / "work") == first
-    assert found(first) == ["张伟", None]
+    assert list_names_found(first) == ["张伟", None]
 
 
 def test_a_view_that_was_not_read_is_read_when_it_is_needed(tmp_path, draw):
     """The own name was seen at once; another doctor who gets the picture needs the other readings, too."""
     picture = put(tmp_path, draw("张伟", "square"))
-    assert found(check_names_in_images([doctor("张伟", picture)], work=tmp_path / "work")) == [None]
+    assert list_names_found(check_names_in_images([doctor("张伟", picture)], work=tmp_path / "work")) == [
+        None
+    ]
     (kept,) = (tmp_path / "work" / "ocr").iterdir()
     few = json.loads(kept.read_text("utf-8"))["texts"]
-    assert found(
+    assert list_names_found(
         check_names_in_images([doctor("李建国", picture), doctor("张伟")], work=tmp_path / "work")
     ) == [
         "张伟",
@@ -171,7 +173,7 @@ def test_a_kept_reading_that_cannot_be_trusted_is_ignored(tmp_path, draw, spoil)
     (kept,) = (tmp_path / "work" / "ocr").iterdir()
     sound = json.loads(kept.read_text("utf-8"))
     kept.write_text(json.dumps({**sound, "texts": {"line": 3}}) if spoil == "wrong type" else spoil, "utf-8")
-    assert found(check_names_in_images(doctors, work=tmp_path / "work")) == ["张伟", None]
+    assert list_names_found(check_names_in_images(doctors, work=tmp_path / "work")) == ["张伟", None]
     assert json.loads(kept.read_text("utf-8")) == sound
 
 
@@ -202,7 +204,7 @@ def test_pictures_of_any_shape_can_be_read(tmp_path, size):
     from image_support import encoded, noise
 
     picture = put(tmp_path, encoded(noise(*size, 1), "PNG"))
-    assert found(
+    assert list_names_found(
         check_names_in_images([doctor("李建国", picture), doctor("张伟")], work=tmp_path / "work")
     ) == [
         None,
@@ -217,9 +219,9 @@ sys.path[:0] = sys.argv[3].split(":")
 def no_network(*_): raise AssertionError("network")
 socket.socket.connect = socket.getaddrinfo = no_network
 from pipeline.intake.images.name_ocr import check_names_in_images
-from test_name_ocr import doctor, found, put
+from test_name_ocr import doctor, list_names_found, put
 doctors = [doctor("李建国", put(Path(sys.argv[1]), Path(sys.argv[2]).read_bytes())), doctor("张伟")]
-print(found(check_names_in_images(doctors, work=Path(sys.argv[1], "work"))))
+print(list_names_found(check_names_in_images(doctors, work=Path(sys.argv[1], "work"))))
 """
 
 

@@ -337,7 +337,7 @@ def test_a_workbook_with_nothing_in_it_is_empty(tmp_path):
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 100_000), st.integers(1, 255), st.booleans())
-def test_no_damaged_byte_makes_the_reader_raise(tmp_path, place, flip, stored):
+def test_no_damaged_byte_makes_the_reader_raise(tmp_path, offset, flip, stored):
     """Wherever a byte turns over, in the zip or within a part: a report, never an exception."""
     path = tmp_path / "a.xlsx"
     if not path.exists():
@@ -346,7 +346,7 @@ def test_no_damaged_byte_makes_the_reader_raise(tmp_path, place, flip, stored):
             for name in packed.namelist():
                 plain.writestr(name, packed.read(name))
     data = bytearray((tmp_path / "b.xlsx" if stored else path).read_bytes())
-    data[place % len(data)] ^= flip
+    data[offset % len(data)] ^= flip
     (tmp_path / "c.xlsx").write_bytes(data)
     _, (report,) = read_rosters([tmp_path / "c.xlsx"])
     assert (report.status == "read") == (report.codes == ())
