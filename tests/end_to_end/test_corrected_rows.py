@@ -2,8 +2,8 @@
 
 import json
 
-import openpyxl
 import pytest
+from result_sheet import ResultSheet
 from run_support import draw_seal, name, number
 
 
@@ -20,11 +20,9 @@ def row(serial, **changes):
 def correct(hospital, title, text):
     """Correct one column of the only line of To fix, and retry the workbook."""
     workbook = hospital.folder / "out" / "latest" / "results.xlsx"
-    book = openpyxl.load_workbook(workbook)
-    sheet = book["To fix"]
-    heads = [cell.value for cell in sheet[1]]
-    sheet.cell(2, heads.index(title) + 1).value = text
-    book.save(workbook)
+    fix = ResultSheet(workbook)
+    fix.write(2, title, text)
+    fix.save(workbook)
     assert hospital.go("retry", str(workbook)) == 0
 
 
@@ -51,10 +49,8 @@ def test_the_rosters_wrong_row_is_reported_to_be_sealed_already(hospital, capsys
         assert line["status"] == "rejected"
         (note,) = [problem for problem in line["problems"] if problem["code"] == "ROW_SUPERSEDED"]
         assert note["severity"] == "warning"
-        sheet = openpyxl.load_workbook(hospital.newest / "results.xlsx")["To fix"]
-        assert "Already has its seal; only correct this row of the roster" in [
-            cell.value for cell in sheet[2]
-        ]
+        cells = ResultSheet(hospital.newest / "results.xlsx").sheet[2]
+        assert "Already has its seal; only correct this row of the roster" in [cell.value for cell in cells]
         assert (
             f"results.xlsx To fix row 2) was sent and its seal was created ({seal.seal_id}" in note["message"]
         )

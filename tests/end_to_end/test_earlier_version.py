@@ -11,8 +11,8 @@ import zipfile
 from contextlib import closing
 from pathlib import Path
 
-import openpyxl
 import pytest
+from result_sheet import ResultSheet
 from run_support import name, number
 
 from pipeline.ledger.open import open_ledger
@@ -76,29 +76,19 @@ def read_people(ledger):
 
 def test_its_workbook_is_retried_and_resolved(earlier):
     path = earlier.folder / "out" / RUN / "results.xlsx"
-    book = openpyxl.load_workbook(path)
-    fill_in(book["To fix"], "姓名", name(5), {"证件号码": number(5)})
-    fill_in(
-        book["Unknown"],
-        "Name",
-        name(2),
-        {"Conclusion": "created", "SealId": "yDMadeElsewhere000000000000000001"},
-    )
-    book.save(path)
+    fix = ResultSheet(path)
+    fix.write(fix.find_row("姓名", name(5)), "证件号码", number(5))
+    fix.save(path)
+    unknown = ResultSheet(path, "sheet.unknown")
+    row = unknown.find_row("Name", name(2))
+    unknown.write(row, "Conclusion", "created")
+    unknown.write(row, "SealId", "yDMadeElsewhere000000000000000001")
+    unknown.save(path)
     assert earlier.go("retry", str(path), "--yes") == 3
     assert read_statuses(earlier)[name(5)] == "sealed"
     assert earlier.go("resolve", str(path)) == 0
     assert earlier.go("run", "--yes") == 3
     assert read_statuses(earlier)[name(2)] == "unchanged"
-
-
-def fill_in(sheet, title, doctor, values):
-    titles = {cell.value: cell.column for cell in sheet[1]}
-    (row,) = [
-        cells[0].row for cells in sheet.iter_rows(min_row=2) if cells[titles[title] - 1].value == doctor
-    ]
-    for column, value in values.items():
-        sheet.cell(row, titles[column]).value = value
 
 
 def test_its_review_file_is_obeyed(earlier):

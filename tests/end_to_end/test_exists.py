@@ -2,13 +2,12 @@
 
 import shutil
 
-import openpyxl
 import pytest
 from resolution_support import list_made_seals, run_later
+from result_sheet import ResultSheet
 from run_support import name, number
 from wire_support import fault, set_limits
 
-from pipeline.messages.results import RESULT_TEXTS
 from pipeline.sandbox.actions import Rules
 
 OWN = ("姓名", "证件号码", "手机号", "工号", "科室", "印章名称")
@@ -36,8 +35,8 @@ def own_names(hospital, names: dict[int, str], *, rows: int) -> None:
 
 
 def sheet_of(hospital, key: str):
-    book = openpyxl.load_workbook(hospital.folder / "out" / "latest" / "results.xlsx")
-    return book, next(sheet for sheet in book if sheet.title in RESULT_TEXTS[key])
+    opened = ResultSheet(hospital.folder / "out" / "latest" / "results.xlsx", key)
+    return opened.book, opened.sheet
 
 
 def test_a_name_that_exists_holds_the_row_and_advises_no_other_name(sealed_before, capsys):

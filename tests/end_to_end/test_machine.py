@@ -12,7 +12,6 @@ from collections import Counter
 from functools import partial, wraps
 from random import Random
 
-import openpyxl
 from crash_support import Zygote
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -20,9 +19,8 @@ from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 from machine_life import FILES, LONG, MOST, ROWS, QuickClock, SimulatedHospital
 from machine_model import CREATE, VERSIONS, Content, State, spare
 from resolution_support import LaterClock
+from result_sheet import ResultSheet
 from run_support import newest_results
-
-from pipeline.messages.results import RESULT_TEXTS
 
 POINTS = (
     "ledger: before the receipts",
@@ -249,24 +247,15 @@ class Hospital(SimulatedHospital):
             and row["status"] in {"unknown", "exists"}
         }
         people = {row["trace_id"]: person for person, row in self.reported_rows if row["trace_id"] in answers}
-        book = openpyxl.load_workbook(newest_results(self.folder / "out") / "results.xlsx")
-        sheet = next(sheet for sheet in book if sheet.title in RESULT_TEXTS["sheet.unknown"])
-        titles = {cell.value: cell.column for cell in sheet[1]}
+        unknown = ResultSheet(newest_results(self.folder / "out") / "results.xlsx", "sheet.unknown")
         filled = 0
-        for row in range(2, sheet.max_row + 1):
-            trace = next(
-                (
-                    text
-                    for cell in sheet[row]
-                    if (text := re.sub(r"\s", "", str(cell.value or ""))) in answers
-                ),
-                None,
-            )
-            if trace:
-                sheet.cell(row, titles["SealId"], answers[trace][0])
-                sheet.cell(row, titles["Conclusion"], answers[trace][1])
+        for row in unknown.rows:
+            trace = re.sub(r"\s", "", str(unknown.read(row, "TraceId")))
+            if trace in answers:
+                unknown.write(row, "SealId", answers[trace][0])
+                unknown.write(row, "Conclusion", answers[trace][1])
                 filled += 1
-        book.save(self.folder / "filled.xlsx")
+        unknown.save(self.folder / "filled.xlsx")
         assert filled == sum(row["trace_id"] in answers for _, row in self.reported_rows), (
             "whoever is unknown stands on the Unknown sheet"
         )

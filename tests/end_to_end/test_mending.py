@@ -9,31 +9,15 @@ import openpyxl
 import pytest
 from openpyxl.drawing.image import Image as XlsxImage
 from PIL import Image
+from result_sheet import ResultSheet, save_corrected
 from run_support import draw_seal, name, number
+from wire_support import fault
 
 from pipeline.cli.app import main
 
-CREATE = "ChannelCreatePreparedPersonalEsign"
-
-
-def fault(do, *, action=CREATE, nth=(2,)):
-    return {"match": {"action": action, "nth": list(nth)}, "do": do}
-
 
 def edited(hospital, workbook: Path, changes, *, drop=()) -> Path:
-    """Save a copy of a results workbook with cells of To fix changed: name -> {header: value}."""
-    book = openpyxl.load_workbook(workbook)
-    sheet = book["To fix"]
-    heads = [cell.value for cell in sheet[1]]
-    for row in reversed(list(sheet.iter_rows(min_row=2))):
-        who = row[heads.index("姓名")].value
-        for head, value in changes.get(who, {}).items():
-            row[heads.index(head)].value = value
-        if who in drop:
-            sheet.delete_rows(row[0].row)
-    path = hospital.folder / "edited.xlsx"
-    book.save(path)
-    return path
+    return save_corrected(workbook, hospital.folder / "edited.xlsx", changes, by="姓名", drop=drop)
 
 
 def test_a_disk_fault_while_preparing_drains_and_is_74(hospital_with):
@@ -171,12 +155,12 @@ def test_a_clerks_edits_are_never_overwritten(hospital, capsys):
     hospital.roster([(name(1), number(1), "154000", "00001", "内科")])
     hospital.go("run")
     workbook = hospital.folder / "out" / "latest" / "results.xlsx"
-    book = openpyxl.load_workbook(workbook)
-    book["To fix"]["C2"].value = "15400000001"
-    book.save(workbook)
+    fix = ResultSheet(workbook)
+    fix.write(2, "手机号", "15400000001")
+    fix.save(workbook)
     hospital.go("run")
     kept = workbook.with_name("results (edited).xlsx")
-    assert openpyxl.load_workbook(kept)["To fix"]["C2"].value == "15400000001"
+    assert ResultSheet(kept).read(2, "手机号") == "15400000001"
     assert "results (edited).xlsx" in capsys.readouterr().err
     assert hospital.go("retry", str(kept)) == 0
 

@@ -3,10 +3,10 @@
 import openpyxl
 import pytest
 from resolution_support import LaterClock, find_unknown_rows, list_made_seals, run_later
+from result_sheet import ResultSheet
 from wire_support import fault
 
 from pipeline.clock import SystemClock
-from pipeline.messages.results import RESULT_TEXTS
 from pipeline.sandbox.actions import Rules
 
 
@@ -133,13 +133,9 @@ def test_where_the_service_does_not_tell_its_time_nothing_is_entered(overlooked,
 
 
 def fill(hospital, conclusion: str) -> str:
-    path = hospital.folder / "out" / "latest" / "results.xlsx"
-    book = openpyxl.load_workbook(path)
-    sheet = next(sheet for sheet in book if sheet.title in RESULT_TEXTS["sheet.unknown"])
-    titles = {cell.value: cell.column for cell in sheet[1]}
-    sheet.cell(2, titles["Conclusion"], conclusion)
-    book.save(hospital.folder / "filled.xlsx")
-    return str(hospital.folder / "filled.xlsx")
+    unknown = ResultSheet(hospital.folder / "out" / "latest" / "results.xlsx", "sheet.unknown")
+    unknown.write(2, "Conclusion", conclusion)
+    return str(unknown.save(hospital.folder / "filled.xlsx"))
 
 
 @pytest.mark.parametrize("sure", ["未创建（确定）", "未创建(确定)", "Not created (sure)"])

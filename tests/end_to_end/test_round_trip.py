@@ -11,6 +11,7 @@ import pytest
 from desktop import convert
 from office_support import FILTERS, edit
 from openpyxl.drawing.image import Image as Drawing
+from result_sheet import ResultSheet, save_corrected
 from run_support import draw_seal, name, number
 
 from pipeline.cli.app import main
@@ -49,24 +50,6 @@ def latest(hospital) -> Path:
     return hospital.newest / "results.xlsx"
 
 
-def corrected(workbook: Path, changes, target: Path, *, drop=(), alter=None) -> Path:
-    """Save a copy of a results workbook with cells of To fix changed: staff number -> {title: text}."""
-    book = openpyxl.load_workbook(workbook)
-    sheet = book["To fix"]
-    heads = [cell.value for cell in sheet[1]]
-    for row in reversed(list(sheet.iter_rows(min_row=2))):
-        who = row[heads.index("工号")].value
-        for head, value in changes.get(who, {}).items():
-            row[heads.index(head)].value = value
-        if who in drop:
-            sheet.delete_rows(row[0].row)
-    if alter is not None:
-        alter(sheet)
-    target.parent.mkdir(exist_ok=True)
-    book.save(target)
-    return target
-
-
 def columns_ordered(sheet, order) -> None:
     """Put the columns of a sheet into another order, and leave out those that are not named."""
     heads = [cell.value for cell in sheet[1]]
@@ -98,7 +81,7 @@ def test_retry_sends_exactly_the_corrected_rows_of_what_libreoffice_saved(
     ward, tmp_path, office_profile, form
 ):
     right = {who: RIGHT[who] for who in ("00002", "00003")}
-    workbook = corrected(latest(ward), right, tmp_path / "edited" / "results.xlsx", drop=["00004"])
+    workbook = save_corrected(latest(ward), tmp_path / "edited" / "results.xlsx", right, drop=["00004"])
     saved = convert(workbook, FORMS[form], tmp_path / "saved", office_profile)
     assert ward.go("retry", str(saved)) == 0
     assert ward.statuses() == {"sealed": 2}
@@ -143,7 +126,9 @@ def test_columns_may_be_moved_and_deleted_and_what_is_gone_is_as_the_roster_has_
     ward.roster([(name(9), number(9), "154000", "00009", "内科", "九号章")], headers=heads, file="b.xlsx")
     draw_seal(ward.folder / "seals" / "00009.png", 9)
     assert ward.go("run", str(ward.folder / "inbox" / "b.xlsx")) == 3
-    workbook = corrected(latest(ward), {"00009": {"手机号": MOBILE}}, tmp_path / "e" / "r.xlsx", alter=alter)
+    workbook = save_corrected(
+        latest(ward), tmp_path / "e" / "r.xlsx", {"00009": {"手机号": MOBILE}}, alter=alter
+    )
     assert ward.go("retry", str(workbook)) == 0
     assert [seal.seal_name for seal in ward.service.seals if seal.name == name(9)] == ["九号章"]
 
@@ -153,7 +138,7 @@ def test_a_line_that_was_emptied_is_left_alone_like_a_deleted_one(ward, tmp_path
         for cell in sheet[4][:8]:
             cell.value = None
 
-    workbook = corrected(latest(ward), RIGHT, tmp_path / "e" / "results.xlsx", alter=alter)
+    workbook = save_corrected(latest(ward), tmp_path / "e" / "results.xlsx", RIGHT, alter=alter)
     drop_in(ward, workbook)
     assert ward.go("retry", str(workbook)) == 0
     assert ward.statuses() == {"sealed": 2}
@@ -173,7 +158,7 @@ def test_rows_sorted_with_their_tickets_stay_theirs(ward, tmp_path):
         sheet.title = "改好了"
         sheet.parent.create_sheet("备注").append(["姓名", "证件号码", "说明"])
 
-    workbook = corrected(latest(ward), RIGHT, tmp_path / "e" / "r.xlsx", alter=more)
+    workbook = save_corrected(latest(ward), tmp_path / "e" / "r.xlsx", RIGHT, alter=more)
     assert ward.go("retry", str(workbook)) == 0
     assert ward.statuses() == {"sealed": 3}
 
@@ -188,7 +173,7 @@ def shifted(sheet) -> None:
 
 @pytest.mark.parametrize("way", ["retry", "folder"])
 def test_a_sheet_that_was_sorted_without_its_hidden_columns_is_refused(ward, tmp_path, way):
-    workbook = corrected(latest(ward), RIGHT, tmp_path / "e" / "r.xlsx", alter=shifted)
+    workbook = save_corrected(latest(ward), tmp_path / "e" / "r.xlsx", RIGHT, alter=shifted)
     if way == "folder":
         drop_in(ward, workbook)
         assert ward.go("run") == 7
@@ -204,7 +189,7 @@ def test_a_line_that_was_copied_is_named_and_the_same_retry_comes_next(ward, tmp
     def alter(sheet):
         sheet.append([cell.value for cell in sheet[2]])
 
-    workbook = corrected(latest(ward), {}, tmp_path / "e" / "r.xlsx", alter=alter)
+    workbook = save_corrected(latest(ward), tmp_path / "e" / "r.xlsx", {}, alter=alter)
     capsys.readouterr()
     assert ward.go("retry", str(workbook)) == 7
     stderr_text = capsys.readouterr().err
@@ -218,13 +203,9 @@ def test_a_line_that_was_copied_is_named_and_the_same_retry_comes_next(ward, tmp
 def test_after_a_retry_rows_are_still_named_by_their_place_in_the_roster(ward, tmp_path):
     """Two lines get one mobile, the third stays wrong: neither of them is told as a row of the workbook."""
     right = {"00002": {"手机号": "15400000009"}, "00003": {"证件号码": number(3), "手机号": "15400000009"}}
-    workbook = corrected(latest(ward), right, tmp_path / "e" / "r.xlsx")
+    workbook = save_corrected(latest(ward), tmp_path / "e" / "r.xlsx", right)
     assert ward.go("retry", str(workbook)) == 3
-    sheet = openpyxl.load_workbook(latest(ward))["To fix"]
-    heads = [cell.value for cell in sheet[1]]
-    assert [row[heads.index("From")].value for row in sheet.iter_rows(min_row=2)] == [
-        "roster.xlsx · Sheet · row 5"
-    ]
+    assert ResultSheet(latest(ward)).read_column("From") == ["roster.xlsx · Sheet · row 5"]
     messages = [problem["message"] for line in ward.outcomes() for problem in line["problems"]]
     assert {message for message in messages if "roster.xlsx Sheet row 3" in message}
     assert {message for message in messages if "roster.xlsx Sheet row 4" in message}
@@ -238,7 +219,7 @@ def test_namesakes_whose_lines_changed_places_are_noticed(hospital, tmp_path):
         + [("王芳", "", None, "3", "")]
     )
     assert hospital.go("run") == 3
-    workbook = corrected(latest(hospital), {}, tmp_path / "e" / "r.xlsx", alter=shifted)
+    workbook = save_corrected(latest(hospital), tmp_path / "e" / "r.xlsx", {}, alter=shifted)
     assert hospital.go("retry", str(workbook)) == 7
 
 
@@ -247,12 +228,9 @@ def test_a_row_that_becomes_the_copy_of_a_good_one_is_no_mischief(ward, tmp_path
     rows = [(name(1), number(1), MOBILE, "00001", "内科"), (name(1), number(1)[:17], MOBILE, "00001", "外科")]
     ward.roster(rows)
     assert ward.go("run") == 3
-
-    def alter(sheet):
-        heads = [cell.value for cell in sheet[1]]
-        sheet.cell(2, heads.index("证件号码") + 1).value = number(1)
-
-    workbook = corrected(latest(ward), {}, tmp_path / "e" / "r.xlsx", alter=alter)
+    fix = ResultSheet(latest(ward))
+    fix.write(2, "证件号码", number(1))
+    workbook = fix.save(tmp_path / "e" / "r.xlsx")
     assert ward.go("retry", str(workbook)) == 0
     assert ward.statuses() == {"unchanged": 1}
 
@@ -262,7 +240,7 @@ def test_a_workbook_in_the_roster_folder_replaces_the_rows_it_corrects_in_this_a
     ward, tmp_path, office_profile, form
 ):
     right = {who: RIGHT[who] for who in ("00002", "00003")}
-    workbook = corrected(latest(ward), right, tmp_path / "e" / "results.xlsx", drop=["00004"])
+    workbook = save_corrected(latest(ward), tmp_path / "e" / "results.xlsx", right, drop=["00004"])
     if form == "xls":
         workbook = convert(workbook, FORMS[form], tmp_path / "saved", office_profile)
     drop_in(ward, workbook, f"改好.{form}")
@@ -300,7 +278,7 @@ def test_a_row_whose_roster_row_is_gone_or_corrected_is_left_alone(ward, tmp_pat
         "00003": {"证件号码": number(30)},
         "00004": {"姓名": name(4)},
     }
-    drop_in(ward, corrected(latest(ward), wrong, tmp_path / "e" / "results.xlsx"))
+    drop_in(ward, save_corrected(latest(ward), tmp_path / "e" / "results.xlsx", wrong))
     ward.roster(
         [
             (name(1), number(1), MOBILE, "00001", "内科"),
@@ -317,7 +295,7 @@ def test_a_row_whose_roster_row_is_gone_or_corrected_is_left_alone(ward, tmp_pat
 
 
 def test_rows_are_found_wherever_they_stand_in_the_roster_now(ward, tmp_path):
-    drop_in(ward, corrected(latest(ward), RIGHT, tmp_path / "e" / "results.xlsx"))
+    drop_in(ward, save_corrected(latest(ward), tmp_path / "e" / "results.xlsx", RIGHT))
     path = ward.folder / "inbox" / "roster.xlsx"
     book = openpyxl.load_workbook(path)
     book.active.insert_rows(1, 3)
@@ -332,7 +310,7 @@ def test_a_damaged_workbook_in_the_roster_folder_is_refused_and_the_roster_goes_
     def damage(sheet):
         sheet.cell(3, sheet.max_column).value = "00000000"
 
-    drop_in(ward, corrected(latest(ward), RIGHT, tmp_path / "e" / "results.xlsx", alter=damage))
+    drop_in(ward, save_corrected(latest(ward), tmp_path / "e" / "results.xlsx", RIGHT, alter=damage))
     ward.doctors(1, start=7, file="b.xlsx")
     assert ward.go("run") == 7
     assert ward.statuses() == {"unchanged": 1, "sealed": 1, "rejected": 3}
@@ -341,9 +319,9 @@ def test_a_damaged_workbook_in_the_roster_folder_is_refused_and_the_roster_goes_
 
 def test_of_two_workbooks_the_newer_runs_counts(ward, tmp_path):
     wrong = {"00002": {"手机号": "15400000"}}
-    drop_in(ward, corrected(latest(ward), wrong, tmp_path / "e" / "a.xlsx"), "z.xlsx")
+    drop_in(ward, save_corrected(latest(ward), tmp_path / "e" / "a.xlsx", wrong), "z.xlsx")
     assert ward.go("run") == 3
-    drop_in(ward, corrected(latest(ward), RIGHT, tmp_path / "e" / "b.xlsx"), "a.xlsx")
+    drop_in(ward, save_corrected(latest(ward), tmp_path / "e" / "b.xlsx", RIGHT), "a.xlsx")
     assert ward.go("run") == 0
     assert ward.statuses() == {"unchanged": 1, "sealed": 3}
     assert (
@@ -354,9 +332,9 @@ def test_of_two_workbooks_the_newer_runs_counts(ward, tmp_path):
 
 def test_of_two_copies_of_one_workbook_the_edited_one_counts_and_two_edits_stop_the_row(ward, tmp_path):
     drop_in(ward, latest(ward), "results.xlsx")
-    drop_in(ward, corrected(latest(ward), RIGHT, tmp_path / "e" / "a.xlsx"), "a.xlsx")
+    drop_in(ward, save_corrected(latest(ward), tmp_path / "e" / "a.xlsx", RIGHT), "a.xlsx")
     other = {"00002": {"手机号": "15400000009"}}
-    drop_in(ward, corrected(latest(ward), other, tmp_path / "e" / "b.xlsx"), "b.xlsx")
+    drop_in(ward, save_corrected(latest(ward), tmp_path / "e" / "b.xlsx", other), "b.xlsx")
     assert ward.go("run") == 3
     assert ward.statuses() == {"unchanged": 1, "sealed": 2, "rejected": 1}
     (problem,) = [
@@ -367,7 +345,7 @@ def test_of_two_copies_of_one_workbook_the_edited_one_counts_and_two_edits_stop_
 
 
 def test_without_a_config_a_workbook_in_the_folder_waits(ward, tmp_path, monkeypatch):
-    drop_in(ward, corrected(latest(ward), RIGHT, tmp_path / "e" / "results.xlsx"))
+    drop_in(ward, save_corrected(latest(ward), tmp_path / "e" / "results.xlsx", RIGHT))
     monkeypatch.chdir(tmp_path / "e")
     out = tmp_path / "looked"
     main(["--lang", "en", "check", str(ward.folder / "inbox"), "--out", str(out)])
@@ -379,7 +357,7 @@ def test_without_a_config_a_workbook_in_the_folder_waits(ward, tmp_path, monkeyp
 
 
 def test_rows_that_another_run_has_sealed_meanwhile_are_unchanged(ward, tmp_path):
-    workbook = corrected(latest(ward), RIGHT, tmp_path / "e" / "results.xlsx")
+    workbook = save_corrected(latest(ward), tmp_path / "e" / "results.xlsx", RIGHT)
     ward.roster(
         [
             (name(2), number(2), RIGHT["00002"]["手机号"], "00002", "内科"),
@@ -427,11 +405,9 @@ CELLS = [(name(1), number(1), "154", "1"), (name(2), number(2), "154", "2")]
 def test_a_picture_in_a_cell_is_named_and_found_again(hospital, tmp_path, way):
     pictured(hospital, CELLS)
     assert hospital.go("run") == 3
-    sheet = openpyxl.load_workbook(latest(hospital))["To fix"]
-    heads = [cell.value for cell in sheet[1]]
-    assert sheet.cell(2, heads.index("Picture") + 1).value == "▣ F2 the picture in the cell"
+    assert ResultSheet(latest(hospital)).read(2, "Picture") == "▣ F2 the picture in the cell"
     right = {"1": {"手机号": MOBILE}, "2": {"手机号": MOBILE[:-1] + "2"}}
-    workbook = corrected(latest(hospital), right, tmp_path / "e" / "results.xlsx")
+    workbook = save_corrected(latest(hospital), tmp_path / "e" / "results.xlsx", right)
     pictured(hospital, CELLS, inserted=4)
     if way == "folder":
         drop_in(hospital, workbook)
@@ -459,7 +435,7 @@ def test_a_file_or_a_pasted_picture_takes_the_place_of_the_one_in_the_cell(hospi
         "1": {"手机号": MOBILE, "Picture": "新章.png"},
         "2": {"手机号": MOBILE[:-1] + "2", "Picture": None},
     }
-    workbook = corrected(latest(hospital), right, tmp_path / "e" / "results.xlsx", alter=paste)
+    workbook = save_corrected(latest(hospital), tmp_path / "e" / "results.xlsx", right, alter=paste)
     if way == "folder":
         drop_in(hospital, workbook)
         assert hospital.go("run") == 0
@@ -479,8 +455,8 @@ def test_a_pasted_picture_next_to_the_words_for_the_old_one_is_two_pictures(hosp
         drawing.width, drawing.height = 60, 12
         sheet.add_image(drawing, "E2")
 
-    workbook = corrected(
-        latest(hospital), {"1": {"手机号": MOBILE}}, tmp_path / "e" / "results.xlsx", alter=paste
+    workbook = save_corrected(
+        latest(hospital), tmp_path / "e" / "results.xlsx", {"1": {"手机号": MOBILE}}, alter=paste
     )
     assert hospital.go("retry", str(workbook)) == 3
     (line,) = hospital.outcomes()
@@ -491,7 +467,7 @@ def test_a_pasted_picture_next_to_the_words_for_the_old_one_is_two_pictures(hosp
 def test_a_picture_that_has_left_its_cell_is_missing_and_no_other_stands_in_for_it(hospital, tmp_path):
     pictured(hospital, CELLS[:1])
     assert hospital.go("run") == 3
-    workbook = corrected(latest(hospital), {"1": {"手机号": MOBILE}}, tmp_path / "e" / "results.xlsx")
+    workbook = save_corrected(latest(hospital), tmp_path / "e" / "results.xlsx", {"1": {"手机号": MOBILE}})
     pictured(hospital, CELLS[:1], column="H")
     draw_seal(hospital.folder / "seals" / f"{name(1)}.png", 33)
     assert hospital.go("retry", str(workbook)) == 3
@@ -511,8 +487,8 @@ def test_a_photo_next_to_the_seal_stays_a_photo_in_a_corrected_row(hospital, tmp
     book.active.add_image(drawing, "E2")
     book.save(path)
     assert hospital.go("run") == 3
-    workbook = corrected(
-        latest(hospital), {"1": {"手机号": MOBILE, "Picture": None}}, tmp_path / "e" / "results.xlsx"
+    workbook = save_corrected(
+        latest(hospital), tmp_path / "e" / "results.xlsx", {"1": {"手机号": MOBILE, "Picture": None}}
     )
     assert hospital.go("retry", str(workbook)) == 0
     assert seal_bytes(hospital, name(1)) == (hospital.folder / "drawn1.png").read_bytes()
@@ -520,7 +496,7 @@ def test_a_photo_next_to_the_seal_stays_a_photo_in_a_corrected_row(hospital, tmp
 
 def test_a_row_still_at_fault_comes_back_with_what_was_corrected(ward, tmp_path):
     half = {"00002": {"手机号": "1540000000", "科室": "内一科"}}
-    drop_in(ward, corrected(latest(ward), half, tmp_path / "e" / "a.xlsx"), "a.xlsx")
+    drop_in(ward, save_corrected(latest(ward), tmp_path / "e" / "a.xlsx", half), "a.xlsx")
     assert ward.go("run") == 3
     book = openpyxl.load_workbook(latest(ward))
     assert [title for title in book.sheetnames if title.startswith("To fix")] == ["To fix"], "one layout"
@@ -528,7 +504,7 @@ def test_a_row_still_at_fault_comes_back_with_what_was_corrected(ward, tmp_path)
     rows = {row[3]: dict(zip(heads, row, strict=True)) for row in book["To fix"].iter_rows(values_only=True)}
     assert (rows["00002"]["手机号"], rows["00002"]["科室"]) == ("1540000000", "内一科")
     assert rows["00002"]["From"] == "roster.xlsx · Sheet · row 3"
-    drop_in(ward, corrected(latest(ward), RIGHT, tmp_path / "e" / "b.xlsx"), "b.xlsx")
+    drop_in(ward, save_corrected(latest(ward), tmp_path / "e" / "b.xlsx", RIGHT), "b.xlsx")
     assert ward.go("run") == 0
     assert by_staff_no(ward)["00002"]["status"] == "sealed"
 
@@ -547,7 +523,7 @@ def test_text_that_could_do_harm_comes_back_as_it_was(ward, tmp_path, office_pro
     book = openpyxl.load_workbook(workbook)
     assert {cell.data_type for sheet in book for row in sheet.iter_rows() for cell in row} <= {"s", "n"}
     right = {who: {"手机号": f"1540000{who}"[:11].ljust(11, "0")} for who in ("00002", "00003", "00005")}
-    book = corrected(workbook, right, tmp_path / "e" / "results.xlsx")
+    book = save_corrected(workbook, tmp_path / "e" / "results.xlsx", right)
     saved = convert(book, FORMS["xls"], tmp_path / "saved", office_profile)
     assert ward.go("retry", str(saved)) == 0
     assert ward.statuses() == {"sealed": 3}
@@ -558,17 +534,14 @@ def test_the_unknown_sheet_is_read_from_an_old_workbook_too(hospital_with, tmp_p
     hospital = hospital_with(faults=[lost])
     hospital.doctors(2)
     assert hospital.go("run") == 3
-    book = openpyxl.load_workbook(latest(hospital))
-    sheet = book["Unknown"]
-    heads = [cell.value for cell in sheet[1]]
-    sheet.cell(2, heads.index("Conclusion") + 1).value = "created"
-    who = sheet.cell(2, 1).value
+    unknown = ResultSheet(latest(hospital), "sheet.unknown")
     made = {seal.name: seal.seal_id for seal in hospital.service.seals}
-    sheet.cell(2, heads.index("SealId") + 1).value = made[who]
-    sheet.title = "Sheet2"
-    (tmp_path / "e").mkdir()
-    book.save(tmp_path / "e" / "results.xlsx")
-    saved = convert(tmp_path / "e" / "results.xlsx", FORMS["xls"], tmp_path / "saved", office_profile)
+    unknown.write(2, "Conclusion", "created")
+    unknown.write(2, "SealId", made[unknown.read(2, "Name")])
+    unknown.sheet.title = "Sheet2"
+    saved = convert(
+        unknown.save(tmp_path / "e" / "results.xlsx"), FORMS["xls"], tmp_path / "saved", office_profile
+    )
     assert hospital.go("resolve", str(saved)) == 0
     assert hospital.go("run") == 0
     assert hospital.statuses() == {"unchanged": 2}

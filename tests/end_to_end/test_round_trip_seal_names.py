@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import openpyxl
 import pytest
+from result_sheet import ResultSheet
 from run_support import draw_seal, name, number
 from wire_support import CREATE
 
 HEADERS = ("姓名", "证件号码")
 YELLOW = "FFFFE98A"
-
-
-def _to_fix(hospital):
-    book = openpyxl.load_workbook(hospital.newest / "results.xlsx")
-    sheet = book["To fix"]
-    return book, sheet, [cell.value for cell in sheet[1]]
 
 
 @pytest.fixture
@@ -30,16 +24,14 @@ def namesakes(hospital):
 
 @pytest.mark.parametrize("way", ["retry", "inbox"])
 def test_seal_names_that_are_written_into_to_fix_are_used(namesakes, tmp_path, way):
-    book, sheet, heads = _to_fix(namesakes)
-    column = heads.index("Seal name")
-    cells = [row[column] for row in sheet.iter_rows(min_row=2)]
+    fix = ResultSheet(namesakes.newest / "results.xlsx")
+    cells = [fix.cell(row, "Seal name") for row in fix.rows]
     assert [cell.fill.fgColor.rgb for cell in cells] == [YELLOW, YELLOW]
     assert all(cell.value is None and "belongs to another doctor" in cell.comment.text for cell in cells)
     wanted = [f"{name(1)}甲处方章", f"{name(1)}乙处方章"]
-    for cell, text in zip(cells, wanted, strict=True):
-        cell.value = text
+    fix.paste_column("Seal name", wanted)
     target = (namesakes.folder / "inbox" if way == "inbox" else tmp_path) / "改好.xlsx"
-    book.save(target)
+    fix.save(target)
 
     assert namesakes.go(*(["retry", str(target)] if way == "retry" else ["run"])) == 0
 
@@ -50,17 +42,16 @@ def test_seal_names_that_are_written_into_to_fix_are_used(namesakes, tmp_path, w
 
 @pytest.mark.parametrize("way", ["retry", "inbox"])
 def test_a_seal_name_that_is_refused_again_is_still_there_to_be_corrected(namesakes, tmp_path, way):
-    book, sheet, heads = _to_fix(namesakes)
-    for row in sheet.iter_rows(min_row=2):
-        row[heads.index("Seal name")].value = "甲✗章"
+    fix = ResultSheet(namesakes.newest / "results.xlsx")
+    fix.paste_column("Seal name", ["甲✗章"] * 2)
     target = (namesakes.folder / "inbox" if way == "inbox" else tmp_path) / "改好.xlsx"
-    book.save(target)
+    fix.save(target)
 
     assert namesakes.go(*(["retry", str(target)] if way == "retry" else ["run"])) == 3
 
-    _, sheet, again = _to_fix(namesakes)
-    assert again == heads
-    cells = [row[heads.index("Seal name")] for row in sheet.iter_rows(min_row=2)]
+    again = ResultSheet(namesakes.newest / "results.xlsx")
+    assert again.heads == fix.heads
+    cells = [again.cell(row, "Seal name") for row in again.rows]
     assert [(cell.value, cell.fill.fgColor.rgb) for cell in cells] == [("甲✗章", YELLOW)] * 2
 
 
@@ -84,9 +75,9 @@ def test_a_number_that_is_corrected_after_a_refusal_keeps_the_doctors_seal_name(
     if way == "roster":
         mistyped.doctors(1)
     else:
-        book, sheet, heads = _to_fix(mistyped)
-        sheet.cell(2, heads.index("证件号码") + 1).value = number(1)
-        book.save((mistyped.folder / "inbox" if way == "inbox" else tmp_path) / "改好.xlsx")
+        fix = ResultSheet(mistyped.newest / "results.xlsx")
+        fix.write(2, "证件号码", number(1))
+        fix.save((mistyped.folder / "inbox" if way == "inbox" else tmp_path) / "改好.xlsx")
     assert mistyped.go(*(["retry", str(tmp_path / "改好.xlsx")] if way == "retry" else ["run"])) == 0
     (outcome,) = mistyped.outcomes()
     assert (outcome["status"], outcome["seal_name"]) == ("sealed", f"{name(1)}处方章")

@@ -8,6 +8,7 @@ import openpyxl
 import pytest
 from desktop import convert
 from office_support import FILTERS
+from result_sheet import save_corrected
 from run_support import draw_seal, name, number
 
 OURS = (
@@ -71,15 +72,8 @@ def table(workbook: Path) -> list[list[str | None]]:
 
 
 def corrected(workbook: Path, target: Path, mobiles: dict[str, str], alter=None) -> Path:
-    book = openpyxl.load_workbook(workbook)
-    sheet = book["To fix"]
-    column = HEADS.index("手机号")
-    for row in sheet.iter_rows(min_row=2):
-        row[column].value = mobiles.get(row[column].value, row[column].value)
-    if alter:
-        alter(sheet)
-    book.save(target)
-    return target
+    changes = {old: {"手机号": new} for old, new in mobiles.items()}
+    return save_corrected(workbook, target, changes, by="手机号", alter=alter)
 
 
 def test_every_column_of_the_roster_is_there_as_it_was(ward):

@@ -4,8 +4,8 @@ import json
 import shutil
 from collections import Counter
 
-import openpyxl
 import pytest
+from result_sheet import ResultSheet
 from run_support import draw_seal, name, number
 from tencentcloud.essbasic.v20210526 import models
 
@@ -332,16 +332,11 @@ def test_an_edited_to_fix_sheet_is_retried(hospital):
         ]
     )
     assert hospital.go("run") == 3
-    workbook = hospital.folder / "out" / "latest" / "results.xlsx"
-    book = openpyxl.load_workbook(workbook)
-    sheet = book["To fix"]
-    heads = [cell.value for cell in sheet[1]]
-    rows = {row[heads.index("姓名")].value: row for row in sheet.iter_rows(min_row=2)}
-    assert set(rows) == {name(2), name(3)}
-    rows[name(2)][heads.index("证件号码")].value = number(2)
-    rows[name(3)][heads.index("手机号")].value = "15400000003"
-    edited = hospital.folder / "edited.xlsx"
-    book.save(edited)
+    fix = ResultSheet(hospital.folder / "out" / "latest" / "results.xlsx")
+    assert fix.read_column("姓名") == [name(2), name(3)]
+    fix.write(2, "证件号码", number(2))
+    fix.write(3, "手机号", "15400000003")
+    edited = fix.save(hospital.folder / "edited.xlsx")
 
     assert hospital.go("retry", str(edited)) == 0
     assert hospital.statuses() == {"sealed": 2}
@@ -409,10 +404,9 @@ def test_a_retry_remembers_the_namesake_who_is_not_on_the_sheet(hospital):
     rows = [("张伟", number(1), None, None, "内科"), ("张伟", number(2), None, None, "外科")]
     hospital.roster(rows)
     assert hospital.go("run") == 3
-    book = openpyxl.load_workbook(hospital.folder / "out" / "latest" / "results.xlsx")
-    book["To fix"].delete_rows(3)
-    edited = hospital.folder / "edited.xlsx"
-    book.save(edited)
+    fix = ResultSheet(hospital.folder / "out" / "latest" / "results.xlsx")
+    fix.sheet.delete_rows(3)
+    edited = fix.save(hospital.folder / "edited.xlsx")
     assert hospital.go("retry", str(edited)) == 3
     assert hospital.service.seals == []
     (outcome,) = hospital.outcomes()

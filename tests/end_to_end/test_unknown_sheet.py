@@ -1,12 +1,10 @@
 """The Unknown sheet as clerks send it back: sorted in part, pasted, shifted. No SealId goes to another doctor."""
 
-import openpyxl
 import pytest
 from resolution_support import find_unknown_rows, list_made_seals, run_later
+from result_sheet import ResultSheet
 from run_support import name, number
 from wire_support import fault
-
-from pipeline.messages.results import RESULT_TEXTS
 
 LOST = (2, 3, 4)
 ID = "yD" + "a1B2" * 7 + "zz"
@@ -21,28 +19,18 @@ def unsettled(hospital_with):
     return hospital
 
 
-class UnknownSheet:
+class UnknownSheet(ResultSheet):
     """The Unknown sheet of the last results, opened to be filled in."""
 
     def __init__(self, hospital, file="results.xlsx"):
         self.hospital = hospital
-        self.book = openpyxl.load_workbook(hospital.folder / "out" / "latest" / file)
-        self.sheet = next(sheet for sheet in self.book if sheet.title in RESULT_TEXTS["sheet.unknown"])
-        self.titles = {cell.value: cell.column for cell in self.sheet[1]}
-        self.rows = range(2, self.sheet.max_row + 1)
-
-    def read(self, row, title):
-        return self.sheet.cell(row, self.titles[title]).value
-
-    def write(self, row, title, value):
-        self.sheet.cell(row, self.titles[title]).value = value
+        super().__init__(hospital.folder / "out" / "latest" / file, "sheet.unknown")
 
     def rotate(self, *titles):
         """Move the cells of some columns one line down, as a sort of these alone does."""
         for title in titles:
-            values = [self.read(row, title) for row in self.rows]
-            for row, value in zip(self.rows, [values[-1], *values[:-1]], strict=True):
-                self.write(row, title, value)
+            *values, last = self.read_column(title)
+            self.paste_column(title, [last, *values])
 
     def fill_by_name(self):
         """Write beside each name the SealId that the console shows for it."""
@@ -58,8 +46,7 @@ class UnknownSheet:
         return self
 
     def enter(self) -> int:
-        self.book.save(self.hospital.folder / "filled.xlsx")
-        return run_later(self.hospital, "resolve", str(self.hospital.folder / "filled.xlsx"))
+        return run_later(self.hospital, "resolve", str(self.save(self.hospital.folder / "filled.xlsx")))
 
 
 VISIBLE = ("Name", "Status", "Seal name", "Identity no.", "Sent at", "How to resolve it")
@@ -95,7 +82,7 @@ def test_a_sheet_that_was_sorted_in_part_is_refused_whole(unsettled, capsys):
 
 def test_a_sheet_that_was_sorted_as_a_whole_is_entered(unsettled):
     sheet = UnknownSheet(unsettled)
-    sheet.rotate(*[title for title in sheet.titles if title])
+    sheet.rotate(*[title for title in sheet.heads if title])
     sheet.fill_by_name()
     assert sheet.enter() == 0
     assert unsettled.go("run") == 0

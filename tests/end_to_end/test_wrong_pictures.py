@@ -13,6 +13,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 from openpyxl.drawing.image import Image as Drawing
+from result_sheet import ResultSheet
 from run_support import draw_seal, name, number
 
 HEADERS = ("姓名", "证件号码", "手机号", "工号", "科室")
@@ -95,33 +96,16 @@ def set_up(hospital, rows, *, headers=HEADERS, files=(), cells=False) -> Path:
     return hospital.folder / "out" / "latest" / "results.xlsx"
 
 
-class Sheet:
+class Sheet(ResultSheet):
     """The sheet To fix of a results workbook, to be edited by the staff number of its lines."""
 
     def __init__(self, workbook: Path) -> None:
-        self.book = openpyxl.load_workbook(workbook)
-        self.sheet = self.book["To fix"]
-        self.heads = [cell.value for cell in self.sheet[1]]
-        self.lines = {
-            row[self.heads.index("工号")].value: row[0].row for row in self.sheet.iter_rows(min_row=2)
-        }
+        super().__init__(workbook)
+        self.lines = {self.read(row, "工号"): row for row in self.rows}
 
     def set(self, serial: int, **values: str | None) -> None:
         for head, value in values.items():
-            self.cell(serial, head).value = value
-
-    def cell(self, serial: int, head: str):
-        return self.sheet.cell(self.line(serial), self.heads.index(head) + 1)
-
-    def column(self, head: str, values) -> None:
-        """Paste values into a column, downwards from its first line."""
-        index = self.heads.index(head) + 1
-        for row, value in enumerate(values, 2):
-            self.sheet.cell(row, index).value = value
-
-    def texts(self, head: str) -> list:
-        index = self.heads.index(head) + 1
-        return [self.sheet.cell(row, index).value for row in range(2, 2 + len(self.lines))]
+            self.write(self.line(serial), head, value)
 
     def line(self, serial: int) -> int:
         return self.lines[staff(serial)]
@@ -129,9 +113,7 @@ class Sheet:
 
 def hand_in(hospital, sheet: Sheet, way: str) -> int:
     """Save the workbook and send it in: as the file of a retry, or dropped into the roster folder."""
-    path = hospital.folder / "edited" / "results.xlsx"
-    path.parent.mkdir(exist_ok=True)
-    sheet.book.save(path)
+    path = sheet.save(hospital.folder / "edited" / "results.xlsx")
     if way == "retry":
         return hospital.go("retry", str(path))
     shutil.copyfile(path, hospital.folder / "inbox" / "改好.xlsx")
@@ -170,7 +152,7 @@ def edit(rows, columns, **layout):
     def play(hospital) -> Sheet:
         sheet = Sheet(set_up(hospital, rows, **layout))
         for head, values in columns.items():
-            sheet.column(head, values(sheet.texts(head)) if callable(values) else values)
+            sheet.paste_column(head, values(sheet.read_column(head)) if callable(values) else values)
         return sheet
 
     return play
