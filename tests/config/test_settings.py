@@ -69,7 +69,7 @@ def test_a_fault_of_the_file_is_named(tmp_path, text, words):
         ("api: text\n", "ESIGN_IMPORT_API__APP_ID", "api"),
     ],
 )
-def test_a_fault_beside_a_variable_is_named(tmp_path, text, name, words):
+def test_a_fault_next_to_a_variable_is_named(tmp_path, text, name, words):
     assert words in _faults(tmp_path, text, {name: "x"})
 
 

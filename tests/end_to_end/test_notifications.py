@@ -38,30 +38,30 @@ def test_only_news_are_sent(watched, watcher):
     """The first good run, and every run like the one before, are no news."""
     titles = []
 
-    def run_night(exit_code):
+    def run_with_exit(exit_code):
         assert watched.go("run", "--yes") == exit_code
         titles.append([title for _, title, _ in watcher.messages])
         watcher.messages.clear()
 
     watched.doctors(2)
-    run_night(0)
-    run_night(0)
+    run_with_exit(0)
+    run_with_exit(0)
     add_bad_row(watched)
-    run_night(3)
-    run_night(3)
+    run_with_exit(3)
+    run_with_exit(3)
     add_bad_row(watched, 2)
-    run_night(3)
+    run_with_exit(3)
     add_bad_row(watched)
-    run_night(3)  # one row was corrected
+    run_with_exit(3)  # one row was corrected
     secret = watched.folder / "secrets" / "tencent__secret_key"
     secret.write_text("")
     watched.doctors(3)
-    run_night(4)
-    run_night(4)
+    run_with_exit(4)
+    run_with_exit(4)
     secret.write_text(SANDBOX.secret_key)
     (watched.folder / "inbox" / "bad.xlsx").unlink()
-    run_night(0)
-    run_night(0)
+    run_with_exit(0)
+    run_with_exit(0)
     attention, failed = "【滨江医院】电子印章导入：有行需要处理", "【滨江医院】电子印章导入：失败（退出码 4）"
     recovered = "【滨江医院】电子印章导入：已恢复正常"
     assert titles == [[], [], [attention], [], [attention], [], [failed], [failed], [recovered], []]

@@ -224,7 +224,7 @@ def test_namesakes_get_their_staff_numbers_in_any_order():
     assert find_names(make_namesakes(2)) == find_names(make_namesakes(2)[::-1]) == names
 
 
-def test_a_newcomer_next_to_a_sealed_namesake_is_told_apart_by_staff_number_or_department():
+def test_a_newcomer_next_to_a_sealed_namesake_is_distinguished_by_staff_number_or_department():
     first, second = make_namesakes(2)
     known = make_snapshot(make_sealed(first))
     by_number = plan_one(second, known)
