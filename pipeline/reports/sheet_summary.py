@@ -16,7 +16,7 @@ from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE, list_run_steps
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import find_retried_rows
 from pipeline.reports.sheet_to_fix import Layout, name_fix_sheet
-from pipeline.reports.styles import COLOURS, HEAD, Look
+from pipeline.reports.styles import COLOURS, HEAD, Look, colour_status
 from pipeline.reports.summary_grid import LAST, Part, SummaryGrid
 from pipeline.reports.table_sheets import count_unassigned
 from pipeline.reports.tables import LINKED, QUIET, QUIET_WRAPPED, STRONG, WRAPPED, WorkbookContext
@@ -58,11 +58,6 @@ def write_summary(context: WorkbookContext, counts: Mapping[Status, int], layout
     grid.write_sections()
 
 
-def _colour(status: Status) -> Look:
-    fill, ink = COLOURS[status]
-    return {"bg_color": fill, "font_color": ink}
-
-
 def _render_titles(titles: Sequence[tuple[str, int]], presenter: Presenter) -> list[tuple[str, int]]:
     """Return the texts of these keys, each with the last grid column it fills."""
     return [(presenter.render(key) if key else "", last) for key, last in titles]
@@ -73,9 +68,9 @@ def _write_banner(grid: SummaryGrid, report: RunReport, presenter: Presenter) ->
     grid.add_line([(title, LAST, {"bold": True, "font_size": 18, "font_color": HEAD})], points=30)
     grid.add_line([(f"{display_times(report)}　{report.command} {report.run}", LAST, QUIET)])
     if halted := describe_early_end(report, presenter):
-        grid.add_line([(halted, LAST, {**_BANNER, **_colour(Status.FAILED), **WRAPPED})], points=30)
+        grid.add_line([(halted, LAST, {**_BANNER, **colour_status(Status.FAILED), **WRAPPED})], points=30)
     text, status = summarize_run(report, presenter)
-    grid.add_line([(text, LAST, {**_BANNER, **_colour(status), "font_size": 14})], points=30)
+    grid.add_line([(text, LAST, {**_BANNER, **colour_status(status), "font_size": 14})], points=30)
 
 
 def _write_links(
@@ -131,7 +126,7 @@ def _write_statuses(
         rows, ink = counts[status], COLOURS[status][1]
         grid.add_line(
             [
-                (presenter.name_status(status), 0, {**STRONG, **_colour(status), "align": "center"}),
+                (presenter.name_status(status), 0, {**STRONG, **colour_status(status), "align": "center"}),
                 (rows, 1, _TOTAL),
                 (rows / total, 2, {**QUIET, "num_format": "0.0%", "align": "right"}),
                 (_draw_bar(rows, total, blocks=12), 4, {**_BLOCKS, "font_color": ink}),
@@ -192,7 +187,7 @@ def _list_counts(counts: Counter[Status], statuses: Sequence[Status]) -> Iterato
     yield counts.total(), 1, _TOTAL
     for column, status in enumerate(statuses, start=2):
         count = counts[status]
-        yield (count, column, {**_NUMBER, **_colour(status)}) if count else ("", column, {})
+        yield (count, column, {**_NUMBER, **colour_status(status)}) if count else ("", column, {})
 
 
 def _write_files(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
@@ -205,7 +200,7 @@ def _write_files(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> 
     refused = [file_report for file_report in report.files if file_report.status == "refused"]
     for file_report in (*refused, *others[:_MAX_FILES]):
         notes = describe_file(file_report, presenter, max_layouts=_MAX_LAYOUTS)
-        colour = _colour(_STATUSES_OF_FILES[file_report.status])
+        colour = colour_status(_STATUSES_OF_FILES[file_report.status])
         grid.add_line(
             [
                 (presenter.mask_path(file_report.path), 3, WRAPPED),

@@ -22,7 +22,7 @@ from pipeline.messages.results import CARD_NAMES, FIELDS_BY_WORD, RESULT_TEXTS
 from pipeline.messages.service_errors import find_advice, is_known_code
 from pipeline.reports.explanations import advise_on_row, describe_problem, list_reasons
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.styles import FONT, clean_text, count_lines, measure_width, set_up_printing
+from pipeline.reports.styles import FONT, clean_text, count_lines, estimate_width, set_up_printing
 from pipeline.reports.tables import QUIET_WRAPPED, WRAPPED, SheetColumn, TableSheet, WorkbookContext
 
 MAX_NOTES = 5_000  # each is a drawing; with more of them Excel takes minutes to open the file
@@ -183,8 +183,8 @@ class _FixSheet:
         columns = []
         for index, header in enumerate(self.layout.headers):
             texts = (cells[index].display_text for cells in sample if index < len(cells))
-            widest = max(map(measure_width, texts), default=0)
-            width = min(36, max(measure_width(header) + 3, widest + 2, 6))
+            widest = max(map(estimate_width, texts), default=0)
+            width = min(36, max(estimate_width(header) + 3, widest + 2, 6))
             columns.append(_make_roster_column(index, header, width))
         for field, index in self.lacking.items():
             columns.append(_make_roster_column(index, self.presenter.render(f"col.{field}"), 20))

@@ -46,13 +46,8 @@ class Styles:
 
     def make_format(self, **properties: object) -> Format:
         """Return a format: our font and ink, centred in the row's height, changed by ``properties``."""
-        look = {
-            "font_name": FONT,
-            "font_size": FONT_SIZE,
-            "font_color": INK,
-            "valign": "vcenter",
-            **properties,
-        }
+        font = {"font_name": FONT, "font_size": FONT_SIZE, "font_color": INK}
+        look = {**font, "valign": "vcenter", **properties}
         key = frozenset(look.items())
         if key not in self._formats:
             self._formats[key] = self._book.add_format(look)
@@ -62,26 +57,11 @@ class Styles:
         """Return a table cell's format: text that stays text, a hair line below."""
         return self.make_format(**{"num_format": "@", "bottom": 1, "bottom_color": RULE, **properties})
 
-    def make_fault_format(self) -> Format:
-        """Return the format of a cell that the reader has to correct or to fill in."""
-        return self.make_cell_format(bg_color=FAULT, border=1, border_color=FAULT_RULE)
 
-    def make_status_format(self, status: Status) -> Format:
-        """Return the format of a status."""
-        fill, ink = COLOURS[status]
-        return self.make_cell_format(bg_color=fill, font_color=ink, bold=True, align="center")
-
-    def make_heading_format(self, fill: str, ink: str) -> Format:
-        """Return the format of a column's heading."""
-        return self.make_format(
-            num_format="@",
-            bold=True,
-            bg_color=fill,
-            font_color=ink,
-            text_wrap=True,
-            border=1,
-            border_color=RULE,
-        )
+def colour_status(status: Status) -> Look:
+    """Return the colours of a status."""
+    fill, ink = COLOURS[status]
+    return {"bg_color": fill, "font_color": ink}
 
 
 def set_up_printing(sheet: Worksheet, presenter: Presenter) -> None:
@@ -105,15 +85,15 @@ def clean_text(text: str) -> str:
     return f"{text} " if text.startswith("<r>") and text.endswith("</r>") else text
 
 
-def measure_width(text: str) -> int:
-    """Return the columns a line of text takes on screen: two for Han and full-width characters."""
+def estimate_width(text: str) -> int:
+    """Return how many letters wide a line is in the workbook's font, which draws Han, “ and … two letters wide."""
     return (len(text.encode("utf-8", "replace")) + len(text)) // 2 if not text.isascii() else len(text)
 
 
 def count_lines(text: str, columns: float) -> int:
     """Return how many lines a text needs in a cell so many columns wide."""
     room = int(max(1.0, columns - 1))
-    return sum(max(1, -(-measure_width(line) // room)) for line in text.split("\n"))
+    return sum(max(1, -(-estimate_width(line) // room)) for line in text.split("\n"))
 
 
 def measure_height(lines: int) -> float:

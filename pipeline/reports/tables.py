@@ -19,20 +19,23 @@ from pipeline.domain.run import RunReport, Status
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import (
     FAULT,
+    FAULT_RULE,
     HEAD,
     INK,
     LINE,
     LINK,
     MUTED,
+    RULE,
     Format,
     Look,
     Styles,
     Workbook,
     Worksheet,
     clean_text,
+    colour_status,
     count_lines,
+    estimate_width,
     measure_height,
-    measure_width,
     set_up_printing,
 )
 
@@ -44,6 +47,7 @@ QUIET: Look = {"font_color": MUTED}
 WRAPPED: Look = {"text_wrap": True}
 QUIET_WRAPPED: Look = {**QUIET, **WRAPPED}
 NUMBER: Look = {"font_color": MUTED, "num_format": "0", "align": "center", "text_wrap": False}
+_HEADING: Look = {"num_format": "@", "bold": True, "text_wrap": True, "border": 1, "border_color": RULE}
 LINKED: Look = {"font_color": LINK, "underline": 1}
 
 _SAMPLE = 1_000  # rows that decide a column's width
@@ -121,8 +125,11 @@ class TableSheet(Generic[Row]):
             styles.make_cell_format(**{**wrap, **column.look, **LINKED}) if column.linked_path else None
             for column in columns
         ]
-        self._fault_format = styles.make_fault_format()
-        self._status_formats = {status: styles.make_status_format(status) for status in Status}
+        self._fault_format = styles.make_cell_format(bg_color=FAULT, border=1, border_color=FAULT_RULE)
+        self._status_formats = {
+            status: styles.make_cell_format(**colour_status(status), bold=True, align="center")
+            for status in Status
+        }
         self._widths = [self._fit_width(column, sample, wraps=wraps) for column in columns]
         self._measured = [
             index
@@ -168,7 +175,7 @@ class TableSheet(Generic[Row]):
         # a link stays on one line
         max_width = column.max_width / 2 if wraps and column.linked_path is None else column.max_width
         texts = (str(column.value(row, self._context.presenter)) for row in sample[:_SAMPLE])
-        widest = 2 + max((measure_width(text) for text in texts if text), default=0)
+        widest = 2 + max((estimate_width(text) for text in texts if text), default=0)
         return max(width, min(max_width, widest))
 
     def _write_headings(self, frozen: int) -> None:
@@ -189,7 +196,8 @@ class TableSheet(Generic[Row]):
         for index, column in enumerate(self._columns):
             fill, ink = (FAULT, INK) if column.is_input else (HEAD, "#FFFFFF")
             fill, ink = ("#DCE3EA", INK) if column.is_from_roster else (fill, ink)
-            _write_text(sheet, 0, index, titles[index], styles.make_heading_format(fill, ink))
+            look = {**_HEADING, "bg_color": fill, "font_color": ink}
+            _write_text(sheet, 0, index, titles[index], styles.make_format(**look))
 
     def _write_cell(self, row: Row, index: int, column: SheetColumn[Row], value: str | int) -> None:
         if isinstance(value, int):
