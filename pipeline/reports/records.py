@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
-from functools import partial
 
 from pipeline import __version__
 from pipeline.clock import stamp
@@ -34,21 +33,18 @@ SCHEMA = 1
 def outcome_record(outcome: RowOutcome, *, run: str, presenter: Presenter) -> dict[str, object]:
     """Return a row's line of outcomes.jsonl."""
     return isolate_row_failure(
-        partial(_build_record, outcome, run=run, presenter=presenter),
-        partial(_build_bare_record, outcome, run=run, presenter=presenter),
+        lambda: _build_record(outcome, run=run, presenter=presenter),
+        lambda failure: _build_record(_strip_outcome(outcome, failure), run=run, presenter=presenter),
         stage="results",
         row_id=outcome.doctor.row_id,
     )
 
 
-def _build_bare_record(
-    outcome: RowOutcome, failure: Problem, *, run: str, presenter: Presenter
-) -> dict[str, object]:
-    """Return the line of a row whose own line could not be built: its address, its status, and the failure."""
+def _strip_outcome(outcome: RowOutcome, failure: Problem) -> RowOutcome:
+    """Return a row whose line could not be built with its address, its status, and the failure alone."""
     doctor = replace(outcome.doctor, changes=(), problems=())
     row_plan = replace(outcome.row_plan, doctor=doctor)
-    bare = replace(outcome, row_plan=row_plan, message=None, problems=(turn_into_warning(failure),))
-    return _build_record(bare, run=run, presenter=presenter)
+    return replace(outcome, row_plan=row_plan, message=None, problems=(turn_into_warning(failure),))
 
 
 def _build_record(outcome: RowOutcome, *, run: str, presenter: Presenter) -> dict[str, object]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
 from pipeline.domain.roster import FileReport
-from pipeline.domain.run import DurationHistogram, RowOutcome, RunReport, Status
+from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.reports import charts
 from pipeline.reports.earlier_results import CREATE
 from pipeline.reports.explanations import (
@@ -62,25 +62,20 @@ def _collect_values(report: RunReport, presenter: Presenter) -> dict[str, object
     counts = {status: rows for status, rows in verify_totals(report).items() if rows}
     total = len(report.outcomes)
     text, colour = summarize_run(report, presenter)
-    title = presenter.render("report.title.check" if report.command == "check" else "report.title")
     return {
-        "title": title,
+        "title": presenter.render("report.title.check" if report.command == "check" else "report.title"),
         "when": display_times(report),
-        "took": presenter.render(
-            "report.took", time=presenter.describe_duration(report.finished - report.started)
-        ),
         "report": report,
         "halted": describe_early_end(report, presenter),
         "notices": [clean_text(text) for text in describe_notices(report, presenter)],
         "verdict": text,
         "verdict_colour": colour.value,
-        "steps": [
-            {"text": step.render(presenter.language), "command": step.command}
-            for step in list_run_steps(report, presenter.masker)
-        ],
+        "language": presenter.language,
+        "steps": list_run_steps(report, presenter.masker),
         "total": total,
         "statuses": [_describe_total(status, rows, report, presenter) for status, rows in counts.items()],
         "reasons": list(list_reason_totals(report, presenter)),
+        "describe": presenter.describe_duration,
         "wire": _describe_traffic(report, presenter),
         "files": [_describe_file(file_report, presenter) for file_report in report.files[:MAX_FILES]],
         "more_files": len(report.files) - MAX_FILES,
@@ -113,71 +108,33 @@ def _describe_file(file_report: FileReport, presenter: Presenter) -> dict[str, o
 
 
 def _describe_traffic(report: RunReport, presenter: Presenter) -> dict[str, object]:
-    traffic, timing = report.traffic, report.traffic.timing
-    describe = presenter.describe_duration
-    values: dict[str, object] = {
-        "requests": [
-            {
-                "action": action,
-                "name": _name_action(action, presenter),
-                "codes": [(code, calls, describe_code(code, presenter)) for code, calls in codes.items()],
-            }
-            for action, codes in traffic.requests.items()
-        ],
-        "limit": f"{traffic.limit:g}",
-        "share": f"{traffic.used_share:.1%}",
-        "charts": None,
-    }
+    """Return figures and charts; ``timing`` is None where there is nothing to draw."""
+    timing, limit = report.traffic.timing, report.traffic.limit
     actions = [action for action in (CREATE, UPLOAD) if timing and action in timing.calls]
+    values: dict[str, object] = {
+        "name": lambda action: _name_action(action, presenter),
+        "explain": lambda code: describe_code(code, presenter),
+        "limit": f"{limit:g}",
+        "share": f"{report.traffic.used_share:.1%}",
+        "actions": actions,
+        "timing": timing if actions else None,
+    }
     if timing is None or not actions:
         return values
-    resends = sum(sum(numbers[1:]) for numbers in timing.sends.values())
+    describe = presenter.describe_duration
+    half = {"width": NARROW + 150, "height": 140}
+    has_steps = len(timing.throttled) > 2
     return values | {
-        "lost": sum(timing.lost),
-        "silent": sum(timing.silent) > 0,
-        "step": describe(timing.step) if timing.step > 1 else "",
-        "actions": [(action, _name_action(action, presenter)) for action in actions],
-        "charts": [
-            {
-                "kind": kind,
-                "pace": charts.draw_pace(timing, actions, traffic.limit, width=width, height=230),
-            }
+        "paces": {
+            kind: charts.draw_pace(timing, actions, limit, width=width, height=230)
             for kind, width in (("wide", WIDE), ("narrow", NARROW))
-        ],
-        "latency": charts.draw_latency(timing, actions, describe, width=NARROW + 150, height=140)
-        if len(timing.throttled) > 2
-        else None,
-        "answers": [
-            {
-                "name": _name_action(action, presenter),
-                "figures": _describe_durations(durations, describe),
-                "chart": charts.draw_histogram(durations, describe, width=NARROW + 150, height=140),
-            }
+        },
+        "latency": charts.draw_latency(timing, actions, describe, **half) if has_steps else None,
+        "answers": {
+            action: charts.draw_histogram(durations, describe, **half)
             for action, durations in timing.answers.items()
             if action in actions
-        ],
-        "waits": [
-            {
-                "why": presenter.render(f"report.wait.{reason}"),
-                "count": durations.count,
-                "figures": _describe_durations(durations, describe),
-            }
-            for reason, durations in timing.waits.items()
-        ],
-        "again": resends,
-        "sends": [
-            {"name": _name_action(action, presenter), "numbers": numbers}
-            for action, numbers in timing.sends.items()
-        ],
-        "most_sends": max(map(len, timing.sends.values())),
-    }
-
-
-def _describe_durations(durations: DurationHistogram, describe: Callable[[float], str]) -> Mapping[str, str]:
-    return {
-        "median": describe(durations.median),
-        "p95": describe(durations.p95),
-        "longest": describe(durations.longest),
+        },
     }
 
 
