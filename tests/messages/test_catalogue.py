@@ -343,7 +343,7 @@ SAID = (
 )
 SHAPES = {
     *(shape for path in MODULES for shape in shapes(path) if re.match(r"[a-z]+(\\\.|_)", shape)),
-    *(re.escape(head) + "(.+)" for head in re.findall(r"'([a-z]+\.)' \+", PAGES)),
+    *(re.escape(head) + "(.+)" for head in re.findall(r"'([a-z.]+\.)' \+", PAGES)),
     r"js\.(.+)",  # given to the page's script without their heads
     r"halt\.(.+)",  # asked for in the catalogue itself (`halt_word`)
 }
