@@ -276,11 +276,7 @@ def _load_config(config: Config | StrPath | None) -> Config:
 
 
 def _build_request(
-    command: str,
-    config: Config | StrPath | None,
-    loaded: Config,
-    clock: Clock,
-    options: RunOptions,
+    command: str, config: Config | StrPath | None, loaded: Config, clock: Clock, options: RunOptions
 ) -> RunRequest:
     limit = options.get("limit")
     if limit is not None and limit < 1:

@@ -26,7 +26,7 @@ from pipeline.domain.seals import (
 )
 from pipeline.errors import NotReadNow
 from pipeline.ledger.protocol import Ledger, RowRecord
-from pipeline.messages.problems import build_problem, turn_into_warning
+from pipeline.messages.problems import build_problem
 
 Digest = Callable[[str], str]  # HMAC of a number, a mobile or a staff number under the site key
 IsSameImage = Callable[[ImageFile, SealContent], bool]  # equal bytes or equal pixels
@@ -146,10 +146,8 @@ def find_new_marks(row_plans: Iterable[RowPlan], digest: Digest) -> dict[str, Pe
         marks = PersonMarks(
             digest(doctor.comparable_staff_no) if doctor.comparable_staff_no else "", mobile or ""
         )
-        if (marks.staff_no or person.staff_no_digest, marks.mobile or person.mobile_digest) != (
-            person.staff_no_digest,
-            person.mobile_digest,
-        ):
+        is_new = marks.staff_no not in {"", person.staff_no_digest}
+        if is_new or marks.mobile not in {"", person.mobile_digest}:
             new_marks[person.key] = marks
     return new_marks
 
@@ -209,12 +207,11 @@ def describe_differences(doctor: Doctor, differences: Sequence[Field]) -> Proble
     return build_problem("CONTENT_CHANGED", differences[0], cell, differs=" ".join(differences))
 
 
-def describe_uncompared_image(doctor: Doctor, trouble: NotReadNow) -> Problem:
-    """Return the warning of a sealed person whose picture could not be compared with the seal's this time."""
-    assert doctor.picture is not None
-    file, cell = doctor.picture.path.name, doctor.row.address(Field.PICTURE)
-    unread = build_problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)
-    return turn_into_warning(unread)
+def describe_unread_image(doctor: Doctor, trouble: NotReadNow) -> Problem:
+    """Return the problem of a row whose picture cannot be read now."""
+    file = doctor.picture.path.name if doctor.picture else ""
+    cell = doctor.row.address(Field.PICTURE)
+    return build_problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)
 
 
 def describe_shrunk_image(doctor: Doctor, size: SentSize) -> Problem:

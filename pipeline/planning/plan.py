@@ -34,7 +34,7 @@ from pipeline.planning.known_people import (
     describe_differences,
     describe_possibly_same,
     describe_shrunk_image,
-    describe_uncompared_image,
+    describe_unread_image,
     find_differences,
 )
 from pipeline.planning.seal_names import SealNamer
@@ -208,7 +208,7 @@ class _Planner:
         try:
             differences = find_differences(doctor, seal, self._rules.digest, self._rules.is_same_image)
         except NotReadNow as trouble:
-            reasons = (describe_uncompared_image(doctor, trouble),)
+            reasons = (turn_into_warning(describe_unread_image(doctor, trouble)),)
         else:
             size = self._rules.shrunk_images.get(person.key)
             if differences:

@@ -57,28 +57,23 @@ class SavedReview:
             ledger.record_judgements(self.new, now=judged_at, who=user, why=f"review of {self.run}")
 
 
-class _Refused(Exception):
-    """The file is no saved review; ``reason`` is a sentence of the catalogue."""
-
-    def __init__(self, key: str, /, **detail: object) -> None:
-        super().__init__(key)
-        self.reason = make_phrase(key, **detail)
-
-
 def load_review(path: Path, mark: str, ledger: Ledger) -> SavedReview:
     """Return the judgements of a file that a page of this tenant saved; ``mark`` is `SiteKey.reviews`.
 
     Raises UsageError where it is no such file, damaged, changed by hand, or of another hospital or environment.
     """
-    try:
-        content = _parse(path)
-        judged = _check_judgements(content, mark)
-        saved_at = _read_timestamp(content.get("saved"))
-    except _Refused as refused:
-        raise UsageError("review.refused", path=path, why=refused.reason) from None
+    content = _parse(path)
+    if (fault := _find_fault(content, mark)) is not None:
+        raise _refuse(path, fault)
+    judged, saved_at = content["judgements"], datetime.fromisoformat(content["saved"]).timestamp()
     return SavedReview(
         content["run"], saved_at, judged, _select_new(judged, saved_at, ledger.list_judgements())
     )
+
+
+def _refuse(path: Path, key: str, **detail: object) -> UsageError:
+    """Return the error for a file that is no saved review; ``key`` is that of the reason."""
+    return UsageError("review.refused", path=path, why=make_phrase(key, **detail))
 
 
 def _select_new(
@@ -99,14 +94,14 @@ def _select_new(
 def _parse(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise _Refused("review.too_large")
+            raise _refuse(path, "review.too_large")
         content = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=_require_unique_names)
     except OSError as error:
-        raise _Refused("review.unreadable", why=reason_of(error)) from None
+        raise _refuse(path, "review.unreadable", why=reason_of(error)) from None
     except (ValueError, RecursionError):
-        raise _Refused("review.no_json") from None
+        raise _refuse(path, "review.no_json") from None
     if not isinstance(content, dict) or content.get("tool") != TOOL or content.get("kind") != KIND:
-        raise _Refused("review.not_ours")
+        raise _refuse(path, "review.not_ours")
     return content
 
 
@@ -117,28 +112,21 @@ def _require_unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def _check_judgements(content: Mapping[str, Any], mark: str) -> Mapping[str, Judged]:
+def _find_fault(content: Mapping[str, Any], mark: str) -> str | None:
+    """Return the key of the reason why a file's content cannot be used."""
     if content.get("schema") != SCHEMA:
-        raise _Refused("review.other_version")
+        return "review.other_version"
     if content.get("site") != mark:
-        raise _Refused("review.other_hospital")
+        return "review.other_hospital"
     judged = content.get("judgements")
     if not isinstance(judged, dict) or not isinstance(content.get("run"), str):
-        raise _Refused("review.changed")
+        return "review.changed"
     values = list(judged.values())
     counts_agree = all(content.get(value) == values.count(value) for value in get_args(Judged))
     if not counts_agree or not all(value in get_args(Judged) for value in values):
-        raise _Refused("review.changed")
-    if not all(map(_ID.fullmatch, judged)):
-        raise _Refused("review.changed")
-    return judged
-
-
-def _read_timestamp(text: object) -> float:
+        return "review.changed"
     try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise _Refused("review.changed")
-    return moment.timestamp()
+        has_zone = datetime.fromisoformat(content["saved"]).tzinfo is not None
+    except (KeyError, TypeError, ValueError):
+        has_zone = False
+    return None if has_zone and all(map(_ID.fullmatch, judged)) else "review.changed"

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from pipeline.domain.roster import Doctor, Field, ImageFile, PreparedImage, Problem
+from pipeline.domain.roster import Doctor, ImageFile, PreparedImage, Problem
 from pipeline.domain.run import RowOutcome, RowPlan, Status
 from pipeline.domain.seals import PersonHistory
 from pipeline.errors import NotReadNow, isolate_row_failure, require_lasting
-from pipeline.messages.problems import build_problem, waits_for_machine_only
+from pipeline.messages.problems import waits_for_machine_only
+from pipeline.planning.known_people import describe_unread_image
 from pipeline.planning.plan import find_image_conflict
 
 IMAGE_WORKERS = 2  # threads that decode, always the same: each keeps the memory of a picture for its next one
@@ -98,13 +99,6 @@ def build_unfit_outcome(row_plan: RowPlan, image_problems: tuple[Problem, ...]) 
 def count_creates(row_plan: RowPlan) -> int:
     """Return how many creates were sent for the row's person before this run."""
     return row_plan.history.create_count if row_plan.history else 0
-
-
-def describe_unread_image(doctor: Doctor, trouble: NotReadNow) -> Problem:
-    """Return the problem of a row whose picture cannot be read now."""
-    file = doctor.picture.path.name if doctor.picture else ""
-    cell = doctor.row.address(Field.PICTURE)
-    return build_problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)
 
 
 def check_images(row_plans: Iterable[RowPlan], preparer: ImagePreparer) -> tuple[RowOutcome, ...]:

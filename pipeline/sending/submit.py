@@ -19,13 +19,13 @@ from pipeline.intake.images import image_files
 from pipeline.ledger.protocol import LedgerConflict
 from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import make_text
+from pipeline.planning.known_people import describe_unread_image
 from pipeline.planning.unsent_rows import (
     IMAGE_WORKERS,
     ImagePreparer,
     build_not_sent_outcome,
     build_unfit_outcome,
     count_creates,
-    describe_unread_image,
 )
 from pipeline.sending.call_context import CallContext
 from pipeline.sending.create import CreateSender

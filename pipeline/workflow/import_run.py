@@ -275,11 +275,7 @@ def _flag_conflicts(matches: MatchResult, view: LedgerView) -> list[Doctor]:
 
 
 def _validate_rows(
-    rows: Sequence[Row],
-    row_ids: Sequence[str | None],
-    config: Config,
-    view: LedgerView,
-    clock: Clock,
+    rows: Sequence[Row], row_ids: Sequence[str | None], config: Config, view: LedgerView, clock: Clock
 ) -> list[Doctor]:
     """Validate rows, and give them the keys under which the ledger knows their people."""
     doctors = validate_rows(
@@ -375,10 +371,7 @@ def _start_report(
         unassigned_images=matches.unassigned_files,
         unreadable_images=images.unreadable,
         seals=request.seals,
-        notices=(
-            *find_open_rosters(files),
-            *find_hard_links(doctor.picture for doctor in matches.doctors),
-        ),
+        notices=(*find_open_rosters(files), *find_hard_links(doctor.picture for doctor in matches.doctors)),
         absent_unresolved=absent_unresolved,
         invocation=request.invocation,
         arguments=request.arguments,

@@ -186,30 +186,25 @@ async def send_rows(
             _find_deadline_timestamp(guards, resources.clock.now()),
         )
         outcomes = await submission.run(ready)
-        notices = (*_find_wrong_clock(client.clock_offset), *_find_deprecations(run_state.deprecated))
+        notices = tuple(_find_service_notices(client.clock_offset, run_state.deprecated))
     traffic = _summarize_traffic(run_state, resources.limiter.list_departures(CREATE), limit)
     return SentRows(outcomes, run_state.halted, traffic, submission.kept_back, notices)
 
 
-def _find_wrong_clock(offset: float) -> Iterator[Notice]:
-    """Yield a notice where the service's clock is more than a minute away; ``offset`` is how far it is ahead."""
+def _find_service_notices(offset: float, deprecated: Mapping[str, str]) -> Iterator[Notice]:
+    """Yield notices of a clock that is more than a minute from the service's, and of interfaces that will end.
+
+    ``offset`` is how far the service's clock is ahead; ``deprecated`` maps actions to the service's words.
+    """
     if abs(offset) > CLOCK_TOLERANCE:
         direction = "slow" if offset > 0 else "fast"
         yield Notice("CLOCK_WRONG", {"minutes": f"{abs(offset) / 60:.0f}", "direction": direction})
-
-
-def _find_deprecations(warnings: Mapping[str, str]) -> Iterator[Notice]:
-    """Yield a notice for each action (-> the service's words) that the service calls deprecated."""
-    for action, message in warnings.items():
+    for action, message in deprecated.items():
         yield Notice("SERVICE_DEPRECATED", {"action": action, "message": message})
 
 
 def find_run_exit_code(
-    request: RunRequest,
-    plan: RunPlan,
-    outcomes: Sequence[RowOutcome],
-    sent: SentRows,
-    signal: int | None,
+    request: RunRequest, plan: RunPlan, outcomes: Sequence[RowOutcome], sent: SentRows, signal: int | None
 ) -> int:
     """Return the exit code: a retry counts the rows that it may touch, and no run counts rows it left out on purpose."""
     if request.only_keys:

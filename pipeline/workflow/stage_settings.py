@@ -73,9 +73,7 @@ def build_client(config: Config, credentials: Credentials, clock: Clock) -> Clie
 def build_read_options(request: RunRequest, config: Config) -> ReadOptions:
     """Return how rosters are read."""
     return ReadOptions(
-        max_rows=config.intake.max_rows + HEADER,
-        passwords=request.passwords,
-        keep=build_image_store(config),
+        max_rows=config.intake.max_rows + HEADER, passwords=request.passwords, keep=build_image_store(config)
     )
 
 
