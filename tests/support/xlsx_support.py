@@ -150,6 +150,16 @@ def height(*heights: float | None, first: int = 1) -> str:
     )
 
 
+TALL = height(*[30] * 9)  # nine rows of 30 points
+
+
+def write_seal(folder: Path, serial: int) -> str:
+    """Write the picture of a serial as a file of its own."""
+    file = folder / f"{serial}.png"
+    file.write_bytes(seal(serial))
+    return str(file)
+
+
 def album(pictures: str, **media: tuple[str, str]) -> dict[str, str]:
     """Return the parts of a WPS album; pass ``w1=ALBUM`` to ``raw`` as well."""
     images = "".join(f"<etc:cellImage>{entry}</etc:cellImage>" for entry in pictures.split("\n"))

@@ -119,16 +119,6 @@ def test_a_turned_picture_is_sent_upright(tmp_path, form, orientation):
             "frames → 1",
             "PNG",
         ),
-        (
-            encoded(seal(mode="RGB"), "MPO", save_all=True, append_images=[seal(mode="RGB")]),
-            "frames → 1",
-            "JPEG",
-        ),
-        (
-            encoded(seal(mode="P"), "GIF", save_all=True, append_images=[seal(mode="P").rotate(90)]),
-            "frames → 1",
-            "PNG",
-        ),
     ],
 )
 def test_pictures_the_service_may_not_read_are_encoded_anew_with_a_warning(tmp_path, data, reported, form):

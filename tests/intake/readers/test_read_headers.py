@@ -1,4 +1,4 @@
-"""The header line: exact titles after folding, never likeness; two claims on one field stop the file."""
+"""Header and lines of a file: exact titles after folding, two claims on one field stop the file; skipped lines are told."""
 
 from __future__ import annotations
 
@@ -60,18 +60,6 @@ def test_no_title_names_two_fields():
     assert len(titles) == len(set(titles))
 
 
-@pytest.mark.parametrize(
-    "decoy",
-    [
-        "家属姓名", "紧急联系人", "紧急联系人电话", "患者姓名", "开单医师姓名", "推荐人姓名", "填表人", "审核人", "办公电话",
-        "身份证有效期", "姓名（家属）", "手机号(紧急联系人)", "身份证号【配偶】", "曾用姓名", "家属身份证号",
-    ],
-)  # fmt: skip
-def test_a_decoy_never_matches(tmp_path, decoy):
-    result = mapped(tmp_path / "a.csv", f"{decoy},姓名,身份证号,手机")
-    assert result == {"name": "姓名", "id_card_number": "身份证号", "mobile": "手机"}
-
-
 def test_two_columns_for_one_field_refuse_the_file_and_are_both_named(tmp_path):
     rows, report = reading(tmp_path / "a.csv", "某院", "姓名,身份证号,证件号码", f"张三,{NUMBER},{NUMBER}")
     assert (rows, report.codes) == ([], ("HEADER_AMBIGUOUS",))
@@ -130,3 +118,22 @@ def test_a_missing_header_never_tells_a_doctor(tmp_path):
 def test_a_table_that_lacks_one_of_the_two_columns_says_which(tmp_path, titles, lacking):
     _, report = reading(tmp_path / "a.csv", titles, "张三,1,2")
     assert (report.codes, report.problems[0].detail["field"]) == (("COLUMN_MISSING",), lacking)
+
+
+def test_blank_stretches_are_one_entry_and_what_follows_the_last_line_is_none(tmp_path):
+    lines = (f"张三,{NUMBER}", "", " ,", "", f"李四,{NUMBER}", "", "  ")
+    rows, report = reading(tmp_path / "a.csv", "姓名,身份证号", *lines)
+    assert [row.origin.row for row in rows] == [2, 6]
+    assert [(skip.first, skip.last, skip.why) for skip in report.skipped] == [
+        (1, 1, "header"),
+        (3, 5, "blank"),
+    ]
+
+
+def test_a_later_page_with_its_columns_in_another_order_is_read_in_that_order(tmp_path):
+    lines = ("序号,姓名,身份证号", f"1,张三,{NUMBER}", "身份证号,姓名,序号", f"{NUMBER},李四,2")
+    rows, report = reading(tmp_path / "a.csv", *lines)
+    assert [row.fields[Field.NAME].value for row in rows] == ["张三", "李四"]
+    assert [row.fields[Field.NUMBER].value for row in rows] == [NUMBER, NUMBER]
+    assert [row.address(Field.NUMBER) for row in rows] == ["C2", "A4"]
+    assert [skip.why for skip in report.skipped] == ["header", "header"]

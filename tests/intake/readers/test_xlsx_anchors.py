@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import openpyxl
 import pytest
 import xlsxwriter
 from openpyxl.drawing.image import Image as Drawing
 from xlsx_support import (
+    TALL,
     absolute,
     drawn,
     extent,
@@ -17,22 +16,10 @@ from xlsx_support import (
     marker,
     pic,
     read,
-    seal,
     single,
     two,
+    write_seal,
 )
-
-TALL = height(*[30] * 9)  # nine rows of 30 points
-
-
-@pytest.fixture
-def work(tmp_path):
-    return tmp_path / "work"
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "a.xlsx"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +65,7 @@ def test_pictures_too_tall_for_their_rows_shift_no_doctor_by_one(path, work):
     """openpyxl hangs a picture at the corner of its cell; three rows of the usual height lie under each."""
     book = openpyxl.Workbook()
     for row in range(2, 6):
-        picture = Drawing(_file(path.parent, row))
+        picture = Drawing(write_seal(path.parent, row))
         picture.width, picture.height = 80, 60  # pixels: 45 points over rows of 15
         book.active.add_image(picture, f"C{row}")
     book.save(path)
@@ -90,7 +77,7 @@ def test_openpyxl_and_xlsxwriter_place_alike(tmp_path, work):
     book = openpyxl.Workbook()
     for row, points in rows.items():
         book.active.row_dimensions[row].height = points
-        picture = Drawing(_file(tmp_path, row))
+        picture = Drawing(write_seal(tmp_path, row))
         picture.width, picture.height = 40, int(points * 4 / 3) - 4
         book.active.add_image(picture, f"C{row}")
     book.save(tmp_path / "a.xlsx")
@@ -104,7 +91,7 @@ def test_openpyxl_and_xlsxwriter_place_alike(tmp_path, work):
         for row, points in rows.items():
             scale = {"x_scale": 2, "y_scale": (points * 4 / 3 - 4) / 8}
             sheet.insert_image(
-                row - 1, 2, _file(tmp_path, row), {"y_offset": 2, "object_position": position, **scale}
+                row - 1, 2, write_seal(tmp_path, row), {"y_offset": 2, "object_position": position, **scale}
             )
         other.close()
         assert floating(tmp_path / "b.xlsx", work) == expected
@@ -224,9 +211,3 @@ def test_an_anchor_that_makes_no_sense_holds_nothing(path, work, anchor):
     book = read(drawn(path, anchor, rows=TALL), work)
     assert next(book.sheets).pictures == []
     assert "without a row" in book.notes[0]
-
-
-def _file(folder: Path, serial: int) -> str:
-    file = folder / f"{serial}.png"
-    file.write_bytes(seal(serial))
-    return str(file)

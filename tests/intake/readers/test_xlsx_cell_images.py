@@ -19,16 +19,6 @@ MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 A, B, C = (f"ID_{letter * 32}" for letter in "ABC")
 
 
-@pytest.fixture
-def work(tmp_path):
-    return tmp_path / "work"
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "a.xlsx"
-
-
 def dispimg(
     reference: str, name: str, *, call="_xlfn.DISPIMG", formula: str | None = None, cached: str | None = None
 ) -> str:

@@ -15,11 +15,6 @@ from pipeline.intake.readers.xlsx import workbook
 from pipeline.intake.readers.xlsx.styles import EPOCH_1900, make_formats, styled_number
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "a.xlsx"
-
-
 def cells(path: Path) -> list[tuple[str, object, str]]:
     (line,) = next(workbook.read(path.read_bytes()).sheets).lines
     return [(cell.kind.value, cell.value, cell.display_text) for cell in line.cells.values()]

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import xlsxwriter
 from xlsx_support import (
+    TALL,
     drawn,
     floating,
-    height,
     pic,
     raw,
     read,
@@ -20,23 +20,12 @@ from xlsx_support import (
     serials,
     single,
     two,
+    write_seal,
 )
 
 from pipeline.errors import FileRefused
 from pipeline.intake.readers.model import ReadOptions
 from pipeline.intake.readers.xlsx import workbook
-
-TALL = height(*[30] * 9)  # nine rows of 30 points
-
-
-@pytest.fixture
-def work(tmp_path):
-    return tmp_path / "work"
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "a.xlsx"
 
 
 def test_what_is_done_to_a_group_is_done_to_its_pictures(path, work):
@@ -57,7 +46,7 @@ def test_what_is_done_to_a_group_is_done_to_its_pictures(path, work):
     assert [note.partition(": ")[0] for note in read(path, work).notes] == ["a!C2", "a!C5", "a!C6"]
 
 
-def test_more_pictures_than_a_sheet_has_refuse_the_file(path, work, monkeypatch):
+def test_more_pictures_than_a_sheet_has_refuse_thewrite_seal(path, work, monkeypatch):
     monkeypatch.setattr("pipeline.intake.readers.xlsx.drawings._MAX_PICTURES", 2)
     drawn(path, two(1, 2, 1, 28, pic()) * 3, rows=TALL)
     with pytest.raises(FileRefused) as refused:
@@ -222,7 +211,7 @@ def test_pictures_of_hidden_sheets_are_not_touched(path, work):
     for name in ("内科", "旧"):
         sheet = book.add_worksheet(name)
         sheet.set_row(1, 30)
-        sheet.insert_image(1, 2, _file(path.parent, 1 if name == "内科" else 2), {"y_scale": 4})
+        sheet.insert_image(1, 2, write_seal(path.parent, 1 if name == "内科" else 2), {"y_scale": 4})
     sheet.hide()
     book.close()
     first, second = read(path, work).sheets
@@ -270,7 +259,7 @@ def test_a_drawing_that_is_broken_refuses_the_file_and_one_that_is_gone_does_not
     assert not next(read(path, work).sheets).pictures
 
 
-def test_two_relationships_of_one_name_refuse_the_file(path, work):
+def test_two_relationships_of_one_name_refuse_thewrite_seal(path, work):
     drawn(path, two(1, 2, 1, 28, pic()))
     name = "xl/drawings/_rels/drawing1.xml.rels"
     text = _parts(path)[name].decode().replace('Id="p2"', 'Id="p1"')
@@ -297,12 +286,6 @@ def test_strict_workbooks_are_read_alike(path, work):
                 text = text.replace(old, new)
             _replace(path, name, text)
     assert floating(path, work) == [("C2", 1, False)]
-
-
-def _file(folder: Path, serial: int) -> str:
-    file = folder / f"{serial}.png"
-    file.write_bytes(seal(serial))
-    return str(file)
 
 
 def _parts(path: Path) -> dict[str, bytes]:

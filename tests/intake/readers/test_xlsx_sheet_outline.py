@@ -24,11 +24,6 @@ from pipeline.intake.readers.xlsx.sheet_outline import skip_rows
 from pipeline.intake.readers.xlsx.styles import EPOCH_1900
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "a.xlsx"
-
-
 def first(path: Path, **options):
     return next(xlsx.read(path.read_bytes(), **options).sheets)
 
