@@ -58,8 +58,18 @@ def _find_drive_kind(path: Path) -> str | None:
     return "smb" if ctypes.windll.kernel32.GetDriveTypeW(root) == _REMOTE else None  # type: ignore[attr-defined,unused-ignore]
 
 
-SIDE_SUFFIXES = ("-wal", "-shm", "-journal")  # of the files that SQLite keeps next to a database
-REFUSAL_ERRORS = frozenset({"SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH"})
+_SIDE_SUFFIXES = ("-wal", "-shm", "-journal")  # of the files that SQLite keeps next to a database
+_REFUSALS = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
+
+
+def list_side_files(ledger: Path) -> list[Path]:
+    """Return the files that SQLite may keep next to a ledger."""
+    return [ledger.with_name(ledger.name + suffix) for suffix in _SIDE_SUFFIXES]
+
+
+def key_path(ledger: Path) -> Path:
+    """Return the path of a ledger's site key."""
+    return ledger.with_name(f"{ledger.name}.key")
 
 
 def require_rights(ledger: Path, *, writing: bool) -> None:
@@ -74,8 +84,7 @@ def require_rights(ledger: Path, *, writing: bool) -> None:
 
 def restore_side_file_rights(ledger: Path) -> Iterator[LedgerError]:
     """Make side files of this user writable after the ledger was read-only for a time; yield a warning for each."""
-    for suffix in SIDE_SUFFIXES:
-        path = ledger.with_name(ledger.name + suffix)
+    for path in list_side_files(ledger):
         with suppress(OSError):
             status = path.stat()
             if hasattr(os, "geteuid") and status.st_uid == os.geteuid() and not status.st_mode & 0o200:
@@ -88,7 +97,7 @@ def explain_refusal(ledger: Path, error: sqlite3.Error, *, writing: bool) -> Led
     name = str(getattr(error, "sqlite_errorname", ""))
     if name == "SQLITE_FULL":
         return LedgerUnreachable.of(OSError(errno.ENOSPC, "", str(ledger)))
-    if not name.startswith(tuple(REFUSAL_ERRORS)):
+    if not name.startswith(_REFUSALS):
         return None
     barrier = _find_barrier(ledger, writing=writing)
     return barrier or LedgerError("ledger.not_opened", path=ledger, why=reason_of(error), then=("status",))
@@ -104,27 +113,13 @@ def explain_error(key: str, path: Path, error: OSError | NotImplementedError) ->
 
 
 def _find_barrier(ledger: Path, *, writing: bool) -> LedgerUnreachable | None:
-    if not writing:
-        path = find_unreadable([ledger.parent, *_list_ledger_files(ledger), *_list_key_files(ledger)])
-    else:
-        path = find_unreadable(_list_key_files(ledger)) or find_unwritable(
-            [ledger.parent, *_list_ledger_files(ledger)]
-        )
+    key, files = [key_path(ledger)], [ledger.parent, ledger, *list_side_files(ledger)]
+    path = find_unreadable(key) or find_unwritable(files) if writing else find_unreadable([*files, *key])
     if path is None:
         return None
     number = errno.EROFS if writing and is_on_read_only_disk(path) else errno.EACCES
     stale = path.name.endswith("-shm") and number == errno.EACCES
     return LedgerUnreachable.of(OSError(number, "", str(path)), key="ledger.stale_shm" if stale else None)
-
-
-def _list_ledger_files(ledger: Path) -> Iterator[Path]:
-    yield ledger
-    for suffix in SIDE_SUFFIXES:
-        yield ledger.with_name(ledger.name + suffix)
-
-
-def _list_key_files(ledger: Path) -> list[Path]:
-    return [ledger.with_name(f"{ledger.name}.key")]
 
 
 RESERVE_BYTES = 1 << 20  # bytes; a verdict and its receipt need some four thousand
@@ -155,7 +150,5 @@ def fill_reserve(ledger: Path) -> None:
 
 def release_reserve(ledger: Path) -> None:
     """Empty the reserve file, so that verdicts of creates in flight find room."""
-    try:
+    with suppress(OSError):
         os.truncate(reserve_path(ledger), 0)
-    except OSError:
-        return

@@ -11,8 +11,8 @@ from typing import Any, Literal, NamedTuple
 
 from pipeline.errors import LedgerError, LedgerUnreachable, UsageError, reason_of
 from pipeline.ledger import receipt_sync, receipts, schema
-from pipeline.ledger.disk import SIDE_SUFFIXES, require_rights
-from pipeline.ledger.open import key_path, read_key, require_own_ledger
+from pipeline.ledger.disk import key_path, list_side_files, require_rights
+from pipeline.ledger.open import read_key, require_own_ledger
 from pipeline.ledger.receipt_sync import find_missing_facts, receipts_path, set_receipts_aside
 from pipeline.ledger.receipts import Mark, Receipt
 from pipeline.ledger.sqlite_ledger import connect, explain_read_error
@@ -338,14 +338,16 @@ def _replace_ledger(path: Path, fill: Callable[[Path], None]) -> Path | None:
             fill(draft)
             atomic_files.sync_file(draft)
             free = atomic_files.free_name(path)
-            for suffix in ("", *SIDE_SUFFIXES):
-                if (file := path.with_name(path.name + suffix)).exists():
-                    file.rename(free.with_name(free.name + suffix))
+            for file, name in zip(
+                [path, *list_side_files(path)], [free, *list_side_files(free)], strict=True
+            ):
+                if file.exists():
+                    file.rename(name)
                     former = free
             draft.rename(path)
         finally:
-            for suffix in SIDE_SUFFIXES:
-                draft.with_name(draft.name + suffix).unlink(missing_ok=True)
+            for side in list_side_files(draft):
+                side.unlink(missing_ok=True)
     atomic_files.sync_folder(path.parent)
     return former
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from hmac import compare_digest
 from pathlib import Path
 from secrets import token_bytes
@@ -11,8 +11,9 @@ from secrets import token_bytes
 from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger import disk, schema
 from pipeline.ledger.disk import (
-    SIDE_SUFFIXES,
     explain_error,
+    key_path,
+    list_side_files,
     require_local_disk,
     require_rights,
     restore_side_file_rights,
@@ -25,11 +26,6 @@ from pipeline.ledger.tenant import KEY_BYTES, KEY_FORMAT, SiteKey, change_tenant
 from pipeline.ledger.writer import Writer
 from pipeline.messages.texts import make_text
 from pipeline.support import atomic_files
-
-
-def key_path(ledger: Path) -> Path:
-    """Return the path of a ledger's site key."""
-    return ledger.with_name(f"{ledger.name}.key")
 
 
 def open_ledger(
@@ -98,8 +94,7 @@ def _create_ledger(path: Path, tenant: str, now: float) -> None:
         with atomic_files.create_atomically(key_path(path)) as draft:
             draft.write_bytes(token_bytes(KEY_BYTES))
     check = SiteKey(read_key(path), tenant).check()
-    for suffix in SIDE_SUFFIXES:  # of a lost ledger: SQLite would take them for the new one's
-        side = path.with_name(path.name + suffix)
+    for side in list_side_files(path):  # of a lost ledger: SQLite would take them for the new one's
         if side.exists():
             side.rename(atomic_files.free_name(side))
     with (
@@ -109,21 +104,17 @@ def _create_ledger(path: Path, tenant: str, now: float) -> None:
         connection.execute("PRAGMA synchronous = OFF")  # the finished draft is flushed as a whole
         connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
         schema.migrate(connection)
-        connection.execute(
-            "INSERT INTO meta (id, tenant, key_check, key_format, created) VALUES (1, ?, ?, ?, ?)",
-            (tenant, check, KEY_FORMAT, now),
-        )
+        meta = {"id": 1, "tenant": tenant, "key_check": check, "key_format": KEY_FORMAT, "created": now}
+        schema.insert_row(connection, "meta", meta)
 
 
 def read_key(path: Path) -> bytes:
     """Return a ledger's site key; LedgerError where it is missing or damaged."""
-    key_file = key_path(path)
-    try:
-        secret = key_file.read_bytes()
-    except FileNotFoundError:
-        secret = b""
+    secret = b""
+    with suppress(FileNotFoundError):
+        secret = key_path(path).read_bytes()
     if len(secret) != KEY_BYTES:
-        raise LedgerError("ledger.key_missing", place=key_file)
+        raise LedgerError("ledger.key_missing", place=key_path(path))
     return secret
 
 
@@ -194,9 +185,8 @@ def _refuse_unexplained(path: Path, evidence: str | None) -> None:
         trace = str(receipts_path(path))
     elif log.exists() and log.stat().st_size:
         trace = str(log)
-    if trace is None:
-        return
-    raise UsageError("ledger.lost", path=path, found=trace, then=("ledger", "rebuild"))
+    if trace is not None:
+        raise UsageError("ledger.lost", path=path, found=trace, then=("ledger", "rebuild"))
 
 
 def _require_sqlite() -> None:

@@ -10,8 +10,9 @@ import pytest
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger import disk, maintenance, receipt_sync, receipts
+from pipeline.ledger.disk import key_path
 from pipeline.ledger.maintenance import LedgerDefect, check_ledger
-from pipeline.ledger.open import key_path, open_ledger
+from pipeline.ledger.open import open_ledger
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.ledger.sqlite_ledger import connect
 

@@ -11,7 +11,8 @@ import pytest
 
 from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger import schema
-from pipeline.ledger.open import key_path, open_ledger
+from pipeline.ledger.disk import key_path
+from pipeline.ledger.open import open_ledger
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.ledger.sqlite_ledger import connect
 from pipeline.support.atomic_files import create_atomically

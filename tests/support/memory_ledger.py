@@ -11,7 +11,8 @@ import json
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
 
 from pipeline.domain.roster import FileStat
 from pipeline.domain.run import Judged, Judgement
@@ -122,22 +123,9 @@ class Tables:
     )  # what seals were compared with before
 
     def copy(self) -> Tables:
-        seen = {run: dict(rows) for run, rows in self.seen.items()}
-        return Tables(
-            dict(self.people),
-            dict(self.names),
-            dict(self.sent),
-            dict(self.seals),
-            list(self.decisions),
-            dict(self.runs),
-            seen,
-            dict(self.files),
-            dict(self.judged),
-            dict(self.known_by),
-            dict(self.same),
-            self.other,
-            list(self.former),
-        )
+        copies = {table.name: copy(getattr(self, table.name)) for table in fields(self)}
+        copies["seen"] = {run: dict(rows) for run, rows in self.seen.items()}
+        return Tables(**copies)
 
     def live(self, key: str) -> tuple[str, Seal] | None:
         return next((seal for seal in self.seals.items() if seal[1].key == key and not seal[1].ended), None)
@@ -210,7 +198,7 @@ class Tables:
         sent = self.settle_by_hand(decision)
         if sent.verdict is None or sent.verdict.kind != "exists":
             raise LedgerConflict("settled")
-        self.people[decision.key] = None
+        self.people[sent.attempt.key] = None
 
     def part(self, key: str, number: str) -> None:
         """Let a number be another person's."""
@@ -481,7 +469,7 @@ class MemoryLedger:
 
     def _enter_found_seal(self, tables: Tables, sent: Sent, decision: Decision) -> None:
         """Enter a seal that a human found: of a create without a verdict, else made elsewhere."""
-        key, name, seal_id = decision.key, sent.attempt.seal_name, decision.seal_id or ""
+        name, seal_id = sent.attempt.seal_name, decision.seal_id or ""
         maker = tables.maker(sent)
         if maker is None:
             made = LiveSeal(seal_id, name, "", decision.decided_at, None)
@@ -491,7 +479,7 @@ class MemoryLedger:
             made = LiveSeal(
                 seal_id, name, attempt.run, decision.decided_at, attempt.content, request, attempt.uuid
             )
-        tables.add_seal(key, made, sent.number)
+        tables.add_seal(sent.attempt.key, made, sent.number)
 
     def _replace(self, tables: Tables, key: str, name: str) -> None:
         seal_id, seal = _live(tables, key)
