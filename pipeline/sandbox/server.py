@@ -157,41 +157,24 @@ class SandboxThread:
         self._sandbox = sandbox or Sandbox()
         self.service = self._sandbox.service
         self.url = self.file_url = ""  # known once it listens
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run_thread, name="sandbox", daemon=True)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._done: asyncio.Event | None = None
-        self._trouble: Exception | None = None
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="sandbox", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._ready.wait()
-        if self._trouble is not None:
-            raise self._trouble
+        try:
+            asyncio.run_coroutine_threadsafe(self._sandbox.start(), self._loop).result()
+        except BaseException:  # a taken port, a damaged file
+            self.__exit__()
+            raise
         self.url, self.file_url = self._sandbox.url, self._sandbox.file_url
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._loop is not None
-        assert self._done is not None
-        self._loop.call_soon_threadsafe(self._done.set)
+        asyncio.run_coroutine_threadsafe(self._sandbox.stop(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-
-    def _run_thread(self) -> None:
-        asyncio.run(self._serve_until_done())
-
-    async def _serve_until_done(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._done = asyncio.Event()
-        try:
-            await self._sandbox.start()
-        except Exception as error:  # noqa: BLE001  a taken port, a damaged file: raised where the thread was asked for
-            self._trouble = error
-            return
-        finally:
-            self._ready.set()
-        await self._done.wait()
-        await self._sandbox.stop()
+        self._loop.close()
 
 
 def _sum_seconds(faults: Sequence[Fault], kind: str) -> float:
