@@ -116,7 +116,7 @@ def build_sdk_run(retryer: Callable[[], object]) -> Callable[[str, Path], Report
             time.sleep(max(0.0, wait))
             request = models.ChannelCreatePreparedPersonalEsignRequest()
             picture = base64.b64encode((folder / "seals" / f"{serial:05}.png").read_bytes()).decode()
-            request.from_json_string(json.dumps(_body(serial, picture)))
+            request.from_json_string(json.dumps(build_body(serial, picture)))
             client = EssbasicClient(credential, "", profile)
             try:
                 made[name(serial)] = client.ChannelCreatePreparedPersonalEsign(request).SealId or ""
@@ -130,7 +130,7 @@ def build_sdk_run(retryer: Callable[[], object]) -> Callable[[str, Path], Report
     return run
 
 
-def _body(serial: int, picture: str) -> Mapping[str, object]:
+def build_body(serial: int, picture: str) -> Mapping[str, object]:
     operator = {"OpenId": SANDBOX.operator_open_id}
     agent = {"AppId": SANDBOX.app_id, "ProxyOrganizationOpenId": SANDBOX.organization_open_id}
     return {

@@ -17,7 +17,7 @@ from random import Random
 
 import xlsxwriter
 
-from bench.measure import REPOSITORY, Child, measured
+from bench.measure import REPOSITORY, Child, measure_command
 from pipeline.sandbox.authentication import SANDBOX
 
 HEADERS = (
@@ -63,7 +63,9 @@ class Hospital:
 
     def run(self) -> Child:
         """Do one run in a process of its own, start to end."""
-        return measured(self.command("run", "--yes", "--accept-guards"), log=self.folder / "output.log")
+        return measure_command(
+            self.command("run", "--yes", "--accept-guards"), log=self.folder / "output.log"
+        )
 
     def record(self) -> dict:
         """Return run.json of the last run."""
@@ -77,7 +79,7 @@ class Hospital:
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
 
-def number(serial: int) -> str:
+def make_number(serial: int) -> str:
     """Return a checksum-valid identity number in a county that was never given out, another for each serial."""
     day = serial // 729
     tail = f"{1 + serial % 9}{1 + serial // 9 % 9}{1 + serial // 81 % 9}"  # no zeros: they look like Excel's damage
@@ -86,13 +88,13 @@ def number(serial: int) -> str:
     return first + "10X98765432"[total % 11]
 
 
-def name(serial: int) -> str:
+def make_name(serial: int) -> str:
     """Return a Han name; a roster of thousands has namesakes, as real ones have."""
     given = GIVEN[serial // len(SURNAMES) % len(GIVEN)] + GIVEN[serial * 7 % len(GIVEN)]
     return SURNAMES[serial % len(SURNAMES)] + given
 
 
-def make(folder: Path, rows: int, *, picture_bytes: int = 0) -> Hospital:
+def make_hospital(folder: Path, rows: int, *, picture_bytes: int = 0) -> Hospital:
     """Make a hospital of so many clean rows × 12 columns, a picture each of at least so many bytes."""
     hospital = Hospital(folder)
     for path in (hospital.roster.parent, hospital.seals, folder / "secrets"):
@@ -101,23 +103,23 @@ def make(folder: Path, rows: int, *, picture_bytes: int = 0) -> Hospital:
     (folder / "secrets" / "tencent__secret_key").write_text(SANDBOX.secret_key)
     with xlsxwriter.Workbook(str(hospital.roster)) as book:
         sheet = book.add_worksheet("医生名册")
-        for line, cells in enumerate([HEADERS, *map(_row, range(1, rows + 1))]):
+        for line, cells in enumerate([HEADERS, *map(make_row, range(1, rows + 1))]):
             for column, text in enumerate(cells):
                 sheet.write_string(line, column, text)
     for serial in range(1, rows + 1):
-        (hospital.seals / f"{serial:06d}.png").write_bytes(picture(serial, picture_bytes))
+        (hospital.seals / f"{serial:06d}.png").write_bytes(draw_picture(serial, picture_bytes))
     return hospital
 
 
-def _row(serial: int) -> tuple[str, ...]:
+def make_row(serial: int) -> tuple[str, ...]:
     return (
-        *(str(serial), name(serial), number(serial), f"154{serial:08d}", f"{serial:06d}"),
+        *(str(serial), make_name(serial), make_number(serial), f"154{serial:08d}", f"{serial:06d}"),
         *(DEPARTMENTS[serial % len(DEPARTMENTS)], "主治医师", "东院区", "2019-07-01", "硕士研究生"),
         *(f"doctor{serial}@hospital.invalid", f"第{serial}号"),
     )
 
 
-def picture(serial: int, size: int = 0) -> bytes:
+def draw_picture(serial: int, size: int = 0) -> bytes:
     """Return a grey PNG of strokes on white paper, another for each serial, of ``size`` bytes or a few more.
 
     A sixth of it is grain, which no compression takes away, and so the bytes of a picture follow from its number of pixels:
@@ -129,31 +131,31 @@ def picture(serial: int, size: int = 0) -> bytes:
     for line in rows[side // 3 : side // 3 + int(size * 1.03) // side + 1] if size else ():
         line[:] = chance.randbytes(side)
     for line in rows[: side // 4 : 3]:
-        _stroke(line, side // 4, side // 4 + serial % 40)
+        draw_stroke(line, side // 4, side // 4 + serial % 40)
     for bit in range(20):
         if serial >> bit & 1:
-            _stroke(rows[side * 2 // 3 + bit], side // 8, side // 2)
-    return _png(side, rows)
+            draw_stroke(rows[side * 2 // 3 + bit], side // 8, side // 2)
+    return encode_png(side, rows)
 
 
-def _stroke(line: bytearray, first: int, length: int) -> None:
+def draw_stroke(line: bytearray, first: int, length: int) -> None:
     line[first : first + length] = bytes(length)
 
 
-def _png(side: int, rows: list[bytearray]) -> bytes:
+def encode_png(side: int, rows: list[bytearray]) -> bytes:
     body = zlib.compress(b"".join(b"\0" + row for row in rows), 1)
     head = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        _chunk(*part) for part in ((b"IHDR", head), (b"IDAT", body), (b"IEND", b""))
+        encode_chunk(*part) for part in ((b"IHDR", head), (b"IDAT", body), (b"IEND", b""))
     )
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+def encode_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 @contextlib.contextmanager
-def sandbox(*options: str) -> Iterator[str]:
+def run_sandbox(*options: str) -> Iterator[str]:
     """Run the sandbox in a process of its own; gives its address."""
     command = [sys.executable, "-m", "pipeline", "--lang", "en", "sandbox", "--port", "0", *options]
     process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
@@ -170,7 +172,7 @@ def sandbox(*options: str) -> Iterator[str]:
         process.wait()
 
 
-def truth(url: str) -> dict:
+def read_truth(url: str) -> dict:
     """Return what the sandbox knows to be true."""
     with urllib.request.urlopen(url + "/_truth") as answer:
         return json.load(answer)

@@ -36,7 +36,7 @@ class Child:
     code: int
 
 
-def measured(
+def measure_command(
     command: Sequence[str], *, env: Mapping[str, str] | None = None, log: Path | None = None
 ) -> Child:
     """Run a command to its end, in the repository; its output goes to ``log``.
@@ -57,12 +57,12 @@ def measured(
     return Child(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit / 1e6, process.returncode)
 
 
-def load() -> float:
+def read_load_average() -> float:
     """Return the load average of the last minute."""
     return os.getloadavg()[0]
 
 
-def table(figures: Sequence[Figure]) -> str:
+def format_table(figures: Sequence[Figure]) -> str:
     """Return the report as a Markdown table, its columns in line so that a terminal shows it as well."""
     head = ("figure", "ours", "baseline", "ratio", "wanted", "", "load")
     marks = {True: "holds", False: "MISSED", None: "–"}
@@ -87,6 +87,6 @@ def table(figures: Sequence[Figure]) -> str:
     return "\n".join(lines)
 
 
-def say(what: str) -> None:
+def print_progress(what: str) -> None:
     """Say on stderr what is being measured."""
     print(f"… {what}", file=sys.stderr, flush=True)

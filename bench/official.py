@@ -18,7 +18,7 @@ from tencentcloud.common.profile.http_profile import HttpProfile
 from tencentcloud.essbasic.v20210526 import models
 from tencentcloud.essbasic.v20210526.essbasic_client import EssbasicClient
 
-from bench.hospital import name, number
+from bench.hospital import make_name, make_number
 from pipeline.sandbox.authentication import SANDBOX
 
 THREADS = 20
@@ -30,7 +30,7 @@ AGENT = {
 OWN = threading.local()
 
 
-def client(address: str) -> EssbasicClient:
+def make_client(address: str) -> EssbasicClient:
     """Return this thread's client."""
     if not hasattr(OWN, "client"):
         profile = ClientProfile(httpProfile=HttpProfile(protocol="http", endpoint=address))
@@ -44,10 +44,10 @@ def create(address: str, contract: str, seals: Path, serial: int) -> str:
     body = {
         "Agent": AGENT,
         "Operator": {"OpenId": SANDBOX.operator_open_id},
-        "UserName": name(serial),
+        "UserName": make_name(serial),
         "IdCardType": "ID_CARD",
-        "IdCardNumber": number(serial),
-        "SealName": f"{name(serial)}处方章",
+        "IdCardNumber": make_number(serial),
+        "SealName": f"{make_name(serial)}处方章",
         "Mobile": f"154{serial:08d}",
         "SceneKey": "E_PRESCRIPTION_AUTO_SIGN",
     }
@@ -57,10 +57,10 @@ def create(address: str, contract: str, seals: Path, serial: int) -> str:
         upload = models.UploadFilesRequest()
         files = [{"FileName": f"{serial:06d}.png", "FileBody": picture}]
         upload.from_json_string(json.dumps({"Agent": AGENT, "BusinessType": "SEAL", "FileInfos": files}))
-        body["FileId"] = client(address).UploadFiles(upload).FileIds[0]
+        body["FileId"] = make_client(address).UploadFiles(upload).FileIds[0]
     request = models.ChannelCreatePreparedPersonalEsignRequest()
     request.from_json_string(json.dumps(body))
-    return client(address).ChannelCreatePreparedPersonalEsign(request).SealId
+    return make_client(address).ChannelCreatePreparedPersonalEsign(request).SealId
 
 
 def main(address: str, contract: str, folder: str, rows: str) -> int:

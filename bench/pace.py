@@ -17,9 +17,9 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from random import Random
 
-from bench.hospital import sandbox
+from bench.hospital import run_sandbox
 from bench.limiters import FixedSpacing, LeakyBucket
-from bench.measure import Figure, load, say, table
+from bench.measure import Figure, format_table, print_progress, read_load_average
 from pipeline.clock import Clock, ManualClock, SystemClock
 from pipeline.domain.service_codes import find_stated_rate
 from pipeline.esign.client import Client
@@ -60,7 +60,7 @@ class Run:
     most: int  # of our own departures in a rolling second
 
 
-async def drive(limiter: Limiter, call: Call, clock: Clock, calls: int, chance: Random) -> Run:
+async def send_calls(limiter: Limiter, call: Call, clock: Clock, calls: int, chance: Random) -> Run:
     """Send until so many calls are accepted; the last CALLS of them are judged."""
     accepted: list[float] = []
     refused: list[float] = []
@@ -85,12 +85,12 @@ async def drive(limiter: Limiter, call: Call, clock: Clock, calls: int, chance: 
     return Run(share, 1000 * len(while_judged) / len(judged), most)
 
 
-def simulated(name: str, kind: str, jitter: float, learning: float, seed: int) -> Run:
+def simulate_run(name: str, kind: str, jitter: float, learning: float, seed: int) -> Run:
     """Run one limiter against the sandbox's own count under a simulated clock."""
-    return asyncio.run(_simulated(name, kind, jitter, learning, Random(seed)))
+    return asyncio.run(simulate(name, kind, jitter, learning, Random(seed)))
 
 
-async def _simulated(name: str, kind: str, jitter: float, learning: float, chance: Random) -> Run:
+async def simulate(name: str, kind: str, jitter: float, learning: float, chance: Random) -> Run:
     clock = ManualClock(1_795_000_000.0 + chance.random())  # a calendar second begins anywhere
     service = CallCounter(kind, RATE)
     limiter = LIMITERS[name](RATE, clock)
@@ -105,13 +105,13 @@ async def _simulated(name: str, kind: str, jitter: float, learning: float, chanc
         await clock.sleep(LATENCY)
         return sent_at, counted
 
-    running = asyncio.ensure_future(drive(limiter, call, clock, CALLS + int(learning * RATE), chance))
+    running = asyncio.ensure_future(send_calls(limiter, call, clock, CALLS + int(learning * RATE), chance))
     while not running.done():
         await clock.advance(1.0)
     return running.result()
 
 
-async def over_a_socket(name: str, url: str) -> Run:
+async def run_over_socket(name: str, url: str) -> Run:
     """Run one limiter with the program's own client against a sandbox in another process."""
     clock = SystemClock()
     tenant = SANDBOX
@@ -142,29 +142,29 @@ async def over_a_socket(name: str, url: str) -> Run:
         return sent_at, find_stated_rate(answer.message or "")[1] if answer.code else None
 
     async with client:
-        return await drive(LIMITERS[name](RATE, clock), call, clock, CALLS, Random())
+        return await send_calls(LIMITERS[name](RATE, clock), call, clock, CALLS, Random())
 
 
-async def _all_over_sockets(kind: str, jitter: float) -> dict[str, Run]:
+async def run_all_over_sockets(kind: str, jitter: float) -> dict[str, Run]:
     """Run every limiter at the same time, each against a sandbox of its own, under the same conditions."""
     with contextlib.ExitStack() as stack:
         options = ("--limiter", kind, "--latency", str(LATENCY), "--jitter", str(jitter))
-        urls = {name: stack.enter_context(sandbox(*options)) for name in LIMITERS}
-        runs = await asyncio.gather(*[over_a_socket(name, url) for name, url in urls.items()])
+        urls = {name: stack.enter_context(run_sandbox(*options)) for name in LIMITERS}
+        runs = await asyncio.gather(*[run_over_socket(name, url) for name, url in urls.items()])
         return dict(zip(urls, runs, strict=True))
 
 
-def figures(seeds: int, *, sockets: Sequence[tuple[str, float]]) -> list[Figure]:
+def measure_figures(seeds: int, *, sockets: Sequence[tuple[str, float]]) -> list[Figure]:
     """Simulate every limiter under so many seeds, then measure each once per kind of socket delay."""
     figures = []
     with ProcessPoolExecutor(os.cpu_count()) as processes:
         for kind, jitter, learning, share, throttles in WANTED:
             some = seeds if not learning else max(3, seeds // 4)
-            say(f"pace: {kind} second, {jitter * 1000:.0f} ms, {some} seeds")
+            print_progress(f"pace: {kind} second, {jitter * 1000:.0f} ms, {some} seeds")
             runs = {
                 name: list(
                     processes.map(
-                        simulated,
+                        simulate_run,
                         *zip(*[(name, kind, jitter, learning, n) for n in range(some)], strict=True),
                     )
                 )
@@ -173,21 +173,21 @@ def figures(seeds: int, *, sockets: Sequence[tuple[str, float]]) -> list[Figure]
             }
             what = f"{kind} second, {jitter * 1000:.0f} ms jitter, {some} seeds"
             what += f", after {learning / 60:.0f} min" if learning else ""
-            figures.append(_figure(what, runs, share, throttles))
+            figures.append(build_figure(what, runs, share, throttles))
     for kind, jitter in sockets:
-        say(f"pace: {kind} second, {jitter * 1000:.0f} ms, over a socket, about two minutes")
-        before = load()
-        runs = {name: [run] for name, run in asyncio.run(_all_over_sockets(kind, jitter)).items()}
+        print_progress(f"pace: {kind} second, {jitter * 1000:.0f} ms, over a socket, about two minutes")
+        before = read_load_average()
+        runs = {name: [run] for name, run in asyncio.run(run_all_over_sockets(kind, jitter)).items()}
         share, throttles = next((w[3], w[4]) for w in WANTED if w[:3] == (kind, jitter, 0))
         figures.append(
-            _figure(
+            build_figure(
                 f"{kind} second, {jitter * 1000:.0f} ms jitter, real socket", runs, share, throttles, before
             )
         )
     return figures
 
 
-def _figure(
+def build_figure(
     what: str, runs: dict[str, list[Run]], share: float, throttles: float, before: float | None = None
 ) -> Figure:
     ours = runs["ours"]
@@ -208,7 +208,7 @@ def _figure(
         f"{got / max(others.values()):.2f} x",
         f">= {share:.1%} / <= {throttles:g}, most <= 20",
         got >= share and refused <= throttles and most <= RATE,
-        max(before or 0.0, load()),
+        max(before or 0.0, read_load_average()),
     )
 
 
@@ -216,17 +216,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few seeds, one run over a socket")
     chosen = parser.parse_args()
-    print(table(quick() if chosen.quick else full()))
+    print(format_table(measure_quickly() if chosen.quick else measure_fully()))
 
 
-def quick() -> list[Figure]:
+def measure_quickly() -> list[Figure]:
     """Return the figures of a few seeds and one run over a socket."""
-    return figures(12, sockets=[("rolling", 0.03)])
+    return measure_figures(12, sockets=[("rolling", 0.03)])
 
 
-def full() -> list[Figure]:
+def measure_fully() -> list[Figure]:
     """Return the figures of many seeds and of every weather over a socket."""
-    return figures(40, sockets=[("rolling", 0.03), ("rolling", 0.005), ("calendar", 0.03)])
+    return measure_figures(40, sockets=[("rolling", 0.03), ("rolling", 0.005), ("calendar", 0.03)])
 
 
 if __name__ == "__main__":

@@ -15,24 +15,24 @@ import tempfile
 import uuid
 from pathlib import Path
 
-from bench.hospital import Hospital, make
-from bench.measure import Figure, load, measured, say, table
+from bench.hospital import Hospital, make_hospital
+from bench.measure import Figure, format_table, measure_command, print_progress, read_load_average
 
 COLUMNS = 15  # of the bare workbook
 AT_A_TIME = 500  # attempts under way while the ledger is filled
 
 
-def begin(folder: str, rows: int) -> None:
+def prepare_hospital(folder: str, rows: int) -> None:
     """Make the hospital and its ledger.
 
     In a process of its own: a child that is measured begins with the memory of who starts it.
     """
-    hospital = make(Path(folder), rows)
+    hospital = make_hospital(Path(folder), rows)
     hospital.configure("http://127.0.0.1:9")
-    seed(hospital)
+    seal_everyone(hospital)
 
 
-def seed(hospital: Hospital) -> None:
+def seal_everyone(hospital: Hospital) -> None:
     """Enter a seal for every row of the roster, as if a first run had made them."""
     from pipeline.clock import SystemClock
     from pipeline.config.settings import load as load_config
@@ -46,10 +46,10 @@ def seed(hospital: Hospital) -> None:
     with open_configured_ledger(config, clock) as (ledger, site_key):
         plan = import_run.prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)
         ledger.begin_run(stage_settings.build_run_record(request, config, clock.now()))
-        asyncio.run(_sealed(ledger, request.run, plan.row_plans, clock.now()))
+        asyncio.run(record_seals(ledger, request.run, plan.row_plans, clock.now()))
 
 
-async def _sealed(ledger, run, planned, now) -> None:
+async def record_seals(ledger, run, planned, now) -> None:
     from pipeline.domain.seals import Verdict
     from pipeline.ledger.protocol import Attempt
 
@@ -79,7 +79,7 @@ async def _sealed(ledger, run, planned, now) -> None:
     await asyncio.gather(*[worker() for _ in range(AT_A_TIME)])
 
 
-def bare(roster: str, target: str) -> None:
+def copy_with_bare_libraries(roster: str, target: str) -> None:
     """Read a roster with calamine and write as many rows × 15 columns with XlsxWriter, nothing in between."""
     import xlsxwriter
     from python_calamine import CalamineWorkbook
@@ -92,7 +92,7 @@ def bare(roster: str, target: str) -> None:
                 sheet.write_string(line, column, cells[column % len(cells)])
 
 
-def watched(config: str) -> int:
+def run_watched(config: str) -> int:
     """Run once in this process and print how many pictures were opened."""
     from pipeline.cli.app import main
 
@@ -108,11 +108,11 @@ def watched(config: str) -> int:
     return 0
 
 
-def figures(rows: int, times: int) -> list[Figure]:
+def measure_figures(rows: int, times: int) -> list[Figure]:
     """Measure; ``times`` runs and as many bare ones, in turn."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        say(f"unchanged: making {rows} rows and pictures")
+        print_progress(f"unchanged: making {rows} rows and pictures")
         hospital = Hospital(folder / "hospital")
         begun = [
             sys.executable,
@@ -123,16 +123,18 @@ def figures(rows: int, times: int) -> list[Figure]:
             "--rows",
             str(rows),
         ]
-        assert measured(begun).code == 0
-        say("unchanged: the run that learns the fingerprints")
+        assert measure_command(begun).code == 0
+        print_progress("unchanged: the run that learns the fingerprints")
         first = hospital.run()
         assert first.code == 0, (hospital.folder / "output.log").read_text()
         runs_measured, bares = [], []
         for turn in range(times):
-            say(f"unchanged: run {turn + 1} of {times}")
+            print_progress(f"unchanged: run {turn + 1} of {times}")
             target = str(folder / "bare.xlsx")
             bares.append(
-                measured([sys.executable, "-m", "bench.unchanged", "--bare", str(hospital.roster), target])
+                measure_command(
+                    [sys.executable, "-m", "bench.unchanged", "--bare", str(hospital.roster), target]
+                )
             )
             runs_measured.append(hospital.run())
             assert runs_measured[-1].code == 0
@@ -140,13 +142,13 @@ def figures(rows: int, times: int) -> list[Figure]:
         assert record["statuses"]["unchanged"] == rows, record["statuses"]
         calls = sum(sum(codes.values()) for codes in record["requests"].values())
         log = folder / "watched.log"
-        measured(
+        measure_command(
             [sys.executable, "-m", "bench.unchanged", "--watched", str(hospital.folder / "config.yaml")],
             log=log,
         )
         seen = json.loads(log.read_text().splitlines()[-1])
         assert seen["code"] == 0
-    now = load()
+    now = read_load_average()
     wall, bare_wall = (
         statistics.median(child.wall for child in children) for children in (runs_measured, bares)
     )
@@ -197,13 +199,13 @@ def main() -> None:
     parser.add_argument("--watched", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.begin:
-        begin(chosen.begin, chosen.rows)
+        prepare_hospital(chosen.begin, chosen.rows)
     elif chosen.bare:
-        bare(*chosen.bare)
+        copy_with_bare_libraries(*chosen.bare)
     elif chosen.watched:
-        watched(chosen.watched)
+        run_watched(chosen.watched)
     else:
-        print(table(figures(10_000, 1) if chosen.quick else figures(chosen.rows, 5)))
+        print(format_table(measure_figures(10_000, 1) if chosen.quick else measure_figures(chosen.rows, 5)))
 
 
 if __name__ == "__main__":
