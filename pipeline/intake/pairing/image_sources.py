@@ -6,11 +6,11 @@ Each file is fingerprinted at most once in a run, and an unchanged one is not op
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
-from zipfile import ZipFile
+from typing import TypeVar
+from zipfile import ZipFile, ZipInfo
 
 from pipeline.domain.roster import FileStat, ImageFile
 from pipeline.errors import require_granted
@@ -21,10 +21,12 @@ from pipeline.intake.pairing.zip_files import UnreadableFile, open_zip, read_mem
 from pipeline.intake.readers.model import StoreImage
 from pipeline.messages.texts import make_text
 
+T = TypeVar("T")
+
 _COMPARED = 8  # pictures decoded for one row: who has more of them has to tidy up
 
 
-class ImageSources(AbstractContextManager["ImageSources"]):
+class ImageSources(ExitStack):
     """Gives the pictures of candidates, for as long as the context lasts.
 
     ``known`` are remembered fingerprints by ``str(path)``; ``store`` keeps the bytes of a zip's member, and without it
@@ -32,83 +34,72 @@ class ImageSources(AbstractContextManager["ImageSources"]):
     """
 
     def __init__(self, known: Mapping[str, FileStat], store: StoreImage | None) -> None:
+        super().__init__()
+        self.new_stats: dict[str, FileStat] = {}  # fingerprints that were not known before
         self._known = known
         self._store = store
-        self._stats: dict[str, FileStat] = {}
-        self._new_stats: dict[str, FileStat] = {}
-        self._unpacked: dict[Candidate, ImageFile | UnreadableFile] = {}
+        self._images: dict[Candidate, ImageFile | UnreadableFile] = {}
         self._zips: dict[Path, ZipFile | UnreadableFile] = {}
-        self._open_zips = ExitStack()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the zips."""
-        self._open_zips.close()
 
     def get_image(self, candidate: Candidate) -> ImageFile:
         """Return a candidate's picture. Raises UnreadableFile, and OSError where it cannot be stored."""
-        if candidate.member is None:
-            stat = self._get_stat(candidate)
-            path, file = candidate.path, candidate.file
-            return ImageFile(path, stat.sha256, stat.size, None if file is path else file)
-        if candidate not in self._unpacked:
-            self._unpacked[candidate] = self._unpack(candidate)
-        image = self._unpacked[candidate]
-        if isinstance(image, UnreadableFile):
-            raise image
-        return image
+        if candidate not in self._images:
+            try:
+                member = candidate.member
+                self._images[candidate] = (
+                    self._unpack(candidate, member) if member else self._fingerprint(candidate)
+                )
+            except UnreadableFile as error:
+                self._images[candidate] = error
+        return _require_readable(self._images[candidate])
 
-    def get_new_stats(self) -> dict[str, FileStat]:
-        """Return the fingerprints that were not known before."""
-        return self._new_stats
+    def _fingerprint(self, candidate: Candidate) -> ImageFile:
+        path, file = candidate.path, candidate.file
+        known = stat = self._known.get(str(file))
+        if stat is None or (stat.size, stat.mtime_ns) != (candidate.size, candidate.mtime_ns):
+            with _refusing_unreadable():
+                stat = fingerprint_file(file, self._known)
+            if stat != known:
+                self.new_stats[str(file)] = stat
+        return ImageFile(path, stat.sha256, stat.size, None if file is path else file)
 
-    def _get_stat(self, candidate: Candidate) -> FileStat:
-        name = str(candidate.file)
-        stat = self._stats.get(name)
-        if stat is None:
-            known = stat = self._known.get(name)
-            if stat is None or (stat.size, stat.mtime_ns) != (candidate.size, candidate.mtime_ns):
-                try:
-                    stat = fingerprint_file(candidate.file, self._known)
-                except OSError as error:
-                    require_granted(error)
-                    raise UnreadableFile(make_text("image.cannot_read")) from None
-                if stat != known:
-                    self._new_stats[name] = stat
-            self._stats[name] = stat
-        return stat
-
-    def _unpack(self, candidate: Candidate) -> ImageFile | UnreadableFile:
-        assert candidate.member is not None
+    def _unpack(self, candidate: Candidate, member: ZipInfo) -> ImageFile:
         if candidate.fault:
-            return UnreadableFile(candidate.fault)
+            raise UnreadableFile(candidate.fault)
         path = candidate.folder.path
         if path not in self._zips:
-            self._zips[path] = self._open_zip(candidate.folder)
-        archive = self._zips[path]
-        if isinstance(archive, UnreadableFile):
-            return archive
-        try:
-            payload = read_member(archive, candidate.member)
-        except UnreadableFile as error:
-            return error
+            try:
+                self._zips[path] = self._open_zip(candidate.folder)
+            except UnreadableFile as error:
+                self._zips[path] = error
+        payload = read_member(_require_readable(self._zips[path]), member)
         if self._store is None:
             return ImageFile(candidate.path, hashlib.sha256(payload).hexdigest(), len(payload))
         stored_path, sha256 = self._store(payload, candidate.extension)
         return ImageFile(candidate.path, sha256, len(payload), stored_path)
 
-    def _open_zip(self, folder: ImageFolder) -> ZipFile | UnreadableFile:
-        try:
-            archive, stamp = self._open_zips.enter_context(open_zip(folder.path))
-        except UnreadableFile as error:
-            return error
-        except OSError as error:
-            require_granted(error)
-            return UnreadableFile(make_text("image.cannot_read"))
+    def _open_zip(self, folder: ImageFolder) -> ZipFile:
+        with _refusing_unreadable():
+            archive, stamp = self.enter_context(open_zip(folder.path))
         if stamp != folder.zip_stamp:
-            return UnreadableFile(make_text("image.changed_while_reading"))
+            raise UnreadableFile(make_text("image.changed_while_reading"))
         return archive
+
+
+@contextmanager
+def _refusing_unreadable() -> Iterator[None]:
+    """Turn the refusal of the file system into UnreadableFile; NotReadNow where another run may read the file."""
+    try:
+        yield
+    except OSError as error:
+        require_granted(error)
+        raise UnreadableFile(make_text("image.cannot_read")) from None
+
+
+def _require_readable(source: T | UnreadableFile) -> T:
+    if isinstance(source, UnreadableFile):
+        raise source
+    return source
 
 
 def are_same_image(images: Iterable[ImageFile]) -> bool:

@@ -121,7 +121,7 @@ def match_images(
         doctors=tuple(doctor for doctor in matched if doctor is not None),
         person_ids=matches.person_ids,
         unassigned_files=tuple(candidate.path for candidate in unassigned),
-        stats=sources.get_new_stats(),
+        stats=sources.new_stats,
     )
 
 
