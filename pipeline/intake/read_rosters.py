@@ -91,9 +91,8 @@ def read_roster(
         book = open_book(data, path, vocabulary, options)
         del data
         if book.results and not (to_fix_only or corrections):
-            return [], FileReport(
-                path, digest, "deferred", notes=(make_text("file.is_results"),), run=book.run
-            )
+            notes = (make_text("file.is_results"),)
+            return [], FileReport(path, digest, "deferred", notes=notes, run=book.run)
         if to_fix_only and not book.results:
             raise FileRefused("FILE_FORMAT", {"found": "≠ esign-import results.xlsx"})
         tables.extend(_read_tables(book, path, vocabulary, options.max_rows))

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import NamedTuple
 
 from pipeline.domain.fields import FIELDS
@@ -170,10 +171,8 @@ def _holds_titles_only(line: Line) -> bool:
 
 def _is_form_line(line: Line) -> bool:
     """Return whether a line is one of a form (填表人 | 王五 | 审核人 | 赵六): a label and its value beside it."""
-    first, second = [*list(line.cells)[:2], None, None][:2]
-    if first is None or second != first + 1:
-        return False
-    return bool(_FORM.fullmatch(squeeze_title(line.cells[first].display_text)))
+    first, *others = line.cells
+    return others[:1] == [first + 1] and bool(_FORM.fullmatch(squeeze_title(line.cells[first].display_text)))
 
 
 def _extend_draft(
@@ -244,18 +243,14 @@ def _find_group_columns(line: Line, column: int, below: set[int], merged: Merged
         return []
     merge = merged.beginning_at(line.number, column)
     if merge is not None and merge.last_column > column:
-        columns = []
-        for covered in range(column, merge.last_column + 1):
-            if covered > column and covered in line.cells:  # merged cells do not overlap
-                break
-            if covered in below:
-                columns.append(covered)
-        return columns
+        # merged cells do not overlap
+        further = takewhile(
+            lambda covered: covered not in line.cells, range(column + 1, merge.last_column + 1)
+        )
+        return [covered for covered in (column, *further) if covered in below]
     if column not in below:
         return []
-    if (
-        line.number in merged.wide_rows
-    ):  # merged cells show how far groups reach: this one covers its own column
+    if line.number in merged.wide_rows:  # they show how far groups reach: this one covers its own column
         return [column]
     end = column + 1
     while end in below and end not in line.cells:
