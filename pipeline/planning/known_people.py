@@ -36,7 +36,7 @@ _KNOWN_STATUSES = frozenset({Status.UNCHANGED, Status.CHANGED, Status.UNKNOWN, S
 
 
 def unite_persons(
-    doctors: Sequence[Doctor], snapshot: LedgerSnapshot, person_key: Callable[[str], str] | None
+    doctors: Sequence[Doctor], snapshot: LedgerSnapshot, person_key: Callable[[str], str]
 ) -> list[Doctor]:
     """Return the doctors with the key under which the ledger knows their person, whichever number the row gives.
 
@@ -46,7 +46,7 @@ def unite_persons(
 
     def find_key(doctor: Doctor) -> str | None:
         key = doctor.key
-        if key is None or person_key is None or doctor.number is None:
+        if key is None or doctor.number is None:
             return key
         spellings = list_spellings(doctor.number, doctor.id_type)
         if len(spellings) > 1 and key not in snapshot.people:

@@ -29,7 +29,7 @@ from pipeline.planning.unsent_rows import (
 )
 from pipeline.sending.call_context import CallContext
 from pipeline.sending.create import CreateSender
-from pipeline.sending.run_state import Job, RunState, SendResult
+from pipeline.sending.run_state import Job, SendResult
 
 LOG = logging.getLogger(__name__)
 MAX_PREPARED_IMAGES = 64  # pictures prepared ahead of the wire
@@ -40,6 +40,7 @@ CLOCK_CHECK_SECONDS = 30.0  # between two looks at the wall clock, which may be 
 class Submission:
     """One run's sending; `run` is called once. ``on_row_end`` is called with every row's outcome."""
 
+    context: CallContext
     sender: CreateSender
     image_preparer: ImagePreparer
     workers: int  # rows between upload and verdict at a time
@@ -51,14 +52,6 @@ class Submission:
     _handed_out: int = 0
     _limit_reached: bool = False
     _image_threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(IMAGE_WORKERS))
-
-    @property
-    def _context(self) -> CallContext:
-        return self.sender.context
-
-    @property
-    def _run_state(self) -> RunState:
-        return self.sender.context.run_state
 
     async def run(self, row_plans: Sequence[RowPlan]) -> tuple[RowOutcome, ...]:
         """Send every READY row, the first whole one alone until its verdict (the canary); return the outcomes in order."""
@@ -72,10 +65,10 @@ class Submission:
     async def _halt_at_deadline(self) -> None:
         if self.deadline is None:
             return
-        clock = self._context.clock
+        clock = self.context.clock
         while (remaining := self.deadline - clock.now()) > 0:
             await clock.sleep(min(remaining, CLOCK_CHECK_SECONDS))
-        self._run_state.halt("DEADLINE", stamp(self.deadline), 5)
+        self.context.run_state.halt("DEADLINE", stamp(self.deadline), 5)
 
     async def _submit(self, row_plans: Sequence[RowPlan]) -> tuple[RowOutcome, ...]:
         rows = iter(row_plans)
@@ -91,7 +84,7 @@ class Submission:
         unsent = [row_plan for row_plan in row_plans if row_plan.index not in self._outcomes]
         for row_plan in unsent:
             self._finish_row(build_not_sent_outcome(row_plan))
-        if self._limit_reached and not self._run_state.is_stopping:
+        if self._limit_reached and not self.context.run_state.is_stopping:
             self.kept_back = frozenset(row_plan.index for row_plan in unsent)
         return tuple(self._outcomes[row_plan.index] for row_plan in row_plans)
 
@@ -108,12 +101,12 @@ class Submission:
 
     async def _send_from_queue(self, ready: asyncio.Queue[Job | None]) -> None:
         while (job := await ready.get()) is not None:
-            if not self._run_state.is_stopping:
+            if not self.context.run_state.is_stopping:
                 await self._send_row(job)
 
     async def _next_job(self, rows: Iterator[RowPlan]) -> Job | None:
         """Prepare pictures until one is fit to send; rows whose picture is not end here."""
-        while not self._run_state.is_stopping and (row_plan := next(rows, None)) is not None:
+        while not self.context.run_state.is_stopping and (row_plan := next(rows, None)) is not None:
             if self.limit is not None and self._handed_out >= self.limit:
                 self._limit_reached = True
                 return None
@@ -140,14 +133,14 @@ class Submission:
         except OSError as error:
             why = reason_of(error)
             text = make_text("stop.file", file=error.filename, why=why) if error.filename else why
-            self._run_state.halt("DISK", text, 74)
+            self.context.run_state.halt("DISK", text, 74)
         except Exception as bug:
             LOG.exception("a bug while preparing a picture", extra={"row_id": row_plan.doctor.row_id})
-            self._run_state.halt("BUG", type(bug).__name__, 1)
+            self.context.run_state.halt("BUG", type(bug).__name__, 1)
         return None
 
     async def _send_row(self, job: Job) -> None:
-        began = self._context.clock.monotonic()
+        began = self.context.clock.monotonic()
         try:
             image = await asyncio.to_thread(_read_checked_bytes, job.prepared)
             result = await self.sender.send(job, image) if image is not None else _reject_altered(job)
@@ -156,19 +149,19 @@ class Submission:
                 Status.NOT_SENT, problems=(describe_unread_image(job.row_plan.doctor, error),)
             )
         except LedgerError as error:
-            self._run_state.halt("LEDGER", error.reason, 74)
+            self.context.run_state.halt("LEDGER", error.reason, 74)
             result = _interrupted(job)
         except LedgerConflict as conflict:
             LOG.exception("the ledger refused an attempt", extra={"row_id": job.request.row_id})
-            self._run_state.halt("LEDGER_CONFLICT", str(conflict), 1)
+            self.context.run_state.halt("LEDGER_CONFLICT", str(conflict), 1)
             result = _interrupted(job)
         except Exception as bug:
             LOG.exception("a bug while sending", extra={"row_id": job.request.row_id})
-            self._run_state.halt("BUG", type(bug).__name__, 1)
+            self.context.run_state.halt("BUG", type(bug).__name__, 1)
             result = _interrupted(job)
-        seconds = self._context.clock.monotonic() - began
+        seconds = self.context.clock.monotonic() - began
         self._finish_row(self._build_outcome(job, result, seconds))
-        self._run_state.record_row_end(result.status, result.verdict.code if result.verdict else None)
+        self.context.run_state.record_row_end(result.status, result.verdict.code if result.verdict else None)
 
     def _build_outcome(self, job: Job, result: SendResult, seconds: float) -> RowOutcome:
         verdict = result.verdict or Verdict("not_executed")
@@ -182,7 +175,7 @@ class Submission:
             attempts=count_creates(job.row_plan) + job.sends,
             last_attempt_at=job.sent_at,
             call_seconds=seconds,
-            host=self._context.client.host_of(CREATE) if job.sends else None,
+            host=self.context.client.host_of(CREATE) if job.sends else None,
             code=verdict.code,
             message=verdict.message,
             unproven_seal_id=None if is_sealed else verdict.seal_id,

@@ -178,6 +178,7 @@ async def send_rows(
             connection_slots=connection_slots,
         )
         submission = Submission(
+            context,
             CreateSender(context, asyncio.Semaphore(creates_in_flight)),
             plan.image_preparer,
             count_workers(config),

@@ -1,4 +1,4 @@
-"""Whom a row with a new number may be: pure values in, pure values out."""
+"""The person that a row with a new number may be, and what a run records of known people."""
 
 from __future__ import annotations
 
@@ -52,19 +52,15 @@ def find_same(row, *pasts, present=(), other=frozenset()):
         ({"name": None}, None),
     ],
 )
-def test_the_name_and_one_thing_more(changes, agreed):
+def test_a_person_is_the_same_by_the_name_and_one_field_more(changes, agreed):
     assert find_same(replace(NEW, **changes), make_known()) == (agreed and ("key1", agreed))
 
 
-def test_who_stands_in_the_rosters_or_has_neither_seal_nor_open_create_is_not_asked_for():
+def test_a_person_in_the_rosters_or_without_seal_and_open_create_is_not_the_same():
     assert find_same(NEW, make_known(), present=["key1"]) is None
     assert find_same(NEW, replace(make_known(), seal=None)) is None
-    assert (
-        find_same(
-            NEW, replace(make_known(), seal=None, unresolved_attempt=make_attempt(make_doctor(1), "unknown"))
-        )[0]
-        == "key1"
-    )
+    unresolved = make_attempt(make_doctor(1), "unknown")
+    assert find_same(NEW, replace(make_known(), seal=None, unresolved_attempt=unresolved))[0] == "key1"
 
 
 def test_of_two_the_older_comes_first_and_then_the_other():
@@ -76,21 +72,20 @@ def test_of_two_the_older_comes_first_and_then_the_other():
 
 
 def test_letters_of_a_name_count_without_their_case():
-    assert (
-        find_same(replace(NEW, name="john smith"), make_known(make_doctor(1, name="John Smith")))[0] == "key1"
-    )
+    known = make_known(make_doctor(1, name="John Smith"))
+    assert find_same(replace(NEW, name="john smith"), known)[0] == "key1"
 
 
-def test_a_row_with_other_errors_says_all_at_once_and_a_spare_copy_nothing():
+def test_a_row_with_other_errors_names_all_and_a_redundant_copy_only_that_it_is_one():
     missing = replace(NEW, problems=(build_problem("IMAGE_MISSING"),), picture=None)
     row_plan = plan_one(missing, make_snapshot(make_known()))
     assert [problem.code for problem in row_plan.problems] == ["IMAGE_MISSING", "PERSON_POSSIBLY_SAME"]
     assert (row_plan.status, row_plan.possibly_same.key) == (Status.REJECTED, "key1")
-    spare = plan_one(replace(NEW, problems=(build_problem("ROW_DUPLICATE"),)), make_snapshot(make_known()))
-    assert [problem.code for problem in spare.problems] == ["ROW_DUPLICATE"]
+    copy = plan_one(replace(NEW, problems=(build_problem("ROW_DUPLICATE"),)), make_snapshot(make_known()))
+    assert [problem.code for problem in copy.problems] == ["ROW_DUPLICATE"]
 
 
-def test_what_the_problem_tells():
+def test_the_problem_names_seal_number_and_day():
     problems = plan_one(NEW, make_snapshot(make_known())).problems[-1].detail
     assert problems == {
         "sealed": "张乙处方章",
@@ -143,8 +138,5 @@ def as_passport(history: PersonHistory) -> PersonHistory:
 
 def test_a_corrected_number_has_its_persons_key():
     decided = replace(make_snapshot(make_known()), same_persons={"key2": "key1"})
-    assert [row_plan.key for row_plan in unite_persons([NEW, make_doctor(3)], decided, digest)] == [
-        "key1",
-        "key3",
-    ]
-    assert unite_persons([NEW], decided, None) == [NEW]
+    united = unite_persons([NEW, make_doctor(3)], decided, digest)
+    assert [doctor.key for doctor in united] == ["key1", "key3"]

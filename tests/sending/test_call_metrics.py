@@ -1,4 +1,4 @@
-"""What is measured of a night's calls: right in short nights, small in long ones."""
+"""The figures of a run's calls: right in a short run, small in a long one."""
 
 import json
 import random
@@ -9,8 +9,8 @@ import pytest
 from pipeline.sending.call_metrics import MAX_STEPS, OUTAGE, CallMetrics
 
 
-class Hand:
-    """A clock whose hand a test sets."""
+class HandClock:
+    """A clock that a test sets."""
 
     def __init__(self):
         self.moment = 0.0
@@ -23,36 +23,36 @@ class Hand:
 
 
 @pytest.fixture
-def hand():
-    return Hand()
+def clock():
+    return HandClock()
 
 
 @pytest.fixture
-def meter(hand):
-    return CallMetrics(hand)
+def metrics(clock):
+    return CallMetrics(clock)
 
 
-def send(meter, hand, action, moment, *, wait=0.0, takes=0.1, number=1):
-    hand.moment = moment - wait
-    call = meter.start_call(action)
-    hand.moment = moment
-    meter.record_departure(call, number)
-    hand.moment = moment + takes
-    meter.record_answer(call)
+def send(metrics, clock, action, moment, *, wait=0.0, takes=0.1, number=1):
+    clock.moment = moment - wait
+    call = metrics.start_call(action)
+    clock.moment = moment
+    metrics.record_departure(call, number)
+    clock.moment = moment + takes
+    metrics.record_answer(call)
 
 
-def test_a_run_without_a_call_has_no_timing(meter, hand):
-    with meter.measure_wait(OUTAGE):
-        hand.moment += 5
-    assert meter.summarize() is None
+def test_a_run_without_a_call_has_no_timing(metrics, clock):
+    with metrics.measure_wait(OUTAGE):
+        clock.moment += 5
+    assert metrics.summarize() is None
 
 
-def test_calls_stand_in_the_second_in_which_they_left(meter, hand):
+def test_calls_stand_in_the_second_in_which_they_left(metrics, clock):
     for position in (3.0, 3.5, 3.99, 4.0, 6.2):
-        send(meter, hand, "create", position, takes=2.0)
-    send(meter, hand, "upload", 3.1)
+        send(metrics, clock, "create", position, takes=2.0)
+    send(metrics, clock, "upload", 3.1)
 
-    timing = meter.summarize()
+    timing = metrics.summarize()
 
     assert timing.began == 1_795_000_003.0
     assert timing.step == 1.0
@@ -60,18 +60,18 @@ def test_calls_stand_in_the_second_in_which_they_left(meter, hand):
     assert timing.latency == {"create": (2.0, 2.0, None, 2.0), "upload": (0.1, None, None, None)}
 
 
-def test_waits_sends_losses_and_throttles_are_distinguished(meter, hand):
-    send(meter, hand, "create", 1.0, wait=0.5)
-    send(meter, hand, "create", 2.0, number=2)
-    lost = meter.start_call("create")
-    meter.record_departure(lost, 3)
-    hand.moment = 40.0
-    meter.record_loss(lost)
-    meter.record_loss(meter.start_call("create"))  # its connection never came: nothing left
-    hand.moment = 2.5
-    meter.count_throttle()
+def test_waits_sends_losses_and_throttles_are_distinguished(metrics, clock):
+    send(metrics, clock, "create", 1.0, wait=0.5)
+    send(metrics, clock, "create", 2.0, number=2)
+    lost = metrics.start_call("create")
+    metrics.record_departure(lost, 3)
+    clock.moment = 40.0
+    metrics.record_loss(lost)
+    metrics.record_loss(metrics.start_call("create"))  # its connection never came: nothing left
+    clock.moment = 2.5
+    metrics.count_throttle()
 
-    timing = meter.summarize()
+    timing = metrics.summarize()
 
     assert timing.sends == {"create": (1, 1, 1)}
     assert sum(timing.lost) == 1
@@ -82,28 +82,28 @@ def test_waits_sends_losses_and_throttles_are_distinguished(meter, hand):
     assert timing.answers["create"].count == 2
 
 
-def test_silence_is_spread_over_the_seconds_it_lasted(meter, hand):
-    send(meter, hand, "create", 0.2)
-    hand.moment = 1.5
-    with meter.measure_wait(OUTAGE):
-        hand.moment = 4.0
+def test_silence_is_spread_over_the_seconds_it_lasted(metrics, clock):
+    send(metrics, clock, "create", 0.2)
+    clock.moment = 1.5
+    with metrics.measure_wait(OUTAGE):
+        clock.moment = 4.0
 
-    timing = meter.summarize()
+    timing = metrics.summarize()
 
     assert timing.silent == (0.0, 0.5, 1.0, 1.0, 0.0)
     assert timing.waits[OUTAGE].total == 2.5
 
 
-def test_a_long_run_stays_small_and_loses_no_call(meter, hand):
+def test_a_long_run_stays_small_and_loses_no_call(metrics, clock):
     dice = random.Random(7)
     took = []
     for index in range(100_000):
         took.append(dice.lognormvariate(-2.4, 0.4))
-        send(meter, hand, "create", index / 19.5, takes=took[-1])
-    with meter.measure_wait(OUTAGE):
-        hand.moment += 1000
+        send(metrics, clock, "create", index / 19.5, takes=took[-1])
+    with metrics.measure_wait(OUTAGE):
+        clock.moment += 1000
 
-    timing = meter.summarize()
+    timing = metrics.summarize()
 
     assert len(timing.throttled) <= MAX_STEPS
     assert timing.step == 32.0
