@@ -26,7 +26,7 @@ from pipeline.domain.roster import CellKind
 from pipeline.errors import FileRefused, NotReadNow
 from pipeline.intake.readers import charset
 from pipeline.intake.readers.child import CHILD_ARGUMENT
-from pipeline.intake.readers.child.program import DATE, ERROR, NO_VALUE, NUMBER, PICTURE, TEXT, TRUTH
+from pipeline.intake.readers.child.program import ValueKind
 from pipeline.intake.readers.detect import BARE_RECORDS, MAX_BYTES, Kind
 from pipeline.intake.readers.model import (
     MAX_CELLS,
@@ -61,7 +61,11 @@ from pipeline.messages.texts import TEXTS, make_text
 
 MAX_SHEETS = 1_000
 _NAMES = {"xls": ".xls", "xlsb": ".xlsb", "ods": ".ods", "html": "HTML"}  # in the note on pictures
-_KINDS = {ERROR: CellKind.ERROR, NO_VALUE: CellKind.NO_VALUE, PICTURE: CellKind.PICTURE}
+_KINDS: Mapping[str, CellKind] = {
+    ValueKind.ERROR: CellKind.ERROR,
+    ValueKind.NO_VALUE: CellKind.NO_VALUE,
+    ValueKind.PICTURE: CellKind.PICTURE,
+}
 _MANIFEST = "META-INF/manifest.xml"
 _HEAD = 1 << 14  # bytes in which a page declares its encoding; Excel writes its styles first
 _DECLARED = re.compile(
@@ -332,15 +336,15 @@ def _make_cell(
     kind: str, value: Any, more: Sequence[Any], formats: Sequence[Format], epoch: datetime
 ) -> RawCell:
     """Return a cell of the child's output with its type; a style that is not there is none."""
-    if kind == TEXT:
+    if kind == ValueKind.TEXT:
         return text_cell(value)
-    if kind == NUMBER:
+    if kind == ValueKind.NUMBER:
         if more and isinstance(more[0], str):
             return RawCell(CellKind.NUMBER, value, more[0])
         is_styled = more and more[0] < len(formats)
         return styled_number(value, formats[more[0]] if is_styled else GENERAL, epoch)
-    if kind == DATE:
+    if kind == ValueKind.DATE:
         return date_cell(datetime.fromisoformat(value) if "-" in value else time.fromisoformat(value))
-    if kind == TRUTH:
+    if kind == ValueKind.TRUTH:
         return RawCell(CellKind.BOOL, value, "TRUE" if value else "FALSE")
-    return RawCell(_KINDS[kind], value, (value or "#") if kind == ERROR else "")
+    return RawCell(_KINDS[kind], value, (value or "#") if kind == ValueKind.ERROR else "")

@@ -11,15 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
-from pipeline.intake.readers.child.program import (
-    ERROR,
-    MAX_COLUMN,
-    NUMBER,
-    SHOWN_ERROR,
-    TEXT,
-    Output,
-    Refused,
-)
+from pipeline.intake.readers.child.program import MAX_COLUMN, SHOWN_ERROR, Output, Refused, ValueKind
 
 DAMAGED = "file.unended_tag"
 
@@ -340,10 +332,10 @@ def _read_cell(text: str, attributes: Attributes) -> list[object]:
     """
     number = next((attributes[name].strip() or text for name in ("x:num", "sdval") if name in attributes), "")
     if "x:err" in attributes or (number and SHOWN_ERROR.fullmatch(text)):
-        return [ERROR, text]
+        return [ValueKind.ERROR, text]
     if _NUMBER.fullmatch(number):
-        return [NUMBER, int(number) if number.isdecimal() else float(number), text]
-    return [TEXT, text]
+        return [ValueKind.NUMBER, int(number) if number.isdecimal() else float(number), text]
+    return [ValueKind.TEXT, text]
 
 
 def _read_span(attributes: Attributes, name: str, default: int = 0) -> int:

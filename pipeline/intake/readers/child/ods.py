@@ -14,16 +14,11 @@ from io import BytesIO
 from xml.etree.ElementTree import Element
 
 from pipeline.intake.readers.child.program import (
-    DATE,
-    ERROR,
     MAX_COLUMN,
-    NO_VALUE,
-    NUMBER,
     SHOWN_ERROR,
-    TEXT,
-    TRUTH,
     Output,
     Refused,
+    ValueKind,
     iterate_xml,
     parse_number,
 )
@@ -191,12 +186,12 @@ def _read_cell(element: Element) -> list[object]:
     kind = element.get(f"{_OFFICE}value-type", "")
     has_formula = element.get(f"{_TABLE}formula") is not None
     if element.get(_EXTENDED_TYPE) == "error" or (has_formula and SHOWN_ERROR.fullmatch(shown)):
-        return [ERROR, shown]
+        return [ValueKind.ERROR, shown]
     cell = _read_value(element, kind, shown)
     if cell or shown:
-        return cell or [TEXT, shown]
+        return cell or [ValueKind.TEXT, shown]
     # a formula that shows an empty paragraph was computed
-    return [NO_VALUE, None] if has_formula and kind != "string" and not paragraphs else []
+    return [ValueKind.NO_VALUE, None] if has_formula and kind != "string" and not paragraphs else []
 
 
 def _read_value(element: Element, kind: str, shown: str) -> list[object]:
@@ -207,11 +202,15 @@ def _read_value(element: Element, kind: str, shown: str) -> list[object]:
     if kind in _NUMERIC:
         number = parse_number(value.strip())
         padded = _PADDED.fullmatch(shown)
-        return [NUMBER, number, shown] if padded and int(padded[1]) == number else [NUMBER, number]
+        return (
+            [ValueKind.NUMBER, number, shown]
+            if padded and int(padded[1]) == number
+            else [ValueKind.NUMBER, number]
+        )
     if kind == "boolean":
-        return [TRUTH, value == "true"]
+        return [ValueKind.TRUTH, value == "true"]
     if kind == "string":
-        return [TEXT, value]  # what is shown may have words of a format around it
+        return [ValueKind.TEXT, value]  # what is shown may have words of a format around it
     return _read_moment(kind, value)
 
 
@@ -219,10 +218,10 @@ def _read_moment(kind: str, value: str) -> list[object]:
     """Return a date or a time of day; nothing for years before 1 and after 9999, and for a day and more."""
     try:
         if kind == "date":
-            return [DATE, datetime.fromisoformat(value).replace(tzinfo=None).isoformat()]
+            return [ValueKind.DATE, datetime.fromisoformat(value).replace(tzinfo=None).isoformat()]
         if kind == "time" and (parts := _TIME.fullmatch(value)):
             hour, minute, second = map(int, parts.groups())
-            return [DATE, time(hour, minute, second).isoformat()]
+            return [ValueKind.DATE, time(hour, minute, second).isoformat()]
     except ValueError:
         pass
     return []

@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from enum import StrEnum
 from io import BytesIO
 from math import isfinite
 from types import ModuleType
@@ -19,9 +20,22 @@ from typing import BinaryIO
 from xml.etree.ElementTree import Element, iterparse
 from xml.parsers import expat
 
-# Kinds of cells on standard output. A cell is a list: its column from 0, its kind, its value, and for a number
-# its cell style (an integer) or the text that a person sees.
-TEXT, NUMBER, DATE, TRUTH, ERROR, NO_VALUE, PICTURE = "t", "n", "d", "b", "e", "v", "p"
+
+class ValueKind(StrEnum):
+    """The kind of a cell on standard output.
+
+    A cell is a list: its column from 0, its kind, its value, and for a number its cell style (an integer) or the text
+    that a person sees.
+    """
+
+    TEXT = "t"
+    NUMBER = "n"
+    DATE = "d"
+    TRUTH = "b"
+    ERROR = "e"
+    NO_VALUE = "v"
+    PICTURE = "p"
+
 
 # what a formula shows in place of a value, in LibreOffice and Excel, where a file has no other mark of an error
 SHOWN_ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|CALC!)|(?:Err|错误)[:：]\d{3}")

@@ -9,17 +9,7 @@ from typing import Any
 
 import xlrd
 
-from pipeline.intake.readers.child.program import (
-    ERROR,
-    NO_VALUE,
-    NUMBER,
-    PICTURE,
-    TEXT,
-    TRUTH,
-    WPS_PICTURE,
-    Output,
-    Refused,
-)
+from pipeline.intake.readers.child.program import WPS_PICTURE, Output, Refused, ValueKind
 
 DAMAGED = "file.records"
 
@@ -148,13 +138,13 @@ def _read_cell(
     """Return kind and value of a cell; nothing for an empty one."""
     if kind == xlrd.XL_CELL_TEXT:
         if value:
-            return [PICTURE, None] if WPS_PICTURE.match(str(value)) else [TEXT, value]
-        return [] if is_computed else [NO_VALUE, None]
+            return [ValueKind.PICTURE, None] if WPS_PICTURE.match(str(value)) else [ValueKind.TEXT, value]
+        return [] if is_computed else [ValueKind.NO_VALUE, None]
     if kind in (xlrd.XL_CELL_NUMBER, xlrd.XL_CELL_DATE):
         number = int(value) if value.is_integer() and abs(value) < 1e15 else value
-        return [NUMBER, number, sheet.cell_xf_index(row, column)]
+        return [ValueKind.NUMBER, number, sheet.cell_xf_index(row, column)]
     if kind == xlrd.XL_CELL_BOOLEAN:
-        return [TRUTH, bool(value)]
+        return [ValueKind.TRUTH, bool(value)]
     if kind == xlrd.XL_CELL_ERROR:
-        return [ERROR, xlrd.error_text_from_code[value]]
+        return [ValueKind.ERROR, xlrd.error_text_from_code[value]]
     return []

@@ -18,18 +18,7 @@ from struct import unpack_from
 import python_calamine
 from defusedxml.ElementTree import fromstring
 
-from pipeline.intake.readers.child.program import (
-    DATE,
-    ERROR,
-    MAX_COLUMN,
-    NUMBER,
-    PICTURE,
-    TEXT,
-    TRUTH,
-    WPS_PICTURE,
-    Output,
-    Refused,
-)
+from pipeline.intake.readers.child.program import MAX_COLUMN, WPS_PICTURE, Output, Refused, ValueKind
 
 DAMAGED = "file.cells"
 
@@ -196,7 +185,7 @@ def _write_sheet(sheet: python_calamine.CalamineSheet, scan: _Scan, output: Outp
             for column, value in enumerate(rows.get(row, ()), first_column)
             if value != ""
         }
-        cells |= {column: [ERROR, error] for column, error in errors.get(row, {}).items()}
+        cells |= {column: [ValueKind.ERROR, error] for column, error in errors.get(row, {}).items()}
         if cells:
             entries = [[column, *cells[column]] for column in sorted(cells)]
             output.write_row(row + 1, entries, hidden=row in scan.hidden_rows)
@@ -206,13 +195,13 @@ def _write_sheet(sheet: python_calamine.CalamineSheet, scan: _Scan, output: Outp
 def _read_cell(value: object, style: int | None) -> list[object]:
     """Return kind and value of a cell that holds something."""
     if isinstance(value, str):
-        return [PICTURE, None] if WPS_PICTURE.match(value) else [TEXT, value]
+        return [ValueKind.PICTURE, None] if WPS_PICTURE.match(value) else [ValueKind.TEXT, value]
     if isinstance(value, bool):
-        return [TRUTH, value]
+        return [ValueKind.TRUTH, value]
     if isinstance(value, datetime):
-        return [DATE, (value + timedelta(seconds=0.5)).replace(microsecond=0).isoformat()]
+        return [ValueKind.DATE, (value + timedelta(seconds=0.5)).replace(microsecond=0).isoformat()]
     if isinstance(value, date | time):
-        return [DATE, value.isoformat()]
+        return [ValueKind.DATE, value.isoformat()]
     if isinstance(value, timedelta):
         value = value / timedelta(days=1)
-    return [NUMBER, value] if style is None else [NUMBER, value, style]
+    return [ValueKind.NUMBER, value] if style is None else [ValueKind.NUMBER, value, style]

@@ -11,15 +11,10 @@ from functools import cache
 from xml.etree.ElementTree import Element
 
 from pipeline.intake.readers.child.program import (
-    DATE,
-    ERROR,
     MAX_COLUMN,
-    NO_VALUE,
-    NUMBER,
-    TEXT,
-    TRUTH,
     Output,
     Refused,
+    ValueKind,
     iterate_xml,
     parse_number,
 )
@@ -132,26 +127,26 @@ def _read_cell(element: Element, attributes: dict[str, str], style: int | None) 
     """Return kind and value of a cell; nothing for an empty one."""
     data = next((child for child in element if _get_local_name(child.tag) == "Data"), None)
     if data is None:
-        return [NO_VALUE, None] if "Formula" in attributes else []
+        return [ValueKind.NO_VALUE, None] if "Formula" in attributes else []
     text = "".join(data.itertext())
     kind = _get_attributes(data).get("Type", "String")
     if not text:
         return []
     if kind == "Number":
-        return [NUMBER, parse_number(text.strip())] + ([] if style is None else [style])
+        return [ValueKind.NUMBER, parse_number(text.strip())] + ([] if style is None else [style])
     if kind == "DateTime":
         return _read_date(text.strip())
     if kind == "Boolean":
-        return [TRUTH, text.strip() == "1"]
-    return [ERROR if kind == "Error" else TEXT, text]
+        return [ValueKind.TRUTH, text.strip() == "1"]
+    return [ValueKind.ERROR if kind == "Error" else ValueKind.TEXT, text]
 
 
 def _read_date(text: str) -> list[object]:
     """Return a date; a text that is none, as LibreOffice writes durations, stays a text."""
     try:
-        return [DATE, datetime.fromisoformat(text).replace(tzinfo=None).isoformat()]
+        return [ValueKind.DATE, datetime.fromisoformat(text).replace(tzinfo=None).isoformat()]
     except ValueError:
-        return [TEXT, text]
+        return [ValueKind.TEXT, text]
 
 
 def _find_format(style: Element) -> str:

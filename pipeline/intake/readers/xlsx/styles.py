@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from itertools import chain
+from operator import eq, ge, gt, le, lt, ne
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
@@ -28,14 +29,7 @@ _SYMBOL = re.compile(r"\[\$([^-\]]*)(?:-[^\]]*)?\]")  # a currency or any other 
 _COLOUR = re.compile(r"\[[^$<>=\]]*\]")
 _SPELLED = re.compile(r"\[DBNum\d\]", re.IGNORECASE)  # Chinese digits
 _SHOWN = "$-+/():!^&'~{}= "  # need no quotes; nor does what is not ASCII
-_TESTS = {
-    "<": operator.lt,
-    "<=": operator.le,
-    "=": operator.eq,
-    "<>": operator.ne,
-    ">=": operator.ge,
-    ">": operator.gt,
-}
+_TESTS = {"<": lt, "<=": le, "=": eq, "<>": ne, ">=": ge, ">": gt}
 _DIGIT = "\0"
 
 
@@ -67,13 +61,10 @@ def read_formats(styles: Element) -> list[Format]:
 
 def make_formats(numbers: Iterable[str], codes: Mapping[str, str]) -> list[Format]:
     """Return the format behind each number; those that ``codes`` does not hold are built in."""
-    known: dict[str, Format] = {}
-    for number in (numbers := list(numbers)):
-        if number not in known:
-            known[number] = _parse_format(codes[number]) if number in codes else Format(number in _DATES)
-    return [known[number] for number in numbers]
+    return [_parse_format(codes[key]) if key in codes else Format(key in _DATES) for key in numbers]
 
 
+@lru_cache(maxsize=10_000)
 def _parse_format(code: str) -> Format:
     sections: list[list[str]] = [[]]
     for part in _PART.findall(code) if len(code) <= _LONGEST else ():
