@@ -79,8 +79,8 @@ def test_an_interlaced_png_is_sent_as_it_is(tmp_path):
         (0, 1, 1, 2),
     ]
     rows = [
-        b"\0" + bytes(255 * (x % 7 > 1) for x in range(passe, 24, across))
-        for passe, top, across, down in passes
+        b"\0" + bytes(255 * (x % 7 > 1) for x in range(first, 24, across))
+        for first, top, across, down in passes
         for _ in range(top, 24, down)
     ]
     header = chunk(b"IHDR", struct.pack(">LLBBBBB", 24, 24, 8, 0, 0, 0, 1))

@@ -148,12 +148,12 @@ from image_support import prepare
 from pipeline.domain.roster import PreparedImage
 
 folder = Path(sys.argv[1])
-told = {}
+codes = {}
 for file in sorted(folder.glob("*.bin"), key=lambda file: int(file.stem)):
     answer = prepare(folder, file.read_bytes())
-    told[file.stem] = "ready" if isinstance(answer, PreparedImage) else answer[0].code
+    codes[file.stem] = "ready" if isinstance(answer, PreparedImage) else answer[0].code
 line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-print(json.dumps([told, int(line.split()[1]) // 1024]))
+print(json.dumps([codes, int(line.split()[1]) // 1024]))
 """
 
 

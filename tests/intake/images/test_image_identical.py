@@ -57,9 +57,9 @@ def test_an_exif_turn_counts(tmp_path):
     drawn = seal(160, width=240, mode="RGB")
     buffer = io.BytesIO()
     drawn.transpose(Image.Transpose.ROTATE_90).save(buffer, "PNG", exif=turned)
-    assert among(tmp_path, upright=encoded(drawn, "PNG"), said=buffer.getvalue()) == {
+    assert among(tmp_path, upright=encoded(drawn, "PNG"), turned_by_exif=buffer.getvalue()) == {
         "upright": "upright",
-        "said": "upright",
+        "turned_by_exif": "upright",
     }
 
 

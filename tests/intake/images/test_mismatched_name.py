@@ -63,15 +63,15 @@ def test_the_clearest_of_several_names_is_found_and_always_the_same_one():
 
 
 def test_reading_stops_once_the_own_name_was_seen():
-    asked = []
+    taken = []
 
     def texts() -> Iterator[str]:
         for text in ("王小明", "李建", "张伟"):
-            asked.append(text)
+            taken.append(text)
             yield text
 
     assert find_mismatched_name("李建国", ROSTER, texts()) is None
-    assert asked == ["王小明", "李建"]
+    assert taken == ["王小明", "李建"]
 
 
 def test_a_share_counts_characters_without_the_dot():

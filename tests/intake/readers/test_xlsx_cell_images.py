@@ -220,7 +220,7 @@ def rich(path: Path, cells: str, **parts: str) -> Path:
         f'<bk><extLst><ext uri="x"><xlrd:rvb i="{position}"/></ext></extLst></bk>'
         for position in (2, 1, 0, 3, 4, 99)
     )
-    asked = "".join(f"<bk>{record}</bk>" for record in (
+    records = "".join(f"<bk>{record}</bk>" for record in (
         '<rc t="2" v="0"/>', '<rc t="1" v="0"/><rc t="2" v="1"/>', '<rc t="2" v="2"/>', '<rc t="2" v="3"/>',
         '<rc t="2" v="4"/>', '<rc t="2" v="5"/>', '<rc t="2" v="77"/>', '<rc t="1" v="0"/>', '<rc t="9" v="0"/>', "",
         '<rc v="0"/>',
@@ -228,7 +228,7 @@ def rich(path: Path, cells: str, **parts: str) -> Path:
     extra = {
         "metadata.xml": f'<metadata xmlns="{MAIN}" {xlrd}><metadataTypes><metadataType name="XLDAPR"/>'
         '<metadataType name="XLRICHVALUE"/></metadataTypes><futureMetadata name="XLDAPR"><bk/></futureMetadata>'
-        f'<futureMetadata name="XLRICHVALUE">{bound}</futureMetadata><valueMetadata>{asked}</valueMetadata></metadata>',
+        f'<futureMetadata name="XLRICHVALUE">{bound}</futureMetadata><valueMetadata>{records}</valueMetadata></metadata>',
         "richData/rdrichvalue.xml": f'<rvData xmlns="{RICH}"><rv s="0"><v>1</v></rv><rv s="1"><v>5</v><v>1</v></rv>'
         '<rv s="1"><v>5</v><v>0</v><v>印章</v></rv><rv s="2"><v>0</v></rv><rv s="1"><v>5</v></rv></rvData>',
         "richData/rdrichvaluestructure.xml": f'<rvStructures xmlns="{RICH}"><s t="_linkedentity2core">'

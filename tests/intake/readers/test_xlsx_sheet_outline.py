@@ -189,12 +189,12 @@ def measured(path: Path, timeout: float, **options) -> tuple[str, float, int]:
         f"options = ReadOptions(**{options!r})\n"
         "try:\n"
         "    sheets = xlsx.read(Path(sys.argv[1]).read_bytes(), options=options).sheets\n"
-        "    said = sum(1 for sheet in sheets for line in sheet.lines)\n"
+        "    outcome = sum(1 for sheet in sheets for line in sheet.lines)\n"
         "except FileRefused as refused:\n"
-        "    said = refused.code + ' ' + refused.detail.get('found', '')\n"
+        "    outcome = refused.code + ' ' + refused.detail.get('found', '')\n"
         "used = resource.getrusage(resource.RUSAGE_SELF)\n"
         "peak = next(line for line in open('/proc/self/status') if line.startswith('VmHWM'))\n"
-        "print(said, used.ru_utime + used.ru_stime, int(peak.split()[1]) // 1024, sep='|')\n"
+        "print(outcome, used.ru_utime + used.ru_stime, int(peak.split()[1]) // 1024, sep='|')\n"
     )
     command = [sys.executable, "-c", script, str(path)]
     out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=timeout).stdout
