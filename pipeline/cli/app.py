@@ -24,6 +24,7 @@ from pipeline.cli.context import (
 )
 from pipeline.cli.demo import demo, sandbox
 from pipeline.cli.doctor_command import doctor
+from pipeline.cli.export_commands import export, history
 from pipeline.cli.help import find_commands, polish_message, set_language
 from pipeline.cli.init_commands import init
 from pipeline.cli.ledger_commands import adopt, ledger_group
@@ -89,6 +90,8 @@ COMMANDS: Sequence[click.Command] = (
     resolve,
     certify,
     adopt,
+    export,
+    history,
     doctor,
     ledger_group,
     config_group,

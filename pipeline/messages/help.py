@@ -47,6 +47,19 @@ HELP: Mapping[str, str] = {
     "Send notifications.": "发送通知。",
     "Send a test message to every channel and a ping to the monitor.": "向每个通知渠道发一条测试消息，并通知监控。",
     "Exit code 5 where one of them did not take it.": "有一个没有送达时退出码为 5。",
+    # export, history
+    "List every live seal: doctor, staff number, seal name, SealId, date.": (
+        "列出所有有效的印章：医生、工号、印章名称、印章ID、日期。"
+    ),
+    "Write a workbook (default).": "写成工作簿（默认）。",
+    "Write CSV, to stdout without --out.": "写成 CSV；不写 --out 时输出到标准输出。",
+    "File to write; its ending chooses the format.": "写到这个文件；格式由扩展名决定。",
+    "Only seals that this run made, and how they are revoked.": "只列出这次运行创建的印章，以及怎样撤销。",
+    "Only seals of doctors who are no longer in the rosters.": "只列出已不在名单中的医生的印章。",
+    "List the runs, the newest first: time, rows by status, exit code, user.": (
+        "列出历次运行，最近的在前：时间、各状态的行数、退出码、用户。"
+    ),
+    "At most N runs, the newest (default: 30).": "最多列出最近的 N 次（默认 30）。",
     # check, run, retry
     "Read, pair, validate and plan; send nothing.": "读取、配对、检查并列出计划；不发送任何内容。",
     "Create the seals that are missing; safe to repeat.": "创建还没有的印章；可以放心重复运行。",

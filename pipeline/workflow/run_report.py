@@ -104,13 +104,17 @@ def write_run_json(report: RunReport, folders: Iterable[Path]) -> None:
 
 def find_recorded_run(out: Path, tenant: str) -> RunRecord | None:
     """Return the newest run of this tenant that left a run.json under its own name, but for a `check`."""
+    return next(list_recorded_runs(out, tenant), None)
+
+
+def list_recorded_runs(out: Path, tenant: str) -> Iterator[RunRecord]:
+    """Yield the runs of this tenant that left a run.json under their own names, the newest first; no `check`."""
     for path in sorted(out.glob(f"*/{RUN}"), reverse=True):
         with suppress(OSError, ValueError, KeyError, TypeError):
             content = json.loads(path.read_text(encoding="utf-8"))
             is_ours = content["run"] == path.parent.name and content["tenant"] == tenant
             if is_ours and content["command"] != "check":
-                return _read_record(path.parent, content)
-    return None
+                yield _read_record(path.parent, content)
 
 
 def select_later_run(last: RunRecord | None, recorded: RunRecord | None) -> RunRecord | None:

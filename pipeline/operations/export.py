@@ -1,0 +1,67 @@
+"""Collects the live seals of a ledger: all, those of one run, or those of doctors who no longer stand in the rosters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from pipeline.clock import shown, stamp
+from pipeline.domain.seals import PersonHistory
+from pipeline.errors import UsageError
+from pipeline.ledger.sqlite_ledger import SqliteLedger
+from pipeline.reports.seal_list import ListedSeal
+
+
+def collect_seals(ledger: SqliteLedger, *, run: str | None = None, leavers: bool = False) -> list[ListedSeal]:
+    """Return the live seals in the order of their creation.
+
+    ``run``: only those it made. ``leavers``: only those of doctors whom the last complete run did not read. Raises UsageError for a run that is not known, and for leavers without a complete run.
+    """
+    if run is not None and ledger.find_run(run) is None:
+        raise UsageError("export.no_run", run=run, then=("history",))
+    rows = _list_present_rows(ledger)
+    if leavers and rows is None:
+        raise UsageError("export.no_complete_run", then=("run",))
+    staff_numbers = ledger.list_staff_numbers()
+    listed: list[tuple[float, ListedSeal]] = []
+    for person in ledger.snapshot().people.values():
+        if person.seal is None or (run is not None and person.seal.run != run):
+            continue
+        line = rows.get(person.key) if rows is not None else None
+        if leavers and line is not None:
+            continue
+        numbers = sorted(staff_numbers.get(person.key, ()))
+        staff_no = (line or {}).get("staff_no") or ", ".join(numbers) or None
+        listed.append(
+            (person.seal.created_at, _list_seal(person, staff_no, None if rows is None else line is not None))
+        )
+    return [seal for _, seal in sorted(listed, key=lambda entry: (entry[0], entry[1].seal_id))]
+
+
+def _list_seal(person: PersonHistory, staff_no: str | None, in_roster: bool | None) -> ListedSeal:
+    assert person.seal is not None
+    return ListedSeal(
+        name=person.name,
+        id_masked=person.id_masked,
+        staff_no=staff_no,
+        seal_name=person.seal.seal_name,
+        seal_id=person.seal.seal_id,
+        created=shown(stamp(person.seal.created_at)),
+        run=person.seal.run or None,
+        in_roster=in_roster,
+    )
+
+
+def _list_present_rows(ledger: SqliteLedger) -> Mapping[str, Mapping[str, str]] | None:
+    """Return the row of each person whom the last complete run read, by key; None where there was none."""
+    last = ledger.find_last_run(complete=True)
+    if last is None:
+        return None
+    return dict(_iterate_rows(ledger, last.run))
+
+
+def _iterate_rows(ledger: SqliteLedger, run: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+    same_persons = ledger.list_same_persons()
+    for row in ledger.list_rows(run):
+        if row.key is not None:
+            yield same_persons.get(row.key, row.key), json.loads(row.line)

@@ -1,0 +1,98 @@
+"""Writes lists of live seals: a workbook, CSV or JSON, by pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import xlsxwriter
+
+from pipeline.reports.presenter import Presenter
+from pipeline.reports.styles import HEAD, Styles, clean_text, measure_width, set_up_printing
+from pipeline.support.atomic_files import write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_WIDTH = 80  # characters of a column
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSeal:
+    """A live seal and its doctor, as they are shown."""
+
+    name: str | None = field(repr=False)
+    id_masked: str | None
+    staff_no: str | None
+    seal_name: str
+    seal_id: str
+    created: str  # local time
+    run: str | None  # None: adopted
+    in_roster: bool | None  # of the last complete run; None: there was none
+
+
+def build_seal_frame(seals: Sequence[ListedSeal], presenter: Presenter | None = None) -> pd.DataFrame:
+    """Return a row a seal, all of it text; with a presenter, titles and answers in the reader's language."""
+    import pandas as pd  # noqa: PLC0415 - half a second, needed only where a list is wanted
+
+    frame = pd.DataFrame(
+        [asdict(seal) for seal in seals], columns=[entry.name for entry in fields(ListedSeal)]
+    )
+    if presenter is not None:
+        answers = {True: presenter.render("seals.yes"), False: presenter.render("seals.no")}
+        frame["in_roster"] = frame["in_roster"].map(answers)
+        frame = frame.rename(columns={name: presenter.render(f"seals.{name}") for name in frame.columns})
+    return frame.fillna("")
+
+
+def write_seal_workbook(
+    path: Path, seals: Sequence[ListedSeal], presenter: Presenter, notes: Sequence[str] = ()
+) -> Path:
+    """Write a workbook with a sheet of seals and, with ``notes``, a sheet of what to do with them."""
+
+    def fill(temporary: Path) -> None:
+        with xlsxwriter.Workbook(str(temporary)) as book:
+            _write_sheet(
+                book,
+                presenter.render("seals.sheet"),
+                build_seal_frame(seals, presenter).to_dict("list"),
+                presenter,
+            )
+            if notes:
+                title = presenter.render("seals.notes")
+                _write_sheet(book, title, {title: notes}, presenter)
+
+    return write_atomically(path, fill, numbered=True)
+
+
+def _write_sheet(
+    book: xlsxwriter.Workbook,
+    title: str,
+    table: Mapping[Any, Sequence[object]],
+    presenter: Presenter,
+) -> None:
+    """Write a table of texts under a header row that stays, each column as wide as its longest text."""
+    sheet, styles = book.add_worksheet(title), Styles(book)
+    cell, head = styles.make_cell_format(text_wrap=True), styles.make_heading_format(HEAD, "#FFFFFF")
+    for number, name in enumerate(table):
+        longest = max(measure_width(str(text)) for text in (name, *table[name]))
+        sheet.set_column(number, number, min(longest, MAX_WIDTH) + 4)
+        sheet.write_string(0, number, str(name), head)
+        for row, text in enumerate(table[name], 1):
+            sheet.write_string(row, number, clean_text(str(text)), cell)
+    sheet.set_row(0, 22)
+    sheet.freeze_panes(1, 0)
+    sheet.autofilter(0, 0, 0, len(list(table)) - 1)
+    sheet.repeat_rows(0)
+    set_up_printing(sheet, presenter)
+
+
+def write_seal_csv(target: Path | TextIO, seals: Sequence[ListedSeal], presenter: Presenter) -> None:
+    """Write CSV with titles; a file gets the mark by which Excel reads UTF-8."""
+    frame = build_seal_frame(seals, presenter)
+    if isinstance(target, Path):
+        write_atomically(target, lambda temporary: frame.to_csv(temporary, index=False, encoding="utf-8-sig"))
+    else:
+        frame.to_csv(target, index=False)

@@ -1,0 +1,102 @@
+"""`export` and `history`: every live seal once, as text; leavers; the seals of one run; the runs."""
+
+import csv
+import io
+import json
+import shutil
+
+import openpyxl
+import pytest
+from run_support import draw_seal, name
+
+
+@pytest.fixture
+def two_runs(hospital):
+    """Make a hospital with two doctors of a first run and one of a second."""
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+    hospital.doctors(3)
+    assert hospital.go("run") == 0
+    return hospital
+
+
+def read_json(hospital, capsys, *arguments):
+    capsys.readouterr()
+    assert hospital.go("--json", *arguments) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_every_live_seal_is_listed_once_in_every_format(two_runs, capsys):
+    seals = read_json(two_runs, capsys, "export")["seals"]
+    made = {seal.seal_id for seal in two_runs.service.seals}
+    assert {seal["seal_id"] for seal in seals} == made
+    assert [seal["name"] for seal in seals] == [name(1), name(2), name(3)]
+    assert [seal["staff_no"] for seal in seals] == ["00001", "00002", "00003"]
+    assert all(seal["in_roster"] and seal["id_masked"].startswith("*" * 14) for seal in seals)
+    assert two_runs.go("export", "--csv") == 0
+    lines = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [line["SealId"] for line in lines] == [seal["seal_id"] for seal in seals]
+    path = two_runs.folder / "list.xlsx"
+    assert two_runs.go("export", "--out", str(path)) == 0
+    sheet = openpyxl.load_workbook(path).active
+    rows = list(sheet.iter_rows(values_only=True))
+    assert [row[2] for row in rows[1:]] == ["00001", "00002", "00003"]  # text, zeros kept
+    assert [row[4] for row in rows[1:]] == [seal["seal_id"] for seal in seals]
+
+
+def test_a_file_ends_as_its_format(two_runs, capsys):
+    assert two_runs.go("export", "--csv", "--out", str(two_runs.folder / "a.xlsx")) == 2
+    assert two_runs.go("export", "--out", str(two_runs.folder / "a.txt")) == 2
+    assert "the name must end with one of" in capsys.readouterr().err
+    path = two_runs.folder / "a.csv"
+    assert two_runs.go("export", "--out", str(path)) == 0
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+    path = two_runs.folder / "a.json"
+    assert two_runs.go("export", "--out", str(path)) == 0
+    assert len(json.loads(path.read_text("utf-8"))["seals"]) == 3
+
+
+def test_the_seals_of_one_run_come_with_how_they_are_revoked(two_runs, capsys):
+    first, second = (path.name for path in two_runs.runs)
+    assert len(read_json(two_runs, capsys, "export", "--run", first)["seals"]) == 2
+    (seal,) = read_json(two_runs, capsys, "export", "--run", second)["seals"]
+    assert seal["name"] == name(3)
+    assert two_runs.go("export", "--run", second) == 0
+    (path,) = (two_runs.folder / "out").glob("seals-of-*.xlsx")
+    book = openpyxl.load_workbook(path)
+    assert book.sheetnames == ["Seals", "What to do"]
+    assert "account manager" in book["What to do"]["A2"].value
+    assert two_runs.go("export", "--run", "none") == 2
+    assert "has no run none" in capsys.readouterr().err
+
+
+def test_leavers_have_a_seal_and_stand_in_no_roster(two_runs, capsys):
+    assert read_json(two_runs, capsys, "export", "--leavers")["seals"] == []
+    two_runs.doctors(2)
+    assert two_runs.go("run", "--accept-guards") == 0
+    (leaver,) = read_json(two_runs, capsys, "export", "--leavers")["seals"]
+    assert (leaver["name"], leaver["staff_no"], leaver["in_roster"]) == (name(3), "00003", False)
+    assert len(read_json(two_runs, capsys, "export")["seals"]) == 3
+
+
+def test_an_abandoned_seal_is_not_listed(two_runs, capsys):
+    draw_seal(two_runs.folder / "seals" / "00001.png", 9)
+    assert two_runs.go("run") == 3
+    assert two_runs.go("resolve", "00001", "--replace", "--seal-name", "新处方章") == 0
+    seals = read_json(two_runs, capsys, "export")["seals"]
+    assert [seal["name"] for seal in seals] == [name(2), name(3)]
+
+
+def test_the_history_has_a_line_for_every_run(two_runs, capsys):
+    shutil.rmtree(two_runs.folder / "secrets")
+    two_runs.doctors(4)
+    assert two_runs.go("run") == 4
+    assert two_runs.go("check") == 0
+    runs = read_json(two_runs, capsys, "history")["runs"]
+    assert [(run["command"], run["exit"]) for run in runs] == [("run", 4), ("run", 0), ("run", 0)]
+    assert runs[0]["halt"] == "CREDENTIALS_MISSING"
+    assert runs[1]["statuses"] == {"sealed": 1, "unchanged": 2}
+    assert [run["files"] for run in runs[1:]] == [1, 1]
+    assert len(read_json(two_runs, capsys, "history", "--limit", "2")["runs"]) == 2
+    assert two_runs.go("history") == 0
+    assert "Sealed 1, Unchanged 2" in capsys.readouterr().out
