@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import xlsxwriter
 
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.styles import HEAD, Styles, clean_text, measure_width, set_up_printing
+from pipeline.reports.styles import HEAD, Styles, clean_text, estimate_width, set_up_printing
 from pipeline.support.atomic_files import write_atomically
 
 if TYPE_CHECKING:
@@ -75,9 +75,12 @@ def _write_sheet(
 ) -> None:
     """Write a table of texts under a header row that stays, each column as wide as its longest text."""
     sheet, styles = book.add_worksheet(title), Styles(book)
-    cell, head = styles.make_cell_format(text_wrap=True), styles.make_heading_format(HEAD, "#FFFFFF")
+    cell, head = (
+        styles.make_cell_format(text_wrap=True),
+        styles.make_cell_format(bold=True, bg_color=HEAD, font_color="#FFFFFF"),
+    )
     for number, name in enumerate(table):
-        longest = max(measure_width(str(text)) for text in (name, *table[name]))
+        longest = max(estimate_width(str(text)) for text in (name, *table[name]))
         sheet.set_column(number, number, min(longest, MAX_WIDTH) + 4)
         sheet.write_string(0, number, str(name), head)
         for row, text in enumerate(table[name], 1):
