@@ -34,7 +34,7 @@ from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import make_text
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import outcome_record
-from pipeline.reports.write import write_workbook
+from pipeline.reports.write import write_all, write_workbook
 
 NAMES = (  # noqa: SIM905  a list of sixty quoted names is unreadable
     "赵明远 钱秀兰 孙立新 李若彤 周建国 吴晓燕 郑国栋 王雅琴 冯子墨 陈思源 褚文静 卫东升 蒋梦洁 沈家豪 韩雪梅 杨振华 "
@@ -194,113 +194,55 @@ class Scene:
         return replace(base, **changes)
 
 
+def rejected(position: int, *problems: Problem, **known: object) -> RowOutcome:
+    return outcome_of(doctor_of(position, problems=problems, **known), Status.REJECTED)
+
+
 def troubled() -> list[RowOutcome]:
     """One row of every trouble a clerk meets."""
-    held = CreateAttempt(
-        "5e0f7c1a-88aa-4d1e-a1b2-1c2d3e4f5a6b",
-        "20261124-020000",
-        "unknown",
-        STARTED - 86_390,
-        "essbasic.tencentcloudapi.com",
-        SealContent("苏晓曼", "h", "ID_CARD", None, None, None, "s", None),
-    )
+    content = SealContent("苏晓曼", "h", "ID_CARD", None, None, None, "s", None)
+    uuid, host = "5e0f7c1a-88aa-4d1e-a1b2-1c2d3e4f5a6b", "essbasic.tencentcloudapi.com"
+    held = CreateAttempt(uuid, "20261124-020000", "unknown", STARTED - 86_390, host, content)
+    unsent = {"trace_id": None, "last_attempt_at": None, "host": None}
+    past = PersonHistory("k", seal_name="苏晓曼处方章", unresolved_attempt=held, create_count=1)
+    wrong_texts = {"D": number_of(45)[:-1] + "7", "E": "1381000123"}
+    lossy = {"texts": {"D": "4.40399E+17"}, "kinds": {"D": CellKind.NUMBER}, "usable": False}
+    near = make_text("image.near", file="彭莉莉.png")
+    other = "2026年医师名单.xlsx 医师 4"
+    refused, exists = "FailedOperation.UserInfoMismatch", "FailedOperation.ExistSameSealName"
+    differs = build_problem("CONTENT_CHANGED", Field.PICTURE, differs="mobile picture")
     return [
-        outcome_of(
-            doctor_of(
-                44,
-                texts={"D": "4.40399E+17"},
-                kinds={"D": CellKind.NUMBER},
-                usable=False,
-                problems=(build_problem("ID_PRECISION_LOST", Field.NUMBER, "D47", found="4.40399E+17"),),
-            ),
-            Status.REJECTED,
+        rejected(44, build_problem("ID_PRECISION_LOST", Field.NUMBER, "D47", found="4.40399E+17"), **lossy),
+        rejected(
+            45,
+            build_problem("ID_CHECKSUM", Field.NUMBER, "D48", found="7", expected=number_of(45)[-1]),
+            build_problem("MOBILE_INVALID", Field.MOBILE, "E48", found="1381000123"),
+            texts=wrong_texts,
+            usable=False,
         ),
-        outcome_of(
-            doctor_of(
-                45,
-                usable=False,
-                texts={"D": number_of(45)[:-1] + "7", "E": "1381000123"},
-                problems=(
-                    build_problem("ID_CHECKSUM", Field.NUMBER, "D48", found="7", expected=number_of(45)[-1]),
-                    build_problem("MOBILE_INVALID", Field.MOBILE, "E48", found="1381000123"),
-                ),
-            ),
-            Status.REJECTED,
+        rejected(
+            46,
+            build_problem("IMAGE_MISSING", Field.PICTURE, tried="1047, 彭丽丽", hint=near),
+            picture=None,
         ),
-        outcome_of(
-            doctor_of(
-                46,
-                picture=None,
-                problems=(
-                    build_problem(
-                        "IMAGE_MISSING",
-                        Field.PICTURE,
-                        tried="1047, 彭丽丽",
-                        hint=make_text("image.near", file="彭莉莉.png"),
-                    ),
-                ),
-            ),
-            Status.REJECTED,
+        rejected(
+            47, build_problem("NAME_INVALID", Field.NAME, "B50", found="张*三", why="masked"), name="张*三"
         ),
-        outcome_of(
-            doctor_of(
-                47,
-                name="张*三",
-                problems=(build_problem("NAME_INVALID", Field.NAME, "B50", found="张*三", why="masked"),),
-            ),
-            Status.REJECTED,
+        rejected(48, build_problem("ROW_DUPLICATE", Field.NUMBER, "D51", other=other)),
+        rejected(
+            49, build_problem("ID_TYPE_UNSUPPORTED", Field.ID_TYPE, "C52", found="护照"), texts={"C": "护照"}
         ),
+        rejected(50, build_problem("IMAGE_BLANK", Field.PICTURE, file="1051昌盛.png")),
         outcome_of(
-            doctor_of(
-                48,
-                problems=(
-                    build_problem("ROW_DUPLICATE", Field.NUMBER, "D51", other="2026年医师名单.xlsx 医师 4"),
-                ),
-            ),
-            Status.REJECTED,
-        ),
-        outcome_of(
-            doctor_of(
-                49,
-                texts={"C": "护照"},
-                problems=(build_problem("ID_TYPE_UNSUPPORTED", Field.ID_TYPE, "C52", found="护照"),),
-            ),
-            Status.REJECTED,
-        ),
-        outcome_of(
-            doctor_of(50, problems=(build_problem("IMAGE_BLANK", Field.PICTURE, file="1051昌盛.png"),)),
-            Status.REJECTED,
-        ),
-        outcome_of(
-            doctor_of(51),
-            Status.FAILED,
-            code="FailedOperation.UserInfoMismatch",
-            message=f"姓名与证件号码 {number_of(51)} 不一致",
+            doctor_of(51), Status.FAILED, code=refused, message=f"姓名与证件号码 {number_of(51)} 不一致"
         ),
         outcome_of(
             doctor_of(52), Status.FAILED, code="FailedOperation", message="印章图片不清晰，请重新上传"
         ),
         outcome_of(doctor_of(53), Status.UNKNOWN, request_id=None),
-        outcome_of(
-            doctor_of(41),
-            Status.UNKNOWN,
-            request_id=None,
-            trace_id=None,
-            last_attempt_at=None,
-            host=None,
-            past=PersonHistory("k", seal_name="苏晓曼处方章", unresolved_attempt=held, create_count=1),
-        ),
-        outcome_of(
-            doctor_of(54),
-            Status.EXISTS,
-            code="FailedOperation.ExistSameSealName",
-            message="印章名称已存在",
-        ),
-        outcome_of(
-            doctor_of(55),
-            Status.CHANGED,
-            more=(build_problem("CONTENT_CHANGED", Field.PICTURE, differs="mobile picture"),),
-        ),
+        outcome_of(doctor_of(41), Status.UNKNOWN, request_id=None, past=past, **unsent),
+        outcome_of(doctor_of(54), Status.EXISTS, code=exists, message="印章名称已存在"),
+        outcome_of(doctor_of(55), Status.CHANGED, more=(differs,)),
         outcome_of(doctor_of(56), Status.NOT_SENT),
     ]
 
@@ -344,24 +286,16 @@ def png(side: int, colour: tuple[int, int, int] = (200, 30, 30)) -> bytes:
     """A square ring, as a PNG made by hand: Pillow lives elsewhere."""
     edge = max(2, side // 12)
     inked = bytes(colour)
-    rows = b"".join(
-        b"\0"
-        + b"".join(
-            inked if edge > min(x, y, side - 1 - x, side - 1 - y) else b"\xff\xff\xff" for x in range(side)
-        )
-        for y in range(side)
-    )
+    inside = range(edge, side - edge)
+    lines = [[b"\xff\xff\xff" if {x, y} <= {*inside} else inked for x in range(side)] for y in range(side)]
+    rows = b"".join(b"\0" + b"".join(line) for line in lines)
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", head)
-        + chunk(b"IDAT", zlib.compress(rows))
-        + chunk(b"IEND", b"")
-    )
+    chunks = (chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 @pytest.fixture
@@ -376,6 +310,18 @@ def make() -> SimpleNamespace:
         presenter=presenter_of,
         record=record_of,
     )
+
+
+@pytest.fixture
+def write_files() -> Callable[..., dict[str, Path]]:
+    """Write all files of a run and return their paths, in Chinese and without a copy unless asked."""
+
+    def written(
+        run_report: RunReport, *, language: str = "zh", latest: Path | None = None, **options: object
+    ):
+        return write_all(run_report, presenter=presenter_of(run_report, language), latest=latest, **options)
+
+    return written
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import pytest
 
 from pipeline.domain.run import Status
 from pipeline.reports.earlier_results import find_newest_workbook
-from pipeline.reports.write import write_all
 from pipeline.support.atomic_files import make_folder, write_atomically, write_jsonl
 
 
@@ -20,13 +19,11 @@ def _mode(path):
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077, 0o277])
-def test_files_are_0600_and_folders_0700_whatever_the_umask(hospital, make, umask):
+def test_files_are_0600_and_folders_0700_whatever_the_umask(hospital, write_files, umask):
     run_report = hospital.build_run_report()
     before = os.umask(umask)
     try:
-        written = write_all(
-            run_report, presenter=make.presenter(run_report, "zh"), latest=run_report.out.parent / "latest"
-        )
+        written = write_files(run_report, latest=run_report.out.parent / "latest")
     finally:
         os.umask(before)
 
@@ -98,14 +95,12 @@ def _summary(workbook):
     return [text for text in cells if isinstance(text, str)]
 
 
-def test_every_text_names_the_workbook_that_was_written(hospital, make):
+def test_every_text_names_the_workbook_that_was_written(hospital, write_files):
     run_report = hospital.build_run_report()
     latest = run_report.out.parent / "latest"
     held = _held_by_excel(run_report.out / "results.xlsx")
 
-    written = write_all(
-        run_report, presenter=make.presenter(run_report, "zh"), latest=latest, replace_file=held
-    )
+    written = write_files(run_report, latest=latest, replace_file=held)
 
     assert written["results.xlsx"] == run_report.out / "results (2).xlsx"
     commands = [text for text in _summary(written["results.xlsx"]) if text.startswith("esign-import retry ")]
@@ -118,24 +113,22 @@ def test_every_text_names_the_workbook_that_was_written(hospital, make):
     assert 'href="results.xlsx"' in (latest / "report.html").read_text("utf-8"), "beside it is the copy"
 
 
-def test_a_copy_under_another_name_is_returned_and_linked(hospital, make):
+def test_a_copy_under_another_name_is_returned_and_linked(hospital, write_files):
     run_report = hospital.build_run_report()
     latest = run_report.out.parent / "latest"
     held = _held_by_excel(latest / "results.xlsx")
 
-    written = write_all(
-        run_report, presenter=make.presenter(run_report, "zh"), latest=latest, replace_file=held
-    )
+    written = write_files(run_report, latest=latest, replace_file=held)
 
     assert written["copy"] == find_newest_workbook(latest / "results.xlsx") == latest / "results (2).xlsx"
     assert 'href="results%20%282%29.xlsx"' in (latest / "report.html").read_text("utf-8")
     assert f"{run_report.out}/results.xlsx" in (latest / "report.html").read_text("utf-8"), "the step's own"
 
 
-def test_a_workbook_saved_during_the_run_is_kept_by_the_next_one(hospital, make):
+def test_a_workbook_saved_during_the_run_is_kept_by_the_next_one(hospital, write_files):
     run_report = hospital.build_run_report()
     target = run_report.out / "results.xlsx"
-    write_all(run_report, presenter=make.presenter(run_report, "zh"), latest=None)
+    write_files(run_report)
 
     def saved_meanwhile(source, goal):
         if goal == target:
@@ -143,10 +136,8 @@ def test_a_workbook_saved_during_the_run_is_kept_by_the_next_one(hospital, make)
             raise PermissionError(13, "in use")
         source.replace(goal)
 
-    write_all(
-        run_report, presenter=make.presenter(run_report, "zh"), latest=None, replace_file=saved_meanwhile
-    )
-    reported = write_all(run_report, presenter=make.presenter(run_report, "zh"), latest=None)
+    write_files(run_report, replace_file=saved_meanwhile)
+    reported = write_files(run_report)
 
     assert reported["edited"].read_bytes() == b"edited"
     assert sorted(path.name for path in run_report.out.glob("results*")) == [
@@ -155,13 +146,13 @@ def test_a_workbook_saved_during_the_run_is_kept_by_the_next_one(hospital, make)
     ], "the sibling told of an earlier run"
 
 
-def test_an_edited_sibling_is_kept(hospital, make):
+def test_an_edited_sibling_is_kept(hospital, write_files):
     run_report = hospital.build_run_report()
     held = _held_by_excel(run_report.out / "results.xlsx")
-    first = write_all(run_report, presenter=make.presenter(run_report, "zh"), latest=None, replace_file=held)
+    first = write_files(run_report, replace_file=held)
     first["results.xlsx"].write_bytes(b"edited")
 
-    reported = write_all(run_report, presenter=make.presenter(run_report, "zh"), latest=None)
+    reported = write_files(run_report)
 
     assert reported["edited"].name == "results (2) (edited).xlsx"
     assert reported["edited"].read_bytes() == b"edited"
@@ -179,56 +170,37 @@ def test_a_file_for_programs_never_changes_its_name(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_writes_outcomes_and_a_check_writes_a_plan(hospital, make, scene):
+def test_a_run_writes_outcomes_and_a_check_writes_a_plan(hospital, make, write_files, scene):
     latest = scene.folder / "out" / "latest"
     scene.outcomes = [make.outcome(make.doctor(1), Status.READY)]
     checked = scene.build_run_report(command="check", out=scene.folder / "out" / "c")
 
-    ran = write_all(
-        hospital.build_run_report(),
-        presenter=make.presenter(hospital.build_run_report(), "zh"),
-        latest=latest,
-    )
-    assert list(ran) == [
-        "outcomes.jsonl",
-        "files.jsonl",
-        "run.json",
-        "review.html",
-        "results.xlsx",
-        "report.html",
-    ]
+    ran = write_files(hospital.build_run_report(), latest=latest)
+    others = ["files.jsonl", "run.json", "review.html", "results.xlsx", "report.html"]
+    assert list(ran) == ["outcomes.jsonl", *others]
     assert sorted(path.name for path in latest.glob("[!.]*")) == sorted(ran)
 
-    plan = write_all(checked, presenter=make.presenter(checked, "en"), latest=latest)
-    assert list(plan) == [
-        "plan.jsonl",
-        "files.jsonl",
-        "run.json",
-        "review.html",
-        "results.xlsx",
-        "report.html",
-    ]
+    plan = write_files(checked, language="en", latest=latest)
+    assert list(plan) == ["plan.jsonl", *others]
     assert sorted(path.name for path in latest.glob("[!.]*")) == sorted(plan), "latest tells one run"
     assert json.loads(plan["plan.jsonl"].read_text())["status"] == "ready"
 
 
-def test_lines_match_the_rows_and_are_rebuilt_the_same(hospital, make):
+def test_lines_match_the_rows_and_are_rebuilt_the_same(hospital, write_files):
     run_report = hospital.build_run_report()
-    first = write_all(run_report, presenter=make.presenter(run_report, "zh"), latest=None)
+    first = write_files(run_report)
     before = {name: path.read_bytes() for name, path in first.items() if name != "results.xlsx"}
 
-    again = write_all(run_report, presenter=make.presenter(run_report, "zh"), latest=None)
+    again = write_files(run_report)
 
     assert {name: again[name].read_bytes() for name in before} == before
     rows = [json.loads(line) for line in before["outcomes.jsonl"].splitlines()]
     assert [row["row"] for row in rows] == [outcome.doctor.row.origin.row for outcome in hospital.outcomes]
 
 
-def test_a_lone_surrogate_does_not_stop_the_writing(make, scene):
+def test_a_lone_surrogate_does_not_stop_the_writing(make, write_files, scene):
     scene.outcomes = [make.outcome(make.doctor(1, name="李\ud800明"), Status.SEALED)]
 
-    written = write_all(
-        scene.build_run_report(), presenter=make.presenter(scene.build_run_report(), "zh"), latest=None
-    )
+    written = write_files(scene.build_run_report())
 
     assert json.loads(written["outcomes.jsonl"].read_text("utf-8"))["name"] == "李?明"
