@@ -132,7 +132,7 @@ def doctor_of(
 
 
 def outcome_of(doctor: Doctor, status: Status, **known: object) -> RowOutcome:
-    history = known.pop("past", None)
+    history = known.pop("history", None)
     problems = doctor.problems + tuple(known.pop("more", ()))
     planned = RowPlan(doctor, status, f"{doctor.name}处方章", history, problems=problems)
     fresh = {
@@ -204,7 +204,7 @@ def troubled() -> list[RowOutcome]:
     uuid, host = "5e0f7c1a-88aa-4d1e-a1b2-1c2d3e4f5a6b", "essbasic.tencentcloudapi.com"
     held = CreateAttempt(uuid, "20261124-020000", "unknown", STARTED - 86_390, host, content)
     unsent = {"trace_id": None, "last_attempt_at": None, "host": None}
-    past = PersonHistory("k", seal_name="苏晓曼处方章", unresolved_attempt=held, create_count=1)
+    history = PersonHistory("k", seal_name="苏晓曼处方章", unresolved_attempt=held, create_count=1)
     wrong_texts = {"D": number_of(45)[:-1] + "7", "E": "1381000123"}
     lossy = {"texts": {"D": "4.40399E+17"}, "kinds": {"D": CellKind.NUMBER}, "usable": False}
     near = make_text("image.near", file="彭莉莉.png")
@@ -240,7 +240,7 @@ def troubled() -> list[RowOutcome]:
             doctor_of(52), Status.FAILED, code="FailedOperation", message="印章图片不清晰，请重新上传"
         ),
         outcome_of(doctor_of(53), Status.UNKNOWN, request_id=None),
-        outcome_of(doctor_of(41), Status.UNKNOWN, request_id=None, past=past, **unsent),
+        outcome_of(doctor_of(41), Status.UNKNOWN, request_id=None, history=history, **unsent),
         outcome_of(doctor_of(54), Status.EXISTS, code=exists, message="印章名称已存在"),
         outcome_of(doctor_of(55), Status.CHANGED, more=(differs,)),
         outcome_of(doctor_of(56), Status.NOT_SENT),
