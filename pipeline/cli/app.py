@@ -152,9 +152,7 @@ for command in COMMANDS:
     cli.add_command(command)
 for command in find_commands(cli):
     command.params.extend(SHARED_OPTIONS)
-logging.getLogger("pipeline").addHandler(
-    logging.NullHandler()
-)  # log records go to log.jsonl, not to the screen
+logging.getLogger("pipeline").addHandler(logging.NullHandler())  # they go to log.jsonl, not to the screen
 
 
 def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
@@ -224,7 +222,6 @@ def _report_broken_run(session: Session) -> bool:
 def _report_usage(session: Session, error: click.ClickException) -> int:
     """Print click's sentence about a wrong command line: how the command is used, what is wrong, where to read more."""
     context = error.ctx if isinstance(error, click.UsageError) else None
-    command = tuple(find_command_words(session.arguments))
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         session.print_line(error.format_message())  # the whole help; it begins with how the command is used
     else:
@@ -233,21 +230,25 @@ def _report_usage(session: Session, error: click.ClickException) -> int:
         if isinstance(error, click.exceptions.NoSuchCommand):
             error = _suggest_commands(error)
         session.alert("misused", message=mask_text(polish_message(error.format_message(), session.spoken)))
-    session.print_next_step(
-        session.render_sentence("next_help"), join_to(session.help_invocation, *command, "--help")
-    )
+    _suggest_help(session, "next_help")
     return error.exit_code
+
+
+def _suggest_help(session: Session, key: str) -> None:
+    """Print what to do next: read the help of this command."""
+    words = (*_find_command_words(session.arguments), "--help")
+    session.print_next_step(session.render_sentence(key), f"{session.help_invocation} {join(words)}")
 
 
 def _suggest_commands(error: click.exceptions.NoSuchCommand) -> click.exceptions.NoSuchCommand:
     """Return the error with the commands whose names are nearly the one that was typed."""
     group = error.ctx.command if error.ctx else None
     names = group.commands if isinstance(group, click.Group) else ()
-    near = [name for name in names if is_near_name(error.command_name, name)]
+    near = [name for name in names if _is_near_name(error.command_name, name)]
     return click.exceptions.NoSuchCommand(error.command_name, possibilities=near, ctx=error.ctx)
 
 
-def is_near_name(word: str, name: str) -> bool:
+def _is_near_name(word: str, name: str) -> bool:
     """Return whether a word begins a command's name, or is a misspelling of it."""
     if name in NEVER_SUGGESTED:
         return False
@@ -282,8 +283,7 @@ def _suggest_remedy(session: Session, error: EsignImportError) -> None:
     elif isinstance(error, UsageError) and error.meant and _suggest_spelling(session, *error.meant):
         return
     elif isinstance(error, UsageError) and error.key not in REPEATED_AFTER_REPAIR:
-        command = join_to(session.help_invocation, *find_command_words(session.arguments), "--help")
-        session.print_next_step(session.render_sentence("next_after"), command)
+        _suggest_help(session, "next_after")
     else:
         session.suggest_same_command("next_after")
 
@@ -291,22 +291,17 @@ def _suggest_remedy(session: Session, error: EsignImportError) -> None:
 def _suggest_spelling(session: Session, typed: str, meant: str) -> bool:
     """Print the command again with the word that was probably meant; False where it may not be shown."""
     arguments = [meant if word == typed else word for word in session.arguments]
-    command = join_to(session.program, *arguments)
+    command = f"{session.program} {join(arguments)}"
     if typed not in session.arguments or mask_text(command) != command:
         return False
     session.print_next_step(session.render_sentence("next_meant"), command)
     return True
 
 
-def find_command_words(arguments: Sequence[str]) -> Iterator[str]:
+def _find_command_words(arguments: Sequence[str]) -> Iterator[str]:
     """Yield the command, and the command in its group, that these arguments name."""
     group: click.Command | None = cli
     for word in arguments:
         if isinstance(group, click.Group) and word in group.commands:
             yield word
             group = group.commands[word]
-
-
-def join_to(program: str, *arguments: str) -> str:
-    """Return a command line; the program may be several words already."""
-    return f"{program} {join(arguments)}"

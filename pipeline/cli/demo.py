@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,12 +117,11 @@ def find_sample_data() -> Path:
     return installed if installed.is_dir() else repository
 
 
-option_with_default = partial(click.option, show_default=True)
 SECONDS = click.FloatRange(min=0)
 
 
-@click.command()
-@option_with_default(
+@click.command(context_settings={"show_default": True})
+@click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=DEFAULT_PORT,
@@ -136,28 +134,24 @@ SECONDS = click.FloatRange(min=0)
     metavar="FILE",
     help="Faults to inject.",
 )
-@option_with_default(
+@click.option(
     "--limiter",
     type=click.Choice(["rolling", "calendar", "none"]),
     default="rolling",
     help="How calls are counted.",
 )
-@option_with_default(
+@click.option(
     "--rate", type=click.FloatRange(min=0, min_open=True), default=20.0, metavar="N", help="Calls a second."
 )
-@option_with_default(
-    "--latency", type=SECONDS, default=0.08, metavar="SECONDS", help="Seconds an answer takes."
-)
-@option_with_default(
-    "--jitter", type=SECONDS, default=0.0, metavar="SECONDS", help="Seconds of arrival jitter."
-)
-@option_with_default(
+@click.option("--latency", type=SECONDS, default=0.08, metavar="SECONDS", help="Seconds an answer takes.")
+@click.option("--jitter", type=SECONDS, default=0.0, metavar="SECONDS", help="Seconds of arrival jitter.")
+@click.option(
     "--inline",
     type=click.Choice(["on", "transition", "ignored"]),
     default="transition",
     help="How SealImage is taken.",
 )
-@option_with_default(
+@click.option(
     "--unique-names",
     type=click.Choice(["code", "bare", "off"]),
     default="code",

@@ -166,10 +166,8 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
     with lock_ledger_for_adoption(config, session.clock, warn=session.print_warning) as (ledger, site_key):
         adoptable = _read_seals(session, config, file, ledger, site_key)
         if adoptable.seals:
-            now = session.clock.now()
-            ledger.record_adopted_seals(
-                adoptable.seals, now=now, who=read_user_name(), why=why or f"adopt {file.name}"
-            )
+            now, why = session.clock.now(), why or f"adopt {file.name}"
+            ledger.record_adopted_seals(adoptable.seals, now=now, who=read_user_name(), why=why)
     for address, reason in adoptable.refused.items():
         session.alert("adopt_left", place=address, why=reason)
     session.inform("adopted", n=len(adoptable.seals), known=adoptable.known, left=len(adoptable.refused))

@@ -78,9 +78,8 @@ def find_language(arguments: Sequence[str], environment: Mapping[str, str], *, d
         environment.get(variable) or environment.get(former_name(variable)),
         _read_configured_language(Path(_find_option(arguments, "--config", "-c") or default)),
     )
-    return next((word for word in candidates if word in LANGUAGES), None) or find_language_of_locale(
-        environment
-    )
+    chosen = next((word for word in candidates if word in LANGUAGES), None)
+    return chosen or find_language_of_locale(environment)
 
 
 def find_language_of_titles(titles: Iterable[str]) -> str | None:

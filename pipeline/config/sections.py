@@ -94,7 +94,7 @@ def make_fault(key: str, /, **detail: object) -> PydanticCustomError:
     return PydanticCustomError(OURS, "{key}", {"key": key, "detail": detail})
 
 
-def define_key(default: Any, description: str, **limits: Any) -> Any:
+def Key(default: Any, description: str, **limits: Any) -> Any:  # noqa: N802 - as pydantic's Field
     """Return the default of a key, with its description in the JSON Schema and limits as `pydantic.Field` has them."""
     return Field(default=default, description=description, **limits)
 
@@ -111,44 +111,32 @@ class Section(BaseModel):
 class Api(Section):
     """The service and who acts."""
 
-    contract: Literal[tuple(CONTRACTS)] = define_key(  # type: ignore[valid-type]
+    contract: Literal[tuple(CONTRACTS)] = Key(  # type: ignore[valid-type]
         "file_id",
         "file_id: upload, then create; inline: the older interface, with the picture in the request",
     )
-    endpoint: Endpoint = define_key("https://essbasic.tencentcloudapi.com", "Host of the service")
-    file_endpoint: Endpoint = define_key(
+    endpoint: Endpoint = Key("https://essbasic.tencentcloudapi.com", "Host of the service")
+    file_endpoint: Endpoint = Key(
         "https://file.ess.tencent.cn",
         "Host for uploads; null: the one that belongs to endpoint",
         json_schema_extra={"type": ["string", "null"]},
     )
-    region: str | None = define_key(None, "X-TC-Region; not needed")
-    app_id: str = define_key(PLACEHOLDER, "Agent.AppId, from the platform's e-Sign console")
-    organization_open_id: str = define_key(
-        PLACEHOLDER, "Agent.ProxyOrganizationOpenId: the platform's id of the hospital"
-    )
-    operator_open_id: str = define_key(
-        PLACEHOLDER, "Operator.OpenId: the platform's id of the employee who acts"
-    )
-    proxy_operator_open_id: str | None = define_key(
-        None, "Agent.ProxyOperator.OpenId, if it differs from operator_open_id"
-    )
-    proxy_app_id: str | None = define_key(None, "Old accounts with inline only")
-    scene_key: Literal["E_PRESCRIPTION_AUTO_SIGN", "OTHER"] | None = define_key(
+    region: str | None = Key(None, "X-TC-Region; not needed")
+    app_id: str = Key(PLACEHOLDER, "Agent.AppId, from the platform's e-Sign console")
+    organization_open_id: str = Key(PLACEHOLDER, "Agent.ProxyOrganizationOpenId: the hospital")
+    operator_open_id: str = Key(PLACEHOLDER, "Operator.OpenId: the employee who acts")
+    proxy_operator_open_id: str | None = Key(None, "Agent.ProxyOperator.OpenId, if it differs")
+    proxy_app_id: str | None = Key(None, "Old accounts with inline only")
+    scene_key: Literal["E_PRESCRIPTION_AUTO_SIGN", "OTHER"] | None = Key(
         "E_PRESCRIPTION_AUTO_SIGN", "Scene of a row whose roster gives none"
     )
-    seal_image_compress: bool | None = define_key(None, "inline only: the service may compress the picture")
-    enable_auto_sign: bool | None = define_key(None, "inline only: true requires license_type")
-    license_type: Literal[0, 1] | None = define_key(
-        None, "inline only: 0 binds a paid licence for each doctor, 1 binds none"
-    )
-    allow_other_card_type: bool = define_key(
-        False, "Allow passports and similar cards, if Tencent has enabled them"
-    )
-    timeout_seconds: float = define_key(45, "Seconds to wait for an answer, from the last byte sent", gt=0)
-    proxy: Annotated[str, AfterValidator(_require_proxy)] | None = define_key(
-        None, "HTTP proxy: http://host:port"
-    )
-    ca_file: Path | None = define_key(None, "File of a private certificate authority")
+    seal_image_compress: bool | None = Key(None, "inline only: the service may compress the picture")
+    enable_auto_sign: bool | None = Key(None, "inline only: true requires license_type")
+    license_type: Literal[0, 1] | None = Key(None, "inline only: 0 binds a paid licence, 1 binds none")
+    allow_other_card_type: bool = Key(False, "Allow passports and similar cards")
+    timeout_seconds: float = Key(45, "Seconds to wait for an answer, from the last byte sent", gt=0)
+    proxy: Annotated[str, AfterValidator(_require_proxy)] | None = Key(None, "HTTP proxy: http://host:port")
+    ca_file: Path | None = Key(None, "File of a private certificate authority")
 
     @field_validator("license_type", mode="before")
     @classmethod
@@ -190,11 +178,9 @@ class Api(Section):
 class Limits(Section):
     """The account's quota, and how many creates may be in flight."""
 
-    requests_per_second: float = define_key(
-        20, "Calls per second of each action: Tencent's quota", gt=0, allow_inf_nan=False
-    )
-    concurrency: int = define_key(
-        20, "Creates in flight; at least calls per second times response time in seconds", gt=0
+    requests_per_second: float = Key(20, "Calls of each action: Tencent's quota", gt=0, allow_inf_nan=False)
+    concurrency: int = Key(
+        20, "Creates in flight; at least calls per second times seconds of an answer", gt=0
     )
 
     @field_validator("concurrency", mode="before")
@@ -211,31 +197,23 @@ class Limits(Section):
 class Intake(Section):
     """How rosters are read."""
 
-    max_rows: int = define_key(MAX_DOCTORS, "Doctors of one roster file; a larger one is refused", gt=0)
-    password: SecretStr | None = define_key(
-        None, "Opening password of rosters; better kept in the secret file roster__password"
-    )
+    max_rows: int = Key(MAX_DOCTORS, "Doctors of one roster file; a larger one is refused", gt=0)
+    password: SecretStr | None = Key(None, "Of encrypted rosters; better in a secret file")
 
 
 class Guards(Section):
     """Limits at which a run stops; null is never."""
 
-    new_rows: int | None = define_key(
-        200, "Most doctors never seen before, or new_share if that is more", ge=0
-    )
-    new_share: float = define_key(
-        0.2, "Most doctors never seen before, as a share of the seals in the ledger", ge=0, le=1
-    )
-    shrunk: float | None = define_key(
-        0.3, "Share of the people missing since the last complete run", ge=0, le=1
-    )
-    unknown: int | None = define_key(20, "Rows that became unknown in one run", ge=0)
-    same_refusal: bool = define_key(True, "The first 20 answers, or 90 of the last 100, are the same refusal")
-    seals_exist: bool = define_key(True, "Three of the first 20 seal names exist, but the ledger has no seal")
-    deadline: Annotated[time, WithJsonSchema({"type": "string"})] | None = define_key(
+    new_rows: int | None = Key(200, "Most new doctors, or new_share if that is more", ge=0)
+    new_share: float = Key(0.2, "Most new doctors, as a share of the seals in the ledger", ge=0, le=1)
+    shrunk: float | None = Key(0.3, "Share of the people missing since the last run", ge=0, le=1)
+    unknown: int | None = Key(20, "Rows that became unknown in one run", ge=0)
+    same_refusal: bool = Key(True, "The first 20 answers, or 90 of the last 100, are the same refusal")
+    seals_exist: bool = Key(True, "Three of the first 20 seal names exist, but the ledger has no seal")
+    deadline: Annotated[time, WithJsonSchema({"type": "string"})] | None = Key(
         None, 'Local time of day: "06:00"'
     )
-    give_up_minutes: float = define_key(15, "Minutes without a usable answer", gt=0)
+    give_up_minutes: float = Key(15, "Minutes without a usable answer", gt=0)
 
     @field_validator("deadline", mode="before")
     @classmethod
@@ -251,13 +229,11 @@ class Guards(Section):
 class Notify(Section):
     """Who hears of a run that failed, or ended in another state than the one before."""
 
-    urls: tuple[SecretStr, ...] = define_key(
-        (), "Addresses of apprise; better kept in the secret file notify__urls"
-    )
-    ping: SecretStr | None = define_key(
+    urls: tuple[SecretStr, ...] = Key((), "Addresses of apprise; better kept in the secret file notify__urls")
+    ping: SecretStr | None = Key(
         None, "Address of a monitor, which is called at the start and the end of every run"
     )
-    name: str | None = define_key(None, "Name of the hospital in messages and metrics")
+    name: str | None = Key(None, "Name of the hospital in messages and metrics")
 
     @field_validator("ping")
     @classmethod
@@ -270,6 +246,6 @@ class Notify(Section):
 class Pictures(Section):
     """What may be done to pictures beyond what the service needs; all off by default."""
 
-    trim: bool = define_key(False, "Cut away the empty margin")
-    transparent: bool = define_key(False, "Make white paper transparent")
-    ocr: bool = define_key(False, "Compare the name in the picture; needs the extra ocr")
+    trim: bool = Key(False, "Cut away the empty margin")
+    transparent: bool = Key(False, "Make white paper transparent")
+    ocr: bool = Key(False, "Compare the name in the picture; needs the extra ocr")

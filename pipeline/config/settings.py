@@ -25,11 +25,11 @@ from pipeline.config.sections import (
     Api,
     Guards,
     Intake,
+    Key,
     Limits,
     Notify,
     Pictures,
     Section,
-    define_key,
     make_fault,
 )
 from pipeline.config.yaml_loader import Document, FaultRenderer, read_document, suggest_name
@@ -61,32 +61,26 @@ class Config(Section):
     pictures: Pictures = Pictures()
     guards: Guards = Guards()
     notify: Notify = Notify()
-    roster: tuple[Path, ...] = define_key(
+    roster: tuple[Path, ...] = Key(
         (Path("inbox"),), "Files or folders of rosters", json_schema_extra={"type": ["array", "string"]}
     )
-    columns: Mapping[str, Annotated[str, AfterValidator(_require_column_word)]] = define_key(
+    columns: Mapping[str, Annotated[str, AfterValidator(_require_column_word)]] = Key(
         {}, "Title: field, for titles that are not recognised"
     )
-    seals: Path = define_key(Path("seals"), "Folder of seal pictures")
-    seal_name: str = define_key("{name}处方章", "Template with {name}, {staff_no} and {department}")
-    seal_name_ascii: bool = define_key(False, "Allow letters and digits in seal names")
-    unknown: Literal["hold", "probe"] = define_key(
-        "hold", "hold: an unknown row is never sent again; probe: it is, after certify"
+    seals: Path = Key(Path("seals"), "Folder of seal pictures")
+    seal_name: str = Key("{name}处方章", "Template with {name}, {staff_no} and {department}")
+    seal_name_ascii: bool = Key(False, "Allow letters and digits in seal names")
+    unknown: Literal["hold", "probe"] = Key("hold", "probe: an unknown row is sent again, after certify")
+    require_review: bool = Key(False, "Send only rows that a person marked right in review.html")
+    ledger: Path = Key(Path("state/ledger.sqlite3"), "The ledger, on a local disk")
+    ledger_registry: Literal["strict", "warn"] | None = Key(
+        None, "Of a second or older ledger; null: strict, warn for a sandbox"
     )
-    require_review: bool = define_key(False, "Send only rows that a person marked right in review.html")
-    ledger: Path = define_key(Path("state/ledger.sqlite3"), "The ledger, on a local disk")
-    ledger_registry: Literal["strict", "warn"] | None = define_key(
-        None, "Refuse a second or older ledger, or only warn; null: strict, warn for a sandbox"
-    )
-    work: Path = define_key(Path("state/work"), "Prepared pictures")
-    out: Path = define_key(Path("out"), "Results")
-    metrics_file: Path | None = define_key(
-        None, "Figures of the last run for Prometheus; needs the extra metrics"
-    )
-    secrets_dir: Path | None = define_key(None, "Folder with tencent__secret_id and tencent__secret_key")
-    language: Literal["zh", "en"] | None = define_key(
-        None, "null: the locale's, else that of the roster titles"
-    )
+    work: Path = Key(Path("state/work"), "Prepared pictures")
+    out: Path = Key(Path("out"), "Results")
+    metrics_file: Path | None = Key(None, "Figures of the last run for Prometheus; needs the extra metrics")
+    secrets_dir: Path | None = Key(None, "Folder with tencent__secret_id and tencent__secret_key")
+    language: Literal["zh", "en"] | None = Key(None, "null: the locale's, else that of the roster titles")
     # not keys: the folder of config.yaml; config.yaml itself, where a password stands in it
     base: SkipJsonSchema[Path] = Field(default=Path(), exclude=True)
     secret_file: SkipJsonSchema[Path | None] = Field(default=None, exclude=True)
@@ -158,9 +152,8 @@ def load(
             variables[key] = former
         if name in environment:
             variables[key] = name
-    merged = _merge_variables(
-        document.values, {key: _parse_variable(key, environment[name]) for key, name in variables.items()}
-    )
+    given = {key: _parse_variable(key, environment[name]) for key, name in variables.items()}
+    merged = _merge_variables(document.values, given)
     try:
         config = Config.model_validate({
             **_merge_values(merged, values),

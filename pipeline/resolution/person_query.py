@@ -116,10 +116,9 @@ class PersonFinder:
     def _build_timeline(self, match: PersonQueryMatch, look_up: LookUp) -> PersonTimeline:
         person = self.ledger.read_person(match.key, match.row_ids)
         if match.key is not None:
-            names = {parse_line(row)["name"] for row in person.rows} | {
-                create.name for create in person.attempts
-            }
-            unnumbered = self.ledger.find_rows_without_number(sorted(filter(None, {*names, person.name})))
+            names = {person.name, *(parse_line(row)["name"] for row in person.rows)}
+            names |= {create.name for create in person.attempts}
+            unnumbered = self.ledger.find_rows_without_number(sorted(filter(None, names)))
             row_ids = {line["row_id"] for line in unnumbered if _find_owner(line, look_up) == match.key}
             if row_ids:
                 person = self.ledger.read_person(match.key, row_ids)

@@ -186,14 +186,8 @@ def repeat_request(
 ) -> tuple[SealRequest, PreparedImage]:
     """Return the create that made a doctor's seal, to the letter; UsageError where the row is not unchanged."""
     doctor, history = row_plan.doctor, row_plan.history
-    seal = history.seal if history else None
-    if (
-        history is None
-        or row_plan.status is not Status.UNCHANGED
-        or seal is None
-        or seal.content is None
-        or doctor.errors
-    ):
+    seal = history.seal if history and row_plan.status is Status.UNCHANGED else None
+    if history is None or seal is None or seal.content is None or doctor.errors:
         raise UsageError("resolve.not_unchanged", name=doctor.name)
     prepared = prepare(doctor.picture) if doctor.picture else None
     if not isinstance(prepared, PreparedImage):
