@@ -38,6 +38,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     from pipeline.config.environment import variable_name
     from pipeline.config.named_paths import require_results_folder
     from pipeline.config.settings import load
+    from pipeline.domain.results_format import WORKBOOK
     from pipeline.domain.run import RunRequest
     from pipeline.esign.signing import Credentials
     from pipeline.reports.earlier_results import find_newest_workbook
@@ -71,7 +72,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
                 steps=False,  # the sandbox ends with this command: other steps are printed below
                 credentials=lambda: Credentials(SANDBOX.secret_id, SANDBOX.secret_key, source="sandbox"),
             )
-    workbook = find_newest_workbook(latest / "results.xlsx")
+    workbook = find_newest_workbook(latest / WORKBOOK)
     if code == 3:
         session.inform("demo_exit", code=code)
     session.inform("demo_open", path=workbook)

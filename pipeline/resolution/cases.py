@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.clock import stamp
 from pipeline.domain.masking import mask_path, mask_text
+from pipeline.domain.results_format import WORKBOOK
 from pipeline.domain.run import UNRESOLVED_STATUSES, RowPlan, Status, find_attempt_status
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory
 from pipeline.ledger.sqlite_ledger import SqliteLedger
@@ -17,7 +18,6 @@ from pipeline.messages.catalogue import render
 from pipeline.reports.earlier_results import find_newest_workbook
 from pipeline.resolution.timeline import build_timeline
 
-WORKBOOK = "results.xlsx"
 RUNS_SEARCHED = 50  # newest first
 
 

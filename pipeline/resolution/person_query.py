@@ -16,12 +16,12 @@ from typing import Any
 from pipeline.ledger.person_history import PersonArchive, PersonRecords, RowHistoryEntry
 from pipeline.ledger.protocol import RowRecord
 from pipeline.ledger.tenant import SiteKey
+from pipeline.reports.earlier_results import OUTCOMES
 from pipeline.resolution.timeline import PersonTimeline, build_timeline, parse_line
 
 MAX_SUGGESTIONS = 5
 MAX_FOLDERS = 200  # of runs, newest first
 ALL_RUNS = 10_000  # more than a ledger will ever hold
-OUTCOMES = "outcomes.jsonl"
 _WHOLE_FIELDS = ("key", "row_id", "name", "staff_no", "seal_name", "seal_id", "request_id", "trace_id")
 _LAST_FOUR = 4
 _IDENTITY = re.compile(r"[0-9]{17}[0-9X]")
