@@ -7,7 +7,7 @@ import shutil
 import openpyxl
 import pytest
 from resolution_support import find_unknown_rows, list_made_seals, run_later
-from run_support import draw_seal, name, number
+from run_support import draw_seal, make_row, name, number
 from wire_support import fault
 
 from pipeline.cli.app import main
@@ -19,10 +19,7 @@ REFUSAL = {"code": {"code": "InvalidParameter.CardNumber", "message": "证件号
 
 
 def rows(count=6):
-    return [
-        (name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科")
-        for serial in range(1, count + 1)
-    ]
+    return [*map(make_row, range(1, count + 1))]
 
 
 def damaged(row, spaced=True):
@@ -107,18 +104,8 @@ def test_a_lost_answer_until_it_is_resolved(hospital, explain, facts):
     assert f"resolve {row['trace_id']} --seal-id SEALID" in text
     assert f"resolve {row['trace_id']} --not-created" in text
     assert text.rstrip().endswith(" resolve"), "what is said last decides nothing"
-    assert (
-        run_later(
-            hospital,
-            "resolve",
-            row["name"],
-            "--seal-id",
-            list_made_seals(hospital)[row["name"]],
-            "--why",
-            "ticket 7",
-        )
-        == 0
-    )
+    decision = ("--seal-id", list_made_seals(hospital)[row["name"]], "--why", "ticket 7")
+    assert run_later(hospital, "resolve", row["name"], *decision) == 0
     assert facts(hospital, row["name"])["doctor"]["status"] == "sealed", "also before the next night"
     run_later(hospital, "run")
     run_later(hospital, "run")
@@ -128,14 +115,9 @@ def test_a_lost_answer_until_it_is_resolved(hospital, explain, facts):
     assert first["rows"][0]["status"] == "unknown"
     assert (decision["kind"], decision["why"], bool(decision["who"])) == ("created", "ticket 7", True)
     assert first["creates"][0]["settled_by"] == decision["number"]
-    assert [(row["status"], row["nights"]) for chapter in later for row in chapter["rows"]] == [
-        ("unchanged", 2)
-    ]
-    assert (doctor["status"], doctor["seal"]["source"], doctor["next"]["commands"]) == (
-        "unchanged",
-        "resolved",
-        [],
-    )
+    assert [(row["status"], row["nights"]) for entry in later for row in entry["rows"]] == [("unchanged", 2)]
+    end = (doctor["status"], doctor["seal"]["source"], doctor["next"]["commands"])
+    assert end == ("unchanged", "resolved", [])
 
 
 def test_a_row_without_a_usable_number_belongs_to_its_doctor(hospital, explain, facts):
@@ -170,24 +152,15 @@ def test_another_doctor_of_that_name_is_not_given_the_row(hospital, facts):
 
 def test_a_refusal_names_who_acts_and_how(hospital, explain):
     row = by_status(hospital, "failed")
-    for language, pieces in (
-        ("zh", ("名单负责人", "腾讯认为证件号码不对", "对照证件核对号码", "失败待改", "三天")),
-        (
-            "en",
-            (
-                "Roster owner",
-                "does not accept the identity number",
-                "Compare it with the card",
-                "To fix",
-                "three",
-            ),
-        ),
-    ):
+    texts = {
+        "zh": ("名单负责人", "腾讯认为证件号码不对", "对照证件核对号码", "失败待改", "三天"),
+        "en": ("Roster owner", "does not accept the identity number", "Compare it with the card", "To fix", "three"),
+    }  # fmt: skip
+    for language, pieces in texts.items():
         code, text = explain(hospital, row["staff_no"], language=language)
         assert code == 0
-        assert [
-            word for word in (*pieces, row["request_id"], row["trace_id"], " retry ") if word not in text
-        ] == []
+        expected = (*pieces, row["request_id"], row["trace_id"], " retry ")
+        assert [word for word in expected if word not in text] == []
 
 
 def test_a_changed_seal_is_kept_and_replaced(hospital, explain, facts):
@@ -208,7 +181,7 @@ def test_a_changed_seal_is_kept_and_replaced(hospital, explain, facts):
     doctor = facts(hospital, who["seal_id"])["doctor"]
     assert (doctor["status"], doctor["seal"], doctor["seal_name"]) == ("not_sent", None, "新处方章")
     assert doctor["next"]["commands"][0].endswith(" run")
-    kinds = [chapter["kind"] for chapter in doctor["history"] if chapter["what"] == "decision"]
+    kinds = [entry["kind"] for entry in doctor["history"] if entry["what"] == "decision"]
     assert kinds == ["keep", "replace"]
 
 
@@ -237,12 +210,10 @@ def test_of_two_rows_of_a_doctor_the_one_that_was_sent_counts(hospital, explain,
     (sent,) = find_unknown_rows(hospital).values()
     doctor = facts(hospital, row["name"])["doctor"]
     assert (doctor["status"], doctor["seen"]["path"]) == ("unknown", sent["path"])
-    seen_rows = [row for chapter in doctor["history"] for row in chapter["rows"]]
-    assert {(row["status"], row["spare_copy"]) for row in seen_rows} == {
-        ("unknown", False),
-        ("rejected", True),
-    }
-    *_, last = [chapter["rows"] for chapter in doctor["history"] if len(chapter["rows"]) > 1] or [seen_rows]
+    seen_rows = [row for entry in doctor["history"] for row in entry["rows"]]
+    seen = {(row["status"], row["spare_copy"]) for row in seen_rows}
+    assert seen == {("unknown", False), ("rejected", True)}
+    *_, last = [entry["rows"] for entry in doctor["history"] if len(entry["rows"]) > 1] or [seen_rows]
     assert last[0]["status"] == "unknown"
     text = explain(hospital, row["name"])[1]
     assert "To correct" not in text
@@ -285,9 +256,8 @@ def test_a_rebuilt_ledger_is_completed_from_the_run_folders(hospital, facts):
     (state / "ledger.sqlite3").unlink()
     assert run_later(hospital, "ledger", "rebuild") == 0
     after = facts(hospital, "00004")["doctor"]
-    assert [problem["code"] for problem in after["history"][0]["rows"][0]["problems"]] == [
-        problem["code"] for problem in before["history"][0]["rows"][0]["problems"]
-    ]
+    problems_before, problems = (doctor["history"][0]["rows"][0]["problems"] for doctor in (before, after))
+    assert [problem["code"] for problem in problems] == [problem["code"] for problem in problems_before]
     assert facts(hospital, "00001")["doctor"]["seal"] == sealed["seal"]
     shutil.rmtree(hospital.folder / "out")
     assert facts(hospital, "00004")["query_fits"] == 0
@@ -300,11 +270,8 @@ def test_after_a_rebuild_each_run_is_listed_once(hospital, capsys, monkeypatch):
     monkeypatch.chdir(hospital.folder)
     capsys.readouterr()
     assert main(["--json", "explain", "00001"]) == 0
-    (run,) = [
-        chapter
-        for chapter in json.loads(capsys.readouterr().out)["doctor"]["history"]
-        if chapter["what"] == "run"
-    ]
+    history = json.loads(capsys.readouterr().out)["doctor"]["history"]
+    (run,) = [entry for entry in history if entry["what"] == "run"]
     assert [row["status"] for row in run["rows"]] == ["sealed"]
 
 
@@ -324,12 +291,8 @@ def test_an_adopted_seal_is_explained(hospital_with, facts):
     book.save(hospital.folder / "old.xlsx")
     assert hospital.go("adopt", str(hospital.folder / "old.xlsx"), "--why", "the old system") == 0
     doctor = facts(hospital, "yD" + "0" * 30)["doctor"]
-    assert (doctor["name"], doctor["status"], doctor["seal"]["source"], doctor["creates"]) == (
-        name(1),
-        "sealed",
-        "adopted",
-        0,
-    )
+    seal = (doctor["name"], doctor["status"], doctor["seal"]["source"], doctor["creates"])
+    assert seal == (name(1), "sealed", "adopted", 0)
     assert (doctor["history"][0]["kind"], doctor["history"][0]["why"]) == ("adopt", "the old system")
     assert doctor["seen"] is None
 

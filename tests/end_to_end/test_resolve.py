@@ -4,7 +4,7 @@ import re
 
 import pytest
 from resolution_support import find_unknown_rows, list_made_seals, run_later
-from run_support import draw_seal, name, number
+from run_support import draw_seal, make_row, name
 from wire_support import fault
 
 from pipeline.clock import SystemClock
@@ -65,8 +65,7 @@ def test_namesakes_are_distinguished_also_where_their_roster_was_named_on_the_co
 ):
     hospital = hospital_with(faults=[fault("reset_after", nth=(2, 3))])
     hospital.doctors(3)
-    rows = [(name(1), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科") for serial in range(1, 4)]
-    hospital.roster(rows)
+    hospital.roster([make_row(serial, name=name(1)) for serial in range(1, 4)])
     roster = (hospital.folder / "inbox" / "roster.xlsx").rename(hospital.folder / "other.xlsx")
     hospital.go("run", str(roster))
     lost = [row for row in hospital.outcomes() if row["status"] == "unknown"]
@@ -80,6 +79,8 @@ def test_namesakes_are_distinguished_also_where_their_roster_was_named_on_the_co
 
 
 def test_the_list_names_the_fields_in_which_a_row_differs(changed, capsys):
+    assert run_later(changed, "resolve", name(1), "--seal-id", ID) == 2, "it has no create to resolve"
+    capsys.readouterr()
     assert run_later(changed, "resolve") == 3
     data, stderr_text = capsys.readouterr()
     assert re.search(r"staff no\. 00001.* in picture$", data, re.MULTILINE)
@@ -94,18 +95,8 @@ def test_a_missing_workbook_is_reported_as_missing(unsettled, capsys):
 
 def test_a_created_and_a_not_created_row_end_sealed_once(unsettled):
     lost, never = sorted(find_unknown_rows(unsettled), key=lambda who: who not in list_made_seals(unsettled))
-    assert (
-        run_later(
-            unsettled,
-            "resolve",
-            lost,
-            "--seal-id",
-            list_made_seals(unsettled)[lost],
-            "--why",
-            "seen in the console",
-        )
-        == 0
-    )
+    seal_id = list_made_seals(unsettled)[lost]
+    assert run_later(unsettled, "resolve", lost, "--seal-id", seal_id, "--why", "seen in the console") == 0
     assert run_later(unsettled, "resolve", never, "--not-created", "--sure") == 0
     sent = unsettled.creates()
     assert unsettled.go("run") == 0
@@ -156,34 +147,21 @@ OWN = ("姓名", "证件号码", "手机号", "工号", "科室", "印章名称"
 def write_roster_with_seal_name(hospital, serial: int, seal_name: str, *, rows: int) -> None:
     """Write the roster again, with a seal name of its own on one row."""
     hospital.doctors(rows)
-    roster_rows = [
-        (
-            name(row_serial),
-            number(row_serial),
-            f"154{row_serial:08d}",
-            f"{row_serial:05d}",
-            "内科",
-            seal_name * (row_serial == serial),
-        )
-        for row_serial in range(1, rows + 1)
-    ]
-    hospital.roster(roster_rows, headers=OWN)
+    seal_names = {serial: seal_name}
+    hospital.roster([(*make_row(n), seal_names.get(n)) for n in range(1, rows + 1)], headers=OWN)
 
 
 def test_a_new_name_next_to_a_locked_one_rejects_its_row_alone(unsettled, capsys):
     """Whoever looked may have overlooked a seal: under another name the doctor would have two."""
-    row = find_unknown_rows(unsettled)[
-        next(who for who in find_unknown_rows(unsettled) if who not in list_made_seals(unsettled))
-    ]
+    unknown, made = find_unknown_rows(unsettled), list_made_seals(unsettled)
+    row = next(row for who, row in unknown.items() if who not in made)
     assert run_later(unsettled, "resolve", row["trace_id"], "--not-created", "--sure") == 0
     write_roster_with_seal_name(unsettled, int(row["staff_no"]), "新处方章", rows=6)
     assert unsettled.go("run") == 3
     assert unsettled.statuses() == {"sealed": 2, "unchanged": 2, "rejected": 1, "unknown": 1}
     rejected = next(row for row in unsettled.outcomes() if row["status"] == "rejected")
-    assert (rejected["codes"], row["seal_name"] in rejected["problems"][0]["message"]) == (
-        ["SEAL_NAME_FROZEN"],
-        True,
-    )
+    assert rejected["codes"] == ["SEAL_NAME_FROZEN"]
+    assert row["seal_name"] in rejected["problems"][0]["message"]
 
 
 def test_a_seal_that_was_overlooked_is_not_called_a_taken_name(unsettled):
@@ -232,20 +210,16 @@ def test_a_wrong_clock_never_ends_the_wait_for_a_late_copy_early(hospital_with, 
     hospital.doctors(1)
     assert run_later(hospital, "run", clock=WrongClock(wrong)) == 3
     (who,) = find_unknown_rows(hospital)
+    decision = ("resolve", who, "--not-created", "--sure")
     for after in early:
-        assert (
-            run_later(hospital, "resolve", who, "--not-created", "--sure", clock=WrongClock(wrong, after))
-            == 2
-        ), after
-    assert run_later(hospital, "resolve", who, "--not-created", "--sure", clock=WrongClock(wrong, late)) == 0
+        assert run_later(hospital, *decision, clock=WrongClock(wrong, after)) == 2, after
+    assert run_later(hospital, *decision, clock=WrongClock(wrong, late)) == 0
 
 
 def test_several_matches_are_listed_and_the_next_command_names_one(unsettled, capsys):
-    rows = [(name(1), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科") for serial in range(1, 5)]
-    unsettled.roster(rows)
-    named = {row["trace_id"] for row in find_unknown_rows(unsettled).values()} | set(
-        list_made_seals(unsettled).values()
-    )
+    unsettled.roster([make_row(serial, name=name(1)) for serial in range(1, 5)])
+    traces = {row["trace_id"] for row in find_unknown_rows(unsettled).values()}
+    named = {*traces, *list_made_seals(unsettled).values()}
     assert run_later(unsettled, "resolve", name(1), "--not-created", "--sure") == 2
     last = capsys.readouterr().err.split()
     assert (last[-2], last[-1] in named) == ("resolve", True)  # a doctor without a verdict, or a changed one
@@ -258,16 +232,12 @@ def test_a_query_without_a_match_is_refused(unsettled):
 
 def test_rows_that_contradict_each_other_hide_no_create_without_a_verdict(unsettled):
     who, row = next(iter(find_unknown_rows(unsettled).items()))
-    rows = [
-        (name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科") for serial in range(1, 5)
-    ]
-    serial = int(row["staff_no"])
-    unsettled.roster([*rows, (who, number(serial), "15400009999", row["staff_no"], "外科")])
+    contradicting = make_row(int(row["staff_no"]), mobile="15400009999", department="外科")
+    unsettled.roster([*map(make_row, range(1, 5)), contradicting])
     assert unsettled.go("run") == 3
-    rows_of_doctor = [row for row in unsettled.outcomes() if row["name"] == who]
-    assert [(row["status"], row["codes"], row["trace_id"]) for row in rows_of_doctor] == [
-        ("unknown", ["ROW_DUPLICATE"], row["trace_id"])
-    ] * 2
+    outcomes = [outcome for outcome in unsettled.outcomes() if outcome["name"] == who]
+    ends = [(outcome["status"], outcome["codes"], outcome["trace_id"]) for outcome in outcomes]
+    assert ends == [("unknown", ["ROW_DUPLICATE"], row["trace_id"])] * 2
 
 
 @pytest.fixture
@@ -339,10 +309,6 @@ def test_a_replacement_whose_name_is_taken_may_be_named_once_more(hospital_with)
     write_roster_with_seal_name(hospital, 1, "丙处方章", rows=1)
     assert hospital.go("run") == 0
     assert hospital.statuses() == {"sealed": 1}
-
-
-def test_a_changed_row_has_no_create_to_resolve(changed):
-    assert run_later(changed, "resolve", name(1), "--seal-id", ID) == 2
 
 
 def test_every_decision_records_who_when_and_why(unsettled):

@@ -3,7 +3,7 @@
 import pytest
 from resolution_support import find_unknown_rows, list_made_seals, run_later
 from result_sheet import ResultSheet
-from run_support import name, number
+from run_support import make_row
 from wire_support import fault
 
 LOST = (2, 3, 4)
@@ -109,19 +109,15 @@ def test_a_line_without_its_token_refuses_the_sheet(unsettled, title):
 def test_a_row_that_was_corrected_meanwhile_still_agrees(unsettled):
     """Its token, name and seal name in the ledger are the older ones, or the newer; the person is the same."""
     first = UnknownSheet(unsettled)
-    rows = [
-        (name(serial), number(serial), f"155{serial:08d}", f"{serial:05d}", "外科") for serial in range(1, 6)
-    ]
-    unsettled.roster(rows)
+    unsettled.roster([make_row(n, mobile=f"155{n:08d}", department="外科") for n in range(1, 6)])
     assert unsettled.go("run") == 3
     first.fill_by_name()
     first.write(3, "SealId", None)
     first.write(4, "SealId", None)
     assert first.enter() == 0
     second = UnknownSheet(unsettled)
-    for row in second.rows:
-        if second.read(row, "Name") in (first.read(3, "Name"), first.read(4, "Name")):
-            second.write(row, "SealId", list_made_seals(unsettled)[second.read(row, "Name")])
+    made = list_made_seals(unsettled)
+    second.answer({who: (made[who], None) for who in (first.read(3, "Name"), first.read(4, "Name"))})
     assert second.enter() == 0
 
 
@@ -156,9 +152,8 @@ def test_created_and_not_created_rows_are_entered_by_one_sheet(unsettled, capsys
     answers = {lost: (made[lost], "created"), never: (None, "未创建（确定）"), third: (made[third], None)}
     assert UnknownSheet(unsettled).answer(answers).enter() == 0
     assert "Rows recorded: 3" in capsys.readouterr().err
-    assert run_later(unsettled, "resolve", str(unsettled.folder / "filled.xlsx")) == 3, (
-        "the second time none is open"
-    )
+    filled = str(unsettled.folder / "filled.xlsx")
+    assert run_later(unsettled, "resolve", filled) == 3, "the second time none is open"
     assert UnknownSheet(unsettled).answer({}).enter() == 0, "an empty sheet enters nothing"
 
 
@@ -193,8 +188,7 @@ def on_two_rows(unsettled):
     """Two rows with different errors are no copies of each other: an unknown doctor has two lines."""
     for serial in range(1, 6):
         (unsettled.folder / "seals" / f"{serial:05d}.png").unlink()
-    rows = [(name(serial), number(serial), "154", f"{serial:05d}", "内科") for serial in range(1, 6)]
-    unsettled.roster(rows, file="again.xlsx")
+    unsettled.roster([make_row(serial, mobile="154") for serial in range(1, 6)], file="again.xlsx")
     assert unsettled.go("run") == 3
     assert unsettled.statuses() == {"unchanged": 4, "unknown": 6}
     return unsettled

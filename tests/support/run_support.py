@@ -26,6 +26,18 @@ def name(serial: int) -> str:
     )
 
 
+def make_row(serial: int, **changes: str | None) -> tuple[str | None, ...]:
+    """Return a clean row of the usual roster, but for the columns that are changed."""
+    row = {
+        "name": name(serial),
+        "number": number(serial),
+        "mobile": f"154{serial:08d}",
+        "staff_no": f"{serial:05d}",
+        "department": "内科",
+    }
+    return tuple({**row, **changes}.values())
+
+
 def newest_results(out: Path) -> Path:
     """Return the folder of the results that were written last, by a run, check or retry; ``latest`` is a run's copy.
 
