@@ -218,8 +218,8 @@ class Session:
 
 def _is_found_as(name: str, called: Path) -> bool:
     """Return whether typing a name starts the very program that was called."""
-    found = shutil.which(name)
-    return found is not None and Path(found).absolute().with_suffix("") == called.absolute().with_suffix("")
+    path = shutil.which(name)
+    return path is not None and Path(path).absolute().with_suffix("") == called.absolute().with_suffix("")
 
 
 def limit_to_console(chosen: str) -> str:
