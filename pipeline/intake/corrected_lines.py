@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -59,23 +59,20 @@ class _RowIndex:
 
     def find_by_name(self, line: _Person) -> list[_Person]:
         """Return the other rows that have a line's name, or may have meant it."""
-        matches = [*self._by_key[NAME, line.name], *self._by_key[NAME, line.name[:2]]]
-        return [
-            other for other in matches if other.row != line.row and _may_be_same_name(other.name, line.name)
-        ]
+        others = self._find_others(line, NAME, (line.name, line.name[:2]))
+        return [other for other in others if _may_be_same_name(other.name, line.name)]
 
     def find_by_number(self, line: _Person) -> list[_Person]:
         """Return the other rows that have a line's number, or may have meant it."""
-        matches = [other for key in _list_ends(line.number) for other in self._by_key[NUMBER, key]]
-        return [
-            other
-            for other in matches
-            if other.row != line.row and _may_be_same_number(other.number, line.number)
-        ]
+        others = self._find_others(line, NUMBER, _list_ends(line.number))
+        return [other for other in others if _may_be_same_number(other.number, line.number)]
 
     def find_by_staff_no(self, line: _Person) -> list[_Person]:
         """Return the other rows that have a line's staff number."""
-        return [other for other in self._by_key[STAFF_NO, line.staff_no] if other.row != line.row]
+        return self._find_others(line, STAFF_NO, (line.staff_no,))
+
+    def _find_others(self, line: _Person, kind: str, keys: Iterable[str]) -> list[_Person]:
+        return [other for key in keys for other in self._by_key[kind, key] if other.row != line.row]
 
 
 def relate_lines(lines: Sequence[Row], roster_rows: Mapping[str, Row], runs: Mapping[Path, str]) -> list[Row]:

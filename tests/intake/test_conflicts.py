@@ -287,9 +287,11 @@ def test_a_damaged_row_does_not_stop_the_good_one_of_the_same_name_and_staff_num
     assert new([damaged, good]) == {2: [], 3: []}
 
 
-@pytest.mark.parametrize("left_edge", ["110199199003071000", "1.10199199003071E+17", "110199199003071000.0"])
-def test_the_digits_that_are_left_of_a_number_tell_whose_it_is(left_edge):
-    damaged = doctor(3, None, broken=True, written=left_edge)
+@pytest.mark.parametrize(
+    "kept_digits", ["110199199003071000", "1.10199199003071E+17", "110199199003071000.0"]
+)
+def test_the_digits_that_are_left_of_a_number_tell_whose_it_is(kept_digits):
+    damaged = doctor(3, None, broken=True, written=kept_digits)
     assert new([doctor(2), damaged]) == {2: [], 3: []}
 
 

@@ -21,11 +21,11 @@ PLAIN = ColumnAliases.from_config({})
 
 
 def merge(area: str) -> Merge:
-    (left_edge, top), (right, bottom) = (
+    (first_column, top), (right, bottom) = (
         (parse_column(corner.rstrip("0123456789")), int(corner.lstrip("ABCDEFGHIJ")))
         for corner in area.split(":")
     )
-    return Merge(top, bottom, left_edge, right)
+    return Merge(top, bottom, first_column, right)
 
 
 def lines(*rows):

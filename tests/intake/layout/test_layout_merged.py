@@ -17,10 +17,10 @@ WHO = [(name(serial), number(serial), f"138001380{serial:02}") for serial in ran
 
 
 def merge(area: str) -> Merge:
-    (left_edge, top), (right, bottom) = (
+    (first_column, top), (right, bottom) = (
         (parse_column(corner[0]), int(corner[1:])) for corner in area.split(":")
     )
-    return Merge(top, bottom, left_edge, right)
+    return Merge(top, bottom, first_column, right)
 
 
 def picture(address: str, tag: str = "", *, floating: bool = True) -> EmbeddedImage:

@@ -57,8 +57,8 @@ def test_a_department_does_not_separate_its_own_namesakes(tmp_path):
         doctor(number=OTHER_NUMBER, department="内科"),
         doctor(number=X_NUMBER, department="外科"),
     )
-    got_ = got(tmp_path, {"内科/张伟.png": b"one", "外科/张伟.png": b"two"}, *rows)
-    assert got_ == [
+    outcomes = got(tmp_path, {"内科/张伟.png": b"one", "外科/张伟.png": b"two"}, *rows)
+    assert outcomes == [
         (None, None, ["IMAGE_AMBIGUOUS"]),
         (None, None, ["IMAGE_AMBIGUOUS"]),
         ("外科/张伟.png", "name", []),

@@ -20,8 +20,8 @@ def drawn(sheet, folder, serial, first, last):
     path = folder / f"{serial}.png"
     draw_seal(path, serial)
     picture = Drawing(BytesIO(path.read_bytes()))
-    (left_edge, top), (right, bottom) = first, last
-    start = AnchorMarker(col=left_edge, row=top, colOff=20_000, rowOff=20_000)
+    (first_column, top), (right, bottom) = first, last
+    start = AnchorMarker(col=first_column, row=top, colOff=20_000, rowOff=20_000)
     end = AnchorMarker(col=right, row=bottom, colOff=300_000, rowOff=150_000)
     picture.anchor = TwoCellAnchor(_from=start, to=end)
     sheet.add_image(picture)
