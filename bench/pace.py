@@ -11,16 +11,18 @@ import asyncio
 import contextlib
 import os
 import statistics
+import sys
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 from bench.hospital import run_sandbox
 from bench.limiters import FixedSpacing, LeakyBucket
 from bench.measure import Figure, format_table, print_progress, read_load_average
-from pipeline.clock import Clock, ManualClock, SystemClock
+from pipeline.clock import Clock, SystemClock
 from pipeline.domain.service_codes import find_stated_rate
 from pipeline.esign.client import Client
 from pipeline.esign.contracts import LIVENESS_CHECK, Agent, build_liveness_check
@@ -28,6 +30,9 @@ from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter, max_in_rol
 from pipeline.esign.responses import parse_answer
 from pipeline.esign.signing import Credentials
 from pipeline.sandbox.authentication import SANDBOX, CallCounter
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+from manual_clock import ManualClock
 
 RATE, CALLS, LATENCY, IN_FLIGHT = 20, 1200, 0.08, 20
 LEARNING = 600  # seconds before the calls that count

@@ -184,7 +184,7 @@ def _cure(error: OSError) -> tuple[str, dict[str, Any]]:
     path = Path(os.fsdecode(error.filename)).absolute() if error.filename else Path.cwd()
     if error.errno in _OF_FOLDERS and not is_there(
         path
-    ):  # the folder in which nothing can be made has to be changed
+    ):  # the folder in which nothing can be made is at fault
         path = next(filter(is_there, path.parents), path)
     key = _CURES.get(error.errno or 0, "disk.other")
     return key, {"path": path, "user": acting_user(), "owner": owner_of(path), "why": reason_of(error)}

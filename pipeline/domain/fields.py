@@ -30,9 +30,8 @@ class FieldDefinition:
     # Of several columns within a tier the first is used, and the file's notes name the others. Only for a field that
     # is not sent.
     first_column_counts: bool = False
-    is_inherited: bool = (
-        False  # a merged cell gives its value to all lines under it: it belongs to no one person
-    )
+    # a merged cell gives its value to all lines under it: it belongs to no one person
+    is_inherited: bool = False
     shows_person: bool = False  # filled in a line without a number, it shows that the line is a doctor
     attribute: str | None = None  # of `Doctor`; None: the value of `Field`
     parameter: str | None = None  # of the create call; None: it is not sent

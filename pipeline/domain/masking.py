@@ -74,7 +74,7 @@ class Masker:
         narrow = masked if masked.isascii() else masked.translate(_NARROW)
         hidden: set[int] = set()
         for match in _STRANGERS.finditer(narrow):
-            positions = [index for index in range(*match.span("number")) if narrow[index].isalnum()]
+            positions = _alnum_positions(narrow, *match.span("number"))
             hidden.update(positions[3 if narrow[positions[0]].isdigit() else 0 : -4])
         return _star_positions(masked, hidden)
 
@@ -113,7 +113,7 @@ class Masker:
         narrow = text if text.isascii() else text.translate(_NARROW)
         hidden: set[int] = set()
         for match in _CANDIDATE.finditer(narrow):
-            positions = [index for index in range(*match.span()) if narrow[index].isalnum()]
+            positions = _alnum_positions(narrow, *match.span())
             compact = "".join(narrow[index] for index in positions).upper()
             spans = [(0, len(compact))] if everything else self._find_spans(compact)
             for first, last in spans:
@@ -142,10 +142,8 @@ class Masker:
 
 
 def _list_numbers(doctor: Doctor) -> Iterator[str]:
-    cells = doctor.row.fields
     for field, used in ((Field.NUMBER, doctor.number), (Field.MOBILE, doctor.mobile)):
-        cell = cells.get(field)
-        shown = cell.display_text if cell else ""
+        shown = doctor.display_field(field)
         for text in (shown,) if used == shown else (used or "", shown):
             folded = _fold(text)
             if len(folded) >= _SHORTEST and (
@@ -192,8 +190,8 @@ def _fold(text: str) -> str:
     return _NOT_ALNUM.sub("", text.translate(_NARROW)).upper()
 
 
-def _alnum_positions(text: str) -> list[int]:
-    return [index for index, character in enumerate(text) if character.isalnum()]
+def _alnum_positions(text: str, first: int = 0, end: int | None = None) -> list[int]:
+    return [index for index, character in enumerate(text[first:end], start=first) if character.isalnum()]
 
 
 def _tail(text: str) -> set[int]:
@@ -203,10 +201,7 @@ def _tail(text: str) -> set[int]:
 
 
 def _star(text: str, *, keep: set[int]) -> str:
-    return "".join(
-        "*" if character.isalnum() and index not in keep else character
-        for index, character in enumerate(text)
-    )
+    return _star_positions(text, set(_alnum_positions(text)) - keep)
 
 
 # for texts without a roster: by the form of a number alone

@@ -46,9 +46,8 @@ class CellKind(StrEnum):
     DATE = "date"
     ERROR = "error"  # #N/A and its kin
     NO_VALUE = "no_value"  # a formula that no program has computed yet
-    PICTURE = (
-        "picture"  # a picture placed in the cell; ``value`` is its Embedded, or None where it cannot be had
-    )
+    # a picture placed in the cell; ``value`` is its Embedded, or None where it cannot be had
+    PICTURE = "picture"
 
 
 class CardType(StrEnum):
@@ -130,9 +129,8 @@ class EmbeddedImage:
     picture: ImageFile = _field(repr=False)
     floating: bool = False
     overlaps_neighbour: bool = False  # it also covers part of a neighbour row
-    covered_cells: str = (
-        ""  # the cells it lies over (``G11:H14``), where they are more than the one under its centre
-    )
+    # the cells it lies over (``G11:H14``), where they are more than the one under its centre
+    covered_cells: str = ""
     is_misplaced: bool = False  # known to be no evidence: it lies over a text column of its own row
 
     @property
@@ -158,9 +156,8 @@ class Correction:
     row_token: str  # row_id of that row
     run: str  # that wrote the workbook, "" where it does not say
     picture_entry_unchanged: bool = False  # the picture entry is that row's own text
-    picture_entry_owner: str = (
-        ""  # the picture entry is the text of another roster row, which stands here: a.xlsx 内科 12
-    )
+    # the picture entry is the text of another roster row, which stands here: a.xlsx 内科 12
+    picture_entry_owner: str = ""
     # where name and number may be another doctor's than that row's: the evidence that finds this doctor's picture
     trusted_evidence: frozenset[str] | None = None
 
@@ -176,9 +173,8 @@ class Row:
     hidden: bool = False
     pictures: tuple[EmbeddedImage, ...] = _field(default=(), repr=False)  # in its cells or floating over them
     problems: tuple[Problem, ...] = ()  # of the row as a whole, found while it was read
-    roster_origin: Origin | None = (
-        None  # of a results workbook's row: where its roster row stands, if that is known
-    )
+    # of a results workbook's row: where its roster row stands, if that is known
+    roster_origin: Origin | None = None
     correction: Correction | None = None  # of a row whose content a results workbook gave
 
     @property

@@ -74,9 +74,8 @@ class RowPlan:
     request: SealRequest | None = None  # with READY alone
     problems: tuple[Problem, ...] = ()  # the doctor's and the plan's
     review: Review | None = None  # of a row that would be sent, where there is a site key
-    possibly_same: PersonHistory | None = (
-        None  # this may be their corrected number: held until a person decides
-    )
+    # this may be their corrected number: held until a person decides
+    possibly_same: PersonHistory | None = None
     index: int = 0  # of the row in its plan
 
 
@@ -237,9 +236,8 @@ class RunPreview:
     licences: int  # personal licences that the creates will bind: each is paid
     large_images: int  # inline pictures over 2 MB without seal_image_compress
     seconds: float  # at the granted rate
-    review_counts: tuple[int, int, int] | None = (
-        None  # of a review: right, wrong, of no row that could be sent
-    )
+    # of a review: right, wrong, of no row that could be sent
+    review_counts: tuple[int, int, int] | None = None
     unsent_rows: Mapping[Status, int] = _field(default_factory=dict)  # READY: not asked for
     stopped_by_guard: bool = False  # a guard lets nothing through
     all_rosters_refused: bool = False  # there are rosters, and every one was refused

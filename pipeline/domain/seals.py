@@ -48,9 +48,8 @@ class CreateAttempt:
     code: str | None = None
     message: str | None = _field(default=None, repr=False)
     request_id: str | None = None
-    unproven_seal_id: str | None = (
-        None  # from an answer that proves nothing: evidence for resolving the attempt
-    )
+    # from an answer that proves nothing: evidence for resolving the attempt
+    unproven_seal_id: str | None = None
     replayable_until: float = 0.0  # unix seconds, by this machine's clock: no copy of it is accepted later
 
 
@@ -82,9 +81,8 @@ class PersonHistory:
     key: str
     seal_name: str | None = None  # fixed at the first attempt
     seal: LiveSeal | None = None
-    unresolved_attempt: CreateAttempt | None = (
-        None  # verdict unknown or exists: nothing is sent until it is resolved
-    )
+    # verdict unknown or exists: nothing is sent until it is resolved
+    unresolved_attempt: CreateAttempt | None = None
     refusals: tuple[CreateAttempt, ...] = ()  # oldest first, since the last seal
     create_count: int = 0  # ever sent
     seal_name_locked: bool = False  # a create may have made a seal: the next one has the same seal name
@@ -107,9 +105,8 @@ class LedgerSnapshot:
     people: Mapping[str, PersonHistory]
     seal_name_owners: Mapping[str, str]  # seal name -> key
     reusable_seal_names: frozenset[str] = frozenset()
-    same_persons: Mapping[str, str] = _field(
-        default_factory=dict
-    )  # key of a corrected number -> the person's key
+    # key of a corrected number -> the person's key
+    same_persons: Mapping[str, str] = _field(default_factory=dict)
     # pairs: a person's key, the key of a number that belongs to another person
     other_persons: frozenset[tuple[str, str]] = frozenset()
     # sha256 or digest of pixels -> key of the person whose former seal was made from it, or compared with it

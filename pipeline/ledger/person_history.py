@@ -134,9 +134,8 @@ class AttemptRecord:
     request_id: str | None
     seal_id: str | None  # with ``sealed`` the seal's; else from an answer that proves nothing
     decision: int | None
-    replayable_until: (
-        float  # unix seconds, by this machine's clock: later, the service accepts no copy of the request
-    )
+    # unix seconds, by this machine's clock: later, the service accepts no copy of the request
+    replayable_until: float
     row_id: str  # of the roster's row that was sent
 
     @property

@@ -59,9 +59,8 @@ class Attempt:
     host: str
     signed_at: float  # unix seconds, by the service's clock
     content: SealContent
-    dead_at: float | None = (
-        None  # unix seconds, by this machine's clock: no copy of it can be accepted any more
-    )
+    # unix seconds, by this machine's clock: no copy of it can be accepted any more
+    dead_at: float | None = None
     staff_no: str = ""  # HMAC of the person's; "" for none
 
 

@@ -48,9 +48,8 @@ VERIFIED_BYTES = 32 << 20  # of the chain at each opening: so much before its en
 class MissingFacts:
     """Counts of what receipts hold and the ledger lacks."""
 
-    unanswered: int = (
-        0  # attempts without a verdict: one commit that did not come about, or one that was lost
-    )
+    # attempts without a verdict: one commit that did not come about, or one that was lost
+    unanswered: int = 0
     answered: int = 0  # attempts with a verdict: they were committed, and sent
     seals: int = 0
 

@@ -8,10 +8,10 @@ import signal
 import time
 
 import pytest
+from manual_clock import ManualClock
 from run_support import number
 from wire_support import CREATE, UPLOAD, Relay, fault, set_limits
 
-from pipeline.clock import ManualClock
 from pipeline.esign.contracts import Agent
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter
 from pipeline.esign.responses import Reply, read_create, read_upload

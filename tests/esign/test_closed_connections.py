@@ -6,8 +6,9 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
+from manual_clock import settle
 
-from pipeline.clock import SystemClock, settle
+from pipeline.clock import SystemClock
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.responses import read_create
 from pipeline.esign.signing import Credentials

@@ -4,8 +4,8 @@ import asyncio
 import itertools
 
 import pytest
+from manual_clock import ManualClock, settle
 
-from pipeline.clock import ManualClock, settle
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, max_in_rolling_second
 
 ACTION = "Create"

@@ -7,8 +7,9 @@ import json
 import socket
 
 import pytest
+from manual_clock import ManualClock, settle
 
-from pipeline.clock import ManualClock, SystemClock, settle
+from pipeline.clock import SystemClock
 from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.calls import CREATE
 from pipeline.sandbox.faults import HTML_502, Fault, Match

@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
+from manual_clock import ManualClock, settle
 
-from pipeline.clock import ManualClock, settle
 from pipeline.sending.circuit_breaker import CircuitBreaker
 
 CREATE, UPLOAD = "create", "upload"
