@@ -10,7 +10,7 @@ TARGET = LOCALE / "zh" / "LC_MESSAGES" / f"{DOMAIN}.mo"
 MAGIC = 0x950412DE
 
 
-def compiled() -> bytes:
+def compile_catalogue() -> bytes:
     """Return the catalogue in GNU's binary form: two tables of (length, offset), sorted, then the texts."""
     pairs = {"": HEADER} | {en: zh for en, zh in CHINESE.items() if en not in PLURALS.values()}
     pairs |= {f"{one}\0{many}": f"{CHINESE[one]}\0{CHINESE[many]}" for one, many in PLURALS.items()}
@@ -27,4 +27,4 @@ def compiled() -> bytes:
 
 if __name__ == "__main__":
     TARGET.parent.mkdir(parents=True, exist_ok=True)
-    TARGET.write_bytes(compiled())
+    TARGET.write_bytes(compile_catalogue())

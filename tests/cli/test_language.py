@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
-from compile_messages import TARGET, compiled
+from compile_messages import TARGET, compile_catalogue
 
 from pipeline.cli.app import cli, main
 from pipeline.cli.help import collect_texts, polish_message, split_paragraphs, wrap_text
@@ -80,7 +80,7 @@ def test_every_text_of_click_has_its_chinese():
 
 
 def test_the_compiled_catalogue_is_current():
-    assert TARGET.read_bytes() == compiled(), "run python tools/compile_messages.py"
+    assert TARGET.read_bytes() == compile_catalogue(), "run python tools/compile_messages.py"
 
 
 def test_every_command_and_option_explains_itself_in_chinese():
