@@ -185,7 +185,7 @@ def _find_paper_colour(small: Image.Image, darkness: Image.Image) -> tuple[int, 
     if paper_points < _LEAST_PAPER * flat.width * flat.height:
         return None
     white = ImageChops.multiply(flat, ink.mask_from(_WHITE, darkest))
-    paper = tuple(_find_most_frequent(band.histogram(white)) for band in small.split())
+    paper = tuple(max(range(256), key=band.histogram(white).__getitem__) for band in small.split())
     grey = ink.mask_below(_GREY, ImageChops.subtract(ink.find_lightest(small), darkest))
     lit = ink.mask_from(_SHADOW, darkest)
     away_from_ink = ImageChops.invert(ink.mask_ink(darkness))
@@ -197,10 +197,6 @@ def _find_paper_colour(small: Image.Image, darkness: Image.Image) -> tuple[int, 
 def _measure_distance(image: Image.Image, paper: tuple[int, ...]) -> Image.Image:
     """Return by how many levels each point is darker than the paper, in the colour in which it is most (L)."""
     return ink.find_lightest(ImageChops.subtract(Image.new("RGB", image.size, paper), image))
-
-
-def _find_most_frequent(histogram: Sequence[int]) -> int:
-    return max(range(256), key=histogram.__getitem__)
 
 
 def _find_ink_box(

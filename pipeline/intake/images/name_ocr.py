@@ -328,8 +328,11 @@ def _find_gap(profile: bytes, near: float, reach: float = 1 / 2) -> int:
 
 def _join_in_line(tiles: Sequence[Image.Image]) -> Image.Image:
     """Return the characters in one line, each as high as the line."""
+    longest = 2 * _LINE * _LONGEST
     scaled = [
-        tile.resize((max(1, _get_width(tile)), _LINE), Image.Resampling.LANCZOS)
+        tile.resize(
+            (max(1, min(tile.width * _LINE // tile.height, longest)), _LINE), Image.Resampling.LANCZOS
+        )
         for tile in tiles
         if min(tile.size) > 0
     ]
@@ -339,7 +342,3 @@ def _join_in_line(tiles: Sequence[Image.Image]) -> Image.Image:
         line.paste(tile, (x0, _GAP))
         x0 += tile.width + _GAP
     return line
-
-
-def _get_width(tile: Image.Image) -> int:
-    return min(tile.width * _LINE // tile.height, 2 * _LINE * _LONGEST)
