@@ -41,7 +41,7 @@ _MAX_UNUSED = 20  # unused columns in one sentence
 _MAX_LAYOUTS = 10  # described one by one
 _MAX_NOTES = 3  # of one file
 
-Layout = tuple[Column, ...]
+ColumnLayout = tuple[Column, ...]
 
 
 # -- problems and rows
@@ -300,9 +300,9 @@ def find_titles(report: RunReport) -> list[str]:
     ]
 
 
-def find_layouts(files: Iterable[FileReport]) -> Mapping[Layout, Sequence[str]]:
+def find_layouts(files: Iterable[FileReport]) -> Mapping[ColumnLayout, Sequence[str]]:
     """Return the arrangements of columns that were read, each with its sheets: ``a.xlsx 内科``."""
-    layouts: dict[Layout, list[str]] = {}
+    layouts: dict[ColumnLayout, list[str]] = {}
     for file_report in files:
         for sheet in file_report.sheets if file_report.status == "read" else ():
             if sheet.status == "read" and sheet.columns:
