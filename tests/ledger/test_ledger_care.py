@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from ledger_support import send
 
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError, UsageError
@@ -28,20 +29,12 @@ def finished_run(opened, attempt, run_record, sealed):
         ledger = opened(recover=True)
         ledger.begin_run(run_record(run))
         for key in keys:
-            _send(ledger, attempt(key, run=run), sealed(f"S-{key}"))
+            send(ledger, attempt(key, run=run), sealed(f"S-{key}"))
         for key in unknown:
-            _send(ledger, attempt(key, run=run), Verdict("unknown", code="no_answer"))
+            send(ledger, attempt(key, run=run), Verdict("unknown", code="no_answer"))
         ledger.close()
 
     return go
-
-
-def _send(ledger, attempt, verdict):
-    async def through():
-        await ledger.open_attempt(attempt)
-        await ledger.record_verdict(attempt.uuid, verdict, now=9.0)
-
-    asyncio.run(through())
 
 
 def lose(position):
@@ -264,7 +257,7 @@ def test_the_ballast_lies_next_to_the_ledger_and_is_given_up_once(opened, ledger
     kept = disk.reserve_path(ledger_path)
     assert kept.stat().st_size == disk.RESERVE_BYTES
     ledger.begin_run(run_record("r1"))
-    _send(ledger, attempt("p1"), Verdict("refused", code="X"))
+    send(ledger, attempt("p1"), Verdict("refused", code="X"))
     assert kept.stat().st_size == disk.RESERVE_BYTES
     disk.release_reserve(ledger_path)
     assert kept.stat().st_size == 0

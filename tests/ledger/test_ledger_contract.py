@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_support import SEALS, UNKNOWN, decision, send
+from ledger_support import SEALS, UNKNOWN, decision, send, settle_attempt
 from memory_ledger import MemoryLedger
 
 from pipeline.domain.roster import FileStat
@@ -75,8 +75,7 @@ async def test_a_person_has_one_open_attempt(ledger, attempt):
 @pytest.mark.parametrize("kind", ["unknown", "exists"])
 async def test_an_attempt_that_waits_for_a_human_stays_open(ledger, attempt, kind):
     first = attempt("p1")
-    await ledger.open_attempt(first)
-    await ledger.record_verdict(first.uuid, Verdict(kind), now=2.0)
+    await settle_attempt(ledger, first, Verdict(kind), now=2.0)
     with pytest.raises(LedgerConflict, match=r"^open_attempt$"):
         await ledger.open_attempt(attempt("p1"))
 
@@ -84,15 +83,13 @@ async def test_an_attempt_that_waits_for_a_human_stays_open(ledger, attempt, kin
 @pytest.mark.parametrize("kind", ["refused", "not_executed"])
 async def test_a_proven_refusal_leaves_room_for_the_next_attempt(ledger, attempt, kind):
     first = attempt("p1")
-    await ledger.open_attempt(first)
-    await ledger.record_verdict(first.uuid, Verdict(kind), now=2.0)
+    await settle_attempt(ledger, first, Verdict(kind), now=2.0)
     await ledger.open_attempt(attempt("p1"))
 
 
 async def test_a_person_with_a_live_seal_gets_no_attempt(ledger, attempt, sealed):
     first = attempt("p1")
-    await ledger.open_attempt(first)
-    await ledger.record_verdict(first.uuid, sealed("s1"), now=2.0)
+    await settle_attempt(ledger, first, sealed("s1"), now=2.0)
     with pytest.raises(LedgerConflict, match=r"^live_seal$"):
         await ledger.open_attempt(attempt("p1"))
 
@@ -123,8 +120,7 @@ async def test_a_seal_name_belongs_to_one_person_and_a_refused_attempt_leaves_no
 
 async def test_a_seal_name_is_frozen_at_the_first_attempt(ledger, attempt):
     first = attempt("p1", seal_name="甲处方章")
-    await ledger.open_attempt(first)
-    await ledger.record_verdict(first.uuid, Verdict("refused", code="FailedOperation"), now=2.0)
+    await settle_attempt(ledger, first, Verdict("refused", code="FailedOperation"), now=2.0)
     assert ledger.snapshot().people["p1"].seal_name_locked
     with pytest.raises(LedgerConflict, match=r"^frozen_name$"):
         await ledger.open_attempt(attempt("p1", seal_name="乙处方章"))
@@ -138,8 +134,7 @@ async def test_a_seal_name_is_frozen_at_the_first_attempt(ledger, attempt):
 )
 async def test_a_human_may_rename_what_was_surely_refused(ledger, attempt, verdict):
     first = attempt("p1", seal_name="甲处方章")
-    await ledger.open_attempt(first)
-    await ledger.record_verdict(first.uuid, verdict, now=2.0)
+    await settle_attempt(ledger, first, verdict, now=2.0)
     await ledger.open_attempt(attempt("p1", seal_name="乙处方章"))
     known = ledger.snapshot()
     assert known.people["p1"].seal_name == "乙处方章"
@@ -153,8 +148,7 @@ EXISTS = Verdict("exists", code="FailedOperation.ExistSameSealName")
 async def test_a_name_that_an_older_version_called_taken_is_kept(ledger, attempt, code):
     """The seal of that name may be this person's: under another name there would be two."""
     first = attempt("p1", seal_name="甲处方章")
-    await ledger.open_attempt(first)
-    await ledger.record_verdict(first.uuid, Verdict("refused", code=code, message="存在同名印章"), now=2.0)
+    await settle_attempt(ledger, first, Verdict("refused", code=code, message="存在同名印章"), now=2.0)
     assert ledger.snapshot().people["p1"].seal_name_locked
     with pytest.raises(LedgerConflict, match=r"^frozen_name$"):
         await ledger.open_attempt(attempt("p1", seal_name="乙处方章"))
@@ -180,8 +174,7 @@ async def test_a_name_passes_on_from_a_person_who_was_surely_refused(ledger, att
     with pytest.raises(LedgerConflict, match=r"^seal_name$"):
         await ledger.open_attempt(attempt("p1", seal_name="张伟处方章"))
     again = attempt("p1", seal_name="张伟内科处方章")
-    await ledger.open_attempt(again)
-    await ledger.record_verdict(again.uuid, sealed("s2"), now=4.0)
+    await settle_attempt(ledger, again, sealed("s2"), now=4.0)
     assert ledger.snapshot().people["p1"].seal.seal_name == "张伟内科处方章"
 
 
@@ -217,12 +210,10 @@ async def test_a_name_that_a_person_may_bear_passes_on_to_no_doctor(ledger, atte
 
 async def test_the_name_of_a_seal_and_of_its_replacement_pass_on_to_no_doctor(ledger, attempt, sealed):
     first = attempt("p1")
-    await ledger.open_attempt(first)
-    await ledger.record_verdict(first.uuid, sealed("S1"), now=2.0)
+    await settle_attempt(ledger, first, sealed("S1"), now=2.0)
     ledger.record_decision(decision("replace", "p1", detail="p1新章"))
     second = attempt("p1", seal_name="p1新章")
-    await ledger.open_attempt(second)
-    await ledger.record_verdict(second.uuid, NO_PERSON, now=3.0)
+    await settle_attempt(ledger, second, NO_PERSON, now=3.0)
     assert ledger.snapshot().reusable_seal_names == frozenset()
     for name in ("p1处方章", "p1新章"):
         with pytest.raises(LedgerConflict, match=r"^seal_name$"):
@@ -233,8 +224,7 @@ async def test_a_name_that_was_given_up_before_the_seal_passes_on(ledger, attemp
     """The doctor's name was wrong and refused, then corrected and sealed: the one who is called so may have it."""
     for name, verdict in (("张玮处方章", NO_PERSON), ("张伟处方章", sealed("S1"))):
         first = attempt("p1", seal_name=name)
-        await ledger.open_attempt(first)
-        await ledger.record_verdict(first.uuid, verdict, now=2.0)
+        await settle_attempt(ledger, first, verdict, now=2.0)
     assert ledger.snapshot().reusable_seal_names == {"张玮处方章"}
     await ledger.open_attempt(attempt("p2", seal_name="张玮处方章"))
     assert ledger.snapshot().people["p1"].seal_name == "张伟处方章"
@@ -551,8 +541,7 @@ async def test_a_verdict_is_entered_though_its_caller_is_cancelled(ledger, attem
 
 async def test_a_refused_upload_is_a_refusal_and_no_create(ledger, attempt):
     first = attempt("p1", contract=UPLOAD_REFUSED)
-    await ledger.open_attempt(first)
-    await ledger.record_verdict(first.uuid, Verdict("refused", code="FailedOperation"), now=2.0)
+    await settle_attempt(ledger, first, Verdict("refused", code="FailedOperation"), now=2.0)
     history = ledger.snapshot().people["p1"]
     assert (history.create_count, len(history.refusals)) == (0, 1)
     await ledger.open_attempt(
@@ -563,13 +552,11 @@ async def test_a_refused_upload_is_a_refusal_and_no_create(ledger, attempt):
 async def test_refusals_before_a_seal_are_of_the_past(ledger, attempt, sealed):
     for verdict in (Verdict("refused", code="InvalidParameter"), sealed("s1")):
         one = attempt("p1")
-        await ledger.open_attempt(one)
-        await ledger.record_verdict(one.uuid, verdict, now=2.0)
+        await settle_attempt(ledger, one, verdict, now=2.0)
     assert ledger.snapshot().people["p1"].refusals == ()
     await asyncio.to_thread(ledger.record_decision, decision("replace", "p1", detail="新章"))
     later = attempt("p1", seal_name="新章")
-    await ledger.open_attempt(later)
-    await ledger.record_verdict(later.uuid, Verdict("refused", code="InvalidParameter"), now=3.0)
+    await settle_attempt(ledger, later, Verdict("refused", code="InvalidParameter"), now=3.0)
     history = ledger.snapshot().people["p1"]
     assert ([one.uuid for one in history.refusals], history.seal, history.create_count) == (
         [later.uuid],
@@ -608,8 +595,7 @@ def test_files_are_known_by_path(ledger):
 
 async def test_a_seal_holds_what_its_attempt_was_made_from(ledger, attempt, sealed):
     first = attempt("p1", content=CONTENT)
-    await ledger.open_attempt(first)
-    await ledger.record_verdict(first.uuid, sealed("s1"), now=9.0)
+    await settle_attempt(ledger, first, sealed("s1"), now=9.0)
     seal = LiveSeal("s1", "p1处方章", "r1", 9.0, CONTENT, "request-s1", first.uuid)
     assert ledger.snapshot() == LedgerSnapshot(
         {"p1": PersonHistory("p1", "p1处方章", seal, create_count=1, seal_name_locked=True, **KNOWN_BY)},
@@ -631,8 +617,7 @@ async def test_refusals_are_reported_oldest_first_and_unexecuted_sends_leave_a_c
         one = attempt(
             "p1", signed_at=100.0 - number
         )  # a clock that runs backwards does not change their order
-        await ledger.open_attempt(one)
-        await ledger.record_verdict(one.uuid, verdict, now=200.0)
+        await settle_attempt(ledger, one, verdict, now=200.0)
         if verdict.kind == "refused":
             messages.append(
                 CreateAttempt(
@@ -734,8 +719,7 @@ async def test_a_corrected_copy_is_found_by_its_roster_row_once_its_person_has_a
     copy = seen("copy", "sealed", key=first.key, line='{"row_id":"copy","corrects":"wrong"}')
     ledger.record_rows("r1", [copy, seen("other", "ready")])
     assert ledger.find_corrections(["wrong", "other"]) == {}
-    await ledger.open_attempt(first)
-    await ledger.record_verdict(first.uuid, sealed("s1"), now=2.0)
+    await settle_attempt(ledger, first, sealed("s1"), now=2.0)
     assert ledger.find_corrections(["wrong", "other"]) == {"wrong": copy}
     assert ledger.find_corrections(["other"]) == {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
+from ledger_support import settle_attempt
 
 from pipeline.domain.seals import Verdict
 
@@ -72,8 +73,7 @@ async def test_the_tables_themselves_refuse(three_people, raw, statement, refusa
 async def test_a_decision_releases_an_unknown_attempt_and_what_was_said_stays(ledger, attempt, raw):
     """The seam of `resolve --not-created` and `--probe`: the person may be sent again, the verdict is kept."""
     first = attempt("p1")
-    await ledger.open_attempt(first)
-    await ledger.record_verdict(first.uuid, Verdict("unknown"), now=2.0)
+    await settle_attempt(ledger, first, Verdict("unknown"), now=2.0)
     _decide(raw, "not_created", first.uuid)
     raw("UPDATE attempt SET decision = 1 WHERE uuid = ?", first.uuid)
     assert ledger.snapshot().people["p1"].unresolved_attempt is None
@@ -85,15 +85,13 @@ async def test_a_decision_releases_an_unknown_attempt_and_what_was_said_stays(le
 async def test_a_decision_ends_a_seal_and_its_person_may_have_a_new_one(ledger, attempt, sealed, raw):
     """The seam of `resolve --replace --seal-name`: the old SealId and name stay the person's."""
     first = attempt("p1", seal_name="旧处方章")
-    await ledger.open_attempt(first)
-    await ledger.record_verdict(first.uuid, sealed("s1"), now=2.0)
+    await settle_attempt(ledger, first, sealed("s1"), now=2.0)
     _decide(raw, "replace", first.uuid)
     raw("UPDATE seal SET ended_by = 1 WHERE seal_id = 's1'")
     raw("INSERT INTO seal_name VALUES ('新处方章', 'p1')")
     raw("UPDATE person SET seal_name = '新处方章' WHERE key = 'p1'")
     second = attempt("p1", seal_name="新处方章")
-    await ledger.open_attempt(second)
-    await ledger.record_verdict(second.uuid, sealed("s2"), now=3.0)
+    await settle_attempt(ledger, second, sealed("s2"), now=3.0)
     history = ledger.snapshot().people["p1"]
     assert (history.seal.seal_id, history.seal.seal_name, history.create_count) == ("s2", "新处方章", 2)
     assert ledger.snapshot().seal_name_owners == {"旧处方章": "p1", "新处方章": "p1"}

@@ -12,14 +12,15 @@ SEALS = [
 ]
 
 
-async def _send(ledger, attempt, verdict):
+async def settle_attempt(ledger, attempt, verdict, *, now: float) -> None:
+    """Enter an attempt and then its verdict."""
     await ledger.open_attempt(attempt)
-    await ledger.record_verdict(attempt.uuid, verdict, now=9.0)
+    await ledger.record_verdict(attempt.uuid, verdict, now=now)
 
 
 def send(ledger, attempt, verdict):
     """Enter an attempt and its verdict."""
-    asyncio.run(_send(ledger, attempt, verdict))
+    asyncio.run(settle_attempt(ledger, attempt, verdict, now=9.0))
 
 
 def decision(kind, key, **more):
