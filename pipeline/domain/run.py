@@ -200,6 +200,7 @@ class RunReport:
     review_mark: str | None = None  # marks a file of judgements as this tenant's; None: for looking only
     invocation: str = "esign-import"  # how the program is called, for the commands that are suggested
     arguments: str = ""  # rosters and folders that were named
+    accepted_guards: bool = False  # --accept-guards was given
     latest: Path | None = None  # where a copy of the results lies
     workbook: str = "results.xlsx"  # a numbered sibling's name where a program held the file open
 

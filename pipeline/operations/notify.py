@@ -16,6 +16,7 @@ from typing import Any
 from pipeline.config.environment import find_language_of_locale, find_language_of_titles
 from pipeline.config.named_paths import read_secret_lines
 from pipeline.config.settings import Config
+from pipeline.domain.masking import hide_names
 from pipeline.domain.run import RunReport, Status
 from pipeline.errors import UsageError
 from pipeline.ledger.tenant import find_environment
@@ -125,7 +126,8 @@ def build_message(report: RunReport, config: Config, before: WatchedState) -> tu
     if len(reasons) > MAX_REASONS:
         lines.append(presenter.render("notify.more", n=len(reasons) - MAX_REASONS))
     lines.append(presenter.render("notify.results", path=presenter.mask_path(report.latest or report.out)))
-    return title, "\n".join(lines)
+    names = {name for outcome in report.outcomes if (name := outcome.doctor.display_name)}
+    return title, hide_names("\n".join(lines), names)
 
 
 def choose_language(report: RunReport, config: Config) -> str:

@@ -157,6 +157,7 @@ def run_record(report: RunReport, masker: Masker | None = None) -> dict[str, obj
         "tenant": report.tenant,
         "contract": report.contract,
         "rows": len(report.outcomes),
+        **({"accepted_guards": True} if report.accepted_guards else {}),
         "statuses": {status.value: rows for status, rows in verify_totals(report).items()},
         "requests": {action: dict(codes) for action, codes in report.traffic.requests.items()},
         "rate": {

@@ -375,6 +375,7 @@ def _start_report(
         absent_unresolved=absent_unresolved,
         invocation=request.invocation,
         arguments=request.arguments,
+        accepted_guards=request.accept_guards,
     )
 
 

@@ -74,6 +74,8 @@ def test_leavers_have_a_seal_and_stand_in_no_roster(two_runs, capsys):
     assert read_json(two_runs, capsys, "export", "--leavers")["seals"] == []
     two_runs.doctors(2)
     assert two_runs.go("run", "--accept-guards") == 0
+    runs = read_json(two_runs, capsys, "history")["runs"]
+    assert [run["accepted_guards"] for run in runs] == [True, False, False]
     (leaver,) = read_json(two_runs, capsys, "export", "--leavers")["seals"]
     assert (leaver["name"], leaver["staff_no"], leaver["in_roster"]) == (name(3), "00003", False)
     assert len(read_json(two_runs, capsys, "export")["seals"]) == 3
