@@ -93,6 +93,21 @@ class Hospital:
     def go(self, *arguments: str, clock: SystemClock | None = None) -> int:
         return main(self.command(*arguments), clock=clock or QuickClock())
 
+    def run_to_end(self, *arguments: str, clock: SystemClock | None = None) -> tuple[int, dict[str, int]]:
+        """Return a command's exit code and how many rows ended in which status."""
+        return self.go(*arguments, clock=clock), self.statuses()
+
+    def seal_doctors(self, count: int, **roster) -> None:
+        """Write a roster of so many doctors and run over it."""
+        self.doctors(count, **roster)
+        assert self.go("run") == 0
+
+    def lose_ledger(self) -> None:
+        """Delete the ledger itself; its key, lock file and receipts stay."""
+        for path in (self.folder / "state").glob("ledger.sqlite3*"):
+            if path.suffix not in {".key", ".lock"}:
+                path.unlink()
+
     def start(self, *arguments: str, stdin=None, **environment: str) -> subprocess.Popen:
         """Start the command line in a process of its own."""
         return subprocess.Popen(

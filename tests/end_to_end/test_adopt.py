@@ -26,13 +26,11 @@ def test_adopted_doctors_are_unchanged_from_then_on(hospital, capsys):
     path = sheet(hospital, [(name(1), number(1), seal_id(1)), (name(2), number(2), seal_id(2))])
     assert hospital.go("adopt", path, "--why", "the old system") == 0
     assert "Seals imported: 2" in capsys.readouterr().err
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"sealed": 2, "unchanged": 2}
+    assert hospital.run_to_end("run") == (0, {"sealed": 2, "unchanged": 2})
     assert hospital.creates() == 2
     seal_ids = {row["name"]: row["seal_id"] for row in hospital.outcomes()}
     assert (seal_ids[name(1)], seal_ids[name(2)]) == (seal_id(1), seal_id(2))
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"unchanged": 4}
+    assert hospital.run_to_end("run") == (0, {"unchanged": 4})
     assert hospital.go("adopt", path) == 0, "a second time nothing is new"
 
 
@@ -45,8 +43,7 @@ def test_one_seal_for_two_people_and_two_for_one_are_not_entered(hospital):
     ]
     assert hospital.go("adopt", sheet(hospital, rows)) == 3
     hospital.doctors(3)
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"sealed": 3}
+    assert hospital.run_to_end("run") == (0, {"sealed": 3})
 
 
 def test_a_sheet_without_seal_ids_is_refused(hospital):
@@ -66,8 +63,7 @@ def test_an_old_results_workbook_begins_a_new_ledger_after_the_old_was_lost(hosp
     shutil.rmtree(hospital.folder / "state")
     assert hospital.go("run") == 2
     assert hospital.go("adopt", str(kept)) == 0
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"sealed": 1, "unchanged": 3}
+    assert hospital.run_to_end("run") == (0, {"sealed": 1, "unchanged": 3})
     assert hospital.creates() == 4
     seal_ids = {row["name"]: row["seal_id"] for row in hospital.outcomes()}
     assert {who: seal_ids[who] for who in made} == made
@@ -76,8 +72,7 @@ def test_an_old_results_workbook_begins_a_new_ledger_after_the_old_was_lost(hosp
 @pytest.fixture
 def lost(hospital, tmp_path):
     """The ledger is lost; a results workbook is left, and returned open at its sheet of all rows."""
-    hospital.doctors(4)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(4)
     kept = tmp_path / "kept.xlsx"
     shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", kept)
     for folder in ("state", "out"):
@@ -142,32 +137,27 @@ def test_seals_that_all_bear_one_name_elsewhere_are_adopted_without_it(hospital)
     rows = [(name(serial), number(serial), seal_id(serial), "处方专用章") for serial in (1, 2)]
     headers = ("姓名", "身份证号", "印章ID", "印章名称")
     assert hospital.go("adopt", sheet(hospital, rows, headers)) == 0
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"sealed": 1, "unchanged": 2}
+    assert hospital.run_to_end("run") == (0, {"sealed": 1, "unchanged": 2})
 
 
 def test_a_seal_that_was_given_up_is_not_adopted_again(hospital, tmp_path, capsys):
-    hospital.doctors(2)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(2)
     kept = shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", tmp_path / "kept.xlsx")
     draw_seal(hospital.folder / "seals" / "00001.png", 77)
     assert hospital.go("resolve", name(1), "--replace", "--seal-name", "新处方章") == 0
     assert hospital.go("adopt", str(kept)) == 3
     assert "marked as abandoned" in capsys.readouterr().err
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"sealed": 1, "unchanged": 1}
+    assert hospital.run_to_end("run") == (0, {"sealed": 1, "unchanged": 1})
 
 
 def test_the_seals_of_another_tenant_are_not_adopted(hospital, tmp_path, capsys):
-    hospital.doctors(2)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(2)
     kept = shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", tmp_path / "kept.xlsx")
     shutil.rmtree(hospital.folder / "state")
     hospital.configure(organization_open_id="another-hospital")
     assert hospital.go("adopt", str(kept)) == 2
     assert "another-hospital" in capsys.readouterr().err
-    assert hospital.go("check") == 0
-    assert hospital.statuses() == {"ready": 2}
+    assert hospital.run_to_end("check") == (0, {"ready": 2})
 
 
 def test_every_line_that_was_not_entered_is_listed_with_cell_reason_and_remedy(hospital, capsys):

@@ -60,8 +60,7 @@ def test_a_run_returns_what_its_files_say(hospital, config):
 def test_a_run_from_python_and_one_from_the_command_line_share_one_ledger(hospital, config):
     hospital.doctors(3)
     assert pipeline.run(config, limit=2).counts == {Status.SEALED: 2, Status.NOT_SENT: 1}
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"sealed": 1, "unchanged": 2}
+    assert hospital.run_to_end("run") == (0, {"sealed": 1, "unchanged": 2})
     assert pipeline.run(hospital.folder / "config.yaml").counts == {Status.UNCHANGED: 3}
     assert hospital.creates() == 3
 

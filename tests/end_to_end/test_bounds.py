@@ -165,8 +165,7 @@ def test_equal_rows_need_no_decision(hospital):
     hospital.doctors(1)
     row = ("赵邦安", number(1), None, "00001", "内科")
     hospital.roster([row, row])
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"sealed": 1, "rejected": 1}
+    assert hospital.run_to_end("run") == (0, {"sealed": 1, "rejected": 1})
 
 
 def test_creates_of_earlier_runs_are_counted(hospital_with):

@@ -15,8 +15,7 @@ def allow_probing(hospital):
 def make_hospital(hospital_with, *, names="code", do="reset_after"):
     hospital = hospital_with(rules=Rules(limiter="none", unique_names=names), faults=[fault(do, nth=(3,))])
     hospital.doctors(3)
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"sealed": 2, "unknown": 1}
+    assert hospital.run_to_end("run") == (3, {"sealed": 2, "unknown": 1})
     return hospital
 
 

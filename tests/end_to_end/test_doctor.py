@@ -45,14 +45,12 @@ def stop_run(hospital):
 
 
 def lose_ledger(hospital):
-    hospital.doctors(1)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(1)
     (hospital.folder / "state" / "ledger.sqlite3").unlink()
 
 
 def damage_ledger(hospital):
-    hospital.doctors(1)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(1)
     path = hospital.folder / "state" / "ledger.sqlite3"
     content = bytearray(path.read_bytes())
     content[100:4096] = bytes(len(content[100:4096]))
@@ -60,15 +58,13 @@ def damage_ledger(hospital):
 
 
 def cut_receipts(hospital):
-    hospital.doctors(1)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(1)
     receipts = next((hospital.folder / "state").glob("*receipts*"))
     receipts.write_bytes(receipts.read_bytes()[:-30])
 
 
 def use_ledger_of_another_tenant(hospital):
-    hospital.doctors(1)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(1)
     edit_config(hospital, SANDBOX.organization_open_id, "org_another")
 
 
@@ -137,8 +133,7 @@ def test_a_sound_installation_has_no_faults(hospital, capsys, monkeypatch):
     units.mkdir(parents=True)
     (units / "esign-import.timer").write_text("[Timer]\n")
     (units / "esign-import.service").write_text(f"[Service]\nWorkingDirectory={hospital.folder}\n")
-    hospital.doctors(2)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(2)
     code, findings = examine(hospital, capsys)
     assert code == 0
     assert [finding for finding in findings if finding["level"] != "ok"] == []
@@ -159,8 +154,7 @@ def test_a_certificate_that_is_not_trusted_is_named(hospital, capsys):
 
 
 def test_a_run_in_progress_is_no_fault(hospital, capsys):
-    hospital.doctors(1)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(1)
     with RunLock(hospital.folder / "state" / "ledger.sqlite3").acquire(run="another", now=0.0):
         code, findings = examine(hospital, capsys)
     assert code == 0
@@ -205,8 +199,7 @@ def test_rights_are_those_of_the_user_who_runs_it(hospital):
 
 @needs_rights
 def test_a_stale_side_file_of_the_ledger_is_named(hospital):
-    hospital.doctors(1)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(1)
     side_file = hospital.folder / "state" / "ledger.sqlite3-shm"
     side_file.write_bytes(b"")
     side_file.chmod(0o444)

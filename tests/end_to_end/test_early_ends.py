@@ -52,8 +52,7 @@ def read_last_run(folder) -> tuple[dict, list[dict]]:
     ("break_it", "code", "halt_code", "expected"), CAUSES, ids=[cause[0].__name__ for cause in CAUSES]
 )
 def test_a_run_that_ends_early_leaves_its_record(hospital, capsys, break_it, code, halt_code, expected):
-    hospital.doctors(1)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(1)
     hospital.doctors(2)
     arguments = break_it(hospital) or []
     assert hospital.go("run", *arguments) == code
@@ -74,8 +73,7 @@ def test_a_run_that_ends_early_leaves_its_record(hospital, capsys, break_it, cod
 
 
 def test_a_command_that_was_to_send_leaves_its_record_whichever_it_is(hospital):
-    hospital.doctors(1)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(1)
     take_credentials(hospital)
     (hospital.folder / "inbox" / "roster.xlsx").unlink()
     hospital.doctors(2)
@@ -92,8 +90,7 @@ def test_a_command_that_was_to_send_leaves_its_record_whichever_it_is(hospital):
 
 
 def test_a_well_run_has_a_first_and_a_last_line_too(hospital):
-    hospital.doctors(1)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(1)
     _, log = read_last_run(hospital.runs[-1])
     assert (log[0]["message"], log[-1]["message"], log[-1]["exit"]) == ("the run begins", "the run ends", 0)
 

@@ -18,8 +18,7 @@ TAKEN = fault({"code": "FailedOperation.ExistSameSealName"})
 def sealed_before(request, hospital_with):
     """Two doctors have seals that this ledger does not know; the service refuses a name it has in two ways."""
     hospital = hospital_with(rules=Rules(limiter="none", unique_names=request.param))
-    hospital.doctors(2)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(2)
     for folder in ("state", "out"):
         shutil.rmtree(hospital.folder / folder)
     return hospital
@@ -40,8 +39,7 @@ def sheet_of(hospital, key: str):
 
 
 def test_a_name_that_exists_holds_the_row_and_advises_no_other_name(sealed_before, capsys):
-    assert sealed_before.go("run") == 3
-    assert sealed_before.statuses() == {"exists": 2}
+    assert sealed_before.run_to_end("run") == (3, {"exists": 2})
     stderr_text = capsys.readouterr().err
     _, fix = sheet_of(sealed_before, "sheet.fix")
     assert fix.max_row <= 2, "nothing stands in To fix"
@@ -85,8 +83,7 @@ def test_another_persons_name_is_left_for_the_staff_numbers_form(hospital_with):
     (seal,) = [seal for seal in hospital.service.seals if seal.name == row["name"]]
     digits = row["staff_no"].translate(str.maketrans("0123456789", "〇一二三四五六七八九"))
     assert seal.seal_name == f"{row['name']}{digits}处方章"
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"unchanged": 3}
+    assert hospital.run_to_end("run") == (0, {"unchanged": 3})
     assert hospital.go("ledger", "check") == 0
 
 
@@ -146,8 +143,7 @@ def test_the_namesake_whose_seal_it_is_meets_the_same_question(hospital_with):
     (hospital.folder / "seals" / f"{number(1)}.png").write_bytes(
         (hospital.folder / "seals" / "00001.png").read_bytes()
     )
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"sealed": 1, "exists": 1}
+    assert hospital.run_to_end("run") == (3, {"sealed": 1, "exists": 1})
     assert hospital.service.find_duplicates() == {}
     assert run_later(hospital, "resolve", "00001", "--seal-id", seal_id) == 0
     assert hospital.go("run") == 0
@@ -200,8 +196,7 @@ def test_the_sheet_takes_both_answers(hospital_with):
         )
         == 0
     )
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"sealed": 1, "unchanged": 3}
+    assert hospital.run_to_end("run") == (0, {"sealed": 1, "unchanged": 3})
 
 
 def many_before(hospital_with, count=12):
@@ -220,8 +215,7 @@ def test_a_new_ledger_next_to_old_seals_stops_after_three_names(hospital_with, c
     assert hospital.record()["halted"]["code"] == "SEALS_EXIST"
     assert 3 <= hospital.statuses()["exists"] <= 6
     assert "adopt" in capsys.readouterr().err
-    assert hospital.go("run", "--accept-guards") == 3
-    assert hospital.statuses() == {"exists": 12}
+    assert hospital.run_to_end("run", "--accept-guards") == (3, {"exists": 12})
     assert hospital.service.find_duplicates() == {}
 
 

@@ -59,8 +59,7 @@ def hospital(hospital_with):
     roster = rows()
     roster[3] = damaged(roster[3])
     hospital.roster(roster)
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"sealed": 3, "unknown": 1, "rejected": 1, "failed": 1}
+    assert hospital.run_to_end("run") == (3, {"sealed": 3, "unknown": 1, "rejected": 1, "failed": 1})
     return hospital
 
 

@@ -58,8 +58,7 @@ def test_one_create_goes_wrong(hospital_with, capsys, do, status, made, creates,
 
     if status == "unknown":  # held: the next night sends nothing for it and still says so
         assert "Refused" not in capsys.readouterr().err, "nothing was refused"
-        assert hospital.go("run") == 3
-        assert hospital.statuses() == {"unchanged": 2, "unknown": 1}
+        assert hospital.run_to_end("run") == (3, {"unchanged": 2, "unknown": 1})
         assert hospital.creates() == creates
         unknown = next(outcome for outcome in hospital.outcomes() if outcome["status"] == "unknown")
         assert unknown["trace_id"]
@@ -71,8 +70,7 @@ def test_one_create_goes_wrong(hospital_with, capsys, do, status, made, creates,
 def test_an_upload_in_doubt_is_simply_repeated(hospital_with, do):
     hospital = hospital_with(faults=[fault(do, action=UPLOAD)])
     hospital.doctors(3)
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"sealed": 3}
+    assert hospital.run_to_end("run") == (0, {"sealed": 3})
     assert hospital.creates() == 3
 
 
@@ -81,16 +79,14 @@ def test_an_upload_that_gets_no_answer_leaves_the_row_not_sent(hospital_with):
     hospital.doctors(1)
     hospital.doctors(2)
     assert hospital.go("run", "--limit", "1") == 0
-    assert hospital.go("run") == 5
-    assert hospital.statuses() == {"unchanged": 1, "not_sent": 1}
+    assert hospital.run_to_end("run") == (5, {"unchanged": 1, "not_sent": 1})
     assert hospital.go("run") == 0
 
 
 def test_an_upload_that_is_refused_fails_its_row(hospital_with):
     hospital = hospital_with(faults=[fault({"code": "InvalidParameter.FileType"}, action=UPLOAD)])
     hospital.doctors(3)
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"sealed": 2, "failed": 1}
+    assert hospital.run_to_end("run") == (3, {"sealed": 2, "failed": 1})
     assert hospital.creates() == 2
 
 
@@ -126,8 +122,7 @@ def test_the_inline_contract_that_is_switched_off_stops_at_the_canary(hospital_w
 def test_a_seal_name_that_exists_holds_its_row_and_is_never_renamed(hospital_with):
     hospital = hospital_with(faults=[fault({"code": "FailedOperation.ExistSameSealName"})])
     hospital.doctors(3)
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"sealed": 2, "exists": 1}
+    assert hospital.run_to_end("run") == (3, {"sealed": 2, "exists": 1})
     assert hospital.creates() == 3
 
 
@@ -137,8 +132,7 @@ def test_a_seal_name_that_exists_holds_its_row_and_is_never_renamed(hospital_wit
 def test_a_code_that_an_earlier_identical_request_may_have_caused_holds_its_row(hospital_with, code):
     hospital = hospital_with(faults=[fault({"code": {"code": code, "message": "重复提交任务"}})])
     hospital.doctors(3)
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"sealed": 2, "unknown": 1}
+    assert hospital.run_to_end("run") == (3, {"sealed": 2, "unknown": 1})
     assert hospital.go("retry") == 0
     assert hospital.creates() == 3
 
@@ -148,8 +142,7 @@ def test_what_cannot_be_a_seal_id_is_evidence_and_no_success(hospital_with, answ
     hospital = hospital_with()
     hospital.doctors(2)
     hospital.service._actions._make_identifier = lambda _: answered_id
-    assert hospital.go("run", "--limit", "1") == 3
-    assert hospital.statuses() == {"unknown": 1, "not_sent": 1}
+    assert hospital.run_to_end("run", "--limit", "1") == (3, {"unknown": 1, "not_sent": 1})
     (row,) = [row for row in hospital.outcomes() if row["status"] == "unknown"]
     assert (row["seal_id"], row["service"]["code"]) == (None, "no_seal_id")
     assert hospital.go("resolve") == 3
@@ -161,10 +154,8 @@ def test_the_name_exists_after_a_bare_refusal_means_ours(hospital_with):
     hidden = {"internal_error_after": {"code": "FailedOperation", "message": "操作失败"}}
     hospital = hospital_with(faults=[fault(hidden)])
     hospital.doctors(3)
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"sealed": 2, "failed": 1}
-    assert hospital.go("retry") == 3
-    assert hospital.statuses() == {"unchanged": 2, "exists": 1}
+    assert hospital.run_to_end("run") == (3, {"sealed": 2, "failed": 1})
+    assert hospital.run_to_end("retry") == (3, {"unchanged": 2, "exists": 1})
     assert len(hospital.service.seals) == 3
     assert hospital.service.find_duplicates() == {}
 
@@ -172,8 +163,7 @@ def test_the_name_exists_after_a_bare_refusal_means_ours(hospital_with):
 def test_another_persons_seal_id_is_no_success(hospital_with):
     hospital = hospital_with(faults=[fault("same_seal_id", nth=(2,))])
     hospital.doctors(2)
-    assert hospital.go("run") == 4
-    assert hospital.statuses() == {"sealed": 1, "unknown": 1}
+    assert hospital.run_to_end("run") == (4, {"sealed": 1, "unknown": 1})
     assert hospital.record()["halted"]["code"] == "SEAL_ID_REUSED"
 
 
@@ -182,8 +172,7 @@ def test_a_wrong_clock_heals_with_one_wasted_call(hospital_with, seconds):
     skew = {"match": {"every": True}, "do": {"clock_skew": seconds}}
     hospital = hospital_with(faults=[skew])
     hospital.doctors(5)
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"sealed": 5}
+    assert hospital.run_to_end("run") == (0, {"sealed": 5})
     assert len(hospital.service.received) == 11  # five uploads, five creates, one refused timestamp
 
 
@@ -191,8 +180,7 @@ def test_the_service_does_not_answer(hospital, tmp_path):
     """The endpoint refuses connections: nothing was executed, a rerun will help."""
     hospital.doctors(4)
     hospital.configure(endpoint="http://127.0.0.1:9", timeout_seconds=1)
-    assert hospital.go("run") == 5
-    assert hospital.statuses() == {"not_sent": 4}
+    assert hospital.run_to_end("run") == (5, {"not_sent": 4})
     assert hospital.record()["requests"].get(CREATE, {}) == {}
 
 
@@ -209,10 +197,8 @@ def test_an_outage_stops_the_run_instead_of_trying_every_row(hospital_with):
 def test_throttled_for_ever_is_not_sent_and_a_rerun_helps(hospital_with):
     hospital = hospital_with(faults=[fault("throttle", nth=(2, 3, 4, 5))])
     hospital.doctors(2)
-    assert hospital.go("run") == 5
-    assert hospital.statuses() == {"sealed": 1, "not_sent": 1}
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"sealed": 1, "unchanged": 1}
+    assert hospital.run_to_end("run") == (5, {"sealed": 1, "not_sent": 1})
+    assert hospital.run_to_end("run") == (0, {"sealed": 1, "unchanged": 1})
 
 
 class Days(SystemClock):
@@ -237,8 +223,7 @@ def test_a_refused_row_is_sent_for_three_runs_and_then_waits(hospital_with, acti
     calls = []
     for _ in range(6):
         before = len(hospital.service.list_arrivals(action))
-        assert hospital.go("run", clock=clock) == 3
-        assert hospital.statuses() == {"failed": 1}
+        assert hospital.run_to_end("run", clock=clock) == (3, {"failed": 1})
         calls.append(len(hospital.service.list_arrivals(action)) - before)
         clock.days += 1
     assert calls == [1, 1, 1, 0, 0, 0]
@@ -272,8 +257,7 @@ def test_a_clock_that_jumps_in_the_middle_wastes_at_most_one_call(hospital_with,
     set_limits(hospital, 1000, 1)
     clock = Jumping()
     clock.jumped_after = jumped_after
-    assert hospital.go("run", clock=clock) == 0
-    assert hospital.statuses() == {"sealed": 12}
+    assert hospital.run_to_end("run", clock=clock) == (0, {"sealed": 12})
     refused = [call for call in hospital.service.received if call.code == "AuthFailure.SignatureExpire"]
     assert 1 <= len(refused) <= 2, "the read-only call, and what was under way"
     assert sum(call.action == CREATE for call in refused) <= 1
@@ -284,6 +268,5 @@ def test_a_clock_that_is_wrong_by_less_than_the_tolerance_is_learned_from_the_fi
     hospital_with, seconds
 ):
     hospital = hospital_with(faults=[{"match": {"every": True}, "do": {"clock_skew": seconds}}])
-    hospital.doctors(3)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(3)
     assert len(hospital.service.received) == 6

@@ -40,8 +40,7 @@ def test_twenty_refusals_of_one_kind_and_nothing_else_stop_the_run(hospital_with
 def test_accepted_guards_let_the_run_pass(hospital_with):
     hospital = hospital_with(faults=[{"match": {"action": CREATE}, "do": REFUSED}])
     hospital.doctors(40)
-    assert hospital.go("run", "--accept-guards") == 3
-    assert hospital.statuses() == {"failed": 40}
+    assert hospital.run_to_end("run", "--accept-guards") == (3, {"failed": 40})
 
 
 def test_yes_accepts_no_guard(hospital_with):
@@ -101,35 +100,30 @@ def test_new_rows_beyond_the_bound_stop_the_run_before_its_first_call(hospital):
     assert len(hospital.service.received) == before
     assert hospital.statuses() == {"unchanged": 5, "not_sent": 4}
     assert hospital.go("run") == 5, "a night that was stopped has not made them known"
-    assert hospital.go("run", "--accept-guards") == 0
-    assert hospital.statuses() == {"sealed": 4, "unchanged": 5}
+    assert hospital.run_to_end("run", "--accept-guards") == (0, {"sealed": 4, "unchanged": 5})
 
 
 def test_a_share_of_the_seals_may_be_more_than_the_bound(hospital):
     hospital.doctors(20)
     guarded(hospital, new_rows=1)
     assert hospital.go("run") == 0
-    hospital.doctors(24)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(24)
 
 
 def test_a_row_that_an_earlier_run_has_seen_is_not_new(hospital):
-    hospital.doctors(2)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(2)
     hospital.doctors(8)
     for serial in range(3, 9):
         (hospital.folder / "seals" / f"{serial:05d}.png").rename(hospital.folder / f"{serial}.png")
     guarded(hospital, new_rows=3)
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"unchanged": 2, "rejected": 6}
+    assert hospital.run_to_end("run") == (3, {"unchanged": 2, "rejected": 6})
     for serial in range(3, 9):
         (hospital.folder / f"{serial}.png").rename(hospital.folder / "seals" / f"{serial:05d}.png")
     assert hospital.go("run") == 0
 
 
 def test_a_roster_that_shrank_stops_the_run(hospital):
-    hospital.doctors(12)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(12)
     hospital.doctors(8)
     assert hospital.go("run") == 5
     assert halted(hospital) == "ROSTER_SHRUNK"
@@ -170,8 +164,7 @@ def test_an_old_roster_next_to_the_new_one_is_no_second_crowd_and_gives_each_pro
 
 
 def test_people_whose_rows_were_all_written_anew_are_not_new(hospital):
-    hospital.doctors(2)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(2)
     rows = [
         (name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科") for serial in range(1, 9)
     ]
@@ -181,15 +174,13 @@ def test_people_whose_rows_were_all_written_anew_are_not_new(hospital):
     for serial in range(3, 9):
         draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
     hospital.roster([(*row[:4], "外科") for row in rows])
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"sealed": 6, "unchanged": 2}
+    assert hospital.run_to_end("run") == (0, {"sealed": 6, "unchanged": 2})
 
 
 @pytest.mark.parametrize("guard", ["ROSTER_SHRUNK", "TOO_MANY_NEW"])
 def test_what_is_reported_after_a_guard_is_what_passes_it(hospital, capsys, guard):
     """A plain run of the same roster would be stopped again, so "run again later" leads nowhere."""
-    hospital.doctors(12)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(12)
     hospital.doctors(*((8,) if guard == "ROSTER_SHRUNK" else (20,)))
     guarded(hospital, new_rows=3)
     capsys.readouterr()
@@ -203,8 +194,7 @@ def test_what_is_reported_after_a_guard_is_what_passes_it(hospital, capsys, guar
 
 def test_a_roster_that_cannot_be_read_is_no_shrunken_one(hospital):
     hospital.doctors(12)
-    hospital.doctors(2, start=20, file="b.xlsx")
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(2, start=20, file="b.xlsx")
     (hospital.folder / "inbox" / "roster.xlsx").write_bytes(b"PK\x03\x04broken")
     assert hospital.go("run") == 7
 

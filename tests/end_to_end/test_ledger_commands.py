@@ -23,20 +23,13 @@ def unsettled(hospital_with):
     return hospital
 
 
-def lose(hospital):
-    for path in (hospital.folder / "state").glob("ledger.sqlite3*"):
-        if path.suffix != ".key":
-            path.unlink()
-
-
 def test_a_lost_ledger_comes_back_and_no_doctor_is_created_again(unsettled, capsys):
     sent = unsettled.creates()
-    lose(unsettled)
+    unsettled.lose_ledger()
     assert unsettled.go("run") == 2, "a new ledger is refused"
     assert unsettled.go("ledger", "rebuild") == 0
     assert "People: 4. Seals: 3. Unknown results: 1" in capsys.readouterr().err
-    assert unsettled.go("run") == 3
-    assert unsettled.statuses() == {"unchanged": 3, "unknown": 1}
+    assert unsettled.run_to_end("run") == (3, {"unchanged": 3, "unknown": 1})
     assert unsettled.creates() == sent
 
 
@@ -87,7 +80,7 @@ def test_receipts_that_were_tampered_with_are_no_ledger_and_the_way_out_is_repor
         del lines[0 if way == "begun anew" else middle]
     path.write_bytes(b"".join(lines))
     assert unsettled.go("ledger", "check") == 74
-    lose(unsettled)
+    unsettled.lose_ledger()
     assert unsettled.go("run") == 2
     capsys.readouterr()
     assert unsettled.go("ledger", "rebuild") == 74
@@ -110,8 +103,7 @@ def test_a_torn_ledger_stops_the_run_and_names_the_ways_back(unsettled, capsys):
     assert "ledger rebuild" in stderr_text
     assert "ledger restore" in stderr_text
     assert unsettled.go("ledger", "rebuild") == 0
-    assert unsettled.go("run") == 3
-    assert unsettled.statuses() == {"unchanged": 3, "unknown": 1}
+    assert unsettled.run_to_end("run") == (3, {"unchanged": 3, "unknown": 1})
 
 
 def test_a_ledger_older_than_the_last_results_does_not_make_its_doctors_again(
@@ -132,8 +124,7 @@ def test_a_ledger_older_than_the_last_results_does_not_make_its_doctors_again(
         assert "The ledger is older than" in capsys.readouterr().err
     assert hospital.go("adopt", str(results)) == 0
     assert hospital.go("run", "--new-ledger") == 0
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"unchanged": 3}
+    assert hospital.run_to_end("run") == (0, {"unchanged": 3})
     assert hospital.creates() == len(hospital.service.seals) == 3
 
 
@@ -156,8 +147,7 @@ def test_a_backup_from_the_midst_of_a_run_does_not_make_its_doctors_again(hospit
     assert "The ledger is older than" in capsys.readouterr().err
     assert hospital.go("adopt", str(results)) == 0
     assert hospital.go("run", "--new-ledger") == 0
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"unchanged": 4}
+    assert hospital.run_to_end("run") == (0, {"unchanged": 4})
     assert hospital.creates() == len(hospital.service.seals) == 4
 
 
@@ -172,14 +162,12 @@ def test_a_quiet_run_tells_of_seals_that_a_lost_ledger_knew(hospital, tmp_path, 
     assert "would be created again" in capsys.readouterr().err
     assert hospital.go("status") == 74
     assert hospital.go("adopt", str(tmp_path / "second" / "results.xlsx")) == 0
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"unchanged": 2}
+    assert hospital.run_to_end("run") == (0, {"unchanged": 2})
 
 
 def test_a_disk_that_failed_at_the_end_of_a_run_left_no_older_ledger(hospital):
     """Its run.json counts what the ledger entered, though the ledger never heard of the run's end."""
-    hospital.doctors(2)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(2)
     with sqlite3.connect(hospital.folder / "state" / "ledger.sqlite3") as ledger:
         ledger.execute("UPDATE run SET finished = NULL, exit = NULL, record = NULL")
     assert hospital.go("run") == 0
@@ -201,8 +189,7 @@ def test_seals_of_one_run_alone_do_not_stand_for_those_of_another(hospital_with,
     stderr_text = capsys.readouterr().err
     assert [run.name in stderr_text for run in hospital.runs[:2]] == [True, False]
     assert hospital.go("adopt", str(kept[0])) == 0
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"unchanged": 4}
+    assert hospital.run_to_end("run") == (0, {"unchanged": 4})
     assert hospital.creates() == 4
 
 

@@ -130,8 +130,7 @@ def test_an_older_ledger_with_newer_receipts_is_refused_and_rebuilt(
     refuse(hospital, capsys, code=74, arguments=("check",))
     assert hospital.go("ledger", "check") == 74
     assert hospital.go("ledger", "rebuild") == 0
-    assert hospital.go(*arguments) == 0
-    assert hospital.statuses() == {"unchanged": 6}
+    assert hospital.run_to_end(*arguments) == (0, {"unchanged": 6})
     assert second_seals(hospital) == 0
 
 
@@ -184,8 +183,7 @@ def test_after_adopted_seals_and_an_accepted_older_ledger_no_doctor_is_looked_up
     assert hospital.go("adopt", str(results)) == 0
     refuse(hospital, capsys, code=2)
     assert hospital.go("run", "--new-ledger") == 0
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"unchanged": 6}
+    assert hospital.run_to_end("run") == (0, {"unchanged": 6})
     assert second_seals(hospital) == 0
 
 
@@ -204,8 +202,7 @@ def test_an_older_ledger_that_was_accepted_is_not_asked_about_again(hospital, ow
 
 def test_the_log_of_a_killed_run_refuses_an_older_ledger(hospital, own_folder, capsys, monkeypatch, tmp_path):
     """Ledger and receipts are of before that run, on a machine whose registry does not know them."""
-    hospital.doctors(3)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(3)
     shutil.copytree(hospital.folder / "state", tmp_path / "older")
     kill_in_a_run(hospital, 20, seals=12)
     put_back(hospital, tmp_path / "older")
@@ -216,8 +213,7 @@ def test_the_log_of_a_killed_run_refuses_an_older_ledger(hospital, own_folder, c
 def test_an_older_backup_is_said_by_restore_and_check_and_refused_by_a_run(
     hospital, own_folder, capsys, tmp_path
 ):
-    hospital.doctors(3)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(3)
     assert hospital.go("ledger", "backup", str(tmp_path / "backup")) == 0
     hospital.doctors(6)
     assert hospital.go("run", "--accept-guards") == 0
@@ -231,8 +227,7 @@ def test_an_older_backup_is_said_by_restore_and_check_and_refused_by_a_run(
 
 
 def test_a_restored_ledger_is_the_tenants_again(hospital, own_folder, tmp_path):
-    hospital.doctors(3)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(3)
     assert hospital.go("ledger", "backup", str(tmp_path / "backup")) == 0
     for folder in ("state", "out"):
         shutil.rmtree(hospital.folder / folder)
@@ -242,8 +237,7 @@ def test_a_restored_ledger_is_the_tenants_again(hospital, own_folder, tmp_path):
         shutil.rmtree(hospital.folder / folder)
     assert hospital.go("ledger", "restore", str(tmp_path / "backup")) == 0
     hospital.doctors(3)
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"unchanged": 3}
+    assert hospital.run_to_end("run") == (0, {"unchanged": 3})
     assert second_seals(hospital) == 0
 
 
@@ -261,8 +255,7 @@ def go_in(hospital, folder, *arguments):
 
 
 def test_of_two_copies_of_a_project_one_is_used(hospital, own_folder, capsys, tmp_path_factory):
-    hospital.doctors(3)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(3)
     copy = copy_project(hospital, tmp_path_factory.mktemp("copies") / "copy")
     hospital.doctors(5)
     shutil.copy(hospital.folder / "inbox" / "roster.xlsx", copy / "inbox" / "roster.xlsx")
@@ -278,8 +271,7 @@ def test_of_two_copies_of_a_project_one_is_used(hospital, own_folder, capsys, tm
 
 
 def test_a_project_that_was_moved_goes_on(hospital, own_folder, tmp_path_factory):
-    hospital.doctors(3)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(3)
     moved = tmp_path_factory.mktemp("moved") / "project"
     copy_project(hospital, moved)
     shutil.rmtree(hospital.folder / "state")
@@ -290,8 +282,7 @@ def test_a_project_that_was_moved_goes_on(hospital, own_folder, tmp_path_factory
 def test_a_second_ledger_of_the_tenant_is_refused_until_it_is_accepted(
     hospital, own_folder, capsys, monkeypatch
 ):
-    hospital.doctors(3)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(3)
     shutil.rmtree(hospital.folder / "out")
     monkeypatch.setenv("ESIGN_IMPORT_LEDGER", "other/ledger.sqlite3")
     capsys.readouterr()
@@ -305,8 +296,7 @@ def test_a_second_ledger_of_the_tenant_is_refused_until_it_is_accepted(
 
 
 def test_a_lost_ledger_is_known_to_the_registry_alone(hospital, own_folder, capsys):
-    hospital.doctors(2)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(2)
     shutil.rmtree(hospital.folder / "out")
     for part in (hospital.folder / "state").iterdir():
         if part.is_file():
@@ -318,8 +308,7 @@ def test_a_lost_ledger_is_known_to_the_registry_alone(hospital, own_folder, caps
 
 
 def test_a_hard_linked_ledger_is_a_copy(hospital, own_folder, capsys, tmp_path):
-    hospital.doctors(2)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(2)
     second = hospital.folder / "second"
     second.mkdir()
     for part in PARTS:
@@ -338,8 +327,7 @@ def test_a_hard_linked_ledger_is_a_copy(hospital, own_folder, capsys, tmp_path):
 def test_a_changed_line_of_the_receipts_stops_the_run_and_is_written_again(
     hospital, own_folder, capsys, position
 ):
-    hospital.doctors(3)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(3)
     receipts = hospital.folder / "state" / "receipts.jsonl"
     lines = receipts.read_bytes().splitlines(keepends=True)
     number = {"first": 0, "midst": len(lines) // 2, "last": len(lines) - 1}[position]
@@ -361,8 +349,7 @@ def test_a_registry_that_cannot_be_written_is_said_and_ends_no_run(
 ):
     (tmp_path / "a file").write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "a file"))
-    hospital.doctors(2)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(2)
     assert "XDG_STATE_HOME" in capsys.readouterr().err
     assert hospital.go("run") == 0
 
@@ -406,8 +393,7 @@ def test_a_run_whose_lock_or_ledger_was_taken_away_sends_nothing_more(
 
 
 def test_names_of_the_doctors_stand_in_no_file_of_the_registry(hospital, own_folder):
-    hospital.doctors(2)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(2)
     texts = [path.read_text() for path in own_folder.rglob("*") if path.is_file()]
     assert len(texts) >= 2
     assert not any(name(serial) in text for serial in (1, 2) for text in texts)

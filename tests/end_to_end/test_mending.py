@@ -42,8 +42,7 @@ def test_a_bare_retry_goes_back_to_the_roster_after_a_retry_of_a_workbook(hospit
         hospital, hospital.folder / "out/latest/results.xlsx", {name(1): {"手机号": "15400000001"}}
     )
     assert hospital.go("retry", str(workbook)) == 3
-    assert hospital.go("retry") == 3
-    assert hospital.statuses() == {"unchanged": 1, "rejected": 1}
+    assert hospital.run_to_end("retry") == (3, {"unchanged": 1, "rejected": 1})
 
 
 def test_a_retry_has_a_sheet_of_the_rows_it_took_up(hospital):
@@ -68,10 +67,8 @@ def test_a_bare_retry_sends_no_new_doctor(hospital):
     hospital.doctors(1)
     hospital.go("run")
     hospital.doctors(2)
-    assert hospital.go("retry") == 0
-    assert hospital.statuses() == {"unchanged": 1, "not_sent": 1}
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"sealed": 1, "unchanged": 1}
+    assert hospital.run_to_end("retry") == (0, {"unchanged": 1, "not_sent": 1})
+    assert hospital.run_to_end("run") == (0, {"sealed": 1, "unchanged": 1})
 
 
 def test_a_bare_retry_sends_the_row_that_was_corrected_in_its_place(hospital):
@@ -79,8 +76,7 @@ def test_a_bare_retry_sends_the_row_that_was_corrected_in_its_place(hospital):
     hospital.roster([(name(1), number(1), None, "00001", ""), (name(2), number(2)[:17], None, "00002", "")])
     assert hospital.go("run") == 3
     hospital.roster([(name(1), number(1), None, "00001", ""), (name(2), number(2), None, "00002", "")])
-    assert hospital.go("retry") == 0
-    assert hospital.statuses() == {"sealed": 1, "unchanged": 1}
+    assert hospital.run_to_end("retry") == (0, {"sealed": 1, "unchanged": 1})
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -100,8 +96,7 @@ def test_report_tells_rows_that_have_left_the_roster(hospital, language, capsys)
 def test_limit_is_about_seals_not_about_bad_pictures(hospital):
     hospital.doctors(3)
     (hospital.folder / "seals" / "00001.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    assert hospital.go("run", "--limit", "1") == 3
-    assert hospital.statuses() == {"sealed": 1, "rejected": 1, "not_sent": 1}
+    assert hospital.run_to_end("run", "--limit", "1") == (3, {"sealed": 1, "rejected": 1, "not_sent": 1})
 
 
 def test_a_changed_picture_is_seen_next_to_any_warning(hospital):
@@ -109,8 +104,7 @@ def test_a_changed_picture_is_seen_next_to_any_warning(hospital):
     hospital.go("run")
     for copy in ("00001.png", "00001 (2).png"):
         draw_seal(hospital.folder / "seals" / copy, 99)
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"changed": 1}
+    assert hospital.run_to_end("run") == (3, {"changed": 1})
 
 
 def test_an_unsettled_doctor_stays_unknown_whatever_the_row_says_now(hospital_with):
@@ -120,8 +114,7 @@ def test_an_unsettled_doctor_stays_unknown_whatever_the_row_says_now(hospital_wi
     hospital.roster(
         [(f"{name(serial)}（返聘）", number(serial), None, f"{serial:05d}", "") for serial in (1, 2)]
     )
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"unknown": 1, "rejected": 1}
+    assert hospital.run_to_end("run") == (3, {"unknown": 1, "rejected": 1})
 
 
 def test_an_unsettled_doctor_who_left_the_roster_is_not_forgotten(hospital_with, capsys):
@@ -138,8 +131,7 @@ def test_an_unsettled_doctor_who_left_the_roster_is_not_forgotten(hospital_with,
 
 def test_a_seal_id_in_an_answer_that_proves_nothing_is_kept(hospital_with):
     hospital = hospital_with(faults=[fault("internal_error_after")])
-    hospital.doctors(1)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(1)
     from pipeline.esign.responses import Reply, read_create
 
     reading = read_create(Reply(500, b'{"Response":{"SealId":"yDmaybe","RequestId":"r"}}', None))
@@ -203,8 +195,7 @@ def test_a_checks_workbook_of_another_roster_gives_no_namesakes_picture(hospital
     """`check` leaves no run in the ledger: which roster its workbook came from, only the rows can tell."""
     inbox, other = hospital.folder / "inbox", hospital.folder / "other"
     draw_seal(hospital.folder / "seals" / "张伟.png", 77)
-    hospital.doctors(1, start=9)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(1, start=9)
     hospital.roster(
         [("张伟", number(1), None, None, "内科"), ("张伟", number(2), None, None, "外科")], file="a.xlsx"
     )
@@ -279,12 +270,9 @@ def test_a_workbook_is_retried_after_its_ledger_was_made_again(hospital):
     (hospital.folder / "seals" / "00002.png").unlink()
     assert hospital.go("run") == 3
     draw_seal(hospital.folder / "seals" / "00002.png", 2)
-    for path in (hospital.folder / "state").glob("ledger.sqlite3*"):
-        if path.suffix not in {".key", ".lock"}:
-            path.unlink()
+    hospital.lose_ledger()
     assert hospital.go("ledger", "rebuild") == 0
-    assert hospital.go("retry", str(hospital.newest / "results.xlsx")) == 0
-    assert hospital.statuses() == {"sealed": 1}
+    assert hospital.run_to_end("retry", str(hospital.newest / "results.xlsx")) == (0, {"sealed": 1})
     assert len(hospital.service.seals) == 3
 
 
@@ -296,24 +284,21 @@ def test_the_picture_of_an_unsettled_create_is_no_other_persons(hospital_with):
     picture = hospital.folder / "seals" / f"{unknown['staff_no']}.png"
     picture.rename(picture.with_name("00003.png"))
     hospital.roster([(name(3), number(3), None, "00003", "内科")])
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"rejected": 1}
+    assert hospital.run_to_end("run") == (3, {"rejected": 1})
 
 
 def test_a_name_that_exists_by_text_alone_is_held_whatever_name_the_roster_gives_next(hospital_with):
     exists = {"code": {"code": "FailedOperation", "message": "印章名称重名，请修改"}}
     hospital = hospital_with(faults=[fault(exists, nth=(2,))])
     hospital.doctors(2)
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"sealed": 1, "exists": 1}
+    assert hospital.run_to_end("run") == (3, {"sealed": 1, "exists": 1})
     heads = ("姓名", "证件号码", "手机号", "工号", "科室", "印章名称")
     rows = [
         (name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科", f"{name(serial)}二章")
         for serial in (1, 2)
     ]
     hospital.roster(rows, headers=heads)
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"changed": 1, "exists": 1}
+    assert hospital.run_to_end("run") == (3, {"changed": 1, "exists": 1})
     assert hospital.creates() == 2
 
 
@@ -322,8 +307,7 @@ def test_the_service_is_not_needed_for_a_run_with_nothing_to_send(hospital):
     hospital.go("run")
     for secret in (hospital.folder / "secrets").iterdir():
         secret.unlink()
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"unchanged": 1}
+    assert hospital.run_to_end("run") == (0, {"unchanged": 1})
     hospital.doctors(2)
     assert hospital.go("run") == 4
 

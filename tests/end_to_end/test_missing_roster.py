@@ -27,8 +27,7 @@ def test_an_inbox_that_never_held_a_roster_is_nothing_to_do(hospital):
 
 @pytest.mark.parametrize("gone", [True, False], ids=["gone", "empty"])
 def test_an_inbox_that_held_a_roster_stops_the_run(hospital, capsys, gone):
-    hospital.doctors(1)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(1)
     results = (hospital.folder / "out" / "latest" / "results.xlsx").read_bytes()
     inbox = hospital.folder / "inbox"
     empty(inbox, gone=gone)

@@ -17,8 +17,7 @@ def overlooked(hospital_with):
         rules=Rules(limiter="none", unique_names="off"), faults=[fault("reset_after", nth=(2,))]
     )
     hospital.doctors(3)
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"sealed": 2, "unknown": 1}
+    assert hospital.run_to_end("run") == (3, {"sealed": 2, "unknown": 1})
     return hospital
 
 

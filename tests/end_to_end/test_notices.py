@@ -54,8 +54,7 @@ def test_each_notice_is_reported_everywhere_with_its_cure(hospital_with, capfd, 
 @pytest.mark.parametrize("seconds", [50, -50])
 def test_nothing_is_said_where_all_is_well(hospital_with, capfd, seconds):
     hospital = hospital_with(faults=skewed(seconds))
-    hospital.doctors(1)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(1)
     assert codes(hospital) == []
     assert "Warning" not in capfd.readouterr().err
 

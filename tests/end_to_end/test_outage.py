@@ -70,8 +70,7 @@ def test_a_proxy_that_is_not_there_is_named(hospital, capfd, dead_port):
 def test_the_end_of_an_outage_is_reported(hospital_with, capfd):
     silent = {"match": {"action": UPLOAD, "from": 2, "to": 6}, "do": {"http_502": "before"}}
     hospital = hospital_with(faults=[silent])
-    hospital.doctors(3)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(3)
     stderr_text = capfd.readouterr().err
     host = hospital.sandbox.url.removeprefix("http://")
     assert f"No usable answer from {host} since" in stderr_text

@@ -55,8 +55,7 @@ def test_blanks_inside_a_seal_name_are_taken_off_and_recorded(hospital):
     (line,) = hospital.outcomes()
     changes = [(change["field"], change["to"], change["why"]) for change in line["changes"]]
     assert ("seal_name", wanted, "spaces") in changes
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"unchanged": 1}
+    assert hospital.run_to_end("run") == (0, {"unchanged": 1})
 
 
 def test_a_shared_picture_that_is_unusable_besides_is_called_so_on_every_row(hospital):

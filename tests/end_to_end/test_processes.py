@@ -71,8 +71,7 @@ def test_a_killed_run_whose_ledger_is_lost_as_well_is_recognised_by_its_log(
     """The machine died in the night and its disk with it; the results lie on a share."""
     hospital = hospital_with(latency=0.05, rules=Rules(limiter="none", unique_names="off"))
     if backed_up:
-        hospital.doctors(1)
-        assert hospital.go("run") == 0
+        hospital.seal_doctors(1)
         assert hospital.go("ledger", "backup", str(tmp_path / "old")) == 0
     hospital.doctors(40)
     process = hospital.start("run")

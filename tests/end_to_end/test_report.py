@@ -57,8 +57,7 @@ def test_every_call_of_a_run_is_measured_and_reported_again(hospital_with):
 
 
 def test_names_stand_in_the_page_and_not_in_the_record(hospital, capsys):
-    hospital.doctors(2)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(2)
 
     (run,) = hospital.runs
     assert f"Report: {run / 'report.html'}" in capsys.readouterr().err
@@ -107,13 +106,10 @@ def test_an_encrypted_roster_is_reported_again_with_its_cells(hospital):
 
 def test_a_run_with_unknown_rows_keeps_its_results(hospital, capsys):
     """Receipts hold no rows: what lies in the run's folder is all that is left of that night."""
-    hospital.doctors(2)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(2)
     (run,) = hospital.runs
     kept = {path.name: path.read_bytes() for path in run.iterdir()}
-    for path in (hospital.folder / "state").glob("ledger.sqlite3*"):
-        if path.suffix not in {".key", ".lock"}:
-            path.unlink()
+    hospital.lose_ledger()
     assert hospital.go("ledger", "rebuild") == 0
     assert hospital.go("report", "--run", run.name) == 2
     assert "no longer has the rows" in capsys.readouterr().err

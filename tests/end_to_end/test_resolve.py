@@ -17,8 +17,7 @@ def unsettled(hospital_with):
     """Doctor 2's answer was lost after executing, doctor 3's before."""
     hospital = hospital_with(faults=[fault("reset_after", nth=(2,)), fault("reset_before", nth=(3,))])
     hospital.doctors(4)
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"sealed": 2, "unknown": 2}
+    assert hospital.run_to_end("run") == (3, {"sealed": 2, "unknown": 2})
     return hospital
 
 
@@ -99,8 +98,7 @@ def test_a_created_and_a_not_created_row_end_sealed_once(unsettled):
     assert run_later(unsettled, "resolve", lost, "--seal-id", seal_id, "--why", "seen in the console") == 0
     assert run_later(unsettled, "resolve", never, "--not-created", "--sure") == 0
     sent = unsettled.creates()
-    assert unsettled.go("run") == 0
-    assert unsettled.statuses() == {"sealed": 1, "unchanged": 3}
+    assert unsettled.run_to_end("run") == (0, {"sealed": 1, "unchanged": 3})
     assert unsettled.creates() == sent + 1
     assert unsettled.service.find_duplicates() == {}
     assert list_made_seals(unsettled) == {row["name"]: row["seal_id"] for row in unsettled.outcomes()}
@@ -157,8 +155,7 @@ def test_a_new_name_next_to_a_locked_one_rejects_its_row_alone(unsettled, capsys
     row = next(row for who, row in unknown.items() if who not in made)
     assert run_later(unsettled, "resolve", row["trace_id"], "--not-created", "--sure") == 0
     write_roster_with_seal_name(unsettled, int(row["staff_no"]), "新处方章", rows=6)
-    assert unsettled.go("run") == 3
-    assert unsettled.statuses() == {"sealed": 2, "unchanged": 2, "rejected": 1, "unknown": 1}
+    assert unsettled.run_to_end("run") == (3, {"sealed": 2, "unchanged": 2, "rejected": 1, "unknown": 1})
     rejected = next(row for row in unsettled.outcomes() if row["status"] == "rejected")
     assert rejected["codes"] == ["SEAL_NAME_FROZEN"]
     assert row["seal_name"] in rejected["problems"][0]["message"]
@@ -167,8 +164,7 @@ def test_a_new_name_next_to_a_locked_one_rejects_its_row_alone(unsettled, capsys
 def test_a_seal_that_was_overlooked_is_not_called_a_taken_name(unsettled):
     lost = next(who for who in find_unknown_rows(unsettled) if who in list_made_seals(unsettled))
     assert run_later(unsettled, "resolve", lost, "--not-created", "--sure") == 0
-    assert unsettled.go("run") == 3
-    assert unsettled.statuses() == {"unchanged": 2, "unknown": 1, "exists": 1}
+    assert unsettled.run_to_end("run") == (3, {"unchanged": 2, "unknown": 1, "exists": 1})
     assert run_later(unsettled, "resolve", lost, "--seal-id", list_made_seals(unsettled)[lost]) == 0
     assert unsettled.service.find_duplicates() == {}
 
@@ -243,19 +239,16 @@ def test_rows_that_contradict_each_other_hide_no_create_without_a_verdict(unsett
 @pytest.fixture
 def changed(hospital):
     """Doctor 1's picture was replaced after the seal was made."""
-    hospital.doctors(3)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(3)
     draw_seal(hospital.folder / "seals" / "00001.png", 77)
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"changed": 1, "unchanged": 2}
+    assert hospital.run_to_end("run") == (3, {"changed": 1, "unchanged": 2})
     return hospital
 
 
 def test_kept_content_is_unchanged_in_later_runs(changed):
     assert run_later(changed, "resolve", name(1), "--keep") == 0
     sent = changed.creates()
-    assert changed.go("run") == 0
-    assert changed.statuses() == {"unchanged": 3}
+    assert changed.run_to_end("run") == (0, {"unchanged": 3})
     assert changed.creates() == sent
     draw_seal(changed.folder / "seals" / "00001.png", 78)
     assert changed.go("run") == 3, "another change is another question"
@@ -276,11 +269,9 @@ def test_a_kept_seal_name_of_the_roster_is_unchanged_as_well(changed):
 def test_a_replaced_seal_is_made_anew_under_its_own_name(changed):
     assert run_later(changed, "resolve", name(1), "--replace") == 2, "the old name is taken"
     assert run_later(changed, "resolve", name(1), "--replace", "--seal-name", "新处方章") == 0
-    assert changed.go("run") == 0
-    assert changed.statuses() == {"sealed": 1, "unchanged": 2}
+    assert changed.run_to_end("run") == (0, {"sealed": 1, "unchanged": 2})
     assert [seal.seal_name for seal in changed.service.seals if seal.name == name(1)][-1] == "新处方章"
-    assert changed.go("run") == 0
-    assert changed.statuses() == {"unchanged": 3}
+    assert changed.run_to_end("run") == (0, {"unchanged": 3})
 
 
 def test_a_replacement_under_another_name_than_the_rosters_rejects_its_row_alone(hospital):
@@ -289,26 +280,21 @@ def test_a_replacement_under_another_name_than_the_rosters_rejects_its_row_alone
     draw_seal(hospital.folder / "seals" / "00001.png", 77)
     assert run_later(hospital, "resolve", name(1), "--replace", "--seal-name", "乙处方章") == 0
     write_roster_with_seal_name(hospital, 1, "甲处方章", rows=3)
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"sealed": 1, "unchanged": 1, "rejected": 1}
+    assert hospital.run_to_end("run") == (3, {"sealed": 1, "unchanged": 1, "rejected": 1})
     write_roster_with_seal_name(hospital, 1, "乙处方章", rows=3)
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"sealed": 1, "unchanged": 2}
+    assert hospital.run_to_end("run") == (0, {"sealed": 1, "unchanged": 2})
 
 
 def test_a_replacement_whose_name_is_taken_may_be_named_once_more(hospital_with):
     taken = {"code": {"code": "FailedOperation.ExistSameSealName", "message": "存在同名印章。"}}
     hospital = hospital_with(faults=[fault(taken, nth=(2,))])
-    hospital.doctors(1)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(1)
     draw_seal(hospital.folder / "seals" / "00001.png", 77)
     assert run_later(hospital, "resolve", name(1), "--replace", "--seal-name", "乙处方章") == 0
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"exists": 1}
+    assert hospital.run_to_end("run") == (3, {"exists": 1})
     assert run_later(hospital, "resolve", name(1), "--not-theirs") == 0
     write_roster_with_seal_name(hospital, 1, "丙处方章", rows=1)
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"sealed": 1}
+    assert hospital.run_to_end("run") == (0, {"sealed": 1})
 
 
 def test_every_decision_records_who_when_and_why(unsettled):

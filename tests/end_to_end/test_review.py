@@ -175,8 +175,7 @@ def test_a_judgement_ends_with_what_was_judged(hospital, changed):
 def test_only_what_was_judged_right_is_sent_where_that_is_required(hospital, capsys):
     require_review(hospital)
     hospital.doctors(3)
-    assert hospital.go("run", "--yes") == 3
-    assert hospital.statuses() == {"not_sent": 3}
+    assert hospital.run_to_end("run", "--yes") == (3, {"not_sent": 3})
     assert {code for line in hospital.outcomes() for code in line["codes"]} == {"REVIEW_MISSING"}
     stderr_text = capsys.readouterr().err
     assert "Rows waiting for a review: 3." in stderr_text

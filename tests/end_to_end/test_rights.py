@@ -61,8 +61,7 @@ def require_plain(stderr_text: str) -> None:
 
 @needs_rights
 def test_what_may_not_be_used_is_named_with_user_and_cure(hospital):
-    hospital.doctors(1)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(1)
     hospital.doctors(2)
     ledger = "state/ledger.sqlite3"
     shut = {"out": 0o555, "state": 0o555, ledger: 0o444, "state/ledger.sqlite3.key": 0, "seals": 0}
@@ -89,8 +88,7 @@ def test_what_may_not_be_used_is_named_with_user_and_cure(hospital):
 
 @needs_rights
 def test_an_unreadable_ledger_is_not_replaced(hospital):
-    hospital.doctors(1)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(1)
     ledger = hospital.folder / "state" / "ledger.sqlite3"
     whole = ledger.read_bytes()
     with mode(ledger, 0):
@@ -102,8 +100,7 @@ def test_an_unreadable_ledger_is_not_replaced(hospital):
 
 @needs_rights
 def test_an_index_left_by_a_read_only_run_is_set_right_or_named(hospital):
-    hospital.doctors(1)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(1)
     index = hospital.folder / "state" / "ledger.sqlite3-shm"
     index.write_bytes(b"")
     index.chmod(0o444)

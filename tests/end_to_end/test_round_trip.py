@@ -38,8 +38,7 @@ def ward(hospital):
             (f"{name(4)}1", number(4), None, "00004", "外科"),
         ]
     )
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"sealed": 1, "rejected": 3}
+    assert hospital.run_to_end("run") == (3, {"sealed": 1, "rejected": 3})
     return hospital
 
 
@@ -83,8 +82,7 @@ def test_retry_sends_exactly_the_corrected_rows_of_what_libreoffice_saved(
     right = {who: RIGHT[who] for who in ("00002", "00003")}
     workbook = save_corrected(latest(ward), tmp_path / "edited" / "results.xlsx", right, drop=["00004"])
     saved = convert(workbook, FORMS[form], tmp_path / "saved", office_profile)
-    assert ward.go("retry", str(saved)) == 0
-    assert ward.statuses() == {"sealed": 2}
+    assert ward.run_to_end("retry", str(saved)) == (0, {"sealed": 2})
     assert {seal.name for seal in ward.service.seals} == {name(1), name(2), name(3)}
     assert ward.creates() == 3
 
@@ -140,8 +138,7 @@ def test_a_line_that_was_emptied_is_left_alone_like_a_deleted_one(ward, tmp_path
 
     workbook = save_corrected(latest(ward), tmp_path / "e" / "results.xlsx", RIGHT, alter=alter)
     drop_in(ward, workbook)
-    assert ward.go("retry", str(workbook)) == 0
-    assert ward.statuses() == {"sealed": 2}
+    assert ward.run_to_end("retry", str(workbook)) == (0, {"sealed": 2})
     assert ward.go("run") == 3
     assert by_staff_no(ward)["00004"]["codes"][0] == "NAME_INVALID"
 
@@ -159,8 +156,7 @@ def test_rows_sorted_with_their_tickets_stay_theirs(ward, tmp_path):
         sheet.parent.create_sheet("备注").append(["姓名", "证件号码", "说明"])
 
     workbook = save_corrected(latest(ward), tmp_path / "e" / "r.xlsx", RIGHT, alter=more)
-    assert ward.go("retry", str(workbook)) == 0
-    assert ward.statuses() == {"sealed": 3}
+    assert ward.run_to_end("retry", str(workbook)) == (0, {"sealed": 3})
 
 
 def shifted(sheet) -> None:
@@ -176,12 +172,10 @@ def test_a_sheet_that_was_sorted_without_its_hidden_columns_is_refused(ward, tmp
     workbook = save_corrected(latest(ward), tmp_path / "e" / "r.xlsx", RIGHT, alter=shifted)
     if way == "folder":
         drop_in(ward, workbook)
-        assert ward.go("run") == 7
-        assert ward.statuses() == {"unchanged": 1, "rejected": 3}
+        assert ward.run_to_end("run") == (7, {"unchanged": 1, "rejected": 3})
         assert files(ward)["改好.xlsx"]["codes"] == ["FILE_SUSPICIOUS"]
     else:
-        assert ward.go("retry", str(workbook)) == 7
-        assert ward.statuses() == {}
+        assert ward.run_to_end("retry", str(workbook)) == (7, {})
     assert ward.creates() == 1
 
 
@@ -231,8 +225,7 @@ def test_a_row_that_becomes_the_copy_of_a_good_one_is_no_mischief(ward, tmp_path
     fix = ResultSheet(latest(ward))
     fix.write(2, "证件号码", number(1))
     workbook = fix.save(tmp_path / "e" / "r.xlsx")
-    assert ward.go("retry", str(workbook)) == 0
-    assert ward.statuses() == {"unchanged": 1}
+    assert ward.run_to_end("retry", str(workbook)) == (0, {"unchanged": 1})
 
 
 @pytest.mark.parametrize("form", ["xlsx", "xls"])
@@ -244,10 +237,8 @@ def test_a_workbook_in_the_roster_folder_replaces_the_rows_it_corrects_in_this_a
     if form == "xls":
         workbook = convert(workbook, FORMS[form], tmp_path / "saved", office_profile)
     drop_in(ward, workbook, f"改好.{form}")
-    assert ward.go("check") == 3
-    assert ward.statuses() == {"unchanged": 1, "ready": 2, "rejected": 1}
-    assert ward.go("run") == 3
-    assert ward.statuses() == {"unchanged": 1, "sealed": 2, "rejected": 1}
+    assert ward.run_to_end("check") == (3, {"unchanged": 1, "ready": 2, "rejected": 1})
+    assert ward.run_to_end("run") == (3, {"unchanged": 1, "sealed": 2, "rejected": 1})
     second, fourth = (by_staff_no(ward)[who] for who in ("00002", "00004"))
     assert (second["file"], second["row"], second["status"]) == ("roster.xlsx", 3, "sealed")
     assert second["codes"] == ["ROW_SUPERSEDED"]
@@ -257,11 +248,9 @@ def test_a_workbook_in_the_roster_folder_replaces_the_rows_it_corrects_in_this_a
     assert (file_report["status"], file_report["rows"]) == ("read", 0)
     assert "Roster rows replaced: 2." in file_report["notes"][0]
     before = len(ward.service.received)
-    assert ward.go("run") == 3
-    assert ward.statuses() == {"unchanged": 3, "rejected": 1}
+    assert ward.run_to_end("run") == (3, {"unchanged": 3, "rejected": 1})
     assert len(ward.service.received) == before
-    assert ward.go("retry") == 3
-    assert ward.statuses() == {"unchanged": 3, "rejected": 1}
+    assert ward.run_to_end("retry") == (3, {"unchanged": 3, "rejected": 1})
     assert ward.go("report") == 0
     again = by_staff_no(ward)["00002"]
     assert (again["status"], again["file"], again["codes"]) == (
@@ -286,8 +275,7 @@ def test_a_row_whose_roster_row_is_gone_or_corrected_is_left_alone(ward, tmp_pat
             (f"{name(4)}1", number(4), None, "00004", "外科"),
         ]
     )
-    assert ward.go("run") == 0
-    assert ward.statuses() == {"unchanged": 1, "sealed": 2}
+    assert ward.run_to_end("run") == (0, {"unchanged": 1, "sealed": 2})
     assert {who: line["codes"] for who, line in by_staff_no(ward).items()}["00002"] == []
     (note,) = files(ward)["改好.xlsx"]["notes"]
     assert "Roster rows replaced: 1." in note
@@ -302,8 +290,7 @@ def test_rows_are_found_wherever_they_stand_in_the_roster_now(ward, tmp_path):
     book.active["A1"] = "2026年医师名单"
     book.active.move_range("A5:E5", rows=20)
     book.save(path)
-    assert ward.go("run") == 0
-    assert ward.statuses() == {"unchanged": 1, "sealed": 3}
+    assert ward.run_to_end("run") == (0, {"unchanged": 1, "sealed": 3})
 
 
 def test_a_damaged_workbook_in_the_roster_folder_is_refused_and_the_roster_goes_on(ward, tmp_path):
@@ -312,8 +299,7 @@ def test_a_damaged_workbook_in_the_roster_folder_is_refused_and_the_roster_goes_
 
     drop_in(ward, save_corrected(latest(ward), tmp_path / "e" / "results.xlsx", RIGHT, alter=damage))
     ward.doctors(1, start=7, file="b.xlsx")
-    assert ward.go("run") == 7
-    assert ward.statuses() == {"unchanged": 1, "sealed": 1, "rejected": 3}
+    assert ward.run_to_end("run") == (7, {"unchanged": 1, "sealed": 1, "rejected": 3})
     assert "hidden mark of row 3" in files(ward)["改好.xlsx"]["notes"][0]
 
 
@@ -322,8 +308,7 @@ def test_of_two_workbooks_the_newer_runs_counts(ward, tmp_path):
     drop_in(ward, save_corrected(latest(ward), tmp_path / "e" / "a.xlsx", wrong), "z.xlsx")
     assert ward.go("run") == 3
     drop_in(ward, save_corrected(latest(ward), tmp_path / "e" / "b.xlsx", RIGHT), "a.xlsx")
-    assert ward.go("run") == 0
-    assert ward.statuses() == {"unchanged": 1, "sealed": 3}
+    assert ward.run_to_end("run") == (0, {"unchanged": 1, "sealed": 3})
     assert (
         "Not used, because a newer workbook has them: To fix 2, To fix 3, To fix 4."
         in files(ward)["z.xlsx"]["notes"][0]
@@ -335,8 +320,7 @@ def test_of_two_copies_of_one_workbook_the_edited_one_counts_and_two_edits_stop_
     drop_in(ward, save_corrected(latest(ward), tmp_path / "e" / "a.xlsx", RIGHT), "a.xlsx")
     other = {"00002": {"手机号": "15400000009"}}
     drop_in(ward, save_corrected(latest(ward), tmp_path / "e" / "b.xlsx", other), "b.xlsx")
-    assert ward.go("run") == 3
-    assert ward.statuses() == {"unchanged": 1, "sealed": 2, "rejected": 1}
+    assert ward.run_to_end("run") == (3, {"unchanged": 1, "sealed": 2, "rejected": 1})
     (problem,) = [
         problem for problem in by_staff_no(ward)["00002"]["problems"] if problem["code"] == "ROW_DUPLICATE"
     ]
@@ -365,10 +349,8 @@ def test_rows_that_another_run_has_sealed_meanwhile_are_unchanged(ward, tmp_path
             (name(4), number(4), None, "00004", "外科"),
         ]
     )
-    assert ward.go("run") == 0
-    assert ward.statuses() == {"sealed": 3}
-    assert ward.go("retry", str(workbook)) == 0
-    assert ward.statuses() == {"unchanged": 3}
+    assert ward.run_to_end("run") == (0, {"sealed": 3})
+    assert ward.run_to_end("retry", str(workbook)) == (0, {"unchanged": 3})
     assert ward.creates() == 4
 
 
@@ -525,8 +507,7 @@ def test_text_that_could_do_harm_comes_back_as_it_was(ward, tmp_path, office_pro
     right = {who: {"手机号": f"1540000{who}"[:11].ljust(11, "0")} for who in ("00002", "00003", "00005")}
     book = save_corrected(workbook, tmp_path / "e" / "results.xlsx", right)
     saved = convert(book, FORMS["xls"], tmp_path / "saved", office_profile)
-    assert ward.go("retry", str(saved)) == 0
-    assert ward.statuses() == {"sealed": 3}
+    assert ward.run_to_end("retry", str(saved)) == (0, {"sealed": 3})
 
 
 def test_the_unknown_sheet_is_read_from_an_old_workbook_too(hospital_with, tmp_path, office_profile):
@@ -543,5 +524,4 @@ def test_the_unknown_sheet_is_read_from_an_old_workbook_too(hospital_with, tmp_p
         unknown.save(tmp_path / "e" / "results.xlsx"), FORMS["xls"], tmp_path / "saved", office_profile
     )
     assert hospital.go("resolve", str(saved)) == 0
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"unchanged": 2}
+    assert hospital.run_to_end("run") == (0, {"unchanged": 2})

@@ -17,8 +17,7 @@ def namesakes(hospital):
     hospital.roster([(name(1), number(1)), (name(1), number(2))], headers=HEADERS)
     for serial in (1, 2):
         draw_seal(hospital.folder / "seals" / f"{number(serial)}.png", serial)
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"rejected": 2}
+    assert hospital.run_to_end("run") == (3, {"rejected": 2})
     return hospital
 
 
@@ -64,8 +63,7 @@ def mistyped(hospital_with):
     hospital = hospital_with(faults=[{"match": {"action": CREATE, "nth": [1]}, "do": NO_MATCH}])
     hospital.doctors(1)
     hospital.roster([(name(1), number(9), "15400000001", "00001", "内科")])
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"failed": 1}
+    assert hospital.run_to_end("run") == (3, {"failed": 1})
     return hospital
 
 
@@ -95,11 +93,7 @@ def test_a_name_that_is_corrected_after_a_refusal_is_the_seals_too(mistyped):
 
 
 def test_the_ledger_is_rebuilt_with_a_name_that_passed_on(mistyped):
-    mistyped.doctors(1)
-    assert mistyped.go("run") == 0
-    ledger = mistyped.folder / "state" / "ledger.sqlite3"
-    for file in ledger.parent.glob("ledger.sqlite3*"):
-        if file.suffix != ".key":
-            file.unlink()
+    mistyped.seal_doctors(1)
+    mistyped.lose_ledger()
     assert mistyped.go("ledger", "rebuild") == 0
     assert (mistyped.go("run"), mistyped.statuses(), mistyped.creates()) == (0, {"unchanged": 1}, 2)

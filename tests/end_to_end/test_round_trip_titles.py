@@ -58,8 +58,7 @@ def ward(hospital):
         draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
     rows = [line(1, "15400000001"), line(2, "154"), line(3, "155")]
     hospital.roster(rows, headers=HEADS)
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"sealed": 1, "rejected": 2}
+    assert hospital.run_to_end("run") == (3, {"sealed": 1, "rejected": 2})
     return hospital
 
 
@@ -88,8 +87,7 @@ def test_the_corrected_rows_come_back(ward, tmp_path, form):
     fixed = corrected(latest(ward), tmp_path / "results.xlsx", {"154": MOBILE, "155": "15400000003"})
     if form:
         fixed = convert(fixed, f"{form}:{FILTERS[form]}", tmp_path / "saved", tmp_path)
-    assert ward.go("retry", str(fixed)) == 0
-    assert ward.statuses() == {"sealed": 2}
+    assert ward.run_to_end("retry", str(fixed)) == (0, {"sealed": 2})
 
 
 def test_a_row_refused_again_keeps_the_rosters_columns_and_comes_back_all_the_same(ward, tmp_path):
@@ -123,15 +121,13 @@ def renamed(sheet) -> None:
 @pytest.mark.parametrize("alter", [reversed_columns, hidden_columns, renamed])
 def test_moved_and_hidden_columns_and_another_name_of_the_sheet(ward, tmp_path, alter):
     fixed = corrected(latest(ward), tmp_path / "a.xlsx", {"154": MOBILE, "155": "15400000003"}, alter)
-    assert ward.go("retry", str(fixed)) == 0
-    assert ward.statuses() == {"sealed": 2}
+    assert ward.run_to_end("retry", str(fixed)) == (0, {"sealed": 2})
 
 
 def test_dropped_into_the_roster_folder_they_take_their_rows_places(ward):
     inbox = ward.folder / "inbox"
     corrected(latest(ward), inbox / "fixed.xlsx", {"154": MOBILE, "155": "15400000003"})
-    assert ward.go("run") == 0
-    assert ward.statuses() == {"sealed": 2, "unchanged": 1}
+    assert ward.run_to_end("run") == (0, {"sealed": 2, "unchanged": 1})
 
 
 def test_a_roster_made_of_an_old_to_fix_sheet_brings_its_old_marks_along(ward, tmp_path):
@@ -144,8 +140,7 @@ def test_a_roster_made_of_an_old_to_fix_sheet_brings_its_old_marks_along(ward, t
     fixed = corrected(
         latest(ward), tmp_path / "a.xlsx", {"154": MOBILE, "155": "15400000003"}, hidden_columns
     )
-    assert ward.go("retry", str(fixed)) == 0
-    assert ward.statuses() == {"sealed": 2}
+    assert ward.run_to_end("retry", str(fixed)) == (0, {"sealed": 2})
 
 
 def test_resolve_does_not_take_it_for_the_sheet_of_unknown_rows(ward, tmp_path):

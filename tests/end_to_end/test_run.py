@@ -13,8 +13,7 @@ from pipeline.sandbox.actions import Rules
 
 
 def test_every_doctor_gets_a_seal_of_the_own_picture(hospital):
-    hospital.doctors(12)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(12)
 
     assert hospital.statuses() == {"sealed": 12}
     made = {seal.number: seal for seal in hospital.service.seals}
@@ -36,8 +35,7 @@ def test_the_inline_contract_sends_its_own_fields(hospital_with):
     api = {"contract": "inline", "enable_auto_sign": True, "license_type": 1, "seal_image_compress": True}
     hospital = hospital_with(rules=Rules(limiter="none", inline="on"), api=api)
     hospital.doctors(5)
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"sealed": 5}
+    assert hospital.run_to_end("run") == (0, {"sealed": 5})
     assert not hospital.service.uploads
     assert {(seal.enable_auto_sign, seal.license_type) for seal in hospital.service.seals} == {(True, 1)}
 
@@ -54,8 +52,7 @@ def test_a_second_run_sends_nothing(hospital):
     hospital.doctors(6)
     hospital.go("run")
     before = len(hospital.service.received)
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"unchanged": 6}
+    assert hospital.run_to_end("run") == (0, {"unchanged": 6})
     assert len(hospital.service.received) == before
 
 
@@ -64,8 +61,7 @@ def test_an_emptied_picture_folder_changes_nothing(hospital):
     hospital.go("run")
     before = len(hospital.service.received)
     shutil.rmtree(hospital.folder / "seals")
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"unchanged": 6}
+    assert hospital.run_to_end("run") == (0, {"unchanged": 6})
     assert len(hospital.service.received) == before
     assert {problem["severity"] for outcome in hospital.outcomes() for problem in outcome["problems"]} == {
         "warning"
@@ -92,8 +88,7 @@ def test_the_same_picture_saved_anew_is_no_change(hospital):
     hospital.go("run")
     path = hospital.folder / "seals" / "00001.png"
     Image.open(path).save(path, compress_level=1)
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"unchanged": 1}
+    assert hospital.run_to_end("run") == (0, {"unchanged": 1})
 
 
 def test_a_new_doctor_with_a_sealed_ones_picture_gets_nothing(hospital):
@@ -143,10 +138,8 @@ def test_a_new_doctor_with_a_sealed_ones_drawing_gets_nothing_either(hospital, c
 
 def test_limit_keeps_the_rest_for_later(hospital):
     hospital.doctors(5)
-    assert hospital.go("run", "--limit", "2") == 0
-    assert hospital.statuses() == {"sealed": 2, "not_sent": 3}
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"sealed": 3, "unchanged": 2}
+    assert hospital.run_to_end("run", "--limit", "2") == (0, {"sealed": 2, "not_sent": 3})
+    assert hospital.run_to_end("run") == (0, {"sealed": 3, "unchanged": 2})
 
 
 def test_check_finds_what_run_finds_and_sends_nothing(hospital):
@@ -191,8 +184,7 @@ def test_a_folder_of_the_configuration_that_is_not_there_is_no_empty_one(
     hospital, capsys, command, key, value
 ):
     """A share that is not mounted looks like a run without doctors, or like doctors without pictures."""
-    hospital.doctors(1)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(1)
     with (hospital.folder / "config.yaml").open("a") as config:
         config.write(f"{key}: {value}\n")
     if command != "retry":
@@ -214,8 +206,7 @@ def test_a_default_picture_folder_may_be_absent_and_it_is_said(hospital, capsys)
 def test_a_roster_that_cannot_be_read_does_not_stop_the_others(hospital):
     hospital.doctors(2)
     (hospital.folder / "inbox" / "broken.xlsx").write_bytes(b"PK\x03\x04 and then nothing")
-    assert hospital.go("run") == 7
-    assert hospital.statuses() == {"sealed": 2}
+    assert hospital.run_to_end("run") == (7, {"sealed": 2})
 
 
 def test_requests_hold_only_fields_the_sdk_knows(hospital_with):
@@ -338,8 +329,7 @@ def test_an_edited_to_fix_sheet_is_retried(hospital):
     fix.write(3, "手机号", "15400000003")
     edited = fix.save(hospital.folder / "edited.xlsx")
 
-    assert hospital.go("retry", str(edited)) == 0
-    assert hospital.statuses() == {"sealed": 2}
+    assert hospital.run_to_end("retry", str(edited)) == (0, {"sealed": 2})
     assert [outcome["codes"] for outcome in hospital.outcomes()] == [
         [],
         [],
@@ -359,12 +349,10 @@ def test_retry_without_a_file_takes_up_the_last_run(hospital_with):
     ]
     hospital = hospital_with(faults=faults)
     hospital.doctors(3)
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"sealed": 2, "failed": 1}
+    assert hospital.run_to_end("run") == (3, {"sealed": 2, "failed": 1})
     assert hospital.go("run") == 3  # a bare FailedOperation gives no reason: no later run repeats it
     assert hospital.statuses() == {"unchanged": 2, "failed": 1}
-    assert hospital.go("retry") == 0
-    assert hospital.statuses() == {"sealed": 1, "unchanged": 2}
+    assert hospital.run_to_end("retry") == (0, {"sealed": 1, "unchanged": 2})
 
 
 def test_report_tells_a_run_again(hospital):

@@ -52,8 +52,7 @@ def row_of(hospital, file="outcomes.jsonl", card=RIGHT) -> dict:
 @pytest.fixture
 def sealed(hospital):
     """Three doctors have their seals."""
-    hospital.doctors(3)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(3)
     return hospital
 
 
@@ -190,8 +189,7 @@ def test_a_retry_of_the_workbook_does_not_send_it(held):
 def test_a_number_put_back_as_it_was_is_unchanged(held):
     held.roster([person(card=WRONG), *others(2, 3)])
     draw_seal(held.folder / "seals" / "00001.png", 1)
-    assert held.go("run") == 0
-    assert held.statuses() == {"unchanged": 3}
+    assert held.run_to_end("run") == (0, {"unchanged": 3})
 
 
 def test_a_staff_number_that_changed_since_the_seal_counts(sealed):
@@ -216,8 +214,7 @@ def test_the_same_person_keeps_the_one_seal(held):
     assert "number" in row["problems"][0]["message"]
     assert "picture" in row["problems"][0]["message"]
     assert run_later(held, "resolve", name(1), "--keep") == 0
-    assert held.go("run") == 0
-    assert held.statuses() == {"unchanged": 3}
+    assert held.run_to_end("run") == (0, {"unchanged": 3})
     assert held.creates() == creates
     assert len(seals_of(held)) == 1
 
@@ -230,8 +227,7 @@ def test_the_same_person_may_have_a_new_seal_made_in_place_of_the_old(held):
         (WRONG, SEAL_NAME),
         (RIGHT, "新处方章"),
     ]
-    assert held.go("run") == 0
-    assert held.statuses() == {"unchanged": 3}
+    assert held.run_to_end("run") == (0, {"unchanged": 3})
 
 
 def test_another_person_gets_a_seal_distinguished_by_name(held):
@@ -330,10 +326,8 @@ def test_two_people_by_decision_may_be_in_one_roster(sealed):
     assert sealed.go("run") == 3
     assert run_later(sealed, "resolve", name(1), "--other-person") == 0
     sealed.roster([person(staff_no="00077"), *others(1, 2, 3)])
-    assert sealed.go("run") == 0
-    assert sealed.statuses() == {"sealed": 1, "unchanged": 3}
-    assert sealed.go("run") == 0
-    assert sealed.statuses() == {"unchanged": 4}
+    assert sealed.run_to_end("run") == (0, {"sealed": 1, "unchanged": 3})
+    assert sealed.run_to_end("run") == (0, {"unchanged": 4})
 
 
 @pytest.mark.parametrize("word", ["--same-person", "--other-person"] if LONG else ["--same-person"])
@@ -378,8 +372,7 @@ def lost(hospital_with):
     hospital = hospital_with(faults=[fault("reset_after", nth=(1,))])
     hospital.roster([person(card=WRONG)])
     draw_seal(hospital.folder / "seals" / "00001.png", 1)
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"unknown": 1}
+    assert hospital.run_to_end("run") == (3, {"unknown": 1})
     scan_anew(hospital)
     hospital.roster([person()])
     assert hospital.go("run") == 3
@@ -436,8 +429,7 @@ def test_a_roster_named_on_the_command_line_is_read_again_to_decide(sealed):
     assert sealed.go("run", str(sealed.folder / "named.xlsx")) == 3
     assert run_later(sealed, "resolve", name(1), "--same-person") == 0
     assert run_later(sealed, "resolve", name(1), "--keep") == 0
-    assert sealed.go("run", str(sealed.folder / "named.xlsx")) == 0
-    assert sealed.statuses() == {"unchanged": 1}
+    assert sealed.run_to_end("run", str(sealed.folder / "named.xlsx")) == (0, {"unchanged": 1})
 
 
 # -- what people read

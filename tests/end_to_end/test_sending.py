@@ -22,16 +22,14 @@ from pipeline.sending.run_state import RunState
 
 def test_every_create_that_left_is_counted(hospital_with):
     hospital = hospital_with(faults=[fault("throttle")])
-    hospital.doctors(2)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(2)
     assert sorted(row["attempts"] for row in hospital.outcomes()) == [1, 2]
     assert hospital.record()["rate"]["throttled"] == 1
 
 
 def test_a_throttled_upload_is_counted(hospital_with):
     hospital = hospital_with(faults=[fault("throttle", action=UPLOAD)])
-    hospital.doctors(2)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(2)
     assert hospital.record()["rate"]["throttled"] == 1
 
 
@@ -81,8 +79,7 @@ def test_refused_rows_are_no_outage(hospital_with):
         faults=[{"match": {"action": CREATE}, "do": {"code": "InvalidParameter.CardNumber"}}]
     )
     hospital.doctors(12)
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"failed": 12}
+    assert hospital.run_to_end("run") == (3, {"failed": 12})
 
 
 def test_a_clock_that_does_not_heal_stops_the_run(hospital_with):
@@ -129,8 +126,7 @@ def test_tls_trouble_halts(hospital_with, contract):
 def test_the_service_does_not_answer_a_create(hospital):
     hospital.doctors(8)
     hospital.configure(endpoint="http://127.0.0.1:9", contract="inline")
-    assert hospital.go("run") == 5
-    assert hospital.statuses() == {"not_sent": 8}
+    assert hospital.run_to_end("run") == (5, {"not_sent": 8})
     assert hospital.record()["halted"]["code"] == "OUTAGE"
 
 
@@ -197,8 +193,7 @@ def test_the_exit_of_a_retry_counts_its_own_rows(hospital_with):
     )
     hospital.doctors(3)
     assert hospital.go("run") == 3
-    assert hospital.go("retry") == 0
-    assert hospital.statuses() == {"sealed": 1, "unchanged": 1, "unknown": 1}
+    assert hospital.run_to_end("retry") == (0, {"sealed": 1, "unchanged": 1, "unknown": 1})
 
 
 def test_report_tells_a_picture_that_could_not_be_decoded(hospital):
@@ -270,8 +265,7 @@ def test_inline_switched_off_stops_although_the_canary_failed_for_itself(hospita
         faults=[fault({"code": "InvalidParameter.CardNumber"}, nth=(1,))],
     )
     hospital.doctors(30)
-    assert hospital.go("run") == 4
-    assert hospital.statuses() == {"failed": 1, "not_sent": 29}
+    assert hospital.run_to_end("run") == (4, {"failed": 1, "not_sent": 29})
 
 
 def test_a_drain_is_quick_at_a_slow_pace(hospital):

@@ -62,8 +62,7 @@ def test_the_to_fix_sheet_of_a_check_without_a_ledger_is_for_looking_only(hospit
 
 
 def test_a_lost_ledger_is_refused_by_a_check_too(hospital, capsys):
-    hospital.doctors(1)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(1)
     for path in (hospital.folder / "state").glob("ledger.sqlite3*"):
         path.unlink()
     assert hospital.go("check") == 2
@@ -83,8 +82,7 @@ def test_a_ledger_that_holds_nothing_passes_to_another_tenant(hospital, monkeypa
     (hospital.folder / "config.yaml").write_text(right)
     rows.write_bytes(kept)
     assert hospital.go("check") == 0
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"sealed": 1}
+    assert hospital.run_to_end("run") == (0, {"sealed": 1})
     registry = [json.loads(path.read_text()) for path in _records()]
     assert [entry["tenant"].split("/")[2] for entry in registry] == [
         hospital.record()["tenant"].split("/")[2]
@@ -102,8 +100,7 @@ def _records():
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_another_tenants_ledger_is_refused_with_the_probable_cause_and_its_cure(hospital, capsys, language):
-    hospital.doctors(1)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(1)
     config = str(hospital.folder / "config.yaml")
     cures = {
         "typo": (

@@ -14,8 +14,7 @@ ID = "yD" + "a1B2" * 7 + "zz"
 def unsettled(hospital_with):
     hospital = hospital_with(faults=[fault("reset_after", nth=LOST)])
     hospital.doctors(5)
-    assert hospital.go("run") == 3
-    assert hospital.statuses() == {"sealed": 2, "unknown": len(LOST)}
+    assert hospital.run_to_end("run") == (3, {"sealed": 2, "unknown": len(LOST)})
     return hospital
 
 
@@ -189,8 +188,7 @@ def on_two_rows(unsettled):
     for serial in range(1, 6):
         (unsettled.folder / "seals" / f"{serial:05d}.png").unlink()
     unsettled.roster([make_row(serial, mobile="154") for serial in range(1, 6)], file="again.xlsx")
-    assert unsettled.go("run") == 3
-    assert unsettled.statuses() == {"unchanged": 4, "unknown": 6}
+    assert unsettled.run_to_end("run") == (3, {"unchanged": 4, "unknown": 6})
     return unsettled
 
 

@@ -113,8 +113,7 @@ def test_the_preview_gives_the_reason_why_nothing_is_to_be_sent(hospital, capfd,
 
 
 def test_a_guard_is_named_in_the_preview_and_nothing_is_asked(hospital, capfd):
-    hospital.doctors(2)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(2)
     path = hospital.folder / "config.yaml"
     path.write_text(path.read_text().replace("guards: {", "guards: {new_rows: 0, "))
     hospital.doctors(9)
@@ -150,8 +149,7 @@ def test_a_roster_named_in_gbk_is_read_and_a_folder_named_so_is_refused(hospital
     hospital.doctors(2)
     inbox = hospital.folder / "inbox"
     (inbox / "roster.xlsx").rename(inbox / os.fsdecode("名单.xlsx".encode("gbk")))
-    assert hospital.go("run") == 0
-    assert hospital.statuses() == {"sealed": 2}
+    assert hospital.run_to_end("run") == (0, {"sealed": 2})
     assert hospital.go("report") == 0
     assert hospital.go("retry") == 0
     folder = tmp_path / os.fsdecode("结果".encode("gbk"))
@@ -205,8 +203,7 @@ def test_a_workbook_in_place_of_the_configuration_is_not_to_be_saved_in_notepad(
 
 
 def test_a_backup_into_a_folder_is_a_new_file_in_it(hospital, capfd):
-    hospital.doctors(1)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(1)
     backups = hospital.folder / "backups"
     config = hospital.folder / "config.yaml"
     code, printed = say(capfd, "ledger", "backup", str(backups), language="en", config=config)
@@ -236,8 +233,7 @@ def test_a_port_that_only_an_administrator_may_use_is_not_taken():
 
 
 def test_a_ledger_of_a_newer_version_is_not_sent_to_a_check(hospital, capfd):
-    hospital.doctors(1)
-    assert hospital.go("run") == 0
+    hospital.seal_doctors(1)
     with closing(sqlite3.connect(hospital.folder / "state" / "ledger.sqlite3")) as ledger:
         ledger.execute("PRAGMA user_version = 99")
     capfd.readouterr()
