@@ -6,7 +6,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from attack.stage import CREATE, LONG, REFUSED, Ended, Stage, copy_or_skip, digests, until
+from attack.stage import CREATE, LONG, REFUSED, Ended, Stage, copy_or_skip, digests
+from run_support import wait_until
 
 from pipeline.sandbox.actions import Seal
 
@@ -54,7 +55,7 @@ def live_and_die(stage: Stage, copies: Path, *, results: bool = False) -> Histor
     stage.configure(timeout_seconds=60)  # the creates on their way are still on it when the run is killed
     stage.strike({"match": {"action": CREATE, "from": ANSWERED + 1}, "do": {"delay_after": 300}})
     run = stage.start("run", *out)
-    until(lambda: len(stage.service.seals) == 2 * NEWCOMERS + min(ANSWERED + ON_THEIR_WAY, NEWCOMERS))
+    wait_until(lambda: len(stage.service.seals) == 2 * NEWCOMERS + min(ANSWERED + ON_THEIR_WAY, NEWCOMERS))
     run.kill()
     run.communicate()
     stage.strike()

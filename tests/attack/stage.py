@@ -11,15 +11,14 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from asyncio import all_tasks
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import openpyxl
 from attack.marks import draw_mark, read_mark
-from run_support import name, newest_results, number
+from run_support import name, newest_results, number, wait_until
 
 from pipeline.sandbox.actions import Rules, Seal
 from pipeline.sandbox.authentication import SANDBOX
@@ -236,7 +235,7 @@ class Stage:
 
     def wait_until_quiet(self) -> None:
         """Wait until the service has dealt with every call that reached it."""
-        until(lambda: len(all_tasks(self.sandbox._loop)) <= 1)
+        wait_until(lambda: len(all_tasks(self.sandbox._loop)) <= 1)
 
     # -- what a run left
 
@@ -332,14 +331,6 @@ def open_sandbox(*, rules: Rules | None = None, latency: float = 0.0) -> Sandbox
     """Return a sandbox that is not started yet; seal names need not differ unless the rules demand it."""
     service = FakeService(rules or Rules(limiter="none", unique_names="off"))
     return SandboxThread(Sandbox(service, latency=latency))
-
-
-def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    """Poll for what another process brings about."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.005)
 
 
 def read_lines(path: Path) -> list[dict]:

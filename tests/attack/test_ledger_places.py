@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from attack.history import run_watched
-from attack.stage import LONG, REFUSED, Stage, until
+from attack.stage import LONG, REFUSED, Stage
+from run_support import wait_until
 
 GROUP = "ledger places"
 FIRST, ALL = (10, 40) if LONG else (4, 16)  # doctors
@@ -66,7 +67,7 @@ def test_a_copied_project_runs_at_the_same_time(slow, link):
 def test_a_copied_project_starts_in_the_midst_of_the_first(slow, link):
     other = copy_project(slow, hardlink=link == "hardlink")
     first = slow.start("run")
-    until(is_busy(slow))
+    wait_until(is_busy(slow))
     other.go("run")
     slow.finish(first)
     slow.assert_clean()
@@ -78,7 +79,7 @@ def test_a_state_folder_that_is_linked_into_a_second_project(slow):
     shutil.rmtree(other.folder / "state")
     (other.folder / "state").symlink_to(slow.folder / "state")
     first = slow.start("run")
-    until(is_busy(slow))
+    wait_until(is_busy(slow))
     other.go("run")
     slow.finish(first)
     other.go("run")
@@ -145,7 +146,7 @@ DISTURBANCES = (
 def test_files_that_are_moved_under_a_run(slow, tmp_path, disturb, second):
     shutil.copytree(slow.folder / "state", slow.folder.with_name("older"))
     first = slow.start("run")
-    until(is_busy(slow))
+    wait_until(is_busy(slow))
     disturb(slow, tmp_path / "kept")
     if second == "at once":
         slow.go("run")

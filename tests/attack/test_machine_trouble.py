@@ -8,8 +8,8 @@ import zipfile
 from collections.abc import Callable
 
 import pytest
-from attack.stage import CREATE, LONG, Stage, person, until
-from run_support import number
+from attack.stage import CREATE, LONG, Stage, person
+from run_support import number, wait_until
 
 GROUP = "machine and rows"
 PROCESSOR = 15  # seconds of processor time that a check of thirty odd names may take
@@ -32,7 +32,7 @@ def test_a_fifo_in_a_pictures_place_hangs_nothing(stage_with, when):
         ended = stage.go("run")
     else:
         run = stage.start("run")
-        until(lambda: len(stage.service.seals) >= 5)
+        wait_until(lambda: len(stage.service.seals) >= 5)
         replace(*range(10, doctors))
         ended = stage.finish(run)
     stage.assert_clean()
@@ -74,7 +74,7 @@ def test_a_terminal_that_closes_drains_the_run(stage_with, number_):
     stage = stage_with(latency=0.2)
     stage.hire(*range(1, 21))
     run = stage.start("run")
-    until(lambda: len(stage.service.seals) >= 5)
+    wait_until(lambda: len(stage.service.seals) >= 5)
     run.send_signal(number_)
     ended = stage.finish(run)
     stage.wait_until_quiet()

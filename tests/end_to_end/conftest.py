@@ -10,7 +10,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from run_support import draw_seal, name, newest_results, number
+from run_support import QuickClock, draw_seal, make_row, newest_results
 
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
@@ -22,13 +22,6 @@ from pipeline.sandbox.service import FakeService
 
 HEADERS = ("姓名", "证件号码", "手机号", "工号", "科室")
 CREATE = "ChannelCreatePreparedPersonalEsign"
-
-
-class QuickClock(SystemClock):
-    """The machine's clock, on which back-off takes a fiftieth of its time."""
-
-    async def sleep(self, seconds: float) -> None:
-        await super().sleep(seconds / 50)
 
 
 class ServiceClock(SystemClock):
@@ -69,11 +62,7 @@ class Hospital:
 
     def doctors(self, count: int, *, start: int = 1, file: str = "roster.xlsx") -> None:
         """Write a roster of so many clean rows, and a picture for each."""
-        rows = [
-            (name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科")
-            for serial in range(start, start + count)
-        ]
-        self.roster(rows, file=file)
+        self.roster([make_row(serial) for serial in range(start, start + count)], file=file)
         for serial in range(start, start + count):
             draw_seal(self.folder / "seals" / f"{serial:05d}.png", serial)
 

@@ -13,7 +13,7 @@ from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
-from run_support import name, number
+from run_support import make_row, number
 from wire_support import Relay
 
 import pipeline
@@ -466,7 +466,7 @@ def test_the_readmes_example_runs_as_it_stands(hospital, readme, monkeypatch, ca
 
 
 def test_the_frame_has_a_row_for_every_row_and_no_whole_number(hospital, config):
-    rows = [(name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科") for serial in (1, 2)]
+    rows = [make_row(serial) for serial in (1, 2)]
     hospital.doctors(3)
     hospital.roster([*rows, (f"{number(3)}号", number(3), "15400000003", "00003", None)])
     frame = pipeline.run(config).to_frame()

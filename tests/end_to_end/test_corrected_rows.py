@@ -4,17 +4,7 @@ import json
 
 import pytest
 from result_sheet import ResultSheet
-from run_support import draw_seal, name, number
-
-
-def row(serial, **changes):
-    cells = {
-        "name": name(serial),
-        "number": number(serial),
-        "mobile": f"154{serial:08d}",
-        "staff": f"{serial:05d}",
-    }
-    return *{**cells, **changes}.values(), "内科"
+from run_support import draw_seal, make_row, name, number
 
 
 def correct(hospital, title, text):
@@ -36,7 +26,7 @@ def correct(hospital, title, text):
     ids=["short number", "note in the name", "check digit"],
 )
 def test_the_rosters_wrong_row_is_reported_to_be_sealed_already(hospital, capsys, wrong, title, text):
-    hospital.roster([row(1, **wrong), row(2)])
+    hospital.roster([make_row(1, **wrong), make_row(2)])
     for serial in (1, 2):
         draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
     assert hospital.go("run") == 3
@@ -60,7 +50,7 @@ def test_the_rosters_wrong_row_is_reported_to_be_sealed_already(hospital, capsys
     stdout_text = capsys.readouterr().out
     assert "Correct this row of the roster" in stdout_text
     assert "was sent and its seal was created" in stdout_text
-    hospital.roster([row(1), row(2)])
+    hospital.roster([make_row(1), make_row(2)])
     assert hospital.go("run") == 0
     assert "ROW_SUPERSEDED" not in json.dumps(hospital.outcomes())
     assert hospital.go("explain", name(1)) == 0

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from resolution_support import list_made_seals, run_later
 from result_sheet import ResultSheet
-from run_support import name, number
+from run_support import make_row, name, number
 from wire_support import fault, set_limits
 
 from pipeline.sandbox.actions import Rules
@@ -26,10 +26,7 @@ def sealed_before(request, hospital_with):
 
 def own_names(hospital, names: dict[int, str], *, rows: int) -> None:
     """Write the roster again with seal names of its own."""
-    roster_rows = [
-        (name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科", names.get(serial))
-        for serial in range(1, rows + 1)
-    ]
+    roster_rows = [(*make_row(serial), names.get(serial)) for serial in range(1, rows + 1)]
     hospital.roster(roster_rows, headers=OWN)
 
 

@@ -14,9 +14,9 @@ import sys
 from dataclasses import dataclass
 
 import pytest
-from end_to_end.conftest import QuickClock
 from fault_wire import Connection, Wire, slowly
 from PIL import Image
+from run_support import QuickClock
 from tls_support import CERTIFICATE, EXPIRED, WRONG_HOST, TlsRelay
 from wire_support import CREATE, fault, set_limits
 

@@ -1,18 +1,10 @@
 """What the wire can do to a create, and what a row may then be called: never a success that was not one."""
 
 import pytest
-from wire_support import set_limits
+from wire_support import CREATE, UPLOAD, fault, set_limits
 
 from pipeline.clock import SystemClock
 from pipeline.sandbox.actions import Rules
-
-CREATE = "ChannelCreatePreparedPersonalEsign"
-UPLOAD = "UploadFiles"
-
-
-def fault(do, *, action=CREATE, nth=(2,)):
-    """Strike the second create by default: the first is the canary."""
-    return {"match": {"action": action, "nth": list(nth)}, "do": do}
 
 
 @pytest.mark.parametrize(

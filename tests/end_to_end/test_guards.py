@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, time
 
 import pytest
-from run_support import draw_seal, name, number
+from run_support import draw_seal, make_row, name, number
 from wire_support import CREATE, fault, set_limits
 
 from pipeline.clock import SystemClock
@@ -143,9 +143,7 @@ def test_an_old_roster_next_to_the_new_one_is_no_second_crowd_and_gives_each_pro
     for serial in (11, 12):
         draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
     draw_seal(hospital.folder / "seals" / f"{name(13)}.png", 13)
-    rows = [
-        (name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科") for serial in range(1, 11)
-    ]
+    rows = [make_row(serial) for serial in range(1, 11)]
     hospital.roster([*rows, *wrong])
     assert hospital.go("run") == 3
     hospital.roster([*rows[2:], *wrong], file="roster-new.xlsx")
@@ -165,9 +163,7 @@ def test_an_old_roster_next_to_the_new_one_is_no_second_crowd_and_gives_each_pro
 
 def test_people_whose_rows_were_all_written_anew_are_not_new(hospital):
     hospital.seal_doctors(2)
-    rows = [
-        (name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科") for serial in range(1, 9)
-    ]
+    rows = [make_row(serial) for serial in range(1, 9)]
     hospital.roster(rows)
     guarded(hospital, new_rows=3)
     assert hospital.go("run") == 3, "without pictures"

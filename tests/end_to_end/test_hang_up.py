@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from end_to_end.test_processes import _until
+from run_support import wait_until
 
 from pipeline.sandbox.actions import Rules
 
@@ -35,7 +35,7 @@ def assert_drained(hospital) -> None:
 
 def test_sighup_drains_however_often_it_comes(slow):
     run = slow.start("run", "--yes")
-    _until(lambda: len(slow.service.seals) >= 5)
+    wait_until(lambda: len(slow.service.seals) >= 5)
     for _ in range(3):
         run.send_signal(signal.SIGHUP)
     stderr_text = run.stderr.read()
@@ -59,7 +59,7 @@ def test_closing_the_terminal_drains(slow):
         cwd=HERE,
     )
     os.close(theirs)
-    _until(lambda: len(slow.service.seals) >= 5)
+    wait_until(lambda: len(slow.service.seals) >= 5)
     os.close(ours)
     assert run.wait(timeout=60) == 143
     assert_drained(slow)
@@ -73,7 +73,7 @@ def test_a_run_under_nohup_goes_on(slow):
         stderr=subprocess.DEVNULL,
         cwd=HERE,
     )
-    _until(lambda: len(slow.service.seals) >= 5)
+    wait_until(lambda: len(slow.service.seals) >= 5)
     run.send_signal(signal.SIGHUP)
     assert run.wait(timeout=120) == 0
     assert slow.statuses() == {"sealed": 40}

@@ -16,11 +16,11 @@ from crash_support import Zygote
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule, run_state_machine_as_test
-from machine_life import FILES, LONG, MOST, ROWS, QuickClock, SimulatedHospital
+from machine_life import FILES, LONG, MOST, ROWS, SimulatedHospital
 from machine_model import CREATE, VERSIONS, Content, State, spare
 from resolution_support import LaterClock
 from result_sheet import ResultSheet
-from run_support import newest_results
+from run_support import QuickClock, newest_results
 
 POINTS = (
     "ledger: before the receipts",

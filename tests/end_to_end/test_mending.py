@@ -10,7 +10,7 @@ import pytest
 from openpyxl.drawing.image import Image as XlsxImage
 from PIL import Image
 from result_sheet import ResultSheet, save_corrected
-from run_support import draw_seal, name, number
+from run_support import draw_seal, make_row, name, number
 from wire_support import fault
 
 from pipeline.cli.app import main
@@ -123,7 +123,7 @@ def test_an_unsettled_doctor_who_left_the_roster_is_not_forgotten(hospital_with,
     hospital.go("run")
     unknown = next(outcome for outcome in hospital.outcomes() if outcome["status"] == "unknown")
     (serial,) = {1, 2} - {int(unknown["staff_no"])}
-    hospital.roster([(name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科")])
+    hospital.roster([make_row(serial)])
     capsys.readouterr()
     assert hospital.go("run") == 0
     assert "unknown result and who are not in these rosters: 1" in capsys.readouterr().err
@@ -293,10 +293,7 @@ def test_a_name_that_exists_by_text_alone_is_held_whatever_name_the_roster_gives
     hospital.doctors(2)
     assert hospital.run_to_end("run") == (3, {"sealed": 1, "exists": 1})
     heads = ("姓名", "证件号码", "手机号", "工号", "科室", "印章名称")
-    rows = [
-        (name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科", f"{name(serial)}二章")
-        for serial in (1, 2)
-    ]
+    rows = [(*make_row(serial), f"{name(serial)}二章") for serial in (1, 2)]
     hospital.roster(rows, headers=heads)
     assert hospital.run_to_end("run") == (3, {"changed": 1, "exists": 1})
     assert hospital.creates() == 2

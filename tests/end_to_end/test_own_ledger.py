@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from memory_ledger import MemoryLedger
-from run_support import name, number
+from run_support import QuickClock, name, number
 from window_limiter import WindowLimiter
 
 import pipeline
@@ -40,13 +40,6 @@ TROUBLES = [
     },
     {"match": {"action": "UploadFiles", "nth": [6]}, "do": "reset_before"},
 ]
-
-
-class QuickClock(SystemClock):
-    """The machine's clock, on which back-off takes a fiftieth of its time."""
-
-    async def sleep(self, seconds: float) -> None:
-        await super().sleep(seconds / 50)
 
 
 @pytest.fixture

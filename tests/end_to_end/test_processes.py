@@ -6,21 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from run_support import wait_until
 from wire_support import fault
 
 from pipeline.sandbox.actions import Rules
-
-
-def _until(condition, seconds=20.0):
-    """Poll a condition that another process brings about."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.005)
 
 
 def make_hospital_with_killed_run(hospital_with):
@@ -28,7 +20,7 @@ def make_hospital_with_killed_run(hospital_with):
     hospital = hospital_with(latency=0.05)
     hospital.doctors(60)
     first = hospital.start("run")
-    _until(lambda: len(hospital.service.seals) >= 20)
+    wait_until(lambda: len(hospital.service.seals) >= 20)
     first.kill()
     first.wait()
     first.stderr.close()
@@ -37,7 +29,7 @@ def make_hospital_with_killed_run(hospital_with):
 
 def test_kill_9_in_the_middle_then_run_again(hospital_with):
     hospital = make_hospital_with_killed_run(hospital_with)
-    _until(lambda: len(hospital.service.seals) == len(hospital.service.list_arrivals()))
+    wait_until(lambda: len(hospital.service.seals) == len(hospital.service.list_arrivals()))
     made = {seal.number: seal for seal in hospital.service.seals}
     assert 20 <= len(made) < 60
 
@@ -75,11 +67,11 @@ def test_a_killed_run_whose_ledger_is_lost_as_well_is_recognised_by_its_log(
         assert hospital.go("ledger", "backup", str(tmp_path / "old")) == 0
     hospital.doctors(40)
     process = hospital.start("run")
-    _until(lambda: len(hospital.service.seals) >= 15)
+    wait_until(lambda: len(hospital.service.seals) >= 15)
     process.kill()
     process.wait()
     process.stderr.close()
-    _until(lambda: len(hospital.service.seals) == len(hospital.service.list_arrivals()))
+    wait_until(lambda: len(hospital.service.seals) == len(hospital.service.list_arrivals()))
     shutil.rmtree(hospital.folder / "state")
     if backed_up:
         assert hospital.go("ledger", "restore", str(tmp_path / "old")) == 0
@@ -105,7 +97,7 @@ def test_sigterm_drains_and_writes_the_results(hospital_with):
     hospital = hospital_with(rules=Rules(limiter="none"), latency=0.2)
     hospital.doctors(60)
     run = hospital.start("run")
-    _until(lambda: len(hospital.service.seals) >= 5)
+    wait_until(lambda: len(hospital.service.seals) >= 5)
     run.send_signal(signal.SIGTERM)
     stderr_text = run.stderr.read()
     run.stderr.close()
@@ -123,7 +115,7 @@ def test_a_second_run_at_the_same_time_is_turned_away(hospital_with):
     hospital = hospital_with(latency=0.2)
     hospital.doctors(40)
     run = hospital.start("run")
-    _until(lambda: len(hospital.service.received) >= 2)
+    wait_until(lambda: len(hospital.service.received) >= 2)
     assert hospital.go("run") == 6
     assert hospital.go("check") in {0, 3}  # a check needs no lock; what is in flight is unknown to it
     assert hospital.go("status") == 0
@@ -137,7 +129,7 @@ def test_explain_tells_a_run_that_is_under_way_from_one_that_was_cut_short(hospi
     hospital = hospital_with(latency=0.2)
     hospital.doctors(40)
     run = hospital.start("run")
-    _until(lambda: len(hospital.service.received) >= 2)
+    wait_until(lambda: len(hospital.service.received) >= 2)
     waiting = "00040"
     assert hospital.go("explain", waiting) == 0
     printed = "".join(capsys.readouterr())
@@ -198,7 +190,7 @@ def test_of_two_starts_at_once_one_runs_and_the_other_says_who_does(hospital_wit
     }
     ended = []
     how = os.WEXITED | os.WNOHANG | os.WNOWAIT
-    _until(lambda: ended.extend(pid for pid in both if os.waitid(os.P_PID, pid, how)) or ended)
+    wait_until(lambda: ended.extend(pid for pid in both if os.waitid(os.P_PID, pid, how)) or ended)
     loser = both.pop(ended[0])
     (winner,) = both.values()
     _, stderr_text = loser.communicate(timeout=20)
@@ -233,7 +225,7 @@ def test_a_request_on_its_way_waits_for_no_other(hospital_with, capsys):
     hospital = hospital_with(latency=1.0)
     hospital.doctors(3)
     process = hospital.start("run")
-    _until(hospital.creates)
+    wait_until(hospital.creates)
     capsys.readouterr()
     assert hospital.go("status") == 0
     printed = "".join(capsys.readouterr())

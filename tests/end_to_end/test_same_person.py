@@ -10,7 +10,7 @@ import pytest
 from crash_support import Zygote
 from PIL import Image
 from resolution_support import list_made_seals, run_later
-from run_support import draw_seal, name, number
+from run_support import draw_seal, make_row, name, number
 from wire_support import fault
 
 WRONG, RIGHT = number(1), number(501)  # of the person who stands in every test
@@ -25,7 +25,7 @@ def person(*, card=RIGHT, mobile="15400000001", staff_no="00001", known_as=None)
 
 
 def others(*serials):
-    return [(name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科") for serial in serials]
+    return [make_row(serial) for serial in serials]
 
 
 def scan_anew(hospital, staff_no="00001", serial=901):

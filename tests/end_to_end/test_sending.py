@@ -9,7 +9,7 @@ import time
 
 import pytest
 from manual_clock import ManualClock
-from run_support import number
+from run_support import number, wait_until
 from wire_support import CREATE, UPLOAD, Relay, fault, set_limits
 
 from pipeline.esign.contracts import Agent
@@ -272,7 +272,7 @@ def test_a_drain_is_quick_at_a_slow_pace(hospital):
     hospital.doctors(40)
     set_limits(hospital, 0.5, 20)
     run = hospital.start("run")
-    _until(lambda: len(hospital.service.received) >= 3)
+    wait_until(lambda: len(hospital.service.received) >= 3)
     began = time.monotonic()
     run.send_signal(signal.SIGTERM)
     run.communicate()
@@ -289,10 +289,3 @@ def test_a_server_that_tires_of_silent_connections_is_no_outage(hospital):
         run.communicate()
         assert run.returncode == 0
     assert hospital.statuses() == {"sealed": 5}
-
-
-def _until(condition, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)

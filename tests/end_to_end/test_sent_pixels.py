@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass
 
 import pytest
+from generated_rosters.pictures import flatten
 from image_support import raw_png
 from PIL import Image, ImageChops, ImageDraw, ImageOps
 from run_support import name, number
@@ -149,15 +150,8 @@ def received(hospital, pictures: list[Given]) -> dict[int, Image.Image]:
     return opened
 
 
-def on_white(image: Image.Image) -> Image.Image:
-    if image.mode == "CMYK":
-        return image.convert("RGB")
-    image = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-
-
 def mean_difference(one: Image.Image, other: Image.Image) -> float:
-    histogram = ImageChops.difference(on_white(one), on_white(other)).histogram()
+    histogram = ImageChops.difference(flatten(one), flatten(other)).histogram()
     total = sum(level % 256 * count for level, count in enumerate(histogram))
     return total / (one.width * one.height * 3)
 
@@ -264,7 +258,7 @@ def with_margin(picture: Given) -> Given:
 
 def holds_all_ink(part: Image.Image, whole: Image.Image) -> bool:
     """Tell whether ``part`` is a rectangle out of ``whole`` outside of which there is paper alone."""
-    part, whole = on_white(part), on_white(whole)
+    part, whole = flatten(part), flatten(whole)
     ink, ink_of_part = (ImageChops.invert(image).getbbox() for image in (whole, part))
     left, top = ink[0] - ink_of_part[0], ink[1] - ink_of_part[1]
     cut = whole.crop((left, top, left + part.width, top + part.height))

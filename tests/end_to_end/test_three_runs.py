@@ -3,7 +3,7 @@
 import pytest
 from crash_support import CREATE, Zygote, in_the_air
 from resolution_support import list_made_seals, run_later
-from run_support import draw_seal, name, number
+from run_support import draw_seal, make_row, name, number
 
 from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.faults import Faults
@@ -19,16 +19,6 @@ BAD_LINE = [
     },
     {"match": {"action": "UploadFiles", "share": 0.2, "seed": 4}, "do": "reset_before"},
 ]
-
-
-def row(serial, **changes):
-    cells = {
-        "name": name(serial),
-        "number": number(serial),
-        "mobile": f"154{serial:08d}",
-        "staff": f"{serial:05d}",
-    }
-    return (*{**cells, **changes}.values(), "内科")
 
 
 def pictures(hospital, *serials):
@@ -87,8 +77,8 @@ def test_three_runs(hospital_with, names):
     with Zygote() as zygote:
         # The first run: as it was delivered. One number is mistyped, one picture is missing.
         pictures(hospital, *(serial for serial in DOCTORS if serial != 4))
-        rows = [row(serial) for serial in DOCTORS]
-        rows[2] = row(3, number="1" + number(3)[:-1])
+        rows = [make_row(serial) for serial in DOCTORS]
+        rows[2] = make_row(3, number="1" + number(3)[:-1])
         run_with_fault(f"{CREATE}: answered", 4, 名单=rows)
         first = look(hospital, 12, killed)
         assert first[name(3)]["status"] == first[name(4)]["status"] == "rejected"
@@ -96,7 +86,9 @@ def test_three_runs(hospital_with, names):
         # The second run: the other way round, under another name, corrected, one doctor more, one gone.
         pictures(hospital, 4, 13)
         run_with_fault(
-            "create: settled", 1, 名单改=[row(serial) for serial in reversed([*DOCTORS, 13]) if serial != 9]
+            "create: settled",
+            1,
+            名单改=[make_row(serial) for serial in reversed([*DOCTORS, 13]) if serial != 9],
         )
         second = look(hospital, 12, killed, first)
         assert "rejected" not in {second[name(serial)]["status"] for serial in (3, 4)}
@@ -104,9 +96,13 @@ def test_three_runs(hospital_with, names):
         # The third run: in three files, doctor 9 is back, a mobile and a picture are others, doctor 13 has two rows.
         pictures(hospital, 14)
         draw_seal(hospital.folder / "seals" / "00002.png", 77)
-        rows = [row(1, mobile="15499999999"), *(row(serial) for serial in range(2, 14))]
+        rows = [make_row(1, mobile="15499999999"), *(make_row(serial) for serial in range(2, 14))]
         run_with_fault(
-            f"{CREATE}: before the headers", 1, 一部=rows[6:], 二部=[*rows[:6], rows[12]], 新来的=[row(14)]
+            f"{CREATE}: before the headers",
+            1,
+            一部=rows[6:],
+            二部=[*rows[:6], rows[12]],
+            新来的=[make_row(14)],
         )
         third = look(hospital, 15, killed, second)
         for who in (name(1), name(2)):

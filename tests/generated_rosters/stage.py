@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import openpyxl
-from end_to_end.conftest import CREATE, QuickClock
+from end_to_end.conftest import CREATE
 from generated_rosters import write_old, write_openpyxl, write_text, write_xlsb, write_xlsxwriter
 from generated_rosters.hostile import encrypt, with_part
 from generated_rosters.truth import Corpus, FilePlan, Record
 from generated_rosters.values import Placed
-from run_support import newest_results
+from run_support import QuickClock, newest_results
 
 from pipeline.cli.app import main
 from pipeline.sandbox.actions import Rules

@@ -17,10 +17,9 @@ from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize
 from machine_model import CREATE, FAULTS, LATE, UNSEALED, End, Person, State, fault_file, spare
-from run_support import draw_seal, newest_results
+from run_support import QuickClock, draw_seal, newest_results
 
 from pipeline.cli.app import main
-from pipeline.clock import SystemClock
 from pipeline.config.settings import load
 from pipeline.domain.run import Status
 from pipeline.ledger.open import read_key
@@ -36,11 +35,6 @@ HEADERS = ("姓名", "证件号码", "手机号", "工号", "科室")
 MOST = 8  # doctors
 ROWS = 9  # of ten and more a guard would miss those that are gone
 GRAVITY = (4, 5, 3, 0)
-
-
-class QuickClock(SystemClock):
-    async def sleep(self, seconds):
-        await super().sleep(seconds / 50)
 
 
 class SimulatedHospital(RuleBasedStateMachine):

@@ -1,9 +1,13 @@
-"""Invented people: a name, a made-up, checksum-valid number and a drawn seal for each serial."""
+"""Invented people: a name, a made-up, checksum-valid number, a roster row and a drawn seal for each serial; and waiting."""
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image, ImageDraw
+
+from pipeline.clock import SystemClock
 
 SURNAMES = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦尤许何吕施张孔曹严华金魏陶姜戚谢邹喻柏水窦章"
 GIVEN = "安邦承德恩凡国海静凯丽明宁平强仁思天文欣雅泽"
@@ -36,6 +40,21 @@ def make_row(serial: int, **changes: str | None) -> tuple[str | None, ...]:
         "department": "内科",
     }
     return tuple({**row, **changes}.values())
+
+
+class QuickClock(SystemClock):
+    """The machine's clock, on which back-off takes a fiftieth of its time."""
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds / 50)
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+    """Poll for what another process brings about."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.005)
 
 
 def newest_results(out: Path) -> Path:
