@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-import openpyxl
+from result_sheet import ResultSheet
 
 TITLES = {
     "picture": ("Picture", "图片", "印章图片"),
@@ -24,13 +23,8 @@ TITLES = {
 HIDDEN = ("row_id", "check")
 
 
-class Lines:
+class Lines(ResultSheet):
     """The lines of a sheet of the results, by place from 0; a column by its key in ``TITLES``."""
-
-    def __init__(self, path: Path, titled: tuple[str, ...]) -> None:
-        self.book = openpyxl.load_workbook(path)
-        self.sheet = next(sheet for sheet in self.book if sheet.title in titled)
-        self.heads = [cell.value for cell in self.sheet[1]]
 
     def __len__(self) -> int:
         return self.sheet.max_row - 1
@@ -76,11 +70,6 @@ class Lines:
         for column in sorted((self.column(key) for key in keys), reverse=True):
             self.sheet.delete_cols(column)
         self.heads = [cell.value for cell in self.sheet[1]]
-
-    def save(self, path: Path) -> Path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.book.save(path)
-        return path
 
 
 Edit = Callable[[Lines], None]

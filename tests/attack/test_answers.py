@@ -12,7 +12,6 @@ from pipeline.sandbox.actions import Rules
 
 GROUP = "answers"
 LATER = 400.0  # seconds: beyond the time in which a signed request may still be carried out
-TO_FIX = ("To fix", "失败待改")
 DOCTORS = 8 if LONG else 5
 NAMES = ("code", "bare")  # how a seal name that exists is refused
 
@@ -28,7 +27,7 @@ def open_again_with_a_new_ledger(stage_with, names: str, doctors: int) -> Stage:
 
 def obey(stage: Stage) -> None:
     """Give every doctor of To fix another seal name, as the yellow cell asks, and send it back."""
-    lines = Lines(stage.results(), TO_FIX)
+    lines = Lines(stage.results())
     if "姓名" in lines.heads and lines.has("seal_name"):
         for line in range(len(lines)):
             lines.put(line, seal_name=f"{lines.get(line, 'name')}处方专用章")
@@ -106,7 +105,7 @@ CODES = ("InvalidParameter.DupTask", "OperationDenied.AlreadyHas", "InvalidParam
 def try_everything(stage: Stage) -> None:
     """Do what a clerk does with rows that are not well: correct them, retry them, run again."""
     if stage.results().exists():
-        lines = Lines(stage.results(), TO_FIX)
+        lines = Lines(stage.results())
         if "姓名" in lines.heads:
             path = lines.save(stage.folder / "edited" / "改好.xlsx")
             stage.go("retry", str(path), later=LATER)

@@ -10,7 +10,6 @@ from attack.stage import LONG, Stage, person
 from openpyxl.drawing.image import Image as Drawing
 
 GROUP = "To fix"
-TO_FIX = ("To fix", "失败待改")
 DOCTORS = 8
 NEW, NEXT = 30, 31  # doctors who stand in no roster
 # doctor 1 is well; the others are lines 0 to 6 of the sheet, by staff number
@@ -237,7 +236,7 @@ def send_back(stage: Stage, path, way: str) -> None:
 )
 def test_no_doctor_gets_another_doctors_picture(stage, edit, pictures, way):
     open_ward(stage, pictures)
-    lines = Lines(stage.results(), TO_FIX)
+    lines = Lines(stage.results())
     edit(lines)
     send_back(stage, lines.save(stage.folder / "edited" / "改好.xlsx"), way)
     stage.assert_clean()
@@ -266,7 +265,7 @@ RIGHT += [(move_whole_lines, "file", "retry"), (move_whole_lines, "cell", "inbox
 def test_what_was_corrected_rightly_is_sealed(stage, edit, pictures, way):
     """An attack that is held is worth little where honest work is held as well."""
     open_ward(stage, pictures)
-    lines = Lines(stage.results(), TO_FIX)
+    lines = Lines(stage.results())
     edit(lines)
     send_back(stage, lines.save(stage.folder / "edited" / "改好.xlsx"), way)
     stage.assert_clean()
@@ -282,7 +281,7 @@ def test_numbers_swapped_where_both_were_missing_cannot_be_known(stage):
         stage.draw(serial)
     stage.roster(missing)
     stage.go("run")
-    lines = Lines(stage.results(), TO_FIX)
+    lines = Lines(stage.results())
     swap_people(lines, "number")
     send_back(stage, lines.save(stage.folder / "edited" / "改好.xlsx"), "retry")
     stage.is_beyond_knowledge = True

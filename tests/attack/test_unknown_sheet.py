@@ -7,7 +7,6 @@ from attack.sheets import Edit, Lines, swapped, turned
 from attack.stage import CREATE, LONG, Stage, person
 
 GROUP = "Unknown sheet"
-UNKNOWN = ("Unknown", "未知")
 MADE = (2, 3, 4)  # the answer was lost after the seal was made
 NOT_MADE = 5  # before
 DOCTORS = 6
@@ -143,7 +142,7 @@ def read_unknown_lines(stage: Stage) -> Lines:
     stage.hire(*range(1, DOCTORS + 1))
     assert stage.go("run").code == 3
     stage.strike()
-    lines = Lines(stage.results(), UNKNOWN)
+    lines = Lines(stage.results(), "sheet.unknown")
     assert len(lines) == len(MADE) + 1
     fill(stage, lines)
     return lines

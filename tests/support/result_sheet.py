@@ -43,7 +43,7 @@ class ResultSheet:
         return next(row for row in self.rows if self.read(row, head) == value)
 
     def save(self, path: Path) -> Path:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         self.book.save(path)
         return path
 
