@@ -1,9 +1,8 @@
-"""Trouble of the machine under a run: a FIFO, a symlink, too few file descriptors, a terminal that closes."""
+"""Trouble of the machine under a run: a FIFO, a symlink, a log that is a link, member names, numbers."""
 
 from __future__ import annotations
 
 import os
-import signal
 import zipfile
 from collections.abc import Callable
 
@@ -65,38 +64,6 @@ def test_a_log_with_loose_rights_is_closed(stage):
     (out / "log.jsonl").chmod(0o666)
     assert stage.go("run", "--out", str(out)).code == 0
     assert {path.stat().st_mode & 0o777 for path in out.iterdir() if path.is_file()} == {0o600}
-
-
-@pytest.mark.parametrize(
-    "number_", [signal.SIGHUP, signal.SIGTERM] if LONG else [signal.SIGHUP], ids=lambda value: value.name
-)
-def test_a_terminal_that_closes_drains_the_run(stage_with, number_):
-    stage = stage_with(latency=0.2)
-    stage.hire(*range(1, 21))
-    run = stage.start("run")
-    wait_until(lambda: len(stage.service.seals) >= 5)
-    run.send_signal(number_)
-    ended = stage.finish(run)
-    stage.wait_until_quiet()
-    statuses = set(stage.statuses().values())
-    stage.assert_clean()
-    assert ended.code in {143, 128 + number_}
-    assert statuses == {"sealed", "not_sent"}
-    assert stage.go("run").code == 0
-    stage.assert_clean()
-
-
-@pytest.mark.skipif(not LONG, reason="make attack")
-@pytest.mark.parametrize("files", [16, 20, 24, 32, 48])
-def test_too_few_file_descriptors_damage_no_picture(stage, files):
-    stage.hire(*range(1, 31))
-    ended = stage.go("run", limits={"RLIMIT_NOFILE": files})
-    rows = stage.outcomes()
-    stage.claims += [f"{row['staff_no']} is damaged" for row in rows if row["status"] == "rejected"]
-    assert ended.code in {0, 2, 4, 5, 74}
-    assert stage.go("run").code == 0
-    stage.assert_clean()
-    assert len(stage.service.seals) == 30
 
 
 NAMES: dict[str, Callable[[int], str]] = {

@@ -129,19 +129,6 @@ def test_an_unsettled_doctor_who_left_the_roster_is_not_forgotten(hospital_with,
     assert "unknown result and who are not in these rosters: 1" in capsys.readouterr().err
 
 
-def test_a_seal_id_in_an_answer_that_proves_nothing_is_kept(hospital_with):
-    hospital = hospital_with(faults=[fault("internal_error_after")])
-    hospital.seal_doctors(1)
-    from pipeline.esign.responses import Reply, read_create
-
-    reading = read_create(Reply(500, b'{"Response":{"SealId":"yDmaybe","RequestId":"r"}}', None))
-    assert (reading.verdict.kind, reading.verdict.seal_id, reading.verdict.request_id) == (
-        "unknown",
-        "yDmaybe",
-        "r",
-    )
-
-
 def test_a_clerks_edits_are_never_overwritten(hospital, capsys):
     hospital.doctors(1)
     hospital.roster([(name(1), number(1), "154000", "00001", "内科")])

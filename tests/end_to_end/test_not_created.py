@@ -2,7 +2,7 @@
 
 import openpyxl
 import pytest
-from resolution_support import LaterClock, find_unknown_rows, list_made_seals, run_later
+from resolution_support import LaterClock, find_unknown_rows, run_later
 from result_sheet import ResultSheet
 from wire_support import fault
 
@@ -143,10 +143,3 @@ def test_the_sheet_needs_the_second_word_as_well(overlooked, sure, capsys):
     assert "may still exist" in capsys.readouterr().err
     assert run_later(overlooked, "resolve", fill(overlooked, sure), clock=SetAhead()) == 3
     assert run_later(overlooked, "resolve", fill(overlooked, sure)) == 0
-
-
-def test_nothing_was_made_twice(overlooked):
-    (who,) = find_unknown_rows(overlooked)
-    assert run_later(overlooked, "resolve", who, "--seal-id", list_made_seals(overlooked)[who]) == 0
-    assert overlooked.go("run") == 0
-    assert overlooked.service.find_duplicates() == {}
