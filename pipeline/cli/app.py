@@ -31,6 +31,7 @@ from pipeline.cli.ledger_commands import adopt, ledger_group
 from pipeline.cli.notify_commands import notify_group
 from pipeline.cli.resolve_commands import resolve
 from pipeline.cli.run_commands import check, retry, run
+from pipeline.cli.schedule_commands import schedule_group
 from pipeline.cli.status_commands import explain, report, status
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import environment
@@ -96,6 +97,7 @@ COMMANDS: Sequence[click.Command] = (
     ledger_group,
     config_group,
     notify_group,
+    schedule_group,
     sandbox,
 )
 

@@ -126,8 +126,8 @@ DOCTOR_TEXTS: Mapping[str, tuple[str, str]] = {
     "doctor.run_old.remedy": ("检查定时任务是否还在运行。", "Check whether the timer still runs."),
     "doctor.no_timer": ("没有找到运行本配置的定时任务", "no timer found that runs this configuration"),
     "doctor.no_timer.remedy": (
-        "要每天自动运行，把 esign-import -c {config} run 放进 cron、systemd 或 Windows 任务计划。",
-        "For a run every day, schedule esign-import -c {config} run with cron, systemd or Task Scheduler.",
+        "要每天自动运行：esign-import -c {config} schedule install systemd（或 cron、windows）",
+        "For a run every day: esign-import -c {config} schedule install systemd (or cron, windows)",
     ),
     "doctor.timer": ("{timer}", "{timer}"),
     "doctor.versions": (

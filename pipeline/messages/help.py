@@ -47,6 +47,20 @@ HELP: Mapping[str, str] = {
     "Send notifications.": "发送通知。",
     "Send a test message to every channel and a ping to the monitor.": "向每个通知渠道发一条测试消息，并通知监控。",
     "Exit code 5 where one of them did not take it.": "有一个没有送达时退出码为 5。",
+    # schedule
+    "Start a run every day: by systemd, cron or the Task Scheduler of Windows.": (
+        "每天自动运行：用 systemd、cron 或 Windows 任务计划。"
+    ),
+    "Print the files or the line that start a run of this configuration every day.": (
+        "打印每天运行本配置的文件或 cron 行。"
+    ),
+    "Install it for this configuration; done again, it replaces what was installed.": (
+        "为本配置安装；再装一次会替换原来的。"
+    ),
+    "On a machine of another system it prints the files.": "在其他系统的机器上只打印文件。",
+    "Local time.": "本机时间。",
+    "Name of this schedule, where one host has several.": "定时任务的名称；一台机器上有几个时用来区分。",
+    "systemd: as a unit of this user, without root.": "systemd：装在自己名下，不需要 root。",
     # export, history
     "List every live seal: doctor, staff number, seal name, SealId, date.": (
         "列出所有有效的印章：医生、工号、印章名称、印章ID、日期。"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-PROGRAM = "esign-import"
+from pipeline.version import PROGRAM
+
 SYSTEM_UNITS = Path("/etc/systemd/system")
 CRON_FILES = (Path("/etc/crontab"), Path("/etc/cron.d"))
 _SECONDS = 10  # that crontab and schtasks may take
@@ -23,7 +25,7 @@ def _list_timers(config: Path) -> Iterator[str]:
     folder = str(config.parent)
     for timer in _list_unit_files():
         service = _read(timer.with_suffix(".service"))
-        if folder in service:
+        if _names_folder(service, folder):
             yield str(timer)
     for path in CRON_FILES:
         for file in sorted(path.iterdir()) if path.is_dir() else [path]:
@@ -36,17 +38,26 @@ def _list_timers(config: Path) -> Iterator[str]:
         yield "crontab"
 
 
-def _list_unit_files() -> Iterator[Path]:
+def find_user_units() -> Path:
+    """Return the folder of the user's own units."""
     configured = os.environ.get("XDG_CONFIG_HOME")
-    user_units = (Path(configured) if configured else Path.home() / ".config") / "systemd" / "user"
-    for folder in (SYSTEM_UNITS, user_units):
+    return (Path(configured) if configured else Path.home() / ".config") / "systemd" / "user"
+
+
+def _list_unit_files() -> Iterator[Path]:
+    for folder in (SYSTEM_UNITS, find_user_units()):
         with suppress(OSError):
             yield from sorted(folder.glob(f"*{PROGRAM}*.timer"))
 
 
 def _has_line(text: str, folder: str) -> bool:
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
-    return any(PROGRAM in line and folder in line for line in lines)
+    return any(PROGRAM in line and _names_folder(line.replace("\\%", "%"), folder) for line in lines)
+
+
+def _names_folder(text: str, folder: str) -> bool:
+    """Return whether a text names a folder or a file in it; /srv/a is not /srv/ab."""
+    return re.search(re.escape(folder) + r"(?:[/\\\s\"']|$)", text) is not None
 
 
 def _read(path: Path) -> str:

@@ -1,0 +1,227 @@
+"""Renders what starts a run every day: a systemd timer, a line of cron, a task of Windows.
+
+`pipeline.operations.schedule_install` puts it where the system looks for it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from pipeline.config.settings import Config
+from pipeline.errors import UsageError
+from pipeline.operations.timers import SYSTEM_UNITS, find_user_units
+from pipeline.support.rights import owner_of
+from pipeline.version import PROGRAM
+
+Kind = Literal["systemd", "cron", "windows"]
+KINDS: Sequence[Kind] = ("systemd", "cron", "windows")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_NEEDS_QUOTES = re.compile(r"[\s\"'\\;]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_FIRST_DAY = "2026-01-01"  # any day that has passed: the task starts every day from then on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """What is to be scheduled."""
+
+    config: Config
+    config_path: Path  # absolute
+    start: str  # HH:MM, local time
+    language: str | None = None  # for --lang; None: the configuration has one
+    name: str | None = None  # distinguishes several schedules of one host
+    is_user_unit: bool = False  # systemd: of this user's own manager
+
+    @property
+    def unit(self) -> str:
+        """The name of unit, task and mark."""
+        return f"{PROGRAM}-{self.name}" if self.name else PROGRAM
+
+    @property
+    def words(self) -> list[str]:
+        """The command line that starts a run."""
+        language = ("--lang", self.language) if self.language else ()
+        return [*find_program_words(), "--config", str(self.config_path), *language, "run"]
+
+    @property
+    def user(self) -> str:
+        """The user who runs it: the owner of the ledger, without one that of the configuration."""
+        ledger = self.config.resolve_path(self.config.ledger)
+        return owner_of(ledger if ledger.exists() else self.config_path)
+
+    @property
+    def written_folders(self) -> list[Path]:
+        """The folders that a run writes into, each once."""
+        config = self.config
+        folders = [
+            config.resolve_path(config.ledger).parent,
+            config.resolve_path(config.work),
+            config.resolve_path(config.out),
+            _find_home(self.user) / ".local" / "state" / PROGRAM,  # the registry
+        ]
+        if config.metrics_file is not None:
+            folders.append(config.resolve_path(config.metrics_file).parent)
+        absolute = sorted({Path(os.path.abspath(folder)) for folder in folders})  # noqa: PTH100 - ".." taken out
+        return [folder for folder in absolute if not any(other in folder.parents for other in absolute)]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The files of a schedule, and the commands that put them into effect."""
+
+    files: Mapping[Path, str] = field(default_factory=dict)
+    commands: Sequence[Sequence[str]] = ()
+    cron_line: str | None = None
+
+
+def find_program_words() -> list[str]:
+    """Return the words that start this very program, wherever it is started from."""
+    if getattr(sys, "frozen", False):
+        return [sys.executable]
+    script = Path(sys.executable).with_name(f"{PROGRAM}.exe" if os.name == "nt" else PROGRAM)
+    return [str(script)] if script.is_file() else [sys.executable, "-m", "pipeline"]
+
+
+def render_schedule(kind: Kind, schedule: Schedule) -> Rendered:
+    """Return the files and commands of a schedule; UsageError where a path or the name cannot stand in them."""
+    if schedule.name is not None and not NAME.fullmatch(schedule.name):
+        raise UsageError("schedule.name", name=schedule.name)
+    for path in (schedule.config_path, *schedule.written_folders, *map(Path, schedule.words)):
+        if _CONTROL.search(str(path)):
+            raise UsageError("schedule.path", path=path)
+    renderers: Mapping[Kind, Callable[[Schedule], Rendered]] = {
+        "systemd": _render_systemd,
+        "cron": lambda schedule: Rendered(cron_line=render_cron_line(schedule)),
+        "windows": _render_windows,
+    }
+    return renderers[kind](schedule)
+
+
+def _render_systemd(schedule: Schedule) -> Rendered:
+    folder = find_user_units() if schedule.is_user_unit else SYSTEM_UNITS
+    values = {
+        "secrets": _list_secrets(schedule.config),
+        "written": sorted(set(map(_find_existing_folder, schedule.written_folders))),
+        "user": schedule.user,
+        "is_user_unit": schedule.is_user_unit,
+        "sets_group": False,
+    }
+    files = {
+        folder / f"{schedule.unit}.{ending}": _render_template(f"schedule.{ending}.j2", schedule, **values)
+        for ending in ("service", "timer")
+    }
+    manager = ("systemctl", "--user") if schedule.is_user_unit else ("systemctl",)
+    commands: list[Sequence[str]] = [
+        [*manager, "daemon-reload"],
+        [*manager, "enable", "--now", f"{schedule.unit}.timer"],
+    ]
+    if schedule.is_user_unit:
+        commands.append(["loginctl", "enable-linger"])  # else it runs only while the user is logged in
+    return Rendered(files, commands)
+
+
+def render_cron_line(schedule: Schedule) -> str:
+    """Return the line of a crontab: its comment marks it as ours."""
+    hour, minute = schedule.start.split(":")
+    command = shlex.join([*schedule.words[:-1], "--quiet", "run"])  # cron mails what is printed
+    line = f"PYTHONUTF8=1 {command} # {schedule.unit}: {schedule.config_path}"
+    return f"{int(minute)} {int(hour)} * * * {line}".replace("%", "\\%")  # cron ends the command at %
+
+
+def _render_windows(schedule: Schedule) -> Rendered:
+    folder = schedule.config_path.parent
+    task, command_file = folder / f"{schedule.unit}.xml", folder / f"{schedule.unit}.cmd"
+    files = {
+        command_file: _render_template("schedule.cmd.j2", schedule),
+        task: _render_template("schedule.xml.j2", schedule, command_file=command_file, first_day=_FIRST_DAY),
+    }
+    # /RP *: asks for the password, without which a task runs only while its user is logged in
+    create = ["schtasks", "/Create", "/F", "/TN", schedule.unit, "/XML", str(task)]
+    return Rendered(files, [[*create, "/RU", _name_windows_user(), "/RP", "*"]])
+
+
+def encode_file(path: Path, text: str) -> bytes:
+    """Return the bytes of a schedule's file as the system expects them."""
+    if path.suffix == ".xml":
+        return text.replace("\n", "\r\n").encode("utf-16")
+    return (text.replace("\n", "\r\n") if path.suffix == ".cmd" else text).encode()
+
+
+def _name_windows_user() -> str:
+    domain, user = (os.environ.get(name, "") for name in ("USERDOMAIN", "USERNAME"))
+    return f"{domain}\\{user}" if domain and user else user or "USER"
+
+
+def _list_secrets(config: Config) -> list[Path]:
+    """Return the secret files that are there, for `LoadCredential`: a unit with one that is missing does not start."""
+    if config.secrets_dir is None:
+        return []
+    folder = config.resolve_path(config.secrets_dir).absolute()
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_file() and "__" in path.name)
+    except OSError:
+        return []
+
+
+def _find_home(user: str) -> Path:
+    if os.name == "nt":
+        return Path.home()
+    import pwd  # noqa: PLC0415 - Windows has none
+
+    try:
+        return Path(pwd.getpwnam(user).pw_dir)
+    except KeyError:  # a number without a name
+        return Path.home()
+
+
+def _find_existing_folder(folder: Path) -> Path:
+    """Return a folder, or the nearest one above it that exists: systemd refuses one that is missing."""
+    return next(path for path in (folder, *folder.parents) if path.is_dir())
+
+
+def _render_template(template: str, schedule: Schedule, **values: object) -> str:
+    environment = Environment(
+        loader=PackageLoader("pipeline.operations"),
+        undefined=StrictUndefined,
+        autoescape=select_autoescape(enabled_extensions=("xml.j2",), default=False),
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "escape_percent": lambda text: str(text).replace("%", "%%"),
+        "quote_unit": lambda word: _quote_for_unit(word.replace("$", "$$")),
+        "quote_path": lambda path: _quote_for_unit(str(path)),
+        "quote_cmd": lambda word: '"{}"'.format(word.replace("%", "%%")),
+    }
+    return environment.get_template(template).render(
+        config=schedule.config_path,
+        folder=schedule.config_path.parent,
+        name=(schedule.name or schedule.config_path.parent.name).replace("%", "%%"),
+        words=schedule.words,
+        start=schedule.start,
+        **values,
+    )
+
+
+def _quote_for_unit(word: str) -> str:
+    """Return a word of a unit file: % starts a specifier, and a backslash an escape."""
+    word = word.replace("%", "%%")
+    if not _NEEDS_QUOTES.search(word):
+        return word
+    return '"{}"'.format(word.replace("\\", "\\\\").replace('"', '\\"'))
+
+
+def list_unseen_variables(environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield the variables of this shell that set keys or credentials: a timer does not get them."""
+    for name in sorted(environment):
+        if name.startswith(("ESIGN_IMPORT_", "TENCENTCLOUD_SECRET")):
+            yield name

@@ -1,0 +1,129 @@
+"""Installs a schedule: unit files and systemctl, a line of the crontab, a task of Windows."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import UsageError
+from pipeline.operations.schedule import (
+    Kind,
+    Rendered,
+    Schedule,
+    encode_file,
+    render_schedule,
+)
+from pipeline.support.atomic_files import make_folder, write_atomically
+from pipeline.support.rights import acting_user
+from pipeline.support.terminal_text import join
+
+SYSTEMD_RUNS = Path("/run/systemd/system")
+_READABLE = 0o644  # for `systemctl cat` and other users; nothing in it is secret
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What was written, and the commands that are left to type."""
+
+    paths: Sequence[str]
+    commands: Sequence[Sequence[str]]
+
+
+def is_installable(kind: Kind) -> bool:
+    """Return whether this machine can have such a schedule."""
+    return (kind == "windows") == (os.name == "nt")
+
+
+def install_schedule(kind: Kind, schedule: Schedule) -> Installed:
+    """Install a schedule, or renew the one that was installed for this configuration under the same name.
+
+    Raises UsageError where it belongs to another configuration, where rights are missing, or a program refuses it.
+    """
+    if kind == "systemd":
+        create_written_folders(schedule)
+    rendered = render_schedule(kind, schedule)
+    if rendered.cron_line is not None:
+        return _install_cron_line(schedule, rendered.cron_line)
+    for path in rendered.files:
+        _require_own_file(path, schedule)
+    try:
+        for path, text in rendered.files.items():
+            _write_file(path, encode_file(path, text))
+    except PermissionError as error:
+        key = "schedule.needs_root" if kind == "systemd" else "schedule.no_rights"
+        raise UsageError(key, path=error.filename, user=acting_user()) from error
+    return Installed([str(path) for path in rendered.files], _run_or_return_commands(kind, rendered))
+
+
+def create_written_folders(schedule: Schedule) -> None:
+    """Create the folders that a run writes into, for its user: systemd makes only folders writable that exist."""
+    for folder in schedule.written_folders:
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        with suppress(PermissionError):  # of another user: the first run creates it
+            make_folder(folder)
+            for path in missing if acting_user() != schedule.user else ():
+                shutil.chown(path, schedule.user)
+
+
+def _require_own_file(path: Path, schedule: Schedule) -> None:
+    """Raise UsageError where a file with this name exists that starts another configuration."""
+    if not path.exists():
+        return
+    text = path.read_bytes().decode("utf-16" if path.suffix == ".xml" else "utf-8", "replace")
+    if f": {schedule.config_path}" not in text.replace("%%", "%"):
+        raise UsageError("schedule.taken", path=path)
+
+
+def _write_file(path: Path, data: bytes) -> None:
+    def fill(draft: Path) -> None:
+        draft.write_bytes(data)
+
+    write_atomically(path, fill)
+    path.chmod(_READABLE)
+
+
+def _run_or_return_commands(kind: Kind, rendered: Rendered) -> Sequence[Sequence[str]]:
+    """Run the commands that put the files into effect, or return them where the service that takes them does not run."""
+    if kind == "systemd" and not SYSTEMD_RUNS.is_dir():
+        return rendered.commands
+    for command in rendered.commands:
+        _run_program(command, asks=kind == "windows")
+    return ()
+
+
+def _install_cron_line(schedule: Schedule, line: str) -> Installed:
+    """Put a line into the crontab of the user who runs it, in place of the one with the same mark."""
+    user = schedule.user
+    options = () if user == acting_user() else ("-u", user)
+    if shutil.which("crontab") is None:
+        raise UsageError("schedule.no_crontab")
+    mark = line.rpartition(" # ")[2]
+    lines = [old for old in _read_crontab(options) if not old.endswith(f" # {mark}")]
+    _run_program(["crontab", *options, "-"], text="".join(f"{entry}\n" for entry in (*lines, line)))
+    return Installed([join(["crontab", *options, "-l"])], ())
+
+
+def _read_crontab(options: Sequence[str]) -> Iterator[str]:
+    """Return the lines of a crontab; an error other than that there is none must not empty it."""
+    done = subprocess.run(["crontab", *options, "-l"], capture_output=True, text=True, check=False)  # noqa: S603, S607 - found by which
+    if done.returncode and "no crontab" not in done.stderr:
+        raise UsageError(
+            "schedule.failed", command=join(["crontab", *options, "-l"]), why=done.stderr.strip()
+        )
+    yield from done.stdout.splitlines() if not done.returncode else ()
+
+
+def _run_program(command: Sequence[str], *, text: str | None = None, asks: bool = False) -> None:
+    """Run a program; UsageError with what it printed where it fails. One that asks has the terminal."""
+    try:
+        done = subprocess.run(command, input=text, capture_output=not asks, text=True, check=False)  # noqa: S603 - our own words
+    except OSError as error:
+        raise UsageError("schedule.failed", command=join(command), why=error.strerror) from error
+    if done.returncode:
+        why = (done.stderr or "").strip() or done.returncode
+        raise UsageError("schedule.failed", command=join(command), why=why)

@@ -1,0 +1,161 @@
+"""`schedule`: what systemd, cron and the Task Scheduler get, and that `doctor` finds it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from defusedxml import ElementTree
+
+from pipeline.cli.app import main
+from pipeline.operations import schedule, schedule_install, timers
+
+IDS = ("--app-id", "app", "--organization-open-id", "org", "--operator-open-id", "op")
+TASK = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
+# what `crontab` does, for a machine that has none
+CRONTAB = """#!/bin/sh
+case "$1" in
+-l) [ -f "$CRON_TABLE" ] && cat "$CRON_TABLE" || { echo "no crontab for you" >&2; exit 1; } ;;
+-) cat > "$CRON_TABLE" ;;
+esac
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, capsys):
+    """Return the folder of a new hospital, whose name is hard to quote; the places of timers are empty."""
+    monkeypatch.setattr(timers, "SYSTEM_UNITS", tmp_path / "units")
+    monkeypatch.setattr(schedule, "SYSTEM_UNITS", tmp_path / "units")
+    monkeypatch.setattr(schedule_install, "SYSTEMD_RUNS", tmp_path / "missing")
+    monkeypatch.setattr(timers, "CRON_FILES", ())
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("CRON_TABLE", str(tmp_path / "table"))
+    (tmp_path / "crontab").write_text(CRONTAB)
+    (tmp_path / "crontab").chmod(0o755)
+    hospital = tmp_path / "第一 医院 5%$x"
+    assert main(["init", str(hospital), "--yes", "--environment", "test", *IDS]) == 0
+    capsys.readouterr()
+    return hospital
+
+
+def call(folder, *words):
+    return main(["--config", str(folder / "config.yaml"), "--lang", "zh", "schedule", *words])
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+@pytest.mark.parametrize("options", [(), ("--user",)])
+def test_systemd_takes_the_units(folder, options, capsys):
+    assert call(folder, "install", "systemd", "--at", "03:05", *options) == 0
+    error = capsys.readouterr().err
+    units = [Path(line) for line in re.findall(r"已安装 (.*)", error)]
+    assert [unit.name for unit in units] == ["esign-import.service", "esign-import.timer"]
+    manager = "systemctl --user" if options else "systemctl"
+    assert (
+        error.splitlines()[-1]
+        .strip()
+        .startswith(f"{manager} daemon-reload && {manager} enable --now esign-import.timer")
+    )
+    verify = ["systemd-analyze", "--user" if options else "--system", "verify", *map(str, units)]
+    done = subprocess.run(verify, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    text = units[0].read_text("utf-8")
+    escaped = str(folder).replace("%", "%%")
+    assert f"LoadCredential=tencent__secret_id:{escaped}/secrets/tencent__secret_id\n" in text
+    assert (f'"{escaped}/state"' in text) == (not options)
+    assert timers.find_installed_timer(folder / "config.yaml") == str(units[1])
+    assert timers.find_installed_timer(Path(str(folder)[:-1]) / "config.yaml") is None, "another hospital"
+    if not options:
+        audit = ["systemd-analyze", "security", "--offline=true", "--threshold=25", str(units[0])]
+        assert subprocess.run(audit, capture_output=True, check=False).returncode == 0, "2.5 or better"
+
+
+def test_a_unit_of_another_configuration_stays(folder, capsys):
+    assert call(folder, "install", "systemd") == 0
+    second = folder.with_name("second")
+    assert main(["init", str(second), "--yes", "--environment", "test", *IDS]) == 0
+    before = {path: path.read_text() for path in schedule.SYSTEM_UNITS.iterdir()}
+    assert call(second, "install", "systemd") == 2
+    assert "--name" in capsys.readouterr().err
+    assert {path: path.read_text() for path in schedule.SYSTEM_UNITS.iterdir()} == before
+    assert call(second, "install", "systemd", "--name", "second") == 0
+    assert call(folder, "install", "systemd", "--at", "04:00") == 0, "renewed"
+    assert "04:00:00" in (schedule.SYSTEM_UNITS / "esign-import.timer").read_text()
+
+
+def test_cron_gets_its_line_once(folder, tmp_path):
+    table = tmp_path / "table"
+    table.write_text("0 1 * * * backup\n")
+    assert timers.find_installed_timer(folder / "config.yaml") is None
+    assert [call(folder, "install", "cron", "--at", time) for time in ("02:00", "23:30")] == [0, 0]
+    other, line = table.read_text("utf-8").splitlines()
+    assert other == "0 1 * * * backup"
+    assert line.startswith("30 23 * * * PYTHONUTF8=1 ")
+    command = line.replace("\\%", "%").split(maxsplit=5)[5].replace(" run #", " status #")
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False, cwd="/")
+    assert (done.returncode, done.stderr) == (0, ""), "the shell reads the quoted paths"
+    assert timers.find_installed_timer(folder / "config.yaml") == "crontab"
+
+
+def test_a_crontab_that_cannot_be_read_is_not_replaced(folder, tmp_path, capsys):
+    (tmp_path / "crontab").write_text("#!/bin/sh\necho no permission >&2; exit 1\n")
+    assert call(folder, "install", "cron") == 2
+    assert "no permission" in capsys.readouterr().err
+
+
+def test_windows_gets_a_task_and_a_script(folder, capsys):
+    assert (
+        main(
+            [
+                "--config",
+                str(folder / "config.yaml"),
+                "--json",
+                "schedule",
+                "print",
+                "windows",
+                "--at",
+                "03:05",
+            ]
+        )
+        == 0
+    )
+    rendered = json.loads(capsys.readouterr().out)
+    script, task = ((Path(name), text) for name, text in rendered["files"].items())
+    assert schedule.encode_file(*script).startswith(b"@echo off\r\n")
+    assert "set PYTHONUTF8=1\n" in script[1]
+    assert script[1].endswith("exit /b %ERRORLEVEL%\n")
+    assert f'"{str(folder).replace("%", "%%")}/config.yaml" "run"' in script[1]
+    root = ElementTree.fromstring(schedule.encode_file(*task))
+    values = {element.tag.removeprefix(TASK): element.text for element in root.iter()}
+    assert values["StartBoundary"].endswith("T03:05:00")
+    assert values["Command"] == str(script[0])
+    expected = {
+        "StartWhenAvailable": "true",
+        "MultipleInstancesPolicy": "IgnoreNew",
+        "ExecutionTimeLimit": "PT4H",
+        "LogonType": "Password",
+    }
+    assert expected.items() <= values.items()
+    assert rendered["commands"][0][:5] == ["schtasks", "/Create", "/F", "/TN", "esign-import"]
+
+
+def test_the_program_that_is_scheduled_is_this_one(folder, capsys):
+    assert call(folder, "print", "cron") == 0
+    program = Path(sys.executable).with_name("esign-import")
+    assert f"PYTHONUTF8=1 {program} --config " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [("--name", "a b"), ("--at", "25:00")])
+def test_what_cannot_be_scheduled_is_refused(folder, words):
+    assert call(folder, "print", "systemd", *words) == 2
+
+
+def test_variables_of_the_shell_are_named(folder, monkeypatch, capsys):
+    monkeypatch.setenv("TENCENTCLOUD_SECRET_ID", "x")
+    assert call(folder, "print", "cron") == 0
+    assert "TENCENTCLOUD_SECRET_ID" in capsys.readouterr().err
