@@ -1,0 +1,156 @@
+"""Thirty nights of one hospital: the seals, exit codes and messages of each are exactly those expected."""
+
+import shutil
+
+import pytest
+from crash_support import CREATE, Zygote
+from resolution_support import list_made_seals
+from run_support import QuickClock, draw_seal, make_row, name, number
+from watch_support import Watcher
+
+from pipeline.sandbox.authentication import SANDBOX
+from pipeline.sandbox.faults import Faults, parse_faults
+
+DAY = 86_400
+THROTTLE = [{"match": {"action": CREATE, "nth": [1, 2]}, "do": "throttle"}]
+
+
+class NightClock(QuickClock):
+    """The machine's clock, so many nights ahead."""
+
+    def __init__(self, nights: int) -> None:
+        self._ahead = nights * DAY
+
+    def now(self) -> float:
+        return super().now() + self._ahead
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._ahead
+
+
+class Nights:
+    """A hospital, what changes in it from night to night, and what each night is checked for."""
+
+    def __init__(self, hospital, watcher):
+        self.hospital, self.watcher = hospital, watcher
+        self.day = 0
+        self.present = {}  # serial -> changes of its row
+
+    def arrive(self, *serials, **changes):
+        for serial in serials:
+            self.present[serial] = changes
+            draw_seal(self.hospital.folder / "seals" / f"{serial:05d}.png", serial)
+
+    def set_faults(self, faults):
+        self.hospital.sandbox._sandbox._faults = Faults(parse_faults({"faults": faults}))
+
+    def go(self, *arguments):
+        return self.hospital.go(*arguments, clock=NightClock(self.day))
+
+    def begin_day(self):
+        """Move both clocks on, and write the roster as it is now."""
+        self.day += 1
+        self.hospital.service_clock.ahead = self.day * DAY
+        self.hospital.roster([make_row(serial, **changes) for serial, changes in self.present.items()])
+
+    def run(self, exit_code, *, seals=0, message=None, is_missing=False):
+        """Run one night; ``message`` is a word of its title, None for none."""
+        self.begin_day()
+        if is_missing:
+            shutil.rmtree(self.hospital.folder / "inbox")
+        before = len(self.hospital.service.seals)
+        calls = len(self.hospital.service.received)
+        assert self.go("run") == exit_code, f"night {self.day}"
+        assert len(self.hospital.service.seals) - before == seals, f"night {self.day}"
+        if not seals and exit_code in {0, 3}:
+            assert len(self.hospital.service.received) == calls, f"night {self.day}: no calls"
+        titles = [title for _, title, _ in self.watcher.messages]
+        self.watcher.messages.clear()
+        if message is None:
+            assert titles == [], f"night {self.day}"
+        else:
+            assert len(titles) == 1, f"night {self.day}: {titles}"
+            assert message in titles[0], f"night {self.day}"
+        assert self.hospital.service.find_duplicates() == {}, f"night {self.day}"
+
+    def sleep_until(self, day, exit_code=0):
+        """Run quiet nights: no calls, no message."""
+        while self.day < day:
+            self.run(exit_code)
+
+    def be_killed(self):
+        """Run one night that is killed after a create has left."""
+        self.begin_day()
+        with Zygote() as zygote:
+            order = {"name": f"{CREATE}: answered", "pass": 1, "later": self.day * DAY}
+            assert zygote.run(self.hospital, **order)["signal"] == 9
+        assert self.watcher.messages == []  # a monitor that misses its ping raises the alarm
+
+
+@pytest.fixture
+def nights(hospital):
+    with Watcher() as watcher:
+        config = hospital.folder / "config.yaml"
+        config.write_text(
+            f"{config.read_text('utf-8')}notify: {{urls: ['json://{watcher.host}/chat']}}\nlanguage: en\n",
+            "utf-8",
+        )
+        yield Nights(hospital, watcher)
+
+
+def test_thirty_nights(nights, monkeypatch):
+    hospital = nights.hospital
+    secret = hospital.folder / "secrets" / "tencent__secret_key"
+    nights.arrive(*range(1, 21))
+    nights.run(0, seals=20)
+    nights.sleep_until(2)
+    nights.arrive(*range(21, 26))
+    nights.run(0, seals=5)
+    nights.arrive(26, number=number(26)[:-1])  # a digit is missing
+    nights.run(3, message="rows need attention")
+    nights.sleep_until(5, exit_code=3)
+    nights.arrive(26)
+    nights.run(0, seals=1, message="works again")
+    draw_seal(hospital.folder / "seals" / "00002.png", 77)  # another picture
+    nights.run(3, message="rows need attention")
+    nights.sleep_until(8, exit_code=3)
+    assert nights.go("resolve", "00002", "--replace", "--seal-name", f"{name(2)}新处方章") == 0
+    hospital.service.seals[:] = [
+        seal for seal in hospital.service.seals if seal.number != number(2)
+    ]  # disabled
+    nights.run(0, seals=1, message="works again")
+    nights.arrive(27, 28, 29)
+    nights.set_faults(THROTTLE)
+    nights.run(0, seals=3)
+    nights.arrive(30, 31)
+    monkeypatch.setenv("ESIGN_IMPORT_API__ENDPOINT", "http://127.0.0.1:9")  # nothing answers
+    nights.run(5, message="failed (exit code 5)")
+    monkeypatch.delenv("ESIGN_IMPORT_API__ENDPOINT")
+    nights.run(0, seals=2, message="works again")
+    nights.sleep_until(13)
+    nights.arrive(32)
+    nights.be_killed()
+    nights.run(3, message="rows need attention")  # one row is unknown
+    nights.sleep_until(16, exit_code=3)
+    assert nights.go("resolve", "00032", "--seal-id", list_made_seals(hospital)[name(32)]) == 0
+    nights.run(0, message="works again")
+    leaver = nights.present.popitem()
+    nights.run(0)  # one doctor fewer
+    staff, nights.present = nights.present, dict(list(nights.present.items())[:10])
+    nights.run(5, message="failed (exit code 5)")  # ROSTER_SHRUNK
+    nights.present = staff
+    nights.run(0, message="works again")
+    nights.run(5, message="failed (exit code 5)", is_missing=True)
+    nights.run(5, message="failed (exit code 5)", is_missing=True)
+    nights.run(0, message="works again")
+    nights.arrive(33, 34)
+    secret.write_text("expired")
+    nights.run(4, message="failed (exit code 4)")
+    secret.write_text(SANDBOX.secret_key)
+    nights.run(0, seals=2, message="works again")
+    nights.present |= dict([leaver])
+    nights.run(0)  # the doctor is back and has the seal of before
+    nights.sleep_until(30)
+    assert nights.day == 30
+    seals = {seal.number for seal in hospital.service.seals}
+    assert seals == {number(serial) for serial in nights.present}
