@@ -64,8 +64,9 @@ lint: .venv/dev  ## ruff, mypy --strict, import rules, dead code, tests of archi
 	$(BIN)/vulture
 	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_references.py tests/test_vocabulary.py
 
-docs: .venv/dev  ## write docs/{zh,en}/codes.md again from the catalogues
+docs: .venv/dev  ## write docs/{zh,en}/codes.md and docs/config.schema.json again from the program
 	PYTHONPATH=. $(BIN)/python docs/codes.py
+	PYTHONPATH=. $(BIN)/python docs/config_schema.py
 
 format: .venv/dev ## format the code
 	$(BIN)/ruff check --fix .

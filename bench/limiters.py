@@ -5,24 +5,15 @@ from __future__ import annotations
 from collections import deque
 
 from pipeline.clock import Clock
+from pipeline.esign.rate_limiter import Limiter
 
 
-class _Baseline:
-    """Notes departures; learns nothing from a throttle."""
+class _Baseline(Limiter):
+    """Learns nothing from a throttle."""
 
     def __init__(self, rate: float, clock: Clock) -> None:
         self.rate = rate
         self.clock = clock
-        self.departures: list[float] = []
-
-    async def record_departure(self, _: str) -> None:
-        self.departures.append(self.clock.monotonic())
-
-    def record_throttle(self, action: str, granted: int | None, counted: int | None) -> None:
-        """Go on as before: the call is sent again in its turn."""
-
-    def list_departures(self, _: str) -> tuple[float, ...]:
-        return tuple(self.departures)
 
 
 class LeakyBucket(_Baseline):

@@ -11,14 +11,30 @@ from pipeline.version import __version__
 if TYPE_CHECKING:
     from pipeline.api import Result, check, run, run_async
     from pipeline.config.settings import Config
+    from pipeline.domain.run import Status
+    from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter
     from pipeline.esign.signing import Credentials
 
-__all__ = ["Config", "Credentials", "Result", "__version__", "check", "run", "run_async"]
+__all__ = [
+    "AdaptiveRateLimiter",
+    "Config",
+    "Credentials",
+    "Limiter",
+    "Result",
+    "Status",
+    "__version__",
+    "check",
+    "run",
+    "run_async",
+]
 
 _HOMES = {
+    "AdaptiveRateLimiter": "pipeline.esign.rate_limiter",
     "Config": "pipeline.config.settings",
     "Credentials": "pipeline.esign.signing",
+    "Limiter": "pipeline.esign.rate_limiter",
     "Result": "pipeline.api",
+    "Status": "pipeline.domain.run",
     "check": "pipeline.api",
     "run": "pipeline.api",
     "run_async": "pipeline.api",

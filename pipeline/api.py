@@ -29,19 +29,21 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, Unpack
+from typing import TYPE_CHECKING, Unpack
 
+from pipeline.api_arguments import Language, Rosters, RunOptions, StrPath, describe_arguments, require_usable
 from pipeline.clock import Clock, SystemClock
 from pipeline.config.environment import find_language_of_locale, find_language_of_titles
 from pipeline.config.settings import Config
 from pipeline.domain.run import Halt, RowOutcome, RunReport, RunRequest, Status
 from pipeline.errors import UsageError
-from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter
+from pipeline.esign.rate_limiter import AdaptiveRateLimiter
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.tenant import KEY_BYTES, SiteKey
 from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hooks
 from pipeline.reports.explanations import find_titles
+from pipeline.reports.notebook_view import render_notebook_view
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import to_frame
 from pipeline.support.terminal_text import quote
@@ -56,10 +58,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 logging.getLogger("pipeline").addHandler(logging.NullHandler())  # a library is silent by default
-
-StrPath: TypeAlias = Path | str
-Rosters: TypeAlias = StrPath | Sequence[StrPath]
-Language: TypeAlias = Literal["zh", "en"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -96,11 +94,16 @@ class Result:
         """Return the outcomes as a pandas DataFrame, a row each: outcomes.jsonl's fields, numbers masked."""
         return to_frame(self.outcomes)
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: exit code, counts and the first rows, numbers masked."""
+        return render_notebook_view(self.report, self.counts)
+
     def __repr__(self) -> str:
         ends = "".join(f", {status.value}={rows}" for status, rows in self.counts.items())
         return f"Result(run={self.report.run!r}, exit={self.exit}{ends})"
 
 
+@describe_arguments
 def check(
     config: Config | StrPath | None = None,
     *,
@@ -116,10 +119,11 @@ def check(
     """Find everything that a run would find, without a call; rows that would be sent end as ``ready``.
 
     Without a ledger, or a configuration with the ids of the account, nothing is compared with earlier runs, and review
-    and To fix are for looking only. No ledger is made, and no lock is taken. See `RunOptions` for the arguments.
+    and To fix are for looking only. No ledger is made, and no lock is taken.
     """
-    loaded, clock = _load_config(config), clock or SystemClock()
     options = RunOptions(rosters=rosters, seals=seals, out=out, write=write, language=language)
+    require_usable(options)
+    loaded, clock = _load_config(config), clock or SystemClock()
     request = _build_request("check", config, loaded, clock, options)
     if loaded.api.placeholders and ledger is None:
         report = import_run.run_check(request, loaded, ledger=None, site_key=None, clock=clock)
@@ -130,40 +134,11 @@ def check(
     return _finish(report, loaded, options)
 
 
-class RunOptions(TypedDict, total=False):
-    """The keyword arguments of `run` and `run_async`.
-
-    Paths are relative to the current folder; those that are not given are the configuration's.
-    """
-
-    rosters: Rosters  # files or folders
-    seals: StrPath | None  # a folder or zip
-    out: StrPath | None
-    limit: int | None  # people created at most
-    review: StrPath | None  # judgements that the review page saved
-    accept_guards: bool  # as on the command line
-    new_ledger: bool  # as on the command line
-    write: bool  # False writes no result files; state and work folders are kept all the same
-    language: Language | None  # of the files
-    # used as it is given, in place of the configured SQLite file: the caller opens, locks and closes it
-    ledger: Ledger | None
-    site_key: (
-        bytes | None
-    )  # 32 secret bytes that belong to `ledger` for ever: with others every doctor would be new
-    limiter: Limiter | None  # used as it is given; one for several runs at once keeps them within one quota
-    # a pair, or a function that finds one when something has to be sent; by default looked for as the README describes
-    credentials: Credentials | Callable[[], Credentials] | None
-    clock: Clock | None
-    # called with every row exactly once, in the event loop's thread: a row that is sent as it ends, any other at the end
-    # of the run. An exception of it is logged and ends nothing.
-    on_outcome: Callable[[RowOutcome], None] | None
-
-
+@describe_arguments
 def run(config: Config | StrPath, **options: Unpack[RunOptions]) -> Result:
     """Create the seals that are missing; safe to repeat. A running event loop needs `run_async` instead.
 
-    See `RunOptions` for the arguments. A Ctrl-C drains: nothing new is sent, what is under way is awaited and recorded,
-    then KeyboardInterrupt is raised.
+    A Ctrl-C drains: nothing new is sent, what is under way is awaited and recorded, then KeyboardInterrupt is raised.
     """
     try:
         asyncio.get_running_loop()
@@ -172,8 +147,9 @@ def run(config: Config | StrPath, **options: Unpack[RunOptions]) -> Result:
     raise UsageError("usage.loop_runs")
 
 
+@describe_arguments
 async def run_async(config: Config | StrPath, **options: Unpack[RunOptions]) -> Result:
-    """Create the seals that are missing; safe to repeat. See `RunOptions` for the arguments.
+    """Create the seals that are missing; safe to repeat.
 
     Cancelling the task drains as Ctrl-C does: nothing new is sent, what is under way is awaited and recorded, the results
     are written with exit 130, then CancelledError is raised. A second cancellation leaves at once; creates that were
@@ -181,6 +157,7 @@ async def run_async(config: Config | StrPath, **options: Unpack[RunOptions]) -> 
     """
     if unknown := options.keys() - RunOptions.__annotations__.keys():
         raise TypeError(f"run() got an unexpected keyword argument {min(unknown)!r}")
+    require_usable(options)
     loaded, clock = _load_config(config), options.get("clock") or SystemClock()
     run_request.require_ready(loaded, "config" if isinstance(config, Config) else str(config))
     request = _build_request("run", config, loaded, clock, options)
@@ -278,9 +255,6 @@ def _load_config(config: Config | StrPath | None) -> Config:
 def _build_request(
     command: str, config: Config | StrPath | None, loaded: Config, clock: Clock, options: RunOptions
 ) -> RunRequest:
-    limit = options.get("limit")
-    if limit is not None and limit < 1:
-        raise UsageError("usage.limit", limit=limit)
     # how the command line would be called, for the commands that the results suggest
     is_named = config is not None and not isinstance(config, Config)
     invocation = f"{PROGRAM} --config {quote(str(config))}" if is_named else PROGRAM
@@ -291,7 +265,7 @@ def _build_request(
         rosters=_list_paths(options.get("rosters", ())),
         seals=_find_path(options.get("seals")),
         out=_find_path(options.get("out")),
-        limit=limit,
+        limit=options.get("limit"),
         review=_find_path(options.get("review")),
         accept_guards=options.get("accept_guards", False),
         invocation=invocation,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli.app import main
 from pipeline.domain.roster import Field
 from pipeline.domain.service_codes import CODES
 from pipeline.messages.problem_entries import CATALOGUE, OTHER_CASE
@@ -128,6 +129,13 @@ def test_a_sentence_without_a_source_is_gone(language, wrong, right):
     message = "\n".join(page.read_text("utf-8") for page in pages)
     assert not re.search(wrong, message)
     assert right in message
+
+
+def test_the_published_schema_is_the_one_that_the_command_prints(capsys):
+    assert main(["config", "schema"]) == 0
+    assert (REPOSITORY / "docs" / "config.schema.json").read_text("utf-8") == capsys.readouterr().out, (
+        "run make docs"
+    )
 
 
 def test_the_architecture_names_every_package():

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from pipeline.cli.certify_commands import certify
+from pipeline.cli.completion_command import complete_words, completion
 from pipeline.cli.config_commands import config_group
 from pipeline.cli.context import (
     DEFAULT_CONFIG,
@@ -98,6 +99,7 @@ COMMANDS: Sequence[click.Command] = (
     config_group,
     notify_group,
     schedule_group,
+    completion,
     sandbox,
 )
 
@@ -165,6 +167,8 @@ def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
     set_language(cli, limit_to_console(chosen or "en"))
     session = Session(lang=chosen, clock=clock or SystemClock(), arguments=tuple(arguments))
     try:
+        if (exit_code := complete_words(cli, session)) is not None:
+            return exit_code
         with cli.make_context("esign-import", list(arguments), obj=session) as context:
             result = cli.invoke(context)
         return result if isinstance(result, int) else 0

@@ -9,10 +9,13 @@ names a call or two too many, else a whole second.
 from __future__ import annotations
 
 import asyncio
+import inspect
+from abc import ABC, abstractmethod
 from collections import defaultdict, deque
-from typing import Protocol
+from functools import cached_property
 
-from pipeline.clock import Clock
+from pipeline.clock import Clock, SystemClock
+from pipeline.errors import UsageError
 
 MARGIN = 1.03  # spacing is this much wider than 1/limit: 51.5 ms at 20 a second
 WINDOW_SECONDS = 1.0  # over which the service counts
@@ -35,37 +38,57 @@ JITTERS_OF_LOWER_LIMIT = 4
 LOWER_LIMIT_FACTOR = 1.25  # by which the spacing then grows
 
 
-class Limiter(Protocol):
-    """A limiter as sending needs it; one on a database server can take the place of ours."""
+class Limiter(ABC):
+    """A limiter as sending needs it. One of your own, for instance on a database server, needs only `acquire`."""
 
+    clock: Clock = SystemClock()
+
+    @abstractmethod
     async def acquire(self, action: str) -> None:
         """Wait for this action's next slot; return at the moment the call may leave."""
 
     async def record_departure(self, action: str) -> None:
-        """Record that the call leaves now, after waiting while a full second's worth left in the last second."""
+        """Record that the call leaves now. A limiter that counts real departures may wait here once more."""
+        self._departures[action].append(self.clock.monotonic())
 
-    def record_throttle(self, action: str, granted: int | None, counted: int | None) -> None:
-        """Record that the service refused a call for its rate.
+    def record_throttle(self, action: str, granted: int | None, counted: int | None) -> None:  # noqa: B027 - optional
+        """Record that the service refused a call for its rate; by default nothing, as the call waits for a new slot.
 
-        Its message may name the limit (``granted``) and how many calls it counted in that second (``counted``).
+        The service's message may name the limit (``granted``) and how many calls it counted in that second (``counted``).
         """
 
     def list_departures(self, action: str) -> tuple[float, ...]:
         """Return the monotonic seconds at which this process's calls of an action left."""
+        return tuple(self._departures[action])
+
+    @cached_property
+    def _departures(self) -> defaultdict[str, list[float]]:
+        return defaultdict(list)  # made at the first use: a limiter of your own need not call __init__
 
 
-class AdaptiveRateLimiter:
+def require_limiter(limiter: object) -> None:
+    """Raise UsageError where an object cannot be used as a limiter."""
+    methods = ("acquire", "record_departure", "record_throttle", "list_departures")
+    missing = [name for name in methods if not callable(getattr(limiter, name, None))]
+    is_async = inspect.iscoroutinefunction(getattr(limiter, "acquire", None))
+    if missing or not is_async or isinstance(limiter, type):
+        lacks = ", ".join(missing) or "async acquire"
+        raise UsageError("usage.limiter", kind=type(limiter).__name__, missing=lacks)
+
+
+class AdaptiveRateLimiter(Limiter):
     """In-process limiter: ``requests_per_second`` for each action, no bursts, no catching up after a stall."""
 
-    def __init__(self, requests_per_second: float, clock: Clock) -> None:
-        self._queues: defaultdict[str, _Queue] = defaultdict(lambda: _Queue(requests_per_second, clock))
+    def __init__(self, requests_per_second: float, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
+        self._queues: defaultdict[str, _Queue] = defaultdict(lambda: _Queue(requests_per_second, self.clock))
 
     async def acquire(self, action: str) -> None:
         """Wait for this action's next slot."""
         await self._queues[action].acquire()
 
     async def record_departure(self, action: str) -> None:
-        """Record a departure; wait while the last second is full."""
+        """Record a departure; wait while a full second's worth left in the last second."""
         await self._queues[action].record_departure()
 
     def record_throttle(self, action: str, granted: int | None, counted: int | None) -> None:

@@ -310,6 +310,10 @@ If you do not find a seal, it may still exist: --not-created counts only after c
     "next_rosters": ("放入名单后，请输入：", "After adding a roster, run:"),
     "next_status": ("要看当前状态，请输入：", "To see the current status, run:"),
     "next_run": ("接下来，请输入：", "Next, run:"),
+    "completion.next": (
+        "启用补全：把这一行加到 {file} 末尾，再打开新的终端：",
+        "To switch completion on, add this line to the end of {file} and open a new terminal:",
+    ),
     "next_check": ("先检查一遍，请输入：", "To check first, run:"),
     "next_list": ("要看待查清的行，请输入：", "To list the rows to resolve, run:"),
     "next_sheet": (

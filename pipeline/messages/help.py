@@ -161,6 +161,9 @@ HELP: Mapping[str, str] = {
     "Print the effective configuration: file, environment and defaults together.": (
         "打印实际生效的配置：文件、环境变量和默认值合在一起。"
     ),
+    "Print the script with which a shell completes commands, options and files.": (
+        "打印命令行补全脚本：补全命令、选项和文件名。"
+    ),
     "Print the JSON Schema of config.yaml, with which an editor completes and checks its keys.": (
         "打印 config.yaml 的 JSON Schema；编辑器可用它补全和检查各项。"
     ),

@@ -49,7 +49,18 @@ USAGE_TEXTS: Mapping[str, tuple[str, str]] = {
         "事件循环正在运行，不能调用 pipeline.run()：请用 `await pipeline.run_async(...)`。",
         "pipeline.run() cannot be called while an event loop is running: use `await pipeline.run_async(...)`.",
     ),
-    "usage.limit": ("limit={limit}：至少为 1", "limit={limit}: must be at least 1"),
+    "usage.limit": (
+        "limit={limit!r}：应为不小于 1 的整数",
+        "limit={limit!r}: must be a whole number of at least 1",
+    ),
+    "usage.limiter": (
+        "limiter 是 {kind}，缺少 {missing}：请从 pipeline.Limiter 派生一个类，只需写 `async def acquire(self, action)`。",
+        "limiter is of type {kind} and lacks {missing}: derive a class from pipeline.Limiter; only `async def acquire(self, action)` has to be written.",
+    ),
+    "usage.argument": (
+        "{name} 不能是 {kind}，应为 {expected}",
+        "{name} cannot be of type {kind}; it must be {expected}",
+    ),
     "usage.ledger_and_key": (
         "ledger 和 site_key 必须一起给出，site_key 为 {bytes} 字节。",
         "ledger and site_key must be given together; site_key has {bytes} bytes.",

@@ -1,13 +1,16 @@
 """Nights from Python: typed values, the same locks and files as the command line, and a drain when cancelled."""
 
 import asyncio
+import inspect
 import json
 import logging
+import pydoc
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from collections import Counter
 from dataclasses import FrozenInstanceError
 from pathlib import Path
@@ -335,6 +338,53 @@ def test_a_limiter_that_fails_gives_no_slot(hospital, config):
     assert done.counts[Status.NOT_SENT] >= 6
 
 
+class OneByOne(pipeline.Limiter):
+    """A limiter of a user's own, with what has to be written and nothing else."""
+
+    async def acquire(self, action):
+        self.actions = [*getattr(self, "actions", []), action]
+
+
+def test_an_own_limiter_needs_acquire_alone(hospital, config):
+    hospital.doctors(3)
+    limiter = OneByOne()
+    assert pipeline.run(config, limiter=limiter, write=False).counts == {Status.SEALED: 3}
+    creates = limiter.list_departures("ChannelCreatePreparedPersonalEsign")
+    assert len(creates) == limiter.actions.count("ChannelCreatePreparedPersonalEsign") == 3
+    assert list(creates) == sorted(creates)
+
+
+class BlockingLimiter(pipeline.Limiter):
+    def acquire(self, action):
+        """Wait, but not as a coroutine."""
+
+
+class OnlyAcquire:
+    async def acquire(self, action):
+        """Not derived from Limiter."""
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        ({"limit": "3"}, "limit='3': must be a whole number of at least 1"),
+        ({"limit": 0}, "limit=0"),
+        (
+            {"limiter": OnlyAcquire()},
+            "OnlyAcquire and lacks record_departure, record_throttle, list_departures: derive",
+        ),
+        ({"limiter": BlockingLimiter()}, "lacks async acquire"),
+        ({"limiter": OneByOne}, "type ABCMeta and lacks"),
+        ({"language": "fr"}, 'language cannot be of type str; it must be "zh", "en"'),
+        ({"credentials": "key"}, "credentials cannot be of type str"),
+        ({"on_outcome": []}, "on_outcome cannot be of type list"),
+    ],
+)
+def test_a_wrong_argument_is_refused_before_anything_is_read(argument, expected):
+    with pytest.raises(UsageError, match=re.escape(expected)):
+        pipeline.run("no-such-config.yaml", **argument)
+
+
 # -- cancelled
 
 
@@ -427,6 +477,27 @@ except KeyboardInterrupt:
 # -- the package
 
 
+@pytest.mark.parametrize("function", [pipeline.run, pipeline.run_async, pipeline.check])
+def test_help_shows_every_argument_with_its_type_and_meaning(function):
+    shown = pydoc.render_doc(function, renderer=pydoc.plaintext)
+    for name in inspect.signature(function).parameters:
+        assert re.search(rf"^ +{name}: \S.*\n +\S", shown, re.MULTILINE), name
+    names = {"limit", "limiter", "on_outcome"} if function is not pipeline.check else {"rosters", "write"}
+    assert names <= inspect.signature(function).parameters.keys()
+    assert "options" not in inspect.signature(function).parameters
+
+
+def test_the_wheel_is_marked_as_typed(tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=HOUSE,
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    assert "pipeline/py.typed" in zipfile.ZipFile(wheel).namelist()
+
+
 def test_the_package_offers_its_names_and_no_others():
     assert set(pipeline.__all__) <= set(dir(pipeline))
     assert all(getattr(pipeline, public_name) is not None for public_name in pipeline.__all__)
@@ -480,6 +551,21 @@ def test_the_frame_has_a_row_for_every_row_and_no_whole_number(hospital, config)
     assert number(1)[:14] not in frame.to_csv()
     assert number(3) not in frame.to_csv()
     assert "15400000001" not in frame.to_csv()
+
+
+def test_a_notebook_shows_counts_and_the_first_rows_masked_and_escaped(hospital, config):
+    hospital.doctors(12)
+    hospital.roster([("<b>李四</b>", number(13), None, "00013", "内科")], file="a.xlsx")  # read first
+    done = pipeline.run(config, write=False)
+    page = done._repr_html_()
+    assert f"run {done.report.run}: exit 3" in page
+    assert "<li>sealed: 12</li><li>rejected: 1</li>" in page
+    assert (page.count("<tr"), "+3" in page) == (11, True)
+    assert [serial for serial in range(1, 14) if number(serial) in page] == []
+    assert number(1)[-4:] in page
+    assert "&lt;b&gt;李四" in page
+    assert "<b>" not in page
+    assert "NAME_INVALID" in page
 
 
 def test_an_empty_frame_has_its_columns(hospital, config):
