@@ -11,7 +11,7 @@ import pytest
 from pipeline.cli.app import main
 
 # prints what bash offers after the words of a command line
-ASK_BASH = """
+BASH_SCRIPT = """
 eval "$(esign-import completion bash)"
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
 _esign_import_completion esign-import
@@ -32,9 +32,9 @@ def complete(tmp_path):
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
 
-    def ask(*words):
+    def complete_line(*words):
         completed = subprocess.run(
-            ["bash", "--norc", "-c", ASK_BASH, "bash", "esign-import", *words],
+            ["bash", "--norc", "-c", BASH_SCRIPT, "bash", "esign-import", *words],
             env=environment,
             capture_output=True,
             text=True,
@@ -44,7 +44,7 @@ def complete(tmp_path):
         assert completed.stderr == ""
         return completed.stdout.split()
 
-    return ask
+    return complete_line
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
