@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.context import Session
-from pipeline.clock import run_id
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,23 +30,32 @@ def ledger_group() -> None:
 
 @ledger_group.command()
 @click.argument("file", type=FILE)
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="FILE is a folder: keep the newest N copies in it.",
+)
 @click.pass_obj
-def backup(session: Session, *, file: Path) -> int:
+def backup(session: Session, *, file: Path, keep: int | None) -> int:
     """Copy ledger, key and receipts into one new FILE (0600); may be done during a run.
 
     Of a folder FILE is a new file in it, named by the time.
     """
     from pipeline.config.named_paths import no_such_path
-    from pipeline.ledger import maintenance
+    from pipeline.ledger.maintenance import back_up_ledger
+    from pipeline.operations.backup import back_up_into
     from pipeline.workflow.tenant_ledger import require_ledger
 
-    if file.is_dir():
-        file /= f"ledger-{run_id(session.clock.now())}.backup"
-    elif not file.parent.is_dir():
-        raise no_such_path(file.parent)
+    is_folder = file.is_dir()
+    if not (file if keep else file.parent).is_dir():
+        raise no_such_path(file if keep else file.parent)
     config, path, _ = _locate_ledger(session)
     require_ledger(config)
-    maintenance.back_up_ledger(path, file)
+    if is_folder:
+        file = back_up_into(file, path, session.clock.now(), keep)
+    else:
+        back_up_ledger(path, file)
     session.inform("ledger_backed_up", path=file)
     session.suggest_command("next_run", "ledger", "check")
     return 0

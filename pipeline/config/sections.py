@@ -243,6 +243,44 @@ class Notify(Section):
         return value
 
 
+_AGE = re.compile(r"([1-9][0-9]{0,4})([dwy])")
+_DAYS = {"d": 1, "w": 7, "y": 365}
+
+
+def parse_age(text: str) -> float | None:
+    """Return an age such as 90d, 12w or 1y in seconds, None for another text."""
+    match = _AGE.fullmatch(text.strip().lower())
+    return int(match[1]) * _DAYS[match[2]] * 86_400.0 if match else None
+
+
+def _require_age(value: str) -> str:
+    if parse_age(value) is None:
+        raise make_fault("config.no_age", value=value)
+    return value
+
+
+Age = Annotated[str, AfterValidator(_require_age)]
+
+
+class Retention(Section):
+    """How long the files of earlier runs are kept: days, weeks or years; null keeps all."""
+
+    runs: Age | None = Key(
+        None, "Results and pages of a run: 90d, 12w, 1y; also prepared pictures that no roster needs"
+    )
+    to_fix: Age | None = Key(
+        None, "Workbooks and marked rosters, which hold whole identity numbers; not those of the last run"
+    )
+    logs: Age | None = Key(None, "log.jsonl and run.json, which hold no names; not those that prove creates")
+
+
+class Backup(Section):
+    """A copy of the ledger after each run that changed it."""
+
+    folder: Path | None = Key(None, "Folder for the copies, which must exist: on another disk")
+    keep: int = Key(14, "Copies that are kept", ge=1)
+
+
 class Pictures(Section):
     """What may be done to pictures beyond what the service needs; all off by default."""
 

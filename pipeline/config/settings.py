@@ -23,12 +23,14 @@ from pydantic.json_schema import SkipJsonSchema
 from pipeline.config.environment import PREFIX, former_name, variable_name
 from pipeline.config.sections import (
     Api,
+    Backup,
     Guards,
     Intake,
     Key,
     Limits,
     Notify,
     Pictures,
+    Retention,
     Section,
     make_fault,
 )
@@ -61,6 +63,8 @@ class Config(Section):
     pictures: Pictures = Pictures()
     guards: Guards = Guards()
     notify: Notify = Notify()
+    retention: Retention = Retention()
+    backup: Backup = Backup()
     roster: tuple[Path, ...] = Key(
         (Path("inbox"),), "Files or folders of rosters", json_schema_extra={"type": ["array", "string"]}
     )

@@ -86,6 +86,13 @@ def read_identity(path: Path) -> LedgerIdentity:
         return identify_ledger(connection)
 
 
+def find_identity(path: Path) -> LedgerIdentity | None:
+    """Return which ledger a file is; None for a link, and for a file that is no ledger or cannot be read."""
+    with suppress(sqlite3.Error, OSError, TypeError):
+        return None if path.is_symlink() else read_identity(path)
+    return None
+
+
 def read_progress(connection: sqlite3.Connection) -> Progress:
     """Return how far a ledger has got."""
     return Progress(

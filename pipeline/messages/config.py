@@ -69,6 +69,10 @@ CONFIG_TEXTS: Mapping[str, tuple[str, str]] = {
         "enable_auto_sign: true 时必须填写 license_type：不填会为每位医生绑定一个付费许可",
         "enable_auto_sign: true needs license_type; without it, a paid licence is bound for every doctor",
     ),
+    "config.no_age": (
+        "{value}：不是期限；请写成 90d（天）、12w（周）或 1y（年），null 表示一直保留",
+        "{value}: must be an age such as 90d (days), 12w (weeks) or 1y (years); null keeps all",
+    ),
     "config.no_time": (
         '{value}：不是时刻；请写成 "06:00" 的样子，从 "00:00" 到 "23:59"',
         '{value}: must be a time such as "06:00", from "00:00" to "23:59"',

@@ -74,6 +74,8 @@ HELP: Mapping[str, str] = {
         "列出历次运行，最近的在前：时间、各状态的行数、退出码、用户。"
     ),
     "At most N runs, the newest (default: 30).": "最多列出最近的 N 次（默认 30）。",
+    # ledger backup
+    "FILE is a folder: keep the newest N copies in it.": "FILE 是文件夹：其中只保留最近的 N 份。",
     # check, run, retry
     "Read, pair, validate and plan; send nothing.": "读取、配对、检查并列出计划；不发送任何内容。",
     "Create the seals that are missing; safe to repeat.": "创建还没有的印章；可以放心重复运行。",

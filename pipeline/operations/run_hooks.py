@@ -20,6 +20,7 @@ RunStartHook = Callable[[str, Config], None]  # called with the command
 RunEndHook = Callable[[RunReport, Config], None]
 Warn = Callable[[EsignImportError], None]
 SECRET_FILES = ("notify__urls", "notify__ping")
+_REFUSALS = frozenset({"LOCKED", "LEDGER_REFUSED", "USAGE"})
 
 
 # ruff: noqa: PLC0415 - what is not configured is not imported
@@ -41,6 +42,19 @@ def list_run_end_hooks(config: Config) -> Iterator[RunEndHook]:
         yield notify_run_end  # it stores the state that the metrics read
         yield ping_run_end
         yield write_metrics
+    if config.backup.folder is not None:
+        from pipeline.operations.backup import back_up_after_run
+
+        yield back_up_after_run
+    if any(config.retention.model_dump().values()):
+        from pipeline.operations.retention import apply_retention
+
+        yield apply_retention
+
+
+def was_refused(report: RunReport) -> bool:
+    """Return whether a run ended before it held its ledger: another one may hold it, or it may be the wrong one."""
+    return report.halt is not None and report.halt.code in _REFUSALS
 
 
 def has_watchers(config: Config) -> bool:

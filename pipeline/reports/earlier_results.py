@@ -54,13 +54,14 @@ def find_unknown_seals(
         elif record.get("command") == "check" and last_run is not None and run < last_run:
             continue
         else:
-            lacks = _shows_seals(record) and not _holds_all(known_seals, known_attempts, path.parent)
+            lacks = shows_seals(record) and not _holds_all(known_seals, known_attempts, path.parent)
         if lacks:
             lacking.setdefault(run, path)
     return lacking
 
 
-def _shows_seals(record: Mapping[str, Any]) -> bool:
+def shows_seals(record: Mapping[str, Any]) -> bool:
+    """Return whether a run.json shows a seal or counts a create."""
     return count_creates(record) > 0 or any(map(record["statuses"].get, CREATED_STATUSES))
 
 
@@ -102,7 +103,7 @@ def find_earlier_run(out: Path, tenant: str) -> Path | None:
     If there is one and no ledger, the ledger was lost: a new one would take every doctor for new. A run without changes
     shows seals as well; with ``--out`` its run.json may be the only one that remains here.
     """
-    with_seals = (path for path, record in _read_records(out, tenant) if _shows_seals(record))
+    with_seals = (path for path, record in _read_records(out, tenant) if shows_seals(record))
     return next(itertools.chain(with_seals, _find_unfinished_logs(out, tenant)), None)
 
 
@@ -113,11 +114,12 @@ def _find_unfinished_logs(out: Path, tenant: str) -> Iterator[Path]:
     """
     for log in sorted(out.glob(f"*/{LOG}"), reverse=True):
         is_complete = all((log.parent / name).exists() for name in ("run.json", OUTCOMES))
-        if not is_complete and _shows_creates(log, tenant):
+        if not is_complete and shows_creates(log, tenant):
             yield log
 
 
-def _shows_creates(log: Path, tenant: str) -> bool:
+def shows_creates(log: Path, tenant: str) -> bool:
+    """Return whether a log is of a tenant's run that sent creates."""
     try:
         with log.open(encoding="utf-8") as lines:
             first = json.loads(next(lines, "null"))

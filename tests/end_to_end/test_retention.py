@@ -1,0 +1,273 @@
+"""Files of earlier runs that are too old are removed; what proves a lost ledger stays."""
+
+import json
+import shutil
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from pipeline.clock import SystemClock, run_id
+from pipeline.ledger.registry import find_identity
+from pipeline.operations.retention import RetentionAges, list_run_folders, plan_removals, remove_files
+
+DAY = 86_400.0
+RETENTION = "retention: {runs: 90d, to_fix: 14d, logs: 200d}\n"
+
+
+class LaterClock(SystemClock):
+    """The machine's clock some days ahead."""
+
+    def __init__(self, days):
+        self.ahead = days * DAY
+
+    def now(self):
+        return super().now() + self.ahead
+
+    def today(self):
+        return datetime.fromtimestamp(self.now(), UTC).date()
+
+
+@pytest.fixture
+def keeping(hospital):
+    """A hospital with retention, and the function that runs it on a day."""
+    config = hospital.folder / "config.yaml"
+    config.write_text(config.read_text("utf-8") + RETENTION, "utf-8")
+
+    def run_on(day, *arguments):
+        hospital.service_clock.ahead = day * DAY
+        return hospital.go(*(arguments or ("run", "--yes")), clock=LaterClock(day))
+
+    hospital.run_on = run_on
+    return hospital
+
+
+def list_files(hospital):
+    return [sorted(path.name for path in folder.iterdir()) for folder in hospital.runs]
+
+
+def add_bad_row(hospital, serial):
+    hospital.roster(
+        [(f"坏{'一二三四五六七八九'[serial]}", "110101", None, f"9{serial}", "内科")], file="bad.xlsx"
+    )
+
+
+def test_a_year_of_runs(keeping):
+    """Every 30 days one run; doctors come on day 0 and 120, one row is wrong all the time."""
+    keeping.doctors(2)
+    add_bad_row(keeping, 1)
+    for day in range(0, 365, 30):
+        if day == 120:
+            keeping.doctors(1, start=3, file="more.xlsx")
+        assert keeping.run_on(day) == 3
+    *earlier, last = list_files(keeping)
+    creating, arriving, *rest = earlier
+    assert creating == arriving == ["run.json"], "it counts creates: a ledger without its run is refused"
+    with_logs = [files for files in rest if files == ["log.jsonl", "run.json"]]
+    with_pages = [files for files in rest if "outcomes.jsonl" in files]
+    assert len(with_logs) == 4, "from 90 days to 200"
+    assert len(with_pages) == 2
+    assert rest == with_logs + with_pages, "the others are gone"
+    assert not any("results.xlsx" in files for files in earlier), "older than 14 days"
+    assert "results.xlsx" in last
+    assert (keeping.folder / "out" / "latest" / "results.xlsx").exists()
+    assert keeping.creates() == 3
+
+
+def test_after_it_a_lost_or_older_ledger_is_still_refused(keeping, tmp_path, capsys):
+    keeping.doctors(1)
+    assert keeping.run_on(0) == 0
+    assert keeping.run_on(0, "ledger", "backup", str(tmp_path / "old")) == 0
+    keeping.doctors(1, start=2, file="more.xlsx")
+    assert keeping.run_on(1) == 0
+    (
+        keeping.folder / "inbox" / "more.xlsx"
+    ).unlink()  # the doctor leaves: later results do not show that seal
+    assert keeping.run_on(2) == 0
+    assert keeping.run_on(300) == 0
+    assert list_files(keeping)[:-1] == [["run.json"], ["run.json"]]
+    shutil.rmtree(keeping.folder / "out" / "latest")
+    shutil.rmtree(keeping.folder / "state")
+    shutil.rmtree(tmp_path / "user-state", ignore_errors=True)
+    assert keeping.run_on(300) == 2, "a new ledger"
+    assert keeping.run_on(300, "ledger", "restore", str(tmp_path / "old")) == 0
+    assert keeping.run_on(300) == 2, "an older ledger"
+    assert "older" in capsys.readouterr().err
+    assert keeping.creates() == 2
+    keeping.run_on(600)
+    assert list_files(keeping)[:2] == [["run.json"], ["run.json"]], "a refused run removes nothing"
+
+
+def test_what_the_other_commands_need_stays(keeping, capsys):
+    keeping.doctors(2)
+    add_bad_row(keeping, 1)
+    assert keeping.run_on(0) == 3
+    first = keeping.runs[0].name
+    assert keeping.run_on(120, "check") == 3
+    assert keeping.run_on(130) == 3
+    assert list_files(keeping)[0] == ["log.jsonl", "run.json"]
+    assert keeping.run_on(130, "status") == 0
+    assert keeping.run_on(130, "explain", "00001") == 0
+    assert keeping.run_on(130, "history") == 0
+    assert keeping.run_on(130, "retry", "--yes") == 3
+    assert keeping.run_on(130, "report", "--run", first) == 0
+    assert "results.xlsx" in list_files(keeping)[0]
+    assert keeping.run_on(131) == 3
+    assert list_files(keeping)[0] == ["log.jsonl", "run.json"]
+    assert keeping.creates() == 2
+    capsys.readouterr()
+
+
+def test_prepared_pictures_that_no_roster_needs_are_removed(keeping):
+    keeping.doctors(2)
+    assert keeping.run_on(0) == 0
+    work = keeping.folder / "state" / "work" / "previews"
+    assert len(list(work.iterdir())) == 2
+    keeping.doctors(1)
+    (keeping.folder / "seals" / "00002.png").unlink()
+    foreign = work / "notes.txt"
+    foreign.touch()
+    assert keeping.run_on(80) == 0
+    assert len(list(work.iterdir())) == 3
+    assert keeping.run_on(100) == 0
+    assert len(list(work.iterdir())) == 2
+    assert foreign.exists()
+
+
+def test_a_killed_run_keeps_its_log(keeping):
+    """Only its log shows the seal."""
+    keeping.doctors(1)
+    assert keeping.run_on(0) == 0
+    (folder,) = keeping.runs
+    for path in folder.iterdir():
+        if path.name != "log.jsonl":
+            path.unlink()
+    record = json.loads((keeping.folder / "out" / "latest" / "run.json").read_text("utf-8"))
+    broken = {**record, "requests": {}, "statuses": {}, "rows": 0}
+    (folder / "run.json").write_text(json.dumps(broken), "utf-8")
+    keeping.run_on(300)
+    assert list_files(keeping)[0] == ["log.jsonl", "run.json"]
+
+
+def test_a_backup_after_each_run_that_changed_the_ledger(hospital, tmp_path, capsys):
+    folder = tmp_path / "copies"
+    config = hospital.folder / "config.yaml"
+    config.write_text(config.read_text("utf-8") + "backup: {folder: copies, keep: 2}\n", "utf-8")
+    hospital.doctors(1)
+    assert hospital.go("run", "--yes") == 0
+    assert "There is no folder" in capsys.readouterr().err
+    folder.mkdir()
+    foreign = folder / "ledger-20200101-000000-000.backup"
+    foreign.write_text("another hospital's")
+    for doctors in (1, 2, 2, 3, 4):
+        hospital.doctors(doctors)
+        assert hospital.go("run", "--yes") == 0
+    copies = sorted(folder.glob("*.backup"))
+    assert copies[0] == foreign, "only its own are removed"
+    attempts = [identity.progress.attempts for copy in copies[1:] if (identity := find_identity(copy))]
+    assert attempts == [3, 4]
+    sent = hospital.creates()
+    shutil.rmtree(hospital.folder / "state")
+    assert hospital.go("ledger", "restore", str(copies[-1])) == 0
+    assert hospital.go("run", "--yes") == 0
+    assert hospital.creates() == sent
+    for _ in range(3):
+        assert hospital.go("ledger", "backup", str(folder), "--keep", "1") == 0
+    assert len(list(folder.glob("*.backup"))) == 2
+    assert hospital.go("ledger", "backup", str(tmp_path / "nowhere"), "--keep", "1") == 2
+
+
+# -- whatever the ages
+
+TENANT = "production/app/org"
+RUNS = st.lists(
+    st.tuples(
+        st.integers(0, 900),  # age in days
+        st.sampled_from(["run", "retry", "check"]),
+        st.sampled_from(["nothing", "unchanged", "creates", "killed", "other tenant", "link", "renamed"]),
+        st.booleans(),  # in the ledger
+    ),
+    max_size=12,
+)
+AGES = st.none() | st.integers(0, 500)
+NOW = 1_800_000_000.0
+
+
+def make_run(out, day, command, kind):
+    name = run_id(NOW - day * DAY)
+    folder = out / name
+    if folder.exists() or folder.is_symlink():
+        return None
+    if kind == "link":
+        folder.symlink_to(out.parent / "outside", target_is_directory=True)
+    else:
+        folder.mkdir()
+        (folder / "rosters").mkdir()
+        (folder / "rosters" / "link").symlink_to(out.parent / "outside")
+    for file in ("results.xlsx", "outcomes.jsonl", "report.html"):
+        (folder / file).touch()
+    tenant = "production/app/other" if kind == "other tenant" else TENANT
+    status = '{"status": "sealed"}\n' if kind in {"creates", "killed"} else ""
+    (folder / "log.jsonl").write_text(json.dumps({"tenant": tenant}) + "\n" + status)
+    sealed = kind in {"unchanged", "creates"}
+    record = {
+        "run": "another" if kind == "renamed" else name,
+        "tenant": tenant,
+        "command": command,
+        "rows": int(sealed),
+        "statuses": {"unchanged": int(sealed)},
+        "requests": {"ChannelCreatePreparedPersonalEsign": {"OK": 1}} if kind == "creates" else {},
+        "finished": datetime.fromtimestamp(NOW - day * DAY, UTC).isoformat(),
+    }
+    (folder / "run.json").write_text(json.dumps(record))
+    return name
+
+
+def list_tree(folder):
+    return {path.relative_to(folder) for path in folder.rglob("*")}
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(runs=RUNS, ages=st.tuples(AGES, AGES, AGES))
+@example([(300, "retry", "unchanged", True), (1, "run", "nothing", True)], (9, 9, 9))
+@example(
+    [(300, "run", "unchanged", True), (9, "check", "unchanged", True), (1, "run", "nothing", True)], (9, 9, 9)
+)
+@example([(300, "run", "link", True), (1, "run", "nothing", True)], (9, 9, 9))
+def test_neither_the_newest_run_nor_evidence_nor_anything_outside_is_removed(tmp_path_factory, runs, ages):
+    root = tmp_path_factory.mktemp("hospital")
+    out, outside = root / "out", root / "outside"
+    for folder in (out, outside, out / "latest", out / "notes"):
+        folder.mkdir()
+        (folder / "results.xlsx").touch()
+    made = [(name, *run) for run in runs if (name := make_run(out, *run[:3]))]
+    before = list_tree(root)
+    known = {name for name, *_, is_known in made if is_known}
+    limits = RetentionAges(*(age if age is None else age * DAY for age in ages))
+    folders = list_run_folders(out, TENANT)
+    remove_files(list(plan_removals(folders, limits, now=NOW, known_runs=known)))
+    gone = before - list_tree(root)
+    ours = sorted(
+        name for name, _, _, kind, _ in made if kind in {"nothing", "unchanged", "creates", "killed"}
+    )
+    assert {path.parts[1] for path in gone} <= set(ours), "nothing else in out, nothing outside"
+    results = sorted(
+        name for name, _, command, kind, _ in made if command == "run" and kind in {"unchanged", "creates"}
+    )
+    sealed = sorted(name for name, _, _, kind, _ in made if kind in {"unchanged", "creates"})
+    untouched = {*ours[-1:], *results[-1:]}
+    assert untouched.isdisjoint(path.parts[1] for path in gone)
+    removed = {path.parts[1:] for path in gone}
+    for name, _, command, kind, is_known in made:
+        if kind == "creates":
+            assert (name, "run.json") not in removed
+        if kind == "killed":
+            assert (name, "log.jsonl") not in removed
+        is_evidence = name in sealed[-1:] or (name in sealed and not is_known and command != "check")
+        if is_evidence:
+            assert (name, "outcomes.jsonl") not in removed
+            assert (name, "run.json") not in removed
+    for name, days, *_ in made:
+        oldest = [path for path in gone if path.parts[1] == name]
+        assert not oldest or any(age is not None and days >= age for age in ages)
