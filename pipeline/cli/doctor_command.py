@@ -11,7 +11,7 @@ from pipeline.cli.context import Session
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pipeline.operations.doctor import Finding
+    from pipeline.operations.findings import Finding
 
 
 @click.command()
@@ -22,7 +22,8 @@ def doctor(session: Session) -> int:
     Each line is ok, or has what to do. The exit code is that of the worst fault: 4 credentials, 74 ledger or disk,
     5 network, 2 configuration; 0 where there are only warnings.
     """
-    from pipeline.operations.doctor import examine_installation, find_worst_exit, report_config_error
+    from pipeline.operations.doctor import examine_installation
+    from pipeline.operations.findings import find_worst_exit, report_config_error
 
     findings: list[Finding] = []
     try:

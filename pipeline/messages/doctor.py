@@ -20,6 +20,7 @@ DOCTOR_TEXTS: Mapping[str, tuple[str, str]] = {
     "doctor.topic.ledger": ("台账", "ledger"),
     "doctor.topic.last_run": ("最近一次运行", "last run"),
     "doctor.topic.timer": ("定时任务", "timer"),
+    "doctor.topic.notify": ("通知", "notifications"),
     "doctor.topic.versions": ("版本", "versions"),
     "doctor.config": ("{path}，{tenant}", "{path}, {tenant}"),
     "doctor.exposed": ("其他用户可以读取 {files}", "other users can read {files}"),
@@ -130,6 +131,21 @@ DOCTOR_TEXTS: Mapping[str, tuple[str, str]] = {
         "For a run every day: esign-import -c {config} schedule install systemd (or cron, windows)",
     ),
     "doctor.timer": ("{timer}", "{timer}"),
+    "doctor.notify": ("{channels}", "{channels}"),
+    "doctor.monitor": ("监控", "a monitor"),
+    "doctor.undelivered": ("{n} 条没有送达", "not delivered: {n}"),
+    "doctor.undelivered.remedy": (
+        "运行 esign-import notify test，看是哪个渠道。",
+        "Run esign-import notify test to see which channel.",
+    ),
+    "doctor.no_notify": (
+        "没有设置：运行失败时没有人会知道",
+        "none configured: a run that fails goes unnoticed",
+    ),
+    "doctor.no_notify.remedy": (
+        "把通知地址写进密钥文件 notify__urls（见 docs/zh/unattended.md）。",
+        "Write an address into the secret file notify__urls (see docs/en/unattended.md).",
+    ),
     "doctor.versions": (
         "esign-import {program}，Python {python}，{system}，{packages}",
         "esign-import {program}, Python {python}, {system}, {packages}",

@@ -107,6 +107,7 @@ FAULTS = {  # what is planted: how, the topic and level of its finding, words of
     "damaged receipts": (cut_receipts, "ledger", "fault", "ledger check", 74),
     "another tenant's ledger": (use_ledger_of_another_tenant, "ledger", "fault", "org_another", 4),
     "a run that failed": (stop_run, "last_run", "warning", "exit code 4", 0),
+    "no notifications": (lambda _: None, "notify", "warning", "notify__urls", 0),
     "no timer": (lambda _: None, "timer", "warning", "no timer", 0),
 }  # fmt: skip
 
@@ -134,11 +135,13 @@ def test_a_sound_installation_has_no_faults(hospital, capsys, monkeypatch):
     (units / "esign-import.timer").write_text("[Timer]\n")
     (units / "esign-import.service").write_text(f"[Service]\nWorkingDirectory={hospital.folder}\n")
     hospital.seal_doctors(2)
+    (hospital.folder / "secrets" / "notify__ping").write_text("http://127.0.0.1:9/ping\n")
+    (hospital.folder / "secrets" / "notify__ping").chmod(0o600)
     code, findings = examine(hospital, capsys)
     assert code == 0
     assert [finding for finding in findings if finding["level"] != "ok"] == []
     assert {finding["topic"] for finding in findings} == {
-        "config", "paths", "space", "console", "network", "clock", "credentials", "ledger", "last_run", "timer",
+        "notify", "config", "paths", "space", "console", "network", "clock", "credentials", "ledger", "last_run", "timer",
         "versions",
     }  # fmt: skip
     assert len(hospital.service.seals) == 2  # nothing was created, nothing uploaded

@@ -1,0 +1,111 @@
+"""Examines both hosts of the service, this clock and the credentials: with a call each that changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Iterator
+
+from pipeline.clock import Clock
+from pipeline.config.settings import Config
+from pipeline.errors import CredentialsMissing, UsageError, reason_of
+from pipeline.esign.client import Client, NoAnswer, NotSent
+from pipeline.esign.contracts import LIVENESS_CHECK, UPLOAD, build_liveness_check
+from pipeline.esign.responses import Reply, parse_answer
+from pipeline.esign.signing import Credentials
+from pipeline.ledger.tenant import is_loopback
+from pipeline.messages.catalogue import make_phrase
+from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
+from pipeline.reports.explanations import describe_failure
+from pipeline.workflow.run_request import make_credentials_finder
+from pipeline.workflow.stage_settings import build_agent, build_client
+
+SKEWED, VERY_SKEWED = 30.0, 300.0  # seconds between this clock and the service's: warn, fault
+
+
+def examine_service(config: Config, clock: Clock) -> Iterator[Finding]:
+    """Examine both hosts, this clock and the credentials with one call each that changes nothing."""
+    credentials: Credentials | None = None
+    try:
+        credentials = make_credentials_finder(config)()
+        yield make_ok_finding("credentials", "credentials", source=credentials.source)
+    except CredentialsMissing as error:
+        yield report_error("credentials", error)
+    try:
+        yield from asyncio.run(_ask_hosts(config, credentials, clock))
+    except (OSError, UsageError) as error:  # of the file of certificates, which has its finding
+        why = reason_of(error)
+        yield make_fault_finding(
+            "network", "network", "network.no_call", exit_code=2, host=config.api.endpoint, why=why
+        )
+
+
+async def _ask_hosts(config: Config, credentials: Credentials | None, clock: Clock) -> list[Finding]:
+    findings: list[Finding] = []
+    keys = credentials or Credentials(
+        "AKIDnone", "none", source=""
+    )  # a refusal of them shows that the host answers
+    async with build_client(config, keys, clock) as client:
+        body = build_liveness_check(build_agent(config))
+        reply = await _ask_host(client, LIVENESS_CHECK, body, config, findings)
+        if reply is not None:
+            findings += _judge_clock(reply)
+            if credentials is not None and not config.api.placeholders:
+                findings += _judge_answer(reply, credentials)
+        if config.api.contract == "file_id":
+            await _ask_host(client, UPLOAD, b"{}", config, findings)  # it holds no file, so nothing is stored
+    return findings
+
+
+async def _ask_host(
+    client: Client, action: str, body: bytes, config: Config, findings: list[Finding]
+) -> Reply | None:
+    """Send one call; add whether the host answered."""
+
+    async def send_at_once(_: Callable[[], bool]) -> None:
+        """Wait for nothing: this is the only call."""
+
+    host = client.host_of(action)
+    try:
+        reply = await client.call(action, body, trace_id=str(uuid.uuid4()), before_send=send_at_once)
+    except (NotSent, NoAnswer) as error:
+        remedy = "network.remedy"
+        if isinstance(error, NotSent) and error.is_of_proxy:
+            remedy = "network.proxy"
+        elif is_loopback(host.partition(":")[0]):
+            remedy = "network.sandbox"
+        at_fault = client.host_at_fault(action, error)
+        findings.append(
+            make_fault_finding("network", "network", remedy, exit_code=5, host=at_fault, why=error.args[0])
+        )
+        return None
+    key = "network.by_proxy" if config.api.proxy else "network.ok"
+    findings.append(make_ok_finding("network", key, host=host))
+    return reply
+
+
+def _judge_clock(reply: Reply) -> Iterator[Finding]:
+    """Compare this clock with the service's Date: a signature is valid for five minutes."""
+    if reply.skew is None:
+        return
+    seconds = abs(reply.skew)
+    if seconds < SKEWED:
+        yield make_ok_finding("clock", "clock.ok", seconds=round(seconds))
+        return
+    key = "clock.behind" if reply.skew > 0 else "clock.ahead"
+    exit_code = 0 if seconds < VERY_SKEWED else 4
+    yield make_fault_finding("clock", key, "clock.remedy", exit_code=exit_code, seconds=round(seconds))
+
+
+def _judge_answer(reply: Reply, credentials: Credentials) -> Iterator[Finding]:
+    """Judge the answer to a signed call that changes nothing."""
+    answer = parse_answer(reply.body) if reply.status == 200 else None
+    if answer is None:
+        yield make_fault_finding(
+            "credentials", "no_answer", "network.remedy", exit_code=5, status=reply.status
+        )
+    elif answer.code is None:
+        yield make_ok_finding("credentials", "accepted")
+    else:
+        why = describe_failure(answer.code, credentials.source)
+        yield Finding("credentials", "fault", make_phrase("doctor.refused", why=why), None, 4)
