@@ -179,7 +179,9 @@ class Session:
         """Read a configuration, of which each warning is printed once."""
         from pipeline.config.settings import load
 
-        return load(path, os.environ, warn=self._print_config_warning)
+        config = load(path, os.environ, warn=self._print_config_warning)
+        config.share_results()
+        return config
 
     def _print_config_warning(self, warning: Phrase) -> None:
         text = warning.render(self.spoken)

@@ -29,6 +29,7 @@ from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hooks
 from pipeline.reports.records import run_record
 from pipeline.support.atomic_files import make_folder
+from pipeline.support.folder_access import open_shared_folder, set_file_access
 from pipeline.workflow import run_request
 from pipeline.workflow.run_report import build_halt, end_report, start_report, write_run_json
 
@@ -192,11 +193,12 @@ class _QuietHandler(logging.StreamHandler[TextIO]):
 
 @contextmanager
 def log_to_folder(folder: Path, *, verbose: bool = False) -> Iterator[None]:
-    """Write this process's log records to ``folder``/log.jsonl (0600) while the block runs; ``verbose`` is DEBUG.
+    """Write this process's log records to ``folder``/log.jsonl while the block runs; ``verbose`` is DEBUG.
 
     Libraries are logged from WARNING on: their DEBUG records hold hosts, paths and bodies.
     """
-    stream = _create_anew(make_folder(folder) / LOG_NAME)
+    open_shared_folder(make_folder(folder))
+    stream = _create_anew(folder / LOG_NAME)
     handler = _QuietHandler(stream)
     handler.setFormatter(
         _MaskingFormatter(
@@ -230,9 +232,8 @@ def remove_lone_log(folder: Path) -> None:
 
 
 def _create_anew(path: Path) -> TextIO:
-    """Return a new file (0600) in place of an old one: a link is not followed, loose rights are not kept."""
+    """Return a new file in place of an old one: a link is not followed, loose rights are not kept."""
     path.unlink(missing_ok=True)
     stream = open(path, "x", encoding="utf-8", opener=partial(os.open, mode=0o600))  # noqa: SIM115 - closed with the log
-    if hasattr(os, "fchmod"):  # whatever the umask; Windows has none
-        os.fchmod(stream.fileno(), 0o600)
+    set_file_access(path)  # whatever the umask
     return stream

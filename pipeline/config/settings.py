@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from string import Formatter
@@ -39,6 +40,7 @@ from pipeline.domain.roster import IGNORED
 from pipeline.domain.roster import Field as Column
 from pipeline.errors import ConfigError
 from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
+from pipeline.support.folder_access import share_folder
 
 LOG = logging.getLogger(__name__)
 AS_JSON = frozenset({"roster", "columns"})  # keys that hold more than one text
@@ -51,6 +53,13 @@ def _require_column_word(value: str) -> str:
         raise make_fault(
             "config.column", value=value, known=JoinedTexts(COLUMN_WORDS, make_phrase("mark.comma"))
         )
+    return value
+
+
+def _require_mode(value: str) -> str:
+    """Take the mode of a file that its owner can read and write, and that is no program."""
+    if re.fullmatch("0?6[0246]{2}", value) is None:
+        raise make_fault("config.no_mode", value=value)
     return value
 
 
@@ -82,6 +91,10 @@ class Config(Section):
     )
     work: Path = Key(Path("state/work"), "Prepared pictures")
     out: Path = Key(Path("out"), "Results")
+    results_mode: Annotated[str, AfterValidator(_require_mode)] | None = Key(
+        None, 'Mode of results: "0640"; null: only the user who runs it, with results_group also the group'
+    )
+    results_group: str | None = Key(None, "Group that may read the results; not on Windows")
     metrics_file: Path | None = Key(None, "Figures of the last run for Prometheus; needs the extra metrics")
     secrets_dir: Path | None = Key(None, "Folder with tencent__secret_id and tencent__secret_key")
     language: Literal["zh", "en"] | None = Key(None, "null: the locale's, else that of the roster titles")
@@ -123,6 +136,11 @@ class Config(Section):
     def resolve_path(self, value: Path) -> Path:
         """Resolve a path of this configuration against the folder of its file."""
         return self.base / value
+
+    def share_results(self, folder: Path | None = None) -> None:
+        """Let files that are written from now on below a folder, usually ``out``, have the mode and group of results."""
+        mode = self.results_mode or ("0640" if self.results_group else "0600")
+        share_folder(folder or self.resolve_path(self.out), mode=int(mode, 8), group=self.results_group)
 
     def digest_text(self) -> str:
         """Return the effective settings as canonical JSON, for a run's record."""

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pipeline.errors import LedgerError, LedgerUnreachable, reason_of
 from pipeline.support import atomic_files
+from pipeline.support.folder_access import FILE_MODE
 from pipeline.support.rights import find_unreadable, find_unwritable, is_on_read_only_disk
 
 MOUNTS = Path("/proc/self/mountinfo")  # Linux: proc_pid_mountinfo(5)
@@ -88,7 +89,7 @@ def restore_side_file_rights(ledger: Path) -> Iterator[LedgerError]:
         with suppress(OSError):
             status = path.stat()
             if hasattr(os, "geteuid") and status.st_uid == os.geteuid() and not status.st_mode & 0o200:
-                path.chmod(atomic_files.FILE_MODE)
+                path.chmod(FILE_MODE)
                 yield LedgerError("ledger.side_file_opened", path=path)
 
 

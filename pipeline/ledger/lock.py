@@ -21,6 +21,7 @@ from pipeline.clock import pause, shown, stamp
 from pipeline.errors import LedgerError, LedgerUnreachable, Locked, reason_of
 from pipeline.ledger.disk import explain_error, require_local_disk
 from pipeline.support import atomic_files
+from pipeline.support.folder_access import FILE_MODE
 
 HOLDER_FIELDS = ("host", "pid", "user", "run", "since")
 HOLDER_READS = 5  # of the holder's file, which is written just after the lock is taken
@@ -59,7 +60,7 @@ class RunLock:
     def _require_lockable(self) -> None:
         """Raise LedgerError where the lock file cannot be made: the lock library takes that for a lock that is held."""
         try:
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, atomic_files.FILE_MODE))
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, FILE_MODE))
         except OSError as error:
             if LedgerUnreachable.fits(error):
                 raise explain_error("ledger.lock_failed", self.path, error) from error
@@ -116,7 +117,7 @@ class RunLock:
 def _make_lock(path: Path) -> FileLock:
     return FileLock(
         path,
-        mode=atomic_files.FILE_MODE,
+        mode=FILE_MODE,
         thread_local=False,
         fallback_to_soft=False,
         preserve_lock_file=True,

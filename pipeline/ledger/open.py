@@ -26,6 +26,7 @@ from pipeline.ledger.tenant import KEY_BYTES, KEY_FORMAT, SiteKey, change_tenant
 from pipeline.ledger.writer import Writer
 from pipeline.messages.texts import make_text
 from pipeline.support import atomic_files
+from pipeline.support.folder_access import FILE_MODE
 
 
 def open_ledger(
@@ -147,8 +148,8 @@ def _prepare_for_writing(
     path: Path, tenant: str, ownership: Ownership, *, now: float, recover: bool
 ) -> Receipts | None:
     """Prepare a ledger for writing: file modes, schema version, tenant and, with ``recover``, its receipts and attempts."""
-    key_path(path).chmod(atomic_files.FILE_MODE)
-    path.chmod(atomic_files.FILE_MODE)
+    key_path(path).chmod(FILE_MODE)
+    path.chmod(FILE_MODE)
     if recover:
         disk.fill_reserve(path)
     with closing(connect(path, readonly=False)) as connection:

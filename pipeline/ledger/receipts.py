@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from pipeline.support import atomic_files
 from pipeline.support.failpoints import hit_failpoint
+from pipeline.support.folder_access import FILE_MODE
 
 FILE_NAME = "receipts.jsonl"
 FIRST_PREVIOUS = "0" * 64  # ``prev`` of the first line
@@ -67,10 +68,8 @@ class Receipts:
     def __init__(self, path: Path, mark: Mark) -> None:
         """Continue after ``mark``; lines behind it are cut off, for their commit failed."""
         self.mark = mark
-        self._file = os.open(
-            path, os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0), atomic_files.FILE_MODE
-        )
-        path.chmod(atomic_files.FILE_MODE)  # also where it was put back with another mode
+        self._file = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0), FILE_MODE)
+        path.chmod(FILE_MODE)  # also where it was put back with another mode
         os.ftruncate(self._file, mark.size)
 
     def append(self, receipts: Sequence[Receipt]) -> Mark:

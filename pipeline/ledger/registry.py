@@ -27,6 +27,7 @@ from platformdirs import user_state_path
 from pipeline.errors import EsignImportError, LedgerError, UsageError, reason_of
 from pipeline.support import atomic_files
 from pipeline.support.atomic_files import identify_file
+from pipeline.support.folder_access import FILE_MODE
 from pipeline.version import PROGRAM
 
 if TYPE_CHECKING:
@@ -224,7 +225,7 @@ class ProgressCounter:
         self.progress = progress
         self._path = path
         flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-        self._file: int | None = os.open(path, flags, atomic_files.FILE_MODE)
+        self._file: int | None = os.open(path, flags, FILE_MODE)
         self._write()
         os.fsync(self._file)
 

@@ -77,6 +77,10 @@ CONFIG_TEXTS: Mapping[str, tuple[str, str]] = {
         '{value}：不是时刻；请写成 "06:00" 的样子，从 "00:00" 到 "23:59"',
         '{value}: must be a time such as "06:00", from "00:00" to "23:59"',
     ),
+    "config.no_mode": (
+        '{value}：不是可用的文件权限；请写成 "0640" 的样子：所有者可以读写（6），组和其他人可以读（4）或没有权限（0）',
+        '{value}: must be the mode of a file such as "0640": the owner reads and writes (6), group and others read (4) or not (0)',
+    ),
     "config.template": (
         "{value}：必须含 {{name}}，还可以含 {{staff_no}} 和 {{department}}；花括号里不能写别的",
         "{value}: must contain {{name}} and may contain {{staff_no}} and {{department}}; nothing else is allowed in braces",

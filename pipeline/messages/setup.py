@@ -1,10 +1,22 @@
-"""Texts of `init`, in Chinese and English."""
+"""Texts of `init` and of shared results, in Chinese and English."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 SETUP_TEXTS: Mapping[str, tuple[str, str]] = {
+    "sharing.no_group": (
+        "这台机器上没有用户组 {group}（配置里的 results_group），所以只有运行的用户能读结果；请先建这个组。",
+        "There is no group {group} on this machine (results_group in the configuration), so only the user who ran this can read the results; create the group.",
+    ),
+    "sharing.refused": (
+        "{folder} 不接受设定的权限（results_mode、results_group）：{why}。在本机磁盘上，用户 {user} 必须属于组 {group}；在共享盘上由共享盘的设置决定谁能读。",
+        "{folder} does not take the configured rights (results_mode, results_group): {why}. On a local disk, user {user} must belong to the group {group}; on a network share its own settings decide who can read.",
+    ),
+    "sharing.closed": (
+        "组 {group} 进不了 {folder}，所以读不到结果；请让它能进入：chmod o+x",
+        "The group {group} may not enter {folder} and so cannot read the results; let it pass: chmod o+x",
+    ),
     "init.exists": (
         "{path} 已经存在，没有改动；要新建就换一个文件夹：init 文件夹",
         "{path} exists already and was not changed; for a new one use another folder: init DIR",

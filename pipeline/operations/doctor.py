@@ -30,6 +30,7 @@ from pipeline.operations.health_check import find_ping_url
 from pipeline.operations.notify import find_channels, name_channel
 from pipeline.operations.run_state import load_state, state_path
 from pipeline.operations.service_examination import examine_service
+from pipeline.operations.shared_results import find_sharing_fault
 from pipeline.operations.timers import find_installed_timer
 from pipeline.support.atomic_files import require_writable
 from pipeline.support.rights import acting_user, find_unreadable
@@ -118,6 +119,8 @@ def examine_paths(config: Config) -> Iterator[Finding]:
             yield report_error("paths", DiskTrouble.of(error))
             return
     yield make_ok_finding("paths", "paths", user=user, out=config.resolve_path(config.out))
+    if (fault := find_sharing_fault(config, config.resolve_path(config.out))) is not None:
+        yield report_error("paths", fault, "warning")
 
 
 def _list_entries(folder: Path) -> list[Path]:

@@ -34,6 +34,10 @@ def list_run_start_hooks(config: Config) -> Iterator[RunStartHook]:
 
 def list_run_end_hooks(config: Config) -> Iterator[RunEndHook]:
     """Yield what is called with a run that ended, in this order."""
+    if config.results_mode or config.results_group:
+        from pipeline.operations.shared_results import warn_of_unshared_results
+
+        yield warn_of_unshared_results
     if has_watchers(config) or config.metrics_file is not None:
         from pipeline.operations.health_check import ping_run_end
         from pipeline.operations.metrics_file import write_metrics

@@ -68,6 +68,8 @@ class Schedule:
             config.resolve_path(config.out),
             _find_home(self.user) / ".local" / "state" / PROGRAM,  # the registry
         ]
+        if config.backup.folder is not None:
+            folders.append(config.resolve_path(config.backup.folder))
         if config.metrics_file is not None:
             folders.append(config.resolve_path(config.metrics_file).parent)
         absolute = sorted({Path(os.path.abspath(folder)) for folder in folders})  # noqa: PTH100 - ".." taken out
@@ -113,7 +115,7 @@ def _render_systemd(schedule: Schedule) -> Rendered:
         "written": sorted(set(map(_find_existing_folder, schedule.written_folders))),
         "user": schedule.user,
         "is_user_unit": schedule.is_user_unit,
-        "sets_group": False,
+        "sets_group": schedule.config.results_group is not None,
     }
     files = {
         folder / f"{schedule.unit}.{ending}": _render_template(f"schedule.{ending}.j2", schedule, **values)

@@ -62,7 +62,10 @@ def install_schedule(kind: Kind, schedule: Schedule) -> Installed:
 
 def create_written_folders(schedule: Schedule) -> None:
     """Create the folders that a run writes into, for its user: systemd makes only folders writable that exist."""
+    backup = schedule.config.backup.folder  # on another disk: one that is not mounted must not be created
     for folder in schedule.written_folders:
+        if backup is not None and folder == schedule.config.resolve_path(backup).absolute():
+            continue
         missing = [path for path in (folder, *folder.parents) if not path.exists()]
         with suppress(PermissionError):  # of another user: the first run creates it
             make_folder(folder)

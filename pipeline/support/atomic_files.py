@@ -1,4 +1,4 @@
-"""Writes files that appear whole or not at all, readable by their owner alone (0600, folders 0700)."""
+"""Writes files that appear whole or not at all, readable by their owner alone (0600, folders 0700) unless shared."""
 
 from __future__ import annotations
 
@@ -14,18 +14,26 @@ from itertools import chain, count
 from pathlib import Path
 
 from pipeline.support.failpoints import hit_failpoint
+from pipeline.support.folder_access import (
+    FILE_MODE,
+    FOLDER_MODE,
+    UNSUPPORTED,
+    allow_unsupported,
+    open_shared_folder,
+    set_file_access,
+    set_folder_access,
+)
 
 Json = Mapping[str, object]
 Replace = Callable[[Path, Path], None]  # as os.replace
-FILE_MODE = 0o600
-FOLDER_MODE = 0o700
 _LINE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _NUMBERS = re.compile(r"\[\n[\s\d.,eE+\-nul]+\]")
 
 
 def require_writable(folder: Path) -> None:
     """Make a folder of results if need be, and raise OSError where nothing can be written into it."""
-    with tempfile.TemporaryFile(prefix=".", dir=make_folder(folder)):
+    open_shared_folder(make_folder(folder))
+    with tempfile.TemporaryFile(prefix=".", dir=folder):
         pass
 
 
@@ -41,20 +49,22 @@ def write_atomically(
     With ``numbered`` a target that another program holds open (Excel on Windows) is left alone and a sibling
     ``name (2).ext`` takes its place. Returns the path that was written; after an error nothing is left behind.
     """
-    make_folder(path.parent)
+    open_shared_folder(make_folder(path.parent))
     with make_draft(path) as draft:
         try:
             fill(draft)
-            draft.chmod(FILE_MODE)
+            set_file_access(draft)
             hit_failpoint(f"results: before the fsync of {path.name}")
-            sync_file(draft)
+            with allow_unsupported():
+                sync_file(draft)
             hit_failpoint(f"results: before {path.name} takes its name")
             target = _move(draft, path, numbered=numbered, replace=replace)
         except OSError as error:
             if error.errno is not None:  # a failed write names no file, and the user does not know the draft
                 error.filename = str(path)
             raise
-    sync_folder(path.parent)
+    with allow_unsupported():
+        sync_folder(path.parent)
     return target
 
 
@@ -103,11 +113,11 @@ def _move(temporary: Path, path: Path, *, numbered: bool, replace: Replace) -> P
 
 
 def make_folder(folder: Path) -> Path:
-    """Make a folder and its missing parents with 0700, whatever the umask; one that exists keeps its mode."""
+    """Make a folder and its missing parents with 0700 unless shared, whatever the umask; one that exists keeps its mode."""
     missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     for parent in reversed(missing):
         parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
-        parent.chmod(FOLDER_MODE)
+        set_folder_access(parent)
     return folder
 
 
@@ -115,7 +125,8 @@ def create_private_file(path: Path) -> None:
     """Create an empty file (0600); raises FileExistsError."""
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE)
     os.close(descriptor)
-    path.chmod(FILE_MODE)
+    with allow_unsupported():
+        path.chmod(FILE_MODE)
 
 
 def free_name(path: Path, form: str = "{name}.replaced-{n}") -> Path:
@@ -140,14 +151,21 @@ def create_atomically(path: Path) -> Iterator[Path]:
     """Yield a draft that takes the name ``path``, durably, once the block has filled it.
 
     Where the name is taken by then the first one stays. A link and not a rename: a rename would take the place of what
-    another process has just put there.
+    another process has just put there. A disk without links gets an empty file first, which keeps the name.
     """
     with make_draft(path) as draft:
         yield draft
         sync_file(draft)
         with suppress(FileExistsError):
-            os.link(draft, path)
-    sync_folder(path.parent)
+            try:
+                os.link(draft, path)
+            except OSError as error:
+                if error.errno not in UNSUPPORTED:
+                    raise
+                create_private_file(path)
+                draft.replace(path)
+    with allow_unsupported():
+        sync_folder(path.parent)
 
 
 def identify_file(path: Path) -> tuple[int, int] | None:

@@ -84,6 +84,9 @@ def build_request(
     run = run or reserve_run_id(config, clock)
     results = out or config.resolve_path(config.out) / run
     require_results_folder(results)
+    config.share_results()
+    if out is not None:
+        config.share_results(out)
     named = [*map(str, rosters), *(["--seals", str(seals)] if seals else [])]
     return RunRequest(
         command=command,

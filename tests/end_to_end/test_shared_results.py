@@ -1,0 +1,118 @@
+"""`results_mode` and `results_group`: who may read the results, and file systems that know no rights."""
+
+import errno
+import grp
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+GROUP = "games" if os.geteuid() == 0 else grp.getgrgid(os.getgid()).gr_name
+
+
+def configure(hospital, lines: str) -> None:
+    with (hospital.folder / "config.yaml").open("a", encoding="utf-8") as file:
+        file.write(lines)
+
+
+def list_rights(folder: Path) -> set[tuple[bool, str, str]]:
+    paths = [folder, *folder.rglob("*")]
+    return {
+        (path.is_dir(), oct(stat.S_IMODE(path.stat().st_mode)), path.group()) for path in paths
+    }  # fmt: skip
+
+
+def test_a_group_may_read_results_and_nothing_else(hospital, capsys):
+    hospital.doctors(3)
+    assert hospital.go("run") == 0, "the folders of an earlier run are private"
+    configure(hospital, f"results_group: {GROUP}\n")
+    hospital.doctors(4)
+    assert hospital.go("run") == 0
+    assert "may not enter" in capsys.readouterr().err, "the folder of the test is private"
+    out = hospital.folder / "out"
+    assert list_rights(hospital.newest) == {(True, "0o750", GROUP), (False, "0o640", GROUP)}
+    assert list_rights(out / "latest") == {(True, "0o750", GROUP), (False, "0o640", GROUP)}
+    assert (stat.S_IMODE(out.stat().st_mode), out.group()) == (0o750, GROUP)
+    for folder in ("state", "secrets"):
+        for path in (hospital.folder / folder).rglob("*"):
+            assert path.stat().st_mode & 0o077 == 0 or folder == "secrets", path
+    assert hospital.go("export") == 0
+    assert {path.stat().st_mode & 0o777 for path in out.glob("*.xlsx")} == {0o640}
+    assert hospital.go("check", "--out", str(hospital.folder / "elsewhere")) == 0
+    assert list_rights(hospital.folder / "elsewhere") == {(True, "0o750", GROUP), (False, "0o640", GROUP)}
+
+
+def test_without_a_key_results_are_private(hospital):
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+    rights = {(is_folder, mode) for is_folder, mode, _ in list_rights(hospital.folder / "out")}
+    assert rights == {(True, "0o700"), (False, "0o600")}
+
+
+def test_an_unknown_group_is_a_warning_and_results_stay_private(hospital, capsys):
+    configure(hospital, 'results_group: no-such-group\nresults_mode: "0664"\n')
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+    assert "no-such-group" in capsys.readouterr().err
+    assert {mode for _, mode, _ in list_rights(hospital.newest)} == {"0o700", "0o600"}
+    hospital.go("doctor")
+    assert "no-such-group" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP])
+@pytest.mark.parametrize("keys", ["", 'results_mode: "0640"\n'])
+def test_a_share_without_rights_and_syncs_takes_results(hospital, monkeypatch, capsys, code, keys):
+    """As a mounted share answers; the ledger stays on a disk that knows them."""
+    configure(hospital, keys)
+    hospital.doctors(2)
+    out = str(hospital.folder / "out")
+    chmod, fsync, opened = os.chmod, os.fsync, os.open
+    of_share = set()
+
+    def refuse_chmod(path, *arguments, **options):
+        if str(path).startswith(out):
+            raise OSError(code, os.strerror(code), str(path))
+        return chmod(path, *arguments, **options)
+
+    def note_descriptor(path, *arguments, **options):
+        descriptor = opened(path, *arguments, **options)
+        (of_share.add if str(path).startswith(out) else of_share.discard)(descriptor)
+        return descriptor
+
+    def refuse_fsync(descriptor):
+        if descriptor in of_share:
+            raise OSError(code, os.strerror(code))
+        return fsync(descriptor)
+
+    monkeypatch.setattr(os, "chmod", refuse_chmod)
+    monkeypatch.setattr(os, "open", note_descriptor)
+    monkeypatch.setattr(os, "fsync", refuse_fsync)
+    assert hospital.go("run") == 0
+    assert (
+        json.loads((hospital.folder / "out" / "latest" / "run.json").read_text())["statuses"]["sealed"] == 2
+    )
+    assert ("results_mode" in capsys.readouterr().err) == bool(keys)
+
+
+def test_a_backup_goes_to_a_disk_without_links(hospital, monkeypatch):
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+
+    def refuse_link(*_, **__):
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse_link)
+    target = hospital.folder / "share" / "ledger.bak"
+    target.parent.mkdir()
+    assert hospital.go("ledger", "backup", str(target)) == 0
+    assert target.stat().st_size
+    assert [path.name for path in target.parent.iterdir()] == ["ledger.bak"]
+
+
+@pytest.mark.parametrize("mode", ["0777", "7", "0440", "rw"])
+def test_a_mode_that_is_none_is_refused(hospital, mode, capsys):
+    configure(hospital, f"results_mode: {mode}\n")
+    assert hospital.go("config", "validate") == 2
+    assert "results_mode" in capsys.readouterr().err
