@@ -1,4 +1,7 @@
-"""Writes docs/zh/codes.md and docs/en/codes.md from the catalogues: every code, who acts, what to do, whether a rerun helps."""
+"""Writes docs/{zh,en}/codes.md from the catalogues, and the tables of docs/{zh,en}/runbook.md.
+
+Every code has who acts, what to do, and whether a rerun helps.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +92,46 @@ manager** opens functions and quotas."""),
     "rerun.itself": ("有用", "yes"),
     "rerun.held": ("没有，先 resolve", "no, resolve it first"),
     "rerun.needless": ("不需要", "not needed"),
+    "col.reason": ("原因", "Reason"),
+    "col.group": ("种类", "Kind"),
+    "col.examples": ("错误码，例如", "Codes, for example"),
+    "col.type": ("输入", "Type"),
+    "more": ("，另有 {n} 个", " and {n} more"),
 }  # fmt: skip
+# reason of a stop, kind of a code -> the command that a person at night types, after what "what to do" asks for
+TYPED: Mapping[str, str] = {
+    "OUTAGE": "doctor",
+    "TOO_MANY_NEW": "run --accept-guards",
+    "ROSTER_SHRUNK": "run --accept-guards",
+    "ROSTER_MISSING": "run",
+    "TOO_MANY_UNKNOWN": "resolve",
+    "SAME_REFUSAL": "doctor",
+    "SEALS_EXIST": "adopt FILE",
+    "ATTEMPT_BUDGET": "run",
+    "CUT_SHORT": "run",
+    "USAGE": "config validate",
+    "CREDENTIALS_MISSING": "doctor",
+    "LOCKED": "status",
+    "LEDGER_REFUSED": "ledger check",
+    "NOT_READ_NOW": "run",
+    "SEAL_ID_REUSED": "resolve",
+    "CONTRACT_INLINE_IGNORED": "config validate",
+    "TLS": "doctor",
+    "DISK": "doctor",
+    "LEDGER": "doctor",
+    "LEDGER_CONFLICT": "ledger check",
+    "BUG": "run -v",
+    "clock": "doctor",
+    "credentials": "doctor",
+    "permission": "explain NAME",
+    "account": "config validate",
+    "quota": "run",
+    "contract": "config show",
+    "row": "retry out/latest/results.xlsx",
+    "exists": "resolve",
+    "unknown": "resolve",
+}
+SHOWN_CODES = 3  # of a kind, in the runbook
 
 GROUPS: Mapping[str, tuple[Entry, ...]] = {
     "file": FILE_ENTRIES,
@@ -144,6 +186,40 @@ def page(language: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def fill_runbook(text: str, language: str) -> str:
+    """Return a runbook with its tables made anew: reasons of a stop, and kinds of codes of the service."""
+
+    def say(key: str) -> str:
+        return WORDS[key][LANGUAGES.index(language)]
+
+    reasons = [
+        (f"`{code}`", *_advice(advice, language, say)[:3], _typed(code)) for code, advice in HALTS.items()
+    ]
+    kinds = []
+    for meaning, advice in MEANINGS.items():
+        codes = sorted(
+            (code for code, code_value in CODES.items() if code_value == meaning),
+            key=lambda code: code not in SERVICE_ERROR_ADVICE,  # those with a text of their own first
+        )
+        shown = " ".join(f"`{code}`" for code in codes[:SHOWN_CODES])
+        if len(codes) > SHOWN_CODES:
+            shown += say("more").format(n=len(codes) - SHOWN_CODES)
+        _, who, todo, _ = _advice(advice, language, say)
+        kinds.append((say(f"meaning.{meaning}"), shown, who, todo, _typed(meaning)))
+    for name, columns, rows in (
+        ("reasons", ("reason", "means", "who", "todo", "type"), reasons),
+        ("kinds", ("group", "examples", "who", "todo", "type"), kinds),
+    ):
+        table = "\n".join(_table(columns, rows, say))
+        made = rf"(<!-- {name}[^>]*-->\n).*?(<!-- end -->)"
+        text = re.sub(made, lambda m, table=table: f"{m[1]}\n{table}\n\n{m[2]}", text, flags=re.DOTALL)
+    return text
+
+
+def _typed(name: str) -> str:
+    return f"`{TYPED[name]}`" if name in TYPED else "—"
+
+
 def _entry(entry: Entry, group: str, language: str, say: Say) -> Iterator[tuple[str, ...]]:
     """Yield a code's row, and one for its other sentence: the other severity, or the other case."""
     index = LANGUAGES.index(language)
@@ -193,12 +269,14 @@ def _table(names: Iterable[str], rows: Iterable[tuple[str, ...]], say: Say) -> I
         yield f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |"
 
 
-def path(language: str) -> Path:
-    """Return where the page of a language lies."""
-    return HERE / language / "codes.md"
+def path(language: str, name: str = "codes") -> Path:
+    """Return where a page of a language lies."""
+    return HERE / language / f"{name}.md"
 
 
 if __name__ == "__main__":
     for language in LANGUAGES:
         path(language).parent.mkdir(exist_ok=True)
         path(language).write_text(page(language), encoding="utf-8")
+        runbook = path(language, "runbook")
+        runbook.write_text(fill_runbook(runbook.read_text("utf-8"), language), encoding="utf-8")

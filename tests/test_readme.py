@@ -17,7 +17,19 @@ REPOSITORY = Path(__file__).parents[1]
 READMES = ["README.md", "README.zh-CN.md"]
 
 
-PAGES = ("rosters", "configuration", "unknown-rows", "python", "codes")  # of docs/en and docs/zh
+PAGES = (
+    "first-hour",
+    "going-live",
+    "runbook",
+    "upgrading",
+    "delivery-promise",
+    "unattended",
+    "rosters",
+    "configuration",
+    "unknown-rows",
+    "python",
+    "codes",
+)  # of docs/en and docs/zh
 
 
 def read_pages(language):
@@ -69,7 +81,7 @@ def test_every_option_that_stands_there_exists(readme):
     commands = [cli, *cli.commands.values()]
     commands += [inner for command in commands for inner in getattr(command, "commands", {}).values()]
     options = {name for command in commands for option in command.params for name in option.opts}
-    of_pip = {"--require-hashes", "--no-deps", "--strict"}  # the last one is mypy's
+    of_pip = {"--require-hashes", "--no-deps", "--upgrade", "--strict"}  # the last one is mypy's
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", readme)) - options - of_pip - {"--help"} == set()
 
 

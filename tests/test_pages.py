@@ -1,0 +1,157 @@
+"""Every command, key, code and exit code that a page names is one of the program's; every page is linked and short."""
+
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.cli.app import cli
+from pipeline.cli.context import Session
+from pipeline.clock import SystemClock
+from pipeline.config.settings import list_keys
+from pipeline.domain.run import EXIT_SEVERITY
+from pipeline.domain.service_codes import CODES
+from pipeline.messages.problem_entries import CATALOGUE
+from pipeline.messages.service_errors import ANSWERS, HALTS
+
+REPOSITORY = Path(__file__).parents[1]
+LANGUAGES = ("en", "zh")
+ENGLISH_ONLY = {"architecture.md", "glossary.md"}  # for developers
+USERS_PAGES = sorted(
+    [
+        *(REPOSITORY / name for name in ("README.md", "README.zh-CN.md")),
+        *(
+            path
+            for language in LANGUAGES
+            for path in (REPOSITORY / "docs" / language).glob("*.md")
+            if path.name not in ENGLISH_ONLY
+        ),
+    ]
+)
+LONGEST = 120  # lines of a page that is written by hand
+EXIT_CODES = {*EXIT_SEVERITY, 2, 6, 130, 143}
+KEYS = {".".join(key) for key in list_keys()} | {key[0] for key in list_keys()}
+LEAVES = {key.rsplit(".", 1)[-1] for key in KEYS}
+SECTIONS = {key.split(".")[0] for key in KEYS if "." in key}
+CODES_OF_OURS = {*CATALOGUE, *ANSWERS, *HALTS}
+NO_CODES = ("ESIGN_IMPORT_", "PIPELINE_", "TENCENTCLOUD_", "REQUIRE_")  # variables of the environment
+OTHER_WORDS = {"NO_COLOR", "HTTPS_PROXY", "CREDENTIALS_DIRECTORY", "E_PRESCRIPTION_AUTO_SIGN"}
+
+
+@pytest.fixture(params=USERS_PAGES, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
+def page(request):
+    """Return the text of one page."""
+    return request.param.read_text("utf-8")
+
+
+def list_typed_commands(text):
+    """Yield the words behind `esign-import` of each line of a console block."""
+    for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
+        for line in block.splitlines():
+            for command in re.sub(r"\s+#.*", "", line).removeprefix("$ ").split(" && "):
+                program, *words = shlex.split(command)
+                if program == "esign-import":
+                    yield words
+
+
+def list_spans(text):
+    """Yield the code in running text, and in the cells of tables."""
+    plain = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    yield from re.findall(r"`([^`\n]+)`", plain)
+
+
+def parse_words(words, *, is_whole):
+    """Parse a command line as the program does; a command that is only mentioned may lack its arguments."""
+    session = Session(clock=SystemClock())
+    command, name, parent = cli, "esign-import", None
+    try:
+        while True:
+            parent = command.make_context(name, list(words), parent=parent, obj=session)
+            if not isinstance(command, click.Group):
+                return
+            words = [*parent._protected_args, *parent.args]
+            if not words and not is_whole:
+                return
+            name, command, words = command.resolve_command(parent, words)
+    except click.exceptions.Exit:
+        return  # --version, --help
+    except click.MissingParameter:
+        assert not is_whole, words
+    except click.exceptions.NoArgsIsHelpError:
+        assert not is_whole, words
+
+
+def test_each_line_of_a_console_block_is_a_command_of_the_program(page):
+    for words in list_typed_commands(page):
+        parse_words(words, is_whole=True)
+
+
+def test_each_command_in_a_sentence_exists(page):
+    for span in list_spans(page):
+        words = re.sub(r"\s*\|\s*", " ", span).split()
+        if words[:1] == ["esign-import"]:
+            words = words[1:]
+        elif len(words) < 2 or words[0] not in cli.commands:
+            continue
+        if "…" not in span and words[:1] not in (["COMMAND"], ["命令"]):
+            parse_words(words, is_whole=False)
+
+
+def test_each_key_exists(page):
+    for span in list_spans(page):
+        if match := re.fullmatch(r"([a-z_]+(?:\.[a-z_]+)*): .+", span):
+            assert match[1] in KEYS | LEAVES, span
+        elif match := re.fullmatch(r"([a-z_]+)\.([a-z_]+)", span):
+            assert match[1] not in SECTIONS or span in KEYS, span
+    for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL):
+        for name, value in YAML(typ="safe").load(block).items():
+            assert name in KEYS, name
+            inner = value if isinstance(value, dict) and name in SECTIONS else {}
+            assert [key for key in inner if f"{name}.{key}" not in KEYS] == []
+
+
+def test_each_code_exists(page):
+    for span in list_spans(page):
+        if re.fullmatch(r"[A-Z0-9]+(_[A-Z0-9]+)+", span) and not span.startswith(NO_CODES):
+            assert span in CODES_OF_OURS | OTHER_WORDS, span
+        elif re.fullmatch(r"[A-Z][A-Za-z]+\.[A-Z][A-Za-z]+", span):
+            assert span in CODES, span
+
+
+def test_each_exit_code_exists(page):
+    mentioned = re.findall(r"(?:[Ee]xit(?:s| code)?(?: of)?|退出码(?:为|是)?) ?([0-9]+)", page)
+    assert {int(code) for code in mentioned} <= EXIT_CODES
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_index_links_every_page(language):
+    folder = REPOSITORY / "docs" / language
+    pages = {path.name for path in folder.glob("*.md")} - {"README.md"}
+    assert pages == {path.name for path in (REPOSITORY / "docs" / "zh").glob("*.md")} - {"README.md"} | (
+        ENGLISH_ONLY if language == "en" else set()
+    )
+    links = {
+        Path(link).name for link in re.findall(r"\]\(([^)#]+)\)", (folder / "README.md").read_text("utf-8"))
+    }
+    assert pages <= links
+
+
+def test_a_page_written_by_hand_is_short():
+    pages = [path for path in USERS_PAGES if path.parent != REPOSITORY and path.name != "codes.md"]
+    assert [path.name for path in pages if path.read_text("utf-8").count("\n") > LONGEST] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_runbook_holds_every_exit_code_and_the_tables_that_are_made(language):
+    spec = importlib.util.spec_from_file_location("docs_codes", REPOSITORY / "docs" / "codes.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text = module.path(language, "runbook").read_text("utf-8")
+    assert text == module.fill_runbook(text, language), "run make docs"
+    rows = re.findall(r"^\| ([0-9]+)(?:[,、] ?([0-9]+))? \|", text, re.MULTILINE)
+    assert {int(code) for row in rows for code in row if code} == EXIT_CODES
+    assert [code for code in HALTS if f"| `{code}` |" not in text] == []
