@@ -24,6 +24,7 @@ PAGES = (
     "upgrading",
     "delivery-promise",
     "unattended",
+    "data-and-privacy",
     "rosters",
     "configuration",
     "unknown-rows",
@@ -122,8 +123,9 @@ def test_linked_files_exist(page):
 def test_every_make_target_stands_there_and_no_other(readme):
     makefile = (REPOSITORY / "Makefile").read_text("utf-8")
     targets = set(re.findall(r"^([a-z]+):.*##", makefile, re.MULTILINE))
-    assert set(re.findall(r"\| `make ([a-z]+)` \|", readme)) == targets - {"help"}
-    assert set(re.findall(r"(?:`|\$ )make ([a-z]+)", readme)) <= targets
+    contributing = (REPOSITORY / "CONTRIBUTING.md").read_text("utf-8")
+    assert set(re.findall(r"\| `make ([a-z]+)` \|", contributing)) == targets - {"help"}
+    assert set(re.findall(r"(?:`|\$ )make ([a-z]+)", readme + contributing)) <= targets
 
 
 def test_both_languages_hold_the_same():
@@ -143,10 +145,10 @@ def _pictures(text):
 
 
 def _tables(text):
-    """The cells in the first column of each table, where they are written as code or numbers."""
+    """The code and the numbers in the first column of each table."""
     tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
-    rows = [re.findall(r"^\| (`[^|]+`|[0-9][^|]*?) \|", table, re.MULTILINE) for table in tables]
-    return [[re.sub("[、,] ?", ", ", cell) for cell in cells] for cells in rows]
+    first_cells = [re.findall(r"^\| (`[^|]+`|[0-9][^|]*?) \|", table, re.MULTILINE) for table in tables]
+    return [[re.findall(r"`[^`]+`|[0-9]+", cell) for cell in cells] for cells in first_cells]
 
 
 def _files(text):
