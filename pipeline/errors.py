@@ -169,6 +169,11 @@ _OF_THE_MACHINE = frozenset(
         errno.ETIMEDOUT,
     }
 )
+_HELD_ON_WINDOWS = frozenset(
+    {5, 32, 33}
+)  # access denied, also to a file that another program holds; in use; locked
+_LOST_ON_WINDOWS = frozenset({3, 206})  # no such path, name too long
+_LONGEST_ON_WINDOWS = 259  # characters of a path, unless long paths are switched on
 _OF_WINDOWS = frozenset({32, 33, 53, 59, 64, 67, 121})  # the file is in use, the share is gone
 
 
@@ -186,8 +191,18 @@ def _cure(error: OSError) -> tuple[str, dict[str, Any]]:
         path
     ):  # the folder in which nothing can be made is at fault
         path = next(filter(is_there, path.parents), path)
-    key = _CURES.get(error.errno or 0, "disk.other")
+    key = _find_cure_on_windows(error, path) or _CURES.get(error.errno or 0, "disk.other")
     return key, {"path": path, "user": acting_user(), "owner": owner_of(path), "why": reason_of(error)}
+
+
+def _find_cure_on_windows(error: OSError, path: Path) -> str | None:
+    number = getattr(error, "winerror", None)
+    if number in _HELD_ON_WINDOWS and path.is_file():
+        return "disk.in_use"
+    # a draft and the files of a folder have longer names than the path that is shown
+    if number in _LOST_ON_WINDOWS and len(str(path)) > _LONGEST_ON_WINDOWS - 40:
+        return "disk.long_path"
+    return None
 
 
 def require_lasting(error: OSError) -> None:

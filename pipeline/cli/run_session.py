@@ -39,7 +39,10 @@ if TYPE_CHECKING:
     from pipeline.workflow.import_run import StopSignal
 
 HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+BREAK = getattr(
+    signal, "SIGBREAK", None
+)  # Windows: Ctrl+Break, a console that is closed, the end of a session
+SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, BREAK)))
 LOG = logging.getLogger(__name__)
 # A run makes a hundred values for each row and keeps them to its end. Collecting them again whenever they have grown by
 # a quarter takes a tenth of a run that sends nothing.
@@ -268,6 +271,11 @@ def _describe_duration(seconds: float) -> Phrase:
     return make_phrase("time.hours", n=f"{seconds / 3600:.1f}")
 
 
+def _name_signal(number: int) -> int:
+    """Return the signal that decides the exit code: 130 for SIGINT, else 143."""
+    return number if number == signal.SIGINT else signal.SIGTERM
+
+
 class Signals(ExitStack):
     """Changes what signals do from `drain_on_signal` until the results are written, which ends the block.
 
@@ -299,11 +307,12 @@ class Signals(ExitStack):
             if stop.signal is not None:
                 if number == HANG_UP:
                     return
+                exit_code = 128 + _name_signal(number)
                 try:
-                    before_exit(128 + number)
+                    before_exit(exit_code)
                 finally:
-                    os._exit(128 + number)
-            stop.signal = signal.SIGTERM if number == HANG_UP else number
+                    os._exit(exit_code)
+            stop.signal = _name_signal(number)
             with suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(stop_run)
 

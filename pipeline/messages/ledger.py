@@ -248,6 +248,14 @@ LEDGER_TEXTS: Mapping[str, tuple[str, str]] = {
         "标准输出写不进去（{why}）；结果文件和台账已经写好。",
         "Standard output cannot be written ({why}); results and ledger were written.",
     ),
+    "disk.in_use": (
+        "{path} 正被别的程序打开（Excel、预览窗格、杀毒软件），或用户 {user} 没有写权限。请关闭它后再运行。",
+        "{path} is open in another program (Excel, preview pane, virus scanner), or user {user} may not write it. Close it, then run again.",
+    ),
+    "disk.long_path": (
+        "{path} 太长：Windows 的路径最多 259 个字符。请把文件夹移到靠近盘符的位置（如 D:\\esign），或启用长路径（docs/zh/windows.md）。",
+        "{path} is too long: a path on Windows has at most 259 characters. Move the folder closer to the drive (such as D:\\esign), or enable long paths (docs/en/windows.md).",
+    ),
     "disk.other": (
         "无法读写 {path}（{why}，用户 {user}）。请信息科检查磁盘。",
         "{path} cannot be read or written ({why}, user {user}). IT: check the disk.",

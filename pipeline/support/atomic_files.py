@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
+from threading import Event
 
 from pipeline.support.failpoints import hit_failpoint
 from pipeline.support.folder_access import (
@@ -27,6 +28,10 @@ from pipeline.support.folder_access import (
 Json = Mapping[str, object]
 Replace = Callable[[Path, Path], None]  # as os.replace
 _LINE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+# times that a file which another program holds is tried again, and seconds between them: on Windows a virus scanner or an
+# indexer opens each new file for a moment
+_TRIES = 10 if os.name == "nt" else 0
+_PAUSE = 0.1
 _NUMBERS = re.compile(r"\[\n[\s\d.,eE+\-nul]+\]")
 
 
@@ -104,6 +109,11 @@ def copy_into(folder: Path, source: Path, name: str, *, replace: Replace = os.re
 
 def _move(temporary: Path, path: Path, *, numbered: bool, replace: Replace) -> Path:
     siblings = (path.with_name(f"{path.stem} ({n}){path.suffix}") for n in range(2, 100))
+    for _ in range(_TRIES):
+        with suppress(PermissionError):
+            replace(temporary, path)
+            return path
+        Event().wait(_PAUSE)
     for target in chain([path], siblings) if numbered else ():
         with suppress(PermissionError):
             replace(temporary, target)
