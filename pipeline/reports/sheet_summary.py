@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.domain.run import UNRESOLVED_STATUSES, RunReport, Status
+from pipeline.reports.design_tokens import CODE, COLOURS, HEAD
 from pipeline.reports.explanations import (
     describe_code,
     describe_file,
@@ -16,7 +17,7 @@ from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE, list_run_steps
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import find_retried_rows
 from pipeline.reports.sheet_to_fix import Layout, name_fix_sheet
-from pipeline.reports.styles import COLOURS, HEAD, Look, colour_status
+from pipeline.reports.styles import Look, colour_status
 from pipeline.reports.summary_grid import LAST, Part, SummaryGrid
 from pipeline.reports.table_sheets import count_unassigned
 from pipeline.reports.tables import LINKED, QUIET, QUIET_WRAPPED, STRONG, WRAPPED, WorkbookContext
@@ -38,7 +39,7 @@ _NUMBER: Look = {"num_format": "#,##0", "align": "right"}
 _TOTAL: Look = {**_NUMBER, **STRONG}
 _BANNER: Look = {"bold": True, "font_size": 12, "indent": 1}
 _BLOCKS: Look = {"font_name": "Arial", "font_size": 8, "indent": 1}
-_COMMAND: Look = {"font_name": "Consolas", "bg_color": "#EEF1F4", "font_color": HEAD, "indent": 1}
+_COMMAND: Look = {"font_name": "Consolas", "bg_color": CODE, "font_color": HEAD, "indent": 1}
 _STATUSES_OF_FILES = {"read": Status.SEALED, "refused": Status.FAILED, "deferred": Status.NOT_SENT}
 
 

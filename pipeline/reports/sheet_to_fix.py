@@ -91,7 +91,7 @@ FixColumn = SheetColumn[_FixRow]
 OUR_COLUMNS: Sequence[FixColumn] = (
     FixColumn(
         "fix.status",
-        11,
+        13,
         lambda row, presenter: presenter.name_status(row.outcome.status),
         status=lambda row: row.outcome.status,
     ),

@@ -7,26 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.domain.run import Status
+from pipeline.reports.design_tokens import COLOURS, INK, RULE
 from pipeline.reports.presenter import Presenter
 
 FONT, FONT_SIZE = "Microsoft YaHei", 10
 LINE = 16.5  # points a line of text takes
-INK, MUTED, RULE, HEAD, PAPER = "#1F2933", "#616E7C", "#D9DEE4", "#24405E", "#F4F6F8"
-LINK = "#1A5FB4"
-FAULT, FAULT_RULE = "#FFE98A", "#D9A400"
-
-# status -> (fill, ink); the ink alone colours bars and the chart
-COLOURS: Mapping[Status, tuple[str, str]] = {
-    Status.SEALED: ("#DDF3E2", "#1E7A3C"),
-    Status.UNCHANGED: ("#EAF1EC", "#4F7A60"),
-    Status.CHANGED: ("#FDE6D2", "#B4530A"),
-    Status.REJECTED: ("#FFF0B8", "#8F6200"),
-    Status.FAILED: ("#FBDADA", "#B3261E"),
-    Status.UNKNOWN: ("#E9DFF8", "#6A3FB0"),
-    Status.EXISTS: ("#DFE3FB", "#3D4DB3"),
-    Status.NOT_SENT: ("#E4E9EF", "#5C6F86"),
-    Status.READY: ("#D8F0F4", "#0B7285"),
-}
 
 Workbook = Any  # XlsxWriter is untyped
 Worksheet = Any
@@ -54,8 +39,10 @@ class Styles:
         return self._formats[key]
 
     def make_cell_format(self, **properties: object) -> Format:
-        """Return a table cell's format: text that stays text, a hair line below."""
-        return self.make_format(**{"num_format": "@", "bottom": 1, "bottom_color": RULE, **properties})
+        """Return a table cell's format: text that stays text and keeps off the border, a hair line below."""
+        indent = {} if "align" in properties else {"indent": 1}
+        look = {"num_format": "@", "bottom": 1, "bottom_color": RULE, **indent, **properties}
+        return self.make_format(**look)
 
 
 def colour_status(status: Status) -> Look:

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from pipeline.reports.design_tokens import HEAD, MUTED, PAPER, RULE
 from pipeline.reports.styles import (
-    HEAD,
     LINE,
-    PAPER,
-    RULE,
     Look,
     clean_text,
     count_lines,
@@ -98,7 +96,7 @@ class SummaryGrid:
 
     def add_titles(self, parts: Sequence[tuple[str, int]], *, right_aligned: Container[int] = ()) -> None:
         """Add a table's headings; those whose indexes are in ``right_aligned`` are above numbers."""
-        look: Look = {"bold": True, "font_color": "#52606D", "bg_color": PAPER, "text_wrap": True}
+        look: Look = {"bold": True, "font_color": MUTED, "bg_color": PAPER, "text_wrap": True}
         section = self._sections[-1]
         section.titles = len(section.lines)
         self.add_line(

@@ -80,8 +80,9 @@ def write_all_sheet(
     )
     for outcome in outcomes:
         picture, image = outcome.doctor.picture, None
-        if load_thumbnail and picture and outcome.status is not Status.UNCHANGED:
-            image = load_thumbnail(picture)
+        if load_thumbnail and picture:
+            # an unchanged picture is shown from its stored copy or not at all: it is never opened again
+            image = load_thumbnail(picture, outcome.status is not Status.UNCHANGED)
         table.write_row(outcome, image=image)
     table.close()
 
@@ -117,7 +118,7 @@ def write_unpaired_sheet(context: WorkbookContext) -> None:
     for picture in pictures:
         image = None
         if load_thumbnail and picture.image and thumbnails < MAX_THUMBNAILS:
-            image = load_thumbnail(picture.image)
+            image = load_thumbnail(picture.image, True)
             thumbnails += image is not None
         table.write_row(picture, image=image)
     table.close(context.presenter.render("unpaired.none"))
@@ -225,15 +226,15 @@ UNKNOWN_COLUMNS: Sequence[OutcomeColumn] = (
     replace(_NAME, width=10),
     replace(_STATUS, width=12),
     replace(_SEAL_NAME, width=16, look=WRAPPED),
-    replace(_NUMBER, width=21),
+    replace(_NUMBER, width=20),
     replace(_TIME, width=12, look=WRAPPED),
-    OutcomeColumn("col.settle", 38, _describe_resolution, WRAPPED),
-    _make_input_column("col.seal_id", 26),
-    _make_input_column(_CONCLUSION_KEY, 12),
-    OutcomeColumn("col.answer", 26, _describe_answer, WRAPPED),
-    OutcomeColumn("col.host", 18, lambda outcome, _: find_trace(outcome)[1], QUIET_WRAPPED),
-    OutcomeColumn("col.trace_id", 21, lambda outcome, _: find_trace(outcome)[0], QUIET_WRAPPED),
-    replace(_REQUEST_ID, width=21, look=QUIET_WRAPPED),
+    OutcomeColumn("col.settle", 44, _describe_resolution, WRAPPED),
+    _make_input_column("col.seal_id", 34),
+    _make_input_column(_CONCLUSION_KEY, 18),
+    OutcomeColumn("col.answer", 36, _describe_answer, WRAPPED),
+    OutcomeColumn("col.host", 28, lambda outcome, _: find_trace(outcome)[1], QUIET, is_folded=True),
+    OutcomeColumn("col.trace_id", 38, lambda outcome, _: find_trace(outcome)[0], QUIET, is_folded=True),
+    replace(_REQUEST_ID, is_folded=True),
     OutcomeColumn(
         ROW_ID, 12, lambda outcome, _: outcome.doctor.row_id or "", QUIET, title=ROW_ID, is_hidden=True
     ),

@@ -16,16 +16,10 @@ from typing import Any, Generic, TypeVar
 
 from pipeline.domain.roster import ImageFile
 from pipeline.domain.run import RunReport, Status
+from pipeline.reports.design_tokens import FAULT, FAULT_RULE, HEAD, INK, LINK, MUTED, RULE
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import (
-    FAULT,
-    FAULT_RULE,
-    HEAD,
-    INK,
     LINE,
-    LINK,
-    MUTED,
-    RULE,
     Format,
     Look,
     Styles,
@@ -40,7 +34,8 @@ from pipeline.reports.styles import (
 )
 
 Row = TypeVar("Row")
-LoadThumbnail = Callable[[ImageFile], bytes | None]  # a small PNG, None if the picture cannot be read
+# a small PNG, None if there is none; may it open the picture, or only look into the store of small copies?
+LoadThumbnail = Callable[[ImageFile, bool], bytes | None]
 
 STRONG: Look = {"bold": True}
 QUIET: Look = {"font_color": MUTED}
@@ -51,6 +46,9 @@ _HEADING: Look = {"num_format": "@", "bold": True, "text_wrap": True, "border": 
 LINKED: Look = {"font_color": LINK, "underline": 1}
 
 _SAMPLE = 1_000  # rows that decide a column's width
+_INDENT = 1.5  # letters between a cell's border and its text
+_BOLD = 1.15  # how much wider a heading's letters are
+_WORD = re.compile("[!-~]+")
 _THUMBNAIL_COLUMNS, _THUMBNAIL_POINTS, _THUMBNAIL_PIXELS = 9.5, 50, 56
 
 MAX_ADDRESS = 1_000  # characters; Excel takes 2,079
@@ -89,6 +87,7 @@ class SheetColumn(Generic[Row]):
     is_from_roster: bool = False
     is_input: bool = False  # the reader writes here
     is_hidden: bool = False
+    is_folded: bool = False  # for IT alone: in a group that is closed until it is clicked
     is_printed: bool = True
 
 
@@ -130,7 +129,14 @@ class TableSheet(Generic[Row]):
             status: styles.make_cell_format(**colour_status(status), bold=True, align="center")
             for status in Status
         }
-        self._widths = [self._fit_width(column, sample, wraps=wraps) for column in columns]
+        self._titles = [
+            context.presenter.render(column.key) if column.title is None else column.title
+            for column in columns
+        ]
+        self._widths = [
+            self._fit_width(column, title, sample, wraps=wraps)
+            for column, title in zip(columns, self._titles, strict=True)
+        ]
         self._measured = [
             index
             for index, column in enumerate(columns)
@@ -142,7 +148,7 @@ class TableSheet(Generic[Row]):
         """Write a row, as tall as its longest text or its picture."""
         self.row_count += 1
         values = [column.value(row, self._context.presenter) for column in self._columns]
-        lines = [count_lines(str(values[index]), self._widths[index]) for index in self._measured]
+        lines = [count_lines(str(values[index]), self._widths[index] - _INDENT) for index in self._measured]
         points = max(measure_height(max(lines, default=1)), measure_height(min_lines))
         points = max(points, _THUMBNAIL_POINTS) if image else points
         if points > measure_height(1):  # the usual height is not stored: 100,000 of them add up
@@ -158,25 +164,29 @@ class TableSheet(Generic[Row]):
         The hint about numbers kept as text is silenced.
         """
         if not self.row_count and note:
-            self.sheet.write_string(1, 0, note, self._context.styles.make_format(**QUIET))
+            self.sheet.write_string(1, 0, note, self._context.styles.make_format(**QUIET, indent=1))
         last_row = max(1, self.row_count)
         self.sheet.autofilter(0, 0, last_row, len(self._columns) - 1)
         self.sheet.ignore_errors({"number_stored_as_text": f"A1:XFD{last_row + 1}"})
-        if not all(column.is_printed for column in self._columns):
-            printed = (
-                i for i, column in enumerate(self._columns) if column.is_printed and not column.is_hidden
-            )
-            self.sheet.print_area(0, 0, last_row, max(printed))
+        printed = [column.is_printed and not column.is_folded for column in self._columns]
+        if not all(printed):
+            hidden = [column.is_hidden for column in self._columns]
+            shown = (index for index, is_printed in enumerate(printed) if is_printed and not hidden[index])
+            self.sheet.print_area(0, 0, last_row, max(shown))
 
-    def _fit_width(self, column: SheetColumn[Row], sample: Sequence[Row], *, wraps: bool) -> float:
+    def _fit_width(
+        self, column: SheetColumn[Row], title: str, sample: Sequence[Row], *, wraps: bool
+    ) -> float:
+        """Return a width in which no word of the heading is broken, and the texts keep off the border."""
         width = (column.width_with_images if wraps else None) or column.width
-        if column.max_width is None:
-            return width
-        # a link stays on one line
-        max_width = column.max_width / 2 if wraps and column.linked_path is None else column.max_width
-        texts = (str(column.value(row, self._context.presenter)) for row in sample[:_SAMPLE])
-        widest = 2 + max((estimate_width(text) for text in texts if text), default=0)
-        return max(width, min(max_width, widest))
+        if column.max_width is not None:
+            # a link stays on one line
+            max_width = column.max_width / 2 if wraps and column.linked_path is None else column.max_width
+            texts = (str(column.value(row, self._context.presenter)) for row in sample[:_SAMPLE])
+            widest = 2 + max((estimate_width(text) for text in texts if text), default=0)
+            width = max(width, min(max_width, widest))
+        longest_word = max(map(len, _WORD.findall(title)), default=0)
+        return max(width, longest_word * _BOLD + 1) + _INDENT
 
     def _write_headings(self, frozen: int) -> None:
         sheet, styles, presenter = self.sheet, self._context.styles, self._context.presenter
@@ -185,19 +195,27 @@ class TableSheet(Generic[Row]):
         sheet.hide_gridlines(2)
         sheet.freeze_panes(1, frozen)
         sheet.set_default_row(measure_height(1))
+        sheet.outline_settings(symbols_right=False)  # behind the folded columns stand hidden ones
         text_format = styles.make_format(num_format="@")
-        titles = [
-            presenter.render(column.key) if column.title is None else column.title for column in self._columns
-        ]
-        for index, column in enumerate(self._columns):
-            sheet.set_column(index, index, self._widths[index], text_format, {"hidden": column.is_hidden})
-        lines = max(map(count_lines, titles, self._widths), default=1)
+        for index, width in enumerate(self._widths):
+            sheet.set_column(index, index, width, text_format, self._describe_visibility(index))
+        lines = max(map(count_lines, self._titles, self._widths), default=1)
         sheet.set_row(0, LINE * lines + 9)
         for index, column in enumerate(self._columns):
             fill, ink = (FAULT, INK) if column.is_input else (HEAD, "#FFFFFF")
             fill, ink = ("#DCE3EA", INK) if column.is_from_roster else (fill, ink)
-            look = {**_HEADING, "bg_color": fill, "font_color": ink}
-            _write_text(sheet, 0, index, titles[index], styles.make_format(**look))
+            is_centred = column.status or column.look.get("align") == "center"
+            position: Look = {"align": "center"} if is_centred else {"align": "left", "indent": 1}
+            look = {**_HEADING, **position, "bg_color": fill, "font_color": ink}
+            _write_text(sheet, 0, index, self._titles[index], styles.make_format(**look))
+
+    def _describe_visibility(self, index: int) -> dict[str, object]:
+        """Return how a column is shown; the one before the folded ones has the button that opens them."""
+        column, following = self._columns[index], self._columns[index + 1 : index + 2]
+        if column.is_folded:
+            return {"hidden": True, "level": 1}
+        is_button = any(other.is_folded for other in following)
+        return {"hidden": column.is_hidden, **({"collapsed": True} if is_button else {})}
 
     def _write_cell(self, row: Row, index: int, column: SheetColumn[Row], value: str | int) -> None:
         if isinstance(value, int):

@@ -116,8 +116,8 @@ def warm_up() -> None:
             load_template(page)
 
 
-def _load_thumbnail(look: LoadPreview, picture: ImageFile) -> bytes | None:
-    preview = look(picture, True)
+def _load_thumbnail(look: LoadPreview, picture: ImageFile, may_open: bool) -> bytes | None:
+    preview = look(picture, may_open)
     return preview.thumbnail if preview else None
 
 
@@ -135,7 +135,7 @@ def write_workbook(
 ) -> Path:
     """Write the workbook and return its path: a numbered sibling of ``path`` where Excel holds that open.
 
-    ``thumbnail`` returns a small PNG of a picture, None if the picture cannot be read. ``absolute_links`` lead to the
+    ``thumbnail`` returns a small PNG of a picture, None if there is none or the picture cannot be read. ``absolute_links`` lead to the
     pictures from wherever a copy lies. Raises ``SumsError`` before anything is written.
     """
     counts = verify_totals(report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,16 @@ HOSTILE = [
     "&<>\"'",
     "a\r\nb",
 ]
+
+
+def _list_columns(sheet, fits):
+    """Return the titles of the columns that fit."""
+    return {
+        sheet.cell(1, number).value
+        for column in sheet.column_dimensions.values()
+        if fits(column)
+        for number in range(column.min, column.max + 1)
+    }
 
 
 def _texts(sheet):
@@ -193,8 +204,16 @@ def test_unknown_rows_explain_their_resolution_and_have_cells_to_fill_in(write, 
     assert "苏晓曼处方章" in held["怎样查清"]
     assert (held["印章ID"], held["结论"]) == (None, None)
     assert held["check"] == make.check(held["row_id"])
-    hidden = {letter for letter, column in sheet.column_dimensions.items() if column.hidden}
-    assert {sheet[f"{letter}1"].value for letter in hidden} == {"row_id", "check"}
+    assert _list_columns(sheet, lambda column: column.hidden and not column.outlineLevel) == {
+        "row_id",
+        "check",
+    }
+    assert _list_columns(sheet, lambda column: column.hidden and column.outlineLevel == 1) == {
+        "提交地址",
+        "TraceId",
+        "RequestId",
+    }, "for IT: opened by a click"
+    assert _list_columns(sheet, lambda column: column.collapsed) == {"腾讯的应答"}
     choices = {
         str(validation.sqref): validation.formula1 for validation in sheet.data_validations.dataValidation
     }
@@ -241,7 +260,7 @@ def test_unassigned_drawings_of_rosters_have_an_address_and_a_thumbnail(write, h
     run_report = hospital.build_run_report(unassigned_images=(Path("seals/旧章/x.png"),))
     asked = []
 
-    def thumbnail(picture):
+    def thumbnail(picture, _may_open):
         asked.append(picture)
         return make.png(96)
 
@@ -290,30 +309,52 @@ def test_one_drawing_for_two_doctors_is_among_the_unpaired_pictures(write, scene
     assert rows[0][3].startswith("都未提交")
 
 
-def test_thumbnails_stand_next_to_rows_that_were_worked_on(write, make, scene):
+def test_every_row_has_its_seal_beside_it_and_no_unchanged_picture_is_opened(write, make, scene):
     scene.outcomes = [
         make.outcome(make.doctor(1), Status.SEALED),
         make.outcome(make.doctor(2), Status.UNCHANGED),
         make.outcome(make.doctor(3, picture=None), Status.REJECTED),
+        make.outcome(make.doctor(4), Status.UNCHANGED),
     ]
     asked = []
 
-    def thumbnail(picture):
-        asked.append(picture)
-        return make.png(96)
+    def thumbnail(picture, may_open):
+        asked.append((picture, may_open))
+        return None if picture == scene.outcomes[3].doctor.picture else make.png(96)
 
     sheet = openpyxl.load_workbook(write(scene.build_run_report(), thumbnail=thumbnail))["全部结果"]
 
-    assert asked == [scene.outcomes[0].doctor.picture], "an unchanged picture is not opened"
+    sealed, unchanged, _, unseen = (outcome.doctor.picture for outcome in scene.outcomes)
+    assert asked == [(sealed, True), (unchanged, False), (unseen, False)]
     assert [cell.value for cell in sheet[1]][6] == "印章"
-    (image,) = sheet._images
-    assert (image.anchor._from.row, image.anchor._from.col) == (1, 6)
+    assert [(image.anchor._from.row, image.anchor._from.col) for image in sheet._images] == [(1, 6), (2, 6)]
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_no_text_touches_a_border_and_no_heading_is_broken_inside_a_word(write, language):
+    _, *sheets = openpyxl.load_workbook(write(language=language)).worksheets
+    for sheet in sheets:
+        for column in sheet.iter_cols():
+            heading, *cells = (cell for cell in column if cell.value is not None)
+            if not cells:
+                continue
+            width = next(
+                dimension.width
+                for dimension in sheet.column_dimensions.values()
+                if dimension.min <= heading.column <= dimension.max
+            )
+            longest = max(map(len, re.findall("[!-~]+", heading.value)), default=0)
+            assert width > 1.15 * longest + 1, heading.value
+            for cell in (heading, *cells):
+                assert cell.alignment.horizontal == "center" or cell.alignment.indent == 1, cell
+            centred = {cell.alignment.horizontal == "center" for cell in (heading, *cells)}
+            assert len(centred) == 1, f"{heading.value} stands as its cells do"
 
 
 def test_a_large_run_has_no_thumbnails(write, make, scene):
     scene.outcomes = [make.outcome(make.doctor(index), Status.SEALED) for index in range(2_001)]
 
-    def thumbnail(picture):
+    def thumbnail(picture, _may_open):
         raise AssertionError(picture)
 
     with zipfile.ZipFile(write(scene.build_run_report(), thumbnail=thumbnail)) as archive:
