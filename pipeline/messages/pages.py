@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 REPORT_TEXTS: Mapping[str, tuple[str, str]] = {
     "report.title": ("运行报告", "Run report"),
-    "report.title.check": ("提交前检查", "Check before sending"),
+    "report.kind.check": ("提交前检查", "Check before sending"),
+    "report.kind.retry": ("重试", "Retry"),
+    "report.run": ("运行编号 {run}", "run {run}"),
     "report.took": ("用时 {time}", "took {time}"),
     "report.rows": ("行", "rows"),
     "report.code": ("代码", "Code"),
@@ -56,6 +58,7 @@ REPORT_TEXTS: Mapping[str, tuple[str, str]] = {
     "report.all": ("全部", "All"),
     "report.table": ("逐行结果", "All rows"),
     "report.search": ("搜索姓名、工号、末四位、印章ID、文件…", "Search name, staff number, last four digits, SealId, file…"),
+    "report.to_rows": ("查看这些行", "Show these rows"),
     "report.any_reason": ("全部原因", "Any reason"),
     "report.any_department": ("全部科室", "Any department"),
     "report.todo": ("需要处理", "Needs action"),
@@ -77,6 +80,9 @@ REPORT_TEXTS: Mapping[str, tuple[str, str]] = {
     "report.private": (
         "本页有姓名，证件号码只留末四位；请勿外传。",
         "This page contains names and the last four digits of identity numbers; keep it inside the hospital."),
+    "page.copy": ("复制", "Copy"),
+    "page.copied": ("已复制", "Copied"),
+    "page.pages": ("本次运行的其他文件", "Other files of this run"),
     "unit.ms": ("{n} 毫秒", "{n} ms"),
     "unit.s": ("{n} 秒", "{n} s"),
     "unit.min": ("{n} 分 {s} 秒", "{n} min {s} s"),
@@ -84,19 +90,22 @@ REPORT_TEXTS: Mapping[str, tuple[str, str]] = {
 }  # fmt: skip
 
 REVIEW_TEXTS: Mapping[str, tuple[str, str]] = {
-    "title": ("核对印章", "Seal review"),
+    "title": ("印章核对", "Seal review"),
     "of.check": ("检查于 {time}，没有发送任何内容", "checked {time}; nothing was sent"),
     "of.run": ("运行于 {time}", "run of {time}"),
     "task": (
         "图上的姓名是不是下面这位医生？印章完整、清楚吗？",
         "Does the picture show this doctor's name? Is the seal complete and clear?"),
-    "look_only": (
-        "没有台账或可用的配置，此页只能查看，不能保存核对结果。要在第一次提交前核对：在配置中设 require_review: true 后运行 run，不会提交任何内容，然后打开它的核对页。",
-        "There is no ledger or no usable configuration, so this page is read-only and the review cannot be saved. To review seals before the first submission, set require_review: true in the configuration and use run: nothing is sent, and the review page of that run can be saved."),
+    "look_only": ("此页只能查看，不能保存核对结果。", "This page is read-only: the review cannot be saved."),
+    "look_only.why": (
+        "没有台账或可用的配置。要在第一次提交前核对：在配置中设 require_review: true 后运行 run，不会提交任何内容，然后打开它的核对页。",
+        "There is no ledger or no usable configuration. To review seals before the first submission, set require_review: true in the configuration and use run: nothing is sent, and the review page of that run can be saved."),
     "nothing_to_judge": ("没有等待核对的印章。", "Nothing to review."),
     "empty": ("没有可显示的行。", "No rows to show."),
     "no_match": ("没有符合条件的卡片。", "No matching cards."),
-    "hidden.unchanged": ("{n} 位医生的印章没有变化，不在此列。", "Doctors with an unchanged seal, not shown: {n}."),
+    "hidden.unchanged": (
+        "{n} 位医生的印章没有变化，不在此列；见工作簿的“全部结果”。",
+        "Doctors with an unchanged seal, not shown here but in the workbook, sheet All: {n}."),
     "hidden.more": (
         "另有 {n} 行没有显示：一页最多 {most} 张卡片，先提交这些，再核对其余的。",
         "Further rows that are not shown: {n}. A page holds up to {most} cards. Send these first, then review the rest."),
@@ -139,6 +148,7 @@ REVIEW_TEXTS: Mapping[str, tuple[str, str]] = {
     "evidence.cell": ("放在名单的这一行里", "placed in the row of the roster"),
     "evidence.id_card_number": ("文件名就是证件号码", "file name is the identity number"),
     "evidence.staff_no": ("文件名就是工号", "file name is the staff number"),
+    "evidence.fuzzy": ("按文件名配对，写法略有不同", "matched by its file name, written a little differently"),
     "evidence.name": ("文件名就是姓名", "file name is the name"),
     "warn.same_name": ("名单里有 {n} 位同名医生，请对照工号和科室", "doctors with this name: {n}; compare staff number and department"),
     "warn.same_picture": ("与另一位医生的图片看起来相同", "looks the same as another doctor's picture"),

@@ -74,7 +74,7 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
         "共 {rows} 行：{good} 行无需处理，{todo} 行需要处理。", "Rows: {rows}. {good} need no action, {todo} need action."),
     "verdict.refused_only": ("名单文件没有读取，见下方“名单文件”。", "A roster file was not read; see Roster files below."),
     "link.sheet": ("→ {sheet}（{n}）", "→ {sheet} ({n})"),
-    "link.review.html": ("→ 核对页 review.html", "→ Review page"),
+    "link.review.html": ("→ 印章核对 review.html", "→ Seal review"),
     "link.report.html": ("→ 运行报告 report.html", "→ Run report"),
     "halted": ("运行提前停止：{message}（{code}）", "The run stopped early: {message} ({code})"),
     "head.next": ("接下来做什么", "What to do next"),

@@ -26,6 +26,12 @@ COLOURS: Mapping[Status, tuple[str, str]] = {
     Status.NOT_SENT: ("#E4E9EF", "#4F6177"),
     Status.READY: ("#D8F0F4", "#0B7285"),
 }
+# status of a roster file -> the status whose colours it has
+STATUSES_OF_FILES: Mapping[str, Status] = {
+    "read": Status.SEALED,
+    "refused": Status.FAILED,
+    "deferred": Status.NOT_SENT,
+}
 _DARK_COLOURS: Mapping[Status, tuple[str, str]] = {
     Status.SEALED: ("#173A25", "#7FD49A"),
     Status.UNCHANGED: ("#22302A", "#A3C4AE"),

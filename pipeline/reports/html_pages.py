@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.reports.design_tokens import build_page_colours
 from pipeline.reports.presenter import Presenter
 from pipeline.support.atomic_files import write_atomically
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment, Template
 
 TEMPLATES = Path(__file__).parent / "templates"
+LAYOUT = "layout.html"
 
 
 @cache
@@ -43,7 +45,9 @@ def load_template(name: str) -> Template:
 def write_page(
     path: Path, template: str, presenter: Presenter, values: Mapping[str, object], *, pictures: bool = False
 ) -> Path:
-    """Fill ``NAME.html`` with its ``NAME.css`` and ``NAME.js`` and write it, piece by piece; every value is escaped.
+    """Fill ``NAME.html`` with its style and its script and write it, piece by piece; every value is escaped.
+
+    The style is the colours, shared.css and ``NAME.css``, the script shared.js and ``NAME.js``.
 
     The policy allows no other style and script than these two, by their sha256, and loads nothing; with ``pictures``
     it allows pictures inside the page.
@@ -51,8 +55,8 @@ def write_page(
     from markupsafe import Markup  # noqa: PLC0415 - comes with Jinja2
 
     stem = template.removesuffix(".html")
-    style = (TEMPLATES / f"{stem}.css").read_text("utf-8")
-    script = (TEMPLATES / f"{stem}.js").read_text("utf-8")
+    style = build_page_colours() + _join_files("shared.css", f"{stem}.css")
+    script = _join_files("shared.js", f"{stem}.js")
     policy = (
         "default-src 'none'",
         *(("img-src data:",) if pictures else ()),
@@ -63,10 +67,11 @@ def write_page(
     )
     page = load_template(template).generate(
         lang="zh-CN" if presenter.language == "zh" else "en",
-        # our own two files without values: the hashes are of exactly these characters
+        # our own files without values: the hashes are of exactly these characters
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
         policy="; ".join(policy),
+        page_words={word: presenter.render(f"page.{word}") for word in ("copy", "copied", "pages")},
         **values,
     )
 
@@ -75,6 +80,10 @@ def write_page(
             stream.writelines(page)
 
     return write_atomically(path, write_pieces)
+
+
+def _join_files(*names: str) -> str:
+    return "".join((TEMPLATES / name).read_text("utf-8") for name in names)
 
 
 def _hash_source(text: str) -> str:

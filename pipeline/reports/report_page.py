@@ -10,6 +10,7 @@ from pathlib import Path
 from pipeline.domain.roster import FileReport
 from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.reports import charts
+from pipeline.reports.design_tokens import STATUSES_OF_FILES
 from pipeline.reports.earlier_results import CREATE
 from pipeline.reports.explanations import (
     describe_code,
@@ -20,7 +21,7 @@ from pipeline.reports.explanations import (
     name_code,
 )
 from pipeline.reports.html_pages import write_page
-from pipeline.reports.next_steps import list_run_steps
+from pipeline.reports.next_steps import REVIEW_PAGE, list_run_steps
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import (
     display_last_attempt,
@@ -54,7 +55,9 @@ def write_report(report: RunReport, path: Path, *, presenter: Presenter, workboo
     ``workbook`` is the name of the workbook in the page's folder, if it is not the report's.
     """
     values = _collect_values(report, presenter)
-    values |= {"t": presenter.render, "workbook": workbook or report.workbook}
+    workbook = workbook or report.workbook
+    pages = [(REVIEW_PAGE, presenter.render_review("title")), (workbook, workbook)]
+    values |= {"t": presenter.render, "workbook": workbook, "pages": pages}
     return write_page(path, "report.html", presenter, values)
 
 
@@ -63,8 +66,9 @@ def _collect_values(report: RunReport, presenter: Presenter) -> dict[str, object
     total = len(report.outcomes)
     text, colour = summarize_run(report, presenter)
     return {
-        "title": presenter.render("report.title.check" if report.command == "check" else "report.title"),
-        "when": display_times(report),
+        "title": presenter.render("report.title"),
+        "meta": _describe_run(report, presenter),
+        "run": report.run,
         "report": report,
         "halted": describe_early_end(report, presenter),
         "notices": [clean_text(text) for text in describe_notices(report, presenter)],
@@ -84,6 +88,14 @@ def _collect_values(report: RunReport, presenter: Presenter) -> dict[str, object
     }
 
 
+def _describe_run(report: RunReport, presenter: Presenter) -> str:
+    """Return when the run was, how long it took and its id."""
+    kind = presenter.render(f"report.kind.{report.command}") if report.command in {"check", "retry"} else ""
+    took = presenter.render("report.took", time=presenter.describe_duration(report.finished - report.started))
+    run = presenter.render("report.run", run=report.run)
+    return " · ".join(filter(None, (kind, display_times(report), took, run)))
+
+
 def _describe_total(status: Status, rows: int, report: RunReport, presenter: Presenter) -> dict[str, object]:
     return {
         "status": status.value,
@@ -97,7 +109,7 @@ def _describe_total(status: Status, rows: int, report: RunReport, presenter: Pre
 def _describe_file(file_report: FileReport, presenter: Presenter) -> dict[str, object]:
     return {
         "path": clean_text(presenter.mask_path(file_report.path)),
-        "status": file_report.status,
+        "colour": STATUSES_OF_FILES[file_report.status].value,
         "word": presenter.render(f"file.{file_report.status}"),
         "rows": file_report.rows,
         "notes": [clean_text(note) for note in describe_file(file_report, presenter)],
@@ -223,6 +235,8 @@ def _build_table(report: RunReport, presenter: Presenter) -> dict[str, object]:
         "codes": [
             (share_text(code), f"{name_code(code, presenter)} ({code})") for code, _ in codes.most_common()
         ],
+        # code -> its option in the list of reasons
+        "options": {clean_text(code): share_text(code) for code in codes},
         "departments": [(share_text(name), mask_and_cut(name)) for name, _ in departments.most_common()],
     }
 

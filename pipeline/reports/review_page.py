@@ -20,7 +20,7 @@ from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.messages.pages import REVIEW_TEXTS
 from pipeline.reports.explanations import describe_problem, list_reasons
 from pipeline.reports.html_pages import write_page
-from pipeline.reports.next_steps import build_review_command, name_review_file
+from pipeline.reports.next_steps import REPORT_PAGE, build_review_command, name_review_file
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import display_seal_name, mask_doctor_id
 from pipeline.reports.styles import clean_text
@@ -73,11 +73,13 @@ def _collect_values(report: RunReport, presenter: Presenter, look: LoadPreview) 
         notes.append(say("hidden.more", n=more, most=MAX_CARDS))
     return {
         "say": say,
+        "title": say("title"),
+        "pages": [(REPORT_PAGE, presenter.render("report.title"))],
         "words": json.dumps(words | {key: say(key) for key in ("right", "wrong")}, ensure_ascii=False),
         "run": report.run,
         "site": report.review_mark if judging else "",
         "made": round(report.started * 1000),
-        "when": say("of.check" if report.command == "check" else "of.run", time=started),
+        "meta": say("of.check" if report.command == "check" else "of.run", time=started),
         "save_as": name_review_file(report.run),
         "command": presenter.mask_text(build_review_command(report)),
         "look_only": report.review_mark is None,
@@ -202,12 +204,13 @@ def _build_card(
         "id": review.id if review and group == "judge" else None,
         "judged": review and review.judged,  # in the ledger
         "status": "" if is_ready else presenter.name_status(outcome.status),
+        "colour": outcome.status.value,
         "name": mask_and_clean(doctor.display_name),
         "who": _join_parts(mask_and_clean(doctor.staff_no), mask_and_clean(doctor.department)),
         "seal_name": mask_and_clean(display_seal_name(outcome)),
         "number": mask_and_clean(mask_doctor_id(doctor)),
         "file": mask_and_clean(doctor.picture.path.name) if doctor.picture else "",
-        "evidence": say(f"evidence.{doctor.evidence}") if doctor.evidence else "",
+        "evidence": say(f"evidence.{_name_evidence(outcome)}") if doctor.evidence else "",
         "address": _join_parts(
             mask_and_clean(origin.file) if named else "",
             mask_and_clean(origin.sheet),
@@ -218,6 +221,13 @@ def _build_card(
         "warnings": [clean_text(text) for text in (*hints, *shown_warnings)],
         "reasons": [clean_text(text) for text in reasons],
     }
+
+
+def _name_evidence(outcome: RowOutcome) -> str:
+    """Return by what the picture was found; a file name that had to be cleaned up is not the name itself."""
+    is_fuzzy = any(problem.code == "IMAGE_NAME_FUZZY" for problem in outcome.problems)
+    evidence = outcome.doctor.evidence or ""
+    return "fuzzy" if is_fuzzy and evidence in {"name", "staff_no", "id_card_number"} else evidence
 
 
 def _join_parts(*parts: str) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.domain.run import UNRESOLVED_STATUSES, RunReport, Status
-from pipeline.reports.design_tokens import CODE, COLOURS, HEAD
+from pipeline.reports.design_tokens import CODE, COLOURS, HEAD, STATUSES_OF_FILES
 from pipeline.reports.explanations import (
     describe_code,
     describe_file,
@@ -40,7 +40,6 @@ _TOTAL: Look = {**_NUMBER, **STRONG}
 _BANNER: Look = {"bold": True, "font_size": 12, "indent": 1}
 _BLOCKS: Look = {"font_name": "Arial", "font_size": 8, "indent": 1}
 _COMMAND: Look = {"font_name": "Consolas", "bg_color": CODE, "font_color": HEAD, "indent": 1}
-_STATUSES_OF_FILES = {"read": Status.SEALED, "refused": Status.FAILED, "deferred": Status.NOT_SENT}
 
 
 def write_summary(context: WorkbookContext, counts: Mapping[Status, int], layouts: Sequence[Layout]) -> None:
@@ -201,7 +200,7 @@ def _write_files(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> 
     refused = [file_report for file_report in report.files if file_report.status == "refused"]
     for file_report in (*refused, *others[:_MAX_FILES]):
         notes = describe_file(file_report, presenter, max_layouts=_MAX_LAYOUTS)
-        colour = colour_status(_STATUSES_OF_FILES[file_report.status])
+        colour = colour_status(STATUSES_OF_FILES[file_report.status])
         grid.add_line(
             [
                 (presenter.mask_path(file_report.path), 3, WRAPPED),

@@ -16,7 +16,7 @@ from pipeline.domain.results_format import PROPERTY, PROPERTY_VALUE, RUN_PROPERT
 from pipeline.domain.roster import ImageFile
 from pipeline.domain.run import RunReport
 from pipeline.reports.earlier_results import OUTCOMES, PLAN, preserve_edited_workbooks, remember_written
-from pipeline.reports.html_pages import load_template
+from pipeline.reports.html_pages import LAYOUT, load_template
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import SCHEMA, file_record, outcome_record, run_record
@@ -112,7 +112,7 @@ def warm_up() -> None:
     What fails here is tried again when the results are written, and reported then.
     """
     with suppress(OSError, ImportError):
-        for page in (REPORT_PAGE, REVIEW_PAGE):
+        for page in (LAYOUT, REPORT_PAGE, REVIEW_PAGE):
             load_template(page)
 
 

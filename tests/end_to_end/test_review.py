@@ -14,7 +14,7 @@ from pipeline.clock import SystemClock
 from pipeline.config.settings import load
 from pipeline.workflow.tenant_ledger import open_configured_ledger
 
-CARD = re.compile(r'<article class="card (?P<group>\w+)".*?</article>', re.DOTALL)
+CARD = re.compile(r'<article class="card".*?</article>', re.DOTALL)
 
 
 @pytest.fixture
@@ -57,6 +57,11 @@ def saved(hospital, judgements: dict[int, str], *, later: timedelta = timedelta(
     path = hospital.folder / "review.json"
     path.write_text(json.dumps(review), "utf-8")
     return str(path)
+
+
+def count_seals(hospital) -> int:
+    """Return how many seals the sheet All shows."""
+    return len(openpyxl.load_workbook(hospital.newest / "results.xlsx")["All"]._images)
 
 
 def status(hospital) -> dict[str, str]:
@@ -287,7 +292,7 @@ def test_without_a_config_the_page_is_for_looking_only(hospital, monkeypatch):
     assert main(["--lang", "en", "check", "inbox", "--seals", "seals"]) == 0
     html = page(hospital)
     assert 'data-site=""' in html
-    assert "this page is read-only" in html
+    assert "This page is read-only" in html
     assert "data-id=" not in html
     assert html.count("data:image/webp") == 2
 
@@ -298,7 +303,10 @@ def test_an_unchanged_run_opens_no_picture_and_a_check_shows_the_copies(hospital
     assert page(hospital).count("data:image/webp") == 3
     assert hospital.go("run", "--yes") == 0
     assert cards(hospital) == {}, "a night's page is about what happened"
-    assert "Doctors with an unchanged seal, not shown: 3." in page(hospital)
+    assert "Doctors with an unchanged seal, not shown here but in the workbook, sheet All: 3." in page(
+        hospital
+    )
+    assert count_seals(hospital) == 3
     previews = hospital.folder / "state" / "work" / "previews"
     assert {path.stat().st_mode & 0o777 for path in previews.iterdir()} == {0o600}
     next(previews.iterdir()).unlink()
@@ -306,6 +314,7 @@ def test_an_unchanged_run_opens_no_picture_and_a_check_shows_the_copies(hospital
     assert page(hospital).count("data:image/webp") == 2, "taken from the cache, or left out"
     assert {card["group"] for card in cards(hospital).values()} == {"unchanged"}
     assert len(list(previews.iterdir())) == 2
+    assert count_seals(hospital) == 2
 
 
 def test_judgements_come_back_from_the_receipts(hospital):

@@ -140,5 +140,5 @@ def test_the_summary_links_every_to_fix_sheet_and_the_pages(scene, make, tmp_pat
     assert links["→ 失败待改（2）"].location == "'失败待改'!A1"
     assert links["→ 失败待改 2（1）"].location == "'失败待改 2'!A1"
     for position in (workbook, copy):
-        assert _reached(position, links["→ 核对页 review.html"].target).is_file()
+        assert _reached(position, links["→ 印章核对 review.html"].target).is_file()
         assert _reached(position, links["→ 运行报告 report.html"].target).is_file()

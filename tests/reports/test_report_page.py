@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from desktop import browser, find_program
+from desktop import SMALL_TARGETS, browser, find_program
 
 from pipeline.domain.roster import Field, FileReport
 from pipeline.domain.run import DurationHistogram, Halt, Status, Traffic
@@ -382,6 +382,78 @@ def test_only_its_own_style_and_script_are_allowed(chromium, report):
     page.close()
 
 
+def test_the_whole_row_opens_and_a_marked_text_does_not_close_it(show, report):
+    page = show(report())
+    row = page.page.locator("#rows tbody tr").first
+    button = row.locator(".open button")
+    row.locator(".why").click()
+    assert button.get_attribute("aria-expanded") == "true"
+    assert page.page.locator("#rows dl.all").count() == 1
+    page.page.locator("#rows dl.all").click()
+    assert button.get_attribute("aria-expanded") == "true", "its details are read, not closed"
+    row.locator(".why").select_text()
+    row.locator(".why").dispatch_event("click")
+    assert button.get_attribute("aria-expanded") == "true"
+    page.page.evaluate("getSelection().removeAllRanges()")
+    button.focus()
+    for key, expanded in (("Space", "false"), ("Enter", "true")):
+        page.page.keyboard.press(key)
+        assert button.get_attribute("aria-expanded") == expanded
+
+
+def test_a_reason_and_a_total_lead_to_their_rows(show, report, hospital):
+    page = show(report())
+    page.page.locator("#search").fill("nobody at all")
+    page.wait_for_rows(0)
+    page.page.locator("#reasons tr:has(.code:text-is('ID_CHECKSUM')) a").click()
+    page.wait_for_rows(1)
+    assert page.page.locator("#code option:checked").inner_text() == "证件号码有一位写错 (ID_CHECKSUM)"
+    assert page.page.locator("#every-row").evaluate("it => it.getBoundingClientRect().top < innerHeight / 2")
+    for link in page.page.locator("#reasons a[data-code]").all():
+        link.click()
+        counted = link.locator("xpath=ancestor::tr").locator(".n").inner_text()
+        assert page.texts("#shown")[0].split(" ")[0] == counted
+    page.page.locator("#totals a[data-status=unknown]").click()
+    unknown = [outcome.doctor.name for outcome in hospital.outcomes if outcome.status is Status.UNKNOWN]
+    assert page.names() == unknown
+
+
+@pytest.mark.parametrize("has_clipboard", [True, False])
+def test_commands_and_codes_are_copied_also_without_a_clipboard(show, report, chromium, has_clipboard):
+    page = show(report()).page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"] if has_clipboard else [])
+    if not has_clipboard:
+        page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+        page.evaluate(
+            "document.addEventListener('copy', () => { window.copied = getSelection().toString(); })"
+        )
+        page.evaluate(
+            "document.addEventListener('copy', event => window.copied = document.activeElement.value)"
+        )
+    page.locator("#chips button[data-status=sealed]").click()
+    page.locator("#rows tbody tr").first.click()
+    for selector in (".steps .copyable", "#reasons .copyable", "#rows dl.all .copyable"):
+        holder = page.locator(selector).first
+        wanted = holder.locator(":scope > :first-child").inner_text()
+        holder.locator("button.copy").click()
+        holder.locator("button.copy.done").wait_for()
+        clipboard = "navigator.clipboard.readText()" if has_clipboard else "window.copied"
+        assert page.evaluate(clipboard) == wanted
+        assert holder.locator("button.copy").evaluate("it => it === document.activeElement")
+    assert page.locator("#rows dl.all").count() == 1, "a copy button does not close its row"
+    page.context.clear_permissions()
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_what_a_finger_hits_is_44_pixels_high(show, report, language):
+    page = show(report(language=language), wide=390)
+    page.page.locator("#chips button[data-status='sealed']").click()
+    page.page.locator("#rows tbody tr").first.click()
+    page.page.locator("summary").click()
+    assert page.page.evaluate(SMALL_TARGETS) == []
+    assert page.page.locator(".copy").count() > 5
+
+
 @pytest.mark.parametrize(("language", "wide"), [("zh", 390), ("en", 390), ("en", 790)])
 def test_it_fits_a_phone_and_a_tablet(show, report, language, wide):
     page = show(report(language=language), wide=wide)
@@ -473,7 +545,8 @@ def test_a_check_and_an_empty_run_have_their_page(show, scene, make, report):
     ]
     scene.outcomes = [make.outcome(make.doctor(1), Status.READY)]
     page = show(report(scene.build_run_report(command="check", traffic=Traffic(), exit=0), language="en"))
-    assert page.texts("h1") == ["Check before sending"]
+    assert page.texts("h1") == ["Run report"]
+    assert page.texts(".meta")[0].startswith("Check before sending · ")
     assert page.names() == ["钱秀兰"]
 
 

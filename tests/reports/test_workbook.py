@@ -309,7 +309,7 @@ def test_one_drawing_for_two_doctors_is_among_the_unpaired_pictures(write, scene
     assert rows[0][3].startswith("都未提交")
 
 
-def test_every_row_has_its_seal_beside_it_and_no_unchanged_picture_is_opened(write, make, scene):
+def test_unchanged_rows_show_their_stored_thumbnail_and_open_no_picture(write, make, scene):
     scene.outcomes = [
         make.outcome(make.doctor(1), Status.SEALED),
         make.outcome(make.doctor(2), Status.UNCHANGED),

@@ -24,6 +24,11 @@ _QUIET = (
     "--disable-sync",
 )
 
+# what of a page is pressed and is smaller than a finger, which needs 44 pixels
+SMALL_TARGETS = """() => [...document.querySelectorAll('a, button, select, summary, input:not([type=file]), label.button')]
+    .filter(it => it.checkVisibility()).map(it => [it.outerHTML.slice(0, 90), it.getBoundingClientRect()])
+    .filter(([_, box]) => box.height < 44 || box.width < 44).map(([html, box]) => `${box.width} x ${box.height}: ${html}`)"""
+
 
 def find_program(program: str) -> str:
     """Return the path of a program, or skip (REQUIRE_DESKTOP=1: fail) the test that needs it."""

@@ -1,6 +1,6 @@
-"use strict";
 (function () {
   const CHUNK = 100; // rows drawn at a time
+  const COPIED = ["sealId", "request", "trace"]; // of a row: to be searched for elsewhere
   const source = document.getElementById("data");
   if (!source) return;
   const data = JSON.parse(source.textContent);
@@ -49,7 +49,11 @@
     button.type = "button";
     button.setAttribute("aria-expanded", "false");
     button.setAttribute("aria-label", row.name);
-    button.addEventListener("click", function () { toggleDetails(line, row, button); });
+    line.addEventListener("click", function (event) {
+      // the whole row opens; a text that somebody marks does not close it again
+      if (event.target !== button && String(getSelection())) return;
+      toggleDetails(line, row, button);
+    });
     return line;
   }
   function toggleDetails(line, row, button) {
@@ -63,7 +67,10 @@
       if (!value) return;
       const pair = list.appendChild(makeElement("div"));
       pair.appendChild(makeElement("dt", "", data.labels[name]));
-      pair.appendChild(makeElement("dd", "", value));
+      const isCopied = COPIED.indexOf(name) >= 0;
+      const holder = pair.appendChild(makeElement("dd")).appendChild(makeElement("span", isCopied ? "copyable" : ""));
+      holder.appendChild(makeElement("span", "", value));
+      if (isCopied) holder.appendChild(makeCopyButton(value, false));
     });
     const extra = makeElement("tr", "more-of"), cell = extra.appendChild(makeElement("td"));
     cell.colSpan = 7;
@@ -110,6 +117,15 @@
     if (code) code.value = "";
     if (department) department.value = "";
     chooseStatus("");
+  });
+  // a total leads to its rows: the link goes to the table, which shows these alone
+  document.querySelectorAll("a[data-code], a[data-status]").forEach(function (link) {
+    link.addEventListener("click", function () {
+      search.value = "";
+      if (department) department.value = "";
+      if (code) code.value = link.dataset.code || "";
+      chooseStatus(link.dataset.status || "");
+    });
   });
   more.addEventListener("click", drawMore);
   if ("IntersectionObserver" in window) {

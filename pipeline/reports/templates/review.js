@@ -1,4 +1,3 @@
-"use strict";
 (() => {
   const page = document.body.dataset;
   const words = JSON.parse(page.words);
@@ -140,7 +139,7 @@
     const figures = { todo: all - judged, right, wrong };
     for (const button of findElement("filters").children) {
       const figure = figures[button.dataset.filter];
-      if (figure !== undefined) button.querySelector("span").textContent = figure;
+      if (figure !== undefined) button.querySelector("b").textContent = figure;
     }
     findElement("done").textContent = judged;
     findElement("bar").value = judged;
@@ -191,9 +190,9 @@
     return next;
   }
 
-  function judge(word, card = current) {
+  function judge(word) {
+    const card = current;
     if (!card?.id) return;
-    if (card !== current) select(card, false);
     undo.push([card, marks.get(card.id)]);
     setMark(card.id, { judgement: word, when: Date.now() });
     isUnsaved = true;
@@ -289,9 +288,7 @@
   findElement("cards").addEventListener("click", (event) => {
     const card = byElement.get(event.target.closest(".card"));
     if (!card) return;
-    const word = event.target.dataset.say;
-    if (word) judge(word, card);
-    else select(card, false);
+    select(card, false);
   });
 
   document.addEventListener("keydown", (event) => {
