@@ -38,7 +38,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.run import Halt, RowOutcome, RunReport, RunRequest, Status
 from pipeline.errors import UsageError
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter
-from pipeline.esign.signing import Credentials
+from pipeline.esign.signing import Credentials, KeySource
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.tenant import KEY_BYTES, SiteKey
 from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hooks
@@ -194,7 +194,7 @@ async def _run_import(
             ledger=ledger,
             site_key=site_key,
             limiter=limiter,
-            find_credentials=_find_credentials(options.get("credentials"), config),
+            find_credentials=_find_credentials(options.get("credentials"), config, clock),
             clock=clock,
             stop=stop,
             confirm=lambda _: not stop.event.is_set(),
@@ -292,10 +292,10 @@ def _use_given_ledger(
 
 
 def _find_credentials(
-    credentials: Credentials | Callable[[], Credentials] | None, config: Config
-) -> Callable[[], Credentials]:
+    credentials: Credentials | Callable[[], KeySource] | None, config: Config, clock: Clock
+) -> Callable[[], KeySource]:
     if credentials is None:
-        return run_request.make_credentials_finder(config)
+        return run_request.make_credentials_finder(config, clock)
     return (lambda: credentials) if isinstance(credentials, Credentials) else credentials
 
 

@@ -1,4 +1,4 @@
-"""Gives every test a registry of ledgers of its own, never the user's."""
+"""Gives every test a registry of ledgers of its own and no keyring, never the user's."""
 
 from itertools import count
 
@@ -13,6 +13,7 @@ def state_homes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("state-homes")
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("XDG_STATE_HOME", str(folder / "shared"))
+        monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
         yield folder
 
 

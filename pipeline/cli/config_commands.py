@@ -91,6 +91,22 @@ def schema(session: Session) -> int:
     return 0
 
 
+@config_group.command()
+@click.pass_obj
+def policy(session: Session) -> int:
+    """Print the CAM policy that allows the calls of this program and nothing else.
+
+    Create it in Tencent Cloud's console (CAM, policies, by syntax) and give it to a sub-account for this program alone.
+    """
+    from pipeline.config.settings import Config
+    from pipeline.operations.cam_policy import build_policy
+
+    config = session.find_config() or Config()
+    session.print_data(json.dumps(build_policy(config), indent=2))
+    session.suggest_command("next_policy", "doctor")
+    return 0
+
+
 def _remove_password(url: str) -> str:
     """Return a proxy's address with stars in place of the password."""
     parts = urlsplit(url)

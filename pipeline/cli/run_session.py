@@ -28,7 +28,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.domain.run import RunPreview, RunReport, RunRequest, Status
 from pipeline.errors import EsignImportError
-from pipeline.esign.signing import Credentials
+from pipeline.esign.signing import KeySource
 from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.ledger.tenant import SiteKey, find_environment
 from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase, name_status
@@ -59,7 +59,7 @@ def run_command(
     new_ledger: bool = False,
     steps: bool = True,
     register: bool = True,
-    credentials: Callable[[], Credentials] | None = None,
+    credentials: Callable[[], KeySource] | None = None,
 ) -> int:
     """Hold the lock and the ledger for one run, print its results and the next ``steps``; return the exit code.
 
@@ -77,7 +77,7 @@ def run_command(
         with recorder.write_log(request.out), _count_seals_of_broken_run(session, ledger, request.run):
             from pipeline.cli.run_display import write_and_print_results
 
-            find_credentials = credentials or run_request.make_credentials_finder(config)
+            find_credentials = credentials or run_request.make_credentials_finder(config, session.clock)
             with Signals() as signals:
                 run = RunSession(
                     session, config, request, ledger, site_key, find_credentials, signals, yes=yes
@@ -155,7 +155,7 @@ class RunSession:
     request: RunRequest
     ledger: SqliteLedger
     site_key: SiteKey
-    credentials: Callable[[], Credentials]
+    credentials: Callable[[], KeySource]
     signals: Signals
     yes: bool
 

@@ -281,6 +281,30 @@ class Backup(Section):
     keep: int = Key(14, "Copies that are kept", ge=1)
 
 
+class RoleSettings(Section):
+    """Where keys come from that are in no file; the secret files and the others come first."""
+
+    role: Literal["cvm", "sts", "oidc"] | None = Key(
+        None, "cvm: that of this machine; sts: assumed with keys that are found; oidc: that of a TKE pod"
+    )
+    role_name: str | None = Key(None, "cvm only; null: the role that is bound to the machine")
+    role_arn: str | None = Key(None, "sts, oidc: qcs::cam::uin/…:roleName/…; null with oidc: TKE_ROLE_ARN")
+    duration_seconds: int = Key(7200, "sts, oidc: how long the keys are valid", ge=900, le=43_200)
+    endpoint: Endpoint | None = Key(None, "Another host of STS; null: https://sts.tencentcloudapi.com")
+    secret_id: SecretStr | None = Key(None, "Better in a secret file; refused where others can read it")
+    secret_key: SecretStr | None = Key(None, "Better in a secret file; refused where others can read it")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if (self.secret_id is None) != (self.secret_key is None):
+            raise make_fault("config.half_a_pair")
+        if self.role == "sts" and self.role_arn is None:
+            raise make_fault("config.needs_role_arn")
+        if self.role == "cvm" and self.endpoint is not None and not is_loopback(host_of(self.endpoint)):
+            raise make_fault("config.metadata_endpoint")
+        return self
+
+
 class Pictures(Section):
     """What may be done to pictures beyond what the service needs; all off by default."""
 

@@ -3,7 +3,7 @@
 Scalars are read as they are written: ``0123`` and ``no`` stay text where a text is wanted. ``ESIGN_IMPORT_API__APP_ID=…``
 sets ``api.app_id``. Unknown keys and unknown ``ESIGN_IMPORT_…`` names are refused with the nearest known one. The program
 was once configured by ``PIPELINE_…``. Those names are still read where they name a key; any other belongs to another
-program (a build server sets ``PIPELINE_WORKSPACE``). A Config holds no secret.
+program (a build server sets ``PIPELINE_WORKSPACE``).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from pipeline.config.environment import PREFIX, former_name, variable_name
+from pipeline.config.literal_secrets import LITERAL_KEYS, find_literal_faults
 from pipeline.config.sections import (
     Api,
     Backup,
@@ -32,6 +33,7 @@ from pipeline.config.sections import (
     Notify,
     Pictures,
     Retention,
+    RoleSettings,
     Section,
     make_fault,
 )
@@ -74,6 +76,7 @@ class Config(Section):
     notify: Notify = Notify()
     retention: Retention = Retention()
     backup: Backup = Backup()
+    credentials: RoleSettings = RoleSettings()
     roster: tuple[Path, ...] = Key(
         (Path("inbox"),), "Files or folders of rosters", json_schema_extra={"type": ["array", "string"]}
     )
@@ -174,6 +177,11 @@ def load(
             variables[key] = former
         if name in environment:
             variables[key] = name
+    faults += [
+        make_phrase("config.secret_variable", name=name)
+        for key, name in variables.items()
+        if key in LITERAL_KEYS
+    ]
     given = {key: _parse_variable(key, environment[name]) for key, name in variables.items()}
     merged = _merge_variables(document.values, given)
     try:
@@ -186,6 +194,10 @@ def load(
         renderer = FaultRenderer(document, path, [*keys], variables)
         faults += [renderer.render_fault(fault) for fault in sorted(error.errors(), key=renderer.find_line)]
     else:
+        if path is not None and config.credentials.secret_id is not None and "credentials" not in values:
+            faults += find_literal_faults(path)
+            if not faults:
+                (warn or _log_warning)(make_phrase("config.literal_secret", path=path))
         if not faults:
             return config
     raise ConfigError(faults)

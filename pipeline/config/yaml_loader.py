@@ -26,6 +26,7 @@ OURS = "ours"  # the kind of an error that is not one of pydantic's
 SECRET = re.compile(
     r"password|proxy|(?<!scene_)key$|secret|token|^urls$|^ping$"
 )  # keys whose values are not shown
+_KEY_NAMES = re.compile(r"(?:tencent|tencentcloud|api|access)?(?:secretid|secretkey|token|accesskey|keyid)")
 MAX_SHOWN = 60  # characters of a value
 MAX_LEVELS = 8  # of mappings and lists in each other
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
@@ -157,6 +158,8 @@ class FaultRenderer:
         origin = self._render_origin(error, names)
         where = ".".join(name for name in names if not name.isdigit())
         if error["type"] == "extra_forbidden":
+            if _KEY_NAMES.fullmatch(names[-1].replace("_", "").lower()):
+                return make_phrase("config.misplaced_secret", place=origin, where=where)
             siblings = [known[-1] for known in self.keys if known[:-1] == names[:-1]]
             siblings += [known[0] for known in self.keys if len(names) == 1]
             return make_phrase(

@@ -30,7 +30,7 @@ from pipeline.domain.keyed_text import KeyedText
 from pipeline.errors import reason_of
 from pipeline.esign.contracts import UPLOAD, VERSION
 from pipeline.esign.responses import Reply
-from pipeline.esign.signing import Credentials, authorization
+from pipeline.esign.signing import KeySource, authorization
 from pipeline.messages.texts import make_text
 from pipeline.support.failpoints import hit_failpoint
 from pipeline.version import __version__
@@ -136,7 +136,7 @@ class Client:
         *,
         endpoint: str,
         file_endpoint: str,
-        credentials: Credentials,
+        credentials: KeySource,
         clock: Clock,
         timeout: float,
         region: str | None = None,
@@ -144,7 +144,7 @@ class Client:
         ca_file: str | None = None,
     ) -> None:
         self._urls = {"general": URL(endpoint).with_path("/"), "file": URL(file_endpoint).with_path("/")}
-        self._credentials = credentials
+        self.credentials = credentials
         self._clock = clock
         self._timeout = timeout  # seconds for the answer, from the last byte sent
         self._region = region
@@ -218,10 +218,14 @@ class Client:
         """Send one signed call and return its whole reply.
 
         ``before_send`` is awaited on the open connection. The signature is made after it, so that a late slot never
-        carries an old timestamp. Raises NotSent or NoAnswer, and everything that ``before_send`` raises.
+        carries an old timestamp. Raises NotSent or NoAnswer, RoleFailed where the keys have expired, and everything that
+        ``before_send`` raises.
         """
         role = "file" if action == UPLOAD else "general"
+        keys = await self.credentials.get_current()
         headers = self._build_headers(action, trace_id)
+        if keys.token:
+            headers["X-TC-Token"] = keys.token
         digest = hashlib.sha256(body).hexdigest()
         call = _CallState(self._timeout)
 
@@ -232,7 +236,7 @@ class Client:
             signed = {"content-type": headers["Content-Type"], "host": headers["Host"]}
             call.late_headers = {
                 "X-TC-Timestamp": str(timestamp),
-                "Authorization": authorization(self._credentials, signed, digest, timestamp=timestamp),
+                "Authorization": authorization(keys, signed, digest, timestamp=timestamp),
             }
 
         token = _before_send.set(wait_and_sign)
@@ -249,14 +253,14 @@ class Client:
                 ) as response,
             ):
                 hit_failpoint(f"{action}: before the body of the answer")
-                content = await _read_body(response)
+                content = await read_body(response)
                 hit_failpoint(f"{action}: answered")
                 return Reply(response.status, content, self._read_skew(response.headers.get("Date")))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             LOG.info("no answer", extra={"trace_id": trace_id, "error": type(error).__name__})
             if call.has_begun:
-                raise NoAnswer(_describe_no_answer(error)) from error
-            raise NotSent(_describe_not_sent(error)) from error
+                raise NoAnswer(describe_no_answer(error)) from error
+            raise NotSent(describe_not_sent(error)) from error
         finally:
             _before_send.reset(token)
 
@@ -273,8 +277,6 @@ class Client:
         }
         if self._region:
             headers["X-TC-Region"] = self._region
-        if self._credentials.token:
-            headers["X-TC-Token"] = self._credentials.token
         return headers
 
     def _read_skew(self, date: str | None) -> float | None:
@@ -297,7 +299,8 @@ class _CallState:
     timer: asyncio.Timeout | None = None  # of the answer
 
 
-async def _read_body(response: aiohttp.ClientResponse) -> bytes:
+async def read_body(response: aiohttp.ClientResponse) -> bytes:
+    """Return the body of an answer. Raises NoAnswer for one that is too large."""
     content = bytearray()
     while chunk := await response.content.readany():
         content += chunk
@@ -306,7 +309,7 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes:
     return bytes(content)
 
 
-def _describe_not_sent(error: Exception) -> KeyedText:
+def describe_not_sent(error: Exception) -> KeyedText:
     """Return why a call was not sent at all."""
     key = next((key for kind, key in _NOT_SENT if isinstance(error, kind)), CLOSED_BEFORE)
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
@@ -321,7 +324,7 @@ def _describe_not_sent(error: Exception) -> KeyedText:
     return make_text(key, why=reason_of(refused))
 
 
-def _describe_no_answer(error: Exception) -> KeyedText:
+def describe_no_answer(error: Exception) -> KeyedText:
     """Return why a call that may have been executed got no answer."""
     return make_text(next((key for kind, key in _NO_ANSWER if isinstance(error, kind)), "wire.cut"))
 

@@ -19,6 +19,7 @@ from pipeline.domain.seals import SealRequest
 CREATE = "ChannelCreatePreparedPersonalEsign"
 UPLOAD = "UploadFiles"
 LIVENESS_CHECK = "ChannelDescribeOrganizationSeals"  # reads, changes nothing
+AUTO_SIGN_QUERY = "ChannelDescribeUserAutoSignStatus"  # the same
 VERSION = "2021-05-26"
 PLACEHOLDER = "@"  # stands where base64 is put in: it never occurs in base64 nor in a FileName of ours
 # Parameters that only some contracts take, named as in config.yaml and in a roster.

@@ -5,50 +5,108 @@ from __future__ import annotations
 import configparser
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
 
+from pipeline.clock import Clock
 from pipeline.errors import CredentialsMissing, reason_of
-from pipeline.esign.signing import Credentials
+from pipeline.esign.signing import Credentials, KeySource
 from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
 from pipeline.support.rights import acting_user
+
+if TYPE_CHECKING:
+    from pipeline.esign.role import Role
 
 Values = Mapping[str, str]  # secret_id, secret_key, token
 VARIABLES = "TENCENTCLOUD_SECRET_ID / TENCENTCLOUD_SECRET_KEY"
 SECRETS = ("secret_id", "secret_key", "token")
 TOKEN_NAMES = ("TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SESSION_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN")
+KEYRING_SERVICE = "esign-import"
+KEYRING_SECONDS = 10.0  # without a desktop a keyring may wait for a password for ever
+
+
+class _Unavailable(Exception):
+    """A source that cannot be read; its argument is a phrase."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One place where keys may be; ``read`` returns what it holds."""
+
+    name: str
+    read: Callable[[], Values]
+    files: Sequence[Path] = ()
 
 
 def find_credentials(
-    environment: Mapping[str, str], *, home: Path, secrets_dir: Path | None = None
-) -> Credentials:
-    """Return the first complete pair, looked for in secret files, environment, ~/.tencentcloud, ~/.tccli.
+    environment: Mapping[str, str],
+    *,
+    home: Path,
+    secrets_dir: Path | None = None,
+    organization: str = "",
+    literal: Credentials | None = None,
+    role: Role | None = None,
+    clock: Clock | None = None,
+) -> KeySource:
+    """Return the first complete pair: of secret files, environment, ~/.tencentcloud, ~/.tccli, keyring, ``literal``.
 
-    Raises CredentialsMissing, which lists every source and what it held.
+    ``organization`` may have an entry of its own in the keyring. A ``role`` is asked for keys where no pair is found; a role
+    of STS is assumed with the pair. Raises CredentialsMissing, which lists every source and what it held.
     """
-    folders = {"$CREDENTIALS_DIRECTORY": environment.get("CREDENTIALS_DIRECTORY"), "secrets_dir": secrets_dir}
-    ini, tccli = home / ".tencentcloud" / "credentials", home / ".tccli" / "default.credential"
-    sources: Sequence[tuple[str, Callable[[Path], Values], Path]] = (
-        *((f"{name} ({path})", _read_secret_files, Path(path)) for name, path in folders.items() if path),
-        (VARIABLES, lambda _: _read_environment(environment), Path()),
-        (str(ini), _read_ini, ini),
-        (str(tccli), _read_tccli, tccli),
-    )
-    tried = []
-    for source, read, path in sources:
+    tried: list[Phrase] = []
+    for source in _list_sources(environment, home, secrets_dir, organization):
         try:
-            values = read(path)
+            values = source.read()
+        except _Unavailable as error:
+            tried.append(make_phrase("credentials.place", place=source.name, why=error.args[0]))
+            continue
         except (OSError, ValueError, configparser.Error) as error:
-            tried.append(make_phrase("credentials.place", place=source, why=_describe_unreadable(error)))
+            tried.append(make_phrase("credentials.place", place=source.name, why=_describe_unreadable(error)))
             continue
         secret_id, secret_key = values.get("secret_id", ""), values.get("secret_key", "")
         if secret_id and secret_key:
-            files = () if source == VARIABLES else (path, *_list_secret_files(path))
-            existing = tuple(file for file in files if file.is_file())
-            return Credentials(secret_id, secret_key, values.get("token") or None, source, existing)
-        tried.append(
-            make_phrase("credentials.place", place=source, why=_describe_missing(secret_id, secret_key))
-        )
+            files = tuple(file for file in source.files if file.is_file())
+            pair = Credentials(secret_id, secret_key, values.get("token") or None, source.name, files)
+            return _apply_role(pair, role, clock, environment)
+        why = _describe_missing(secret_id, secret_key)
+        tried.append(make_phrase("credentials.place", place=source.name, why=why))
+    if literal is not None or (role is not None and role.kind != "sts"):
+        return _apply_role(literal, role, clock, environment)
     raise CredentialsMissing("credentials.missing", places=JoinedTexts(tried))
+
+
+def _apply_role(
+    pair: Credentials | None, role: Role | None, clock: Clock | None, environment: Mapping[str, str]
+) -> KeySource:
+    """Return the pair, or the role that is assumed with it or stands in for it."""
+    if pair is not None and (role is None or role.kind != "sts"):
+        return pair
+    assert role is not None
+    assert clock is not None
+    from pipeline.esign.role import RoleCredentials  # noqa: PLC0415 - only a role needs aiohttp here
+
+    return RoleCredentials(role, clock, environment, pair)
+
+
+def _list_sources(
+    environment: Mapping[str, str], home: Path, secrets_dir: Path | None, organization: str
+) -> Sequence[_Source]:
+    folders = {"$CREDENTIALS_DIRECTORY": environment.get("CREDENTIALS_DIRECTORY"), "secrets_dir": secrets_dir}
+    ini, tccli = home / ".tencentcloud" / "credentials", home / ".tccli" / "default.credential"
+    services = (f"{KEYRING_SERVICE}/{organization}", KEYRING_SERVICE) if organization else (KEYRING_SERVICE,)
+
+    def list_folder(name: str, folder: Path) -> _Source:
+        return _Source(f"{name} ({folder})", lambda: _read_secret_files(folder), _list_secret_files(folder))
+
+    return (
+        *(list_folder(name, Path(folder)) for name, folder in folders.items() if folder),
+        _Source(VARIABLES, lambda: _read_environment(environment)),
+        _Source(str(ini), lambda: _read_ini(ini), (ini,)),
+        _Source(str(tccli), lambda: _read_tccli(tccli), (tccli,)),
+        _Source(f"keyring {KEYRING_SERVICE}", lambda: _read_keyring(services)),
+    )
 
 
 def _describe_unreadable(error: Exception) -> Phrase | str:
@@ -104,3 +162,39 @@ def _read_tccli(path: Path) -> Values:
         return {}
     names = {"secretId": "secret_id", "secretKey": "secret_key", "token": "token"}
     return {ours: _strip_key(document.get(theirs)) for theirs, ours in names.items()}
+
+
+def _read_keyring(services: Sequence[str]) -> Values:
+    """Return the entry of the first service that has a complete pair, else what the first one has.
+
+    Raises _Unavailable where there is no keyring, or none that answers.
+    """
+    try:
+        import keyring  # noqa: PLC0415 - an extra, asked where nothing else holds keys
+        from keyring.errors import NoKeyringError  # noqa: PLC0415 - the same
+    except ImportError as error:
+        raise _Unavailable(make_phrase("credentials.no_keyring_extra")) from error
+    entries: list[Values] = []
+    failures: list[Exception] = []
+
+    def read() -> None:
+        try:
+            for service in services:
+                values = {name: _strip_key(keyring.get_password(service, name)) for name in SECRETS}
+                entries.append(values)
+        except Exception as error:  # noqa: BLE001 - a backend raises what it likes
+            failures.append(error)
+
+    thread = Thread(target=read, daemon=True)  # one that hangs must not keep the program from its end
+    thread.start()
+    thread.join(KEYRING_SECONDS)
+    if thread.is_alive():
+        raise _Unavailable(make_phrase("credentials.keyring_silent", seconds=round(KEYRING_SECONDS)))
+    if failures:
+        if isinstance(failures[0], NoKeyringError):
+            raise _Unavailable(make_phrase("credentials.no_keyring")) from failures[0]
+        kind = type(failures[0]).__name__
+        raise _Unavailable(make_phrase("credentials.keyring_failed", kind=kind)) from failures[0]
+    complete = [values for values in entries if values["secret_id"] and values["secret_key"]]
+    halves = [values for values in entries if any(values.values())]
+    return next(iter([*complete, *halves]), {})

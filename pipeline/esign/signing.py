@@ -7,8 +7,10 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from pipeline.clock import utc_date
+from pipeline.domain.keyed_text import KeyedText
 
 ALGORITHM = "TC3-HMAC-SHA256"
 SERVICE = "essbasic"  # also on the file host and in the test environment
@@ -16,6 +18,28 @@ SERVICE = "essbasic"  # also on the file host and in the test environment
 # A signature is accepted for 300 seconds, and a call that arrived in time is executed within 60: a create
 # that has not taken effect by then never will.
 REPLAY_WINDOW_SECONDS = 360.0
+
+
+class KeySource(Protocol):
+    """Gives the keys for each signature: a pair that was found, or a role whose keys are renewed."""
+
+    @property
+    def source(self) -> str:
+        """Where the keys come from."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files they were read from."""
+
+    @property
+    def renewal_failure(self) -> KeyedText | None:
+        """Why the last renewal failed, None where it did not."""
+
+    async def get_current(self) -> Credentials:
+        """Return keys that are valid now. Raises RoleFailed where there are none."""
+
+    def discard_current(self) -> bool:
+        """Let the next keys be new ones, after a refusal of these; return False where there are no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +51,19 @@ class Credentials:
     token: str | None = field(default=None, repr=False)
     source: str = ""
     files: tuple[Path, ...] = field(default=(), repr=False)  # the files it was read from
+
+    @property
+    def renewal_failure(self) -> KeyedText | None:
+        """None: a pair that was found is not renewed."""
+        return None
+
+    async def get_current(self) -> Credentials:
+        """Return this pair."""
+        return self
+
+    def discard_current(self) -> bool:
+        """Return False: there is no other pair."""
+        return False
 
 
 def canonical_request(headers: Mapping[str, str], body_sha256: str) -> tuple[str, str]:

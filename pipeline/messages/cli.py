@@ -309,6 +309,10 @@ If you do not find a seal, it may still exist: --not-created counts only after c
     "next_bug": ("要看详细原因，请输入：", "To see details, run:"),
     "next_rosters": ("放入名单后，请输入：", "After adding a roster, run:"),
     "next_status": ("要看当前状态，请输入：", "To see the current status, run:"),
+    "next_policy": (
+        "把策略授予子账号、放好它的密钥之后，请输入：",
+        "When a sub-account has this policy and its keys are in place, run:",
+    ),
     "next_run": ("接下来，请输入：", "Next, run:"),
     "completion.next": (
         "启用补全：把这一行加到 {file} 末尾，再打开新的终端：",

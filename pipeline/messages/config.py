@@ -85,6 +85,38 @@ CONFIG_TEXTS: Mapping[str, tuple[str, str]] = {
         "{value}：必须含 {{name}}，还可以含 {{staff_no}} 和 {{department}}；花括号里不能写别的",
         "{value}: must contain {{name}} and may contain {{staff_no}} and {{department}}; nothing else is allowed in braces",
     ),
+    "config.misplaced_secret": (
+        "{place}{where}：这里没有这一项。密钥不写在 config.yaml 里：写入 secrets_dir 里的文件 tencent__secret_id 和 tencent__secret_key，再把这里的删掉；给别人看过的密钥请停用并换新",
+        "{place}{where}: no such key. Keys do not belong in config.yaml: put them into the files tencent__secret_id and tencent__secret_key in secrets_dir and delete them here; replace a key that others have seen",
+    ),
+    "config.secret_variable": (
+        "{name}：密钥请用环境变量 TENCENTCLOUD_SECRET_ID 和 TENCENTCLOUD_SECRET_KEY",
+        "{name}: use the variables TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY for keys",
+    ),
+    "config.secret_exposed": (
+        "{path}：里面有密钥，而本机的其他用户可以读取；请把密钥移到 secrets_dir 的文件里，或运行 chmod 600 {path}",
+        "{path}: it contains keys, and other users of this machine can read it; move the keys into files in secrets_dir, or run chmod 600 {path}",
+    ),
+    "config.secret_in_git": (
+        "{path}：里面有密钥，而它在 git 仓库 {folder} 里，没有被忽略；请把密钥移到 secrets_dir 的文件里。已经提交过的密钥请停用并换新",
+        "{path}: it contains keys, and it lies in the git repository {folder} without being ignored; move the keys into files in secrets_dir. Replace keys that were committed",
+    ),
+    "config.literal_secret": (
+        "{path} 里写有密钥；更好的做法是放在 secrets_dir 的文件里，见 docs/zh/configuration.md。",
+        "{path} contains keys; files in secrets_dir are safer, see docs/en/configuration.md.",
+    ),
+    "config.half_a_pair": (
+        "secret_id 和 secret_key 要么都写，要么都不写",
+        "secret_id and secret_key must be set together, or not at all",
+    ),
+    "config.needs_role_arn": (
+        "role: sts 需要 role_arn，如 qcs::cam::uin/100000000001:roleName/esign-import",
+        "role: sts requires role_arn, such as qcs::cam::uin/100000000001:roleName/esign-import",
+    ),
+    "config.metadata_endpoint": (
+        "role: cvm 的 endpoint 只能是本机地址（用于测试）",
+        "with role: cvm, endpoint can only be an address of this machine (for tests)",
+    ),
     # pydantic's kinds of error; {…} are of its context
     "config.pydantic.missing": ("缺少", "is missing"),
     "config.pydantic.bool_type": ("必须是 true 或 false", "must be true or false"),
@@ -216,6 +248,17 @@ Put the files tencent__secret_id and tencent__secret_key into secrets_dir, or se
         "permission denied; let user {user} read it",
     ),
     "credentials.unreadable": ("有文件，但内容无法识别", "file found, but its content is invalid"),
+    "credentials.no_keyring_extra": (
+        "没有安装 pip install 'esign-import[keyring]'",
+        "not installed: pip install 'esign-import[keyring]'",
+    ),
+    "credentials.no_keyring": ("这台机器没有钥匙串", "this machine has no keyring"),
+    "credentials.keyring_failed": ("打不开（{kind}）", "cannot be opened ({kind})"),
+    "credentials.keyring_silent": ("{seconds} 秒没有应答", "no answer within {seconds} s"),
+    "credentials.role_failed": (
+        "{source} 没有给出密钥：{why}。没有发送。",
+        "{source} gave no keys: {why}. Nothing was sent.",
+    ),
 }
 
 # faults of a fault file of the sandbox

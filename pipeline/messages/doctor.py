@@ -25,6 +25,27 @@ DOCTOR_TEXTS: Mapping[str, tuple[str, str]] = {
     "doctor.config": ("{path}，{tenant}", "{path}, {tenant}"),
     "doctor.exposed": ("其他用户可以读取 {files}", "other users can read {files}"),
     "doctor.exposed.remedy": ("运行 chmod 600 {files}", "run chmod 600 {files}"),
+    "doctor.literal": ("{path} 里写有密钥", "{path} contains keys"),
+    "doctor.literal.remedy": (
+        "把密钥移到 secrets_dir 的文件 tencent__secret_id 和 tencent__secret_key 里，再从配置中删掉。",
+        "Move the keys into the files tencent__secret_id and tencent__secret_key in secrets_dir and delete them here.",
+    ),
+    "doctor.temporary": (
+        "{source} 的密钥是临时的，到期后不会更换",
+        "the keys of {source} are temporary and are not renewed when they expire",
+    ),
+    "doctor.temporary.remedy": (
+        "定时任务请用长期密钥，或在配置里写 credentials.role，程序会在到期前更换。",
+        "Use lasting keys for a timer, or set credentials.role, whose keys are renewed in time.",
+    ),
+    "doctor.role_unused": (
+        "credentials.role: {role} 没有用到：{source} 排在它前面",
+        "credentials.role: {role} is not used: {source} comes first",
+    ),
+    "doctor.role_unused.remedy": (
+        "删掉 {source} 里的密钥，或去掉 credentials.role。",
+        "Remove the keys in {source}, or remove credentials.role.",
+    ),
     "doctor.unreadable": (
         "用户 {user} 没有读取 {path} 的权限",
         "user {user} may not read {path}",

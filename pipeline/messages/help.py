@@ -166,6 +166,12 @@ HELP: Mapping[str, str] = {
     "Print the script with which a shell completes commands, options and files.": (
         "打印命令行补全脚本：补全命令、选项和文件名。"
     ),
+    "Print the CAM policy that allows the calls of this program and nothing else.": (
+        "打印 CAM 策略：只允许本程序的调用，别的都不允许。"
+    ),
+    "Create it in Tencent Cloud's console (CAM, policies, by syntax) and give it to a sub-account for this program alone.": (
+        "在腾讯云控制台（访问管理 → 策略 → 按策略语法创建）新建，授予只供本程序使用的子账号。"
+    ),
     "Print the JSON Schema of config.yaml, with which an editor completes and checks its keys.": (
         "打印 config.yaml 的 JSON Schema；编辑器可用它补全和检查各项。"
     ),

@@ -226,6 +226,7 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "halt.LEDGER": ("台账无法写入（{message}）；请腾出磁盘空间或检查权限", "the ledger could not be written ({message}); free disk space or check permissions"),
     "halt.USAGE": ("{message}", "{message}"),
     "halt.CREDENTIALS_MISSING": ("{message}", "{message}"),
+    "halt.ROLE_FAILED": ("{message}", "{message}"),
     "halt.LOCKED": ("{message}", "{message}"),
     "halt.LEDGER_REFUSED": ("{message}", "{message}"),
     "halt.NOT_READ_NOW": ("{message}", "{message}"),
@@ -297,6 +298,9 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "notice.FILE_EXPOSED": (
         "{files} 的权限允许本机的其他用户读取，里面有密钥或密码。请信息科改为只有运行本程序的用户可读（chmod 600）。",
         "Other users of this machine can read {files}, which contains keys or passwords. IT: let only the user who runs this program read it (chmod 600)."),
+    "notice.KEYS_NOT_RENEWED": (
+        "credentials.role 的密钥没有换到新的（{why}）；本次用旧的做完了。请信息科处理，否则下次运行可能中途停下。",
+        "The keys of credentials.role were not renewed ({why}); this run ended with the old ones. IT: repair this, or the next run may stop half-way."),
     "notice.ROSTER_OPEN": (
         "{files} 正在 Excel 或 WPS 里打开（旁边有 {lock}）：还没有保存的修改没有读到。请保存并关闭后再运行；没有人打开它，就删除 {lock}。",
         "{files} is open in Excel or WPS ({lock} exists next to it), so unsaved changes were not read. Save and close it, then run again; if it is not open anywhere, delete {lock}."),

@@ -185,6 +185,9 @@ HALTS: Mapping[str, Advice] = {
     "CREDENTIALS_MISSING": _advise(
         "it", "after", "没有找到成对的 SecretId 和 SecretKey，没有发送。", "按 halted.message 列出的位置放好密钥，再运行。",
         "No complete pair of SecretId and SecretKey was found; nothing was sent.", "Put the keys in one of the places listed in halted.message, then run again."),
+    "ROLE_FAILED": _advise(
+        "it", "after", "credentials.role 没有给出密钥，或密钥过期后没有换到新的。", "按 halted.message 的说明处理：角色是否绑定或允许扮演，本机能否访问 STS；然后再运行。",
+        "credentials.role gave no keys, or none in place of those that expired.", "Follow halted.message: is the role bound or allowed to be assumed, can this machine reach STS? Then run again."),
     "LOCKED": _advise(
         "nobody", "itself", "另一次运行正在进行，没有发送。", "不用处理；经常如此就把定时任务隔开一些。",
         "Another run was in progress; nothing was sent.", "No action is needed; if it happens often, schedule the runs further apart."),

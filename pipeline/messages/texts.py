@@ -165,6 +165,14 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "wire.process_ended": ("程序在收到应答之前结束了", "the program ended before an answer came"),
     "wire.proxy_refused": ("代理服务器拒绝了连接", "the proxy refused the connection"),
     "wire.tls_failed": ("TLS 握手失败", "the TLS handshake failed"),
+    # ---- why a role gave no keys
+    "role.code": ("腾讯的答复是 {code}", "the answer was {code}"),
+    "role.failed": ("{source} 没有给出密钥：{why}", "{source} gave no keys: {why}"),
+    "role.host": ("{host}：{why}", "{host}: {why}"),
+    "role.not_bound": ("这台机器没有绑定这个角色", "no such role is bound to this machine"),
+    "role.status": ("{host} 的应答是 HTTP {status}", "{host} answered HTTP {status}"),
+    "role.unreadable": ("{host} 的应答无法识别", "the answer of {host} is not valid"),
+    "role.variables": ("缺少环境变量 {names}", "these variables are not set: {names}"),
     # ---- figures of a stop
     "stop.file": ("{file}：{why}", "{file}: {why}"),
     "stop.minutes": ("{n} 分钟", "{n} min"),

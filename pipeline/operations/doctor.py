@@ -79,6 +79,8 @@ def examine_configuration(config: Config, config_name: Path) -> Iterator[Finding
         yield report_error("config", error)
     except OSError as error:
         yield report_error("config", DiskTrouble.of(error))
+    if config.credentials.secret_key is not None:
+        yield make_fault_finding("config", "literal", "literal.remedy", path=config_name)
     secrets = [path for path in _list_secret_files(config) if path.is_file()]
     for notice in find_exposed_files(config, secrets):
         files = notice.detail["files"]

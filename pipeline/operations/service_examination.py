@@ -12,7 +12,7 @@ from pipeline.errors import CredentialsMissing, UsageError, reason_of
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts import LIVENESS_CHECK, UPLOAD, build_liveness_check
 from pipeline.esign.responses import Reply, parse_answer
-from pipeline.esign.signing import Credentials
+from pipeline.esign.signing import Credentials, KeySource
 from pipeline.ledger.tenant import is_loopback
 from pipeline.messages.catalogue import make_phrase
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
@@ -25,10 +25,11 @@ SKEWED, VERY_SKEWED = 30.0, 300.0  # seconds between this clock and the service'
 
 def examine_service(config: Config, clock: Clock) -> Iterator[Finding]:
     """Examine both hosts, this clock and the credentials with one call each that changes nothing."""
-    credentials: Credentials | None = None
+    credentials: KeySource | None = None
     try:
-        credentials = make_credentials_finder(config)()
+        credentials = make_credentials_finder(config, clock)()
         yield make_ok_finding("credentials", "credentials", source=credentials.source)
+        yield from _judge_source(config, credentials)
     except CredentialsMissing as error:
         yield report_error("credentials", error)
     try:
@@ -40,8 +41,25 @@ def examine_service(config: Config, clock: Clock) -> Iterator[Finding]:
         )
 
 
-async def _ask_hosts(config: Config, credentials: Credentials | None, clock: Clock) -> list[Finding]:
+def _judge_source(config: Config, credentials: KeySource) -> Iterator[Finding]:
+    """Warn of keys that expire without a renewal, and of a role that other keys come before."""
+    if not isinstance(credentials, Credentials):
+        return
+    source = credentials.source
+    if credentials.token:
+        yield make_fault_finding("credentials", "temporary", "temporary.remedy", source=source)
+    if (role := config.credentials.role) is not None:
+        yield make_fault_finding("credentials", "role_unused", "role_unused.remedy", role=role, source=source)
+
+
+async def _ask_hosts(config: Config, credentials: KeySource | None, clock: Clock) -> list[Finding]:
     findings: list[Finding] = []
+    try:
+        if credentials is not None:
+            await credentials.get_current()
+    except CredentialsMissing as error:  # a role's
+        findings.append(report_error("credentials", error))
+        credentials = None
     keys = credentials or Credentials(
         "AKIDnone", "none", source=""
     )  # a refusal of them shows that the host answers
@@ -97,7 +115,7 @@ def _judge_clock(reply: Reply) -> Iterator[Finding]:
     yield make_fault_finding("clock", key, "clock.remedy", exit_code=exit_code, seconds=round(seconds))
 
 
-def _judge_answer(reply: Reply, credentials: Credentials) -> Iterator[Finding]:
+def _judge_answer(reply: Reply, credentials: KeySource) -> Iterator[Finding]:
     """Judge the answer to a signed call that changes nothing."""
     answer = parse_answer(reply.body) if reply.status == 200 else None
     if answer is None:

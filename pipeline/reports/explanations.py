@@ -263,7 +263,7 @@ def describe_halt_of(report: RunReport, presenter: Presenter) -> str:
 def describe_notice(notice: Notice, presenter: Presenter) -> str:
     """Return what a run noticed beside its rows, and what to do about it."""
     detail = {
-        name: presenter.render(f"notice.{text}") if name == "direction" else text
+        name: presenter.render(f"notice.{text}") if name == "direction" else presenter.render_text(text)
         for name, text in notice.detail.items()
     }
     return presenter.render(f"notice.{notice.code}", **detail)

@@ -24,9 +24,10 @@ from pipeline.domain.roster import ImageFile, PreparedImage
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import SealRequest
 from pipeline.domain.service_codes import find_create_meaning
-from pipeline.errors import UsageError, reason_of
+from pipeline.errors import RoleFailed, UsageError, reason_of
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts import (
+    AUTO_SIGN_QUERY,
     CREATE,
     LIVENESS_CHECK,
     UPLOAD,
@@ -44,7 +45,7 @@ from pipeline.esign.responses import (
     read_create,
     read_upload,
 )
-from pipeline.esign.signing import Credentials
+from pipeline.esign.signing import KeySource
 from pipeline.intake.images import image_files
 from pipeline.ledger.protocol import Decision, Ledger
 from pipeline.messages.catalogue import make_phrase
@@ -54,15 +55,13 @@ from pipeline.reports.explanations import describe_failure
 from pipeline.workflow import stage_settings
 from pipeline.workflow.run_request import make_credentials_finder
 
-AUTO_SIGN_QUERY = "ChannelDescribeUserAutoSignStatus"
-
 
 @dataclass(frozen=True, slots=True)
 class ServiceAccess:
     """What a call outside a run needs."""
 
     config: Config
-    credentials: Credentials
+    credentials: KeySource
     limiter: Limiter
     clock: Clock
 
@@ -70,7 +69,7 @@ class ServiceAccess:
     def from_config(cls, config: Config, clock: Clock) -> Self:
         """Find the credentials; raises CredentialsMissing."""
         limiter = AdaptiveRateLimiter(config.limits.requests_per_second, clock)
-        return cls(config, make_credentials_finder(config)(), limiter, clock)
+        return cls(config, make_credentials_finder(config, clock)(), limiter, clock)
 
     def open_client(self) -> Client:
         """Return a client, to be entered as a context."""
@@ -219,6 +218,7 @@ async def certify_create(
             Decision(kind, request.key, now, who, f"{contract.name} {reason}", seal_id=seal_id)
         )
 
+    await service.credentials.get_current()  # a role without keys is found before the decision is entered
     async with service.open_client() as client:
         try:
             file_id = None
@@ -236,7 +236,7 @@ async def certify_create(
         enter_decision(guards.CERTIFY_SENT, trace_id)
         try:
             reply = await service.send_single_call(client, CREATE, body, trace_id=trace_id)
-        except NotSent as error:
+        except (NotSent, RoleFailed) as error:
             enter_decision(guards.CERTIFY_VOID, "not_sent")
             raise _not_sent_error(str(error)) from error
         except NoAnswer as error:
@@ -265,7 +265,7 @@ def _read_checked(prepared: PreparedImage) -> bytes:
     return data
 
 
-def _not_sent_error(reason: str, credentials: Credentials | None = None) -> UsageError:
+def _not_sent_error(reason: str, credentials: KeySource | None = None) -> UsageError:
     source = credentials.source if credentials else ""
     return UsageError("resolve.nothing_sent", why=describe_failure(reason, source))
 

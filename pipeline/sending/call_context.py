@@ -14,6 +14,7 @@ from pipeline.clock import Clock
 from pipeline.domain.masking import mask_id
 from pipeline.domain.seals import Verdict
 from pipeline.domain.service_codes import find_stated_rate
+from pipeline.errors import RoleFailed
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts import CREATE, LIVENESS_CHECK, Agent, Contract, build_liveness_check
 from pipeline.esign.rate_limiter import Limiter
@@ -25,6 +26,7 @@ from pipeline.sending.run_state import Job, RunState
 
 MAX_SENDS = 4  # of one row's upload, and of its create
 BACK_OFF_SECONDS = 0.5  # full jitter up to 1, 2, 4 seconds before the sends that follow
+TOKEN_REFUSED = "AuthFailure.TokenFailure"  # noqa: S105 - a code of the service
 NOT_EXECUTED_BY_US = "not_sent"  # code of an attempt whose headers never left
 
 ConnectionSlots = Mapping[str, asyncio.Semaphore]  # by action
@@ -92,6 +94,9 @@ class CallContext:
 
             try:
                 reply = await self.client.call(action, body, trace_id=trace_id, before_send=before_send)
+            except RoleFailed as error:
+                self.run_state.halt("ROLE_FAILED", error.reason, 4)
+                raise RunStopped from error
             except (NotSent, NoAnswer) as error:
                 metrics.record_loss(timed)
                 host = self.client.host_at_fault(action, error)
@@ -123,6 +128,9 @@ class CallContext:
                 before_send=before_send,
             )
         except RunStopped:
+            return False
+        except RoleFailed as error:
+            self.run_state.halt("ROLE_FAILED", error.reason, 4)
             return False
         except (NotSent, NoAnswer) as error:
             self.run_state.outages.record_failure(
@@ -178,6 +186,13 @@ class CallContext:
         job.has_adopted_clock = True
         self.client.reset_clock_offset(reply)
         return True
+
+    def renew_keys(self, job: Job, verdict: Verdict) -> bool:
+        """Have the keys of a role renewed after a refused token, once a row; return False when that cannot help."""
+        if verdict.code != TOKEN_REFUSED or job.has_renewed_keys:
+            return False
+        job.has_renewed_keys = True
+        return self.client.credentials.discard_current()
 
     async def recheck_clock_if_jumped(self) -> None:
         """Probe first where the machine's clock has jumped: it was suspended, or its clock was set."""

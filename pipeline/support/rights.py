@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -28,6 +29,21 @@ def is_there(path: Path) -> bool:
         return path.exists()
     except OSError:
         return False
+
+
+def is_exposed(path: Path) -> bool:
+    """Return whether a file's rights let others read it.
+
+    A group counts only where the file is our own: else it may be by the group that we read it.
+    """
+    if os.name == "nt":  # its rights are no mode
+        return False
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    others = stat.S_IROTH | (stat.S_IRGRP if status.st_uid == os.geteuid() else 0)
+    return bool(status.st_mode & others)
 
 
 def find_unwritable(paths: Iterable[Path]) -> Path | None:

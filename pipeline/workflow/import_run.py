@@ -28,7 +28,7 @@ from pipeline.domain.run import (
     find_exit_code,
 )
 from pipeline.esign.rate_limiter import Limiter
-from pipeline.esign.signing import Credentials
+from pipeline.esign.signing import KeySource
 from pipeline.intake.conflicts import flag_conflicts, mark_unread
 from pipeline.intake.corrections import LoadedRows, load_rows
 from pipeline.intake.fields.validate import validate_rows
@@ -86,7 +86,7 @@ class RunResources:
     ledger: Ledger
     site_key: SiteKey
     limiter: Limiter
-    find_credentials: Callable[[], Credentials]  # called only when something has to be sent
+    find_credentials: Callable[[], KeySource]  # called only when something has to be sent
     clock: Clock
     stop: StopSignal
     confirm: Callable[[RunPreview], bool] = lambda _: True
@@ -199,6 +199,8 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
     halt = _check_guards(plan, ready, guards, record, request=request, ledger=ledger)
     # looked for before the question, so that it is not asked in vain
     credentials = resources.find_credentials() if ready and halt is None else None
+    if credentials is not None:
+        await credentials.get_current()
     preview = send_rows.preview_run(
         plan.row_plans, ready, plan.report.files, config, halt, limit=request.limit
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -39,6 +38,7 @@ from pipeline.errors import (
     LedgerError,
     Locked,
     NotReadNow,
+    RoleFailed,
     UsageError,
 )
 from pipeline.intake.readers.discover import find_lock_file
@@ -47,12 +47,14 @@ from pipeline.messages.texts import dump_text
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import outcome_record, run_record
 from pipeline.support.atomic_files import write_json
+from pipeline.support.rights import is_exposed
 from pipeline.workflow.tenant_ledger import name_tenant
 
 LOG = logging.getLogger(__name__)
 RUN = "run.json"
 _LINE = json.JSONEncoder(ensure_ascii=False)
 CODES: tuple[tuple[type[EsignImportError], str], ...] = (
+    (RoleFailed, "ROLE_FAILED"),
     (CredentialsMissing, "CREDENTIALS_MISSING"),
     (Locked, "LOCKED"),
     (NotReadNow, "NOT_READ_NOW"),
@@ -250,21 +252,6 @@ def find_exposed_files(config: Config, secret_files: Sequence[Path]) -> Iterator
     """Yield one notice where rights let other users read a secret file, or a configuration that holds a password."""
     files = [*secret_files, *([config.secret_file] if config.secret_file else [])]
     files += [config.resolve_path(config.secrets_dir) / PASSWORD_FILE] if config.secrets_dir else []
-    exposed = [str(path) for path in dict.fromkeys(files) if _is_exposed(path)]
+    exposed = [str(path) for path in dict.fromkeys(files) if is_exposed(path)]
     if exposed:
         yield Notice("FILE_EXPOSED", {"files": ", ".join(exposed)})
-
-
-def _is_exposed(path: Path) -> bool:
-    """Return whether a file's rights let others read it.
-
-    A group counts only where the file is our own: else it may be by the group that we read it.
-    """
-    if os.name == "nt":  # its rights are no mode
-        return False
-    try:
-        status = path.stat()
-    except OSError:
-        return False
-    others = stat.S_IROTH | (stat.S_IRGRP if status.st_uid == os.geteuid() else 0)
-    return bool(status.st_mode & others)

@@ -18,11 +18,12 @@ from pipeline.config.named_paths import (
     require_results_folder,
     require_unicode,
 )
+from pipeline.config.sections import PLACEHOLDER
 from pipeline.config.settings import Config, list_missing_ids
 from pipeline.domain.run import RunRequest
 from pipeline.errors import UsageError
 from pipeline.esign.credentials import find_credentials
-from pipeline.esign.signing import Credentials
+from pipeline.esign.signing import Credentials, KeySource
 from pipeline.intake.readers.discover import expand_paths
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.receipt_sync import receipts_path
@@ -30,6 +31,7 @@ from pipeline.planning.guards import find_emptied_folders
 from pipeline.reports.earlier_results import find_earlier_run
 from pipeline.support.terminal_text import join
 from pipeline.version import PROGRAM
+from pipeline.workflow.stage_settings import build_role
 from pipeline.workflow.tenant_ledger import name_tenant, open_configured_ledger
 
 READING_COMMANDS = frozenset({"check", "run", "retry"})  # they go over rosters and pictures
@@ -152,10 +154,29 @@ def refuse_results(rosters: Sequence[Path]) -> None:
             raise UsageError("usage.results_as_roster", then=("retry", str(path)))
 
 
-def make_credentials_finder(config: Config) -> Callable[[], Credentials]:
+def make_credentials_finder(config: Config, clock: Clock) -> Callable[[], KeySource]:
     """Return the function that looks for SecretId and SecretKey; it may raise CredentialsMissing."""
-    folder = config.resolve_path(config.secrets_dir) if config.secrets_dir else None
-    return lambda: find_credentials(os.environ, home=Path.home(), secrets_dir=folder)
+    return lambda: find_credentials(
+        os.environ,
+        home=Path.home(),
+        secrets_dir=config.resolve_path(config.secrets_dir) if config.secrets_dir else None,
+        organization=config.api.organization_open_id.replace(PLACEHOLDER, ""),
+        literal=_read_literal_keys(config),
+        role=build_role(config),
+        clock=clock,
+    )
+
+
+def _read_literal_keys(config: Config) -> Credentials | None:
+    """Return the keys that stand in the configuration itself."""
+    secret_id, secret_key = config.credentials.secret_id, config.credentials.secret_key
+    if secret_id is None or secret_key is None:
+        return None
+    return Credentials(
+        secret_id.get_secret_value(),
+        secret_key.get_secret_value(),
+        source="credentials.secret_id / secret_key",
+    )
 
 
 def find_latest_folder(config: Config, request: RunRequest) -> Path | None:

@@ -12,6 +12,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from pipeline.config.settings import Config
+from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.masking import Masker
 from pipeline.domain.roster import Field, FileReport, Origin
 from pipeline.domain.run import (
@@ -29,7 +30,7 @@ from pipeline.domain.run import (
 from pipeline.domain.seals import SealRequest
 from pipeline.esign.contracts import CREATE, UPLOAD
 from pipeline.esign.rate_limiter import max_in_rolling_second
-from pipeline.esign.signing import Credentials
+from pipeline.esign.signing import KeySource
 from pipeline.ledger.protocol import Ledger
 from pipeline.planning.guards import Guards, RunGuards, find_deadline
 from pipeline.planning.unsent_rows import build_not_sent_outcome
@@ -146,7 +147,7 @@ async def send_rows(
     config: Config,
     resources: RunResources,
     *,
-    credentials: Credentials | None,
+    credentials: KeySource | None,
     halt: Halt | None,
     guards: Guards,
     mask: Callable[[str], str],
@@ -187,21 +188,28 @@ async def send_rows(
             _find_deadline_timestamp(guards, resources.clock.now()),
         )
         outcomes = await submission.run(ready)
-        notices = tuple(_find_service_notices(client.clock_offset, run_state.deprecated))
+        notices = tuple(
+            _find_service_notices(client.clock_offset, run_state.deprecated, credentials.renewal_failure)
+        )
     traffic = _summarize_traffic(run_state, resources.limiter.list_departures(CREATE), limit)
     return SentRows(outcomes, run_state.halted, traffic, submission.kept_back, notices)
 
 
-def _find_service_notices(offset: float, deprecated: Mapping[str, str]) -> Iterator[Notice]:
-    """Yield notices of a clock that is more than a minute from the service's, and of interfaces that will end.
+def _find_service_notices(
+    offset: float, deprecated: Mapping[str, str], renewal_failure: KeyedText | None
+) -> Iterator[Notice]:
+    """Yield notices of a clock that is more than a minute from the service's, of interfaces that will end, of old keys.
 
-    ``offset`` is how far the service's clock is ahead; ``deprecated`` maps actions to the service's words.
+    ``offset`` is how far the service's clock is ahead; ``deprecated`` maps actions to the service's words;
+    ``renewal_failure`` is why the keys of a role were not renewed.
     """
     if abs(offset) > CLOCK_TOLERANCE:
         direction = "slow" if offset > 0 else "fast"
         yield Notice("CLOCK_WRONG", {"minutes": f"{abs(offset) / 60:.0f}", "direction": direction})
     for action, message in deprecated.items():
         yield Notice("SERVICE_DEPRECATED", {"action": action, "message": message})
+    if renewal_failure is not None:
+        yield Notice("KEYS_NOT_RENEWED", {"why": renewal_failure})
 
 
 def find_run_exit_code(

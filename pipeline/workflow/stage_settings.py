@@ -17,7 +17,7 @@ from pipeline.domain.roster import Field, ImageFile, ImagePreview, PreparedImage
 from pipeline.domain.run import Judgement, RunRequest
 from pipeline.domain.seals import LiveSeal, PersonHistory, SealContent
 from pipeline.esign.contracts import CONTRACTS, Agent, Contract
-from pipeline.esign.signing import Credentials
+from pipeline.esign.signing import KeySource
 from pipeline.intake.fields.validate import FieldSettings
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.images.prepare import digest_pixels, find_sent_size, prepare_image
@@ -33,6 +33,7 @@ from pipeline.version import __version__
 
 if TYPE_CHECKING:
     from pipeline.esign.client import Client
+    from pipeline.esign.role import Role
 
 PREVIEWS = "previews"  # below the work folder: small copies of pictures
 
@@ -50,7 +51,7 @@ def build_agent(config: Config) -> Agent:
     return Agent(**{field.name: getattr(config.api, field.name) for field in fields(Agent)})
 
 
-def build_client(config: Config, credentials: Credentials, clock: Clock) -> Client:
+def build_client(config: Config, credentials: KeySource, clock: Clock) -> Client:
     """Return the HTTP client, not yet opened."""
     from pipeline.esign.client import Client  # noqa: PLC0415 - `check` imports no aiohttp
 
@@ -63,8 +64,30 @@ def build_client(config: Config, credentials: Credentials, clock: Clock) -> Clie
         timeout=api.timeout_seconds,
         region=api.region,
         proxy=api.proxy,
-        ca_file=str(config.resolve_path(api.ca_file)) if api.ca_file else None,
+        ca_file=_find_ca_file(config),
     )
+
+
+def build_role(config: Config) -> Role | None:
+    """Return the role that is asked for keys, None where none is configured."""
+    settings = config.credentials
+    if settings.role is None:
+        return None
+    from pipeline.esign.role import Role  # noqa: PLC0415 - `check` imports no aiohttp
+
+    return Role(
+        kind=settings.role,
+        name=settings.role_name,
+        arn=settings.role_arn,
+        seconds=settings.duration_seconds,
+        endpoint=settings.endpoint,
+        proxy=config.api.proxy,
+        ca_file=_find_ca_file(config),
+    )
+
+
+def _find_ca_file(config: Config) -> str | None:
+    return str(config.resolve_path(config.api.ca_file)) if config.api.ca_file else None
 
 
 # -- rosters and their fields

@@ -63,6 +63,14 @@ def cut_receipts(hospital):
     receipts.write_bytes(receipts.read_bytes()[:-30])
 
 
+def write_keys_into_config(hospital):
+    keys = f"credentials: {{secret_id: {SANDBOX.secret_id}, secret_key: {SANDBOX.secret_key}}}"
+    edit_config(hospital, "limits:", f"{keys}\nlimits:")
+    (hospital.folder / "config.yaml").chmod(0o600)
+    shutil.rmtree(hospital.folder / "secrets")
+    (hospital.folder / "secrets").mkdir()
+
+
 def use_ledger_of_another_tenant(hospital):
     hospital.seal_doctors(1)
     edit_config(hospital, SANDBOX.organization_open_id, "org_another")
@@ -97,6 +105,13 @@ FAULTS = {  # what is planted: how, the topic and level of its finding, words of
     "no keys": (lambda h: shutil.rmtree(h.folder / "secrets"), "credentials", "fault", "tencent__secret", 4),
     "half of the keys": (lambda h: write_secret(h, "secret_key", ""), "credentials", "fault", "SecretKey", 4),
     "a wrong key": (lambda h: write_secret(h, "secret_key", "wrong"), "credentials", "fault", "SignatureFailure", 4),
+    "keys that expire": (
+        lambda h: write_secret(h, "token", "t"), "credentials", "warning", "are not renewed when they expire", 4,
+    ),
+    "a role that is not asked": (
+        lambda h: edit_config(h, "limits:", "credentials: {role: cvm}\nlimits:"), "credentials", "warning", "comes first", 0,
+    ),
+    "keys in the configuration": (write_keys_into_config, "config", "warning", "contains keys", 0),
     "an unknown id": (lambda h: write_secret(h, "secret_id", "AKIDx"), "credentials", "fault", "SecretId", 4),
     "another operator": (lambda h: h.configure(operator_open_id="nobody"), "credentials", "fault", "perator", 4),
     "another organisation": (

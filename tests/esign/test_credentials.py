@@ -1,11 +1,16 @@
 """Where the keys come from: first complete pair, never mixed, one message when there is none."""
 
 import json
+import subprocess
+import sys
 
+import keyring
 import pytest
 
 from pipeline.errors import CredentialsMissing
+from pipeline.esign import credentials as module
 from pipeline.esign.credentials import find_credentials
+from pipeline.esign.signing import Credentials
 
 ENVIRONMENT = {"TENCENTCLOUD_SECRET_ID": "AKIDenv", "TENCENTCLOUD_SECRET_KEY": "env-key"}
 
@@ -77,3 +82,59 @@ def test_one_message_lists_what_was_looked_at(tmp_path):
     assert ".tccli" in en
     assert "only-the-key" not in en + zh
     assert "没有找到成对" in zh
+
+
+@pytest.fixture
+def use_keyring(tmp_path, monkeypatch):
+    """Choose a keyring as a user does, by PYTHON_KEYRING_BACKEND."""
+    monkeypatch.setenv("KEYRING_FILE", str(tmp_path / "keyring.json"))
+
+    def choose(name):
+        monkeypatch.setenv("PYTHON_KEYRING_BACKEND", name)
+        keyring.core.init_backend()
+
+    yield choose
+    monkeypatch.undo()
+    keyring.core.init_backend()
+
+
+def test_the_keyring_is_asked_last_and_the_hospitals_own_entry_first(tmp_path, use_keyring):
+    use_keyring("file_keyring.FileKeyring")
+    for name in ("secret_id", "secret_key"):
+        keyring.set_password("esign-import", name, f"general-{name}")
+    keyring.set_password("esign-import/org", "secret_id", "half of a pair")
+    find = {"home": tmp_path, "organization": "org"}
+    pair = find_credentials({}, **find)
+    assert (pair.secret_id, pair.secret_key) == ("general-secret_id", "general-secret_key")
+    keyring.set_password("esign-import/org", "secret_key", "own-key")
+    assert find_credentials({}, **find).secret_key == "own-key"
+    assert find_credentials(ENVIRONMENT, **find).secret_id == "AKIDenv"
+    assert find_credentials({}, home=tmp_path, literal=Credentials("AKIDyaml", "k")).secret_id != "AKIDyaml"
+
+
+@pytest.mark.parametrize(("backend", "words"), [
+    ("keyring.backends.fail.Keyring", "this machine has no keyring"),
+    ("keyring.backends.null.Keyring", "not found"),
+    ("file_keyring.SilentKeyring", "no answer within"),
+    ("file_keyring.BrokenKeyring", "cannot be opened (OSError)"),
+])  # fmt: skip
+def test_a_keyring_that_is_of_no_use_is_named_and_not_waited_for(
+    tmp_path, use_keyring, monkeypatch, backend, words
+):
+    monkeypatch.setattr(module, "KEYRING_SECONDS", 0.1)
+    use_keyring(backend)
+    with pytest.raises(CredentialsMissing) as caught:
+        find_credentials({}, home=tmp_path)
+    assert f"keyring esign-import: {words}" in caught.value.render("en")
+    assert "s3cret" not in caught.value.render("en")
+    literal = Credentials("AKIDyaml", "k", source="config.yaml")
+    assert find_credentials({}, home=tmp_path, literal=literal) == literal
+
+
+def test_the_package_is_imported_only_where_nothing_else_holds_keys(tmp_path):
+    code = (
+        "import sys, pathlib; from pipeline.esign.credentials import find_credentials;"
+        f"find_credentials({ENVIRONMENT!r}, home=pathlib.Path({str(tmp_path)!r}));"
+        "print('keyring' in sys.modules, 'aiohttp' in sys.modules)"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False False\n"
