@@ -30,6 +30,7 @@ from pipeline.cli.help import find_commands, polish_message, set_language
 from pipeline.cli.init_commands import init
 from pipeline.cli.ledger_commands import adopt, ledger_group
 from pipeline.cli.notify_commands import notify_group
+from pipeline.cli.purge_command import purge
 from pipeline.cli.resolve_commands import resolve
 from pipeline.cli.run_commands import check, retry, run
 from pipeline.cli.schedule_commands import schedule_group
@@ -95,6 +96,7 @@ COMMANDS: Sequence[click.Command] = (
     export,
     history,
     doctor,
+    purge,
     ledger_group,
     config_group,
     notify_group,

@@ -265,9 +265,9 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
         finder = PersonFinder(ledger, site_key, out, under_way, ledger.list_same_persons())
         timelines = finder.find_timelines(query_words) or finder.find_timelines([" ".join(query_words)])
         if not timelines:
-            return _report_no_match(session, finder, query_words, path=path, out=out)
+            return report_no_match(session, finder, query_words, path=path, out=out)
         if len(timelines) > 1:
-            return _list_matches(session, timelines, query_words)
+            return list_matches(session, timelines, query_words)
         return _print_timeline(session, finder, timelines[0], config)
 
 
@@ -292,8 +292,14 @@ def _print_timeline(session: Session, finder: PersonFinder, timeline: PersonTime
     return 0
 
 
-def _list_matches(session: Session, timelines: Sequence[PersonTimeline], query_words: Sequence[str]) -> int:
-    """List the doctors whom the query fits, and show how to narrow it."""
+def list_matches(
+    session: Session,
+    timelines: Sequence[PersonTimeline],
+    query_words: Sequence[str],
+    *,
+    command: tuple[str, ...] = ("explain",),
+) -> int:
+    """List the doctors whom the query fits, and show how to narrow it with this command."""
     from pipeline.resolution.person_query import find_unique_word
     from pipeline.resolution.timeline_text import render_people, summarize
 
@@ -309,14 +315,16 @@ def _list_matches(session: Session, timelines: Sequence[PersonTimeline], query_w
         session.print_data(render("many.more", language, n=more))
     first, *others = timelines
     narrower = [*filter(None, [first.name]), find_unique_word(first, others)]
-    command = f"{session.invocation} {join(['explain', *narrower])}"
-    session.print_next_step(render("many.narrow", language), command)
+    words = narrower if command == ("explain",) else [" ".join(narrower)]
+    line = f"{session.invocation} {join([*command, *words])}"
+    session.print_next_step(render("many.narrow", language), line)
     return 2
 
 
-def _report_no_match(
+def report_no_match(
     session: Session, finder: PersonFinder, query_words: Sequence[str], *, path: Path, out: Path
 ) -> int:
+    """Print that a query fits no doctor, with similar words; return the exit code."""
     similar = finder.suggest_words(query_words)
     session.print_json(query_fits=0, similar=similar)
     session.alert("explain_nobody", query=mask_text(" ".join(query_words)), path=path, out=out)

@@ -133,7 +133,7 @@ def _read_live_seals(connection: sqlite3.Connection) -> Iterator[tuple[str, Live
                 seal_name=intern(seal_name or ""),
                 run=intern(run or ""),
                 created_at=entered_at,
-                content=None if content[0] is None else _make_content(content),
+                content=_make_content(content) if content[0] else None,  # adopted, or the data was purged
                 request_id=request_id,
                 trace_id=attempt,
             ),

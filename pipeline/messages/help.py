@@ -74,6 +74,15 @@ HELP: Mapping[str, str] = {
         "列出历次运行，最近的在前：时间、各状态的行数、退出码、用户。"
     ),
     "At most N runs, the newest (default: 30).": "最多列出最近的 N 次（默认 30）。",
+    # purge
+    "Remove files of earlier runs that are too old, or one doctor's data.": "删除过期的运行文件，或一位医生的数据。",
+    "Without an option the ages under retention count. Key, SealId and dates of a doctor stay, and so does whatever shows "
+    "that a ledger was lost.": (
+        "不加选项时按配置 retention 的期限。医生的标识、印章ID和日期保留，能看出台账丢失的文件也保留。"
+    ),
+    "Files of runs older than this: 90d, 12w, 1y.": "比这更早的运行的文件：90d、12w、1y。",
+    "This doctor's data; QUERY as in explain.": "这位医生的数据；QUERY 与 explain 相同。",
+    "Do not ask before removing.": "删除前不再询问。",
     # ledger backup
     "FILE is a folder: keep the newest N copies in it.": "FILE 是文件夹：其中只保留最近的 N 份。",
     # check, run, retry

@@ -300,6 +300,7 @@ TIMELINE_TEXTS: Mapping[str, tuple[str, str]] = {
     "decision.replace": ("放弃原印章，另做一枚“{detail}”", "the old seal is abandoned, a new one is created as “{detail}”"),
     "decision.same_person": ("证件号码是改正后的，是同一人", "corrected number of the same person"),
     "decision.other_person": ("证件号码属于另一人", "the number belongs to another person"),
+    "decision.purge": ("个人数据已删除", "personal data removed"),
     "decision.adopt": ("登记了在别处创建的印章 {seal_id}", "imported seal {seal_id}, created elsewhere"),
     "decision.certify_sent": ("验证：再次提交相同的创建", "certify: the identical request was sent again"),
     "decision.certify_void": ("验证：请求没有执行", "certify: the request was not carried out"),

@@ -1,0 +1,173 @@
+"""`purge`: remove files of earlier runs that are too old, or one person's data."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.context import Session
+from pipeline.config.environment import restore_argument
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from pipeline.config.settings import Config
+    from pipeline.operations.purge import PurgePlan
+    from pipeline.operations.retention import RetentionAges
+    from pipeline.resolution.timeline import PersonTimeline
+
+MAX_LISTED = 20
+
+
+@click.command()
+@click.option("--older-than", "age", metavar="AGE", help="Files of runs older than this: 90d, 12w, 1y.")
+@click.option("--person", metavar="QUERY", help="This doctor's data; QUERY as in explain.")
+@click.option("--yes", is_flag=True, help="Do not ask before removing.")
+@click.pass_obj
+def purge(session: Session, *, age: str | None, person: str | None, yes: bool) -> int:
+    """Remove files of earlier runs that are too old, or one doctor's data.
+
+    Without an option the ages under retention count. Key, SealId and dates of a doctor stay, and so does whatever shows
+    that a ledger was lost.
+    """
+    from pipeline.workflow.tenant_ledger import lock_tenant, require_ledger
+
+    if age and person:
+        raise UsageError("purge.one_way")
+    config = session.require_ready_config()
+    ages = None if person else _choose_ages(config, age)
+    require_ledger(config)
+    with lock_tenant(config, run="purge", clock=session.clock, warn=session.print_warning):
+        if ages is not None:
+            return _purge_by_age(session, config, ages, yes=yes)
+        return _purge_person(session, config, restore_argument(person or ""), yes=yes)
+
+
+def _choose_ages(config: Config, age: str | None) -> RetentionAges:
+    from pipeline.config.sections import parse_age
+    from pipeline.operations.retention import RetentionAges
+
+    if age is None:
+        ages = RetentionAges.of_config(config)
+        if ages == RetentionAges():
+            raise UsageError("purge.no_age")
+        return ages
+    seconds = parse_age(age)
+    if seconds is None:
+        raise UsageError("config.no_age", value=age)
+    return RetentionAges(seconds, seconds, seconds)
+
+
+def _confirm(session: Session, *, yes: bool) -> bool:
+    """Ask whether to remove; UsageError without a terminal."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError("purge.ask")
+    if session.confirm("purge.confirm"):
+        return True
+    session.inform("declined")
+    return False
+
+
+def _purge_by_age(session: Session, config: Config, ages: RetentionAges, *, yes: bool) -> int:
+    from pipeline.operations import retention
+    from pipeline.workflow.tenant_ledger import name_tenant
+
+    now = session.clock.now()
+    folders = retention.list_run_folders(config.resolve_path(config.out), name_tenant(config))
+    known_runs = retention.find_known_runs(config, now)
+    removals = list(retention.plan_removals(folders, ages, now=now, known_runs=known_runs))
+    for removal in removals[:MAX_LISTED]:
+        entries = session.render_sentence("mark.comma").join(entry.name for entry in removal.entries)
+        key = "purge.whole" if removal.is_whole else "purge.part"
+        session.inform(key, folder=removal.folder, entries=entries)
+    if len(removals) > MAX_LISTED:
+        session.inform("purge.more", n=len(removals) - MAX_LISTED)
+    if removals and not _confirm(session, yes=yes):
+        return 0
+    done = retention.remove_files(removals)
+    if ages.runs is not None:
+        retention.remove_prepared_pictures(config, now=now, before=now - ages.runs)
+    session.print_json(runs=[removal.folder.name for removal in removals])
+    session.inform("purge.aged" if done else "purge.nothing", n=done)
+    return 0
+
+
+def _purge_person(session: Session, config: Config, query: str, *, yes: bool) -> int:
+    from pipeline.ledger.lock import read_user_name
+    from pipeline.ledger.purge import erase_person
+    from pipeline.operations.purge import strip_results
+    from pipeline.operations.retention import remove_prepared_pictures
+
+    matched = _find_person(session, config, query)
+    if matched is None:
+        return 2
+    timeline, plan = matched
+    _print_plan(session, timeline, plan)
+    if not _confirm(session, yes=yes):
+        return 0
+    now, path = session.clock.now(), config.resolve_path(config.ledger)
+    # the ledger comes last: until then the query still finds the person
+    strip_results(plan.folders, plan.traces)
+    are_removed = remove_prepared_pictures(config, now=now)
+    erase_person(path, plan.traces, now=now, who=read_user_name())
+    session.print_json(
+        key=timeline.key, seal_ids=plan.seal_ids, folders=[folder.name for folder in plan.folders]
+    )
+    session.inform("purge.done")
+    if not are_removed:
+        session.alert("purge.pictures_stay", work=config.resolve_path(config.work))
+    session.suggest_command("next_run", "ledger", "check")
+    return 0
+
+
+def _find_person(session: Session, config: Config, query: str) -> tuple[PersonTimeline, PurgePlan] | None:
+    """Return the one doctor whom a query means, and what is removed; None, with a list, where it means none or several."""
+    from pipeline.cli.status_commands import list_matches, report_no_match
+    from pipeline.operations.purge import FoundPerson, plan_purge
+    from pipeline.resolution.person_query import PersonFinder
+    from pipeline.workflow.tenant_ledger import open_configured_ledger
+
+    path, out = config.resolve_path(config.ledger), config.resolve_path(config.out)
+    # opened for writing: what a dead process left is completed before anything is removed
+    with open_configured_ledger(config, session.clock) as (ledger, site_key):
+        finder = PersonFinder(ledger, site_key, out, None, ledger.list_same_persons())
+        words = query.split()
+        timelines = finder.find_timelines([query]) or finder.find_timelines(words)
+        if not timelines:
+            report_no_match(session, finder, words, path=path, out=out)
+            return None
+        if len(timelines) > 1:
+            list_matches(session, timelines, words, command=("purge", "--person"))
+            return None
+        (timeline,) = timelines
+        rows = [row for entry in timeline.entries for row in entry.rows]
+        person = FoundPerson(
+            key=timeline.key,
+            row_ids=frozenset(row.row.row_id for row in rows),
+            names=frozenset(filter(None, (timeline.name, *timeline.other_names))),
+            newest_line=timeline.newest_line,
+        )
+        return timeline, plan_purge(person, ledger, config)
+
+
+def _print_plan(session: Session, timeline: PersonTimeline, plan: PurgePlan) -> None:
+    """Print what is removed, what stays and why, and what the program does not touch."""
+    from pipeline.domain.masking import mask_path
+
+    name, last_four = timeline.name or "—", (timeline.id_masked or "—")[-4:]
+    seals = session.render_sentence("mark.comma").join(plan.seal_ids) or "—"
+    session.alert("purge.person", name=name, last_four=last_four, staff_no=timeline.staff_no or "—")
+    session.alert("purge.removed", rows=plan.rows, creates=plan.creates, folders=len(plan.folders))
+    for folder in plan.folders[:MAX_LISTED]:
+        session.inform("purge.path", path=mask_path(folder))
+    if len(plan.folders) > MAX_LISTED:
+        session.inform("purge.more", n=len(plan.folders) - MAX_LISTED)
+    session.alert("purge.stays", person=timeline.key or "—", seals=seals)
+    for text, paths in (("purge.hospital", plan.hospital_files), ("purge.other", plan.other_files)):
+        if paths:
+            session.alert(text)
+        for path in paths:
+            session.alert("purge.path", path=mask_path(path))

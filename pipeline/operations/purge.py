@@ -1,0 +1,175 @@
+"""Removes one person's data on request: from the ledger, from the results of earlier runs, from prepared pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.config.settings import Config
+from pipeline.domain.seals import PersonHistory
+from pipeline.errors import DiskTrouble, UsageError
+from pipeline.ledger.purge import PersonTraces, hide_in_line
+from pipeline.ledger.receipt_sync import receipts_path
+from pipeline.ledger.sqlite_ledger import SqliteLedger
+from pipeline.operations.backup import list_copies
+from pipeline.operations.retention import Removal, list_run_folders, remove_files
+from pipeline.reports.earlier_results import LOG, OUTCOMES, PLAN
+from pipeline.reports.write import FILES
+from pipeline.support.atomic_files import write_jsonl
+from pipeline.workflow.run_report import RUN
+from pipeline.workflow.tenant_ledger import name_tenant
+
+_WITHOUT_NAMES = frozenset({OUTCOMES, PLAN, FILES, LOG, RUN})  # once the person's lines are blank
+_LIST_SUFFIXES = frozenset({".xlsx", ".csv", ".json"})
+# of a line of outcomes.jsonl: what shows a seal or a create, and where the row was
+_KEPT_FIELDS = frozenset(
+    [
+        "schema",
+        "run",
+        "file",
+        "path",
+        "sheet",
+        "row",
+        "row_id",
+        "key",
+        "status",
+        "codes",
+        "id_card_type",
+        "seal_id",
+        "request_id",
+        "trace_id",
+        "attempts",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PurgePlan:
+    """What is removed of a person, and what is not."""
+
+    traces: PersonTraces = field(repr=False)
+    rows: int  # of the ledger
+    creates: int
+    seal_ids: tuple[str, ...]
+    folders: tuple[Path, ...]  # of results that mention the person
+    hospital_files: tuple[Path, ...]  # where the person stands at the hospital
+    other_files: tuple[Path, ...]  # copies that may hold the person
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPerson:
+    """Whose data are removed, as a query means them."""
+
+    key: str | None  # None: rows without a usable number
+    row_ids: frozenset[str]
+    names: frozenset[str] = field(repr=False)
+    newest_line: Mapping[str, Any] = field(repr=False)  # of the newest row, empty where there is none
+
+
+def plan_purge(person: FoundPerson, ledger: SqliteLedger, config: Config) -> PurgePlan:
+    """Return what is removed of a person; UsageError while it is not certain whether a create made a seal."""
+    _require_certainty(ledger.snapshot().people.get(person.key or ""))
+    records = ledger.read_person(person.key, person.row_ids)
+    keys = [number for number, owner in ledger.list_same_persons().items() if owner == person.key]
+    names = {records.name, *person.names, *(create.name for create in records.attempts)}
+    traces = PersonTraces(
+        keys=frozenset(filter(None, [person.key, *keys])),
+        row_ids=person.row_ids,
+        names=frozenset(filter(None, names)),
+    )
+    runs = [Path(run.out) for run in ledger.list_runs(-1)]
+    return PurgePlan(
+        traces=traces,
+        rows=len(records.rows),
+        creates=len(records.attempts),
+        seal_ids=tuple(seal.seal_id for seal in records.seals),
+        folders=tuple(_find_mentions(list_result_folders(config), traces)),
+        hospital_files=tuple(_list_hospital_files(person.newest_line, config)),
+        other_files=tuple(_list_other_files(config, runs, traces)),
+    )
+
+
+def _require_certainty(person: PersonHistory | None) -> None:
+    if person is None:
+        return
+    if person.unresolved_attempt is not None or (person.seal is None and person.seal_name_locked):
+        raise UsageError("purge.uncertain", name=person.name or person.key, then=("resolve",))
+
+
+def list_result_folders(config: Config) -> list[Path]:
+    """Return the folders of results in ``out``: of this tenant's runs, and the copy of the last one."""
+    out, tenant = config.resolve_path(config.out), name_tenant(config)
+    latest = out / "latest"
+    copy = [latest] if latest.is_dir() and not latest.is_symlink() else []
+    return [*(folder.path for folder in list_run_folders(out, tenant)), *copy]
+
+
+def _find_mentions(folders: Sequence[Path], traces: PersonTraces) -> Iterator[Path]:
+    """Yield the folders in which a line is the person's, or a name stands in another line."""
+    words = {
+        json.dumps(word, ensure_ascii=False)[1:-1] for word in (*traces.keys, *traces.row_ids, *traces.names)
+    }
+    for folder in folders:
+        for name in (OUTCOMES, PLAN):
+            if (folder / name).is_file():
+                with (folder / name).open(encoding="utf-8") as lines:
+                    if any(word in line for line in lines for word in words):
+                        yield folder
+                        break
+
+
+def _list_hospital_files(line: Mapping[str, Any], config: Config) -> Iterator[Path]:
+    """Yield the roster and the picture of a row: they belong to the hospital."""
+    for path in (line.get("path"), (line.get("picture") or {}).get("path")):
+        if path:
+            yield config.resolve_path(Path(path))
+
+
+def _list_other_files(config: Config, runs: Sequence[Path], traces: PersonTraces) -> Iterator[Path]:
+    """Yield files that may hold the person and are not changed: results elsewhere, lists, backups, replaced ledgers."""
+    out, ledger = config.resolve_path(config.out), config.resolve_path(config.ledger)
+    elsewhere = {run for run in runs if run.parent.absolute() != out.absolute() and run.is_dir()}
+    yield from _find_mentions(sorted(elsewhere), traces)
+    if out.is_dir():
+        yield from sorted(path for path in out.iterdir() if path.is_file() and path.suffix in _LIST_SUFFIXES)
+    yield from sorted(ledger.parent.glob(f"{ledger.name}.replaced-*"))
+    yield from sorted(
+        path for path in ledger.parent.glob("receipts.*.jsonl") if path != receipts_path(ledger)
+    )
+    if config.backup.folder is not None:
+        yield from list_copies(config.resolve_path(config.backup.folder), ledger)
+
+
+def strip_results(folders: Sequence[Path], traces: PersonTraces) -> None:
+    """Blank the person's lines in folders of results; workbooks, pages and marked rosters of these are removed.
+
+    SealIds and trace ids stay: they show a ledger that lacks them. Raises DiskTrouble.
+    """
+    removals = []
+    for folder in folders:
+        for name in (OUTCOMES, PLAN):
+            if (folder / name).is_file():
+                _blank_lines(folder / name, traces)
+        named = tuple(entry for entry in folder.iterdir() if entry.name not in _WITHOUT_NAMES)
+        removals.append(Removal(folder, named, is_whole=False))
+    remove_files(removals)
+
+
+def _blank_lines(path: Path, traces: PersonTraces) -> None:
+    try:
+        text = path.read_text("utf-8")
+        write_jsonl(path, (_blank_line(json.loads(line), traces) for line in text.splitlines() if line))
+    except OSError as error:
+        raise DiskTrouble.of(error) from error
+
+
+def _blank_line(line: dict[str, Any], traces: PersonTraces) -> dict[str, Any]:
+    if not traces.covers(line):
+        return hide_in_line(line, traces.names)
+    return {
+        name: value if name in _KEPT_FIELDS else ([] if isinstance(value, list) else None)
+        for name, value in line.items()
+    }

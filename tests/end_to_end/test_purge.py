@@ -1,0 +1,210 @@
+"""`purge`: what is too old, and one doctor's data, go; what prevents a second seal stays."""
+
+import json
+import re
+import shutil
+from collections import Counter
+
+import openpyxl
+import pytest
+from crash_support import Zygote
+from run_support import draw_seal, name, number
+from wire_support import fault
+
+from pipeline.ledger.registry import find_identity
+
+
+def search_bytes(folder, *words):
+    """Return the files below a folder that hold one of these texts, as UTF-8, UTF-16 or JSON escapes."""
+    forms = [
+        form
+        for word in words
+        for form in (word.encode(), word.encode("utf-16-le"), ascii(word)[1:-1].encode())
+    ]
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {
+        str(path.relative_to(folder)) for path in files if any(form in path.read_bytes() for form in forms)
+    }
+
+
+@pytest.fixture
+def sealed(hospital):
+    """Three doctors with seals after three runs, one of them by a corrected roster."""
+    hospital.doctors(3)
+    assert hospital.go("run", "--yes") == 0
+    assert hospital.go("check") == 0
+    assert hospital.go("run", "--yes") == 0
+    return hospital
+
+
+def find_traces(hospital, serial):
+    """Return the files of ledger and results in which a doctor's name or staff number stands."""
+    marks = (name(serial), f"{serial:05d}")
+    state = search_bytes(hospital.folder / "state", *marks)
+    outcomes = {
+        path.name
+        for path in (hospital.folder / "out").rglob("*.json*")
+        if name(serial) in path.read_text("utf-8")
+    }
+    return state | outcomes
+
+
+def test_nothing_of_the_doctor_is_left_and_the_seal_is_known(sealed, capsys):
+    assert find_traces(sealed, 2) >= {"ledger.sqlite3", "receipts.jsonl", "outcomes.jsonl", "plan.jsonl"}
+    seals = {seal.name: seal.seal_id for seal in sealed.service.seals}
+    capsys.readouterr()
+    assert sealed.go("purge", "--person", name(2), "--yes") == 0
+    stderr_text = capsys.readouterr().err
+    for part in (seals[name(2)], "would be created again", "roster.xlsx", "00002.png"):
+        assert part in stderr_text
+    assert find_traces(sealed, 2) == set()
+    assert len(search_bytes(sealed.folder / "state", name(1))) >= 2, "the others are there"
+    assert search_bytes(sealed.folder / "out", name(2)) == set()
+    assert not [*(sealed.folder / "out").rglob("*.xlsx"), *(sealed.folder / "out").rglob("*.html")]
+    assert not list((sealed.folder / "state" / "work" / "previews").iterdir())
+    assert sealed.go("ledger", "check") == 0
+    assert sealed.go("status") == 0
+    assert sealed.go("explain", seals[name(2)]) == 0
+    assert "personal data removed" in capsys.readouterr().out
+    sent = sealed.creates()
+    sealed.roster([(name(n), number(n), f"154{n:08d}", f"{n:05d}", "内科") for n in (1, 3)])
+    assert sealed.go("run", "--yes") == 0
+    assert sealed.statuses() == {"unchanged": 2}
+    sealed.doctors(3)
+    draw_seal(sealed.folder / "seals" / "00002.png", 77)
+    assert sealed.go("run", "--yes") == 0
+    assert sealed.statuses() == {"unchanged": 3}, "whatever the row gives: its content is not known any more"
+    assert sealed.creates() == sent
+    assert sealed.go("export", "--csv") == 0
+    assert sealed.service.find_duplicates() == {}
+
+
+def test_after_a_purge_the_ledger_can_be_lost(sealed, tmp_path, capsys):
+    assert sealed.go("purge", "--person", number(2), "--yes") == 0
+    assert sealed.go("ledger", "backup", str(tmp_path / "b")) == 0
+    for path in (sealed.folder / "state").glob("ledger.sqlite3*"):
+        if path.suffix != ".key":
+            path.unlink()
+    assert sealed.go("run", "--yes") == 2, "the blanked results still show the seals"
+    receipts = sealed.folder / "state" / "receipts.jsonl"
+    receipts.rename(receipts.with_name("aside"))
+    assert sealed.go("run", "--yes") == 2
+    receipts.with_name("aside").rename(receipts)
+    assert sealed.go("ledger", "rebuild") == 0
+    assert sealed.go("run", "--yes") == 0
+    assert sealed.creates() == 3
+    shutil.rmtree(sealed.folder / "state")
+    assert sealed.go("ledger", "restore", str(tmp_path / "b")) == 0
+    assert sealed.go("run", "--yes") == 0
+    assert sealed.creates() == 3
+    capsys.readouterr()
+
+
+def test_a_doctor_whose_create_is_unknown_is_resolved_first(hospital_with, capsys):
+    hospital = hospital_with(faults=[fault("truncated_json", nth=(1,))])
+    hospital.doctors(1)
+    assert hospital.go("run", "--yes") == 3
+    assert hospital.go("purge", "--person", name(1), "--yes") == 2
+    assert "resolve" in capsys.readouterr().err
+    assert find_traces(hospital, 1)
+
+
+def test_a_row_that_never_had_a_seal_goes_as_well(hospital):
+    hospital.doctors(1)
+    hospital.roster([("王小明", "1101011990", None, "77", "内科")], file="bad.xlsx")
+    assert hospital.go("run", "--yes") == 3
+    assert hospital.go("purge", "--person", "王小明", "--yes") == 0
+    assert search_bytes(hospital.folder / "state", "王小明") == set()
+    assert search_bytes(hospital.folder / "out", "王小明") == set()
+    assert hospital.go("ledger", "check") == 0
+
+
+def test_other_rows_no_longer_name_the_doctor(hospital):
+    """A row names the doctor's picture as its own."""
+    rows = [
+        (name(n), number(n), f"154{n:08d}", f"{n:05d}", picture)
+        for n, picture in ((1, ""), (2, f"{name(1)}.png"))
+    ]
+    hospital.roster(rows, headers=("姓名", "证件号码", "手机号", "工号", "印章图片"))
+    draw_seal(hospital.folder / "seals" / f"{name(1)}.png", 1)
+    assert hospital.go("run", "--yes") == 3
+    assert name(1) in json.dumps(hospital.outcomes()[1], ensure_ascii=False)
+    assert hospital.go("purge", "--person", name(1), "--yes") == 0
+    assert search_bytes(hospital.folder / "state", name(1)) == set()
+    assert search_bytes(hospital.folder / "out", name(1)) == set()
+    assert hospital.go("explain", name(2)) == 0
+    assert hospital.go("ledger", "check") == 0
+
+
+def test_who_is_meant_and_whether_must_be_clear(sealed, capsys):
+    assert sealed.go("purge", "--person", "没有这人", "--yes") == 2
+    sealed.roster([(name(1), number(9), f"154{9:08d}", "00009", "内科")], file="more.xlsx")
+    draw_seal(sealed.folder / "seals" / "00009.png", 9)
+    assert sealed.go("run", "--yes") == 0
+    capsys.readouterr()
+    assert sealed.go("purge", "--person", name(1), "--yes") == 2, "two of the name"
+    assert re.search(rf"purge --person '{name(1)} \d+'", capsys.readouterr().err)
+    assert sealed.go("purge", "--person", f"{name(1)} 00009") == 2, "no terminal"
+    assert sealed.go("purge", "--person", f"{name(1)} 00009", "--yes") == 0
+    assert sealed.go("purge") == 2, "no ages"
+    assert sealed.go("purge", "--older-than", "soon", "--yes") == 2
+    assert sealed.go("purge", "--older-than", "90d", "--person", "x") == 2
+    assert find_traces(sealed, 1), "the namesake stays"
+    capsys.readouterr()
+
+
+def test_by_age_what_goes_is_listed_first(sealed, capsys):
+    config = sealed.folder / "config.yaml"
+    first, *_ = sealed.runs
+    record = json.loads((first / "run.json").read_text("utf-8"))
+    (first / "run.json").write_text(json.dumps({**record, "finished": "2020-01-01T00:00:00+08:00"}), "utf-8")
+    capsys.readouterr()
+    assert sealed.go("purge", "--older-than", "1y") == 2
+    assert f"Remove of {first}" in capsys.readouterr().err
+    assert (first / "results.xlsx").exists()
+    assert sealed.go("purge", "--older-than", "1y", "--yes") == 0
+    assert sorted(path.name for path in first.iterdir()) == ["run.json"]
+    assert (sealed.runs[-1] / "results.xlsx").exists()
+    config.write_text(config.read_text("utf-8") + "retention: {to_fix: 1d}\n", "utf-8")
+    assert sealed.go("purge") == 0
+    assert "Nothing is that old" in capsys.readouterr().err
+
+
+def test_a_kill_at_every_point_of_a_purge(sealed, tmp_path, capsys):
+    folder = sealed.folder
+    for part in ("state", "out"):
+        shutil.copytree(folder / part, tmp_path / "before" / part)
+    words = ("purge", "--person", number(2), "--yes")
+    with Zygote() as zygote:
+
+        def begin_again():
+            for part in ("state", "out"):
+                shutil.rmtree(folder / part)
+                shutil.copytree(tmp_path / "before" / part, folder / part)
+
+        ended = zygote.run(sealed, *words)
+        assert ended["code"] == 0
+        points = [point for point in ended["points"] if point.startswith("purge")]
+        assert len(points) >= 5
+        passed = Counter()
+        for point in points:
+            passed[point] += 1
+            begin_again()
+            assert zygote.run(sealed, *words, name=point, **{"pass": passed[point]})["signal"] == 9, point
+            identity = find_identity(folder / "state" / "ledger.sqlite3")
+            assert identity, point
+            assert identity.progress.attempts == 3, point
+            assert zygote.run(sealed, *words)["code"] == 0, point
+            assert find_traces(sealed, 2) == set(), point
+            assert zygote.run(sealed, "ledger", "check")["code"] == 0, point
+
+
+def test_a_run_after_a_killed_purge_is_in_order(sealed, capsys):
+    with Zygote() as zygote:
+        words = ("purge", "--person", name(2), "--yes")
+        assert zygote.run(sealed, *words, name="purge: before the commit", **{"pass": 1})["signal"] == 9
+        assert zygote.run(sealed, "run", "--yes")["code"] == 0
+        assert zygote.run(sealed, "ledger", "check")["code"] == 0
+    assert sealed.statuses() == {"unchanged": 3}
+    book = openpyxl.load_workbook(sealed.newest / "results.xlsx")
+    assert book.sheetnames
