@@ -308,6 +308,8 @@ def _finish(report: RunReport, config: Config, options: RunOptions, latest: Path
         or "en"
     )
     presenter = Presenter.for_outcomes(report.outcomes, language)
-    files = finish_run(report, config, presenter, latest=latest, writes_files=options.get("write", True))
+    report, files = finish_run(
+        report, config, presenter, latest=latest, writes_files=options.get("write", True)
+    )
     call_run_end_hooks(report, config)
     return Result(report, files)

@@ -10,7 +10,8 @@ EsignImportError        one sentence for the user, and the exit code it leads to
 ├─ LedgerError          74  ledger, key or disk; how to restore is in the sentence
 │  └─ LedgerUnreachable 74  rights, room or a read-only disk: which file, for which user, and the cure
 ├─ DiskTrouble          74  a file or folder that cannot be written: which one, for which user, and the cure
-└─ FileRefused          –   one roster file is refused as a whole; the run goes on without it
+├─ FileRefused          –   one roster file is refused as a whole; the run goes on without it
+└─ NotCopied            –   a roster gets no marked copy
 """
 
 from __future__ import annotations
@@ -142,6 +143,14 @@ class DiskTrouble(EsignImportError):
         """Return the error for what the system refused."""
         key, detail = _cure(error)
         return cls(key, **detail)
+
+
+class NotCopied(Exception):
+    """A roster gets no marked copy: why, as a keyed text."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 class FileRefused(Exception):

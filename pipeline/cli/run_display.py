@@ -220,7 +220,7 @@ def write_and_print_results(
     report = replace(report, latest=latest)
     presenter = Presenter.for_outcomes(report.outcomes, session.spoken)
     file_presenter = replace(presenter, language=session.language)
-    written = finish_run(report, config, file_presenter, latest=latest)
+    report, written = finish_run(report, config, file_presenter, latest=latest)
     if not is_rebuilt:
         call_run_end_hooks(report, config, session.print_warning)
     if "edited" in written:
@@ -273,7 +273,9 @@ def _print_counts(session: Session, report: RunReport, presenter: Presenter) -> 
     describe_columns = describe_layouts if report.command == "check" else describe_misspelt_titles
     for text in describe_columns(report.files, presenter):
         session.print_line(text)
-    empty = [file.path.name for file in report.files if file.status == "read" and not file.rows]
+    empty = [
+        file.path.name for file in report.files if file.status == "read" and not file.rows and file.sheets
+    ]
     if empty:
         session.inform("no_doctors", **_join_names(session, [presenter.mask_text(name) for name in empty]))
     rows: dict[Status, list[RowOutcome]] = defaultdict(list)

@@ -1,12 +1,13 @@
 """The format of our own results workbook: how it is recognised, its sheets to correct, its hidden columns.
 
-The reports write it and the intake reads it back; neither imports the other.
+The reports write it and the intake reads it back; neither imports the other. The same holds for the marked copy of a
+roster: its appended columns, and the document property that names the files it was made from.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 WORKBOOK = "results.xlsx"
 # custom document properties of the workbooks this program writes
@@ -16,6 +17,10 @@ RUN_PROPERTY = "esign-import-run"
 SCHEMA_PROPERTY = "esign-import-schema"
 TO_FIX_TITLES = ("失败待改", "To fix")  # how the names of the sheets to correct begin
 ROW_ID, CHECK = "row_id", "check"  # headings of the two hidden columns, in every language
+# a marked copy of a roster: its folder, its property with the files it was made from, digits of each digest
+COPIES = "rosters"
+ORIGINALS_PROPERTY = "esign-import-originals"
+_DIGEST, _MAX_ORIGINALS = 16, 14  # so that they fit into the 255 characters that Excel keeps of a property
 _MAX_MARK = 10  # marks that are tried; a roster made of an old To fix sheet brings one along
 
 
@@ -27,6 +32,33 @@ def row_id_checksum(row_id: str) -> str:
 def join_seal_line(*texts: str) -> str:
     """Return the text of which a line of the sheet All keeps a checksum: name, masked number, seal name, SealId."""
     return "\n".join(text.strip() for text in texts)
+
+
+def shorten_digest(sha256: str) -> str:
+    """Return the digits by which the property of a marked copy names a file."""
+    return sha256[:_DIGEST]
+
+
+def join_originals(sha256: str, earlier: Sequence[str]) -> str:
+    """Return the property of a marked copy: the file that it is made from, and those that file was made from."""
+    return " ".join([shorten_digest(sha256), *earlier][:_MAX_ORIGINALS])
+
+
+def find_appended_columns(
+    titles: Mapping[int, str], headings: Sequence[Sequence[str]]
+) -> tuple[int, ...] | None:
+    """Return the columns of a line of titles that a marked copy appended, None if the line has none.
+
+    They stand beside each other in the order of ``headings``, each of which is given in all languages. A roster's own
+    column may have one of these titles.
+    """
+    columns = {title: column for column, title in titles.items() if title}
+    known = [find_heading(translations, columns) for translations in headings]
+    if None in known:
+        return None
+    first = columns[known[0] or ""]
+    appended = tuple(range(first, first + len(headings)))
+    return appended if tuple(columns[title or ""] for title in known) == appended else None
 
 
 def unique_heading(translations: Sequence[str], heading: str, taken: Collection[str]) -> str:

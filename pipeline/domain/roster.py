@@ -353,3 +353,6 @@ class FileReport:
     notes: tuple[str, ...] = ()
     unassigned_images: tuple[UnassignedImage, ...] = ()  # pictures that no row got
     run: str | None = None  # of a results workbook of ours: the run that wrote it, "" where it does not say
+    originals: tuple[
+        str, ...
+    ] = ()  # of a marked copy of a roster: the files it was made from, see `shorten_digest`

@@ -203,6 +203,7 @@ class RunReport:
     accepted_guards: bool = False  # --accept-guards was given
     latest: Path | None = None  # where a copy of the results lies
     workbook: str = "results.xlsx"  # a numbered sibling's name where a program held the file open
+    copies: Mapping[Path, Path] = _field(default_factory=dict)  # roster -> its marked copy
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from pipeline.intake.fields.validate import SiteKeyDigests, assign_row_ids
 from pipeline.intake.pairing import picture_column
 from pipeline.intake.read_rosters import read_rosters, refuse_file
 from pipeline.intake.readers.model import ReadOptions
+from pipeline.intake.replaced_rosters import leave_out_replaced
 from pipeline.messages.catalogue import make_phrase
 from pipeline.messages.problems import build_problem
 
@@ -62,8 +63,10 @@ def load_rows(
         rosters, columns=columns, to_fix_only=to_fix_only, corrections=known, options=options
     )
     if not to_fix_only:
-        return _replace_corrected(rows, files, site_key)
-    context_rows, reports = read_rosters(context, columns=columns, corrections=known, options=options)
+        return _replace_corrected(*leave_out_replaced(rows, files), site_key)
+    context_rows, reports = leave_out_replaced(
+        *read_rosters(context, columns=columns, corrections=known, options=options)
+    )
     tokens = {row.row_token for row in rows}
     corrected = [row for row in context_rows if row.row_token is not None and row.row_token not in tokens]
     roster = [row for row in context_rows if row.row_token is None]

@@ -122,6 +122,7 @@ def read_roster(
         notes=book.notes + tuple(note for table in tables for note in table.notes),
         unassigned_images=tuple(_list_unassigned(book, tables)),
         run=book.run,
+        originals=book.originals,
     )
 
 

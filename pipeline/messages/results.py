@@ -49,6 +49,9 @@ CARD_NAMES: Mapping[CardType, str] = {
     CardType.HONGKONG_MACAO_AND_TAIWAN: "港澳台居民居住证",
 }
 
+# titles of the columns that a marked copy of a roster has at its right end: keys of RESULT_TEXTS
+APPENDED_COLUMNS = ("fix.status", "fix.reason", "col.seal_id")
+
 # words of a refusal's message -> the field it is about
 FIELDS_BY_WORD: Mapping[str, Field] = {
     "图片": Field.PICTURE,
@@ -76,6 +79,7 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "link.sheet": ("→ {sheet}（{n}）", "→ {sheet} ({n})"),
     "link.review.html": ("→ 印章核对 review.html", "→ Seal review"),
     "link.report.html": ("→ 运行报告 report.html", "→ Run report"),
+    "link.copies": ("→ 标记副本 rosters", "→ Marked copies of the rosters"),
     "halted": ("运行提前停止：{message}（{code}）", "The run stopped early: {message} ({code})"),
     "head.next": ("接下来做什么", "What to do next"),
     "head.notices": ("请注意", "Please note"),
@@ -245,12 +249,21 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
         "先处理让它停下的原因，再重新运行，没有提交的 {n} 行会接着提交：",
         "Rows not sent: {n}. Find out what stopped the run first; run again to continue:"),
     "next.again": ("稍后重新运行，没有提交的 {n} 行会接着提交：", "Rows not sent: {n}. Run again to continue:"),
+    "next.clerk_copy": (
+        "{n} 行要修改。名单负责人：打开 {copies} 里的标记副本，改黄色格（鼠标停在格上有说明），存到 {folder}，下次运行会自动提交。",
+        "Rows to correct: {n}. Roster owner: open the marked copy in {copies}, correct the yellow cells (hover over a cell for the reason) and save it into {folder}; the next run sends them."),
+    "next.clerk_fix": (
+        "{n} 行要修改。名单负责人：打开 {workbook} 的工作表“{sheet}”，改黄色格（鼠标停在格上有说明），把它存到 {folder}，下次运行会自动提交。",
+        "Rows to correct: {n}. Roster owner: open the sheet “{sheet}” of {workbook}, correct the yellow cells (hover over a cell for the reason) and save the workbook into {folder}; the next run sends them."),
+    "next.clerk_roster": (
+        "{n} 行要修改。名单负责人：原因在工作表“{sheet}”里；在 {folder} 的名单里改好并保存，下次运行会自动提交。",
+        "Rows to correct: {n}. Roster owner: the reasons are in the sheet “{sheet}”; correct the roster in {folder} and save it; the next run sends them."),
     "next.fix": (
-        "{n} 行要修改：打开工作表“{sheet}”，改黄色格（鼠标停在格上有说明），保存，然后运行：",
-        "Rows to correct: {n}. Open the sheet “{sheet}”, correct the yellow cells (hover over a cell for the reason), save, then run:"),
+        "信息科：要马上提交这 {n} 行，在工作表“{sheet}”里改好黄色格并保存，然后运行：",
+        "IT: to send them at once ({n}), correct the yellow cells of the sheet “{sheet}”, save, then run:"),
     "next.failed": (
-        "{n} 行被腾讯拒绝：原因在工作表“{sheet}”里；改好并保存，然后运行：",
-        "Rows refused by the service: {n}. See the reasons in the sheet “{sheet}”, correct the rows, save, then run:"),
+        "信息科：{n} 行被腾讯拒绝，原因在工作表“{sheet}”里；要马上重新提交，改好并保存，然后运行：",
+        "IT: rows refused by the service: {n}. Their reasons are in the sheet “{sheet}”; to send them again at once, correct them, save, then run:"),
     "next.failed_too": (
         "{n} 行被腾讯拒绝：原因也在“{sheet}”里；一并改好，retry 会一起重新提交。",
         "Rows refused by the service: {n}. Their reasons are in “{sheet}” as well; retry sends them too."),
@@ -280,6 +293,9 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "next.review": (
         "{n} 行等待核对：打开 {page}，逐个核对并保存，然后运行（保存的文件在浏览器的下载文件夹）：",
         "Rows waiting for a review: {n}. Open {page}, review and save, then run (the saved file is in the browser's downloads folder):"),
+    "next.check_copy": (
+        "改好名单后再检查一次：打开 {copies} 里的标记副本，改黄色格，存到 {folder}，然后：",
+        "Correct the roster and check again: open the marked copy in {copies}, correct the yellow cells, save it into {folder}, then:"),
     "next.check": ("改好名单（或按“{sheet}”里的说明）后再检查一次：", "After correcting the roster (see “{sheet}”), check again:"),
     "next.nothing": ("现在不需要做任何事。名单更新后再运行：", "Nothing to do now. When the roster has changed, run again:"),
     "fact.tenant": ("环境、机构、接口", "Environment, organisation, contract"),
@@ -304,6 +320,9 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "notice.ROSTER_OPEN": (
         "{files} 正在 Excel 或 WPS 里打开（旁边有 {lock}）：还没有保存的修改没有读到。请保存并关闭后再运行；没有人打开它，就删除 {lock}。",
         "{files} is open in Excel or WPS ({lock} exists next to it), so unsaved changes were not read. Save and close it, then run again; if it is not open anywhere, delete {lock}."),
+    "notice.COPY_FAILED": (
+        "{file} 的标记副本没有写成（{kind}）；结果不受影响，要修改的行在“失败待改”里。",
+        "No marked copy of {file} could be written ({kind}). The results are complete; rows to correct are in the sheet To fix."),
     "notice.IMAGE_HARD_LINK": (
         "{n} 张用到的印章图片是硬链接（如 {file}）：同一个文件在别处还有名字，在那里改动，这里也会变。请核对它是不是医生本人的图片，并换成单独的副本。",
         "Seal pictures in use that are hard links: {n} (such as {file}). The same file has another name elsewhere, and a change there changes it here. Check that it is the doctor's own picture and replace it with a separate copy."),

@@ -18,6 +18,19 @@ LIST = "list"  # the key of several texts in a row
 FIELD_NAMES: Mapping[str, tuple[str, str]] = {name: entry.words for name, entry in FIELDS.items()}
 
 TEXTS: Mapping[str, tuple[str, str]] = {
+    # ---- why a roster gets no marked copy
+    "copy.cell_pictures": ("单元格里有图片", "it has pictures in cells"),
+    "copy.controls": ("有控件，或宏旁边有批注", "it has form controls, or comments beside macros"),
+    "copy.differs": ("副本读出来与名单不一致", "the copy would not read like the roster"),
+    "copy.drawings": ("有图片、图表或图形", "it has pictures, charts or shapes"),
+    "copy.encrypted": ("不是普通的 .xlsx 文件（例如有打开密码）", "it is no plain .xlsx file, for instance it has a password"),
+    "copy.feature": ("有副本保留不了的内容（{what}）", "it has something that the copy cannot keep ({what})"),
+    "copy.large": ("名单太大", "it is too large"),
+    "copy.no_room": ("右边没有空列", "there is no free column at its right end"),
+    "copy.pivot": ("有数据透视表", "it has a pivot table"),
+    "copy.rows": ("本次名单超过 {limit} 行", "the rosters of this run have more than {limit} rows"),
+    "copy.signature": ("宏有数字签名", "its macros are signed"),
+    "copy.threads": ("有批注对话", "it has comment threads"),
     # ---- inside a roster file
     "file.cells": ("单元格", "cells"),
     "file.cell": ("{cell} 单元格", "cell {cell}"),
@@ -83,6 +96,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "note.picture": ("{place}：{why}", "{place}: {why}"),
     "note.picture_unmatched": ("{cell} 上的图片不属于任何医生", "a picture over {cell} belongs to no doctor"),
     "note.pictures_not_read": ("{format} 里的图片读不出来，请另存为 .xlsx", "pictures within {format} cannot be read: save it as .xlsx"),
+    "note.no_copy": ("没有标记副本：{why}", "no marked copy: {why}"),
+    "note.replaced": ("由它的标记副本 {copy} 代替", "replaced by its marked copy {copy}"),
     "note.same_field": ("有几列都是“{field}”：使用 {used}，没有使用 {unused}", "several columns mean the same ({field}): {used} is used, {unused} is not"),
     "note.tables": ("有 {n} 个表格，逐个读取", "{n} tables: each is read by itself"),
     "note.wide_line": ("第 {line} 行的内容比标题多", "line {line}: more fields than titles"),

@@ -164,8 +164,8 @@ STATUS_TEXTS: Mapping[str, tuple[str, str]] = {
         "Nothing left to do after the last run. When the roster has changed, run:",
     ),
     "status_correct": (
-        "还有行要改正：打开 {path}，在“{sheet}”里改好黄色格并保存，然后输入：",
-        "There are rows to correct: open {path}, correct the yellow cells of “{sheet}”, save, then run:",
+        "还有行要改正：打开 {path}，在“{sheet}”里改好黄色格并保存；把它放进名单文件夹，下次运行会自动提交；要马上提交，输入：",
+        "There are rows to correct: open {path}, correct the yellow cells of “{sheet}” and save. Put it into the roster folder for the next run; to send them at once, run:",
     ),
     "status_correct_roster": (
         "还有行要改正：请在名单里改好（结果表不在原处，或其路径不能显示），然后输入：",

@@ -10,6 +10,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,18 @@ def preserve_edited_workbooks(path: Path) -> list[Path]:
             continue
         _note_path(workbook).unlink(missing_ok=True)
     return kept
+
+
+def clear_copies(folder: Path) -> None:
+    """Remove the marked copies of an earlier run from a folder; one that was edited is renamed, and stays."""
+    for note in folder.glob(".*.sha256"):
+        workbook = note.with_name(note.name[1:].removesuffix(".sha256"))
+        with suppress(PermissionError):  # a program holds it open
+            if _is_edited(workbook):
+                workbook.rename(_find_free_path(workbook))
+            else:
+                workbook.unlink(missing_ok=True)
+            note.unlink()
 
 
 def remember_written(path: Path) -> None:

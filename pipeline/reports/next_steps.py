@@ -13,8 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.domain.masking import mask_path, mask_text
-from pipeline.domain.results_format import WORKBOOK
-from pipeline.domain.run import UNRESOLVED_STATUSES, RunReport, Status, needs_fixing, waits_for_review
+from pipeline.domain.results_format import COPIES, WORKBOOK
+from pipeline.domain.run import (
+    UNRESOLVED_STATUSES,
+    RowOutcome,
+    RunReport,
+    Status,
+    needs_fixing,
+    waits_for_review,
+)
 from pipeline.messages.catalogue import Localizable, make_phrase, make_status_phrase
 from pipeline.reports.earlier_results import find_newest_workbook
 from pipeline.support.terminal_text import quote
@@ -34,6 +41,7 @@ PLAN_GUARDS = frozenset({"ROSTER_MISSING", "ROSTER_SHRUNK", "TOO_MANY_NEW"})
 LASTING_HALTS = frozenset({"DISK", "LEDGER", "SAME_REFUSAL", "SEALS_EXIST", "TOO_MANY_UNKNOWN"})
 # runs that ended before they sent, or could not write: their message names the cure
 EXPLAINED_HALTS = frozenset({"DISK", "LEDGER_REFUSED", "LOCKED", "NOT_READ_NOW", "USAGE"})
+_CORRECTED = (Status.REJECTED, Status.FAILED)  # rows that a person corrects
 EXIT_BUG, EXIT_HALTED, EXIT_SIGNAL = 1, 4, 128
 # exit code -> what `status` writes of a rerun; 0 and 3 depend on what the run left
 RERUN_TEXTS = {4: "status_halted", 5: "status_later", 7: "status_refused"}
@@ -183,13 +191,18 @@ class _RunSteps:
         return self.command_line.build_for_path(command, workbooks, self.masker)
 
     def _list_correction_steps(self) -> Iterator[NextStep]:
-        rows = Counter(outcome.status for outcome in self.report.outcomes if needs_fixing(outcome))
+        to_fix = [outcome for outcome in self.report.outcomes if needs_fixing(outcome)]
+        rows = Counter(outcome.status for outcome in to_fix)
         sheet = make_phrase("sheet.fix")
         if self.report.command == "check":
             if rows:
-                yield self._step_with_arguments("next.check", "check", sheet=sheet)
+                key = "next.check_copy" if self._are_copied(to_fix) else "next.check"
+                folders, copies = self._name_folders(to_fix), self._name_copies()
+                yield self._step_with_arguments(key, "check", sheet=sheet, folder=folders, copies=copies)
             return
         rejected, failed = rows[Status.REJECTED], rows[Status.FAILED]
+        if rejected + failed:
+            yield self._step_for_clerk([outcome for outcome in to_fix if outcome.status in _CORRECTED])
         retry = self._build_for_workbook("retry")
         if retry is None:
             if rejected + failed:
@@ -201,6 +214,33 @@ class _RunSteps:
             yield make_step("next.failed_too", n=failed, sheet=sheet)
         elif failed:
             yield make_step("next.failed", retry, n=failed, sheet=sheet)
+
+    def _step_for_clerk(self, to_fix: Sequence[RowOutcome]) -> NextStep:
+        """Return what the roster's owner does with rows to correct: nothing has to be typed."""
+        if self._are_copied(to_fix):
+            key = "next.clerk_copy"
+        else:  # what was named may be files, beside which nothing is read
+            key = "next.clerk_roster" if self.report.arguments else "next.clerk_fix"
+        return make_step(
+            key,
+            n=len(to_fix),
+            sheet=make_phrase("sheet.fix"),
+            workbook=self.report.workbook,
+            copies=self._name_copies(),
+            folder=self._name_folders(to_fix),
+        )
+
+    def _are_copied(self, outcomes: Iterable[RowOutcome]) -> bool:
+        """Return whether each of these rows stands in a marked copy."""
+        return all(outcome.doctor.row.display_origin.path in self.report.copies for outcome in outcomes)
+
+    def _name_copies(self) -> str:
+        return self.masker.mask_path(self.report.out / COPIES)
+
+    def _name_folders(self, outcomes: Iterable[RowOutcome]) -> str:
+        """Return the folders of the rosters of these rows."""
+        paths = (outcome.doctor.row.display_origin.path.parent for outcome in outcomes)
+        return ", ".join(dict.fromkeys(self.masker.mask_path(path) for path in paths))
 
     def _list_decision_steps(self) -> Iterator[NextStep]:
         listing = self.command_line.build("resolve")

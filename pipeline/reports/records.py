@@ -10,6 +10,7 @@ from pipeline import __version__
 from pipeline.clock import stamp
 from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.masking import Masker, hide_names
+from pipeline.domain.results_format import COPIES
 from pipeline.domain.roster import FileReport, Problem
 from pipeline.domain.run import Halt, Notice, RowOutcome, RunReport
 from pipeline.errors import isolate_row_failure
@@ -180,8 +181,10 @@ def run_record(report: RunReport, masker: Masker | None = None) -> dict[str, obj
                 "status": file_report.status,
                 "codes": list(file_report.codes),
                 "rows": file_report.rows,
+                **({"copy": anonymize(f"{COPIES}/{copy.name}")} if copy else {}),
             }
             for file_report in report.files
+            for copy in [report.copies.get(file_report.path)]
         ],
         "versions": {"esign-import": __version__, "python": platform.python_version()},
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from pipeline.domain.results_format import COPIES
 from pipeline.domain.run import UNRESOLVED_STATUSES, RunReport, Status
 from pipeline.reports.design_tokens import CODE, COLOURS, HEAD, STATUSES_OF_FILES
 from pipeline.reports.explanations import (
@@ -90,6 +91,8 @@ def _write_links(
         for sheet, count in rows.items()
     ]
     links += [(presenter.render(f"link.{page}"), f"external:{page}") for page in (REVIEW_PAGE, REPORT_PAGE)]
+    if report.copies:
+        links.append((presenter.render("link.copies"), f"external:{COPIES}"))
     for first in range(0, len(links), len(_LINKED_COLUMNS)):
         line = links[first : first + len(_LINKED_COLUMNS)]
         grid.add_line(

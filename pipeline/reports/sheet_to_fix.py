@@ -18,10 +18,10 @@ from xlsxwriter.utility import xl_col_to_name, xl_rowcol_to_cell
 from pipeline.domain.results_format import CHECK, ROW_ID, find_heading, row_id_checksum, unique_heading
 from pipeline.domain.roster import CardType, Cell, Doctor, Field, Problem
 from pipeline.domain.run import RowOutcome, Status, needs_fixing
-from pipeline.messages.results import CARD_NAMES, FIELDS_BY_WORD, RESULT_TEXTS
-from pipeline.messages.service_errors import find_advice, is_known_code
+from pipeline.messages.results import CARD_NAMES, RESULT_TEXTS
 from pipeline.reports.explanations import advise_on_row, describe_problem, list_reasons
 from pipeline.reports.presenter import Presenter
+from pipeline.reports.refused_fields import choose_refused_fields, find_refused_fields
 from pipeline.reports.styles import FONT, clean_text, count_lines, estimate_width, set_up_printing
 from pipeline.reports.tables import QUIET_WRAPPED, WRAPPED, SheetColumn, TableSheet, WorkbookContext
 
@@ -35,30 +35,6 @@ _ADDED_FIELDS = (
     Field.SEAL_NAME,
     Field.MOBILE,
 )  # columns that a roster may lack, in this order
-
-# code of a refusal -> the fields that it is about
-_REFUSED_FIELDS: Mapping[str, tuple[Field, ...]] = {
-    "FailedOperation.AgeNotAchieveNormalLegal": (Field.NUMBER,),
-    "FailedOperation.IdCardNumberCheckFailed": (Field.NUMBER,),
-    "FailedOperation.UserInfoNoMatch": (Field.NAME, Field.NUMBER),
-    "InvalidParameter.CardNumber": (Field.NUMBER,),
-    "InvalidParameter.CardType": (Field.ID_TYPE, Field.NUMBER),
-    "InvalidParameter.FileType": (Field.PICTURE,),
-    "InvalidParameter.Image": (Field.PICTURE,),
-    "InvalidParameter.LimitSealName": (Field.SEAL_NAME,),
-    "InvalidParameter.Mobile": (Field.MOBILE,),
-    "InvalidParameter.Name": (Field.NAME,),
-    "InvalidParameter.NonsupportMobile": (Field.MOBILE,),
-    "InvalidParameter.Sensitive": (Field.NAME, Field.SEAL_NAME),
-    "InvalidParameter.SensitiveFileContent": (Field.PICTURE,),
-    "InvalidParameterValue.InvalidMobile": (Field.MOBILE,),
-    "LimitExceeded.FileSize": (Field.PICTURE,),
-    "MissingParameter.SealName": (Field.SEAL_NAME,),
-    "OperationDenied.InvalidApproverAge": (Field.NUMBER,),
-    "OperationDenied.Sensitive": (Field.NAME, Field.SEAL_NAME),
-    "RequestSizeLimitExceeded": (Field.PICTURE,),
-}
-_PERSON_FIELDS = (Field.NAME, Field.NUMBER)  # of a refusal that names no field
 
 
 @dataclass(slots=True)
@@ -228,16 +204,10 @@ class _FixSheet:
         reason = "\n".join(list_reasons(outcome, self.presenter, describe=describe))
         advice = advise_on_row(outcome, self.presenter)
         if not notes:
-            notes = {column: [reason, advice] for column in self._find_refused_columns(outcome)}
+            columns = self.columns_of_fields
+            notes = {columns[field]: [reason, advice] for field in choose_refused_fields(outcome, columns)}
         texts = self._list_texts(outcome.doctor) | dict.fromkeys(damaged, "")
         return _FixRow(outcome, texts, notes, reason, advice)
-
-    def _find_refused_columns(self, outcome: RowOutcome) -> list[int]:
-        """Return the columns of the cells that the service's refusal is about, by default those of the person."""
-        fields = _find_refused_fields(outcome)
-        columns = self.columns_of_fields
-        refused = [columns[field] for field in fields if field in columns]
-        return refused or [columns[field] for field in _PERSON_FIELDS if fields and field in columns]
 
     def _list_texts(self, doctor: Doctor) -> dict[int, str]:
         """Return the texts of the roster's columns and of those it lacks."""
@@ -355,23 +325,10 @@ def _list_lacking_columns(layout: Layout) -> dict[Field, int]:
     wanted = {Field.PICTURE}
     for outcome in layout.rows:
         at_fault = {error.field for error in outcome.errors if error.field}
-        wanted |= at_fault or set(_find_refused_fields(outcome))
+        wanted |= at_fault or set(find_refused_fields(outcome))
         wanted |= outcome.doctor.row.fields.keys()
     lacking = [name for name in _ADDED_FIELDS if name in wanted and name not in layout.columns_of_fields]
     return {name: column for column, name in enumerate(lacking, start=len(layout.headers))}
-
-
-def _find_refused_fields(outcome: RowOutcome) -> tuple[Field, ...]:
-    """Return the fields a refusal is about; none if the row was not refused, or the roster's owner can do nothing."""
-    if outcome.status is not Status.FAILED:
-        return ()
-    code = outcome.code or ""
-    if code in _REFUSED_FIELDS:
-        return _REFUSED_FIELDS[code]
-    if is_known_code(code) and find_advice(code).who != "clerk":
-        return ()
-    fields = dict.fromkeys(field for word, field in FIELDS_BY_WORD.items() if word in (outcome.message or ""))
-    return tuple(fields) or _PERSON_FIELDS
 
 
 def _list_own_cells(doctor: Doctor) -> Sequence[Cell]:

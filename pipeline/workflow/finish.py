@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.config.settings import Config
+from pipeline.domain.results_format import COPIES
 from pipeline.domain.run import RunReport
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.totals import verify_totals
@@ -25,15 +26,20 @@ def finish_run(
     *,
     latest: Path | None = None,
     writes_files: bool = True,
-) -> Mapping[str, Path]:
-    """Write the files of a run and copies of them into ``latest``; return their paths by usual name.
+) -> tuple[RunReport, Mapping[str, Path]]:
+    """Write the files of a run and copies of them into ``latest``; return the report and their paths by usual name.
+
+    The report names the marked copies of the rosters, and has notices of what could not be written.
 
     Raises SumsError before the first file where the outcomes do not add up. ``writes_files`` False: the caller wants none.
     """
     from pipeline.reports.write import write_all  # noqa: PLC0415 - `load_report_modules` has imported it meanwhile
+    from pipeline.workflow.marked_copies import write_marked_copies  # noqa: PLC0415 - reads rosters
     from pipeline.workflow.stage_settings import build_preview_loader  # noqa: PLC0415 - a run that ended early reads no picture
 
+    verify_totals(report)
     if not writes_files:
-        verify_totals(report)
-        return {}
-    return write_all(report, presenter=presenter, look=build_preview_loader(config), latest=latest)
+        return report, {}
+    report = write_marked_copies(report, config, presenter, latest)
+    files = write_all(report, presenter=presenter, look=build_preview_loader(config), latest=latest)
+    return report, files | ({COPIES: report.out / COPIES} if report.copies else {})

@@ -28,13 +28,15 @@ PEOPLE = range(1, 13)
 SEAL_ID = "yD" + "a1B2" * 7 + "zz"
 IN_NAME = number(40)  # in the file name of the roster and of a picture that nobody claims
 
+# of the marked copy of a roster: its cells and its notes
+COPIED = ["out/*/rosters/*.xlsx!xl/worksheets/*", "out/*/rosters/*.xlsx!xl/comments/*"]
 # kind -> where it may stand; a member of a workbook is named file!member
 ALLOWED = {
     "secret": ["secrets/*"],
-    "number": ["inbox/*", "seals-of-old.xlsx!*", "*/results*.xlsx!{fix}"],
-    "mobile": ["inbox/*", "*/results*.xlsx!{fix}"],
+    "number": ["inbox/*", "seals-of-old.xlsx!*", "*/results*.xlsx!{fix}", *COPIED],
+    "mobile": ["inbox/*", "*/results*.xlsx!{fix}", *COPIED],
     "name": [
-        "inbox/*", "seals-of-old.xlsx!*", "*/results*.xlsx!*", "*/outcomes.jsonl", "*/plan.jsonl", "*.html",
+        "inbox/*", "seals-of-old.xlsx!*", "*/results*.xlsx!*", *COPIED, "*/outcomes.jsonl", "*/plan.jsonl", "*.html",
         "state/ledger.sqlite3*", "state/receipts.jsonl", "ledger.backup", "stderr", "stdout",
     ],
     "picture": ["seals/*", "state/work/*"],

@@ -20,6 +20,7 @@ from pipeline.domain.roster import (
     SkippedLine,
     UnassignedImage,
 )
+from pipeline.intake.layout.appended_columns import drop_appended_columns
 from pipeline.intake.layout.column_titles import (
     LONGEST,
     SEARCHED,
@@ -70,7 +71,9 @@ def read_table(sheet: Sheet, path: Path, aliases: ColumnAliases, *, has_row_toke
     """
     if sheet.hidden:
         return Table(SheetReport(sheet.name, "hidden"))
-    lines = PeekableLines(line for line in sheet.lines if any(map(is_filled, line.cells.values())))
+    lines = PeekableLines(
+        line for line in drop_appended_columns(sheet.lines) if any(map(is_filled, line.cells.values()))
+    )
     first_lines = _limit_cells(lines.peek(SEARCHED))
     if not first_lines:
         report = SheetReport(sheet.name, "empty")

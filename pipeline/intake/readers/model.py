@@ -119,6 +119,7 @@ class Book:
     run: str | None = None
     notes: tuple[str, ...] = ()  # for files.jsonl: what is not read from this format
     unassigned: tuple[UnassignedImage, ...] = ()  # pictures of its sheets that cannot be used
+    originals: tuple[str, ...] = ()  # of a marked copy: the files it was made from
 
     @property
     def results(self) -> bool:

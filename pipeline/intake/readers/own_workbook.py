@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from struct import error, unpack_from
 from uuid import UUID
 
-from pipeline.domain.results_format import PROPERTY, PROPERTY_VALUE, RUN_PROPERTY
+from pipeline.domain.results_format import ORIGINALS_PROPERTY, PROPERTY, PROPERTY_VALUE, RUN_PROPERTY
 from pipeline.errors import FileRefused
 from pipeline.intake.readers.detect import Compound
 from pipeline.intake.readers.xlsx.package import Package
@@ -28,15 +28,23 @@ _MOST = 1_000  # properties of a file that are looked at
 
 def read_run_of_package(package: Package) -> str | None:
     """Return the run that wrote a workbook, "" where it does not say which; None for a workbook of anybody else."""
-    part = package.find_related("", "custom-properties")
-    if part is not None:
-        return _find_run(
-            {entry.get("name", ""): "".join(entry.itertext()) for entry in package.read_tree(part)}
-        )
+    if package.find_related("", "custom-properties") is not None:
+        return _find_run(_read_custom_properties(package))
     if _META not in package:
         return None
     entries = package.read_tree(_META).iterfind("{*}meta/{*}user-defined")
     return _find_run({_get_name(entry.attrib): "".join(entry.itertext()) for entry in entries})
+
+
+def read_originals(package: Package) -> tuple[str, ...]:
+    """Return the files that a marked copy of a roster was made from, by the first digits of their digests."""
+    return tuple(_read_custom_properties(package).get(ORIGINALS_PROPERTY, "").split())
+
+
+def _read_custom_properties(package: Package) -> Mapping[str, str]:
+    part = package.find_related("", "custom-properties")
+    entries = () if part is None else package.read_tree(part)
+    return {entry.get("name", ""): "".join(entry.itertext()) for entry in entries}
 
 
 def read_run_of_compound(data: bytes) -> str | None:

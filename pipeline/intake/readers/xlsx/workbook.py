@@ -19,7 +19,7 @@ from pipeline.intake.readers.model import (
     Sheet,
     make_danger_refusal,
 )
-from pipeline.intake.readers.own_workbook import read_run_of_package
+from pipeline.intake.readers.own_workbook import read_originals, read_run_of_package
 from pipeline.intake.readers.xlsx.drawings import read_floating
 from pipeline.intake.readers.xlsx.package import Package, is_true
 from pipeline.intake.readers.xlsx.pictures import Album, CellPictures, Media, RichValues, get_relation
@@ -53,7 +53,9 @@ def read(data: bytes, *, path: Path = Path(), options: ReadOptions = DEFAULT_OPT
     notes = [_make_note(image) for image in unassigned[:_NOTED]]
     if len(unassigned) > _NOTED:
         notes.append(make_text("note.more_pictures", n=len(unassigned) - _NOTED))
-    return Book(iter(sheets), notes=tuple(notes), unassigned=tuple(unassigned))
+    return Book(
+        iter(sheets), notes=tuple(notes), unassigned=tuple(unassigned), originals=read_originals(package)
+    )
 
 
 class _Workbook:

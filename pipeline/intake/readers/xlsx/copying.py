@@ -1,0 +1,192 @@
+"""Looks at a workbook that is to be copied with openpyxl: what the copy would lose, and the cells to take over as they are.
+
+openpyxl keeps sheets, styles, tables, comments, hyperlinks, plain validation and formatting rules. What it does not know
+it drops in silence: such a workbook is not copied. It also drops the computed values of formulas, writes numbers with 16
+digits and converts dates; these cells are collected here as they stand in the file, to be put back into the copy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from xml.sax.saxutils import escape, quoteattr
+
+from pipeline.errors import NotCopied
+from pipeline.intake.readers.model import format_column, parse_column
+from pipeline.intake.readers.xlsx.package import MEGABYTE, Package, make_parser
+from pipeline.intake.readers.xlsx.pictures import get_relation
+from pipeline.intake.readers.xlsx.sheet_cells import get_prefix
+from pipeline.messages.texts import make_text
+
+MAX_SHEETS = (
+    40 * MEGABYTE
+)  # of XML: openpyxl needs fifty times the memory for a sheet of empty formatted cells
+
+# parts by the kind of their relationship: kept, or without a meaning for people
+_KEPT_PARTS = frozenset({
+    "officeDocument", "core-properties", "extended-properties", "custom-properties", "thumbnail", "worksheet",
+    "sharedStrings", "styles", "theme", "calcChain", "comments", "vmlDrawing", "table", "hyperlink", "printerSettings",
+    "externalLink", "externalLinkPath", "customXml", "customXmlProps", "person", "vbaProject",
+})  # fmt: skip
+_LOST_PARTS = {
+    "cellImage": "copy.cell_pictures",
+    "rdRichValue": "copy.cell_pictures",
+    "drawing": "copy.drawings",
+    "chartsheet": "copy.drawings",
+    "pivotTable": "copy.pivot",
+    "pivotCacheDefinition": "copy.pivot",
+    "threadedComment": "copy.threads",
+    "vbaProjectSignature": "copy.signature",
+}
+# children of a worksheet; a child of another namespace or an extension of these is lost
+_KEPT_ELEMENTS = frozenset({
+    "sheetPr", "dimension", "sheetViews", "sheetFormatPr", "cols", "sheetData", "sheetCalcPr", "sheetProtection",
+    "scenarios", "autoFilter", "sortState", "mergeCells", "phoneticPr", "conditionalFormatting", "dataValidations",
+    "hyperlinks", "printOptions", "pageMargins", "pageSetup", "headerFooter", "rowBreaks", "colBreaks", "ignoredErrors",
+    "legacyDrawing", "tableParts", "extLst",
+})  # fmt: skip
+_OBJECT = re.compile(rb"ObjectType\s*=\s*[\"'](?!Note[\"'])")  # anything in a VML drawing but a comment
+_MAX_DRAWING = 20 * MEGABYTE
+_DIGITS = "0123456789"
+_TEXTS = ("s", "inlineStr")  # cells that openpyxl writes as they are
+
+
+def collect_exact_cells(data: bytes) -> list[Mapping[str, str]]:
+    """Return of each sheet the cells to put back: address -> the XML behind its style.
+
+    Raises NotCopied if a copy would lose something or the workbook is too large, FileRefused for a damaged one.
+    """
+    package = Package(data)
+    part = package.find_related("", "officeDocument") or ""
+    _require_known_parts(package)
+    relations = package.read_relations(part)
+    sheets = [
+        relations.get(get_relation(entry, "id") or "", ("", ""))[1]
+        for entry in package.read_tree(part).iterfind("{*}sheets/{*}sheet")
+    ]
+    _require_no_hints(package, package.find_related(part, "sharedStrings"))
+    budget = MAX_SHEETS
+    exact_cells: list[Mapping[str, str]] = []
+    for sheet in sheets:
+        reader = _SheetReader(sheet)
+        for chunk_size in reader.read(package):
+            budget -= chunk_size
+            if budget < 0:
+                raise NotCopied(make_text("copy.large"))
+        exact_cells.append(reader.cells)
+    return exact_cells
+
+
+def _require_known_parts(package: Package) -> None:
+    kinds = dict(_walk_relations(package, ""))
+    for lost, key in _LOST_PARTS.items():
+        if lost in kinds:
+            raise NotCopied(make_text(key))
+    for kind, part in kinds.items():
+        if kind not in _KEPT_PARTS:
+            raise NotCopied(make_text("copy.feature", what=kind))
+        if kind == "vmlDrawing" and (
+            "vbaProject" in kinds or _OBJECT.search(package.read_payload(part, _MAX_DRAWING) or b"")
+        ):
+            raise NotCopied(make_text("copy.controls"))
+
+
+def _walk_relations(package: Package, part: str) -> Iterator[tuple[str, str]]:
+    """Yield kind and name of each part that is reached from a part."""
+    waiting, seen = [part], {part}
+    while waiting:
+        for kind, target in package.read_relations(waiting.pop()).values():
+            yield kind, target
+            if target not in seen:
+                seen.add(target)
+                waiting.append(target)
+
+
+def _require_no_hints(package: Package, strings: str | None) -> None:
+    """Refuse texts with phonetic hints."""
+    if strings is None:
+        return
+    with package.open(strings) as stream:
+        before = b""
+        while chunk := stream.read(MEGABYTE):
+            if b"rPh" in before + chunk:
+                raise NotCopied(make_text("copy.feature", what="phonetic"))
+            before = chunk[-2:]
+
+
+class _SheetReader:
+    """Handlers for one worksheet."""
+
+    def __init__(self, part: str) -> None:
+        self.cells: dict[str, str] = {}
+        self._part = part
+        self._depth = 0
+        self._prefix = ""
+        self._is_data = False
+        self._row, self._column = 0, -1
+        self._kind = self._address = ""
+        self._formula: str | None = None
+        self._value: str | None = None
+        self._formula_tag = ""
+        self._text: list[str] = []
+        self._parser = make_parser(part)
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._text.append
+
+    def read(self, package: Package) -> Iterator[int]:
+        """Read the part in pieces, and yield the size of each."""
+        for chunk in package.parse_part(self._part, self._parser):
+            yield len(chunk)
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth == 1:
+            self._prefix = get_prefix(tag)
+        local = tag.removeprefix(self._prefix)
+        if self._is_data:
+            self._start_in_data(local, attributes)
+        elif ":" in local or local == "ext" or (self._depth == 2 and local not in _KEPT_ELEMENTS):
+            raise NotCopied(make_text("copy.feature", what=attributes.get("uri", local)))
+        elif local == "sheetData":
+            self._is_data = True
+
+    def _start_in_data(self, local: str, attributes: dict[str, str]) -> None:
+        if local == "c":
+            reference = attributes.get("r", "")
+            self._column = parse_column(reference.rstrip(_DIGITS)) if reference else self._column + 1
+            self._address = f"{format_column(self._column)}{self._row}"
+            self._kind = attributes.get("t", "n")
+            self._formula = self._value = None
+        elif local == "row":
+            self._row = int(attributes.get("r", self._row + 1))
+            self._column = -1
+        elif local == "v":
+            self._text.clear()
+        elif local == "f":
+            self._text.clear()
+            written = "".join(f" {name}={quoteattr(value)}" for name, value in attributes.items())
+            self._formula_tag = f"<f{written}>"
+        elif ":" in local or local == "ext":
+            raise NotCopied(make_text("copy.feature", what=local))
+
+    def _end(self, tag: str) -> None:
+        self._depth -= 1
+        if not self._is_data:
+            return
+        local = tag.removeprefix(self._prefix)
+        if local == "v":
+            self._value = "".join(self._text)
+        elif local == "f":
+            self._formula = f"{self._formula_tag}{escape(''.join(self._text))}</f>"
+        elif local == "c":
+            self._end_cell()
+        elif local == "sheetData":
+            self._is_data = False
+
+    def _end_cell(self) -> None:
+        self._text.clear()
+        if self._kind in _TEXTS or (self._formula is None and self._value is None):
+            return
+        value = "" if self._value is None else f"<v>{escape(self._value)}</v>"
+        self.cells[self._address] = f' t="{self._kind}">{self._formula or ""}{value}</c>'

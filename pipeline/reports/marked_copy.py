@@ -1,0 +1,342 @@
+"""Writes the marked copy of a roster: the hospital's own workbook with faulty cells yellow and each row's end beside it.
+
+openpyxl copies the workbook. What it would write otherwise than the file has it is put back afterwards
+(`pipeline.intake.readers.xlsx.copying` collects it). A copy that comes back as a roster is marked anew: its columns are
+used again, marks of an earlier run are taken off.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+from openpyxl.cell.cell import MergedCell
+from openpyxl.comments import Comment
+from openpyxl.packaging.custom import StringProperty
+from openpyxl.styles import Alignment, Color, Font, PatternFill
+from openpyxl.utils import column_index_from_string, get_column_letter
+from openpyxl.worksheet.cell_range import CellRange
+from openpyxl.worksheet.dimensions import ColumnDimension
+
+from pipeline.domain.results_format import ORIGINALS_PROPERTY, find_appended_columns, unique_heading
+from pipeline.domain.roster import Problem
+from pipeline.domain.run import RowOutcome, Status, needs_fixing
+from pipeline.errors import NotCopied
+from pipeline.messages.results import APPENDED_COLUMNS, RESULT_TEXTS
+from pipeline.messages.texts import make_text
+from pipeline.reports.explanations import advise_on_row, describe_problem, list_reasons
+from pipeline.reports.presenter import Presenter
+from pipeline.reports.refused_fields import choose_refused_fields
+from pipeline.reports.row_values import find_confirmed_seal_id
+from pipeline.reports.sheet_to_fix import MAX_NOTES
+from pipeline.reports.styles import COLOURS, FAULT, clean_text, count_lines
+from pipeline.reports.totals import NEEDS_NOTHING
+
+# the stubs of openpyxl lack properties, and take styles and sizes for other types than they are
+Book = Any
+Sheet = Any
+Cell = Any
+AUTHOR = "esign-import"
+_MARK = "esign-import: "  # begins each line of a note that is ours
+_HEADINGS = [RESULT_TEXTS[key] for key in APPENDED_COLUMNS]
+_WIDTHS = (12, 46, 36)
+_MAX_COLUMN = 16_384
+_READ_COLUMNS = 200  # of a row that its cells show, see `pipeline.intake.layout.row_builder`
+_NOTE_WIDTH, _NOTE_LINE = 260, 18  # points
+_NO_COLOUR = 64  # the index of the colour behind a solid fill
+_YELLOW = f"FF{FAULT[1:]}"
+_TARGET_CELL = re.compile(
+    r'<c r="([A-Z]+[0-9]+)"((?: s="[0-9]+")?)(?: t="[a-zA-Z]+")?(?: ?/>|>.*?</c>)', re.DOTALL
+)
+# what openpyxl warns of and loses nothing by: values out of range are put back
+_HARMLESS = ("Workbook contains no default style", "is marked as a date")
+
+
+@dataclass(frozen=True, slots=True)
+class CopySource:
+    """A roster to be copied."""
+
+    data: bytes = field(repr=False)
+    has_macros: bool
+    header_rows: Mapping[str, int]  # of the sheets that hold doctors: the first row of titles
+    # of each sheet: address -> XML behind its style
+    exact_cells: Sequence[Mapping[str, str]] = field(repr=False)
+    originals: str  # of the property that names the files it is made from
+
+
+def write_marked_copy(
+    source: CopySource, target: Path, outcomes: Iterable[RowOutcome], presenter: Presenter
+) -> None:
+    """Write the marked copy of a roster; ``outcomes`` are those of its rows. Raises NotCopied where it would lose something."""
+    book = _load_workbook(source)
+    by_sheet: dict[str, list[RowOutcome]] = {name: [] for name in source.header_rows}
+    for outcome in outcomes:
+        by_sheet[outcome.doctor.row.origin.sheet or ""].append(outcome)
+    written: dict[str, set[str]] = {}
+    notes_left = MAX_NOTES
+    was_marked = ORIGINALS_PROPERTY in book.custom_doc_props.names
+    for name, rows in by_sheet.items():
+        sheet = _MarkedSheet(book[name], source.header_rows[name], rows, presenter, notes_left)
+        if was_marked:
+            sheet.remove_marks()
+        sheet.mark()
+        written[name], notes_left = sheet.written, sheet.notes_left
+    if was_marked:
+        del book.custom_doc_props[ORIGINALS_PROPERTY]
+    book.custom_doc_props.append(StringProperty(name=ORIGINALS_PROPERTY, value=source.originals))
+    saved = io.BytesIO()
+    book.save(saved)
+    kept = [
+        {address: xml for address, xml in cells.items() if address not in written.get(sheet.title, ())}
+        for sheet, cells in zip(book.worksheets, source.exact_cells, strict=True)
+    ]
+    _put_back(saved, target, kept)
+
+
+def _load_workbook(source: CopySource) -> Book:
+    """Open a roster; a warning of openpyxl means that it drops something."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        book = openpyxl.load_workbook(io.BytesIO(source.data), keep_vba=source.has_macros, rich_text=True)
+    for warning in caught:
+        if issubclass(warning.category, UserWarning) and not any(
+            text in str(warning.message) for text in _HARMLESS
+        ):
+            raise NotCopied(make_text("copy.feature", what=str(warning.message)[:80]))
+    return book
+
+
+def _put_back(saved: io.BytesIO, target: Path, sheets: Sequence[Mapping[str, str]]) -> None:
+    """Write the package with the cells as the roster has them."""
+    parts = {f"xl/worksheets/sheet{number}.xml": cells for number, cells in enumerate(sheets, start=1)}
+    with zipfile.ZipFile(saved) as package, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as rewritten:
+        for name in package.namelist():
+            part = package.read(name)
+            if cells := parts.get(name):
+                part = _replace_cells(part.decode(), cells).encode()
+            rewritten.writestr(name, part)
+
+
+def _replace_cells(xml: str, cells: Mapping[str, str]) -> str:
+    replaced = 0
+
+    def restore(written: re.Match[str]) -> str:
+        nonlocal replaced
+        exact = cells.get(written[1])
+        if exact is None:
+            return written[0]
+        replaced += 1
+        return f'<c r="{written[1]}"{written[2]}{exact}'
+
+    xml = _TARGET_CELL.sub(restore, xml)
+    if replaced != len(cells):
+        raise NotCopied(make_text("copy.differs"))
+    return xml
+
+
+class _MarkedSheet:
+    """One sheet that is being marked."""
+
+    def __init__(
+        self,
+        sheet: Sheet,
+        header_row: int,
+        outcomes: Sequence[RowOutcome],
+        presenter: Presenter,
+        notes_left: int,
+    ) -> None:
+        self.notes_left = notes_left
+        self.written: set[str] = set()  # addresses of the appended cells
+        self._sheet, self._header_row = sheet, header_row
+        self._outcomes, self._presenter = outcomes, presenter
+        self._titles = {
+            cell.column: str(cell.value)
+            for (cell,) in sheet.iter_cols(
+                min_row=header_row, max_row=header_row, max_col=min(sheet.max_column, _MAX_COLUMN)
+            )
+            if cell.value is not None
+        }
+        appended = find_appended_columns(self._titles, _HEADINGS)
+        self._is_marked = appended is not None
+        self._first_column = appended[0] if appended else self._find_free_column()
+        self._looks: dict[object, object] = {}
+
+    def mark(self) -> None:
+        """Mark the faulty cells, and fill the appended columns."""
+        self._write_headings()
+        for outcome in self._outcomes:
+            self._write_row(outcome.doctor.row.origin.row, outcome)
+            if needs_fixing(outcome):
+                for address, texts in _list_faults(outcome, self._presenter).items():
+                    self._mark_cell(self._find_cell(address), texts)
+        self._set_widths()
+        self._extend_filter()
+
+    def remove_marks(self) -> None:
+        """Take the marks of an earlier run off the doctors' rows."""
+        for outcome in self._outcomes:
+            row = outcome.doctor.row.origin.row
+            for (cell,) in self._sheet.iter_cols(min_row=row, max_row=row, max_col=self._first_column - 1):
+                if cell.fill.fill_type == "solid" and cell.fill.fgColor.rgb == _YELLOW:
+                    own = cell.fill.bgColor
+                    is_own = own.type != "indexed" or own.indexed != _NO_COLOUR
+                    cell.fill = PatternFill("solid", fgColor=copy(own)) if is_own else PatternFill()
+                if cell.comment is not None and _MARK in cell.comment.text:
+                    kept = [line for line in cell.comment.text.split("\n") if not line.startswith(_MARK)]
+                    _set_note(cell, kept, cell.comment.author)
+
+    def _find_free_column(self) -> int:
+        """Return the first column that is free in the rows that are written."""
+        letters = {
+            cell.column for outcome in self._outcomes for cell in outcome.doctor.row.cells[-1:] if cell.column
+        }
+        merges = self._sheet.merged_cells.ranges
+        reaching = [merge.max_col for merge in merges if merge.max_row >= self._header_row]
+        last: int = max([*map(column_index_from_string, letters), *self._titles, *reaching])
+        if last + len(_HEADINGS) > _READ_COLUMNS:  # rows may hold cells that their doctors do not show
+            last = max(last, self._sheet.max_column)
+        if last + len(_HEADINGS) > _MAX_COLUMN:
+            raise NotCopied(make_text("copy.no_room"))
+        return last + 1
+
+    def _write_headings(self) -> None:
+        columns = range(self._first_column, self._first_column + len(_HEADINGS))
+        taken = [title for column, title in self._titles.items() if column not in columns]
+        model = self._sheet.cell(self._header_row, self._first_column - 1)
+        for column, key, translations in zip(columns, APPENDED_COLUMNS, _HEADINGS, strict=True):
+            heading = unique_heading(translations, self._presenter.render(key), taken)
+            cell = self._write(self._header_row, column, heading)
+            if not self._is_marked:
+                cell.font, cell.fill, cell.border = copy(model.font), copy(model.fill), copy(model.border)
+                cell.alignment = Alignment(horizontal="center", vertical="center")
+
+    def _write_row(self, row: int, outcome: RowOutcome) -> None:
+        status = outcome.status
+        reasons = () if status in NEEDS_NOTHING else _list_whole_reasons(outcome, self._presenter)
+        reason = " ".join(" ".join(reasons).split())
+        texts = (self._presenter.name_status(status), reason, find_confirmed_seal_id(outcome) or "")
+        for column, text in enumerate(texts, start=self._first_column):
+            cell = self._write(row, column, clean_text(text) or None)
+            self._set_look(cell, status if column == self._first_column else None)
+
+    def _write(self, row: int, column: int, text: str | None) -> Cell:
+        cell = self._sheet.cell(row, column)
+        if isinstance(cell, MergedCell):
+            raise NotCopied(make_text("copy.no_room"))
+        cell.value = text
+        self.written.add(cell.coordinate)
+        return cell
+
+    def _set_look(self, cell: Cell, status: Status | None) -> None:
+        """Give a cell the font size and border of its left neighbour; equal looks are made once."""
+        model = self._sheet.cell(cell.row, self._first_column - 1)
+        key = (model.style_id, status)
+        if key not in self._looks:
+            fill, ink = COLOURS[status] if status else ("", "")
+            cell.font = Font(
+                name=model.font.name, size=model.font.size, color=f"FF{ink[1:]}" if ink else None
+            )
+            cell.fill = PatternFill("solid", fgColor=f"FF{fill[1:]}") if fill else PatternFill()
+            cell.border = copy(model.border)
+            cell.alignment = Alignment(horizontal="center" if status else None, vertical="center")
+            cell.number_format = "@"
+            self._looks[key] = copy(cell._style)  # noqa: SLF001  a style costs a search in the book's table
+        cell._style = copy(self._looks[key])  # noqa: SLF001
+
+    def _find_cell(self, address: str) -> Cell:
+        """Return a cell, or the one that shows its value where it is merged."""
+        cell = self._sheet[address]
+        if isinstance(cell, MergedCell):
+            merge = next(merge for merge in self._sheet.merged_cells.ranges if address in merge)
+            cell = self._sheet.cell(merge.min_row, merge.min_col)
+        return cell
+
+    def _mark_cell(self, cell: Cell, texts: Sequence[str]) -> None:
+        if cell.fill.fgColor.rgb != _YELLOW:
+            # the roster's own colour stays in the file as the one that a solid fill does not show
+            own = copy(cell.fill.fgColor) if cell.fill.fill_type == "solid" else Color(indexed=_NO_COLOUR)
+            cell.fill = PatternFill("solid", fgColor=_YELLOW, bgColor=own)
+        if self.notes_left <= 0:
+            return
+        self.notes_left -= 1
+        kept = cell.comment.text.split("\n") if cell.comment else []
+        lines = [_MARK + " ".join(text.split()) for text in texts]
+        author = cell.comment.author if cell.comment else AUTHOR
+        _set_note(cell, [*kept, *(line for line in lines if line not in kept)], author)
+
+    def _set_widths(self) -> None:
+        """Set the widths of the appended columns, which a range of columns in the file may cover."""
+        if self._is_marked:
+            return
+        dimensions = self._sheet.column_dimensions
+        end = self._first_column + len(_HEADINGS)
+        for letter, dimension in list(dimensions.items()):
+            dimension.reindex()
+            first, last = dimension.min, dimension.max
+            if last < self._first_column or first >= end:
+                continue
+            del dimensions[letter]
+            for start, stop in ((first, self._first_column - 1), (end, last)):
+                if start <= stop:
+                    part = copy(dimension)
+                    part.index, part.min, part.max = get_column_letter(start), start, stop
+                    dimensions[part.index] = part
+        for column, width in enumerate(_WIDTHS, start=self._first_column):
+            letter = get_column_letter(column)
+            dimensions[letter] = ColumnDimension(self._sheet, letter, width=width, customWidth=True)
+
+    def _extend_filter(self) -> None:
+        """Let the sheet's filter cover the appended columns, so that rows stay whole when it sorts them."""
+        if not self._sheet.auto_filter.ref:
+            return
+        covered = CellRange(self._sheet.auto_filter.ref)
+        if covered.max_col == self._first_column - 1:
+            covered.expand(right=len(_HEADINGS))
+            self._sheet.auto_filter.ref = covered.coord
+
+
+def _list_whole_reasons(outcome: RowOutcome, presenter: Presenter) -> Iterator[str]:
+    """Yield every sentence about a row, numbers whole: the copy holds them as the roster does."""
+    return list_reasons(
+        outcome, presenter, describe=partial(describe_problem, presenter=presenter, masked=False)
+    )
+
+
+def _list_faults(outcome: RowOutcome, presenter: Presenter) -> dict[str, list[str]]:
+    """Return the sentences on each faulty cell of a row, by address."""
+    row = outcome.doctor.row
+    faults: dict[str, list[str]] = {}
+    for problem in outcome.errors:
+        if address := _find_address(outcome, problem):
+            faults.setdefault(address, []).append(describe_problem(problem, presenter, masked=False))
+    if not faults:
+        texts = [*_list_whole_reasons(outcome, presenter), advise_on_row(outcome, presenter)]
+        fields = [field for field in row.fields if row.address(field)]
+        faults = {row.address(name) or "": texts for name in choose_refused_fields(outcome, fields)}
+    return faults
+
+
+def _find_address(outcome: RowOutcome, problem: Problem) -> str | None:
+    """Return the cell of the roster that a problem is about."""
+    row = outcome.doctor.row
+    if problem.cell and re.fullmatch(rf"[A-Z]{{1,3}}{row.origin.row}", problem.cell):
+        return problem.cell
+    return row.address(problem.field) if problem.field else None
+
+
+def _set_note(cell: Cell, lines: Sequence[str], author: str) -> None:
+    if not "".join(lines):
+        cell.comment = None
+        return
+    text = clean_text("\n".join(lines))
+    height = _NOTE_LINE * (1 + count_lines(text, 40))
+    cell.comment = Comment(text, author, width=_NOTE_WIDTH, height=height)

@@ -1,0 +1,155 @@
+"""Writes the marked copies of a run's rosters into ``rosters/`` below its results.
+
+Each .xlsx and .xlsm roster of the hospital gets one if the copy loses nothing; else a note of the file gives the reason.
+A copy is kept only if it reads exactly like its roster.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.config.settings import Config
+from pipeline.domain.results_format import COPIES, join_originals
+from pipeline.domain.roster import FileReport, Row, SkippedLine
+from pipeline.domain.run import Notice, RowOutcome, RunReport, needs_fixing
+from pipeline.errors import FileRefused, NotCopied
+from pipeline.intake.layout.column_titles import ColumnAliases
+from pipeline.intake.read_rosters import read_roster
+from pipeline.intake.readers.model import ReadOptions
+from pipeline.intake.readers.xlsx.copying import collect_exact_cells
+from pipeline.messages.texts import make_text
+from pipeline.reports.earlier_results import clear_copies, remember_written
+from pipeline.reports.presenter import Presenter
+from pipeline.support.atomic_files import copy_into, write_atomically
+
+LOG = logging.getLogger(__name__)
+MAX_ROWS = 20_000  # of all rosters of a run: openpyxl takes half a second for a thousand rows
+_SUFFIXES = (".xlsx", ".xlsm")
+_ZIP = b"PK\x03\x04"
+
+
+def write_marked_copies(
+    report: RunReport, config: Config, presenter: Presenter, latest: Path | None
+) -> RunReport:
+    """Write the copies, also into ``latest``; return the report with their paths, reasons and failures."""
+    folders = dict.fromkeys(folder / COPIES for folder in (report.out, latest) if folder is not None)
+    for folder in folders:
+        clear_copies(folder)
+    if report.command not in ("check", "run"):
+        return report
+    outcomes: defaultdict[Path, list[RowOutcome]] = defaultdict(list)
+    for outcome in report.outcomes:
+        outcomes[outcome.doctor.row.origin.path].append(outcome)
+    copies: dict[Path, Path] = {}
+    reasons: dict[Path, str] = {}
+    notices: list[Notice] = []
+    rows_left = MAX_ROWS
+    for file_report in _order_rosters(report.files, outcomes):
+        path = file_report.path
+        if file_report.rows > rows_left:
+            reasons[path] = make_text("copy.rows", limit=MAX_ROWS)
+            continue
+        name = _choose_name(path, copies.values(), presenter)
+        try:
+            written = _write_copy(file_report, outcomes[path], report.out / COPIES / name, config, presenter)
+            copies[path] = written
+            for folder in list(folders)[1:]:
+                remember_written(copy_into(folder, written, written.name))
+        except NotCopied as refusal:
+            reasons[path] = refusal.why
+        except Exception as error:
+            LOG.exception("a marked copy could not be written", extra={"kind": type(error).__name__})
+            notices.append(Notice("COPY_FAILED", {"file": path.name, "kind": type(error).__name__}))
+        else:
+            rows_left -= file_report.rows
+    return replace(
+        report,
+        copies=copies,
+        files=tuple(_note_reason(file_report, reasons.get(file_report.path)) for file_report in report.files),
+        notices=(*report.notices, *notices),
+    )
+
+
+def _order_rosters(
+    files: Iterable[FileReport], outcomes: Mapping[Path, Sequence[RowOutcome]]
+) -> list[FileReport]:
+    """Return the rosters to be copied, those with rows to correct first."""
+    rosters = [
+        report
+        for report in files
+        if report.status == "read"
+        and report.rows
+        and report.run is None
+        and report.path.suffix.lower() in _SUFFIXES
+    ]
+    return sorted(rosters, key=lambda report: not any(map(needs_fixing, outcomes.get(report.path, ()))))
+
+
+def _choose_name(path: Path, taken: Iterable[Path], presenter: Presenter) -> str:
+    """Return the roster's name, masked, in characters that every system takes in a name."""
+    name = Path(presenter.mask_text(path.name).replace("*", "_"))
+    names = {copy.name.casefold() for copy in taken}
+    number, free = 1, name.name
+    while free.casefold() in names:
+        number += 1
+        free = f"{name.stem} ({number}){name.suffix}"
+    return free
+
+
+def _note_reason(report: FileReport, reason: str | None) -> FileReport:
+    if reason is None:
+        return report
+    return replace(report, notes=(make_text("note.no_copy", why=reason), *report.notes))
+
+
+def _write_copy(
+    report: FileReport, outcomes: Sequence[RowOutcome], target: Path, config: Config, presenter: Presenter
+) -> Path:
+    from pipeline.reports.marked_copy import CopySource, write_marked_copy  # noqa: PLC0415 - openpyxl takes time
+
+    data = report.path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != report.sha256:
+        raise NotCopied(make_text("file.changed_since"))
+    if not data.startswith(_ZIP):
+        raise NotCopied(make_text("copy.encrypted"))
+    try:
+        exact_cells = collect_exact_cells(data)
+    except FileRefused as refusal:
+        raise NotCopied(make_text("copy.feature", what=refusal.code)) from refusal
+    headers: dict[str, int] = {}
+    for line in report.skipped:
+        if line.why == "header":
+            headers.setdefault(line.sheet or "", line.first)
+    held = {sheet.sheet or "" for sheet in report.sheets if sheet.rows}
+    source = CopySource(
+        data=data,
+        has_macros=report.path.suffix.lower() == ".xlsm",
+        header_rows={name: row for name, row in headers.items() if name in held},
+        exact_cells=exact_cells,
+        originals=join_originals(report.sha256, report.originals),
+    )
+
+    def fill(draft: Path) -> None:
+        write_marked_copy(source, draft, outcomes, presenter)
+        if _read_content(draft, config) != _read_content(report.path, config):
+            raise NotCopied(make_text("copy.differs"))
+
+    written = write_atomically(target, fill, numbered=True)
+    remember_written(written)
+    return written
+
+
+def _read_content(path: Path, config: Config) -> tuple[list[object], tuple[SkippedLine, ...]]:
+    """Return everything that is read from a roster but its name."""
+    aliases = ColumnAliases.from_config(config.columns)
+    rows, report = read_roster(path, aliases, to_fix_only=False, corrections=False, options=ReadOptions())
+    return list(map(_list_content, rows)), report.skipped
+
+
+def _list_content(row: Row) -> object:
+    return row.origin.sheet, row.origin.row, row.hidden, tuple(row.cells), dict(row.fields)

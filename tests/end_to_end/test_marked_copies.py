@@ -1,0 +1,398 @@
+"""Marked copies of rosters: what they hold, what comes of a corrected one in the roster folder, which rosters get none."""
+
+import io
+import json
+import shutil
+import stat
+import zipfile
+
+import openpyxl
+import pytest
+from end_to_end.conftest import HEADERS
+from generated_rosters.corpus import corpus
+from generated_rosters.stage import written
+from openpyxl.cell.rich_text import CellRichText, TextBlock
+from openpyxl.cell.text import InlineFont
+from openpyxl.comments import Comment
+from openpyxl.drawing.image import Image as Drawing
+from openpyxl.styles import PatternFill
+from openpyxl.worksheet.datavalidation import DataValidation
+from run_support import name, number
+
+from pipeline.cli.app import main
+from pipeline.intake.read_rosters import read_rosters
+from pipeline.messages.results import APPENDED_COLUMNS, RESULT_TEXTS
+from pipeline.reports.styles import FAULT
+from pipeline.workflow import marked_copies
+
+MOBILE = "15400000001"
+YELLOW = f"FF{FAULT[1:]}"
+
+
+def titles(language="en"):
+    return tuple(RESULT_TEXTS[key][language != "zh"] for key in APPENDED_COLUMNS)
+
+
+def find_copy(hospital, file="roster.xlsx"):
+    return hospital.newest / "rosters" / file
+
+
+def read_lines(path):
+    sheet = openpyxl.load_workbook(path).active
+    return [[cell.value for cell in line] for line in sheet.iter_rows()]
+
+
+def list_yellow(path):
+    """Return the yellow cells of the first sheet with their notes."""
+    sheet = openpyxl.load_workbook(path).active
+    cells = [cell for line in sheet.iter_rows() for cell in line]
+    return {
+        cell.coordinate: cell.comment and cell.comment.text
+        for cell in cells
+        if cell.fill.fgColor.rgb == YELLOW
+    }
+
+
+def list_notes(hospital):
+    lines = (hospital.newest / "files.jsonl").read_text("utf-8").splitlines()
+    return {line["file"]: line["notes"] for line in map(json.loads, lines)}
+
+
+def correct(copy, target, **cells):
+    """Save a copy with these cells corrected, as the clerk does."""
+    book = openpyxl.load_workbook(copy)
+    for address, text in cells.items():
+        book.active[address].value = text
+    book.save(target)
+
+
+@pytest.fixture
+def ward(hospital):
+    """Three doctors: the second lacks a digit of the number."""
+    hospital.doctors(3)
+    roster = hospital.folder / "inbox" / "roster.xlsx"
+    correct(roster, roster, B3=number(2)[:17])
+    return hospital
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_copy_shows_what_became_of_each_row_and_which_cell_to_correct(ward, language, capfd):
+    assert main(ward.command("run", language=language)) == 3
+    copy = find_copy(ward)
+
+    (seal, wrong, other) = ward.outcomes()
+    status, reason, seal_id = range(5, 8)
+    lines = read_lines(copy)
+    assert tuple(lines[0]) == (*HEADERS, *titles(language))
+    assert [lines[1][seal_id], lines[3][seal_id]] == [seal["seal_id"], other["seal_id"]]
+    assert lines[2][:5] == [name(2), number(2)[:17], "15400000002", "00002", "内科"]
+    assert lines[2][status] == {"zh": "待改", "en": "To correct"}[language]
+    assert "B3" in lines[2][reason]
+    assert lines[2][seal_id] is None
+    (note,) = list_yellow(copy).values()
+    assert list_yellow(copy) == {"B3": note}
+    assert note == f"esign-import: {lines[2][reason]}"
+    assert wrong["problems"][0]["code"] == "ID_LENGTH"
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert stat.S_IMODE(copy.parent.stat().st_mode) == 0o700
+    assert ward.record()["files"][0]["copy"] == "rosters/roster.xlsx"
+    latest = ward.folder / "out" / "latest" / "rosters" / "roster.xlsx"
+    assert latest.read_bytes() == copy.read_bytes()
+    # the roster's owner is told first, and which folder it is
+    printed = capfd.readouterr().err
+    assert printed.index(str(copy.parent)) < printed.index(" retry ")
+    summary = openpyxl.load_workbook(ward.newest / "results.xlsx").worksheets[0]
+    texts = [str(cell.value) for line in summary.iter_rows() for cell in line if cell.value]
+    clerk = next(index for index, text in enumerate(texts) if str(copy.parent) in text)
+    assert str(ward.folder / "inbox") in texts[clerk]
+    assert clerk < next(index for index, text in enumerate(texts) if " retry " in text)
+
+
+@pytest.mark.parametrize("languages", [("zh", "en"), ("en", "zh")])
+def test_a_corrected_copy_is_the_roster_of_the_next_run(ward, languages):
+    first, second = languages
+    assert main(ward.command("run", language=first)) == 3
+    earlier = {line["row"]: line["row_id"] for line in ward.outcomes()}
+    correct(find_copy(ward), ward.folder / "inbox" / "roster.xlsx", B3=number(2))
+
+    assert main(ward.command("run", language=second)) == 0
+
+    assert ward.statuses() == {"sealed": 1, "unchanged": 2}
+    later = {line["row"]: line["row_id"] for line in ward.outcomes()}
+    assert (later[2], later[4]) == (earlier[2], earlier[4])
+    (file,) = map(json.loads, (ward.newest / "files.jsonl").read_text("utf-8").splitlines())
+    assert file["notes"] == []
+    assert [column["title"] for column in file["sheets"][0]["columns"]] == list(HEADERS)
+    # marked again: the columns are used again, and the mark is off
+    assert read_lines(find_copy(ward))[0] == [*HEADERS, *titles(second)]
+    assert list_yellow(find_copy(ward)) == {}
+    assert openpyxl.load_workbook(find_copy(ward)).active["B3"].comment is None
+    assert main(ward.command("run", language=second)) == 0
+    assert ward.creates() == 3
+
+
+def test_a_corrected_copy_replaces_its_roster(ward):
+    assert ward.go("run") == 3
+    inbox = ward.folder / "inbox"
+    correct(find_copy(ward), inbox / "改好.xlsx", B3=number(2)[:16])  # still wrong
+
+    assert ward.go("run") == 3
+
+    assert [line["file"] for line in ward.outcomes()] == ["改好.xlsx"] * 3
+    assert list_notes(ward)["roster.xlsx"] == ["replaced by its marked copy 改好.xlsx"]
+    # the copy of the copy, under another name again, takes the place of both
+    correct(find_copy(ward, "改好.xlsx"), inbox / "改好 2.xlsx", B3=number(2))
+    assert ward.go("run") == 0
+    assert ward.statuses() == {"sealed": 1, "unchanged": 2}
+    (inbox / "改好.xlsx").unlink()
+    assert ward.go("run") == 0
+    assert ward.creates() == 3
+    # a roster that has changed since is another roster
+    correct(inbox / "roster.xlsx", inbox / "roster.xlsx", C3="15400000009")
+    ward.go("check")
+    assert len(ward.outcomes("plan.jsonl")) == 6
+
+
+def save_rich_roster(path):
+    """Save a roster with everything that a copy has to keep."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.title = "内科"
+    sheet.append(["某某医院医师名单"])
+    sheet.merge_cells("A1:H1")
+    sheet.append(["姓名", "证件号码", "手机号", "工号", "科室", "原因", "入职", "年龄"])
+    for serial in range(1, 7):
+        row = [name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", None, "返聘", None, None]
+        sheet.append(row)
+        sheet[f"G{serial + 2}"].value = 36526.123456789 + serial
+        sheet[f"G{serial + 2}"].number_format = "yyyy-mm-dd hh:mm"
+        sheet[f"H{serial + 2}"].value = f"=2026-{1960 + serial}"
+    sheet["E3"].value = "内科"
+    sheet.merge_cells("E3:E8")
+    sheet["B4"].value = number(2)[:17]
+    sheet["B4"].comment = Comment("请核对\n第二行", "王")
+    sheet["B4"].fill = PatternFill("solid", fgColor="FFDDEEFF")
+    sheet["B5"].value = 110101199003070732
+    sheet["C5"].value = 0.1 + 0.2
+    sheet["F3"].value = CellRichText("返", TextBlock(InlineFont(b=True), "聘"), " ")
+    sheet.auto_filter.ref = "A2:H8"
+    rule = DataValidation(type="list", formula1='"内科,外科"')
+    sheet.add_data_validation(rule)
+    rule.add("E3:E100")
+    sheet.column_dimensions["G"].hidden = True
+    sheet.column_dimensions["H"].min, sheet.column_dimensions["H"].max = 8, 16384
+    sheet.row_dimensions[6].hidden = True
+    sheet.freeze_panes = "B3"
+    other = book.create_sheet("外科")
+    other.append(("姓名", "证件号码"))
+    other.append((name(7), number(7)))
+    book.create_sheet("字典").append(("科室",))
+    book["字典"].sheet_state = "hidden"
+    book.save(path)
+    # as Excel leaves it: formulas have values, numbers have the digits that another program wrote
+    parts = {entry.filename: zipfile.ZipFile(path).read(entry) for entry in zipfile.ZipFile(path).infolist()}
+    sheet_xml = parts["xl/worksheets/sheet1.xml"].decode()
+    assert "<v></v>" in sheet_xml or "<v />" in sheet_xml
+    sheet_xml = sheet_xml.replace("<v></v>", "<v>60</v>").replace("<v />", "<v>60</v>")
+    sheet_xml = sheet_xml.replace(f"{110101199003070732:.16g}", "110101199003070732")
+    sheet_xml = sheet_xml.replace("<v>0.3</v>", "<v>0.30000000000000004</v>")
+    parts["xl/worksheets/sheet1.xml"] = sheet_xml.encode()
+    with zipfile.ZipFile(path, "w") as package:
+        for part, data in parts.items():
+            package.writestr(part, data)
+
+
+def test_a_copy_keeps_the_workbook_as_it_is(hospital):
+    (hospital.folder / "inbox").mkdir()
+    roster = hospital.folder / "inbox" / "名单.xlsx"
+    save_rich_roster(roster)
+
+    hospital.go("check")
+
+    copy = find_copy(hospital, "名单.xlsx")
+    assert list_contents([copy]) == list_contents([roster])
+    book = openpyxl.load_workbook(copy, rich_text=True)
+    values = openpyxl.load_workbook(copy, data_only=True)["内科"]
+    sheet = book["内科"]
+    assert (sheet["H3"].value, values["H3"].value) == ("=2026-1961", 60)
+    assert isinstance(sheet["F3"].value, CellRichText)
+    assert sheet["B4"].comment.text.startswith("请核对\n第二行\nesign-import: ")
+    assert sheet["B4"].fill.fgColor.rgb == YELLOW
+    assert {str(merge) for merge in sheet.merged_cells.ranges} == {"A1:H1", "E3:E8"}
+    assert sheet.data_validations.dataValidation[0].formula1 == '"内科,外科"'
+    assert sheet.auto_filter.ref == "A2:K8"
+    assert (sheet.freeze_panes, sheet.column_dimensions["G"].hidden) == ("B3", True)
+    ranges = [(size.min, size.max) for size in sheet.column_dimensions.values()]
+    assert sorted(ranges) == [(7, 7), (8, 8), (9, 9), (10, 10), (11, 11), (12, 16384)]
+    # the roster has a column of that title
+    assert [cell.value for cell in sheet[2]][5:] == [
+        "原因", "入职", "年龄", "Import status", "Reason (esign-import)", "SealId",
+    ]  # fmt: skip
+    assert [cell.value for cell in book["外科"][1]] == ["姓名", "证件号码", *titles()]
+    assert book["字典"].sheet_state == "hidden"
+
+    # corrected: the note is the hospital's own again, and so is the colour
+    correct(copy, roster, B4=number(2))
+    shutil.rmtree(hospital.folder / "out")
+    hospital.go("check")
+    again = openpyxl.load_workbook(find_copy(hospital, "名单.xlsx"))["内科"]
+    assert again["B4"].comment.text == "请核对\n第二行"
+    assert again["B4"].fill.fgColor.rgb == "FFDDEEFF"
+    assert again.max_column == 11
+
+
+def list_contents(paths):
+    """Return all that is read of rosters but their names."""
+    rows, reports = read_rosters(paths)
+    return [
+        *((row.origin.sheet, row.origin.row, row.hidden, tuple(row.cells), dict(row.fields)) for row in rows),
+        *(report.skipped for report in reports),
+    ]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_copy_of_a_generated_roster_reads_like_it(hospital, seed):
+    inbox = hospital.folder / "inbox"
+    inbox.mkdir()
+    names = [plan.name for plan in save_without_pictures(corpus(seed, times=1, plain=20), inbox)]
+
+    hospital.go("check")
+
+    notes = list_notes(hospital)
+    assert {name_: [note for note in notes[name_] if "marked copy" in note] for name_ in names} == {
+        name_: [] for name_ in names
+    }
+    for name_ in names:
+        assert list_contents([hospital.newest / "rosters" / name_]) == list_contents([inbox / name_])
+
+
+def save_without_pictures(hospital_plan, folder):
+    """Save the generated .xlsx rosters that can be read, without their pictures; return their plans."""
+    plans = [
+        plan
+        for plan in hospital_plan.files
+        if plan.form == "openpyxl" and plan.statuses == {"read"} and plan.raw is None
+    ]
+    for plan in plans:
+        for sheet in plan.sheets:
+            sheet.logo = None
+            for row in (line.row for line in sheet.lines if line.row):
+                row.floats = ()
+        (folder / plan.name).write_bytes(written(plan))
+    return [
+        plan for plan in plans if plan.name.endswith((".xlsx", ".xlsm")) and any(map(has_rows, plan.sheets))
+    ]
+
+
+def has_rows(sheet):
+    return sheet.state == "visible" and any(line.row for line in sheet.lines)
+
+
+def add_picture(book):
+    buffer = io.BytesIO(draw_seal_bytes())
+    book.active.add_image(Drawing(buffer), "H2")
+
+
+def draw_seal_bytes():
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 40), "red").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def add_part(path, part, before, after):
+    """Change a part of a package."""
+    source = zipfile.ZipFile(path)
+    parts = {entry.filename: source.read(entry) for entry in source.infolist()}
+    assert before in parts[part]
+    parts[part] = parts[part].replace(before, after)
+    with zipfile.ZipFile(path, "w") as package:
+        for file, data in parts.items():
+            package.writestr(file, data)
+
+
+EXTENSION = (
+    b'<extLst><ext uri="{CCE6A557-97BC-4b89-ADB6-D9C93CAAB3DF}"'
+    b' xmlns:x14="http://schemas.microsoft.com/office/spreadsheetml/2009/9/main">'
+    b"<x14:dataValidations/></ext></extLst></worksheet>"
+)
+SHEET = "xl/worksheets/sheet1.xml"
+
+
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [
+        ("picture", "it has pictures, charts or shapes"),
+        ("validation", "it has something that the copy cannot keep ({CCE6A557-97BC-4b89-ADB6-D9C93CAAB3DF})"),
+        ("ranges", "it has something that the copy cannot keep (protectedRanges)"),
+        ("rows", "the rosters of this run have more than 2 rows"),
+    ],
+)
+def test_a_roster_gets_no_copy_that_would_lose_something(ward, what, why, monkeypatch):
+    roster = ward.folder / "inbox" / "roster.xlsx"
+    if what == "picture":
+        book = openpyxl.load_workbook(roster)
+        add_picture(book)
+        book.save(roster)
+    elif what == "validation":
+        add_part(roster, SHEET, b"</worksheet>", EXTENSION)
+    elif what == "ranges":
+        ranges = b"</sheetData><protectedRanges><protectedRange/></protectedRanges>"
+        add_part(roster, SHEET, b"</sheetData>", ranges)
+    else:
+        monkeypatch.setattr(marked_copies, "MAX_ROWS", 2)
+
+    assert ward.go("run") == 3
+
+    assert f"no marked copy: {why}" in list_notes(ward)["roster.xlsx"]
+    assert not (ward.newest / "rosters").exists()
+    assert "notices" not in ward.record()
+
+
+def test_a_copy_that_cannot_be_written_is_a_notice(ward, capfd):
+    out = ward.folder / "elsewhere"
+    out.mkdir()
+    (out / "rosters").write_text("a file where the folder should be")
+
+    assert ward.go("run", "--out", str(out)) == 3
+
+    assert "No marked copy of roster.xlsx could be written (NotADirectoryError)" in capfd.readouterr().err
+    assert (out / "results.xlsx").exists()
+
+
+def test_a_copy_that_was_edited_where_it_lies_is_kept(ward):
+    ward.go("run")
+    latest = ward.folder / "out" / "latest" / "rosters" / "roster.xlsx"
+    correct(latest, latest, B3="改了一半")
+    (ward.folder / "inbox" / "roster.xlsx").rename(ward.folder / "inbox" / "新.xlsx")
+
+    ward.go("run")
+
+    assert sorted(path.name for path in latest.parent.glob("*.xlsx")) == ["roster (edited).xlsx", "新.xlsx"]
+    assert read_lines(latest.with_name("roster (edited).xlsx"))[2][1] == "改了一半"
+
+
+def test_a_number_in_a_name_is_masked_and_macros_stay(ward):
+    inbox = ward.folder / "inbox"
+    target = inbox / f"{number(9)}.xlsm"
+    shutil.move(inbox / "roster.xlsx", target)
+    types = b"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"
+    add_part(target, "[Content_Types].xml", types, b"application/vnd.ms-excel.sheet.macroEnabled.main+xml")
+    add_part(
+        target,
+        "xl/_rels/workbook.xml.rels",
+        b"</Relationships>",
+        b'<Relationship Id="rId99" Target="vbaProject.bin"'
+        b' Type="http://schemas.microsoft.com/office/2006/relationships/vbaProject"/></Relationships>',
+    )
+    with zipfile.ZipFile(target, "a") as package:
+        package.writestr("xl/vbaProject.bin", b"macros")
+
+    assert ward.go("run") == 3
+
+    (copy,) = (ward.newest / "rosters").glob("*.xlsm")
+    assert copy.name == f"______________{number(9)[-4:]}.xlsm"
+    with zipfile.ZipFile(copy) as package:
+        assert package.read("xl/vbaProject.bin") == b"macros"
+        assert b"macroEnabled" in package.read("[Content_Types].xml")
