@@ -20,6 +20,7 @@ from typing import Any
 
 from pipeline.config.sections import parse_age
 from pipeline.config.settings import Config
+from pipeline.domain.results_format import COPIES
 from pipeline.domain.run import RunReport
 from pipeline.errors import DiskTrouble
 from pipeline.ledger.open import open_ledger
@@ -31,7 +32,6 @@ from pipeline.workflow.tenant_ledger import name_tenant
 
 _RUN_FOLDER = re.compile(r"\d{8}-\d{6}-\d{3}(?:-\d+)?")
 _PREPARED = re.compile(r"[0-9a-f]{64}(?:\.[a-z]{3,4})?")  # a picture by the digest of its bytes
-_MARKED_ROSTERS = "rosters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +127,7 @@ def _find_rule(entry: Path) -> str:
         return "logs"
     # drafts and hidden folders remain of a process that was killed while it wrote a workbook
     holds_numbers = entry.suffix.lower() == ".xlsx" or entry.name.endswith(".xlsx.sha256")
-    return (
-        "to_fix" if holds_numbers or entry.name == _MARKED_ROSTERS or entry.name.startswith(".") else "runs"
-    )
+    return "to_fix" if holds_numbers or entry.name == COPIES or entry.name.startswith(".") else "runs"
 
 
 def _proves_creates(entry: Path, folder: RunFolder) -> bool:

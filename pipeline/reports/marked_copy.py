@@ -33,12 +33,13 @@ from pipeline.domain.run import RowOutcome, Status, needs_fixing
 from pipeline.errors import NotCopied
 from pipeline.messages.results import APPENDED_COLUMNS, RESULT_TEXTS
 from pipeline.messages.texts import make_text
+from pipeline.reports.design_tokens import COLOURS, FAULT
 from pipeline.reports.explanations import advise_on_row, describe_problem, list_reasons
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.refused_fields import choose_refused_fields
 from pipeline.reports.row_values import find_confirmed_seal_id
 from pipeline.reports.sheet_to_fix import MAX_NOTES
-from pipeline.reports.styles import COLOURS, FAULT, clean_text, count_lines
+from pipeline.reports.styles import clean_text, count_lines
 from pipeline.reports.totals import NEEDS_NOTHING
 
 # the stubs of openpyxl lack properties, and take styles and sizes for other types than they are
