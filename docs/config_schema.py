@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pipeline.config.settings import Config
+from pipeline.config.settings import build_json_schema
 
 PATH = Path(__file__).with_name("config.schema.json")
 
 
 def render_schema() -> str:
     """Return the schema as the command prints it."""
-    return json.dumps(Config.model_json_schema(), ensure_ascii=False, indent=2) + "\n"
+    return json.dumps(build_json_schema(), ensure_ascii=False, indent=2) + "\n"
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ PAGES = (
     "data-and-privacy",
     "rosters",
     "configuration",
+    "several-hospitals",
     "unknown-rows",
     "python",
     "codes",
@@ -104,7 +105,7 @@ def test_every_exit_code_stands_there(readme):
 
 
 def test_the_sample_configuration_holds_every_key_and_is_accepted():
-    from pipeline.config.settings import load
+    from pipeline.config.config_file import load
     from pipeline.config.yaml_loader import read_document
 
     lines = read_document(REPOSITORY / "config.yaml").lines

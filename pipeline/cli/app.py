@@ -30,6 +30,7 @@ from pipeline.cli.help import find_commands, polish_message, set_language
 from pipeline.cli.init_commands import init
 from pipeline.cli.ledger_commands import adopt, ledger_group
 from pipeline.cli.notify_commands import notify_group
+from pipeline.cli.profiles import add_profiles
 from pipeline.cli.purge_command import purge
 from pipeline.cli.resolve_commands import resolve
 from pipeline.cli.run_commands import check, retry, run
@@ -63,6 +64,7 @@ INTRODUCTIONS: Mapping[str, str] = {
     "no_last_run": "next_run",
     "no_run_yet": "next_run",
     "no_run": "next_status",
+    "profiles.choose": "next_run",
     "ledger.locked": "next_status",
     "ledger.locked_by_somebody": "next_status",
 }
@@ -123,7 +125,7 @@ def cli() -> None:
 def _store_option(context: click.Context, option: click.Parameter, value: Any) -> Any:
     """Store an option that was given in the session; one behind the command counts before one in front of it."""
     session: Session = context.obj
-    if value is not None and value is not False:
+    if value not in (None, False, ()):
         assert option.name is not None
         setattr(session, option.name, value)
         session.lang_given |= option.name == "lang"
@@ -144,6 +146,14 @@ SHARED_OPTIONS: Sequence[click.Option] = (
         metavar="FILE",
         help="Configuration (default: config.yaml in the current folder).",
     ),
+    _shared_option(
+        "--profile",
+        "profiles",
+        multiple=True,
+        metavar="NAME",
+        help="One hospital of profiles: in the configuration; may be repeated.",
+    ),
+    _shared_option("--all", "all_profiles", is_flag=True, help="Every hospital of the configuration."),
     _shared_option("--lang", type=click.Choice(["zh", "en"]), help="Language of messages and results."),
     _shared_option(
         "-v", "--verbose", is_flag=True, help="Show more; include the traceback of a program error."
@@ -313,3 +323,7 @@ def _find_command_words(arguments: Sequence[str]) -> Iterator[str]:
         if isinstance(group, click.Group) and word in group.commands:
             yield word
             group = group.commands[word]
+
+
+for command in find_commands(cli):
+    add_profiles(command, report_error)

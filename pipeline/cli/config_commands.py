@@ -26,8 +26,8 @@ def config_group() -> None:
 @click.pass_obj
 def validate(session: Session) -> int:
     """Find all errors in the configuration; exit 2 if there is one."""
+    from pipeline.config.config_file import list_missing_ids
     from pipeline.config.named_paths import require_certificates
-    from pipeline.config.settings import list_missing_ids
 
     config = session.require_config()
     is_usable = _report_missing_paths(session, config)
@@ -84,9 +84,9 @@ def show(session: Session) -> int:
 @click.pass_obj
 def schema(session: Session) -> int:
     """Print the JSON Schema of config.yaml, with which an editor completes and checks its keys."""
-    from pipeline.config.settings import Config
+    from pipeline.config.settings import build_json_schema
 
-    session.print_data(json.dumps(Config.model_json_schema(), ensure_ascii=False, indent=2))
+    session.print_data(json.dumps(build_json_schema(), ensure_ascii=False, indent=2))
     session.suggest_command("next_run", "config", "validate")
     return 0
 

@@ -10,9 +10,9 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -27,7 +27,9 @@ from pipeline.version import PROGRAM
 
 if TYPE_CHECKING:
     from pipeline.clock import Clock
+    from pipeline.config.config_file import ConfigFile
     from pipeline.config.settings import Config
+    from pipeline.esign.rate_limiter import Limiter
 
 DEFAULT_CONFIG = Path("config.yaml")
 PYTHONS = ("python", "python3")
@@ -35,6 +37,14 @@ ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
 ENCODING_ERRORS = "esign-import.nearest"  # the error handler of stdout and stderr
 PLAIN_SIGNS = {"·": "-", "“": '"', "”": '"', "‘": "'", "’": "'", "–": "-", "—": "-", "…": "...", "×": "x"}
 READER_GONE = frozenset({errno.EPIPE, errno.EINVAL})  # EINVAL: as Windows reports it
+
+
+@dataclass(kw_only=True)
+class SeveralHospitals:
+    """What the hospitals of one command line share: they have the same credentials, and so one quota."""
+
+    requests_per_second: float
+    limiter: Limiter | None = None
 
 
 @dataclass(kw_only=True)
@@ -49,9 +59,25 @@ class Session:
     verbose: bool = False
     quiet: bool = False
     as_json: bool = False
+    profiles: tuple[str, ...] = ()  # those of --profile
+    all_profiles: bool = False
+    profile: str | None = None  # the hospital of this session; None: that of the top level
+    several: SeveralHospitals | None = None  # what it has in common with the others of this command line
     broken_run: tuple[str, int] = ("", 0)  # its id, and how many seals it made
+    headless_streams: set[TextIO] = field(default_factory=set)  # that the heading has not been printed to
+    config_files: dict[Path | None, ConfigFile] = field(default_factory=dict)  # that were read
+    printed_warnings: set[str] = field(default_factory=set)
     _title_language: str | None = field(default=None, init=False)
-    _printed_warnings: set[str] = field(default_factory=set, init=False)
+
+    def begin_hospital(self, profile: str | None, several: SeveralHospitals) -> Session:
+        """Return the session of one of several hospitals; what it prints first is a heading."""
+        return replace(
+            self,
+            profile=profile,
+            several=several,
+            broken_run=("", 0),
+            headless_streams={sys.stdout, sys.stderr},
+        )
 
     @property
     def language(self) -> str:
@@ -73,11 +99,19 @@ class Session:
 
     # -- stderr
 
-    @staticmethod
-    def print_line(text: str) -> None:
+    def print_line(self, text: str) -> None:
         """Print a line to stderr as the console can: click would take an ASCII one for UTF-8."""
         with suppress(OSError):  # the reader has gone, or the disk is full: no reason to end a run
+            self._print_heading(sys.stderr)
             print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one place that prints
+
+    def _print_heading(self, stream: TextIO) -> None:
+        """Print which hospital follows, once to each stream, and once to a terminal that shows both."""
+        if stream not in self.headless_streams:
+            return
+        is_shared = sys.stdout.isatty() and sys.stderr.isatty()
+        self.headless_streams -= {sys.stdout, sys.stderr} if is_shared else {stream}
+        print(f"\n== {self.render_sentence('profiles.heading', name=self.hospital)} ==", file=stream)
 
     def inform(self, key: str, **details: object) -> None:
         """Print a message to stderr, unless ``-q``."""
@@ -129,10 +163,11 @@ class Session:
 
     # -- stdout
 
-    @staticmethod
-    def print_data(text: str, *, nl: bool = True) -> None:
+    def print_data(self, text: str, *, nl: bool = True) -> None:
         """Print data to stdout; a reader that has seen enough (`| head`) is no trouble."""
         try:
+            if not self.as_json:
+                self._print_heading(sys.stdout)
             click.echo(text, nl=nl)
         except OSError as error:
             discard_output(sys.stdout)
@@ -147,7 +182,18 @@ class Session:
     def print_json(self, **values: Any) -> None:
         """Print one JSON object to stdout, where ``--json`` asks for it."""
         if self.as_json:
-            self.print_data(json.dumps({"schema": 1, **values}, ensure_ascii=False))
+            self.print_data(json.dumps(self.label_data({"schema": 1, **values}), ensure_ascii=False))
+
+    def label_data(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the values of a JSON object with the profile they belong to, where one is chosen."""
+        return (
+            values if self.profile is None and self.several is None else {"profile": self.profile, **values}
+        )
+
+    @property
+    def hospital(self) -> str:
+        """The name of this session's hospital among several."""
+        return self.profile or self.render_sentence("profiles.top")
 
     # -- configuration
 
@@ -176,17 +222,26 @@ class Session:
         return config
 
     def read_config(self, path: Path | None) -> Config:
-        """Read a configuration, of which each warning is printed once."""
-        from pipeline.config.settings import load
-
-        config = load(path, os.environ, warn=self._print_config_warning)
+        """Return the configuration of this session's hospital."""
+        config = self.open_config_file(path).load(self.profile)
         config.share_results()
-        return config
+        if self.several is None:
+            return config
+        limits = config.limits.model_copy(update={"requests_per_second": self.several.requests_per_second})
+        return config.model_copy(update={"limits": limits})
+
+    def open_config_file(self, path: Path | None) -> ConfigFile:
+        """Read a configuration file once; each warning is printed once."""
+        from pipeline.config.config_file import ConfigFile
+
+        if path not in self.config_files:
+            self.config_files[path] = ConfigFile(path, os.environ, warn=self._print_config_warning)
+        return self.config_files[path]
 
     def _print_config_warning(self, warning: Phrase) -> None:
         text = warning.render(self.spoken)
-        if text not in self._printed_warnings:
-            self._printed_warnings.add(text)
+        if text not in self.printed_warnings:
+            self.printed_warnings.add(text)
             self.alert("warning", text=text)
 
     # -- how the program is called
@@ -206,7 +261,8 @@ class Session:
     def invocation(self) -> str:
         """How the program was called, for the commands that are suggested."""
         config = ("--config", quote(str(self.config_path))) if self.config_path else ()
-        return " ".join((self.program, *config, *self._language_option))
+        profile = ("--profile", quote(self.profile)) if self.profile else ()
+        return " ".join((self.program, *config, *profile, *self._language_option))
 
     @property
     def help_invocation(self) -> str:

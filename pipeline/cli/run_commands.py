@@ -80,7 +80,7 @@ def check(
 
 def _find_config_for_check(session: Session) -> tuple[Config, str | None]:
     """Return the configuration, and why it names no tenant if it does not."""
-    from pipeline.config.settings import list_missing_ids
+    from pipeline.config.config_file import list_missing_ids
 
     config = session.find_config()
     if config is None:

@@ -230,7 +230,8 @@ def write_and_print_results(
     report = replace(report, workbook=written[WORKBOOK].name)
     _print_problems(session, report, presenter)
     if session.as_json:
-        session.print_data(json.dumps(run_record(report, presenter.masker), ensure_ascii=False))
+        record = session.label_data(run_record(report, presenter.masker))
+        session.print_data(json.dumps(record, ensure_ascii=False))
     if not session.quiet:
         _print_counts(session, report, presenter)
         session.inform("results", path=presenter.mask_path(written[WORKBOOK]))

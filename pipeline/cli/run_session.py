@@ -36,6 +36,7 @@ from pipeline.support.atomic_files import require_writable
 from pipeline.workflow import run_request, tenant_ledger
 
 if TYPE_CHECKING:
+    from pipeline.esign.rate_limiter import Limiter
     from pipeline.workflow.import_run import StopSignal
 
 HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
@@ -163,7 +164,6 @@ class RunSession:
         """Run the import with progress, signals and the question; None where the answer was no."""
         from pipeline.cli.run_display import Progress
         from pipeline.esign.contracts import CREATE
-        from pipeline.esign.rate_limiter import AdaptiveRateLimiter
         from pipeline.sending.circuit_breaker import OutageMonitor
         from pipeline.workflow import finish, import_run
 
@@ -171,7 +171,7 @@ class RunSession:
         stop = import_run.StopSignal()
         self.signals.end_on_interrupt()
         requests_per_second = self.config.limits.requests_per_second
-        limiter = AdaptiveRateLimiter(requests_per_second, clock)
+        limiter = self._find_limiter()
         outages = OutageMonitor(clock)
         async with Progress(self.session, requests_per_second, outages) as progress:
 
@@ -199,6 +199,18 @@ class RunSession:
                 outages=outages,
             )
             return await import_run.run_import(self.request, self.config, resources)
+
+    def _find_limiter(self) -> Limiter:
+        """Return the rate limiter: of several hospitals it is the same, since they share the quota."""
+        from pipeline.esign.rate_limiter import AdaptiveRateLimiter
+
+        several = self.session.several
+        if several is not None and several.limiter is not None:
+            return several.limiter
+        limiter = AdaptiveRateLimiter(self.config.limits.requests_per_second, self.session.clock)
+        if several is not None:
+            several.limiter = limiter
+        return limiter
 
     def _report_second_signal(self, exit_code: int) -> None:
         """Print that the second signal ends the program at once, and end the log."""

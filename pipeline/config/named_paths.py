@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from pipeline.config.profiles import derive_path
 from pipeline.config.settings import Config
 from pipeline.errors import UsageError
 from pipeline.messages.catalogue import make_phrase
@@ -67,7 +68,8 @@ def require_configured(config: Config, key: str, paths: Sequence[Path]) -> None:
 
 
 def _is_default(config: Config, key: str) -> bool:
-    return bool(getattr(config, key) == Config.model_fields[key].default)
+    default = derive_path(key, Config.model_fields[key].default, config.profile)
+    return bool(getattr(config, key) == default)
 
 
 def require_certificates(config: Config) -> None:

@@ -133,10 +133,15 @@ class _Reader:
         )
 
 
-def suggest_name(name: str, known: list[str]) -> object:
+def find_near_name(name: str, known: Sequence[str]) -> str | None:
+    """Return the nearest known name, None where none is near."""
+    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.6)), None)
+
+
+def suggest_name(name: str, known: Sequence[str]) -> object:
     """Return the suggestion of the nearest known name, empty where none is near."""
-    matches = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return make_phrase("config.near", name=matches[0]) if matches else ""
+    near = find_near_name(name, known)
+    return make_phrase("config.near", name=near) if near else ""
 
 
 @dataclass(frozen=True, slots=True)

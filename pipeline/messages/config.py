@@ -117,6 +117,51 @@ CONFIG_TEXTS: Mapping[str, tuple[str, str]] = {
         "role: cvm 的 endpoint 只能是本机地址（用于测试）",
         "with role: cvm, endpoint can only be an address of this machine (for tests)",
     ),
+    # profiles
+    "profiles.bad_name": (
+        "名称要能作文件夹名：最多 40 个字，用汉字、字母、数字、_、- 和 .，以字或数字开头，不以 . 结尾，不用 Windows 的保留名（如 con）",
+        "not a name for a folder; use at most 40 letters, digits, _, - and ., first a letter or digit, no dot at the end, and no reserved name of Windows such as con",
+    ),
+    "profiles.same_name": (
+        "与另一个名称只差大小写，请换一个名称",
+        "differs from another name only in upper and lower case; choose another name",
+    ),
+    "profiles.shared": (
+        "与 {rival} 相同或在其之内；每家医院都要有自己的",
+        "the same as that of {rival}, or inside it; each hospital needs its own",
+    ),
+    "profiles.top": ("顶层配置", "the top level"),
+    "profiles.heading": ("{name}", "{name}"),
+    "profiles.both": ("--profile 和 --all 只写一个。", "Use either --profile or --all."),
+    "profiles.choose": (
+        "{path} 里有几家医院：请用 --profile 写明一家（{known}），或用 --all 处理全部。",
+        "{path} holds several hospitals; choose one with --profile ({known}), or all with --all.",
+    ),
+    "profiles.one_command": (
+        "{command} 一次只处理一家医院；请只写一个 --profile。",
+        "{command} is for one hospital at a time; use one --profile.",
+    ),
+    "profiles.one_option": (
+        "{option} 只对一家医院有意义；请只写一个 --profile，或不写 {option}。",
+        "{option} is for one hospital; use one --profile, or leave out {option}.",
+    ),
+    "profiles.exit": ("{name} {exit}", "{name} {exit}"),
+    "profiles.sum": (
+        "\n各医院的退出码：{codes}。本次退出码：{exit}。",
+        "\nExit codes: {codes}. Exit code of this command: {exit}.",
+    ),
+    "profiles.skipped": (
+        "被中断，还有 {n} 家医院没有处理；请再运行一次。",
+        "Interrupted; hospitals that had no turn: {n}. Run the command again.",
+    ),
+    "profiles.unknown": (
+        "{path} 的 profiles 里没有 {name}{near}（有：{known}）",
+        "{path} has no profile {name}{near} (profiles: {known})",
+    ),
+    "profiles.none": (
+        "{path} 里没有 profiles；只有一家医院时不用 --profile 和 --all。",
+        "{path} has no profiles; with one hospital, leave out --profile and --all.",
+    ),
     # pydantic's kinds of error; {…} are of its context
     "config.pydantic.missing": ("缺少", "is missing"),
     "config.pydantic.bool_type": ("必须是 true 或 false", "must be true or false"),

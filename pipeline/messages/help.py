@@ -17,6 +17,8 @@ HELP: Mapping[str, str] = {
         "7 名单没有读取 · 74 台账或磁盘出错 · 130/143 被中断"
     ),
     "Configuration (default: config.yaml in the current folder).": "配置文件（默认：当前文件夹的 config.yaml）。",
+    "One hospital of profiles: in the configuration; may be repeated.": "配置 profiles 里的一家医院；可以写几次。",
+    "Every hospital of the configuration.": "配置里的全部医院。",
     "Language of messages and results.": "提示和结果所用的语言。",
     "Show more; include the traceback of a program error.": "显示更多信息；程序出错时显示调用栈。",
     "Show only errors.": "只显示错误。",

@@ -12,7 +12,7 @@ from typing import Literal
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.config.sections import IDS, PLACEHOLDER
-from pipeline.config.settings import Config
+from pipeline.config.settings import build_json_schema
 from pipeline.errors import UsageError
 from pipeline.messages.catalogue import render
 from pipeline.operations.roster_template import write_roster_template
@@ -63,7 +63,7 @@ def create_project(folder: Path, settings: ProjectSettings) -> Path:
     template = folder / render("init.template", settings.language)
     if not template.exists():
         write_atomically(template, lambda path: write_roster_template(path, settings.language))
-    write_json(folder / SCHEMA, Config.model_json_schema())
+    write_json(folder / SCHEMA, build_json_schema())
     _write_new(folder / CONFIG, render_config(settings))
     return template
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from zipfile import is_zipfile
 
 from pipeline.clock import Clock, run_id
+from pipeline.config.config_file import list_missing_ids
 from pipeline.config.named_paths import (
     find_passwords,
     no_such_path,
@@ -19,7 +20,7 @@ from pipeline.config.named_paths import (
     require_unicode,
 )
 from pipeline.config.sections import PLACEHOLDER
-from pipeline.config.settings import Config, list_missing_ids
+from pipeline.config.settings import Config
 from pipeline.domain.run import RunRequest
 from pipeline.errors import UsageError
 from pipeline.esign.credentials import find_credentials

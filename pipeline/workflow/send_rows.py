@@ -160,6 +160,7 @@ async def send_rows(
     outages = resources.outages or OutageMonitor(resources.clock)
     run_state = RunState(resources.stop.event, resources.clock, outages, run_guards, credentials.source)
     creates_in_flight = config.limits.concurrency
+    begun = resources.clock.monotonic()
     # a second's worth of open connections may wait for a slot, so that none waits long
     waiting = ceil(min(limit, creates_in_flight))
     async with (
@@ -191,7 +192,9 @@ async def send_rows(
         notices = tuple(
             _find_service_notices(client.clock_offset, run_state.deprecated, credentials.renewal_failure)
         )
-    traffic = _summarize_traffic(run_state, resources.limiter.list_departures(CREATE), limit)
+    # a limiter may have served another run before
+    departures = tuple(moment for moment in resources.limiter.list_departures(CREATE) if moment >= begun)
+    traffic = _summarize_traffic(run_state, departures, limit)
     return SentRows(outcomes, run_state.halted, traffic, submission.kept_back, notices)
 
 

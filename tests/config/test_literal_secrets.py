@@ -6,7 +6,8 @@ import subprocess
 import pytest
 
 from pipeline.cli.app import main
-from pipeline.config.settings import Config, load
+from pipeline.config.config_file import load
+from pipeline.config.settings import Config
 from pipeline.errors import ConfigError
 
 KEYS = "credentials: {secret_id: AKIDliteral, secret_key: literal-s3cret}\n"

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.app import main
-from pipeline.config.settings import Config, list_keys, load
+from pipeline.config.config_file import load
+from pipeline.config.settings import Config, list_keys
 from pipeline.errors import ConfigError
 
 
@@ -220,6 +221,9 @@ def test_a_concurrency_that_is_not_positive_is_refused(written):
 def test_the_schema_describes_every_key_and_nothing_else(capsys):
     assert main(["--lang", "en", "config", "schema"]) == 0
     schema = json.loads(capsys.readouterr().out)
+    profiles = schema["properties"].pop("profiles")
+    assert profiles["additionalProperties"] == {"$ref": "#/$defs/Profile"}
+    assert schema["$defs"]["Profile"]["properties"] == schema["properties"]
     described = []
     for name, value in schema["properties"].items():
         section = schema["$defs"].get(value.get("$ref", "").rpartition("/")[2])

@@ -141,8 +141,8 @@ def hospital_with(tmp_path, monkeypatch):
         monkeypatch.delenv(variable)
     opened = []
 
-    def make(*, rules: Rules | None = None, faults=(), api=None, **manners) -> Hospital:
-        service = FakeService(rules or Rules(limiter="none"))
+    def make(*, rules: Rules | None = None, tenants=(SANDBOX,), faults=(), api=None, **manners) -> Hospital:
+        service = FakeService(rules or Rules(limiter="none"), tenants=tenants)
         clock = ServiceClock()
         manners = {"clock": clock, **manners}
         sandbox = Sandbox(service, faults=parse_faults({"faults": list(faults)}), **manners)

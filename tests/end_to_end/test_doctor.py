@@ -11,7 +11,7 @@ import pytest
 from bound_support import BOUND, needs_rights
 from tls_support import TlsRelay
 
-from pipeline.config.settings import load
+from pipeline.config.config_file import load
 from pipeline.ledger.lock import RunLock
 from pipeline.operations import doctor, timers
 from pipeline.sandbox.authentication import SANDBOX

@@ -1,0 +1,157 @@
+"""`--profile` and `--all`: a command for one hospital of config.yaml, or for several, one after the other.
+
+The hospitals have the same credentials and so one quota, which a run uses up: side by side none would end earlier.
+A fault of one hospital keeps no other from its turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import reduce, wraps
+from typing import Any
+
+import click
+
+from pipeline.cli.context import DEFAULT_CONFIG, Session, SeveralHospitals
+from pipeline.domain.masking import mask_text
+from pipeline.domain.run import more_severe_exit
+from pipeline.errors import ConfigError, EsignImportError, UsageError
+from pipeline.messages.catalogue import JoinedTexts, make_phrase
+
+Command = Callable[..., int]
+ReportError = Callable[[Session, BaseException], int]
+WITHOUT_HOSPITAL = frozenset({"completion", "config schema", "demo", "init", "sandbox"})
+FOR_SEVERAL = frozenset(
+    {
+        "run",
+        "check",
+        "status",
+        "doctor",
+        "export",
+        "history",
+        "config validate",
+        "ledger check",
+        "notify test",
+        "purge",
+    }
+)
+VALIDATE = "config validate"  # of every hospital unless one is chosen
+# options and arguments that mean something of one hospital
+OF_ONE_HOSPITAL = frozenset(
+    {"rosters", "seals", "out", "review", "accept_guards", "new_ledger", "save_columns", "run_id", "person"}
+)
+SIGNALLED = 128  # from here on exit codes are of signals
+
+
+def add_profiles(command: click.Command, report_error: ReportError) -> None:
+    """Let a command work for the hospitals that are chosen."""
+    callback: Command | None = command.callback
+    if callback is None or isinstance(command, click.Group):
+        return
+
+    @wraps(callback)
+    def run_for_hospitals(*arguments: Any, **options: Any) -> int:
+        context = click.get_current_context()
+        session: Session = context.obj
+        name = " ".join(context.command_path.split()[1:])
+        if name in WITHOUT_HOSPITAL:
+            return callback(*arguments, **options)
+        profiles = _choose_hospitals(session, name)
+        if len(profiles) == 1:
+            session.profile = profiles[0]
+            _use_language(session)
+            return callback(*arguments, **options)
+        _require_several(command, name, options)
+        several = SeveralHospitals(requests_per_second=_find_requests_per_second(session, profiles))
+        codes: dict[str, int] = {}
+        for profile in profiles:
+            context.obj = hospital = session.begin_hospital(profile, several)
+            try:
+                _use_language(hospital)
+                codes[hospital.hospital] = callback(*arguments, **options)
+            except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the others still have their turn
+                codes[hospital.hospital] = report_error(hospital, error)
+                _print_error_as_json(hospital, error, codes[hospital.hospital])
+            if codes[hospital.hospital] > SIGNALLED:
+                break
+        return _report_all(session, codes, len(profiles))
+
+    command.callback = run_for_hospitals
+
+
+def _choose_hospitals(session: Session, command: str) -> Sequence[str | None]:
+    """Return the chosen profiles; None is the top level. UsageError where the choice is missing or cannot be met."""
+    chosen = tuple(dict.fromkeys(session.profiles))
+    if chosen and session.all_profiles:
+        raise UsageError("profiles.both")
+    if not session.config_path and not DEFAULT_CONFIG.exists():
+        if chosen or session.all_profiles:
+            session.require_config()
+        return [None]
+    try:
+        file = session.open_config_file(session.config_name)
+    except ConfigError:
+        return [None]  # the command reports it
+    for name in chosen:
+        file.require_profile(name)
+    hospitals = file.list_hospitals()
+    if session.all_profiles and not file.names:
+        raise UsageError("profiles.none", path=session.config_name)
+    if chosen:
+        return chosen
+    if session.all_profiles or (command == VALIDATE and file.names):
+        return hospitals
+    if None not in hospitals:
+        known = JoinedTexts(file.names, make_phrase("mark.comma"))
+        choice = ("--all",) if command in FOR_SEVERAL else ("--profile", file.names[0])
+        words = (*command.split(), *choice)
+        raise UsageError("profiles.choose", path=session.config_name, known=known, then=words)
+    return [None]
+
+
+def _use_language(session: Session) -> None:
+    """Take the language of the profile, unless one is given on the command line."""
+    if session.profile is not None and not session.lang_given:
+        with suppress(ConfigError):  # the command reports it
+            config = session.find_config()
+            session.lang = (config.language if config else None) or session.lang
+
+
+def _find_requests_per_second(session: Session, profiles: Sequence[str | None]) -> float:
+    """Return the smallest limit that is configured: it keeps every hospital within its own."""
+    file = session.open_config_file(session.config_name)
+    limits = []
+    for profile in profiles:
+        try:
+            limits.append(file.load(profile).limits.requests_per_second)
+        except ConfigError:  # its turn reports it
+            continue
+    return min(limits, default=1)
+
+
+def _require_several(command: click.Command, name: str, options: Mapping[str, Any]) -> None:
+    """Raise UsageError for a command, or an option of it, that is for one hospital."""
+    if name not in FOR_SEVERAL:
+        raise UsageError("profiles.one_command", command=name)
+    for parameter in command.params:
+        value = options.get(parameter.name or "")
+        is_csv = value == "csv" and "--csv" in parameter.opts
+        if (parameter.name in OF_ONE_HOSPITAL and value) or is_csv:
+            shown = parameter.opts[-1] if isinstance(parameter, click.Option) else "ROSTER"
+            raise UsageError("profiles.one_option", option=shown)
+
+
+def _print_error_as_json(session: Session, error: BaseException, exit_code: int) -> None:
+    text = error.render(session.spoken) if isinstance(error, EsignImportError) else type(error).__name__
+    session.print_json(exit=exit_code, error=mask_text(text))
+
+
+def _report_all(session: Session, codes: Mapping[str, int], count: int) -> int:
+    """Print how each hospital ended, and return the most severe exit code."""
+    parts = [make_phrase("profiles.exit", name=name, exit=code) for name, code in codes.items()]
+    worst = reduce(more_severe_exit, codes.values())
+    session.inform("profiles.sum", codes=JoinedTexts(parts, make_phrase("mark.comma")), exit=worst)
+    if skipped := count - len(codes):
+        session.alert("profiles.skipped", n=skipped)
+    return worst

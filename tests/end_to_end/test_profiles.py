@@ -1,0 +1,184 @@
+"""Several hospitals in one config.yaml: each gets its own seals, within one quota, and a fault of one stops no other."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from run_support import draw_seal, make_row
+
+import pipeline
+from pipeline.clock import SystemClock
+from pipeline.ledger.lock import RunLock
+from pipeline.sandbox.actions import Rules
+from pipeline.sandbox.authentication import SANDBOX
+from pipeline.sandbox.calls import CREATE
+
+EAST = replace(SANDBOX, organization_open_id="org_east", operator_open_id="operator_east")
+WEST = replace(SANDBOX, organization_open_id="org_west", operator_open_id="operator_west")
+
+
+@pytest.fixture
+def group_with(hospital_with, monkeypatch):
+    """Make the folder of two hospitals, `east` and `west`; one sandbox serves both."""
+
+    def make(*, limits="{requests_per_second: 1000, concurrency: 8}", west="", **manners):
+        group = hospital_with(tenants=(EAST, WEST), **manners)
+        (group.folder / "config.yaml").write_text(
+            f"""\
+api:
+  endpoint: {group.sandbox.url}
+  app_id: {SANDBOX.app_id}
+  timeout_seconds: 3
+limits: {limits}
+secrets_dir: secrets
+guards: {{give_up_minutes: 0.02}}
+profiles:
+  east:
+    api: {{organization_open_id: org_east, operator_open_id: operator_east}}
+  west:
+    api: {{organization_open_id: org_west, operator_open_id: operator_west}}
+{west}""",
+            "utf-8",
+        )
+        monkeypatch.chdir(group.folder)
+        return group
+
+    return make
+
+
+def add_doctors(group, profile: str, serials: range) -> None:
+    """Write a roster and pictures into the folders of a profile."""
+    folder = group.folder / profile
+    (folder / "seals").mkdir(parents=True, exist_ok=True)
+    group.roster([make_row(serial) for serial in serials], file="roster.xlsx")
+    (folder / "inbox").mkdir(exist_ok=True)
+    (group.folder / "inbox" / "roster.xlsx").rename(folder / "inbox" / "roster.xlsx")
+    for serial in serials:
+        draw_seal(folder / "seals" / f"{serial:05d}.png", serial)
+
+
+def read_json_lines(text: str) -> list[dict]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_each_hospital_gets_its_own_seals_ledger_and_results(group_with, capsys):
+    group = group_with()
+    add_doctors(group, "east", range(1, 4))
+    add_doctors(group, "west", range(3, 8))  # doctor 3 works in both
+    assert group.go("run", "--all", "--json") == 0
+    stdout_text, stderr_text = capsys.readouterr()
+    records = read_json_lines(stdout_text)
+    assert [(record["profile"], record["tenant"].rpartition("/")[2]) for record in records] == [
+        ("east", "org_east"),
+        ("west", "org_west"),
+    ]
+    assert Counter(seal.organization for seal in group.service.seals) == {"org_east": 3, "org_west": 5}
+    assert stderr_text.index("== east ==") < stderr_text.index("== west ==")
+    assert "Exit codes: east 0, west 0" in stderr_text
+    for profile in ("east", "west"):
+        assert (group.folder / profile / "state" / "ledger.sqlite3").exists()
+        assert (group.folder / profile / "out" / "latest" / "results.xlsx").exists()
+    creates = group.creates()
+    assert group.go("run", "--profile", "west", "--profile", "east") == 0
+    assert group.creates() == creates
+
+
+def test_the_quota_is_one_for_all_hospitals(group_with):
+    """What the first hospital learnt from a throttle holds for the second; its calls are no part of the second's figures."""
+    throttle = {"match": {"action": CREATE, "nth": 1}, "do": "throttle"}
+    group = group_with(rules=Rules(limiter="none", rate=4), faults=[throttle])
+    add_doctors(group, "east", range(1, 3))
+    add_doctors(group, "west", range(3, 8))
+    assert group.go("run", "--all", clock=SystemClock()) == 0
+    arrivals = group.service.list_arrivals()
+    assert len(arrivals) == 8
+    assert arrivals[-1] - arrivals[-5] > 0.75  # seconds; at the configured limit it would be 0.004
+    traffic = [
+        json.loads((group.folder / profile / "out" / "latest" / "run.json").read_text())
+        for profile in ("east", "west")
+    ]
+    assert [run["rate"]["throttled"] for run in traffic] == [1, 0]
+    assert [run["requests"][CREATE]["ok"] for run in traffic] == [2, 5]
+    assert traffic[1]["rate"]["used_share"] < 0.01
+
+
+def test_a_fault_of_one_hospital_keeps_no_other_from_its_turn(group_with, capsys):
+    group = group_with(
+        west="""\
+  closed:
+    api: {organization_open_id: org_closed, operator_open_id: x}
+    secrets_dir: nowhere
+  wrong: {limits: {concurrency: none}}
+"""
+    )
+    for profile in ("east", "west", "closed"):
+        add_doctors(group, profile, range(1, 3))
+    with RunLock(group.folder / "east" / "state" / "ledger.sqlite3").acquire(run="another", now=0.0):
+        assert group.go("run", "--all", "--json") == 4
+    stdout_text, stderr_text = capsys.readouterr()
+    assert "Exit codes: east 6, west 0, closed 4, wrong 2. Exit code of this command: 4." in stderr_text
+    assert "config.yaml:16: limits.concurrency: must be a whole number" in stderr_text
+    assert [(line["profile"], line["exit"]) for line in read_json_lines(stdout_text)] == [
+        ("east", 6),
+        ("west", 0),
+        ("closed", 4),
+        ("wrong", 2),
+    ]
+    assert {seal.organization for seal in group.service.seals} == {"org_west"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("run", "choose one with --profile (east, west), or all with --all"),
+        ("run --profile easst", "has no profile easst; did you mean east? (profiles: east, west)"),
+        ("run --all --profile east", "either --profile or --all"),
+        ("run --all roster.xlsx", "ROSTER is for one hospital"),
+        ("run --all --accept-guards", "--accept-guards is for one hospital"),
+        ("export --all --csv", "--csv is for one hospital"),
+        ("retry --all", "retry is for one hospital at a time"),
+        ("ledger restore x --profile east --profile west", "ledger restore is for one hospital at a time"),
+    ],
+)
+def test_a_choice_that_cannot_be_met_is_refused(group_with, capsys, arguments, words):
+    group = group_with()
+    assert group.go(*arguments.split()) == 2
+    assert words in capsys.readouterr().err
+    assert not (group.folder / "east").exists()
+
+
+def test_every_command_knows_the_hospital(group_with, capsys):
+    group = group_with()
+    add_doctors(group, "east", range(1, 3))
+    add_doctors(group, "west", range(3, 6))
+    assert group.go("--all", "check") == 0
+    assert group.go("run", "--all") == 0
+    capsys.readouterr()
+    assert group.go("status", "--all", "--json") == 0
+    assert [
+        (line["profile"], line["people"]["sealed"]) for line in read_json_lines(capsys.readouterr().out)
+    ] == [
+        ("east", 2),
+        ("west", 3),
+    ]
+    assert group.go("status", "--all") == 0
+    stdout_text, stderr_text = capsys.readouterr()
+    assert stdout_text.index("== east ==") < stdout_text.index("org_east") < stdout_text.index("== west ==")
+    assert "--profile west" in stderr_text
+    assert group.go("explain", "00003", "--profile", "west") == 0
+    assert group.go("explain", "00003", "--profile", "east") == 2
+    capsys.readouterr()
+    assert group.go("config", "show", "--profile", "west") == 0
+    assert "ledger: west/state/ledger.sqlite3" in capsys.readouterr().out
+    assert group.go("config", "validate") == 0
+    assert capsys.readouterr().err.count("config.yaml is valid") == 2
+
+
+def test_python_runs_a_profile(group_with):
+    group = group_with()
+    add_doctors(group, "west", range(1, 3))
+    path = group.folder / "config.yaml"
+    assert pipeline.Config.list_profiles(path) == ("east", "west")
+    assert pipeline.run(pipeline.Config.load(path, profile="west")).exit == 0
+    assert {seal.organization for seal in group.service.seals} == {"org_west"}
