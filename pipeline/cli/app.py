@@ -60,6 +60,11 @@ REMEDIES: Mapping[type[EsignImportError], tuple[str, ...]] = {
 # the message before the next command where nothing has to be put right first
 INTRODUCTIONS: Mapping[str, str] = {
     "no_config": "next_init",
+    "port_taken": "next_free_port",
+    "port_rights": "next_free_port",
+    "port_failed": "next_free_port",
+    "ledger.backup_exists": "next_new_file",
+    "ledger.no_backup": "next_status",
     "never_run": "next_check",
     "no_last_run": "next_run",
     "no_run_yet": "next_run",
@@ -78,6 +83,8 @@ REPEATED_AFTER_REPAIR = frozenset(
         "ledger.too_new",
     }
 )
+# the words of the command line themselves are wrong
+SHOWN_WITH_HELP = frozenset({"resolve_one_way", "certify_one_place"})
 USAGE = 2
 INTERRUPTED = 130
 HELP_OPTIONS = frozenset({"-h", "--help", "--version"})
@@ -300,7 +307,7 @@ def _suggest_remedy(session: Session, error: EsignImportError) -> None:
         session.suggest_command(INTRODUCTIONS.get(error.key, key), *arguments)
     elif isinstance(error, UsageError) and error.meant and _suggest_spelling(session, *error.meant):
         return
-    elif isinstance(error, UsageError) and error.key not in REPEATED_AFTER_REPAIR:
+    elif error.key in SHOWN_WITH_HELP:
         _suggest_help(session, "next_after")
     else:
         session.suggest_same_command("next_after")

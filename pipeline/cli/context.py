@@ -158,6 +158,10 @@ class Session:
             while (answer := _read_answer(question)) not in ANSWERS:
                 self.alert("answer_yes_or_no")
             return ANSWERS[answer]
+        except click.Abort:
+            self.print_line("")  # behind the question
+            self.alert("unanswered")
+            raise
         finally:
             signal.signal(signal.SIGINT, handler)
 
@@ -204,6 +208,8 @@ class Session:
 
     def find_config(self) -> Config | None:
         """Return the configuration, or None where none is named and none lies in the current folder."""
+        if self.config_path:
+            _require_file(self.config_path)
         return self.read_config(self.config_name) if self.config_path or DEFAULT_CONFIG.exists() else None
 
     def require_config(self) -> Config:
@@ -272,6 +278,17 @@ class Session:
     @property
     def _language_option(self) -> tuple[str, ...]:
         return ("--lang", self.lang) if self.lang and self.lang_given else ()
+
+
+def _require_file(path: Path) -> None:
+    """Raise UsageError for a configuration that is not there, or is a folder; the one that was probably meant is named."""
+    from pipeline.config.named_paths import require_existing
+
+    if require_existing(path).is_dir():
+        error = UsageError("config_is_a_folder", path=path)
+        if (inside := path / DEFAULT_CONFIG).is_file():
+            error.meant = (str(path), str(inside))
+        raise error
 
 
 def _is_found_as(name: str, called: Path) -> bool:

@@ -190,7 +190,9 @@ async def _serve(session: Session, options: dict[str, Any]) -> None:
         await server.start()
     except OSError as error:
         key = PORT_ERRORS.get(error.errno or 0, "port_failed")
-        raise UsageError(key, port=options["port"], why=reason_of(error)) from error
+        raise UsageError(
+            key, port=options["port"], why=reason_of(error), then=("sandbox", "--port", "0")
+        ) from error
     try:
         session.inform(
             "sandbox_at",

@@ -217,7 +217,7 @@ def _probe(session: Session, query: str | None) -> int:
     clock = session.clock
     with record_command(session, "resolve", config) as recorder:
         if config.unknown != "probe":
-            raise UsageError("probe_not_allowed")
+            raise UsageError("probe_not_allowed", then=("resolve",))
         with _open_cases(session, changes=False) as (ledger, _, cases):
             case = _find_one_case(session, ledger, cases, query or "")
             with _point_to(case):
@@ -263,8 +263,11 @@ def _enter_workbook(session: Session, maker: DecisionMaker, cases: Sequence[Case
             session.alert("resolve_line", row=row, why=error)
     unresolved = sum(error is not None for error in errors.values())
     session.inform("resolved_lines", settled=len(errors) - unresolved, left=unresolved)
+    if unresolved:
+        session.suggest_same_command("next_after")
+        return 3
     session.suggest_command("next_list", "resolve")
-    return 3 if unresolved else 0
+    return 0
 
 
 def print_unresolved(session: Session, ledger: SqliteLedger, cases: Sequence[Case]) -> int:

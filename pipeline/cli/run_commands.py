@@ -192,7 +192,10 @@ def _build_retry(
 
     results_run = find_run(require_existing(results)) if results is not None else None
     if results is not None and results_run is None:
-        raise UsageError("not_results", path=results)
+        error = UsageError("not_results", path=results)
+        if (latest := config.resolve_path(config.out) / LATEST / "results.xlsx").is_file():
+            error.meant = (str(results), str(latest))
+        raise error
     with open_configured_ledger(config, session.clock, readonly=True) as (ledger, _):
         last_run = find_last_run(ledger)
         own_record = ledger.find_run(results_run) if results_run else None

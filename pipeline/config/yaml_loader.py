@@ -19,6 +19,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from pipeline.errors import ConfigError, reason_of
 from pipeline.messages.catalogue import SENTENCES, Bilingual, JoinedTexts, Localizable, Phrase, make_phrase
 from pipeline.messages.config import PARSER_TEXTS
+from pipeline.support.rights import acting_user
 
 MAX_BYTES = 1 << 20  # of a file
 UTF16 = frozenset({b"\xff\xfe", b"\xfe\xff"})  # what Notepad writes as "Unicode"
@@ -30,6 +31,10 @@ _KEY_NAMES = re.compile(r"(?:tencent|tencentcloud|api|access)?(?:secretid|secret
 MAX_SHOWN = 60  # characters of a value
 MAX_LEVELS = 8  # of mappings and lists in each other
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
+_SLIPS = (  # what a line looks like whose fault the parser finds only on a later one
+    (re.compile(r"^[^#\"']*[:,\[{-]\s*([\"'])(?:(?!\1).)*$"), "unexpected end of stream"),
+    (re.compile(r"^[^#:\"']*\N{FULLWIDTH COLON}"), "full-width colon"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,8 @@ def read_document(path: Path) -> Document:
         if b"\0" in data and data[:2] not in UTF16:
             raise ConfigError([make_phrase("config.not_text", path=path)])
         text = data.decode("utf-8-sig")
+    except PermissionError as error:
+        raise ConfigError([make_phrase("config.forbidden", path=path, user=acting_user())]) from error
     except OSError as error:
         raise ConfigError([make_phrase("config.unreadable", path=path, why=reason_of(error))]) from error
     except UnicodeDecodeError as error:
@@ -63,11 +70,7 @@ def read_document(path: Path) -> Document:
     try:
         root = YAML(typ="rt", pure=True).compose(text)
     except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        raise ConfigError(
-            [_describe_syntax_error(path, line, getattr(error, "problem", None) or "not YAML")]
-        ) from error
+        raise ConfigError([_describe_syntax_error(path, *_find_syntax_error(text, error))]) from error
     except RecursionError as error:
         raise ConfigError([make_phrase("config.too_deep", path=path, limit=MAX_LEVELS)]) from error
     reader = _Reader(path)
@@ -77,6 +80,20 @@ def read_document(path: Path) -> Document:
     if reader.faults:
         raise ConfigError(reader.faults)
     return Document(values, reader.lines)
+
+
+def _find_syntax_error(text: str, error: YAMLError) -> tuple[int, str]:
+    """Return the line of a fault and what it is; the parser may find one only on a later line."""
+    why = getattr(error, "problem", None) or "not YAML"
+    mark = getattr(error, "problem_mark", None)
+    if "could not find expected ':'" in why:
+        mark = error.context_mark  # type: ignore[attr-defined]  # where the key without a colon begins
+    line = mark.line + 1 if mark else 1
+    for number, words in enumerate(text.splitlines()[: line + 1], start=1):
+        slip = next((slip for pattern, slip in _SLIPS if pattern.match(words)), None)
+        if slip is not None:
+            return number, slip
+    return line, why
 
 
 def _describe_syntax_error(path: Path, line: int, why: str) -> Phrase:

@@ -140,7 +140,7 @@ def back_up_ledger(path: Path, target: Path) -> None:
     Raises UsageError where the target exists, LedgerError where ledger or disk fail.
     """
     if target.exists():
-        raise UsageError("ledger.backup_exists", target=target)
+        raise UsageError("ledger.backup_exists", target=target, then=("ledger", "backup", str(target.parent)))
     secret = read_key(path)
     try:
         with (
@@ -311,7 +311,7 @@ def _read_kept_files(source: Path) -> tuple[bytes, bytes]:
             files = dict(connection.execute(f"SELECT name, data FROM {_KEPT_TABLE}"))  # noqa: S608 - our own words
         return files[_KEY], files[_RECEIPTS]
     except (sqlite3.Error, KeyError) as error:
-        raise UsageError("ledger.no_backup", source=source) from error
+        raise UsageError("ledger.no_backup", source=source, then=("status",)) from error
 
 
 def _is_readable(path: Path, site_key: SiteKey) -> bool:

@@ -125,6 +125,10 @@ If you do not find a seal, it may still exist: --not-created counts only after c
         "{folder} 里没有 config.yaml。已有配置就用 --config 写明它在哪里（定时任务里请写完整路径）；还没有就用 init 新建。",
         "There is no config.yaml in {folder}. Use --config to specify the file (with its full path in a scheduled task). If you have none yet, create it with init.",
     ),
+    "config_is_a_folder": (
+        "{path} 是文件夹；请在 --config 后面写配置文件，如 {path}/config.yaml。",
+        "{path} is a folder; after --config, specify the file, such as {path}/config.yaml.",
+    ),
     "no_config_short": ("当前文件夹里没有 config.yaml", "there is no config.yaml in this folder"),
     "next_init": ("新建一份配置：", "To create a configuration, run:"),
     "next_config": (
@@ -176,14 +180,17 @@ If you do not find a seal, it may still exist: --not-created counts only after c
         "没有图片文件夹 {path}：请建好并放入图片，或用 --seals 指定；这次只用名单单元格里的图片。",
         "There is no picture folder {path}: create it, or specify another with --seals. This time only pictures in roster cells are used.",
     ),
-    "no_doctors": ("这些名单里没有医生：{files}{more}。", "No doctors in {files}{more}."),
+    "no_doctors": (
+        "这些名单里没有医生：{files}{more}。列名下面每位医生要占一行；请核对导出是否完整。",
+        "No doctors in {files}{more}. Each doctor needs a row below the titles; check whether the export is complete.",
+    ),
     "no_rosters": (
         "不是名单：{files}{more}；请只写名单文件，或写名单所在的文件夹。",
         "Not rosters: {files}{more}. Specify only roster files, or their folder.",
     ),
     "empty_inbox": (
-        "没有名单可处理（在 {paths} 里找过）。",
-        "There is no roster to process (looked in {paths}).",
+        "没有名单可处理（在 {paths} 里找过）。请把名单放到那里，或在命令后面写上名单文件。",
+        "There is no roster to process (looked in {paths}). Put it there, or write its file name after the command.",
     ),
     "sending_to": (
         "提交到{environment}，机构 {organization}",
@@ -237,6 +244,10 @@ If you do not find a seal, it may still exist: --not-created counts only after c
         "Create these seals in {environment} for organisation {organization}?",
     ),
     "answer_yes_or_no": ("请回答 y 或 n。", "Please answer y or n."),
+    "unanswered": (
+        "没有回答，所以没有发送任何内容。没有人能回答时（如定时任务），请加 --yes。",
+        "No answer was given, so nothing was sent. Where nobody can answer, such as in a scheduled task, use --yes.",
+    ),
     "declined": ("没有发送任何内容。", "Nothing was sent."),
     "stopping": (
         "正在停止：不再提交新的行，等待已发出的请求（再按一次立即退出）。",
@@ -296,6 +307,8 @@ If you do not find a seal, it may still exist: --not-created counts only after c
     "misused": ("错误：{message}", "Error: {message}"),
     "interrupted": ("已中断。", "Interrupted."),
     "next_after": ("处理好之后，请输入：", "After fixing this, run:"),
+    "next_free_port": ("要自动选一个空闲的端口，请输入：", "To use any free port, run:"),
+    "next_new_file": ("要写入以时间命名的新文件，请输入：", "To write a new file named by the time, run:"),
     "next_meant": ("如果是它，请输入：", "If that is the one, run:"),
     "next_again": ("要继续，请输入：", "To continue, run:"),
     "next_unshown": (
@@ -353,8 +366,8 @@ If you do not find a seal, it may still exist: --not-created counts only after c
     ),
     "sandbox_stopped": ("沙盒已停止。", "The sandbox has stopped."),
     "config_path_missing": (
-        "{key}：找不到 {path}。{near}",
-        "{key}: {path} does not exist.{near}",
+        "{key}：找不到 {path}。{near}请新建它，或改正 config.yaml 里的路径。",
+        "{key}: {path} does not exist.{near} Create it, or correct the path in config.yaml.",
     ),
     "config_fine": ("{path} 没有问题。", "{path} is valid."),
 }

@@ -185,6 +185,10 @@ CONFIG_TEXTS: Mapping[str, tuple[str, str]] = {
     "config.pydantic.string_type": ("必须是文字", "must be text"),
     # the file itself
     "config.unreadable": ("{path}：无法读取（{why}）", "{path}: cannot be read ({why})"),
+    "config.forbidden": (
+        "{path}：没有读取权限；请让用户 {user} 能读取它",
+        "{path}: permission denied; let user {user} read it",
+    ),
     "config.not_text": (
         "{path}：不是配置文件（内容不是文本）；请用 --config 写明 config.yaml",
         "{path}: not a configuration file (not text); use --config to specify your config.yaml",
@@ -226,7 +230,8 @@ PARSER_TEXTS: Mapping[str, tuple[str, str]] = {
         "这里不能再有“键: 值”；值里有冒号时请加引号，上一行也可能缺少冒号",
         "a value here contains “:”; put it in quotes. Or the line above has no colon",
     ),
-    "could not find expected ':'": ("缺少冒号", "a colon is missing after the key"),
+    "could not find expected ':'": ("键后面缺少冒号", "a colon is missing after the key"),
+    "full-width colon": ("冒号要用半角“:”，后面加一个空格", "this colon is full-width; write “:” and a space"),
     "expected <block end>": ("缩进没有对齐", "the indentation does not match the lines above"),
     "expected the node content": ("这里缺少值", "a value is missing here"),
     "unexpected end of stream": ("引号没有配对", "a quotation mark is not closed"),

@@ -144,16 +144,16 @@ LEDGER_TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     # backup, restore, rebuild
     "ledger.backup_exists": (
-        "{target} 已存在，请换一个文件名。",
-        "{target} already exists; use another file name.",
+        "{target} 已存在，请换一个文件名，或只写文件夹。",
+        "{target} already exists; use another file name, or specify only a folder.",
     ),
     "ledger.backup_failed": (
         "无法写入备份 {target}（{why}）。",
         "The backup {target} could not be written ({why}).",
     ),
     "ledger.no_backup": (
-        "{source} 不是本程序的备份（由 `esign-import ledger backup FILE` 写出）。",
-        "{source} is not a backup of this program (`esign-import ledger backup FILE` writes one).",
+        "{source} 不是本程序的备份；请写 `esign-import ledger backup` 写出的文件（名称如 ledger-20260101-020000-000.backup）。",
+        "{source} is not a backup of this program; specify a file that `esign-import ledger backup` wrote (named like ledger-20260101-020000-000.backup).",
     ),
     "ledger.other_past": (
         "{place} 与此备份接不上，记录的是另一段历史。请用更新的备份，或用 `esign-import ledger rebuild`（只需要该文件和密钥）。",

@@ -127,7 +127,10 @@ RESOLUTION_TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "resolve.not_a_sheet": ("无法读取 {path}：{codes}", "{path} cannot be read: {codes}"),
     "resolve.results_unreadable": ("无法读取 {path}（{code}）。", "{path} cannot be read ({code})."),
-    "resolve.no_seal_ids": ("表里没有“印章ID”列。", "The sheet has no SealId column (印章ID, SealId)."),
+    "resolve.no_seal_ids": (
+        "表里没有“印章ID”列：请加上这一列，填入控制台里每枚印章的印章ID，或改用以前的 results.xlsx。",
+        "The sheet has no SealId column: add a column “SealId” and enter each seal's SealId from the console, or use an old results.xlsx.",
+    ),
     "resolve.no_column": (
         "“全部结果”表里没有“{title}”列。",
         "The sheet All has no column “{title}”.",

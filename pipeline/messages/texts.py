@@ -196,6 +196,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     # ---- why the operating system refuses, by the name of its error
     "system.ENOENT": ("找不到文件或文件夹", "no such file or folder"),
     "system.EACCES": ("没有权限", "permission denied"),
+    "not_read.rights": ("{why}；请让用户 {user} 能读取它", "{why}; let user {user} read it"),
     "system.EPERM": ("没有权限", "not permitted"),
     "system.EEXIST": ("已经存在", "it already exists"),
     "system.ENOTDIR": ("路径中有一段不是文件夹", "part of the path is not a folder"),

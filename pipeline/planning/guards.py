@@ -18,7 +18,7 @@ from pipeline.errors import UsageError
 from pipeline.intake.readers.discover import find_empty_folders
 from pipeline.ledger.protocol import Ledger, RunRecord
 
-FEW_PEOPLE = 10  # of fewer, a third may be one doctor who left
+FEW_PEOPLE = 10  # of fewer, a third may be one doctor who left; none left at all is a roster without its rows
 FIRST_ANSWERS, LAST_ANSWERS = 20, 100
 MAX_SAME_REFUSALS = 90  # of the last answers
 EXISTING_NAMES = 3  # of the first answers: a ledger without seals, where seals were made before
@@ -107,10 +107,10 @@ def _check_shrunk_roster(people: int, guards: Guards, ledger: Ledger, record: Ru
     if guards.shrunk is None:
         return None
     last_run, row_count = _find_last_run(ledger, record, stopped_by="ROSTER_SHRUNK")
-    if row_count < FEW_PEOPLE or people >= (1 - guards.shrunk) * row_count:
+    if not row_count or people >= (1 - guards.shrunk) * row_count:
         return None
     last_people = len(_list_people(ledger, last_run))  # never more than its rows
-    if last_people >= FEW_PEOPLE and people < (1 - guards.shrunk) * last_people:
+    if (last_people >= FEW_PEOPLE or not people) and people < (1 - guards.shrunk) * last_people:
         return Halt("ROSTER_SHRUNK", f"{last_people} → {people}", 5)
     return None
 

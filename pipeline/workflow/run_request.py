@@ -25,7 +25,7 @@ from pipeline.domain.run import RunRequest
 from pipeline.errors import UsageError
 from pipeline.esign.credentials import find_credentials
 from pipeline.esign.signing import Credentials, KeySource
-from pipeline.intake.readers.discover import expand_paths
+from pipeline.intake.readers.discover import SUFFIXES, expand_paths
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.planning.guards import find_emptied_folders
@@ -76,7 +76,9 @@ def build_request(
     for folder in filter(None, (seals, out)):
         require_unicode(folder)
     if seals is not None and not (seals.is_dir() or is_zipfile(seals)):
-        raise UsageError("usage.no_pictures", path=seals)
+        error = UsageError("usage.no_pictures", path=seals)
+        error.meant = (str(seals), str(seals.parent))
+        raise error
     inboxes = [config.resolve_path(path) for path in config.roster]
     pictures = seals or config.resolve_path(config.seals)
     if command in READING_COMMANDS:
@@ -90,7 +92,8 @@ def build_request(
     config.share_results()
     if out is not None:
         config.share_results(out)
-    named = [*map(str, rosters), *(["--seals", str(seals)] if seals else [])]
+    usable = [path for path in rosters if path.is_dir() or path.suffix.lower() in SUFFIXES]
+    named = [*map(str, usable or rosters), *(["--seals", str(seals)] if seals else [])]
     return RunRequest(
         command=command,
         run=run,

@@ -98,7 +98,7 @@ def test_the_preview_gives_the_reason_why_nothing_is_to_be_sent(hospital, capfd,
     assert ("未变 3、待改 1" if language == "zh" else "Unchanged 3, To correct 1") in line
     hospital.roster([], file="roster.xlsx")
     hospital.roster([], file="two.xlsx")
-    line = find_preview(hospital, capfd, "run", language=language)
+    line = find_preview(hospital, capfd, "run", "--accept-guards", language=language)
     assert ("没有医生" if language == "zh" else "contain no doctors") in line
     for file in ("roster.xlsx", "two.xlsx"):
         (hospital.folder / "inbox" / file).write_bytes(b"")

@@ -61,6 +61,11 @@ _MAGIC = (
     (b"\0\0\x02\0", "Lotus 1-2-3"), (b"\0\x05\x16\x07", "AppleDouble"),
 )  # fmt: skip
 _STREAMS = (("worddocument", "Word (.doc)"), ("powerpoint document", "PowerPoint (.ppt)"))
+_PARTS = (
+    ("word/document.xml", "Word (.docx)"),
+    ("ppt/presentation.xml", "PowerPoint (.pptx)"),
+    ("Index/Document.iwa", "Numbers"),
+)
 _OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
 _HEAD = 1 << 16  # bytes that are looked at
 _CONTROLS = bytes({*range(0x20)} - set(b"\t\n\v\f\r\x1a")) + b"\x7f"
@@ -101,10 +106,13 @@ def _detect_package(data: bytes) -> Kind:
         if not document.removeprefix(_OPEN_DOCUMENT).startswith("spreadsheet"):
             raise FileRefused("FILE_FORMAT", {"found": "OpenDocument (.odt)"})
         return "ods"
-    part = package.find_related("", "officeDocument")
-    if part is None:
-        raise FileRefused("FILE_FORMAT", {"found": "Numbers" if "Index/Document.iwa" in package else "ZIP"})
-    return "xlsb" if part.casefold().endswith(".bin") else "xlsx"
+    for part, name in _PARTS:
+        if part in package:
+            raise FileRefused("FILE_FORMAT", {"found": name})
+    document_part = package.find_related("", "officeDocument")
+    if document_part is None:
+        raise FileRefused("FILE_FORMAT", {"found": "ZIP"})
+    return "xlsb" if document_part.casefold().endswith(".bin") else "xlsx"
 
 
 def _detect_compound(data: bytes) -> Kind:
