@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.context import Session
+from pipeline.domain.results_format import WORKBOOK
 from pipeline.errors import UsageError
 from pipeline.messages.catalogue import JoinedTexts, make_phrase
 
@@ -193,7 +194,7 @@ def _build_retry(
     results_run = find_run(require_existing(results)) if results is not None else None
     if results is not None and results_run is None:
         error = UsageError("not_results", path=results)
-        if (latest := config.resolve_path(config.out) / LATEST / "results.xlsx").is_file():
+        if (latest := config.resolve_path(config.out) / "latest" / WORKBOOK).is_file():
             error.meant = (str(results), str(latest))
         raise error
     with open_configured_ledger(config, session.clock, readonly=True) as (ledger, _):

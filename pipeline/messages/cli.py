@@ -245,8 +245,8 @@ If you do not find a seal, it may still exist: --not-created counts only after c
     ),
     "answer_yes_or_no": ("请回答 y 或 n。", "Please answer y or n."),
     "unanswered": (
-        "没有回答，所以没有发送任何内容。没有人能回答时（如定时任务），请加 --yes。",
-        "No answer was given, so nothing was sent. Where nobody can answer, such as in a scheduled task, use --yes.",
+        "没有回答，所以没有发送任何内容。要不经询问直接提交，请加 --yes。",
+        "No answer was given, so nothing was sent. To send without a question, use --yes.",
     ),
     "declined": ("没有发送任何内容。", "Nothing was sent."),
     "stopping": (

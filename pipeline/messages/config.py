@@ -231,7 +231,10 @@ PARSER_TEXTS: Mapping[str, tuple[str, str]] = {
         "a value here contains “:”; put it in quotes. Or the line above has no colon",
     ),
     "could not find expected ':'": ("键后面缺少冒号", "a colon is missing after the key"),
-    "full-width colon": ("冒号要用半角“:”，后面加一个空格", "this colon is full-width; write “:” and a space"),
+    "full-width colon": (
+        "冒号要用半角“:”，后面加一个空格",
+        "this colon is full-width; write “:” and a space",
+    ),
     "expected <block end>": ("缩进没有对齐", "the indentation does not match the lines above"),
     "expected the node content": ("这里缺少值", "a value is missing here"),
     "unexpected end of stream": ("引号没有配对", "a quotation mark is not closed"),

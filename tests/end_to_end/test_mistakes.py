@@ -1,0 +1,172 @@
+"""Mistakes of a first week: each with its exit code, what is said about it, and the command that is said to come next."""
+
+import os
+import re
+import shutil
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import openpyxl
+import pytest
+from run_support import draw_seal, make_row
+
+from pipeline.cli.app import main
+from pipeline.sandbox.authentication import SANDBOX
+
+CONFIG = f"""\
+api:
+  endpoint: http://127.0.0.1:9
+  app_id: {SANDBOX.app_id}
+  organization_open_id: {SANDBOX.organization_open_id}
+  operator_open_id: {SANDBOX.operator_open_id}
+roster: [inbox]
+seals: seals
+seal_name: "{{name}}处方章"
+secrets_dir: secrets
+"""
+HEADERS = ("姓名", "证件号码", "手机号", "工号", "科室")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A hospital's folder, in which the commands are typed."""
+    for variable in [name for name in os.environ if name.startswith(("TENCENTCLOUD_", "ESIGN_IMPORT_"))]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    folder = tmp_path / "hospital"
+    for name in ("inbox", "seals", "secrets"):
+        (folder / name).mkdir(parents=True)
+    write_config(folder)
+    write_roster(folder / "inbox" / "roster.xlsx")
+    draw_seal(folder / "seals" / "00001.png", 1)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def write_config(folder: Path, old: str = "", new: str = "", *, encoding: str = "utf-8") -> None:
+    assert old in CONFIG
+    (folder / "config.yaml").write_text(CONFIG.replace(old, new, 1) if old else CONFIG, encoding)
+
+
+def write_roster(path: Path, headers: tuple[str, ...] = HEADERS, *, rows: int = 1) -> None:
+    book = openpyxl.Workbook()
+    for row in (headers, *(make_row(serial) for serial in range(1, rows + 1))):
+        book.active.append(row)
+    book.save(path)
+
+
+def write_package(path: Path, part: str) -> None:
+    with zipfile.ZipFile(path, "w") as package:
+        package.writestr(part, "<document/>")
+
+
+def change(old: str, new: str):
+    """Return what writes the configuration with one mistake."""
+    return lambda folder: write_config(folder, old, new)
+
+
+def leave(folder: Path) -> None:
+    """Leave the folder as it is."""
+
+
+def leave_results(folder: Path) -> None:
+    """Leave results as a run does."""
+    (folder / "out" / "latest").mkdir(parents=True)
+    write_roster(folder / "out" / "latest" / "results.xlsx")
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A mistake, the command that meets it, and its exit code, sentence and next command."""
+
+    make: object
+    command: str
+    exit_code: int
+    zh: str
+    en: str
+    then: str  # the end of the last line
+
+
+AGAIN = "config validate"
+MISTAKES = {
+    "no configuration": Mistake(
+        lambda folder: (folder / "config.yaml").unlink(), "run", 2, "还没有就用 init", "create it with init", "init"
+    ),
+    "configuration misspelt": Mistake(
+        leave, "--config konfig.yaml run", 2, "是不是 config.yaml", "Did you mean config.yaml?", "--config config.yaml run"
+    ),
+    "configuration is the folder": Mistake(
+        leave, "-c ../hospital run", 2, "是文件夹", "is a folder", "-c ../hospital/config.yaml run"
+    ),
+    "configuration of Notepad": Mistake(
+        lambda folder: write_config(folder, encoding="gbk"), "run", 2, "编码选 UTF-8", "with encoding UTF-8", AGAIN
+    ),
+    "colon forgotten": Mistake(
+        change("app_id:", "app_id"), "run", 2, "config.yaml:3：YAML 写法有误（键后面缺少冒号", "config.yaml:3: a colon is missing", AGAIN
+    ),
+    "full-width colon": Mistake(
+        change("seals:", "seals："), "run", 2, "config.yaml:7：YAML 写法有误（冒号要用半角", "config.yaml:7: this colon is full-width", AGAIN
+    ),
+    "quotation mark left open": Mistake(
+        change("seals: seals", 'seals: "seals'), "run", 2, "config.yaml:7：YAML 写法有误（引号没有配对", "config.yaml:7: a quotation mark is not closed", AGAIN
+    ),
+    "folder that is not there": Mistake(
+        change("seals: seals", "seals: seels"), AGAIN, 2, "是不是 ", "Did you mean ", AGAIN
+    ),
+    "roster misspelt": Mistake(
+        leave, "check inbox/rooster.xlsx", 2, "是不是 inbox/roster.xlsx", "Did you mean inbox/roster.xlsx?", "check inbox/roster.xlsx"
+    ),
+    "picture for its folder": Mistake(
+        leave, "check --seals seals/00001.png", 2, "请写文件夹或 .zip", "specify a folder or a .zip", "check --seals seals"
+    ),
+    "star of the shell": Mistake(
+        leave, "check config.yaml inbox seals", 7, "不是名单：config.yaml", "Not rosters: config.yaml", "check inbox seals"
+    ),
+    "Word for Excel": Mistake(
+        lambda folder: write_package(folder / "list.xlsx", "word/document.xml"),
+        "check list.xlsx", 7, "Word (.docx)", "Word (.docx)", "check list.xlsx",
+    ),
+    "column misspelt": Mistake(
+        lambda folder: write_roster(folder / "inbox" / "roster.xlsx", ("姓名", "身份证号玛", *HEADERS[2:])),
+        "check", 7, "身份证号玛 → 身份证号码", "身份证号玛 → 身份证号码", "check",
+    ),
+    "titles alone": Mistake(
+        lambda folder: write_roster(folder / "inbox" / "roster.xlsx", rows=0),
+        "check", 0, "每位医生要占一行", "Each doctor needs a row", "check",
+    ),
+    "empty inbox": Mistake(
+        lambda folder: (folder / "inbox" / "roster.xlsx").unlink(),
+        "run", 0, "请把名单放到那里", "Put it there, or write its file name", "run",
+    ),
+    "half of the credentials": Mistake(
+        lambda folder: (folder / "secrets" / "tencent__secret_id").write_text("AKID"),
+        "run", 4, "只有 SecretId", "SecretId only", "run",
+    ),
+    "roster for results": Mistake(
+        leave_results, "retry inbox/roster.xlsx", 2, "results.xlsx", "specify the results.xlsx of a run", "retry out/latest/results.xlsx"
+    ),
+    "review file of something else": Mistake(
+        lambda folder: (folder / "review.json").write_text("{}"),
+        "run --review review.json", 2, "review.html", "Open review.html", "run --review review.json",
+    ),
+    "ledger where none can be": Mistake(
+        change("secrets_dir: secrets", "ledger: /proc/x"), "run", 74, "无法在 /proc", "cannot be created in /proc", AGAIN
+    ),
+    "no backup": Mistake(
+        leave, "ledger restore config.yaml", 2, "不是本程序的备份", "is not a backup of this program", "status"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_named_with_its_cure(folder, capfd, mistake):
+    mistake.make(folder)
+    for language, sentence in (("zh", mistake.zh), ("en", mistake.en)):
+        shutil.rmtree(folder / "state", ignore_errors=True)
+        capfd.readouterr()
+        assert main([*mistake.command.split(), "--lang", language]) == mistake.exit_code
+        printed = capfd.readouterr().err
+        assert sentence in printed
+        last_line = re.sub(r" --lang (zh|en)", "", printed.rstrip().splitlines()[-1])
+        assert last_line.endswith(f" {mistake.then}"), printed
