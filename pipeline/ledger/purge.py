@@ -66,7 +66,7 @@ def erase_person(path: Path, traces: PersonTraces, *, now: float, who: str) -> N
                 for key in traces.keys:
                     _rename_seals(connection, key)
                     _overwrite_person(connection, key, traces.names)
-                    decision = {"at": now, "who": who, "why": "", "kind": PURGE, "key": key}
+                    decision = {"at": now, "who": who, "why": "purge --person", "kind": PURGE, "key": key}
                     if connection.execute("SELECT 1 FROM person WHERE key = ?", (key,)).fetchone():
                         insert_row(connection, "decision", decision)
                 hit_failpoint("purge: before the receipts")

@@ -30,7 +30,7 @@ from pipeline.workflow.run_report import RUN
 from pipeline.workflow.stage_settings import PREVIEWS
 from pipeline.workflow.tenant_ledger import name_tenant
 
-_RUN_FOLDER = re.compile(r"\d{8}-\d{6}-\d{3}(?:-\d+)?")
+_RUN_FOLDER = re.compile(r"\d{8}-\d{6}-\d{3}")
 _PREPARED = re.compile(r"[0-9a-f]{64}(?:\.[a-z]{3,4})?")  # a picture by the digest of its bytes
 
 
