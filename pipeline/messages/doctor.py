@@ -18,6 +18,7 @@ DOCTOR_TEXTS: Mapping[str, tuple[str, str]] = {
     "doctor.topic.clock": ("时钟", "clock"),
     "doctor.topic.credentials": ("密钥", "credentials"),
     "doctor.topic.ledger": ("台账", "ledger"),
+    "doctor.topic.backup": ("备份", "backup"),
     "doctor.topic.last_run": ("最近一次运行", "last run"),
     "doctor.topic.timer": ("定时任务", "timer"),
     "doctor.topic.notify": ("通知", "notifications"),
@@ -112,6 +113,18 @@ DOCTOR_TEXTS: Mapping[str, tuple[str, str]] = {
     "doctor.refused": (
         "腾讯拒绝了只读的调用。{why}",
         "the service refused a call that changes nothing. {why}",
+    ),
+    "doctor.backup": (
+        "最近的备份与台账一致：{path}",
+        "the newest backup holds what the ledger holds: {path}",
+    ),
+    "doctor.backup.old": (
+        "{folder} 里没有与现在的台账一致的备份",
+        "there is no backup in {folder} that holds what the ledger holds now",
+    ),
+    "doctor.backup.old.remedy": (
+        "下次运行会备份；想现在备份，请输入 esign-import ledger backup 文件夹 --keep 14",
+        "The next run makes one; to make it now: esign-import ledger backup DIR --keep 14",
     ),
     "doctor.no_ledger": (
         "{path} 还没有，第一次运行时创建",

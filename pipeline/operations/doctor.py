@@ -20,12 +20,14 @@ from pipeline.config.environment import find_language_of_locale, find_misread_na
 from pipeline.config.named_paths import find_missing_paths, find_near_path, require_certificates
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
-from pipeline.errors import DiskTrouble, EsignImportError
+from pipeline.errors import DiskTrouble, EsignImportError, UsageError
 from pipeline.ledger.disk import require_local_disk, require_rights
 from pipeline.ledger.lock import is_locked
 from pipeline.ledger.maintenance import check_ledger
 from pipeline.ledger.protocol import RunRecord
+from pipeline.ledger.registry import find_identity
 from pipeline.messages.catalogue import JoinedTexts, make_phrase
+from pipeline.operations.backup import list_copies
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
 from pipeline.operations.health_check import find_ping_url
 from pipeline.operations.notify import find_channels, name_channel
@@ -56,6 +58,7 @@ def examine_installation(
         lambda: examine_console(config, environment),
         lambda: examine_service(config, clock),
         lambda: examine_ledger(config, clock),
+        lambda: examine_backup(config),
         lambda: examine_last_run(config, clock),
         lambda: examine_timer(config_name),
         lambda: examine_notifications(config, environment),
@@ -189,6 +192,22 @@ def examine_ledger(config: Config, clock: Clock) -> Iterator[Finding]:
         else:
             seals, unknown = result.counts.seals, result.counts.unresolved
             yield make_ok_finding("ledger", "ledger", path=path, seals=seals, unknown=unknown)
+
+
+def examine_backup(config: Config) -> Iterator[Finding]:
+    """Examine whether the newest backup holds what the ledger holds; nothing where no folder is configured."""
+    ledger = config.resolve_path(config.ledger)
+    if config.backup.folder is None:
+        return
+    folder = config.resolve_path(config.backup.folder)
+    if not folder.is_dir():
+        yield report_error("backup", UsageError("backup.no_folder", path=folder), "warning")
+    elif (own := find_identity(ledger)) is not None:
+        newest = next(reversed(list_copies(folder, ledger)), None)
+        if newest is None or find_identity(newest) != own:
+            yield make_fault_finding("backup", "backup.old", "backup.old.remedy", folder=folder)
+        else:
+            yield make_ok_finding("backup", "backup", path=newest)
 
 
 def examine_last_run(config: Config, clock: Clock) -> Iterator[Finding]:

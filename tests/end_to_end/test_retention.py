@@ -140,9 +140,10 @@ def test_a_killed_run_keeps_its_log(keeping):
     keeping.doctors(1)
     assert keeping.run_on(0) == 0
     (folder,) = keeping.runs
-    for path in folder.iterdir():
-        if path.name != "log.jsonl":
-            path.unlink()
+    log = (folder / "log.jsonl").read_bytes()
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "log.jsonl").write_bytes(log)
     record = json.loads((keeping.folder / "out" / "latest" / "run.json").read_text("utf-8"))
     broken = {**record, "requests": {}, "statuses": {}, "rows": 0}
     (folder / "run.json").write_text(json.dumps(broken), "utf-8")
@@ -167,6 +168,8 @@ def test_a_backup_after_each_run_that_changed_the_ledger(hospital, tmp_path, cap
     assert copies[0] == foreign, "only its own are removed"
     attempts = [identity.progress.attempts for copy in copies[1:] if (identity := find_identity(copy))]
     assert attempts == [3, 4]
+    hospital.go("doctor")
+    assert str(copies[-1]) in capsys.readouterr().out
     sent = hospital.creates()
     shutil.rmtree(hospital.folder / "state")
     assert hospital.go("ledger", "restore", str(copies[-1])) == 0
