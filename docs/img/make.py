@@ -44,7 +44,7 @@ def main() -> None:
             results = demo(folder, language)
             for sheet, picture in sheets(results / "results.xlsx", folder, language):
                 save(cropped(picture, TALLEST[sheet]), f"{sheet}.{language}.png")
-            for page, picture in pages(results, checked(folder, language), folder):
+            for page, picture in pages(results, unreviewed(folder, language), folder):
                 save(picture, f"{page}.{language}.png")
 
 
@@ -54,13 +54,15 @@ def demo(folder: Path, language: str) -> Path:
     return folder / "demo" / "out" / "latest"
 
 
-def checked(folder: Path, language: str) -> Path:
-    """Check the demo's roster as if no night had been, and return the folder of what was found: all seals wait."""
+def unreviewed(folder: Path, language: str) -> Path:
+    """Run the demo's roster as if no run had been, and return the folder of its results: all seals wait for a review."""
     (folder / "before").mkdir()
     config = folder / "before" / "config.yaml"
     text = (folder / "demo" / "config.yaml").read_text("utf-8")
-    config.write_text(text.replace("secrets_dir: ", "secrets_dir: ../demo/"), "utf-8")
-    call(folder, language, "--config", str(config), "check")
+    config.write_text(
+        text.replace("secrets_dir: ", "secrets_dir: ../demo/") + "\nrequire_review: true\n", "utf-8"
+    )
+    call(folder, language, "--config", str(config), "run", "--yes")
     return folder / "before" / "out" / "latest"
 
 
@@ -74,6 +76,7 @@ def call(folder: Path, language: str, *words: str) -> None:
         "PYTHONPATH": str(HOUSE),
         "PATH": f"{bin_folder}:{os.environ['PATH']}",
         "ESIGN_IMPORT_LANGUAGE": language,
+        "XDG_STATE_HOME": str(folder),  # of this program's registry of ledgers
     }
     command = [str(bin_folder / "esign-import"), "-q", *words]
     ended = subprocess.run(command, cwd=folder, env=environment, check=False)  # noqa: S603
@@ -120,7 +123,6 @@ def judge(page: Any) -> None:
     for key in ("1", "2"):
         page.keyboard.press(key)
     page.evaluate("window.scrollTo(0, 0)")
-    page.locator("#toast").evaluate("toast => toast.hidden = true")
     page.wait_for_timeout(300)  # pictures are decoded off the main thread
 
 

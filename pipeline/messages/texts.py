@@ -126,6 +126,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "image.hierarchical": ("分层编码的 JPEG", "JPEG, hierarchical"),
     "image.link": ("是链接", "link"),
     "image.lossless": ("无损 JPEG → JPEG", "lossless JPEG → JPEG"),
+    "image.blanks": ("空格", "spaces"),
     "image.near": ("名称相近但没有采用：{file}", "Similar name, not used: {file}"),
     "image.no_folder": ("没有图片文件夹", "no picture folder"),
     "image.not_regular": ("不是普通文件", "not a regular file"),

@@ -24,6 +24,7 @@ THUMBNAIL = 96  # pixels
 
 _QUALITY = 72
 _EFFORT = 2  # of 9, for a thumbnail: more takes twice as long and saves nothing
+_COLOURS = 32  # of a thumbnail: a quarter of the bytes, in a workbook that may hold 2,000 of them
 _FAINT = 60  # levels of 255 between ink and paper; a red seal has 200, a pencil 90
 _WHITE = 238  # level above which a point is paper
 # levels between the strongest and the weakest colour of a point that is paper in a shadow, and no ink
@@ -68,6 +69,7 @@ def make_preview(image: Image.Image) -> ImagePreview:
     hints = tuple(_find_hints(paper))
     thumbnail = paper.copy()  # ``paper`` is the given picture itself where that is small, opaque and RGB
     thumbnail.thumbnail((THUMBNAIL, THUMBNAIL), reducing_gap=1.0)
+    thumbnail = thumbnail.quantize(_COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     return ImagePreview(buffer.getvalue(), hints, encode_image(thumbnail, "PNG", effort=_EFFORT))
 
 

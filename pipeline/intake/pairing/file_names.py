@@ -46,6 +46,7 @@ _SUFFIX = re.compile(
 _MOST_SUFFIXES, _MOST_EXTENSIONS = 8, 8  # one behind the other
 _LAST = frozenset("章印名字鉴模签片样图照件本贝yY)0123456789")  # what a suffix can end with
 _GLUED = 3  # characters of a name from which on a 章 that is glued to it cannot be its last: 李文章 is a name
+BLANK_STEP = "“ ”"  # blanks differ
 _BLANKS = re.compile(r"[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 _DOTS = dict.fromkeys(map(ord, ".\u2022\u2024\u2027\u2219\u22c5\u30fb\ufe52\uff65"), "·")
 _PLAIN = re.compile("[\u4e00-\u9fff0-9a-z]+")  # nothing to fold: nearly every stem
@@ -183,7 +184,8 @@ def describe_differences(stem: str, form: tuple[str, str], expected: str) -> str
     steps = {
         "Ａ→A": narrowed != stem or fold_width(expected) != expected,
         "NFD→NFC": composed != narrowed,
-        "“ ”": composed.strip() != composed or _unify_dots(base).casefold() != _unify_dots(wanted).casefold(),
+        BLANK_STEP: composed.strip() != composed
+        or _unify_dots(base).casefold() != _unify_dots(wanted).casefold(),
         ".→·": _drop_blanks(base).casefold() != _drop_blanks(wanted).casefold(),
         "a→A": _unify_dots(_drop_blanks(base)) != _unify_dots(_drop_blanks(wanted)),
         f"“{suffix}”": bool(suffix),

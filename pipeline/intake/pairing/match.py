@@ -38,13 +38,14 @@ from pipeline.intake.pairing.evidence import (
     find_matches,
 )
 from pipeline.intake.pairing.expected_names import CELL, COLUMN, MAX_VARIANTS, STRENGTH, ImageMatch
+from pipeline.intake.pairing.file_names import BLANK_STEP
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
 from pipeline.intake.pairing.image_sources import ImageSources, are_same_image
 from pipeline.intake.pairing.match_problems import add_problem, list_texts, make_problem, show_path
 from pipeline.intake.pairing.picture_column import FindEarlierRows, PictureEntry, read_picture_entry
 from pipeline.intake.pairing.zip_files import UnreadableFile
 from pipeline.intake.readers.model import StoreImage
-from pipeline.messages.texts import make_text
+from pipeline.messages.texts import join_texts, make_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,12 +302,21 @@ def _list_warnings(doctor: Doctor, options: Sequence[_Option]) -> Iterator[Probl
         yield make_problem("IMAGE_DUPLICATE_FILE", doctor, found=files)
 
 
+def _describe_steps(differences: str) -> str:
+    """Return how a file's name differs; blanks are called so, for in quotes they look like nothing."""
+    if BLANK_STEP not in differences:
+        return differences
+    return join_texts(
+        make_text("image.blanks") if step == BLANK_STEP else step for step in differences.split(" + ")
+    )
+
+
 def _list_name_warnings(doctor: Doctor, match: ImageMatch) -> Iterator[Problem]:
     is_whole_path = match.evidence == COLUMN and picture_column.get_file_of_path(match.expected)
     if match.differences or is_whole_path:
         detail = {
             "found": show_path(match.candidate.relative_path, doctor),
-            "why": match.differences,
+            "why": _describe_steps(match.differences),
             "expected": show_path(match.expected, doctor),
         }
         if is_whole_path:
