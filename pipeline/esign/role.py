@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -58,7 +58,7 @@ class Role:
     arn: str | None = None  # None with oidc: that of the environment
     seconds: int = 7200  # for which the keys are valid
     endpoint: str | None = None  # in place of Tencent's host
-    proxy: str | None = None  # to STS alone
+    proxy: str | None = field(default=None, repr=False)  # to STS alone
     ca_file: str | None = None
 
     @property

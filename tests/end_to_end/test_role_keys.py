@@ -148,7 +148,7 @@ def test_a_role_without_keys_ends_the_run_before_anything_is_sent(hospital, serv
     assert hospital.go("run", clock=clock) == 4
     assert "no such role is bound to this machine" in capsys.readouterr().err
     assert hospital.service.received == []
-    assert hospital.runs[-1].joinpath("run.json").exists()
+    assert {path.name for path in hospital.runs[-1].iterdir()} == {"log.jsonl", "run.json"}, "no row was begun"
 
 
 def test_doctor_names_the_role_or_why_it_gives_no_keys(hospital, server, capsys):

@@ -8,6 +8,7 @@ import pytest
 from key_server import LIST, ROLE, KeyServer
 from manual_clock import ManualClock
 from tencentcloud.common import credential as sdk
+from tls_support import CERTIFICATE, TlsRelay
 
 from pipeline.errors import RoleFailed
 from pipeline.esign import role as role_module
@@ -188,6 +189,17 @@ async def test_a_host_that_is_silent_is_not_waited_for(clock, monkeypatch):
         role = Role(kind="cvm", endpoint="http://127.0.0.1:{1}".format(*silent.getsockname()))
         with pytest.raises(RoleFailed, match="no answer came in time"):
             await RoleCredentials(role, clock, {}).get_current()
+
+
+async def test_sts_is_asked_over_tls_that_is_verified(server, clock):
+    with TlsRelay(server.url) as relay:
+        address = f"https://127.0.0.1:{relay.port}"
+        settings = {"kind": "sts", "arn": ARN, "endpoint": address}
+        with pytest.raises(RoleFailed, match="issuer of the certificate"):
+            await RoleCredentials(Role(**settings), clock, {}, OWN).get_current()
+        assert server.requests == []
+        role = RoleCredentials(Role(**settings, ca_file=str(CERTIFICATE)), clock, {}, OWN)
+        assert (await role.get_current()).secret_id == "AKIDtmp1"
 
 
 async def test_a_proxy_of_the_environment_or_of_the_configuration_never_sees_the_metadata(

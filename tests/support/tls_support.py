@@ -7,6 +7,8 @@ import ssl
 import threading
 from pathlib import Path
 
+from manual_clock import settle
+
 DATA = Path(__file__).parents[1] / "data"
 CERTIFICATE = DATA / "loopback-tls.pem"  # key and certificate
 WRONG_HOST, EXPIRED = DATA / "wrong-host-tls.pem", DATA / "expired-tls.pem"
@@ -47,13 +49,18 @@ class TlsRelay:
         for task in pending:
             task.cancel()
         self._loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+        self._loop.run_until_complete(settle())  # transports that were closed close
         self._loop.close()
 
     async def _relay(self, reader, writer) -> None:
         upstream_reader, upstream_writer = await asyncio.open_connection(*self._target)
-        await asyncio.gather(
-            self._pipe(reader, upstream_writer, count=True), self._pipe(upstream_reader, writer)
-        )
+        try:
+            await asyncio.gather(
+                self._pipe(reader, upstream_writer, count=True), self._pipe(upstream_reader, writer)
+            )
+        finally:
+            writer.close()
+            upstream_writer.close()
 
     async def _pipe(self, reader, writer, *, count: bool = False) -> None:
         while data := await reader.read(65536):
