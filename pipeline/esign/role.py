@@ -128,8 +128,12 @@ class RoleCredentials:
 
     async def _ask_for_keys(self) -> tuple[Credentials, float]:
         """Return new keys and for how many seconds they are valid."""
+        try:
+            context = make_tls_context(self._role.ca_file)
+        except OSError as error:
+            raise _Refused(make_text("stop.file", file=self._role.ca_file, why=reason_of(error))) from error
         async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=make_tls_context(self._role.ca_file), force_close=True),
+            connector=aiohttp.TCPConnector(ssl=context, force_close=True),
             timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,

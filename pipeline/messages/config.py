@@ -309,8 +309,8 @@ Put the files tencent__secret_id and tencent__secret_key into secrets_dir, or se
     "credentials.keyring_failed": ("打不开（{kind}）", "cannot be opened ({kind})"),
     "credentials.keyring_silent": ("{seconds} 秒没有应答", "no answer within {seconds} s"),
     "credentials.role_failed": (
-        "{source} 没有给出密钥：{why}。没有发送。",
-        "{source} gave no keys: {why}. Nothing was sent.",
+        "{source} 没有给出密钥：{why}。请检查角色是否已绑定或允许扮演、本机能否访问它（docs/zh/configuration.md 的“凭据”）。",
+        "{source} gave no keys: {why}. Check that the role is bound or may be assumed and that this machine can reach it (docs/en/configuration.md, Credentials).",
     ),
 }
 

@@ -183,7 +183,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "wire.tls_failed": ("TLS 握手失败", "the TLS handshake failed"),
     # ---- why a role gave no keys
     "role.code": ("腾讯的答复是 {code}", "the answer was {code}"),
-    "role.failed": ("{source} 没有给出密钥：{why}", "{source} gave no keys: {why}"),
+    "role.failed": (
+        "{source} 没有给出密钥：{why}；请检查角色是否已绑定或允许扮演、本机能否访问它",
+        "{source} gave no keys: {why}; check that the role is bound or may be assumed and that this machine can reach it",
+    ),
     "role.host": ("{host}：{why}", "{host}: {why}"),
     "role.not_bound": ("这台机器没有绑定这个角色", "no such role is bound to this machine"),
     "role.status": ("{host} 的应答是 HTTP {status}", "{host} answered HTTP {status}"),

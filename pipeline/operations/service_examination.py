@@ -28,7 +28,6 @@ def examine_service(config: Config, clock: Clock) -> Iterator[Finding]:
     credentials: KeySource | None = None
     try:
         credentials = make_credentials_finder(config, clock)()
-        yield make_ok_finding("credentials", "credentials", source=credentials.source)
         yield from _judge_source(config, credentials)
     except CredentialsMissing as error:
         yield report_error("credentials", error)
@@ -42,10 +41,11 @@ def examine_service(config: Config, clock: Clock) -> Iterator[Finding]:
 
 
 def _judge_source(config: Config, credentials: KeySource) -> Iterator[Finding]:
-    """Warn of keys that expire without a renewal, and of a role that other keys come before."""
+    """Name the source of keys; warn of those that expire without a renewal, and of a role that they come before."""
     if not isinstance(credentials, Credentials):
-        return
+        return  # a role is named once it has given keys
     source = credentials.source
+    yield make_ok_finding("credentials", "credentials", source=source)
     if credentials.token:
         yield make_fault_finding("credentials", "temporary", "temporary.remedy", source=source)
     if (role := config.credentials.role) is not None:
@@ -55,8 +55,9 @@ def _judge_source(config: Config, credentials: KeySource) -> Iterator[Finding]:
 async def _ask_hosts(config: Config, credentials: KeySource | None, clock: Clock) -> list[Finding]:
     findings: list[Finding] = []
     try:
-        if credentials is not None:
+        if credentials is not None and not isinstance(credentials, Credentials):
             await credentials.get_current()
+            findings.append(make_ok_finding("credentials", "credentials", source=credentials.source))
     except CredentialsMissing as error:  # a role's
         findings.append(report_error("credentials", error))
         credentials = None

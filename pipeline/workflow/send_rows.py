@@ -190,7 +190,11 @@ async def send_rows(
         )
         outcomes = await submission.run(ready)
         notices = tuple(
-            _find_service_notices(client.clock_offset, run_state.deprecated, credentials.renewal_failure)
+            _find_service_notices(
+                client.clock_offset,
+                run_state.deprecated,
+                None if run_state.halted else credentials.renewal_failure,
+            )
         )
     # a limiter may have served another run before
     departures = tuple(moment for moment in resources.limiter.list_departures(CREATE) if moment >= begun)
@@ -204,7 +208,7 @@ def _find_service_notices(
     """Yield notices of a clock that is more than a minute from the service's, of interfaces that will end, of old keys.
 
     ``offset`` is how far the service's clock is ahead; ``deprecated`` maps actions to the service's words;
-    ``renewal_failure`` is why the keys of a role were not renewed.
+    ``renewal_failure`` is why the keys of a role were not renewed, if the run came to its end all the same.
     """
     if abs(offset) > CLOCK_TOLERANCE:
         direction = "slow" if offset > 0 else "fast"

@@ -119,6 +119,7 @@ def test_keys_that_expire_stop_the_run_and_what_is_left_is_sent_by_the_next(hosp
     assert 6 <= statuses["sealed"] < 10
     record = hospital.record()
     assert record["halted"]["code"] == "ROLE_FAILED"
+    assert "notices" not in record
     assert "HTTP 503" in capsys.readouterr().err
     hidden = ("key-1", "token-1", "AKIDtmp1")
     files = [path.read_bytes() for path in hospital.newest.rglob("*") if path.is_file()]
@@ -148,7 +149,9 @@ def test_a_role_without_keys_ends_the_run_before_anything_is_sent(hospital, serv
     assert hospital.go("run", clock=clock) == 4
     assert "no such role is bound to this machine" in capsys.readouterr().err
     assert hospital.service.received == []
-    assert {path.name for path in hospital.runs[-1].iterdir()} == {"log.jsonl", "run.json"}, "no row was begun"
+    assert {path.name for path in hospital.runs[-1].iterdir()} == {"log.jsonl", "run.json"}, (
+        "no row was begun"
+    )
 
 
 def test_doctor_names_the_role_or_why_it_gives_no_keys(hospital, server, capsys):
@@ -158,4 +161,6 @@ def test_doctor_names_the_role_or_why_it_gives_no_keys(hospital, server, capsys)
     assert "the service accepted a call that changes nothing" in texts
     server.status = 404
     assert hospital.go("doctor", "--json") == 4
-    assert "no such role is bound" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "no such role is bound" in output
+    assert "found in credentials.role" not in output

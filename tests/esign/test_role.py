@@ -183,6 +183,11 @@ async def test_a_failure_says_why(server, clock, kind, answer, words, zh):
     assert all(path != "/elsewhere" for _, path, *_ in server.requests)
 
 
+async def test_a_file_of_certificates_that_is_gone_is_named(server, clock):
+    with pytest.raises(RoleFailed, match=r"gone\.pem: no such file"):
+        await make_role("cvm", server, clock, ca_file="gone.pem").get_current()
+
+
 async def test_a_host_that_is_silent_is_not_waited_for(clock, monkeypatch):
     monkeypatch.setattr(role_module, "ANSWER_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # connects, and never answers
