@@ -7,7 +7,7 @@ MEMORY := $(shell grep -qs ' /dev/shm .*noexec' /proc/mounts || df -k --output=a
 TEST_PROCESSES ?= 4
 LOCK   := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --no-header
 
-.PHONY: demo test attack crash gauntlet trap ocr bench lint docs pictures format lock sample clean help
+.PHONY: demo test attack crash gauntlet trap ocr bench lint docs pictures bundle wheelhouse format lock sample clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -68,14 +68,22 @@ docs: .venv/dev  ## write docs/{zh,en}/codes.md and docs/config.schema.json agai
 	PYTHONPATH=. $(BIN)/python docs/codes.py
 	PYTHONPATH=. $(BIN)/python docs/config_schema.py
 
+bundle:          ## a folder that runs without Python, by PyInstaller, in dist/ (about 4 minutes)
+	$(PYTHON) ops/bundle/build.py dist
+
+wheelhouse:      ## the wheels for a host without internet access, in dist/wheelhouse, installed once without a network
+	$(PYTHON) ops/offline/wheelhouse.py build dist/wheelhouse
+	$(PYTHON) ops/offline/wheelhouse.py check dist/wheelhouse
+
 format: .venv/dev ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock:            ## renew both lock files (needs uv)
+lock:            ## renew the lock files (needs uv)
 	$(LOCK) pyproject.toml $(EXTRAS) --group build --output-file requirements.lock
 	$(LOCK) pyproject.toml $(EXTRAS) --group build --group dev --output-file requirements-dev.lock
 	$(LOCK) pyproject.toml $(EXTRAS) --extra ocr --group build --group dev --output-file requirements-ocr.lock
+	$(LOCK) --group pyproject.toml:bundle --output-file ops/bundle/requirements.lock
 
 sample: .venv/dev ## draw sample_data/ again
 	$(BIN)/python sample_data/make.py

@@ -89,8 +89,11 @@ def test_every_option_that_stands_there_exists(readme):
         "--no-deps",
         "--no-build-isolation",
         "--upgrade",
-        "--strict",
-    }  # the last one is mypy's
+        "--no-index",
+        "--find-links",
+        "--strict",  # mypy's
+        "--rm",  # docker's
+    }
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", readme)) - options - of_pip - {"--help"} == set()
 
 

@@ -1,0 +1,80 @@
+r"""Builds a folder that runs without Python, by PyInstaller, and starts it.
+
+    python3 ops/bundle/build.py dist      # Linux: runs on hosts with the same or a newer glibc
+    py ops\bundle\build.py dist           # Windows
+
+The folder ``dist/esign-import`` is copied to the host as a whole. A bundle is built on the system it is for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+BIN, ENDING = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
+DEMO_EXIT = 3  # the sample has rows with mistakes
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Build the bundle, then check it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, nargs="?", default=REPOSITORY / "dist")
+    folder = parser.parse_args(arguments).folder.absolute()
+    with tempfile.TemporaryDirectory() as temporary:
+        build_bundle(folder, Path(temporary))
+        check_bundle(folder / "esign-import" / f"esign-import{ENDING}", Path(temporary))
+
+
+def build_bundle(folder: Path, work: Path) -> None:
+    """Install the locked packages and PyInstaller into an environment of their own, and build."""
+    venv.create(work / "venv", with_pip=True)
+    python = work / "venv" / BIN / f"python{ENDING}"
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+    for lock in (REPOSITORY / "requirements.lock", HERE / "requirements.lock"):
+        run([*pip, "--requirement", lock])
+    options = ["--noconfirm", "--log-level", "WARN", "--distpath", folder, "--workpath", work / "build"]
+    run([python, "-m", "PyInstaller", *options, HERE / "esign-import.spec"])
+
+
+def check_bundle(program: Path, work: Path) -> None:
+    """Start the program: help, a whole run, and the child process that reads rare formats."""
+    run([program, "--version"])
+    run([program, "--help"], quiet=True)
+    run([program, "demo", "--out", work / "demo"], expected=DEMO_EXIT, quiet=True)
+    rosters = work / "rosters"
+    rosters.mkdir()
+    (rosters / "roster.html").write_text(
+        "<table><tr><th>姓名</th><th>证件号码</th></tr><tr><td>王建国</td><td>1</td></tr></table>",
+        encoding="utf-8",
+    )
+    out = work / "check"
+    run([program, "check", rosters, "--out", out], expected=DEMO_EXIT, quiet=True, folder=rosters)
+    files = (out / "files.jsonl").read_text(encoding="utf-8")
+    if '"status":"read","codes":[],"rows":1' not in files:
+        sys.exit(f"the child process did not read the page: {files}")
+    size = sum(path.stat().st_size for path in program.parent.rglob("*") if path.is_file()) >> 20
+    print(f"{program.parent}: {size} MB, starts, reads rosters and imports the sample")
+
+
+def run(
+    command: Sequence[str | Path], *, expected: int = 0, quiet: bool = False, folder: Path = REPOSITORY
+) -> None:
+    """Run a command; any other exit code than the expected one ends the build."""
+    done = subprocess.run(command, cwd=folder, capture_output=quiet, check=False)
+    if done.returncode != expected:
+        sys.stderr.buffer.write(done.stderr or b"")
+        sys.exit(f"{' '.join(map(str, command))}: exit {done.returncode}")
+
+
+if __name__ == "__main__":
+    main()

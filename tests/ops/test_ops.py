@@ -1,0 +1,99 @@
+"""`ops/`: what its files refer to exists, and they keep what they promise; the recipes themselves are make targets."""
+
+import re
+import shlex
+import subprocess
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.cli.app import cli
+from pipeline.operations.init_project import SECRETS as SECRET_FILES
+
+REPOSITORY = Path(__file__).parents[2]
+DOCKER = REPOSITORY / "ops" / "docker"
+INSTRUCTIONS = {"FROM", "WORKDIR", "COPY", "RUN", "ENV", "USER", "VOLUME", "STOPSIGNAL", "ENTRYPOINT", "CMD"}
+
+
+def read_instructions() -> list[tuple[str, str]]:
+    text = (DOCKER / "Dockerfile").read_text("utf-8")
+    text = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)
+    lines = re.sub(r"\\\n", " ", text).splitlines()
+    return [tuple(line.split(maxsplit=1)) for line in lines if line]
+
+
+def read_compose() -> dict:
+    return YAML(typ="safe").load((DOCKER / "compose.yaml").read_text("utf-8"))
+
+
+def test_the_dockerfile_copies_what_exists_and_runs_without_root():
+    instructions = read_instructions()
+    assert {name for name, _ in instructions} <= INSTRUCTIONS
+    last = dict(instructions)
+    assert last["USER"].split(":")[0] not in {"0", "root"}
+    assert last["VOLUME"] == last["WORKDIR"] == "/data"
+    assert "HOME=/data XDG_STATE_HOME=/data/" in last["ENV"], "the registry of ledgers lies in the volume"
+    patterns = (DOCKER / "Dockerfile.dockerignore").read_text("utf-8").splitlines()
+    sent = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
+    sources = [
+        source
+        for name, words in instructions
+        if name == "COPY" and not words.startswith("--from")
+        for source in shlex.split(words)[:-1]
+    ]
+    assert sources
+    for source in sources:
+        assert (REPOSITORY / source).exists(), source
+        assert source in sent, "else the build does not see it"
+    assert sorted(sources) == sorted(sent)
+
+
+def test_what_the_image_installs_is_all_that_the_wheel_needs(tmp_path):
+    """Build the wheel from exactly the files that the image gets."""
+    from shutil import copy, copytree
+
+    for pattern in (DOCKER / "Dockerfile.dockerignore").read_text("utf-8").splitlines():
+        source = REPOSITORY / pattern[1:]
+        if pattern.startswith("!"):
+            (copytree if source.is_dir() else copy)(source, tmp_path / source.name)
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*build, "--no-index", "-w", str(tmp_path / "out"), str(tmp_path)], check=True)
+    assert [fnmatch(path.name, "esign_import-*.whl") for path in (tmp_path / "out").iterdir()] == [True]
+
+
+def test_the_compose_file_refers_to_what_exists():
+    compose = read_compose()
+    service = compose["services"]["esign-import"]
+    build = service["build"]
+    context = (DOCKER / build["context"]).resolve()
+    assert context == REPOSITORY
+    assert (context / build["dockerfile"]).samefile(DOCKER / "Dockerfile")
+    assert service["command"][0] in cli.commands
+    assert service["user"].split(":")[0] == dict(read_instructions())["USER"].split(":")[0]
+    assert [volume.partition(":")[2] for volume in service["volumes"]] == ["/data"]
+    assert set(service["secrets"]) == compose["secrets"].keys() == set(SECRET_FILES)
+    assert service["environment"] == {"CREDENTIALS_DIRECTORY": "/run/secrets"}
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+
+
+def test_the_bundle_holds_every_file_that_is_no_module():
+    spec = (REPOSITORY / "ops" / "bundle" / "esign-import.spec").read_text("utf-8")
+    package = REPOSITORY / "pipeline"
+    folders = {
+        path.relative_to(package).parts[:2]
+        for path in package.rglob("*")
+        if path.is_file() and path.suffix not in {".py", ".pyc"} and path.name != "py.typed"
+    }
+    missing = [names for names in folders if " / ".join(f'"{name}"' for name in names) not in spec]
+    assert missing == []
+
+
+@pytest.mark.parametrize("script", ["bundle/build.py", "offline/wheelhouse.py"])
+def test_a_recipe_explains_itself(script):
+    command = [sys.executable, str(REPOSITORY / "ops" / script), "--help"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert f"ops/{script}" in text
