@@ -208,3 +208,32 @@ def test_a_run_after_a_killed_purge_is_in_order(sealed, capsys):
     assert sealed.statuses() == {"unchanged": 3}
     book = openpyxl.load_workbook(sealed.newest / "results.xlsx")
     assert book.sheetnames
+
+
+def test_a_corrected_number_and_a_replaced_seal_stay_known(sealed, capsys):
+    rows = {n: [name(n), number(n), f"154{n:08d}", f"{n:05d}", "内科"] for n in (1, 2, 3)}
+    rows[1][1] = number(21)  # a corrected number
+    draw_seal(sealed.folder / "seals" / "00002.png", 55)  # another picture
+    sealed.roster(rows.values())
+    assert sealed.go("run", "--yes") == 3
+    seals = {seal.name: seal.seal_id for seal in sealed.service.seals}
+    for way in ("--same-person", "--keep"):
+        assert sealed.go("resolve", seals[name(1)], way) == 0
+    assert sealed.go("resolve", seals[name(2)], "--replace", "--seal-name", f"{name(2)}新章") == 0
+    assert sealed.go("run", "--yes") == 0
+    sent = sealed.creates()
+    assert sent == 4
+    for serial in (1, 2):
+        assert sealed.go("purge", "--person", name(serial), "--yes") == 0
+        assert find_traces(sealed, serial) == set()
+    assert sealed.go("ledger", "check") == 0
+    assert sealed.go("run", "--yes") == 0
+    assert sealed.statuses() == {"unchanged": 3}
+    rows[1][1] = number(1)
+    sealed.roster(rows.values())
+    (sealed.folder / "state" / "ledger.sqlite3").unlink()
+    assert sealed.go("ledger", "rebuild") == 0
+    assert sealed.go("run", "--yes") == 0
+    assert sealed.statuses() == {"unchanged": 3}
+    assert sealed.creates() == sent
+    capsys.readouterr()

@@ -119,6 +119,25 @@ def test_what_the_other_commands_need_stays(keeping, capsys):
     capsys.readouterr()
 
 
+def test_seals_can_still_be_adopted_into_a_new_ledger(keeping, capsys):
+    """An old folder counts creates that nothing else shows: the next run is refused once."""
+    keeping.doctors(2)
+    assert keeping.run_on(0) == 0
+    assert keeping.run_on(120) == 0
+    assert list_files(keeping)[0] == ["log.jsonl", "run.json"]
+    results = keeping.runs[-1] / "results.xlsx"
+    shutil.rmtree(keeping.folder / "state")
+    assert keeping.run_on(121) == 2
+    assert keeping.run_on(121, "adopt", str(results)) == 0
+    capsys.readouterr()
+    assert keeping.run_on(121) == 2
+    assert "--new-ledger" in capsys.readouterr().err
+    assert keeping.run_on(121, "run", "--yes", "--new-ledger") == 0
+    assert keeping.run_on(122) == 0
+    assert keeping.statuses() == {"unchanged": 2}
+    assert keeping.creates() == 2
+
+
 def test_prepared_pictures_that_no_roster_needs_are_removed(keeping):
     keeping.doctors(2)
     assert keeping.run_on(0) == 0
