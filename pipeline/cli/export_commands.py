@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import io
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
@@ -44,7 +44,8 @@ def export(
     config = session.require_ready_config()
     chosen = _choose_format(session, form, out)
     with open_configured_ledger(config, session.clock, readonly=True) as (ledger, _):
-        seals = collect_seals(ledger, run=run_id, leavers=leavers)
+        rosters = [config.resolve_path(path) for path in config.roster]
+        seals = collect_seals(ledger, rosters, run=run_id, leavers=leavers)
     presenter = Presenter(session.language)
     path: Path | None
     notes = []
@@ -57,7 +58,9 @@ def export(
         name = f"{kind}-{session.clock.today():%Y%m%d}.xlsx"
         path = write_seal_workbook(out or config.resolve_path(config.out) / name, seals, presenter, notes)
     elif chosen == "csv":
-        write_seal_csv(out or sys.stdout, seals, presenter)
+        text = io.StringIO()
+        write_seal_csv(out or text, seals, presenter)
+        session.print_data(text.getvalue(), nl=False)
         path = out
     elif out is None:
         session.print_json(seals=[asdict(seal) for seal in seals])

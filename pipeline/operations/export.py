@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 
 from pipeline.clock import shown, stamp
 from pipeline.domain.seals import PersonHistory
@@ -11,15 +12,19 @@ from pipeline.errors import UsageError
 from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.reports.seal_list import ListedSeal
 
+RUNS_SEARCHED = 1000
 
-def collect_seals(ledger: SqliteLedger, *, run: str | None = None, leavers: bool = False) -> list[ListedSeal]:
-    """Return the live seals in the order of their creation.
+
+def collect_seals(
+    ledger: SqliteLedger, rosters: Collection[Path], *, run: str | None = None, leavers: bool = False
+) -> list[ListedSeal]:
+    """Return the live seals in the order of their creation. ``rosters`` are the configured files and folders.
 
     ``run``: only those it made. ``leavers``: only those of doctors whom the last complete run did not read. Raises UsageError for a run that is not known, and for leavers without a complete run.
     """
     if run is not None and ledger.find_run(run) is None:
         raise UsageError("export.no_run", run=run, then=("history",))
-    rows = _list_present_rows(ledger)
+    rows = _list_present_rows(ledger, rosters)
     if leavers and rows is None:
         raise UsageError("export.no_complete_run", then=("run",))
     staff_numbers = ledger.list_staff_numbers()
@@ -52,12 +57,19 @@ def _list_seal(person: PersonHistory, staff_no: str | None, in_roster: bool | No
     )
 
 
-def _list_present_rows(ledger: SqliteLedger) -> Mapping[str, Mapping[str, str]] | None:
-    """Return the row of each person whom the last complete run read, by key; None where there was none."""
-    last = ledger.find_last_run(complete=True)
-    if last is None:
-        return None
-    return dict(_iterate_rows(ledger, last.run))
+def _list_present_rows(
+    ledger: SqliteLedger, rosters: Collection[Path]
+) -> Mapping[str, Mapping[str, str]] | None:
+    """Return the row of each person whom the last complete run read, by key; None where there was none.
+
+    A retry reads only some rows. A run over other rosters than the configured ones counts only where there is no other.
+    """
+    runs = [
+        run for run in ledger.list_runs(RUNS_SEARCHED) if run.command == "run" and run.finished is not None
+    ]
+    configured = {str(path.absolute()) for path in rosters}
+    last = next((run for run in runs if set(run.rosters) == configured), next(iter(runs), None))
+    return None if last is None else dict(_iterate_rows(ledger, last.run))
 
 
 def _iterate_rows(ledger: SqliteLedger, run: str) -> Iterator[tuple[str, Mapping[str, str]]]:

@@ -70,6 +70,20 @@ def test_the_seals_of_one_run_come_with_how_they_are_revoked(two_runs, capsys):
     assert "has no run none" in capsys.readouterr().err
 
 
+def test_a_retry_or_a_run_over_one_roster_makes_nobody_a_leaver(two_runs, capsys):
+    two_runs.doctors(4)
+    (two_runs.folder / "seals" / "00004.png").unlink()
+    assert two_runs.go("run") == 3
+    assert two_runs.go("retry", str(two_runs.newest / "results.xlsx")) == 3
+    two_runs.doctors(1, start=7, file="one.xlsx")
+    shutil.move(two_runs.folder / "inbox" / "one.xlsx", two_runs.folder / "one.xlsx")
+    assert two_runs.go("run", str(two_runs.folder / "one.xlsx")) == 0
+    assert [seal["name"] for seal in read_json(two_runs, capsys, "export", "--leavers")["seals"]] == [name(7)]
+    assert [seal["in_roster"] for seal in read_json(two_runs, capsys, "export")["seals"]] == [True] * 3 + [
+        False
+    ]
+
+
 def test_leavers_have_a_seal_and_stand_in_no_roster(two_runs, capsys):
     assert read_json(two_runs, capsys, "export", "--leavers")["seals"] == []
     two_runs.doctors(2)

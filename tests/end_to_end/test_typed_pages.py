@@ -16,7 +16,7 @@ from pipeline.cli.app import main
 from pipeline.sandbox.authentication import SANDBOX
 
 DOCS = Path(__file__).parents[2] / "docs"
-OF_THE_MACHINE = {"python3", "pip", "git", ".", "cd"}  # a test changes folders, and installs nothing
+OF_THE_MACHINE = {"python3", "pip", "git", ".", "cd", "mkdir"}  # a test changes folders, and installs nothing
 
 
 def list_lines(page, language="en"):
@@ -40,7 +40,9 @@ def reader(hospital, monkeypatch):
 
     def type_page(page, **replaced):
         for program, *words in list_lines(page):
-            if program == "cd":
+            if program == "mkdir":
+                Path(words[0]).mkdir()
+            elif program == "cd":
                 monkeypatch.chdir(words[0])
             if program != "esign-import":
                 assert program in OF_THE_MACHINE
