@@ -109,10 +109,15 @@ def test_each_key_exists(page):
         elif match := re.fullmatch(r"([a-z_]+)\.([a-z_]+)", span):
             assert match[1] not in SECTIONS or span in KEYS, span
     for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL):
-        for name, value in YAML(typ="safe").load(block).items():
-            assert name in KEYS, name
-            inner = value if isinstance(value, dict) and name in SECTIONS else {}
-            assert [key for key in inner if f"{name}.{key}" not in KEYS] == []
+        values = YAML(typ="safe").load(block)
+        for hospital in (values, *values.pop("profiles", {}).values()):
+            keys = {
+                f"{name}.{inner}"
+                for name, value in hospital.items()
+                if name in SECTIONS and isinstance(value, dict)
+                for inner in value
+            }
+            assert (keys | hospital.keys()) - KEYS == set()
 
 
 def test_each_code_exists(page):

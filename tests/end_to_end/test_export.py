@@ -70,7 +70,7 @@ def test_the_seals_of_one_run_come_with_how_they_are_revoked(two_runs, capsys):
     assert "has no run none" in capsys.readouterr().err
 
 
-def test_a_retry_or_a_run_over_one_roster_makes_nobody_a_leaver(two_runs, capsys):
+def test_a_retry_or_a_run_over_one_roster_makes_no_leavers(two_runs, capsys):
     two_runs.doctors(4)
     (two_runs.folder / "seals" / "00004.png").unlink()
     assert two_runs.go("run") == 3
