@@ -34,7 +34,7 @@ from pipeline.reports.row_values import (
 from pipeline.reports.styles import clean_text
 from pipeline.reports.totals import (
     describe_early_end,
-    display_times,
+    describe_run,
     list_reason_totals,
     needs_action,
     summarize_run,
@@ -67,7 +67,7 @@ def _collect_values(report: RunReport, presenter: Presenter) -> dict[str, object
     text, colour = summarize_run(report, presenter)
     return {
         "title": presenter.render("report.title"),
-        "meta": _describe_run(report, presenter),
+        "meta": describe_run(report, presenter),
         "run": report.run,
         "report": report,
         "halted": describe_early_end(report, presenter),
@@ -86,14 +86,6 @@ def _collect_values(report: RunReport, presenter: Presenter) -> dict[str, object
         "rows": _build_table(report, presenter),
         "version": __version__,
     }
-
-
-def _describe_run(report: RunReport, presenter: Presenter) -> str:
-    """Return when the run was, how long it took and its id."""
-    kind = presenter.render(f"report.kind.{report.command}") if report.command in {"check", "retry"} else ""
-    took = presenter.render("report.took", time=presenter.describe_duration(report.finished - report.started))
-    run = presenter.render("report.run", run=report.run)
-    return " · ".join(filter(None, (kind, display_times(report), took, run)))
 
 
 def _describe_total(status: Status, rows: int, report: RunReport, presenter: Presenter) -> dict[str, object]:

@@ -25,7 +25,7 @@ from pipeline.reports.tables import LINKED, QUIET, QUIET_WRAPPED, STRONG, WRAPPE
 from pipeline.reports.totals import (
     count_departments,
     describe_early_end,
-    display_times,
+    describe_run,
     list_reason_totals,
     summarize_run,
 )
@@ -67,7 +67,7 @@ def _render_titles(titles: Sequence[tuple[str, int]], presenter: Presenter) -> l
 def _write_banner(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
     title = presenter.render("title.check" if report.command == "check" else "title.run")
     grid.add_line([(title, LAST, {"bold": True, "font_size": 18, "font_color": HEAD})], points=30)
-    grid.add_line([(f"{display_times(report)}　{report.command} {report.run}", LAST, QUIET)])
+    grid.add_line([(describe_run(report, presenter), LAST, QUIET)])
     if halted := describe_early_end(report, presenter):
         grid.add_line([(halted, LAST, {**_BANNER, **colour_status(Status.FAILED), **WRAPPED})], points=30)
     text, status = summarize_run(report, presenter)
@@ -122,7 +122,7 @@ def _write_statuses(
 ) -> None:
     grid.add_heading("head.statuses")
     titles = (("col.status", 0), ("col.rows", 1), ("col.share", 2), ("", 4), ("col.meaning", 9))
-    grid.add_titles(_render_titles(titles, presenter), right_aligned={1, 2})
+    grid.add_titles(_render_titles(titles, presenter), right_aligned={1, 2}, centred=0)
     total = sum(counts.values())
     shown = [status for status, rows in counts.items() if rows]
     for status in shown:
@@ -198,7 +198,7 @@ def _write_files(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> 
         return
     grid.add_heading("head.files")
     titles = _render_titles((("col.file", 3), ("col.status", 4), ("col.rows", 5)), presenter)
-    grid.add_titles([*titles, (f"　{presenter.render('col.note')}", LAST)], right_aligned={2})
+    grid.add_titles([*titles, (f"　{presenter.render('col.note')}", LAST)], right_aligned={2}, centred=1)
     others = [file_report for file_report in report.files if file_report.status != "refused"]
     refused = [file_report for file_report in report.files if file_report.status == "refused"]
     for file_report in (*refused, *others[:_MAX_FILES]):

@@ -94,15 +94,25 @@ class SummaryGrid:
         look: Look = {"bold": True, "font_size": 12, "font_color": HEAD, "bottom": 2, "bottom_color": HEAD}
         self.add_line([(self._presenter.render(key), LAST, look)], points=24)
 
-    def add_titles(self, parts: Sequence[tuple[str, int]], *, right_aligned: Container[int] = ()) -> None:
-        """Add a table's headings; those whose indexes are in ``right_aligned`` are above numbers."""
+    def add_titles(
+        self,
+        parts: Sequence[tuple[str, int]],
+        *,
+        right_aligned: Container[int] = (),
+        centred: int | None = None,
+    ) -> None:
+        """Add a table's headings; those of ``right_aligned`` are above numbers, ``centred`` is above statuses."""
         look: Look = {"bold": True, "font_color": MUTED, "bg_color": PAPER, "text_wrap": True}
         section = self._sections[-1]
         section.titles = len(section.lines)
+        aligns = [
+            "center" if index == centred else "right" if index in right_aligned else "left"
+            for index in range(len(parts))
+        ]
         self.add_line(
             [
-                (text, last, {**look, "align": "right" if index in right_aligned else "left"})
-                for index, (text, last) in enumerate(parts)
+                (text, last, {**look, "align": align})
+                for (text, last), align in zip(parts, aligns, strict=True)
             ]
         )
 

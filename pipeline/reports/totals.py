@@ -108,7 +108,15 @@ def summarize_run(report: RunReport, presenter: Presenter) -> tuple[str, Status]
     return presenter.render("verdict.done", rows=rows), Status.SEALED
 
 
-def display_times(report: RunReport) -> str:
+def describe_run(report: RunReport, presenter: Presenter) -> str:
+    """Return when the run was, how long it took and its id."""
+    kind = presenter.render(f"report.kind.{report.command}") if report.command in {"check", "retry"} else ""
+    took = presenter.render("report.took", time=presenter.describe_duration(report.finished - report.started))
+    run = presenter.render("report.run", run=report.run)
+    return " · ".join(filter(None, (kind, _display_times(report), took, run)))
+
+
+def _display_times(report: RunReport) -> str:
     """Return when a run began and ended."""
     started, finished = stamp(report.started), stamp(report.finished)
     return f"{started[:19].replace('T', ' ')} – {finished[11:19]} ({finished[19:]})"
