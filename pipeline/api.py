@@ -38,7 +38,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.run import Halt, RowOutcome, RunReport, RunRequest, Status
 from pipeline.errors import UsageError
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter
-from pipeline.esign.signing import Credentials, KeySource
+from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.tenant import KEY_BYTES, SiteKey
 from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hooks
@@ -292,8 +292,8 @@ def _use_given_ledger(
 
 
 def _find_credentials(
-    credentials: Credentials | Callable[[], KeySource] | None, config: Config, clock: Clock
-) -> Callable[[], KeySource]:
+    credentials: Credentials | Callable[[], CredentialsSource] | None, config: Config, clock: Clock
+) -> Callable[[], CredentialsSource]:
     if credentials is None:
         return run_request.make_credentials_finder(config, clock)
     return (lambda: credentials) if isinstance(credentials, Credentials) else credentials

@@ -12,7 +12,7 @@ from pipeline.clock import Clock
 from pipeline.domain.run import RowOutcome
 from pipeline.errors import UsageError
 from pipeline.esign.rate_limiter import Limiter, require_limiter
-from pipeline.esign.signing import Credentials, KeySource
+from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.ledger.protocol import Ledger
 
 StrPath: TypeAlias = Path | str
@@ -58,7 +58,7 @@ class RunOptions(TypedDict, total=False):
         Limiter | None, "one for several runs at once keeps them within one quota; see `pipeline.Limiter`"
     ]
     credentials: Annotated[
-        Credentials | Callable[[], KeySource] | None,
+        Credentials | Callable[[], CredentialsSource] | None,
         "a pair, or a function that finds one, or a source of keys that change, when something has to be sent; default: the"
         " places in the configuration page",
     ]

@@ -28,7 +28,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.domain.run import RunPreview, RunReport, RunRequest, Status
 from pipeline.errors import EsignImportError
-from pipeline.esign.signing import KeySource
+from pipeline.esign.signing import CredentialsSource
 from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.ledger.tenant import SiteKey, find_environment
 from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase, name_status
@@ -60,7 +60,7 @@ def run_command(
     new_ledger: bool = False,
     steps: bool = True,
     register: bool = True,
-    credentials: Callable[[], KeySource] | None = None,
+    credentials: Callable[[], CredentialsSource] | None = None,
 ) -> int:
     """Hold the lock and the ledger for one run, print its results and the next ``steps``; return the exit code.
 
@@ -156,7 +156,7 @@ class RunSession:
     request: RunRequest
     ledger: SqliteLedger
     site_key: SiteKey
-    credentials: Callable[[], KeySource]
+    credentials: Callable[[], CredentialsSource]
     signals: Signals
     yes: bool
 

@@ -30,7 +30,7 @@ from pipeline.domain.keyed_text import KeyedText
 from pipeline.errors import reason_of
 from pipeline.esign.contracts import UPLOAD, VERSION
 from pipeline.esign.responses import Reply
-from pipeline.esign.signing import KeySource, authorization
+from pipeline.esign.signing import CredentialsSource, authorization
 from pipeline.messages.texts import make_text
 from pipeline.support.failpoints import hit_failpoint
 from pipeline.version import __version__
@@ -136,7 +136,7 @@ class Client:
         *,
         endpoint: str,
         file_endpoint: str,
-        credentials: KeySource,
+        credentials: CredentialsSource,
         clock: Clock,
         timeout: float,
         region: str | None = None,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.clock import Clock
 from pipeline.errors import CredentialsMissing, reason_of
-from pipeline.esign.signing import Credentials, KeySource
+from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
 from pipeline.support.rights import acting_user
 
@@ -49,7 +49,7 @@ def find_credentials(
     literal: Credentials | None = None,
     role: Role | None = None,
     clock: Clock | None = None,
-) -> KeySource:
+) -> CredentialsSource:
     """Return the first complete pair: of secret files, environment, ~/.tencentcloud, ~/.tccli, keyring, ``literal``.
 
     ``organization`` may have an entry of its own in the keyring. A ``role`` is asked for keys where no pair is found; a role
@@ -79,7 +79,7 @@ def find_credentials(
 
 def _apply_role(
     pair: Credentials | None, role: Role | None, clock: Clock | None, environment: Mapping[str, str]
-) -> KeySource:
+) -> CredentialsSource:
     """Return the pair, or the role that is assumed with it or stands in for it."""
     if pair is not None and (role is None or role.kind != "sts"):
         return pair

@@ -20,7 +20,7 @@ SERVICE = "essbasic"  # also on the file host and in the test environment
 REPLAY_WINDOW_SECONDS = 360.0
 
 
-class KeySource(Protocol):
+class CredentialsSource(Protocol):
     """Gives the keys for each signature: a pair that was found, or a role whose keys are renewed."""
 
     @property

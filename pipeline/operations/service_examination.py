@@ -12,7 +12,7 @@ from pipeline.errors import CredentialsMissing, UsageError, reason_of
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts import LIVENESS_CHECK, UPLOAD, build_liveness_check
 from pipeline.esign.responses import Reply, parse_answer
-from pipeline.esign.signing import Credentials, KeySource
+from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.ledger.tenant import is_loopback
 from pipeline.messages.catalogue import make_phrase
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
@@ -25,7 +25,7 @@ SKEWED, VERY_SKEWED = 30.0, 300.0  # seconds between this clock and the service'
 
 def examine_service(config: Config, clock: Clock) -> Iterator[Finding]:
     """Examine both hosts, this clock and the credentials with one call each that changes nothing."""
-    credentials: KeySource | None = None
+    credentials: CredentialsSource | None = None
     try:
         credentials = make_credentials_finder(config, clock)()
         yield from _judge_source(config, credentials)
@@ -40,7 +40,7 @@ def examine_service(config: Config, clock: Clock) -> Iterator[Finding]:
         )
 
 
-def _judge_source(config: Config, credentials: KeySource) -> Iterator[Finding]:
+def _judge_source(config: Config, credentials: CredentialsSource) -> Iterator[Finding]:
     """Name the source of keys; warn of those that expire without a renewal, and of a role that they come before."""
     if not isinstance(credentials, Credentials):
         return  # a role is named once it has given keys
@@ -52,7 +52,7 @@ def _judge_source(config: Config, credentials: KeySource) -> Iterator[Finding]:
         yield make_fault_finding("credentials", "role_unused", "role_unused.remedy", role=role, source=source)
 
 
-async def _ask_hosts(config: Config, credentials: KeySource | None, clock: Clock) -> list[Finding]:
+async def _ask_hosts(config: Config, credentials: CredentialsSource | None, clock: Clock) -> list[Finding]:
     findings: list[Finding] = []
     try:
         if credentials is not None and not isinstance(credentials, Credentials):
@@ -116,7 +116,7 @@ def _judge_clock(reply: Reply) -> Iterator[Finding]:
     yield make_fault_finding("clock", key, "clock.remedy", exit_code=exit_code, seconds=round(seconds))
 
 
-def _judge_answer(reply: Reply, credentials: KeySource) -> Iterator[Finding]:
+def _judge_answer(reply: Reply, credentials: CredentialsSource) -> Iterator[Finding]:
     """Judge the answer to a signed call that changes nothing."""
     answer = parse_answer(reply.body) if reply.status == 200 else None
     if answer is None:

@@ -45,7 +45,7 @@ from pipeline.esign.responses import (
     read_create,
     read_upload,
 )
-from pipeline.esign.signing import KeySource
+from pipeline.esign.signing import CredentialsSource
 from pipeline.intake.images import image_files
 from pipeline.ledger.protocol import Decision, Ledger
 from pipeline.messages.catalogue import make_phrase
@@ -61,7 +61,7 @@ class ServiceAccess:
     """What a call outside a run needs."""
 
     config: Config
-    credentials: KeySource
+    credentials: CredentialsSource
     limiter: Limiter
     clock: Clock
 
@@ -265,7 +265,7 @@ def _read_checked(prepared: PreparedImage) -> bytes:
     return data
 
 
-def _not_sent_error(reason: str, credentials: KeySource | None = None) -> UsageError:
+def _not_sent_error(reason: str, credentials: CredentialsSource | None = None) -> UsageError:
     source = credentials.source if credentials else ""
     return UsageError("resolve.nothing_sent", why=describe_failure(reason, source))
 

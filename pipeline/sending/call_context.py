@@ -187,11 +187,11 @@ class CallContext:
         self.client.reset_clock_offset(reply)
         return True
 
-    def renew_keys(self, job: Job, verdict: Verdict) -> bool:
+    def renew_credentials(self, job: Job, verdict: Verdict) -> bool:
         """Have the keys of a role renewed after a refused token, once a row; return False when that cannot help."""
-        if verdict.code != TOKEN_REFUSED or job.has_renewed_keys:
+        if verdict.code != TOKEN_REFUSED or job.has_renewed_credentials:
             return False
-        job.has_renewed_keys = True
+        job.has_renewed_credentials = True
         return self.client.credentials.discard_current()
 
     async def recheck_clock_if_jumped(self) -> None:

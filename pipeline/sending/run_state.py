@@ -146,7 +146,7 @@ class Job:
     file_id: str | None = None
     file_expires_at: float = 0.0  # unix seconds, the service's
     has_adopted_clock: bool = False
-    has_renewed_keys: bool = False
+    has_renewed_credentials: bool = False
     was_uploaded_again: bool = False
     has_recorded_probe: bool = False  # an earlier create without a verdict is resolved by this one
     trace_id: str | None = None

@@ -28,7 +28,7 @@ from pipeline.domain.run import (
     find_exit_code,
 )
 from pipeline.esign.rate_limiter import Limiter
-from pipeline.esign.signing import KeySource
+from pipeline.esign.signing import CredentialsSource
 from pipeline.intake.conflicts import flag_conflicts, mark_unread
 from pipeline.intake.corrections import LoadedRows, load_rows
 from pipeline.intake.fields.validate import validate_rows
@@ -86,7 +86,7 @@ class RunResources:
     ledger: Ledger
     site_key: SiteKey
     limiter: Limiter
-    find_credentials: Callable[[], KeySource]  # called only when something has to be sent
+    find_credentials: Callable[[], CredentialsSource]  # called only when something has to be sent
     clock: Clock
     stop: StopSignal
     confirm: Callable[[RunPreview], bool] = lambda _: True

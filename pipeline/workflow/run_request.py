@@ -24,7 +24,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.run import RunRequest
 from pipeline.errors import UsageError
 from pipeline.esign.credentials import find_credentials
-from pipeline.esign.signing import Credentials, KeySource
+from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.intake.readers.discover import SUFFIXES, expand_paths
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.receipt_sync import receipts_path
@@ -158,7 +158,7 @@ def refuse_results(rosters: Sequence[Path]) -> None:
             raise UsageError("usage.results_as_roster", then=("retry", str(path)))
 
 
-def make_credentials_finder(config: Config, clock: Clock) -> Callable[[], KeySource]:
+def make_credentials_finder(config: Config, clock: Clock) -> Callable[[], CredentialsSource]:
     """Return the function that looks for SecretId and SecretKey; it may raise CredentialsMissing."""
     return lambda: find_credentials(
         os.environ,

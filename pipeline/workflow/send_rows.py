@@ -30,7 +30,7 @@ from pipeline.domain.run import (
 from pipeline.domain.seals import SealRequest
 from pipeline.esign.contracts import CREATE, UPLOAD
 from pipeline.esign.rate_limiter import max_in_rolling_second
-from pipeline.esign.signing import KeySource
+from pipeline.esign.signing import CredentialsSource
 from pipeline.ledger.protocol import Ledger
 from pipeline.planning.guards import Guards, RunGuards, find_deadline
 from pipeline.planning.unsent_rows import build_not_sent_outcome
@@ -147,7 +147,7 @@ async def send_rows(
     config: Config,
     resources: RunResources,
     *,
-    credentials: KeySource | None,
+    credentials: CredentialsSource | None,
     halt: Halt | None,
     guards: Guards,
     mask: Callable[[str], str],

@@ -17,7 +17,7 @@ from pipeline.domain.roster import Field, ImageFile, ImagePreview, PreparedImage
 from pipeline.domain.run import Judgement, RunRequest
 from pipeline.domain.seals import LiveSeal, PersonHistory, SealContent
 from pipeline.esign.contracts import CONTRACTS, Agent, Contract
-from pipeline.esign.signing import KeySource
+from pipeline.esign.signing import CredentialsSource
 from pipeline.intake.fields.validate import FieldSettings
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.images.prepare import digest_pixels, find_sent_size, prepare_image
@@ -51,7 +51,7 @@ def build_agent(config: Config) -> Agent:
     return Agent(**{field.name: getattr(config.api, field.name) for field in fields(Agent)})
 
 
-def build_client(config: Config, credentials: KeySource, clock: Clock) -> Client:
+def build_client(config: Config, credentials: CredentialsSource, clock: Clock) -> Client:
     """Return the HTTP client, not yet opened."""
     from pipeline.esign.client import Client  # noqa: PLC0415 - `check` imports no aiohttp
 

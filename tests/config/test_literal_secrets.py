@@ -49,6 +49,15 @@ def test_keys_in_a_file_of_ones_own_are_a_warning_and_never_shown(file, capsys):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="rights are no mode")
+def test_the_keys_of_one_hospital_among_several_are_refused_as_well(file):
+    file.write_text(f"profiles:\n  north:\n    {KEYS}  south:\n    seals: seals\n", "utf-8")
+    file.chmod(0o644)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        load(file, {}, profile="north")
+    assert load(file, {}, profile="south").credentials.secret_key is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights are no mode")
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
 def test_keys_that_others_can_read_are_refused(file, mode, capsys):
     file.chmod(mode)
