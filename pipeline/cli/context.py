@@ -10,7 +10,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -62,6 +62,7 @@ class Session:
     profiles: tuple[str, ...] = ()  # those of --profile
     all_profiles: bool = False
     profile: str | None = None  # the hospital of this session; None: that of the top level
+    hospitals: Sequence[str | None] = (None,)  # those that the command line chooses
     several: SeveralHospitals | None = None  # what it has in common with the others of this command line
     broken_run: tuple[str, int] = ("", 0)  # its id, and how many seals it made
     headless_streams: set[TextIO] = field(default_factory=set)  # that the heading has not been printed to

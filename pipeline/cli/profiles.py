@@ -36,6 +36,7 @@ FOR_SEVERAL = frozenset(
         "purge",
     }
 )
+AT_ONCE = frozenset({"schedule print", "schedule install"})  # one schedule for all that are chosen
 VALIDATE = "config validate"  # of every hospital unless one is chosen
 # options and arguments that mean something of one hospital
 OF_ONE_HOSPITAL = frozenset(
@@ -58,7 +59,8 @@ def add_profiles(command: click.Command, report_error: ReportError) -> None:
         if name in WITHOUT_HOSPITAL:
             return callback(*arguments, **options)
         profiles = _choose_hospitals(session, name)
-        if len(profiles) == 1:
+        session.hospitals = profiles
+        if len(profiles) == 1 or name in AT_ONCE:
             session.profile = profiles[0]
             _use_language(session)
             return callback(*arguments, **options)
@@ -104,7 +106,7 @@ def _choose_hospitals(session: Session, command: str) -> Sequence[str | None]:
         return hospitals
     if None not in hospitals:
         known = JoinedTexts(file.names, make_phrase("mark.comma"))
-        choice = ("--all",) if command in FOR_SEVERAL else ("--profile", file.names[0])
+        choice = ("--all",) if command in FOR_SEVERAL | AT_ONCE else ("--profile", file.names[0])
         words = (*command.split(), *choice)
         raise UsageError("profiles.choose", path=session.config_name, known=known, then=words)
     return [None]

@@ -46,25 +46,35 @@ def _take_schedule(command: Callable[[Session, Kind, Schedule], int]) -> Callabl
     def take(
         session: Session, /, *, kind: Kind, start: datetime, name: str | None, is_user_unit: bool
     ) -> int:
-        from pipeline.operations.schedule import Schedule, list_unseen_variables
+        from pipeline.operations.schedule import Schedule, choose_name, list_unseen_variables
 
-        config = session.require_config()
+        session.require_config()
+        file = session.open_config_file(session.config_name)
+        configs = [file.load(hospital) for hospital in session.hospitals]
         unseen = [*list_unseen_variables(os.environ)]
         if unseen:
             names = session.render_sentence("mark.comma").join(unseen)
             session.alert("warning", text=session.render_sentence("schedule.unseen", names=names))
-        is_language_needed = session.lang_given or config.language is None
+        is_language_needed = session.lang_given or any(config.language is None for config in configs)
         schedule = Schedule(
-            config=config,
+            configs=configs,
             config_path=session.config_name.absolute(),
+            hospitals=_list_hospital_options(session),
             start=f"{start:%H:%M}",
             language=session.language if is_language_needed else None,
-            name=name,
+            name=name or choose_name(session.hospitals),
             is_user_unit=is_user_unit,
         )
         return command(session, kind, schedule)
 
     return take
+
+
+def _list_hospital_options(session: Session) -> list[str]:
+    """Return the options that choose the hospitals of this command line."""
+    if session.all_profiles:
+        return ["--all"]
+    return [word for name in session.hospitals if name is not None for word in ("--profile", name)]
 
 
 @schedule_group.command("print")
@@ -78,7 +88,8 @@ def print_schedule(session: Session, kind: Kind, schedule: Schedule) -> int:
     if not session.as_json:
         options = ["--name", schedule.name] if schedule.name else []
         options += ["--user"] if schedule.is_user_unit else []
-        arguments = ["schedule", "install", kind, "--at", schedule.start, *options]
+        hospitals = schedule.hospitals if len(session.hospitals) > 1 else ()  # of one: named anyhow
+        arguments = [*hospitals, "schedule", "install", kind, "--at", schedule.start, *options]
         session.suggest_command("schedule.next_install", *arguments)
     return 0
 
@@ -105,7 +116,8 @@ def install(session: Session, kind: Kind, schedule: Schedule) -> int:
     from pipeline.operations.schedule_install import install_schedule, is_installable
     from pipeline.workflow.run_request import require_ready
 
-    require_ready(schedule.config, session.config_name)
+    for config in schedule.configs:
+        require_ready(config, session.config_name)
     if not is_installable(kind):
         rendered = render_schedule(kind, schedule)
         _print_rendered(session, rendered)

@@ -9,6 +9,10 @@ SCHEDULE_TEXTS: Mapping[str, tuple[str, str]] = {
         "--name {name}：只能用字母、数字、点、横线和下划线，最多 64 个，以字母或数字开头。",
         "--name {name}: only letters, digits, dot, hyphen and underscore, at most 64, starting with a letter or digit.",
     ),
+    "schedule.needs_name": (
+        "医院 {name} 的名称不能用作定时任务的名称；请用 --name 另取一个（字母、数字、点、横线、下划线）。",
+        "The hospital's name {name} cannot be the name of a schedule; choose one with --name (letters, digits, dot, hyphen, underscore).",
+    ),
     "schedule.path": (
         "路径 {path} 里有换行等控制字符，不能写进定时任务；请改名。",
         "The path {path} contains a line break or another control character and cannot be scheduled; rename it.",

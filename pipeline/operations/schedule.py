@@ -34,8 +34,9 @@ _FIRST_DAY = "2026-01-01"  # any day that has passed: the task starts every day 
 class Schedule:
     """What is to be scheduled."""
 
-    config: Config
+    configs: Sequence[Config]  # of the hospitals that one run goes over
     config_path: Path  # absolute
+    hospitals: Sequence[str] = ()  # the options that choose them
     start: str  # HH:MM, local time
     language: str | None = None  # for --lang; None: the configuration has one
     name: str | None = None  # distinguishes several schedules of one host
@@ -50,30 +51,31 @@ class Schedule:
     def words(self) -> list[str]:
         """The command line that starts a run."""
         language = ("--lang", self.language) if self.language else ()
-        return [*find_program_words(), "--config", str(self.config_path), *language, "run"]
+        config = ("--config", str(self.config_path))
+        return [*find_program_words(), *config, *self.hospitals, *language, "run"]
 
     @property
     def user(self) -> str:
-        """The user who runs it: the owner of the ledger, without one that of the configuration."""
-        ledger = self.config.resolve_path(self.config.ledger)
+        """The user who runs it: the owner of the first ledger, without one that of the configuration."""
+        ledger = self.configs[0].resolve_path(self.configs[0].ledger)
         return owner_of(ledger if ledger.exists() else self.config_path)
 
     @property
     def written_folders(self) -> list[Path]:
         """The folders that a run writes into, each once."""
-        config = self.config
-        folders = [
-            config.resolve_path(config.ledger).parent,
-            config.resolve_path(config.work),
-            config.resolve_path(config.out),
-            _find_home(self.user) / ".local" / "state" / PROGRAM,  # the registry
-        ]
-        if config.backup.folder is not None:
-            folders.append(config.resolve_path(config.backup.folder))
-        if config.metrics_file is not None:
-            folders.append(config.resolve_path(config.metrics_file).parent)
+        folders = [_find_home(self.user) / ".local" / "state" / PROGRAM, *self.backup_folders]  # the registry
+        for config in self.configs:
+            files = filter(None, (config.ledger, config.metrics_file))
+            folders += [config.resolve_path(path).parent for path in files]
+            folders += [config.resolve_path(path) for path in (config.work, config.out)]
         absolute = sorted({Path(os.path.abspath(folder)) for folder in folders})  # noqa: PTH100 - ".." taken out
         return [folder for folder in absolute if not any(other in folder.parents for other in absolute)]
+
+    @property
+    def backup_folders(self) -> list[Path]:
+        """The folders of ledger backups, on other disks."""
+        folders = ((config, config.backup.folder) for config in self.configs)
+        return [config.resolve_path(folder).absolute() for config, folder in folders if folder is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,15 @@ class Rendered:
     files: Mapping[Path, str] = field(default_factory=dict)
     commands: Sequence[Sequence[str]] = ()
     cron_line: str | None = None
+
+
+def choose_name(hospitals: Sequence[str | None]) -> str | None:
+    """Return the name of a schedule that is given none: one hospital's own, None for the top level and for several."""
+    if len(hospitals) != 1 or hospitals[0] is None:
+        return None
+    if not NAME.fullmatch(hospitals[0]):
+        raise UsageError("schedule.needs_name", name=hospitals[0])
+    return hospitals[0]
 
 
 def find_program_words() -> list[str]:
@@ -111,11 +122,11 @@ def render_schedule(kind: Kind, schedule: Schedule) -> Rendered:
 def _render_systemd(schedule: Schedule) -> Rendered:
     folder = find_user_units() if schedule.is_user_unit else SYSTEM_UNITS
     values = {
-        "secrets": _list_secrets(schedule.config),
+        "secrets": _list_secrets(schedule.configs),
         "written": sorted(set(map(_find_existing_folder, schedule.written_folders))),
         "user": schedule.user,
         "is_user_unit": schedule.is_user_unit,
-        "sets_group": schedule.config.results_group is not None,
+        "sets_group": any(config.results_group for config in schedule.configs),
     }
     files = {
         folder / f"{schedule.unit}.{ending}": _render_template(f"schedule.{ending}.j2", schedule, **values)
@@ -163,11 +174,17 @@ def _name_windows_user() -> str:
     return f"{domain}\\{user}" if domain and user else user or "USER"
 
 
-def _list_secrets(config: Config) -> list[Path]:
-    """Return the secret files that are there, for `LoadCredential`: a unit with one that is missing does not start."""
-    if config.secrets_dir is None:
+def _list_secrets(configs: Sequence[Config]) -> list[Path]:
+    """Return the secret files that are there, for `LoadCredential`: a unit with one that is missing does not start.
+
+    None where hospitals have different ones: what systemd loads would count for all of them.
+    """
+    folders = {
+        config.secrets_dir and config.resolve_path(config.secrets_dir).absolute() for config in configs
+    }
+    folder = folders.pop()
+    if folders or folder is None:
         return []
-    folder = config.resolve_path(config.secrets_dir).absolute()
     try:
         return sorted(path for path in folder.iterdir() if path.is_file() and "__" in path.name)
     except OSError:

@@ -62,9 +62,9 @@ def install_schedule(kind: Kind, schedule: Schedule) -> Installed:
 
 def create_written_folders(schedule: Schedule) -> None:
     """Create the folders that a run writes into, for its user: systemd makes only folders writable that exist."""
-    backup = schedule.config.backup.folder  # on another disk: one that is not mounted must not be created
+    backup_folders = schedule.backup_folders  # a disk that is not mounted must not be replaced by a folder
     for folder in schedule.written_folders:
-        if backup is not None and folder == schedule.config.resolve_path(backup).absolute():
+        if folder in backup_folders:
             continue
         missing = [path for path in (folder, *folder.parents) if not path.exists()]
         with suppress(PermissionError):  # of another user: the first run creates it

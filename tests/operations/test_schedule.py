@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -148,6 +149,41 @@ def test_the_program_that_is_scheduled_is_this_one(folder, capsys):
     assert call(folder, "print", "cron") == 0
     program = Path(sys.executable).with_name("esign-import")
     assert f"PYTHONUTF8=1 {program} --config " in capsys.readouterr().out
+
+
+PROFILES = """
+profiles:
+  east: {api: {organization_open_id: org-east}}
+  西院: {api: {organization_open_id: org-west}, secrets_dir: other}
+"""
+
+
+@pytest.mark.parametrize(
+    ("chosen", "unit", "words"),
+    [
+        (("--profile", "east"), "esign-import-east", "--profile east"),
+        (("--all",), "esign-import", "--all"),
+        (("--profile", "西院", "--name", "west"), "esign-import-west", "--profile 西院"),
+    ],
+)
+def test_a_schedule_is_for_the_chosen_hospitals(folder, capsys, chosen, unit, words):
+    with (folder / "config.yaml").open("a", encoding="utf-8") as file:
+        file.write(PROFILES)
+    assert call(folder, "print", "systemd", *chosen) == 0
+    text = capsys.readouterr().out
+    assert f"units/{unit}.service\n" in text
+    assert re.search(rf'^ExecStart=.*config.yaml" {words} --lang zh run$', text, re.MULTILINE)
+    assert ("LoadCredential=" in text) == ("east" in chosen), "the west has other secrets, or none"
+    assert call(folder, "print", "cron", *chosen) == 0
+    quoted = shlex.join(words.split())
+    assert f" {quoted} --lang zh --quiet run # {unit}: " in capsys.readouterr().out
+
+
+def test_a_hospital_whose_name_is_no_unit_needs_a_name(folder, capsys):
+    with (folder / "config.yaml").open("a", encoding="utf-8") as file:
+        file.write(PROFILES)
+    assert call(folder, "print", "systemd", "--profile", "西院") == 2
+    assert "--name" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [("--name", "a b"), ("--at", "25:00")])
