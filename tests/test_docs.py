@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import string
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from pipeline.messages.service_errors import (
     find_advice,
     is_known_code,
 )
+from pipeline.version import __version__
 
 REPOSITORY = Path(__file__).parents[1]
 ADVICE = {**MEANINGS, **SERVICE_ERROR_ADVICE, **ANSWERS, **HALTS}
@@ -129,6 +131,14 @@ def test_a_sentence_without_a_source_is_gone(language, wrong, right):
     message = "\n".join(page.read_text("utf-8") for page in pages)
     assert not re.search(wrong, message)
     assert right in message
+
+
+def test_the_version_has_its_section():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
+    changes = (REPOSITORY / "CHANGELOG.md").read_text("utf-8")
+    assert project["version"] == __version__
+    versions = re.findall(r"^## \[([0-9.]+)\] - [0-9-]{10}$", changes, re.MULTILINE)
+    assert versions[0] == __version__
 
 
 def test_the_published_schema_is_the_one_that_the_command_prints(capsys):
