@@ -52,13 +52,15 @@ def find_appended_columns(
     They stand beside each other in the order of ``headings``, each of which is given in all languages. A roster's own
     column may have one of these titles.
     """
-    columns = {title: column for column, title in titles.items() if title}
-    known = [find_heading(translations, columns) for translations in headings]
-    if None in known:
-        return None
-    first = columns[known[0] or ""]
-    appended = tuple(range(first, first + len(headings)))
-    return appended if tuple(columns[title or ""] for title in known) == appended else None
+    names = [
+        {_marked(heading, mark) for heading in translations for mark in range(_MAX_MARK + 1)}
+        for translations in headings
+    ]
+    for first in titles:
+        columns = tuple(range(first, first + len(names)))
+        if all(titles.get(column, "").strip() in names[index] for index, column in enumerate(columns)):
+            return columns
+    return None
 
 
 def unique_heading(translations: Sequence[str], heading: str, taken: Collection[str]) -> str:

@@ -250,8 +250,8 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
         "Rows not sent: {n}. Find out what stopped the run first; run again to continue:"),
     "next.again": ("稍后重新运行，没有提交的 {n} 行会接着提交：", "Rows not sent: {n}. Run again to continue:"),
     "next.clerk_copy": (
-        "{n} 行要修改。名单负责人：打开 {copies} 里的标记副本，改黄色格（鼠标停在格上有说明），存到 {folder}，下次运行会自动提交。",
-        "Rows to correct: {n}. Roster owner: open the marked copy in {copies}, correct the yellow cells (hover over a cell for the reason) and save it into {folder}; the next run sends them."),
+        "{n} 行要修改。名单负责人：打开 {copies} 里的标记副本，改黄色格（鼠标停在格上有说明），存到 {folder} 覆盖原名单，下次运行会自动提交。",
+        "Rows to correct: {n}. Roster owner: open the marked copy in {copies}, correct the yellow cells (hover over a cell for the reason) and save it over the roster in {folder}; the next run sends them."),
     "next.clerk_fix": (
         "{n} 行要修改。名单负责人：打开 {workbook} 的工作表“{sheet}”，改黄色格（鼠标停在格上有说明），把它存到 {folder}，下次运行会自动提交。",
         "Rows to correct: {n}. Roster owner: open the sheet “{sheet}” of {workbook}, correct the yellow cells (hover over a cell for the reason) and save the workbook into {folder}; the next run sends them."),
@@ -294,8 +294,8 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
         "{n} 行等待核对：打开 {page}，逐个核对并保存，然后运行（保存的文件在浏览器的下载文件夹）：",
         "Rows waiting for a review: {n}. Open {page}, review and save, then run (the saved file is in the browser's downloads folder):"),
     "next.check_copy": (
-        "改好名单后再检查一次：打开 {copies} 里的标记副本，改黄色格，存到 {folder}，然后：",
-        "Correct the roster and check again: open the marked copy in {copies}, correct the yellow cells, save it into {folder}, then:"),
+        "改好名单后再检查一次：打开 {copies} 里的标记副本，改黄色格，存到 {folder} 覆盖原名单，然后：",
+        "Correct the roster and check again: open the marked copy in {copies}, correct the yellow cells, save it over the roster in {folder}, then:"),
     "next.check": ("改好名单（或按“{sheet}”里的说明）后再检查一次：", "After correcting the roster (see “{sheet}”), check again:"),
     "next.nothing": ("现在不需要做任何事。名单更新后再运行：", "Nothing to do now. When the roster has changed, run again:"),
     "fact.tenant": ("环境、机构、接口", "Environment, organisation, contract"),

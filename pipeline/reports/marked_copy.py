@@ -22,7 +22,7 @@ import openpyxl
 from openpyxl.cell.cell import MergedCell
 from openpyxl.comments import Comment
 from openpyxl.packaging.custom import StringProperty
-from openpyxl.styles import Alignment, Color, Font, PatternFill
+from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import column_index_from_string, get_column_letter
 from openpyxl.worksheet.cell_range import CellRange
 from openpyxl.worksheet.dimensions import ColumnDimension
@@ -53,7 +53,6 @@ _WIDTHS = (12, 46, 36)
 _MAX_COLUMN = 16_384
 _READ_COLUMNS = 200  # of a row that its cells show, see `pipeline.intake.layout.row_builder`
 _NOTE_WIDTH, _NOTE_LINE = 260, 18  # points
-_NO_COLOUR = 64  # the index of the colour behind a solid fill
 _YELLOW = f"FF{FAULT[1:]}"
 _TARGET_CELL = re.compile(
     r'<c r="([A-Z]+[0-9]+)"((?: s="[0-9]+")?)(?: t="[a-zA-Z]+")?(?: ?/>|>.*?</c>)', re.DOTALL
@@ -186,11 +185,13 @@ class _MarkedSheet:
         """Take the marks of an earlier run off the doctors' rows."""
         for outcome in self._outcomes:
             row = outcome.doctor.row.origin.row
-            for (cell,) in self._sheet.iter_cols(min_row=row, max_row=row, max_col=self._first_column - 1):
-                if cell.fill.fill_type == "solid" and cell.fill.fgColor.rgb == _YELLOW:
-                    own = cell.fill.bgColor
-                    is_own = own.type != "indexed" or own.indexed != _NO_COLOUR
-                    cell.fill = PatternFill("solid", fgColor=copy(own)) if is_own else PatternFill()
+            cells = [
+                cell
+                for (cell,) in self._sheet.iter_cols(min_row=row, max_row=row, max_col=self._first_column - 1)
+            ]
+            for index, cell in enumerate(cells):
+                if _is_yellow(cell):
+                    cell.fill = _choose_fill(cells, index)
                 if cell.comment is not None and _MARK in cell.comment.text:
                     kept = [line for line in cell.comment.text.split("\n") if not line.startswith(_MARK)]
                     _set_note(cell, kept, cell.comment.author)
@@ -248,7 +249,11 @@ class _MarkedSheet:
             )
             cell.fill = PatternFill("solid", fgColor=f"FF{fill[1:]}") if fill else PatternFill()
             cell.border = copy(model.border)
-            cell.alignment = Alignment(horizontal="center" if status else None, vertical="center")
+            cell.alignment = (
+                Alignment(horizontal="center", vertical="center")
+                if status
+                else Alignment(horizontal="left", vertical="center", indent=1)
+            )
             cell.number_format = "@"
             self._looks[key] = copy(cell._style)  # noqa: SLF001  a style costs a search in the book's table
         cell._style = copy(self._looks[key])  # noqa: SLF001
@@ -262,10 +267,7 @@ class _MarkedSheet:
         return cell
 
     def _mark_cell(self, cell: Cell, texts: Sequence[str]) -> None:
-        if cell.fill.fgColor.rgb != _YELLOW:
-            # the roster's own colour stays in the file as the one that a solid fill does not show
-            own = copy(cell.fill.fgColor) if cell.fill.fill_type == "solid" else Color(indexed=_NO_COLOUR)
-            cell.fill = PatternFill("solid", fgColor=_YELLOW, bgColor=own)
+        cell.fill = PatternFill("solid", fgColor=_YELLOW)
         if self.notes_left <= 0:
             return
         self.notes_left -= 1
@@ -303,6 +305,18 @@ class _MarkedSheet:
         if covered.max_col == self._first_column - 1:
             covered.expand(right=len(_HEADINGS))
             self._sheet.auto_filter.ref = covered.coord
+
+
+def _is_yellow(cell: Cell) -> bool:
+    return bool(cell.fill.fill_type == "solid" and cell.fill.fgColor.rgb == _YELLOW)
+
+
+def _choose_fill(cells: Sequence[Cell], index: int) -> PatternFill:
+    """Return the fill of a cell that is no longer yellow: that of its row, if the cells beside it agree on one."""
+    neighbours = (reversed(cells[:index]), cells[index + 1 :])
+    nearest = (next((cell for cell in side if not _is_yellow(cell)), None) for side in neighbours)
+    fills = [copy(cell.fill) for cell in nearest if cell is not None]
+    return fills[0] if fills and fills[0] == fills[-1] else PatternFill()
 
 
 def _list_whole_reasons(outcome: RowOutcome, presenter: Presenter) -> Iterator[str]:

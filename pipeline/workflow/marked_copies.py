@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pipeline.config.settings import Config
 from pipeline.domain.results_format import COPIES, join_originals
-from pipeline.domain.roster import FileReport, Row, SkippedLine
+from pipeline.domain.roster import FileReport
 from pipeline.domain.run import Notice, RowOutcome, RunReport, needs_fixing
 from pipeline.errors import FileRefused, NotCopied
 from pipeline.intake.layout.column_titles import ColumnAliases
@@ -136,7 +136,7 @@ def _write_copy(
 
     def fill(draft: Path) -> None:
         write_marked_copy(source, draft, outcomes, presenter)
-        if _read_content(draft, config) != _read_content(report.path, config):
+        if _digest_content(draft, config) != _digest_content(report.path, config):
             raise NotCopied(make_text("copy.differs"))
 
     written = write_atomically(target, fill, numbered=True)
@@ -144,12 +144,13 @@ def _write_copy(
     return written
 
 
-def _read_content(path: Path, config: Config) -> tuple[list[object], tuple[SkippedLine, ...]]:
-    """Return everything that is read from a roster but its name."""
+def _digest_content(path: Path, config: Config) -> str:
+    """Return a digest of everything that is read from a roster but its name."""
     aliases = ColumnAliases.from_config(config.columns)
     rows, report = read_roster(path, aliases, to_fix_only=False, corrections=False, options=ReadOptions())
-    return list(map(_list_content, rows)), report.skipped
-
-
-def _list_content(row: Row) -> object:
-    return row.origin.sheet, row.origin.row, row.hidden, tuple(row.cells), dict(row.fields)
+    digest = hashlib.sha256(repr(report.skipped).encode())
+    for row in rows:
+        cells = [tuple(cell) for cell in row.cells]
+        fields = {field: cell.column for field, cell in row.fields.items()}
+        digest.update(repr((row.origin.sheet, row.origin.row, row.hidden, cells, fields)).encode())
+    return digest.hexdigest()

@@ -171,7 +171,8 @@ def save_rich_roster(path):
     sheet.merge_cells("E3:E8")
     sheet["B4"].value = number(2)[:17]
     sheet["B4"].comment = Comment("请核对\n第二行", "王")
-    sheet["B4"].fill = PatternFill("solid", fgColor="FFDDEEFF")
+    for cell in sheet[4]:
+        cell.fill = PatternFill("solid", fgColor="FFDDEEFF")
     sheet["B5"].value = 110101199003070732
     sheet["C5"].value = 0.1 + 0.2
     sheet["F3"].value = CellRichText("返", TextBlock(InlineFont(b=True), "聘"), " ")
@@ -231,7 +232,7 @@ def test_a_copy_keeps_the_workbook_as_it_is(hospital):
     assert [cell.value for cell in book["外科"][1]] == ["姓名", "证件号码", *titles()]
     assert book["字典"].sheet_state == "hidden"
 
-    # corrected: the note is the hospital's own again, and so is the colour
+    # corrected: the note is the hospital's own again, and the cell has the colour of its row
     correct(copy, roster, B4=number(2))
     shutil.rmtree(hospital.folder / "out")
     hospital.go("check")

@@ -80,11 +80,11 @@ def test_a_check_and_a_retry_have_their_page_too(hospital):
     assert not latest.exists()
     assert hospital.go("run") == 0
     assert "Run report" in page()
-    copies = {path.name: path.read_bytes() for path in latest.iterdir()}
+    copies = {path: path.read_bytes() for path in latest.rglob("*") if path.is_file()}
     for command, text_part in (("retry", "The service was not called."), ("check", "Check before sending")):
         assert hospital.go(command) == 0
         assert text_part in page()
-        assert {path.name: path.read_bytes() for path in latest.iterdir()} == copies
+        assert {path: path.read_bytes() for path in latest.rglob("*") if path.is_file()} == copies
 
 
 def test_an_encrypted_roster_is_reported_again_with_its_cells(hospital):
@@ -108,9 +108,9 @@ def test_a_run_with_unknown_rows_keeps_its_results(hospital, capsys):
     """Receipts hold no rows: what lies in the run's folder is all that is left of that night."""
     hospital.seal_doctors(2)
     (run,) = hospital.runs
-    kept = {path.name: path.read_bytes() for path in run.iterdir()}
+    kept = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     hospital.lose_ledger()
     assert hospital.go("ledger", "rebuild") == 0
     assert hospital.go("report", "--run", run.name) == 2
     assert "no longer has the rows" in capsys.readouterr().err
-    assert {path.name: path.read_bytes() for path in run.iterdir()} == kept
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == kept

@@ -87,13 +87,13 @@ def test_every_file_of_a_run_is_its_owners_alone_whatever_was_there(hospital, ma
     before = os.umask(mask)
     try:
         assert hospital.go("run", "--yes", "--out", str(out)) == 0
-        for path in out.iterdir():
+        for path in filter(Path.is_file, out.rglob("*")):
             path.chmod(0o666)
         assert hospital.go("run", "--yes", "--out", str(out)) == 0
     finally:
         os.umask(before)
     assert {
-        path.name: path.stat().st_mode & 0o077 for path in out.iterdir() if path.stat().st_mode & 0o077
+        path.name: path.stat().st_mode & 0o077 for path in out.rglob("*") if path.stat().st_mode & 0o077
     } == {}
 
 
