@@ -17,7 +17,7 @@ from pipeline.cli.context import DEFAULT_CONFIG, Session, SeveralHospitals
 from pipeline.domain.masking import mask_text
 from pipeline.domain.run import more_severe_exit
 from pipeline.errors import ConfigError, EsignImportError, UsageError
-from pipeline.messages.catalogue import JoinedTexts, make_phrase
+from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
 
 Command = Callable[..., int]
 ReportError = Callable[[Session, BaseException], int]
@@ -42,6 +42,7 @@ VALIDATE = "config validate"  # of every hospital unless one is chosen
 OF_ONE_HOSPITAL = frozenset(
     {"rosters", "seals", "out", "review", "accept_guards", "new_ledger", "save_columns", "run_id", "person"}
 )
+MAX_LISTED = 10  # hospitals; of more only those that did not end with 0
 SIGNALLED = 128  # from here on exit codes are of signals
 
 
@@ -151,7 +152,12 @@ def _print_error_as_json(session: Session, error: BaseException, exit_code: int)
 
 def _report_all(session: Session, codes: Mapping[str, int], count: int) -> int:
     """Print how each hospital ended, and return the most severe exit code."""
-    parts = [make_phrase("profiles.exit", name=name, exit=code) for name, code in codes.items()]
+    listed = codes if len(codes) <= MAX_LISTED else {name: code for name, code in codes.items() if code}
+    parts: list[Phrase] = [
+        make_phrase("profiles.exit", name=name, exit=code) for name, code in listed.items()
+    ]
+    if others := len(codes) - len(listed):
+        parts.append(make_phrase("profiles.others", n=others))
     worst = reduce(more_severe_exit, codes.values())
     session.inform("profiles.sum", codes=JoinedTexts(parts, make_phrase("mark.comma")), exit=worst)
     if skipped := count - len(codes):

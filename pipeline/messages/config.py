@@ -146,6 +146,7 @@ CONFIG_TEXTS: Mapping[str, tuple[str, str]] = {
         "{option} is for one hospital; use one --profile, or leave out {option}.",
     ),
     "profiles.exit": ("{name} {exit}", "{name} {exit}"),
+    "profiles.others": ("其余 {n} 家 0", "the other {n} 0"),
     "profiles.sum": (
         "\n各医院的退出码：{codes}。本次退出码：{exit}。",
         "\nExit codes: {codes}. Exit code of this command: {exit}.",
