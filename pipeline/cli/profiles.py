@@ -62,7 +62,7 @@ def add_profiles(command: click.Command, report_error: ReportError) -> None:
         profiles = _choose_hospitals(session, name)
         session.hospitals = profiles
         if len(profiles) == 1 or name in AT_ONCE:
-            session.profile = profiles[0]
+            session.profile = profiles[0] if len(profiles) == 1 else None
             _use_language(session)
             return callback(*arguments, **options)
         _require_several(command, name, options)
@@ -108,8 +108,8 @@ def _choose_hospitals(session: Session, command: str) -> Sequence[str | None]:
     if None not in hospitals:
         known = JoinedTexts(file.names, make_phrase("mark.comma"))
         choice = ("--all",) if command in FOR_SEVERAL | AT_ONCE else ("--profile", file.names[0])
-        words = (*command.split(), *choice)
-        raise UsageError("profiles.choose", path=session.config_name, known=known, then=words)
+        typed = session.arguments[session.arguments.index(command.split(maxsplit=1)[0]) :]
+        raise UsageError("profiles.choose", path=session.config_name, known=known, then=(*typed, *choice))
     return [None]
 
 
