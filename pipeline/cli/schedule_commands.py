@@ -113,7 +113,7 @@ def install(session: Session, kind: Kind, schedule: Schedule) -> int:
     On a machine of another system it prints the files.
     """
     from pipeline.operations.schedule import render_schedule
-    from pipeline.operations.schedule_install import install_schedule, is_installable
+    from pipeline.operations.schedule_install import find_closed_folder, install_schedule, is_installable
     from pipeline.workflow.run_request import require_ready
 
     for config in schedule.configs:
@@ -127,6 +127,9 @@ def install(session: Session, kind: Kind, schedule: Schedule) -> int:
     installed = install_schedule(kind, schedule)
     for path in installed.paths:
         session.inform("schedule.installed", path=path)
+    if (closed := find_closed_folder(schedule)) is not None:
+        text = session.render_sentence("schedule.closed", user=schedule.user, folder=closed)
+        session.alert("warning", text=text)
     if installed.commands:
         _print_commands(session, installed.commands)
     else:

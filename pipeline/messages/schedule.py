@@ -38,6 +38,10 @@ SCHEDULE_TEXTS: Mapping[str, tuple[str, str]] = {
         "定时任务没有这些环境变量：{names}；请写进 config.yaml，密钥写进 secrets_dir。",
         "A timer does not have these environment variables: {names}. Put them into config.yaml, keys into secrets_dir.",
     ),
+    "schedule.closed": (
+        "任务以用户 {user} 运行，但他可能进不了 {folder}，程序就启动不了；请把程序装在 /opt 等所有用户可进入的地方，再安装一次。",
+        "It runs as user {user}, who probably may not enter {folder}, so the program would not start; put the program where all users may enter, such as /opt, and install again.",
+    ),
     "schedule.installed": ("已安装 {path}", "Installed: {path}"),
     "schedule.other_system": (
         "这台机器不能安装 {kind} 任务，所以只打印出来。",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -58,6 +59,19 @@ def install_schedule(kind: Kind, schedule: Schedule) -> Installed:
         key = "schedule.needs_root" if kind == "systemd" else "schedule.no_rights"
         raise UsageError(key, path=error.filename, user=acting_user()) from error
     return Installed([str(path) for path in rendered.files], _run_or_return_commands(kind, rendered))
+
+
+def find_closed_folder(schedule: Schedule) -> Path | None:
+    """Return a folder above the program that another user who is to run it probably may not enter, None where there is none."""
+    if schedule.user in {acting_user(), "root"} or os.name == "nt":
+        return None
+    programs = (Path(schedule.words[0]), Path(sys.executable).resolve())
+    folders = (folder for program in programs for folder in reversed(program.parents))
+    return next((folder for folder in folders if not _may_enter(folder, schedule.user)), None)
+
+
+def _may_enter(folder: Path, user: str) -> bool:
+    return bool(folder.stat().st_mode & 0o001) or folder.owner() == user
 
 
 def create_written_folders(schedule: Schedule) -> None:

@@ -32,6 +32,7 @@ def folder(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(timers, "SYSTEM_UNITS", tmp_path / "units")
     monkeypatch.setattr(schedule, "SYSTEM_UNITS", tmp_path / "units")
     monkeypatch.setattr(schedule_install, "SYSTEMD_RUNS", tmp_path / "missing")
+    monkeypatch.setattr(schedule, "_find_home", lambda _: tmp_path / "home")
     monkeypatch.setattr(timers, "CRON_FILES", ())
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
@@ -189,6 +190,17 @@ def test_a_hospital_whose_name_is_no_unit_needs_a_name(folder, capsys):
 @pytest.mark.parametrize("words", [("--name", "a b"), ("--at", "25:00")])
 def test_what_cannot_be_scheduled_is_refused(folder, words):
     assert call(folder, "print", "systemd", *words) == 2
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a schedule for another user needs root")
+def test_a_program_that_its_user_cannot_reach_is_a_warning(folder, tmp_path, monkeypatch, capsys):
+    (tmp_path / "private" / "bin").mkdir(parents=True)
+    (tmp_path / "private").chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "private" / "bin" / "python"))
+    for owner, is_warned in ((0, False), (5, True)):
+        os.chown(folder / "config.yaml", owner, -1)
+        assert call(folder, "install", "systemd") == 0
+        assert ("进不了" in capsys.readouterr().err) == is_warned
 
 
 def test_variables_of_the_shell_are_named(folder, monkeypatch, capsys):
