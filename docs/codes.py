@@ -111,6 +111,7 @@ TYPED: Mapping[str, str] = {
     "CUT_SHORT": "run",
     "USAGE": "config validate",
     "CREDENTIALS_MISSING": "doctor",
+    "ROLE_FAILED": "doctor",
     "LOCKED": "status",
     "LEDGER_REFUSED": "ledger check",
     "NOT_READ_NOW": "run",

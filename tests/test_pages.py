@@ -161,3 +161,4 @@ def test_the_runbook_holds_every_exit_code_and_the_tables_that_are_made(language
     rows = re.findall(r"^\| ([0-9]+)(?:[,、] ?([0-9]+))? \|", text, re.MULTILINE)
     assert {int(code) for row in rows for code in row if code} == EXIT_CODES
     assert [code for code in HALTS if f"| `{code}` |" not in text] == []
+    assert [code for code, advice in HALTS.items() if advice.who == "it" and code not in module.TYPED] == []
