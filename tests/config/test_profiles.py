@@ -113,6 +113,10 @@ def test_a_variable_outranks_the_top_level_and_no_profile(tmp_path):
     a, b = map(read_file(tmp_path, text, environment).load, "ab")
     assert (a.out, a.api.organization_open_id) == (Path("a/there"), "a")
     assert (b.out, b.api.organization_open_id) == (Path("b"), "v")
+    file = read_file(
+        tmp_path, "profiles: {a: {limits: {concurrency: x}}}\n", {"ESIGN_IMPORT_LIMITS__CONCURRENCY": "5"}
+    )
+    assert "config.yaml:1: limits.concurrency: must be a whole number" in read_fault(file, "a")
 
 
 IDS = "app_id: x, operator_open_id: x, organization_open_id"
