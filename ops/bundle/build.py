@@ -21,6 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 BIN, ENDING = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
 DEMO_EXIT = 3  # the sample has rows with mistakes
+UNDELIVERED = 5  # of `notify test`: nobody listens at the address
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -47,7 +48,7 @@ def build_bundle(folder: Path, work: Path) -> None:
 
 
 def check_bundle(program: Path, work: Path) -> None:
-    """Start the program: help, a whole run, and the child process that reads rare formats."""
+    """Start the program: help, a whole run, the child process that reads rare formats, the services of notifications."""
     run([program, "--version"])
     run([program, "--help"], quiet=True)
     run([program, "demo", "--out", work / "demo"], expected=DEMO_EXIT, quiet=True)
@@ -62,6 +63,10 @@ def check_bundle(program: Path, work: Path) -> None:
     files = (out / "files.jsonl").read_text(encoding="utf-8")
     if '"status":"read","codes":[],"rows":1' not in files:
         sys.exit(f"the child process did not read the page: {files}")
+    hospital = work / "hospital"
+    run([program, "init", hospital, "--sandbox"], quiet=True)
+    (hospital / "secrets" / "notify__urls").write_text("json://127.0.0.1:9/", encoding="utf-8")
+    run([program, "notify", "test"], expected=UNDELIVERED, quiet=True, folder=hospital)
     size = sum(path.stat().st_size for path in program.parent.rglob("*") if path.is_file()) >> 20
     print(f"{program.parent}: {size} MB, starts, reads rosters and imports the sample")
 
