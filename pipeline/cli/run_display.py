@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sys
 from bisect import bisect_left
 from collections import Counter, defaultdict
@@ -53,6 +54,7 @@ MAX_REASONS = 8  # on the screen; all are in the workbook
 WITH_REASONS = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.EXISTS, Status.NOT_SENT})
 REFRESH_SECONDS = 1.0  # after which the bar is drawn again although no row has ended
 REFRESHES_PER_LINE = 30  # between plain lines
+NARROW = 60  # columns of a terminal in which the bar has room for the time left alone
 RATE_SECONDS = 10.0  # over which the rate is taken
 BAR = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}{postfix}"
 
@@ -165,10 +167,10 @@ class Progress:
         session, outage, rate = self._session, self._outages.current_outage(), self._measure_rate()
         if outage is None:
             share = f"{rate / self._requests_per_second:.0%}"
-            parts = [
-                session.render_sentence("rate", rate=f"{rate:.1f}", share=share),
-                session.render_sentence("left", time=self._estimate_time_left(rate)),
-            ]
+            left = session.render_sentence("left", time=self._estimate_time_left(rate))
+            if shutil.get_terminal_size().columns < NARROW:
+                return left
+            parts = [session.render_sentence("rate", rate=f"{rate:.1f}", share=share), left]
         elif outage.gives_up_at is None:
             parts = [session.render_sentence("outage_now", **self._describe_outage(outage))]
         else:
