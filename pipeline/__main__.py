@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
 import sys
 
 from pipeline.intake.readers.child import CHILD_ARGUMENT
+from pipeline.messages.cli import CLI_TEXTS
 
 INTERRUPTED = 130
 
@@ -17,14 +19,24 @@ def main() -> None:
 
         read_roster_file(sys.argv[2])
         return
+    sys.unraisablehook = repeat_lost_interrupt
     try:
         from pipeline.cli.app import main as command_line  # noqa: PLC0415 - so that an import of this module costs nothing
 
         code = command_line(sys.argv[1:])
     except KeyboardInterrupt:  # while modules are loaded, or after the last word was said
         code = INTERRUPTED
+        print(*CLI_TEXTS["interrupted"], file=sys.stderr)  # noqa: T201 - the language may not be known yet
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # from here on a Ctrl-C ends the process without a traceback
     sys.exit(code)
+
+
+def repeat_lost_interrupt(unraisable: sys.UnraisableHookArgs) -> None:
+    """Interrupt again where a Ctrl-C met code that cannot raise, such as pydantic's while it is imported."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        _thread.interrupt_main()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ def test_ctrl_c_while_the_program_starts_shows_no_traceback(tmp_path):
     assert process.stdout.readline() == b"loading\n"
     process.send_signal(signal.SIGINT)
     _, stderr_text = process.communicate(timeout=60)
-    assert (process.returncode, stderr_text) == (130, b"")
+    assert (process.returncode, stderr_text.decode()) == (130, "已中断。 Interrupted.\n")
 
 
 def test_a_second_ctrl_c_prints_a_message_and_ends_the_log(hospital_with):

@@ -13,6 +13,7 @@ import pytest
 from run_support import name, number
 from wire_support import fault, set_limits
 
+from pipeline.__main__ import repeat_lost_interrupt
 from pipeline.cli.app import main
 from pipeline.cli.run_session import Signals
 from pipeline.clock import SystemClock
@@ -271,3 +272,14 @@ def test_ctrl_c_before_anything_is_sent_does_not_wait_for_the_event_loop():
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(run_until_signal())
     assert reached == []
+
+
+def test_a_ctrl_c_in_code_that_cannot_raise_is_not_lost(monkeypatch):
+    class Import:
+        def __del__(self):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "unraisablehook", repeat_lost_interrupt)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with pytest.raises(KeyboardInterrupt):
+        Import()
