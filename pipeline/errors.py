@@ -20,6 +20,7 @@ import errno
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -206,7 +207,9 @@ def require_granted(error: OSError) -> None:
 
 def _cure(error: OSError) -> tuple[str, dict[str, Any]]:
     """Return the sentence that names the cure of a system error, and what fills its blanks."""
-    path = Path(os.fsdecode(error.filename)).absolute() if error.filename else Path.cwd()
+    path = Path(os.fsdecode(error.filename or "."))
+    with suppress(OSError):  # the current folder was deleted
+        path = path.absolute()
     if error.errno in _OF_FOLDERS and not is_there(
         path
     ):  # the folder in which nothing can be made is at fault

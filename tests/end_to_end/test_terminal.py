@@ -283,3 +283,5 @@ def test_a_ctrl_c_in_code_that_cannot_raise_is_not_lost(monkeypatch):
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.raises(KeyboardInterrupt):
         Import()
+        for _ in range(100):
+            pass
