@@ -5,11 +5,13 @@ from __future__ import annotations
 import _thread
 import signal
 import sys
+from threading import Timer
 
 from pipeline.intake.readers.child import CHILD_ARGUMENT
 from pipeline.messages.cli import CLI_TEXTS
 
 INTERRUPTED = 130
+REPEAT_SECONDS = 0.05
 
 
 def main() -> None:
@@ -34,7 +36,7 @@ def main() -> None:
 def repeat_lost_interrupt(unraisable: sys.UnraisableHookArgs) -> None:
     """Interrupt again where a Ctrl-C met code that cannot raise, such as pydantic's while it is imported."""
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
-        _thread.interrupt_main()
+        Timer(REPEAT_SECONDS, _thread.interrupt_main).start()  # here it would be lost again
     else:
         sys.__unraisablehook__(unraisable)
 
