@@ -167,10 +167,10 @@ class Progress:
         session, outage, rate = self._session, self._outages.current_outage(), self._measure_rate()
         if outage is None:
             share = f"{rate / self._requests_per_second:.0%}"
-            left = session.render_sentence("left", time=self._estimate_time_left(rate))
+            time_left = session.render_sentence("left", time=self._estimate_time_left(rate))
             if shutil.get_terminal_size().columns < NARROW:
-                return left
-            parts = [session.render_sentence("rate", rate=f"{rate:.1f}", share=share), left]
+                return time_left
+            parts = [session.render_sentence("rate", rate=f"{rate:.1f}", share=share), time_left]
         elif outage.gives_up_at is None:
             parts = [session.render_sentence("outage_now", **self._describe_outage(outage))]
         else:
