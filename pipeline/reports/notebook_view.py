@@ -22,6 +22,6 @@ def render_notebook_view(report: RunReport, counts: Mapping[Status, int]) -> str
     if report.halt:
         head += f", {report.halt.code}"
     amounts = "".join(f"<li>{status.value}: {rows}</li>" for status, rows in counts.items())
-    table = frame.to_html(index=False, border=0, na_rep="")
+    table = frame.astype(object).where(frame.notna(), "").to_html(index=False, border=0)
     rest = len(report.outcomes) - len(frame)
     return f"<p>{html.escape(head)}</p><ul>{amounts}</ul>{table}" + (f"<p>… +{rest}</p>" if rest else "")

@@ -566,6 +566,7 @@ def test_a_notebook_shows_counts_and_the_first_rows_masked_and_escaped(hospital,
     assert "&lt;b&gt;李四" in page
     assert "<b>" not in page
     assert "NAME_INVALID" in page
+    assert "None" not in page
 
 
 def test_an_empty_frame_has_its_columns(hospital, config):
