@@ -36,7 +36,7 @@ RETENTION_TEXTS: Mapping[str, tuple[str, str]] = {
         "Doctor: {name}, last four {last_four}, staff number {staff_no}",
     ),
     "purge.removed": (
-        "将删除：台账和回执里的姓名、证件后四位、工号、手机号、图片摘要、印章名称（{rows} 条名单记录，{creates} 次提交）；处理过的图片；{folders} 个结果文件夹里这位医生的各行，连同这些文件夹的结果表、页面和标注名单（report --run 可重新生成）",
+        "将删除：台账和回执里的姓名、证件后四位、工号、手机号、图片摘要、印章名称（{rows} 条名单记录，{creates} 次提交）；处理过的图片；{folders} 个结果文件夹里这位医生的各行，连同这些文件夹的结果表、页面和标记副本（report --run 可重新生成）",
         "Removed: name, last four, staff number, mobile, digests of pictures and seal name in ledger and receipts ({rows} roster lines, {creates} creates); prepared pictures; the doctor's lines in {folders} folders of results, with the workbooks, pages and marked rosters of these (report --run makes them again)",
     ),
     "purge.stays": (
