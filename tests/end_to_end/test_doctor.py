@@ -163,6 +163,13 @@ def test_a_sound_installation_has_no_faults(hospital, capsys, monkeypatch):
     assert hospital.go("run") == 0
 
 
+def test_a_wrong_clock_is_one_fault_and_each_host_has_one_line(hospital, capsys):
+    hospital.service_clock.ahead = 900.0
+    _, findings = examine(hospital, capsys)
+    assert [finding["topic"] for finding in findings if finding["level"] == "fault"] == ["clock"]
+    assert sum(finding["topic"] == "network" for finding in findings) == 1
+
+
 def test_a_certificate_that_is_not_trusted_is_named(hospital, capsys):
     with TlsRelay(hospital.sandbox.url) as relay:
         hospital.configure(endpoint=f"https://127.0.0.1:{relay.port}")
