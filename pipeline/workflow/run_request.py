@@ -32,7 +32,6 @@ from pipeline.planning.guards import find_emptied_folders
 from pipeline.reports.earlier_results import find_earlier_run
 from pipeline.support.terminal_text import join
 from pipeline.version import PROGRAM
-from pipeline.workflow.stage_settings import build_role
 from pipeline.workflow.tenant_ledger import name_tenant, open_configured_ledger
 
 READING_COMMANDS = frozenset({"check", "run", "retry"})  # they go over rosters and pictures
@@ -160,15 +159,21 @@ def refuse_results(rosters: Sequence[Path]) -> None:
 
 def make_credentials_finder(config: Config, clock: Clock) -> Callable[[], CredentialsSource]:
     """Return the function that looks for SecretId and SecretKey; it may raise CredentialsMissing."""
-    return lambda: find_credentials(
-        os.environ,
-        home=Path.home(),
-        secrets_dir=config.resolve_path(config.secrets_dir) if config.secrets_dir else None,
-        organization=config.api.organization_open_id.replace(PLACEHOLDER, ""),
-        literal=_read_literal_keys(config),
-        role=build_role(config),
-        clock=clock,
-    )
+
+    def find() -> CredentialsSource:
+        from pipeline.workflow.stage_settings import build_role  # noqa: PLC0415 - so that a run that finds the lock taken ends at once
+
+        return find_credentials(
+            os.environ,
+            home=Path.home(),
+            secrets_dir=config.resolve_path(config.secrets_dir) if config.secrets_dir else None,
+            organization=config.api.organization_open_id.replace(PLACEHOLDER, ""),
+            literal=_read_literal_keys(config),
+            role=build_role(config),
+            clock=clock,
+        )
+
+    return find
 
 
 def _read_literal_keys(config: Config) -> Credentials | None:
