@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,13 @@ case "$1" in
 -) cat > "$CRON_TABLE" ;;
 esac
 """
+
+
+@pytest.fixture
+def tmp_path():
+    """Return a folder on disk: systemd refuses units that work below /dev, where `make test` puts its files."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp" if os.name == "posix" else None) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture
