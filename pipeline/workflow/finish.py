@@ -40,6 +40,7 @@ def finish_run(
     verify_totals(report)
     if not writes_files:
         return report, {}
-    report = write_marked_copies(report, config, presenter, latest)
+    if config.marked_copies:
+        report = write_marked_copies(report, config, presenter, latest)
     files = write_all(report, presenter=presenter, look=build_preview_loader(config), latest=latest)
     return report, files | ({COPIES: report.out / COPIES} if report.copies else {})

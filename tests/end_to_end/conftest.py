@@ -39,6 +39,7 @@ class Hospital:
 
     folder: Path
     sandbox: SandboxThread
+    marked_copies: bool = False  # each costs a run 30 ms
     settings: dict = field(default_factory=dict)
     service_clock: ServiceClock = field(default_factory=ServiceClock)
 
@@ -57,7 +58,7 @@ class Hospital:
         }
         text = "api:\n" + "".join(f"  {key}: {json.dumps(value)}\n" for key, value in lines.items())
         text += "limits: {requests_per_second: 1000, concurrency: 8}\nsecrets_dir: secrets\n"
-        text += "guards: {give_up_minutes: 0.02}\n"
+        text += f"guards: {{give_up_minutes: 0.02}}\nmarked_copies: {json.dumps(self.marked_copies)}\n"
         (self.folder / "config.yaml").write_text(text, "utf-8")
 
     def doctors(self, count: int, *, start: int = 1, file: str = "roster.xlsx") -> None:

@@ -67,6 +67,14 @@ def correct(copy, target, **cells):
 
 
 @pytest.fixture
+def hospital(hospital):
+    """Make a hospital whose rosters get marked copies."""
+    hospital.marked_copies = True
+    hospital.configure()
+    return hospital
+
+
+@pytest.fixture
 def ward(hospital):
     """Three doctors: the second lacks a digit of the number."""
     hospital.doctors(3)
@@ -397,3 +405,11 @@ def test_a_number_in_a_name_is_masked_and_macros_stay(ward):
     with zipfile.ZipFile(copy) as package:
         assert package.read("xl/vbaProject.bin") == b"macros"
         assert b"macroEnabled" in package.read("[Content_Types].xml")
+
+
+def test_without_the_key_there_is_no_copy_and_the_clerk_corrects_the_sheet(ward, capsys):
+    ward.marked_copies = False
+    ward.configure()
+    assert ward.go("run") == 3
+    assert not (ward.newest / "rosters").exists()
+    assert "save the workbook into" in capsys.readouterr().err

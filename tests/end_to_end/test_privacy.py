@@ -68,6 +68,8 @@ def canary_hospital(hospital_with):
         },
     ]
     hospital = hospital_with(faults=faults)
+    hospital.marked_copies = True
+    hospital.configure()
     (hospital.folder / "secrets" / "roster__password").write_text(PASSWORD)
     rows = [[name(n), number(n), mobile(n), f"{n:05d}", "内科"] for n in PEOPLE]
     for serial in PEOPLE:

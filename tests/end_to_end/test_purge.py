@@ -28,6 +28,14 @@ def search_bytes(folder, *words):
 
 
 @pytest.fixture
+def hospital(hospital):
+    """Make a hospital whose rosters get marked copies."""
+    hospital.marked_copies = True
+    hospital.configure()
+    return hospital
+
+
+@pytest.fixture
 def sealed(hospital):
     """Three doctors with seals after three runs, one of them by a corrected roster."""
     hospital.doctors(3)

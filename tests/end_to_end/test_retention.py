@@ -30,6 +30,14 @@ class LaterClock(SystemClock):
 
 
 @pytest.fixture
+def hospital(hospital):
+    """Make a hospital whose rosters get marked copies."""
+    hospital.marked_copies = True
+    hospital.configure()
+    return hospital
+
+
+@pytest.fixture
 def keeping(hospital):
     """A hospital with retention, and the function that runs it on a day."""
     config = hospital.folder / "config.yaml"
