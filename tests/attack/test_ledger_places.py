@@ -96,13 +96,13 @@ def test_a_second_ledger_in_the_same_project(slow):
 def rename_and_copy_back(stage: Stage, keep: Path) -> None:
     state = stage.folder / "state"
     state.rename(keep)
-    shutil.copytree(keep, state)
+    shutil.copytree(keep, state, dirs_exist_ok=True)  # the run makes its folder of pictures again
 
 
 def put_back_the_older_copy(stage: Stage, keep: Path) -> None:
     state = stage.folder / "state"
     state.rename(keep)
-    shutil.copytree(stage.folder.with_name("older"), state)
+    shutil.copytree(stage.folder.with_name("older"), state, dirs_exist_ok=True)
 
 
 def delete_the_lock_file(stage: Stage, _: Path) -> None:
