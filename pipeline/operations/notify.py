@@ -67,7 +67,7 @@ def notify_run_end(report: RunReport, config: Config) -> None:
     before = load_state(path)
     waiting = [message for message in before.waiting if report.finished - message.created < MAX_AGE]
     state = classify_exit(report.exit)
-    reasons = tuple(count_reasons(report.outcomes))
+    reasons = count_needs(report)
     if channels and is_worth_a_message(before, state, reasons):
         title, body = build_message(report, config, before)
         digests = tuple(channel.digest for channel in channels)
@@ -86,6 +86,17 @@ def notify_run_end(report: RunReport, config: Config) -> None:
     save_state(path, replace(now, waiting=undelivered))
     if undelivered:
         raise UsageError("notify.undelivered", n=len(undelivered))
+
+
+def count_needs(report: RunReport) -> tuple[tuple[str, int], ...]:
+    """Count what needs a person: rows by their reasons, rows to resolve by their status, refused rosters."""
+    statuses = Counter(outcome.status for outcome in report.outcomes)
+    refused = sum(file.status == "refused" for file in report.files)
+    return (
+        *count_reasons(report.outcomes),
+        *((status.value, statuses[status]) for status in (Status.UNKNOWN, Status.EXISTS) if statuses[status]),
+        *((("refused", refused),) if refused else ()),
+    )
 
 
 def is_worth_a_message(before: WatchedState, state: State, reasons: Sequence[tuple[str, int]]) -> bool:

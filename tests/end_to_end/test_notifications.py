@@ -83,6 +83,22 @@ def test_a_message_holds_counts_and_reasons_and_no_person(watched, watcher):
     assert not any(name(serial) in state for serial in (1, 2, 50))
 
 
+def test_a_lost_answer_and_a_refused_roster_are_news_although_rows_wait(hospital_with, watcher):
+    lost = {"match": {"action": "ChannelCreatePreparedPersonalEsign", "nth": [2]}, "do": "reset_after"}
+    hospital = hospital_with(faults=[lost])
+    add_config(hospital, f"notify: {{urls: ['json://{watcher.host}/chat']}}\n")
+    add_bad_row(hospital)
+    hospital.doctors(1)
+    assert hospital.go("run") == 3
+    hospital.doctors(2)
+    assert hospital.go("run") == 3  # the second create's answer is lost
+    assert hospital.go("run") == 3
+    (hospital.folder / "inbox" / "broken.xlsx").write_bytes(b"PK")
+    assert hospital.go("run") == 7
+    assert hospital.go("run") == 7
+    assert len(watcher.messages) == 3
+
+
 def test_a_check_and_a_report_send_nothing(watched, watcher):
     add_bad_row(watched)
     assert watched.go("check") == 3
