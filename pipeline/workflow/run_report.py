@@ -1,6 +1,6 @@
 """Builds the report of a run and records it: each row and the end in the ledger, an early end in a run.json.
 
-Of a run that ends before it has results, `status` finds the reason in run.json. Also found here: faults beside the rows
+Of a run that ends before it has results, `status` finds the reason in run.json. Also found here: faults of files
 that stop no run and have to be repaired.
 """
 
@@ -221,7 +221,7 @@ def record_run_end(
     return report
 
 
-# -- faults beside the rows
+# -- faults of files
 
 
 def find_open_rosters(files: Iterable[FileReport]) -> Iterator[Notice]:

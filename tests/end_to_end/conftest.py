@@ -170,6 +170,13 @@ def hospital(hospital_with):
     return hospital_with()
 
 
+@pytest.fixture
+def marked_copies_on(hospital):
+    """Let the runs of this hospital write marked copies."""
+    hospital.marked_copies = True
+    hospital.configure()
+
+
 @pytest.fixture(autouse=True)
 def signals_as_before():
     """A run in this process takes over the signals; pytest wants them back."""

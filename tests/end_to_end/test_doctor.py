@@ -26,6 +26,18 @@ def examine(hospital, capsys):
     return code, report["findings"]
 
 
+def examine_with_rights(hospital):
+    """Run `doctor` in a process that rights bind."""
+    return subprocess.run(
+        [*BOUND, sys.executable, "-m", "pipeline", *hospital.command("doctor")],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "XDG_STATE_HOME": str(hospital.folder / "registry")},
+        check=False,
+    )
+
+
 def edit_config(hospital, old, new):
     path = hospital.folder / "config.yaml"
     text = path.read_text("utf-8")
@@ -199,24 +211,7 @@ def test_a_full_disk_is_a_fault_and_a_nearly_full_one_a_warning(hospital, monkey
 def test_rights_are_those_of_the_user_who_runs_it(hospital):
     hospital.doctors(1)
     (hospital.folder / "inbox" / "roster.xlsx").chmod(0)
-    done = subprocess.run(
-        [
-            *BOUND,
-            sys.executable,
-            "-m",
-            "pipeline",
-            "-c",
-            str(hospital.folder / "config.yaml"),
-            "--lang",
-            "en",
-            "doctor",
-        ],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, "XDG_STATE_HOME": str(hospital.folder / "registry")},
-        check=False,
-    )
+    done = examine_with_rights(hospital)
     assert done.returncode == 2, done.stdout
     assert "may not read" in done.stdout
     assert "Give user" in done.stdout
@@ -228,24 +223,7 @@ def test_a_stale_side_file_of_the_ledger_is_named(hospital):
     side_file = hospital.folder / "state" / "ledger.sqlite3-shm"
     side_file.write_bytes(b"")
     side_file.chmod(0o444)
-    done = subprocess.run(
-        [
-            *BOUND,
-            sys.executable,
-            "-m",
-            "pipeline",
-            "-c",
-            str(hospital.folder / "config.yaml"),
-            "--lang",
-            "en",
-            "doctor",
-        ],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, "XDG_STATE_HOME": str(hospital.folder / "registry")},
-        check=False,
-    )
+    done = examine_with_rights(hospital)
     assert done.returncode == 74
     assert "ledger.sqlite3-shm" in done.stdout
 

@@ -25,6 +25,8 @@ from pipeline.messages.results import APPENDED_COLUMNS, RESULT_TEXTS
 from pipeline.reports.design_tokens import FAULT
 from pipeline.workflow import marked_copies
 
+pytestmark = pytest.mark.usefixtures("marked_copies_on")
+
 MOBILE = "15400000001"
 YELLOW = f"FF{FAULT[1:]}"
 
@@ -64,14 +66,6 @@ def correct(copy, target, **cells):
     for address, text in cells.items():
         book.active[address].value = text
     book.save(target)
-
-
-@pytest.fixture
-def hospital(hospital):
-    """Make a hospital whose rosters get marked copies."""
-    hospital.marked_copies = True
-    hospital.configure()
-    return hospital
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from wire_support import fault
 
 from pipeline.ledger.registry import find_identity
 
+pytestmark = pytest.mark.usefixtures("marked_copies_on")
+
 
 def search_bytes(folder, *words):
     """Return the files below a folder that hold one of these texts, as UTF-8, UTF-16 or JSON escapes."""
@@ -25,14 +27,6 @@ def search_bytes(folder, *words):
     return {
         str(path.relative_to(folder)) for path in files if any(form in path.read_bytes() for form in forms)
     }
-
-
-@pytest.fixture
-def hospital(hospital):
-    """Make a hospital whose rosters get marked copies."""
-    hospital.marked_copies = True
-    hospital.configure()
-    return hospital
 
 
 @pytest.fixture

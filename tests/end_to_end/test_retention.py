@@ -12,6 +12,8 @@ from pipeline.clock import SystemClock, run_id
 from pipeline.ledger.registry import find_identity
 from pipeline.operations.retention import RetentionAges, list_run_folders, plan_removals, remove_files
 
+pytestmark = pytest.mark.usefixtures("marked_copies_on")
+
 DAY = 86_400.0
 RETENTION = "retention: {runs: 90d, to_fix: 14d, logs: 200d}\n"
 
@@ -27,14 +29,6 @@ class LaterClock(SystemClock):
 
     def today(self):
         return datetime.fromtimestamp(self.now(), UTC).date()
-
-
-@pytest.fixture
-def hospital(hospital):
-    """Make a hospital whose rosters get marked copies."""
-    hospital.marked_copies = True
-    hospital.configure()
-    return hospital
 
 
 @pytest.fixture

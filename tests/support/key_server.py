@@ -3,8 +3,9 @@
 import json
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
+
+from local_server import LocalServer, QuietHandler
 
 from pipeline.clock import SystemClock
 
@@ -13,7 +14,7 @@ LIST = "/latest/meta-data/cam/security-credentials/"
 
 
 @dataclass
-class KeyServer:
+class KeyServer(LocalServer):
     """Use as a context manager. Each request for keys gets the next number: AKIDtmp1, key-1, token-1."""
 
     clock: object = field(default_factory=SystemClock)
@@ -24,10 +25,10 @@ class KeyServer:
     given: int = 0
     requests: list = field(default_factory=list)  # method, path, headers, body
 
-    def __enter__(self):
+    def make_handler(self):
         server = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler, BaseHTTPRequestHandler):
             def do_GET(self):
                 self._answer(b"")
 
@@ -49,22 +50,7 @@ class KeyServer:
             def date_time_string(self, *_):
                 return formatdate(server.clock.now(), usegmt=True)
 
-            def log_message(self, *_):
-                """Print nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return Handler
 
     def answer(self, path):
         if path == LIST:

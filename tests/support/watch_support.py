@@ -1,11 +1,12 @@
 """A server on 127.0.0.1 that takes notifications of apprise (``json://``) and pings, and keeps them."""
 
 import json
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
+
+from local_server import LocalServer, QuietHandler
 
 
-class Watcher:
+class Watcher(LocalServer):
     """Use as a context manager; `refuses` makes it answer 503."""
 
     def __init__(self):
@@ -13,10 +14,10 @@ class Watcher:
         self.pings = []  # path, body
         self.refuses = False
 
-    def __enter__(self):
+    def make_handler(self):
         watcher = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler, BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 if not watcher.refuses:
@@ -28,19 +29,4 @@ class Watcher:
                 self.send_response(503 if watcher.refuses else 200)
                 self.end_headers()
 
-            def log_message(self, *_):
-                """Print nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    @property
-    def host(self):
-        return f"127.0.0.1:{self._server.server_port}"
+        return Handler

@@ -50,7 +50,7 @@
     button.setAttribute("aria-expanded", "false");
     button.setAttribute("aria-label", row.name);
     line.addEventListener("click", function (event) {
-      // the whole row opens; a text that somebody marks does not close it again
+      // the whole row opens; marking a text does not close it again
       if (event.target !== button && String(getSelection())) return;
       toggleDetails(line, row, button);
     });
