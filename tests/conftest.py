@@ -1,10 +1,13 @@
 """Gives every test a registry of ledgers of its own and no keyring, never the user's."""
 
+import signal
 from itertools import count
 
 import pytest
 
 _numbers = count()
+if hasattr(signal, "SIGHUP"):  # `nohup` ignores it, and what the tests start would inherit that
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)

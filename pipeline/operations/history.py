@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.clock import Clock, stamp
 from pipeline.config.settings import Config
 from pipeline.ledger.protocol import RunRecord
-from pipeline.workflow.run_report import list_recorded_runs
+from pipeline.workflow.run_report import list_recorded_runs, select_later_run
 from pipeline.workflow.tenant_ledger import name_tenant, open_configured_ledger
 
 
@@ -38,11 +38,7 @@ def collect_runs(config: Config, clock: Clock, limit: int) -> list[PastRun]:
     if config.resolve_path(config.ledger).exists():
         with open_configured_ledger(config, clock, readonly=True) as (ledger, _):
             for run in ledger.list_runs(limit):
-                ended = recorded.get(run.run)
-                known = (
-                    run if run.record or ended is None else replace(run, exit=ended.exit, record=ended.record)
-                )
-                recorded[run.run] = known
+                recorded[run.run] = select_later_run(run, recorded.get(run.run)) or run
     # run.json holds whole seconds
     newest = sorted(recorded.values(), key=lambda run: (int(run.started), run.run), reverse=True)
     return [_summarize(run) for run in newest[:limit]]

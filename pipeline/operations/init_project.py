@@ -53,7 +53,6 @@ def create_project(folder: Path, settings: ProjectSettings) -> Path:
 
     config.yaml is written last: a project that was cut short can be begun again.
     """
-    require_new_project(folder)
     for name in ("inbox", "seals", "secrets"):
         make_folder(folder / name)
     (folder / "secrets").chmod(0o700)

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 
 import openpyxl
 import pytest
@@ -114,5 +116,13 @@ def test_the_history_has_a_line_for_every_run(two_runs, capsys):
     assert runs[1]["statuses"] == {"sealed": 1, "unchanged": 2}
     assert [run["files"] for run in runs[1:]] == [1, 1]
     assert len(read_json(two_runs, capsys, "history", "--limit", "2")["runs"]) == 2
+    with closing(sqlite3.connect(two_runs.folder / "state" / "ledger.sqlite3")) as ledger:
+        ledger.execute(
+            "UPDATE run SET finished = NULL, exit = NULL, record = NULL"
+        )  # as if the last write failed
+        ledger.commit()
+    ended = read_json(two_runs, capsys, "history")["runs"][1]
+    assert ended["statuses"] == {"sealed": 1, "unchanged": 2}
+    assert (ended["exit"], ended["finished"] is None) == (0, False)
     assert two_runs.go("history") == 0
     assert "Sealed 1, Unchanged 2" in capsys.readouterr().out
