@@ -1,4 +1,4 @@
-"""Files that somebody puts where a run reads or writes: nothing hangs, nothing else is written, rights stay narrow."""
+"""Files that are put where a run reads or writes: nothing hangs, nothing else is written, rights stay narrow."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="named pipes and links o
 HERE = Path(__file__).parents[2]
 # the picture is prepared and checked; then something else stands in its place
 SWAPPING = """
-import os, socket
+import os, shutil, socket
 from pipeline.sending import submit
 from pipeline.cli.app import main
 checked = submit._read_checked_bytes
@@ -34,11 +34,12 @@ SWAPS = {
     "00004.png": "prepared.path.symlink_to('/dev/zero')",
     "00005.png": "socket.socket(socket.AF_UNIX).bind(os.path.relpath(prepared.path))",
     "00006.png": "prepared.path.mkdir()",
+    "00007.png": "shutil.copyfile(prepared.path.with_name('00001.png'), prepared.path)",  # another doctor's
 }
 
 
 def test_what_is_put_in_a_pictures_place_does_not_hang_the_run(hospital):
-    hospital.doctors(7)
+    hospital.doctors(8)
     command = hospital.command("run", "--yes")
     program = SWAPPING.format(swaps=SWAPS, words=command)
     done = subprocess.run(
