@@ -20,6 +20,15 @@ def state_homes(tmp_path_factory):
         yield folder
 
 
+@pytest.fixture(scope="session")
+def postgres_server():
+    """A PostgreSQL server for all tests of this process; each test makes its own database (`make_database`)."""
+    from postgres_server import run_server
+
+    with run_server() as server:
+        yield server
+
+
 @pytest.fixture(autouse=True)
 def own_state_home(state_homes, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(state_homes / str(next(_numbers))))
