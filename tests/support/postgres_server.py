@@ -32,8 +32,8 @@ _numbers = count(1)
 def find_programs() -> Path:
     """Return the folder of the server's programs, or skip (REQUIRE_DESKTOP=1: fail) the test that needs them."""
     candidates = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
-    if found := shutil.which("initdb"):
-        candidates.append(Path(found).parent)
+    if initdb := shutil.which("initdb"):
+        candidates.append(Path(initdb).parent)
     for folder in candidates:
         if (folder / "initdb").exists() and (folder / "postgres").exists():
             return folder
