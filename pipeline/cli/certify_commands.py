@@ -18,7 +18,7 @@ from pipeline.errors import UsageError
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
     from pipeline.domain.run import RowPlan
-    from pipeline.ledger.sqlite_ledger import SqliteLedger
+    from pipeline.ledger.database_ledger import DatabaseLedger
 
 DECLINED = 2  # a create that was not sent again is no success
 ANSWERS = ("shown", "not-shown")
@@ -70,7 +70,7 @@ def certify(
 @contextmanager
 def _find_sealed_row(
     session: Session, config: Config, query: str, run: str | None = None
-) -> Iterator[tuple[SqliteLedger, RowPlan]]:
+) -> Iterator[tuple[DatabaseLedger, RowPlan]]:
     """Hold the lock and the ledger, and give the row of the one sealed doctor whom a query means."""
     from pipeline.resolution.service_calls import find_sealed_row
     from pipeline.workflow.import_run import prepare_run
@@ -168,7 +168,7 @@ def make_service_clock(session: Session) -> Callable[[], float]:
     )
 
 
-def warn_of_unanswered_create(session: Session, ledger: SqliteLedger) -> None:
+def warn_of_unanswered_create(session: Session, ledger: DatabaseLedger) -> None:
     """Print that a second create of a certification got no verdict: the doctor may have two seals."""
     from pipeline.resolution.decide import find_unanswered_create
 

@@ -14,8 +14,8 @@ from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
+    from pipeline.ledger.database_ledger import DatabaseLedger
     from pipeline.ledger.maintenance import RestoredLedger
-    from pipeline.ledger.sqlite_ledger import SqliteLedger
     from pipeline.ledger.tenant import SiteKey
     from pipeline.resolution.adopt import AdoptableSeals
 
@@ -187,7 +187,7 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
 
 
 def _read_seals(
-    session: Session, config: Config, file: Path, ledger: SqliteLedger, site_key: SiteKey
+    session: Session, config: Config, file: Path, ledger: DatabaseLedger, site_key: SiteKey
 ) -> AdoptableSeals:
     """Read the seals that a file gives; of a results workbook beside the present rosters."""
     from pipeline.intake.fields.validate import validate_rows

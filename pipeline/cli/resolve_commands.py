@@ -19,7 +19,7 @@ from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.domain.run import RunRequest
-    from pipeline.ledger.sqlite_ledger import SqliteLedger
+    from pipeline.ledger.database_ledger import DatabaseLedger
     from pipeline.ledger.tenant import SiteKey
     from pipeline.resolution.cases import Case
     from pipeline.resolution.decide import DecisionMaker
@@ -111,7 +111,9 @@ def _find_workbook(query: str | None) -> Path | None:
 
 
 @contextmanager
-def _open_cases(session: Session, *, changes: bool) -> Iterator[tuple[SqliteLedger, SiteKey, Sequence[Case]]]:
+def _open_cases(
+    session: Session, *, changes: bool
+) -> Iterator[tuple[DatabaseLedger, SiteKey, Sequence[Case]]]:
     """Read the ledger, the configured rosters and those of the last run; the lock is taken only to enter ``changes``."""
     from pipeline.resolution.cases import find_cases, merge_cases
     from pipeline.workflow.import_run import prepare_run
@@ -136,7 +138,7 @@ def _open_cases(session: Session, *, changes: bool) -> Iterator[tuple[SqliteLedg
         yield ledger, site_key, cases
 
 
-def _repeat_last_run(request: RunRequest, ledger: SqliteLedger) -> RunRequest | None:
+def _repeat_last_run(request: RunRequest, ledger: DatabaseLedger) -> RunRequest | None:
     """Return a request that reads the rosters of the last run; None where it read the configured ones."""
     last_run = find_last_run(ledger)
     if last_run is None or set(last_run.rosters) == {str(path.absolute()) for path in request.rosters}:
@@ -147,7 +149,7 @@ def _repeat_last_run(request: RunRequest, ledger: SqliteLedger) -> RunRequest | 
 
 
 def _find_one_case(
-    session: Session, ledger: SqliteLedger, cases: Sequence[Case], query: str, way: str = ""
+    session: Session, ledger: DatabaseLedger, cases: Sequence[Case], query: str, way: str = ""
 ) -> Case:
     """Return the one case that a query means; where several do, the one that the chosen way is for."""
     query = restore_argument(query)
@@ -270,7 +272,7 @@ def _enter_workbook(session: Session, maker: DecisionMaker, cases: Sequence[Case
     return 0
 
 
-def print_unresolved(session: Session, ledger: SqliteLedger, cases: Sequence[Case]) -> int:
+def print_unresolved(session: Session, ledger: DatabaseLedger, cases: Sequence[Case]) -> int:
     """List cases on stdout; print how each kind is resolved, and the next command, which decides nothing."""
     from pipeline.resolution.cases import case_as_dict, find_workbook_of_cases, locate_case
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pipeline.config.settings import Config
     from pipeline.domain.roster import FileReport
     from pipeline.domain.run import RunRequest
+    from pipeline.ledger.database_ledger import DatabaseLedger
     from pipeline.ledger.protocol import RunRecord
-    from pipeline.ledger.sqlite_ledger import SqliteLedger
 
 RUNS_SEARCHED = 100  # back to the last run over whole rosters
 PATH = click.Path(path_type=Path)
@@ -92,7 +92,7 @@ def _find_config_for_check(session: Session) -> tuple[Config, str | None]:
     return config, None
 
 
-def find_last_run(ledger: SqliteLedger) -> RunRecord | None:
+def find_last_run(ledger: DatabaseLedger) -> RunRecord | None:
     """Return the last `run` that read rosters."""
     from pipeline.planning.guards import has_read_rosters
 

@@ -25,7 +25,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.domain.run import RunReport, RunRequest, more_severe_exit
 from pipeline.errors import DiskTrouble, EsignImportError
-from pipeline.ledger.sqlite_ledger import SqliteLedger
+from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hooks
 from pipeline.reports.records import run_record
 from pipeline.support.atomic_files import make_folder
@@ -110,7 +110,7 @@ class RunRecorder:
         return exit_code
 
     @contextmanager
-    def record_unwritten_results(self, ledger: SqliteLedger, report: RunReport) -> Iterator[None]:
+    def record_unwritten_results(self, ledger: DatabaseLedger, report: RunReport) -> Iterator[None]:
         """Record the end of a run whose results could not be written, in run.json and in the ledger."""
         try:
             yield
@@ -150,7 +150,7 @@ class RunRecorder:
         write_run_json(report, folders)
         call_run_end_hooks(report, self.config, self.session.print_warning)
 
-    def record_in_ledger(self, ledger: SqliteLedger, request: RunRequest, error: OSError) -> None:
+    def record_in_ledger(self, ledger: DatabaseLedger, request: RunRequest, error: OSError) -> None:
         """Record a run whose results folder cannot be written, so that there is no run.json, in the ledger."""
         from pipeline.workflow.stage_settings import build_run_record
 

@@ -29,7 +29,7 @@ from pipeline.domain.masking import mask_text
 from pipeline.domain.run import RunPreview, RunReport, RunRequest, Status
 from pipeline.errors import EsignImportError
 from pipeline.esign.signing import CredentialsSource
-from pipeline.ledger.sqlite_ledger import SqliteLedger
+from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.tenant import SiteKey, find_environment
 from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase, name_status
 from pipeline.support.atomic_files import require_writable
@@ -126,7 +126,7 @@ def _collect_new_objects() -> None:
 
 
 @contextmanager
-def _count_seals_of_broken_run(session: Session, ledger: SqliteLedger, run: str) -> Iterator[None]:
+def _count_seals_of_broken_run(session: Session, ledger: DatabaseLedger, run: str) -> Iterator[None]:
     """Count the seals of a run that an exception ends, for the message about it."""
     try:
         yield
@@ -138,7 +138,7 @@ def _count_seals_of_broken_run(session: Session, ledger: SqliteLedger, run: str)
         raise
 
 
-def _create_results_folder(recorder: RunRecorder, ledger: SqliteLedger, request: RunRequest) -> None:
+def _create_results_folder(recorder: RunRecorder, ledger: DatabaseLedger, request: RunRequest) -> None:
     """Create the folder of the results; where that fails, the run is recorded in the ledger alone."""
     try:
         require_writable(request.out)
@@ -154,7 +154,7 @@ class RunSession:
     session: Session
     config: Config
     request: RunRequest
-    ledger: SqliteLedger
+    ledger: DatabaseLedger
     site_key: SiteKey
     credentials: Callable[[], CredentialsSource]
     signals: Signals

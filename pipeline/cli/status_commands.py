@@ -23,8 +23,8 @@ from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
+    from pipeline.ledger.database_ledger import DatabaseLedger
     from pipeline.ledger.protocol import RunRecord
-    from pipeline.ledger.sqlite_ledger import SqliteLedger
     from pipeline.reports.next_steps import CommandLine
     from pipeline.resolution.person_query import PersonFinder
     from pipeline.resolution.timeline import PersonTimeline
@@ -222,7 +222,7 @@ def report(session: Session, *, run_id: str | None) -> int:
     return 0
 
 
-def _find_run(ledger: SqliteLedger, run_id: str | None) -> RunRecord:
+def _find_run(ledger: DatabaseLedger, run_id: str | None) -> RunRecord:
     """Return the run of this id, or the last one that read rosters; UsageError where its results cannot be rebuilt."""
     from pipeline.planning.guards import has_read_rosters
 

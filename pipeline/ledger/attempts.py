@@ -5,10 +5,10 @@ An operation returns the facts that it has set, for the receipts.
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import astuple
 
 from pipeline.domain.seals import Verdict
+from pipeline.ledger.database import Connection
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt, LedgerConflict
 from pipeline.ledger.receipts import Fact
 from pipeline.ledger.schema import CONTENT_COLUMNS, DISOWNED, SURELY_REFUSED, insert_row
@@ -37,7 +37,7 @@ _SENT_COLUMNS = ("uuid", "key", "run", "row_id", "contract", "host", "signed_at"
 _VERDICT_COLUMNS = ("verdict", "settled_at", "http_status", "request_id", "code", "message", "seal_id")
 
 
-def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> list[Fact]:
+def enter_attempt(connection: Connection, attempt: Attempt) -> list[Fact]:
     """Enter a create before it is sent.
 
     The first attempt of a person locks the seal name. It is unlocked only while every create since the last seal was
@@ -67,7 +67,7 @@ def enter_attempt(connection: sqlite3.Connection, attempt: Attempt) -> list[Fact
     ]
 
 
-def enter_verdict(connection: sqlite3.Connection, uuid: str, verdict: Verdict, now: float) -> list[Fact]:
+def enter_verdict(connection: Connection, uuid: str, verdict: Verdict, now: float) -> list[Fact]:
     """Enter the verdict of an attempt and, with ``sealed``, the seal with the content that was sent."""
     settled = connection.execute(
         "UPDATE attempt SET verdict = ?, settled_at = ?, http_status = ?, request_id = ?, code = ?, message = ?, "
@@ -95,7 +95,7 @@ def enter_verdict(connection: sqlite3.Connection, uuid: str, verdict: Verdict, n
     return _list_verdict_facts(uuid)
 
 
-def withdraw_attempt(connection: sqlite3.Connection, uuid: str, now: float) -> list[Fact]:
+def withdraw_attempt(connection: Connection, uuid: str, now: float) -> list[Fact]:
     """Close an attempt as not executed if it was entered: its caller was cancelled before it could send."""
     connection.execute(
         "UPDATE attempt SET verdict = 'not_executed', settled_at = ?, message = ? WHERE uuid = ? AND verdict IS NULL",
@@ -104,7 +104,7 @@ def withdraw_attempt(connection: sqlite3.Connection, uuid: str, now: float) -> l
     return _list_verdict_facts(uuid)
 
 
-def recover_attempts(connection: sqlite3.Connection, now: float) -> list[Fact]:
+def recover_attempts(connection: Connection, now: float) -> list[Fact]:
     """Set attempts that a dead process left without a verdict to unknown.
 
     A refused upload whose refusal was not entered created nothing: it becomes not executed.
@@ -122,7 +122,7 @@ def _list_verdict_facts(uuid: str) -> list[Fact]:
     return [Fact("attempt", "uuid", uuid, _VERDICT_COLUMNS), Fact("seal", "attempt", uuid)]
 
 
-def claim_seal_name(connection: sqlite3.Connection, key: str, seal_name: str) -> str | None:
+def claim_seal_name(connection: Connection, key: str, seal_name: str) -> str | None:
     """Make a seal name a person's; return the key of another person who owned it before, or None.
 
     The constraint ``seal_name`` refuses a name under which the other person may have a seal.

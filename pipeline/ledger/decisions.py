@@ -7,16 +7,16 @@ refuse a decision that contradicts the facts. An operation returns the facts tha
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, astuple
 
 from pipeline.domain.roster import fold_staff_no
 from pipeline.domain.run import Judged, Judgement
 from pipeline.domain.seals import CHECKED, PersonMarks
+from pipeline.ledger.database import Connection
 from pipeline.ledger.protocol import AdoptedSeal, Decision, LedgerConflict
 from pipeline.ledger.receipts import Fact
-from pipeline.ledger.schema import CONTENT_COLUMNS, OPEN_ATTEMPT, insert_row, select_columns
+from pipeline.ledger.schema import CONTENT_COLUMNS, OPEN_ATTEMPT, insert_numbered_row, select_columns
 
 REVIEW = "review"  # kind of a decision on pictures
 ACCEPT_RUNS = "accept_runs"  # kind of a decision on runs
@@ -28,7 +28,7 @@ _WITHOUT_CONSEQUENCES = {  # evidence, and what later plans read
 _JUDGEMENTS_PER_DECISION = 500  # a receipt is one line, and the last one is searched in 64 KB
 
 
-def enter_decision(connection: sqlite3.Connection, decision: Decision) -> list[Fact]:
+def enter_decision(connection: Connection, decision: Decision) -> list[Fact]:
     """Enter a decision and its consequences. Raises LedgerConflict where it contradicts the facts."""
     assert decision.key is not None
     number = _insert_decision(connection, decision)
@@ -60,7 +60,7 @@ def enter_decision(connection: sqlite3.Connection, decision: Decision) -> list[F
 
 
 def enter_adopted_seals(
-    connection: sqlite3.Connection, seals: Sequence[AdoptedSeal], *, now: float, who: str, why: str
+    connection: Connection, seals: Sequence[AdoptedSeal], *, now: float, who: str, why: str
 ) -> list[Fact]:
     """Enter seals created elsewhere, all or none."""
     (before,) = connection.execute("SELECT coalesce(max(number), 0) FROM attempt").fetchone()
@@ -85,7 +85,7 @@ def enter_adopted_seals(
 
 
 def enter_judgements(
-    connection: sqlite3.Connection, judgements: Mapping[str, Judged], *, now: float, who: str, why: str
+    connection: Connection, judgements: Mapping[str, Judged], *, now: float, who: str, why: str
 ) -> list[Fact]:
     """Enter the judgements of a review, some hundred in one decision."""
     numbers = []
@@ -96,15 +96,13 @@ def enter_judgements(
     return [Fact("decision", "id", number) for number in numbers]
 
 
-def enter_accepted_runs(
-    connection: sqlite3.Connection, runs: Sequence[str], *, now: float, who: str
-) -> list[Fact]:
+def enter_accepted_runs(connection: Connection, runs: Sequence[str], *, now: float, who: str) -> list[Fact]:
     """Enter that the ledger is used without the seals of these runs: their results no longer refuse it."""
     decision = Decision(ACCEPT_RUNS, None, now, who, "run --new-ledger", detail=json.dumps(list(runs)))
     return [Fact("decision", "id", _insert_decision(connection, decision))]
 
 
-def enter_checked_sizes(connection: sqlite3.Connection, seal_ids: Collection[str]) -> list[Fact]:
+def enter_checked_sizes(connection: Connection, seal_ids: Collection[str]) -> list[Fact]:
     """Note that these seals were made from pictures sent whole."""
     connection.executemany(
         "UPDATE seal SET content_sent_size = ? WHERE seal_id = ?",
@@ -113,13 +111,13 @@ def enter_checked_sizes(connection: sqlite3.Connection, seal_ids: Collection[str
     return [Fact("seal", "seal_id", seal_id, ("content_sent_size",)) for seal_id in seal_ids]
 
 
-def read_accepted_runs(connection: sqlite3.Connection) -> set[str]:
+def read_accepted_runs(connection: Connection) -> set[str]:
     """Return every run that `enter_accepted_runs` entered."""
     entered = connection.execute("SELECT detail FROM decision WHERE kind = ?", (ACCEPT_RUNS,))
     return {run for (detail,) in entered for run in json.loads(detail)}
 
 
-def read_judgements(connection: sqlite3.Connection) -> dict[str, Judgement]:
+def read_judgements(connection: Connection) -> dict[str, Judgement]:
     """Return the last judgement on each content."""
     entered = connection.execute("SELECT at, detail FROM decision WHERE kind = ? ORDER BY id", (REVIEW,))
     return {
@@ -130,7 +128,7 @@ def read_judgements(connection: sqlite3.Connection) -> dict[str, Judgement]:
 
 
 def read_decisions(
-    connection: sqlite3.Connection, kind: str | None = None, keys: str | None = None
+    connection: Connection, kind: str | None = None, keys: str | None = None
 ) -> list[Decision]:
     """Return the decisions, oldest first; ``keys`` is a JSON list of keys: those of one person."""
     rows = select_columns(
@@ -143,16 +141,16 @@ def read_decisions(
     return [Decision(**row) for row in rows]
 
 
-def _insert_decision(connection: sqlite3.Connection, decision: Decision) -> int:
+def _insert_decision(connection: Connection, decision: Decision) -> int:
     columns = {
         name: getattr(decision, name)
         for name in ("who", "why", "kind", "key", "attempt", "seal_id", "detail")
     }
-    return insert_row(connection, "decision", {"at": decision.decided_at, **columns})
+    return insert_numbered_row(connection, "decision", "id", {"at": decision.decided_at, **columns})
 
 
 def _resolve_attempt(
-    connection: sqlite3.Connection,
+    connection: Connection,
     decision: Decision,
     number: int,
     verdicts: Sequence[str] = ("unknown", "exists"),
@@ -167,7 +165,7 @@ def _resolve_attempt(
         raise LedgerConflict("settled")
 
 
-def _enter_found_seal(connection: sqlite3.Connection, decision: Decision, number: int) -> None:
+def _enter_found_seal(connection: Connection, decision: Decision, number: int) -> None:
     """Enter the seal that a person found under the name of the resolved attempt, with its content where that is known.
 
     If the attempt was answered that the name exists, an earlier attempt created the seal, or it was created elsewhere.
@@ -190,7 +188,7 @@ def _enter_found_seal(connection: sqlite3.Connection, decision: Decision, number
     )
 
 
-def _insert_adopted_seal(connection: sqlite3.Connection, *values: object) -> None:
+def _insert_adopted_seal(connection: Connection, *values: object) -> None:
     connection.execute(
         "INSERT INTO seal (seal_id, key, seal_name, source, at, after_attempt, decision) "
         "VALUES (?, ?, ?, 'adopted', ?, ?, ?)",
@@ -198,7 +196,7 @@ def _insert_adopted_seal(connection: sqlite3.Connection, *values: object) -> Non
     )
 
 
-def _find_creating_attempt(connection: sqlite3.Connection, key: str, seal_name: str, last: int) -> str | None:
+def _find_creating_attempt(connection: Connection, key: str, seal_name: str, last: int) -> str | None:
     """Return the last attempt that may have created a seal of this name; None where such attempts differ in content."""
     made_by = connection.execute(
         f"SELECT uuid, {CONTENT_COLUMNS} FROM attempt WHERE key = ? AND seal_name = ? AND number <= ? "  # noqa: S608 - our own words
@@ -209,7 +207,7 @@ def _find_creating_attempt(connection: sqlite3.Connection, key: str, seal_name: 
     return made_by[-1][0] if len(contents) == 1 else None
 
 
-def _keep_seal(connection: sqlite3.Connection, decision: Decision, number: int) -> None:
+def _keep_seal(connection: Connection, decision: Decision, number: int) -> None:
     """Replace the content that the live seal is compared with by the roster's."""
     assert decision.content is not None
     old = connection.execute(
@@ -229,7 +227,7 @@ def _keep_seal(connection: sqlite3.Connection, decision: Decision, number: int) 
     )
 
 
-def _replace_seal(connection: sqlite3.Connection, decision: Decision, number: int) -> None:
+def _replace_seal(connection: Connection, decision: Decision, number: int) -> None:
     """End the live seal; the next create of the person uses the new name."""
     assert decision.key is not None
     ended = connection.execute(
@@ -247,7 +245,7 @@ def _replace_seal(connection: sqlite3.Connection, decision: Decision, number: in
     connection.execute("UPDATE person SET seal_name = ? WHERE key = ?", (decision.detail, decision.key))
 
 
-def _register_seal_name(connection: sqlite3.Connection, key: str, seal_name: str | None) -> None:
+def _register_seal_name(connection: Connection, key: str, seal_name: str | None) -> None:
     """Make a seal name a person's; the constraint refuses another person's."""
     if not seal_name:
         return
@@ -264,9 +262,7 @@ _HAS_SEAL_OR_ATTEMPT = (  # of a key, whether nothing may be sent for it
 )
 
 
-def read_earlier_staff_numbers(
-    connection: sqlite3.Connection, digest: Callable[[str], str]
-) -> dict[str, str]:
+def read_earlier_staff_numbers(connection: Connection, digest: Callable[[str], str]) -> dict[str, str]:
     """Return the staff numbers of persons entered without one, from the rows that runs read for them."""
     rows = connection.execute(
         "SELECT key, (SELECT json_extract(line, '$.staff_no') FROM row_line WHERE row_line.key = person.key "
@@ -275,7 +271,7 @@ def read_earlier_staff_numbers(
     return {key: digest(fold_staff_no(staff_no)) if staff_no else "" for key, staff_no in rows}
 
 
-def update_marks(connection: sqlite3.Connection, marks: Mapping[str, PersonMarks]) -> list[Fact]:
+def update_marks(connection: Connection, marks: Mapping[str, PersonMarks]) -> list[Fact]:
     """Update staff number and mobile of persons; an empty value keeps what was known."""
     connection.executemany(
         "UPDATE person SET staff_no = coalesce(nullif(?, ''), staff_no, ''), "
@@ -285,7 +281,7 @@ def update_marks(connection: sqlite3.Connection, marks: Mapping[str, PersonMarks
     return [Fact("person", "key", key, ("staff_no", "mobile")) for key in marks]
 
 
-def read_same_persons(connection: sqlite3.Connection) -> tuple[dict[str, str], frozenset[tuple[str, str]]]:
+def read_same_persons(connection: Connection) -> tuple[dict[str, str], frozenset[tuple[str, str]]]:
     """Return the keys of corrected numbers with their persons' keys, and the pairs that are two persons."""
     same: dict[str, str] = {}
     other: set[tuple[str, str]] = set()
@@ -303,12 +299,12 @@ def read_same_persons(connection: sqlite3.Connection) -> tuple[dict[str, str], f
     return same, frozenset(other)
 
 
-def list_same_persons(connection: sqlite3.Connection) -> dict[str, str]:
+def list_same_persons(connection: Connection) -> dict[str, str]:
     """Return the keys of corrected numbers with their persons' keys."""
     return read_same_persons(connection)[0]
 
 
-def _unite_numbers(connection: sqlite3.Connection, decision: Decision) -> None:
+def _unite_numbers(connection: Connection, decision: Decision) -> None:
     """Make a number a person's; raise LedgerConflict where it has a seal of its own or the person has none."""
     (own,) = connection.execute(_HAS_SEAL_OR_ATTEMPT, (decision.detail,)).fetchone()
     (holds,) = connection.execute(_HAS_SEAL_OR_ATTEMPT, (decision.key,)).fetchone()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Any, Protocol
 
 from pipeline.ledger import decisions
+from pipeline.ledger.database import Connection
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Decision, RowRecord, RunRecord
 from pipeline.ledger.run_history import make_row_record
 from pipeline.ledger.schema import select_columns
@@ -22,7 +22,7 @@ _SPECIAL = re.compile(
 )  # characters with a meaning in a LIKE pattern, the fastest text search of SQLite
 
 _PEOPLE = """
-    SELECT key FROM person WHERE ?1 IN (key, name, seal_name) OR substr(id_masked, -4) = ?1
+    SELECT key FROM person WHERE ?1 IN (key, name, seal_name) OR substr(id_masked, length(id_masked) - 3) = ?1
     UNION SELECT key FROM seal_name WHERE seal_name = ?1
     UNION SELECT key FROM seal WHERE ?1 IN (seal_id, request_id)
     UNION SELECT key FROM attempt WHERE ?1 IN (uuid, request_id, seal_id, content_name)
@@ -42,9 +42,9 @@ _SEALS = """
 _ROW_HISTORY = """
     SELECT s.row_id, l.key, l.file, l.sheet, l.row, l.status, l.codes, l.line, f.run AS first_run,
            f.started AS first_started, t.run AS last_run, t.started AS last_started,
-           (SELECT count(*) FROM run AS n WHERE n.number BETWEEN s.first_run AND s.last_run AND n.saw_rows
+           (SELECT count(*) FROM run AS n WHERE n.number BETWEEN s.first_run AND s.last_run AND n.saw_rows = 1
             AND n.command = f.command AND n.rosters = f.rosters) AS runs,
-           s.last_run = (SELECT max(number) FROM run AS n WHERE n.saw_rows
+           s.last_run = (SELECT max(number) FROM run AS n WHERE n.saw_rows = 1
             AND n.command = f.command AND n.rosters = f.rosters) AS is_current
     FROM row_seen AS s JOIN row_line AS l ON l.id = s.line
     JOIN run AS f ON f.number = s.first_run JOIN run AS t ON t.number = s.last_run
@@ -53,7 +53,7 @@ _ROW_HISTORY = """
 """
 
 
-def find_people(connection: sqlite3.Connection, query: str) -> tuple[set[str], list[dict[str, Any]]]:
+def find_people(connection: Connection, query: str) -> tuple[set[str], list[dict[str, Any]]]:
     """Return the keys of persons that a query may mean, and the row lines that hold a value ending with it.
 
     A line is `RowRecord.line`, parsed; it is searched without regard to case.
@@ -64,7 +64,7 @@ def find_people(connection: sqlite3.Connection, query: str) -> tuple[set[str], l
     return keys, [json.loads(line) for (line,) in lines]
 
 
-def find_rows_without_number(connection: sqlite3.Connection, names: Collection[str]) -> list[dict[str, Any]]:
+def find_rows_without_number(connection: Connection, names: Collection[str]) -> list[dict[str, Any]]:
     """Return the lines of rows with one of these names and no usable number."""
     lines = connection.execute(
         "SELECT line FROM row_line WHERE key IS NULL "
@@ -74,7 +74,7 @@ def find_rows_without_number(connection: sqlite3.Connection, names: Collection[s
     return [json.loads(line) for (line,) in lines]
 
 
-def list_people(connection: sqlite3.Connection) -> list[tuple[str | None, str | None]]:
+def list_people(connection: Connection) -> list[tuple[str | None, str | None]]:
     """Return name and staff number of every person that was read or has a seal, for suggestions."""
     return connection.execute(
         "SELECT DISTINCT json_extract(line, '$.name'), json_extract(line, '$.staff_no') FROM row_line "
@@ -82,9 +82,7 @@ def list_people(connection: sqlite3.Connection) -> list[tuple[str | None, str | 
     ).fetchall()
 
 
-def read_person(
-    connection: sqlite3.Connection, key: str | None, row_ids: Collection[str] = ()
-) -> PersonRecords:
+def read_person(connection: Connection, key: str | None, row_ids: Collection[str] = ()) -> PersonRecords:
     """Return all records of a person; ``row_ids`` are further rows of the person, without a usable number."""
     person = connection.execute(
         "SELECT name, id_masked, seal_name FROM person WHERE key = ?", (key,)

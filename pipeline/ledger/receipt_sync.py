@@ -18,6 +18,7 @@ from typing import Any
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError
 from pipeline.ledger import attempts, receipts
+from pipeline.ledger.database import Connection
 from pipeline.ledger.receipts import Fact, Mark, Receipt, Receipts
 from pipeline.ledger.registry import Progress, read_progress
 from pipeline.ledger.schema import insert_row, transaction
@@ -59,9 +60,7 @@ def receipts_path(ledger: Path) -> Path:
     return ledger.with_name(receipts.FILE_NAME)
 
 
-def require_complete_ledger(
-    path: Path, connection: sqlite3.Connection, *, registered: Progress | None
-) -> None:
+def require_complete_ledger(path: Path, connection: Connection, *, registered: Progress | None) -> None:
     """Refuse a ledger that lacks what its receipts hold. Nothing is written.
 
     ``registered`` is how far the registry saw this ledger get, None where it does not know it. The last commit of a
@@ -95,7 +94,7 @@ def require_complete_ledger(
         raise _explain_broken_chain(receipts_file, broken_line)
 
 
-def find_missing_facts(connection: sqlite3.Connection, held: Iterable[Receipt]) -> MissingFacts:
+def find_missing_facts(connection: Connection, held: Iterable[Receipt]) -> MissingFacts:
     """Return how many attempts and seals of some receipts a ledger does not hold.
 
     A verdict of an attempt that the ledger holds without one is not lost: `synchronize_receipts` enters it.
@@ -200,7 +199,7 @@ def _explain_broken_chain(receipts_file: Path, line: int) -> LedgerError:
     return LedgerError("ledger.receipts_broken", place=receipts_file, line=line, then=("ledger", "rebuild"))
 
 
-def _replay_verdicts(connection: sqlite3.Connection, behind: Iterable[Receipt]) -> None:
+def _replay_verdicts(connection: Connection, behind: Iterable[Receipt]) -> None:
     """Enter verdicts that stand in the receipts alone: their commit failed. An attempt without one was never sent.
 
     A SealId that the service returned would otherwise be lost.
@@ -219,7 +218,7 @@ def _replay_verdicts(connection: sqlite3.Connection, behind: Iterable[Receipt]) 
         attempts.enter_verdict(connection, str(receipt.id), verdict, columns["settled_at"])
 
 
-def make_receipts(connection: sqlite3.Connection, facts: Iterable[Fact]) -> list[Receipt]:
+def make_receipts(connection: Connection, facts: Iterable[Fact]) -> list[Receipt]:
     """Return the receipts of facts, from the rows as they are now."""
     return [
         receipt
@@ -228,17 +227,17 @@ def make_receipts(connection: sqlite3.Connection, facts: Iterable[Fact]) -> list
     ]
 
 
-def make_all_receipts(connection: sqlite3.Connection) -> list[Receipt]:
+def make_all_receipts(connection: Connection) -> list[Receipt]:
     """Return the receipts of all that the ledger holds."""
     return [receipt for table in GUARDED for receipt in _make_row_receipts(connection, table)]
 
 
-def read_mark(connection: sqlite3.Connection) -> Mark:
+def read_mark(connection: Connection) -> Mark:
     """Return the mark of the last receipt that the ledger knows."""
     return Mark(*connection.execute("SELECT receipts_n, receipts_sha256, receipts_size FROM meta").fetchone())
 
 
-def write_mark(connection: sqlite3.Connection, mark: Mark) -> None:
+def write_mark(connection: Connection, mark: Mark) -> None:
     """Store the mark of the last receipt, in the transaction that it belongs to."""
     connection.execute("UPDATE meta SET receipts_n = ?, receipts_sha256 = ?, receipts_size = ?", mark)
 
@@ -281,16 +280,13 @@ def restore_rows(connection: sqlite3.Connection, receipts: Iterable[Receipt]) ->
             connection.execute(statement)
 
 
-def _list_columns(connection: sqlite3.Connection, table: str) -> Sequence[str]:
-    return [
-        row[1]
-        for row in connection.execute(f"PRAGMA table_info({table})")
-        if row[1] not in _OMITTED_COLUMNS.get(table, ())
-    ]
+def _list_columns(connection: Connection, table: str) -> Sequence[str]:
+    description = connection.execute(f"SELECT * FROM {table} LIMIT 0").description  # noqa: S608 - our own words
+    return [name for name, *_ in description if name not in _OMITTED_COLUMNS.get(table, ())]
 
 
 def _make_row_receipts(
-    connection: sqlite3.Connection,
+    connection: Connection,
     table: str,
     column: str | None = None,
     value: str | int | None = None,

@@ -25,14 +25,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from platformdirs import user_state_path
 
 from pipeline.errors import EsignImportError, LedgerError, UsageError, reason_of
+from pipeline.ledger.database import Connection
 from pipeline.support import atomic_files
 from pipeline.support.atomic_files import identify_file
 from pipeline.support.folder_access import FILE_MODE
 from pipeline.version import PROGRAM
 
 if TYPE_CHECKING:
+    from pipeline.ledger.database_ledger import DatabaseLedger
     from pipeline.ledger.lock import RunLock
-    from pipeline.ledger.sqlite_ledger import SqliteLedger
 
 
 LOG = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def default_folder() -> Path:
     return user_state_path(PROGRAM, appauthor=False) / "ledgers"
 
 
-def identify_ledger(connection: sqlite3.Connection) -> LedgerIdentity:
+def identify_ledger(connection: Connection) -> LedgerIdentity:
     """Return which ledger a database is; a ledger rebuilt from receipts or restored keeps its id."""
     key_check, created = connection.execute("SELECT key_check, created FROM meta").fetchone()
     ledger_id = hashlib.sha256(f"{key_check} {created!r}".encode()).hexdigest()[:ID_CHARS]
@@ -94,7 +95,7 @@ def find_identity(path: Path) -> LedgerIdentity | None:
     return None
 
 
-def read_progress(connection: sqlite3.Connection) -> Progress:
+def read_progress(connection: Connection) -> Progress:
     """Return how far a ledger has got."""
     return Progress(
         *connection.execute(
@@ -269,7 +270,7 @@ class Ownership:
     lock: RunLock | None = None
     accept_ledger: bool = False
     ignore_registry: bool = False
-    approve: Callable[[SqliteLedger], None] | None = None
+    approve: Callable[[DatabaseLedger], None] | None = None
     warn: Warn = lambda _: None
     _contradicted: bool = False
 

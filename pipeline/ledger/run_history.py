@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
+from pipeline.ledger.database import Connection
 from pipeline.ledger.protocol import LedgerConflict, RowRecord, RunRecord
 from pipeline.ledger.receipts import Fact
 from pipeline.ledger.schema import insert_row, select_columns
@@ -23,7 +23,7 @@ _RUN_COLUMNS = [field.name for field in fields(RunRecord)]
 _ROW_COLUMNS = [field.name for field in fields(RowRecord)]
 
 
-def enter_rows(connection: sqlite3.Connection, run: str, rows: Iterable[RowRecord]) -> list[Fact]:
+def enter_rows(connection: Connection, run: str, rows: Iterable[RowRecord]) -> list[Fact]:
     """Enter these rows of a run, replacing what it entered of them before; they set no fact that receipts hold."""
     number, before = _number_run_and_predecessor(connection, run)
     connection.execute("UPDATE run SET saw_rows = 1 WHERE number = ?", (number,))
@@ -59,7 +59,7 @@ def enter_rows(connection: sqlite3.Connection, run: str, rows: Iterable[RowRecor
     return []
 
 
-def find_seen_rows(connection: sqlite3.Connection, row_ids: Collection[str]) -> set[str]:
+def find_seen_rows(connection: Connection, row_ids: Collection[str]) -> set[str]:
     """Return which rows an earlier run has read; a run stopped by the guard on new rows does not count."""
     rows = connection.execute(
         "SELECT DISTINCT row_id FROM row_seen JOIN json_each(?) ON row_id = value WHERE EXISTS (SELECT 1 FROM run "
@@ -70,7 +70,7 @@ def find_seen_rows(connection: sqlite3.Connection, row_ids: Collection[str]) -> 
     return {row_id for (row_id,) in rows}
 
 
-def find_corrections(connection: sqlite3.Connection, row_ids: Collection[str]) -> dict[str, RowRecord]:
+def find_corrections(connection: Connection, row_ids: Collection[str]) -> dict[str, RowRecord]:
     """Return the corrected copies of roster rows whose person has a live seal, by the roster row's id; the last counts."""
     rows = select_columns(
         connection,
@@ -84,14 +84,14 @@ def find_corrections(connection: sqlite3.Connection, row_ids: Collection[str]) -
     return {row.pop("corrects"): make_row_record(row) for row in rows}
 
 
-def read_rows(connection: sqlite3.Connection, run: str) -> list[RowRecord]:
+def read_rows(connection: Connection, run: str) -> list[RowRecord]:
     """Return the row records of a run, sorted by file, sheet and row."""
     rows = select_columns(
         connection,
         "SELECT s.row_id, l.key, l.file, l.sheet, l.row, l.status, l.codes, l.line "
         "FROM run AS asked JOIN row_seen AS s ON asked.number BETWEEN s.first_run AND s.last_run "
         "JOIN row_line AS l ON l.id = s.line "
-        "WHERE asked.run = ? AND asked.saw_rows AND s.first_run IN "
+        "WHERE asked.run = ? AND asked.saw_rows = 1 AND s.first_run IN "
         "(SELECT number FROM run AS began WHERE began.command = asked.command AND began.rosters = asked.rosters) "
         "ORDER BY l.file, l.sheet, l.row, s.row_id",
         (run,),
@@ -105,11 +105,11 @@ def make_row_record(columns: dict[str, Any]) -> RowRecord:
     return RowRecord(**{**values, "codes": tuple(json.loads(values["codes"]))})
 
 
-def _number_run_and_predecessor(connection: sqlite3.Connection, run: str) -> tuple[int, int]:
+def _number_run_and_predecessor(connection: Connection, run: str) -> tuple[int, int]:
     """Return the number of a run, and of the previous run of the same command over the same rosters (0: none)."""
     numbers = connection.execute(
         "SELECT number, coalesce((SELECT max(number) FROM run AS earlier WHERE earlier.command = this.command "
-        "AND earlier.rosters = this.rosters AND earlier.number < this.number AND earlier.saw_rows), 0) "
+        "AND earlier.rosters = this.rosters AND earlier.number < this.number AND earlier.saw_rows = 1), 0) "
         "FROM run AS this WHERE run = ?",
         (run,),
     ).fetchone()
@@ -136,9 +136,7 @@ def replace_undecodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _update_lines(
-    connection: sqlite3.Connection, number: int, rows: Sequence[tuple[RowRecord, bytes, int]]
-) -> None:
+def _update_lines(connection: Connection, number: int, rows: Sequence[tuple[RowRecord, bytes, int]]) -> None:
     connection.executemany(
         "UPDATE row_line SET key = ?, file = ?, sheet = ?, row = ?, status = ?, codes = ?, line = ? WHERE id = ?",
         ((*_make_columns(row), line) for row, _, line in rows),
@@ -149,9 +147,7 @@ def _update_lines(
     )
 
 
-def _insert_lines(
-    connection: sqlite3.Connection, number: int, rows: Sequence[tuple[RowRecord, bytes]]
-) -> None:
+def _insert_lines(connection: Connection, number: int, rows: Sequence[tuple[RowRecord, bytes]]) -> None:
     newest: int = connection.execute("SELECT coalesce(max(id), 0) FROM row_line").fetchone()[0]
     numbered = [(line, row, digest) for line, (row, digest) in enumerate(rows, start=newest + 1)]
     connection.executemany(
@@ -164,7 +160,7 @@ def _insert_lines(
     )
 
 
-def enter_run(connection: sqlite3.Connection, record: RunRecord) -> list[Fact]:
+def enter_run(connection: Connection, record: RunRecord) -> list[Fact]:
     """Enter a run that begins."""
     columns = {column: getattr(record, column) for column in _RUN_COLUMNS}
     for paths in ("rosters", "context"):
@@ -174,7 +170,7 @@ def enter_run(connection: sqlite3.Connection, record: RunRecord) -> list[Fact]:
 
 
 def enter_run_end(
-    connection: sqlite3.Connection,
+    connection: Connection,
     run: str,
     *,
     exit: int,  # noqa: A002 - the name in run.json
@@ -191,23 +187,23 @@ def enter_run_end(
     return [Fact("run", "run", run)]
 
 
-def find_run(connection: sqlite3.Connection, run: str) -> RunRecord | None:
+def find_run(connection: Connection, run: str) -> RunRecord | None:
     """Return one run, or None."""
     return next(_read_runs(connection, "WHERE run = ?", run), None)
 
 
-def list_runs(connection: sqlite3.Connection, limit: int) -> list[RunRecord]:
+def list_runs(connection: Connection, limit: int) -> list[RunRecord]:
     """Return the newest runs, newest first."""
     return list(_read_runs(connection, "ORDER BY number DESC LIMIT ?", limit))
 
 
-def find_last_run(connection: sqlite3.Connection, *, complete: bool = False) -> RunRecord | None:
+def find_last_run(connection: Connection, *, complete: bool = False) -> RunRecord | None:
     """Return the newest run, or the newest that came to its end."""
     ended = "WHERE finished IS NOT NULL" if complete else ""
     return next(_read_runs(connection, f"{ended} ORDER BY number DESC LIMIT ?", 1), None)
 
 
-def _read_runs(connection: sqlite3.Connection, which: str, value: str | int) -> Iterator[RunRecord]:
+def _read_runs(connection: Connection, which: str, value: str | int) -> Iterator[RunRecord]:
     """Yield the runs that a WHERE or ORDER clause with one value selects."""
     statement = f"SELECT {', '.join(_RUN_COLUMNS)} FROM run {which}"  # noqa: S608 - our own text
     for columns in select_columns(connection, statement, (value,)):

@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.domain.seals import SealContent
 from pipeline.errors import LedgerError
+from pipeline.ledger.database import Connection
 
 APPLICATION_ID = 0x6573696D  # "esim", in the header of the file: marks a ledger among other SQLite files
 OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
@@ -263,7 +264,7 @@ CONSTRAINTS = {
 
 
 def select_columns(
-    connection: sqlite3.Connection, statement: str, values: Sequence[object] = ()
+    connection: Connection, statement: str, values: Sequence[object] = ()
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of a SELECT statement, each as its values by column."""
     rows = connection.execute(statement, values)
@@ -271,11 +272,23 @@ def select_columns(
     return (dict(zip(names, row, strict=True)) for row in rows)
 
 
-def insert_row(connection: sqlite3.Connection, table: str, columns: Mapping[str, object]) -> int:
-    """Enter a row of a table; return its number, where the table numbers its rows."""
+def insert_row(connection: Connection, table: str, columns: Mapping[str, object]) -> None:
+    """Enter a row of a table."""
+    connection.execute(_make_insertion(table, columns), list(columns.values()))
+
+
+def insert_numbered_row(
+    connection: Connection, table: str, number: str, columns: Mapping[str, object]
+) -> int:
+    """Enter a row of a table that numbers its rows in the column ``number``; return its number."""
+    statement = f"{_make_insertion(table, columns)} RETURNING {number}"
+    ((entered,),) = connection.execute(statement, list(columns.values())).fetchall()
+    return int(entered)
+
+
+def _make_insertion(table: str, columns: Mapping[str, object]) -> str:
     marks = ", ".join("?" * len(columns))
-    statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names of our own schema
-    return connection.execute(statement, list(columns.values())).lastrowid or 0
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names of our own schema
 
 
 @contextmanager

@@ -5,7 +5,6 @@ Keys, seal names, runs and scenes repeat in every table: such strings are intern
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from sys import intern
@@ -14,6 +13,7 @@ from typing import Any
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, LiveSeal, PersonHistory, SealContent
 from pipeline.ledger import decisions
 from pipeline.ledger.attempts import MAY_HAVE_CREATED, REFUSED_SINCE_LAST_SEAL, REPLACEMENT_PENDING
+from pipeline.ledger.database import Connection
 from pipeline.ledger.schema import CONTENT_COLUMNS, FREE_NAME, OPEN_ATTEMPT, select_columns
 from pipeline.messages.texts import load_line
 
@@ -23,8 +23,8 @@ REPLAYABLE_UNTIL = "coalesce(dead_at, signed_at + 360)"
 # Creates that were sent or may have been, and whether the seal name is locked. An attempt that is not executed and got no
 # answer was never sent; a refused upload is no create.
 _ATTEMPT_COUNTS = (
-    "SELECT key, sum((verdict IS NOT 'not_executed' OR http_status IS NOT NULL) AND contract <> 'upload'), "  # noqa: S608 - our own words
-    f"max({MAY_HAVE_CREATED}) "
+    "SELECT key, count(*) FILTER (WHERE (verdict IS NOT 'not_executed' OR http_status IS NOT NULL) "  # noqa: S608 - our own words
+    f"AND contract <> 'upload'), count(*) FILTER (WHERE {MAY_HAVE_CREATED}) "
     "FROM attempt GROUP BY key"
 )
 
@@ -34,7 +34,7 @@ _NAMES_OF_OTHERS = (
 )
 
 
-def read_snapshot(connection: sqlite3.Connection, digest: Callable[[str], str]) -> LedgerSnapshot:
+def read_snapshot(connection: Connection, digest: Callable[[str], str]) -> LedgerSnapshot:
     """Read all persons; ``connection`` is inside a transaction, so that all of it is of one moment."""
     seals = dict(_read_live_seals(connection))
     unresolved = dict(_read_attempts(connection, OPEN_ATTEMPT))
@@ -84,7 +84,7 @@ def read_snapshot(connection: sqlite3.Connection, digest: Callable[[str], str]) 
     )
 
 
-def _read_former_pictures(connection: sqlite3.Connection) -> dict[str, str]:
+def _read_former_pictures(connection: Connection) -> dict[str, str]:
     """Return the persons of pictures of former seals, by sha256 and by digest of the pixels."""
     rows = connection.execute(
         "SELECT key, content_picture, content_pixels FROM seal WHERE ended_by IS NOT NULL UNION "
@@ -94,7 +94,7 @@ def _read_former_pictures(connection: sqlite3.Connection) -> dict[str, str]:
     return {digest: key for key, *digests in rows for digest in digests if digest}
 
 
-def read_staff_numbers(connection: sqlite3.Connection) -> dict[str, set[str]]:
+def read_staff_numbers(connection: Connection) -> dict[str, set[str]]:
     """Return the staff numbers that runs read for every person with a seal, by key."""
     numbers_of: defaultdict[str, set[str]] = defaultdict(set)
     for key, number in connection.execute(
@@ -106,7 +106,7 @@ def read_staff_numbers(connection: sqlite3.Connection) -> dict[str, set[str]]:
     return dict(numbers_of)
 
 
-def _read_attempts(connection: sqlite3.Connection, which: str) -> Iterator[tuple[str, CreateAttempt]]:
+def _read_attempts(connection: Connection, which: str) -> Iterator[tuple[str, CreateAttempt]]:
     """Yield attempts with their person, oldest first; one without a verdict counts as unknown."""
     rows = select_columns(
         connection,
@@ -120,7 +120,7 @@ def _read_attempts(connection: sqlite3.Connection, which: str) -> Iterator[tuple
         yield key, CreateAttempt(content=content, message=message, **row)
 
 
-def _read_live_seals(connection: sqlite3.Connection) -> Iterator[tuple[str, LiveSeal]]:
+def _read_live_seals(connection: Connection) -> Iterator[tuple[str, LiveSeal]]:
     rows = connection.execute(
         f"SELECT key, seal_id, seal_name, run, at, request_id, attempt, {CONTENT_COLUMNS} "  # noqa: S608 - our own words
         "FROM seal NOT INDEXED WHERE ended_by IS NULL"  # nearly all are live: from front to back is twice as fast
@@ -146,13 +146,14 @@ def _make_content(columns: list[Any]) -> SealContent:
     return SealContent(name, number, intern(id_type), scene_key and intern(scene_key), *rest)
 
 
-def find_reusable_seal_names(connection: sqlite3.Connection) -> frozenset[str]:
+def find_reusable_seal_names(connection: Connection) -> frozenset[str]:
     """Return the seal names that may pass to another person.
 
     CROSS JOIN: SQLite reads the few attempts without a seal first, not every name.
     """
     rows = connection.execute(
-        "SELECT DISTINCT seal_name.seal_name FROM attempt CROSS JOIN seal_name USING (seal_name, key) "  # noqa: S608 - our own words
-        f"WHERE verdict IN ('refused', 'not_executed', 'exists') AND {FREE_NAME}"
+        "SELECT DISTINCT seal_name.seal_name FROM attempt CROSS JOIN seal_name "  # noqa: S608 - our own words
+        "WHERE seal_name.seal_name = attempt.seal_name AND seal_name.key = attempt.key "
+        f"AND verdict IN ('refused', 'not_executed', 'exists') AND {FREE_NAME}"
     )
     return frozenset(name for (name,) in rows)

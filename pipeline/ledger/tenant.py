@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.errors import UsageError
+from pipeline.ledger.database import Connection
 from pipeline.messages.catalogue import make_phrase
 
 TEST_HOSTS = ".test.ess.tencent.cn"
@@ -57,13 +57,13 @@ def is_loopback(host: str) -> bool:
 OWNED_TABLES = ("person", "attempt", "seal", "seal_name", "decision")
 
 
-def read_tenant(connection: sqlite3.Connection) -> str:
+def read_tenant(connection: Connection) -> str:
     """Return the tenant to which a ledger belongs."""
     tenant: str = connection.execute("SELECT tenant FROM meta").fetchone()[0]
     return tenant
 
 
-def is_empty(connection: sqlite3.Connection) -> bool:
+def is_empty(connection: Connection) -> bool:
     """Return whether a ledger holds no person, attempt, seal or decision."""
     return not any(
         connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()[0]  # noqa: S608 - our own words
@@ -71,14 +71,14 @@ def is_empty(connection: sqlite3.Connection) -> bool:
     )
 
 
-def require_tenant(path: Path, connection: sqlite3.Connection, tenant: str) -> None:
+def require_tenant(path: Path, connection: Connection, tenant: str) -> None:
     """Raise UsageError for a ledger that belongs to another tenant and is not empty."""
     owner = read_tenant(connection)
     if owner != tenant and not is_empty(connection):
         raise _other_tenant(path, owner, tenant)
 
 
-def change_tenant(connection: sqlite3.Connection, tenant: str) -> None:
+def change_tenant(connection: Connection, tenant: str) -> None:
     """Pass an empty ledger on to a tenant; one that is not empty stays as it is."""
     if read_tenant(connection) != tenant and is_empty(connection):
         connection.execute("UPDATE meta SET tenant = ?", (tenant,))

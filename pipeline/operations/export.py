@@ -9,14 +9,14 @@ from pathlib import Path
 from pipeline.clock import shown, stamp
 from pipeline.domain.seals import PersonHistory
 from pipeline.errors import UsageError
-from pipeline.ledger.sqlite_ledger import SqliteLedger
+from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.reports.seal_list import ListedSeal
 
 RUNS_SEARCHED = 1000
 
 
 def collect_seals(
-    ledger: SqliteLedger, rosters: Collection[Path], *, run: str | None = None, leavers: bool = False
+    ledger: DatabaseLedger, rosters: Collection[Path], *, run: str | None = None, leavers: bool = False
 ) -> list[ListedSeal]:
     """Return the live seals in the order of their creation. ``rosters`` are the configured files and folders.
 
@@ -58,7 +58,7 @@ def _list_seal(person: PersonHistory, staff_no: str | None, in_roster: bool | No
 
 
 def _list_present_rows(
-    ledger: SqliteLedger, rosters: Collection[Path]
+    ledger: DatabaseLedger, rosters: Collection[Path]
 ) -> Mapping[str, Mapping[str, str]] | None:
     """Return the row of each person whom the last complete run read, by key; None where there was none.
 
@@ -72,7 +72,7 @@ def _list_present_rows(
     return None if last is None else dict(_iterate_rows(ledger, last.run))
 
 
-def _iterate_rows(ledger: SqliteLedger, run: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+def _iterate_rows(ledger: DatabaseLedger, run: str) -> Iterator[tuple[str, Mapping[str, str]]]:
     same_persons = ledger.list_same_persons()
     for row in ledger.list_rows(run):
         if row.key is not None:

@@ -11,9 +11,9 @@ from typing import Any
 from pipeline.config.settings import Config
 from pipeline.domain.seals import PersonHistory
 from pipeline.errors import DiskTrouble, UsageError
+from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.purge import PersonTraces, hide_in_line
 from pipeline.ledger.receipt_sync import receipts_path
-from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.operations.backup import list_copies
 from pipeline.operations.retention import Removal, list_run_folders, remove_files
 from pipeline.reports.earlier_results import LOG, OUTCOMES, PLAN
@@ -69,7 +69,7 @@ class FoundPerson:
     newest_line: Mapping[str, Any] = field(repr=False)  # of the newest row, empty where there is none
 
 
-def plan_purge(person: FoundPerson, ledger: SqliteLedger, config: Config) -> PurgePlan:
+def plan_purge(person: FoundPerson, ledger: DatabaseLedger, config: Config) -> PurgePlan:
     """Return what is removed of a person; UsageError while it is not certain whether a create made a seal."""
     _require_certainty(ledger.snapshot().people.get(person.key or ""))
     records = ledger.read_person(person.key, person.row_ids)

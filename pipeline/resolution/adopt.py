@@ -20,8 +20,8 @@ from pipeline.errors import FileRefused, UsageError
 from pipeline.intake.layout.column_titles import fold_title
 from pipeline.intake.read_rosters import find_run, open_results
 from pipeline.intake.readers.model import Sheet, format_column
+from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.protocol import AdoptedSeal
-from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.ledger.tenant import SiteKey
 from pipeline.messages.catalogue import Bilingual, JoinedTexts, Localizable, make_phrase
 from pipeline.messages.results import RESULT_TEXTS
@@ -71,7 +71,7 @@ class _Claim:
 
 
 def read_results(
-    path: Path, doctors: Sequence[Doctor], ledger: SqliteLedger, site_key: SiteKey
+    path: Path, doctors: Sequence[Doctor], ledger: DatabaseLedger, site_key: SiteKey
 ) -> AdoptableSeals:
     """Read an old results workbook of this tenant; ``doctors`` are those of the present rosters."""
     doctors_by_key: dict[str, Doctor] = {}
@@ -102,7 +102,7 @@ def read_sheet(
     rows: Sequence[Row],
     doctors: Sequence[Doctor],
     files: Sequence[FileReport],
-    ledger: SqliteLedger,
+    ledger: DatabaseLedger,
     site_key: SiteKey,
 ) -> AdoptableSeals:
     """Read the rows of a roster-like sheet that has a SealId column beside name and number."""
@@ -136,7 +136,7 @@ def is_results(path: Path) -> bool:
 def _check_claims(
     claims: Sequence[_Claim],
     refused: dict[LineAddress, Localizable],
-    ledger: SqliteLedger,
+    ledger: DatabaseLedger,
     site_key: SiteKey,
 ) -> AdoptableSeals:
     """Compare all claims with the ledger and with each other."""

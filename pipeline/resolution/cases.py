@@ -13,7 +13,7 @@ from pipeline.domain.masking import mask_path, mask_text
 from pipeline.domain.results_format import WORKBOOK
 from pipeline.domain.run import UNRESOLVED_STATUSES, RowPlan, Status, find_attempt_status
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory
-from pipeline.ledger.sqlite_ledger import SqliteLedger
+from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.messages.catalogue import render
 from pipeline.reports.earlier_results import find_newest_workbook
 from pipeline.resolution.timeline import build_timeline
@@ -127,7 +127,7 @@ def _make_case(key: str, row_plan: RowPlan) -> Case:
     return Case(key, status, row_plan.doctor.name or sent_name, history, row_plan)
 
 
-def locate_case(ledger: SqliteLedger, case: Case) -> dict[str, Any]:
+def locate_case(ledger: DatabaseLedger, case: Case) -> dict[str, Any]:
     """Return what distinguishes two namesakes: staff number, last four, and the row that a roster has or had."""
     line: Mapping[str, Any]
     if case.row_plan is not None:
@@ -183,7 +183,7 @@ def case_as_dict(case: Case, location: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def find_workbook_of_cases(ledger: SqliteLedger, cases: Sequence[Case]) -> Path | None:
+def find_workbook_of_cases(ledger: DatabaseLedger, cases: Sequence[Case]) -> Path | None:
     """Return the workbook whose Unknown sheet holds most of these cases, the newest of them; None where none does.
 
     The last workbook need not be it: that of a retry holds only what was tried again.

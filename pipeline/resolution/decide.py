@@ -17,9 +17,9 @@ from pipeline.errors import UsageError
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
 from pipeline.intake.fields.id_number import find_lifetime_number
 from pipeline.intake.images.prepare import digest_pixels
+from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.protocol import Decision, Ledger, LedgerConflict
-from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.ledger.tenant import SiteKey
 from pipeline.messages.catalogue import make_phrase
 from pipeline.planning import guards
@@ -38,13 +38,13 @@ SEARCHABLE_PLACES = ("console", "audit_log")  # auto-sign lists only doctors who
 class DecisionMaker:
     """Enters decisions in the ledger, with who decides, when and why."""
 
-    ledger: SqliteLedger
+    ledger: DatabaseLedger
     name: str
     decided_at: float  # unix seconds
     why: str
 
     @classmethod
-    def current_user(cls, ledger: SqliteLedger, clock: Clock, why: str) -> Self:
+    def current_user(cls, ledger: DatabaseLedger, clock: Clock, why: str) -> Self:
         """Return the user who runs the program, now."""
         return cls(ledger, read_user_name(), clock.now(), why)
 
@@ -141,7 +141,7 @@ def enter_other_person(maker: DecisionMaker, case: Case, site_key: SiteKey) -> N
     maker.enter_decision("other_person", owner.key, detail=number_key or case.key)
 
 
-def _find_corrected_number(ledger: SqliteLedger, case: Case, site_key: SiteKey) -> str | None:
+def _find_corrected_number(ledger: DatabaseLedger, case: Case, site_key: SiteKey) -> str | None:
     """Return the key of a row's own number, where it was entered before as a corrected number of this person.
 
     Raises UsageError where the person's seal, or create without a verdict, was made with this very number: it is in use.

@@ -13,11 +13,11 @@ from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.run import RunRequest
 from pipeline.errors import EsignImportError, LedgerError, UsageError
+from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.lock import RunLock, is_locked, read_user_name
 from pipeline.ledger.open import open_ledger, require_no_lost_ledger
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.ledger.registry import Ownership, TenantRegistry, default_folder
-from pipeline.ledger.sqlite_ledger import SqliteLedger
 from pipeline.ledger.tenant import SiteKey, find_environment, make_tenant_id
 from pipeline.reports.earlier_results import find_earlier_run, find_unknown_seals
 
@@ -43,7 +43,7 @@ def open_configured_ledger(
     readonly: bool = False,
     new_ledger: bool = False,
     ownership: Ownership | None = None,
-) -> Iterator[tuple[SqliteLedger, SiteKey]]:
+) -> Iterator[tuple[DatabaseLedger, SiteKey]]:
     """Open the configured ledger, and close it at the end; to write, the run lock must be held."""
     path = config.resolve_path(config.ledger)
     tenant = name_tenant(config)
@@ -103,7 +103,7 @@ def lock_ledger(
     new_ledger: bool = False,
     register: bool = True,
     warn: Warn = log_warning,
-) -> Iterator[tuple[SqliteLedger, SiteKey]]:
+) -> Iterator[tuple[DatabaseLedger, SiteKey]]:
     """Hold the run lock and the configured ledger for one run. Raises Locked.
 
     ``register`` False leaves the registry of ledgers alone (`demo`). ``warn`` is called with errors that are no reason to stop.
@@ -125,7 +125,7 @@ def lock_ledger(
 @contextmanager
 def lock_ledger_for_adoption(
     config: Config, clock: Clock, *, warn: Warn = log_warning
-) -> Iterator[tuple[SqliteLedger, SiteKey]]:
+) -> Iterator[tuple[DatabaseLedger, SiteKey]]:
     """Hold the run lock and the configured ledger, also one that a run would refuse as new, other or older."""
     with lock_tenant(config, run="adopt", clock=clock, warn=warn) as (lock, registry):
         ownership = Ownership(registry, lock, ignore_registry=True, warn=warn)
@@ -136,7 +136,7 @@ def lock_ledger_for_adoption(
 @contextmanager
 def open_ledger_for_check(
     config: Config, clock: Clock, *, warn: Warn = log_warning
-) -> Iterator[tuple[SqliteLedger, SiteKey] | tuple[None, None]]:
+) -> Iterator[tuple[DatabaseLedger, SiteKey] | tuple[None, None]]:
     """Open the configured ledger for reading, without the lock; None and None where there is none yet.
 
     A ledger that a run would refuse is refused, also a lost one, but not while a run holds it.
@@ -169,7 +169,7 @@ def build_no_ledger_error(config: Config) -> UsageError:
     return UsageError("never_run", path=path, then=("check",))
 
 
-def _refuse_older(config: Config, ledger: SqliteLedger) -> None:
+def _refuse_older(config: Config, ledger: DatabaseLedger) -> None:
     """Raise UsageError for a ledger that lacks creates or seals of runs whose results lie here.
 
     It was restored from a backup older than the end of such a run, or begun anew with other seals adopted.
@@ -179,7 +179,7 @@ def _refuse_older(config: Config, ledger: SqliteLedger) -> None:
         raise UsageError("ledger.older", place=", ".join(map(str, lacking.values())), run=", ".join(lacking))
 
 
-def _find_lacking_runs(config: Config, ledger: SqliteLedger) -> Mapping[str, Path]:
+def _find_lacking_runs(config: Config, ledger: DatabaseLedger) -> Mapping[str, Path]:
     """Return the runs whose results here show creates or seals that the ledger lacks, with the file that shows them."""
     last = ledger.find_last_run()
     return find_unknown_seals(

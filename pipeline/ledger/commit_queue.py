@@ -1,0 +1,118 @@
+"""The one thread that writes a ledger: it commits whatever is queued, without a timer.
+
+Writes that arrive during a commit share the next one: a single write is not delayed, and twenty at once cost one flush.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from pipeline.errors import LedgerError
+from pipeline.ledger.database import Connection
+from pipeline.ledger.protocol import LedgerConflict
+from pipeline.ledger.receipts import Fact
+
+Operation = Callable[[Connection], Sequence[Fact]]  # returns what it has set, for the receipts
+Outcome = Sequence[Fact] | Exception  # of an operation
+
+MAX_JOBS_IN_COMMIT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class CommitJob:
+    """An operation that waits for its commit."""
+
+    operation: Operation
+    future: Future[None] = field(default_factory=Future)
+
+
+class CommitQueue(ABC):
+    """Runs operations, functions of the writing connection, in shared transactions.
+
+    Each operation has its own savepoint: one that fails takes nothing of its neighbours with it.
+    """
+
+    failure: LedgerError | None = None  # the first write that the disk or the server refused
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[CommitJob | None] = queue.SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run_thread, name="ledger-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, operation: Operation) -> Future[None]:
+        """Queue an operation; the future resolves once the commit that holds it is on the disk.
+
+        It raises LedgerConflict for a broken constraint, LedgerError for a disk or server that failed, and whatever the
+        operation itself raised. A future that is cancelled before its turn is not executed.
+        """
+        if self._closed:
+            raise RuntimeError("the ledger is closed")
+        job = CommitJob(operation)
+        self._queue.put(job)
+        return job.future
+
+    def close(self) -> None:
+        """Finish the queue and close what is open."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        self._thread.join()
+
+    @abstractmethod
+    def _commit(self, jobs: Sequence[CommitJob]) -> None:
+        """Run the jobs in one transaction and resolve their futures; raises nothing."""
+
+    @abstractmethod
+    def _close_files(self) -> None:
+        """Close what is open, in the thread that writes."""
+
+    def _run_thread(self) -> None:
+        while (batch := self._next_batch()) is not None:
+            jobs = [job for job in batch if job.future.set_running_or_notify_cancel()]
+            if jobs:
+                self._commit(jobs)
+        self._close_files()
+
+    def _next_batch(self) -> list[CommitJob] | None:
+        """Wait for one job and take all that came with it; None once the queue was closed and is empty."""
+        first = self._queue.get()
+        if first is None:
+            return None
+        batch = [first]
+        while len(batch) < MAX_JOBS_IN_COMMIT:
+            try:
+                job = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                self._queue.put(None)
+                break
+            batch.append(job)
+        return batch
+
+
+def run_operation(
+    connection: Connection,
+    operation: Operation,
+    integrity_error: type[Exception],
+    name_conflict: Callable[[Exception], str],
+) -> Outcome:
+    """Run one operation inside the transaction; return what it has set, or the exception that undid it alone."""
+    connection.execute("SAVEPOINT operation")
+    try:
+        result: Outcome = operation(connection)
+    except integrity_error as error:
+        result = LedgerConflict(name_conflict(error))
+    except (LedgerConflict, LedgerError) as error:
+        result = error
+    if isinstance(result, Exception):
+        connection.execute("ROLLBACK TO operation")
+    connection.execute("RELEASE operation")
+    return result

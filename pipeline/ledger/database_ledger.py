@@ -1,0 +1,209 @@
+"""A ledger in a database: its reads and writes, the same for SQLite (sqlite_ledger.py) and PostgreSQL (postgres/)."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from copy import copy
+from typing import Concatenate, ParamSpec, TypeVar
+
+from pipeline.domain.roster import FileStat
+from pipeline.domain.seals import LedgerSnapshot, PersonMarks, Verdict
+from pipeline.ledger import attempts, decisions, person_history, run_history
+from pipeline.ledger import snapshot as people
+from pipeline.ledger.commit_queue import CommitQueue
+from pipeline.ledger.database import Connection
+from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt
+from pipeline.ledger.receipts import Fact
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+_MARKS_IN_A_COMMIT = 2_000  # their receipts are held in memory until it
+
+
+def _read_by(
+    read: Callable[Concatenate[Connection, Arguments], Result],
+) -> Callable[Concatenate[DatabaseLedger, Arguments], Result]:
+    """Return the method that calls ``read`` with a connection of its own, which sees one moment."""
+
+    def method(ledger: DatabaseLedger, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        with ledger._open_reader() as connection:
+            return read(connection, *args, **kwargs)
+
+    return method
+
+
+def _write_by(
+    enter: Callable[Concatenate[Connection, Arguments], Sequence[Fact]],
+) -> Callable[Concatenate[DatabaseLedger, Arguments], None]:
+    """Return the method that has ``enter`` run by the writer and returns once its facts are on the disk."""
+
+    def method(ledger: DatabaseLedger, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        ledger._write(enter, *args, **kwargs)
+
+    return method
+
+
+def _read_set(statement: str) -> Callable[[DatabaseLedger], set[str]]:
+    """Return the method that returns the values of a statement with one column."""
+    return _read_by(lambda connection: {value for (value,) in connection.execute(statement)})
+
+
+class DatabaseLedger(ABC):
+    """A `Ledger` (protocol.py) and a `PersonArchive` (person_history.py), whose methods are described there.
+
+    Writes go through one thread; every read sees one moment. The paths of recorded files are stored as ``digest`` of
+    them: a picture's name may be an identity number.
+    """
+
+    def __init__(self, *, digest: Callable[[str], str], writer: CommitQueue | None) -> None:
+        self._digest = digest
+        self._writer = writer  # None: opened for reading
+
+    begin_run = _write_by(run_history.enter_run)
+    finish_run = _write_by(run_history.enter_run_end)
+    record_rows = _write_by(run_history.enter_rows)
+    record_decision = _write_by(decisions.enter_decision)
+    record_adopted_seals = _write_by(decisions.enter_adopted_seals)
+    record_judgements = _write_by(decisions.enter_judgements)
+    record_accepted_runs = _write_by(decisions.enter_accepted_runs)
+
+    find_run = _read_by(run_history.find_run)
+    list_runs = _read_by(run_history.list_runs)
+    find_last_run = _read_by(run_history.find_last_run)
+    list_rows = _read_by(run_history.read_rows)
+    find_seen_rows = _read_by(run_history.find_seen_rows)
+    find_corrections = _read_by(run_history.find_corrections)
+    list_staff_numbers = _read_by(people.read_staff_numbers)
+    list_judgements = _read_by(decisions.read_judgements)
+    list_decisions = _read_by(decisions.read_decisions)
+    list_accepted_runs = _read_by(decisions.read_accepted_runs)
+    list_same_persons = _read_by(decisions.list_same_persons)
+    find_people = _read_by(person_history.find_people)
+    find_rows_without_number = _read_by(person_history.find_rows_without_number)
+    list_people = _read_by(person_history.list_people)
+    read_person = _read_by(person_history.read_person)
+    # a ledger rebuilt from receipts lacks the rows of earlier runs
+    list_runs_with_rows = _read_set(
+        "SELECT run FROM run WHERE saw_rows = 1 AND number >= (SELECT min(first_run) FROM row_seen)"
+    )
+
+    run_ids = _read_set("SELECT run FROM run")
+    attempt_ids = _read_set("SELECT uuid FROM attempt")
+    seal_ids = _read_set("SELECT seal_id FROM seal")  # of seals that were given up as well
+    ended_seals = _read_set("SELECT seal_id FROM seal WHERE ended_by IS NOT NULL")
+
+    def count_creates(self, run: str) -> int:
+        """Return how many creates of a run were entered, whatever became of them."""
+        with self._open_reader() as connection:
+            (entered,) = connection.execute(
+                "SELECT count(*) FROM attempt WHERE run = ? AND contract <> ?", (run, UPLOAD_REFUSED)
+            ).fetchone()
+            return int(entered)
+
+    def snapshot(self) -> LedgerSnapshot:
+        with self._open_reader() as connection:
+            return people.read_snapshot(connection, self._digest)
+
+    def list_known_files(self) -> Mapping[str, FileStat]:
+        with self._open_reader() as connection:
+            rows = connection.execute("SELECT path, size, mtime_ns, sha256 FROM file_stat")
+            return KnownFiles({path: FileStat(*stat) for path, *stat in rows}, self._digest)
+
+    def record_files(self, stats: Mapping[str, FileStat]) -> None:
+        rows = [(self._digest(path), stat.size, stat.mtime_ns, stat.sha256) for path, stat in stats.items()]
+
+        def write(connection: Connection) -> list[Fact]:
+            connection.executemany(
+                "INSERT INTO file_stat (path, size, mtime_ns, sha256) VALUES (?, ?, ?, ?) ON CONFLICT (path) DO UPDATE "
+                "SET size = excluded.size, mtime_ns = excluded.mtime_ns, sha256 = excluded.sha256",
+                rows,
+            )
+            return []
+
+        if rows:
+            self._write(write)
+
+    def record_marks(self, marks: Mapping[str, PersonMarks]) -> None:
+        with self._open_reader() as connection:
+            earlier = decisions.read_earlier_staff_numbers(connection, self._digest)
+        all_marks = {**{key: PersonMarks(staff_no, "") for key, staff_no in earlier.items()}, **marks}
+        keys = list(all_marks)
+        for first in range(0, len(keys), _MARKS_IN_A_COMMIT):
+            some = keys[first : first + _MARKS_IN_A_COMMIT]
+            self._write(decisions.update_marks, {key: all_marks[key] for key in some})
+
+    def record_checked_sizes(self, seal_ids: Collection[str]) -> None:
+        if seal_ids:
+            self._write(decisions.enter_checked_sizes, seal_ids)
+
+    async def open_attempt(self, attempt: Attempt) -> None:
+        """Enter a create before its first byte leaves; raises LedgerConflict where none may be sent.
+
+        After the first write that the disk refused, every further one raises LedgerError; verdicts are still accepted.
+        """
+        writer = self._require_writer()
+
+        def write(connection: Connection) -> list[Fact]:
+            if writer.failure is not None:
+                raise copy(writer.failure) from writer.failure.__cause__
+            return attempts.enter_attempt(connection, attempt)
+
+        entered = writer.submit(write)
+        try:
+            await asyncio.wrap_future(entered)
+        except asyncio.CancelledError:
+            # too late to cancel: it is on the disk, but the caller did not get permission to send
+            if not entered.cancel():
+                writer.submit(
+                    lambda connection: attempts.withdraw_attempt(connection, attempt.uuid, attempt.signed_at)
+                )
+            raise
+
+    async def record_verdict(self, uuid: str, verdict: Verdict, *, now: float) -> None:
+        entered = self._require_writer().submit(
+            lambda connection: attempts.enter_verdict(connection, uuid, verdict, now)
+        )
+        await asyncio.shield(asyncio.wrap_future(entered))
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def _require_writer(self) -> CommitQueue:
+        if self._writer is None:
+            raise RuntimeError("the ledger was opened for reading")
+        return self._writer
+
+    def _write(
+        self,
+        operation: Callable[Concatenate[Connection, Arguments], Sequence[Fact]],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> None:
+        self._require_writer().submit(lambda connection: operation(connection, *args, **kwargs)).result()
+
+    @abstractmethod
+    def _open_reader(self) -> AbstractContextManager[Connection]:
+        """Return a connection inside a transaction that sees one moment; LedgerError where the database cannot be read."""
+
+
+class KnownFiles(Mapping[str, FileStat]):
+    """Recorded files by path. Only digests of the paths are stored; iterating gives the digests."""
+
+    def __init__(self, stats: Mapping[str, FileStat], digest: Callable[[str], str]) -> None:
+        self._stats = stats
+        self._digest = digest
+
+    def __getitem__(self, path: str) -> FileStat:
+        stat = self._stats.get(self._digest(path))
+        return self._stats[path] if stat is None else stat
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stats)
+
+    def __len__(self) -> int:
+        return len(self._stats)
