@@ -1,6 +1,6 @@
 """What the statements of the ledger need of a database connection: sqlite3's, or PostgreSQL's behind an adapter.
 
-The statements are written in SQL that SQLite takes; `pipeline.ledger.postgres.connection` translates the few words that
+The statements are written in SQL that SQLite takes; an adapter translates the few words that
 PostgreSQL has under other names.
 """
 
