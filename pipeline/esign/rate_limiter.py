@@ -1,10 +1,4 @@
-"""Even pacing that learns: one queue of slots for each action, shared by first sends and re-sends.
-
-Slots start a little more than 1/limit apart: at exactly 1/limit every jitter of the network puts 21 calls into some
-second of the server, and a refused call counts too. While nothing is refused the spacing is narrowed, slowly. A throttle
-widens it again and forbids narrowing for a while, longer each time. All calls wait, too: one slot where the message
-names a call or two too many, else a whole second.
-"""
+"""Rate limiters: each action has one queue of slots, shared by first sends and re-sends. `pacing` has how far apart they are."""
 
 from __future__ import annotations
 
@@ -16,26 +10,9 @@ from functools import cached_property
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import UsageError
+from pipeline.esign.pacing import Pacing
 
-MARGIN = 1.03  # spacing is this much wider than 1/limit: 51.5 ms at 20 a second
 WINDOW_SECONDS = 1.0  # over which the service counts
-HOLD_SECONDS = 1.0  # that all calls wait after a throttle: the counted second must pass
-# So many calls above the limit are jitter: the next call is no likelier to be one than any other.
-JUST_OVER = 2
-# Steps of the spacing at 20 a second, in seconds; at another limit they are in proportion.
-NARROWEST = 0.05002
-NARROWER = 0.0001  # after PROVEN_SECONDS' worth of calls without a throttle
-WIDER = 0.0001  # after a throttle, and so much more …
-WIDER_SHARE = 0.15  # … of what the spacing had above 1/limit: it shows how great the jitter is
-PROVEN_SECONDS = 8.0  # at full pace
-# Seconds without narrowing after the first throttle, twice as many after each further one.
-FIRST_QUIET, LONGEST_QUIET = 60.0, 1800.0
-SAME_EVENT_SECONDS = 3.0  # in which throttles are one event: calls that were under way together
-# A throttle so soon after the one before means a limit that is much lower …
-SOON_SECONDS = 30.0
-# … and so do so many in that time that were just over: another program is calling, too.
-JITTERS_OF_LOWER_LIMIT = 4
-LOWER_LIMIT_FACTOR = 1.25  # by which the spacing then grows
 
 
 class Limiter(ABC):
@@ -97,7 +74,7 @@ class AdaptiveRateLimiter(Limiter):
 
     def list_departures(self, action: str) -> tuple[float, ...]:
         """Return the monotonic seconds at which this action's calls left."""
-        return tuple(self._queues[action].departures)
+        return tuple(self._queues[action].departures.moments)
 
 
 class _Queue:
@@ -105,20 +82,12 @@ class _Queue:
 
     def __init__(self, rate: float, clock: Clock) -> None:
         self._clock = clock
-        self._limit = max(1, int(rate))
-        self._unit = 20 / rate  # how much longer than at 20 a second every step is
-        self._spacing = MARGIN / rate
+        self._pacing = Pacing.begin(rate)
         self._calls_at_pace = 0  # since the spacing was last changed
-        self._quiet_seconds = FIRST_QUIET / 2
-        self._quiet_until = float("-inf")  # no narrowing before
-        self._widened_at = float("-inf")
         self._next_slot = clock.monotonic()
         self._loop: asyncio.AbstractEventLoop | None = None  # that the locks belong to
         self._turn = asyncio.Lock()  # first come, first served
-        self._jitters: deque[float] = deque(maxlen=JITTERS_OF_LOWER_LIMIT)  # throttles that were just over
-        self._departure_turn = asyncio.Lock()
-        self._last_second: deque[float] = deque(maxlen=self._limit)
-        self.departures: list[float] = []
+        self.departures = DepartureRecord(self._pacing.limit, clock)
 
     async def acquire(self) -> None:
         self._enter_loop()
@@ -128,50 +97,27 @@ class _Queue:
             while (wait := self._next_slot - self._clock.monotonic()) > 0:
                 has_waited = True
                 await self._clock.sleep(wait)
-            earliest = self._clock.monotonic() - self._spacing / 2
-            self._next_slot = max(self._next_slot, earliest) + self._spacing
+            now, spacing = self._clock.monotonic(), self._pacing.spacing
+            self._next_slot = max(self._next_slot, now - spacing / 2) + spacing
             if has_waited:
-                self._narrow_spacing()
+                self._count_call_at_pace(now)
 
     async def record_departure(self) -> None:
         self._enter_loop()
-        async with self._departure_turn:
-            while len(self._last_second) == self._limit:
-                wait = self._last_second[0] + WINDOW_SECONDS - self._clock.monotonic()
-                if wait < 0:
-                    break
-                await self._clock.sleep(wait + 0.001)
-            now = self._clock.monotonic()
-            self._last_second.append(now)
-            self.departures.append(now)
+        await self.departures.record()
 
     def record_throttle(self, granted: int | None, counted: int | None) -> None:
         now = self._clock.monotonic()
-        is_lower = granted is not None and granted < self._limit
-        if granted is not None and is_lower:
-            self._limit = granted
-            self._last_second = deque(self._last_second, maxlen=granted)
-            self._unit = 20 / granted
-            self._spacing = max(self._spacing, MARGIN / granted)
-        over = None if granted is None or counted is None or is_lower else max(1, counted - granted)
-        is_jitter = over is not None and over <= JUST_OVER
-        hold = HOLD_SECONDS if over is None or not is_jitter else over * self._spacing
+        self._pacing, hold = self._pacing.learn_from_throttle(granted, counted, now)
+        self.departures.limit = self._pacing.limit
         self._next_slot = max(self._next_slot, now + hold)
         self._calls_at_pace = 0
-        since = now - self._widened_at
-        if since < SAME_EVENT_SECONDS:
-            return
-        self._widened_at = now
-        if is_jitter:
-            self._jitters.append(now)
-            is_full = len(self._jitters) == JITTERS_OF_LOWER_LIMIT
-            since = now - self._jitters[0] if is_full else SOON_SECONDS
-        if since < SOON_SECONDS and not is_lower:
-            self._spacing *= LOWER_LIMIT_FACTOR
-        margin = min(self._spacing * self._limit - 1, MARGIN - 1) / self._limit
-        self._spacing += WIDER * self._unit + WIDER_SHARE * margin
-        self._quiet_seconds = min(2 * self._quiet_seconds, LONGEST_QUIET)
-        self._quiet_until = now + self._quiet_seconds
+
+    def _count_call_at_pace(self, now: float) -> None:
+        self._calls_at_pace += 1
+        if self._pacing.may_narrow(self._calls_at_pace, now):
+            self._calls_at_pace = 0
+            self._pacing = self._pacing.narrow()
 
     def _enter_loop(self) -> None:
         """Make new locks in a new event loop: one run after another may use the same limiter, each in its own loop."""
@@ -180,18 +126,27 @@ class _Queue:
             return
         if self._loop is not None and self._loop.is_running():
             raise RuntimeError("a limiter serves one event loop at a time")
-        self._loop, self._turn, self._departure_turn = loop, asyncio.Lock(), asyncio.Lock()
+        self._loop, self._turn, self.departures.turn = loop, asyncio.Lock(), asyncio.Lock()
 
-    def _narrow_spacing(self) -> None:
-        """Count a call at full pace; enough of them without a throttle prove that there is room."""
-        self._calls_at_pace += 1
-        now = self._clock.monotonic()
-        if self._calls_at_pace * self._spacing < PROVEN_SECONDS or now < self._quiet_until:
-            return
-        self._calls_at_pace = 0
-        start = MARGIN * self._unit / 20
-        step = max(NARROWER * self._unit, (self._spacing - start) / 4)  # far above the start it is quicker
-        self._spacing = max(NARROWEST * self._unit, self._spacing - step)
+
+class DepartureRecord:
+    """The calls of one action that left this process; no second holds more than ``limit`` of them."""
+
+    def __init__(self, limit: int, clock: Clock) -> None:
+        self.limit = limit
+        self.moments: list[float] = []  # monotonic seconds
+        self.turn = asyncio.Lock()
+        self._clock = clock
+
+    async def record(self) -> None:
+        """Record a departure; wait while a full second's worth left in the last second."""
+        async with self.turn:
+            while len(self.moments) >= self.limit:
+                wait = self.moments[-self.limit] + WINDOW_SECONDS - self._clock.monotonic()
+                if wait < 0:
+                    break
+                await self._clock.sleep(wait + 0.001)
+            self.moments.append(self._clock.monotonic())
 
 
 def max_in_rolling_second(moments: tuple[float, ...]) -> int:
