@@ -63,7 +63,7 @@ class Pacing:
     ) -> tuple[Pacing, float]:
         """Return a wider pacing, with a lower limit that the message names, and for how long all calls wait."""
         limit, unit, spacing = self.limit, self.unit, self.spacing
-        is_lower = granted is not None and granted < limit
+        is_lower = granted is not None and 0 < granted < limit
         if granted is not None and is_lower:
             limit, unit, spacing = granted, 20 / granted, max(spacing, MARGIN / granted)
         over = None if granted is None or counted is None or is_lower else max(1, counted - granted)
@@ -72,9 +72,10 @@ class Pacing:
         pacing = replace(self, limit=limit, unit=unit, spacing=spacing)
         if now - self.widened_at < SAME_EVENT_SECONDS:
             return pacing, hold
-        return pacing._widen(now, is_jitter=is_jitter, is_lower=is_lower), hold
+        return pacing.widen(now, is_jitter=is_jitter, is_lower=is_lower), hold
 
-    def _widen(self, now: float, *, is_jitter: bool, is_lower: bool) -> Pacing:
+    def widen(self, now: float, *, is_jitter: bool, is_lower: bool) -> Pacing:
+        """Return a pacing with slots farther apart, after a throttle that was jitter, named a lower limit, or neither."""
         since, jitters, spacing = now - self.widened_at, self.jitters, self.spacing
         if is_jitter:
             jitters = (*jitters, now)[-JITTERS_OF_LOWER_LIMIT:]

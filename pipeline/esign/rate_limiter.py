@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from abc import ABC, abstractmethod
-from collections import defaultdict, deque
+from collections import defaultdict
 from functools import cached_property
 
 from pipeline.clock import Clock, SystemClock
