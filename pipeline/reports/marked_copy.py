@@ -1,6 +1,6 @@
 """Writes the marked copy of a roster: the hospital's own workbook with faulty cells yellow and each row's end beside it.
 
-openpyxl copies the workbook. What it would write otherwise than the file has it is put back afterwards
+openpyxl copies the workbook. What it would write otherwise than the file has it is put back
 (`pipeline.intake.readers.xlsx.copying` collects it). A copy that comes back as a roster is marked anew: its columns are
 used again, marks of an earlier run are taken off.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import re
 import warnings
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from openpyxl.utils import column_index_from_string, get_column_letter
 from openpyxl.worksheet.cell_range import CellRange
 from openpyxl.worksheet.dimensions import ColumnDimension
 
+from pipeline.domain.exact_sheet import ExactSheet
 from pipeline.domain.results_format import ORIGINALS_PROPERTY, find_appended_columns, unique_heading
 from pipeline.domain.roster import Problem
 from pipeline.domain.run import RowOutcome, Status, needs_fixing
@@ -34,6 +34,7 @@ from pipeline.errors import NotCopied
 from pipeline.messages.results import APPENDED_COLUMNS, RESULT_TEXTS
 from pipeline.messages.texts import make_text
 from pipeline.reports.design_tokens import COLOURS, FAULT
+from pipeline.reports.exact_copy import save_exactly, size_notes
 from pipeline.reports.explanations import advise_on_row, describe_problem, list_reasons
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.refused_fields import choose_refused_fields
@@ -49,14 +50,11 @@ Cell = Any
 AUTHOR = "esign-import"
 _MARK = "esign-import: "  # begins each line of a note that is ours
 _HEADINGS = [RESULT_TEXTS[key] for key in APPENDED_COLUMNS]
-_WIDTHS = (12, 46, 36)
+_WIDTHS = (15, 46, 36)
 _MAX_COLUMN = 16_384
 _READ_COLUMNS = 200  # of a row that its cells show, see `pipeline.intake.layout.row_builder`
-_NOTE_WIDTH, _NOTE_LINE = 260, 18  # points
+_NOTE_WIDTH, _NOTE_LINE, _NOTE_LETTER = 260, 20, 7.0  # pixels
 _YELLOW = f"FF{FAULT[1:]}"
-_TARGET_CELL = re.compile(
-    r'<c r="([A-Z]+[0-9]+)"((?: s="[0-9]+")?)(?: t="[a-zA-Z]+")?(?: ?/>|>.*?</c>)', re.DOTALL
-)
 # what openpyxl warns of and loses nothing by: values out of range are put back
 _HARMLESS = ("Workbook contains no default style", "is marked as a date")
 
@@ -68,8 +66,7 @@ class CopySource:
     data: bytes = field(repr=False)
     has_macros: bool
     header_rows: Mapping[str, int]  # of the sheets that hold doctors: the first row of titles
-    # of each sheet: address -> XML behind its style
-    exact_cells: Sequence[Mapping[str, str]] = field(repr=False)
+    exact_sheets: Sequence[ExactSheet] = field(repr=False)  # of each sheet
     originals: str  # of the property that names the files it is made from
 
 
@@ -81,25 +78,26 @@ def write_marked_copy(
     by_sheet: dict[str, list[RowOutcome]] = {name: [] for name in source.header_rows}
     for outcome in outcomes:
         by_sheet[outcome.doctor.row.origin.sheet or ""].append(outcome)
-    written: dict[str, set[str]] = {}
+    size_notes(book, source.exact_sheets)
+    marked: dict[str, _MarkedSheet] = {}
     notes_left = MAX_NOTES
     was_marked = ORIGINALS_PROPERTY in book.custom_doc_props.names
     for name, rows in by_sheet.items():
-        sheet = _MarkedSheet(book[name], source.header_rows[name], rows, presenter, notes_left)
+        marked[name] = sheet = _MarkedSheet(book[name], source.header_rows[name], rows, presenter, notes_left)
         if was_marked:
             sheet.remove_marks()
         sheet.mark()
-        written[name], notes_left = sheet.written, sheet.notes_left
+        notes_left = sheet.notes_left
     if was_marked:
         del book.custom_doc_props[ORIGINALS_PROPERTY]
     book.custom_doc_props.append(StringProperty(name=ORIGINALS_PROPERTY, value=source.originals))
-    saved = io.BytesIO()
-    book.save(saved)
-    kept = [
-        {address: xml for address, xml in cells.items() if address not in written.get(sheet.title, ())}
-        for sheet, cells in zip(book.worksheets, source.exact_cells, strict=True)
-    ]
-    _put_back(saved, target, kept)
+    save_exactly(
+        book,
+        target,
+        source.exact_sheets,
+        written={name: sheet.written for name, sheet in marked.items()},
+        noted={name: sheet.noted for name, sheet in marked.items()},
+    )
 
 
 def _load_workbook(source: CopySource) -> Book:
@@ -115,34 +113,6 @@ def _load_workbook(source: CopySource) -> Book:
     return book
 
 
-def _put_back(saved: io.BytesIO, target: Path, sheets: Sequence[Mapping[str, str]]) -> None:
-    """Write the package with the cells as the roster has them."""
-    parts = {f"xl/worksheets/sheet{number}.xml": cells for number, cells in enumerate(sheets, start=1)}
-    with zipfile.ZipFile(saved) as package, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as rewritten:
-        for name in package.namelist():
-            part = package.read(name)
-            if cells := parts.get(name):
-                part = _replace_cells(part.decode(), cells).encode()
-            rewritten.writestr(name, part)
-
-
-def _replace_cells(xml: str, cells: Mapping[str, str]) -> str:
-    replaced = 0
-
-    def restore(written: re.Match[str]) -> str:
-        nonlocal replaced
-        exact = cells.get(written[1])
-        if exact is None:
-            return written[0]
-        replaced += 1
-        return f'<c r="{written[1]}"{written[2]}{exact}'
-
-    xml = _TARGET_CELL.sub(restore, xml)
-    if replaced != len(cells):
-        raise NotCopied(make_text("copy.differs"))
-    return xml
-
-
 class _MarkedSheet:
     """One sheet that is being marked."""
 
@@ -156,6 +126,7 @@ class _MarkedSheet:
     ) -> None:
         self.notes_left = notes_left
         self.written: set[str] = set()  # addresses of the appended cells
+        self.noted: set[str] = set()  # addresses of cells whose note was changed
         self._sheet, self._header_row = sheet, header_row
         self._outcomes, self._presenter = outcomes, presenter
         self._titles = {
@@ -194,7 +165,7 @@ class _MarkedSheet:
                     cell.fill = _choose_fill(cells, index)
                 if cell.comment is not None and _MARK in cell.comment.text:
                     kept = [line for line in cell.comment.text.split("\n") if not line.startswith(_MARK)]
-                    _set_note(cell, kept, cell.comment.author)
+                    self._set_note(cell, kept)
 
     def _find_free_column(self) -> int:
         """Return the first column that is free in the rows that are written."""
@@ -273,8 +244,19 @@ class _MarkedSheet:
         self.notes_left -= 1
         kept = cell.comment.text.split("\n") if cell.comment else []
         lines = [_MARK + " ".join(text.split()) for text in texts]
-        author = cell.comment.author if cell.comment else AUTHOR
-        _set_note(cell, [*kept, *(line for line in lines if line not in kept)], author)
+        self._set_note(cell, [*kept, *(line for line in lines if line not in kept)])
+
+    def _set_note(self, cell: Cell, lines: Sequence[str]) -> None:
+        """Write a note, in a box that its text fits into; a larger box stays."""
+        self.noted.add(cell.coordinate)
+        if not "".join(lines):
+            cell.comment = None
+            return
+        earlier = cell.comment or Comment("", AUTHOR, width=_NOTE_WIDTH, height=0)
+        text = clean_text("\n".join(lines))
+        width = max(earlier.width, _NOTE_WIDTH)
+        needed = _NOTE_LINE * (1 + count_lines(text, width / _NOTE_LETTER))
+        cell.comment = Comment(text, earlier.author, width=width, height=max(earlier.height, needed))
 
     def _set_widths(self) -> None:
         """Set the widths of the appended columns, which a range of columns in the file may cover."""
@@ -346,12 +328,3 @@ def _find_address(outcome: RowOutcome, problem: Problem) -> str | None:
     if problem.cell and re.fullmatch(rf"[A-Z]{{1,3}}{row.origin.row}", problem.cell):
         return problem.cell
     return row.address(problem.field) if problem.field else None
-
-
-def _set_note(cell: Cell, lines: Sequence[str], author: str) -> None:
-    if not "".join(lines):
-        cell.comment = None
-        return
-    text = clean_text("\n".join(lines))
-    height = _NOTE_LINE * (1 + count_lines(text, 40))
-    cell.comment = Comment(text, author, width=_NOTE_WIDTH, height=height)

@@ -21,7 +21,7 @@ from pipeline.errors import FileRefused, NotCopied
 from pipeline.intake.layout.column_titles import ColumnAliases
 from pipeline.intake.read_rosters import read_roster
 from pipeline.intake.readers.model import ReadOptions
-from pipeline.intake.readers.xlsx.copying import collect_exact_cells
+from pipeline.intake.readers.xlsx.copying import collect_exact_sheets
 from pipeline.messages.texts import make_text
 from pipeline.reports.earlier_results import clear_copies, remember_written
 from pipeline.reports.presenter import Presenter
@@ -118,7 +118,7 @@ def _write_copy(
     if not data.startswith(_ZIP):
         raise NotCopied(make_text("copy.encrypted"))
     try:
-        exact_cells = collect_exact_cells(data)
+        exact_sheets = collect_exact_sheets(data)
     except FileRefused as refusal:
         raise NotCopied(make_text("copy.feature", what=refusal.code)) from refusal
     headers: dict[str, int] = {}
@@ -130,7 +130,7 @@ def _write_copy(
         data=data,
         has_macros=report.path.suffix.lower() == ".xlsm",
         header_rows={name: row for name, row in headers.items() if name in held},
-        exact_cells=exact_cells,
+        exact_sheets=exact_sheets,
         originals=join_originals(report.sha256, report.originals),
     )
 

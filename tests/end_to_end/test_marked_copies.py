@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import stat
 import zipfile
@@ -244,6 +245,69 @@ def test_a_copy_keeps_the_workbook_as_it_is(hospital):
     assert again.max_column == 11
 
 
+NOTES = "xl/drawings/commentsDrawing1.vml"
+# as Excel writes it: HTML that is no XML, sizes in points, the place of a note that is always shown
+SHOWN_NOTE = (
+    '<v:shape id="_x0000_s1025" type="#_x0000_t202" style=\'position:absolute;margin-left:80pt;margin-top:2pt;\r\n'
+    '  width:150pt;height:90.75pt;z-index:1\' fillcolor="infoBackground [80]">'
+    "<v:textbox><div>one<br>two</div></v:textbox>"
+    '<x:ClientData ObjectType="Note"><x:Anchor>\r\n    5, 15, 0, 2, 7, 40, 5, 3</x:Anchor>'
+    "<x:Row>3</x:Row><x:Column>3</x:Column><x:Visible/></x:ClientData></v:shape>"
+)
+HIDDEN_NOTE = (
+    '<v:shape id="_x0000_s1026" type="#_x0000_t202" style="position:absolute;width:3.5in;height:300px;visibility:hidden">'
+    '<x:ClientData ObjectType="Note"><x:Row>2</x:Row><x:Column>1</x:Column></x:ClientData></v:shape>'
+)
+
+
+def read_note_shapes(path):
+    """Return style and place of each note of the first sheet, by row and column."""
+    drawing = zipfile.ZipFile(path).read(NOTES).decode()
+    shapes = {}
+    for shape in re.findall(r"(?s)<\w+:shape .*?</\w+:shape>", drawing):
+        row, column = (re.search(rf"<\w+:{name}>(\d+)<", shape)[1] for name in ("Row", "Column"))
+        style = dict(
+            part.strip().split(":") for part in re.search(r'style="([^"]*width[^"]*)"', shape)[1].split(";")
+        )
+        anchor = re.search(r"<\w+:Anchor>\s*([^<]*)<", shape)
+        size = (int(style["width"][:-2]), int(style["height"][:-2]))
+        shapes[int(row), int(column)] = (size, style["visibility"], anchor and anchor[1])
+    return shapes
+
+
+def test_notes_keep_their_sizes_and_ours_have_room_for_their_text(ward):
+    roster = ward.folder / "inbox" / "roster.xlsx"
+    book = openpyxl.load_workbook(roster)
+    book.active["B3"].comment = Comment("请核对", "王")
+    book.active["D4"].comment = Comment("two\nlines", "王")
+    book.active["C4"].value = "1540000"
+    book.save(roster)
+    drawing = (
+        '<xml xmlns:v="urn:schemas-microsoft-com:vml" xmlns:x="urn:schemas-microsoft-com:office:excel">'
+        f"{SHOWN_NOTE}{HIDDEN_NOTE}</xml>"
+    )
+    earlier = zipfile.ZipFile(roster).read(NOTES)
+    add_part(roster, NOTES, earlier, drawing.encode())
+
+    assert ward.go("run") == 3
+
+    shapes = read_note_shapes(find_copy(ward))
+    assert shapes[3, 3] == ((200, 121), "visible", "5, 15, 0, 2, 7, 40, 5, 3")
+    assert shapes[2, 1] == ((336, 300), "hidden", None)  # our line stands in the room that is left
+    (width, height), visibility, _ = shapes[3, 2]
+    text = list_yellow(find_copy(ward))["C4"]
+    assert visibility == "hidden"
+    assert width * height > 120 * len(text)  # what LibreOffice and Excel need for a letter at 10 points
+    # corrected, the note is the hospital's own again, in its size
+    book = openpyxl.load_workbook(find_copy(ward))
+    book.active["B3"].value, book.active["C4"].value = number(2), "15400000003"
+    book.active["B3"].comment.width, book.active["B3"].comment.height = 336, 300
+    book.save(roster)
+    assert ward.go("run") == 0
+    assert read_note_shapes(find_copy(ward))[2, 1] == ((336, 300), "hidden", None)
+    assert openpyxl.load_workbook(find_copy(ward)).active["B3"].comment.text == "请核对"
+
+
 def list_contents(paths):
     """Return all that is read of rosters but their names."""
     rows, reports = read_rosters(paths)
@@ -328,6 +392,7 @@ SHEET = "xl/worksheets/sheet1.xml"
     [
         ("picture", "it has pictures, charts or shapes"),
         ("validation", "it has something that the copy cannot keep ({CCE6A557-97BC-4b89-ADB6-D9C93CAAB3DF})"),
+        ("controls", "it has form controls, or comments beside macros"),
         ("ranges", "it has something that the copy cannot keep (protectedRanges)"),
         ("rows", "the rosters of this run have more than 2 rows"),
     ],
@@ -340,6 +405,12 @@ def test_a_roster_gets_no_copy_that_would_lose_something(ward, what, why, monkey
         book.save(roster)
     elif what == "validation":
         add_part(roster, SHEET, b"</worksheet>", EXTENSION)
+    elif what == "controls":
+        book = openpyxl.load_workbook(roster)
+        for sheet in (book.active, book.create_sheet()):
+            sheet["A1"].comment = Comment("请核对", "王")
+        book.save(roster)
+        add_part(roster, NOTES, b'ObjectType="Note"', b'ObjectType="Button"')
     elif what == "ranges":
         ranges = b"</sheetData><protectedRanges><protectedRange/></protectedRanges>"
         add_part(roster, SHEET, b"</sheetData>", ranges)

@@ -1,19 +1,20 @@
 """Looks at a workbook that is to be copied with openpyxl: what the copy would lose, and the cells to take over as they are.
 
 openpyxl keeps sheets, styles, tables, comments, hyperlinks, plain validation and formatting rules. What it does not know
-it drops in silence: such a workbook is not copied. It also drops the computed values of formulas, writes numbers with 16
-digits and converts dates; these cells are collected here as they stand in the file, to be put back into the copy.
+it drops in silence: such a workbook is not copied. It also drops the computed values of formulas and the shapes of notes,
+writes numbers with 16 digits and converts dates; these are collected here as they stand in the file, to be put back.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from xml.sax.saxutils import escape, quoteattr
 
+from pipeline.domain.exact_sheet import ExactSheet, NoteShape
 from pipeline.errors import NotCopied
 from pipeline.intake.readers.model import format_column, parse_column
-from pipeline.intake.readers.xlsx.package import MEGABYTE, Package, make_parser
+from pipeline.intake.readers.xlsx.package import MEGABYTE, Package, make_parser, parse_whole
 from pipeline.intake.readers.xlsx.pictures import get_relation
 from pipeline.intake.readers.xlsx.sheet_cells import get_prefix
 from pipeline.messages.texts import make_text
@@ -47,12 +48,19 @@ _KEPT_ELEMENTS = frozenset({
 })  # fmt: skip
 _OBJECT = re.compile(rb"ObjectType\s*=\s*[\"'](?!Note[\"'])")  # anything in a VML drawing but a comment
 _MAX_DRAWING = 20 * MEGABYTE
+# notes are drawn in VML, which Excel writes with HTML in it, so that it need not be well-formed
+_SHAPE = re.compile(r"<(?:\w+:)?shape\s([^<>]*)>")
+_SHAPE_END = re.compile(r"</(?:\w+:)?shape>")
+_SIDE = re.compile(r"[\"';\s](width|height)\s*:\s*([0-9]{1,4}(?:\.[0-9]+)?)(pt|px|in|cm|mm|pc)")
+_NOTE_DATA = re.compile(r"<(?:\w+:)?(Row|Column|Anchor|Visible)\b[^<>]*>([^<]*)")
+_MAX_ROW = 1_048_576
+_PIXELS = {"px": 1, "pt": 96 / 72, "in": 96, "cm": 96 / 2.54, "mm": 96 / 25.4, "pc": 16}
 _DIGITS = "0123456789"
 _TEXTS = ("s", "inlineStr")  # cells that openpyxl writes as they are
 
 
-def collect_exact_cells(data: bytes) -> list[Mapping[str, str]]:
-    """Return of each sheet the cells to put back: address -> the XML behind its style.
+def collect_exact_sheets(data: bytes) -> list[ExactSheet]:
+    """Return of each sheet what is to be put back.
 
     Raises NotCopied if a copy would lose something or the workbook is too large, FileRefused for a damaged one.
     """
@@ -66,23 +74,40 @@ def collect_exact_cells(data: bytes) -> list[Mapping[str, str]]:
     ]
     _require_no_hints(package, package.find_related(part, "sharedStrings"))
     budget = MAX_SHEETS
-    exact_cells: list[Mapping[str, str]] = []
+    exact_sheets: list[ExactSheet] = []
     for sheet in sheets:
         reader = _SheetReader(sheet)
         for chunk_size in reader.read(package):
             budget -= chunk_size
             if budget < 0:
                 raise NotCopied(make_text("copy.large"))
-        exact_cells.append(reader.cells)
-    return exact_cells
+        exact_sheets.append(ExactSheet(reader.cells, dict(_list_notes(package, sheet))))
+    return exact_sheets
+
+
+def _list_notes(package: Package, sheet: str) -> Iterator[tuple[str, NoteShape]]:
+    """Yield address and shape of each note of a sheet whose size is known."""
+    part = package.find_related(sheet, "vmlDrawing")
+    drawing = part and package.read_payload(part, _MAX_DRAWING)
+    for content in _SHAPE_END.split((drawing or b"").decode("utf-8", "replace")):
+        shape = _SHAPE.search(content)
+        lengths = _SIDE.findall(shape[1] if shape else "")
+        sides = {side: round(float(length) * _PIXELS[unit]) for side, length, unit in lengths}
+        data: dict[str, str] = dict(_NOTE_DATA.findall(content))
+        row, column = (parse_whole(data.get(name, "").strip(), _MAX_ROW) for name in ("Row", "Column"))
+        if len(sides) == 2 and row is not None and column is not None:
+            anchor = data.get("Anchor") if "Visible" in data else None
+            address = f"{format_column(column)}{row + 1}"
+            yield address, NoteShape(sides["width"], sides["height"], anchor)
 
 
 def _require_known_parts(package: Package) -> None:
-    kinds = dict(_walk_relations(package, ""))
+    parts = [*_walk_relations(package, "")]
+    kinds = {kind for kind, _ in parts}
     for lost, key in _LOST_PARTS.items():
         if lost in kinds:
             raise NotCopied(make_text(key))
-    for kind, part in kinds.items():
+    for kind, part in parts:
         if kind not in _KEPT_PARTS:
             raise NotCopied(make_text("copy.feature", what=kind))
         if kind == "vmlDrawing" and (
