@@ -5,6 +5,7 @@ UV     ?= uv
 EXTRAS := --extra heic --extra encrypted --extra notify --extra metrics --extra keyring --extra postgres
 MEMORY := $(shell grep -qs ' /dev/shm .*noexec' /proc/mounts || df -k --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 4000000 {print "/dev/shm"}')
 TEST_PROCESSES ?= 4
+BUNDLE ?= dist
 LOCK   := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --no-header
 
 .PHONY: demo test attack crash gauntlet trap ocr bench lint docs pictures bundle wheelhouse format lock sample clean help
@@ -68,8 +69,8 @@ docs: .venv/dev  ## write docs/{zh,en}/codes.md and docs/config.schema.json agai
 	PYTHONPATH=. $(BIN)/python docs/codes.py
 	PYTHONPATH=. $(BIN)/python docs/config_schema.py
 
-bundle:          ## a folder that runs without Python, by PyInstaller, in dist/ (about 4 minutes)
-	$(PYTHON) ops/bundle/build.py dist
+bundle:          ## a folder that runs without Python, by PyInstaller, in dist/, and starts it (about 2 minutes)
+	$(PYTHON) ops/bundle/build.py $(BUNDLE)
 
 wheelhouse:      ## the wheels for a host without internet access, in dist/wheelhouse, installed once without a network
 	$(PYTHON) ops/offline/wheelhouse.py build dist/wheelhouse

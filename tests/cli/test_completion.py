@@ -1,12 +1,12 @@
 """Completion as a real bash does it, and the scripts of the other shells."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from desktop import find_program
 
 from pipeline.cli.app import main
 
@@ -34,7 +34,7 @@ def complete(tmp_path):
 
     def complete_line(*words):
         completed = subprocess.run(
-            ["bash", "--norc", "-c", BASH_SCRIPT, "bash", "esign-import", *words],
+            [find_program("bash"), "--norc", "-c", BASH_SCRIPT, "bash", "esign-import", *words],
             env=environment,
             capture_output=True,
             text=True,
@@ -47,7 +47,6 @@ def complete(tmp_path):
     return complete_line
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
 def test_bash_completes_commands_options_and_values(complete):
     assert sorted(complete("re")) == ["report", "resolve", "retry"]
     assert complete("ledger", "ba") == ["backup"]

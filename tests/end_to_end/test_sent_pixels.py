@@ -9,6 +9,7 @@ import random
 import struct
 from dataclasses import dataclass
 
+import pillow_heif
 import pytest
 from generated_rosters.pictures import flatten
 from image_support import raw_png
@@ -102,8 +103,7 @@ def encoded(image: Image.Image, form: str, mode: str, turn: int) -> bytes:
         case "JPEG", _:
             image.save(buffer, "JPEG", quality=95, subsampling=0, exif=exif)
         case "HEIC", _:
-            heif = pytest.importorskip("pillow_heif")
-            heif.from_pillow(image).save(buffer, quality=-1, chroma=444)
+            pillow_heif.from_pillow(image).save(buffer, quality=-1, chroma=444)
         case "PNG", _:
             image.save(buffer, "PNG", exif=exif)
         case _:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from bound_support import BOUND, needs_rights
+from desktop import find_program, skip_or_fail
 from run_support import name
 from wire_support import fault
 
@@ -61,16 +61,15 @@ def test_a_reader_that_has_gone_gives_no_exit_code_120(hospital, redirected, cod
     assert hospital.statuses() == {"sealed": 1}
 
 
-@pytest.mark.skipif(shutil.which("localedef") is None, reason="no way to make a GBK locale")
 def test_a_run_works_under_a_c_or_gbk_locale(hospital, tmp_path):
     """The terminal and the disk speak UTF-8, the locale does not."""
     made = subprocess.run(
-        ["localedef", "-i", "zh_CN", "-f", "GBK", str(tmp_path / "zh_CN.gbk")],
+        [find_program("localedef"), "-i", "zh_CN", "-f", "GBK", str(tmp_path / "zh_CN.gbk")],
         capture_output=True,
         check=False,
     )
     if made.returncode:
-        pytest.skip("no way to make a GBK locale")
+        skip_or_fail("the charset GBK of localedef (Debian: locales)")
     hospital.seal_doctors(2)
     plain = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     gbk = {**plain, "LC_ALL": "zh_CN.gbk", "LOCPATH": str(tmp_path)}

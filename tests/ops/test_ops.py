@@ -97,3 +97,11 @@ def test_a_recipe_explains_itself(script):
     command = [sys.executable, str(REPOSITORY / "ops" / script), "--help"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert f"ops/{script}" in text
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md", "CONTRIBUTING.md"])
+def test_the_pages_name_every_package_that_ci_installs(page):
+    script = (REPOSITORY / ".ci" / "run").read_text("utf-8")
+    packages = re.search(r"^packages=\((.*)\)$", script, re.MULTILINE)[1].split()
+    text = (REPOSITORY / page).read_text("utf-8")
+    assert [package for package in packages if f"`{package}`" not in text] == []

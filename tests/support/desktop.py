@@ -1,4 +1,4 @@
-"""The programs people look at our files with: LibreOffice, a browser. Where one is missing its tests are skipped,
+"""Programs that tests need: LibreOffice, a browser, systemd-analyze. Where one is missing its tests are skipped,
 under REQUIRE_DESKTOP=1 they fail.
 """
 
@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -33,10 +34,16 @@ SMALL_TARGETS = """() => [...document.querySelectorAll('a, button, select, summa
 def find_program(program: str) -> str:
     """Return the path of a program, or skip (REQUIRE_DESKTOP=1: fail) the test that needs it."""
     path = shutil.which(program)
-    if path is None and os.environ.get("REQUIRE_DESKTOP") != "1":
-        pytest.skip(f"{program} is not installed")
-    assert path, f"REQUIRE_DESKTOP=1 asks for {program}"
+    if path is None:
+        skip_or_fail(program)
     return path
+
+
+def skip_or_fail(missing: str) -> NoReturn:
+    """Skip the test that needs what is missing, or fail under REQUIRE_DESKTOP=1."""
+    if os.environ.get("REQUIRE_DESKTOP") == "1":
+        pytest.fail(f"REQUIRE_DESKTOP=1 asks for {missing}")
+    pytest.skip(f"{missing} is not installed")
 
 
 def office(tmp_path: Path) -> list[str]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
+from desktop import skip_or_fail
 from psycopg import sql
 
 SUPERUSER = "postgres"
@@ -34,12 +34,8 @@ def find_programs() -> Path:
     candidates = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
     if initdb := shutil.which("initdb"):
         candidates.append(Path(initdb).parent)
-    for folder in candidates:
-        if (folder / "initdb").exists() and (folder / "postgres").exists():
-            return folder
-    if os.environ.get("REQUIRE_DESKTOP") != "1":
-        pytest.skip("PostgreSQL's server is not installed (Debian: postgresql)")
-    pytest.fail("REQUIRE_DESKTOP=1 asks for PostgreSQL's server (Debian: postgresql)")
+    folders = (path for path in candidates if (path / "initdb").exists() and (path / "postgres").exists())
+    return next(folders, None) or skip_or_fail("PostgreSQL's server (Debian: postgresql)")
 
 
 class PostgresServer:

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 
+import pillow_heif
 import pytest
 from image_support import (
     chunk,
@@ -451,7 +452,6 @@ def test_a_lossy_webp_is_converted(tmp_path, drawn):
 
 
 def heic(drawn: Image.Image, **settings: object) -> bytes:
-    pillow_heif = pytest.importorskip("pillow_heif", reason='needs the extra "heic"')
     buffer = io.BytesIO()
     pillow_heif.from_pillow(drawn).save(buffer, **settings)
     return buffer.getvalue()
@@ -466,7 +466,6 @@ def test_a_heic_is_converted(tmp_path, drawn):
 
 @pytest.mark.parametrize("orientation", [3, 6, 8])
 def test_a_heic_is_not_turned_twice(tmp_path, orientation):
-    pillow_heif = pytest.importorskip("pillow_heif", reason='needs the extra "heic"')
     drawn = seal(60, mode="RGB", width=100)
     held = pillow_heif.from_pillow(drawn)
     held.info["exif"] = turned(orientation).tobytes()
@@ -478,7 +477,6 @@ def test_a_heic_is_not_turned_twice(tmp_path, orientation):
 
 
 def test_the_primary_of_several_heic_pictures_is_taken(tmp_path):
-    pillow_heif = pytest.importorskip("pillow_heif", reason='needs the extra "heic"')
     held = pillow_heif.from_pillow(Image.new("RGB", (64, 64), "blue"))
     held.add_from_pillow(SOLID)
     buffer = io.BytesIO()

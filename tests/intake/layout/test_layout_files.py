@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from io import BytesIO
 
 import openpyxl
 import pytest
+from desktop import convert
 from openpyxl.drawing.image import Image as Drawing
 from run_support import draw_seal, name, number
 
@@ -101,13 +100,7 @@ def test_the_form_as_xlsx(form, tmp_path):
 
 @pytest.mark.parametrize("form_of", ["xls", "ods"])
 def test_the_form_in_formats_that_tell_merged_cells(form, tmp_path, form_of):
-    office = shutil.which("libreoffice")
-    if office is None:
-        pytest.skip("LibreOffice is not here")
-    home = f"-env:UserInstallation=file://{tmp_path}/office"
-    command = [office, home, "--headless", "--convert-to", form_of, "--outdir", str(tmp_path), str(form)]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
-    rows, (report,) = read_rosters([tmp_path / f"form.{form_of}"])
+    rows, (report,) = read_rosters([convert(form, form_of, tmp_path, tmp_path)])
     check(rows, report)
 
 
