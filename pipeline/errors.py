@@ -8,6 +8,7 @@ EsignImportError        one sentence for the user, and the exit code it leads to
 ├─ Locked               6   another run holds the ledger
 ├─ NotReadNow           5   a file cannot be read for the machine's trouble, not the file's (74: the disk)
 ├─ LedgerError          74  ledger, key or disk; how to restore is in the sentence
+│  ├─ LeaseLost       6    another process has taken over the ledger on the server
 │  └─ LedgerUnreachable 74  rights, room or a read-only disk: which file, for which user, and the cure
 ├─ DiskTrouble          74  a file or folder that cannot be written: which one, for which user, and the cure
 ├─ FileRefused          –   one roster file is refused as a whole; the run goes on without it
@@ -119,6 +120,12 @@ class LedgerError(EsignImportError):
             return str(self)
         reason, path = reason_of(self.__cause__), self.detail.get("path", "")
         return make_text("stop.file", file=path, why=reason) if path else reason
+
+
+class LeaseLost(LedgerError):
+    """Another process has taken over the ledger on the server: this one may write no more."""
+
+    exit_code = 6
 
 
 class LedgerUnreachable(LedgerError):

@@ -131,13 +131,14 @@ def _locate_ledger(session: Session) -> tuple[Config, Path, str]:
 @contextmanager
 def _lock_ledger(session: Session) -> Iterator[tuple[Path, str]]:
     """Hold the run lock; the ledger that was made under it is entered in the registry of ledgers."""
+    from pipeline.ledger.registry import read_identity
     from pipeline.workflow.tenant_ledger import lock_tenant
 
     config, path, tenant = _locate_ledger(session)
     warn = session.print_warning
     with lock_tenant(config, run="ledger", clock=session.clock, warn=warn) as (_, registry):
         yield path, tenant
-        counter = registry.enter(path, warn=warn)
+        counter = registry.enter(str(path.resolve()), read_identity(path), warn=warn)
         if counter is not None:
             counter.close()
         if (conflict := registry.find_conflict(path)) is not None:  # it is behind what the registry saw

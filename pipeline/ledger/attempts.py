@@ -95,6 +95,31 @@ def enter_verdict(connection: Connection, uuid: str, verdict: Verdict, now: floa
     return _list_verdict_facts(uuid)
 
 
+def enter_late_verdict(connection: Connection, uuid: str, verdict: Verdict, now: float) -> list[Fact]:
+    """Enter what an earlier holder of the ledger learned of its attempt: its verdict, if the attempt has none yet.
+
+    Once the attempt is unknown, a SealId from the answer is kept as evidence for whoever resolves it.
+    """
+    waiting = connection.execute(
+        "SELECT 1 FROM attempt WHERE uuid = ? AND verdict IS NULL", (uuid,)
+    ).fetchone()
+    if waiting is not None:
+        return enter_verdict(connection, uuid, verdict, now)
+    connection.execute(
+        "UPDATE attempt SET seal_id = ?, request_id = ?, http_status = ?, code = ?, message = ? "
+        "WHERE uuid = ? AND verdict = 'unknown' AND decision IS NULL AND seal_id IS NULL",
+        (
+            verdict.seal_id,
+            verdict.request_id,
+            verdict.http_status,
+            verdict.code,
+            dump_line(verdict.message),
+            uuid,
+        ),
+    )
+    return _list_verdict_facts(uuid)
+
+
 def withdraw_attempt(connection: Connection, uuid: str, now: float) -> list[Fact]:
     """Close an attempt as not executed if it was entered: its caller was cancelled before it could send."""
     connection.execute(

@@ -51,11 +51,14 @@ class CommitQueue(ABC):
         It raises LedgerConflict for a broken constraint, LedgerError for a disk or server that failed, and whatever the
         operation itself raised. A future that is cancelled before its turn is not executed.
         """
+        job = CommitJob(operation)
+        self._put(job)
+        return job.future
+
+    def _put(self, job: CommitJob) -> None:
         if self._closed:
             raise RuntimeError("the ledger is closed")
-        job = CommitJob(operation)
         self._queue.put(job)
-        return job.future
 
     def close(self) -> None:
         """Finish the queue and close what is open."""

@@ -134,7 +134,7 @@ def read_decisions(
     rows = select_columns(
         connection,
         "SELECT at AS decided_at, who, why, kind, key, attempt, seal_id, id AS number, detail FROM decision "
-        "WHERE (?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR key IN (SELECT value FROM json_each(?2)) "
+        "WHERE kind = coalesce(?1, kind) AND (coalesce(?2, '') = '' OR key IN (SELECT value FROM json_each(?2)) "
         "OR (kind = 'other_person' AND detail IN (SELECT value FROM json_each(?2)))) ORDER BY id",
         (kind, keys),
     )

@@ -20,7 +20,7 @@ from pipeline.ledger.disk import (
 )
 from pipeline.ledger.receipt_sync import receipts_path, require_complete_ledger, synchronize_receipts
 from pipeline.ledger.receipts import Receipts
-from pipeline.ledger.registry import Ownership, identify_ledger
+from pipeline.ledger.registry import Ownership, identify_ledger, read_identity
 from pipeline.ledger.sqlite_ledger import SqliteLedger, connect, explain_read_error
 from pipeline.ledger.tenant import KEY_BYTES, KEY_FORMAT, SiteKey, change_tenant, read_tenant, require_tenant
 from pipeline.ledger.writer import Writer
@@ -77,7 +77,7 @@ def open_ledger(
                 path,
                 connect(path, readonly=False),
                 receipts=kept,
-                counter=ownership.register(path) if recover else None,
+                counter=ownership.register(str(path.resolve()), read_identity(path)) if recover else None,
                 require_ownership=ownership.require(path) if recover else None,
             )
     except sqlite3.Error as error:

@@ -40,7 +40,7 @@ _SEALS = """
 
 # An entry holds from its first run to its last, among the runs of the same command over the same rosters (run_history.py).
 _ROW_HISTORY = """
-    SELECT s.row_id, l.key, l.file, l.sheet, l.row, l.status, l.codes, l.line, f.run AS first_run,
+    SELECT s.row_id, l.key, l.file, l.sheet IS NOT NULL, l.sheet, l.row, l.status, l.codes, l.line, f.run AS first_run,
            f.started AS first_started, t.run AS last_run, t.started AS last_started,
            (SELECT count(*) FROM run AS n WHERE n.number BETWEEN s.first_run AND s.last_run AND n.saw_rows = 1
             AND n.command = f.command AND n.rosters = f.rosters) AS runs,
@@ -49,7 +49,7 @@ _ROW_HISTORY = """
     FROM row_seen AS s JOIN row_line AS l ON l.id = s.line
     JOIN run AS f ON f.number = s.first_run JOIN run AS t ON t.number = s.last_run
     WHERE s.row_id IN (SELECT value FROM json_each(?1)) AND (l.key IS NULL OR l.key IN (SELECT value FROM json_each(?2)))
-    ORDER BY s.first_run, l.file, l.sheet, l.row
+    ORDER BY s.first_run, l.file, l.sheet IS NOT NULL, l.sheet, l.row
 """
 
 

@@ -77,18 +77,11 @@ class Receipts:
 
         Raises OSError where the disk refuses, and then nothing was added.
         """
-        n, previous, size = self.mark
-        lines = []
-        for receipt in receipts:
-            n += 1
-            line = _format_line(n, previous, receipt)
-            previous = hashlib.sha256(line).hexdigest()
-            lines.append(line)
-        data = b"".join(lines)
+        lines, mark = format_lines(self.mark, receipts)
         try:
-            os.ftruncate(self._file, size)  # lines of a commit that did not come about
-            os.lseek(self._file, size, os.SEEK_SET)
-            rest = memoryview(data)
+            os.ftruncate(self._file, self.mark.size)  # lines of a commit that did not come about
+            os.lseek(self._file, self.mark.size, os.SEEK_SET)
+            rest = memoryview(b"".join(lines))
             while rest:
                 rest = rest[os.write(self._file, rest) :]
             hit_failpoint("receipts: before the fsync")
@@ -96,7 +89,7 @@ class Receipts:
         except OSError:
             self.rewind()
             raise
-        return Mark(n, previous, size + len(data))
+        return mark
 
     def keep(self, mark: Mark) -> None:
         """Set the end of the file to ``mark``: the commit that stores it is durable."""
@@ -181,6 +174,19 @@ def rewrite_receipts(path: Path, receipts: Sequence[Receipt]) -> Mark:
         draft.replace(path)
     atomic_files.sync_folder(path.parent)
     return mark
+
+
+def format_lines(mark: Mark, receipts: Sequence[Receipt]) -> tuple[list[bytes], Mark]:
+    """Return the lines of receipts behind a mark, and the mark behind them."""
+    n, previous, size = mark
+    lines = []
+    for receipt in receipts:
+        n += 1
+        line = _format_line(n, previous, receipt)
+        previous = hashlib.sha256(line).hexdigest()
+        size += len(line)
+        lines.append(line)
+    return lines, Mark(n, previous, size)
 
 
 def _format_line(n: int, previous: str, receipt: Receipt) -> bytes:

@@ -103,6 +103,46 @@ LEDGER_TEXTS: Mapping[str, tuple[str, str]] = {
         "运行期间锁文件 {path} 被删除或替换，不再提交任何印章：可能另有运行已经开始。请确认没有其他运行后再运行一次；已发出而无结果的记录会保留为“未知”。",
         "The lock file {path} was deleted or replaced during the run, so sending stopped: another run may have started. Make sure that no other run is in progress, then run again. Rows that were sent without an answer are kept as unknown.",
     ),
+    "ledger.lease_lost": (
+        "另一个进程已接管 {server} 上的台账，本次运行不再提交任何印章；已发出而没有结果的记录会保留为“未知”。接管的运行会继续处理其余医生。",
+        "Another process has taken over the ledger on {server}, so this run stopped sending. Rows that were sent without an answer are kept as unknown. The run that took over goes on with the other doctors.",
+    ),
+    "ledger.server_failed": (
+        "无法使用 {server} 上的台账（{why}）。请检查数据库是否在运行、地址和用户是否正确，然后再次运行；已记入台账的内容没有丢失。",
+        "The ledger on {server} cannot be used ({why}). Check that the database runs and that address and user are right, then run again; nothing that the ledger holds is lost.",
+    ),
+    "ledger.server_old": (
+        "{server} 的 PostgreSQL 版本太旧；需要 {needed} 或更新的版本。",
+        "PostgreSQL on {server} is too old; version {needed} or later is needed.",
+    ),
+    "ledger.server_unsafe": (
+        "{server} 的 {setting} 为 off：断电后可能丢失已提交的记录，医生会被重复创建印章。请将其设为 on 后再运行。没有提交任何内容。",
+        "On {server}, {setting} is off: a commit could be lost in a power failure, and a doctor would get a second seal. Set it to on, then run again. Nothing was sent.",
+    ),
+    "ledger.server_standby": (
+        "{server} 是只读备库。请在 ledger 中写主库的地址。没有提交任何内容。",
+        "{server} is a read-only standby. Set `ledger` to the address of the primary server. Nothing was sent.",
+    ),
+    "ledger.server_secret_short": (
+        "台账口令（ledger__secret）太短；至少需要 {needed} 个字符。",
+        "The operator's secret (ledger__secret) is too short; it needs at least {needed} characters.",
+    ),
+    "ledger.server_secret_wrong": (
+        "台账口令（ledger__secret）与创建这份台账时的不同，无法解开台账密钥，认不出任何医生。请在本机放入与其他主机相同的口令。没有提交任何内容。",
+        "The operator's secret (ledger__secret) is not the one with which this ledger was created: its site key cannot be decrypted, and no doctor can be recognised. Install the same secret as on the other hosts. Nothing was sent.",
+    ),
+    "ledger.server_commit_unknown": (
+        "{server} 在提交时中断，且已不记得该次提交的结果。请再次运行：没有结果的记录会成为“未知”。",
+        "The connection to {server} broke in a commit, and the server no longer knows whether it was executed. Run again: rows without an answer become unknown.",
+    ),
+    "ledger.server_lost": (
+        "{path} 上没有本机构的台账，但 {found} 表明以前创建过印章；用新台账会把所有医生重新创建一遍。请恢复数据库的备份，用 `esign-import ledger move` 迁入原来的台账，或用 `esign-import adopt FILE` 登记已有印章；若确实从未创建过，请用 `esign-import run --new-ledger`。",
+        "There is no ledger of this organisation on {path}, but {found} shows that seals were created earlier; with a new ledger, all of them would be created again. Restore the database from a backup, bring the former ledger in with `esign-import ledger move`, or import the existing seals (`esign-import adopt FILE`). If no seal was ever created, use `esign-import run --new-ledger`.",
+    ),
+    "ledger.server_damaged": (
+        "{server} 上的台账已损坏或属于其他机构：密钥与校验值不符。请恢复数据库的备份。没有提交任何内容。",
+        "The ledger on {server} is damaged or belongs to another organisation: its key does not match its check. Restore the database from a backup. Nothing was sent.",
+    ),
     "ledger.replaced": (
         "运行期间台账 {path} 被移走或替换，不再提交任何印章。请放回原来的文件后再运行。",
         "The ledger {path} was moved or replaced during the run, so sending stopped. Put the original file back, then run again.",

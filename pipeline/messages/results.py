@@ -228,6 +228,7 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "halt.TLS": ("没有建立可信的加密连接：{message}", "no trusted encrypted connection: {message}"),
     "halt.DISK": ("磁盘或文件出错：{message}", "a disk or file error occurred: {message}"),
     "halt.LEDGER": ("台账无法写入（{message}）；请腾出磁盘空间或检查权限", "the ledger could not be written ({message}); free disk space or check permissions"),
+    "halt.LEASE_LOST": ("{message}", "{message}"),
     "halt.USAGE": ("{message}", "{message}"),
     "halt.CREDENTIALS_MISSING": ("{message}", "{message}"),
     "halt.ROLE_FAILED": ("{message}", "{message}"),

@@ -40,7 +40,7 @@ PLAN_GUARDS = frozenset({"ROSTER_MISSING", "ROSTER_SHRUNK", "TOO_MANY_NEW"})
 # time alone does not remove what stopped these runs
 LASTING_HALTS = frozenset({"DISK", "LEDGER", "SAME_REFUSAL", "SEALS_EXIST", "TOO_MANY_UNKNOWN"})
 # runs that ended before they sent, or could not write: their message names the cure
-EXPLAINED_HALTS = frozenset({"DISK", "LEDGER_REFUSED", "LOCKED", "NOT_READ_NOW", "USAGE"})
+EXPLAINED_HALTS = frozenset({"DISK", "LEASE_LOST", "LEDGER_REFUSED", "LOCKED", "NOT_READ_NOW", "USAGE"})
 _CORRECTED = (Status.REJECTED, Status.FAILED)  # rows that a person corrects
 EXIT_BUG, EXIT_HALTED, EXIT_SIGNAL = 1, 4, 128
 # exit code -> what `status` writes of a rerun; 0 and 3 depend on what the run left

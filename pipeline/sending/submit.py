@@ -13,7 +13,7 @@ from pipeline.clock import stamp
 from pipeline.domain.roster import Field, PreparedImage, Problem
 from pipeline.domain.run import RowOutcome, RowPlan, Status
 from pipeline.domain.seals import Verdict
-from pipeline.errors import LedgerError, NotReadNow, reason_of
+from pipeline.errors import LeaseLost, LedgerError, NotReadNow, reason_of
 from pipeline.esign.contracts import CREATE
 from pipeline.intake.images import image_files
 from pipeline.ledger.protocol import LedgerConflict
@@ -148,6 +148,9 @@ class Submission:
             result = SendResult(
                 Status.NOT_SENT, problems=(describe_unread_image(job.row_plan.doctor, error),)
             )
+        except LeaseLost as error:
+            self.context.run_state.halt("LEASE_LOST", error.reason, 6)
+            result = _interrupted(job)
         except LedgerError as error:
             self.context.run_state.halt("LEDGER", error.reason, 74)
             result = _interrupted(job)

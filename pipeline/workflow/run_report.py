@@ -35,6 +35,7 @@ from pipeline.errors import (
     CredentialsMissing,
     DiskTrouble,
     EsignImportError,
+    LeaseLost,
     LedgerError,
     Locked,
     NotReadNow,
@@ -216,8 +217,12 @@ def record_run_end(
         ledger.finish_run(report.run, exit=report.exit, finished=report.finished, record=record)
     except LedgerError as error:
         LOG.exception("the run's end could not be recorded")
-        exit_code = more_severe_exit(report.exit, 74)
-        return replace(report, exit=exit_code, halt=report.halt or Halt("LEDGER", error.reason, 74))
+        halt = (
+            Halt("LEASE_LOST", error.reason, 6)
+            if isinstance(error, LeaseLost)
+            else Halt("LEDGER", error.reason, 74)
+        )
+        return replace(report, exit=more_severe_exit(report.exit, halt.exit), halt=report.halt or halt)
     return report
 
 

@@ -31,15 +31,19 @@ from pipeline.ledger.protocol import (
     RunRecord,
 )
 
-KINDS = ("sqlite", "memory")
+KINDS = ("sqlite", "postgres", "memory")
 KNOWN_BY = {"name": "王小明", "id_masked": "**************0011", "staff_no_digest": "", "mobile_digest": ""}
 CONTENT = SealContent("李小红", "n" * 32, "ID_CARD", None, None, "李小红章", "a" * 64, None)
 
 
 @pytest.fixture(params=KINDS)
-def empty(request, opened: Callable[..., Ledger]) -> Ledger:
+def empty(request) -> Iterator[Ledger]:
     """A new ledger of each kind."""
-    return opened(recover=True) if request.param == "sqlite" else MemoryLedger()
+    if request.param == "sqlite":
+        yield request.getfixturevalue("opened")(recover=True)
+    else:
+        with fresh(request.param, request) as ledger:
+            yield ledger
 
 
 @pytest.fixture
@@ -50,8 +54,14 @@ def ledger(empty, run_record) -> Ledger:
 
 
 @contextmanager
-def fresh(kind: str) -> Iterator[Ledger]:
+def fresh(kind: str, request: pytest.FixtureRequest) -> Iterator[Ledger]:
     """A new ledger for each example that hypothesis finds."""
+    if kind == "postgres":
+        from server_ledger import open_new_ledger
+
+        with open_new_ledger(request.getfixturevalue("postgres_server")) as ledger:
+            yield ledger
+        return
     with TemporaryDirectory() as folder:
         ledger = open_ledger(Path(folder) / "l", "t", now=1.0)[0] if kind == "sqlite" else MemoryLedger()
         yield ledger
@@ -654,8 +664,8 @@ RECORD = RunRecord("r1", "run", 1.0, "h", 1, "u", (), None, "out", None, "d", "v
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=20, deadline=None)
 @given(steps=STEPS)
-def test_a_snapshot_equals_a_model_of_what_was_written(kind, steps):
-    with fresh(kind) as ledger:
+def test_a_snapshot_equals_a_model_of_what_was_written(kind, request, steps):
+    with fresh(kind, request) as ledger:
         ledger.begin_run(RECORD)
         model: dict[str, PersonHistory] = {}
         for number, (person, verdict) in enumerate(steps):
@@ -806,8 +816,8 @@ RUNS = st.lists(
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=20, deadline=None)
 @given(runs=RUNS)
-def test_every_run_keeps_its_last_word_on_every_row(kind, runs):
-    with fresh(kind) as ledger:
+def test_every_run_keeps_its_last_word_on_every_row(kind, request, runs):
+    with fresh(kind, request) as ledger:
         shown: dict[str, dict[str, str]] = {}
         for number, (command, words) in enumerate(runs):
             run = f"r{number}"

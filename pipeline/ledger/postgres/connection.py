@@ -1,0 +1,136 @@
+"""Connections to the PostgreSQL server, and the adapter by which the ledger's statements run on them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import psycopg
+
+from pipeline.errors import LedgerError
+from pipeline.ledger.postgres.address import ServerAddress
+from pipeline.messages.texts import make_text
+from pipeline.version import PROGRAM
+
+OLDEST_SERVER = 130000  # pg_current_xact_id
+SHARED_SCHEMA = "esign_import"  # of what all hospitals of a database have in common
+CONNECT_SECONDS = 10
+# A connection whose other end is gone is given up within a minute, on both sides.
+_KEEPALIVE: Any = {
+    "keepalives_idle": 15,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 45_000,
+}
+_SESSION = (
+    "SET idle_in_transaction_session_timeout = '30s'; SET lock_timeout = '30s'; SET statement_timeout = '120s'; "
+    "SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; "
+    "SET tcp_user_timeout = 45000; SET client_min_messages = warning"
+)
+
+# Words of SQLite for which PostgreSQL has others; json_items and json_text are functions of ours (schema.py).
+_OTHER_WORDS = (
+    ("%", "%%"),
+    ("json_each(", "json_items("),
+    ("json_extract(", "json_text("),
+    (" LIKE ", " ILIKE "),  # without regard to the case of ASCII letters, as in SQLite
+    (" IS NOT '", " IS DISTINCT FROM '"),
+    (" NOT INDEXED", ""),
+    (", user,", ', "user",'),
+    (", row,", ', "row",'),
+)
+_AWAY = ("08", "57")  # classes of SQLSTATE: connection, intervention of the operator
+_NUMBERED_MARK = re.compile(r"\?(\d+)")
+
+
+@cache
+def translate_statement(statement: str) -> str:
+    """Return a statement of the ledger in PostgreSQL's words and psycopg's marks."""
+    for word, other in _OTHER_WORDS:
+        statement = statement.replace(word, other)
+    return _NUMBERED_MARK.sub(r"%(p\1)s", statement).replace("?", "%s")
+
+
+class PostgresConnection:
+    """A psycopg connection in autocommit mode as the ledger's statements use one (`Connection` in database.py)."""
+
+    def __init__(self, raw: psycopg.Connection) -> None:
+        self.raw = raw
+
+    def execute(self, statement: str, values: Any = (), /) -> psycopg.Cursor:
+        """Run a statement of the ledger; its values stand in the order of their marks or numbers."""
+        translated = translate_statement(statement)
+        if "%(p" in translated:
+            values = {f"p{number}": value for number, value in enumerate(values, 1)}
+        return self.raw.execute(translated.encode(), values)
+
+    def executemany(self, statement: str, rows: Iterable[Any], /) -> None:
+        """Run a statement of the ledger once for each row of values, without waiting for each."""
+        with self.raw.cursor() as cursor:
+            cursor.executemany(translate_statement(statement).encode(), rows)
+
+
+def open_connection(address: ServerAddress, *, purpose: str) -> psycopg.Connection:
+    """Connect to the server in autocommit mode; ``purpose`` is shown in ``pg_stat_activity``.
+
+    Raises LedgerError where the server cannot be reached, refuses the user or is too old.
+    """
+    try:
+        connection = psycopg.connect(
+            address.url,
+            autocommit=True,
+            connect_timeout=CONNECT_SECONDS,
+            application_name=f"{PROGRAM} {purpose}",
+            password=address.password,
+            **_KEEPALIVE,
+        )
+    except psycopg.Error as error:
+        raise explain_server_error(address, error) from error
+    try:
+        connection.execute(_SESSION)
+    except psycopg.Error as error:
+        connection.close()
+        raise explain_server_error(address, error) from error
+    if connection.info.server_version < OLDEST_SERVER:
+        connection.close()
+        raise LedgerError("ledger.server_old", server=address.shown, needed=OLDEST_SERVER // 10_000)
+    return connection
+
+
+def use_schemas(connection: psycopg.Connection, *schemas: str) -> None:
+    """Let the names of tables and functions mean those of these schemas, the first first."""
+    connection.execute("SELECT set_config('search_path', %s, false)", [", ".join(schemas)])
+
+
+def require_durable_commits(connection: psycopg.Connection, address: ServerAddress) -> None:
+    """Raise LedgerError for a server on which a commit may be lost, or that is a read-only standby."""
+    row = connection.execute(
+        "SELECT current_setting('synchronous_commit'), current_setting('fsync'), "
+        "current_setting('full_page_writes'), pg_is_in_recovery()"
+    ).fetchone()
+    assert row is not None
+    for setting, value in zip(("synchronous_commit", "fsync", "full_page_writes"), row, strict=False):
+        if value == "off":
+            raise LedgerError("ledger.server_unsafe", server=address.shown, setting=setting)
+    if row[3]:
+        raise LedgerError("ledger.server_standby", server=address.shown)
+
+
+def is_server_away(error: BaseException, connection: psycopg.Connection | None) -> bool:
+    """Return whether an error means that the connection or the server is gone, not that something is wrong with it."""
+    if connection is not None and (connection.closed or connection.broken):
+        return True
+    if isinstance(error, LedgerError):
+        return error.__cause__ is not None and is_server_away(error.__cause__, None)
+    return isinstance(error, psycopg.OperationalError) and (error.sqlstate or "08").startswith(_AWAY)
+
+
+def explain_server_error(address: ServerAddress, error: psycopg.Error) -> LedgerError:
+    """Return the error for what the server or the way to it refused; it names the server without its password."""
+    words = str(error).strip().partition("\n")[0]
+    why = make_text("database.unlisted", code=error.sqlstate or type(error).__name__, words=words)
+    explained = LedgerError("ledger.server_failed", server=address.shown, why=why)
+    explained.__cause__ = error
+    return explained

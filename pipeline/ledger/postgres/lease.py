@@ -1,0 +1,175 @@
+"""The lease of a ledger on a server: one process at a time writes it, and its epoch fences out every earlier one.
+
+Whoever takes the lease raises the epoch, and a write counts only under the epoch of its writer (writer.py): a process
+that was stopped or cut off cannot write once another has taken over. The time limit and the advisory lock only decide
+when a lease may be taken: once the holder's connection has ended, or has not renewed the lease in time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import threading
+from contextlib import closing, suppress
+from types import TracebackType
+from typing import Self
+
+import psycopg
+
+from pipeline.clock import shown, stamp
+from pipeline.errors import LedgerError, Locked
+from pipeline.ledger.lock import read_user_name
+from pipeline.ledger.postgres.address import ServerAddress, name_schema
+from pipeline.ledger.postgres.connection import explain_server_error, is_server_away, open_connection
+from pipeline.ledger.postgres.schema import make_shared_schema
+
+LEASE_SECONDS = 60.0  # after which a lease that was not renewed may be taken
+RENEWALS = 4  # in that time
+RETRY_SECONDS = 2.0  # between two tries to reach the server
+
+_TAKE = """
+    UPDATE esign_import.lease SET epoch = epoch + 1, run = %(run)s, host = %(host)s, pid = %(pid)s, holder = %(holder)s,
+        since = %(since)s, expires_at = clock_timestamp() + make_interval(secs => %(seconds)s)
+    WHERE ledger = %(ledger)s
+        AND (expires_at IS NULL OR expires_at < clock_timestamp() OR (%(connection_ended)s AND epoch = %(epoch)s))
+    RETURNING epoch
+"""
+_RENEW = """
+    UPDATE esign_import.lease SET expires_at = clock_timestamp() + make_interval(secs => %s)
+    WHERE ledger = %s AND epoch = %s
+"""
+_RELEASE = "UPDATE esign_import.lease SET expires_at = NULL WHERE ledger = %s AND epoch = %s"
+
+
+class Lease:
+    """The lease of a tenant's ledger, taken without waiting and renewed by a thread until it is released or lost."""
+
+    def __init__(self, address: ServerAddress, tenant: str, *, seconds: float = LEASE_SECONDS) -> None:
+        self.epoch = 0
+        self._address = address
+        self._ledger = name_schema(tenant)
+        self._tenant = tenant
+        self._seconds = seconds
+        self._connection: psycopg.Connection | None = None
+        self._released = threading.Event()
+        self._lost = threading.Event()
+        self._thread = threading.Thread(target=self._keep_renewing, name="ledger-lease", daemon=True)
+
+    def acquire(self, *, run: str, now: float) -> Self:
+        """Take the lease for a run that begins at ``now`` (unix seconds).
+
+        Raises Locked naming the holder, LedgerError where the server cannot be used.
+        """
+        self._connection = connection = open_connection(self._address, purpose="lease")
+        try:
+            make_shared_schema(connection)
+            connection.execute(
+                "INSERT INTO esign_import.lease (ledger, tenant, epoch) VALUES (%s, %s, 0) ON CONFLICT DO NOTHING",
+                [self._ledger, self._tenant],
+            )
+            self.epoch = self._take(connection, run, now)
+        except psycopg.Error as error:
+            connection.close()
+            raise explain_server_error(self._address, error) from error
+        except Locked:
+            connection.close()
+            raise
+        self._thread.start()
+        return self
+
+    def is_intact(self) -> bool:
+        """Return whether no other process is known to have taken the lease."""
+        return not self._lost.is_set()
+
+    def mark_lost(self) -> None:
+        """Note that another process has taken the lease."""
+        self._lost.set()
+        self._released.set()
+
+    def release(self) -> None:
+        """Give the lease back; one that cannot be given back runs out by itself."""
+        self._released.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                self._connection.execute(_RELEASE, [self._ledger, self.epoch])
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def _take(self, connection: psycopg.Connection, run: str, now: float) -> int:
+        row = connection.execute(
+            "SELECT epoch, run, since, pid, holder, host FROM esign_import.lease WHERE ledger = %s",
+            [self._ledger],
+        ).fetchone()
+        assert row is not None
+        epoch, *holder = row
+        taken = connection.execute(
+            _TAKE,
+            {
+                "ledger": self._ledger,
+                "run": run,
+                "host": socket.gethostname(),
+                "pid": os.getpid(),
+                "holder": read_user_name(),
+                "since": now,
+                "seconds": self._seconds,
+                "connection_ended": _take_advisory_lock(connection, self._ledger),
+                "epoch": epoch,
+            },
+        ).fetchone()
+        if taken is None:
+            held_run, since, pid, name, host = holder
+            raise Locked(
+                "ledger.locked", run=held_run, since=shown(stamp(since)), pid=pid, name=name, host=host
+            )
+        return int(taken[0])
+
+    def _keep_renewing(self) -> None:
+        wait = self._seconds / RENEWALS
+        while not self._released.wait(wait):
+            wait = self._seconds / RENEWALS if self._renew() else min(RETRY_SECONDS, self._seconds / RENEWALS)
+
+    def _renew(self) -> bool:
+        """Renew the lease; return False where the server could not be reached."""
+        try:
+            if self._connection is None or self._connection.closed:
+                self._connection = open_connection(self._address, purpose="lease")
+                _take_advisory_lock(self._connection, self._ledger)
+            renewed = self._connection.execute(_RENEW, [self._seconds, self._ledger, self.epoch])
+        except (psycopg.Error, LedgerError) as error:  # a lease that is not renewed runs out
+            if self._connection is not None and is_server_away(error, self._connection):
+                self._connection.close()
+            return False
+        if renewed.rowcount == 0:
+            self.mark_lost()
+        return True
+
+
+def is_held(address: ServerAddress, tenant: str) -> bool:
+    """Return whether a process holds the lease of a tenant's ledger."""
+    ledger = name_schema(tenant)
+    with closing(open_connection(address, purpose="status")) as connection:
+        try:
+            held = connection.execute(
+                "SELECT 1 FROM esign_import.lease WHERE ledger = %s AND expires_at >= clock_timestamp()",
+                [ledger],
+            ).fetchone()
+        except psycopg.errors.UndefinedTable:
+            return False
+        return held is not None and not _take_advisory_lock(connection, ledger)
+
+
+def _take_advisory_lock(connection: psycopg.Connection, ledger: str) -> bool:
+    """Take the lock that ends with its connection; False while another connection has it."""
+    number = int.from_bytes(hashlib.sha256(ledger.encode()).digest()[:8], "big", signed=True)
+    row = connection.execute("SELECT pg_try_advisory_lock(%s)", [number]).fetchone()
+    return row is not None and bool(row[0])
