@@ -98,7 +98,7 @@ def enter_verdict(connection: Connection, uuid: str, verdict: Verdict, now: floa
 def enter_late_verdict(connection: Connection, uuid: str, verdict: Verdict, now: float) -> list[Fact]:
     """Enter what an earlier holder of the ledger learned of its attempt: its verdict, if the attempt has none yet.
 
-    Once the attempt is unknown, a SealId from the answer is kept as evidence for whoever resolves it.
+    Once the attempt is unknown, a SealId from the answer is kept as evidence for its resolution.
     """
     waiting = connection.execute(
         "SELECT 1 FROM attempt WHERE uuid = ? AND verdict IS NULL", (uuid,)

@@ -66,7 +66,7 @@ class RegisteredLedger:
     """What the registry holds of a tenant: the ledger of its last run."""
 
     ledger_id: str
-    place: str  # the path of the file, or the address of the server
+    location: str  # the path of the file, or the address of the server
     progress: Progress
 
 
@@ -123,10 +123,10 @@ class TenantRegistry:
         """Return the tenant's registered ledger, or None."""
         try:
             record = json.loads(self._record.read_text(encoding="utf-8"))
-            ledger_id, place = str(record["ledger"]), str(record["path"])
+            ledger_id, location = str(record["ledger"]), str(record["path"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return RegisteredLedger(ledger_id, place, self.progress_of(ledger_id) or Progress())
+        return RegisteredLedger(ledger_id, location, self.progress_of(ledger_id) or Progress())
 
     def progress_of(self, ledger_id: str) -> Progress | None:
         """Return the progress that is registered for a ledger, or None."""
@@ -147,18 +147,20 @@ class TenantRegistry:
         """Return why a ledger on a server, or its absence (None), is not the one to go on with; None where it is."""
         return self._compare(server, None, identity)
 
-    def _compare(self, place: str, path: Path | None, identity: LedgerIdentity | None) -> UsageError | None:
+    def _compare(
+        self, location: str, path: Path | None, identity: LedgerIdentity | None
+    ) -> UsageError | None:
         registered = self.read()
         if registered is None:
             return None
         key = None
         if identity is None or identity.ledger_id != registered.ledger_id:
             if registered.progress != Progress():  # else it never held anything
-                lost = identity is None and registered.place == place
+                lost = identity is None and registered.location == location
                 key = "ledger.registered_lost" if lost else "ledger.registered_other"
         elif identity.progress.is_behind(registered.progress):
             key = "ledger.registered_newer"
-        elif path is not None and registered.place != place and _is_copy(registered, path):
+        elif path is not None and registered.location != location and _is_copy(registered, path):
             key = "ledger.registered_copy"
         if key is None:
             return None
@@ -167,26 +169,26 @@ class TenantRegistry:
         return UsageError(
             key,
             then=then,
-            path=path or place,
-            registered=registered.place,
+            path=path or location,
+            registered=registered.location,
             record=self._record,
             lost=max(lacks, 0),
         )
 
     def enter(
-        self, place: str, identity: LedgerIdentity, *, warn: Warn, reset: bool = False
+        self, location: str, identity: LedgerIdentity, *, warn: Warn, reset: bool = False
     ) -> ProgressCounter | None:
         """Make a ledger, a resolved path or a server, the tenant's; where that cannot be written, warn and return None.
 
         ``reset`` forgets that the ledger once had got further.
         """
         try:
-            return self._enter(place, identity, reset=reset)
+            return self._enter(location, identity, reset=reset)
         except OSError as error:
             warn(LedgerError("ledger.registry_failed", folder=self._folder, why=reason_of(error)))
             return None
 
-    def _enter(self, place: str, identity: LedgerIdentity, *, reset: bool) -> ProgressCounter:
+    def _enter(self, location: str, identity: LedgerIdentity, *, reset: bool) -> ProgressCounter:
         if not self._folder.is_absolute():  # a user without a home
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._folder))
         atomic_files.make_folder(self._folder)
@@ -195,8 +197,8 @@ class TenantRegistry:
         if known is not None and not reset:
             progress = Progress(*map(max, progress, known))
         counter = ProgressCounter(self._progress_path(identity.ledger_id), progress)
-        if self.read() != RegisteredLedger(identity.ledger_id, place, progress):
-            record = {"tenant": self.tenant, "ledger": identity.ledger_id, "path": place}
+        if self.read() != RegisteredLedger(identity.ledger_id, location, progress):
+            record = {"tenant": self.tenant, "ledger": identity.ledger_id, "path": location}
             with atomic_files.make_draft(self._record) as draft:
                 draft.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
                 draft.replace(self._record)
@@ -216,7 +218,7 @@ class TenantRegistry:
 
 def _is_copy(registered: RegisteredLedger, path: Path) -> bool:
     """Return whether the registered path still holds the same ledger as the file at ``path``."""
-    other = Path(registered.place)
+    other = Path(registered.location)
     try:
         if other.samefile(path) and path.stat().st_nlink == 1:
             return False  # one file, reached by two names of its folder
@@ -304,11 +306,11 @@ class Ownership:
         if not known:  # the ledger is looked at more than once
             self.warn(conflict)
 
-    def register(self, place: str, identity: LedgerIdentity) -> ProgressCounter | None:
+    def register(self, location: str, identity: LedgerIdentity) -> ProgressCounter | None:
         """Make a ledger, a resolved path or a server, the tenant's in the registry; return its counter, None without one."""
         if self.registry is None or (self.ignore_registry and self._contradicted):
             return None
-        return self.registry.enter(place, identity, reset=self.accept_ledger, warn=self.warn)
+        return self.registry.enter(location, identity, reset=self.accept_ledger, warn=self.warn)
 
     def require(self, path: Path) -> Callable[[], None]:
         """Return a check that raises LedgerError once the lock file or the ledger file is another one than now."""

@@ -1,8 +1,7 @@
 """What an error of the service asks for: what it means, who acts, what to do, whether a rerun helps.
 
-Every code has the advice of its meaning; the frequent ones and those that others must act upon have texts of their own.
-A code's meaning, who acts and whether a rerun helps are in `pipeline.domain.service_codes`. Beside the service's codes
-stand our own codes for answers that proved nothing, and the reasons for which a run stops.
+Every code has the advice of its meaning; frequent ones and those for others to act upon have texts of their own. Who acts
+and whether a rerun helps: `pipeline.domain.service_codes`. Our own codes and the reasons why a run stops are here, too.
 """
 
 from __future__ import annotations
@@ -208,9 +207,8 @@ HALTS: Mapping[str, Advice] = {
     "LEDGER": _advise(
         "it", "after", "台账无法写入。", "检查磁盘空间和权限，再运行；台账没有因此损坏。",
         "The ledger could not be written.", "Check disk space and permissions, then run again; the ledger is not damaged."),
-    "LEASE_LOST": _advise(
-        "it", "after", "另一个进程接管了台账。", "等它结束后再运行；没有结果的记录会成为“未知”。",
-        "Another process took over the ledger.", "Run again after it has ended; rows without an answer become unknown."),
+    "LEASE_LOST": _advise("it", "after", "另一个进程接管了台账。", "等它结束后再运行。",
+        "Another process took over the ledger.", "Run again after it has ended."),
     "LEDGER_CONFLICT": _advise(
         "it", "after", "台账拒绝了一次提交，防止了重复创建。", "保留 state/ 和 log.jsonl，交给开发者。",
         "The ledger refused a submission and so prevented a second seal.", "Keep state/ and log.jsonl and send them to the developers."),

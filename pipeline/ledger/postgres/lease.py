@@ -1,6 +1,6 @@
 """The lease of a ledger on a server: one process at a time writes it, and its epoch fences out every earlier one.
 
-Whoever takes the lease raises the epoch, and a write counts only under the epoch of its writer (writer.py): a process
+Taking the lease raises the epoch, and a write counts only under the epoch of its writer (writer.py): a process
 that was stopped or cut off cannot write once another has taken over. The time limit and the advisory lock only decide
 when a lease may be taken: once the holder's connection has ended, or has not renewed the lease in time.
 """

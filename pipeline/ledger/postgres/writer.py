@@ -33,7 +33,7 @@ from pipeline.support.failpoints import hit_failpoint
 AWAY_SECONDS = 60.0  # for which a server that does not answer is waited for
 RETRY_SECONDS = 0.5
 
-# A lock on the lease until the end of the transaction: whoever takes the lease waits for it, or is seen here.
+# A lock on the lease until the end of the transaction: a process that takes the lease waits for it, or its epoch is read here.
 _BEGIN = (
     "SELECT epoch, pg_current_xact_id()::text, receipts_n, receipts_sha256, receipts_size "
     "FROM esign_import.lease, meta WHERE ledger = %s FOR SHARE OF lease FOR UPDATE OF meta"
