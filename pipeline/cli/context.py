@@ -28,6 +28,7 @@ from pipeline.version import PROGRAM
 if TYPE_CHECKING:
     from pipeline.clock import Clock
     from pipeline.config.config_file import ConfigFile
+    from pipeline.config.sections import Limits
     from pipeline.config.settings import Config
     from pipeline.esign.rate_limiter import Limiter
 
@@ -39,12 +40,25 @@ PLAIN_SIGNS = {"·": "-", "“": '"', "”": '"', "‘": "'", "’": "'", "–":
 READER_GONE = frozenset({errno.EPIPE, errno.EINVAL})  # EINVAL: as Windows reports it
 
 
-@dataclass(kw_only=True)
-class SeveralHospitals:
-    """What the hospitals of one command line share: they have the same credentials, and so one quota."""
+@dataclass
+class SharedQuota:
+    """What the hospitals of one command line share that have the same `limits.quota`."""
 
-    requests_per_second: float
+    requests_per_second: float  # the smallest of theirs
     limiter: Limiter | None = None
+
+
+class SeveralHospitals:
+    """What the hospitals of one command line share: one limiter for each quota."""
+
+    def __init__(self) -> None:
+        self._quotas: dict[str, SharedQuota] = {}
+
+    def share_quota(self, limits: Limits) -> SharedQuota:
+        """Return the quota that a hospital uses, which keeps within the limit of this hospital too."""
+        quota = self._quotas.setdefault(limits.quota, SharedQuota(limits.requests_per_second))
+        quota.requests_per_second = min(quota.requests_per_second, limits.requests_per_second)
+        return quota
 
 
 @dataclass(kw_only=True)
@@ -234,7 +248,8 @@ class Session:
         config.share_results()
         if self.several is None:
             return config
-        limits = config.limits.model_copy(update={"requests_per_second": self.several.requests_per_second})
+        quota = self.several.share_quota(config.limits)
+        limits = config.limits.model_copy(update={"requests_per_second": quota.requests_per_second})
         return config.model_copy(update={"limits": limits})
 
     def open_config_file(self, path: Path | None) -> ConfigFile:

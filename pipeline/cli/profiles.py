@@ -1,6 +1,6 @@
 """`--profile` and `--all`: a command for one hospital of config.yaml, or for several, one after the other.
 
-The hospitals have the same credentials and so one quota, which a run uses up: side by side none would end earlier.
+A run uses up its quota: side by side, hospitals with the same one would not end earlier.
 A fault of one hospital keeps no other from its turn.
 """
 
@@ -66,7 +66,7 @@ def add_profiles(command: click.Command, report_error: ReportError) -> None:
             _use_language(session)
             return callback(*arguments, **options)
         _require_several(command, name, options)
-        several = SeveralHospitals(requests_per_second=_find_requests_per_second(session, profiles))
+        several = _share_quotas(session, profiles)
         codes: dict[str, int] = {}
         for profile in profiles:
             context.obj = hospital = session.begin_hospital(profile, several)
@@ -121,16 +121,13 @@ def _use_language(session: Session) -> None:
             session.lang = (config.language if config else None) or session.lang
 
 
-def _find_requests_per_second(session: Session, profiles: Sequence[str | None]) -> float:
-    """Return the smallest limit that is configured: it keeps every hospital within its own."""
-    file = session.open_config_file(session.config_name)
-    limits = []
+def _share_quotas(session: Session, profiles: Sequence[str | None]) -> SeveralHospitals:
+    """Return the quotas of the hospitals; the smallest limit that is configured for one counts from the first run on."""
+    file, several = session.open_config_file(session.config_name), SeveralHospitals()
     for profile in profiles:
-        try:
-            limits.append(file.load(profile).limits.requests_per_second)
-        except ConfigError:  # its turn reports it
-            continue
-    return min(limits, default=1)
+        with suppress(ConfigError):  # its turn reports it
+            several.share_quota(file.load(profile).limits)
+    return several
 
 
 def _require_several(command: click.Command, name: str, options: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ from threading import Thread
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cli.context import Session
+from pipeline.cli.context import Session, SharedQuota
 from pipeline.cli.run_log import RunRecorder, remove_lone_log
 from pipeline.config.environment import find_misread_name
 from pipeline.config.settings import Config
@@ -201,16 +201,14 @@ class RunSession:
             return await import_run.run_import(self.request, self.config, resources)
 
     def _find_limiter(self) -> Limiter:
-        """Return the rate limiter: of several hospitals it is the same, since they share the quota."""
+        """Return the rate limiter: of several hospitals with the same quota it is the same."""
         from pipeline.esign.rate_limiter import AdaptiveRateLimiter
 
-        several = self.session.several
-        if several is not None and several.limiter is not None:
-            return several.limiter
-        limiter = AdaptiveRateLimiter(self.config.limits.requests_per_second, self.session.clock)
-        if several is not None:
-            several.limiter = limiter
-        return limiter
+        limits, several = self.config.limits, self.session.several
+        quota = several.share_quota(limits) if several else SharedQuota(limits.requests_per_second)
+        if quota.limiter is None:
+            quota.limiter = AdaptiveRateLimiter(quota.requests_per_second, self.session.clock)
+        return quota.limiter
 
     def _report_second_signal(self, exit_code: int) -> None:
         """Print that the second signal ends the program at once, and end the log."""

@@ -182,6 +182,11 @@ class Limits(Section):
     concurrency: int = Key(
         20, "Creates in flight; at least calls per second times seconds of an answer", gt=0
     )
+    quota: str = Key(
+        "default",
+        "Name of the quota: who has the same one shares it; another name for other credentials with a quota of their own",
+        pattern=r"^[A-Za-z0-9._-]{1,40}$",
+    )
 
     @field_validator("concurrency", mode="before")
     @classmethod

@@ -40,7 +40,7 @@ _SEALS = """
 
 # An entry holds from its first run to its last, among the runs of the same command over the same rosters (run_history.py).
 _ROW_HISTORY = """
-    SELECT s.row_id, l.key, l.file, l.sheet IS NOT NULL, l.sheet, l.row, l.status, l.codes, l.line, f.run AS first_run,
+    SELECT s.row_id, l.key, l.file, l.sheet, l.row, l.status, l.codes, l.line, f.run AS first_run,
            f.started AS first_started, t.run AS last_run, t.started AS last_started,
            (SELECT count(*) FROM run AS n WHERE n.number BETWEEN s.first_run AND s.last_run AND n.saw_rows = 1
             AND n.command = f.command AND n.rosters = f.rosters) AS runs,

@@ -88,7 +88,7 @@ def read_rows(connection: Connection, run: str) -> list[RowRecord]:
     """Return the row records of a run, sorted by file, sheet and row."""
     rows = select_columns(
         connection,
-        "SELECT s.row_id, l.key, l.file, l.sheet IS NOT NULL, l.sheet, l.row, l.status, l.codes, l.line "
+        "SELECT s.row_id, l.key, l.file, l.sheet, l.row, l.status, l.codes, l.line "
         "FROM run AS asked JOIN row_seen AS s ON asked.number BETWEEN s.first_run AND s.last_run "
         "JOIN row_line AS l ON l.id = s.line "
         "WHERE asked.run = ? AND asked.saw_rows = 1 AND s.first_run IN "

@@ -22,8 +22,10 @@ WEST = replace(SANDBOX, organization_open_id="org_west", operator_open_id="opera
 def group_with(hospital_with, monkeypatch):
     """Make the folder of two hospitals, `east` and `west`; one sandbox serves both."""
 
-    def make(*, limits="{requests_per_second: 1000, concurrency: 8}", west="", **manners):
-        group = hospital_with(tenants=(EAST, WEST), **manners)
+    def make(
+        *, limits="{requests_per_second: 1000, concurrency: 8}", west="", tenants=(EAST, WEST), **manners
+    ):
+        group = hospital_with(tenants=tenants, **manners)
         (group.folder / "config.yaml").write_text(
             f"""\
 api:
@@ -102,6 +104,28 @@ def test_the_quota_is_one_for_all_hospitals(group_with):
     assert [run["requests"][CREATE]["ok"] for run in traffic] == [2, 5]
     own_share = 4 / (arrivals[-1] - arrivals[-5]) / 1000  # of the calls of this hospital alone
     assert traffic[1]["rate"]["used_share"] == pytest.approx(own_share, rel=0.2)
+
+
+def test_a_hospital_with_keys_of_its_own_has_a_quota_of_its_own(group_with):
+    """The gateway lets each key act for its own hospital alone; the slow quota does not slow the other, nor is it hurried."""
+    own_keys = replace(WEST, secret_id="AKIDsandboxWest", secret_key="another key that opens nothing")
+    west = "    secrets_dir: west_secrets\n    limits: {quota: west, requests_per_second: 10}\n"
+    group = group_with(tenants=(EAST, own_keys), west=west)
+    (group.folder / "west_secrets").mkdir()
+    for file_name, text in (("secret_id", own_keys.secret_id), ("secret_key", own_keys.secret_key)):
+        (group.folder / "west_secrets" / f"tencent__{file_name}").write_text(text)
+        (group.folder / "west_secrets" / f"tencent__{file_name}").chmod(0o600)
+    add_doctors(group, "east", range(1, 4))
+    add_doctors(group, "west", range(3, 8))
+    assert group.go("run", "--all", clock=SystemClock()) == 0
+    assert Counter(seal.organization for seal in group.service.seals) == {"org_east": 3, "org_west": 5}
+    records = [
+        json.loads((group.folder / profile / "out" / "latest" / "run.json").read_text())
+        for profile in ("east", "west")
+    ]
+    assert [record["rate"]["limit"] for record in records] == [1000, 10]
+    arrivals = group.service.list_arrivals()
+    assert arrivals[-1] - arrivals[-5] > 4 / 10 * 0.8  # seconds; with the limiter of the other it would be 0.004
 
 
 def test_a_fault_of_one_hospital_keeps_no_other_from_its_turn(group_with, capsys):
