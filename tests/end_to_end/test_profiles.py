@@ -125,7 +125,8 @@ def test_a_hospital_with_keys_of_its_own_has_a_quota_of_its_own(group_with):
     ]
     assert [record["rate"]["limit"] for record in records] == [1000, 10]
     arrivals = group.service.list_arrivals()
-    assert arrivals[-1] - arrivals[-5] > 4 / 10 * 0.8  # seconds; with the limiter of the other it would be 0.004
+    # seconds; with the limiter of the other it would be 0.004
+    assert arrivals[-1] - arrivals[-5] > 4 / 10 * 0.8
 
 
 def test_a_fault_of_one_hospital_keeps_no_other_from_its_turn(group_with, capsys):
