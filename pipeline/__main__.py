@@ -28,7 +28,7 @@ def main() -> None:
         code = command_line(sys.argv[1:])
     except KeyboardInterrupt:  # while modules are loaded, or after the last word was said
         code = INTERRUPTED
-        print(*CLI_TEXTS["interrupted"], file=sys.stderr)  # noqa: T201 - the language may not be known yet
+        print(*CLI_TEXTS["interrupted_early"], file=sys.stderr)  # noqa: T201 - the language may not be known yet
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # from here on a Ctrl-C ends the process without a traceback
     sys.exit(code)
 

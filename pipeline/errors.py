@@ -100,10 +100,11 @@ class NotReadNow(EsignImportError):
 
     def __init__(self, error: OSError) -> None:
         reason, of_disk = reason_of(error), error.errno == errno.EIO
-        if error.errno in _OF_RIGHTS:
-            reason = make_text("not_read.rights", why=reason, user=acting_user())
-        super().__init__("not_read_now", why=reason)
-        self.words = {"why": reason, "disk": "yes" if of_disk else ""}  # of IMAGE_NOT_READ
+        user = acting_user() if error.errno in _OF_RIGHTS else ""
+        why = make_text("not_read.rights", why=reason, user=user) if user else reason
+        super().__init__("not_read_now", why=why)
+        # the words of IMAGE_NOT_READ
+        self.words = {"why": reason, "disk": "yes" if of_disk else "", "user": user}
         if of_disk:
             self.exit_code = 74
 

@@ -131,7 +131,7 @@ SECONDS = click.FloatRange(min=0)
 )
 @click.option(
     "--faults",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=click.Path(path_type=Path),
     metavar="FILE",
     help="Faults to inject.",
 )
@@ -209,6 +209,7 @@ async def _serve(session: Session, options: dict[str, Any]) -> None:
 
 
 def _build_sandbox(options: dict[str, Any]) -> Sandbox:
+    from pipeline.config.named_paths import require_existing
     from pipeline.sandbox.actions import Rules
     from pipeline.sandbox.faults import load_faults
     from pipeline.sandbox.server import Sandbox
@@ -217,7 +218,7 @@ def _build_sandbox(options: dict[str, Any]) -> Sandbox:
     rules = Rules(**{name: options[name] for name in ("inline", "unique_names", "limiter", "rate")})
     return Sandbox(
         FakeService(rules),
-        faults=load_faults(options["faults"]) if options["faults"] else (),
+        faults=load_faults(require_existing(options["faults"])) if options["faults"] else (),
         latency=options["latency"],
         arrival_jitter=options["jitter"],
         port=options["port"],

@@ -60,7 +60,7 @@ def check(
         session.inform("check_without_config", why=reason_without_tenant)
     if run_request.has_nothing_to_read(request, config, clock, has_tenant=has_tenant):
         return _report_no_rosters(session, config, rosters)
-    warn_of_pictures(session, config, request)
+    warn_of_pictures(session, request)
     opened = (
         tenant_ledger.open_ledger_for_check(config, clock, warn=session.print_warning)
         if has_tenant

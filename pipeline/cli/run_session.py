@@ -67,7 +67,7 @@ def run_command(
     ``register`` False leaves the registry of ledgers alone.
     """
     session, config = recorder.session, recorder.config
-    warn_of_pictures(session, config, request)
+    warn_of_pictures(session, request)
     is_new_folder = not request.out.exists()
     warn = session.print_warning
     held_ledger = tenant_ledger.lock_ledger(
@@ -83,6 +83,7 @@ def run_command(
                 run = RunSession(
                     session, config, request, ledger, site_key, find_credentials, signals, yes=yes
                 )
+                signals.end_on_interrupt()
                 report = asyncio.run(run.run_interactively())
                 if report is not None:
                     with recorder.record_unwritten_results(ledger, report):
@@ -97,13 +98,13 @@ def run_command(
     return 0
 
 
-def warn_of_pictures(session: Session, config: Config, request: RunRequest) -> None:
+def warn_of_pictures(session: Session, request: RunRequest) -> None:
     """Print that there is no folder of pictures, or that the locale's encoding is not that of their names.
 
     A hospital whose pictures are in cells needs no folder.
     """
     if request.seals is None:
-        session.inform("no_seals", path=config.resolve_path(config.seals).absolute())
+        session.inform("no_seals", path=(request.missing_seals or Path()).absolute())
     elif name := find_misread_name(request.seals):
         session.alert("locale_names", encoding=sys.getfilesystemencoding(), folder=request.seals, name=name)
 
@@ -169,7 +170,6 @@ class RunSession:
 
         clock = self.session.clock
         stop = import_run.StopSignal()
-        self.signals.end_on_interrupt()
         requests_per_second = self.config.limits.requests_per_second
         limiter = self._find_limiter()
         outages = OutageMonitor(clock)
@@ -213,6 +213,7 @@ class RunSession:
     def _report_second_signal(self, exit_code: int) -> None:
         """Print that the second signal ends the program at once, and end the log."""
         self.session.alert("left_at_once")
+        self.session.suggest_same_command("next_again")
         LOG.error("the run ends", extra={"exit": exit_code, "code": "CUT_SHORT"})
 
     def _confirm(self, preview: RunPreview) -> bool:
@@ -294,8 +295,15 @@ class Signals(ExitStack):
     """
 
     def end_on_interrupt(self) -> None:
-        """Let a Ctrl-C end the command at once, until `drain_on_signal`: an event loop handles it only between tasks."""
-        self._set_handler(signal.SIGINT, signal.default_int_handler)
+        """Let a Ctrl-C end the command at once, until `drain_on_signal`.
+
+        An event loop would handle it only between tasks; it does so where it finds Python's own handler.
+        """
+
+        def interrupt(_: int, __: FrameType | None) -> None:
+            raise KeyboardInterrupt
+
+        self._set_handler(signal.SIGINT, interrupt)
 
     def drain_on_signal(
         self, stop: StopSignal, inform: Callable[[], None], before_exit: Callable[[int], None]

@@ -168,7 +168,7 @@ def _print_next_steps(
     is_under_way: bool = False,
 ) -> None:
     """Print what to do after the last run, the most urgent at the very end."""
-    from pipeline.reports.next_steps import list_status_steps
+    from pipeline.reports.status_steps import list_status_steps
 
     _print_halt(session, last_run)
     steps = list_status_steps(
@@ -186,8 +186,8 @@ def _print_halt(session: Session, run: RunRecord | None) -> None:
     """Print why a run stopped early, if it did."""
     from pipeline.messages.texts import load_texts
     from pipeline.reports.explanations import describe_halt
-    from pipeline.reports.next_steps import read_run_record
     from pipeline.reports.presenter import Presenter
+    from pipeline.reports.status_steps import read_run_record
 
     if stored := read_run_record(run).get("halted"):
         halt = load_texts(stored)

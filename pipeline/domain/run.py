@@ -194,6 +194,7 @@ class RunReport:
     traffic: Traffic = _field(default_factory=Traffic)
     halt: Halt | None = None
     seals: Path | None = None
+    missing_seals: Path | None = None  # the default folder of pictures, where it is not there
     notices: Sequence[Notice] = ()
     absent_unresolved: int = 0  # people whose last create has no verdict and who are not in these rosters
     unreadable_images: Sequence[tuple[str, str]] = ()  # paths of pictures that could not be read, and reasons
@@ -227,6 +228,7 @@ class RunRequest:
     invocation: str = "esign-import"
     arguments: str = ""
     missing_folders: tuple[Path, ...] = ()  # default roster folders that are not there
+    missing_seals: Path | None = None  # the default folder of pictures, where it is not there
 
 
 @dataclass(frozen=True, slots=True)

@@ -306,6 +306,10 @@ If you do not find a seal, it may still exist: --not-created counts only after c
     ),
     "misused": ("错误：{message}", "Error: {message}"),
     "interrupted": ("已中断。", "Interrupted."),
+    "interrupted_early": (
+        "已中断；要继续，请再输入一遍命令。",
+        "Interrupted; to continue, enter the command again.",
+    ),
     "next_after": ("处理好之后，请输入：", "After fixing this, run:"),
     "next_free_port": ("要自动选一个空闲的端口，请输入：", "To use any free port, run:"),
     "next_new_file": ("要写入以时间命名的新文件，请输入：", "To write a new file named by the time, run:"),

@@ -327,6 +327,10 @@ FURTHER_CASES: Mapping[str, Mapping[str, Pair]] = {
         "图片列写的是另一台电脑上的路径（{expected}），按其中的文件名用了图片文件夹里的 {found}[（去掉{why}）]；只写文件名就不再提示。",
         "The picture column contains a path of another computer ({expected}), so {found} in the picture folder was used by its file name[ (ignoring {why})]; enter only the file name to remove this note.",
     )},
+    "IMAGE_NOT_READ": {"user": (
+        "用户 {user} 没有权限读取图片 {file}，图片和名单都没有问题；请信息科让该用户能读取它（如 chmod），再运行一次。",
+        "User {user} may not read the picture {file}, picture and roster need no correction; IT: let that user read it (chmod), then run again.",
+    )},
     "IMAGE_SHARED": {"twin": (
         "图片 {file} 与 {twin}（{other}）虽是两个文件，图案却完全相同；都未提交，请打开看清是谁的章，给其他人换上各自的图片。",
         "The files {file} and {twin} ({other}) show the same seal; none of them was sent, check whose seal it is and replace the others.",

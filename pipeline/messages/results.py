@@ -286,6 +286,12 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "next.possibly_same": (
         "{n} 行可能是已有印章（或提交结果未知）的人，证件号码不同：核对后登记是同一人还是另一人；怎样登记，运行：",
         "Rows that may be known doctors with another identity number: {n}. Check them and record whether it is the same person. To record it, run:"),
+    "next.no_seals": (
+        "没有图片文件夹 {folder}，{n} 行因此找不到图片。信息科：建好文件夹并放入图片（共享文件夹请检查是否已连接），或在配置的 seals 写明它在哪里，然后运行：",
+        "Rows without a picture: {n}. The picture folder {folder} does not exist. IT: create it and put the pictures there (check that a shared folder is connected), or set seals in the configuration, then run:"),
+    "next.unread": (
+        "有 {n} 行的图片没有权限读取（如 {file}）。信息科：让用户 {user} 能读取（如 chmod），然后运行：",
+        "Rows whose picture may not be read: {n} (such as {file}). IT: let user {user} read it (chmod), then run:"),
     "next.files": ("{n} 个名单文件没有读取：按“名单文件”的说明处理后重新运行：", "Roster files not read: {n}. See Roster files for the reason, then run again:"),
     "next.run": ("检查没有发现问题的 {n} 行，可以提交：", "Rows that passed the check: {n}. To send them:"),
     "next.look": (

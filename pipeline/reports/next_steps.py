@@ -1,16 +1,15 @@
-"""Decides what to do next: after a run, and after the last run in the ledger.
+"""Decides what to do next after a run.
 
 The answers are values: texts in both languages and commands to type. The callers only render them.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.domain.masking import mask_path, mask_text
 from pipeline.domain.results_format import COPIES, WORKBOOK
@@ -23,14 +22,13 @@ from pipeline.domain.run import (
     waits_for_review,
 )
 from pipeline.messages.catalogue import Localizable, make_phrase, make_status_phrase
-from pipeline.reports.earlier_results import find_newest_workbook
 from pipeline.support.terminal_text import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pipeline.domain.masking import Masker
-    from pipeline.domain.roster import FileReport
+    from pipeline.domain.roster import FileReport, Problem
     from pipeline.domain.service_codes import ResponsibleRole
     from pipeline.ledger.protocol import RunRecord
 
@@ -39,12 +37,8 @@ REVIEW_PAGE, REPORT_PAGE = "review.html", "report.html"
 PLAN_GUARDS = frozenset({"ROSTER_MISSING", "ROSTER_SHRUNK", "TOO_MANY_NEW"})
 # time alone does not remove what stopped these runs
 LASTING_HALTS = frozenset({"DISK", "LEDGER", "SAME_REFUSAL", "SEALS_EXIST", "TOO_MANY_UNKNOWN"})
-# runs that ended before they sent, or could not write: their message names the cure
-EXPLAINED_HALTS = frozenset({"DISK", "LEASE_LOST", "LEDGER_REFUSED", "LOCKED", "NOT_READ_NOW", "USAGE"})
 _CORRECTED = (Status.REJECTED, Status.FAILED)  # rows that a person corrects
-EXIT_BUG, EXIT_HALTED, EXIT_SIGNAL = 1, 4, 128
-# exit code -> what `status` writes of a rerun; 0 and 3 depend on what the run left
-RERUN_TEXTS = {4: "status_halted", 5: "status_later", 7: "status_refused"}
+EXIT_HALTED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +102,6 @@ class CommandLine:
         return self.build("resolve") if record.command == "resolve" else self.repeat_run(record)
 
 
-# -- after a run
-
-
 def list_run_steps(report: RunReport, masker: Masker) -> list[NextStep]:
     """Return the steps after a run, at least one: what blocks everything, then rows to correct, then decisions."""
     return _RunSteps(report, masker).list_steps()
@@ -145,12 +136,14 @@ class _RunSteps:
         self.cannot_rerun = report.halt is not None and report.halt.exit == EXIT_HALTED
         self.stopped_by_guard = self.halt_code in PLAN_GUARDS
         self.repeated_command = "check" if report.command == "check" else "run"
+        self.unread = [problem for outcome in report.outcomes if (problem := _find_unread(outcome))]
         self.statuses = Counter(outcome.status for outcome in report.outcomes)
 
     def list_steps(self) -> list[NextStep]:
         steps = [
             *self._list_halt_steps(),
             *self._list_file_steps(),
+            *self._list_picture_steps(),
             *self._list_correction_steps(),
             *self._list_decision_steps(),
             *self._list_send_steps(),
@@ -179,6 +172,26 @@ class _RunSteps:
             yield make_step("next.marks", self._retry_file(marked), file=name)
         else:
             yield make_step("next.files", self._retry_file(refused[0]), n=len(refused))
+
+    def _list_picture_steps(self) -> Iterator[NextStep]:
+        """Yield what IT does for pictures: the roster's owner cannot give rights, or a folder that is missing."""
+        folder = self.report.missing_seals if self.report.seals is None else None
+        if folder is not None:
+            rejected = [outcome for outcome in self.report.outcomes if outcome.status is Status.REJECTED]
+            if n := sum(_has_error(outcome, "IMAGE_MISSING") for outcome in rejected):
+                yield self._step_to_repeat("next.no_seals", n=n, folder=self.masker.mask_path(folder))
+        if self.unread:
+            first = self.unread[0]
+            file = self.masker.mask_text(first.detail["file"])
+            yield self._step_to_repeat(
+                "next.unread", n=len(self.unread), file=file, user=first.detail["user"]
+            )
+
+    def _step_to_repeat(self, key: str, **detail: object) -> NextStep:
+        """Return how the rows of this run are read again."""
+        if self.report.command == "check":
+            return self._step_with_arguments(key, "check", **detail)
+        return self._step_to_send_again(key, **detail)
 
     def _retry_file(self, file_report: FileReport) -> str:
         command = self.command_line.build_for_path("retry", [file_report.path], self.masker)
@@ -263,6 +276,10 @@ class _RunSteps:
         if to_review:
             yield self._note_unshown(make_step("next.review", review, n=to_review, page=page))
         unsent = self.statuses[Status.NOT_SENT] - to_review
+        unsent -= sum(
+            outcome.status is Status.NOT_SENT and _find_unread(outcome) is not None
+            for outcome in self.report.outcomes
+        )
         if unsent and not self.stopped_by_guard and not self.cannot_rerun:
             key = "next.again_after" if self.halt_code in LASTING_HALTS else "next.again"
             yield self._step_to_send_again(key, n=unsent)
@@ -291,94 +308,17 @@ class _RunSteps:
         return step if _is_typable(self.report) else replace(step, notes=(make_phrase("next.unshown"),))
 
 
+def _has_error(outcome: RowOutcome, code: str) -> bool:
+    return any(error.code == code for error in outcome.errors)
+
+
+def _find_unread(outcome: RowOutcome) -> Problem | None:
+    """Return the problem of a picture that the user who runs may not read."""
+    unread = (problem for problem in outcome.problems if problem.code == "IMAGE_NOT_READ")
+    return next((problem for problem in unread if problem.detail.get("user")), None)
+
+
 def _has_damaged_tokens(file_report: FileReport) -> bool:
     """Return whether a results workbook was refused for the row tokens of its rows."""
     problems = file_report.problems
     return any(problem.code == "FILE_SUSPICIOUS" and problem.detail.get("to_fix_row") for problem in problems)
-
-
-# -- after the last run in the ledger
-
-
-def list_status_steps(
-    last: RunRecord | None, command_line: CommandLine, *, unresolved: int, under_way: bool, latest: Path
-) -> list[NextStep]:
-    """Return the steps after the last run, the most urgent first; ``latest`` is the folder of the copies."""
-    steps = list(_list_steps_after(last, command_line, under_way=under_way, latest=latest))
-    if unresolved:
-        listing = command_line.build("resolve")
-        steps = [step for step in steps if step.command != listing]
-        blocks_first = bool(steps) and last is not None and last.exit != 0
-        steps.insert(int(blocks_first), make_step("status_settle", listing, n=unresolved))
-    return steps
-
-
-def read_run_record(record: RunRecord | None) -> Mapping[str, Any]:
-    """Return the run.json of a run in the ledger, empty if it left none."""
-    content: Mapping[str, Any] = json.loads(record.record) if record and record.record else {}
-    return content
-
-
-def _list_steps_after(
-    last: RunRecord | None, command_line: CommandLine, *, under_way: bool, latest: Path
-) -> Iterator[NextStep]:
-    if last is None:
-        yield make_step("next_run", command_line.build("run"))
-        return
-    content, again = read_run_record(last), command_line.repeat(last)
-    if last.finished is None or last.exit is None:
-        if under_way:
-            yield make_step("status_under_way", command_line.build("status"))
-        else:
-            yield make_step("status_killed", again)
-        return
-    if last.exit >= EXIT_SIGNAL:
-        yield make_step("status_interrupted", again)
-    elif last.exit == EXIT_BUG:
-        verbose = again.replace(command_line.invocation, f"{command_line.invocation} -v", 1)
-        yield make_step("next_bug", verbose)
-    elif last.exit in {2, 6, 74}:
-        yield _choose_repair_step(content, command_line, again)
-    elif last.exit in RERUN_TEXTS:
-        yield _choose_rerun_step(last.exit, content, again)
-    elif last.exit == 0:
-        yield make_step("status_done", again)
-    statuses = content.get("statuses", {})
-    must_correct = bool(statuses.get(Status.REJECTED) or statuses.get(Status.FAILED))
-    if last.exit == 3 or (last.exit in {5, 7} and must_correct):
-        copies = [latest] if last.command == "run" else []
-        workbook = find_workbook([Path(last.out), *copies])
-        yield _choose_correction_step(workbook, command_line, must_correct=must_correct)
-
-
-def _choose_rerun_step(exit_code: int, content: Mapping[str, Any], again: str) -> NextStep:
-    if (content.get("halted") or {}).get("code") in PLAN_GUARDS:
-        return make_step("next.guarded", f"{again} --accept-guards")
-    refused = sum(file["status"] == "refused" for file in content.get("files", ()))
-    return make_step(RERUN_TEXTS[exit_code], again, n=refused)
-
-
-def _choose_repair_step(content: Mapping[str, Any], command_line: CommandLine, again: str) -> NextStep:
-    """Return what follows once the cause is removed; results that were not written are rebuilt first."""
-    code = (content.get("halted") or {}).get("code")
-    if code not in EXPLAINED_HALTS:
-        return make_step("status_disk", command_line.build("ledger", "check"))
-    is_unwritten = code == "DISK" and content["rows"]
-    return make_step("status_mended", command_line.build("report") if is_unwritten else again)
-
-
-def _choose_correction_step(
-    workbook: Path | None, command_line: CommandLine, *, must_correct: bool
-) -> NextStep:
-    if workbook is None:
-        return make_step("status_correct_roster", command_line.build("retry"))
-    if not must_correct:
-        return make_step("status_look", command_line.build("resolve"), path=workbook)
-    retry, sheet = command_line.build("retry", str(workbook)), make_phrase("sheet.fix")
-    return make_step("status_correct", retry, path=workbook, sheet=sheet)
-
-
-def find_workbook(folders: Sequence[Path]) -> Path | None:
-    """Return the first results workbook that exists and whose path may be shown."""
-    workbooks = (find_newest_workbook(folder / WORKBOOK) for folder in folders)
-    return next((path for path in workbooks if path.is_file() and mask_path(path) == str(path)), None)

@@ -19,7 +19,8 @@ from pipeline.ledger.protocol import Decision, RunRecord
 from pipeline.messages.catalogue import Bilingual, make_phrase
 from pipeline.messages.problem_entries import CATALOGUE
 from pipeline.messages.service_errors import Advice, find_halt_advice, find_refusal_advice
-from pipeline.reports.next_steps import CommandLine, NextStep, find_workbook, read_run_record
+from pipeline.reports.next_steps import CommandLine, NextStep
+from pipeline.reports.status_steps import find_workbook, read_run_record
 
 _WITH_SEAL = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
 # of several rows of a person the last of these counts most; a spare copy is rejected and counts least

@@ -18,14 +18,16 @@ faults:
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeGuard, get_args
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import UsageError, reason_of
@@ -243,30 +245,40 @@ def _encode_response(response: Mapping[str, Any]) -> bytes:
 
 
 def load_faults(path: Path) -> tuple[Fault, ...]:
-    """Return the faults of a file in its order; UsageError names the file and the position in it."""
+    """Return the faults of a file in its order; UsageError names the file and the line in it."""
     try:
-        data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        data = YAML(typ="rt", pure=True).load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         why = reason_of(error) if isinstance(error, OSError) else make_phrase("faults.not_utf8")
         raise UsageError("faults.unreadable", path=path, why=why) from error
     except YAMLError as error:
-        raise UsageError("faults.not_yaml", path=path, error=error) from error
+        mark = getattr(error, "problem_mark", None)
+        raise UsageError("faults.not_yaml", path=path, line=mark.line + 1 if mark else 1) from error
+    return parse_faults(data, path)
+
+
+def parse_faults(data: object, path: Path | None = None) -> tuple[Fault, ...]:
+    """Return the faults of a loaded file: an object with the list ``faults``. UsageError names the line in ``path``."""
+    faults, line = [], 1
+    items: Any = data.get("faults") if isinstance(data, Mapping) and len(data) == 1 else None
     try:
-        return parse_faults(data)
+        if not isinstance(items, list):
+            raise _file_error("", "faults.list")
+        for index, item in enumerate(items):
+            if isinstance(items, CommentedSeq):
+                line = items.lc.item(index)[0] + 1
+            faults.append(_parse_fault(item, f"faults[{index}]"))
     except UsageError as error:
-        raise UsageError("faults.in_file", path=path, why=error) from None
-
-
-def parse_faults(data: object) -> tuple[Fault, ...]:
-    """Return the faults of a loaded file: an object with the list ``faults``."""
-    if not isinstance(data, Mapping) or set(data) != {"faults"} or not isinstance(data["faults"], list):
-        raise _file_error("", "faults.list")
-    return tuple(_parse_fault(item, f"faults[{index}]") for index, item in enumerate(data["faults"]))
+        if path is None:
+            raise
+        raise UsageError("faults.in_file", path=path, line=line, why=error) from None
+    return tuple(faults)
 
 
 def _parse_fault(item: object, where: str) -> Fault:
     if not isinstance(item, Mapping) or "do" not in item or not set(item) <= {"match", "do"}:
-        raise _file_error(where, "faults.do")
+        text = ", ".join(map(str, item)) if isinstance(item, Mapping) else str(item)
+        raise _file_error(where, "faults.do", found=text)
     match = _parse_match(item.get("match", {}), f"{where}.match")
     do = item["do"]
     if isinstance(do, Mapping) and len(do) == 1:
@@ -277,14 +289,14 @@ def _parse_fault(item: object, where: str) -> Fault:
         raise _file_error(f"{where}.do", "faults.one_name")
     kind = next((known for known in KINDS if known == name), None)
     if kind is None:
-        raise _file_error(f"{where}.do", "faults.no_kind", name=name, known=", ".join(KINDS))
+        raise _file_error(f"{where}.do", "faults.no_kind", name=name, **_name_known(name, KINDS))
     return _with_value(kind, value, match, f"{where}.do.{kind}")
 
 
 def _with_value(kind: Kind, value: object, match: Match, where: str) -> Fault:
     if kind in TIMED:
         if not _is_number(value) or (kind != "clock_skew" and value < 0):
-            raise _file_error(where, "faults.seconds")
+            raise _file_error(where, "faults.seconds", kind=kind)
         return Fault(kind, match, seconds=float(value))
     if kind in WITH_CODE:
         return _with_code(kind, value, match, where)
@@ -323,12 +335,12 @@ def _parse_match(item: object, where: str) -> Match:
         raise _file_error(where, "faults.object")
     for name in item:
         if name not in MATCH_KEYS:
-            raise _file_error(f"{where}.{name}", "faults.none_of", known=", ".join(MATCH_KEYS))
+            raise _file_error(f"{where}.{name}", "faults.none_of", **_name_known(name, MATCH_KEYS))
     for name in ("action", "user_name", "seal_name"):
         if not isinstance(item.get(name), str | None):
             raise _file_error(f"{where}.{name}", "faults.text")
     if item.get("action") not in (None, *SHAPES):
-        raise _file_error(f"{where}.action", "faults.none_of", known=", ".join(SHAPES))
+        raise _file_error(f"{where}.action", "faults.none_of", **_name_known(item["action"], SHAPES))
     share = item.get("share", 1)
     if not _is_number(share) or not 0 <= share <= 1:
         raise _file_error(f"{where}.share", "faults.share")
@@ -356,6 +368,13 @@ def _parse_count(value: object, where: str, *, least: int = 1) -> int:
 
 def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _name_known(name: object, known: Iterable[str]) -> Mapping[str, object]:
+    """Return the names that are known, and the one that may be meant."""
+    meant = difflib.get_close_matches(str(name), known, n=1)
+    near = make_phrase("usage.near", name=meant[0]) if meant else ""
+    return {"known": ", ".join(known), "near": near}
 
 
 def _file_error(where: str, key: str, /, **detail: object) -> UsageError:

@@ -373,6 +373,7 @@ def _start_report(
         unassigned_images=matches.unassigned_files,
         unreadable_images=images.unreadable,
         seals=request.seals,
+        missing_seals=request.missing_seals,
         notices=(*find_open_rosters(files), *find_hard_links(doctor.picture for doctor in matches.doctors)),
         absent_unresolved=absent_unresolved,
         invocation=request.invocation,

@@ -106,6 +106,7 @@ def build_request(
         invocation=invocation,
         arguments=join(named) if command != "retry" else "",
         missing_folders=() if rosters else tuple(path for path in inboxes if not path.exists()),
+        missing_seals=None if pictures.exists() else pictures,
     )
 
 

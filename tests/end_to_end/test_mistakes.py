@@ -153,6 +153,18 @@ MISTAKES = {
     "ledger where none can be": Mistake(
         change("secrets_dir: secrets", "ledger: /proc/x"), "run", 74, "无法在 /proc", "cannot be created in /proc", AGAIN
     ),
+    "no folder of pictures": Mistake(
+        lambda folder: shutil.rmtree(folder / "seals"), "check", 3, "建好文件夹并放入图片", "IT: create it and put the pictures there", "check"
+    ),
+    "fault file misspelt": Mistake(
+        lambda folder: (folder / "faults.yaml").write_text("faults: []"),
+        "sandbox --port 0 --faults fault.yaml", 2, "是不是 faults.yaml", "Did you mean faults.yaml?", "sandbox --port 0 --faults faults.yaml",
+    ),
+    "fault that does not exist": Mistake(
+        lambda folder: (folder / "faults.yaml").write_text("faults:\n  - do: throtle\n"),
+        "sandbox --port 0 --faults faults.yaml", 2, "faults.yaml:2：faults[0].do：没有 'throtle' 这种故障；是不是 throttle？",
+        "faults.yaml:2: faults[0].do: 'throtle' is not a fault. Did you mean throttle?", "sandbox --port 0 --faults faults.yaml",
+    ),
     "no backup": Mistake(
         leave, "ledger restore config.yaml", 2, "不是本程序的备份", "is not a backup of this program", "status"
     ),

@@ -60,6 +60,33 @@ def require_plain(stderr_text: str) -> None:
 
 
 @needs_rights
+@pytest.mark.parametrize(
+    ("language", "step"),
+    [
+        ("zh", "有 2 行的图片没有权限读取（如 00001.png）。信息科：让用户 {user} 能读取（如 chmod），然后运行："),
+        ("en", "Rows whose picture may not be read: 2 (such as 00001.png). IT: let user {user} read it (chmod), then run:"),
+    ],
+)  # fmt: skip
+def test_a_picture_that_may_not_be_read_is_a_matter_for_it(hospital, language, step):
+    hospital.seal_doctors(1)
+    hospital.doctors(2)
+    with mode(hospital.folder / "seals" / "00001.png", 0), mode(hospital.folder / "seals" / "00002.png", 0):
+        code, stderr_text = go(hospital, "run", language=language)
+    assert code == 5
+    assert hospital.statuses() == {"unchanged": 1, "not_sent": 1}
+    user = acting_user()
+    for line in hospital.outcomes():
+        (problem,) = line["problems"]
+        assert problem["code"] == "IMAGE_NOT_READ"
+        assert user in problem["message"]
+        assert "chmod" in problem["message"]
+    # one step for both rows, and no advice to run again that would not help
+    steps = [line.removeprefix("-> ") for line in stderr_text.splitlines() if line.startswith("-> ")]
+    assert steps == [step.format(user=user)]
+    assert stderr_text.endswith(" run\n")
+
+
+@needs_rights
 def test_what_may_not_be_used_is_named_with_user_and_cure(hospital):
     hospital.seal_doctors(1)
     hospital.doctors(2)

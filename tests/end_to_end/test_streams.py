@@ -126,7 +126,10 @@ def test_ctrl_c_while_the_program_starts_shows_no_traceback(tmp_path):
     assert process.stdout.readline() == b"loading\n"
     process.send_signal(signal.SIGINT)
     _, stderr_text = process.communicate(timeout=60)
-    assert (process.returncode, stderr_text.decode()) == (130, "已中断。 Interrupted.\n")
+    assert (process.returncode, stderr_text.decode()) == (
+        130,
+        "已中断；要继续，请再输入一遍命令。 Interrupted; to continue, enter the command again.\n",
+    )
 
 
 def test_a_second_ctrl_c_prints_a_message_and_ends_the_log(hospital_with):
@@ -142,5 +145,6 @@ def test_a_second_ctrl_c_prints_a_message_and_ends_the_log(hospital_with):
         stderr_text = run.stderr.read()
     assert run.returncode == 130
     assert stderr_text.startswith("Quit without waiting for answers.")
+    assert stderr_text.endswith(" run --yes\n")
     last = json.loads((hospital.runs[-1] / "log.jsonl").read_text("utf-8").splitlines()[-1])
     assert (last["message"], last["exit"]) == ("the run ends", 130)

@@ -1,6 +1,5 @@
 """The output of a run: on a real terminal, in a log, and its last line."""
 
-import asyncio
 import os
 import re
 import shlex
@@ -15,7 +14,6 @@ from wire_support import fault, set_limits
 
 from pipeline.__main__ import repeat_lost_interrupt
 from pipeline.cli.app import main
-from pipeline.cli.run_session import Signals
 from pipeline.clock import SystemClock
 from pipeline.support.terminal_text import join, quote
 
@@ -260,18 +258,31 @@ def test_ctrl_c_at_the_question_ends_the_command(hospital):
     assert not hospital.service.received
 
 
-def test_ctrl_c_before_anything_is_sent_does_not_wait_for_the_event_loop():
-    reached = []
+# sends itself a Ctrl-C as soon as the event loop runs: the first module that is loaded there is looked for
+INTERRUPTED_AT_ONCE = """
+import asyncio, os, signal, sys
 
-    async def run_until_signal():
-        with Signals() as signals:
-            signals.end_on_interrupt()
+class Interrupt:
+    def find_spec(self, name, *_):
+        if asyncio._get_running_loop() and not self.sent:
+            self.sent = True
             os.kill(os.getpid(), signal.SIGINT)
-            reached.append("the rosters were read to their end")
+    sent = False
 
-    with pytest.raises(KeyboardInterrupt):
-        asyncio.run(run_until_signal())
-    assert reached == []
+sys.meta_path.insert(0, Interrupt())
+from pipeline.__main__ import main
+main()
+"""
+
+
+def test_ctrl_c_before_anything_is_sent_does_not_wait_for_the_event_loop(hospital):
+    hospital.doctors(1)
+    command = [sys.executable, "-c", INTERRUPTED_AT_ONCE, *hospital.command("run", "--yes")]
+    ended = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
+    assert ended.returncode == 130
+    assert "Interrupted." in ended.stderr
+    assert "Seals to create" not in ended.stderr
+    assert not hospital.service.received
 
 
 def test_a_ctrl_c_in_code_that_cannot_raise_is_not_lost(monkeypatch):

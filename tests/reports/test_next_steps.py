@@ -9,7 +9,8 @@ import pytest
 from pipeline.domain.masking import Masker
 from pipeline.domain.run import Halt, Status
 from pipeline.ledger.protocol import RunRecord
-from pipeline.reports.next_steps import CommandLine, list_run_steps, list_status_steps
+from pipeline.reports.next_steps import CommandLine, list_run_steps
+from pipeline.reports.status_steps import list_status_steps
 
 PROGRAM = CommandLine("esign-import", ("/inbox",), "/seals")
 RUN = RunRecord(

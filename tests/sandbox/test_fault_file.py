@@ -115,20 +115,20 @@ def test_several_faults_may_strike_one_call():
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ([], "must be an object"),
-        ({"fault": []}, "must be an object"),
-        ({"faults": {}}, "must be an object"),
-        ({"faults": ["reset"]}, "faults[0]: needs do"),
-        ({"faults": [{"match": {}}]}, "faults[0]: needs do"),
-        ({"faults": [{"do": "throttle", "when": "before"}]}, "faults[0]: needs do"),
+        ([], "must begin with “faults:”"),
+        ({"fault": []}, "must begin"),
+        ({"faults": {}}, "must begin"),
+        ({"faults": ["reset"]}, "faults[0]: needs “do:”"),
+        ({"faults": [{"match": {}}]}, "faults[0]: needs “do:”"),
+        ({"faults": [{"do": "throttle", "when": "before"}]}, "it has “do, when”"),
         (
             {"faults": [{"do": "throttle"}, {"do": "explode"}]},
-            "faults[1].do: 'explode' is not one of throttle",
+            "faults[1].do: 'explode' is not a fault. Faults: throttle",
         ),
         ({"faults": [{"do": {"close": "after", "charset": None}}]}, "faults[0].do: must be a name"),
-        ({"faults": [{"do": "delay_after"}]}, "faults[0].do.delay_after: needs seconds"),
-        ({"faults": [{"do": {"delay_before": -1}}]}, "delay_before: needs seconds"),
-        ({"faults": [{"do": {"clock_skew": True}}]}, "clock_skew: needs seconds"),
+        ({"faults": [{"do": "delay_after"}]}, "faults[0].do.delay_after: needs a number of seconds"),
+        ({"faults": [{"do": {"delay_before": -1}}]}, "such as “delay_before: 5”"),
+        ({"faults": [{"do": {"clock_skew": True}}]}, "clock_skew: needs a number"),
         ({"faults": [{"do": {"http_502": "during"}}]}, "http_502: must be before or after, not 'during'"),
         ({"faults": [{"do": {"redirect": 5}}]}, "redirect: must be a url"),
         ({"faults": [{"do": {"charset": "gbk"}}]}, "charset: must be without a value"),
@@ -136,10 +136,13 @@ def test_several_faults_may_strike_one_call():
         ({"faults": [{"do": {"code": {"code": "X", "text": "y"}}}]}, "code: must be a code"),
         ({"faults": [{"do": {"code": "Strange.Thing"}}]}, "Strange.Thing needs a message"),
         ({"faults": [{"match": [], "do": "throttle"}]}, "faults[0].match: must be an object"),
-        ({"faults": [{"match": {"name": "x"}, "do": "throttle"}]}, "faults[0].match.name: not one of action"),
         (
-            {"faults": [{"match": {"action": "Create"}, "do": "throttle"}]},
-            "faults[0].match.action: not one of",
+            {"faults": [{"match": {"name": "x"}, "do": "throttle"}]},
+            "faults[0].match.name: not a known name. Did you mean user_name? Known: action",
+        ),
+        (
+            {"faults": [{"match": {"action": "UploadFile"}, "do": "throttle"}]},
+            "faults[0].match.action: not a known name. Did you mean UploadFiles?",
         ),
         ({"faults": [{"match": {"user_name": 5}, "do": "throttle"}]}, "match.user_name: must be text"),
         ({"faults": [{"match": {"nth": [0]}, "do": "throttle"}]}, "match.nth: must be a whole number from 1"),
@@ -155,7 +158,9 @@ def test_what_is_wrong_in_a_fault_file_is_said_with_its_place(data, words):
     assert refused.value.render("zh") != str(refused.value)
 
 
-@pytest.mark.parametrize(("content", "words"), [(b"faults: [", "not YAML"), (b"\xff\xfe", "cannot be read")])
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"faults: [", ":1: not valid YAML"), (b"\xff\xfe", "cannot be read")]
+)
 def test_a_file_that_cannot_be_read_is_named(tmp_path, content, words):
     path = tmp_path / "faults.yaml"
     path.write_bytes(content)
@@ -168,6 +173,6 @@ def test_a_missing_file_and_a_bad_place_name_the_file(tmp_path):
     with pytest.raises(UsageError, match=r"none\.yaml"):
         load_faults(tmp_path / "none.yaml")
     path = tmp_path / "faults.yaml"
-    path.write_text("faults: [{do: explode}]", encoding="utf-8")
-    with pytest.raises(UsageError, match=r"faults\.yaml: faults\[0\]\.do"):
+    path.write_text("faults:\n- do: explode\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"faults\.yaml:2: faults\[0\]\.do"):
         load_faults(path)

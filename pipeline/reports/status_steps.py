@@ -1,0 +1,108 @@
+"""Decides what to do next after the last run in the ledger: for `status`, and for one doctor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.domain.masking import mask_path
+from pipeline.domain.results_format import WORKBOOK
+from pipeline.domain.run import Status
+from pipeline.messages.catalogue import make_phrase
+from pipeline.reports.earlier_results import find_newest_workbook
+from pipeline.reports.next_steps import PLAN_GUARDS, CommandLine, NextStep, make_step
+
+if TYPE_CHECKING:
+    from pipeline.ledger.protocol import RunRecord
+
+# runs that ended before they sent, or could not write: their message names the cure
+EXPLAINED_HALTS = frozenset({"DISK", "LEASE_LOST", "LEDGER_REFUSED", "LOCKED", "NOT_READ_NOW", "USAGE"})
+EXIT_BUG, EXIT_SIGNAL = 1, 128
+# exit code -> what `status` writes of a rerun; 0 and 3 depend on what the run left
+RERUN_TEXTS = {4: "status_halted", 5: "status_later", 7: "status_refused"}
+
+
+def list_status_steps(
+    last: RunRecord | None, command_line: CommandLine, *, unresolved: int, under_way: bool, latest: Path
+) -> list[NextStep]:
+    """Return the steps after the last run, the most urgent first; ``latest`` is the folder of the copies."""
+    steps = list(_list_steps_after(last, command_line, under_way=under_way, latest=latest))
+    if unresolved:
+        listing = command_line.build("resolve")
+        steps = [step for step in steps if step.command != listing]
+        blocks_first = bool(steps) and last is not None and last.exit != 0
+        steps.insert(int(blocks_first), make_step("status_settle", listing, n=unresolved))
+    return steps
+
+
+def read_run_record(record: RunRecord | None) -> Mapping[str, Any]:
+    """Return the run.json of a run in the ledger, empty if it left none."""
+    content: Mapping[str, Any] = json.loads(record.record) if record and record.record else {}
+    return content
+
+
+def _list_steps_after(
+    last: RunRecord | None, command_line: CommandLine, *, under_way: bool, latest: Path
+) -> Iterator[NextStep]:
+    if last is None:
+        yield make_step("next_run", command_line.build("run"))
+        return
+    content, again = read_run_record(last), command_line.repeat(last)
+    if last.finished is None or last.exit is None:
+        if under_way:
+            yield make_step("status_under_way", command_line.build("status"))
+        else:
+            yield make_step("status_killed", again)
+        return
+    if last.exit >= EXIT_SIGNAL:
+        yield make_step("status_interrupted", again)
+    elif last.exit == EXIT_BUG:
+        verbose = again.replace(command_line.invocation, f"{command_line.invocation} -v", 1)
+        yield make_step("next_bug", verbose)
+    elif last.exit in {2, 6, 74}:
+        yield _choose_repair_step(content, command_line, again)
+    elif last.exit in RERUN_TEXTS:
+        yield _choose_rerun_step(last.exit, content, again)
+    elif last.exit == 0:
+        yield make_step("status_done", again)
+    statuses = content.get("statuses", {})
+    must_correct = bool(statuses.get(Status.REJECTED) or statuses.get(Status.FAILED))
+    if last.exit == 3 or (last.exit in {5, 7} and must_correct):
+        copies = [latest] if last.command == "run" else []
+        workbook = find_workbook([Path(last.out), *copies])
+        yield _choose_correction_step(workbook, command_line, must_correct=must_correct)
+
+
+def _choose_rerun_step(exit_code: int, content: Mapping[str, Any], again: str) -> NextStep:
+    if (content.get("halted") or {}).get("code") in PLAN_GUARDS:
+        return make_step("next.guarded", f"{again} --accept-guards")
+    refused = sum(file["status"] == "refused" for file in content.get("files", ()))
+    return make_step(RERUN_TEXTS[exit_code], again, n=refused)
+
+
+def _choose_repair_step(content: Mapping[str, Any], command_line: CommandLine, again: str) -> NextStep:
+    """Return what follows once the cause is removed; results that were not written are rebuilt first."""
+    code = (content.get("halted") or {}).get("code")
+    if code not in EXPLAINED_HALTS:
+        return make_step("status_disk", command_line.build("ledger", "check"))
+    is_unwritten = code == "DISK" and content["rows"]
+    return make_step("status_mended", command_line.build("report") if is_unwritten else again)
+
+
+def _choose_correction_step(
+    workbook: Path | None, command_line: CommandLine, *, must_correct: bool
+) -> NextStep:
+    if workbook is None:
+        return make_step("status_correct_roster", command_line.build("retry"))
+    if not must_correct:
+        return make_step("status_look", command_line.build("resolve"), path=workbook)
+    retry, sheet = command_line.build("retry", str(workbook)), make_phrase("sheet.fix")
+    return make_step("status_correct", retry, path=workbook, sheet=sheet)
+
+
+def find_workbook(folders: Sequence[Path]) -> Path | None:
+    """Return the first results workbook that exists and whose path may be shown."""
+    workbooks = (find_newest_workbook(folder / WORKBOOK) for folder in folders)
+    return next((path for path in workbooks if path.is_file() and mask_path(path) == str(path)), None)
