@@ -11,6 +11,7 @@ import click
 
 from pipeline.cli.context import Session
 from pipeline.errors import UsageError
+from pipeline.support.terminal_text import quote
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
@@ -47,10 +48,10 @@ def backup(session: Session, *, file: Path, keep: int | None) -> int:
     from pipeline.operations.backup import back_up_into
     from pipeline.workflow.tenant_ledger import require_ledger
 
+    config, path = _locate_file(session, "backup")
     is_folder = file.is_dir()
     if not (file if keep else file.parent).is_dir():
         raise no_such_path(file if keep else file.parent)
-    config, path, _ = _locate_ledger(session)
     require_ledger(config)
     if is_folder:
         file = back_up_into(file, path, session.clock.now(), keep)
@@ -69,9 +70,10 @@ def restore(session: Session, *, file: Path) -> int:
     from pipeline.config.named_paths import require_existing
     from pipeline.ledger import maintenance
 
+    config, path = _locate_file(session, "restore")
     require_existing(file)
-    with _lock_ledger(session) as (path, tenant):
-        _report_restored(session, maintenance.restore_ledger(path, file, tenant))
+    with _lock_ledger(session, config, path):
+        _report_restored(session, maintenance.restore_ledger(path, file, config.tenant))
     return 0
 
 
@@ -81,8 +83,9 @@ def rebuild(session: Session) -> int:
     """Rebuild a lost, damaged or older ledger from receipts.jsonl and the key."""
     from pipeline.ledger import maintenance
 
-    with _lock_ledger(session) as (path, tenant):
-        _report_restored(session, maintenance.rebuild_ledger(path, tenant))
+    config, path = _locate_file(session, "rebuild")
+    with _lock_ledger(session, config, path):
+        _report_restored(session, maintenance.rebuild_ledger(path, config.tenant))
     return 0
 
 
@@ -90,19 +93,25 @@ def rebuild(session: Session) -> int:
 @click.pass_obj
 def check(session: Session) -> int:
     """Compare ledger, key and receipts; exit 74 if they do not agree."""
-    from pipeline.ledger.maintenance import check_ledger
+    from pipeline.workflow.ledger_stores import find_store
     from pipeline.workflow.tenant_ledger import find_registry, require_ledger
 
-    config, path, tenant = _locate_ledger(session)
+    config = session.require_ready_config()
     require_ledger(config)
-    health = check_ledger(path, tenant)
+    store = find_store(config)
+    health = store.check()
     kinds = {defect.kind for defect in health.defects}
-    receipts = path.with_name("receipts.jsonl")
+    path = receipts = config.name_ledger()
+    if not config.is_ledger_on_server:
+        receipts = str(config.resolve_ledger_file().with_name("receipts.jsonl"))
     for defect in health.defects[:MAX_TROUBLES_SHOWN]:
         session.alert(f"ledger_trouble_{defect.kind}", what=defect.what, path=path, receipts=receipts)
     if len(health.defects) > MAX_TROUBLES_SHOWN:
         session.alert("ledger_troubles_more", n=len(health.defects) - MAX_TROUBLES_SHOWN)
-    if kinds & {"ledger", "behind", "line"}:
+    if kinds and config.is_ledger_on_server:
+        session.alert("server.ways_back")
+        session.suggest_command("next_after", "ledger", "check")
+    elif kinds & {"ledger", "behind", "line"}:
         session.alert("ledger_ways_back")
         session.suggest_command("next_rebuild", "ledger", "rebuild")
     elif "differs" in kinds:
@@ -113,31 +122,33 @@ def check(session: Session) -> int:
         session.suggest_command("next_after", "run")
     if kinds:
         return 74
-    if (conflict := find_registry(config).find_conflict(path)) is not None:
+    if (conflict := store.find_conflict(find_registry(config))) is not None:
         raise conflict
     session.inform("ledger_sound", path=path, receipts=health.receipts, **health.counts._asdict())
     session.suggest_command("next_run", "run")
     return 0
 
 
-def _locate_ledger(session: Session) -> tuple[Config, Path, str]:
-    """Return the configuration, the place of its ledger, and the tenant."""
-    from pipeline.workflow.tenant_ledger import name_tenant
+def _locate_file(session: Session, command: str) -> tuple[Config, Path]:
+    """Return the configuration and the file of its ledger; UsageError where the ledger is on a server."""
+    from pipeline.ledger.postgres.address import ServerAddress, name_schema
 
     config = session.require_ready_config()
-    return config, config.resolve_path(config.ledger), name_tenant(config)
+    if isinstance(config.ledger, ServerAddress):
+        url, schema = quote(config.ledger.url_without_password), name_schema(config.tenant)
+        raise UsageError(f"server.no_{command}", url=url, schema=schema)
+    return config, config.resolve_ledger_file()
 
 
 @contextmanager
-def _lock_ledger(session: Session) -> Iterator[tuple[Path, str]]:
+def _lock_ledger(session: Session, config: Config, path: Path) -> Iterator[None]:
     """Hold the run lock; the ledger that was made under it is entered in the registry of ledgers."""
     from pipeline.ledger.registry import read_identity
     from pipeline.workflow.tenant_ledger import lock_tenant
 
-    config, path, tenant = _locate_ledger(session)
     warn = session.print_warning
     with lock_tenant(config, run="ledger", clock=session.clock, warn=warn) as (_, registry):
-        yield path, tenant
+        yield
         counter = registry.enter(str(path.resolve()), read_identity(path), warn=warn)
         if counter is not None:
             counter.close()

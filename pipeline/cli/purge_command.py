@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.operations.purge import PurgePlan
     from pipeline.operations.retention import RetentionAges
     from pipeline.resolution.timeline import PersonTimeline
+    from pipeline.workflow.ledger_stores import LedgerStore
 
 MAX_LISTED = 20
 
@@ -38,10 +39,10 @@ def purge(session: Session, *, age: str | None, person: str | None, yes: bool) -
     config = session.require_ready_config()
     ages = None if person else _choose_ages(config, age)
     require_ledger(config)
-    with lock_tenant(config, run="purge", clock=session.clock, warn=session.print_warning):
+    with lock_tenant(config, run="purge", clock=session.clock, warn=session.print_warning) as (store, _):
         if ages is not None:
             return _purge_by_age(session, config, ages, yes=yes)
-        return _purge_person(session, config, restore_argument(person or ""), yes=yes)
+        return _purge_person(session, config, store, restore_argument(person or ""), yes=yes)
 
 
 def _choose_ages(config: Config, age: str | None) -> RetentionAges:
@@ -95,24 +96,23 @@ def _purge_by_age(session: Session, config: Config, ages: RetentionAges, *, yes:
     return 0
 
 
-def _purge_person(session: Session, config: Config, query: str, *, yes: bool) -> int:
+def _purge_person(session: Session, config: Config, store: LedgerStore, query: str, *, yes: bool) -> int:
     from pipeline.ledger.lock import read_user_name
-    from pipeline.ledger.purge import erase_person
     from pipeline.operations.purge import strip_results
     from pipeline.operations.retention import remove_prepared_pictures
 
-    matched = _find_person(session, config, query)
+    matched = _find_person(session, config, store, query)
     if matched is None:
         return 2
     timeline, plan = matched
     _print_plan(session, timeline, plan)
     if not _confirm(session, yes=yes):
         return 0
-    now, path = session.clock.now(), config.resolve_path(config.ledger)
+    now = session.clock.now()
     # the ledger comes last: until then the query still finds the person
     strip_results(plan.folders, plan.traces)
     are_removed = remove_prepared_pictures(config, now=now)
-    erase_person(path, plan.traces, now=now, who=read_user_name())
+    store.erase_person(plan.traces, now=now, who=read_user_name())
     session.print_json(
         key=timeline.key, seal_ids=plan.seal_ids, folders=[folder.name for folder in plan.folders]
     )
@@ -123,21 +123,23 @@ def _purge_person(session: Session, config: Config, query: str, *, yes: bool) ->
     return 0
 
 
-def _find_person(session: Session, config: Config, query: str) -> tuple[PersonTimeline, PurgePlan] | None:
+def _find_person(
+    session: Session, config: Config, store: LedgerStore, query: str
+) -> tuple[PersonTimeline, PurgePlan] | None:
     """Return the one doctor whom a query means, and what is removed; None, with a list, where it means none or several."""
     from pipeline.cli.status_commands import list_matches, report_no_match
     from pipeline.operations.purge import FoundPerson, plan_purge
     from pipeline.resolution.person_query import PersonFinder
     from pipeline.workflow.tenant_ledger import open_configured_ledger
 
-    path, out = config.resolve_path(config.ledger), config.resolve_path(config.out)
+    out = config.resolve_path(config.out)
     # opened for writing: what a dead process left is completed before anything is removed
-    with open_configured_ledger(config, session.clock) as (ledger, site_key):
+    with open_configured_ledger(config, session.clock, store=store) as (ledger, site_key):
         finder = PersonFinder(ledger, site_key, out, None, ledger.list_same_persons())
         words = query.split()
         timelines = finder.find_timelines([query]) or finder.find_timelines(words)
         if not timelines:
-            report_no_match(session, finder, words, path=path, out=out)
+            report_no_match(session, finder, words, config)
             return None
         if len(timelines) > 1:
             list_matches(session, timelines, words, command=("purge", "--person"))

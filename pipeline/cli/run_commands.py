@@ -68,7 +68,7 @@ def check(
     )
     with opened as (ledger, site_key):
         if has_tenant and ledger is None:
-            session.inform("check_without_ledger", path=config.resolve_path(config.ledger))
+            session.inform("check_without_ledger", path=config.name_ledger())
         report = import_run.run_check(request, config, ledger=ledger, site_key=site_key, clock=clock)
     if save_columns:
         _save_columns(session, config, report.files)

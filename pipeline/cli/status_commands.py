@@ -39,16 +39,19 @@ EXIT_CODES = ("0", "1", "2", "3", "4", "5", "6", "7", "74", "130", "143")  # of 
 def status(session: Session) -> int:
     """Show what the ledger holds: seals, unknown rows, last run."""
     from pipeline.cli.certify_commands import warn_of_unanswered_create
-    from pipeline.ledger.lock import is_locked
     from pipeline.workflow.run_report import find_recorded_run, select_later_run
-    from pipeline.workflow.tenant_ledger import name_tenant, open_configured_ledger
+    from pipeline.workflow.tenant_ledger import (
+        has_ledger,
+        is_ledger_held,
+        name_tenant,
+        open_configured_ledger,
+    )
 
     config = session.require_ready_config()
-    path = config.resolve_path(config.ledger)
     recorded_run = find_recorded_run(config.resolve_path(config.out), name_tenant(config))
-    if not path.exists():
-        return _report_without_ledger(session, config, recorded_run)
     try:
+        if not has_ledger(config):
+            return _report_without_ledger(session, config, recorded_run)
         with open_configured_ledger(config, session.clock, readonly=True) as (ledger, site_key):
             people = ledger.snapshot().people.values()
             ledger_run = ledger.find_last_run()
@@ -58,8 +61,8 @@ def status(session: Session) -> int:
             _print_run(session, recorded_run, is_under_way=False)
             _print_halt(session, recorded_run)
         raise
-    session.print_text("status_ledger", path=path, tenant=site_key.tenant)
-    is_under_way = ledger_run is not None and ledger_run.finished is None and is_locked(path)
+    session.print_text("status_ledger", path=config.name_ledger(), tenant=site_key.tenant)
+    is_under_way = ledger_run is not None and ledger_run.finished is None and is_ledger_held(config)
     last_run = ledger_run if is_under_way else select_later_run(ledger_run, recorded_run)
     creates = [
         (person.unresolved_attempt, person.seal_name) for person in people if person.unresolved_attempt
@@ -90,7 +93,7 @@ def status(session: Session) -> int:
     if last_run is not None:
         _print_run(session, last_run, is_under_way=is_under_way)
     session.print_json(
-        ledger=str(path),
+        ledger=config.name_ledger(),
         tenant=site_key.tenant,
         people={**counts, "in_flight": in_flight},
         unknown=unknown,
@@ -250,22 +253,21 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
     QUERY is a name, staff number, last four digits, whole number, seal name, SealId, RequestId or trace id; of several
     words all must fit the doctor.
     """
-    from pipeline.ledger.lock import is_locked
     from pipeline.resolution.person_query import PersonFinder
-    from pipeline.workflow.tenant_ledger import open_configured_ledger
+    from pipeline.workflow.tenant_ledger import is_ledger_held, open_configured_ledger
 
     config = session.require_ready_config()
-    path, out = config.resolve_path(config.ledger), config.resolve_path(config.out)
+    out = config.resolve_path(config.out)
     query_words = tuple(map(restore_argument, query))
     with open_configured_ledger(config, session.clock, readonly=True) as (ledger, site_key):
         # the newest run is under way if it has not ended and a process holds the lock
         under_way = next(
-            (run.run for run in ledger.list_runs(1) if run.finished is None and is_locked(path)), None
+            (run.run for run in ledger.list_runs(1) if run.finished is None and is_ledger_held(config)), None
         )
         finder = PersonFinder(ledger, site_key, out, under_way, ledger.list_same_persons())
         timelines = finder.find_timelines(query_words) or finder.find_timelines([" ".join(query_words)])
         if not timelines:
-            return report_no_match(session, finder, query_words, path=path, out=out)
+            return report_no_match(session, finder, query_words, config)
         if len(timelines) > 1:
             return list_matches(session, timelines, query_words)
         return _print_timeline(session, finder, timelines[0], config)
@@ -322,11 +324,12 @@ def list_matches(
 
 
 def report_no_match(
-    session: Session, finder: PersonFinder, query_words: Sequence[str], *, path: Path, out: Path
+    session: Session, finder: PersonFinder, query_words: Sequence[str], config: Config
 ) -> int:
     """Print that a query fits no doctor, with similar words; return the exit code."""
     similar = finder.suggest_words(query_words)
     session.print_json(query_fits=0, similar=similar)
+    path, out = config.name_ledger(), config.resolve_path(config.out)
     session.alert("explain_nobody", query=mask_text(" ".join(query_words)), path=path, out=out)
     if similar:
         session.alert("explain_similar", names=JoinedTexts(similar, make_phrase("mark.comma")))

@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.config.environment import PREFIX, former_name, variable_name
+from pipeline.config.environment import LEDGER_SECRET_VARIABLE, PREFIX, former_name, variable_name
 from pipeline.config.literal_secrets import LITERAL_KEYS, find_literal_faults
 from pipeline.config.profiles import KEY as PROFILES
 from pipeline.config.profiles import (
@@ -38,6 +38,7 @@ from pipeline.config.yaml_loader import (
     suggest_name,
 )
 from pipeline.errors import ConfigError, UsageError
+from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
 
 LOG = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ class ConfigFile:
         self._keys = {key: variable_name(key) for key in list_keys()}
         self._faults = [
             make_phrase("config.unknown_variable", name=name, near=suggest_name(name, [*self._keys.values()]))
-            for name in sorted(set(environment) - set(self._keys.values()))
+            for name in sorted(set(environment) - {*self._keys.values(), LEDGER_SECRET_VARIABLE})
             if name.startswith(PREFIX)
         ]
         self._variables: dict[tuple[str, ...], str] = {}  # the name of the one that sets a key
@@ -201,15 +202,17 @@ class ConfigFile:
             self.find_document(profile), self._path, [*self._keys, (PROFILES,)], variables
         )
         faults = [renderer.render_fault(error) for error in sorted(errors, key=renderer.find_line)]
-        if (
-            config is not None
-            and config.credentials.secret_id is not None
-            and "credentials" not in self._values
-        ):
+        if config is not None and self._is_secret_literal(config, variables):
             faults += self._literal_faults
         if config is None or faults or self._faults:
             raise ConfigError([*self._faults, *faults])
         return config
+
+    def _is_secret_literal(self, config: Config, variables: Mapping[tuple[str, ...], str]) -> bool:
+        """Return whether keys, or the password of the ledger's server, come from the file itself."""
+        has_keys = config.credentials.secret_id is not None and "credentials" not in self._values
+        is_ledger_of_file = "ledger" not in self._values and ("ledger",) not in variables
+        return has_keys or (is_ledger_of_file and _holds_password(config.ledger))
 
     @cached_property
     def _literal_faults(self) -> Sequence[Phrase]:
@@ -262,13 +265,18 @@ def _merge_variables(
 
 
 def _holds_secret(values: object) -> bool:
-    """Return whether a password stands in a configuration's file: that of rosters, or a proxy's."""
+    """Return whether a password stands in a configuration's file: that of rosters, a proxy's, or that of the ledger."""
     if not isinstance(values, Mapping):
         return False
     intake, api = values.get("intake"), values.get("api")
     password = intake.get("password") if isinstance(intake, Mapping) else None
     proxy = api.get("proxy") if isinstance(api, Mapping) else None
-    return bool(password) or "@" in str(proxy or "")
+    return bool(password) or "@" in str(proxy or "") or _holds_password(values.get("ledger"))
+
+
+def _holds_password(ledger: object) -> bool:
+    address = ServerAddress.parse(ledger) if isinstance(ledger, str) else ledger
+    return isinstance(address, ServerAddress) and address.holds_password
 
 
 def _merge_values(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

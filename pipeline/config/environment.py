@@ -15,6 +15,7 @@ from pathlib import Path
 
 PREFIX = "ESIGN_IMPORT_"
 FORMER_PREFIX = "PIPELINE_"
+LEDGER_SECRET_VARIABLE = "ESIGN_IMPORT_LEDGER_SECRET"  # noqa: S105 - a name; it sets no key of the configuration
 LANGUAGES = ("zh", "en")
 _CHINESE = 0x04  # Windows: the primary language of a language id, its low ten bits
 _NO_LANGUAGE = re.compile(r"(?:C|POSIX)(?:[.@].*)?\Z")

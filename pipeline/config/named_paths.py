@@ -117,16 +117,21 @@ def find_passwords(config: Config, environment: Mapping[str, str]) -> tuple[str,
     return tuple(dict.fromkeys(filter(None, passwords)))
 
 
+def list_secret_folders(config: Config, environment: Mapping[str, str]) -> list[Path]:
+    """Return the folders of secret files, the one that counts first in front."""
+    folders = [Path(folder)] if (folder := environment.get("CREDENTIALS_DIRECTORY")) else []
+    if config.secrets_dir is not None:
+        folders.append(config.resolve_path(config.secrets_dir))
+    return folders
+
+
 def read_secret_lines(config: Config, environment: Mapping[str, str], name: str) -> list[str]:
     """Return the lines that are not blank of a secret file: of ``$CREDENTIALS_DIRECTORY``, then of ``secrets_dir``.
 
     Raises UsageError for a file that cannot be read.
     """
-    folders = [Path(folder)] if (folder := environment.get("CREDENTIALS_DIRECTORY")) else []
-    if config.secrets_dir is not None:
-        folders.append(config.resolve_path(config.secrets_dir))
     lines: list[str] = []
-    for file in (folder / name for folder in folders):
+    for file in (folder / name for folder in list_secret_folders(config, environment)):
         if not _is_file(file):
             continue
         try:

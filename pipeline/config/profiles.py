@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.config.yaml_loader import Document
 from pipeline.errors import ConfigError
-from pipeline.ledger.tenant import make_tenant_id
+from pipeline.ledger.postgres.address import ServerAddress, is_address
 from pipeline.messages.catalogue import Phrase, make_phrase
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ def derive_path(key: str, value: _PathValue, profile: str | None) -> _PathValue:
         return value
     if isinstance(value, list | tuple):
         return type(value)(derive_path(key, item, profile) for item in value)
-    if not isinstance(value, str | Path):
-        return value
+    if not isinstance(value, str | Path) or (key == "ledger" and is_address(value)):
+        return value  # the hospitals of one database have schemas of their own
     path = Path(value)
     if key == "metrics_file" and path.name:  # Prometheus reads one folder, and not those below it
         own = path.with_stem(f"{path.stem}-{profile}")
@@ -121,12 +121,12 @@ def find_conflicts(
 
 def _list_claims(config: Config) -> Iterator[tuple[str, str]]:
     """Yield the keys whose values belong to one hospital alone, with the values as they are compared."""
-    api = config.api
-    if not api.placeholders:
-        tenant = make_tenant_id(api.endpoint, api.app_id, api.organization_open_id)
-        yield "api.organization_open_id", tenant
+    if not config.api.placeholders:
+        yield "api.organization_open_id", config.tenant
     for key in OWN_PATHS:
         value = getattr(config, key)
+        if isinstance(value, ServerAddress):
+            continue
         for path in value if isinstance(value, tuple) else filter(None, [value]):
             resolved = config.resolve_path(path)
             folder = resolved.parent if key == "ledger" else resolved  # key and receipts lie beside it

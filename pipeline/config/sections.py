@@ -16,6 +16,8 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainSerializer,
+    PlainValidator,
     SecretStr,
     WithJsonSchema,
     field_validator,
@@ -26,6 +28,7 @@ from pydantic_core import PydanticCustomError
 from pipeline.config.yaml_loader import OURS
 from pipeline.esign.contracts import CONTRACTS, OPTIONAL_PARAMETERS
 from pipeline.intake.readers.model import MAX_DOCTORS
+from pipeline.ledger.postgres.address import ServerAddress, is_address
 from pipeline.ledger.tenant import PRODUCTION_HOSTS, TEST_HOSTS, is_loopback
 
 HTTPS_PORT = 443
@@ -89,6 +92,19 @@ def _require_proxy(value: str) -> str:
     return value
 
 
+def _read_ledger(value: object) -> Path | ServerAddress:
+    if isinstance(value, Path | ServerAddress):
+        return value
+    if not isinstance(value, str):
+        raise PydanticCustomError("path_type", "not a path")
+    if not is_address(value):
+        return Path(value)
+    address = ServerAddress.parse(value)
+    if address is None:  # its text is not shown: it may hold a password
+        raise make_fault("config.no_ledger")
+    return address
+
+
 def make_fault(key: str, /, **detail: object) -> PydanticCustomError:
     """Return a fault of a value, whose text is a message of ours."""
     return PydanticCustomError(OURS, "{key}", {"key": key, "detail": detail})
@@ -100,6 +116,12 @@ def Key(default: Any, description: str, **limits: Any) -> Any:  # noqa: N802 - a
 
 
 Endpoint = Annotated[str, AfterValidator(_require_endpoint)]
+LedgerPlace = Annotated[
+    Path | ServerAddress,
+    PlainValidator(_read_ledger),
+    PlainSerializer(str),
+    WithJsonSchema({"format": "path", "type": "string"}),
+]
 
 
 class Section(BaseModel):

@@ -13,7 +13,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from pipeline.config.profiles import KEY as PROFILES
@@ -23,6 +23,7 @@ from pipeline.config.sections import (
     Guards,
     Intake,
     Key,
+    LedgerPlace,
     Limits,
     Notify,
     Pictures,
@@ -33,6 +34,8 @@ from pipeline.config.sections import (
 )
 from pipeline.domain.roster import IGNORED
 from pipeline.domain.roster import Field as Column
+from pipeline.ledger.postgres.address import ServerAddress, name_schema
+from pipeline.ledger.tenant import make_tenant_id
 from pipeline.messages.catalogue import JoinedTexts, make_phrase
 from pipeline.support.folder_access import share_folder
 
@@ -80,7 +83,9 @@ class Config(Section):
     unknown: Literal["hold", "probe"] = Key("hold", "probe: an unknown row is sent again, after certify")
     marked_copies: bool = Key(True, "Write a marked copy of every .xlsx roster, with whole identity numbers")
     require_review: bool = Key(False, "Send only rows that a person marked right in review.html")
-    ledger: Path = Key(Path("state/ledger.sqlite3"), "The ledger, on a local disk")
+    ledger: LedgerPlace = Key(
+        Path("state/ledger.sqlite3"), "The ledger: a file on a local disk, or postgresql://… of a server"
+    )
     ledger_registry: Literal["strict", "warn"] | None = Key(
         None, "Of a second or older ledger; null: strict, warn for a sandbox"
     )
@@ -102,6 +107,15 @@ class Config(Section):
     @classmethod
     def _one_or_many(cls, value: object) -> object:
         return [value] if isinstance(value, str) else value
+
+    @field_validator("ledger")
+    @classmethod
+    def _is_backed_up(cls, value: Path | ServerAddress, info: ValidationInfo) -> Path | ServerAddress:
+        """Refuse copies of a ledger on a server: they would silently never be made."""
+        backup = info.data.get("backup")
+        if isinstance(value, ServerAddress) and backup is not None and backup.folder is not None:
+            raise make_fault("config.server_backup")
+        return value
 
     @field_validator("seal_name")
     @classmethod
@@ -148,6 +162,26 @@ class Config(Section):
     def resolve_path(self, value: Path) -> Path:
         """Resolve a path of this configuration against the folder of its file."""
         return self.base / value
+
+    @property
+    def tenant(self) -> str:
+        """The tenant: ``production/AppId/ProxyOrganizationOpenId``."""
+        return make_tenant_id(self.api.endpoint, self.api.app_id, self.api.organization_open_id)
+
+    @property
+    def is_ledger_on_server(self) -> bool:
+        """Whether the ledger is in a PostgreSQL database."""
+        return isinstance(self.ledger, ServerAddress)
+
+    def resolve_ledger_file(self) -> Path:
+        """Return the file of the ledger; of one on a server, the name beside which local files about it lie."""
+        if not isinstance(self.ledger, ServerAddress):
+            return self.resolve_path(self.ledger)
+        return self.resolve_path(Path("state") / name_schema(self.tenant))
+
+    def name_ledger(self) -> str:
+        """Return what shows where the ledger is: its path, or the server's address without passwords."""
+        return str(self.ledger if isinstance(self.ledger, ServerAddress) else self.resolve_path(self.ledger))
 
     def share_results(self, folder: Path | None = None) -> None:
         """Let files that are written from now on below a folder, usually ``out``, have the mode and group of results."""

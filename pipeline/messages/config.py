@@ -44,6 +44,14 @@ CONFIG_TEXTS: Mapping[str, tuple[str, str]] = {
         "应写成 http://主机:端口 或 https://主机:端口，需要时写 http://用户:密码@主机:端口",
         "must be http://host:port or https://host:port, if necessary with a user: http://user:password@host:port",
     ),
+    "config.no_ledger": (
+        "应是本机磁盘上的路径，或 postgresql://用户@主机:端口/数据库；用户名和密码里的 @ / ? : 要写成 %40 %2F %3F %3A",
+        "must be a path on a local disk, or postgresql://user@host:port/database; in user and password, write @ / ? : as %40 %2F %3F %3A",
+    ),
+    "config.server_backup": (
+        "台账在 PostgreSQL 里时，backup.folder 不起作用：请改为 backup: {{folder: null}}，并用 pg_dump 备份数据库",
+        "backup.folder copies no ledger that is in PostgreSQL: set backup: {{folder: null}} and back the database up with pg_dump",
+    ),
     "config.no_ping": (
         "必须以 http:// 或 https:// 开头",
         "must begin with http:// or https://",
@@ -94,16 +102,16 @@ CONFIG_TEXTS: Mapping[str, tuple[str, str]] = {
         "{name}: use the variables TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY for keys",
     ),
     "config.secret_exposed": (
-        "{path}：里面有密钥，而本机的其他用户可以读取；请把密钥移到 secrets_dir 的文件里，或运行 chmod 600 {path}",
-        "{path}: it contains keys, and other users of this machine can read it; move the keys into files in secrets_dir, or run chmod 600 {path}",
+        "{path}：里面有密钥或密码，而本机的其他用户可以读取；请把它们移到 secrets_dir 的文件里，或运行 chmod 600 {path}",
+        "{path}: it contains keys or a password, and other users of this machine can read it; move them into files in secrets_dir, or run chmod 600 {path}",
     ),
     "config.secret_in_git": (
-        "{path}：里面有密钥，而它在 git 仓库 {folder} 里，没有被忽略；请把密钥移到 secrets_dir 的文件里。已经提交过的密钥请停用并换新",
-        "{path}: it contains keys, and it lies in the git repository {folder} without being ignored; move the keys into files in secrets_dir. Replace keys that were committed",
+        "{path}：里面有密钥或密码，而它在 git 仓库 {folder} 里，没有被忽略；请把它们移到 secrets_dir 的文件里。已经提交过的请停用并换新",
+        "{path}: it contains keys or a password, and it lies in the git repository {folder} without being ignored; move them into files in secrets_dir. Replace those that were committed",
     ),
     "config.literal_secret": (
-        "{path} 里写有密钥；更好的做法是放在 secrets_dir 的文件里，见 docs/zh/configuration.md。",
-        "{path} contains keys; files in secrets_dir are safer, see docs/en/configuration.md.",
+        "{path} 里写有密钥或密码；更好的做法是放在 secrets_dir 的文件里，见 docs/zh/configuration.md。",
+        "{path} contains keys or a password; files in secrets_dir are safer, see docs/en/configuration.md.",
     ),
     "config.half_a_pair": (
         "secret_id 和 secret_key 要么都写，要么都不写",

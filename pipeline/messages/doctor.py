@@ -26,10 +26,14 @@ DOCTOR_TEXTS: Mapping[str, tuple[str, str]] = {
     "doctor.config": ("{path}，{tenant}", "{path}, {tenant}"),
     "doctor.exposed": ("其他用户可以读取 {files}", "other users can read {files}"),
     "doctor.exposed.remedy": ("运行 chmod 600 {files}", "run chmod 600 {files}"),
-    "doctor.literal": ("{path} 里写有密钥", "{path} contains keys"),
+    "doctor.literal": ("{path} 里写有密钥或密码", "{path} contains keys or a password"),
     "doctor.literal.remedy": (
         "把密钥移到 secrets_dir 的文件 tencent__secret_id 和 tencent__secret_key 里，再从配置中删掉。",
         "Move the keys into the files tencent__secret_id and tencent__secret_key in secrets_dir and delete them here.",
+    ),
+    "doctor.literal.password.remedy": (
+        "把 ledger: 里的密码移到 secrets_dir 的文件 ledger__password 里，再从配置中删掉。",
+        "Move the password in ledger: into the file ledger__password in secrets_dir and delete it here.",
     ),
     "doctor.temporary": (
         "{source} 的密钥是临时的，到期后不会更换",

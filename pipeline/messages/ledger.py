@@ -232,15 +232,15 @@ LEDGER_TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "ledger_sound": (
         """台账完好：{path}
-  核对了数据库文件、密钥和 {receipts} 条回执，三者一致
+  核对了数据库、密钥和 {receipts} 条回执，三者一致
   其中 {people} 人，{seals} 枚印章，{unresolved} 人的提交结果未知""",
         """The ledger is intact: {path}
-  Database file, site key and receipts ({receipts}) agree
+  Database, site key and receipts ({receipts}) agree
   People: {people}. Seals: {seals}. Unknown results: {unresolved}""",
     ),
     "ledger_trouble_ledger": (
-        "台账文件 {path} 内部已损坏（{what}）",
-        "The ledger file {path} is damaged ({what})",
+        "台账 {path} 内部已损坏（{what}）",
+        "The ledger {path} is damaged ({what})",
     ),
     "ledger_trouble_behind": (
         "回执 {receipts} 里有台账 {path} 没有的创建或印章：{what} 处",

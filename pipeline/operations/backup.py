@@ -19,7 +19,7 @@ _SENDING = frozenset({"run", "retry"})
 
 def back_up_after_run(report: RunReport, config: Config) -> None:
     """Copy the ledger into the configured folder, unless the newest copy holds the same creates and decisions."""
-    ledger = config.resolve_path(config.ledger)
+    ledger = config.resolve_ledger_file()
     if (
         config.backup.folder is None
         or report.command not in _SENDING

@@ -21,15 +21,14 @@ from pipeline.config.named_paths import find_missing_paths, find_near_path, requ
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.errors import DiskTrouble, EsignImportError, UsageError
-from pipeline.ledger.disk import require_local_disk, require_rights
-from pipeline.ledger.lock import is_locked
-from pipeline.ledger.maintenance import check_ledger
+from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.registry import find_identity
 from pipeline.messages.catalogue import JoinedTexts, make_phrase
 from pipeline.operations.backup import list_copies
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
 from pipeline.operations.health_check import find_ping_url
+from pipeline.operations.ledger_examination import examine_ledger
 from pipeline.operations.notify import find_channels, name_channel
 from pipeline.operations.run_state import load_state, state_path
 from pipeline.operations.service_examination import examine_service
@@ -85,6 +84,8 @@ def examine_configuration(config: Config, config_name: Path) -> Iterator[Finding
         yield report_error("config", DiskTrouble.of(error))
     if config.credentials.secret_key is not None:
         yield make_fault_finding("config", "literal", "literal.remedy", path=config_name)
+    if isinstance(config.ledger, ServerAddress) and config.ledger.holds_password:
+        yield make_fault_finding("config", "literal", "literal.password.remedy", path=config_name)
     secrets = [path for path in _list_secret_files(config) if path.is_file()]
     for notice in find_exposed_files(config, secrets):
         files = notice.detail["files"]
@@ -137,8 +138,7 @@ def _list_entries(folder: Path) -> list[Path]:
 
 def examine_space(config: Config) -> Iterator[Finding]:
     """Examine the room for results and ledger."""
-    for key in ("out", "ledger"):
-        path = config.resolve_path(getattr(config, key))
+    for path in (config.resolve_path(config.out), config.resolve_ledger_file()):
         folder = next(parent for parent in (path, *path.absolute().parents) if parent.is_dir())
         free = shutil.disk_usage(folder).free
         detail = {"folder": folder, "mb": free >> 20}
@@ -164,39 +164,9 @@ def examine_console(config: Config, environment: Mapping[str, str]) -> Iterator[
         yield make_fault_finding("console", "language", "language.remedy")
 
 
-def examine_ledger(config: Config, clock: Clock) -> Iterator[Finding]:
-    """Examine disk, rights, owner, content and receipts of the ledger, and whether a run holds it."""
-    path = config.resolve_path(config.ledger)
-    if config.api.placeholders:
-        return  # its owner is not known yet
-    warnings: list[EsignImportError] = []
-    try:
-        require_local_disk(path)
-        require_rights(path, writing=True)  # before SQLite opens it, which may remove a stale side file
-        with open_ledger_for_check(config, clock, warn=warnings.append) as (ledger, _):
-            is_new = ledger is None
-        yield from (report_error("ledger", warning, "warning") for warning in warnings)
-        if is_new:
-            yield make_ok_finding("ledger", "no_ledger", path=path)
-            return
-        if is_locked(path):
-            yield make_ok_finding("ledger", "locked", path=path)
-            return
-        result = check_ledger(path, name_tenant(config))
-    except EsignImportError as error:
-        yield report_error("ledger", error)
-    else:
-        if result.defects:
-            n = len(result.defects)
-            yield make_fault_finding("ledger", "defects", "defects.remedy", exit_code=74, path=path, n=n)
-        else:
-            seals, unknown = result.counts.seals, result.counts.unresolved
-            yield make_ok_finding("ledger", "ledger", path=path, seals=seals, unknown=unknown)
-
-
 def examine_backup(config: Config) -> Iterator[Finding]:
     """Examine whether the newest backup holds what the ledger holds; nothing where no folder is configured."""
-    ledger = config.resolve_path(config.ledger)
+    ledger = config.resolve_ledger_file()
     if config.backup.folder is None:
         return
     folder = config.resolve_path(config.backup.folder)

@@ -11,7 +11,7 @@ from pipeline.clock import Clock, stamp
 from pipeline.config.settings import Config
 from pipeline.ledger.protocol import RunRecord
 from pipeline.workflow.run_report import list_recorded_runs, select_later_run
-from pipeline.workflow.tenant_ledger import name_tenant, open_configured_ledger
+from pipeline.workflow.tenant_ledger import has_ledger, name_tenant, open_configured_ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def collect_runs(config: Config, clock: Clock, limit: int) -> list[PastRun]:
     recorded = {
         run.run: run for run in list_recorded_runs(config.resolve_path(config.out), name_tenant(config))
     }
-    if config.resolve_path(config.ledger).exists():
+    if has_ledger(config):
         with open_configured_ledger(config, clock, readonly=True) as (ledger, _):
             for run in ledger.list_runs(limit):
                 recorded[run.run] = select_later_run(run, recorded.get(run.run)) or run

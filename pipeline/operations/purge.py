@@ -130,11 +130,13 @@ def _list_hospital_files(line: Mapping[str, Any], config: Config) -> Iterator[Pa
 
 def _list_other_files(config: Config, runs: Sequence[Path], traces: PersonTraces) -> Iterator[Path]:
     """Yield files that may hold the person and are not changed: results elsewhere, lists, backups, replaced ledgers."""
-    out, ledger = config.resolve_path(config.out), config.resolve_path(config.ledger)
+    out, ledger = config.resolve_path(config.out), config.resolve_ledger_file()
     elsewhere = {run for run in runs if run.parent.absolute() != out.absolute() and run.is_dir()}
     yield from _find_mentions(sorted(elsewhere), traces)
     if out.is_dir():
         yield from sorted(path for path in out.iterdir() if path.is_file() and path.suffix in _LIST_SUFFIXES)
+    if config.is_ledger_on_server:
+        return  # copies of a database are not ours
     yield from sorted(ledger.parent.glob(f"{ledger.name}.replaced-*"))
     yield from sorted(
         path for path in ledger.parent.glob("receipts.*.jsonl") if path != receipts_path(ledger)

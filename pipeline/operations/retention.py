@@ -12,7 +12,7 @@ import json
 import re
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,12 +23,11 @@ from pipeline.config.settings import Config
 from pipeline.domain.results_format import COPIES
 from pipeline.domain.run import RunReport
 from pipeline.errors import DiskTrouble
-from pipeline.ledger.open import open_ledger
 from pipeline.operations.run_hooks import was_refused
 from pipeline.reports.earlier_results import LOG, count_creates, shows_creates, shows_seals
+from pipeline.workflow.ledger_stores import find_store
 from pipeline.workflow.run_report import RUN
 from pipeline.workflow.stage_settings import PREVIEWS
-from pipeline.workflow.tenant_ledger import name_tenant
 
 _RUN_FOLDER = re.compile(r"\d{8}-\d{6}-\d{3}")
 _PREPARED = re.compile(r"[0-9a-f]{64}(?:\.[a-z]{3,4})?")  # a picture by the digest of its bytes
@@ -169,11 +168,12 @@ def _remove_entry(entry: Path) -> None:
 
 def find_known_runs(config: Config, now: float) -> set[str]:
     """Return the runs that the ledger holds, and those that are accepted as missing; none without a ledger."""
-    path = config.resolve_path(config.ledger)
-    if not path.exists():
+    store = find_store(config)
+    if not store.exists():
         return set()
-    ledger, _ = open_ledger(path, name_tenant(config), now=now, readonly=True)
-    return ledger.run_ids() | ledger.list_accepted_runs()
+    ledger, _ = store.open(now=now, readonly=True)
+    with closing(ledger):
+        return ledger.run_ids() | ledger.list_accepted_runs()
 
 
 def apply_retention(report: RunReport, config: Config) -> None:
@@ -201,10 +201,11 @@ def remove_prepared_pictures(
     They are made again where they are needed. While the ledger holds a seal whose picture's size was not recorded, they
     show at which size it was sent: then all stay. Returns whether they could go.
     """
-    path, work = config.resolve_path(config.ledger), config.resolve_path(config.work)
-    if path.exists():
-        ledger, _ = open_ledger(path, name_tenant(config), now=now, readonly=True)
-        seals = (person.seal for person in ledger.snapshot().people.values())
+    store, work = find_store(config), config.resolve_path(config.work)
+    if store.exists():
+        ledger, _ = store.open(now=now, readonly=True)
+        with closing(ledger):
+            seals = [person.seal for person in ledger.snapshot().people.values()]
         if any(seal and seal.content and not seal.content.sent_size for seal in seals):
             return False
     try:

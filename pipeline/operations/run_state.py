@@ -38,7 +38,7 @@ class WatchedState:
 
 def state_path(config: Config) -> Path:
     """Return the file of the state."""
-    ledger = config.resolve_path(config.ledger)
+    ledger = config.resolve_ledger_file()
     return ledger.with_name(f"{ledger.name}.watch.json")
 
 

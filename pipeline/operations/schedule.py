@@ -57,7 +57,7 @@ class Schedule:
     @property
     def user(self) -> str:
         """The user who runs it: the owner of the first ledger, without one that of the configuration."""
-        ledger = self.configs[0].resolve_path(self.configs[0].ledger)
+        ledger = self.configs[0].resolve_ledger_file()
         return owner_of(ledger if ledger.exists() else self.config_path)
 
     @property
@@ -65,8 +65,10 @@ class Schedule:
         """The folders that a run writes into, each once."""
         folders = [_find_home(self.user) / ".local" / "state" / PROGRAM, *self.backup_folders]  # the registry
         for config in self.configs:
-            files = filter(None, (config.ledger, config.metrics_file))
-            folders += [config.resolve_path(path).parent for path in files]
+            # beside a ledger on a server's name lies how the last run ended
+            folders.append(config.resolve_ledger_file().parent)
+            if config.metrics_file is not None:
+                folders.append(config.resolve_path(config.metrics_file).parent)
             folders += [config.resolve_path(path) for path in (config.work, config.out)]
         absolute = sorted({Path(os.path.abspath(folder)) for folder in folders})  # noqa: PTH100 - ".." taken out
         return [folder for folder in absolute if not any(other in folder.parents for other in absolute)]

@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pipeline.config import ledger_secrets
 from pipeline.config.named_paths import PASSWORD_FILE
 from pipeline.config.settings import Config
 from pipeline.domain.keyed_text import KeyedText
@@ -256,7 +257,8 @@ def _is_hard_link(path: Path) -> bool:
 def find_exposed_files(config: Config, secret_files: Sequence[Path]) -> Iterator[Notice]:
     """Yield one notice where rights let other users read a secret file, or a configuration that holds a password."""
     files = [*secret_files, *([config.secret_file] if config.secret_file else [])]
-    files += [config.resolve_path(config.secrets_dir) / PASSWORD_FILE] if config.secrets_dir else []
+    names = (PASSWORD_FILE, ledger_secrets.SECRET_FILE, ledger_secrets.PASSWORD_FILE)
+    files += [config.resolve_path(config.secrets_dir) / name for name in names] if config.secrets_dir else []
     exposed = [str(path) for path in dict.fromkeys(files) if is_exposed(path)]
     if exposed:
         yield Notice("FILE_EXPOSED", {"files": ", ".join(exposed)})

@@ -27,12 +27,10 @@ from pipeline.esign.credentials import find_credentials
 from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.intake.readers.discover import SUFFIXES, expand_paths
 from pipeline.ledger.protocol import Ledger
-from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.planning.guards import find_emptied_folders
-from pipeline.reports.earlier_results import find_earlier_run
 from pipeline.support.terminal_text import join
 from pipeline.version import PROGRAM
-from pipeline.workflow.tenant_ledger import name_tenant, open_configured_ledger
+from pipeline.workflow.tenant_ledger import find_trace_of_ledger, has_ledger, open_configured_ledger
 
 READING_COMMANDS = frozenset({"check", "run", "retry"})  # they go over rosters and pictures
 _reserved_run_ids: set[str] = set()  # in this process
@@ -129,11 +127,8 @@ def has_nothing_to_read(
         return True
     if ledger is not None:
         return not find_emptied_folders(request, ledger)
-    path = config.resolve_path(config.ledger)
-    if not path.exists():
-        return not receipts_path(path).exists() and not find_earlier_run(
-            config.resolve_path(config.out), name_tenant(config)
-        )
+    if not has_ledger(config):
+        return find_trace_of_ledger(config) is None
     with open_configured_ledger(config, clock, readonly=True) as (opened, _):
         return not find_emptied_folders(request, opened)
 

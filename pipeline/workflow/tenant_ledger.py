@@ -14,12 +14,11 @@ from pipeline.config.settings import Config
 from pipeline.domain.run import RunRequest
 from pipeline.errors import EsignImportError, LedgerError, UsageError
 from pipeline.ledger.database_ledger import DatabaseLedger
-from pipeline.ledger.lock import RunLock, is_locked, read_user_name
-from pipeline.ledger.open import open_ledger, require_no_lost_ledger
-from pipeline.ledger.receipt_sync import receipts_path
+from pipeline.ledger.lock import RunLock, read_user_name
 from pipeline.ledger.registry import Ownership, TenantRegistry, default_folder
-from pipeline.ledger.tenant import SiteKey, find_environment, make_tenant_id
+from pipeline.ledger.tenant import SiteKey, find_environment
 from pipeline.reports.earlier_results import find_earlier_run, find_unknown_seals
+from pipeline.workflow.ledger_stores import LedgerStore, find_store
 
 LOG = logging.getLogger(__name__)
 Warn: TypeAlias = Callable[[EsignImportError], None]
@@ -27,7 +26,7 @@ Warn: TypeAlias = Callable[[EsignImportError], None]
 
 def name_tenant(config: Config) -> str:
     """Return the tenant of a configuration."""
-    return make_tenant_id(config.api.endpoint, config.api.app_id, config.api.organization_open_id)
+    return config.tenant
 
 
 def log_warning(warning: EsignImportError) -> None:
@@ -43,23 +42,18 @@ def open_configured_ledger(
     readonly: bool = False,
     new_ledger: bool = False,
     ownership: Ownership | None = None,
+    store: LedgerStore | None = None,
 ) -> Iterator[tuple[DatabaseLedger, SiteKey]]:
-    """Open the configured ledger, and close it at the end; to write, the run lock must be held."""
-    path = config.resolve_path(config.ledger)
-    tenant = name_tenant(config)
-    if readonly:
-        require_ledger(config)
-    evidence = (
-        None if path.exists() or new_ledger else find_earlier_run(config.resolve_path(config.out), tenant)
-    )
-    ledger, site_key = open_ledger(
-        path,
-        tenant,
+    """Open the configured ledger, and close it at the end; to write, its ``store`` must be held."""
+    store = store or find_store(config)
+    exists = store.exists()
+    if readonly and not exists:
+        raise _build_no_ledger_error(config)
+    ledger, site_key = store.open(
         now=clock.now(),
-        evidence=str(evidence) if evidence else None,
+        evidence=None if exists or new_ledger else _find_evidence(config),
         force_new=new_ledger,
         readonly=readonly,
-        recover=not readonly,
         ownership=ownership,
     )
     try:
@@ -79,19 +73,17 @@ def find_registry(config: Config) -> TenantRegistry:
 @contextmanager
 def lock_tenant(
     config: Config, *, run: str, clock: Clock, warn: Warn = log_warning
-) -> Iterator[tuple[RunLock, TenantRegistry]]:
-    """Hold the lock beside the ledger and, where the registry is strict, the tenant's. Raises Locked."""
-    registry = find_registry(config)
+) -> Iterator[tuple[LedgerStore, TenantRegistry]]:
+    """Hold the ledger and, where the registry is strict, the tenant's lock on this host. Raises Locked."""
+    registry, store = find_registry(config), find_store(config)
     with ExitStack() as locks:
-        lock = locks.enter_context(
-            RunLock(config.resolve_path(config.ledger)).acquire(run=run, now=clock.now())
-        )
+        locks.enter_context(store.hold(run=run, now=clock.now()))
         if registry.strict:
             try:
                 locks.enter_context(RunLock(registry.lock_path).acquire(run=run, now=clock.now()))
             except LedgerError as error:
                 warn(error)
-        yield lock, registry
+        yield store, registry
 
 
 @contextmanager
@@ -108,15 +100,16 @@ def lock_ledger(
 
     ``register`` False leaves the registry of ledgers alone (`demo`). ``warn`` is called with errors that are no reason to stop.
     """
-    with lock_tenant(config, run=request.run, clock=clock, warn=warn) as (lock, registry):
+    with lock_tenant(config, run=request.run, clock=clock, warn=warn) as (store, registry):
         ownership = Ownership(
             registry if register else None,
-            lock,
             accept_ledger=new_ledger,
             approve=None if new_ledger else partial(_refuse_older, config),
             warn=warn,
         )
-        with open_configured_ledger(config, clock, new_ledger=new_ledger, ownership=ownership) as opened:
+        with open_configured_ledger(
+            config, clock, new_ledger=new_ledger, ownership=ownership, store=store
+        ) as opened:
             if new_ledger and (lacking := _find_lacking_runs(config, opened[0])):
                 opened[0].record_accepted_runs(list(lacking), now=clock.now(), who=read_user_name())
             yield opened
@@ -127,9 +120,11 @@ def lock_ledger_for_adoption(
     config: Config, clock: Clock, *, warn: Warn = log_warning
 ) -> Iterator[tuple[DatabaseLedger, SiteKey]]:
     """Hold the run lock and the configured ledger, also one that a run would refuse as new, other or older."""
-    with lock_tenant(config, run="adopt", clock=clock, warn=warn) as (lock, registry):
-        ownership = Ownership(registry, lock, ignore_registry=True, warn=warn)
-        with open_configured_ledger(config, clock, new_ledger=True, ownership=ownership) as opened:
+    with lock_tenant(config, run="adopt", clock=clock, warn=warn) as (store, registry):
+        ownership = Ownership(registry, ignore_registry=True, warn=warn)
+        with open_configured_ledger(
+            config, clock, new_ledger=True, ownership=ownership, store=store
+        ) as opened:
             yield opened
 
 
@@ -141,15 +136,12 @@ def open_ledger_for_check(
 
     A ledger that a run would refuse is refused, also a lost one, but not while a run holds it.
     """
-    path = config.resolve_path(config.ledger)
-    ownership = None
-    if not path.exists():
-        evidence = find_earlier_run(config.resolve_path(config.out), name_tenant(config))
-        registered = Ownership(find_registry(config), warn=warn)
-        require_no_lost_ledger(path, str(evidence) if evidence else None, registered)
+    ownership, store = None, find_store(config)
+    if not store.exists():
+        store.require_not_lost(_find_evidence(config), Ownership(find_registry(config), warn=warn))
         yield None, None
         return
-    if not is_locked(path):
+    if not store.is_held():
         ownership = Ownership(find_registry(config), approve=partial(_refuse_older, config), warn=warn)
     with open_configured_ledger(config, clock, readonly=True, ownership=ownership) as opened:
         yield opened
@@ -157,16 +149,40 @@ def open_ledger_for_check(
 
 def require_ledger(config: Config) -> None:
     """Raise UsageError where there is no ledger, for commands that only make sense with one."""
-    if not config.resolve_path(config.ledger).exists():
-        raise build_no_ledger_error(config)
+    if not has_ledger(config):
+        raise _build_no_ledger_error(config)
 
 
-def build_no_ledger_error(config: Config) -> UsageError:
+def has_ledger(config: Config) -> bool:
+    """Return whether there is a ledger."""
+    return find_store(config).exists()
+
+
+def is_ledger_held(config: Config) -> bool:
+    """Return whether a run holds the ledger."""
+    return find_store(config).is_held()
+
+
+def find_trace_of_ledger(config: Config) -> str | None:
+    """Return the file that shows that there was a ledger: receipts, or the results of an earlier run."""
+    trace = find_store(config).find_trace()
+    return str(trace) if trace else _find_evidence(config)
+
+
+def _build_no_ledger_error(config: Config) -> UsageError:
     """Return the error for a missing ledger: lost where receipts or results show one, else not begun yet."""
-    path = config.resolve_path(config.ledger)
-    if receipts_path(path).exists() or find_earlier_run(config.resolve_path(config.out), name_tenant(config)):
-        return UsageError("no_ledger", path=path, then=("ledger", "rebuild"))
-    return UsageError("never_run", path=path, then=("check",))
+    place, trace = config.name_ledger(), find_trace_of_ledger(config)
+    if trace is None:
+        return UsageError("never_run", path=place, then=("check",))
+    if config.is_ledger_on_server:
+        return UsageError("server.lost", address=place, found=trace)
+    return UsageError("no_ledger", path=place, then=("ledger", "rebuild"))
+
+
+def _find_evidence(config: Config) -> str | None:
+    """Return the file among the results that tells of an earlier run of this tenant."""
+    run = find_earlier_run(config.resolve_path(config.out), name_tenant(config))
+    return str(run) if run else None
 
 
 def _refuse_older(config: Config, ledger: DatabaseLedger) -> None:

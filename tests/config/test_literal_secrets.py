@@ -118,3 +118,38 @@ def test_a_variable_of_ours_carries_no_keys(file):
     file.write_text("", "utf-8")
     with pytest.raises(ConfigError, match="TENCENTCLOUD_SECRET_ID"):
         load(file, {"ESIGN_IMPORT_CREDENTIALS__SECRET_KEY": "s3cret"})
+
+
+PASSWORD = "ledger: 'postgresql://importer:pa55@db.platform/esign'\n"
+
+
+def test_a_password_of_the_ledger_follows_the_same_rule_and_is_never_shown(file, capsys):
+    file.write_text(PASSWORD, "utf-8")
+    warnings = []
+    config = load(file, {}, warn=warnings.append)
+    assert ["contains keys or a password" in warning.render("en") for warning in warnings] == [True]
+    assert config.ledger.url == "postgresql://importer:pa55@db.platform/esign"
+    assert main(["--config", str(file), "config", "show"]) == 0
+    shown = capsys.readouterr()
+    assert "ledger: postgresql://importer:***@db.platform/esign" in shown.out
+    assert "pa55" not in shown.out + shown.err + config.digest_text() + repr(config) + config.name_ledger()
+    file.chmod(0o644)
+    assert "chmod 600" in refuse(file)
+    # one that comes from elsewhere than the file is none of the file's
+    assert load(file, {"ESIGN_IMPORT_LEDGER": "postgresql://i:x@db/esign"}).is_ledger_on_server
+
+
+def test_a_password_of_the_ledger_is_refused_in_a_git_work_tree(file, repository):
+    file.write_text(PASSWORD, "utf-8")
+    assert "git repository" in refuse(file)
+
+
+@pytest.mark.parametrize("text", [
+    "postgresql://importer:pa@55@db/esign", "postgresql://db", "mysql://importer:pa55@db/esign",
+    "postgresql://importer:pa55@db/esign?sslmode", "sqlite:///pa55.sqlite3",
+])  # fmt: skip
+def test_an_address_that_is_no_ledger_is_refused_without_its_text(file, text):
+    file.write_text(f"ledger: '{text}'\n", "utf-8")
+    with pytest.raises(ConfigError, match="must be a path on a local disk, or postgresql://user") as caught:
+        load(file, {})
+    assert "55" not in caught.value.render("en") + caught.value.render("zh")

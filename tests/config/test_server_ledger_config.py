@@ -1,0 +1,110 @@
+"""A ledger on a server in config.yaml: one address for several hospitals, its secrets, its local side files."""
+
+import pytest
+
+from pipeline.cli.app import main
+from pipeline.config.config_file import load
+from pipeline.config.ledger_secrets import find_ledger_secret, find_server_address
+from pipeline.config.settings import Config
+from pipeline.errors import ConfigError, UsageError
+from pipeline.ledger.postgres.address import ServerAddress
+from pipeline.operations.run_state import state_path
+
+URL = "postgresql://importer@db.platform:5432/esign"
+SECRET = "Dv3Q8mB1wT6yK0pZ4nR7"
+HOSPITALS = f"""\
+ledger: {URL}
+api: {{app_id: a, operator_open_id: o}}
+profiles:
+  north: {{api: {{organization_open_id: n}}}}
+  south: {{api: {{organization_open_id: s}}}}
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(HOSPITALS, "utf-8")
+    return path
+
+
+def test_hospitals_share_an_address_and_nothing_else(file):
+    north, south = (load(file, {}, profile=name) for name in ("north", "south"))
+    assert str(north.ledger) == str(south.ledger) == URL == north.name_ledger()
+    assert north.work != south.work
+    assert state_path(north) != state_path(south)
+    assert state_path(north).parent == file.parent / "state"
+    assert state_path(north).name.startswith("esign_production_")
+
+
+def test_the_address_by_the_environment(file):
+    config = load(file, {"ESIGN_IMPORT_LEDGER": "postgres://other@db/esign"}, profile="north")
+    assert config.name_ledger() == "postgres://other@db/esign"
+    assert load(file, {"ESIGN_IMPORT_LEDGER": "here/l.sqlite3"}, profile="north").is_ledger_on_server is False
+
+
+def test_a_file_of_one_hospital_beside_the_server_of_the_others(file):
+    file.write_text(HOSPITALS.replace("south: {", "south: {ledger: south.sqlite3, "), "utf-8")
+    assert load(file, {}, profile="south").resolve_ledger_file() == file.parent / "south.sqlite3"
+    assert load(file, {}, profile="north").is_ledger_on_server
+
+
+def test_the_secret_is_that_of_systemd_then_of_the_folder_then_of_the_environment(tmp_path):
+    own, folder = tmp_path / "credentials", tmp_path / "secrets"
+    for place in (own, folder):
+        place.mkdir()
+        (place / "ledger__secret").write_text(f"{place.name} {SECRET}\r\n", "utf-8-sig")
+    config = Config(ledger=URL, secrets_dir=folder)
+    environment = {"ESIGN_IMPORT_LEDGER_SECRET": f"variable {SECRET}", "CREDENTIALS_DIRECTORY": str(own)}
+    for place in (own, folder):
+        assert find_ledger_secret(config, environment) == f"{place.name} {SECRET}"
+        (place / "ledger__secret").unlink()
+    assert find_ledger_secret(config, environment) == f"variable {SECRET}"
+
+
+def test_a_secret_that_is_missing_or_weak_is_refused_with_the_way_to_make_one(tmp_path):
+    config = Config(ledger=URL, secrets_dir="secrets", base=tmp_path)
+    with pytest.raises(UsageError) as caught:
+        find_ledger_secret(config, {})
+    for language in ("en", "zh"):
+        text = caught.value.render(language)
+        assert 'python -c "import secrets; print(secrets.token_urlsafe(32))"' in text
+        assert f"chmod 600 {tmp_path / 'secrets' / 'ledger__secret'}" in text
+        assert "$ESIGN_IMPORT_LEDGER_SECRET" in text
+    with pytest.raises(UsageError, match="at least 16") as caught:
+        find_ledger_secret(config, {"ESIGN_IMPORT_LEDGER_SECRET": "hunter2"})
+    assert "hunter2" not in caught.value.render("en") + caught.value.render("zh")
+
+
+def test_the_secret_is_no_unknown_variable_and_no_key(file):
+    load(file, {"ESIGN_IMPORT_LEDGER_SECRET": SECRET}, profile="north")
+    with pytest.raises(ConfigError, match="ESIGN_IMPORT_LEDGER_SECRETS"):
+        load(file, {"ESIGN_IMPORT_LEDGER_SECRETS": SECRET}, profile="north")
+
+
+def test_the_password_is_that_of_its_file(tmp_path):
+    config = Config(ledger=URL, secrets_dir=tmp_path)
+    assert find_server_address(config, {}).password is None
+    (tmp_path / "ledger__password").write_text("pa55 word\n", "utf-8")
+    address = find_server_address(config, {})
+    assert (address.url, address.password) == (URL, "pa55 word")
+    assert "pa55" not in f"{address} {address!r}"
+    assert find_server_address(Config(), {}) is None
+
+
+def test_an_address_to_type_holds_no_password():
+    address = ServerAddress.parse("postgresql://me:pa55@db/esign?sslmode=require&password=pa55")
+    assert address.url_without_password == "postgresql://me@db/esign?sslmode=require&password="
+
+
+def test_validate_and_show_take_it(file, capsys):
+    assert main(["--config", str(file), "--profile", "north", "config", "show"]) == 0
+    assert f"\nledger: {URL}\n" in capsys.readouterr().out
+
+
+def test_a_folder_for_copies_of_a_ledger_on_a_server_is_refused(file):
+    file.write_text(f"backup: {{folder: copies}}\n{HOSPITALS}", "utf-8")
+    with pytest.raises(ConfigError, match=r"config\.yaml:2: ledger: .*pg_dump"):
+        load(file, {}, profile="north")
+    file.write_text(file.read_text("utf-8").replace("copies", "null"), "utf-8")
+    assert load(file, {}, profile="north").is_ledger_on_server
