@@ -1,6 +1,6 @@
 """The secrets of a ledger in a PostgreSQL database: the operator's secret and the password of the server.
 
-The operator's secret protects the site key, which lies in the database: a copy of the database alone recognises nobody.
+The operator's secret protects the site key, which lies in the database: with a copy of the database alone no doctor is recognised.
 """
 
 from __future__ import annotations
@@ -43,6 +43,6 @@ def find_ledger_secret(config: Config, environment: Mapping[str, str]) -> str:
         places = JoinedTexts([*map(str, files), f"${LEDGER_SECRET_VARIABLE}"], make_phrase("mark.comma"))
         raise UsageError("server.no_secret", places=places, file=files[-1] if files else SECRET_FILE)
     if len(secret) < MIN_CHARS:
-        place = SECRET_FILE if of_file else LEDGER_SECRET_VARIABLE
-        raise UsageError("server.weak_secret", place=place, found=len(secret), needed=MIN_CHARS)
+        source = SECRET_FILE if of_file else LEDGER_SECRET_VARIABLE
+        raise UsageError("server.weak_secret", place=source, found=len(secret), needed=MIN_CHARS)
     return secret

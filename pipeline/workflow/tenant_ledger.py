@@ -171,16 +171,16 @@ def find_trace_of_ledger(config: Config) -> str | None:
 
 def _build_no_ledger_error(config: Config) -> UsageError:
     """Return the error for a missing ledger: lost where receipts or results show one, else not begun yet."""
-    place, trace = config.name_ledger(), find_trace_of_ledger(config)
+    path, trace = config.name_ledger(), find_trace_of_ledger(config)
     if trace is None:
-        return UsageError("never_run", path=place, then=("check",))
+        return UsageError("never_run", path=path, then=("check",))
     if config.is_ledger_on_server:
-        return UsageError("server.lost", address=place, found=trace)
-    return UsageError("no_ledger", path=place, then=("ledger", "rebuild"))
+        return UsageError("server.lost", address=path, found=trace)
+    return UsageError("no_ledger", path=path, then=("ledger", "rebuild"))
 
 
 def _find_evidence(config: Config) -> str | None:
-    """Return the file among the results that tells of an earlier run of this tenant."""
+    """Return the file among the results that shows an earlier run of this tenant."""
     run = find_earlier_run(config.resolve_path(config.out), name_tenant(config))
     return str(run) if run else None
 

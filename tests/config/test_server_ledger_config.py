@@ -43,7 +43,7 @@ def test_the_address_by_the_environment(file):
     assert load(file, {"ESIGN_IMPORT_LEDGER": "here/l.sqlite3"}, profile="north").is_ledger_on_server is False
 
 
-def test_a_file_of_one_hospital_beside_the_server_of_the_others(file):
+def test_one_hospital_has_a_file_and_the_others_a_server(file):
     file.write_text(HOSPITALS.replace("south: {", "south: {ledger: south.sqlite3, "), "utf-8")
     assert load(file, {}, profile="south").resolve_ledger_file() == file.parent / "south.sqlite3"
     assert load(file, {}, profile="north").is_ledger_on_server
@@ -51,14 +51,14 @@ def test_a_file_of_one_hospital_beside_the_server_of_the_others(file):
 
 def test_the_secret_is_that_of_systemd_then_of_the_folder_then_of_the_environment(tmp_path):
     own, folder = tmp_path / "credentials", tmp_path / "secrets"
-    for place in (own, folder):
-        place.mkdir()
-        (place / "ledger__secret").write_text(f"{place.name} {SECRET}\r\n", "utf-8-sig")
+    for source in (own, folder):
+        source.mkdir()
+        (source / "ledger__secret").write_text(f"{source.name} {SECRET}\r\n", "utf-8-sig")
     config = Config(ledger=URL, secrets_dir=folder)
     environment = {"ESIGN_IMPORT_LEDGER_SECRET": f"variable {SECRET}", "CREDENTIALS_DIRECTORY": str(own)}
-    for place in (own, folder):
-        assert find_ledger_secret(config, environment) == f"{place.name} {SECRET}"
-        (place / "ledger__secret").unlink()
+    for source in (own, folder):
+        assert find_ledger_secret(config, environment) == f"{source.name} {SECRET}"
+        (source / "ledger__secret").unlink()
     assert find_ledger_secret(config, environment) == f"variable {SECRET}"
 
 
