@@ -43,6 +43,7 @@ from pipeline.errors import (
     ConfigError,
     DiskTrouble,
     EsignImportError,
+    LeaseLost,
     LedgerError,
     LedgerUnreachable,
     Locked,
@@ -53,6 +54,7 @@ from pipeline.version import __version__
 
 REMEDIES: Mapping[type[EsignImportError], tuple[str, ...]] = {
     ConfigError: ("config", "validate"),
+    LeaseLost: ("status",),  # another process goes on
     LedgerUnreachable: (),  # rights or room: the ledger is not damaged
     LedgerError: ("ledger", "check"),
     Locked: ("status",),
@@ -72,6 +74,7 @@ INTRODUCTIONS: Mapping[str, str] = {
     "profiles.choose": "next_run",
     "ledger.locked": "next_status",
     "ledger.locked_by_somebody": "next_status",
+    "server.no_backup": "next_status",
 }
 # what is put right elsewhere, after which the same words are typed again
 REPEATED_AFTER_REPAIR = frozenset(
@@ -299,6 +302,8 @@ def _count_slips(word: str, name: str) -> int:
 def _suggest_remedy(session: Session, error: EsignImportError) -> None:
     """Print the command that helps: the error's own, its kind's, the help of this command, or the same again."""
     usual = next((arguments for kind, arguments in REMEDIES.items() if isinstance(error, kind)), ())
+    if isinstance(error, LedgerError) and error.key.startswith("ledger.server_"):
+        usual = ("doctor",)  # it asks the server, also one that did not answer
     arguments = error.then or (() if error.key in REPEATED_AFTER_REPAIR else usual)
     if any(mask_text(word) != word for word in arguments):
         arguments = (arguments[0], "--help")  # a path that is not shown cannot be typed

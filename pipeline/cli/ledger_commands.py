@@ -136,7 +136,8 @@ def _locate_file(session: Session, command: str) -> tuple[Config, Path]:
     config = session.require_ready_config()
     if isinstance(config.ledger, ServerAddress):
         url, schema = quote(config.ledger.url_without_password), name_schema(config.tenant)
-        raise UsageError(f"server.no_{command}", url=url, schema=schema)
+        then = ("status",) if command == "backup" else ("ledger", "check")
+        raise UsageError(f"server.no_{command}", url=url, schema=schema, then=then)
     return config, config.resolve_ledger_file()
 
 

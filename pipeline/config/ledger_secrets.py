@@ -17,7 +17,7 @@ from pipeline.messages.catalogue import JoinedTexts, make_phrase
 
 SECRET_FILE = "ledger__secret"  # noqa: S105 - a file name
 PASSWORD_FILE = "ledger__password"  # noqa: S105 - a file name
-MIN_CHARS = 16  # of a secret: a short one could be guessed by who has a copy of the database
+MIN_CHARS = 20  # of a secret: a short one could be guessed with a copy of the database at hand
 
 
 def find_server_address(config: Config, environment: Mapping[str, str]) -> ServerAddress | None:

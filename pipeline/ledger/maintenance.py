@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from pipeline.errors import LedgerError, LedgerUnreachable, UsageError, reason_of
 from pipeline.ledger import receipt_sync, receipts, schema
+from pipeline.ledger.database import Connection
 from pipeline.ledger.disk import key_path, list_side_files, require_rights
 from pipeline.ledger.open import read_key, require_own_ledger
 from pipeline.ledger.receipt_sync import find_missing_facts, receipts_path, set_receipts_aside
@@ -61,10 +62,10 @@ def check_ledger(path: Path, tenant: str) -> LedgerCheck:
         with closing(connect(path, readonly=True)) as connection:
             defects = [
                 *_find_internal_defects(connection),
-                *_compare_with_receipts(connection, receipts_path(path)),
+                *compare_with_receipts(connection, receipts_path(path)),
             ]
             lines = receipt_sync.read_mark(connection).n
-        return LedgerCheck(tuple(defects), lines, _count_ledger(path))
+            return LedgerCheck(tuple(defects), lines, count_ledger(connection))
     except sqlite3.Error as error:
         raise explain_read_error(path, error) from error
 
@@ -78,7 +79,7 @@ def _find_internal_defects(connection: sqlite3.Connection) -> Iterator[LedgerDef
         yield LedgerDefect("ledger", str(row[0]))
 
 
-def _compare_with_receipts(connection: sqlite3.Connection, receipts_file: Path) -> Iterator[LedgerDefect]:
+def compare_with_receipts(connection: Connection, receipts_file: Path) -> Iterator[LedgerDefect]:
     """Yield where the receipts are broken, or differ from the ledger."""
     mark = receipt_sync.read_mark(connection)
     if mark == Mark():
@@ -113,15 +114,19 @@ def _collect_filled_columns(held: Iterable[Receipt]) -> dict[tuple[str, str | in
     }
 
 
-def _count_ledger(path: Path) -> LedgerCounts:
+def count_ledger(connection: Connection) -> LedgerCounts:
     """Return how many persons, live seals and unresolved attempts a ledger holds."""
-    with closing(connect(path, readonly=True)) as connection:
-        (people,) = connection.execute("SELECT count(*) FROM person").fetchone()
-        (seals,) = connection.execute("SELECT count(*) FROM seal WHERE ended_by IS NULL").fetchone()
-        (unresolved,) = connection.execute(
-            f"SELECT count(*) FROM attempt WHERE {schema.OPEN_ATTEMPT}"  # noqa: S608 - our own words
-        ).fetchone()
+    (people,) = connection.execute("SELECT count(*) FROM person").fetchone()
+    (seals,) = connection.execute("SELECT count(*) FROM seal WHERE ended_by IS NULL").fetchone()
+    (unresolved,) = connection.execute(
+        f"SELECT count(*) FROM attempt WHERE {schema.OPEN_ATTEMPT}"  # noqa: S608 - our own words
+    ).fetchone()
     return LedgerCounts(people, seals, unresolved)
+
+
+def _count_file(path: Path) -> LedgerCounts:
+    with closing(connect(path, readonly=True)) as connection:
+        return count_ledger(connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +206,7 @@ def restore_ledger(path: Path, source: Path, tenant: str) -> RestoredLedger:
             new.commit()
 
     former = _replace_ledger(path, fill)
-    return RestoredLedger(_count_ledger(path), set_aside=former)
+    return RestoredLedger(_count_file(path), set_aside=former)
 
 
 def rebuild_ledger(path: Path, tenant: str) -> RestoredLedger:
@@ -244,7 +249,7 @@ def _rebuild_from_receipts(path: Path, site_key: SiteKey) -> RestoredLedger:
         former = _replace_ledger(path, fill)
     except sqlite3.Error as error:
         raise _explain_damaged_receipts(receipts_file, error) from error
-    return RestoredLedger(_count_ledger(path), set_aside=former)
+    return RestoredLedger(_count_file(path), set_aside=former)
 
 
 def _require_newer_receipts(path: Path, receipts_file: Path) -> None:
@@ -301,7 +306,7 @@ def _rewrite_receipts(path: Path, receipts_file: Path) -> RestoredLedger:
         receipt_sync.write_mark(
             connection, receipts.rewrite_receipts(receipts_file, receipt_sync.make_all_receipts(connection))
         )
-    return RestoredLedger(_count_ledger(path), damaged_receipts=damaged)
+    return RestoredLedger(_count_file(path), damaged_receipts=damaged)
 
 
 def _read_kept_files(source: Path) -> tuple[bytes, bytes]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from pipeline.domain.masking import hide_names
 from pipeline.errors import LedgerError
+from pipeline.ledger.database import Connection
 from pipeline.ledger.receipt_sync import make_all_receipts, receipts_path, write_mark
 from pipeline.ledger.receipts import rewrite_receipts
 from pipeline.ledger.schema import insert_row, transaction
@@ -61,14 +62,7 @@ def erase_person(path: Path, traces: PersonTraces, *, now: float, who: str) -> N
             connection.execute("PRAGMA secure_delete = ON")
             with transaction(connection):
                 connection.execute("PRAGMA defer_foreign_keys = ON")
-                _delete_rows(connection, traces)
-                _hide_in_other_rows(connection, traces.names)
-                for key in traces.keys:
-                    _rename_seals(connection, key)
-                    _overwrite_person(connection, key, traces.names)
-                    decision = {"at": now, "who": who, "why": "purge --person", "kind": PURGE, "key": key}
-                    if connection.execute("SELECT 1 FROM person WHERE key = ?", (key,)).fetchone():
-                        insert_row(connection, "decision", decision)
+                erase_records(connection, traces, now=now, who=who)
                 hit_failpoint("purge: before the receipts")
                 write_mark(connection, rewrite_receipts(receipts_path(path), make_all_receipts(connection)))
                 hit_failpoint("purge: before the commit")
@@ -78,7 +72,19 @@ def erase_person(path: Path, traces: PersonTraces, *, now: float, who: str) -> N
         raise explain_write_error(path, error) from error
 
 
-def _delete_rows(connection: sqlite3.Connection, traces: PersonTraces) -> None:
+def erase_records(connection: Connection, traces: PersonTraces, *, now: float, who: str) -> None:
+    """Remove a person's data from the tables, in a transaction that checks references at its end; not from the receipts."""
+    _delete_rows(connection, traces)
+    _hide_in_other_rows(connection, traces.names)
+    for key in traces.keys:
+        _rename_seals(connection, key)
+        _overwrite_person(connection, key, traces.names)
+        decision = {"at": now, "who": who, "why": "purge --person", "kind": PURGE, "key": key}
+        if connection.execute("SELECT 1 FROM person WHERE key = ?", (key,)).fetchone():
+            insert_row(connection, "decision", decision)
+
+
+def _delete_rows(connection: Connection, traces: PersonTraces) -> None:
     """Delete the lines of the person's rows."""
     lines = (
         "SELECT id FROM row_line WHERE key IN (SELECT value FROM json_each(?1)) "
@@ -86,11 +92,15 @@ def _delete_rows(connection: sqlite3.Connection, traces: PersonTraces) -> None:
     )
     values = (json.dumps(sorted(traces.keys)), json.dumps(sorted(traces.row_ids)))
     ids = json.dumps([number for (number,) in connection.execute(lines, values)])
-    connection.execute("DELETE FROM row_seen WHERE line IN (SELECT value FROM json_each(?))", (ids,))
-    connection.execute("DELETE FROM row_line WHERE id IN (SELECT value FROM json_each(?))", (ids,))
+    connection.execute(
+        "DELETE FROM row_seen WHERE line IN (SELECT CAST(value AS bigint) FROM json_each(?))", (ids,)
+    )
+    connection.execute(
+        "DELETE FROM row_line WHERE id IN (SELECT CAST(value AS bigint) FROM json_each(?))", (ids,)
+    )
 
 
-def _hide_in_other_rows(connection: sqlite3.Connection, names: Collection[str]) -> None:
+def _hide_in_other_rows(connection: Connection, names: Collection[str]) -> None:
     for name in names:
         lines = connection.execute("SELECT id, line FROM row_line WHERE instr(line, ?)", (name,)).fetchall()
         for number, text in lines:
@@ -113,7 +123,7 @@ def hide_in_line(line: Mapping[str, Any], names: Collection[str]) -> dict[str, A
     return {**line, **hidden}
 
 
-def _rename_seals(connection: sqlite3.Connection, key: str) -> None:
+def _rename_seals(connection: Connection, key: str) -> None:
     """Replace a person's seal names, which hold the name: each by a text of its own, everywhere the same."""
     names = connection.execute(
         "SELECT seal_name FROM seal_name WHERE key = ?1 UNION SELECT seal_name FROM attempt WHERE key = ?1",
@@ -132,7 +142,7 @@ def _rename_seals(connection: sqlite3.Connection, key: str) -> None:
             )
 
 
-def _overwrite_person(connection: sqlite3.Connection, key: str, names: Collection[str]) -> None:
+def _overwrite_person(connection: Connection, key: str, names: Collection[str]) -> None:
     """Overwrite the columns of a person, its attempts, seals and decisions that hold personal data."""
     pictures = connection.execute(
         "SELECT content_picture FROM attempt WHERE key = ?1 UNION SELECT content_picture FROM seal WHERE key = ?1",

@@ -10,8 +10,8 @@ SERVER_LEDGER_TEXTS: Mapping[str, tuple[str, str]] = {
         'The ledger is in PostgreSQL (ledger: {address}), but the extra "postgres" is not installed: run pip install "esign-import[postgres]". Nothing was sent.',
     ),
     "server.no_secret": (
-        """台账在 PostgreSQL 里，需要管理员的密钥来保护其中的台账密钥，但没有找到：{places}。没有提交任何内容。
-若这个数据库里已有台账，请用建立它时的那个密钥，各台主机都相同；丢了它就打不开台账。
+        """台账在 PostgreSQL 里，需要台账口令来保护其中的台账密钥，但没有找到：{places}。没有提交任何内容。
+若这个数据库里已有台账，请用建立它时的那个口令，各台主机都相同；丢了它就打不开台账。
 第一次使用时请生成一个，并像备份一样保管：
   python -c "import secrets; print(secrets.token_urlsafe(32))" > {file}
   chmod 600 {file}""",
@@ -21,10 +21,6 @@ The first time, make one and keep a copy where your backups are not:
   python -c "import secrets; print(secrets.token_urlsafe(32))" > {file}
   chmod 600 {file}""",
     ),
-    "server.lost": (
-        "{address} 里没有本机构的台账，但 {found} 表明以前创建过印章；用新台账会把所有医生重新创建一遍。若台账还在文件里，请把 ledger: 改回那个文件；若数据库丢了数据，请恢复数据库备份（pg_restore）；也可以登记已有印章（`esign-import adopt FILE`）。若确实从未创建过，请用 `esign-import run --new-ledger`。没有提交任何内容。",
-        "{address} contains no ledger of this organisation, but {found} shows that seals were created earlier; with a new ledger, all of them would be created again. If the ledger is still in a file, set `ledger:` to that file. If the database lost data, restore its backup (pg_restore), or import the existing seals (`esign-import adopt FILE`). If no seal was ever created, use `esign-import run --new-ledger`. Nothing was sent.",
-    ),
     "server.ways_back": (
         "不要运行，也不要改动数据库：先用 pg_dump 把现状存下来，再恢复出问题以前的数据库备份（pg_restore），没有备份就联系开发者。",
         "Do not run, and change nothing in the database: keep it as it is with pg_dump, then restore a backup from before (pg_restore), or contact the developers.",
@@ -32,7 +28,7 @@ The first time, make one and keep a copy where your backups are not:
     "server.no_backup": (
         """台账在 PostgreSQL 里，由数据库的备份来保管，这条命令不复制它。备份本机构的台账：
   pg_dump --format=custom --schema={schema} --file=ledger.dump {url}
-管理员的密钥（ledger__secret）不在里面，请另外保管；没有它，备份打不开。""",
+台账口令（ledger__secret）不在里面，请另外保管；没有它，备份打不开。""",
         """The ledger is in PostgreSQL: it is kept by backups of the database, and this command does not copy it. To back up the ledger of this organisation:
   pg_dump --format=custom --schema={schema} --file=ledger.dump {url}
 The operator's secret (ledger__secret) is not in it: keep a copy elsewhere. Without it the backup cannot be opened.""",
@@ -40,12 +36,10 @@ The operator's secret (ledger__secret) is not in it: keep a copy elsewhere. With
     "server.no_restore": (
         """台账在 PostgreSQL 里，请用数据库自己的工具恢复。没有改动任何内容。
 先停掉各台主机上的运行，再由最新的备份恢复本机构的台账：
-  pg_restore --clean --if-exists --schema={schema} --dbname={url} ledger.dump
-然后运行 esign-import ledger check。""",
+  pg_restore --clean --if-exists --schema={schema} --dbname={url} ledger.dump""",
         """The ledger is in PostgreSQL: restore it with the database's own tools. Nothing was changed.
 Stop the runs on every host, then restore the ledger of this organisation from the newest backup:
-  pg_restore --clean --if-exists --schema={schema} --dbname={url} ledger.dump
-Afterwards run esign-import ledger check.""",
+  pg_restore --clean --if-exists --schema={schema} --dbname={url} ledger.dump""",
     ),
     "server.no_rebuild": (
         """台账在 PostgreSQL 里，它的回执是同一个数据库里的行，旁边没有可以用来重建的文件。没有改动任何内容。
@@ -57,8 +51,16 @@ Restore the newest backup of the database:
   pg_restore --clean --if-exists --schema={schema} --dbname={url} ledger.dump
 Without a backup, import the existing seals: esign-import adopt FILE""",
     ),
+    "doctor.server": (
+        "PostgreSQL {version}，synchronous_commit {commits}，台账在模式 {schema} 里；它的时钟与本机相差 {seconds} 秒",
+        "PostgreSQL {version}, synchronous_commit {commits}, the ledger is in schema {schema}; its clock is {seconds} s from this machine's",
+    ),
+    "doctor.held": (
+        "{path}：运行 {run} 自 {since} 起正在进行（主机 {host}，用户 {name}，进程 {pid}）",
+        "{path}: run {run} is in progress since {since} (process {pid} of user {name} on host {host})",
+    ),
     "server.weak_secret": (
-        '台账的密钥（{place}）只有 {found} 个字符，至少要 {needed} 个。请重新生成：python -c "import secrets; print(secrets.token_urlsafe(32))"。没有提交任何内容。',
+        '台账口令（{place}）只有 {found} 个字符，至少要 {needed} 个。请重新生成：python -c "import secrets; print(secrets.token_urlsafe(32))"。没有提交任何内容。',
         'The operator\'s secret of the ledger ({place}) has {found} characters; at least {needed} are needed. Make another one: python -c "import secrets; print(secrets.token_urlsafe(32))". Nothing was sent.',
     ),
 }

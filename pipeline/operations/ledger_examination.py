@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.clock import Clock
+from pipeline.clock import Clock, shown, stamp
 from pipeline.config.settings import Config
 from pipeline.errors import EsignImportError
 from pipeline.ledger.disk import require_local_disk, require_rights
@@ -19,6 +19,18 @@ def examine_ledger(config: Config, clock: Clock) -> Iterator[Finding]:
         return  # its owner is not known yet
     path, warnings = config.name_ledger(), list[EsignImportError]()
     try:
+        store = find_store(config)
+        if (facts := store.examine_server(clock.now())) is not None:
+            seconds = round(facts.clock_ahead)
+            yield make_ok_finding(
+                "ledger",
+                "server",
+                path=path,
+                schema=facts.schema,
+                version=facts.version,
+                commits=facts.synchronous_commit,
+                seconds=seconds,
+            )
         if not config.is_ledger_on_server:
             require_local_disk(config.resolve_ledger_file())
             # before SQLite opens it, which may remove a stale side file
@@ -26,12 +38,16 @@ def examine_ledger(config: Config, clock: Clock) -> Iterator[Finding]:
         with open_ledger_for_check(config, clock, warn=warnings.append) as (ledger, _):
             is_new = ledger is None
         yield from (report_error("ledger", warning, "warning") for warning in warnings)
-        store = find_store(config)
         if is_new:
             yield make_ok_finding("ledger", "no_ledger", path=path)
             return
         if store.is_held():
-            yield make_ok_finding("ledger", "locked", path=path)
+            holder = store.find_holder()
+            if holder is None:
+                yield make_ok_finding("ledger", "locked", path=path)
+            else:
+                since = shown(stamp(holder.since))
+                yield make_ok_finding("ledger", "held", **{**holder._asdict(), "since": since, "path": path})
             return
         result = store.check()
     except EsignImportError as error:

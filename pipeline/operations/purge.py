@@ -16,6 +16,7 @@ from pipeline.ledger.purge import PersonTraces, hide_in_line
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.operations.backup import list_copies
 from pipeline.operations.retention import Removal, list_run_folders, remove_files
+from pipeline.planning.guards import ALL_RUNS
 from pipeline.reports.earlier_results import LOG, OUTCOMES, PLAN
 from pipeline.reports.write import FILES
 from pipeline.support.atomic_files import write_jsonl
@@ -80,7 +81,7 @@ def plan_purge(person: FoundPerson, ledger: DatabaseLedger, config: Config) -> P
         row_ids=person.row_ids,
         names=frozenset(filter(None, names)),
     )
-    runs = [Path(run.out) for run in ledger.list_runs(-1)]
+    runs = [Path(run.out) for run in ledger.list_runs(ALL_RUNS)]
     return PurgePlan(
         traces=traces,
         rows=len(records.rows),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pipeline.config.ledger_secrets import find_ledger_secret, find_server_address
 from pipeline.config.settings import Config
@@ -22,6 +22,9 @@ from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.ledger.registry import Ownership, TenantRegistry
 from pipeline.ledger.tenant import SiteKey
 
+if TYPE_CHECKING:
+    from pipeline.ledger.postgres.care import Holder, ServerFacts
+
 
 class LedgerStore(Protocol):
     """One tenant's ledger, which may not exist yet."""
@@ -34,6 +37,12 @@ class LedgerStore(Protocol):
 
     def is_held(self) -> bool:
         """Return whether a run holds the ledger."""
+
+    def find_holder(self) -> Holder | None:
+        """Return which process holds the ledger, where that is known."""
+
+    def examine_server(self, now: float) -> ServerFacts | None:
+        """Return facts about the server, None for a file; LedgerError for a server that cannot be used."""
 
     def hold(self, *, run: str, now: float) -> AbstractContextManager[None]:
         """Hold the ledger for a run while the block runs. Raises Locked."""
@@ -80,6 +89,12 @@ class FileStore:
     def is_held(self) -> bool:
         return is_locked(self.path)
 
+    def find_holder(self) -> None:
+        return None
+
+    def examine_server(self, now: float) -> None:  # noqa: ARG002 - as LedgerStore has it
+        return None
+
     @contextmanager
     def hold(self, *, run: str, now: float) -> Iterator[None]:
         with RunLock(self.path).acquire(run=run, now=now) as self._lock:
@@ -125,5 +140,8 @@ def find_store(config: Config) -> LedgerStore:
     address = find_server_address(config, os.environ)
     if address is None:
         return FileStore(config.resolve_ledger_file(), config.tenant)
-    find_ledger_secret(config, os.environ)
-    raise UsageError("server.no_extra", address=address)
+    try:
+        from pipeline.workflow.server_store import ServerStore  # noqa: PLC0415 - it needs the extra "postgres"
+    except ImportError as error:
+        raise UsageError("server.no_extra", address=address) from error
+    return ServerStore(address, config.tenant, find_ledger_secret(config, os.environ))

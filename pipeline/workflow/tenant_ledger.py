@@ -175,7 +175,7 @@ def _build_no_ledger_error(config: Config) -> UsageError:
     if trace is None:
         return UsageError("never_run", path=path, then=("check",))
     if config.is_ledger_on_server:
-        return UsageError("server.lost", address=path, found=trace)
+        return UsageError("ledger.server_lost", path=path, found=trace)
     return UsageError("no_ledger", path=path, then=("ledger", "rebuild"))
 
 

@@ -71,7 +71,7 @@ def test_a_secret_that_is_missing_or_weak_is_refused_with_the_way_to_make_one(tm
         assert 'python -c "import secrets; print(secrets.token_urlsafe(32))"' in text
         assert f"chmod 600 {tmp_path / 'secrets' / 'ledger__secret'}" in text
         assert "$ESIGN_IMPORT_LEDGER_SECRET" in text
-    with pytest.raises(UsageError, match="at least 16") as caught:
+    with pytest.raises(UsageError, match="at least 20") as caught:
         find_ledger_secret(config, {"ESIGN_IMPORT_LEDGER_SECRET": "hunter2"})
     assert "hunter2" not in caught.value.render("en") + caught.value.render("zh")
 

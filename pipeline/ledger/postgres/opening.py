@@ -23,6 +23,7 @@ from pipeline.ledger.postgres.connection import (
 )
 from pipeline.ledger.postgres.lease import Lease
 from pipeline.ledger.postgres.ledger import PostgresLedger
+from pipeline.ledger.postgres.receipt_rows import write_all_receipts
 from pipeline.ledger.postgres.site_key import EncryptedKey, decrypt_key, encrypt_key
 from pipeline.ledger.postgres.writer import PostgresWriter
 from pipeline.ledger.registry import LedgerIdentity, Ownership, identify_ledger
@@ -118,6 +119,7 @@ def _create_ledger(connection: psycopg.Connection, name: str, tenant: str, secre
         check = SiteKey(key, tenant).check()
         meta = {"id": 1, "tenant": tenant, "key_check": check, "key_format": KEY_FORMAT, "created": now}
         tables.insert_row(PostgresConnection(connection), "meta", meta)
+        write_all_receipts(PostgresConnection(connection))
 
 
 def _read_site_key(

@@ -69,6 +69,8 @@ CONSTRAINTS = {
     "seal_name_pkey": "seal_name",
 }
 
+GUARDS = frozenset([*CONSTRAINTS, *_TRIGGERS])  # what must be in force
+
 # What only a ledger on a server has: the site key, encrypted, and the receipts as rows.
 _OF_SERVER = (
     "CREATE TABLE schema_version (version bigint NOT NULL)",
@@ -137,11 +139,11 @@ def _take_out_references(statement: str, references: list[str]) -> str:
     assert name is not None
     table = name[1]
     references += [
-        f"ALTER TABLE {table} ADD FOREIGN KEY ({match[2]}) REFERENCES {match[3]}"
+        f"ALTER TABLE {table} ADD FOREIGN KEY ({match[2]}) REFERENCES {match[3]} DEFERRABLE"
         for match in _COLUMN_REFERENCE.finditer(statement)
     ]
     references += [
-        f"ALTER TABLE {table} ADD FOREIGN KEY {match[1]} REFERENCES {match[2]}"
+        f"ALTER TABLE {table} ADD FOREIGN KEY {match[1]} REFERENCES {match[2]} DEFERRABLE"
         for match in _TABLE_REFERENCE.finditer(statement)
     ]
     without = _TABLE_REFERENCE.sub("", _COLUMN_REFERENCE.sub(r"\1", statement))

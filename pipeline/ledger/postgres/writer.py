@@ -24,9 +24,10 @@ from pipeline.ledger.postgres.connection import (
     use_schemas,
 )
 from pipeline.ledger.postgres.lease import Lease
+from pipeline.ledger.postgres.receipt_rows import append_receipts
 from pipeline.ledger.postgres.schema import name_conflict
-from pipeline.ledger.receipt_sync import make_receipts, write_mark
-from pipeline.ledger.receipts import Mark, format_lines
+from pipeline.ledger.receipt_sync import make_receipts
+from pipeline.ledger.receipts import Mark
 from pipeline.ledger.registry import ProgressCounter, read_progress
 from pipeline.support.failpoints import hit_failpoint
 
@@ -152,14 +153,8 @@ class PostgresWriter(CommitQueue):
     def _append_receipts(self, adapter: PostgresConnection, mark: Mark, outcomes: Sequence[Outcome]) -> None:
         """Enter the receipts of what succeeded, in the transaction that they belong to."""
         facts = [fact for outcome in outcomes if not isinstance(outcome, Exception) for fact in outcome]
-        if not facts:
-            return
-        lines, new_mark = format_lines(mark, make_receipts(adapter, facts))
-        adapter.executemany(
-            "INSERT INTO receipt (n, line) VALUES (?, ?)",
-            [(number, line.decode()) for number, line in enumerate(lines, mark.n + 1)],
-        )
-        write_mark(adapter, new_mark)
+        if facts:
+            append_receipts(adapter, mark, make_receipts(adapter, facts))
 
     def _find_committed(self, number: str) -> bool:
         """Return whether a transaction whose commit got no answer was executed; waits until the server knows.
