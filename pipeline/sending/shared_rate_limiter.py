@@ -13,7 +13,7 @@ import logging
 import math
 import random
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -21,7 +21,8 @@ from dataclasses import asdict, dataclass
 from pipeline.clock import Clock, SystemClock
 from pipeline.esign.pacing import Pacing
 from pipeline.esign.rate_limiter import DepartureRecord, Limiter
-from pipeline.ledger.postgres.rate_row import PacingChange, RateRows, SlotAnswer, StoredPacing
+from pipeline.ledger.postgres.address import ServerAddress
+from pipeline.ledger.postgres.rate_row import FirstPacing, PacingChange, RateRows, SlotAnswer, StoredPacing
 
 LOG = logging.getLogger(__name__)
 # Slots that may lie ahead of a reservation: of a run with up to FEW_ROWS rows, and of the largest ones.
@@ -43,11 +44,15 @@ class Slot:
 
 
 class SharedRateLimiter(Limiter):
-    """Limiter whose slots come from ``rows``; ``close`` ends it."""
+    """Limiter whose slots come from the rows of a quota on a server; ``close`` ends it."""
 
-    def __init__(self, rows: RateRows, requests_per_second: float, clock: Clock | None = None) -> None:
+    def __init__(
+        self, address: ServerAddress, quota: str, requests_per_second: float, clock: Clock | None = None
+    ) -> None:
         self.clock = clock or SystemClock()
-        self._rows = rows
+        pacing = Pacing.begin(requests_per_second)
+        first = FirstPacing(requests_per_second, dump_pacing(pacing), pacing.spacing)
+        self._rows = RateRows(address, quota, first, self.clock)
         self._rate = requests_per_second
         self._rows_to_send = 0
         self._queues: dict[str, _Queue] = {}
@@ -72,7 +77,7 @@ class SharedRateLimiter(Limiter):
             pacing, hold = load_pacing(stored.pacing).learn_from_throttle(granted, counted, stored.now)
             return PacingChange(dump_pacing(pacing), pacing.spacing, hold)
 
-        self._rows.change_pacing(action, learn).add_done_callback(_log_failure)
+        self._find_queue(action).change_pacing(learn)
 
     def list_departures(self, action: str) -> tuple[float, ...]:
         """Return the monotonic seconds at which this process's calls of an action left."""
@@ -118,7 +123,6 @@ class _Queue:
         self._action = action
         self._rate = rate
         self._clock = clock
-        self._has_begun = False
         self._spacing = 1 / rate
         self._pushed = 0.0  # as the newest answer has it
         self._last_slot_at = clock.monotonic()
@@ -165,8 +169,6 @@ class _Queue:
 
     async def _reserve(self, slots_ahead: float) -> Slot:
         async with self._reserving:
-            if not self._has_begun:
-                await self._begin()
             while True:
                 while self._spare:
                     spare = self._spare.popleft()
@@ -175,27 +177,15 @@ class _Queue:
                 now = self._clock.monotonic()
                 ahead = FARTHEST if now - self._last_slot_at > PATIENCE_SECONDS else slots_ahead
                 answer = await asyncio.wrap_future(self._rows.take_slot(self._action, ahead))
-                now = self._clock.monotonic()
-                self._spacing, self._pushed = answer.spacing, answer.pushed
+                self._spacing, self._pushed = answer.spacing, max(self._pushed, answer.pushed)
                 if answer.is_taken:
-                    self._last_slot_at = now
+                    self._last_slot_at = answer.arrived_at
                     self._turns.widen()
                     self._learn(answer)
-                    return Slot(now + answer.wait, answer.pushed)
+                    return Slot(answer.arrived_at + max(0.0, answer.wait), answer.pushed)
                 self._turns.narrow()
                 retry = answer.wait + random.uniform(0, RETRY_SLOTS) * answer.spacing  # noqa: S311 - no secret
                 await self._clock.sleep(max(SHORTEST_RETRY, retry))
-
-    async def _begin(self) -> None:
-        pacing = Pacing.begin(self._rate)
-        begun = self._rows.begin(
-            self._action,
-            requests_per_second=self._rate,
-            spacing=pacing.spacing,
-            pacing=dump_pacing(pacing),
-        )
-        await asyncio.wrap_future(begun)
-        self._has_begun = True
 
     def _learn(self, answer: SlotAnswer) -> None:
         pacing = load_pacing(answer.pacing)
@@ -210,7 +200,20 @@ class _Queue:
             narrower = load_pacing(stored.pacing).narrow()
             return PacingChange(dump_pacing(narrower), narrower.spacing)
 
-        self._rows.change_pacing(self._action, narrow).add_done_callback(_log_failure)
+        self.change_pacing(narrow)
+
+    def change_pacing(self, change: Callable[[StoredPacing], PacingChange | None]) -> None:
+        """Change what the row has learnt, without waiting for it."""
+        self._rows.change_pacing(self._action, change).add_done_callback(self._take_push)
+
+    def _take_push(self, done: Future[float]) -> None:
+        """Move the slots that this process has reserved; it runs in the database's thread."""
+        if done.cancelled():
+            return
+        if (error := done.exception()) is not None:  # the next slot fails for the same reason
+            LOG.warning("the pace was not recorded", extra={"reason": str(error)})
+        else:
+            self._pushed = max(self._pushed, done.result())
 
 
 class _Turns:
@@ -262,9 +265,3 @@ def load_pacing(text: str) -> Pacing:
     """Return the pacing of a row."""
     values = json.loads(text)
     return Pacing(**{**values, "jitters": tuple(values["jitters"])})
-
-
-def _log_failure(done: Future[None]) -> None:
-    """Log that the database did not take what was learnt; the next slot fails for the same reason."""
-    if not done.cancelled() and (error := done.exception()) is not None:
-        LOG.warning("the pace was not recorded", extra={"reason": str(error)})

@@ -16,7 +16,7 @@ from typing import Any, LiteralString, TypeVar
 
 import psycopg
 
-from pipeline.clock import SystemClock
+from pipeline.clock import Clock, SystemClock
 from pipeline.errors import LedgerError
 from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.ledger.postgres.connection import (
@@ -26,33 +26,13 @@ from pipeline.ledger.postgres.connection import (
     open_connection,
     use_schemas,
 )
+from pipeline.ledger.postgres.schema import make_shared_schema
 
-SHARED_LOCK = 0x6573696D  # of the transaction that makes what all hospitals share
 AWAY_SECONDS = 60.0  # for which the server may be away: restarting, or another one taking over
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # between two attempts to reach it
 FORGET_IDLE_SECONDS = 3600.0  # a row that was not used for so long begins anew …
 FORGET_SECONDS = 86_400.0  # … and so does one that has learnt for so long: a lower limit may be over
 
-# The row is replaced twenty times a second: with room in its page no index is touched. Moments are unix seconds of the
-# server's clock.
-_TABLES = """
-    CREATE SCHEMA IF NOT EXISTS esign_import;
-    CREATE TABLE IF NOT EXISTS esign_import.rate (
-        quota text NOT NULL,
-        action text NOT NULL,
-        requests_per_second float8 NOT NULL,
-        next_slot float8 NOT NULL,
-        spacing float8 NOT NULL,
-        pushed float8 NOT NULL DEFAULT 0,
-        calls_at_pace bigint NOT NULL DEFAULT 0,
-        version bigint NOT NULL DEFAULT 0,
-        began float8 NOT NULL,
-        pacing text NOT NULL,
-        PRIMARY KEY (quota, action)
-    ) WITH (fillfactor = 10);
-    CREATE OR REPLACE FUNCTION esign_import.server_seconds() RETURNS float8
-    LANGUAGE sql VOLATILE AS 'SELECT extract(epoch FROM clock_timestamp())::float8'
-"""
 _BEGIN = """
     INSERT INTO rate (quota, action, requests_per_second, next_slot, spacing, began, pacing)
     VALUES (%(quota)s, %(action)s, %(rate)s, server_seconds(), %(spacing)s, server_seconds(), %(pacing)s)
@@ -86,16 +66,22 @@ _REPLACE = """
     UPDATE rate SET pacing = %(pacing)s, spacing = %(spacing)s, version = version + 1, calls_at_pace = 0
     WHERE quota = %(quota)s AND action = %(action)s AND version = %(version)s
 """
-# The slots that are taken and still to come lie a spacing apart before the next one. All of them are pushed until the
-# first of them is `hold` seconds away.
+# The slots that are taken and still to come lie a spacing apart before the next one, none before the end of the last
+# hold. All of them are pushed until the first of them is `hold` seconds away.
 _PUSH = """
-    WITH ahead AS (
-        SELECT greatest(0, %(hold)s - (wait - greatest(0, floor(wait / spacing - 0.01)) * spacing)) AS seconds
-        FROM (SELECT next_slot - server_seconds() AS wait, spacing FROM rate
-              WHERE quota = %(quota)s AND action = %(action)s) AS row
+    WITH row AS (
+        SELECT next_slot, held_until, spacing, server_seconds() AS now FROM rate
+        WHERE quota = %(quota)s AND action = %(action)s
+    ), ahead AS (
+        SELECT CASE WHEN held_until > now THEN floor((next_slot - held_until) / spacing + 0.01)
+                         ELSE floor((next_slot - now) / spacing - 0.01) END AS slots FROM row
+    ), push AS (
+        SELECT row.now + %(hold)s AS until, greatest(0, row.now + %(hold)s - (next_slot - greatest(0, slots) * spacing)) AS seconds
+        FROM row, ahead
     )
-    UPDATE rate SET next_slot = next_slot + ahead.seconds, pushed = pushed + ahead.seconds FROM ahead
-    WHERE quota = %(quota)s AND action = %(action)s
+    UPDATE rate SET next_slot = next_slot + seconds, pushed = pushed + seconds, held_until = greatest(held_until, until)
+    FROM push WHERE quota = %(quota)s AND action = %(action)s
+    RETURNING pushed
 """
 
 Answer = TypeVar("Answer")
@@ -115,6 +101,7 @@ class SlotAnswer:
     version: int  # of the pacing
     pacing: str
     now: float  # unix seconds of the server's clock
+    arrived_at: float  # monotonic seconds of this process, when the answer came
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,65 +122,68 @@ class PacingChange:
     hold: float = 0.0  # seconds until the next call may leave
 
 
+@dataclass(frozen=True, slots=True)
+class FirstPacing:
+    """With what a row begins: one of another limit, or of long ago, begins anew with it."""
+
+    requests_per_second: float
+    pacing: str
+    spacing: float
+
+
 class RateRows:
     """The rows of one quota; every method runs in one thread with one connection, made at the first use."""
 
-    def __init__(self, address: ServerAddress, quota: str) -> None:
+    def __init__(self, address: ServerAddress, quota: str, first: FirstPacing, clock: Clock) -> None:
         self._address = address
         self._quota = quota
+        self._first = first
+        self._begun: set[str] = set()  # actions whose rows are there
+        self._clock = clock
         self._thread = ThreadPoolExecutor(1, "rate")
         self._is_closed = threading.Event()
         self._connection: psycopg.Connection | None = None
-
-    def begin(self, action: str, *, requests_per_second: float, spacing: float, pacing: str) -> Future[None]:
-        """Make an action's row; one of another limit, or of long ago, begins anew."""
-        values = {
-            "rate": requests_per_second,
-            "spacing": spacing,
-            "pacing": pacing,
-            "forget_idle": FORGET_IDLE_SECONDS,
-            "forget": FORGET_SECONDS,
-        }
-
-        def insert(connection: psycopg.Connection) -> None:
-            self._execute(connection, _BEGIN, action, values)
-
-        return self._submit(insert)
 
     def take_slot(self, action: str, slots_ahead: float) -> Future[SlotAnswer]:
         """Take an action's next slot, unless more than ``slots_ahead`` slots before it are still to come."""
 
         def take(connection: psycopg.Connection) -> SlotAnswer:
-            row = self._execute(connection, _TAKE_SLOT, action, {"slots_ahead": slots_ahead}).fetchone()
-            assert row is not None
-            return SlotAnswer(*row)
+            while True:
+                if action not in self._begun:
+                    self._begin(connection, action)
+                row = self._execute(connection, _TAKE_SLOT, action, {"slots_ahead": slots_ahead}).fetchone()
+                if row is not None:
+                    return SlotAnswer(*(*row, self._clock.monotonic()))
+                self._begun.discard(action)  # the row was lost with the server's last commits
 
         return self._submit(take)
 
     def change_pacing(
         self, action: str, change: Callable[[StoredPacing], PacingChange | None]
-    ) -> Future[None]:
-        """Replace what a row has learnt by what ``change`` makes of it; None leaves it.
+    ) -> Future[float]:
+        """Replace what a row has learnt by what ``change`` makes of it; None leaves it. Gives its ``pushed``.
 
         ``change`` is called again where another process was quicker.
         """
 
-        def replace(connection: psycopg.Connection) -> None:
+        def replace(connection: psycopg.Connection) -> float:
+            pushed = 0.0
             is_replaced = False
             while not is_replaced:
                 row = self._execute(connection, _READ, action, {}).fetchone()
-                assert row is not None
-                stored = StoredPacing(*row)
-                changed = change(stored)
-                if changed is None:
-                    return
+                stored = StoredPacing(*row) if row is not None else None
+                changed = change(stored) if stored is not None else None
+                if stored is None or changed is None:
+                    break
                 values = {"pacing": changed.pacing, "spacing": changed.spacing, "version": stored.version}
                 with connection.transaction():
                     if changed.hold:
-                        self._execute(connection, _PUSH, action, {"hold": changed.hold})
+                        row = self._execute(connection, _PUSH, action, {"hold": changed.hold}).fetchone()
+                        pushed = row[0] if row is not None else 0.0
                     is_replaced = self._execute(connection, _REPLACE, action, values).rowcount == 1
                     if not is_replaced:
                         raise psycopg.Rollback
+            return pushed
 
         return self._submit(replace)
 
@@ -203,6 +193,18 @@ class RateRows:
         with suppress(RuntimeError):
             self._thread.submit(self._disconnect)
         self._thread.shutdown(wait=False)
+
+    def _begin(self, connection: psycopg.Connection, action: str) -> None:
+        first = self._first
+        values = {
+            "rate": first.requests_per_second,
+            "spacing": first.spacing,
+            "pacing": first.pacing,
+            "forget_idle": FORGET_IDLE_SECONDS,
+            "forget": FORGET_SECONDS,
+        }
+        self._execute(connection, _BEGIN, action, values)
+        self._begun.add(action)
 
     def _execute(
         self, connection: psycopg.Connection, statement: LiteralString, action: str, values: dict[str, Any]
@@ -214,7 +216,7 @@ class RateRows:
 
     def _run(self, work: Callable[[psycopg.Connection], Answer]) -> Answer:
         """Do some work; where the server is away, do it again once it is back. Raises LedgerError after a minute."""
-        clock, pause = SystemClock(), FIRST_PAUSE
+        clock, pause = SystemClock(), FIRST_PAUSE  # it waits outside the event loop, in real seconds
         gives_up_at = clock.monotonic() + AWAY_SECONDS
         while True:
             try:
@@ -235,9 +237,7 @@ class RateRows:
             use_schemas(self._connection, SHARED_SCHEMA)
             found = self._connection.execute("SELECT to_regclass('esign_import.rate')").fetchone()
             if found == (None,):
-                with self._connection.transaction():
-                    self._connection.execute("SELECT pg_advisory_xact_lock(%s)", [SHARED_LOCK])
-                    self._connection.execute(_TABLES)
+                make_shared_schema(self._connection)
         return self._connection
 
     def _disconnect(self) -> None:
