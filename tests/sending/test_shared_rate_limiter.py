@@ -173,7 +173,7 @@ async def test_a_slot_that_is_used_late_is_exchanged_for_a_new_one(address, cloc
         assert await read_row(limiter, "next_slot") > late + HandClock.AHEAD, "the commit took long"
 
 
-async def test_a_row_of_another_day_or_of_another_limit_begins_anew(address, clock):
+async def test_a_row_of_another_day_or_of_a_higher_limit_begins_anew(address, clock):
     with share(address, clock) as limiter:
         await send(limiter)
         limiter.record_throttle(ACTION, 4, 5)
@@ -189,6 +189,9 @@ async def test_a_row_of_another_day_or_of_another_limit_begins_anew(address, clo
     with share(address, clock, rate=10) as limiter:
         await send(limiter)
         assert await read_row(limiter, "spacing") == pytest.approx(0.103)
+    with share(address, clock, rate=50) as limiter:
+        await send(limiter)
+        assert await read_row(limiter, "spacing") == pytest.approx(0.103), "the smallest limit counts"
 
 
 async def test_a_server_clock_that_is_set_back_costs_no_wait(address, clock):

@@ -39,7 +39,7 @@ _BEGIN = """
     ON CONFLICT (quota, action) DO UPDATE SET
         requests_per_second = excluded.requests_per_second, spacing = excluded.spacing, pacing = excluded.pacing,
         began = excluded.began, calls_at_pace = 0, version = rate.version + 1
-    WHERE rate.requests_per_second <> excluded.requests_per_second
+    WHERE rate.requests_per_second > excluded.requests_per_second
         OR rate.next_slot < server_seconds() - %(forget_idle)s OR rate.began < server_seconds() - %(forget)s
 """
 # Where the next slot is farther ahead than any call waits, the server's clock was set back.
@@ -124,7 +124,7 @@ class PacingChange:
 
 @dataclass(frozen=True, slots=True)
 class FirstPacing:
-    """With what a row begins: one of another limit, or of long ago, begins anew with it."""
+    """With what a row begins; one of a higher limit, or of long ago, begins anew with it."""
 
     requests_per_second: float
     pacing: str
