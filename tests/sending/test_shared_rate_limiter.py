@@ -238,7 +238,7 @@ async def test_clocks_ten_minutes_apart_do_not_matter(address):
 
     with share(address, rate=50) as one, share(address, WrongClock(), rate=50) as other:
         await asyncio.gather(send(one, 20), send(other, 20))
-        moments = [*one.list_departures(ACTION), *(at - 600 for at in other.list_departures(ACTION))]
+        moments = [*one.list_departures(ACTION), *(moment - 600 for moment in other.list_departures(ACTION))]
     moments.sort()
     assert moments[-1] - moments[0] == pytest.approx(39 * 1.03 / 50, rel=0.3)
     assert max_in_rolling_second(tuple(moments)) <= 50

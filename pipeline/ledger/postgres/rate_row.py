@@ -235,8 +235,8 @@ class RateRows:
             self._connection = open_connection(self._address, purpose="rate")
             self._connection.execute("SET synchronous_commit = off")
             use_schemas(self._connection, SHARED_SCHEMA)
-            found = self._connection.execute("SELECT to_regclass('esign_import.rate')").fetchone()
-            if found == (None,):
+            table = self._connection.execute("SELECT to_regclass('esign_import.rate')").fetchone()
+            if table == (None,):
                 make_shared_schema(self._connection)
         return self._connection
 
