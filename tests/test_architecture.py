@@ -28,6 +28,7 @@ HOME_OF_LIBRARY = {
     "pillow_heif": "intake/images/formats.py",
     "platformdirs": "ledger/registry.py",
     "pydantic": "config/",
+    "procrastinate": "jobs/",
     "psutil": "intake/readers/rare_formats.py",
     "python_calamine": "intake/readers/child/xlsb.py",
     "rapidocr": "intake/images/name_ocr.py",

@@ -29,6 +29,7 @@ PAGES = (
     "rosters",
     "configuration",
     "several-hospitals",
+    "workers",
     "unknown-rows",
     "python",
     "codes",

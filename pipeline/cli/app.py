@@ -36,6 +36,7 @@ from pipeline.cli.resolve_commands import resolve
 from pipeline.cli.run_commands import check, retry, run
 from pipeline.cli.schedule_commands import schedule_group
 from pipeline.cli.status_commands import explain, report, status
+from pipeline.cli.worker_commands import enqueue, worker
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import environment
 from pipeline.domain.masking import mask_text
@@ -113,6 +114,8 @@ COMMANDS: Sequence[click.Command] = (
     config_group,
     notify_group,
     schedule_group,
+    worker,
+    enqueue,
     completion,
     sandbox,
 )

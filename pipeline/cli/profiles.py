@@ -21,7 +21,7 @@ from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
 
 Command = Callable[..., int]
 ReportError = Callable[[Session, BaseException], int]
-WITHOUT_HOSPITAL = frozenset({"completion", "config schema", "demo", "init", "sandbox"})
+WITHOUT_HOSPITAL = frozenset({"completion", "config schema", "demo", "enqueue", "init", "sandbox", "worker"})
 FOR_SEVERAL = frozenset(
     {
         "run",

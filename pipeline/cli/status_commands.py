@@ -14,6 +14,7 @@ import click
 
 from pipeline.cli.context import Session
 from pipeline.cli.run_commands import RUNS_SEARCHED
+from pipeline.cli.status_line import EXIT_CODES, count_changed_rows, find_age, print_status_line
 from pipeline.clock import shown, stamp
 from pipeline.config.environment import restore_argument
 from pipeline.domain.masking import mask_path, mask_text
@@ -31,13 +32,26 @@ if TYPE_CHECKING:
 
 MAX_RUNS_NAMED = 5
 MAX_PEOPLE_LISTED = 20  # of the doctors whom a query fits
-EXIT_CODES = ("0", "1", "2", "3", "4", "5", "6", "7", "74", "130", "143")  # of runs
 
 
 @click.command()
 @click.pass_obj
 def status(session: Session) -> int:
-    """Show what the ledger holds: seals, unknown rows, last run."""
+    """Show what the ledger holds: seals, unknown rows, last run.
+
+    Of several hospitals it prints one line each: last run, age, exit code, rows that wait for a decision.
+    """
+    if session.several is None or session.as_json:
+        return _show_status(session)
+    session.headless_streams.clear()  # each line begins with its hospital
+    try:
+        return _show_status(session)
+    except EsignImportError as error:
+        session.print_text("status_line.unread", name=session.hospital, exit=error.exit_code)
+        raise
+
+
+def _show_status(session: Session) -> int:
     from pipeline.cli.certify_commands import warn_of_unanswered_create
     from pipeline.workflow.run_report import find_recorded_run, select_later_run
     from pipeline.workflow.tenant_ledger import (
@@ -57,11 +71,10 @@ def status(session: Session) -> int:
             ledger_run = ledger.find_last_run()
             warn_of_unanswered_create(session, ledger)
     except EsignImportError:
-        if recorded_run is not None:
+        if recorded_run is not None and (session.several is None or session.as_json):
             _print_run(session, recorded_run, is_under_way=False)
             _print_halt(session, recorded_run)
         raise
-    session.print_text("status_ledger", path=config.name_ledger(), tenant=site_key.tenant)
     is_under_way = ledger_run is not None and ledger_run.finished is None and is_ledger_held(config)
     last_run = ledger_run if is_under_way else select_later_run(ledger_run, recorded_run)
     creates = [
@@ -79,6 +92,10 @@ def status(session: Session) -> int:
         if attempt.run != present_run
     ]
     in_flight = len(creates) - len(unknown)
+    waiting = len(unknown) + count_changed_rows(last_run)
+    if session.several is not None and not session.as_json:
+        return print_status_line(session, last_run, waiting=waiting, is_under_way=is_under_way)
+    session.print_text("status_ledger", path=config.name_ledger(), tenant=site_key.tenant)
     if in_flight:
         session.print_text("status_in_flight", n=in_flight)
     counts = {
@@ -97,13 +114,14 @@ def status(session: Session) -> int:
         tenant=site_key.tenant,
         people={**counts, "in_flight": in_flight},
         unknown=unknown,
-        last_run=_run_as_dict(last_run, is_under_way=is_under_way),
+        waiting=waiting,
+        last_run=_run_as_dict(session, last_run, is_under_way=is_under_way),
     )
     _print_next_steps(session, config, last_run, unresolved=len(unknown), is_under_way=is_under_way)
     return 0
 
 
-def _run_as_dict(run: RunRecord | None, *, is_under_way: bool) -> dict[str, object] | None:
+def _run_as_dict(session: Session, run: RunRecord | None, *, is_under_way: bool) -> dict[str, object] | None:
     """Return the JSON of a run; ``exit`` is null while it is under way, and where it was killed."""
     return (
         None
@@ -113,6 +131,7 @@ def _run_as_dict(run: RunRecord | None, *, is_under_way: bool) -> dict[str, obje
             "command": run.command,
             "started": stamp(run.started),
             "finished": stamp(run.finished) if run.finished is not None else None,
+            "age_seconds": round(find_age(session, run)),
             "exit": run.exit,
             "under_way": is_under_way,
             "halted": json.loads(run.record).get("halted") if run.record else None,
@@ -127,8 +146,13 @@ def _report_without_ledger(session: Session, config: Config, recorded_run: RunRe
     from pipeline.workflow.tenant_ledger import name_tenant
 
     lost_run = find_earlier_run(config.resolve_path(config.out), name_tenant(config))
-    last_run = _run_as_dict(recorded_run, is_under_way=False)
+    last_run = _run_as_dict(session, recorded_run, is_under_way=False)
     session.print_json(ledger=None, lost=bool(lost_run), last_run=last_run)
+    if session.several is not None and not session.as_json:
+        if lost_run:
+            session.alert("status_lost", path=lost_run)
+        print_status_line(session, recorded_run, waiting=count_changed_rows(recorded_run), is_under_way=False)
+        return 74 if lost_run else 0
     if recorded_run is not None:
         _print_run(session, recorded_run, is_under_way=False)
     if lost_run:

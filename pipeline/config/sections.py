@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -228,6 +229,18 @@ class Intake(Section):
     password: SecretStr | None = Key(None, "Of encrypted rosters; better in a secret file")
 
 
+def _read_time(value: object) -> object:
+    if isinstance(value, time):
+        return value
+    try:
+        return datetime.strptime(str(value), "%H:%M").time()  # noqa: DTZ007 - a time of day, local by meaning
+    except ValueError:
+        raise make_fault("config.no_time", value=value) from None
+
+
+TimeOfDay = Annotated[time, BeforeValidator(_read_time), WithJsonSchema({"type": "string"})]
+
+
 class Guards(Section):
     """Limits at which a run stops; null is never."""
 
@@ -237,20 +250,8 @@ class Guards(Section):
     unknown: int | None = Key(20, "Rows that became unknown in one run", ge=0)
     same_refusal: bool = Key(True, "The first 20 answers, or 90 of the last 100, are the same refusal")
     seals_exist: bool = Key(True, "Three of the first 20 seal names exist, but the ledger has no seal")
-    deadline: Annotated[time, WithJsonSchema({"type": "string"})] | None = Key(
-        None, 'Local time of day: "06:00"'
-    )
+    deadline: TimeOfDay | None = Key(None, 'Local time of day: "06:00"')
     give_up_minutes: float = Key(15, "Minutes without a usable answer", gt=0)
-
-    @field_validator("deadline", mode="before")
-    @classmethod
-    def _of_the_clock(cls, value: object) -> object:
-        if value is None or isinstance(value, time):
-            return value
-        try:
-            return datetime.strptime(str(value), "%H:%M").time()  # noqa: DTZ007 - a time of day, local by meaning
-        except ValueError:
-            raise make_fault("config.no_time", value=value) from None
 
 
 class Notify(Section):
@@ -306,6 +307,22 @@ class Backup(Section):
 
     folder: Path | None = Key(None, "Folder for the copies, which must exist: on another disk")
     keep: int = Key(14, "Copies that are kept", ge=1)
+
+
+class Workers(Section):
+    """Runs of every hospital, started by `esign-import worker` on any number of hosts; needs a ledger on a server."""
+
+    start: TimeOfDay = Key(time(1), 'Local time of day at which each hospital is queued: "01:00"')
+    processes: int = Key(2, "Runs at once of one worker", gt=0)
+    retry_seconds: float = Key(
+        60,
+        "Wait after a run that stopped early; three times as long after each further one, at most an hour",
+        ge=0,
+    )
+    retry_hours: float = Key(5, "Hours after it was queued in which a run is tried again", ge=0)
+    stalled_seconds: float = Key(
+        90, "A worker without a sign of life for so long is dead, and others take over its jobs", ge=1
+    )
 
 
 class RoleSettings(Section):

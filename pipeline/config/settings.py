@@ -30,6 +30,7 @@ from pipeline.config.sections import (
     Retention,
     RoleSettings,
     Section,
+    Workers,
     make_fault,
 )
 from pipeline.domain.roster import IGNORED
@@ -71,6 +72,7 @@ class Config(Section):
     retention: Retention = Retention()
     backup: Backup = Backup()
     credentials: RoleSettings = RoleSettings()
+    workers: Workers = Workers()
     roster: tuple[Path, ...] = Key(
         (Path("inbox"),), "Files or folders of rosters", json_schema_extra={"type": ["array", "string"]}
     )

@@ -63,6 +63,22 @@ HELP: Mapping[str, str] = {
     "Local time.": "本机时间。",
     "Name of this schedule, where one host has several.": "定时任务的名称；一台机器上有几个时用来区分。",
     "systemd: as a unit of this user, without root.": "systemd：装在自己名下，不需要 root。",
+    # worker, enqueue
+    "Run every hospital once a day, shared with the workers of other hosts.": (
+        "每天运行每家医院一次，与其他主机上的 worker 分担。"
+    ),
+    "It runs until Ctrl-C or SIGTERM, on which the runs stop after the requests in progress. The hospitals' ledgers lie in one "
+    "PostgreSQL database; each host has the same configuration and reaches the rosters.": (
+        "一直运行到 Ctrl-C 或 SIGTERM，届时正在进行的运行等已发出的请求有了结果才结束。各医院的台账在同一个 PostgreSQL 数据库里；"
+        "每台主机的配置相同，都能读到名单。"
+    ),
+    "Queue hospitals for the workers now, instead of at the usual time.": "现在就把医院排队交给 worker，不等到平常的时间。",
+    "HOSPITAL is a profile; --all means every one. One that is queued or running already is left alone.": (
+        "医院名是 profiles 里的名称；--all 表示全部。已在排队或正在运行的不变。"
+    ),
+    "Of several hospitals it prints one line each: last run, age, exit code, rows that wait for a decision.": (
+        "选了几家医院时每家一行：最近一次运行、多久以前、退出码、待登记的行数。"
+    ),
     # export, history
     "List every live seal: doctor, staff number, seal name, SealId, date.": (
         "列出所有有效的印章：医生、工号、印章名称、印章ID、日期。"

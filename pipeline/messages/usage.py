@@ -111,6 +111,23 @@ STATUS_TEXTS: Mapping[str, tuple[str, str]] = {
         "最近一次 {run}：{command}，{finished} 结束，退出码 {exit}（{why}）",
         "Last run {run}: {command}, ended {finished}, exit code {exit} ({why})",
     ),
+    "age.minutes": ("{n} 分钟", "{n} min"),
+    "age.hours": ("{n} 小时", "{n} h"),
+    "age.days": ("{n} 天", "{n} days"),
+    "status_line.never": ("{name}：还没有运行过", "{name}: no run so far"),
+    "status_line.unread": ("{name}：读不出来，退出码 {exit}", "{name}: cannot be read, exit code {exit}"),
+    "status_line.ended": (
+        "{name}：{finished} 结束（{age}前），退出码 {exit}（{why}），待人工登记 {waiting}",
+        "{name}: ended {finished} ({age} ago), exit code {exit} ({why}), waiting for a decision: {waiting}",
+    ),
+    "status_line.running": (
+        "{name}：{started} 开始（{age}前），正在进行，待人工登记 {waiting}",
+        "{name}: started {started} ({age} ago), in progress, waiting for a decision: {waiting}",
+    ),
+    "status_line.cut": (
+        "{name}：{started} 开始（{age}前），中途停止，待人工登记 {waiting}",
+        "{name}: started {started} ({age} ago), interrupted, waiting for a decision: {waiting}",
+    ),
     "status_running": (
         "运行 {run}：{command}，{started} 开始，正在进行",
         "Run {run}: {command}, started {started}, in progress",

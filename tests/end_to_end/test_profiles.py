@@ -1,13 +1,16 @@
 """Several hospitals in one config.yaml: each gets its own seals, within one quota, and a fault of one stops no other."""
 
 import json
+import re
 from collections import Counter
 from dataclasses import replace
 
 import pytest
 from run_support import draw_seal, make_row
+from wire_support import fault
 
 import pipeline
+from pipeline.cli.app import main
 from pipeline.clock import SystemClock
 from pipeline.ledger.lock import RunLock
 from pipeline.sandbox.actions import Rules
@@ -188,10 +191,6 @@ def test_every_command_knows_the_hospital(group_with, capsys):
         ("east", 2),
         ("west", 3),
     ]
-    assert group.go("status", "--all") == 0
-    stdout_text, stderr_text = capsys.readouterr()
-    assert stdout_text.index("== east ==") < stdout_text.index("org_east") < stdout_text.index("== west ==")
-    assert "--profile west" in stderr_text
     assert group.go("explain", "00003", "--profile", "west") == 0
     assert group.go("explain", "00003", "--profile", "east") == 2
     capsys.readouterr()
@@ -199,6 +198,30 @@ def test_every_command_knows_the_hospital(group_with, capsys):
     assert "ledger: west/state/ledger.sqlite3" in capsys.readouterr().out
     assert group.go("config", "validate") == 0
     assert capsys.readouterr().err.count("config.yaml is valid") == 2
+
+
+def test_status_of_all_is_one_line_for_each_hospital(group_with, capsys):
+    """Last run, its age, how it ended, and how many rows wait for a decision."""
+    wrong = "  north: {limits: {concurrency: many}}\n  south: {}\n"
+    group = group_with(west=wrong, faults=[fault("reset_after")])
+    add_doctors(group, "east", range(1, 4))
+    assert group.go("run", "--profile", "east") == 3
+    capsys.readouterr()
+    assert group.go("status", "--all") == 2
+    stdout_text, stderr_text = capsys.readouterr()
+    assert re.sub(r"20\d\d-\d\d-\d\d \d\d:\d\d", "TIME", stdout_text).splitlines() == [
+        "east: ended TIME (0 min ago), exit code 3 (done, some rows need attention), waiting for a decision: 1",
+        "west: no run so far",
+        "north: cannot be read, exit code 2",
+        "south: cannot be read, exit code 2",
+    ]
+    assert "limits.concurrency" in stderr_text
+    assert "Exit codes: east 0, west 0, north 2, south 2." in stderr_text
+    assert main(group.command("status", "--all", language="zh")) == 2
+    assert "待人工登记 1\nwest：还没有运行过\n" in capsys.readouterr().out
+    assert group.go("status", "--profile", "east", "--profile", "west", "--json") == 0
+    (east, west) = read_json_lines(capsys.readouterr().out)
+    assert (east["waiting"], east["last_run"]["age_seconds"] < 60, west["last_run"]) == (1, True, None)
 
 
 def test_python_runs_a_profile(group_with):

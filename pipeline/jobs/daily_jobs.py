@@ -1,0 +1,161 @@
+"""The table of days: which hospital was queued on which day, and how its run ended.
+
+A row and its job are committed together, so that a hospital gets one job a day, whichever workers are there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+from procrastinate import App
+
+from pipeline.intake.readers.discover import expand_paths
+from pipeline.jobs.database import JobConnector, open_queue
+
+QUEUE = "hospitals"
+TASK = "run_hospital"
+KEEP_DAYS = 400  # rows of the table of days, where `retention.runs` gives no other age
+LATE_SECONDS = (
+    3600.0  # from the start of a day; after that a hospital that no day knows waits for the next one
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hospital:
+    """A hospital of the configuration; ``""`` is the name of that of its top level."""
+
+    name: str
+    rosters: Sequence[Path]
+    keep_days: int  # rows of the table of days
+
+
+@dataclass(frozen=True, slots=True)
+class DailyJob:
+    """A hospital's job of one day, as it begins."""
+
+    hospital: str
+    attempts: int  # this one included
+    age: float  # seconds since it was queued
+
+
+def find_day(now: float, start: time) -> tuple[date, float]:
+    """Return the day whose start, a local time of day, was the last before this moment, and the seconds since then."""
+    local = datetime.fromtimestamp(now, UTC).astimezone()
+    day = local.date() if local.time() >= start else local.date() - timedelta(days=1)
+    return day, now - datetime.combine(day, start).astimezone().timestamp()
+
+
+def digest_rosters(rosters: Sequence[Path]) -> str | None:
+    """Return the SHA-256 over names and contents of roster files, whatever their order; None where one is not readable."""
+    try:
+        lines = sorted(
+            f"{file.name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n"
+            for file in expand_paths(rosters)
+        )
+    except OSError:
+        return None  # the run reports it
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+class DailyJobs:
+    """Queues jobs and keeps the table of days."""
+
+    def __init__(self, connector: JobConnector, app: App) -> None:
+        self._connector = connector
+        self._app = app
+
+    async def list_known_hospitals(self) -> set[str]:
+        """Return the hospitals that the table holds."""
+        rows = await self._connector.execute_query_all_async(
+            "SELECT DISTINCT hospital FROM esign_import.night"
+        )
+        return {row["hospital"] for row in rows}
+
+    async def has_day(self, hospital: str, day: date) -> bool:
+        """Return whether the table holds this day of a hospital."""
+        return bool(
+            await self._connector.execute_query_all_async(
+                "SELECT FROM esign_import.night WHERE hospital = %(hospital)s AND night = %(day)s",
+                hospital=hospital,
+                day=day,
+            )
+        )
+
+    async def queue(self, hospital: str, day: date, digest: str | None, *, repeat: bool = False) -> bool:
+        """Queue a hospital's job of a day unless it has one; return whether it was queued.
+
+        With ``repeat`` a job that has ended is followed by another.
+        """
+        key = [hospital, day]
+        async with self._connector.transaction() as connection:
+            cursor = await connection.execute(
+                "INSERT INTO esign_import.night (hospital, night) VALUES (%s, %s) ON CONFLICT DO NOTHING", key
+            )
+            if not cursor.rowcount:
+                cursor = await connection.execute(
+                    "SELECT job.id FROM esign_import.night"
+                    " LEFT JOIN procrastinate_jobs job ON job.id = night.job AND job.status IN ('todo', 'doing')"
+                    " WHERE hospital = %s AND night = %s FOR UPDATE OF night",
+                    key,
+                )
+                if not repeat or await cursor.fetchone() != (None,):
+                    return False
+            deferrer = self._app.configure_task(
+                TASK,
+                queue=QUEUE,
+                lock=f"hospital:{hospital}",
+                queueing_lock=f"{hospital}:{day}",
+                connection=connection,
+            )
+            job = await deferrer.defer_async(hospital=hospital, roster_sha256=digest)
+            await connection.execute(
+                "UPDATE esign_import.night SET job = %s, roster_sha256 = %s, enqueued_at = now(), started_at = NULL,"
+                " finished_at = NULL, exit = NULL, attempts = 0 WHERE hospital = %s AND night = %s",
+                [job, digest, *key],
+            )
+        return True
+
+    async def start(self, job: int | None) -> DailyJob | None:
+        """Enter that a job begins; None where its day has ended, or has another job."""
+        rows = await self._connector.execute_query_all_async(
+            "UPDATE esign_import.night SET started_at = now(), attempts = attempts + 1"
+            " WHERE job = %(job)s AND finished_at IS NULL"
+            " RETURNING hospital, attempts, extract(epoch FROM now() - enqueued_at)::float AS age",
+            job=job,
+        )
+        return DailyJob(**rows[0]) if rows else None
+
+    async def end(self, job: int | None, exit_code: int | None, *, is_final: bool) -> None:
+        """Enter how a job ended: for good, or to be tried again."""
+        await self._connector.execute_query_async(
+            "UPDATE esign_import.night SET exit = %(exit)s, finished_at = CASE WHEN %(final)s THEN now() END"
+            " WHERE job = %(job)s AND finished_at IS NULL",
+            job=job,
+            exit=exit_code,
+            final=is_final,
+        )
+
+    async def delete_old_rows(self, hospitals: Sequence[Hospital]) -> None:
+        """Delete the rows that are older than their hospital keeps them."""
+        await self._connector.execute_query_async(
+            "DELETE FROM esign_import.night WHERE night < current_date - coalesce((SELECT days FROM"
+            " unnest(%(names)s::text[], %(days)s::integer[]) AS kept (name, days) WHERE name = hospital), %(usual)s)",
+            names=[hospital.name for hospital in hospitals],
+            days=[hospital.keep_days for hospital in hospitals],
+            usual=KEEP_DAYS,
+        )
+
+
+async def enqueue_hospitals(
+    connector: JobConnector, hospitals: Sequence[Hospital], day: date
+) -> AsyncIterator[tuple[Hospital, bool]]:
+    """Queue these hospitals now, for this day; yield each with whether it was queued: False where its job is under way."""
+    daily_jobs = DailyJobs(connector, App(connector=connector))
+    async with open_queue(connector):
+        for hospital in hospitals:
+            digest = digest_rosters(hospital.rosters)
+            yield hospital, await daily_jobs.queue(hospital.name, day, digest, repeat=True)

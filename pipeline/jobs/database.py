@@ -1,0 +1,195 @@
+"""The queue's database: connections, its schema and the version of it.
+
+procrastinate's tables lie in the schema ``esign_jobs``, the table of days in ``esign_import``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, LiteralString
+
+from procrastinate import PsycopgConnector
+from procrastinate.exceptions import ConnectorException, UniqueViolation
+from procrastinate.schema import SchemaManager
+from procrastinate.sync_psycopg_connector import wrap_exceptions
+
+from pipeline.errors import LedgerError, UsageError
+from pipeline.ledger.postgres.address import ServerAddress
+from pipeline.ledger.postgres.connection import (
+    explain_server_error,
+    open_connection,
+    require_durable_commits,
+)
+from pipeline.ledger.postgres.schema import make_shared_schema
+from pipeline.version import PROGRAM
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
+
+SCHEMA_LOCK = 0x65736A6F62  # of the advisory lock under which the schema is made
+RAISED = "P0001"  # SQLSTATE of an exception in procrastinate's functions: the job has another state by now
+PURPOSE = "worker"
+SEARCH_PATH = "SET search_path TO esign_jobs"
+# a connection whose other end is gone is noticed within half a minute
+CONNECTION = {
+    "application_name": f"{PROGRAM} {PURPOSE}",
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+TABLES = b"""
+CREATE TABLE version (procrastinate text NOT NULL);
+CREATE TABLE esign_import.night (
+    hospital text NOT NULL,
+    night date NOT NULL,
+    roster_sha256 text,
+    job bigint,
+    enqueued_at timestamptz NOT NULL DEFAULT now(),
+    started_at timestamptz,
+    finished_at timestamptz,
+    exit integer,
+    attempts integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (hospital, night)
+);
+CREATE INDEX night_job ON esign_import.night (job);
+"""
+
+
+class JobConnector(PsycopgConnector):
+    """Connections to the queue's database; ``on_failure`` is called with each failure of the server or the network."""
+
+    def __init__(self, address: ServerAddress, *, patience: float, connections: int) -> None:
+        super().__init__(
+            conninfo=address.url,
+            kwargs=CONNECTION | ({"password": address.password} if address.password else {}),
+            min_size=1,
+            max_size=connections,
+            timeout=patience,
+            reconnect_timeout=patience,
+            configure=_set_search_path,
+        )
+        self.address = address
+        self.on_failure: Callable[[ConnectorException], None] = lambda _: None
+
+    async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
+        """Execute a query that gives no rows."""
+        with self._watch():
+            await super().execute_query_async(query, **arguments)
+
+    async def execute_query_one_async(self, query: LiteralString, **arguments: Any) -> dict[str, Any]:
+        """Execute a query and return its only row."""
+        with self._watch():
+            row: dict[str, Any] = await super().execute_query_one_async(query, **arguments)
+            return row
+
+    async def execute_query_all_async(self, query: LiteralString, **arguments: Any) -> list[dict[str, Any]]:
+        """Execute a query and return its rows."""
+        with self._watch():
+            rows: list[dict[str, Any]] = await super().execute_query_all_async(query, **arguments)
+            return rows
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection[Any]]:
+        """Give a connection for one transaction, which is committed at the end of the block."""
+        with self._watch(), wrap_exceptions():
+            async with self.pool.connection() as connection:
+                yield connection
+
+    def explain(self, error: ConnectorException) -> LedgerError:
+        """Return the error of the command for what the server or the way to it refused."""
+        return explain_server_error(self.address, error.__cause__)  # type: ignore[arg-type]  # it is one of psycopg's
+
+    @contextmanager
+    def _watch(self) -> Iterator[None]:
+        try:
+            yield
+        except UniqueViolation:
+            raise
+        except ConnectorException as error:
+            if getattr(error.__cause__, "sqlstate", None) != RAISED:
+                self.on_failure(error)
+            raise
+
+
+def run_in_loop(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine in the event loop that psycopg needs, which on Windows is not the usual one."""
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        runner.run(work)
+
+
+async def _set_search_path(connection: AsyncConnection[Any]) -> None:
+    await connection.execute(SEARCH_PATH)
+    await connection.commit()
+
+
+@asynccontextmanager
+async def open_queue(connector: JobConnector) -> AsyncIterator[None]:
+    """Connect, and make or migrate the schema.
+
+    Raises LedgerError where the server cannot be reached, UsageError where a pooler answers in its place, or where the
+    schema is that of a newer version.
+    """
+    await asyncio.to_thread(_prepare_server, connector.address)
+    try:
+        with wrap_exceptions():
+            await connector.open_async()
+    except ConnectorException as error:
+        raise connector.explain(error) from error
+    try:
+        await _require_direct_connection(connector)
+        await _prepare_schema(connector)
+        yield
+    finally:
+        await connector.close_async()
+
+
+def _prepare_server(address: ServerAddress) -> None:
+    """Raise LedgerError for a server that cannot be used; make the schema that ledgers and queue share."""
+    with closing(open_connection(address, purpose=PURPOSE)) as connection:
+        require_durable_commits(connection, address)
+        make_shared_schema(connection)
+
+
+async def _require_direct_connection(connector: JobConnector) -> None:
+    """Raise UsageError where the process that answers is not the one that was connected to: a pooler is between.
+
+    PgBouncer may give each transaction another connection, on which the search path is not set.
+    """
+    async with connector.transaction() as connection:
+        cursor = await connection.execute("SELECT pg_backend_pid()")
+        row = await cursor.fetchone()
+        if row != (connection.info.backend_pid,):
+            raise UsageError("jobs.pooler")
+
+
+def list_migrations() -> list[Path]:
+    """Return the files by which the installed procrastinate came to its schema, in their order."""
+    return sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+
+
+async def _prepare_schema(connector: JobConnector) -> None:
+    """Make the schema, or apply what the installed procrastinate has added to it, once: the first worker does."""
+    migrations = list_migrations()
+    newest = migrations[-1].name
+    async with connector.transaction() as connection:
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", [SCHEMA_LOCK])
+        await connection.execute("CREATE SCHEMA IF NOT EXISTS esign_jobs")
+        cursor = await connection.execute("SELECT to_regclass('esign_jobs.version') IS NOT NULL")
+        if await cursor.fetchone() == (False,):
+            await connection.execute(SchemaManager.get_schema())
+            await connection.execute(TABLES)
+            await connection.execute("INSERT INTO version VALUES (%s)", [newest])
+            return
+        cursor = await connection.execute("SELECT procrastinate FROM version")
+        ((applied,),) = await cursor.fetchall()
+        if applied > newest:
+            raise UsageError("jobs.too_new", applied=applied, newest=newest)
+        for migration in migrations:
+            if migration.name > applied:
+                await connection.execute(migration.read_bytes())
+        await connection.execute("UPDATE version SET procrastinate = %s", [newest])

@@ -1,0 +1,299 @@
+"""A worker: queues every hospital's job of the day, runs jobs in child processes, and takes over those of dead workers.
+
+procrastinate's periodic tasks are not used: one that is missed by ten minutes is skipped, and their times are UTC. Each
+worker compares the hospitals with the table of days when it starts and at every start of a day.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from procrastinate import App, JobContext
+from procrastinate.exceptions import ConnectorException, UniqueViolation
+from procrastinate.jobs import Status
+from procrastinate.worker import Worker
+
+from pipeline.clock import Clock
+from pipeline.config.sections import Workers
+from pipeline.jobs.children import RunChildren
+from pipeline.jobs.daily_jobs import LATE_SECONDS, QUEUE, TASK, DailyJobs, Hospital, digest_rosters, find_day
+from pipeline.jobs.database import JobConnector, open_queue
+from pipeline.jobs.retry import RetryAfterRun, RunEnd, RunNotDone, choose_wait, judge_end
+from pipeline.ledger.postgres.address import ServerAddress
+from pipeline.messages.catalogue import JoinedTexts, make_phrase
+
+Report = Callable[..., None]  # the key of a message and what fills its blanks
+
+REAPER_LOCK = 0x65736A7265  # of the advisory lock that one reaper at a time holds
+JOB_HOURS = 31 * 24  # jobs that have ended are kept so long
+DAY = 86_400.0
+AT_ONCE = datetime.fromtimestamp(0, UTC)  # whatever this machine's clock shows
+DIGEST_SECONDS = 60.0  # for the rosters of one hospital: a share may hang
+
+
+class HospitalWorker:
+    """One worker process."""
+
+    def __init__(
+        self,
+        address: ServerAddress,
+        settings: Workers,
+        *,
+        config_path: Path,
+        list_hospitals: Callable[[], Sequence[Hospital]],
+        clock: Clock,
+        report: Report,
+        language: str | None = None,
+    ) -> None:
+        self._settings = settings
+        self._list_hospitals = list_hospitals
+        self._clock = clock
+        self._report = report
+        self._children = RunChildren(config_path, language, self._report_line)
+        # a query waits a third of the time after which the worker passes for dead; two connections are for the chores
+        patience = settings.stalled_seconds / 3
+        self._connector = JobConnector(address, patience=patience, connections=settings.processes + 3)
+        self._connector.on_failure = self._fail
+        app = App(connector=self._connector)
+        app.task(name=TASK, queue=QUEUE, retry=RetryAfterRun(), pass_context=True)(self._run_hospital)
+        self._jobs = app.job_manager
+        self._daily_jobs = DailyJobs(self._connector, app)
+        self._worker = Worker(
+            app,
+            queues=[QUEUE],
+            concurrency=settings.processes,
+            listen_notify=False,  # a poll is enough for jobs of minutes, and there is no second connection to lose
+            fetch_job_polling_interval=min(5.0, settings.stalled_seconds / 18),
+            install_signal_handlers=False,
+            update_heartbeat_interval=settings.stalled_seconds / 9,
+            stalled_worker_timeout=settings.stalled_seconds,
+        )
+        self._threads = ThreadPoolExecutor(settings.processes + 1, thread_name_prefix="run")
+        self._digests = ThreadPoolExecutor(4, thread_name_prefix="digest")
+        self._running: set[int] = set()
+        self._lost: set[int] = set()
+        self._failure: BaseException | None = None
+        self._queued_day: date | None = None  # the last whose jobs this worker has queued
+        self._is_stopping = False
+
+    async def run(self) -> None:
+        """Work until a signal comes, then wait until the runs have drained.
+
+        Raises LedgerError once the database has not answered for a third of ``stalled_seconds``.
+        """
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._handle_lost_exception)
+        try:
+            async with open_queue(self._connector):
+                with _Signals(loop, self._stop_by_signal):
+                    await self._work()
+        except ConnectorException as error:
+            self._failure = self._failure or error
+        finally:
+            self._threads.shutdown(wait=False)
+            self._digests.shutdown(wait=False, cancel_futures=True)
+        if isinstance(self._failure, ConnectorException):
+            raise self._connector.explain(self._failure) from self._failure
+        if self._failure is not None:
+            raise self._failure
+
+    async def _work(self) -> None:
+        chores = [
+            asyncio.create_task(self._repeat(self._take_over_jobs, self._settings.stalled_seconds / 3)),
+            asyncio.create_task(self._repeat(self._queue_day, min(30.0, self._settings.stalled_seconds / 3))),
+            asyncio.create_task(self._repeat(self._delete_old, DAY)),
+        ]
+        for chore in chores:
+            chore.add_done_callback(self._end_after_chore)
+        try:
+            if not self._is_stopping:
+                start = f"{self._settings.start:%H:%M}"
+                self._report("worker.started", processes=self._settings.processes, start=start)
+                await self._worker.run()  # type: ignore[no-untyped-call]
+        finally:
+            for chore in chores:
+                chore.cancel()
+            await asyncio.gather(*chores, return_exceptions=True)
+        if not self._is_stopping and self._failure is None:
+            raise RuntimeError("the worker ended by itself")
+
+    # -- the end
+
+    def _stop_by_signal(self) -> None:
+        if self._running:
+            self._report("worker.stopping", runs=len(self._running))
+        self._stop()
+
+    def _fail(self, error: BaseException) -> None:
+        """End the worker for a failure: what its jobs have become cannot be entered any more."""
+        self._failure = self._failure or error
+        self._stop()
+
+    def _stop(self) -> None:
+        self._is_stopping = True
+        self._children.drain()
+        self._worker.stop()  # type: ignore[no-untyped-call]
+
+    @staticmethod
+    def _handle_lost_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Pass over what the database refused once a job had run: `_fail` has it, or another worker had taken the job."""
+        if not isinstance(context.get("exception"), ConnectorException):
+            loop.default_exception_handler(context)
+
+    def _end_after_chore(self, chore: asyncio.Task[None]) -> None:
+        if not chore.cancelled() and (error := chore.exception()) is not None:
+            self._fail(error)
+
+    # -- jobs
+
+    async def _run_hospital(self, context: JobContext, /, **_arguments: str | None) -> int | None:
+        """Run one hospital in a child process; RunNotDone where it did not reach its end."""
+        job = context.job.id
+        assert job is not None
+        self._running.add(job)
+        try:
+            return await self._run_daily_job(job)
+        finally:
+            self._running.discard(job)
+
+    async def _run_daily_job(self, job: int) -> int | None:
+        daily_job = await self._daily_jobs.start(job)
+        if daily_job is None:
+            return None
+        hospital, started = daily_job.hospital, self._clock.monotonic()
+        self._report("worker.run", hospital=hospital, attempt=daily_job.attempts)
+        loop = asyncio.get_running_loop()
+        end = await loop.run_in_executor(self._threads, self._children.run, hospital)
+        verdict = "again" if end is None else judge_end(end)
+        if end is None or (verdict == "again" and self._children.is_draining):
+            await self._daily_jobs.end(job, end.exit if end else None, is_final=False)
+            self._report("worker.drained", hospital=hospital)
+            raise RunNotDone(end or RunEnd(0), retry_in=0)
+        wait = None
+        if verdict == "again":
+            age = daily_job.age + self._clock.monotonic() - started
+            wait = choose_wait(self._settings, attempts=daily_job.attempts, age=age)
+        await self._daily_jobs.end(job, end.exit, is_final=wait is None)
+        values = {"hospital": hospital, "exit": end.exit, "run": f" {end.run}" if end.run else ""}
+        if wait is not None:
+            self._report("worker.again", wait=round(wait), **values)
+        else:
+            self._report(f"worker.{'ended' if verdict == 'done' else 'failed'}", **values)
+        if verdict != "done":
+            raise RunNotDone(end, wait)
+        return end.exit
+
+    def _report_line(self, hospital: str, line: str) -> None:
+        self._report("worker.line", hospital=hospital, line=line)
+
+    # -- chores
+
+    async def _repeat(self, chore: Callable[[], Coroutine[Any, Any, None]], interval: float) -> None:
+        while True:
+            await chore()
+            await self._clock.sleep(interval)
+
+    async def _queue_day(self) -> None:
+        """Queue every hospital's job of this day that the table does not hold; of a day that was missed, once.
+
+        A hospital that the table has never held is not made up for: it may have been entered by day, to be tried first.
+        """
+        day, late = find_day(self._clock.now(), self._settings.start)
+        if day == self._queued_day:
+            return
+        loop = asyncio.get_running_loop()
+        hospitals = [*await loop.run_in_executor(self._digests, self._list_hospitals)]
+        random.shuffle(hospitals)  # several workers read different rosters
+        known = await self._daily_jobs.list_known_hospitals()
+        new = [hospital.name for hospital in hospitals if hospital.name not in known and late > LATE_SECONDS]
+        for hospital in hospitals:
+            if hospital.name not in new and await self._queue(hospital, day):
+                self._report("worker.queued", hospital=hospital.name, day=day)
+        if new:
+            names = JoinedTexts(sorted(new), make_phrase("mark.comma"))
+            self._report("worker.new", names=names, start=f"{self._settings.start:%H:%M}")
+        self._queued_day = day
+
+    async def _queue(self, hospital: Hospital, day: date) -> bool:
+        if await self._daily_jobs.has_day(hospital.name, day):
+            return False
+        loop = asyncio.get_running_loop()
+        digest = None
+        with suppress(TimeoutError):  # the run reports what is wrong with the share
+            digest = await asyncio.wait_for(
+                loop.run_in_executor(self._digests, digest_rosters, hospital.rosters), DIGEST_SECONDS
+            )
+        return await self._daily_jobs.queue(hospital.name, day, digest)
+
+    async def _take_over_jobs(self) -> None:
+        """Queue again what dead workers were running, and what this one has lost; close what cannot be queued.
+
+        A job whose queueing lock another one holds would keep its hospital locked for ever.
+        """
+        async with self._connector.transaction() as connection:
+            cursor = await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [REAPER_LOCK])
+            if await cursor.fetchone() != (True,):
+                return
+            stalled = await self._jobs.get_stalled_jobs(
+                queue=QUEUE, seconds_since_heartbeat=self._settings.stalled_seconds
+            )
+            for job in {*(job.id for job in stalled if job.id), *await self._find_lost_jobs()}:
+                await self._take_over_job(job)
+
+    async def _find_lost_jobs(self) -> set[int]:
+        """Return the jobs that this worker is said to run, and does not, for the second time in turn."""
+        rows = await self._connector.execute_query_all_async(
+            "SELECT id FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = %(worker)s",
+            worker=self._worker.worker_id,
+        )
+        lost = {row["id"] for row in rows} - self._running
+        self._lost, lost_before = lost, self._lost
+        return lost & lost_before
+
+    async def _take_over_job(self, job: int) -> None:
+        try:
+            await self._jobs.retry_job_by_id_async(job, retry_at=AT_ONCE)
+        except UniqueViolation:
+            await self._jobs.finish_job_by_id_async(job, Status.FAILED, delete_job=False)
+            await self._daily_jobs.end(job, None, is_final=True)
+            self._report("worker.closed", job=job)
+        except ConnectorException:
+            if self._failure is not None:
+                raise
+            # else the job has ended since it was listed
+        else:
+            self._report("worker.taken_over", job=job)
+
+    async def _delete_old(self) -> None:
+        """Delete jobs that ended long ago, and old rows of the table of days."""
+        await self._jobs.delete_old_jobs(
+            nb_hours=JOB_HOURS, queue=QUEUE, include_failed=True, include_cancelled=True, include_aborted=True
+        )
+        await self._daily_jobs.delete_old_rows(self._list_hospitals())
+
+
+class _Signals:
+    """Lets SIGINT and SIGTERM (Windows: also Ctrl+Break) call a function in an event loop, until the block ends."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
+        self._loop, self._stop = loop, stop
+
+    def __enter__(self) -> None:
+        numbers = [signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGBREAK", None)])]
+        self._before = {number: signal.signal(number, self._handle) for number in numbers}
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        self._loop.call_soon_threadsafe(self._stop)

@@ -1,0 +1,220 @@
+"""Workers in processes of their own, a real PostgreSQL between them, runs as their children against the sandbox."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+from postgres_server import run_server
+from run_support import draw_seal, make_row, name, number, wait_until
+
+from pipeline.sandbox.authentication import SANDBOX
+from pipeline.sandbox.calls import CREATE
+
+HOSPITALS = ("east", "north", "west")
+TENANTS = tuple(
+    replace(SANDBOX, organization_open_id=f"org_{hospital}", operator_open_id=f"operator_{hospital}")
+    for hospital in HOSPITALS
+)
+REPOSITORY = Path(__file__).parents[2]
+SETTINGS = {"stalled_seconds": 2, "retry_seconds": 0.3}
+slow = pytest.mark.skipif(
+    os.environ.get("HOSTS") != "1", reason="HOSTS=1: waits for dead workers and servers"
+)
+
+
+class Group:
+    """Hospitals in one config.yaml, a queue, and the workers that a test starts."""
+
+    def __init__(self, hospital, url, hospitals):
+        self.folder, self.sandbox, self.service, self.write_roster = (
+            hospital.folder,
+            hospital.sandbox,
+            hospital.service,
+            hospital.roster,
+        )
+        self.url, self.hospitals, self.workers = url, hospitals, []
+        profiles = "".join(
+            f"  {name}: {{api: {{organization_open_id: org_{name}, operator_open_id: operator_{name}}}}}\n"
+            for name in hospitals
+        )
+        (self.folder / "config.yaml").write_text(
+            f"api: {{endpoint: {self.sandbox.url}, app_id: {SANDBOX.app_id}, timeout_seconds: 3}}\n"
+            "limits: {requests_per_second: 1000, concurrency: 8}\nsecrets_dir: secrets\n"
+            f"marked_copies: false\nprofiles:\n{profiles}"
+        )
+
+    def add_doctors(self, hospital, serials):
+        folder = self.folder / hospital
+        for kind in ("seals", "inbox"):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+        self.write_roster([make_row(serial) for serial in serials])
+        (self.folder / "inbox" / "roster.xlsx").rename(folder / "inbox" / "roster.xlsx")
+        for serial in serials:
+            draw_seal(folder / "seals" / f"{serial:05d}.png", serial)
+
+    def start_worker(self, **settings):
+        log = self.folder / f"worker-{len(self.workers)}.log"
+        start = f"{datetime.now().astimezone():%H:%M}"
+        words = [self.folder / "config.yaml", self.url, json.dumps({"start": start, **SETTINGS, **settings})]
+        with log.open("wb") as stream:
+            worker = subprocess.Popen(
+                [sys.executable, REPOSITORY / "tests/support/worker_process.py", *words],
+                stderr=stream,
+                cwd=REPOSITORY,
+                env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            )
+        worker.read_log = log.read_text
+        self.workers.append(worker)
+        return worker
+
+    def query(self, text):
+        with psycopg.connect(self.url, autocommit=True, options="-c search_path=esign_jobs") as connection:
+            return connection.execute(text).fetchall()
+
+    def list_days(self):
+        """Return the hospitals whose day has ended, with the exit code and the tries."""
+        day = (
+            "SELECT hospital, exit, attempts FROM esign_import.night WHERE finished_at IS NOT NULL ORDER BY 1"
+        )
+        try:
+            return self.query(day)
+        except psycopg.errors.UndefinedTable:
+            return []
+
+    def count_creates(self):
+        return sum(call.action == CREATE for call in self.service.received)
+
+
+def find_runs(worker):
+    return psutil.Process(worker.pid).children()
+
+
+@pytest.fixture
+def group_with(hospital_with, postgres_server):
+    """Make a group of hospitals; what its workers leave is killed."""
+    groups = []
+
+    def make(*hospitals, url=None, **manners):
+        hospital = hospital_with(tenants=TENANTS, **manners)
+        groups.append(Group(hospital, url or postgres_server.make_database(), hospitals))
+        return groups[-1]
+
+    yield make
+    for worker in (worker for group in groups for worker in group.workers):
+        if worker.poll() is None:
+            for process in [*find_runs(worker), worker]:
+                process.kill()
+            worker.wait()
+
+
+def start_slow_run(group_with, *, doctors=60, latency=0.4, **manners):
+    """Start a worker whose only run takes some seconds; return the group and the worker once the run is sending."""
+    group = group_with("east", latency=latency, **manners)
+    group.add_doctors("east", range(1, doctors + 1))
+    worker = group.start_worker(**({"stalled_seconds": 15} if "url" in manners else {}))
+    wait_until(lambda: group.count_creates() >= 5)
+    return group, worker
+
+
+def test_two_workers_share_three_hospitals(group_with):
+    group = group_with(*HOSPITALS)
+    for index, hospital in enumerate(HOSPITALS):
+        group.add_doctors(hospital, range(index * 10 + 1, index * 10 + 4))
+    workers = [group.start_worker() for _ in range(2)]
+    wait_until(lambda: len(group.list_days()) == 3)
+    for worker in workers:
+        worker.send_signal(signal.SIGTERM)
+    assert [worker.wait(20) for worker in workers] == [0, 0]
+    assert group.list_days() == [("east", 0, 1), ("north", 0, 1), ("west", 0, 1)]
+    assert group.count_creates() == 9
+    assert all("run begins" in worker.read_log() for worker in workers), "each had its share"
+    arguments = group.query("SELECT args FROM procrastinate_jobs")
+    assert all(given.keys() == {"hospital", "roster_sha256"} for (given,) in arguments)
+    assert {len(given["roster_sha256"]) for (given,) in arguments} == {64}
+    tables = group.query(
+        "SELECT string_agg(job::text || night::text, '') FROM procrastinate_jobs job, esign_import.night"
+    )
+    assert not any(word in str(tables) for serial in range(1, 24) for word in (number(serial), name(serial)))
+
+
+def test_the_job_of_a_dead_host_is_taken_over(group_with):
+    """Worker and run are killed at once; what was in flight is unknown, and nothing is created twice."""
+    group, first = start_slow_run(group_with, doctors=24)
+    for process in [first, *find_runs(first)]:
+        process.kill()
+    first.wait()
+    second = group.start_worker()
+    wait_until(group.list_days)
+    ((hospital, exit_code, attempts),) = group.list_days()
+    assert (hospital, attempts) == ("east", 2)
+    assert exit_code in {0, 3}
+    assert group.service.find_duplicates() == {}
+    assert group.count_creates() == 24
+    assert "its worker is gone; queued again" in second.read_log()
+
+
+@slow
+def test_a_run_that_outlives_its_worker_is_left_alone(group_with):
+    group, first = start_slow_run(group_with, latency=0.8)
+    first.kill()
+    first.wait()
+    second = group.start_worker()
+    wait_until(group.list_days)
+    ((_, exit_code, attempts),) = group.list_days()
+    assert exit_code == 0
+    assert attempts >= 3
+    assert "exit code 6; next try" in second.read_log()
+    assert group.service.find_duplicates() == {}
+    assert group.count_creates() == 60
+
+
+@slow
+def test_a_worker_that_stands_still_for_longer_than_it_may(group_with):
+    """Its job is given to another worker while its run goes on: the ledger lets only one run send."""
+    group, first = start_slow_run(group_with, latency=0.8)
+    first.send_signal(signal.SIGSTOP)
+    second = group.start_worker(retry_seconds=600)
+    wait_until(lambda: "exit code 6" in second.read_log())
+    first.send_signal(signal.SIGCONT)
+    wait_until(group.list_days)
+    assert group.list_days() == [("east", 0, 2)], "the run of the first worker came to its end"
+    wait_until(lambda: group.query("SELECT status FROM procrastinate_jobs") == [("succeeded",)])
+    assert group.service.find_duplicates() == {}
+    assert group.count_creates() == 60
+    for worker in (first, second):
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(20) == 0
+
+
+@slow
+def test_a_worker_that_is_stopped_drains_its_run_and_another_continues_it(group_with):
+    group, first = start_slow_run(group_with, latency=0.8)
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(20) == 0
+    assert "the run has drained" in first.read_log()
+    assert group.count_creates() < 60
+    group.start_worker()
+    wait_until(group.list_days, 60)
+    assert group.list_days() == [("east", 0, 2)]
+    assert group.count_creates() == 60
+
+
+@slow
+def test_a_server_that_is_away_for_seconds_or_for_longer(group_with):
+    with run_server() as server:
+        group, worker = start_slow_run(group_with, url=server.make_database())
+        server.kill()
+        server.start()
+        wait_until(group.list_days)
+        assert group.list_days() == [("east", 0, 1)], worker.read_log()
+        assert worker.poll() is None
+        server.kill()
+        assert worker.wait(40) == 74

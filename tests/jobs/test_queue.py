@@ -1,0 +1,253 @@
+"""The queue in a real PostgreSQL: its schema, one job a day, and the jobs of dead workers."""
+
+import asyncio
+import socket
+import threading
+from contextlib import asynccontextmanager
+from datetime import date
+
+import psycopg
+import pytest
+from procrastinate import App
+
+from pipeline.clock import SystemClock
+from pipeline.config.sections import Workers
+from pipeline.errors import LedgerError, UsageError
+from pipeline.jobs.daily_jobs import DailyJobs, Hospital
+from pipeline.jobs.database import TABLES, JobConnector, list_migrations, open_queue
+from pipeline.jobs.worker import HospitalWorker
+from pipeline.ledger.postgres.address import ServerAddress
+
+DAY, NEXT_DAY = date(2026, 11, 26), date(2026, 11, 27)
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
+
+@pytest.fixture
+def url(postgres_server):
+    return postgres_server.make_database()
+
+
+@asynccontextmanager
+async def queue_at(url):
+    connector = JobConnector(ServerAddress(url), patience=5, connections=3)
+    async with open_queue(connector):
+        yield connector, DailyJobs(connector, App(connector=connector))
+
+
+def query(url, text, *values):
+    with psycopg.connect(url, autocommit=True, options="-c search_path=esign_jobs") as connection:
+        cursor = connection.execute(text, values or None)
+        return cursor.fetchall() if cursor.description else None
+
+
+def make_worker(url, **settings):
+    messages = []
+    worker = HospitalWorker(
+        ServerAddress(url),
+        Workers(stalled_seconds=2, **settings),
+        config_path=None,
+        list_hospitals=lambda: [Hospital("east", (), 400)],
+        clock=SystemClock(),
+        report=lambda key, **_: messages.append(key),
+    )
+    return worker, messages
+
+
+async def test_workers_that_start_at_once_make_the_schema_once(url):
+    async def open_and_close():
+        async with queue_at(url):
+            pass
+
+    await asyncio.gather(*(open_and_close() for _ in range(4)))
+    assert query(url, "SELECT procrastinate FROM version") == [(list_migrations()[-1].name,)]
+
+
+OBJECTS = (
+    "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'esign_jobs'::regnamespace"
+    " UNION SELECT format('%s.%s', relname, attname) FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid"
+    " WHERE relnamespace = 'esign_jobs'::regnamespace AND attnum > 0 AND NOT attisdropped ORDER BY 1"
+)
+
+
+async def test_the_schema_of_an_older_procrastinate_is_migrated(postgres_server, url):
+    first = [path for path in list_migrations() if path.name < "03.02"]
+    with psycopg.connect(url, autocommit=True, options="-c search_path=esign_jobs") as connection:
+        connection.execute("CREATE SCHEMA esign_import; CREATE SCHEMA esign_jobs")
+        for migration in first:
+            connection.execute(migration.read_bytes())
+        connection.execute(TABLES)
+        connection.execute("INSERT INTO version VALUES (%s)", [first[-1].name])
+    before = query(url, OBJECTS)
+    async with queue_at(url) as (_, daily_jobs):
+        assert await daily_jobs.queue("east", DAY, None)
+    fresh = postgres_server.make_database()
+    async with queue_at(fresh):
+        pass
+    assert before != query(url, OBJECTS) == query(fresh, OBJECTS)
+
+
+async def test_the_schema_of_a_newer_procrastinate_is_refused(url):
+    async with queue_at(url):
+        query(url, "UPDATE version SET procrastinate = '99.00.00_01_later.sql'")
+    with pytest.raises(UsageError, match="newer procrastinate"):
+        async with queue_at(url):
+            pass
+
+
+async def test_a_pooler_in_place_of_the_server_is_refused(postgres_server, url):
+    """It answers with a process number of its own, as PgBouncer does."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=pretend_pooler, args=(listener, postgres_server.port), daemon=True)
+        thread.start()
+        pooled = url.replace(f":{postgres_server.port}/", f":{listener.getsockname()[1]}/")
+        with pytest.raises(UsageError, match="PgBouncer"):
+            async with queue_at(pooled):
+                pass
+
+
+def pretend_pooler(listener, port):
+    """Pass connections on; in the message BackendKeyData the process number is another one."""
+    while True:
+        try:
+            client, _ = listener.accept()
+        except OSError:
+            return
+        server = socket.create_connection(("127.0.0.1", port))
+
+        def pump(source, target, change):
+            with source, target:
+                while data := source.recv(65536):
+                    start = data.find(b"K\0\0\0\x0c") if change else -1
+                    if start >= 0:
+                        data = data[: start + 5] + b"\0\0\0\x07" + data[start + 9 :]
+                    target.sendall(data)
+
+        for source, target, change in ((client, server, False), (server, client, True)):
+            threading.Thread(target=pump, args=(source, target, change), daemon=True).start()
+
+
+async def test_a_server_that_is_not_there_is_said_at_once():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(LedgerError, match="refused"):
+        async with queue_at(f"postgresql://postgres@127.0.0.1:{port}/x"):
+            pass
+
+
+async def test_a_hospital_gets_one_job_a_day(url):
+    async with queue_at(url) as (_, daily_jobs):
+        made = await asyncio.gather(*(daily_jobs.queue("east", DAY, "d1") for _ in range(5)))
+        assert sorted(made) == [False] * 4 + [True]
+        assert not await daily_jobs.queue("east", DAY, "d2", repeat=True), "it waits in the queue"
+        assert await daily_jobs.queue("west", DAY, "d1")
+        assert await daily_jobs.queue("east", NEXT_DAY, "d1"), "also where the roster is unchanged"
+        query(url, "UPDATE procrastinate_jobs SET status = 'doing' WHERE id = 1")
+        assert not await daily_jobs.queue("east", DAY, "d2", repeat=True), "it runs"
+        query(url, "UPDATE procrastinate_jobs SET status = 'failed' WHERE id = 1")
+        assert not await daily_jobs.queue("east", DAY, "d2")
+        assert await daily_jobs.queue("east", DAY, "d2", repeat=True)
+    assert query(url, "SELECT lock, queueing_lock, args FROM procrastinate_jobs WHERE id = 1") == [
+        ("hospital:east", "east:2026-11-26", {"hospital": "east", "roster_sha256": "d1"})
+    ]
+
+
+async def test_a_job_begins_and_ends_on_its_day(url):
+    async with queue_at(url) as (_, daily_jobs):
+        await daily_jobs.queue("east", DAY, None)
+        ((job,),) = query(url, "SELECT job FROM esign_import.night")
+        assert (await daily_jobs.start(job)).attempts == 1
+        await daily_jobs.end(job, 5, is_final=False)
+        begun = await daily_jobs.start(job)
+        assert (begun.hospital, begun.attempts) == ("east", 2)
+        await daily_jobs.end(job, 0, is_final=True)
+        assert await daily_jobs.start(job) is None, (
+            "a worker died between the end of the run and that of the job"
+        )
+        await daily_jobs.end(job, 6, is_final=True)
+        assert query(url, "SELECT exit, attempts FROM esign_import.night") == [(0, 2)]
+        assert await daily_jobs.start(job + 1) is None
+
+
+async def test_a_job_that_cannot_be_queued_again_is_closed(url):
+    """Else it would keep its hospital locked for ever (procrastinate #1543)."""
+    async with queue_at(url) as (_, daily_jobs):
+        await daily_jobs.queue("east", DAY, None)
+        await daily_jobs.queue("west", DAY, None)
+    query(url, "UPDATE procrastinate_jobs SET status = 'doing'")  # of workers that are gone
+    other = "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args)"
+    query(
+        url,
+        f"{other} SELECT queue_name, task_name, lock, queueing_lock, args FROM procrastinate_jobs WHERE id = 1",
+    )
+    worker, messages = make_worker(url)
+    async with open_queue(worker._connector):
+        await worker._take_over_jobs()
+        await worker._take_over_jobs()
+    assert query(url, "SELECT id, status FROM procrastinate_jobs ORDER BY id") == [
+        (1, "failed"),
+        (2, "todo"),
+        (3, "todo"),
+    ]
+    assert sorted(messages) == ["worker.closed", "worker.taken_over"]
+    assert query(url, "SELECT hospital, exit FROM esign_import.night WHERE finished_at IS NOT NULL") == [
+        ("east", None)
+    ]
+
+
+async def test_a_job_that_this_worker_has_lost_is_queued_again(url):
+    """The answer to a fetch may be lost: then the job is said to run here, and nothing runs."""
+    async with queue_at(url) as (_, daily_jobs):
+        await daily_jobs.queue("east", DAY, None)
+        await daily_jobs.queue("west", DAY, None)
+    worker, messages = make_worker(url)
+    async with open_queue(worker._connector):
+        worker._worker.worker_id = await worker._jobs.register_worker()
+        query(url, "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s", worker._worker.worker_id)
+        worker._running.add(2)
+        await worker._take_over_jobs()
+        assert messages == [], "it may just have been fetched"
+        await worker._take_over_jobs()
+    assert query(url, "SELECT id, status FROM procrastinate_jobs ORDER BY id") == [(1, "todo"), (2, "doing")]
+
+
+async def test_old_jobs_and_days_are_deleted(url):
+    async with queue_at(url) as (_, daily_jobs):
+        for hospital in ("east", "gone"):
+            await daily_jobs.queue(hospital, DAY, None)
+    query(url, "UPDATE procrastinate_jobs SET status = 'failed'")
+    query(url, "UPDATE procrastinate_events SET at = at - interval '40 days' WHERE job_id = 1")
+    row = "INSERT INTO esign_import.night (hospital, night)"
+    for hospital, age in (
+        ("east", 399),
+        ("east", 401),
+        ("gone", 399),
+        ("gone", 401),
+        ("short", 20),
+        ("short", 10),
+    ):
+        query(url, f"{row} VALUES (%s, current_date - %s::integer)", hospital, age)
+    worker, _ = make_worker(url)
+    worker._list_hospitals = lambda: [Hospital("east", (), 400), Hospital("short", (), 14)]
+    async with open_queue(worker._connector):
+        await worker._delete_old()
+    assert query(url, "SELECT id FROM procrastinate_jobs") == [(2,)]
+    assert query(url, "SELECT count(*) FROM procrastinate_events WHERE job_id = 1") == [(0,)]
+    ages = query(
+        url,
+        f"SELECT hospital, current_date - night FROM esign_import.night WHERE night <> '{DAY}' ORDER BY 1, 2",
+    )
+    assert ages == [("east", 399), ("gone", 399), ("short", 10)]
+
+
+async def test_a_day_that_was_missed_is_made_up_once_and_no_hospital_begins_by_itself(url):
+    async with queue_at(url) as (_, daily_jobs):
+        await daily_jobs.queue("east", date(2020, 1, 1), None)  # the last time that a worker was there
+    for _ in range(2):
+        worker, messages = make_worker(url, start="00:00")
+        worker._list_hospitals = lambda: [Hospital("east", (), 400), Hospital("new", (), 400)]
+        async with open_queue(worker._connector):
+            await worker._queue_day()
+            await worker._queue_day()
+        assert messages.count("worker.new") == 1
+    assert query(url, "SELECT hospital, count(*) FROM esign_import.night GROUP BY 1") == [("east", 2)]
+    assert query(url, "SELECT count(*) FROM procrastinate_jobs") == [(2,)]
