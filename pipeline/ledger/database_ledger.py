@@ -30,8 +30,7 @@ def _read_by(
     """Return the method that calls ``read`` with a connection of its own, which sees one moment."""
 
     def method(ledger: DatabaseLedger, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        with ledger._open_reader() as connection:
-            return read(connection, *args, **kwargs)
+        return ledger._read(read, *args, **kwargs)
 
     return method
 
@@ -98,20 +97,16 @@ class DatabaseLedger(ABC):
 
     def count_creates(self, run: str) -> int:
         """Return how many creates of a run were entered, whatever became of them."""
-        with self._open_reader() as connection:
-            (entered,) = connection.execute(
-                "SELECT count(*) FROM attempt WHERE run = ? AND contract <> ?", (run, UPLOAD_REFUSED)
-            ).fetchone()
-            return int(entered)
+        statement = "SELECT count(*) FROM attempt WHERE run = ? AND contract <> ?"
+        return self._read(
+            lambda connection: int(connection.execute(statement, (run, UPLOAD_REFUSED)).fetchone()[0])
+        )
 
     def snapshot(self) -> LedgerSnapshot:
-        with self._open_reader() as connection:
-            return people.read_snapshot(connection, self._digest)
+        return self._read(people.read_snapshot, self._digest)
 
     def list_known_files(self) -> Mapping[str, FileStat]:
-        with self._open_reader() as connection:
-            rows = connection.execute("SELECT path, size, mtime_ns, sha256 FROM file_stat")
-            return KnownFiles({path: FileStat(*stat) for path, *stat in rows}, self._digest)
+        return KnownFiles(self._read(_read_files), self._digest)
 
     def record_files(self, stats: Mapping[str, FileStat]) -> None:
         rows = [(self._digest(path), stat.size, stat.mtime_ns, stat.sha256) for path, stat in stats.items()]
@@ -128,8 +123,7 @@ class DatabaseLedger(ABC):
             self._write(write)
 
     def record_marks(self, marks: Mapping[str, PersonMarks]) -> None:
-        with self._open_reader() as connection:
-            earlier = decisions.read_earlier_staff_numbers(connection, self._digest)
+        earlier = self._read(decisions.read_earlier_staff_numbers, self._digest)
         all_marks = {**{key: PersonMarks(staff_no, "") for key, staff_no in earlier.items()}, **marks}
         keys = list(all_marks)
         for first in range(0, len(keys), _MARKS_IN_A_COMMIT):
@@ -186,9 +180,24 @@ class DatabaseLedger(ABC):
     ) -> None:
         self._require_writer().submit(lambda connection: operation(connection, *args, **kwargs)).result()
 
+    def _read(
+        self,
+        read: Callable[Concatenate[Connection, Arguments], Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        with self._open_reader() as connection:
+            return read(connection, *args, **kwargs)
+
     @abstractmethod
     def _open_reader(self) -> AbstractContextManager[Connection]:
         """Return a connection inside a transaction that sees one moment; LedgerError where the database cannot be read."""
+
+
+def _read_files(connection: Connection) -> dict[str, FileStat]:
+    """Return the recorded files by the digest of their paths."""
+    rows = connection.execute("SELECT path, size, mtime_ns, sha256 FROM file_stat")
+    return {path: FileStat(*stat) for path, *stat in rows}
 
 
 class KnownFiles(Mapping[str, FileStat]):

@@ -131,9 +131,13 @@ LEDGER_TEXTS: Mapping[str, tuple[str, str]] = {
         "台账口令（ledger__secret）与创建这份台账时的不同，无法解开台账密钥，认不出任何医生。请在本机放入与其他主机相同的口令。没有提交任何内容。",
         "The operator's secret (ledger__secret) is not the one with which this ledger was created: its site key cannot be decrypted, and no doctor can be recognised. Install the same secret as on the other hosts. Nothing was sent.",
     ),
-    "ledger.server_commit_unknown": (
-        "{server} 在提交时中断，且已不记得该次提交的结果。请再次运行：没有结果的记录会成为“未知”。",
-        "The connection to {server} broke in a commit, and the server no longer knows whether it was executed. Run again: rows without an answer become unknown.",
+    "ledger.server_encoding": (
+        "{server} 的数据库编码是 {encoding}，无法保存所有姓名。请另建编码为 UTF8 的数据库（CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0），并在 ledger 中写它的地址。没有提交任何内容。",
+        "The encoding of the database {server} is {encoding}: it cannot hold every name. Create one with the encoding UTF8 (CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0) and set `ledger` to its address. Nothing was sent.",
+    ),
+    "ledger.server_behind": (
+        "{server} 丢失了本次运行已提交的记录（例如切换到了落后的备库），不再提交任何印章。请恢复原来的主库或较新的备份；若无法恢复，请用 `esign-import adopt FILE` 登记本次结果中的印章。",
+        "{server} has lost commits of this run (for example by a failover to a standby that was behind), so sending stopped. Bring the former primary or a newer backup back; if that cannot be done, import the seals in the results of this run (`esign-import adopt FILE`).",
     ),
     "ledger.server_lost": (
         "{path} 上没有本机构的台账，但 {found} 表明以前创建过印章；用新台账会把所有医生重新创建一遍。请恢复数据库的备份，用 `esign-import ledger move` 迁入原来的台账，或用 `esign-import adopt FILE` 登记已有印章；若确实从未创建过，请用 `esign-import run --new-ledger`。",

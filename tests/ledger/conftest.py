@@ -63,6 +63,15 @@ def ledger(opened: Callable[..., SqliteLedger]) -> SqliteLedger:
     return ledger
 
 
+@pytest.fixture(scope="session")
+def ledger_bench(postgres_server):
+    """One ledger on a server for all contract tests of this process (`open_empty`)."""
+    from server_ledger import LedgerBench
+
+    with closing(LedgerBench(postgres_server)) as bench:
+        yield bench
+
+
 @pytest.fixture
 def attempt() -> Callable[..., Attempt]:
     """One create of a person, whose seal name follows from the key unless it is given."""

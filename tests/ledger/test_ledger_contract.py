@@ -57,9 +57,7 @@ def ledger(empty, run_record) -> Ledger:
 def fresh(kind: str, request: pytest.FixtureRequest) -> Iterator[Ledger]:
     """A new ledger for each example that hypothesis finds."""
     if kind == "postgres":
-        from server_ledger import open_new_ledger
-
-        with open_new_ledger(request.getfixturevalue("postgres_server")) as ledger:
+        with request.getfixturevalue("ledger_bench").open_empty() as ledger:
             yield ledger
         return
     with TemporaryDirectory() as folder:

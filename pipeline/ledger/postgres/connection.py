@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
 
+from pipeline.clock import SystemClock
 from pipeline.errors import LedgerError
 from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.messages.texts import make_text
@@ -17,17 +19,23 @@ from pipeline.version import PROGRAM
 OLDEST_SERVER = 130000  # pg_current_xact_id
 SHARED_SCHEMA = "esign_import"  # of what all hospitals of a database have in common
 CONNECT_SECONDS = 10
+PATIENCE_SECONDS = 300.0  # that one statement may take
+_MARGIN_SECONDS = 10.0  # that an answer may come later than the server's own limit
+LOCK_SECONDS = 30.0  # that a statement waits for a lock at most
 # A connection whose other end is gone is given up within a minute, on both sides.
-_KEEPALIVE: Any = {
+_OPTIONS: Any = {
     "keepalives_idle": 15,
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "tcp_user_timeout": 45_000,
+    "client_encoding": "utf8",  # whatever PGCLIENTENCODING says
 }
+# What a role, a database or the address may have set otherwise does not count.
 _SESSION = (
-    "SET idle_in_transaction_session_timeout = '30s'; SET lock_timeout = '30s'; SET statement_timeout = '120s'; "
+    "SET statement_timeout = {patience}; SET lock_timeout = {lock}; SET idle_in_transaction_session_timeout = {idle}; "
     "SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; "
-    "SET tcp_user_timeout = 45000; SET client_min_messages = warning"
+    "SET tcp_user_timeout = 45000; SET client_min_messages = warning; SET extra_float_digits = 1; "
+    "SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off"
 )
 
 # Words of SQLite for which PostgreSQL has others; json_items and json_text are functions of ours (schema.py).
@@ -41,8 +49,50 @@ _OTHER_WORDS = (
     (", user,", ', "user",'),
     (", row,", ', "row",'),
 )
-_AWAY = ("08", "57")  # classes of SQLSTATE: connection, intervention of the operator
+# Beginnings of SQLSTATE that say nothing against the statement: connection, a session that idled in its transaction, a
+# server that has become a standby, deadlock, too little memory or disk, a lock that is held, intervention of the operator.
+_AWAY = ("08", "25P03", "25006", "40", "53", "55P03", "57")
 _NUMBERED_MARK = re.compile(r"\?(\d+)")
+Answer = TypeVar("Answer")
+
+
+class _ServerSilent(psycopg.OperationalError):
+    """The server sent nothing for longer than a statement may take."""
+
+
+class _Connection(psycopg.Connection[Any]):
+    """A connection that is closed once the server has been silent for too long.
+
+    A proxy or a stopped server may hold a connection open for ever without answering; libpq would wait as long.
+    """
+
+    silent_seconds = PATIENCE_SECONDS + _MARGIN_SECONDS
+
+    def wait(self, gen: PQGen[Answer], *args: Any, **kwargs: Any) -> Answer:
+        try:
+            return super().wait(_limit_silence(gen, self.silent_seconds), *args, **kwargs)
+        except _ServerSilent:
+            self.close()
+            raise
+
+
+def _limit_silence(gen: PQGen[Answer], seconds: float) -> PQGen[Answer]:
+    """Yield what psycopg waits for; raise once nothing has happened for so long."""
+    monotonic = SystemClock().monotonic
+    since = monotonic()
+    try:
+        wanted = next(gen)
+        while True:
+            ready = yield wanted
+            if ready:
+                since = monotonic()
+            elif monotonic() - since > seconds:
+                gen.close()
+                raise _ServerSilent(f"no answer for {seconds:.0f} s")
+            wanted = gen.send(ready)
+    except StopIteration as end:
+        answer: Answer = end.value
+        return answer
 
 
 @cache
@@ -72,24 +122,33 @@ class PostgresConnection:
             cursor.executemany(translate_statement(statement).encode(), rows)
 
 
-def open_connection(address: ServerAddress, *, purpose: str) -> psycopg.Connection:
+def open_connection(
+    address: ServerAddress, *, purpose: str, patience: float = PATIENCE_SECONDS
+) -> psycopg.Connection:
     """Connect to the server in autocommit mode; ``purpose`` is shown in ``pg_stat_activity``.
 
+    A statement that takes longer than ``patience`` seconds is given up, by the server or, where that is silent, here.
     Raises LedgerError where the server cannot be reached, refuses the user or is too old.
     """
     try:
-        connection = psycopg.connect(
+        connection = _Connection.connect(
             address.url,
             autocommit=True,
             connect_timeout=CONNECT_SECONDS,
             application_name=f"{PROGRAM} {purpose}",
             password=address.password,
-            **_KEEPALIVE,
+            **_OPTIONS,
         )
     except psycopg.Error as error:
         raise explain_server_error(address, error) from error
+    connection.silent_seconds = patience + _MARGIN_SECONDS
+    lock = min(LOCK_SECONDS, patience)
     try:
-        connection.execute(_SESSION)
+        connection.execute(
+            _SESSION.format(
+                patience=int(patience * 1000), lock=int(lock * 1000), idle=int(patience / 5 * 1000)
+            ).encode()
+        )
     except psycopg.Error as error:
         connection.close()
         raise explain_server_error(address, error) from error
@@ -108,7 +167,7 @@ def require_durable_commits(connection: psycopg.Connection, address: ServerAddre
     """Raise LedgerError for a server on which a commit may be lost, or that is a read-only standby."""
     row = connection.execute(
         "SELECT current_setting('synchronous_commit'), current_setting('fsync'), "
-        "current_setting('full_page_writes'), pg_is_in_recovery()"
+        "current_setting('full_page_writes'), pg_is_in_recovery(), current_setting('server_encoding')"
     ).fetchone()
     assert row is not None
     for setting, value in zip(("synchronous_commit", "fsync", "full_page_writes"), row, strict=False):
@@ -116,6 +175,8 @@ def require_durable_commits(connection: psycopg.Connection, address: ServerAddre
             raise LedgerError("ledger.server_unsafe", server=address.shown, setting=setting)
     if row[3]:
         raise LedgerError("ledger.server_standby", server=address.shown)
+    if row[4] != "UTF8":
+        raise LedgerError("ledger.server_encoding", server=address.shown, encoding=row[4])
 
 
 def is_server_away(error: BaseException, connection: psycopg.Connection | None) -> bool:
@@ -124,7 +185,9 @@ def is_server_away(error: BaseException, connection: psycopg.Connection | None) 
         return True
     if isinstance(error, LedgerError):
         return error.__cause__ is not None and is_server_away(error.__cause__, None)
-    return isinstance(error, psycopg.OperationalError) and (error.sqlstate or "08").startswith(_AWAY)
+    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:  # no answer from any server
+        return True
+    return isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(_AWAY)
 
 
 def explain_server_error(address: ServerAddress, error: psycopg.Error) -> LedgerError:

@@ -1,8 +1,10 @@
-"""The lease of a ledger on a server: one process at a time writes it, and its epoch fences out every earlier one.
+"""The lease of a ledger on a server: one process at a time writes it, and its token fences out every earlier one.
 
-Taking the lease raises the epoch, and a write counts only under the epoch of its writer (writer.py): a process
+Taking the lease gives it a new token, and a write counts only under the token of its writer (writer.py): a process
 that was stopped or cut off cannot write once another has taken over. The time limit and the advisory lock only decide
 when a lease may be taken: once the holder's connection has ended, or has not renewed the lease in time.
+
+A token is drawn at random, not counted: a server that lost its last commits would count to the same number again.
 """
 
 from __future__ import annotations
@@ -21,25 +23,36 @@ from pipeline.clock import shown, stamp
 from pipeline.errors import LedgerError, Locked
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.postgres.address import ServerAddress, name_schema
-from pipeline.ledger.postgres.connection import explain_server_error, is_server_away, open_connection
+from pipeline.ledger.postgres.connection import explain_server_error, open_connection
 from pipeline.ledger.postgres.schema import make_shared_schema
 
 LEASE_SECONDS = 60.0  # after which a lease that was not renewed may be taken
 RENEWALS = 4  # in that time
 RETRY_SECONDS = 2.0  # between two tries to reach the server
+PATIENCE_SECONDS = 15.0  # that one statement may take
 
+# A change of (ledger, epoch), a unique key, waits for a writer's transaction, which locks the key (writer.py); the
+# renewal does not.
 _TAKE = """
-    UPDATE esign_import.lease SET epoch = epoch + 1, run = %(run)s, host = %(host)s, pid = %(pid)s, holder = %(holder)s,
-        since = %(since)s, expires_at = clock_timestamp() + make_interval(secs => %(seconds)s)
-    WHERE ledger = %(ledger)s
-        AND (expires_at IS NULL OR expires_at < clock_timestamp() OR (%(connection_ended)s AND epoch = %(epoch)s))
-    RETURNING epoch
+    UPDATE esign_import.lease SET epoch = epoch + 1, token = gen_random_uuid()::text, run = %(run)s, host = %(host)s,
+        pid = %(pid)s, holder = %(holder)s, since = %(since)s,
+        expires_at = clock_timestamp() + make_interval(secs => %(seconds)s)
+    WHERE ledger = %(ledger)s AND (expires_at IS NULL OR expires_at < clock_timestamp()
+        OR (%(connection_ended)s AND token IS NOT DISTINCT FROM %(token)s))
+    RETURNING epoch, token
 """
 _RENEW = """
     UPDATE esign_import.lease SET expires_at = clock_timestamp() + make_interval(secs => %s)
-    WHERE ledger = %s AND epoch = %s
+    WHERE ledger = %s AND token = %s
 """
-_RELEASE = "UPDATE esign_import.lease SET expires_at = NULL WHERE ledger = %s AND epoch = %s"
+# The lock is looked for, not taken: a holder that takes it again meanwhile would not get it.
+_HOLDER = """
+    SELECT 1 FROM esign_import.lease, pg_locks
+    WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND (classid::bigint << 32) | objid::bigint = %s AND objsubid = 1 AND granted
+        AND ledger = %s AND expires_at >= clock_timestamp()
+"""
+_RELEASE = "UPDATE esign_import.lease SET expires_at = NULL WHERE ledger = %s AND token = %s"
 
 
 class Lease:
@@ -47,13 +60,16 @@ class Lease:
 
     def __init__(self, address: ServerAddress, tenant: str, *, seconds: float = LEASE_SECONDS) -> None:
         self.epoch = 0
+        self.token = ""
         self._address = address
         self._ledger = name_schema(tenant)
         self._tenant = tenant
         self._seconds = seconds
         self._connection: psycopg.Connection | None = None
-        self._released = threading.Event()
+        self._has_advisory_lock = False
+        self._is_over = False  # released, or lost
         self._lost = threading.Event()
+        self._wake = threading.Event()
         self._thread = threading.Thread(target=self._keep_renewing, name="ledger-lease", daemon=True)
 
     def acquire(self, *, run: str, now: float) -> Self:
@@ -61,14 +77,14 @@ class Lease:
 
         Raises Locked naming the holder, LedgerError where the server cannot be used.
         """
-        self._connection = connection = open_connection(self._address, purpose="lease")
+        self._connection = connection = self._connect()
         try:
             make_shared_schema(connection)
             connection.execute(
                 "INSERT INTO esign_import.lease (ledger, tenant, epoch) VALUES (%s, %s, 0) ON CONFLICT DO NOTHING",
                 [self._ledger, self._tenant],
             )
-            self.epoch = self._take(connection, run, now)
+            self.epoch, self.token = self._take(connection, run, now)
         except psycopg.Error as error:
             connection.close()
             raise explain_server_error(self._address, error) from error
@@ -85,16 +101,20 @@ class Lease:
     def mark_lost(self) -> None:
         """Note that another process has taken the lease."""
         self._lost.set()
-        self._released.set()
+        self._end()
+
+    def renew_soon(self) -> None:
+        """Have the lease renewed now: the server was away, and the connection that held the advisory lock has ended."""
+        self._wake.set()
 
     def release(self) -> None:
         """Give the lease back; one that cannot be given back runs out by itself."""
-        self._released.set()
+        self._end()
         if self._thread.is_alive():
             self._thread.join()
         if self._connection is not None:
             with suppress(psycopg.Error):
-                self._connection.execute(_RELEASE, [self._ledger, self.epoch])
+                self._connection.execute(_RELEASE, [self._ledger, self.token])
             self._connection.close()
 
     def __enter__(self) -> Self:
@@ -105,53 +125,75 @@ class Lease:
     ) -> None:
         self.release()
 
-    def _take(self, connection: psycopg.Connection, run: str, now: float) -> int:
+    def _connect(self) -> psycopg.Connection:
+        return open_connection(self._address, purpose="lease", patience=PATIENCE_SECONDS)
+
+    def _take(self, connection: psycopg.Connection, run: str, now: float) -> tuple[int, str]:
         row = connection.execute(
-            "SELECT epoch, run, since, pid, holder, host FROM esign_import.lease WHERE ledger = %s",
+            "SELECT token, run, since, pid, holder, host FROM esign_import.lease WHERE ledger = %s",
             [self._ledger],
         ).fetchone()
         assert row is not None
-        epoch, *holder = row
-        taken = connection.execute(
-            _TAKE,
-            {
-                "ledger": self._ledger,
-                "run": run,
-                "host": socket.gethostname(),
-                "pid": os.getpid(),
-                "holder": read_user_name(),
-                "since": now,
-                "seconds": self._seconds,
-                "connection_ended": _take_advisory_lock(connection, self._ledger),
-                "epoch": epoch,
-            },
-        ).fetchone()
+        token, *holder = row
+        self._has_advisory_lock = _take_advisory_lock(connection, self._ledger)
+        values = {
+            "ledger": self._ledger,
+            "run": run,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "holder": read_user_name(),
+            "since": now,
+            "seconds": self._seconds,
+            "connection_ended": self._has_advisory_lock,
+            "token": token,
+        }
+        taken = None
+        with suppress(psycopg.errors.LockNotAvailable):  # a transaction of the holder's is still under way
+            taken = connection.execute(_TAKE, values).fetchone()
         if taken is None:
             held_run, since, pid, name, host = holder
             raise Locked(
                 "ledger.locked", run=held_run, since=shown(stamp(since)), pid=pid, name=name, host=host
             )
-        return int(taken[0])
+        return taken[0], taken[1]
+
+    def _end(self) -> None:
+        self._is_over = True
+        self._wake.set()
 
     def _keep_renewing(self) -> None:
         wait = self._seconds / RENEWALS
-        while not self._released.wait(wait):
-            wait = self._seconds / RENEWALS if self._renew() else min(RETRY_SECONDS, self._seconds / RENEWALS)
+        while not self._is_over:
+            self._wake.wait(wait)
+            self._wake.clear()
+            if not self._is_over:
+                is_renewed = self._renew()
+                wait = (
+                    self._seconds / RENEWALS if is_renewed else min(RETRY_SECONDS, self._seconds / RENEWALS)
+                )
 
     def _renew(self) -> bool:
-        """Renew the lease; return False where the server could not be reached."""
+        """Renew the lease; return False where the server could not be reached. A lease that is not renewed runs out."""
         try:
             if self._connection is None or self._connection.closed:
-                self._connection = open_connection(self._address, purpose="lease")
-                _take_advisory_lock(self._connection, self._ledger)
-            renewed = self._connection.execute(_RENEW, [self._seconds, self._ledger, self.epoch])
-        except (psycopg.Error, LedgerError) as error:  # a lease that is not renewed runs out
-            if self._connection is not None and is_server_away(error, self._connection):
-                self._connection.close()
+                self._reconnect()
+            assert self._connection is not None
+            if (
+                not self._has_advisory_lock
+            ):  # the server may take a minute to notice that our former connection ended
+                self._has_advisory_lock = _take_advisory_lock(self._connection, self._ledger)
+            renewed = self._connection.execute(_RENEW, [self._seconds, self._ledger, self.token])
+        except (psycopg.Error, LedgerError):
             return False
         if renewed.rowcount == 0:
             self.mark_lost()
         return True
+
+    def _reconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._has_advisory_lock = False
+        self._connection = self._connect()
 
 
 def is_held(address: ServerAddress, tenant: str) -> bool:
@@ -159,17 +201,19 @@ def is_held(address: ServerAddress, tenant: str) -> bool:
     ledger = name_schema(tenant)
     with closing(open_connection(address, purpose="status")) as connection:
         try:
-            held = connection.execute(
-                "SELECT 1 FROM esign_import.lease WHERE ledger = %s AND expires_at >= clock_timestamp()",
-                [ledger],
-            ).fetchone()
+            held = connection.execute(_HOLDER, [_number_lock(ledger), ledger]).fetchone()
         except psycopg.errors.UndefinedTable:
             return False
-        return held is not None and not _take_advisory_lock(connection, ledger)
+        except psycopg.Error as error:
+            raise explain_server_error(address, error) from error
+        return held is not None
 
 
 def _take_advisory_lock(connection: psycopg.Connection, ledger: str) -> bool:
     """Take the lock that ends with its connection; False while another connection has it."""
-    number = int.from_bytes(hashlib.sha256(ledger.encode()).digest()[:8], "big", signed=True)
-    row = connection.execute("SELECT pg_try_advisory_lock(%s)", [number]).fetchone()
+    row = connection.execute("SELECT pg_try_advisory_lock(%s)", [_number_lock(ledger)]).fetchone()
     return row is not None and bool(row[0])
+
+
+def _number_lock(ledger: str) -> int:
+    return int.from_bytes(hashlib.sha256(ledger.encode()).digest()[:8], "big", signed=True)

@@ -77,7 +77,11 @@ def open_server_ledger(
     except psycopg.Error as error:
         raise explain_server_error(address, error) from error
     if writer is not None:
-        writer.submit(lambda connection: attempts.recover_attempts(connection, now)).result()
+        try:
+            writer.submit(lambda connection: attempts.recover_attempts(connection, now)).result()
+        except BaseException:
+            writer.close()
+            raise
     return PostgresLedger(address, name, digest=site_key.digest, writer=writer), site_key
 
 

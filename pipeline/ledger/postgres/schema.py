@@ -6,6 +6,7 @@ table that is created later is added once all tables are there. Text is compared
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 
@@ -76,6 +77,8 @@ _OF_SERVER = (
     "CREATE TABLE schema_version (version bigint NOT NULL)",
     "CREATE TABLE site_key (salt bytea NOT NULL, encrypted bytea NOT NULL)",
     "CREATE TABLE receipt (n bigint PRIMARY KEY, line text NOT NULL)",
+    # of each writer: the number of the last transaction that it committed (writer.py)
+    "CREATE TABLE last_commit (writer text PRIMARY KEY, epoch bigint NOT NULL, number bigint NOT NULL DEFAULT 0)",
 )
 # What the hospitals of a database share: the leases of their ledgers (lease.py), and the functions that stand for
 # SQLite's; instr is a condition here.
@@ -85,12 +88,14 @@ _SHARED = (
         ledger text PRIMARY KEY,
         tenant text NOT NULL,
         epoch bigint NOT NULL,
+        token text,
         run text,
         host text,
         pid bigint,
         holder text,
         since double precision,
-        expires_at timestamptz
+        expires_at timestamptz,
+        UNIQUE (ledger, epoch)
     )
     """,
     """
@@ -160,13 +165,21 @@ def _make_trigger(name: str, moment: str, condition: str, constraint: str) -> It
 
 
 def make_shared_schema(connection: psycopg.Connection) -> None:
-    """Create what all hospitals of a database share, where it is not there yet."""
+    """Create what all hospitals of a database share, unless it is there as this program makes it.
+
+    The comment of the schema tells: a run changes nothing in the catalogue, and needs no right to.
+    """
     shared = sql.Identifier(SHARED_SCHEMA)
+    version = hashlib.sha256("".join(_SHARED).encode()).hexdigest()[:16]
+    found = "SELECT obj_description(to_regnamespace(%s), 'pg_namespace')"
+    if connection.execute(found, [SHARED_SCHEMA]).fetchone() == (version,):
+        return
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SHARED_LOCK])
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(shared))
         for statement in _SHARED:
             connection.execute(sql.SQL(statement).format(shared=shared))
+        connection.execute(sql.SQL("COMMENT ON SCHEMA {} IS {}").format(shared, sql.Literal(version)))
 
 
 def create_ledger_tables(connection: psycopg.Connection, name: str) -> None:

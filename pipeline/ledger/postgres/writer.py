@@ -1,6 +1,8 @@
 """Writes a ledger on a server: every transaction proves that the lease is still this process's.
 
-A commit whose answer was lost is looked up by its transaction number: it is never guessed, and never made twice.
+A commit whose answer was lost is never guessed, and never made twice: each transaction leaves its number in a row of its
+own writer, and the next one finds it there or not. (The transaction number of the server would not do: one that was not
+flushed before a crash is given out again, to another transaction.)
 """
 
 from __future__ import annotations
@@ -8,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 import psycopg
 
-from pipeline.clock import pause
+from pipeline.clock import SystemClock, pause
 from pipeline.errors import LeaseLost, LedgerError
-from pipeline.ledger.commit_queue import CommitJob, CommitQueue, Operation, Outcome, run_operation
+from pipeline.ledger.commit_queue import CommitJob, CommitQueue, Operation, run_operation
+from pipeline.ledger.database import Connection
 from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.ledger.postgres.connection import (
     SHARED_SCHEMA,
@@ -21,39 +25,60 @@ from pipeline.ledger.postgres.connection import (
     explain_server_error,
     is_server_away,
     open_connection,
+    require_durable_commits,
     use_schemas,
 )
 from pipeline.ledger.postgres.lease import Lease
 from pipeline.ledger.postgres.receipt_rows import append_receipts
 from pipeline.ledger.postgres.schema import name_conflict
 from pipeline.ledger.receipt_sync import make_receipts
-from pipeline.ledger.receipts import Mark
-from pipeline.ledger.registry import ProgressCounter, read_progress
+from pipeline.ledger.receipts import Fact, Mark
+from pipeline.ledger.registry import Progress, ProgressCounter
 from pipeline.support.failpoints import hit_failpoint
 
 AWAY_SECONDS = 60.0  # for which a server that does not answer is waited for
+PATIENCE_SECONDS = 50.0  # that one statement may take
 RETRY_SECONDS = 0.5
 
-# A lock on the lease until the end of the transaction: a process that takes the lease waits for it, or its epoch is read here.
-_BEGIN = (
-    "SELECT epoch, pg_current_xact_id()::text, receipts_n, receipts_sha256, receipts_size "
-    "FROM esign_import.lease, meta WHERE ledger = %s FOR SHARE OF lease FOR UPDATE OF meta"
-)
+# Locks the lease's key until the end of the transaction: a process that takes the lease waits for it, or its token is
+# read here. A former connection whose commit got no answer holds the other two until its transaction has ended.
+_BEGIN = """
+    SELECT lease.token, number, receipts_n, receipts_sha256, receipts_size FROM esign_import.lease, last_commit, meta
+    WHERE ledger = %s AND writer = %s FOR KEY SHARE OF lease FOR UPDATE OF last_commit, meta
+"""
+_REGISTER = """
+    WITH forgotten AS (DELETE FROM last_commit WHERE epoch < %(epoch)s - 50)
+    INSERT INTO last_commit (writer, epoch) VALUES (%(writer)s, %(epoch)s) ON CONFLICT DO NOTHING
+"""
+_END = """
+    UPDATE last_commit SET number = %s FROM meta WHERE writer = %s RETURNING receipts_n, receipts_sha256, receipts_size,
+        (SELECT coalesce(max(number), 0) FROM attempt), (SELECT coalesce(max(id), 0) FROM decision)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _VerdictJob(CommitJob):
+    """The entry of a verdict, and what can still be entered of it once the lease is lost."""
+
+    late: Operation = field(kw_only=True)
 
 
 @dataclass(slots=True)
 class _Transaction:
-    """One try of a commit."""
+    """A commit that is tried until it has been made; what it holds is of the last try."""
 
-    number: str | None = None  # by which the server knows what became of it
-    outcomes: list[Outcome] = field(default_factory=list)
+    number: int  # among those of this writer
+    facts: list[Fact] = field(default_factory=list)  # that its operations have set
+    errors: list[Exception | None] = field(default_factory=list)  # of each operation
+    mark: Mark = field(default_factory=Mark)  # of the receipts, and
+    progress: Progress = field(default_factory=Progress)  # of the ledger, once it is committed
 
 
 class PostgresWriter(CommitQueue):
     """Owns the connection that writes a ledger on a server; see `CommitQueue`.
 
     A server that is away is waited for; then the operations raise LedgerError, and ``failure`` holds it. Operations of
-    a process that has lost its lease raise LeaseLost and are not executed, but for those of `submit_late`.
+    a process that has lost its lease raise LeaseLost and are not executed, but for the late ones of `submit_verdict`.
     """
 
     def __init__(
@@ -70,46 +95,49 @@ class PostgresWriter(CommitQueue):
         self._lease = lease
         self._counter = counter
         self._away_seconds = away_seconds
+        self._clock = SystemClock()
+        self._away_since: float | None = None  # the server has not answered since this moment
         self._connection: psycopg.Connection | None = None
-        self._late: set[int] = set()  # ids of jobs that need no lease
+        self._id = str(uuid4())  # of this writer: a lease may have several, one after another
+        self._number = 0  # of the last transaction
+        self._mark = Mark()  # of the receipts, after the last commit that is known to be made
         super().__init__()
 
-    def submit_late(self, operation: Operation) -> Future[None]:
-        """Queue an operation that is executed although the lease may be lost: it adds what is known, and changes no plan."""
-        job = CommitJob(operation)
-        self._late.add(id(job))
+    def submit_verdict(self, operation: Operation, *, late: Operation) -> Future[None]:
+        """Queue an operation; once the lease is lost ``late`` is committed in its place, and LeaseLost raised.
+
+        ``late`` adds what is known, and changes no plan.
+        """
+        job = _VerdictJob(operation, late=late)
         self._put(job)
         return job.future
 
     def _commit(self, jobs: Sequence[CommitJob]) -> None:
         try:
-            outcomes = self._commit_through_failures(jobs)
+            errors = self._commit_through_failures(jobs)
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who wait, not to the thread
             if len(jobs) > 1 and not isinstance(error, LedgerError):
                 for job in jobs:
                     self._commit([job])
                 return
-            failure = (
-                explain_server_error(self._address, error) if isinstance(error, psycopg.Error) else error
-            )
+            failure = self._explain(error) if isinstance(error, psycopg.Error) else error
             if self.failure is None and isinstance(failure, LedgerError):
                 self.failure = failure
-            outcomes = [failure] * len(jobs)
-        for job, outcome in zip(jobs, outcomes, strict=True):
-            self._late.discard(id(job))
-            if isinstance(outcome, Exception):
-                job.future.set_exception(outcome)
-            else:
+            errors = [failure] * len(jobs)
+        for job, failed in zip(jobs, errors, strict=True):
+            if failed is None:
                 job.future.set_result(None)
+            else:
+                job.future.set_exception(failed)
 
-    def _commit_through_failures(self, jobs: Sequence[CommitJob]) -> list[Outcome]:
-        """Run the jobs in one transaction, again where the connection was lost before the commit.
+    def _commit_through_failures(self, jobs: Sequence[CommitJob]) -> list[Exception | None]:
+        """Run the jobs in one transaction, again where the connection was lost; return the error of each.
 
         Raises LedgerError where the server stays away, psycopg.Error where it refuses a statement.
         """
-        waited = 0.0
+        self._number += 1
+        transaction = _Transaction(self._number)
         while True:
-            transaction = _Transaction()
             try:
                 self._transact(jobs, transaction)
             except (psycopg.Error, LedgerError) as error:
@@ -117,73 +145,84 @@ class PostgresWriter(CommitQueue):
                 self._disconnect()
                 if not is_away:
                     raise
-                if waited >= self._away_seconds:
+                self._lease.renew_soon()
+                if self._is_away_for_too_long():
                     raise self._explain(error) from error
                 pause(RETRY_SECONDS)
-                waited += RETRY_SECONDS
-                if transaction.number is None or not self._find_committed(transaction.number):
-                    continue
-            return transaction.outcomes
+            except BaseException:
+                self._disconnect()  # nothing of it may be committed with the next one
+                raise
+            else:
+                self._away_since = None
+                return transaction.errors
 
     def _transact(self, jobs: Sequence[CommitJob], transaction: _Transaction) -> None:
-        """Run the jobs in one transaction; ``transaction`` gets its number and what became of each job."""
+        """Make one try of a transaction, unless an earlier try turns out to be committed."""
         connection = self._connect()
         adapter = PostgresConnection(connection)
         connection.execute("BEGIN")
-        row = connection.execute(_BEGIN, [self._schema]).fetchone()
-        assert row is not None
-        epoch, transaction.number, *mark = row
-        if epoch != self._lease.epoch:
-            self._lease.mark_lost()
-        for job in jobs:
-            if self._lease.is_intact() or id(job) in self._late:
-                outcome = run_operation(adapter, job.operation, psycopg.IntegrityError, name_conflict)
-            else:
-                outcome = LeaseLost("ledger.lease_lost", server=self._address.shown)
-            transaction.outcomes.append(outcome)
-        hit_failpoint("ledger: before the receipts")
-        self._append_receipts(adapter, Mark(*mark), transaction.outcomes)
-        progress = read_progress(adapter)
-        hit_failpoint("ledger: before the commit")
-        connection.execute("COMMIT")
-        hit_failpoint("ledger: after the commit")
+        row = connection.execute(_BEGIN, [self._schema, self._id]).fetchone()
+        token, number, *values = row if row is not None else (None, None, *Mark())
+        mark = Mark(*values)
+        if number == transaction.number:
+            connection.execute("ROLLBACK")
+        else:
+            if token != self._lease.token:
+                self._lease.mark_lost()
+            elif _is_before(mark, self._mark):
+                raise LedgerError("ledger.server_behind", server=self._address.shown)
+            self._execute(adapter, jobs, transaction)
+            hit_failpoint("ledger: before the receipts")
+            if transaction.facts:
+                append_receipts(adapter, mark, make_receipts(adapter, transaction.facts))
+            self._end(connection, transaction)
+            hit_failpoint("ledger: before the commit")
+            connection.execute("COMMIT")
+            hit_failpoint("ledger: after the commit")
+        self._mark = transaction.mark
         if self._counter is not None:
-            self._counter.advance(progress)
+            self._counter.advance(transaction.progress)
 
-    def _append_receipts(self, adapter: PostgresConnection, mark: Mark, outcomes: Sequence[Outcome]) -> None:
-        """Enter the receipts of what succeeded, in the transaction that they belong to."""
-        facts = [fact for outcome in outcomes if not isinstance(outcome, Exception) for fact in outcome]
-        if facts:
-            append_receipts(adapter, mark, make_receipts(adapter, facts))
+    def _execute(
+        self, adapter: PostgresConnection, jobs: Sequence[CommitJob], transaction: _Transaction
+    ) -> None:
+        """Run the operations, or what is left of them once the lease is lost."""
+        transaction.facts, transaction.errors = [], []
+        for job in jobs:
+            lost, operation = None, job.operation
+            if not self._lease.is_intact():
+                lost = LeaseLost("ledger.lease_lost", server=self._address.shown)
+                operation = job.late if isinstance(job, _VerdictJob) else _do_nothing
+            outcome = run_operation(adapter, operation, psycopg.IntegrityError, name_conflict)
+            if isinstance(outcome, Exception):
+                transaction.errors.append(lost or outcome)
+            else:
+                transaction.facts += outcome
+                transaction.errors.append(lost)
 
-    def _find_committed(self, number: str) -> bool:
-        """Return whether a transaction whose commit got no answer was executed; waits until the server knows.
+    def _end(self, connection: psycopg.Connection, transaction: _Transaction) -> None:
+        """Leave the transaction's number, and note what the ledger holds with it."""
+        row = connection.execute(_END, [transaction.number, self._id]).fetchone()
+        if row is not None:  # else the lease is lost for long
+            transaction.mark, transaction.progress = Mark(*row[:3]), Progress(*row[3:])
 
-        Raises LedgerError where the server stays away, or no longer knows.
-        """
-        waited = 0.0
-        while True:
-            try:
-                row = self._connect().execute("SELECT pg_xact_status(%s::xid8)", [number]).fetchone()
-                if row is None or row[0] is None:
-                    raise LedgerError("ledger.server_commit_unknown", server=self._address.shown)
-                if row[0] != "in progress":
-                    return bool(row[0] == "committed")
-            except (psycopg.Error, LedgerError) as error:
-                is_away = is_server_away(error, self._connection)
-                self._disconnect()
-                if not is_away or waited >= self._away_seconds:
-                    raise self._explain(error) from error
-            pause(RETRY_SECONDS)
-            waited += RETRY_SECONDS
+    def _is_away_for_too_long(self) -> bool:
+        """Return whether the server has not answered for the time that it is waited for; later writes do not wait again."""
+        now = self._clock.monotonic()
+        if self._away_since is None:
+            self._away_since = now
+        return now - self._away_since >= self._away_seconds
 
     def _explain(self, error: psycopg.Error | LedgerError) -> LedgerError:
         return explain_server_error(self._address, error) if isinstance(error, psycopg.Error) else error
 
     def _connect(self) -> psycopg.Connection:
         if self._connection is None:
-            self._connection = open_connection(self._address, purpose="writer")
-            use_schemas(self._connection, self._schema, SHARED_SCHEMA)
+            connection = open_connection(self._address, purpose="writer", patience=PATIENCE_SECONDS)
+            self._connection = connection
+            require_durable_commits(connection, self._address)  # after a failover it is another server
+            use_schemas(connection, self._schema, SHARED_SCHEMA)
+            connection.execute(_REGISTER, {"writer": self._id, "epoch": self._lease.epoch})
         return self._connection
 
     def _disconnect(self) -> None:
@@ -195,3 +234,12 @@ class PostgresWriter(CommitQueue):
         self._disconnect()
         if self._counter is not None:
             self._counter.close()
+
+
+def _is_before(mark: Mark, known: Mark) -> bool:
+    """Return whether receipts reach less far than was committed, or are others: a server lost its last commits."""
+    return mark.n < known.n or (mark.n == known.n and mark.sha256 != known.sha256)
+
+
+def _do_nothing(_: Connection) -> Sequence[Fact]:
+    return ()
