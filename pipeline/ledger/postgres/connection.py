@@ -28,7 +28,7 @@ _OPTIONS: Any = {
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "tcp_user_timeout": 45_000,
-    "client_encoding": "utf8",  # whatever PGCLIENTENCODING says
+    "client_encoding": "utf8",  # whatever PGCLIENTENCODING is
 }
 # What a role, a database or the address may have set otherwise does not count.
 _SESSION = (

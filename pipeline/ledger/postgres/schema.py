@@ -167,12 +167,12 @@ def _make_trigger(name: str, moment: str, condition: str, constraint: str) -> It
 def make_shared_schema(connection: psycopg.Connection) -> None:
     """Create what all hospitals of a database share, unless it is there as this program makes it.
 
-    The comment of the schema tells: a run changes nothing in the catalogue, and needs no right to.
+    The comment of the schema holds its version: a run changes nothing in the catalogue, and needs no right to.
     """
     shared = sql.Identifier(SHARED_SCHEMA)
     version = hashlib.sha256("".join(_SHARED).encode()).hexdigest()[:16]
-    found = "SELECT obj_description(to_regnamespace(%s), 'pg_namespace')"
-    if connection.execute(found, [SHARED_SCHEMA]).fetchone() == (version,):
+    question = "SELECT obj_description(to_regnamespace(%s), 'pg_namespace')"
+    if connection.execute(question, [SHARED_SCHEMA]).fetchone() == (version,):
         return
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SHARED_LOCK])
