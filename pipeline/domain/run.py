@@ -175,6 +175,12 @@ class Traffic:
     max_in_second: int = 0  # most creates in any rolling second
     timing: Timing | None = None  # None: nothing was sent, or it was not measured
 
+    @property
+    def waited_seconds(self) -> float:
+        """For how long calls waited for their slots, all of them together."""
+        slots = self.timing.waits.get("slot") if self.timing else None
+        return round(slots.total, 1) if slots else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class RunReport:

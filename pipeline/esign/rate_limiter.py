@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from abc import ABC, abstractmethod
 from collections import defaultdict
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import cached_property
 
 from pipeline.clock import Clock, SystemClock
@@ -34,6 +35,13 @@ class Limiter(ABC):
         The service's message may name the limit (``granted``) and how many calls it counted in that second (``counted``).
         """
 
+    def take_turn(self, action: str) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - part of the protocol
+        """Wait, before a connection is opened, until its call has a chance of a slot soon; by default not at all."""
+        return nullcontext()
+
+    def expect_rows(self, change: int) -> None:  # noqa: B027 - optional
+        """Add to the number of rows that are still to be sent: a limiter may prefer runs with few; by default nothing."""
+
     def list_departures(self, action: str) -> tuple[float, ...]:
         """Return the monotonic seconds at which this process's calls of an action left."""
         return tuple(self._departures[action])
@@ -45,7 +53,14 @@ class Limiter(ABC):
 
 def require_limiter(limiter: object) -> None:
     """Raise UsageError where an object cannot be used as a limiter."""
-    methods = ("acquire", "record_departure", "record_throttle", "list_departures")
+    methods = (
+        "acquire",
+        "record_departure",
+        "record_throttle",
+        "list_departures",
+        "take_turn",
+        "expect_rows",
+    )
     missing = [name for name in methods if not callable(getattr(limiter, name, None))]
     is_async = inspect.iscoroutinefunction(getattr(limiter, "acquire", None))
     if missing or not is_async or isinstance(limiter, type):

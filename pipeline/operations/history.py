@@ -28,6 +28,7 @@ class PastRun:
     halt: str | None  # code
     user: str
     accepted_guards: bool
+    waited_seconds: float  # for which its calls waited for their slots, all of them together
 
 
 def collect_runs(config: Config, clock: Clock, limit: int) -> list[PastRun]:
@@ -57,4 +58,5 @@ def _summarize(run: RunRecord) -> PastRun:
         halt=(record.get("halted") or {}).get("code"),
         user=run.user,
         accepted_guards=bool(record.get("accepted_guards")),
+        waited_seconds=record.get("rate", {}).get("waited_seconds", 0.0),
     )

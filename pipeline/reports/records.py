@@ -166,6 +166,7 @@ def run_record(report: RunReport, masker: Masker | None = None) -> dict[str, obj
             "used_share": report.traffic.used_share,
             "throttled": report.traffic.throttled,
             "max_in_second": report.traffic.max_in_second,
+            "waited_seconds": report.traffic.waited_seconds,
             **({"timing": asdict(report.traffic.timing)} if report.traffic.timing else {}),
         },
         "halted": _halt_record(report.halt, anonymize) if report.halt else None,

@@ -71,14 +71,17 @@ class CallContext:
     ) -> Reply:
         """Send one call and return its reply.
 
-        The order is: connection slot, connection, slot of the rate limiter, ``before_departure``, bytes.
+        The order is: turn and connection slot, connection, slot of the rate limiter, ``before_departure``, bytes.
         ``open_count`` is that of the circuit breaker's permit, ``send_number`` counts the row's sends of this action.
         Raises RunStopped, BreakerOpened or ConnectionExpired where nothing was sent, else NotSent or NoAnswer.
         """
         metrics = self.run_state.metrics
         timed = metrics.start_call(action)
         async with AsyncExitStack() as connection_slot:
+            await connection_slot.enter_async_context(self.limiter.take_turn(action))
             await connection_slot.enter_async_context(self.connection_slots[action])
+            if self.run_state.is_stopping:
+                raise RunStopped
 
             async def before_send(is_open: Callable[[], bool]) -> None:
                 await self._wait_for_slot(action)

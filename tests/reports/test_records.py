@@ -130,7 +130,8 @@ def test_run_json_has_its_fields_and_sums(hospital):
     assert sum(record["statuses"].values()) == 55
     assert record["statuses"]["sealed"] == 27
     assert "ready" not in record["statuses"]
-    assert list(record["rate"]) == ["limit", "used_share", "throttled", "max_in_second"]
+    rate = ["limit", "used_share", "throttled", "max_in_second", "waited_seconds"]
+    assert list(record["rate"]) == rate
     assert record["halted"] is None
 
 

@@ -111,6 +111,28 @@ _SHARED = (
     CREATE OR REPLACE FUNCTION {shared}.instr(whole text, part text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT strpos(whole, part) > 0'
     """,
+    # The slots of the rate limiter (rate_row.py); moments are unix seconds of the server's clock. A row is replaced twenty
+    # times a second: with room left in its page no index is touched.
+    """
+    CREATE TABLE IF NOT EXISTS {shared}.rate (
+        quota text NOT NULL,
+        action text NOT NULL,
+        requests_per_second double precision NOT NULL,
+        next_slot double precision NOT NULL,
+        spacing double precision NOT NULL,
+        pushed double precision NOT NULL DEFAULT 0,
+        held_until double precision NOT NULL DEFAULT 0,
+        calls_at_pace bigint NOT NULL DEFAULT 0,
+        version bigint NOT NULL DEFAULT 0,
+        began double precision NOT NULL,
+        pacing text NOT NULL,
+        PRIMARY KEY (quota, action)
+    ) WITH (fillfactor = 10)
+    """,
+    """
+    CREATE OR REPLACE FUNCTION {shared}.server_seconds() RETURNS double precision
+    LANGUAGE sql VOLATILE AS 'SELECT extract(epoch FROM clock_timestamp())::double precision'
+    """,
 )
 _SHARED_LOCK = 0x6573696D  # of the transaction that makes what all hospitals share
 

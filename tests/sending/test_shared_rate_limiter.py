@@ -1,0 +1,347 @@
+"""The limiter whose slots come from a row on a PostgreSQL server: against the one in the process, and in several processes."""
+
+import asyncio
+import itertools
+import json
+import subprocess
+import sys
+from contextlib import closing, contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from random import Random
+
+import psycopg
+import pytest
+from postgres_server import run_server
+
+from pipeline.clock import SystemClock
+from pipeline.errors import LedgerError
+from pipeline.esign.rate_limiter import AdaptiveRateLimiter, max_in_rolling_second
+from pipeline.ledger.postgres import rate_row
+from pipeline.ledger.postgres.address import ServerAddress
+from pipeline.ledger.postgres.connection import open_connection
+from pipeline.ledger.postgres.schema import make_shared_schema
+from pipeline.sending.shared_rate_limiter import SharedRateLimiter
+
+ACTION = "Create"
+
+
+class HandClock:
+    """A clock that a sleep moves at once; the server's clock is the same one, ten minutes ahead."""
+
+    AHEAD = 600.0
+
+    def __init__(self, server: psycopg.Connection | None = None) -> None:
+        self._server = server
+        self._moment = 5000.0
+        self.move(0)
+
+    def now(self) -> float:
+        return self._moment
+
+    def monotonic(self) -> float:
+        return self._moment
+
+    async def sleep(self, seconds: float) -> None:
+        self.move(max(0.0, seconds))
+        await asyncio.sleep(0)
+
+    def today(self) -> date:
+        return datetime.fromtimestamp(self._moment, UTC).date()
+
+    def move(self, seconds: float) -> None:
+        self._moment += seconds
+        if self._server is not None:
+            self._server.execute("UPDATE public.hand SET moment = %s", [self._moment + self.AHEAD])
+
+    def set_server_back(self, seconds: float) -> None:
+        self._server.execute("UPDATE public.hand SET moment = moment - %s", [seconds])
+
+
+@pytest.fixture
+def address(postgres_server):
+    return ServerAddress(postgres_server.make_database())
+
+
+@pytest.fixture
+def clock(address):
+    """The hand that the server's clock follows, too."""
+    with open_connection(address, purpose="test") as connection:
+        make_shared_schema(connection)
+        connection.execute("SET synchronous_commit = off")
+        connection.execute("CREATE TABLE public.hand AS SELECT 0::float8 AS moment")
+        connection.execute(
+            "CREATE OR REPLACE FUNCTION esign_import.server_seconds() RETURNS float8 LANGUAGE sql VOLATILE "
+            "AS 'SELECT moment FROM public.hand'"
+        )
+        yield HandClock(connection)
+
+
+@contextmanager
+def share(address, clock=None, rate=20.0, quota="default"):
+    with closing(SharedRateLimiter(address, quota, rate, clock)) as limiter:
+        yield limiter
+
+
+async def send(limiter, times=1):
+    for _ in range(times):
+        await limiter.acquire(ACTION)
+        await limiter.record_departure(ACTION)
+
+
+async def read_row(limiter, column):
+    """Return a column of the row once what was learnt so far is stored."""
+
+    def read(connection):
+        row = connection.execute(f"SELECT {column} FROM rate WHERE action = %s", [ACTION]).fetchone()
+        return row[0] if row else None
+
+    return await asyncio.wrap_future(limiter._rows._submit(read))
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_alone_it_keeps_the_pace_of_the_limiter_in_the_process(address, clock, seed):
+    """Random calls, pauses and refusals: every call leaves at the same moment."""
+    dice = Random(seed)
+    rate = dice.choice((0.7, 5, 20, 50))
+    own_clock = HandClock()
+    own = AdaptiveRateLimiter(rate, own_clock)
+    steps = []
+    for _ in range(15):
+        granted = dice.choice((None, None, int(rate) or 1, int(rate) or 1, 3))
+        counted = None if granted is None else granted + dice.choice((1, 1, 2, 3, 9))
+        steps += [
+            ("call", dice.choice((1, 1, 2, 30, 200))),
+            ("pause", dice.choice((0.0, 0.02, 0.3, 2.0, 20.0))),
+            *([("throttle", (granted, counted))] if dice.random() < 0.3 else []),
+        ]
+    with share(address, clock, rate) as shared:
+        for step, value in steps:
+            for limiter, hand in ((own, own_clock), (shared, clock)):
+                if step == "call":
+                    await send(limiter, value)
+                elif step == "pause":
+                    hand.move(value)
+                else:
+                    limiter.record_throttle(ACTION, *value)
+            await read_row(shared, "version")
+        departures = shared.list_departures(ACTION)
+    assert departures == pytest.approx(own.list_departures(ACTION), abs=1e-4)
+    assert len({round(b - a, 5) for a, b in itertools.pairwise(departures)}) > 3, "it learnt something"
+
+
+async def test_a_refusal_anywhere_holds_the_calls_that_have_their_slots_already(address, clock):
+    with share(address, clock) as one, share(address, clock) as other:
+        await send(one, 3)
+        await send(other)
+        begun = clock.monotonic()
+        one.record_throttle(ACTION, 20, 25)
+        await read_row(one, "version")
+        await send(other)
+        assert clock.monotonic() - begun == pytest.approx(1.0)
+        one.record_throttle(ACTION, 5, 6)
+        await read_row(one, "version")
+        await send(other, 2)
+        assert other.list_departures(ACTION)[-1] - other.list_departures(ACTION)[-2] > 0.2, "the lower limit"
+
+
+async def test_a_reserved_slot_is_moved_by_a_refusal(address):
+    with share(address, rate=10) as one, share(address, rate=10) as other:
+        await send(one, 2)
+        waiting = [asyncio.ensure_future(other.acquire(ACTION)) for _ in range(3)]
+        await waiting[0]
+        other.record_throttle(ACTION, None, None)
+        begun = SystemClock().monotonic()
+        await asyncio.gather(*waiting)
+        assert SystemClock().monotonic() - begun > 1.0
+
+
+async def test_a_slot_that_is_used_late_is_exchanged_for_a_new_one(address, clock):
+    with share(address, clock) as limiter:
+        await send(limiter, 2)
+        taken = await read_row(limiter, "next_slot")
+        await limiter.acquire(ACTION)
+        clock.move(0.02)
+        await limiter.record_departure(ACTION)
+        assert await read_row(limiter, "next_slot") == pytest.approx(taken + 0.0515), (
+            "a little late is in time"
+        )
+        await limiter.acquire(ACTION)
+        clock.move(0.3)
+        late = clock.monotonic()
+        await limiter.record_departure(ACTION)
+        assert await read_row(limiter, "next_slot") > late + HandClock.AHEAD, "the commit took long"
+
+
+async def test_a_row_of_another_day_or_of_a_higher_limit_begins_anew(address, clock):
+    with share(address, clock) as limiter:
+        await send(limiter)
+        limiter.record_throttle(ACTION, 4, 5)
+        assert await read_row(limiter, "spacing") > 0.25
+    clock.move(100)
+    with share(address, clock) as limiter:
+        await send(limiter)
+        assert await read_row(limiter, "spacing") > 0.25, "learnt by the others, a moment ago"
+    clock.move(3601)
+    with share(address, clock) as limiter:
+        await send(limiter)
+        assert await read_row(limiter, "spacing") == pytest.approx(0.0515)
+    with share(address, clock, rate=10) as limiter:
+        await send(limiter)
+        assert await read_row(limiter, "spacing") == pytest.approx(0.103)
+    with share(address, clock, rate=50) as limiter:
+        await send(limiter)
+        assert await read_row(limiter, "spacing") == pytest.approx(0.103), "the smallest limit counts"
+
+
+async def test_a_server_clock_that_is_set_back_costs_no_wait(address, clock):
+    with share(address, clock) as limiter:
+        await send(limiter, 3)
+        clock.set_server_back(600)
+        begun = clock.monotonic()
+        await send(limiter, 3)
+        assert clock.monotonic() - begun < 0.3
+
+
+async def test_a_run_with_few_rows_goes_first_and_a_large_one_is_not_forgotten(address, clock):
+    with share(address, clock) as small, share(address, clock) as large:
+        small.expect_rows(20)
+        large.expect_rows(20_000)
+        await send(small)
+        await send(large)
+        slots = [small._rows.take_slot(ACTION, 19) for _ in range(12)]
+        answers = [await asyncio.wrap_future(slot) for slot in slots]
+        assert all(answer.is_taken for answer in answers), "a small run reserves far ahead"
+        refused = await asyncio.wrap_future(large._rows.take_slot(ACTION, large._find_slots_ahead()))
+        assert not refused.is_taken
+        assert refused.wait == pytest.approx(8 * 0.0515, abs=0.06)
+        await large.acquire(ACTION)
+        large.expect_rows(-19_990)
+        assert large._find_slots_ahead() == small._find_slots_ahead()
+
+
+async def test_two_quotas_and_two_actions_have_slots_of_their_own(address, clock):
+    with share(address, clock) as one, share(address, clock, quota="branch") as other:
+        await one.acquire(ACTION)
+        await other.acquire(ACTION)
+        await one.acquire("Upload")
+        assert clock.monotonic() == 5000.0
+
+
+async def test_clocks_ten_minutes_apart_do_not_matter(address):
+    class WrongClock(SystemClock):
+        def now(self) -> float:
+            return super().now() - 600
+
+        def monotonic(self) -> float:
+            return super().monotonic() + 600
+
+    with share(address, rate=50) as one, share(address, WrongClock(), rate=50) as other:
+        await asyncio.gather(send(one, 20), send(other, 20))
+        moments = [*one.list_departures(ACTION), *(moment - 600 for moment in other.list_departures(ACTION))]
+    moments.sort()
+    assert moments[-1] - moments[0] == pytest.approx(39 * 1.03 / 50, rel=0.3)
+    assert max_in_rolling_second(tuple(moments)) <= 50
+
+
+async def test_a_server_that_is_away_for_a_moment_is_waited_for_and_not_for_ever(monkeypatch):
+    with run_server() as server, share(ServerAddress(server.make_database())) as limiter:
+        await send(limiter)
+        server.kill()  # the row is lost with the last commits, or is not
+        waiting = asyncio.ensure_future(send(limiter))
+        await asyncio.wait([waiting], timeout=0.3)
+        assert not waiting.done()
+        server.start()
+        await asyncio.wait_for(waiting, 20)
+        assert len(limiter.list_departures(ACTION)) == 2
+        monkeypatch.setattr(rate_row, "AWAY_SECONDS", 0.3)
+        server.kill()
+        with pytest.raises(LedgerError):
+            await send(limiter)
+
+
+async def test_a_call_that_is_given_up_leaves_its_slot_to_the_next(address):
+    with share(address, rate=5) as limiter:
+        await send(limiter)
+        given_up = asyncio.ensure_future(limiter.acquire(ACTION))
+        await read_row(limiter, "version")
+        await read_row(limiter, "version")
+        given_up.cancel()
+        before = await read_row(limiter, "next_slot")
+        await limiter.acquire(ACTION)
+        assert await read_row(limiter, "next_slot") == before
+
+
+async def test_a_run_that_waits_behind_others_keeps_few_connections_waiting(address):
+    async def call(limiter, waiting):
+        async with limiter.take_turn(ACTION):
+            waiting.add(asyncio.current_task())
+            await limiter.acquire(ACTION)
+            waiting.discard(asyncio.current_task())
+        await limiter.record_departure(ACTION)
+
+    with share(address, rate=50) as small, share(address, rate=50) as large:
+        large.expect_rows(20_000)
+        open_of_large: set = set()
+        most = 0
+        tasks = [asyncio.ensure_future(call(large, open_of_large)) for _ in range(100)]
+        others = [asyncio.ensure_future(call(small, set())) for _ in range(60)]
+        while not all(task.done() for task in others):
+            await asyncio.wait(others, timeout=0.02)
+            most = max(most, len(open_of_large))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert 1 <= most <= 12
+
+
+PROCESS = """
+import asyncio, json, sys
+from pipeline.ledger.postgres.address import ServerAddress
+from pipeline.sending.shared_rate_limiter import SharedRateLimiter
+
+async def main(url, rate, rows):
+    limiter = SharedRateLimiter(ServerAddress(url), "default", rate)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    limiter.expect_rows(rows)
+    numbers = iter(range(rows))
+
+    async def worker():
+        for _ in numbers:
+            async with limiter.take_turn("Create"):
+                await limiter.acquire("Create")
+            await limiter.record_departure("Create")
+            limiter.expect_rows(-1)
+
+    await asyncio.gather(*[worker() for _ in range(20)])
+    limiter.close()
+    print(json.dumps(limiter.list_departures("Create")))
+
+asyncio.run(main(sys.argv[1], float(sys.argv[2]), int(sys.argv[3])))
+"""
+
+
+def test_processes_share_one_quota_and_the_small_run_is_soon_done(address):
+    rate, small, large = 100, 40, 300
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROCESS, address.url, str(rate), str(rows)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[2],
+        )
+        for rows in (large, small)
+    ]
+    for process in processes:
+        process.stdout.readline()
+    outputs = []
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    outputs = [json.loads(process.communicate(timeout=60)[0]) for process in processes]
+    moments = tuple(sorted(itertools.chain(*outputs)))
+    assert len(moments) == small + large
+    assert max_in_rolling_second(moments) <= rate
+    assert outputs[1][-1] < outputs[0][small * 3], "the small run has not waited for the large one"
