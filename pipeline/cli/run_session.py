@@ -86,6 +86,8 @@ def run_command(
                 signals.end_on_interrupt()
                 report = asyncio.run(run.run_interactively())
                 if report is not None:
+                    if session.several is not None:
+                        session.several.record_end(config, report)
                     with recorder.record_unwritten_results(ledger, report):
                         return recorder.log_end(
                             write_and_print_results(session, config, report, latest=latest, steps=steps)
@@ -197,6 +199,7 @@ class RunSession:
                 confirm=confirm,
                 on_row_end=progress,
                 outages=outages,
+                was_silent=self.session.several is not None and self.session.several.was_silent(self.config),
             )
             return await import_run.run_import(self.request, self.config, resources)
 
