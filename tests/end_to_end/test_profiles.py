@@ -15,6 +15,7 @@ import pipeline
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
 from pipeline.esign.contracts import LIVENESS_CHECK
+from pipeline.esign.rate_limiter import max_in_rolling_second
 from pipeline.ledger.lock import RunLock
 from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.authentication import SANDBOX
@@ -309,3 +310,32 @@ def test_python_runs_a_profile(group_with):
     assert pipeline.Config.list_profiles(path) == ("east", "west")
     assert pipeline.run(pipeline.Config.load(path, profile="west")).exit == 0
     assert {seal.organization for seal in group.service.seals} == {"org_west"}
+
+
+def test_two_processes_with_ledgers_on_one_server_keep_one_quota(group_with, postgres_server):
+    rate = 40
+    group = group_with(limits=f"{{requests_per_second: {rate}}}", rules=Rules(limiter="none"))
+    database = postgres_server.make_database()
+    config, secret = group.folder / "config.yaml", group.folder / "secrets" / "ledger__secret"
+    config.write_text(f"{config.read_text('utf-8')}\nledger: {database}\n", "utf-8")
+    secret.write_text("the operator's secret of this test")
+    secret.chmod(0o600)
+    add_doctors(group, "east", range(1, 41))
+    add_doctors(group, "west", range(101, 141))
+    processes = [group.start("--profile", profile, "run", "--yes") for profile in ("east", "west")]
+    for process in processes:
+        assert process.wait(60) == 0, process.stderr.read()
+        process.stderr.close()
+    assert group.service.find_duplicates() == {}
+    for action in (CREATE, UPLOAD):
+        arrivals = group.service.list_arrivals(action)
+        assert len(arrivals) == 80
+        assert max_in_rolling_second(tuple(arrivals)) <= rate * 1.2, "one process alone may send as many"
+    for profile in ("east", "west"):
+        record = json.loads((group.folder / profile / "out" / "latest" / "run.json").read_text("utf-8"))
+        assert record["rate"]["waited_seconds"] > 0
+    with postgres_server.connect(database.rpartition("/")[2]) as connection:
+        rows = connection.execute(
+            "SELECT quota, action, requests_per_second FROM esign_import.rate"
+        ).fetchall()
+    assert sorted(rows) == sorted([("default", CREATE, rate), ("default", UPLOAD, rate)])
