@@ -1,7 +1,9 @@
-"""`ledger` and `adopt`: back the ledger up, restore, rebuild and check it; enter seals made elsewhere."""
+"""`ledger` and `adopt`: back the ledger up, restore, rebuild, check and move it; enter seals made elsewhere."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,16 +19,18 @@ if TYPE_CHECKING:
     from pipeline.config.settings import Config
     from pipeline.ledger.database_ledger import DatabaseLedger
     from pipeline.ledger.maintenance import RestoredLedger
+    from pipeline.ledger.postgres.address import ServerAddress
     from pipeline.ledger.tenant import SiteKey
     from pipeline.resolution.adopt import AdoptableSeals
 
 MAX_TROUBLES_SHOWN = 10
+PLAIN = re.compile(r"[\w./:@%&=?,+~-]+")  # what stands in YAML without quotes
 FILE = click.Path(path_type=Path)
 
 
 @click.group("ledger")
 def ledger_group() -> None:
-    """Manage the ledger: backup, restore, rebuild, check."""
+    """Manage the ledger: backup, restore, rebuild, check, move."""
 
 
 @ledger_group.command()
@@ -127,6 +131,57 @@ def check(session: Session) -> int:
     session.inform("ledger_sound", path=path, receipts=health.receipts, **health.counts._asdict())
     session.suggest_command("next_run", "run")
     return 0
+
+
+@ledger_group.command()
+@click.argument("target", metavar="FILE_OR_URL")
+@click.pass_obj
+def move(session: Session, *, target: str) -> int:
+    """Move the ledger from its file to a PostgreSQL server (postgresql://…), or from the server into a new FILE.
+
+    Everything is copied and compared before the former ledger is retired. After an interruption, type it again.
+    """
+    from pipeline.workflow.ledger_move import move_ledger
+
+    config = session.require_ready_config()
+    destination = _parse_target(session, target)
+    moved = move_ledger(config, destination, session.clock, warn=session.print_warning)
+    session.inform("moved.done", source=config.name_ledger(), target=destination, **moved.counts._asdict())
+    if moved.rows is not None:
+        session.inform("moved.compared", rows=moved.rows)
+    former_key = "moved.former_schema" if config.is_ledger_on_server else "moved.former_file"
+    if moved.former:
+        session.inform(former_key, former=moved.former)
+    session.inform("moved.config_line", config=session.config_name)
+    value = str(destination)
+    if isinstance(destination, Path):
+        folder = session.config_name.parent.absolute()
+        value = (
+            destination.relative_to(folder).as_posix()
+            if destination.is_relative_to(folder)
+            else str(destination)
+        )
+    if not session.as_json:
+        session.print_data(
+            f"ledger: {value if PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=False)}"
+        )
+    session.print_json(ledger=value, former=moved.former, rows=moved.rows, **moved.counts._asdict())
+    session.suggest_command("next_after", "ledger", "check")
+    return 0
+
+
+def _parse_target(session: Session, target: str) -> Path | ServerAddress:
+    """Return the place that a command line names; UsageError for a wrong address, and for a file of several hospitals."""
+    from pipeline.ledger.postgres.address import ServerAddress, is_address
+
+    if not is_address(target):
+        if session.several is not None:
+            raise UsageError("moved.one_file")
+        return Path(target).absolute()
+    address = ServerAddress.parse(target)
+    if address is None or address.holds_password:
+        raise UsageError("moved.bad_address")
+    return address
 
 
 def _locate_file(session: Session, command: str) -> tuple[Config, Path]:

@@ -32,6 +32,7 @@ FOR_SEVERAL = frozenset(
         "history",
         "config validate",
         "ledger check",
+        "ledger move",
         "notify test",
         "purge",
     }

@@ -13,6 +13,7 @@ from pipeline.errors import LedgerError, LedgerUnreachable, UsageError, reason_o
 from pipeline.ledger import receipt_sync, receipts, schema
 from pipeline.ledger.database import Connection
 from pipeline.ledger.disk import key_path, list_side_files, require_rights
+from pipeline.ledger.moved import require_not_moved
 from pipeline.ledger.open import read_key, require_own_ledger
 from pipeline.ledger.receipt_sync import find_missing_facts, receipts_path, set_receipts_aside
 from pipeline.ledger.receipts import Mark, Receipt
@@ -180,6 +181,7 @@ def restore_ledger(path: Path, source: Path, tenant: str) -> RestoredLedger:
     Raises UsageError for a ledger that can be read, a file that is no backup, and another tenant's backup; LedgerError
     where the disk fails or the receipts do not continue the backup.
     """
+    require_not_moved(path)
     secret, receipt_lines = _read_kept_files(source)
     site_key = SiteKey(secret, tenant)
     if path.exists() and _is_readable(path, site_key):
@@ -217,6 +219,7 @@ def rebuild_ledger(path: Path, tenant: str) -> RestoredLedger:
     without a verdict becomes unknown, as after any crash. Raises UsageError where ledger and receipts are in order,
     LedgerError where key or receipts are missing, damaged, older than the ledger or another ledger's.
     """
+    require_not_moved(path)
     site_key = SiteKey(read_key(path), tenant)
     receipts_file = receipts_path(path)
     if path.exists():

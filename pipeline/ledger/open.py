@@ -18,6 +18,7 @@ from pipeline.ledger.disk import (
     require_rights,
     restore_side_file_rights,
 )
+from pipeline.ledger.moved import MOVED_ID, explain_moved, read_note, remove_note, require_not_moved
 from pipeline.ledger.receipt_sync import receipts_path, require_complete_ledger, synchronize_receipts
 from pipeline.ledger.receipts import Receipts
 from pipeline.ledger.registry import Ownership, identify_ledger, read_identity
@@ -59,6 +60,7 @@ def open_ledger(
     ownership = ownership or Ownership()
     try:
         if not path.exists():
+            require_not_moved(path)
             if readonly:
                 raise UsageError("never_run", path=path, then=("check",))
             require_no_lost_ledger(path, evidence, ownership, force_new=force_new, inspected=inspected)
@@ -120,11 +122,17 @@ def read_key(path: Path) -> bytes:
 
 
 def require_own_ledger(path: Path, site_key: SiteKey) -> None:
-    """Raise for a file that is damaged, no ledger, of an unknown version, another tenant's or another key's. Reads only."""
+    """Raise for a file that is damaged, no ledger, moved away, of an unknown version, another tenant's or another key's.
+
+    Reads only.
+    """
     with closing(connect(path, readonly=True)) as connection:
         if (finding := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise explain_read_error(path, sqlite3.DatabaseError(finding))
-        if connection.execute("PRAGMA application_id").fetchone()[0] != schema.APPLICATION_ID:
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        if application == MOVED_ID:
+            raise explain_moved(path, read_note(path))
+        if application != schema.APPLICATION_ID:
             raise explain_read_error(path, sqlite3.DatabaseError(make_text("database.not_a_ledger")))
         schema.require_known_version(connection)
         require_tenant(path, connection, site_key.tenant)
@@ -151,6 +159,7 @@ def _prepare_for_writing(
     key_path(path).chmod(FILE_MODE)
     path.chmod(FILE_MODE)
     if recover:
+        remove_note(path)
         disk.fill_reserve(path)
     with closing(connect(path, readonly=False)) as connection:
         schema.migrate(connection)
@@ -173,6 +182,7 @@ def require_no_lost_ledger(
 
     For ``evidence``, ``force_new`` and ``ownership`` see `open_ledger`; ``inspected`` False does not ask the registry.
     """
+    require_not_moved(path)
     if not force_new:
         _refuse_unexplained(path, evidence)
     if inspected:

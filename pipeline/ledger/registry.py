@@ -26,6 +26,7 @@ from platformdirs import user_state_path
 
 from pipeline.errors import EsignImportError, LedgerError, UsageError, reason_of
 from pipeline.ledger.database import Connection
+from pipeline.ledger.postgres.address import is_address
 from pipeline.support import atomic_files
 from pipeline.support.atomic_files import identify_file
 from pipeline.support.folder_access import FILE_MODE
@@ -139,7 +140,7 @@ class TenantRegistry:
     def find_conflict(self, path: Path) -> UsageError | None:
         """Return why the ledger at ``path``, or its absence, is not the one to go on with; None where it is.
 
-        A ledger that was moved is no conflict.
+        A file that was renamed is no conflict.
         """
         return self._compare(str(path.resolve()), path, read_identity(path) if path.exists() else None)
 
@@ -160,8 +161,11 @@ class TenantRegistry:
                 key = "ledger.registered_lost" if lost else "ledger.registered_other"
         elif identity.progress.is_behind(registered.progress):
             key = "ledger.registered_newer"
-        elif path is not None and registered.location != location and _is_copy(registered, path):
-            key = "ledger.registered_copy"
+        elif path is not None and registered.location != location:
+            if is_address(registered.location):
+                key = "moved.registered_on_server"
+            elif _is_copy(registered, path):
+                key = "ledger.registered_copy"
         if key is None:
             return None
         lacks = registered.progress.attempts - identity.progress.attempts if identity else 0

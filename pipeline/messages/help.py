@@ -176,7 +176,13 @@ HELP: Mapping[str, str] = {
         "登记之后它们就是“未变”。台账丢失后，也可以用它开始新的台账。"
     ),
     "Kept with every seal.": "与每枚印章一起保存的理由。",
-    "Manage the ledger: backup, restore, rebuild, check.": "台账的备份、恢复、重建和核对。",
+    "Manage the ledger: backup, restore, rebuild, check, move.": "台账的备份、恢复、重建、核对和迁移。",
+    "Move the ledger from its file to a PostgreSQL server (postgresql://…), or from the server into a new FILE.": (
+        "把台账从文件迁到 PostgreSQL 服务器（postgresql://…），或从服务器迁到新文件 FILE。"
+    ),
+    "Everything is copied and compared before the former ledger is retired. After an interruption, type it again.": (
+        "全部复制并逐行比对之后，原来的台账才停用。中断后再运行一次即可。"
+    ),
     "Copy ledger, key and receipts into one new FILE (0600); may be done during a run.": (
         "把台账、密钥和回执复制到一个新文件 FILE（0600）；运行期间也可以做。"
     ),

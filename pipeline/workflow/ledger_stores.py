@@ -16,6 +16,7 @@ from pipeline.ledger import maintenance, purge
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.lock import RunLock, is_locked
 from pipeline.ledger.maintenance import LedgerCheck
+from pipeline.ledger.moved import require_not_moved
 from pipeline.ledger.open import open_ledger, require_no_lost_ledger
 from pipeline.ledger.purge import PersonTraces
 from pipeline.ledger.receipt_sync import receipts_path
@@ -30,7 +31,7 @@ class LedgerStore(Protocol):
     """One tenant's ledger, which may not exist yet."""
 
     def exists(self) -> bool:
-        """Return whether there is a ledger."""
+        """Return whether there is a ledger; UsageError where it was moved away."""
 
     def find_trace(self) -> Path | None:
         """Return the file that shows that there was a ledger where now there is none."""
@@ -80,6 +81,7 @@ class FileStore:
     _lock: RunLock | None = field(default=None, init=False)
 
     def exists(self) -> bool:
+        require_not_moved(self.path)
         return self.path.exists()
 
     def find_trace(self) -> Path | None:

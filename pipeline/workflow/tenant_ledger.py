@@ -104,7 +104,7 @@ def lock_ledger(
         ownership = Ownership(
             registry if register else None,
             accept_ledger=new_ledger,
-            approve=None if new_ledger else partial(_refuse_older, config),
+            approve=None if new_ledger else partial(refuse_older, config),
             warn=warn,
         )
         with open_configured_ledger(
@@ -142,7 +142,7 @@ def open_ledger_for_check(
         yield None, None
         return
     if not store.is_held():
-        ownership = Ownership(find_registry(config), approve=partial(_refuse_older, config), warn=warn)
+        ownership = Ownership(find_registry(config), approve=partial(refuse_older, config), warn=warn)
     with open_configured_ledger(config, clock, readonly=True, ownership=ownership) as opened:
         yield opened
 
@@ -185,7 +185,7 @@ def _find_evidence(config: Config) -> str | None:
     return str(run) if run else None
 
 
-def _refuse_older(config: Config, ledger: DatabaseLedger) -> None:
+def refuse_older(config: Config, ledger: DatabaseLedger) -> None:
     """Raise UsageError for a ledger that lacks creates or seals of runs whose results lie here.
 
     It was restored from a backup older than the end of such a run, or begun anew with other seals adopted.

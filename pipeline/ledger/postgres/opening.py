@@ -23,6 +23,7 @@ from pipeline.ledger.postgres.connection import (
 )
 from pipeline.ledger.postgres.lease import Lease
 from pipeline.ledger.postgres.ledger import PostgresLedger
+from pipeline.ledger.postgres.move_state import require_in_use
 from pipeline.ledger.postgres.receipt_rows import write_all_receipts
 from pipeline.ledger.postgres.site_key import EncryptedKey, decrypt_key, encrypt_key
 from pipeline.ledger.postgres.writer import PostgresWriter
@@ -56,7 +57,8 @@ def open_server_ledger(
         with closing(open_connection(address, purpose="opening")) as connection:
             if lease is not None:
                 require_durable_commits(connection, address)
-            if not _has_schema(connection, name):
+            require_in_use(connection, address, name, lease=lease, now=now)
+            if not has_schema(connection, name):
                 if lease is None:
                     raise UsageError("never_run", path=address.shown, then=("check",))
                 require_no_lost_server_ledger(address, evidence, ownership, force_new=force_new)
@@ -90,7 +92,8 @@ def find_server_identity(address: ServerAddress, tenant: str) -> LedgerIdentity 
     name = name_schema(tenant)
     try:
         with closing(open_connection(address, purpose="opening")) as connection:
-            if not _has_schema(connection, name):
+            require_in_use(connection, address, name)
+            if not has_schema(connection, name):
                 return None
             use_schemas(connection, name, SHARED_SCHEMA)
             return identify_ledger(PostgresConnection(connection))
@@ -107,7 +110,8 @@ def require_no_lost_server_ledger(
     ownership.check_server(address.shown, None)
 
 
-def _has_schema(connection: psycopg.Connection, name: str) -> bool:
+def has_schema(connection: psycopg.Connection, name: str) -> bool:
+    """Return whether a schema holds a ledger."""
     row = connection.execute("SELECT to_regclass(%s)", [f"{name}.meta"]).fetchone()
     return row is not None and row[0] is not None
 

@@ -80,8 +80,8 @@ _OF_SERVER = (
     # of each writer: the number of the last transaction that it committed (writer.py)
     "CREATE TABLE last_commit (writer text PRIMARY KEY, epoch bigint NOT NULL, number bigint NOT NULL DEFAULT 0)",
 )
-# What the hospitals of a database share: the leases of their ledgers (lease.py), and the functions that stand for
-# SQLite's; instr is a condition here.
+# What the hospitals of a database share: the leases of their ledgers (lease.py), ledgers that are on the move
+# (move_state.py), and the functions that stand for SQLite's; instr is a condition here.
 _SHARED = (
     """
     CREATE TABLE IF NOT EXISTS {shared}.lease (
@@ -96,6 +96,16 @@ _SHARED = (
         since double precision,
         expires_at timestamptz,
         UNIQUE (ledger, epoch)
+    )
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS {shared}.move (
+        ledger text PRIMARY KEY,
+        direction text NOT NULL CHECK (direction IN ('arriving', 'leaving', 'gone')),
+        ledger_id text NOT NULL,
+        host text NOT NULL,
+        path text NOT NULL,
+        former text NOT NULL
     )
     """,
     """
