@@ -32,12 +32,13 @@ class Costs:
     run: float  # a run that reads no row
     row: float  # each row of a roster
     sent_row: float  # each row that is sent, more than one that is not
-    ledger_row: float  # bytes of the ledger for a doctor with a seal
-    ledger_run: float  # bytes by which a run without changes makes the ledger larger
+    ledger: float  # bytes of a ledger in PostgreSQL without doctors
+    ledger_row: float  # bytes of a doctor in it
+    ledger_run: float  # bytes that a run without changes adds for each doctor
 
 
 # printed by --measure
-COSTS = Costs(run=1.3, row=0.0012, sent_row=0.03, ledger_row=3000, ledger_run=3000)
+COSTS = Costs(run=1.23, row=0.00138, sent_row=0.0138, ledger=750_000, ledger_row=9800, ledger_run=40)
 
 
 # -- the hospitals
@@ -106,7 +107,9 @@ def simulate(sizes: Sequence[int], sent: Sequence[int], *, hosts: int, processes
             for run in filter(None, runs):
                 share = RATE * SHARE / max(1, senders[run.quota])
                 speeds[id(run)] = core if run.cpu else min(share, core / COSTS.sent_row)
-        step = min((run.cpu or run.to_send) / speeds[id(run)] for run in filter(None, itertools.chain(*working)))
+        step = min(
+            (run.cpu or run.to_send) / speeds[id(run)] for run in filter(None, itertools.chain(*working))
+        )
         now += step
         for runs in working:
             for place, run in enumerate(runs):
@@ -160,7 +163,11 @@ def print_paper() -> None:
              _hours(result.cpu)]
         )  # fmt: skip
     print("First import of everybody\n")
-    print(format_rows(["quotas of 20/s", "hosts x processes", "computed: rows / rate", "simulated", "CPU"], rows))
+    print(
+        format_rows(
+            ["quotas of 20/s", "hosts x processes", "computed: rows / rate", "simulated", "CPU"], rows
+        )
+    )
     arrivals = draw_arrivals(chance, sizes)
     rows = []
     for hosts, processes in ((1, 1), (1, 2), (2, 2), (4, 2), (10, 2)):
@@ -173,8 +180,8 @@ def print_paper() -> None:
         f"{sum(arrivals) / RATE / SHARE:.0f} s of it\n"
     )
     print(format_rows(["hosts x processes", "all hospitals done after", "CPU", "machine hours"], rows))
-    people = DOCTORS * COSTS.ledger_row
-    runs = HOSPITALS * 365 * COSTS.ledger_run
+    people = HOSPITALS * COSTS.ledger + DOCTORS * COSTS.ledger_row
+    runs = 365 * DOCTORS * COSTS.ledger_run
     growth = DOCTORS * ARRIVALS * 12 * COSTS.ledger_row
     print("\nThe ledger\n")
     print(
@@ -203,12 +210,21 @@ def _gigabytes(size: float) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--measure", action="store_true", help="measure the costs first (PostgreSQL, minutes)")
+    parser.add_argument(
+        "--measure", action="store_true", help="measure the costs first (PostgreSQL, minutes)"
+    )
+    parser.add_argument(
+        "--failover", action="store_true", help="kill a run, the server and a worker (minutes)"
+    )
     chosen = parser.parse_args()
     if chosen.measure:
         from bench.several_hosts_costs import measure_costs
 
         measure_costs()
+    if chosen.failover:
+        from bench.several_hosts_failover import measure_failover
+
+        measure_failover()
     print_paper()
 
 
