@@ -112,7 +112,7 @@ def simulate(sizes: Sequence[int], sent: Sequence[int], *, hosts: int, processes
         )
         now += step
         for runs in working:
-            for place, run in enumerate(runs):
+            for position, run in enumerate(runs):
                 if run is None:
                     continue
                 done = speeds[id(run)] * step
@@ -121,7 +121,7 @@ def simulate(sizes: Sequence[int], sent: Sequence[int], *, hosts: int, processes
                 else:
                     cpu, run.to_send = cpu + done * COSTS.sent_row, _subtract(run.to_send, done)
                 if not run.cpu and not run.to_send:
-                    runs[place] = _take_next(queue, quotas)
+                    runs[position] = _take_next(queue, quotas)
     return Result(now, cpu)
 
 

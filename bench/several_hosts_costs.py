@@ -126,14 +126,14 @@ def measure_costs() -> None:
     rows = []
     with tempfile.TemporaryDirectory(prefix="bench-") as name, run_server() as server:
         os.environ["XDG_STATE_HOME"] = name  # the registry of ledgers: the hospitals are one tenant
-        for place in (None, server):
-            kind = "PostgreSQL" if place else "SQLite"
-            found = [
-                measure_hospital(Path(name) / f"{kind}{count}", count, place)
+        for own_server in (None, server):
+            kind = "PostgreSQL" if own_server else "SQLite"
+            hospitals = [
+                measure_hospital(Path(name) / f"{kind}{count}", count, own_server)
                 for count in (SMALL, USUAL, LARGE)
             ]
-            rows += [[kind, *describe(measured)] for measured in found]
-    small, usual, large = found
+            rows += [[kind, *describe(measured)] for measured in hospitals]
+    small, usual, large = hospitals
     row = (_sum_cpu(large) - _sum_cpu(small)) / (LARGE - SMALL)
     sent = statistics.mean((one.first.cpu - one.unchanged.cpu) / one.rows for one in (usual, large))
     ledger_row = (large.size - small.size) / (LARGE - SMALL)

@@ -81,6 +81,10 @@ CONFIG_TEXTS: Mapping[str, tuple[str, str]] = {
         "{value}：不是期限；请写成 90d（天）、12w（周）或 1y（年），null 表示一直保留",
         "{value}: must be an age such as 90d (days), 12w (weeks) or 1y (years); null keeps all",
     ),
+    "config.quota": (
+        "{value}：不能作配额的名称；请用 1 到 40 个字母、数字、点、横线或下划线",
+        "{value}: cannot be the name of a quota; use 1 to 40 letters, digits, dots, hyphens or underscores",
+    ),
     "config.no_time": (
         '{value}：不是时刻；请写成 "06:00" 的样子，从 "00:00" 到 "23:59"',
         '{value}: must be a time such as "06:00", from "00:00" to "23:59"',

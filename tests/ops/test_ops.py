@@ -11,10 +11,12 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.cli.app import cli
+from pipeline.config.ledger_secrets import PASSWORD_FILE, SECRET_FILE
 from pipeline.operations.init_project import SECRETS as SECRET_FILES
 
 REPOSITORY = Path(__file__).parents[2]
 DOCKER = REPOSITORY / "ops" / "docker"
+DURABLE_SETTINGS = ("synchronous_commit", "fsync", "full_page_writes")  # a ledger refuses a server without them
 INSTRUCTIONS = {"FROM", "WORKDIR", "COPY", "RUN", "ENV", "USER", "VOLUME", "STOPSIGNAL", "ENTRYPOINT", "CMD"}
 
 
@@ -25,8 +27,8 @@ def read_instructions() -> list[tuple[str, str]]:
     return [tuple(line.split(maxsplit=1)) for line in lines if line]
 
 
-def read_compose() -> dict:
-    return YAML(typ="safe").load((DOCKER / "compose.yaml").read_text("utf-8"))
+def read_compose(name: str = "compose.yaml") -> dict:
+    return YAML(typ="safe").load((DOCKER / name).read_text("utf-8"))
 
 
 def test_the_dockerfile_copies_what_exists_and_runs_without_root():
@@ -78,6 +80,30 @@ def test_the_compose_file_refers_to_what_exists():
     assert service["environment"] == {"CREDENTIALS_DIRECTORY": "/run/secrets"}
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
+
+
+def test_the_compose_file_of_several_hosts_has_hardened_workers_and_a_durable_server():
+    compose = read_compose("compose.hosts.yaml")
+    alone = read_compose()["services"]["esign-import"]
+    server, workers = compose["services"].pop("postgres"), compose["services"].values()
+    assert len(workers) >= 2
+    for worker in workers:
+        assert worker["command"][0] in cli.commands
+        hardened = ("build", "image", "user", "init", "read_only", "tmpfs", "cap_drop", "security_opt")
+        assert {key: worker[key] for key in hardened} == {key: alone[key] for key in hardened}
+        assert worker["environment"] == {"CREDENTIALS_DIRECTORY": "/run/secrets"}
+        assert set(worker["secrets"]) == compose["secrets"].keys() == {*SECRET_FILES, SECRET_FILE, PASSWORD_FILE}
+        assert [volume.partition(":")[2] for volume in worker["volumes"]] == ["/data"]
+        assert worker["restart"] == "unless-stopped", "a worker ends where the server is away for long"
+        assert worker["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+        assert set(server["networks"]) < set(worker["networks"]), "the service is reached, by the workers alone"
+    assert compose["networks"]["database"] == {"internal": True}
+    assert "ports" not in server
+    assert server["environment"]["POSTGRES_PASSWORD_FILE"] == f"/run/secrets/{PASSWORD_FILE}"
+    assert {f"{setting}=on" for setting in DURABLE_SETTINGS} <= set(server["command"])
+    assert "pg_isready" in server["healthcheck"]["test"]
+    assert server["restart"] == "unless-stopped"
+    assert [volume.partition(":")[0] for volume in server["volumes"]] == list(compose["volumes"])
 
 
 def test_the_bundle_holds_every_file_that_is_no_module():
