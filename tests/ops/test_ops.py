@@ -16,7 +16,11 @@ from pipeline.operations.init_project import SECRETS as SECRET_FILES
 
 REPOSITORY = Path(__file__).parents[2]
 DOCKER = REPOSITORY / "ops" / "docker"
-DURABLE_SETTINGS = ("synchronous_commit", "fsync", "full_page_writes")  # a ledger refuses a server without them
+DURABLE_SETTINGS = (
+    "synchronous_commit",
+    "fsync",
+    "full_page_writes",
+)  # a ledger refuses a server without them
 INSTRUCTIONS = {"FROM", "WORKDIR", "COPY", "RUN", "ENV", "USER", "VOLUME", "STOPSIGNAL", "ENTRYPOINT", "CMD"}
 
 
@@ -92,11 +96,15 @@ def test_the_compose_file_of_several_hosts_has_hardened_workers_and_a_durable_se
         hardened = ("build", "image", "user", "init", "read_only", "tmpfs", "cap_drop", "security_opt")
         assert {key: worker[key] for key in hardened} == {key: alone[key] for key in hardened}
         assert worker["environment"] == {"CREDENTIALS_DIRECTORY": "/run/secrets"}
-        assert set(worker["secrets"]) == compose["secrets"].keys() == {*SECRET_FILES, SECRET_FILE, PASSWORD_FILE}
+        assert (
+            set(worker["secrets"]) == compose["secrets"].keys() == {*SECRET_FILES, SECRET_FILE, PASSWORD_FILE}
+        )
         assert [volume.partition(":")[2] for volume in worker["volumes"]] == ["/data"]
         assert worker["restart"] == "unless-stopped", "a worker ends where the server is away for long"
         assert worker["depends_on"] == {"postgres": {"condition": "service_healthy"}}
-        assert set(server["networks"]) < set(worker["networks"]), "the service is reached, by the workers alone"
+        assert set(server["networks"]) < set(worker["networks"]), (
+            "the service is reached, by the workers alone"
+        )
     assert compose["networks"]["database"] == {"internal": True}
     assert "ports" not in server
     assert server["environment"]["POSTGRES_PASSWORD_FILE"] == f"/run/secrets/{PASSWORD_FILE}"
