@@ -421,13 +421,18 @@ async def test_cancelling_drains(slow):
 
 async def test_a_time_out_is_a_cancellation(slow):
     config = pipeline.Config.load(slow.folder / "config.yaml", limits={"concurrency": 1})
+
+    async def run_for_a_while() -> None:
+        async with asyncio.timeout(None) as timer:
+            running_import = asyncio.create_task(pipeline.run_async(config))
+            await reached(slow, 2)
+            timer.reschedule(asyncio.get_running_loop().time())
+            await running_import
+
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.8):
-            await pipeline.run_async(config)
+        await run_for_a_while()
     assert slow.record()["exit"] == 130
-    assert slow.statuses().keys() <= {"sealed", "not_sent"}, (
-        "drained; on a busy machine all rows were through"
-    )
+    assert slow.statuses().keys() == {"sealed", "not_sent"}, "drained"
 
 
 async def test_a_second_cancellation_leaves_at_once_and_what_was_under_way_is_unknown(slow):
@@ -467,7 +472,7 @@ except KeyboardInterrupt:
     child = subprocess.Popen([sys.executable, "-c", code], cwd=HOUSE, stdout=subprocess.PIPE, text=True)
     asyncio.run(reached(slow, 2))
     child.send_signal(signal.SIGINT)
-    assert child.communicate(timeout=30)[0] == "interrupted\n"
+    assert child.communicate(timeout=60)[0] == "interrupted\n"
     assert slow.record()["exit"] == 130
     assert slow.statuses().keys() <= {"sealed", "not_sent"}, (
         "drained; on a busy machine all rows were through"

@@ -35,7 +35,7 @@ from pipeline.sandbox.actions import Rules
     ],
 )
 def test_one_create_goes_wrong(hospital_with, capsys, do, status, made, creates, exit_code):
-    hospital = hospital_with(faults=[fault(do)], api={"timeout_seconds": 1})
+    hospital = hospital_with(faults=[fault(do)])
     hospital.doctors(3)
     assert hospital.go("run") == exit_code
 

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from run_support import name
+from run_support import name, wait_until
 
 from pipeline.sandbox.actions import Rules
 
@@ -67,8 +67,7 @@ def kill_in_a_run(hospital, doctors, *, seals):
     """Start a run in a process of its own and kill it once the service has made so many seals."""
     hospital.doctors(doctors)
     process = hospital.start("run", "--yes", **slow(rate=40))
-    while len(hospital.service.seals) < seals:
-        assert process.poll() is None, process.stderr.read()
+    wait_until(lambda: len(hospital.service.seals) >= seals)
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stderr.close()
@@ -358,8 +357,7 @@ def hold_in_the_midst(hospital, *, doctors, seals):
     """Start a slow run in a process of its own; return it once so many seals are made."""
     hospital.doctors(doctors)
     process = hospital.start("run", "--yes", **slow(rate=8))
-    while len(hospital.service.seals) < seals:
-        assert process.poll() is None, process.stderr.read()
+    wait_until(lambda: len(hospital.service.seals) >= seals)
     return process
 
 
@@ -383,8 +381,11 @@ def test_a_run_whose_lock_or_ledger_was_taken_away_sends_nothing_more(
         shutil.copytree(
             hospital.folder / "state-away", state, dirs_exist_ok=True
         )  # the run goes on meanwhile
+    if accident != "lock deleted":
+        process.send_signal(signal.SIGSTOP)  # else it may have come to its end before the second run begins
     second = hospital.go("run")
-    assert process.wait(30) == 74
+    process.send_signal(signal.SIGCONT)
+    assert process.wait(60) == 74
     process.stderr.close()
     if accident != "lock deleted":
         assert second == 6

@@ -17,7 +17,7 @@ from pipeline.sandbox.actions import Rules
 
 def make_hospital_with_killed_run(hospital_with):
     """Kill a run of 60 doctors once 20 have a seal."""
-    hospital = hospital_with(latency=0.05)
+    hospital = hospital_with(latency=0.1)
     hospital.doctors(60)
     first = hospital.start("run")
     wait_until(lambda: len(hospital.service.seals) >= 20)
@@ -112,7 +112,7 @@ def test_sigterm_drains_and_writes_the_results(hospital_with):
 
 
 def test_a_second_run_at_the_same_time_is_turned_away(hospital_with):
-    hospital = hospital_with(latency=0.2)
+    hospital = hospital_with(latency=0.5)
     hospital.doctors(40)
     run = hospital.start("run")
     wait_until(lambda: len(hospital.service.received) >= 2)
@@ -126,7 +126,7 @@ def test_a_second_run_at_the_same_time_is_turned_away(hospital_with):
 
 
 def test_explain_tells_a_run_that_is_under_way_from_one_that_was_cut_short(hospital_with, capsys):
-    hospital = hospital_with(latency=0.2)
+    hospital = hospital_with(latency=0.5)
     hospital.doctors(40)
     run = hospital.start("run")
     wait_until(lambda: len(hospital.service.received) >= 2)
@@ -183,7 +183,7 @@ IMPORT_TIMES = {"PYTHONPROFILEIMPORTTIME": "1"}  # each import is a line on stde
 
 
 def test_of_two_starts_at_once_one_runs_and_the_other_says_who_does(hospital_with):
-    hospital = hospital_with(latency=0.2)
+    hospital = hospital_with(latency=0.8)  # the first still runs when the other has started
     hospital.doctors(8)
     both = {
         run.pid: run for run in (hospital.start("run", **IMPORT_TIMES), hospital.start("run", **IMPORT_TIMES))
@@ -193,7 +193,7 @@ def test_of_two_starts_at_once_one_runs_and_the_other_says_who_does(hospital_wit
     wait_until(lambda: ended.extend(pid for pid in both if os.waitid(os.P_PID, pid, how)) or ended)
     loser = both.pop(ended[0])
     (winner,) = both.values()
-    _, stderr_text = loser.communicate(timeout=20)
+    _, stderr_text = loser.communicate(timeout=60)
     assert loser.returncode == 6
     assert f"process {winner.pid}" in stderr_text
     imported = {
@@ -222,14 +222,15 @@ def test_nothing_personal_in_the_log(hospital):
 
 def test_a_request_on_its_way_waits_for_no_other(hospital_with, capsys):
     """While a run goes on, a create without an answer is no case for `resolve`."""
-    hospital = hospital_with(latency=1.0)
-    hospital.doctors(3)
+    hospital = hospital_with(faults=[fault({"delay_after": 4}, nth=(1,))], api={"timeout_seconds": 30})
+    hospital.doctors(1)
+    hospital.go("status")  # imports what it needs
     process = hospital.start("run")
     wait_until(hospital.creates)
     capsys.readouterr()
     assert hospital.go("status") == 0
     printed = "".join(capsys.readouterr())
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     assert "Sent, not answered yet: 1" in printed
     assert "unknown: 0" in printed
     assert "resolve" not in printed
@@ -241,7 +242,7 @@ def test_ctrl_c_stops_a_sandbox_as_it_says(hospital):
     process = hospital.start("sandbox", "--port", "0")
     assert "Ctrl-C" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
-    _, stderr_text = process.communicate(timeout=20)
+    _, stderr_text = process.communicate(timeout=60)
     assert process.returncode == 0
     assert stderr_text.splitlines()[-1] == "The sandbox has stopped."
 
@@ -253,7 +254,7 @@ def test_the_service_is_not_called_before_the_keys_are_there(hospital):
     ours, theirs = os.openpty()
     os.write(ours, b"n\n")
     process = hospital.start("run", stdin=theirs, HOME=str(hospital.folder))
-    _, stderr_text = process.communicate(timeout=20)
+    _, stderr_text = process.communicate(timeout=60)
     os.close(ours)
     os.close(theirs)
     assert process.returncode == 4

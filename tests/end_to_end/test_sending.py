@@ -271,7 +271,7 @@ def test_a_drain_is_quick_at_a_slow_pace(hospital):
     run.send_signal(signal.SIGTERM)
     run.communicate()
     assert run.returncode == 143
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 40, "the rows that wait would take 80 s"
 
 
 def test_a_server_that_tires_of_silent_connections_is_no_outage(hospital):

@@ -5,6 +5,7 @@ import re
 
 import pytest
 from resolution_support import run_later
+from run_support import wait_until
 from wire_support import fault
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT")
@@ -126,11 +127,10 @@ def test_after_every_end_the_next_step_is_named(hospital_with, say, how, command
     ],
 )
 def test_a_run_that_did_not_come_to_its_end(hospital_with, say, signal, text_part):
-    hospital = hospital_with(latency=0.2)
+    hospital = hospital_with(latency=0.5)
     hospital.doctors(40)
     process = hospital.start("run", "--yes")
-    while hospital.creates() < 2:
-        assert process.poll() is None
+    wait_until(lambda: hospital.creates() >= 2)
     printed, last = say(hospital, "status")
     assert "A run is in progress" in printed
     assert last.endswith(" status")

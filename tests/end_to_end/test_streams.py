@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from bound_support import BOUND, needs_rights
 from desktop import find_program, skip_or_fail
-from run_support import name
+from run_support import name, wait_until
 from wire_support import fault
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="a POSIX shell")
@@ -133,11 +133,10 @@ def test_ctrl_c_while_the_program_starts_shows_no_traceback(tmp_path):
 
 
 def test_a_second_ctrl_c_prints_a_message_and_ends_the_log(hospital_with):
-    hospital = hospital_with(faults=[fault({"delay_after": 2}, nth=(1,))])
+    hospital = hospital_with(faults=[fault({"delay_after": 60}, nth=(1,))], api={"timeout_seconds": 60})
     hospital.doctors(2)
     with hospital.start("run", "--yes") as run:
-        while not hospital.creates():
-            assert run.poll() is None
+        wait_until(hospital.creates)
         run.send_signal(signal.SIGINT)
         while "Stopping" not in run.stderr.readline():
             assert run.poll() is None

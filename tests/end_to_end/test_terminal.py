@@ -79,7 +79,7 @@ def test_the_bar_shows_rate_share_time_left_and_counts(hospital_with, language, 
 
 
 def test_a_log_gets_a_plain_line_every_thirty_seconds(hospital_with, capfd):
-    hospital = hospital_with(latency=0.05)
+    hospital = hospital_with(latency=0.1)
     hospital.doctors(25)
     set_limits(hospital, 1000, 1)
     assert hospital.go("run") == 0

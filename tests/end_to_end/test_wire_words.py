@@ -1,7 +1,6 @@
 """A reader is told what happened on the wire in words, in one language; a library's own words stay in log.jsonl."""
 
 import re
-import socket
 import sqlite3
 from contextlib import closing
 
@@ -9,7 +8,7 @@ import openpyxl
 import pytest
 from resolution_support import run_later
 from tls_support import CERTIFICATE, EXPIRED, WRONG_HOST, TlsRelay
-from wire_support import UPLOAD, fault
+from wire_support import UPLOAD, fault, refusing_port
 
 from pipeline.esign.client import CERTIFICATES
 from pipeline.messages.texts import make_text, render_text
@@ -51,7 +50,7 @@ def cut(text):
 )
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_a_lost_answer_is_described_in_words(hospital_with, capsys, kind, zh, en, language):
-    hospital = hospital_with(faults=[fault(kind)], api={"timeout_seconds": 0.5})
+    hospital = hospital_with(faults=[fault(kind)])
     hospital.doctors(3)
     surfaces = spoken(hospital, capsys, language)
     assert [CLASS.findall(cut(text)) for text in surfaces if CLASS.search(cut(text))] == []
@@ -65,10 +64,9 @@ def test_a_lost_answer_is_described_in_words(hospital_with, capsys, kind, zh, en
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_a_service_that_is_not_there_is_described_in_words(hospital, capsys, language):
     hospital.doctors(2)
-    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        port = taken.getsockname()[1]
-    hospital.configure(endpoint=f"http://127.0.0.1:{port}")
-    surfaces = spoken(hospital, capsys, language)
+    with refusing_port() as port:
+        hospital.configure(endpoint=f"http://127.0.0.1:{port}")
+        surfaces = spoken(hospital, capsys, language)
     assert [CLASS.findall(cut(text)) for text in surfaces if CLASS.search(cut(text))] == []
     wanted = "连接不上：连接被拒绝" if language == "zh" else "could not connect: the connection was refused"
     assert sum(wanted in text for text in surfaces) >= 2

@@ -82,7 +82,7 @@ async def exchange(wire, sandbox, parameters, action=CREATE):
 
 async def until(condition):
     """Give way until something on the event loop has come true."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():
             await settle(1)
 

@@ -2,7 +2,8 @@
 
 import socket
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
 UPLOAD = "UploadFiles"
@@ -18,6 +19,14 @@ def set_limits(hospital, requests_per_second, concurrency):
     usual = "limits: {requests_per_second: 1000, concurrency: 8}"
     wanted = f"limits: {{requests_per_second: {requests_per_second}, concurrency: {concurrency}}}"
     path.write_text(path.read_text("utf-8").replace(usual, wanted), "utf-8")
+
+
+@contextmanager
+def refusing_port() -> Iterator[int]:
+    """Hold a port that refuses connections; one that was given back might be another process's by then."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 class Relay:
