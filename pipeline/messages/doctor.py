@@ -168,6 +168,11 @@ DOCTOR_TEXTS: Mapping[str, tuple[str, str]] = {
         "要每天自动运行：esign-import -c {config} schedule install systemd（或 cron、windows）",
         "For a run every day: esign-import -c {config} schedule install systemd (or cron, windows)",
     ),
+    "doctor.timer_off": (
+        "{timer} 已安装，但没有启用，到时间不会运行",
+        "{timer} is installed but not enabled, so it starts no run",
+    ),
+    "doctor.timer_off.remedy": ("请输入：{commands}", "Type: {commands}"),
     "doctor.timer": ("{timer}", "{timer}"),
     "doctor.notify": ("{channels}", "{channels}"),
     "doctor.monitor": ("监控", "a monitor"),

@@ -36,6 +36,7 @@ from pipeline.operations.shared_results import find_sharing_fault
 from pipeline.operations.timers import find_installed_timer
 from pipeline.support.atomic_files import require_writable
 from pipeline.support.rights import acting_user, find_unreadable
+from pipeline.support.terminal_text import join
 from pipeline.version import __version__
 from pipeline.workflow.run_report import find_exposed_files, find_recorded_run, select_later_run
 from pipeline.workflow.tenant_ledger import name_tenant, open_ledger_for_check
@@ -218,8 +219,13 @@ def examine_timer(config_name: Path) -> Iterator[Finding]:
     timer = find_installed_timer(config_name.absolute())
     if timer is None:
         yield make_fault_finding("timer", "no_timer", "no_timer.remedy", config=config_name.absolute())
+    elif timer.missing_commands:
+        commands = " && ".join(map(join, timer.missing_commands))
+        yield make_fault_finding(
+            "timer", "timer_off", "timer_off.remedy", timer=timer.location, commands=commands
+        )
     else:
-        yield make_ok_finding("timer", "timer", timer=timer)
+        yield make_ok_finding("timer", "timer", timer=timer.location)
 
 
 def examine_notifications(config: Config, environment: Mapping[str, str]) -> Iterator[Finding]:

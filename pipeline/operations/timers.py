@@ -7,35 +7,68 @@ import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.support.rights import acting_user
 from pipeline.version import PROGRAM
 
 SYSTEM_UNITS = Path("/etc/systemd/system")
 CRON_FILES = (Path("/etc/crontab"), Path("/etc/cron.d"))
+LINGERING = Path("/var/lib/systemd/linger")  # holds a file for each user whose units run without a login
 _SECONDS = 10  # that crontab and schtasks may take
 
 
-def find_installed_timer(config: Path) -> str | None:
-    """Return where a timer is installed that names the configuration or lies beside it, None where there is none."""
-    return next(_list_timers(config), None)
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """A timer that is installed: where, and the commands without which it starts no run."""
+
+    location: str
+    missing_commands: Sequence[Sequence[str]] = ()
 
 
-def _list_timers(config: Path) -> Iterator[str]:
+def find_installed_timer(config: Path) -> Timer | None:
+    """Return a timer that names the configuration or lies beside it, None where there is none.
+
+    One that starts runs comes before one that is installed only.
+    """
+    timers = list(_list_timers(config))
+    return min(timers, key=lambda timer: bool(timer.missing_commands), default=None)
+
+
+def _list_timers(config: Path) -> Iterator[Timer]:
     folder = str(config.parent)
     for timer in _list_unit_files():
         service = _read(timer.with_suffix(".service"))
         if _names_folder(service, folder):
-            yield str(timer)
+            yield Timer(str(timer), list(_list_missing_commands(timer)))
     for path in CRON_FILES:
-        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-            if _has_line(_read(file), folder):
-                yield str(file)
+        for file in sorted(path.glob("[!.]*")) if path.is_dir() else [path]:
+            if _is_read_by_cron(file) and _has_line(_read(file), folder):
+                yield Timer(str(file))
     if os.name == "nt":
         if PROGRAM in _run_program(["schtasks", "/Query", "/FO", "CSV", "/V"]):
-            yield "Task Scheduler"
+            yield Timer("Task Scheduler")
     elif _has_line(_run_program(["crontab", "-l"]), folder):
-        yield "crontab"
+        yield Timer("crontab")
+
+
+def _list_missing_commands(timer: Path) -> Iterator[Sequence[str]]:
+    """Yield the commands that enable a unit: enabled is what a folder `*.wants` or `*.requires` links to.
+
+    These folders are read, since `systemctl is-enabled` needs rights and, for a user's units, that user's session.
+    """
+    is_user_unit = timer.parent != SYSTEM_UNITS
+    links = (path for kind in ("wants", "requires") for path in timer.parent.glob(f"*.{kind}/{timer.name}"))
+    if not any(link.is_symlink() or link.exists() for link in links):
+        yield ("systemctl", *(("--user",) if is_user_unit else ()), "enable", "--now", timer.name)
+    if is_user_unit and not (LINGERING / acting_user()).exists():
+        yield ("loginctl", "enable-linger")
+
+
+def _is_read_by_cron(file: Path) -> bool:
+    """Return whether cron reads a file of its folder: a copy or one put aside has a dot or "~" in its name."""
+    return not set(file.name) & {".", "~"}
 
 
 def find_user_units() -> Path:

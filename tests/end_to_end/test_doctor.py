@@ -15,6 +15,7 @@ from pipeline.config.config_file import load
 from pipeline.ledger.lock import RunLock
 from pipeline.operations import doctor, timers
 from pipeline.sandbox.authentication import SANDBOX
+from pipeline.support.rights import acting_user
 
 
 def examine(hospital, capsys):
@@ -158,7 +159,11 @@ def test_a_sound_installation_has_no_faults(hospital, capsys, monkeypatch):
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(hospital.folder / "settings"))
     units = hospital.folder / "settings" / "systemd" / "user"
-    units.mkdir(parents=True)
+    (units / "timers.target.wants").mkdir(parents=True)
+    (units / "timers.target.wants" / "esign-import.timer").symlink_to(units / "esign-import.timer")
+    monkeypatch.setattr(timers, "LINGERING", units / "linger")
+    (units / "linger").mkdir()
+    (units / "linger" / acting_user()).touch()
     (units / "esign-import.timer").write_text("[Timer]\n")
     (units / "esign-import.service").write_text(f"[Service]\nWorkingDirectory={hospital.folder}\n")
     hospital.seal_doctors(2)
@@ -229,6 +234,35 @@ def test_a_stale_side_file_of_the_ledger_is_named(hospital):
 
 
 @pytest.mark.parametrize(
+    ("done", "level", "command"),
+    [
+        ((), "warning", "systemctl --user enable --now esign-import.timer && loginctl enable-linger"),
+        (("linger",), "warning", "systemctl --user enable --now esign-import.timer"),
+        (("enable",), "warning", "loginctl enable-linger"),
+        (("enable", "linger"), "ok", ""),
+    ],
+)
+def test_a_unit_that_is_not_enabled_is_no_timer(tmp_path, monkeypatch, done, level, command):
+    units = tmp_path / "systemd" / "user"
+    (units / "timers.target.wants").mkdir(parents=True)
+    (units / "esign-import.timer").write_text("[Timer]\n")
+    (units / "esign-import.service").write_text(f"[Service]\nWorkingDirectory={tmp_path}\n")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr(timers, "SYSTEM_UNITS", tmp_path / "units")
+    monkeypatch.setattr(timers, "CRON_FILES", ())
+    monkeypatch.setattr(timers, "LINGERING", tmp_path)
+    if "enable" in done:
+        (units / "timers.target.wants" / "esign-import.timer").symlink_to(units / "esign-import.timer")
+    if "linger" in done:
+        (tmp_path / acting_user()).touch()
+    (finding,) = doctor.examine_timer(tmp_path / "config.yaml")
+    assert finding.level == level
+    if level == "warning":
+        assert finding.remedy.render("en") == f"Type: {command}"
+        assert "没有启用" in finding.text.render("zh")
+
+
+@pytest.mark.parametrize(
     ("line", "is_found"),
     [
         ("0 2 * * * root esign-import -c {folder}/config.yaml run", True),
@@ -239,6 +273,7 @@ def test_a_stale_side_file_of_the_ledger_is_named(hospital):
 def test_a_line_of_cron_is_a_timer_where_it_names_the_folder(tmp_path, monkeypatch, line, is_found):
     cron = tmp_path / "cron.d"
     cron.mkdir()
+    (cron / "hospital.bak").write_text(f"0 2 * * * root esign-import -c {tmp_path}/config.yaml run\n")
     (cron / "hospital").write_text(line.format(folder=tmp_path) + "\n")
     monkeypatch.setattr(timers, "CRON_FILES", (tmp_path / "missing", cron))
     monkeypatch.setattr(timers, "SYSTEM_UNITS", tmp_path / "units")

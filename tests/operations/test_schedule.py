@@ -78,7 +78,11 @@ def test_systemd_takes_the_units(folder, options, capsys):
     escaped = str(folder).replace("%", "%%")
     assert f"LoadCredential=tencent__secret_id:{escaped}/secrets/tencent__secret_id\n" in text
     assert (f'"{escaped}/state"' in text) == (not options)
-    assert timers.find_installed_timer(folder / "config.yaml") == str(units[1])
+    timer = timers.find_installed_timer(folder / "config.yaml")
+    assert timer.location == str(units[1])
+    commands = [shlex.join(command) for command in timer.missing_commands]
+    assert set(commands) <= set(error.splitlines()[-1].strip().split(" && ")), "what is left to do is said"
+    assert any("enable --now" in command for command in commands)
     assert timers.find_installed_timer(Path(str(folder)[:-1]) / "config.yaml") is None, "another hospital"
     if not options:
         audit = [analyze, "security", "--offline=true", "--threshold=25", str(units[0])]
@@ -109,7 +113,7 @@ def test_cron_gets_its_line_once(folder, tmp_path):
     command = line.replace("\\%", "%").split(maxsplit=5)[5].replace(" run #", " status #")
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False, cwd="/")
     assert (done.returncode, done.stderr) == (0, ""), "the shell reads the quoted paths"
-    assert timers.find_installed_timer(folder / "config.yaml") == "crontab"
+    assert timers.find_installed_timer(folder / "config.yaml") == timers.Timer("crontab")
 
 
 def test_a_crontab_that_cannot_be_read_is_not_replaced(folder, tmp_path, capsys):
