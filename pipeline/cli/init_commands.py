@@ -12,6 +12,7 @@ import click
 
 from pipeline.cli.context import Session
 from pipeline.cli.demo import DEFAULT_PORT, find_sample_data
+from pipeline.support.atomic_files import make_folder
 from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
@@ -101,7 +102,10 @@ def _finish_sandbox(session: Session, folder: Path) -> int:
     sample = find_sample_data()
     if not any((folder / "inbox").iterdir()) and not any((folder / "seals").iterdir()):
         shutil.copyfile(sample / "roster.xlsx", folder / "inbox" / "roster.xlsx")
-        shutil.copytree(sample / "seals", folder / "seals", dirs_exist_ok=True)
+        for picture in filter(Path.is_file, (sample / "seals").rglob("*")):
+            copy = folder / picture.relative_to(sample)
+            make_folder(copy.parent)  # copytree would give the folders the rights of the sample's
+            shutil.copyfile(picture, copy)
     command = join(["sandbox", "--truth", str(folder / "sandbox-seals.jsonl")])
     session.inform("init.sandbox", command=f"{session.program} {command}")
     session.suggest_command("init.next_run", "run")
