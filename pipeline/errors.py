@@ -11,6 +11,7 @@ EsignImportError        one sentence for the user, and the exit code it leads to
 │  ├─ LeaseLost       6    another process has taken over the ledger on the server
 │  └─ LedgerUnreachable 74  rights, room or a read-only disk: which file, for which user, and the cure
 ├─ DiskTrouble          74  a file or folder that cannot be written: which one, for which user, and the cure
+├─ HookFailed           –   a step before or after a run met a bug; the run goes on
 ├─ FileRefused          –   one roster file is refused as a whole; the run goes on without it
 └─ NotCopied            –   a roster gets no marked copy
 """
@@ -23,6 +24,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any, Self, TypeVar
 
 from pipeline.domain.keyed_text import KeyedText
@@ -276,3 +278,13 @@ def isolate_row_failure(
         kind = type(error).__name__
         LOG.exception("a row could not be handled", extra={"stage": stage, "row_id": row_id, "kind": kind})
         return instead(build_problem("ROW_NOT_PROCESSED", kind=kind))
+
+
+class HookFailed(EsignImportError):
+    """A hook of a run raised an error that is no message; its ``__cause__`` is that error."""
+
+    def __init__(self, hook: str, cause: Exception) -> None:
+        frame = extract_tb(cause.__traceback__)[-1]
+        place = f"{Path(frame.filename).name}:{frame.lineno}"
+        super().__init__("hooks.failed", hook=hook, kind=type(cause).__name__, place=place)
+        self.__cause__ = cause

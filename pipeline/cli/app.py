@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,7 @@ import click
 from pipeline.cli.certify_commands import certify
 from pipeline.cli.completion_command import complete_words, completion
 from pipeline.cli.config_commands import config_group
-from pipeline.cli.context import (
-    DEFAULT_CONFIG,
-    Session,
-    discard_output,
-    flush_streams,
-    limit_to_console,
-    prepare_streams,
-)
+from pipeline.cli.context import DEFAULT_CONFIG, Session
 from pipeline.cli.demo import demo, sandbox
 from pipeline.cli.doctor_command import doctor
 from pipeline.cli.export_commands import export, history
@@ -36,6 +28,13 @@ from pipeline.cli.resolve_commands import resolve
 from pipeline.cli.run_commands import check, retry, run
 from pipeline.cli.schedule_commands import schedule_group
 from pipeline.cli.status_commands import explain, report, status
+from pipeline.cli.streams import (
+    discard_output,
+    flush_streams,
+    limit_to_console,
+    prepare_streams,
+    print_traceback,
+)
 from pipeline.cli.worker_commands import enqueue, worker
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import environment
@@ -232,8 +231,7 @@ def report_error(session: Session, error: BaseException) -> int:
         return INTERRUPTED
     session.alert("bug", kind=type(error).__name__)
     if session.verbose:
-        for line in traceback.format_exception(error):
-            sys.stderr.write(mask_text(line))
+        print_traceback(error)
     else:
         session.arguments = ("-v", *session.arguments)
     session.suggest_same_command("next_bug")

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import codecs
-import errno
-import io
 import json
 import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from pipeline.cli.streams import READER_GONE, discard_output, limit_to_console, print_traceback
 from pipeline.config import environment
 from pipeline.domain.masking import mask_text
-from pipeline.errors import DiskTrouble, EsignImportError, UsageError, reason_of
-from pipeline.messages.catalogue import Phrase, render
+from pipeline.errors import DiskTrouble, EsignImportError, HookFailed, UsageError, reason_of
+from pipeline.messages.catalogue import Bilingual, Phrase, render
 from pipeline.support.terminal_text import join, quote
 from pipeline.version import PROGRAM
 
@@ -35,9 +33,6 @@ if TYPE_CHECKING:
 DEFAULT_CONFIG = Path("config.yaml")
 PYTHONS = ("python", "python3")
 ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
-ENCODING_ERRORS = "esign-import.nearest"  # the error handler of stdout and stderr
-PLAIN_SIGNS = {"·": "-", "“": '"', "”": '"', "‘": "'", "’": "'", "–": "-", "—": "-", "…": "...", "×": "x"}
-READER_GONE = frozenset({errno.EPIPE, errno.EINVAL})  # EINVAL: as Windows reports it
 
 
 @dataclass
@@ -82,7 +77,9 @@ class Session:
     headless_streams: set[TextIO] = field(default_factory=set)  # that the heading has not been printed to
     config_files: dict[Path | None, ConfigFile] = field(default_factory=dict)  # that were read
     printed_warnings: set[str] = field(default_factory=set)
+    log_path: Path | None = None  # log.jsonl of the run that is under way
     _title_language: str | None = field(default=None, init=False)
+    _held_messages: list[Callable[[], str]] | None = field(default=None, init=False)
 
     def begin_hospital(self, profile: str | None, several: SeveralHospitals) -> Session:
         """Return the session of one of several hospitals; what it prints first is a heading."""
@@ -91,6 +88,7 @@ class Session:
             profile=profile,
             several=several,
             broken_run=("", 0),
+            log_path=None,
             headless_streams={sys.stdout, sys.stderr},
         )
 
@@ -107,6 +105,25 @@ class Session:
     def note_title_language(self, titles: Iterable[str]) -> None:
         """Remember the language of the rosters' titles, which counts where neither option nor locale gives one."""
         self._title_language = environment.find_language_of_titles(titles) or self._title_language
+        self._print_held_messages()
+
+    @contextmanager
+    def hold_messages(self) -> Iterator[None]:
+        """Print the messages of a block only once the rosters' titles, or its end, have decided on their language.
+
+        Where another source gives a language they are printed at once.
+        """
+        if not (self.lang or environment.find_language_of_locale(os.environ)):
+            self._held_messages = []
+        try:
+            yield
+        finally:
+            self._print_held_messages()
+
+    def _print_held_messages(self) -> None:
+        held_messages, self._held_messages = self._held_messages, None
+        for render_message in held_messages or ():
+            self.print_line(render_message())
 
     def render_sentence(self, key: str, **details: object) -> str:
         """Return a message in the language of messages."""
@@ -135,7 +152,10 @@ class Session:
 
     def alert(self, key: str, **details: object) -> None:
         """Print a message to stderr, also with ``-q``."""
-        self.print_line(self.render_sentence(key, **details))
+        if self._held_messages is None:
+            self.print_line(self.render_sentence(key, **details))
+        else:
+            self._held_messages.append(lambda: self.render_sentence(key, **details))
 
     def print_error(self, error: EsignImportError) -> None:
         """Print why a command ends, also with ``-q``; a path in it may hold a number."""
@@ -143,7 +163,20 @@ class Session:
 
     def print_warning(self, error: EsignImportError) -> None:
         """Print what is no reason to stop, also with ``-q``."""
-        self.alert("warning", text=mask_text(error.render(self.spoken)))
+        texts = {language: mask_text(error.render(language)) for language in ("zh", "en")}
+        self.alert("warning", text=Bilingual(**texts))
+
+    def warn_of_hook(self, error: EsignImportError) -> None:
+        """Print that a hook of a run failed, and where the details of a program error are."""
+        self.print_warning(error)
+        if not isinstance(error, HookFailed):
+            return
+        if self.log_path is not None:
+            self.alert("hooks.details", path=mask_text(str(self.log_path)))
+        elif not self.verbose:
+            self.alert("hooks.verbose")
+        if self.verbose and error.__cause__ is not None:
+            print_traceback(error.__cause__)
 
     def print_next_step(self, text: str, command: str) -> None:
         """Print what to do next; the command stands alone on the last line, to be typed as it is."""
@@ -313,64 +346,7 @@ def _is_found_as(name: str, called: Path) -> bool:
     return path is not None and Path(path).absolute().with_suffix("") == called.absolute().with_suffix("")
 
 
-def limit_to_console(chosen: str) -> str:
-    """Return the chosen language, or ``en`` where the console cannot write Chinese."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            "中文".encode(getattr(stream, "encoding", None) or "utf-8")
-        except (UnicodeEncodeError, LookupError):
-            return "en"
-    return chosen
-
-
 def _read_answer(question: str) -> str:
     """Ask on stderr and return what was typed, in small letters."""
     typed: str = click.prompt(question, prompt_suffix=" ", default="", show_default=False, err=True)
     return typed.strip().lower()
-
-
-def encode_nearest(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Encode what a console cannot show as its nearest sign, or as an escape where it has none."""
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    character = error.object[error.start]
-    try:
-        encoded: str | bytes = PLAIN_SIGNS[character].encode(error.encoding)
-    except (KeyError, UnicodeEncodeError):
-        one = UnicodeEncodeError(error.encoding, error.object, error.start, error.start + 1, error.reason)
-        encoded, _ = codecs.backslashreplace_errors(one)
-    return encoded, error.start + 1
-
-
-codecs.register_error(ENCODING_ERRORS, encode_nearest)
-
-
-def prepare_streams() -> None:
-    """Open streams that are closed, and let no character end a run that the console cannot carry.
-
-    Of a closed stream (``2>&-``, pythonw) the next file would get the number, and messages would be written into it.
-    """
-    # in this order each gets its own number: it is the lowest that is free
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - for as long as the process
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=ENCODING_ERRORS)
-
-
-def discard_output(stream: TextIO) -> None:
-    """Send what is still written to a stream to the null device, also what Python writes when it ends."""
-    null_device = os.open(os.devnull, os.O_WRONLY)
-    with suppress(OSError, AttributeError, io.UnsupportedOperation):  # a stream that is no file
-        os.dup2(null_device, stream.fileno())
-    os.close(null_device)
-
-
-def flush_streams() -> None:
-    """Write what Python would write when it ends, which would give exit code 120 for a reader that has gone."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:
-            discard_output(stream)

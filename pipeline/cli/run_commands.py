@@ -13,7 +13,7 @@ import click
 from pipeline.cli.context import Session
 from pipeline.domain.results_format import WORKBOOK
 from pipeline.errors import UsageError
-from pipeline.messages.catalogue import JoinedTexts, make_phrase
+from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
@@ -79,16 +79,16 @@ def check(
     return code
 
 
-def _find_config_for_check(session: Session) -> tuple[Config, str | None]:
+def _find_config_for_check(session: Session) -> tuple[Config, Phrase | None]:
     """Return the configuration, and why it names no tenant if it does not."""
     from pipeline.config.config_file import list_missing_ids
 
     config = session.find_config()
     if config is None:
-        return session.read_config(None), session.render_sentence("no_config_short")
+        return session.read_config(None), make_phrase("no_config_short")
     if config.api.placeholders:
         missing = list_missing_ids(config, session.config_name)
-        return config, session.render_sentence("usage.placeholders", place=session.config_name, keys=missing)
+        return config, make_phrase("usage.placeholders", place=session.config_name, keys=missing)
     return config, None
 
 

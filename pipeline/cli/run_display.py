@@ -224,7 +224,7 @@ def write_and_print_results(
     file_presenter = replace(presenter, language=session.language)
     report, written = finish_run(report, config, file_presenter, latest=latest)
     if not is_rebuilt:
-        call_run_end_hooks(report, config, session.print_warning)
+        call_run_end_hooks(report, config, session.warn_of_hook)
     if "edited" in written:
         session.alert("kept_edits", path=WORKBOOK, kept=written["edited"])
     if "copy" in written:

@@ -50,7 +50,7 @@ def record_command(
     run = run_request.reserve_run_id(config, session.clock)
     begun = start_report(config, run=run, command=command, started=session.clock.now(), out=out)
     recorder = RunRecorder(session, config, begun)
-    call_run_start_hooks(command, config, session.print_warning)
+    call_run_start_hooks(command, config, session.warn_of_hook)
     try:
         run_request.require_ready(config, session.config_name)
         yield recorder
@@ -87,6 +87,7 @@ class RunRecorder:
         """Write log.jsonl in a folder while the block runs; its last line is the end, also one by an exception."""
         with log_to_folder(folder, verbose=self.session.verbose):
             self.is_logging = True
+            self.session.log_path = folder / LOG_NAME
             LOG.info("the run begins", extra={"tenant": self.begun.tenant})  # all that a killed run leaves
             try:
                 yield
@@ -96,6 +97,8 @@ class RunRecorder:
                 halt = build_halt(_without_click(error), "en")
                 LOG.error("the run ends", extra={"exit": halt.exit, "code": halt.code})  # noqa: TRY400 - the traceback is logged above
                 raise
+            finally:
+                self.session.log_path = None
 
     def log_end(self, exit_code: int) -> int:
         """Log the last line of a run that came to its end, and return its exit code."""
@@ -148,7 +151,7 @@ class RunRecorder:
     def _leave_record(self, report: RunReport, folders: Sequence[Path]) -> None:
         """Write run.json of a run without results, and call the hooks that every run's end calls."""
         write_run_json(report, folders)
-        call_run_end_hooks(report, self.config, self.session.print_warning)
+        call_run_end_hooks(report, self.config, self.session.warn_of_hook)
 
     def record_in_ledger(self, ledger: DatabaseLedger, request: RunRequest, error: OSError) -> None:
         """Record a run whose results folder cannot be written, so that there is no run.json, in the ledger."""
@@ -159,7 +162,7 @@ class RunRecorder:
         with suppress(EsignImportError):
             ledger.begin_run(build_run_record(request, self.config, self.begun.started))
             ledger.finish_run(report.run, exit=report.exit, finished=report.finished, record=record)
-        call_run_end_hooks(report, self.config, self.session.print_warning)
+        call_run_end_hooks(report, self.config, self.session.warn_of_hook)
 
 
 def _without_click(error: BaseException) -> BaseException:

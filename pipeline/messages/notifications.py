@@ -38,6 +38,18 @@ NOTIFICATION_TEXTS: Mapping[str, tuple[str, str]] = {
     "notify.sent": ("[正常] {channel}", "[ok]    {channel}"),
     "notify.failed": ("[失败] {channel}：没有送达", "[failed] {channel}: not delivered"),
     "notify.monitor": ("监控 {host}", "monitor {host}"),
+    "hooks.failed": (
+        "{hook} 这一步因程序错误没有完成（{kind}，{place}）；本次结果和退出码不受影响。",
+        "The step {hook} was not completed because of a program error ({kind}, {place}). Results and exit code stay as they are.",
+    ),
+    "hooks.details": (
+        "   详细信息在 {path}，请交给开发者。",
+        "   For details, see {path}; send it to the developers.",
+    ),
+    "hooks.verbose": (
+        "   要看详细信息，请加 -v 再运行一次。",
+        "   For details, run the command again with -v.",
+    ),
     "metrics.not_installed": (
         '设置了 metrics_file，但没有安装扩展 metrics：请运行 pip install "esign-import[metrics]"。',
         'metrics_file is set, but the extra "metrics" is not installed: run pip install "esign-import[metrics]".',

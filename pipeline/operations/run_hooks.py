@@ -1,6 +1,7 @@
 """Calls hooks when a run begins and when it ended, also where it had no results. Imports little: a refused run is quick.
 
-A hook is a function in a module of its own, and a line of `list_run_start_hooks` or `list_run_end_hooks`.
+A hook is a function in a module of its own, and a line of `list_run_start_hooks` or `list_run_end_hooks`, with the key of
+the configuration that asks for it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from pipeline.config.settings import Config
 from pipeline.domain.run import RunReport
-from pipeline.errors import EsignImportError
+from pipeline.errors import EsignImportError, HookFailed
 
 LOG = logging.getLogger(__name__)
 RunStartHook = Callable[[str, Config], None]  # called with the command
@@ -24,36 +25,36 @@ _REFUSALS = frozenset({"LOCKED", "LEDGER_REFUSED", "USAGE"})
 
 
 # ruff: noqa: PLC0415 - what is not configured is not imported
-def list_run_start_hooks(config: Config) -> Iterator[RunStartHook]:
+def list_run_start_hooks(config: Config) -> Iterator[tuple[str, RunStartHook]]:
     """Yield what is called before a run reads anything."""
     if has_watchers(config):
         from pipeline.operations.health_check import ping_run_start
 
-        yield ping_run_start
+        yield "notify.ping", ping_run_start
 
 
-def list_run_end_hooks(config: Config) -> Iterator[RunEndHook]:
+def list_run_end_hooks(config: Config) -> Iterator[tuple[str, RunEndHook]]:
     """Yield what is called with a run that ended, in this order."""
     if config.results_mode or config.results_group:
         from pipeline.operations.shared_results import warn_of_unshared_results
 
-        yield warn_of_unshared_results
+        yield "results_mode", warn_of_unshared_results
     if has_watchers(config) or config.metrics_file is not None:
         from pipeline.operations.health_check import ping_run_end
         from pipeline.operations.metrics_file import write_metrics
         from pipeline.operations.notify import notify_run_end
 
-        yield notify_run_end  # it stores the state that the metrics read
-        yield ping_run_end
-        yield write_metrics
+        yield "notify", notify_run_end  # it stores the state that the metrics read
+        yield "notify.ping", ping_run_end
+        yield "metrics_file", write_metrics
     if config.backup.folder is not None:
         from pipeline.operations.backup import back_up_after_run
 
-        yield back_up_after_run
+        yield "backup", back_up_after_run
     if any(config.retention.model_dump().values()):
         from pipeline.operations.retention import apply_retention
 
-        yield apply_retention
+        yield "retention", apply_retention
 
 
 def was_refused(report: RunReport) -> bool:
@@ -72,22 +73,24 @@ def has_watchers(config: Config) -> bool:
 
 def call_run_start_hooks(command: str, config: Config, warn: Warn | None = None) -> None:
     """Call every hook with a run that begins; one that fails is a warning."""
-    for hook in list_run_start_hooks(config):
-        _call_hook(partial(hook, command, config), warn)
+    for name, hook in list_run_start_hooks(config):
+        _call_hook(name, partial(hook, command, config), warn)
 
 
 def call_run_end_hooks(report: RunReport, config: Config, warn: Warn | None = None) -> None:
     """Call every hook with a run that ended; one that fails is a warning and changes neither results nor exit code."""
-    for hook in list_run_end_hooks(config):
-        _call_hook(partial(hook, report, config), warn)
+    for name, hook in list_run_end_hooks(config):
+        _call_hook(name, partial(hook, report, config), warn)
 
 
-def _call_hook(hook: Callable[[], None], warn: Warn | None) -> None:
+def _call_hook(name: str, hook: Callable[[], None], warn: Warn | None) -> None:
     try:
         hook()
     except EsignImportError as error:
-        LOG.warning("a hook of the run failed: %s", error.key)
+        LOG.warning("the hook %s failed: %s", name, error.key)
         if warn is not None:
             warn(error)
-    except Exception:
-        LOG.exception("a hook of the run failed")
+    except Exception as error:
+        LOG.exception("the hook %s failed", name)
+        if warn is not None:
+            warn(HookFailed(name, error))

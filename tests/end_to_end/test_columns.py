@@ -138,13 +138,23 @@ def test_files_of_a_star_that_are_no_rosters_are_named_together(hospital, capsys
 
 
 @pytest.mark.parametrize(
-    ("headers", "sheet", "word"),
-    [(("姓名", "身份证号"), "汇总", "印章"), (("Name", "ID number"), "Summary", "Seals")],
+    ("headers", "sheet", "word", "no_ledger"),
+    [
+        (("姓名", "身份证号"), "汇总", "印章", "还没有台账"),
+        (("Name", "ID number"), "Summary", "Seals", "There is no ledger"),
+    ],
 )
-def test_where_no_locale_names_a_language_the_rosters_do(hospital, monkeypatch, capsys, headers, sheet, word):
-    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
+def test_where_no_locale_names_a_language_the_rosters_do(
+    hospital, monkeypatch, capsys, headers, sheet, word, no_ledger
+):
+    for variable in ("LC_ALL", "LC_MESSAGES"):
         monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("LANG", "C.UTF-8")
     hospital.roster([row(1)[:2]], headers=headers)
+    assert main(["--config", str(hospital.folder / "config.yaml"), "check"]) == 3
+    assert no_ledger in capsys.readouterr().err, (
+        "what is known before a roster was read has its language, too"
+    )
     draw_seal(hospital.folder / "seals" / f"{name(1)}.png", 1)
     assert main(["--config", str(hospital.folder / "config.yaml"), "run"]) == 0
     assert word in capsys.readouterr().err

@@ -6,6 +6,8 @@ from pipeline import api
 from pipeline.ledger.lock import RunLock
 from pipeline.operations import run_hooks
 
+NUMBER = "11010119900307" + "0011"
+
 
 @pytest.fixture
 def ended_runs(monkeypatch):
@@ -16,7 +18,7 @@ def ended_runs(monkeypatch):
         assert config.api.app_id
         ended.append((report.command, report.exit, report.halt and report.halt.code))
 
-    monkeypatch.setattr(run_hooks, "list_run_end_hooks", lambda _: [note])
+    monkeypatch.setattr(run_hooks, "list_run_end_hooks", lambda _: [("note", note)])
     return ended
 
 
@@ -48,12 +50,46 @@ def test_the_python_api_calls_the_same_hooks(hospital, ended_runs):
     assert ended_runs == [("run", 0, None)]
 
 
-def test_a_hook_that_fails_changes_nothing(hospital, monkeypatch, caplog):
-    def fail(report, config):
-        raise ConnectionError("no network")
+@pytest.fixture
+def failing_hook(monkeypatch):
+    """A hook of a run's end that breaks with an error that is no message."""
 
-    monkeypatch.setattr(run_hooks, "list_run_end_hooks", lambda _: [fail])
+    def fail(*_):
+        raise KeyError(NUMBER)
+
+    monkeypatch.setattr(run_hooks, "list_run_end_hooks", lambda _: [("backup", fail)])
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        ("zh", "警告：backup 这一步因程序错误没有完成（KeyError，"),
+        ("en", "Warning: The step backup was not completed"),
+    ],
+)
+def test_a_hook_that_breaks_changes_nothing_and_is_a_warning(
+    hospital, failing_hook, capsys, language, sentence
+):
     hospital.doctors(1)
-    assert hospital.go("run", "--yes") == 0
+    assert hospital.go("--lang", language, "run", "--yes") == 0
     assert hospital.record()["exit"] == 0
-    assert "a hook of the run failed" in caplog.text
+    stderr_text = capsys.readouterr().err
+    assert sentence in stderr_text
+    assert "test_run_end_hooks.py:" in stderr_text
+    log = hospital.newest / "log.jsonl"
+    assert str(log) in stderr_text
+    assert "the hook backup failed" in log.read_text("utf-8")
+    assert NUMBER not in stderr_text + log.read_text("utf-8")
+
+
+def test_where_no_log_is_written_the_details_of_a_broken_hook_are_printed_on_demand(
+    hospital, failing_hook, capsys
+):
+    hospital.doctors(1)
+    assert hospital.go("check") == 0
+    assert "run the command again with -v" in capsys.readouterr().err
+    assert hospital.go("-v", "check") == 0
+    stderr_text = capsys.readouterr().err
+    assert "Traceback" in stderr_text
+    assert "run the command again" not in stderr_text
+    assert NUMBER not in stderr_text

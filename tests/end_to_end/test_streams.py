@@ -36,7 +36,7 @@ def test_closed_streams_end_no_run(hospital):
     done = shell(hospital, "2>&-", options="--json run")
     assert done.returncode == 0
     assert done.stdout.startswith(b"{"), "what is said does not turn up in stdout"
-    program = "from pipeline.cli.context import prepare_streams as o; o(); print(open('/dev/null').fileno())"
+    program = "from pipeline.cli.streams import prepare_streams as o; o(); print(open('/dev/null').fileno())"
     done = subprocess.run(
         ["bash", "-c", f'{sys.executable} -c "{program}" <&- 2>&-'], capture_output=True, check=True, cwd=HERE
     )
