@@ -285,6 +285,6 @@ class HookFailed(EsignImportError):
 
     def __init__(self, hook: str, cause: Exception) -> None:
         frame = extract_tb(cause.__traceback__)[-1]
-        place = f"{Path(frame.filename).name}:{frame.lineno}"
-        super().__init__("hooks.failed", hook=hook, kind=type(cause).__name__, place=place)
+        line = f"{Path(frame.filename).name}:{frame.lineno}"
+        super().__init__("hooks.failed", hook=hook, kind=type(cause).__name__, line=line)
         self.__cause__ = cause

@@ -39,8 +39,8 @@ NOTIFICATION_TEXTS: Mapping[str, tuple[str, str]] = {
     "notify.failed": ("[失败] {channel}：没有送达", "[failed] {channel}: not delivered"),
     "notify.monitor": ("监控 {host}", "monitor {host}"),
     "hooks.failed": (
-        "{hook} 这一步因程序错误没有完成（{kind}，{place}）；本次结果和退出码不受影响。",
-        "The step {hook} was not completed because of a program error ({kind}, {place}). Results and exit code stay as they are.",
+        "{hook} 这一步因程序错误没有完成（{kind}，{line}）；本次结果和退出码不受影响。",
+        "The step {hook} was not completed because of a program error ({kind}, {line}). Results and exit code stay as they are.",
     ),
     "hooks.details": (
         "   详细信息在 {path}，请交给开发者。",

@@ -43,7 +43,7 @@ def _list_timers(config: Path) -> Iterator[Timer]:
         if _names_folder(service, folder):
             yield Timer(str(timer), list(_list_missing_commands(timer)))
     for path in CRON_FILES:
-        for file in sorted(path.glob("[!.]*")) if path.is_dir() else [path]:
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
             if _is_read_by_cron(file) and _has_line(_read(file), folder):
                 yield Timer(str(file))
     if os.name == "nt":
@@ -67,7 +67,7 @@ def _list_missing_commands(timer: Path) -> Iterator[Sequence[str]]:
 
 
 def _is_read_by_cron(file: Path) -> bool:
-    """Return whether cron reads a file of its folder: a copy or one put aside has a dot or "~" in its name."""
+    """Return whether cron reads a file of its folder: a copy, or one that is switched off, has a dot or "~" in its name."""
     return not set(file.name) & {".", "~"}
 
 
