@@ -71,7 +71,7 @@ VOCABULARIES = {
 # single texts of this kind in other modules
 TEXTS_OF: Mapping[str, str] = {
     "cli/help.py": "，。、；：？！）”》",  # begin no line
-    "cli/context.py": "中文",  # to find out whether the console can write Chinese
+    "cli/streams.py": "中文",  # to find out whether the console can write Chinese
     "config/settings.py": "{name}处方章",  # the default of seal_name: it is sent
     "domain/results_format.py": "失败待改",  # a title, to be known again
     "planning/seal_names.py": "〇一二三四五六七八九",  # of seal names: they are sent
