@@ -1,6 +1,5 @@
 """Workers in processes of their own, a real PostgreSQL between them, runs as their children against the sandbox."""
 
-import json
 import os
 import signal
 import subprocess
@@ -14,6 +13,7 @@ import psycopg
 import pytest
 from postgres_server import run_server
 from run_support import draw_seal, make_row, name, number, wait_until
+from server_ledger import SECRET
 
 from pipeline.sandbox.authentication import SANDBOX
 from pipeline.sandbox.calls import CREATE
@@ -24,30 +24,29 @@ TENANTS = tuple(
     for hospital in HOSPITALS
 )
 REPOSITORY = Path(__file__).parents[2]
-SETTINGS = {"stalled_seconds": 2, "retry_seconds": 0.3}
 slow = pytest.mark.skipif(
     os.environ.get("HOSTS") != "1", reason="HOSTS=1: waits for dead workers and servers"
 )
 
 
 class Group:
-    """Hospitals in one config.yaml, a queue, and the workers that a test starts."""
+    """Hospitals in one config.yaml, their ledgers and the queue in one database, and the workers that a test starts."""
 
     def __init__(self, hospital, url, hospitals):
-        self.folder, self.sandbox, self.service, self.write_roster = (
-            hospital.folder,
-            hospital.sandbox,
-            hospital.service,
-            hospital.roster,
-        )
-        self.url, self.hospitals, self.workers = url, hospitals, []
+        self.folder, self.service, self.write_roster = hospital.folder, hospital.service, hospital.roster
+        self.command, self.go = hospital.command, hospital.go
+        self.url, self.workers = url, []
         profiles = "".join(
             f"  {name}: {{api: {{organization_open_id: org_{name}, operator_open_id: operator_{name}}}}}\n"
             for name in hospitals
         )
+        start = f"{datetime.now().astimezone():%H:%M}"
+        (self.folder / "secrets" / "ledger__secret").write_text(SECRET)
+        (self.folder / "secrets" / "ledger__secret").chmod(0o600)
         (self.folder / "config.yaml").write_text(
-            f"api: {{endpoint: {self.sandbox.url}, app_id: {SANDBOX.app_id}, timeout_seconds: 3}}\n"
-            "limits: {requests_per_second: 1000, concurrency: 8}\nsecrets_dir: secrets\n"
+            f"api: {{endpoint: {hospital.sandbox.url}, app_id: {SANDBOX.app_id}, timeout_seconds: 3}}\n"
+            f"limits: {{requests_per_second: 1000, concurrency: 8}}\nsecrets_dir: secrets\nledger: {url}\n"
+            f"workers: {{start: '{start}', stalled_seconds: 2, retry_seconds: 0.3}}\n"
             f"marked_copies: false\nprofiles:\n{profiles}"
         )
 
@@ -61,15 +60,15 @@ class Group:
             draw_seal(folder / "seals" / f"{serial:05d}.png", serial)
 
     def start_worker(self, **settings):
+        """Start a worker; ``settings`` are its own in place of those of config.yaml."""
         log = self.folder / f"worker-{len(self.workers)}.log"
-        start = f"{datetime.now().astimezone():%H:%M}"
-        words = [self.folder / "config.yaml", self.url, json.dumps({"start": start, **SETTINGS, **settings})]
+        variables = {f"ESIGN_IMPORT_WORKERS__{name.upper()}": str(value) for name, value in settings.items()}
         with log.open("wb") as stream:
             worker = subprocess.Popen(
-                [sys.executable, REPOSITORY / "tests/support/worker_process.py", *words],
+                [sys.executable, "-m", "pipeline", *self.command("worker")],
                 stderr=stream,
                 cwd=REPOSITORY,
-                env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+                env={**os.environ, **variables},
             )
         worker.read_log = log.read_text
         self.workers.append(worker)
