@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline.ledger.postgres.address import ServerAddress
 
 DAY = 86_400.0
-URGENT = frozenset({"worker.failed", "worker.closed", "worker.line"})  # also with -q
+URGENT = frozenset({"worker.failed", "worker.closed", "worker.too_often", "worker.line"})  # also with -q
 TALKATIVE = (
     "procrastinate",
     "psycopg",

@@ -88,7 +88,7 @@ class DailyJobs:
     async def queue(self, hospital: str, day: date, digest: str | None, *, repeat: bool = False) -> bool:
         """Queue a hospital's job of a day unless it has one; return whether it was queued.
 
-        With ``repeat`` a job that has ended is followed by another.
+        With ``repeat`` a job that has ended is followed by another, and one that waits for its next try begins at once.
         """
         key = [hospital, day]
         async with self._connector.transaction() as connection:
@@ -97,13 +97,20 @@ class DailyJobs:
             )
             if not cursor.rowcount:
                 cursor = await connection.execute(
-                    "SELECT job.id FROM esign_import.night"
-                    " LEFT JOIN procrastinate_jobs job ON job.id = night.job AND job.status IN ('todo', 'doing')"
+                    "SELECT job.id, job.scheduled_at IS NOT NULL FROM esign_import.night LEFT JOIN procrastinate_jobs job"
+                    " ON job.id = night.job AND job.status IN ('todo', 'doing')"
                     " WHERE hospital = %s AND night = %s FOR UPDATE OF night",
                     key,
                 )
-                if not repeat or await cursor.fetchone() != (None,):
+                job, is_waiting = await cursor.fetchone() or (None, False)
+                if not repeat or (job is not None and not is_waiting):
                     return False
+                if job is not None:
+                    cursor = await connection.execute(
+                        "UPDATE procrastinate_jobs SET scheduled_at = NULL WHERE id = %s AND status = 'todo'",
+                        [job],
+                    )
+                    return cursor.rowcount > 0
             deferrer = self._app.configure_task(
                 TASK,
                 queue=QUEUE,

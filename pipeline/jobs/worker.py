@@ -36,6 +36,9 @@ Report = Callable[..., None]  # the key of a message and what fills its blanks
 REAPER_LOCK = 0x65736A7265  # of the advisory lock that one reaper at a time holds
 JOB_HOURS = 31 * 24  # jobs that have ended are kept so long
 DAY = 86_400.0
+MAX_TRIES = (
+    15  # of a job; more than `retry_hours` allows, so that they were cut off by the death of their workers
+)
 AT_ONCE = datetime.fromtimestamp(0, UTC)  # whatever this machine's clock shows
 DIGEST_SECONDS = 60.0  # for the rosters of one hospital: a share may hang
 
@@ -170,6 +173,10 @@ class HospitalWorker:
         if daily_job is None:
             return None
         hospital, started = daily_job.hospital, self._clock.monotonic()
+        if daily_job.attempts > MAX_TRIES:  # it may be what kills the workers
+            await self._daily_jobs.end(job, None, is_final=True)
+            self._report("worker.too_often", hospital=hospital, tries=MAX_TRIES)
+            raise RunNotDone(RunEnd(1), None)
         self._report("worker.run", hospital=hospital, attempt=daily_job.attempts)
         loop = asyncio.get_running_loop()
         end = await loop.run_in_executor(self._threads, self._children.run, hospital)

@@ -68,6 +68,10 @@ JOB_TEXTS: Mapping[str, tuple[str, str]] = {
         "任务 {job}：原来的 worker 没有了，同一天已有另一个任务；已关闭",
         "Job {job}: its worker is gone and the day has another job; closed",
     ),
+    "worker.too_often": (
+        "{hospital}：今天已开始 {tries} 次都没有做完，不再重试；请看 worker 为什么中断（内存、磁盘），再用 enqueue 排队",
+        "{hospital}: the run began {tries} times today and never ended; it is not tried again. Find out what ends the workers (memory, disk), then use enqueue",
+    ),
     "worker.line": ("{hospital}：{line}", "{hospital}: {line}"),
     "enqueue.queued": ("{hospital}：已排队（{day}）", "{hospital}: queued for {day}"),
     "enqueue.present": (

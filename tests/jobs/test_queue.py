@@ -15,7 +15,8 @@ from pipeline.config.sections import Workers
 from pipeline.errors import LedgerError, UsageError
 from pipeline.jobs.daily_jobs import DailyJobs, Hospital
 from pipeline.jobs.database import TABLES, JobConnector, list_migrations, open_queue
-from pipeline.jobs.worker import HospitalWorker
+from pipeline.jobs.retry import RunNotDone
+from pipeline.jobs.worker import MAX_TRIES, HospitalWorker
 from pipeline.ledger.postgres.address import ServerAddress
 
 DAY, NEXT_DAY = date(2026, 11, 26), date(2026, 11, 27)
@@ -143,6 +144,13 @@ async def test_a_hospital_gets_one_job_a_day(url):
         assert await daily_jobs.queue("east", NEXT_DAY, "d1"), "also where the roster is unchanged"
         query(url, "UPDATE procrastinate_jobs SET status = 'doing' WHERE id = 1")
         assert not await daily_jobs.queue("east", DAY, "d2", repeat=True), "it runs"
+        query(
+            url,
+            "UPDATE procrastinate_jobs SET status = 'todo', scheduled_at = now() + interval '1 hour' WHERE id = 1",
+        )
+        assert not await daily_jobs.queue("east", DAY, "d2")
+        assert await daily_jobs.queue("east", DAY, "d2", repeat=True), "its next try begins at once"
+        assert query(url, "SELECT count(*) FROM procrastinate_jobs WHERE scheduled_at IS NOT NULL") == [(0,)]
         query(url, "UPDATE procrastinate_jobs SET status = 'failed' WHERE id = 1")
         assert not await daily_jobs.queue("east", DAY, "d2")
         assert await daily_jobs.queue("east", DAY, "d2", repeat=True)
@@ -192,6 +200,19 @@ async def test_a_job_that_cannot_be_queued_again_is_closed(url):
     assert query(url, "SELECT hospital, exit FROM esign_import.night WHERE finished_at IS NOT NULL") == [
         ("east", None)
     ]
+
+
+async def test_a_job_that_ends_every_worker_is_not_tried_for_ever(url):
+    async with queue_at(url) as (_, daily_jobs):
+        await daily_jobs.queue("east", DAY, None)
+    query(url, "UPDATE esign_import.night SET attempts = %s", MAX_TRIES)
+    worker, messages = make_worker(url)
+    async with open_queue(worker._connector):
+        with pytest.raises(RunNotDone) as ended:
+            await worker._run_daily_job(1)
+    assert ended.value.retry_in is None
+    assert messages == ["worker.too_often"]
+    assert query(url, "SELECT finished_at IS NOT NULL FROM esign_import.night") == [(True,)]
 
 
 async def test_a_job_that_this_worker_has_lost_is_queued_again(url):
