@@ -52,6 +52,7 @@ from pipeline.messages.catalogue import make_phrase
 from pipeline.messages.texts import make_text
 from pipeline.planning import guards
 from pipeline.reports.explanations import describe_failure
+from pipeline.sending.call_context import TOKEN_REFUSED
 from pipeline.workflow import stage_settings
 from pipeline.workflow.run_request import make_credentials_finder
 
@@ -78,9 +79,10 @@ class ServiceAccess:
     async def send_single_call(
         self, client: Client, action: str, body: bytes, *, trace_id: str | None = None
     ) -> Reply:
-        """Send a call and return its answer; one refused for its timestamp is sent once more with the service's time.
+        """Send a call and return its answer.
 
-        Raises NotSent or NoAnswer.
+        One that is refused for its timestamp is sent once more with the service's time, one refused for its token once
+        more with new keys of the role. Raises NotSent, NoAnswer or RoleFailed.
         """
         trace_id = trace_id or str(uuid.uuid4())
 
@@ -88,13 +90,19 @@ class ServiceAccess:
             await self.limiter.acquire(action)
             await self.limiter.record_departure(action)
 
-        reply = await client.call(action, body, trace_id=trace_id, before_send=before_send)
-        answer = parse_answer(reply.body)
-        code = answer.code if answer is not None else None
-        if code is None or find_create_meaning(code, "") != "clock" or reply.skew is None:
-            return reply
-        client.clock_offset = reply.skew
-        return await client.call(action, body, trace_id=trace_id, before_send=before_send)
+        has_adopted_clock = has_renewed_keys = False
+        while True:
+            reply = await client.call(action, body, trace_id=trace_id, before_send=before_send)
+            answer = parse_answer(reply.body)
+            code = answer.code if answer is not None and answer.code is not None else ""
+            if code == TOKEN_REFUSED and not has_renewed_keys and self.credentials.discard_current():
+                has_renewed_keys = True
+            elif (
+                find_create_meaning(code, "") == "clock" and not has_adopted_clock and reply.skew is not None
+            ):
+                has_adopted_clock, client.clock_offset = True, reply.skew
+            else:
+                return reply
 
 
 async def ask_service_time(service: ServiceAccess) -> float:

@@ -106,6 +106,27 @@ def refuse_token(hospital, number):
     tenants[f"AKIDtmp{number}"] = dataclasses.replace(tenants[f"AKIDtmp{number}"], token="another")
 
 
+def test_a_refused_token_is_replaced_once_for_a_certification_too(hospital, server, clock, capsys):
+    """The token is refused between upload and create; keys that were just given are not asked for again."""
+    hospital.doctors(1)
+    assert hospital.go("run", clock=clock) == 0
+    accept(hospital, *range(1, 9))
+    received = hospital.service.received
+    clock.count = lambda: len(received)
+    clock.stages = [(len(received) + 1, 120, lambda: refuse_token(hospital, 2))]
+    assert hospital.go("certify", "00001", "--yes", clock=clock) == 0
+    assert server.given == 3
+    refused = "AuthFailure.TokenFailure"
+    assert [call.code for call in received][-3:] == ["ok", refused, "FailedOperation.ExistSameSealName"]
+    assert len(hospital.service.seals) == 1
+    # new keys that are refused as well end it, and the ledger knows that nothing was carried out
+    clock.stages = [(len(received) + 1, 120, lambda: [refuse_token(hospital, number) for number in (4, 5)])]
+    assert hospital.go("certify", "00001", "--yes", clock=clock) == 2
+    assert refused in capsys.readouterr().err
+    assert [call.code for call in received][-3:] == ["ok", refused, refused]
+    assert hospital.go("certify", "00001", "--yes", clock=clock) == 0
+
+
 def test_keys_that_expire_stop_the_run_and_what_is_left_is_sent_by_the_next(hospital, server, clock, capsys):
     hospital.doctors(10)
 
