@@ -29,7 +29,10 @@ def completion(session: Session, shell: str) -> int:
     completer = get_completion_class(shell)
     assert completer is not None
     program = click.get_current_context().find_root().command
-    session.print_data(completer(program, {}, PROGRAM, VARIABLE).source())
+    script = completer(program, {}, PROGRAM, VARIABLE).source()
+    if shell == "fish":  # click's script ends a description at its first comma
+        script = script.replace('string split ","', 'string split --max 1 ","')
+    session.print_data(script)
     if sys.stdout.isatty():  # else a shell that is starting reads it
         session.print_next_step(
             session.render_sentence("completion.next", file=START_FILES[shell]), START_LINES[shell]
