@@ -25,7 +25,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -37,7 +37,6 @@ from pipeline.config.environment import find_language_of_locale, find_language_o
 from pipeline.config.settings import Config
 from pipeline.domain.run import Halt, RowOutcome, RunReport, RunRequest, Status
 from pipeline.errors import UsageError
-from pipeline.esign.rate_limiter import AdaptiveRateLimiter
 from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.tenant import KEY_BYTES, SiteKey
@@ -50,6 +49,7 @@ from pipeline.support.terminal_text import quote
 from pipeline.version import PROGRAM
 from pipeline.workflow import import_run, run_request, tenant_ledger
 from pipeline.workflow.finish import finish_run
+from pipeline.workflow.rate_limiters import make_limiter
 from pipeline.workflow.run_report import start_report
 from pipeline.workflow.tenant_ledger import name_tenant
 
@@ -188,8 +188,9 @@ async def _run_import(
     opened_ledger: AbstractContextManager[tuple[Ledger, SiteKey]],
 ) -> Result:
     reporter = _OutcomeReporter(options.get("on_outcome"))
-    with opened_ledger as (ledger, site_key):
-        limiter = options.get("limiter") or AdaptiveRateLimiter(config.limits.requests_per_second, clock)
+    given = options.get("limiter")
+    own_limiter = nullcontext(given) if given is not None else closing(make_limiter(config, clock))
+    with opened_ledger as (ledger, site_key), own_limiter as limiter:
         resources = import_run.RunResources(
             ledger=ledger,
             site_key=site_key,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pipeline.config.config_file import ConfigFile
     from pipeline.config.sections import Limits
     from pipeline.config.settings import Config
+    from pipeline.domain.run import RunReport
     from pipeline.esign.rate_limiter import Limiter
 
 DEFAULT_CONFIG = Path("config.yaml")
@@ -44,16 +45,32 @@ class SharedQuota:
 
 
 class SeveralHospitals:
-    """What the hospitals of one command line share: one limiter for each quota."""
+    """What the hospitals of one command line share: one limiter for each quota, and which service is silent."""
 
     def __init__(self) -> None:
         self._quotas: dict[str, SharedQuota] = {}
+        self._silent: set[tuple[str, str, str | None]] = set()
 
     def share_quota(self, limits: Limits) -> SharedQuota:
         """Return the quota that a hospital uses, which keeps within the limit of this hospital too."""
         quota = self._quotas.setdefault(limits.quota, SharedQuota(limits.requests_per_second))
         quota.requests_per_second = min(quota.requests_per_second, limits.requests_per_second)
         return quota
+
+    def was_silent(self, config: Config) -> bool:
+        """Return whether the hospital before gave its service up."""
+        return _name_service(config) in self._silent
+
+    def record_end(self, config: Config, report: RunReport) -> None:
+        """Remember whether a run gave its service up; one that made no call proves nothing."""
+        if report.halt is not None and report.halt.code == "OUTAGE":
+            self._silent.add(_name_service(config))
+        elif report.traffic.requests:
+            self._silent.discard(_name_service(config))
+
+
+def _name_service(config: Config) -> tuple[str, str, str | None]:
+    return config.api.endpoint, config.api.file_endpoint, config.api.proxy
 
 
 @dataclass(kw_only=True)

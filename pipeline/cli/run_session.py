@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from threading import Thread
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cli.context import Session, SharedQuota
+from pipeline.cli.context import Session
 from pipeline.cli.run_log import RunRecorder, remove_lone_log
 from pipeline.config.environment import find_misread_name
 from pipeline.config.settings import Config
@@ -86,6 +86,8 @@ def run_command(
                 signals.end_on_interrupt()
                 report = asyncio.run(run.run_interactively())
                 if report is not None:
+                    if session.several is not None:
+                        session.several.record_end(config, report)
                     with recorder.record_unwritten_results(ledger, report):
                         return recorder.log_end(
                             write_and_print_results(session, config, report, latest=latest, steps=steps)
@@ -171,9 +173,10 @@ class RunSession:
         clock = self.session.clock
         stop = import_run.StopSignal()
         requests_per_second = self.config.limits.requests_per_second
-        limiter = self._find_limiter()
         outages = OutageMonitor(clock)
-        async with Progress(self.session, requests_per_second, outages) as progress:
+        async with AsyncExitStack() as stack:
+            limiter = stack.enter_context(closing(self._find_limiter()))
+            progress = await stack.enter_async_context(Progress(self.session, requests_per_second, outages))
 
             def confirm(preview: RunPreview) -> bool:
                 self.session.note_title_language(preview.column_titles)
@@ -197,17 +200,22 @@ class RunSession:
                 confirm=confirm,
                 on_row_end=progress,
                 outages=outages,
+                was_silent=self.session.several is not None and self.session.several.was_silent(self.config),
             )
             return await import_run.run_import(self.request, self.config, resources)
 
     def _find_limiter(self) -> Limiter:
         """Return the rate limiter: of several hospitals with the same quota it is the same."""
-        from pipeline.esign.rate_limiter import AdaptiveRateLimiter
+        from pipeline.workflow.rate_limiters import make_limiter
 
         limits, several = self.config.limits, self.session.several
-        quota = several.share_quota(limits) if several else SharedQuota(limits.requests_per_second)
+        if (
+            several is None or self.config.is_ledger_on_server
+        ):  # there the runs share slots, whichever limiter they have
+            return make_limiter(self.config, self.session.clock)
+        quota = several.share_quota(limits)
         if quota.limiter is None:
-            quota.limiter = AdaptiveRateLimiter(quota.requests_per_second, self.session.clock)
+            quota.limiter = make_limiter(self.config, self.session.clock)
         return quota.limiter
 
     def _report_second_signal(self, exit_code: int) -> None:

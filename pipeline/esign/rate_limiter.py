@@ -46,6 +46,9 @@ class Limiter(ABC):
         """Return the monotonic seconds at which this process's calls of an action left."""
         return tuple(self._departures[action])
 
+    def close(self) -> None:  # noqa: B027 - optional
+        """End what the limiter holds open; by default nothing."""
+
     @cached_property
     def _departures(self) -> defaultdict[str, list[float]]:
         return defaultdict(list)  # made at the first use: a limiter of your own need not call __init__

@@ -194,6 +194,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "role.variables": ("缺少环境变量 {names}", "these variables are not set: {names}"),
     # ---- figures of a stop
     "stop.file": ("{file}：{why}", "{file}: {why}"),
+    "stop.at_once": ("只试了一次，因为刚才对另一家医院也没有应答", "one attempt, since it did not answer another hospital just now either"),
     "stop.minutes": ("{n} 分钟", "{n} min"),
     "stop.outage": ("{host}：{cause}：{waited}", "{host}: {cause}: {waited}"),
     **{f"field.{field}": words for field, words in FIELD_NAMES.items()},

@@ -35,7 +35,7 @@ from pipeline.esign.contracts import (
     build_liveness_check,
     build_upload,
 )
-from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter
+from pipeline.esign.rate_limiter import Limiter
 from pipeline.esign.responses import (
     Answer,
     CreateResponse,
@@ -54,6 +54,7 @@ from pipeline.planning import guards
 from pipeline.reports.explanations import describe_failure
 from pipeline.sending.call_context import TOKEN_REFUSED
 from pipeline.workflow import stage_settings
+from pipeline.workflow.rate_limiters import make_limiter
 from pipeline.workflow.run_request import make_credentials_finder
 
 
@@ -69,8 +70,7 @@ class ServiceAccess:
     @classmethod
     def from_config(cls, config: Config, clock: Clock) -> Self:
         """Find the credentials; raises CredentialsMissing."""
-        limiter = AdaptiveRateLimiter(config.limits.requests_per_second, clock)
-        return cls(config, make_credentials_finder(config, clock)(), limiter, clock)
+        return cls(config, make_credentials_finder(config, clock)(), make_limiter(config, clock), clock)
 
     def open_client(self) -> Client:
         """Return a client, to be entered as a context."""

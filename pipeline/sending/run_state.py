@@ -33,6 +33,7 @@ class RunState:
     outages: OutageMonitor
     guards: RunGuards = field(default_factory=RunGuards)
     credentials: str = ""  # where the keys came from
+    was_silent: bool = False  # the service did not answer another hospital a moment ago
     halted: Halt | None = None
     requests: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     throttled: int = 0
@@ -51,6 +52,7 @@ class RunState:
             patience=self.guards.guards.patience,
             wait=self._wait_out_outage,
             give_up=self._give_up,
+            was_silent=self.was_silent,
         )
         self.outages.begin(self.breaker)
 
@@ -126,12 +128,10 @@ class RunState:
         if outage is None:
             self.halt("OUTAGE", reason, 5)
             return
-        detail = {
-            "host": outage.host,
-            "cause": outage.cause,
-            "since": stamp(outage.since),
-            "seconds": f"{max(0.0, self.clock.now() - outage.since):.0f}",
-        }
+        detail = {"host": outage.host, "cause": outage.cause}
+        if not self.breaker.was_silent:
+            seconds = max(0.0, self.clock.now() - outage.since)
+            detail |= {"since": stamp(outage.since), "seconds": f"{seconds:.0f}"}
         text = make_text("stop.outage", host=outage.host, cause=outage.cause, waited=reason)
         self.halt("OUTAGE", text, 5, detail)
 

@@ -92,6 +92,7 @@ class RunResources:
     confirm: Callable[[RunPreview], bool] = lambda _: True
     on_row_end: Callable[[RowOutcome], None] = lambda _: None  # called with each row that is sent, as it ends
     outages: OutageMonitor | None = None  # shows meanwhile whether the service answers
+    was_silent: bool = False  # the service did not answer another hospital a moment ago
     prepare_in_thread: bool = False  # for an event loop that has other work as well
 
 

@@ -158,7 +158,14 @@ async def send_rows(
         return SentRows(tuple(map(build_not_sent_outcome, ready)), halt, Traffic(limit=limit))
     run_guards = RunGuards(guards, plan.live_seals)
     outages = resources.outages or OutageMonitor(resources.clock)
-    run_state = RunState(resources.stop.event, resources.clock, outages, run_guards, credentials.source)
+    run_state = RunState(
+        resources.stop.event,
+        resources.clock,
+        outages,
+        run_guards,
+        credentials.source,
+        was_silent=resources.was_silent,
+    )
     creates_in_flight = config.limits.concurrency
     begun = resources.clock.monotonic()
     # a second's worth of open connections may wait for a slot, so that none waits long

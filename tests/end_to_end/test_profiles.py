@@ -4,20 +4,27 @@ import json
 import re
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from run_support import draw_seal, make_row
+from run_support import QuickClock, draw_seal, make_row
+from watch_support import Watcher
 from wire_support import fault
 
 import pipeline
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
+from pipeline.esign.contracts import LIVENESS_CHECK
+from pipeline.esign.rate_limiter import max_in_rolling_second
 from pipeline.ledger.lock import RunLock
 from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.authentication import SANDBOX
-from pipeline.sandbox.calls import CREATE
+from pipeline.sandbox.calls import CREATE, UPLOAD
+from pipeline.sandbox.faults import Faults
+from pipeline.sandbox.server import SandboxThread
 
 EAST = replace(SANDBOX, organization_open_id="org_east", operator_open_id="operator_east")
+NORTHERN = replace(SANDBOX, organization_open_id="org_north", operator_open_id="operator_north")
 WEST = replace(SANDBOX, organization_open_id="org_west", operator_open_id="operator_west")
 
 
@@ -26,7 +33,11 @@ def group_with(hospital_with, monkeypatch):
     """Make the folder of two hospitals, `east` and `west`; one sandbox serves both."""
 
     def make(
-        *, limits="{requests_per_second: 1000, concurrency: 8}", west="", tenants=(EAST, WEST), **manners
+        *,
+        limits="{requests_per_second: 1000, concurrency: 8}",
+        west="",
+        tenants=(EAST, WEST, NORTHERN),
+        **manners,
     ):
         group = hospital_with(tenants=tenants, **manners)
         (group.folder / "config.yaml").write_text(
@@ -157,6 +168,74 @@ def test_a_fault_of_one_hospital_keeps_no_other_from_its_turn(group_with, capsys
     assert {seal.organization for seal in group.service.seals} == {"org_west"}
 
 
+def read_records(group, *profiles: str) -> list[dict]:
+    paths = [group.folder / profile / "out" / "latest" / "run.json" for profile in profiles]
+    return [json.loads(path.read_text("utf-8")) for path in paths]
+
+
+NORTH = "  north:\n    api: {organization_open_id: org_north, operator_open_id: operator_north}\n"
+
+
+def count_calls(record: dict) -> dict[str, int]:
+    """Return how many calls of each action a run made."""
+    return {action: sum(by_code.values()) for action, by_code in record["requests"].items()}
+
+
+SILENT = {"do": {"http_502": "before"}}
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_an_outage_is_waited_out_for_one_hospital_alone(group_with, capsys, language):
+    """The others have their record, exit code and notification all the same."""
+    with Watcher() as watcher:
+        notify = f"notify: {{urls: ['json://{watcher.host}/chat']}}\n"
+        group = group_with(west=NORTH + notify, faults=[SILENT])
+        for profile in ("east", "west", "north"):
+            add_doctors(group, profile, range(1, 9))
+        assert group.go("run", "--all", "--lang", language) == 5
+        assert len(watcher.messages) == 3
+    stderr_text = capsys.readouterr().err
+    waited = {
+        "zh": "只试了一次，因为刚才对另一家医院也没有应答",
+        "en": "one attempt, since it did not answer another",
+    }
+    assert stderr_text.count(waited[language]) == 2
+    assert re.search("east 5.*west 5.*north 5", stderr_text)
+    records = read_records(group, "east", "west", "north")
+    for record in records:
+        assert (record["exit"], record["halted"]["code"]) == (5, "OUTAGE")
+        assert {status: n for status, n in record["statuses"].items() if n} == {"not_sent": 8}
+    east, west, north = map(count_calls, records)
+    assert east[UPLOAD] >= 5
+    assert east[LIVENESS_CHECK] > 1
+    assert west == north == {LIVENESS_CHECK: 1}
+
+
+class Repair(QuickClock):
+    """Mends the service once a file is there."""
+
+    def __init__(self, file: Path, sandbox: SandboxThread) -> None:
+        self.file, self.sandbox = file, sandbox
+
+    def monotonic(self) -> float:
+        if self.file.exists():
+            self.sandbox._sandbox._faults = Faults(())
+        return super().monotonic()
+
+
+def test_a_service_that_answers_again_serves_the_hospitals_that_follow(group_with, capsys):
+    group = group_with(west=NORTH, faults=[SILENT])
+    for profile in ("east", "west", "north"):
+        add_doctors(group, profile, range(1, 9))
+    repair = Repair(group.folder / "east" / "out" / "latest" / "run.json", group.sandbox)
+    assert group.go("run", "--all", clock=repair) == 5
+    assert "east 5, west 0, north 0" in capsys.readouterr().err
+    west, north = map(count_calls, read_records(group, "west", "north"))
+    assert west == {LIVENESS_CHECK: 1, UPLOAD: 8, CREATE: 8}
+    assert north == {UPLOAD: 8, CREATE: 8}
+    assert Counter(seal.organization for seal in group.service.seals) == {"org_west": 8, "org_north": 8}
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -231,3 +310,32 @@ def test_python_runs_a_profile(group_with):
     assert pipeline.Config.list_profiles(path) == ("east", "west")
     assert pipeline.run(pipeline.Config.load(path, profile="west")).exit == 0
     assert {seal.organization for seal in group.service.seals} == {"org_west"}
+
+
+def test_two_processes_with_ledgers_on_one_server_keep_one_quota(group_with, postgres_server):
+    rate = 40
+    group = group_with(limits=f"{{requests_per_second: {rate}}}", rules=Rules(limiter="none"))
+    database = postgres_server.make_database()
+    config, secret = group.folder / "config.yaml", group.folder / "secrets" / "ledger__secret"
+    config.write_text(f"{config.read_text('utf-8')}\nledger: {database}\n", "utf-8")
+    secret.write_text("the operator's secret of this test")
+    secret.chmod(0o600)
+    add_doctors(group, "east", range(1, 41))
+    add_doctors(group, "west", range(101, 141))
+    processes = [group.start("--profile", profile, "run", "--yes") for profile in ("east", "west")]
+    for process in processes:
+        assert process.wait(60) == 0, process.stderr.read()
+        process.stderr.close()
+    assert group.service.find_duplicates() == {}
+    for action in (CREATE, UPLOAD):
+        arrivals = group.service.list_arrivals(action)
+        assert len(arrivals) == 80
+        assert max_in_rolling_second(tuple(arrivals)) <= rate * 1.2, "one process alone may send as many"
+    for profile in ("east", "west"):
+        record = json.loads((group.folder / profile / "out" / "latest" / "run.json").read_text("utf-8"))
+        assert record["rate"]["waited_seconds"] > 0
+    with postgres_server.connect(database.rpartition("/")[2]) as connection:
+        rows = connection.execute(
+            "SELECT quota, action, requests_per_second FROM esign_import.rate"
+        ).fetchall()
+    assert sorted(rows) == sorted([("default", CREATE, rate), ("default", UPLOAD, rate)])
