@@ -49,8 +49,8 @@ class QuickClock(SystemClock):
         await super().sleep(seconds / 50)
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    """Poll for what another process brings about."""
+def wait_until(condition: Callable[[], object], seconds: float = 120.0) -> None:
+    """Poll for what another process brings about; the bound is for one that never does."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come about"
