@@ -35,37 +35,52 @@ class LedgerBench:
     """One ledger of a server for many tests, emptied before each: making its tables costs more than most tests."""
 
     def __init__(self, server) -> None:
-        self._address = ServerAddress(server.make_url())
-        tenant = f"sandbox/app/org{next(_numbers)}"
-        self._schema = name_schema(tenant)
-        self._lease = Lease(self._address, tenant).acquire(run="r0", now=NOW)
-        ledger, self._site_key = open_server_ledger(
-            self._address, tenant, now=NOW, secret=SECRET, lease=self._lease
+        self.server = server
+        self.tenant = f"sandbox/app/org{next(_numbers)}"
+        self.address = ServerAddress(server.make_url())
+        self.schema = name_schema(self.tenant)
+        self.lease = Lease(self.address, self.tenant).acquire(run="r0", now=NOW)
+        ledger, self.site_key = open_server_ledger(
+            self.address, self.tenant, now=NOW, secret=SECRET, lease=self.lease
         )
         ledger.close()
         self._connection = server.connect()
         tables = self._connection.execute(
-            "SELECT tablename FROM pg_tables WHERE schemaname = %s", [self._schema]
+            "SELECT tablename FROM pg_tables WHERE schemaname = %s", [self.schema]
         )
         kept = {"meta", "site_key", "schema_version", "last_commit"}
         self._emptying = (
             "SET session_replication_role = replica;"  # no trigger, no reference
-            + "".join(f"DELETE FROM {self._schema}.{name};" for (name,) in tables if name not in kept)
-            + f"UPDATE {self._schema}.meta SET receipts_n = DEFAULT, receipts_sha256 = DEFAULT, receipts_size = DEFAULT"
+            + "".join(f"DELETE FROM {self.schema}.{name};" for (name,) in tables if name not in kept)
+            + f"UPDATE {self.schema}.meta SET receipts_n = DEFAULT, receipts_sha256 = DEFAULT, receipts_size = DEFAULT"
         )
 
     @contextmanager
-    def open_empty(self) -> Iterator[PostgresLedger]:
-        """Hold the ledger, with nothing in it, and a writer of its own."""
+    def open_empty(
+        self, *, lease: Lease | None = None, counter=None, port: int | None = None, **options
+    ) -> Iterator[PostgresLedger]:
+        """Hold the ledger, with nothing in it, and a writer of its own; ``port`` is that of a wire before the server."""
         self._connection.execute(self._emptying.encode())
-        writer = PostgresWriter(self._address, self._schema, self._lease, None)
-        ledger = PostgresLedger(self._address, self._schema, digest=self._site_key.digest, writer=writer)
+        address = ServerAddress(self.server.make_url(port=port))
+        writer = PostgresWriter(address, self.schema, lease or self.lease, counter, **options)
+        ledger = PostgresLedger(address, self.schema, digest=self.site_key.digest, writer=writer)
         try:
             yield ledger
         finally:
             ledger.close()
 
+    def ask(self, statement: str, *values) -> list[tuple]:
+        """Ask the server, or change something, behind the ledger's back; names are those of the ledger's tables."""
+        self._connection.execute(f"SET search_path = {self.schema}, esign_import".encode())
+        cursor = self._connection.execute(statement.encode(), values)
+        return cursor.fetchall() if cursor.description else []
+
+    def reconnect(self) -> None:
+        """Ask again after the server was stopped or killed."""
+        self._connection.close()
+        self._connection = self.server.connect()
+
     def close(self) -> None:
         """End its connections."""
-        self._lease.release()
+        self.lease.release()
         self._connection.close()

@@ -112,6 +112,7 @@ class PostgresConnection:
     def execute(self, statement: str, values: Any = (), /) -> psycopg.Cursor:
         """Run a statement of the ledger; its values stand in the order of their marks or numbers."""
         translated = translate_statement(statement)
+        values = [_replace_nul(value) for value in values]
         if "%(p" in translated:
             values = {f"p{number}": value for number, value in enumerate(values, 1)}
         return self.raw.execute(translated.encode(), values)
@@ -119,7 +120,15 @@ class PostgresConnection:
     def executemany(self, statement: str, rows: Iterable[Any], /) -> None:
         """Run a statement of the ledger once for each row of values, without waiting for each."""
         with self.raw.cursor() as cursor:
-            cursor.executemany(translate_statement(statement).encode(), rows)
+            cursor.executemany(
+                translate_statement(statement).encode(),
+                ([_replace_nul(value) for value in row] for row in rows),
+            )
+
+
+def _replace_nul(value: Any) -> Any:
+    """Return a value as PostgreSQL can hold it: its text has no NUL, which an answer of the service may contain."""
+    return value.replace("\0", "\N{SYMBOL FOR NULL}") if isinstance(value, str) and "\0" in value else value
 
 
 def open_connection(

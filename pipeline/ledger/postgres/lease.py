@@ -20,7 +20,7 @@ from typing import Self
 import psycopg
 
 from pipeline.clock import shown, stamp
-from pipeline.errors import LedgerError, Locked
+from pipeline.errors import LeaseLost, LedgerError, Locked
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.postgres.address import ServerAddress, name_schema
 from pipeline.ledger.postgres.connection import explain_server_error, open_connection
@@ -97,6 +97,13 @@ class Lease:
     def is_intact(self) -> bool:
         """Return whether no other process is known to have taken the lease."""
         return not self._lost.is_set()
+
+    def require(self, connection: psycopg.Connection) -> None:
+        """Keep the lease from being taken until the end of a transaction; LeaseLost once another process has it."""
+        statement = "SELECT token FROM esign_import.lease WHERE ledger = %s FOR KEY SHARE"
+        if connection.execute(statement, [self._ledger]).fetchone() != (self.token,):
+            self.mark_lost()
+            raise LeaseLost("ledger.lease_lost", server=self._address.shown)
 
     def mark_lost(self) -> None:
         """Note that another process has taken the lease."""
