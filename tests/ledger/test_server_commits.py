@@ -51,11 +51,11 @@ def failpoint(act):
 def check_chain(bench: LedgerBench) -> int:
     """Assert that the receipts are whole; return how many there are."""
     previous = FIRST_PREVIOUS
-    lines = [line.encode() for (line,) in bench.ask("SELECT line FROM receipt ORDER BY n")]
+    lines = [line.encode() for (line,) in bench.query("SELECT line FROM receipt ORDER BY n")]
     for number, line in enumerate(lines, 1):
         assert is_next_line(line, number, previous)
         previous = hashlib.sha256(line).hexdigest()
-    assert bench.ask("SELECT receipts_n, receipts_sha256 FROM meta") == [(len(lines), previous)]
+    assert bench.query("SELECT receipts_n, receipts_sha256 FROM meta") == [(len(lines), previous)]
     return len(lines)
 
 
@@ -103,7 +103,7 @@ class Breaker:
         if self._next is None:
             return False
         link, answers = self._next
-        return link.answers > answers or self.bench.ask("SELECT 1 FROM pg_locks WHERE NOT granted") != []
+        return link.answers > answers or self.bench.query("SELECT 1 FROM pg_locks WHERE NOT granted") != []
 
 
 @pytest.mark.parametrize("mode", ["cut", "answer lost", "late"])
@@ -124,8 +124,8 @@ def test_a_connection_that_breaks_at_every_statement(
             wire.strike = breaker = Breaker(ledger_bench, nth, mode)
             asyncio.run(ledger.open_attempt(attempt("p1")))
             has_struck = breaker.has_struck
-            assert ledger_bench.ask("SELECT count(*) FROM attempt") == [(1,)], nth
-            assert counter.progress.attempts == ledger_bench.ask("SELECT number FROM attempt")[0][0], nth
+            assert ledger_bench.query("SELECT count(*) FROM attempt") == [(1,)], nth
+            assert counter.progress.attempts == ledger_bench.query("SELECT number FROM attempt")[0][0], nth
             receipts[nth] = check_chain(ledger_bench)
     assert nth > 10, "there are as many statements"
     assert len(set(receipts.values())) == 1, receipts
@@ -143,7 +143,7 @@ def test_a_server_that_crashes_in_a_commit_is_waited_for(own_bench, attempt, run
                 server.start()
                 own_bench.reconnect()
                 own_bench.lease.renew_soon()
-                wait_until(lambda: own_bench.ask("SELECT 1 FROM lease WHERE xmin::text::bigint > 0"))
+                wait_until(lambda: own_bench.query("SELECT 1 FROM lease WHERE xmin::text::bigint > 0"))
 
     with own_bench.open_empty() as ledger:
         ledger.begin_run(run_record("r1"))
@@ -238,23 +238,23 @@ def test_an_operation_that_breaks_leaves_nothing_of_its_commit_behind(
         with pytest.raises(ValueError, match="a bug"):
             broken.result(10)
         asyncio.run(ledger.open_attempt(attempt("p1")))
-        assert ledger_bench.ask("SELECT exit FROM run") == [(None,)]
+        assert ledger_bench.query("SELECT exit FROM run") == [(None,)]
 
 
 def test_a_server_that_lost_the_last_commits_of_a_run_gets_no_more(ledger_bench, attempt, run_record):
     """A standby that was behind has taken over; the ledger that it holds lacks an attempt that was sent."""
     with ledger_bench.open_empty() as ledger:
         ledger.begin_run(run_record("r1"))
-        before = ledger_bench.ask("SELECT receipts_n, receipts_sha256, receipts_size FROM meta")[0]
+        before = ledger_bench.query("SELECT receipts_n, receipts_sha256, receipts_size FROM meta")[0]
         asyncio.run(ledger.open_attempt(attempt("p1")))
-        ledger_bench.ask("DELETE FROM receipt WHERE n > %s", before[0])
-        ledger_bench.ask("DELETE FROM attempt")
-        ledger_bench.ask("UPDATE meta SET receipts_n = %s, receipts_sha256 = %s, receipts_size = %s", *before)
+        ledger_bench.query("DELETE FROM receipt WHERE n > %s", before[0])
+        ledger_bench.query("DELETE FROM attempt")
+        ledger_bench.query("UPDATE meta SET receipts_n = %s, receipts_sha256 = %s, receipts_size = %s", *before)
         for person in ("p1", "p2"):
             with pytest.raises(LedgerError, match="has lost commits") as refused:
                 asyncio.run(ledger.open_attempt(attempt(person)))
             assert refused.value.exit_code == 74
-        assert ledger_bench.ask("SELECT count(*) FROM attempt") == [(0,)]
+        assert ledger_bench.query("SELECT count(*) FROM attempt") == [(0,)]
 
 
 def test_what_a_database_sets_for_its_sessions_does_not_count(

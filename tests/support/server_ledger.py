@@ -69,7 +69,7 @@ class LedgerBench:
         finally:
             ledger.close()
 
-    def ask(self, statement: str, *values) -> list[tuple]:
+    def query(self, statement: str, *values) -> list[tuple]:
         """Ask the server, or change something, behind the ledger's back; names are those of the ledger's tables."""
         self._connection.execute(f"SET search_path = {self.schema}, esign_import".encode())
         cursor = self._connection.execute(statement.encode(), values)
