@@ -249,7 +249,9 @@ def test_a_server_that_lost_the_last_commits_of_a_run_gets_no_more(ledger_bench,
         asyncio.run(ledger.open_attempt(attempt("p1")))
         ledger_bench.query("DELETE FROM receipt WHERE n > %s", before[0])
         ledger_bench.query("DELETE FROM attempt")
-        ledger_bench.query("UPDATE meta SET receipts_n = %s, receipts_sha256 = %s, receipts_size = %s", *before)
+        ledger_bench.query(
+            "UPDATE meta SET receipts_n = %s, receipts_sha256 = %s, receipts_size = %s", *before
+        )
         for person in ("p1", "p2"):
             with pytest.raises(LedgerError, match="has lost commits") as refused:
                 asyncio.run(ledger.open_attempt(attempt(person)))
