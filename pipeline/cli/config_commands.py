@@ -28,6 +28,7 @@ def validate(session: Session) -> int:
     """Find all errors in the configuration; exit 2 if there is one."""
     from pipeline.config.config_file import list_missing_ids
     from pipeline.config.named_paths import require_certificates
+    from pipeline.workflow.ledger_stores import find_store
 
     config = session.require_config()
     is_usable = _report_missing_paths(session, config)
@@ -39,6 +40,7 @@ def validate(session: Session) -> int:
         session.suggest_command("next_after", "config", "validate")
         return 2
     require_certificates(config)
+    find_store(config)  # the extra, the address and the secret of a ledger on a server
     session.inform("config_fine", path=session.config_name)
     session.suggest_command("next_check", "check")
     return 0

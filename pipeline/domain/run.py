@@ -18,7 +18,7 @@ from pipeline.domain.seals import CreateAttempt, PersonHistory, SealRequest
 Judged = Literal["right", "wrong"]  # by a human who looked at name and picture
 # a bug, usage, a rerun cannot help, a rerun helps, another run, ledger or disk, Ctrl-C
 HaltExit = Literal[1, 2, 4, 5, 6, 74, 130]
-EXIT_SEVERITY = (1, 4, 74, 2, 5, 6, 7, 3, 0)  # the most severe first; a signal's code outranks them all
+EXIT_SEVERITY = (1, 4, 74, 2, 6, 5, 7, 3, 0)  # the most severe first; a signal's code outranks them all
 INTERRUPTED: Final = 130
 FIRST_BIN_SECONDS = 0.001  # where the first bin of a histogram ends
 BINS_PER_DECADE = 20

@@ -9,6 +9,10 @@ SERVER_LEDGER_TEXTS: Mapping[str, tuple[str, str]] = {
         '台账在 PostgreSQL 里（ledger: {address}），但没有安装扩展 "postgres"：请运行 pip install "esign-import[postgres]"。没有提交任何内容。',
         'The ledger is in PostgreSQL (ledger: {address}), but the extra "postgres" is not installed: run pip install "esign-import[postgres]". Nothing was sent.',
     ),
+    "server.bad_address": (
+        "{server}：不是 PostgreSQL 能识别的地址{why}；请检查 ledger:，如 postgresql://用户@主机:5432/数据库?sslmode=verify-full。没有提交任何内容。",
+        "{server}: PostgreSQL does not understand this address{why}. Check `ledger:`, such as postgresql://user@host:5432/database?sslmode=verify-full. Nothing was sent.",
+    ),
     "server.no_secret": (
         """台账在 PostgreSQL 里，需要台账口令来保护其中的台账密钥，但没有找到：{places}。没有提交任何内容。
 若这个数据库里已有台账，请用建立它时的那个口令，各台主机都相同；丢了它就打不开台账。
@@ -36,19 +40,19 @@ The operator's secret (ledger__secret) is not in it: keep a copy elsewhere. With
     "server.no_restore": (
         """台账在 PostgreSQL 里，请用数据库自己的工具恢复。没有改动任何内容。
 先停掉各台主机上的运行，再由最新的备份恢复本机构的台账：
-  pg_restore --clean --if-exists --schema={schema} --dbname={url} ledger.dump""",
+  pg_restore --clean --if-exists --dbname={url} ledger.dump""",
         """The ledger is in PostgreSQL: restore it with the database's own tools. Nothing was changed.
 Stop the runs on every host, then restore the ledger of this organisation from the newest backup:
-  pg_restore --clean --if-exists --schema={schema} --dbname={url} ledger.dump""",
+  pg_restore --clean --if-exists --dbname={url} ledger.dump""",
     ),
     "server.no_rebuild": (
         """台账在 PostgreSQL 里，它的回执是同一个数据库里的行，旁边没有可以用来重建的文件。没有改动任何内容。
 请恢复最新的数据库备份：
-  pg_restore --clean --if-exists --schema={schema} --dbname={url} ledger.dump
+  pg_restore --clean --if-exists --dbname={url} ledger.dump
 没有备份，就登记已有的印章：esign-import adopt FILE""",
         """The ledger is in PostgreSQL: its receipts are rows of the same database, and there is no file to rebuild it from. Nothing was changed.
 Restore the newest backup of the database:
-  pg_restore --clean --if-exists --schema={schema} --dbname={url} ledger.dump
+  pg_restore --clean --if-exists --dbname={url} ledger.dump
 Without a backup, import the existing seals: esign-import adopt FILE""",
     ),
     "doctor.server": (

@@ -143,7 +143,9 @@ def find_store(config: Config) -> LedgerStore:
     if address is None:
         return FileStore(config.resolve_ledger_file(), config.tenant)
     try:
-        from pipeline.workflow.server_store import ServerStore  # noqa: PLC0415 - it needs the extra "postgres"
+        from pipeline.ledger.postgres.connection import require_known_options  # noqa: PLC0415 - they need the extra
+        from pipeline.workflow.server_store import ServerStore  # noqa: PLC0415 - the same
     except ImportError as error:
         raise UsageError("server.no_extra", address=address) from error
+    require_known_options(address)
     return ServerStore(address, config.tenant, find_ledger_secret(config, os.environ))

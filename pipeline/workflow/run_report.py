@@ -61,6 +61,7 @@ CODES: tuple[tuple[type[EsignImportError], str], ...] = (
     (Locked, "LOCKED"),
     (NotReadNow, "NOT_READ_NOW"),
     (DiskTrouble, "DISK"),
+    (LeaseLost, "LEASE_LOST"),
     (LedgerError, "LEDGER_REFUSED"),
     (UsageError, "USAGE"),
 )

@@ -41,6 +41,7 @@ class Hospital:
     sandbox: SandboxThread
     marked_copies: bool = False  # each costs a run 30 ms
     settings: dict = field(default_factory=dict)
+    ledger: str | None = None  # the address of a server; None: the default file
     service_clock: ServiceClock = field(default_factory=ServiceClock)
 
     @property
@@ -59,6 +60,8 @@ class Hospital:
         text = "api:\n" + "".join(f"  {key}: {json.dumps(value)}\n" for key, value in lines.items())
         text += "limits: {requests_per_second: 1000, concurrency: 8}\nsecrets_dir: secrets\n"
         text += f"guards: {{give_up_minutes: 0.02}}\nmarked_copies: {json.dumps(self.marked_copies)}\n"
+        if self.ledger:
+            text += f"ledger: {self.ledger}\n"
         (self.folder / "config.yaml").write_text(text, "utf-8")
 
     def doctors(self, count: int, *, start: int = 1, file: str = "roster.xlsx") -> None:
@@ -134,7 +137,7 @@ class Hospital:
 
 
 @pytest.fixture
-def hospital_with(tmp_path, monkeypatch):
+def hospital_with(tmp_path, monkeypatch, request):
     """Make a hospital whose sandbox has these rules, faults and manners."""
     for variable in [
         variable for variable in os.environ if variable.startswith(("TENCENTCLOUD_", "ESIGN_IMPORT_"))
@@ -151,10 +154,13 @@ def hospital_with(tmp_path, monkeypatch):
         thread.__enter__()
         opened.append(thread)
         hospital = Hospital(tmp_path, thread, service_clock=clock)
+        if os.environ.get("SERVER_LEDGER"):
+            hospital.ledger = request.getfixturevalue("postgres_server").make_database()
         for folder in ("seals", "secrets"):
             (tmp_path / folder).mkdir(exist_ok=True)
         (tmp_path / "secrets" / "tencent__secret_id").write_text(SANDBOX.secret_id)
         (tmp_path / "secrets" / "tencent__secret_key").write_text(SANDBOX.secret_key)
+        (tmp_path / "secrets" / "ledger__secret").write_text("the-operator's-secret-of-the-tests")
         for secret in (tmp_path / "secrets").iterdir():
             secret.chmod(0o600)
         hospital.configure(**(api or {}))

@@ -1,27 +1,48 @@
 """A hospital whose ledger is on a real PostgreSQL server: every command as with a ledger in a file, or a plain refusal."""
 
 import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from postgres_server import find_programs, run_server
+from resolution_support import find_unknown_rows, run_later
+from wire_support import fault
 
-from pipeline.ledger.postgres.address import name_schema
+import pipeline
+from pipeline.ledger.postgres.address import ServerAddress, name_schema
+from pipeline.ledger.postgres.lease import Lease
 
-SECRET = "s3cret-of-the-operator-of-this-test"
+TENANT = "sandbox/yDsandbox00000000000000000000app/org_sandbox_hospital"
+NO_POSTGRES = """
+import sys
+sys.modules["psycopg"] = None
+from pipeline.cli.app import main
+sys.exit(main(sys.argv[1:]))
+"""
 
 
-def use_server(hospital, url, *, secret=SECRET):
-    config, file = hospital.folder / "config.yaml", hospital.folder / "secrets" / "ledger__secret"
-    config.write_text(f"{config.read_text('utf-8')}ledger: {url}\n", "utf-8")
-    file.write_text(secret)
-    file.chmod(0o600)
+def use_server(hospital, url):
+    hospital.ledger = url
+    hospital.configure()
+    return hospital
 
 
 @pytest.fixture
 def database(hospital, postgres_server):
-    """Let the hospital's ledger lie in a database of its own; return the database's URL."""
-    url = postgres_server.make_database()
-    use_server(hospital, url)
-    return url
+    """Let the hospital's ledger lie in a database of its own; return its address."""
+    use_server(hospital, postgres_server.make_database())
+    return hospital.ledger
+
+
+@pytest.fixture
+def connection(database, postgres_server):
+    """Connect to the hospital's database."""
+    with postgres_server.connect(urlsplit(database).path[1:]) as opened:
+        yield opened
 
 
 def show(hospital, capsys, *arguments, exit_code=0):
@@ -30,6 +51,14 @@ def show(hospital, capsys, *arguments, exit_code=0):
     assert hospital.go(*arguments) == exit_code
     shown = capsys.readouterr()
     return shown.out + shown.err
+
+
+def show_both(hospital, capsys, *arguments, exit_code):
+    """Return what a command prints in English, and in Chinese."""
+    return tuple(
+        show(hospital, capsys, *arguments, "--lang", language, exit_code=exit_code)
+        for language in ("en", "zh")
+    )
 
 
 def test_a_run_a_rerun_and_what_shows_them(hospital, database, capsys):
@@ -41,9 +70,8 @@ def test_a_run_a_rerun_and_what_shows_them(hospital, database, capsys):
     status = json.loads(capsys.readouterr().out)
     assert (status["ledger"], status["people"]["sealed"]) == (database, 3)
     assert status["last_run"]["exit"] == 0
-    schema = name_schema(status["tenant"])
     doctor = show(hospital, capsys, "doctor")
-    assert f"synchronous_commit on, the ledger is in schema {schema}; its clock is 0 s" in doctor
+    assert f"synchronous_commit on, the ledger is in schema {name_schema(TENANT)}; its clock is" in doctor
     assert f"{database}: 3 seals, 0 unknown, agrees with its receipts" in doctor
     assert "Database, site key and receipts" in show(hospital, capsys, "ledger", "check")
     assert "Seals: 3." in show(hospital, capsys, "export")
@@ -52,15 +80,236 @@ def test_a_run_a_rerun_and_what_shows_them(hospital, database, capsys):
     assert "Nothing to resolve" in show(hospital, capsys, "resolve")
     assert "Unchanged 3" in show(hospital, capsys, "report")
     assert "Unchanged 3" in show(hospital, capsys, "retry", "--yes")
+    assert show(hospital, capsys, "config", "validate")
     assert hospital.creates() == 3
     assert [path.name for path in (hospital.folder / "state").iterdir()] == ["work"]
 
 
-def test_a_person_is_erased(hospital, database, capsys):
+def test_unknown_rows_are_resolved(hospital_with, postgres_server, capsys):
+    hospital = hospital_with(faults=[fault("reset_after", nth=(2,)), fault("reset_before", nth=(3,))])
+    use_server(hospital, postgres_server.make_database())
+    hospital.doctors(4)
+    assert hospital.run_to_end("run") == (3, {"sealed": 2, "unknown": 2})
+    first, second = find_unknown_rows(hospital)
+    assert run_later(hospital, "resolve") == 3
+    assert first in capsys.readouterr().out
+    assert run_later(hospital, "resolve", first, "--seal-id", "yD" + "a1B2" * 7 + "zz") == 0
+    assert run_later(hospital, "resolve", second, "--not-created", "--sure") == 0
+    assert run_later(hospital, "run") == 0
+    assert hospital.statuses() == {"unchanged": 3, "sealed": 1}
+    assert "agree" in show(hospital, capsys, "ledger", "check")
+
+
+def test_failed_rows_are_sent_again_by_retry(hospital_with, postgres_server):
+    hospital = hospital_with(faults=[fault({"code": {"code": "FailedOperation", "message": "操作失败"}})])
+    use_server(hospital, postgres_server.make_database())
+    hospital.doctors(3)
+    assert hospital.run_to_end("run") == (3, {"sealed": 2, "failed": 1})
+    assert hospital.run_to_end("retry", "--yes") == (0, {"unchanged": 2, "sealed": 1})
+
+
+def test_a_person_is_erased(hospital, database, connection, capsys):
     hospital.seal_doctors(2)
     name = hospital.outcomes()[0]["name"]
     show(hospital, capsys, "purge", "--person", "00001", "--yes")
-    assert "receipts (11) agree" in show(hospital, capsys, "ledger", "check")
-    assert name not in show(hospital, capsys, "export", "--json")
+    assert "agree" in show(hospital, capsys, "ledger", "check")
+    for table in ("person", "attempt", "seal", "seal_name", "row_line", "receipt", "decision"):
+        rows = connection.execute(f"SELECT * FROM {name_schema(TENANT)}.{table}").fetchall()
+        assert rows
+        assert name not in repr(rows), table
     assert hospital.run_to_end("run") == (0, {"unchanged": 2})
     assert hospital.creates() == 2
+
+
+def test_seals_are_adopted_into_a_new_database(hospital, database, postgres_server):
+    hospital.seal_doctors(1)
+    results = hospital.newest / "results.xlsx"
+    use_server(hospital, postgres_server.make_database())
+    assert hospital.go("adopt", str(results)) == 0
+    assert hospital.run_to_end("run") == (0, {"unchanged": 1})
+    assert hospital.creates() == 1
+
+
+def test_check_makes_no_ledger(hospital, database, connection, capsys):
+    hospital.doctors(2)
+    assert f"no ledger at {database} yet" in show(hospital, capsys, "check")
+    assert hospital.statuses() == {"ready": 2}
+    assert connection.execute("SELECT to_regnamespace('esign_import')").fetchone() == (None,)
+    assert "No ledger yet" in show(hospital, capsys, "status")
+    assert f"{database} does not exist yet" in show(hospital, capsys, "doctor")
+    assert "no run has used this configuration" in show(hospital, capsys, "export", exit_code=2)
+
+
+def test_another_secret_is_refused_and_says_so(hospital, database, capsys):
+    hospital.seal_doctors(1)
+    (hospital.folder / "secrets" / "ledger__secret").write_text("another secret than the first one")
+    english, chinese = show_both(hospital, capsys, "run", exit_code=74)
+    assert "not the one with which this ledger was created" in english
+    assert "台账口令（ledger__secret）与创建这份台账时的不同" in chinese
+    assert "[fault]   ledger: The operator's secret" in show(hospital, capsys, "doctor", exit_code=74)
+    assert hospital.creates() == 1
+
+
+def test_without_a_secret_nothing_is_sent_and_the_way_to_make_one_is_shown(
+    hospital, database, capsys, monkeypatch
+):
+    hospital.doctors(1)
+    secret = hospital.folder / "secrets" / "ledger__secret"
+    text = secret.read_text()
+    secret.unlink()
+    for command in ("run", "check", "status", "doctor"):
+        english, chinese = show_both(hospital, capsys, command, exit_code=2)
+        assert f'print(secrets.token_urlsafe(32))" > {secret}' in english
+        assert f'print(secrets.token_urlsafe(32))" > {secret}' in chinese
+    assert hospital.creates() == 0
+    monkeypatch.setenv("ESIGN_IMPORT_LEDGER_SECRET", text)
+    assert hospital.go("run") == 0
+
+
+def test_without_the_extra_it_is_named(hospital, database):
+    hospital.doctors(1)
+    for language, words in (
+        ("en", 'the extra "postgres" is not installed'),
+        ("zh", '没有安装扩展 "postgres"'),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", NO_POSTGRES, *hospital.command("run", language=language)],
+            capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False,
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert words in done.stderr
+        assert 'pip install "esign-import[postgres]"' in done.stderr
+    assert hospital.creates() == 0
+
+
+def test_a_server_that_is_away_ends_with_74_and_the_last_run_is_still_shown(hospital, capsys):
+    with run_server() as server:
+        use_server(hospital, server.make_database())
+        hospital.seal_doctors(1)
+        server.stop()
+        assert "Connection refused" in show(hospital, capsys, "run", exit_code=74)
+        assert "ended" in show(hospital, capsys, "status", exit_code=74)
+        doctor = show(hospital, capsys, "doctor", exit_code=74)
+        assert "[fault]   ledger: The ledger on postgresql://" in doctor
+        server.start()
+        assert hospital.run_to_end("run") == (0, {"unchanged": 1})
+    assert hospital.creates() == 1
+
+
+def test_a_server_that_may_lose_commits_is_refused(hospital, database, connection, capsys):
+    hospital.doctors(1)
+    name = urlsplit(database).path[1:]
+    connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    english, chinese = show_both(hospital, capsys, "run", exit_code=74)
+    assert "synchronous_commit is off" in english
+    assert "synchronous_commit 为 off" in chinese
+    assert "synchronous_commit is off" in show(hospital, capsys, "doctor", exit_code=74)
+    assert hospital.creates() == 0
+
+
+def test_a_ledger_that_another_host_holds(hospital, database, capsys):
+    hospital.seal_doctors(1)
+    with Lease(ServerAddress(database), TENANT).acquire(run="20261127-010000-000", now=1_795_000_000.0):
+        assert "Run 20261127-010000-000 has been using the ledger" in show(
+            hospital, capsys, "run", exit_code=6
+        )
+        assert "run 20261127-010000-000 is in progress since 2026-11-18" in show(hospital, capsys, "doctor")
+        assert hospital.go("check") == 0
+        assert hospital.go("resolve", "00001", "--keep") == 6
+    assert hospital.go("run") == 0
+
+
+def test_a_run_whose_lease_was_taken_sends_no_more_and_ends_with_6(hospital, database, connection):
+    hospital.doctors(30)
+
+    def take_lease(_):
+        connection.execute("UPDATE esign_import.lease SET epoch = epoch + 1, token = 'another'")
+
+    result = pipeline.run(hospital.folder / "config.yaml", on_outcome=take_lease, language="en")
+    assert (result.exit, result.halted.code) == (6, "LEASE_LOST")
+    assert "Another process has taken over the ledger" in result.halted.message
+    assert hospital.creates() < 30
+    assert hospital.record()["exit"] == 6
+    run_later(hospital, "run", "--yes")
+    people = [seal.number for seal in hospital.service.seals]
+    assert len(people) == len(set(people))
+    assert hospital.statuses().get("unknown", 0) == 30 - len(people)
+
+
+def test_a_database_that_lost_the_ledger_is_no_reason_for_a_new_one(
+    hospital, database, postgres_server, capsys, monkeypatch
+):
+    hospital.seal_doctors(1)
+    other = use_server(hospital, postgres_server.make_database()).ledger
+    english, chinese = show_both(hospital, capsys, "run", exit_code=2)
+    assert f"There is no ledger of this organisation on {other}" in english
+    assert "没有本机构的台账" in chinese
+    assert "There is no ledger of this organisation" in show(hospital, capsys, "export", exit_code=2)
+    assert hospital.creates() == 1
+    use_server(hospital, database)
+    assert hospital.run_to_end("run") == (0, {"unchanged": 1})
+
+
+@pytest.mark.parametrize(("arguments", "command"), [
+    (("ledger", "backup", "copy"), "pg_dump --format=custom --schema={schema} --file=ledger.dump {url}"),
+    (("ledger", "restore", "copy"), "pg_restore --clean --if-exists --dbname={url} ledger.dump"),
+    (("ledger", "rebuild"), "pg_restore --clean --if-exists --dbname={url} ledger.dump"),
+])  # fmt: skip
+def test_what_the_database_does_itself_is_refused_with_its_command(
+    hospital, database, capsys, arguments, command
+):
+    expected = command.format(schema=name_schema(TENANT), url=database)
+    for text in show_both(hospital, capsys, *arguments, exit_code=2):
+        assert expected in text
+
+
+def test_a_copy_with_pg_dump_is_restored(hospital, database, postgres_server, capsys):
+    hospital.seal_doctors(2)
+    programs = find_programs()
+    file = hospital.folder / "ledger.dump"
+    schema = f"--schema={name_schema(TENANT)}"
+    subprocess.run([programs / "pg_dump", "--format=custom", schema, f"--file={file}", database], check=True)
+    with postgres_server.connect(urlsplit(database).path[1:]) as other:
+        other.execute(f"DROP SCHEMA {name_schema(TENANT)} CASCADE")
+    assert hospital.go("run") == 2
+    restore = [programs / "pg_restore", "--clean", "--if-exists", f"--dbname={database}", file]
+    subprocess.run(restore, check=True)
+    assert "agree" in show(hospital, capsys, "ledger", "check")
+    assert hospital.run_to_end("run") == (0, {"unchanged": 2})
+    assert hospital.creates() == 2
+
+
+def test_a_damaged_receipt_and_a_guard_that_was_dropped_are_found(hospital, database, connection, capsys):
+    hospital.seal_doctors(1)
+    schema = name_schema(TENANT)
+    connection.execute(f"UPDATE {schema}.receipt SET line = replace(line, 'prev', 'perv') WHERE n = 4")
+    connection.execute(f"DROP INDEX {schema}.one_live_seal")
+    text = show(hospital, capsys, "ledger", "check", exit_code=74)
+    assert f"The ledger {database} is damaged (one_live_seal)" in text
+    assert f"Line 4 of the receipts {database} is damaged" in text
+    assert "pg_restore" in text
+
+
+def test_two_hospitals_share_a_database(hospital, database, connection):
+    config = hospital.folder / "config.yaml"
+    text = config.read_text("utf-8")
+    config.write_text(f"{text}profiles:\n  east: {{api: {{organization_open_id: org_east}}}}\n", "utf-8")
+    hospital.doctors(1)
+    shutil.copytree(hospital.folder / "inbox", hospital.folder / "east" / "inbox")
+    shutil.copytree(hospital.folder / "seals", hospital.folder / "east" / "seals")
+    assert hospital.go("--all", "run", "--yes") == 4  # the sandbox knows one hospital
+    tenants = connection.execute("SELECT tenant FROM esign_import.lease ORDER BY 1").fetchall()
+    assert tenants == [("sandbox/yDsandbox00000000000000000000app/org_east",), (TENANT,)]
+
+
+def test_the_python_api_uses_it(hospital, database):
+    hospital.doctors(2)
+    config = hospital.folder / "config.yaml"
+    assert pipeline.run(config, language="en").exit == 0
+    assert pipeline.check(config, language="en").counts == {pipeline.Status.UNCHANGED: 2}
+
+
+def test_a_schedule_loads_the_secret_and_holds_no_address(hospital, database, capsys):
+    text = show(hospital, capsys, "schedule", "print", "systemd")
+    assert f"LoadCredential=ledger__secret:{hospital.folder}/secrets/ledger__secret" in text
+    assert database not in text

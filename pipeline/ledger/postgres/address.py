@@ -13,6 +13,7 @@ _URL = re.compile(
     r"(?P<scheme>postgres(?:ql)?://)(?:(?P<user>[^\s@/?:]*)(?::(?P<password>[^\s@/?]*))?@)?"
     r"(?P<hosts>[^\s@/?]*)(?:/(?P<database>[^\s@/?]*))?(?:\?(?P<options>[a-z_]+=[^\s&]*(?:&[a-z_]+=[^\s&]*)*))?"
 )
+_HALF_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
 _DATABASE_OPTIONS = re.compile(r"(?:^|&)(?:dbname|service)=[^&]")
 _PASSWORD_OPTIONS = re.compile(r"((?:^|&)(?:ssl)?password=)[^&]+")
 _HAS_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE | re.ASCII)
@@ -34,7 +35,7 @@ class ServerAddress:
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """Return the address of a URL, None where it is none of PostgreSQL's or names no database."""
-        parts = _URL.fullmatch(text)
+        parts = None if _HALF_ESCAPE.search(text) else _URL.fullmatch(text)
         if parts is None or not (parts["database"] or _DATABASE_OPTIONS.search(parts["options"] or "")):
             return None
         return cls(text)

@@ -40,6 +40,7 @@ _GUARDS = """
     UNION SELECT tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
         WHERE relnamespace = %(schema)s::regnamespace AND NOT tgisinternal AND tgenabled IN ('O', 'A')
 """
+LONG_SECONDS = 3600.0  # for a statement that goes over a whole table
 _TABLES_OF_A_PERSON = (
     "row_seen", "row_line", "person", "seal_name", "attempt", "seal", "decision", "file_stat", "receipt",
 )  # fmt: skip
@@ -73,7 +74,7 @@ def check_server_ledger(address: ServerAddress, tenant: str, *, secret: str) -> 
     ledger.close()
     name = name_schema(tenant)
     try:
-        with closing(open_connection(address, purpose="check")) as raw:
+        with closing(open_connection(address, purpose="check", patience=LONG_SECONDS)) as raw:
             use_schemas(raw, name, SHARED_SCHEMA)
             raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             connection = PostgresConnection(raw)
@@ -118,7 +119,7 @@ def erase_person(
         writer.submit(erase).result()
     hit_failpoint("purge: after the commit")
     try:
-        with closing(open_connection(address, purpose="purge")) as raw:
+        with closing(open_connection(address, purpose="purge", patience=LONG_SECONDS)) as raw:
             for table in _TABLES_OF_A_PERSON:
                 raw.execute(sql.SQL("VACUUM FULL {}.{}").format(*map(sql.Identifier, (name, table))))
     except psycopg.Error as error:

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
+from psycopg.conninfo import conninfo_to_dict
 
 from pipeline.clock import SystemClock
-from pipeline.errors import LedgerError
+from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.messages.texts import make_text
 from pipeline.version import PROGRAM
@@ -129,6 +130,16 @@ class PostgresConnection:
 def _replace_nul(value: Any) -> Any:
     """Return a value as PostgreSQL can hold it: its text has no NUL, which an answer of the service may contain."""
     return value.replace("\0", "\N{SYMBOL FOR NULL}") if isinstance(value, str) and "\0" in value else value
+
+
+def require_known_options(address: ServerAddress) -> None:
+    """Raise UsageError for an address that libpq does not understand, such as one with a misspelt option."""
+    try:
+        conninfo_to_dict(address.url)
+    except psycopg.Error as error:
+        # its words may quote the whole address
+        why = "" if address.holds_password else f" ({str(error).strip()})"
+        raise UsageError("server.bad_address", server=address.shown, why=why) from error
 
 
 def open_connection(
