@@ -41,16 +41,25 @@ def _take_schedule(command: Callable[[Session, Kind, Schedule], int]) -> Callabl
     @click.option(
         "--user", "is_user_unit", is_flag=True, help="systemd: as a unit of this user, without root."
     )
+    @click.option("--worker", "is_worker", is_flag=True, help="systemd: a worker that runs all the time.")
     @click.pass_obj
     @wraps(command)
     def take(
-        session: Session, /, *, kind: Kind, start: datetime, name: str | None, is_user_unit: bool
+        session: Session,
+        /,
+        *,
+        kind: Kind,
+        start: datetime,
+        name: str | None,
+        is_user_unit: bool,
+        is_worker: bool,
     ) -> int:
         from pipeline.operations.schedule import Schedule, choose_name, list_unseen_variables
 
         session.require_config()
         file = session.open_config_file(session.config_name)
-        configs = [file.load(hospital) for hospital in session.hospitals]
+        hospitals = file.list_hospitals() if is_worker else session.hospitals
+        configs = [file.load(hospital) for hospital in hospitals]
         unseen = [*list_unseen_variables(os.environ)]
         if unseen:
             names = session.render_sentence("mark.comma").join(unseen)
@@ -62,8 +71,9 @@ def _take_schedule(command: Callable[[Session, Kind, Schedule], int]) -> Callabl
             hospitals=_list_hospital_options(session),
             start=f"{start:%H:%M}",
             language=session.language if is_language_needed else None,
-            name=name or choose_name(session.hospitals),
+            name=name or ("worker" if is_worker else choose_name(session.hospitals)),
             is_user_unit=is_user_unit,
+            is_worker=is_worker,
         )
         return command(session, kind, schedule)
 
@@ -88,6 +98,7 @@ def print_schedule(session: Session, kind: Kind, schedule: Schedule) -> int:
     if not session.as_json:
         options = ["--name", schedule.name] if schedule.name else []
         options += ["--user"] if schedule.is_user_unit else []
+        options += ["--worker"] if schedule.is_worker else []
         hospitals = schedule.hospitals if len(session.hospitals) > 1 else ()  # of one: named anyhow
         arguments = [*hospitals, "schedule", "install", kind, "--at", schedule.start, *options]
         session.suggest_command("schedule.next_install", *arguments)

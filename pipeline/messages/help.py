@@ -63,6 +63,7 @@ HELP: Mapping[str, str] = {
     "Local time.": "本机时间。",
     "Name of this schedule, where one host has several.": "定时任务的名称；一台机器上有几个时用来区分。",
     "systemd: as a unit of this user, without root.": "systemd：装在自己名下，不需要 root。",
+    "systemd: a worker that runs all the time.": "systemd：一直运行的 worker。",
     # worker, enqueue
     "Run every hospital once a day, shared with the workers of other hosts.": (
         "每天运行每家医院一次，与其他主机上的 worker 分担。"

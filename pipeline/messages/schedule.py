@@ -21,6 +21,10 @@ SCHEDULE_TEXTS: Mapping[str, tuple[str, str]] = {
         "{path} 已经存在，属于另一份配置，没有改动；请用 --name 另取一个名称。",
         "{path} exists and belongs to another configuration; it was not changed. Choose another name with --name.",
     ),
+    "schedule.worker": (
+        "--worker 只用于 systemd；其他系统怎样启动 worker，见 docs/zh/workers.md。",
+        "--worker is for systemd alone; docs/en/workers.md shows how a worker is started elsewhere.",
+    ),
     "schedule.needs_root": (
         "用户 {user} 不能写 {path}；请用 sudo 运行，或加 --user 装在自己名下。",
         "User {user} may not write {path}; use sudo, or --user for a unit of your own.",

@@ -41,6 +41,7 @@ class Schedule:
     language: str | None = None  # for --lang; None: the configuration has one
     name: str | None = None  # distinguishes several schedules of one host
     is_user_unit: bool = False  # systemd: of this user's own manager
+    is_worker: bool = False  # systemd: a worker that runs all the time, in place of a timer
 
     @property
     def unit(self) -> str:
@@ -49,9 +50,11 @@ class Schedule:
 
     @property
     def words(self) -> list[str]:
-        """The command line that starts a run."""
+        """The command line that starts a run, or a worker."""
         language = ("--lang", self.language) if self.language else ()
         config = ("--config", str(self.config_path))
+        if self.is_worker:
+            return [*find_program_words(), *config, *language, "worker"]
         return [*find_program_words(), *config, *self.hospitals, *language, "run"]
 
     @property
@@ -110,6 +113,8 @@ def render_schedule(kind: Kind, schedule: Schedule) -> Rendered:
     """Return the files and commands of a schedule; UsageError where a path or the name cannot stand in them."""
     if schedule.name is not None and not NAME.fullmatch(schedule.name):
         raise UsageError("schedule.name", name=schedule.name)
+    if schedule.is_worker and kind != "systemd":
+        raise UsageError("schedule.worker")
     for path in (schedule.config_path, *schedule.written_folders, *map(Path, schedule.words)):
         if _CONTROL.search(str(path)):
             raise UsageError("schedule.path", path=path)
@@ -128,16 +133,17 @@ def _render_systemd(schedule: Schedule) -> Rendered:
         "written": sorted(set(map(_find_existing_folder, schedule.written_folders))),
         "user": schedule.user,
         "is_user_unit": schedule.is_user_unit,
+        "is_worker": schedule.is_worker,
         "sets_group": any(config.results_group for config in schedule.configs),
     }
     files = {
         folder / f"{schedule.unit}.{ending}": _render_template(f"schedule.{ending}.j2", schedule, **values)
-        for ending in ("service", "timer")
+        for ending in (("service",) if schedule.is_worker else ("service", "timer"))
     }
     manager = ("systemctl", "--user") if schedule.is_user_unit else ("systemctl",)
     commands: list[Sequence[str]] = [
         [*manager, "daemon-reload"],
-        [*manager, "enable", "--now", f"{schedule.unit}.timer"],
+        [*manager, "enable", "--now", f"{schedule.unit}.{'service' if schedule.is_worker else 'timer'}"],
     ]
     if schedule.is_user_unit:
         commands.append(["loginctl", "enable-linger"])  # else it runs only while the user is logged in

@@ -1,4 +1,4 @@
-"""Finds a timer that runs this program: a systemd unit, a line of cron, a task of Windows."""
+"""Finds what runs this program: a timer or worker of systemd, a line of cron, a task of Windows."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pipeline.version import PROGRAM
 SYSTEM_UNITS = Path("/etc/systemd/system")
 CRON_FILES = (Path("/etc/crontab"), Path("/etc/cron.d"))
 LINGERING = Path("/var/lib/systemd/linger")  # holds a file for each user whose units run without a login
+WORKER = "Restart=always"  # stands in the unit of a worker, which needs no timer
 _SECONDS = 10  # that crontab and schtasks may take
 
 
@@ -81,6 +82,7 @@ def _list_unit_files() -> Iterator[Path]:
     for folder in (SYSTEM_UNITS, find_user_units()):
         with suppress(OSError):
             yield from sorted(folder.glob(f"*{PROGRAM}*.timer"))
+            yield from sorted(unit for unit in folder.glob(f"*{PROGRAM}*.service") if WORKER in _read(unit))
 
 
 def _has_line(text: str, folder: str) -> bool:

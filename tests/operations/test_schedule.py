@@ -89,6 +89,25 @@ def test_systemd_takes_the_units(folder, options, capsys):
         assert subprocess.run(audit, capture_output=True, check=False).returncode == 0, "2.5 or better"
 
 
+@pytest.mark.parametrize("options", [(), ("--user",)])
+def test_systemd_takes_the_unit_of_a_worker(folder, options, capsys):
+    with (folder / "config.yaml").open("a", encoding="utf-8") as file:
+        file.write(PROFILES)
+    analyze = find_program("systemd-analyze")
+    assert call(folder, "install", "systemd", "--all", "--worker", *options) == 0
+    error = capsys.readouterr().err
+    (unit,) = [Path(line) for line in re.findall(r"已安装 (.*)", error)]
+    assert unit.name == "esign-import-worker.service"
+    assert "enable --now esign-import-worker.service" in error.splitlines()[-1]
+    verify = [analyze, "--user" if options else "--system", "verify", str(unit)]
+    done = subprocess.run(verify, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    text = unit.read_text("utf-8")
+    assert re.search(r'^ExecStart=.*config.yaml" --lang zh worker$', text, re.MULTILINE)
+    assert ('/西院/state"' in text) == (not options), "every hospital's folders can be written"
+    assert timers.find_installed_timer(folder / "config.yaml").location == str(unit)
+
+
 def test_a_unit_of_another_configuration_stays(folder, capsys):
     assert call(folder, "install", "systemd") == 0
     second = folder.with_name("second")
@@ -199,9 +218,11 @@ def test_a_hospital_whose_name_is_no_unit_needs_a_name(folder, capsys):
     assert "--name" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [("--name", "a b"), ("--at", "25:00")])
+@pytest.mark.parametrize(
+    "words", [("systemd", "--name", "a b"), ("systemd", "--at", "25:00"), ("cron", "--worker")]
+)
 def test_what_cannot_be_scheduled_is_refused(folder, words):
-    assert call(folder, "print", "systemd", *words) == 2
+    assert call(folder, "print", *words) == 2
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a schedule for another user needs root")
