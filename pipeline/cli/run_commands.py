@@ -74,8 +74,11 @@ def check(
         _save_columns(session, config, report.files)
     code = write_and_print_results(session, config, report, latest=None)
     is_ready = any(outcome.status is Status.READY for outcome in report.outcomes)
-    if is_ready and not has_tenant and not session.quiet:  # the run that was just named cannot be typed yet
-        session.suggest_command("next_config", "config", "validate")
+    if is_ready and not has_tenant and not session.quiet:
+        if session.find_config() is None:
+            session.suggest_command("next_init", "init")
+        else:
+            session.suggest_command("next_config", "config", "validate")
     return code
 
 

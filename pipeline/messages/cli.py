@@ -131,10 +131,7 @@ If you do not find a seal, it may still exist: --not-created counts only after c
     ),
     "no_config_short": ("当前文件夹里没有 config.yaml", "there is no config.yaml in this folder"),
     "next_init": ("新建一份配置：", "To create a configuration, run:"),
-    "next_config": (
-        "提交（run）需要可用的配置；填好后先输入：",
-        "A run needs a usable configuration. After filling it in, run:",
-    ),
+    "next_config": ("填好配置后，请输入：", "After filling in the configuration, run:"),
     "check_without_config": (
         "没有可用的配置（{why}），只检查名单和图片，不与台账比较。",
         "No usable configuration ({why}): rosters and pictures are checked, but not compared with the ledger.",

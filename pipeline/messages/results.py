@@ -294,6 +294,9 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
         "Rows whose picture may not be read: {n} (such as {file}). IT: let user {user} read it (chmod), then run:"),
     "next.files": ("{n} 个名单文件没有读取：按“名单文件”的说明处理后重新运行：", "Roster files not read: {n}. See Roster files for the reason, then run again:"),
     "next.run": ("检查没有发现问题的 {n} 行，可以提交：", "Rows that passed the check: {n}. To send them:"),
+    "next.configure": (
+        "检查没有发现问题的 {n} 行，可以提交；提交（run）需要填好的配置。",
+        "Rows that passed the check: {n}. To send them, a run needs a configuration that is filled in."),
     "next.look": (
         "想先逐个看图核对：打开 {page}，核对并保存，然后运行（保存的文件在浏览器的下载文件夹）：",
         "To review every seal first: open {page}, review and save, then run (the saved file is in the browser's downloads folder):"),

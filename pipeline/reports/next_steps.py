@@ -283,7 +283,10 @@ class _RunSteps:
         if unsent and not self.stopped_by_guard and not self.cannot_rerun:
             key = "next.again_after" if self.halt_code in LASTING_HALTS else "next.again"
             yield self._step_to_send_again(key, n=unsent)
-        if ready := self.statuses[Status.READY]:
+        ready = self.statuses[Status.READY]
+        if ready and self.report.tenant is None:
+            yield make_step("next.configure", n=ready)
+        elif ready:
             yield self._step_with_arguments("next.run", "run", n=ready)
             if self.report.review_mark and not to_review:
                 yield self._note_unshown(make_step("next.look", review, page=page))
