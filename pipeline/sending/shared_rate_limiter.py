@@ -33,6 +33,8 @@ MOST_TURNS = 20  # calls with an open connection that wait for a slot
 PATIENCE_SECONDS = 10.0  # without a slot, until a run may reserve as far ahead as any
 RETRY_SLOTS = 3.0  # at most so many slots later than necessary a run asks again: several must not ask at once
 SHORTEST_RETRY = 0.002
+LONGEST_LEAD = 0.25  # seconds for what is done between a slot and the first byte: the attempt's commit
+LEAD_KEPT = 0.95  # of a slow one with each call that follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,10 @@ class _Queue:
         self._pushed = 0.0  # as the newest answer has it
         self._last_slot_at = clock.monotonic()
         self._spare: deque[Slot] = deque()  # reserved by calls that do not need them any more
-        self._used: deque[Slot] = deque(maxlen=64)  # by calls that are about to leave
+        # Slots of calls that are about to leave, and when `acquire` returned. A call takes the first that is not over:
+        # one that got its slot and did not leave left it to the next.
+        self._used: deque[tuple[Slot, float]] = deque()
+        self._lead = 0.0  # seconds before its slot at which a call may begin to leave
         self.enter_loop()
 
     def enter_loop(self) -> None:
@@ -142,23 +147,38 @@ class _Queue:
         return self._turns.take()
 
     async def acquire(self, slots_ahead: float) -> None:
+        """Return a little before the slot, for what a call does before it leaves."""
         while True:
             slot = await self._reserve(slots_ahead)
             try:
-                while (wait := self._find_due(slot) - self._clock.monotonic()) > 0:
-                    await self._clock.sleep(wait)
+                await self._wait_for(slot, earlier=self._lead)
             except asyncio.CancelledError:
                 self._spare.append(slot)
                 raise
             if not self._is_late(slot):
-                self._used.append(slot)
+                self._used.append((slot, self._clock.monotonic()))
                 return
 
     async def record_departure(self, slots_ahead: float) -> None:
-        # A call that got its slot and did not leave left it behind: the newest one is this call's.
-        while self._used and self._is_late(self._used.pop()):
-            await self.acquire(slots_ahead)
+        """Return at the slot; a slot that is over is exchanged for a new one."""
+        await self._wait_for(self._find_used() or await self._reserve(slots_ahead))
         await self.departures.record()
+
+    def _find_used(self) -> Slot | None:
+        while self._used:
+            slot, returned_at = self._used.popleft()
+            self._learn_lead(self._clock.monotonic() - returned_at)
+            if not self._is_late(slot):
+                return slot
+        return None
+
+    async def _wait_for(self, slot: Slot, *, earlier: float = 0.0) -> None:
+        while (wait := self._find_due(slot) - earlier - self._clock.monotonic()) > 0:
+            await self._clock.sleep(wait)
+
+    def _learn_lead(self, seconds: float) -> None:
+        """Learn how long before its slot a call has to begin to leave in time: as long as the slow ones took."""
+        self._lead = min(LONGEST_LEAD, max(seconds, LEAD_KEPT * self._lead))
 
     def _find_due(self, slot: Slot) -> float:
         """Return when a slot comes: a throttle anywhere pushes all slots that were taken before."""

@@ -30,6 +30,7 @@ from pipeline.ledger.postgres.schema import make_shared_schema
 
 AWAY_SECONDS = 60.0  # for which the server may be away: restarting, or another one taking over
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # between two attempts to reach it
+STATEMENT_SECONDS = 10.0  # that a statement may take
 FORGET_IDLE_SECONDS = 3600.0  # a row that was not used for so long begins anew …
 FORGET_SECONDS = 86_400.0  # … and so does one that has learnt for so long: a lower limit may be over
 
@@ -232,7 +233,7 @@ class RateRows:
 
     def _connect(self) -> psycopg.Connection:
         if self._connection is None:
-            self._connection = open_connection(self._address, purpose="rate")
+            self._connection = open_connection(self._address, purpose="rate", patience=STATEMENT_SECONDS)
             self._connection.execute("SET synchronous_commit = off")
             use_schemas(self._connection, SHARED_SCHEMA)
             table = self._connection.execute("SELECT to_regclass('esign_import.rate')").fetchone()
