@@ -33,7 +33,7 @@ MOST_TURNS = 20  # calls with an open connection that wait for a slot
 PATIENCE_SECONDS = 10.0  # without a slot, until a run may reserve as far ahead as any
 RETRY_SLOTS = 3.0  # at most so many slots later than necessary a run asks again: several must not ask at once
 SHORTEST_RETRY = 0.002
-LONGEST_LEAD = 0.25  # seconds for what is done between a slot and the first byte: the attempt's commit
+FIRST_LEAD, LONGEST_LEAD = 0.05, 0.25  # seconds for what is done between a slot and the first byte: a commit
 LEAD_KEPT = 0.95  # of a slow one with each call that follows
 
 
@@ -129,16 +129,16 @@ class _Queue:
         self._pushed = 0.0  # as the newest answer has it
         self._last_slot_at = clock.monotonic()
         self._spare: deque[Slot] = deque()  # reserved by calls that do not need them any more
-        # Slots of calls that are about to leave, and when `acquire` returned. A call takes the first that is not over:
-        # one that got its slot and did not leave left it to the next.
-        self._used: deque[tuple[Slot, float]] = deque()
-        self._lead = 0.0  # seconds before its slot at which a call may begin to leave
+        # Slots of calls that are about to leave, and when `acquire` returned. The first call that is ready takes the first
+        # slot: one whose commit is slow, or that does not leave at all, leaves its slot to another.
+        self._used: deque[tuple[Slot, float]] = deque(maxlen=MOST_TURNS)
+        self._lead = FIRST_LEAD  # seconds before its slot at which a call may begin to leave
         self.enter_loop()
 
     def enter_loop(self) -> None:
         """Make the locks of a new event loop."""
         self.departures.turn = asyncio.Lock()
-        self._reserving = asyncio.Lock()
+        self._reserving, self._leaving = asyncio.Lock(), asyncio.Lock()
         self._spare.clear()
         self._used.clear()
         self._turns = _Turns()
@@ -160,8 +160,13 @@ class _Queue:
                 return
 
     async def record_departure(self, slots_ahead: float) -> None:
-        """Return at the slot; a slot that is over is exchanged for a new one."""
-        await self._wait_for(self._find_used() or await self._reserve(slots_ahead))
+        """Return at the first slot that is not over; where none is left, at a new one."""
+        async with self._leaving:
+            slot = self._find_used()
+            if slot is not None:
+                await self._wait_for(slot)
+        if slot is None:
+            await self._wait_for(await self._reserve(slots_ahead))
         await self.departures.record()
 
     def _find_used(self) -> Slot | None:
