@@ -8,7 +8,7 @@ TEST_PROCESSES ?= 4
 BUNDLE ?= dist
 LOCK   := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --no-header
 
-.PHONY: demo test attack crash hosts gauntlet trap ocr bench lint docs pictures bundle wheelhouse format lock sample clean help
+.PHONY: demo test attack crash bench-hosts hosts gauntlet trap ocr bench lint docs pictures bundle wheelhouse format lock sample clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -47,6 +47,9 @@ crash: .venv/dev ## kill -9, signals and failing writes everywhere, 360 random k
 bench: .venv/dev ## the pace beside two usual limiters, the lifted limit beside the official SDK (needs an idle machine)
 	PYTHONPATH=. $(BIN)/python bench/pace.py
 	PYTHONPATH=. $(BIN)/python bench/unlimited.py
+
+bench-hosts: .venv/dev ## one quota for 1, 4 and 12 processes, and a small hospital beside large ones (about 15 min, needs PostgreSQL)
+	PYTHONPATH=. $(BIN)/python -m bench.several_processes
 
 hosts: .venv/dev ## workers of several hosts: dead, hanging and stopped workers, a server that is away (about 2 min)
 	HOSTS=1 $(BIN)/python -m pytest -q tests/end_to_end/test_workers.py
