@@ -121,9 +121,9 @@ def measure_runs(kind: LimiterKind, processes: int, database: str | None, folder
         with urllib.request.urlopen(url + "/_truth") as answer:
             truth = json.load(answer)
     creates = truth["arrivals"][CREATE]
-    place = "on the server" if database else "in a file (AdaptiveRateLimiter)"
+    location = "on the server" if database else "in a file (AdaptiveRateLimiter)"
     return Outcome(
-        f"{kind}, {processes} {'process' if processes == 1 else 'processes'}, ledgers {place}",
+        f"{kind}, {processes} {'process' if processes == 1 else 'processes'}, ledgers {location}",
         (len(creates) - 1) / (creates[-1] - creates[0]),
         *count_most(truth["arrivals"]),
         sum(truth["counts"][action].get("RequestLimitExceeded", 0) for action in (CREATE, UPLOAD)),
