@@ -29,6 +29,7 @@ PAGES = (
     "rosters",
     "configuration",
     "several-hospitals",
+    "several-hosts",
     "workers",
     "unknown-rows",
     "python",
