@@ -99,6 +99,24 @@ class PostgresServer:
         """Stop it as a crash does ("immediate"): the next start recovers from the write-ahead log."""
         self._end(signal.SIGQUIT)
 
+    def replace_data(self, folder: Path) -> None:
+        """Put the data of a copy of ``self.folder``, taken while the server was stopped, in place of its own."""
+        shutil.rmtree(self.folder / "data")
+        self._copy_data(folder / "data", self.folder / "data")
+
+    def become_standby(self) -> None:
+        """Start as a standby from the next start on; it never hears from a primary."""
+        signal_file = self.folder / "data" / "standby.signal"
+        signal_file.touch()
+        if self._user:
+            shutil.chown(signal_file, self._user)
+
+    def _copy_data(self, source: Path, copy: Path) -> None:
+        shutil.copytree(source, copy)
+        copy.chmod(0o700)
+        for path in (copy, *copy.rglob("*")) if self._user else ():
+            shutil.chown(path, self._user)
+
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
             with suppress(ProcessLookupError):

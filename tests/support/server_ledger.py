@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import count
 
 from pipeline.ledger.postgres.address import ServerAddress, name_schema
@@ -68,6 +68,10 @@ class LedgerBench:
             yield ledger
         finally:
             ledger.close()
+
+    def open_reader(self) -> closing[PostgresLedger]:
+        """Open the ledger for reading."""
+        return closing(PostgresLedger(self.address, self.schema, digest=self.site_key.digest))
 
     def query(self, statement: str, *values) -> list[tuple]:
         """Ask the server, or change something, behind the ledger's back; names are those of the ledger's tables."""

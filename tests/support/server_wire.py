@@ -24,6 +24,7 @@ class Link:
         self.client, self.name = client, ""
         self.answers = 0  # pieces that the server has sent
         self.answers_pass = True
+        self.is_forgotten = False
         self._wire = wire
         self.server = socket.create_connection(("127.0.0.1", wire.port))
 
@@ -76,6 +77,8 @@ class ServerWire:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        for link in self.links:
+            link.is_forgotten = False
         self.heal()
         for link in self.links:
             link.cut()
@@ -91,11 +94,18 @@ class ServerWire:
             self._silent = None
             self._open.notify_all()
 
+    def forget(self, link: Link) -> None:
+        """Leave a silent connection silent for good, also after `heal`."""
+        link.is_forgotten = True
+
     def wait_until_open(self, link: Link) -> None:
         """Hold a piece back while its connection is silent."""
         with self._open:
             self._open.wait_for(
-                lambda: self._silent is None or (bool(self._silent) and link.name not in self._silent)
+                lambda: (
+                    (self._silent is None or (bool(self._silent) and link.name not in self._silent))
+                    and not link.is_forgotten
+                )
             )
 
     def _accept(self) -> None:

@@ -22,7 +22,7 @@ SHARED_SCHEMA = "esign_import"  # of what all hospitals of a database have in co
 CONNECT_SECONDS = 10
 PATIENCE_SECONDS = 300.0  # that one statement may take
 _MARGIN_SECONDS = 10.0  # that an answer may come later than the server's own limit
-LOCK_SECONDS = 30.0  # that a statement waits for a lock at most
+LOCK_SECONDS = 30.0  # that a statement waits for a lock at most; always less than it may take
 # A connection whose other end is gone is given up within a minute, on both sides.
 _OPTIONS: Any = {
     "keepalives_idle": 15,
@@ -162,7 +162,7 @@ def open_connection(
     except psycopg.Error as error:
         raise explain_server_error(address, error) from error
     connection.silent_seconds = patience + _MARGIN_SECONDS
-    lock = min(LOCK_SECONDS, patience)
+    lock = min(LOCK_SECONDS, 0.8 * patience)
     try:
         connection.execute(
             _SESSION.format(

@@ -23,7 +23,7 @@ from pipeline.clock import shown, stamp
 from pipeline.errors import LeaseLost, LedgerError, Locked
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.postgres.address import ServerAddress, name_schema
-from pipeline.ledger.postgres.connection import explain_server_error, open_connection
+from pipeline.ledger.postgres.connection import explain_server_error, open_connection, require_durable_commits
 from pipeline.ledger.postgres.schema import make_shared_schema
 
 LEASE_SECONDS = 60.0  # after which a lease that was not renewed may be taken
@@ -79,6 +79,7 @@ class Lease:
         """
         self._connection = connection = self._connect()
         try:
+            require_durable_commits(connection, self._address)
             make_shared_schema(connection)
             connection.execute(
                 "INSERT INTO esign_import.lease (ledger, tenant, epoch) VALUES (%s, %s, 0) ON CONFLICT DO NOTHING",
@@ -88,7 +89,7 @@ class Lease:
         except psycopg.Error as error:
             connection.close()
             raise explain_server_error(self._address, error) from error
-        except Locked:
+        except (Locked, LedgerError):
             connection.close()
             raise
         self._thread.start()
@@ -174,7 +175,7 @@ class Lease:
             self._wake.wait(wait)
             self._wake.clear()
             if not self._is_over:
-                is_renewed = self._renew()
+                is_renewed = self._renew() or self._renew()  # at once where only the connection had ended
                 wait = (
                     self._seconds / RENEWALS if is_renewed else min(RETRY_SECONDS, self._seconds / RENEWALS)
                 )

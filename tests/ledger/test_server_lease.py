@@ -1,0 +1,298 @@
+"""The lease of a ledger on a server: who may take it when, and what a process that lost it can still do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+
+import pytest
+from ledger_support import settle_attempt
+from postgres_server import run_server
+from run_support import wait_until
+from server_ledger import NOW, SECRET, TENANT, LedgerBench, open_for_writing
+from server_wire import ServerWire
+
+from pipeline.domain.seals import Verdict
+from pipeline.errors import LeaseLost, LedgerError, Locked, UsageError
+from pipeline.ledger.postgres import connection, lease
+from pipeline.ledger.postgres.address import ServerAddress
+from pipeline.ledger.postgres.lease import Lease, is_held
+from pipeline.ledger.postgres.opening import open_server_ledger
+from pipeline.ledger.registry import Ownership, TenantRegistry
+
+
+@pytest.fixture
+def bench(ledger_bench):
+    """The shared ledger, whose own lease is taken anew after a test that took it over."""
+    yield ledger_bench
+    if not ledger_bench.lease.is_intact():
+        ledger_bench.lease.release()
+        ledger_bench.query("UPDATE lease SET expires_at = NULL")
+        ledger_bench.lease = Lease(ledger_bench.address, ledger_bench.tenant).acquire(run="r0", now=NOW)
+
+
+def take_over(bench: LedgerBench) -> Lease:
+    """Take the bench's lease as another process does once it has run out; its holder has not noticed yet."""
+    bench.query(
+        "UPDATE lease SET expires_at = clock_timestamp() - interval '1 s' WHERE ledger = %s", bench.schema
+    )
+    return Lease(bench.address, bench.tenant).acquire(run="r9", now=NOW)
+
+
+def end_connections(bench: LedgerBench, purpose: str) -> None:
+    """End this program's connections of a purpose, as the server's administrator can."""
+    bench.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
+        f"esign-import {purpose}",
+    )
+
+
+def test_a_held_lease_is_refused_with_its_holder(bench):
+    for _ in range(2):
+        with pytest.raises(Locked, match=f"r0.*process {os.getpid()}"):
+            Lease(bench.address, bench.tenant).acquire(run="r1", now=NOW)
+    assert is_held(bench.address, bench.tenant)
+    assert bench.lease.is_intact()
+
+
+def test_the_clock_of_the_host_does_not_count(bench):
+    """Ten minutes ahead or behind: the server's clock alone decides."""
+    for offset in (-600, 600):
+        with pytest.raises(Locked):
+            Lease(bench.address, bench.tenant).acquire(run="r1", now=NOW + offset)
+
+
+def test_who_lost_the_lease_enters_nothing_and_the_next_holder_goes_on(bench, attempt, run_record):
+    with bench.open_empty() as ledger:
+        ledger.begin_run(run_record("r1"))
+        first = attempt("p1")
+        asyncio.run(ledger.open_attempt(first))
+        with take_over(bench):
+            with pytest.raises(LeaseLost) as lost:
+                asyncio.run(ledger.open_attempt(attempt("p2")))
+            assert lost.value.exit_code == 6
+            with pytest.raises(LeaseLost):
+                ledger.finish_run("r1", exit=0, finished=2.0, record="{}")
+            assert set(ledger.snapshot().people) == {"p1"}
+            assert ledger.find_run("r1").exit is None
+
+
+@pytest.mark.parametrize("is_recovered", [False, True], ids=["before the next holder looked", "after"])
+@pytest.mark.parametrize("is_cancelled", [False, True], ids=["", "its caller was cancelled"])
+def test_an_answer_after_the_lease_was_lost_is_kept(bench, attempt, run_record, is_recovered, is_cancelled):
+    """Nothing is lost: its SealId is the attempt's verdict, or the evidence of one that is unknown by now."""
+
+    async def answer() -> None:
+        entering = asyncio.ensure_future(ledger.record_verdict(first.uuid, verdict, now=2.0))
+        await asyncio.sleep(0)
+        if is_cancelled:
+            entering.cancel()
+        await entering
+
+    verdict = Verdict("sealed", seal_id="S1", request_id="q", http_status=200)
+    with bench.open_empty() as ledger:
+        ledger.begin_run(run_record("r1"))
+        first = attempt("p1")
+        asyncio.run(ledger.open_attempt(first))
+        with take_over(bench) as taken:
+            if is_recovered:
+                later, _ = open_server_ledger(
+                    bench.address, bench.tenant, now=NOW, secret=SECRET, lease=taken
+                )
+                later.close()
+            with pytest.raises(asyncio.CancelledError if is_cancelled else LeaseLost):
+                asyncio.run(answer())
+            ledger.close()
+            with bench.open_reader() as reader:
+                history = reader.snapshot().people["p1"]
+            if is_recovered:
+                assert (history.seal, history.unresolved_attempt.verdict) == (None, "unknown")
+                assert history.unresolved_attempt.unproven_seal_id == "S1"
+            else:
+                assert history.seal.seal_id == "S1"
+            receipts = bench.query("SELECT line FROM receipt WHERE line LIKE %s", "%S1%")
+            assert receipts, "also in the receipts"
+
+
+def test_a_lease_whose_connection_has_ended_is_free_at_once(bench, monkeypatch):
+    """After kill -9 the next run need not wait until the lease has run out."""
+    monkeypatch.setattr(bench.lease, "_renew", lambda: False)
+    end_connections(bench, "lease")
+    wait_until(lambda: not is_held(bench.address, bench.tenant))
+    with Lease(bench.address, bench.tenant).acquire(run="r1", now=NOW) as taken:
+        assert taken.epoch > bench.lease.epoch
+        monkeypatch.undo()
+        bench.lease.renew_soon()
+        wait_until(lambda: not bench.lease.is_intact())
+
+
+def test_a_lease_whose_connection_broke_is_held_again(bench):
+    for _ in range(3):
+        end_connections(bench, "lease")
+        bench.lease.renew_soon()
+        wait_until(lambda: is_held(bench.address, bench.tenant))
+        with pytest.raises(Locked):
+            Lease(bench.address, bench.tenant).acquire(run="r1", now=NOW)
+    assert bench.lease.is_intact()
+
+
+def test_a_lease_gets_its_advisory_lock_back_from_a_connection_that_the_server_still_holds(
+    bench, monkeypatch
+):
+    """After a partition the server keeps the former connection, and with it the lock, until TCP gives it up."""
+    monkeypatch.setattr(lease, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(connection, "_MARGIN_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", 2)
+    tenant = f"{bench.tenant}-partitioned"
+    with ServerWire(bench.server.port) as wire:
+        address = ServerAddress(bench.server.make_url(port=wire.own_port))
+        with Lease(address, tenant, seconds=4).acquire(run="r1", now=NOW) as held:
+            cut_off = wire.links[0]
+            wire.silence("lease")
+            held.renew_soon()
+            wait_until(lambda: held._connection.closed)
+            wire.forget(cut_off)
+            wire.heal()
+            wait_until(lambda: held._connection is not None and not held._connection.closed, 10)
+            wait_until(
+                lambda: bench.query(
+                    "SELECT 1 FROM lease WHERE tenant = %s AND expires_at > now() + interval '2 s'", tenant
+                )
+            )
+            cut_off.cut()  # the server notices at last
+            wait_until(lambda: is_held(bench.address, tenant))
+            with pytest.raises(Locked):
+                Lease(bench.address, tenant).acquire(run="r2", now=NOW)
+
+
+def test_a_long_transaction_does_not_keep_the_lease_from_being_renewed(bench, held, run_record):
+    with bench.open_empty() as ledger:
+        ledger.begin_run(run_record("r1"))
+        ask = "SELECT expires_at FROM lease WHERE ledger = %s"
+        (before,) = bench.query(ask, bench.schema)
+        with held(ledger):
+            bench.lease.renew_soon()
+            wait_until(lambda: bench.query(ask, bench.schema)[0] > before, 5)
+
+
+def test_a_lease_is_not_taken_in_the_middle_of_a_transaction_of_its_holder(
+    bench, held, run_record, monkeypatch
+):
+    """The lease has run out, and its holder's commit is under way: whoever takes it waits, or is refused."""
+    monkeypatch.setattr(lease, "PATIENCE_SECONDS", 0.2)
+    with bench.open_empty() as ledger:
+        ledger.begin_run(run_record("r1"))
+        with held(ledger), pytest.raises(Locked):
+            take_over(bench)
+        ledger.begin_run(run_record("r2"))
+        assert bench.lease.is_intact()
+
+
+def test_an_epoch_that_a_server_lost_and_gave_out_again_does_not_let_an_earlier_holder_write(
+    bench, attempt, run_record
+):
+    with bench.open_empty() as ledger:
+        ledger.begin_run(run_record("r1"))
+        bench.query("UPDATE lease SET epoch = epoch - 1, expires_at = NULL WHERE ledger = %s", bench.schema)
+        with Lease(bench.address, bench.tenant).acquire(run="r9", now=NOW) as taken:
+            assert taken.epoch == bench.lease.epoch
+            with pytest.raises(LeaseLost):
+                asyncio.run(ledger.open_attempt(attempt("p1")))
+
+
+def test_a_lease_is_released_in_bounded_time_although_the_server_is_silent(bench, monkeypatch):
+    monkeypatch.setattr(lease, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(connection, "_MARGIN_SECONDS", 0.1)
+    with ServerWire(bench.server.port) as wire:
+        address = ServerAddress(bench.server.make_url(port=wire.own_port))
+        held = Lease(address, f"{bench.tenant}-silent").acquire(run="r1", now=NOW)
+        wire.silence()
+        held.release()
+
+
+# -- servers that are refused
+
+
+@pytest.mark.parametrize(
+    "level",
+    ["ALTER DATABASE {database} SET", "ALTER ROLE postgres IN DATABASE {database} SET", "the address"],
+)
+def test_a_server_that_may_lose_commits_is_refused(postgres_server, level):
+    url = postgres_server.make_database()
+    if level == "the address":
+        url += "?options=-csynchronous_commit%3Doff"
+    else:
+        with postgres_server.connect() as admin:
+            level = level.format(database=url.rpartition("/")[2])
+            admin.execute(f"{level} synchronous_commit = off".encode())
+    with (
+        pytest.raises(LedgerError, match="synchronous_commit is off") as refused,
+        open_for_writing(ServerAddress(url)),
+    ):
+        pass
+    assert refused.value.exit_code == 74
+
+
+def test_a_server_that_is_made_unsafe_during_a_run_gets_no_more(postgres_server, run_record):
+    url = postgres_server.make_database()
+    with open_for_writing(ServerAddress(url)) as ledger, postgres_server.connect() as admin:
+        ledger.begin_run(run_record("r1"))
+        admin.execute(f"ALTER DATABASE {url.rpartition('/')[2]} SET synchronous_commit = off".encode())
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'esign-import writer' AND datname = %s",
+            [url.rpartition("/")[2]],
+        )
+        with pytest.raises(LedgerError, match="synchronous_commit is off"):
+            ledger.begin_run(run_record("r2"))
+
+
+def test_a_database_that_cannot_hold_every_name_is_refused(postgres_server):
+    with postgres_server.connect() as admin:
+        admin.execute("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'")
+    with (
+        pytest.raises(LedgerError, match=r"encoding of the database .* is LATIN1"),
+        open_for_writing(ServerAddress(postgres_server.make_url("latin"))),
+    ):
+        pass
+
+
+def test_copies_of_a_server_fsync_off_a_standby_and_an_older_backup(tmp_path, attempt, run_record):
+    """What a server may become overnight; the registry of this host knows how far the ledger had got."""
+    registry = TenantRegistry(tmp_path / "registry", TENANT, strict=True)
+    options = {"ownership": Ownership(registry)}
+    with run_server() as server:
+        address = ServerAddress(server.make_url())
+        with open_for_writing(address, **options) as ledger:
+            ledger.begin_run(run_record("r1"))
+            asyncio.run(settle_attempt(ledger, attempt("p1"), Verdict("sealed", seal_id="S1"), now=2.0))
+        server.stop()
+        backup = server.folder.with_name(f"{server.folder.name}-backup")
+        shutil.copytree(server.folder, backup)
+        try:
+            server.start()
+            with open_for_writing(address, **options) as ledger:
+                ledger.begin_run(run_record("r2"))
+                asyncio.run(settle_attempt(ledger, attempt("p2"), Verdict("sealed", seal_id="S2"), now=2.0))
+            server.stop()
+            server.replace_data(backup)
+        finally:
+            shutil.rmtree(backup)
+        server.start()
+        with pytest.raises(UsageError, match="older than the registry"), open_for_writing(address, **options):
+            pass
+        server.stop()
+        server.settings["fsync"] = "off"
+        server.start()
+        with pytest.raises(LedgerError, match="fsync is off"), open_for_writing(address, **options):
+            pass
+        server.stop()
+        server.settings["fsync"] = "on"
+        server.become_standby()
+        server.start()
+        with (
+            pytest.raises(LedgerError, match="read-only standby") as refused,
+            open_for_writing(address, **options),
+        ):
+            pass
+        assert refused.value.exit_code == 74
