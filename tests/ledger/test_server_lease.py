@@ -169,11 +169,11 @@ def test_a_lease_gets_its_advisory_lock_back_from_a_connection_that_the_server_s
 def test_a_long_transaction_does_not_keep_the_lease_from_being_renewed(bench, held, run_record):
     with bench.open_empty() as ledger:
         ledger.begin_run(run_record("r1"))
-        ask = "SELECT expires_at FROM lease WHERE ledger = %s"
-        (before,) = bench.query(ask, bench.schema)
+        question = "SELECT expires_at FROM lease WHERE ledger = %s"
+        (before,) = bench.query(question, bench.schema)
         with held(ledger):
             bench.lease.renew_soon()
-            wait_until(lambda: bench.query(ask, bench.schema)[0] > before, 5)
+            wait_until(lambda: bench.query(question, bench.schema)[0] > before, 5)
 
 
 def test_a_lease_is_not_taken_in_the_middle_of_a_transaction_of_its_holder(
