@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 BIN, ENDING = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
 DEMO_EXIT = 3  # the sample has rows with mistakes
+UNREACHED = 74  # of `enqueue`: no PostgreSQL at the address
 UNDELIVERED = 5  # of `notify test`: nobody listens at the address
 
 
@@ -48,7 +50,7 @@ def build_bundle(folder: Path, work: Path) -> None:
 
 
 def check_bundle(program: Path, work: Path) -> None:
-    """Start the program: help, a whole run, the child process that reads rare formats, the services of notifications."""
+    """Start the program: help, a whole run, the child that reads rare formats, notifications, the queue."""
     run([program, "--version"])
     run([program, "--help"], quiet=True)
     run([program, "demo", "--out", work / "demo"], expected=DEMO_EXIT, quiet=True)
@@ -67,6 +69,10 @@ def check_bundle(program: Path, work: Path) -> None:
     run([program, "init", hospital, "--sandbox"], quiet=True)
     (hospital / "secrets" / "notify__urls").write_text("json://127.0.0.1:9/", encoding="utf-8")
     run([program, "notify", "test"], expected=UNDELIVERED, quiet=True, folder=hospital)
+    config = hospital / "config.yaml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(re.sub(r"(?m)^ledger:.*", "ledger: postgresql://127.0.0.1:9/x", text), encoding="utf-8")
+    run([program, "enqueue"], expected=UNREACHED, quiet=True, folder=hospital)
     size = sum(path.stat().st_size for path in program.parent.rglob("*") if path.is_file()) >> 20
     print(f"{program.parent}: {size} MB, starts, reads rosters and imports the sample")
 

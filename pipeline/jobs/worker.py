@@ -217,8 +217,7 @@ class HospitalWorker:
         day, late = find_day(self._clock.now(), self._settings.start)
         if day == self._queued_day:
             return
-        loop = asyncio.get_running_loop()
-        hospitals = [*await loop.run_in_executor(self._digests, self._list_hospitals)]
+        hospitals = [*await self._read_hospitals()]
         random.shuffle(hospitals)  # several workers read different rosters
         known = await self._daily_jobs.list_known_hospitals()
         new = [hospital.name for hospital in hospitals if hospital.name not in known and late > LATE_SECONDS]
@@ -226,9 +225,14 @@ class HospitalWorker:
             if hospital.name not in new and await self._queue(hospital, day):
                 self._report("worker.queued", hospital=hospital.name, day=day)
         if new:
-            names = JoinedTexts(sorted(new), make_phrase("mark.comma"))
+            names = JoinedTexts(
+                [name or make_phrase("profiles.top") for name in sorted(new)], make_phrase("mark.comma")
+            )
             self._report("worker.new", names=names, start=f"{self._settings.start:%H:%M}")
         self._queued_day = day
+
+    async def _read_hospitals(self) -> Sequence[Hospital]:
+        return await asyncio.get_running_loop().run_in_executor(self._digests, self._list_hospitals)
 
     async def _queue(self, hospital: Hospital, day: date) -> bool:
         if await self._daily_jobs.has_day(hospital.name, day):
@@ -285,7 +289,7 @@ class HospitalWorker:
         await self._jobs.delete_old_jobs(
             nb_hours=JOB_HOURS, queue=QUEUE, include_failed=True, include_cancelled=True, include_aborted=True
         )
-        await self._daily_jobs.delete_old_rows(self._list_hospitals())
+        await self._daily_jobs.delete_old_rows(await self._read_hospitals())
 
 
 class _Signals:

@@ -40,8 +40,8 @@ JOB_TEXTS: Mapping[str, tuple[str, str]] = {
     "worker.stopped": ("worker 已停止。", "The worker has stopped."),
     "worker.queued": ("{hospital}：已排队（{day}）", "{hospital}: queued for {day}"),
     "worker.new": (
-        "第一次见到：{names}；从下一个 {start} 起每天运行。要现在就运行：esign-import enqueue 医院名",
-        "Seen for the first time: {names}. They run every day from the next {start} on; to run one now: esign-import enqueue HOSPITAL",
+        "第一次见到：{names}；从下一个 {start} 起每天运行。要现在就运行：esign-import enqueue --all，或写医院名",
+        "Seen for the first time: {names}. They run every day from the next {start} on; to run them now: esign-import enqueue --all, or their names",
     ),
     "worker.run": ("{hospital}：开始运行（第 {attempt} 次）", "{hospital}: run begins (try {attempt})"),
     "worker.ended": (

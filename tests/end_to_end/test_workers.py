@@ -126,7 +126,7 @@ def start_slow_run(group_with, *, doctors=60, latency=0.4, **manners):
 def test_two_workers_share_three_hospitals(group_with):
     group = group_with(
         *HOSPITALS, latency=0.8
-    )  # nobody is through with all three before the other has started
+    )  # one worker alone would not be done before the other has started
     for index, hospital in enumerate(HOSPITALS):
         group.add_doctors(hospital, range(index * 10 + 1, index * 10 + 4))
     workers = [group.start_worker() for _ in range(2)]

@@ -3,12 +3,13 @@
 import asyncio
 import socket
 import threading
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import date
 
 import psycopg
 import pytest
 from procrastinate import App
+from wire_support import refusing_port
 
 from pipeline.clock import SystemClock
 from pipeline.config.sections import Workers
@@ -116,7 +117,7 @@ def pretend_pooler(listener, port):
         server = socket.create_connection(("127.0.0.1", port))
 
         def pump(source, target, change):
-            with source, target:
+            with source, target, suppress(OSError):
                 while data := source.recv(65536):
                     start = data.find(b"K\0\0\0\x0c") if change else -1
                     if start >= 0:
@@ -128,9 +129,7 @@ def pretend_pooler(listener, port):
 
 
 async def test_a_server_that_is_not_there_is_said_at_once():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    with pytest.raises(LedgerError, match="refused"):
+    with refusing_port() as port, pytest.raises(LedgerError, match="refused"):
         async with queue_at(f"postgresql://postgres@127.0.0.1:{port}/x"):
             pass
 
