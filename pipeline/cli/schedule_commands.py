@@ -100,7 +100,8 @@ def print_schedule(session: Session, kind: Kind, schedule: Schedule) -> int:
         options += ["--user"] if schedule.is_user_unit else []
         options += ["--worker"] if schedule.is_worker else []
         hospitals = schedule.hospitals if len(session.hospitals) > 1 else ()  # of one: named anyhow
-        arguments = [*hospitals, "schedule", "install", kind, "--at", schedule.start, *options]
+        start = () if schedule.is_worker else ("--at", schedule.start)
+        arguments = [*hospitals, "schedule", "install", kind, *start, *options]
         session.suggest_command("schedule.next_install", *arguments)
     return 0
 
