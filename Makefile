@@ -42,7 +42,8 @@ attack: .venv/dev ## ways to a second or a wrong seal: mixed ledgers, pasted she
 
 crash: .venv/dev ## kill -9, signals and failing writes everywhere, 360 random kills, 60 randomised scenarios (about 10 min)
 	CRASH=1 MACHINE=60 $(BIN)/python -m pytest -q tests/end_to_end/test_crash.py tests/end_to_end/test_machine.py \
-		tests/end_to_end/test_same_person.py -k "not same_person or kill"
+		tests/end_to_end/test_same_person.py tests/end_to_end/test_ledger_move.py tests/ledger/test_ledger_move.py \
+		-k "not same_person or kill"
 
 bench: .venv/dev ## the pace beside two usual limiters, the lifted limit beside the official SDK (needs an idle machine)
 	PYTHONPATH=. $(BIN)/python bench/pace.py

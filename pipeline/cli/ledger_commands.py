@@ -141,11 +141,13 @@ def move(session: Session, *, target: str) -> int:
 
     Everything is copied and compared before the former ledger is retired. After an interruption, type it again.
     """
+    from pipeline.operations.run_state import follow_ledger
     from pipeline.workflow.ledger_move import move_ledger
 
     config = session.require_ready_config()
     destination = _parse_target(session, target)
     moved = move_ledger(config, destination, session.clock, warn=session.print_warning)
+    follow_ledger(config, config.model_copy(update={"ledger": destination}))
     session.inform("moved.done", source=config.name_ledger(), target=destination, **moved.counts._asdict())
     if moved.rows is not None:
         session.inform("moved.compared", rows=moved.rows)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.config.settings import Config
-from pipeline.support.atomic_files import write_json
+from pipeline.support.atomic_files import make_folder, write_json
 
 State = Literal["ok", "attention", "failed"]
 ATTENTION = frozenset({3, 7})  # exit codes of runs that came to their end and left something to a person
@@ -40,6 +40,14 @@ def state_path(config: Config) -> Path:
     """Return the file of the state."""
     ledger = config.resolve_ledger_file()
     return ledger.with_name(f"{ledger.name}.watch.json")
+
+
+def follow_ledger(config: Config, moved: Config) -> None:
+    """Rename the file of the state after the ledger was moved to where another configuration has it."""
+    former, new = state_path(config), state_path(moved)
+    if former.exists() and not new.exists():
+        make_folder(new.parent)
+        former.rename(new)
 
 
 def classify_exit(exit_code: int) -> State:

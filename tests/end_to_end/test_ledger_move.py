@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import random
 import re
 
 import pytest
+from crash_support import Zygote
 from server_ledger import SECRET
 
 from pipeline.ledger.lock import RunLock
@@ -88,3 +91,57 @@ def test_what_is_refused_names_what_to_do(hospital, database, capsys):
     (hospital.folder / "secrets" / "ledger__secret").unlink()
     assert "operator's secret" in refuse(database)
     assert hospital.run_to_end("run") == (0, {"unchanged": 1})
+
+
+def test_what_watchers_were_shown_goes_with_the_ledger(hospital, database, capsys):
+    hospital.seal_doctors(1)
+    state = hospital.folder / "state"
+    watched = b'{"state": "ok"}'
+    (state / "ledger.sqlite3.watch.json").write_bytes(watched)
+    line, _ = show(hospital, capsys, "ledger", "move", database)
+    (moved,) = state.glob("*.watch.json")
+    assert (moved.name.startswith("esign_sandbox_"), moved.read_bytes()) == (True, watched)
+    change_config(hospital, line)
+    show(hospital, capsys, "ledger", "move", str(state / "ledger.sqlite3"))
+    assert (state / "ledger.sqlite3.watch.json").read_bytes() == watched
+
+
+@pytest.mark.skipif(not os.environ.get("CRASH"), reason="make crash")
+def test_a_night_after_each_kill_makes_no_second_seal(hospital, database):
+    """The command is killed at every point and at random ones; a run with either configuration is right, or refused."""
+    hospital.seal_doctors(2)
+    in_file = "ledger: state/ledger.sqlite3"
+    places = {in_file: database, f"ledger: {database}": str(hospital.folder / "state" / "ledger.sqlite3")}
+    dice, kills = random.Random(5), 0
+    with Zygote() as zygote:
+
+        def run(line: str) -> int:
+            change_config(hospital, line)
+            ended = zygote.run(hospital)
+            assert ended["signal"] is None
+            if ended["code"] == 0:
+                assert hospital.statuses() == {"unchanged": 2}
+            return ended["code"]
+
+        def move(line: str, **order) -> dict:
+            change_config(hospital, line)
+            return zygote.run(hospital, "ledger", "move", places[line], **order)
+
+        orders = {line: [] for line in places}
+        for line, other in (tuple(places), tuple(places)[::-1]):
+            ended = move(line)
+            assert (ended["code"], run(other)) == (0, 0)
+            orders[line] += [{"name": name, "pass": 1} for name in dict.fromkeys(ended["points"])]
+            orders[line] += [{"random": 0.02 + dice.random() * 0.6} for _ in range(15)]
+        line, other = tuple(places)
+        while orders[line] or orders[other]:
+            if orders[line]:
+                order = orders[line].pop()
+                kills += move(line, **order)["signal"] == 9
+                codes = [run(line), run(other)]
+                assert sorted(codes) == [0, 2], (order, codes)
+            assert move(line)["code"] == 0
+            assert [run(line), run(other)] == [2, 0]
+            line, other = other, line
+        assert kills > 30
+    assert hospital.creates() == 2

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from run_support import QuickClock, draw_seal, make_row
+from server_ledger import SECRET
 from watch_support import Watcher
 from wire_support import fault
 
@@ -339,3 +340,22 @@ def test_two_processes_with_ledgers_on_one_server_keep_one_quota(group_with, pos
             "SELECT quota, action, requests_per_second FROM esign_import.rate"
         ).fetchall()
     assert sorted(rows) == sorted([("default", CREATE, rate), ("default", UPLOAD, rate)])
+
+
+def test_the_ledgers_of_all_hospitals_move_to_one_database(group_with, postgres_server, capsys):
+    group = group_with()
+    add_doctors(group, "east", range(1, 3))
+    add_doctors(group, "west", range(3, 4))
+    assert group.go("run", "--all") == 0
+    (group.folder / "secrets" / "ledger__secret").write_text(SECRET)
+    database = postgres_server.make_database()
+    assert group.go("ledger", "move", "x.sqlite3", "--all") == 2
+    assert capsys.readouterr().err.count("cannot be moved into one file") == 2
+    assert group.go("ledger", "move", database, "--all") == 0
+    assert capsys.readouterr().out.count(f"ledger: {database}\n") == 2
+    with (group.folder / "config.yaml").open("a", encoding="utf-8") as config:
+        config.write(f"ledger: {database}\n")
+    assert group.go("run", "--all", "--json") == 0
+    records = read_json_lines(capsys.readouterr().out)
+    assert [record["statuses"]["unchanged"] for record in records] == [2, 1]
+    assert group.creates() == 3

@@ -17,11 +17,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledger_support import SEALS, UNKNOWN, decision, send
+from postgres_server import run_server
 from server_ledger import SECRET
 
 from pipeline.domain.roster import FileStat
 from pipeline.domain.seals import Verdict
-from pipeline.errors import LedgerError, UsageError
+from pipeline.errors import LeaseLost, LedgerError, UsageError
 from pipeline.ledger import maintenance
 from pipeline.ledger.disk import key_path
 from pipeline.ledger.lock import RunLock
@@ -241,7 +242,7 @@ def play(ledger, events, attempt, run_record, seen) -> None:
                     ledger.record_files({f"/{number}": FileStat(0, number, "a")})
 
 
-@settings(max_examples=60 if LONG else 5, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60 if LONG else 4, deadline=None, suppress_health_check=list(HealthCheck))
 @given(events=st.lists(EVENTS, max_size=25))
 def test_any_history_comes_back_as_it_was(postgres_server, attempt, run_record, seen, events):
     with TemporaryDirectory() as folder:
@@ -383,7 +384,62 @@ def test_a_copy_that_differs_in_one_value_is_not_taken(filled, direction):
     assert filled.list_usable() != usable
 
 
+@pytest.mark.parametrize("direction", [move_to_server, move_to_file], ids=["to the server", "to a file"])
+def test_a_process_that_lost_the_lease_moves_nothing(filled, direction):
+    if direction is move_to_file:
+        filled.move(move_to_server)
+    usable = filled.list_usable()
+
+    def take(name: str) -> None:
+        if name == "move: after the rows are copied":
+            with psycopg.connect(filled.address.url) as server:
+                server.execute("UPDATE esign_import.lease SET token = 'another'")
+
+    failpoints.enable_failpoint(take)
+    try:
+        with pytest.raises(LeaseLost):
+            filled.move(direction)
+    finally:
+        failpoints.enable_failpoint(None)
+    assert filled.list_usable() == usable
+
+
 # -- kill -9
+
+
+@pytest.mark.skipif(not LONG, reason="make crash")
+@pytest.mark.parametrize("direction", [move_to_server, move_to_file], ids=["to the server", "to a file"])
+def test_a_server_that_is_killed_at_any_point_leaves_one_ledger_in_use(
+    tmp_path, attempt, run_record, seen, direction
+):
+    with run_server() as server:
+        places = Places(tmp_path, server)
+        with RunLock(places.path).acquire(run="r1", now=NOW), places.open_file(recover=True) as ledger:
+            ledger.begin_run(run_record("r1"))
+        if direction is move_to_file:
+            places.move(move_to_server)
+        target = "server" if direction is move_to_server else "file"
+        other = move_to_file if direction is move_to_server else move_to_server
+        points: list[str] = []
+        failpoints.enable_failpoint(points.append)
+        places.move(direction)
+        failpoints.enable_failpoint(None)
+        for point in dict.fromkeys(points):
+            places.move(other)
+
+            def crash(name: str, point: str = point) -> None:
+                if name == point:
+                    failpoints.enable_failpoint(None)
+                    server.kill()
+                    server.start()
+
+            failpoints.enable_failpoint(crash)
+            with suppress(LedgerError):  # the server may have been needed no more
+                places.move(direction)
+            failpoints.enable_failpoint(None)
+            assert len(places.list_usable()) == 1, point
+            places.move(direction)
+            assert places.list_usable() == [target], point
 
 
 def run_in_child(places: Places, direction, kill_at: str | None = None) -> list[str]:
@@ -438,7 +494,6 @@ def test_a_kill_at_every_point_leaves_one_ledger_in_use(places, attempt, run_rec
             if runs_between:
                 runs.add(f"r{len(runs) + 1}")
                 places.run(usable[0], run_record(f"r{len(runs)}"))
-                assert places.list_usable() == usable, point
         places.move(move)
         assert places.list_usable() == [target], point
         with places.open_file(readonly=True) if target == "file" else places.open_server() as ledger:

@@ -106,6 +106,7 @@ def move_to_server(ends: Ends, ownership: Ownership, *, now: float) -> MovedLedg
             raise UsageError("never_run", path=ends.path, then=("check",))
         opened, site_key = open_ledger(ends.path, ends.tenant, now=now, recover=True, ownership=ownership)
         opened.close()
+        require_undisturbed = ownership.require(ends.path)
         _require_no_defects(check_ledger(ends.path, ends.tenant), ends.path)
         with closing(connect(ends.path, readonly=True)) as file:
             identity = identify_ledger(file)
@@ -119,6 +120,7 @@ def move_to_server(ends: Ends, ownership: Ownership, *, now: float) -> MovedLedg
                 hit_failpoint("move: before the commit")
             hit_failpoint("move: after the commit")
             counts = count_ledger(file)
+        require_undisturbed()
         note = MoveNote(ends.address.shown, identity.ledger_id, former)
         _retire_file(ends, server, note, ownership, identity)
     return MovedLedger(str(ends.path.with_name(former)), counts, rows)
@@ -149,6 +151,7 @@ def move_to_file(ends: Ends, ownership: Ownership, *, now: float) -> MovedLedger
         use_schemas(server, ends.schema, SHARED_SCHEMA)
         identity = identify_ledger(PostgresConnection(server))
         _require_free_place(ends)
+        require_undisturbed = ownership.require(ends.path)
         draft = draft_path(ends.path)
         with _note_source(ends, identity):
             rows = _fill_draft(ends, server, draft, site_key)
@@ -159,6 +162,7 @@ def move_to_file(ends: Ends, ownership: Ownership, *, now: float) -> MovedLedger
         hit_failpoint("move: after the server's ledger is left")
         _register(ownership, str(ends.path.resolve()), identity)
         hit_failpoint("move: before the file takes its name")
+        require_undisturbed()
         draft.rename(ends.path)
         atomic_files.sync_folder(ends.path.parent)
         hit_failpoint("move: after the file took its name")
