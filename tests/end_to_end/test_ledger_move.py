@@ -107,7 +107,7 @@ def test_what_watchers_were_shown_goes_with_the_ledger(hospital, database, capsy
 
 
 @pytest.mark.skipif(not os.environ.get("CRASH"), reason="make crash")
-def test_a_night_after_each_kill_makes_no_second_seal(hospital, database):
+def test_a_run_after_each_kill_makes_no_second_seal(hospital, database):
     """The command is killed at every point and at random ones; a run with either configuration is right, or refused."""
     hospital.seal_doctors(2)
     in_file = "ledger: state/ledger.sqlite3"
