@@ -146,14 +146,14 @@ async def test_a_refusal_anywhere_holds_the_calls_that_have_their_slots_already(
 
 
 async def test_a_reserved_slot_is_moved_by_a_refusal(address):
-    with share(address, rate=10) as one, share(address, rate=10) as other:
-        await send(one, 2)
-        waiting = [asyncio.ensure_future(other.acquire(ACTION)) for _ in range(3)]
+    with share(address, rate=2) as one, share(address, rate=2) as other:
+        await send(one)
+        waiting = [asyncio.ensure_future(other.acquire(ACTION)) for _ in range(2)]
         await waiting[0]
         other.record_throttle(ACTION, None, None)
         begun = SystemClock().monotonic()
         await asyncio.gather(*waiting)
-        assert SystemClock().monotonic() - begun > 1.0
+        assert SystemClock().monotonic() - begun > 0.9, "it was half a second away"
 
 
 async def test_a_slot_that_is_used_late_is_exchanged_for_a_new_one(address, clock):
@@ -209,7 +209,7 @@ async def test_a_run_with_few_rows_goes_first_and_a_large_one_is_not_forgotten(a
         large.expect_rows(20_000)
         await send(small)
         await send(large)
-        slots = [small._rows.take_slot(ACTION, 19) for _ in range(12)]
+        slots = [small._rows.take_slot(ACTION, small._find_slots_ahead()) for _ in range(12)]
         answers = [await asyncio.wrap_future(slot) for slot in slots]
         assert all(answer.is_taken for answer in answers), "a small run reserves far ahead"
         refused = await asyncio.wrap_future(large._rows.take_slot(ACTION, large._find_slots_ahead()))
