@@ -33,6 +33,9 @@ MOST_TURNS = 20  # calls with an open connection that wait for a slot
 PATIENCE_SECONDS = 10.0  # without a slot, until a run may reserve as far ahead as any
 RETRY_SLOTS = 3.0  # at most so many slots later than necessary a run asks again: several must not ask at once
 SHORTEST_RETRY = 0.002
+# A call that leaves later than so is too late for its slot. The spacing's margin over 1/limit makes 30 ms in a second, at
+# any limit: calls that are less late put no more into a second than it holds.
+LATE_SECONDS = 0.025
 FIRST_LEAD, LONGEST_LEAD = 0.05, 0.25  # seconds for what is done between a slot and the first byte: a commit
 LEAD_KEPT = 0.95  # of a slow one with each call that follows
 
@@ -126,6 +129,7 @@ class _Queue:
         self._rate = rate
         self._clock = clock
         self._spacing = 1 / rate
+        self._round_trip = 0.0  # seconds until the server's answer, of the last ones
         self._pushed = 0.0  # as the newest answer has it
         self._last_slot_at = clock.monotonic()
         self._spare: deque[Slot] = deque()  # reserved by calls that do not need them any more
@@ -190,7 +194,7 @@ class _Queue:
         return slot.due + max(0.0, self._pushed - slot.pushed)
 
     def _is_late(self, slot: Slot) -> bool:
-        return self._clock.monotonic() - self._find_due(slot) > self._spacing / 2
+        return self._clock.monotonic() - self._find_due(slot) > LATE_SECONDS
 
     async def _reserve(self, slots_ahead: float) -> Slot:
         async with self._reserving:
@@ -201,7 +205,11 @@ class _Queue:
                         return spare
                 now = self._clock.monotonic()
                 ahead = FARTHEST if now - self._last_slot_at > PATIENCE_SECONDS else slots_ahead
+                ahead += (
+                    2 * self._round_trip / self._spacing
+                )  # else a distant server's slots are over when they come
                 answer = await asyncio.wrap_future(self._rows.take_slot(self._action, ahead))
+                self._round_trip += (answer.arrived_at - now - self._round_trip) / 8
                 self._spacing, self._pushed = answer.spacing, max(self._pushed, answer.pushed)
                 if answer.is_taken:
                     self._last_slot_at = answer.arrived_at

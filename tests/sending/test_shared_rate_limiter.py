@@ -260,6 +260,15 @@ async def test_a_server_that_is_away_for_a_moment_is_waited_for_and_not_for_ever
             await send(limiter)
 
 
+async def test_a_limit_beyond_what_the_server_answers_in_time_costs_no_slots(address):
+    """A slot comes every tenth of a millisecond: each is over when its answer comes."""
+    with share(address, rate=10_000) as limiter:
+        limiter.expect_rows(20_000)
+        await asyncio.wait_for(asyncio.gather(*[send(limiter, 5) for _ in range(20)]), 60)
+        assert len(limiter.list_departures(ACTION)) == 100
+        assert limiter._queues[ACTION]._round_trip > 0
+
+
 async def test_a_call_that_is_given_up_leaves_its_slot_to_the_next(address):
     with share(address, rate=5) as limiter:
         await send(limiter)
