@@ -8,16 +8,14 @@ copy of the file is opened again. A move from the server leaves the note until t
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger.disk import key_path, list_side_files, reserve_path
 from pipeline.ledger.receipt_sync import receipts_path
-from pipeline.ledger.registry import identify_ledger
-from pipeline.ledger.schema import APPLICATION_ID
+from pipeline.ledger.registry import read_application_id
 from pipeline.ledger.sqlite_ledger import connect
 from pipeline.support import atomic_files
 from pipeline.support.failpoints import hit_failpoint
@@ -80,21 +78,9 @@ def explain_moved(ledger: Path, note: MoveNote | None) -> UsageError:
     return UsageError("moved.to_server", path=ledger, server=note.server, note=note_path(ledger))
 
 
-def is_in_use(ledger: Path, ledger_id: str | None = None) -> bool:
-    """Return whether a file is a ledger, this one where an id is given, and was not moved away."""
-    return _read_application_id(ledger, ledger_id) == APPLICATION_ID
-
-
 def is_moved_away(ledger: Path, ledger_id: str) -> bool:
     """Return whether a file is this ledger, and was moved away."""
-    return _read_application_id(ledger, ledger_id) == MOVED_ID
-
-
-def _read_application_id(ledger: Path, ledger_id: str | None) -> int | None:
-    with suppress(sqlite3.Error, TypeError), closing(connect(ledger, readonly=True)) as connection:
-        if ledger_id in {None, identify_ledger(connection).ledger_id}:
-            return int(connection.execute("PRAGMA application_id").fetchone()[0])
-    return None
+    return read_application_id(ledger, ledger_id) == MOVED_ID
 
 
 def retire_file(ledger: Path, note: MoveNote) -> None:

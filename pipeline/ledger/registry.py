@@ -27,6 +27,7 @@ from platformdirs import user_state_path
 from pipeline.errors import EsignImportError, LedgerError, UsageError, reason_of
 from pipeline.ledger.database import Connection
 from pipeline.ledger.postgres.address import is_address
+from pipeline.ledger.schema import APPLICATION_ID
 from pipeline.support import atomic_files
 from pipeline.support.atomic_files import identify_file
 from pipeline.support.folder_access import FILE_MODE
@@ -87,6 +88,22 @@ def read_identity(path: Path) -> LedgerIdentity:
     """Return which ledger a file is, opened for reading. Raises sqlite3.Error where it cannot be read."""
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         return identify_ledger(connection)
+
+
+def is_in_use(path: Path, ledger_id: str) -> bool:
+    """Return whether a file is this ledger and was not moved to a server."""
+    return read_application_id(path, ledger_id) == APPLICATION_ID
+
+
+def read_application_id(path: Path, ledger_id: str) -> int | None:
+    """Return the mark of a file that is this ledger, else None."""
+    with (
+        suppress(sqlite3.Error, TypeError),
+        closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection,
+    ):
+        if identify_ledger(connection).ledger_id == ledger_id:
+            return int(connection.execute("PRAGMA application_id").fetchone()[0])
+    return None
 
 
 def find_identity(path: Path) -> LedgerIdentity | None:
@@ -161,11 +178,8 @@ class TenantRegistry:
                 key = "ledger.registered_lost" if lost else "ledger.registered_other"
         elif identity.progress.is_behind(registered.progress):
             key = "ledger.registered_newer"
-        elif path is not None and registered.location != location:
-            if is_address(registered.location):
-                key = "moved.registered_on_server"
-            elif _is_copy(registered, path):
-                key = "ledger.registered_copy"
+        elif registered.location != location:
+            key = _find_second_ledger(registered, path)
         if key is None:
             return None
         lacks = registered.progress.attempts - identity.progress.attempts if identity else 0
@@ -218,6 +232,18 @@ class TenantRegistry:
 
     def _progress_path(self, ledger_id: str) -> Path:
         return self._folder / f"{ledger_id}.progress"
+
+
+def _find_second_ledger(registered: RegisteredLedger, path: Path | None) -> str | None:
+    """Return the message where the registered place holds the ledger as well; ``path`` is None for one on a server."""
+    if path is None:
+        in_file = not is_address(registered.location) and is_in_use(
+            Path(registered.location), registered.ledger_id
+        )
+        return "moved.registered_in_file" if in_file else None
+    if is_address(registered.location):
+        return "moved.registered_on_server"
+    return "ledger.registered_copy" if _is_copy(registered, path) else None
 
 
 def _is_copy(registered: RegisteredLedger, path: Path) -> bool:

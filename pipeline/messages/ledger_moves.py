@@ -17,6 +17,10 @@ LEDGER_MOVE_TEXTS: Mapping[str, tuple[str, str]] = {
         "{path} 是一份旧副本：本机登记 {record} 中，这个台账已在 {registered} 上使用。两份都用会把医生创建两遍。请在配置中写 ledger: {registered}；若服务器上的台账已经丢失，要用 {path} 继续，用 `--new-ledger` 运行一次。",
         "{path} is a former copy: according to the registry of this machine ({record}), this ledger is in use on {registered}. Using both creates seals twice. Set `ledger: {registered}` in the configuration. If the ledger on the server is lost and you go on with {path}, run once with `--new-ledger`.",
     ),
+    "moved.registered_in_file": (
+        "{path} 上的台账是旧副本：本机登记 {record} 中，这个台账已在文件 {registered} 中使用。两份都用会把医生创建两遍。请在配置中写 ledger: {registered}；若那个文件不再使用，把它移出本机，或用 `--new-ledger` 运行一次。",
+        "The ledger on {path} is a former copy: according to the registry of this machine ({record}), this ledger is in use in the file {registered}. Using both creates seals twice. Set `ledger: {registered}` in the configuration. If that file is no longer used, move it off this machine, or run once with `--new-ledger`.",
+    ),
     "moved.to_file": (
         "{server} 上没有本机构在用的台账：它在主机 {host} 的文件 {path} 里。请在那台主机上用 ledger: {path} 的配置运行；要迁到服务器（或上次迁移中断），请在那里用该配置运行 `esign-import ledger move`。没有提交任何内容。",
         "The ledger of this organisation is not the one on {server}: it is in the file {path} on host {host}. Run there, with a configuration that has `ledger: {path}`. To move it to the server, also after a move that was interrupted, run `esign-import ledger move` there with that configuration. Nothing was sent.",

@@ -60,8 +60,10 @@ class Places:
         ledger, _ = open_ledger(path or self.path, self.tenant, now=NOW, **options)
         return closing(ledger)
 
-    def open_server(self, lease: Lease | None = None):
-        ledger, _ = open_server_ledger(self.address, self.tenant, now=NOW, secret=SECRET, lease=lease)
+    def open_server(self, lease: Lease | None = None, **options):
+        ledger, _ = open_server_ledger(
+            self.address, self.tenant, now=NOW, secret=SECRET, lease=lease, **options
+        )
         return closing(ledger)
 
     def move(self, direction, path: Path | None = None, *, secret: str = SECRET, ownership=None):
@@ -312,6 +314,34 @@ def test_the_former_server_is_refused_and_names_the_file(filled):
     assert Path(again.former).name == "ledger.sqlite3.moved-2"
     filled.move(move_to_file)
     assert filled.list_usable() == ["file"]
+
+
+def test_a_database_restored_from_before_the_move_back_is_refused_on_the_host_of_the_file(filled):
+    filled.move(move_to_server)
+    former = filled.move(move_to_file).former
+    with psycopg.connect(filled.address.url) as server:
+        server.execute(f"ALTER SCHEMA {former} RENAME TO {name_schema(filled.tenant)}")
+        server.execute("DELETE FROM esign_import.move WHERE ledger = %s", [name_schema(filled.tenant)])
+    with (
+        Lease(filled.address, filled.tenant).acquire(run="r9", now=NOW) as lease,
+        pytest.raises(UsageError) as refused,
+    ):
+        filled.open_server(lease, ownership=Ownership(filled.registry))
+    assert f"in use in the file {filled.path}" in explain(refused)
+
+
+def test_a_server_that_is_lost_after_the_move_is_replaced_by_the_receipts_of_the_file(filled):
+    """As the documentation has it."""
+    before = read_file(filled.path)
+    former = Path(filled.move(move_to_server).former)
+    key_path(former).rename(key_path(filled.path))
+    former.with_name(f"{former.name}.receipts.jsonl").rename(receipts_path(filled.path))
+    note_path(filled.path).unlink()
+    maintenance.rebuild_ledger(filled.path, filled.tenant)
+    after = read_file(filled.path)
+    assert [before[table] == after[table] for table in ("person", "attempt", "seal", "decision")] == [
+        True
+    ] * 4
 
 
 def test_a_second_time_the_command_only_repeats_its_answer(filled):

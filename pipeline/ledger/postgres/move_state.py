@@ -15,9 +15,10 @@ from psycopg import sql
 
 from pipeline.errors import LeaseLost, UsageError
 from pipeline.ledger.lock import RunLock
-from pipeline.ledger.moved import draft_path, is_in_use, is_moved_away
+from pipeline.ledger.moved import draft_path, is_moved_away
 from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.ledger.postgres.lease import Lease
+from pipeline.ledger.registry import is_in_use
 from pipeline.support.failpoints import hit_failpoint
 
 Direction = Literal["arriving", "leaving", "gone"]
