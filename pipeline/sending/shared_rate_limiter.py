@@ -31,8 +31,10 @@ FEW_ROWS = 25
 NEARER = 1.5  # slots fewer each time the rows double
 MOST_TURNS = 20  # calls with an open connection that wait for a slot
 PATIENCE_SECONDS = 10.0  # without a slot, until a run may reserve as far ahead as any
-RETRY_SLOTS = 3.0  # at most so many slots later than necessary a run asks again: several must not ask at once
-SHORTEST_RETRY = 0.002
+# At most so many slots later than necessary a run asks again, the more the more often it was refused: several must not
+# ask at once, and a hundred not all the time.
+RETRY_SLOTS, MOST_RETRY_SLOTS = 3.0, 10.0
+SHORTEST_RETRY = 0.002  # seconds
 # A call that leaves later than so is too late for its slot. The spacing's margin over 1/limit makes 30 ms in a second, at
 # any limit: calls that are less late put no more into a second than it holds.
 LATE_SECONDS = 0.025
@@ -198,6 +200,7 @@ class _Queue:
 
     async def _reserve(self, slots_ahead: float) -> Slot:
         async with self._reserving:
+            refusals = 0
             while True:
                 while self._spare:
                     spare = self._spare.popleft()
@@ -205,9 +208,7 @@ class _Queue:
                         return spare
                 now = self._clock.monotonic()
                 ahead = FARTHEST if now - self._last_slot_at > PATIENCE_SECONDS else slots_ahead
-                ahead += (
-                    2 * self._round_trip / self._spacing
-                )  # else a distant server's slots are over when they come
+                ahead += 2 * self._round_trip / self._spacing  # else a slot is over when a slow answer comes
                 answer = await asyncio.wrap_future(self._rows.take_slot(self._action, ahead))
                 self._round_trip += (answer.arrived_at - now - self._round_trip) / 8
                 self._spacing, self._pushed = answer.spacing, max(self._pushed, answer.pushed)
@@ -217,8 +218,9 @@ class _Queue:
                     self._learn(answer)
                     return Slot(answer.arrived_at + max(0.0, answer.wait), answer.pushed)
                 self._turns.narrow()
-                retry = answer.wait + random.uniform(0, RETRY_SLOTS) * answer.spacing  # noqa: S311 - no secret
-                await self._clock.sleep(max(SHORTEST_RETRY, retry))
+                refusals += 1
+                later = random.uniform(0, min(RETRY_SLOTS * refusals, MOST_RETRY_SLOTS))  # noqa: S311 - no secret
+                await self._clock.sleep(max(SHORTEST_RETRY, answer.wait + later * answer.spacing))
 
     def _learn(self, answer: SlotAnswer) -> None:
         pacing = load_pacing(answer.pacing)
