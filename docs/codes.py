@@ -109,6 +109,7 @@ TYPED: Mapping[str, str] = {
     "SEALS_EXIST": "adopt FILE",
     "ATTEMPT_BUDGET": "run",
     "CUT_SHORT": "run",
+    "LEASE_LOST": "status",
     "USAGE": "config validate",
     "CREDENTIALS_MISSING": "doctor",
     "ROLE_FAILED": "doctor",

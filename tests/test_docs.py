@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.several_hosts import print_paper
 from pipeline.cli.app import main
 from pipeline.domain.roster import Field
 from pipeline.domain.service_codes import CODES
@@ -152,3 +153,15 @@ def test_the_architecture_names_every_package():
     text = (REPOSITORY / "docs" / "en" / "architecture.md").read_text("utf-8")
     packages = {path.parent.name for path in (REPOSITORY / "pipeline").glob("*/__init__.py")}
     assert {name for name in packages if f"[{name}]" not in text} == set()
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_page_on_several_hosts_has_the_figures_that_are_computed(language, capsys):
+    """Every row that bench/several_hosts.py prints stands on the page."""
+    print_paper()
+    rows = [
+        re.findall(r"[0-9.]+", line) for line in capsys.readouterr().out.splitlines() if line.startswith("|")
+    ]
+    figures = {tuple(row) for row in rows if row}
+    page = (REPOSITORY / "docs" / language / "several-hosts.md").read_text("utf-8")
+    assert figures - {tuple(re.findall(r"[0-9.]+", line)) for line in page.splitlines()} == set()

@@ -30,6 +30,7 @@ PAGES = (
     "configuration",
     "several-hospitals",
     "several-hosts",
+    "postgresql",
     "workers",
     "unknown-rows",
     "python",
