@@ -102,7 +102,7 @@ def enqueue(session: Session, *, names: tuple[str, ...]) -> int:
     queued: dict[str, bool] = {}
 
     async def enqueue_all() -> None:
-        connector = JobConnector(address, patience=10, connections=2)
+        connector = JobConnector(address, session.clock, patience=10, connections=2)
         async for hospital, is_queued in enqueue_hospitals(connector, hospitals, day):
             queued[hospital.name] = is_queued
             key = "enqueue.queued" if is_queued else "enqueue.present"

@@ -14,8 +14,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock, Thread
 
+from pipeline.errors import reason_of
 from pipeline.jobs.retry import RunEnd
 
+NOT_STARTED = 74  # the exit code of a run that the system did not start
 ReportLine = Callable[[str, str], None]  # a hospital, and a line that its run printed
 
 
@@ -46,7 +48,11 @@ class RunChildren:
         with self._lock:
             if self.is_draining:
                 return None
-            process = _start(self.make_command(hospital))
+            try:
+                process = _start(self.make_command(hospital))
+            except OSError as error:  # no memory, no process left
+                self._report_line(hospital, str(reason_of(error)))
+                return RunEnd(NOT_STARTED)
             self._processes.add(process)
         try:
             assert process.stdout is not None

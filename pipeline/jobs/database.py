@@ -6,16 +6,17 @@ procrastinate's tables lie in the schema ``esign_jobs``, the table of days in ``
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
 
 from procrastinate import PsycopgConnector
 from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.schema import SchemaManager
 from procrastinate.sync_psycopg_connector import wrap_exceptions
 
+from pipeline.clock import Clock
 from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.ledger.postgres.connection import (
@@ -29,6 +30,8 @@ from pipeline.version import PROGRAM
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
+T = TypeVar("T")
+PAUSE = 0.5  # seconds before a query is repeated
 SCHEMA_LOCK = 0x65736A6F62  # of the advisory lock under which the schema is made
 RAISED = "P0001"  # SQLSTATE of an exception in procrastinate's functions: the job has another state by now
 PURPOSE = "worker"
@@ -61,9 +64,14 @@ CREATE INDEX night_job ON esign_import.night (job);
 
 
 class JobConnector(PsycopgConnector):
-    """Connections to the queue's database; ``on_failure`` is called with each failure of the server or the network."""
+    """Connections to the queue's database.
 
-    def __init__(self, address: ServerAddress, *, patience: float, connections: int) -> None:
+    A query that fails because the server is away is repeated for ``patience`` seconds; then ``on_failure`` is called and
+    the error raised. Each query of the queue may be repeated: a job that was fetched or ended before the answer was
+    lost is found by the worker (`_find_lost_jobs`), or has another state already.
+    """
+
+    def __init__(self, address: ServerAddress, clock: Clock, *, patience: float, connections: int) -> None:
         super().__init__(
             conninfo=address.url,
             kwargs=CONNECTION | ({"password": address.password} if address.password else {}),
@@ -73,47 +81,47 @@ class JobConnector(PsycopgConnector):
             reconnect_timeout=patience,
             configure=_set_search_path,
         )
-        self.address = address
+        self.address, self.patience = address, patience
+        self._clock = clock
         self.on_failure: Callable[[ConnectorException], None] = lambda _: None
 
     async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
         """Execute a query that gives no rows."""
-        with self._watch():
-            await super().execute_query_async(query, **arguments)
+        await self._repeat(lambda: PsycopgConnector.execute_query_async(self, query, **arguments))
 
     async def execute_query_one_async(self, query: LiteralString, **arguments: Any) -> dict[str, Any]:
         """Execute a query and return its only row."""
-        with self._watch():
-            row: dict[str, Any] = await super().execute_query_one_async(query, **arguments)
-            return row
+        return await self._repeat(lambda: PsycopgConnector.execute_query_one_async(self, query, **arguments))
 
     async def execute_query_all_async(self, query: LiteralString, **arguments: Any) -> list[dict[str, Any]]:
         """Execute a query and return its rows."""
-        with self._watch():
-            rows: list[dict[str, Any]] = await super().execute_query_all_async(query, **arguments)
-            return rows
+        return await self._repeat(lambda: PsycopgConnector.execute_query_all_async(self, query, **arguments))
+
+    async def _repeat(self, execute: Callable[[], Awaitable[T]]) -> T:
+        deadline = self._clock.monotonic() + self.patience
+        while True:
+            try:
+                return await execute()
+            except UniqueViolation:
+                raise
+            except ConnectorException as error:
+                if getattr(error.__cause__, "sqlstate", None) == RAISED:
+                    raise
+                if self._clock.monotonic() >= deadline:
+                    self.on_failure(error)
+                    raise
+            await self._clock.sleep(PAUSE)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection[Any]]:
-        """Give a connection for one transaction, which is committed at the end of the block."""
-        with self._watch(), wrap_exceptions():
+        """Give a connection for one transaction, which is committed at the end of the block; it is not repeated."""
+        with wrap_exceptions():
             async with self.pool.connection() as connection:
                 yield connection
 
     def explain(self, error: ConnectorException) -> LedgerError:
         """Return the error of the command for what the server or the way to it refused."""
         return explain_server_error(self.address, error.__cause__)  # type: ignore[arg-type]  # it is one of psycopg's
-
-    @contextmanager
-    def _watch(self) -> Iterator[None]:
-        try:
-            yield
-        except UniqueViolation:
-            raise
-        except ConnectorException as error:
-            if getattr(error.__cause__, "sqlstate", None) != RAISED:
-                self.on_failure(error)
-            raise
 
 
 def run_in_loop(work: Coroutine[Any, Any, None]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from procrastinate import BaseRetryStrategy, RetryDecision
+from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 
 from pipeline.config.sections import Workers
@@ -43,6 +44,8 @@ class RetryAfterRun(BaseRetryStrategy):
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:  # noqa: ARG002 - the interface
         """Return when a job is tried again, None for never."""
+        if isinstance(exception, ConnectorException):
+            return RetryDecision()  # the worker ends; the next one begins at once
         if not isinstance(exception, RunNotDone) or exception.retry_in is None:
             return None
         if exception.retry_in == 0:

@@ -26,7 +26,7 @@ from pipeline.clock import Clock
 from pipeline.config.sections import Workers
 from pipeline.jobs.children import RunChildren
 from pipeline.jobs.daily_jobs import LATE_SECONDS, QUEUE, TASK, DailyJobs, Hospital, digest_rosters, find_day
-from pipeline.jobs.database import JobConnector, open_queue
+from pipeline.jobs.database import PAUSE, JobConnector, open_queue
 from pipeline.jobs.retry import RetryAfterRun, RunEnd, RunNotDone, choose_wait, judge_end
 from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.messages.catalogue import JoinedTexts, make_phrase
@@ -64,7 +64,7 @@ class HospitalWorker:
         self._children = RunChildren(config_path, language, self._report_line)
         # a query waits a third of the time after which the worker passes for dead; two connections are for the chores
         patience = settings.stalled_seconds / 3
-        self._connector = JobConnector(address, patience=patience, connections=settings.processes + 3)
+        self._connector = JobConnector(address, clock, patience=patience, connections=settings.processes + 3)
         self._connector.on_failure = self._fail
         app = App(connector=self._connector)
         app.task(name=TASK, queue=QUEUE, retry=RetryAfterRun(), pass_context=True)(self._run_hospital)
@@ -139,7 +139,8 @@ class HospitalWorker:
     def _fail(self, error: BaseException) -> None:
         """End the worker for a failure: what its jobs have become cannot be entered any more."""
         self._failure = self._failure or error
-        self._stop()
+        if not self._is_stopping:  # asked twice, a run would end without waiting for answers
+            self._stop()
 
     def _stop(self) -> None:
         self._is_stopping = True
@@ -205,9 +206,18 @@ class HospitalWorker:
     # -- chores
 
     async def _repeat(self, chore: Callable[[], Coroutine[Any, Any, None]], interval: float) -> None:
+        """Do a chore again and again; one that the server's absence cuts off is repeated soon, for some time."""
+        cut_off = 0.0
         while True:
-            await chore()
-            await self._clock.sleep(interval)
+            started = self._clock.monotonic()
+            try:
+                await chore()
+                cut_off = 0.0
+            except ConnectorException:
+                cut_off += self._clock.monotonic() - started + PAUSE
+                if cut_off >= self._connector.patience or self._failure is not None:
+                    raise
+            await self._clock.sleep(PAUSE if cut_off else interval)
 
     async def _queue_day(self) -> None:
         """Queue every hospital's job of this day that the table does not hold; of a day that was missed, once.

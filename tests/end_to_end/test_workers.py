@@ -118,7 +118,7 @@ def start_slow_run(group_with, *, doctors=60, latency=0.4, **manners):
     """Start a worker whose only run takes some seconds; return the group and the worker once the run is sending."""
     group = group_with("east", latency=latency, **manners)
     group.add_doctors("east", range(1, doctors + 1))
-    worker = group.start_worker(**({"stalled_seconds": 15} if "url" in manners else {}))
+    worker = group.start_worker(**({"stalled_seconds": 60} if "url" in manners else {}))
     wait_until(lambda: group.count_creates() >= 5)
     return group, worker
 
@@ -219,4 +219,4 @@ def test_a_server_that_is_away_for_seconds_or_for_longer(group_with):
         assert group.list_days() == [("east", 0, 1)], worker.read_log()
         assert worker.poll() is None
         server.kill()
-        assert worker.wait(40) == 74
+        assert worker.wait(120) == 74

@@ -9,6 +9,7 @@ from datetime import date
 import psycopg
 import pytest
 from procrastinate import App
+from procrastinate.exceptions import ConnectorException
 from wire_support import refusing_port
 
 from pipeline.clock import SystemClock
@@ -31,7 +32,7 @@ def url(postgres_server):
 
 @asynccontextmanager
 async def queue_at(url):
-    connector = JobConnector(ServerAddress(url), patience=5, connections=3)
+    connector = JobConnector(ServerAddress(url), SystemClock(), patience=5, connections=3)
     async with open_queue(connector):
         yield connector, DailyJobs(connector, App(connector=connector))
 
@@ -134,6 +135,22 @@ async def test_a_server_that_is_not_there_is_said_at_once():
             pass
 
 
+async def test_a_query_that_the_server_cuts_off_is_repeated(url):
+    async with queue_at(url) as (connector, _):
+        failures = []
+        connector.on_failure = failures.append
+        answer = asyncio.create_task(connector.execute_query_one_async("SELECT pg_sleep(0.3), 42 AS answer"))
+        cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
+        while query(url, cut) == [(0,)]:  # noqa: ASYNC110 - what another process does
+            await asyncio.sleep(0)
+        assert (await answer)["answer"] == 42
+        assert failures == []
+        connector.patience = 0
+        with pytest.raises(ConnectorException):
+            await connector.execute_query_async("SELECT 1 FROM missing")
+        assert len(failures) == 1
+
+
 async def test_a_hospital_gets_one_job_a_day(url):
     async with queue_at(url) as (_, daily_jobs):
         made = await asyncio.gather(*(daily_jobs.queue("east", DAY, "d1") for _ in range(5)))
@@ -199,6 +216,18 @@ async def test_a_job_that_cannot_be_queued_again_is_closed(url):
     assert query(url, "SELECT hospital, exit FROM esign_import.night WHERE finished_at IS NOT NULL") == [
         ("east", None)
     ]
+
+
+async def test_a_run_is_asked_to_end_once_whatever_fails_afterwards(url):
+    """Asked twice, it would end without waiting for answers; only a second signal of a person does that."""
+    worker, _ = make_worker(url)
+    requests = []
+    worker._children.drain = lambda: requests.append("drain")
+    for _ in range(3):
+        worker._fail(ConnectorException())
+    assert requests == ["drain"]
+    worker._stop_by_signal()
+    assert requests == ["drain"] * 2
 
 
 async def test_a_job_that_ends_every_worker_is_not_tried_for_ever(url):

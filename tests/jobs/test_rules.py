@@ -1,12 +1,15 @@
 """When a hospital is due, what its roster is, and what the end of its run means."""
 
+import sys
 from datetime import date, datetime, time
 
 import pytest
+from procrastinate.exceptions import ConnectorException
 
 from pipeline.config.sections import Workers
+from pipeline.jobs.children import RunChildren
 from pipeline.jobs.daily_jobs import digest_rosters, find_day
-from pipeline.jobs.retry import RunEnd, choose_wait, judge_end
+from pipeline.jobs.retry import RetryAfterRun, RunEnd, RunNotDone, choose_wait, judge_end
 
 
 @pytest.mark.parametrize(
@@ -55,6 +58,21 @@ def test_a_roster_that_cannot_be_read_has_no_digest(tmp_path):
 )
 def test_the_exit_code_decides(end, verdict):
     assert judge_end(end) == verdict
+
+
+def test_a_run_that_the_system_does_not_start_is_tried_again(monkeypatch, tmp_path):
+    lines = []
+    children = RunChildren(tmp_path / "config.yaml", None, lambda *line: lines.append(line))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "missing"))
+    end = children.run("east")
+    assert judge_end(end) == "again"
+    assert len(lines) == 1
+
+
+def test_a_job_whose_worker_lost_the_database_begins_again_at_once():
+    decision = RetryAfterRun().get_retry_decision(exception=ConnectorException(), job=None)
+    assert decision.retry_at is None
+    assert RetryAfterRun().get_retry_decision(exception=RunNotDone(RunEnd(4), None), job=None) is None
 
 
 def test_waits_grow_and_end_with_the_hours():
