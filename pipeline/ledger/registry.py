@@ -45,6 +45,13 @@ ID_CHARS = 32
 PROGRESS_BYTES = 48  # two decimal numbers, padded: always written at once and in place
 
 
+# The ways out of a conflict that are others where the ledger is on a server.
+_OF_SERVER = {
+    "ledger.registered_lost": "ledger.server_registered_lost",
+    "ledger.registered_newer": "ledger.server_registered_newer",
+}
+
+
 class Progress(NamedTuple):
     """How far a ledger has got: the highest number of an attempt and of a decision; both only grow."""
 
@@ -182,6 +189,8 @@ class TenantRegistry:
             key = _find_second_ledger(registered, path)
         if key is None:
             return None
+        if path is None and key in _OF_SERVER:
+            key = _OF_SERVER[key]
         lacks = registered.progress.attempts - identity.progress.attempts if identity else 0
         then = ("ledger", "rebuild") if key == "ledger.registered_lost" and path is not None else ()
         return UsageError(

@@ -83,6 +83,14 @@ LEDGER_TEXTS: Mapping[str, tuple[str, str]] = {
         "{path} 处没有台账，但本机登记 {record} 表明该机构的台账曾在这里并提交过印章；用新台账会把所有医生重新创建一遍。请恢复备份（`esign-import ledger restore`）、由回执重建（`esign-import ledger rebuild`）或登记已有印章（`esign-import adopt FILE`）；若确实不再需要它，用 `--new-ledger` 运行一次。",
         "There is no ledger at {path}, but the registry of this machine ({record}) shows that the ledger of this organisation was there and was used to send seals; with a new ledger, all of them would be created again. Restore a backup (`esign-import ledger restore`), rebuild the ledger from its receipts (`esign-import ledger rebuild`), or import the existing seals (`esign-import adopt FILE`). If it is no longer needed, run once with `--new-ledger`.",
     ),
+    "ledger.server_registered_lost": (
+        "{path} 上没有该机构的台账，但本机登记 {record} 表明它曾在那里并提交过印章；用新台账会把所有医生重新创建一遍。请恢复数据库的备份（pg_restore），或登记已有印章（`esign-import adopt FILE`）；若确实不再需要它，用 `--new-ledger` 运行一次。",
+        "There is no ledger of this organisation on {path}, but the registry of this machine ({record}) shows that it was there and was used to send seals; with a new ledger, all of them would be created again. Restore the database from a backup (pg_restore), or import the existing seals (`esign-import adopt FILE`). If it is no longer needed, run once with `--new-ledger`.",
+    ),
+    "ledger.server_registered_newer": (
+        "{path} 上的台账比本机登记 {record} 的进度旧：缺少 {lost} 次创建，这些医生会被重新创建。数据库可能恢复了旧备份，或切换到了丢失提交的备库。请切回原来的主库或恢复较新的备份，或用 `esign-import adopt FILE` 登记之后各次 results.xlsx 中的印章；然后用 `--new-ledger` 运行一次。",
+        "The ledger on {path} is older than the registry of this machine ({record}) shows: {lost} submissions are missing, and their seals would be created again. The database may have been restored from an old backup, or a standby that lost commits has taken over. Go back to the former primary, restore a newer backup, or import the seals of later results.xlsx files (`esign-import adopt FILE`); then run once with `--new-ledger`.",
+    ),
     "ledger.registered_other": (
         "本机登记 {record} 中，该机构的台账是 {registered}，不是 {path}。同一机构用两个台账会把医生创建两遍。请把配置的 ledger: 改为前者；若 {path} 才是对的，用 `--new-ledger` 运行一次。",
         "According to the registry of this machine ({record}), the ledger of this organisation is {registered}, not {path}. With two ledgers, seals are created twice. Set `ledger:` in the configuration to the registered ledger. If {path} is the right one, run once with `--new-ledger`.",

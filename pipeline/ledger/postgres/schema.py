@@ -72,6 +72,22 @@ CONSTRAINTS = {
 
 GUARDS = frozenset([*CONSTRAINTS, *_TRIGGERS])  # what must be in force
 
+# The functions that stand for SQLite's, in every ledger's own schema: a dump of it is whole. instr is a condition here.
+_FUNCTIONS = (
+    """
+    CREATE FUNCTION json_items(listed text) RETURNS TABLE (value text)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT json_array_elements_text(listed::json)'
+    """,
+    """
+    CREATE FUNCTION json_text(document text, path text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+    'SELECT document::json #>> string_to_array(substr(path, 3), ''.'')'
+    """,
+    """
+    CREATE FUNCTION instr(whole text, part text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT strpos(whole, part) > 0'
+    """,
+)
 # What only a ledger on a server has: the site key, encrypted, and the receipts as rows.
 _OF_SERVER = (
     "CREATE TABLE schema_version (version bigint NOT NULL)",
@@ -81,7 +97,7 @@ _OF_SERVER = (
     "CREATE TABLE last_commit (writer text PRIMARY KEY, epoch bigint NOT NULL, number bigint NOT NULL DEFAULT 0)",
 )
 # What the hospitals of a database share: the leases of their ledgers (lease.py), ledgers that are on the move
-# (move_state.py), and the functions that stand for SQLite's; instr is a condition here.
+# (move_state.py), and the slots of the rate limiter.
 _SHARED = (
     """
     CREATE TABLE IF NOT EXISTS {shared}.lease (
@@ -108,20 +124,7 @@ _SHARED = (
         former text NOT NULL
     )
     """,
-    """
-    CREATE OR REPLACE FUNCTION {shared}.json_items(listed text) RETURNS TABLE (value text)
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT json_array_elements_text(listed::json)'
-    """,
-    """
-    CREATE OR REPLACE FUNCTION {shared}.json_text(document text, path text) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
-    'SELECT document::json #>> string_to_array(substr(path, 3), ''.'')'
-    """,
-    """
-    CREATE OR REPLACE FUNCTION {shared}.instr(whole text, part text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT strpos(whole, part) > 0'
-    """,
-    # The slots of the rate limiter (rate_row.py); moments are unix seconds of the server's clock. A row is replaced twenty
+    # rate_row.py; moments are unix seconds of the server's clock. A row is replaced twenty
     # times a second: with room left in its page no index is touched.
     """
     CREATE TABLE IF NOT EXISTS {shared}.rate (
@@ -218,7 +221,7 @@ def create_ledger_tables(connection: psycopg.Connection, name: str) -> None:
     """Create the schema of a tenant with its empty tables; the caller's transaction holds it."""
     connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
     connection.execute("SELECT set_config('search_path', %s, true)", [f"{name}, {SHARED_SCHEMA}"])
-    for statement in (*list_schema_statements(), *_OF_SERVER):
+    for statement in (*_FUNCTIONS, *list_schema_statements(), *_OF_SERVER):
         connection.execute(statement.encode())
     connection.execute("INSERT INTO schema_version (version) VALUES (%s)", [schema.FIRST_VERSION])
 
