@@ -84,6 +84,8 @@ REPEATED_AFTER_REPAIR = frozenset(
         "ledger.other_environment",
         "ledger.other_tenant",
         "ledger.too_new",
+        "moved.differs",
+        "moved.file_in_use",
     }
 )
 # the words of the command line themselves are wrong

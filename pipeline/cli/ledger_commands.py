@@ -168,7 +168,7 @@ def move(session: Session, *, target: str) -> int:
             f"ledger: {value if PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=False)}"
         )
     session.print_json(ledger=value, former=moved.former, rows=moved.rows, **moved.counts._asdict())
-    session.suggest_command("next_after", "ledger", "check")
+    session.suggest_command("next_run", "ledger", "check")
     return 0
 
 
