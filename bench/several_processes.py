@@ -96,10 +96,10 @@ def start_child(*arguments: str) -> subprocess.Popen[str]:
 
 
 def configure(hospital: Hospital, url: str, number: int, database: str | None) -> None:
-    hospital.configure(url, rate=RATE)
+    hospital.configure(url, rate=RATE, **({"ledger": database} if database else {}))
     config = hospital.folder / "config.yaml"
-    text = config.read_text("utf-8").replace(SANDBOX.organization_open_id, ORGANIZATION.format(number=number))
-    config.write_text(text + (f"ledger: {database}\n" if database else ""), "utf-8")
+    organization = ORGANIZATION.format(number=number)
+    config.write_text(config.read_text("utf-8").replace(SANDBOX.organization_open_id, organization), "utf-8")
     secret = hospital.folder / "secrets" / "ledger__secret"
     secret.write_text("the operator's secret of the bench")
     secret.chmod(0o600)
