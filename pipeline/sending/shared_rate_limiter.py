@@ -132,7 +132,7 @@ class _Queue:
         self._clock = clock
         self._spacing = 1 / rate
         self._round_trip = 0.0  # seconds until the server's answer, of the last ones
-        self._pushed = 0.0  # as the newest answer has it
+        self._pushed, self._version = 0.0, 0  # as the newest answer has them
         self._last_slot_at = clock.monotonic()
         self._spare: deque[Slot] = deque()  # reserved by calls that do not need them any more
         # Slots of calls that are about to leave, and when `acquire` returned. The first call that is ready takes the first
@@ -211,7 +211,7 @@ class _Queue:
                 ahead += 2 * self._round_trip / self._spacing  # else a slot is over when a slow answer comes
                 answer = await asyncio.wrap_future(self._rows.take_slot(self._action, ahead))
                 self._round_trip += (answer.arrived_at - now - self._round_trip) / 8
-                self._spacing, self._pushed = answer.spacing, max(self._pushed, answer.pushed)
+                self._adopt(answer)
                 if answer.is_taken:
                     self._last_slot_at = answer.arrived_at
                     self._turns.widen()
@@ -221,6 +221,12 @@ class _Queue:
                 refusals += 1
                 later = random.uniform(0, min(RETRY_SLOTS * refusals, MOST_RETRY_SLOTS))  # noqa: S311 - no secret
                 await self._clock.sleep(max(SHORTEST_RETRY, answer.wait + later * answer.spacing))
+
+    def _adopt(self, answer: SlotAnswer) -> None:
+        """Take over what an answer says of the row; an older row is one that a crash of the server brought back."""
+        pushed = self._pushed if answer.version >= self._version else 0.0
+        self._pushed = max(pushed, answer.pushed)  # a throttle of this process may be newer than the answer
+        self._spacing, self._version = answer.spacing, answer.version
 
     def _learn(self, answer: SlotAnswer) -> None:
         pacing = load_pacing(answer.pacing)

@@ -203,6 +203,20 @@ async def test_a_server_clock_that_is_set_back_costs_no_wait(address, clock):
         assert clock.monotonic() - begun < 0.3
 
 
+async def test_a_row_that_a_crash_of_the_server_lost_is_made_anew(address, clock):
+    with share(address, clock) as limiter:
+        await send(limiter, 3)
+        limiter.record_throttle(ACTION, None, None)
+        assert await read_row(limiter, "pushed") > 0.9
+        await send(limiter)
+        await asyncio.wrap_future(
+            limiter._rows._submit(lambda connection: connection.execute("DELETE FROM rate"))
+        )
+        begun = clock.monotonic()
+        await send(limiter, 3)
+        assert clock.monotonic() - begun < 0.3
+
+
 async def test_a_run_with_few_rows_goes_first_and_a_large_one_is_not_forgotten(address, clock):
     with share(address, clock) as small, share(address, clock) as large:
         small.expect_rows(20)
