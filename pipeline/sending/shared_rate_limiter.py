@@ -223,7 +223,7 @@ class _Queue:
                 await self._clock.sleep(max(SHORTEST_RETRY, answer.wait + later * answer.spacing))
 
     def _adopt(self, answer: SlotAnswer) -> None:
-        """Take over what an answer says of the row; an older row is one that a crash of the server brought back."""
+        """Take over the state of the row; an older one was brought back by a crash of the server."""
         pushed = self._pushed if answer.version >= self._version else 0.0
         self._pushed = max(pushed, answer.pushed)  # a throttle of this process may be newer than the answer
         self._spacing, self._version = answer.spacing, answer.version
