@@ -13,7 +13,8 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import Self
 
@@ -72,9 +73,12 @@ class ServiceAccess:
         """Find the credentials; raises CredentialsMissing."""
         return cls(config, make_credentials_finder(config, clock)(), make_limiter(config, clock), clock)
 
-    def open_client(self) -> Client:
-        """Return a client, to be entered as a context."""
-        return stage_settings.build_client(self.config, self.credentials, self.clock)
+    @asynccontextmanager
+    async def open_client(self) -> AsyncIterator[Client]:
+        """Open a client, and close it with the limiter at the end: it is for one block of calls."""
+        with closing(self.limiter):
+            async with stage_settings.build_client(self.config, self.credentials, self.clock) as client:
+                yield client
 
     async def send_single_call(
         self, client: Client, action: str, body: bytes, *, trace_id: str | None = None
