@@ -22,28 +22,21 @@ def _list_runs() -> list[tuple[int, str]]:
     return [(seed, WAYS[seed % 3]) for seed in range(100, 100 + SEEDS)]
 
 
-@pytest.fixture(scope="module", params=_list_runs(), ids=lambda value: f"{value[0]}-{value[1]}")
-def judged_run(request, tmp_path_factory):
-    """Return a corpus, what was seen of its night, and the score."""
-    seed, way = request.param
+@pytest.mark.parametrize(("seed", "way"), _list_runs())
+def test_a_hospital_full_of_traps(seed, way, tmp_path):
+    """One test: each process that had a part of it would play the whole hospital again."""
     whole = bool(SEEDS) and way == "folder"
     hospital = corpus(seed, way, times=2 if whole else 1, plain=120 if whole else 20)
-    record = play(hospital, tmp_path_factory.mktemp(f"night{seed}"))
+    record = play(hospital, tmp_path)
     judged = score(hospital, record)
     if REPORTS:
         Path(REPORTS).mkdir(parents=True, exist_ok=True)
         (Path(REPORTS) / f"{seed}-{way}.txt").write_text(judged.report(), "utf-8")
-    return hospital, record, judged
-
-
-def test_nothing_critical_happens(judged_run):
-    _, _, judged = judged_run
     assert not judged.critical, judged.report()
-
-
-def test_at_least_99_percent_end_as_an_expert_would_decide(judged_run):
-    _, _, judged = judged_run
-    assert judged.wrong_share <= 0.01, judged.report()
+    assert judged.wrong_share <= 0.01, f"an expert would decide otherwise: {judged.report()}"
+    _require_same_problems_in_check(record)
+    _require_ready_to_be_sealed(record)
+    _require_no_calls_in_a_second_run(record)
 
 
 def _reported(line):
@@ -54,8 +47,7 @@ def _reported(line):
     return line["codes"], problems, line["changes"], line["seal_name"], line["picture"]
 
 
-def test_check_finds_the_same_problems_before_the_run(judged_run):
-    _, record, _ = judged_run
+def _require_same_problems_in_check(record):
     position = ("path", "sheet", "row")
     before = {tuple(line[entry] for entry in position): _reported(line) for line in record.plan}
     after = {tuple(line[entry] for entry in position): _reported(line) for line in record.outcomes}
@@ -63,8 +55,7 @@ def test_check_finds_the_same_problems_before_the_run(judged_run):
     assert record.plan_files == record.files
 
 
-def test_what_check_calls_ready_is_what_is_sealed(judged_run):
-    _, record, _ = judged_run
+def _require_ready_to_be_sealed(record):
     ready = [(line["file"], line["sheet"], line["row"]) for line in record.plan if line["status"] == "ready"]
     sealed = [
         (line["file"], line["sheet"], line["row"]) for line in record.outcomes if line["status"] == "sealed"
@@ -72,8 +63,7 @@ def test_what_check_calls_ready_is_what_is_sealed(judged_run):
     assert ready == sealed
 
 
-def test_a_second_run_sends_nothing(judged_run):
-    _, record, _ = judged_run
+def _require_no_calls_in_a_second_run(record):
     assert record.creates_again == 0
     before = {(line["file"], line["sheet"], line["row"]): line["status"] for line in record.outcomes}
     after = {(line["file"], line["sheet"], line["row"]): line["status"] for line in record.again}
