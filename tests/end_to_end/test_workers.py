@@ -146,6 +146,7 @@ def test_two_workers_share_three_hospitals(group_with):
     assert not any(word in str(tables) for serial in range(1, 24) for word in (number(serial), name(serial)))
 
 
+@slow
 def test_the_job_of_a_dead_host_is_taken_over(group_with):
     """Worker and run are killed at once; what was in flight is unknown, and nothing is created twice."""
     group, first = start_slow_run(group_with, doctors=24)
