@@ -52,8 +52,9 @@ bench: .venv/dev ## the pace beside two usual limiters, the lifted limit beside 
 bench-hosts: .venv/dev ## one quota for 1, 4 and 12 processes, and a small hospital beside large ones (about 15 min, needs PostgreSQL)
 	PYTHONPATH=. $(BIN)/python -m bench.several_processes
 
-hosts: .venv/dev ## workers of several hosts: dead, hanging and stopped workers, a server that is away; a ledger there (about 3 min)
-	HOSTS=1 $(BIN)/python -m pytest -q tests/end_to_end/test_workers.py tests/end_to_end/test_server_ledger.py
+hosts: .venv/dev ## several hosts: dead, stopped and cut off processes, a server that crashes, storms, workers (about 15 min)
+	HOSTS=1 $(BIN)/python -m pytest -q tests/end_to_end/test_workers.py tests/end_to_end/test_server_ledger.py \
+		tests/end_to_end/test_server_faults.py
 
 gauntlet: .venv/dev ## comparison with the official SDK under faults: duplicates, false successes, false failures (3 min)
 	$(BIN)/python bench/gauntlet.py

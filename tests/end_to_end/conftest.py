@@ -42,6 +42,9 @@ class Hospital:
     marked_copies: bool = False  # each costs a run 30 ms
     settings: dict = field(default_factory=dict)
     ledger: str | None = None  # the address of a server; None: the default file
+    organization: str = SANDBOX.organization_open_id
+    requests_per_second: int = 1000
+    direct_ledger: str | None = None  # the same, past a wire that breaks
     service_clock: ServiceClock = field(default_factory=ServiceClock)
 
     @property
@@ -52,13 +55,13 @@ class Hospital:
         lines = {
             "endpoint": self.sandbox.url,
             "app_id": SANDBOX.app_id,
-            "organization_open_id": SANDBOX.organization_open_id,
+            "organization_open_id": self.organization,
             "operator_open_id": SANDBOX.operator_open_id,
             "timeout_seconds": 3,
             **api,
         }
         text = "api:\n" + "".join(f"  {key}: {json.dumps(value)}\n" for key, value in lines.items())
-        text += "limits: {requests_per_second: 1000, concurrency: 8}\nsecrets_dir: secrets\n"
+        text += f"limits: {{requests_per_second: {self.requests_per_second}, concurrency: 8}}\nsecrets_dir: secrets\n"
         text += f"guards: {{give_up_minutes: 0.02}}\nmarked_copies: {json.dumps(self.marked_copies)}\n"
         if self.ledger:
             text += f"ledger: {self.ledger}\n"

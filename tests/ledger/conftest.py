@@ -8,7 +8,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -133,7 +133,7 @@ def held():
     """Keep a ledger's writer busy, so that what is queued meanwhile shares one commit."""
 
     @contextmanager
-    def hold(ledger: SqliteLedger) -> Iterator[None]:
+    def hold(ledger: SqliteLedger, *, ends_with: type[Exception] | None = None) -> Iterator[None]:
         begun, go = threading.Event(), threading.Event()
 
         def wait(_connection) -> list:
@@ -147,7 +147,8 @@ def held():
             yield
         finally:
             go.set()
-            waiting.result(10)
+            with pytest.raises(ends_with) if ends_with else nullcontext():
+                waiting.result(10)
 
     return hold
 

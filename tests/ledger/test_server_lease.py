@@ -15,6 +15,7 @@ from server_wire import ServerWire
 
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LeaseLost, LedgerError, Locked, UsageError
+from pipeline.ledger import attempts
 from pipeline.ledger.postgres import connection, lease
 from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.ledger.postgres.lease import Lease, is_held
@@ -176,17 +177,28 @@ def test_a_long_transaction_does_not_keep_the_lease_from_being_renewed(bench, he
             wait_until(lambda: bench.query(question, bench.schema)[0] > before, 5)
 
 
-def test_a_lease_is_not_taken_in_the_middle_of_a_transaction_of_its_holder(
-    bench, held, run_record, monkeypatch
+def test_a_transaction_that_its_holder_does_not_end_is_ended_before_the_lease_is_taken(
+    bench, held, attempt, run_record, monkeypatch
 ):
-    """The lease has run out, and its holder's commit is under way: whoever takes it waits, or is refused."""
-    monkeypatch.setattr(lease, "PATIENCE_SECONDS", 0.2)
+    """A process that was stopped in the middle of a transaction would hold the ledger for ever."""
+    monkeypatch.setattr(lease, "LOCK_SECONDS", 0.2)
+    with bench.open_empty() as ledger:
+        ledger.begin_run(run_record("r1"))
+        with held(ledger, ends_with=LeaseLost):
+            entering = ledger._writer.submit(lambda adapter: attempts.enter_attempt(adapter, attempt("p1")))
+            with take_over(bench):
+                assert bench.query("SELECT count(*) FROM attempt") == [(0,)]
+        with pytest.raises(LeaseLost):
+            entering.result(10)
+        assert bench.query("SELECT count(*) FROM attempt") == [(0,)]
+
+
+def test_a_transaction_of_a_holder_whose_lease_has_not_run_out_is_left_alone(bench, held, run_record):
     with bench.open_empty() as ledger:
         ledger.begin_run(run_record("r1"))
         with held(ledger), pytest.raises(Locked):
-            take_over(bench)
+            Lease(bench.address, bench.tenant).acquire(run="r9", now=NOW)
         ledger.begin_run(run_record("r2"))
-        assert bench.lease.is_intact()
 
 
 def test_an_epoch_that_a_server_lost_and_gave_out_again_does_not_let_an_earlier_holder_write(
@@ -255,6 +267,18 @@ def test_a_database_that_cannot_hold_every_name_is_refused(postgres_server):
         open_for_writing(ServerAddress(postgres_server.make_url("latin"))),
     ):
         pass
+
+
+def test_a_database_of_which_a_part_was_restored_is_named_to_a_reader_and_completed_by_a_run(postgres_server):
+    address = ServerAddress(postgres_server.make_database())
+    with open_for_writing(address):
+        pass
+    with postgres_server.connect(address.url.rpartition("/")[2]) as admin:
+        admin.execute("DROP SCHEMA esign_import CASCADE")
+    with pytest.raises(LedgerError, match="not the schema esign_import"):
+        open_server_ledger(address, TENANT, now=NOW, secret=SECRET)
+    with open_for_writing(address):
+        open_server_ledger(address, TENANT, now=NOW, secret=SECRET)[0].close()
 
 
 def test_copies_of_a_server_fsync_off_a_standby_and_an_older_backup(tmp_path, attempt, run_record):

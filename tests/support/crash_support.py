@@ -11,6 +11,8 @@ from pathlib import Path
 
 from run_support import newest_results
 
+from pipeline import Config
+
 CREATE = "ChannelCreatePreparedPersonalEsign"
 SUPPORT = Path(__file__).parent
 REPOSITORY = SUPPORT.parents[1]
@@ -78,25 +80,44 @@ def outcomes(hospital) -> list[dict]:
     return [json.loads(line) for line in text.splitlines()]
 
 
+def read_receipts(hospital) -> list[dict]:
+    """Return the receipts that were durable when the process died; they are rows where the ledger is on a server."""
+    if hospital.ledger:
+        lines = ask_server_ledger(hospital, "SELECT line FROM receipt ORDER BY n")
+        return [json.loads(line) for (line,) in lines]
+    path = hospital.folder / "state" / "receipts.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    return [json.loads(line) for line in lines if line.endswith(b"\n")]
+
+
+def ask_server_ledger(hospital, statement: str, *values: object) -> list[tuple]:
+    """Ask the database behind the program's back; names are those of the hospital's tables, which may not be there yet."""
+    import psycopg
+
+    from pipeline.ledger.postgres.address import name_schema
+
+    schema = name_schema(Config.load(hospital.folder / "config.yaml").tenant)
+    with psycopg.connect(hospital.direct_ledger or hospital.ledger, autocommit=True) as connection:
+        connection.execute(f"SET search_path = {schema}, esign_import".encode())
+        try:
+            cursor = connection.execute(statement.encode(), values)
+        except psycopg.errors.UndefinedTable:
+            return []
+        return cursor.fetchall() if cursor.description else []
+
+
 def ledger_seals(hospital) -> set[str]:
     """The SealIds that were durable when the process died: in the ledger or its receipts."""
-    path = hospital.folder / "state" / "receipts.jsonl"
-    findings = set()
-    for line in path.read_bytes().splitlines(keepends=True) if path.exists() else []:
-        if line.endswith(b"\n"):
-            record = json.loads(line)
-            if record["table"] == "attempt" and record["set"].get("verdict") == "sealed":
-                findings.add(record["set"]["seal_id"])
-    return findings
+    return {
+        record["set"]["seal_id"]
+        for record in read_receipts(hospital)
+        if record["table"] == "attempt" and record["set"].get("verdict") == "sealed"
+    }
 
 
 def in_the_air(hospital) -> set[str]:
     """The trace ids of the creates that had no verdict when the process died."""
-    path = hospital.folder / "state" / "receipts.jsonl"
-    record = [
-        json.loads(line) for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")
-    ]
-    attempts = [row for row in record if row["table"] == "attempt"]
+    attempts = [row for row in read_receipts(hospital) if row["table"] == "attempt"]
     settled = {attempt["id"] for attempt in attempts if attempt["set"].get("verdict")}
     return {attempt["id"] for attempt in attempts} - settled
 

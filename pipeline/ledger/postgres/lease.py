@@ -30,6 +30,7 @@ LEASE_SECONDS = 60.0  # after which a lease that was not renewed may be taken
 RENEWALS = 4  # in that time
 RETRY_SECONDS = 2.0  # between two tries to reach the server
 PATIENCE_SECONDS = 15.0  # that one statement may take
+LOCK_SECONDS = 3.0  # that a transaction of a holder whose lease has run out is waited for
 
 # A change of (ledger, epoch), a unique key, waits for a writer's transaction, which locks the key (writer.py); the
 # renewal does not.
@@ -44,6 +45,12 @@ _TAKE = """
 _RENEW = """
     UPDATE esign_import.lease SET expires_at = clock_timestamp() + make_interval(secs => %s)
     WHERE ledger = %s AND token = %s
+"""
+# Who holds a transaction open although the lease has run out was stopped or cut off in it, and would hold it for ever.
+_END_TRANSACTIONS = """
+    SELECT pg_terminate_backend(pg_locks.pid) FROM pg_locks, esign_import.lease
+    WHERE relation = to_regclass(%s) AND mode = 'RowShareLock' AND granted
+        AND ledger = %s AND expires_at < clock_timestamp()
 """
 # The lock is looked for, not taken: a holder that takes it again meanwhile would not get it.
 _HOLDER = """
@@ -134,7 +141,9 @@ class Lease:
         self.release()
 
     def _connect(self) -> psycopg.Connection:
-        return open_connection(self._address, purpose="lease", patience=PATIENCE_SECONDS)
+        connection = open_connection(self._address, purpose="lease", patience=PATIENCE_SECONDS)
+        connection.execute(f"SET lock_timeout = {LOCK_SECONDS * 1000:.0f}".encode())
+        return connection
 
     def _take(self, connection: psycopg.Connection, run: str, now: float) -> tuple[int, str]:
         row = connection.execute(
@@ -155,8 +164,10 @@ class Lease:
             "connection_ended": self._has_advisory_lock,
             "token": token,
         }
-        taken = None
-        with suppress(psycopg.errors.LockNotAvailable):  # a transaction of the holder's is still under way
+        try:
+            taken = connection.execute(_TAKE, values).fetchone()
+        except psycopg.errors.LockNotAvailable:  # a transaction of the holder's is still under way
+            connection.execute(_END_TRANSACTIONS, [f"{self._ledger}.meta", self._ledger])
             taken = connection.execute(_TAKE, values).fetchone()
         if taken is None:
             held_run, since, pid, name, host = holder

@@ -1,0 +1,368 @@
+"""Runs of several hosts whose processes, connections and server fail: nothing twice, nothing lost, and the next run goes on.
+
+The eleven traps of a ledger and a queue on PostgreSQL, and the tests that hold them:
+
+1. a blocked loop loses the heartbeat: tests/jobs, tests/end_to_end/test_workers.py (the run is a child process)
+2. a lock is no fence: test_a_stopped_run_…, test_a_partitioned_run_… here; tests/ledger/test_server_lease.py
+3. a job that cannot be queued again is closed: tests/jobs/test_queue.py
+4. a missed period is made up once: tests/jobs/test_queue.py
+5. a worker while the server is away: tests/end_to_end/test_workers.py; a run: test_a_server_that_crashes_… here
+6. Windows has no child pipes in psycopg's event loop: tests/jobs (children are started by subprocess)
+7. a pooler is refused: tests/jobs/test_queue.py
+8. one clock, pushed for all: tests/sending/test_shared_rate_limiter.py; lost commits: tests/ledger/test_server_lease.py
+   (synchronous_commit, fsync, standby, older copy), tests/ledger/test_server_commits.py (in the middle of a run)
+9. a small hospital beside a large one: tests/sending/test_shared_rate_limiter.py
+10. no identity number in a job: tests/jobs/test_queue.py
+11. old jobs are deleted: tests/jobs/test_queue.py
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import shutil
+import signal
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+from crash_support import (
+    SETTLED,
+    Zygote,
+    ask_server_ledger,
+    check_after,
+    creates,
+    ledger_seals,
+    outcomes,
+)
+from postgres_server import run_server
+from run_support import wait_until
+from server_wire import ServerWire
+
+from pipeline.sandbox.actions import Rules
+from pipeline.sandbox.authentication import SANDBOX
+
+LONG = bool(os.environ.get("HOSTS"))  # make hosts
+ROWS = 3
+IN_FLIGHT = 2
+_TABLES = (
+    "row_seen",
+    "row_line",
+    "seal",
+    "attempt",
+    "decision",
+    "seal_name",
+    "person",
+    "run",
+    "file_stat",
+    "receipt",
+)
+
+
+def use_server(hospital, url: str, direct: str | None = None) -> None:
+    hospital.ledger, hospital.direct_ledger = url, direct
+    hospital.requests_per_second = 100  # each slot is asked of the server
+    hospital.configure()
+
+
+@pytest.fixture
+def hospital(hospital_with, postgres_server):
+    """A hospital whose ledger lies in a database of its own; its sandbox enforces no seal names."""
+    hospital = hospital_with(latency=0.05, rules=Rules(limiter="none", unique_names="off"))
+    use_server(hospital, postgres_server.make_database())
+    return hospital
+
+
+@contextmanager
+def started(hospital, *arguments: str):
+    """Run a process of its own; it is ended with the test."""
+    process = hospital.start(*arguments)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def let_lease_run_out(hospital) -> None:
+    """Do to the lease what a minute does."""
+    ask_server_ledger(hospital, "UPDATE lease SET expires_at = clock_timestamp() - interval '1 s'")
+
+
+def check_evidence(hospital, *, unknown: int) -> None:
+    """Assert that no seal is double, every one is in the ledger or on an unknown attempt, and the receipts are whole."""
+    assert hospital.service.find_duplicates() == {}
+    made = {seal.seal_id for seal in hospital.service.seals}
+    live = {seal_id for (seal_id,) in ask_server_ledger(hospital, "SELECT seal_id FROM seal")}
+    held = ask_server_ledger(hospital, "SELECT seal_id FROM attempt WHERE verdict = 'unknown'")
+    assert live <= made
+    assert len(made - live) <= len(held) <= unknown
+    assert hospital.go("ledger", "check") == 0
+
+
+# -- kill -9 of the run
+
+
+def fresh(hospital) -> None:
+    """Forget everything that was sent and written; the tables of the ledger stay, empty."""
+    for folder in (hospital.folder / "state", hospital.folder / "out", Path(os.environ["XDG_STATE_HOME"])):
+        shutil.rmtree(folder, ignore_errors=True)
+    statements = ("SET session_replication_role = replica", *(f"DELETE FROM {table}" for table in _TABLES))
+    ((first,),) = ask_server_ledger(hospital, "SELECT line FROM receipt WHERE n = 1")  # of the ledger itself
+    ask_server_ledger(hospital, "; ".join(statements))
+    ask_server_ledger(hospital, "INSERT INTO receipt VALUES (1, %s)", first)
+    mark = (hashlib.sha256(first.encode()).hexdigest(), len(first.encode()))
+    ask_server_ledger(
+        hospital, "UPDATE meta SET receipts_n = 1, receipts_sha256 = %s, receipts_size = %s", *mark
+    )
+    hospital.service.reset()
+
+
+def test_a_kill_at_every_point_and_the_next_run_goes_on_at_once(hospital):
+    """Nothing waits for the lease of the dead process to run out."""
+    hospital.doctors(ROWS)
+    with Zygote() as zygote:
+        points = zygote.run(hospital)["points"]
+        passed, positions = Counter(), []
+        for point in points:
+            passed[point] += 1
+            positions.append((point, passed[point]))
+        if not LONG:
+            commits = [position for position in positions if position[0] == "ledger: after the commit"]
+            positions = [*commits[2:5], ("ledger: before the commit", 4), ("ledger: before the receipts", 5),
+                         ("ChannelCreatePreparedPersonalEsign: answered", 2)]  # fmt: skip
+        killed, doubted = 0, 0
+        for name, count in positions:
+            fresh(hospital)
+            ended = zygote.run(hospital, **{"name": name, "pass": count})
+            context = f"killed at {name} ({count})"
+            if ended["signal"] is None:  # points of a shared commit may be one fewer this time
+                assert ended["code"] == 0
+                continue
+            killed += 1
+            durable = ledger_seals(hospital)
+            again = zygote.run(hospital)
+            unknown = check_after(hospital, durable, in_flight=IN_FLIGHT, context=context)
+            assert again["code"] == (3 if unknown else 0), context
+            doubted += unknown
+        assert killed > 0.7 * len(positions)
+        assert doubted > 0, "some kill must have caught a create in the air"
+        assert zygote.run(hospital, "ledger", "check")["code"] == 0
+
+
+# -- processes that are stopped or cut off while another one takes over
+
+
+def test_a_stopped_run_that_is_revived_after_another_took_over_sends_nothing_more(hospital):
+    hospital.doctors(30)
+    with started(hospital, "run") as first:
+        wait_until(lambda: len(hospital.service.seals) >= 4)
+        first.send_signal(signal.SIGSTOP)
+        let_lease_run_out(hospital)
+        assert hospital.go("run") in {0, 3}
+        sent = creates(hospital)
+        doubted = sum(row["status"] == "unknown" for row in outcomes(hospital))
+        first.send_signal(signal.SIGCONT)
+        assert first.wait(60) == 6
+        assert "taken over" in first.stderr.read()
+    assert creates(hospital) <= sent + 8, "only what had its permission before it was stopped"
+    check_evidence(hospital, unknown=doubted)
+    assert doubted <= 8
+    before = creates(hospital)
+    assert hospital.go("run") == (3 if doubted else 0)
+    assert creates(hospital) == before
+
+
+@pytest.mark.parametrize(
+    "names", [(), ("writer",)] if LONG else [()], ids=lambda names: " ".join(names) or "all"
+)
+def test_a_partitioned_run_that_is_taken_over_sends_nothing_more(hospital, postgres_server, names):
+    direct = hospital.ledger
+    hospital.doctors(30)
+    with ServerWire(postgres_server.port) as wire:
+        use_server(hospital, direct.replace(str(postgres_server.port), str(wire.own_port)), direct)
+        with started(hospital, "run") as first:
+            wait_until(lambda: len(hospital.service.seals) >= 4)
+            silence_between_transactions(hospital, wire, *names)
+            let_lease_run_out(hospital)
+            use_server(hospital, direct)
+            assert hospital.go("run") in {0, 3}
+            doubted = sum(row["status"] == "unknown" for row in outcomes(hospital))
+            wire.heal()
+            assert first.wait(90) == 6
+    check_evidence(hospital, unknown=doubted)
+    assert doubted <= 8
+
+
+def silence_between_transactions(hospital, wire, *names: str) -> None:
+    """Cut the run off while none of its transactions is open, so that the test need not wait for the server to end it."""
+
+    def is_silenced() -> bool:
+        wire.silence(*names)
+        question = "SELECT 1 FROM pg_stat_activity WHERE state <> 'idle' AND application_name = 'esign-import writer'"
+        if ask_server_ledger(hospital, f"{question} AND datname = current_database()"):
+            wire.heal()
+            return False
+        return True
+
+    wait_until(is_silenced)
+
+
+# -- a server that fails in mid-run
+
+
+@pytest.mark.parametrize("seconds", [1, 5, 75] if LONG else [0.2])
+def test_a_server_that_crashes_in_mid_run_and_comes_back(hospital_with, seconds):
+    """The run waits for a minute; after that it ends with 74, and the next one goes on."""
+    hospital = hospital_with(latency=0.05, rules=Rules(limiter="none", unique_names="off"))
+    hospital.doctors(30)
+    with run_server() as server:
+        use_server(hospital, server.make_url())
+        with started(hospital, "run") as process:
+            wait_until(lambda: len(hospital.service.seals) >= 4)
+            server.kill()
+            threading.Event().wait(seconds)
+            if seconds > 60:
+                assert process.wait(120) == 74
+            server.start()
+            assert process.wait(120) == (74 if seconds > 60 else 0), process.stderr.read()
+        code = hospital.go("run")
+        rows = outcomes(hospital)
+        doubted = sum(row["status"] == "unknown" for row in rows)
+        assert code == (3 if doubted else 0)
+        assert doubted <= (8 if seconds > 60 else 0)
+        assert {row["status"] for row in rows} <= {"unchanged", "sealed", "unknown"}
+        check_evidence(hospital, unknown=8)
+
+
+# -- a storm
+
+
+class Storm:
+    """Hospitals on one server and one service, whose processes are killed, stopped and cut off at random."""
+
+    def __init__(self, hospitals, server, seed: int) -> None:
+        self.hospitals, self.server = hospitals, server
+        self.dice = random.Random(seed)
+        self.over = threading.Event()
+        self.met: Counter[str] = Counter()
+        self.durable: dict[int, set[str]] = {number: set() for number in range(len(hospitals))}
+
+    def run_processes(self, number: int) -> None:
+        """Run one hospital after another, each under an offset of its clock, until the storm is over."""
+        dice = random.Random(number)
+        with Zygote() as zygote:
+            while not self.over.is_set():
+                chosen = dice.randrange(len(self.hospitals))
+                kill = {"random": 0.2 + 1.5 * dice.random()} if dice.random() < 0.5 else {}
+                ended = zygote.run(self.hospitals[chosen], jump=dice.choice((-600, 0, 600)), **kill)
+                self.met["killed" if ended["signal"] else f"exit {ended['code']}"] += 1
+
+    def break_things(self, wire: ServerWire) -> None:
+        """Do one thing after another to the server, the wire and the processes until the storm is over."""
+        while not self.over.wait(self.dice.uniform(0.2, 0.8)):
+            match self.dice.randrange(5):
+                case 0:
+                    self.server.kill()
+                    self.over.wait(self.dice.uniform(0, 0.7))
+                    self.server.start()
+                    self.met["server killed"] += 1
+                case 1:
+                    self.stop_holder()
+                case 2:
+                    wire.silence()
+                    self.over.wait(self.dice.uniform(0, 1))
+                    self.let_leases_run_out()
+                    wire.heal()
+                    self.met["silence"] += 1
+                case 3:
+                    for link in list(wire.links):
+                        link.cut()
+                    self.met["cut"] += 1
+                case _:
+                    self.let_leases_run_out()
+
+    def stop_holder(self) -> None:
+        """Stop a process that holds a lease for longer than it lasts."""
+        with suppress(psycopg.Error, ProcessLookupError):
+            for (pid,) in ask_server_ledger(
+                self.hospitals[0], "SELECT pid FROM lease WHERE expires_at > now()"
+            ):
+                os.kill(pid, signal.SIGSTOP)
+                self.let_leases_run_out()
+                self.over.wait(0.5)
+                os.kill(pid, signal.SIGCONT)
+                self.met["stopped"] += 1
+
+    def let_leases_run_out(self) -> None:
+        with suppress(psycopg.Error):
+            let_lease_run_out(self.hospitals[0])
+
+
+@pytest.mark.parametrize("seed", range(3 if LONG else 1))
+def test_a_storm_over_three_hospitals(hospital_with, tmp_path, seed):
+    """Two hosts, ten minutes apart, work off three hospitals while everything breaks; then all come to their end."""
+    hospitals = make_hospitals(hospital_with, tmp_path, 3, rows=60 if LONG else 12)
+    with run_server() as server, ServerWire(server.port) as wire:
+        for hospital in hospitals:
+            use_server(hospital, server.make_url(port=wire.own_port), server.make_url())
+        storm = Storm(hospitals, server, seed)
+        with ThreadPoolExecutor(3) as threads:
+            ending = [threads.submit(storm.run_processes, number) for number in range(2)]
+            ending.append(threads.submit(storm.break_things, wire))
+            storm.over.wait(60 if LONG else 4)
+            storm.over.set()
+            for thread in ending:
+                thread.result(200)
+        with Zygote() as zygote:
+            for hospital in hospitals:
+                durable = ledger_seals(hospital)
+                for _ in range(6):  # rows whose every send was proven not executed wait for the next run
+                    ended = zygote.run(hospital, jump=1200)  # after all others by its own clock
+                    if ended["code"] in {0, 3}:
+                        break
+                assert ended["code"] in {0, 3}, storm.met
+                check_hospital(hospital, durable)
+                assert zygote.run(hospital, "ledger", "check")["code"] == 0
+                sent = creates(hospital)
+                assert zygote.run(hospital, jump=1200)["code"] == ended["code"]
+                assert creates(hospital) == sent
+
+
+def make_hospitals(hospital_with, tmp_path, count: int, *, rows: int):
+    """Make hospitals of one service, each with an organisation and a folder of its own."""
+    tenants = [replace(SANDBOX, organization_open_id=f"org_{number}") for number in range(count)]
+    first = hospital_with(tenants=tenants, latency=0.03, rules=Rules(limiter="none", unique_names="off"))
+    hospitals = []
+    for number, tenant in enumerate(tenants):
+        hospital = replace(first, folder=tmp_path / f"{number}", organization=tenant.organization_open_id)
+        hospital.folder.mkdir()
+        shutil.copytree(tmp_path / "secrets", hospital.folder / "secrets")
+        (hospital.folder / "seals").mkdir()
+        hospital.configure()
+        hospital.doctors(rows, start=1 + 100 * number)
+        hospitals.append(hospital)
+    return hospitals
+
+
+def check_hospital(hospital, durable: set[str]) -> None:
+    """Assert that none of a hospital's seals is double or lost, and that no seal is reported that was not made."""
+    assert hospital.service.find_duplicates() == {}
+    rows = outcomes(hospital)
+    made = {
+        seal.seal_id: seal.name
+        for seal in hospital.service.seals
+        if seal.organization == hospital.organization
+    }
+    reported = {row["seal_id"] for row in rows if row["seal_id"]}
+    assert durable <= reported <= set(made)
+    assert {row["status"] for row in rows} <= SETTLED
+    open_rows = {row["name"] for row in rows if row["status"] in {"unknown", "exists"}}
+    assert {name for seal_id, name in made.items() if seal_id not in reported} <= open_rows
