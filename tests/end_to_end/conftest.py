@@ -157,6 +157,7 @@ def hospital_with(tmp_path, monkeypatch, request):
         thread.__enter__()
         opened.append(thread)
         hospital = Hospital(tmp_path, thread, service_clock=clock)
+        # SERVER_LEDGER=1: the same tests with the ledger on a server; those that look into the ledger's file fail
         if os.environ.get("SERVER_LEDGER"):
             hospital.ledger = request.getfixturevalue("postgres_server").make_database()
         for folder in ("seals", "secrets"):
