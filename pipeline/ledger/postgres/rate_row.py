@@ -30,6 +30,7 @@ from pipeline.ledger.postgres.schema import make_shared_schema
 
 AWAY_SECONDS = 60.0  # for which the server may be away: restarting, or another one taking over
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # between two attempts to reach it
+CLOSE_SECONDS = 2.0  # that the end of the connection is waited for
 STATEMENT_SECONDS = 10.0  # that a statement may take
 FORGET_IDLE_SECONDS = 3600.0  # a row that was not used for so long begins anew …
 FORGET_SECONDS = 86_400.0  # … and so does one that has learnt for so long: a lower limit may be over
@@ -191,8 +192,8 @@ class RateRows:
     def close(self) -> None:
         """End the thread and its connection."""
         self._is_closed.set()
-        with suppress(RuntimeError):
-            self._thread.submit(self._disconnect)
+        with suppress(RuntimeError, TimeoutError):  # a second time, or a server that is silent
+            self._thread.submit(self._disconnect).result(CLOSE_SECONDS)
         self._thread.shutdown(wait=False)
 
     def _begin(self, connection: psycopg.Connection, action: str) -> None:
