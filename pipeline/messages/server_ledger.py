@@ -16,7 +16,7 @@ SERVER_LEDGER_TEXTS: Mapping[str, tuple[str, str]] = {
     "server.no_secret": (
         """台账在 PostgreSQL 里，需要台账口令来保护其中的台账密钥，但没有找到：{places}。没有提交任何内容。
 若这个数据库里已有台账，请用建立它时的那个口令，各台主机都相同；丢了它就打不开台账。
-第一次使用时请生成一个，并像备份一样保管：
+第一次使用时请生成一个，并在备份以外的地方另存一份：
   python -c "import secrets; print(secrets.token_urlsafe(32))" > {file}
   chmod 600 {file}""",
         """The ledger is in PostgreSQL and needs the operator's secret, which protects its site key. It was not found: {places}. Nothing was sent.
