@@ -244,7 +244,7 @@ def play(ledger, events, attempt, run_record, seen) -> None:
                     ledger.record_files({f"/{number}": FileStat(0, number, "a")})
 
 
-@settings(max_examples=60 if LONG else 4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60 if LONG else 2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(events=st.lists(EVENTS, max_size=25))
 def test_any_history_comes_back_as_it_was(postgres_server, attempt, run_record, seen, events):
     with TemporaryDirectory() as folder:
