@@ -187,8 +187,10 @@ def test_a_server_that_stays_away_is_given_up_once_and_the_ledger_closes(
             with pytest.raises(LedgerError) as refused:
                 asyncio.run(ledger.record_verdict(first.uuid, UNKNOWN, now=2.0))
             assert refused.value.exit_code == 74
-            with pytest.raises(LedgerError):
+            with pytest.raises(LedgerError) as again:
                 ledger.finish_run("r1", exit=74, finished=3.0, record="{}")
+            for error in (refused.value, again.value):
+                assert error.__cause__ is not error, "the log would never come to the end of its causes"
         finally:
             ledger.close()
             server.start()

@@ -120,7 +120,9 @@ class PostgresWriter(CommitQueue):
                 for job in jobs:
                     self._commit([job])
                 return
-            failure = self._explain(error) if isinstance(error, psycopg.Error) else error
+            failure = (
+                explain_server_error(self._address, error) if isinstance(error, psycopg.Error) else error
+            )
             if self.failure is None and isinstance(failure, LedgerError):
                 self.failure = failure
             errors = [failure] * len(jobs)
@@ -147,7 +149,9 @@ class PostgresWriter(CommitQueue):
                     raise
                 self._lease.renew_soon()
                 if self._is_away_for_too_long():
-                    raise self._explain(error) from error
+                    if isinstance(error, LedgerError):
+                        raise
+                    raise explain_server_error(self._address, error) from error
                 pause(RETRY_SECONDS)
             except BaseException:
                 self._disconnect()  # nothing of it may be committed with the next one
@@ -212,9 +216,6 @@ class PostgresWriter(CommitQueue):
         if self._away_since is None:
             self._away_since = now
         return now - self._away_since >= self._away_seconds
-
-    def _explain(self, error: psycopg.Error | LedgerError) -> LedgerError:
-        return explain_server_error(self._address, error) if isinstance(error, psycopg.Error) else error
 
     def _connect(self) -> psycopg.Connection:
         if self._connection is None:
