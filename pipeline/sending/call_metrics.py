@@ -114,11 +114,14 @@ class CallMetrics:
 
     def _add_silence(self, began: float, ended: float) -> None:
         self._step_at(ended)  # makes the steps as long as they have to be
+        last = len(self._steps) - 1
+        index = min(int((began - self._began_monotonic) / self._step_seconds), last)
+        # by number: a moment at the end of a step may be rounded into it, and would be its own next moment for ever
         while began < ended:
-            index = int((began - self._began_monotonic) / self._step_seconds)
-            until = min(ended, self._began_monotonic + (index + 1) * self._step_seconds)
+            step_end = self._began_monotonic + (index + 1) * self._step_seconds
+            until = ended if index == last else min(ended, max(began, step_end))
             self._steps[index].silent += until - began
-            began = until
+            began, index = until, min(index + 1, last)
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 import json
 import random
+import threading
 from dataclasses import asdict
 
 import pytest
@@ -117,3 +118,29 @@ def test_a_long_run_stays_small_and_loses_no_call(metrics, clock):
     assert spread.p95 == pytest.approx(took[95_000], rel=0.06)
     assert spread.longest == pytest.approx(took[-1], abs=1e-4)
     assert sum(spread.bins) == 100_000
+
+
+def test_a_silence_ends_whatever_the_clock_shows():
+    """A machine that has been up for 2**21 seconds: moments are rounded, and some into the step that they end."""
+    dice = random.Random(1)
+
+    def measure() -> None:
+        for power in (16, 21, 24):
+            for _ in range(800):
+                clock = HandClock()
+                clock.moment = 2.0**power - dice.uniform(0, 200)
+                metrics = CallMetrics(clock)
+                send(metrics, clock, "create", clock.moment)
+                silences = [dice.choice((1.0, 5.0, dice.uniform(0, 40))) for _ in range(20)]
+                for seconds in silences:
+                    clock.moment = float(round(clock.moment, 7))
+                    with metrics.measure_wait(OUTAGE):
+                        clock.moment += seconds
+                assert sum(metrics.summarize().silent) == pytest.approx(sum(silences), rel=0.01, abs=5)
+        done.append(True)
+
+    done = []
+    thread = threading.Thread(target=measure, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert done
