@@ -143,10 +143,6 @@ LEDGER_TEXTS: Mapping[str, tuple[str, str]] = {
         "{server} 的数据库编码是 {encoding}，无法保存所有姓名。请另建编码为 UTF8 的数据库（CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0），并在 ledger 中写它的地址。没有提交任何内容。",
         "The encoding of the database {server} is {encoding}: it cannot hold every name. Create one with the encoding UTF8 (CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0) and set `ledger` to its address. Nothing was sent.",
     ),
-    "ledger.server_incomplete": (
-        "{server} 中有本机构的台账，但缺少所有医院共用的模式 {schema}（可能只恢复了一部分备份）。请恢复整个备份；或直接运行一次 `esign-import run`，它会重建该模式。",
-        "{server} holds the ledger of this organisation, but not the schema {schema} that all hospitals share (perhaps only a part of a backup was restored). Restore the whole backup, or run `esign-import run` once: it creates the schema again.",
-    ),
     "ledger.server_behind": (
         "{server} 丢失了本次运行已提交的记录（例如切换到了落后的备库），不再提交任何印章。请恢复原来的主库或较新的备份；若无法恢复，请用 `esign-import adopt FILE` 登记本次结果中的印章。",
         "{server} has lost commits of this run (for example by a failover to a standby that was behind), so sending stopped. Bring the former primary or a newer backup back; if that cannot be done, import the seals in the results of this run (`esign-import adopt FILE`).",

@@ -194,9 +194,9 @@ def clear_copies(folder: Path) -> None:
             note.unlink()
 
 
-def remember_written(path: Path) -> None:
-    """Note the digest of a workbook that was just written."""
-    digest = _hash_file(path)
+def remember_written(path: Path, *, copied_from: Path | None = None) -> None:
+    """Note the digest of a workbook that was just written; a copy may meanwhile be replaced by another run's."""
+    digest = _hash_file(copied_from or path)
 
     def write_digest(temporary: Path) -> None:
         temporary.write_text(digest, "ascii")

@@ -94,7 +94,7 @@ def write_all(
     if latest is None or latest == report.out:
         return paths
     copies = {name: copy_into(latest, path, name, replace=replace_file) for name, path in written.items()}
-    remember_written(copies[WORKBOOK])
+    remember_written(copies[WORKBOOK], copied_from=written[WORKBOOK])
     (latest / other).unlink(missing_ok=True)
     if copies[WORKBOOK].name != report.workbook:
         write_report(report, latest / REPORT_PAGE, presenter=presenter, workbook=copies[WORKBOOK].name)

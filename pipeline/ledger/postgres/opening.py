@@ -55,7 +55,8 @@ def open_server_ledger(
     inspected, ownership = lease is not None or ownership is not None, ownership or Ownership()
     try:
         with closing(open_connection(address, purpose="opening")) as connection:
-            _require_usable(connection, address, name, lease)
+            if lease is not None:
+                require_durable_commits(connection, address)
             require_in_use(connection, address, name, lease=lease, now=now)
             if not has_schema(connection, name):
                 if lease is None:
@@ -113,18 +114,6 @@ def has_schema(connection: psycopg.Connection, name: str) -> bool:
     """Return whether a schema holds a ledger."""
     row = connection.execute("SELECT to_regclass(%s)", [f"{name}.meta"]).fetchone()
     return row is not None and row[0] is not None
-
-
-def _require_usable(
-    connection: psycopg.Connection, address: ServerAddress, name: str, lease: Lease | None
-) -> None:
-    """Raise LedgerError for a server that a run may not use, or whose ledger lacks what a run would create again."""
-    if lease is not None:
-        require_durable_commits(connection, address)
-    elif has_schema(connection, name):
-        row = connection.execute("SELECT to_regclass('esign_import.lease')").fetchone()
-        if row == (None,):
-            raise LedgerError("ledger.server_incomplete", server=address.shown, schema=SHARED_SCHEMA)
 
 
 def _create_ledger(connection: psycopg.Connection, name: str, tenant: str, secret: str, now: float) -> None:
