@@ -4,7 +4,7 @@ BIN    := .venv/bin
 UV     ?= uv
 EXTRAS := --extra heic --extra encrypted --extra notify --extra metrics --extra keyring --extra postgres
 MEMORY := $(shell grep -qs ' /dev/shm .*noexec' /proc/mounts || df -k --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 4000000 {print "/dev/shm"}')
-TEST_PROCESSES ?= 4
+TEST_PROCESSES ?= 5
 BUNDLE ?= dist
 LOCK   := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --no-header
 

@@ -120,9 +120,9 @@ def killed(hospital, zygote, position, counts, *, second=()):
 def test_a_kill_at_every_point(small):
     hospitals = [small("a"), small("b")]
     everywhere = positions(hospitals[0])
-    if not LONG:  # every point once, and every fourth of its later passes
+    if not LONG:  # every point once, and every twelfth of its later passes
         everywhere = [
-            position for index, position in enumerate(everywhere) if position[1] == 1 or index % 4 == 0
+            position for index, position in enumerate(everywhere) if position[1] == 1 or index % 12 == 0
         ]
     counts = in_two(hospitals, everywhere, killed)
     assert counts.points >= RUN

@@ -142,6 +142,7 @@ def test_seals_are_adopted_into_a_new_database(hospital, database, postgres_serv
     assert hospital.creates() == 1
 
 
+@long_test
 def test_check_makes_no_ledger(hospital, database, connection, capsys):
     hospital.doctors(2)
     assert f"no ledger at {database} yet" in show(hospital, capsys, "check")

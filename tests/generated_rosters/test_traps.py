@@ -1,6 +1,6 @@
 """A hospital full of traps, judged by what reaches the service's wire.
 
-``TRAP_SEEDS=20 pytest tests/generated_rosters/test_traps.py`` sweeps more hospitals than the two of everyday.
+``TRAP_SEEDS=20 pytest tests/generated_rosters/test_traps.py`` sweeps more hospitals than the one of every day.
 """
 
 import os
@@ -18,7 +18,7 @@ REPORTS = os.environ.get("TRAP_REPORTS")  # a folder for the reports of a sweep
 
 def _list_runs() -> list[tuple[int, str]]:
     if not SEEDS:
-        return [(1, "folder"), (2, "windows")]
+        return [(2, "windows")]
     return [(seed, WAYS[seed % 3]) for seed in range(100, 100 + SEEDS)]
 
 
