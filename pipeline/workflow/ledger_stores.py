@@ -12,19 +12,18 @@ from typing import TYPE_CHECKING, Protocol
 from pipeline.config.ledger_secrets import find_ledger_secret, find_server_address
 from pipeline.config.settings import Config
 from pipeline.errors import UsageError
-from pipeline.ledger import maintenance, purge
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.lock import RunLock, is_locked
-from pipeline.ledger.maintenance import LedgerCheck
 from pipeline.ledger.moved import require_not_moved
 from pipeline.ledger.open import open_ledger, require_no_lost_ledger
-from pipeline.ledger.purge import PersonTraces
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.ledger.registry import Ownership, TenantRegistry
 from pipeline.ledger.tenant import SiteKey
 
 if TYPE_CHECKING:
+    from pipeline.ledger.maintenance import LedgerCheck
     from pipeline.ledger.postgres.care import Holder, ServerFacts
+    from pipeline.ledger.purge import PersonTraces
 
 
 class LedgerStore(Protocol):
@@ -128,13 +127,17 @@ class FileStore:
         require_no_lost_ledger(self.path, evidence, ownership)
 
     def check(self) -> LedgerCheck:
-        return maintenance.check_ledger(self.path, self.tenant)
+        from pipeline.ledger.maintenance import check_ledger  # noqa: PLC0415 - a run does not need it
+
+        return check_ledger(self.path, self.tenant)
 
     def find_conflict(self, registry: TenantRegistry) -> UsageError | None:
         return registry.find_conflict(self.path)
 
     def erase_person(self, traces: PersonTraces, *, now: float, who: str) -> None:
-        purge.erase_person(self.path, traces, now=now, who=who)
+        from pipeline.ledger.purge import erase_person  # noqa: PLC0415 - a run does not need it
+
+        erase_person(self.path, traces, now=now, who=who)
 
 
 def find_store(config: Config) -> LedgerStore:

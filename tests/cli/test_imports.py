@@ -65,3 +65,12 @@ def test_check_imports_no_network_and_no_pandas(tmp_path):
     assert codes == [3]
     assert (NETWORK | {"pandas"}) & modules == set()
     assert {"pydantic", "xlsxwriter", "openpyxl"} <= modules
+
+
+def test_a_run_with_a_ledger_in_a_file_imports_nothing_of_a_server(tmp_path):
+    codes, modules, _ = run_commands([["demo"]], tmp_path)
+    assert codes == [3]
+    assert {name.split(".")[0] for name in modules} & {"psycopg", "procrastinate", "cryptography"} == set()
+    assert not {"pipeline.ledger.maintenance", "pipeline.ledger.purge"} & modules
+    of_servers = {name for name in modules if name.startswith(("pipeline.ledger.postgres.", "pipeline.jobs"))}
+    assert of_servers == {"pipeline.ledger.postgres.address"}, "the configuration may name a server"
