@@ -121,7 +121,7 @@ class CallMetrics:
             step_end = self._began_monotonic + (index + 1) * self._step_seconds
             until = ended if index == last else min(ended, max(began, step_end))
             self._steps[index].silent += until - began
-            began, index = until, min(index + 1, last)
+            began, index = until, index + 1
 
 
 @dataclass(slots=True)

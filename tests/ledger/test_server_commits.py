@@ -109,7 +109,7 @@ class Breaker:
         return link.answers > answers or self.bench.query("SELECT 1 FROM pg_locks WHERE NOT granted") != []
 
 
-@pytest.mark.parametrize("mode", ["cut", "answer lost", "late"] if LONG else ["late"])
+@pytest.mark.parametrize("mode", ["cut", "answer lost", "late"] if LONG else ["answer lost", "late"])
 def test_a_connection_that_breaks_at_every_statement(
     ledger_bench, attempt, run_record, impatient, mode, tmp_path
 ):

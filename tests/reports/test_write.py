@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -10,7 +11,7 @@ import openpyxl
 import pytest
 
 from pipeline.domain.run import Status
-from pipeline.reports.earlier_results import find_newest_workbook
+from pipeline.reports.earlier_results import find_newest_workbook, remember_written
 from pipeline.support.atomic_files import make_folder, write_atomically, write_jsonl
 
 
@@ -204,3 +205,13 @@ def test_a_lone_surrogate_does_not_stop_the_writing(make, write_files, scene):
     written = write_files(scene.build_run_report())
 
     assert json.loads(written["outcomes.jsonl"].read_text("utf-8"))["name"] == "李?明"
+
+
+def test_a_copy_that_another_run_has_taken_away_is_still_noted(tmp_path):
+    """The copy in out/latest may be replaced at any moment: its digest is that of the run's own workbook."""
+    own = tmp_path / "results.xlsx"
+    own.write_bytes(b"workbook")
+    (tmp_path / "latest").mkdir()
+    remember_written(tmp_path / "latest" / "results.xlsx", copied_from=own)
+    (note,) = (tmp_path / "latest").iterdir()
+    assert note.read_text("ascii") == hashlib.sha256(b"workbook").hexdigest()

@@ -51,8 +51,11 @@ class PostgresServer:
         self._user = next(filter(_user_exists, _USERS)) if os.geteuid() == 0 else None
         if self._user:
             shutil.chown(folder, self._user)
-        self._run("initdb", "--pgdata", str(folder / "data"), "--auth", "trust", "--username", SUPERUSER,
-                  "--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions")  # fmt: skip
+        # a collation that is not that of the bytes, as a server in a hospital may have one
+        collation = ("--locale", "C", "--locale-provider", "icu", "--icu-locale", "zh")
+        users = ("--auth", "trust", "--username", SUPERUSER)
+        data = ("--pgdata", str(folder / "data"), "--encoding", "UTF8", "--no-sync", "--no-instructions")
+        self._run("initdb", *data, *users, *collation)
 
     @property
     def pid(self) -> int:

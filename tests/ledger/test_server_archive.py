@@ -1,0 +1,92 @@
+"""What resolve and explain read of a person is the same from a file and from a server."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from ledger_support import UNKNOWN, decision, send
+from server_ledger import NOW, SECRET, open_for_writing
+
+from pipeline.domain.seals import Verdict
+from pipeline.errors import LedgerError
+from pipeline.ledger.postgres.address import ServerAddress, name_schema
+from pipeline.ledger.postgres.opening import open_server_ledger
+from pipeline.ledger.postgres.site_key import encrypt_key
+from pipeline.ledger.protocol import AdoptedSeal
+
+QUERIES = (
+    *("p1", "王小明", "0011", "p1处方章", "S1", "request-S1", "u1", "a-7", "A-7", "a_7", "a%7", "p|1", "none", "%", ""),
+)  # fmt: skip
+
+
+def fill(ledger, attempt, run_record, seen) -> None:
+    """Give a ledger three persons, the rows of three runs and decisions."""
+
+    def line(row_id: str, **values) -> str:
+        return json.dumps({"row_id": row_id, **values}, ensure_ascii=False)
+
+    ledger.begin_run(run_record("r1"))
+    send(ledger, attempt("p1", uuid="u1"), Verdict("sealed", "S1", "request-S1", http_status=200))
+    send(ledger, attempt("p2", uuid="u2"), UNKNOWN)
+    rows = [
+        seen("a", "sealed", key="p1", line=line("a", name="王小明", staff_no="A-7")),
+        seen("b", "rejected", key=None, sheet=None, line=line("b", name="李四", staff_no="p|1")),
+        seen("c", "unknown", key="p2", line=line("c", name="赵六", staff_no="a%7")),
+    ]
+    ledger.record_rows("r1", rows)
+    ledger.begin_run(run_record("r2"))
+    ledger.record_rows("r2", [rows[0], replace(rows[2], status="failed"), rows[1]])
+    ledger.begin_run(run_record("r3", command="retry"))
+    ledger.record_rows("r3", rows[1:2])
+    ledger.record_decision(decision("not_created", "p2", attempt="u2"))
+    ledger.record_adopted_seals(
+        [AdoptedSeal("p3", "S3", "钱七", "****0013", "p3处方章")], now=30.0, who="it", why="list"
+    )
+    ledger.record_decision(decision("same_person", "p1", detail="p4"))
+    ledger.record_decision(decision("other_person", "p3", detail="p1"))
+
+
+def read(ledger) -> dict:
+    """Return everything that the archive tells."""
+    return {
+        "found": {
+            query: (keys, sorted(lines, key=str)) for query in QUERIES for keys, lines in [ledger.find_people(query)]
+        },
+        "numberless": ledger.find_rows_without_number(["李四", "王小明"]),
+        "people": set(ledger.list_people()),
+        "persons": {key: ledger.read_person(key, ["b"]) for key in ("p1", "p2", "p3", "p4", None)},
+        "runs": ledger.list_runs_with_rows(),
+        "staff": ledger.list_staff_numbers(),
+        "same": ledger.list_same_persons(),
+    }  # fmt: skip
+
+
+def test_a_file_and_a_server_tell_the_same(opened, postgres_server, attempt, run_record, seen):
+    ledger = opened(recover=True)
+    fill(ledger, attempt, run_record, seen)
+    with open_for_writing(ServerAddress(postgres_server.make_database())) as on_server:
+        fill(on_server, attempt, run_record, seen)
+        told, expected = read(on_server), read(ledger)
+    for subject, answer in expected.items():
+        assert told[subject] == answer, subject
+    assert expected["found"]["a-7"][1], "the case of letters does not matter"
+    assert expected["found"]["a_7"] == (set(), [])
+    assert [len(expected["persons"]["p1"].rows), len(expected["persons"]["p2"].rows)] == [3, 4]
+
+
+def test_a_secret_that_protects_nothing_is_refused():
+    with pytest.raises(LedgerError, match="at least 20 characters"):
+        encrypt_key(b"k" * 32, "short")
+
+
+def test_a_schema_under_the_name_of_another_tenant_is_refused(postgres_server):
+    url, tenants = postgres_server.make_database(), ("sandbox/app/one", "sandbox/app/two")
+    with open_for_writing(ServerAddress(url), tenants[0]):
+        pass
+    with postgres_server.connect(url.rpartition("/")[2]) as admin:
+        names = [name_schema(tenant) for tenant in tenants]
+        admin.execute("ALTER SCHEMA {} RENAME TO {}".format(*names).encode())
+    with pytest.raises(LedgerError, match="belongs to another organisation"):
+        open_server_ledger(ServerAddress(url), tenants[1], now=NOW, secret=SECRET)
