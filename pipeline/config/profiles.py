@@ -129,5 +129,5 @@ def _list_claims(config: Config) -> Iterator[tuple[str, str]]:
             continue
         for path in value if isinstance(value, tuple) else filter(None, [value]):
             resolved = config.resolve_path(path)
-            folder = resolved.parent if key == "ledger" else resolved  # key and receipts lie beside it
+            folder = resolved.parent if key == "ledger" else resolved  # key and receipts lie in it
             yield key, os.path.normcase(os.path.realpath(folder))

@@ -176,7 +176,7 @@ class Config(Section):
         return isinstance(self.ledger, ServerAddress)
 
     def resolve_ledger_file(self) -> Path:
-        """Return the file of the ledger; of one on a server, the name beside which local files about it lie."""
+        """Return the ledger's file; for a ledger on a server, the stem of its local side files."""
         if not isinstance(self.ledger, ServerAddress):
             return self.resolve_path(self.ledger)
         return self.resolve_path(Path("state") / name_schema(self.tenant))

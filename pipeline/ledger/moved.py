@@ -1,4 +1,4 @@
-"""What stays where a ledger file was moved to a server: a note beside it, and a mark in the file.
+"""What stays where a ledger file was moved to a server: a note next to it, and a mark in the file.
 
 The note (``<ledger>.moved``) names the server, so that a run with the old configuration is refused and begins no new
 ledger. The mark is the application id of the file: from its commit on the server's ledger is the one in use, and no
@@ -33,7 +33,7 @@ class MoveNote:
 
 
 def note_path(ledger: Path) -> Path:
-    """Return the path of the note beside a ledger."""
+    """Return the path of the note next to a ledger."""
     return ledger.with_name(f"{ledger.name}.moved")
 
 
@@ -43,7 +43,7 @@ def draft_path(ledger: Path) -> Path:
 
 
 def read_note(ledger: Path) -> MoveNote | None:
-    """Return the note beside a ledger, None where there is none."""
+    """Return the note next to a ledger, None where there is none."""
     try:
         return MoveNote(**json.loads(note_path(ledger).read_text("utf-8")))
     except (OSError, ValueError, TypeError):
@@ -51,7 +51,7 @@ def read_note(ledger: Path) -> MoveNote | None:
 
 
 def write_note(ledger: Path, note: MoveNote) -> None:
-    """Write the note beside a ledger, durably."""
+    """Write the note next to a ledger, durably."""
     target = note_path(ledger)
     with atomic_files.make_draft(target) as draft:
         draft.write_text(json.dumps(asdict(note), ensure_ascii=False), encoding="utf-8")
@@ -61,7 +61,7 @@ def write_note(ledger: Path, note: MoveNote) -> None:
 
 
 def remove_note(ledger: Path) -> None:
-    """Remove the note beside a ledger that is in use."""
+    """Remove the note next to a ledger that is in use."""
     note_path(ledger).unlink(missing_ok=True)
 
 

@@ -93,7 +93,7 @@ LEDGER_MOVE_TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "moved.former_file": (
         "原来的文件改名为 {former}（旁边有 .key 和 .receipts.jsonl），不会再被使用；服务器有了备份之后可以删除。",
-        "The former file is now {former}, with its .key and .receipts.jsonl beside it. It is not used again; delete it once the server has been backed up.",
+        "The former file is now {former}, with its .key and .receipts.jsonl. It is not used again; delete it once the server has been backed up.",
     ),
     "moved.former_schema": (
         "服务器上原来的台账改名为模式 {former}，不会再被使用；新台账有了备份（esign-import ledger backup）之后可以删除：DROP SCHEMA {former} CASCADE",

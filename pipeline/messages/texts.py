@@ -20,7 +20,7 @@ FIELD_NAMES: Mapping[str, tuple[str, str]] = {name: entry.words for name, entry 
 TEXTS: Mapping[str, tuple[str, str]] = {
     # ---- why a roster gets no marked copy
     "copy.cell_pictures": ("单元格里有图片", "it has pictures in cells"),
-    "copy.controls": ("有控件，或宏旁边有批注", "it has form controls, or comments beside macros"),
+    "copy.controls": ("有控件，或既有宏又有批注", "it has form controls, or comments and macros"),
     "copy.differs": ("副本读出来与名单不一致", "the copy would not read like the roster"),
     "copy.drawings": ("有图片、图表或图形", "it has pictures, charts or shapes"),
     "copy.encrypted": ("不是普通的 .xlsx 文件（例如有打开密码）", "it is no plain .xlsx file, for instance it has a password"),

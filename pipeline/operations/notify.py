@@ -1,6 +1,6 @@
 """Notifies people of a run that failed or ended in another state than the one before, by the channels of apprise.
 
-A message holds counts and reasons, never a name or a number. It waits beside the ledger until every channel has taken it.
+A message holds counts and reasons, never a name or a number. It waits next to the ledger until every channel has taken it.
 """
 
 from __future__ import annotations

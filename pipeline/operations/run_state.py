@@ -1,4 +1,4 @@
-"""Keeps, beside the ledger, how the last run ended for its watchers, and messages that could not be delivered yet."""
+"""Keeps, next to the ledger, how the last run ended for its watchers, and messages that could not be delivered yet."""
 
 from __future__ import annotations
 

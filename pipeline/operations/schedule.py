@@ -68,7 +68,7 @@ class Schedule:
         """The folders that a run writes into, each once."""
         folders = [_find_home(self.user) / ".local" / "state" / PROGRAM, *self.backup_folders]  # the registry
         for config in self.configs:
-            # beside a ledger on a server's name lies how the last run ended
+            # the folder of a server ledger's side files: how the last run ended
             folders.append(config.resolve_ledger_file().parent)
             if config.metrics_file is not None:
                 folders.append(config.resolve_path(config.metrics_file).parent)

@@ -29,7 +29,7 @@ class Timer:
 
 
 def find_installed_timer(config: Path) -> Timer | None:
-    """Return a timer that names the configuration or lies beside it, None where there is none.
+    """Return a timer that names the configuration or lies next to it, None where there is none.
 
     One that starts runs comes before one that is installed only.
     """

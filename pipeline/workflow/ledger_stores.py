@@ -73,7 +73,7 @@ class LedgerStore(Protocol):
 
 @dataclass(slots=True)
 class FileStore:
-    """A ledger in a file of this machine, with key, receipts and lock beside it."""
+    """A ledger in a file of this machine, with key, receipts and lock next to it."""
 
     path: Path
     tenant: str

@@ -228,7 +228,7 @@ def test_a_ledger_closes_although_the_server_is_silent(ledger_bench, run_record,
 def test_an_operation_that_breaks_leaves_nothing_of_its_commit_behind(
     ledger_bench, attempt, run_record, held
 ):
-    """Whatever is raised beside it, nothing uncommitted gets into the next transaction."""
+    """Whatever an operation raises, nothing uncommitted gets into the next transaction."""
     with ledger_bench.open_empty() as ledger:
         ledger.begin_run(run_record("r1"))
 
