@@ -49,7 +49,7 @@ def fill(ledger, attempt, run_record, seen) -> None:
 
 
 def read(ledger) -> dict:
-    """Return everything that the archive tells."""
+    """Return everything that the archive holds of the persons."""
     return {
         "found": {
             query: (keys, sorted(lines, key=str)) for query in QUERIES for keys, lines in [ledger.find_people(query)]
@@ -63,14 +63,14 @@ def read(ledger) -> dict:
     }  # fmt: skip
 
 
-def test_a_file_and_a_server_tell_the_same(opened, postgres_server, attempt, run_record, seen):
+def test_a_file_and_a_server_give_the_same_records(opened, postgres_server, attempt, run_record, seen):
     ledger = opened(recover=True)
     fill(ledger, attempt, run_record, seen)
     with open_for_writing(ServerAddress(postgres_server.make_database())) as on_server:
         fill(on_server, attempt, run_record, seen)
-        told, expected = read(on_server), read(ledger)
+        from_server, expected = read(on_server), read(ledger)
     for subject, answer in expected.items():
-        assert told[subject] == answer, subject
+        assert from_server[subject] == answer, subject
     assert expected["found"]["a-7"][1], "the case of letters does not matter"
     assert expected["found"]["a_7"] == (set(), [])
     assert [len(expected["persons"]["p1"].rows), len(expected["persons"]["p2"].rows)] == [3, 4]
