@@ -392,7 +392,7 @@ SHEET = "xl/worksheets/sheet1.xml"
     [
         ("picture", "it has pictures, charts or shapes"),
         ("validation", "it has something that the copy cannot keep ({CCE6A557-97BC-4b89-ADB6-D9C93CAAB3DF})"),
-        ("controls", "it has form controls, or comments beside macros"),
+        ("controls", "it has form controls, or comments and macros"),
         ("ranges", "it has something that the copy cannot keep (protectedRanges)"),
         ("rows", "the rosters of this run have more than 2 rows"),
     ],
