@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.domain.masking import mask_path
-from pipeline.domain.results_format import WORKBOOK
+from pipeline.domain.results_format import COPIES, WORKBOOK
 from pipeline.domain.run import Status
 from pipeline.messages.catalogue import make_phrase
 from pipeline.reports.earlier_results import find_newest_workbook
@@ -72,7 +72,8 @@ def _list_steps_after(
     if last.exit == 3 or (last.exit in {5, 7} and must_correct):
         copies = [latest] if last.command == "run" else []
         workbook = find_workbook([Path(last.out), *copies])
-        yield _choose_correction_step(workbook, command_line, must_correct=must_correct)
+        copies_folder = find_marked_copies(Path(last.out))
+        yield _choose_correction_step(workbook, copies_folder, command_line, must_correct=must_correct)
 
 
 def _choose_rerun_step(exit_code: int, content: Mapping[str, Any], again: str) -> NextStep:
@@ -92,17 +93,26 @@ def _choose_repair_step(content: Mapping[str, Any], command_line: CommandLine, a
 
 
 def _choose_correction_step(
-    workbook: Path | None, command_line: CommandLine, *, must_correct: bool
+    workbook: Path | None, copies: Path | None, command_line: CommandLine, *, must_correct: bool
 ) -> NextStep:
     if workbook is None:
         return make_step("status_correct_roster", command_line.build("retry"))
     if not must_correct:
         return make_step("status_look", command_line.build("resolve"), path=workbook)
     retry, sheet = command_line.build("retry", str(workbook)), make_phrase("sheet.fix")
-    return make_step("status_correct", retry, path=workbook, sheet=sheet)
+    if copies is None:
+        return make_step("status_correct", retry, path=workbook, sheet=sheet)
+    return make_step("status_correct_copy", retry, path=workbook, sheet=sheet, copies=copies)
 
 
 def find_workbook(folders: Sequence[Path]) -> Path | None:
     """Return the first results workbook that exists and whose path may be shown."""
     workbooks = (find_newest_workbook(folder / WORKBOOK) for folder in folders)
     return next((path for path in workbooks if path.is_file() and mask_path(path) == str(path)), None)
+
+
+def find_marked_copies(out: Path) -> Path | None:
+    """Return the folder of a run's marked copies if it holds any and its path may be shown."""
+    folder = out / COPIES
+    is_shown = mask_path(folder) == str(folder)
+    return folder if is_shown and folder.is_dir() and any(folder.iterdir()) else None

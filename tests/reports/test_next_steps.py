@@ -85,6 +85,23 @@ def test_rows_are_corrected_in_the_workbook_that_exists(tmp_path):
     assert commands_after(with_record(replace(RUN, exit=3)), latest=tmp_path) == ["resolve"]
 
 
+def test_status_names_the_marked_copies_as_the_run_did(tmp_path):
+    latest, out = tmp_path / "latest", tmp_path / "out"
+    latest.mkdir()
+    (latest / "results.xlsx").touch()
+    (out / "rosters").mkdir(parents=True)
+    last = with_record(replace(RUN, exit=3, out=str(out)), statuses={"rejected": 1})
+
+    def render_step() -> str:
+        (step,) = list_status_steps(last, PROGRAM, unresolved=0, under_way=False, latest=latest)
+        assert step.command == f"esign-import retry {latest / 'results.xlsx'}"
+        return step.text.render("en")
+
+    assert str(out / "rosters") not in render_step()
+    (out / "rosters" / "roster.xlsx").touch()
+    assert str(out / "rosters") in render_step()
+
+
 def test_a_run_that_needs_nothing_has_one_step(make, scene):
     scene.outcomes = [make.outcome(make.doctor(1), Status.UNCHANGED)]
 
