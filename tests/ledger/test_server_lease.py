@@ -114,6 +114,24 @@ def test_an_answer_after_the_lease_was_lost_is_kept(bench, attempt, run_record, 
             assert receipts, "also in the receipts"
 
 
+def test_a_second_late_answer_does_not_replace_the_first(bench, attempt, run_record):
+    """The seal id that arrived first is the evidence; a later one of the same attempt is refused."""
+    with bench.open_empty() as ledger:
+        ledger.begin_run(run_record("r1"))
+        first = attempt("p1")
+        asyncio.run(ledger.open_attempt(first))
+        with take_over(bench) as taken:
+            later, _ = open_server_ledger(bench.address, bench.tenant, now=NOW, secret=SECRET, lease=taken)
+            later.close()
+            for seal_id in ("S1", "S2"):
+                verdict = Verdict("sealed", seal_id=seal_id, request_id="q", http_status=200)
+                with pytest.raises(LeaseLost):
+                    asyncio.run(ledger.record_verdict(first.uuid, verdict, now=2.0))
+            ledger.close()
+            with bench.open_reader() as reader:
+                assert reader.snapshot().people["p1"].unresolved_attempt.unproven_seal_id == "S1"
+
+
 def test_a_lease_whose_connection_has_ended_is_free_at_once(bench, monkeypatch):
     """After kill -9 the next run need not wait until the lease has run out."""
     monkeypatch.setattr(bench.lease, "_renew", lambda: False)
