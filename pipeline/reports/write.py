@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -42,8 +42,10 @@ from pipeline.support.atomic_files import (
     write_json,
     write_jsonl,
 )
+from pipeline.support.streamed_rows import RowsNotMerged, StreamedRows
 
 FILES, RUN = "files.jsonl", "run.json"
+ALL_SHEET_PART = "xl/worksheets/sheet2.xml"  # XlsxWriter numbers them in their order
 
 
 def write_all(
@@ -142,31 +144,44 @@ def write_workbook(
     layouts = group_by_layout(report.outcomes)
     make_folder(path.parent)
 
+    def write_book(target: Path, folder: Path, report: RunReport, streamed: StreamedRows | None) -> None:
+        options = {
+            "constant_memory": True,
+            "tmpdir": str(folder),
+            "strings_to_formulas": False,
+            "strings_to_urls": False,
+            "strings_to_numbers": False,
+            "default_format_properties": {"font_name": FONT, "font_size": FONT_SIZE},
+        }
+        with xlsxwriter.Workbook(str(target), options) as book:
+            _set_properties(book, report, presenter)
+            links = FolderLinks(report, presenter, absolute=absolute_links)
+            context = WorkbookContext(book, report, presenter, Styles(book), links, thumbnail)
+            write_summary(context, counts, layouts)
+            write_all_sheet(context, report.outcomes, streamed=streamed)
+            if report.command == "retry":
+                write_all_sheet(context, find_retried_rows(report), "sheet.retried")
+            write_fix_sheets(context, layouts)
+            write_unknown_sheet(context)
+            write_unpaired_sheet(context)
+            # With thumbnails the package has a part for each picture, and so many files take longer than all the
+            # rest. Sheets stay streamed: only where the parts lie until they are packed is changed.
+            book.in_memory = len(report.outcomes) <= MAX_THUMBNAIL_ROWS
+
     def fill(target: Path, *, report: RunReport) -> None:
         # the streamed sheets hold full numbers until the file is closed: they stay in a private folder beside it
-        with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
-            options = {
-                "constant_memory": True,
-                "tmpdir": folder,
-                "strings_to_formulas": False,
-                "strings_to_urls": False,
-                "strings_to_numbers": False,
-                "default_format_properties": {"font_name": FONT, "font_size": FONT_SIZE},
-            }
-            with xlsxwriter.Workbook(str(target), options) as book:
-                _set_properties(book, report, presenter)
-                links = FolderLinks(report, presenter, absolute=absolute_links)
-                context = WorkbookContext(book, report, presenter, Styles(book), links, thumbnail)
-                write_summary(context, counts, layouts)
-                write_all_sheet(context, report.outcomes)
-                if report.command == "retry":
-                    write_all_sheet(context, find_retried_rows(report), "sheet.retried")
-                write_fix_sheets(context, layouts)
-                write_unknown_sheet(context)
-                write_unpaired_sheet(context)
-                # With thumbnails the package has a part for each picture, and so many files take longer than all the
-                # rest. Sheets stay streamed: only where the parts lie until they are packed is changed.
-                book.in_memory = len(report.outcomes) <= MAX_THUMBNAIL_ROWS
+        with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as name:
+            folder = Path(name)
+            if len(report.outcomes) > MAX_THUMBNAIL_ROWS:
+                draft = folder / "draft.xlsx"
+                with (
+                    suppress(RowsNotMerged),
+                    closing(StreamedRows(folder / "rows", len(report.outcomes))) as streamed,
+                ):
+                    write_book(draft, folder, report, streamed)
+                    streamed.merge(draft, target, ALL_SHEET_PART)
+                    return
+            write_book(target, folder, report, None)
 
     wanted = path
     # the Summary names its workbook, whose name depends on whether Excel holds the usual one open
