@@ -232,6 +232,7 @@ class PreparedImage:
     width: int  # pixels
     height: int
     pixels: str  # digest of the decoded source, turned upright: equal for equal pictures
+    earlier_pixels: str | None = None  # the digest of earlier versions, where the ledger holds such
     problems: tuple[Problem, ...] = ()  # warnings alone
 
 
@@ -247,9 +248,14 @@ class SentSize:
 class ImagePreview:
     """A small copy of a picture, on white paper, for people to look at."""
 
-    webp: bytes = _field(repr=False)
+    data: bytes = _field(repr=False)  # a JPEG; one that an earlier version kept is a WebP
     hints: tuple[str, ...] = ()  # faint | photo: what a reviewer should look at twice
     thumbnail: bytes = _field(default=b"", repr=False)  # a PNG, smaller still: for a cell of the workbook
+
+    @property
+    def media_type(self) -> str:
+        """The media type of ``data``."""
+        return "image/webp" if self.data.startswith(b"RIFF") else "image/jpeg"
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,13 +134,13 @@ def _build_cards(
     single = len({outcome.doctor.row.origin.path for outcome in chosen}) == 1
     previews = _load_previews(chosen, look)
     people_of_image = _count_people(
-        (preview.webp, outcome)
+        (preview.data, outcome)
         for outcome, preview in zip(chosen, previews, strict=True)
         if preview is not None
     )
     for outcome, preview in zip(chosen, previews, strict=True):
         hints = [f"warn.{hint}" for hint in preview.hints] if preview else []
-        if preview and people_of_image[preview.webp] > 1:
+        if preview and people_of_image[preview.data] > 1:
             hints.insert(0, "warn.same_picture")
         warnings = [presenter.render_review(hint) for hint in hints if hint in REVIEW_TEXTS]
         if (many := namesakes[outcome.doctor.display_name or ""]) > 1:
@@ -155,6 +155,10 @@ def _load_previews(chosen: Sequence[RowOutcome], look: LoadPreview) -> list[Imag
 
     with ThreadPoolExecutor(OPENERS) as threads:
         return list(threads.map(load_preview, chosen))
+
+
+def _embed_image(preview: ImagePreview) -> str:
+    return f"data:{preview.media_type};base64,{base64.b64encode(preview.data).decode()}"
 
 
 def _count_people(pairs: Iterable[tuple[Value, RowOutcome]]) -> Counter[Value]:
@@ -216,7 +220,7 @@ def _build_card(
             mask_and_clean(origin.sheet),
             say("row", row=origin.row),
         ),
-        "picture": "data:image/webp;base64," + base64.b64encode(preview.webp).decode() if preview else None,
+        "picture": _embed_image(preview) if preview else None,
         "instead": say(instead),  # of a picture that is not shown
         "warnings": [clean_text(text) for text in (*hints, *shown_warnings)],
         "reasons": [clean_text(text) for text in reasons],

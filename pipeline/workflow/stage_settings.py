@@ -20,6 +20,7 @@ from pipeline.esign.contracts import CONTRACTS, Agent, Contract
 from pipeline.esign.signing import CredentialsSource
 from pipeline.intake.fields.validate import FieldSettings
 from pipeline.intake.images.image_files import ImageStore
+from pipeline.intake.images.pixel_digest import is_of_earlier_form
 from pipeline.intake.images.prepare import digest_pixels, find_sent_size, prepare_image
 from pipeline.intake.images.preview import load_preview
 from pipeline.intake.readers.model import HEADER, ReadOptions, StoreImage
@@ -124,6 +125,7 @@ def build_image_preparer(
     config: Config, pixel_owners: Mapping[str, PersonHistory] = MappingProxyType({})
 ) -> ImagePreparer:
     """Return what decodes the pictures of rows and prepares the bytes to send."""
+    with_earlier = any(map(is_of_earlier_form, pixel_owners))
 
     def prepare(picture: ImageFile) -> PreparedImage | tuple[Problem, ...]:
         return prepare_image(
@@ -133,6 +135,7 @@ def build_image_preparer(
             trim=config.pictures.trim,
             transparent=config.pictures.transparent,
             previews_folder=config.resolve_path(config.work) / PREVIEWS,
+            with_earlier=with_earlier,
         )
 
     return ImagePreparer(prepare, pixel_owners)
@@ -222,7 +225,7 @@ def _is_same_image(picture: ImageFile, content: SealContent) -> bool:
     """Compare source bytes, else decoded pixels; only a picture that was changed is opened."""
     if picture.sha256 == content.picture:
         return True
-    return content.pixels is not None and digest_pixels(picture.file) == content.pixels
+    return content.pixels is not None and digest_pixels(picture.file, like=content.pixels) == content.pixels
 
 
 def build_run_record(request: RunRequest, config: Config, started: float) -> RunRecord:

@@ -164,6 +164,7 @@ def clean_image(
 ) -> tuple[Image.Image, tuple[str, ...]]:
     """Return the picture cleaned as far as that is safe, and what was done; ``small`` is its small copy on white."""
     changes = []
+    small = convert_mode(small, "RGB")
     darkness = ink.measure_darkness(ink.smooth(small, image.size))
     paper = _find_paper_colour(small, darkness)
     if paper is None:

@@ -1,4 +1,4 @@
-"""Where a picture has ink, and the digest of its pixels.
+"""Where a picture has ink.
 
 A picture is looked at small and on white. Ink is what is darker than a point three away: a shadow is not, however dark
 it is. Ink is gathered in cells, some 64 along the longer side, and cells that touch are one component. A component no
@@ -7,13 +7,14 @@ larger than two cells each way is a speck. A signature of 10 mm on a sheet of A4
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 
 from PIL import Image, ImageChops, ImageFilter
+
+from pipeline.intake.images.pixel_digest import EarlierPixelDigest, PixelDigest, is_grey
 
 SIDE = 256  # pixels of the longer side at which a picture is looked at
 CONTRAST = 16  # of 255 levels: less is the noise of a scanner or of JPEG
@@ -25,7 +26,8 @@ _SPECK = 2  # cells
 _GRAINY = 48  # pixels of the shorter side: in a smaller picture smoothing would take strokes away
 _INKED = re.compile(rb"[^\0]+")
 _PLAIN_MODES = ("L", "RGB")  # modes that are made smaller as they are: grey costs a third
-_STRIP = 60_000  # pixels looked at together: few enough to stay in a processor's cache
+# pixels looked at together: few enough to stay in a processor's cache; digests of another number would be others
+_STRIP = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,32 +80,55 @@ class InkComponent:
         return max(self.box.width, self.box.height) <= _SPECK
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class ImageScan:
     """The result of one pass over a picture's pixels."""
 
     size: tuple[int, int]  # of the picture
-    pixels: str  # digest over size and premultiplied RGBA, in which all fully transparent points are equal
-    small: Image.Image  # on white, RGB, one pixel for `get_step` squared
+    pixels: str  # see `PixelDigest`
+    small: Image.Image  # on white, L or RGB, one pixel for `get_step` squared
+    earlier_pixels: str | None = None  # see `EarlierPixelDigest`; None where it was not asked for
+
+    @cached_property
+    def darkness(self) -> Image.Image:
+        """The result of `measure_darkness`."""
+        return measure_darkness(smooth(self.small, self.size))
 
     @property
     def is_blank(self) -> bool:
         """Whether there is nothing to see on white paper."""
-        return is_blank(find_components(measure_darkness(smooth(self.small, self.size))))
+        return is_blank(find_components(self.darkness))
 
 
-def scan_image(image: Image.Image) -> ImageScan:
-    """Digest a picture and make it small, in strips."""
+def scan_image(image: Image.Image, *, with_earlier: bool = False) -> ImageScan:
+    """Digest a picture and make it small, in strips; ``with_earlier`` digests it as earlier versions did, too."""
     width, height = image.size
-    digest = hashlib.sha256(f"{width}x{height}:".encode())
+    digest, earlier = PixelDigest(image.size), EarlierPixelDigest(image.size) if with_earlier else None
     step = get_step(image.size)
-    small = Image.new("RGB", (-(-width // step), -(-height // step)))
+    parts: list[Image.Image] = []
     rows = max(1, _STRIP // (width * step)) * step
     for top in range(0, height, rows):
         strip = _to_plain_mode(image.crop((0, top, width, min(top + rows, height))))
-        digest.update((strip if strip.mode == "RGBa" else strip.convert("RGBA")).tobytes())
-        small.paste(_reduce_plain(strip, step).convert("RGB"), (0, top // step))
-    return ImageScan(image.size, digest.hexdigest(), small)
+        part = _reduce_plain(strip, step)
+        # what has no coloured point has none when it is reduced
+        digest.add(strip, may_be_grey=is_grey(part))
+        if earlier is not None:
+            earlier.add(strip)
+        parts.append(part)
+    return ImageScan(
+        image.size, digest.get_text(), _join_parts(parts), earlier.get_text() if earlier is not None else None
+    )
+
+
+def _join_parts(parts: Sequence[Image.Image]) -> Image.Image:
+    """Put strips below each other: in L where all are."""
+    mode = "L" if all(part.mode == "L" for part in parts) else "RGB"
+    joined = Image.new(mode, (parts[0].width, sum(part.height for part in parts)))
+    top = 0
+    for part in parts:
+        joined.paste(part if part.mode == mode else part.convert(mode), (0, top))
+        top += part.height
+    return joined
 
 
 def reduce_image(image: Image.Image, step: int) -> Image.Image:
@@ -119,9 +144,13 @@ def put_on_white(image: Image.Image) -> Image.Image:
 
 
 def _to_plain_mode(image: Image.Image) -> Image.Image:
-    """Return a picture in L or RGB, or where something may show through premultiplied (RGBa)."""
+    """Return a picture in L or RGB, or where something shows through premultiplied (RGBa)."""
     if image.has_transparency_data:
-        return (image if image.mode == "RGBA" else image.convert("RGBA")).convert("RGBa")
+        clear = image if image.mode == "RGBA" else image.convert("RGBA")
+        is_opaque = clear.getchannel("A").getextrema() == (255, 255)
+        return clear.convert("RGB" if is_opaque else "RGBa")
+    if image.mode == "1":
+        return image.convert("L")
     return image if image.mode in _PLAIN_MODES else image.convert("RGB")
 
 
@@ -148,7 +177,7 @@ def smooth(small: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def measure_darkness(small: Image.Image) -> Image.Image:
-    """Return by how many levels each point of a small RGB picture is darker than one near it in any colour (L)."""
+    """Return by how many levels each point of a small picture (L, RGB) is darker than one near it in any colour (L)."""
     width, height = small.size
     brightest = small
     for across, down in ((_APART, 0), (-_APART, 0), (0, _APART), (0, -_APART)):
@@ -159,12 +188,12 @@ def measure_darkness(small: Image.Image) -> Image.Image:
 
 
 def find_lightest(image: Image.Image) -> Image.Image:
-    """Return the strongest colour of each point of an RGB picture (L)."""
+    """Return the strongest colour of each point of a picture in L or RGB (L)."""
     return reduce(ImageChops.lighter, image.split())
 
 
 def find_darkest(image: Image.Image) -> Image.Image:
-    """Return the weakest colour of each point of an RGB picture (L)."""
+    """Return the weakest colour of each point of a picture in L or RGB (L)."""
     return reduce(ImageChops.darker, image.split())
 
 

@@ -41,6 +41,7 @@ from pipeline.intake.images.image_files import (
     read_regular_file,
 )
 from pipeline.intake.images.ink import ImageScan, scan_image
+from pipeline.intake.images.pixel_digest import is_of_earlier_form
 from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import join_texts
 
@@ -55,20 +56,21 @@ def prepare_image(
     trim: bool = False,
     transparent: bool = False,
     previews_folder: Path | None = None,
+    with_earlier: bool = False,
 ) -> PreparedImage | tuple[Problem, ...]:
     """Return the picture ready to be sent in at most ``limit`` bytes, or the errors that forbid it.
 
     ``trim`` cuts the paper around the ink away, ``transparent`` makes it clear; both only where that is safe. The bytes
     are read once; they must still be those of ``image.sha256``. A re-encoded picture lies in ``work``, any other is sent
-    from where it is. A small copy for the review is put into ``previews_folder``. Raises OSError where ``work`` cannot
-    be written: no fault of a row.
+    from where it is. A small copy for the review is put into ``previews_folder``. ``with_earlier`` fills
+    ``earlier_pixels``. Raises OSError where ``work`` cannot be written: no fault of a row.
     """
     file = mask_file_name(image.path.name)
     try:
         with decoding_file(image) as decoded:
-            scan = scan_image(decoded.image)
+            scan = scan_image(decoded.image, with_earlier=with_earlier)
             if previews_folder is not None and not previews.has_preview(image.sha256, previews_folder):
-                preview = previews.make_preview(decoded.image)
+                preview = previews.make_preview(decoded.image, scan)
                 previews.write_preview(image.sha256, preview, previews_folder)
             _require_visible(scan)
             cleaned = _clean(decoded, scan, trim=trim, transparent=transparent)
@@ -90,6 +92,7 @@ def prepare_image(
         width=encoded.width,
         height=encoded.height,
         pixels=scan.pixels,
+        earlier_pixels=scan.earlier_pixels,
         problems=tuple(_list_warnings(cleaned, encoded, limit, file)),
     )
 
@@ -161,19 +164,21 @@ def _find_shrunk_size(image: Image.Image) -> tuple[int, int] | None:
     return thumbnail.size if min(thumbnail.size) >= MIN_SIDE else None
 
 
-def digest_pixels(path: Path) -> str | None:
+def digest_pixels(path: Path, *, like: str | None = None) -> str | None:
     """Return the digest of a picture's upright pixels, equal for equal pictures of any format; None if unreadable.
 
     What is invisible does not count: the colour under full transparency, the palette, the depth beyond eight bits.
-    Raises NotReadNow.
+    ``like`` is a digest that it will be compared with: one of an earlier version gets its equal. Raises NotReadNow.
     """
+    with_earlier = like is not None and is_of_earlier_form(like)
     try:
         with refusing_faults():
             data = read_regular_file(path)
         with decoding_bytes(data) as decoded:
-            return scan_image(decoded.image).pixels
+            scan = scan_image(decoded.image, with_earlier=with_earlier)
     except ImageRefused:
         return None
+    return scan.earlier_pixels if with_earlier else scan.pixels
 
 
 def _clean(decoded: DecodedImage, scan: ImageScan, *, trim: bool, transparent: bool) -> DecodedImage:

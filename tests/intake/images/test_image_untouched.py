@@ -58,6 +58,7 @@ def encode_all(image: Image.Image) -> None:
 
 FUNCTIONS = (
     make_preview,
+    lambda image: make_preview(image, ink.scan_image(image)),
     ink.scan_image,
     lambda image: ink.reduce_image(image, 1),
     lambda image: ink.reduce_image(image, 3),

@@ -6,6 +6,8 @@ import hashlib
 import random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from image_support import encoded, noise, on_white, ready, refused, seal
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
@@ -21,11 +23,63 @@ def shades(mode: str) -> Image.Image:
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"])
-def test_the_digest_is_over_size_and_premultiplied_points(mode):
+def test_the_digest_of_earlier_versions_is_over_size_and_premultiplied_points(mode):
     picture = shades(mode)
     clear = picture.convert("RGBA")
     points = clear.convert("RGBa") if picture.has_transparency_data else clear
-    assert scan_image(picture).pixels == hashlib.sha256(b"700x500:" + points.tobytes()).hexdigest()
+    of_earlier = hashlib.sha256(b"700x500:" + points.tobytes()).hexdigest()
+    assert scan_image(picture, with_earlier=True).earlier_pixels == of_earlier
+
+
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr")
+
+
+@st.composite
+def drawn_pictures(draw: st.DrawFn) -> Image.Image:
+    """Return a picture of few values, so that grey, opaque and clear ones come often, in any mode and shape."""
+    size = draw(st.sampled_from([(1, 1), (1, 900), (700, 1), (3, 2), (20, 20), (300, 230), (600, 450)]))
+    levels = st.sampled_from([0, 255, 90])
+    picture = Image.new("RGBA", size, (*draw(st.tuples(levels, levels, levels)), draw(levels)))
+    for _ in range(draw(st.integers(0, 3))):
+        x, y = draw(st.integers(0, size[0] - 1)), draw(st.integers(0, size[1] - 1))
+        colour = draw(
+            st.one_of(st.tuples(levels, levels, levels, levels), levels.map(lambda n: (n, n, n, 255)))
+        )
+        picture.paste(colour, (x, y, min(size[0], x + draw(st.integers(1, 300))), y + 1))
+    mode = draw(st.sampled_from(MODES))
+    match mode:
+        case "P":
+            palette = picture.convert("RGB").quantize(8)
+            if draw(st.booleans()):
+                palette.info["transparency"] = draw(st.integers(0, 7))
+            return palette
+        case "PA":
+            return picture.convert("LA").convert(mode)
+        case "RGBX" | "CMYK" | "YCbCr":
+            return picture.convert("RGB").convert(mode)
+    converted = picture.convert(mode)
+    if mode in ("L", "RGB") and draw(st.booleans()):
+        converted.info["transparency"] = converted.getpixel((0, 0))
+    return converted
+
+
+@given(st.lists(drawn_pictures(), min_size=2, max_size=5))
+@settings(max_examples=60, deadline=None)
+def test_digests_are_equal_where_those_of_earlier_versions_are(pictures):
+    pictures += [picture.convert("RGBA") for picture in pictures]
+    scans = [scan_image(picture, with_earlier=True) for picture in pictures]
+    for one in scans:
+        for other in scans:
+            assert (one.pixels == other.pixels) is (one.earlier_pixels == other.earlier_pixels)
+
+
+@given(drawn_pictures())
+@settings(max_examples=60, deadline=None)
+def test_grey_is_judged_as_the_same_in_colours(picture):
+    scan = scan_image(picture)
+    coloured = ink.ImageScan(scan.size, scan.pixels, scan.small.convert("RGB"))
+    assert scan.darkness.tobytes() == coloured.darkness.tobytes()
+    assert scan.is_blank is coloured.is_blank
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "RGB", "RGBA", "CMYK"])
@@ -34,8 +88,8 @@ def test_the_small_copy_is_the_mean_of_what_is_seen_on_paper(mode, size):
     picture = shades(mode).crop((0, 0, *size))
     step = ink.get_step(size)
     seen = on_white(picture).reduce(step) if step > 1 else on_white(picture)
-    small = scan_image(picture).small
-    assert (small.mode, small.size) == ("RGB", seen.size)
+    small = scan_image(picture).small.convert("RGB")
+    assert small.size == seen.size
     assert max(abs(a - b) for a, b in zip(small.tobytes(), seen.tobytes(), strict=True)) <= 1
 
 

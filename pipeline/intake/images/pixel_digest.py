@@ -1,0 +1,60 @@
+"""The digest of a picture's pixels: equal for pictures that look the same to the last point, in whatever mode they are kept.
+
+What is invisible does not count: the colour under full transparency, the palette, the mode. A part without colour or
+transparency is digested as grey, a quarter of the bytes of its RGBA. Ledgers of earlier versions hold digests over RGBA:
+`EarlierPixelDigest` makes them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from PIL import Image
+
+_VERSION = "2"
+
+
+def is_of_earlier_form(digest: str) -> bool:
+    """Return whether a digest was made by `EarlierPixelDigest`."""
+    return not digest.startswith(f"{_VERSION}:")
+
+
+def is_grey(image: Image.Image) -> bool:
+    """Return whether a picture in L or RGB has no coloured point."""
+    return image.mode == "L" or len({band.tobytes() for band in image.split()}) == 1
+
+
+class PixelDigest:
+    """Digests a picture strip by strip; pictures of equal size must be cut into equal strips."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._size = size
+        self._sha256 = hashlib.sha256()
+
+    def add(self, plain: Image.Image, *, may_be_grey: bool = True) -> None:
+        """Digest a strip (L, RGB, or RGBa where something shows through); grey in RGB counts as L."""
+        is_colourless = plain.mode == "RGB" and may_be_grey and is_grey(plain)
+        canonical = plain.getchannel(0) if is_colourless else plain
+        self._sha256.update(canonical.mode.encode())
+        self._sha256.update(canonical.tobytes())
+
+    def get_text(self) -> str:
+        """Return the digest as a ledger keeps it."""
+        width, height = self._size
+        return f"{_VERSION}:{width}x{height}:{self._sha256.hexdigest()}"
+
+
+class EarlierPixelDigest:
+    """Digests a picture as versions before 2 did: its size and its premultiplied RGBA."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        width, height = size
+        self._sha256 = hashlib.sha256(f"{width}x{height}:".encode())
+
+    def add(self, plain: Image.Image) -> None:
+        """Digest a strip, as in `PixelDigest`."""
+        self._sha256.update((plain if plain.mode == "RGBa" else plain.convert("RGBA")).tobytes())
+
+    def get_text(self) -> str:
+        """Return the digest as a ledger keeps it."""
+        return self._sha256.hexdigest()
