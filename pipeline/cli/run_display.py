@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from pipeline.sending.circuit_breaker import Outage, OutageMonitor
+    from pipeline.workflow.copy_process import CopyProcess
 
 YAML = frozenset({".yaml", ".yml"})
 MAX_FILES_NAMED = 10  # in one sentence
@@ -216,13 +217,17 @@ def write_and_print_results(
     latest: Path | None,
     steps: bool = True,
     is_rebuilt: bool = False,
+    copy_process: CopyProcess | None = None,
 ) -> int:
-    """Write the results of a run, print them, and return its exit code; ``is_rebuilt``: of an earlier run."""
+    """Write the results of a run, print them, and return its exit code; ``is_rebuilt``: of an earlier run.
+
+    ``copy_process`` prepared the marked copies.
+    """
     session.note_title_language(find_titles(report))
     report = replace(report, latest=latest)
     presenter = Presenter.for_outcomes(report.outcomes, session.spoken)
     file_presenter = replace(presenter, language=session.language)
-    report, written = finish_run(report, config, file_presenter, latest=latest)
+    report, written = finish_run(report, config, file_presenter, latest=latest, copy_process=copy_process)
     if not is_rebuilt:
         call_run_end_hooks(report, config, session.warn_of_hook)
     if "edited" in written:

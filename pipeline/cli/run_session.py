@@ -37,6 +37,7 @@ from pipeline.workflow import run_request, tenant_ledger
 
 if TYPE_CHECKING:
     from pipeline.esign.rate_limiter import Limiter
+    from pipeline.workflow.copy_process import CopyProcess
     from pipeline.workflow.import_run import StopSignal
 
 HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
@@ -77,11 +78,12 @@ def run_command(
         _create_results_folder(recorder, ledger, request)
         with recorder.write_log(request.out), _count_seals_of_broken_run(session, ledger, request.run):
             from pipeline.cli.run_display import write_and_print_results
+            from pipeline.workflow.copy_process import CopyProcess
 
             find_credentials = credentials or run_request.make_credentials_finder(config, session.clock)
-            with Signals() as signals:
+            with Signals() as signals, closing(CopyProcess()) as copies:
                 run = RunSession(
-                    session, config, request, ledger, site_key, find_credentials, signals, yes=yes
+                    session, config, request, ledger, site_key, find_credentials, signals, copies, yes=yes
                 )
                 signals.end_on_interrupt()
                 report = asyncio.run(run.run_interactively())
@@ -90,7 +92,9 @@ def run_command(
                         session.several.record_end(config, report)
                     with recorder.record_unwritten_results(ledger, report):
                         return recorder.log_end(
-                            write_and_print_results(session, config, report, latest=latest, steps=steps)
+                            write_and_print_results(
+                                session, config, report, latest=latest, steps=steps, copy_process=copies
+                            )
                         )
             recorder.log_end(0)
     if is_new_folder:
@@ -161,6 +165,7 @@ class RunSession:
     site_key: SiteKey
     credentials: Callable[[], CredentialsSource]
     signals: Signals
+    copies: CopyProcess
     yes: bool
 
     async def run_interactively(self) -> RunReport | None:
@@ -188,6 +193,7 @@ class RunSession:
                 if is_confirmed and preview.creates:
                     _collect_new_objects()
                     Thread(target=finish.load_report_modules, daemon=True).start()
+                    self.copies.start(preview.files, self.config, seconds=preview.seconds)
                 return is_confirmed
 
             resources = import_run.RunResources(

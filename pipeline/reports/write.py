@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -48,6 +49,23 @@ FILES, RUN = "files.jsonl", "run.json"
 ALL_SHEET_PART = "xl/worksheets/sheet2.xml"  # XlsxWriter numbers them in their order
 
 
+def write_row_files(
+    report: RunReport, *, presenter: Presenter, look: LoadPreview | None = None
+) -> dict[str, Path]:
+    """Write the files that follow from the outcomes alone, see `write_all`."""
+    rows = _find_rows_file(report)
+    lines = (outcome_record(outcome, run=report.run, presenter=presenter) for outcome in report.outcomes)
+    return {
+        rows: write_jsonl(report.out / rows, lines),
+        REVIEW_PAGE: write_review(
+            report,
+            report.out / REVIEW_PAGE,
+            presenter=presenter,
+            look=look or (lambda _picture, _opening: None),
+        ),
+    }
+
+
 def write_all(
     report: RunReport,
     *,
@@ -55,30 +73,27 @@ def write_all(
     look: LoadPreview | None = None,
     latest: Path | None,
     replace_file: Replace = os.replace,
+    row_files: Mapping[str, Path] | None = None,
 ) -> dict[str, Path]:
     """Write the files of a run into ``report.out`` and copies of them into ``latest``.
 
     Returns usual name -> path written. results.xlsx may be a numbered sibling; so may its copy, which is then returned
     as "copy". A workbook that was edited is renamed, never overwritten, and returned as "edited".
-    Raises ``SumsError`` before anything is written, OSError if the disk refuses.
+    ``row_files`` are written already. Raises ``SumsError`` before anything is written, OSError if the disk refuses.
     """
     verify_totals(report)
-    rows, other = (PLAN, OUTCOMES) if report.command == "check" else (OUTCOMES, PLAN)
-    lines = (outcome_record(outcome, run=report.run, presenter=presenter) for outcome in report.outcomes)
+    rows = _find_rows_file(report)
+    other = OUTCOMES if rows == PLAN else PLAN
     folders = dict.fromkeys(folder for folder in (report.out, latest) if folder is not None)
     edited = [path for folder in folders for path in preserve_edited_workbooks(folder / WORKBOOK)]
+    row_files = row_files or write_row_files(report, presenter=presenter, look=look)
     written = {
-        rows: write_jsonl(report.out / rows, lines),
+        rows: row_files[rows],
         FILES: write_jsonl(
             report.out / FILES, (file_record(file_report, presenter) for file_report in report.files)
         ),
         RUN: write_json(report.out / RUN, run_record(report, presenter.masker)),
-        REVIEW_PAGE: write_review(
-            report,
-            report.out / REVIEW_PAGE,
-            presenter=presenter,
-            look=look or (lambda _picture, _opening: None),
-        ),
+        REVIEW_PAGE: row_files[REVIEW_PAGE],
         WORKBOOK: write_workbook(
             report,
             report.out / WORKBOOK,
@@ -101,6 +116,10 @@ def write_all(
     if copies[WORKBOOK].name != report.workbook:
         write_report(report, latest / REPORT_PAGE, presenter=presenter, workbook=copies[WORKBOOK].name)
     return paths if copies[WORKBOOK].name == WORKBOOK else {**paths, "copy": copies[WORKBOOK]}
+
+
+def _find_rows_file(report: RunReport) -> str:
+    return PLAN if report.command == "check" else OUTCOMES
 
 
 def _are_siblings(out: Path, latest: Path) -> bool:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.config.settings import Config
 from pipeline.domain.results_format import COPIES
 from pipeline.domain.run import RunReport
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.totals import verify_totals
+
+if TYPE_CHECKING:
+    from pipeline.workflow.copy_process import CopyProcess
 
 
 def load_report_modules() -> None:
@@ -26,21 +30,29 @@ def finish_run(
     *,
     latest: Path | None = None,
     writes_files: bool = True,
+    copy_process: CopyProcess | None = None,
 ) -> tuple[RunReport, Mapping[str, Path]]:
     """Write the files of a run and copies of them into ``latest``; return the report and their paths by usual name.
 
     The report names the marked copies of the rosters, and has notices of what could not be written.
 
     Raises SumsError before the first file where the outcomes do not add up. ``writes_files`` False: the caller wants none.
+    ``copy_process`` has loaded the rosters meanwhile.
     """
-    from pipeline.reports.write import write_all  # noqa: PLC0415 - `load_report_modules` has imported it meanwhile
+    from pipeline.reports.write import write_all, write_row_files  # noqa: PLC0415 - `load_report_modules` has imported it
     from pipeline.workflow.marked_copies import write_marked_copies  # noqa: PLC0415 - reads rosters
     from pipeline.workflow.stage_settings import build_preview_loader  # noqa: PLC0415 - a run that ended early reads no picture
 
     verify_totals(report)
     if not writes_files:
         return report, {}
-    if config.marked_copies:
+    look = build_preview_loader(config)
+    is_copying = copy_process is not None and copy_process.begin_copies(report, config, presenter, latest)
+    row_files = write_row_files(report, presenter=presenter, look=look)
+    copied = copy_process.finish_copies() if copy_process and is_copying else None
+    if copied is not None:
+        report = copied
+    elif config.marked_copies:
         report = write_marked_copies(report, config, presenter, latest)
-    files = write_all(report, presenter=presenter, look=build_preview_loader(config), latest=latest)
+    files = write_all(report, presenter=presenter, look=look, latest=latest, row_files=row_files)
     return report, files | ({COPIES: report.out / COPIES} if report.copies else {})

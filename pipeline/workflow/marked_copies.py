@@ -10,8 +10,11 @@ import hashlib
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.config.settings import Config
 from pipeline.domain.results_format import COPIES, join_originals
@@ -27,16 +30,46 @@ from pipeline.reports.earlier_results import clear_copies, remember_written
 from pipeline.reports.presenter import Presenter
 from pipeline.support.atomic_files import copy_into, write_atomically
 
+if TYPE_CHECKING:
+    from pipeline.reports.marked_copy import Book, CopySource
+
 LOG = logging.getLogger(__name__)
 MAX_ROWS = 20_000  # of all rosters of a run: openpyxl takes half a second for a thousand rows
 _SUFFIXES = (".xlsx", ".xlsm")
 _ZIP = b"PK\x03\x04"
 
 
+class LoadedRoster(NamedTuple):
+    """A roster that is about to be copied."""
+
+    source: CopySource
+    book: Book  # of openpyxl; it is changed by the copy
+    digest: str  # of everything that is read from it
+
+
+def load_rosters(files: Iterable[FileReport], config: Config, *, max_rows: int) -> dict[Path, LoadedRoster]:
+    """Load the rosters that can be copied, up to so many rows of them."""
+    rosters: dict[Path, LoadedRoster] = {}
+    for file_report in _order_rosters(files, {}):
+        max_rows -= file_report.rows
+        if max_rows < 0:
+            break
+        with suppress(Exception):  # it is loaded again, and the reason is found then
+            rosters[file_report.path] = _load_roster(file_report, config)
+    return rosters
+
+
 def write_marked_copies(
-    report: RunReport, config: Config, presenter: Presenter, latest: Path | None
+    report: RunReport,
+    config: Config,
+    presenter: Presenter,
+    latest: Path | None,
+    rosters: Mapping[Path, LoadedRoster] = MappingProxyType({}),
 ) -> RunReport:
-    """Write the copies, also into ``latest``; return the report with their paths, reasons and failures."""
+    """Write the copies, also into ``latest``; return the report with their paths, reasons and failures.
+
+    ``rosters`` are those that were loaded before.
+    """
     folders = dict.fromkeys(folder / COPIES for folder in (report.out, latest) if folder is not None)
     for folder in folders:
         clear_copies(folder)
@@ -56,7 +89,8 @@ def write_marked_copies(
             continue
         name = _choose_name(path, copies.values(), presenter)
         try:
-            written = _write_copy(file_report, outcomes[path], report.out / COPIES / name, config, presenter)
+            roster = _take_unchanged(rosters, file_report) or _load_roster(file_report, config)
+            written = _write_copy(roster, outcomes[path], report.out / COPIES / name, config, presenter)
             copies[path] = written
             for folder in list(folders)[1:]:
                 remember_written(copy_into(folder, written, written.name))
@@ -107,10 +141,14 @@ def _note_reason(report: FileReport, reason: str | None) -> FileReport:
     return replace(report, notes=(make_text("note.no_copy", why=reason), *report.notes))
 
 
-def _write_copy(
-    report: FileReport, outcomes: Sequence[RowOutcome], target: Path, config: Config, presenter: Presenter
-) -> Path:
-    from pipeline.reports.marked_copy import CopySource, write_marked_copy  # noqa: PLC0415 - openpyxl takes time
+def _take_unchanged(rosters: Mapping[Path, LoadedRoster], report: FileReport) -> LoadedRoster | None:
+    """Return a roster that was loaded before, if its file is still the same."""
+    roster = rosters.get(report.path)
+    return roster if roster is not None and roster.source.data == report.path.read_bytes() else None
+
+
+def _load_roster(report: FileReport, config: Config) -> LoadedRoster:
+    from pipeline.reports.marked_copy import CopySource, load_workbook  # noqa: PLC0415 - openpyxl takes time
 
     data = report.path.read_bytes()
     if hashlib.sha256(data).hexdigest() != report.sha256:
@@ -133,10 +171,17 @@ def _write_copy(
         exact_sheets=exact_sheets,
         originals=join_originals(report.sha256, report.originals),
     )
+    return LoadedRoster(source, load_workbook(source), _digest_content(report.path, config))
+
+
+def _write_copy(
+    roster: LoadedRoster, outcomes: Sequence[RowOutcome], target: Path, config: Config, presenter: Presenter
+) -> Path:
+    from pipeline.reports.marked_copy import write_marked_copy  # noqa: PLC0415 - openpyxl takes time
 
     def fill(draft: Path) -> None:
-        write_marked_copy(source, draft, outcomes, presenter)
-        if _digest_content(draft, config) != _digest_content(report.path, config):
+        write_marked_copy(roster.source, roster.book, draft, outcomes, presenter)
+        if _digest_content(draft, config) != roster.digest:
             raise NotCopied(make_text("copy.differs"))
 
     written = write_atomically(target, fill, numbered=True)
