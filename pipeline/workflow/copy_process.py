@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Thread, Timer
+from threading import Timer
 
 from pipeline.config.settings import Config
 from pipeline.domain.roster import FileReport
@@ -24,6 +24,7 @@ from pipeline.workflow import marked_copies
 
 LOG = logging.getLogger(__name__)
 MIN_SECONDS = 30.0  # of sending: for a shorter run a second process costs more than it saves
+AHEAD_SECONDS = 15.0  # before the end of sending: until then it would only take memory
 PATIENCE = 60.0  # seconds for the copies themselves, on a busy machine
 MAX_ROWS = 5_000  # loaded ahead, 5 KB each: the results of a longer run may take longer
 
@@ -39,15 +40,16 @@ class CopyProcess:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._starter: Thread | None = None
+        self._starter: Timer | None = None
         self._end: Timer | None = None  # kills a process that does not answer
 
     def start(self, files: Sequence[FileReport], config: Config, *, seconds: float) -> None:
-        """Start to load the rosters of a run that is about to send for so many seconds, if that is worth it."""
+        """Load the rosters of a run that is about to send for so many seconds, shortly before its end; not of a short run."""
         is_frozen = getattr(sys, "frozen", False)  # such a program is no Python that runs a line
         if seconds < MIN_SECONDS or is_frozen or not config.marked_copies:
             return
-        self._starter = Thread(target=self._start, args=(files, config), daemon=True)
+        self._starter = Timer(seconds - AHEAD_SECONDS, self._start, (files, config))
+        self._starter.daemon = True
         self._starter.start()
 
     def _start(self, files: Sequence[FileReport], config: Config) -> None:
@@ -70,6 +72,7 @@ class CopyProcess:
     ) -> bool:
         """Begin to write the marked copies; False where they have to be written here."""
         if self._starter is not None:
+            self._starter.cancel()  # of a run that ended early
             self._starter.join()
         if self._process is None:
             return False
@@ -98,6 +101,8 @@ class CopyProcess:
 
     def close(self) -> None:
         """End the process."""
+        if self._starter is not None:
+            self._starter.cancel()
         if self._process is None:
             return
         if self._end is not None:

@@ -24,6 +24,7 @@ def read_parts(path):
 def ward(hospital, monkeypatch):
     """Two rosters, a doctor to correct in each."""
     monkeypatch.setattr(copy_process, "MIN_SECONDS", 0.0)
+    monkeypatch.setattr(copy_process, "AHEAD_SECONDS", 30.0)
     hospital.doctors(3)
     bad = make_row(6)
     hospital.roster([make_row(5), (bad[0], number(6)[:17], *bad[2:])], file="second.xlsx")
@@ -47,6 +48,7 @@ def test_the_process_writes_the_copies_that_the_run_itself_would_write(ward, mon
 
     def keep_and_begin(process, *arguments):
         asked.append(arguments)
+        process._starter.join()
         return begin(process, *arguments)
 
     def finish_and_keep(process):
