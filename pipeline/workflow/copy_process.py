@@ -31,7 +31,7 @@ MAX_ROWS = 5_000  # loaded ahead, 5 KB each: the results of a longer run may tak
 # -S: the process gets this one's search path, not the one that site.py would make
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
-    "from pipeline.workflow.copy_process import serve; serve()"
+    "from pipeline.workflow.copy_process import prepare_and_write_copies as main; main()"
 )
 
 
@@ -118,7 +118,7 @@ class CopyProcess:
         self._process.stdin.flush()
 
 
-def serve() -> None:
+def prepare_and_write_copies() -> None:
     """Load the rosters named on standard input, then write the marked copies of the report that follows."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
