@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import _thread
+import os
 import signal
 import sys
 from threading import Timer
 
 from pipeline.intake.readers.child import CHILD_ARGUMENT
 from pipeline.messages.cli import CLI_TEXTS
+from pipeline.support.garbage_collection import relax_collection
 
 INTERRUPTED = 130
 REPEAT_SECONDS = 0.05
@@ -22,6 +24,9 @@ def main() -> None:
         read_roster_file(sys.argv[2])
         return
     sys.unraisablehook = repeat_lost_interrupt
+    relax_collection()
+    # else pydantic reads the metadata of every installed package for plug-ins
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     try:
         from pipeline.cli.app import main as command_line  # noqa: PLC0415 - so that an import of this module costs nothing
 

@@ -45,6 +45,7 @@ from pipeline.reports.explanations import find_titles
 from pipeline.reports.notebook_view import render_notebook_view
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import to_frame
+from pipeline.sending.run_state import StopSignal
 from pipeline.support.terminal_text import quote
 from pipeline.version import PROGRAM
 from pipeline.workflow import import_run, run_request, tenant_ledger
@@ -168,7 +169,7 @@ async def run_async(config: Config | StrPath, **options: Unpack[RunOptions]) -> 
         report = start_report(loaded, run=request.run, command="run", started=now, out=request.out)
         return Result(replace(report, seals=request.seals))
     await asyncio.to_thread(call_run_start_hooks, "run", loaded)
-    stop = import_run.StopSignal()
+    stop = StopSignal()
     given = _use_given_ledger(loaded, own_ledger, options.get("site_key"))
     opened = given or tenant_ledger.lock_ledger(
         loaded, request, clock, new_ledger=options.get("new_ledger", False)
@@ -184,7 +185,7 @@ async def _run_import(
     options: RunOptions,
     *,
     clock: Clock,
-    stop: import_run.StopSignal,
+    stop: StopSignal,
     opened_ledger: AbstractContextManager[tuple[Ledger, SiteKey]],
 ) -> Result:
     reporter = _OutcomeReporter(options.get("on_outcome"))
@@ -210,7 +211,7 @@ async def _run_import(
         return await asyncio.to_thread(_finish, report, config, options, latest)
 
 
-async def _drain_when_cancelled(work: Coroutine[None, None, Result], stop: import_run.StopSignal) -> Result:
+async def _drain_when_cancelled(work: Coroutine[None, None, Result], stop: StopSignal) -> Result:
     """Await a run; the first cancellation lets it drain, the second one cancels it."""
     task = asyncio.ensure_future(work)
     try:

@@ -170,7 +170,7 @@ def make_service_clock(session: Session) -> Callable[[], float]:
 
 def warn_of_unanswered_create(session: Session, ledger: DatabaseLedger) -> None:
     """Print that a second create of a certification got no verdict: the doctor may have two seals."""
-    from pipeline.resolution.decide import find_unanswered_create
+    from pipeline.resolution.certificates import find_unanswered_create
 
     decision = find_unanswered_create(ledger)
     history = ledger.snapshot().people.get(decision.key) if decision and decision.key else None

@@ -13,6 +13,7 @@ from pipeline.cli.context import Session
 from pipeline.cli.run_commands import out_option
 from pipeline.errors import UsageError, reason_of
 from pipeline.messages.catalogue import render
+from pipeline.support.garbage_collection import collect_new_objects
 from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
@@ -186,6 +187,7 @@ async def _serve(session: Session, options: dict[str, Any]) -> None:
     from pipeline.sandbox.authentication import SANDBOX
 
     server = _build_sandbox(options)
+    collect_new_objects()
     try:
         await server.start()
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.context import Session
+from pipeline.config.environment import find_misread_name
 from pipeline.domain.results_format import WORKBOOK
 from pipeline.errors import UsageError
 from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
@@ -44,7 +46,6 @@ def check(
 ) -> int:
     """Read, pair, validate and plan; send nothing."""
     from pipeline.cli.run_display import write_and_print_results
-    from pipeline.cli.run_session import warn_of_pictures
     from pipeline.domain.run import Status
     from pipeline.workflow import import_run, run_request, tenant_ledger
 
@@ -80,6 +81,17 @@ def check(
         else:
             session.suggest_command("next_config", "config", "validate")
     return code
+
+
+def warn_of_pictures(session: Session, request: RunRequest) -> None:
+    """Print that there is no folder of pictures, or that the locale's encoding is not that of their names.
+
+    A hospital whose pictures are in cells needs no folder.
+    """
+    if request.seals is None:
+        session.inform("no_seals", path=(request.missing_seals or Path()).absolute())
+    elif name := find_misread_name(request.seals):
+        session.alert("locale_names", encoding=sys.getfilesystemencoding(), folder=request.seals, name=name)
 
 
 def _find_config_for_check(session: Session) -> tuple[Config, Phrase | None]:

@@ -6,7 +6,6 @@ A run that finds the lock taken ends at once: what only a run needs is imported 
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -22,8 +21,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.context import Session
+from pipeline.cli.run_commands import warn_of_pictures
 from pipeline.cli.run_log import RunRecorder, remove_lone_log
-from pipeline.config.environment import find_misread_name
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.domain.run import RunPreview, RunReport, RunRequest, Status
@@ -33,12 +32,13 @@ from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.tenant import SiteKey, find_environment
 from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase, name_status
 from pipeline.support.atomic_files import require_writable
+from pipeline.support.garbage_collection import collect_new_objects, relaxed_collection
 from pipeline.workflow import run_request, tenant_ledger
 
 if TYPE_CHECKING:
     from pipeline.esign.rate_limiter import Limiter
+    from pipeline.sending.run_state import StopSignal
     from pipeline.workflow.copy_process import CopyProcess
-    from pipeline.workflow.import_run import StopSignal
 
 HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
 BREAK = getattr(
@@ -46,10 +46,6 @@ BREAK = getattr(
 )  # Windows: Ctrl+Break, a console that is closed, the end of a session
 SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, BREAK)))
 LOG = logging.getLogger(__name__)
-# A run makes a hundred values for each row and keeps them to its end. Collecting them again whenever they have grown by
-# a quarter takes a tenth of a run that sends nothing.
-USUAL_GC_THRESHOLDS = gc.get_threshold()
-RELAXED_GC_THRESHOLDS = (10_000, 50, 1_000)
 
 
 def run_command(
@@ -74,7 +70,7 @@ def run_command(
     held_ledger = tenant_ledger.lock_ledger(
         config, request, session.clock, new_ledger=new_ledger, register=register, warn=warn
     )
-    with relaxed_gc(), held_ledger as (ledger, site_key):
+    with relaxed_collection(), held_ledger as (ledger, site_key):
         _create_results_folder(recorder, ledger, request)
         with recorder.write_log(request.out), _count_seals_of_broken_run(session, ledger, request.run):
             from pipeline.cli.run_display import write_and_print_results
@@ -102,34 +98,6 @@ def run_command(
     session.inform("declined")
     session.suggest_same_command("next_again")
     return 0
-
-
-def warn_of_pictures(session: Session, request: RunRequest) -> None:
-    """Print that there is no folder of pictures, or that the locale's encoding is not that of their names.
-
-    A hospital whose pictures are in cells needs no folder.
-    """
-    if request.seals is None:
-        session.inform("no_seals", path=(request.missing_seals or Path()).absolute())
-    elif name := find_misread_name(request.seals):
-        session.alert("locale_names", encoding=sys.getfilesystemencoding(), folder=request.seals, name=name)
-
-
-@contextmanager
-def relaxed_gc() -> Iterator[None]:
-    """Let the garbage collector look at young objects alone, and less often."""
-    gc.set_threshold(*RELAXED_GC_THRESHOLDS)
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-        gc.set_threshold(*USUAL_GC_THRESHOLDS)
-
-
-def _collect_new_objects() -> None:
-    """Collect as often as usual, but only what is made from now on, in the hours of sending."""
-    gc.freeze()
-    gc.set_threshold(*USUAL_GC_THRESHOLDS)
 
 
 @contextmanager
@@ -170,13 +138,14 @@ class RunSession:
 
     async def run_interactively(self) -> RunReport | None:
         """Run the import with progress, signals and the question; None where the answer was no."""
-        from pipeline.cli.run_display import Progress
+        from pipeline.cli.run_progress import Progress
         from pipeline.esign.contracts import CREATE
         from pipeline.sending.circuit_breaker import OutageMonitor
+        from pipeline.sending.run_state import StopSignal
         from pipeline.workflow import finish, import_run
 
         clock = self.session.clock
-        stop = import_run.StopSignal()
+        stop = StopSignal()
         requests_per_second = self.config.limits.requests_per_second
         outages = OutageMonitor(clock)
         async with AsyncExitStack() as stack:
@@ -191,7 +160,7 @@ class RunSession:
                 )
                 progress.begin(preview.creates, partial(limiter.list_departures, CREATE))
                 if is_confirmed and preview.creates:
-                    _collect_new_objects()
+                    collect_new_objects()
                     Thread(target=finish.load_report_modules, daemon=True).start()
                     self.copies.start(preview.files, self.config, seconds=preview.seconds)
                 return is_confirmed

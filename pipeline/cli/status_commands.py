@@ -53,7 +53,7 @@ def status(session: Session) -> int:
 
 def _show_status(session: Session) -> int:
     from pipeline.cli.certify_commands import warn_of_unanswered_create
-    from pipeline.workflow.run_report import find_recorded_run, select_later_run
+    from pipeline.workflow.recorded_runs import find_recorded_run, select_later_run
     from pipeline.workflow.tenant_ledger import (
         has_ledger,
         is_ledger_held,

@@ -14,6 +14,7 @@ import click
 from pipeline.cli.context import Session
 from pipeline.errors import ConfigError, UsageError
 from pipeline.messages.catalogue import JoinedTexts, make_phrase
+from pipeline.support.garbage_collection import collect_new_objects
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,6 +81,7 @@ def worker(session: Session) -> int:
         report=report,
         language=session.lang if session.lang_given else None,
     )
+    collect_new_objects()
     run_in_loop(hospital_worker.run())
     session.inform("worker.stopped")
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -139,6 +138,8 @@ class DatabaseLedger(ABC):
 
         After the first write that the disk refused, every further one raises LedgerError; verdicts are still accepted.
         """
+        import asyncio  # noqa: PLC0415 - it imports ssl: what only reads needs neither
+
         writer = self._require_writer()
 
         def write(connection: Connection) -> list[Fact]:
@@ -158,6 +159,8 @@ class DatabaseLedger(ABC):
             raise
 
     async def record_verdict(self, uuid: str, verdict: Verdict, *, now: float) -> None:
+        import asyncio  # noqa: PLC0415 - the same
+
         entered = self._require_writer().submit(
             lambda connection: attempts.enter_verdict(connection, uuid, verdict, now)
         )

@@ -38,7 +38,8 @@ from pipeline.support.atomic_files import require_writable
 from pipeline.support.rights import acting_user, find_unreadable
 from pipeline.support.terminal_text import join
 from pipeline.version import __version__
-from pipeline.workflow.run_report import find_exposed_files, find_recorded_run, select_later_run
+from pipeline.workflow.recorded_runs import find_recorded_run, select_later_run
+from pipeline.workflow.run_report import find_exposed_files
 from pipeline.workflow.tenant_ledger import name_tenant, open_ledger_for_check
 
 LOW_SPACE, NO_SPACE = 1 << 30, 100 << 20  # bytes that are free: warn, fault

@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.clock import Clock, stamp
 from pipeline.config.settings import Config
 from pipeline.ledger.protocol import RunRecord
-from pipeline.workflow.run_report import list_recorded_runs, select_later_run
+from pipeline.workflow.recorded_runs import list_recorded_runs, select_later_run
 from pipeline.workflow.tenant_ledger import has_ledger, name_tenant, open_configured_ledger
 
 

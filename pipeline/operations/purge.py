@@ -20,7 +20,7 @@ from pipeline.planning.guards import ALL_RUNS
 from pipeline.reports.earlier_results import LOG, OUTCOMES, PLAN
 from pipeline.reports.write import FILES
 from pipeline.support.atomic_files import write_jsonl
-from pipeline.workflow.run_report import RUN
+from pipeline.workflow.recorded_runs import RUN
 from pipeline.workflow.tenant_ledger import name_tenant
 
 _WITHOUT_NAMES = frozenset({OUTCOMES, PLAN, FILES, LOG, RUN})  # once the person's lines are blank

@@ -26,7 +26,7 @@ from pipeline.errors import DiskTrouble
 from pipeline.operations.run_hooks import was_refused
 from pipeline.reports.earlier_results import LOG, count_creates, shows_creates, shows_seals
 from pipeline.workflow.ledger_stores import find_store
-from pipeline.workflow.run_report import RUN
+from pipeline.workflow.recorded_runs import RUN
 from pipeline.workflow.stage_settings import PREVIEWS
 
 _RUN_FOLDER = re.compile(r"\d{8}-\d{6}-\d{3}")

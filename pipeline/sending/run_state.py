@@ -25,6 +25,14 @@ CLOCK_JUMP_SECONDS = 30.0  # by which the wall clock moves against the monotonic
 
 
 @dataclass(slots=True)
+class StopSignal:
+    """Set from outside to drain; ``signal`` is the number of the signal that asked for it."""
+
+    event: asyncio.Event = field(default_factory=asyncio.Event)
+    signal: int | None = None
+
+
+@dataclass(slots=True)
 class RunState:
     """Why the run stops, what was called and whether the service answers."""
 

@@ -6,9 +6,8 @@ credentials and clock come from outside; `pipeline.workflow.finish` writes the r
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -27,7 +26,6 @@ from pipeline.domain.run import (
     RunRequest,
     find_exit_code,
 )
-from pipeline.esign.rate_limiter import Limiter
 from pipeline.esign.signing import CredentialsSource
 from pipeline.intake.conflicts import flag_conflicts, mark_unread
 from pipeline.intake.corrections import LoadedRows, load_rows
@@ -67,16 +65,10 @@ from pipeline.workflow.run_report import (
 )
 from pipeline.workflow.tenant_ledger import name_tenant
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # they import asyncio: `check` does not need it
+    from pipeline.esign.rate_limiter import Limiter
     from pipeline.sending.circuit_breaker import OutageMonitor
-
-
-@dataclass(slots=True)
-class StopSignal:
-    """Set from outside to drain; ``signal`` is the number of the signal that asked for it."""
-
-    event: asyncio.Event = field(default_factory=asyncio.Event)
-    signal: int | None = None
+    from pipeline.sending.run_state import StopSignal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,6 +288,7 @@ async def _prepare(
     request: RunRequest, config: Config, resources: RunResources, saved_review: SavedReview | None
 ) -> RunPlan:
     """Prepare the run, in a thread where the event loop has other work."""
+    import asyncio  # noqa: PLC0415 - it imports ssl: `check` needs neither
 
     def prepare() -> RunPlan:
         return prepare_run(

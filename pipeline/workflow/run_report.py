@@ -1,21 +1,18 @@
 """Builds the report of a run and records it: each row and the end in the ledger, an early end in a run.json.
 
-Of a run that ends before it has results, `status` finds the reason in run.json. Also found here: faults of files
-that stop no run and have to be repaired.
+Of a run that ends before it has results, `status` finds the reason in run.json (`pipeline.workflow.recorded_runs`).
+Also found here: faults of files that stop no run and have to be repaired.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from pipeline.config import ledger_secrets
 from pipeline.config.named_paths import PASSWORD_FILE
@@ -44,16 +41,16 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.intake.readers.discover import find_lock_file
-from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord
+from pipeline.ledger.protocol import Ledger, RowRecord
 from pipeline.messages.texts import dump_text
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import outcome_record, run_record
 from pipeline.support.atomic_files import write_json
 from pipeline.support.rights import is_exposed
+from pipeline.workflow.recorded_runs import RUN
 from pipeline.workflow.tenant_ledger import name_tenant
 
 LOG = logging.getLogger(__name__)
-RUN = "run.json"
 _LINE = json.JSONEncoder(ensure_ascii=False)
 CODES: tuple[tuple[type[EsignImportError], str], ...] = (
     (RoleFailed, "ROLE_FAILED"),
@@ -88,6 +85,8 @@ def end_report(report: RunReport, finished: float, halt: Halt | None = None) -> 
 
 def build_halt(error: BaseException, language: str) -> Halt:
     """Return why an exception ends a run, in the sentence that the user sees."""
+    import asyncio  # noqa: PLC0415 - it imports ssl: `check` needs neither
+
     if isinstance(error, OSError):
         error = DiskTrouble.of(error)
     if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
@@ -105,52 +104,6 @@ def write_run_json(report: RunReport, folders: Iterable[Path]) -> None:
     for folder in dict.fromkeys(folders):
         with suppress(OSError):
             write_json(folder / RUN, run_record(report))
-
-
-def find_recorded_run(out: Path, tenant: str) -> RunRecord | None:
-    """Return the newest run of this tenant that left a run.json under its own name, but for a `check`."""
-    return next(list_recorded_runs(out, tenant), None)
-
-
-def list_recorded_runs(out: Path, tenant: str) -> Iterator[RunRecord]:
-    """Yield the runs of this tenant that left a run.json under their own names, the newest first; no `check`."""
-    for path in sorted(out.glob(f"*/{RUN}"), reverse=True):
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            content = json.loads(path.read_text(encoding="utf-8"))
-            is_ours = content["run"] == path.parent.name and content["tenant"] == tenant
-            if is_ours and content["command"] != "check":
-                yield _read_record(path.parent, content)
-
-
-def select_later_run(last: RunRecord | None, recorded: RunRecord | None) -> RunRecord | None:
-    """Return the run that ended later: the ledger's last one, or the last that left a run.json.
-
-    Of a run that broke, the ledger knows the rosters but not the end; run.json holds the end.
-    """
-    if last is None or recorded is None:
-        return last or recorded
-    if last.run == recorded.run:
-        if last.finished is not None:
-            return last
-        return replace(last, exit=recorded.exit, finished=recorded.finished, record=recorded.record)
-    # run.json holds whole seconds; of two runs that ended in the same second, the later one began later
-    return max(last, recorded, key=lambda record: (int(record.finished or record.started), record.run))
-
-
-def _read_record(folder: Path, content: Mapping[str, Any]) -> RunRecord:
-    started, finished = (
-        datetime.fromisoformat(content[name]).timestamp() for name in ("started", "finished")
-    )
-    return RunRecord(
-        run=content["run"],
-        command=content["command"],
-        started=started,
-        out=str(folder),
-        contract=content["contract"],
-        exit=content["exit"],
-        finished=finished,
-        record=json.dumps(content, ensure_ascii=False),
-    )
 
 
 # -- the ledger

@@ -13,6 +13,7 @@ from pipeline.esign.rate_limiter import AdaptiveRateLimiter
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.open import open_ledger
 from pipeline.sandbox.authentication import SANDBOX
+from pipeline.sending.run_state import StopSignal
 from pipeline.workflow import import_run
 from pipeline.workflow.tenant_ledger import name_tenant
 
@@ -64,7 +65,7 @@ def run(hospital, method, nth, error=None):
             limiter=AdaptiveRateLimiter(1000, clock),
             find_credentials=lambda: Credentials(SANDBOX.secret_id, SANDBOX.secret_key),
             clock=clock,
-            stop=import_run.StopSignal(),
+            stop=StopSignal(),
         )
         return await import_run.run_import(request, config, resources)
 

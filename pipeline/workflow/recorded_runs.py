@@ -1,0 +1,61 @@
+"""Reads the run.json files of earlier runs: `status` finds there how a run ended that never reached the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.ledger.protocol import RunRecord
+
+RUN = "run.json"
+
+
+def find_recorded_run(out: Path, tenant: str) -> RunRecord | None:
+    """Return the newest run of this tenant that left a run.json under its own name, but for a `check`."""
+    return next(list_recorded_runs(out, tenant), None)
+
+
+def list_recorded_runs(out: Path, tenant: str) -> Iterator[RunRecord]:
+    """Yield the runs of this tenant that left a run.json under their own names, the newest first; no `check`."""
+    for path in sorted(out.glob(f"*/{RUN}"), reverse=True):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            content = json.loads(path.read_text(encoding="utf-8"))
+            is_ours = content["run"] == path.parent.name and content["tenant"] == tenant
+            if is_ours and content["command"] != "check":
+                yield _read_record(path.parent, content)
+
+
+def select_later_run(last: RunRecord | None, recorded: RunRecord | None) -> RunRecord | None:
+    """Return the run that ended later: the ledger's last one, or the last that left a run.json.
+
+    Of a run that broke, the ledger knows the rosters but not the end; run.json holds the end.
+    """
+    if last is None or recorded is None:
+        return last or recorded
+    if last.run == recorded.run:
+        if last.finished is not None:
+            return last
+        return replace(last, exit=recorded.exit, finished=recorded.finished, record=recorded.record)
+    # run.json holds whole seconds; of two runs that ended in the same second, the later one began later
+    return max(last, recorded, key=lambda record: (int(record.finished or record.started), record.run))
+
+
+def _read_record(folder: Path, content: Mapping[str, Any]) -> RunRecord:
+    started, finished = (
+        datetime.fromisoformat(content[name]).timestamp() for name in ("started", "finished")
+    )
+    return RunRecord(
+        run=content["run"],
+        command=content["command"],
+        started=started,
+        out=str(folder),
+        contract=content["contract"],
+        exit=content["exit"],
+        finished=finished,
+        record=json.dumps(content, ensure_ascii=False),
+    )
