@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 Severity = Literal["error", "warning"]
+MAX_DOCTORS = 200_000  # of one roster file
 
 
 class Field(StrEnum):

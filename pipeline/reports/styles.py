@@ -19,7 +19,7 @@ Format = Any
 Look = Mapping[str, object]  # properties of a format
 
 MAX_CELL_LENGTH = 32_000  # UTF-16 units; Excel's own limit is 32,767
-_UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 class Styles:

@@ -53,7 +53,7 @@ _PLAIN = re.compile("[0-9A-Za-z\u4e00-\u9fff]+")  # nothing to take off: nearly 
 _FLOAT = re.compile(r"([1-9][0-9]{0,14})\.0+")  # 1001.0: a text file that a program wrote from numbers
 _EXPONENT = re.compile(r"[0-9][.][0-9]+E[+][0-9]+", re.IGNORECASE)  # of the number only its size is left
 _STRANGE = re.compile(f"[^{HAN}·〇]")  # the Chinese digits are Han characters but for 〇
-_STRANGE_WITH_ASCII = re.compile(f"[^{HAN}·〇 -~]")
+_STRANGE_WITH_ASCII = f"[^{HAN}·〇 -~]"  # compiled only where seal_name_ascii allows them
 
 _STAFF_NO_STEPS: tuple[Step, ...] = (
     INVISIBLE,
@@ -116,7 +116,7 @@ def check_seal_name(name: str, address: str | None, *, ascii_allowed: bool) -> t
                 "SEAL_NAME_LENGTH", Field.SEAL_NAME, address, found=quote_text(name), length=len(name)
             )
         )
-    if strange := (_STRANGE_WITH_ASCII if ascii_allowed else _STRANGE).findall(name):
+    if strange := (re.compile(_STRANGE_WITH_ASCII) if ascii_allowed else _STRANGE).findall(name):
         bad = list_characters(strange)
         problems.append(
             build_problem("SEAL_NAME_CHARS", Field.SEAL_NAME, address, found=quote_text(name), bad=bad)

@@ -65,8 +65,8 @@ _MISTAKES = {
     "latin-1": (_GBK, _UTF_8),
     "cp1252": (_GBK, _UTF_8),
 }
-_HAN = re.compile("[\u3400-\u9fff]")
-_BEYOND_LATIN = re.compile("[\u2e80-\uffff\U00010000-\U0010ffff]")  # in none of the three Western code pages
+_HAN = re.compile(r"[\u3400-\u9fff]")
+_BEYOND_LATIN = re.compile("[^\x00-\u2e7f]")  # in none of the three Western code pages
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # the 27 signs that Windows has where latin-1 has control characters; the other five bytes stay what they are
 _WINDOWS_1252 = {

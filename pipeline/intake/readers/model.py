@@ -14,11 +14,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pipeline.domain.roster import CellKind, EmbeddedImage, UnassignedImage
+from pipeline.domain.roster import MAX_DOCTORS, CellKind, EmbeddedImage, UnassignedImage
 from pipeline.errors import FileRefused
 from pipeline.messages.texts import make_text
 
-MAX_DOCTORS = 200_000  # of one roster file
 HEADER = 1  # line above them
 MAX_CELLS = 3_500_000  # filled ones: 200,000 rows of 17 columns; each costs 180 bytes until the file is read
 MAX_TAGS = 50_000_000  # of its sheets: so many cells are 21 million at most, empty ones come on top

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from xml.sax.saxutils import escape, quoteattr
 
 from pipeline.domain.exact_sheet import ExactSheet, NoteShape
 from pipeline.errors import NotCopied
@@ -22,6 +21,10 @@ from pipeline.messages.texts import make_text
 MAX_SHEETS = (
     40 * MEGABYTE
 )  # of XML: openpyxl needs fifty times the memory for a sheet of empty formatted cells
+
+# how XML writes what it cannot hold; `xml.sax.saxutils`, which has the same, imports urllib and ssl
+_IN_TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_IN_ATTRIBUTES = {**_IN_TEXT, ord('"'): "&quot;", ord("\n"): "&#10;", ord("\r"): "&#13;", ord("\t"): "&#9;"}
 
 # parts by the kind of their relationship: kept, or without a meaning for people
 _KEPT_PARTS = frozenset({
@@ -190,7 +193,9 @@ class _SheetReader:
             self._text.clear()
         elif local == "f":
             self._text.clear()
-            written = "".join(f" {name}={quoteattr(value)}" for name, value in attributes.items())
+            written = "".join(
+                f' {name}="{value.translate(_IN_ATTRIBUTES)}"' for name, value in attributes.items()
+            )
             self._formula_tag = f"<f{written}>"
         elif ":" in local or local == "ext":
             raise NotCopied(make_text("copy.feature", what=local))
@@ -203,7 +208,7 @@ class _SheetReader:
         if local == "v":
             self._value = "".join(self._text)
         elif local == "f":
-            self._formula = f"{self._formula_tag}{escape(''.join(self._text))}</f>"
+            self._formula = f"{self._formula_tag}{''.join(self._text).translate(_IN_TEXT)}</f>"
         elif local == "c":
             self._end_cell()
         elif local == "sheetData":
@@ -213,5 +218,5 @@ class _SheetReader:
         self._text.clear()
         if self._kind in _TEXTS or (self._formula is None and self._value is None):
             return
-        value = "" if self._value is None else f"<v>{escape(self._value)}</v>"
+        value = "" if self._value is None else f"<v>{self._value.translate(_IN_TEXT)}</v>"
         self.cells[self._address] = f' t="{self._kind}">{self._formula or ""}{value}</c>'
