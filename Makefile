@@ -8,7 +8,7 @@ TEST_PROCESSES ?= 5
 BUNDLE ?= dist
 LOCK   := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --no-header
 
-.PHONY: demo test attack crash bench-hosts hosts gauntlet trap ocr bench lint docs pictures bundle wheelhouse format lock sample clean help
+.PHONY: demo test attack crash bench bench-short bench-hosts hosts gauntlet trap ocr lint docs pictures bundle wheelhouse format lock sample clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -45,9 +45,11 @@ crash: .venv/dev ## kill -9, signals and failing writes everywhere, 360 random k
 		tests/end_to_end/test_same_person.py tests/end_to_end/test_ledger_move.py tests/ledger/test_ledger_move.py \
 		-k "not same_person or kill"
 
-bench: .venv/dev ## the pace beside two usual limiters, the lifted limit beside the official SDK (needs an idle machine)
-	PYTHONPATH=. $(BIN)/python bench/pace.py
-	PYTHONPATH=. $(BIN)/python bench/unlimited.py
+bench: .venv/dev ## every figure beside its baseline; writes docs/{en,zh}/performance.md (about 45 min on an idle machine)
+	PYTHONPATH=. $(BIN)/python -m bench
+
+bench-short: .venv/dev ## the same table with fewer rows and turns (5 min); writes nothing
+	PYTHONPATH=. $(BIN)/python -m bench --short
 
 bench-hosts: .venv/dev ## one quota for 1, 4 and 12 processes, and a small hospital beside large ones (about 15 min, needs PostgreSQL)
 	PYTHONPATH=. $(BIN)/python -m bench.several_processes

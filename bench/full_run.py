@@ -1,98 +1,75 @@
-"""Measures a whole run under the limit: from process start to the closed workbook, and memory with large pictures."""
+"""A whole run under the limit: from process start to the closed workbook, beside the official SDK without a limit.
+
+The SDK's calls go to the lightest service as fast as they can: its CPU, its memory and its first call are compared, and
+the time of the run with rows ÷ limit, which no program can go below.
+"""
 
 from __future__ import annotations
 
-import argparse
-import statistics
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from bench.hospital import Hospital, make_hospital, read_truth, run_sandbox
-from bench.measure import Child, Figure, format_table, print_progress, read_load_average
+from bench.hospital import Hospital, make_hospital_apart, read_truth, run_sandbox
+from bench.measure import Measured, alternate
+from bench.unlimited import read_facts, run_official, run_service
 
 RATE = 20
-SLOWEST, FIRST, MOST_MB = 1.05, 5.0, 250
+ROWS, TURNS = (2000, 200), (5, 1)  # in full, in the short form
 
 
-def measure_run(hospital: Hospital, rows: int) -> tuple[Child, float]:
-    """Do one first run; returns what it took, and the seconds from its start to its first call."""
+class Turn(NamedTuple):
+    """What one run took."""
+
+    wall: float  # seconds
+    first: float  # seconds to the first call
+    memory: float  # MB, the most between the first and the last call
+    cpu: float  # seconds
+
+
+def measure_run(hospital: Hospital, rows: int) -> Turn:
+    """Do one first run."""
     hospital.forget()
+    sizes: list[tuple[float, float]] = []
     with run_sandbox() as url:
         hospital.configure(url, rate=RATE)
-        begun = time.monotonic()
-        child = hospital.run()
+        begun = time.monotonic()  # one steady clock for all processes of a machine
+        child = hospital.run(watch=lambda moment, size: sizes.append((moment, size)))
         state = read_truth(url)
-    assert child.code == 0, (hospital.folder / "output.log").read_text()
     assert len(state["seals"]) == rows
-    first = min(arrival for arrivals in state["arrivals"].values() for arrival in arrivals)
-    return child, first - begun  # one steady clock for all processes of a machine
+    arrivals = [moment for moments in state["arrivals"].values() for moment in moments]
+    first, last = min(arrivals), max(arrivals)
+    memory = max(size for moment, size in sizes if first <= moment <= last)
+    return Turn(child.wall, first - begun, memory, child.cpu)
 
 
-def measure_figures(rows: int, times: int, *, large_rows: int) -> list[Figure]:
-    """Measure whole runs, and one with 2 MB pictures."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        hospital = make_hospital(Path(name) / "hospital", rows, picture_bytes=60_000)
-        runs = []
-        before = read_load_average()
-        for turn in range(times):
-            print_progress(f"run: {rows} rows, turn {turn + 1} of {times}, about {rows / RATE:.0f} s")
-            runs.append(measure_run(hospital, rows))
-        now = max(before, read_load_average())
-        heavy = make_hospital(Path(name) / "heavy", large_rows, picture_bytes=2_000_000)
-        print_progress(f"run: {large_rows} pictures of 2 MB")
-        large, _ = measure_run(heavy, large_rows)
-    ideal = rows / RATE
-    took = statistics.median(child.wall for child, _ in runs)
-    first = statistics.median(moment for _, moment in runs)
-    return [
-        Figure(
-            f"run of {rows} rows, 60 KB: start to closed workbook",
-            f"{took:.1f} s",
-            f"{ideal:.1f} s = rows / rate",
-            f"{took / ideal:.3f} x",
-            f"<= {SLOWEST} x at 2,000 rows",
-            took / ideal <= SLOWEST if rows >= 2000 or took / ideal <= SLOWEST else None,
-            now,
-        ),
-        Figure(
-            f"run of {rows} rows: first call after",
-            f"{first:.1f} s",
-            "",
-            "",
-            f"<= {FIRST:.0f} s",
-            first <= FIRST,
-            now,
-        ),
-        Figure(
-            f"run of {large_rows} rows, 2 MB at {RATE}/s: memory",
-            f"{large.peak:.0f} MB",
-            "",
-            "",
-            f"<= {MOST_MB} MB",
-            large.peak <= MOST_MB,
-            read_load_average(),
-        ),
-    ]
+def measure_sdk(hospital: Hospital, url: str, rows: int) -> Turn:
+    """Do the same calls with the SDK, without a limit."""
+    read_facts(url)
+    begun = time.monotonic()
+    child = run_official(hospital, url, "file_id", rows)
+    facts = read_facts(url)
+    return Turn(child.wall, facts["first"] - begun, child.peak, child.cpu)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=2000)
-    parser.add_argument("--quick", action="store_true", help="600 rows, once")
-    chosen = parser.parse_args()
-    print(format_table(measure_quickly() if chosen.quick else measure_fully(chosen.rows)))
-
-
-def measure_quickly() -> list[Figure]:
-    """Return the figures of one short run."""
-    return measure_figures(600, 1, large_rows=120)
-
-
-def measure_fully(rows: int = 2000) -> list[Figure]:
-    """Return the figures of five whole runs."""
-    return measure_figures(rows, 5, large_rows=400)
-
-
-if __name__ == "__main__":
-    main()
+def measure(short: bool) -> Iterator[Measured]:
+    rows, times = ROWS[short], TURNS[short]
+    with tempfile.TemporaryDirectory(prefix="bench-") as name, run_service() as url:
+        hospital = make_hospital_apart(Path(name) / "hospital", rows, picture_bytes=60_000)
+        sdk, own = alternate(
+            times,
+            f"run: {rows} rows, about {rows / RATE:.0f} seconds",
+            lambda: measure_sdk(hospital, url, rows),
+            lambda: measure_run(hospital, rows),
+        )
+    walls, ideal = [turn.wall for turn in own], [rows / RATE] * times
+    yield Measured("run.wall", walls, {"rate": ideal}, rows, is_enough=not short)
+    for figure, pick in (
+        ("first", lambda turn: turn.first),
+        ("memory", lambda turn: turn.memory),
+        ("cpu", lambda turn: turn.cpu),
+    ):
+        baseline = {"sdk": [pick(turn) for turn in sdk]}
+        yield Measured(f"run.{figure}", [pick(turn) for turn in own], baseline, rows, is_enough=not short)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
 import struct
 import subprocess
 import sys
 import urllib.request
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 import xlsxwriter
 
-from bench.measure import REPOSITORY, Child, measure_command
+from bench.measure import REPOSITORY, Child, measure_command, require_success, run_python
 from pipeline.sandbox.authentication import SANDBOX
 
 HEADERS = (
@@ -68,11 +69,14 @@ class Hospital:
         config = str(self.folder / "config.yaml")
         return [sys.executable, "-m", "pipeline", "--config", config, "--lang", "en", *arguments]
 
-    def run(self) -> Child:
-        """Do one run in a process of its own, start to end."""
-        return measure_command(
-            self.command("run", "--yes", "--accept-guards"), log=self.folder / "output.log"
-        )
+    def run(self, *arguments: str, watch: Callable[[float, float], object] | None = None) -> Child:
+        """Do one run in a process of its own, start to end; raise RuntimeError if it fails."""
+        return self.measure("run", "--yes", "--accept-guards", *arguments, watch=watch)
+
+    def measure(self, *arguments: str, watch: Callable[[float, float], object] | None = None) -> Child:
+        """Type a command; raise RuntimeError if it fails."""
+        log = self.folder / "output.log"
+        return require_success(measure_command(self.command(*arguments), log=log, watch=watch), log)
 
     def record(self) -> dict:
         """Return run.json of the last run."""
@@ -80,8 +84,6 @@ class Hospital:
 
     def forget(self) -> None:
         """Begin anew: no ledger, no results."""
-        import shutil
-
         for name in ("state", "out"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
@@ -116,6 +118,13 @@ def make_hospital(folder: Path, rows: int, *, picture_bytes: int = 0) -> Hospita
     for serial in range(1, rows + 1):
         (hospital.seals / f"{serial:06d}.png").write_bytes(draw_picture(serial, picture_bytes))
     return hospital
+
+
+def make_hospital_apart(folder: Path, rows: int, *, picture_bytes: int = 0) -> Hospital:
+    """Make a hospital in a process of its own: a child that is measured begins with the memory of who starts it."""
+    log = folder.with_suffix(".log")
+    run_python("bench.hospital", str(folder), str(rows), str(picture_bytes), log=log)
+    return Hospital(folder)
 
 
 def make_row(serial: int) -> tuple[str, ...]:
@@ -183,3 +192,7 @@ def read_truth(url: str) -> dict:
     """Return what the sandbox knows to be true."""
     with urllib.request.urlopen(url + "/_truth") as answer:
         return json.load(answer)
+
+
+if __name__ == "__main__":
+    make_hospital(Path(sys.argv[1]), int(sys.argv[2]), picture_bytes=int(sys.argv[3]))

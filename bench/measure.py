@@ -1,4 +1,4 @@
-"""Children measured from outside, medians, and the lines of the report."""
+"""Children measured from outside, and what one figure's measurement gave."""
 
 from __future__ import annotations
 
@@ -6,24 +6,16 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 REPOSITORY = Path(__file__).parents[1]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One line of the report; ``holds`` is None where a quick run or a stand-in proves nothing about the figure."""
-
-    what: str
-    ours: str
-    baseline: str
-    ratio: str
-    wanted: str
-    holds: bool | None
-    load: float  # load average over the last minute, when it was measured
+LOOK = 0.1  # seconds between two looks at a child's memory
+Value = TypeVar("Value")
+Other = TypeVar("Other")
 
 
 @dataclass(frozen=True)
@@ -32,29 +24,93 @@ class Child:
 
     wall: float  # seconds
     cpu: float  # seconds, user and system, with its children
-    peak: float  # MB of resident memory, of the process itself
+    peak: float  # MB of resident memory
     code: int
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What one figure's measurement gave, a value a turn."""
+
+    name: str  # of the figure
+    ours: Sequence[float]
+    baselines: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    size: int | None = None  # rows, pictures, seeds
+    is_enough: bool = True  # False: too few rows or turns to judge the goal
+
+
 def measure_command(
-    command: Sequence[str], *, env: Mapping[str, str] | None = None, log: Path | None = None
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    log: Path | None = None,
+    watch: Callable[[float, float], object] | None = None,
 ) -> Child:
     """Run a command to its end, in the repository; its output goes to ``log``.
 
-    A program that is installed has its modules translated: a run must not do it anew because its shell forbids to keep them.
+    A program that is installed has its modules translated: a run must not do it anew because its shell forbids to keep
+    them. ``watch`` gets the steady time and the MB of memory of the process and of what its children have for themselves,
+    ten times a second; the peak then is theirs together, otherwise that of the process alone.
     """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    most = 0.0
     with (log or Path(os.devnull)).open("ab") as output:
         begun = time.perf_counter()
         process = subprocess.Popen(
             command, cwd=REPOSITORY, env={**environment, **(env or {})}, stdout=output, stderr=output
         )
+        if watch:
+            for moment, size in _watch_memory(process.pid):
+                watch(moment, size)
+                most = max(most, size)
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begun
     process.returncode = os.waitstatus_to_exitcode(status)
     # ru_maxrss is in KiB on Linux, in bytes on macOS
     unit = 1 if sys.platform == "darwin" else 1024
-    return Child(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit / 1e6, process.returncode)
+    peak = max(most, usage.ru_maxrss * unit / 1e6)
+    return Child(wall, usage.ru_utime + usage.ru_stime, peak, process.returncode)
+
+
+def _watch_memory(number: int):
+    """Yield the steady time and the MB of a process and its children until it ends."""
+    import psutil
+
+    process = psutil.Process(number)
+    while os.waitid(os.P_PID, number, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+        size = 0
+        with suppress(psutil.Error):
+            size = process.memory_info().rss
+            for child in process.children(recursive=True):
+                with suppress(psutil.Error):
+                    size += child.memory_full_info().uss  # the rest it shares with its parent
+        yield time.monotonic(), size / 1e6
+        time.sleep(LOOK)
+
+
+def require_success(child: Child, log: Path) -> Child:
+    """Raise RuntimeError with the last lines of its output if a child failed."""
+    if child.code != 0:
+        lines = log.read_text("utf-8", "replace").strip().splitlines() if log.exists() else []
+        raise RuntimeError(f"exit {child.code}: " + " / ".join(lines[-3:]))
+    return child
+
+
+def run_python(*arguments: str, log: Path, watch: Callable[[float, float], object] | None = None) -> Child:
+    """Run a module of this folder in a process of its own; raise RuntimeError if it fails."""
+    return require_success(measure_command([sys.executable, "-m", *arguments], log=log, watch=watch), log)
+
+
+def alternate(
+    times: int, what: str, baseline: Callable[[], Value], ours: Callable[[], Other]
+) -> tuple[list[Value], list[Other]]:
+    """Measure baseline and ours in turn, so many times."""
+    baselines, own = [], []
+    for turn in range(times):
+        print_progress(f"{what}: turn {turn + 1} of {times}")
+        baselines.append(baseline())
+        own.append(ours())
+    return baselines, own
 
 
 def read_load_average() -> float:
@@ -62,31 +118,6 @@ def read_load_average() -> float:
     return os.getloadavg()[0]
 
 
-def format_table(figures: Sequence[Figure]) -> str:
-    """Return the report as a Markdown table, its columns in line so that a terminal shows it as well."""
-    head = ("figure", "ours", "baseline", "ratio", "wanted", "", "load")
-    marks = {True: "holds", False: "MISSED", None: "–"}
-    rows = [
-        (
-            figure.what,
-            figure.ours,
-            figure.baseline,
-            figure.ratio,
-            figure.wanted,
-            marks[figure.holds],
-            f"{figure.load:.1f}",
-        )
-        for figure in figures
-    ]
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    lines = [
-        "| " + " | ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) + " |"
-        for row in (head, *rows)
-    ]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(lines)
-
-
 def print_progress(what: str) -> None:
-    """Say on stderr what is being measured."""
+    """Print on stderr what is being measured."""
     print(f"… {what}", file=sys.stderr, flush=True)

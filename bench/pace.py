@@ -6,14 +6,12 @@ that of the last. A refused call counts against the limit, and goes back through
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import os
-import statistics
 import sys
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +19,7 @@ from random import Random
 
 from bench.hospital import run_sandbox
 from bench.limiters import FixedSpacing, LeakyBucket
-from bench.measure import Figure, format_table, print_progress, read_load_average
+from bench.measure import Measured, print_progress
 from pipeline.clock import Clock, SystemClock
 from pipeline.domain.service_codes import find_stated_rate
 from pipeline.esign.client import Client
@@ -40,17 +38,17 @@ LATE = 0.0005  # seconds by which this machine wakes up late, on average
 BACKOFF = 1.0  # seconds at most before a refused call asks for its next slot
 LIMITERS: dict[str, Callable[[float, Clock], Limiter]] = {
     "ours": AdaptiveRateLimiter,
-    "AsyncLimiter(20, 1)": LeakyBucket,
-    "50 ms fixed": FixedSpacing,
+    "bucket": LeakyBucket,
+    "fixed": FixedSpacing,
 }
-# service, jitter in seconds, seconds of learning before, share wanted, throttles per 1,000 wanted
-WANTED = (
-    ("rolling", 0.03, 0, 0.965, 1.0),
-    ("rolling", 0.005, 0, 0.975, 2.0),
-    ("calendar", 0.03, 0, 0.97, 1.0),
-    ("calendar", 0.005, 0, 0.97, 1.0),
-    ("rolling", 0.005, LEARNING, 0.99, 2.0),
-)
+# kind of limit, jitter in seconds
+SOCKETS = {"rolling30": ("rolling", 0.03), "rolling5": ("rolling", 0.005), "calendar30": ("calendar", 0.03)}
+# ... and seconds of learning before
+SIMULATED = {name: (*kind, 0.0) for name, kind in SOCKETS.items()} | {
+    "learned5": ("rolling", 0.005, float(LEARNING))
+}
+SEEDS, LEARNT_SEEDS = (24, 4), (6, 1)  # in full, in the short form
+TURNS = 5
 
 Call = Callable[[Limiter], Awaitable[tuple[float, int | None]]]
 """Sends one call through the limiter: when it was sent, and how many calls the service counted if it refused it."""
@@ -116,7 +114,7 @@ async def simulate(name: str, kind: str, jitter: float, learning: float, chance:
     return running.result()
 
 
-async def run_over_socket(name: str, url: str) -> Run:
+async def run_over_socket(name: str, url: str, calls: int) -> Run:
     """Run one limiter with the program's own client against a sandbox in another process."""
     clock = SystemClock()
     tenant = SANDBOX
@@ -147,92 +145,72 @@ async def run_over_socket(name: str, url: str) -> Run:
         return sent_at, find_stated_rate(answer.message or "")[1] if answer.code else None
 
     async with client:
-        return await send_calls(LIMITERS[name](RATE, clock), call, clock, CALLS, Random())
+        return await send_calls(LIMITERS[name](RATE, clock), call, clock, calls, Random())
 
 
-async def run_all_over_sockets(kind: str, jitter: float) -> dict[str, Run]:
-    """Run every limiter at the same time, each against a sandbox of its own, under the same conditions."""
+async def run_all_over_sockets(kind: str, jitter: float, calls: int) -> dict[str, Run]:
+    """Run every limiter at the same time, each against a sandbox of its own, under the same conditions.
+
+    The baselines make half as many calls: they reach half the limit, and so all end at about the same time.
+    """
     with contextlib.ExitStack() as stack:
         options = ("--limiter", kind, "--latency", str(LATENCY), "--jitter", str(jitter))
         urls = {name: stack.enter_context(run_sandbox(*options)) for name in LIMITERS}
-        runs = await asyncio.gather(*[run_over_socket(name, url) for name, url in urls.items()])
+        runs = await asyncio.gather(
+            *[
+                run_over_socket(name, url, calls if name == "ours" else calls // 2)
+                for name, url in urls.items()
+            ]
+        )
         return dict(zip(urls, runs, strict=True))
 
 
-def measure_figures(seeds: int, *, sockets: Sequence[tuple[str, float]]) -> list[Figure]:
-    """Simulate every limiter under so many seeds, then measure each once per kind of socket delay."""
-    figures = []
+def measure_socket_turn(kind: str, jitter: float, calls: int) -> dict[str, Run]:
+    """Run every limiter once over sockets, in this process."""
+    return asyncio.run(run_all_over_sockets(kind, jitter, calls))
+
+
+def measure(short: bool) -> Iterator[Measured]:
+    """Measure every limiter: under a simulated clock with many seeds, then over sockets.
+
+    The kinds of limit are measured over sockets at the same time: each sends 20 small calls a second, and all wait.
+    """
+    most = []
     with ProcessPoolExecutor(os.cpu_count()) as processes:
-        for kind, jitter, learning, share, throttles in WANTED:
-            some = seeds if not learning else max(3, seeds // 4)
-            print_progress(f"pace: {kind} second, {jitter * 1000:.0f} ms, {some} seeds")
+        for name, (kind, jitter, learning) in SIMULATED.items():
+            seeds = (LEARNT_SEEDS if learning else SEEDS)[short]
+            print_progress(f"pace: {name}, {seeds} seeds")
+            limiters = [limiter for limiter in LIMITERS if not (learning and limiter == "bucket")]
             runs = {
-                name: list(
+                limiter: list(
                     processes.map(
                         simulate_run,
-                        *zip(*[(name, kind, jitter, learning, n) for n in range(some)], strict=True),
+                        *zip(*[(limiter, kind, jitter, learning, n) for n in range(seeds)], strict=True),
                     )
                 )
-                for name in LIMITERS
-                if not (learning and name not in {"50 ms fixed", "ours"})
+                for limiter in limiters
             }
-            what = f"{kind} second, {jitter * 1000:.0f} ms jitter, {some} seeds"
-            what += f", after {learning / 60:.0f} min" if learning else ""
-            figures.append(build_figure(what, runs, share, throttles))
-    for kind, jitter in sockets:
-        print_progress(f"pace: {kind} second, {jitter * 1000:.0f} ms, over a socket, about two minutes")
-        before = read_load_average()
-        runs = {name: [run] for name, run in asyncio.run(run_all_over_sockets(kind, jitter)).items()}
-        share, throttles = next((w[3], w[4]) for w in WANTED if w[:3] == (kind, jitter, 0))
-        figures.append(
-            build_figure(
-                f"{kind} second, {jitter * 1000:.0f} ms jitter, real socket", runs, share, throttles, before
-            )
-        )
-    return figures
+            yield from build_measured(f"simulated.{name}", runs, seeds, is_enough=not short)
+            most += [run.most for run in runs["ours"]]
+    calls = CALLS // 2 if short else CALLS
+    sockets = {name: (*SOCKETS[name], calls) for name in (("rolling30",) if short else SOCKETS)}
+    turns = []
+    with ProcessPoolExecutor(len(sockets)) as processes:
+        for turn in range(1 if short else TURNS):
+            print_progress(f"pace: over sockets, turn {turn + 1}, about {calls / RATE:.0f} seconds")
+            turns.append(list(processes.map(measure_socket_turn, *zip(*sockets.values(), strict=True))))
+    for index, name in enumerate(sockets):
+        runs = {limiter: [turn[index][limiter] for turn in turns] for limiter in LIMITERS}
+        yield from build_measured(f"socket.{name}", runs, calls, is_enough=not short)
+        most += [run.most for run in runs["ours"]]
+    yield Measured("pace.most", most)
 
 
-def build_figure(
-    what: str, runs: dict[str, list[Run]], share: float, throttles: float, before: float | None = None
-) -> Figure:
-    ours = runs["ours"]
-    got = statistics.median(run.share for run in ours)
-    refused = statistics.mean(run.throttles for run in ours)
-    most = max(run.most for run in ours)
-    others = {
-        name: statistics.median(run.share for run in rest) for name, rest in runs.items() if name != "ours"
-    }
-    summary = ", ".join(
-        f"{name} {others[name]:.1%} / {statistics.mean(run.throttles for run in runs[name]):.0f}"
-        for name in others
-    )
-    return Figure(
-        f"share / throttles per 1,000: {what}",
-        f"{got:.2%} / {refused:.2f}, most in a second {most}",
-        summary,
-        f"{got / max(others.values()):.2f} x",
-        f">= {share:.1%} / <= {throttles:g}, most <= 20",
-        got >= share and refused <= throttles and most <= RATE,
-        max(before or 0.0, read_load_average()),
-    )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="few seeds, one run over a socket")
-    chosen = parser.parse_args()
-    print(format_table(measure_quickly() if chosen.quick else measure_fully()))
-
-
-def measure_quickly() -> list[Figure]:
-    """Return the figures of a few seeds and one run over a socket."""
-    return measure_figures(12, sockets=[("rolling", 0.03)])
-
-
-def measure_fully() -> list[Figure]:
-    """Return the figures of many seeds and of every weather over a socket."""
-    return measure_figures(40, sockets=[("rolling", 0.03), ("rolling", 0.005), ("calendar", 0.03)])
-
-
-if __name__ == "__main__":
-    main()
+def build_measured(
+    name: str, runs: dict[str, list[Run]], size: int, *, is_enough: bool = True
+) -> Iterator[Measured]:
+    """Yield share and throttles of one kind of limit."""
+    shares = {limiter: [100 * run.share for run in some] for limiter, some in runs.items()}
+    throttles = {limiter: [run.throttles for run in some] for limiter, some in runs.items()}
+    for what, values in (("share", shares), ("throttles", throttles)):
+        yield Measured(f"pace.{name}.{what}", values.pop("ours"), values, size, is_enough)

@@ -6,20 +6,23 @@ fingerprints, and the runs after it are measured.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import statistics
 import sys
 import tempfile
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.hospital import Hospital, make_hospital
-from bench.measure import Figure, format_table, measure_command, print_progress, read_load_average
+from bench.measure import Child, Measured, alternate, print_progress, run_python
 
-COLUMNS = 15  # of the bare workbook
 AT_A_TIME = 500  # attempts under way while the ledger is filled
+ROWS, TURNS = (100_000, 2_000), (5, 1)  # in full, in the short form
+SMALLER = (
+    1_000,
+    10_000,
+)  # rows of the other two points of the growth; the short form measures the first alone
 
 
 def prepare_hospital(folder: str, rows: int) -> None:
@@ -79,21 +82,8 @@ async def record_seals(ledger, run, planned, now) -> None:
     await asyncio.gather(*[worker() for _ in range(AT_A_TIME)])
 
 
-def copy_with_bare_libraries(roster: str, target: str) -> None:
-    """Read a roster with calamine and write as many rows × 15 columns with XlsxWriter, nothing in between."""
-    import xlsxwriter
-    from python_calamine import CalamineWorkbook
-
-    rows = list(CalamineWorkbook.from_path(roster).get_sheet_by_index(0).iter_rows())
-    with xlsxwriter.Workbook(target, {"constant_memory": True}) as book:
-        sheet = book.add_worksheet()
-        for line, cells in enumerate(rows):
-            for column in range(COLUMNS):
-                sheet.write_string(line, column, cells[column % len(cells)])
-
-
-def run_watched(config: str) -> int:
-    """Run once in this process and print how many pictures were opened."""
+def run_watched(config: str, target: str) -> None:
+    """Run once in this process and write how many pictures were opened."""
     from pipeline.cli.app import main
 
     seals = str(Path(config).parent / "seals")
@@ -103,110 +93,79 @@ def run_watched(config: str) -> int:
             opened.append(given[0]) if event == "open" and str(given[0]).startswith(seals + "/") else None
         )
     )
-    code = main(["--config", config, "-q", "run", "--yes"])
-    print(json.dumps({"code": code, "opened": len(opened)}))
-    return 0
+    assert main(["--config", config, "-q", "run", "--yes"]) == 0
+    Path(target).write_text(str(len(opened)))
 
 
-def measure_figures(rows: int, times: int) -> list[Figure]:
-    """Measure; ``times`` runs and as many bare ones, in turn."""
+def begin_hospital(folder: Path, rows: int) -> Hospital:
+    """Make a hospital whose ledger holds everybody, and do the run that learns the fingerprints of the pictures."""
+    print_progress(f"unchanged: making {rows} rows and pictures")
+    run_python("bench.unchanged", "begin", str(folder), str(rows), log=folder.with_suffix(".log"))
+    print_progress(f"unchanged: {rows} rows, the run that learns the fingerprints")
+    hospital = Hospital(folder)
+    hospital.run()
+    return hospital
+
+
+def run_bare(hospital: Hospital) -> Child:
+    """Read and write as many rows with the bare libraries."""
+    log, target = hospital.folder / "bare.log", hospital.folder / "bare.xlsx"
+    return run_python("bench.baselines", "copy", str(hospital.roster), str(target), log=log)
+
+
+def measure_children(hospital: Hospital, rows: int, times: int) -> tuple[list[Child], list[Child]]:
+    """Do bare copies and runs in turn; return both."""
+    children = alternate(
+        times,
+        f"unchanged: {rows} rows",
+        lambda: run_bare(hospital),
+        lambda: hospital.run(watch=lambda *_: None),
+    )
+    record = hospital.record()
+    assert record["statuses"]["unchanged"] == rows, record["statuses"]
+    return children
+
+
+def measure(short: bool) -> Iterator[Measured]:
+    rows, times = ROWS[short], TURNS[short]
+    cpu: dict[int, float] = {}
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        folder = Path(name)
-        print_progress(f"unchanged: making {rows} rows and pictures")
-        hospital = Hospital(folder / "hospital")
-        begun = [
-            sys.executable,
-            "-m",
-            "bench.unchanged",
-            "--begin",
-            str(hospital.folder),
-            "--rows",
-            str(rows),
-        ]
-        assert measure_command(begun).code == 0
-        print_progress("unchanged: the run that learns the fingerprints")
-        first = hospital.run()
-        assert first.code == 0, (hospital.folder / "output.log").read_text()
-        runs_measured, bares = [], []
-        for turn in range(times):
-            print_progress(f"unchanged: run {turn + 1} of {times}")
-            target = str(folder / "bare.xlsx")
-            bares.append(
-                measure_command(
-                    [sys.executable, "-m", "bench.unchanged", "--bare", str(hospital.roster), target]
-                )
-            )
-            runs_measured.append(hospital.run())
-            assert runs_measured[-1].code == 0
-        record = hospital.record()
-        assert record["statuses"]["unchanged"] == rows, record["statuses"]
-        calls = sum(sum(codes.values()) for codes in record["requests"].values())
-        log = folder / "watched.log"
-        measure_command(
-            [sys.executable, "-m", "bench.unchanged", "--watched", str(hospital.folder / "config.yaml")],
-            log=log,
-        )
-        seen = json.loads(log.read_text().splitlines()[-1])
-        assert seen["code"] == 0
-    now = read_load_average()
-    wall, bare_wall = (
-        statistics.median(child.wall for child in children) for children in (runs_measured, bares)
-    )
-    cpu, bare_cpu = (
-        statistics.median(child.cpu for child in children) for children in (runs_measured, bares)
-    )
-    peak = max(child.peak for child in runs_measured)
-    whole = rows >= 100_000
-    return [
-        Figure(
-            f"unchanged run, {rows} rows: wall",
-            f"{wall:.1f} s",
-            f"{bare_wall:.1f} s bare read + write",
-            f"{wall / bare_wall:.2f} x",
-            "<= 2 x",
-            wall / bare_wall <= 2,
-            now,
-        ),
-        Figure(
-            f"unchanged run, {rows} rows: CPU",
-            f"{cpu:.1f} s",
-            f"{bare_cpu:.1f} s bare read + write",
-            f"{cpu / bare_cpu:.2f} x",
-            "(<= 2 x)",
-            cpu / bare_cpu <= 2,
-            now,
-        ),
-        Figure("unchanged run: calls", str(calls), "", "", "0", calls == 0, now),
-        Figure("unchanged run: pictures opened", str(seen["opened"]), "", "", "0", seen["opened"] == 0, now),
-        Figure(
-            f"unchanged run, {rows} rows: memory",
-            f"{peak:.0f} MB",
-            f"{max(child.peak for child in bares):.0f} MB bare",
-            "",
-            "<= 400 MB at 100,000",
-            peak <= 400 if whole else None,
-            now,
-        ),
-    ]
+        for size in SMALLER[: 1 if short else None]:
+            hospital = begin_hospital(Path(name) / f"rows-{size}", size)
+            bares, runs = measure_children(hospital, size, times)
+            spent = [child.cpu for child in runs]
+            cpu[size] = statistics.median(spent)
+            yield Measured(f"growth.{size}", spent, {"bare": [child.cpu for child in bares]}, size)
+        hospital = begin_hospital(Path(name) / "hospital", rows)
+        bares, runs = measure_children(hospital, rows, times)
+        enough = not short
+        for figure in ("wall", "cpu"):
+            ours, theirs = ([getattr(child, figure) for child in children] for children in (runs, bares))
+            yield Measured(f"unchanged.{figure}", ours, {"bare": theirs}, rows, enough)
+        calls = sum(sum(codes.values()) for codes in hospital.record()["requests"].values())
+        yield Measured("unchanged.calls", [calls], size=rows)
+        target = Path(name) / "opened"
+        config = str(hospital.folder / "config.yaml")
+        run_python("bench.unchanged", "watched", config, str(target), log=hospital.folder / "watched.log")
+        yield Measured("unchanged.opened", [int(target.read_text())], size=rows)
+        peaks = [child.peak for child in runs]
+        theirs = {"bare": [child.peak for child in bares]}
+        yield Measured("unchanged.memory", peaks, theirs, rows, enough)
+        if not short:
+            few, some = SMALLER
+            before = 1e6 * (cpu[some] - cpu[few]) / (some - few)
+            after = [1e6 * (child.cpu - cpu[some]) / (rows - some) for child in runs]
+            yield Measured("growth.row", after, {"tenth": [before]}, rows)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--quick", action="store_true", help="10,000 rows, once")
-    parser.add_argument("--begin", help=argparse.SUPPRESS)
-    parser.add_argument("--bare", nargs=2, help=argparse.SUPPRESS)
-    parser.add_argument("--watched", help=argparse.SUPPRESS)
-    chosen = parser.parse_args()
-    if chosen.begin:
-        prepare_hospital(chosen.begin, chosen.rows)
-    elif chosen.bare:
-        copy_with_bare_libraries(*chosen.bare)
-    elif chosen.watched:
-        run_watched(chosen.watched)
+def main(command: str, *arguments: str) -> None:
+    if command == "begin":
+        prepare_hospital(arguments[0], int(arguments[1]))
+    elif command == "seal":
+        seal_everyone(Hospital(Path(arguments[0])))
     else:
-        print(format_table(measure_figures(10_000, 1) if chosen.quick else measure_figures(chosen.rows, 5)))
+        run_watched(*arguments)
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

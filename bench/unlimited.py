@@ -2,45 +2,35 @@
 
 Rows a second are counted by the service, from the first create to the last. CPU a row is what a run of all rows takes
 more than a run of a tenth of them, divided: neither start-up nor the reading of a roster's frame counts for either.
+Pictures are known where a `check` has looked at them before.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
-import statistics
+import shutil
 import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from bench.hospital import Hospital, make_hospital
-from bench.measure import (
-    REPOSITORY,
-    Child,
-    Figure,
-    format_table,
-    measure_command,
-    print_progress,
-    read_load_average,
-)
+from bench.hospital import Hospital, make_hospital_apart
+from bench.measure import REPOSITORY, Child, Measured, alternate, print_progress, run_python
 
 RATE = 100_000  # calls a second: no limit
-WANTED = {"file_id": 1.7, "inline": 1.5}  # of the SDK's rows a second
-CPU_WANTED = 0.65
+ROWS, TURNS = (500, 150), (5, 1)  # in full, in the short form
+PICTURE = 300_000  # bytes
 
 
-@dataclass(frozen=True)
-class Speed:
+class Speed(NamedTuple):
     """What one side reached in one turn."""
 
     rows_a_second: float
-    cpu_a_row: float  # seconds
-    peak: float  # MB
+    cpu_a_row: float  # milliseconds
 
 
 @contextlib.contextmanager
@@ -61,90 +51,74 @@ def read_facts(url: str) -> dict:
         return json.load(answer)
 
 
-def run_ours(hospital: Hospital, rows: int) -> Child:
-    """Do a first run of ``rows`` rows; the roster holds more, and so both runs read the same."""
+def run_ours(hospital: Hospital, rows: int, state: Path | None = None) -> Child:
+    """Do a first run of ``rows`` rows, after what a `check` left in ``state``; the roster holds more."""
     hospital.forget()
-    log = hospital.folder / "output.log"
-    limit = ("--limit", str(rows))
-    run = measure_command(hospital.command("run", "--yes", "--accept-guards", *limit), log=log)
-    assert run.code == 0, log.read_text()
-    return run
+    if state:
+        shutil.copytree(state, hospital.folder / "state")
+    return hospital.run("--limit", str(rows))
 
 
-def run_official(hospital: Hospital, url: str, contract: str, rows: int) -> Child:
+def run_official(
+    hospital: Hospital,
+    url: str,
+    contract: str,
+    rows: int,
+    watch: Callable[[float, float], object] | None = None,
+) -> Child:
     """Do the same calls with the SDK."""
     address = url.removeprefix("http://")
-    command = [sys.executable, "-m", "bench.official", address, contract, str(hospital.folder), str(rows)]
-    child = measure_command(command)
-    assert child.code == 0
-    return child
+    arguments = (address, contract, str(hospital.folder), str(rows))
+    return run_python("bench.official", *arguments, log=hospital.folder / "official.log", watch=watch)
 
 
-def measure_speed(url: str, rows: int, run) -> Speed:
+def measure_speed(url: str, rows: int, run: Callable[[int], Child]) -> Speed:
     """Do a small and a whole run."""
     few = rows // 10
     small = run(few)
     read_facts(url)
     whole = run(rows)
-    seen = read_facts(url)
-    assert seen["creates"] == rows, seen
-    return Speed(
-        (rows - 1) / (seen["last"] - seen["first"]), (whole.cpu - small.cpu) / (rows - few), whole.peak
-    )
+    facts = read_facts(url)
+    assert facts["creates"] == rows, facts
+    seconds = facts["last"] - facts["first"]
+    return Speed((rows - 1) / seconds, 1000 * (whole.cpu - small.cpu) / (rows - few))
 
 
-def measure_figures(rows: int, times: int, *, picture_bytes: int = 300_000) -> list[Figure]:
-    """Measure both contracts, ours and the SDK in turn."""
-    figures = []
+def check_pictures(hospital: Hospital, target: Path) -> Path:
+    """Do a `check` and keep its state in ``target``."""
+    hospital.forget()
+    hospital.measure("check")
+    source = hospital.folder / "state"
+    if source.exists():
+        shutil.copytree(source, target)
+    else:
+        target.mkdir()
+    return target
+
+
+def measure(short: bool) -> Iterator[Measured]:
+    rows, times = ROWS[short], TURNS[short]
     with tempfile.TemporaryDirectory(prefix="bench-") as name, run_service() as url:
-        print_progress(f"unlimited: making {rows} rows with pictures of {picture_bytes // 1000} KB")
-        hospital = make_hospital(Path(name) / "hospital", rows, picture_bytes=picture_bytes)
-        for contract, wanted in WANTED.items():
+        print_progress(f"unlimited: making {rows} pictures of {PICTURE // 1000} KB")
+        hospital = make_hospital_apart(Path(name) / "hospital", rows, picture_bytes=PICTURE)
+        for contract in ("file_id", "inline"):
             hospital.configure(url, rate=RATE, contract=contract)
-            own, sdk = [], []
-            before = read_load_average()
-            for turn in range(times):
-                print_progress(f"unlimited: {contract}, turn {turn + 1} of {times}")
-                own.append(measure_speed(url, rows, lambda n: run_ours(hospital, n)))
-                sdk.append(measure_speed(url, rows, lambda n, c=contract: run_official(hospital, url, c, n)))
-            figures += build_figures(contract, wanted, own, sdk, max(before, read_load_average()))
-    return figures
-
-
-def build_figures(
-    contract: str, wanted: float, own: list[Speed], sdk: list[Speed], now: float
-) -> list[Figure]:
-    fast, slow = (statistics.median(speed.rows_a_second for speed in side) for side in (own, sdk))
-    cpu, their_cpu = (statistics.median(speed.cpu_a_row for speed in side) for side in (own, sdk))
-    return [
-        Figure(
-            f"limit lifted, 300 KB, {contract}: rows a second",
-            f"{fast:.0f}",
-            f"{slow:.0f} official SDK, 20 threads",
-            f"{fast / slow:.2f} x",
-            f">= {wanted} x",
-            fast / slow >= wanted,
-            now,
-        ),
-        Figure(
-            f"limit lifted, 300 KB, {contract}: CPU a row",
-            f"{cpu * 1000:.2f} ms",
-            f"{their_cpu * 1000:.2f} ms",
-            f"{cpu / their_cpu:.2f} x",
-            f"<= {CPU_WANTED} x",
-            cpu / their_cpu <= CPU_WANTED,
-            now,
-        ),
-    ]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1000)
-    parser.add_argument("--quick", action="store_true", help="300 rows, once")
-    chosen = parser.parse_args()
-    print(format_table(measure_figures(300, 1) if chosen.quick else measure_figures(chosen.rows, 5)))
-
-
-if __name__ == "__main__":
-    main()
+            state = check_pictures(hospital, Path(name) / f"state-{contract}")
+            sdk, own = alternate(
+                times,
+                f"unlimited: {contract}",
+                lambda c=contract: measure_speed(url, rows, lambda n: run_official(hospital, url, c, n)),
+                lambda known=state: (
+                    measure_speed(url, rows, lambda n: run_ours(hospital, n)),
+                    measure_speed(url, rows, lambda n: run_ours(hospital, n, known)),
+                ),
+            )
+            for index, kind in enumerate(("checked", "known")):
+                for figure, part in (("rows", 0), ("cpu", 1)):
+                    yield Measured(
+                        f"unlimited.{contract}.{kind}.{figure}",
+                        [turn[index][part] for turn in own],
+                        {"sdk": [speed[part] for speed in sdk]},
+                        rows,
+                        is_enough=not short,
+                    )

@@ -48,7 +48,8 @@ class Service(asyncio.Protocol):
     def _begin(self, head: bytes) -> bool:
         """Read a head; True when nothing more belongs to the call."""
         if FACTS in head.partition(b"\r\n")[0]:
-            self._write({"first": self.seen[0], "last": self.seen[-1], "creates": len(self.seen)})
+            first, last = (self.seen[0], self.seen[-1]) if self.seen else (None, None)
+            self._write({"first": first, "last": last, "creates": len(self.seen)})
             self.seen.clear()
             return True
         lower = head.lower()

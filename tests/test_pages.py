@@ -33,7 +33,7 @@ USERS_PAGES = sorted(
     ]
 )
 LONGEST = 120  # lines of a page that is read from top to bottom
-REFERENCE = {"codes.md", "configuration.md"}
+REFERENCE = {"codes.md", "configuration.md", "performance.md"}
 EXIT_CODES = {*EXIT_SEVERITY, 2, 6, 130, 143}
 KEYS = {".".join(key) for key in list_keys()} | {key[0] for key in list_keys()}
 LEAVES = {key.rsplit(".", 1)[-1] for key in KEYS}
