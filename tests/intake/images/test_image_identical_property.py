@@ -68,15 +68,15 @@ WAYS = (
 
 def find_plainly(images):
     """Compare every point of every picture, as it looks whatever its mode."""
-    first, found = {}, {}
+    first, groups = {}, {}
     for image in {image.sha256: image for image in images}.values():
         try:
             with decoding_file(image) as decoded:
                 look = decoded.image.size, decoded.image.convert("RGBA").convert("RGBa").tobytes()
         except ImageRefused:
             continue
-        found.setdefault(look, []).append(image.sha256)
-    for group in found.values():
+        groups.setdefault(look, []).append(image.sha256)
+    for group in groups.values():
         if len(group) > 1:
             first |= dict.fromkeys(group, group[0])
     return first
