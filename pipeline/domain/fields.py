@@ -236,20 +236,22 @@ def list_sent_values(doctor: Doctor) -> dict[Field, object]:
 
 def list_content(doctor: Doctor, digest: Callable[[str], str]) -> dict[str, Any]:
     """Return a doctor's values as the ledger keeps them, by the attributes of `SealContent`."""
-    return {
-        definition.content: _as_content(doctor, field, digest)
-        for field, definition in FIELDS.items()
-        if definition.content
-    }
+    content: dict[str, Any] = {}
+    for field, name, attribute, is_digested in _CONTENT:
+        value = getattr(doctor, attribute)
+        if field is Field.NUMBER and value is not None:
+            value = list_spellings(value, doctor.id_type)[0]
+        elif isinstance(value, ImageFile):
+            value = value.sha256
+        if value is not None:
+            value = digest(str(value)) if is_digested else str(value)
+        content[name] = value
+    return content
 
 
-def _as_content(doctor: Doctor, field: Field, digest: Callable[[str], str]) -> str | None:
-    value = value_of(doctor, field)
-    if value is None:
-        return None
-    if isinstance(value, ImageFile):
-        return value.sha256
-    text = str(value)
-    if field is Field.NUMBER:
-        text = list_spellings(text, doctor.id_type)[0]
-    return digest(text) if FIELDS[field].is_digested else text
+# of each field that is content: its attribute of `SealContent`, its attribute of `Doctor`, whether the ledger has a digest
+_CONTENT = tuple(
+    (field, definition.content, definition.attribute or field.value, definition.is_digested)
+    for field, definition in FIELDS.items()
+    if definition.content
+)

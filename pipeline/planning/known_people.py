@@ -32,6 +32,12 @@ Digest = Callable[[str], str]  # HMAC of a number, a mobile or a staff number un
 IsSameImage = Callable[[ImageFile, SealContent], bool]  # equal bytes or equal pixels
 ToDay = Callable[[float], date]  # local calendar day of unix seconds
 _LAST_FOUR = 4
+# of each field that is content: its attribute of `SealContent`, whether a blank value differs from another one
+_CONTENT = tuple(
+    (field, definition.content, definition.blank_is_content)
+    for field, definition in FIELDS.items()
+    if definition.content
+)
 _KNOWN_STATUSES = frozenset({Status.UNCHANGED, Status.CHANGED, Status.UNKNOWN, Status.EXISTS})
 
 
@@ -187,13 +193,13 @@ def find_differences(
     row_content = list_content(doctor, digest)
     differences = {
         field: row_content[name] != getattr(content, name)
-        for field, definition in FIELDS.items()
-        if (name := definition.content) and (row_content[name] is not None or definition.blank_is_content)
+        for field, name, blank_is_content in _CONTENT
+        if row_content[name] is not None or blank_is_content
     }
-    if doctor.number is not None:
+    if doctor.number is not None and differences[Field.NUMBER]:
         # a ledger of an earlier version may hold the digest of another spelling
-        spellings = list_spellings(doctor.number, doctor.id_type)
-        differences[Field.NUMBER] = content.number not in map(digest, spellings)
+        _, *others = list_spellings(doctor.number, doctor.id_type)
+        differences[Field.NUMBER] = content.number not in map(digest, others)
     if doctor.picture is not None:
         differences[Field.PICTURE] = not is_same_image(doctor.picture, content)
     if doctor.seal_name is not None:

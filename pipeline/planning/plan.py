@@ -75,10 +75,13 @@ def plan_rows(
     ``context_person_keys`` are the people of rows that are only compared with: they keep their seal names.
     """
     planner = _Planner(doctors, snapshot, rules, context_person_keys)
-    row_plans = [planner.plan_row(doctor) for doctor in doctors]
+    row_plans = [planner.plan_row(doctor, index) for index, doctor in enumerate(doctors)]
     row_plans = planner.name_seals(row_plans)
     row_plans = [planner.apply_review(row_plan) for row_plan in row_plans]
-    return [replace(row_plan, index=index) for index, row_plan in enumerate(row_plans)]
+    return [
+        row_plan if row_plan.index == index else replace(row_plan, index=index)
+        for index, row_plan in enumerate(row_plans)
+    ]
 
 
 def find_owners_by_image(
@@ -129,23 +132,26 @@ class _Planner:
 
     # -- the status of each row
 
-    def plan_row(self, doctor: Doctor) -> RowPlan:
-        """Return a row's status; a READY row has no seal name and no request yet."""
+    def plan_row(self, doctor: Doctor, index: int) -> RowPlan:
+        """Return a row's status; a READY row has no seal name and no request yet.
+
+        The plan of a person who is known has its ``index`` already: in most runs these are nearly all rows.
+        """
         person = self._snapshot.people.get(doctor.key) if doctor.key else None
         return isolate_row_failure(
-            lambda: self._plan_row(doctor, person),
+            lambda: self._plan_row(doctor, person, index),
             lambda failure: _plan_failed_row(doctor, person, failure),
             stage="plan",
             row_id=doctor.row_id,
         )
 
-    def _plan_row(self, doctor: Doctor, person: PersonHistory | None) -> RowPlan:
+    def _plan_row(self, doctor: Doctor, person: PersonHistory | None, index: int) -> RowPlan:
         if person is not None and self._is_probe(doctor, person):
             return _make_plan(doctor, person, Status.READY)
         if person is not None and _outweighs_errors(person, doctor):
             if doctor.problems:
                 doctor = replace(doctor, problems=tuple(map(turn_into_warning, doctor.problems)))
-            return self._plan_known_person(doctor, person)
+            return self._plan_known_person(doctor, person, index)
         if possibly_same := self._find_possibly_same(doctor, person):
             owner, agreeing_fields = possibly_same
             reason = describe_possibly_same(doctor, owner, agreeing_fields, self._rules.to_day)
@@ -197,7 +203,7 @@ class _Planner:
         first_day = self._rules.to_day(refusals[0].signed_at)
         return (self._rules.today - first_day).days >= RETRY_DAYS
 
-    def _plan_known_person(self, doctor: Doctor, person: PersonHistory) -> RowPlan:
+    def _plan_known_person(self, doctor: Doctor, person: PersonHistory, index: int = 0) -> RowPlan:
         """Return the plan of a row whose person has a seal or an unresolved attempt: nothing is sent."""
         seal = person.seal
         if seal is None:
@@ -215,7 +221,8 @@ class _Planner:
                 status, reasons = Status.CHANGED, (describe_differences(doctor, differences),)
             elif size is not None:
                 status, reasons = Status.CHANGED, (describe_shrunk_image(doctor, size),)
-        return RowPlan(doctor, status, seal.seal_name, person, problems=(*doctor.problems, *reasons))
+        problems = (*doctor.problems, *reasons)
+        return RowPlan(doctor, status, seal.seal_name, person, problems=problems, index=index)
 
     # -- seal names and requests
 

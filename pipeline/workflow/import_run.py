@@ -368,7 +368,7 @@ def _start_report(
         unreadable_images=images.unreadable,
         seals=request.seals,
         missing_seals=request.missing_seals,
-        notices=(*find_open_rosters(files), *find_hard_links(doctor.picture for doctor in matches.doctors)),
+        notices=(*find_open_rosters(files), *find_hard_links(matches.doctors, images.candidates)),
         absent_unresolved=absent_unresolved,
         invocation=request.invocation,
         arguments=request.arguments,

@@ -18,7 +18,7 @@ from pipeline.config import ledger_secrets
 from pipeline.config.named_paths import PASSWORD_FILE
 from pipeline.config.settings import Config
 from pipeline.domain.keyed_text import KeyedText
-from pipeline.domain.roster import FileReport, ImageFile
+from pipeline.domain.roster import Doctor, FileReport
 from pipeline.domain.run import (
     INTERRUPTED,
     Halt,
@@ -40,6 +40,7 @@ from pipeline.errors import (
     RoleFailed,
     UsageError,
 )
+from pipeline.intake.pairing.image_index import Candidate
 from pipeline.intake.readers.discover import find_lock_file
 from pipeline.ledger.protocol import Ledger, RowRecord
 from pipeline.messages.texts import dump_text
@@ -192,10 +193,12 @@ def find_open_rosters(files: Iterable[FileReport]) -> Iterator[Notice]:
             yield Notice("ROSTER_OPEN", {"files": report.path.name, "lock": lock.name})
 
 
-def find_hard_links(pictures: Iterable[ImageFile | None]) -> Iterator[Notice]:
-    """Yield one notice where pictures are hard links."""
+def find_hard_links(doctors: Iterable[Doctor], candidates: Iterable[Candidate]) -> Iterator[Notice]:
+    """Yield one notice where pictures of doctors are hard links; ``candidates`` are the files of the picture folder."""
+    suspects = {candidate.path for candidate in candidates if candidate.may_be_linked}
+    pictures = (doctor.picture for doctor in doctors if suspects)
     paths = dict.fromkeys(picture.path for picture in pictures if picture and not picture.stored_path)
-    linked = [path for path in paths if _is_hard_link(path)]
+    linked = [path for path in paths if path in suspects and _is_hard_link(path)]
     if linked:
         yield Notice("IMAGE_HARD_LINK", {"n": str(len(linked)), "file": linked[0].name})
 

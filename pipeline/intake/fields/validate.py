@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Container, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
 from pipeline.domain.fields import FIELDS
-from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, Problem, Row
+from pipeline.domain.roster import CardType, Cell, CellKind, Change, Doctor, Field, Problem, Row
 from pipeline.errors import isolate_row_failure
 from pipeline.intake.fields.id_number import (
     KEPT_DIGITS,
@@ -104,6 +104,8 @@ READERS: Mapping[Field, FieldReader] = {
     ),
 }
 
+_ATTRIBUTES = tuple((field, FIELDS[field].attribute or field.value) for field in READERS)
+
 
 def validate_rows(
     rows: Sequence[Row],
@@ -136,8 +138,9 @@ def validate_rows(
     identities = refuse_rounded_numbers(rows, list(map(read, rows)), is_known=is_known)
     if row_ids is None:
         row_ids = list(assign_row_ids(rows, site_key))
+    reader = _RowReader(settings)
     return [
-        _validate_row(row, identity, row_id, settings, site_key)
+        _validate_row(row, identity, row_id, reader, site_key)
         for row, identity, row_id in zip(rows, identities, row_ids, strict=True)
     ]
 
@@ -162,41 +165,61 @@ def assign_row_ids(rows: Sequence[Row], site_key: SiteKeyDigests | None) -> Iter
 
 
 def _validate_row(
-    row: Row, identity: Identity, row_id: str | None, settings: FieldSettings, site_key: SiteKeyDigests | None
+    row: Row, identity: Identity, row_id: str | None, reader: _RowReader, site_key: SiteKeyDigests | None
 ) -> Doctor:
     """Return the doctor of a row; one whose other cells cannot be read for a fault of ours still has its number."""
-    doctor = Doctor(
-        row=row,
-        row_id=row_id,
-        key=_make_key(identity, site_key),
-        number=identity.number,
-        id_type=identity.id_type,
-    )
-    return isolate_row_failure(
-        lambda: _read_fields(doctor, identity, settings),
-        lambda failure: replace(doctor, problems=(*identity.problems, failure)),
-        stage="validate",
-        row_id=row_id,
-    )
+    key = _make_key(identity, site_key)
+    number, id_type = identity.number, identity.id_type
+
+    def read() -> Doctor:
+        values, problems, changes = reader.read_row(row, identity)
+        return Doctor(
+            row, row_id, key, number=number, id_type=id_type, problems=problems, changes=changes, **values
+        )
+
+    def keep_number(failure: Problem) -> Doctor:
+        problems = (*identity.problems, failure)
+        return Doctor(row, row_id, key, number=number, id_type=id_type, problems=problems)
+
+    return isolate_row_failure(read, keep_number, stage="validate", row_id=row_id)
 
 
-def _read_fields(doctor: Doctor, identity: Identity, settings: FieldSettings) -> Doctor:
-    row = doctor.row
-    results: dict[Field, FieldResult[Any]] = {}
-    context = FieldContext(row, settings, results)
-    for field, read in READERS.items():
-        results[field] = _read_field(field, read, context)
-    in_order = [identity if field is Field.NUMBER else results.get(field) for field in Field]
-    read_results = [result for result in in_order if result is not None]
-    values: dict[str, Any] = {
-        FIELDS[field].attribute or field.value: result.value for field, result in results.items()
-    }
-    return replace(
-        doctor,
-        problems=(*_list_row_problems(row), *(other for result in read_results for other in result.problems)),
-        changes=tuple(change for result in read_results for change in result.changes),
-        **values,
-    )
+class _RowReader:
+    """Reads the fields of rows with the settings of a run."""
+
+    def __init__(self, settings: FieldSettings) -> None:
+        self._settings = settings
+        # of fields without a column: by the field, and whether the row opens auto-sign
+        self._absent: dict[tuple[Field, bool], FieldResult[Any]] = {}
+
+    def read_row(
+        self, row: Row, identity: Identity
+    ) -> tuple[dict[str, Any], tuple[Problem, ...], tuple[Change, ...]]:
+        """Return the values of a row by attribute, its problems and changes; ``identity`` was read before."""
+        results: dict[Field, FieldResult[Any]] = {}
+        context = FieldContext(row, self._settings, results)
+        for field, read in READERS.items():
+            cell = row.fields.get(field)
+            results[field] = (
+                self._read_absent(field, read, context)
+                if cell is None
+                else _read_field(field, read, cell, context)
+            )
+        in_order = [identity if field is Field.NUMBER else results.get(field) for field in Field]
+        eventful = [
+            result for result in in_order if result is not None and (result.problems or result.changes)
+        ]
+        values = {attribute: results[field].value for field, attribute in _ATTRIBUTES}
+        problems = (*_list_row_problems(row), *(other for result in eventful for other in result.problems))
+        return values, problems, tuple(change for result in eventful for change in result.changes)
+
+    def _read_absent(self, field: Field, read: FieldReader, context: FieldContext) -> FieldResult[Any]:
+        """Read a field that the row has no cell of: the same in every row that opens auto-sign, or does not."""
+        auto_sign = context.results.get(Field.ENABLE_AUTO_SIGN)
+        key = (field, auto_sign is not None and auto_sign.value is True)
+        if key not in self._absent:
+            self._absent[key] = _read_field(field, read, None, context)
+        return self._absent[key]
 
 
 def _make_key(identity: Identity, site_key: SiteKeyDigests | None) -> str | None:
@@ -222,10 +245,12 @@ def _list_row_problems(row: Row) -> Iterator[Problem]:
             yield build_problem("FORMULA_NO_VALUE", field, row.address(field))
 
 
-def _read_field(field: Field, read: FieldReader, context: FieldContext) -> FieldResult[Any]:
+def _read_field(
+    field: Field, read: FieldReader, cell: Cell | None, context: FieldContext
+) -> FieldResult[Any]:
     """Read one field: a blank cell has the default, a broken formula has its problem already and no value."""
-    row, settings = context.row, context.settings
-    cell, address = row.fields.get(field), row.address(field)
+    settings = context.settings
+    address = context.row.address_of(cell) if cell is not None else None
     if cell is not None and cell.kind in UNUSABLE_FORMULAS:
         result: FieldResult[Any] = FieldResult(None)
     elif field in settings.defaults and is_dash(get_text(cell)):

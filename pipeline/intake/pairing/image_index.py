@@ -79,6 +79,9 @@ class Candidate:
     mtime_ns: int = 0  # of the file; 0 in a zip
     member: ZipInfo | None = field(default=None, repr=False)  # where it lies in a zip
     fault: str = ""  # why its bytes cannot be read
+    may_be_linked: bool = (
+        False  # the file may have another name; on Windows a listing never has their number
+    )
 
     @property
     def relative_path(self) -> str:
@@ -218,7 +221,10 @@ def _list_file(folder: ImageFolder, name: str, status: os.stat_result, listing: 
     path = folder.path / name
     if file_names.is_image_extension(extension):
         size, changed = status.st_size, changed_at(status)
-        listing.candidates.append(Candidate(folder, path, name, stem, extension, size, changed))
+        linked = status.st_nlink != 1
+        listing.candidates.append(
+            Candidate(folder, path, name, stem, extension, size, changed, may_be_linked=linked)
+        )
     elif extension == _ZIP:
         _list_zip(folder.get_subfolder(name, path=path), listing)
     else:

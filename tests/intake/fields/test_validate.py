@@ -6,7 +6,7 @@ from pathlib import Path
 from string import ascii_uppercase
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, Origin, Row
@@ -358,3 +358,41 @@ def test_a_long_number_in_the_wrong_column_never_reaches_a_message(field, number
     (doctor,) = judge(row(**{field.value: str(number)}))
     for problem in doctor.problems:
         assert str(number) not in "".join(problem.detail.values())
+
+
+VALUES = {
+    Field.NAME: [None, "张三", "Ann Lee", "张*", (CellKind.ERROR, "#N/A")],
+    Field.NUMBER: [None, GOOD, "E12345678", 110199199003071.0],
+    Field.ID_TYPE: [None, "身份证", "护照"],
+    Field.MOBILE: [None, "13800138000", "无", 0],
+    Field.SEAL_NAME: [None, "张三章", "a"],
+    Field.SCENE_KEY: [None, "OTHER", "?"],
+    Field.ENABLE_AUTO_SIGN: [None, "是", "否", True],
+    Field.LICENSE_TYPE: [None, "0", "1", (CellKind.NO_VALUE, None)],
+    Field.SEAL_IMAGE_COMPRESS: [None, "是", "?"],
+}
+CONTENTS = st.lists(
+    st.fixed_dictionaries({}, optional={field: st.sampled_from(texts) for field, texts in VALUES.items()}),
+    max_size=6,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@example([{Field.NUMBER: GOOD, Field.ENABLE_AUTO_SIGN: "是"}, {Field.NUMBER: GOOD}], False, None, True)
+@given(CONTENTS, st.booleans(), st.sampled_from([None, True]), st.booleans())
+def test_a_row_is_read_alike_alone_and_among_rows_with_other_columns(contents, other, auto_sign, accepted):
+    rows = []
+    for number, values in enumerate(contents, start=2):
+        cells = {field: cell(field, value) for field, value in values.items()}
+        rows.append(Row(Origin(Path("a.xlsx"), None, number), tuple(cells.values()), cells))
+    rules = FieldSettings(
+        defaults={Field(name): value for name, value in {**DEFAULTS, "enable_auto_sign": auto_sign}.items()},
+        allow_other_card_type=other,
+        accepted_parameters=ALL_ACCEPTED["accepted_parameters"] if accepted else (),
+    )
+
+    def read(some):
+        ids = [str(one.origin.row) for one in some]
+        return validate_rows(some, settings=rules, today=TODAY, site_key=Digests(), row_ids=ids)
+
+    assert read(rows) == [doctor for one in rows for doctor in read([one])]
