@@ -37,7 +37,7 @@ def of_doctor(doctor, *_):
 STAGES = {
     "validation": (validate, "read_name", of_cell),
     "pairing": (match, "_find_fitting", of_doctor),
-    "planning": (plan._Planner, "_plan_row", lambda _, doctor, __: of_doctor(doctor)),
+    "planning": (plan._Planner, "_plan_row", lambda _, doctor, *__: of_doctor(doctor)),
     "the seal name": (plan, "_build_request", of_doctor),
     "the review": (plan._Planner, "_apply_review", lambda _, row_plan: of_doctor(row_plan.doctor)),
 }

@@ -104,12 +104,25 @@ def _list_hits(
 ) -> Iterator[tuple[str, str, Sequence[_Part], FileNameVariant]]:
     """Yield (evidence, order, parts, variant) for each name of a file that may be made of the row's parts."""
     for pieces in product(*_list_pieces(doctor, departments)):
-        for evidence, order, positions in _ORDERS:
+        lengths = tuple([len(piece.lookup_key) if piece else 0 for piece in pieces])
+        for evidence, order, positions in _select_orders(lengths, index.key_lengths):
             parts = [piece for position in positions if (piece := pieces[position])]
-            if len(parts) == len(order):
-                variants = index.variants.get("".join([part.lookup_key for part in parts]), ())
-                for variant in variants[:MAX_VARIANTS]:
-                    yield evidence, order, parts, variant
+            variants = index.variants.get("".join([part.lookup_key for part in parts]), ())
+            for variant in variants[:MAX_VARIANTS]:
+                yield evidence, order, parts, variant
+
+
+@lru_cache(maxsize=4096)  # the pieces of most rows have few lengths
+def _select_orders(
+    piece_lengths: tuple[int, ...], key_lengths: frozenset[int]
+) -> Sequence[tuple[str, str, tuple[int, ...]]]:
+    """Return the orders whose pieces are there, and together as long as some lookup key of a file."""
+    return [
+        (evidence, order, positions)
+        for evidence, order, positions in _ORDERS
+        if all(piece_lengths[position] for position in positions)
+        and sum(piece_lengths[position] for position in positions) in key_lengths
+    ]
 
 
 def list_names(doctor: Doctor) -> list[str]:

@@ -79,9 +79,7 @@ class Candidate:
     mtime_ns: int = 0  # of the file; 0 in a zip
     member: ZipInfo | None = field(default=None, repr=False)  # where it lies in a zip
     fault: str = ""  # why its bytes cannot be read
-    may_be_linked: bool = (
-        False  # the file may have another name; on Windows a listing never has their number
-    )
+    may_be_linked: bool = False  # the file may have another name; on Windows a listing never has their number
 
     @property
     def relative_path(self) -> str:
@@ -130,6 +128,7 @@ class ImageIndex:
     variants: Mapping[str, Sequence[FileNameVariant]] = field(default_factory=dict, repr=False)
     unreadable: tuple[SkippedFile, ...] = field(default=(), repr=False)  # folders and zips
     other_files: Mapping[str, SkippedFile] = field(default_factory=dict, repr=False)
+    key_lengths: frozenset[int] = frozenset()  # of the lookup keys
 
 
 @dataclass(slots=True)
@@ -166,7 +165,8 @@ def index_images(folder: Path | None) -> ImageIndex:
     for other in sorted(listing.other_files):
         stem, _ = file_names.split_extension(other.path.rpartition("/")[2])
         others.setdefault(file_names.comparison_key(stem), other)
-    return ImageIndex(folder, tuple(candidates), variants, tuple(sorted(listing.unreadable)), others)
+    lengths = frozenset(map(len, variants))
+    return ImageIndex(folder, tuple(candidates), variants, tuple(sorted(listing.unreadable)), others, lengths)
 
 
 def _get_offset(candidate: Candidate) -> int:

@@ -202,7 +202,8 @@ class _RowMatcher:
         ]
         misplaced = picture_column.find_misplaced_images(doctor.row)
         _require_one_image(doctor, [*options, *(_Option(image.picture, image) for image in misplaced)])
-        options.sort(key=lambda option: option.rank)
+        if len(options) > 1:
+            options.sort(key=lambda option: option.rank)
         source = options[0].source
         evidence = source.evidence if isinstance(source, ImageMatch) else CELL
         problems = (*doctor.problems, *_list_warnings(doctor, options))
