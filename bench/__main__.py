@@ -35,8 +35,6 @@ def measure_group(group: Group, *, short: bool) -> GroupResults:
     measured = GroupResults(
         begun=f"{datetime.now(UTC):%Y-%m-%d %H:%M}", commit=find_commit(), load_before=load, load_most=load
     )
-    if load > BUSY:
-        print_progress(f"{group.name}: the machine is busy, load average {load:.1f}")
     command = [sys.executable, "-m", "bench.group", group.name, *(["--short"] if short else [])]
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -85,6 +83,8 @@ def measure_groups(groups: Sequence[Group], *, short: bool) -> Results:
     is_continued = earlier is not None and earlier.machine == machine and not earlier.is_short
     kept = earlier.groups if earlier and is_continued else {}
     results = Results(machine, short, kept)
+    if (load := read_load_average()) > BUSY:
+        print_progress(f"the machine is busy, load average {load:.1f}: wall times and pace will be worse")
     for group in groups:
         print_progress(f"{group.name}: about {group.minutes[short]:g} minutes")
         results.groups[group.name] = measure_group(group, short=short)
@@ -116,6 +116,9 @@ def main() -> int:
         for group in GROUPS
         if (group.name in chosen.names or not chosen.names) and (group.minutes[chosen.short] or chosen.names)
     ]
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
+    )  # ends the group that is measured
     results = measure_groups(groups, short=chosen.short)
     if chosen.json:
         results.save(chosen.json)

@@ -109,15 +109,19 @@ def _list_colours(groups: Sequence[BarGroup], language: str) -> list[tuple[str, 
 
 def _draw_goals(lines: Mapping[str, Line], language: str) -> str | None:
     groups = []
-    for name in HEADLINES:
-        line = lines[name]
-        goal, value = line.figure.goal, line.judged
-        if goal is None or not value:
-            continue
-        used = value / goal.number if goal.relation == "<=" else goal.number / value
-        shown = f"{used:.0%}" if used <= MOST_USED else f"… {used:.0%}"
-        bar = Bar(min(used, MOST_USED), shown, COLOURS[line.is_reached])
-        groups.append(BarGroup(describe_figure(line, language), [bar], None))
+    for group in GROUPS:
+        bars = []
+        for name in (figure.name for figure in group.figures if figure.name in HEADLINES):
+            line = lines[name]
+            goal, value = line.figure.goal, line.judged
+            if goal is None or not value:
+                continue
+            used = value / goal.number if goal.relation == "<=" else goal.number / value
+            shown = f"{used:.0%}" if used <= MOST_USED else f"… {used:.0%}"
+            bar = Bar(min(used, MOST_USED), shown, COLOURS[line.is_reached])
+            bars.append(BarGroup(describe_figure(line, language), [bar], None))
+        if bars:
+            groups += [BarGroup(getattr(group.title, language), [], None), *bars]
     if not groups:
         return None
     legend = _list_colours(groups, language)
@@ -217,6 +221,10 @@ def _draw_bars(
     shapes, parts, y = [], [], 106.0 if note else 86.0
     top = y
     for label, bars, goal in groups:
+        if not bars:  # the title of those below
+            parts.append(_write(MARGIN, y + 14, label, weight="bold"))
+            y += BAR + GAP
+            continue
         height = len(bars) * (BAR + 2)
         parts.append(_write(LABELS, y + height / 2 + 4, label, anchor="end", most=LABELS - MARGIN))
         for index, bar in enumerate(bars):
