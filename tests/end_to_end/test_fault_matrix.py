@@ -6,11 +6,11 @@ ends, how many seals the service made, how many requests for all three rows came
 
 from __future__ import annotations
 
-import gzip
 import random
 import resource
 import socket
 import sys
+import zlib
 from dataclasses import dataclass
 
 import pytest
@@ -80,13 +80,18 @@ def endless(connection: Connection) -> None:
         connection.client.sendall(b" " * 1_000_000)
 
 
+def gzip_bomb(connection: Connection) -> None:
+    compressor = zlib.compressobj(1, wbits=31)
+    bomb = b"".join(compressor.compress(b" " * 1_000_000) for _ in range(200)) + compressor.flush()
+    executed("200 OK", bomb, TYPE, "Content-Encoding: gzip")(connection)
+
+
 def garbage(connection: Connection) -> None:
     connection.answer()
     connection.client.sendall(b"SMTP ready\r\n\r\n")
 
 
 GBK = '{"Response":{"SealId":"yDS","RequestId":"r","Name":"张伟"}}'.encode("gbk")
-BOMB = gzip.compress(b" " * 200_000_000, 1)
 CASES = {
     "F9 RST at the first bytes": Case(reset_at_the_first_bytes, "unknown", 2, 2),
     "F11 FIN after the request, not executed": Case(fin_unexecuted, "unknown", 2),
@@ -110,7 +115,7 @@ CASES = {
     "F25 an empty Response": Case(executed("200 OK", b'{"Response":{}}'), "unknown"),
     "F25 an empty SealId": Case("empty_seal_id", "unknown"),
     "F25 a SealId that is a number": Case(executed("200 OK", b'{"Response":{"SealId":1}}'), "unknown"),
-    "F27 a gzip bomb": Case(executed("200 OK", BOMB, TYPE, "Content-Encoding: gzip"), "unknown"),
+    "F27 a gzip bomb": Case(gzip_bomb, "unknown"),
     "F27 200 MB": Case(endless, "unknown"),
     "F27 a header of 20 KB": Case(executed("200 OK", None, TYPE, f"X-Long: {'x' * 20_000}"), "unknown"),
     "F27 no HTTP": Case(garbage, "unknown"),

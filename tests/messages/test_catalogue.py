@@ -2,7 +2,6 @@
 
 import ast
 import errno
-import importlib
 import pickle
 import pkgutil
 import re
@@ -10,9 +9,11 @@ import string
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from copy import copy
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
+from catalogue_support import PAIRS, source
 from pydantic_core.core_schema import ErrorType
 
 from pipeline import messages
@@ -31,7 +32,7 @@ from pipeline.messages import (
 )
 from pipeline.messages.catalogue import SENTENCES, TABLES, make_phrase
 from pipeline.messages.help import CHINESE, HELP
-from pipeline.messages.service_errors import SERVICE_ERROR_ADVICE, Advice
+from pipeline.messages.service_errors import SERVICE_ERROR_ADVICE
 
 REPOSITORY = Path(__file__).parents[2]
 PIPELINE = REPOSITORY / "pipeline"
@@ -77,11 +78,6 @@ TEXTS_OF: Mapping[str, str] = {
     "planning/seal_names.py": "〇一二三四五六七八九",  # of seal names: they are sent
 }
 
-# (zh, en) tables of other shapes than Mapping[str, (zh, en)]: English -> Chinese
-PHRASES = {
-    "help": HELP,
-    "click": CHINESE,
-}
 # blanks that English alone can fill, because the words in them come from an English parser
 ENGLISH_ALONE = {
     "system.unlisted": {"words"},
@@ -96,13 +92,16 @@ QUOTES_CHINESE = {
 }
 
 
-def spoken_literals(path: Path) -> Iterator[str]:
-    """Yield the texts of a module that are no docstrings, parts of f-strings among them."""
-    tree = ast.parse(path.read_text("utf-8"))
-    silent = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in silent:
-            yield node.value
+@cache
+def spoken_literals(path: Path) -> tuple[str, ...]:
+    """Return the texts of a module that are no docstrings, parts of f-strings among them."""
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    silent = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    return tuple(
+        node.value
+        for node in nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in silent
+    )
 
 
 def locate(path: Path) -> str:
@@ -136,38 +135,6 @@ def test_pages_ask_the_catalogue():
 
 
 # ---- 2: every entry is whole in both languages
-
-
-def pairs() -> Iterator[tuple[str, str, str]]:
-    """Yield every entry of the catalogue: its key, Chinese, English."""
-    for module in pkgutil.iter_modules(messages.__path__):
-        if module.name == "catalogue":  # the other tables once more
-            continue
-        room = importlib.import_module(f"pipeline.messages.{module.name}")
-        for name, table in vars(room).items():
-            if name.isupper() and isinstance(table, Mapping) and f"{name}: Mapping" in source(module.name):
-                for key, value in table.items():
-                    yield from entry(f"{module.name}.{name}", str(key), value)
-
-
-def entry(table: str, key: str, value: object) -> Iterator[tuple[str, str, str]]:
-    match value:
-        case (str() as zh, str() as en) | (str(), (str() as zh, str() as en)):
-            yield key, zh, en
-        case Advice():
-            yield from ((f"{table} {key}", zh, en) for zh, en in zip(value.zh, value.en, strict=True))
-        case problem_entries.Entry():
-            yield key, value.zh, value.en
-            yield f"{key} (label)", *value.label
-            if value.other:
-                yield f"{key} (other)", *value.other
-
-
-def source(module: str) -> str:
-    return (PIPELINE / "messages" / f"{module}.py").read_text("utf-8")
-
-
-PAIRS = [*pairs(), *((en, zh, en) for table in PHRASES.values() for en, zh in table.items())]
 
 
 def blanks(text: str) -> Counter[str]:
@@ -331,22 +298,38 @@ def shapes(path: Path) -> Iterator[str]:
             yield re.escape(str(node.left.value)) + "(.+)"
 
 
-TEXTS = {text for path in MODULES for text in spoken_literals(path)}
+@cache
+def find_texts() -> frozenset[str]:
+    """Return the texts of all modules; not at import, which every process of a run of the tests does."""
+    return frozenset(text for path in MODULES for text in spoken_literals(path))
+
+
 PAGES = "".join(path.read_text("utf-8") for path in TEMPLATES)
 IN_PAGES = set(re.findall(r"""["'](\w[\w.]*)["']|words\.(\w+)""", PAGES))
 IN_THE_LEDGER = set(re.findall(r"'(\w+)'", (PIPELINE / "ledger" / "schema.py").read_text("utf-8")))
-SAID = (
-    TEXTS
-    | {word for result in IN_PAGES for word in result}
-    | IN_THE_LEDGER
-    | set(get_args(problem_entries.ResponsibleRole))
-)
-SHAPES = {
-    *(shape for path in MODULES for shape in shapes(path) if re.match(r"[a-z]+(\\\.|_)", shape)),
-    *(re.escape(head) + "(.+)" for head in re.findall(r"'([a-z.]+\.)' \+", PAGES)),
-    r"js\.(.+)",  # given to the page's script without their heads
-    r"halt\.(.+)",  # asked for in the catalogue itself (`halt_word`)
-}
+
+
+@cache
+def find_said() -> frozenset[str]:
+    """Return what stands somewhere as it is: in a module, a page or the ledger."""
+    in_pages = {word for result in IN_PAGES for word in result}
+    return find_texts() | in_pages | IN_THE_LEDGER | set(get_args(problem_entries.ResponsibleRole))
+
+
+@cache
+def find_shapes() -> frozenset[str]:
+    """Return the patterns of the keys that are put together."""
+    of_modules = (shape for path in MODULES for shape in shapes(path))
+    return frozenset(
+        {
+            *(shape for shape in of_modules if re.match(r"[a-z]+(\\\.|_)", shape)),
+            *(re.escape(head) + "(.+)" for head in re.findall(r"'([a-z.]+\.)' \+", PAGES)),
+            r"js\.(.+)",  # given to the page's script without their heads
+            r"halt\.(.+)",  # asked for in the catalogue itself (`halt_word`)
+        }
+    )
+
+
 OF_PYDANTIC = "config.pydantic."  # its kinds of error stand in no text of ours
 # by pydantic, by the system's and SQLite's error names, by the names of fields
 ASKED_FOR_ELSEWHERE = (OF_PYDANTIC, "system.", "database.", "field.")
@@ -354,11 +337,12 @@ ASKED_FOR_ELSEWHERE = (OF_PYDANTIC, "system.", "database.", "field.")
 
 def is_asked_for(key: str) -> bool:
     """Tell whether a key stands somewhere as it is, or is put together of a head and words that stand somewhere."""
-    put_together = (re.fullmatch(shape, key) for shape in SHAPES)
+    put_together = (re.fullmatch(shape, key) for shape in find_shapes())
+    said = find_said()
     return (
-        key in SAID
+        key in said
         or key.startswith(ASKED_FOR_ELSEWHERE)
-        or any(result and all(part in SAID for part in result.groups()) for result in put_together)
+        or any(result and all(part in said for part in result.groups()) for result in put_together)
     )
 
 
@@ -370,11 +354,11 @@ def test_every_word_that_is_there_is_asked_for():
 def test_nothing_else_in_the_catalogue_is_dead():
     shown = {key for text in (text for _, _, text in collect_texts(cli)) for _, key in split_paragraphs(text)}
     assert set(HELP) - shown == set()
-    assert set(problem_entries.CATALOGUE) - TEXTS == set()
+    assert set(problem_entries.CATALOGUE) - find_texts() == set()
     assert {key for key in results.RESULT_TEXTS if key.startswith("halt.")} == {
         f"halt.{code}" for code in service_errors.HALTS
     }
-    assert set(service_errors.HALTS) - TEXTS == set()
+    assert set(service_errors.HALTS) - find_texts() == set()
     assert set(SERVICE_ERROR_ADVICE) - set(CODES) == set()
     assert set(service_errors.MEANINGS) == set(CODES.values())
     assert set(texts.FIELD_NAMES) == set(Field)

@@ -2,7 +2,7 @@
 
 import re
 
-from messages.test_catalogue import PAIRS
+from catalogue_support import PAIRS
 
 from pipeline.messages.help import CHINESE
 
