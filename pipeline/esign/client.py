@@ -156,7 +156,10 @@ class Client:
 
     async def __aenter__(self) -> Self:
         """Open nothing yet; connections are made by the calls."""
-        context = make_tls_context(self._ca_file)
+        proxies = [] if self._proxy is None else [URL(self._proxy)]
+        is_plain = all(url.scheme == "http" for url in (*self._urls.values(), *proxies))
+        # the system's certificates are read only where they are needed; True is the library's own verification
+        context = True if is_plain and self._ca_file is None else make_tls_context(self._ca_file)
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_on_headers_sent)
         trace.on_request_chunk_sent.append(_on_chunk_sent)

@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import openpyxl
 import pytest
+from roster_support import write_roster
 from run_support import QuickClock, draw_seal, make_row, newest_results
 
 from pipeline.cli.app import main
@@ -74,13 +74,8 @@ class Hospital:
             draw_seal(self.folder / "seals" / f"{serial:05d}.png", serial)
 
     def roster(self, rows, *, headers=HEADERS, file: str = "roster.xlsx") -> None:
-        book = openpyxl.Workbook()
-        sheet = book.active
-        sheet.append(headers)
-        for row in rows:
-            sheet.append(row)
         (self.folder / "inbox").mkdir(exist_ok=True)
-        book.save(self.folder / "inbox" / file)
+        write_roster(self.folder / "inbox" / file, [headers, *rows])
 
     def command(self, *arguments: str, language: str = "en") -> list[str]:
         """Return the words of a command line that uses this hospital's configuration."""
