@@ -310,7 +310,7 @@ IN_THE_LEDGER = set(re.findall(r"'(\w+)'", (PIPELINE / "ledger" / "schema.py").r
 
 
 @cache
-def find_said() -> frozenset[str]:
+def find_known_words() -> frozenset[str]:
     """Return what stands somewhere as it is: in a module, a page or the ledger."""
     in_pages = {word for result in IN_PAGES for word in result}
     return find_texts() | in_pages | IN_THE_LEDGER | set(get_args(problem_entries.ResponsibleRole))
@@ -338,11 +338,11 @@ ASKED_FOR_ELSEWHERE = (OF_PYDANTIC, "system.", "database.", "field.")
 def is_asked_for(key: str) -> bool:
     """Tell whether a key stands somewhere as it is, or is put together of a head and words that stand somewhere."""
     put_together = (re.fullmatch(shape, key) for shape in find_shapes())
-    said = find_said()
+    known = find_known_words()
     return (
-        key in said
+        key in known
         or key.startswith(ASKED_FOR_ELSEWHERE)
-        or any(result and all(part in said for part in result.groups()) for result in put_together)
+        or any(result and all(part in known for part in result.groups()) for result in put_together)
     )
 
 

@@ -10,7 +10,7 @@ from pipeline.messages import problem_entries
 from pipeline.messages.help import CHINESE, HELP
 from pipeline.messages.service_errors import Advice
 
-MESSAGES = Path(messages.__file__).parent
+MESSAGES = Path(messages.__path__[0])
 
 # (zh, en) tables of other shapes than Mapping[str, (zh, en)]: English -> Chinese
 PHRASES = {
