@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +49,7 @@ SIMULATED = {name: (*kind, 0.0) for name, kind in SOCKETS.items()} | {
 }
 SEEDS, LEARNT_SEEDS = (24, 4), (6, 1)  # in full, in the short form
 TURNS = 5
+BASELINE_CALLS = 200  # over sockets: they reach half the limit, in 20 seconds as in 60
 
 Call = Callable[[Limiter], Awaitable[tuple[float, int | None]]]
 """Sends one call through the limiter: when it was sent, and how many calls the service counted if it refused it."""
@@ -148,34 +149,23 @@ async def run_over_socket(name: str, url: str, calls: int) -> Run:
         return await send_calls(LIMITERS[name](RATE, clock), call, clock, calls, Random())
 
 
-async def run_all_over_sockets(kind: str, jitter: float, calls: int) -> dict[str, Run]:
-    """Run every limiter at the same time, each against a sandbox of its own, under the same conditions.
-
-    The baselines make half as many calls: they reach half the limit, and so all end at about the same time.
-    """
+async def run_over_sockets(kind: str, jitter: float, calls: Mapping[str, int]) -> dict[str, Run]:
+    """Run limiters at the same time, so many calls each, each against a sandbox of its own."""
     with contextlib.ExitStack() as stack:
         options = ("--limiter", kind, "--latency", str(LATENCY), "--jitter", str(jitter))
-        urls = {name: stack.enter_context(run_sandbox(*options)) for name in LIMITERS}
-        runs = await asyncio.gather(
-            *[
-                run_over_socket(name, url, calls if name == "ours" else calls // 2)
-                for name, url in urls.items()
-            ]
-        )
-        return dict(zip(urls, runs, strict=True))
+        urls = {name: stack.enter_context(run_sandbox(*options)) for name in calls}
+        runs = await asyncio.gather(*[run_over_socket(name, urls[name], calls[name]) for name in calls])
+        return dict(zip(calls, runs, strict=True))
 
 
-def measure_socket_turn(kind: str, jitter: float, calls: int) -> dict[str, Run]:
-    """Run every limiter once over sockets, in this process."""
-    return asyncio.run(run_all_over_sockets(kind, jitter, calls))
+def measure_socket_turn(kind: str, jitter: float, calls: Mapping[str, int]) -> dict[str, Run]:
+    """Run limiters over sockets, in this process."""
+    return asyncio.run(run_over_sockets(kind, jitter, calls))
 
 
 def measure(short: bool) -> Iterator[Measured]:
-    """Measure every limiter: under a simulated clock with many seeds, then over sockets.
-
-    The kinds of limit are measured over sockets at the same time: each sends 20 small calls a second, and all wait.
-    """
-    most = []
+    """Measure every limiter: under a simulated clock with many seeds, then over sockets."""
+    most: list[int] = []
     with ProcessPoolExecutor(os.cpu_count()) as processes:
         for name, (kind, jitter, learning) in SIMULATED.items():
             seeds = (LEARNT_SEEDS if learning else SEEDS)[short]
@@ -192,18 +182,31 @@ def measure(short: bool) -> Iterator[Measured]:
             }
             yield from build_measured(f"simulated.{name}", runs, seeds, is_enough=not short)
             most += [run.most for run in runs["ours"]]
-    calls = CALLS // 2 if short else CALLS
-    sockets = {name: (*SOCKETS[name], calls) for name in (("rolling30",) if short else SOCKETS)}
-    turns = []
-    with ProcessPoolExecutor(len(sockets)) as processes:
-        for turn in range(1 if short else TURNS):
-            print_progress(f"pace: over sockets, turn {turn + 1}, about {calls / RATE:.0f} seconds")
-            turns.append(list(processes.map(measure_socket_turn, *zip(*sockets.values(), strict=True))))
-    for index, name in enumerate(sockets):
-        runs = {limiter: [turn[index][limiter] for turn in turns] for limiter in LIMITERS}
-        yield from build_measured(f"socket.{name}", runs, calls, is_enough=not short)
-        most += [run.most for run in runs["ours"]]
+    yield from measure_sockets(most, short=short)
     yield Measured("pace.most", most)
+
+
+def measure_sockets(most: list[int], *, short: bool) -> Iterator[Measured]:
+    """Measure baselines and ours in turn; every kind of limit at the same time: each sends 20 small calls a second."""
+    kinds = {name: SOCKETS[name] for name in (("rolling30",) if short else SOCKETS)}
+    calls = CALLS // 2 if short else CALLS
+    sides = {"bucket": BASELINE_CALLS, "fixed": BASELINE_CALLS}, {"ours": calls}
+    turns = []
+    with ProcessPoolExecutor(len(kinds)) as processes:
+        for turn in range(1 if short else TURNS):
+            print_progress(f"pace: over sockets, turn {turn + 1}, about {calls / RATE + 20:.0f} seconds")
+            runs: list[dict[str, Run]] = [{} for _ in kinds]
+            for side in sides:
+                measured = processes.map(
+                    measure_socket_turn, *zip(*kinds.values(), strict=True), [side] * len(kinds)
+                )
+                for known, more in zip(runs, measured, strict=True):
+                    known.update(more)
+            turns.append(runs)
+    for index, name in enumerate(kinds):
+        by_limiter = {limiter: [turn[index][limiter] for turn in turns] for limiter in LIMITERS}
+        yield from build_measured(f"socket.{name}", by_limiter, calls, is_enough=not short)
+        most += [run.most for run in by_limiter["ours"]]
 
 
 def build_measured(
