@@ -27,7 +27,7 @@ from pipeline.operations.run_hooks import was_refused
 from pipeline.reports.earlier_results import LOG, count_creates, shows_creates, shows_seals
 from pipeline.workflow.ledger_stores import find_store
 from pipeline.workflow.recorded_runs import RUN
-from pipeline.workflow.stage_settings import PREVIEWS
+from pipeline.workflow.stage_settings import CHECKED, PREVIEWS
 
 _RUN_FOLDER = re.compile(r"\d{8}-\d{6}-\d{3}")
 _PREPARED = re.compile(r"[0-9a-f]{64}(?:\.[a-z]{3,4})?")  # a picture by the digest of its bytes
@@ -196,7 +196,7 @@ def apply_retention(report: RunReport, config: Config) -> None:
 def remove_prepared_pictures(
     config: Config, *, now: float, used: Collection[str] = (), before: float | None = None
 ) -> bool:
-    """Remove prepared pictures and previews that are not ``used``, and were written ``before`` a moment (None: all).
+    """Remove prepared pictures, previews and findings that are not ``used``, and were written ``before`` a moment (None: all).
 
     They are made again where they are needed. While the ledger holds a seal whose picture's size was not recorded, they
     show at which size it was sent: then all stay. Returns whether they could go.
@@ -209,7 +209,7 @@ def remove_prepared_pictures(
         if any(seal and seal.content and not seal.content.sent_size for seal in seals):
             return False
     try:
-        for picture in [*_list_prepared(work), *_list_prepared(work / PREVIEWS)]:
+        for picture in [*_list_prepared(work), *_list_prepared(work / PREVIEWS), *_list_prepared(work / CHECKED)]:
             is_old = before is None or picture.lstat().st_mtime < before
             if is_old and not {picture.name, picture.stem} & set(used):
                 picture.unlink(missing_ok=True)

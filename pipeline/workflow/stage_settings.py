@@ -19,6 +19,7 @@ from pipeline.domain.seals import LiveSeal, PersonHistory, SealContent
 from pipeline.esign.contracts import CONTRACTS, Agent, Contract
 from pipeline.esign.signing import CredentialsSource
 from pipeline.intake.fields.validate import FieldSettings
+from pipeline.intake.images.checked_images import CheckedImages
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.images.pixel_digest import is_of_earlier_form
 from pipeline.intake.images.prepare import digest_pixels, find_sent_size, prepare_image
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
     from pipeline.esign.client import Client
     from pipeline.esign.role import Role
 
-PREVIEWS = "previews"  # below the work folder: small copies of pictures
+# below the work folder: small copies of pictures, and what was found out about them
+PREVIEWS, CHECKED = "previews", "checked"
 
 
 # -- the service
@@ -126,16 +128,20 @@ def build_image_preparer(
 ) -> ImagePreparer:
     """Return what decodes the pictures of rows and prepares the bytes to send."""
     with_earlier = any(map(is_of_earlier_form, pixel_owners))
+    limit, work = find_contract(config).max_image_bytes, config.resolve_path(config.work)
+    trim, transparent = config.pictures.trim, config.pictures.transparent
+    checked = CheckedImages(work / CHECKED, f"limit {limit}, trim {trim}, transparent {transparent}")
 
     def prepare(picture: ImageFile) -> PreparedImage | tuple[Problem, ...]:
         return prepare_image(
             picture,
-            limit=find_contract(config).max_image_bytes,
-            work=config.resolve_path(config.work),
-            trim=config.pictures.trim,
-            transparent=config.pictures.transparent,
-            previews_folder=config.resolve_path(config.work) / PREVIEWS,
+            limit=limit,
+            work=work,
+            trim=trim,
+            transparent=transparent,
+            previews_folder=work / PREVIEWS,
             with_earlier=with_earlier,
+            checked=checked,
         )
 
     return ImagePreparer(prepare, pixel_owners)

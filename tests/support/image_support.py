@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from pipeline.domain.roster import ImageFile, PreparedImage
@@ -115,3 +116,35 @@ def difference(one: Image.Image, other: Image.Image) -> float:
 def on_white(picture: Image.Image) -> Image.Image:
     paper = Image.new("RGBA", picture.size, "white")
     return Image.alpha_composite(paper, picture.convert("RGBA")).convert("RGB")
+
+
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr")
+
+
+@st.composite
+def drawn_pictures(draw: st.DrawFn) -> Image.Image:
+    """Return a picture of few values, so that grey, opaque and clear ones come often, in any mode and shape."""
+    size = draw(st.sampled_from([(1, 1), (1, 900), (700, 1), (3, 2), (20, 20), (300, 230), (600, 450)]))
+    levels = st.sampled_from([0, 255, 90])
+    picture = Image.new("RGBA", size, (*draw(st.tuples(levels, levels, levels)), draw(levels)))
+    for _ in range(draw(st.integers(0, 3))):
+        x, y = draw(st.integers(0, size[0] - 1)), draw(st.integers(0, size[1] - 1))
+        colour = draw(
+            st.one_of(st.tuples(levels, levels, levels, levels), levels.map(lambda n: (n, n, n, 255)))
+        )
+        picture.paste(colour, (x, y, min(size[0], x + draw(st.integers(1, 300))), y + 1))
+    mode = draw(st.sampled_from(MODES))
+    match mode:
+        case "P":
+            palette = picture.convert("RGB").quantize(8)
+            if draw(st.booleans()):
+                palette.info["transparency"] = draw(st.integers(0, 7))
+            return palette
+        case "PA":
+            return picture.convert("LA").convert(mode)
+        case "RGBX" | "CMYK" | "YCbCr":
+            return picture.convert("RGB").convert(mode)
+    converted = picture.convert(mode)
+    if mode in ("L", "RGB") and draw(st.booleans()):
+        converted.info["transparency"] = converted.getpixel((0, 0))
+    return converted

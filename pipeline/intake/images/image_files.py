@@ -184,8 +184,9 @@ class ImageStore:
 
 def replace_file(path: Path, payload: bytes) -> None:
     """Write a file (0600) whole or not at all, over what was there; its folders are made 0700. Raises OSError."""
-    for folder in reversed(path.parents):  # mkdir(parents=True) would leave them open to others
-        folder.mkdir(mode=0o700, exist_ok=True)
+    if not path.parent.is_dir():
+        for folder in reversed(path.parents):  # mkdir(parents=True) would leave them open to others
+            folder.mkdir(mode=0o700, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # 0600
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -15,6 +15,7 @@ from PIL import Image
 from pipeline.domain.roster import Field, ImageFile, PreparedImage, Problem, SentSize
 from pipeline.errors import NotReadNow
 from pipeline.intake.images import preview as previews
+from pipeline.intake.images.checked_images import CheckedImages
 from pipeline.intake.images.decode import (
     DecodedImage,
     decode,
@@ -57,14 +58,17 @@ def prepare_image(
     transparent: bool = False,
     previews_folder: Path | None = None,
     with_earlier: bool = False,
+    checked: CheckedImages | None = None,
 ) -> PreparedImage | tuple[Problem, ...]:
     """Return the picture ready to be sent in at most ``limit`` bytes, or the errors that forbid it.
 
     ``trim`` cuts the paper around the ink away, ``transparent`` makes it clear; both only where that is safe. The bytes
     are read once; they must still be those of ``image.sha256``. A re-encoded picture lies in ``work``, any other is sent
     from where it is. A small copy for the review is put into ``previews_folder``. ``with_earlier`` fills
-    ``earlier_pixels``. Raises OSError where ``work`` cannot be written: no fault of a row.
+    ``earlier_pixels``. A picture that ``checked`` knows is not opened. Raises OSError where ``work`` cannot be written: no fault of a row.
     """
+    if checked is not None and (known := checked.find(image, with_earlier=with_earlier)) is not None:
+        return known
     file = mask_file_name(image.path.name)
     try:
         with decoding_file(image) as decoded:
@@ -83,7 +87,7 @@ def prepare_image(
     if encoded.payload is not decoded.data:
         suffix = ".png" if encoded.format == "PNG" else ".jpg"
         path, sha256 = ImageStore(work).put(encoded.payload, suffix)
-    return PreparedImage(
+    prepared = PreparedImage(
         source=image,
         path=path,
         sha256=sha256,
@@ -95,6 +99,9 @@ def prepare_image(
         earlier_pixels=scan.earlier_pixels,
         problems=tuple(_list_warnings(cleaned, encoded, limit, file)),
     )
+    if checked is not None and decoded.kind != "HEIC":  # what its reader does depends on an extra
+        checked.keep(prepared)
+    return prepared
 
 
 def _require_visible(scan: ImageScan) -> None:

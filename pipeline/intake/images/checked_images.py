@@ -1,0 +1,101 @@
+"""What was found out about pictures, kept in a folder: a picture that was checked before is not decoded again.
+
+A file is named by the sha256 of the picture's own bytes, which is computed anew for every run, and again of the bytes
+that are sent. It counts only as long as everything else that decides how a picture is prepared is the same: the
+settings, and the versions of this program and of Pillow. Only pictures that may be sent are kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import PIL
+
+from pipeline.domain.roster import Field, ImageFile, PreparedImage
+from pipeline.errors import NotReadNow
+from pipeline.intake.images.image_files import mask_file_name, read_regular_file, replace_file
+from pipeline.messages.problems import build_problem
+from pipeline.messages.texts import dump_texts, load_texts
+from pipeline.version import __version__
+
+_RULES = 1  # raised with every change of what is checked or how a picture is prepared
+_MOST = 100_000  # bytes of a file
+_FIELDS = ("sha256", "size", "format", "width", "height", "pixels", "earlier_pixels")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedImages:
+    """The folder, and the settings with which pictures are prepared."""
+
+    folder: Path
+    settings: str
+
+    def find(self, image: ImageFile, *, with_earlier: bool) -> PreparedImage | None:
+        """Return a picture as it was prepared before; None where it was not, or its prepared bytes are gone.
+
+        ``with_earlier``: ``earlier_pixels`` are needed.
+        """
+        kept = self._read(image)
+        if kept is None or (with_earlier and kept["earlier_pixels"] is None):
+            return None
+        path = Path(kept["path"]) if kept["path"] else image.file
+        if kept["path"] and not _holds(path, kept["sha256"]):
+            return None
+        file = mask_file_name(image.path.name)
+        problems = tuple(
+            build_problem(code, Field.PICTURE, severity=None, file=file, **load_texts(detail))
+            for code, detail in kept["problems"]
+        )
+        return PreparedImage(
+            source=image, path=path, problems=problems, **{name: kept[name] for name in _FIELDS}
+        )
+
+    def find_pixels(self, image: ImageFile) -> str | None:
+        """Return the digest of a picture's pixels, None where it is not known."""
+        kept = self._read(image)
+        return kept["pixels"] if kept else None
+
+    def keep(self, prepared: PreparedImage) -> None:
+        """Keep what was found out, if the disk takes it: a run goes on without it."""
+        kept = {name: getattr(prepared, name) for name in _FIELDS}
+        problems = [
+            (
+                problem.code,
+                dump_texts({name: text for name, text in problem.detail.items() if name != "file"}),
+            )
+            for problem in prepared.problems
+        ]
+        is_own = prepared.path == prepared.source.file
+        kept |= {"path": None if is_own else str(prepared.path), "problems": problems}
+        payload = json.dumps(kept, ensure_ascii=False).encode()
+        seal = self._digest(prepared.source, payload)
+        with suppress(OSError):
+            replace_file(self.folder / prepared.source.sha256, seal + b"\n" + payload)
+
+    def _read(self, image: ImageFile) -> dict[str, Any] | None:
+        try:
+            seal, _, payload = read_regular_file(self.folder / image.sha256, limit=_MOST).partition(b"\n")
+        except (NotReadNow, OSError):
+            return None
+        if seal != self._digest(image, payload):  # half a file, or other settings
+            return None
+        kept: dict[str, Any] = json.loads(payload)
+        return kept
+
+    def _digest(self, image: ImageFile, payload: bytes) -> bytes:
+        """Return what proves that a file is whole, of this picture, and of these settings and versions."""
+        decisive = f"{image.sha256} {_RULES} {__version__} {PIL.__version__} {self.settings}\n"
+        return hashlib.sha256(decisive.encode() + payload).hexdigest().encode()
+
+
+def _holds(path: Path, sha256: str) -> bool:
+    """Return whether a file holds the bytes of a digest."""
+    try:
+        return hashlib.sha256(read_regular_file(path)).hexdigest() == sha256
+    except (NotReadNow, OSError):
+        return False

@@ -1,0 +1,81 @@
+"""A run after a check sends what it would have sent without one: by the sandbox's record, byte for byte."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+
+from PIL import Image
+from run_support import name, number
+
+from pipeline.domain.roster import ImageFile, PreparedImage
+from pipeline.intake.images.prepare import prepare_image
+
+SHAPES = {1: ("png", {}), 2: ("bmp", {}), 3: ("jpg", {"exif": 6}), 4: ("gif", {}), 5: ("tif", {"exif": 3})}
+
+
+def draw_pictures(hospital) -> None:
+    """Give each doctor a picture of another format, some turned by their EXIF."""
+    for serial, (suffix, settings) in SHAPES.items():
+        path = hospital.folder / "seals" / f"{serial:05d}.png"
+        with Image.open(path) as opened:
+            image = opened.convert("RGB").resize((90 + serial, 60))
+        path.unlink()
+        exif = Image.Exif()
+        exif[0x0112] = settings.get("exif", 1)
+        image.save(path.with_suffix(f".{suffix}"), **({"exif": exif} if "exif" in settings else {}))
+
+
+def prepare_plainly(hospital, path) -> bytes:
+    data = path.read_bytes()
+    image = ImageFile(path, hashlib.sha256(data).hexdigest(), len(data))
+    prepared = prepare_image(image, limit=8_000_000, work=hospital.folder / "plain")
+    assert isinstance(prepared, PreparedImage)
+    return prepared.path.read_bytes()
+
+
+def get_received(hospital) -> dict[str, bytes]:
+    return {seal.number: hospital.service.pictures[seal.picture] for seal in hospital.service.seals}
+
+
+def test_pictures_known_from_a_check_reach_the_service_as_if_decoded_anew(hospital):
+    hospital.doctors(5)
+    draw_pictures(hospital)
+    assert hospital.go("check") == 0
+    assert len(list((hospital.folder / "state" / "work" / "checked").iterdir())) == 5
+    expected = {
+        number(int(path.stem)): prepare_plainly(hospital, path)
+        for path in (hospital.folder / "seals").iterdir()
+    }
+    assert hospital.go("run") == 0
+    assert get_received(hospital) == expected
+    codes = {outcome["name"]: outcome["codes"] for outcome in hospital.outcomes()}
+    assert [codes[name(serial)] for serial in SHAPES] == [[], *[["IMAGE_CONVERTED"]] * 4]
+
+
+def test_a_picture_that_changed_after_the_check_is_not_taken_as_known(hospital):
+    hospital.doctors(2)
+    path = hospital.folder / "seals" / "00002.png"
+    before = path.stat()
+    assert hospital.go("check") == 0
+    with Image.open(path) as opened:
+        drawn = opened.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    buffer = io.BytesIO()
+    drawn.save(buffer, "PNG")
+    path.write_bytes(buffer.getvalue())
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert hospital.go("run") == 0
+    assert get_received(hospital)[number(2)] == buffer.getvalue()
+
+
+def test_a_picture_that_became_blank_after_the_check_is_refused(hospital):
+    hospital.doctors(2)
+    path = hospital.folder / "seals" / "00002.png"
+    before = path.stat()
+    assert hospital.go("check") == 0
+    Image.new("RGB", (90, 90), "white").save(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert hospital.go("run") == 3
+    assert set(get_received(hospital)) == {number(1)}
+    assert [outcome["codes"] for outcome in hospital.outcomes()] == [[], ["IMAGE_BLANK"]]
