@@ -209,7 +209,11 @@ def remove_prepared_pictures(
         if any(seal and seal.content and not seal.content.sent_size for seal in seals):
             return False
     try:
-        for picture in [*_list_prepared(work), *_list_prepared(work / PREVIEWS), *_list_prepared(work / CHECKED)]:
+        for picture in [
+            *_list_prepared(work),
+            *_list_prepared(work / PREVIEWS),
+            *_list_prepared(work / CHECKED),
+        ]:
             is_old = before is None or picture.lstat().st_mtime < before
             if is_old and not {picture.name, picture.stem} & set(used):
                 picture.unlink(missing_ok=True)
