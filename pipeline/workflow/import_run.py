@@ -119,7 +119,7 @@ def prepare_run(
     context = _validate_rows(rosters.others, rosters.other_ids, config, view, clock)  # only compared with
     images = index_images(request.seals)
     matches = _match_images([*doctors, *context], images, config, view)
-    doctors = _flag_conflicts(matches, view)[: len(doctors)]
+    doctors = _flag_conflicts(matches, config, view)[: len(doctors)]
     if config.pictures.ocr:
         doctors = check_names_in_images(doctors, context=context, work=config.resolve_path(config.work))
     sizes = examine_sent_sizes(doctors, view.snapshot, stage_settings.build_sent_size_finder(config))
@@ -256,11 +256,14 @@ def _match_images(
     )
 
 
-def _flag_conflicts(matches: MatchResult, view: LedgerView) -> list[Doctor]:
+def _flag_conflicts(matches: MatchResult, config: Config, view: LedgerView) -> list[Doctor]:
     """Return the matched doctors with the problems of several rows with each other."""
     # the pictures of doctors who have a seal are not opened again
     unsealed = (doctor for doctor in matches.doctors if doctor.key not in view.known_keys)
-    identical = find_identical_images(doctor.picture for doctor in unsealed if doctor.picture)
+    identical = find_identical_images(
+        (doctor.picture for doctor in unsealed if doctor.picture),
+        stage_settings.build_checked_images(config).find_pixels,
+    )
     return flag_conflicts(
         mark_unread(matches.doctors, identical.unread),
         identical.first_of,

@@ -123,22 +123,27 @@ def build_image_store(config: Config) -> StoreImage:
     return ImageStore(config.resolve_path(config.work)).put
 
 
+def build_checked_images(config: Config) -> CheckedImages:
+    """Return what was found out about pictures before, under the same settings."""
+    limit, pictures = find_contract(config).max_image_bytes, config.pictures
+    settings = f"limit {limit}, trim {pictures.trim}, transparent {pictures.transparent}"
+    return CheckedImages(config.resolve_path(config.work) / CHECKED, settings)
+
+
 def build_image_preparer(
     config: Config, pixel_owners: Mapping[str, PersonHistory] = MappingProxyType({})
 ) -> ImagePreparer:
     """Return what decodes the pictures of rows and prepares the bytes to send."""
     with_earlier = any(map(is_of_earlier_form, pixel_owners))
-    limit, work = find_contract(config).max_image_bytes, config.resolve_path(config.work)
-    trim, transparent = config.pictures.trim, config.pictures.transparent
-    checked = CheckedImages(work / CHECKED, f"limit {limit}, trim {trim}, transparent {transparent}")
+    work, checked = config.resolve_path(config.work), build_checked_images(config)
 
     def prepare(picture: ImageFile) -> PreparedImage | tuple[Problem, ...]:
         return prepare_image(
             picture,
-            limit=limit,
+            limit=find_contract(config).max_image_bytes,
             work=work,
-            trim=trim,
-            transparent=transparent,
+            trim=config.pictures.trim,
+            transparent=config.pictures.transparent,
             previews_folder=work / PREVIEWS,
             with_earlier=with_earlier,
             checked=checked,

@@ -1,7 +1,8 @@
 """Pictures that show exactly the same, whatever their format and encoding.
 
 Pictures are compared at growing cost: by their size in pixels, which is read and nothing decoded, then by some thousand
-of their points, and what is still alike by the digest over all pixels. (To decode a part of a PNG costs no less than the
+of their points, and what is still alike by the digest over all pixels. Pictures whose digests are known from an earlier
+check are compared by these, and none is opened. (To decode a part of a PNG costs no less than the
 whole: most of the time is spent on opening, reading and verifying it.)
 """
 
@@ -21,6 +22,7 @@ from pipeline.intake.images.decode import decoding_file, open_image, refusing_fa
 from pipeline.intake.images.formats import PNG_START, read_png_size
 from pipeline.intake.images.image_files import ImageRefused, read_image, read_image_start
 from pipeline.intake.images.ink import reduce_image, scan_image
+from pipeline.intake.images.pixel_digest import get_digested_size
 
 _THREADS = 2  # Pillow releases the interpreter lock
 _BATCH = 12  # pictures: handing out one small picture takes as long as comparing it
@@ -38,14 +40,23 @@ class IdenticalImages:
     unread: Mapping[str, NotReadNow]  # by sha256: the machine could not read it, it may be like any other
 
 
-def find_identical_images(images: Iterable[ImageFile]) -> IdenticalImages:
-    """Compare pictures by their upright pixels, as in ``PreparedImage.pixels``; a damaged file is like no other."""
+def find_identical_images(
+    images: Iterable[ImageFile], find_pixels: Callable[[ImageFile], str | None] = lambda _: None
+) -> IdenticalImages:
+    """Compare pictures by their upright pixels, as in ``PreparedImage.pixels``; a damaged file is like no other.
+
+    ``find_pixels`` returns a digest of pixels that is known, or None.
+    """
     distinct = list({image.sha256: image for image in images}.values())
     first_of: dict[str, str] = {}
     unread: dict[str, NotReadNow] = {}
     kinds: dict[str, str] = {}
+    known: dict[str, str] = {}  # digests of pixels
 
     def find_size(image: ImageFile) -> Hashable | None:
+        if pixels := find_pixels(image):
+            known[image.sha256] = pixels
+            return tuple(sorted(get_digested_size(pixels)))
         kind, size = _read_kind_and_size(image)
         kinds[image.sha256] = kind
         return tuple(sorted(size))  # one that is turned by its EXIF has width and height the other way round
@@ -64,10 +75,13 @@ def find_identical_images(images: Iterable[ImageFile]) -> IdenticalImages:
 
         for same_size in group_images(distinct, find_size):
             # at a fraction of its size a JPEG is quick to read, but comparable to its like alone
-            are_jpegs = all(kinds[image.sha256] == "JPEG" for image in same_size)
+            are_jpegs = all(kinds.get(image.sha256) == "JPEG" for image in same_size)
             pick_points = partial(_pick_points, draft=_SIDE if are_jpegs else None)
-            for similar in group_images(same_size, pick_points):
-                for identical in group_images(similar, _digest_pixels):
+            are_known = all(image.sha256 in known for image in same_size)
+            for similar in [same_size] if are_known else group_images(same_size, pick_points):
+                for identical in group_images(
+                    similar, lambda image: known.get(image.sha256) or _digest_pixels(image)
+                ):
                     first_of |= dict.fromkeys((image.sha256 for image in identical), identical[0].sha256)
     return IdenticalImages(first_of, unread)
 

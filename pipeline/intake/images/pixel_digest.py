@@ -19,6 +19,12 @@ def is_of_earlier_form(digest: str) -> bool:
     return not digest.startswith(f"{_VERSION}:")
 
 
+def get_digested_size(digest: str) -> tuple[int, int]:
+    """Return the size of the picture that `PixelDigest` digested."""
+    width, height = digest.split(":")[1].split("x")
+    return int(width), int(height)
+
+
 def is_grey(image: Image.Image) -> bool:
     """Return whether a picture in L or RGB has no coloured point."""
     return image.mode == "L" or len({band.tobytes() for band in image.split()}) == 1
