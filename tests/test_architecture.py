@@ -8,6 +8,8 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
+from source_trees import list_nodes, parse_module
+
 REPOSITORY = Path(__file__).parents[1]
 PIPELINE = REPOSITORY / "pipeline"
 MODULES = sorted(PIPELINE.rglob("*.py"))
@@ -49,7 +51,7 @@ def path_in_package(path: Path) -> str:
 def find_imports(path: Path) -> tuple[str, ...]:
     """Return the full names that a module imports."""
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in list_nodes(path):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -77,7 +79,7 @@ def test_only_the_clock_reads_time_or_waits():
 def test_a_module_has_a_docstring_and_a_bounded_length():
     for path in MODULES:
         text = path.read_text("utf-8")
-        assert ast.get_docstring(ast.parse(text)), f"{path_in_package(path)} has no docstring"
+        assert ast.get_docstring(parse_module(path)), f"{path_in_package(path)} has no docstring"
         assert text.count("\n") <= MAX_LINES, path_in_package(path)
 
 
@@ -103,9 +105,7 @@ def test_a_new_meaning_has_to_be_decided_in_every_match():
     """A wildcard would hide a new meaning of an answer from mypy, which checks that a match is exhaustive."""
     for path in MODULES:
         if path_in_package(path).startswith(("sending/", "esign/")):
-            matches = [
-                node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Match)
-            ]
+            matches = [node for node in list_nodes(path) if isinstance(node, ast.Match)]
             wildcards = [
                 case for match in matches for case in match.cases if ast.unparse(case.pattern) == "_"
             ]

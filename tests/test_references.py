@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from source_trees import list_nodes, parse_module
+
 REPOSITORY = Path(__file__).parents[1]
 PIPELINE = sorted((REPOSITORY / "pipeline").rglob("*.py"))
 SCRIPTS = [
@@ -17,11 +19,6 @@ SCRIPTS = [
 ROOTS = [REPOSITORY / folder for folder in (".", "tests", "tests/support", "tools", "bench", "sample_data")]
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 MENTIONED = re.compile(r"(?<!`)`{1,2}([A-Za-z_][\w.]*(?:\(\))?)`{1,2}(?!`)")
-
-
-@cache
-def parse_module(path: Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"))
 
 
 @cache
@@ -68,11 +65,11 @@ def is_importable(module: str, name: str) -> bool:
     return name in names or "__getattr__" in names or find_module(f"{module}.{name}") is not None
 
 
-def list_imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
+def list_imported(path: Path) -> Iterator[tuple[str, str]]:
     """Yield (module, name) for what a script imports from modules, and what it reads of imported modules of ours."""
     modules: dict[str, str] = {}
     attributes: list[tuple[str, str]] = []
-    for node in ast.walk(tree):
+    for node in list_nodes(path):
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 yield node.module, alias.name
@@ -87,7 +84,7 @@ def test_every_name_that_a_test_or_a_script_imports_exists():
     missing = {
         f"{path.relative_to(REPOSITORY)}: {module}.{name}"
         for path in SCRIPTS
-        for module, name in list_imported(parse_module(path))
+        for module, name in list_imported(path)
         if not is_importable(module, name)
     }
     assert missing == set()
@@ -96,7 +93,7 @@ def test_every_name_that_a_test_or_a_script_imports_exists():
 def list_known_names() -> tuple[set[str], set[str]]:
     """Return the classes of pipeline/, and every name and every word of a text constant."""
     classes, names = set(), {path.name for path in PIPELINE}
-    for node in (node for path in PIPELINE for node in ast.walk(parse_module(path))):
+    for node in (node for path in PIPELINE for node in list_nodes(path)):
         match node:
             case ast.ClassDef(name=name):
                 classes.add(name)
@@ -125,7 +122,7 @@ def is_stale(mention: str, classes: set[str], names: set[str]) -> bool:
 
 def find_stale_mentions(path: Path, classes: set[str], names: set[str]) -> list[str]:
     """Return what the docstrings of a module mention in backticks and is not there."""
-    nodes = (node for node in ast.walk(parse_module(path)) if isinstance(node, DOCUMENTED))
+    nodes = (node for node in list_nodes(path) if isinstance(node, DOCUMENTED))
     mentions = (mention for node in nodes for mention in MENTIONED.findall(ast.get_docstring(node) or ""))
     return [mention for mention in mentions if is_stale(mention, classes, names)]
 

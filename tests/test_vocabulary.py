@@ -6,6 +6,8 @@ import re
 import tokenize
 from pathlib import Path
 
+from source_trees import list_nodes
+
 REPOSITORY = Path(__file__).parents[1]
 PIPELINE = REPOSITORY / "pipeline"
 
@@ -26,10 +28,10 @@ RETIRED_TEXT = re.compile(
 )
 
 
-def list_names(tree: ast.Module) -> set[str]:
+def list_names(path: Path) -> set[str]:
     """Return every name that a module binds."""
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in list_nodes(path):
         match node:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
                 names.add(name)
@@ -42,20 +44,22 @@ def list_names(tree: ast.Module) -> set[str]:
     return names
 
 
-def list_texts(source: str, tree: ast.Module) -> list[str]:
+def list_texts(path: Path) -> list[str]:
     """Return the comments and the docstrings of a module."""
     texts = [
         token.string
-        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        for token in tokenize.generate_tokens(io.StringIO(path.read_text("utf-8")).readline)
         if token.type == tokenize.COMMENT
     ]
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    return texts + [ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, documented)]
+    return texts + [
+        ast.get_docstring(node) or "" for node in list_nodes(path) if isinstance(node, documented)
+    ]
 
 
 def find_retired_names(path: Path) -> list[str]:
     """Return the retired words among a module's own name and the names it binds."""
-    names = {name.strip("_") for name in {path.stem, *list_names(ast.parse(path.read_text("utf-8")))}}
+    names = {name.strip("_") for name in {path.stem, *list_names(path)}}
     return sorted(
         name
         for name in names
@@ -65,9 +69,9 @@ def find_retired_names(path: Path) -> list[str]:
 
 def find_retired_words(path: Path) -> list[str]:
     """Return the retired words of one module: its own name, the names it binds, its comments and docstrings."""
-    source = path.read_text("utf-8")
-    texts = list_texts(source, ast.parse(source))
-    return find_retired_names(path) + [hit[0] for text in texts for hit in RETIRED_TEXT.finditer(text)]
+    return find_retired_names(path) + [
+        hit[0] for text in list_texts(path) for hit in RETIRED_TEXT.finditer(text)
+    ]
 
 
 def test_no_retired_word_is_left():
