@@ -33,7 +33,7 @@ from pipeline.reports.row_values import list_blocking_codes
 from pipeline.workflow.finish import finish_run
 
 if TYPE_CHECKING:
-    from pipeline.workflow.copy_process import CopyProcess
+    from pipeline.workflow.results_process import ResultsProcess
 
 YAML = frozenset({".yaml", ".yml"})
 MAX_FILES_NAMED = 10  # in one sentence
@@ -49,17 +49,17 @@ def write_and_print_results(
     latest: Path | None,
     steps: bool = True,
     is_rebuilt: bool = False,
-    copy_process: CopyProcess | None = None,
+    process: ResultsProcess | None = None,
 ) -> int:
     """Write the results of a run, print them, and return its exit code; ``is_rebuilt``: of an earlier run.
 
-    ``copy_process`` prepared the marked copies.
+    ``process`` may write a part of them.
     """
     session.note_title_language(find_titles(report))
     report = replace(report, latest=latest)
     presenter = Presenter.for_outcomes(report.outcomes, session.spoken)
     file_presenter = replace(presenter, language=session.language)
-    report, written = finish_run(report, config, file_presenter, latest=latest, copy_process=copy_process)
+    report, written = finish_run(report, config, file_presenter, latest=latest, process=process)
     if not is_rebuilt:
         call_run_end_hooks(report, config, session.warn_of_hook)
     if "edited" in written:

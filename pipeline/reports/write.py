@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from pipeline.reports.records import SCHEMA, file_record, outcome_record, run_re
 from pipeline.reports.report_page import write_report
 from pipeline.reports.review_page import LoadPreview, write_review
 from pipeline.reports.row_values import find_retried_rows
-from pipeline.reports.sheet_summary import write_summary
+from pipeline.reports.sheet_summary import start_summary, write_summary
 from pipeline.reports.sheet_to_fix import group_by_layout, write_fix_sheets
 from pipeline.reports.styles import FONT, FONT_SIZE, Styles
 from pipeline.reports.table_sheets import (
@@ -73,20 +73,33 @@ def write_all(
     look: LoadPreview | None = None,
     latest: Path | None,
     replace_file: Replace = os.replace,
-    row_files: Mapping[str, Path] | None = None,
+    add_copies: Callable[[], RunReport] | None = None,
+    write_rows: Callable[[], Mapping[str, Path]] | None = None,
 ) -> dict[str, Path]:
     """Write the files of a run into ``report.out`` and copies of them into ``latest``.
 
     Returns usual name -> path written. results.xlsx may be a numbered sibling; so may its copy, which is then returned
     as "copy". A workbook that was edited is renamed, never overwritten, and returned as "edited".
-    ``row_files`` are written already. Raises ``SumsError`` before anything is written, OSError if the disk refuses.
+    Another process may write meanwhile: ``add_copies`` returns the report with its marked copies, ``write_rows`` does what
+    `write_row_files` does. Raises ``SumsError`` before anything is written, OSError if the disk refuses.
     """
     verify_totals(report)
+    add_copies = add_copies or (lambda: report)
     rows = _find_rows_file(report)
     other = OUTCOMES if rows == PLAN else PLAN
     folders = dict.fromkeys(folder for folder in (report.out, latest) if folder is not None)
     edited = [path for folder in folders for path in preserve_edited_workbooks(folder / WORKBOOK)]
-    row_files = row_files or write_row_files(report, presenter=presenter, look=look)
+    workbook = write_workbook(
+        report,
+        report.out / WORKBOOK,
+        presenter=presenter,
+        thumbnail=partial(_load_thumbnail, look) if look else None,
+        absolute_links=latest is not None and not _are_siblings(report.out, latest),
+        replace_file=replace_file,
+        add_copies=add_copies,
+    )
+    report = replace(add_copies(), workbook=workbook.name)  # which the page names
+    row_files = write_rows() if write_rows else write_row_files(report, presenter=presenter, look=look)
     written = {
         rows: row_files[rows],
         FILES: write_jsonl(
@@ -94,17 +107,9 @@ def write_all(
         ),
         RUN: write_json(report.out / RUN, run_record(report, presenter.masker)),
         REVIEW_PAGE: row_files[REVIEW_PAGE],
-        WORKBOOK: write_workbook(
-            report,
-            report.out / WORKBOOK,
-            presenter=presenter,
-            thumbnail=partial(_load_thumbnail, look) if look else None,
-            absolute_links=latest is not None and not _are_siblings(report.out, latest),
-            replace_file=replace_file,
-        ),
+        WORKBOOK: workbook,
     }
     remember_written(written[WORKBOOK])
-    report = replace(report, workbook=written[WORKBOOK].name)  # which the page names
     written[REPORT_PAGE] = write_report(report, report.out / REPORT_PAGE, presenter=presenter)
     (report.out / other).unlink(missing_ok=True)  # one run a folder: no plan beside another run's outcomes
     paths = written | ({"edited": edited[0]} if edited else {})
@@ -153,11 +158,13 @@ def write_workbook(
     thumbnail: LoadThumbnail | None,
     absolute_links: bool = False,
     replace_file: Replace = os.replace,
+    add_copies: Callable[[], RunReport] | None = None,
 ) -> Path:
     """Write the workbook and return its path: a numbered sibling of ``path`` where Excel holds that open.
 
     ``thumbnail`` returns a small PNG of a picture, None if there is none or the picture cannot be read. ``absolute_links`` lead to the
-    pictures from wherever a copy lies. Raises ``SumsError`` before anything is written.
+    pictures from wherever a copy lies. ``add_copies`` is called last, for the Summary: see `write_all`. Raises ``SumsError``
+    before anything is written.
     """
     counts = verify_totals(report)
     layouts = group_by_layout(report.outcomes)
@@ -176,13 +183,15 @@ def write_workbook(
             _set_properties(book, report, presenter)
             links = FolderLinks(report, presenter, absolute=absolute_links)
             context = WorkbookContext(book, report, presenter, Styles(book), links, thumbnail)
-            write_summary(context, counts, layouts)
+            summary = start_summary(context)
             write_all_sheet(context, report.outcomes, streamed=streamed)
             if report.command == "retry":
                 write_all_sheet(context, find_retried_rows(report), "sheet.retried")
             write_fix_sheets(context, layouts)
             write_unknown_sheet(context)
             write_unpaired_sheet(context)
+            complete = replace(add_copies(), workbook=report.workbook) if add_copies else report
+            write_summary(summary, complete, presenter, counts, layouts)
             # With thumbnails the package has a part for each picture, and so many files take longer than all the
             # rest. Sheets stay streamed: only where the parts lie until they are packed is changed.
             book.in_memory = len(report.outcomes) <= MAX_THUMBNAIL_ROWS

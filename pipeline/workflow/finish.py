@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from pipeline.reports.presenter import Presenter
 from pipeline.reports.totals import verify_totals
 
 if TYPE_CHECKING:
-    from pipeline.workflow.copy_process import CopyProcess
+    from pipeline.workflow.results_process import ResultsProcess
 
 
 def load_report_modules() -> None:
@@ -30,14 +31,14 @@ def finish_run(
     *,
     latest: Path | None = None,
     writes_files: bool = True,
-    copy_process: CopyProcess | None = None,
+    process: ResultsProcess | None = None,
 ) -> tuple[RunReport, Mapping[str, Path]]:
     """Write the files of a run and copies of them into ``latest``; return the report and their paths by usual name.
 
     The report names the marked copies of the rosters, and has notices of what could not be written.
 
     Raises SumsError before the first file where the outcomes do not add up. ``writes_files`` False: the caller wants none.
-    ``copy_process`` has loaded the rosters meanwhile.
+    ``process`` may write a part of them.
     """
     from pipeline.reports.write import write_all, write_row_files  # noqa: PLC0415 - `load_report_modules` has imported it
     from pipeline.workflow.marked_copies import write_marked_copies  # noqa: PLC0415 - reads rosters
@@ -47,12 +48,21 @@ def finish_run(
     if not writes_files:
         return report, {}
     look = build_preview_loader(config)
-    is_copying = copy_process is not None and copy_process.begin_copies(report, config, presenter, latest)
-    row_files = write_row_files(report, presenter=presenter, look=look)
-    copied = copy_process.finish_copies() if copy_process and is_copying else None
-    if copied is not None:
-        report = copied
-    elif config.marked_copies:
-        report = write_marked_copies(report, config, presenter, latest)
-    files = write_all(report, presenter=presenter, look=look, latest=latest, row_files=row_files)
+    write = partial(write_all, presenter=presenter, look=look, latest=latest)
+    if process is not None and process.begin(report, config, presenter, latest):
+        add_copies = cache(
+            lambda: process.take_copies() or write_marked_copies(report, config, presenter, latest)
+        )
+        files = write(
+            report,
+            add_copies=add_copies,
+            write_rows=lambda: (
+                process.take_row_files() or write_row_files(report, presenter=presenter, look=look)
+            ),
+        )
+        report = add_copies()
+    else:
+        if config.marked_copies:
+            report = write_marked_copies(report, config, presenter, latest)
+        files = write(report)
     return report, files | ({COPIES: report.out / COPIES} if report.copies else {})

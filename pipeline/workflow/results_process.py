@@ -1,6 +1,7 @@
-"""A process that loads a run's rosters while rows are sent, so that the marked copies are written soon after the last answer.
+"""A process that writes a part of the results beside this one: the marked copies, and the files of the rows.
 
-It is no more than a quicker way: whatever breaks there, the copies are written here.
+It loads the rosters to be copied while rows are still sent. It is no more than a quicker way: whatever breaks there is
+done here.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Timer
+from typing import Any
 
 from pipeline.config.settings import Config
 from pipeline.domain.roster import FileReport
 from pipeline.domain.run import RunReport
 from pipeline.reports.presenter import Presenter
-from pipeline.workflow import marked_copies
 
 LOG = logging.getLogger(__name__)
 MIN_SECONDS = 30.0  # of sending: for a shorter run a second process costs more than it saves
@@ -31,12 +32,12 @@ MAX_ROWS = 5_000  # loaded ahead, 5 KB each: the results of a longer run may tak
 # -S: the process gets this one's search path, not the one that site.py would make
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
-    "from pipeline.workflow.copy_process import prepare_and_write_copies as main; main()"
+    "from pipeline.workflow.results_process import write_results_beside as main; main()"
 )
 
 
-class CopyProcess:
-    """Marked copies, prepared in a process of its own between `start` and `begin_copies`."""
+class ResultsProcess:
+    """A part of the results, written in a process of its own."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -65,12 +66,10 @@ class CopyProcess:
             )
             self._send((tuple(files), config))
         except OSError:
-            LOG.warning("no process for the marked copies", exc_info=True)
+            LOG.warning("no process that writes results", exc_info=True)
 
-    def begin_copies(
-        self, report: RunReport, config: Config, presenter: Presenter, latest: Path | None
-    ) -> bool:
-        """Begin to write the marked copies; False where they have to be written here."""
+    def begin(self, report: RunReport, config: Config, presenter: Presenter, latest: Path | None) -> bool:
+        """Begin to write; False where everything has to be written here."""
         if self._starter is not None:
             self._starter.cancel()  # of a run that ended early
             self._starter.join()
@@ -82,22 +81,19 @@ class CopyProcess:
         try:
             self._send((report, config, presenter, latest))
         except OSError:
-            LOG.warning("the process for the marked copies has ended")
-            self.close()
-            return False
-        return True
+            self._give_up()
+        return self._process is not None
 
-    def finish_copies(self) -> RunReport | None:
+    def take_copies(self) -> RunReport | None:
         """Return the report with the marked copies; None where they have to be written here."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        try:
-            report: RunReport | None = pickle.load(self._process.stdout)  # noqa: S301  the process is our own
-        except (EOFError, OSError, pickle.UnpicklingError):
-            report = None
-            LOG.warning("the process for the marked copies has ended")
-        self.close()
+        report: RunReport | None = self._receive()
         return report
+
+    def take_row_files(self) -> Mapping[str, Path] | None:
+        """Return the files of the rows by usual name; None where they have to be written here. Comes after the copies."""
+        files: Mapping[str, Path] | None = self._receive()
+        self.close()
+        return files
 
     def close(self) -> None:
         """End the process."""
@@ -111,6 +107,21 @@ class CopyProcess:
         self._process.communicate()
         self._process = None
 
+    def _give_up(self) -> None:
+        LOG.warning("the process that writes results has ended")
+        self.close()
+
+    def _receive(self) -> Any:
+        """Return the next answer, None of a process that has ended."""
+        if self._process is None:
+            return None
+        assert self._process.stdout is not None
+        try:
+            return pickle.load(self._process.stdout)  # noqa: S301  the process is our own
+        except (EOFError, OSError, pickle.UnpicklingError):
+            self._give_up()
+            return None
+
     def _send(self, message: object) -> None:
         assert self._process is not None
         assert self._process.stdin is not None
@@ -118,17 +129,26 @@ class CopyProcess:
         self._process.stdin.flush()
 
 
-def prepare_and_write_copies() -> None:
-    """Load the rosters named on standard input, then write the marked copies of the report that follows."""
+def write_results_beside() -> None:
+    """Load the rosters named on standard input, then write the copies and the files of the rows of the report that follows."""
+    # ruff: noqa: PLC0415 - no process but this one needs them so early
+    from pipeline.reports.write import warm_up, write_row_files
+    from pipeline.workflow import marked_copies
+    from pipeline.workflow.stage_settings import build_preview_loader
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     files, config = pickle.load(requests)  # noqa: S301  from the process that started this one
     rosters = marked_copies.load_rosters(files, config, max_rows=MAX_ROWS)
+    warm_up()
     try:
         report, config, presenter, latest = pickle.load(requests)  # noqa: S301
     except EOFError:  # the run ended without results
         return
-    written = marked_copies.write_marked_copies(report, config, presenter, latest, rosters)
-    failed = len(written.notices) > len(report.notices)  # tried again where there is a log
-    pickle.dump(None if failed else written, answers)
+    copied = marked_copies.write_marked_copies(report, config, presenter, latest, rosters)
+    failed = len(copied.notices) > len(report.notices)  # tried again where there is a log
+    pickle.dump(None if failed else copied, answers)
+    answers.flush()
+    row_files = write_row_files(report, presenter=presenter, look=build_preview_loader(config))
+    pickle.dump(row_files, answers)
     answers.flush()

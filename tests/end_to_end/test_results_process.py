@@ -1,15 +1,18 @@
-"""The process that loads rosters while a run is sending writes the same marked copies, or none at all."""
+"""The process that writes a part of the results writes the same as the run itself would, or nothing."""
 
 import zipfile
 from dataclasses import replace
 
+import openpyxl
 import pytest
 from run_support import make_row, number
 
 from pipeline.cli.app import main
-from pipeline.workflow import copy_process
-from pipeline.workflow.copy_process import CopyProcess
+from pipeline.reports.write import write_row_files
+from pipeline.workflow import results_process
 from pipeline.workflow.marked_copies import load_rosters, write_marked_copies
+from pipeline.workflow.results_process import ResultsProcess
+from pipeline.workflow.stage_settings import build_preview_loader
 
 pytestmark = pytest.mark.usefixtures("marked_copies_on")
 
@@ -23,8 +26,8 @@ def read_parts(path):
 @pytest.fixture
 def ward(hospital, monkeypatch):
     """Two rosters, a doctor to correct in each."""
-    monkeypatch.setattr(copy_process, "MIN_SECONDS", 0.0)
-    monkeypatch.setattr(copy_process, "AHEAD_SECONDS", 30.0)
+    monkeypatch.setattr(results_process, "MIN_SECONDS", 0.0)
+    monkeypatch.setattr(results_process, "AHEAD_SECONDS", 30.0)
     hospital.doctors(3)
     bad = make_row(6)
     hospital.roster([make_row(5), (bad[0], number(6)[:17], *bad[2:])], file="second.xlsx")
@@ -35,6 +38,10 @@ def run(ward):
     """Do a first run; return the parts of its copies by the roster's name."""
     assert main(ward.command("run")) == 3
     assert all(file["copy"] for file in ward.record()["files"])
+    assert len(ward.outcomes()) == 5
+    summary = openpyxl.load_workbook(ward.newest / "results.xlsx").worksheets[0]
+    texts = [str(cell.value) for line in summary.iter_rows() for cell in line]
+    assert any("rosters" in text for text in texts)  # the link to the copies
     return read_copies(ward.newest)
 
 
@@ -44,7 +51,7 @@ def read_copies(out):
 
 def test_the_process_writes_the_copies_that_the_run_itself_would_write(ward, monkeypatch, tmp_path):
     asked, answered = [], []
-    begin, finish = CopyProcess.begin_copies, CopyProcess.finish_copies
+    begin, finish = ResultsProcess.begin, ResultsProcess.take_copies
 
     def keep_and_begin(process, *arguments):
         asked.append(arguments)
@@ -55,11 +62,15 @@ def test_the_process_writes_the_copies_that_the_run_itself_would_write(ward, mon
         answered.append(finish(process))
         return answered[-1]
 
-    monkeypatch.setattr(CopyProcess, "begin_copies", keep_and_begin)
-    monkeypatch.setattr(CopyProcess, "finish_copies", finish_and_keep)
+    monkeypatch.setattr(ResultsProcess, "begin", keep_and_begin)
+    monkeypatch.setattr(ResultsProcess, "take_copies", finish_and_keep)
     copies = run(ward)
     ((report, config, presenter, _),) = asked
-    write_marked_copies(replace(report, out=tmp_path / "plain"), config, presenter, None)
+    plain = replace(report, out=tmp_path / "plain")
+    write_marked_copies(plain, config, presenter, None)
+    look = build_preview_loader(config)
+    for name, path in write_row_files(plain, presenter=presenter, look=look).items():
+        assert path.read_bytes() == (ward.newest / name).read_bytes()
     assert [len(copied.copies) for copied in answered] == [2]
     assert copies == read_copies(tmp_path / "plain")
     assert sorted(copies) == ["roster.xlsx", "second.xlsx"]
@@ -67,9 +78,9 @@ def test_the_process_writes_the_copies_that_the_run_itself_would_write(ward, mon
 
 @pytest.mark.parametrize("death", ["while it loads", "while it writes", "before it starts"])
 def test_a_process_that_dies_costs_no_copy(ward, monkeypatch, death):
-    begin = CopyProcess.begin_copies
+    begin = ResultsProcess.begin
     if death == "before it starts":
-        monkeypatch.setattr(copy_process, "_START", "raise SystemExit(1)")
+        monkeypatch.setattr(results_process, "_START", "raise SystemExit(1)")
     else:
 
         def begin_and_die(process, *arguments):
@@ -81,14 +92,14 @@ def test_a_process_that_dies_costs_no_copy(ward, monkeypatch, death):
             process._process and process._process.kill()
             return began
 
-        monkeypatch.setattr(CopyProcess, "begin_copies", begin_and_die)
+        monkeypatch.setattr(ResultsProcess, "begin", begin_and_die)
     run(ward)
 
 
 def test_a_roster_that_was_changed_while_rows_were_sent_gets_no_copy(ward, monkeypatch, tmp_path):
     asked = []
     monkeypatch.setattr(
-        CopyProcess, "begin_copies", lambda _, *arguments: asked.append(arguments)
+        ResultsProcess, "begin", lambda _, *arguments: asked.append(arguments)
     )  # returns None: they are written here
     run(ward)
     ((report, config, presenter, _),) = asked
