@@ -32,7 +32,7 @@ MAX_ROWS = 5_000  # loaded ahead, 5 KB each: the results of a longer run may tak
 # -S: the process gets this one's search path, not the one that site.py would make
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
-    "from pipeline.workflow.results_process import write_results_beside as main; main()"
+    "from pipeline.workflow.results_process import write_part_of_results as main; main()"
 )
 
 
@@ -129,7 +129,7 @@ class ResultsProcess:
         self._process.stdin.flush()
 
 
-def write_results_beside() -> None:
+def write_part_of_results() -> None:
     """Load the rosters named on standard input, then write the copies and the files of the rows of the report that follows."""
     # ruff: noqa: PLC0415 - no process but this one needs them so early
     from pipeline.reports.write import warm_up, write_row_files
