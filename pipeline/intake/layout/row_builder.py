@@ -170,8 +170,18 @@ class RowBuilder:
         for column, raw in cells.items():
             index = indices.get(column)
             if index is not None:
-                value = pack_cell(raw)
-                values[index] = self._share_text(column, value) if type(value) is str else value
+                kind, value, text = raw
+                # nearly every cell is a plain text, and packed without a call
+                if kind is _TEXT and value == text:
+                    known = self._texts[column]
+                    value = known.get(text)
+                    if value is None:
+                        value = text
+                        if len(known) < _REMEMBERED:
+                            known[text] = text
+                else:
+                    value = pack_cell(raw)
+                values[index] = value
                 if index >= length:
                     length = index + 1
         packed = tuple(values[:length])
@@ -198,11 +208,6 @@ class RowBuilder:
 
     def _make_layout(self, columns: frozenset[int]) -> ColumnLayout:
         return ColumnLayout(sorted(columns), self.header.titles, self.header.columns)
-
-    def _share_text(self, column: int, text: str) -> str:
-        """Return one object for equal texts of a column."""
-        known = self._texts[column]
-        return known.setdefault(text, text) if len(known) < _REMEMBERED else known.get(text, text)
 
     def _read_token(self, line: Line) -> str:
         row_id, check = (

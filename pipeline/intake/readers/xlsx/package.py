@@ -24,6 +24,7 @@ from defusedxml.ElementTree import fromstring
 
 from pipeline.errors import FileRefused
 from pipeline.intake.readers.model import make_damage_refusal, make_danger_refusal
+from pipeline.intake.readers.xlsx.plain_elements import PlainElements
 from pipeline.messages.texts import make_text
 
 EMU_POINT = 12_700
@@ -110,13 +111,16 @@ class Package:
         with _refuse_damage(part), self._zip.open(member) as stream:
             yield stream
 
-    def parse_part(self, part: str, parser: expat.XMLParserType) -> Iterator[bytes]:
+    def parse_part(self, part: str, parser: expat.XMLParserType | PlainElements) -> Iterator[bytes]:
         """Parse a part in pieces; each is yielded once it is parsed, behind the last comes an empty one."""
         with self.open(part) as stream:
             chunk = b"\0"
             while chunk:
                 chunk = stream.read(CHUNK)
-                parser.Parse(chunk, not chunk)
+                if isinstance(parser, PlainElements):
+                    parser.parse(chunk)
+                else:
+                    parser.Parse(chunk, not chunk)
                 yield chunk
 
     def read_tree(self, part: str) -> Element:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from pipeline.domain.roster import CellKind
-from pipeline.errors import FileRefused
 from pipeline.intake.readers.model import (
     MAX_ROW,
     MAX_TEXT,
@@ -22,92 +22,31 @@ from pipeline.intake.readers.model import (
     date_cell,
     format_column,
     make_damage_refusal,
-    make_danger_refusal,
     make_text_refusal,
     parse_column,
     text_cell,
 )
 from pipeline.intake.readers.xlsx.package import Package, make_parser
 from pipeline.intake.readers.xlsx.pictures import CellPictures
+from pipeline.intake.readers.xlsx.plain_elements import PlainElements
+from pipeline.intake.readers.xlsx.shared_strings import (
+    MAX_WRITTEN,
+    get_prefix,
+    require_bounded,
+    unescape_text,
+)
 from pipeline.intake.readers.xlsx.styles import GENERAL, Format, styled_number
 
-_MAX_STRINGS = 5_000_000
-MAX_WRITTEN = 8 * MAX_TEXT  # characters of a text in the file: one that is escaped takes seven
-# ST_Xstring, ECMA-376 part 1 §22.9.2.19; half a surrogate pair is no character and stays as written
-_ESCAPED = re.compile(r"_x(?![Dd][89A-Fa-f])([0-9A-Fa-f]{4})_")
-
-
-def read_shared_strings(package: Package, part: str) -> list[str]:
-    """Return the texts that cells of type ``s`` refer to, by their place."""
-    collector = _Strings(part)
-    for _ in package.parse_part(part, collector.parser):
-        _require_bounded(collector.text, part)
-    return collector.strings
-
-
-def _unescape_text(text: str) -> str:
-    """Return a text as it is meant."""
-    return _ESCAPED.sub(lambda finding: chr(int(finding[1], 16)), text) if "_x" in text else text
-
-
-def _require_bounded(text: list[str], position: str) -> None:
-    """Refuse a text that has grown too long while it is still being read; white space between elements is dropped."""
-    if sum(map(len, text)) > MAX_WRITTEN:
-        text[:] = [piece for piece in text if not piece.isspace()]
-        _require_length(sum(map(len, text)), MAX_WRITTEN, position)
-
-
-def _require_length(length: int, limit: int, position: str) -> None:
-    if length > limit:
-        raise make_danger_refusal("file.cell_too_long", cell=position, length=length)
-
-
-def get_prefix(tag: str) -> str:
-    """Return the namespace prefix of the root with its colon; a part of a workbook uses one throughout."""
-    head, colon, _ = tag.rpartition(":")
-    return head + colon
-
-
-class _Strings:
-    """Handlers for ``sst``: every ``t`` within an ``si`` that is not within an ``rPh``."""
-
-    def __init__(self, part: str) -> None:
-        self.strings: list[str] = []
-        self.text: list[str] = []
-        self._part = part
-        self._string = ""
-        self._phonetic = False
-        self.parser = make_parser(part)
-        self.parser.StartElementHandler = self._start_root
-
-    def _start_root(self, tag: str, _attributes: object) -> None:
-        self._si, self._t, self._rph = (get_prefix(tag) + name for name in ("si", "t", "rPh"))
-        self.parser.StartElementHandler = self._start_element
-        self.parser.EndElementHandler = self._end_element
-        self.parser.CharacterDataHandler = self.text.append
-
-    def _start_element(self, tag: str, _attributes: object) -> None:
-        if tag == self._t:
-            self.text.clear()
-        elif tag == self._si:
-            self._string = ""
-        elif tag == self._rph:
-            self._phonetic = True
-
-    def _end_element(self, tag: str) -> None:
-        if tag == self._t:
-            if not self._phonetic:
-                self._string += "".join(self.text)
-                _require_length(len(self._string), MAX_WRITTEN, self._part)
-        elif tag == self._si:
-            string = self._string if "_x" not in self._string else _unescape_text(self._string)
-            _require_length(len(string), MAX_TEXT, self._part)
-            self.strings.append(string)
-            if len(self.strings) > _MAX_STRINGS:
-                finding, limit = f"{self._part}: > {_MAX_STRINGS}", str(_MAX_STRINGS)
-                raise FileRefused("FILE_TOO_LARGE", {"found": finding, "limit": limit})
-        elif tag == self._rph:
-            self._phonetic = False
+_PLAIN_ROW = re.compile(
+    rb'[ \t\r\n]*<row r="([1-9][0-9]{0,6})"([ -%\'-;=?-~]*)>'
+    rb'((?:<c r="[A-Z]{1,3}[0-9]{1,7}"(?: s="[0-9]{1,9}")?'
+    rb'(?:/>|(?: t="n")?><v>[0-9+.eE-]{1,400}</v></c>| t="s"><v>[0-9]{1,9}</v></c>))*)</row>'
+)
+_PLAIN_CELL = re.compile(
+    rb'<c r="([A-Z]+)([0-9]+)"(?: s="([0-9]+)")?(?: t="(s|n)")?(?:/>|><v>([^<]*)</v></c>)'
+)
+_ATTRIBUTES = re.compile(r'(?: [A-Za-z][A-Za-z0-9:]*="[^"]*")*')
+_ATTRIBUTE = re.compile(r' ([A-Za-z0-9:]+)="([^"]*)"')
 
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
@@ -146,12 +85,17 @@ class SheetReader:
         self._phonetic = self._is_inline = self._is_continued = False
         self._parser = make_parser(part)
         self._parser.StartElementHandler = self._start_root
+        self._has_row_ended = False
+        self._c = ""
+        self._plain = PlainElements(
+            self._parser, _PLAIN_ROW, b"</row>", self._take_plain_row, self._may_take_rows
+        )
 
     def read_lines(self, package: Package, budget: ReadBudget) -> Iterator[Line]:
         """Yield the lines of a sheet that hold something, in their order, while the part is unpacked."""
-        for chunk in package.parse_part(self._part, self._parser):
+        for chunk in package.parse_part(self._part, self._plain):
             budget.count_tags(chunk.count(b"<"))
-            _require_bounded(self._text, self._part)
+            require_bounded(self._text, self._part)
             ready, self._ready = self._ready, []
             budget.count_cells(sum(len(line.cells) for line in ready))
             yield from ready
@@ -204,6 +148,37 @@ class SheetReader:
             self._parser.StartElementHandler = self._parser.EndElementHandler = (
                 self._parser.CharacterDataHandler
             ) = None
+        elif tag == self._r:
+            self._has_row_ended = True
+
+    def _may_take_rows(self) -> bool:
+        """Return whether a row has ended since this was asked last, and plain rows may follow."""
+        ended, self._has_row_ended = self._has_row_ended, False
+        return ended and self._c == "c"
+
+    def _take_plain_row(self, row: re.Match[bytes]) -> bool:
+        """Take a row of shared strings, numbers and empty cells; False for one that only the parser judges."""
+        number, written, cells = row.groups()
+        attributes = _read_attributes(written)
+        if attributes is None:
+            return False
+        self._begin_row({"r": number.decode(), **attributes})
+        for name, digits, style, kind, value in _PLAIN_CELL.findall(cells):
+            try:
+                column = parse_column(name.decode())
+                if column < self._column or column in self._cells:
+                    raise ValueError
+                self._column = column
+                if kind == b"s":
+                    text = self._strings[int(value)]
+                    if text:
+                        self._cells[column] = _new(RawCell, (_TEXT, text, text))
+                elif value:
+                    self._cell = {"s": style.decode()}
+                    self._cells[column] = self._read_number(value.decode())
+            except (ValueError, IndexError, OverflowError):
+                raise make_damage_refusal("file.cell", cell=(name + digits).decode()) from None
+        return True
 
     def _begin_row(self, attributes: dict[str, str]) -> None:
         number = attributes.get("r", "")
@@ -293,7 +268,7 @@ class SheetReader:
     def _read_typed(self, kind: str, text: str) -> RawCell:
         match kind:
             case "str" | "inlineStr":
-                text = _unescape_text(text)
+                text = unescape_text(text)
                 if len(text) > MAX_TEXT:
                     raise make_text_refusal(self._column, self._row, len(text))
                 return text_cell(text)
@@ -322,6 +297,15 @@ class SheetReader:
             raise IndexError
         is_there = style < len(self._formats)  # a style that is not there changes nothing
         return styled_number(value, self._formats[style] if is_there else GENERAL, self._epoch)
+
+
+@lru_cache(maxsize=1024)  # most rows have those of other rows
+def _read_attributes(written: bytes) -> dict[str, str] | None:
+    """Return the attributes of a tag but for ``r``; None for what may be no XML."""
+    text = written.decode("ascii")
+    attributes = dict(_ATTRIBUTE.findall(text))
+    is_valid = _ATTRIBUTES.fullmatch(text) and len(attributes) == text.count('="') and "r" not in attributes
+    return attributes if is_valid else None
 
 
 def _iso_date(text: str) -> RawCell:

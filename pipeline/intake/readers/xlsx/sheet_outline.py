@@ -22,7 +22,7 @@ from pipeline.intake.readers.model import (
 )
 from pipeline.intake.readers.xlsx.drawings import Grid, parse_height, parse_width
 from pipeline.intake.readers.xlsx.package import CHUNK, Package, is_true, make_parser, parse_whole
-from pipeline.intake.readers.xlsx.sheet_cells import get_prefix
+from pipeline.intake.readers.xlsx.shared_strings import get_prefix
 
 _HELD_BACK = 1 << 16  # bytes of a tag or text that a chunk may have cut
 _BODY = re.compile(rb"<((?:[^\s<>/:]+:)?)sheetData(?:\s[^<>]*)?>")

@@ -23,7 +23,8 @@ from pipeline.intake.readers.own_workbook import read_originals, read_run_of_pac
 from pipeline.intake.readers.xlsx.drawings import read_floating
 from pipeline.intake.readers.xlsx.package import Package, is_true
 from pipeline.intake.readers.xlsx.pictures import Album, CellPictures, Media, RichValues, get_relation
-from pipeline.intake.readers.xlsx.sheet_cells import SheetReader, read_shared_strings
+from pipeline.intake.readers.xlsx.shared_strings import read_shared_strings
+from pipeline.intake.readers.xlsx.sheet_cells import SheetReader
 from pipeline.intake.readers.xlsx.sheet_outline import SheetOutline, survey_sheet
 from pipeline.intake.readers.xlsx.styles import EPOCH_1900, EPOCH_1904, Format, read_formats
 from pipeline.messages.texts import make_text
