@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from crash_support import Zygote
 from roster_support import write_roster
 from run_support import QuickClock, draw_seal, make_row, newest_results
 
@@ -173,6 +174,13 @@ def hospital_with(tmp_path, monkeypatch, request):
 @pytest.fixture
 def hospital(hospital_with):
     return hospital_with()
+
+
+@pytest.fixture
+def zygote():
+    """A process that forks commands: as processes of their own, without the time that a start takes."""
+    with Zygote() as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -294,21 +294,21 @@ def test_one_limiter_keeps_runs_within_the_quota_one_after_another(hospital, con
 
 
 async def test_many_hospitals_at_one_limiter_keep_no_connection_waiting_until_it_is_dead(hospital, tmp_path):
-    limiter = AdaptiveRateLimiter(24, SystemClock())
+    limiter = AdaptiveRateLimiter(12, SystemClock())
     with Relay(hospital, idle=3.0) as url:  # the queue of slots is five seconds long
         hospital.configure(endpoint=url, contract="inline")
         configs = []
-        for serial in range(15):
+        for serial in range(8):
             hospital.doctors(8, start=1 + 8 * serial, file=f"{serial}.xlsx")
             own = {
                 "roster": f"inbox/{serial}.xlsx",
                 "ledger": f"state-{serial}/ledger",
                 "out": f"out-{serial}",
             }
-            limits = {"requests_per_second": 24, "concurrency": 20}
+            limits = {"requests_per_second": 12, "concurrency": 20}
             configs.append(pipeline.Config.load(tmp_path / "config.yaml", limits=limits, **own))
         results = await asyncio.gather(*(pipeline.run_async(config, limiter=limiter) for config in configs))
-    assert [result.counts for result in results] == [{Status.SEALED: 8}] * 15
+    assert [result.counts for result in results] == [{Status.SEALED: 8}] * 8
 
 
 async def test_runs_that_begin_together_over_one_results_folder_have_a_folder_each(hospital, tmp_path):

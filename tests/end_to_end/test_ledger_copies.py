@@ -63,14 +63,12 @@ def slow(*, rate):
     return {"ESIGN_IMPORT_LIMITS__REQUESTS_PER_SECOND": str(rate), "ESIGN_IMPORT_LIMITS__CONCURRENCY": "4"}
 
 
-def kill_in_a_run(hospital, doctors, *, seals):
+def kill_in_a_run(hospital, zygote, doctors, *, seals):
     """Start a run in a process of its own and kill it once the service has made so many seals."""
     hospital.doctors(doctors)
-    process = hospital.start("run", "--yes", **slow(rate=40))
+    process = zygote.start(hospital, "run", "--yes", **slow(rate=40))
     wait_until(lambda: len(hospital.service.seals) >= seals)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stderr.close()
+    process.kill()
     return len(hospital.service.seals)
 
 
@@ -86,10 +84,10 @@ def forget_registry(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(("machine", "out"), [("the same", "there"), ("another", "tidied away")])
 def test_a_copy_without_its_wal_is_refused_and_rebuilt(
-    hospital, own_folder, capsys, monkeypatch, tmp_path, machine, out
+    hospital, zygote, own_folder, capsys, monkeypatch, tmp_path, machine, out
 ):
     """kill -9 in a run, then the three files were copied and the write-ahead log was not."""
-    kill_in_a_run(hospital, 40, seals=15)
+    kill_in_a_run(hospital, zygote, 40, seals=15)
     forget_wal(hospital)
     if out == "tidied away":
         shutil.rmtree(hospital.folder / "out")
@@ -199,11 +197,13 @@ def test_an_older_ledger_that_was_accepted_is_not_asked_about_again(hospital, ow
     assert second_seals(hospital) == 0
 
 
-def test_the_log_of_a_killed_run_refuses_an_older_ledger(hospital, own_folder, capsys, monkeypatch, tmp_path):
+def test_the_log_of_a_killed_run_refuses_an_older_ledger(
+    hospital, zygote, own_folder, capsys, monkeypatch, tmp_path
+):
     """Ledger and receipts are of before that run, on a machine whose registry does not know them."""
     hospital.seal_doctors(3)
     shutil.copytree(hospital.folder / "state", tmp_path / "older")
-    kill_in_a_run(hospital, 20, seals=12)
+    kill_in_a_run(hospital, zygote, 20, seals=12)
     put_back(hospital, tmp_path / "older")
     forget_registry(monkeypatch, tmp_path)
     assert "log.jsonl" in refuse(hospital, capsys, code=2)
@@ -353,10 +353,10 @@ def test_a_registry_that_cannot_be_written_is_said_and_ends_no_run(
     assert hospital.go("run") == 0
 
 
-def hold_in_the_midst(hospital, *, doctors, seals):
+def hold_in_the_midst(hospital, zygote, *, doctors, seals):
     """Start a slow run in a process of its own; return it once so many seals are made."""
     hospital.doctors(doctors)
-    process = hospital.start("run", "--yes", **slow(rate=8))
+    process = zygote.start(hospital, "run", "--yes", **slow(rate=8))
     wait_until(lambda: len(hospital.service.seals) >= seals)
     return process
 
@@ -366,10 +366,10 @@ def hold_in_the_midst(hospital, *, doctors, seals):
     [("lock deleted", "warn"), ("state renamed and copied back", "strict"), ("ledger replaced", "warn")],
 )
 def test_a_run_whose_lock_or_ledger_was_taken_away_sends_nothing_more(
-    hospital, own_folder, monkeypatch, accident, registry
+    hospital, zygote, own_folder, monkeypatch, accident, registry
 ):
     monkeypatch.setenv("ESIGN_IMPORT_LEDGER_REGISTRY", registry)
-    process = hold_in_the_midst(hospital, doctors=30, seals=4)
+    process = hold_in_the_midst(hospital, zygote, doctors=30, seals=4)
     state = hospital.folder / "state"
     if accident == "lock deleted":
         (state / "ledger.sqlite3.lock").unlink()
@@ -385,8 +385,7 @@ def test_a_run_whose_lock_or_ledger_was_taken_away_sends_nothing_more(
         process.send_signal(signal.SIGSTOP)  # else it may have come to its end before the second run begins
     second = hospital.go("run")
     process.send_signal(signal.SIGCONT)
-    assert process.wait(60) == 74
-    process.stderr.close()
+    assert process.wait() == 74
     if accident != "lock deleted":
         assert second == 6
     assert len(hospital.service.seals) < 30 or registry == "warn"

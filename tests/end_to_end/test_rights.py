@@ -3,30 +3,26 @@
 import os
 import shutil
 import subprocess
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from bound_support import BOUND, needs_rights
+from crash_support import Zygote
 
 from pipeline.support.rights import acting_user
-
-HERE = Path(__file__).parents[2]
 
 
 def go(hospital, *arguments, language="en") -> tuple[int, str]:
     """Run the command line in a process that rights bind."""
-    config = str(hospital.folder / "config.yaml")
-    done = subprocess.run(
-        [*BOUND, sys.executable, "-m", "pipeline", "--config", config, "--lang", language, *arguments],
-        capture_output=True,
-        text=True,
-        cwd=HERE,
-        env={**os.environ, "XDG_STATE_HOME": str(hospital.folder / "registry")},
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
+    printed = hospital.folder / "printed"
+    printed.unlink(missing_ok=True)
+    state_home = {"XDG_STATE_HOME": str(hospital.folder / "registry")}
+    with Zygote(*BOUND) as zygote:
+        ended = zygote.run(
+            hospital, *arguments, language=language, output=str(printed), environment=state_home
+        )
+    return ended["code"], printed.read_text("utf-8")
 
 
 @contextmanager

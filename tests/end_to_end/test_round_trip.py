@@ -75,13 +75,11 @@ def drop_in(hospital, workbook: Path, called="改好.xlsx") -> None:
     shutil.copyfile(workbook, hospital.folder / "inbox" / called)
 
 
-@pytest.mark.parametrize("form", ["xlsx", "xls", "ods"])
-def test_retry_sends_exactly_the_corrected_rows_of_what_libreoffice_saved(
-    ward, tmp_path, office_profile, form
-):
+def test_retry_sends_exactly_the_corrected_rows_of_what_libreoffice_saved(ward, tmp_path, office_profile):
+    """Saved as .xls; the test after this one does it for every form, inside LibreOffice."""
     right = {who: RIGHT[who] for who in ("00002", "00003")}
     workbook = save_corrected(latest(ward), tmp_path / "edited" / "results.xlsx", right, drop=["00004"])
-    saved = convert(workbook, FORMS[form], tmp_path / "saved", office_profile)
+    saved = convert(workbook, FORMS["xls"], tmp_path / "saved", office_profile)
     assert ward.run_to_end("retry", str(saved)) == (0, {"sealed": 2})
     assert {seal.name for seal in ward.service.seals} == {name(1), name(2), name(3)}
     assert ward.creates() == 3

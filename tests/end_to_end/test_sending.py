@@ -12,6 +12,7 @@ from manual_clock import ManualClock
 from run_support import number, wait_until
 from wire_support import CREATE, UPLOAD, Relay, fault, set_limits
 
+from pipeline.clock import SystemClock
 from pipeline.esign.contracts import Agent
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter
 from pipeline.esign.responses import Reply, read_create, read_upload
@@ -262,15 +263,14 @@ def test_inline_switched_off_stops_although_the_canary_failed_for_itself(hospita
     assert hospital.run_to_end("run") == (4, {"failed": 1, "not_sent": 29})
 
 
-def test_a_drain_is_quick_at_a_slow_pace(hospital):
+def test_a_drain_is_quick_at_a_slow_pace(hospital, zygote):
     hospital.doctors(40)
     set_limits(hospital, 0.5, 20)
-    run = hospital.start("run")
+    run = zygote.start(hospital)
     wait_until(lambda: len(hospital.service.received) >= 3)
     began = time.monotonic()
     run.send_signal(signal.SIGTERM)
-    run.communicate()
-    assert run.returncode == 143
+    assert run.wait() == 143
     assert time.monotonic() - began < 40, "the rows that wait would take 80 s"
 
 
@@ -279,7 +279,5 @@ def test_a_server_that_tires_of_silent_connections_is_no_outage(hospital):
     with Relay(hospital, idle=0.8) as url:
         hospital.configure(endpoint=url, file_endpoint=url)
         set_limits(hospital, 2, 20)
-        run = hospital.start("run")
-        run.communicate()
-        assert run.returncode == 0
+        assert hospital.go("run", clock=SystemClock()) == 0
     assert hospital.statuses() == {"sealed": 5}

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 
 import pytest
 from resolution_support import run_later
@@ -120,22 +121,22 @@ def test_after_every_end_the_next_step_is_named(hospital_with, say, how, command
 
 
 @pytest.mark.parametrize(
-    ("signal", "text_part"),
+    ("number", "text_part"),
     [
-        (True, "The last run was interrupted. To continue"),
-        (False, "The last run was interrupted. Everything sent"),
+        (signal.SIGTERM, "The last run was interrupted. To continue"),
+        (signal.SIGKILL, "The last run was interrupted. Everything sent"),
     ],
 )
-def test_a_run_that_did_not_come_to_its_end(hospital_with, say, signal, text_part):
+def test_a_run_that_did_not_come_to_its_end(hospital_with, zygote, say, number, text_part):
     hospital = hospital_with(latency=0.5)
     hospital.doctors(40)
-    process = hospital.start("run", "--yes")
+    process = zygote.start(hospital, "run", "--yes")
     wait_until(lambda: hospital.creates() >= 2)
     printed, last = say(hospital, "status")
     assert "A run is in progress" in printed
     assert last.endswith(" status")
-    (process.terminate if signal else process.kill)()
-    process.communicate()
+    process.send_signal(number)
+    process.wait()
     printed, last = say(hospital, "status")
     assert text_part in printed
     assert last.endswith(" run")

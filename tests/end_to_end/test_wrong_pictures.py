@@ -232,8 +232,9 @@ def test_no_accident_in_to_fix_gives_a_doctor_another_ones_picture(hospital, pla
     assert code in {3, 7}, "it is said"
 
 
-@pytest.mark.parametrize("play", [SWAPPED, REUSED, ROTATED], ids=["swapped", "reused", "rotated"])
-@pytest.mark.parametrize("way", ["retry", "inbox"])
+@pytest.mark.parametrize(
+    ("play", "way"), entrances({"swapped": SWAPPED, "reused": REUSED, "rotated": ROTATED})
+)
 def test_what_was_refused_so_is_refused_again_when_it_comes_back_unchanged(hospital, play, way):
     """The next To fix sheet does not hand the clerk the entry that was not used."""
     hand_in(hospital, play(hospital), way)
@@ -444,10 +445,12 @@ def test_a_name_alone_does_not_reach_into_another_department(hospital, departmen
     assert number(1) not in {seal.number for seal in hospital.service.seals}
 
 
-@pytest.mark.parametrize("folder", ["2026新增", "第一批", "已处理", "印章", "2026年3月", "01内科印章"])
-def test_a_folder_that_is_no_other_department_says_nothing(hospital, folder):
-    set_up(hospital, [row(1)], headers=WITH_PICTURE, files=[(f"{folder}/{name(1)}.png", 1)])
-    assert hospital.statuses() == {"sealed": 1}
+def test_a_folder_that_is_no_other_department_says_nothing(hospital):
+    folders = ("2026新增", "第一批", "已处理", "印章", "2026年3月", "01内科印章")
+    files = [(f"{folder}/{name(serial)}.png", serial) for serial, folder in enumerate(folders, 1)]
+    set_up(hospital, [row(serial) for serial in range(1, 7)], headers=WITH_PICTURE, files=files)
+    assert hospital.statuses() == {"sealed": 6}
+    assert wrong_pictures(hospital) == []
 
 
 def test_a_name_to_the_letter_beats_a_department_and_a_name(hospital):

@@ -193,5 +193,5 @@ async def test_an_idle_limiter_learns_nothing(clock):
 @pytest.mark.parametrize("rate", [0.5, 3, 20, 50, 1000])
 async def test_no_second_of_ours_holds_more_than_the_limit_at_any_rate(clock, rate):
     limiter = AdaptiveRateLimiter(rate, clock)
-    await _spacing(limiter, clock, 60)
+    await _spacing(limiter, clock, 60 if rate < 100 else 20)  # 20,000 departures are enough
     assert max_in_rolling_second(limiter.list_departures(ACTION)) <= max(1, rate)

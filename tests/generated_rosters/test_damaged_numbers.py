@@ -1,5 +1,6 @@
-"""A thousand damaged identity numbers in every kind of file: not one is sent, each is refused with its cell's address."""
+"""Hundreds of damaged identity numbers in every kind of file: not one is sent, each is refused with its cell's address."""
 
+import os
 from collections import Counter
 
 import pytest
@@ -11,7 +12,8 @@ from generated_rosters.layout import Style
 from generated_rosters.stage import stage
 from generated_rosters.truth import FilePlan, Refused
 
-ROWS = 1000
+LONG = bool(os.environ.get("TRAP_SEEDS"))  # make trap
+ROWS = 1000 if LONG else 450
 FIELDS = ("name", "number", "mobile", "staff_no", "department")
 FILES = (
     FilePlan("a.xlsx", "openpyxl"),
@@ -71,13 +73,13 @@ def _rows(corpus, *, sound: bool):
     ]
 
 
-def test_there_are_a_thousand_of_more_than_forty_kinds(damaged):
+def test_there_are_hundreds_of_more_than_forty_kinds(damaged):
     corpus, _, _ = damaged
     rows = _rows(corpus, sound=False)
     kinds = Counter(line.row.trap for _, _, line in rows)
     assert len(rows) >= ROWS
     assert len(kinds) > 40
-    assert min(kinds.values()) >= 15
+    assert min(kinds.values()) >= (15 if LONG else 5)
     assert {file.form for file, _, _ in rows} == {file.form for file in FILES}
 
 

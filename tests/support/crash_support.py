@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from run_support import newest_results
 
@@ -19,18 +23,24 @@ REPOSITORY = SUPPORT.parents[1]
 SETTLED = {"sealed", "unchanged", "unknown", "exists", "not_sent", "failed"}
 
 
-_idle: list[subprocess.Popen] = []  # a start costs more than ten runs, so the next test takes these over
+# a start costs more than ten runs, so the next test takes these over
+_idle: defaultdict[tuple[str, ...], list[subprocess.Popen]] = defaultdict(list)
 
 
 class Zygote:
     """The process that forks the runs (zygote.py); it lives on for later tests and ends with this process."""
 
+    def __init__(self, *bounds: str) -> None:
+        self._bounds = bounds  # what stands before its command line: a program that takes rights away
+        self._idle = _idle[bounds]
+        self._started: list[ForkedRun] = []
+
     def __enter__(self):
         try:
-            self._process = _idle.pop()
+            self._process = self._idle.pop()
         except IndexError:
             self._process = subprocess.Popen(
-                [sys.executable, str(SUPPORT / "zygote.py")],
+                [*self._bounds, sys.executable, str(SUPPORT / "zygote.py")],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -40,25 +50,63 @@ class Zygote:
         return self
 
     def __exit__(self, error_type, *_):
+        for run in self._started:
+            run.kill()
         if error_type is None:
-            _idle.append(self._process)
+            self._idle.append(self._process)
             return
         self._process.kill()  # its answers would be those of the test that failed
         self._process.communicate()
 
     def run(self, hospital, *arguments: str, **order) -> dict:
         """Run the command line over a hospital in a child; return how it ended and which points it passed."""
-        arguments = [
-            "--config",
-            str(hospital.folder / "config.yaml"),
-            "--lang",
-            "en",
-            *(arguments or ("run",)),
-        ]
-        order["environment"] = {**_make_environment(), **order.get("environment", {})}
-        self._process.stdin.write(json.dumps({"words": arguments, **order}) + "\n")
-        self._process.stdin.flush()
+        self._order(hospital, arguments, order)
         return json.loads(self._process.stdout.readline())
+
+    def start(self, hospital, *arguments: str, **environment: str) -> ForkedRun:
+        """Start the command line over a hospital in a child; what it prints goes to a file."""
+        printed = hospital.folder / "printed"
+        printed.unlink(missing_ok=True)
+        self._order(
+            hospital, arguments, {"environment": environment, "output": str(printed), "announce": True}
+        )
+        run = ForkedRun(int(self._process.stdout.readline()), self._process.stdout, printed)
+        self._started.append(run)
+        return run
+
+    def _order(self, hospital, arguments, order) -> None:
+        words = ["--config", str(hospital.folder / "config.yaml"), "--lang", order.pop("language", "en")]
+        words += arguments or ("run",)
+        order["environment"] = {**_make_environment(), **order.get("environment", {})}
+        self._process.stdin.write(json.dumps({"words": words, **order}) + "\n")
+        self._process.stdin.flush()
+
+
+@dataclass
+class ForkedRun:
+    """A command that runs in a child of a zygote."""
+
+    pid: int
+    answers: IO[str]
+    printed: Path
+    returncode: int | None = None
+
+    def send_signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):  # it may have ended by itself
+            os.kill(self.pid, number)
+
+    def wait(self) -> int:
+        """Wait for its end; return its exit code, or the number of the signal that killed it as a negative one."""
+        if self.returncode is None:
+            ended = json.loads(self.answers.readline())
+            self.returncode = ended["code"] if ended["signal"] is None else -ended["signal"]
+        return self.returncode
+
+    def kill(self) -> None:
+        """Kill it if it still runs, and wait for its end."""
+        if self.returncode is None:
+            self.send_signal(signal.SIGKILL)
+        self.wait()
 
 
 def _make_environment() -> dict[str, str]:

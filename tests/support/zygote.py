@@ -4,7 +4,7 @@ Reads one JSON object a line, ``{"words", "name", "pass", "signals", "fail", "ra
 "signal", "points"}``. The child gets signals (SIGKILL unless told) when it passes the point of this name for the
 ``pass``-th time, or with ``fail`` (an errno) meets a disk that fails there; ``random`` kills it after so many seconds,
 wherever it is. ``output`` names a file for what it prints; ``environment`` holds all its variables; ``limits`` are
-its resource limits by name. ``later`` moves both of its clocks on by so many seconds, ``jump`` the wall clock alone.
+its resource limits by name. With ``announce`` its process number comes in a line of its own, before it has ended. ``later`` moves both of its clocks on by so many seconds, ``jump`` the wall clock alone.
 """
 
 from __future__ import annotations
@@ -102,6 +102,9 @@ def serve() -> None:
                 code = 99
             os._exit(code)
         os.close(writing)
+        if order.get("announce"):
+            sys.stdout.write(f"{child}\n")
+            sys.stdout.flush()
         reported = b""
         while chunk := os.read(reading, 1 << 16):
             reported += chunk
