@@ -13,6 +13,7 @@ from dataclasses import asdict
 from importlib import import_module
 
 from bench.figures import GROUPS
+from bench.measure import FAILURES
 
 
 def main() -> int:
@@ -30,6 +31,8 @@ def main() -> int:
 
         traceback.print_exc()
         return 1
+    if FAILURES:
+        print(json.dumps({"error": "; ".join(dict.fromkeys(FAILURES))}), flush=True)
     return 0
 
 

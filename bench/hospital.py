@@ -70,11 +70,11 @@ class Hospital:
         return [sys.executable, "-m", "pipeline", "--config", config, "--lang", "en", *arguments]
 
     def run(self, *arguments: str, watch: Callable[[float, float], object] | None = None) -> Child:
-        """Do one run in a process of its own, start to end; raise RuntimeError if it fails."""
+        """Do one run in a process of its own, start to end; raise ChildFailed if it fails."""
         return self.measure("run", "--yes", "--accept-guards", *arguments, watch=watch)
 
     def measure(self, *arguments: str, watch: Callable[[float, float], object] | None = None) -> Child:
-        """Type a command; raise RuntimeError if it fails."""
+        """Type a command; raise ChildFailed if it fails."""
         log = self.folder / "output.log"
         return require_success(measure_command(self.command(*arguments), log=log, watch=watch), log)
 

@@ -18,6 +18,14 @@ Value = TypeVar("Value")
 Other = TypeVar("Other")
 
 
+FAILURES: list[str] = []
+"""What could not be measured although its group could."""
+
+
+class ChildFailed(Exception):
+    """A process that was to be measured ended with an error."""
+
+
 @dataclass(frozen=True)
 class Child:
     """What a process took, start to end."""
@@ -89,26 +97,34 @@ def _watch_memory(number: int):
 
 
 def require_success(child: Child, log: Path) -> Child:
-    """Raise RuntimeError with the last lines of its output if a child failed."""
+    """Raise ChildFailed with the last line of its output if a child failed."""
     if child.code != 0:
         lines = log.read_text("utf-8", "replace").strip().splitlines() if log.exists() else []
-        raise RuntimeError(f"exit {child.code}: " + " / ".join(lines[-3:]))
+        raise ChildFailed(f"exit {child.code}: " + "".join(lines[-1:]))
     return child
 
 
 def run_python(*arguments: str, log: Path, watch: Callable[[float, float], object] | None = None) -> Child:
-    """Run a module of this folder in a process of its own; raise RuntimeError if it fails."""
+    """Run a module of this folder in a process of its own; raise ChildFailed if it fails."""
     return require_success(measure_command([sys.executable, "-m", *arguments], log=log, watch=watch), log)
 
 
 def alternate(
     times: int, what: str, baseline: Callable[[], Value], ours: Callable[[], Other]
 ) -> tuple[list[Value], list[Other]]:
-    """Measure baseline and ours in turn, so many times."""
-    baselines, own = [], []
+    """Measure baseline and ours in turn, so many times.
+
+    A baseline that fails, such as one whose library is missing, is left out and noted in `FAILURES`.
+    """
+    baselines, own, works = [], [], True
     for turn in range(times):
         print_progress(f"{what}: turn {turn + 1} of {times}")
-        baselines.append(baseline())
+        try:
+            if works:
+                baselines.append(baseline())
+        except ChildFailed as error:
+            FAILURES.append(f"the baseline: {error}")
+            baselines, works = [], False
         own.append(ours())
     return baselines, own
 

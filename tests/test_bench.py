@@ -7,6 +7,7 @@ import pytest
 
 from bench.__main__ import main, measure_group
 from bench.figures import BASELINES, GROUPS, Figure, Goal, Group, Text, list_figures
+from bench.measure import FAILURES, Child, alternate, require_success
 from bench.report import LANGUAGES, build_lines, format_cells, list_files
 from bench.results import GroupResults, build_line, load_results
 
@@ -116,3 +117,15 @@ def test_an_unknown_name_is_refused(capsys, monkeypatch):
 
 def test_every_baseline_has_a_text_in_both_languages():
     assert [name for name, text in BASELINES.items() if not (text.en and text.zh)] == []
+
+
+def test_a_baseline_whose_library_is_missing_does_not_cost_our_figure(tmp_path):
+    log = tmp_path / "log"
+    log.write_text("Traceback\nImportError: no SDK\n")
+
+    def fail():
+        require_success(Child(wall=0.1, cpu=0.1, peak=1, code=1), log)
+
+    assert alternate(2, "a", fail, lambda: 7) == ([], [7, 7])
+    assert FAILURES == ["the baseline: exit 1: ImportError: no SDK"]
+    FAILURES.clear()
