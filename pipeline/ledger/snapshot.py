@@ -65,7 +65,7 @@ def read_snapshot(connection: Connection, digest: Callable[[str], str]) -> Ledge
             name=name,
             id_masked=id_masked and intern(id_masked),
             staff_no_digest=earlier.get(key) if staff_no is None else staff_no,
-            mobile_digest=mobile,
+            mobile_digest=_share_mobile(mobile, seals.get(key)),
             seal_names_of_others=frozenset(of_others.get(key, ())),
         )
         for key, seal_name, name, id_masked, staff_no, mobile in connection.execute(
@@ -138,6 +138,12 @@ def _read_live_seals(connection: Connection) -> Iterator[tuple[str, LiveSeal]]:
                 trace_id=attempt,
             ),
         )
+
+
+def _share_mobile(mobile: str | None, seal: LiveSeal | None) -> str | None:
+    """Return a mobile's digest: the seal's own object where it is that mobile, as for nearly all people."""
+    known = seal.content.mobile if seal is not None and seal.content is not None else None
+    return known if known == mobile else mobile
 
 
 def _make_content(columns: list[Any]) -> SealContent:

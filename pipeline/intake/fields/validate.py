@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Container, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from sys import intern
 from typing import Any, Protocol
 
 from pipeline.domain.fields import FIELDS
@@ -147,7 +148,7 @@ def validate_rows(
 
 def assign_row_ids(rows: Sequence[Row], site_key: SiteKeyDigests | None) -> Iterator[str | None]:
     """Yield each row's id: of its mapped cells as displayed, and of the number of equal rows before it in the run."""
-    equal_rows: Counter[tuple[str, ...]] = Counter()
+    equal_rows: Counter[str] = Counter()  # by the id of the first of them
     for row in rows:
         if site_key is None:
             yield None
@@ -160,8 +161,10 @@ def assign_row_ids(rows: Sequence[Row], site_key: SiteKeyDigests | None) -> Iter
                 if (cell := fields.get(field)) is not None
             ]
         )
-        yield site_key.row(parts, equal_rows[parts])
-        equal_rows[parts] += 1
+        first = site_key.row(parts, 0)
+        nth = equal_rows[first]
+        equal_rows[first] = nth + 1
+        yield site_key.row(parts, nth) if nth else first
 
 
 def _validate_row(
@@ -205,7 +208,7 @@ class _RowReader:
                 if cell is None
                 else _read_field(field, read, cell, context)
             )
-        in_order = [identity if field is Field.NUMBER else results.get(field) for field in Field]
+        in_order = [identity if field is Field.NUMBER else results.get(field) for field, _ in _LABELLED]
         eventful = [
             result for result in in_order if result is not None and (result.problems or result.changes)
         ]
@@ -225,7 +228,8 @@ class _RowReader:
 def _make_key(identity: Identity, site_key: SiteKeyDigests | None) -> str | None:
     if site_key is None or identity.number is None or identity.id_type is None:
         return None
-    return site_key.person(find_lifetime_number(identity.number, identity.id_type))
+    # the ledger's snapshot has interned the keys of all people who are known
+    return intern(site_key.person(find_lifetime_number(identity.number, identity.id_type)))
 
 
 def _list_row_problems(row: Row) -> Iterator[Problem]:

@@ -127,6 +127,10 @@ class FieldCells(_PackedRow, Mapping[Field, Cell]):
         cell = latest[1].get(index) if latest[0] is values else None
         return layout.get_cell(values, index) if cell is None else cell
 
+    def values(self) -> list[Cell]:  # type: ignore[override]
+        """Return the cells; asked of every row, so without a view."""
+        return [self._layout.get_cell(self._values, index) for index in self._layout.field_indices.values()]
+
     def __iter__(self) -> Iterator[Field]:
         return iter(self._layout.field_indices)
 

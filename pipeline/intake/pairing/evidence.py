@@ -124,8 +124,8 @@ class ImageMatches:
 
     person_ids: Sequence[Hashable] = field(repr=False)
     by_row: Sequence[Sequence[ImageMatch]] = field(repr=False)
-    # all files that fit a row, also those that belong to a better match
-    fitting: Sequence[Sequence[Candidate]] = field(repr=False)
+    # all that fit a row, also those whose file belongs to a better match
+    fitting: Sequence[Sequence[ImageMatch]] = field(repr=False)
     shared: Mapping[Candidate, Sequence[int]] = field(repr=False)  # with the indices of all their rows
 
     def valid_matches(self, matches: Sequence[ImageMatch]) -> list[ImageMatch]:
@@ -160,13 +160,12 @@ def find_matches(
         for person, doctor in zip(person_ids, doctors, strict=True)
     ]
     keys = frozenset(doctor.key for doctor in doctors if doctor.key)
-    fitting = [tuple(match.candidate for match in matches) for matches in named]
     by_row = [
         _mark_namesakes(doctor, matches, sealed_people, keys)
         for doctor, matches in zip(doctors, named, strict=True)
     ]
     shared = _resolve_shared_files(person_ids, by_row)
-    return ImageMatches(person_ids, by_row, fitting, shared)
+    return ImageMatches(person_ids, by_row, named, shared)
 
 
 def _mark_namesakes(
@@ -285,9 +284,9 @@ def find_contested_files(
         return {}
     bearing: defaultdict[Candidate, list[int]] = defaultdict(list)
     for row, fitting in enumerate(matches.fitting):
-        for candidate in fitting:
-            if candidate in naming:
-                bearing[candidate].append(row)
+        for match in fitting:
+            if match.candidate in naming:
+                bearing[match.candidate].append(row)
     contested: dict[Candidate, ContestedFile] = {}
     for candidate, rows in naming.items():
         people = {matches.person_ids[row] for row in rows}

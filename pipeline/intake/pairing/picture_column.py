@@ -86,6 +86,9 @@ class PictureEntry:
         return bool(self.text) and self.origin == "given"
 
 
+_NO_ENTRY = PictureEntry(None)
+
+
 def read_picture_entry(
     doctor: Doctor,
     index: ImageIndex,
@@ -100,7 +103,7 @@ def read_picture_entry(
     """
     text = read_entry_text(doctor)
     if text is None:
-        return PictureEntry(None)
+        return _NO_ENTRY
     if refusal := find_refusal(text):
         return PictureEntry(text, refusal)
     correction = doctor.row.correction
