@@ -89,6 +89,8 @@ def write_all(
     other = OUTCOMES if rows == PLAN else PLAN
     folders = dict.fromkeys(folder for folder in (report.out, latest) if folder is not None)
     edited = [path for folder in folders for path in preserve_edited_workbooks(folder / WORKBOOK)]
+    # before the workbook: a full disk is found by a plain file, not inside the library
+    row_files = {} if write_rows else write_row_files(report, presenter=presenter, look=look)
     workbook = write_workbook(
         report,
         report.out / WORKBOOK,
@@ -99,7 +101,7 @@ def write_all(
         add_copies=add_copies,
     )
     report = replace(add_copies(), workbook=workbook.name)  # which the page names
-    row_files = write_rows() if write_rows else write_row_files(report, presenter=presenter, look=look)
+    row_files |= write_rows() if write_rows else {}
     written = {
         rows: row_files[rows],
         FILES: write_jsonl(

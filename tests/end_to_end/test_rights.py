@@ -176,7 +176,7 @@ def test_seals_made_before_the_disk_was_full_are_counted_and_reported(hospital):
     hospital.doctors(30)
     with mounted(hospital.folder / "out", "size=8k"):
         code, stderr_text = go(hospital, "run")
-        assert code == 74
+        assert code == 74, stderr_text
         run = hospital.runs[-1].name
         assert "is full" in stderr_text
         assert f"run {run} created seals: 30" in stderr_text
