@@ -39,7 +39,7 @@ PIPELINE = REPOSITORY / "pipeline"
 MODULES = sorted(
     path for path in PIPELINE.rglob("*.py") if "messages" not in path.relative_to(PIPELINE).parts
 )
-TEMPLATES = sorted((PIPELINE / "reports" / "templates").iterdir())
+TEMPLATES = sorted((PIPELINE / "reports" / "templates").glob("*.*"))
 HAN = re.compile(r"[\u3400-\u9fff\U00020000-\U000323af、。，；：（）]")
 LETTERS = re.compile(r"[A-Za-z]{2}")
 
