@@ -29,13 +29,14 @@ LAYOUT = "layout.html"
 class TranslatedPages(FileSystemBytecodeCache):
     """Keeps translated pages beside their templates, as Python does with modules: translating takes 70 ms in each process.
 
-    What cannot be read is translated again; where nothing may be written, nothing is kept. A file counts for the same
-    template, versions of Python and Jinja2, and options.
+    What cannot be read is translated again; where nothing may be written, nothing is kept. Jinja2 compares the template,
+    and the versions of Python and of its own.
     """
 
-    def __init__(self, folder: Path, *options: bool) -> None:
-        marks = "".join(str(int(option)) for option in options)
-        super().__init__(str(folder), f"%s.{sys.implementation.cache_tag}-{marks}.jinja")
+    def get_bucket(self, environment: Environment, name: str, filename: str | None, source: str) -> Bucket:
+        """Compare the options of the translation as well."""
+        options = environment.autoescape, environment.trim_blocks, environment.lstrip_blocks
+        return super().get_bucket(environment, name, filename, f"{source}{options}")
 
     def load_bytecode(self, bucket: Bucket) -> None:
         """Read a translated page."""
@@ -56,13 +57,12 @@ def build_environment(folder: Path, templates: Path = TEMPLATES) -> Environment:
     """Return the environment of the pages, which are kept translated in a folder."""
     environment = Environment(
         loader=FileSystemLoader(templates),
+        bytecode_cache=TranslatedPages(str(folder), f"%s.{sys.implementation.cache_tag}.jinja"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    options = environment.autoescape is True, environment.trim_blocks, environment.lstrip_blocks
-    environment.bytecode_cache = TranslatedPages(folder, *options)
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     environment.filters["grouped"] = lambda number: f"{number:,}"
     return environment
