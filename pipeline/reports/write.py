@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import xlsxwriter
+from xlsxwriter.exceptions import FileCreateError
 
 from pipeline.domain.results_format import PROPERTY, PROPERTY_VALUE, RUN_PROPERTY, SCHEMA_PROPERTY, WORKBOOK
 from pipeline.domain.roster import ImageFile
@@ -49,21 +50,10 @@ FILES, RUN = "files.jsonl", "run.json"
 ALL_SHEET_PART = "xl/worksheets/sheet2.xml"  # XlsxWriter numbers them in their order
 
 
-def write_row_files(
-    report: RunReport, *, presenter: Presenter, look: LoadPreview | None = None
-) -> dict[str, Path]:
-    """Write the files that follow from the outcomes alone, see `write_all`."""
-    rows = _find_rows_file(report)
-    lines = (outcome_record(outcome, run=report.run, presenter=presenter) for outcome in report.outcomes)
-    return {
-        rows: write_jsonl(report.out / rows, lines),
-        REVIEW_PAGE: write_review(
-            report,
-            report.out / REVIEW_PAGE,
-            presenter=presenter,
-            look=look or (lambda _picture, _opening: None),
-        ),
-    }
+def write_review_page(report: RunReport, *, presenter: Presenter, look: LoadPreview | None = None) -> Path:
+    """Write the review page, and return its path."""
+    look = look or (lambda _picture, _opening: None)
+    return write_review(report, report.out / REVIEW_PAGE, presenter=presenter, look=look)
 
 
 def write_all(
@@ -74,23 +64,26 @@ def write_all(
     latest: Path | None,
     replace_file: Replace = os.replace,
     add_copies: Callable[[], RunReport] | None = None,
-    write_rows: Callable[[], Mapping[str, Path]] | None = None,
+    take_review_page: Callable[[], Path] | None = None,
 ) -> dict[str, Path]:
     """Write the files of a run into ``report.out`` and copies of them into ``latest``.
 
     Returns usual name -> path written. results.xlsx may be a numbered sibling; so may its copy, which is then returned
     as "copy". A workbook that was edited is renamed, never overwritten, and returned as "edited".
-    Another process may write meanwhile: ``add_copies`` returns the report with its marked copies, ``write_rows`` does what
-    `write_row_files` does. Raises ``SumsError`` before anything is written, OSError if the disk refuses.
+    Another process may write meanwhile: ``add_copies`` returns the report with its marked copies, ``take_review_page`` the
+    path of the review page. Raises ``SumsError`` before anything is written, OSError if the disk refuses.
     """
     verify_totals(report)
     add_copies = add_copies or (lambda: report)
-    rows = _find_rows_file(report)
-    other = OUTCOMES if rows == PLAN else PLAN
+    rows, other = (PLAN, OUTCOMES) if report.command == "check" else (OUTCOMES, PLAN)
+    lines = (outcome_record(outcome, run=report.run, presenter=presenter) for outcome in report.outcomes)
     folders = dict.fromkeys(folder for folder in (report.out, latest) if folder is not None)
     edited = [path for folder in folders for path in preserve_edited_workbooks(folder / WORKBOOK)]
     # before the workbook: a full disk is found by a plain file, not inside the library
-    row_files = {} if write_rows else write_row_files(report, presenter=presenter, look=look)
+    rows_file = write_jsonl(report.out / rows, lines)
+    pages = {}
+    if take_review_page is None:
+        pages[REVIEW_PAGE] = write_review_page(report, presenter=presenter, look=look)
     workbook = write_workbook(
         report,
         report.out / WORKBOOK,
@@ -101,14 +94,15 @@ def write_all(
         add_copies=add_copies,
     )
     report = replace(add_copies(), workbook=workbook.name)  # which the page names
-    row_files |= write_rows() if write_rows else {}
+    if take_review_page is not None:
+        pages[REVIEW_PAGE] = take_review_page()
     written = {
-        rows: row_files[rows],
+        rows: rows_file,
         FILES: write_jsonl(
             report.out / FILES, (file_record(file_report, presenter) for file_report in report.files)
         ),
         RUN: write_json(report.out / RUN, run_record(report, presenter.masker)),
-        REVIEW_PAGE: row_files[REVIEW_PAGE],
+        **pages,
         WORKBOOK: workbook,
     }
     remember_written(written[WORKBOOK])
@@ -123,10 +117,6 @@ def write_all(
     if copies[WORKBOOK].name != report.workbook:
         write_report(report, latest / REPORT_PAGE, presenter=presenter, workbook=copies[WORKBOOK].name)
     return paths if copies[WORKBOOK].name == WORKBOOK else {**paths, "copy": copies[WORKBOOK]}
-
-
-def _find_rows_file(report: RunReport) -> str:
-    return PLAN if report.command == "check" else OUTCOMES
 
 
 def _are_siblings(out: Path, latest: Path) -> bool:
@@ -213,11 +203,19 @@ def write_workbook(
                     return
             write_book(target, folder, report, None)
 
+    def fill_or_explain(target: Path, *, report: RunReport) -> None:
+        try:
+            fill(target, report=report)
+        except FileCreateError as error:  # XlsxWriter's name for an OSError
+            raise error.args[0] from None
+
     wanted = path
     # the Summary names its workbook, whose name depends on whether Excel holds the usual one open
     while True:
         named = replace(report, workbook=wanted.name)
-        written = write_atomically(wanted, partial(fill, report=named), numbered=True, replace=replace_file)
+        written = write_atomically(
+            wanted, partial(fill_or_explain, report=named), numbered=True, replace=replace_file
+        )
         if written == wanted:
             return written
         wanted = written

@@ -40,7 +40,7 @@ def finish_run(
     Raises SumsError before the first file where the outcomes do not add up. ``writes_files`` False: the caller wants none.
     ``process`` may write a part of them.
     """
-    from pipeline.reports.write import write_all, write_row_files  # noqa: PLC0415 - `load_report_modules` has imported it
+    from pipeline.reports.write import write_all, write_review_page  # noqa: PLC0415 - `load_report_modules` has imported it
     from pipeline.workflow.marked_copies import write_marked_copies  # noqa: PLC0415 - reads rosters
     from pipeline.workflow.stage_settings import build_preview_loader  # noqa: PLC0415 - a run that ended early reads no picture
 
@@ -56,8 +56,8 @@ def finish_run(
         files = write(
             report,
             add_copies=add_copies,
-            write_rows=lambda: (
-                process.take_row_files() or write_row_files(report, presenter=presenter, look=look)
+            take_review_page=lambda: (
+                process.take_review_page() or write_review_page(report, presenter=presenter, look=look)
             ),
         )
         report = add_copies()

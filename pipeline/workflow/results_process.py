@@ -1,4 +1,4 @@
-"""A process that writes a part of the results beside this one: the marked copies, and the files of the rows.
+"""A process that writes a part of the results beside this one: the marked copies, and the review page.
 
 It loads the rosters to be copied while rows are still sent. It is no more than a quicker way: whatever breaks there is
 done here.
@@ -13,7 +13,7 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -89,11 +89,11 @@ class ResultsProcess:
         report: RunReport | None = self._receive()
         return report
 
-    def take_row_files(self) -> Mapping[str, Path] | None:
-        """Return the files of the rows by usual name; None where they have to be written here. Comes after the copies."""
-        files: Mapping[str, Path] | None = self._receive()
+    def take_review_page(self) -> Path | None:
+        """Return the path of the review page; None where it has to be written here. Comes after the copies."""
+        path: Path | None = self._receive()
         self.close()
-        return files
+        return path
 
     def close(self) -> None:
         """End the process."""
@@ -130,9 +130,9 @@ class ResultsProcess:
 
 
 def write_part_of_results() -> None:
-    """Load the rosters named on standard input, then write the copies and the files of the rows of the report that follows."""
+    """Load the rosters named on standard input, then write the copies and the review page of the report that follows."""
     # ruff: noqa: PLC0415 - no process but this one needs them so early
-    from pipeline.reports.write import warm_up, write_row_files
+    from pipeline.reports.write import warm_up, write_review_page
     from pipeline.workflow import marked_copies
     from pipeline.workflow.stage_settings import build_preview_loader
 
@@ -149,6 +149,6 @@ def write_part_of_results() -> None:
     failed = len(copied.notices) > len(report.notices)  # tried again where there is a log
     pickle.dump(None if failed else copied, answers)
     answers.flush()
-    row_files = write_row_files(report, presenter=presenter, look=build_preview_loader(config))
-    pickle.dump(row_files, answers)
+    page = write_review_page(report, presenter=presenter, look=build_preview_loader(config))
+    pickle.dump(page, answers)
     answers.flush()

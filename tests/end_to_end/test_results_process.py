@@ -8,7 +8,7 @@ import pytest
 from run_support import make_row, number
 
 from pipeline.cli.app import main
-from pipeline.reports.write import write_row_files
+from pipeline.reports.write import write_review_page
 from pipeline.workflow import results_process
 from pipeline.workflow.marked_copies import load_rosters, write_marked_copies
 from pipeline.workflow.results_process import ResultsProcess
@@ -69,8 +69,8 @@ def test_the_process_writes_the_copies_that_the_run_itself_would_write(ward, mon
     plain = replace(report, out=tmp_path / "plain")
     write_marked_copies(plain, config, presenter, None)
     look = build_preview_loader(config)
-    for name, path in write_row_files(plain, presenter=presenter, look=look).items():
-        assert path.read_bytes() == (ward.newest / name).read_bytes()
+    page = write_review_page(plain, presenter=presenter, look=look)
+    assert page.read_bytes() == (ward.newest / "review.html").read_bytes()
     assert [len(copied.copies) for copied in answered] == [2]
     assert copies == read_copies(tmp_path / "plain")
     assert sorted(copies) == ["roster.xlsx", "second.xlsx"]

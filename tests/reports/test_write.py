@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
+import resource
 import stat
 
 import openpyxl
@@ -12,6 +14,7 @@ import pytest
 
 from pipeline.domain.run import Status
 from pipeline.reports.earlier_results import find_newest_workbook, remember_written
+from pipeline.reports.write import write_workbook
 from pipeline.support.atomic_files import make_folder, write_atomically, write_jsonl
 
 
@@ -215,3 +218,18 @@ def test_a_copy_that_another_run_has_taken_away_is_still_noted(tmp_path):
     remember_written(tmp_path / "latest" / "results.xlsx", copied_from=own)
     (note,) = (tmp_path / "latest").iterdir()
     assert note.read_text("ascii") == hashlib.sha256(b"workbook").hexdigest()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # XlsxWriter leaves files open
+def test_a_disk_that_takes_no_workbook_is_a_fault_of_the_disk(hospital, make):
+    run_report = hospital.build_run_report()
+    path, presenter = run_report.out / "results.xlsx", make.presenter(run_report)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_workbook(run_report, path, presenter=presenter, thumbnail=None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        gc.collect()
+    assert not path.exists()
