@@ -62,7 +62,9 @@ class Masker:
         masked = self._masked.get(text)
         if masked is None:
             masked = self._mask_inside(text, everything=False)
-            if self._numbers and len(self._masked) < _REMEMBERED:
+            if self._numbers:
+                if len(self._masked) >= _REMEMBERED:
+                    self._masked.clear()  # names of pictures, mostly; what comes again is soon back
                 self._masked[text] = masked
         return masked
 

@@ -146,6 +146,8 @@ class TableSheet(Generic[Row]):
             for index, column in enumerate(columns)
             if not (column.is_hidden or column.status) and (wraps or column.look.get("text_wrap"))
         ]
+        self._path_finders = [column.linked_path for column in columns if column.linked_path]
+        self._status_finders = [column.status for column in columns if column.status]
         self._write_headings(frozen)
 
     def write_row(self, row: Row, *, image: bytes | None = None, min_lines: int = 1) -> None:
@@ -169,12 +171,10 @@ class TableSheet(Generic[Row]):
     def _is_streamed(self, row: Row, values: Sequence[str | int], *, is_plain: bool) -> bool:
         """Return whether the streamed rows take a row; else the sheet writes it."""
         assert self._streamed is not None
-        has_link = self._max_links > 0 and any(
-            column.linked_path and column.linked_path(row) for column in self._columns
-        )
+        has_link = self._max_links > 0 and any(find_path(row) for find_path in self._path_finders)
         if is_plain and not has_link:
-            looks = [column.status(row) for column in self._columns if column.status]
-            return self._streamed.add_plain(tuple(looks), values)
+            looks = tuple([find_status(row) for find_status in self._status_finders])
+            return self._streamed.add_plain(looks, values)
         self._streamed.add_written()
         return False
 
