@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
-import io
 import logging
 import ssl
 import sys
@@ -19,6 +18,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from statistics import median
 from typing import Any, Self
 
@@ -29,6 +29,7 @@ from pipeline.clock import Clock
 from pipeline.domain.keyed_text import KeyedText
 from pipeline.errors import reason_of
 from pipeline.esign.contracts import UPLOAD, VERSION
+from pipeline.esign.request_body import RequestBody
 from pipeline.esign.responses import Reply
 from pipeline.esign.signing import CredentialsSource, authorization
 from pipeline.messages.texts import make_text
@@ -248,7 +249,7 @@ class Client:
                 asyncio.timeout(None) as call.timer,
                 self._sessions[role].post(
                     self._urls[role],
-                    data=io.BytesIO(body),
+                    data=RequestBody(body),
                     headers=headers,
                     allow_redirects=False,
                     proxy=self._proxy,
@@ -287,9 +288,15 @@ class Client:
         if date is None:
             return None
         try:
-            return parsedate_to_datetime(date).timestamp() - self._clock.now()
+            return _parse_date(date) - self._clock.now()
         except ValueError:
             return None
+
+
+@lru_cache(maxsize=4)
+def _parse_date(date: str) -> float:
+    """Return the unix seconds of a Date header: all replies of a second have the same. Raises ValueError."""
+    return parsedate_to_datetime(date).timestamp()
 
 
 @dataclass(slots=True)

@@ -5,9 +5,10 @@ An operation returns the facts that it has set, for the receipts.
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import fields
+from operator import attrgetter
 
-from pipeline.domain.seals import Verdict
+from pipeline.domain.seals import SealContent, Verdict
 from pipeline.ledger.database import Connection
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt, LedgerConflict
 from pipeline.ledger.receipts import Fact
@@ -33,6 +34,7 @@ ORPHANED = make_text("wire.process_ended")
 WITHDRAWN = make_text("wire.cancelled")
 
 
+_GET_CONTENT = attrgetter(*(field.name for field in fields(SealContent)))  # `astuple` copies each value
 _SENT_COLUMNS = ("uuid", "key", "run", "row_id", "contract", "host", "signed_at", "seal_name")
 _VERDICT_COLUMNS = ("verdict", "settled_at", "http_status", "request_id", "code", "message", "seal_id")
 
@@ -57,7 +59,7 @@ def enter_attempt(connection: Connection, attempt: Attempt) -> list[Fact]:
         (attempt.seal_name, attempt.key),
     )
     columns = {name: getattr(attempt, name) for name in _SENT_COLUMNS}
-    content = zip(CONTENT_COLUMNS.split(", "), astuple(attempt.content), strict=True)
+    content = zip(CONTENT_COLUMNS.split(", "), _GET_CONTENT(attempt.content), strict=True)
     insert_row(connection, "attempt", {**columns, **dict(content), "dead_at": attempt.dead_at})
     persons = [former_owner, attempt.key] if former_owner else [attempt.key]
     return [

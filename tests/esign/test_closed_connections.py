@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from contextlib import asynccontextmanager
 
 import pytest
@@ -10,6 +11,7 @@ from manual_clock import settle
 
 from pipeline.clock import SystemClock
 from pipeline.esign.client import Client, NoAnswer, NotSent
+from pipeline.esign.request_body import FIRST_PIECE_BYTES, PIECE_BYTES
 from pipeline.esign.responses import read_create
 from pipeline.esign.signing import Credentials
 from pipeline.messages.texts import render_text
@@ -29,7 +31,7 @@ async def wait_until_closed(is_open) -> None:
 
 
 @asynccontextmanager
-async def open_client(serve):
+async def open_client(serve, *, seconds=5):
     """Yield a client of a server that handles each connection with ``serve``."""
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -38,7 +40,7 @@ async def open_client(serve):
         file_endpoint=url,
         credentials=Credentials("id", "key"),
         clock=SystemClock(),
-        timeout=5,
+        timeout=seconds,
     )
     async with server, client:
         yield client
@@ -73,3 +75,48 @@ async def test_a_call_whose_connection_closes_while_it_waits_was_not_sent():
     assert render_text(refused.value.args[0], "zh") == "还没有发送，连接就断开了"
     assert not refused.value.is_of_tls
     assert not refused.value.is_of_proxy
+
+
+LENGTHS = (
+    1,
+    PIECE_BYTES - 1,
+    PIECE_BYTES,
+    PIECE_BYTES + 1,
+    PIECE_BYTES + FIRST_PIECE_BYTES,
+    3 * PIECE_BYTES + 7,
+)
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+async def test_a_body_of_any_length_arrives_whole_however_slowly_it_is_read(length):
+    body = random.Random(length).randbytes(length)
+    received = bytearray()
+
+    async def serve(reader, writer):
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert f"content-length: {length}\r\n".encode() in head.lower()
+        while len(received) < length:
+            received.extend(await reader.read(50_000))
+            await settle(1)
+        writer.write(ANSWER)
+        await writer.drain()
+        writer.close()
+
+    async with open_client(serve) as client:
+        reply = await client.call("Create", body, trace_id="t", before_send=pass_at_once)
+    assert read_create(reply).verdict.kind == "sealed"
+    assert bytes(received) == body
+
+
+async def test_a_body_that_is_not_taken_is_given_up():
+    given_up = asyncio.Event()
+
+    async def serve(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        await given_up.wait()
+        writer.close()
+
+    async with open_client(serve, seconds=0.2) as client:
+        with pytest.raises(NoAnswer):
+            await client.call("Create", bytes(30_000_000), trace_id="t", before_send=pass_at_once)
+        given_up.set()

@@ -26,8 +26,8 @@ _SPECK = 2  # cells
 _GRAINY = 48  # pixels of the shorter side: in a smaller picture smoothing would take strokes away
 _INKED = re.compile(rb"[^\0]+")
 _PLAIN_MODES = ("L", "RGB")  # modes that are made smaller as they are: grey costs a third
-# pixels looked at together: few enough to stay in a processor's cache; digests of another number would be others
-_STRIP = 60_000
+# pixels looked at together: few enough to stay in a processor's cache; with another number all digests would differ
+_STRIP = 250_000
 
 
 @dataclass(frozen=True, slots=True)

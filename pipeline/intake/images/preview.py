@@ -20,6 +20,7 @@ from pipeline.intake.images.ink import (
     ImageScan,
     find_darkest,
     find_lightest,
+    get_step,
     mask_below,
     measure_darkness,
     reduce_image,
@@ -60,7 +61,9 @@ def load_preview(image: ImageFile, *, folder: Path, may_open: bool) -> ImagePrev
 def make_preview(image: Image.Image, scan: ImageScan | None = None) -> ImagePreview:
     """Return the small copy of an upright picture, as it looks on white paper; ``scan`` is the result of `scan_image`."""
     paper = _make_paper(image, scan)
-    hints = tuple(_find_hints(paper))
+    is_measured = scan is not None and paper is scan.small and get_step(scan.size) > 1  # and so not smoothed
+    darkness = scan.darkness if scan is not None and is_measured else measure_darkness(paper)
+    hints = tuple(_find_hints(paper, darkness))
     thumbnail = paper.copy()  # ``paper`` is the given picture itself where that is small and opaque
     thumbnail.thumbnail((THUMBNAIL, THUMBNAIL), reducing_gap=1.0)
     if thumbnail.mode == "L":
@@ -82,10 +85,12 @@ def _make_paper(image: Image.Image, scan: ImageScan | None) -> Image.Image:
     if image.mode == "CMYK":
         small = normalize_mode(image.reduce(step))
     elif scan is not None and max(scan.small.size) >= min(_SHARP, max(image.size)):
-        # the profile of a picture in colours is applied to its grey as well
-        small = scan.small.copy() if image.mode in ("1", "L") else scan.small.convert("RGB")
-        small.info = {key: image.info[key] for key in _OF_COLOUR if key in image.info}
-        small = convert_to_srgb(small)
+        small = scan.small
+        if profile := {key: image.info[key] for key in _OF_COLOUR if key in image.info}:
+            # that of a picture in colours is applied to its grey as well
+            small = small.copy() if image.mode in ("1", "L") else small.convert("RGB")
+            small.info.update(profile)
+            small = convert_to_srgb(small)
     else:
         small = convert_to_srgb(reduce_image(image, step))
     scale = SIDE / max(image.size)
@@ -119,9 +124,9 @@ def _read_preview(sha256: str, folder: Path) -> ImagePreview | None:
     return ImagePreview(rest[size:], tuple(hints), rest[:size])
 
 
-def _find_hints(paper: Image.Image) -> list[str]:
+def _find_hints(paper: Image.Image, darkness: Image.Image) -> list[str]:
     hints = []
-    strongest = measure_darkness(paper).getextrema()[1]
+    strongest = darkness.getextrema()[1]
     assert isinstance(strongest, (int, float))
     if strongest < _FAINT:
         hints.append("faint")
