@@ -21,11 +21,6 @@ class RequestBody(Payload):
         """The number of bytes."""
         return len(self._body)
 
-    @property
-    def autoclose(self) -> bool:
-        """True: there is nothing to close."""
-        return True
-
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Return the body as text."""
         return self._body.decode(encoding, errors)

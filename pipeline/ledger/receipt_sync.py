@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -220,16 +221,23 @@ def _replay_verdicts(connection: Connection, behind: Iterable[Receipt]) -> None:
 
 def make_receipts(connection: Connection, facts: Iterable[Fact]) -> list[Receipt]:
     """Return the receipts of facts, from the rows as they are now."""
+    list_columns = cache(partial(_list_columns, connection))  # a commit has many facts of few tables
     return [
         receipt
         for fact in facts
-        for receipt in _make_row_receipts(connection, fact.table, fact.column, fact.value, fact.set)
+        for receipt in _make_row_receipts(
+            connection, fact.table, fact.set or list_columns(fact.table), fact.column, fact.value
+        )
     ]
 
 
 def make_all_receipts(connection: Connection) -> list[Receipt]:
     """Return the receipts of all that the ledger holds."""
-    return [receipt for table in GUARDED for receipt in _make_row_receipts(connection, table)]
+    return [
+        receipt
+        for table in GUARDED
+        for receipt in _make_row_receipts(connection, table, _list_columns(connection, table))
+    ]
 
 
 def read_mark(connection: Connection) -> Mark:
@@ -288,11 +296,10 @@ def _list_columns(connection: Connection, table: str) -> Sequence[str]:
 def _make_row_receipts(
     connection: Connection,
     table: str,
+    columns: Sequence[str],
     column: str | None = None,
     value: str | int | None = None,
-    chosen: tuple[str, ...] | None = None,
 ) -> Iterator[Receipt]:
-    columns = chosen or tuple(_list_columns(connection, table))
     identity = GUARDED[table]
     where = f" WHERE {column} = ?" if column else ""
     rows = connection.execute(
