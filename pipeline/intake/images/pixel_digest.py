@@ -41,7 +41,9 @@ class PixelDigest:
         """Digest a strip (L, RGB, or RGBa where something shows through); grey in RGB counts as L."""
         is_colourless = plain.mode == "RGB" and may_be_grey and is_grey(plain)
         canonical = plain.getchannel(0) if is_colourless else plain
-        self._sha256.update(canonical.mode.encode())
+        self._sha256.update(
+            f"{canonical.mode:4}".encode()
+        )  # of one length: no two pictures give the same bytes
         self._sha256.update(canonical.tobytes())
 
     def get_text(self) -> str:

@@ -15,6 +15,12 @@ from pipeline.intake.images import ink
 from pipeline.intake.images.ink import reduce_image, scan_image
 
 LARGE = (700, 500)  # several strips
+HELD = {
+    "L": "2:900x700:1695ab425d6f3908e6401bcba07ba9dbaff646bc9620c080b22540a850f9e805",
+    "RGB": "2:900x700:af6d9243cd9019d1237e41e7acc0aeb958713186cab06f7215ac0a162a813717",
+    "RGBA": "2:900x700:430bc53d53d3e194935533e70873a5e6e57291e20c67120493942d1a6086ed50",
+    "RGBA of grey": "2:900x700:a667016d17e254e177285ebeb69ca65c58f8003da40c5956318570c699c69d34",
+}
 
 
 def shades(mode: str) -> Image.Image:
@@ -29,6 +35,15 @@ def test_the_digest_of_earlier_versions_is_over_size_and_premultiplied_points(mo
     points = clear.convert("RGBa") if picture.has_transparency_data else clear
     of_earlier = hashlib.sha256(b"700x500:" + points.tobytes()).hexdigest()
     assert scan_image(picture, with_earlier=True).earlier_pixels == of_earlier
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "RGBA of grey"])
+def test_the_digest_is_that_which_ledgers_hold(mode):
+    """It changes only together with its version."""
+    picture = noise(900, 700, channels=4).convert(mode.split()[0])
+    if "grey" in mode:
+        picture = noise(900, 700, channels=1).convert("RGBA")
+    assert scan_image(picture).pixels == HELD[mode]
 
 
 @given(st.lists(drawn_pictures(), min_size=2, max_size=5))
