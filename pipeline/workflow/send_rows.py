@@ -34,11 +34,8 @@ from pipeline.esign.signing import CredentialsSource
 from pipeline.ledger.protocol import Ledger
 from pipeline.planning.guards import Guards, RunGuards, find_deadline
 from pipeline.planning.unsent_rows import build_not_sent_outcome
-from pipeline.sending.call_context import CallContext, share_connection_slots
 from pipeline.sending.circuit_breaker import OutageMonitor
-from pipeline.sending.create import CreateSender
 from pipeline.sending.run_state import RunState
-from pipeline.sending.submit import Submission
 from pipeline.support.garbage_collection import return_freed_memory
 from pipeline.workflow.stage_settings import build_agent, build_client, find_contract
 
@@ -159,6 +156,11 @@ async def send_rows(
     limit = config.limits.requests_per_second
     if credentials is None:
         return SentRows(tuple(map(build_not_sent_outcome, ready)), halt, Traffic(limit=limit))
+    # aiohttp: a run without changes does not need it
+    from pipeline.sending.call_context import CallContext, share_connection_slots  # noqa: PLC0415
+    from pipeline.sending.create import CreateSender  # noqa: PLC0415
+    from pipeline.sending.submit import Submission  # noqa: PLC0415
+
     run_guards = RunGuards(guards, plan.live_seals)
     outages = resources.outages or OutageMonitor(resources.clock)
     run_state = RunState(

@@ -14,7 +14,7 @@ PROGRAM = """
 import resource, pandas
 from pipeline.cli.app import main
 from pipeline.reports.write import warm_up
-import pipeline.cli.run_session, pipeline.workflow.finish, pipeline.workflow.send_rows
+import pipeline.cli.run_session, pipeline.sending.submit, pipeline.workflow.finish, pipeline.workflow.send_rows
 from PIL import Image
 warm_up()
 resource.setrlimit(resource.RLIMIT_NOFILE, ({few}, {few}))
