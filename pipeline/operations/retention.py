@@ -125,7 +125,7 @@ def _find_rule(entry: Path) -> str:
     if entry.name in {LOG, RUN}:
         return "logs"
     # drafts and hidden folders remain of a process that was killed while it wrote a workbook
-    holds_numbers = entry.suffix.lower() == ".xlsx" or entry.name.endswith(".xlsx.sha256")
+    holds_numbers = entry.suffix.lower() == ".xlsx" or entry.name.endswith((".xlsx.sha256", ".xlsx.made-of"))
     return "to_fix" if holds_numbers or entry.name == COPIES or entry.name.startswith(".") else "runs"
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from pipeline.support.atomic_files import write_atomically
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
+_CONTENTS = ".made-of"  # ends the name of the note of what a marked copy was made of
 OUTCOMES, PLAN, LOG = "outcomes.jsonl", "plan.jsonl", "log.jsonl"
 
 # statuses of a row for which a create was sent
@@ -192,16 +193,34 @@ def clear_copies(folder: Path) -> None:
             else:
                 workbook.unlink(missing_ok=True)
             note.unlink()
+    for note in folder.glob(f".*{_CONTENTS}"):
+        with suppress(PermissionError):
+            note.unlink(missing_ok=True)
+
+
+def remember_contents(path: Path, contents: str) -> None:
+    """Note the digest of all that a marked copy was made of, so that the next run may carry the copy forward."""
+    note = f"{_hash_file(path)} {contents}"
+    write_atomically(_contents_path(path), lambda temporary: _write_ascii(temporary, note))
+
+
+def read_copies(folder: Path) -> dict[str, bytes]:
+    """Return the marked copies of a folder that are as they were written, by the digest of what they were made of."""
+    copies: dict[str, bytes] = {}
+    for note in folder.glob(f".*{_CONTENTS}"):
+        with suppress(OSError, ValueError):
+            digest, contents = note.read_text("ascii").split()
+            data = note.with_name(note.name[1:].removesuffix(_CONTENTS)).read_bytes()
+            if hashlib.sha256(data).hexdigest() == digest:
+                copies[contents] = data
+    return copies
 
 
 def remember_written(path: Path, *, copied_from: Path | None = None) -> None:
     """Note the digest of a workbook that was just written; a copy may meanwhile be replaced by another run's."""
     digest = _hash_file(copied_from or path)
 
-    def write_digest(temporary: Path) -> None:
-        temporary.write_text(digest, "ascii")
-
-    write_atomically(_note_path(path), write_digest)
+    write_atomically(_note_path(path), lambda temporary: _write_ascii(temporary, digest))
 
 
 def find_newest_workbook(path: Path) -> Path:
@@ -236,6 +255,14 @@ def _find_free_path(path: Path) -> Path:
 
 def _hash_file(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _write_ascii(path: Path, text: str) -> None:
+    path.write_text(text, "ascii")
+
+
+def _contents_path(path: Path) -> Path:
+    return path.with_name(f".{path.name}{_CONTENTS}")
 
 
 def _note_path(path: Path) -> Path:

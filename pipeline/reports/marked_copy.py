@@ -8,12 +8,10 @@ used again, marks of an earlier run are taken off.
 from __future__ import annotations
 
 import io
-import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,20 +26,16 @@ from openpyxl.worksheet.dimensions import ColumnDimension
 
 from pipeline.domain.exact_sheet import ExactSheet
 from pipeline.domain.results_format import ORIGINALS_PROPERTY, find_appended_columns, unique_heading
-from pipeline.domain.roster import Problem
-from pipeline.domain.run import RowOutcome, Status, needs_fixing
+from pipeline.domain.run import RowOutcome, Status
 from pipeline.errors import NotCopied
 from pipeline.messages.results import APPENDED_COLUMNS, RESULT_TEXTS
 from pipeline.messages.texts import make_text
 from pipeline.reports.design_tokens import COLOURS, FAULT
 from pipeline.reports.exact_copy import save_exactly, size_notes
-from pipeline.reports.explanations import advise_on_row, describe_problem, list_reasons
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.refused_fields import choose_refused_fields
-from pipeline.reports.row_values import find_confirmed_seal_id
+from pipeline.reports.refused_fields import list_appended_texts, list_faults
 from pipeline.reports.sheet_to_fix import MAX_NOTES
 from pipeline.reports.styles import clean_text, count_lines
-from pipeline.reports.totals import NEEDS_NOTHING
 
 # the stubs of openpyxl lack properties, and take styles and sizes for other types than they are
 Book = Any
@@ -148,9 +142,8 @@ class _MarkedSheet:
         self._write_headings()
         for outcome in self._outcomes:
             self._write_row(outcome.doctor.row.origin.row, outcome)
-            if needs_fixing(outcome):
-                for address, texts in _list_faults(outcome, self._presenter).items():
-                    self._mark_cell(self._find_cell(address), texts)
+            for address, texts in list_faults(outcome, self._presenter).items():
+                self._mark_cell(self._find_cell(address), texts)
         self._set_widths()
         self._extend_filter()
 
@@ -196,9 +189,7 @@ class _MarkedSheet:
 
     def _write_row(self, row: int, outcome: RowOutcome) -> None:
         status = outcome.status
-        reasons = () if status in NEEDS_NOTHING else _list_whole_reasons(outcome, self._presenter)
-        reason = " ".join(" ".join(reasons).split())
-        texts = (self._presenter.name_status(status), reason, find_confirmed_seal_id(outcome) or "")
+        texts = list_appended_texts(outcome, self._presenter)
         for column, text in enumerate(texts, start=self._first_column):
             cell = self._write(row, column, clean_text(text) or None)
             self._set_look(cell, status if column == self._first_column else None)
@@ -301,32 +292,3 @@ def _choose_fill(cells: Sequence[Cell], index: int) -> PatternFill:
     nearest = (next((cell for cell in side if not _is_yellow(cell)), None) for side in neighbours)
     fills = [copy(cell.fill) for cell in nearest if cell is not None]
     return fills[0] if fills and fills[0] == fills[-1] else PatternFill()
-
-
-def _list_whole_reasons(outcome: RowOutcome, presenter: Presenter) -> Iterator[str]:
-    """Yield every sentence about a row, numbers whole: the copy holds them as the roster does."""
-    return list_reasons(
-        outcome, presenter, describe=partial(describe_problem, presenter=presenter, masked=False)
-    )
-
-
-def _list_faults(outcome: RowOutcome, presenter: Presenter) -> dict[str, list[str]]:
-    """Return the sentences on each faulty cell of a row, by address."""
-    row = outcome.doctor.row
-    faults: dict[str, list[str]] = {}
-    for problem in outcome.errors:
-        if address := _find_address(outcome, problem):
-            faults.setdefault(address, []).append(describe_problem(problem, presenter, masked=False))
-    if not faults:
-        texts = [*_list_whole_reasons(outcome, presenter), advise_on_row(outcome, presenter)]
-        fields = [field for field in row.fields if row.address(field)]
-        faults = {row.address(name) or "": texts for name in choose_refused_fields(outcome, fields)}
-    return faults
-
-
-def _find_address(outcome: RowOutcome, problem: Problem) -> str | None:
-    """Return the cell of the roster that a problem is about."""
-    row = outcome.doctor.row
-    if problem.cell and re.fullmatch(rf"[A-Z]{{1,3}}{row.origin.row}", problem.cell):
-        return problem.cell
-    return row.address(problem.field) if problem.field else None

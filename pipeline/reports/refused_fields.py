@@ -1,13 +1,19 @@
-"""Finds the fields that a refusal of the service is about: their cells turn yellow."""
+"""Finds the fields that a refusal of the service is about, whose cells turn yellow, and the marks of a marked copy."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+import re
+from collections.abc import Container, Iterator, Mapping
+from functools import partial
 
-from pipeline.domain.roster import Field
-from pipeline.domain.run import RowOutcome, Status
+from pipeline.domain.roster import Field, Problem
+from pipeline.domain.run import RowOutcome, Status, needs_fixing
 from pipeline.messages.results import FIELDS_BY_WORD
 from pipeline.messages.service_errors import find_advice, is_known_code
+from pipeline.reports.explanations import advise_on_row, describe_problem, list_reasons
+from pipeline.reports.presenter import Presenter
+from pipeline.reports.row_values import find_confirmed_seal_id
+from pipeline.reports.totals import NEEDS_NOTHING
 
 # code of a refusal -> the fields that it is about
 _REFUSED_FIELDS: Mapping[str, tuple[Field, ...]] = {
@@ -52,3 +58,44 @@ def choose_refused_fields(outcome: RowOutcome, available: Container[Field]) -> l
     fields = find_refused_fields(outcome)
     refused = [field for field in fields if field in available]
     return refused or [field for field in _PERSON_FIELDS if fields and field in available]
+
+
+# --- marks of a marked copy
+
+
+def list_appended_texts(outcome: RowOutcome, presenter: Presenter) -> tuple[str, str, str]:
+    """Return the texts of a row's appended columns: status, reasons, SealId."""
+    reasons = () if outcome.status in NEEDS_NOTHING else _list_whole_reasons(outcome, presenter)
+    reason = " ".join(" ".join(reasons).split())
+    return presenter.name_status(outcome.status), reason, find_confirmed_seal_id(outcome) or ""
+
+
+def _list_whole_reasons(outcome: RowOutcome, presenter: Presenter) -> Iterator[str]:
+    """Yield every sentence about a row, numbers whole: the copy holds them as the roster does."""
+    return list_reasons(
+        outcome, presenter, describe=partial(describe_problem, presenter=presenter, masked=False)
+    )
+
+
+def list_faults(outcome: RowOutcome, presenter: Presenter) -> dict[str, list[str]]:
+    """Return the sentences on each faulty cell of a row in a marked copy, by address; none where nothing is to fix."""
+    if not needs_fixing(outcome):
+        return {}
+    row = outcome.doctor.row
+    faults: dict[str, list[str]] = {}
+    for problem in outcome.errors:
+        if address := _find_address(outcome, problem):
+            faults.setdefault(address, []).append(describe_problem(problem, presenter, masked=False))
+    if not faults:
+        texts = [*_list_whole_reasons(outcome, presenter), advise_on_row(outcome, presenter)]
+        fields = [field for field in row.fields if row.address(field)]
+        faults = {row.address(name) or "": texts for name in choose_refused_fields(outcome, fields)}
+    return faults
+
+
+def _find_address(outcome: RowOutcome, problem: Problem) -> str | None:
+    """Return the cell of the roster that a problem is about."""
+    row = outcome.doctor.row
+    if problem.cell and re.fullmatch(rf"[A-Z]{{1,3}}{row.origin.row}", problem.cell):
+        return problem.cell
+    return row.address(problem.field) if problem.field else None

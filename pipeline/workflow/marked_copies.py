@@ -1,7 +1,8 @@
 """Writes the marked copies of a run's rosters into ``rosters/`` below its results.
 
 Each .xlsx and .xlsm roster of the hospital gets one if the copy loses nothing; else a note of the file gives the reason.
-A copy is kept only if it reads exactly like its roster.
+A copy is kept only if it reads exactly like its roster. The copy of the last run is carried forward where it would be
+made of the same roster and the same marks.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline import __version__
 from pipeline.config.settings import Config
 from pipeline.domain.results_format import COPIES, join_originals
 from pipeline.domain.roster import FileReport
@@ -26,8 +29,14 @@ from pipeline.intake.read_rosters import read_roster
 from pipeline.intake.readers.model import ReadOptions
 from pipeline.intake.readers.xlsx.copying import collect_exact_sheets
 from pipeline.messages.texts import make_text
-from pipeline.reports.earlier_results import clear_copies, remember_written
+from pipeline.reports.earlier_results import (
+    clear_copies,
+    read_copies,
+    remember_contents,
+    remember_written,
+)
 from pipeline.reports.presenter import Presenter
+from pipeline.reports.refused_fields import list_appended_texts, list_faults
 from pipeline.support.atomic_files import copy_into, write_atomically
 
 if TYPE_CHECKING:
@@ -71,8 +80,7 @@ def write_marked_copies(
     ``rosters`` are those that were loaded before.
     """
     folders = dict.fromkeys(folder / COPIES for folder in (report.out, latest) if folder is not None)
-    for folder in folders:
-        clear_copies(folder)
+    earlier_copies = _take_earlier_copies(folders)
     if report.command not in ("check", "run"):
         return report
     outcomes: defaultdict[Path, list[RowOutcome]] = defaultdict(list)
@@ -89,11 +97,17 @@ def write_marked_copies(
             continue
         name = _choose_name(path, copies.values(), presenter)
         try:
-            roster = _take_unchanged(rosters, file_report) or _load_roster(file_report, config)
-            written = _write_copy(roster, outcomes[path], report.out / COPIES / name, config, presenter)
+            contents = _digest_contents(file_report, outcomes[path], config, presenter)
+            target = report.out / COPIES / name
+            written = _carry_forward(earlier_copies.get(contents), file_report, target)
+            if written is None:
+                roster = _take_unchanged(rosters, file_report) or _load_roster(file_report, config)
+                written = _write_copy(roster, outcomes[path], target, config, presenter)
             copies[path] = written
             for folder in list(folders)[1:]:
-                remember_written(copy_into(folder, written, written.name))
+                copy = copy_into(folder, written, written.name)
+                remember_written(copy)
+                remember_contents(copy, contents)
         except NotCopied as refusal:
             reasons[path] = refusal.why
         except Exception as error:
@@ -107,6 +121,15 @@ def write_marked_copies(
         files=tuple(_note_reason(file_report, reasons.get(file_report.path)) for file_report in report.files),
         notices=(*report.notices, *notices),
     )
+
+
+def _take_earlier_copies(folders: Iterable[Path]) -> dict[str, bytes]:
+    """Remove the copies of earlier runs, and return those that may be carried forward, by what they were made of."""
+    copies: dict[str, bytes] = {}
+    for folder in folders:
+        copies |= read_copies(folder)
+        clear_copies(folder)
+    return copies
 
 
 def _order_rosters(
@@ -139,6 +162,42 @@ def _note_reason(report: FileReport, reason: str | None) -> FileReport:
     if reason is None:
         return report
     return replace(report, notes=(make_text("note.no_copy", why=reason), *report.notes))
+
+
+def _digest_contents(
+    report: FileReport, outcomes: Sequence[RowOutcome], config: Config, presenter: Presenter
+) -> str:
+    """Return a digest of all that a marked copy is made of: the roster, the marks of each row, and the programs."""
+    programs = (__version__, version("openpyxl"))
+    columns = sorted(config.columns.items())
+    head = (
+        programs,
+        presenter.language,
+        report.path.suffix.lower(),
+        report.sha256,
+        report.originals,
+        columns,
+    )
+    digest = hashlib.sha256(repr(head).encode())
+    for outcome in outcomes:
+        origin = outcome.doctor.row.origin
+        texts, faults = list_appended_texts(outcome, presenter), list_faults(outcome, presenter)
+        marks = (origin.sheet, origin.row, outcome.status.value, texts, list(faults.items()))
+        digest.update(repr(marks).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _carry_forward(data: bytes | None, report: FileReport, target: Path) -> Path | None:
+    """Write the copy that an earlier run made of the same contents; None where there is none, or the roster has changed."""
+    if data is None or hashlib.sha256(report.path.read_bytes()).hexdigest() != report.sha256:
+        return None
+    written = write_atomically(target, lambda draft: _write_bytes(draft, data), numbered=True)
+    remember_written(written)
+    return written
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
 
 
 def _take_unchanged(rosters: Mapping[Path, LoadedRoster], report: FileReport) -> LoadedRoster | None:

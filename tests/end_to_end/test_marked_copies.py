@@ -448,6 +448,73 @@ def test_a_copy_that_was_edited_where_it_lies_is_kept(ward):
     assert read_lines(latest.with_name("roster (edited).xlsx"))[2][1] == "改了一半"
 
 
+def read_cells(path):
+    """Return the cells of a copy with their looks and notes."""
+    sheet = openpyxl.load_workbook(path).active
+    return [
+        (
+            cell.coordinate,
+            cell.value,
+            cell.comment and cell.comment.text,
+            *map(repr, (cell.fill, cell.font, cell.border)),
+        )
+        for line in sheet.iter_rows()
+        for cell in line
+    ]
+
+
+def change_roster(ward):
+    roster = ward.folder / "inbox" / "roster.xlsx"
+    correct(roster, roster, A4="李四")
+
+
+def change_outcomes(ward):
+    for picture in (ward.folder / "seals").iterdir():
+        picture.unlink()
+
+
+def edit_copy(ward):
+    latest = ward.folder / "out" / "latest" / "rosters" / "roster.xlsx"
+    correct(latest, latest, B3="改了一半")
+
+
+def change_titles(ward):
+    config = ward.folder / "config.yaml"
+    config.write_text(config.read_text("utf-8") + "\ncolumns: {未知: staff_no}\n", "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "language", "is_made_anew"),
+    [(None, "en", False), (None, "zh", True)]
+    + [(change, "en", True) for change in (change_roster, change_outcomes, edit_copy, change_titles)],
+)
+def test_a_copy_is_carried_forward_where_it_would_be_the_same(
+    ward, change, language, is_made_anew, monkeypatch
+):
+    main(ward.command("run", language="en"))
+    main(ward.command("run", language="en"))  # the others are unchanged by now
+    made = []
+    load_roster = marked_copies._load_roster
+
+    def watch(report, config):
+        made.append(report.path.name)
+        return load_roster(report, config)
+
+    monkeypatch.setattr(marked_copies, "_load_roster", watch)
+    if change:
+        change(ward)
+    main(ward.command("run", language=language))
+    assert made == (["roster.xlsx"] if is_made_anew else [])
+    carried = read_cells(find_copy(ward))
+    latest = ward.folder / "out" / "latest" / "rosters" / "roster.xlsx"
+    assert latest.read_bytes() == find_copy(ward).read_bytes()
+
+    latest.with_name(".roster.xlsx.made-of").unlink()
+    main(ward.command("run", language=language))
+    assert len(made) == 1 + is_made_anew
+    assert read_cells(find_copy(ward)) == carried, "as if it were made now"
+
+
 def test_a_number_in_a_name_is_masked_and_macros_stay(ward):
     inbox = ward.folder / "inbox"
     target = inbox / f"{number(9)}.xlsm"
