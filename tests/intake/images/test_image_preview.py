@@ -4,7 +4,7 @@ import pytest
 from image_support import encoded, on_white, opened, put, seal
 from PIL import Image, ImageChops, ImageStat
 
-from pipeline.domain.roster import PreparedImage
+from pipeline.domain.roster import ImagePreview, PreparedImage
 from pipeline.intake.images.ink import scan_image
 from pipeline.intake.images.prepare import prepare_image
 from pipeline.intake.images.preview import SIDE, load_preview, make_preview
@@ -45,6 +45,16 @@ def test_a_copy_is_made_once_and_found_again(tmp_path):
     assert load_preview(picture, folder=folder, may_open=False) == made
     (kept,) = folder.iterdir()
     assert (kept.name, kept.stat().st_mode & 0o777) == (picture.sha256, 0o600)
+
+
+def test_a_small_copy_of_an_earlier_version_is_shown(tmp_path):
+    picture = put(tmp_path, encoded(seal(), "PNG"))
+    thumbnail, webp = encoded(seal(20), "PNG"), encoded(seal(90, mode="RGB"), "WEBP")
+    (tmp_path / picture.sha256).write_bytes(b"faint %d\n" % len(thumbnail) + thumbnail + webp)
+    kept = load_preview(picture, folder=tmp_path, may_open=False)
+    assert kept == ImagePreview(webp, ("faint",), thumbnail)
+    assert kept.media_type == "image/webp"
+    assert make_preview(seal()).media_type == "image/jpeg"
 
 
 def test_a_damaged_small_copy_is_made_anew(tmp_path):
