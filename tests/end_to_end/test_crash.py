@@ -17,8 +17,8 @@ from pipeline.sandbox.actions import Rules
 
 ROWS = 3
 IN_FLIGHT = 2
-CORES = 2
 LONG = bool(os.environ.get("CRASH"))  # make crash
+CORES = 2 if LONG else 1
 FAULTS = (errno.ENOSPC, errno.EIO) if LONG else (errno.ENOSPC,)
 ANSWERED = "ChannelCreatePreparedPersonalEsign: answered"
 # Points of every run. How often a run passes them depends on the machine's pace: rows share commits, bodies leave in pieces.
@@ -28,6 +28,11 @@ COMMIT = {
     "ledger: before the commit",
     "ledger: after the commit",
 }
+OTHER_RESULTS = tuple(
+    f"results: before {what}"
+    for name in ("outcomes.jsonl", "review.html", "files.jsonl", "report.html", ".results.xlsx.sha256")
+    for what in (f"the fsync of {name}", f"{name} takes its name")
+)
 RUN = {
     *COMMIT,
     "ChannelCreatePreparedPersonalEsign: before the headers",
@@ -120,9 +125,13 @@ def killed(hospital, zygote, position, counts, *, second=()):
 def test_a_kill_at_every_point(small):
     hospitals = [small("a"), small("b")]
     everywhere = positions(hospitals[0])
-    if not LONG:  # every point once, and every twelfth of its later passes
+    if (
+        not LONG
+    ):  # every point once, of the results those of two files, and every twentieth of its later passes
         everywhere = [
-            position for index, position in enumerate(everywhere) if position[1] == 1 or index % 12 == 0
+            (name, count)
+            for index, (name, count) in enumerate(everywhere)
+            if index % 20 == 0 or (count == 1 and not name.startswith(OTHER_RESULTS))
         ]
     counts = in_two(hospitals, everywhere, killed)
     assert counts.points >= RUN
@@ -244,7 +253,7 @@ def test_a_signal_at_every_point(small, signals):
     everywhere = positions(hospitals[0])
     if not LONG:
         commit = ("ledger: before the commit", 3)
-        everywhere = sorted({*everywhere[::15], commit}, key=everywhere.index)
+        everywhere = sorted({*everywhere[:: 15 * len(signals)], commit}, key=everywhere.index)
     counts = in_two(hospitals, everywhere, partial(stopped, signals=signals))
     if len(signals) == 1:
         assert counts.unknown == 0
