@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipeline.cli.context import Session
 from pipeline.config.settings import Config
@@ -30,10 +30,8 @@ from pipeline.reports.next_steps import REPORT_PAGE, NextStep, list_run_steps
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import run_record
 from pipeline.reports.row_values import list_blocking_codes
+from pipeline.workflow.copy_process import CopyProcess
 from pipeline.workflow.finish import finish_run
-
-if TYPE_CHECKING:
-    from pipeline.workflow.results_process import ResultsProcess
 
 YAML = frozenset({".yaml", ".yml"})
 MAX_FILES_NAMED = 10  # in one sentence
@@ -49,17 +47,14 @@ def write_and_print_results(
     latest: Path | None,
     steps: bool = True,
     is_rebuilt: bool = False,
-    process: ResultsProcess | None = None,
 ) -> int:
-    """Write the results of a run, print them, and return its exit code; ``is_rebuilt``: of an earlier run.
-
-    ``process`` may write a part of them.
-    """
+    """Write the results of a run, print them, and return its exit code; ``is_rebuilt``: of an earlier run."""
     session.note_title_language(find_titles(report))
     report = replace(report, latest=latest)
     presenter = Presenter.for_outcomes(report.outcomes, session.spoken)
     file_presenter = replace(presenter, language=session.language)
-    report, written = finish_run(report, config, file_presenter, latest=latest, process=process)
+    with closing(CopyProcess()) as process:
+        report, written = finish_run(report, config, file_presenter, latest=latest, process=process)
     if not is_rebuilt:
         call_run_end_hooks(report, config, session.warn_of_hook)
     if "edited" in written:

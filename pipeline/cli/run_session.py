@@ -38,7 +38,6 @@ from pipeline.workflow import run_request, tenant_ledger
 if TYPE_CHECKING:
     from pipeline.esign.rate_limiter import Limiter
     from pipeline.sending.run_state import StopSignal
-    from pipeline.workflow.results_process import ResultsProcess
 
 HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
 BREAK = getattr(
@@ -89,12 +88,11 @@ def run_command(
         _create_results_folder(recorder, ledger, request)
         with recorder.write_log(request.out), _count_seals_of_broken_run(session, ledger, request.run):
             from pipeline.cli.run_display import write_and_print_results
-            from pipeline.workflow.results_process import ResultsProcess
 
             find_credentials = credentials or run_request.make_credentials_finder(config, session.clock)
-            with Signals() as signals, closing(ResultsProcess()) as results:
+            with Signals() as signals:
                 run = RunSession(
-                    session, config, request, ledger, site_key, find_credentials, signals, results, yes=yes
+                    session, config, request, ledger, site_key, find_credentials, signals, yes=yes
                 )
                 signals.end_on_interrupt()
                 report = asyncio.run(run.run_interactively())
@@ -103,9 +101,7 @@ def run_command(
                         session.several.record_end(config, report)
                     with recorder.record_unwritten_results(ledger, report):
                         return recorder.log_end(
-                            write_and_print_results(
-                                session, config, report, latest=latest, steps=steps, process=results
-                            )
+                            write_and_print_results(session, config, report, latest=latest, steps=steps)
                         )
             recorder.log_end(0)
     if is_new_folder:
@@ -148,7 +144,6 @@ class RunSession:
     site_key: SiteKey
     credentials: Callable[[], CredentialsSource]
     signals: Signals
-    results: ResultsProcess
     yes: bool
 
     async def run_interactively(self) -> RunReport | None:
@@ -177,7 +172,6 @@ class RunSession:
                 if is_confirmed and preview.creates:
                     collect_new_objects()
                     Thread(target=finish.load_report_modules, daemon=True).start()
-                    self.results.start(preview.files, self.config, seconds=preview.seconds)
                 return is_confirmed
 
             resources = import_run.RunResources(

@@ -252,7 +252,6 @@ class RunPreview:
     stopped_by_guard: bool = False  # a guard lets nothing through
     all_rosters_refused: bool = False  # there are rosters, and every one was refused
     column_titles: tuple[str, ...] = ()  # of the columns that were read, in the roster of the first row
-    files: Sequence[FileReport] = _field(default=(), repr=False)
 
 
 def is_copy_problem(error: Problem) -> bool:

@@ -65,12 +65,10 @@ class CopySource:
 
 
 def write_marked_copy(
-    source: CopySource, book: Book, target: Path, outcomes: Iterable[RowOutcome], presenter: Presenter
+    source: CopySource, target: Path, outcomes: Iterable[RowOutcome], presenter: Presenter
 ) -> None:
-    """Write the marked copy of a roster; ``outcomes`` are those of its rows. Raises NotCopied where it would lose something.
-
-    ``book`` is the roster as `load_workbook` returned it, and is changed.
-    """
+    """Write the marked copy of a roster; ``outcomes`` are those of its rows. Raises NotCopied where it would lose something."""
+    book = _load_workbook(source)
     by_sheet: dict[str, list[RowOutcome]] = {name: [] for name in source.header_rows}
     for outcome in outcomes:
         by_sheet[outcome.doctor.row.origin.sheet or ""].append(outcome)
@@ -96,8 +94,8 @@ def write_marked_copy(
     )
 
 
-def load_workbook(source: CopySource) -> Book:
-    """Open a roster. Raises NotCopied where openpyxl warns that it drops something."""
+def _load_workbook(source: CopySource) -> Book:
+    """Open a roster; a warning of openpyxl means that it drops something."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         book = openpyxl.load_workbook(io.BytesIO(source.data), keep_vba=source.has_macros, rich_text=True)

@@ -50,12 +50,6 @@ FILES, RUN = "files.jsonl", "run.json"
 ALL_SHEET_PART = "xl/worksheets/sheet2.xml"  # XlsxWriter numbers them in their order
 
 
-def write_review_page(report: RunReport, *, presenter: Presenter, look: LoadPreview | None = None) -> Path:
-    """Write the review page, and return its path."""
-    look = look or (lambda _picture, _opening: None)
-    return write_review(report, report.out / REVIEW_PAGE, presenter=presenter, look=look)
-
-
 def write_all(
     report: RunReport,
     *,
@@ -64,14 +58,13 @@ def write_all(
     latest: Path | None,
     replace_file: Replace = os.replace,
     add_copies: Callable[[], RunReport] | None = None,
-    take_review_page: Callable[[], Path] | None = None,
 ) -> dict[str, Path]:
     """Write the files of a run into ``report.out`` and copies of them into ``latest``.
 
     Returns usual name -> path written. results.xlsx may be a numbered sibling; so may its copy, which is then returned
     as "copy". A workbook that was edited is renamed, never overwritten, and returned as "edited".
-    Another process may write meanwhile: ``add_copies`` returns the report with its marked copies, ``take_review_page`` the
-    path of the review page. Raises ``SumsError`` before anything is written, OSError if the disk refuses.
+    ``add_copies`` returns the report with its marked copies, which another process may be writing; it is called last. Raises
+    ``SumsError`` before anything is written, OSError if the disk refuses.
     """
     verify_totals(report)
     add_copies = add_copies or (lambda: report)
@@ -81,9 +74,8 @@ def write_all(
     edited = [path for folder in folders for path in preserve_edited_workbooks(folder / WORKBOOK)]
     # before the workbook: a full disk is found by a plain file, not inside the library
     rows_file = write_jsonl(report.out / rows, lines)
-    pages = {}
-    if take_review_page is None:
-        pages[REVIEW_PAGE] = write_review_page(report, presenter=presenter, look=look)
+    look_at = look or (lambda _picture, _opening: None)
+    review = write_review(report, report.out / REVIEW_PAGE, presenter=presenter, look=look_at)
     workbook = write_workbook(
         report,
         report.out / WORKBOOK,
@@ -94,15 +86,13 @@ def write_all(
         add_copies=add_copies,
     )
     report = replace(add_copies(), workbook=workbook.name)  # which the page names
-    if take_review_page is not None:
-        pages[REVIEW_PAGE] = take_review_page()
     written = {
         rows: rows_file,
         FILES: write_jsonl(
             report.out / FILES, (file_record(file_report, presenter) for file_report in report.files)
         ),
         RUN: write_json(report.out / RUN, run_record(report, presenter.masker)),
-        **pages,
+        REVIEW_PAGE: review,
         WORKBOOK: workbook,
     }
     remember_written(written[WORKBOOK])

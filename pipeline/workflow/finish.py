@@ -14,7 +14,7 @@ from pipeline.reports.presenter import Presenter
 from pipeline.reports.totals import verify_totals
 
 if TYPE_CHECKING:
-    from pipeline.workflow.results_process import ResultsProcess
+    from pipeline.workflow.copy_process import CopyProcess
 
 
 def load_report_modules() -> None:
@@ -31,16 +31,16 @@ def finish_run(
     *,
     latest: Path | None = None,
     writes_files: bool = True,
-    process: ResultsProcess | None = None,
+    process: CopyProcess | None = None,
 ) -> tuple[RunReport, Mapping[str, Path]]:
     """Write the files of a run and copies of them into ``latest``; return the report and their paths by usual name.
 
     The report names the marked copies of the rosters, and has notices of what could not be written.
 
     Raises SumsError before the first file where the outcomes do not add up. ``writes_files`` False: the caller wants none.
-    ``process`` may write a part of them.
+    ``process`` may write the copies.
     """
-    from pipeline.reports.write import write_all, write_review_page  # noqa: PLC0415 - `load_report_modules` has imported it
+    from pipeline.reports.write import write_all  # noqa: PLC0415 - `load_report_modules` has imported it
     from pipeline.workflow.marked_copies import write_marked_copies  # noqa: PLC0415 - reads rosters
     from pipeline.workflow.stage_settings import build_preview_loader  # noqa: PLC0415 - a run that ended early reads no picture
 
@@ -53,13 +53,7 @@ def finish_run(
         add_copies = cache(
             lambda: process.take_copies() or write_marked_copies(report, config, presenter, latest)
         )
-        files = write(
-            report,
-            add_copies=add_copies,
-            take_review_page=lambda: (
-                process.take_review_page() or write_review_page(report, presenter=presenter, look=look)
-            ),
-        )
+        files = write(report, add_copies=add_copies)
         report = add_copies()
     else:
         if config.marked_copies:

@@ -11,12 +11,9 @@ import hashlib
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline import __version__
 from pipeline.config.settings import Config
@@ -39,46 +36,16 @@ from pipeline.reports.presenter import Presenter
 from pipeline.reports.refused_fields import list_appended_texts, list_faults
 from pipeline.support.atomic_files import copy_into, write_atomically
 
-if TYPE_CHECKING:
-    from pipeline.reports.marked_copy import Book, CopySource
-
 LOG = logging.getLogger(__name__)
 MAX_ROWS = 20_000  # of all rosters of a run: openpyxl takes half a second for a thousand rows
 _SUFFIXES = (".xlsx", ".xlsm")
 _ZIP = b"PK\x03\x04"
 
 
-class LoadedRoster(NamedTuple):
-    """A roster that is about to be copied."""
-
-    source: CopySource
-    book: Book  # of openpyxl; it is changed by the copy
-    digest: str  # of everything that is read from it
-
-
-def load_rosters(files: Iterable[FileReport], config: Config, *, max_rows: int) -> dict[Path, LoadedRoster]:
-    """Load the rosters that can be copied, up to so many rows of them."""
-    rosters: dict[Path, LoadedRoster] = {}
-    for file_report in _order_rosters(files, {}):
-        max_rows -= file_report.rows
-        if max_rows < 0:
-            break
-        with suppress(Exception):  # it is loaded again, and the reason is found then
-            rosters[file_report.path] = _load_roster(file_report, config)
-    return rosters
-
-
 def write_marked_copies(
-    report: RunReport,
-    config: Config,
-    presenter: Presenter,
-    latest: Path | None,
-    rosters: Mapping[Path, LoadedRoster] = MappingProxyType({}),
+    report: RunReport, config: Config, presenter: Presenter, latest: Path | None
 ) -> RunReport:
-    """Write the copies, also into ``latest``; return the report with their paths, reasons and failures.
-
-    ``rosters`` are those that were loaded before.
-    """
+    """Write the copies, also into ``latest``; return the report with their paths, reasons and failures."""
     folders = dict.fromkeys(folder / COPIES for folder in (report.out, latest) if folder is not None)
     earlier_copies = _take_earlier_copies(folders)
     if report.command not in ("check", "run"):
@@ -101,8 +68,7 @@ def write_marked_copies(
             target = report.out / COPIES / name
             written = _carry_forward(earlier_copies.get(contents), file_report, target)
             if written is None:
-                roster = _take_unchanged(rosters, file_report) or _load_roster(file_report, config)
-                written = _write_copy(roster, outcomes[path], target, config, presenter)
+                written = _write_copy(file_report, outcomes[path], target, config, presenter)
             copies[path] = written
             for folder in list(folders)[1:]:
                 copy = copy_into(folder, written, written.name)
@@ -200,14 +166,10 @@ def _write_bytes(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def _take_unchanged(rosters: Mapping[Path, LoadedRoster], report: FileReport) -> LoadedRoster | None:
-    """Return a roster that was loaded before, if its file is still the same."""
-    roster = rosters.get(report.path)
-    return roster if roster is not None and roster.source.data == report.path.read_bytes() else None
-
-
-def _load_roster(report: FileReport, config: Config) -> LoadedRoster:
-    from pipeline.reports.marked_copy import CopySource, load_workbook  # noqa: PLC0415 - openpyxl takes time
+def _write_copy(
+    report: FileReport, outcomes: Sequence[RowOutcome], target: Path, config: Config, presenter: Presenter
+) -> Path:
+    from pipeline.reports.marked_copy import CopySource, write_marked_copy  # noqa: PLC0415 - openpyxl takes time
 
     data = report.path.read_bytes()
     if hashlib.sha256(data).hexdigest() != report.sha256:
@@ -230,17 +192,10 @@ def _load_roster(report: FileReport, config: Config) -> LoadedRoster:
         exact_sheets=exact_sheets,
         originals=join_originals(report.sha256, report.originals),
     )
-    return LoadedRoster(source, load_workbook(source), _digest_content(report.path, config))
-
-
-def _write_copy(
-    roster: LoadedRoster, outcomes: Sequence[RowOutcome], target: Path, config: Config, presenter: Presenter
-) -> Path:
-    from pipeline.reports.marked_copy import write_marked_copy  # noqa: PLC0415 - openpyxl takes time
 
     def fill(draft: Path) -> None:
-        write_marked_copy(roster.source, roster.book, draft, outcomes, presenter)
-        if _digest_content(draft, config) != roster.digest:
+        write_marked_copy(source, draft, outcomes, presenter)
+        if _digest_content(draft, config) != _digest_content(report.path, config):
             raise NotCopied(make_text("copy.differs"))
 
     written = write_atomically(target, fill, numbered=True)

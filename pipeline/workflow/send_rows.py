@@ -129,7 +129,6 @@ def preview_run(
             cell.header for row_plan in row_plans[:1] for cell in row_plan.doctor.row.fields.values()
         ),
         stopped_by_guard=halt is not None,
-        files=files,
         all_rosters_refused=bool(files) and all(report.status == "refused" for report in files),
     )
 

@@ -494,13 +494,13 @@ def test_a_copy_is_carried_forward_where_it_would_be_the_same(
     main(ward.command("run", language="en"))
     main(ward.command("run", language="en"))  # the others are unchanged by now
     made = []
-    load_roster = marked_copies._load_roster
+    write_copy = marked_copies._write_copy
 
-    def watch(report, config):
+    def watch(report, *arguments):
         made.append(report.path.name)
-        return load_roster(report, config)
+        return write_copy(report, *arguments)
 
-    monkeypatch.setattr(marked_copies, "_load_roster", watch)
+    monkeypatch.setattr(marked_copies, "_write_copy", watch)
     if change:
         change(ward)
     main(ward.command("run", language=language))

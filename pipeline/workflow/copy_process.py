@@ -1,0 +1,103 @@
+"""A process that writes the marked copies of rosters while this one writes the other results.
+
+It is no more than a quicker way: whatever breaks there is done here. It begins after the last answer, so that a run takes
+no memory for it while rows are sent.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from threading import Timer
+
+from pipeline.config.settings import Config
+from pipeline.domain.run import RunReport
+from pipeline.reports.presenter import Presenter
+
+LOG = logging.getLogger(__name__)
+MIN_SECONDS = 30.0  # of a run: for a shorter one a second process costs more than it saves
+PATIENCE = 120.0  # seconds for the copies, on a busy machine
+
+# -S: the process gets this one's search path, not the one that site.py would make
+_START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
+    "from pipeline.workflow.copy_process import write_copies as main; main()"
+)
+
+
+class CopyProcess:
+    """The marked copies of one run, written in a process of its own."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._end: Timer | None = None  # kills a process that does not answer
+
+    def begin(self, report: RunReport, config: Config, presenter: Presenter, latest: Path | None) -> bool:
+        """Begin to write the copies; False where that is not worth it, or they have to be written here."""
+        is_frozen = getattr(sys, "frozen", False)  # such a program is no Python that runs a line
+        if report.finished - report.started < MIN_SECONDS or is_frozen or not config.marked_copies:
+            return False
+        path = [os.path.abspath(entry) for entry in (*sys.path, str(Path(__file__).parents[2]))]  # noqa: PTH100  "" is the current folder
+        try:
+            self._process = subprocess.Popen(  # noqa: S603  the program is this one
+                [sys.executable, "-I", "-S", "-c", _START, json.dumps(path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # a Ctrl-C is this process's to answer
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+            self._end = Timer(PATIENCE, self._process.kill)
+            self._end.daemon = True
+            self._end.start()
+            assert self._process.stdin is not None
+            pickle.dump((report, config, presenter, latest), self._process.stdin)
+            self._process.stdin.flush()
+        except OSError:
+            self._give_up()
+        return self._process is not None
+
+    def take_copies(self) -> RunReport | None:
+        """Return the report with the marked copies; None where they have to be written here."""
+        if self._process is None:
+            return None
+        assert self._process.stdout is not None
+        try:
+            report: RunReport | None = pickle.load(self._process.stdout)  # noqa: S301  the process is our own
+        except (EOFError, OSError, pickle.UnpicklingError):
+            report = None
+            self._give_up()
+        self.close()
+        return report
+
+    def close(self) -> None:
+        """End the process."""
+        if self._end is not None:
+            self._end.cancel()
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.communicate()
+        self._process = None
+
+    def _give_up(self) -> None:
+        LOG.warning("the process that writes marked copies has ended")
+        self.close()
+
+
+def write_copies() -> None:
+    """Write the marked copies of the report on standard input, and the report with them on standard output."""
+    from pipeline.workflow.marked_copies import write_marked_copies  # noqa: PLC0415 - openpyxl takes time
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    report, config, presenter, latest = pickle.load(sys.stdin.buffer)  # noqa: S301  from the process that started this one
+    copied = write_marked_copies(report, config, presenter, latest)
+    failed = len(copied.notices) > len(report.notices)  # tried again where there is a log
+    pickle.dump(None if failed else copied, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
