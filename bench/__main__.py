@@ -8,6 +8,7 @@ measuring.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -41,11 +42,7 @@ def measure_group(group: Group, *, short: bool) -> GroupResults:
         process = subprocess.Popen(
             command,
             cwd=REPOSITORY,
-            env={
-                **os.environ,
-                "XDG_STATE_HOME": folder,
-                "TMPDIR": folder,
-            },  # the registry of ledgers, the hospitals
+            env={**os.environ, "XDG_STATE_HOME": folder, "TMPDIR": folder},
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
@@ -58,6 +55,8 @@ def measure_group(group: Group, *, short: bool) -> GroupResults:
             with process.stdout as lines:
                 for line in lines:
                     measured.load_most = max(measured.load_most, read_load_average())
+                    if not line.startswith("{"):  # of a program that the group started
+                        continue
                     values = json.loads(line)
                     if "error" in values:
                         measured.error = values["error"]
@@ -65,7 +64,8 @@ def measure_group(group: Group, *, short: bool) -> GroupResults:
                         measured.figures[values.pop("name")] = values
             code = process.wait()
         except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             raise
         finally:
             timer.cancel()
