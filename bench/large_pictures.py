@@ -58,6 +58,7 @@ def measure_photos(folder: Path, url: str, *, short: bool) -> Iterator[Measured]
     run_python("bench.large_pictures", "draw", str(photos.folder), str(rows), log=log)
 
     def prepare(way: str) -> float:
+        photos.forget()  # what the turn before found out about them
         target = folder / "prepared.json"
         arguments = ("prepare", str(photos.folder), str(PREPARED[short]), way, str(target))
         run_python("bench.large_pictures", *arguments, log=log)

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.hospital import make_hospital_apart
+from bench.hospital import Hospital, make_hospital_apart
 from bench.measure import Measured, alternate, measure_command, require_success, run_python
 
 ROWS = 60
@@ -17,25 +17,35 @@ TURNS = (9, 3)  # in full, in the short form
 def measure(short: bool) -> Iterator[Measured]:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        hospital = make_hospital_apart(folder / "hospital", ROWS, picture_bytes=60_000)
-        hospital.configure("http://127.0.0.1:9")
-        run_python("bench.unchanged", "seal", str(hospital.folder), log=folder / "seal.log")
-        hospital.measure("check")  # the first one may translate modules
-        config = ("--config", str(hospital.folder / "config.yaml"))
-        bare = ("-m", "bench.baselines")
-        ledger = str(hospital.folder / "state" / "ledger.sqlite3")
+        new, sealed = (
+            make_hospital_apart(folder / which, ROWS, picture_bytes=60_000) for which in ("new", "sealed")
+        )
+        for hospital in (new, sealed):
+            hospital.configure("http://127.0.0.1:9")
+        run_python("bench.unchanged", "seal", str(sealed.folder), log=folder / "seal.log")
+        new.measure("check")  # the first one may translate modules
+        bare, ledger = ("-m", "bench.baselines"), str(sealed.folder / "state" / "ledger.sqlite3")
         for figure, size, words, baseline, least in (
             ("help", None, ("--help",), "python", ("-c", "pass")),
-            ("check", ROWS, (*config, "check"), "libraries", (*bare, "check", str(hospital.folder))),
-            ("status", None, (*config, "status"), "sqlite", (*bare, "count", ledger)),
+            ("check", ROWS, (*name_config(new), "check"), "libraries", (*bare, "check", str(new.folder))),
+            ("status", None, (*name_config(sealed), "status"), "sqlite", (*bare, "count", ledger)),
         ):
+
+            def measure_ours(words: tuple[str, ...] = words) -> float:
+                new.forget()  # what an earlier check found out about the pictures
+                return measure_cpu(("-m", "pipeline", *words), folder / "ours.log")
+
             theirs, ours = alternate(
                 TURNS[short],
                 f"start: {figure}",
                 lambda least=least: measure_cpu(least, folder / "baseline.log"),
-                lambda words=words: measure_cpu(("-m", "pipeline", *words), folder / "ours.log"),
+                measure_ours,
             )
             yield Measured(f"start.{figure}", ours, {baseline: theirs}, size)
+
+
+def name_config(hospital: Hospital) -> tuple[str, str]:
+    return "--config", str(hospital.folder / "config.yaml")
 
 
 def measure_cpu(arguments: tuple[str, ...], log: Path) -> float:

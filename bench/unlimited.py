@@ -1,8 +1,8 @@
 """The limit lifted: rows a second and CPU a row, beside the official SDK with 20 threads making the same calls.
 
-Rows a second are counted by the service, from the first create to the last. CPU a row is what a run of all rows takes
-more than a run of a tenth of them, divided: neither start-up nor the reading of a roster's frame counts for either.
-Pictures are known where a `check` has looked at them before.
+Rows a second are counted by the service, from the first create to the last. CPU a row is what a hospital takes more than
+one with a tenth of the rows, divided: start-up counts for neither side; reading, checks, ledger and results count for
+ours. Pictures are known where a `check` has looked at them before.
 """
 
 from __future__ import annotations
@@ -51,12 +51,35 @@ def read_facts(url: str) -> dict:
         return json.load(answer)
 
 
-def run_ours(hospital: Hospital, rows: int, state: Path | None = None) -> Child:
-    """Do a first run of ``rows`` rows, after what a `check` left in ``state``; the roster holds more."""
+class Hospitals(NamedTuple):
+    """A hospital, and one with the first tenth of its rows."""
+
+    small: Hospital
+    whole: Hospital
+
+
+def run_ours(hospital: Hospital, *, is_known: bool) -> Child:
+    """Do a first run; where pictures are known, after what a `check` left."""
     hospital.forget()
-    if state:
-        shutil.copytree(state, hospital.folder / "state")
-    return hospital.run("--limit", str(rows))
+    kept = find_kept_state(hospital)
+    if is_known and kept.exists():
+        shutil.copytree(kept, hospital.folder / "state")
+    return hospital.run()
+
+
+def find_kept_state(hospital: Hospital) -> Path:
+    """Return where the state after a `check` is kept."""
+    return hospital.folder / "state-of-check"
+
+
+def keep_checked_state(hospital: Hospital) -> None:
+    """Do a `check` and keep the state that it leaves."""
+    hospital.forget()
+    hospital.measure("check")
+    kept = find_kept_state(hospital)
+    shutil.rmtree(kept, ignore_errors=True)
+    if (hospital.folder / "state").exists():
+        shutil.copytree(hospital.folder / "state", kept)
 
 
 def run_official(
@@ -73,7 +96,7 @@ def run_official(
 
 
 def measure_speed(url: str, rows: int, run: Callable[[int], Child]) -> Speed:
-    """Do a small and a whole run."""
+    """Do a run of a tenth of the rows, and one of all."""
     few = rows // 10
     small = run(few)
     read_facts(url)
@@ -84,34 +107,43 @@ def measure_speed(url: str, rows: int, run: Callable[[int], Child]) -> Speed:
     return Speed((rows - 1) / seconds, 1000 * (whole.cpu - small.cpu) / (rows - few))
 
 
-def check_pictures(hospital: Hospital, target: Path) -> Path:
-    """Do a `check` and keep its state in ``target``."""
-    hospital.forget()
-    hospital.measure("check")
-    source = hospital.folder / "state"
-    if source.exists():
-        shutil.copytree(source, target)
-    else:
-        target.mkdir()
-    return target
+def measure_sdk(hospitals: Hospitals, url: str, contract: str, rows: int) -> Speed:
+    """Measure the SDK."""
+    return measure_speed(url, rows, lambda n: run_official(hospitals.whole, url, contract, n))
+
+
+def measure_ours(hospitals: Hospitals, url: str, rows: int) -> tuple[Speed, Speed]:
+    """Measure ours with every check on, and with known pictures."""
+    checked, known = (
+        measure_speed(
+            url,
+            rows,
+            lambda n, is_known=is_known: run_ours(
+                hospitals.whole if n == rows else hospitals.small, is_known=is_known
+            ),
+        )
+        for is_known in (False, True)
+    )
+    return checked, known
 
 
 def measure(short: bool) -> Iterator[Measured]:
     rows, times = ROWS[short], TURNS[short]
     with tempfile.TemporaryDirectory(prefix="bench-") as name, run_service() as url:
         print_progress(f"unlimited: making {rows} pictures of {PICTURE // 1000} KB")
-        hospital = make_hospital_apart(Path(name) / "hospital", rows, picture_bytes=PICTURE)
+        hospitals = Hospitals(
+            make_hospital_apart(Path(name) / "small", rows // 10, picture_bytes=PICTURE),
+            make_hospital_apart(Path(name) / "whole", rows, picture_bytes=PICTURE),
+        )
         for contract in ("file_id", "inline"):
-            hospital.configure(url, rate=RATE, contract=contract)
-            state = check_pictures(hospital, Path(name) / f"state-{contract}")
+            for hospital in hospitals:
+                hospital.configure(url, rate=RATE, contract=contract)
+                keep_checked_state(hospital)
             sdk, own = alternate(
                 times,
                 f"unlimited: {contract}",
-                lambda c=contract: measure_speed(url, rows, lambda n: run_official(hospital, url, c, n)),
-                lambda known=state: (
-                    measure_speed(url, rows, lambda n: run_ours(hospital, n)),
-                    measure_speed(url, rows, lambda n: run_ours(hospital, n, known)),
-                ),
+                lambda contract=contract: measure_sdk(hospitals, url, contract, rows),
+                lambda: measure_ours(hospitals, url, rows),
             )
             for index, kind in enumerate(("checked", "known")):
                 for figure, part in (("rows", 0), ("cpu", 1)):
