@@ -294,13 +294,13 @@ def test_without_a_config_the_page_is_for_looking_only(hospital, monkeypatch):
     assert 'data-site=""' in html
     assert "This page is read-only" in html
     assert "data-id=" not in html
-    assert html.count("data:image/webp") == 2
+    assert html.count("data:image/jpeg") == 2
 
 
 def test_an_unchanged_run_opens_no_picture_and_a_check_shows_the_copies(hospital):
     hospital.doctors(3)
     assert hospital.go("run", "--yes") == 0
-    assert page(hospital).count("data:image/webp") == 3
+    assert page(hospital).count("data:image/jpeg") == 3
     assert hospital.go("run", "--yes") == 0
     assert cards(hospital) == {}, "a night's page is about what happened"
     assert "Doctors with an unchanged seal, not shown here but in the workbook, sheet All: 3." in page(
@@ -311,7 +311,7 @@ def test_an_unchanged_run_opens_no_picture_and_a_check_shows_the_copies(hospital
     assert {path.stat().st_mode & 0o777 for path in previews.iterdir()} == {0o600}
     next(previews.iterdir()).unlink()
     assert hospital.go("check") == 0
-    assert page(hospital).count("data:image/webp") == 2, "taken from the cache, or left out"
+    assert page(hospital).count("data:image/jpeg") == 2, "taken from the cache, or left out"
     assert {card["group"] for card in cards(hospital).values()} == {"unchanged"}
     assert len(list(previews.iterdir())) == 2
     assert count_seals(hospital) == 2
