@@ -141,7 +141,7 @@ def test_the_former_prefix_is_read_with_a_warning_and_foreign_names_are_not(tmp_
     assert "WORKSPACE" not in stderr_text
 
 
-@pytest.mark.parametrize("text", ["a: " + "[" * 10_000, "a: " + "[" * 90 + "]" * 90, "a: " + "x" * 2_000_000])
+@pytest.mark.parametrize("text", ["a: " + "[" * 1_000, "a: " + "[" * 90 + "]" * 90, "a: " + "x" * 2_000_000])
 def test_a_file_that_is_no_configuration_is_refused_before_it_breaks_the_parser(tmp_path, text):
     fault_lines = _faults(tmp_path, text)
     assert "config.yaml: " in fault_lines
