@@ -88,8 +88,9 @@ def measure_groups(groups: Sequence[Group], *, short: bool) -> Results:
     for group in groups:
         print_progress(f"{group.name}: about {group.minutes[short]:g} minutes")
         results.groups[group.name] = measure_group(group, short=short)
-        if not short:
+        if not short:  # pages as well: a test compares them, and the tests are measured, too
             results.save()
+            write_pages(results)
     return results
 
 
@@ -126,8 +127,6 @@ def main() -> int:
         print(
             "\nShort form: fewer rows and turns. Where that proves nothing, a goal is not judged. No page was written."
         )
-    else:
-        write_pages(results)
     print(format_for_terminal(results, groups))
     return 0
 

@@ -218,7 +218,7 @@ GROUPS = (
         "unchanged",
         "bench.unchanged",
         Text("A run without changes", "没有变化的一次运行"),
-        (13, 0.7),
+        (10, 0.7),
         [
             Figure(
                 "unchanged.wall",
