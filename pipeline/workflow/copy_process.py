@@ -13,8 +13,9 @@ import pickle
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
-from threading import Timer
+from threading import Thread, Timer
 
 from pipeline.config.settings import Config
 from pipeline.domain.run import RunReport
@@ -36,6 +37,7 @@ class CopyProcess:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._feeder: Thread | None = None
         self._end: Timer | None = None  # kills a process that does not answer
 
     def begin(self, report: RunReport, config: Config, presenter: Presenter, latest: Path | None) -> bool:
@@ -56,9 +58,10 @@ class CopyProcess:
             self._end = Timer(PATIENCE, self._process.kill)
             self._end.daemon = True
             self._end.start()
-            assert self._process.stdin is not None
-            pickle.dump((report, config, presenter, latest), self._process.stdin)
-            self._process.stdin.flush()
+            request = pickle.dumps((report, config, presenter, latest))
+            # the process reads it once it has imported what it needs
+            self._feeder = Thread(target=_feed, args=(self._process, request), daemon=True)
+            self._feeder.start()
         except OSError:
             self._give_up()
         return self._process is not None
@@ -83,12 +86,22 @@ class CopyProcess:
         if self._process is None:
             return
         self._process.kill()
+        if self._feeder is not None:
+            self._feeder.join()
         self._process.communicate()
         self._process = None
 
     def _give_up(self) -> None:
         LOG.warning("the process that writes marked copies has ended")
         self.close()
+
+
+def _feed(process: subprocess.Popen[bytes], request: bytes) -> None:
+    """Write the request; a process that ended already needs it no more."""
+    assert process.stdin is not None
+    with suppress(OSError):
+        process.stdin.write(request)
+        process.stdin.flush()
 
 
 def write_copies() -> None:
