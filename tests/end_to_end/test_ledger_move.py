@@ -112,7 +112,7 @@ def test_a_run_after_each_kill_makes_no_second_seal(hospital, database):
     hospital.seal_doctors(2)
     in_file = "ledger: state/ledger.sqlite3"
     places = {in_file: database, f"ledger: {database}": str(hospital.folder / "state" / "ledger.sqlite3")}
-    dice, kills = random.Random(5), 0
+    dice = random.Random(5)
     with Zygote() as zygote:
 
         def run(line: str) -> int:
@@ -137,11 +137,11 @@ def test_a_run_after_each_kill_makes_no_second_seal(hospital, database):
         while orders[line] or orders[other]:
             if orders[line]:
                 order = orders[line].pop()
-                kills += move(line, **order)["signal"] == 9
+                killed = move(line, **order)["signal"] == 9
+                assert killed or "random" in order, order  # one at a random moment may come too late
                 codes = [run(line), run(other)]
                 assert sorted(codes) == [0, 2], (order, codes)
             assert move(line)["code"] == 0
             assert [run(line), run(other)] == [2, 0]
             line, other = other, line
-        assert kills > 30
     assert hospital.creates() == 2
