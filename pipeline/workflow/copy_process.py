@@ -13,12 +13,14 @@ import pickle
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread, Timer
 
 from pipeline.config.settings import Config
-from pipeline.domain.run import RunReport
+from pipeline.domain.run import RowOutcome, RunReport
 from pipeline.reports.presenter import Presenter
 
 LOG = logging.getLogger(__name__)
@@ -37,6 +39,7 @@ class CopyProcess:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._outcomes: Sequence[RowOutcome] = ()
         self._feeder: Thread | None = None
         self._end: Timer | None = None  # kills a process that does not answer
 
@@ -58,6 +61,7 @@ class CopyProcess:
             self._end = Timer(PATIENCE, self._process.kill)
             self._end.daemon = True
             self._end.start()
+            self._outcomes = report.outcomes
             request = pickle.dumps((report, config, presenter, latest))
             # the process reads it once it has imported what it needs
             self._feeder = Thread(target=_feed, args=(self._process, request), daemon=True)
@@ -73,6 +77,7 @@ class CopyProcess:
         assert self._process.stdout is not None
         try:
             report: RunReport | None = pickle.load(self._process.stdout)  # noqa: S301  the process is our own
+            report = report and replace(report, outcomes=self._outcomes)
         except (EOFError, OSError, pickle.UnpicklingError):
             report = None
             self._give_up()
@@ -105,12 +110,12 @@ def _feed(process: subprocess.Popen[bytes], request: bytes) -> None:
 
 
 def write_copies() -> None:
-    """Write the marked copies of the report on standard input, and the report with them on standard output."""
+    """Write the marked copies of the report on standard input; on standard output the report with them, without its rows."""
     from pipeline.workflow.marked_copies import write_marked_copies  # noqa: PLC0415 - openpyxl takes time
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     report, config, presenter, latest = pickle.load(sys.stdin.buffer)  # noqa: S301  from the process that started this one
     copied = write_marked_copies(report, config, presenter, latest)
     failed = len(copied.notices) > len(report.notices)  # tried again where there is a log
-    pickle.dump(None if failed else copied, sys.stdout.buffer)
+    pickle.dump(None if failed else replace(copied, outcomes=()), sys.stdout.buffer)
     sys.stdout.buffer.flush()
