@@ -27,12 +27,14 @@ from pipeline.planning.unsent_rows import (
     build_unfit_outcome,
     count_creates,
 )
+from pipeline.sending.byte_budget import ByteBudget
 from pipeline.sending.call_context import CallContext
 from pipeline.sending.create import CreateSender
 from pipeline.sending.run_state import Job, SendResult
 
 LOG = logging.getLogger(__name__)
 MAX_PREPARED_IMAGES = 64  # pictures prepared ahead of the wire
+MAX_IMAGE_BYTES_HELD = 30_000_000  # bytes of pictures read to be sent; a body holds them again, a third larger
 CLOCK_CHECK_SECONDS = 30.0  # between two looks at the wall clock, which may be set
 
 
@@ -52,6 +54,7 @@ class Submission:
     _expected: int = 0  # rows that the limiter still expects
     _handed_out: int = 0
     _limit_reached: bool = False
+    _image_bytes: ByteBudget = field(default_factory=lambda: ByteBudget(MAX_IMAGE_BYTES_HELD))
     _image_threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(IMAGE_WORKERS))
 
     async def run(self, row_plans: Sequence[RowPlan]) -> tuple[RowOutcome, ...]:
@@ -109,8 +112,9 @@ class Submission:
 
     async def _send_from_queue(self, ready: asyncio.Queue[Job | None]) -> None:
         while (job := await ready.get()) is not None:
-            if not self.context.run_state.is_stopping:
-                await self._send_row(job)
+            async with self._image_bytes.hold(job.prepared.size):
+                if not self.context.run_state.is_stopping:
+                    await self._send_row(job)
 
     async def _next_job(self, rows: Iterator[RowPlan]) -> Job | None:
         """Prepare pictures until one is fit to send; rows whose picture is not end here."""
