@@ -17,7 +17,9 @@ from pipeline.esign.contracts import Agent
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter
 from pipeline.esign.responses import Reply, read_create, read_upload
 from pipeline.sandbox.actions import Rules
+from pipeline.sending import submit
 from pipeline.sending.circuit_breaker import OutageMonitor
+from pipeline.sending.create import CreateSender
 from pipeline.sending.run_state import RunState
 
 
@@ -281,3 +283,23 @@ def test_a_server_that_tires_of_silent_connections_is_no_outage(hospital):
         set_limits(hospital, 2, 20)
         assert hospital.go("run", clock=SystemClock()) == 0
     assert hospital.statuses() == {"sealed": 5}
+
+
+def test_pictures_are_held_only_for_as_many_rows_as_the_limit_allows(hospital, monkeypatch):
+    hospital.doctors(12)
+    sizes = [path.stat().st_size for path in (hospital.folder / "seals").iterdir()]
+    monkeypatch.setattr(submit, "MAX_IMAGE_BYTES_HELD", 3 * max(sizes))
+    held, most = [], []
+    send = CreateSender.send
+
+    async def send_and_count(sender, job, image):
+        held.append(len(image))
+        most.append(sum(held))
+        try:
+            return await send(sender, job, image)
+        finally:
+            held.remove(len(image))
+
+    monkeypatch.setattr(CreateSender, "send", send_and_count)
+    assert hospital.run_to_end("run") == (0, {"sealed": 12})
+    assert max(sizes) < max(most) <= 3 * max(sizes)
