@@ -34,9 +34,7 @@ from pipeline.sending.run_state import Job, SendResult
 
 LOG = logging.getLogger(__name__)
 MAX_PREPARED_IMAGES = 64  # pictures prepared ahead of the wire
-MAX_IMAGE_BYTES_HELD = (
-    30_000_000  # bytes of pictures read to be sent; a body holds them again, a third larger
-)
+MAX_IMAGE_BYTES_HELD = 30_000_000  # of rows between upload and verdict; their bodies take as much again
 CLOCK_CHECK_SECONDS = 30.0  # between two looks at the wall clock, which may be set
 
 
