@@ -8,7 +8,7 @@ from collections import Counter
 import openpyxl
 import pytest
 from crash_support import Zygote
-from run_support import draw_seal, name, number
+from run_support import draw_seal, make_row, name, number
 from wire_support import fault
 
 from pipeline.ledger.registry import find_identity
@@ -29,10 +29,22 @@ def search_bytes(folder, *words):
     }
 
 
+def make_staff_no(serial):
+    """Return a staff number with a letter that no digest or id in hexadecimal digits holds."""
+    return f"G{serial:04d}"
+
+
+def write_doctors(hospital, *serials, file="roster.xlsx"):
+    """Write a roster of these doctors, and a picture for each."""
+    hospital.roster([make_row(serial, staff_no=make_staff_no(serial)) for serial in serials], file=file)
+    for serial in serials:
+        draw_seal(hospital.folder / "seals" / f"{make_staff_no(serial)}.png", serial)
+
+
 @pytest.fixture
 def sealed(hospital):
     """Three doctors with seals after three runs, one of them by a corrected roster."""
-    hospital.doctors(3)
+    write_doctors(hospital, 1, 2, 3)
     assert hospital.go("run", "--yes") == 0
     assert hospital.go("check") == 0
     assert hospital.go("run", "--yes") == 0
@@ -41,7 +53,7 @@ def sealed(hospital):
 
 def find_traces(hospital, serial):
     """Return the files of ledger and results in which a doctor's name or staff number stands."""
-    marks = (name(serial), f"{serial:05d}")
+    marks = (name(serial), make_staff_no(serial))
     state = search_bytes(hospital.folder / "state", *marks)
     outcomes = {
         path.name
@@ -57,7 +69,7 @@ def test_nothing_of_the_doctor_is_left_and_the_seal_is_known(sealed, capsys):
     capsys.readouterr()
     assert sealed.go("purge", "--person", name(2), "--yes") == 0
     stderr_text = capsys.readouterr().err
-    for part in (seals[name(2)], "would be created again", "roster.xlsx", "00002.png"):
+    for part in (seals[name(2)], "would be created again", "roster.xlsx", "G0002.png"):
         assert part in stderr_text
     assert find_traces(sealed, 2) == set()
     assert len(search_bytes(sealed.folder / "state", name(1))) >= 2, "the others are there"
@@ -69,11 +81,11 @@ def test_nothing_of_the_doctor_is_left_and_the_seal_is_known(sealed, capsys):
     assert sealed.go("explain", seals[name(2)]) == 0
     assert "personal data removed" in capsys.readouterr().out
     sent = sealed.creates()
-    sealed.roster([(name(n), number(n), f"154{n:08d}", f"{n:05d}", "内科") for n in (1, 3)])
+    write_doctors(sealed, 1, 3)
     assert sealed.go("run", "--yes") == 0
     assert sealed.statuses() == {"unchanged": 2}
-    sealed.doctors(3)
-    draw_seal(sealed.folder / "seals" / "00002.png", 77)
+    write_doctors(sealed, 1, 2, 3)
+    draw_seal(sealed.folder / "seals" / "G0002.png", 77)
     assert sealed.go("run", "--yes") == 0
     assert sealed.statuses() == {"unchanged": 3}, "whatever the row gives: its content is not known any more"
     assert sealed.creates() == sent
@@ -140,14 +152,14 @@ def test_other_rows_no_longer_name_the_doctor(hospital):
 
 def test_who_is_meant_and_whether_must_be_clear(sealed, capsys):
     assert sealed.go("purge", "--person", "没有这人", "--yes") == 2
-    sealed.roster([(name(1), number(9), f"154{9:08d}", "00009", "内科")], file="more.xlsx")
-    draw_seal(sealed.folder / "seals" / "00009.png", 9)
+    sealed.roster([(name(1), number(9), f"154{9:08d}", "G0009", "内科")], file="more.xlsx")
+    draw_seal(sealed.folder / "seals" / "G0009.png", 9)
     assert sealed.go("run", "--yes") == 0
     capsys.readouterr()
     assert sealed.go("purge", "--person", name(1), "--yes") == 2, "two of the name"
-    assert re.search(rf"purge --person '{name(1)} \d+'", capsys.readouterr().err)
-    assert sealed.go("purge", "--person", f"{name(1)} 00009") == 2, "no terminal"
-    assert sealed.go("purge", "--person", f"{name(1)} 00009", "--yes") == 0
+    assert re.search(rf"purge --person '{name(1)} G\d+'", capsys.readouterr().err)
+    assert sealed.go("purge", "--person", f"{name(1)} G0009") == 2, "no terminal"
+    assert sealed.go("purge", "--person", f"{name(1)} G0009", "--yes") == 0
     assert sealed.go("purge") == 2, "no ages"
     assert sealed.go("purge", "--older-than", "soon", "--yes") == 2
     assert sealed.go("purge", "--older-than", "90d", "--person", "x") == 2
@@ -213,9 +225,9 @@ def test_a_run_after_a_killed_purge_is_in_order(sealed, capsys):
 
 
 def test_a_corrected_number_and_a_replaced_seal_stay_known(sealed, capsys):
-    rows = {n: [name(n), number(n), f"154{n:08d}", f"{n:05d}", "内科"] for n in (1, 2, 3)}
+    rows = {n: [*make_row(n, staff_no=make_staff_no(n))] for n in (1, 2, 3)}
     rows[1][1] = number(21)  # a corrected number
-    draw_seal(sealed.folder / "seals" / "00002.png", 55)  # another picture
+    draw_seal(sealed.folder / "seals" / "G0002.png", 55)  # another picture
     sealed.roster(rows.values())
     assert sealed.go("run", "--yes") == 3
     seals = {seal.name: seal.seal_id for seal in sealed.service.seals}
