@@ -6,15 +6,12 @@ no memory for it while rows are sent.
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import pickle
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread, Timer
@@ -22,14 +19,14 @@ from threading import Thread, Timer
 from pipeline.config.settings import Config
 from pipeline.domain.run import RowOutcome, RunReport
 from pipeline.reports.presenter import Presenter
+from pipeline.support.child_process import feed_child, make_python_command, start_child
 
 LOG = logging.getLogger(__name__)
 MIN_SECONDS = 30.0  # of a run: for a shorter one a second process costs more than it saves
 PATIENCE = 120.0  # seconds for the copies, on a busy machine
 
-# -S: the process gets this one's search path, not the one that site.py would make
 _START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1])['path'];"
     "from pipeline.workflow.copy_process import write_copies as main; main()"
 )
 
@@ -48,23 +45,15 @@ class CopyProcess:
         is_frozen = getattr(sys, "frozen", False)  # such a program is no Python that runs a line
         if report.finished - report.started < MIN_SECONDS or is_frozen or not config.marked_copies:
             return False
-        path = [os.path.abspath(entry) for entry in (*sys.path, str(Path(__file__).parents[2]))]  # noqa: PTH100  "" is the current folder
         try:
-            self._process = subprocess.Popen(  # noqa: S603  the program is this one
-                [sys.executable, "-I", "-S", "-c", _START, json.dumps(path)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,  # a Ctrl-C is this process's to answer
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            )
+            self._process = start_child(make_python_command(_START, {}))
             self._end = Timer(PATIENCE, self._process.kill)
             self._end.daemon = True
             self._end.start()
             self._outcomes = report.outcomes
             request = pickle.dumps((report, config, presenter, latest))
             # the process reads it once it has imported what it needs
-            self._feeder = Thread(target=_feed, args=(self._process, request), daemon=True)
+            self._feeder = Thread(target=feed_child, args=(self._process.stdin, request), daemon=True)
             self._feeder.start()
         except OSError:
             self._give_up()
@@ -93,20 +82,14 @@ class CopyProcess:
         self._process.kill()
         if self._feeder is not None:
             self._feeder.join()
-        self._process.communicate()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
         self._process = None
 
     def _give_up(self) -> None:
         LOG.warning("the process that writes marked copies has ended")
         self.close()
-
-
-def _feed(process: subprocess.Popen[bytes], request: bytes) -> None:
-    """Write the request; a process that ended already needs it no more."""
-    assert process.stdin is not None
-    with suppress(OSError):
-        process.stdin.write(request)
-        process.stdin.flush()
 
 
 def write_copies() -> None:
