@@ -38,11 +38,11 @@ test: export PYTHONDONTWRITEBYTECODE =
 test: export PYTEST_DEBUG_TEMPROOT = $(MEMORY)
 test: export TMPDIR := $(or $(MEMORY),$(TMPDIR))
 test: .venv/dev  ## all tests but those of `make lint` (under 5 minutes on two cores)
-	@$(TRANSLATE)
+	@$(COMPILE)
 	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist worksteal $(OF_LINT:%=--ignore=%)
 
-# In a fresh clone each process would translate all modules: two do it before, each half of them
-TRANSLATE = [ -d tests/end_to_end/__pycache__ ] || { $(BIN)/python -m pytest -q --co tests/end_to_end tests/reports >/dev/null & \
+# In a fresh clone each process would compile all modules: two do it before, each half of them
+COMPILE = [ -d tests/end_to_end/__pycache__ ] || { $(BIN)/python -m pytest -q --co tests/end_to_end tests/reports >/dev/null & \
 	$(BIN)/python -m pytest -q --co --ignore=tests/end_to_end --ignore=tests/reports >/dev/null; wait; }
 
 attack: .venv/dev ## ways to a second or a wrong seal: mixed ledgers, pasted sheets, odd answers, small pictures (about 8 min)
@@ -53,7 +53,7 @@ crash: .venv/dev ## kill -9, signals and failing writes everywhere, 360 random k
 		tests/end_to_end/test_same_person.py tests/end_to_end/test_ledger_move.py tests/ledger/test_ledger_move.py \
 		-k "not same_person or kill"
 
-bench: .venv/dev ## every figure beside its baseline; writes docs/{en,zh}/performance.md (about 45 min on an idle machine)
+bench: .venv/dev ## every figure next to its baseline; writes docs/{en,zh}/performance.md (about 45 min on an idle machine)
 	PYTHONPATH=. $(BIN)/python -m bench
 
 bench-short: .venv/dev ## the same table with fewer rows and turns (5 min); writes nothing

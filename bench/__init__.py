@@ -1,1 +1,1 @@
-"""The project's performance figures, each beside its baseline in the same run: ``python -m bench``, ``make bench``."""
+"""The project's performance figures, each next to its baseline in the same run: ``python -m bench``, ``make bench``."""

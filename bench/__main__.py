@@ -1,4 +1,4 @@
-"""Measures every figure beside its baseline and writes docs/{en,zh}/performance.md: ``python -m bench [NAME…]``.
+"""Measures every figure next to its baseline and writes docs/{en,zh}/performance.md: ``python -m bench [NAME…]``.
 
 ``make bench`` is all of it; ``make bench-short`` takes five minutes, with fewer rows and turns, and writes no page. A name
 measures one group alone and renews its part of the pages. ``--pages`` makes the pages from bench/results.json without
@@ -77,7 +77,7 @@ def measure_group(group: Group, *, short: bool) -> GroupResults:
 
 
 def measure_groups(groups: Sequence[Group], *, short: bool) -> Results:
-    """Measure groups; those in full are kept after each, beside what was measured on this machine before."""
+    """Measure groups; those in full are kept after each, with what was measured on this machine before."""
     machine = describe_machine()
     earlier = None if short else load_results()
     is_continued = earlier is not None and earlier.machine == machine and not earlier.is_short

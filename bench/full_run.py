@@ -1,4 +1,4 @@
-"""A whole run under the limit: from process start to the closed workbook, beside the official SDK without a limit.
+"""A whole run under the limit: from process start to the closed workbook, compared with the official SDK without a limit.
 
 The SDK's calls go to the lightest service as fast as they can: its CPU, its memory and its first call are compared, and
 the time of the run with rows ÷ limit, which no program can go below.

@@ -1,4 +1,4 @@
-"""kill -9 at every point of a small run, then the run again, beside a script that keeps a CSV of what it made.
+"""kill -9 at every point of a small run, then the run again, compared with a script that keeps a CSV of what it made.
 
 The script does what people write first: it skips whom the CSV names, calls the official SDK, appends the SealId.
 """

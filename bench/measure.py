@@ -56,7 +56,7 @@ def measure_command(
 ) -> Child:
     """Run a command to its end, in the repository; its output goes to ``log``.
 
-    A program that is installed has its modules translated: a run must not do it anew because its shell forbids to keep
+    A program that is installed has its modules compiled: a run must not do it anew because its shell forbids to keep
     them. ``watch`` gets the steady time and the MB of memory of the process and of what its children have for themselves,
     ten times a second; the peak then is theirs together, otherwise that of the process alone.
     """

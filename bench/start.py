@@ -1,4 +1,4 @@
-"""CPU of the commands that people type most, beside the least that has to be done for them."""
+"""CPU of the commands that people type most, next to the least that has to be done for them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def measure(short: bool) -> Iterator[Measured]:
         for hospital in (new, sealed):
             hospital.configure("http://127.0.0.1:9")
         run_python("bench.unchanged", "seal", str(sealed.folder), log=folder / "seal.log")
-        new.measure("check")  # the first one may translate modules
+        new.measure("check")  # the first one may compile modules
         bare, ledger = ("-m", "bench.baselines"), str(sealed.folder / "state" / "ledger.sqlite3")
         for figure, size, words, baseline, least in (
             ("help", None, ("--help",), "python", ("-c", "pass")),

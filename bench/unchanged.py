@@ -1,4 +1,4 @@
-"""A run in which nothing changed, beside reading and writing as many rows with the bare libraries.
+"""A run in which nothing changed, compared with reading and writing as many rows with the bare libraries.
 
 The ledger is filled as a first run would have left it, without its calls; one run follows that learns the pictures'
 fingerprints, and the runs after it are measured.

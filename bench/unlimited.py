@@ -1,4 +1,4 @@
-"""The limit lifted: rows a second and CPU a row, beside the official SDK with 20 threads making the same calls.
+"""The limit lifted: rows a second and CPU a row, compared with the official SDK with 20 threads making the same calls.
 
 Rows a second are counted by the service, from the first create to the last. CPU a row is what a hospital takes more than
 one with a tenth of the rows, divided: start-up counts for neither side; reading, checks, ledger and results count for

@@ -22,31 +22,31 @@ from pipeline.support.atomic_files import write_atomically
 TEMPLATES = Path(__file__).parent / "templates"
 CACHE = Path(
     cache_from_source(str(TEMPLATES / "page.py"))
-).parent  # where Python would keep translated modules
+).parent  # where Python would keep compiled modules
 LAYOUT = "layout.html"
 
 
-class TranslatedPages(FileSystemBytecodeCache):
-    """Keeps translated pages beside their templates, as Python does with modules: translating takes 70 ms in each process.
+class CompiledTemplates(FileSystemBytecodeCache):
+    """Keeps compiled templates in the folder of the templates, as Python does with modules: compiling takes 70 ms in each process.
 
-    What cannot be read is translated again; where nothing may be written, nothing is kept. Jinja2 compares the template,
+    What cannot be read is compiled again; where nothing may be written, nothing is kept. Jinja2 compares the template,
     and the versions of Python and of its own.
     """
 
     def get_bucket(self, environment: Environment, name: str, filename: str | None, source: str) -> Bucket:
-        """Compare the options of the translation as well."""
+        """Compare the options of the compiler as well."""
         options = environment.autoescape, environment.trim_blocks, environment.lstrip_blocks
         return super().get_bucket(environment, name, filename, f"{source}{options}")
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        """Read a translated page."""
+        """Read a compiled template."""
         try:
             super().load_bytecode(bucket)
         except Exception:  # noqa: BLE001 - whatever a damaged file gives
             bucket.reset()
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep a translated page."""
+        """Keep a compiled template."""
         if not sys.dont_write_bytecode:
             with suppress(OSError):
                 Path(self.directory).mkdir(exist_ok=True)
@@ -54,10 +54,10 @@ class TranslatedPages(FileSystemBytecodeCache):
 
 
 def build_environment(folder: Path, templates: Path = TEMPLATES) -> Environment:
-    """Return the environment of the pages, which are kept translated in a folder."""
+    """Return the environment of the templates, which are kept compiled in a folder."""
     environment = Environment(
         loader=FileSystemLoader(templates),
-        bytecode_cache=TranslatedPages(str(folder), f"%s.{sys.implementation.cache_tag}.jinja"),
+        bytecode_cache=CompiledTemplates(str(folder), f"%s.{sys.implementation.cache_tag}.jinja"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -74,7 +74,7 @@ def _get_environment() -> Environment:
 
 
 def load_template(name: str) -> Template:
-    """Return a template of a page, translated once."""
+    """Return a template of a page, compiled once."""
     return _get_environment().get_template(name)
 
 

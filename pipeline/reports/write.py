@@ -115,7 +115,7 @@ def _are_siblings(out: Path, latest: Path) -> bool:
 
 
 def warm_up() -> None:
-    """Import what the pages need and nothing else does, and translate the pages.
+    """Import what the pages need and nothing else does, and compile their templates.
 
     What fails here is tried again when the results are written, and reported then.
     """

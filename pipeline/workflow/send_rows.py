@@ -170,7 +170,7 @@ async def send_rows(
         credentials.source,
         was_silent=resources.was_silent,
     )
-    if len(plan.row_plans) >= MANY_ROWS:  # beside the first calls
+    if len(plan.row_plans) >= MANY_ROWS:  # while the first calls are made
         asyncio.get_running_loop().run_in_executor(None, return_freed_memory)
     creates_in_flight = config.limits.concurrency
     begun = resources.clock.monotonic()

@@ -1,4 +1,4 @@
-"""Pages that were translated earlier are those of the templates as they are; a cache that cannot be used costs time alone."""
+"""Templates that were compiled earlier give the pages of the templates as they are; a cache that cannot be used costs time alone."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ from pipeline.reports.html_pages import TEMPLATES, build_environment
 PAGES = sorted(path.name for path in TEMPLATES.glob("*.html"))
 
 
-def translate(folder: Path) -> list[object]:
+def load_code(folder: Path) -> list[object]:
     """Return the code of every page, from a new environment with this cache."""
     environment = build_environment(folder)
     pages = [environment.get_template(name) for name in PAGES]
@@ -19,44 +19,44 @@ def translate(folder: Path) -> list[object]:
 
 
 @pytest.fixture(autouse=True)
-def _keep_translated(monkeypatch):
+def _keep_compiled(monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
 
 
-def test_a_page_is_translated_once(tmp_path, monkeypatch):
-    first = translate(tmp_path / "cache")
+def test_a_template_is_compiled_once(tmp_path, monkeypatch):
+    first = load_code(tmp_path / "cache")
     assert len(list((tmp_path / "cache").iterdir())) == len(PAGES) == 3
     monkeypatch.delattr(Environment, "compile")
-    assert translate(tmp_path / "cache") == first
+    assert load_code(tmp_path / "cache") == first
 
 
-def test_a_changed_template_is_translated_again(tmp_path):
+def test_a_changed_template_is_compiled_again(tmp_path):
     for text in ("old", "new"):
         (tmp_path / "page.html").write_text(text)
         assert build_environment(tmp_path / "cache", tmp_path).get_template("page.html").render() == text
 
 
 def test_pages_of_other_options_are_not_taken(tmp_path):
-    plain = translate(tmp_path)
+    plain = load_code(tmp_path)
     unescaped = build_environment(tmp_path).overlay(autoescape=False)
     assert unescaped.get_template("report.html").root_render_func.__code__ not in plain
-    assert translate(tmp_path) == plain
+    assert load_code(tmp_path) == plain
 
 
 @pytest.mark.parametrize("length", [0, 3, 20, 60, 2000])
-def test_a_damaged_file_is_translated_again(tmp_path, length):
-    plain = translate(tmp_path)
+def test_a_damaged_file_is_compiled_again(tmp_path, length):
+    plain = load_code(tmp_path)
     for path in tmp_path.iterdir():
         path.write_bytes(path.read_bytes()[:length])
-    assert translate(tmp_path) == plain
+    assert load_code(tmp_path) == plain
     assert min(path.stat().st_size for path in tmp_path.iterdir()) > length
 
 
 def test_pages_are_written_where_nothing_can_be_kept(tmp_path, monkeypatch):
-    plain = translate(tmp_path / "cache")
+    plain = load_code(tmp_path / "cache")
     (tmp_path / "file").touch()
-    assert translate(tmp_path / "file") == plain
-    assert translate(tmp_path / "missing" / "cache") == plain
+    assert load_code(tmp_path / "file") == plain
+    assert load_code(tmp_path / "missing" / "cache") == plain
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    assert translate(tmp_path / "forbidden") == plain
+    assert load_code(tmp_path / "forbidden") == plain
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "file"]
