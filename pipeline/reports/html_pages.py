@@ -20,9 +20,7 @@ from pipeline.reports.presenter import Presenter
 from pipeline.support.atomic_files import write_atomically
 
 TEMPLATES = Path(__file__).parent / "templates"
-CACHE = Path(
-    cache_from_source(str(TEMPLATES / "page.py"))
-).parent  # where Python would keep compiled modules
+CACHE = Path(cache_from_source(str(TEMPLATES / "page.py"))).parent  # where Python would keep compiled modules
 LAYOUT = "layout.html"
 
 
