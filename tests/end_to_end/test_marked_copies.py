@@ -463,22 +463,31 @@ def read_cells(path):
     ]
 
 
-def change_roster(ward):
+def change_roster(ward, _):
     roster = ward.folder / "inbox" / "roster.xlsx"
     correct(roster, roster, A4="李四")
 
 
-def change_outcomes(ward):
+def change_unread_cell(ward, _):
+    roster = ward.folder / "inbox" / "roster.xlsx"
+    correct(roster, roster, H3="只给人看")
+
+
+def change_version(_, monkeypatch):
+    monkeypatch.setattr(marked_copies, "__version__", "0.0")
+
+
+def change_outcomes(ward, _):
     for picture in (ward.folder / "seals").iterdir():
         picture.unlink()
 
 
-def edit_copy(ward):
+def edit_copy(ward, _):
     latest = ward.folder / "out" / "latest" / "rosters" / "roster.xlsx"
     correct(latest, latest, B3="改了一半")
 
 
-def change_titles(ward):
+def change_titles(ward, _):
     config = ward.folder / "config.yaml"
     config.write_text(config.read_text("utf-8") + "\ncolumns: {未知: staff_no}\n", "utf-8")
 
@@ -486,7 +495,17 @@ def change_titles(ward):
 @pytest.mark.parametrize(
     ("change", "language", "is_made_anew"),
     [(None, "en", False), (None, "zh", True)]
-    + [(change, "en", True) for change in (change_roster, change_outcomes, edit_copy, change_titles)],
+    + [
+        (change, "en", True)
+        for change in (
+            change_roster,
+            change_unread_cell,
+            change_version,
+            change_outcomes,
+            edit_copy,
+            change_titles,
+        )
+    ],
 )
 def test_a_copy_is_carried_forward_where_it_would_be_the_same(
     ward, change, language, is_made_anew, monkeypatch
@@ -502,7 +521,7 @@ def test_a_copy_is_carried_forward_where_it_would_be_the_same(
 
     monkeypatch.setattr(marked_copies, "_write_copy", watch)
     if change:
-        change(ward)
+        change(ward, monkeypatch)
     main(ward.command("run", language=language))
     assert made == (["roster.xlsx"] if is_made_anew else [])
     carried = read_cells(find_copy(ward))

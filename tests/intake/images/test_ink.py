@@ -56,6 +56,17 @@ def test_digests_are_equal_where_those_of_earlier_versions_are(pictures):
             assert (one.pixels == other.pixels) is (one.earlier_pixels == other.earlier_pixels)
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_one_coloured_point_counts_where_the_small_copy_is_grey(mode):
+    grey = Image.new(mode, LARGE, (128, 128, 128))
+    coloured = grey.copy()
+    coloured.putpixel((650, 450), (129, 128, 128))
+    scan = scan_image(coloured, with_earlier=True)
+    assert scan.small.tobytes() == scan_image(grey).small.tobytes()
+    assert scan.pixels != scan_image(grey).pixels
+    assert scan.earlier_pixels != scan_image(grey, with_earlier=True).earlier_pixels
+
+
 @given(drawn_pictures())
 @settings(max_examples=60, deadline=None)
 def test_grey_is_judged_as_the_same_in_colours(picture):
