@@ -5,11 +5,18 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
 
 from PIL import Image
 from run_support import name, number
 
 from pipeline.domain.roster import ImageFile, PreparedImage
+from pipeline.intake.images import prepare
+from pipeline.intake.images.ink import scan_image
+from pipeline.intake.images.pixel_digest import is_of_earlier_form
 from pipeline.intake.images.prepare import prepare_image
 
 SHAPES = {1: ("png", {}), 2: ("bmp", {}), 3: ("jpg", {"exif": 6}), 4: ("gif", {}), 5: ("tif", {"exif": 3})}
@@ -79,3 +86,28 @@ def test_a_picture_that_became_blank_after_the_check_is_refused(hospital):
     assert hospital.go("run") == 3
     assert set(get_received(hospital)) == {number(1)}
     assert [outcome["codes"] for outcome in hospital.outcomes()] == [[], ["IMAGE_BLANK"]]
+
+
+def test_a_picture_is_known_by_the_digest_of_an_earlier_version(hospital, monkeypatch):
+    """The same drawing, saved anew, is that of its owner's seal and makes no seal for anybody else."""
+
+    def scan_as_before(image, *, with_earlier):
+        scan = scan_image(image, with_earlier=True)
+        return replace(scan, pixels=scan.earlier_pixels)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(prepare, "scan_image", scan_as_before)
+        hospital.seal_doctors(1)
+    shutil.rmtree(hospital.folder / "state" / "work")
+    with closing(sqlite3.connect(hospital.folder / "state" / "ledger.sqlite3")) as ledger:
+        ((digest,),) = ledger.execute("SELECT content_pixels FROM seal")
+    assert is_of_earlier_form(digest)
+
+    hospital.doctors(2)
+    seals = hospital.folder / "seals"
+    with Image.open(seals / "00001.png") as drawing:
+        drawing.convert("RGBA").save(seals / "00002.png")
+        drawing.convert("RGB").save(seals / "00001.png", compress_level=1)
+    assert hospital.run_to_end("run") == (3, {"unchanged": 1, "rejected": 1})
+    assert hospital.creates() == 1
+    assert "IMAGE_SHARED" in hospital.outcomes()[1]["codes"]
