@@ -10,7 +10,7 @@ from threading import Timer
 
 from pipeline.intake.readers.child import CHILD_ARGUMENT
 from pipeline.messages.cli import CLI_TEXTS
-from pipeline.support.garbage_collection import relax_collection
+from pipeline.support.memory import relax_collection
 
 INTERRUPTED = 130
 REPEAT_SECONDS = 0.05

@@ -13,7 +13,7 @@ from pipeline.cli.context import Session
 from pipeline.cli.run_commands import out_option
 from pipeline.errors import UsageError, reason_of
 from pipeline.messages.catalogue import render
-from pipeline.support.garbage_collection import collect_new_objects
+from pipeline.support.memory import collect_new_objects
 from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:

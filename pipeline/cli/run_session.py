@@ -32,7 +32,7 @@ from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.tenant import SiteKey, find_environment
 from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase, name_status
 from pipeline.support.atomic_files import require_writable
-from pipeline.support.garbage_collection import collect_new_objects, relaxed_collection
+from pipeline.support.memory import collect_new_objects, relaxed_collection
 from pipeline.workflow import run_request, tenant_ledger
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import click
 from pipeline.cli.context import Session
 from pipeline.errors import ConfigError, UsageError
 from pipeline.messages.catalogue import JoinedTexts, make_phrase
-from pipeline.support.garbage_collection import collect_new_objects
+from pipeline.support.memory import collect_new_objects
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -33,7 +33,7 @@ from pipeline.messages.texts import make_text
 from pipeline.reports.design_tokens import COLOURS, FAULT
 from pipeline.reports.exact_copy import save_exactly, size_notes
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.refused_fields import list_appended_texts, list_faults
+from pipeline.reports.row_marks import list_appended_texts, list_faults
 from pipeline.reports.sheet_to_fix import MAX_NOTES
 from pipeline.reports.styles import clean_text, count_lines
 

@@ -21,7 +21,7 @@ from pipeline.domain.run import RowOutcome, Status, needs_fixing
 from pipeline.messages.results import CARD_NAMES, RESULT_TEXTS
 from pipeline.reports.explanations import advise_on_row, describe_problem, list_reasons
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.refused_fields import choose_refused_fields, find_refused_fields
+from pipeline.reports.row_marks import choose_refused_fields, find_refused_fields
 from pipeline.reports.styles import FONT, clean_text, count_lines, estimate_width, set_up_printing
 from pipeline.reports.tables import QUIET_WRAPPED, WRAPPED, SheetColumn, TableSheet, WorkbookContext
 

@@ -33,7 +33,7 @@ from pipeline.reports.earlier_results import (
     remember_written,
 )
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.refused_fields import list_appended_texts, list_faults
+from pipeline.reports.row_marks import list_appended_texts, list_faults
 from pipeline.support.atomic_files import copy_into, write_atomically
 
 LOG = logging.getLogger(__name__)

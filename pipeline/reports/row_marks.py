@@ -1,4 +1,4 @@
-"""Finds the fields that a refusal of the service is about, whose cells turn yellow, and the marks of a marked copy."""
+"""Finds what is marked of a row that has to be corrected: the fields that a refusal is about, and the cells of a marked copy."""
 
 from __future__ import annotations
 

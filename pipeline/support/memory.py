@@ -1,4 +1,4 @@
-"""How often Python looks for garbage in this process.
+"""How often Python looks for garbage in this process, and when freed memory goes back to the system.
 
 A command makes modules, and a hundred values for each row, that it keeps to its end. Looking at them again whenever
 they have grown by a quarter takes a tenth of a command that sends nothing.
