@@ -225,6 +225,99 @@ CONFIG_TEXTS: Mapping[str, tuple[str, str]] = {
     "config.alias": ("不接受 YAML 别名", "aliases are not accepted"),
     "config.strange_key": ("键必须是普通文字", "a key must be plain text"),
     "config.twice": ("{name}：第 {first} 行已经写过", "{name}: already set on line {first}"),
+    # ---- how the columns of a roster were read
+    "columns.unused": ("没有用到：{unused}", "not used: {unused}"),
+    "columns.guess": (
+        "{column} {title}（是不是“{nearest}”？）",
+        "{column} {title} (did you mean {nearest}?)",
+    ),
+    "columns.more": ("另有 {n} 列", "{n} more"),
+    "columns.file": ("{place} 的列：{text}", "Columns of {place}: {text}"),
+    "columns.files": (
+        "{place} 等 {n} 个表的列：{text}",
+        "Columns of {place} and other sheets ({n} in all): {text}",
+    ),
+    "columns.misspelt": (
+        "{place} 没有用到这些列：{text}；写错了就改列名，或写进 config.yaml 的 columns。",
+        "{place} has columns that are not used: {text}; correct misspelt titles, or map them under columns: in config.yaml.",
+    ),
+    "columns.saved": (
+        "已把 {n} 个列名写入 {path} 的 columns。",
+        "Titles added under columns: in {path}: {n}.",
+    ),
+    "columns.nothing_to_save": (
+        "{path} 的 columns 不需要增加。",
+        "Nothing to add under columns: in {path}.",
+    ),
+    "columns.hint": ("最接近：{nearest}", "nearest: {nearest}"),
+    "columns.hints": (
+        "拿不准的列名只写成了注释（{titles}）；确实是就去掉行首的 #。",
+        "Uncertain titles were added as comments ({titles}); remove the leading # if the field is right.",
+    ),
+    # ---- credentials
+    "credentials.missing": (
+        """没有找到成对的 SecretId 和 SecretKey。依次查找了：
+{places}
+请把 tencent__secret_id 和 tencent__secret_key 两个文件放入 secrets_dir，或设置上述两个环境变量。""",
+        """No complete pair of SecretId and SecretKey was found. Searched in this order:
+{places}
+Put the files tencent__secret_id and tencent__secret_key into secrets_dir, or set the two environment variables above.""",
+    ),
+    "credentials.place": ("  {place}：{why}", "  {place}: {why}"),
+    "credentials.id_only": ("只有 SecretId，没有 SecretKey", "SecretId only, no SecretKey"),
+    "credentials.key_only": ("只有 SecretKey，没有 SecretId", "SecretKey only, no SecretId"),
+    "credentials.nothing": ("没有", "not found"),
+    "credentials.forbidden": (
+        "没有权限；请信息科让用户 {user} 能读取",
+        "permission denied; let user {user} read it",
+    ),
+    "credentials.unreadable": ("有文件，但内容无法识别", "file found, but its content is invalid"),
+    "credentials.no_keyring_extra": (
+        "没有安装 pip install 'esign-import[keyring]'",
+        "not installed: pip install 'esign-import[keyring]'",
+    ),
+    "credentials.no_keyring": ("这台机器没有钥匙串", "this machine has no keyring"),
+    "credentials.keyring_failed": ("打不开（{kind}）", "cannot be opened ({kind})"),
+    "credentials.keyring_silent": ("{seconds} 秒没有应答", "no answer within {seconds} s"),
+    "credentials.role_failed": (
+        "{source} 没有给出密钥：{why}。请检查角色是否已绑定或允许扮演、本机能否访问它（docs/zh/configuration.md 的“凭据”）。",
+        "{source} gave no keys: {why}. Check that the role is bound or may be assumed and that this machine can reach it (docs/en/configuration.md, Credentials).",
+    ),
+    # ---- faults of a fault file of the sandbox
+    "faults.unreadable": ("{path}：无法读取：{why}", "{path}: cannot be read: {why}"),
+    "faults.not_utf8": ("不是 UTF-8 编码", "not UTF-8"),
+    "faults.not_yaml": (
+        "{path}:{line}：不是有效的 YAML 或 JSON；请检查这一行和上一行的冒号、缩进、引号和括号",
+        "{path}:{line}: not valid YAML or JSON; check the colons, indents, quotation marks and brackets of this line and the one before",
+    ),
+    "faults.in_file": ("{path}:{line}：{why}", "{path}:{line}: {why}"),
+    "faults.wrong": ("{place}：{why}", "{place}: {why}"),
+    "faults.file": ("故障文件", "fault file"),
+    "faults.list": (
+        "第一行应为 faults:，下面每个故障写一条，如“- do: throttle”",
+        "must begin with “faults:”, and below it a line such as “- do: throttle” for each fault",
+    ),
+    "faults.do": (
+        "每个故障要写 do:（如“- do: throttle”），还可以写 match:，没有别的项；现在写的是“{found}”",
+        "needs “do:” (such as “- do: throttle”) and may have “match:”, nothing else; it has “{found}”",
+    ),
+    "faults.one_name": ("应为一个名称，或一个名称及其值", "must be a name, or a name with its value"),
+    "faults.no_kind": (
+        "没有 {name!r} 这种故障；{near}可以写：{known}",
+        "{name!r} is not a fault.{near} Faults: {known}",
+    ),
+    "faults.seconds": ("要写秒数，如“{kind}: 5”", "needs a number of seconds, such as “{kind}: 5”"),
+    "faults.takes": ("应为 {wanted}，而不是 {value!r}", "must be {wanted}, not {value!r}"),
+    "faults.either_side": ("before 或 after", "before or after"),
+    "faults.url": ("一个 URL", "a url"),
+    "faults.no_value": ("没有值", "without a value"),
+    "faults.code": ("应为错误码，或 {{code, message}}", "must be a code, or {{code, message}}"),
+    "faults.message": ("{code} 需要 message", "{code} needs a message"),
+    "faults.object": ("应为对象", "must be an object"),
+    "faults.none_of": ("没有这个名称；{near}可以写：{known}", "not a known name.{near} Known: {known}"),
+    "faults.text": ("应为文字", "must be text"),
+    "faults.share": ("应在 0 和 1 之间", "must be between 0 and 1"),
+    "faults.whole_number": ("应为不小于 {least} 的整数", "must be a whole number from {least}"),
 }
 
 # a part of the YAML parser's message -> an explanation
@@ -262,105 +355,4 @@ PARSER_TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "tag": ("不接受 YAML 标签", "tags are not accepted"),
     "not YAML": ("不是 YAML 文件", "not a YAML file"),
-}
-
-# how the columns of a roster were read
-COLUMN_TEXTS: Mapping[str, tuple[str, str]] = {
-    "columns.unused": ("没有用到：{unused}", "not used: {unused}"),
-    "columns.guess": (
-        "{column} {title}（是不是“{nearest}”？）",
-        "{column} {title} (did you mean {nearest}?)",
-    ),
-    "columns.more": ("另有 {n} 列", "{n} more"),
-    "columns.file": ("{place} 的列：{text}", "Columns of {place}: {text}"),
-    "columns.files": (
-        "{place} 等 {n} 个表的列：{text}",
-        "Columns of {place} and other sheets ({n} in all): {text}",
-    ),
-    "columns.misspelt": (
-        "{place} 没有用到这些列：{text}；写错了就改列名，或写进 config.yaml 的 columns。",
-        "{place} has columns that are not used: {text}; correct misspelt titles, or map them under columns: in config.yaml.",
-    ),
-    "columns.saved": (
-        "已把 {n} 个列名写入 {path} 的 columns。",
-        "Titles added under columns: in {path}: {n}.",
-    ),
-    "columns.nothing_to_save": (
-        "{path} 的 columns 不需要增加。",
-        "Nothing to add under columns: in {path}.",
-    ),
-    "columns.hint": ("最接近：{nearest}", "nearest: {nearest}"),
-    "columns.hints": (
-        "拿不准的列名只写成了注释（{titles}）；确实是就去掉行首的 #。",
-        "Uncertain titles were added as comments ({titles}); remove the leading # if the field is right.",
-    ),
-}
-
-CREDENTIAL_TEXTS: Mapping[str, tuple[str, str]] = {
-    "credentials.missing": (
-        """没有找到成对的 SecretId 和 SecretKey。依次查找了：
-{places}
-请把 tencent__secret_id 和 tencent__secret_key 两个文件放入 secrets_dir，或设置上述两个环境变量。""",
-        """No complete pair of SecretId and SecretKey was found. Searched in this order:
-{places}
-Put the files tencent__secret_id and tencent__secret_key into secrets_dir, or set the two environment variables above.""",
-    ),
-    "credentials.place": ("  {place}：{why}", "  {place}: {why}"),
-    "credentials.id_only": ("只有 SecretId，没有 SecretKey", "SecretId only, no SecretKey"),
-    "credentials.key_only": ("只有 SecretKey，没有 SecretId", "SecretKey only, no SecretId"),
-    "credentials.nothing": ("没有", "not found"),
-    "credentials.forbidden": (
-        "没有权限；请信息科让用户 {user} 能读取",
-        "permission denied; let user {user} read it",
-    ),
-    "credentials.unreadable": ("有文件，但内容无法识别", "file found, but its content is invalid"),
-    "credentials.no_keyring_extra": (
-        "没有安装 pip install 'esign-import[keyring]'",
-        "not installed: pip install 'esign-import[keyring]'",
-    ),
-    "credentials.no_keyring": ("这台机器没有钥匙串", "this machine has no keyring"),
-    "credentials.keyring_failed": ("打不开（{kind}）", "cannot be opened ({kind})"),
-    "credentials.keyring_silent": ("{seconds} 秒没有应答", "no answer within {seconds} s"),
-    "credentials.role_failed": (
-        "{source} 没有给出密钥：{why}。请检查角色是否已绑定或允许扮演、本机能否访问它（docs/zh/configuration.md 的“凭据”）。",
-        "{source} gave no keys: {why}. Check that the role is bound or may be assumed and that this machine can reach it (docs/en/configuration.md, Credentials).",
-    ),
-}
-
-# faults of a fault file of the sandbox
-FAULT_FILE_TEXTS: Mapping[str, tuple[str, str]] = {
-    "faults.unreadable": ("{path}：无法读取：{why}", "{path}: cannot be read: {why}"),
-    "faults.not_utf8": ("不是 UTF-8 编码", "not UTF-8"),
-    "faults.not_yaml": (
-        "{path}:{line}：不是有效的 YAML 或 JSON；请检查这一行和上一行的冒号、缩进、引号和括号",
-        "{path}:{line}: not valid YAML or JSON; check the colons, indents, quotation marks and brackets of this line and the one before",
-    ),
-    "faults.in_file": ("{path}:{line}：{why}", "{path}:{line}: {why}"),
-    "faults.wrong": ("{place}：{why}", "{place}: {why}"),
-    "faults.file": ("故障文件", "fault file"),
-    "faults.list": (
-        "第一行应为 faults:，下面每个故障写一条，如“- do: throttle”",
-        "must begin with “faults:”, and below it a line such as “- do: throttle” for each fault",
-    ),
-    "faults.do": (
-        "每个故障要写 do:（如“- do: throttle”），还可以写 match:，没有别的项；现在写的是“{found}”",
-        "needs “do:” (such as “- do: throttle”) and may have “match:”, nothing else; it has “{found}”",
-    ),
-    "faults.one_name": ("应为一个名称，或一个名称及其值", "must be a name, or a name with its value"),
-    "faults.no_kind": (
-        "没有 {name!r} 这种故障；{near}可以写：{known}",
-        "{name!r} is not a fault.{near} Faults: {known}",
-    ),
-    "faults.seconds": ("要写秒数，如“{kind}: 5”", "needs a number of seconds, such as “{kind}: 5”"),
-    "faults.takes": ("应为 {wanted}，而不是 {value!r}", "must be {wanted}, not {value!r}"),
-    "faults.either_side": ("before 或 after", "before or after"),
-    "faults.url": ("一个 URL", "a url"),
-    "faults.no_value": ("没有值", "without a value"),
-    "faults.code": ("应为错误码，或 {{code, message}}", "must be a code, or {{code, message}}"),
-    "faults.message": ("{code} 需要 message", "{code} needs a message"),
-    "faults.object": ("应为对象", "must be an object"),
-    "faults.none_of": ("没有这个名称；{near}可以写：{known}", "not a known name.{near} Known: {known}"),
-    "faults.text": ("应为文字", "must be text"),
-    "faults.share": ("应在 0 和 1 之间", "must be between 0 and 1"),
-    "faults.whole_number": ("应为不小于 {least} 的整数", "must be a whole number from {least}"),
 }

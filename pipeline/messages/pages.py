@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-REPORT_TEXTS: Mapping[str, tuple[str, str]] = {
+PAGE_TEXTS: Mapping[str, tuple[str, str]] = {
     "report.title": ("运行报告", "Run report"),
     "report.kind.check": ("提交前检查", "Check before sending"),
     "report.kind.retry": ("重试", "Retry"),
@@ -87,6 +87,24 @@ REPORT_TEXTS: Mapping[str, tuple[str, str]] = {
     "unit.s": ("{n} 秒", "{n} s"),
     "unit.min": ("{n} 分 {s} 秒", "{n} min {s} s"),
     "unit.h": ("{n} 小时 {m} 分", "{n} h {m} min"),
+    # ---- faults of a file saved from the review page (run --review)
+    "review.refused": (
+        "{path}：{why}。请打开 review.html 重新保存核对结果，并写那个文件；没有发送任何内容。",
+        "{path}: {why}. Open review.html, save the review again and use that file; nothing was sent.",
+    ),
+    "review.too_large": ("文件过大，不是核对结果", "too large for a review file"),
+    "review.unreadable": ("无法读取（{why}）", "cannot be read ({why})"),
+    "review.no_json": (
+        "不是核对结果文件，或已损坏（不是完整的 JSON）",
+        "not a review file, or damaged (incomplete JSON)",
+    ),
+    "review.not_ours": ("不是本程序保存的核对结果", "not a review file of this program"),
+    "review.other_version": ("由另一版本的程序保存", "saved by another version of this program"),
+    "review.other_hospital": (
+        "是另一家医院、另一环境或另一台账密钥的核对结果",
+        "a review of another hospital, environment or ledger key",
+    ),
+    "review.changed": ("已损坏或被手工改过", "damaged or edited by hand"),
 }  # fmt: skip
 
 REVIEW_TEXTS: Mapping[str, tuple[str, str]] = {
@@ -166,27 +184,6 @@ REVIEW_TEXTS: Mapping[str, tuple[str, str]] = {
         "浏览器不允许保存进度：关闭前请先保存核对结果。",
         "This browser cannot store the progress: save the review before closing."),
 }  # fmt: skip
-
-# faults of a file saved from the review page (run --review)
-REVIEW_FILE_TEXTS: Mapping[str, tuple[str, str]] = {
-    "review.refused": (
-        "{path}：{why}。请打开 review.html 重新保存核对结果，并写那个文件；没有发送任何内容。",
-        "{path}: {why}. Open review.html, save the review again and use that file; nothing was sent.",
-    ),
-    "review.too_large": ("文件过大，不是核对结果", "too large for a review file"),
-    "review.unreadable": ("无法读取（{why}）", "cannot be read ({why})"),
-    "review.no_json": (
-        "不是核对结果文件，或已损坏（不是完整的 JSON）",
-        "not a review file, or damaged (incomplete JSON)",
-    ),
-    "review.not_ours": ("不是本程序保存的核对结果", "not a review file of this program"),
-    "review.other_version": ("由另一版本的程序保存", "saved by another version of this program"),
-    "review.other_hospital": (
-        "是另一家医院、另一环境或另一台账密钥的核对结果",
-        "a review of another hospital, environment or ledger key",
-    ),
-    "review.changed": ("已损坏或被手工改过", "damaged or edited by hand"),
-}
 
 
 def render_review_text(key: str, language: str, **detail: object) -> str:

@@ -185,9 +185,7 @@ RESOLUTION_TEXTS: Mapping[str, tuple[str, str]] = {
         "这个印章ID也在第 {rows} 行；都没有登记，请核对是谁的。",
         "the same SealId is in row {rows}; neither was imported, check whose it is.",
     ),
-}
-
-CERTIFY_TEXTS: Mapping[str, tuple[str, str]] = {
+    # ---- `certify`
     "certify_who": (
         "有 {n} 位已有印章的医生与“{query}”相符；请用工号或印章ID指明一位。",
         "Several doctors with a seal match “{query}” ({n}); specify one by staff number or SealId.",

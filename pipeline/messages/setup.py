@@ -1,10 +1,11 @@
-"""Texts of `init` and of shared results, in Chinese and English."""
+"""Texts of `init`, of `doctor` and of shared results, in Chinese and English."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 SETUP_TEXTS: Mapping[str, tuple[str, str]] = {
+    # ---- shared results and `init`
     "sharing.no_group": (
         "这台机器上没有用户组 {group}（配置里的 results_group），所以只有运行的用户能读结果；请先建这个组。",
         "There is no group {group} on this machine (results_group in the configuration), so only the user who ran this can read the results; create the group.",
@@ -92,5 +93,194 @@ SETUP_TEXTS: Mapping[str, tuple[str, str]] = {
     "init.note.picture": (
         "可空。图片文件名；不写就按姓名、工号或证件号码找同名的图片。也可以把图片插入这个单元格。",
         "Optional. File name of the picture; without one, a picture named by name, staff number or identity number is used. A picture inserted into this cell counts as well.",
+    ),
+    # ---- `doctor`
+    "doctor.line.ok": ("[正常] {topic}：{text}", "[ok]      {topic}: {text}"),
+    "doctor.line.warning": ("[注意] {topic}：{text}", "[warning] {topic}: {text}"),
+    "doctor.line.fault": ("[故障] {topic}：{text}", "[fault]   {topic}: {text}"),
+    "doctor.line.remedy": ("       处理：{text}", "          To do: {text}"),
+    "doctor.sum": ("故障 {faults} 项，需要注意 {warnings} 项。", "Faults: {faults}. Warnings: {warnings}."),
+    "doctor.topic.config": ("配置", "configuration"),
+    "doctor.topic.paths": ("文件夹", "folders"),
+    "doctor.topic.space": ("磁盘空间", "disk space"),
+    "doctor.topic.console": ("编码和语言", "encoding and language"),
+    "doctor.topic.network": ("网络", "network"),
+    "doctor.topic.clock": ("时钟", "clock"),
+    "doctor.topic.credentials": ("密钥", "credentials"),
+    "doctor.topic.ledger": ("台账", "ledger"),
+    "doctor.topic.backup": ("备份", "backup"),
+    "doctor.topic.last_run": ("最近一次运行", "last run"),
+    "doctor.topic.timer": ("定时任务", "timer"),
+    "doctor.topic.notify": ("通知", "notifications"),
+    "doctor.topic.versions": ("版本", "versions"),
+    "doctor.config": ("{path}，{tenant}", "{path}, {tenant}"),
+    "doctor.exposed": ("其他用户可以读取 {files}", "other users can read {files}"),
+    "doctor.exposed.remedy": ("运行 chmod 600 {files}", "run chmod 600 {files}"),
+    "doctor.literal": ("{path} 里写有密钥或密码", "{path} contains keys or a password"),
+    "doctor.literal.remedy": (
+        "把密钥移到 secrets_dir 的文件 tencent__secret_id 和 tencent__secret_key 里，再从配置中删掉。",
+        "Move the keys into the files tencent__secret_id and tencent__secret_key in secrets_dir and delete them here.",
+    ),
+    "doctor.literal.password.remedy": (
+        "把 ledger: 里的密码移到 secrets_dir 的文件 ledger__password 里，再从配置中删掉。",
+        "Move the password in ledger: into the file ledger__password in secrets_dir and delete it here.",
+    ),
+    "doctor.temporary": (
+        "{source} 的密钥是临时的，到期后不会更换",
+        "the keys of {source} are temporary and are not renewed when they expire",
+    ),
+    "doctor.temporary.remedy": (
+        "定时任务请用长期密钥，或在配置里写 credentials.role，程序会在到期前更换。",
+        "Use lasting keys for a timer, or set credentials.role, whose keys are renewed in time.",
+    ),
+    "doctor.role_unused": (
+        "credentials.role: {role} 没有用到：{source} 排在它前面",
+        "credentials.role: {role} is not used: {source} comes first",
+    ),
+    "doctor.role_unused.remedy": (
+        "删掉 {source} 里的密钥，或去掉 credentials.role。",
+        "Remove the keys in {source}, or remove credentials.role.",
+    ),
+    "doctor.unreadable": (
+        "用户 {user} 没有读取 {path} 的权限",
+        "user {user} may not read {path}",
+    ),
+    "doctor.unreadable.remedy": (
+        "给用户 {user} 读取 {path} 及其中文件的权限。",
+        "Give user {user} the right to read {path} and the files in it.",
+    ),
+    "doctor.paths": (
+        "用户 {user} 可以读写，结果写到 {out}",
+        "user {user} may read and write; results go to {out}",
+    ),
+    "doctor.space": ("{folder} 还有 {mb} MB", "{folder} has {mb} MB left"),
+    "doctor.space.remedy": (
+        "清理磁盘，或把 out: 和 ledger: 放到别的磁盘；空间不够时不会提交任何内容。",
+        "Free some space, or move out: and ledger: to another disk. Without room nothing is sent.",
+    ),
+    "doctor.locale": (
+        "系统编码是 {encoding}，图片文件名却是 UTF-8（如 {name}），会找不到图片",
+        "the encoding of this system is {encoding}, but names of pictures are UTF-8 (such as {name}); they will not be found",
+    ),
+    "doctor.locale.remedy": (
+        "在定时任务里设置 PYTHONUTF8=1 或 LC_ALL=C.UTF-8。",
+        "Set PYTHONUTF8=1 or LC_ALL=C.UTF-8 for the timer.",
+    ),
+    "doctor.encoding": ("文件名 {encoding}，屏幕 {console}", "file names {encoding}, console {console}"),
+    "doctor.language": (
+        "配置里没有 language，系统也没有设置语言：没有终端时按名单的列名决定",
+        "neither the configuration nor the system sets a language; without a terminal it follows from the roster's titles",
+    ),
+    "doctor.language.remedy": ("在配置里写 language: zh。", "Set language: zh or en in the configuration."),
+    "doctor.credentials": ("密钥来自 {source}", "found in {source}"),
+    "doctor.network.ok": ("{host} 有应答", "{host} answers"),
+    "doctor.network.by_proxy": ("{host} 经代理有应答", "{host} answers through the proxy"),
+    "doctor.network": ("{host}：{why}", "{host}: {why}"),
+    "doctor.network.remedy": (
+        "请网络管理员开通本机到 {host} 的 443 端口（DNS、防火墙、证书）。",
+        "Ask the network team to allow this machine to reach {host} on port 443 (DNS, firewall, certificates).",
+    ),
+    "doctor.network.proxy": (
+        "检查配置里的 api.proxy：{host}。",
+        "Check api.proxy in the configuration: {host}.",
+    ),
+    "doctor.network.sandbox": (
+        "先启动沙盒：esign-import sandbox（或把 api.endpoint 改成腾讯的地址）。",
+        "Start the sandbox first: esign-import sandbox (or set api.endpoint to Tencent's address).",
+    ),
+    "doctor.network.no_call": (
+        "先处理上面的问题。",
+        "Repair what is reported above first.",
+    ),
+    "doctor.clock.ok": ("与腾讯相差 {seconds} 秒", "{seconds} s from the service's"),
+    "doctor.clock.behind": ("本机慢 {seconds} 秒", "this machine is {seconds} s behind"),
+    "doctor.clock.ahead": ("本机快 {seconds} 秒", "this machine is {seconds} s ahead"),
+    "doctor.clock.remedy": (
+        "打开时间同步（NTP）。运行时会按腾讯的时间签名，但日期和定时任务以本机为准。",
+        "Switch on time synchronisation (NTP). Runs sign with the service's time, but dates and timers follow this machine.",
+    ),
+    "doctor.no_answer": (
+        "应答不是接口的格式（HTTP {status}）",
+        "the answer is not the API's (HTTP {status})",
+    ),
+    "doctor.accepted": ("腾讯接受了一次只读的调用", "the service accepted a call that changes nothing"),
+    "doctor.refused": (
+        "腾讯拒绝了只读的调用。{why}",
+        "the service refused a call that changes nothing. {why}",
+    ),
+    "doctor.backup": (
+        "最近的备份与台账一致：{path}",
+        "the newest backup holds what the ledger holds: {path}",
+    ),
+    "doctor.backup.old": (
+        "{folder} 里没有与现在的台账一致的备份",
+        "there is no backup in {folder} that holds what the ledger holds now",
+    ),
+    "doctor.backup.old.remedy": (
+        "下次运行会备份；想现在备份，请输入 esign-import ledger backup 文件夹 --keep 14",
+        "The next run makes one; to make it now: esign-import ledger backup DIR --keep 14",
+    ),
+    "doctor.no_ledger": (
+        "{path} 还没有，第一次运行时创建",
+        "{path} does not exist yet; the first run creates it",
+    ),
+    "doctor.locked": ("{path}：有运行正在进行", "{path}: a run is in progress"),
+    "doctor.ledger": (
+        "{path}：有印章 {seals} 人，未知 {unknown} 人，与回执一致",
+        "{path}: {seals} seals, {unknown} unknown, agrees with its receipts",
+    ),
+    "doctor.defects": ("{path} 有 {n} 处错误", "{path} has defects: {n}"),
+    "doctor.defects.remedy": (
+        "运行 esign-import ledger check 查看详情和办法。",
+        "Run esign-import ledger check for details and what to do.",
+    ),
+    "doctor.no_run": ("还没有运行过", "no run yet"),
+    "doctor.run": (
+        "{run}，{hours} 小时前，退出码 {exit}",
+        "{run}, {hours} h ago, exit code {exit}",
+    ),
+    "doctor.run_cut": ("{run} 没有正常结束", "{run} was cut short"),
+    "doctor.run_failed": (
+        "{run}（{finished}）退出码 {exit}",
+        "{run} ({finished}) ended with exit code {exit}",
+    ),
+    "doctor.run_old": (
+        "{run} 已是 {hours} 小时前（{finished}）",
+        "{run} was {hours} h ago ({finished})",
+    ),
+    "doctor.run.remedy": (
+        "运行 esign-import status 查看原因和下一步。",
+        "Run esign-import status for the reason and the next step.",
+    ),
+    "doctor.run_old.remedy": ("检查定时任务是否还在运行。", "Check whether the timer still runs."),
+    "doctor.no_timer": ("没有找到运行本配置的定时任务", "no timer found that runs this configuration"),
+    "doctor.no_timer.remedy": (
+        "要每天自动运行：esign-import -c {config} schedule install systemd（或 cron、windows）",
+        "For a run every day: esign-import -c {config} schedule install systemd (or cron, windows)",
+    ),
+    "doctor.timer_off": (
+        "{timer} 已安装，但没有启用，到时间不会运行",
+        "{timer} is installed but not enabled, so it starts no run",
+    ),
+    "doctor.timer_off.remedy": ("请输入：{commands}", "Type: {commands}"),
+    "doctor.timer": ("{timer}", "{timer}"),
+    "doctor.notify": ("{channels}", "{channels}"),
+    "doctor.monitor": ("监控", "a monitor"),
+    "doctor.undelivered": ("{n} 条没有送达", "not delivered: {n}"),
+    "doctor.undelivered.remedy": (
+        "运行 esign-import notify test，看是哪个渠道。",
+        "Run esign-import notify test to see which channel.",
+    ),
+    "doctor.no_notify": (
+        "没有设置：运行失败时没有人会知道",
+        "none configured: a run that fails goes unnoticed",
+    ),
+    "doctor.no_notify.remedy": (
+        "把通知地址写进密钥文件 notify__urls（见 docs/zh/unattended.md）。",
+        "Write an address into the secret file notify__urls (see docs/en/unattended.md).",
+    ),
+    "doctor.versions": (
+        "esign-import {program}，Python {python}，{system}，{packages}",
+        "esign-import {program}, Python {python}, {system}, {packages}",
     ),
 }
