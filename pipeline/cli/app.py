@@ -12,22 +12,19 @@ from typing import Any
 import click
 
 from pipeline.cli.certify_commands import certify
-from pipeline.cli.completion_command import complete_words, completion
-from pipeline.cli.config_commands import config_group
+from pipeline.cli.config_commands import config_group, init
 from pipeline.cli.context import DEFAULT_CONFIG, Session
 from pipeline.cli.demo import demo, sandbox
-from pipeline.cli.doctor_command import doctor
+from pipeline.cli.doctor_commands import doctor, notify_group
 from pipeline.cli.export_commands import export, history
-from pipeline.cli.help import find_commands, polish_message, set_language
-from pipeline.cli.init_commands import init
+from pipeline.cli.help import complete_words, completion, find_commands, polish_message, set_language
 from pipeline.cli.ledger_commands import adopt, ledger_group
-from pipeline.cli.notify_commands import notify_group
 from pipeline.cli.profiles import add_profiles
 from pipeline.cli.purge_command import purge
 from pipeline.cli.resolve_commands import resolve
-from pipeline.cli.run_commands import check, retry, run
-from pipeline.cli.schedule_commands import schedule_group
-from pipeline.cli.status_commands import explain, report, status
+from pipeline.cli.run_commands import check, report, retry, run
+from pipeline.cli.schedule_commands import enqueue, schedule_group, worker
+from pipeline.cli.status_commands import explain, status
 from pipeline.cli.streams import (
     discard_output,
     flush_streams,
@@ -35,7 +32,6 @@ from pipeline.cli.streams import (
     prepare_streams,
     print_traceback,
 )
-from pipeline.cli.worker_commands import enqueue, worker
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import environment
 from pipeline.domain.masking import mask_text

@@ -170,11 +170,13 @@ def make_service_clock(session: Session) -> Callable[[], float]:
 
 def warn_of_unanswered_create(session: Session, ledger: DatabaseLedger) -> None:
     """Print that a second create of a certification got no verdict: the doctor may have two seals."""
-    from pipeline.resolution.certificates import find_unanswered_create
+    from pipeline.planning.guards import CERTIFICATION, CERTIFY_SENT
 
-    decision = find_unanswered_create(ledger)
-    history = ledger.snapshot().people.get(decision.key) if decision and decision.key else None
-    if decision is None or history is None:
+    decision = next((one for one in ledger.list_decisions()[::-1] if one.kind in CERTIFICATION), None)
+    if decision is None or decision.kind != CERTIFY_SENT:
+        return
+    history = ledger.snapshot().people.get(decision.key or "")
+    if history is None:
         return
     name = history.seal.content.name if history.seal and history.seal.content else "—"
     session.alert(

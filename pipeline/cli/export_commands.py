@@ -95,28 +95,28 @@ def _choose_format(session: Session, form: Format | None, out: Path | None) -> F
 @click.pass_obj
 def history(session: Session, *, limit: int) -> int:
     """List the runs, the newest first: time, rows by status, exit code, user."""
-    from pipeline.operations.history import collect_runs
+    from pipeline.operations.export import collect_runs
     from pipeline.reports.presenter import Presenter
 
     config = session.require_ready_config()
     runs = collect_runs(config, session.clock, limit)
-    session.print_json(runs=[asdict(run) for run in runs])
+    session.print_json(runs=runs)
     for run in runs:
         counts = [
             f"{Presenter(session.spoken).name_status(Status(status))} {rows}"
-            for status, rows in run.statuses.items()
+            for status, rows in run["statuses"].items()
         ]
         session.print_text(
             "history.line",
-            run=run.run,
-            command=run.command,
-            started=shown(run.started),
-            exit="—" if run.exit is None else run.exit,
-            files=run.files,
+            run=run["run"],
+            command=run["command"],
+            started=shown(run["started"]),
+            exit="—" if run["exit"] is None else run["exit"],
+            files=run["files"],
             counts=session.render_sentence("mark.comma").join(counts) or "—",
-            user=run.user or "—",
-            accepted=session.render_sentence("history.accepted") if run.accepted_guards else "",
-            halt=f" {run.halt}" if run.halt else "",
+            user=run["user"] or "—",
+            accepted=session.render_sentence("history.accepted") if run["accepted_guards"] else "",
+            halt=f" {run['halt']}" if run["halt"] else "",
         )
     if not runs:
         session.print_text("history.none")

@@ -141,7 +141,7 @@ def move(session: Session, *, target: str) -> int:
 
     Everything is copied and compared before the former ledger is retired. After an interruption, type it again.
     """
-    from pipeline.operations.run_state import follow_ledger
+    from pipeline.operations.notify import follow_ledger
     from pipeline.workflow.ledger_move import move_ledger
 
     config = session.require_ready_config()

@@ -1,7 +1,8 @@
-"""`check`, `run` and `retry`."""
+"""`check`, `run` and `retry`, and `report` for their results once more."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pipeline.ledger.database_ledger import DatabaseLedger
     from pipeline.ledger.protocol import RunRecord
 
+MAX_RUNS_NAMED = 5
 RUNS_SEARCHED = 100  # back to the last run over whole rosters
 PATH = click.Path(path_type=Path)
 seals_option = click.option("--seals", type=PATH, metavar="DIR|ZIP", help="Seal pictures: a folder or a zip.")
@@ -242,3 +244,49 @@ def _build_retry(
     is_complete = bool(files_now) if own_record and own_record.context else files_then <= files_now
     is_unverified = own_record is None or len(context) < len(rosters) or not is_complete
     return replace(request, to_fix_only=True, context=context, roster_unverified=is_unverified)
+
+
+@click.command()
+@click.option("--run", "run_id", metavar="ID", help="Run to rebuild (default: the last).")
+@click.pass_obj
+def report(session: Session, *, run_id: str | None) -> int:
+    """Rebuild the results of a run from the ledger and its rosters."""
+    from pipeline.cli.run_display import write_and_print_results
+    from pipeline.config.named_paths import find_passwords
+    from pipeline.workflow.rebuild import rebuild_report
+    from pipeline.workflow.tenant_ledger import open_configured_ledger
+
+    config = session.require_ready_config()
+    with open_configured_ledger(config, session.clock, readonly=True) as (ledger, site_key):
+        record = _find_run(ledger, run_id)
+        run_report = rebuild_report(
+            record,
+            config,
+            ledger=ledger,
+            site_key=site_key,
+            clock=session.clock,
+            out=Path(record.out),
+            passwords=find_passwords(config, os.environ),
+        )
+    run_report = replace(run_report, invocation=session.invocation)
+    write_and_print_results(session, config, run_report, latest=None, is_rebuilt=True)
+    return 0
+
+
+def _find_run(ledger: DatabaseLedger, run_id: str | None) -> RunRecord:
+    """Return the run of this id, or the last one that read rosters; UsageError where its results cannot be rebuilt."""
+    from pipeline.planning.guards import has_read_rosters
+
+    if run_id:
+        record = ledger.find_run(run_id)
+        if record is None:
+            last_runs = [run.run for run in ledger.list_runs(MAX_RUNS_NAMED)]
+            known = JoinedTexts(last_runs, make_phrase("mark.comma"))
+            raise UsageError("no_run", run=run_id, known=known, then=("status",))
+    else:
+        record = next(filter(has_read_rosters, ledger.list_runs(RUNS_SEARCHED)), None)
+        if record is None:
+            raise UsageError("no_run_yet", then=("run",))
+    if not record.rosters:  # rebuilt from receipts, which hold neither paths nor rows
+        raise UsageError("run_made_again", run=record.run, out=record.out, then=("status",))
+    return record

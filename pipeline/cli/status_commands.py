@@ -1,11 +1,9 @@
-"""`status`, `explain` and `report`: what the ledger holds, without a call and without the lock."""
+"""`status` and `explain`: what the ledger holds, without a call and without the lock."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,24 +11,22 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.context import Session
-from pipeline.cli.run_commands import RUNS_SEARCHED
-from pipeline.cli.status_line import EXIT_CODES, count_changed_rows, find_age, print_status_line
 from pipeline.clock import shown, stamp
 from pipeline.config.environment import restore_argument
 from pipeline.domain.masking import mask_path, mask_text
-from pipeline.errors import EsignImportError, UsageError
-from pipeline.messages.catalogue import JoinedTexts, make_phrase, render
+from pipeline.errors import EsignImportError
+from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase, render
 from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
-    from pipeline.ledger.database_ledger import DatabaseLedger
     from pipeline.ledger.protocol import RunRecord
     from pipeline.reports.next_steps import CommandLine
     from pipeline.resolution.person_query import PersonFinder
     from pipeline.resolution.timeline import PersonTimeline
 
-MAX_RUNS_NAMED = 5
+EXIT_CODES = ("0", "1", "2", "3", "4", "5", "6", "7", "74", "130", "143")  # of runs
+HOUR = 3600.0  # seconds
 MAX_PEOPLE_LISTED = 20  # of the doctors whom a query fits
 
 
@@ -92,9 +88,9 @@ def _show_status(session: Session) -> int:
         if attempt.run != present_run
     ]
     in_flight = len(creates) - len(unknown)
-    waiting = len(unknown) + count_changed_rows(last_run)
+    waiting = len(unknown) + _count_changed_rows(last_run)
     if session.several is not None and not session.as_json:
-        return print_status_line(session, last_run, waiting=waiting, is_under_way=is_under_way)
+        return _print_status_line(session, last_run, waiting=waiting, is_under_way=is_under_way)
     session.print_text("status_ledger", path=config.name_ledger(), tenant=site_key.tenant)
     if in_flight:
         session.print_text("status_in_flight", n=in_flight)
@@ -131,13 +127,56 @@ def _run_as_dict(session: Session, run: RunRecord | None, *, is_under_way: bool)
             "command": run.command,
             "started": stamp(run.started),
             "finished": stamp(run.finished) if run.finished is not None else None,
-            "age_seconds": round(find_age(session, run)),
+            "age_seconds": round(_find_age(session, run)),
             "exit": run.exit,
             "under_way": is_under_way,
             "halted": json.loads(run.record).get("halted") if run.record else None,
             "out": mask_path(Path(run.out)),
         }
     )
+
+
+def _print_status_line(session: Session, run: RunRecord | None, *, waiting: int, is_under_way: bool) -> int:
+    """Print a hospital's line; return the exit code."""
+    name = session.hospital
+    if run is None:
+        session.print_text("status_line.never", name=name)
+        return 0
+    age = _describe_age(_find_age(session, run))
+    if run.finished is None or run.exit is None:
+        key = "status_line.running" if is_under_way else "status_line.cut"
+        session.print_text(key, name=name, started=shown(stamp(run.started)), age=age, waiting=waiting)
+        return 0
+    code = str(run.exit)
+    session.print_text(
+        "status_line.ended",
+        name=name,
+        finished=shown(stamp(run.finished)),
+        age=age,
+        exit=code,
+        why=session.render_sentence(f"exit.{code}") if code in EXIT_CODES else "—",
+        waiting=waiting,
+    )
+    return 0
+
+
+def _find_age(session: Session, run: RunRecord) -> float:
+    """Return the seconds since a run ended, or since it began where it has no end."""
+    return max(0.0, session.clock.now() - (run.started if run.finished is None else run.finished))
+
+
+def _count_changed_rows(run: RunRecord | None) -> int:
+    """Return how many rows of a run differ from their seal, and wait for a decision."""
+    statuses = json.loads(run.record).get("statuses", {}) if run is not None and run.record else {}
+    return int(statuses.get("changed", 0))
+
+
+def _describe_age(seconds: float) -> Phrase:
+    if seconds < 2 * HOUR:
+        return make_phrase("age.minutes", n=round(seconds / 60))
+    if seconds < 48 * HOUR:
+        return make_phrase("age.hours", n=round(seconds / HOUR))
+    return make_phrase("age.days", n=round(seconds / (24 * HOUR)))
 
 
 def _report_without_ledger(session: Session, config: Config, recorded_run: RunRecord | None) -> int:
@@ -151,7 +190,9 @@ def _report_without_ledger(session: Session, config: Config, recorded_run: RunRe
     if session.several is not None and not session.as_json:
         if lost_run:
             session.alert("status_lost", path=lost_run)
-        print_status_line(session, recorded_run, waiting=count_changed_rows(recorded_run), is_under_way=False)
+        _print_status_line(
+            session, recorded_run, waiting=_count_changed_rows(recorded_run), is_under_way=False
+        )
         return 74 if lost_run else 0
     if recorded_run is not None:
         _print_run(session, recorded_run, is_under_way=False)
@@ -220,52 +261,6 @@ def _print_halt(session: Session, run: RunRecord | None) -> None:
         halt = load_texts(stored)
         message = describe_halt(halt["code"], halt["message"], Presenter(session.spoken), halt)
         session.print_text("run_halted", code=halt["code"], message=message)
-
-
-@click.command()
-@click.option("--run", "run_id", metavar="ID", help="Run to rebuild (default: the last).")
-@click.pass_obj
-def report(session: Session, *, run_id: str | None) -> int:
-    """Rebuild the results of a run from the ledger and its rosters."""
-    from pipeline.cli.run_display import write_and_print_results
-    from pipeline.config.named_paths import find_passwords
-    from pipeline.workflow.rebuild import rebuild_report
-    from pipeline.workflow.tenant_ledger import open_configured_ledger
-
-    config = session.require_ready_config()
-    with open_configured_ledger(config, session.clock, readonly=True) as (ledger, site_key):
-        record = _find_run(ledger, run_id)
-        run_report = rebuild_report(
-            record,
-            config,
-            ledger=ledger,
-            site_key=site_key,
-            clock=session.clock,
-            out=Path(record.out),
-            passwords=find_passwords(config, os.environ),
-        )
-    run_report = replace(run_report, invocation=session.invocation)
-    write_and_print_results(session, config, run_report, latest=None, is_rebuilt=True)
-    return 0
-
-
-def _find_run(ledger: DatabaseLedger, run_id: str | None) -> RunRecord:
-    """Return the run of this id, or the last one that read rosters; UsageError where its results cannot be rebuilt."""
-    from pipeline.planning.guards import has_read_rosters
-
-    if run_id:
-        record = ledger.find_run(run_id)
-        if record is None:
-            last_runs = [run.run for run in ledger.list_runs(MAX_RUNS_NAMED)]
-            known = JoinedTexts(last_runs, make_phrase("mark.comma"))
-            raise UsageError("no_run", run=run_id, known=known, then=("status",))
-    else:
-        record = next(filter(has_read_rosters, ledger.list_runs(RUNS_SEARCHED)), None)
-        if record is None:
-            raise UsageError("no_run_yet", then=("run",))
-    if not record.rosters:  # rebuilt from receipts, which hold neither paths nor rows
-        raise UsageError("run_made_again", run=record.run, out=record.out, then=("status",))
-    return record
 
 
 @click.command()

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -19,7 +22,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline.config.environment import LEDGER_SECRET_VARIABLE, PREFIX, former_name, variable_name
-from pipeline.config.literal_secrets import LITERAL_KEYS, find_literal_faults
 from pipeline.config.profiles import KEY as PROFILES
 from pipeline.config.profiles import (
     OWN_PATHS,
@@ -40,8 +42,11 @@ from pipeline.config.yaml_loader import (
 from pipeline.errors import ConfigError, UsageError
 from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
+from pipeline.support.rights import is_exposed
 
 LOG = logging.getLogger(__name__)
+LITERAL_KEYS = (("credentials", "secret_id"), ("credentials", "secret_key"))
+GIT_SECONDS = 10.0
 NO_KEYS = [name for name, info in Config.model_fields.items() if info.exclude]
 
 
@@ -302,3 +307,32 @@ def list_missing_ids(config: Config, path: Path | str) -> JoinedTexts:
         for key in config.api.placeholders
     ]
     return JoinedTexts(keys, make_phrase("mark.comma"))
+
+
+# -- keys that stand in config.yaml itself: refused where others may read them, or where git would keep them
+
+
+def find_literal_faults(path: Path) -> Iterator[Phrase]:
+    """Yield why a configuration must not hold keys where it lies."""
+    if is_exposed(path):
+        yield make_phrase("config.secret_exposed", path=path)
+    file = path.resolve()
+    repository = next((folder for folder in file.parents if (folder / ".git").exists()), None)
+    if repository is not None and not _is_ignored(file):
+        yield make_phrase("config.secret_in_git", path=path, folder=repository)
+
+
+def _is_ignored(file: Path) -> bool:
+    """Return whether git surely ignores a file; without git it counts as tracked."""
+    git = shutil.which("git")
+    if git is None:
+        return False
+    command = [git, "-C", str(file.parent), "check-ignore", "--quiet", "--", file.name]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        done = subprocess.run(  # noqa: S603 - git itself, no shell
+            command, env=environment, capture_output=True, check=False, timeout=GIT_SECONDS
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0

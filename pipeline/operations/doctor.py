@@ -21,23 +21,22 @@ from pipeline.config.named_paths import find_missing_paths, find_near_path, requ
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.errors import DiskTrouble, EsignImportError, UsageError
+from pipeline.ledger.disk import require_local_disk, require_rights
 from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.registry import find_identity
 from pipeline.messages.catalogue import JoinedTexts, make_phrase
 from pipeline.operations.backup import list_copies
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
-from pipeline.operations.health_check import find_ping_url
-from pipeline.operations.ledger_examination import examine_ledger
-from pipeline.operations.notify import find_channels, name_channel
-from pipeline.operations.run_state import load_state, state_path
+from pipeline.operations.notify import find_channels, find_ping_url, load_state, name_channel, state_path
+from pipeline.operations.schedule_install import find_installed_timer
 from pipeline.operations.service_examination import examine_service
 from pipeline.operations.shared_results import find_sharing_fault
-from pipeline.operations.timers import find_installed_timer
 from pipeline.support.atomic_files import require_writable
 from pipeline.support.rights import acting_user, find_unreadable
 from pipeline.support.terminal_text import join
 from pipeline.version import __version__
+from pipeline.workflow.ledger_stores import find_store
 from pipeline.workflow.recorded_runs import find_recorded_run, select_later_run
 from pipeline.workflow.run_report import find_exposed_files
 from pipeline.workflow.tenant_ledger import name_tenant, open_ledger_for_check
@@ -164,6 +163,54 @@ def examine_console(config: Config, environment: Mapping[str, str]) -> Iterator[
         yield make_ok_finding("console", "encoding", encoding=encoding, console=sys.stderr.encoding)
     if config.language is None and find_language_of_locale(environment) is None:
         yield make_fault_finding("console", "language", "language.remedy")
+
+
+def examine_ledger(config: Config, clock: Clock) -> Iterator[Finding]:
+    """Examine disk, rights, owner, content and receipts of the ledger, and whether a run holds it."""
+    if config.api.placeholders:
+        return  # its owner is not known yet
+    path, warnings = config.name_ledger(), list[EsignImportError]()
+    try:
+        store = find_store(config)
+        if (facts := store.examine_server(clock.now())) is not None:
+            seconds = round(facts.clock_ahead)
+            yield make_ok_finding(
+                "ledger",
+                "server",
+                path=path,
+                schema=facts.schema,
+                version=facts.version,
+                commits=facts.synchronous_commit,
+                seconds=seconds,
+            )
+        if not config.is_ledger_on_server:
+            require_local_disk(config.resolve_ledger_file())
+            # before SQLite opens it, which may remove a stale side file
+            require_rights(config.resolve_ledger_file(), writing=True)
+        with open_ledger_for_check(config, clock, warn=warnings.append) as (ledger, _):
+            is_new = ledger is None
+        yield from (report_error("ledger", warning, "warning") for warning in warnings)
+        if is_new:
+            yield make_ok_finding("ledger", "no_ledger", path=path)
+            return
+        if store.is_held():
+            holder = store.find_holder()
+            if holder is None:
+                yield make_ok_finding("ledger", "locked", path=path)
+            else:
+                since = shown(stamp(holder.since))
+                yield make_ok_finding("ledger", "held", **{**holder._asdict(), "since": since, "path": path})
+            return
+        result = store.check()
+    except EsignImportError as error:
+        yield report_error("ledger", error)
+    else:
+        if result.defects:
+            n = len(result.defects)
+            yield make_fault_finding("ledger", "defects", "defects.remedy", exit_code=74, path=path, n=n)
+        else:
+            seals, unknown = result.counts.seals, result.counts.unresolved
+            yield make_ok_finding("ledger", "ledger", path=path, seals=seals, unknown=unknown)
 
 
 def examine_backup(config: Config) -> Iterator[Finding]:

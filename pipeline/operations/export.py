@@ -1,16 +1,21 @@
-"""Collects the live seals of a ledger: all, those of one run, or those of doctors who no longer stand in the rosters."""
+"""Collects what `export` and `history` list: the live seals of a ledger, and the runs."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from pipeline.clock import shown, stamp
+from pipeline.clock import Clock, shown, stamp
+from pipeline.config.settings import Config
 from pipeline.domain.seals import PersonHistory
 from pipeline.errors import UsageError
 from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.ledger.protocol import RunRecord
 from pipeline.reports.seal_list import ListedSeal
+from pipeline.workflow.recorded_runs import list_recorded_runs, select_later_run
+from pipeline.workflow.tenant_ledger import has_ledger, name_tenant, open_configured_ledger
 
 RUNS_SEARCHED = 1000
 
@@ -77,3 +82,37 @@ def _iterate_rows(ledger: DatabaseLedger, run: str) -> Iterator[tuple[str, Mappi
     for row in ledger.list_rows(run):
         if row.key is not None:
             yield same_persons.get(row.key, row.key), json.loads(row.line)
+
+
+# -- the runs, also those that ended before they had a ledger
+
+
+def collect_runs(config: Config, clock: Clock, limit: int) -> list[dict[str, Any]]:
+    """Return the newest runs as JSON, at most ``limit``, the newest first."""
+    recorded = {
+        run.run: run for run in list_recorded_runs(config.resolve_path(config.out), name_tenant(config))
+    }
+    if has_ledger(config):
+        with open_configured_ledger(config, clock, readonly=True) as (ledger, _):
+            for run in ledger.list_runs(limit):
+                recorded[run.run] = select_later_run(run, recorded.get(run.run)) or run
+    # run.json holds whole seconds
+    newest = sorted(recorded.values(), key=lambda run: (int(run.started), run.run), reverse=True)
+    return [_summarize(run) for run in newest[:limit]]
+
+
+def _summarize(run: RunRecord) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(run.record) if run.record else {}
+    return {
+        "run": run.run,
+        "command": run.command,
+        "started": stamp(run.started),
+        "finished": stamp(run.finished) if run.finished is not None else None,  # None: killed, or under way
+        "exit": run.exit,
+        "files": len(record.get("files", ())),
+        "statuses": {status: rows for status, rows in record.get("statuses", {}).items() if rows},
+        "halt": (record.get("halted") or {}).get("code"),
+        "user": run.user,
+        "accepted_guards": bool(record.get("accepted_guards")),
+        "waited_seconds": record.get("rate", {}).get("waited_seconds", 0.0),  # of all calls together
+    }

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.errors import EsignImportError, UsageError
+from pipeline.errors import EsignImportError
 from pipeline.messages.catalogue import Localizable, make_phrase
 
 Level = Literal["ok", "warning", "fault"]
@@ -40,11 +40,6 @@ def make_fault_finding(
     """Return a fault, or a warning where there is no exit code, with what to do about it."""
     text, cure = (make_phrase(f"doctor.{name}", **detail) for name in (key, remedy))
     return Finding(topic, "fault" if exit_code else "warning", text, cure, exit_code)
-
-
-def report_config_error(error: UsageError) -> Finding:
-    """Return the finding of a configuration that cannot be read."""
-    return report_error("config", error)
 
 
 def report_error(topic: str, error: EsignImportError, level: Level = "fault") -> Finding:

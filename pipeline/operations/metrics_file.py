@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.config.settings import Config
 from pipeline.domain.run import RunReport, Status
 from pipeline.errors import DiskTrouble, UsageError
-from pipeline.operations.run_state import load_state, state_path
+from pipeline.operations.notify import load_state, state_path
 from pipeline.support.atomic_files import write_atomically
 
 

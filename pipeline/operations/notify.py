@@ -1,61 +1,50 @@
-"""Notifies people of a run that failed or ended in another state than the one before, by the channels of apprise.
+"""Keeps watchers of the runs informed: people by the channels of apprise, a monitor by a ping.
 
-A message holds counts and reasons, never a name or a number. It waits next to the ledger until every channel has taken it.
+People hear of a run that failed or ended in another state than the one before. A message holds counts and reasons, never a
+name or a number. It waits next to the ledger until every channel has taken it. A monitor (healthchecks.io, Uptime Kuma,
+Cronitor) gets a ping at the start and the end of every run.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import socket
+import urllib.error
+import urllib.request
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
 
 from pipeline.config.environment import find_language_of_locale, find_language_of_titles
 from pipeline.config.named_paths import read_secret_lines
 from pipeline.config.settings import Config
 from pipeline.domain.masking import hide_names
 from pipeline.domain.run import RunReport, Status
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, reason_of
 from pipeline.ledger.tenant import find_environment
 from pipeline.messages.catalogue import render
-from pipeline.operations.run_state import (
-    State,
-    WaitingMessage,
-    WatchedState,
-    classify_exit,
-    load_state,
-    save_state,
-    state_path,
-)
 from pipeline.reports.explanations import describe_halt_of, find_titles, name_code
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.totals import count_reasons
+from pipeline.support.atomic_files import make_folder, write_json
 
-URLS_FILE = "notify__urls"
+URLS_FILE, PING_FILE = "notify__urls", "notify__ping"
 MAX_REASONS = 5
 MAX_WAITING, MAX_AGE = 20, 7 * 86_400  # messages; seconds
+PING_SECONDS = 5  # that a ping may take
+State = Literal["ok", "attention", "failed"]
+ATTENTION = frozenset({3, 7})  # exit codes of runs that came to their end and left something to a person
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """An address of apprise, such as ``wecombot://key``; it holds a secret."""
-
-    url: str
-
-    @property
-    def digest(self) -> str:
-        """What identifies the channel where its address must not stand."""
-        return hashlib.sha256(self.url.encode()).hexdigest()[:16]
-
-
-def find_channels(config: Config, environment: Mapping[str, str]) -> list[Channel]:
-    """Return the configured channels, then those of the secret file ``notify__urls``, each once."""
+def find_channels(config: Config, environment: Mapping[str, str]) -> list[str]:
+    """Return the addresses of apprise (``wecombot://key``) that are configured, then those of ``notify__urls``, each once."""
     urls = [url.get_secret_value() for url in config.notify.urls]
     urls += read_secret_lines(config, environment, URLS_FILE)
-    return [Channel(url) for url in dict.fromkeys(urls) if not url.startswith("#")]
+    return [url for url in dict.fromkeys(urls) if not url.startswith("#")]
 
 
 def notify_run_end(report: RunReport, config: Config) -> None:
@@ -70,7 +59,7 @@ def notify_run_end(report: RunReport, config: Config) -> None:
     reasons = count_needs(report)
     if channels and is_worth_a_message(before, state, reasons):
         title, body = build_message(report, config, before)
-        digests = tuple(channel.digest for channel in channels)
+        digests = tuple(map(_digest_channel, channels))
         waiting.append(WaitingMessage(title, body, report.finished, digests))
     now = WatchedState(
         state=state,
@@ -147,28 +136,34 @@ def choose_language(report: RunReport, config: Config) -> str:
     return config.language or find_language_of_locale(os.environ) or titles or "zh"
 
 
-def _deliver(message: WaitingMessage, channels: Sequence[Channel]) -> WaitingMessage | None:
+def _deliver(message: WaitingMessage, channels: Sequence[str]) -> WaitingMessage | None:
     """Send a message to the channels that have not taken it; return it with those that still have not, None if all have."""
     undelivered = tuple(
-        channel.digest
+        digest
         for channel in channels
-        if channel.digest in message.channels and not send_message(channel, message.title, message.body)
+        if (digest := _digest_channel(channel)) in message.channels
+        and not send_message(channel, message.title, message.body)
     )
     return replace(message, channels=undelivered) if undelivered else None
 
 
-def send_message(channel: Channel, title: str, body: str) -> bool:
+def send_message(channel: str, title: str, body: str) -> bool:
     """Send one message to one channel; return whether the channel took it. UsageError where apprise is not installed."""
     apprise = _import_apprise()
     sender = apprise.Apprise()
-    return bool(sender.add(channel.url) and sender.notify(title=title, body=body))
+    return bool(sender.add(channel) and sender.notify(title=title, body=body))
 
 
-def name_channel(channel: Channel) -> str:
+def name_channel(channel: str) -> str:
     """Return a channel's address without its secrets."""
-    service = _import_apprise().Apprise.instantiate(channel.url, suppress_exceptions=True)
-    scheme = channel.url.partition(":")[0]
+    service = _import_apprise().Apprise.instantiate(channel, suppress_exceptions=True)
+    scheme = channel.partition(":")[0]
     return str(service.url(privacy=True)).partition("?")[0] if service else f"{scheme}://…"
+
+
+def _digest_channel(channel: str) -> str:
+    """Return what identifies a channel where its address, which holds a secret, must not stand."""
+    return hashlib.sha256(channel.encode()).hexdigest()[:16]
 
 
 def _import_apprise() -> Any:
@@ -177,3 +172,106 @@ def _import_apprise() -> Any:
     except ImportError as error:
         raise UsageError("notify.no_apprise") from error
     return apprise
+
+
+# -- the state, which lies next to the ledger
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingMessage:
+    """A message, and the channels that have not taken it: digests of their addresses."""
+
+    title: str
+    body: str
+    created: float  # unix seconds
+    channels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedState:
+    """How the last run ended."""
+
+    state: State | None = None  # None: no run yet
+    exit: int = 0
+    reasons: tuple[tuple[str, int], ...] = ()  # codes and rows
+    last_success: float | None = None  # unix seconds of the last run that was no failure
+    waiting: Sequence[WaitingMessage] = field(default=())
+
+
+def state_path(config: Config) -> Path:
+    """Return the file of the state."""
+    ledger = config.resolve_ledger_file()
+    return ledger.with_name(f"{ledger.name}.watch.json")
+
+
+def follow_ledger(config: Config, moved: Config) -> None:
+    """Rename the file of the state after the ledger was moved to where another configuration has it."""
+    former, new = state_path(config), state_path(moved)
+    if former.exists() and not new.exists():
+        make_folder(new.parent)
+        former.rename(new)
+
+
+def classify_exit(exit_code: int) -> State:
+    """Return what an exit code means for those who watch the runs."""
+    if exit_code == 0:
+        return "ok"
+    return "attention" if exit_code in ATTENTION else "failed"
+
+
+def load_state(path: Path) -> WatchedState:
+    """Read the state; one that is missing or cannot be read is that of no run yet."""
+    try:
+        stored: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        waiting = [
+            WaitingMessage(**{**item, "channels": tuple(item["channels"])}) for item in stored["waiting"]
+        ]
+        return WatchedState(
+            state=stored["state"],
+            exit=stored["exit"],
+            reasons=tuple((code, rows) for code, rows in stored["reasons"]),
+            last_success=stored["last_success"],
+            waiting=waiting,
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return WatchedState()
+
+
+def save_state(path: Path, state: WatchedState) -> None:
+    """Write the state, whole or not at all."""
+    write_json(path, {"schema": 1, **asdict(state)})
+
+
+# -- the monitor
+
+
+def find_ping_url(config: Config, environment: Mapping[str, str]) -> str | None:
+    """Return the monitor's address: the configured one, else that of the secret file ``notify__ping``."""
+    if config.notify.ping is not None:
+        return config.notify.ping.get_secret_value().rstrip("/")
+    return next((line.rstrip("/") for line in read_secret_lines(config, environment, PING_FILE)), None)
+
+
+def ping_run_start(command: str, config: Config) -> None:
+    """Report that a run begins; a monitor measures from here how long it takes. Raises UsageError."""
+    if command == "run" and (url := find_ping_url(config, os.environ)):
+        send_ping(f"{url}/start")
+
+
+def ping_run_end(report: RunReport, config: Config) -> None:
+    """Report how a run ended; rows that need a person are no failure of the run. Raises UsageError."""
+    if report.command == "run" and (url := find_ping_url(config, os.environ)):
+        title, body = build_message(report, config, WatchedState())
+        suffix = "/fail" if classify_exit(report.exit) == "failed" else ""
+        send_ping(f"{url}{suffix}", f"{title}\n{body}")
+
+
+def send_ping(url: str, body: str = "") -> None:
+    """Send a ping; raises UsageError where the monitor does not take it."""
+    request = urllib.request.Request(url, data=body.encode(), method="POST")  # noqa: S310 - http and https alone are configurable
+    try:
+        with urllib.request.urlopen(request, timeout=PING_SECONDS):  # noqa: S310
+            return
+    except (OSError, ValueError) as error:  # of HTTP as well
+        why = f"HTTP {error.code}" if isinstance(error, urllib.error.HTTPError) else reason_of(error)
+        raise UsageError("notify.no_ping", why=why) from error

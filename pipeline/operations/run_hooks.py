@@ -28,7 +28,7 @@ _REFUSALS = frozenset({"LOCKED", "LEDGER_REFUSED", "USAGE"})
 def list_run_start_hooks(config: Config) -> Iterator[tuple[str, RunStartHook]]:
     """Yield what is called before a run reads anything."""
     if has_watchers(config):
-        from pipeline.operations.health_check import ping_run_start
+        from pipeline.operations.notify import ping_run_start
 
         yield "notify.ping", ping_run_start
 
@@ -40,9 +40,8 @@ def list_run_end_hooks(config: Config) -> Iterator[tuple[str, RunEndHook]]:
 
         yield "results_mode", warn_of_unshared_results
     if has_watchers(config) or config.metrics_file is not None:
-        from pipeline.operations.health_check import ping_run_end
         from pipeline.operations.metrics_file import write_metrics
-        from pipeline.operations.notify import notify_run_end
+        from pipeline.operations.notify import notify_run_end, ping_run_end
 
         yield "notify", notify_run_end  # it stores the state that the metrics read
         yield "notify.ping", ping_run_end

@@ -18,7 +18,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from pipeline.config.settings import Config
 from pipeline.errors import UsageError
-from pipeline.operations.timers import SYSTEM_UNITS, find_user_units
 from pipeline.support.rights import owner_of
 from pipeline.version import PROGRAM
 
@@ -27,6 +26,7 @@ KINDS: Sequence[Kind] = ("systemd", "cron", "windows")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _NEEDS_QUOTES = re.compile(r"[\s\"'\\;]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+SYSTEM_UNITS = Path("/etc/systemd/system")
 _FIRST_DAY = "2026-01-01"  # any day that has passed: the task starts every day from then on
 
 
@@ -124,6 +124,12 @@ def render_schedule(kind: Kind, schedule: Schedule) -> Rendered:
         "windows": _render_windows,
     }
     return renderers[kind](schedule)
+
+
+def find_user_units() -> Path:
+    """Return the folder of the user's own units."""
+    configured = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(configured) if configured else Path.home() / ".config") / "systemd" / "user"
 
 
 def _render_systemd(schedule: Schedule) -> Rendered:

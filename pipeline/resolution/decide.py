@@ -19,12 +19,14 @@ from pipeline.intake.fields.id_number import find_lifetime_number
 from pipeline.intake.images.prepare import digest_pixels
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.lock import read_user_name
-from pipeline.ledger.protocol import Decision, LedgerConflict
+from pipeline.ledger.protocol import Decision, Ledger, LedgerConflict
 from pipeline.ledger.tenant import SiteKey
 from pipeline.messages.catalogue import make_phrase
+from pipeline.planning.guards import CERTIFICATE_DAYS
 from pipeline.resolution.cases import Case
-from pipeline.resolution.certificates import NOT_SHOWN, SHOWN, find_certified_place
 
+SHOWN, NOT_SHOWN = "place_shown", "place_not_shown"  # kinds of decisions
+SEARCHABLE_PLACES = ("console", "audit_log")  # auto-sign lists only doctors who opened it: it never refutes
 SEAL_ID = re.compile(r"[0-9A-Za-z_-]{16,64}")  # the service's have 32 characters
 # what the ledger forbids and a message explains
 FORBIDDEN_BY_LEDGER = frozenset(
@@ -191,6 +193,17 @@ def _require_possibly_same(case: Case) -> PersonHistory:
 
 
 # -- the places that show seals: not finding one proves nothing until a place was seen to show one that exists
+
+
+def find_certified_place(ledger: Ledger, now: float) -> str | None:
+    """Return a place where not finding a seal counts: its last record is that it shows one, and is not too old."""
+    decisions, oldest = ledger.list_decisions(), now - CERTIFICATE_DAYS * 86_400
+    records = {record.detail: record for record in decisions if record.kind in {SHOWN, NOT_SHOWN}}
+    for place_name in SEARCHABLE_PLACES:
+        record = records.get(place_name)
+        if record is not None and record.kind == SHOWN and record.decided_at >= oldest:
+            return place_name
+    return None
 
 
 def enter_place(maker: DecisionMaker, history: PersonHistory, place_name: str, *, shown: bool) -> None:

@@ -8,7 +8,7 @@ from pipeline.config.ledger_secrets import find_ledger_secret, find_server_addre
 from pipeline.config.settings import Config
 from pipeline.errors import ConfigError, UsageError
 from pipeline.ledger.postgres.address import ServerAddress
-from pipeline.operations.run_state import state_path
+from pipeline.operations.notify import state_path
 
 URL = "postgresql://importer@db.platform:5432/esign"
 SECRET = "Dv3Q8mB1wT6yK0pZ4nR7"

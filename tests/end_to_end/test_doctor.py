@@ -13,7 +13,7 @@ from tls_support import TlsRelay
 
 from pipeline.config.config_file import load
 from pipeline.ledger.lock import RunLock
-from pipeline.operations import doctor, timers
+from pipeline.operations import doctor, schedule_install
 from pipeline.sandbox.authentication import SANDBOX
 from pipeline.support.rights import acting_user
 
@@ -161,7 +161,7 @@ def test_a_sound_installation_has_no_faults(hospital, capsys, monkeypatch):
     units = hospital.folder / "settings" / "systemd" / "user"
     (units / "timers.target.wants").mkdir(parents=True)
     (units / "timers.target.wants" / "esign-import.timer").symlink_to(units / "esign-import.timer")
-    monkeypatch.setattr(timers, "LINGERING", units / "linger")
+    monkeypatch.setattr(schedule_install, "LINGERING", units / "linger")
     (units / "linger").mkdir()
     (units / "linger" / acting_user()).touch()
     (units / "esign-import.timer").write_text("[Timer]\n")
@@ -248,9 +248,9 @@ def test_a_unit_that_is_not_enabled_is_no_timer(tmp_path, monkeypatch, done, lev
     (units / "esign-import.timer").write_text("[Timer]\n")
     (units / "esign-import.service").write_text(f"[Service]\nWorkingDirectory={tmp_path}\n")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setattr(timers, "SYSTEM_UNITS", tmp_path / "units")
-    monkeypatch.setattr(timers, "CRON_FILES", ())
-    monkeypatch.setattr(timers, "LINGERING", tmp_path)
+    monkeypatch.setattr(schedule_install, "SYSTEM_UNITS", tmp_path / "units")
+    monkeypatch.setattr(schedule_install, "CRON_FILES", ())
+    monkeypatch.setattr(schedule_install, "LINGERING", tmp_path)
     if "enable" in done:
         (units / "timers.target.wants" / "esign-import.timer").symlink_to(units / "esign-import.timer")
     if "linger" in done:
@@ -275,7 +275,7 @@ def test_a_line_of_cron_is_a_timer_where_it_names_the_folder(tmp_path, monkeypat
     cron.mkdir()
     (cron / "hospital.bak").write_text(f"0 2 * * * root esign-import -c {tmp_path}/config.yaml run\n")
     (cron / "hospital").write_text(line.format(folder=tmp_path) + "\n")
-    monkeypatch.setattr(timers, "CRON_FILES", (tmp_path / "missing", cron))
-    monkeypatch.setattr(timers, "SYSTEM_UNITS", tmp_path / "units")
+    monkeypatch.setattr(schedule_install, "CRON_FILES", (tmp_path / "missing", cron))
+    monkeypatch.setattr(schedule_install, "SYSTEM_UNITS", tmp_path / "units")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    assert bool(timers.find_installed_timer(tmp_path / "config.yaml")) == is_found
+    assert bool(schedule_install.find_installed_timer(tmp_path / "config.yaml")) == is_found

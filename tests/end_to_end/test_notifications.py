@@ -8,7 +8,7 @@ import pytest
 from run_support import name, number
 from watch_support import Watcher
 
-from pipeline.operations.notify import Channel, name_channel
+from pipeline.operations.notify import name_channel
 from pipeline.sandbox.authentication import SANDBOX
 
 
@@ -199,7 +199,7 @@ def test_notify_test_names_what_did_not_take_it(hospital, watcher, capsys):
     ],
 )
 def test_the_channels_of_chinese_hospitals_are_known(url):
-    shown = name_channel(Channel(url))
+    shown = name_channel(url)
     assert not shown.endswith("://…")
     assert "secret" not in shown
     assert "tokentoken" not in shown

@@ -14,7 +14,7 @@ from defusedxml import ElementTree
 from desktop import find_program
 
 from pipeline.cli.app import main
-from pipeline.operations import schedule, schedule_install, timers
+from pipeline.operations import schedule, schedule_install
 
 IDS = ("--app-id", "app", "--organization-open-id", "org", "--operator-open-id", "op")
 TASK = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
@@ -37,11 +37,11 @@ def tmp_path():
 @pytest.fixture
 def folder(tmp_path, monkeypatch, capsys):
     """Return the folder of a new hospital, whose name is hard to quote; the places of timers are empty."""
-    monkeypatch.setattr(timers, "SYSTEM_UNITS", tmp_path / "units")
+    monkeypatch.setattr(schedule_install, "SYSTEM_UNITS", tmp_path / "units")
     monkeypatch.setattr(schedule, "SYSTEM_UNITS", tmp_path / "units")
     monkeypatch.setattr(schedule_install, "SYSTEMD_RUNS", tmp_path / "missing")
     monkeypatch.setattr(schedule, "_find_home", lambda _: tmp_path / "home")
-    monkeypatch.setattr(timers, "CRON_FILES", ())
+    monkeypatch.setattr(schedule_install, "CRON_FILES", ())
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
@@ -78,12 +78,14 @@ def test_systemd_takes_the_units(folder, options, capsys):
     escaped = str(folder).replace("%", "%%")
     assert f"LoadCredential=tencent__secret_id:{escaped}/secrets/tencent__secret_id\n" in text
     assert (f'"{escaped}/state"' in text) == (not options)
-    timer = timers.find_installed_timer(folder / "config.yaml")
+    timer = schedule_install.find_installed_timer(folder / "config.yaml")
     assert timer.location == str(units[1])
     commands = [shlex.join(command) for command in timer.missing_commands]
     assert set(commands) <= set(error.splitlines()[-1].strip().split(" && ")), "what is left to do is said"
     assert any("enable --now" in command for command in commands)
-    assert timers.find_installed_timer(Path(str(folder)[:-1]) / "config.yaml") is None, "another hospital"
+    assert schedule_install.find_installed_timer(Path(str(folder)[:-1]) / "config.yaml") is None, (
+        "another hospital"
+    )
     if not options:
         audit = [analyze, "security", "--offline=true", "--threshold=25", str(units[0])]
         assert subprocess.run(audit, capture_output=True, check=False).returncode == 0, "2.5 or better"
@@ -105,7 +107,7 @@ def test_systemd_takes_the_unit_of_a_worker(folder, options, capsys):
     text = unit.read_text("utf-8")
     assert re.search(r'^ExecStart=.*config.yaml" --lang zh worker$', text, re.MULTILINE)
     assert ('/西院/state"' in text) == (not options), "every hospital's folders can be written"
-    assert timers.find_installed_timer(folder / "config.yaml").location == str(unit)
+    assert schedule_install.find_installed_timer(folder / "config.yaml").location == str(unit)
 
 
 def test_a_unit_of_another_configuration_stays(folder, capsys):
@@ -124,7 +126,7 @@ def test_a_unit_of_another_configuration_stays(folder, capsys):
 def test_cron_gets_its_line_once(folder, tmp_path):
     table = tmp_path / "table"
     table.write_text("0 1 * * * backup\n")
-    assert timers.find_installed_timer(folder / "config.yaml") is None
+    assert schedule_install.find_installed_timer(folder / "config.yaml") is None
     assert [call(folder, "install", "cron", "--at", time) for time in ("02:00", "23:30")] == [0, 0]
     other, line = table.read_text("utf-8").splitlines()
     assert other == "0 1 * * * backup"
@@ -132,7 +134,7 @@ def test_cron_gets_its_line_once(folder, tmp_path):
     command = line.replace("\\%", "%").split(maxsplit=5)[5].replace(" run #", " status #")
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False, cwd="/")
     assert (done.returncode, done.stderr) == (0, ""), "the shell reads the quoted paths"
-    assert timers.find_installed_timer(folder / "config.yaml") == timers.Timer("crontab")
+    assert schedule_install.find_installed_timer(folder / "config.yaml") == schedule_install.Timer("crontab")
 
 
 def test_a_crontab_that_cannot_be_read_is_not_replaced(folder, tmp_path, capsys):

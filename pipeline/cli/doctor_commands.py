@@ -1,0 +1,109 @@
+"""`doctor` and `notify test`: what is wrong with this installation, and whether its messages arrive."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+from pipeline.cli.context import Session
+from pipeline.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from pipeline.operations.findings import Finding
+
+UNDELIVERED = 5  # exit code
+
+
+@click.command()
+@click.pass_obj
+def doctor(session: Session) -> int:
+    """Examine configuration, rights, disk, network, credentials, ledger and timer; change nothing.
+
+    Each line is ok, or has what to do. The exit code is that of the worst fault: 4 credentials, 74 ledger or disk,
+    5 network, 2 configuration; 0 where there are only warnings.
+    """
+    from pipeline.operations.doctor import examine_installation
+    from pipeline.operations.findings import find_worst_exit, report_error
+
+    findings: list[Finding] = []
+    try:
+        config = session.require_config()
+    except ConfigError as error:
+        findings.append(report_error("config", error))
+        _print_finding(session, findings[0])
+    else:
+        for finding in examine_installation(config, session.config_name, session.clock, os.environ):
+            findings.append(finding)
+            _print_finding(session, finding)
+    exit_code = find_worst_exit(findings)
+    session.print_json(exit=exit_code, findings=[_as_dict(finding, session.spoken) for finding in findings])
+    counts = [sum(finding.level == level for finding in findings) for level in ("fault", "warning")]
+    session.inform("doctor.sum", faults=counts[0], warnings=counts[1])
+    return exit_code
+
+
+def _print_finding(session: Session, finding: Finding) -> None:
+    topic = session.render_sentence(f"doctor.topic.{finding.topic}")
+    text = finding.text.render(session.spoken)
+    if finding.level != "ok" or not session.quiet:
+        session.print_text(f"doctor.line.{finding.level}", topic=topic, text=text)
+        if finding.remedy is not None:
+            session.print_text("doctor.line.remedy", text=finding.remedy.render(session.spoken))
+
+
+def _as_dict(finding: Finding, language: str) -> dict[str, str | None]:
+    return {
+        "topic": finding.topic,
+        "level": finding.level,
+        "text": finding.text.render(language),
+        "remedy": finding.remedy.render(language) if finding.remedy is not None else None,
+    }
+
+
+@click.group("notify")
+def notify_group() -> None:
+    """Send notifications."""
+
+
+@notify_group.command()
+@click.pass_obj
+def test(session: Session) -> int:
+    """Send a test message to every channel and a ping to the monitor.
+
+    Exit code 5 where one of them did not take it.
+    """
+    from pipeline.ledger.tenant import find_environment
+    from pipeline.operations.notify import (
+        URLS_FILE,
+        find_channels,
+        find_ping_url,
+        name_channel,
+        send_message,
+        send_ping,
+    )
+
+    config = session.require_config()
+    channels, ping_url = find_channels(config, os.environ), find_ping_url(config, os.environ)
+    if not channels and ping_url is None:
+        raise UsageError("notify.none", file=URLS_FILE, then=("config", "validate"))
+    name = config.notify.name or session.render_sentence(
+        f"environment.{find_environment(config.api.endpoint)}"
+    )
+    title = session.render_sentence("notify.title.test", name=name)
+    body = session.render_sentence("notify.body.test")
+    results = {name_channel(channel): send_message(channel, title, body) for channel in channels}
+    if ping_url is not None:
+        monitor = session.render_sentence("notify.monitor", host=urlsplit(ping_url).netloc)
+        try:
+            send_ping(ping_url, body)
+            results[monitor] = True
+        except UsageError as error:
+            results[monitor] = False
+            session.print_warning(error)
+    for channel, is_sent in results.items():
+        session.print_text("notify.sent" if is_sent else "notify.failed", channel=channel)
+    session.print_json(channels=[{"channel": name, "sent": is_sent} for name, is_sent in results.items()])
+    return 0 if all(results.values()) else UNDELIVERED
