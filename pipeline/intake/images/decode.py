@@ -30,6 +30,7 @@ from pipeline.intake.images import formats
 from pipeline.intake.images.formats import DamagedImage, UnsupportedImage
 from pipeline.intake.images.image_files import ImageRefused, read_image
 from pipeline.messages.texts import make_text
+from pipeline.support.memory import keep_freed_memory
 
 LOG = logging.getLogger(__name__)
 MAX_PIXELS = 40_000_000  # an A4 page at 600 dpi has 35, a phone's photo 12: more is no seal, and costs 160 MB
@@ -43,6 +44,7 @@ _LARGE = (
     16_000_000  # pixels: more than a phone's usual photo, and only one such picture is unpacked at a time
 )
 _one_large_image = Lock()
+_MANY = 4_000_000  # pixels: from 16 MB in colours on memory is kept for the next picture
 
 TRAILING_BYTES = make_text("image.trailing_bytes")
 FRAMES = make_text("image.frames")
@@ -124,6 +126,9 @@ def decoding_bytes(data: bytes, *, draft: int | None = None) -> Iterator[Decoded
     """
     with refusing_faults():
         opened = open_image(data)
+        width, height = opened.size
+        if width * height > _MANY:
+            keep_freed_memory()
         with _one_large_image if opened.is_large else nullcontext():
             yield decode(opened, draft=draft)
 

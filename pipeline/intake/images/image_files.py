@@ -64,7 +64,10 @@ def read_regular_file(path: Path, *, limit: int = MAX_BYTES) -> bytes:
     now.
     """
     with _separating_machine_faults(), os.fdopen(open_regular_file(path), "rb") as file:
-        return file.read(limit + 1)
+        # memory for more than there is would be asked of the system and given back each time
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(min(limit, size) + 1)
+        return data + file.read(limit + 1 - len(data)) if size < len(data) <= limit else data  # it has grown
 
 
 def fingerprint_file(path: Path, known: Mapping[str, FileStat]) -> FileStat:
@@ -83,7 +86,7 @@ def fingerprint_file(path: Path, known: Mapping[str, FileStat]) -> FileStat:
             # taken before the bytes: a later change shows in the next comparison
             status = os.fstat(file.fileno())
             digest = hashlib.sha256()
-            while chunk := file.read(_CHUNK):
+            while chunk := file.read(min(_CHUNK, status.st_size + 1)):
                 digest.update(chunk)
     return FileStat(status.st_size, changed_at(status), digest.hexdigest())
 

@@ -27,7 +27,14 @@ def get_digested_size(digest: str) -> tuple[int, int]:
 
 def is_grey(image: Image.Image) -> bool:
     """Return whether a picture in L or RGB has no coloured point."""
-    return image.mode == "L" or len({band.tobytes() for band in image.split()}) == 1
+    return image.mode == "L" or _read_grey_points(image) is not None
+
+
+def _read_grey_points(image: Image.Image) -> bytes | None:
+    """Return the points of a picture in RGB as in L; None where one has a colour."""
+    red, green, blue = image.split()
+    points = red.tobytes()
+    return points if points == green.tobytes() and points == blue.tobytes() else None
 
 
 class PixelDigest:
@@ -39,12 +46,10 @@ class PixelDigest:
 
     def add(self, plain: Image.Image, *, may_be_grey: bool = True) -> None:
         """Digest a strip (L, RGB, or RGBa where something shows through); grey in RGB counts as L."""
-        is_colourless = plain.mode == "RGB" and may_be_grey and is_grey(plain)
-        canonical = plain.getchannel(0) if is_colourless else plain
-        self._sha256.update(
-            f"{canonical.mode:4}".encode()
-        )  # of one length: no two pictures give the same bytes
-        self._sha256.update(canonical.tobytes())
+        points = _read_grey_points(plain) if plain.mode == "RGB" and may_be_grey else None
+        mode = plain.mode if points is None else "L"
+        self._sha256.update(f"{mode:4}".encode())  # of one length: no two pictures give the same bytes
+        self._sha256.update(plain.tobytes() if points is None else points)
 
     def get_text(self) -> str:
         """Return the digest as a ledger keeps it."""

@@ -68,6 +68,16 @@ def test_what_is_no_regular_file_any_more_is_refused_not_followed_or_waited_for(
             read_regular_file(path)
 
 
+@pytest.mark.skipif(not Path("/proc/version").exists(), reason="Linux: a file whose size is not known before")
+def test_a_file_that_has_more_than_its_size_is_read_whole():
+    path = Path("/proc/version")
+    whole = path.read_bytes()
+    assert path.stat().st_size == 0 < len(whole)
+    assert read_regular_file(path) == whole
+    assert read_regular_file(path, limit=3) == whole[:4]
+    assert fingerprint_file(path, {}).sha256 == hashlib.sha256(whole).hexdigest()
+
+
 def test_reading_is_bounded_and_shows_the_excess(tmp_path):
     path = put(tmp_path / "a.png", b"123456")
     assert read_regular_file(path, limit=6) == b"123456"
