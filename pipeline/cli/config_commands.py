@@ -15,13 +15,10 @@ import click
 
 from pipeline.cli.context import Session
 from pipeline.cli.demo import DEFAULT_PORT, find_sample_data
-from pipeline.domain.masking import mask_text
-from pipeline.messages.catalogue import make_phrase
 from pipeline.support.atomic_files import make_folder
 from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
-    from pipeline.config.settings import Config
     from pipeline.operations.init_project import ProjectSettings
 
 Answer = TypeVar("Answer", bound=str)
@@ -163,14 +160,20 @@ def config_group() -> None:
 def validate(session: Session) -> int:
     """Find all errors in the configuration; exit 2 if there is one."""
     from pipeline.config.config_file import list_missing_ids
-    from pipeline.config.named_paths import require_certificates
+    from pipeline.config.named_paths import find_missing_paths, require_certificates
     from pipeline.workflow.ledger_stores import find_store
 
     config = session.require_config()
-    is_usable = _report_missing_paths(session, config)
+    is_usable = True
+    for _, missing, is_needed in find_missing_paths(config):
+        if is_needed:
+            session.alert("misused", message=missing)
+            is_usable = False
+        else:
+            session.alert("warning", text=missing)
     if config.api.placeholders:
-        missing = list_missing_ids(config, session.config_name)
-        session.alert("usage.placeholders", place=session.config_name, keys=missing)
+        keys = list_missing_ids(config, session.config_name)
+        session.alert("usage.placeholders", place=session.config_name, keys=keys)
         is_usable = False
     if not is_usable:
         session.suggest_command("next_after", "config", "validate")
@@ -180,23 +183,6 @@ def validate(session: Session) -> int:
     session.inform("config_fine", path=session.config_name)
     session.suggest_command("next_check", "check")
     return 0
-
-
-def _report_missing_paths(session: Session, config: Config) -> bool:
-    """Print which of the configured files and folders are missing; return whether a run could begin without them."""
-    from pipeline.config.named_paths import find_missing_paths, find_near_path
-
-    is_usable = True
-    for key, path, is_needed in find_missing_paths(config):
-        near_path = find_near_path(path)
-        meant = make_phrase("usage.near", name=mask_text(str(near_path))) if near_path else ""
-        missing = make_phrase("config_path_missing", key=key, path=mask_text(str(path)), near=meant)
-        if is_needed:
-            session.alert("misused", message=missing)
-            is_usable = False
-        else:
-            session.alert("warning", text=missing)
-    return is_usable
 
 
 @config_group.command()

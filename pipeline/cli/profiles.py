@@ -21,7 +21,8 @@ from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
 
 Command = Callable[..., int]
 ReportError = Callable[[Session, BaseException], int]
-WITHOUT_HOSPITAL = frozenset({"completion", "config schema", "demo", "enqueue", "init", "sandbox", "worker"})
+ENQUEUE = "enqueue"  # for hospitals that have no run of their own yet
+WITHOUT_HOSPITAL = frozenset({"completion", "config schema", "demo", ENQUEUE, "init", "sandbox", "worker"})
 FOR_SEVERAL = frozenset(
     {
         "run",
@@ -61,7 +62,7 @@ def add_profiles(command: click.Command, report_error: ReportError) -> None:
         name = " ".join(context.command_path.split()[1:])
         if name in WITHOUT_HOSPITAL:
             return callback(*arguments, **options)
-        profiles = _choose_hospitals(session, name)
+        profiles = choose_hospitals(session, name)
         session.hospitals = profiles
         if len(profiles) == 1 or name in AT_ONCE:
             session.profile = profiles[0] if len(profiles) == 1 else None
@@ -87,9 +88,12 @@ def add_profiles(command: click.Command, report_error: ReportError) -> None:
     command.callback = run_for_hospitals
 
 
-def _choose_hospitals(session: Session, command: str) -> Sequence[str | None]:
-    """Return the chosen profiles; None is the top level. UsageError where the choice is missing or cannot be met."""
-    chosen = tuple(dict.fromkeys(session.profiles))
+def choose_hospitals(session: Session, command: str, names: Sequence[str] = ()) -> Sequence[str | None]:
+    """Return the chosen profiles, ``names`` among them; None is the top level.
+
+    Raises UsageError where the choice is missing or cannot be met.
+    """
+    chosen = tuple(dict.fromkeys([*names, *session.profiles]))
     if chosen and session.all_profiles:
         raise UsageError("profiles.both")
     if not session.config_path and not DEFAULT_CONFIG.exists():
@@ -103,7 +107,7 @@ def _choose_hospitals(session: Session, command: str) -> Sequence[str | None]:
     for name in chosen:
         file.require_profile(name)
     hospitals = file.list_hospitals()
-    if session.all_profiles and not file.names:
+    if session.all_profiles and not file.names and command != ENQUEUE:
         raise UsageError("profiles.none", path=session.config_name)
     if chosen:
         return chosen
@@ -111,7 +115,7 @@ def _choose_hospitals(session: Session, command: str) -> Sequence[str | None]:
         return hospitals
     if None not in hospitals:
         known = JoinedTexts(file.names, make_phrase("mark.comma"))
-        choice = ("--all",) if command in FOR_SEVERAL | AT_ONCE else ("--profile", file.names[0])
+        choice = ("--all",) if command in FOR_SEVERAL | AT_ONCE | {ENQUEUE} else ("--profile", file.names[0])
         typed = session.arguments[session.arguments.index(command.split(maxsplit=1)[0]) :]
         raise UsageError("profiles.choose", path=session.config_name, known=known, then=(*typed, *choice))
     return [None]

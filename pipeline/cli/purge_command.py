@@ -128,7 +128,7 @@ def _find_person(
 ) -> tuple[PersonTimeline, PurgePlan] | None:
     """Return the one doctor whom a query means, and what is removed; None, with a list, where it means none or several."""
     from pipeline.cli.status_commands import list_matches, report_no_match
-    from pipeline.operations.purge import FoundPerson, plan_purge
+    from pipeline.operations.purge import plan_purge
     from pipeline.resolution.person_query import PersonFinder
     from pipeline.workflow.tenant_ledger import open_configured_ledger
 
@@ -145,14 +145,14 @@ def _find_person(
             list_matches(session, timelines, words, command=("purge", "--person"))
             return None
         (timeline,) = timelines
-        rows = [row for entry in timeline.entries for row in entry.rows]
-        person = FoundPerson(
+        return timeline, plan_purge(
+            config,
+            ledger,
             key=timeline.key,
-            row_ids=frozenset(row.row.row_id for row in rows),
-            names=frozenset(filter(None, (timeline.name, *timeline.other_names))),
+            row_ids=frozenset(row.row.row_id for entry in timeline.entries for row in entry.rows),
+            names=(timeline.name, *timeline.other_names),
             newest_line=timeline.newest_line,
         )
-        return timeline, plan_purge(person, ledger, config)
 
 
 def _print_plan(session: Session, timeline: PersonTimeline, plan: PurgePlan) -> None:

@@ -131,12 +131,12 @@ def _save_columns(session: Session, config: Config, files: Sequence[FileReport])
     """Write how the columns were read into the configuration, and print what was added."""
     from pipeline.config.saved_columns import save_columns
 
-    saved = save_columns(session.config_name, files, config.columns, language=session.language)
-    if saved.added:
-        session.inform("columns.saved", n=len(saved.added), path=session.config_name)
-    if saved.hints:
-        session.inform("columns.hints", titles=JoinedTexts(list(saved.hints), make_phrase("mark.comma")))
-    if not saved.added and not saved.hints:
+    added, hints = save_columns(session.config_name, files, config.columns, language=session.language)
+    if added:
+        session.inform("columns.saved", n=len(added), path=session.config_name)
+    if hints:
+        session.inform("columns.hints", titles=JoinedTexts(list(hints), make_phrase("mark.comma")))
+    if not added and not hints:
         session.inform("columns.nothing_to_save", path=session.config_name)
 
 

@@ -24,7 +24,7 @@ from pipeline.cli.context import Session
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.domain.run import RunReport, RunRequest, more_severe_exit
-from pipeline.errors import DiskTrouble, EsignImportError
+from pipeline.errors import EsignImportError
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hooks
 from pipeline.reports.records import run_record
@@ -112,25 +112,17 @@ class RunRecorder:
             self._leave_record(end_report(self.begun, self.session.clock.now()), [self.own_folder])
         return exit_code
 
-    @contextmanager
-    def record_unwritten_results(self, ledger: DatabaseLedger, report: RunReport) -> Iterator[None]:
-        """Record the end of a run whose results could not be written, in run.json and in the ledger."""
-        try:
-            yield
-        except Exception as error:
-            halt = build_halt(error, self.session.language)
-            exit_code = more_severe_exit(report.exit, halt.exit)
-            report = replace(report, exit=exit_code, halt=report.halt or halt)
-            with suppress(EsignImportError):  # sums that do not add up stand in no record
-                record = json.dumps(run_record(report), ensure_ascii=False)
-                self.is_recorded = True
-                self._leave_record(report, [report.out, self.own_folder])
-                ledger.finish_run(report.run, exit=exit_code, finished=report.finished, record=record)
-            if isinstance(error, OSError):
-                disk_trouble = DiskTrouble.of(error)
-                disk_trouble.exit_code = exit_code
-                raise disk_trouble from error
-            raise
+    def record_unwritten_results(self, ledger: DatabaseLedger, report: RunReport, error: Exception) -> int:
+        """Record a run whose results could not be written, in run.json and in the ledger; return its exit code."""
+        halt = build_halt(error, self.session.language)
+        exit_code = more_severe_exit(report.exit, halt.exit)
+        report = replace(report, exit=exit_code, halt=report.halt or halt)
+        with suppress(EsignImportError):  # sums that do not add up stand in no record
+            record = json.dumps(run_record(report), ensure_ascii=False)
+            self.is_recorded = True
+            self._leave_record(report, [report.out, self.own_folder])
+            ledger.finish_run(report.run, exit=exit_code, finished=report.finished, record=record)
+        return exit_code
 
     def record_failure(self, error: BaseException) -> None:
         """Leave the record of a run that an exception ended: in its folder, and where `status` looks."""

@@ -26,7 +26,7 @@ from pipeline.cli.run_log import RunRecorder, remove_lone_log
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.domain.run import RunPreview, RunReport, RunRequest, Status
-from pipeline.errors import EsignImportError
+from pipeline.errors import DiskTrouble, EsignImportError
 from pipeline.esign.signing import CredentialsSource
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.tenant import SiteKey, find_environment
@@ -99,10 +99,16 @@ def run_command(
                 if report is not None:
                     if session.several is not None:
                         session.several.record_end(config, report)
-                    with recorder.record_unwritten_results(ledger, report):
-                        return recorder.log_end(
-                            write_and_print_results(session, config, report, latest=latest, steps=steps)
-                        )
+                    try:
+                        code = write_and_print_results(session, config, report, latest=latest, steps=steps)
+                    except Exception as error:
+                        code = recorder.record_unwritten_results(ledger, report, error)
+                        if not isinstance(error, OSError):
+                            raise
+                        disk_trouble = DiskTrouble.of(error)
+                        disk_trouble.exit_code = code
+                        raise disk_trouble from error
+                    return recorder.log_end(code)
             recorder.log_end(0)
     if is_new_folder:
         remove_lone_log(request.out)

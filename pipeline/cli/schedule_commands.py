@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.context import Session
+from pipeline.cli.profiles import ENQUEUE, choose_hospitals
 from pipeline.errors import ConfigError, UsageError
-from pipeline.messages.catalogue import JoinedTexts, make_phrase
 from pipeline.support.memory import collect_new_objects
 from pipeline.support.terminal_text import join
 
@@ -151,17 +151,17 @@ def install(session: Session, kind: Kind, schedule: Schedule) -> int:
         session.alert("schedule.other_system", kind=kind)
         _print_commands(session, rendered.commands)
         return 0
-    installed = install_schedule(kind, schedule)
-    for path in installed.paths:
+    paths, commands = install_schedule(kind, schedule)
+    for path in paths:
         session.inform("schedule.installed", path=path)
     if (closed := find_closed_folder(schedule)) is not None:
         text = session.render_sentence("schedule.closed", user=schedule.user, folder=closed)
         session.alert("warning", text=text)
-    if installed.commands:
-        _print_commands(session, installed.commands)
+    if commands:
+        _print_commands(session, commands)
     else:
         session.suggest_command("schedule.next_doctor", "doctor")
-    session.print_json(installed=[*installed.paths], commands=[[*command] for command in installed.commands])
+    session.print_json(installed=[*paths], commands=[[*command] for command in commands])
     return 0
 
 
@@ -240,7 +240,7 @@ def enqueue(session: Session, *, names: tuple[str, ...]) -> int:
     from pipeline.jobs.daily_jobs import enqueue_hospitals, find_day
     from pipeline.jobs.database import JobConnector, run_in_loop
 
-    hospitals = _read_hospitals(session, _choose_hospitals(session, names), address)
+    hospitals = _read_hospitals(session, choose_hospitals(session, ENQUEUE, names), address)
     day, _ = find_day(session.clock.now(), config.workers.start)
     queued: dict[str, bool] = {}
 
@@ -278,22 +278,6 @@ def _open_configuration(session: Session) -> tuple[Config, ServerAddress]:
             logger.addHandler(logging.NullHandler())
             logger.propagate = False
     return config, address
-
-
-def _choose_hospitals(session: Session, names: Sequence[str]) -> Sequence[str | None]:
-    """Return the chosen profiles; None is the top level. UsageError where the choice is missing or cannot be met."""
-    file = session.open_config_file(session.config_name)
-    hospitals = file.list_hospitals()
-    chosen = tuple(dict.fromkeys([*names, *session.profiles]))
-    if chosen and session.all_profiles:
-        raise UsageError("profiles.both")
-    for name in chosen:
-        file.require_profile(name)
-    if not chosen and not session.all_profiles and None not in hospitals:
-        known = JoinedTexts(file.names, make_phrase("mark.comma"))
-        then = ("enqueue", "--all")
-        raise UsageError("profiles.choose", path=session.config_name, known=known, then=then)
-    return chosen or (hospitals if session.all_profiles else [None])
 
 
 def _read_hospitals(

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from pipeline.config.profiles import derive_path
 from pipeline.config.settings import Config
+from pipeline.domain.masking import mask_text
 from pipeline.errors import UsageError
-from pipeline.messages.catalogue import make_phrase
+from pipeline.messages.catalogue import Phrase, make_phrase
 
 NEAR_NAME = 0.7  # likeness of two names that may be one misspelt
 PASSWORD_FILE = "roster__password"  # noqa: S105 - a file name
@@ -41,8 +42,8 @@ def find_near_path(path: Path) -> Path | None:
     return path.with_name(matches[0]) if matches else None
 
 
-def find_missing_paths(config: Config) -> Iterator[tuple[str, Path, bool]]:
-    """Yield key and path of what a configuration names and is not there, and whether no run would begin without it.
+def find_missing_paths(config: Config) -> Iterator[tuple[Path, Phrase, bool]]:
+    """Yield each path that a configuration names and is not there, the sentence about it, and whether a run needs it.
 
     The default folders of rosters and pictures may be absent, and secrets may come from elsewhere.
     """
@@ -54,7 +55,10 @@ def find_missing_paths(config: Config) -> Iterator[tuple[str, Path, bool]]:
     ]
     for key, path, is_needed in named:
         if path is not None and not (resolved := config.resolve_path(path)).exists():
-            yield key, resolved, is_needed
+            near = find_near_path(resolved)
+            meant = make_phrase("usage.near", name=mask_text(str(near))) if near else ""
+            path_text = mask_text(str(resolved))
+            yield resolved, make_phrase("config_path_missing", key=key, path=path_text, near=meant), is_needed
 
 
 def require_configured(config: Config, key: str, paths: Sequence[Path]) -> None:

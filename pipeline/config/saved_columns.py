@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +23,14 @@ from pipeline.support.atomic_files import write_atomically
 _KEY = "columns"
 
 
-@dataclass(frozen=True, slots=True)
-class SavedColumns:
-    """What was written: titles with their fields, and those that stand there as comments, with the nearest title."""
-
-    added: Mapping[str, str]
-    hints: Mapping[str, str]
-
-
 def save_columns(
     path: Path, files: Iterable[FileReport], known: Mapping[str, str], *, language: str
-) -> SavedColumns:
+) -> tuple[Mapping[str, str], Mapping[str, str]]:
     """Add to a configuration file how the columns of these rosters were read; the rest of it stays as it is.
 
-    ``known`` are the titles that stand there already, ``language`` is that of the comments. Raises OSError where the file cannot be written.
+    ``known`` are the titles that stand there already, ``language`` is that of the comments. Returns the titles that were
+    added with their fields, and those that stand there as comments with the nearest title. Raises OSError where the file
+    cannot be written.
     """
     path = path.resolve()
     wanted, nearest = _find_titles(files, known)
@@ -57,7 +50,7 @@ def save_columns(
         mode = path.stat().st_mode & 0o777
         write_atomically(path, write_checked)
         path.chmod(mode)
-    return SavedColumns(wanted, hints)
+    return wanted, hints
 
 
 def _find_titles(

@@ -17,7 +17,7 @@ from typing import Any
 from pipeline.clock import Clock, shown, stamp
 from pipeline.config.config_file import list_missing_ids
 from pipeline.config.environment import find_language_of_locale, find_misread_name
-from pipeline.config.named_paths import find_missing_paths, find_near_path, require_certificates
+from pipeline.config.named_paths import find_missing_paths, require_certificates
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.errors import DiskTrouble, EsignImportError, UsageError
@@ -104,11 +104,9 @@ def _list_secret_files(config: Config) -> list[Path]:
 def examine_paths(config: Config) -> Iterator[Finding]:
     """Examine what is read and written, as the user who runs this."""
     user = acting_user()
-    missing = {path: is_needed for _, path, is_needed in find_missing_paths(config)}
-    for key, path, is_needed in find_missing_paths(config):
-        near = find_near_path(path)
-        meant = make_phrase("usage.near", name=mask_text(str(near))) if near else ""
-        text = make_phrase("config_path_missing", key=key, path=mask_text(str(path)), near=meant)
+    missing = set()
+    for path, text, is_needed in find_missing_paths(config):
+        missing.add(path)
         yield Finding("paths", "fault" if is_needed else "warning", text, None, 2 if is_needed else 0)
     readable = [*map(config.resolve_path, config.roster), config.resolve_path(config.seals)]
     if config.secrets_dir is not None:

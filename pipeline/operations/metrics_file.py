@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 
 from pipeline.config.settings import Config
 from pipeline.domain.run import RunReport, Status
 from pipeline.errors import DiskTrouble, UsageError
 from pipeline.operations.notify import load_state, state_path
-from pipeline.support.atomic_files import write_atomically
+from pipeline.support.atomic_files import write_bytes
 
 
 def write_metrics(report: RunReport, config: Config) -> None:
@@ -56,11 +55,8 @@ def write_metrics(report: RunReport, config: Config) -> None:
     add_gauge("api_requests", "Calls of the last run by action and result.", requests, ("action", "code"))
     path = config.resolve_path(config.metrics_file)
     try:
-        write_atomically(path, lambda temporary: _write_bytes(temporary, generate_latest(registry)))
-        path.chmod(0o644)  # the collector is another user; there is nothing personal in it
+        write_bytes(path, generate_latest(registry)).chmod(
+            0o644
+        )  # the collector is another user; there is nothing personal in it
     except OSError as error:
         raise DiskTrouble.of(error) from error
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    path.write_bytes(content)

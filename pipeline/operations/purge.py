@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,25 +60,26 @@ class PurgePlan:
     other_files: tuple[Path, ...]  # copies that may hold the person
 
 
-@dataclass(frozen=True, slots=True)
-class FoundPerson:
-    """Whose data are removed, as a query means them."""
+def plan_purge(
+    config: Config,
+    ledger: DatabaseLedger,
+    *,
+    key: str | None,
+    row_ids: frozenset[str],
+    names: Iterable[str | None],
+    newest_line: Mapping[str, Any],
+) -> PurgePlan:
+    """Return what is removed of a person; UsageError while it is not certain whether a create made a seal.
 
-    key: str | None  # None: rows without a usable number
-    row_ids: frozenset[str]
-    names: frozenset[str] = field(repr=False)
-    newest_line: Mapping[str, Any] = field(repr=False)  # of the newest row, empty where there is none
-
-
-def plan_purge(person: FoundPerson, ledger: DatabaseLedger, config: Config) -> PurgePlan:
-    """Return what is removed of a person; UsageError while it is not certain whether a create made a seal."""
-    _require_certainty(ledger.snapshot().people.get(person.key or ""))
-    records = ledger.read_person(person.key, person.row_ids)
-    keys = [number for number, owner in ledger.list_same_persons().items() if owner == person.key]
-    names = {records.name, *person.names, *(create.name for create in records.attempts)}
+    ``key`` is None for rows without a usable number; ``newest_line`` is the newest row's, empty where there is none.
+    """
+    _require_certainty(ledger.snapshot().people.get(key or ""))
+    records = ledger.read_person(key, row_ids)
+    keys = [number for number, owner in ledger.list_same_persons().items() if owner == key]
+    names = {records.name, *names, *(create.name for create in records.attempts)}
     traces = PersonTraces(
-        keys=frozenset(filter(None, [person.key, *keys])),
-        row_ids=person.row_ids,
+        keys=frozenset(filter(None, [key, *keys])),
+        row_ids=row_ids,
         names=frozenset(filter(None, names)),
     )
     runs = [Path(run.out) for run in ledger.list_runs(ALL_RUNS)]
@@ -88,7 +89,7 @@ def plan_purge(person: FoundPerson, ledger: DatabaseLedger, config: Config) -> P
         creates=len(records.attempts),
         seal_ids=tuple(seal.seal_id for seal in records.seals),
         folders=tuple(_find_mentions(list_result_folders(config), traces)),
-        hospital_files=tuple(_list_hospital_files(person.newest_line, config)),
+        hospital_files=tuple(_list_hospital_files(newest_line, config)),
         other_files=tuple(_list_other_files(config, runs, traces)),
     )
 

@@ -22,7 +22,7 @@ from pipeline.operations.schedule import (
     find_user_units,
     render_schedule,
 )
-from pipeline.support.atomic_files import make_folder, write_atomically
+from pipeline.support.atomic_files import make_folder, write_bytes
 from pipeline.support.rights import acting_user
 from pipeline.support.terminal_text import join
 from pipeline.version import PROGRAM
@@ -35,38 +35,30 @@ _SECONDS = 10  # that crontab and schtasks may take to list what is installed
 _READABLE = 0o644  # for `systemctl cat` and other users; nothing in it is secret
 
 
-@dataclass(frozen=True, slots=True)
-class Installed:
-    """What was written, and the commands that are left to type."""
-
-    paths: Sequence[str]
-    commands: Sequence[Sequence[str]]
-
-
 def is_installable(kind: Kind) -> bool:
     """Return whether this machine can have such a schedule."""
     return (kind == "windows") == (os.name == "nt")
 
 
-def install_schedule(kind: Kind, schedule: Schedule) -> Installed:
+def install_schedule(kind: Kind, schedule: Schedule) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
     """Install a schedule, or renew the one that was installed for this configuration under the same name.
 
-    Raises UsageError where it belongs to another configuration, where rights are missing, or a program refuses it.
+    Returns what was written, and the commands that are left to type. Raises UsageError where it belongs to another configuration, where rights are missing, or a program refuses it.
     """
     if kind == "systemd":
         create_written_folders(schedule)
     rendered = render_schedule(kind, schedule)
     if rendered.cron_line is not None:
-        return _install_cron_line(schedule, rendered.cron_line)
+        return [_install_cron_line(schedule, rendered.cron_line)], ()
     for path in rendered.files:
         _require_own_file(path, schedule)
     try:
         for path, text in rendered.files.items():
-            _write_file(path, encode_file(path, text))
+            write_bytes(path, encode_file(path, text)).chmod(_READABLE)
     except PermissionError as error:
         key = "schedule.needs_root" if kind == "systemd" else "schedule.no_rights"
         raise UsageError(key, path=error.filename, user=acting_user()) from error
-    return Installed([str(path) for path in rendered.files], _run_or_return_commands(kind, rendered))
+    return [str(path) for path in rendered.files], _run_or_return_commands(kind, rendered)
 
 
 def find_closed_folder(schedule: Schedule) -> Path | None:
@@ -104,14 +96,6 @@ def _require_own_file(path: Path, schedule: Schedule) -> None:
         raise UsageError("schedule.taken", path=path)
 
 
-def _write_file(path: Path, data: bytes) -> None:
-    def fill(draft: Path) -> None:
-        draft.write_bytes(data)
-
-    write_atomically(path, fill)
-    path.chmod(_READABLE)
-
-
 def _run_or_return_commands(kind: Kind, rendered: Rendered) -> Sequence[Sequence[str]]:
     """Run the commands that put the files into effect, or return them where the service that takes them does not run."""
     if kind == "systemd" and not SYSTEMD_RUNS.is_dir():
@@ -121,8 +105,8 @@ def _run_or_return_commands(kind: Kind, rendered: Rendered) -> Sequence[Sequence
     return ()
 
 
-def _install_cron_line(schedule: Schedule, line: str) -> Installed:
-    """Put a line into the crontab of the user who runs it, in place of the one with the same mark."""
+def _install_cron_line(schedule: Schedule, line: str) -> str:
+    """Put a line into the crontab of the user who runs it, in place of the one with the same mark; return how it is shown."""
     user = schedule.user
     options = () if user == acting_user() else ("-u", user)
     if shutil.which("crontab") is None:
@@ -130,7 +114,7 @@ def _install_cron_line(schedule: Schedule, line: str) -> Installed:
     mark = line.rpartition(" # ")[2]
     lines = [old for old in _read_crontab(options) if not old.endswith(f" # {mark}")]
     _run_program(["crontab", *options, "-"], text="".join(f"{entry}\n" for entry in (*lines, line)))
-    return Installed([join(["crontab", *options, "-l"])], ())
+    return join(["crontab", *options, "-l"])
 
 
 def _read_crontab(options: Sequence[str]) -> Iterator[str]:

@@ -80,9 +80,7 @@ def read_results(
         if doctor.key and doctor.name and doctor.number:
             doctors_by_key[doctor.key] = doctor
             keys_by_person[doctor.name, doctor.number[-4:]].add(doctor.key)
-    lines = [line for line in _read_result_lines(path, site_key.tenant) if line.seal_id]
-    if (torn := next((line for line in lines if not line.fits_check), None)) is not None:
-        raise UsageError("resolve.results_torn", path=path, place=torn.address)
+    lines = list(_read_result_lines(path, site_key.tenant))
     counts = Counter(line.person for line in lines)
     refused: dict[LineAddress, Localizable] = {}
     claims: list[_Claim] = []
@@ -233,18 +231,11 @@ class _ResultLine:
     number: str  # masked
     seal_id: str
     seal_name: str
-    check: str | None  # None: the workbook of a version that wrote none
 
     @property
     def person(self) -> tuple[str, str]:
         """Name and last four digits."""
         return self.name, self.number[-4:]
-
-    @property
-    def fits_check(self) -> bool:
-        """Whether the SealId is in the line where it was written."""
-        content = join_seal_line(self.name, self.number, self.seal_name, self.seal_id)
-        return self.check is None or self.check == row_id_checksum(content)
 
 
 def _read_result_lines(path: Path, tenant: str) -> Iterator[_ResultLine]:
@@ -254,12 +245,13 @@ def _read_result_lines(path: Path, tenant: str) -> Iterator[_ResultLine]:
             if name in RESULT_TEXTS["sheet.summary"] and (other := _find_tenant(sheet)) not in {None, tenant}:
                 raise UsageError("resolve.other_tenant", path=path, tenant=other, ours=tenant)
             if name in RESULT_TEXTS["sheet.all"]:
-                yield from _read_sheet_lines(sheet, name)
+                yield from _read_sheet_lines(sheet, path)
     except FileRefused as refused:
         raise UsageError("resolve.results_unreadable", path=path, code=refused.code) from refused
 
 
-def _read_sheet_lines(sheet: Sheet, name: str) -> Iterator[_ResultLine]:
+def _read_sheet_lines(sheet: Sheet, path: Path) -> Iterator[_ResultLine]:
+    """Yield the lines with a SealId; UsageError for one whose check, which older versions did not write, does not fit."""
     lines = iter(sheet.lines)
     header = next(lines, None)
     if header is None:
@@ -270,9 +262,14 @@ def _read_sheet_lines(sheet: Sheet, name: str) -> Iterator[_ResultLine]:
     for line in lines:
         texts = {column: cell.display_text.strip() for column, cell in line.cells.items()}
         values = {field: texts.get(column, "") for field, column in columns.items()}
-        check = texts.get(check_column, "") if check_column is not None else None
+        if not values["seal_id"]:
+            continue
         cell = f"{format_column(columns['seal_id'])}{line.number}"
-        yield _ResultLine(LineAddress(name, line.number, cell), **values, check=check)
+        result = _ResultLine(LineAddress(sheet.name or "", line.number, cell), **values)
+        content = join_seal_line(result.name, result.number, result.seal_name, result.seal_id)
+        if check_column is not None and texts.get(check_column, "") != row_id_checksum(content):
+            raise UsageError("resolve.results_torn", path=path, place=result.address)
+        yield result
 
 
 def _find_tenant(summary: Sheet) -> str | None:

@@ -73,6 +73,15 @@ def write_atomically(
     return target
 
 
+def write_bytes(path: Path, data: bytes) -> Path:
+    """Write the whole content of a file."""
+
+    def fill(draft: Path) -> None:
+        draft.write_bytes(data)
+
+    return write_atomically(path, fill)
+
+
 def write_json(path: Path, value: Json) -> Path:
     """Write one JSON object, indented but for its lists of plain numbers, UTF-8."""
 
