@@ -42,9 +42,8 @@ from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.tenant import KEY_BYTES, SiteKey
 from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hooks
 from pipeline.reports.explanations import find_titles
-from pipeline.reports.notebook_view import render_notebook_view
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.row_values import to_frame
+from pipeline.reports.row_values import render_notebook_view, to_frame
 from pipeline.sending.run_state import StopSignal
 from pipeline.support.terminal_text import quote
 from pipeline.version import PROGRAM

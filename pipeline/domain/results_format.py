@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 WORKBOOK = "results.xlsx"
 # custom document properties of the workbooks this program writes
@@ -89,3 +90,23 @@ def find_heading(translations: Sequence[str], titles: Collection[str]) -> str | 
 
 def _marked(heading: str, mark: int) -> str:
     return heading if not mark else f"{heading} (esign-import{f' {mark}' if mark > 1 else ''})"
+
+
+# -- what a copy takes over as it stands in its file, since openpyxl writes it otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class NoteShape:
+    """How a note is drawn: its size in pixels, and its place if it is always shown."""
+
+    width: int
+    height: int
+    anchor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExactSheet:
+    """What is taken over of a sheet, by address: the XML behind a cell's style, and the shapes of notes."""
+
+    cells: Mapping[str, str] = field(repr=False)
+    notes: Mapping[str, NoteShape]

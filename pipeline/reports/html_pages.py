@@ -15,13 +15,35 @@ from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, Stric
 from jinja2.bccache import Bucket
 from markupsafe import Markup
 
-from pipeline.reports.design_tokens import build_page_colours
+from pipeline.domain.run import Status
 from pipeline.reports.presenter import Presenter
+from pipeline.reports.styles import CODE, COLOURS, HEAD, INK, LINK, MUTED, PAPER, RULE
 from pipeline.support.atomic_files import write_atomically
 
 TEMPLATES = Path(__file__).parent / "templates"
 CACHE = Path(cache_from_source(str(TEMPLATES / "page.py"))).parent  # where Python would keep compiled modules
 LAYOUT = "layout.html"
+_DARK_COLOURS: Mapping[Status, tuple[str, str]] = {
+    Status.SEALED: ("#173A25", "#7FD49A"),
+    Status.UNCHANGED: ("#22302A", "#A3C4AE"),
+    Status.CHANGED: ("#45290F", "#F2AB70"),
+    Status.REJECTED: ("#3D3310", "#F0CD5E"),
+    Status.FAILED: ("#4A1D1B", "#F5948D"),
+    Status.UNKNOWN: ("#33244D", "#C4A6F5"),
+    Status.EXISTS: ("#262D5A", "#A5B1F7"),
+    Status.NOT_SENT: ("#2B3542", "#AEBCCD"),
+    Status.READY: ("#123740", "#74CBDB"),
+}
+_LIGHT: Mapping[str, str] = {
+    "paper": PAPER, "card": "#FFFFFF", "ink": INK, "muted": MUTED, "rule": RULE, "soft": CODE, "head": HEAD,
+    "accent": "#2563A8", "accent-fill": "#CFE0F3", "second": "#0B7A75", "limit": "#B3261E", "link": LINK,
+    "code": CODE, "bar": "#DBA92C",
+}  # fmt: skip
+_DARK: Mapping[str, str] = {
+    "paper": "#12171D", "card": "#1B222B", "ink": "#E4E9EF", "muted": "#9AA7B5", "rule": "#303A46",
+    "soft": "#242D38", "head": "#A9C8EA", "accent": "#6EA8E6", "accent-fill": "#22405F", "second": "#4FC3B8",
+    "limit": "#F2837B", "link": "#8AB8F2", "code": "#10151B", "bar": "#D3AE45",
+}  # fmt: skip
 
 
 class CompiledTemplates(FileSystemBytecodeCache):
@@ -87,7 +109,7 @@ def write_page(
     it allows pictures inside the page.
     """
     stem = template.removesuffix(".html")
-    style = build_page_colours() + _join_files("shared.css", f"{stem}.css")
+    style = _build_page_colours() + _join_files("shared.css", f"{stem}.css")
     script = _join_files("shared.js", f"{stem}.js")
     policy = (
         "default-src 'none'",
@@ -120,3 +142,24 @@ def _join_files(*names: str) -> str:
 
 def _hash_source(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _build_page_colours() -> str:
+    """Return the style sheet that names the colours, and the classes that give a status its own."""
+    light, dark = _list_variables(_LIGHT, COLOURS), _list_variables(_DARK, _DARK_COLOURS)
+    classes = "\n".join(
+        f".{status} {{ background: var(--{status}-fill); color: var(--{status}); }}"
+        f" .{status}-ink {{ fill: var(--{status}); }}"
+        for status in Status
+    )
+    return (
+        f":root {{ color-scheme: light dark; {light} }}\n"
+        f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n{classes}\n"
+    )
+
+
+def _list_variables(colours: Mapping[str, str], of_statuses: Mapping[Status, tuple[str, str]]) -> str:
+    pairs = dict(colours)
+    for status, (fill, ink) in of_statuses.items():
+        pairs |= {f"{status}-fill": fill, f"{status}": ink}
+    return " ".join(f"--{name}: {colour.lower()};" for name, colour in pairs.items())

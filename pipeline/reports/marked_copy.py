@@ -8,39 +8,47 @@ used again, marks of an earlier run are taken off.
 from __future__ import annotations
 
 import io
+import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+import zipfile
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import openpyxl
 from openpyxl.cell.cell import MergedCell
 from openpyxl.comments import Comment
+from openpyxl.comments.shape_writer import excelns, vmlns
 from openpyxl.packaging.custom import StringProperty
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import column_index_from_string, get_column_letter
 from openpyxl.worksheet.cell_range import CellRange
 from openpyxl.worksheet.dimensions import ColumnDimension
+from openpyxl.xml.functions import SubElement, fromstring, tostring
 
-from pipeline.domain.exact_sheet import ExactSheet
-from pipeline.domain.results_format import ORIGINALS_PROPERTY, find_appended_columns, unique_heading
+from pipeline.domain.results_format import (
+    ORIGINALS_PROPERTY,
+    ExactSheet,
+    find_appended_columns,
+    unique_heading,
+)
 from pipeline.domain.run import RowOutcome, Status
 from pipeline.errors import NotCopied
 from pipeline.messages.results import APPENDED_COLUMNS, RESULT_TEXTS
 from pipeline.messages.texts import make_text
-from pipeline.reports.design_tokens import COLOURS, FAULT
-from pipeline.reports.exact_copy import save_exactly, size_notes
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_marks import list_appended_texts, list_faults
 from pipeline.reports.sheet_to_fix import MAX_NOTES
-from pipeline.reports.styles import clean_text, count_lines
+from pipeline.reports.styles import COLOURS, FAULT, clean_text, count_lines
 
 # the stubs of openpyxl lack properties, and take styles and sizes for other types than they are
 Book = Any
 Sheet = Any
 Cell = Any
+Element = Any
 AUTHOR = "esign-import"
 _MARK = "esign-import: "  # begins each line of a note that is ours
 _HEADINGS = [RESULT_TEXTS[key] for key in APPENDED_COLUMNS]
@@ -51,6 +59,9 @@ _NOTE_WIDTH, _NOTE_LINE, _NOTE_LETTER = 260, 20, 7.0  # pixels
 _YELLOW = f"FF{FAULT[1:]}"
 # what openpyxl warns of and loses nothing by: values out of range are put back
 _HARMLESS = ("Workbook contains no default style", "is marked as a date")
+_TARGET_CELL = re.compile(
+    r'<c r="([A-Z]+[0-9]+)"((?: s="[0-9]+")?)(?: t="[a-zA-Z]+")?(?: ?/>|>.*?</c>)', re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +83,7 @@ def write_marked_copy(
     by_sheet: dict[str, list[RowOutcome]] = {name: [] for name in source.header_rows}
     for outcome in outcomes:
         by_sheet[outcome.doctor.row.origin.sheet or ""].append(outcome)
-    size_notes(book, source.exact_sheets)
+    _size_notes(book, source.exact_sheets)
     marked: dict[str, _MarkedSheet] = {}
     notes_left = MAX_NOTES
     was_marked = ORIGINALS_PROPERTY in book.custom_doc_props.names
@@ -85,7 +96,7 @@ def write_marked_copy(
     if was_marked:
         del book.custom_doc_props[ORIGINALS_PROPERTY]
     book.custom_doc_props.append(StringProperty(name=ORIGINALS_PROPERTY, value=source.originals))
-    save_exactly(
+    _save_exactly(
         book,
         target,
         source.exact_sheets,
@@ -290,3 +301,78 @@ def _choose_fill(cells: Sequence[Cell], index: int) -> PatternFill:
     nearest = (next((cell for cell in side if not _is_yellow(cell)), None) for side in neighbours)
     fills = [copy(cell.fill) for cell in nearest if cell is not None]
     return fills[0] if fills and fills[0] == fills[-1] else PatternFill()
+
+
+# -- what openpyxl would write otherwise than the file has it: cells, shapes of notes
+
+
+def _size_notes(book: Book, exact_sheets: Sequence[ExactSheet]) -> None:
+    """Give the notes of a workbook the sizes that they have in its file: openpyxl does not read them."""
+    for sheet, exact in zip(book.worksheets, exact_sheets, strict=True):
+        for cell in sheet._cells.values() if exact.notes else ():  # noqa: SLF001  other ways make cells
+            shape = exact.notes.get(cell.coordinate) if cell.comment else None
+            if shape is not None:
+                cell.comment.width, cell.comment.height = shape.width, shape.height
+
+
+def _save_exactly(
+    book: Book,
+    target: Path,
+    exact_sheets: Sequence[ExactSheet],
+    *,
+    written: Mapping[str, Collection[str]],
+    noted: Mapping[str, Collection[str]],
+) -> None:
+    """Save a workbook; what the file has stays but in the cells that were written, and in the notes of ``noted`` cells."""
+    saved = io.BytesIO()
+    book.save(saved)
+    parts: dict[str, Callable[[bytes], bytes]] = {}
+    for number, (sheet, exact) in enumerate(zip(book.worksheets, exact_sheets, strict=True), start=1):
+        cells = _leave_out(exact.cells, written.get(sheet.title, ()))
+        shown = {address: shape.anchor for address, shape in exact.notes.items() if shape.anchor}
+        anchors = _leave_out(shown, noted.get(sheet.title, ()))
+        if cells:
+            parts[f"xl/worksheets/sheet{number}.xml"] = partial(_replace_cells, cells=cells)
+        if anchors and sheet.legacy_drawing:
+            parts[sheet.legacy_drawing] = partial(_show_notes, anchors=anchors)
+    saved.seek(0)
+    with zipfile.ZipFile(saved) as package, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as rewritten:
+        for name in package.namelist():
+            part = package.read(name)
+            rewritten.writestr(name, parts[name](part) if name in parts else part)
+
+
+def _leave_out(values: Mapping[str, str], addresses: Collection[str]) -> Mapping[str, str]:
+    return {address: value for address, value in values.items() if address not in addresses}
+
+
+def _replace_cells(part: bytes, cells: Mapping[str, str]) -> bytes:
+    """Write the cells as the file has them."""
+    replaced = 0
+
+    def restore(written: re.Match[str]) -> str:
+        nonlocal replaced
+        exact = cells.get(written[1])
+        if exact is None:
+            return written[0]
+        replaced += 1
+        return f'<c r="{written[1]}"{written[2]}{exact}'
+
+    xml = _TARGET_CELL.sub(restore, part.decode())
+    if replaced != len(cells):
+        raise NotCopied(make_text("copy.differs"))
+    return xml.encode()
+
+
+def _show_notes(part: bytes, anchors: Mapping[str, str]) -> bytes:
+    """Show the notes that the file always shows, in their places."""
+    root: Element = fromstring(part)
+    for shape in root.iterfind(f"{{{vmlns}}}shape"):
+        data = shape.find(f"{{{excelns}}}ClientData")
+        row, column = (int(data.find(f"{{{excelns}}}{name}").text) for name in ("Row", "Column"))
+        if anchor := anchors.get(f"{get_column_letter(column + 1)}{row + 1}"):
+            shape.set("style", shape.get("style").replace("visibility:hidden", "visibility:visible"))
+            SubElement(data, f"{{{excelns}}}Anchor").text = anchor
+            SubElement(data, f"{{{excelns}}}Visible")
+    rewritten: str | bytes = tostring(root)
+    return rewritten.encode() if isinstance(rewritten, str) else rewritten

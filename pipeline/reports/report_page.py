@@ -10,7 +10,6 @@ from pathlib import Path
 from pipeline.domain.roster import FileReport
 from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.reports import charts
-from pipeline.reports.design_tokens import STATUSES_OF_FILES
 from pipeline.reports.earlier_results import CREATE
 from pipeline.reports.explanations import (
     describe_code,
@@ -31,7 +30,7 @@ from pipeline.reports.row_values import (
     mask_doctor_id,
     mask_doctor_mobile,
 )
-from pipeline.reports.styles import clean_text
+from pipeline.reports.styles import STATUSES_OF_FILES, clean_text
 from pipeline.reports.totals import (
     describe_early_end,
     describe_run,

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import xlsxwriter
 
-from pipeline.reports.design_tokens import HEAD
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.styles import Styles, clean_text, estimate_width, set_up_printing
+from pipeline.reports.styles import HEAD, Styles, clean_text, estimate_width, set_up_printing
 from pipeline.support.atomic_files import write_atomically
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.domain.results_format import COPIES
 from pipeline.domain.run import UNRESOLVED_STATUSES, RunReport, Status
-from pipeline.reports.design_tokens import CODE, COLOURS, HEAD, STATUSES_OF_FILES
 from pipeline.reports.explanations import (
     describe_code,
     describe_file,
@@ -18,7 +17,7 @@ from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE, list_run_steps
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import find_retried_rows
 from pipeline.reports.sheet_to_fix import Layout, name_fix_sheet
-from pipeline.reports.styles import Look, colour_status
+from pipeline.reports.styles import CODE, COLOURS, HEAD, STATUSES_OF_FILES, Look, colour_status
 from pipeline.reports.summary_grid import LAST, Part, SummaryGrid
 from pipeline.reports.table_sheets import count_unassigned
 from pipeline.reports.tables import LINKED, QUIET, QUIET_WRAPPED, STRONG, WRAPPED, WorkbookContext

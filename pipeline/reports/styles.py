@@ -1,4 +1,7 @@
-"""How the workbook looks: one font, one colour a status, sheets that print well, texts that fit their cells."""
+"""How the results look: the colours that workbook and pages share; the workbook's font, formats, printing, texts that fit their cells.
+
+The workbook and paper are light; a page is light or dark as its browser is: see `pipeline.reports.html_pages`.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,31 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.domain.run import Status
-from pipeline.reports.design_tokens import COLOURS, INK, RULE
 from pipeline.reports.presenter import Presenter
+
+INK, MUTED, RULE, HEAD, PAPER = "#1F2933", "#5A6775", "#D9DEE4", "#24405E", "#F4F6F8"
+LINK = "#1A5FB4"
+FAULT, FAULT_RULE = "#FFE98A", "#D9A400"  # a cell to correct
+CODE = "#EEF1F4"  # behind a command
+
+# status -> (fill, ink); the ink alone colours bars and the chart
+COLOURS: Mapping[Status, tuple[str, str]] = {
+    Status.SEALED: ("#DDF3E2", "#1E7A3C"),
+    Status.UNCHANGED: ("#EAF1EC", "#456B54"),
+    Status.CHANGED: ("#FDE6D2", "#984508"),
+    Status.REJECTED: ("#FFF0B8", "#8A5D00"),
+    Status.FAILED: ("#FBDADA", "#B3261E"),
+    Status.UNKNOWN: ("#E9DFF8", "#6A3FB0"),
+    Status.EXISTS: ("#DFE3FB", "#3D4DB3"),
+    Status.NOT_SENT: ("#E4E9EF", "#4F6177"),
+    Status.READY: ("#D8F0F4", "#0B7285"),
+}
+# status of a roster file -> the status whose colours it has
+STATUSES_OF_FILES: Mapping[str, Status] = {
+    "read": Status.SEALED,
+    "refused": Status.FAILED,
+    "deferred": Status.NOT_SENT,
+}
 
 FONT, FONT_SIZE = "Microsoft YaHei", 10
 LINE = 16.5  # points a line of text takes

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.reports.design_tokens import HEAD, MUTED, PAPER, RULE
 from pipeline.reports.styles import (
+    HEAD,
     LINE,
+    MUTED,
+    PAPER,
+    RULE,
     Look,
     clean_text,
     count_lines,

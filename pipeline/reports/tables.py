@@ -16,10 +16,16 @@ from typing import Any, Generic, TypeVar
 
 from pipeline.domain.roster import ImageFile
 from pipeline.domain.run import RunReport, Status
-from pipeline.reports.design_tokens import FAULT, FAULT_RULE, HEAD, INK, LINK, MUTED, RULE
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import (
+    FAULT,
+    FAULT_RULE,
+    HEAD,
+    INK,
     LINE,
+    LINK,
+    MUTED,
+    RULE,
     Format,
     Look,
     Styles,

@@ -24,7 +24,7 @@ from run_support import name, number
 from pipeline.cli.app import main
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.messages.results import APPENDED_COLUMNS, RESULT_TEXTS
-from pipeline.reports.design_tokens import FAULT
+from pipeline.reports.styles import FAULT
 from pipeline.workflow import marked_copies
 
 pytestmark = pytest.mark.usefixtures("marked_copies_on")

@@ -7,7 +7,7 @@ import pytest
 from desktop import browser
 
 from pipeline.domain.run import Status
-from pipeline.reports.design_tokens import COLOURS
+from pipeline.reports.styles import COLOURS
 
 
 @pytest.fixture(scope="module")

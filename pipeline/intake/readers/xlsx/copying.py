@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pipeline.domain.exact_sheet import ExactSheet, NoteShape
+from pipeline.domain.results_format import ExactSheet, NoteShape
 from pipeline.errors import NotCopied
 from pipeline.intake.readers.model import format_column, parse_column
 from pipeline.intake.readers.xlsx.package import MEGABYTE, Package, make_parser, parse_whole
