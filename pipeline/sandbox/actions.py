@@ -13,7 +13,6 @@ from pipeline.sandbox.authentication import LimiterKind, Tenant
 from pipeline.sandbox.calls import AUTO_SIGN_STATUS, CREATE, ORGANIZATION_SEALS, UPLOAD, Call, Refusal
 from pipeline.sandbox.checks import (
     SHAPES,
-    PersonRules,
     check_agent,
     check_mobile,
     check_person,
@@ -26,6 +25,7 @@ from pipeline.sandbox.checks import (
 SEAL_NAME_LIMIT = 50  # code points
 SCENES = ("", "E_PRESCRIPTION_AUTO_SIGN", "OTHER")
 PAGE_LIMIT, OFFSET_LIMIT = 100, 20_000
+FILE_LIFE = 600.0  # seconds from upload
 ALPHABET = string.ascii_letters + string.digits
 
 Response = Mapping[str, Any]  # the inside of ``Response``, without its RequestId
@@ -43,12 +43,9 @@ class Rules:
 
     inline: Literal["on", "transition", "ignored"] = "transition"
     unique_names: Literal["code", "bare", "off"] = "code"
-    person: PersonRules = field(default_factory=PersonRules)
-    file_life: float = 600.0  # seconds from upload
-    tell_deadline: bool = True
+    other_card_type: bool = False  # the white list for other cards is open
     limiter: LimiterKind = "rolling"
     rate: float = 20.0  # calls in a second, per SecretId and action
-    keep_pictures: bool = True  # their bytes, by sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +78,6 @@ class Seal:
     def auto_sign(self) -> bool:
         """Whether auto-sign was opened with the seal: only the older contract can."""
         return self.contract == "inline" and self.enable_auto_sign is True
-
-    @property
-    def licence_bound(self) -> bool:
-        """Whether a paid licence went to the person: so by default where auto-sign is opened."""
-        return self.auto_sign and self.license_type in (None, 0)
 
     def build_record(self) -> dict[str, Any]:
         """Return the seal as the truth file and ``GET /_truth`` hold it."""
@@ -164,7 +156,7 @@ class Actions:
 
     def _create_seal(self, order: Order) -> Response:
         sent, organization = order.sent, order.tenant.organization_open_id
-        self._check_create(sent, order.now)
+        self._check_create(sent)
         contract, picture = self._find_image(order)
         if self._rules.unique_names != "off" and (organization, sent["SealName"]) in self._names:
             if self._rules.unique_names == "bare":
@@ -191,9 +183,9 @@ class Actions:
         self.keep_seal(seal)
         return {"SealId": seal.seal_id}
 
-    def _check_create(self, sent: Mapping[str, Any], now: float) -> None:
+    def _check_create(self, sent: Mapping[str, Any]) -> None:
         number, card_type = sent["IdCardNumber"], sent.get("IdCardType", "")
-        check_person(sent["UserName"], number, card_type, rules=self._rules.person, now=now)
+        check_person(sent["UserName"], number, card_type, takes_other_cards=self._rules.other_card_type)
         if not sent["SealName"].strip():
             raise Refusal("MissingParameter.SealName")
         if len(sent["SealName"]) > SEAL_NAME_LIMIT:
@@ -225,7 +217,7 @@ class Actions:
     def _store_files(self, order: Order) -> Response:
         if "Deadline" in order.sent:  # a feature on a white list
             raise Refusal("OperationDenied.WhiteListForbid")
-        deadline = float(int(order.now + self._rules.file_life))
+        deadline = float(int(order.now + FILE_LIFE))
         ids = []
         for kind, data in decode_uploads(order.sent):
             file_id = self._make_identifier(self.uploads)
@@ -240,17 +232,17 @@ class Actions:
                 request_id=order.request_id,
             )
             ids.append(file_id)
-        response: dict[str, Any] = {
+        return {
             "TotalCount": len(ids),
             "FileIds": ids,
             "FileUrls": [f"https://file.ess.tencent.cn/sandbox/{file_id}?hkey=sandbox" for file_id in ids],
+            "Deadline": int(deadline),
         }
-        return response | ({"Deadline": int(deadline)} if self._rules.tell_deadline else {})
 
     def _auto_sign_status(self, order: Order) -> Response:
         user = order.sent["UserInfo"]
         number, card_type = user["IdCardNumber"], user.get("IdCardType") or ""
-        check_person(user["Name"], number, card_type, rules=self._rules.person, now=order.now)
+        check_person(user["Name"], number, card_type, takes_other_cards=self._rules.other_card_type)
         if order.sent["SceneKey"] not in SCENES[1:]:
             raise Refusal("InvalidParameterValue", "参数SceneKey取值错误")
         seal_id = self._auto_sign.get((order.tenant.organization_open_id, find_lifetime_number(number)))
@@ -264,8 +256,7 @@ class Actions:
 
     def _store_image(self, data: bytes) -> str:
         digest = hashlib.sha256(data).hexdigest()
-        if self._rules.keep_pictures:
-            self.pictures[digest] = data
+        self.pictures[digest] = data
         return digest
 
     def _make_identifier(self, taken: Container[str]) -> str:

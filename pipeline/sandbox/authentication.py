@@ -39,13 +39,7 @@ class Tenant:
     app_id: str
     organization_open_id: str
     operator_open_id: str
-    more_operators: tuple[str, ...] = ()  # further employees whose OpenId is accepted
     token: str | None = field(default=None, repr=False)  # of a temporary credential
-
-    @property
-    def operators(self) -> tuple[str, ...]:
-        """Every OpenId that may act for the hospital."""
-        return (self.operator_open_id, *self.more_operators)
 
 
 def verify_signature(

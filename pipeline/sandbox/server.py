@@ -47,7 +47,6 @@ class Sandbox:
     arrival_jitter: float = 0.0  # a call reaches the limiter up to so many seconds after it came, uniformly
     seed: InitVar[int | None] = None  # of the jitter
     port: int = 0  # 0 lets the system choose
-    file_port: int = 0
     two_ports: bool = False  # one address for each host role, as in production; else one address plays both
     clock: Clock = field(default_factory=SystemClock)
     truth_file: Path | None = None  # keeps the seals across restarts
@@ -64,7 +63,7 @@ class Sandbox:
             self.service.restore_seals(_read_seals(self.truth_file))
         if self.two_ports:
             self.url = await self._listen_on("general", self.port)
-            self.file_url = await self._listen_on("file", self.file_port)
+            self.file_url = await self._listen_on("file", 0)
         else:
             self.url = self.file_url = await self._listen_on("both", self.port)
 

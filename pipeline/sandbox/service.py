@@ -153,8 +153,7 @@ class FakeService:
             "counts": counts,
             "arrivals": arrivals,
             "requests": [asdict(request) for request in received],
-            "seals": [{**seal.build_record(), "licence_bound": seal.licence_bound} for seal in seals],
+            "seals": [seal.build_record() for seal in seals],
             "uploads": [asdict(upload) for upload in list(self.uploads.values())],
             "duplicates": self.find_duplicates(),
-            "licences_bound": sum(seal.licence_bound for seal in seals),
         }

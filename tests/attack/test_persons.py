@@ -9,7 +9,6 @@ from attack.stage import CREATE, LONG, Person, Stage, person
 from run_support import number
 
 from pipeline.sandbox.actions import Rules
-from pipeline.sandbox.checks import PersonRules
 
 GROUP = "persons"
 LATER = 400.0
@@ -126,8 +125,7 @@ TYPED = ("姓名", "证件号码", "手机号", "工号", "科室", "证件类�
 @pytest.mark.skipif(not LONG, reason="make attack")
 @pytest.mark.parametrize("card", CARDS)
 def test_another_card_in_another_spelling_is_no_second_person(stage_with, card):
-    person_rules = PersonRules(other_card_type=True)
-    stage = stage_with(rules=Rules(limiter="none", unique_names="off", person=person_rules))
+    stage = stage_with(rules=Rules(limiter="none", unique_names="off", other_card_type=True))
     stage.configure(allow_other_card_type=True)
     stage.know(1, "E12345678", "e12345678", card, card.replace(" ", ""))
     stage.draw(1)

@@ -6,7 +6,6 @@ import pytest
 from run_support import draw_seal
 
 from pipeline.sandbox.actions import Rules
-from pipeline.sandbox.checks import PersonRules
 
 WAYS = ("E12345678", "e12345678", "Ｅ１２３４５６７８", "e-12345678")
 HEADERS = ("姓名", "证件号码", "证件类型", "工号")
@@ -14,7 +13,7 @@ HEADERS = ("姓名", "证件号码", "证件类型", "工号")
 
 @pytest.fixture
 def abroad(hospital_with):
-    rules = Rules(limiter="none", person=PersonRules(other_card_type=True))
+    rules = Rules(limiter="none", other_card_type=True)
     hospital = hospital_with(rules=rules, api={"allow_other_card_type": True})
     draw_seal(hospital.folder / "seals" / "00001.png", 1)
     return hospital
