@@ -44,7 +44,8 @@ _LARGE = (
     16_000_000  # pixels: more than a phone's usual photo, and only one such picture is unpacked at a time
 )
 _one_large_image = Lock()
-_MANY = 4_000_000  # pixels: from 16 MB in colours on memory is kept for the next picture
+_MANY_BYTES = 16_000_000  # of pixels: the memory of more is kept for the next picture
+_ONE_BYTE = frozenset({"1", "L", "P"})  # modes that take a byte a pixel, all others four
 
 TRAILING_BYTES = make_text("image.trailing_bytes")
 FRAMES = make_text("image.frames")
@@ -97,6 +98,12 @@ class OpenedImage:
         width, height = self.size
         return width * height > _LARGE or self.kind == "HEIC"
 
+    @property
+    def pixel_bytes(self) -> int:
+        """How many bytes its pixels take as Pillow decodes them; 0 for HEIC."""
+        width, height = self.size
+        return width * height * (1 if self.file is not None and self.file.mode in _ONE_BYTE else 4)
+
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
@@ -126,8 +133,7 @@ def decoding_bytes(data: bytes, *, draft: int | None = None) -> Iterator[Decoded
     """
     with refusing_faults():
         opened = open_image(data)
-        width, height = opened.size
-        if width * height > _MANY:
+        if opened.pixel_bytes > _MANY_BYTES:
             keep_freed_memory()
         with _one_large_image if opened.is_large else nullcontext():
             yield decode(opened, draft=draft)

@@ -64,9 +64,9 @@ def read_regular_file(path: Path, *, limit: int = MAX_BYTES) -> bytes:
     now.
     """
     with _separating_machine_faults(), os.fdopen(open_regular_file(path), "rb") as file:
-        # memory for more than there is would be asked of the system and given back each time
         size = os.fstat(file.fileno()).st_size
-        data = file.read(min(limit, size) + 1)
+        # memory for the whole limit is asked of the system and given back each time: slow, but nothing of it is kept
+        data = file.read(min(limit, size if size < _CHUNK else limit) + 1)
         return data + file.read(limit + 1 - len(data)) if size < len(data) <= limit else data  # it has grown
 
 
