@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipeline.domain.results_format import shorten_digest
 from pipeline.domain.roster import Cell, EmbeddedImage, Field, FileReport, Row
 from pipeline.errors import UsageError
 from pipeline.intake.corrected_lines import find_swapped_row, relate_lines
@@ -19,9 +20,9 @@ from pipeline.intake.fields.validate import SiteKeyDigests, assign_row_ids
 from pipeline.intake.pairing import picture_column
 from pipeline.intake.read_rosters import read_rosters, refuse_file
 from pipeline.intake.readers.model import ReadOptions
-from pipeline.intake.replaced_rosters import leave_out_replaced
 from pipeline.messages.catalogue import make_phrase
 from pipeline.messages.problems import build_problem
+from pipeline.messages.texts import make_text
 
 _MOST_LISTED = 20  # rows in one note
 
@@ -63,8 +64,8 @@ def load_rows(
         rosters, columns=columns, to_fix_only=to_fix_only, corrections=known, options=options
     )
     if not to_fix_only:
-        return _replace_corrected(*leave_out_replaced(rows, files), site_key)
-    context_rows, reports = leave_out_replaced(
+        return _replace_corrected(*_leave_out_replaced(rows, files), site_key)
+    context_rows, reports = _leave_out_replaced(
         *read_rosters(context, columns=columns, corrections=known, options=options)
     )
     tokens = {row.row_token for row in rows}
@@ -88,6 +89,37 @@ def load_rows(
         row for row, row_id in zip(others.rows, others.row_ids, strict=True) if row_id not in tokens
     ]
     return LoadedRows(whole, list(assign_row_ids(whole, site_key)), files, other_rows, other_ids)
+
+
+def _leave_out_replaced(
+    rows: Sequence[Row], files: Sequence[FileReport]
+) -> tuple[list[Row], list[FileReport]]:
+    """Return rows and reports without the rows of rosters that stand beside their marked copy; their reports name it.
+
+    A marked copy names the files it was made from by their digests. A roster that has changed since is another roster.
+    """
+    copies = {digest: report for report in files if report.rows for digest in report.originals}
+    replaced = {
+        report.path: copies[digest]
+        for report in files
+        if report.status == "read" and (digest := shorten_digest(report.sha256 or "")) in copies
+    }
+    if not replaced:
+        return list(rows), list(files)
+    reports = [
+        replace(
+            report,
+            rows=0,
+            sheets=(),
+            skipped=(),
+            notes=(make_text("note.replaced", copy=replaced[report.path].path.name),),
+            unassigned_images=(),
+        )
+        if report.path in replaced
+        else report
+        for report in files
+    ]
+    return [row for row in rows if row.origin.path not in replaced], reports
 
 
 def _replace_corrected(

@@ -18,8 +18,9 @@ from pipeline.domain.roster import FileReport, Problem, Row, UnassignedImage
 from pipeline.errors import FileRefused, reason_of, require_lasting
 from pipeline.intake.layout.column_titles import ColumnAliases, explain_missing_header
 from pipeline.intake.layout.table_reader import NO_ROSTER, Table, read_table, skip_example_sheets
-from pipeline.intake.readers import delimited_text, encrypted, rare_formats
-from pipeline.intake.readers.detect import OLE_MAGIC, ZIP, detect_kind
+from pipeline.intake.readers import delimited_text, rare_formats
+from pipeline.intake.readers.compound_files import OLE_MAGIC, UNSUPPORTED, decrypt_workbook
+from pipeline.intake.readers.detect import ZIP, detect_kind
 from pipeline.intake.readers.discover import expand_paths
 from pipeline.intake.readers.model import (
     DEFAULT_OPTIONS,
@@ -100,7 +101,7 @@ def read_roster(
         tables = tables if book.results else skip_example_sheets(tables)
     except FileRefused as refusal:
         if refusal.code == "FILE_ENCRYPTED":  # a reader that meets a password later than msoffcrypto could
-            refusal.detail.setdefault("hint", encrypted.UNSUPPORTED)
+            refusal.detail.setdefault("hint", UNSUPPORTED)
         return [], FileReport(
             path,
             digest,
@@ -192,7 +193,7 @@ def open_book(data: bytes, path: Path, vocabulary: ColumnAliases, options: ReadO
     except FileRefused as refusal:
         if refusal.code != "FILE_ENCRYPTED" or not data.startswith(OLE_MAGIC):
             raise
-    return _read_book(encrypted.decrypt_workbook(data, options.passwords), path, vocabulary, options)
+    return _read_book(decrypt_workbook(data, options.passwords), path, vocabulary, options)
 
 
 def _read_book(data: bytes, path: Path, vocabulary: ColumnAliases, options: ReadOptions) -> Book:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
 
 from pipeline.domain.fields import FIELDS
+from pipeline.domain.results_format import find_appended_columns
 from pipeline.domain.roster import CellKind, Field
 from pipeline.errors import FileRefused
 from pipeline.intake.layout.column_titles import (
     LONGEST,
+    SEARCHED,
     ColumnAliases,
     Header,
     Meaning,
@@ -27,7 +29,8 @@ from pipeline.intake.layout.column_titles import (
     strip_remarks,
 )
 from pipeline.intake.layout.merged_cells import MergedCells
-from pipeline.intake.readers.model import Line, format_column, is_filled
+from pipeline.intake.readers.model import Line, PeekableLines, format_column, is_filled
+from pipeline.messages.results import APPENDED_COLUMNS, RESULT_TEXTS
 
 DEEPEST = 3  # rows of one header
 _LONGEST = 40  # characters of a group
@@ -47,6 +50,9 @@ _FORM = re.compile(
 _DATA = re.compile(r"\d{4}|[:：]|[。；;!！?？]")
 _NAME_HINT = re.compile(r"名|name|xm", re.IGNORECASE)
 _NUMBER_HINT = re.compile(r"[证證份]|id|sfz|zjhm", re.IGNORECASE)
+
+
+_APPENDED_TITLES = [RESULT_TEXTS[key] for key in APPENDED_COLUMNS]
 
 
 class _Title(NamedTuple):
@@ -99,6 +105,28 @@ class _HeaderDraft:
         return FileRefused(
             "HEADER_AMBIGUOUS", {"row": row, "field": label_field(name), "found": text, "cell": cells[1]}
         )
+
+
+def drop_appended_columns(lines: Iterable[Line]) -> Iterator[Line]:
+    """Yield the lines of a sheet without the columns that a marked copy of a roster has: import status, reason, SealId.
+
+    They are known by their titles, beside each other, in either language. Nothing behind sees them, so a marked copy is
+    read as the roster that it was made from.
+    """
+    ahead = PeekableLines(lines)
+    columns = next(filter(None, map(_find_appended, ahead.peek(SEARCHED))), None)
+    if columns is None:
+        yield from ahead
+        return
+    for line in ahead:
+        yield line._replace(
+            cells={column: cell for column, cell in line.cells.items() if column not in columns}
+        )
+
+
+def _find_appended(line: Line) -> tuple[int, ...] | None:
+    titles = {column: cell.display_text for column, cell in line.cells.items() if cell.kind is CellKind.TEXT}
+    return find_appended_columns(titles, _APPENDED_TITLES)
 
 
 def may_hold_header(texts: Iterable[str], aliases: ColumnAliases) -> bool:

@@ -20,7 +20,6 @@ from pipeline.domain.roster import (
     SkippedLine,
     UnassignedImage,
 )
-from pipeline.intake.layout.appended_columns import drop_appended_columns
 from pipeline.intake.layout.column_titles import (
     LONGEST,
     SEARCHED,
@@ -29,7 +28,7 @@ from pipeline.intake.layout.column_titles import (
     describe_columns,
     describe_nearest_line,
 )
-from pipeline.intake.layout.header_search import DEEPEST, find_header, may_hold_header
+from pipeline.intake.layout.header_search import DEEPEST, drop_appended_columns, find_header, may_hold_header
 from pipeline.intake.layout.line_classifier import (
     MOST_EXAMPLES,
     LineClass,

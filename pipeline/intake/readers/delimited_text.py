@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from pipeline.errors import FileRefused
 from pipeline.intake.layout.column_titles import SEARCHED, ColumnAliases
-from pipeline.intake.readers.charset import Charset, detect_charset
+from pipeline.intake.readers.detect import Charset, detect_charset
 from pipeline.intake.readers.model import (
     DEFAULT_OPTIONS,
     MAX_COLUMN,

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pipeline.domain.results_format import ORIGINALS_PROPERTY, PROPERTY, PROPERTY_VALUE, RUN_PROPERTY
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.detect import Compound
+from pipeline.intake.readers.compound_files import Compound
 from pipeline.intake.readers.xlsx.package import Package
 
 OWN_SHEETS = 4  # of these a row of the roster may stand on: readers that survey all sheets count it on each

@@ -23,10 +23,10 @@ from typing import IO, Any, NamedTuple
 from pipeline.clock import SystemClock
 from pipeline.domain.roster import CellKind
 from pipeline.errors import FileRefused, NotReadNow
-from pipeline.intake.readers import charset
 from pipeline.intake.readers.child import CHILD_ARGUMENT
 from pipeline.intake.readers.child.program import ValueKind
-from pipeline.intake.readers.detect import BARE_RECORDS, MAX_BYTES, Kind
+from pipeline.intake.readers.compound_files import MAX_BYTES
+from pipeline.intake.readers.detect import BARE_RECORDS, Kind, detect_charset
 from pipeline.intake.readers.model import (
     MAX_CELLS,
     MAX_COLUMN,
@@ -127,7 +127,7 @@ def _decode_markup(data: bytes) -> bytes:
         raise FileRefused("FILE_FORMAT", {"found": "MHTML"})
     declared = _DECLARED.search(head)
     label = (declared[1] or declared[2]).decode("ascii") if declared else ""
-    text = "".join(charset.detect_charset(data, label).chunks(data))
+    text = "".join(detect_charset(data, label).chunks(data))
     return _XML_DECLARATION.sub("", text.lstrip("\ufeff \t\r\n"), count=1).encode()
 
 

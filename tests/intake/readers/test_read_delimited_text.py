@@ -19,8 +19,8 @@ from pipeline.errors import FileRefused
 from pipeline.intake.layout.column_titles import ColumnAliases
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers import delimited_text
-from pipeline.intake.readers.charset import detect_charset
 from pipeline.intake.readers.delimited_text import split_records
+from pipeline.intake.readers.detect import detect_charset
 from pipeline.intake.readers.model import ReadOptions
 
 NUMBER = "11010119900307123X"

@@ -16,7 +16,7 @@ from biff_support import compound, label, record, sheet, stream
 from office_support import edit
 
 from pipeline.intake.read_rosters import read_rosters
-from pipeline.intake.readers import encrypted as intake
+from pipeline.intake.readers import compound_files as intake
 from pipeline.intake.readers.model import ReadOptions
 from pipeline.messages.problems import render_problem
 from pipeline.messages.texts import render_text
@@ -106,7 +106,7 @@ def test_opening_a_file_sets_up_no_logging(tmp_path):
     """msoffcrypto calls the root logger, which sets itself up then."""
     (tmp_path / "a.xls").write_bytes(KINDS["rc4"](PASSWORD))
     script = (
-        "import sys, logging; from pipeline.intake.readers.encrypted import decrypt_workbook;"
+        "import sys, logging; from pipeline.intake.readers.compound_files import decrypt_workbook;"
         "decrypt_workbook(open(sys.argv[1], 'rb').read(), [sys.argv[2]]); print(logging.root.handlers)"
     )
     out = subprocess.run(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import FileRefused
 from pipeline.intake.readers.model import ReadBudget
-from pipeline.intake.readers.xlsx import package, plain_elements
+from pipeline.intake.readers.xlsx import package, shared_strings
 from pipeline.intake.readers.xlsx.package import Package
 from pipeline.intake.readers.xlsx.shared_strings import read_shared_strings
 from pipeline.intake.readers.xlsx.sheet_cells import SheetReader
@@ -144,7 +144,7 @@ def compare(read, part, size):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(package, "CHUNK", size)
         ours = judge(read, part)
-        patch.setattr(plain_elements, "_is_utf_8", lambda _: False)
+        patch.setattr(shared_strings, "_is_utf_8", lambda _: False)
         assert ours == judge(read, part)
 
 

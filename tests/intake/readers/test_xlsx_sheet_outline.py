@@ -20,8 +20,8 @@ from pipeline.intake.readers.model import MAX_CELLS, MAX_TAGS, Merge, ReadBudget
 from pipeline.intake.readers.xlsx import package as guards
 from pipeline.intake.readers.xlsx import workbook as xlsx
 from pipeline.intake.readers.xlsx.sheet_cells import SheetReader
-from pipeline.intake.readers.xlsx.sheet_outline import skip_rows
 from pipeline.intake.readers.xlsx.styles import EPOCH_1900
+from pipeline.intake.readers.xlsx.workbook import skip_rows
 
 
 def first(path: Path, **options):

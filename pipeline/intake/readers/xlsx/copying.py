@@ -164,7 +164,7 @@ class _SheetReader:
 
     def read(self, package: Package) -> Iterator[int]:
         """Read the part in pieces, and yield the size of each."""
-        for chunk in package.parse_part(self._part, self._parser):
+        for chunk in package.parse_part(self._part, lambda piece: self._parser.Parse(piece, not piece)):
             yield len(chunk)
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:

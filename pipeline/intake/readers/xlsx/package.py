@@ -11,7 +11,7 @@ import posixpath
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO
 from xml.etree.ElementTree import Element, ParseError
@@ -24,7 +24,6 @@ from defusedxml.ElementTree import fromstring
 
 from pipeline.errors import FileRefused
 from pipeline.intake.readers.model import make_damage_refusal, make_danger_refusal
-from pipeline.intake.readers.xlsx.plain_elements import PlainElements
 from pipeline.messages.texts import make_text
 
 EMU_POINT = 12_700
@@ -111,16 +110,13 @@ class Package:
         with _refuse_damage(part), self._zip.open(member) as stream:
             yield stream
 
-    def parse_part(self, part: str, parser: expat.XMLParserType | PlainElements) -> Iterator[bytes]:
+    def parse_part(self, part: str, parse: Callable[[bytes], object]) -> Iterator[bytes]:
         """Parse a part in pieces; each is yielded once it is parsed, behind the last comes an empty one."""
         with self.open(part) as stream:
             chunk = b"\0"
             while chunk:
                 chunk = stream.read(CHUNK)
-                if isinstance(parser, PlainElements):
-                    parser.parse(chunk)
-                else:
-                    parser.Parse(chunk, not chunk)
+                parse(chunk)
                 yield chunk
 
     def read_tree(self, part: str) -> Element:

@@ -28,9 +28,9 @@ from pipeline.intake.readers.model import (
 )
 from pipeline.intake.readers.xlsx.package import Package, make_parser
 from pipeline.intake.readers.xlsx.pictures import CellPictures
-from pipeline.intake.readers.xlsx.plain_elements import PlainElements
 from pipeline.intake.readers.xlsx.shared_strings import (
     MAX_WRITTEN,
+    PlainElements,
     get_prefix,
     require_bounded,
     unescape_text,
@@ -93,7 +93,7 @@ class SheetReader:
 
     def read_lines(self, package: Package, budget: ReadBudget) -> Iterator[Line]:
         """Yield the lines of a sheet that hold something, in their order, while the part is unpacked."""
-        for chunk in package.parse_part(self._part, self._plain):
+        for chunk in package.parse_part(self._part, self._plain.parse):
             budget.count_tags(chunk.count(b"<"))
             require_bounded(self._text, self._part)
             ready, self._ready = self._ready, []

@@ -1,8 +1,16 @@
-"""Workbooks of the .xlsx family (.xlsm alike): which sheets there are, which are hidden, and whose file it is."""
+"""Workbooks of the .xlsx family (.xlsm alike): whose file it is, which sheets there are, and what each is before it is read.
+
+A sheet is surveyed first: how many rows hold something, what is merged, which columns are hidden, its drawing. Rows are
+counted in the bytes, so that a file with too many is refused before anything is parsed; what stands before and behind
+them is parsed by expat. Bytes can lie, as a comment that looks like rows: that costs a refusal or merged cells that are
+not seen, no more, and the rows are counted again as they come.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from xml.etree.ElementTree import Element
@@ -12,25 +20,32 @@ from pipeline.domain.roster import EmbeddedImage, UnassignedImage
 from pipeline.errors import FileRefused
 from pipeline.intake.readers.model import (
     DEFAULT_OPTIONS,
+    MAX_COLUMN,
+    MAX_MERGES,
+    MAX_ROW,
     Book,
     Line,
+    Merge,
     ReadBudget,
     ReadOptions,
     Sheet,
     make_danger_refusal,
+    parse_column,
 )
 from pipeline.intake.readers.own_workbook import read_originals, read_run_of_package
-from pipeline.intake.readers.xlsx.drawings import read_floating
-from pipeline.intake.readers.xlsx.package import Package, is_true
+from pipeline.intake.readers.xlsx.drawings import Grid, parse_height, parse_width, read_floating
+from pipeline.intake.readers.xlsx.package import CHUNK, Package, is_true, make_parser, parse_whole
 from pipeline.intake.readers.xlsx.pictures import Album, CellPictures, Media, RichValues, get_relation
-from pipeline.intake.readers.xlsx.shared_strings import read_shared_strings
+from pipeline.intake.readers.xlsx.shared_strings import get_prefix, read_shared_strings
 from pipeline.intake.readers.xlsx.sheet_cells import SheetReader
-from pipeline.intake.readers.xlsx.sheet_outline import SheetOutline, survey_sheet
 from pipeline.intake.readers.xlsx.styles import EPOCH_1900, EPOCH_1904, Format, read_formats
 from pipeline.messages.texts import make_text
 
 _NOTED = 50  # pictures not used that are reported one by one
 _OTHER_FILES = {"word": "Word (.docx)", "ppt": "PowerPoint (.pptx)"}  # by the folder of their main part
+_HELD_BACK = 1 << 16  # bytes of a tag or text that a chunk may have cut
+_BODY = re.compile(rb"<((?:[^\s<>/:]+:)?)sheetData(?:\s[^<>]*)?>")
+_CORNERS = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6}):([A-Z]{1,3})([1-9][0-9]{0,6})")
 
 
 def read(data: bytes, *, path: Path = Path(), options: ReadOptions = DEFAULT_OPTIONS) -> Book:
@@ -90,7 +105,7 @@ class _Workbook:
             # the thumbnails in a workbook of ours belong to no doctor
             media = self._media if budget is not None or name.startswith(TO_FIX_TITLES) else None
             has_drawing = media is not None and self._package.find_related(target, "drawing") is not None
-            outline = survey_sheet(self._package, target, budget, is_measured=has_drawing)
+            outline = _survey_sheet(self._package, target, budget, is_measured=has_drawing)
             cell_pictures = CellPictures(self._album, self._values, media, name) if media else None
             yield Sheet(
                 name,
@@ -101,7 +116,7 @@ class _Workbook:
             )
 
     def _find_floating(
-        self, name: str, part: str, outline: SheetOutline, media: Media
+        self, name: str, part: str, outline: _SheetOutline, media: Media
     ) -> list[EmbeddedImage]:
         """Return the pictures that float over a sheet."""
         kind, drawing = self._package.read_relations(part).get(outline.drawing, ("", ""))
@@ -134,3 +149,172 @@ def _make_note(image: UnassignedImage) -> str:
     corner = image.covered_cells.partition(":")[0]
     address = "!".join(filter(None, (image.sheet, corner)))
     return make_text("note.picture", place=address, why=image.why)
+
+
+# --- a sheet before it is read
+
+
+@dataclass(slots=True)
+class _SheetOutline:
+    """What is known of a sheet before its first line is walked."""
+
+    merges: list[Merge] = field(default_factory=list)
+    hidden_columns: set[int] = field(default_factory=set)
+    drawing: str = ""  # the identifier of the relationship
+    grid: Grid = field(default_factory=Grid)  # its rows are those of a sheet that was measured
+
+
+def _survey_sheet(
+    package: Package, part: str, budget: ReadBudget | None, *, is_measured: bool
+) -> _SheetOutline:
+    """Look a sheet over; what is in it goes into the budget, if there is one, and refuses the file if it is too much.
+
+    Only a sheet that ``is_measured`` is parsed whole, for the sake of its row heights.
+    """
+    reader = _OutlineReader(part)
+
+    def read_chunks() -> Iterator[bytes]:
+        while chunk := stream.read(CHUNK):
+            if budget is not None:
+                budget.count_tags(chunk.count(b"<"))
+            if is_measured:
+                reader.parser.Parse(chunk, False)
+            yield chunk
+
+    with package.open(part) as stream:
+        for piece in skip_rows(read_chunks(), budget):
+            if not is_measured:
+                reader.parser.Parse(piece, False)
+        reader.parser.Parse(b"", True)
+    return reader.outline
+
+
+def skip_rows(chunks: Iterable[bytes], budget: ReadBudget | None) -> Iterator[bytes]:
+    """Yield the bytes around ``sheetData``; its rows that hold something go into the budget."""
+    pieces = _cut_between_tags(chunks)
+    for piece in pieces:
+        body = _BODY.search(piece)
+        if (
+            b"<!" in piece
+        ):  # it may say anything: nothing is skipped, and the rows are counted when they are read
+            yield piece
+            break
+        if body is None or body[0].endswith(b"/>"):
+            yield piece
+            continue
+        yield piece[: body.end()]
+        yield _count_rows(piece[body.end() :], pieces, body[1], budget)
+        break
+    yield from pieces
+
+
+def _count_rows(piece: bytes, pieces: Iterator[bytes], prefix: bytes, budget: ReadBudget | None) -> bytes:
+    """Take pieces up to the end of the rows, which are counted; return what is behind it in the last piece."""
+    row, end = b"<" + prefix + b"row", b"</" + prefix + b"sheetData"
+    has_value = re.compile(b"<" + re.escape(prefix) + rb"[vt](?:\s[^<>]*)?>[^<]").search
+    is_blank = False  # the row that goes on has shown no value yet
+    while True:
+        body, closing, behind = piece.partition(end)
+        if budget is not None:
+            continued, *rows = body.split(row)
+            filled = [is_blank and has_value(continued) is not None]
+            filled += [has_value(begun) is not None for begun in rows]
+            is_blank = not filled[-1] and (is_blank or bool(rows))
+            budget.count_rows(sum(filled))
+        following = None if closing else next(pieces, None)
+        if following is None:
+            return closing + behind
+        piece = following
+
+
+def _cut_between_tags(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the bytes in pieces that cut no tag: from the last one on they are held back until it is whole."""
+    rest = b""
+    for chunk in chunks:
+        data = rest + chunk
+        cut = data.rfind(b"<")
+        if cut < 0 or len(data) - cut > _HELD_BACK:
+            cut = len(data)
+        rest = data[cut:]
+        yield data[:cut]
+    yield rest
+
+
+class _OutlineReader:
+    """Handlers for what stands around ``sheetData``, and for the rows of a sheet that is measured.
+
+    Rows and columns are described in their order (ECMA-376 part 1 §18.3.1.13, §18.3.1.73); what is not is passed over.
+    """
+
+    def __init__(self, part: str) -> None:
+        self.outline = _SheetOutline()
+        self._row = -1  # the last ones described
+        self._column = 0
+        self.parser = make_parser(part)
+        self.parser.StartElementHandler = self._start_root
+
+    def _start_root(self, tag: str, _attributes: object) -> None:
+        prefix = get_prefix(tag)
+        handlers = {
+            "row": self._measure_row,
+            "col": self._take_columns,
+            "sheetFormatPr": self._take_defaults,
+            "mergeCell": self._add_merge,
+            "drawing": self._take_drawing,
+        }
+        self._handlers = {prefix + name: handler for name, handler in handlers.items()}
+        self.parser.StartElementHandler = self._start_element
+
+    def _start_element(self, tag: str, attributes: dict[str, str]) -> None:
+        handler = self._handlers.get(tag)
+        if handler is not None:
+            handler(attributes)
+
+    def _take_drawing(self, attributes: dict[str, str]) -> None:
+        identifiers = (value for key, value in attributes.items() if key.rpartition(":")[2] == "id")
+        self.outline.drawing = self.outline.drawing or next(identifiers, "")
+
+    def _add_merge(self, attributes: dict[str, str]) -> None:
+        corners = _CORNERS.fullmatch(attributes.get("ref", "").replace("$", ""))
+        if corners is None:
+            return
+        try:
+            first, last = sorted((parse_column(corners[1]), parse_column(corners[3])))
+        except ValueError:  # behind the last column
+            return
+        top, bottom = sorted((int(corners[2]), int(corners[4])))
+        if (top, first) != (bottom, last):
+            self.outline.merges.append(Merge(top, bottom, first, last))
+        if len(self.outline.merges) > MAX_MERGES:
+            raise make_danger_refusal("file.too_many_merged", limit=MAX_MERGES)
+
+    def _take_defaults(self, attributes: dict[str, str]) -> None:
+        grid = self.outline.grid
+        grid.unhidden.size = parse_height(attributes.get("defaultRowHeight"), grid.unhidden.size)
+        grid.rows.size = 0 if is_true(attributes.get("zeroHeight")) else grid.unhidden.size
+        grid.columns.size = parse_width(attributes.get("defaultColWidth"), attributes.get("baseColWidth"))
+
+    def _take_columns(self, attributes: dict[str, str]) -> None:
+        first, last = (parse_whole(attributes.get(name, ""), MAX_COLUMN) for name in ("min", "max"))
+        if not first or not last or not self._column < first <= last:
+            return
+        self._column = last
+        axis = self.outline.grid.columns
+        width = attributes.get("width")
+        size = axis.size if width is None else parse_width(width)
+        is_hidden = is_true(attributes.get("hidden"))
+        for column in range(first - 1, last):
+            axis.add_size(column, 0 if is_hidden else size)
+        if is_hidden:
+            self.outline.hidden_columns.update(range(first - 1, last))
+
+    def _measure_row(self, attributes: dict[str, str]) -> None:
+        number = parse_whole(attributes.get("r", ""), MAX_ROW)
+        row = number - 1 if number else self._row + 1
+        if not self._row < row < MAX_ROW:
+            return
+        self._row = row
+        grid = self.outline.grid
+        height = parse_height(attributes.get("ht"), grid.unhidden.size)
+        grid.unhidden.add_size(row, height or grid.unhidden.size)
+        grid.rows.add_size(row, 0 if is_true(attributes.get("hidden")) else height)

@@ -1,6 +1,7 @@
-"""Workbooks with an opening password ([MS-OFFCRYPTO]), opened by the extra ``encrypted``; the only msoffcrypto.
+"""Compound files (OLE2, [MS-CFB]): their streams, and workbooks with an opening password in them ([MS-OFFCRYPTO]).
 
-The content is identified by its first bytes and guarded like any other file.
+The extra ``encrypted`` opens these; this is the only module that imports msoffcrypto. What comes out is identified by
+its first bytes and guarded like any other file.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import olefile
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.detect import Compound
 from pipeline.intake.readers.model import make_size_refusal
 from pipeline.messages.texts import make_text
 
+OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+MAX_BYTES = 100_000_000  # of a whole compound file
 DEFAULT_PASSWORD = "VelvetSweatshop"  # noqa: S105  Excel's own, for workbooks that are locked without a password
 # Why a workbook was not opened
 NO_EXTRA = make_text("locked.no_extra")
@@ -25,7 +28,7 @@ NO_PASSWORD = make_text("locked.no_password")
 WRONG_PASSWORD = make_text("locked.wrong_password")
 UNSUPPORTED = make_text("locked.unsupported")
 
-_MAX_BYTES = 64_000_000  # of a file: it is held about six times while it is opened
+_MAX_ENCRYPTED = 64_000_000  # of a file: it is held about six times while it is opened
 _MAX_BIFF = 24_000_000  # of an .xls: msoffcrypto holds each of its bytes as a number
 _MAX_INFO = 1_000_000  # bytes of the description of the encryption
 _MAX_SPINS = (
@@ -34,13 +37,41 @@ _MAX_SPINS = (
 _AGILE = b"\x04\0\x04\0"
 
 
+class Compound:
+    """A compound file whose directory could be read."""
+
+    def __init__(self, data: bytes) -> None:
+        if len(data) > MAX_BYTES:
+            raise make_size_refusal(len(data), MAX_BYTES)
+        with _refuse_damage():
+            self._file = olefile.OleFileIO(io.BytesIO(data))
+            self.streams = frozenset(
+                path[0].casefold() for path in self._file.listdir(storages=False) if len(path) == 1
+            )
+
+    def read(self, stream: str) -> bytes:
+        """Return a stream of the root by its name in any case; its size is bounded by the file's."""
+        with _refuse_damage(), self._file.openstream(stream) as opened:
+            content: bytes = opened.read()
+            return content
+
+
+@contextmanager
+def _refuse_damage() -> Iterator[None]:
+    """Turn what olefile runs into in a damaged file, whatever it is, into its refusal."""
+    try:
+        yield
+    except Exception as error:
+        raise FileRefused("FILE_CORRUPT", {"found": "OLE"}) from error
+
+
 def decrypt_workbook(data: bytes, passwords: Sequence[str]) -> bytes:
     """Return the workbook within an encrypted compound file; each password is tried, Excel's own last.
 
     Raises FileRefused FILE_ENCRYPTED, whose ``hint`` names what is missing; never with a password in it.
     """
     compound = Compound(data)
-    limit = _MAX_BYTES if "encryptedpackage" in compound.streams else _MAX_BIFF
+    limit = _MAX_ENCRYPTED if "encryptedpackage" in compound.streams else _MAX_BIFF
     if len(data) > limit:
         raise make_size_refusal(len(data), limit)
     tries = tuple(dict.fromkeys((*filter(None, passwords), DEFAULT_PASSWORD)))
