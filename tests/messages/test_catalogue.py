@@ -56,7 +56,7 @@ READ = (  # what rosters, file names and pictures are written in
     "intake/pairing/expected_names.py",
     "intake/pairing/picture_column.py",
     "intake/pairing/file_names.py",
-    "intake/readers/charset.py",
+    "intake/readers/detect.py",
     "intake/readers/delimited_text.py",
     "intake/readers/child/program.py",
 )
