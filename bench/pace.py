@@ -107,6 +107,7 @@ async def simulate(name: str, kind: str, jitter: float, learning: float, chance:
         await clock.sleep(chance.random() * jitter)
         counted = service.count_call(("", LIVENESS_CHECK), now=clock.now(), steady=clock.monotonic())
         await clock.sleep(LATENCY)
+        limiter.record_answer(LIVENESS_CHECK, clock.monotonic() - sent_at)
         return sent_at, counted
 
     running = asyncio.ensure_future(send_calls(limiter, call, clock, CALLS + int(learning * RATE), chance))
@@ -140,6 +141,7 @@ async def run_over_socket(name: str, url: str, calls: int) -> Run:
         reply = await client.call(
             LIVENESS_CHECK, build_liveness_check(agent), trace_id=str(uuid.uuid4()), before_send=before_send
         )
+        limiter.record_answer(LIVENESS_CHECK, clock.monotonic() - sent_at)
         answer = parse_answer(reply.body)
         assert answer is not None
         assert answer.code in {None, "RequestLimitExceeded"}, answer

@@ -1,9 +1,10 @@
 """How far apart the calls of one action leave, and how that is learnt from the service's refusals: values, no clock.
 
 Slots start a little more than 1/limit apart: at exactly 1/limit every jitter of the network puts 21 calls into some
-second of the server, and a refused call counts too. While nothing is refused the spacing is narrowed, slowly. A throttle
-widens it again and forbids narrowing for a while, longer each time. All calls wait, too: one slot where the message
-names a call or two too many, else a whole second.
+second of the server, and a refused call counts too. While nothing is refused the spacing is narrowed, slowly. Before the
+first throttle it is narrowed at once to what the spread of answer times allows: a call cannot have come later than another
+by more than its answer did. A throttle widens it again and forbids narrowing for a while, longer each time. All calls wait,
+too: one slot where the message names a call or two too many, else a whole second.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ NARROWER = 0.0001  # after PROVEN_SECONDS' worth of calls without a throttle
 WIDER = 0.0001  # after a throttle, and so much more …
 WIDER_SHARE = 0.15  # … of what the spacing had above 1/limit: it shows how great the jitter is
 PROVEN_SECONDS = 8.0  # at full pace
+SPREAD_ANSWERS = 100  # whose times are compared
+# How much more than they differ calls may be late, and seconds: of so few the extremes are not the widest.
+SPREAD_SHARE, SPREAD_RESERVE = 1.5, 0.001
 # Seconds without narrowing after the first throttle, twice as many after each further one.
 FIRST_QUIET, LONGEST_QUIET = 60.0, 1800.0
 SAME_EVENT_SECONDS = 3.0  # in which throttles are one event: calls that were under way together
@@ -57,6 +61,22 @@ class Pacing:
         start = MARGIN * self.unit / 20
         step = max(NARROWER * self.unit, (self.spacing - start) / 4)  # far above the start it is quicker
         return replace(self, spacing=max(NARROWEST * self.unit, self.spacing - step))
+
+    def narrow_to_spread(self, spread: float, now: float) -> Pacing:
+        """Return a pacing for which a call may come so many seconds (``spread``) later than another without a throttle.
+
+        It is narrowed further once it would have come there in small steps.
+        """
+        if self.widened_at != LONG_AGO:  # the service counts otherwise, or another program is calling, too
+            return self
+        safe_spacing = (1 + SPREAD_SHARE * spread + SPREAD_RESERVE) / self.limit
+        gain = max(0.0, self.spacing - max(NARROWEST * self.unit, safe_spacing))
+        steps = gain / (NARROWER * self.unit)
+        return replace(
+            self,
+            spacing=self.spacing - gain,
+            quiet_until=max(now, self.quiet_until) + steps * PROVEN_SECONDS,
+        )
 
     def learn_from_throttle(
         self, granted: int | None, counted: int | None, now: float

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import UsageError
-from pipeline.esign.pacing import Pacing
+from pipeline.esign.pacing import SPREAD_ANSWERS, Pacing
 
 WINDOW_SECONDS = 1.0  # over which the service counts
 
@@ -34,6 +34,9 @@ class Limiter(ABC):
 
         The service's message may name the limit (``granted``) and how many calls it counted in that second (``counted``).
         """
+
+    def record_answer(self, action: str, seconds: float) -> None:  # noqa: B027 - optional
+        """Record how long after its departure the whole answer to a call came; by default nothing."""
 
     def take_turn(self, action: str) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - part of the protocol
         """Wait, before a connection is opened, until its call has a chance of a slot soon; by default not at all."""
@@ -60,6 +63,7 @@ def require_limiter(limiter: object) -> None:
         "acquire",
         "record_departure",
         "record_throttle",
+        "record_answer",
         "list_departures",
         "take_turn",
         "expect_rows",
@@ -90,6 +94,10 @@ class AdaptiveRateLimiter(Limiter):
         """Hold all calls, widen the spacing, adopt a lower limit that the message names."""
         self._queues[action].record_throttle(granted, counted)
 
+    def record_answer(self, action: str, seconds: float) -> None:
+        """Narrow the spacing where answers take nearly the same time."""
+        self._queues[action].record_answer(seconds)
+
     def list_departures(self, action: str) -> tuple[float, ...]:
         """Return the monotonic seconds at which this action's calls left."""
         return tuple(self._queues[action].departures.moments)
@@ -102,6 +110,10 @@ class _Queue:
         self._clock = clock
         self._pacing = Pacing.begin(rate)
         self._calls_at_pace = 0  # since the spacing was last changed
+        self._answer_seconds: list[float] = []  # of the last calls
+        self._pacing_before_answers: Pacing | None = (
+            None  # for a throttle that refutes what answers seemed to allow
+        )
         self._next_slot = clock.monotonic()
         self._loop: asyncio.AbstractEventLoop | None = None  # that the locks belong to
         self._turn = asyncio.Lock()  # first come, first served
@@ -119,17 +131,31 @@ class _Queue:
             self._next_slot = max(self._next_slot, now - spacing / 2) + spacing
             if has_waited:
                 self._count_call_at_pace(now)
+            else:
+                self._answer_seconds.clear()
 
     async def record_departure(self) -> None:
         self._enter_loop()
         await self.departures.record()
 
     def record_throttle(self, granted: int | None, counted: int | None) -> None:
-        now = self._clock.monotonic()
-        self._pacing, hold = self._pacing.learn_from_throttle(granted, counted, now)
+        now, pacing = self._clock.monotonic(), self._pacing
+        if self._pacing_before_answers is not None and now < pacing.quiet_until:
+            pacing = self._pacing_before_answers
+        self._pacing_before_answers = None
+        self._pacing, hold = pacing.learn_from_throttle(granted, counted, now)
         self.departures.limit = self._pacing.limit
         self._next_slot = max(self._next_slot, now + hold)
         self._calls_at_pace = 0
+
+    def record_answer(self, seconds: float) -> None:
+        self._answer_seconds.append(seconds)
+        if len(self._answer_seconds) == SPREAD_ANSWERS:
+            spread = max(self._answer_seconds) - min(self._answer_seconds)
+            lateness = self.departures.find_lateness(SPREAD_ANSWERS, self._pacing.spacing)
+            self._pacing_before_answers = self._pacing_before_answers or self._pacing
+            self._pacing = self._pacing.narrow_to_spread(spread + lateness, self._clock.monotonic())
+            self._answer_seconds.clear()
 
     def _count_call_at_pace(self, now: float) -> None:
         self._calls_at_pace += 1
@@ -165,6 +191,12 @@ class DepartureRecord:
                     break
                 await self._clock.sleep(wait + 0.001)
             self.moments.append(self._clock.monotonic())
+
+    def find_lateness(self, calls: int, spacing: float) -> float:
+        """Return by how many seconds a call of the last ones left later after its slot than another."""
+        moments = self.moments[-(calls + self.limit) :]
+        spans = [last - first for first, last in zip(moments, moments[self.limit :], strict=False)]
+        return max(0.0, self.limit * spacing - min(spans, default=0.0))
 
 
 def max_in_rolling_second(moments: tuple[float, ...]) -> int:

@@ -105,7 +105,7 @@ class CallContext:
                 host = self.client.host_at_fault(action, error)
                 self.run_state.record_result(action, answered=False, host=host, cause=str(error))
                 raise
-        metrics.record_answer(timed)
+        self.limiter.record_answer(action, metrics.record_answer(timed))
         self._note_deprecation(action, reply)
         return reply
 

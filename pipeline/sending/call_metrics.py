@@ -60,14 +60,15 @@ class CallMetrics:
         self._waits[SLOT].add(call.departed_at - call.started_at)
         self._sends[call.action][send_number] += 1
 
-    def record_answer(self, call: TimedCall) -> None:
-        """Record that a whole answer came."""
+    def record_answer(self, call: TimedCall) -> float:
+        """Record that a whole answer came; return after how many seconds."""
         assert call.departed_at is not None
         seconds = self._clock.monotonic() - call.departed_at
         step = self._step_at(call.departed_at)
         step.answers[call.action] += 1
         step.seconds[call.action] += seconds
         self._latency[call.action].add(seconds)
+        return seconds
 
     def record_loss(self, call: TimedCall) -> None:
         """Record that no whole answer will come; a call that never left is not counted."""

@@ -372,7 +372,7 @@ class OnlyAcquire:
         ({"limit": 0}, "limit=0"),
         (
             {"limiter": OnlyAcquire()},
-            "OnlyAcquire and lacks record_departure, record_throttle, list_departures, take_turn, expect_rows: derive",
+            "OnlyAcquire and lacks record_departure, record_throttle, record_answer, list_departures, take_turn, expect_rows: derive",
         ),
         ({"limiter": BlockingLimiter()}, "lacks async acquire"),
         ({"limiter": OneByOne}, "type ABCMeta and lacks"),

@@ -190,6 +190,63 @@ async def test_an_idle_limiter_learns_nothing(clock):
     assert await _spacing(limiter, clock, 1) == pytest.approx(0.0515)
 
 
+async def _send_answered(
+    limiter: AdaptiveRateLimiter, clock: ManualClock, seconds: float, spread: float
+) -> float:
+    """Send calls whose answers take up to ``spread`` seconds more or less; return the spacing that came of it."""
+    answer_seconds = itertools.cycle([0.1, 0.1 + spread])
+
+    async def send() -> None:
+        while True:
+            await _send(limiter, 1)
+            limiter.record_answer(ACTION, next(answer_seconds))
+
+    sending = asyncio.ensure_future(send())
+    await clock.advance(seconds)
+    sending.cancel()
+    await settle()
+    departures = limiter.list_departures(ACTION)
+    return departures[-1] - departures[-2]
+
+
+@pytest.mark.parametrize(("spread", "spacing"), [(0, 0.05005), (0.005, 0.050425), (0.025, 0.0515)])
+async def test_answers_that_take_nearly_the_same_time_narrow_the_spacing_at_once(clock, spread, spacing):
+    limiter = AdaptiveRateLimiter(20, clock)
+    assert await _send_answered(limiter, clock, 5.1, spread) == pytest.approx(0.0515)
+    assert await _send_answered(limiter, clock, 2, spread) == pytest.approx(spacing)
+
+
+async def test_after_such_a_step_the_small_steps_wait_until_they_would_have_come_there(clock):
+    limiter = AdaptiveRateLimiter(20, clock)
+    assert await _send_answered(limiter, clock, 80, 0.005) == pytest.approx(0.050425)
+    assert await _send_answered(limiter, clock, 40, 0.005) < 0.0504
+
+
+async def test_a_throttle_refutes_what_answer_times_allowed(clock):
+    limiter = AdaptiveRateLimiter(20, clock)
+    await _send_answered(limiter, clock, 30, 0)
+    limiter.record_throttle(ACTION, 20, 21)
+    assert await _send_answered(limiter, clock, 30, 0) == pytest.approx(0.051825)
+
+
+async def test_calls_that_leave_late_after_their_slots_do_not_narrow_it(clock):
+    limiter = AdaptiveRateLimiter(20, clock)
+
+    async def send(delay: float) -> None:
+        while True:
+            await limiter.acquire(ACTION)
+            await clock.sleep(delay)
+            await limiter.record_departure(ACTION)
+            limiter.record_answer(ACTION, 0.1)
+
+    sending = [asyncio.ensure_future(send(delay)) for delay in (0, 0.02, 0.04)]
+    await clock.advance(7)
+    for task in sending:
+        task.cancel()
+    await settle()
+    assert await _spacing(limiter, clock, 3) == pytest.approx(0.0514)  # one of the small steps
+
+
 @pytest.mark.parametrize("rate", [0.5, 3, 20, 50, 1000])
 async def test_no_second_of_ours_holds_more_than_the_limit_at_any_rate(clock, rate):
     limiter = AdaptiveRateLimiter(rate, clock)
