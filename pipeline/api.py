@@ -51,7 +51,6 @@ from pipeline.workflow import import_run, run_request, tenant_ledger
 from pipeline.workflow.finish import finish_run
 from pipeline.workflow.rate_limiters import make_limiter
 from pipeline.workflow.run_report import start_report
-from pipeline.workflow.tenant_ledger import name_tenant
 
 if TYPE_CHECKING:
     from pipeline.reports.row_values import Frame
@@ -289,7 +288,7 @@ def _use_given_ledger(
         return None
     if ledger is None or site_key is None or len(site_key) != KEY_BYTES:
         raise UsageError("usage.ledger_and_key", bytes=KEY_BYTES)
-    return nullcontext((ledger, SiteKey(site_key, name_tenant(config))))
+    return nullcontext((ledger, SiteKey(site_key, config.tenant)))
 
 
 def _find_credentials(

@@ -161,7 +161,7 @@ def validate(session: Session) -> int:
     """Find all errors in the configuration; exit 2 if there is one."""
     from pipeline.config.config_file import list_missing_ids
     from pipeline.config.named_paths import find_missing_paths, require_certificates
-    from pipeline.workflow.ledger_stores import find_store
+    from pipeline.workflow.tenant_ledger import find_store
 
     config = session.require_config()
     is_usable = True

@@ -97,8 +97,7 @@ def rebuild(session: Session) -> int:
 @click.pass_obj
 def check(session: Session) -> int:
     """Compare ledger, key and receipts; exit 74 if they do not agree."""
-    from pipeline.workflow.ledger_stores import find_store
-    from pipeline.workflow.tenant_ledger import find_registry, require_ledger
+    from pipeline.workflow.tenant_ledger import find_registry, find_store, require_ledger
 
     config = session.require_ready_config()
     require_ledger(config)
@@ -142,7 +141,7 @@ def move(session: Session, *, target: str) -> int:
     Everything is copied and compared before the former ledger is retired. After an interruption, type it again.
     """
     from pipeline.operations.notify import follow_ledger
-    from pipeline.workflow.ledger_move import move_ledger
+    from pipeline.workflow.tenant_ledger import move_ledger
 
     config = session.require_ready_config()
     destination = _parse_target(session, target)
@@ -207,10 +206,13 @@ def _lock_ledger(session: Session, config: Config, path: Path) -> Iterator[None]
     warn = session.print_warning
     with lock_tenant(config, run="ledger", clock=session.clock, warn=warn) as (_, registry):
         yield
-        counter = registry.enter(str(path.resolve()), read_identity(path), warn=warn)
+        identity = read_identity(path)
+        counter = registry.enter(str(path.resolve()), identity, warn=warn)
         if counter is not None:
             counter.close()
-        if (conflict := registry.find_conflict(path)) is not None:  # it is behind what the registry saw
+        if (
+            conflict := registry.find_conflict(path, identity)
+        ) is not None:  # it is behind what the registry saw
             warn(conflict)
 
 

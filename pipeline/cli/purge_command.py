@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipeline.operations.purge import PurgePlan
     from pipeline.operations.retention import RetentionAges
     from pipeline.resolution.timeline import PersonTimeline
-    from pipeline.workflow.ledger_stores import LedgerStore
+    from pipeline.workflow.tenant_ledger import LedgerStore
 
 MAX_LISTED = 20
 
@@ -74,10 +74,9 @@ def _confirm(session: Session, *, yes: bool) -> bool:
 
 def _purge_by_age(session: Session, config: Config, ages: RetentionAges, *, yes: bool) -> int:
     from pipeline.operations import retention
-    from pipeline.workflow.tenant_ledger import name_tenant
 
     now = session.clock.now()
-    folders = retention.list_run_folders(config.resolve_path(config.out), name_tenant(config))
+    folders = retention.list_run_folders(config.resolve_path(config.out), config.tenant)
     known_runs = retention.find_known_runs(config, now)
     removals = list(retention.plan_removals(folders, ages, now=now, known_runs=known_runs))
     for removal in removals[:MAX_LISTED]:

@@ -53,12 +53,11 @@ def _show_status(session: Session) -> int:
     from pipeline.workflow.tenant_ledger import (
         has_ledger,
         is_ledger_held,
-        name_tenant,
         open_configured_ledger,
     )
 
     config = session.require_ready_config()
-    recorded_run = find_recorded_run(config.resolve_path(config.out), name_tenant(config))
+    recorded_run = find_recorded_run(config.resolve_path(config.out), config.tenant)
     try:
         if not has_ledger(config):
             return _report_without_ledger(session, config, recorded_run)
@@ -182,9 +181,8 @@ def _describe_age(seconds: float) -> Phrase:
 def _report_without_ledger(session: Session, config: Config, recorded_run: RunRecord | None) -> int:
     """Print that there is no ledger, and a run that ended before it had one; return the exit code."""
     from pipeline.reports.earlier_results import find_earlier_run
-    from pipeline.workflow.tenant_ledger import name_tenant
 
-    lost_run = find_earlier_run(config.resolve_path(config.out), name_tenant(config))
+    lost_run = find_earlier_run(config.resolve_path(config.out), config.tenant)
     last_run = _run_as_dict(session, recorded_run, is_under_way=False)
     session.print_json(ledger=None, lost=bool(lost_run), last_run=last_run)
     if session.several is not None and not session.as_json:

@@ -25,9 +25,10 @@ MAX_JOBS_IN_COMMIT = 500
 
 @dataclass(frozen=True, slots=True)
 class CommitJob:
-    """An operation that waits for its commit."""
+    """An operation that waits for its commit; ``late`` is what can still be entered of it once the lease is lost."""
 
     operation: Operation
+    late: Operation | None = None
     future: Future[None] = field(default_factory=Future)
 
 
@@ -45,20 +46,19 @@ class CommitQueue(ABC):
         self._thread = threading.Thread(target=self._run_thread, name="ledger-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, operation: Operation) -> Future[None]:
+    def submit(self, operation: Operation, *, late: Operation | None = None) -> Future[None]:
         """Queue an operation; the future resolves once the commit that holds it is on the disk.
 
         It raises LedgerConflict for a broken constraint, LedgerError for a disk or server that failed, and whatever the
-        operation itself raised. A future that is cancelled before its turn is not executed.
+        operation itself raised. Once another process has the lease of a server's ledger it raises LeaseLost, and ``late``
+        is committed in its place, which adds what is known and changes no plan. A future that is cancelled before its
+        turn is not executed.
         """
-        job = CommitJob(operation)
-        self._put(job)
-        return job.future
-
-    def _put(self, job: CommitJob) -> None:
         if self._closed:
             raise RuntimeError("the ledger is closed")
+        job = CommitJob(operation, late)
         self._queue.put(job)
+        return job.future
 
     def close(self) -> None:
         """Finish the queue and close what is open."""

@@ -51,7 +51,7 @@ def _read_set(statement: str) -> Callable[[DatabaseLedger], set[str]]:
 
 
 class DatabaseLedger(ABC):
-    """A `Ledger` (protocol.py) and a `PersonArchive` (person_history.py), whose methods are described there.
+    """A `Ledger` (protocol.py); what only some commands ask is described where it is read or entered.
 
     Writes go through one thread; every read sees one moment. The paths of recorded files are stored as ``digest`` of
     them: a picture's name may be an identity number.
@@ -162,7 +162,8 @@ class DatabaseLedger(ABC):
         import asyncio  # noqa: PLC0415 - the same
 
         entered = self._require_writer().submit(
-            lambda connection: attempts.enter_verdict(connection, uuid, verdict, now)
+            lambda connection: attempts.enter_verdict(connection, uuid, verdict, now),
+            late=lambda connection: attempts.enter_late_verdict(connection, uuid, verdict, now),
         )
         await asyncio.shield(asyncio.wrap_future(entered))
 

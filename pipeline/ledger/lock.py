@@ -10,9 +10,8 @@ import getpass
 import json
 import os
 import socket
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from filelock import FileLock, Timeout
@@ -29,7 +28,7 @@ BETWEEN = 0.02  # seconds between two looks at the file or at the lock
 LOCK_SECONDS = 2 * BETWEEN  # the lock is tried so long: `is_locked` takes it for a moment
 
 
-class RunLock:
+class RunLock(AbstractContextManager["RunLock"]):
     """``<ledger>.lock``, taken without waiting; ``<ledger>.holder`` next to it names the holder.
 
     The holder file serves the message alone and proves nothing: the one of a killed process is overwritten.
@@ -82,12 +81,7 @@ class RunLock:
                 self._holder.unlink()
             self._lock.release()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
     def _write_holder(self, holder: dict[str, str | int]) -> None:

@@ -22,9 +22,8 @@ from pipeline.ledger.moved import MOVED_ID, explain_moved, read_note, remove_not
 from pipeline.ledger.receipt_sync import receipts_path, require_complete_ledger, synchronize_receipts
 from pipeline.ledger.receipts import Receipts
 from pipeline.ledger.registry import Ownership, identify_ledger, read_identity
-from pipeline.ledger.sqlite_ledger import SqliteLedger, connect, explain_read_error
+from pipeline.ledger.sqlite_ledger import SqliteLedger, SqliteWriter, connect, explain_read_error
 from pipeline.ledger.tenant import KEY_BYTES, KEY_FORMAT, SiteKey, change_tenant, read_tenant, require_tenant
-from pipeline.ledger.writer import Writer
 from pipeline.messages.texts import make_text
 from pipeline.support import atomic_files
 from pipeline.support.folder_access import FILE_MODE
@@ -35,35 +34,28 @@ def open_ledger(
     tenant: str,
     *,
     now: float,
-    evidence: str | None = None,
-    force_new: bool = False,
     readonly: bool = False,
-    recover: bool = False,
     ownership: Ownership | None = None,
 ) -> tuple[SqliteLedger, SiteKey]:
-    """Return the ledger of a tenant and its site key; both are created where there is none and a new one is allowed.
+    """Return the ledger of a tenant and its site key.
 
-    A ledger that holds no person, attempt, seal or decision passes to the tenant that opens it for writing.
-
-    ``evidence`` is the path of a run.json of this tenant that counts a create call, if there is one: it or receipts
-    next to the ledger forbid a new one, unless ``force_new``, which changes nothing for an existing ledger.
-    ``readonly`` takes no lock, makes no ledger and changes nothing in one that is there. ``recover``, for the holder of the run
-    lock alone, makes unknown what an earlier process left without a verdict, at ``now`` (unix seconds), and keeps
-    receipts from then on. ``ownership`` holds what may refuse a ledger before anything is written; a reader that gives
-    one is refused where a run would be.
+    The holder of the run lock opens it for writing: both are created where there is none and a new one is allowed, a
+    ledger without person, attempt, seal or decision passes to this tenant, and what an earlier process left without a
+    verdict becomes unknown at ``now`` (unix seconds). ``readonly`` makes and changes nothing. ``ownership`` holds what may
+    refuse a ledger before anything is written; a reader that gives one is refused where a run would be.
 
     Raises LedgerError for a ledger or key that is lost, damaged, strange or too new, or that lacks what its receipts
     hold; UsageError for another tenant's ledger, for a new one that is refused and for one that contradicts the registry.
     """
     _require_sqlite()
-    inspected = recover or ownership is not None
+    inspected = not readonly or ownership is not None
     ownership = ownership or Ownership()
     try:
         if not path.exists():
             require_not_moved(path)
             if readonly:
                 raise UsageError("never_run", path=path, then=("check",))
-            require_no_lost_ledger(path, evidence, ownership, force_new=force_new, inspected=inspected)
+            require_no_lost_ledger(path, ownership)
             _create_ledger(path, tenant, now)
         for warning in () if readonly else restore_side_file_rights(path):
             ownership.warn(warning)
@@ -74,13 +66,13 @@ def open_ledger(
             _inspect_ledger(path, site_key, ownership)
         writer = None
         if not readonly:
-            kept = _prepare_for_writing(path, tenant, ownership, now=now, recover=recover)
-            writer = Writer(
+            receipts = _prepare_for_writing(path, tenant, ownership, now)
+            writer = SqliteWriter(
                 path,
                 connect(path, readonly=False),
-                receipts=kept,
-                counter=ownership.register(str(path.resolve()), read_identity(path)) if recover else None,
-                require_ownership=ownership.require(path) if recover else None,
+                receipts=receipts,
+                counter=ownership.register(str(path.resolve()), read_identity(path)),
+                require_ownership=ownership.require(path),
             )
     except sqlite3.Error as error:
         raise explain_read_error(path, error) from error
@@ -147,57 +139,37 @@ def _inspect_ledger(path: Path, site_key: SiteKey, ownership: Ownership) -> None
         identity, registry = identify_ledger(connection), ownership.registry
         seen = registry.progress_of(identity.ledger_id) if registry else None
         require_complete_ledger(path, connection, registered=seen)
-    ownership.check_registry(path)
+    ownership.check_registry(path, identity)
     if ownership.approve is not None:
         ownership.approve(SqliteLedger(path, digest=site_key.digest))
 
 
-def _prepare_for_writing(
-    path: Path, tenant: str, ownership: Ownership, *, now: float, recover: bool
-) -> Receipts | None:
-    """Prepare a ledger for writing: file modes, schema version, tenant and, with ``recover``, its receipts and attempts."""
+def _prepare_for_writing(path: Path, tenant: str, ownership: Ownership, now: float) -> Receipts:
+    """Prepare a ledger for writing: file modes, schema version, tenant, receipts and attempts."""
     key_path(path).chmod(FILE_MODE)
     path.chmod(FILE_MODE)
-    if recover:
-        remove_note(path)
-        disk.fill_reserve(path)
+    remove_note(path)
+    disk.fill_reserve(path)
     with closing(connect(path, readonly=False)) as connection:
         schema.migrate(connection)
         if (former := read_tenant(connection)) != tenant:
             if ownership.registry is not None:
                 ownership.registry.forget(former, path)
             change_tenant(connection, tenant)
-        return synchronize_receipts(path, connection, now) if recover else None
+        return synchronize_receipts(path, connection, now)
 
 
-def require_no_lost_ledger(
-    path: Path,
-    evidence: str | None,
-    ownership: Ownership,
-    *,
-    force_new: bool = False,
-    inspected: bool = True,
-) -> None:
-    """Raise UsageError where a ledger is missing and files show that there was one: a new one would create every seal again.
-
-    For ``evidence``, ``force_new`` and ``ownership`` see `open_ledger`; ``inspected`` False does not ask the registry.
-    """
+def require_no_lost_ledger(path: Path, ownership: Ownership) -> None:
+    """Raise UsageError where a ledger is missing and files show that there was one: a new one would create every seal again."""
     require_not_moved(path)
-    if not force_new:
-        _refuse_unexplained(path, evidence)
-    if inspected:
-        ownership.check_registry(path)
-
-
-def _refuse_unexplained(path: Path, evidence: str | None) -> None:
-    log = path.with_name(f"{path.name}-wal")
-    trace = evidence
+    log, trace = path.with_name(f"{path.name}-wal"), ownership.evidence
     if receipts_path(path).exists():
         trace = str(receipts_path(path))
     elif log.exists() and log.stat().st_size:
         trace = str(log)
-    if trace is not None:
+    if trace is not None and not ownership.allows_new:
         raise UsageError("ledger.lost", path=path, found=trace, then=("ledger", "rebuild"))
+    ownership.check_registry(path, None)
 
 
 def _require_sqlite() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from dataclasses import field as _field
-from typing import Any, Protocol
+from typing import Any
 
 from pipeline.ledger import decisions
 from pipeline.ledger.database import Connection
-from pipeline.ledger.protocol import UPLOAD_REFUSED, Decision, RowRecord, RunRecord
+from pipeline.ledger.protocol import UPLOAD_REFUSED, Decision, RowRecord
 from pipeline.ledger.run_history import make_row_record
 from pipeline.ledger.schema import select_columns
 from pipeline.ledger.snapshot import REPLAYABLE_UNTIL
@@ -189,31 +189,3 @@ class PersonRecords:
     seals: tuple[SealRecord, ...] = ()
     decisions: tuple[Decision, ...] = ()
     rows: tuple[RowHistoryEntry, ...] = ()
-
-
-class PersonArchive(Protocol):
-    """What resolve and explain read of a ledger; any thread may call."""
-
-    def find_run(self, run: str) -> RunRecord | None:
-        """Return a run, None if there is none of that name."""
-
-    def list_runs(self, limit: int) -> list[RunRecord]:
-        """Return the last runs, the newest first."""
-
-    def find_people(self, query: str) -> tuple[set[str], list[dict[str, Any]]]:
-        """Return the keys of persons that a query may mean, and the row lines that hold a value ending with it."""
-
-    def find_rows_without_number(self, names: Collection[str]) -> list[dict[str, Any]]:
-        """Return the lines of rows with one of these names and no usable number."""
-
-    def list_people(self) -> list[tuple[str | None, str | None]]:
-        """Return name and staff number of every person that was read or has a seal."""
-
-    def list_same_persons(self) -> Mapping[str, str]:
-        """Return the keys of corrected numbers, with the keys of the people to whom these belong."""
-
-    def read_person(self, key: str | None, row_ids: Collection[str] = ()) -> PersonRecords:
-        """Return all records of a person; ``row_ids`` are further rows of the person, without a usable number."""
-
-    def list_runs_with_rows(self) -> set[str]:
-        """Return the runs whose row records the ledger holds."""

@@ -21,8 +21,7 @@ from pipeline.ledger.database import Connection
 from pipeline.ledger.receipt_sync import make_all_receipts, receipts_path, write_mark
 from pipeline.ledger.receipts import rewrite_receipts
 from pipeline.ledger.schema import insert_row, transaction
-from pipeline.ledger.sqlite_ledger import connect
-from pipeline.ledger.writer import explain_write_error
+from pipeline.ledger.sqlite_ledger import connect, explain_write_error
 from pipeline.support.failpoints import hit_failpoint
 
 PURGE = "purge"  # kind of the decision that records it

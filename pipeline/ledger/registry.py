@@ -161,24 +161,16 @@ class TenantRegistry:
             return None
         return Progress(attempts, decisions)
 
-    def find_conflict(self, path: Path) -> UsageError | None:
-        """Return why the ledger at ``path``, or its absence, is not the one to go on with; None where it is.
+    def find_conflict(self, place: Path | str, identity: LedgerIdentity | None) -> UsageError | None:
+        """Return why the ledger of a file or server, or its absence, is not the one to go on with; None where it is.
 
         A file that was renamed is no conflict.
         """
-        return self._compare(str(path.resolve()), path, read_identity(path) if path.exists() else None)
-
-    def find_server_conflict(self, server: str, identity: LedgerIdentity | None) -> UsageError | None:
-        """Return why a ledger on a server, or its absence (None), is not the one to go on with; None where it is."""
-        return self._compare(server, None, identity)
-
-    def _compare(
-        self, location: str, path: Path | None, identity: LedgerIdentity | None
-    ) -> UsageError | None:
         registered = self.read()
         if registered is None:
             return None
-        key = None
+        path = place if isinstance(place, Path) else None
+        location, key = str(path.resolve() if path else place), None
         if identity is None or identity.ledger_id != registered.ledger_id:
             if registered.progress != Progress():  # else it never held anything
                 lost = identity is None and registered.location == location
@@ -196,7 +188,7 @@ class TenantRegistry:
         return UsageError(
             key,
             then=then,
-            path=path or location,
+            path=place,
             registered=registered.location,
             record=self._record,
             lost=max(lacks, 0),
@@ -314,6 +306,7 @@ class Ownership:
 
     ``accept_ledger``: go on with this ledger although the registry contradicts it, and register it (`run
     --new-ledger`). ``ignore_registry``: go on without registering it (`adopt`, a way out of the contradiction).
+    ``evidence``: the file that shows an earlier run of the tenant; it forbids a new ledger, unless one of these two is set.
     ``approve`` raises for a ledger that lacks what earlier results show. ``warn`` is called for a contradiction where the
     registry is not strict, and for a registry that cannot be written.
     """
@@ -322,20 +315,19 @@ class Ownership:
     lock: RunLock | None = None
     accept_ledger: bool = False
     ignore_registry: bool = False
+    evidence: str | None = None
     approve: Callable[[DatabaseLedger], None] | None = None
     warn: Warn = lambda _: None
     _contradicted: bool = False
 
-    def check_registry(self, path: Path) -> None:
-        """Raise UsageError where the registry contradicts the ledger at ``path``, or its absence, and is strict."""
-        self._judge(self.registry.find_conflict(path) if self.registry else None)
+    @property
+    def allows_new(self) -> bool:
+        """Whether a new ledger may begin although files show an earlier one."""
+        return self.accept_ledger or self.ignore_registry
 
-    def check_server(self, server: str, identity: LedgerIdentity | None) -> None:
-        """Raise UsageError where the registry contradicts the ledger on a server, or its absence, and is strict."""
-        self._judge(self.registry.find_server_conflict(server, identity) if self.registry else None)
-
-    def _judge(self, conflict: UsageError | None) -> None:
-        if conflict is None or self.registry is None:
+    def check_registry(self, place: Path | str, identity: LedgerIdentity | None) -> None:
+        """Raise UsageError where the registry contradicts the ledger of a file or server, or its absence, and is strict."""
+        if self.registry is None or (conflict := self.registry.find_conflict(place, identity)) is None:
             return
         known, self._contradicted = self._contradicted, True
         if self.ignore_registry:

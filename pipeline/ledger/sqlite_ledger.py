@@ -1,16 +1,21 @@
-"""The ledger in an SQLite file, with write-ahead log and every commit flushed."""
+"""The ledger in an SQLite file, with write-ahead log and every commit flushed, and the writer of it and its receipts."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.errors import LedgerError, reason_of
+from pipeline.ledger.commit_queue import CommitJob, CommitQueue, Outcome, run_operation
 from pipeline.ledger.database_ledger import DatabaseLedger
-from pipeline.ledger.disk import explain_refusal
-from pipeline.ledger.writer import Writer
+from pipeline.ledger.disk import explain_refusal, release_reserve
+from pipeline.ledger.receipt_sync import make_receipts, write_mark
+from pipeline.ledger.receipts import Mark, Receipts
+from pipeline.ledger.registry import ProgressCounter, read_progress
+from pipeline.ledger.schema import CONSTRAINTS
+from pipeline.support.failpoints import hit_failpoint
 
 BUSY_SECONDS = 5.0
 
@@ -32,10 +37,137 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
     return connection
 
 
+class SqliteWriter(CommitQueue):
+    """Owns the connection that writes an SQLite ledger.
+
+    When the disk fails a commit, that stands in ``failure`` from then on, and its operations are tried once more, one by
+    one: a verdict may still find room where a longer one did not, or in the room of the reserve file.
+
+    Receipts are durable before the commit they belong to. Where that fails for good they stay, beyond the mark that the
+    ledger remembers: the next opening takes them up.
+
+    ``counter`` counts each commit in the registry. ``require_ownership`` is asked before each commit: it raises
+    LedgerError once another process may be writing, and then nothing is written.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        *,
+        receipts: Receipts,
+        counter: ProgressCounter | None,
+        require_ownership: Callable[[], None],
+    ) -> None:
+        self._path = path
+        self._connection = connection
+        self._receipts: Receipts | None = receipts  # None: they found no room
+        self._counter = counter
+        self._require_ownership = require_ownership
+        self._behind = False  # a verdict stands in the receipts alone: the ledger's mark stays before it
+        super().__init__()
+
+    def _close_files(self) -> None:
+        """Apply the write-ahead log to the ledger and close connection, receipts and counter."""
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error:
+            pass  # all is durable in the write-ahead log; the next opening applies it
+        finally:
+            self._connection.close()
+            if self._receipts is not None:
+                self._receipts.close()
+            if self._counter is not None:
+                self._counter.close()
+
+    def _commit(self, jobs: Sequence[CommitJob], *, last: bool = False) -> None:
+        try:
+            outcomes = self._transact(jobs, last=last)
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who wait, not to the thread
+            failure = self._record_failure(error) if isinstance(error, (sqlite3.Error, OSError)) else error
+            if len(jobs) > 1 or not last:
+                for job in jobs:
+                    self._commit([job], last=True)
+                return
+            outcomes = [failure]
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                job.future.set_exception(outcome)
+            else:
+                job.future.set_result(None)
+
+    def _transact(self, jobs: Sequence[CommitJob], *, last: bool) -> list[Outcome]:
+        """Run the jobs in one transaction; return what each has set, or the exception that undid it alone.
+
+        ``last``: it is not tried again, so the receipts of a commit that fails are kept.
+        """
+        connection, mark = self._connection, None
+        self._require_ownership()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            outcomes = [
+                run_operation(connection, job.operation, sqlite3.IntegrityError, _name_conflict)
+                for job in jobs
+            ]
+            hit_failpoint("ledger: before the receipts")
+            mark = self._append_receipts(outcomes, last=last)
+            if mark is not None and not self._behind:
+                write_mark(connection, mark)
+            hit_failpoint("ledger: before the commit")
+            connection.execute("COMMIT")
+            hit_failpoint("ledger: after the commit")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            if mark is not None and self._receipts is not None:
+                if last:
+                    self._receipts.keep(mark)
+                    self._behind = True
+                else:
+                    self._receipts.rewind()
+            raise
+        if mark is not None and self._receipts is not None:
+            self._receipts.keep(mark)
+        if self._counter is not None:
+            self._counter.advance(read_progress(connection))
+        return outcomes
+
+    def _append_receipts(self, outcomes: Sequence[Outcome], *, last: bool) -> Mark | None:
+        """Append the receipts of what succeeded; return the new mark, None where there is nothing to append.
+
+        A verdict that finds no room in the receipts is still committed (``last``): the ledger counts, and the next
+        opening writes the receipts again.
+        """
+        if self._receipts is None:
+            return None
+        facts = [fact for outcome in outcomes if not isinstance(outcome, Exception) for fact in outcome]
+        if not facts:
+            return None
+        try:
+            return self._receipts.append(make_receipts(self._connection, facts))
+        except OSError as error:
+            self._record_failure(error)
+            if not last:
+                raise
+            self._receipts.close()
+            self._receipts = None
+            self._connection.execute("UPDATE meta SET receipts_n = 0")
+            return None
+
+    def _record_failure(self, error: sqlite3.Error | OSError) -> LedgerError:
+        failure = explain_write_error(self._path, error)
+        if self.failure is None:
+            self.failure = failure
+            release_reserve(self._path)
+        return failure
+
+
 class SqliteLedger(DatabaseLedger):
     """A ledger in a file; `open_ledger` (open.py) opens it. Every read has a connection of its own."""
 
-    def __init__(self, path: Path, *, digest: Callable[[str], str], writer: Writer | None = None) -> None:
+    def __init__(
+        self, path: Path, *, digest: Callable[[str], str], writer: SqliteWriter | None = None
+    ) -> None:
         super().__init__(digest=digest, writer=writer)
         self._path = path
 
@@ -52,6 +184,20 @@ class SqliteLedger(DatabaseLedger):
             raise explain_read_error(self._path, error) from error
         finally:
             connection.close()
+
+
+def _name_conflict(error: Exception) -> str:
+    """Return the name of the constraint that refused a write."""
+    return CONSTRAINTS.get(str(error), str(error))
+
+
+def explain_write_error(path: Path, error: sqlite3.Error | OSError) -> LedgerError:
+    """Return the error for a failed write, with what the file system refused."""
+    failure = LedgerError("ledger.not_written", path=path, why=reason_of(error))
+    if isinstance(error, sqlite3.Error):
+        failure = explain_refusal(path, error, writing=True) or failure
+    failure.__cause__ = error
+    return failure
 
 
 def explain_read_error(path: Path, error: sqlite3.Error) -> LedgerError:

@@ -36,10 +36,9 @@ from pipeline.support.atomic_files import require_writable
 from pipeline.support.rights import acting_user, find_unreadable
 from pipeline.support.terminal_text import join
 from pipeline.version import __version__
-from pipeline.workflow.ledger_stores import find_store
 from pipeline.workflow.recorded_runs import find_recorded_run, select_later_run
 from pipeline.workflow.run_report import find_exposed_files
-from pipeline.workflow.tenant_ledger import name_tenant, open_ledger_for_check
+from pipeline.workflow.tenant_ledger import find_store, open_ledger_for_check
 
 LOW_SPACE, NO_SPACE = 1 << 30, 100 << 20  # bytes that are free: warn, fault
 OLD_RUN = 2 * 86_400  # seconds since the last run
@@ -76,7 +75,7 @@ def examine_configuration(config: Config, config_name: Path) -> Iterator[Finding
             "config", "fault", make_phrase("usage.placeholders", place=config_name, keys=keys), None, 2
         )
     else:
-        yield make_ok_finding("config", "config", path=config_name.absolute(), tenant=name_tenant(config))
+        yield make_ok_finding("config", "config", path=config_name.absolute(), tenant=config.tenant)
     try:
         require_certificates(config)
     except EsignImportError as error:
@@ -257,7 +256,7 @@ def _find_last_run(config: Config, clock: Clock) -> RunRecord | None:
     last = None
     with suppress(EsignImportError), open_ledger_for_check(config, clock) as (ledger, _):
         last = ledger.find_last_run() if ledger is not None else None
-    return select_later_run(last, find_recorded_run(config.resolve_path(config.out), name_tenant(config)))
+    return select_later_run(last, find_recorded_run(config.resolve_path(config.out), config.tenant))
 
 
 def examine_timer(config_name: Path) -> Iterator[Finding]:

@@ -21,7 +21,6 @@ from pipeline.reports.earlier_results import LOG, OUTCOMES, PLAN
 from pipeline.reports.write import FILES
 from pipeline.support.atomic_files import write_jsonl
 from pipeline.workflow.recorded_runs import RUN
-from pipeline.workflow.tenant_ledger import name_tenant
 
 _WITHOUT_NAMES = frozenset({OUTCOMES, PLAN, FILES, LOG, RUN})  # once the person's lines are blank
 _LIST_SUFFIXES = frozenset({".xlsx", ".csv", ".json"})
@@ -103,7 +102,7 @@ def _require_certainty(person: PersonHistory | None) -> None:
 
 def list_result_folders(config: Config) -> list[Path]:
     """Return the folders of results in ``out``: of this tenant's runs, and the copy of the last one."""
-    out, tenant = config.resolve_path(config.out), name_tenant(config)
+    out, tenant = config.resolve_path(config.out), config.tenant
     latest = out / "latest"
     copy = [latest] if latest.is_dir() and not latest.is_symlink() else []
     return [*(folder.path for folder in list_run_folders(out, tenant)), *copy]

@@ -25,9 +25,9 @@ from pipeline.domain.run import RunReport
 from pipeline.errors import DiskTrouble
 from pipeline.operations.run_hooks import was_refused
 from pipeline.reports.earlier_results import LOG, count_creates, shows_creates, shows_seals
-from pipeline.workflow.ledger_stores import find_store
 from pipeline.workflow.recorded_runs import RUN
 from pipeline.workflow.stage_settings import CHECKED, PREVIEWS
+from pipeline.workflow.tenant_ledger import find_store
 
 _RUN_FOLDER = re.compile(r"\d{8}-\d{6}-\d{3}")
 _PREPARED = re.compile(r"[0-9a-f]{64}(?:\.[a-z]{3,4})?")  # a picture by the digest of its bytes

@@ -13,7 +13,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from pipeline.ledger.person_history import PersonArchive, PersonRecords, RowHistoryEntry
+from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.ledger.person_history import PersonRecords, RowHistoryEntry
 from pipeline.ledger.protocol import RowRecord
 from pipeline.ledger.tenant import SiteKey
 from pipeline.reports.earlier_results import OUTCOMES
@@ -45,7 +46,7 @@ class PersonQueryMatch:
 class PersonFinder:
     """Finds people by words, and builds their timelines."""
 
-    ledger: PersonArchive
+    ledger: DatabaseLedger
     site_key: SiteKey
     out: Path  # where runs write by default
     run_under_way: str | None = None

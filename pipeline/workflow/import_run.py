@@ -63,7 +63,6 @@ from pipeline.workflow.run_report import (
     record_run_end,
     start_report,
 )
-from pipeline.workflow.tenant_ledger import name_tenant
 
 if TYPE_CHECKING:  # they import asyncio: `check` does not need it
     from pipeline.esign.rate_limiter import Limiter
@@ -168,7 +167,7 @@ def run_check(
         plan.report,
         finished=clock.now(),
         exit=find_exit_code(outcomes, plan.report.files, halt),
-        tenant=name_tenant(config) if site_key else plan.report.tenant,
+        tenant=config.tenant if site_key else plan.report.tenant,
         outcomes=outcomes,
         halt=halt,
         notices=(*plan.report.notices, *find_exposed_files(config, ())),

@@ -49,7 +49,6 @@ from pipeline.reports.records import outcome_record, run_record
 from pipeline.support.atomic_files import write_json
 from pipeline.support.rights import is_exposed
 from pipeline.workflow.recorded_runs import RUN
-from pipeline.workflow.tenant_ledger import name_tenant
 
 LOG = logging.getLogger(__name__)
 _LINE = json.JSONEncoder(ensure_ascii=False)
@@ -72,7 +71,7 @@ def start_report(config: Config, *, run: str, command: str, started: float, out:
         command=command,
         started=started,
         finished=started,
-        tenant=None if config.api.placeholders else name_tenant(config),
+        tenant=None if config.api.placeholders else config.tenant,
         contract=config.api.contract,
         traffic=Traffic(limit=config.limits.requests_per_second),
         out=out or config.resolve_path(config.out) / run,

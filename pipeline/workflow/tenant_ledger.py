@@ -1,32 +1,51 @@
-"""Opens and locks the ledger of the configured tenant, the same for the command line and the Python API."""
+"""Finds, opens, locks and moves the ledger of the configured tenant, the same for the command line and the Python API."""
 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.clock import Clock
+from pipeline.config.ledger_secrets import find_ledger_secret, find_server_address
 from pipeline.config.settings import Config
 from pipeline.domain.run import RunRequest
 from pipeline.errors import EsignImportError, LedgerError, UsageError
 from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.lock import RunLock, read_user_name
+from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.ledger.registry import Ownership, TenantRegistry, default_folder
 from pipeline.ledger.tenant import SiteKey, find_environment
+from pipeline.messages.catalogue import make_phrase
 from pipeline.reports.earlier_results import find_earlier_run, find_unknown_seals
-from pipeline.workflow.ledger_stores import LedgerStore, find_store
+
+if TYPE_CHECKING:
+    from pipeline.ledger.postgres.move import MovedLedger
+    from pipeline.ledger.postgres.server_store import ServerStore
 
 LOG = logging.getLogger(__name__)
 Warn: TypeAlias = Callable[[EsignImportError], None]
+LedgerStore: TypeAlias = "FileStore | ServerStore"
+MOVE = "ledger move"  # in place of a run's id, where the holder of the ledger is named
 
 
-def name_tenant(config: Config) -> str:
-    """Return the tenant of a configuration."""
-    return config.tenant
+def find_store(config: Config) -> LedgerStore:
+    """Return the place of the configured ledger; UsageError where it is on a server and what that needs is missing."""
+    address = find_server_address(config, os.environ)
+    if address is None:
+        return FileStore(config.resolve_ledger_file(), config.tenant)
+    try:
+        from pipeline.ledger.postgres.connection import require_known_options  # noqa: PLC0415 - they need the extra
+        from pipeline.ledger.postgres.server_store import ServerStore  # noqa: PLC0415 - the same
+    except ImportError as error:
+        raise UsageError("server.no_extra", address=address) from error
+    require_known_options(address)
+    return ServerStore(address, config.tenant, find_ledger_secret(config, os.environ))
 
 
 def log_warning(warning: EsignImportError) -> None:
@@ -40,22 +59,17 @@ def open_configured_ledger(
     clock: Clock,
     *,
     readonly: bool = False,
-    new_ledger: bool = False,
     ownership: Ownership | None = None,
     store: LedgerStore | None = None,
 ) -> Iterator[tuple[DatabaseLedger, SiteKey]]:
     """Open the configured ledger, and close it at the end; to write, its ``store`` must be held."""
     store = store or find_store(config)
-    exists = store.exists()
-    if readonly and not exists:
-        raise _build_no_ledger_error(config)
-    ledger, site_key = store.open(
-        now=clock.now(),
-        evidence=None if exists or new_ledger else _find_evidence(config),
-        force_new=new_ledger,
-        readonly=readonly,
-        ownership=ownership,
-    )
+    if not store.exists():
+        if readonly:
+            raise _build_no_ledger_error(config)
+        ownership = ownership or Ownership()
+        ownership.evidence = _find_evidence(config)
+    ledger, site_key = store.open(now=clock.now(), readonly=readonly, ownership=ownership)
     try:
         yield ledger, site_key
     finally:
@@ -67,7 +81,7 @@ def find_registry(config: Config) -> TenantRegistry:
     mode = config.ledger_registry or (
         "warn" if find_environment(config.api.endpoint) == "sandbox" else "strict"
     )
-    return TenantRegistry(default_folder(), name_tenant(config), strict=mode == "strict")
+    return TenantRegistry(default_folder(), config.tenant, strict=mode == "strict")
 
 
 @contextmanager
@@ -78,12 +92,17 @@ def lock_tenant(
     registry, store = find_registry(config), find_store(config)
     with ExitStack() as locks:
         locks.enter_context(store.hold(run=run, now=clock.now()))
-        if registry.strict:
-            try:
-                locks.enter_context(RunLock(registry.lock_path).acquire(run=run, now=clock.now()))
-            except LedgerError as error:
-                warn(error)
+        _lock_registry(registry, locks, run=run, now=clock.now(), warn=warn)
         yield store, registry
+
+
+def _lock_registry(registry: TenantRegistry, locks: ExitStack, *, run: str, now: float, warn: Warn) -> None:
+    """Take the tenant's lock on this host where the registry is strict; where that is not possible, warn."""
+    if registry.strict:
+        try:
+            locks.enter_context(RunLock(registry.lock_path).acquire(run=run, now=now))
+        except LedgerError as error:
+            warn(error)
 
 
 @contextmanager
@@ -107,9 +126,7 @@ def lock_ledger(
             approve=None if new_ledger else partial(refuse_older, config),
             warn=warn,
         )
-        with open_configured_ledger(
-            config, clock, new_ledger=new_ledger, ownership=ownership, store=store
-        ) as opened:
+        with open_configured_ledger(config, clock, ownership=ownership, store=store) as opened:
             if new_ledger and (lacking := _find_lacking_runs(config, opened[0])):
                 opened[0].record_accepted_runs(list(lacking), now=clock.now(), who=read_user_name())
             yield opened
@@ -122,9 +139,7 @@ def lock_ledger_for_adoption(
     """Hold the run lock and the configured ledger, also one that a run would refuse as new, other or older."""
     with lock_tenant(config, run="adopt", clock=clock, warn=warn) as (store, registry):
         ownership = Ownership(registry, ignore_registry=True, warn=warn)
-        with open_configured_ledger(
-            config, clock, new_ledger=True, ownership=ownership, store=store
-        ) as opened:
+        with open_configured_ledger(config, clock, ownership=ownership, store=store) as opened:
             yield opened
 
 
@@ -136,14 +151,16 @@ def open_ledger_for_check(
 
     A ledger that a run would refuse is refused, also a lost one, but not while a run holds it.
     """
-    ownership, store = None, find_store(config)
+    ownership, store = Ownership(find_registry(config), warn=warn), find_store(config)
     if not store.exists():
-        store.require_not_lost(_find_evidence(config), Ownership(find_registry(config), warn=warn))
+        ownership.evidence = _find_evidence(config)
+        store.require_not_lost(ownership)
         yield None, None
         return
-    if not store.is_held():
-        ownership = Ownership(find_registry(config), approve=partial(refuse_older, config), warn=warn)
-    with open_configured_ledger(config, clock, readonly=True, ownership=ownership) as opened:
+    ownership.approve = partial(refuse_older, config)
+    with open_configured_ledger(
+        config, clock, readonly=True, ownership=None if store.is_held() else ownership
+    ) as opened:
         yield opened
 
 
@@ -181,7 +198,7 @@ def _build_no_ledger_error(config: Config) -> UsageError:
 
 def _find_evidence(config: Config) -> str | None:
     """Return the file among the results that shows an earlier run of this tenant."""
-    run = find_earlier_run(config.resolve_path(config.out), name_tenant(config))
+    run = find_earlier_run(config.resolve_path(config.out), config.tenant)
     return str(run) if run else None
 
 
@@ -200,7 +217,7 @@ def _find_lacking_runs(config: Config, ledger: DatabaseLedger) -> Mapping[str, P
     last = ledger.find_last_run()
     return find_unknown_seals(
         config.resolve_path(config.out),
-        name_tenant(config),
+        config.tenant,
         known_runs=ledger.run_ids(),
         accepted_runs=ledger.list_accepted_runs(),
         known_seals=cache(ledger.seal_ids),
@@ -208,3 +225,34 @@ def _find_lacking_runs(config: Config, ledger: DatabaseLedger) -> Mapping[str, P
         last_run=last.run if last else None,
         creates_of_last=ledger.count_creates(last.run) if last else 0,
     )
+
+
+def move_ledger(
+    config: Config, target: Path | ServerAddress, clock: Clock, *, warn: Warn = log_warning
+) -> MovedLedger:
+    """Move the configured ledger to a place of the other kind; no run can use either meanwhile.
+
+    Raises UsageError where the two places are of one kind, and for a ledger that a run would refuse; Locked, naming the holder.
+    """
+    if isinstance(target, ServerAddress) == config.is_ledger_on_server:
+        kind = make_phrase("moved.kind_server" if config.is_ledger_on_server else "moved.kind_file")
+        raise UsageError("moved.same_kind", ledger=config.name_ledger(), target=target, kind=kind)
+    if isinstance(target, ServerAddress):
+        path, on_server = config.resolve_ledger_file(), config.model_copy(update={"ledger": target})
+    else:
+        path, on_server = target, config
+    address = find_server_address(on_server, os.environ)
+    assert address is not None
+    try:
+        from pipeline.ledger.postgres.lease import Lease  # noqa: PLC0415 - it needs the extra "postgres"
+        from pipeline.ledger.postgres.move import Ends, move_to_file, move_to_server  # noqa: PLC0415
+    except ImportError as error:
+        raise UsageError("server.no_extra", address=address) from error
+    secret, registry, now = find_ledger_secret(on_server, os.environ), find_registry(config), clock.now()
+    with ExitStack() as locks:
+        lock = locks.enter_context(RunLock(path).acquire(run=MOVE, now=now))
+        _lock_registry(registry, locks, run=MOVE, now=now, warn=warn)
+        lease = locks.enter_context(Lease(address, config.tenant).acquire(run=MOVE, now=now))
+        ownership = Ownership(registry, lock, approve=partial(refuse_older, config), warn=warn)
+        move = move_to_file if config.is_ledger_on_server else move_to_server
+        return move(Ends(path, address, config.tenant, secret, lease), ownership, now=now)

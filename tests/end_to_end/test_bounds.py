@@ -19,7 +19,6 @@ from pipeline.esign.signing import Credentials
 from pipeline.ledger.open import open_ledger
 from pipeline.reports.earlier_results import find_earlier_run
 from pipeline.workflow.send_rows import count_workers, preview_run
-from pipeline.workflow.tenant_ledger import name_tenant
 
 
 def test_no_more_creates_are_under_way_than_the_config_allows(hospital_with):
@@ -47,7 +46,7 @@ def test_an_earlier_run_that_sent_is_found_by_its_tenant(hospital):
     hospital.doctors(1)
     hospital.go("check")
     out = hospital.folder / "out"
-    tenant = "sandbox/" + "/".join(name_tenant(_config(hospital)).split("/")[1:])
+    tenant = "sandbox/" + "/".join(_config(hospital).tenant.split("/")[1:])
     assert find_earlier_run(out, tenant) is None
     hospital.go("run")
     assert find_earlier_run(out, tenant).parent.name == "latest"

@@ -15,7 +15,6 @@ from pipeline.ledger.open import open_ledger
 from pipeline.sandbox.authentication import SANDBOX
 from pipeline.sending.run_state import StopSignal
 from pipeline.workflow import import_run
-from pipeline.workflow.tenant_ledger import name_tenant
 
 
 class FailingLedger:
@@ -52,9 +51,7 @@ def run(hospital, method, nth, error=None):
     """Run a night over the hospital with a ledger that fails."""
     config = load(hospital.folder / "config.yaml", {})
     clock = SystemClock()
-    ledger, key = open_ledger(
-        config.resolve_path(config.ledger), name_tenant(config), now=clock.now(), recover=True
-    )
+    ledger, key = open_ledger(config.resolve_path(config.ledger), config.tenant, now=clock.now())
     out = hospital.folder / "out" / "r"
     request = RunRequest("run", "r", (hospital.folder / "inbox",), hospital.folder / "seals", out)
 

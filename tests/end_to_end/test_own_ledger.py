@@ -21,7 +21,6 @@ from pipeline.ledger.protocol import Decision
 from pipeline.ledger.tenant import SiteKey
 from pipeline.sandbox.actions import Rules
 from pipeline.workflow.rebuild import rebuild_report
-from pipeline.workflow.tenant_ledger import name_tenant
 
 HOUSE = Path(__file__).parents[2]
 CREATE = "ChannelCreatePreparedPersonalEsign"
@@ -101,7 +100,7 @@ def test_the_own_ledger_is_neither_opened_nor_locked_nor_closed(hospital, book):
     assert done.counts == {Status.SEALED: 3}
     assert not list((hospital.folder / "state").glob("ledger*"))
     assert not book.closed
-    key = SiteKey(KEY, name_tenant(config)).person(number(1))
+    key = SiteKey(KEY, config.tenant).person(number(1))
     assert book.snapshot().people[key].seal.seal_id == done.outcomes[0].seal_id
     record = book.find_last_run(complete=True)
     assert (record.exit, json.loads(record.record)["statuses"]["sealed"]) == (0, 3)
@@ -138,7 +137,7 @@ def test_a_run_is_reported_again_from_the_own_ledger(hospital, book):
         book.find_last_run(),
         config,
         ledger=book,
-        site_key=SiteKey(KEY, name_tenant(config)),
+        site_key=SiteKey(KEY, config.tenant),
         clock=SystemClock(),
         out=hospital.folder / "again",
     )

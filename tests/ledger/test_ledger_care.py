@@ -15,6 +15,7 @@ from pipeline.ledger.disk import key_path
 from pipeline.ledger.maintenance import LedgerDefect, check_ledger
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.receipt_sync import receipts_path
+from pipeline.ledger.registry import Ownership
 from pipeline.ledger.sqlite_ledger import connect
 
 TENANT = "sandbox/app/org"
@@ -26,7 +27,7 @@ def finished_run(opened, attempt, run_record, sealed):
     """Add people to the ledger: whoever is named gets a seal, ``unknown`` has none."""
 
     def go(run, *keys, unknown=()):
-        ledger = opened(recover=True)
+        ledger = opened()
         ledger.begin_run(run_record(run))
         for key in keys:
             send(ledger, attempt(key, run=run), sealed(f"S-{key}"))
@@ -96,7 +97,7 @@ def test_a_write_ahead_log_without_its_ledger_is_set_aside_by_a_rebuild(finished
     lose(ledger_path)
     ledger_path.with_name("ledger.sqlite3-wal").write_bytes(b"\x37\x7f\x06\x82" + bytes(5000))
     with pytest.raises(UsageError, match="no ledger at"):
-        opened(recover=True)
+        opened()
     restored = maintenance.rebuild_ledger(ledger_path, TENANT)
     assert restored.set_aside == ledger_path.with_name("ledger.sqlite3.replaced-1")
     assert ledger_path.with_name("ledger.sqlite3.replaced-1-wal").exists()
@@ -108,8 +109,8 @@ def test_a_write_ahead_log_alone_tells_of_a_lost_ledger(ledger_path, opened):
     log = ledger_path.with_name("ledger.sqlite3-wal")
     log.write_bytes(b"\x37\x7f\x06\x82" + bytes(5000))
     with pytest.raises(UsageError, match=r"ledger\.sqlite3-wal"):
-        opened(recover=True)
-    assert opened(recover=True, force_new=True).snapshot().people == {}
+        opened()
+    assert opened(ownership=Ownership(accept_ledger=True)).snapshot().people == {}
     assert log.with_name("ledger.sqlite3-wal.replaced-1").exists()
 
 
@@ -143,13 +144,13 @@ def test_a_ledger_in_order_is_never_replaced(finished_run, ledger_path, tmp_path
 
 
 def test_an_orphan_of_the_receipts_is_unknown_once_it_is_opened(opened, ledger_path, attempt, run_record):
-    ledger = opened(recover=True)
+    ledger = opened()
     ledger.begin_run(run_record("r1"))
     asyncio.run(ledger.open_attempt(attempt("p1")))
     ledger.close()
     lose(ledger_path)
     assert maintenance.rebuild_ledger(ledger_path, TENANT).counts.unresolved == 1
-    opened(recover=True).close()
+    opened().close()
     assert people(ledger_path) == {"p1": (None, "unknown")}
 
 
@@ -253,7 +254,7 @@ def test_a_backup_never_overwrites(finished_run, ledger_path, tmp_path):
 
 
 def test_the_ballast_lies_next_to_the_ledger_and_is_given_up_once(opened, ledger_path, attempt, run_record):
-    ledger = opened(recover=True)
+    ledger = opened()
     kept = disk.reserve_path(ledger_path)
     assert kept.stat().st_size == disk.RESERVE_BYTES
     ledger.begin_run(run_record("r1"))
@@ -262,7 +263,7 @@ def test_the_ballast_lies_next_to_the_ledger_and_is_given_up_once(opened, ledger
     disk.release_reserve(ledger_path)
     assert kept.stat().st_size == 0
     ledger.close()
-    opened(recover=True)
+    opened()
     assert kept.stat().st_size == disk.RESERVE_BYTES
 
 

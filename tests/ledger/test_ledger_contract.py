@@ -40,7 +40,7 @@ CONTENT = SealContent("李小红", "n" * 32, "ID_CARD", None, None, "李小红�
 def empty(request) -> Iterator[Ledger]:
     """A new ledger of each kind."""
     if request.param == "sqlite":
-        yield request.getfixturevalue("opened")(recover=True)
+        yield request.getfixturevalue("opened")()
     else:
         with fresh(request.param, request) as ledger:
             yield ledger

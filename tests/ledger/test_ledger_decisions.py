@@ -15,7 +15,7 @@ TENANT = "sandbox/app/org"
 
 @pytest.fixture
 def decision_ledger(opened, run_record):
-    ledger = opened(recover=True)
+    ledger = opened()
     ledger.begin_run(run_record("r1"))
     return ledger
 
@@ -60,11 +60,11 @@ def test_receipts_and_rebuild_know_every_decision(decision_ledger, attempt, seal
 
 
 def test_ten_thousand_judgements_are_short_lines_of_the_receipts(opened, ledger_path):
-    ledger = opened(recover=True)
+    ledger = opened()
     many = {f"{serial:032x}": "right" for serial in range(10_000)}
     ledger.record_judgements(many, now=1.0, who="me", why="review of r1")
     ledger.close()
-    assert len(opened(recover=True).list_judgements()) == 10_000
+    assert len(opened().list_judgements()) == 10_000
     assert [path.name for path in ledger_path.parent.glob("receipts*")] == ["receipts.jsonl"], (
         "found again, not begun anew"
     )

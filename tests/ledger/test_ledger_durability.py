@@ -43,7 +43,7 @@ def test_an_attempt_in_the_air_at_kill_9_is_unknown_and_what_was_settled_stays(l
     assert child.stdout.readline() == "in the air\n"
     child.kill()
     child.wait()
-    people = opened(recover=True).snapshot().people
+    people = opened().snapshot().people
     assert people["p0"].seal.seal_id == "s0"
     assert people["p0"].unresolved_attempt is None
     for key in ("p1", "p2"):
@@ -72,16 +72,16 @@ def test_a_refused_upload_whose_refusal_was_not_entered_made_nothing(ledger, ope
     """No create was sent: there is nothing that a human could look up."""
     asyncio.run(ledger.open_attempt(attempt("p1", contract=UPLOAD_REFUSED)))
     ledger.close()
-    history = opened(recover=True).snapshot().people["p1"]
+    history = opened().snapshot().people["p1"]
     assert (history.unresolved_attempt, history.create_count, history.seal_name_locked) == (None, 0, False)
 
 
-def test_opening_for_writing_without_recover_leaves_open_attempts_alone(ledger, opened, attempt, raw):
+def test_opening_for_reading_leaves_open_attempts_alone(ledger, opened, attempt, raw):
     asyncio.run(ledger.open_attempt(attempt("p1")))
     ledger.close()
-    opened().close()
+    opened(readonly=True).close()
     assert raw("SELECT verdict FROM attempt") == [(None,)]
-    opened(recover=True).close()
+    opened().close()
     assert raw("SELECT verdict FROM attempt") == [("unknown",)]
 
 

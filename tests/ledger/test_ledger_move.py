@@ -31,8 +31,8 @@ from pipeline.ledger.open import open_ledger
 from pipeline.ledger.postgres.address import ServerAddress, name_schema
 from pipeline.ledger.postgres.copy_tables import list_tables
 from pipeline.ledger.postgres.lease import Lease
+from pipeline.ledger.postgres.ledger import find_server_identity, open_server_ledger
 from pipeline.ledger.postgres.move import Ends, move_to_file, move_to_server
-from pipeline.ledger.postgres.opening import find_server_identity, open_server_ledger
 from pipeline.ledger.protocol import LedgerConflict
 from pipeline.ledger.purge import PersonTraces, erase_person
 from pipeline.ledger.receipt_sync import receipts_path
@@ -90,7 +90,7 @@ class Places:
     def run(self, kind: str, record) -> None:
         """What a run does with the ledger in one of its places."""
         if kind == "file":
-            with RunLock(self.path).acquire(run=record.run, now=NOW), self.open_file(recover=True) as ledger:
+            with RunLock(self.path).acquire(run=record.run, now=NOW), self.open_file() as ledger:
                 ledger.begin_run(record)
             return
         with (
@@ -152,12 +152,12 @@ def fill(ledger, attempt, run_record, seen) -> None:
 @pytest.fixture
 def filled(places, attempt, run_record, seen) -> Places:
     """A file ledger with something of everything, one person of it removed."""
-    with RunLock(places.path).acquire(run="r1", now=NOW), places.open_file(recover=True) as ledger:
+    with RunLock(places.path).acquire(run="r1", now=NOW), places.open_file() as ledger:
         fill(ledger, attempt, run_record, seen)
     erase_person(
         places.path, PersonTraces(frozenset(["p2"]), frozenset(), frozenset(["王小明"])), now=40.0, who="it"
     )
-    with RunLock(places.path).acquire(run="r3", now=NOW), places.open_file(recover=True) as ledger:
+    with RunLock(places.path).acquire(run="r3", now=NOW), places.open_file() as ledger:
         ledger.begin_run(run_record("r3"))
         ledger.record_rows("r3", [seen("1", "unchanged"), seen("4", "rejected")])
     return places
@@ -176,7 +176,7 @@ def test_there_and_back_again_gives_the_same_ledger(filled, tmp_path, attempt):
     assert read_file(other) == before
     assert maintenance.check_ledger(other, filled.tenant).defects == ()
     assert {other.stat().st_mode & 0o777, key_path(other).stat().st_mode & 0o777} == {0o600}
-    with filled.open_file(other, recover=True) as ledger:
+    with filled.open_file(other) as ledger:
         send(ledger, attempt("p5"), replace(SEALED, seal_id="S5"))
 
 
@@ -249,7 +249,7 @@ def play(ledger, events, attempt, run_record, seen) -> None:
 def test_any_history_comes_back_as_it_was(postgres_server, attempt, run_record, seen, events):
     with TemporaryDirectory() as folder:
         places = Places(Path(folder), postgres_server)
-        with RunLock(places.path).acquire(run="r0", now=NOW), places.open_file(recover=True) as ledger:
+        with RunLock(places.path).acquire(run="r0", now=NOW), places.open_file() as ledger:
             play(ledger, events, attempt, run_record, seen)
         before = read_file(places.path)
         places.move(move_to_server)
@@ -272,7 +272,7 @@ def test_the_former_file_is_refused_by_everything_and_names_the_server(filled, t
     assert filled.list_usable() == ["server"]
     for attempted in (
         lambda: open_ledger(filled.path, filled.tenant, now=NOW, readonly=True),
-        lambda: open_ledger(filled.path, filled.tenant, now=NOW, force_new=True, recover=True),
+        lambda: open_ledger(filled.path, filled.tenant, now=NOW, ownership=Ownership(accept_ledger=True)),
         lambda: maintenance.restore_ledger(filled.path, backup, filled.tenant),
         lambda: maintenance.rebuild_ledger(filled.path, filled.tenant),
     ):
@@ -285,14 +285,14 @@ def test_the_former_file_is_refused_by_everything_and_names_the_server(filled, t
     former.rename(copy)
     key_path(former).rename(key_path(copy))
     with pytest.raises(UsageError) as refused:
-        open_ledger(copy, filled.tenant, now=NOW, recover=True)
+        open_ledger(copy, filled.tenant, now=NOW)
     assert "can no longer be used" in explain(refused)
     maintenance.restore_ledger(copy.with_name("l2"), backup, filled.tenant)
     ownership = Ownership(filled.registry)
     with pytest.raises(
         UsageError
     ) as refused:  # a copy from before the move bears no mark: the registry knows
-        open_ledger(copy.with_name("l2"), filled.tenant, now=NOW, recover=True, ownership=ownership)
+        open_ledger(copy.with_name("l2"), filled.tenant, now=NOW, ownership=ownership)
     assert filled.address.shown in explain(refused)
 
 
@@ -381,7 +381,7 @@ def test_a_ledger_with_defects_or_another_secret_is_not_moved(filled):
 
 
 def test_a_value_that_postgresql_refuses_stops_the_move(filled, seen):
-    with RunLock(filled.path).acquire(run="r", now=NOW), filled.open_file(recover=True) as ledger:
+    with RunLock(filled.path).acquire(run="r", now=NOW), filled.open_file() as ledger:
         ledger.record_rows("r3", [seen("nul", "failed", file="a\0b")])
     with pytest.raises(LedgerError, match="row_line") as refused:
         filled.move(move_to_server)
@@ -444,7 +444,7 @@ def test_a_server_that_is_killed_at_any_point_leaves_one_ledger_in_use(
 ):
     with run_server() as server:
         places = Places(tmp_path, server)
-        with RunLock(places.path).acquire(run="r1", now=NOW), places.open_file(recover=True) as ledger:
+        with RunLock(places.path).acquire(run="r1", now=NOW), places.open_file() as ledger:
             ledger.begin_run(run_record("r1"))
         if direction is move_to_file:
             places.move(move_to_server)
@@ -505,7 +505,7 @@ def test_a_kill_at_every_point_leaves_one_ledger_in_use(places, attempt, run_rec
     At every second point a run uses the ledger in between, as it would in the night after (make crash: at all of them, and at every
     point of the ledger and the files as well).
     """
-    with RunLock(places.path).acquire(run="r1", now=NOW), places.open_file(recover=True) as ledger:
+    with RunLock(places.path).acquire(run="r1", now=NOW), places.open_file() as ledger:
         ledger.begin_run(run_record("r1"))
         send(ledger, attempt("p1"), SEALED)
         ledger.record_rows("r1", [seen("1", "sealed")])

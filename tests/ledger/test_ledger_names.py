@@ -104,7 +104,7 @@ def hold(known: LedgerSnapshot) -> None:
 def test_two_ledgers_tell_the_same_of_whose_a_name_is_and_the_receipts_bring_it_back(events):
     with TemporaryDirectory() as folder:
         ledger_path = Path(folder) / "state" / "ledger.sqlite3"
-        ours, _ = open_ledger(ledger_path, "t", now=1.0, recover=True)
+        ours, _ = open_ledger(ledger_path, "t", now=1.0)
         other = MemoryLedger()
         for ledger in (ours, other):
             ledger.begin_run(RECORD)

@@ -14,6 +14,7 @@ from pipeline.ledger import schema
 from pipeline.ledger.disk import key_path
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.receipt_sync import receipts_path
+from pipeline.ledger.registry import Ownership
 from pipeline.ledger.sqlite_ledger import connect
 from pipeline.support.atomic_files import create_atomically
 
@@ -61,18 +62,19 @@ def test_a_new_ledger_and_its_key_are_their_owners_alone_whatever_the_umask(ledg
     with closing(fresh):
         fresh.record_files({})
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in ledger_path.parent.iterdir()}
+    suffixes = ("", "-wal", "-shm", ".key", ".ballast")
     assert modes == dict.fromkeys(
-        ["ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3-shm", "ledger.sqlite3.key"], 0o600
+        [f"ledger.sqlite3{suffix}" for suffix in suffixes] + ["receipts.jsonl"], 0o600
     )
     assert stat.S_IMODE(ledger_path.parent.stat().st_mode) == 0o700
 
 
 def test_a_ledger_put_back_with_a_loose_mode_is_closed_again(begun, opened):
-    opened(recover=True).close()
+    opened().close()
     files = (begun, key_path(begun), receipts_path(begun))
     for path in files:
         path.chmod(0o644)
-    opened(recover=True)
+    opened()
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 
@@ -88,6 +90,7 @@ def test_the_same_key_comes_back(begun):
 def test_a_key_without_a_ledger_is_used_again(begun):
     key = key_path(begun).read_bytes()
     begun.unlink()
+    receipts_path(begun).unlink()
     open_ledger(begun, TENANT, now=NOW)[0].close()
     assert key_path(begun).read_bytes() == key
 
@@ -103,12 +106,13 @@ def test_a_damaged_key_is_refused_with_and_without_a_ledger(begun, content):
     key_path(begun).write_bytes(content)
     assert "missing or damaged" in str(refused(begun))
     begun.unlink()
-    refused(begun)
+    receipts_path(begun).unlink()
+    assert "missing or damaged" in str(refused(begun))
 
 
 def test_another_key_is_refused(begun):
     key_path(begun).write_bytes(bytes(32))
-    assert "not the one this ledger was created with" in str(refused(begun, recover=True))
+    assert "not the one this ledger was created with" in str(refused(begun))
 
 
 def hold_a_person(position):
@@ -128,14 +132,14 @@ def hold_a_person(position):
 def test_another_tenants_ledger_is_refused_naming_what_differs(begun, tenant, words):
     hold_a_person(begun)
     before = files(begun.parent)
-    for options in ({"readonly": True}, {"recover": True}):
+    for options in ({"readonly": True}, {}):
         error = refused(begun, UsageError, tenant=tenant, **options)
         assert [word for word in words if word not in str(error)] == []
     assert files(begun.parent) == before
 
 
 def test_a_ledger_that_holds_nothing_passes_to_the_tenant_that_writes_it(begun):
-    for options, owner in (({"readonly": True}, TENANT), ({"recover": True}, "test/app/org")):
+    for options, owner in (({"readonly": True}, TENANT), ({}, "test/app/org")):
         ledger, _ = open_ledger(begun, "test/app/org", now=NOW, **options)
         ledger.close()
         with closing(connect(begun, readonly=True)) as connection:
@@ -145,7 +149,7 @@ def test_a_ledger_that_holds_nothing_passes_to_the_tenant_that_writes_it(begun):
 def test_a_ledger_of_a_newer_program_is_refused(begun):
     with closing(connect(begun, readonly=False)) as connection:
         connection.execute(f"PRAGMA user_version = {schema.FIRST_VERSION + 1}")
-    for options in ({"readonly": True}, {"recover": True}):
+    for options in ({"readonly": True}, {}):
         assert "update esign-import" in str(refused(begun, **options))
 
 
@@ -161,7 +165,7 @@ def test_a_ledger_of_a_newer_program_is_refused(begun):
 )
 def test_a_damaged_ledger_is_refused_with_a_way_back(begun, damage):
     begun.write_bytes(damage(begun.read_bytes()))
-    for options in ({"readonly": True}, {"recover": True}):
+    for options in ({"readonly": True}, {}):
         error = refused(begun, **options)
         assert "ledger restore" in str(error)
         assert "ledger rebuild" in str(error)
@@ -202,20 +206,21 @@ def test_a_new_ledger_is_refused_where_receipts_lie(ledger_path, opened):
     for way in WAYS_OUT:
         assert way in error.render("en")
         assert way in error.render("zh")
-    assert opened(force_new=True).snapshot().people == {}
+    assert opened(ownership=Ownership(accept_ledger=True)).snapshot().people == {}
 
 
 def test_a_new_ledger_is_refused_where_a_run_tells_of_creates(ledger_path, opened):
-    error = refused(ledger_path, UsageError, evidence="/out/20261125-020000/run.json")
-    assert "/out/20261125-020000/run.json" in str(error)
-    assert opened(evidence="/out/20261125-020000/run.json", force_new=True).snapshot().people == {}
+    evidence = "/out/20261125-020000/run.json"
+    error = refused(ledger_path, UsageError, ownership=Ownership(evidence=evidence))
+    assert evidence in str(error)
+    assert opened(ownership=Ownership(evidence=evidence, accept_ledger=True)).snapshot().people == {}
 
 
 def test_neither_receipts_nor_evidence_nor_force_matter_to_a_ledger_that_is_there(
     ledger, opened, ledger_path
 ):
     (ledger_path.parent / "receipts.jsonl").write_text("{}")
-    again = opened(evidence="/out/run.json", force_new=True)
+    again = opened(ownership=Ownership(evidence="/out/run.json", accept_ledger=True))
     assert again.find_run("r1") == ledger.find_run("r1")
 
 
@@ -226,11 +231,10 @@ def test_a_reader_begins_no_ledger(ledger_path):
 
 BEGIN = """
 import sys
-from pipeline.ledger.open import open_ledger
+from pipeline.ledger.open import _create_ledger, read_key
 sys.stdin.readline()
-ledger, key = open_ledger(place, "sandbox/app/org", now=1.0)
-print(key.person("1"), flush=True)
-ledger.close()
+_create_ledger(place, "sandbox/app/org", now=1.0)
+print(read_key(place).hex(), flush=True)
 """
 
 
@@ -278,7 +282,7 @@ def test_a_migration_that_fails_changes_nothing(begun, error):
 def test_a_ledger_before_the_first_version_is_refused_naming_the_way_out(begun):
     with closing(connect(begun, readonly=False)) as connection:
         connection.execute(f"PRAGMA user_version = {schema.FIRST_VERSION - 1}")
-    for options in ({"readonly": True}, {"recover": True}):
+    for options in ({"readonly": True}, {}):
         error = refused(begun, **options)
         assert "development version" in str(error)
         assert str(begun) in str(error)

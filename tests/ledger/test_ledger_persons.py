@@ -20,7 +20,7 @@ from pipeline.ledger.protocol import AdoptedSeal, LedgerConflict
 @pytest.fixture(params=("sqlite", "memory"))
 def ledger(request, opened, run_record):
     """A ledger of each kind in which the run r1 has begun."""
-    ledger = opened(recover=True) if request.param == "sqlite" else MemoryLedger()
+    ledger = opened() if request.param == "sqlite" else MemoryLedger()
     ledger.begin_run(run_record("r1"))
     return ledger
 
@@ -101,7 +101,7 @@ def test_a_person_without_a_seal_or_an_open_attempt_takes_no_number(ledger, atte
 def test_a_ledger_from_before_reads_staff_numbers_out_of_what_runs_said(
     opened, run_record, attempt, sealed, seen, raw
 ):
-    ledger = opened(recover=True)
+    ledger = opened()
     ledger.begin_run(run_record("r1"))
     send(ledger, attempt("p1"), sealed("s1"))
     rows = [seen("a", "sealed", key="p1", line=json.dumps({"staff_no": staff_no})) for staff_no in ("00A1",)]
@@ -115,7 +115,7 @@ def test_a_ledger_from_before_reads_staff_numbers_out_of_what_runs_said(
 
 
 def test_all_of_it_outlives_the_ledger(opened, run_record, attempt, sealed, ledger_path):
-    ledger = opened(recover=True)
+    ledger = opened()
     ledger.begin_run(run_record("r1"))
     send(ledger, attempt("p1", staff_no="s"), sealed("s1"))
     ledger.record_marks({"p1": PersonMarks("t", "")})

@@ -51,7 +51,7 @@ async def seal(ledger, attempt, verdict):
 
 def filled(opened, attempt, run_record, sealed):
     """A ledger with one person of every kind."""
-    ledger = opened(recover=True)
+    ledger = opened()
     ledger.begin_run(run_record("r1"))
     for key, verdict in {
         "p1": sealed("S1"),
@@ -112,19 +112,20 @@ def test_receipts_that_do_not_belong_are_set_aside_and_written_anew(
     path = receipts_path(ledger_path)
     whole = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(whole[:lines_kept]))
-    opened(recover=True).close()
+    opened().close()
     assert path.with_name("receipts.1.jsonl").read_bytes() == b"".join(whole[:lines_kept])
     with closing(connect(ledger_path, readonly=True)) as connection:
         assert len(read_receipt_lines(ledger_path)) == len(receipt_sync.make_all_receipts(connection))
 
 
-def test_a_ledger_of_before_the_receipts_gets_them(opened, ledger_path, attempt, run_record, sealed):
+def test_a_ledger_of_before_the_receipts_gets_them(opened, ledger_path, attempt, run_record, sealed, raw):
     ledger = opened()
     ledger.begin_run(run_record("r1"))
     asyncio.run(seal(ledger, attempt("p1"), sealed("S1")))
     ledger.close()
-    assert not receipts_path(ledger_path).exists()
-    opened(recover=True).close()
+    receipts_path(ledger_path).unlink()
+    raw("UPDATE meta SET receipts_n = 0, receipts_sha256 = ?, receipts_size = 0", receipts.FIRST_PREVIOUS)
+    opened().close()
     assert [line.columns["seal_id"] for line in read_receipt_lines(ledger_path) if line.table == "seal"] == [
         "S1"
     ]
@@ -142,7 +143,7 @@ def killed_at(point, passes, opened, attempt, run_record, verdict):
                 if remaining[0] == 0:
                     os.kill(os.getpid(), signal.SIGKILL)
 
-        ledger = opened(recover=True)
+        ledger = opened()
         ledger.begin_run(run_record("r1"))
         enable_failpoint(act)
         asyncio.run(seal(ledger, attempt("p1", uuid="u1"), verdict))
@@ -163,7 +164,7 @@ def test_a_verdict_that_reached_the_receipts_survives_a_kill(
     opened, ledger_path, attempt, run_record, sealed, raw, point, verdict, seal_id
 ):
     killed_at(point, 2, opened, attempt, run_record, sealed("S1"))
-    opened(recover=True).close()
+    opened().close()
     assert raw("SELECT verdict, seal_id FROM attempt") == [(verdict, seal_id)]
     with closing(connect(ledger_path, readonly=True)) as connection:
         assert receipt_sync.read_mark(connection) == receipts.read_end_mark(receipts_path(ledger_path))
@@ -180,11 +181,11 @@ def test_an_attempt_in_the_receipts_alone_never_left_where_the_registry_did_not_
 ):
     """A process was killed between its receipts and its commit: the create waits for the commit."""
 
-    def open_registered(**options):
-        return opened(**options, **registered())
+    def open_registered():
+        return opened(**registered())
 
     killed_at("ledger: before the commit", 1, open_registered, attempt, run_record, sealed("S1"))
-    open_registered(recover=True).close()
+    open_registered().close()
     assert raw("SELECT * FROM attempt") == []
     assert [line.table for line in read_receipt_lines(ledger_path)].count("attempt") == 0
 
@@ -196,12 +197,12 @@ def test_an_attempt_in_the_receipts_alone_is_held_where_no_registry_vouches_for_
     killed_at("ledger: before the commit", 1, opened, attempt, run_record, sealed("S1"))
     before = receipts_path(ledger_path).read_bytes()
     with pytest.raises(LedgerError, match="ledger rebuild"):
-        opened(recover=True)
+        opened()
     assert receipts_path(ledger_path).read_bytes() == before
     restored = maintenance.rebuild_ledger(ledger_path, TENANT)
     assert (restored.counts.people, restored.counts.unresolved) == (1, 1)
     assert restored.set_aside.name == "ledger.sqlite3.replaced-1"
-    opened(recover=True).close()
+    opened().close()
     assert raw("SELECT verdict FROM attempt") == [("unknown",)]
 
 
@@ -212,12 +213,12 @@ def test_a_torn_last_line_is_not_read(opened, ledger_path, attempt, run_record, 
     with path.open("ab") as file:
         file.write(b'{"n":99,"prev":')
     assert read_receipt_lines(ledger_path) == before
-    opened(recover=True).close()
+    opened().close()
     assert read_receipt_lines(ledger_path) == before
 
 
 def test_a_surrogate_in_a_message_is_kept(opened, ledger_path, attempt, run_record):
-    ledger = opened(recover=True)
+    ledger = opened()
     ledger.begin_run(run_record("r1"))
     asyncio.run(seal(ledger, attempt("p1"), Verdict("refused", code="X", message="行\n尾")))
     ledger.close()
@@ -230,7 +231,7 @@ def test_a_surrogate_in_a_message_is_kept(opened, ledger_path, attempt, run_reco
 def test_what_was_committed_behind_a_verdict_that_was_not_stays_in_the_receipts(
     opened, ledger_path, attempt, run_record, sealed
 ):
-    ledger = opened(recover=True)
+    ledger = opened()
     ledger.begin_run(run_record("r1"))
     lost, kept = attempt("p1"), attempt("p2")
     for entry in (lost, kept):
@@ -249,7 +250,7 @@ def test_what_was_committed_behind_a_verdict_that_was_not_stays_in_the_receipts(
     finally:
         enable_failpoint(None)
     ledger.close()
-    opened(recover=True).close()
+    opened().close()
     assert check_ledger(ledger_path, TENANT).defects == ()
     ledger_path.unlink()
     assert maintenance.rebuild_ledger(ledger_path, TENANT).counts.seals == 2
@@ -259,7 +260,7 @@ def test_no_path_of_a_roster_stands_in_the_receipts(opened, ledger_path, run_rec
     number = "110199197001011234"
     paths = dict.fromkeys(("rosters", "context"), (f"/inbox/{number}.xlsx",))
     record = replace(run_record("r1"), seals=f"/seals/{number}", **paths)
-    with closing(opened(recover=True)) as ledger:
+    with closing(opened()) as ledger:
         ledger.begin_run(record)
         ledger.finish_run("r1", exit=0, finished=9.0, record="{}")
         assert ledger.find_run("r1").rosters == record.rosters, "retry reads them again"

@@ -15,7 +15,7 @@ from pipeline.ledger.sqlite_ledger import connect
 @pytest.fixture
 def filled(opened, attempt, run_record, sealed, ledger_path):
     """A ledger of eight people; returns the lines of its receipts."""
-    ledger = opened(recover=True)
+    ledger = opened()
     ledger.begin_run(run_record("r1"))
 
     async def send(key):
@@ -74,7 +74,7 @@ def test_receipts_that_are_older_than_the_ledger_are_written_again(filled, opene
     receipts_path(ledger_path).write_bytes(b"".join(filled[:lines]))
     with closing(connect(ledger_path, readonly=True)) as connection:
         require_complete_ledger(ledger_path, connection, registered=None)
-    opened(recover=True).close()
+    opened().close()
     assert (
         len(receipts_path(ledger_path).read_bytes().splitlines()) == len(filled) - 8
     )  # a verdict's line is one with its attempt

@@ -12,8 +12,7 @@ from server_ledger import NOW, SECRET, open_for_writing
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError
 from pipeline.ledger.postgres.address import ServerAddress, name_schema
-from pipeline.ledger.postgres.opening import open_server_ledger
-from pipeline.ledger.postgres.site_key import encrypt_key
+from pipeline.ledger.postgres.ledger import encrypt_key, open_server_ledger
 from pipeline.ledger.protocol import AdoptedSeal
 
 QUERIES = (
@@ -64,7 +63,7 @@ def read(ledger) -> dict:
 
 
 def test_a_file_and_a_server_give_the_same_records(opened, postgres_server, attempt, run_record, seen):
-    ledger = opened(recover=True)
+    ledger = opened()
     fill(ledger, attempt, run_record, seen)
     with open_for_writing(ServerAddress(postgres_server.make_database())) as on_server:
         fill(on_server, attempt, run_record, seen)

@@ -18,8 +18,8 @@ from pipeline.errors import LeaseLost, LedgerError, Locked, UsageError
 from pipeline.ledger import attempts
 from pipeline.ledger.postgres import connection, lease
 from pipeline.ledger.postgres.address import ServerAddress
-from pipeline.ledger.postgres.lease import Lease, is_held
-from pipeline.ledger.postgres.opening import open_server_ledger
+from pipeline.ledger.postgres.lease import Lease, find_holder
+from pipeline.ledger.postgres.ledger import open_server_ledger
 from pipeline.ledger.registry import Ownership, TenantRegistry
 
 
@@ -51,7 +51,7 @@ def test_a_held_lease_is_refused_with_its_holder(bench):
     for _ in range(2):
         with pytest.raises(Locked, match=f"r0.*process {os.getpid()}"):
             Lease(bench.address, bench.tenant).acquire(run="r1", now=NOW)
-    assert is_held(bench.address, bench.tenant)
+    assert find_holder(bench.address, bench.tenant)
     assert bench.lease.is_intact()
 
 
@@ -136,7 +136,7 @@ def test_a_lease_whose_connection_has_ended_is_free_at_once(bench, monkeypatch):
     """After kill -9 the next run need not wait until the lease has run out."""
     monkeypatch.setattr(bench.lease, "_renew", lambda: False)
     end_connections(bench, "lease")
-    wait_until(lambda: not is_held(bench.address, bench.tenant))
+    wait_until(lambda: not find_holder(bench.address, bench.tenant))
     with Lease(bench.address, bench.tenant).acquire(run="r1", now=NOW) as taken:
         assert taken.epoch > bench.lease.epoch
         monkeypatch.undo()
@@ -148,7 +148,7 @@ def test_a_lease_whose_connection_broke_is_held_again(bench):
     for _ in range(3):
         end_connections(bench, "lease")
         bench.lease.renew_soon()
-        wait_until(lambda: is_held(bench.address, bench.tenant))
+        wait_until(lambda: find_holder(bench.address, bench.tenant))
         with pytest.raises(Locked):
             Lease(bench.address, bench.tenant).acquire(run="r1", now=NOW)
     assert bench.lease.is_intact()
@@ -178,7 +178,7 @@ def test_a_lease_gets_its_advisory_lock_back_from_a_connection_that_the_server_s
                 )
             )
             cut_off.cut()  # the server notices at last
-            wait_until(lambda: is_held(bench.address, tenant))
+            wait_until(lambda: find_holder(bench.address, tenant))
             with pytest.raises(Locked):
                 Lease(bench.address, tenant).acquire(run="r2", now=NOW)
 

@@ -27,7 +27,6 @@ from pipeline.ledger.tenant import SiteKey
 from pipeline.messages.catalogue import name_status, render
 from pipeline.sandbox.actions import Rules, Seal
 from pipeline.sandbox.faults import Faults, parse_faults
-from pipeline.workflow.tenant_ledger import name_tenant
 
 LONG = os.environ.get("MACHINE")
 FILES = ("a.csv", "乙院.csv", "c.csv", "d.xlsx")
@@ -322,7 +321,7 @@ class SimulatedHospital(RuleBasedStateMachine):
         return ended
 
     def key(self, person) -> str:
-        tenant = name_tenant(load(self.folder / "config.yaml", {}))
+        tenant = load(self.folder / "config.yaml", {}).tenant
         return SiteKey(read_key(self.folder / "state" / "ledger.sqlite3"), tenant).person(person.number)
 
     def by_hand(self, person):

@@ -8,8 +8,7 @@ from itertools import count
 
 from pipeline.ledger.postgres.address import ServerAddress, name_schema
 from pipeline.ledger.postgres.lease import Lease
-from pipeline.ledger.postgres.ledger import PostgresLedger
-from pipeline.ledger.postgres.opening import open_server_ledger
+from pipeline.ledger.postgres.ledger import PostgresLedger, open_server_ledger
 from pipeline.ledger.postgres.writer import PostgresWriter
 
 SECRET = "an operator's secret of the tests"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from functools import cache
 from typing import Any, TypeVar
 
@@ -176,6 +177,18 @@ def open_connection(
         connection.close()
         raise LedgerError("ledger.server_old", server=address.shown, needed=OLDEST_SERVER // 10_000)
     return connection
+
+
+@contextmanager
+def connect_server(
+    address: ServerAddress, *, purpose: str, patience: float = PATIENCE_SECONDS
+) -> Iterator[psycopg.Connection]:
+    """Connect while the block runs; what the server refuses in it raises LedgerError. See `open_connection`."""
+    try:
+        with closing(open_connection(address, purpose=purpose, patience=patience)) as connection:
+            yield connection
+    except psycopg.Error as error:
+        raise explain_server_error(address, error) from error
 
 
 def use_schemas(connection: psycopg.Connection, *schemas: str) -> None:

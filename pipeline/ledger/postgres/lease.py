@@ -13,9 +13,8 @@ import hashlib
 import os
 import socket
 import threading
-from contextlib import closing, suppress
-from types import TracebackType
-from typing import Self
+from contextlib import AbstractContextManager, suppress
+from typing import NamedTuple, Self
 
 import psycopg
 
@@ -23,7 +22,12 @@ from pipeline.clock import shown, stamp
 from pipeline.errors import LeaseLost, LedgerError, Locked
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.postgres.address import ServerAddress, name_schema
-from pipeline.ledger.postgres.connection import explain_server_error, open_connection, require_durable_commits
+from pipeline.ledger.postgres.connection import (
+    connect_server,
+    explain_server_error,
+    open_connection,
+    require_durable_commits,
+)
 from pipeline.ledger.postgres.schema import make_shared_schema
 
 LEASE_SECONDS = 60.0  # after which a lease that was not renewed may be taken
@@ -54,7 +58,7 @@ _END_TRANSACTIONS = """
 """
 # The lock is looked for, not taken: a holder that takes it again meanwhile would not get it.
 _HOLDER = """
-    SELECT 1 FROM esign_import.lease, pg_locks
+    SELECT run, since, lease.pid, holder, host FROM esign_import.lease, pg_locks
     WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
         AND (classid::bigint << 32) | objid::bigint = %s AND objsubid = 1 AND granted
         AND ledger = %s AND expires_at >= clock_timestamp()
@@ -62,7 +66,17 @@ _HOLDER = """
 _RELEASE = "UPDATE esign_import.lease SET expires_at = NULL WHERE ledger = %s AND token = %s"
 
 
-class Lease:
+class Holder(NamedTuple):
+    """Who holds the lease of a ledger."""
+
+    run: str
+    since: float  # unix seconds
+    pid: int
+    name: str  # of the user
+    host: str
+
+
+class Lease(AbstractContextManager["Lease"]):
     """The lease of a tenant's ledger, taken without waiting and renewed by a thread until it is released or lost."""
 
     def __init__(self, address: ServerAddress, tenant: str, *, seconds: float = LEASE_SECONDS) -> None:
@@ -132,12 +146,7 @@ class Lease:
                 self._connection.execute(_RELEASE, [self._ledger, self.token])
             self._connection.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
     def _connect(self) -> psycopg.Connection:
@@ -170,10 +179,8 @@ class Lease:
             connection.execute(_END_TRANSACTIONS, [f"{self._ledger}.meta", self._ledger])
             taken = connection.execute(_TAKE, values).fetchone()
         if taken is None:
-            held_run, since, pid, name, host = holder
-            raise Locked(
-                "ledger.locked", run=held_run, since=shown(stamp(since)), pid=pid, name=name, host=host
-            )
+            held_by = Holder(*holder)._asdict()
+            raise Locked("ledger.locked", **held_by | {"since": shown(stamp(held_by["since"]))})
         return taken[0], taken[1]
 
     def _end(self) -> None:
@@ -215,17 +222,15 @@ class Lease:
         self._connection = self._connect()
 
 
-def is_held(address: ServerAddress, tenant: str) -> bool:
-    """Return whether a process holds the lease of a tenant's ledger."""
+def find_holder(address: ServerAddress, tenant: str) -> Holder | None:
+    """Return which process holds the lease of a tenant's ledger."""
     ledger = name_schema(tenant)
-    with closing(open_connection(address, purpose="status")) as connection:
+    with connect_server(address, purpose="status") as connection:
         try:
-            held = connection.execute(_HOLDER, [_number_lock(ledger), ledger]).fetchone()
+            row = connection.execute(_HOLDER, [_number_lock(ledger), ledger]).fetchone()
         except psycopg.errors.UndefinedTable:
-            return False
-        except psycopg.Error as error:
-            raise explain_server_error(address, error) from error
-        return held is not None
+            return None
+        return Holder(*row) if row else None
 
 
 def _take_advisory_lock(connection: psycopg.Connection, ledger: str) -> bool:

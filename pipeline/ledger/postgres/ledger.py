@@ -1,36 +1,52 @@
-"""The ledger of a tenant in a PostgreSQL database."""
+"""The ledger of a tenant in a PostgreSQL database: opened, or created where no earlier one can have been lost.
+
+The site key stands in the database, encrypted with the operator's secret.
+"""
 
 from __future__ import annotations
 
-import asyncio
+import base64
+import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Concatenate
+from contextlib import closing, contextmanager, suppress
+from hmac import compare_digest
+from secrets import token_bytes
+from typing import Concatenate, NamedTuple
 
 import psycopg
+from cryptography.fernet import Fernet, InvalidToken
 
 from pipeline.clock import SystemClock, pause
-from pipeline.domain.seals import Verdict
-from pipeline.errors import LedgerError
+from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger import attempts
+from pipeline.ledger import schema as tables
 from pipeline.ledger.database import Connection
 from pipeline.ledger.database_ledger import Arguments, DatabaseLedger, Result
-from pipeline.ledger.postgres.address import ServerAddress
+from pipeline.ledger.postgres import schema
+from pipeline.ledger.postgres.address import ServerAddress, name_schema
 from pipeline.ledger.postgres.connection import (
     SHARED_SCHEMA,
     PostgresConnection,
+    connect_server,
     explain_server_error,
     is_server_away,
     open_connection,
+    require_durable_commits,
     use_schemas,
 )
-from pipeline.ledger.postgres.writer import AWAY_SECONDS, RETRY_SECONDS, PostgresWriter
+from pipeline.ledger.postgres.lease import Lease
+from pipeline.ledger.postgres.move_state import require_in_use
+from pipeline.ledger.postgres.writer import AWAY_SECONDS, RETRY_SECONDS, PostgresWriter, write_all_receipts
+from pipeline.ledger.registry import LedgerIdentity, Ownership, identify_ledger
+from pipeline.ledger.tenant import KEY_BYTES, KEY_FORMAT, SiteKey
 
+MIN_SECRET_CHARS = 20
+_SALT_BYTES = 16
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
 class PostgresLedger(DatabaseLedger):
-    """A ledger on a server; `open_server_ledger` (opening.py) opens it. Connections for reading are used again."""
+    """A ledger on a server; `open_server_ledger` opens it. Connections for reading are used again."""
 
     def __init__(
         self,
@@ -43,18 +59,7 @@ class PostgresLedger(DatabaseLedger):
         super().__init__(digest=digest, writer=writer)
         self._address = address
         self._schema = schema
-        self._server_writer = writer
         self._free_readers: list[psycopg.Connection] = []
-
-    async def record_verdict(self, uuid: str, verdict: Verdict, *, now: float) -> None:
-        """Enter an attempt's verdict; after the lease was lost, what can still be entered of it, and raise LeaseLost."""
-        self._require_writer()
-        assert self._server_writer is not None
-        entered = self._server_writer.submit_verdict(
-            lambda connection: attempts.enter_verdict(connection, uuid, verdict, now),
-            late=lambda connection: attempts.enter_late_verdict(connection, uuid, verdict, now),
-        )
-        await asyncio.shield(asyncio.wrap_future(entered))
 
     def close(self) -> None:
         """Finish the queued writes and close the connections."""
@@ -69,8 +74,7 @@ class PostgresLedger(DatabaseLedger):
         **kwargs: Arguments.kwargs,
     ) -> Result:
         """Return what ``read`` finds; a run waits for a server that is away as its writer does, and reads again."""
-        monotonic = SystemClock().monotonic
-        writer = self._server_writer
+        monotonic, writer = SystemClock().monotonic, self._writer
         gives_up_at = monotonic() + (AWAY_SECONDS if writer is not None and writer.failure is None else 0.0)
         while True:
             try:
@@ -115,3 +119,133 @@ class PostgresLedger(DatabaseLedger):
             reader.close()
         else:
             self._free_readers.append(reader)
+
+
+def open_server_ledger(
+    address: ServerAddress,
+    tenant: str,
+    *,
+    now: float,
+    secret: str,
+    lease: Lease | None = None,
+    ownership: Ownership | None = None,
+) -> tuple[PostgresLedger, SiteKey]:
+    """Return the ledger of a tenant and its site key; both are created where there is none and a new one is allowed.
+
+    With a ``lease`` the ledger is opened for writing; what an earlier process left without a verdict becomes unknown at
+    ``now`` (unix seconds). Without one nothing is created or changed. ``secret`` is the operator's secret that protects
+    the site key. For ``ownership`` see `pipeline.ledger.open.open_ledger`.
+
+    Raises LedgerError for a server that cannot be used or may lose commits, a wrong secret, and a ledger that is too new
+    or damaged; UsageError for a new ledger that is refused and for one that contradicts the registry.
+    """
+    name = name_schema(tenant)
+    inspected, ownership = lease is not None or ownership is not None, ownership or Ownership()
+    with connect_server(address, purpose="opening") as connection:
+        if lease is not None:
+            require_durable_commits(connection, address)
+        require_in_use(connection, address, name, lease=lease, now=now)
+        if not has_schema(connection, name):
+            if lease is None:
+                raise UsageError("never_run", path=address.shown, then=("check",))
+            require_no_lost_server_ledger(address, ownership)
+            _create_ledger(connection, name, tenant, secret, now)
+        use_schemas(connection, name, SHARED_SCHEMA)
+        schema.read_version(connection)
+        site_key = _read_site_key(connection, address, tenant, secret)
+        identity = identify_ledger(PostgresConnection(connection))
+        if inspected:
+            ownership.check_registry(address.shown, identity)
+            if ownership.approve is not None:
+                with closing(PostgresLedger(address, name, digest=site_key.digest)) as ledger:
+                    ownership.approve(ledger)
+        writer = None
+        if lease is not None:
+            schema.migrate(connection)
+            writer = PostgresWriter(address, name, lease, ownership.register(address.shown, identity))
+    if writer is not None:
+        try:
+            writer.submit(lambda connection: attempts.recover_attempts(connection, now)).result()
+        except BaseException:
+            writer.close()
+            raise
+    return PostgresLedger(address, name, digest=site_key.digest, writer=writer), site_key
+
+
+def find_server_identity(address: ServerAddress, tenant: str) -> LedgerIdentity | None:
+    """Return which ledger a tenant has on a server, None where it has none."""
+    name = name_schema(tenant)
+    with connect_server(address, purpose="opening") as connection:
+        require_in_use(connection, address, name)
+        if not has_schema(connection, name):
+            return None
+        use_schemas(connection, name, SHARED_SCHEMA)
+        return identify_ledger(PostgresConnection(connection))
+
+
+def require_no_lost_server_ledger(address: ServerAddress, ownership: Ownership) -> None:
+    """Raise UsageError where a ledger is missing and files show that there was one."""
+    if ownership.evidence is not None and not ownership.allows_new:
+        raise UsageError("ledger.server_lost", path=address.shown, found=ownership.evidence)
+    ownership.check_registry(address.shown, None)
+
+
+def has_schema(connection: psycopg.Connection, name: str) -> bool:
+    """Return whether a schema holds a ledger."""
+    row = connection.execute("SELECT to_regclass(%s)", [f"{name}.meta"]).fetchone()
+    return row is not None and row[0] is not None
+
+
+def _create_ledger(connection: psycopg.Connection, name: str, tenant: str, secret: str, now: float) -> None:
+    """Create the tables of a tenant with a new site key, all or nothing."""
+    key = token_bytes(KEY_BYTES)
+    stored = encrypt_key(key, secret)
+    schema.make_shared_schema(connection)
+    with connection.transaction():
+        schema.create_ledger_tables(connection, name)
+        connection.execute("INSERT INTO site_key (salt, encrypted) VALUES (%s, %s)", stored)
+        check = SiteKey(key, tenant).check()
+        meta = {"id": 1, "tenant": tenant, "key_check": check, "key_format": KEY_FORMAT, "created": now}
+        tables.insert_row(PostgresConnection(connection), "meta", meta)
+        write_all_receipts(PostgresConnection(connection))
+
+
+def _read_site_key(
+    connection: psycopg.Connection, address: ServerAddress, tenant: str, secret: str
+) -> SiteKey:
+    """Return the site key; LedgerError where the secret is another one, or the key is not this ledger's."""
+    row = connection.execute("SELECT salt, encrypted, key_check, tenant FROM site_key, meta").fetchone()
+    if row is None:
+        raise LedgerError("ledger.server_damaged", server=address.shown)
+    site_key = SiteKey(decrypt_key(EncryptedKey(row[0], row[1]), secret), tenant)
+    if not compare_digest(row[2], site_key.check()) or row[3] != tenant:
+        raise LedgerError("ledger.server_damaged", server=address.shown)
+    return site_key
+
+
+class EncryptedKey(NamedTuple):
+    """A site key as it stands in the database."""
+
+    salt: bytes
+    encrypted: bytes
+
+
+def encrypt_key(site_key: bytes, secret: str) -> EncryptedKey:
+    """Encrypt a site key with the operator's secret; LedgerError for a secret that is too short to protect it."""
+    if len(secret) < MIN_SECRET_CHARS:
+        raise LedgerError("ledger.server_secret_short", needed=MIN_SECRET_CHARS)
+    salt = token_bytes(_SALT_BYTES)
+    return EncryptedKey(salt, _make_cipher(secret, salt).encrypt(site_key))
+
+
+def decrypt_key(stored: EncryptedKey, secret: str) -> bytes:
+    """Return the site key; LedgerError where the secret is not the one it was encrypted with."""
+    try:
+        return _make_cipher(secret, stored.salt).decrypt(stored.encrypted)
+    except InvalidToken as error:
+        raise LedgerError("ledger.server_secret_wrong") from error
+
+
+def _make_cipher(secret: str, salt: bytes) -> Fernet:
+    derived = hashlib.scrypt(secret.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32)
+    return Fernet(base64.urlsafe_b64encode(derived))

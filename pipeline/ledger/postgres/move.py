@@ -34,16 +34,15 @@ from pipeline.ledger.open import open_ledger, require_own_ledger
 from pipeline.ledger.postgres import copy_tables
 from pipeline.ledger.postgres import schema as server_schema
 from pipeline.ledger.postgres.address import ServerAddress, name_schema
-from pipeline.ledger.postgres.care import check_server_ledger
 from pipeline.ledger.postgres.connection import (
     SHARED_SCHEMA,
     PostgresConnection,
-    explain_server_error,
-    open_connection,
+    connect_server,
     require_durable_commits,
     use_schemas,
 )
 from pipeline.ledger.postgres.lease import Lease
+from pipeline.ledger.postgres.ledger import encrypt_key, has_schema, open_server_ledger
 from pipeline.ledger.postgres.move_state import (
     describe_move,
     end_move,
@@ -51,16 +50,13 @@ from pipeline.ledger.postgres.move_state import (
     read_move,
     rename_schema,
     require_in_use,
-    require_lease,
     write_move,
 )
-from pipeline.ledger.postgres.opening import has_schema, open_server_ledger
-from pipeline.ledger.postgres.site_key import encrypt_key
+from pipeline.ledger.postgres.server_store import ServerStore
 from pipeline.ledger.receipt_sync import read_mark, receipts_path
 from pipeline.ledger.registry import LedgerIdentity, Ownership, identify_ledger
-from pipeline.ledger.sqlite_ledger import connect
+from pipeline.ledger.sqlite_ledger import connect, explain_write_error
 from pipeline.ledger.tenant import SiteKey
-from pipeline.ledger.writer import explain_write_error
 from pipeline.support import atomic_files
 from pipeline.support.failpoints import hit_failpoint
 
@@ -104,7 +100,7 @@ def move_to_server(ends: Ends, ownership: Ownership, *, now: float) -> MovedLedg
             return _complete_arrival(ends, server, note, ownership, now)
         if note is None and not ends.path.exists():
             raise UsageError("never_run", path=ends.path, then=("check",))
-        opened, site_key = open_ledger(ends.path, ends.tenant, now=now, recover=True, ownership=ownership)
+        opened, site_key = open_ledger(ends.path, ends.tenant, now=now, ownership=ownership)
         opened.close()
         require_undisturbed = ownership.require(ends.path)
         _require_no_defects(check_ledger(ends.path, ends.tenant), ends.path)
@@ -116,7 +112,7 @@ def move_to_server(ends: Ends, ownership: Ownership, *, now: float) -> MovedLedg
                 rows = _fill_schema(ends, server, file, site_key)
                 move = describe_move("arriving", identity.ledger_id, ends.path, former)
                 write_move(server, ends.schema, move)
-                require_lease(server, ends.address, ends.schema, ends.lease)
+                ends.lease.require(server)
                 hit_failpoint("move: before the commit")
             hit_failpoint("move: after the commit")
             counts = count_ledger(file)
@@ -147,7 +143,7 @@ def move_to_file(ends: Ends, ownership: Ownership, *, now: float) -> MovedLedger
             ends.address, ends.tenant, now=now, secret=ends.secret, lease=ends.lease, ownership=ownership
         )
         opened.close()
-        _require_no_defects(check_server_ledger(ends.address, ends.tenant, secret=ends.secret), ends.address)
+        _require_no_defects(ServerStore(ends.address, ends.tenant, ends.secret).check(), ends.address)
         use_schemas(server, ends.schema, SHARED_SCHEMA)
         identity = identify_ledger(PostgresConnection(server))
         _require_free_place(ends)
@@ -157,7 +153,7 @@ def move_to_file(ends: Ends, ownership: Ownership, *, now: float) -> MovedLedger
             rows = _fill_draft(ends, server, draft, site_key)
         with server.transaction():
             write_move(server, ends.schema, describe_move("leaving", identity.ledger_id, ends.path))
-            require_lease(server, ends.address, ends.schema, ends.lease)
+            ends.lease.require(server)
             hit_failpoint("move: before the server's ledger is left")
         hit_failpoint("move: after the server's ledger is left")
         _register(ownership, str(ends.path.resolve()), identity)
@@ -174,11 +170,9 @@ def move_to_file(ends: Ends, ownership: Ownership, *, now: float) -> MovedLedger
 def _connect(ends: Ends) -> Iterator[psycopg.Connection]:
     """Connect to the server for a move, which may take long; errors of disk and server become LedgerError."""
     try:
-        with closing(open_connection(ends.address, purpose="move", patience=PATIENCE_SECONDS)) as server:
+        with connect_server(ends.address, purpose="move", patience=PATIENCE_SECONDS) as server:
             require_durable_commits(server, ends.address)
             yield server
-    except psycopg.Error as error:
-        raise explain_server_error(ends.address, error) from error
     except (sqlite3.Error, OSError) as error:
         raise explain_write_error(ends.path, error) from error
 
@@ -238,7 +232,7 @@ def _retire_file(
 def _end_move(ends: Ends, server: psycopg.Connection) -> None:
     with server.transaction():
         end_move(server, ends.schema)
-        require_lease(server, ends.address, ends.schema, ends.lease)
+        ends.lease.require(server)
         hit_failpoint("move: before the end")
 
 
@@ -351,7 +345,7 @@ def _complete_departure(ends: Ends, server: psycopg.Connection, ledger_id: str) 
         if has_schema(server, ends.schema):
             former = rename_schema(server, ends.schema)
         write_move(server, ends.schema, describe_move("gone", ledger_id, ends.path, former))
-        require_lease(server, ends.address, ends.schema, ends.lease)
+        ends.lease.require(server)
     hit_failpoint("move: before the end")
     remove_note(ends.path)
     with closing(connect(ends.path, readonly=True)) as file:

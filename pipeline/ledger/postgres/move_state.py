@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import psycopg
 from psycopg import sql
 
-from pipeline.errors import LeaseLost, UsageError
+from pipeline.errors import UsageError
 from pipeline.ledger.lock import RunLock
 from pipeline.ledger.moved import draft_path, is_moved_away
 from pipeline.ledger.postgres.address import ServerAddress
@@ -112,19 +112,9 @@ def _break_off(
             require_in_use(server, address, name)
         with server.transaction():
             end_move(server, name)
-            require_lease(server, address, name, lease)
+            lease.require(server)
         if move.direction == "leaving":
             draft_path(path).unlink(missing_ok=True)
-
-
-def require_lease(server: psycopg.Connection, address: ServerAddress, name: str, lease: Lease) -> None:
-    """Raise LeaseLost where another process has taken the lease; until the end of the transaction none can."""
-    row = server.execute(
-        "SELECT token FROM esign_import.lease WHERE ledger = %s FOR KEY SHARE", [name]
-    ).fetchone()
-    if row is None or row[0] != lease.token:
-        lease.mark_lost()
-        raise LeaseLost("ledger.lease_lost", server=address.shown)
 
 
 def rename_schema(server: psycopg.Connection, name: str) -> str:

@@ -8,7 +8,6 @@ flushed before a crash is given out again, to another transaction.)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -16,7 +15,7 @@ import psycopg
 
 from pipeline.clock import SystemClock, pause
 from pipeline.errors import LeaseLost, LedgerError
-from pipeline.ledger.commit_queue import CommitJob, CommitQueue, Operation, run_operation
+from pipeline.ledger.commit_queue import CommitJob, CommitQueue, run_operation
 from pipeline.ledger.database import Connection
 from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.ledger.postgres.connection import (
@@ -29,10 +28,9 @@ from pipeline.ledger.postgres.connection import (
     use_schemas,
 )
 from pipeline.ledger.postgres.lease import Lease
-from pipeline.ledger.postgres.receipt_rows import append_receipts
 from pipeline.ledger.postgres.schema import name_conflict
-from pipeline.ledger.receipt_sync import make_receipts
-from pipeline.ledger.receipts import Fact, Mark
+from pipeline.ledger.receipt_sync import make_all_receipts, make_receipts, write_mark
+from pipeline.ledger.receipts import Fact, Mark, Receipt, format_lines
 from pipeline.ledger.registry import Progress, ProgressCounter
 from pipeline.support.failpoints import hit_failpoint
 
@@ -56,13 +54,6 @@ _END = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _VerdictJob(CommitJob):
-    """The entry of a verdict, and what can still be entered of it once the lease is lost."""
-
-    late: Operation = field(kw_only=True)
-
-
 @dataclass(slots=True)
 class _Transaction:
     """A commit that is tried until it has been made; what it holds is of the last try."""
@@ -78,7 +69,7 @@ class PostgresWriter(CommitQueue):
     """Owns the connection that writes a ledger on a server; see `CommitQueue`.
 
     A server that is away is waited for; then the operations raise LedgerError, and ``failure`` holds it. Operations of
-    a process that has lost its lease raise LeaseLost and are not executed, but for the late ones of `submit_verdict`.
+    a process that has lost its lease raise LeaseLost and are not executed, but for the late ones.
     """
 
     def __init__(
@@ -102,15 +93,6 @@ class PostgresWriter(CommitQueue):
         self._number = 0  # of the last transaction
         self._mark = Mark()  # of the receipts, after the last commit that is known to be made
         super().__init__()
-
-    def submit_verdict(self, operation: Operation, *, late: Operation) -> Future[None]:
-        """Queue an operation; once the lease is lost ``late`` is committed in its place, and LeaseLost raised.
-
-        ``late`` adds what is known, and changes no plan.
-        """
-        job = _VerdictJob(operation, late=late)
-        self._put(job)
-        return job.future
 
     def _commit(self, jobs: Sequence[CommitJob]) -> None:
         try:
@@ -196,7 +178,7 @@ class PostgresWriter(CommitQueue):
             lost, operation = None, job.operation
             if not self._lease.is_intact():
                 lost = LeaseLost("ledger.lease_lost", server=self._address.shown)
-                operation = job.late if isinstance(job, _VerdictJob) else _do_nothing
+                operation = job.late or _do_nothing
             outcome = run_operation(adapter, operation, psycopg.IntegrityError, name_conflict)
             if isinstance(outcome, Exception):
                 transaction.errors.append(lost or outcome)
@@ -235,6 +217,22 @@ class PostgresWriter(CommitQueue):
         self._disconnect()
         if self._counter is not None:
             self._counter.close()
+
+
+def append_receipts(connection: Connection, mark: Mark, receipts: Sequence[Receipt]) -> None:
+    """Enter receipts behind a mark as rows, chained as the lines of receipts.jsonl, in the transaction that they belong to."""
+    lines, new_mark = format_lines(mark, receipts)
+    connection.executemany(
+        "INSERT INTO receipt (n, line) VALUES (?, ?)",
+        [(number, line.decode()) for number, line in enumerate(lines, mark.n + 1)],
+    )
+    write_mark(connection, new_mark)
+
+
+def write_all_receipts(connection: Connection) -> None:
+    """Put receipts of all that the ledger holds in place of those that are there, in the caller's transaction."""
+    connection.execute("DELETE FROM receipt")
+    append_receipts(connection, Mark(), make_all_receipts(connection))
 
 
 def _is_before(mark: Mark, known: Mark) -> bool:

@@ -1,0 +1,85 @@
+"""A ledger in a file of this machine, as a run and the commands use it; postgres/server_store.py is the other place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.errors import UsageError
+from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.ledger.lock import RunLock, is_locked
+from pipeline.ledger.moved import require_not_moved
+from pipeline.ledger.open import open_ledger, require_no_lost_ledger
+from pipeline.ledger.receipt_sync import receipts_path
+from pipeline.ledger.registry import Ownership, TenantRegistry, read_identity
+from pipeline.ledger.tenant import SiteKey
+
+if TYPE_CHECKING:
+    from pipeline.ledger.maintenance import LedgerCheck
+    from pipeline.ledger.purge import PersonTraces
+
+
+@dataclass(slots=True)
+class FileStore:
+    """One tenant's ledger, which may not exist yet, with key, receipts and lock next to it."""
+
+    path: Path
+    tenant: str
+    _lock: RunLock | None = field(default=None, init=False)
+
+    def exists(self) -> bool:
+        """Return whether there is a ledger; UsageError where it was moved away."""
+        require_not_moved(self.path)
+        return self.path.exists()
+
+    def find_trace(self) -> Path | None:
+        """Return the file that shows that there was a ledger where now there is none."""
+        receipts = receipts_path(self.path)
+        return receipts if receipts.exists() else None
+
+    def is_held(self) -> bool:
+        """Return whether a run holds the ledger."""
+        return is_locked(self.path)
+
+    def find_holder(self) -> None:
+        """Return which process holds the ledger, where that is known."""
+
+    def examine_server(self, now: float) -> None:
+        """Return facts about the server, None for a file; LedgerError for a server that cannot be used."""
+
+    @contextmanager
+    def hold(self, *, run: str, now: float) -> Iterator[None]:
+        """Hold the ledger for a run while the block runs. Raises Locked."""
+        with RunLock(self.path).acquire(run=run, now=now) as self._lock:
+            yield
+
+    def open(
+        self, *, now: float, readonly: bool = False, ownership: Ownership | None = None
+    ) -> tuple[DatabaseLedger, SiteKey]:
+        """Open the ledger as `open_ledger` does; to write, it must be held."""
+        if ownership is not None:
+            ownership.lock = self._lock
+        return open_ledger(self.path, self.tenant, now=now, readonly=readonly, ownership=ownership)
+
+    def require_not_lost(self, ownership: Ownership) -> None:
+        """Raise UsageError where there is no ledger, and something shows that there was one."""
+        require_no_lost_ledger(self.path, ownership)
+
+    def check(self) -> LedgerCheck:
+        """Return the defects of the ledger, and how much was read."""
+        from pipeline.ledger.maintenance import check_ledger  # noqa: PLC0415 - a run does not need it
+
+        return check_ledger(self.path, self.tenant)
+
+    def find_conflict(self, registry: TenantRegistry) -> UsageError | None:
+        """Return why the registry contradicts this ledger."""
+        return registry.find_conflict(self.path, read_identity(self.path))
+
+    def erase_person(self, traces: PersonTraces, *, now: float, who: str) -> None:
+        """Remove a person's data; the ledger must be held."""
+        from pipeline.ledger.purge import erase_person  # noqa: PLC0415 - a run does not need it
+
+        erase_person(self.path, traces, now=now, who=who)
