@@ -161,7 +161,7 @@ class TenantRegistry:
             return None
         return Progress(attempts, decisions)
 
-    def find_conflict(self, place: Path | str, identity: LedgerIdentity | None) -> UsageError | None:
+    def find_conflict(self, ledger: Path | str, identity: LedgerIdentity | None) -> UsageError | None:
         """Return why the ledger of a file or server, or its absence, is not the one to go on with; None where it is.
 
         A file that was renamed is no conflict.
@@ -169,8 +169,8 @@ class TenantRegistry:
         registered = self.read()
         if registered is None:
             return None
-        path = place if isinstance(place, Path) else None
-        location, key = str(path.resolve() if path else place), None
+        path = ledger if isinstance(ledger, Path) else None
+        location, key = str(path.resolve() if path else ledger), None
         if identity is None or identity.ledger_id != registered.ledger_id:
             if registered.progress != Progress():  # else it never held anything
                 lost = identity is None and registered.location == location
@@ -188,7 +188,7 @@ class TenantRegistry:
         return UsageError(
             key,
             then=then,
-            path=place,
+            path=ledger,
             registered=registered.location,
             record=self._record,
             lost=max(lacks, 0),
@@ -325,9 +325,9 @@ class Ownership:
         """Whether a new ledger may begin although files show an earlier one."""
         return self.accept_ledger or self.ignore_registry
 
-    def check_registry(self, place: Path | str, identity: LedgerIdentity | None) -> None:
+    def check_registry(self, ledger: Path | str, identity: LedgerIdentity | None) -> None:
         """Raise UsageError where the registry contradicts the ledger of a file or server, or its absence, and is strict."""
-        if self.registry is None or (conflict := self.registry.find_conflict(place, identity)) is None:
+        if self.registry is None or (conflict := self.registry.find_conflict(ledger, identity)) is None:
             return
         known, self._contradicted = self._contradicted, True
         if self.ignore_registry:
