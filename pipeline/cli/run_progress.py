@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Never, Self
 from pipeline.cli.context import Session
 from pipeline.clock import stamp
 from pipeline.domain.run import RowOutcome, Status
-from pipeline.messages.catalogue import name_status
 from pipeline.reports.explanations import describe_cause
 from pipeline.reports.presenter import Presenter
 from pipeline.sending.circuit_breaker import Outage, OutageMonitor
@@ -149,7 +148,9 @@ class Progress:
             parts = [session.render_sentence("outage_until", until=until, **self._describe_outage(outage))]
         counts = self._counts
         parts += [
-            f"{name_status(status, session.spoken)} {counts[status]}" for status in Status if counts[status]
+            f"{session.render_sentence(f'status.{status}')} {counts[status]}"
+            for status in Status
+            if counts[status]
         ]
         return " · ".join(parts)
 

@@ -30,7 +30,7 @@ from pipeline.errors import DiskTrouble, EsignImportError
 from pipeline.esign.signing import CredentialsSource
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.tenant import SiteKey, find_environment
-from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase, name_status
+from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase, render
 from pipeline.support.atomic_files import require_writable
 from pipeline.support.memory import collect_new_objects, relaxed_collection
 from pipeline.workflow import run_request, tenant_ledger
@@ -247,7 +247,7 @@ class RunSession:
             counts = [
                 make_phrase("forecast_others", n=n)
                 if status is Status.READY
-                else f"{name_status(status, language)} {n}"
+                else f"{render(f'status.{status}', language)} {n}"
                 for status, n in sorted(preview.unsent_rows.items(), key=lambda count: -count[1])
             ]
             inform("forecast_nothing", rows=preview.rows, why=JoinedTexts(counts, make_phrase("mark.comma")))

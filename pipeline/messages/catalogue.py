@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from pipeline.domain.keyed_text import KeyedText
-from pipeline.domain.run import Status
 from pipeline.messages import (
     cli,
     config,
@@ -113,26 +112,11 @@ def render(key: str, language: str, /, **detail: object) -> str:
     return make_phrase(key, **detail).render(language)
 
 
-def make_status_phrase(status: Status) -> Phrase:
-    """Return a status, to be rendered in either language."""
-    return Phrase(results.STATUS_NAMES[status], {})
-
-
 def describe_halt_reason(code: str, message: str, language: str) -> str:
     """Return why a run halted; the service's own codes speak by their message."""
     key = f"halt.{code}"
     text = _STAMP.sub(r"\1 \2", render_text(message, language))
     return render(key, language, message=text) if key in SENTENCES else message
-
-
-def name_status(status: Status, language: str) -> str:
-    """Return a status as people read it."""
-    return results.STATUS_NAMES[status][language != "zh"]
-
-
-def explain_status(status: Status, language: str) -> str:
-    """Return the explanation of a status."""
-    return results.STATUS_MEANINGS[status][language != "zh"]
 
 
 def explain_unassigned_image(why: str, language: str) -> tuple[str, str]:

@@ -5,43 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.domain.roster import CardType, Field
-from pipeline.domain.run import Status
-
-STATUS_NAMES: Mapping[Status, tuple[str, str]] = {
-    Status.SEALED: ("成功", "Sealed"),
-    Status.UNCHANGED: ("未变", "Unchanged"),
-    Status.CHANGED: ("有变化", "Changed"),
-    Status.REJECTED: ("待改", "To correct"),
-    Status.FAILED: ("失败", "Failed"),
-    Status.UNKNOWN: ("未知", "Unknown"),
-    Status.EXISTS: ("名称已存在", "Name exists"),
-    Status.NOT_SENT: ("未提交", "Not sent"),
-    Status.READY: ("可提交", "Ready"),
-}
-
-STATUS_MEANINGS: Mapping[Status, tuple[str, str]] = {
-    Status.SEALED: ("本次已取得印章ID", "Seal created in this run"),
-    Status.UNCHANGED: ("以前已有印章，内容相同，没有再提交", "Has a seal and is unchanged; not sent again"),
-    Status.CHANGED: (
-        "已有印章，但名单内容变了，请人工决定",
-        "Roster differs from the existing seal; needs a decision",
-    ),
-    Status.REJECTED: ("名单或图片有问题，没有提交", "Problem in roster or picture; not sent"),
-    Status.FAILED: ("已提交，被腾讯拒绝", "Sent, but refused by the service"),
-    Status.UNKNOWN: (
-        "已提交，没有收到结果；查清前不会重复提交",
-        "Sent, result unknown; not sent again until resolved",
-    ),
-    Status.EXISTS: (
-        "同名印章已存在，是谁的待查清；查清前不会提交",
-        "A seal with this name exists; not sent until resolved",
-    ),
-    Status.NOT_SENT: (
-        "还没有轮到，或没有送达；下次会提交",
-        "Not sent yet or not delivered; sent in a later run",
-    ),
-    Status.READY: ("检查通过，可以提交", "Checked; a run will send it"),
-}
 
 CARD_NAMES: Mapping[CardType, str] = {
     CardType.ID_CARD: "居民身份证",
@@ -62,6 +25,36 @@ FIELDS_BY_WORD: Mapping[str, Field] = {
 }
 
 RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
+    "status.sealed": ("成功", "Sealed"),
+    "status.unchanged": ("未变", "Unchanged"),
+    "status.changed": ("有变化", "Changed"),
+    "status.rejected": ("待改", "To correct"),
+    "status.failed": ("失败", "Failed"),
+    "status.unknown": ("未知", "Unknown"),
+    "status.exists": ("名称已存在", "Name exists"),
+    "status.not_sent": ("未提交", "Not sent"),
+    "status.ready": ("可提交", "Ready"),
+    "meaning.sealed": ("本次已取得印章ID", "Seal created in this run"),
+    "meaning.unchanged": ("以前已有印章，内容相同，没有再提交", "Has a seal and is unchanged; not sent again"),
+    "meaning.changed": (
+        "已有印章，但名单内容变了，请人工决定",
+        "Roster differs from the existing seal; needs a decision",
+    ),
+    "meaning.rejected": ("名单或图片有问题，没有提交", "Problem in roster or picture; not sent"),
+    "meaning.failed": ("已提交，被腾讯拒绝", "Sent, but refused by the service"),
+    "meaning.unknown": (
+        "已提交，没有收到结果；查清前不会重复提交",
+        "Sent, result unknown; not sent again until resolved",
+    ),
+    "meaning.exists": (
+        "同名印章已存在，是谁的待查清；查清前不会提交",
+        "A seal with this name exists; not sent until resolved",
+    ),
+    "meaning.not_sent": (
+        "还没有轮到，或没有送达；下次会提交",
+        "Not sent yet or not delivered; sent in a later run",
+    ),
+    "meaning.ready": ("检查通过，可以提交", "Checked; a run will send it"),
     "sheet.summary": ("汇总", "Summary"),
     "sheet.all": ("全部结果", "All"),
     "sheet.retried": ("本次重试", "Retried"),

@@ -19,7 +19,7 @@ from pipeline.domain.run import (
 )
 from pipeline.domain.service_codes import CODES
 from pipeline.errors import isolate_row_failure
-from pipeline.messages.catalogue import Bilingual, Localizable, describe_halt_reason, explain_status
+from pipeline.messages.catalogue import Bilingual, Localizable, describe_halt_reason
 from pipeline.messages.problem_entries import CATALOGUE
 from pipeline.messages.problems import render_problem
 from pipeline.messages.results import RESULT_TEXTS
@@ -72,7 +72,7 @@ def describe_problem(problem: Problem, presenter: Presenter, *, masked: bool = T
 
 def describe_status(status: Status, outcomes: Iterable[RowOutcome], presenter: Presenter) -> str:
     """Return what a status means, and how many of the rows to correct only repeat another row."""
-    meaning = explain_status(status, presenter.language)
+    meaning = presenter.render(f"meaning.{status}")
     copies = sum(map(is_redundant_copy, outcomes)) if status is Status.REJECTED else 0
     return presenter.render("spare.meaning", meaning=meaning, n=copies) if copies else meaning
 

@@ -21,7 +21,7 @@ from pipeline.domain.run import (
     needs_fixing,
     waits_for_review,
 )
-from pipeline.messages.catalogue import Localizable, make_phrase, make_status_phrase
+from pipeline.messages.catalogue import Localizable, make_phrase
 from pipeline.support.terminal_text import quote
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ class _RunSteps:
             key = "next.unknown" if command else "next.unknown_list"
             yield make_step(key, command or listing, n=unresolved, sheet=make_phrase("sheet.unknown"))
         if changed := self.statuses[Status.CHANGED]:
-            sheet, status = make_phrase("sheet.all"), make_status_phrase(Status.CHANGED)
+            sheet, status = make_phrase("sheet.all"), make_phrase("status.changed")
             yield make_step("next.changed", listing, n=changed, sheet=sheet, status=status)
         if held := sum(outcome.row_plan.possibly_same is not None for outcome in self.report.outcomes):
             yield make_step("next.possibly_same", listing, n=held)

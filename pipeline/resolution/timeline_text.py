@@ -14,7 +14,7 @@ from pipeline.domain.roster import Field, Problem
 from pipeline.domain.run import Status
 from pipeline.ledger.person_history import AttemptRecord, RowHistoryEntry
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Decision
-from pipeline.messages.catalogue import explain_status, name_status, render
+from pipeline.messages.catalogue import render
 from pipeline.messages.problem_entries import CATALOGUE
 from pipeline.messages.resolution import TIMELINE_TEXTS
 from pipeline.messages.service_errors import find_advice, is_known_code
@@ -195,7 +195,7 @@ def render_people(people: Sequence[Values], language: str) -> Iterator[str]:
             person["name"] or render("who.nameless", language),
             person["staff_no"] or "—",
             (person["id_masked"] or "—")[-4:],
-            name_status(Status(person["status"]), language),
+            render(f"status.{person['status']}", language),
             person["seal_name"] or "—",
         ]
         for person in people
@@ -253,8 +253,8 @@ def _render_person(values: Values, language: str) -> Iterator[str]:
 def _render_headings(values: Values, language: str) -> Iterator[tuple[str, str]]:
     status = Status(values["status"])
     # of a row “sealed” means “in this run”, of a person it does not
-    meaning = explain_status(Status.UNCHANGED if status is Status.SEALED else status, language)
-    yield "head.status", f"{name_status(status, language)}{render('mark.dash', language)}{meaning}"
+    meaning = render(f"meaning.{Status.UNCHANGED if status is Status.SEALED else status}", language)
+    yield "head.status", f"{render(f'status.{status}', language)}{render('mark.dash', language)}{meaning}"
     if values["seal_name"]:
         key = "frozen" if values["seal_name_frozen"] else "planned"
         yield "head.seal_name", render(key, language, name=values["seal_name"])
@@ -309,7 +309,7 @@ def _render_run_details(run: Values, language: str) -> Iterator[tuple[str, str]]
     for create in run["creates"]:
         yield from _render_create(create, language)
     for row in reversed(run["rows"]):  # the row that counts comes last
-        text = name_status(Status(row["status"]), language)
+        text = render(f"status.{row['status']}", language)
         if row["spare_copy"]:
             text = render("repeats", language)
         if row["nights"] > 1:

@@ -169,7 +169,7 @@ class Gateway:
         )
         count = self._counter.count_call((secret_id, call.action), now=now, steady=steady)
         if count is not None:
-            raise build_throttle_refusal(count, self._counter.rate, language=call.language)
+            raise build_throttle_refusal(count, self._counter.rate)
         return [tenant for tenant in self._tenants if tenant.secret_id == secret_id]
 
 

@@ -41,11 +41,6 @@ class Call:
         """X-TC-TraceId, which the client makes up."""
         return self.headers.get("x-tc-traceid")
 
-    @property
-    def language(self) -> str:
-        """X-TC-Language, Chinese without one."""
-        return self.headers.get("x-tc-language", "zh-CN")
-
     def get_text(self, name: str) -> str | None:
         """Return a text parameter of the top level, whatever else is wrong with the body."""
         value = (self.parameters or {}).get(name)
@@ -126,13 +121,7 @@ class Refusal(Exception):
         super().__init__(code)
 
 
-def build_throttle_refusal(count: float, rate: float, *, language: str) -> Refusal:
+def build_throttle_refusal(count: float, rate: float) -> Refusal:
     """Return the refusal of one call too many, naming the calls of this second and the limit."""
-    if language == "en-US":
-        text = (
-            f"Your current request times equals to `{count:g}` in a second, which exceeds the frequency limit "
-            f"`{rate:g}` for a second. Please reduce the frequency of calls."
-        )
-    else:
-        text = f"您当前每秒请求 `{count:g}` 次，超过了每秒频率上限 `{rate:g}` 次，请稍后重试。"
+    text = f"您当前每秒请求 `{count:g}` 次，超过了每秒频率上限 `{rate:g}` 次，请稍后重试。"
     return Refusal("RequestLimitExceeded", text)

@@ -171,11 +171,11 @@ class SocketReply:
     end: Literal["answer", "reset", "close"] = "answer"
 
 
-def find_refusal(faults: Sequence[Fault], *, rate: float, language: str) -> Refusal | None:
+def find_refusal(faults: Sequence[Fault], *, rate: float) -> Refusal | None:
     """Return what is answered in place of executing the call, or None."""
     for fault in faults:
         if fault.kind == "throttle":
-            return build_throttle_refusal(rate + 1, rate, language=language)
+            return build_throttle_refusal(rate + 1, rate)
         if fault.kind == "internal_error_before":
             return Refusal(fault.code or "InternalError", fault.message)
         if fault.kind == "code" and fault.code is not None:

@@ -129,7 +129,7 @@ class Sandbox:
             steady=steady,
             arrived=arrived,
             skew=skew,
-            instead=find_refusal(struck, rate=self.service.rules.rate, language=call.language),
+            instead=find_refusal(struck, rate=self.service.rules.rate),
             faults=names,
         )
         if answer.seal is not None and self.truth_file is not None:

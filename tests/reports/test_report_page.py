@@ -15,7 +15,7 @@ from pipeline.domain.roster import Field, FileReport
 from pipeline.domain.run import DurationHistogram, Halt, Status, Traffic
 from pipeline.messages.problem_entries import CATALOGUE
 from pipeline.messages.problems import build_problem
-from pipeline.messages.results import STATUS_NAMES
+from pipeline.messages.results import RESULT_TEXTS
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.report_page import MAX_ROWS, MAX_TEXT, write_report
 from pipeline.reports.write import write_all
@@ -274,7 +274,7 @@ def test_the_filters_narrow_the_rows(show, hospital, report):
     page.page.locator("#chips button[data-status='']").click()
     assert page.names() == [outcome.doctor.name for outcome in hospital.outcomes]
     page.page.locator("#chips button[data-status='failed']").click()
-    assert set(page.texts("#rows .state")) == {STATUS_NAMES[Status.FAILED][0]}
+    assert set(page.texts("#rows .state")) == {RESULT_TEXTS["status.failed"][0]}
     assert page.texts("#shown") == ["2 / 55 行"]
     page.page.locator("#clear").click()
     page.page.locator("#code").select_option(label="证件号码有一位写错 (ID_CHECKSUM)")

@@ -21,10 +21,9 @@ from run_support import QuickClock, draw_seal, newest_results
 
 from pipeline.cli.app import main
 from pipeline.config.config_file import load
-from pipeline.domain.run import Status
 from pipeline.ledger.open import read_key
 from pipeline.ledger.tenant import SiteKey
-from pipeline.messages.catalogue import name_status, render
+from pipeline.messages.catalogue import render
 from pipeline.sandbox.actions import Rules, Seal
 from pipeline.sandbox.faults import Faults, parse_faults
 
@@ -278,7 +277,7 @@ class SimulatedHospital(RuleBasedStateMachine):
             (
                 "next.changed",
                 statuses["changed"],
-                {"sheet": sheets["all"], "status": name_status(Status.CHANGED, "en")},
+                {"sheet": sheets["all"], "status": render("status.changed", "en")},
             ),
             ("next.again", statuses["not_sent"] if not halted else 0, {}),
             (
