@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.masking import Masker
-from pipeline.domain.roster import Doctor, FileReport, FileStat, Row
+from pipeline.domain.roster import Doctor, FileStat, Row
 from pipeline.domain.run import (
     Halt,
     Judgement,
@@ -28,7 +28,6 @@ from pipeline.domain.run import (
 )
 from pipeline.esign.signing import CredentialsSource
 from pipeline.intake.conflicts import flag_conflicts, mark_unread
-from pipeline.intake.corrections import LoadedRows, load_rows
 from pipeline.intake.fields.validate import validate_rows
 from pipeline.intake.images.identical import find_identical_images
 from pipeline.intake.images.name_ocr import check_names_in_images
@@ -55,14 +54,14 @@ from pipeline.planning.unsent_rows import ImagePreparer, build_initial_outcome, 
 from pipeline.reports.presenter import Presenter
 from pipeline.workflow import stage_settings
 from pipeline.workflow.ledger_view import LedgerView
+from pipeline.workflow.run_inputs import RunInputs, read_inputs
 from pipeline.workflow.run_report import (
     find_exposed_files,
-    find_hard_links,
-    find_open_rosters,
     record_rows,
     record_run_end,
-    start_report,
+    start_report_of_rows,
 )
+from pipeline.workflow.unchanged_run import RecalledRun, RunMemory, open_memory
 
 if TYPE_CHECKING:  # they import asyncio: `check` does not need it
     from pipeline.esign.rate_limiter import Limiter
@@ -97,6 +96,7 @@ class RunPlan:
     image_preparer: ImagePreparer
     live_seals: int  # in the ledger
     whole_image_seals: Collection[str]  # SealIds of older seals whose pictures were sent whole
+    recalled: RecalledRun | None = None  # the last run, where nothing has changed since
 
 
 def prepare_run(
@@ -107,17 +107,19 @@ def prepare_run(
     site_key: SiteKey | None,
     clock: Clock,
     new_judgements: Mapping[str, Judgement] = MappingProxyType({}),
+    inputs: RunInputs | None = None,
 ) -> RunPlan:
     """Read, validate, match and plan. No network. `check` and `run` share this function.
 
-    ``new_judgements`` are those of a review file, beside the ledger's. Without a ``site_key`` rows have no ids.
+    ``new_judgements`` are those of a review file, beside the ledger's. Without a ``site_key`` rows have no ids. ``inputs``
+    have been read already.
     """
     started, view = clock.now(), LedgerView(ledger, site_key)
-    rosters = _load_rows(request, config, site_key)
+    inputs = inputs or read_inputs(request, config, site_key)
+    rosters = inputs.rosters
     doctors = _validate_rows(rosters.rows, rosters.row_ids, config, view, clock)
     context = _validate_rows(rosters.others, rosters.other_ids, config, view, clock)  # only compared with
-    images = index_images(request.seals)
-    matches = _match_images([*doctors, *context], images, config, view)
+    matches = _match_images([*doctors, *context], index_images(inputs.images), config, view)
     doctors = _flag_conflicts(matches, config, view)[: len(doctors)]
     if config.pictures.ocr:
         doctors = check_names_in_images(doctors, context=context, work=config.resolve_path(config.work))
@@ -136,13 +138,13 @@ def prepare_run(
     absent_unresolved = view.count_absent_unresolved({doctor.key for doctor in doctors})
     return RunPlan(
         row_plans=tuple(row_plans),
-        report=_start_report(
+        report=start_report_of_rows(
             request,
             config,
             started,
-            images,
-            matches,
-            files=rosters.files,
+            inputs,
+            matches.doctors,
+            unassigned_images=matches.unassigned_files,
             absent_unresolved=absent_unresolved,
         ),
         file_stats=matches.stats,
@@ -151,6 +153,30 @@ def prepare_run(
         ),
         live_seals=view.live_seals,
         whole_image_seals=sizes.whole,
+    )
+
+
+def _repeat_plan(
+    recalled: RecalledRun, inputs: RunInputs, request: RunRequest, config: Config, started: float
+) -> RunPlan:
+    """Return the plan of a run in which nothing has changed since the last one."""
+    row_plans = tuple(outcome.row_plan for outcome in recalled.outcomes)
+    return RunPlan(
+        row_plans=row_plans,
+        report=start_report_of_rows(
+            request,
+            config,
+            started,
+            inputs,
+            [row_plan.doctor for row_plan in row_plans],
+            unassigned_images=recalled.unassigned_images,
+            absent_unresolved=recalled.absent_unresolved,
+        ),
+        file_stats={},
+        image_preparer=stage_settings.build_image_preparer(config),
+        live_seals=0,  # counted for newcomers alone, and there is none
+        whole_image_seals=(),
+        recalled=recalled,
     )
 
 
@@ -182,7 +208,8 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
     ledger, clock = resources.ledger, resources.clock
     mark = resources.site_key.reviews()
     saved_review = load_review(request.review, mark, ledger) if request.review else None
-    plan = await _prepare(request, config, resources, saved_review)
+    memory = open_memory(request, config, resources)
+    plan = await _prepare(request, config, resources, saved_review, memory)
     if config.unknown == "probe":
         require_certificate(ledger, config.api.contract, plan.report.started)
     ready = send_rows.select_rows_to_send(plan.row_plans, request, ledger)
@@ -213,7 +240,11 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
         guards=guards,
         mask=presenter.mask_answer,
     )
-    outcomes = merge_outcomes(initial_outcomes, sent.outcomes, plan.image_preparer)
+    outcomes = (
+        plan.recalled.outcomes
+        if plan.recalled
+        else merge_outcomes(initial_outcomes, sent.outcomes, plan.image_preparer)
+    )
     exposed = find_exposed_files(config, credentials.files if credentials else ())
     report = replace(
         plan.report,
@@ -225,20 +256,10 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
         notices=(*plan.report.notices, *exposed, *sent.notices),
         review_mark=mark,
     )
-    return record_run_end(report, ledger, initial_outcomes, presenter)
-
-
-def _load_rows(request: RunRequest, config: Config, site_key: SiteKey | None) -> LoadedRows:
-    """Read the rosters, and the rows of other rosters that they are compared with."""
-    return load_rows(
-        request.rosters,
-        request.context,
-        columns=config.columns,
-        options=stage_settings.build_read_options(request, config),
-        to_fix_only=request.to_fix_only,
-        roster_unverified=request.roster_unverified,
-        site_key=site_key,
-    )
+    report = record_run_end(report, ledger, initial_outcomes, presenter)
+    if memory is not None:
+        memory.keep(report, initial_outcomes)
+    return report
 
 
 def _match_images(
@@ -287,20 +308,32 @@ def _validate_rows(
 
 
 async def _prepare(
-    request: RunRequest, config: Config, resources: RunResources, saved_review: SavedReview | None
+    request: RunRequest,
+    config: Config,
+    resources: RunResources,
+    saved_review: SavedReview | None,
+    memory: RunMemory | None,
 ) -> RunPlan:
     """Prepare the run, in a thread where the event loop has other work."""
     import asyncio  # noqa: PLC0415 - it imports ssl: `check` needs neither
 
     def prepare() -> RunPlan:
-        return prepare_run(
+        started = resources.clock.now()
+        inputs = read_inputs(request, config, resources.site_key)
+        if memory is not None and (recalled := memory.recall(inputs)):
+            return _repeat_plan(recalled, inputs, request, config, started)
+        plan = prepare_run(
             request,
             config,
             ledger=resources.ledger,
             site_key=resources.site_key,
             clock=resources.clock,
             new_judgements=saved_review.date_new(resources.clock.now()) if saved_review else {},
+            inputs=inputs,
         )
+        if memory is not None:
+            memory.note_plan(inputs, plan)
+        return plan
 
     return await asyncio.to_thread(prepare) if resources.prepare_in_thread else prepare()
 
@@ -346,36 +379,13 @@ def _record_start(
     ledger.record_checked_sizes(plan.whole_image_seals)
     if saved_review is not None:
         saved_review.record_new(ledger, record.started, record.user)
+    if plan.recalled is not None:
+        plan.recalled.enter_rows(record.run)
+        return plan.recalled.outcomes
     initial_outcomes = tuple(map(build_initial_outcome, plan.row_plans))
     record_rows(ledger, record.run, initial_outcomes, presenter)
     ledger.record_marks(find_new_marks(plan.row_plans, resources.site_key.digest))
     return initial_outcomes
-
-
-def _start_report(
-    request: RunRequest,
-    config: Config,
-    started: float,
-    images: ImageIndex,
-    matches: MatchResult,
-    *,
-    files: Sequence[FileReport],
-    absent_unresolved: int,
-) -> RunReport:
-    """Return the part of a report that is known from the plan."""
-    return replace(
-        start_report(config, run=request.run, command=request.command, started=started, out=request.out),
-        files=tuple(files),
-        unassigned_images=matches.unassigned_files,
-        unreadable_images=images.unreadable,
-        seals=request.seals,
-        missing_seals=request.missing_seals,
-        notices=(*find_open_rosters(files), *find_hard_links(matches.doctors, images.candidates)),
-        absent_unresolved=absent_unresolved,
-        invocation=request.invocation,
-        arguments=request.arguments,
-        accepted_guards=request.accept_guards,
-    )
 
 
 def _without_key(outcome: RowOutcome) -> RowOutcome:

@@ -26,6 +26,7 @@ from pipeline.domain.run import (
     Notice,
     RowOutcome,
     RunReport,
+    RunRequest,
     Traffic,
     more_severe_exit,
 )
@@ -49,6 +50,7 @@ from pipeline.reports.records import outcome_record, run_record
 from pipeline.support.atomic_files import write_json
 from pipeline.support.rights import is_exposed
 from pipeline.workflow.recorded_runs import RUN
+from pipeline.workflow.run_inputs import RunInputs
 
 LOG = logging.getLogger(__name__)
 _LINE = json.JSONEncoder(ensure_ascii=False)
@@ -75,6 +77,33 @@ def start_report(config: Config, *, run: str, command: str, started: float, out:
         contract=config.api.contract,
         traffic=Traffic(limit=config.limits.requests_per_second),
         out=out or config.resolve_path(config.out) / run,
+    )
+
+
+def start_report_of_rows(
+    request: RunRequest,
+    config: Config,
+    started: float,
+    inputs: RunInputs,
+    doctors: Iterable[Doctor],
+    *,
+    unassigned_images: Sequence[Path],
+    absent_unresolved: int,
+) -> RunReport:
+    """Return the part of a report that is known from the plan."""
+    files, images = inputs.rosters.files, inputs.images
+    return replace(
+        start_report(config, run=request.run, command=request.command, started=started, out=request.out),
+        files=tuple(files),
+        unassigned_images=unassigned_images,
+        unreadable_images=tuple(images.unreadable),
+        seals=request.seals,
+        missing_seals=request.missing_seals,
+        notices=(*find_open_rosters(files), *find_hard_links(doctors, images.candidates)),
+        absent_unresolved=absent_unresolved,
+        invocation=request.invocation,
+        arguments=request.arguments,
+        accepted_guards=request.accept_guards,
     )
 
 

@@ -74,7 +74,7 @@ def fill(folder: Path, files: Mapping[str | bytes, bytes]) -> Path:
 
 def paired(tmp_path: Path, files: Mapping[str | bytes, bytes], *doctors: Doctor) -> MatchResult:
     """Pair the doctors with files of a folder ``seals``."""
-    library = image_index.index_images(fill(tmp_path / "seals", files))
+    library = image_index.index_images(image_index.list_images(fill(tmp_path / "seals", files)))
     return match_images(
         doctors,
         library,

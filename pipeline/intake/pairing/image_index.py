@@ -132,41 +132,55 @@ class ImageIndex:
 
 
 @dataclass(slots=True)
-class _Listing:
-    """What the folders and zips hold."""
+class ImageListing:
+    """What the folders and zips hold; the candidates in the order of their relative paths."""
 
-    candidates: list[Candidate] = field(default_factory=list)
-    unreadable: list[SkippedFile] = field(default_factory=list)
-    other_files: list[SkippedFile] = field(default_factory=list)
+    folder: Path | None = field(repr=False)  # None: no folder was given, or it does not exist
+    candidates: list[Candidate] = field(default_factory=list, repr=False)
+    unreadable: list[SkippedFile] = field(default_factory=list, repr=False)
+    other_files: list[SkippedFile] = field(default_factory=list, repr=False)
 
 
-def index_images(folder: Path | None) -> ImageIndex:
-    """Return the index of a folder with its sub-folders and zips, or of a zip; the order of entries does not matter.
+def list_images(folder: Path | None) -> ImageListing:
+    """List a folder with its sub-folders and zips, or a zip; the order of entries does not matter.
 
     Taken are regular files with a picture extension in any case, or with none. Links are not followed, wherever they
-    lead; debris of macOS, Windows and Office is passed over. A folder that does not exist gives an empty index with
+    lead; debris of macOS, Windows and Office is passed over. A folder that does not exist gives an empty listing with
     ``folder=None``; what cannot be listed (a folder, a damaged zip, a zip in a zip) is in ``unreadable``.
     """
     if folder is None or not folder.exists():
-        return ImageIndex(None)
-    listing = _Listing()
+        return ImageListing(None)
+    listing = ImageListing(folder)
     if folder.is_dir():
         _list_folders(ImageFolder(folder, folder, (), ()), listing)
     else:
         # the zip that is named may be a link, one that lies in a folder may not
         _list_zip(ImageFolder(folder, folder.resolve(), (), ()), listing)
     # names that read the same are ordered by what they are
-    candidates = sorted(listing.candidates, key=lambda one: (one.relative_path, one.name, _get_offset(one)))
+    listing.candidates.sort(key=lambda one: (one.relative_path, one.name, _get_offset(one)))
+    listing.unreadable.sort()
+    listing.other_files.sort()
+    return listing
+
+
+def index_images(listing: ImageListing) -> ImageIndex:
+    """Return the index of what was listed."""
     variants: dict[str, list[FileNameVariant]] = {}
-    for candidate in candidates:
+    for candidate in listing.candidates:
         for variant in list_variants(candidate):
             variants.setdefault(file_names.lookup_key(variant.comparison_key), []).append(variant)
     others: dict[str, SkippedFile] = {}
-    for other in sorted(listing.other_files):
+    for other in listing.other_files:
         stem, _ = file_names.split_extension(other.path.rpartition("/")[2])
         others.setdefault(file_names.comparison_key(stem), other)
-    lengths = frozenset(map(len, variants))
-    return ImageIndex(folder, tuple(candidates), variants, tuple(sorted(listing.unreadable)), others, lengths)
+    return ImageIndex(
+        listing.folder,
+        tuple(listing.candidates),
+        variants,
+        tuple(listing.unreadable),
+        others,
+        frozenset(map(len, variants)),
+    )
 
 
 def _get_offset(candidate: Candidate) -> int:
@@ -184,7 +198,7 @@ def list_variants(candidate: Candidate) -> Iterable[FileNameVariant]:
 # --- folders
 
 
-def _list_folders(top: ImageFolder, listing: _Listing) -> None:
+def _list_folders(top: ImageFolder, listing: ImageListing) -> None:
     waiting = [top]
     while waiting:
         folder = waiting.pop()
@@ -203,7 +217,7 @@ def _list_folders(top: ImageFolder, listing: _Listing) -> None:
                 listing.other_files.append(SkippedFile(folder.describe_path(entry.name), reason))
 
 
-def _scan_folder(folder: ImageFolder, listing: _Listing) -> list[os.DirEntry[str]]:
+def _scan_folder(folder: ImageFolder, listing: ImageListing) -> list[os.DirEntry[str]]:
     """Return the entries of a folder; one that cannot be listed is noted, but for the picture folder itself."""
     try:
         with os.scandir(folder.path) as entries:
@@ -216,7 +230,7 @@ def _scan_folder(folder: ImageFolder, listing: _Listing) -> list[os.DirEntry[str
         return []
 
 
-def _list_file(folder: ImageFolder, name: str, status: os.stat_result, listing: _Listing) -> None:
+def _list_file(folder: ImageFolder, name: str, status: os.stat_result, listing: ImageListing) -> None:
     stem, extension = file_names.split_extension(name)
     path = folder.path / name
     if file_names.is_image_extension(extension):
@@ -231,7 +245,7 @@ def _list_file(folder: ImageFolder, name: str, status: os.stat_result, listing: 
         _skip_file(folder.describe_path(name), extension, listing)
 
 
-def _skip_file(path: str, extension: str, listing: _Listing) -> None:
+def _skip_file(path: str, extension: str, listing: ImageListing) -> None:
     if extension in _OTHER_ARCHIVES:
         listing.unreadable.append(SkippedFile(path, make_text("image.not_zip")))
     else:
@@ -251,7 +265,7 @@ def _is_junction(status: os.stat_result) -> bool:
 # --- zips
 
 
-def _list_zip(zipped: ImageFolder, listing: _Listing) -> None:
+def _list_zip(zipped: ImageFolder, listing: ImageListing) -> None:
     """List the pictures of a zip; one that cannot be listed is noted."""
     path = "/".join(zipped.parts) or zipped.path.name
     try:
@@ -267,7 +281,10 @@ def _list_zip(zipped: ImageFolder, listing: _Listing) -> None:
 
 
 def _list_member(
-    member: zip_files.Member, folders: dict[tuple[str, ...], ImageFolder], zip_path: str, listing: _Listing
+    member: zip_files.Member,
+    folders: dict[tuple[str, ...], ImageFolder],
+    zip_path: str,
+    listing: ImageListing,
 ) -> None:
     if any(len(part) > _LONGEST for part in member.name.split("/")):
         start = file_names.make_readable(member.name[:_SHOWN])

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.domain.roster import FileStat
 from pipeline.intake.images.image_files import changed_at, fingerprint_file, mask_file_name, read_regular_file
-from pipeline.intake.pairing.image_index import index_images
+from pipeline.intake.pairing.image_index import index_images, list_images
 
 needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="pipes and links need privileges on Windows")
 
@@ -44,7 +44,7 @@ def test_two_files_that_change_names_are_opened_again(tmp_path):
     third = one.rename(tmp_path / "c.bmp")
     other.rename(one)
     third.rename(other)
-    image_index = index_images(tmp_path)
+    image_index = index_images(list_images(tmp_path))
     for path, name in ((one, b"b.bmp"), (other, b"a.bmp")):
         assert fingerprint_file(path, known).sha256 == hashlib.sha256(name).hexdigest()
         assert {candidate.mtime_ns for candidate in image_index.candidates if candidate.path == path} != {

@@ -30,7 +30,7 @@ def test_takes_picture_extensions_in_any_case_and_none_from_every_sub_folder(tmp
         "x.JFIF",
     ):  # fmt: skip
         put(tmp_path / name)
-    assert relatives(image_index.index_images(tmp_path)) == sorted(
+    assert relatives(image_index.index_images(image_index.list_images(tmp_path))) == sorted(
         [
             "b.PNG",
             "内科/张伟.jpg",
@@ -50,7 +50,9 @@ def test_the_index_does_not_depend_on_the_order_in_which_files_were_made(tmp_pat
         random.Random(seed).shuffle(names)
         for name in names:
             put(tmp_path / position / name)
-    one, two = (image_index.index_images(tmp_path / location) for location in ("one", "two"))
+    one, two = (
+        image_index.index_images(image_index.list_images(tmp_path / location)) for location in ("one", "two")
+    )
     assert relatives(one) == relatives(two) == sorted(names)
     assert {
         key: [form.candidate.relative_path for form in variant] for key, variant in one.variants.items()
@@ -64,7 +66,7 @@ def test_debris_of_macos_windows_and_office_is_no_picture(tmp_path):
     ):  # fmt: skip
         put(tmp_path / name)
     put(tmp_path / "张伟.png")
-    assert relatives(image_index.index_images(tmp_path)) == ["张伟.png"]
+    assert relatives(image_index.index_images(image_index.list_images(tmp_path))) == ["张伟.png"]
 
 
 @needs_posix
@@ -77,7 +79,7 @@ def test_links_and_pipes_are_passed_over_and_circles_end(tmp_path):
     (folder / "elsewhere").symlink_to(outside.parent, target_is_directory=True)
     (folder / "circle").symlink_to(folder, target_is_directory=True)
     os.mkfifo(folder / "pipe.png")
-    library = image_index.index_images(folder)
+    library = image_index.index_images(image_index.list_images(folder))
     assert relatives(library) == ["a.png"]
     assert {name: passed.reason for name, passed in library.other_files.items()} == {
         "out": "link",
@@ -89,9 +91,9 @@ def test_links_and_pipes_are_passed_over_and_circles_end(tmp_path):
 
 
 def test_an_absent_folder_gives_an_empty_index_without_a_folder(tmp_path):
-    assert image_index.index_images(None).folder is None
-    assert image_index.index_images(tmp_path / "nowhere").folder is None
-    assert image_index.index_images(tmp_path).folder == tmp_path
+    assert image_index.index_images(image_index.list_images(None)).folder is None
+    assert image_index.index_images(image_index.list_images(tmp_path / "nowhere")).folder is None
+    assert image_index.index_images(image_index.list_images(tmp_path)).folder == tmp_path
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may list every folder")
@@ -99,7 +101,7 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path):
     put(tmp_path / "a.png")
     closed = put(tmp_path / "closed" / "b.png").parent
     closed.chmod(0)
-    library = image_index.index_images(tmp_path)
+    library = image_index.index_images(image_index.list_images(tmp_path))
     closed.chmod(0o700)
     assert (relatives(library), library.unreadable) == (["a.png"], (("closed", "cannot be read"),))
 

@@ -377,7 +377,9 @@ def test_a_hint_never_names_a_file_that_has_an_owner(tmp_path):
 
 
 def test_without_a_folder_every_row_names_the_missing_folder():
-    (row,) = match_images([doctor()], image_index.index_images(None), known_files={}).doctors
+    (row,) = match_images(
+        [doctor()], image_index.index_images(image_index.list_images(None)), known_files={}
+    ).doctors
     assert row.problems[0].code == "IMAGE_MISSING"
     assert row.problems[0].detail["tried"] == "no picture folder"
 
@@ -388,7 +390,9 @@ def test_an_empty_file_is_damaged_not_shared(tmp_path):
 
 
 def test_a_file_that_is_gone_after_indexing_is_unreadable(tmp_path):
-    library = image_index.index_images(fill(tmp_path / "seals", {"张伟.png": b"seal"}))
+    library = image_index.index_images(
+        image_index.list_images(fill(tmp_path / "seals", {"张伟.png": b"seal"}))
+    )
     (tmp_path / "seals" / "张伟.png").unlink()
     (row,) = match_images([doctor()], library, known_files={}).doctors
     assert [problem.code for problem in row.problems] == ["IMAGE_CORRUPT"]
@@ -398,36 +402,48 @@ def test_a_huge_file_is_refused_unread(tmp_path):
     folder = fill(tmp_path / "seals", {})
     with (folder / "张伟.png").open("wb") as file:
         file.truncate(image_files.MAX_BYTES + 1)
-    pairing = match_images([doctor()], image_index.index_images(folder), known_files={})
+    pairing = match_images(
+        [doctor()], image_index.index_images(image_index.list_images(folder)), known_files={}
+    )
     assert [problem.code for problem in pairing.doctors[0].problems] == ["IMAGE_TOO_LARGE"]
     assert pairing.stats == {}
 
 
 def test_only_files_that_a_row_may_mean_are_read_and_only_after_a_change(tmp_path):
     folder = fill(tmp_path / "seals", {"张伟.png": b"seal", "nobody.png": b"x"})
-    first = match_images([doctor()], image_index.index_images(folder), known_files={})
+    first = match_images(
+        [doctor()], image_index.index_images(image_index.list_images(folder)), known_files={}
+    )
     path = folder / "张伟.png"
     assert set(first.stats) == {str(path)}
     assert first.unassigned_files == (folder / "nobody.png",)
 
-    again = match_images([doctor()], image_index.index_images(folder), known_files=first.stats)
+    again = match_images(
+        [doctor()], image_index.index_images(image_index.list_images(folder)), known_files=first.stats
+    )
     assert again.stats == {}
     assert again.doctors == first.doctors
     remembered = {str(path): FileStat(4, image_files.changed_at(path.stat()), "remembered")}
-    (row,) = match_images([doctor()], image_index.index_images(folder), known_files=remembered).doctors
+    (row,) = match_images(
+        [doctor()], image_index.index_images(image_index.list_images(folder)), known_files=remembered
+    ).doctors
     assert row.picture
     assert row.picture.sha256 == "remembered"
     for size, age in ((5, 0), (4, 1)):
         outdated = {str(path): FileStat(size, image_files.changed_at(path.stat()) - age, "outdated")}
         assert (
-            match_images([doctor()], image_index.index_images(folder), known_files=outdated).stats
+            match_images(
+                [doctor()], image_index.index_images(image_index.list_images(folder)), known_files=outdated
+            ).stats
             == first.stats
         )
 
 
 def test_problems_found_earlier_stay_in_front(tmp_path):
     (first,) = paired(tmp_path, {}, doctor()).doctors
-    (again,) = match_images([first], image_index.index_images(None), known_files={}).doctors
+    (again,) = match_images(
+        [first], image_index.index_images(image_index.list_images(None)), known_files={}
+    ).doctors
     assert [problem.code for problem in again.problems] == ["IMAGE_MISSING", "IMAGE_MISSING"]
     (paired_doctors,) = paired(tmp_path, {"张伟印章.png": b"seal"}, first).doctors
     assert [problem.code for problem in paired_doctors.problems] == ["IMAGE_MISSING", "IMAGE_NAME_FUZZY"]

@@ -49,7 +49,12 @@ def test_a_picture_in_the_picture_column_is_the_doctors(tmp_path):
 
 def test_it_needs_no_picture_folder(tmp_path):
     one = doctor(picture="", embedded=[embedded(tmp_path)])
-    assert match_images([one], image_index.index_images(None), known_files={}).doctors[0].evidence == "cell"
+    assert (
+        match_images([one], image_index.index_images(image_index.list_images(None)), known_files={})
+        .doctors[0]
+        .evidence
+        == "cell"
+    )
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def doctors_of(people):
 
 def outcomes(doctors, content, folder):
     """Return row -> (path, evidence, codes), after pairing."""
-    library = image_index.index_images(fill(folder, content))
+    library = image_index.index_images(image_index.list_images(fill(folder, content)))
     result = match_images(doctors, library, known_files={})
     of_any_length = replace(library, key_lengths=frozenset(range(200)))
     assert match_images(doctors, of_any_length, known_files={}) == result, (
@@ -202,7 +202,7 @@ def test_no_one_gets_a_file_named_after_another_person_or_in_another_department(
         SEALED, lambda: {"k8": {"12"}}, lambda text: {number(8): "k8", number(9): "k9"}.get(text, "?")
     )
     with tempfile.TemporaryDirectory() as folder:
-        library = image_index.index_images(fill(Path(folder) / "a", content))
+        library = image_index.index_images(image_index.list_images(fill(Path(folder) / "a", content)))
         paired = flag_conflicts(match_images(doctors, library, known_files={}, sealed_people=sealed).doctors)
     outside = {"姚平": "k8", "李文": "k9", "12": "k8", number(8): "k8", number(9): "k9"}
     for one in paired:

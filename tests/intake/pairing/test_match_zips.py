@@ -27,7 +27,12 @@ def from_zip(tmp_path: Path, data: bytes, *doctors: Doctor) -> MatchResult:
     """Pair with a zip that is given in place of the folder."""
     path = tmp_path / "seals.zip"
     path.write_bytes(data)
-    return match_images(doctors, image_index.index_images(path), known_files={}, store_image=keeper(tmp_path))
+    return match_images(
+        doctors,
+        image_index.index_images(image_index.list_images(path)),
+        known_files={},
+        store_image=keeper(tmp_path),
+    )
 
 
 def keeper(tmp_path: Path):
@@ -281,7 +286,7 @@ def test_an_endless_directory_is_not_read(tmp_path):
         file.seek(4_000_000_000)
         file.write(struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 9, 9, 4_000_000_000, 0, 0))
     tracemalloc.start()
-    library = image_index.index_images(path)
+    library = image_index.index_images(image_index.list_images(path))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert library.unreadable == (("seals.zip", "zip: too many members"),)
@@ -291,7 +296,7 @@ def test_an_endless_directory_is_not_read(tmp_path):
 def test_a_zip_that_changed_since_it_was_listed_is_not_read(tmp_path):
     path = tmp_path / "seals.zip"
     path.write_bytes(zipped({"张伟.png": b"one"}))
-    library = image_index.index_images(path)
+    library = image_index.index_images(image_index.list_images(path))
     path.write_bytes(zipped({"张伟.png": b"other"}))
     (row,) = match_images([doctor()], library, known_files={}, store_image=keeper(tmp_path)).doctors
     assert [problem.detail["found"] for problem in row.problems] == ["changed while reading"]
@@ -308,13 +313,20 @@ def test_a_work_folder_that_cannot_be_written_is_no_fault_of_a_row(tmp_path):
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        match_images([doctor()], image_index.index_images(path), known_files={}, store_image=full)
+        match_images(
+            [doctor()],
+            image_index.index_images(image_index.list_images(path)),
+            known_files={},
+            store_image=full,
+        )
 
 
 def test_without_a_store_a_member_has_its_digest_alone(tmp_path):
     path = tmp_path / "seals.zip"
     path.write_bytes(zipped({"张伟.png": b"one"}))
-    (row,) = match_images([doctor()], image_index.index_images(path), known_files={}).doctors
+    (row,) = match_images(
+        [doctor()], image_index.index_images(image_index.list_images(path)), known_files={}
+    ).doctors
     assert row.picture
     assert (row.picture.sha256, row.picture.stored_path) == (hashlib.sha256(b"one").hexdigest(), None)
 
@@ -323,8 +335,8 @@ def test_a_link_that_is_named_by_the_user_is_followed_one_that_lies_in_the_folde
     real = tmp_path / "real.zip"
     real.write_bytes(zipped({"张伟.png": b"one"}))
     (tmp_path / "seals.zip").symlink_to(real)
-    library = image_index.index_images(tmp_path / "seals.zip")
+    library = image_index.index_images(image_index.list_images(tmp_path / "seals.zip"))
     assert [candidate.path for candidate in library.candidates] == [tmp_path / "seals.zip" / "张伟.png"]
     folder = fill(tmp_path / "folder", {})
     (folder / "a.zip").symlink_to(real)
-    assert image_index.index_images(folder).candidates == ()
+    assert image_index.index_images(image_index.list_images(folder)).candidates == ()

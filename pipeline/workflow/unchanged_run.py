@@ -1,0 +1,258 @@
+"""Repeats what the last run found where nothing has changed since: no row is judged, no picture is matched.
+
+What a run finds follows from its request, the configuration, this program, the rows, the listing of the pictures, the
+ledger and the day. A run that sent nothing, and entered nothing in the ledger but itself, keeps a digest of these in the
+work folder, beside what the ledger's lines of its rows lack. The next run reads the rosters and lists the pictures as
+every run does. Where the digest is the same, its outcomes are made of those lines; in every other case, also where the
+file is missing or damaged, everything is judged anew. The file holds no name, no number and no path: a picture is its
+place in the listing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.clock import Clock
+from pipeline.config.settings import Config
+from pipeline.domain.roster import Doctor, Field, Row
+from pipeline.domain.run import RowOutcome, RowPlan, RunReport, RunRequest, Status
+from pipeline.intake.fields.id_number import normalise_number
+from pipeline.intake.fields.id_rules import find_next_judgement
+from pipeline.intake.fields.normalize import get_field_text
+from pipeline.intake.images.image_files import changed_at, replace_file
+from pipeline.intake.pairing.image_index import Candidate
+from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.ledger.tenant import SiteKey
+from pipeline.support import folder_access
+from pipeline.version import __version__
+from pipeline.workflow.recorded_rows import RecordedRows
+from pipeline.workflow.run_inputs import RunInputs
+
+if TYPE_CHECKING:
+    from pipeline.workflow.import_run import RunPlan, RunResources
+
+FILE = "unchanged-run"  # in the work folder
+_REPEATABLE = frozenset({Status.UNCHANGED, Status.CHANGED, Status.REJECTED})
+_TRANSIENT = frozenset({"IMAGE_NOT_READ", "ROW_NOT_PROCESSED"})  # problems that the next run may not find
+# nanoseconds: a file that was changed so shortly before it was listed may be changed again under the same time
+_YOUNG = 2_000_000_000
+_OWN_RECEIPTS = 2  # of a run that enters nothing else: its begin and its end
+
+
+@dataclass(frozen=True, slots=True)
+class RecalledRun:
+    """The outcomes of the last run, the pictures that no row got, and how many unresolved people its rosters lack."""
+
+    outcomes: tuple[RowOutcome, ...]
+    unassigned_images: tuple[Path, ...]
+    absent_unresolved: int
+    enter_rows: Callable[[str], None]  # enters the rows in the ledger for the run with this id
+
+
+def open_memory(request: RunRequest, config: Config, resources: RunResources) -> RunMemory | None:
+    """Return the memory of runs like this one; None for a run that asks for something else than the usual."""
+    is_usual = request.command == "run" and not (request.only_keys or request.review or request.limit)
+    if not is_usual or config.pictures.ocr or not isinstance(resources.ledger, DatabaseLedger):
+        return None
+    return RunMemory(request, config, resources.ledger, resources.site_key, resources.clock)
+
+
+class RunMemory:
+    """What the last run left for this one, and what this one leaves for the next."""
+
+    def __init__(
+        self,
+        request: RunRequest,
+        config: Config,
+        ledger: DatabaseLedger,
+        site_key: SiteKey,
+        clock: Clock,
+    ) -> None:
+        """Note the moment and the extent of the ledger before anything is read."""
+        self._request, self._config, self._clock = request, config, clock
+        self._ledger, self._site_key = ledger, site_key
+        self._file = config.resolve_path(config.work) / FILE
+        self._begun, self._extent = clock.now(), ledger.read_extent()
+        self._facts: dict[str, Any] | None = None  # of this run, for the next one
+        self._digest = ""
+
+    def recall(self, inputs: RunInputs) -> RecalledRun | None:
+        """Return the outcomes of the last run; None where anything that decides them may have changed."""
+        kept = self._read()
+        today = self._clock.today()
+        if kept is None or not kept["since"] <= today.isoformat() < kept["until"]:
+            return None
+        if kept["extent"] != self._extent or kept["inputs"] != self._digest_inputs(inputs):
+            return None
+        candidates = inputs.images.candidates
+        pictures = [candidates[place] if place >= 0 else None for place in kept["pictures"]]
+        rows = RecordedRows(inputs.rosters, pictures, kept["evidence"])
+        self._ledger.pass_rows(kept["run"], rows.add_line)
+        outcomes = rows.build_outcomes(self._config, self._site_key, today)
+        if outcomes is None:
+            return None
+        self._facts = kept
+        unassigned = tuple(candidates[place].path for place in kept["unassigned"])
+        return RecalledRun(outcomes, unassigned, kept["absent_unresolved"], self._ledger.move_rows)
+
+    def note_plan(self, inputs: RunInputs, plan: RunPlan) -> None:
+        """Note what the next run needs to repeat this plan, if it can be repeated."""
+        is_repeatable = not plan.file_stats and not plan.whole_image_seals
+        if not (is_repeatable and all(map(_is_repeatable, plan.row_plans)) and self._are_plain(inputs)):
+            return
+        candidates = inputs.images.candidates
+        doctors = [row_plan.doctor for row_plan in plan.row_plans]
+        places = {one.file: place for place, one in enumerate(candidates) if one.member is None}
+        pictures = [places.get(one.picture.file) if one.picture else -1 for one in doctors]
+        unassigned = list(_find_places(plan.report.unassigned_images, candidates))
+        if (
+            None in pictures or None in unassigned
+        ):  # one out of a zip lies in the work folder, which may be tidied up
+            return
+        today = self._clock.today()
+        changes = (find_next_judgement(_find_number(doctor), today) for doctor in doctors)
+        self._facts = {
+            "inputs": self._digest_inputs(inputs),
+            "since": today.isoformat(),
+            "until": min(filter(None, changes), default=date.max).isoformat(),
+            "pictures": pictures,
+            "evidence": [doctor.evidence for doctor in doctors],
+            "unassigned": unassigned,
+            "absent_unresolved": plan.report.absent_unresolved,
+        }
+
+    def keep(self, report: RunReport, planned: Sequence[RowOutcome]) -> None:
+        """Keep what was noted, where the run ended as planned and entered nothing in the ledger but itself."""
+        if self._facts is None or report.halt is not None or report.outcomes != planned:
+            return
+        extent = self._ledger.read_extent()
+        expected = {
+            **self._extent,
+            "runs": self._extent["runs"] + 1,
+            "receipts": self._extent["receipts"] + _OWN_RECEIPTS,
+        }
+        if any(extent[name] != expected[name] for name in expected.keys() - {"newest_run", "last_receipt"}):
+            return
+        body = json.dumps({**self._facts, "run": report.run, "extent": extent})
+        mark = self._site_key.digest(body)
+        with suppress(OSError):  # the next run judges everything anew
+            replace_file(self._file, f"{mark}\n{body}".encode())
+
+    def _read(self) -> dict[str, Any] | None:
+        """Return what the last run kept; None where there is nothing, or not what was written."""
+        try:
+            mark, _, body = self._file.read_text("utf-8").partition("\n")
+        except (OSError, ValueError):
+            return None
+        if mark != self._site_key.digest(body):
+            return None
+        kept: dict[str, Any] = json.loads(body)
+        return kept
+
+    def _are_plain(self, inputs: RunInputs) -> bool:
+        """Return whether the inputs are rosters without pictures and corrections, and no picture is new."""
+        rosters = inputs.rosters
+        newest = max(map(_find_change, inputs.images.candidates), default=0)
+        return (
+            newest < self._begun * 1e9 - _YOUNG
+            and not rosters.others
+            and not any(file.run is not None or file.unassigned_images for file in rosters.files)
+            and not any(row.pictures or row.row_token or row.correction for row in rosters.rows)
+        )
+
+    def _digest_inputs(self, inputs: RunInputs) -> str:
+        """Return a digest of all that decides the outcomes but the ledger and the day."""
+        if not self._digest:
+            digest = hashlib.sha256()
+            for part in self._list_inputs(inputs):
+                digest.update(part)
+            self._digest = self._site_key.digest(digest.hexdigest())
+        return self._digest
+
+    def _list_inputs(self, inputs: RunInputs) -> Iterator[bytes]:
+        request, config = self._request, self._config
+        paths = (request.rosters, request.seals, request.missing_folders, request.missing_seals, config.base)
+        user = os.geteuid() if hasattr(os, "geteuid") else None  # files may be readable for one alone
+        yield repr((__version__, sys.version, version("pillow"), user, config.digest_text(), paths)).encode()
+        yield repr(list(_list_modules())).encode()
+        for file in inputs.rosters.files:
+            yield pickle.dumps(replace(file, sha256=None))  # a roster may be exported anew every day
+        for row, row_id in zip(inputs.rosters.rows, inputs.rosters.row_ids, strict=True):
+            yield json.dumps([row_id, *_list_cells(row)]).encode()
+        images = inputs.images
+        yield json.dumps([str(images.folder), images.unreadable, images.other_files]).encode()
+        for candidate in images.candidates:
+            yield json.dumps(_list_attributes(candidate)).encode()
+
+
+def _list_modules() -> Iterator[tuple[str, int, int]]:
+    """Yield the files of this program: one that was mended keeps its version."""
+    package = Path(folder_access.__file__).parents[1]
+    for path in sorted(package.rglob("*.py")):
+        status = path.stat()
+        yield str(path.relative_to(package)), status.st_size, status.st_mtime_ns
+
+
+def _list_cells(row: Row) -> Iterator[object]:
+    """Yield all of a row that decides its outcome, beside its id: that stands for the cells as they are displayed."""
+    yield from (str(row.origin.path), row.origin.sheet, row.origin.row, row.hidden)
+    for name, cell in row.fields.items():
+        value = None if cell.value is cell.display_text else repr(cell.value)
+        yield from (name, cell.column, cell.header, cell.kind, value)
+    for problem in row.problems:
+        yield from (problem.code, problem.severity, problem.field, problem.cell, dict(problem.detail))
+
+
+def _list_attributes(candidate: Candidate) -> list[object]:
+    """Return all by which a picture file is known without being opened."""
+    member = candidate.member
+    of_member = (
+        [_find_change(candidate), member.header_offset, member.CRC, member.compress_size] if member else []
+    )
+    return [
+        candidate.relative_path,
+        candidate.name,
+        candidate.size,
+        candidate.mtime_ns,
+        candidate.may_be_linked,
+        candidate.fault,
+        *of_member,
+    ]
+
+
+def _find_change(candidate: Candidate) -> int:
+    """Return when a picture last changed, or the zip that holds it."""
+    return candidate.mtime_ns if candidate.member is None else changed_at(candidate.folder.path.stat())
+
+
+def _find_number(doctor: Doctor) -> str:
+    return doctor.number or normalise_number(get_field_text(doctor.row, Field.NUMBER))[0]
+
+
+def _is_repeatable(row_plan: RowPlan) -> bool:
+    """Return whether a row ends the same way in the next run, and is shown the same from the ledger's line."""
+    return (
+        row_plan.status in _REPEATABLE
+        and row_plan.review is None
+        and row_plan.possibly_same is None
+        # that a seal may have been made of a smaller copy depends on what the work folder holds
+        and not any(problem.code in _TRANSIENT or "sent" in problem.detail for problem in row_plan.problems)
+    )
+
+
+def _find_places(paths: Iterable[Path], candidates: Sequence[Candidate]) -> Iterator[int | None]:
+    """Yield the places of paths, which are in the order of the candidates, among these."""
+    numbered = enumerate(candidates)
+    for path in paths:
+        yield next((place for place, candidate in numbered if candidate.path == path), None)
