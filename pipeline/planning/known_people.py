@@ -133,11 +133,15 @@ def describe_possibly_same(
 
 
 def find_new_marks(row_plans: Iterable[RowPlan], digest: Digest) -> dict[str, PersonMarks]:
-    """Return, by key, staff number and mobile of known people where their rows differ from the ledger."""
+    """Return, by key, staff number and mobile of known people where their rows differ from the ledger.
+
+    Of several rows of a person the first one counts: with all of them the ledger would change in every run.
+    """
     new_marks: dict[str, PersonMarks] = {}
+    seen: set[str] = set()
     for row_plan in row_plans:
         doctor, person = row_plan.doctor, row_plan.history
-        if person is None or row_plan.status not in _KNOWN_STATUSES or person.key in new_marks:
+        if person is None or row_plan.status not in _KNOWN_STATUSES or person.key in seen:
             continue
         made = person.seal or person.unresolved_attempt
         if made is None:
@@ -149,6 +153,7 @@ def find_new_marks(row_plans: Iterable[RowPlan], digest: Digest) -> dict[str, Pe
             mobile = digest(doctor.mobile) if doctor.mobile else None
         else:
             continue
+        seen.add(person.key)
         marks = PersonMarks(
             digest(doctor.comparable_staff_no) if doctor.comparable_staff_no else "", mobile or ""
         )

@@ -34,7 +34,6 @@ from pipeline.intake.images.image_files import changed_at, replace_file
 from pipeline.intake.pairing.image_index import Candidate
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.tenant import SiteKey
-from pipeline.support import folder_access
 from pipeline.version import __version__
 from pipeline.workflow.recorded_rows import RecordedRows
 from pipeline.workflow.run_inputs import RunInputs
@@ -198,7 +197,7 @@ class RunMemory:
 
 def _list_modules() -> Iterator[tuple[str, int, int]]:
     """Yield the files of this program: one that was mended keeps its version."""
-    package = Path(folder_access.__file__).parents[1]
+    package = Path(__file__).parents[1]
     for path in sorted(package.rglob("*.py")):
         status = path.stat()
         yield str(path.relative_to(package)), status.st_size, status.st_mtime_ns

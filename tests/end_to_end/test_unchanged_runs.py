@@ -5,7 +5,6 @@ Each run here is done twice from the same state of the hospital: as it comes, an
 
 import json
 import os
-import random
 import shutil
 import sqlite3
 import zipfile
@@ -18,8 +17,13 @@ import pytest
 from roster_support import write_roster
 from run_support import QuickClock, draw_seal, make_row, name, number
 
-from pipeline.messages.results import RESULT_TEXTS
+import pipeline
+from pipeline.config.config_file import load
+from pipeline.reports.presenter import Presenter
+from pipeline.reports.records import file_record, outcome_record, run_record
+from pipeline.reports.row_values import display_last_attempt
 from pipeline.workflow import unchanged_run
+from pipeline.workflow.tenant_ledger import open_configured_ledger
 
 HEADERS = ("姓名", "证件号码", "手机号", "工号", "科室", "备注", "印章名称", "印章图片")
 DAY = 86_400
@@ -51,7 +55,7 @@ class Nights:
     def __init__(self, hospital, monkeypatch) -> None:
         self.hospital, self.folder, self.moment = hospital, hospital.folder, QuickClock().now()
         self.rows = [[*make_row(serial, **ODD.get(serial, {})), "备", None, None] for serial in DOCTORS]
-        self.recalled = None
+        self.recalled, self.monkeypatch = None, monkeypatch
         recall = unchanged_run.RunMemory.recall
 
         def watch(memory, inputs):
@@ -64,7 +68,7 @@ class Nights:
         (self.seals / "00006.png").rename(self.seals / f"{number(6)}.png")
         (self.seals / "00007.png").rename(self.seals / f"{name(7)}印章.png")
         self.write()
-        assert hospital.go("-q", "run") == 0
+        assert hospital.go("-q", "run") == 0, "all get their seals"
         self.rows += [
             [*make_row(20), "没有图片", None, None],
             [*make_row(21, number=f"110199{2010}0101001"[:17] + "X"), "", None, None],
@@ -91,40 +95,61 @@ class Nights:
         (self.folder / "inbox").mkdir(exist_ok=True)
         write_roster(self.folder / "inbox" / file, [headers, *(rows or self.rows)])
 
-    def go(self, *arguments: str) -> int:
-        return self.hospital.go("-q", *arguments, clock=StillClock(self.moment))
+    def write_config(self, lines: str) -> None:
+        with (self.folder / "config.yaml").open("a", encoding="utf-8") as file:
+            file.write(lines)
 
-    def settle(self) -> None:
+    def go(self, *arguments: str) -> int:
+        """Type another command, in the night after the last run."""
+        return self.hospital.go("-q", *arguments, clock=StillClock(self.moment + DAY / 2))
+
+    def settle(self, after: str = "the first runs") -> None:
         """Run until a run repeats the one before it."""
         for _ in range(4):
             self.moment += DAY
-            self.go("run")
+            self.run()
             if self.recalled:
                 return
-        raise AssertionError("no run repeated the one before it")
+        raise AssertionError(f"no run repeated the one before it after {after}")
 
-    def run_both_ways(self, capsys, *arguments: str) -> bool:
+    def run(self) -> tuple:
+        """Run once; return what its files are made of, and the tables of the ledger."""
+        report = pipeline.run(self.folder / "config.yaml", clock=StillClock(self.moment), write=False).report
+        presenter = Presenter.for_outcomes(report.outcomes, "zh")
+        return (
+            [outcome_record(outcome, run="", presenter=presenter) for outcome in report.outcomes],
+            [display_last_attempt(outcome) for outcome in report.outcomes],
+            [file_record(file, presenter) for file in report.files],
+            report.unassigned_images,
+            {**run_record(report), "run": ""},
+            self.read_ledger(report.run),
+        )
+
+    def run_both_ways(self, run, nights: float = 1) -> bool:
         """Run with what the last run kept and without it; return whether it was used, once both are the same."""
-        self.moment += DAY
+        self.moment += nights * DAY
         shutil.copytree(self.folder / "state", self.folder / "state-before", symlinks=True)
-        before = len(self.hospital.service.received)
-        capsys.readouterr()
-        ends = []
-        for _ in range(2):
-            shutil.rmtree(self.folder / "out")
-            code = self.hospital.go("run", *arguments, clock=StillClock(self.moment))
-            screen = capsys.readouterr().err.replace(self.hospital.runs[-1].name, "RUN").splitlines()
-            ends.append((code, screen, self.read_results(), self.read_ledger()))
-            if len(ends) == 1:
-                was_recalled = self.recalled
-                shutil.rmtree(self.folder / "state")
-                (self.folder / "state-before").rename(self.folder / "state")
-                self.kept.unlink()
+        calls = len(self.hospital.service.received)
+        one = run()
+        was_recalled = self.recalled
+        shutil.rmtree(self.folder / "state")
+        (self.folder / "state-before").rename(self.folder / "state")
+        self.kept.unlink(missing_ok=True)
+        other = run()
         assert not self.recalled
-        for one, other in zip(*ends, strict=True):
-            require_same(one, other)
-        assert len(self.hospital.service.received) == before, "nothing was sent"
+        for part, same in zip(one, other, strict=True):
+            assert part == same
+        assert len(self.hospital.service.received) == calls, "nothing was sent"
         return was_recalled
+
+    def type_run(self, capsys, *arguments: str) -> tuple:
+        """Type a run; return its exit code, the screen, the files and the tables of the ledger."""
+        shutil.rmtree(self.folder / "out")
+        capsys.readouterr()
+        code = self.hospital.go("run", *arguments, clock=StillClock(self.moment))
+        run = self.hospital.runs[-1].name
+        screen = capsys.readouterr().err.replace(run, "RUN").splitlines()
+        return code, screen, *self.read_results().items(), self.read_ledger(run)
 
     def read_results(self) -> dict:
         """Return the text of every file, and of every part of a workbook, without the run's id."""
@@ -141,22 +166,11 @@ class Nights:
             texts |= {(name, part): text.replace(run, b"RUN") for part, text in parts.items()}
         return texts
 
-    def read_ledger(self) -> dict:
+    def read_ledger(self, run: str) -> dict:
         with closing(sqlite3.connect(self.folder / "state" / "ledger.sqlite3")) as ledger:
             tables = ("run", "person", "attempt", "seal", "decision", "row_line", "row_seen", "file_stat")
             rows = {table: ledger.execute(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables}
-            run = self.hospital.runs[-1].name
             return {table: repr(list(cursor)).replace(run, "RUN") for table, cursor in rows.items()}
-
-
-def require_same(one, other) -> None:
-    """Compare what two runs left, part by part."""
-    if isinstance(one, dict):
-        assert one.keys() == other.keys()
-        for key in one:
-            assert one[key] == other[key], key
-    else:
-        assert one == other
 
 
 def make_minor() -> str:
@@ -173,6 +187,221 @@ def nights(hospital, monkeypatch):
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_a_run_without_changes_is_repeated(nights, capsys, language):
-    statuses = nights.hospital.statuses()
-    assert statuses == {"unchanged": 11, "changed": 1, "rejected": 5}
-    assert nights.run_both_ways(capsys, "--lang", language)
+    assert nights.run_both_ways(partial(nights.type_run, capsys, "--lang", language))
+    assert nights.hospital.statuses() == {"unchanged": 11, "changed": 1, "rejected": 5}
+
+
+# -- what changes between two runs
+
+
+def change_cell(nights):
+    nights.rows[0][2] = "15400000888"
+    nights.write()
+
+
+def change_unmapped_cell(nights):
+    nights.rows[13][5] = "又一句"
+    nights.write()
+
+
+def add_row(nights):
+    nights.rows.append([*make_row(40), "", None, None])
+    nights.write()
+
+
+def remove_row(nights):
+    del nights.rows[10]
+    nights.write()
+
+
+def move_rows(nights):
+    nights.rows[8], nights.rows[9] = nights.rows[9], nights.rows[8]
+    nights.write()
+
+
+def double_row(nights):
+    nights.rows.append(nights.rows[8])
+    nights.write()
+
+
+def name_seal(nights):
+    nights.rows[8][6] = "另一处方章"
+    nights.write()
+
+
+def move_column(nights):
+    order = [1, 0, *range(2, len(HEADERS))]
+    rows = [[row[column] for column in order] for row in nights.rows]
+    nights.write(rows=rows, headers=[HEADERS[column] for column in order])
+
+
+def retitle_column(nights):
+    nights.write(headers=["医生姓名", *HEADERS[1:]])
+
+
+def hide_row(nights):
+    path = nights.folder / "inbox" / "roster.xlsx"
+    book = openpyxl.load_workbook(path)
+    book.active.row_dimensions[4].hidden = True
+    book.save(path)
+
+
+def hide_sheet(nights):
+    nights.write()
+    path = nights.folder / "inbox" / "roster.xlsx"
+    book = openpyxl.load_workbook(path)
+    hidden = book.copy_worksheet(book.active)
+    hidden.sheet_state = "hidden"
+    book.save(path)
+
+
+def rename_roster(nights):
+    inbox = nights.folder / "inbox"
+    (inbox / "roster.xlsx").rename(inbox / "名单.xlsx")
+
+
+def add_roster(nights):
+    nights.write("second.xlsx", [nights.rows[0]])
+
+
+def replace_picture(nights):
+    """Put another drawing of the same size and time in a picture's place."""
+    path = nights.seals / "00009.png"
+    size, times = path.stat().st_size, path.stat()
+    draw_seal(path, 41)
+    data = path.read_bytes()
+    path.write_bytes(data[:size] + b"\0" * (size - len(data)))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def add_ambiguous_picture(nights):
+    draw_seal(nights.seals / f"{number(10)}.png", 42)
+
+
+def delete_picture(nights):
+    (nights.seals / "00011.png").unlink()
+
+
+def swap_pictures(nights):
+    one, other, third = (nights.seals / f"{stem}.png" for stem in ("00009", "00012", "别"))
+    for old, new in ((one, third), (other, one), (third, other)):
+        old.rename(new)
+
+
+def link_picture(nights):
+    os.link(nights.seals / "00012.png", nights.folder / "link.png")
+
+
+def add_other_file(nights):
+    (nights.seals / f"{name(20)}.pdf").write_bytes(b"%PDF")
+
+
+def zip_pictures(nights):
+    shutil.make_archive(str(nights.folder / "zipped"), "zip", nights.seals)
+    nights.write_config(f"seals: {json.dumps(str(nights.folder / 'zipped.zip'))}\n")
+
+
+def map_column(nights):
+    nights.write_config("columns: {备注: department}\n")
+
+
+def decide(nights):
+    shutil.copytree(nights.folder / "state", nights.folder / "older")
+    assert nights.go("resolve", number(8), "--keep", "--why", "x") == 0
+
+
+def adopt(nights):
+    book = openpyxl.Workbook()
+    for row in (("姓名", "身份证号", "印章ID"), (name(20), number(20), "yD" + "0" * 30)):
+        book.active.append(row)
+    book.save(nights.folder / "old.xlsx")
+    assert nights.go("adopt", str(nights.folder / "old.xlsx"), "--why", "x") == 0
+
+
+def purge(nights):
+    assert nights.go("purge", "--person", number(1), "--yes") == 0
+
+
+def restore_older(nights):
+    """Bring back the ledger of some nights ago, from before the decision; not what the last run kept."""
+    for path in (nights.folder / "older").glob("ledger*"):
+        shutil.copy(path, nights.folder / "state")
+
+
+def retry(nights):
+    nights.go("retry")
+
+
+def check(nights):
+    nights.go("check")
+
+
+def cut_run_short(nights):
+    """Leave a run that began and never ended."""
+    with closing(sqlite3.connect(nights.folder / "state" / "ledger.sqlite3")) as ledger:
+        columns = "command, host, pid, user, rosters, context, out, config_digest, version"
+        ledger.execute(
+            f"INSERT INTO run (run, started, {columns}) SELECT 'cut', {nights.moment}, {columns} FROM run "
+            "ORDER BY number DESC LIMIT 1"
+        )
+        ledger.commit()
+
+
+def damage(nights):
+    mark, body = nights.kept.read_text("utf-8").split("\n")
+    content = json.loads(body)
+    content["pictures"].reverse()
+    nights.kept.write_text(f"{mark}\n{json.dumps(content)}", "utf-8")
+
+
+def pass_birthday(nights):
+    """Let the child whose number stands in the roster be a year older."""
+    nights.moment += 366 * DAY
+
+
+def turn_clock_back(nights):
+    nights.moment -= 300 * DAY
+
+
+def update_program(nights):
+    nights.monkeypatch.setattr(unchanged_run, "__version__", "0")
+
+
+def mend_module(nights):
+    package = nights.folder / "pipeline"
+    (package / "workflow").mkdir(parents=True)
+    (package / "mended.py").write_text("")
+    nights.monkeypatch.setattr(unchanged_run, "__file__", str(package / "workflow" / "unchanged_run.py"))
+
+
+def judge(nights):
+    """Enter that the picture of a doctor who has a seal is another doctor's."""
+    line = next(line for line in nights.run()[0] if line["name"] == name(6))
+    with open_configured_ledger(load(nights.folder / "config.yaml", {}), QuickClock()) as (ledger, site_key):
+        identity = site_key.judgement(line["key"], line["name"], line["seal_name"], line["picture"]["sha256"])
+        ledger.record_judgements({identity: "wrong"}, now=nights.moment, who="x", why="x")
+
+
+CHANGES = (
+    *(change_unmapped_cell, check, change_cell, add_row, remove_row, move_rows, double_row, name_seal, move_column, retitle_column),
+    *(hide_row, hide_sheet, rename_roster, add_roster, replace_picture, add_ambiguous_picture),
+    *(delete_picture, swap_pictures, link_picture, add_other_file, decide),
+    *(restore_older, adopt, purge, retry, cut_run_short, damage, pass_birthday, turn_clock_back),
+    *(update_program, mend_module, map_column),
+)
+HARMLESS = {change_unmapped_cell, check}  # what differs of these is read anew by every run
+
+
+def test_whatever_changed_is_seen(nights):
+    """One test: each process that had a part of it would seal the hospital again."""
+    for change in CHANGES:
+        change(nights)
+        assert nights.run_both_ways(nights.run) is (change in HARMLESS), change.__name__
+        nights.settle(after=change.__name__)
+
+
+@pytest.mark.parametrize("change", [zip_pictures, judge])
+def test_what_is_not_repeated_is_seen_as_well(nights, change):
+    change(nights)
+    for _ in range(3):
+        assert not nights.run_both_ways(nights.run)
