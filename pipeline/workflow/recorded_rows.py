@@ -59,52 +59,52 @@ class RecordedRows:
         """Take the rows with the file and the evidence by which each got its picture."""
         self._rows, self._row_ids = rosters.rows, rosters.row_ids
         self._pictures, self._evidence = pictures, evidence
-        self._places = {row_id: place for place, row_id in enumerate(rosters.row_ids)}
+        self._indexes = {row_id: index for index, row_id in enumerate(rosters.row_ids)}
         self._outcomes: list[RowOutcome | None] = [None] * len(rosters.rows)
-        self._altered: dict[int, tuple[Line, float | None]] = {}  # by place: rows to be validated again
+        self._altered: dict[int, tuple[Line, float | None]] = {}  # by index: rows to be validated again
         self._surplus = 0
         self._read_department = cache(lambda cell: read_department(cell).value)
 
     def add_line(self, row_id: str, text: str, sealed_at: float | None) -> None:
         """Take a row's line, and when the live seal of its person was made, if there is one."""
-        place = self._places.get(row_id)
-        if place is None:
+        index = self._indexes.get(row_id)
+        if index is None:
             self._surplus += 1
             return
         line = json.loads(text)
-        doctor = self._read_plain_row(self._rows[place], row_id, line, place)
+        doctor = self._read_plain_row(self._rows[index], row_id, line, index)
         if doctor is None:
-            self._altered[place] = line, sealed_at
+            self._altered[index] = line, sealed_at
         else:
-            self._outcomes[place] = _build_outcome(doctor, line, sealed_at, place)
+            self._outcomes[index] = _build_outcome(doctor, line, sealed_at, index)
 
     def build_outcomes(self, config: Config, site_key: SiteKey, today: date) -> tuple[RowOutcome, ...] | None:
         """Return the outcome of every row; None where lines and rows do not belong together."""
-        places = sorted(self._altered)
-        lines = [line for line, _ in map(self._altered.__getitem__, places)]
+        indexes = sorted(self._altered)
+        lines = [line for line, _ in map(self._altered.__getitem__, indexes)]
         doctors = validate_rows(
-            [self._rows[place] for place in places],
+            [self._rows[index] for index in indexes],
             settings=build_field_settings(config),
             today=today,
             site_key=site_key,
-            row_ids=[self._row_ids[place] for place in places],
+            row_ids=[self._row_ids[index] for index in indexes],
             known_keys={line["key"] for line in lines if line["seal_id"]},
         )
-        for place, doctor, line in zip(places, doctors, lines, strict=True):
+        for index, doctor, line in zip(indexes, doctors, lines, strict=True):
             if not _agrees(doctor, line):
                 return None
             own = replace(
                 doctor,
                 key=line["key"],
-                picture=self._find_picture(line, place),
-                evidence=self._evidence[place],
+                picture=self._find_picture(line, index),
+                evidence=self._evidence[index],
                 problems=read_problems(line),
             )
-            self._outcomes[place] = _build_outcome(own, line, self._altered[place][1], place)
-        found = tuple(filter(None, self._outcomes))
-        return found if len(found) == len(self._rows) and not self._surplus else None
+            self._outcomes[index] = _build_outcome(own, line, self._altered[index][1], index)
+        outcomes = tuple(filter(None, self._outcomes))
+        return outcomes if len(outcomes) == len(self._rows) and not self._surplus else None
 
-    def _read_plain_row(self, row: Row, row_id: str, line: Line, place: int) -> Doctor | None:
+    def _read_plain_row(self, row: Row, row_id: str, line: Line, index: int) -> Doctor | None:
         """Return the doctor of a row whose cells were used as they are; None for any other row."""
         fields = row.fields
         if line["changes"] or line["status"] != Status.UNCHANGED or not _OPTIONS.isdisjoint(fields):
@@ -131,13 +131,13 @@ class RecordedRows:
             staff_no=staff_no or None,
             department=self._read_department(fields.get(Field.DEPARTMENT)),
             seal_name=seal_name,
-            picture=self._find_picture(line, place),
-            evidence=self._evidence[place],
+            picture=self._find_picture(line, index),
+            evidence=self._evidence[index],
             problems=read_problems(line),
         )
 
-    def _find_picture(self, line: Line, place: int) -> ImageFile | None:
-        candidate = self._pictures[place]
+    def _find_picture(self, line: Line, index: int) -> ImageFile | None:
+        candidate = self._pictures[index]
         if candidate is None:
             return None
         path, file = candidate.path, candidate.file
@@ -158,16 +158,16 @@ def _agrees(doctor: Doctor, line: Line) -> bool:
     return shown == tuple(line[name] for name in kept)
 
 
-def _build_outcome(doctor: Doctor, line: Line, sealed_at: float | None, place: int) -> RowOutcome:
+def _build_outcome(doctor: Doctor, line: Line, sealed_at: float | None, index: int) -> RowOutcome:
     status = _STATUSES[line["status"]]
     if status is Status.REJECTED:
         # of a second row of a person: when the seal was made is shown
         history = None
         if sealed_at is not None:
             history = PersonHistory(line["key"], seal=LiveSeal("", "", "", sealed_at, None))
-        row_plan = RowPlan(doctor, status, line["seal_name"], history, problems=doctor.problems, index=place)
+        row_plan = RowPlan(doctor, status, line["seal_name"], history, problems=doctor.problems, index=index)
         return RowOutcome(row_plan, status, attempts=line["attempts"], problems=doctor.problems)
-    row_plan = RowPlan(doctor, status, line["seal_name"], None, problems=doctor.problems, index=place)
+    row_plan = RowPlan(doctor, status, line["seal_name"], None, problems=doctor.problems, index=index)
     return RowOutcome(
         row_plan,
         status,

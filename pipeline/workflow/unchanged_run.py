@@ -5,7 +5,7 @@ ledger and the day. A run that sent nothing, and entered nothing in the ledger b
 work folder, beside what the ledger's lines of its rows lack. The next run reads the rosters and lists the pictures as
 every run does. Where the digest is the same, its outcomes are made of those lines; in every other case, also where the
 file is missing or damaged, everything is judged anew. The file holds no name, no number and no path: a picture is its
-place in the listing.
+index in the listing.
 """
 
 from __future__ import annotations
@@ -95,14 +95,14 @@ class RunMemory:
         if kept["extent"] != self._extent or kept["inputs"] != self._digest_inputs(inputs):
             return None
         candidates = inputs.images.candidates
-        pictures = [candidates[place] if place >= 0 else None for place in kept["pictures"]]
+        pictures = [candidates[index] if index >= 0 else None for index in kept["pictures"]]
         rows = RecordedRows(inputs.rosters, pictures, kept["evidence"])
         self._ledger.pass_rows(kept["run"], rows.add_line)
         outcomes = rows.build_outcomes(self._config, self._site_key, today)
         if outcomes is None:
             return None
         self._facts = kept
-        unassigned = tuple(candidates[place].path for place in kept["unassigned"])
+        unassigned = tuple(candidates[index].path for index in kept["unassigned"])
         return RecalledRun(outcomes, unassigned, kept["absent_unresolved"], self._ledger.move_rows)
 
     def note_plan(self, inputs: RunInputs, plan: RunPlan) -> None:
@@ -112,9 +112,9 @@ class RunMemory:
             return
         candidates = inputs.images.candidates
         doctors = [row_plan.doctor for row_plan in plan.row_plans]
-        places = {one.file: place for place, one in enumerate(candidates) if one.member is None}
-        pictures = [places.get(one.picture.file) if one.picture else -1 for one in doctors]
-        unassigned = list(_find_places(plan.report.unassigned_images, candidates))
+        indexes = {one.file: index for index, one in enumerate(candidates) if one.member is None}
+        pictures = [indexes.get(one.picture.file) if one.picture else -1 for one in doctors]
+        unassigned = list(_find_indexes(plan.report.unassigned_images, candidates))
         if (
             None in pictures or None in unassigned
         ):  # one out of a zip lies in the work folder, which may be tidied up
@@ -250,8 +250,8 @@ def _is_repeatable(row_plan: RowPlan) -> bool:
     )
 
 
-def _find_places(paths: Iterable[Path], candidates: Sequence[Candidate]) -> Iterator[int | None]:
-    """Yield the places of paths, which are in the order of the candidates, among these."""
+def _find_indexes(paths: Iterable[Path], candidates: Sequence[Candidate]) -> Iterator[int | None]:
+    """Yield the indexes of paths, which are in the order of the candidates, among these."""
     numbered = enumerate(candidates)
     for path in paths:
-        yield next((place for place, candidate in numbered if candidate.path == path), None)
+        yield next((index for index, candidate in numbered if candidate.path == path), None)

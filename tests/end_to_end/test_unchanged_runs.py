@@ -72,7 +72,7 @@ class Nights:
         self.rows += [
             [*make_row(20), "没有图片", None, None],
             [*make_row(21, number=f"110199{2010}0101001"[:17] + "X"), "", None, None],
-            [*make_row(22, number="11019919900101001"), "", None, None],
+            [*make_row(22, number="11019919900101001"), "", "ABC12", None],
             [*make_row(1), "再一次", None, None],
             [*make_row(23, number=make_minor()), "", None, None],
             ["合计：15人", *[None] * 7],
@@ -176,7 +176,7 @@ class Nights:
 def make_minor() -> str:
     """Return a valid number of a person who comes of age in some years."""
     first = "11019920150101001"
-    total = sum(int(digit) * (2 ** (17 - place) % 11) for place, digit in enumerate(first))
+    total = sum(int(digit) * (2 ** (17 - position) % 11) for position, digit in enumerate(first))
     return first + "10X98765432"[total % 11]
 
 
@@ -301,6 +301,10 @@ def zip_pictures(nights):
     nights.write_config(f"seals: {json.dumps(str(nights.folder / 'zipped.zip'))}\n")
 
 
+def allow_letters(nights):
+    nights.write_config("seal_name_ascii: true\n")
+
+
 def map_column(nights):
     nights.write_config("columns: {备注: department}\n")
 
@@ -383,11 +387,12 @@ def judge(nights):
 
 
 CHANGES = (
-    *(change_unmapped_cell, check, change_cell, add_row, remove_row, move_rows, double_row, name_seal, move_column, retitle_column),
+    *(change_unmapped_cell, check, change_cell, add_row, remove_row, move_rows, double_row, name_seal),
+    *(move_column, retitle_column),
     *(hide_row, hide_sheet, rename_roster, add_roster, replace_picture, add_ambiguous_picture),
     *(delete_picture, swap_pictures, link_picture, add_other_file, decide),
     *(restore_older, adopt, purge, retry, cut_run_short, damage, pass_birthday, turn_clock_back),
-    *(update_program, mend_module, map_column),
+    *(update_program, mend_module, allow_letters, map_column),
 )
 HARMLESS = {change_unmapped_cell, check}  # what differs of these is read anew by every run
 
