@@ -14,13 +14,12 @@ import click
 from pipeline.cli.certify_commands import certify
 from pipeline.cli.config_commands import config_group, init
 from pipeline.cli.context import DEFAULT_CONFIG, Session
+from pipeline.cli.data_commands import export, history, purge
 from pipeline.cli.demo import demo, sandbox
 from pipeline.cli.doctor_commands import doctor, notify_group
-from pipeline.cli.export_commands import export, history
 from pipeline.cli.help import complete_words, completion, find_commands, polish_message, set_language
 from pipeline.cli.ledger_commands import adopt, ledger_group
 from pipeline.cli.profiles import add_profiles
-from pipeline.cli.purge_command import purge
 from pipeline.cli.resolve_commands import resolve
 from pipeline.cli.run_commands import check, report, retry, run
 from pipeline.cli.schedule_commands import enqueue, schedule_group, worker

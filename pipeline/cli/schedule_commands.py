@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pipeline.ledger.postgres.address import ServerAddress
     from pipeline.operations.schedule import Kind, Rendered, Schedule
 
+NOT_FOR_TIMERS = ("ESIGN_IMPORT_", "TENCENTCLOUD_SECRET")  # variables of this shell that a timer does not get
 KINDS = ("systemd", "cron", "windows")
 DAY = 86_400.0
 URGENT = frozenset({"worker.failed", "worker.closed", "worker.too_often", "worker.line"})  # also with -q
@@ -69,13 +70,13 @@ def _take_schedule(command: Callable[[Session, Kind, Schedule], int]) -> Callabl
         is_user_unit: bool,
         is_worker: bool,
     ) -> int:
-        from pipeline.operations.schedule import Schedule, choose_name, list_unseen_variables
+        from pipeline.operations.schedule import Schedule, choose_name
 
         session.require_config()
         file = session.open_config_file(session.config_name)
         hospitals = file.list_hospitals() if is_worker else session.hospitals
         configs = [file.load(hospital) for hospital in hospitals]
-        unseen = [*list_unseen_variables(os.environ)]
+        unseen = sorted(name for name in os.environ if name.startswith(NOT_FOR_TIMERS))
         if unseen:
             names = session.render_sentence("mark.comma").join(unseen)
             session.alert("warning", text=session.render_sentence("schedule.unseen", names=names))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -50,21 +50,17 @@ def examine_installation(
     config: Config, config_name: Path, clock: Clock, environment: Mapping[str, str]
 ) -> Iterator[Finding]:
     """Yield the findings of every examination, in the order in which faults are best repaired."""
-    examinations: Iterable[Callable[[], Iterator[Finding]]] = (
-        lambda: examine_configuration(config, config_name),
-        lambda: examine_paths(config),
-        lambda: examine_space(config),
-        lambda: examine_console(config, environment),
-        lambda: examine_service(config, clock),
-        lambda: examine_ledger(config, clock),
-        lambda: examine_backup(config),
-        lambda: examine_last_run(config, clock),
-        lambda: examine_timer(config_name),
-        lambda: examine_notifications(config, environment),
-        examine_versions,
-    )
-    for examine in examinations:
-        yield from examine()
+    yield from examine_configuration(config, config_name)
+    yield from examine_paths(config)
+    yield from examine_space(config)
+    yield from examine_console(config, environment)
+    yield from examine_service(config, clock)
+    yield from examine_ledger(config, clock)
+    yield from examine_backup(config)
+    yield from examine_last_run(config, clock)
+    yield from examine_timer(config_name)
+    yield from examine_notifications(config, environment)
+    yield from examine_versions()
 
 
 def examine_configuration(config: Config, config_name: Path) -> Iterator[Finding]:
@@ -86,18 +82,11 @@ def examine_configuration(config: Config, config_name: Path) -> Iterator[Finding
         yield make_fault_finding("config", "literal", "literal.remedy", path=config_name)
     if isinstance(config.ledger, ServerAddress) and config.ledger.holds_password:
         yield make_fault_finding("config", "literal", "literal.password.remedy", path=config_name)
-    secrets = [path for path in _list_secret_files(config) if path.is_file()]
+    folder = config.secrets_dir and config.resolve_path(config.secrets_dir)
+    secrets = [path for path in _list_entries(folder) if path.is_file()] if folder else []
     for notice in find_exposed_files(config, secrets):
         files = notice.detail["files"]
         yield make_fault_finding("config", "exposed", "exposed.remedy", files=files)
-
-
-def _list_secret_files(config: Config) -> list[Path]:
-    if config.secrets_dir is None:
-        return []
-    with suppress(OSError):
-        return sorted(config.resolve_path(config.secrets_dir).iterdir())
-    return []
 
 
 def examine_paths(config: Config) -> Iterator[Finding]:
@@ -114,8 +103,9 @@ def examine_paths(config: Config) -> Iterator[Finding]:
         if path in missing:
             continue
         if find_unreadable([path, *_list_entries(path)]) is not None:
-            remedy = "unreadable.remedy"
-            yield make_fault_finding("paths", "unreadable", remedy, exit_code=2, path=path, user=user)
+            yield make_fault_finding(
+                "paths", "unreadable", "unreadable.remedy", exit_code=2, path=path, user=user
+            )
     for path in (config.resolve_path(config.out), config.resolve_path(config.work)):
         try:
             require_writable(path)
@@ -152,9 +142,9 @@ def examine_console(config: Config, environment: Mapping[str, str]) -> Iterator[
     encoding = sys.getfilesystemencoding()
     name = find_misread_name(config.resolve_path(config.seals))
     if name is not None:
-        remedy = "locale.remedy"
+        shown_name = mask_text(name)
         yield make_fault_finding(
-            "console", "locale", remedy, exit_code=2, encoding=encoding, name=mask_text(name)
+            "console", "locale", "locale.remedy", exit_code=2, encoding=encoding, name=shown_name
         )
     else:
         yield make_ok_finding("console", "encoding", encoding=encoding, console=sys.stderr.encoding)

@@ -10,12 +10,20 @@ from pathlib import Path
 from typing import Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from openpyxl import Workbook
+from openpyxl.comments import Comment
+from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.datavalidation import DataValidation
+from openpyxl.worksheet.properties import PageSetupProperties
+from openpyxl.worksheet.worksheet import Worksheet
 
 from pipeline.config.sections import IDS, PLACEHOLDER
 from pipeline.config.settings import build_json_schema
+from pipeline.domain.fields import FIELDS
+from pipeline.domain.roster import Field
 from pipeline.errors import UsageError
 from pipeline.messages.catalogue import render
-from pipeline.operations.roster_template import write_roster_template
 from pipeline.support.atomic_files import make_folder, write_atomically, write_json
 
 ENDPOINTS: Mapping[str, str] = {
@@ -27,6 +35,20 @@ SECRETS = ("tencent__secret_id", "tencent__secret_key")
 _IGNORED = ("secrets/", "state/", "out/", "inbox/", "seals/", "*.xlsx")
 _PLAIN = re.compile(r"[A-Za-z][\w.-]*|…")  # a YAML scalar that needs no quotes
 _WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
+LAST_ROW = 5000  # of the template's drop-down lists
+TEXT_FORMAT = "@"
+_NEEDED = PatternFill("solid", fgColor="1F4E78")
+_OPTIONAL = PatternFill("solid", fgColor="5B7083")
+_WIDTHS: Mapping[Field, int] = {  # in characters
+    Field.NAME: 14,
+    Field.NUMBER: 24,
+    Field.ID_TYPE: 26,
+    Field.MOBILE: 16,
+    Field.STAFF_NO: 14,
+    Field.DEPARTMENT: 18,
+    Field.SEAL_NAME: 24,
+    Field.PICTURE: 24,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,3 +121,58 @@ def _write_new(path: Path, text: str) -> None:
 
 def _write_text(path: Path, text: str) -> None:
     path.write_text(text + "\n" if text and not text.endswith("\n") else text, encoding="utf-8")
+
+
+# -- the roster template
+
+
+def write_roster_template(path: Path, language: str) -> None:
+    """Write the template as .xlsx; every cell is text, so that Excel rounds no number and drops no zero."""
+    workbook = Workbook()
+    sheet = workbook.active
+    assert isinstance(sheet, Worksheet)
+    sheet.title = render("init.sheet", language)
+    for column, (field, width) in enumerate(_WIDTHS.items(), 1):
+        letter = get_column_letter(column)
+        words = FIELDS[field].words
+        title = sheet.cell(1, column, words[0] if language == "zh" else words[1].capitalize())
+        title.font = Font(bold=True, color="FFFFFF")
+        title.fill = _NEEDED if field in {Field.NAME, Field.NUMBER} else _OPTIONAL
+        title.alignment = Alignment(horizontal="center", vertical="center")
+        title.comment = Comment(
+            render(f"init.note.{field.value}", language), "esign-import", height=110, width=260
+        )
+        title.number_format = TEXT_FORMAT
+        sheet.column_dimensions[letter].width = width
+        sheet.column_dimensions[letter].number_format = TEXT_FORMAT
+    sheet.row_dimensions[1].height = 24
+    sheet.freeze_panes = "A2"
+    sheet.page_setup.orientation = "landscape"
+    sheet.page_setup.fitToHeight = 0
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+    _add_checks(sheet, language)
+    workbook.save(path)
+
+
+def _column_range(field: Field) -> str:
+    letter = get_column_letter([*_WIDTHS].index(field) + 1)
+    return f"{letter}2:{letter}{LAST_ROW}"
+
+
+def _add_checks(sheet: Worksheet, language: str) -> None:
+    """Offer the card types, and warn of a number that is not as long as a card's; blank cells are allowed.
+
+    A card has 18 characters, a permit 9. Without a type it follows from the number.
+    """
+    first = _column_range(Field.NUMBER).partition(":")[0]
+    lengths = f"OR(LEN({first})=18,LEN({first})=9)"
+    card_types = f'"{render("init.card_types", language)}"'
+    checks = {
+        Field.ID_TYPE: DataValidation(type="list", formula1=card_types, allow_blank=True),
+        Field.NUMBER: DataValidation(type="custom", formula1=lengths, allow_blank=True, errorStyle="warning"),
+    }
+    for field, check in checks.items():
+        check.error = render(f"init.note.{field.value}", language)
+        check.showErrorMessage = True
+        check.add(_column_range(field))
+        sheet.add_data_validation(check)

@@ -10,8 +10,8 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
+from pipeline.config.named_paths import list_secret_folders
 from pipeline.config.settings import Config
 from pipeline.domain.run import RunReport
 from pipeline.errors import EsignImportError, HookFailed
@@ -63,10 +63,8 @@ def was_refused(report: RunReport) -> bool:
 
 def has_watchers(config: Config) -> bool:
     """Return whether a channel or a monitor is configured, also by a secret file."""
-    folders = [os.environ.get("CREDENTIALS_DIRECTORY"), config.secrets_dir]
-    files = [
-        config.resolve_path(Path(folder)) / name for folder in folders if folder for name in SECRET_FILES
-    ]
+    folders = list_secret_folders(config, os.environ)
+    files = [folder / name for folder in folders for name in SECRET_FILES]
     return bool(config.notify.urls or config.notify.ping or any(map(os.path.isfile, files)))
 
 

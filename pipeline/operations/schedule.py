@@ -9,7 +9,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -251,10 +251,3 @@ def _quote_for_unit(word: str) -> str:
     if not _NEEDS_QUOTES.search(word):
         return word
     return '"{}"'.format(word.replace("\\", "\\\\").replace('"', '\\"'))
-
-
-def list_unseen_variables(environment: Mapping[str, str]) -> Iterator[str]:
-    """Yield the variables of this shell that set keys or credentials: a timer does not get them."""
-    for name in sorted(environment):
-        if name.startswith(("ESIGN_IMPORT_", "TENCENTCLOUD_SECRET")):
-            yield name

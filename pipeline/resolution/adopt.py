@@ -18,7 +18,7 @@ from pipeline.domain.roster import Doctor, Field, FileReport, Problem, Row
 from pipeline.domain.seals import PersonHistory
 from pipeline.errors import FileRefused, UsageError
 from pipeline.intake.layout.column_titles import fold_title
-from pipeline.intake.read_rosters import find_run, open_results
+from pipeline.intake.read_rosters import open_results
 from pipeline.intake.readers.model import Sheet, format_column
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.protocol import AdoptedSeal
@@ -124,11 +124,6 @@ def read_sheet(
     if rows and not has_seal_ids:
         raise UsageError("resolve.no_seal_ids")
     return _check_claims(claims, refused, ledger, site_key)
-
-
-def is_results(path: Path) -> bool:
-    """Return whether a file is a results workbook of ours."""
-    return find_run(path) is not None
 
 
 def _check_claims(
