@@ -36,8 +36,8 @@ from tencentcloud.essbasic.v20210526.essbasic_client import EssbasicClient
 
 from pipeline.cli.app import main
 from pipeline.sandbox.actions import Rules
-from pipeline.sandbox.authentication import SANDBOX
 from pipeline.sandbox.faults import parse_faults
+from pipeline.sandbox.gateway import SANDBOX
 from pipeline.sandbox.server import Sandbox, SandboxThread
 from pipeline.sandbox.service import FakeService
 

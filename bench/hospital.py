@@ -19,7 +19,7 @@ from random import Random
 import xlsxwriter
 
 from bench.measure import REPOSITORY, Child, measure_command, require_success, run_python
-from pipeline.sandbox.authentication import SANDBOX
+from pipeline.sandbox.gateway import SANDBOX
 
 HEADERS = (
     *("序号", "姓名", "证件号码", "手机号", "工号", "科室"),

@@ -19,7 +19,7 @@ from tencentcloud.essbasic.v20210526 import models
 from tencentcloud.essbasic.v20210526.essbasic_client import EssbasicClient
 
 from bench.hospital import make_name, make_number
-from pipeline.sandbox.authentication import SANDBOX
+from pipeline.sandbox.gateway import SANDBOX
 
 THREADS = 20
 AGENT = {

@@ -27,7 +27,7 @@ from pipeline.esign.contracts import LIVENESS_CHECK, Agent, build_liveness_check
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter, max_in_rolling_second
 from pipeline.esign.responses import parse_answer
 from pipeline.esign.signing import Credentials
-from pipeline.sandbox.authentication import SANDBOX, CallCounter
+from pipeline.sandbox.gateway import SANDBOX, CallCounter
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from manual_clock import ManualClock

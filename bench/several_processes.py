@@ -28,7 +28,7 @@ from pipeline.esign.contracts import CREATE, UPLOAD
 from pipeline.esign.rate_limiter import max_in_rolling_second
 from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.sandbox.actions import Rules
-from pipeline.sandbox.authentication import SANDBOX, LimiterKind
+from pipeline.sandbox.gateway import SANDBOX, LimiterKind
 from pipeline.sandbox.server import Sandbox
 from pipeline.sandbox.service import FakeService
 from pipeline.sending.shared_rate_limiter import SharedRateLimiter

@@ -89,7 +89,7 @@ def _build_settings(environment: Environment, language: str, ids: Mapping[str, s
     if environment != "sandbox":
         endpoint = ENDPOINTS[environment]
         return ProjectSettings(environment=environment, endpoint=endpoint, language=language, ids=ids)
-    from pipeline.sandbox.authentication import SANDBOX
+    from pipeline.sandbox.gateway import SANDBOX
 
     return ProjectSettings(
         environment="sandbox",

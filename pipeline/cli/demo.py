@@ -43,7 +43,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     from pipeline.domain.run import RunRequest
     from pipeline.esign.signing import Credentials
     from pipeline.reports.earlier_results import find_newest_workbook
-    from pipeline.sandbox.authentication import SANDBOX
+    from pipeline.sandbox.gateway import SANDBOX
     from pipeline.sandbox.server import Sandbox, SandboxThread
 
     folder = out or Path("demo")
@@ -85,7 +85,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
 
 def _write_config(folder: Path, sample: Path) -> Path:
     """Write the demo's config.yaml and the sandbox's published keys, which other commands can use later."""
-    from pipeline.sandbox.authentication import SANDBOX
+    from pipeline.sandbox.gateway import SANDBOX
     from pipeline.support.atomic_files import make_folder
 
     def write_private(path: Path, text: str) -> None:
@@ -184,7 +184,7 @@ async def _serve(session: Session, options: dict[str, Any]) -> None:
     """Answer calls until the task is cancelled."""
     import asyncio
 
-    from pipeline.sandbox.authentication import SANDBOX
+    from pipeline.sandbox.gateway import SANDBOX
 
     server = _build_sandbox(options)
     collect_new_objects()

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from pipeline.domain.roster import Field
+
 Meaning = Literal[
     "throttle",  # refused before the back end: wait, send again
     "clock",  # refused for its timestamp: adopt the server's time, send again
@@ -169,6 +171,28 @@ _IN_UPLOADS: Mapping[str, Meaning] = {
     "OperationDenied.AlreadyHas": "row",
     "OperationDenied.Forbid": "permission",
     "OperationDenied.NoIdentityVerify": "permission",
+}
+# code of a refusal -> the fields that it is about
+REFUSED_FIELDS: Mapping[str, tuple[Field, ...]] = {
+    "FailedOperation.AgeNotAchieveNormalLegal": (Field.NUMBER,),
+    "FailedOperation.IdCardNumberCheckFailed": (Field.NUMBER,),
+    "FailedOperation.UserInfoNoMatch": (Field.NAME, Field.NUMBER),
+    "InvalidParameter.CardNumber": (Field.NUMBER,),
+    "InvalidParameter.CardType": (Field.ID_TYPE, Field.NUMBER),
+    "InvalidParameter.FileType": (Field.PICTURE,),
+    "InvalidParameter.Image": (Field.PICTURE,),
+    "InvalidParameter.LimitSealName": (Field.SEAL_NAME,),
+    "InvalidParameter.Mobile": (Field.MOBILE,),
+    "InvalidParameter.Name": (Field.NAME,),
+    "InvalidParameter.NonsupportMobile": (Field.MOBILE,),
+    "InvalidParameter.Sensitive": (Field.NAME, Field.SEAL_NAME),
+    "InvalidParameter.SensitiveFileContent": (Field.PICTURE,),
+    "InvalidParameterValue.InvalidMobile": (Field.MOBILE,),
+    "LimitExceeded.FileSize": (Field.PICTURE,),
+    "MissingParameter.SealName": (Field.SEAL_NAME,),
+    "OperationDenied.InvalidApproverAge": (Field.NUMBER,),
+    "OperationDenied.Sensitive": (Field.NAME, Field.SEAL_NAME),
+    "RequestSizeLimitExceeded": (Field.PICTURE,),
 }
 _NAME_EXISTS = re.compile("同名|重名|已存在")  # in a bare FailedOperation
 _FREQUENCY = re.compile("每秒|频率|frequency", re.IGNORECASE)  # in a bare LimitExceeded

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pipeline.support.atomic_files import write_atomically
+from pipeline.support.atomic_files import write_bytes
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
 _CONTENTS = ".made-of"  # ends the name of the note of what a marked copy was made of
@@ -200,8 +200,8 @@ def clear_copies(folder: Path) -> None:
 
 def remember_contents(path: Path, contents: str) -> None:
     """Note the digest of all that a marked copy was made of, so that the next run may carry the copy forward."""
-    note = f"{_hash_file(path)} {contents}"
-    write_atomically(_contents_path(path), lambda temporary: _write_ascii(temporary, note))
+    note = path.with_name(f".{path.name}{_CONTENTS}")
+    write_bytes(note, f"{_hash_file(path)} {contents}".encode())
 
 
 def read_copies(folder: Path) -> dict[str, bytes]:
@@ -218,9 +218,7 @@ def read_copies(folder: Path) -> dict[str, bytes]:
 
 def remember_written(path: Path, *, copied_from: Path | None = None) -> None:
     """Note the digest of a workbook that was just written; a copy may meanwhile be replaced by another run's."""
-    digest = _hash_file(copied_from or path)
-
-    write_atomically(_note_path(path), lambda temporary: _write_ascii(temporary, digest))
+    write_bytes(_note_path(path), _hash_file(copied_from or path).encode())
 
 
 def find_newest_workbook(path: Path) -> Path:
@@ -255,14 +253,6 @@ def _find_free_path(path: Path) -> Path:
 
 def _hash_file(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _write_ascii(path: Path, text: str) -> None:
-    path.write_text(text, "ascii")
-
-
-def _contents_path(path: Path) -> Path:
-    return path.with_name(f".{path.name}{_CONTENTS}")
 
 
 def _note_path(path: Path) -> Path:

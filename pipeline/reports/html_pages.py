@@ -16,7 +16,7 @@ from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from pipeline.domain.run import Status
-from pipeline.reports.presenter import Presenter
+from pipeline.messages.catalogue import render
 from pipeline.reports.styles import CODE, COLOURS, HEAD, INK, LINK, MUTED, PAPER, RULE
 from pipeline.support.atomic_files import write_atomically
 
@@ -99,7 +99,7 @@ def load_template(name: str) -> Template:
 
 
 def write_page(
-    path: Path, template: str, presenter: Presenter, values: Mapping[str, object], *, pictures: bool = False
+    path: Path, template: str, language: str, values: Mapping[str, object], *, pictures: bool = False
 ) -> Path:
     """Fill ``NAME.html`` with its style and its script and write it, piece by piece; every value is escaped.
 
@@ -120,12 +120,12 @@ def write_page(
         "form-action 'none'",
     )
     page = load_template(template).generate(
-        lang="zh-CN" if presenter.language == "zh" else "en",
+        lang="zh-CN" if language == "zh" else "en",
         # our own files without values: the hashes are of exactly these characters
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
         policy="; ".join(policy),
-        page_words={word: presenter.render(f"page.{word}") for word in ("copy", "copied", "pages")},
+        page_words={word: render(f"page.{word}", language) for word in ("copy", "copied", "pages")},
         **values,
     )
 

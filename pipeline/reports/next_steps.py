@@ -78,10 +78,9 @@ class CommandLine:
         """Return a command line."""
         return " ".join((self.invocation, *(quote(word) for word in words)))
 
-    def build_for_path(self, command: str, paths: Iterable[Path], masker: Masker | None = None) -> str | None:
+    def build_for_path(self, command: str, paths: Iterable[Path], masker: Masker) -> str | None:
         """Return the command on the first path that can be shown; a masked path cannot be typed."""
-        mask = masker.mask_path if masker else mask_path
-        typable = next((str(path) for path in paths if mask(path) == str(path)), None)
+        typable = next((str(path) for path in paths if masker.mask_path(path) == str(path)), None)
         return None if typable is None else self.build(command, typable)
 
     def repeat_run(self, record: RunRecord | None) -> str:
@@ -178,7 +177,9 @@ class _RunSteps:
         folder = self.report.missing_seals if self.report.seals is None else None
         if folder is not None:
             rejected = [outcome for outcome in self.report.outcomes if outcome.status is Status.REJECTED]
-            if n := sum(_has_error(outcome, "IMAGE_MISSING") for outcome in rejected):
+            if n := sum(
+                any(error.code == "IMAGE_MISSING" for error in outcome.errors) for outcome in rejected
+            ):
                 yield self._step_to_repeat("next.no_seals", n=n, folder=self.masker.mask_path(folder))
         if self.unread:
             first = self.unread[0]
@@ -309,10 +310,6 @@ class _RunSteps:
     def _note_unshown(self, step: NextStep) -> NextStep:
         """Add the note that the rosters and folders of this run may not be shown, where that is so."""
         return step if _is_typable(self.report) else replace(step, notes=(make_phrase("next.unshown"),))
-
-
-def _has_error(outcome: RowOutcome, code: str) -> bool:
-    return any(error.code == code for error in outcome.errors)
 
 
 def _find_unread(outcome: RowOutcome) -> Problem | None:

@@ -57,7 +57,7 @@ def write_report(report: RunReport, path: Path, *, presenter: Presenter, workboo
     workbook = workbook or report.workbook
     pages = [(REVIEW_PAGE, presenter.render_review("title")), (workbook, workbook)]
     values |= {"t": presenter.render, "workbook": workbook, "pages": pages}
-    return write_page(path, "report.html", presenter, values)
+    return write_page(path, "report.html", presenter.language, values)
 
 
 def _collect_values(report: RunReport, presenter: Presenter) -> dict[str, object]:
@@ -68,7 +68,10 @@ def _collect_values(report: RunReport, presenter: Presenter) -> dict[str, object
         "title": presenter.render("report.title"),
         "meta": describe_run(report, presenter),
         "run": report.run,
-        "report": report,
+        "tenant": report.tenant,
+        "contract": report.contract,
+        "exit": report.exit,
+        "traffic": report.traffic,
         "halted": describe_early_end(report, presenter),
         "notices": [clean_text(text) for text in describe_notices(report, presenter)],
         "verdict": text,

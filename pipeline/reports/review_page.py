@@ -55,7 +55,7 @@ _JUDGED_ANYWAY = frozenset({Status.READY, Status.NOT_SENT, Status.FAILED})
 def write_review(report: RunReport, path: Path, *, presenter: Presenter, look: LoadPreview) -> Path:
     """Write the page and return its path."""
     values = _collect_values(report, presenter, look)
-    return write_page(path, "review.html", presenter, values, pictures=True)
+    return write_page(path, "review.html", presenter.language, values, pictures=True)
 
 
 def _collect_values(report: RunReport, presenter: Presenter, look: LoadPreview) -> dict[str, object]:

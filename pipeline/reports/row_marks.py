@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator
 from functools import partial
 
 from pipeline.domain.roster import Field, Problem
 from pipeline.domain.run import RowOutcome, Status, needs_fixing
+from pipeline.domain.service_codes import REFUSED_FIELDS
 from pipeline.messages.results import FIELDS_BY_WORD
 from pipeline.messages.service_errors import find_advice, is_known_code
 from pipeline.reports.explanations import advise_on_row, describe_problem, list_reasons
@@ -15,28 +16,6 @@ from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import find_confirmed_seal_id
 from pipeline.reports.totals import NEEDS_NOTHING
 
-# code of a refusal -> the fields that it is about
-_REFUSED_FIELDS: Mapping[str, tuple[Field, ...]] = {
-    "FailedOperation.AgeNotAchieveNormalLegal": (Field.NUMBER,),
-    "FailedOperation.IdCardNumberCheckFailed": (Field.NUMBER,),
-    "FailedOperation.UserInfoNoMatch": (Field.NAME, Field.NUMBER),
-    "InvalidParameter.CardNumber": (Field.NUMBER,),
-    "InvalidParameter.CardType": (Field.ID_TYPE, Field.NUMBER),
-    "InvalidParameter.FileType": (Field.PICTURE,),
-    "InvalidParameter.Image": (Field.PICTURE,),
-    "InvalidParameter.LimitSealName": (Field.SEAL_NAME,),
-    "InvalidParameter.Mobile": (Field.MOBILE,),
-    "InvalidParameter.Name": (Field.NAME,),
-    "InvalidParameter.NonsupportMobile": (Field.MOBILE,),
-    "InvalidParameter.Sensitive": (Field.NAME, Field.SEAL_NAME),
-    "InvalidParameter.SensitiveFileContent": (Field.PICTURE,),
-    "InvalidParameterValue.InvalidMobile": (Field.MOBILE,),
-    "LimitExceeded.FileSize": (Field.PICTURE,),
-    "MissingParameter.SealName": (Field.SEAL_NAME,),
-    "OperationDenied.InvalidApproverAge": (Field.NUMBER,),
-    "OperationDenied.Sensitive": (Field.NAME, Field.SEAL_NAME),
-    "RequestSizeLimitExceeded": (Field.PICTURE,),
-}
 _PERSON_FIELDS = (Field.NAME, Field.NUMBER)  # of a refusal that names no field
 
 
@@ -45,8 +24,8 @@ def find_refused_fields(outcome: RowOutcome) -> tuple[Field, ...]:
     if outcome.status is not Status.FAILED:
         return ()
     code = outcome.code or ""
-    if code in _REFUSED_FIELDS:
-        return _REFUSED_FIELDS[code]
+    if code in REFUSED_FIELDS:
+        return REFUSED_FIELDS[code]
     if is_known_code(code) and find_advice(code).who != "clerk":
         return ()
     fields = dict.fromkeys(field for word, field in FIELDS_BY_WORD.items() if word in (outcome.message or ""))

@@ -89,7 +89,7 @@ def _write_sheet(
     sheet.freeze_panes(1, 0)
     sheet.autofilter(0, 0, 0, len(list(table)) - 1)
     sheet.repeat_rows(0)
-    set_up_printing(sheet, presenter)
+    set_up_printing(sheet, presenter.language)
 
 
 def write_seal_csv(target: Path | TextIO, seals: Sequence[ListedSeal], presenter: Presenter) -> None:

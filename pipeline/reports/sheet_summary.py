@@ -44,7 +44,7 @@ _COMMAND: Look = {"font_name": "Consolas", "bg_color": CODE, "font_color": HEAD,
 
 def start_summary(context: WorkbookContext) -> SummaryGrid:
     """Add the sheet, the first of the workbook, without anything on it."""
-    return SummaryGrid(context, context.presenter.render("sheet.summary"))
+    return SummaryGrid(context.book, context.styles, context.presenter.language)
 
 
 def write_summary(

@@ -128,7 +128,7 @@ def write_fix_sheets(context: WorkbookContext, layouts: Sequence[Layout]) -> Non
 def _write_empty_sheet(context: WorkbookContext) -> None:
     """Write the message as a drawing: a cell's text would be taken for a header that is missing."""
     sheet = context.book.add_worksheet(name_fix_sheet(1, context.presenter))
-    set_up_printing(sheet, context.presenter)
+    set_up_printing(sheet, context.presenter.language)
     sheet.hide_gridlines(2)
     options = {"width": 420, "height": 48, "font": {"size": 12}, "line": {"none": True}}
     sheet.insert_textbox(1, 1, context.presenter.render("fix.none"), options)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.domain.run import Status
-from pipeline.reports.presenter import Presenter
+from pipeline.messages.catalogue import render
 
 INK, MUTED, RULE, HEAD, PAPER = "#1F2933", "#5A6775", "#D9DEE4", "#24405E", "#F4F6F8"
 LINK = "#1A5FB4"
@@ -77,13 +77,13 @@ def colour_status(status: Status) -> Look:
     return {"bg_color": fill, "font_color": ink}
 
 
-def set_up_printing(sheet: Worksheet, presenter: Presenter) -> None:
+def set_up_printing(sheet: Worksheet, language: str) -> None:
     """Make a sheet print on A4 landscape, one page wide, numbered."""
     sheet.set_landscape()
     sheet.set_paper(9)
     sheet.fit_to_pages(1, 0)
     sheet.set_margins(left=0.4, right=0.4, top=0.5, bottom=0.6)
-    sheet.set_footer(f"&C&9{presenter.render('print.page')}&R&9&A")
+    sheet.set_footer(f"&C&9{render('print.page', language)}&R&9&A")
 
 
 def clean_text(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from pipeline.messages.catalogue import render
 from pipeline.reports.styles import (
     HEAD,
     LINE,
@@ -16,11 +17,12 @@ from pipeline.reports.styles import (
     PAPER,
     RULE,
     Look,
+    Styles,
+    Workbook,
     clean_text,
     count_lines,
     set_up_printing,
 )
-from pipeline.reports.tables import WorkbookContext
 
 Part = tuple[object, int, Look]  # a value, the last grid column it fills, its look
 
@@ -58,11 +60,11 @@ class _Section:
 class SummaryGrid:
     """Lines of one sheet, filled from left to right, merged as wide as asked; `write_sections` writes them."""
 
-    def __init__(self, context: WorkbookContext, name: str) -> None:
-        self._book, self._styles, self._name = context.book, context.styles, name
-        self._presenter = context.presenter
-        self._sheet = context.book.add_worksheet(name)
-        set_up_printing(self._sheet, context.presenter)
+    def __init__(self, book: Workbook, styles: Styles, language: str) -> None:
+        self._book, self._styles, self._language = book, styles, language
+        self._name = render("sheet.summary", language)
+        self._sheet = book.add_worksheet(self._name)
+        set_up_printing(self._sheet, language)
         self._sheet.hide_gridlines(2)
         self._sheet.set_column(0, 0, _MARGIN)
         self._sheet.set_column(1, 1, _FIRST)
@@ -95,7 +97,7 @@ class SummaryGrid:
         """Begin a section: leave a gap and add its title."""
         self._sections.append(_Section([_Line(_GAP)]))
         look: Look = {"bold": True, "font_size": 12, "font_color": HEAD, "bottom": 2, "bottom_color": HEAD}
-        self.add_line([(self._presenter.render(key), LAST, look)], points=24)
+        self.add_line([(render(key, self._language), LAST, look)], points=24)
 
     def add_titles(
         self,

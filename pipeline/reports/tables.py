@@ -216,7 +216,7 @@ class TableSheet(Generic[Row]):
 
     def _write_headings(self, frozen: int) -> None:
         sheet, styles, presenter = self.sheet, self._context.styles, self._context.presenter
-        set_up_printing(sheet, presenter)
+        set_up_printing(sheet, presenter.language)
         sheet.repeat_rows(0)
         sheet.hide_gridlines(2)
         sheet.freeze_panes(1, frozen)

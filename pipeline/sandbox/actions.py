@@ -9,8 +9,6 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from pipeline.sandbox.authentication import LimiterKind, Tenant
-from pipeline.sandbox.calls import AUTO_SIGN_STATUS, CREATE, ORGANIZATION_SEALS, UPLOAD, Call, Refusal
 from pipeline.sandbox.checks import (
     SHAPES,
     check_agent,
@@ -20,6 +18,16 @@ from pipeline.sandbox.checks import (
     decode_inline_image,
     decode_uploads,
     find_lifetime_number,
+)
+from pipeline.sandbox.gateway import (
+    AUTO_SIGN_STATUS,
+    CREATE,
+    ORGANIZATION_SEALS,
+    UPLOAD,
+    Call,
+    LimiterKind,
+    Refusal,
+    Tenant,
 )
 
 SEAL_NAME_LIMIT = 50  # code points

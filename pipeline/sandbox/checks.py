@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pipeline.sandbox.authentication import Tenant
-from pipeline.sandbox.calls import AUTO_SIGN_STATUS, CREATE, ORGANIZATION_SEALS, UPLOAD, Refusal
+from pipeline.sandbox.gateway import AUTO_SIGN_STATUS, CREATE, ORGANIZATION_SEALS, UPLOAD, Refusal, Tenant
 
 Kind = Literal["string", "integer", "boolean", "object", "list"]
 _TYPES: Mapping[Kind, type] = {"string": str, "integer": int, "boolean": bool, "object": dict, "list": list}

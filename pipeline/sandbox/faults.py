@@ -32,8 +32,8 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import UsageError, reason_of
 from pipeline.messages.catalogue import make_phrase
-from pipeline.sandbox.calls import MESSAGES, Call, Refusal, build_throttle_refusal
 from pipeline.sandbox.checks import SHAPES
+from pipeline.sandbox.gateway import MESSAGES, Call, Refusal, build_throttle_refusal
 from pipeline.sandbox.service import CallAnswer
 
 Kind = Literal[

@@ -20,7 +20,6 @@ from aiohttp import web
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.sandbox.actions import Seal
-from pipeline.sandbox.calls import Call, Role, read_call
 from pipeline.sandbox.faults import (
     Fault,
     Faults,
@@ -29,6 +28,7 @@ from pipeline.sandbox.faults import (
     build_spoiled_reply,
     find_refusal,
 )
+from pipeline.sandbox.gateway import Call, Role, read_call
 from pipeline.sandbox.service import FakeService
 
 HOST = "127.0.0.1"

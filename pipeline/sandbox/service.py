@@ -13,8 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pipeline.sandbox.actions import Actions, Rules, Seal
-from pipeline.sandbox.authentication import SANDBOX, CallCounter, Gateway, Tenant
-from pipeline.sandbox.calls import CREATE, Call, Refusal
+from pipeline.sandbox.gateway import CREATE, SANDBOX, Call, CallCounter, Gateway, Refusal, Tenant
 
 
 @dataclass(frozen=True, slots=True)

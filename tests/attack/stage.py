@@ -21,8 +21,8 @@ from attack.marks import draw_mark, read_mark
 from run_support import name, newest_results, number, wait_until
 
 from pipeline.sandbox.actions import Rules, Seal
-from pipeline.sandbox.authentication import SANDBOX
 from pipeline.sandbox.faults import Faults, parse_faults
+from pipeline.sandbox.gateway import SANDBOX
 from pipeline.sandbox.server import Sandbox, SandboxThread
 from pipeline.sandbox.service import FakeService
 

@@ -16,8 +16,8 @@ from run_support import QuickClock, draw_seal, make_row, newest_results
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
 from pipeline.sandbox.actions import Rules
-from pipeline.sandbox.authentication import SANDBOX
 from pipeline.sandbox.faults import parse_faults
+from pipeline.sandbox.gateway import SANDBOX
 from pipeline.sandbox.server import Sandbox, SandboxThread
 from pipeline.sandbox.service import FakeService
 

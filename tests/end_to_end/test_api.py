@@ -26,7 +26,7 @@ from pipeline.domain.run import Status
 from pipeline.errors import ConfigError, CredentialsMissing, Locked, UsageError
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, max_in_rolling_second
 from pipeline.ledger.lock import RunLock
-from pipeline.sandbox.authentication import SANDBOX
+from pipeline.sandbox.gateway import SANDBOX
 
 HOUSE = Path(__file__).parents[2]
 

@@ -12,7 +12,7 @@ from pipeline.errors import LedgerError
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.open import open_ledger
-from pipeline.sandbox.authentication import SANDBOX
+from pipeline.sandbox.gateway import SANDBOX
 from pipeline.sending.run_state import StopSignal
 from pipeline.workflow import import_run
 

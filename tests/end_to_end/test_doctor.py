@@ -14,7 +14,7 @@ from tls_support import TlsRelay
 from pipeline.config.config_file import load
 from pipeline.ledger.lock import RunLock
 from pipeline.operations import doctor, schedule_install
-from pipeline.sandbox.authentication import SANDBOX
+from pipeline.sandbox.gateway import SANDBOX
 from pipeline.support.rights import acting_user
 
 

@@ -12,7 +12,7 @@ import pytest
 from run_support import draw_seal, make_row
 
 from pipeline.cli.app import main
-from pipeline.sandbox.authentication import SANDBOX
+from pipeline.sandbox.gateway import SANDBOX
 
 CONFIG = f"""\
 api:

@@ -9,7 +9,7 @@ from run_support import name, number
 from watch_support import Watcher
 
 from pipeline.operations.notify import name_channel
-from pipeline.sandbox.authentication import SANDBOX
+from pipeline.sandbox.gateway import SANDBOX
 
 
 @pytest.fixture

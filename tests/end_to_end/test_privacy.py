@@ -18,7 +18,7 @@ from run_support import draw_seal, name, number
 from wire_support import CREATE, UPLOAD
 
 from pipeline.messages.results import RESULT_TEXTS
-from pipeline.sandbox.authentication import SANDBOX
+from pipeline.sandbox.gateway import SANDBOX
 
 PASSWORD = "canary-password-of-a-workbook"
 UPLOADED, LOST, REFUSED, ERROR, BY_NUMBER, WRONG, NUMERIC, TWO_MOBILES, SPACED, WELL = range(

@@ -20,9 +20,8 @@ from pipeline.esign.contracts import LIVENESS_CHECK
 from pipeline.esign.rate_limiter import max_in_rolling_second
 from pipeline.ledger.lock import RunLock
 from pipeline.sandbox.actions import Rules
-from pipeline.sandbox.authentication import SANDBOX
-from pipeline.sandbox.calls import CREATE, UPLOAD
 from pipeline.sandbox.faults import Faults
+from pipeline.sandbox.gateway import CREATE, SANDBOX, UPLOAD
 from pipeline.sandbox.server import SandboxThread
 
 EAST = replace(SANDBOX, organization_open_id="org_east", operator_open_id="operator_east")

@@ -8,7 +8,7 @@ import pytest
 from key_server import KeyServer
 from run_support import QuickClock
 
-from pipeline.sandbox.authentication import SANDBOX
+from pipeline.sandbox.gateway import SANDBOX
 
 HOUR = 3600.0
 

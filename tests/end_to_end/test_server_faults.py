@@ -46,7 +46,7 @@ from run_support import wait_until
 from server_wire import ServerWire
 
 from pipeline.sandbox.actions import Rules
-from pipeline.sandbox.authentication import SANDBOX
+from pipeline.sandbox.gateway import SANDBOX
 
 LONG = bool(os.environ.get("HOSTS"))  # make hosts
 ROWS = 3

@@ -8,8 +8,8 @@ from resolution_support import list_made_seals
 from run_support import QuickClock, draw_seal, make_row, name, number
 from watch_support import Watcher
 
-from pipeline.sandbox.authentication import SANDBOX
 from pipeline.sandbox.faults import Faults, parse_faults
+from pipeline.sandbox.gateway import SANDBOX
 
 DAY = 86_400
 THROTTLE = [{"match": {"action": CREATE, "nth": [1, 2]}, "do": "throttle"}]

@@ -13,7 +13,7 @@ import pytest
 from run_support import name, number
 
 from pipeline.cli.app import main
-from pipeline.sandbox.authentication import SANDBOX
+from pipeline.sandbox.gateway import SANDBOX
 
 DOCS = Path(__file__).parents[2] / "docs"
 OF_THE_MACHINE = {"python3", "pip", "git", ".", "cd", "mkdir"}  # a test changes folders, and installs nothing

@@ -15,8 +15,7 @@ from postgres_server import run_server
 from run_support import draw_seal, make_row, name, number, wait_until
 from server_ledger import SECRET
 
-from pipeline.sandbox.authentication import SANDBOX
-from pipeline.sandbox.calls import CREATE
+from pipeline.sandbox.gateway import CREATE, SANDBOX
 
 HOSPITALS = ("east", "north", "west")
 TENANTS = tuple(

@@ -14,7 +14,7 @@ from pipeline.errors import RoleFailed
 from pipeline.esign import role as role_module
 from pipeline.esign.role import RETRY_SECONDS, Role, RoleCredentials
 from pipeline.esign.signing import Credentials
-from pipeline.sandbox.authentication import Tenant, verify_signature
+from pipeline.sandbox.gateway import Tenant, verify_signature
 
 ARN = "qcs::cam::uin/100000000001:roleName/esign-import"
 OWN = Credentials("AKIDown", "own-key", None, "secrets_dir (secrets)")

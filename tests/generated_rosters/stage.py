@@ -22,7 +22,7 @@ from run_support import QuickClock, newest_results
 
 from pipeline.cli.app import main
 from pipeline.sandbox.actions import Rules
-from pipeline.sandbox.authentication import SANDBOX
+from pipeline.sandbox.gateway import SANDBOX
 from pipeline.sandbox.server import Sandbox, SandboxThread
 from pipeline.sandbox.service import FakeService
 

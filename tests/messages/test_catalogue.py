@@ -60,7 +60,7 @@ READ = (  # what rosters, file names and pictures are written in
     "intake/readers/delimited_text.py",
     "intake/readers/child/program.py",
 )
-IMITATED = "calls authentication checks actions"  # the stand-in answers as the service does
+IMITATED = "gateway checks actions"  # the stand-in answers as the service does
 VOCABULARIES = {
     *READ,
     *(f"sandbox/{name}.py" for name in IMITATED.split()),

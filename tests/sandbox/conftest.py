@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 import pytest
 from tencentcloud.common.sign import Sign
 
-from pipeline.sandbox.authentication import SANDBOX
-from pipeline.sandbox.calls import CREATE, read_call
+from pipeline.sandbox.gateway import CREATE, SANDBOX, read_call
 
 NOW = 1_795_000_000.25
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))

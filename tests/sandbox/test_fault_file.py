@@ -5,8 +5,8 @@ import json
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.sandbox.calls import CREATE, read_call
 from pipeline.sandbox.faults import KINDS, Fault, Faults, Match, load_faults, parse_faults
+from pipeline.sandbox.gateway import CREATE, read_call
 
 EXAMPLE = """
 faults:

@@ -13,9 +13,8 @@ from tencentcloud.essbasic.v20210526 import models
 from tencentcloud.essbasic.v20210526.essbasic_client import EssbasicClient
 
 from pipeline.sandbox.actions import Rules
-from pipeline.sandbox.authentication import SANDBOX
-from pipeline.sandbox.calls import CREATE, MESSAGES
 from pipeline.sandbox.faults import Fault, Match
+from pipeline.sandbox.gateway import CREATE, MESSAGES, SANDBOX
 from pipeline.sandbox.server import Sandbox, SandboxThread
 from pipeline.sandbox.service import FakeService
 

@@ -6,8 +6,7 @@ import json
 import pytest
 
 from pipeline.sandbox.actions import Rules
-from pipeline.sandbox.authentication import SANDBOX, Tenant
-from pipeline.sandbox.calls import CREATE, Refusal
+from pipeline.sandbox.gateway import CREATE, SANDBOX, Refusal, Tenant
 from pipeline.sandbox.service import FakeService
 
 UPLOAD = "UploadFiles"

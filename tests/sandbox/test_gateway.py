@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.sandbox.authentication import CallCounter, Tenant, verify_signature
-from pipeline.sandbox.calls import Refusal
+from pipeline.sandbox.gateway import CallCounter, Refusal, Tenant, verify_signature
 from pipeline.sandbox.service import FakeService
 
 VECTORS = json.loads((Path(__file__).parents[1] / "data" / "tc3_vectors.json").read_text(encoding="utf-8"))[
