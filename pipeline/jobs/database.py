@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
 
@@ -20,8 +20,8 @@ from pipeline.clock import Clock
 from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.ledger.postgres.connection import (
+    connect_server,
     explain_server_error,
-    open_connection,
     require_durable_commits,
 )
 from pipeline.ledger.postgres.schema import make_shared_schema
@@ -158,7 +158,7 @@ async def open_queue(connector: JobConnector) -> AsyncIterator[None]:
 
 def _prepare_server(address: ServerAddress) -> None:
     """Raise LedgerError for a server that cannot be used; make the schema that ledgers and queue share."""
-    with closing(open_connection(address, purpose=PURPOSE)) as connection:
+    with connect_server(address, purpose=PURPOSE) as connection:
         require_durable_commits(connection, address)
         make_shared_schema(connection)
 

@@ -16,7 +16,8 @@ from pipeline.domain.seals import CHECKED, PersonMarks
 from pipeline.ledger.database import Connection
 from pipeline.ledger.protocol import AdoptedSeal, Decision, LedgerConflict
 from pipeline.ledger.receipts import Fact
-from pipeline.ledger.schema import CONTENT_COLUMNS, OPEN_ATTEMPT, insert_numbered_row, select_columns
+from pipeline.ledger.registry import read_progress
+from pipeline.ledger.schema import CONTENT_COLUMNS, OPEN_ATTEMPT, insert_row, select_columns
 
 REVIEW = "review"  # kind of a decision on pictures
 ACCEPT_RUNS = "accept_runs"  # kind of a decision on runs
@@ -142,11 +143,13 @@ def read_decisions(
 
 
 def _insert_decision(connection: Connection, decision: Decision) -> int:
+    """Enter a decision; return its number."""
     columns = {
         name: getattr(decision, name)
         for name in ("who", "why", "kind", "key", "attempt", "seal_id", "detail")
     }
-    return insert_numbered_row(connection, "decision", "id", {"at": decision.decided_at, **columns})
+    insert_row(connection, "decision", {"at": decision.decided_at, **columns})
+    return read_progress(connection).decisions  # numbers only grow
 
 
 def _resolve_attempt(

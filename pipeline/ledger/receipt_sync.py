@@ -22,7 +22,7 @@ from pipeline.ledger import attempts, receipts
 from pipeline.ledger.database import Connection
 from pipeline.ledger.receipts import Fact, Mark, Receipt, Receipts
 from pipeline.ledger.registry import Progress, read_progress
-from pipeline.ledger.schema import insert_row, transaction
+from pipeline.ledger.schema import insert_row, transaction, without_triggers
 from pipeline.support import atomic_files
 
 # table -> its primary key; each table refers only to earlier ones
@@ -273,19 +273,13 @@ def restore_rows(connection: sqlite3.Connection, receipts: Iterable[Receipt]) ->
     Raises sqlite3.IntegrityError where they are violated; then nothing was entered.
     """
     rows = collect_rows(receipts)
-    triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
     connection.execute("PRAGMA foreign_keys = ON")
-    with transaction(connection):
-        connection.execute("PRAGMA defer_foreign_keys = ON")
-        for name, _ in triggers:
-            connection.execute(f"DROP TRIGGER {name}")
+    with without_triggers(connection):
         connection.execute("DELETE FROM meta")
         for (table, _), columns in sorted(rows.items(), key=lambda row: _TABLES.index(row[0][0])):
             known = {name: columns[name] for name in _list_columns(connection, table) if name in columns}
             # receipts of an earlier version hold the paths
             insert_row(connection, table, {**known, **_REPLACED_COLUMNS.get(table, {})})
-        for _, statement in triggers:
-            connection.execute(statement)
 
 
 def _list_columns(connection: Connection, table: str) -> Sequence[str]:

@@ -274,21 +274,9 @@ def select_columns(
 
 def insert_row(connection: Connection, table: str, columns: Mapping[str, object]) -> None:
     """Enter a row of a table."""
-    connection.execute(_make_insertion(table, columns), list(columns.values()))
-
-
-def insert_numbered_row(
-    connection: Connection, table: str, number: str, columns: Mapping[str, object]
-) -> int:
-    """Enter a row of a table that numbers its rows in the column ``number``; return its number."""
-    statement = f"{_make_insertion(table, columns)} RETURNING {number}"
-    ((entered,),) = connection.execute(statement, list(columns.values())).fetchall()
-    return int(entered)
-
-
-def _make_insertion(table: str, columns: Mapping[str, object]) -> str:
     marks = ", ".join("?" * len(columns))
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names of our own schema
+    statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names of our own schema
+    connection.execute(statement, list(columns.values()))
 
 
 @contextmanager
@@ -302,6 +290,19 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+@contextmanager
+def without_triggers(connection: sqlite3.Connection) -> Iterator[None]:
+    """Run the block in one transaction without triggers, which judge a change; references are checked at its end."""
+    triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    with transaction(connection):
+        connection.execute("PRAGMA defer_foreign_keys = ON")
+        for name, _ in triggers:
+            connection.execute(f"DROP TRIGGER {name}")
+        yield
+        for _, statement in triggers:
+            connection.execute(statement)
 
 
 def read_version(connection: sqlite3.Connection) -> int:

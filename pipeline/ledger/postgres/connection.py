@@ -37,7 +37,8 @@ _SESSION = (
     "SET statement_timeout = {patience}; SET lock_timeout = {lock}; SET idle_in_transaction_session_timeout = {idle}; "
     "SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; "
     "SET tcp_user_timeout = 45000; SET client_min_messages = warning; SET extra_float_digits = 1; "
-    "SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off"
+    "SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; "
+    "SET search_path = {schemas}"
 )
 
 # Words of SQLite for which PostgreSQL has others; json_items and json_text are functions of ours (schema.py).
@@ -47,6 +48,7 @@ _OTHER_WORDS = (
     ("json_extract(", "json_text("),
     (" LIKE ", " ILIKE "),  # without regard to the case of ASCII letters, as in SQLite
     (" IS NOT '", " IS DISTINCT FROM '"),
+    (" IS NOT (", " IS DISTINCT FROM ("),
     (" NOT INDEXED", ""),
     (", user,", ', "user",'),
     (", row,", ', "row",'),
@@ -144,11 +146,11 @@ def require_known_options(address: ServerAddress) -> None:
 
 
 def open_connection(
-    address: ServerAddress, *, purpose: str, patience: float = PATIENCE_SECONDS
+    address: ServerAddress, *, purpose: str, schema: str | None = None, patience: float = PATIENCE_SECONDS
 ) -> psycopg.Connection:
     """Connect to the server in autocommit mode; ``purpose`` is shown in ``pg_stat_activity``.
 
-    A statement that takes longer than ``patience`` seconds is given up, by the server or, where that is silent, here.
+    The names of tables and functions mean those of ``schema``, that of a ledger, and of what all hospitals share. A statement that takes longer than ``patience`` seconds is given up, by the server or, where that is silent, here.
     Raises LedgerError where the server cannot be reached, refuses the user or is too old.
     """
     try:
@@ -163,13 +165,14 @@ def open_connection(
     except psycopg.Error as error:
         raise explain_server_error(address, error) from error
     connection.silent_seconds = patience + _MARGIN_SECONDS
-    lock = min(LOCK_SECONDS, 0.8 * patience)
+    session = _SESSION.format(
+        patience=int(patience * 1000),
+        lock=int(min(LOCK_SECONDS, 0.8 * patience) * 1000),
+        idle=int(patience / 5 * 1000),
+        schemas=", ".join(filter(None, (schema, SHARED_SCHEMA))),
+    )
     try:
-        connection.execute(
-            _SESSION.format(
-                patience=int(patience * 1000), lock=int(lock * 1000), idle=int(patience / 5 * 1000)
-            ).encode()
-        )
+        connection.execute(session.encode())
     except psycopg.Error as error:
         connection.close()
         raise explain_server_error(address, error) from error
@@ -181,19 +184,16 @@ def open_connection(
 
 @contextmanager
 def connect_server(
-    address: ServerAddress, *, purpose: str, patience: float = PATIENCE_SECONDS
+    address: ServerAddress, *, purpose: str, schema: str | None = None, patience: float = PATIENCE_SECONDS
 ) -> Iterator[psycopg.Connection]:
     """Connect while the block runs; what the server refuses in it raises LedgerError. See `open_connection`."""
     try:
-        with closing(open_connection(address, purpose=purpose, patience=patience)) as connection:
+        with closing(
+            open_connection(address, purpose=purpose, schema=schema, patience=patience)
+        ) as connection:
             yield connection
     except psycopg.Error as error:
         raise explain_server_error(address, error) from error
-
-
-def use_schemas(connection: psycopg.Connection, *schemas: str) -> None:
-    """Let the names of tables and functions mean those of these schemas, the first first."""
-    connection.execute("SELECT set_config('search_path', %s, false)", [", ".join(schemas)])
 
 
 def require_durable_commits(connection: psycopg.Connection, address: ServerAddress) -> None:

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from pipeline.errors import LedgerError, reason_of
 from pipeline.ledger.receipts import Mark, is_next_line
-from pipeline.ledger.schema import transaction
+from pipeline.ledger.schema import without_triggers
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +67,7 @@ def copy_to_file(server: psycopg.Connection, file: sqlite3.Connection) -> None:
 
     Raises sqlite3.Error for a row that breaks a condition of the tables.
     """
-    triggers = file.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-    with transaction(file):
-        file.execute("PRAGMA defer_foreign_keys = ON")
-        for name, _ in triggers:
-            file.execute(f"DROP TRIGGER {name}")
+    with without_triggers(file):
         for table in list_tables(file):
             columns = ", ".join(f'"{column}"' for column in table.columns)
             marks = ", ".join("?" * len(table.columns))
@@ -79,8 +75,6 @@ def copy_to_file(server: psycopg.Connection, file: sqlite3.Connection) -> None:
                 f"INSERT INTO {table.name} ({columns}) VALUES ({marks})",  # noqa: S608 - names of our own schema
                 _read_server(server, table),
             )
-        for _, statement in triggers:
-            file.execute(statement)
 
 
 def require_equal_tables(file: sqlite3.Connection, server: psycopg.Connection) -> int:

@@ -25,14 +25,12 @@ from pipeline.ledger.database_ledger import Arguments, DatabaseLedger, Result
 from pipeline.ledger.postgres import schema
 from pipeline.ledger.postgres.address import ServerAddress, name_schema
 from pipeline.ledger.postgres.connection import (
-    SHARED_SCHEMA,
     PostgresConnection,
     connect_server,
     explain_server_error,
     is_server_away,
     open_connection,
     require_durable_commits,
-    use_schemas,
 )
 from pipeline.ledger.postgres.lease import Lease
 from pipeline.ledger.postgres.move_state import require_in_use
@@ -103,9 +101,8 @@ class PostgresLedger(DatabaseLedger):
                 reader.execute(_BEGIN)
                 return reader
             reader.close()
-        reader = open_connection(self._address, purpose="reader")
+        reader = open_connection(self._address, purpose="reader", schema=self._schema)
         try:
-            use_schemas(reader, self._schema, SHARED_SCHEMA)
             reader.execute(_BEGIN)
         except psycopg.Error:
             reader.close()
@@ -141,7 +138,7 @@ def open_server_ledger(
     """
     name = name_schema(tenant)
     inspected, ownership = lease is not None or ownership is not None, ownership or Ownership()
-    with connect_server(address, purpose="opening") as connection:
+    with connect_server(address, purpose="opening", schema=name) as connection:
         if lease is not None:
             require_durable_commits(connection, address)
         require_in_use(connection, address, name, lease=lease, now=now)
@@ -150,7 +147,6 @@ def open_server_ledger(
                 raise UsageError("never_run", path=address.shown, then=("check",))
             require_no_lost_server_ledger(address, ownership)
             _create_ledger(connection, name, tenant, secret, now)
-        use_schemas(connection, name, SHARED_SCHEMA)
         schema.read_version(connection)
         site_key = _read_site_key(connection, address, tenant, secret)
         identity = identify_ledger(PostgresConnection(connection))
@@ -175,11 +171,10 @@ def open_server_ledger(
 def find_server_identity(address: ServerAddress, tenant: str) -> LedgerIdentity | None:
     """Return which ledger a tenant has on a server, None where it has none."""
     name = name_schema(tenant)
-    with connect_server(address, purpose="opening") as connection:
+    with connect_server(address, purpose="opening", schema=name) as connection:
         require_in_use(connection, address, name)
         if not has_schema(connection, name):
             return None
-        use_schemas(connection, name, SHARED_SCHEMA)
         return identify_ledger(PostgresConnection(connection))
 
 

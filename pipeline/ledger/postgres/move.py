@@ -35,16 +35,13 @@ from pipeline.ledger.postgres import copy_tables
 from pipeline.ledger.postgres import schema as server_schema
 from pipeline.ledger.postgres.address import ServerAddress, name_schema
 from pipeline.ledger.postgres.connection import (
-    SHARED_SCHEMA,
     PostgresConnection,
     connect_server,
     require_durable_commits,
-    use_schemas,
 )
 from pipeline.ledger.postgres.lease import Lease
 from pipeline.ledger.postgres.ledger import encrypt_key, has_schema, open_server_ledger
 from pipeline.ledger.postgres.move_state import (
-    describe_move,
     end_move,
     find_ledger_in_use,
     read_move,
@@ -110,8 +107,7 @@ def move_to_server(ends: Ends, ownership: Ownership, *, now: float) -> MovedLedg
             with server.transaction():
                 _make_room(ends, server, identity)
                 rows = _fill_schema(ends, server, file, site_key)
-                move = describe_move("arriving", identity.ledger_id, ends.path, former)
-                write_move(server, ends.schema, move)
+                write_move(server, ends.schema, "arriving", identity.ledger_id, ends.path, former=former)
                 ends.lease.require(server)
                 hit_failpoint("move: before the commit")
             hit_failpoint("move: after the commit")
@@ -144,7 +140,6 @@ def move_to_file(ends: Ends, ownership: Ownership, *, now: float) -> MovedLedger
         )
         opened.close()
         _require_no_defects(ServerStore(ends.address, ends.tenant, ends.secret).check(), ends.address)
-        use_schemas(server, ends.schema, SHARED_SCHEMA)
         identity = identify_ledger(PostgresConnection(server))
         _require_free_place(ends)
         require_undisturbed = ownership.require(ends.path)
@@ -152,7 +147,7 @@ def move_to_file(ends: Ends, ownership: Ownership, *, now: float) -> MovedLedger
         with _note_source(ends, identity):
             rows = _fill_draft(ends, server, draft, site_key)
         with server.transaction():
-            write_move(server, ends.schema, describe_move("leaving", identity.ledger_id, ends.path))
+            write_move(server, ends.schema, "leaving", identity.ledger_id, ends.path)
             ends.lease.require(server)
             hit_failpoint("move: before the server's ledger is left")
         hit_failpoint("move: after the server's ledger is left")
@@ -170,7 +165,9 @@ def move_to_file(ends: Ends, ownership: Ownership, *, now: float) -> MovedLedger
 def _connect(ends: Ends) -> Iterator[psycopg.Connection]:
     """Connect to the server for a move, which may take long; errors of disk and server become LedgerError."""
     try:
-        with connect_server(ends.address, purpose="move", patience=PATIENCE_SECONDS) as server:
+        with connect_server(
+            ends.address, purpose="move", schema=ends.schema, patience=PATIENCE_SECONDS
+        ) as server:
             require_durable_commits(server, ends.address)
             yield server
     except (sqlite3.Error, OSError) as error:
@@ -242,7 +239,6 @@ def _complete_arrival(
     """Complete a move to the server whose ledger is in use already; UsageError where the note names another server."""
     if not note.former or not has_schema(server, ends.schema):
         raise explain_moved(ends.path, note)
-    use_schemas(server, ends.schema, SHARED_SCHEMA)
     connection = PostgresConnection(server)
     identity = identify_ledger(connection)
     if identity.ledger_id != note.ledger_id:
@@ -344,7 +340,7 @@ def _complete_departure(ends: Ends, server: psycopg.Connection, ledger_id: str) 
     with server.transaction():
         if has_schema(server, ends.schema):
             former = rename_schema(server, ends.schema)
-        write_move(server, ends.schema, describe_move("gone", ledger_id, ends.path, former))
+        write_move(server, ends.schema, "gone", ledger_id, ends.path, former=former)
         ends.lease.require(server)
     hit_failpoint("move: before the end")
     remove_note(ends.path)

@@ -45,8 +45,17 @@ def read_move(server: psycopg.Connection, name: str) -> Move | None:
     return Move(*row) if row else None
 
 
-def write_move(server: psycopg.Connection, name: str, move: Move) -> None:
-    """Enter the move of the ledger in a schema in place of an earlier one, in the caller's transaction."""
+def write_move(
+    server: psycopg.Connection,
+    name: str,
+    direction: Direction,
+    ledger_id: str,
+    path: Path,
+    *,
+    former: str = "",
+) -> None:
+    """Enter that the ledger in a schema moves to or from a file of this host, in the caller's transaction."""
+    move = Move(direction, ledger_id, socket.gethostname(), str(path.absolute()), former)
     end_move(server, name)
     server.execute(
         "INSERT INTO esign_import.move (ledger, direction, ledger_id, host, path, former) VALUES (%s, %s, %s, %s, %s, %s)",
@@ -57,11 +66,6 @@ def write_move(server: psycopg.Connection, name: str, move: Move) -> None:
 def end_move(server: psycopg.Connection, name: str) -> None:
     """Make the ledger in a schema the one in use."""
     server.execute("DELETE FROM esign_import.move WHERE ledger = %s", [name])
-
-
-def describe_move(direction: Direction, ledger_id: str, path: Path, former: str = "") -> Move:
-    """Return the move of a ledger to or from a file of this host."""
-    return Move(direction, ledger_id, socket.gethostname(), str(path.absolute()), former)
 
 
 def find_ledger_in_use(move: Move) -> Literal["file", "server"] | None:

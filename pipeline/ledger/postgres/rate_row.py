@@ -20,11 +20,9 @@ from pipeline.clock import Clock, SystemClock
 from pipeline.errors import LedgerError
 from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.ledger.postgres.connection import (
-    SHARED_SCHEMA,
     explain_server_error,
     is_server_away,
     open_connection,
-    use_schemas,
 )
 from pipeline.ledger.postgres.schema import make_shared_schema
 
@@ -236,7 +234,6 @@ class RateRows:
         if self._connection is None:
             self._connection = open_connection(self._address, purpose="rate", patience=STATEMENT_SECONDS)
             self._connection.execute("SET synchronous_commit = off")
-            use_schemas(self._connection, SHARED_SCHEMA)
             table = self._connection.execute("SELECT to_regclass('esign_import.rate')").fetchone()
             if table == (None,):
                 make_shared_schema(self._connection)

@@ -1,7 +1,7 @@
 """The tables of a ledger in PostgreSQL, made from the statements of pipeline/ledger/schema.py.
 
-Types and the few words that differ are translated; the triggers, whose language differs, stand here. A reference to a
-table that is created later is added once all tables are there. Text is compared byte by byte, as in SQLite.
+Types and the few words that differ are translated. A reference to a table that is created later is added once all tables
+are there. Text is compared byte by byte, as in SQLite.
 """
 
 from __future__ import annotations
@@ -31,35 +31,11 @@ _TYPES = (
 _COLUMN_REFERENCE = re.compile(r"^(\s*(\w+) [^,\n]*?) REFERENCES (\w+ \(\w+\))", re.MULTILINE)
 _TABLE_REFERENCE = re.compile(r"^\s*FOREIGN KEY (\([^)]*\)) REFERENCES (\w+ \([^)]*\)),?\n", re.MULTILINE)
 _TABLE_NAME = re.compile(r"CREATE TABLE (\w+)")
+# its name, when it acts, the condition under which it refuses a write, and the name of the constraint
+_TRIGGER = re.compile(
+    r"\s*CREATE TRIGGER (\w+) (.+)\s+WHEN (.+)\s+BEGIN SELECT RAISE \(ABORT, '(\w+)'\); END\s*"
+)
 
-# A trigger's name -> when it acts, and the condition under which it refuses a write with the name of the constraint.
-_TRIGGERS = {
-    "no_attempt_beside_a_live_seal": (
-        "BEFORE INSERT ON attempt",
-        "EXISTS (SELECT 1 FROM seal WHERE key = NEW.key AND ended_by IS NULL)",
-        "live_seal",
-    ),
-    "no_live_seal_beside_an_open_attempt": (
-        "BEFORE INSERT ON seal",
-        f"NEW.ended_by IS NULL AND EXISTS (SELECT 1 FROM attempt WHERE key = NEW.key AND {schema.OPEN_ATTEMPT})",  # noqa: S608 - our own words
-        "open_attempt",
-    ),
-    "an_attempt_carries_the_frozen_name": (
-        "BEFORE INSERT ON attempt",
-        "NEW.seal_name IS DISTINCT FROM (SELECT seal_name FROM person WHERE key = NEW.key)",
-        "frozen_name",
-    ),
-    "a_verdict_is_final": (
-        "BEFORE UPDATE OF verdict ON attempt",
-        "OLD.verdict IS NOT NULL",
-        "settled",
-    ),
-    "a_name_leaves_nobody_who_may_bear_it": (
-        "BEFORE UPDATE OF key ON seal_name",
-        f"NOT EXISTS (SELECT 1 FROM seal_name WHERE seal_name = OLD.seal_name AND {schema.FREE_NAME})",  # noqa: S608 - our own words
-        "seal_name",
-    ),
-}  # fmt: skip
 REFUSED = "23E01"  # SQLSTATE, of the class of integrity errors, of a trigger that refuses; the message is the constraint's name
 CONSTRAINTS = {
     "one_open_attempt": "open_attempt",
@@ -70,6 +46,9 @@ CONSTRAINTS = {
     "seal_name_pkey": "seal_name",
 }
 
+_TRIGGERS = {
+    match[1]: match.group(2, 3, 4) for text in schema.FIRST_SCHEMA if (match := _TRIGGER.fullmatch(text))
+}
 GUARDS = frozenset([*CONSTRAINTS, *_TRIGGERS])  # what must be in force
 
 # The functions that stand for SQLite's, in every ledger's own schema: a dump of it is whole. instr is a condition here.
@@ -218,9 +197,8 @@ def make_shared_schema(connection: psycopg.Connection) -> None:
 
 
 def create_ledger_tables(connection: psycopg.Connection, name: str) -> None:
-    """Create the schema of a tenant with its empty tables; the caller's transaction holds it."""
+    """Create the schema ``name``, that of the connection, with its empty tables; the caller's transaction holds it."""
     connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
-    connection.execute("SELECT set_config('search_path', %s, true)", [f"{name}, {SHARED_SCHEMA}"])
     for statement in (*_FUNCTIONS, *list_schema_statements(), *_OF_SERVER):
         connection.execute(statement.encode())
     connection.execute("INSERT INTO schema_version (version) VALUES (%s)", [schema.FIRST_VERSION])

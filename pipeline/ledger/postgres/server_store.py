@@ -20,11 +20,9 @@ from pipeline.ledger.maintenance import LedgerCheck, LedgerDefect, compare_with_
 from pipeline.ledger.postgres import schema
 from pipeline.ledger.postgres.address import ServerAddress, name_schema
 from pipeline.ledger.postgres.connection import (
-    SHARED_SCHEMA,
     PostgresConnection,
     connect_server,
     require_durable_commits,
-    use_schemas,
 )
 from pipeline.ledger.postgres.lease import Holder, Lease, find_holder
 from pipeline.ledger.postgres.ledger import (
@@ -114,8 +112,7 @@ class ServerStore:
         ledger, _ = self.open(now=0, readonly=True)
         ledger.close()
         name = name_schema(self.tenant)
-        with connect_server(self.address, purpose="check", patience=LONG_SECONDS) as raw:
-            use_schemas(raw, name, SHARED_SCHEMA)
+        with connect_server(self.address, purpose="check", schema=name, patience=LONG_SECONDS) as raw:
             raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             connection = PostgresConnection(raw)
             defects = [*_find_missing_guards(raw, name), *_compare_with_receipts(connection)]

@@ -19,13 +19,11 @@ from pipeline.ledger.commit_queue import CommitJob, CommitQueue, run_operation
 from pipeline.ledger.database import Connection
 from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.ledger.postgres.connection import (
-    SHARED_SCHEMA,
     PostgresConnection,
     explain_server_error,
     is_server_away,
     open_connection,
     require_durable_commits,
-    use_schemas,
 )
 from pipeline.ledger.postgres.lease import Lease
 from pipeline.ledger.postgres.schema import name_conflict
@@ -201,10 +199,10 @@ class PostgresWriter(CommitQueue):
 
     def _connect(self) -> psycopg.Connection:
         if self._connection is None:
-            connection = open_connection(self._address, purpose="writer", patience=PATIENCE_SECONDS)
-            self._connection = connection
+            connection = self._connection = open_connection(
+                self._address, purpose="writer", schema=self._schema, patience=PATIENCE_SECONDS
+            )
             require_durable_commits(connection, self._address)  # after a failover it is another server
-            use_schemas(connection, self._schema, SHARED_SCHEMA)
             connection.execute(_REGISTER, {"writer": self._id, "epoch": self._lease.epoch})
         return self._connection
 
