@@ -24,10 +24,9 @@ from procrastinate.worker import Worker
 
 from pipeline.clock import Clock
 from pipeline.config.sections import Workers
-from pipeline.jobs.children import RunChildren
+from pipeline.jobs.children import RetryAfterRun, RunChildren, RunEnd, RunNotDone, choose_wait, judge_end
 from pipeline.jobs.daily_jobs import LATE_SECONDS, QUEUE, TASK, DailyJobs, Hospital, digest_rosters, find_day
 from pipeline.jobs.database import PAUSE, JobConnector, open_queue
-from pipeline.jobs.retry import RetryAfterRun, RunEnd, RunNotDone, choose_wait, judge_end
 from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.messages.catalogue import JoinedTexts, make_phrase
 

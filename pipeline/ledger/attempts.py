@@ -9,8 +9,7 @@ from dataclasses import fields
 from operator import attrgetter
 
 from pipeline.domain.seals import SealContent, Verdict
-from pipeline.ledger.database import Connection
-from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt, LedgerConflict
+from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt, Connection, LedgerConflict
 from pipeline.ledger.receipts import Fact
 from pipeline.ledger.schema import CONTENT_COLUMNS, DISOWNED, SURELY_REFUSED, insert_row
 from pipeline.messages.texts import dump_line, make_text
@@ -36,6 +35,7 @@ WITHDRAWN = make_text("wire.cancelled")
 
 _GET_CONTENT = attrgetter(*(field.name for field in fields(SealContent)))  # `astuple` copies each value
 _SENT_COLUMNS = ("uuid", "key", "run", "row_id", "contract", "host", "signed_at", "seal_name")
+_SET_ANSWER = "http_status = ?, request_id = ?, code = ?, message = ?, seal_id = ?"
 _VERDICT_COLUMNS = ("verdict", "settled_at", "http_status", "request_id", "code", "message", "seal_id")
 
 
@@ -72,18 +72,8 @@ def enter_attempt(connection: Connection, attempt: Attempt) -> list[Fact]:
 def enter_verdict(connection: Connection, uuid: str, verdict: Verdict, now: float) -> list[Fact]:
     """Enter the verdict of an attempt and, with ``sealed``, the seal with the content that was sent."""
     settled = connection.execute(
-        "UPDATE attempt SET verdict = ?, settled_at = ?, http_status = ?, request_id = ?, code = ?, message = ?, "
-        "seal_id = ? WHERE uuid = ?",
-        (
-            verdict.kind,
-            now,
-            verdict.http_status,
-            verdict.request_id,
-            verdict.code,
-            dump_line(verdict.message),
-            verdict.seal_id,
-            uuid,
-        ),
+        f"UPDATE attempt SET verdict = ?, settled_at = ?, {_SET_ANSWER} WHERE uuid = ?",  # noqa: S608 - our own words
+        (verdict.kind, now, *_list_answer(verdict), uuid),
     )
     if settled.rowcount != 1:
         raise LedgerConflict("settled")
@@ -108,18 +98,17 @@ def enter_late_verdict(connection: Connection, uuid: str, verdict: Verdict, now:
     if waiting is not None:
         return enter_verdict(connection, uuid, verdict, now)
     connection.execute(
-        "UPDATE attempt SET seal_id = ?, request_id = ?, http_status = ?, code = ?, message = ? "
-        "WHERE uuid = ? AND verdict = 'unknown' AND decision IS NULL AND seal_id IS NULL",
-        (
-            verdict.seal_id,
-            verdict.request_id,
-            verdict.http_status,
-            verdict.code,
-            dump_line(verdict.message),
-            uuid,
-        ),
+        f"UPDATE attempt SET {_SET_ANSWER} WHERE uuid = ? AND verdict = 'unknown' "  # noqa: S608 - our own words
+        "AND decision IS NULL AND seal_id IS NULL",
+        (*_list_answer(verdict), uuid),
     )
     return _list_verdict_facts(uuid)
+
+
+def _list_answer(verdict: Verdict) -> tuple[object, ...]:
+    """Return the values of the marks in _SET_ANSWER."""
+    message = dump_line(verdict.message)
+    return verdict.http_status, verdict.request_id, verdict.code, message, verdict.seal_id
 
 
 def withdraw_attempt(connection: Connection, uuid: str, now: float) -> list[Fact]:

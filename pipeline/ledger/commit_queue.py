@@ -11,10 +11,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
 from pipeline.errors import LedgerError
-from pipeline.ledger.database import Connection
-from pipeline.ledger.protocol import LedgerConflict
+from pipeline.ledger.protocol import Connection, LedgerConflict
 from pipeline.ledger.receipts import Fact
 
 Operation = Callable[[Connection], Sequence[Fact]]  # returns what it has set, for the receipts
@@ -39,6 +39,7 @@ class CommitQueue(ABC):
     """
 
     failure: LedgerError | None = None  # the first write that the disk or the server refused
+    _integrity_error: type[Exception]  # of the database
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[CommitJob | None] = queue.SimpleQueue()
@@ -67,6 +68,33 @@ class CommitQueue(ABC):
         self._closed = True
         self._queue.put(None)
         self._thread.join()
+
+    @staticmethod
+    def _resolve(jobs: Sequence[CommitJob], outcomes: Sequence[object]) -> None:
+        """Resolve the futures of jobs; an outcome that is an exception is raised to who waits."""
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                job.future.set_exception(outcome)
+            else:
+                job.future.set_result(None)
+
+    def _run_operation(self, connection: Connection, operation: Operation) -> Outcome:
+        """Run one operation inside the transaction; return what it has set, or the exception that undid it alone."""
+        connection.execute("SAVEPOINT operation")
+        try:
+            result: Outcome = operation(connection)
+        except self._integrity_error as error:
+            result = LedgerConflict(self._name_conflict(error))
+        except (LedgerConflict, LedgerError) as error:
+            result = error
+        if isinstance(result, Exception):
+            connection.execute("ROLLBACK TO operation")
+        connection.execute("RELEASE operation")
+        return result
+
+    @abstractmethod
+    def _name_conflict(self, error: Any) -> str:
+        """Return the name of the constraint that refused a write."""
 
     @abstractmethod
     def _commit(self, jobs: Sequence[CommitJob]) -> None:
@@ -99,23 +127,3 @@ class CommitQueue(ABC):
                 break
             batch.append(job)
         return batch
-
-
-def run_operation(
-    connection: Connection,
-    operation: Operation,
-    integrity_error: type[Exception],
-    name_conflict: Callable[[Exception], str],
-) -> Outcome:
-    """Run one operation inside the transaction; return what it has set, or the exception that undid it alone."""
-    connection.execute("SAVEPOINT operation")
-    try:
-        result: Outcome = operation(connection)
-    except integrity_error as error:
-        result = LedgerConflict(name_conflict(error))
-    except (LedgerConflict, LedgerError) as error:
-        result = error
-    if isinstance(result, Exception):
-        connection.execute("ROLLBACK TO operation")
-    connection.execute("RELEASE operation")
-    return result

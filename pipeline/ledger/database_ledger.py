@@ -13,8 +13,7 @@ from pipeline.domain.seals import LedgerSnapshot, PersonMarks, Verdict
 from pipeline.ledger import attempts, decisions, person_history, run_history
 from pipeline.ledger import snapshot as people
 from pipeline.ledger.commit_queue import CommitQueue
-from pipeline.ledger.database import Connection
-from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt
+from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt, Connection
 from pipeline.ledger.receipts import Fact
 
 Arguments = ParamSpec("Arguments")

@@ -13,8 +13,7 @@ from dataclasses import asdict, astuple
 from pipeline.domain.roster import fold_staff_no
 from pipeline.domain.run import Judged, Judgement
 from pipeline.domain.seals import CHECKED, PersonMarks
-from pipeline.ledger.database import Connection
-from pipeline.ledger.protocol import AdoptedSeal, Decision, LedgerConflict
+from pipeline.ledger.protocol import AdoptedSeal, Connection, Decision, LedgerConflict
 from pipeline.ledger.receipts import Fact
 from pipeline.ledger.registry import read_progress
 from pipeline.ledger.schema import CONTENT_COLUMNS, OPEN_ATTEMPT, insert_row, select_columns

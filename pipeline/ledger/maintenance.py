@@ -11,10 +11,10 @@ from typing import Any, Literal, NamedTuple
 
 from pipeline.errors import LedgerError, LedgerUnreachable, UsageError, reason_of
 from pipeline.ledger import receipt_sync, receipts, schema
-from pipeline.ledger.database import Connection
 from pipeline.ledger.disk import key_path, list_side_files, require_rights
 from pipeline.ledger.moved import require_not_moved
 from pipeline.ledger.open import read_key, require_own_ledger
+from pipeline.ledger.protocol import Connection
 from pipeline.ledger.receipt_sync import find_missing_facts, receipts_path, set_receipts_aside
 from pipeline.ledger.receipts import Mark, Receipt
 from pipeline.ledger.sqlite_ledger import connect, explain_read_error

@@ -10,8 +10,7 @@ from dataclasses import field as _field
 from typing import Any
 
 from pipeline.ledger import decisions
-from pipeline.ledger.database import Connection
-from pipeline.ledger.protocol import UPLOAD_REFUSED, Decision, RowRecord
+from pipeline.ledger.protocol import UPLOAD_REFUSED, Connection, Decision, RowRecord
 from pipeline.ledger.run_history import make_row_record
 from pipeline.ledger.schema import select_columns
 from pipeline.ledger.snapshot import REPLAYABLE_UNTIL

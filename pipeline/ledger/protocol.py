@@ -1,14 +1,14 @@
-"""The interface of a ledger, and its records.
+"""The interface of a ledger, its records, and what its statements need of a connection to a database.
 
 A writing method returns once its facts are on the disk.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as _field
-from typing import Protocol
+from typing import Any, Protocol
 
 from pipeline.domain.roster import FileStat
 from pipeline.domain.run import Judged, Judgement
@@ -233,3 +233,37 @@ class Ledger(Protocol):
 
     def close(self) -> None:
         """Finish the queued writes and close the files."""
+
+
+class Cursor(Protocol):
+    """The result of a statement."""
+
+    @property
+    def rowcount(self) -> int:
+        """Return how many rows the statement changed."""
+
+    @property
+    def description(self) -> Any:
+        """Return the columns of the result, the name first in each."""
+
+    def fetchone(self) -> Any:
+        """Return the next row, or None."""
+
+    def fetchall(self) -> list[Any]:
+        """Return the rows that are left."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the rows that are left."""
+
+
+class Connection(Protocol):
+    """A connection in autocommit mode, sqlite3's or PostgreSQL's behind an adapter (postgres/connection.py).
+
+    A transaction is begun and ended by statements, which are written in SQL that SQLite takes.
+    """
+
+    def execute(self, statement: str, values: Any = ..., /) -> Cursor:
+        """Run a statement with the values of its ``?`` or ``?1`` marks."""
+
+    def executemany(self, statement: str, rows: Iterable[Any], /) -> object:
+        """Run a statement once for each row of values."""

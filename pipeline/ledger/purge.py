@@ -17,7 +17,7 @@ from typing import Any
 
 from pipeline.domain.masking import hide_names
 from pipeline.errors import LedgerError
-from pipeline.ledger.database import Connection
+from pipeline.ledger.protocol import Connection
 from pipeline.ledger.receipt_sync import make_all_receipts, receipts_path, write_mark
 from pipeline.ledger.receipts import rewrite_receipts
 from pipeline.ledger.schema import insert_row, transaction

@@ -19,7 +19,7 @@ from typing import Any
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError
 from pipeline.ledger import attempts, receipts
-from pipeline.ledger.database import Connection
+from pipeline.ledger.protocol import Connection
 from pipeline.ledger.receipts import Fact, Mark, Receipt, Receipts
 from pipeline.ledger.registry import Progress, read_progress
 from pipeline.ledger.schema import insert_row, transaction, without_triggers

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from platformdirs import user_state_path
 
 from pipeline.errors import EsignImportError, LedgerError, UsageError, reason_of
-from pipeline.ledger.database import Connection
 from pipeline.ledger.postgres.address import is_address
+from pipeline.ledger.protocol import Connection
 from pipeline.ledger.schema import APPLICATION_ID
 from pipeline.support import atomic_files
 from pipeline.support.atomic_files import identify_file
@@ -202,25 +202,22 @@ class TenantRegistry:
         ``reset`` forgets that the ledger once had got further.
         """
         try:
-            return self._enter(location, identity, reset=reset)
+            if not self._folder.is_absolute():  # a user without a home
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._folder))
+            atomic_files.make_folder(self._folder)
+            known = self.progress_of(identity.ledger_id)
+            progress = identity.progress
+            if known is not None and not reset:
+                progress = Progress(*map(max, progress, known))
+            counter = ProgressCounter(self._progress_path(identity.ledger_id), progress)
+            if self.read() != RegisteredLedger(identity.ledger_id, location, progress):
+                record = {"tenant": self.tenant, "ledger": identity.ledger_id, "path": location}
+                with atomic_files.make_draft(self._record) as draft:
+                    draft.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+                    draft.replace(self._record)
         except OSError as error:
             warn(LedgerError("ledger.registry_failed", folder=self._folder, why=reason_of(error)))
             return None
-
-    def _enter(self, location: str, identity: LedgerIdentity, *, reset: bool) -> ProgressCounter:
-        if not self._folder.is_absolute():  # a user without a home
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._folder))
-        atomic_files.make_folder(self._folder)
-        known = self.progress_of(identity.ledger_id)
-        progress = identity.progress
-        if known is not None and not reset:
-            progress = Progress(*map(max, progress, known))
-        counter = ProgressCounter(self._progress_path(identity.ledger_id), progress)
-        if self.read() != RegisteredLedger(identity.ledger_id, location, progress):
-            record = {"tenant": self.tenant, "ledger": identity.ledger_id, "path": location}
-            with atomic_files.make_draft(self._record) as draft:
-                draft.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
-                draft.replace(self._record)
         return counter
 
     def forget(self, tenant: str, path: Path) -> None:

@@ -13,8 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
-from pipeline.ledger.database import Connection
-from pipeline.ledger.protocol import LedgerConflict, RowRecord, RunRecord
+from pipeline.ledger.protocol import Connection, LedgerConflict, RowRecord, RunRecord
 from pipeline.ledger.receipts import Fact
 from pipeline.ledger.schema import insert_row, select_columns
 

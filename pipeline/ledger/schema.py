@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.domain.seals import SealContent
 from pipeline.errors import LedgerError
-from pipeline.ledger.database import Connection
+from pipeline.ledger.protocol import Connection
 
 APPLICATION_ID = 0x6573696D  # "esim", in the header of the file: marks a ledger among other SQLite files
 OLDEST_SQLITE = (3, 37, 0)  # STRICT tables

@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, LiveSeal, PersonHistory, SealContent
 from pipeline.ledger import decisions
 from pipeline.ledger.attempts import MAY_HAVE_CREATED, REFUSED_SINCE_LAST_SEAL, REPLACEMENT_PENDING
-from pipeline.ledger.database import Connection
+from pipeline.ledger.protocol import Connection
 from pipeline.ledger.schema import CONTENT_COLUMNS, FREE_NAME, OPEN_ATTEMPT, select_columns
 from pipeline.messages.texts import load_line
 

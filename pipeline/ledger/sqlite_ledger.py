@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.errors import LedgerError, reason_of
-from pipeline.ledger.commit_queue import CommitJob, CommitQueue, Outcome, run_operation
+from pipeline.ledger.commit_queue import CommitJob, CommitQueue, Outcome
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.disk import explain_refusal, release_reserve
 from pipeline.ledger.receipt_sync import make_receipts, write_mark
@@ -50,6 +50,8 @@ class SqliteWriter(CommitQueue):
     LedgerError once another process may be writing, and then nothing is written.
     """
 
+    _integrity_error = sqlite3.IntegrityError
+
     def __init__(
         self,
         path: Path,
@@ -66,6 +68,9 @@ class SqliteWriter(CommitQueue):
         self._require_ownership = require_ownership
         self._behind = False  # a verdict stands in the receipts alone: the ledger's mark stays before it
         super().__init__()
+
+    def _name_conflict(self, error: Exception) -> str:
+        return CONSTRAINTS.get(str(error), str(error))
 
     def _close_files(self) -> None:
         """Apply the write-ahead log to the ledger and close connection, receipts and counter."""
@@ -90,11 +95,7 @@ class SqliteWriter(CommitQueue):
                     self._commit([job], last=True)
                 return
             outcomes = [failure]
-        for job, outcome in zip(jobs, outcomes, strict=True):
-            if isinstance(outcome, Exception):
-                job.future.set_exception(outcome)
-            else:
-                job.future.set_result(None)
+        self._resolve(jobs, outcomes)
 
     def _transact(self, jobs: Sequence[CommitJob], *, last: bool) -> list[Outcome]:
         """Run the jobs in one transaction; return what each has set, or the exception that undid it alone.
@@ -105,10 +106,7 @@ class SqliteWriter(CommitQueue):
         self._require_ownership()
         try:
             connection.execute("BEGIN IMMEDIATE")
-            outcomes = [
-                run_operation(connection, job.operation, sqlite3.IntegrityError, _name_conflict)
-                for job in jobs
-            ]
+            outcomes = [self._run_operation(connection, job.operation) for job in jobs]
             hit_failpoint("ledger: before the receipts")
             mark = self._append_receipts(outcomes, last=last)
             if mark is not None and not self._behind:
@@ -184,11 +182,6 @@ class SqliteLedger(DatabaseLedger):
             raise explain_read_error(self._path, error) from error
         finally:
             connection.close()
-
-
-def _name_conflict(error: Exception) -> str:
-    """Return the name of the constraint that refused a write."""
-    return CONSTRAINTS.get(str(error), str(error))
 
 
 def explain_write_error(path: Path, error: sqlite3.Error | OSError) -> LedgerError:

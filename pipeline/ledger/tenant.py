@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.errors import UsageError
-from pipeline.ledger.database import Connection
+from pipeline.ledger.protocol import Connection
 from pipeline.messages.catalogue import make_phrase
 
 TEST_HOSTS = ".test.ess.tencent.cn"

@@ -30,7 +30,7 @@ from pipeline.ledger.protocol import Ledger
 from pipeline.planning.guards import find_emptied_folders
 from pipeline.support.terminal_text import join
 from pipeline.version import PROGRAM
-from pipeline.workflow.tenant_ledger import find_trace_of_ledger, has_ledger, open_configured_ledger
+from pipeline.workflow.tenant_ledger import find_store, find_trace_of_ledger, open_configured_ledger
 
 READING_COMMANDS = frozenset({"check", "run", "retry"})  # they go over rosters and pictures
 _reserved_run_ids: set[str] = set()  # in this process
@@ -127,7 +127,7 @@ def has_nothing_to_read(
         return True
     if ledger is not None:
         return not find_emptied_folders(request, ledger)
-    if not has_ledger(config):
+    if not find_store(config).exists():
         return find_trace_of_ledger(config) is None
     with open_configured_ledger(config, clock, readonly=True) as (opened, _):
         return not find_emptied_folders(request, opened)

@@ -166,18 +166,8 @@ def open_ledger_for_check(
 
 def require_ledger(config: Config) -> None:
     """Raise UsageError where there is no ledger, for commands that only make sense with one."""
-    if not has_ledger(config):
+    if not find_store(config).exists():
         raise _build_no_ledger_error(config)
-
-
-def has_ledger(config: Config) -> bool:
-    """Return whether there is a ledger."""
-    return find_store(config).exists()
-
-
-def is_ledger_held(config: Config) -> bool:
-    """Return whether a run holds the ledger."""
-    return find_store(config).is_held()
 
 
 def find_trace_of_ledger(config: Config) -> str | None:

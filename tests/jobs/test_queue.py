@@ -15,9 +15,9 @@ from wire_support import refusing_port
 from pipeline.clock import SystemClock
 from pipeline.config.sections import Workers
 from pipeline.errors import LedgerError, UsageError
+from pipeline.jobs.children import RunNotDone
 from pipeline.jobs.daily_jobs import DailyJobs, Hospital
 from pipeline.jobs.database import TABLES, JobConnector, list_migrations, open_queue
-from pipeline.jobs.retry import RunNotDone
 from pipeline.jobs.worker import MAX_TRIES, HospitalWorker
 from pipeline.ledger.postgres.address import ServerAddress
 

@@ -7,9 +7,8 @@ import pytest
 from procrastinate.exceptions import ConnectorException
 
 from pipeline.config.sections import Workers
-from pipeline.jobs.children import RunChildren
+from pipeline.jobs.children import RetryAfterRun, RunChildren, RunEnd, RunNotDone, choose_wait, judge_end
 from pipeline.jobs.daily_jobs import digest_rosters, find_day
-from pipeline.jobs.retry import RetryAfterRun, RunEnd, RunNotDone, choose_wait, judge_end
 
 
 @pytest.mark.parametrize(

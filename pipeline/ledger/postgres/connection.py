@@ -108,7 +108,7 @@ def translate_statement(statement: str) -> str:
 
 
 class PostgresConnection:
-    """A psycopg connection in autocommit mode as the ledger's statements use one (`Connection` in database.py)."""
+    """A psycopg connection in autocommit mode as the ledger's statements use one (`Connection` in protocol.py)."""
 
     def __init__(self, raw: psycopg.Connection) -> None:
         self.raw = raw

@@ -20,7 +20,6 @@ from pipeline.clock import SystemClock, pause
 from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger import attempts
 from pipeline.ledger import schema as tables
-from pipeline.ledger.database import Connection
 from pipeline.ledger.database_ledger import Arguments, DatabaseLedger, Result
 from pipeline.ledger.postgres import schema
 from pipeline.ledger.postgres.address import ServerAddress, name_schema
@@ -35,6 +34,7 @@ from pipeline.ledger.postgres.connection import (
 from pipeline.ledger.postgres.lease import Lease
 from pipeline.ledger.postgres.move_state import require_in_use
 from pipeline.ledger.postgres.writer import AWAY_SECONDS, RETRY_SECONDS, PostgresWriter, write_all_receipts
+from pipeline.ledger.protocol import Connection
 from pipeline.ledger.registry import LedgerIdentity, Ownership, identify_ledger
 from pipeline.ledger.tenant import KEY_BYTES, KEY_FORMAT, SiteKey
 

@@ -229,9 +229,8 @@ def read_version(
     return int(version)
 
 
-def name_conflict(error: Exception) -> str:
+def name_conflict(error: psycopg.Error) -> str:
     """Return the name of the constraint that refused a write."""
-    assert isinstance(error, psycopg.Error)
     if error.sqlstate == REFUSED:
         return str(error.diag.message_primary)
     name = error.diag.constraint_name or ""

@@ -14,7 +14,6 @@ from psycopg import sql
 
 from pipeline.errors import UsageError
 from pipeline.ledger import receipt_sync
-from pipeline.ledger.database import Connection
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.maintenance import LedgerCheck, LedgerDefect, compare_with_receipts, count_ledger
 from pipeline.ledger.postgres import schema
@@ -31,6 +30,7 @@ from pipeline.ledger.postgres.ledger import (
     require_no_lost_server_ledger,
 )
 from pipeline.ledger.postgres.writer import PostgresWriter, write_all_receipts
+from pipeline.ledger.protocol import Connection
 from pipeline.ledger.purge import PersonTraces, erase_records
 from pipeline.ledger.receipts import FILE_NAME, Fact
 from pipeline.ledger.registry import Ownership, TenantRegistry

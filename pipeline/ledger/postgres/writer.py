@@ -15,8 +15,7 @@ import psycopg
 
 from pipeline.clock import SystemClock, pause
 from pipeline.errors import LeaseLost, LedgerError
-from pipeline.ledger.commit_queue import CommitJob, CommitQueue, run_operation
-from pipeline.ledger.database import Connection
+from pipeline.ledger.commit_queue import CommitJob, CommitQueue
 from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.ledger.postgres.connection import (
     PostgresConnection,
@@ -27,6 +26,7 @@ from pipeline.ledger.postgres.connection import (
 )
 from pipeline.ledger.postgres.lease import Lease
 from pipeline.ledger.postgres.schema import name_conflict
+from pipeline.ledger.protocol import Connection
 from pipeline.ledger.receipt_sync import make_all_receipts, make_receipts, write_mark
 from pipeline.ledger.receipts import Fact, Mark, Receipt, format_lines
 from pipeline.ledger.registry import Progress, ProgressCounter
@@ -70,6 +70,8 @@ class PostgresWriter(CommitQueue):
     a process that has lost its lease raise LeaseLost and are not executed, but for the late ones.
     """
 
+    _integrity_error = psycopg.IntegrityError
+
     def __init__(
         self,
         address: ServerAddress,
@@ -106,11 +108,7 @@ class PostgresWriter(CommitQueue):
             if self.failure is None and isinstance(failure, LedgerError):
                 self.failure = failure
             errors = [failure] * len(jobs)
-        for job, failed in zip(jobs, errors, strict=True):
-            if failed is None:
-                job.future.set_result(None)
-            else:
-                job.future.set_exception(failed)
+        self._resolve(jobs, errors)
 
     def _commit_through_failures(self, jobs: Sequence[CommitJob]) -> list[Exception | None]:
         """Run the jobs in one transaction, again where the connection was lost; return the error of each.
@@ -177,7 +175,7 @@ class PostgresWriter(CommitQueue):
             if not self._lease.is_intact():
                 lost = LeaseLost("ledger.lease_lost", server=self._address.shown)
                 operation = job.late or _do_nothing
-            outcome = run_operation(adapter, operation, psycopg.IntegrityError, name_conflict)
+            outcome = self._run_operation(adapter, operation)
             if isinstance(outcome, Exception):
                 transaction.errors.append(lost or outcome)
             else:
@@ -210,6 +208,9 @@ class PostgresWriter(CommitQueue):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _name_conflict(self, error: psycopg.Error) -> str:
+        return name_conflict(error)
 
     def _close_files(self) -> None:
         self._disconnect()
