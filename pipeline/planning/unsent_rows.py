@@ -26,6 +26,16 @@ class ImagePreparer:
     prepare_image: Callable[[ImageFile], PreparedImage | tuple[Problem, ...]]
     # digest of pixels -> the person whose seal shows the same picture, perhaps in another format
     pixel_owners: Mapping[str, PersonHistory]
+    find_pixels: Callable[[ImageFile], str | None] = lambda _: None  # of a picture that was prepared before
+    is_ready: Callable[[ImageFile], bool] = lambda _: False  # whether to prepare it opens no file
+
+    def prepare_pixels(self, picture: ImageFile) -> str | None:
+        """Prepare a picture before its turn; return the digest of its pixels, None where its turn has to show why not."""
+        try:
+            prepared = self.prepare_image(picture)
+        except OSError:
+            return None
+        return prepared.pixels if isinstance(prepared, PreparedImage) else None
 
     def prepare(self, doctor: Doctor) -> PreparedImage | tuple[Problem, ...]:
         """Prepare a row's picture; a failure is that row's problem. Raises OSError where the disk refuses."""

@@ -137,11 +137,11 @@ class Submission:
 
     async def _prepare_in_thread(self, row_plan: RowPlan) -> PreparedImage | tuple[Problem, ...] | None:
         """Decode a row's picture in a thread; None when that failed, and then the run drains."""
-        loop = asyncio.get_running_loop()
+        loop, doctor = asyncio.get_running_loop(), row_plan.doctor
         try:
-            return await loop.run_in_executor(
-                self._image_threads, self.image_preparer.prepare, row_plan.doctor
-            )
+            if doctor.picture is not None and self.image_preparer.is_ready(doctor.picture):
+                return self.image_preparer.prepare(doctor)
+            return await loop.run_in_executor(self._image_threads, self.image_preparer.prepare, doctor)
         except OSError as error:
             why = reason_of(error)
             text = make_text("stop.file", file=error.filename, why=why) if error.filename else why

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -108,11 +109,12 @@ def prepare_run(
     clock: Clock,
     new_judgements: Mapping[str, Judgement] = MappingProxyType({}),
     inputs: RunInputs | None = None,
+    least_prepared: float = inf,
 ) -> RunPlan:
     """Read, validate, match and plan. No network. `check` and `run` share this function.
 
     ``new_judgements`` are those of a review file, beside the ledger's. Without a ``site_key`` rows have no ids. ``inputs``
-    have been read already.
+    have been read already. Pictures of at least ``least_prepared`` pixels are prepared where they have to be decoded anyway.
     """
     started, view = clock.now(), LedgerView(ledger, site_key)
     inputs = inputs or read_inputs(request, config, site_key)
@@ -120,7 +122,10 @@ def prepare_run(
     doctors = _validate_rows(rosters.rows, rosters.row_ids, config, view, clock)
     context = _validate_rows(rosters.others, rosters.other_ids, config, view, clock)  # only compared with
     matches = _match_images([*doctors, *context], index_images(inputs.images), config, view)
-    doctors = _flag_conflicts(matches, config, view)[: len(doctors)]
+    image_preparer = stage_settings.build_image_preparer(
+        config, find_owners_by_image(view.snapshot, lambda content: content.pixels)
+    )
+    doctors = _flag_conflicts(matches, view, image_preparer, least_prepared)[: len(doctors)]
     if config.pictures.ocr:
         doctors = check_names_in_images(doctors, context=context, work=config.resolve_path(config.work))
     sizes = examine_sent_sizes(doctors, view.snapshot, stage_settings.build_sent_size_finder(config))
@@ -148,9 +153,7 @@ def prepare_run(
             absent_unresolved=absent_unresolved,
         ),
         file_stats=matches.stats,
-        image_preparer=stage_settings.build_image_preparer(
-            config, find_owners_by_image(view.snapshot, lambda content: content.pixels)
-        ),
+        image_preparer=image_preparer,
         live_seals=view.live_seals,
         whole_image_seals=sizes.whole,
     )
@@ -184,7 +187,7 @@ def run_check(
     request: RunRequest, config: Config, *, ledger: Ledger | None, site_key: SiteKey | None, clock: Clock
 ) -> RunReport:
     """Find everything that a run would find, pictures decoded, without a call."""
-    plan = prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)
+    plan = prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock, least_prepared=0)
     outcomes = check_images(plan.row_plans, plan.image_preparer)
     if site_key is None:
         outcomes = tuple(map(_without_key, outcomes))
@@ -276,13 +279,17 @@ def _match_images(
     )
 
 
-def _flag_conflicts(matches: MatchResult, config: Config, view: LedgerView) -> list[Doctor]:
+def _flag_conflicts(
+    matches: MatchResult, view: LedgerView, image_preparer: ImagePreparer, least_prepared: float
+) -> list[Doctor]:
     """Return the matched doctors with the problems of several rows with each other."""
     # the pictures of doctors who have a seal are not opened again
     unsealed = (doctor for doctor in matches.doctors if doctor.key not in view.known_keys)
     identical = find_identical_images(
         (doctor.picture for doctor in unsealed if doctor.picture),
-        stage_settings.build_checked_images(config).find_pixels,
+        image_preparer.find_pixels,
+        prepare_pixels=image_preparer.prepare_pixels,
+        least_prepared=least_prepared,
     )
     return flag_conflicts(
         mark_unread(matches.doctors, identical.unread),
@@ -330,6 +337,7 @@ async def _prepare(
             clock=resources.clock,
             new_judgements=saved_review.date_new(resources.clock.now()) if saved_review else {},
             inputs=inputs,
+            least_prepared=stage_settings.find_least_prepared(config, request.limit),
         )
         if memory is not None:
             memory.note_plan(inputs, plan)

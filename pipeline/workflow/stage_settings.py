@@ -8,6 +8,8 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime
+from functools import partial
+from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 # below the work folder: small copies of pictures, and what was found out about them
 PREVIEWS, CHECKED = "previews", "checked"
+_PIXELS_A_SECOND = 100_000_000  # that a core prepares
 
 
 # -- the service
@@ -123,11 +126,19 @@ def build_image_store(config: Config) -> StoreImage:
     return ImageStore(config.resolve_path(config.work)).put
 
 
-def build_checked_images(config: Config) -> CheckedImages:
+def _build_checked_images(config: Config) -> CheckedImages:
     """Return what was found out about pictures before, under the same settings."""
     limit, pictures = find_contract(config).max_image_bytes, config.pictures
     settings = f"limit {limit}, trim {pictures.trim}, transparent {pictures.transparent}"
     return CheckedImages(config.resolve_path(config.work) / CHECKED, settings)
+
+
+def find_least_prepared(config: Config, limit: int | None) -> float:
+    """Return from how many pixels on a run prepares pictures before the first call; ``limit`` is that of its rows.
+
+    Smaller ones are prepared while calls are made, faster than these may follow each other.
+    """
+    return inf if limit is not None else _PIXELS_A_SECOND / config.limits.requests_per_second
 
 
 def build_image_preparer(
@@ -135,7 +146,7 @@ def build_image_preparer(
 ) -> ImagePreparer:
     """Return what decodes the pictures of rows and prepares the bytes to send."""
     with_earlier = any(map(is_of_earlier_form, pixel_owners))
-    work, checked = config.resolve_path(config.work), build_checked_images(config)
+    work, checked = config.resolve_path(config.work), _build_checked_images(config)
 
     def prepare(picture: ImageFile) -> PreparedImage | tuple[Problem, ...]:
         return prepare_image(
@@ -149,7 +160,8 @@ def build_image_preparer(
             checked=checked,
         )
 
-    return ImagePreparer(prepare, pixel_owners)
+    is_ready = partial(checked.is_in_memory, with_earlier=with_earlier)
+    return ImagePreparer(prepare, pixel_owners, checked.find_pixels, is_ready)
 
 
 def build_sent_size_finder(config: Config) -> Callable[[ImageFile, LiveSeal], SentSize | None]:

@@ -10,8 +10,10 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 
+import pytest
 from PIL import Image
 from run_support import name, number
+from wire_support import CREATE, set_limits
 
 from pipeline.domain.roster import ImageFile, PreparedImage
 from pipeline.intake.images import prepare
@@ -59,6 +61,64 @@ def test_pictures_known_from_a_check_reach_the_service_as_if_decoded_anew(hospit
     assert get_received(hospital) == expected
     codes = {outcome["name"]: outcome["codes"] for outcome in hospital.outcomes()}
     assert [codes[name(serial)] for serial in SHAPES] == [[], *[["IMAGE_CONVERTED"]] * 4]
+
+
+def draw_pictures_of_one_size(hospital) -> None:
+    """Give each doctor a picture of another format and of the same size."""
+    for serial, suffix in enumerate(("png", "bmp", "jpg", "gif", "tif"), start=1):
+        path = hospital.folder / "seals" / f"{serial:05d}.png"
+        with Image.open(path) as opened:
+            image = opened.convert("RGB").resize((90, 60))
+        path.unlink()
+        image.save(path.with_suffix(f".{suffix}"))
+
+
+@pytest.mark.parametrize("rate", [20, 1_000_000])
+def test_pictures_prepared_before_the_first_call_reach_the_service_as_those_prepared_later(hospital, rate):
+    hospital.seal_doctors(1, start=9, file="first.xlsx")
+    (hospital.folder / "seals" / "00009.png").unlink()
+    shutil.rmtree(hospital.folder / "state" / "work")
+    hospital.service.reset()
+    hospital.doctors(5)
+    draw_pictures_of_one_size(hospital)
+    expected = {
+        number(int(path.stem)): prepare_plainly(hospital, path)
+        for path in (hospital.folder / "seals").iterdir()
+    }
+    set_limits(hospital, rate, 8)
+    guards = "guards: {new_rows: 0, "
+    path = hospital.folder / "config.yaml"
+    path.write_text(path.read_text("utf-8").replace("guards: {", guards), "utf-8")
+    assert hospital.go("run") == 5
+    assert hospital.creates() == 0
+    checked = hospital.folder / "state" / "work" / "checked"
+    assert len(list(checked.glob("*"))) == (5 if rate > 20 else 0)
+    shutil.rmtree(hospital.folder / "state" / "work")
+    assert hospital.go("run", "--accept-guards") == 0
+    assert get_received(hospital) == expected
+
+
+def test_a_picture_prepared_before_the_first_call_and_altered_since_is_not_sent(hospital):
+    hospital.doctors(5)
+    draw_pictures_of_one_size(hospital)
+    set_limits(hospital, 1_000_000, 8)
+    paths = sorted((hospital.folder / "seals").iterdir())
+    expected = {number(int(path.stem)): prepare_plainly(hospital, path) for path in paths}
+
+    class Calls(list):
+        """Calls that the service received; with the first create the pictures of all rows but the first change."""
+
+        def append(self, call):
+            if call.action == CREATE:
+                for path in paths[1:]:
+                    path.write_bytes(paths[0].read_bytes())
+            super().append(call)
+
+    hospital.service.received = Calls()
+    assert hospital.go("run") == 3
+    del expected[number(3)]  # a JPEG, which is sent from its file
+    assert get_received(hospital) == expected
+    assert [outcome["codes"] for outcome in hospital.outcomes()][2] == ["IMAGE_CORRUPT"]
 
 
 def test_a_picture_that_changed_after_the_check_is_not_taken_as_known(hospital):

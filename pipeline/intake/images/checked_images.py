@@ -10,9 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import PIL
 
@@ -30,38 +29,38 @@ _FIELDS = ("sha256", "size", "format", "width", "height", "pixels", "earlier_pix
 
 @dataclass(frozen=True, slots=True)
 class CheckedImages:
-    """The folder, and the settings with which pictures are prepared."""
+    """The folder, and the settings with which pictures are prepared; what one run reads or keeps stays in memory."""
 
     folder: Path
     settings: str
+    _prepared: dict[ImageFile, PreparedImage] = field(default_factory=dict)
 
     def find(self, image: ImageFile, *, with_earlier: bool) -> PreparedImage | None:
         """Return a picture as it was prepared before; None where it was not, or its prepared bytes are gone.
 
         ``with_earlier``: ``earlier_pixels`` are needed.
         """
-        kept = self._read(image)
-        if kept is None or (with_earlier and kept["earlier_pixels"] is None):
+        prepared = self._prepared.get(image) or self._read(image)
+        if prepared is None or (with_earlier and prepared.earlier_pixels is None):
             return None
-        path = Path(kept["path"]) if kept["path"] else image.file
-        if kept["path"] and not _holds(path, kept["sha256"]):
-            return None
-        file = mask_file_name(image.path.name)
-        problems = tuple(
-            build_problem(code, Field.PICTURE, severity=None, file=file, **load_texts(detail))
-            for code, detail in kept["problems"]
-        )
-        return PreparedImage(
-            source=image, path=path, problems=problems, **{name: kept[name] for name in _FIELDS}
-        )
+        is_there = prepared.path == image.file or _holds(prepared.path, prepared.sha256)
+        return prepared if is_there else None
 
     def find_pixels(self, image: ImageFile) -> str | None:
         """Return the digest of a picture's pixels, None where it is not known."""
-        kept = self._read(image)
-        return kept["pixels"] if kept else None
+        prepared = self._prepared.get(image) or self._read(image)
+        return prepared.pixels if prepared else None
+
+    def is_in_memory(self, image: ImageFile, *, with_earlier: bool) -> bool:
+        """Return whether `find` reads no file to return a picture."""
+        prepared = self._prepared.get(image)
+        if prepared is None or (with_earlier and prepared.earlier_pixels is None):
+            return False
+        return prepared.path == image.file
 
     def keep(self, prepared: PreparedImage) -> None:
         """Keep what was found out, if the disk takes it: a run goes on without it."""
+        self._prepared[prepared.source] = prepared
         kept = {name: getattr(prepared, name) for name in _FIELDS}
         problems = [
             (
@@ -77,15 +76,26 @@ class CheckedImages:
         with suppress(OSError):
             replace_file(self.folder / prepared.source.sha256, seal + b"\n" + payload)
 
-    def _read(self, image: ImageFile) -> dict[str, Any] | None:
+    def _read(self, image: ImageFile) -> PreparedImage | None:
         try:
             seal, _, payload = read_regular_file(self.folder / image.sha256, limit=_MOST).partition(b"\n")
         except (NotReadNow, OSError):
             return None
         if seal != self._digest(image, payload):  # half a file, or other settings
             return None
-        kept: dict[str, Any] = json.loads(payload)
-        return kept
+        kept = json.loads(payload)
+        file = mask_file_name(image.path.name)
+        prepared = PreparedImage(
+            source=image,
+            path=Path(kept["path"]) if kept["path"] else image.file,
+            problems=tuple(
+                build_problem(code, Field.PICTURE, severity=None, file=file, **load_texts(detail))
+                for code, detail in kept["problems"]
+            ),
+            **{name: kept[name] for name in _FIELDS},
+        )
+        self._prepared[image] = prepared
+        return prepared
 
     def _digest(self, image: ImageFile, payload: bytes) -> bytes:
         """Return what proves that a file is whole, of this picture, and of these settings and versions."""

@@ -7,6 +7,7 @@ import io
 import re
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from PIL import Image, PngImagePlugin, TiffImagePlugin
@@ -14,8 +15,9 @@ from PIL import Image, PngImagePlugin, TiffImagePlugin
 from pipeline.messages.texts import make_text
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_JPEG_SIGNATURE = b"\xff\xd8\xff"
 _MAGIC = (
-    (0, _PNG_SIGNATURE, "PNG"), (0, b"\xff\xd8\xff", "JPEG"), (0, b"GIF87a", "GIF"), (0, b"GIF89a", "GIF"),
+    (0, _PNG_SIGNATURE, "PNG"), (0, _JPEG_SIGNATURE, "JPEG"), (0, b"GIF87a", "GIF"), (0, b"GIF89a", "GIF"),
     (8, b"WEBP", "WEBP"), (0, b"II*\x00", "TIFF"), (0, b"MM\x00*", "TIFF"), (0, b"II+\x00", "BigTIFF"),
     (0, b"MM\x00+", "BigTIFF"), (0, b"BM", "BMP"), (0, b"%PDF-", "PDF"), (0, b"%!PS", "EPS"),
     (0, b"\xc5\xd0\xd3\xc6", "EPS"),
@@ -171,6 +173,21 @@ def _walk_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             break
         yield marker, start, position
     raise DamagedImage(make_text("file.cut_off"))
+
+
+JPEG_START = 1 << 17  # bytes that hold the size, but for rare files: what a camera notes stands before it
+
+
+def read_jpeg_size(start: bytes) -> tuple[int, int] | None:
+    """Return width and height from the first bytes of a JPEG; None for any other file, or where they end before."""
+    if not start.startswith(_JPEG_SIGNATURE):
+        return None
+    with suppress(DamagedImage, struct.error):
+        for marker, offset, _ in _walk_segments(start):
+            if marker in _FRAMES:
+                height, width = struct.unpack_from(">HH", start, offset + 5)
+                return width, height
+    return None
 
 
 # --- PNG: Pillow checks no check sum of coded data while it decodes, and counts a transparent level in the file's bits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,6 +108,22 @@ def test_prepared_bytes_that_are_not_there_are_made_again(tmp_path, damage):
         prepared.path.write_bytes(whole[:-1])
     assert prepare(tmp_path, image) == prepared
     assert prepared.path.read_bytes() == whole
+
+
+def test_what_was_found_out_in_this_run_is_in_memory(tmp_path):
+    checked = CheckedImages(tmp_path / "checked", "a")
+    own, made = put(tmp_path, encoded(seal(), "PNG")), put(tmp_path, encoded(seal(), "BMP"), "a.bmp")
+    assert not checked.is_in_memory(own, with_earlier=False)
+    for image in (own, made):
+        prepare_image(image, limit=INLINE, work=tmp_path / "work", checked=checked)
+    shutil.rmtree(tmp_path / "checked")
+    assert checked.is_in_memory(own, with_earlier=False)
+    assert not checked.is_in_memory(own, with_earlier=True)
+    assert checked.find(own, with_earlier=False) == prepare(tmp_path, own)
+    assert not checked.is_in_memory(made, with_earlier=False), "its bytes are read again to be sure of them"
+    shutil.rmtree(tmp_path / "work")
+    assert checked.find(made, with_earlier=False) is None
+    assert checked.find_pixels(made) is not None
 
 
 def test_pictures_that_may_not_be_sent_are_not_kept(tmp_path):

@@ -74,7 +74,9 @@ def test_a_jpeg_and_a_png_saved_from_it_are_identical(tmp_path):
 def test_two_jpegs_with_different_comments_are_identical(tmp_path):
     photo = encoded(seal(400, mode="RGB"), "JPEG")
     noted = photo[:2] + b"\xff\xfe\x00\x06note" + photo[2:]
-    assert among(tmp_path, photo=photo, noted=noted) == {"photo": "photo", "noted": "photo"}
+    long = photo[:2] + (b"\xff\xfe\xff\xff" + bytes(65_533)) * 3 + photo[2:]
+    names = ("photo", "noted", "long")
+    assert among(tmp_path, photo=photo, noted=noted, long=long) == dict.fromkeys(names, "photo")
 
 
 def test_an_exif_turn_counts(tmp_path):
