@@ -280,16 +280,14 @@ def _match_images(
 
 
 def _flag_conflicts(
-    matches: MatchResult, view: LedgerView, image_preparer: ImagePreparer, least_prepared: float
+    matches: MatchResult, view: LedgerView, preparer: ImagePreparer, least_prepared: float
 ) -> list[Doctor]:
     """Return the matched doctors with the problems of several rows with each other."""
     # the pictures of doctors who have a seal are not opened again
-    unsealed = (doctor for doctor in matches.doctors if doctor.key not in view.known_keys)
+    unsealed = (doctor.picture for doctor in matches.doctors if doctor.key not in view.known_keys)
+    pictures = filter(None, unsealed)
     identical = find_identical_images(
-        (doctor.picture for doctor in unsealed if doctor.picture),
-        image_preparer.find_pixels,
-        prepare_pixels=image_preparer.prepare_pixels,
-        least_prepared=least_prepared,
+        pictures, preparer.find_pixels, prepare_pixels=preparer.prepare_pixels, least_prepared=least_prepared
     )
     return flag_conflicts(
         mark_unread(matches.doctors, identical.unread),
