@@ -29,7 +29,7 @@ from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hooks
 from pipeline.reports.records import run_record
 from pipeline.support.atomic_files import make_folder
-from pipeline.support.folder_access import open_shared_folder, set_file_access
+from pipeline.support.rights import open_shared_folder, set_file_access
 from pipeline.workflow import run_request
 from pipeline.workflow.run_report import build_halt, end_report, start_report, write_run_json
 

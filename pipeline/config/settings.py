@@ -38,7 +38,7 @@ from pipeline.domain.roster import Field as Column
 from pipeline.ledger.postgres.address import ServerAddress, name_schema
 from pipeline.ledger.tenant import make_tenant_id
 from pipeline.messages.catalogue import JoinedTexts, make_phrase
-from pipeline.support.folder_access import share_folder
+from pipeline.support.rights import share_folder
 
 AS_JSON = frozenset({"roster", "columns"})  # keys that hold more than one text
 COLUMN_WORDS = (*Column, IGNORED)

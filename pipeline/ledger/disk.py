@@ -17,8 +17,7 @@ from pathlib import Path
 
 from pipeline.errors import LedgerError, LedgerUnreachable, reason_of
 from pipeline.support import atomic_files
-from pipeline.support.folder_access import FILE_MODE
-from pipeline.support.rights import find_unreadable, find_unwritable, is_on_read_only_disk
+from pipeline.support.rights import FILE_MODE, find_unreadable, find_unwritable, is_on_read_only_disk
 
 MOUNTS = Path("/proc/self/mountinfo")  # Linux: proc_pid_mountinfo(5)
 NETWORK = re.compile(

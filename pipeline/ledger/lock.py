@@ -20,7 +20,7 @@ from pipeline.clock import pause, shown, stamp
 from pipeline.errors import LedgerError, LedgerUnreachable, Locked, reason_of
 from pipeline.ledger.disk import explain_error, require_local_disk
 from pipeline.support import atomic_files
-from pipeline.support.folder_access import FILE_MODE
+from pipeline.support.rights import FILE_MODE
 
 HOLDER_FIELDS = ("host", "pid", "user", "run", "since")
 HOLDER_READS = 5  # of the holder's file, which is written just after the lock is taken

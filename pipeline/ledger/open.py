@@ -26,7 +26,7 @@ from pipeline.ledger.sqlite_ledger import SqliteLedger, SqliteWriter, connect, e
 from pipeline.ledger.tenant import KEY_BYTES, KEY_FORMAT, SiteKey, change_tenant, read_tenant, require_tenant
 from pipeline.messages.texts import make_text
 from pipeline.support import atomic_files
-from pipeline.support.folder_access import FILE_MODE
+from pipeline.support.rights import FILE_MODE
 
 
 def open_ledger(

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from pipeline.support import atomic_files
 from pipeline.support.failpoints import hit_failpoint
-from pipeline.support.folder_access import FILE_MODE
+from pipeline.support.rights import FILE_MODE
 
 FILE_NAME = "receipts.jsonl"
 FIRST_PREVIOUS = "0" * 64  # ``prev`` of the first line

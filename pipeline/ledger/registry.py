@@ -30,7 +30,7 @@ from pipeline.ledger.protocol import Connection
 from pipeline.ledger.schema import APPLICATION_ID
 from pipeline.support import atomic_files
 from pipeline.support.atomic_files import identify_file
-from pipeline.support.folder_access import FILE_MODE
+from pipeline.support.rights import FILE_MODE
 from pipeline.version import PROGRAM
 
 if TYPE_CHECKING:

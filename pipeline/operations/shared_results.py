@@ -8,8 +8,7 @@ from pathlib import Path
 from pipeline.config.settings import Config
 from pipeline.domain.run import RunReport
 from pipeline.errors import UsageError, reason_of
-from pipeline.support.folder_access import find_refusal
-from pipeline.support.rights import acting_user
+from pipeline.support.rights import acting_user, find_refusal
 
 
 def warn_of_unshared_results(report: RunReport, config: Config) -> None:

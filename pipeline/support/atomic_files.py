@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Event
 
 from pipeline.support.failpoints import hit_failpoint
-from pipeline.support.folder_access import (
+from pipeline.support.rights import (
     FILE_MODE,
     FOLDER_MODE,
     UNSUPPORTED,
