@@ -184,7 +184,7 @@ def worker(session: Session) -> int:
     if session.profiles:
         raise UsageError("jobs.every_hospital")
     config, address = _open_configuration(session)
-    from pipeline.config.ledger_secrets import find_ledger_secret
+    from pipeline.config.named_paths import find_ledger_secret
     from pipeline.jobs.database import run_in_loop
     from pipeline.jobs.worker import HospitalWorker
 
@@ -265,7 +265,7 @@ def _open_configuration(session: Session) -> tuple[Config, ServerAddress]:
 
     Raises UsageError where the extra is not installed, or where the ledger is not on a server.
     """
-    from pipeline.config.ledger_secrets import find_server_address
+    from pipeline.config.named_paths import find_server_address
 
     config = session.require_config()
     address = find_server_address(config, os.environ)

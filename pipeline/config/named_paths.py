@@ -1,19 +1,25 @@
-"""Paths that a command line or a configuration names: required to exist, with a suggestion where one does not; password files."""
+"""Paths that a command line or a configuration names, with a suggestion where one does not exist; secret files."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from pipeline.config.environment import LEDGER_SECRET_VARIABLE
 from pipeline.config.profiles import derive_path
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.errors import UsageError
-from pipeline.messages.catalogue import Phrase, make_phrase
+from pipeline.ledger.postgres.address import ServerAddress
+from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
 
 NEAR_NAME = 0.7  # likeness of two names that may be one misspelt
-PASSWORD_FILE = "roster__password"  # noqa: S105 - a file name
+ROSTER_PASSWORD_FILE = "roster__password"  # noqa: S105 - a file name
+LEDGER_SECRET_FILE = "ledger__secret"  # noqa: S105 - a file name
+SERVER_PASSWORD_FILE = "ledger__password"  # noqa: S105 - a file name
+MIN_CHARS = 20  # of a ledger's secret: a short one could be guessed with a copy of the database at hand
 
 
 def require_existing(path: Path) -> Path:
@@ -115,7 +121,7 @@ def find_passwords(config: Config, environment: Mapping[str, str]) -> tuple[str,
 
     They are the lines of the secret files ``roster__password``, then the configured one.
     """
-    passwords = read_secret_lines(config, environment, PASSWORD_FILE)
+    passwords = read_secret_lines(config, environment, ROSTER_PASSWORD_FILE)
     if config.intake.password is not None:
         passwords.append(config.intake.password.get_secret_value())
     return tuple(dict.fromkeys(filter(None, passwords)))
@@ -151,3 +157,34 @@ def _is_file(file: Path) -> bool:
         return file.is_file()
     except OSError:
         return False
+
+
+# -- the secrets of a ledger on a server
+
+
+def find_server_address(config: Config, environment: Mapping[str, str]) -> ServerAddress | None:
+    """Return the address of the ledger's server with the password of its secret file; None for a ledger in a file.
+
+    Without that file libpq looks for one itself: in the URL, PGPASSWORD, PGPASSFILE and ~/.pgpass.
+    """
+    if not isinstance(config.ledger, ServerAddress):
+        return None
+    password = next(iter(read_secret_lines(config, environment, SERVER_PASSWORD_FILE)), None)
+    return replace(config.ledger, password=password)
+
+
+def find_ledger_secret(config: Config, environment: Mapping[str, str]) -> str:
+    """Return the operator's secret, which encrypts the site key in the database.
+
+    It is looked for in ``$CREDENTIALS_DIRECTORY``, ``secrets_dir``, then the environment. Raises UsageError where there is none, with the way to make one, or where it is too short.
+    """
+    of_file = next(iter(read_secret_lines(config, environment, LEDGER_SECRET_FILE)), "").strip()
+    secret = of_file or environment.get(LEDGER_SECRET_VARIABLE, "").strip()
+    if not secret:
+        files = [folder / LEDGER_SECRET_FILE for folder in list_secret_folders(config, environment)]
+        places = JoinedTexts([*map(str, files), f"${LEDGER_SECRET_VARIABLE}"], make_phrase("mark.comma"))
+        raise UsageError("server.no_secret", places=places, file=files[-1] if files else LEDGER_SECRET_FILE)
+    if len(secret) < MIN_CHARS:
+        source = LEDGER_SECRET_FILE if of_file else LEDGER_SECRET_VARIABLE
+        raise UsageError("server.weak_secret", place=source, found=len(secret), needed=MIN_CHARS)
+    return secret

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from pipeline.clock import Clock
-from pipeline.config.ledger_secrets import find_server_address
+from pipeline.config.named_paths import find_server_address
 from pipeline.config.settings import Config
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter
 

@@ -14,8 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.config import ledger_secrets
-from pipeline.config.named_paths import PASSWORD_FILE
+from pipeline.config.named_paths import LEDGER_SECRET_FILE, ROSTER_PASSWORD_FILE, SERVER_PASSWORD_FILE
 from pipeline.config.settings import Config
 from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.roster import Doctor, FileReport
@@ -242,7 +241,7 @@ def _is_hard_link(path: Path) -> bool:
 def find_exposed_files(config: Config, secret_files: Sequence[Path]) -> Iterator[Notice]:
     """Yield one notice where rights let other users read a secret file, or a configuration that holds a password."""
     files = [*secret_files, *([config.secret_file] if config.secret_file else [])]
-    names = (PASSWORD_FILE, ledger_secrets.SECRET_FILE, ledger_secrets.PASSWORD_FILE)
+    names = (ROSTER_PASSWORD_FILE, LEDGER_SECRET_FILE, SERVER_PASSWORD_FILE)
     files += [config.resolve_path(config.secrets_dir) / name for name in names] if config.secrets_dir else []
     exposed = [str(path) for path in dict.fromkeys(files) if is_exposed(path)]
     if exposed:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.clock import Clock
-from pipeline.config.ledger_secrets import find_ledger_secret, find_server_address
+from pipeline.config.named_paths import find_ledger_secret, find_server_address
 from pipeline.config.settings import Config
 from pipeline.domain.run import RunRequest
 from pipeline.errors import EsignImportError, LedgerError, UsageError

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.cli.app import main
 from pipeline.config.config_file import load
-from pipeline.config.ledger_secrets import find_ledger_secret, find_server_address
+from pipeline.config.named_paths import find_ledger_secret, find_server_address
 from pipeline.config.settings import Config
 from pipeline.errors import ConfigError, UsageError
 from pipeline.ledger.postgres.address import ServerAddress

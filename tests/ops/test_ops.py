@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.cli.app import cli
-from pipeline.config.ledger_secrets import PASSWORD_FILE, SECRET_FILE
+from pipeline.config.named_paths import LEDGER_SECRET_FILE, SERVER_PASSWORD_FILE
 from pipeline.operations.init_project import SECRETS as SECRET_FILES
 
 REPOSITORY = Path(__file__).parents[2]
@@ -97,7 +97,9 @@ def test_the_compose_file_of_several_hosts_has_hardened_workers_and_a_durable_se
         assert {key: worker[key] for key in hardened} == {key: alone[key] for key in hardened}
         assert worker["environment"] == {"CREDENTIALS_DIRECTORY": "/run/secrets"}
         assert (
-            set(worker["secrets"]) == compose["secrets"].keys() == {*SECRET_FILES, SECRET_FILE, PASSWORD_FILE}
+            set(worker["secrets"])
+            == compose["secrets"].keys()
+            == {*SECRET_FILES, LEDGER_SECRET_FILE, SERVER_PASSWORD_FILE}
         )
         assert [volume.partition(":")[2] for volume in worker["volumes"]] == ["/data"]
         assert worker["restart"] == "unless-stopped", "a worker ends where the server is away for long"
@@ -107,7 +109,7 @@ def test_the_compose_file_of_several_hosts_has_hardened_workers_and_a_durable_se
         )
     assert compose["networks"]["database"] == {"internal": True}
     assert "ports" not in server
-    assert server["environment"]["POSTGRES_PASSWORD_FILE"] == f"/run/secrets/{PASSWORD_FILE}"
+    assert server["environment"]["POSTGRES_PASSWORD_FILE"] == f"/run/secrets/{SERVER_PASSWORD_FILE}"
     assert {f"{setting}=on" for setting in DURABLE_SETTINGS} <= set(server["command"])
     assert "pg_isready" in server["healthcheck"]["test"]
     assert server["restart"] == "unless-stopped"
