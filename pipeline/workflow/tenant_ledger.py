@@ -89,10 +89,10 @@ def lock_tenant(
     config: Config, *, run: str, clock: Clock, warn: Warn = log_warning
 ) -> Iterator[tuple[LedgerStore, TenantRegistry]]:
     """Hold the ledger and, where the registry is strict, the tenant's lock on this host. Raises Locked."""
-    registry, store = find_registry(config), find_store(config)
+    registry, store, now = find_registry(config), find_store(config), clock.now()
     with ExitStack() as locks:
-        locks.enter_context(store.hold(run=run, now=clock.now()))
-        _lock_registry(registry, locks, run=run, now=clock.now(), warn=warn)
+        locks.enter_context(store.hold(run=run, now=now))
+        _lock_registry(registry, locks, run=run, now=now, warn=warn)
         yield store, registry
 
 
