@@ -43,8 +43,8 @@ class Advice:
         """Return what to do; ``who`` holds the role that does it."""
         return (self.zh if language == "zh" else self.en)[1]
 
-    def describe(self, language: str) -> str:
-        """Return both as one text."""
+    def render(self, language: str) -> str:
+        """Return both as one text, as every localizable value does."""
         return ("" if language == "zh" else " ").join((self.explain(language), self.instruct(language)))
 
 

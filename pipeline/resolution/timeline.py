@@ -16,9 +16,9 @@ from pipeline.domain.run import Status
 from pipeline.domain.service_codes import ResponsibleRole
 from pipeline.ledger.person_history import AttemptRecord, PersonRecords, RowHistoryEntry, SealRecord
 from pipeline.ledger.protocol import Decision, RunRecord
-from pipeline.messages.catalogue import Bilingual, make_phrase
+from pipeline.messages.catalogue import make_phrase
 from pipeline.messages.problem_entries import CATALOGUE
-from pipeline.messages.service_errors import Advice, find_halt_advice, find_refusal_advice
+from pipeline.messages.service_errors import find_halt_advice, find_refusal_advice
 from pipeline.reports.next_steps import CommandLine, NextStep
 from pipeline.reports.status_steps import find_workbook, read_run_record
 
@@ -236,13 +236,9 @@ def _follow_advice(timeline: PersonTimeline, command_line: CommandLine, record: 
     advice = find_refusal_advice(code or "")
     if advice.who == "clerk":
         step = _correct_sheet(command_line, record, advice.who)
-        return replace(step, notes=(_explain(advice), make_phrase("step.waits")))
-    text = make_phrase("step.failed", todo=_explain(advice))
+        return replace(step, notes=(advice, make_phrase("step.waits")))
+    text = make_phrase("step.failed", todo=advice)
     return NextStep(text, (command_line.build("retry"),), advice.who)
-
-
-def _explain(advice: Advice) -> Bilingual:
-    return Bilingual(advice.describe("zh"), advice.describe("en"))
 
 
 def _correct_row(timeline: PersonTimeline, command_line: CommandLine, record: RunRecord | None) -> NextStep:
@@ -282,7 +278,7 @@ def _send_again(timeline: PersonTimeline, command_line: CommandLine, record: Run
     advice = find_halt_advice(halt["code"]) if halt else None
     if advice is None or advice.rerun == "itself":
         return NextStep(make_phrase("step.again"), (command,))
-    return NextStep(make_phrase("step.failed", todo=_explain(advice)), (command,), advice.who)
+    return NextStep(make_phrase("step.failed", todo=advice), (command,), advice.who)
 
 
 def _correct_sheet(command_line: CommandLine, record: RunRecord | None, who: ResponsibleRole) -> NextStep:
