@@ -119,45 +119,32 @@ def check_images(row_plans: Iterable[RowPlan], preparer: ImagePreparer) -> tuple
 
     So are pictures that several people share: nothing else would show that such a picture is also blank or damaged.
     """
-    check = _ImageCheck(preparer)
+    shared_problems: dict[ImageFile, tuple[Problem, ...]] = {}  # a picture of several people is decoded once
     with ThreadPoolExecutor(IMAGE_WORKERS) as threads:
-        return tuple(threads.map(check.check_image, row_plans))
+        return tuple(threads.map(lambda plan: _check_image(plan, preparer, shared_problems), row_plans))
 
 
-class _ImageCheck:
-    """Decodes pictures as a run does just before their upload; one that several people share is decoded once."""
-
-    def __init__(self, preparer: ImagePreparer) -> None:
-        self._preparer = preparer
-        self._shared_problems: dict[ImageFile, tuple[Problem, ...]] = {}
-
-    def check_image(self, row_plan: RowPlan) -> RowOutcome:
-        """Return the outcome of a row with the problems of its picture."""
-        outcome = build_initial_outcome(row_plan)
-        if shared_problems := self._find_shared_problems(row_plan):
-            return replace(outcome, problems=(*row_plan.problems, *shared_problems))
-        if row_plan.status not in {Status.READY, Status.NOT_SENT} or row_plan.doctor.picture is None:
-            return outcome
-        if waits_for_machine_only(row_plan.doctor.errors):
-            return outcome
-        prepared = self._preparer.prepare(row_plan.doctor)
-        if not isinstance(prepared, PreparedImage):
-            # there is nothing to review
-            problems = tuple(problem for problem in row_plan.problems if problem.code != "REVIEW_MISSING")
-            return build_unfit_outcome(replace(row_plan, problems=problems), prepared)
-        return replace(outcome, problems=(*row_plan.problems, *prepared.problems), prepared=prepared)
-
-    def _find_shared_problems(self, row_plan: RowPlan) -> tuple[Problem, ...]:
-        """Return the problems of a shared picture that the row does not have yet."""
-        picture = row_plan.doctor.picture
-        known_codes = {problem.code for problem in row_plan.problems}
-        if picture is None or "IMAGE_SHARED" not in known_codes or row_plan.status is not Status.REJECTED:
-            return ()
-        if picture not in self._shared_problems:
-            prepared = self._preparer.prepare(row_plan.doctor)
-            self._shared_problems[picture] = () if isinstance(prepared, PreparedImage) else prepared
-        known_codes.add("IMAGE_NOT_READ")
-        return tuple(problem for problem in self._shared_problems[picture] if problem.code not in known_codes)
+def _check_image(
+    row_plan: RowPlan, preparer: ImagePreparer, shared_problems: dict[ImageFile, tuple[Problem, ...]]
+) -> RowOutcome:
+    doctor, outcome = row_plan.doctor, build_initial_outcome(row_plan)
+    if _is_refused_for_sharing(outcome) and doctor.picture is not None:
+        if doctor.picture not in shared_problems:
+            prepared = preparer.prepare(doctor)
+            shared_problems[doctor.picture] = () if isinstance(prepared, PreparedImage) else prepared
+        known_codes = {"IMAGE_NOT_READ", *(problem.code for problem in row_plan.problems)}
+        further = (other for other in shared_problems[doctor.picture] if other.code not in known_codes)
+        return replace(outcome, problems=(*row_plan.problems, *further))
+    if row_plan.status not in {Status.READY, Status.NOT_SENT} or doctor.picture is None:
+        return outcome
+    if waits_for_machine_only(doctor.errors):
+        return outcome
+    prepared = preparer.prepare(doctor)
+    if not isinstance(prepared, PreparedImage):
+        # there is nothing to review
+        problems = tuple(problem for problem in row_plan.problems if problem.code != "REVIEW_MISSING")
+        return build_unfit_outcome(replace(row_plan, problems=problems), prepared)
+    return replace(outcome, problems=(*row_plan.problems, *prepared.problems), prepared=prepared)
 
 
 def merge_outcomes(
@@ -175,11 +162,15 @@ def merge_outcomes(
         else outcome
         for outcome in unsent
     }
-    to_check = [outcome.row_plan for outcome in unsent if _needs_image_check(outcome)]
+    to_check = [
+        outcome.row_plan
+        for outcome in unsent
+        if outcome.status is Status.NOT_SENT or _is_refused_for_sharing(outcome)
+    ]
     by_index |= {outcome.row_plan.index: outcome for outcome in check_images(to_check, preparer)}
     return tuple(by_index[outcome.row_plan.index] for outcome in initial_outcomes)
 
 
-def _needs_image_check(outcome: RowOutcome) -> bool:
+def _is_refused_for_sharing(outcome: RowOutcome) -> bool:
     is_shared = any(problem.code == "IMAGE_SHARED" for problem in outcome.row_plan.problems)
-    return outcome.status is Status.NOT_SENT or (outcome.status is Status.REJECTED and is_shared)
+    return outcome.status is Status.REJECTED and is_shared

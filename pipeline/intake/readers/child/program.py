@@ -13,9 +13,9 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from enum import StrEnum
+from importlib import import_module
 from io import BytesIO
 from math import isfinite
-from types import ModuleType
 from typing import BinaryIO
 from xml.etree.ElementTree import Element, iterparse
 from xml.parsers import expat
@@ -42,6 +42,7 @@ SHOWN_ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|C
 
 WPS_PICTURE = re.compile(r"=(?:_xlfn\.)?DISPIMG\(", re.IGNORECASE)  # the text of a picture in a cell of WPS
 MAX_COLUMN = 16_384  # columns of a sheet, as in Excel
+_MODULES = {"html": "html_tables"}  # that read a kind, where they are not called like it
 _NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,5})?", re.ASCII)
 
 
@@ -103,7 +104,8 @@ def main(description: str) -> None:
     """Read the file on standard input; the JSON object names the kind of file, and the limits."""
     task = json.loads(description)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the parent's to answer
-    reader = _import_reader(task["kind"])
+    kind = task["kind"]
+    reader = import_module(f"{__package__}.{_MODULES.get(kind, kind)}")  # only its library is loaded
     _limit_resources(task["max_memory"], task["max_seconds"])
     stream = sys.stdout.buffer
     output = Output(stream, max_rows=task["max_rows"], max_cells=task["max_cells"])
@@ -126,36 +128,10 @@ def main(description: str) -> None:
     stream.flush()
 
 
-def _import_reader(kind: str) -> ModuleType:
-    """Return the module that reads a kind of file; only that one's library is loaded."""
-    # ruff: noqa: PLC0415
-    if kind == "xls":
-        from pipeline.intake.readers.child import xls
-
-        return xls
-    if kind == "xlsb":
-        from pipeline.intake.readers.child import xlsb
-
-        return xlsb
-    if kind == "ods":
-        from pipeline.intake.readers.child import ods
-
-        return ods
-    if kind == "html":
-        from pipeline.intake.readers.child import html_tables
-
-        return html_tables
-    if kind == "xml2003":
-        from pipeline.intake.readers.child import xml2003
-
-        return xml2003
-    raise ValueError(kind)
-
-
 def _limit_resources(max_memory: int, max_seconds: int) -> None:
     """Bound memory, processor time and files on POSIX; elsewhere the parent's watcher is the bound."""
     try:
-        import resource
+        import resource  # noqa: PLC0415  absent on Windows
     except ImportError:
         return
     limits = {"RLIMIT_AS": max_memory, "RLIMIT_CPU": max_seconds, "RLIMIT_FSIZE": 0, "RLIMIT_CORE": 0}

@@ -157,25 +157,39 @@ class Media:
         return ImageFile(self._roster, sha256, len(payload), stored), quarter
 
 
-class RichValues:
-    """The rich values of a workbook, read when the first cell asks for one."""
+class PlacedPictures:
+    """The pictures placed in the cells of a workbook, read when the first cell asks for one."""
 
     def __init__(self, package: Package, workbook: str) -> None:
         self._package, self._workbook = package, workbook
 
     @cached_property
-    def owner(self) -> str:
-        """The part whose relationships lead to the pictures."""
-        return self._package.find_related(self._workbook, "richValueRel") or ""
-
-    def find_picture(self, vm: str) -> PictureRef | None:
-        """Return the picture that a cell with this ``vm`` shows; None where it shows another value."""
-        index = parse_whole(vm, _MOST)
-        return self._picture_refs[index - 1] if index and index <= len(self._picture_refs) else None
+    def album_part(self) -> str:
+        """The part of the album of WPS; empty where there is none."""
+        part = self._package.find_related(self._workbook, "cellImage") or ""
+        return part if part in self._package else ""
 
     @cached_property
-    def _picture_refs(self) -> Sequence[PictureRef | None]:
-        """The picture behind each record of ``valueMetadata``."""
+    def album(self) -> dict[str, PictureRef | None]:
+        """The pictures of the album by name; None where two pictures have one name."""
+        refs: dict[str, PictureRef | None] = {}
+        if not self.album_part:
+            return refs
+        for pic in self._package.read_tree(self.album_part).iterfind("{*}cellImage/{*}pic"):
+            properties = pic.find("{*}nvPicPr/{*}cNvPr")
+            name = properties.get("name", "") if properties is not None else ""
+            shown = read_picture_ref(pic)
+            refs[name] = shown if refs.setdefault(name, shown) == shown else None
+        return refs
+
+    @cached_property
+    def values_part(self) -> str:
+        """The part whose relationships lead to the pictures of rich values."""
+        return self._package.find_related(self._workbook, "richValueRel") or ""
+
+    @cached_property
+    def values(self) -> Sequence[PictureRef | None]:
+        """The picture behind each record of ``valueMetadata``; None for another value."""
         metadata = self._read_part("sheetMetadata")
         if metadata is None:
             return ()
@@ -234,41 +248,11 @@ def _get_item(values: Sequence[_T], index: int | None) -> _T | None:
     return values[index] if index is not None and 0 <= index < len(values) else None
 
 
-class Album:
-    """The pictures of xl/cellimages.xml, read when the first cell asks for one."""
-
-    def __init__(self, package: Package, workbook: str) -> None:
-        self._package, self._workbook = package, workbook
-
-    @cached_property
-    def part(self) -> str:
-        """The album's own part; empty where there is none."""
-        part = self._package.find_related(self._workbook, "cellImage") or ""
-        return part if part in self._package else ""
-
-    def find_picture(self, name: str) -> PictureRef | None:
-        """Return the picture of a name; None where there is none, or more than one."""
-        return self._picture_refs.get(name)
-
-    @cached_property
-    def _picture_refs(self) -> dict[str, PictureRef | None]:
-        refs: dict[str, PictureRef | None] = {}
-        if not self.part:
-            return refs
-        for pic in self._package.read_tree(self.part).iterfind("{*}cellImage/{*}pic"):
-            properties = pic.find("{*}nvPicPr/{*}cNvPr")
-            name = properties.get("name", "") if properties is not None else ""
-            shown = read_picture_ref(pic)
-            refs[name] = shown if refs.setdefault(name, shown) == shown else None
-        return refs
-
-
 @dataclass(frozen=True, slots=True)
 class CellPictures:
     """What the cells of one sheet show."""
 
-    album: Album
-    values: RichValues
+    placed: PlacedPictures
     media: Media
     sheet: str
 
@@ -287,13 +271,14 @@ class CellPictures:
             return None
         names = {named[1] if (named := _NAMED.fullmatch(text)) else None for text in calls}
         name = names.pop()
-        shown = self.album.find_picture(name) if name is not None and not names else None
-        return self._make_cell(self.album.part, shown, column, row)
+        shown = self.placed.album.get(name) if name is not None and not names else None
+        return self._make_cell(self.placed.album_part, shown, column, row)
 
     def by_value(self, vm: str, column: str, row: int) -> RawCell | None:
         """Return the cell of a rich value; None where that is no picture."""
-        shown = self.values.find_picture(vm)
-        return None if shown is None else self._make_cell(self.values.owner, shown, column, row)
+        index = parse_whole(vm, _MOST)
+        shown = _get_item(self.placed.values, index - 1) if index else None
+        return None if shown is None else self._make_cell(self.placed.values_part, shown, column, row)
 
     def _make_cell(self, owner: str, shown: PictureRef | None, column: str, row: int) -> RawCell:
         picture = self.media.find_picture(owner, shown, f"{self.sheet}!{column}{row}") if shown else None

@@ -35,7 +35,7 @@ from pipeline.intake.readers.model import (
 from pipeline.intake.readers.own_workbook import read_originals, read_run_of_package
 from pipeline.intake.readers.xlsx.drawings import Grid, parse_height, parse_width, read_floating
 from pipeline.intake.readers.xlsx.package import CHUNK, Package, is_true, make_parser, parse_whole
-from pipeline.intake.readers.xlsx.pictures import Album, CellPictures, Media, RichValues, get_relation
+from pipeline.intake.readers.xlsx.pictures import CellPictures, Media, PlacedPictures, get_relation
 from pipeline.intake.readers.xlsx.shared_strings import get_prefix, read_shared_strings
 from pipeline.intake.readers.xlsx.sheet_cells import SheetReader
 from pipeline.intake.readers.xlsx.styles import EPOCH_1900, EPOCH_1904, Format, read_formats
@@ -85,7 +85,7 @@ class _Workbook:
         self._epoch = EPOCH_1904 if since_1904 else EPOCH_1900
         self._budget = ReadBudget(options.max_rows)
         self._media = Media(package, options.keep, path) if options.keep else None
-        self._album, self._values = Album(package, part), RichValues(package, part)
+        self._placed = PlacedPictures(package, part)
 
     def survey_sheets(self, budget: ReadBudget | None) -> Iterator[Sheet]:
         """Survey the sheets in their order; without a budget, in a workbook of ours, as they are reached."""
@@ -106,7 +106,7 @@ class _Workbook:
             media = self._media if budget is not None or name.startswith(TO_FIX_TITLES) else None
             has_drawing = media is not None and self._package.find_related(target, "drawing") is not None
             outline = _survey_sheet(self._package, target, budget, is_measured=has_drawing)
-            cell_pictures = CellPictures(self._album, self._values, media, name) if media else None
+            cell_pictures = CellPictures(self._placed, media, name) if media else None
             yield Sheet(
                 name,
                 self._read_lines(target, cell_pictures),
@@ -127,9 +127,8 @@ class _Workbook:
         return placed
 
     def _read_lines(self, part: str, pictures: CellPictures | None) -> Iterator[Line]:
-        formats = self._formats
         reader = SheetReader(
-            part, formats=formats, strings=self._strings, epoch=self._epoch, pictures=pictures
+            part, formats=self._formats, strings=self._strings, epoch=self._epoch, pictures=pictures
         )
         yield from reader.read_lines(self._package, self._budget)
 
