@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.domain.roster import CellKind, Correction, Field, Row
-from pipeline.intake.fields.id_number import KEPT_DIGITS, find_kept_digits
+from pipeline.intake.conflicts import KEPT_DIGITS, find_kept_digits
 from pipeline.intake.fields.normalize import count_common_start, get_field_text, get_text
 from pipeline.intake.pairing import file_names
 from pipeline.intake.pairing.expected_names import NAME, NUMBER, STAFF_NO

@@ -27,8 +27,7 @@ from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.roster import Doctor, Field, Row
 from pipeline.domain.run import RowOutcome, RowPlan, RunReport, RunRequest, Status
-from pipeline.intake.fields.id_number import normalise_number
-from pipeline.intake.fields.id_rules import find_next_judgement
+from pipeline.intake.fields.id_number import find_next_judgement, normalise_number
 from pipeline.intake.fields.normalize import get_field_text
 from pipeline.intake.images.image_files import changed_at, replace_file
 from pipeline.intake.pairing.image_index import Candidate

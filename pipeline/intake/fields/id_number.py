@@ -3,21 +3,30 @@
 A digit is never changed, added or removed. What may be normalised (width, case, a look-alike of X in last place,
 spaces, hyphens, invisible characters, quotes) is recorded; everything else is refused with what is wrong with it.
 
-Some programs round numbers: Excel keeps 15 digits, some writers 16, a double 53 bits. The check digit of one rounded
-number in eleven fits by chance, and then it is another person's. Such numbers are known by their neighbours.
+GB 11643 (18 characters: province, birth date, sequence, MOD 11-2 check character) holds for identity cards and for
+the residence permits of Hong Kong, Macao and Taiwan people; the permit of Hong Kong and Macao people is H or M and
+ten digits. No message holds more of a number than the part that is wrong.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from operator import mul
 
-from pipeline.domain.roster import CardType, Cell, CellKind, Change, Field, Problem, Row, list_spellings
-from pipeline.intake.fields.id_rules import check_number, refuse_number
+from pipeline.domain.roster import (
+    CardType,
+    Cell,
+    CellKind,
+    Change,
+    Field,
+    Problem,
+    Row,
+    Severity,
+    list_spellings,
+)
 from pipeline.intake.fields.normalize import (
     FORMULA_TEXT,
     INVISIBLE,
@@ -29,11 +38,10 @@ from pipeline.intake.fields.normalize import (
     Step,
     apply_steps,
     drop_spaces,
-    fold_width,
-    get_field_text,
     get_text,
     is_placeholder,
     keep_groups,
+    list_characters,
     quote_text,
     read_whole_number,
 )
@@ -50,22 +58,13 @@ _FLOAT = re.compile(
     r"|[0-9]{1,3}(?:,[0-9]{3}){4,}(?:\.[0-9]*)?"  # 110,101,199,003,071,000
 )
 _MASKED = re.compile(r"[*×✕✖●○•■□█▇#]{2,}|X{3,}", re.IGNORECASE)
-_PLAIN = re.compile(r"[0-9]{17}[0-9X]")  # nothing to normalise: nearly every number
+_EIGHTEEN = re.compile(r"[0-9]{17}[0-9X]")  # whole, with nothing to normalise: nearly every number
 
 _TAIL = re.compile(r"(?<=\A[0-9]{15})000\Z|(?<=\A[0-9]{16})00\Z")
 _GROUPED = re.compile(r"[0-9]{6}[\s-]+[0-9]{8}[\s-]+[0-9]{4}")
-KEPT_DIGITS, _WHOLE = 15, 18  # digits of a number that a spreadsheet keeps, and all of them
-_CUT = re.compile(r"[0-9]+(?:\.[0-9]*)?E\+?[0-9]{1,3}|[0-9]{18}(?:\.0*)?", re.IGNORECASE)
 _HYPHENS = re.compile(r"[-‐‑‒–—―−﹘﹣]")
 _X_LOOKALIKE = re.compile(r"([0-9]{17})[×✕✖✗✘☓❌╳⨉⨯⤫⤬*∗ΧχХхⅩⅹꓫ乂㐅𝐗𝑿𝖷𝗫𝚇𝐱𝑥𝗑𝘅𝚡]")
 _CASE = re.compile(r"\A[hm]|x\Z")
-
-Rounding = Callable[[int], bool]  # could this number be what such a program made of another?
-
-_EIGHTEEN_DIGITS = re.compile(r"[0-9]{18}")
-# failing numbers of one rounding that give a sheet away, and their share of all that fail: by chance so in less than one
-# honest sheet in a thousand
-_FEWEST, _SHARE = 3, 0.75
 
 _LOOKALIKE = "x_lookalike"
 _STEPS: tuple[Step, ...] = (
@@ -102,23 +101,12 @@ def find_lifetime_number(number: str, id_type: CardType) -> str:
     return number[:9] if id_type is CardType.HONGKONG_AND_MACAO else list_spellings(number, id_type)[0]
 
 
-def find_kept_digits(cell: Cell | None) -> str | None:
-    """Return the 15 digits that are left of a number of 18 in a numeric cell, an exponent or a lost tail."""
-    if cell is None or cell.kind not in (CellKind.NUMBER, CellKind.TEXT):
-        return None
-    text = str(cell.value) if cell.kind is CellKind.NUMBER else drop_spaces(fold_width(cell.display_text))
-    if not _CUT.fullmatch(text):
-        return None
-    digits = f"{Decimal(text):f}".partition(".")[0]
-    return digits[:KEPT_DIGITS] if len(digits) == _WHOLE else None
-
-
 def normalise_number(text: str, *, other: bool = False) -> tuple[str, tuple[Change, ...]]:
     """Return the number as it is judged and sent, and every step that altered it; idempotent.
 
     A number of ``other`` cards has no known form: only its ends, width and invisible characters are touched.
     """
-    if _PLAIN.fullmatch(text):
+    if _EIGHTEEN.fullmatch(text):
         return text, ()
     return apply_steps(Field.NUMBER, text, _STEPS_OTHER if other else _STEPS)
 
@@ -141,7 +129,7 @@ def read_identity(
     if number.value is None or declared.problems or unread:
         return Identity(None, None, (*number.problems, *declared.problems))
 
-    card, faults = check_number(number.value, declared.value, row.address(Field.NUMBER), today)
+    card, faults = _check_number(number.value, declared.value, row.address(Field.NUMBER), today)
     form = tuple(faults)
     agreed = _compare_card_types(
         row, declared.value, card, usable=not any(defect.severity == "error" for defect in form)
@@ -185,7 +173,7 @@ def _read_number(row: Row, declared: CardType | None) -> FieldResult[str]:
 
 def _read_number_text(text: str, address: str | None, *, other: bool) -> FieldResult[str]:
     number, changes = normalise_number(text, other=other)
-    if _PLAIN.fullmatch(number):
+    if _EIGHTEEN.fullmatch(number):
         return FieldResult(number, _warn_of_lookalikes(changes, address), changes)
     if is_placeholder(text) or _holds_no_number(number):
         hidden = re.sub(r"\d", "*", quote_text(text))
@@ -257,79 +245,146 @@ def _compare_card_types(
     return FieldResult(card, (mismatch,), changes)
 
 
-def _is_double(number: int) -> bool:
-    return int(float(number)) == number
+# --- what is wrong with a whole number
+
+YOUNGEST, OLDEST = 18, 100  # years of age, both allowed
+_MOST_LISTED = 5  # places of strange characters, in one message
+
+# The weights are 2^(18-i) mod 11 for place i, and the sum picks the check character.
+_WEIGHTS = tuple(pow(2, 17 - index, 11) for index in range(17))
+_CHECK_CHARACTERS = "10X98765432"
+
+_PROVINCE = re.compile(r"1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]")
+_RESIDENCE_PERMIT = ("81", "82", "83")  # Hong Kong, Macao, Taiwan
+
+_DIGITS = frozenset("0123456789")
+_FIFTEEN = re.compile(r"[0-9]{15}")
+# meant as a citizen's number, whatever was lost, added or mistyped: no other card's is so long, but for that of
+# foreigners who live here, which is 18 characters and starts with 9, or was three letters and 12 digits
+_CITIZEN_LIKE = re.compile(r"[0-8].{14,}|[^9].{15,}|9.{18,}")
+_TWO = re.compile(r"[0-9]{17}[0-9X][^0-9X]*[0-9]{17}[0-9X]")
+_PERMIT = re.compile(r"[HM][0-9]{10}")
+_PERMIT_LIKE = re.compile(r"[HM][A-Za-z]?[0-9]{6}")
+_WITHOUT_RENEWALS = re.compile(r"[HM][0-9]{8}")  # cards print the count of renewals apart
 
 
-def _is_shortest_double(number: int) -> bool:
-    """Return whether JavaScript and JSON print a double so, or a number cut to 16 digits leaves it."""
-    return int(Decimal(repr(float(number)))) == number
+def check_character(digits: str) -> str:
+    """Return the MOD 11-2 check character (0–9 or X) of 17 digits (GB 11643)."""
+    total = sum(map(mul, map(int, digits), _WEIGHTS))
+    return _CHECK_CHARACTERS[total % 11]
 
 
-_ROUNDINGS: tuple[Rounding, ...] = (_is_double, _is_shortest_double)
+def _check_number(
+    number: str, declared: CardType | None, address: str | None, today: date
+) -> tuple[CardType, Iterable[Problem]]:
+    """Return the card that a normalised, non-empty number belongs to, and all that is wrong with it as such.
 
-
-def refuse_rounded_numbers(
-    rows: Sequence[Row], identities: Sequence[Identity], *, is_known: IsKnown = lambda *_: False
-) -> list[Identity]:
-    """Return the identities, refused where the number's sheet went through a program that rounds.
-
-    A typing error fits a rounding seldom, a rounded number always, and one rounded number in eleven passes the check
-    digit. So where three and more numbers of a sheet fail it, nearly all of them are of one rounding, and they are at
-    least as many as those of that rounding that pass (one in ten of which is then another person's), every number of
-    that rounding is refused. Numbers with an X, or written in groups, cannot have been rounded; one for which
-    ``is_known`` is true was not.
+    The number's own form decides; ``declared`` matters only where it has none. What looks like a citizen's number is
+    judged as one also beside the name of another card: a damaged one must not pass as a passport.
     """
-    failing: defaultdict[Hashable, list[int]] = defaultdict(list)
-    passing: defaultdict[Hashable, list[int]] = defaultdict(list)
-    digits = list(map(_read_digits, rows))
-    for row, identity, number in zip(rows, identities, digits, strict=True):
-        if number is not None and any(map(_has_wrong_check_digit, identity.problems)):
-            failing[_identify_sheet(row)].append(number)
-        elif number is not None and identity.number:
-            passing[_identify_sheet(row)].append(number)
-    roundings = {
-        sheet: _find_roundings(numbers, passing[sheet])
-        for sheet, numbers in failing.items()
-        if len(numbers) >= _FEWEST
-    }
-    judged = list(identities)
-    for index, (row, identity, number) in enumerate(zip(rows, identities, digits, strict=True)):
-        if number is None or _is_known(identity, is_known):
-            continue
-        if any(kind(number) for kind in roundings.get(_identify_sheet(row), ())):
-            judged[index] = _refuse_rounded(row, identity)
-    return judged
+    if declared is CardType.OTHER_CARD_TYPE and not _CITIZEN_LIKE.fullmatch(number):
+        if _PERMIT.fullmatch(number):
+            return CardType.HONGKONG_AND_MACAO, ()
+        return declared, _explain_no_other(number, address)
+    if _EIGHTEEN.fullmatch(number):
+        resident = number.startswith(_RESIDENCE_PERMIT)
+        card = CardType.HONGKONG_MACAO_AND_TAIWAN if resident else CardType.ID_CARD
+        return card, _check_eighteen(number, address, today)
+    if _PERMIT.fullmatch(number):
+        return CardType.HONGKONG_AND_MACAO, ()
+    if declared is CardType.HONGKONG_AND_MACAO or _PERMIT_LIKE.match(number):
+        return CardType.HONGKONG_AND_MACAO, _explain_no_permit(number, address)
+    if declared is CardType.OTHER_CARD_TYPE:
+        declared = CardType.ID_CARD
+    return declared or CardType.ID_CARD, _explain_no_eighteen(number, address)
 
 
-def _has_wrong_check_digit(refusal: Problem) -> bool:
-    """Return whether the check digit refused the number; 000 is left out: it shows no other rounding."""
-    return refusal.code == "ID_CHECKSUM" or refusal.detail.get("tail") == "00"
+def _check_eighteen(number: str, address: str | None, today: date) -> Iterator[Problem]:
+    if not _PROVINCE.match(number):
+        yield refuse_number("ID_REGION", address, found=number[:2])
+    birth = _read_birth(number)
+    if birth is None or birth > today:
+        yield refuse_number("ID_BIRTH", address, found=f"{number[6:10]}-{number[10:12]}-{number[12:14]}")
+    elif not YOUNGEST <= (age := _count_years(birth, today)) <= OLDEST:
+        yield refuse_number("ID_AGE", address, found=age)
+    expected = check_character(number[:17])
+    if number[17] != expected:
+        yield refuse_number("ID_CHECKSUM", address, found=number[17], expected=expected)
 
 
-def _find_roundings(failing: Sequence[int], passing: Sequence[int]) -> list[Rounding]:
-    return [
-        kind
-        for kind in _ROUNDINGS
-        if sum(map(kind, failing)) >= max(_FEWEST, _SHARE * len(failing), sum(map(kind, passing)))
-    ]
+def find_next_judgement(number: str, today: date) -> date | None:
+    """Return the first day on which the age of a number's person is judged otherwise, or given otherwise; None: never."""
+    birth = _read_birth(number) if _EIGHTEEN.fullmatch(number) else None
+    if birth is None or birth > today:
+        return birth
+    age = _count_years(birth, today)
+    year = birth.year + (OLDEST if YOUNGEST <= age <= OLDEST else age) + 1
+    try:
+        return birth.replace(year=year)
+    except ValueError:  # who was born on 29 February is a year older on 1 March
+        return date(year, 3, 1)
 
 
-def _is_known(identity: Identity, is_known: IsKnown) -> bool:
-    number, card = identity.number, identity.id_type
-    return number is not None and card is not None and is_known(number, card)
+def _explain_no_eighteen(number: str, address: str | None) -> Iterator[Problem]:
+    if _FIFTEEN.fullmatch(number):
+        yield refuse_number("ID_15_DIGIT", address)
+    elif _TWO.fullmatch(number):
+        yield refuse_number("ID_FORMAT", address, why=make_text("cell.two_numbers"))
+    else:
+        at_end = len(number) - 1 if number.endswith("X") else len(number)
+        strange = [index for index in range(at_end) if number[index] not in _DIGITS]
+        yield from _list_strange(number, strange, address)
+        yield from _check_length(number, 18, strange, address)
 
 
-def _refuse_rounded(row: Row, identity: Identity) -> Identity:
-    lost = refuse_number("ID_PRECISION_LOST", row.address(Field.NUMBER))
-    others = tuple(other for other in identity.problems if other.code not in ("ID_CHECKSUM", lost.code))
-    return replace(identity, number=None, id_type=None, problems=(*others, lost), changes=())
+def _explain_no_permit(number: str, address: str | None) -> Iterator[Problem]:
+    """Yield what is wrong with a number that is meant as a permit; nine characters, as cards print them, are never padded."""
+    # HA, MA: the permit of residents who are no Chinese citizens
+    if number[0] not in "HM" or number[1:2].isalpha():
+        yield refuse_number("ID_FORMAT", address, why="H / M + 10 × 0–9")
+    elif _WITHOUT_RENEWALS.fullmatch(number):
+        yield refuse_number("ID_LENGTH", address, length=9, expected=11, renewals=2)
+    else:
+        strange = [index for index in range(1, len(number)) if number[index] not in _DIGITS]
+        yield from _list_strange(number, strange, address)
+        yield from _check_length(number, 11, strange, address)
 
 
-def _read_digits(row: Row) -> int | None:
-    text = get_field_text(row, Field.NUMBER)
-    return int(text) if _EIGHTEEN_DIGITS.fullmatch(text) else None
+def _explain_no_other(number: str, address: str | None) -> Iterator[Problem]:
+    strange = [index for index, char in enumerate(number) if not "!" <= char <= "~"]
+    yield from _list_strange(number, strange, address)
 
 
-def _identify_sheet(row: Row) -> Hashable:
-    return row.origin.path, row.origin.sheet
+def _list_strange(number: str, indices: Sequence[int], address: str | None) -> Iterator[Problem]:
+    """Yield a problem that names every character that does not belong, each once, and its position (the first is 1)."""
+    if indices:
+        counted = ", ".join(str(index + 1) for index in indices[:_MOST_LISTED])
+        more = "…" if len(indices) > _MOST_LISTED else ""
+        characters = list_characters(number[index] for index in indices)
+        yield refuse_number("ID_CHAR", address, found=characters, place=counted + more)
+
+
+def _check_length(
+    number: str, expected: int, strange: Sequence[int], address: str | None
+) -> Iterator[Problem]:
+    """Yield a problem for a wrong length; a number that is whole without its strange characters is not too long."""
+    if expected not in (len(number), len(number) - len(strange)):
+        yield refuse_number("ID_LENGTH", address, length=len(number), expected=expected)
+
+
+def refuse_number(
+    code: str, address: str | None, *, severity: Severity | None = None, **detail: object
+) -> Problem:
+    """Return a problem of the number cell."""
+    return build_problem(code, Field.NUMBER, address, severity=severity, **detail)
+
+
+def _read_birth(number: str) -> date | None:
+    try:
+        return date(int(number[6:10]), int(number[10:12]), int(number[12:14]))
+    except ValueError:
+        return None
+
+
+def _count_years(birth: date, today: date) -> int:
+    return today.year - birth.year - ((today.month, today.day) < (birth.month, birth.day))

@@ -1,11 +1,17 @@
-"""Turns rows into doctors: one doctor a row, with all its problems at once and no picture yet; and joins rows of one person."""
+"""Turns rows into doctors: one doctor a row, with all its problems at once and no picture yet.
+
+Some programs round numbers: Excel keeps 15 digits, some writers 16, a double 53 bits. The check digit of one rounded
+number in eleven fits by chance, and then it is another person's. Such numbers are known by their neighbours.
+"""
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Container, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from sys import intern
 from typing import Any, Protocol
 
@@ -13,12 +19,11 @@ from pipeline.domain.fields import FIELDS
 from pipeline.domain.roster import CardType, Cell, CellKind, Change, Doctor, Field, Problem, Row
 from pipeline.errors import isolate_row_failure
 from pipeline.intake.fields.id_number import (
-    KEPT_DIGITS,
     Identity,
-    find_kept_digits,
+    IsKnown,
     find_lifetime_number,
     read_identity,
-    refuse_rounded_numbers,
+    refuse_number,
 )
 from pipeline.intake.fields.normalize import (
     UNUSABLE_FORMULAS,
@@ -27,7 +32,6 @@ from pipeline.intake.fields.normalize import (
     get_text,
     is_dash,
     quote_text,
-    trim_ends,
 )
 from pipeline.intake.fields.person_name import read_name
 from pipeline.intake.fields.text_fields import (
@@ -271,65 +275,89 @@ def _read_field(
     return result
 
 
-# --- which rows are one person
+# --- numbers that some program rounded
+
+Rounding = Callable[[int], bool]  # could this number be what such a program made of another?
+
+_EIGHTEEN_DIGITS = re.compile(r"[0-9]{18}")
+# failing numbers of one rounding that give a sheet away, and their share of all that fail: by chance so in less than one
+# honest sheet in a thousand
+_FEWEST, _SHARE = 3, 0.75
 
 
-def find_person_ids(doctors: Sequence[Doctor]) -> list[Hashable]:
-    """Return a person_id for each row, equal for rows of one person, as far as rows show it.
+def _is_double(number: int) -> bool:
+    return int(float(number)) == number
 
-    The person's key decides, or the lifetime number without a site key. A row whose number cannot be used is a person
-    of its own, unless the rest of it belongs to exactly one row's person with a usable number: the same name, and the
-    staff number or the digits that a spreadsheet kept of the number. Among themselves such rows are one person if the
-    name and the written number, staff number or mobile are the same. Without any of these, equal rows of two files are
-    one person: the same roster may be there twice.
+
+def _is_shortest_double(number: int) -> bool:
+    """Return whether JavaScript and JSON print a double so, or a number cut to 16 digits leaves it."""
+    return int(Decimal(repr(float(number)))) == number
+
+
+_ROUNDINGS: tuple[Rounding, ...] = (_is_double, _is_shortest_double)
+
+
+def refuse_rounded_numbers(
+    rows: Sequence[Row], identities: Sequence[Identity], *, is_known: IsKnown = lambda *_: False
+) -> list[Identity]:
+    """Return the identities, refused where the number's sheet went through a program that rounds.
+
+    A typing error fits a rounding seldom, a rounded number always, and one rounded number in eleven passes the check
+    digit. So where three and more numbers of a sheet fail it, nearly all of them are of one rounding, and they are at
+    least as many as those of that rounding that pass (one in ten of which is then another person's), every number of
+    that rounding is refused. Numbers with an X, or written in groups, cannot have been rounded; one for which
+    ``is_known`` is true was not.
     """
-    equal: Counter[Hashable] = Counter()
-    own_ids = [_make_own_id(doctor, index, equal) for index, doctor in enumerate(doctors)]
-    lost = {doctor.name for doctor in doctors if not doctor.number}
-    known: defaultdict[tuple[str, str], set[Hashable]] = defaultdict(set)
-    for doctor, person_id in zip(doctors, own_ids, strict=True):
-        if doctor.number and doctor.name in lost:
-            for trace in _list_traces(doctor, doctor.number[:KEPT_DIGITS]):
-                known[trace].add(person_id)
+    failing: defaultdict[Hashable, list[int]] = defaultdict(list)
+    passing: defaultdict[Hashable, list[int]] = defaultdict(list)
+    digits = list(map(_read_digits, rows))
+    for row, identity, number in zip(rows, identities, digits, strict=True):
+        if number is not None and any(map(_has_wrong_check_digit, identity.problems)):
+            failing[_identify_sheet(row)].append(number)
+        elif number is not None and identity.number:
+            passing[_identify_sheet(row)].append(number)
+    roundings = {
+        sheet: _find_roundings(numbers, passing[sheet])
+        for sheet, numbers in failing.items()
+        if len(numbers) >= _FEWEST
+    }
+    judged = list(identities)
+    for index, (row, identity, number) in enumerate(zip(rows, identities, digits, strict=True)):
+        if number is None or _is_known(identity, is_known):
+            continue
+        if any(kind(number) for kind in roundings.get(_identify_sheet(row), ())):
+            judged[index] = _refuse_rounded(row, identity)
+    return judged
+
+
+def _has_wrong_check_digit(refusal: Problem) -> bool:
+    """Return whether the check digit refused the number; 000 is left out: it shows no other rounding."""
+    return refusal.code == "ID_CHECKSUM" or refusal.detail.get("tail") == "00"
+
+
+def _find_roundings(failing: Sequence[int], passing: Sequence[int]) -> list[Rounding]:
     return [
-        person_id if doctor.number else _recognise_person(doctor, known, person_id)
-        for doctor, person_id in zip(doctors, own_ids, strict=True)
+        kind
+        for kind in _ROUNDINGS
+        if sum(map(kind, failing)) >= max(_FEWEST, _SHARE * len(failing), sum(map(kind, passing)))
     ]
 
 
-def _make_own_id(doctor: Doctor, index: int, equal: Counter[Hashable]) -> Hashable:
-    """Return the id that a row itself gives; ``equal`` counts equal rows of a file, each of which is a person."""
-    if doctor.number and doctor.id_type:
-        return doctor.key or find_lifetime_number(doctor.number, doctor.id_type)
-    if not doctor.name:
-        return index
-    written = get_field_text(doctor.row, Field.NUMBER)
-    if any(map(str.isdigit, written)):
-        return doctor.name, written
-    if doctor.staff_no:
-        return doctor.name, Field.STAFF_NO, doctor.comparable_staff_no
-    if doctor.mobile:
-        return doctor.name, Field.MOBILE, doctor.mobile
-    row = (
-        doctor.name,
-        *((field, trim_ends(get_text(cell))) for field, cell in sorted(doctor.row.fields.items())),
-    )
-    of_file = doctor.row.origin.path, row
-    equal[of_file] += 1
-    return row, equal[of_file]
+def _is_known(identity: Identity, is_known: IsKnown) -> bool:
+    number, card = identity.number, identity.id_type
+    return number is not None and card is not None and is_known(number, card)
 
 
-def _recognise_person(
-    doctor: Doctor, known: Mapping[tuple[str, str], set[Hashable]], person_id: Hashable
-) -> Hashable:
-    traces = _list_traces(doctor, find_kept_digits(doctor.row.fields.get(Field.NUMBER)))
-    people = set().union(*(known.get(trace, ()) for trace in traces))
-    return people.pop() if len(people) == 1 else person_id
+def _refuse_rounded(row: Row, identity: Identity) -> Identity:
+    lost = refuse_number("ID_PRECISION_LOST", row.address(Field.NUMBER))
+    others = tuple(other for other in identity.problems if other.code not in ("ID_CHECKSUM", lost.code))
+    return replace(identity, number=None, id_type=None, problems=(*others, lost), changes=())
 
 
-def _list_traces(doctor: Doctor, digits: str | None) -> list[tuple[str, str]]:
-    """Return what identifies a person beside the whole number, each together with the name."""
-    if doctor.name is None:
-        return []
-    marks = (f"staff {doctor.comparable_staff_no}" if doctor.staff_no else None, digits)
-    return [(doctor.name, mark) for mark in marks if mark]
+def _read_digits(row: Row) -> int | None:
+    text = get_field_text(row, Field.NUMBER)
+    return int(text) if _EIGHTEEN_DIGITS.fullmatch(text) else None
+
+
+def _identify_sheet(row: Row) -> Hashable:
+    return row.origin.path, row.origin.sheet

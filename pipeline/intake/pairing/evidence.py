@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from pipeline.domain.roster import Doctor
+from pipeline.intake.conflicts import find_person_ids
 from pipeline.intake.fields.normalize import is_placeholder
-from pipeline.intake.fields.validate import find_person_ids
 from pipeline.intake.pairing import file_names
 from pipeline.intake.pairing.expected_names import (
     COLUMN,

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from pipeline.domain.roster import Cell, CellKind, Field, Origin, Row
-from pipeline.intake.fields.id_rules import check_character
+from pipeline.intake.fields.id_number import check_character
 from pipeline.intake.fields.validate import FieldSettings, validate_rows
 from pipeline.messages.problems import render_problem
 

@@ -10,8 +10,13 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from pipeline.domain.roster import CardType, Cell, CellKind, Change, Field, Origin, Row
-from pipeline.intake.fields.id_number import Identity, find_lifetime_number, normalise_number, read_identity
-from pipeline.intake.fields.id_rules import check_character
+from pipeline.intake.fields.id_number import (
+    Identity,
+    check_character,
+    find_lifetime_number,
+    normalise_number,
+    read_identity,
+)
 from pipeline.intake.fields.text_fields import CARD_TYPES
 
 TODAY = date(2026, 11, 25)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.domain.roster import Cell, CellKind, Field, Origin, Row
-from pipeline.intake.fields.id_number import read_identity, refuse_rounded_numbers
-from pipeline.intake.fields.id_rules import check_character
+from pipeline.intake.fields.id_number import check_character, read_identity
+from pipeline.intake.fields.validate import refuse_rounded_numbers
 
 TODAY = date(2026, 11, 25)
 

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, Origin, Row
-from pipeline.intake.fields.id_rules import check_character
+from pipeline.intake.fields.id_number import check_character
 from pipeline.intake.fields.validate import FieldSettings, validate_rows
 
 TODAY = date(2026, 11, 25)

@@ -13,8 +13,7 @@ from pair_support import doctor, fill
 from run_support import number
 
 from pipeline.domain.roster import Field
-from pipeline.intake.conflicts import flag_conflicts
-from pipeline.intake.fields.validate import find_person_ids
+from pipeline.intake.conflicts import find_person_ids, flag_conflicts
 from pipeline.intake.pairing import image_index
 from pipeline.intake.pairing.evidence import SealedPeople, SealedPerson
 from pipeline.intake.pairing.match import match_images
