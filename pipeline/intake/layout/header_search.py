@@ -28,8 +28,7 @@ from pipeline.intake.layout.column_titles import (
     squeeze_title,
     strip_remarks,
 )
-from pipeline.intake.layout.merged_cells import MergedCells
-from pipeline.intake.readers.model import Line, PeekableLines, format_column, is_filled
+from pipeline.intake.readers.model import Line, MergedCells, PeekableLines, format_column, is_filled
 from pipeline.messages.results import APPENDED_COLUMNS, RESULT_TEXTS
 
 DEEPEST = 3  # rows of one header

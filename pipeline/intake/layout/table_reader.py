@@ -37,9 +37,8 @@ from pipeline.intake.layout.line_classifier import (
     is_example_sheet,
     is_example_title,
 )
-from pipeline.intake.layout.merged_cells import MergedCellCursor, MergedCells, SheetImages, VisibleLine
-from pipeline.intake.layout.row_builder import WIDEST, RowBuilder
-from pipeline.intake.readers.model import Line, PeekableLines, Sheet, format_column, is_filled
+from pipeline.intake.layout.row_builder import WIDEST, MergedCellCursor, RowBuilder, SheetImages, VisibleLine
+from pipeline.intake.readers.model import Line, MergedCells, PeekableLines, Sheet, format_column, is_filled
 from pipeline.messages.texts import join_texts, make_text
 
 _DATA = re.compile(r"\d{6}")  # no title has as many digits

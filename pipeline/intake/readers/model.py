@@ -5,12 +5,14 @@ A new format is a function ``read(data: bytes) -> Book`` and a case in `read_ros
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
-from functools import cache
+from functools import cache, cached_property
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -25,6 +27,7 @@ MAX_TEXT = 32_767  # characters of a cell, as in Excel
 MAX_COLUMN = 16_384  # columns of a sheet, as in Excel
 MAX_ROW = 1_048_576  # rows of a sheet, as in Excel and LibreOffice
 MAX_MERGES = 500_000  # of a sheet
+_WIDEST_DOWN = 50  # columns of a cell merged down that can hold a picture
 
 StoreImage = Callable[[bytes, str], tuple[Path, str]]  # bytes and suffix -> where they lie, their sha256
 
@@ -93,6 +96,44 @@ class Merge(NamedTuple):
     last_row: int
     first_column: int
     last_column: int
+
+
+class MergedCells:
+    """The merged cells of a sheet by the cell in which they begin."""
+
+    def __init__(self, merges: Sequence[Merge]) -> None:
+        real = [
+            merge
+            for merge in merges
+            if merge.last_column > merge.first_column or merge.last_row > merge.first_row
+        ]
+        self._by_corner = {(merge.first_row, merge.first_column): merge for merge in real}
+        self.wide_rows = frozenset(
+            merge.first_row for merge in real if merge.last_column > merge.first_column
+        )
+
+    def __iter__(self) -> Iterator[Merge]:
+        return iter(self._by_corner.values())
+
+    def beginning_at(self, row: int, column: int) -> Merge | None:
+        """Return the merged cell that begins here."""
+        return self._by_corner.get((row, column))
+
+    def covering(self, row: int, column: int) -> Merge | None:
+        """Return the cell that is merged down over this one, wherever it begins."""
+        merges = self._merged_down.get(column, ())
+        index = bisect_right(merges, row, key=attrgetter("first_row")) - 1
+        return merges[index] if index >= 0 and row <= merges[index].last_row else None
+
+    @cached_property
+    def _merged_down(self) -> Mapping[int, Sequence[Merge]]:
+        """The cells merged down, by each of their columns; one over half a sheet holds no doctor's picture."""
+        by_column: defaultdict[int, list[Merge]] = defaultdict(list)
+        for merge in sorted(self._by_corner.values()):
+            if merge.last_row > merge.first_row and merge.last_column - merge.first_column < _WIDEST_DOWN:
+                for column in range(merge.first_column, merge.last_column + 1):
+                    by_column[column].append(merge)
+        return by_column
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,9 @@ from run_support import name, number
 from pipeline.errors import FileRefused
 from pipeline.intake.layout.column_titles import ColumnAliases
 from pipeline.intake.layout.header_search import find_header
-from pipeline.intake.layout.merged_cells import MergedCells
 from pipeline.intake.layout.table_reader import read_table
 from pipeline.intake.read_rosters import read_rosters
-from pipeline.intake.readers.model import Line, Merge, Sheet, parse_column, text_cell
+from pipeline.intake.readers.model import Line, Merge, MergedCells, Sheet, parse_column, text_cell
 
 PLAIN = ColumnAliases.from_config({})
 

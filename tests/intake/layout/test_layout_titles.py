@@ -10,8 +10,7 @@ from pipeline.domain.roster import Field
 from pipeline.errors import FileRefused
 from pipeline.intake.layout.column_titles import TITLES, ColumnAliases, find_meaning, keep_best_tiers
 from pipeline.intake.layout.header_search import find_header, may_hold_header
-from pipeline.intake.layout.merged_cells import MergedCells
-from pipeline.intake.readers.model import Line, text_cell
+from pipeline.intake.readers.model import Line, MergedCells, text_cell
 
 MEANT = {
     Field.NAME: [
