@@ -6,6 +6,7 @@ no memory for it while rows are sent.
 
 from __future__ import annotations
 
+import gc
 import logging
 import pickle
 import signal
@@ -27,6 +28,7 @@ PATIENCE = 120.0  # seconds for the copies, on a busy machine
 
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1])['path'];"
+    "sys.modules['numpy'] = None;"  # openpyxl would import it, to know its numbers in the cells of others
     "from pipeline.workflow.copy_process import write_copies as main; main()"
 )
 
@@ -97,6 +99,7 @@ def write_copies() -> None:
     from pipeline.workflow.marked_copies import write_marked_copies  # noqa: PLC0415 - openpyxl takes time
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.disable()  # what a workbook is made of is needed to its end
     report, config, presenter, latest = pickle.load(sys.stdin.buffer)  # noqa: S301  from the process that started this one
     copied = write_marked_copies(report, config, presenter, latest)
     failed = len(copied.notices) > len(report.notices)  # tried again where there is a log

@@ -18,7 +18,7 @@ from pathlib import Path
 from pipeline import __version__
 from pipeline.config.settings import Config
 from pipeline.domain.results_format import COPIES, join_originals
-from pipeline.domain.roster import FileReport
+from pipeline.domain.roster import FileReport, Row
 from pipeline.domain.run import Notice, RowOutcome, RunReport, needs_fixing
 from pipeline.errors import FileRefused, NotCopied
 from pipeline.intake.layout.column_titles import ColumnAliases
@@ -195,7 +195,10 @@ def _write_copy(
 
     def fill(draft: Path) -> None:
         write_marked_copy(source, draft, outcomes, presenter)
-        if _digest_content(draft, config) != _digest_content(report.path, config):
+        copied = _digest_file(draft, config)
+        # the run has read the roster: it is read once more only where a results workbook has changed its rows since
+        rows = [outcome.doctor.row for outcome in outcomes]
+        if copied != _digest_rows(rows, report) and copied != _digest_file(report.path, config):
             raise NotCopied(make_text("copy.differs"))
 
     written = write_atomically(target, fill, numbered=True)
@@ -203,10 +206,14 @@ def _write_copy(
     return written
 
 
-def _digest_content(path: Path, config: Config) -> str:
+def _digest_file(path: Path, config: Config) -> str:
     """Return a digest of everything that is read from a roster but its name."""
     aliases = ColumnAliases.from_config(config.columns)
     rows, report = read_roster(path, aliases, to_fix_only=False, corrections=False, options=ReadOptions())
+    return _digest_rows(rows, report)
+
+
+def _digest_rows(rows: Iterable[Row], report: FileReport) -> str:
     digest = hashlib.sha256(repr(report.skipped).encode())
     for row in rows:
         cells = [tuple(cell) for cell in row.cells]
