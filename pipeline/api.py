@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from pipeline.api_arguments import Language, Rosters, RunOptions, StrPath, describe_arguments, require_usable
 from pipeline.clock import Clock, SystemClock
+from pipeline.config.config_file import require_ready
 from pipeline.config.environment import find_language_of_locale, find_language_of_titles
 from pipeline.config.settings import Config
 from pipeline.domain.run import Halt, RowOutcome, RunReport, RunRequest, Status
@@ -158,7 +159,7 @@ async def run_async(config: Config | StrPath, **options: Unpack[RunOptions]) -> 
         raise TypeError(f"run() got an unexpected keyword argument {min(unknown)!r}")
     require_usable(options)
     loaded, clock = _load_config(config), options.get("clock") or SystemClock()
-    run_request.require_ready(loaded, "config" if isinstance(config, Config) else str(config))
+    require_ready(loaded, "config" if isinstance(config, Config) else str(config))
     request = _build_request("run", config, loaded, clock, options)
     run_request.refuse_results(_list_paths(options.get("rosters", ())))
     own_ledger = options.get("ledger")

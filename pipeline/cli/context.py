@@ -286,7 +286,7 @@ class Session:
 
     def require_ready_config(self) -> Config:
         """Return a configuration that names application, organisation and operator; UsageError else."""
-        from pipeline.workflow.run_request import require_ready
+        from pipeline.config.config_file import require_ready
 
         config = self.require_config()
         require_ready(config, self.config_name)

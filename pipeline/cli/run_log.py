@@ -21,6 +21,7 @@ import click
 from pythonjsonlogger.json import JsonFormatter
 
 from pipeline.cli.context import Session
+from pipeline.config.config_file import require_ready
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.domain.run import RunReport, RunRequest, more_severe_exit
@@ -52,7 +53,7 @@ def record_command(
     recorder = RunRecorder(session, config, begun)
     call_run_start_hooks(command, config, session.warn_of_hook)
     try:
-        run_request.require_ready(config, session.config_name)
+        require_ready(config, session.config_name)
         yield recorder
     except BaseException as error:
         recorder.record_failure(error)

@@ -25,7 +25,7 @@ from pipeline.cli.run_commands import warn_of_pictures
 from pipeline.cli.run_log import RunRecorder, remove_lone_log
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
-from pipeline.domain.run import RunPreview, RunReport, RunRequest, Status
+from pipeline.domain.run import RowOutcome, RunPreview, RunReport, RunRequest, Status
 from pipeline.errors import DiskTrouble, EsignImportError
 from pipeline.esign.signing import CredentialsSource
 from pipeline.ledger.database_ledger import DatabaseLedger
@@ -158,7 +158,7 @@ class RunSession:
         from pipeline.esign.contracts import CREATE
         from pipeline.sending.circuit_breaker import OutageMonitor
         from pipeline.sending.run_state import StopSignal
-        from pipeline.workflow import finish, import_run
+        from pipeline.workflow import finish, import_run, send_rows
 
         clock = self.session.clock
         stop = StopSignal()
@@ -177,8 +177,15 @@ class RunSession:
                 progress.begin(preview.creates, partial(limiter.list_departures, CREATE))
                 if is_confirmed and preview.creates:
                     collect_new_objects()
-                    Thread(target=finish.load_report_modules, daemon=True).start()
+                    Thread(target=send_rows.load_sending_modules, daemon=True).start()
                 return is_confirmed
+
+            loading_of_reports = Thread(target=finish.load_report_modules, daemon=True)
+
+            def end_row(outcome: RowOutcome) -> None:
+                if loading_of_reports.ident is None:  # not before the first call, which it would delay
+                    loading_of_reports.start()
+                progress(outcome)
 
             resources = import_run.RunResources(
                 ledger=self.ledger,
@@ -188,7 +195,7 @@ class RunSession:
                 clock=clock,
                 stop=stop,
                 confirm=confirm,
-                on_row_end=progress,
+                on_row_end=end_row,
                 outages=outages,
                 was_silent=self.session.several is not None and self.session.several.was_silent(self.config),
             )

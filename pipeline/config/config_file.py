@@ -22,6 +22,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline.config.environment import LEDGER_SECRET_VARIABLE, PREFIX, former_name, variable_name
+from pipeline.config.named_paths import require_certificates
 from pipeline.config.profiles import KEY as PROFILES
 from pipeline.config.profiles import (
     OWN_PATHS,
@@ -292,6 +293,18 @@ def _merge_values(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, 
         else value
         for name, value in above.items()
     }
+
+
+def require_ready(config: Config, config_name: Path | str) -> None:
+    """Raise UsageError for a configuration without the ids of the account; ``config_name`` is the file where they belong."""
+    if config.api.placeholders:
+        raise UsageError(
+            "usage.placeholders",
+            place=config_name,
+            keys=list_missing_ids(config, config_name),
+            then=("config", "validate"),
+        )
+    require_certificates(config)
 
 
 def list_missing_ids(config: Config, path: Path | str) -> JoinedTexts:

@@ -12,15 +12,16 @@ import os
 import socket
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Self
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Self
 
 from pipeline.clock import pause, shown, stamp
 from pipeline.errors import LedgerError, LedgerUnreachable, Locked, reason_of
 from pipeline.ledger.disk import explain_error, require_local_disk
 from pipeline.support import atomic_files
 from pipeline.support.rights import FILE_MODE
+
+if TYPE_CHECKING:  # a command that only reads takes no lock
+    from filelock import FileLock
 
 HOLDER_FIELDS = ("host", "pid", "user", "run", "since")
 HOLDER_READS = 5  # of the holder's file, which is written just after the lock is taken
@@ -42,6 +43,8 @@ class RunLock(AbstractContextManager["RunLock"]):
 
     def acquire(self, *, run: str, now: float) -> Self:
         """Take the lock for a run; raises Locked naming the holder, LedgerError where the disk knows no locks."""
+        from filelock import Timeout  # noqa: PLC0415
+
         require_local_disk(self.path)
         try:
             atomic_files.make_folder(self.path.parent)
@@ -109,6 +112,8 @@ class RunLock(AbstractContextManager["RunLock"]):
 
 
 def _make_lock(path: Path) -> FileLock:
+    from filelock import FileLock  # noqa: PLC0415
+
     return FileLock(
         path,
         mode=FILE_MODE,
@@ -120,6 +125,8 @@ def _make_lock(path: Path) -> FileLock:
 
 def is_locked(ledger: Path) -> bool:
     """Return whether a process holds a ledger's run lock; a free lock is taken for a moment."""
+    from filelock import Timeout  # noqa: PLC0415
+
     try:
         with _make_lock(ledger.with_name(f"{ledger.name}.lock")).acquire(blocking=False):
             return False

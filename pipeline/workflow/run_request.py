@@ -9,11 +9,9 @@ from pathlib import Path
 from zipfile import is_zipfile
 
 from pipeline.clock import Clock, run_id
-from pipeline.config.config_file import list_missing_ids
 from pipeline.config.named_paths import (
     find_passwords,
     no_such_path,
-    require_certificates,
     require_configured,
     require_existing,
     require_results_folder,
@@ -34,18 +32,6 @@ from pipeline.workflow.tenant_ledger import find_store, find_trace_of_ledger, op
 
 READING_COMMANDS = frozenset({"check", "run", "retry"})  # they go over rosters and pictures
 _reserved_run_ids: set[str] = set()  # in this process
-
-
-def require_ready(config: Config, config_name: Path | str) -> None:
-    """Raise UsageError for a configuration without the ids of the account; ``config_name`` is the file where they belong."""
-    if config.api.placeholders:
-        raise UsageError(
-            "usage.placeholders",
-            place=config_name,
-            keys=list_missing_ids(config, config_name),
-            then=("config", "validate"),
-        )
-    require_certificates(config)
 
 
 def build_request(

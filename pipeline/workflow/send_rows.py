@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
@@ -44,6 +45,12 @@ if TYPE_CHECKING:
 
 MANY_ROWS = 1_000  # that leave freed memory behind which is worth giving back
 CLOCK_TOLERANCE = 60.0  # seconds by which the clock may differ from the service's before it is said
+
+
+def load_sending_modules() -> None:
+    """Import the modules that only calls need, while the ledger is written. What fails here fails again in `send_rows`."""
+    with suppress(ImportError):
+        import pipeline.sending.submit  # noqa: F401, PLC0415
 
 
 @dataclass(frozen=True, slots=True)

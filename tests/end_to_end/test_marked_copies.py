@@ -19,6 +19,7 @@ from openpyxl.comments import Comment
 from openpyxl.drawing.image import Image as Drawing
 from openpyxl.styles import PatternFill
 from openpyxl.worksheet.datavalidation import DataValidation
+from result_sheet import ResultSheet
 from run_support import name, number
 
 from pipeline.cli.app import main
@@ -532,6 +533,29 @@ def test_a_copy_is_carried_forward_where_it_would_be_the_same(
     main(ward.command("run", language=language))
     assert len(made) == 1 + is_made_anew
     assert read_cells(find_copy(ward)) == carried, "as if it were made now"
+
+
+@pytest.mark.parametrize("is_corrected", [False, True])
+def test_the_roster_is_read_anew_only_where_a_results_workbook_has_changed_its_rows(
+    ward, is_corrected, monkeypatch
+):
+    ward.go("run")
+    if is_corrected:
+        fix = ResultSheet(ward.newest / "results.xlsx")
+        fix.write(2, "证件号码", number(2))
+        fix.save(ward.folder / "inbox" / "改好.xlsx")
+    read = []
+    read_roster = marked_copies.read_roster
+
+    def watch(path, *arguments, **options):
+        read.append(path.name)
+        return read_roster(path, *arguments, **options)
+
+    monkeypatch.setattr(marked_copies, "read_roster", watch)
+    assert ward.go("run") == (0 if is_corrected else 3)
+    assert find_copy(ward).exists()
+    assert read.count("roster.xlsx") == is_corrected
+    assert len(read) == 1 + is_corrected
 
 
 def test_a_number_in_a_name_is_masked_and_macros_stay(ward):
