@@ -230,8 +230,9 @@ class CallCounter:
     def __init__(self, kind: LimiterKind, rate: float) -> None:
         self.kind = kind
         self.rate = rate
-        self._rolling: dict[tuple[str, str], deque[float]] = {}
-        self._calendar: dict[tuple[str, str], tuple[int, int]] = {}  # second, calls in it
+        self._arrivals: dict[
+            tuple[str, str], deque[float]
+        ] = {}  # of calls that count: their moment, or their second
 
     def count_call(self, key: tuple[str, str], *, now: float, steady: float) -> int | None:
         """Count one call; return how many this second has seen when that is too many, else None.
@@ -240,26 +241,12 @@ class CallCounter:
         """
         if self.kind == "none":
             return None
-        count = (
-            self._in_calendar_second(key, now)
-            if self.kind == "calendar"
-            else self._in_last_second(key, steady)
-        )
-        return count if count > self.rate else None
-
-    def _in_calendar_second(self, key: tuple[str, str], now: float) -> int:
-        second = math.floor(now)
-        before, count = self._calendar.get(key, (second, 0))
-        count = count + 1 if before == second else 1
-        self._calendar[key] = (second, count)
-        return count
-
-    def _in_last_second(self, key: tuple[str, str], steady: float) -> int:
-        arrivals = self._rolling.setdefault(key, deque())
-        while arrivals and arrivals[0] <= steady - 1.0:
+        moment = math.floor(now) if self.kind == "calendar" else steady
+        arrivals = self._arrivals.setdefault(key, deque())
+        while arrivals and arrivals[0] <= moment - 1:
             arrivals.popleft()
-        arrivals.append(steady)
-        return len(arrivals)
+        arrivals.append(moment)
+        return len(arrivals) if len(arrivals) > self.rate else None
 
 
 class Gateway:
