@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import FrameType
@@ -96,7 +96,7 @@ class HospitalWorker:
         loop.set_exception_handler(self._handle_lost_exception)
         try:
             async with open_queue(self._connector):
-                with _Signals(loop, self._stop_by_signal):
+                with _handle_signals(loop, self._stop_by_signal):
                     await self._work()
         except ConnectorException as error:
             self._failure = self._failure or error
@@ -301,19 +301,17 @@ class HospitalWorker:
         await self._daily_jobs.delete_old_rows(await self._read_hospitals())
 
 
-class _Signals:
-    """Lets SIGINT and SIGTERM (Windows: also Ctrl+Break) call a function in an event loop, until the block ends."""
+@contextmanager
+def _handle_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> Iterator[None]:
+    """Let SIGINT and SIGTERM (Windows: also Ctrl+Break) call a function in an event loop while the block runs."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
-        self._loop, self._stop = loop, stop
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(stop)
 
-    def __enter__(self) -> None:
-        numbers = [signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGBREAK", None)])]
-        self._before = {number: signal.signal(number, self._handle) for number in numbers}
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
+    numbers = [signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGBREAK", None)])]
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
             signal.signal(number, handler)
-
-    def _handle(self, _number: int, _frame: FrameType | None) -> None:
-        self._loop.call_soon_threadsafe(self._stop)

@@ -136,10 +136,7 @@ class DatabaseLedger(ABC):
             self._write(decisions.enter_checked_sizes, seal_ids)
 
     async def open_attempt(self, attempt: Attempt) -> None:
-        """Enter a create before its first byte leaves; raises LedgerConflict where none may be sent.
-
-        After the first write that the disk refused, every further one raises LedgerError; verdicts are still accepted.
-        """
+        """See `Ledger`. After the first write that the disk refused each raises LedgerError; verdicts are still accepted."""
         import asyncio  # noqa: PLC0415 - it imports ssl: what only reads needs neither
 
         writer = self._require_writer()

@@ -117,12 +117,11 @@ def _collect_filled_columns(held: Iterable[Receipt]) -> dict[tuple[str, str | in
 
 def count_ledger(connection: Connection) -> LedgerCounts:
     """Return how many persons, live seals and unresolved attempts a ledger holds."""
-    (people,) = connection.execute("SELECT count(*) FROM person").fetchone()
-    (seals,) = connection.execute("SELECT count(*) FROM seal WHERE ended_by IS NULL").fetchone()
-    (unresolved,) = connection.execute(
-        f"SELECT count(*) FROM attempt WHERE {schema.OPEN_ATTEMPT}"  # noqa: S608 - our own words
-    ).fetchone()
-    return LedgerCounts(people, seals, unresolved)
+    statement = (
+        "SELECT (SELECT count(*) FROM person), (SELECT count(*) FROM seal WHERE ended_by IS NULL), "  # noqa: S608 - our own words
+        f"(SELECT count(*) FROM attempt WHERE {schema.OPEN_ATTEMPT})"
+    )
+    return LedgerCounts(*connection.execute(statement).fetchone())
 
 
 def _count_file(path: Path) -> LedgerCounts:
@@ -241,7 +240,6 @@ def _rebuild_from_receipts(path: Path, site_key: SiteKey) -> RestoredLedger:
 
     def fill(draft: Path) -> None:
         with closing(connect(draft, readonly=False)) as connection:
-            connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
             schema.migrate(connection)
             receipt_sync.restore_rows(connection, held)
             receipt_sync.write_mark(connection, mark)

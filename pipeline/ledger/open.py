@@ -97,7 +97,6 @@ def _create_ledger(path: Path, tenant: str, now: float) -> None:
         closing(connect(draft, readonly=False)) as connection,
     ):
         connection.execute("PRAGMA synchronous = OFF")  # the finished draft is flushed as a whole
-        connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
         schema.migrate(connection)
         meta = {"id": 1, "tenant": tenant, "key_check": check, "key_format": KEY_FORMAT, "created": now}
         schema.insert_row(connection, "meta", meta)

@@ -176,24 +176,21 @@ def _verify_span(receipts_file: Path, start: int, end: int, *, one_more: bool = 
     ``one_more``.
     """
     with receipts_file.open("rb") as file:
-        previous, number, offset = receipts.FIRST_PREVIOUS, 0, start
+        mark = Mark()
         if start:
             file.seek(start - 1)
-            offset += len(file.readline()) - 1
+            file.readline()
             line = file.readline()
-            offset += len(line)
-            previous, number = hashlib.sha256(line).hexdigest(), receipts.read_line_number(line)
-        for line in file:
-            outside = offset >= end
-            if outside and not one_more:
-                return
-            number += 1
-            if not receipts.is_next_line(line, number, previous):
-                raise _explain_broken_chain(receipts_file, number)
-            if outside:
-                return
-            previous = hashlib.sha256(line).hexdigest()
-            offset += len(line)
+            mark = Mark(receipts.read_line_number(line), hashlib.sha256(line).hexdigest(), file.tell())
+        chain = receipts.follow_chain(file, mark)
+        try:
+            with suppress(StopIteration):  # the file ends
+                while mark.size < end:
+                    _, mark = next(chain)
+                if one_more:
+                    next(chain)
+        except receipts.ReceiptsDamaged as damaged:
+            raise _explain_broken_chain(receipts_file, damaged.line) from damaged
 
 
 def _explain_broken_chain(receipts_file: Path, line: int) -> LedgerError:

@@ -11,9 +11,10 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,9 +57,8 @@ class Fact(NamedTuple):
 class ReceiptsDamaged(Exception):
     """The chain breaks: a line was changed, lost or put in; ``line`` is its number."""
 
-    def __init__(self, path: Path, line: int) -> None:
-        super().__init__(f"{path}: line {line}")
-        self.path = path
+    def __init__(self, line: int) -> None:
+        super().__init__(f"line {line}")
         self.line = line
 
 
@@ -120,8 +120,8 @@ def read_unchained(path: Path, *, after: Mark | None = None) -> Iterator[Receipt
     with path.open("rb") as file:
         file.seek(after.size if after else 0)
         for line in file:
-            if (parsed := _parse_line(line)) is not None:
-                yield parsed.receipt
+            if (receipt := _parse_line(line)) is not None:
+                yield receipt
 
 
 def find_break(path: Path, *, after: Mark | None = None) -> int | None:
@@ -143,6 +143,15 @@ def read_line_number(line: bytes) -> int:
 def is_next_line(line: bytes, number: int, previous: str) -> bool:
     """Return whether a line bears this number and the digest of the line before it, without parsing the rest."""
     return line.startswith(f'{{"n":{number},"prev":"{previous}",'.encode())
+
+
+def follow_chain(lines: Iterable[bytes], mark: Mark) -> Iterator[tuple[bytes, Mark]]:
+    """Yield the lines behind a mark, each checked against the one before, with the mark behind it; raises ReceiptsDamaged."""
+    for line in lines:
+        if not is_next_line(line, mark.n + 1, mark.sha256):
+            raise ReceiptsDamaged(mark.n + 1)
+        mark = Mark(mark.n + 1, hashlib.sha256(line).hexdigest(), mark.size + len(line))
+        yield line, mark
 
 
 def read_end_mark(path: Path) -> Mark:
@@ -202,18 +211,11 @@ def _format_line(n: int, previous: str, receipt: Receipt) -> bytes:
     )
 
 
-class _Line(NamedTuple):
-    n: Any
-    previous: Any
-    receipt: Receipt
-
-
-def _parse_line(line: bytes) -> _Line | None:
-    """Return what a line holds, None where it cannot be read; its number and the digest of the line before may be wrong."""
+def _parse_line(line: bytes) -> Receipt | None:
+    """Return the receipt of a line, None where it cannot be read; its number and the digest of the line before may be wrong."""
     try:
         fields = json.loads(line.decode("utf-8", "surrogatepass"))
-        receipt = Receipt(fields["table"], fields["id"], dict(fields["set"]))
-        return _Line(fields.get("n"), fields.get("prev"), receipt)
+        return Receipt(fields["table"], fields["id"], dict(fields["set"]))
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -222,11 +224,8 @@ def _read_chain(path: Path, mark: Mark) -> Iterator[tuple[Mark, Receipt]]:
     """Yield the receipts behind a mark with the mark behind each; see `read_chained`."""
     with path.open("rb") as file:
         file.seek(mark.size)
-        for line in file:
-            if not line.endswith(b"\n"):  # cut off while it was written
-                return
-            n, parsed = mark.n + 1, _parse_line(line)
-            if parsed is None or (parsed.n, parsed.previous) != (n, mark.sha256):
-                raise ReceiptsDamaged(path, n)
-            mark = Mark(n, hashlib.sha256(line).hexdigest(), mark.size + len(line))
-            yield mark, parsed.receipt
+        whole_lines = takewhile(lambda line: line.endswith(b"\n"), file)  # the last may have been cut off
+        for line, line_mark in follow_chain(whole_lines, mark):
+            if (receipt := _parse_line(line)) is None:
+                raise ReceiptsDamaged(line_mark.n)
+            yield line_mark, receipt

@@ -333,6 +333,7 @@ def migrate(connection: sqlite3.Connection, *, migrations: Sequence[Sequence[str
     """
     version = read_version(connection)
     if version == 0:
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         _apply(connection, FIRST_SCHEMA, FIRST_VERSION)
         version = FIRST_VERSION
     require_known_version(connection, migrations=migrations)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 from pipeline.errors import LedgerError, reason_of
-from pipeline.ledger.receipts import Mark, is_next_line
+from pipeline.ledger.receipts import Mark, ReceiptsDamaged, follow_chain
 from pipeline.ledger.schema import without_triggers
 
 
@@ -105,27 +105,21 @@ def read_receipts(server: psycopg.Connection) -> Iterator[bytes]:
 
 
 def read_receipt_lines(path: Path, mark: Mark) -> Iterator[bytes]:
-    """Yield the lines of a receipts file up to a mark, each checked against the one before.
-
-    Raises LedgerError where the chain is broken or does not end at the mark.
-    """
+    """Yield the lines of a receipts file up to a mark, checked as by `follow_receipts`."""
     with path.open("rb") as file:
-        yield from follow_chain(file, mark)
+        yield from follow_receipts(file, mark)
 
 
-def follow_chain(lines: Iterable[bytes], end: Mark) -> Iterator[bytes]:
+def follow_receipts(lines: Iterable[bytes], end: Mark) -> Iterator[bytes]:
     """Yield the lines of receipts up to a mark, each checked against the one before.
 
     Raises LedgerError where the chain is broken or does not end at the mark.
     """
-    mark = Mark()
-    for line in lines:
-        if mark == end:
-            return
-        if not is_next_line(line, mark.n + 1, mark.sha256):
-            break
-        mark = Mark(mark.n + 1, hashlib.sha256(line).hexdigest(), mark.size + len(line))
-        yield line
+    mark, chain = Mark(), follow_chain(lines, Mark())
+    with suppress(StopIteration, ReceiptsDamaged):
+        while mark != end:
+            line, mark = next(chain)
+            yield line
     if mark != end:
         raise LedgerError("moved.receipts_broken", line=mark.n + 1)
 

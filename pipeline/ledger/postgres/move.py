@@ -281,7 +281,6 @@ def _fill_draft(ends: Ends, server: psycopg.Connection, draft: Path, site_key: S
     with server.transaction(), closing(connect(draft, readonly=False)) as file:
         server.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         file.execute("PRAGMA synchronous = OFF")  # the finished draft is flushed as a whole
-        file.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
         schema.migrate(file)
         copy_tables.copy_to_file(server, file)
         hit_failpoint("move: after the rows are copied")
@@ -303,7 +302,7 @@ def _write_receipts(ends: Ends, server: psycopg.Connection, target: Path, mark: 
     """Write the receipts of a server's ledger as a file; UsageError where the folder holds another ledger's."""
     with atomic_files.make_draft(target) as draft:
         with draft.open("wb") as file:
-            file.writelines(copy_tables.follow_chain(copy_tables.read_receipts(server), mark))
+            file.writelines(copy_tables.follow_receipts(copy_tables.read_receipts(server), mark))
         copy_tables.require_equal_receipts(
             copy_tables.read_receipt_lines(draft, mark), copy_tables.read_receipts(server)
         )
