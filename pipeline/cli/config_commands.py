@@ -60,13 +60,10 @@ def init(
 
     require_new_project(folder)
     is_interactive = not yes and sys.stdin.isatty()
-    chosen: Environment
-    if is_sandbox or environment is not None:
-        chosen = "sandbox" if is_sandbox else environment or "production"
-    else:
-        chosen = (
-            _prompt_choice(session, "init.ask_environment", ENVIRONMENTS) if is_interactive else "production"
-        )
+    chosen: Environment | None = "sandbox" if is_sandbox else environment
+    if chosen is None and is_interactive:
+        chosen = _prompt_choice(session, "init.ask_environment", ENVIRONMENTS)
+    chosen = chosen or "production"
     if chosen != "sandbox" and is_interactive:
         ids = {name: value or _prompt(session, f"init.ask_{name}") for name, value in ids.items()}
     language = session.language

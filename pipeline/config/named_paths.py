@@ -176,7 +176,8 @@ def find_server_address(config: Config, environment: Mapping[str, str]) -> Serve
 def find_ledger_secret(config: Config, environment: Mapping[str, str]) -> str:
     """Return the operator's secret, which encrypts the site key in the database.
 
-    It is looked for in ``$CREDENTIALS_DIRECTORY``, ``secrets_dir``, then the environment. Raises UsageError where there is none, with the way to make one, or where it is too short.
+    It is looked for in ``$CREDENTIALS_DIRECTORY``, ``secrets_dir``, then the environment. Raises UsageError where there is
+    none, with the way to make one, or where it is too short.
     """
     of_file = next(iter(read_secret_lines(config, environment, LEDGER_SECRET_FILE)), "").strip()
     secret = of_file or environment.get(LEDGER_SECRET_VARIABLE, "").strip()

@@ -25,7 +25,8 @@ def collect_seals(
 ) -> list[ListedSeal]:
     """Return the live seals in the order of their creation. ``rosters`` are the configured files and folders.
 
-    ``run``: only those it made. ``leavers``: only those of doctors whom the last complete run did not read. Raises UsageError for a run that is not known, and for leavers without a complete run.
+    ``run``: only those it made. ``leavers``: only those of doctors whom the last complete run did not read. Raises
+    UsageError for a run that is not known, and for leavers without a complete run.
     """
     if run is not None and ledger.find_run(run) is None:
         raise UsageError("export.no_run", run=run, then=("history",))

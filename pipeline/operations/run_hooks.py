@@ -1,7 +1,7 @@
 """Calls hooks when a run begins and when it ended, also where it had no results. Imports little: a refused run is quick.
 
-A hook is a function in a module of its own, and a line of `list_run_start_hooks` or `list_run_end_hooks`, with the key of
-the configuration that asks for it.
+A hook is a function, and a line of `list_run_start_hooks` or `list_run_end_hooks` below the key of the configuration that
+asks for it.
 """
 
 from __future__ import annotations

@@ -43,7 +43,8 @@ def is_installable(kind: Kind) -> bool:
 def install_schedule(kind: Kind, schedule: Schedule) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
     """Install a schedule, or renew the one that was installed for this configuration under the same name.
 
-    Returns what was written, and the commands that are left to type. Raises UsageError where it belongs to another configuration, where rights are missing, or a program refuses it.
+    Returns what was written, and the commands that are left to type. Raises UsageError where it belongs to another
+    configuration, where rights are missing, or a program refuses it.
     """
     if kind == "systemd":
         create_written_folders(schedule)
