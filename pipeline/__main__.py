@@ -10,7 +10,7 @@ from threading import Timer
 
 from pipeline.intake.readers.child import CHILD_ARGUMENT
 from pipeline.messages.cli import CLI_TEXTS
-from pipeline.support.memory import relax_collection
+from pipeline.support.memory import keep_all_objects, relax_collection
 
 INTERRUPTED = 130
 REPEAT_SECONDS = 0.05
@@ -35,6 +35,7 @@ def main() -> None:
         code = INTERRUPTED
         print(*CLI_TEXTS["interrupted_early"], file=sys.stderr)  # noqa: T201 - the language may not be known yet
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # from here on a Ctrl-C ends the process without a traceback
+    keep_all_objects()
     sys.exit(code)
 
 
