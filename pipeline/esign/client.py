@@ -218,8 +218,16 @@ class Client:
         if reply is not None:
             self.update_clock_offset(reply)
 
-    async def call(self, action: str, body: bytes, *, trace_id: str, before_send: BeforeSend) -> Reply:
-        """Send one signed call and return its whole reply.
+    async def call(
+        self,
+        action: str,
+        body: bytes,
+        *,
+        trace_id: str,
+        before_send: BeforeSend,
+        body_sha256: str | None = None,
+    ) -> Reply:
+        """Send one signed call and return its whole reply; ``body_sha256`` is that of the body where it is known.
 
         ``before_send`` is awaited on the open connection. The signature is made after it, so that a late slot never
         carries an old timestamp. Raises NotSent or NoAnswer, RoleFailed where the keys have expired, and everything that
@@ -230,7 +238,7 @@ class Client:
         headers = self._build_headers(action, trace_id)
         if keys.token:
             headers["X-TC-Token"] = keys.token
-        digest = hashlib.sha256(body).hexdigest()
+        digest = body_sha256 or hashlib.sha256(body).hexdigest()
         call = _CallState(self._timeout)
 
         async def wait_and_sign(is_open: Callable[[], bool]) -> None:

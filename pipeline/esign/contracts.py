@@ -50,7 +50,7 @@ class Agent:
 class CreateImage:
     """The picture of a create: its bytes, and its FileId where it was uploaded."""
 
-    data: bytes = field(repr=False)
+    data: bytes = field(default=b"", repr=False)
     file_id: str | None = None
 
 

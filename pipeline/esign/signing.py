@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -90,7 +91,15 @@ def authorization(
     day = utc_date(timestamp)
     scope = f"{day}/{service}/tc3_request"
     digest = hashlib.sha256(request.encode()).hexdigest()
-    key = f"TC3{credentials.secret_key}".encode()
-    for part in (day, service, "tc3_request", f"{ALGORITHM}\n{timestamp}\n{scope}\n{digest}"):
+    text = f"{ALGORITHM}\n{timestamp}\n{scope}\n{digest}"
+    signature = hmac.digest(_derive_key(credentials.secret_key, day, service), text.encode(), "sha256").hex()
+    return f"{ALGORITHM} Credential={credentials.secret_id}/{scope}, SignedHeaders={names}, Signature={signature}"
+
+
+@lru_cache(maxsize=4)
+def _derive_key(secret_key: str, day: str, service: str) -> bytes:
+    """Return the key that signs the calls of one day."""
+    key = f"TC3{secret_key}".encode()
+    for part in (day, service, "tc3_request"):
         key = hmac.digest(key, part.encode(), "sha256")
-    return f"{ALGORITHM} Credential={credentials.secret_id}/{scope}, SignedHeaders={names}, Signature={key.hex()}"
+    return key

@@ -68,8 +68,9 @@ class CallContext:
         open_count: int,
         send_number: int,
         before_departure: Callable[[], Awaitable[None]] | None = None,
+        body_sha256: str | None = None,
     ) -> Reply:
-        """Send one call and return its reply.
+        """Send one call and return its reply; ``body_sha256`` is that of the body where it is known.
 
         The order is: turn and connection slot, connection, slot of the rate limiter, ``before_departure``, bytes.
         ``open_count`` is that of the circuit breaker's permit, ``send_number`` counts the row's sends of this action.
@@ -96,7 +97,9 @@ class CallContext:
                 metrics.record_departure(timed, send_number)
 
             try:
-                reply = await self.client.call(action, body, trace_id=trace_id, before_send=before_send)
+                reply = await self.client.call(
+                    action, body, trace_id=trace_id, before_send=before_send, body_sha256=body_sha256
+                )
             except RoleFailed as error:
                 self.run_state.halt("ROLE_FAILED", error.reason, 4)
                 raise RunStopped from error

@@ -8,8 +8,10 @@ it is repeated on any doubt; a refusal of it is recorded, and a row without an a
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import uuid
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from pipeline.domain.run import Status
 from pipeline.domain.seals import Verdict
@@ -34,6 +36,13 @@ FILE_ID_MARGIN = 5.0  # seconds before a FileId expires in which it is no longer
 MAX_EXPIRED_WAITS = 5  # waits of one row that may outlast a connection or a FileId
 
 
+class ImageBody(NamedTuple):
+    """The body of the call that carries a row's picture: its upload, or its create where there is none."""
+
+    data: bytes
+    sha256: str
+
+
 @dataclass(frozen=True, slots=True)
 class CreateSender:
     """Sends rows until they have a verdict."""
@@ -41,8 +50,18 @@ class CreateSender:
     context: CallContext
     creates: asyncio.Semaphore  # creates in flight
 
-    async def send(self, job: Job, image: bytes) -> SendResult:
-        """Send a row until it has a verdict, at most MAX_SENDS times; ``image`` are its picture's bytes."""
+    def build_image_body(self, job: Job, image: bytes) -> ImageBody:
+        """Return the body that carries a row's picture; this may be called in a thread."""
+        context = self.context
+        if context.contract.needs_upload:
+            suffix = "png" if job.prepared.format == "PNG" else "jpg"
+            data = build_upload(context.agent, f"row{job.row_plan.index + 1:06d}.{suffix}", image)
+        else:
+            data = context.contract.build_create(context.agent, job.request, CreateImage(image))
+        return ImageBody(data, hashlib.sha256(data).hexdigest())
+
+    async def send(self, job: Job, image: ImageBody) -> SendResult:
+        """Send a row until it has a verdict, at most MAX_SENDS times."""
         result = SendResult(Status.NOT_SENT)
         for send_index in range(MAX_SENDS):
             if not await self.context.back_off(send_index):
@@ -56,7 +75,7 @@ class CreateSender:
                 break
         return result
 
-    async def _create(self, job: Job, image: bytes) -> tuple[SendResult, bool]:
+    async def _create(self, job: Job, image: ImageBody) -> tuple[SendResult, bool]:
         """Send one create and record its verdict; True when it is proven not executed and may be sent again."""
         context, trace_id = self.context, str(uuid.uuid4())
         await context.recheck_clock_if_jumped()
@@ -74,7 +93,7 @@ class CreateSender:
         context.run_state.requests[CREATE][response.counted_as] += 1
         return await self._record_verdict(job, self._adjust_verdict(job, response), response.meaning)
 
-    async def _start_again(self, job: Job, image: bytes) -> tuple[SendResult, bool]:
+    async def _start_again(self, job: Job, image: ImageBody) -> tuple[SendResult, bool]:
         """Start again after a wait that outlasted connection or FileId; no create was spent on it."""
         job.expired_waits += 1
         if job.expired_waits > MAX_EXPIRED_WAITS:
@@ -85,10 +104,16 @@ class CreateSender:
             return refusal, False
         return await self._create(job, image)
 
-    async def _exchange(self, job: Job, image: bytes, trace_id: str, open_count: int) -> CreateResponse:
+    async def _exchange(self, job: Job, image: ImageBody, trace_id: str, open_count: int) -> CreateResponse:
         """Put one create on the wire and read its answer; the attempt is committed before the first byte."""
         context = self.context
-        body = context.contract.build_create(context.agent, job.request, CreateImage(image, job.file_id))
+        if context.contract.needs_upload:
+            body, sha256 = (
+                context.contract.build_create(context.agent, job.request, CreateImage(file_id=job.file_id)),
+                None,
+            )
+        else:
+            body, sha256 = image
 
         async def before_departure() -> None:
             if self._is_upload_needed(job):
@@ -107,6 +132,7 @@ class CreateSender:
                 open_count=open_count,
                 send_number=job.sends + 1,
                 before_departure=before_departure,
+                body_sha256=sha256,
             )
         except NoAnswer as error:
             verdict = Verdict("unknown", code="no_answer", message=str(error))
@@ -226,29 +252,32 @@ class CreateSender:
             job.file_id is None or job.file_expires_at - FILE_ID_MARGIN <= self.context.client.service_time()
         )
 
-    async def _upload_if_needed(self, job: Job, image: bytes) -> SendResult | None:
+    async def _upload_if_needed(self, job: Job, image: ImageBody) -> SendResult | None:
         """Upload the picture, again on any doubt; None once the row can be created, else how the row ends."""
         if not self._is_upload_needed(job):
             return None
-        suffix = "png" if job.prepared.format == "PNG" else "jpg"
-        body = build_upload(self.context.agent, f"row{job.row_plan.index + 1:06d}.{suffix}", image)
         result: SendResult | None = SendResult(Status.NOT_SENT)
         for send_index in range(MAX_SENDS):
             if not await self.context.back_off(send_index):
                 break
-            result, may_resend = await self._upload_once(job, body, send_number=send_index + 1)
+            result, may_resend = await self._upload_once(job, image, send_number=send_index + 1)
             if not may_resend:
                 break
         return result
 
     async def _upload_once(
-        self, job: Job, body: bytes, *, send_number: int
+        self, job: Job, image: ImageBody, *, send_number: int
     ) -> tuple[SendResult | None, bool]:
         context, trace_id = self.context, str(uuid.uuid4())
         try:
             async with context.run_state.breaker.permit(context.check_liveness) as open_count:
                 reply = await context.send_call(
-                    UPLOAD, body, trace_id=trace_id, open_count=open_count, send_number=send_number
+                    UPLOAD,
+                    image.data,
+                    trace_id=trace_id,
+                    open_count=open_count,
+                    send_number=send_number,
+                    body_sha256=image.sha256,
                 )
                 response = read_upload(reply, now=context.client.service_time())
                 context.record_reply(
@@ -261,7 +290,7 @@ class CreateSender:
         except RunStopped:
             return SendResult(Status.NOT_SENT), False
         except BreakerOpened:
-            return await self._upload_once(job, body, send_number=send_number)
+            return await self._upload_once(job, image, send_number=send_number)
         except ConnectionExpired:
             return SendResult(Status.NOT_SENT), True
         except (NotSent, NoAnswer) as error:

@@ -29,7 +29,7 @@ from pipeline.planning.unsent_rows import (
 )
 from pipeline.sending.byte_budget import ByteBudget
 from pipeline.sending.call_context import CallContext
-from pipeline.sending.create import CreateSender
+from pipeline.sending.create import CreateSender, ImageBody
 from pipeline.sending.run_state import Job, SendResult
 
 LOG = logging.getLogger(__name__)
@@ -154,7 +154,7 @@ class Submission:
     async def _send_row(self, job: Job) -> None:
         began = self.context.clock.monotonic()
         try:
-            image = await asyncio.to_thread(_read_checked_bytes, job.prepared)
+            image = await asyncio.to_thread(self._read_body, job)
             result = await self.sender.send(job, image) if image is not None else _reject_altered(job)
         except NotReadNow as error:
             result = SendResult(
@@ -177,6 +177,11 @@ class Submission:
         seconds = self.context.clock.monotonic() - began
         self._finish_row(self._build_outcome(job, result, seconds))
         self.context.run_state.record_row_end(result.status, result.verdict.code if result.verdict else None)
+
+    def _read_body(self, job: Job) -> ImageBody | None:
+        """Return the body that carries the row's picture; None when its bytes are no longer those that were checked."""
+        image = _read_checked_bytes(job.prepared)
+        return None if image is None else self.sender.build_image_body(job, image)
 
     def _build_outcome(self, job: Job, result: SendResult, seconds: float) -> RowOutcome:
         verdict = result.verdict or Verdict("not_executed")

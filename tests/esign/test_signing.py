@@ -49,13 +49,14 @@ def test_there_are_twelve_vectors():
 )
 def test_the_signature_is_that_of_the_official_sdk(secret_key, headers, body, timestamp, service):
     digest = hashlib.sha256(body).hexdigest()
-    signed = authorization(
-        Credentials("id", secret_key), headers, digest, timestamp=timestamp, service=service
-    )
-    day = datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d")
-    request_digest = hashlib.sha256(canonical_request(headers, digest)[0].encode()).hexdigest()
-    to_sign = f"TC3-HMAC-SHA256\n{timestamp}\n{day}/{service}/tc3_request\n{request_digest}"
-    assert signed.rpartition("=")[2] == Sign.sign_tc3(secret_key, day, service, to_sign)
+    for moment in (timestamp, timestamp + 86_400, timestamp):
+        signed = authorization(
+            Credentials("id", secret_key), headers, digest, timestamp=moment, service=service
+        )
+        day = datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")
+        request_digest = hashlib.sha256(canonical_request(headers, digest)[0].encode()).hexdigest()
+        to_sign = f"TC3-HMAC-SHA256\n{moment}\n{day}/{service}/tc3_request\n{request_digest}"
+        assert signed.rpartition("=")[2] == Sign.sign_tc3(secret_key, day, service, to_sign)
 
 
 def test_credentials_never_show_their_key():
