@@ -94,8 +94,8 @@ def read_roster(
         if book.results and not (to_fix_only or corrections):
             notes = (make_text("file.is_results"),)
             return [], FileReport(path, digest, "deferred", notes=notes, run=book.run)
-        if to_fix_only and not book.results:
-            raise FileRefused("FILE_FORMAT", {"found": "≠ esign-import results.xlsx"})
+        if to_fix_only:
+            _require_results(book)
         tables.extend(_read_tables(book, path, vocabulary, options.max_rows))
         _require_whole(tables, vocabulary, ours=book.results)
         tables = tables if book.results else skip_example_sheets(tables)
@@ -156,9 +156,13 @@ def find_run(path: Path) -> str | None:
 def open_results(path: Path) -> Book:
     """Open a results workbook of ours in whatever form it was saved; FileRefused for any other file."""
     book = open_book(_read_bytes(path), path, ColumnAliases.from_config({}), DEFAULT_OPTIONS)
+    _require_results(book)
+    return book
+
+
+def _require_results(book: Book) -> None:
     if not book.results:
         raise FileRefused("FILE_FORMAT", {"found": "≠ esign-import results.xlsx"})
-    return book
 
 
 def _read_bytes(path: Path, first: int = MAX_BYTES) -> bytes:

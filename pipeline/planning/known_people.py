@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
-from types import MappingProxyType
 
 from pipeline.domain.fields import FIELDS, list_content
 from pipeline.domain.roster import Doctor, Field, ImageFile, Problem, SentSize, list_spellings
@@ -240,8 +239,8 @@ def describe_shrunk_image(doctor: Doctor, size: SentSize) -> Problem:
 class SentSizes:
     """Seals made before the ledger recorded at which size their pictures were sent, examined once."""
 
-    shrunk: Mapping[str, SentSize] = field(default_factory=lambda: MappingProxyType({}))  # by person
-    whole: frozenset[str] = frozenset()  # SealIds of seals whose pictures were sent whole
+    shrunk: Mapping[str, SentSize]  # by person
+    whole: frozenset[str]  # SealIds of seals whose pictures were sent whole
 
 
 def examine_sent_sizes(

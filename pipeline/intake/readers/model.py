@@ -24,8 +24,7 @@ HEADER = 1  # line above them
 MAX_CELLS = 3_500_000  # filled ones: 200,000 rows of 17 columns; each costs 180 bytes until the file is read
 MAX_TAGS = 50_000_000  # of its sheets: so many cells are 21 million at most, empty ones come on top
 MAX_TEXT = 32_767  # characters of a cell, as in Excel
-MAX_COLUMN = 16_384  # columns of a sheet, as in Excel
-MAX_ROW = 1_048_576  # rows of a sheet, as in Excel and LibreOffice
+MAX_COLUMN, MAX_ROW = 16_384, 1_048_576  # of a sheet, as in Excel and LibreOffice
 MAX_MERGES = 500_000  # of a sheet
 _WIDEST_DOWN = 50  # columns of a cell merged down that can hold a picture
 
@@ -186,7 +185,7 @@ def parse_column(name: str) -> int:
         if not "A" <= letter <= "Z":
             raise ValueError(name)
         column = column * 26 + ord(letter) - 64
-    if not 1 <= column <= 16_384:
+    if not 1 <= column <= MAX_COLUMN:
         raise ValueError(name)
     return column - 1
 

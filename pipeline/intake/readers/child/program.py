@@ -41,7 +41,7 @@ class ValueKind(StrEnum):
 SHOWN_ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|CALC!)|(?:Err|错误)[:：]\d{3}")
 
 WPS_PICTURE = re.compile(r"=(?:_xlfn\.)?DISPIMG\(", re.IGNORECASE)  # the text of a picture in a cell of WPS
-MAX_COLUMN = 16_384  # columns of a sheet, as in Excel
+MAX_COLUMN, MAX_ROW = 16_384, 1_048_576  # of a sheet, as in Excel
 _MODULES = {"html": "html_tables"}  # that read a kind, where they are not called like it
 _NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,5})?", re.ASCII)
 

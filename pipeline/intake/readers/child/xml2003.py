@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element
 
 from pipeline.intake.readers.child.program import (
     MAX_COLUMN,
+    MAX_ROW,
     Output,
     Refused,
     ValueKind,
@@ -25,7 +26,6 @@ DAMAGED = "XML"
 _PLAIN = {
     "General Number", "Fixed", "Standard", "Scientific", "Currency", "Euro Currency", "Yes/No", "True/False",
 }  # fmt: skip
-_MAX_ROW = 1_048_576
 
 
 def read(data: bytes, output: Output) -> None:
@@ -101,7 +101,7 @@ class _Sheet:
     def read_row(self, element: Element, styles: list[str]) -> Iterator[tuple[int, list[list[object]], bool]]:
         """Yield the row if it holds something: its number, its cells, whether it is hidden."""
         attributes = _get_attributes(element)
-        self._row = _get_index(attributes, self._row, _MAX_ROW) + 1
+        self._row = _get_index(attributes, self._row, MAX_ROW) + 1
         row = self._row
         self._row += _get_number(attributes, "Span")
         cells = []
@@ -118,7 +118,7 @@ class _Sheet:
             across, down = _get_number(own, "MergeAcross"), _get_number(own, "MergeDown")
             column += across
             if across or down:
-                self.merges.append((row, min(row + down, _MAX_ROW), first, min(column, MAX_COLUMN - 1)))
+                self.merges.append((row, min(row + down, MAX_ROW), first, min(column, MAX_COLUMN - 1)))
         if cells:
             yield row, cells, attributes.get("Hidden") in ("1", "true")
 
@@ -168,7 +168,7 @@ def _get_index(attributes: dict[str, str], usual: int, limit: int) -> int:
 
 def _get_number(attributes: dict[str, str], name: str) -> int:
     number = int(attributes.get(name, 0))
-    if not 0 <= number <= _MAX_ROW:
+    if not 0 <= number <= MAX_ROW:
         raise Refused("FILE_CORRUPT", f"{name} {number}")
     return number
 

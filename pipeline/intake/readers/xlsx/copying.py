@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from pipeline.domain.results_format import ExactSheet, NoteShape
 from pipeline.errors import NotCopied
-from pipeline.intake.readers.model import format_column, parse_column
+from pipeline.intake.readers.model import MAX_ROW, format_column, parse_column
 from pipeline.intake.readers.xlsx.package import MEGABYTE, Package, make_parser, parse_whole
 from pipeline.intake.readers.xlsx.pictures import get_relation
 from pipeline.intake.readers.xlsx.shared_strings import get_prefix
@@ -56,7 +56,6 @@ _SHAPE = re.compile(r"<(?:\w+:)?shape\s([^<>]*)>")
 _SHAPE_END = re.compile(r"</(?:\w+:)?shape>")
 _SIDE = re.compile(r"[\"';\s](width|height)\s*:\s*([0-9]{1,4}(?:\.[0-9]+)?)(pt|px|in|cm|mm|pc)")
 _NOTE_DATA = re.compile(r"<(?:\w+:)?(Row|Column|Anchor|Visible)\b[^<>]*>([^<]*)")
-_MAX_ROW = 1_048_576
 _PIXELS = {"px": 1, "pt": 96 / 72, "in": 96, "cm": 96 / 2.54, "mm": 96 / 25.4, "pc": 16}
 _DIGITS = "0123456789"
 _TEXTS = ("s", "inlineStr")  # cells that openpyxl writes as they are
@@ -80,8 +79,8 @@ def collect_exact_sheets(data: bytes) -> list[ExactSheet]:
     exact_sheets: list[ExactSheet] = []
     for sheet in sheets:
         reader = _SheetReader(sheet)
-        for chunk_size in reader.read(package):
-            budget -= chunk_size
+        for chunk in package.parse_part(sheet, reader.parse):
+            budget -= len(chunk)
             if budget < 0:
                 raise NotCopied(make_text("copy.large"))
         exact_sheets.append(ExactSheet(reader.cells, dict(_list_notes(package, sheet))))
@@ -97,7 +96,7 @@ def _list_notes(package: Package, sheet: str) -> Iterator[tuple[str, NoteShape]]
         lengths = _SIDE.findall(shape[1] if shape else "")
         sides = {side: round(float(length) * _PIXELS[unit]) for side, length, unit in lengths}
         data: dict[str, str] = dict(_NOTE_DATA.findall(content))
-        row, column = (parse_whole(data.get(name, "").strip(), _MAX_ROW) for name in ("Row", "Column"))
+        row, column = (parse_whole(data.get(name, "").strip(), MAX_ROW) for name in ("Row", "Column"))
         if len(sides) == 2 and row is not None and column is not None:
             anchor = data.get("Anchor") if "Visible" in data else None
             address = f"{format_column(column)}{row + 1}"
@@ -147,7 +146,6 @@ class _SheetReader:
 
     def __init__(self, part: str) -> None:
         self.cells: dict[str, str] = {}
-        self._part = part
         self._depth = 0
         self._prefix = ""
         self._is_data = False
@@ -162,10 +160,9 @@ class _SheetReader:
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._text.append
 
-    def read(self, package: Package) -> Iterator[int]:
-        """Read the part in pieces, and yield the size of each."""
-        for chunk in package.parse_part(self._part, lambda piece: self._parser.Parse(piece, not piece)):
-            yield len(chunk)
+    def parse(self, chunk: bytes) -> None:
+        """Parse the next bytes of the part; none end it."""
+        self._parser.Parse(chunk, not chunk)
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         self._depth += 1
