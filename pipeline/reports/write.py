@@ -15,7 +15,7 @@ import xlsxwriter
 from xlsxwriter.exceptions import FileCreateError
 
 from pipeline.domain.results_format import PROPERTY, PROPERTY_VALUE, RUN_PROPERTY, SCHEMA_PROPERTY, WORKBOOK
-from pipeline.domain.roster import ImageFile
+from pipeline.domain.roster import ImageFile, ImagePreview
 from pipeline.domain.run import RunReport
 from pipeline.reports.earlier_results import OUTCOMES, PLAN, preserve_edited_workbooks, remember_written
 from pipeline.reports.html_pages import LAYOUT, load_template
@@ -74,13 +74,25 @@ def write_all(
     edited = [path for folder in folders for path in preserve_edited_workbooks(folder / WORKBOOK)]
     # before the workbook: a full disk is found by a plain file, not inside the library
     rows_file = write_jsonl(report.out / rows, lines)
-    look_at = look or (lambda _picture, _opening: None)
+    thumbnails: dict[str, bytes] = {}  # of the small copies that the review has read, by sha256
+
+    def look_at(picture: ImageFile, may_open: bool) -> ImagePreview | None:
+        preview = look(picture, may_open) if look else None
+        if preview is not None:
+            thumbnails[picture.sha256] = preview.thumbnail
+        return preview
+
+    def load_thumbnail(picture: ImageFile, may_open: bool) -> bytes | None:
+        if picture.sha256 not in thumbnails:
+            look_at(picture, may_open)
+        return thumbnails.get(picture.sha256)
+
     review = write_review(report, report.out / REVIEW_PAGE, presenter=presenter, look=look_at)
     workbook = write_workbook(
         report,
         report.out / WORKBOOK,
         presenter=presenter,
-        thumbnail=partial(_load_thumbnail, look) if look else None,
+        thumbnail=load_thumbnail if look else None,
         absolute_links=latest is not None and not _are_siblings(report.out, latest),
         replace_file=replace_file,
         add_copies=add_copies,
@@ -122,11 +134,6 @@ def warm_up() -> None:
     with suppress(OSError, ImportError):
         for page in (LAYOUT, REPORT_PAGE, REVIEW_PAGE):
             load_template(page)
-
-
-def _load_thumbnail(look: LoadPreview, picture: ImageFile, may_open: bool) -> bytes | None:
-    preview = look(picture, may_open)
-    return preview.thumbnail if preview else None
 
 
 # -- results.xlsx: five sheets, six after a retry; streamed, marked by a document property, without formulas
