@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.config.named_paths import LEDGER_SECRET_FILE, ROSTER_PASSWORD_FILE, SERVER_PASSWORD_FILE
 from pipeline.config.settings import Config
@@ -49,7 +50,10 @@ from pipeline.reports.records import outcome_record, run_record
 from pipeline.support.atomic_files import write_json
 from pipeline.support.rights import is_exposed
 from pipeline.workflow.recorded_runs import RUN
-from pipeline.workflow.run_inputs import RunInputs
+
+# it imports Pillow, which a run that finds the lock taken does not need
+if TYPE_CHECKING:
+    from pipeline.workflow.run_inputs import RunInputs
 
 LOG = logging.getLogger(__name__)
 _LINE = json.JSONEncoder(ensure_ascii=False)
