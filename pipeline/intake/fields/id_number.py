@@ -28,12 +28,9 @@ from pipeline.domain.roster import (
     list_spellings,
 )
 from pipeline.intake.fields.normalize import (
-    FORMULA_TEXT,
-    INVISIBLE,
-    QUOTES,
+    CLEANING,
     SPACES,
     UNUSABLE_FORMULAS,
-    WIDTH,
     FieldResult,
     Step,
     apply_steps,
@@ -68,16 +65,13 @@ _CASE = re.compile(r"\A[hm]|x\Z")
 
 _LOOKALIKE = "x_lookalike"
 _STEPS: tuple[Step, ...] = (
-    INVISIBLE,
-    WIDTH,
-    FORMULA_TEXT,
-    QUOTES,
+    *CLEANING,
     SPACES,
     ("hyphens", lambda text: _HYPHENS.sub("", text)),
     ("case", lambda text: _CASE.sub(lambda letter: letter[0].upper(), text)),
     keep_groups(_LOOKALIKE, _X_LOOKALIKE, "X"),
 )
-_STEPS_OTHER: tuple[Step, ...] = (INVISIBLE, WIDTH, FORMULA_TEXT, QUOTES, ("spaces", str.strip))
+_STEPS_OTHER: tuple[Step, ...] = (*CLEANING, ("spaces", str.strip))
 
 
 @dataclass(frozen=True, slots=True)

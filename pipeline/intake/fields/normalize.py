@@ -138,6 +138,8 @@ FORMULA_TEXT: Step = keep_groups("formula_text", _FORMULA_TEXT)
 QUOTES: Step = ("quotes", strip_quotes)
 SPACES: Step = ("spaces", drop_spaces)
 ENDS: Step = ("spaces", trim_ends)
+SINGLE_BLANKS: Step = ("spaces", lambda text: " ".join(text.split()))
+CLEANING: tuple[Step, ...] = (INVISIBLE, WIDTH, FORMULA_TEXT, QUOTES)  # what most fields begin with
 
 
 def is_placeholder(text: str) -> bool:

@@ -17,12 +17,10 @@ from collections.abc import Sequence
 
 from pipeline.domain.roster import Cell, CellKind, Change, Field
 from pipeline.intake.fields.normalize import (
-    FORMULA_TEXT,
+    CLEANING,
     HAN,
-    INVISIBLE,
-    QUOTES,
+    SINGLE_BLANKS,
     SPACES,
-    WIDTH,
     FieldResult,
     Step,
     apply_steps,
@@ -71,13 +69,10 @@ COMPATIBILITY: Step = (
 )
 DOTS: Step = ("dots", lambda text: _DOTS.sub("·", text))
 
-_STEPS: tuple[Step, ...] = (INVISIBLE, WIDTH, FORMULA_TEXT, QUOTES, SPACES, RADICALS, COMPATIBILITY, DOTS)
+_STEPS: tuple[Step, ...] = (*CLEANING, SPACES, RADICALS, COMPATIBILITY, DOTS)
 _STEPS_LATIN: tuple[Step, ...] = (
-    INVISIBLE,
-    WIDTH,
-    FORMULA_TEXT,
-    QUOTES,
-    ("spaces", lambda text: " ".join(text.split())),
+    *CLEANING,
+    SINGLE_BLANKS,
     ("compatibility", lambda text: unicodedata.normalize("NFC", text)),
 )
 

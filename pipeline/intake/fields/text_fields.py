@@ -16,13 +16,14 @@ from typing import TypeVar
 
 from pipeline.domain.roster import CardType, Cell, CellKind, Change, Field, Problem, Severity
 from pipeline.intake.fields.normalize import (
+    CLEANING,
     ENDS,
     FORMULA_TEXT,
     HAN,
     INVISIBLE,
     QUOTES,
+    SINGLE_BLANKS,
     SPACES,
-    WIDTH,
     FieldResult,
     Step,
     apply_steps,
@@ -55,17 +56,9 @@ _EXPONENT = re.compile(r"[0-9][.][0-9]+E[+][0-9]+", re.IGNORECASE)  # of the num
 _STRANGE = re.compile(f"[^{HAN}·〇]")  # the Chinese digits are Han characters but for 〇
 _STRANGE_WITH_ASCII = f"[^{HAN}·〇 -~]"  # compiled only where seal_name_ascii allows them
 
-_STAFF_NO_STEPS: tuple[Step, ...] = (
-    INVISIBLE,
-    WIDTH,
-    FORMULA_TEXT,
-    QUOTES,
-    ENDS,
-    keep_groups("float", _FLOAT),
-)
+_STAFF_NO_STEPS: tuple[Step, ...] = (*CLEANING, ENDS, keep_groups("float", _FLOAT))
 _DEPARTMENT_STEPS: tuple[Step, ...] = (INVISIBLE, FORMULA_TEXT, QUOTES, ENDS)
-_SEAL_NAME_STEPS: tuple[Step, ...] = (INVISIBLE, FORMULA_TEXT, QUOTES, ENDS, RADICALS, COMPATIBILITY)
-_SINGLE_BLANKS: Step = ("spaces", lambda text: " ".join(text.split()))
+_SEAL_NAME_STEPS: tuple[Step, ...] = (*_DEPARTMENT_STEPS, RADICALS, COMPATIBILITY)
 
 
 def read_staff_no(cell: Cell | None) -> FieldResult[str]:
@@ -101,7 +94,7 @@ def read_seal_name(cell: Cell | None, address: str | None, *, ascii_allowed: boo
     text = get_text(cell)
     if is_placeholder(text):
         return FieldResult(None)
-    steps = (*_SEAL_NAME_STEPS, _SINGLE_BLANKS) if ascii_allowed else (*_SEAL_NAME_STEPS, SPACES, DOTS)
+    steps = (*_SEAL_NAME_STEPS, SINGLE_BLANKS) if ascii_allowed else (*_SEAL_NAME_STEPS, SPACES, DOTS)
     name, changes = apply_steps(Field.SEAL_NAME, text, steps)
     problems = check_seal_name(name, address, ascii_allowed=ascii_allowed)
     return FieldResult(None, problems) if problems else FieldResult(name, (), changes)
@@ -151,10 +144,7 @@ _ZEROS = re.compile(r"0+(?:\.0+)?")  # a text: what a program writes for a blank
 
 
 _MOBILE_STEPS: tuple[Step, ...] = (
-    INVISIBLE,
-    WIDTH,
-    FORMULA_TEXT,
-    QUOTES,
+    *CLEANING,
     SPACES,
     ("label", lambda text: _LABEL.sub("", text)),
     ("punctuation", lambda text: _END.sub("", text)),
