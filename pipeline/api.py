@@ -308,7 +308,7 @@ def _finish(report: RunReport, config: Config, options: RunOptions, latest: Path
         or find_language_of_titles(find_titles(report))
         or "en"
     )
-    presenter = Presenter.for_outcomes(report.outcomes, language)
+    presenter = Presenter.for_report(report, language)
     report, files = finish_run(
         report, config, presenter, latest=latest, writes_files=options.get("write", True)
     )

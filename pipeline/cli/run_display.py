@@ -65,7 +65,7 @@ def write_and_print_results(
     """Write the results of a run, print them, and return its exit code; ``is_rebuilt``: of an earlier run."""
     session.note_title_language(find_titles(report))
     report = replace(report, latest=latest)
-    presenter = Presenter.for_outcomes(report.outcomes, session.spoken)
+    presenter = Presenter.for_report(report, session.spoken)
     file_presenter = replace(presenter, language=session.language)
     with closing(CopyProcess()) as process, _hide_numpy():
         report, written = finish_run(report, config, file_presenter, latest=latest, process=process)

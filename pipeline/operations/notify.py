@@ -104,7 +104,7 @@ def is_worth_a_message(before: WatchedState, state: State, reasons: Sequence[tup
 def build_message(report: RunReport, config: Config, before: WatchedState) -> tuple[str, str]:
     """Return title and body of a message about a run, in the language of its results."""
     language = choose_language(report, config)
-    presenter = Presenter.for_outcomes(report.outcomes, language)
+    presenter = Presenter.for_report(report, language)
     state = classify_exit(report.exit)
     key = "recovered" if state == "ok" and before.state is not None else state
     name = config.notify.name or render(f"environment.{find_environment(config.api.endpoint)}", language)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.domain.roster import Field
-    from pipeline.domain.run import RowOutcome, Status
+    from pipeline.domain.run import RowOutcome, RunReport, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,13 @@ class Presenter:
     def for_outcomes(cls, outcomes: Iterable[RowOutcome], language: str) -> Presenter:
         """Return a presenter that masks the numbers of these rows."""
         return cls(language, Masker.of_doctors(outcome.doctor for outcome in outcomes))
+
+    @classmethod
+    def for_report(cls, report: RunReport, language: str) -> Presenter:
+        """Return a presenter that masks the numbers of a report's rows."""
+        if report.masker is not None:
+            return cls(language, report.masker)
+        return cls.for_outcomes(report.outcomes, language)
 
     def render(self, key: str, **detail: object) -> str:
         """Return a text of the catalogue with its blanks filled."""

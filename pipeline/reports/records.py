@@ -142,7 +142,7 @@ def run_record(report: RunReport, masker: Masker | None = None) -> dict[str, obj
 
     Without a masker the numbers of the report's rows are masked.
     """
-    mask_text = (masker or Masker.of_doctors(outcome.doctor for outcome in report.outcomes)).mask_text
+    mask_text = (masker or Presenter.for_report(report, "en").masker).mask_text
     names = {name for outcome in report.outcomes if (name := outcome.doctor.display_name)}
 
     def anonymize(text: str) -> str:

@@ -130,30 +130,26 @@ def describe_early_end(report: RunReport, presenter: Presenter) -> str | None:
 
 
 def _find_faults(report: RunReport) -> Iterator[Phrase]:
-    yield from _find_repeated_rows(report)
-    yield from _compare_with_files(report)
+    addresses = set()
+    rows: Counter[Path] = Counter()
     for outcome in report.outcomes:
-        if outcome.status in SEALED_STATUSES and not outcome.seal_id:
-            yield make_phrase("sums.no_seal_id", place=_name_row(outcome), status=outcome.status.value)
-        if outcome.status is Status.READY and report.command != "check":
-            yield make_phrase("sums.ready", place=_name_row(outcome), command=report.command)
-
-
-def _find_repeated_rows(report: RunReport) -> Iterator[Phrase]:
-    seen = set()
-    for outcome in report.outcomes:
-        origin = outcome.doctor.row.origin
+        origin, status = outcome.row_plan.doctor.row.origin, outcome.status
         address = (origin.path, origin.sheet, origin.row)
-        if address in seen:
+        if address in addresses:
             yield make_phrase("sums.twice", place=_name_row(outcome))
-        seen.add(address)
+        addresses.add(address)
+        rows[origin.path] += 1
+        if status in SEALED_STATUSES and not outcome.seal_id:
+            yield make_phrase("sums.no_seal_id", place=_name_row(outcome), status=status.value)
+        if status is Status.READY and report.command != "check":
+            yield make_phrase("sums.ready", place=_name_row(outcome), command=report.command)
+    yield from _compare_with_files(report, rows)
 
 
-def _compare_with_files(report: RunReport) -> Iterator[Phrase]:
+def _compare_with_files(report: RunReport, outcomes: Mapping[Path, int]) -> Iterator[Phrase]:
     rows_read: Counter[Path] = Counter()
     for file_report in report.files:
         rows_read[file_report.path] += file_report.rows if file_report.status == "read" else 0
-    outcomes = Counter(outcome.doctor.row.origin.path for outcome in report.outcomes)
     for number, path in enumerate(dict.fromkeys([*rows_read, *outcomes]), start=1):
         is_short = outcomes[path] < rows_read[path] and report.command != "retry"
         if is_short or outcomes[path] > rows_read[path]:

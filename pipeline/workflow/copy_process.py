@@ -47,6 +47,10 @@ class CopyProcess:
         is_frozen = getattr(sys, "frozen", False)  # such a program is no Python that runs a line
         if report.finished - report.started < MIN_SECONDS or is_frozen or not config.marked_copies:
             return False
+        from pipeline.workflow.marked_copies import MAX_ROWS  # noqa: PLC0415 - as `finish_run`
+
+        if not any(0 < file.rows <= MAX_ROWS for file in report.files):
+            return False
         try:
             self._process = start_child(make_python_command(_START, {}))
             self._end = Timer(PATIENCE, self._process.kill)

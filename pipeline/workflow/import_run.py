@@ -258,6 +258,7 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
         halt=sent.halt,
         notices=(*plan.report.notices, *exposed, *sent.notices),
         review_mark=mark,
+        masker=presenter.masker,
     )
     report = record_run_end(report, ledger, initial_outcomes, presenter)
     if memory is not None:

@@ -19,7 +19,6 @@ from pipeline.domain.roster import CardType, Doctor, Field, ImageFile, Problem, 
 from pipeline.domain.run import RowOutcome, RowPlan, Status
 from pipeline.domain.seals import LiveSeal, PersonHistory
 from pipeline.intake.corrections import LoadedRows
-from pipeline.intake.fields.normalize import get_field_text
 from pipeline.intake.fields.text_fields import read_department
 from pipeline.intake.fields.validate import validate_rows
 from pipeline.intake.pairing.image_index import Candidate
@@ -30,6 +29,7 @@ from pipeline.workflow.stage_settings import build_field_settings
 
 # fields that are read by rules of their own
 _OPTIONS = frozenset({Field.SCENE_KEY, Field.ENABLE_AUTO_SIGN, Field.LICENSE_TYPE, Field.SEAL_IMAGE_COMPRESS})
+_COMPARED = (Field.NAME, Field.NUMBER, Field.MOBILE, Field.STAFF_NO, Field.SEAL_NAME)  # with the line
 _CARDS: Mapping[str | None, CardType | None] = {None: None, **{card.value: card for card in CardType}}
 _STATUSES = {status.value: status for status in Status}
 Line = Mapping[str, Any]
@@ -109,15 +109,15 @@ class RecordedRows:
         fields = row.fields
         if line["changes"] or line["status"] != Status.UNCHANGED or not _OPTIONS.isdisjoint(fields):
             return None
-        name, number = get_field_text(row, Field.NAME), get_field_text(row, Field.NUMBER)
-        mobile, staff_no = get_field_text(row, Field.MOBILE), get_field_text(row, Field.STAFF_NO)
-        seal_name = get_field_text(row, Field.SEAL_NAME) or None
+        name, number, mobile, staff_no, seal_name = (
+            cell.display_text if (cell := fields.get(field)) is not None else "" for field in _COMPARED
+        )
         if (
             name != line["name"]
             or mask_id(number) != line["id_masked"]
             or (mask_mobile(mobile) if mobile else None) != line["mobile_masked"]
             or (staff_no or None) != line["staff_no"]
-            or seal_name not in {None, line["seal_name"]}
+            or seal_name not in {"", line["seal_name"]}
         ):
             return None
         return Doctor(
@@ -130,7 +130,7 @@ class RecordedRows:
             mobile=mobile or None,
             staff_no=staff_no or None,
             department=self._read_department(fields.get(Field.DEPARTMENT)),
-            seal_name=seal_name,
+            seal_name=seal_name or None,
             picture=self._find_picture(line, index),
             evidence=self._evidence[index],
             problems=read_problems(line),

@@ -20,12 +20,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
-from pipeline.domain.roster import Doctor, Field, Row
+from pipeline.domain.roster import CellKind, Doctor, Field, Row
 from pipeline.domain.run import RowOutcome, RowPlan, RunReport, RunRequest, Status
 from pipeline.intake.fields.id_number import find_next_judgement, normalise_number
 from pipeline.intake.fields.normalize import get_field_text
@@ -45,6 +46,7 @@ _REPEATABLE = frozenset({Status.UNCHANGED, Status.CHANGED, Status.REJECTED})
 _TRANSIENT = frozenset({"IMAGE_NOT_READ", "ROW_NOT_PROCESSED"})  # problems that the next run may not find
 # nanoseconds: a file that was changed so shortly before it was listed may be changed again under the same time
 _YOUNG = 2_000_000_000
+_AT_ONCE = 500  # rows or pictures that are digested together
 _OWN_RECEIPTS = 2  # of a run that enters nothing else: its begin and its end
 
 
@@ -186,12 +188,17 @@ class RunMemory:
         yield repr(list(_list_modules())).encode()
         for file in inputs.rosters.files:
             yield pickle.dumps(replace(file, sha256=None))  # a roster may be exported anew every day
-        for row, row_id in zip(inputs.rosters.rows, inputs.rosters.row_ids, strict=True):
-            yield json.dumps([row_id, *_list_cells(row)]).encode()
-        images = inputs.images
-        yield json.dumps([str(images.folder), images.unreadable, images.other_files]).encode()
-        for candidate in images.candidates:
-            yield json.dumps(_list_attributes(candidate)).encode()
+        rosters, images = inputs.rosters, inputs.images
+        yield from _dump(map(_list_attributes_of_row, rosters.rows, rosters.row_ids))
+        yield from _dump([str(images.folder), images.unreadable, images.other_files])
+        yield from _dump(map(_list_attributes, images.candidates))
+
+
+def _dump(values: Iterable[object]) -> Iterator[bytes]:
+    """Yield values as JSON, some hundred at a time."""
+    waiting = iter(values)
+    while some := list(islice(waiting, _AT_ONCE)):
+        yield json.dumps(some).encode()
 
 
 def _list_modules() -> Iterator[tuple[str, int, int]]:
@@ -202,14 +209,19 @@ def _list_modules() -> Iterator[tuple[str, int, int]]:
         yield str(path.relative_to(package)), status.st_size, status.st_mtime_ns
 
 
-def _list_cells(row: Row) -> Iterator[object]:
-    """Yield all of a row that decides its outcome, beside its id: that stands for the cells as they are displayed."""
-    yield from (str(row.origin.path), row.origin.sheet, row.origin.row, row.hidden)
+def _list_attributes_of_row(row: Row, row_id: str | None) -> list[object]:
+    """Return all of a row that decides its outcome.
+
+    Its id stands for the cells of the fields as they are displayed, the report of its file for columns and titles.
+    """
+    origin = row.origin
+    attributes: list[object] = [row_id, str(origin.path), origin.sheet, origin.row, row.hidden]
     for name, cell in row.fields.items():
-        value = None if cell.value is cell.display_text else repr(cell.value)
-        yield from (name, cell.column, cell.header, cell.kind, value)
+        if cell.kind is not CellKind.TEXT or cell.value is not cell.display_text:
+            attributes += (name, cell.kind, repr(cell.value))
     for problem in row.problems:
-        yield from (problem.code, problem.severity, problem.field, problem.cell, dict(problem.detail))
+        attributes += (problem.code, problem.severity, problem.field, problem.cell, dict(problem.detail))
+    return attributes
 
 
 def _list_attributes(candidate: Candidate) -> list[object]:

@@ -389,7 +389,7 @@ def judge(nights):
 CHANGES = (
     *(change_unmapped_cell, check, change_cell, add_row, remove_row, move_rows, double_row, name_seal),
     *(move_column, retitle_column),
-    *(hide_row, hide_sheet, rename_roster, add_roster, replace_picture, add_ambiguous_picture),
+    *(hide_sheet, hide_row, rename_roster, add_roster, replace_picture, add_ambiguous_picture),
     *(delete_picture, swap_pictures, link_picture, add_other_file, decide),
     *(restore_older, adopt, purge, retry, cut_run_short, damage, pass_birthday, turn_clock_back),
     *(update_program, mend_module, allow_letters, map_column),
