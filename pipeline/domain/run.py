@@ -212,7 +212,9 @@ class RunReport:
     latest: Path | None = None  # where a copy of the results lies
     workbook: str = "results.xlsx"  # a numbered sibling's name where a program held the file open
     copies: Mapping[Path, Path] = _field(default_factory=dict)  # roster -> its marked copy
-    masker: Masker | None = _field(default=None, repr=False)  # of the rows' numbers; None: is still to be made
+    masker: Masker | None = _field(
+        default=None, repr=False
+    )  # of the rows' numbers; None: is still to be made
 
 
 @dataclass(frozen=True, slots=True)
