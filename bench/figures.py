@@ -218,7 +218,7 @@ GROUPS = (
         "unchanged",
         "bench.unchanged",
         Text("A run without changes", "没有变化的一次运行"),
-        (10, 0.7),
+        (14, 0.7),
         [
             Figure(
                 "unchanged.wall",
@@ -237,6 +237,8 @@ GROUPS = (
             Figure(
                 "unchanged.memory", Text("{size} rows: memory", "{size} 行：内存"), "MB", Goal("<=", 400), "max"
             ),
+            Figure("changed.cpu", Text("{size} rows, one of them changed: CPU", "{size} 行，改了一行：CPU"), "s"),
+            Figure("changed.peak", Text("… memory", "……内存"), "MB", combine="max"),
             Figure("growth.1000", Text("1,000 rows: CPU", "1,000 行：CPU"), "s"),
             Figure("growth.10000", Text("10,000 rows: CPU", "10,000 行：CPU"), "s"),
             Figure(

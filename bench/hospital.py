@@ -110,14 +110,20 @@ def make_hospital(folder: Path, rows: int, *, picture_bytes: int = 0) -> Hospita
         path.mkdir(parents=True)
     (folder / "secrets" / "tencent__secret_id").write_text(SANDBOX.secret_id)
     (folder / "secrets" / "tencent__secret_key").write_text(SANDBOX.secret_key)
+    write_roster(hospital, rows)
+    for serial in range(1, rows + 1):
+        (hospital.seals / f"{serial:06d}.png").write_bytes(draw_picture(serial, picture_bytes))
+    return hospital
+
+
+def write_roster(hospital: Hospital, rows: int, *, moved: int = 0) -> None:
+    """Write the roster; the doctor with the serial ``moved`` works in another department."""
     with xlsxwriter.Workbook(str(hospital.roster)) as book:
         sheet = book.add_worksheet("医生名册")
         for line, cells in enumerate([HEADERS, *map(make_row, range(1, rows + 1))]):
             for column, text in enumerate(cells):
-                sheet.write_string(line, column, text)
-    for serial in range(1, rows + 1):
-        (hospital.seals / f"{serial:06d}.png").write_bytes(draw_picture(serial, picture_bytes))
-    return hospital
+                is_new = line == moved > 0 and HEADERS[column] == "科室"
+                sheet.write_string(line, column, "体检科" if is_new else text)
 
 
 def make_hospital_apart(folder: Path, rows: int, *, picture_bytes: int = 0) -> Hospital:

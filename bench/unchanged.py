@@ -1,7 +1,8 @@
 """A run in which nothing changed, compared with reading and writing as many rows with the bare libraries.
 
-The ledger is filled as a first run would have left it, without its calls; one run follows that learns the pictures'
-fingerprints, and the runs after it are measured.
+The ledger is filled as a first run would have left it, without its calls. One run follows that learns the pictures'
+fingerprints and one that finds nothing new, as in the nights after an import; the runs after them are measured. Then a
+doctor moves to another department before each of some runs: everything is judged anew.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.hospital import Hospital, make_hospital
+from bench.hospital import Hospital, make_hospital, write_roster
 from bench.measure import Child, Measured, alternate, print_progress, run_python
 
 AT_A_TIME = 500  # attempts under way while the ledger is filled
 ROWS, TURNS = (100_000, 2_000), (5, 1)  # in full, in the short form
+CHANGED_TURNS = 3
 SMALLER = (
     1_000,
     10_000,
@@ -98,12 +100,13 @@ def run_watched(config: str, target: str) -> None:
 
 
 def begin_hospital(folder: Path, rows: int) -> Hospital:
-    """Make a hospital whose ledger holds everybody, and do the run that learns the fingerprints of the pictures."""
+    """Make a hospital whose ledger holds everybody, and do the runs after which nothing is new."""
     print_progress(f"unchanged: making {rows} rows and pictures")
     run_python("bench.unchanged", "begin", str(folder), str(rows), log=folder.with_suffix(".log"))
-    print_progress(f"unchanged: {rows} rows, the run that learns the fingerprints")
     hospital = Hospital(folder)
-    hospital.run()
+    for number in (1, 2):
+        print_progress(f"unchanged: {rows} rows, run {number} of 2 before those that are measured")
+        hospital.run()
     return hospital
 
 
@@ -124,6 +127,20 @@ def measure_children(hospital: Hospital, rows: int, times: int) -> tuple[list[Ch
     record = hospital.record()
     assert record["statuses"]["unchanged"] == rows, record["statuses"]
     return children
+
+
+def measure_changed_runs(hospital: Hospital, rows: int, times: int) -> tuple[list[Child], list[Child]]:
+    """Do bare copies and runs in turn, before each run another doctor's department changed; return both."""
+    serials = iter(range(1, times + 1))
+
+    def run_changed() -> Child:
+        log = hospital.folder / "move.log"
+        run_python("bench.unchanged", "move", str(hospital.folder), str(rows), str(next(serials)), log=log)
+        return hospital.run(watch=lambda *_: None)
+
+    return alternate(
+        times, f"unchanged: {rows} rows, one of them changed", lambda: run_bare(hospital), run_changed
+    )
 
 
 def measure(short: bool) -> Iterator[Measured]:
@@ -152,6 +169,10 @@ def measure(short: bool) -> Iterator[Measured]:
         theirs = {"bare": [child.peak for child in bares]}
         yield Measured("unchanged.memory", peaks, theirs, rows, enough)
         if not short:
+            bares, runs = measure_changed_runs(hospital, rows, CHANGED_TURNS)
+            for figure in ("cpu", "peak"):
+                ours, theirs = ([getattr(child, figure) for child in children] for children in (runs, bares))
+                yield Measured(f"changed.{figure}", ours, {"bare": theirs}, rows)
             few, some = SMALLER
             before = 1e6 * (cpu[some] - cpu[few]) / (some - few)
             after = [1e6 * (child.cpu - cpu[some]) / (rows - some) for child in runs]
@@ -161,6 +182,8 @@ def measure(short: bool) -> Iterator[Measured]:
 def main(command: str, *arguments: str) -> None:
     if command == "begin":
         prepare_hospital(arguments[0], int(arguments[1]))
+    elif command == "move":
+        write_roster(Hospital(Path(arguments[0])), int(arguments[1]), moved=int(arguments[2]))
     elif command == "seal":
         seal_everyone(Hospital(Path(arguments[0])))
     else:
