@@ -202,7 +202,9 @@ def _list_folders(top: ImageFolder, listing: ImageListing) -> None:
     waiting = [top]
     while waiting:
         folder = waiting.pop()
-        for entry in _scan_folder(folder, listing):
+        entries = _scan_folder(folder, listing)
+        while entries:  # what is known of a file that was listed is dropped at once: it takes more than the candidate
+            entry = entries.pop()
             try:
                 status = entry.stat(follow_symlinks=False)
             except OSError as error:  # gone since it was listed
