@@ -130,14 +130,14 @@ def describe_early_end(report: RunReport, presenter: Presenter) -> str | None:
 
 
 def _find_faults(report: RunReport) -> Iterator[Phrase]:
-    addresses = set()
+    numbers: defaultdict[tuple[Path, str | None], set[int]] = defaultdict(set)  # of rows, by file and sheet
     rows: Counter[Path] = Counter()
     for outcome in report.outcomes:
         origin, status = outcome.row_plan.doctor.row.origin, outcome.status
-        address = (origin.path, origin.sheet, origin.row)
-        if address in addresses:
+        numbers_of_sheet = numbers[origin.path, origin.sheet]
+        if origin.row in numbers_of_sheet:
             yield make_phrase("sums.twice", place=_name_row(outcome))
-        addresses.add(address)
+        numbers_of_sheet.add(origin.row)
         rows[origin.path] += 1
         if status in SEALED_STATUSES and not outcome.seal_id:
             yield make_phrase("sums.no_seal_id", place=_name_row(outcome), status=status.value)

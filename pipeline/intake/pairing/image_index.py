@@ -203,8 +203,8 @@ def _list_folders(top: ImageFolder, listing: ImageListing) -> None:
     while waiting:
         folder = waiting.pop()
         entries = _scan_folder(folder, listing)
-        while entries:  # what is known of a file that was listed is dropped at once: it takes more than the candidate
-            entry = entries.pop()
+        while entries:
+            entry = entries.pop()  # an entry takes more memory than its candidate
             try:
                 status = entry.stat(follow_symlinks=False)
             except OSError as error:  # gone since it was listed
