@@ -243,11 +243,9 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
         guards=guards,
         mask=presenter.mask_answer,
     )
-    outcomes = (
-        plan.recalled.outcomes
-        if plan.recalled
-        else merge_outcomes(initial_outcomes, sent.outcomes, plan.image_preparer)
-    )
+    outcomes = initial_outcomes
+    if plan.recalled is None:
+        outcomes = merge_outcomes(initial_outcomes, sent.outcomes, plan.image_preparer)
     exposed = find_exposed_files(config, credentials.files if credentials else ())
     report = replace(
         plan.report,
