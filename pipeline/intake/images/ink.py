@@ -199,7 +199,7 @@ def find_darkest(image: Image.Image) -> Image.Image:
 
 def mask_from(limit: int, band: Image.Image) -> Image.Image:
     """Return a mask (L, 255) of the points from a level on."""
-    return band.point([255 * (level >= limit) for level in range(256)])
+    return band.point([0] * limit + [255] * (256 - limit))
 
 
 def mask_below(limit: int, band: Image.Image) -> Image.Image:
