@@ -410,3 +410,35 @@ def test_what_is_not_repeated_is_seen_as_well(nights, change):
     change(nights)
     for _ in range(3):
         assert not nights.run_both_ways(nights.run)
+
+
+def test_a_ledger_on_a_server_gives_the_outcomes_as_well(hospital, monkeypatch, postgres_server):
+    hospital.ledger = postgres_server.make_database()
+    hospital.configure()
+    hospital.doctors(3)
+    recalled = []
+    recall = unchanged_run.RunMemory.recall
+
+    def watch(memory, inputs):
+        recalled.append(recall(memory, inputs))
+        return recalled[-1]
+
+    monkeypatch.setattr(unchanged_run.RunMemory, "recall", watch)
+    begun = QuickClock().now()
+    ends = [
+        pipeline.run(hospital.folder / "config.yaml", clock=StillClock(begun + night * DAY), write=False)
+        for night in range(5)
+    ]
+    assert [run is not None for run in recalled] == [False, False, False, True, True]
+    rows = [
+        [
+            outcome_record(outcome, run="", presenter=Presenter.for_report(end.report, "zh"))
+            for outcome in end.outcomes
+        ]
+        for end in ends
+    ]
+    assert rows[1] == rows[2] == rows[3] == rows[4]
+    hospital.go("-q", "retry", clock=StillClock(begun + 6 * DAY))
+    assert hospital.go("-q", "run", clock=StillClock(begun + 7 * DAY)) == 0
+    assert recalled[-1] is None, "the ledger holds another run"
+    assert hospital.statuses() == {"unchanged": 3}
