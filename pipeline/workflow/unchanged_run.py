@@ -235,7 +235,6 @@ def _list_attributes(candidate: Candidate) -> list[object]:
         candidate.name,
         candidate.size,
         candidate.mtime_ns,
-        candidate.may_be_linked,
         candidate.fault,
         *of_member,
     ]

@@ -191,6 +191,14 @@ def test_a_run_without_changes_is_repeated(nights, capsys, language):
     assert nights.hospital.statuses() == {"unchanged": 11, "changed": 1, "rejected": 5}
 
 
+def test_what_a_run_keeps_is_private_and_names_no_one(nights):
+    text = nights.kept.read_text("utf-8")
+    assert nights.kept.stat().st_mode & 0o777 == 0o600
+    assert not any(word in text for serial in DOCTORS for word in (name(serial), number(serial)))
+    assert str(nights.folder) not in text
+    assert ".png" not in text
+
+
 # -- what changes between two runs
 
 
