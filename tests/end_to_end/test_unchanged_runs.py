@@ -434,8 +434,8 @@ def test_a_ledger_on_a_server_gives_the_outcomes_as_well(hospital, monkeypatch, 
     monkeypatch.setattr(unchanged_run.RunMemory, "recall", watch)
     begun = QuickClock().now()
     ends = [
-        pipeline.run(hospital.folder / "config.yaml", clock=StillClock(begun + night * DAY), write=False)
-        for night in range(5)
+        pipeline.run(hospital.folder / "config.yaml", clock=StillClock(begun + day * DAY), write=False)
+        for day in range(5)
     ]
     assert [run is not None for run in recalled] == [False, False, False, True, True]
     rows = [
