@@ -1,9 +1,14 @@
-"""Gives every test a registry of ledgers of its own and no keyring, never the user's."""
+"""Gives every test a registry of ledgers of its own and no keyring, never the user's; sets the limits of hypothesis."""
 
 import signal
 from itertools import count
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# on a busy machine making the input of a test may take long: that says nothing about the test
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 _numbers = count()
 if hasattr(signal, "SIGHUP"):  # `nohup` ignores it, and what the tests start would inherit that
