@@ -33,8 +33,8 @@ ODD = MappingProxyType(
     {
         2: {"number": f"{number(2)[:6]} {number(2)[6:14]} {number(2)[14:]}"},
         3: {"mobile": None},
-        4: {"mobile": "138 0013 8000", "department": "内　科 "},
-        5: {"department": "外科（一）"},
+        4: {"mobile": "138 0013 8000"},
+        5: {"department": "内　科 "},
     }
 )
 
