@@ -252,7 +252,8 @@ def _find_free_path(path: Path) -> Path:
 
 
 def _hash_file(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:  # megabytes of a large workbook are not held at once
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _note_path(path: Path) -> Path:
