@@ -58,7 +58,9 @@ class RecordedRows:
     ) -> None:
         """Take the rows with the file and the evidence by which each got its picture."""
         self._rows, self._row_ids = rosters.rows, rosters.row_ids
-        self._pictures, self._evidence = pictures, evidence
+        self._pictures = pictures
+        kinds: dict[str | None, str | None] = {}  # each of a few texts once in memory
+        self._evidence = [kinds.setdefault(text, text) for text in evidence]
         self._indexes = {row_id: index for index, row_id in enumerate(rosters.row_ids)}
         self._outcomes: list[RowOutcome | None] = [None] * len(rosters.rows)
         self._altered: dict[int, tuple[Line, float | None]] = {}  # by index: rows to be validated again
