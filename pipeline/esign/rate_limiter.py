@@ -111,9 +111,6 @@ class _Queue:
         self._pacing = Pacing.begin(rate)
         self._calls_at_pace = 0  # since the spacing was last changed
         self._answer_seconds: list[float] = []  # of the last calls
-        self._pacing_before_answers: Pacing | None = (
-            None  # for a throttle that refutes what answers seemed to allow
-        )
         self._next_slot = clock.monotonic()
         self._loop: asyncio.AbstractEventLoop | None = None  # that the locks belong to
         self._turn = asyncio.Lock()  # first come, first served
@@ -139,11 +136,8 @@ class _Queue:
         await self.departures.record()
 
     def record_throttle(self, granted: int | None, counted: int | None) -> None:
-        now, pacing = self._clock.monotonic(), self._pacing
-        if self._pacing_before_answers is not None and now < pacing.quiet_until:
-            pacing = self._pacing_before_answers
-        self._pacing_before_answers = None
-        self._pacing, hold = pacing.learn_from_throttle(granted, counted, now)
+        now = self._clock.monotonic()
+        self._pacing, hold = self._pacing.learn_from_throttle(granted, counted, now)
         self.departures.limit = self._pacing.limit
         self._next_slot = max(self._next_slot, now + hold)
         self._calls_at_pace = 0
@@ -153,7 +147,6 @@ class _Queue:
         if len(self._answer_seconds) == SPREAD_ANSWERS:
             spread = max(self._answer_seconds) - min(self._answer_seconds)
             lateness = self.departures.find_lateness(SPREAD_ANSWERS, self._pacing.spacing)
-            self._pacing_before_answers = self._pacing_before_answers or self._pacing
             self._pacing = self._pacing.narrow_to_spread(spread + lateness, self._clock.monotonic())
             self._answer_seconds.clear()
 
