@@ -20,6 +20,7 @@ from pipeline.intake.images import prepare
 from pipeline.intake.images.ink import scan_image
 from pipeline.intake.images.pixel_digest import is_of_earlier_form
 from pipeline.intake.images.prepare import prepare_image
+from pipeline.sandbox.actions import Rules
 
 SHAPES = {1: ("png", {}), 2: ("bmp", {}), 3: ("jpg", {"exif": 6}), 4: ("gif", {}), 5: ("tif", {"exif": 3})}
 
@@ -48,7 +49,10 @@ def get_received(hospital) -> dict[str, bytes]:
     return {seal.number: hospital.service.pictures[seal.picture] for seal in hospital.service.seals}
 
 
-def test_pictures_known_from_a_check_reach_the_service_as_if_decoded_anew(hospital):
+@pytest.mark.parametrize("contract", ["file_id", "inline"])
+def test_pictures_known_from_a_check_reach_the_service_as_if_decoded_anew(hospital_with, contract):
+    inline = "on" if contract == "inline" else "transition"
+    hospital = hospital_with(rules=Rules(limiter="none", inline=inline), api={"contract": contract})
     hospital.doctors(5)
     draw_pictures(hospital)
     assert hospital.go("check") == 0

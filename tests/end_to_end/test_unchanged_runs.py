@@ -207,6 +207,12 @@ def change_cell(nights):
     nights.write()
 
 
+def change_cell_type(nights):
+    """The cell shows the same, but Excel may have rounded a number."""
+    nights.rows[0][2] = int(nights.rows[0][2])
+    nights.write()
+
+
 def change_unmapped_cell(nights):
     nights.rows[13][5] = "又一句"
     nights.write()
@@ -395,7 +401,17 @@ def judge(nights):
 
 
 CHANGES = (
-    *(change_unmapped_cell, check, change_cell, add_row, remove_row, move_rows, double_row, name_seal),
+    *(
+        change_unmapped_cell,
+        check,
+        change_cell,
+        change_cell_type,
+        add_row,
+        remove_row,
+        move_rows,
+        double_row,
+        name_seal,
+    ),
     *(move_column, retitle_column),
     *(hide_sheet, hide_row, rename_roster, add_roster, replace_picture, add_ambiguous_picture),
     *(delete_picture, swap_pictures, link_picture, add_other_file, decide),

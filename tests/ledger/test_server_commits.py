@@ -275,9 +275,11 @@ def test_what_a_database_sets_for_its_sessions_does_not_count(
             "default_transaction_isolation = 'serializable'",
             "default_transaction_read_only = on",
             "extra_float_digits = 0",
-            "statement_timeout = 1",
+            "statement_timeout = 5000",  # milliseconds
         ):
             admin.execute(f"ALTER DATABASE {name} SET {setting}".encode())
+    with closing(connection.open_connection(ServerAddress(url), purpose="test", patience=7.0)) as opened:
+        assert opened.execute("SELECT current_setting('statement_timeout')").fetchone() == ("7s",)
     with open_for_writing(ServerAddress(url)) as ledger:
         ledger.begin_run(run_record("r1", started=1_795_000_000.123456))
         rare = attempt("p1", name="𠮷田😀")
