@@ -351,7 +351,7 @@ def _recognise_person(
 
 
 def _list_traces(doctor: Doctor, digits: str | None) -> list[tuple[str, str]]:
-    """Return what identifies a person beside the whole number, each together with the name."""
+    """Return what identifies a person in addition to the whole number, each together with the name."""
     if doctor.name is None:
         return []
     marks = (f"staff {doctor.comparable_staff_no}" if doctor.staff_no else None, digits)

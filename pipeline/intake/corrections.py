@@ -94,7 +94,7 @@ def load_rows(
 def _leave_out_replaced(
     rows: Sequence[Row], files: Sequence[FileReport]
 ) -> tuple[list[Row], list[FileReport]]:
-    """Return rows and reports without the rows of rosters that stand beside their marked copy; their reports name it.
+    """Return rows and reports without the rows of rosters that lie in the same folder as their marked copy; their reports name it.
 
     A marked copy names the files it was made from by their digests. A roster that has changed since is another roster.
     """

@@ -72,7 +72,7 @@ if TYPE_CHECKING:  # they import asyncio: `check` does not need it
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResources:
-    """The things that a run works with, beside its request and its configuration."""
+    """The things that a run works with, apart from its request and its configuration."""
 
     ledger: Ledger
     site_key: SiteKey
@@ -113,7 +113,7 @@ def prepare_run(
 ) -> RunPlan:
     """Read, validate, match and plan. No network. `check` and `run` share this function.
 
-    ``new_judgements`` are those of a review file, beside the ledger's. Without a ``site_key`` rows have no ids. ``inputs``
+    ``new_judgements`` are those of a review file, in addition to the ledger's. Without a ``site_key`` rows have no ids. ``inputs``
     have been read already. Pictures of at least ``least_prepared`` pixels are prepared where they have to be decoded anyway.
     """
     started, view = clock.now(), LedgerView(ledger, site_key)

@@ -2,7 +2,7 @@
 
 What a run finds follows from its request, the configuration, this program, the rows, the listing of the pictures, the
 ledger and the day. A run that sent nothing, and entered nothing in the ledger but itself, keeps a digest of these in the
-work folder, beside what the ledger's lines of its rows lack. The next run reads the rosters and lists the pictures as
+work folder, with what the ledger's lines of its rows lack. The next run reads the rosters and lists the pictures as
 every run does. Where the digest is the same, its outcomes are made of those lines; in every other case, also where the
 file is missing or damaged, everything is judged anew. The file holds no name, no number and no path: a picture is its
 index in the listing.

@@ -110,7 +110,7 @@ def read_identity(
 ) -> Identity:
     """Read number and card type of a row and judge them against each other.
 
-    ``allow_other`` opens OTHER_CARD_TYPE. A number beside a card type that cannot be read is not judged: what it
+    ``allow_other`` opens OTHER_CARD_TYPE. A number with a card type that cannot be read is not judged: what it
     should look like is not known. Cells of broken formulas are passed over without a word. A number for which
     ``is_known`` is true has lost no digit.
     """
@@ -213,7 +213,7 @@ def _compare_card_types(
     """Compare the declared card with the one the number belongs to.
 
     A blank type follows a usable number; that is worth no word where the roster has no such column and the number
-    is that of an ordinary identity card, the API's own default. 身份证 beside a residence permit's number is set
+    is that of an ordinary identity card, the API's own default. 身份证 with a residence permit's number is set
     right, for that is what rosters call that card; every other difference is for a human.
     """
     address = row.address(Field.ID_TYPE)
@@ -274,7 +274,7 @@ def _check_number(
     """Return the card that a normalised, non-empty number belongs to, and all that is wrong with it as such.
 
     The number's own form decides; ``declared`` matters only where it has none. What looks like a citizen's number is
-    judged as one also beside the name of another card: a damaged one must not pass as a passport.
+    judged as one also with the name of another card: a damaged one must not pass as a passport.
     """
     if declared is CardType.OTHER_CARD_TYPE and not _CITIZEN_LIKE.fullmatch(number):
         if _PERMIT.fullmatch(number):

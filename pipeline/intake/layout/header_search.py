@@ -109,7 +109,7 @@ class _HeaderDraft:
 def drop_appended_columns(lines: Iterable[Line]) -> Iterator[Line]:
     """Yield the lines of a sheet without the columns that a marked copy of a roster has: import status, reason, SealId.
 
-    They are known by their titles, beside each other, in either language. Nothing behind sees them, so a marked copy is
+    They are known by their titles, next to each other, in either language. Nothing behind sees them, so a marked copy is
     read as the roster that it was made from.
     """
     ahead = PeekableLines(lines)
@@ -197,7 +197,7 @@ def _holds_titles_only(line: Line) -> bool:
 
 
 def _is_form_line(line: Line) -> bool:
-    """Return whether a line is one of a form (填表人 | 王五 | 审核人 | 赵六): a label and its value beside it."""
+    """Return whether a line is one of a form (填表人 | 王五 | 审核人 | 赵六): a label and the value next to it."""
     first, *others = line.cells
     return others[:1] == [first + 1] and bool(_FORM.fullmatch(squeeze_title(line.cells[first].display_text)))
 

@@ -150,7 +150,8 @@ def open_connection(
 ) -> psycopg.Connection:
     """Connect to the server in autocommit mode; ``purpose`` is shown in ``pg_stat_activity``.
 
-    The names of tables and functions mean those of ``schema``, that of a ledger, and of what all hospitals share. A statement that takes longer than ``patience`` seconds is given up, by the server or, where that is silent, here.
+    The names of tables and functions mean those of ``schema``, that of a ledger, and of what all hospitals share. A
+    statement that takes longer than ``patience`` seconds is given up, by the server or, where that is silent, here.
     Raises LedgerError where the server cannot be reached, refuses the user or is too old.
     """
     try:
