@@ -150,6 +150,45 @@ def _list_unlimited() -> list[Figure]:
     return figures
 
 
+def _list_parts() -> list[Figure]:
+    parts = (
+        (
+            "read",
+            "read the file, SHA-256 of its bytes; once when it is checked, once when it is sent",
+            "读取文件并计算 SHA-256；检查时一次，提交时一次",
+        ),
+        ("decode", "decode the picture", "解码图片"),
+        ("pixels", "SHA-256 of its pixels", "计算像素的 SHA-256"),
+        ("reduce", "reduce it, look for ink", "缩小并查看是否有墨迹"),
+        ("copy", "small copy for review and workbook, kept in a file", "供复核和结果表使用的小图，存为文件"),
+        ("body", "base64, SHA-256 of the body", "base64，请求正文的 SHA-256"),
+        ("upload", "the call with the picture, by aiohttp", "带图片的调用（aiohttp）"),
+        ("create", "the call without it, on a connection of its own", "不带图片的调用，单独的连接"),
+        ("ledger", "two durable entries, 20 rows a commit", "台账里两条落盘的记录，20 行一次提交"),
+        ("line", "line of the workbook with its thumbnail", "结果表里的一行和缩略图"),
+        ("marked", "line of the roster's copy, by openpyxl", "名单副本里的一行（openpyxl）"),
+    )
+    photo = ("a photo of 12 megapixels", "一张 1200 万像素照片")
+    sums = (
+        ("file_id.checked", "sum: `file_id`, every check on", "合计：`file_id`，做全部检查"),
+        (
+            "file_id.known",
+            "sum: `file_id`, pictures known from a check",
+            "合计：`file_id`，图片在 check 时已经检查过",
+        ),
+        ("inline.checked", "sum: `inline`, every check on", "合计：`inline`，做全部检查"),
+        (
+            "inline.known",
+            "sum: `inline`, pictures known from a check",
+            "合计：`inline`，图片在 check 时已经检查过",
+        ),
+        ("photo.decode", f"{photo[0]}: decode it", f"{photo[1]}：解码"),
+        ("photo.pixels", f"{photo[0]}: SHA-256 of its pixels", f"{photo[1]}：计算像素的 SHA-256"),
+        ("photo", f"{photo[0]}: sum of what checks it", f"{photo[1]}：检查它的合计"),
+    )
+    return [Figure(f"parts.{name}", Text(en, zh), "ms") for name, en, zh in (*parts, *sums)]
+
+
 GROUPS = (
     Group(
         "pace",
@@ -213,6 +252,13 @@ GROUPS = (
         Text("The limit lifted, 300 KB pictures", "不限频率，300 KB 图片"),
         (7, 0.7),
         _list_unlimited(),
+    ),
+    Group(
+        "parts",
+        "bench.parts",
+        Text("What a row costs at least: CPU of its parts alone", "一行至少要花多少：各部分单独的 CPU"),
+        (2, 0.2),
+        _list_parts(),
     ),
     Group(
         "unchanged",
