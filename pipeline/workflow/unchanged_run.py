@@ -1,11 +1,11 @@
 """Repeats what the last run found where nothing has changed since: no row is judged, no picture is matched.
 
 What a run finds follows from its request, the configuration, this program, the rows, the listing of the pictures, the
-ledger and the day. A run that sent nothing, and entered nothing in the ledger but itself, keeps a digest of these in the
-work folder, with what the ledger's lines of its rows lack. The next run reads the rosters and lists the pictures as
-every run does. Where the digest is the same, its outcomes are made of those lines; in every other case, also where the
-file is missing or damaged, everything is judged anew. The file holds no name, no number and no path: a picture is its
-index in the listing.
+ledger, the day and the time zone. A run that sent nothing, and entered nothing in the ledger but itself, keeps a digest
+of these in the work folder, with what the ledger's lines of its rows lack. The next run reads the rosters and lists the
+pictures as every run does. Where the digest is the same, its outcomes are made of those lines; in every other case, also
+where the file is missing or damaged, everything is judged anew. The file holds no name, no number and no path: a picture
+is its index in the listing.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.clock import Clock
+from pipeline.clock import Clock, stamp
 from pipeline.config.settings import Config
 from pipeline.domain.roster import CellKind, Doctor, Field, Row
 from pipeline.domain.run import RowOutcome, RowPlan, RunReport, RunRequest, Status
 from pipeline.intake.fields.id_number import find_next_judgement, normalise_number
 from pipeline.intake.fields.normalize import get_field_text
+from pipeline.intake.images.formats import is_heic_readable
 from pipeline.intake.images.image_files import changed_at, replace_file
 from pipeline.intake.pairing.image_index import Candidate
 from pipeline.ledger.database_ledger import DatabaseLedger
@@ -47,6 +48,7 @@ _TRANSIENT = frozenset({"IMAGE_NOT_READ", "ROW_NOT_PROCESSED"})  # problems that
 # nanoseconds: a file that was changed so shortly before it was listed may be changed again under the same time
 _YOUNG = 2_000_000_000
 _AT_ONCE = 500  # rows or pictures that are digested together
+_WINTER, _SUMMER = 1_736_899_200.0, 1_752_537_600.0  # by its times of these two a time zone is known
 _OWN_RECEIPTS = 2  # of a run that enters nothing else: its begin and its end
 
 
@@ -90,10 +92,11 @@ class RunMemory:
     def recall(self, inputs: RunInputs) -> RecalledRun | None:
         """Return the outcomes of the last run; None where anything that decides them may have changed."""
         kept = self._read()
-        today = self._clock.today()
-        if kept is None or not kept["since"] <= today.isoformat() < kept["until"]:
+        # what another version of the program kept may hold other things: nothing else is looked at before these
+        if kept.get("extent") != self._extent or kept.get("inputs") != self._digest_inputs(inputs):
             return None
-        if kept["extent"] != self._extent or kept["inputs"] != self._digest_inputs(inputs):
+        today = self._clock.today()
+        if not kept["since"] <= today.isoformat() < kept["until"]:
             return None
         candidates = inputs.images.candidates
         pictures = [candidates[index] if index >= 0 else None for index in kept["pictures"]]
@@ -149,15 +152,13 @@ class RunMemory:
         with suppress(OSError):  # the next run judges everything anew
             replace_file(self._file, f"{mark}\n{body}".encode())
 
-    def _read(self) -> dict[str, Any] | None:
-        """Return what the last run kept; None where there is nothing, or not what was written."""
+    def _read(self) -> dict[str, Any]:
+        """Return what the last run kept; nothing where that is not what was written."""
         try:
             mark, _, body = self._file.read_text("utf-8").partition("\n")
         except (OSError, ValueError):
-            return None
-        if mark != self._site_key.digest(body):
-            return None
-        kept: dict[str, Any] = json.loads(body)
+            return {}
+        kept: dict[str, Any] = json.loads(body) if mark == self._site_key.digest(body) else {}
         return kept
 
     def _are_plain(self, inputs: RunInputs) -> bool:
@@ -184,7 +185,9 @@ class RunMemory:
         request, config = self._request, self._config
         paths = (request.rosters, request.seals, request.missing_folders, request.missing_seals, config.base)
         user = os.geteuid() if hasattr(os, "geteuid") else None  # files may be readable for one alone
-        yield repr((__version__, sys.version, version("pillow"), user, config.digest_text(), paths)).encode()
+        libraries = sys.version, version("pillow"), is_heic_readable()
+        zone = stamp(_WINTER), stamp(_SUMMER)  # days are shown as they are here
+        yield repr((__version__, libraries, user, zone, config.digest_text(), paths)).encode()
         yield repr(list(_list_modules())).encode()
         for file in inputs.rosters.files:
             yield pickle.dumps(replace(file, sha256=None))  # a roster may be exported anew every day
@@ -202,21 +205,22 @@ def _dump(values: Iterable[object]) -> Iterator[bytes]:
 
 
 def _list_modules() -> Iterator[tuple[str, int, int]]:
-    """Yield the files of this program: one that was mended keeps its version."""
-    package = Path(__file__).parents[1]
-    for path in sorted(package.rglob("*.py")):
+    """Yield the files of this program, in a bundle the one that holds it: one that was mended keeps its version."""
+    for path in sorted(Path(__file__).parents[1].rglob("*.py")) or [Path(sys.executable)]:
         status = path.stat()
-        yield str(path.relative_to(package)), status.st_size, status.st_mtime_ns
+        yield str(path), status.st_size, status.st_mtime_ns
 
 
 def _list_attributes_of_row(row: Row, row_id: str | None) -> list[object]:
     """Return all of a row that decides its outcome.
 
-    Its id stands for the cells of the fields as they are displayed, the report of its file for columns and titles.
+    Its id stands for the cells of the fields as they are displayed, the report of its file for the titles. A header may
+    stand again further down, with its columns in another order.
     """
     origin = row.origin
     attributes: list[object] = [row_id, str(origin.path), origin.sheet, origin.row, row.hidden]
     for name, cell in row.fields.items():
+        attributes.append(cell.column)
         if cell.kind is not CellKind.TEXT or cell.value is not cell.display_text:
             attributes += (name, cell.kind, repr(cell.value))
     for problem in row.problems:
@@ -225,13 +229,24 @@ def _list_attributes_of_row(row: Row, row_id: str | None) -> list[object]:
 
 
 def _list_attributes(candidate: Candidate) -> list[object]:
-    """Return all by which a picture file is known without being opened."""
+    """Return all by which a picture file is known without being opened.
+
+    The folder is named as the system has it: a name that is readable in spite of its encoding is worth a warning.
+    """
     member = candidate.member
     of_member = (
-        [_find_change(candidate), member.header_offset, member.CRC, member.compress_size] if member else []
+        [
+            candidate.relative_path,
+            _find_change(candidate),
+            member.header_offset,
+            member.CRC,
+            member.compress_size,
+        ]
+        if member
+        else []
     )
     return [
-        candidate.relative_path,
+        str(candidate.folder.path),
         candidate.name,
         candidate.size,
         candidate.mtime_ns,

@@ -1,19 +1,22 @@
 """A run that repeats what the last one found ends as one that judges everything anew, whatever changed between them.
 
-Each run here is done twice from the same state of the hospital: as it comes, and without what the last run kept.
+Each run here that repeats the last is done twice from the same state: as it comes, and without what the last run kept.
 """
 
 import json
 import os
 import shutil
 import sqlite3
-import zipfile
+import sys
+import time
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 
 import openpyxl
 import pytest
+from repeated_runs import DAY, StillClock, read_results, read_tables
 from roster_support import write_roster
 from run_support import QuickClock, draw_seal, make_row, name, number
 
@@ -26,7 +29,6 @@ from pipeline.workflow import unchanged_run
 from pipeline.workflow.tenant_ledger import open_configured_ledger
 
 HEADERS = ("姓名", "证件号码", "手机号", "工号", "科室", "备注", "印章名称", "印章图片")
-DAY = 86_400
 DOCTORS = range(1, 13)
 # what is odd about some of them; the others are clean
 ODD = MappingProxyType(
@@ -39,16 +41,6 @@ ODD = MappingProxyType(
 )
 
 
-class StillClock(QuickClock):
-    """A clock that stands: runs at the same moment have the same id."""
-
-    def __init__(self, moment: float) -> None:
-        self._moment = moment
-
-    def now(self) -> float:
-        return self._moment
-
-
 class Nights:
     """A hospital of a dozen doctors that have their seals, and of some rows that never get one."""
 
@@ -59,8 +51,9 @@ class Nights:
         recall = unchanged_run.RunMemory.recall
 
         def watch(memory, inputs):
-            self.recalled = recall(memory, inputs) is not None
-            return recall(memory, inputs)
+            recalled = recall(memory, inputs)
+            self.recalled = recalled is not None
+            return recalled
 
         monkeypatch.setattr(unchanged_run.RunMemory, "recall", watch)
         for serial in DOCTORS:
@@ -122,16 +115,21 @@ class Nights:
             [file_record(file, presenter) for file in report.files],
             report.unassigned_images,
             {**run_record(report), "run": ""},
-            self.read_ledger(report.run),
+            self.read_tables(report.run),
         )
 
     def run_both_ways(self, run, nights: float = 1) -> bool:
-        """Run with what the last run kept and without it; return whether it was used, once both are the same."""
+        """Run with what the last run kept; if that was used also without it. Return whether it was, once both are the same.
+
+        A run that does not use it judges everything anew, as one without it does.
+        """
         self.moment += nights * DAY
         shutil.copytree(self.folder / "state", self.folder / "state-before", symlinks=True)
         calls = len(self.hospital.service.received)
         one = run()
-        was_recalled = self.recalled
+        if not self.recalled:
+            shutil.rmtree(self.folder / "state-before")
+            return False
         shutil.rmtree(self.folder / "state")
         (self.folder / "state-before").rename(self.folder / "state")
         self.kept.unlink(missing_ok=True)
@@ -140,7 +138,10 @@ class Nights:
         for part, same in zip(one, other, strict=True):
             assert part == same
         assert len(self.hospital.service.received) == calls, "nothing was sent"
-        return was_recalled
+        return True
+
+    def read_tables(self, run: str) -> dict:
+        return read_tables(self.folder / "state" / "ledger.sqlite3", run)
 
     def type_run(self, capsys, *arguments: str) -> tuple:
         """Type a run; return its exit code, the screen, the files and the tables of the ledger."""
@@ -149,28 +150,8 @@ class Nights:
         code = self.hospital.go("run", *arguments, clock=StillClock(self.moment))
         run = self.hospital.runs[-1].name
         screen = capsys.readouterr().err.replace(run, "RUN").splitlines()
-        return code, screen, *self.read_results().items(), self.read_ledger(run)
-
-    def read_results(self) -> dict:
-        """Return the text of every file, and of every part of a workbook, without the run's id."""
-        run = self.hospital.runs[-1].name.encode()
-        texts = {}
-        for path in sorted((self.folder / "out").rglob("*")):
-            if not path.is_file() or path.name == "log.jsonl" or path.suffix == ".sha256":
-                continue
-            parts = {"": path.read_bytes()}
-            if path.suffix == ".xlsx":
-                with zipfile.ZipFile(path) as book:
-                    parts = {part: book.read(part) for part in book.namelist()}
-            name = str(path.relative_to(self.folder / "out")).replace(run.decode(), "RUN")
-            texts |= {(name, part): text.replace(run, b"RUN") for part, text in parts.items()}
-        return texts
-
-    def read_ledger(self, run: str) -> dict:
-        with closing(sqlite3.connect(self.folder / "state" / "ledger.sqlite3")) as ledger:
-            tables = ("run", "person", "attempt", "seal", "decision", "row_line", "row_seen", "file_stat")
-            rows = {table: ledger.execute(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables}
-            return {table: repr(list(cursor)).replace(run, "RUN") for table, cursor in rows.items()}
+        texts = read_results(self.folder / "out", run)
+        return code, screen, *texts.items(), self.read_tables(run)
 
 
 def make_minor() -> str:
@@ -182,7 +163,9 @@ def make_minor() -> str:
 
 @pytest.fixture
 def nights(hospital, monkeypatch):
-    return Nights(hospital, monkeypatch)
+    yield Nights(hospital, monkeypatch)
+    monkeypatch.undo()
+    time.tzset()  # the zone of this machine again
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -249,6 +232,25 @@ def move_column(nights):
     nights.write(rows=rows, headers=[HEADERS[column] for column in order])
 
 
+def repeat_headers(nights, *, last=HEADERS):
+    """Let the header stand twice more, first with two columns the other way round."""
+    first, second, *others = nights.rows
+    lines = [first, SWAPPED, swap_columns(second), last]
+    nights.write(rows=[*lines, *(others if last is HEADERS else map(swap_columns, others))])
+
+
+def swap_columns(row):
+    return [*row[:2], row[3], row[2], *row[4:]]
+
+
+SWAPPED = tuple(swap_columns(HEADERS))
+
+
+def swap_columns_further_down(nights):
+    """All titles stand in the file as before, and each row holds the same: a missing mobile is in another cell."""
+    repeat_headers(nights, last=SWAPPED)
+
+
 def retitle_column(nights):
     nights.write(headers=["医生姓名", *HEADERS[1:]])
 
@@ -304,6 +306,20 @@ def swap_pictures(nights):
 
 def link_picture(nights):
     os.link(nights.seals / "00012.png", nights.folder / "link.png")
+
+
+def garble_folder(nights):
+    """Put a picture into a folder that is named in an encoding of old zips, and name it in the roster."""
+    folder = Path(os.fsdecode(os.fsencode(nights.seals) + b"/" + "内科".encode("gb18030")))
+    folder.mkdir()
+    (nights.seals / "00012.png").rename(folder / "00012.png")
+    nights.rows[11][7] = "内科/00012.png"
+    nights.write()
+
+
+def mend_folder_name(nights):
+    (folder,) = (path for path in nights.seals.iterdir() if path.is_dir())
+    folder.rename(nights.seals / "内科")
 
 
 def add_other_file(nights):
@@ -392,6 +408,35 @@ def mend_module(nights):
     nights.monkeypatch.setattr(unchanged_run, "__file__", str(package / "workflow" / "unchanged_run.py"))
 
 
+def start_bundle(nights):
+    """Let the program be one file, as PyInstaller makes it."""
+    program = nights.folder / "esign-import"
+    program.write_bytes(b"one")
+    nights.monkeypatch.setattr(unchanged_run, "__file__", str(nights.folder / "no" / "modules" / "here.py"))
+    nights.monkeypatch.setattr(sys, "executable", str(program))
+
+
+def mend_bundle(nights):
+    (nights.folder / "esign-import").write_bytes(b"another")
+
+
+def remove_extra(nights):
+    nights.monkeypatch.setitem(sys.modules, "pillow_heif", None)
+
+
+def move_abroad(nights):
+    """Let the same day begin at another time: the day on which a seal was made is shown as it is here."""
+    nights.monkeypatch.setenv("TZ", "America/Los_Angeles")
+    time.tzset()
+
+
+def keep_as_other_version(nights):
+    """Leave what a version kept that knows other facts."""
+    with open_configured_ledger(load(nights.folder / "config.yaml", {}), QuickClock()) as (_, site_key):
+        body = json.dumps({"facts": []})
+        nights.kept.write_text(f"{site_key.digest(body)}\n{body}", "utf-8")
+
+
 def judge(nights):
     """Enter that the picture of a doctor who has a seal is another doctor's."""
     line = next(line for line in nights.run()[0] if line["name"] == name(6))
@@ -412,11 +457,12 @@ CHANGES = (
         double_row,
         name_seal,
     ),
-    *(move_column, retitle_column),
+    *(move_column, repeat_headers, swap_columns_further_down, retitle_column),
     *(hide_sheet, hide_row, rename_roster, add_roster, replace_picture, add_ambiguous_picture),
-    *(delete_picture, swap_pictures, link_picture, add_other_file, decide),
+    *(delete_picture, swap_pictures, link_picture, add_other_file, garble_folder, mend_folder_name, decide),
     *(restore_older, adopt, purge, retry, cut_run_short, damage, pass_birthday, turn_clock_back),
-    *(update_program, mend_module, allow_letters, map_column),
+    *(update_program, mend_module, start_bundle, mend_bundle, remove_extra, move_abroad),
+    *(keep_as_other_version, allow_letters, map_column),
 )
 HARMLESS = {change_unmapped_cell, check}  # what differs of these is read anew by every run
 
