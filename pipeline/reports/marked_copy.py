@@ -40,8 +40,7 @@ from pipeline.errors import NotCopied
 from pipeline.messages.results import APPENDED_COLUMNS, RESULT_TEXTS
 from pipeline.messages.texts import make_text
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.row_marks import list_appended_texts, list_faults
-from pipeline.reports.sheet_to_fix import MAX_NOTES
+from pipeline.reports.row_marks import MAX_NOTES, list_appended_texts, list_faults
 from pipeline.reports.styles import COLOURS, FAULT, clean_text, count_lines
 
 # the stubs of openpyxl lack properties, and take styles and sizes for other types than they are

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import TypeAlias
 
 from pipeline.domain.roster import FileReport
 from pipeline.domain.run import RowOutcome, RunReport, Status
@@ -45,15 +46,24 @@ MAX_ROWS = 10_000  # in the page; a phone still opens it
 MAX_FILES = 60
 MAX_TEXT = 400  # characters of a text in the table
 UPLOAD = "UploadFiles"
+Table: TypeAlias = Mapping[str, object]  # of the rows, as the page's script takes it
 WIDE, NARROW = 1072, 334  # pixels of a chart on a large screen and on a phone
 
 
-def write_report(report: RunReport, path: Path, *, presenter: Presenter, workbook: str | None = None) -> Path:
+def write_report(
+    report: RunReport,
+    path: Path,
+    *,
+    presenter: Presenter,
+    workbook: str | None = None,
+    table: Table | None = None,
+) -> Path:
     """Write the page. Raises ``SumsError`` before anything is written.
 
-    ``workbook`` is the name of the workbook in the page's folder, if it is not the report's.
+    ``workbook`` is the name of the workbook in the page's folder, if it is not the report's. ``table`` is that of `build_table`,
+    where it has been built already.
     """
-    values = _collect_values(report, presenter)
+    values = _collect_values(report, presenter) | {"rows": table or build_table(report, presenter)}
     workbook = workbook or report.workbook
     pages = [(REVIEW_PAGE, presenter.render_review("title")), (workbook, workbook)]
     values |= {"t": presenter.render, "workbook": workbook, "pages": pages}
@@ -85,7 +95,6 @@ def _collect_values(report: RunReport, presenter: Presenter) -> dict[str, object
         "wire": _describe_traffic(report, presenter),
         "files": [_describe_file(file_report, presenter) for file_report in report.files[:MAX_FILES]],
         "more_files": len(report.files) - MAX_FILES,
-        "rows": _build_table(report, presenter),
         "version": __version__,
     }
 
@@ -153,7 +162,7 @@ def _name_action(action: str, presenter: Presenter) -> str:
 # -- the rows
 
 
-def _build_table(report: RunReport, presenter: Presenter) -> dict[str, object]:
+def build_table(report: RunReport, presenter: Presenter) -> Table:
     """Return the table for the page's script: texts that many rows share stand once, names of values as well."""
     outcomes = _choose_rows(report.outcomes)
     shared_texts: dict[str, int] = {}  # a text that many rows share -> its index

@@ -21,11 +21,10 @@ from pipeline.domain.run import RowOutcome, Status, needs_fixing
 from pipeline.messages.results import CARD_NAMES, RESULT_TEXTS
 from pipeline.reports.explanations import advise_on_row, describe_problem, list_reasons
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.row_marks import choose_refused_fields, find_refused_fields
+from pipeline.reports.row_marks import MAX_NOTES, choose_refused_fields, find_refused_fields
 from pipeline.reports.styles import FONT, clean_text, count_lines, estimate_width, set_up_printing
 from pipeline.reports.tables import QUIET_WRAPPED, WRAPPED, SheetColumn, TableSheet, WorkbookContext
 
-MAX_NOTES = 5_000  # each is a drawing; with more of them Excel takes minutes to open the file
 MAX_FROZEN = 4  # columns
 _SAMPLE = 500  # rows that decide the width of the roster's columns
 _ADDRESS = re.compile(r"([A-Z]{1,3})[0-9]+")

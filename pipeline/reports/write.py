@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import xlsxwriter
@@ -22,7 +22,7 @@ from pipeline.reports.html_pages import LAYOUT, load_template
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import SCHEMA, file_record, outcome_record, run_record
-from pipeline.reports.report_page import write_report
+from pipeline.reports.report_page import build_table, write_report
 from pipeline.reports.review_page import LoadPreview, write_review
 from pipeline.reports.row_values import find_retried_rows
 from pipeline.reports.sheet_summary import start_summary, write_summary
@@ -67,7 +67,6 @@ def write_all(
     ``SumsError`` before anything is written, OSError if the disk refuses.
     """
     verify_totals(report)
-    add_copies = add_copies or (lambda: report)
     rows, other = (PLAN, OUTCOMES) if report.command == "check" else (OUTCOMES, PLAN)
     lines = (outcome_record(outcome, run=report.run, presenter=presenter) for outcome in report.outcomes)
     folders = dict.fromkeys(folder for folder in (report.out, latest) if folder is not None)
@@ -87,6 +86,12 @@ def write_all(
             look_at(picture, may_open)
         return thumbnails.get(picture.sha256)
 
+    build_page_table = cache(partial(build_table, report, presenter))
+
+    def wait_for_copies() -> RunReport:
+        build_page_table()  # meanwhile
+        return add_copies() if add_copies else report
+
     review = write_review(report, report.out / REVIEW_PAGE, presenter=presenter, look=look_at)
     workbook = write_workbook(
         report,
@@ -95,9 +100,9 @@ def write_all(
         thumbnail=load_thumbnail if look else None,
         absolute_links=latest is not None and not _are_siblings(report.out, latest),
         replace_file=replace_file,
-        add_copies=add_copies,
+        add_copies=wait_for_copies if add_copies else None,
     )
-    report = replace(add_copies(), workbook=workbook.name)  # which the page names
+    report = replace(add_copies() if add_copies else report, workbook=workbook.name)  # which the page names
     written = {
         rows: rows_file,
         FILES: write_jsonl(
@@ -108,7 +113,9 @@ def write_all(
         WORKBOOK: workbook,
     }
     remember_written(written[WORKBOOK])
-    written[REPORT_PAGE] = write_report(report, report.out / REPORT_PAGE, presenter=presenter)
+    written[REPORT_PAGE] = write_report(
+        report, report.out / REPORT_PAGE, presenter=presenter, table=build_page_table()
+    )
     (report.out / other).unlink(missing_ok=True)  # one run a folder: no plan beside another run's outcomes
     paths = written | ({"edited": edited[0]} if edited else {})
     if latest is None or latest == report.out:

@@ -57,7 +57,7 @@ class CopyProcess:
             self._end.daemon = True
             self._end.start()
             self._outcomes = report.outcomes
-            request = pickle.dumps((report, config, presenter, latest))
+            request = pickle.dumps((report, dict(config.columns), presenter, latest))
             # the process reads it once it has imported what it needs
             self._feeder = Thread(target=feed_child, args=(self._process.stdin, request), daemon=True)
             self._feeder.start()
@@ -104,8 +104,8 @@ def write_copies() -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()  # what a workbook is made of is needed to its end
-    report, config, presenter, latest = pickle.load(sys.stdin.buffer)  # noqa: S301  from the process that started this one
-    copied = write_marked_copies(report, config, presenter, latest)
+    report, columns, presenter, latest = pickle.load(sys.stdin.buffer)  # noqa: S301  from the process that started this one
+    copied = write_marked_copies(report, columns, presenter, latest)
     failed = len(copied.notices) > len(report.notices)  # tried again where there is a log
     pickle.dump(None if failed else replace(copied, outcomes=()), sys.stdout.buffer)
     sys.stdout.buffer.flush()

@@ -51,12 +51,12 @@ def finish_run(
     write = partial(write_all, presenter=presenter, look=look, latest=latest)
     if process is not None and process.begin(report, config, presenter, latest):
         add_copies = cache(
-            lambda: process.take_copies() or write_marked_copies(report, config, presenter, latest)
+            lambda: process.take_copies() or write_marked_copies(report, config.columns, presenter, latest)
         )
         files = write(report, add_copies=add_copies)
         report = add_copies()
     else:
         if config.marked_copies:
-            report = write_marked_copies(report, config, presenter, latest)
+            report = write_marked_copies(report, config.columns, presenter, latest)
         files = write(report)
     return report, files | ({COPIES: report.out / COPIES} if report.copies else {})

@@ -16,7 +16,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from pipeline import __version__
-from pipeline.config.settings import Config
 from pipeline.domain.results_format import COPIES, join_originals
 from pipeline.domain.roster import FileReport, Row
 from pipeline.domain.run import Notice, RowOutcome, RunReport, needs_fixing
@@ -43,9 +42,12 @@ _ZIP = b"PK\x03\x04"
 
 
 def write_marked_copies(
-    report: RunReport, config: Config, presenter: Presenter, latest: Path | None
+    report: RunReport, columns: Mapping[str, str], presenter: Presenter, latest: Path | None
 ) -> RunReport:
-    """Write the copies, also into ``latest``; return the report with their paths, reasons and failures."""
+    """Write the copies, also into ``latest``; return the report with their paths, reasons and failures.
+
+    ``columns`` are those of the configuration: title of a column -> field.
+    """
     folders = dict.fromkeys(folder / COPIES for folder in (report.out, latest) if folder is not None)
     earlier_copies = _take_earlier_copies(folders)
     if report.command not in ("check", "run"):
@@ -64,11 +66,11 @@ def write_marked_copies(
             continue
         name = _choose_name(path, copies.values(), presenter)
         try:
-            contents = _digest_contents(file_report, outcomes[path], config, presenter)
+            contents = _digest_contents(file_report, outcomes[path], columns, presenter)
             target = report.out / COPIES / name
             written = _carry_forward(earlier_copies.get(contents), file_report, target)
             if written is None:
-                written = _write_copy(file_report, outcomes[path], target, config, presenter)
+                written = _write_copy(file_report, outcomes[path], target, columns, presenter)
             copies[path] = written
             for folder in list(folders)[1:]:
                 copy = copy_into(folder, written, written.name)
@@ -131,18 +133,20 @@ def _note_reason(report: FileReport, reason: str | None) -> FileReport:
 
 
 def _digest_contents(
-    report: FileReport, outcomes: Sequence[RowOutcome], config: Config, presenter: Presenter
+    report: FileReport,
+    outcomes: Sequence[RowOutcome],
+    columns: Mapping[str, str],
+    presenter: Presenter,
 ) -> str:
     """Return a digest of all that a marked copy is made of: the roster, the marks of each row, and the programs."""
     programs = (__version__, version("openpyxl"))
-    columns = sorted(config.columns.items())
     head = (
         programs,
         presenter.language,
         report.path.suffix.lower(),
         report.sha256,
         report.originals,
-        columns,
+        sorted(columns.items()),
     )
     digest = hashlib.sha256(repr(head).encode())
     for outcome in outcomes:
@@ -167,7 +171,11 @@ def _write_bytes(path: Path, data: bytes) -> None:
 
 
 def _write_copy(
-    report: FileReport, outcomes: Sequence[RowOutcome], target: Path, config: Config, presenter: Presenter
+    report: FileReport,
+    outcomes: Sequence[RowOutcome],
+    target: Path,
+    columns: Mapping[str, str],
+    presenter: Presenter,
 ) -> Path:
     from pipeline.reports.marked_copy import CopySource, write_marked_copy  # noqa: PLC0415 - openpyxl takes time
 
@@ -195,10 +203,10 @@ def _write_copy(
 
     def fill(draft: Path) -> None:
         write_marked_copy(source, draft, outcomes, presenter)
-        copied = _digest_file(draft, config)
+        copied = _digest_file(draft, columns)
         # the run has read the roster: it is read once more only where a results workbook has changed its rows since
         rows = [outcome.doctor.row for outcome in outcomes]
-        if copied != _digest_rows(rows, report) and copied != _digest_file(report.path, config):
+        if copied != _digest_rows(rows, report) and copied != _digest_file(report.path, columns):
             raise NotCopied(make_text("copy.differs"))
 
     written = write_atomically(target, fill, numbered=True)
@@ -206,9 +214,9 @@ def _write_copy(
     return written
 
 
-def _digest_file(path: Path, config: Config) -> str:
+def _digest_file(path: Path, columns: Mapping[str, str]) -> str:
     """Return a digest of everything that is read from a roster but its name."""
-    aliases = ColumnAliases.from_config(config.columns)
+    aliases = ColumnAliases.from_config(columns)
     rows, report = read_roster(path, aliases, to_fix_only=False, corrections=False, options=ReadOptions())
     return _digest_rows(rows, report)
 
