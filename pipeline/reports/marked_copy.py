@@ -35,12 +35,11 @@ from pipeline.domain.results_format import (
     find_appended_columns,
     unique_heading,
 )
-from pipeline.domain.run import RowOutcome, Status
+from pipeline.domain.run import Status
 from pipeline.errors import NotCopied
 from pipeline.messages.results import APPENDED_COLUMNS, RESULT_TEXTS
 from pipeline.messages.texts import make_text
-from pipeline.reports.presenter import Presenter
-from pipeline.reports.row_marks import MAX_NOTES, list_appended_texts, list_faults
+from pipeline.reports.row_marks import MAX_NOTES, RowMarks
 from pipeline.reports.styles import COLOURS, FAULT, clean_text, count_lines
 
 # the stubs of openpyxl lack properties, and take styles and sizes for other types than they are
@@ -75,19 +74,19 @@ class CopySource:
 
 
 def write_marked_copy(
-    source: CopySource, target: Path, outcomes: Iterable[RowOutcome], presenter: Presenter
+    source: CopySource, target: Path, marks: Iterable[RowMarks], headings: Sequence[str]
 ) -> None:
-    """Write the marked copy of a roster; ``outcomes`` are those of its rows. Raises NotCopied where it would lose something."""
+    """Write the marked copy of a roster; ``headings`` are those of the appended columns. Raises NotCopied where it would lose something."""
     book = _load_workbook(source)
-    by_sheet: dict[str, list[RowOutcome]] = {name: [] for name in source.header_rows}
-    for outcome in outcomes:
-        by_sheet[outcome.doctor.row.origin.sheet or ""].append(outcome)
+    by_sheet: dict[str, list[RowMarks]] = {name: [] for name in source.header_rows}
+    for row_marks in marks:
+        by_sheet[row_marks.sheet or ""].append(row_marks)
     _size_notes(book, source.exact_sheets)
     marked: dict[str, _MarkedSheet] = {}
     notes_left = MAX_NOTES
     was_marked = ORIGINALS_PROPERTY in book.custom_doc_props.names
     for name, rows in by_sheet.items():
-        marked[name] = sheet = _MarkedSheet(book[name], source.header_rows[name], rows, presenter, notes_left)
+        marked[name] = sheet = _MarkedSheet(book[name], source.header_rows[name], rows, headings, notes_left)
         if was_marked:
             sheet.remove_marks()
         sheet.mark()
@@ -124,15 +123,15 @@ class _MarkedSheet:
         self,
         sheet: Sheet,
         header_row: int,
-        outcomes: Sequence[RowOutcome],
-        presenter: Presenter,
+        marks: Sequence[RowMarks],
+        headings: Sequence[str],
         notes_left: int,
     ) -> None:
         self.notes_left = notes_left
         self.written: set[str] = set()  # addresses of the appended cells
         self.noted: set[str] = set()  # addresses of cells whose note was changed
         self._sheet, self._header_row = sheet, header_row
-        self._outcomes, self._presenter = outcomes, presenter
+        self._marks, self._wanted_headings = marks, headings
         self._titles = {
             cell.column: str(cell.value)
             for (cell,) in sheet.iter_cols(
@@ -148,17 +147,17 @@ class _MarkedSheet:
     def mark(self) -> None:
         """Mark the faulty cells, and fill the appended columns."""
         self._write_headings()
-        for outcome in self._outcomes:
-            self._write_row(outcome.doctor.row.origin.row, outcome)
-            for address, texts in list_faults(outcome, self._presenter).items():
+        for row_marks in self._marks:
+            self._write_row(row_marks)
+            for address, texts in row_marks.faults.items():
                 self._mark_cell(self._find_cell(address), texts)
         self._set_widths()
         self._extend_filter()
 
     def remove_marks(self) -> None:
         """Take the marks of an earlier run off the doctors' rows."""
-        for outcome in self._outcomes:
-            row = outcome.doctor.row.origin.row
+        for row_marks in self._marks:
+            row = row_marks.row
             cells = [
                 cell
                 for (cell,) in self._sheet.iter_cols(min_row=row, max_row=row, max_col=self._first_column - 1)
@@ -172,9 +171,7 @@ class _MarkedSheet:
 
     def _find_free_column(self) -> int:
         """Return the first column that is free in the rows that are written."""
-        letters = {
-            cell.column for outcome in self._outcomes for cell in outcome.doctor.row.cells[-1:] if cell.column
-        }
+        letters = {row_marks.last_column for row_marks in self._marks if row_marks.last_column}
         merges = self._sheet.merged_cells.ranges
         reaching = [merge.max_col for merge in merges if merge.max_row >= self._header_row]
         last: int = max([*map(column_index_from_string, letters), *self._titles, *reaching])
@@ -188,19 +185,17 @@ class _MarkedSheet:
         columns = range(self._first_column, self._first_column + len(_HEADINGS))
         taken = [title for column, title in self._titles.items() if column not in columns]
         model = self._sheet.cell(self._header_row, self._first_column - 1)
-        for column, key, translations in zip(columns, APPENDED_COLUMNS, _HEADINGS, strict=True):
-            heading = unique_heading(translations, self._presenter.render(key), taken)
+        for column, wanted, translations in zip(columns, self._wanted_headings, _HEADINGS, strict=True):
+            heading = unique_heading(translations, wanted, taken)
             cell = self._write(self._header_row, column, heading)
             if not self._is_marked:
                 cell.font, cell.fill, cell.border = copy(model.font), copy(model.fill), copy(model.border)
                 cell.alignment = Alignment(horizontal="center", vertical="center")
 
-    def _write_row(self, row: int, outcome: RowOutcome) -> None:
-        status = outcome.status
-        texts = list_appended_texts(outcome, self._presenter)
-        for column, text in enumerate(texts, start=self._first_column):
-            cell = self._write(row, column, clean_text(text) or None)
-            self._set_look(cell, status if column == self._first_column else None)
+    def _write_row(self, marks: RowMarks) -> None:
+        for column, text in enumerate(marks.texts, start=self._first_column):
+            cell = self._write(marks.row, column, clean_text(text) or None)
+            self._set_look(cell, marks.status if column == self._first_column else None)
 
     def _write(self, row: int, column: int, text: str | None) -> Cell:
         cell = self._sheet.cell(row, column)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from pipeline.domain.roster import Field, Problem
@@ -43,7 +44,32 @@ def choose_refused_fields(outcome: RowOutcome, available: Container[Field]) -> l
 # --- marks of a marked copy
 
 
-def list_appended_texts(outcome: RowOutcome, presenter: Presenter) -> tuple[str, str, str]:
+@dataclass(frozen=True, slots=True)
+class RowMarks:
+    """What the marked copy of a roster shows of one row."""
+
+    sheet: str | None
+    row: int  # as Excel shows it
+    last_column: str  # letters, of the row's last cell; "" where its own file has none
+    status: Status
+    texts: tuple[str, str, str] = field(repr=False)  # of the appended columns: status, reasons, SealId
+    faults: Mapping[str, Sequence[str]] = field(repr=False)  # address of a cell -> what is wrong with it
+
+
+def build_row_marks(outcome: RowOutcome, presenter: Presenter) -> RowMarks:
+    """Return the marks of a row."""
+    row = outcome.doctor.row
+    return RowMarks(
+        row.origin.sheet,
+        row.origin.row,
+        row.cells[-1].column if row.cells else "",
+        outcome.status,
+        _list_appended_texts(outcome, presenter),
+        _list_faults(outcome, presenter),
+    )
+
+
+def _list_appended_texts(outcome: RowOutcome, presenter: Presenter) -> tuple[str, str, str]:
     """Return the texts of a row's appended columns: status, reasons, SealId."""
     reasons = () if outcome.status in NEEDS_NOTHING else _list_whole_reasons(outcome, presenter)
     reason = " ".join(" ".join(reasons).split())
@@ -57,7 +83,7 @@ def _list_whole_reasons(outcome: RowOutcome, presenter: Presenter) -> Iterator[s
     )
 
 
-def list_faults(outcome: RowOutcome, presenter: Presenter) -> dict[str, list[str]]:
+def _list_faults(outcome: RowOutcome, presenter: Presenter) -> dict[str, list[str]]:
     """Return the sentences on each faulty cell of a row in a marked copy, by address; none where nothing is to fix."""
     if not needs_fixing(outcome):
         return {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from pipeline.reports.totals import verify_totals
 
 if TYPE_CHECKING:
     from pipeline.workflow.copy_process import CopyProcess
+    from pipeline.workflow.marked_copies import CopyJob
 
 
 def load_report_modules() -> None:
@@ -41,22 +42,28 @@ def finish_run(
     ``process`` may write the copies.
     """
     from pipeline.reports.write import write_all  # noqa: PLC0415 - `load_report_modules` has imported it
-    from pipeline.workflow.marked_copies import write_marked_copies  # noqa: PLC0415 - reads rosters
+    from pipeline.workflow import marked_copies  # noqa: PLC0415 - reads rosters
     from pipeline.workflow.stage_settings import build_preview_loader  # noqa: PLC0415 - a run that ended early reads no picture
 
     verify_totals(report)
     if not writes_files:
         return report, {}
-    look = build_preview_loader(config)
-    write = partial(write_all, presenter=presenter, look=look, latest=latest)
-    if process is not None and process.begin(report, config, presenter, latest):
-        add_copies = cache(
-            lambda: process.take_copies() or write_marked_copies(report, config.columns, presenter, latest)
-        )
-        files = write(report, add_copies=add_copies)
-        report = add_copies()
-    else:
-        if config.marked_copies:
-            report = write_marked_copies(report, config.columns, presenter, latest)
-        files = write(report)
+    add_copies: Callable[[], RunReport] | None = None
+    if config.marked_copies:
+        job = marked_copies.plan_marked_copies(report, config.columns, presenter, latest)
+        if process is not None and process.begin(job, report.finished - report.started):
+            add_copies = cache(partial(_take_copies, report, job, process))
+        else:
+            report = marked_copies.add_copies_to_report(report, marked_copies.write_marked_copies(job))
+    files = write_all(
+        report, presenter=presenter, look=build_preview_loader(config), latest=latest, add_copies=add_copies
+    )
+    report = add_copies() if add_copies else report
     return report, files | ({COPIES: report.out / COPIES} if report.copies else {})
+
+
+def _take_copies(report: RunReport, job: CopyJob, process: CopyProcess) -> RunReport:
+    """Return the report with the copies that the process has written, or that are written here where it could not."""
+    from pipeline.workflow.marked_copies import add_copies_to_report, write_marked_copies  # noqa: PLC0415 - as above
+
+    return add_copies_to_report(report, process.take_copies() or write_marked_copies(job))

@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from pipeline.intake.layout.column_titles import ColumnAliases
 from pipeline.intake.read_rosters import read_roster
 from pipeline.intake.readers.model import ReadOptions
 from pipeline.intake.readers.xlsx.copying import collect_exact_sheets
+from pipeline.messages.results import APPENDED_COLUMNS
 from pipeline.messages.texts import make_text
 from pipeline.reports.earlier_results import (
     clear_copies,
@@ -32,7 +34,7 @@ from pipeline.reports.earlier_results import (
     remember_written,
 )
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.row_marks import list_appended_texts, list_faults
+from pipeline.reports.row_marks import RowMarks, build_row_marks
 from pipeline.support.atomic_files import copy_into, write_atomically
 
 LOG = logging.getLogger(__name__)
@@ -41,63 +43,115 @@ _SUFFIXES = (".xlsx", ".xlsm")
 _ZIP = b"PK\x03\x04"
 
 
-def write_marked_copies(
-    report: RunReport, columns: Mapping[str, str], presenter: Presenter, latest: Path | None
-) -> RunReport:
-    """Write the copies, also into ``latest``; return the report with their paths, reasons and failures.
+@dataclass(frozen=True, slots=True)
+class CopyRequest:
+    """The marked copy of one roster that is to be written."""
 
-    ``columns`` are those of the configuration: title of a column -> field.
-    """
-    folders = dict.fromkeys(folder / COPIES for folder in (report.out, latest) if folder is not None)
-    earlier_copies = _take_earlier_copies(folders)
-    if report.command not in ("check", "run"):
-        return report
+    roster: FileReport
+    name: str  # masked
+    marks: Sequence[RowMarks] = field(repr=False)
+    contents: str  # a digest of all that the copy is made of
+    earlier: bytes | None = field(repr=False)  # the copy of an earlier run with the same contents
+    rows_digest: str | None  # of what the run has read; None where an earlier copy is carried forward
+
+
+@dataclass(frozen=True, slots=True)
+class CopyJob:
+    """The marked copies of one run."""
+
+    folders: Sequence[Path]  # the first gets the copies, the others copies of them
+    columns: Mapping[str, str]  # of the configuration: title of a column -> field
+    headings: Sequence[str]  # of the appended columns
+    requests: Sequence[CopyRequest]
+    reasons: Mapping[Path, str]  # roster -> why no copy of it is asked for
+    notices: Sequence[Notice]  # of failures
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether a copy has to be made anew."""
+        return any(request.earlier is None for request in self.requests)
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenCopies:
+    """The end of a job."""
+
+    copies: Mapping[Path, Path]  # roster -> its copy
+    reasons: Mapping[Path, str]  # roster -> why it has none
+    notices: Sequence[Notice]  # of failures
+
+
+def plan_marked_copies(
+    report: RunReport, columns: Mapping[str, str], presenter: Presenter, latest: Path | None
+) -> CopyJob:
+    """Return the marked copies of a run, also for ``latest``; ``columns`` are the configuration's."""
+    folders = tuple(dict.fromkeys(folder / COPIES for folder in (report.out, latest) if folder is not None))
+    headings = tuple(map(presenter.render, APPENDED_COLUMNS))
     outcomes: defaultdict[Path, list[RowOutcome]] = defaultdict(list)
     for outcome in report.outcomes:
         outcomes[outcome.doctor.row.origin.path].append(outcome)
-    copies: dict[Path, Path] = {}
+    earlier_copies = {contents: data for folder in folders for contents, data in read_copies(folder).items()}
+    requests: list[CopyRequest] = []
     reasons: dict[Path, str] = {}
     notices: list[Notice] = []
     rows_left = MAX_ROWS
-    for file_report in _order_rosters(report.files, outcomes):
-        path = file_report.path
-        if file_report.rows > rows_left:
-            reasons[path] = make_text("copy.rows", limit=MAX_ROWS)
+    for roster in _order_rosters(report.files, outcomes) if report.command in ("check", "run") else ():
+        if roster.rows > rows_left:
+            reasons[roster.path] = make_text("copy.rows", limit=MAX_ROWS)
             continue
-        name = _choose_name(path, copies.values(), presenter)
-        try:
-            contents = _digest_contents(file_report, outcomes[path], columns, presenter)
-            target = report.out / COPIES / name
-            written = _carry_forward(earlier_copies.get(contents), file_report, target)
-            if written is None:
-                written = _write_copy(file_report, outcomes[path], target, columns, presenter)
-            copies[path] = written
-            for folder in list(folders)[1:]:
+        rows_left -= roster.rows
+        rows = outcomes[roster.path]
+        with _noting_failure(roster, notices):
+            marks = [build_row_marks(outcome, presenter) for outcome in rows]
+            contents = _digest_contents(roster, marks, columns, presenter.language)
+            earlier = earlier_copies.get(contents)
+            rows_digest = None if earlier else _digest_rows((outcome.doctor.row for outcome in rows), roster)
+            name = presenter.mask_text(roster.path.name)
+            requests.append(CopyRequest(roster, name, marks, contents, earlier, rows_digest))
+    return CopyJob(folders, dict(columns), headings, requests, reasons, notices)
+
+
+def write_marked_copies(job: CopyJob) -> WrittenCopies:
+    """Write the copies in place of those of the last run."""
+    for folder in job.folders:
+        clear_copies(folder)
+    copies: dict[Path, Path] = {}
+    reasons = dict(job.reasons)
+    notices = list(job.notices)
+    for request in job.requests:
+        path = request.roster.path
+        with _noting_failure(request.roster, notices):
+            target = job.folders[0] / _choose_name(request.name, copies.values())
+            try:
+                copies[path] = written = _carry_forward(request, target) or _write_copy(request, target, job)
+            except NotCopied as refusal:
+                reasons[path] = refusal.why
+                continue
+            for folder in job.folders[1:]:
                 copy = copy_into(folder, written, written.name)
                 remember_written(copy)
-                remember_contents(copy, contents)
-        except NotCopied as refusal:
-            reasons[path] = refusal.why
-        except Exception as error:
-            LOG.exception("a marked copy could not be written", extra={"kind": type(error).__name__})
-            notices.append(Notice("COPY_FAILED", {"file": path.name, "kind": type(error).__name__}))
-        else:
-            rows_left -= file_report.rows
+                remember_contents(copy, request.contents)
+    return WrittenCopies(copies, reasons, notices)
+
+
+@contextmanager
+def _noting_failure(roster: FileReport, notices: list[Notice]) -> Iterator[None]:
+    """Let a failure cost one roster its copy, and add a notice of it."""
+    try:
+        yield
+    except Exception as error:
+        LOG.exception("a marked copy could not be written", extra={"kind": type(error).__name__})
+        notices.append(Notice("COPY_FAILED", {"file": roster.path.name, "kind": type(error).__name__}))
+
+
+def add_copies_to_report(report: RunReport, written: WrittenCopies) -> RunReport:
+    """Return the report with the paths of the copies, the reasons why there is none, and what failed."""
     return replace(
         report,
-        copies=copies,
-        files=tuple(_note_reason(file_report, reasons.get(file_report.path)) for file_report in report.files),
-        notices=(*report.notices, *notices),
+        copies=written.copies,
+        files=tuple(_note_reason(roster, written.reasons.get(roster.path)) for roster in report.files),
+        notices=(*report.notices, *written.notices),
     )
-
-
-def _take_earlier_copies(folders: Iterable[Path]) -> dict[str, bytes]:
-    """Remove the copies of earlier runs, and return those that may be carried forward, by what they were made of."""
-    copies: dict[str, bytes] = {}
-    for folder in folders:
-        copies |= read_copies(folder)
-        clear_copies(folder)
-    return copies
 
 
 def _order_rosters(
@@ -115,9 +169,9 @@ def _order_rosters(
     return sorted(rosters, key=lambda report: not any(map(needs_fixing, outcomes.get(report.path, ()))))
 
 
-def _choose_name(path: Path, taken: Iterable[Path], presenter: Presenter) -> str:
-    """Return the roster's name, masked, in characters that every system takes in a name."""
-    name = Path(presenter.mask_text(path.name).replace("*", "_"))
+def _choose_name(masked: str, taken: Iterable[Path]) -> str:
+    """Return a roster's masked name in characters that every system takes in a name."""
+    name = Path(masked.replace("*", "_"))
     names = {copy.name.casefold() for copy in taken}
     number, free = 1, name.name
     while free.casefold() in names:
@@ -133,33 +187,29 @@ def _note_reason(report: FileReport, reason: str | None) -> FileReport:
 
 
 def _digest_contents(
-    report: FileReport,
-    outcomes: Sequence[RowOutcome],
-    columns: Mapping[str, str],
-    presenter: Presenter,
+    report: FileReport, marks: Iterable[RowMarks], columns: Mapping[str, str], language: str
 ) -> str:
     """Return a digest of all that a marked copy is made of: the roster, the marks of each row, and the programs."""
     programs = (__version__, version("openpyxl"))
     head = (
         programs,
-        presenter.language,
+        language,
         report.path.suffix.lower(),
         report.sha256,
         report.originals,
         sorted(columns.items()),
     )
     digest = hashlib.sha256(repr(head).encode())
-    for outcome in outcomes:
-        origin = outcome.doctor.row.origin
-        texts, faults = list_appended_texts(outcome, presenter), list_faults(outcome, presenter)
-        marks = (origin.sheet, origin.row, outcome.status.value, texts, list(faults.items()))
-        digest.update(repr(marks).encode("utf-8", "surrogatepass"))
+    for row in marks:
+        shown = (row.sheet, row.row, row.status.value, row.texts, list(row.faults.items()))
+        digest.update(repr(shown).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 
-def _carry_forward(data: bytes | None, report: FileReport, target: Path) -> Path | None:
+def _carry_forward(request: CopyRequest, target: Path) -> Path | None:
     """Write the copy that an earlier run made of the same contents; None where there is none, or the roster has changed."""
-    if data is None or hashlib.sha256(report.path.read_bytes()).hexdigest() != report.sha256:
+    data, roster = request.earlier, request.roster
+    if data is None or hashlib.sha256(roster.path.read_bytes()).hexdigest() != roster.sha256:
         return None
     written = write_atomically(target, lambda draft: _write_bytes(draft, data), numbered=True)
     remember_written(written)
@@ -170,15 +220,10 @@ def _write_bytes(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def _write_copy(
-    report: FileReport,
-    outcomes: Sequence[RowOutcome],
-    target: Path,
-    columns: Mapping[str, str],
-    presenter: Presenter,
-) -> Path:
+def _write_copy(request: CopyRequest, target: Path, job: CopyJob) -> Path:
     from pipeline.reports.marked_copy import CopySource, write_marked_copy  # noqa: PLC0415 - openpyxl takes time
 
+    report = request.roster
     data = report.path.read_bytes()
     if hashlib.sha256(data).hexdigest() != report.sha256:
         raise NotCopied(make_text("file.changed_since"))
@@ -202,11 +247,10 @@ def _write_copy(
     )
 
     def fill(draft: Path) -> None:
-        write_marked_copy(source, draft, outcomes, presenter)
-        copied = _digest_file(draft, columns)
+        write_marked_copy(source, draft, request.marks, job.headings)
+        copied = _digest_file(draft, job.columns)
         # the run has read the roster: it is read once more only where a results workbook has changed its rows since
-        rows = [outcome.doctor.row for outcome in outcomes]
-        if copied != _digest_rows(rows, report) and copied != _digest_file(report.path, columns):
+        if copied != request.rows_digest and copied != _digest_file(report.path, job.columns):
             raise NotCopied(make_text("copy.differs"))
 
     written = write_atomically(target, fill, numbered=True)

@@ -60,9 +60,9 @@ def test_the_process_writes_the_copies_that_the_run_itself_would_write(ward, mon
     monkeypatch.setattr(CopyProcess, "begin", keep_and_begin)
     monkeypatch.setattr(CopyProcess, "take_copies", take_and_keep)
     copies = run(ward)
-    ((report, config, presenter, _),) = asked
-    write_marked_copies(replace(report, out=tmp_path / "plain"), config.columns, presenter, None)
-    assert [len(copied.copies) for copied in answered] == [2]
+    ((job, _),) = asked
+    write_marked_copies(replace(job, folders=[tmp_path / "plain" / "rosters"]))
+    assert [len(written.copies) for written in answered] == [2]
     assert copies == read_copies(tmp_path / "plain")
     assert sorted(copies) == ["roster.xlsx", "second.xlsx"]
 

@@ -516,9 +516,9 @@ def test_a_copy_is_carried_forward_where_it_would_be_the_same(
     made = []
     write_copy = marked_copies._write_copy
 
-    def watch(report, *arguments):
-        made.append(report.path.name)
-        return write_copy(report, *arguments)
+    def watch(request, *arguments):
+        made.append(request.roster.path.name)
+        return write_copy(request, *arguments)
 
     monkeypatch.setattr(marked_copies, "_write_copy", watch)
     if change:
