@@ -80,7 +80,7 @@ class Masker:
             hidden.update(positions[3 if narrow[positions[0]].isdigit() else 0 : -4])
         return _star_positions(masked, hidden)
 
-    def mask_path(self, path: Path) -> str:
+    def mask_path(self, path: Path | str) -> str:
         """Return a path as a person may read it; ``sha256`` identifies the file.
 
         No number reaches over a separator, and the folder is that of many files.

@@ -133,7 +133,7 @@ def mark_unread(doctors: Sequence[Doctor], unread: Mapping[str, NotReadNow]) -> 
     marked = list(doctors)
     for index, doctor in enumerate(doctors):
         if doctor.picture is not None and (failure := unread.get(doctor.picture.sha256)) is not None:
-            file = mask_file_name(doctor.picture.path.name)
+            file = mask_file_name(doctor.picture.name)
             problem = _make_problem("IMAGE_NOT_READ", Field.PICTURE, doctor, file=file, **failure.words)
             marked[index] = replace(doctor, problems=(*doctor.problems, problem))
     return marked

@@ -188,7 +188,7 @@ def apply_retention(report: RunReport, config: Config) -> None:
             name
             for outcome in report.outcomes
             if (picture := outcome.doctor.picture)
-            for name in (picture.sha256, picture.file.name)
+            for name in (picture.sha256, (picture.stored_path or picture).name)
         }
         remove_prepared_pictures(config, now=now, used=used, before=now - ages.runs)
 

@@ -219,7 +219,7 @@ def describe_differences(doctor: Doctor, differences: Sequence[Field]) -> Proble
 
 def describe_unread_image(doctor: Doctor, trouble: NotReadNow) -> Problem:
     """Return the problem of a row whose picture cannot be read now."""
-    file = doctor.picture.path.name if doctor.picture else ""
+    file = doctor.picture.name if doctor.picture else ""
     cell = doctor.row.address(Field.PICTURE)
     return build_problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)
 

@@ -110,7 +110,7 @@ def find_image_conflict(doctor: Doctor, owner: PersonHistory | None) -> Problem 
     if owner is None or owner.key == doctor.key:
         return None
     seal_name = owner.seal_name or ""
-    file = doctor.picture.path.name if doctor.picture else ""
+    file = doctor.picture.name if doctor.picture else ""
     cell = doctor.row.address(Field.PICTURE)
     return build_problem("IMAGE_SHARED", Field.PICTURE, cell, other=seal_name, sealed=seal_name, file=file)
 

@@ -83,6 +83,6 @@ class Presenter:
         """Hide the numbers in a message of the service, also those of strangers."""
         return self.masker.mask_answer(text)
 
-    def mask_path(self, path: Path) -> str:
+    def mask_path(self, path: Path | str) -> str:
         """Hide the numbers in a path."""
         return self.masker.mask_path(path)

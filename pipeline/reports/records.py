@@ -82,7 +82,7 @@ def _build_record(outcome: RowOutcome, *, run: str, presenter: Presenter) -> dic
         "id_card_type": doctor.id_type.value if doctor.id_type else None,
         "mobile_masked": mask_doctor_mobile(doctor),
         "seal_name": _mask_optional(display_seal_name(outcome), presenter),
-        "picture": {"path": presenter.mask_path(doctor.picture.path), "sha256": doctor.picture.sha256}
+        "picture": {"path": presenter.mask_path(doctor.picture.location), "sha256": doctor.picture.sha256}
         if doctor.picture
         else None,
         "seal_id": find_confirmed_seal_id(outcome),

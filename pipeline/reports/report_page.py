@@ -195,21 +195,26 @@ def build_table(report: RunReport, presenter: Presenter) -> Table:
             "file": share_text(origin.file),
             "sheet": share_text(origin.sheet),
             "row": origin.row,
-            "picture": mask_and_cut(doctor.picture.path.name) if doctor.picture else "",
+            "picture": mask_and_cut(doctor.picture.name) if doctor.picture else "",
             "mobile": mask_doctor_mobile(doctor) or "",
             "took": "" if outcome.call_seconds is None else presenter.describe_duration(outcome.call_seconds),
             "todo": int(needs_action(outcome)),
         }
 
-    rows = [describe_row(outcome) for outcome in outcomes]
+    columns: list[str] = []
+    rows: list[list[object]] = []
+    for outcome in outcomes:
+        described = describe_row(outcome)
+        columns = columns or list(described)
+        rows.append(list(described.values()))
     codes = Counter(chain.from_iterable(list_blocking_codes(outcome) for outcome in outcomes))
     departments = Counter(outcome.doctor.department or "" for outcome in outcomes)
     departments.pop("", None)
     return {
         "data": {
             "texts": list(shared_texts),
-            "columns": list(rows[0]) if rows else [],
-            "rows": [list(row.values()) for row in rows],
+            "columns": columns,
+            "rows": rows,
             "oneFile": len({outcome.doctor.row.origin.path for outcome in outcomes}) == 1,
             "statuses": {status.value: presenter.name_status(status) for status in Status},
             "words": {

@@ -213,7 +213,7 @@ def _build_card(
         "who": _join_parts(mask_and_clean(doctor.staff_no), mask_and_clean(doctor.department)),
         "seal_name": mask_and_clean(display_seal_name(outcome)),
         "number": mask_and_clean(mask_doctor_id(doctor)),
-        "file": mask_and_clean(doctor.picture.path.name) if doctor.picture else "",
+        "file": mask_and_clean(doctor.picture.name) if doctor.picture else "",
         "evidence": say(f"evidence.{_name_evidence(outcome)}") if doctor.evidence else "",
         "address": _join_parts(
             mask_and_clean(origin.file) if named else "",

@@ -191,7 +191,7 @@ def render_notebook_view(report: RunReport, counts: Mapping[Status, int]) -> str
 
 
 def _picture(outcome: RowOutcome) -> str | None:
-    return str(outcome.doctor.picture.path) if outcome.doctor.picture else None
+    return outcome.doctor.picture.location if outcome.doctor.picture else None
 
 
 def _masked(text: str | None, mask: Mask) -> str | None:

@@ -248,7 +248,7 @@ class _FixSheet:
             return ""
         workbook = image.picture.path.parent.name
         if doctor.row.correction is not None and workbook != doctor.row.display_origin.file:
-            return f"{workbook}/{image.picture.path.name}"
+            return f"{workbook}/{image.picture.name}"
         return self.presenter.render("fix.in_cell", cell=image.address)
 
     def _write_note(self, column: int, texts: Sequence[str]) -> None:

@@ -148,7 +148,7 @@ def _find_new_image(outcome: RowOutcome) -> Path | None:
 
 
 def _find_picture_name(outcome: RowOutcome) -> str | None:
-    return outcome.doctor.picture.path.name if outcome.doctor.picture else None
+    return outcome.doctor.picture.name if outcome.doctor.picture else None
 
 
 def _compute_check(outcome: RowOutcome, presenter: Presenter) -> str:

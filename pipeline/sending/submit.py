@@ -244,7 +244,7 @@ def _read_checked_bytes(prepared: PreparedImage) -> bytes | None:
 
 
 def _reject_altered(job: Job) -> SendResult:
-    cell, file = job.row_plan.doctor.row.address(Field.PICTURE), job.prepared.source.path.name
+    cell, file = job.row_plan.doctor.row.address(Field.PICTURE), job.prepared.source.name
     altered = build_problem(
         "IMAGE_CORRUPT", Field.PICTURE, cell, file=file, found=make_text("image.changed_in_run")
     )

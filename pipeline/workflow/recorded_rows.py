@@ -15,7 +15,7 @@ from typing import Any
 
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_id, mask_mobile
-from pipeline.domain.roster import CardType, Doctor, Field, ImageFile, Problem, Row
+from pipeline.domain.roster import CardType, Doctor, Field, ImageFile, Problem
 from pipeline.domain.run import RowOutcome, RowPlan, Status
 from pipeline.domain.seals import LiveSeal, PersonHistory
 from pipeline.intake.corrections import LoadedRows
@@ -58,9 +58,7 @@ class RecordedRows:
     ) -> None:
         """Take the rows with the file and the evidence by which each got its picture."""
         self._rows, self._row_ids = rosters.rows, rosters.row_ids
-        self._pictures = pictures
-        kinds: dict[str | None, str | None] = {}  # each of a few texts once in memory
-        self._evidence = [kinds.setdefault(text, text) for text in evidence]
+        self._pictures, self._evidence = pictures, evidence
         self._indexes = {row_id: index for index, row_id in enumerate(rosters.row_ids)}
         self._outcomes: list[RowOutcome | None] = [None] * len(rosters.rows)
         self._altered: dict[int, tuple[Line, float | None]] = {}  # by index: rows to be validated again
@@ -74,7 +72,7 @@ class RecordedRows:
             self._surplus += 1
             return
         line = json.loads(text)
-        doctor = self._read_plain_row(self._rows[index], row_id, line, index)
+        doctor = self._read_plain_row(line, index)
         if doctor is None:
             self._altered[index] = line, sealed_at
         else:
@@ -106,8 +104,9 @@ class RecordedRows:
         outcomes = tuple(filter(None, self._outcomes))
         return outcomes if len(outcomes) == len(self._rows) and not self._surplus else None
 
-    def _read_plain_row(self, row: Row, row_id: str, line: Line, index: int) -> Doctor | None:
+    def _read_plain_row(self, line: Line, index: int) -> Doctor | None:
         """Return the doctor of a row whose cells were used as they are; None for any other row."""
+        row = self._rows[index]
         fields = row.fields
         if line["changes"] or line["status"] != Status.UNCHANGED or not _OPTIONS.isdisjoint(fields):
             return None
@@ -124,7 +123,7 @@ class RecordedRows:
             return None
         return Doctor(
             row,
-            row_id,
+            self._row_ids[index],  # not the ledger's own copy of the text
             line["key"],
             name=name,
             number=number,
@@ -140,11 +139,7 @@ class RecordedRows:
 
     def _find_picture(self, line: Line, index: int) -> ImageFile | None:
         candidate = self._pictures[index]
-        if candidate is None:
-            return None
-        path, file = candidate.path, candidate.file
-        sha256 = line["picture"]["sha256"]
-        return ImageFile(path, sha256, candidate.size, None if file is path else file)
+        return None if candidate is None else candidate.make_image(line["picture"]["sha256"], candidate.size)
 
 
 def _agrees(doctor: Doctor, line: Line) -> bool:

@@ -226,10 +226,10 @@ def find_open_rosters(files: Iterable[FileReport]) -> Iterator[Notice]:
 
 def find_hard_links(doctors: Iterable[Doctor], candidates: Iterable[Candidate]) -> Iterator[Notice]:
     """Yield one notice where pictures of doctors are hard links; ``candidates`` are the files of the picture folder."""
-    suspects = {candidate.path for candidate in candidates if candidate.may_be_linked}
+    suspects = {str(candidate.path) for candidate in candidates if candidate.may_be_linked}
     pictures = (doctor.picture for doctor in doctors if suspects)
-    paths = dict.fromkeys(picture.path for picture in pictures if picture and not picture.stored_path)
-    linked = [path for path in paths if path in suspects and _is_hard_link(path)]
+    locations = dict.fromkeys(picture.location for picture in pictures if picture and not picture.stored_path)
+    linked = [path for path in map(Path, filter(suspects.__contains__, locations)) if _is_hard_link(path)]
     if linked:
         yield Notice("IMAGE_HARD_LINK", {"n": str(len(linked)), "file": linked[0].name})
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.clock import Clock, stamp
 from pipeline.config.settings import Config
-from pipeline.domain.roster import CellKind, Doctor, Field, Row
+from pipeline.domain.roster import CellKind, Doctor, Field, ImageFile, Row
 from pipeline.domain.run import RowOutcome, RowPlan, RunReport, RunRequest, Status
 from pipeline.intake.fields.id_number import find_next_judgement, normalise_number
 from pipeline.intake.fields.normalize import get_field_text
@@ -100,6 +100,8 @@ class RunMemory:
             return None
         candidates = inputs.images.candidates
         pictures = [candidates[index] if index >= 0 else None for index in kept["pictures"]]
+        texts: dict[str | None, str | None] = {}  # each of a few kinds of evidence once in memory
+        kept["evidence"] = [texts.setdefault(text, text) for text in kept["evidence"]]
         rows = RecordedRows(inputs.rosters, pictures, kept["evidence"])
         self._ledger.pass_rows(kept["run"], rows.add_line)
         outcomes = rows.build_outcomes(self._config, self._site_key, today)
@@ -116,8 +118,12 @@ class RunMemory:
             return
         candidates = inputs.images.candidates
         doctors = [row_plan.doctor for row_plan in plan.row_plans]
-        indexes = {one.file: index for index, one in enumerate(candidates) if one.member is None}
-        pictures = [indexes.get(one.picture.file) if one.picture else -1 for one in doctors]
+        indexes = {
+            (str(one.folder.path), one.name): index
+            for index, one in enumerate(candidates)
+            if one.member is None
+        }
+        pictures = [indexes.get(_locate(one.picture)) if one.picture else -1 for one in doctors]
         unassigned = list(_find_indexes(plan.report.unassigned_images, candidates))
         if (
             None in pictures or None in unassigned
@@ -258,6 +264,12 @@ def _list_attributes(candidate: Candidate) -> list[object]:
 def _find_change(candidate: Candidate) -> int:
     """Return when a picture last changed, or the zip that holds it."""
     return candidate.mtime_ns if candidate.member is None else changed_at(candidate.folder.path.stat())
+
+
+def _locate(picture: ImageFile) -> tuple[str, str]:
+    """Return folder and name of the file that holds a picture."""
+    stored = picture.stored_path
+    return (picture.folder, picture.name) if stored is None else (str(stored.parent), stored.name)
 
 
 def _find_number(doctor: Doctor) -> str:

@@ -84,7 +84,7 @@ class CheckedImages:
         if seal != self._digest(image, payload):  # half a file, or other settings
             return None
         kept = json.loads(payload)
-        file = mask_file_name(image.path.name)
+        file = mask_file_name(image.name)
         prepared = PreparedImage(
             source=image,
             path=Path(kept["path"]) if kept["path"] else image.file,

@@ -92,7 +92,7 @@ def _check_doctor(doctor: Doctor, names: Collection[str], reader: _TextReader) -
     try:
         shown = find_mismatched_name(doctor.name, names, reader.read_texts(doctor.picture, texts))
     except NotReadNow as trouble:
-        file = mask_file_name(doctor.picture.path.name)
+        file = mask_file_name(doctor.picture.name)
         unread = build_problem(
             "IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words
         )

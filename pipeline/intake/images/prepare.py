@@ -69,7 +69,7 @@ def prepare_image(
     """
     if checked is not None and (known := checked.find(image, with_earlier=with_earlier)) is not None:
         return known
-    file = mask_file_name(image.path.name)
+    file = mask_file_name(image.name)
     try:
         with decoding_file(image) as decoded:
             scan = scan_image(decoded.image, with_earlier=with_earlier)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import re
 import stat
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import ZipInfo
 
+from pipeline.domain.roster import ImageFile
 from pipeline.errors import DiskTrouble, reason_of, require_lasting
 from pipeline.intake.images.image_files import changed_at
 from pipeline.intake.pairing import file_names, zip_files
@@ -71,15 +73,24 @@ class Candidate:
     """One file that may be a seal picture, as its directory entry describes it."""
 
     folder: ImageFolder = field(repr=False)
-    file: Path = field(repr=False)  # the regular file to open: the picture, or the zip that holds it
     name: str = field(repr=False)  # as the system gives it, with surrogates for bytes that are no UTF-8
-    stem: str = field(repr=False)  # the name without a picture extension
+    stem_length: int  # of the name without a picture extension
     extension: str  # in lower case; several in a row are one: .jpg.png
     size: int  # bytes
     mtime_ns: int = 0  # of the file; 0 in a zip
     member: ZipInfo | None = field(default=None, repr=False)  # where it lies in a zip
     fault: str = ""  # why its bytes cannot be read
     may_be_linked: bool = False  # the file may have another name; on Windows a listing never has their number
+
+    @property
+    def stem(self) -> str:
+        """The name without a picture extension."""
+        return self.name[: self.stem_length]
+
+    @property
+    def file(self) -> Path:
+        """The regular file to open: the picture, or the zip that holds it."""
+        return self.folder.path / self.name if self.member is None else self.folder.path
 
     @property
     def relative_path(self) -> str:
@@ -89,12 +100,21 @@ class Candidate:
     @property
     def path(self) -> Path:
         """Where a person finds it: ``seals/内科/张伟.png``, ``seals.zip/内科/张伟.png``."""
-        is_plain = (
+        return self.file if self._is_plain else self.folder.root / self.relative_path
+
+    @property
+    def _is_plain(self) -> bool:
+        return (
             self.member is None
             and not self.folder.is_garbled
             and file_names.make_readable(self.name) is self.name
         )
-        return self.file if is_plain else self.folder.root / self.relative_path
+
+    def make_image(self, sha256: str, size: int, stored_path: Path | None = None) -> ImageFile:
+        """Return its picture; ``stored_path`` is where the bytes of one in a zip are."""
+        if self._is_plain:
+            return ImageFile(str(self.folder.path), self.name, sha256, size)
+        return ImageFile.at(self.path, sha256, size, stored_path if self.member else self.file)
 
 
 class FileNameVariant(NamedTuple):
@@ -234,15 +254,14 @@ def _scan_folder(folder: ImageFolder, listing: ImageListing) -> list[os.DirEntry
 
 def _list_file(folder: ImageFolder, name: str, status: os.stat_result, listing: ImageListing) -> None:
     stem, extension = file_names.split_extension(name)
-    path = folder.path / name
     if file_names.is_image_extension(extension):
         size, changed = status.st_size, changed_at(status)
         linked = status.st_nlink != 1
         listing.candidates.append(
-            Candidate(folder, path, name, stem, extension, size, changed, may_be_linked=linked)
+            Candidate(folder, name, len(stem), sys.intern(extension), size, changed, may_be_linked=linked)
         )
     elif extension == _ZIP:
-        _list_zip(folder.get_subfolder(name, path=path), listing)
+        _list_zip(folder.get_subfolder(name, path=folder.path / name), listing)
     else:
         _skip_file(folder.describe_path(name), extension, listing)
 
@@ -308,7 +327,13 @@ def _list_member(
         size = member.info.file_size
         listing.candidates.append(
             Candidate(
-                folder, folder.path, name, stem, extension, size, member=member.info, fault=member.fault
+                folder,
+                name,
+                len(stem),
+                sys.intern(extension),
+                size,
+                member=member.info,
+                fault=member.fault,
             )
         )
     elif extension == _ZIP:

@@ -54,14 +54,14 @@ class ImageSources(ExitStack):
         return _require_readable(self._images[candidate])
 
     def _fingerprint(self, candidate: Candidate) -> ImageFile:
-        path, file = candidate.path, candidate.file
+        file = candidate.file
         known = stat = self._known.get(str(file))
         if stat is None or (stat.size, stat.mtime_ns) != (candidate.size, candidate.mtime_ns):
             with _refusing_unreadable():
                 stat = fingerprint_file(file, self._known)
             if stat != known:
                 self.new_stats[str(file)] = stat
-        return ImageFile(path, stat.sha256, stat.size, None if file is path else file)
+        return candidate.make_image(stat.sha256, stat.size)
 
     def _unpack(self, candidate: Candidate, member: ZipInfo) -> ImageFile:
         if candidate.fault:
@@ -74,9 +74,9 @@ class ImageSources(ExitStack):
                 self._zips[path] = error
         payload = read_member(_require_readable(self._zips[path]), member)
         if self._store is None:
-            return ImageFile(candidate.path, hashlib.sha256(payload).hexdigest(), len(payload))
+            return candidate.make_image(hashlib.sha256(payload).hexdigest(), len(payload))
         stored_path, sha256 = self._store(payload, candidate.extension)
-        return ImageFile(candidate.path, sha256, len(payload), stored_path)
+        return candidate.make_image(sha256, len(payload), stored_path)
 
     def _open_zip(self, folder: ImageFolder) -> ZipFile:
         with _refusing_unreadable():

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import random
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from pipeline.domain.roster import ImageFile
 from pipeline.intake.pairing import file_names, image_index
 
 needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="pipes and links need privileges on Windows")
@@ -182,3 +184,25 @@ def test_an_extension_is_split_from_the_name(name, parts):
 )
 def test_a_comparison_key_keeps_every_character_of_a_name(text, tight):
     assert file_names.comparison_key(text) == tight
+
+
+@needs_posix
+@pytest.mark.parametrize("top", ["", "seals", "/"])
+def test_the_picture_of_a_candidate_is_where_a_person_finds_it(tmp_path, monkeypatch, top):
+    garbled = os.fsdecode("张伟.png".encode("gb18030"))
+    for name in ("a.png", "内科/张伟.png", garbled, f"{os.fsdecode('儿科'.encode('gb18030'))}/b"):
+        put(tmp_path / "seals" / name)
+    with zipfile.ZipFile(tmp_path / "seals" / "c.zip", "w") as archive:
+        archive.writestr("内科/c.png", b"x")
+    monkeypatch.chdir(tmp_path if top else tmp_path / "seals")
+    folder = tmp_path / "seals" if top == "/" else Path(top)
+    candidates = image_index.list_images(folder).candidates
+    assert len(candidates) == 5
+    for candidate in candidates:
+        stored_path = Path("kept") if candidate.member else None
+        if not candidate.member and candidate.file != candidate.path:
+            stored_path = candidate.file
+        expected = ImageFile.at(candidate.path, "sha256", 1, stored_path)
+        assert candidate.make_image("sha256", 1, Path("kept")) == expected
+        assert candidate.file.is_file()
+        assert (candidate.stem, candidate.extension) == file_names.split_extension(candidate.name)

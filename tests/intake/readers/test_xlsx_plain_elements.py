@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import zipfile
 from datetime import datetime
@@ -197,3 +198,19 @@ def test_nearly_all_rows_and_strings_are_taken(monkeypatch):
     part = HEADS[0].format("worksheet") + f"<sheetData>{rows}</sheetData></worksheet>"
     assert len(read_lines(part)) == 4999
     assert met[0].CurrentByteIndex < len(part) / 100
+
+
+def list_readers():
+    kinds = SheetReader.__module__, shared_strings.__name__, package.__name__
+    return [thing for thing in gc.get_objects() if type(thing).__module__ in kinds]
+
+
+def test_a_file_that_was_read_is_let_go_without_the_collector():
+    gc.disable()
+    try:
+        before = len(list_readers())
+        read_lines('<worksheet><sheetData><row r="1"><c r="A1"><v>1</v></c></row></sheetData></worksheet>')
+        read_strings("<sst><si><t>a</t></si></sst>")
+        assert len(list_readers()) == before
+    finally:
+        gc.enable()

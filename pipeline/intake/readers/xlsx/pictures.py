@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -143,7 +143,8 @@ class Media:
         image, own_quarter = kept
         if shown.turn.quarter not in (0, own_quarter):
             return make_text("stray.turned")
-        return replace(image, path=self._roster / address.replace("/", "_").replace("\\", "_"))
+        name = address.replace("/", "_").replace("\\", "_")
+        return ImageFile.at(self._roster / name, image.sha256, image.size, image.stored_path)
 
     def _keep_part(self, part: str) -> tuple[ImageFile, int] | None:
         """Put the file of a part away; return it, and the quarters by which its own EXIF turns it."""
@@ -154,7 +155,7 @@ class Media:
         stored, sha256 = self._keep(payload, suffix if _SUFFIX.fullmatch(suffix) else "")
         exif = _EXIF.search(payload, 0, _HEAD)
         quarter = _QUARTERS[exif[1] or exif[2]] if exif else 0
-        return ImageFile(self._roster, sha256, len(payload), stored), quarter
+        return ImageFile.at(self._roster, sha256, len(payload), stored), quarter
 
 
 class PlacedPictures:

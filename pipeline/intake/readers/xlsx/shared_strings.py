@@ -94,8 +94,12 @@ def read_shared_strings(package: Package, part: str) -> list[str]:
     plain = PlainElements(
         collector.parser, _PLAIN_STRINGS, b"</si>", collector.take_plain, collector.has_ended
     )
-    for _ in package.parse_part(part, plain.parse):
-        require_bounded(collector.text, part)
+    try:
+        for _ in package.parse_part(part, plain.parse):
+            require_bounded(collector.text, part)
+    finally:
+        # whose handlers hold the collector: a run does not look for such circles
+        del collector.parser
     return collector.strings
 
 

@@ -93,12 +93,16 @@ class SheetReader:
 
     def read_lines(self, package: Package, budget: ReadBudget) -> Iterator[Line]:
         """Yield the lines of a sheet that hold something, in their order, while the part is unpacked."""
-        for chunk in package.parse_part(self._part, self._plain.parse):
-            budget.count_tags(chunk.count(b"<"))
-            require_bounded(self._text, self._part)
-            ready, self._ready = self._ready, []
-            budget.count_cells(sum(len(line.cells) for line in ready))
-            yield from ready
+        try:
+            for chunk in package.parse_part(self._part, self._plain.parse):
+                budget.count_tags(chunk.count(b"<"))
+                require_bounded(self._text, self._part)
+                ready, self._ready = self._ready, []
+                budget.count_cells(sum(len(line.cells) for line in ready))
+                yield from ready
+        finally:
+            # whose handlers hold the reader, and this the whole file: a run does not look for such circles
+            del self._parser, self._plain
 
     def _start_root(self, tag: str, _attributes: object) -> None:
         names = ("c", "v", "is", "f", "t", "rPh", "row", "sheetData")
