@@ -124,7 +124,7 @@ def prepare_photos(folder: str, count: int, way: str, target: str) -> None:
     spent = []
     for path in sorted((Path(folder) / "seals").iterdir())[: count + 1]:
         data = path.read_bytes()
-        image = ImageFile.at(path, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+        image = ImageFile.from_path(path, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
         begun = time.process_time()
         if way == "ours":
             preparer.prepare_image(image)

@@ -122,7 +122,7 @@ class ImageFile:
     stored_path: Path | None = _field(default=None, repr=False)  # where the bytes are if not at ``path``
 
     @classmethod
-    def at(cls, path: Path, sha256: str, size: int, stored_path: Path | None = None) -> ImageFile:
+    def from_path(cls, path: Path, sha256: str, size: int, stored_path: Path | None = None) -> ImageFile:
         """Return the picture that a person finds at this path."""
         return cls(sys.intern(str(path.parent)), path.name, sha256, size, stored_path)
 

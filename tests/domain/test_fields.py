@@ -18,7 +18,7 @@ DOCTOR = Doctor(
     mobile="13800138000",
     seal_name="张三章",
     enable_auto_sign=False,
-    picture=ImageFile.at(Path("a.png"), "sha256", 1),
+    picture=ImageFile.from_path(Path("a.png"), "sha256", 1),
 )
 
 

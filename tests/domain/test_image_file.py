@@ -24,13 +24,13 @@ PARTS = st.lists(
 def test_a_picture_keeps_its_path(parts):
     path = Path(*parts)
     assume(path.name)
-    image = ImageFile.at(path, "sha256", 1)
+    image = ImageFile.from_path(path, "sha256", 1)
     assert (image.path, image.file, image.location, image.name) == (path, path, str(path), path.name)
     assert Masker().mask_path(image.location) == Masker().mask_path(path)
     assert pickle.loads(pickle.dumps(image)) == image
-    assert ImageFile.at(path, "sha256", 1, Path("kept")).file == Path("kept")
+    assert ImageFile.from_path(path, "sha256", 1, Path("kept")).file == Path("kept")
 
 
 def test_pictures_of_one_folder_share_its_name():
-    one, other = (ImageFile.at(Path(f"seals{os.sep}内科", name), "", 1) for name in ("a.png", "b.png"))
+    one, other = (ImageFile.from_path(Path(f"seals{os.sep}内科", name), "", 1) for name in ("a.png", "b.png"))
     assert one.folder is other.folder

@@ -72,7 +72,7 @@ def planned(*, size=10, compress=None, auto_sign=None, licence=None) -> RowPlan:
         },
         content,
     )
-    doctor = type("Doctor", (), {"picture": ImageFile.at(Path("a.png"), "p", size)})()
+    doctor = type("Doctor", (), {"picture": ImageFile.from_path(Path("a.png"), "p", size)})()
     return RowPlan(doctor, Status.READY, "张三处方章", None, request)
 
 

@@ -39,7 +39,7 @@ def draw_pictures(hospital) -> None:
 
 def prepare_plainly(hospital, path) -> bytes:
     data = path.read_bytes()
-    image = ImageFile.at(path, hashlib.sha256(data).hexdigest(), len(data))
+    image = ImageFile.from_path(path, hashlib.sha256(data).hexdigest(), len(data))
     prepared = prepare_image(image, limit=8_000_000, work=hospital.folder / "plain")
     assert isinstance(prepared, PreparedImage)
     return prepared.path.read_bytes()

@@ -49,7 +49,7 @@ def doctor(position=2, number=ANNA, *, name="张三", picture="p1", mobile=None,
         enable_auto_sign=None,
         license_type=None,
         seal_image_compress=None,
-        picture=ImageFile.at(Path(f"seals/{picture}.png"), picture, 1) if picture else None,
+        picture=ImageFile.from_path(Path(f"seals/{picture}.png"), picture, 1) if picture else None,
         problems=(BROKEN,) if broken else (),
         **more,
     )
@@ -499,7 +499,9 @@ def test_one_drawing_in_two_files_is_reported_with_both_files_and_what_to_do():
 
 def test_namesakes_are_distinguished_by_their_folders():
     rows = [
-        replace(doctor(position, number), picture=ImageFile.at(Path(f"seals/{folder}/1.png"), folder, 1))
+        replace(
+            doctor(position, number), picture=ImageFile.from_path(Path(f"seals/{folder}/1.png"), folder, 1)
+        )
         for position, number, folder in ((2, ANNA, "内科"), (3, BERT, "外科"))
     ]
     first, _ = flag_conflicts(rows, {"内科": "内科", "外科": "内科"})

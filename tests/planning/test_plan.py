@@ -66,7 +66,7 @@ def test_a_sealed_doctor_with_the_same_content_is_unchanged():
         ({"scene_key": "E_PRESCRIPTION_AUTO_SIGN"}, "scene_key"),
         ({"mobile": "15400000001"}, "mobile"),
         ({"seal_name": "别的章"}, "seal_name"),
-        ({"picture": ImageFile.at(Path("1.png"), "other", 10)}, "picture"),
+        ({"picture": ImageFile.from_path(Path("1.png"), "other", 10)}, "picture"),
     ],
 )
 def test_a_sealed_doctor_whose_content_differs_is_changed(changes, field):
@@ -337,7 +337,7 @@ def test_where_a_review_is_required_only_right_is_sent(judged):
 
 @pytest.mark.parametrize("part", ["key", "name", "seal_name", "picture"])
 def test_a_judgement_belongs_to_all_four(part):
-    other = {"picture": ImageFile.at(Path("b.png"), "shaB", 10)}.get(part, "别")
+    other = {"picture": ImageFile.from_path(Path("b.png"), "shaB", 10)}.get(part, "别")
     (row_plan,) = plan_rows([make_doctor(**{part: other})], NOTHING, make_review_rules({ID: "wrong"}))
     assert row_plan.status is Status.READY
 

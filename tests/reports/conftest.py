@@ -124,7 +124,7 @@ def doctor_of(
         seal_image_compress=None,
         picture=None
         if picture is None
-        else ImageFile.at(Path("seals") / file, f"{position:064x}", 60_000 + position),
+        else ImageFile.from_path(Path("seals") / file, f"{position:064x}", 60_000 + position),
         evidence=None if picture is None else "staff_no",
         problems=problems,
         changes=changes,

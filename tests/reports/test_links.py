@@ -38,8 +38,8 @@ def filed(scene, make):
         for index, folder in enumerate(folders):
             (top / "seals" / folder).mkdir(parents=True, exist_ok=True)
             doctor = make.doctor(index)
-            place = {"folder": str(top / "seals" / folder), "name": f"{make.number(index)}.png"}
-            picture = replace(doctor.picture, **place)
+            target = {"folder": str(top / "seals" / folder), "name": f"{make.number(index)}.png"}
+            picture = replace(doctor.picture, **target)
             scene.outcomes.append(make.outcome(replace(doctor, picture=picture), Status.SEALED))
         unclaimed = tuple(top / "seals" / folder / "旧.png" for folder in folders)
         changes = {"out": top / "out" / "20261125-020000", **changes}

@@ -322,7 +322,7 @@ def test_hostile_texts_are_text_when_they_come_back(write, make, scene, tmp_path
 
 
 def test_a_picture_in_a_cell_is_named_by_its_address(write, make, scene):
-    picture = ImageFile.at(Path("inbox/a.xlsx/医师!J3"), "9" * 64, 60_000, Path("work/9"))
+    picture = ImageFile.from_path(Path("inbox/a.xlsx/医师!J3"), "9" * 64, 60_000, Path("work/9"))
     doctor = make.doctor(1)
     row = replace(doctor.row, pictures=(EmbeddedImage("J", 3, picture, floating=True),))
     scene.outcomes = [
@@ -335,7 +335,7 @@ def test_a_picture_in_a_cell_is_named_by_its_address(write, make, scene):
 
 
 def test_a_picture_in_the_rosters_own_picture_column_is_named_there(write, make, scene):
-    picture = ImageFile.at(Path("inbox/a.xlsx/医师!C3"), "9" * 64, 60_000, Path("work/9"))
+    picture = ImageFile.from_path(Path("inbox/a.xlsx/医师!C3"), "9" * 64, 60_000, Path("work/9"))
     doctor = make.doctor(1, columns=CSV_COLUMNS, texts={"A": "甲", "B": "1", "C": ""})
     row = replace(doctor.row, pictures=(EmbeddedImage("C", 3, picture),))
     scene.outcomes = [

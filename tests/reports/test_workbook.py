@@ -250,7 +250,7 @@ def test_unpaired_pictures_are_masked_and_link_to_their_folder(write, hospital, 
 
 def test_unassigned_drawings_of_rosters_have_an_address_and_a_thumbnail(write, hospital, make):
     number = make.number(3)
-    kept = ImageFile.at(Path("inbox/a.xlsx/内科!H1"), "7" * 64, 60_000, Path("work/7"))
+    kept = ImageFile.from_path(Path("inbox/a.xlsx/内科!H1"), "7" * 64, 60_000, Path("work/7"))
     unassigned = (
         UnassignedImage(f"内科{number}", "H1:J2", make_text("stray.no_doctor"), kept),
         UnassignedImage("内科", "H9", make_text("stray.linked")),

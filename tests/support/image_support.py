@@ -51,7 +51,7 @@ def opened(data: bytes | Path) -> Image.Image:
 def put(folder: Path, data: bytes, name: str = "张伟.png") -> ImageFile:
     path = folder / name
     path.write_bytes(data)
-    return ImageFile.at(path, hashlib.sha256(data).hexdigest(), len(data))
+    return ImageFile.from_path(path, hashlib.sha256(data).hexdigest(), len(data))
 
 
 def prepare(folder: Path, data: bytes, *, limit: int = INLINE, **settings: Any):

@@ -45,7 +45,7 @@ def make_doctor(serial: int = 1, **changes) -> Doctor:
         enable_auto_sign=None,
         license_type=None,
         seal_image_compress=None,
-        picture=ImageFile.at(Path(f"{serial}.png"), f"sha{serial}", 10),
+        picture=ImageFile.from_path(Path(f"{serial}.png"), f"sha{serial}", 10),
         evidence="staff_no",
     )
     return replace(doctor, **changes)

@@ -114,7 +114,7 @@ class Candidate:
         """Return its picture; ``stored_path`` is where the bytes of one in a zip are."""
         if self._is_plain:
             return ImageFile(str(self.folder.path), self.name, sha256, size)
-        return ImageFile.at(self.path, sha256, size, stored_path if self.member else self.file)
+        return ImageFile.from_path(self.path, sha256, size, stored_path if self.member else self.file)
 
 
 class FileNameVariant(NamedTuple):

@@ -84,7 +84,7 @@ def put(folder: Path, data: bytes) -> ImageFile:
     sha256 = hashlib.sha256(data).hexdigest()
     path = folder / f"{sha256[:12]}.png"
     path.write_bytes(data)
-    return ImageFile.at(path, sha256, len(data))
+    return ImageFile.from_path(path, sha256, len(data))
 
 
 def list_names_found(doctors: Sequence[Doctor]) -> list[str | None]:
@@ -188,7 +188,7 @@ def test_a_kept_reading_is_never_a_proof(tmp_path, draw):
 
 
 def test_unreadable_pictures_are_not_flagged(tmp_path, draw):
-    gone = ImageFile.at(tmp_path / "gone.png", "0" * 64, 3)
+    gone = ImageFile.from_path(tmp_path / "gone.png", "0" * 64, 3)
     broken = put(tmp_path, b"no picture at all")
     blank = put(tmp_path, draw("张伟", "blank"))
     doctors = [doctor("李建国", entry) for entry in (gone, broken, blank, None)] + [

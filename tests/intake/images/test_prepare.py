@@ -271,7 +271,7 @@ def test_a_file_beyond_all_reason_is_not_read_to_its_end(tmp_path):
     path = tmp_path / "张伟.png"
     with path.open("wb") as file:
         file.truncate(image_files.MAX_BYTES * 2)
-    (problem,) = prepare_image(ImageFile.at(path, "0" * 64, 1), limit=INLINE, work=tmp_path)
+    (problem,) = prepare_image(ImageFile.from_path(path, "0" * 64, 1), limit=INLINE, work=tmp_path)
     assert problem.code == "IMAGE_TOO_LARGE"
 
 

@@ -40,7 +40,7 @@ PLACE = st.tuples(st.integers(1, 24), st.sampled_from("ABCDEFG"))
 
 def floating(row, column):
     return EmbeddedImage(
-        column, row, ImageFile.at(Path(f"{column}{row}"), f"{column}{row}", 1), floating=True
+        column, row, ImageFile.from_path(Path(f"{column}{row}"), f"{column}{row}", 1), floating=True
     )
 
 

@@ -24,7 +24,7 @@ def merge(area: str) -> Merge:
 
 
 def picture(address: str, tag: str = "", *, floating: bool = True) -> EmbeddedImage:
-    made = ImageFile.at(Path(f"a.xlsx/内科!{address}"), tag or address, 1, Path("x"))
+    made = ImageFile.from_path(Path(f"a.xlsx/内科!{address}"), tag or address, 1, Path("x"))
     return EmbeddedImage(address[0], int(address[1:]), made, floating)
 
 

@@ -202,7 +202,7 @@ def test_the_picture_of_a_candidate_is_where_a_person_finds_it(tmp_path, monkeyp
         stored_path = Path("kept") if candidate.member else None
         if not candidate.member and candidate.file != candidate.path:
             stored_path = candidate.file
-        expected = ImageFile.at(candidate.path, "sha256", 1, stored_path)
+        expected = ImageFile.from_path(candidate.path, "sha256", 1, stored_path)
         assert candidate.make_image("sha256", 1, Path("kept")) == expected
         assert candidate.file.is_file()
         assert (candidate.stem, candidate.extension) == file_names.split_extension(candidate.name)

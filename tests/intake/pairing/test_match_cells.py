@@ -23,7 +23,7 @@ def embedded(
     stored = folder / hashlib.sha256(data).hexdigest()
     stored.write_bytes(data)
     shown = Path(f"名单.xlsx/内科!{column}{row}")
-    picture = ImageFile.at(shown, hashlib.sha256(data).hexdigest(), len(data), stored)
+    picture = ImageFile.from_path(shown, hashlib.sha256(data).hexdigest(), len(data), stored)
     return EmbeddedImage(column, row, picture, **more)
 
 

@@ -144,7 +144,7 @@ class Media:
         if shown.turn.quarter not in (0, own_quarter):
             return make_text("stray.turned")
         name = address.replace("/", "_").replace("\\", "_")
-        return ImageFile.at(self._roster / name, image.sha256, image.size, image.stored_path)
+        return ImageFile.from_path(self._roster / name, image.sha256, image.size, image.stored_path)
 
     def _keep_part(self, part: str) -> tuple[ImageFile, int] | None:
         """Put the file of a part away; return it, and the quarters by which its own EXIF turns it."""
@@ -155,7 +155,7 @@ class Media:
         stored, sha256 = self._keep(payload, suffix if _SUFFIX.fullmatch(suffix) else "")
         exif = _EXIF.search(payload, 0, _HEAD)
         quarter = _QUARTERS[exif[1] or exif[2]] if exif else 0
-        return ImageFile.at(self._roster, sha256, len(payload), stored), quarter
+        return ImageFile.from_path(self._roster, sha256, len(payload), stored), quarter
 
 
 class PlacedPictures:
