@@ -26,8 +26,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.clock import Clock, stamp
 from pipeline.config.settings import Config
+from pipeline.domain.masking import Masker
 from pipeline.domain.roster import CellKind, Doctor, Field, ImageFile, Row
-from pipeline.domain.run import RowOutcome, RowPlan, RunReport, RunRequest, Status
+from pipeline.domain.run import RowOutcome, RowPlan, RunReport, RunRequest, Status, needs_fixing
 from pipeline.intake.fields.id_number import find_next_judgement, normalise_number
 from pipeline.intake.fields.normalize import get_field_text
 from pipeline.intake.images.formats import is_heic_readable
@@ -144,6 +145,9 @@ class RunMemory:
     def keep(self, report: RunReport, planned: Sequence[RowOutcome]) -> None:
         """Keep what was noted, where the run ended as planned and entered nothing in the ledger but itself."""
         if self._facts is None or report.halt is not None or report.outcomes != planned:
+            return
+        assert report.masker is not None
+        if not all(_is_recorded_whole(outcome, report.masker) for outcome in planned):
             return
         extent = self._ledger.read_extent()
         expected = {
@@ -284,6 +288,13 @@ def _is_repeatable(row_plan: RowPlan) -> bool:
         and row_plan.possibly_same is None
         # that a seal may have been made of a smaller copy depends on what the work folder holds
         and not any(problem.code in _TRANSIENT or "sent" in problem.detail for problem in row_plan.problems)
+    )
+
+
+def _is_recorded_whole(outcome: RowOutcome, masker: Masker) -> bool:
+    """Return whether the ledger's line holds all that is shown of a row: To fix shows its problems without a mask."""
+    return not needs_fixing(outcome) or all(
+        masker.mask_problem(problem) == problem for problem in outcome.problems
     )
 
 

@@ -21,10 +21,10 @@ from run_support import QuickClock
 from pipeline.sandbox.actions import Rules
 
 SECONDS = float(os.environ.get("WALK_SECONDS", "0"))  # make walk
-STEPS = int(os.environ.get("STEPS", "60")) if SECONDS else 10
+STEPS = int(os.environ.get("STEPS", "60")) if SECONDS else 8
 SEED = int(os.environ.get("SEED", "1")) if SECONDS else 1
-SETTLED = 5  # steps after which quiet days follow
-REPEATED = 0.2  # of the runs, at least: one that never repeats the last proves nothing
+SETTLED = 2  # steps after which quiet days follow
+REPEATED = 0.1  # of the runs, at least: one that never repeats the last proves nothing
 POINTS = ("ledger: after the commit", "results: before results.xlsx takes its name")  # of the short form
 
 
@@ -51,7 +51,7 @@ def open_hospital(hospital_with, tmp_path, monkeypatch):
 
 def test_what_changes_by_chance_is_seen(open_hospital):
     until = time.monotonic() + SECONDS
-    seed, made = SEED, Counter()
+    seed, made, repeated = SEED, Counter(), Counter()
     while True:
         changing = open_hospital(seed)
         for step in range(1, STEPS + 1):
@@ -60,8 +60,9 @@ def test_what_changes_by_chance_is_seen(open_hospital):
             if step % SETTLED == 0:
                 changing.settle()
         made += changing.made
+        repeated += changing.repeated
         if SECONDS:
-            print(f"seed {seed}: {dict(changing.made)}", flush=True)  # noqa: T201 - for the one who waits
+            print(f"seed {seed}: {dict(changing.made)} {repeated}", flush=True)  # noqa: T201 - for the one who waits
         if time.monotonic() >= until:
             break
         seed += 1

@@ -445,6 +445,13 @@ def judge(nights):
         ledger.record_judgements({identity: "wrong"}, now=nights.moment, who="x", why="x")
 
 
+def date_roster(nights):
+    """Name the roster by a long date, which is masked as numbers are, but for the sheet of rows to correct."""
+    nights.rows.append([name(50), *nights.rows[8][1:]])
+    nights.write()
+    (nights.folder / "inbox" / "roster.xlsx").rename(nights.folder / "inbox" / "20261127143005123.xlsx")
+
+
 CHANGES = (
     *(
         change_unmapped_cell,
@@ -475,7 +482,7 @@ def test_whatever_changed_is_seen(nights):
         nights.settle(after=change.__name__)
 
 
-@pytest.mark.parametrize("change", [zip_pictures, judge])
+@pytest.mark.parametrize("change", [zip_pictures, judge, date_roster])
 def test_what_is_not_repeated_is_seen_as_well(nights, change):
     change(nights)
     for _ in range(3):

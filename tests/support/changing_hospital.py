@@ -31,6 +31,10 @@ from pipeline.workflow import unchanged_run
 TITLES = ("姓名", "证件号码", "手机号", "工号", "科室", "备注", "印章名称", "印章图片", "证件类型")
 USUAL = 6  # of these, the others come and go
 REPEATABLE = {"unchanged", "changed", "rejected"}
+# of rows that every run looks at anew: it would send them, were their pictures sound
+UNSETTLED = frozenset(
+    {"PERSON_POSSIBLY_SAME", "IMAGE_FORMAT", "IMAGE_CORRUPT", "IMAGE_BLANK", "IMAGE_TOO_SMALL"}
+)
 MOST_ROWS = 12
 SERIALS = range(1, 16)  # who stands in a roster at first, and some more
 NEWCOMERS = range(16, 400)
@@ -74,6 +78,7 @@ class ChangingHospital:
         self.screen: list[str] = []  # of the last run, its first lines
         self.results = folder  # of the last run
         self.made = Counter(runs=0, repeated=0, sent=0)
+        self.repeated: Counter[str] = Counter()  # statuses and codes of rows in runs that repeated the last
         self.log: list[str] = []  # what happened, for the one who looks for the reason
         self.reset_sandbox()
         self.begin()
@@ -218,6 +223,8 @@ class ChangingHospital:
         self.made["sent"] += len(self.service.received) > calls
         if self.recalled:
             self.made["repeated"] += 1
+            for line in self.read_outcomes():
+                self.repeated.update({line["status"], *line["codes"]})
             assert len(self.service.received) == calls, "nothing is sent where nothing has changed"
             after, results = self.home / "after", self.results
             first_results = self.home / "results"
@@ -272,21 +279,18 @@ class ChangingHospital:
     def settle(self) -> None:
         """Take away what cannot be repeated; then some quiet days must end in runs that repeat the last.
 
-        A person without a verdict, or with a picture out of a zip, is looked at anew every day.
+        A person without a verdict, or with a damaged picture or one out of a zip, is looked at anew every day.
         """
-        for _ in range(6):
+        for day in range(12):
+            if self.recalled and day:
+                return
             self.moment += DAY
             code = self.run_both_ways()
             if code in {2, 5, 74}:
                 self.log.append(f"put right: {self.screen}")
                 self.put_right()
-            elif not self.recalled and not self.remove_unsettled():
-                break
-        for _ in range(3):
-            if self.recalled:
-                return
-            self.moment += DAY
-            self.run_both_ways()
+            elif not self.recalled and day % 3 == 2:
+                self.remove_unsettled()
         history = "\n".join(self.log[-40:])
         outcomes = [(line["name"], line["status"], line["codes"]) for line in self.read_outcomes()]
         assert self.recalled, f"{history}\nno run repeated the last one: {outcomes}"
@@ -304,15 +308,12 @@ class ChangingHospital:
         self.write()
         self.go("run", "--accept-guards", passed=DAY / 4)
 
-    def remove_unsettled(self) -> bool:
+    def remove_unsettled(self) -> None:
         """Take the rows out of the rosters that no run repeats, and the zips and cells with pictures."""
-        removed = False
         for path in [*self.seals.rglob("*.zip"), *self.folder.glob("inbox*/foreign*")]:
             path.unlink()
-            removed = True
         for line in self.read_outcomes():
-            codes = set(line["codes"])
-            if line["status"] in {"sealed", *REPEATABLE} and "PERSON_POSSIBLY_SAME" not in codes:
+            if line["status"] in {"sealed", *REPEATABLE} and UNSETTLED.isdisjoint(line["codes"]):
                 continue
             for roster in self.rosters.values():
                 for position in [
@@ -321,10 +322,8 @@ class ChangingHospital:
                     if str(row.get("姓名") or "") == (line["name"] or "")
                 ][::-1]:
                     del roster.rows[position]
-                    removed = True
         if not self.lines:
             self.put_right()
-        return removed
 
 
 def list_differences(one: object, other: object) -> object:

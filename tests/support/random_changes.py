@@ -46,6 +46,11 @@ from roster_changes import (
 from run_support import name, newest_results, number
 
 Change = Callable[[ChangingHospital], None]
+DECISIONS = {
+    "changed": (["--keep"], ["--keep"], ["--replace"]),
+    "unknown": (["--not-created", "--sure"],),
+    "exists": (["--not-theirs"], ["--not-created", "--sure"]),
+}
 
 
 # -- configuration
@@ -120,14 +125,16 @@ def decide(hospital: ChangingHospital) -> None:
     """Decide about a row of the last results, rightly or wrongly."""
     if not list(hospital.folder.glob("out/*/outcomes.jsonl")):
         return
-    undecided = [line for line in hospital.read_outcomes() if line["key"]]
-    waiting = [line for line in undecided if line["status"] in {"changed", "unknown", "exists", "rejected"}]
-    if not undecided:
+    known = [line for line in hospital.read_outcomes() if line["key"]]
+    waiting = [
+        line for line in known if line["status"] in DECISIONS or "PERSON_POSSIBLY_SAME" in line["codes"]
+    ]
+    if not known:
         return
-    line = hospital.dice.choice(waiting or undecided)
+    line = hospital.dice.choice(waiting if waiting and hospital.dice.random() < 0.8 else known)
     made = [seal.seal_id for seal in list(hospital.service.seals) if seal.name == line["name"]]
-    decisions = [["--keep"], ["--replace"], ["--not-created", "--sure"], ["--not-theirs"], ["--same-person"]]
-    decisions += [["--other-person"], ["--seal-id", made[-1] if made else "yD" + "0" * 30]]
+    sensible = DECISIONS.get(line["status"], (["--same-person"], ["--other-person"]))
+    decisions = [*sensible, ["--seal-id", made[-1] if made else "yD" + "0" * 30]]
     words = ["resolve", line["key"], *hospital.dice.choice(decisions), "--why", "x"]
     code, _ = hospital.go(*words, passed=DAY / 3)
     hospital.log.append(f"  {line['status']} {' '.join(words)}: {code}")
@@ -136,7 +143,7 @@ def decide(hospital: ChangingHospital) -> None:
 def adopt(hospital: ChangingHospital) -> None:
     serial = hospital.dice.choice(SERIALS)
     path = hospital.folder / "old.csv"
-    path.write_text(f"姓名,身份证号,印章ID\n{name(serial)},{number(serial)},yD{serial:030d}\n", "utf-8-sig")
+    path.write_text(f"姓名,身份证号,印章ID\n{name(serial)},{number(serial)},yD{'a' * 27}{serial:03d}\n", "utf-8-sig")
     code, _ = hospital.go("adopt", str(path), "--why", "x", passed=DAY / 3)
     hospital.log.append(f"  adopt {serial}: {code}")
 
@@ -223,7 +230,7 @@ def strike(hospital: ChangingHospital) -> None:
 
 CHANGES: tuple[Change, ...] = (
     *(6 * (change_cell,)),
-    *(3 * (add_row,)),
+    *(4 * (add_row,)),
     *(
         2
         * (
@@ -236,7 +243,19 @@ CHANGES: tuple[Change, ...] = (
             copy_picture,
         )
     ),
-    *(2 * (rename_picture, delete_picture, change_setting, move_clock, type_command, type_command, decide)),
+    *(
+        2
+        * (
+            rename_picture,
+            delete_picture,
+            change_setting,
+            move_clock,
+            type_command,
+            type_command,
+            decide,
+            decide,
+        )
+    ),
     *(
         round_numbers,
         double_row,
