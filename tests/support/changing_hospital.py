@@ -166,8 +166,9 @@ class ChangingHospital:
             book.save(path)
 
     def read_outcomes(self) -> list[dict[str, Any]]:
-        text = (newest_results(self.folder / "out") / "outcomes.jsonl").read_text("utf-8")
-        return [json.loads(line) for line in text.splitlines()]
+        """Return the rows of the last results; none where that was a check."""
+        path = newest_results(self.folder / "out") / "outcomes.jsonl"
+        return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
 
     # -- commands
 
