@@ -143,7 +143,9 @@ def decide(hospital: ChangingHospital) -> None:
 def adopt(hospital: ChangingHospital) -> None:
     serial = hospital.dice.choice(SERIALS)
     path = hospital.folder / "old.csv"
-    path.write_text(f"姓名,身份证号,印章ID\n{name(serial)},{number(serial)},yD{'a' * 27}{serial:03d}\n", "utf-8-sig")
+    path.write_text(
+        f"姓名,身份证号,印章ID\n{name(serial)},{number(serial)},yD{'a' * 27}{serial:03d}\n", "utf-8-sig"
+    )
     code, _ = hospital.go("adopt", str(path), "--why", "x", passed=DAY / 3)
     hospital.log.append(f"  adopt {serial}: {code}")
 
