@@ -452,6 +452,11 @@ def date_roster(nights):
     (nights.folder / "inbox" / "roster.xlsx").rename(nights.folder / "inbox" / "20261127143005123.xlsx")
 
 
+def set_clock_wrong(nights):
+    """Let the runs be earlier than the pictures: these may be changed again without another time."""
+    nights.moment = QuickClock().now() - 10 * DAY
+
+
 CHANGES = (
     *(
         change_unmapped_cell,
@@ -482,7 +487,7 @@ def test_whatever_changed_is_seen(nights):
         nights.settle(after=change.__name__)
 
 
-@pytest.mark.parametrize("change", [zip_pictures, judge, date_roster])
+@pytest.mark.parametrize("change", [zip_pictures, judge, date_roster, set_clock_wrong])
 def test_what_is_not_repeated_is_seen_as_well(nights, change):
     change(nights)
     for _ in range(3):
