@@ -1,6 +1,6 @@
 """Reads every person of the ledger at one moment, for the plan.
 
-Keys, seal names, runs and scenes repeat in every table: such strings are interned.
+Keys, names, seal names, runs and scenes repeat in every table: such strings are interned.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _ATTEMPT_COUNTS = (
     "FROM attempt GROUP BY key"
 )
 
+_NO_NAMES: frozenset[str] = frozenset()  # Python makes another one each time
 _NAMES_OF_OTHERS = (
     "SELECT attempt.key, seal_name FROM decision JOIN attempt ON attempt.uuid = decision.attempt "
     "WHERE kind = 'not_theirs'"
@@ -62,11 +63,11 @@ def read_snapshot(connection: Connection, digest: Callable[[str], str]) -> Ledge
             refusals=tuple(refusals.get(key, ())),
             create_count=creates.get(key, 0),
             seal_name_locked=key in frozen,
-            name=name,
+            name=name and intern(name),
             id_masked=id_masked and intern(id_masked),
             staff_no_digest=earlier.get(key) if staff_no is None else staff_no,
             mobile_digest=_share_mobile(mobile, seals.get(key)),
-            seal_names_of_others=frozenset(of_others.get(key, ())),
+            seal_names_of_others=frozenset(of_others[key]) if key in of_others else _NO_NAMES,
         )
         for key, seal_name, name, id_masked, staff_no, mobile in connection.execute(
             "SELECT key, seal_name, name, id_masked, staff_no, mobile FROM person"
@@ -148,8 +149,9 @@ def _share_mobile(mobile: str | None, seal: LiveSeal | None) -> str | None:
 
 def _make_content(columns: list[Any]) -> SealContent:
     """Make the content from the values of CONTENT_COLUMNS, which are in the order of its attributes."""
-    name, number, id_type, scene_key, *rest = columns
-    return SealContent(name, number, intern(id_type), scene_key and intern(scene_key), *rest)
+    name, number, id_type, scene_key, *rest, sent_size = columns
+    scene_key, sent_size = scene_key and intern(scene_key), sent_size and intern(sent_size)
+    return SealContent(*[name and intern(name), number, intern(id_type), scene_key, *rest, sent_size])
 
 
 def find_reusable_seal_names(connection: Connection) -> frozenset[str]:
