@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from pipeline.config.settings import Config
-from pipeline.domain.masking import mask_id, mask_mobile
+from pipeline.domain.masking import Masker, mask_id, mask_mobile
 from pipeline.domain.roster import CardType, Doctor, Field, ImageFile, Problem
 from pipeline.domain.run import RowOutcome, RowPlan, Status
 from pipeline.domain.seals import LiveSeal, PersonHistory
@@ -48,6 +48,12 @@ def _read_problem(content: Mapping[str, str | None], words: Mapping[str, object]
         content["cell"],
         {name: load_text(text) for name, text in words.items()},
     )
+
+
+def restore_problems(recorded: Sequence[Problem], own: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Return recorded problems; in place of a masked one that of the row itself which it was made of, if there is one."""
+    masked = [(Masker().mask_problem(problem), problem) for problem in own]
+    return tuple(next((problem for mask, problem in masked if mask == one), one) for one in recorded)
 
 
 class RecordedRows:
@@ -98,7 +104,7 @@ class RecordedRows:
                 key=line["key"],
                 picture=self._find_picture(line, index),
                 evidence=self._evidence[index],
-                problems=read_problems(line),
+                problems=restore_problems(read_problems(line), doctor.problems),
             )
             self._outcomes[index] = _build_outcome(own, line, self._altered[index][1], index)
         outcomes = tuple(filter(None, self._outcomes))

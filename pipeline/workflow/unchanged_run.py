@@ -31,14 +31,16 @@ from pipeline.domain.roster import CellKind, Doctor, Field, ImageFile, Row
 from pipeline.domain.run import RowOutcome, RowPlan, RunReport, RunRequest, Status, needs_fixing
 from pipeline.intake.fields.id_number import find_next_judgement, normalise_number
 from pipeline.intake.fields.normalize import get_field_text
+from pipeline.intake.fields.validate import validate_rows
 from pipeline.intake.images.formats import is_heic_readable
 from pipeline.intake.images.image_files import changed_at, replace_file
 from pipeline.intake.pairing.image_index import Candidate
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.tenant import SiteKey
 from pipeline.version import __version__
-from pipeline.workflow.recorded_rows import RecordedRows
+from pipeline.workflow.recorded_rows import RecordedRows, restore_problems
 from pipeline.workflow.run_inputs import RunInputs
+from pipeline.workflow.stage_settings import build_field_settings
 
 if TYPE_CHECKING:
     from pipeline.workflow.import_run import RunPlan, RunResources
@@ -147,7 +149,7 @@ class RunMemory:
         if self._facts is None or report.halt is not None or report.outcomes != planned:
             return
         assert report.masker is not None
-        if not all(_is_recorded_whole(outcome, report.masker) for outcome in planned):
+        if not self._can_show_again(planned, report.masker):
             return
         extent = self._ledger.read_extent()
         expected = {
@@ -161,6 +163,30 @@ class RunMemory:
         mark = self._site_key.digest(body)
         with suppress(OSError):  # the next run judges everything anew
             replace_file(self._file, f"{mark}\n{body}".encode())
+
+    def _can_show_again(self, planned: Sequence[RowOutcome], masker: Masker) -> bool:
+        """Return whether all problems that To fix shows are in the ledger's lines, or follow from the rows alone.
+
+        To fix shows them without a mask, the lines hold them with one.
+        """
+        masked = {
+            outcome.row_plan.index: tuple(map(masker.mask_problem, outcome.problems))
+            for outcome in planned
+            if outcome.problems and needs_fixing(outcome)
+        }
+        masked = {
+            index: problems for index, problems in masked.items() if problems != planned[index].problems
+        }
+        doctors = validate_rows(
+            [planned[index].doctor.row for index in masked],
+            settings=build_field_settings(self._config),
+            today=self._clock.today(),
+            site_key=self._site_key,
+        )
+        return all(
+            restore_problems(problems, doctor.problems) == planned[index].problems
+            for (index, problems), doctor in zip(masked.items(), doctors, strict=True)
+        )
 
     def _read(self) -> dict[str, Any]:
         """Return what the last run kept; nothing where that is not what was written."""
@@ -288,13 +314,6 @@ def _is_repeatable(row_plan: RowPlan) -> bool:
         and row_plan.possibly_same is None
         # that a seal may have been made of a smaller copy depends on what the work folder holds
         and not any(problem.code in _TRANSIENT or "sent" in problem.detail for problem in row_plan.problems)
-    )
-
-
-def _is_recorded_whole(outcome: RowOutcome, masker: Masker) -> bool:
-    """Return whether the ledger's line holds all that is shown of a row: To fix shows its problems without a mask."""
-    return not needs_fixing(outcome) or all(
-        masker.mask_problem(problem) == problem for problem in outcome.problems
     )
 
 

@@ -33,7 +33,10 @@ USUAL = 6  # of these, the others come and go
 REPEATABLE = {"unchanged", "changed", "rejected"}
 # of rows that every run looks at anew: it would send them, were their pictures sound
 UNSETTLED = frozenset(
-    {"PERSON_POSSIBLY_SAME", "IMAGE_FORMAT", "IMAGE_CORRUPT", "IMAGE_BLANK", "IMAGE_TOO_SMALL"}
+    {
+        *("PERSON_POSSIBLY_SAME", "IMAGE_FORMAT", "IMAGE_CORRUPT", "IMAGE_BLANK", "IMAGE_TOO_SMALL"),
+        *("IMAGE_SHARED", "IMAGE_TOO_LARGE"),
+    }
 )
 MOST_ROWS = 12
 SERIALS = range(1, 16)  # who stands in a roster at first, and some more
@@ -317,14 +320,15 @@ class ChangingHospital:
             if line["status"] in {"sealed", *REPEATABLE} and UNSETTLED.isdisjoint(line["codes"]):
                 continue
             for roster in self.rosters.values():
-                for position in [
-                    index
-                    for index, row in enumerate(roster.rows)
-                    if str(row.get("姓名") or "") == (line["name"] or "")
-                ][::-1]:
-                    del roster.rows[position]
+                roster.rows = [
+                    row for row in roster.rows if fold_name(row.get("姓名")) != fold_name(line["name"])
+                ]
         if not self.lines:
             self.put_right()
+
+
+def fold_name(text: object) -> str:
+    return "".join(str(text or "").split())
 
 
 def list_differences(one: object, other: object) -> object:
