@@ -35,6 +35,7 @@ from pipeline.sending.run_state import Job, SendResult
 LOG = logging.getLogger(__name__)
 MAX_PREPARED_IMAGES = 64  # pictures prepared ahead of the wire
 MAX_IMAGE_BYTES_HELD = 30_000_000  # of rows between upload and verdict; their bodies take as much again
+BODY_WORKERS = 2  # threads that read a checked picture once more and build the body of its call
 CLOCK_CHECK_SECONDS = 30.0  # between two looks at the wall clock, which may be set
 
 
@@ -56,6 +57,8 @@ class Submission:
     _limit_reached: bool = False
     _image_bytes: ByteBudget = field(default_factory=lambda: ByteBudget(MAX_IMAGE_BYTES_HELD))
     _image_threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(IMAGE_WORKERS))
+    # base64 holds the interpreter: more threads only wait for each other, and the calls for them
+    _body_threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(BODY_WORKERS))
 
     async def run(self, row_plans: Sequence[RowPlan]) -> tuple[RowOutcome, ...]:
         """Send every READY row, the first whole one alone until its verdict (the canary); return the outcomes in order."""
@@ -67,6 +70,7 @@ class Submission:
             self._expect_rows(-self._expected)
             deadline_watch.cancel()
             self._image_threads.shutdown(wait=False)
+            self._body_threads.shutdown(wait=False)
 
     def _expect_rows(self, change: int) -> None:
         """Give the limiter the change of the number of rows that are still to be sent."""
@@ -154,7 +158,7 @@ class Submission:
     async def _send_row(self, job: Job) -> None:
         began = self.context.clock.monotonic()
         try:
-            image = await asyncio.to_thread(self._read_body, job)
+            image = await asyncio.get_running_loop().run_in_executor(self._body_threads, self._read_body, job)
             result = await self.sender.send(job, image) if image is not None else _reject_altered(job)
         except NotReadNow as error:
             result = SendResult(
