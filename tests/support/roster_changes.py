@@ -35,6 +35,7 @@ def draw_value(hospital: ChangingHospital, title: str, serial: int) -> object:
             *(
                 number_of[:-1] + "×",
                 number_of[:17] + "5",
+                f"{number_of[:10]}13{number_of[12:]}",
                 number_of[:15],
                 int(number_of[:15]),
                 "H12345678",
