@@ -74,7 +74,7 @@ trap: .venv/dev  ## twenty generated hospitals full of mistakes (about 5 min)
 		tests/generated_rosters/test_damaged_numbers.py tests/end_to_end/test_marked_copies.py
 
 walk: .venv/dev  ## whatever changes between runs by chance, and kill -9: with what the last run kept and without it (about 10 min)
-	WALK_SECONDS=$(or $(WALK_SECONDS),540) $(BIN)/python -m pytest -q -s tests/end_to_end/test_random_changes.py
+	WALK_SECONDS=$(or $(WALK_SECONDS),480) $(BIN)/python -m pytest -q -s tests/end_to_end/test_random_changes.py
 
 ocr: .venv/ocr   ## the name read in the picture, with the models of the extra "ocr"; no network
 	$(BIN)/python -m pytest -q tests/intake/images/test_name_ocr.py tests/end_to_end/test_pictures_config.py

@@ -266,15 +266,19 @@ class ChangingHospital:
 
     # -- the state
 
+    @property
+    def state_folders(self) -> tuple[Path, ...]:
+        return self.folder / "state", self.folder / "out" / "latest", self.registry
+
     def copy_state(self, target: Path) -> None:
-        """Copy ledger, work folder and registry."""
+        """Copy ledger, work folder, registry and the copy of the last results."""
         shutil.rmtree(target, ignore_errors=True)
-        for source in (self.folder / "state", self.registry):
+        for source in self.state_folders:
             if source.exists():
                 shutil.copytree(source, target / source.name, symlinks=True)
 
     def bring_back(self, source: Path) -> None:
-        for target in (self.folder / "state", self.registry):
+        for target in self.state_folders:
             shutil.rmtree(target, ignore_errors=True)
             if (source / target.name).exists():
                 shutil.copytree(source / target.name, target, symlinks=True)
