@@ -59,16 +59,20 @@ def write_and_print_results(
     report: RunReport,
     *,
     latest: Path | None,
+    process: CopyProcess | None = None,
     steps: bool = True,
     is_rebuilt: bool = False,
 ) -> int:
-    """Write the results of a run, print them, and return its exit code; ``is_rebuilt``: of an earlier run."""
+    """Write the results of a run, print them, and return its exit code; ``is_rebuilt``: of an earlier run.
+
+    ``process`` writes the marked copies where the run was long; it may have been started.
+    """
     session.note_title_language(find_titles(report))
     report = replace(report, latest=latest)
     presenter = Presenter.for_report(report, session.spoken)
     file_presenter = replace(presenter, language=session.language)
-    with closing(CopyProcess()) as process, _hide_numpy():
-        report, written = finish_run(report, config, file_presenter, latest=latest, process=process)
+    with closing(process or CopyProcess()) as copies, _hide_numpy():
+        report, written = finish_run(report, config, file_presenter, latest=latest, process=copies)
     if not is_rebuilt:
         call_run_end_hooks(report, config, session.warn_of_hook)
     if "edited" in written:

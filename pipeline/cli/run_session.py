@@ -38,6 +38,7 @@ from pipeline.workflow import run_request, tenant_ledger
 if TYPE_CHECKING:
     from pipeline.esign.rate_limiter import Limiter
     from pipeline.sending.run_state import StopSignal
+    from pipeline.workflow.copy_process import CopyProcess
 
 HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
 BREAK = getattr(
@@ -88,11 +89,12 @@ def run_command(
         _create_results_folder(recorder, ledger, request)
         with recorder.write_log(request.out), _count_seals_of_broken_run(session, ledger, request.run):
             from pipeline.cli.run_display import write_and_print_results
+            from pipeline.workflow.copy_process import CopyProcess
 
             find_credentials = credentials or run_request.make_credentials_finder(config, session.clock)
-            with Signals() as signals:
+            with Signals() as signals, closing(CopyProcess()) as process:
                 run = RunSession(
-                    session, config, request, ledger, site_key, find_credentials, signals, yes=yes
+                    session, config, request, ledger, site_key, find_credentials, signals, process, yes=yes
                 )
                 signals.end_on_interrupt()
                 report = asyncio.run(run.run_interactively())
@@ -100,7 +102,9 @@ def run_command(
                     if session.several is not None:
                         session.several.record_end(config, report)
                     try:
-                        code = write_and_print_results(session, config, report, latest=latest, steps=steps)
+                        code = write_and_print_results(
+                            session, config, report, latest=latest, process=process, steps=steps
+                        )
                     except Exception as error:
                         code = recorder.record_unwritten_results(ledger, report, error)
                         if not isinstance(error, OSError):
@@ -150,6 +154,7 @@ class RunSession:
     site_key: SiteKey
     credentials: Callable[[], CredentialsSource]
     signals: Signals
+    copy_process: CopyProcess
     yes: bool
 
     async def run_interactively(self) -> RunReport | None:
@@ -186,6 +191,8 @@ class RunSession:
                 if loading_of_reports.ident is None:  # not before the first call, which it would delay
                     loading_of_reports.start()
                 progress(outcome)
+                if progress.is_complete and self.config.marked_copies:
+                    self.copy_process.start(progress.seconds)
 
             resources = import_run.RunResources(
                 ledger=self.ledger,

@@ -1,7 +1,7 @@
 """A process that writes the marked copies of rosters while this one writes the other results.
 
-It is no more than a quicker way: whatever breaks there is done here. It begins after the last answer, so that a run takes
-no memory for it while rows are sent.
+It is no more than a quicker way: whatever breaks there is done here. It starts after the last answer, so that a run takes
+no memory for it while rows are sent, and imports what it needs while the run's end is entered in the ledger.
 """
 
 from __future__ import annotations
@@ -39,23 +39,33 @@ class CopyProcess:
         self._feeder: Thread | None = None
         self._end: Timer | None = None  # kills a process that does not answer
 
-    def begin(self, job: CopyJob, run_seconds: float) -> bool:
-        """Begin to write the copies; False where that is not worth it, or they have to be written here."""
+    def start(self, run_seconds: float) -> None:
+        """Start the process, which then waits for its job, unless the run was too short for one."""
         is_frozen = getattr(sys, "frozen", False)  # such a program is no Python that runs a line
-        if run_seconds < MIN_SECONDS or is_frozen or not job.is_slow:
-            return False
+        if self._process is not None or run_seconds < MIN_SECONDS or is_frozen:
+            return
         try:
             self._process = start_child(make_python_command(_START, {}))
-            self._end = Timer(PATIENCE, self._process.kill)
-            self._end.daemon = True
-            self._end.start()
-            # the process reads it once it has imported what it needs
-            request = pickle.dumps(job)
-            self._feeder = Thread(target=feed_child, args=(self._process.stdin, request), daemon=True)
-            self._feeder.start()
         except OSError:
             self._give_up()
-        return self._process is not None
+            return
+        self._end = Timer(PATIENCE, self._process.kill)
+        self._end.daemon = True
+        self._end.start()
+
+    def begin(self, job: CopyJob, run_seconds: float) -> bool:
+        """Begin to write the copies; False where that is not worth it, or they have to be written here."""
+        if job.is_slow:
+            self.start(run_seconds)
+        else:
+            self.close()
+        if self._process is None:
+            return False
+        # the process reads it once it has imported what it needs
+        request = pickle.dumps(job)
+        self._feeder = Thread(target=feed_child, args=(self._process.stdin, request), daemon=True)
+        self._feeder.start()
+        return True
 
     def take_copies(self) -> WrittenCopies | None:
         """Return the copies; None where they have to be written here."""

@@ -67,6 +67,19 @@ def test_the_process_writes_the_copies_that_the_run_itself_would_write(ward, mon
     assert sorted(copies) == ["roster.xlsx", "second.xlsx"]
 
 
+def test_the_process_starts_once_the_last_row_has_ended(ward, monkeypatch):
+    creates = []
+    start = CopyProcess.start
+
+    def note_and_start(process, run_seconds):
+        creates.append(ward.creates())
+        start(process, run_seconds)
+
+    monkeypatch.setattr(CopyProcess, "start", note_and_start)
+    run(ward)
+    assert creates == [3, 3], "after the last answer, and again for its job: it is running already"
+
+
 @pytest.mark.parametrize("death", ["at its start", "while it writes"])
 def test_a_process_that_dies_costs_no_copy(ward, monkeypatch, death):
     if death == "at its start":
