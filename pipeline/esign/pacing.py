@@ -3,13 +3,15 @@
 Slots start a little more than 1/limit apart: at exactly 1/limit every jitter of the network puts 21 calls into some
 second of the server, and a refused call counts too. While nothing is refused the spacing is narrowed, slowly. Before the
 first throttle it is narrowed at once to what the spread of answer times allows: a call cannot have come later than another
-by more than its answer did. A throttle widens it again and forbids narrowing for a while, longer each time. All calls wait,
-too: one slot where the message names a call or two too many, else a whole second.
+by more than its answer did. A call that leaves late keeps the next second's call at that distance. A throttle widens the
+spacing again and forbids narrowing for a while, longer each time. All calls wait, too: one slot where the message names a
+call or two too many, else a whole second.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
 
 MARGIN = 1.03  # spacing is this much wider than 1/limit: 51.5 ms at 20 a second
 HOLD_SECONDS = 1.0  # that all calls wait after a throttle: the counted second must pass
@@ -24,6 +26,7 @@ PROVEN_SECONDS = 8.0  # at full pace
 SPREAD_ANSWERS = 100  # whose times are compared
 # How much more than they differ calls may be late, and seconds: of so few the extremes are not the widest.
 SPREAD_SHARE, SPREAD_RESERVE = 1.5, 0.001
+CATCH_UP = 0.002  # seconds that lateness wears off by in each second
 # Seconds without narrowing after the first throttle, twice as many after each further one.
 FIRST_QUIET, LONGEST_QUIET = 60.0, 1800.0
 SAME_EVENT_SECONDS = 3.0  # in which throttles are one event: calls that were under way together
@@ -77,6 +80,14 @@ class Pacing:
             spacing=self.spacing - gain,
             quiet_until=max(now, self.quiet_until) + steps * PROVEN_SECONDS,
         )
+
+    def find_departure_window(self, spread: float = inf) -> float:
+        """Return in how many seconds no more calls than the limit may leave.
+
+        The call that comes a second after one that left late stays as far from it as the ``spread`` of answer times demands, where
+        that is known. The window is shorter than the slots of so many calls, so that lateness wears off.
+        """
+        return max(1.0, min(1.0 + spread, self.limit * self.spacing - CATCH_UP))
 
     def learn_from_throttle(
         self, granted: int | None, counted: int | None, now: float

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import cached_property
+from math import inf
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import UsageError
@@ -111,6 +112,7 @@ class _Queue:
         self._pacing = Pacing.begin(rate)
         self._calls_at_pace = 0  # since the spacing was last changed
         self._answer_seconds: list[float] = []  # of the last calls
+        self._least_spread = inf  # of the times of so many answers
         self._next_slot = clock.monotonic()
         self._loop: asyncio.AbstractEventLoop | None = None  # that the locks belong to
         self._turn = asyncio.Lock()  # first come, first served
@@ -126,6 +128,7 @@ class _Queue:
                 await self._clock.sleep(wait)
             now, spacing = self._clock.monotonic(), self._pacing.spacing
             self._next_slot = max(self._next_slot, now - spacing / 2) + spacing
+            self.departures.window = self._pacing.find_departure_window(self._least_spread)
             if has_waited:
                 self._count_call_at_pace(now)
             else:
@@ -146,8 +149,8 @@ class _Queue:
         self._answer_seconds.append(seconds)
         if len(self._answer_seconds) == SPREAD_ANSWERS:
             spread = max(self._answer_seconds) - min(self._answer_seconds)
-            lateness = self.departures.find_lateness(SPREAD_ANSWERS, self._pacing.spacing)
-            self._pacing = self._pacing.narrow_to_spread(spread + lateness, self._clock.monotonic())
+            self._least_spread = min(spread, self._least_spread)
+            self._pacing = self._pacing.narrow_to_spread(spread, self._clock.monotonic())
             self._answer_seconds.clear()
 
     def _count_call_at_pace(self, now: float) -> None:
@@ -167,29 +170,24 @@ class _Queue:
 
 
 class DepartureRecord:
-    """The calls of one action that left this process; no second holds more than ``limit`` of them."""
+    """The calls of one action that left this process; no ``window`` holds more than ``limit`` of them."""
 
     def __init__(self, limit: int, clock: Clock) -> None:
         self.limit = limit
+        self.window = WINDOW_SECONDS
         self.moments: list[float] = []  # monotonic seconds
         self.turn = asyncio.Lock()
         self._clock = clock
 
     async def record(self) -> None:
-        """Record a departure; wait while a full second's worth left in the last second."""
+        """Record a departure; wait while a full second's worth left in the last window."""
         async with self.turn:
             while len(self.moments) >= self.limit:
-                wait = self.moments[-self.limit] + WINDOW_SECONDS - self._clock.monotonic()
+                wait = self.moments[-self.limit] + self.window - self._clock.monotonic()
                 if wait < 0:
                     break
                 await self._clock.sleep(wait + 0.001)
             self.moments.append(self._clock.monotonic())
-
-    def find_lateness(self, calls: int, spacing: float) -> float:
-        """Return by how many seconds a call of the last ones left later after its slot than another."""
-        moments = self.moments[-(calls + self.limit) :]
-        spans = [last - first for first, last in zip(moments, moments[self.limit :], strict=False)]
-        return max(0.0, self.limit * spacing - min(spans, default=0.0))
 
 
 def max_in_rolling_second(moments: tuple[float, ...]) -> int:

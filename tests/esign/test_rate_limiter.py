@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from random import Random
 
 import pytest
 from manual_clock import ManualClock, settle
@@ -230,22 +231,30 @@ async def test_after_a_throttle_answer_times_are_no_evidence(clock):
     assert await _send_answered(limiter, clock, 30, 0) == pytest.approx(widened)
 
 
-async def test_calls_that_leave_late_after_their_slots_do_not_narrow_it(clock):
+@pytest.mark.parametrize(
+    ("spread", "spacing"), [(0, 0.05005), (0.002, 0.0502), (0.005, 0.050425), (0.02, 0.0515)]
+)
+async def test_calls_that_leave_late_stay_apart_from_the_next_and_lose_no_slot(clock, spread, spacing):
     limiter = AdaptiveRateLimiter(20, clock)
+    chance = Random(1)
+    answer_seconds = itertools.cycle([0.1, 0.1 + spread])
 
-    async def send(delay: float) -> None:
+    async def send() -> None:
         while True:
             await limiter.acquire(ACTION)
-            await clock.sleep(delay)
+            await clock.sleep(chance.choice([0, 0, 0, 0.001, 0.04]))
             await limiter.record_departure(ACTION)
-            limiter.record_answer(ACTION, 0.1)
+            limiter.record_answer(ACTION, next(answer_seconds))
 
-    sending = [asyncio.ensure_future(send(delay)) for delay in (0, 0.02, 0.04)]
-    await clock.advance(7)
+    sending = [asyncio.ensure_future(send()) for _ in range(5)]
+    await clock.advance(30)
     for task in sending:
         task.cancel()
     await settle()
-    assert await _spacing(limiter, clock, 3) == pytest.approx(0.0514)  # one of the small steps
+    departures = [moment for moment in limiter.list_departures(ACTION) if moment > 8]
+    spans = [last - first for first, last in zip(departures, departures[20:], strict=False)]
+    assert min(spans) >= 1 + spread - 1e-9
+    assert len(departures) >= (departures[-1] - departures[0]) / spacing - 1
 
 
 @pytest.mark.parametrize("rate", [0.5, 3, 20, 50, 1000])
