@@ -87,10 +87,11 @@ def write_all(
         return thumbnails.get(picture.sha256)
 
     build_page_table = cache(partial(build_table, report, presenter))
+    take_copies = add_copies or (lambda: report)
 
     def wait_for_copies() -> RunReport:
-        build_page_table()  # meanwhile
-        return add_copies() if add_copies else report
+        build_page_table()  # while another process writes them
+        return take_copies()
 
     review = write_review(report, report.out / REVIEW_PAGE, presenter=presenter, look=look_at)
     workbook = write_workbook(
@@ -102,7 +103,7 @@ def write_all(
         replace_file=replace_file,
         add_copies=wait_for_copies if add_copies else None,
     )
-    report = replace(add_copies() if add_copies else report, workbook=workbook.name)  # which the page names
+    report = replace(take_copies(), workbook=workbook.name)  # which the page names
     written = {
         rows: rows_file,
         FILES: write_jsonl(

@@ -15,7 +15,7 @@ import pytest
 from changing_hospital import ChangingHospital
 from crash_support import Zygote
 from random_changes import add_other_file, take_step
-from repeated_runs import DAY
+from repeated_runs import DAY, note_recalls
 from run_support import QuickClock
 
 from pipeline.sandbox.actions import Rules
@@ -41,7 +41,7 @@ def open_hospital(hospital_with, tmp_path, monkeypatch):
         folder = tmp_path / f"hospital{seed}"
         folder.mkdir()
         changing = ChangingHospital(hospital, folder, registry, Random(seed))
-        changing.watch(monkeypatch)
+        note_recalls(changing, monkeypatch)
         changing.settle()
         return changing
 

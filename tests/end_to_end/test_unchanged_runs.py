@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 import openpyxl
 import pytest
-from repeated_runs import DAY, StillClock, read_results, read_tables
+from repeated_runs import DAY, StillClock, note_recalls, read_results, read_tables
 from roster_support import write_roster
 from run_support import QuickClock, draw_seal, make_row, name, number
 
@@ -48,14 +48,7 @@ class Nights:
         self.hospital, self.folder, self.moment = hospital, hospital.folder, QuickClock().now()
         self.rows = [[*make_row(serial, **ODD.get(serial, {})), "备", None, None] for serial in DOCTORS]
         self.recalled, self.monkeypatch = None, monkeypatch
-        recall = unchanged_run.RunMemory.recall
-
-        def watch(memory, inputs):
-            recalled = recall(memory, inputs)
-            self.recalled = recalled is not None
-            return recalled
-
-        monkeypatch.setattr(unchanged_run.RunMemory, "recall", watch)
+        note_recalls(self, monkeypatch)
         for serial in DOCTORS:
             draw_seal(self.seals / f"{serial:05d}.png", serial)
         (self.seals / "00006.png").rename(self.seals / f"{number(6)}.png")

@@ -114,17 +114,6 @@ class ChangingHospital:
             (roster, position) for roster in self.rosters.values() for position in range(len(roster.rows))
         ]
 
-    def watch(self, monkeypatch) -> None:
-        """Note of each run whether it repeated the last."""
-        recall = unchanged_run.RunMemory.recall
-
-        def note(memory, inputs):
-            recalled = recall(memory, inputs)
-            self.recalled = recalled is not None
-            return recalled
-
-        monkeypatch.setattr(unchanged_run.RunMemory, "recall", note)
-
     def reset_sandbox(self, faults=()) -> None:
         """Let the sandbox meet these faults from now on."""
         self.hospital.sandbox._sandbox._faults = Faults(parse_faults({"faults": list(faults)}))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from run_support import QuickClock
 
+from pipeline.workflow import unchanged_run
+
 DAY = 86_400
 CHAINED = "meta"  # this table holds a digest of all receipts, and these hold the run's id
 
@@ -21,6 +23,18 @@ class StillClock(QuickClock):
 
     def now(self) -> float:
         return self._moment
+
+
+def note_recalls(runs, monkeypatch) -> None:
+    """Note in ``runs.recalled`` of each run whether it repeated the last."""
+    recall = unchanged_run.RunMemory.recall
+
+    def recall_and_note(memory, inputs):
+        recalled = recall(memory, inputs)
+        runs.recalled = recalled is not None
+        return recalled
+
+    monkeypatch.setattr(unchanged_run.RunMemory, "recall", recall_and_note)
 
 
 def read_results(folder: Path, run: str) -> dict[tuple[str, str], bytes]:

@@ -98,7 +98,7 @@ def read_shared_strings(package: Package, part: str) -> list[str]:
         for _ in package.parse_part(part, plain.parse):
             require_bounded(collector.text, part)
     finally:
-        # whose handlers hold the collector: a run does not look for such circles
+        # its handlers refer to the collector, and a run switches off the search for such cycles
         del collector.parser
     return collector.strings
 

@@ -101,7 +101,7 @@ class SheetReader:
                 budget.count_cells(sum(len(line.cells) for line in ready))
                 yield from ready
         finally:
-            # whose handlers hold the reader, and this the whole file: a run does not look for such circles
+            # their handlers refer to the reader, which refers to the whole file: a run switches off the search for such cycles
             del self._parser, self._plain
 
     def _start_root(self, tag: str, _attributes: object) -> None:
