@@ -11,7 +11,6 @@ call or two too many, else a whole second.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import inf
 
 MARGIN = 1.03  # spacing is this much wider than 1/limit: 51.5 ms at 20 a second
 HOLD_SECONDS = 1.0  # that all calls wait after a throttle: the counted second must pass
@@ -81,13 +80,13 @@ class Pacing:
             quiet_until=max(now, self.quiet_until) + steps * PROVEN_SECONDS,
         )
 
-    def find_departure_window(self, spread: float = inf) -> float:
-        """Return in how many seconds no more calls than the limit may leave.
+    @property
+    def departure_window(self) -> float:
+        """Seconds in which no more calls than the limit may leave, so that one that left late keeps its distance to the next.
 
-        The call that comes a second after one that left late stays as far from it as the ``spread`` of answer times demands, where
-        that is known. The window is shorter than the slots of so many calls, so that lateness wears off.
+        They are fewer than the slots of so many calls take: lateness wears off.
         """
-        return max(1.0, min(1.0 + spread, self.limit * self.spacing - CATCH_UP))
+        return max(1.0, self.limit * self.spacing - CATCH_UP)
 
     def learn_from_throttle(
         self, granted: int | None, counted: int | None, now: float

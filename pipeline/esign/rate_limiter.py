@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import cached_property
-from math import inf
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import UsageError
@@ -112,7 +111,6 @@ class _Queue:
         self._pacing = Pacing.begin(rate)
         self._calls_at_pace = 0  # since the spacing was last changed
         self._answer_seconds: list[float] = []  # of the last calls
-        self._least_spread = inf  # of the times of so many answers
         self._next_slot = clock.monotonic()
         self._loop: asyncio.AbstractEventLoop | None = None  # that the locks belong to
         self._turn = asyncio.Lock()  # first come, first served
@@ -128,7 +126,7 @@ class _Queue:
                 await self._clock.sleep(wait)
             now, spacing = self._clock.monotonic(), self._pacing.spacing
             self._next_slot = max(self._next_slot, now - spacing / 2) + spacing
-            self.departures.window = self._pacing.find_departure_window(self._least_spread)
+            self.departures.window = self._pacing.departure_window
             if has_waited:
                 self._count_call_at_pace(now)
             else:
@@ -149,7 +147,6 @@ class _Queue:
         self._answer_seconds.append(seconds)
         if len(self._answer_seconds) == SPREAD_ANSWERS:
             spread = max(self._answer_seconds) - min(self._answer_seconds)
-            self._least_spread = min(spread, self._least_spread)
             self._pacing = self._pacing.narrow_to_spread(spread, self._clock.monotonic())
             self._answer_seconds.clear()
 

@@ -230,7 +230,7 @@ class _Queue:
 
     def _learn(self, answer: SlotAnswer) -> None:
         pacing = load_pacing(answer.pacing)
-        self.departures.limit, self.departures.window = pacing.limit, pacing.find_departure_window()
+        self.departures.limit, self.departures.window = pacing.limit, pacing.departure_window
         slot_at = answer.now + max(0.0, answer.wait)
         if answer.wait <= 0 or not pacing.may_narrow(answer.calls_at_pace, slot_at):
             return

@@ -80,10 +80,13 @@ def test_the_process_starts_once_the_last_row_has_ended(ward, monkeypatch):
     assert creates == [3, 3], "after the last answer, and again for its job: it is running already"
 
 
-@pytest.mark.parametrize("death", ["at its start", "while it writes"])
+@pytest.mark.parametrize("death", ["at its start", "while it writes", "of a failure"])
 def test_a_process_that_dies_costs_no_copy(ward, monkeypatch, death):
     if death == "at its start":
         monkeypatch.setattr(copy_process, "_START", "raise SystemExit(1)")
+    elif death == "of a failure":
+        start = copy_process._START.replace("main()", "import pipeline.workflow.marked_copies as copies;")
+        monkeypatch.setattr(copy_process, "_START", f"{start} copies._write_copy = None; main()")
     else:
         begin = CopyProcess.begin
 

@@ -437,6 +437,29 @@ def test_a_copy_that_cannot_be_written_is_a_notice(ward, capfd):
     assert (out / "results.xlsx").exists()
 
 
+def test_a_failure_costs_one_roster_its_copy(ward, capfd, monkeypatch):
+    ward.doctors(1, start=21, file="other.xlsx")
+    build_row_marks = marked_copies.build_row_marks
+
+    def fail(outcome, presenter):
+        if outcome.doctor.row.origin.file == "other.xlsx":
+            raise ValueError
+        return build_row_marks(outcome, presenter)
+
+    monkeypatch.setattr(marked_copies, "build_row_marks", fail)
+    assert ward.go("run") == 3
+    assert "No marked copy of other.xlsx could be written (ValueError)" in capfd.readouterr().err
+    assert find_copy(ward).exists()
+
+
+def test_rosters_with_rows_to_correct_are_copied_before_there_are_too_many_rows(ward, monkeypatch):
+    ward.doctors(1, start=21, file="another.xlsx")
+    monkeypatch.setattr(marked_copies, "MAX_ROWS", 3)
+    assert ward.go("run") == 3
+    assert [path.name for path in (ward.newest / "rosters").glob("*.xlsx")] == ["roster.xlsx"]
+    assert "no marked copy: the rosters of this run have more than 3 rows" in list_notes(ward)["another.xlsx"]
+
+
 def test_a_copy_that_was_edited_where_it_lies_is_kept(ward):
     ward.go("run")
     latest = ward.folder / "out" / "latest" / "rosters" / "roster.xlsx"
