@@ -1,9 +1,8 @@
 """What a row costs at least: every part that it cannot do without, alone, in one thread, as the bare libraries do it.
 
 CPU, user and system, of the hospital of bench/unlimited.py and of a photo of bench/large_pictures.py. Nothing of the program
-is used. As there, a row is what a hospital takes more than one with a tenth of the rows. The sums hold no threads, pace,
-signatures, receipts, plan, evidence or pages; divided by the SDK's whole row they are the lowest ratio that this machine
-allows.
+is used. As there, a row is what a hospital takes more than one with a tenth of the rows. `bare_program` does the same parts
+for twenty rows at a time.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import sqlite3
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -27,18 +26,10 @@ import xlsxwriter
 from PIL import Image, ImageChops
 
 from bench.hospital import Hospital, make_hospital_apart
-from bench.measure import Measured, alternate, print_progress, run_python
-from bench.unlimited import PICTURE, ROWS, TURNS, Hospitals, measure_sdk, run_service
+from bench.measure import Measured, print_progress, run_python
+from bench.unlimited import PICTURE, ROWS, TURNS, Hospitals, run_service
 
 PHOTOS = (5, 2)  # in full, in the short form
-CHECKS = ("read", "decode", "pixels", "reduce", "copy")  # of a picture
-REST = ("read", "body", "upload", "ledger", "line", "marked")  # what is sent is read and digested once more
-SUMS: Mapping[str, tuple[str, ...]] = {
-    "file_id.checked": (*CHECKS, *REST, "create"),
-    "file_id.known": ("read", *REST, "create"),
-    "inline.checked": (*CHECKS, *REST),
-    "inline.known": ("read", *REST),
-}
 COPY, THUMBNAIL = 256, 96  # pixels of the longer side
 STRIP = 250_000  # pixels digested at a time: faster than all at once, and no copy of them all
 TOGETHER = 20  # rows in flight, whose entries a commit makes durable
@@ -74,20 +65,12 @@ def measure(short: bool) -> Iterator[Measured]:
         arguments = ("draw", str(taken.folder), str(photos + 1))
         run_python("bench.large_pictures", *arguments, log=folder / "photos.log")
         hospitals = Hospitals(small, whole)
-        sdk, own = alternate(
-            TURNS[short],
-            "parts",
-            lambda: {
-                contract: measure_sdk(hospitals, url, contract, rows).cpu_a_row
-                for contract in ("file_id", "inline")
-            },
-            lambda: {**measure_parts(hospitals, url, rows), **measure_photos(taken)},
-        )
-    for part in own[0]:
-        yield Measured(f"parts.{part}", [turn[part] for turn in own], size=rows)
-    for kind, parts in SUMS.items():
-        sums = [sum(turn[part] for part in parts) for turn in own]
-        yield Measured(f"parts.{kind}", sums, {"sdk": [turn[kind.partition(".")[0]] for turn in sdk]}, rows)
+        turns = []
+        for turn in range(TURNS[short]):
+            print_progress(f"parts: turn {turn + 1} of {TURNS[short]}")
+            turns.append({**measure_parts(hospitals, url, rows), **measure_photos(taken)})
+    for part in turns[0]:
+        yield Measured(f"parts.{part}", [turn[part] for turn in turns], size=rows)
 
 
 def measure_parts(hospitals: Hospitals, url: str, rows: int) -> dict[str, float]:
@@ -115,19 +98,15 @@ async def do_run(hospital: Hospital, url: str, spent: Spent) -> None:
     """Do all parts for each picture of a hospital."""
     pictures, rows, thumbnails = sorted(hospital.seals.iterdir()), [], []
     ledger = hospital.folder / "ledger.sqlite3"
-    ledger.unlink(missing_ok=True)
     closing_each = aiohttp.TCPConnector(force_close=True)  # a create never uses a used connection
     async with (
         aiohttp.ClientSession(url) as keeping,
         aiohttp.ClientSession(url, connector=closing_each) as once,
     ):
-        with closing(sqlite3.connect(ledger, isolation_level=None)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(TABLE)
+        with closing(create_ledger(ledger)) as connection:
             for begin in range(0, len(pictures), TOGETHER):
                 some = pictures[begin : begin + TOGETHER]
-                thumbnails += [check_picture(path, hospital.folder, spent) for path in some]
+                thumbnails += [check_picture(path, hospital.folder, spent)[1] for path in some]
                 images = [path.read_bytes() for path in some]  # see REST
                 with spent.measure("body"):
                     bodies = [b'{"FileBody":"%b"}' % base64.b64encode(image) for image in images]
@@ -150,11 +129,11 @@ async def do_run(hospital: Hospital, url: str, spent: Spent) -> None:
         write_marked_copy(rows, hospital)
 
 
-def check_picture(path: Path, folder: Path, spent: Spent) -> bytes:
-    """Read a picture, decode and digest it whole, look for ink, keep a small copy; return its thumbnail."""
+def check_picture(path: Path, folder: Path, spent: Spent) -> tuple[str, bytes]:
+    """Read a picture, decode and digest it whole, look for ink, keep a small copy; return digest and thumbnail."""
     with spent.measure("read"):
         data = path.read_bytes()
-        hashlib.sha256(data).hexdigest()
+        sha256 = hashlib.sha256(data).hexdigest()
     with spent.measure("decode"):
         image = Image.open(BytesIO(data))
         image.load()
@@ -172,7 +151,7 @@ def check_picture(path: Path, folder: Path, spent: Spent) -> bytes:
         small.thumbnail((THUMBNAIL, THUMBNAIL), reducing_gap=1.0)
         small.save(thumbnail, "PNG", compress_level=2)
         (folder / path.stem).write_bytes(thumbnail.getvalue() + copy.getvalue())
-    return thumbnail.getvalue()
+    return sha256, thumbnail.getvalue()
 
 
 async def create(session: aiohttp.ClientSession, number: str, name: str) -> tuple[str, str]:
@@ -187,6 +166,17 @@ async def call(session: aiohttp.ClientSession, action: str, body: bytes) -> dict
     headers = {"Content-Type": "application/json", "X-TC-Action": action}
     async with session.post("/", data=body, headers=headers) as response:
         return json.loads(await response.read())["Response"]
+
+
+def create_ledger(path: Path) -> sqlite3.Connection:
+    """Create a ledger whose commits are durable, in place of an earlier one."""
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(TABLE)
+    return connection
 
 
 def commit(connection: sqlite3.Connection, statement: str, values: list[tuple[str, ...]]) -> None:

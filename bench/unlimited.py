@@ -3,6 +3,7 @@
 Both are of what a hospital takes more than one with a tenth of the rows: start-up counts for neither side. Rows a second
 are counted from the start of the process to the service's last create, so reading and all checks count for ours, and the
 results do not. CPU a row holds the results as well. Pictures are known where a `check` has looked at them before.
+`bare_program` shows what the same import takes at least.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from bench.measure import REPOSITORY, Child, Measured, alternate, print_progress
 RATE = 100_000  # calls a second: no limit
 ROWS, TURNS = (500, 150), (5, 1)  # in full, in the short form
 PICTURE = 300_000  # bytes
+KINDS = ("checked", "known")  # every check on, pictures known from a check
 
 
 class Speed(NamedTuple):
@@ -96,14 +98,20 @@ def run_official(
     return run_python("bench.official", *arguments, log=hospital.folder / "official.log", watch=watch)
 
 
-def measure_speed(url: str, rows: int, run: Callable[[int], Child]) -> Speed:
+def run_bare(hospital: Hospital, url: str, contract: str, rows: int, kind: str) -> Child:
+    """Do the same import with the bare libraries."""
+    arguments = (url, contract, str(hospital.folder), str(rows), kind)
+    return run_python("bench.bare_program", *arguments, log=hospital.folder / "bare.log")
+
+
+def measure_speed(hospitals: Hospitals, url: str, rows: int, run: Callable[[Hospital, int], Child]) -> Speed:
     """Do a run of a tenth of the rows, and one of all."""
     few = rows // 10
     read_facts(url)
     seconds, cpu = [], []
-    for count in (few, rows):
+    for hospital, count in zip(hospitals, (few, rows), strict=True):
         start = time.monotonic()  # the service's clock as well
-        cpu.append(run(count).cpu)
+        cpu.append(run(hospital, count).cpu)
         facts = read_facts(url)
         assert facts["creates"] == count, facts
         seconds.append(facts["last"] - start)
@@ -111,24 +119,33 @@ def measure_speed(url: str, rows: int, run: Callable[[int], Child]) -> Speed:
     return Speed(more / (seconds[1] - seconds[0]), 1000 * (cpu[1] - cpu[0]) / more)
 
 
-def measure_sdk(hospitals: Hospitals, url: str, contract: str, rows: int) -> Speed:
-    """Measure the SDK."""
-    return measure_speed(url, rows, lambda n: run_official(hospitals.whole, url, contract, n))
-
-
-def measure_ours(hospitals: Hospitals, url: str, rows: int) -> tuple[Speed, Speed]:
-    """Measure ours with every check on, and with known pictures."""
-    checked, known = (
-        measure_speed(
-            url,
-            rows,
-            lambda n, is_known=is_known: run_ours(
-                hospitals.whole if n == rows else hospitals.small, is_known=is_known
+def measure_baselines(
+    hospitals: Hospitals, url: str, contract: str, rows: int
+) -> Mapping[str, Mapping[str, Speed]]:
+    """Measure the SDK, and the bare program, by kind; the SDK checks nothing and knows nothing."""
+    sdk = measure_speed(hospitals, url, rows, lambda _, n: run_official(hospitals.whole, url, contract, n))
+    return {
+        kind: {
+            "sdk": sdk,
+            "program": measure_speed(
+                hospitals,
+                url,
+                rows,
+                lambda hospital, n, kind=kind: run_bare(hospital, url, contract, n, kind),
             ),
+        }
+        for kind in KINDS
+    }
+
+
+def measure_ours(hospitals: Hospitals, url: str, rows: int) -> Mapping[str, Speed]:
+    """Measure ours by kind."""
+    return {
+        kind: measure_speed(
+            hospitals, url, rows, lambda hospital, _, kind=kind: run_ours(hospital, is_known=kind == "known")
         )
-        for is_known in (False, True)
-    )
-    return checked, known
+        for kind in KINDS
+    }
 
 
 def measure(short: bool) -> Iterator[Measured]:
@@ -143,18 +160,18 @@ def measure(short: bool) -> Iterator[Measured]:
             for hospital in hospitals:
                 hospital.configure(url, rate=RATE, contract=contract)
                 keep_checked_state(hospital)
-            sdk, own = alternate(
+            baselines, own = alternate(
                 times,
                 f"unlimited: {contract}",
-                lambda contract=contract: measure_sdk(hospitals, url, contract, rows),
+                lambda contract=contract: measure_baselines(hospitals, url, contract, rows),
                 lambda: measure_ours(hospitals, url, rows),
             )
-            for index, kind in enumerate(("checked", "known")):
-                for figure, part in (("rows", 0), ("cpu", 1)):
+            for kind in KINDS:
+                for part, figure in enumerate(("rows", "cpu")):
                     yield Measured(
                         f"unlimited.{contract}.{kind}.{figure}",
-                        [turn[index][part] for turn in own],
-                        {"sdk": [speed[part] for speed in sdk]},
+                        [turn[kind][part] for turn in own],
+                        {name: [turn[kind][name][part] for turn in baselines] for name in ("sdk", "program")},
                         rows,
                         is_enough=not short,
                     )
