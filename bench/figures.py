@@ -245,7 +245,7 @@ GROUPS = (
     Group(
         "parts",
         "bench.parts",
-        Text("What a row costs at least: CPU of its parts alone", "一行至少要花多少：各部分单独的 CPU"),
+        Text("The parts of a row alone: CPU", "一行的各部分单独的 CPU"),
         (2, 0.2),
         _list_parts(),
     ),
