@@ -153,8 +153,8 @@ class RunRecorder:
         report = self._end_report(error)
         record = json.dumps(run_record(report), ensure_ascii=False)
         with suppress(EsignImportError):
-            ledger.begin_run(build_run_record(request, self.config, self.begun.started))
-            ledger.finish_run(report.run, exit=report.exit, finished=report.finished, record=record)
+            begun = build_run_record(request, self.config, self.begun.started)
+            ledger.begin_run(replace(begun, exit=report.exit, finished=report.finished, record=record))
         call_run_end_hooks(report, self.config, self.session.warn_of_hook)
 
 

@@ -83,7 +83,7 @@ class RunRecord:
     version: str = ""
     finished: float | None = None  # None: the run is under way or was killed
     exit: int | None = None
-    record: str | None = None  # run.json
+    record: str | None = None  # run.json; of a run without an end its "files" alone
     context: tuple[str, ...] = ()  # of a retry of a workbook: the rosters its rows were compared with
 
 

@@ -204,6 +204,7 @@ def enter_run(connection: Connection, record: RunRecord) -> list[Fact]:
     columns = {column: getattr(record, column) for column in _RUN_COLUMNS}
     for paths in ("rosters", "context"):
         columns[paths] = json.dumps(columns[paths])  # escapes: a name may hold bytes that are no UTF-8
+    columns["record"] = replace_undecodable(record.record) if record.record else None
     insert_row(connection, "run", columns)
     return [Fact("run", "run", record.run)]
 

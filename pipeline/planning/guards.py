@@ -118,9 +118,9 @@ def _check_shrunk_roster(people: int, guards: Guards, ledger: Ledger, record: Ru
 def _find_last_run(ledger: Ledger, record: RunRecord, *, stopped_by: str) -> tuple[str, int]:
     """Return the last complete run over the same rosters that this guard did not stop, and its rows; else "" and 0."""
     for run in ledger.list_runs(RUNS_SEARCHED):
-        if run.command == "run" and run.rosters == record.rosters and run.record and has_read_rosters(run):
+        if run.command == "run" and run.rosters == record.rosters and run.finished and run.record:
             content = json.loads(run.record)
-            if (content.get("halted") or {}).get("code") != stopped_by:
+            if content["files"] and (content.get("halted") or {}).get("code") != stopped_by:
                 return run.run, int(content["rows"])
     return "", 0
 
@@ -132,7 +132,7 @@ def _list_people(ledger: Ledger, run: str) -> frozenset[Hashable]:
 
 
 def has_read_rosters(run: RunRecord) -> bool:
-    """Return whether a run read any roster; one that was cut short has no record and counts as one that did."""
+    """Return whether a run read any roster; an earlier version recorded nothing of one that was cut short: it counts."""
     return not run.record or bool(json.loads(run.record)["files"])
 
 
@@ -142,18 +142,22 @@ def find_emptied_folders(request: RunRequest, ledger: Ledger | None) -> list[str
         return []
     folders = [*request.missing_folders, *find_empty_folders(request.rosters)]
     runs = ledger.list_runs(ALL_RUNS) if folders else []
-    return [str(folder) for folder in folders if any(_has_read_in(run, folder) for run in runs)]
+    return [str(folder) for folder in folders if any(_has_read_in(run, folder, ledger) for run in runs)]
 
 
-def _has_read_in(run: RunRecord, folder: Path) -> bool:
+def _has_read_in(run: RunRecord, folder: Path, ledger: Ledger) -> bool:
     """Return whether a run read a roster in a folder."""
     if not run.rosters and not run.record:  # made again from receipts, which hold no paths
         return True
     if str(folder.absolute()) not in {*run.rosters, *run.context}:
         return False
-    if not run.record:
-        return True
-    files = [Path(file["path"]) for file in json.loads(run.record)["files"]]
+    if run.record:
+        records = json.loads(run.record)["files"]
+    else:  # cut short in an earlier version, which recorded rows but no files
+        records = [json.loads(row.line) for row in ledger.list_rows(run.run)]
+        if not records:
+            return True
+    files = [Path(record["path"]) for record in records]
     if len(run.rosters) == 1:
         return bool(files)
     return any(folder.absolute().parts[-len(file.parent.parts) :] == file.parent.parts for file in files)

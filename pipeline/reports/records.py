@@ -142,12 +142,7 @@ def run_record(report: RunReport, masker: Masker | None = None) -> dict[str, obj
 
     Without a masker the numbers of the report's rows are masked.
     """
-    mask_text = (masker or Presenter.for_report(report, "en").masker).mask_text
-    names = {name for outcome in report.outcomes if (name := outcome.doctor.display_name)}
-
-    def anonymize(text: str) -> str:
-        return hide_names(mask_text(text), names)
-
+    anonymize = _make_anonymizer(report, masker)
     return {
         "schema": SCHEMA,
         "run": report.run,
@@ -175,20 +170,36 @@ def run_record(report: RunReport, masker: Masker | None = None) -> dict[str, obj
             if report.notices
             else {}
         ),
-        "files": [
-            {
-                "path": anonymize(str(file_report.path)),
-                "sha256": file_report.sha256,
-                "status": file_report.status,
-                "codes": list(file_report.codes),
-                "rows": file_report.rows,
-                **({"copy": anonymize(f"{COPIES}/{copy.name}")} if copy else {}),
-            }
-            for file_report in report.files
-            for copy in [report.copies.get(file_report.path)]
-        ],
+        "files": _list_files(report, anonymize),
         "versions": {"esign-import": __version__, "python": platform.python_version()},
     }
+
+
+def start_record(report: RunReport, masker: Masker) -> dict[str, object]:
+    """Return what is known of run.json when a run begins: the files that it has read."""
+    return {"files": _list_files(report, _make_anonymizer(report, masker))}
+
+
+def _make_anonymizer(report: RunReport, masker: Masker | None) -> Callable[[str], str]:
+    """Return the function that takes numbers and names of a report's rows out of a text."""
+    mask_text = (masker or Presenter.for_report(report, "en").masker).mask_text
+    names = {name for outcome in report.outcomes if (name := outcome.doctor.display_name)}
+    return lambda text: hide_names(mask_text(text), names)
+
+
+def _list_files(report: RunReport, anonymize: Callable[[str], str]) -> list[dict[str, object]]:
+    return [
+        {
+            "path": anonymize(str(file_report.path)),
+            "sha256": file_report.sha256,
+            "status": file_report.status,
+            "codes": list(file_report.codes),
+            "rows": file_report.rows,
+            **({"copy": anonymize(f"{COPIES}/{copy.name}")} if copy else {}),
+        }
+        for file_report in report.files
+        for copy in [report.copies.get(file_report.path)]
+    ]
 
 
 def _halt_record(halt: Halt, anonymize: Callable[[str], str]) -> dict[str, object]:

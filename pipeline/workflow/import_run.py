@@ -60,6 +60,7 @@ from pipeline.workflow.run_report import (
     find_exposed_files,
     record_rows,
     record_run_end,
+    record_run_start,
     start_report_of_rows,
 )
 from pipeline.workflow.unchanged_run import RecalledRun, RunMemory, open_memory
@@ -378,16 +379,16 @@ def _record_start(
     presenter: Presenter,
 ) -> tuple[RowOutcome, ...]:
     """Enter in the ledger how the run begins; return the outcome of each row before anything is sent."""
-    ledger = resources.ledger
+    ledger, recalled = resources.ledger, plan.recalled
+    initial_outcomes = recalled.outcomes if recalled else tuple(map(build_initial_outcome, plan.row_plans))
     ledger.record_files(plan.file_stats)
-    ledger.begin_run(record)
+    record_run_start(ledger, record, replace(plan.report, outcomes=initial_outcomes), presenter)
     ledger.record_checked_sizes(plan.whole_image_seals)
     if saved_review is not None:
         saved_review.record_new(ledger, record.started, record.user)
-    if plan.recalled is not None:
-        plan.recalled.enter_rows(record.run)
-        return plan.recalled.outcomes
-    initial_outcomes = tuple(map(build_initial_outcome, plan.row_plans))
+    if recalled is not None:
+        recalled.enter_rows(record.run)
+        return initial_outcomes
     record_rows(ledger, record.run, initial_outcomes, presenter)
     ledger.record_marks(find_new_marks(plan.row_plans, resources.site_key.digest))
     return initial_outcomes

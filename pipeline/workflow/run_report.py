@@ -43,10 +43,10 @@ from pipeline.errors import (
 )
 from pipeline.intake.pairing.image_index import Candidate
 from pipeline.intake.readers.discover import find_lock_file
-from pipeline.ledger.protocol import Ledger, RowRecord
+from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord
 from pipeline.messages.texts import dump_text
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.records import outcome_record, run_record
+from pipeline.reports.records import outcome_record, run_record, start_record
 from pipeline.support.atomic_files import write_json
 from pipeline.support.rights import is_exposed
 from pipeline.workflow.recorded_runs import RUN
@@ -139,6 +139,12 @@ def write_run_json(report: RunReport, folders: Iterable[Path]) -> None:
 
 
 # -- the ledger
+
+
+def record_run_start(ledger: Ledger, record: RunRecord, report: RunReport, presenter: Presenter) -> None:
+    """Enter a run that begins, with the files that it has read: a run that is killed leaves no more of its run.json."""
+    known = json.dumps(start_record(report, presenter.masker), ensure_ascii=False)
+    ledger.begin_run(replace(record, record=known))
 
 
 def record_rows(ledger: Ledger, run: str, outcomes: Iterable[RowOutcome], presenter: Presenter) -> None:

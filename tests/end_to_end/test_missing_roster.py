@@ -1,10 +1,15 @@
 """A roster folder that is empty or gone: nothing to do before a run has read a roster there, exit 5 afterwards."""
 
 import json
+import shutil
+import sqlite3
+from contextlib import closing
 
 import pytest
 
 from pipeline import api
+
+ANSWERED = "ChannelCreatePreparedPersonalEsign: answered"
 
 
 def halted(hospital) -> dict:
@@ -69,14 +74,72 @@ def test_the_runs_around_a_missing_roster_go_on_as_if_it_had_not_been(hospital):
     assert halted(hospital)["code"] == "ROSTER_SHRUNK"
 
 
-def test_one_of_two_folders_that_is_empty_stops_the_run_only_if_it_held_a_roster(hospital):
-    hospital.doctors(1)
+def add_empty_folder(hospital):
+    """Give the hospital a second roster folder, which holds no roster; return it."""
     extra = hospital.folder / "extra"
     extra.mkdir()
     config = hospital.folder / "config.yaml"
     config.write_text(config.read_text("utf-8") + "roster: [inbox, extra]\n", "utf-8")
+    return extra
+
+
+def test_one_of_two_folders_that_is_empty_stops_the_run_only_if_it_held_a_roster(hospital):
+    hospital.doctors(1)
+    add_empty_folder(hospital)
     assert hospital.go("run") == 0
     assert hospital.go("run") == 0
+    empty(hospital.folder / "inbox", gone=False)
+    assert hospital.go("run") == 5
+    assert halted(hospital) == {"code": "ROSTER_MISSING", "message": str(hospital.folder / "inbox")}
+
+
+def ask_ledger(hospital, statement: str) -> list[tuple]:
+    path = hospital.folder / "state" / "ledger.sqlite3"
+    if not path.exists():
+        return []
+    with closing(sqlite3.connect(path)) as ledger, ledger:
+        return ledger.execute(statement).fetchall()
+
+
+COMMITTED = [("ledger: after the commit", count) for count in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize(
+    ("content", "positions"),
+    [("doctors", [*COMMITTED, (ANSWERED, 1)]), ("nothing that can be read", COMMITTED[:2])],
+    ids=["read", "refused"],
+)
+def test_a_killed_run_counts_for_the_folder_alone_that_it_read(hospital, zygote, content, positions):
+    hospital.doctors(1)
+    roster = hospital.folder / "inbox" / "roster.xlsx"
+    if content != "doctors":
+        roster.write_bytes(b"PK")
+    add_empty_folder(hospital)
+    entered = 0
+    for point, count in positions:
+        assert zygote.run(hospital, **{"name": point, "pass": count})["signal"] == 9
+        is_entered = bool(ask_ledger(hospital, "SELECT 1 FROM run"))
+        entered += is_entered
+        aside = roster.rename(hospital.folder / "roster.xlsx")
+        assert zygote.run(hospital)["code"] == (5 if is_entered else 0), count
+        if is_entered:
+            assert halted(hospital) == {"code": "ROSTER_MISSING", "message": str(roster.parent)}, count
+        aside.rename(roster)
+        for _ in range(2):
+            assert zygote.run(hospital)["code"] != 5, count
+        for part in ("state", "out"):
+            shutil.rmtree(hospital.folder / part)
+        hospital.service.reset()
+    assert entered
+
+
+def test_of_a_run_that_an_earlier_version_left_unended_the_rows_count(hospital, zygote):
+    hospital.doctors(1)
+    add_empty_folder(hospital)
+    assert zygote.run(hospital, name=ANSWERED, **{"pass": 1})["signal"] == 9
+    ask_ledger(hospital, "UPDATE run SET record = NULL")
+    assert hospital.go("run") == 3  # the create was in the air
+    ask_ledger(hospital, "DELETE FROM run WHERE finished IS NOT NULL")
     empty(hospital.folder / "inbox", gone=False)
     assert hospital.go("run") == 5
     assert halted(hospital) == {"code": "ROSTER_MISSING", "message": str(hospital.folder / "inbox")}
