@@ -7,6 +7,7 @@ with exit 5; ``--accept-guards`` passes them for one run.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, deque
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -149,7 +150,9 @@ def _has_read_in(run: RunRecord, folder: Path, ledger: Ledger) -> bool:
     """Return whether a run read a roster in a folder."""
     if not run.rosters and not run.record:  # made again from receipts, which hold no paths
         return True
-    if str(folder.absolute()) not in {*run.rosters, *run.context}:
+    # a workbook names no roster that its rows were compared with: of several the run that wrote it shows which were read
+    paths = run.context or run.rosters
+    if str(folder.absolute()) not in paths:
         return False
     if run.record:
         records = json.loads(run.record)["files"]
@@ -158,9 +161,17 @@ def _has_read_in(run: RunRecord, folder: Path, ledger: Ledger) -> bool:
         if not records:
             return True
     files = [Path(record["path"]) for record in records]
-    if len(run.rosters) == 1:
+    if len(paths) == 1:
         return bool(files)
-    return any(folder.absolute().parts[-len(file.parent.parts) :] == file.parent.parts for file in files)
+    return any(_is_recorded_as(folder.absolute(), file.parent) for file in files)
+
+
+def _is_recorded_as(folder: Path, recorded: Path) -> bool:
+    """Return whether a folder ends in a recorded path, in which each character of a name or number is a ``*``."""
+    ends = folder.parts[-len(recorded.parts) :]
+    # "?" stands for a byte that is no UTF-8
+    hidden = [re.sub(r"\\[*?]", ".", re.escape(part)) for part in recorded.parts]
+    return len(ends) == len(hidden) and all(map(re.fullmatch, hidden, ends))
 
 
 def require_certificate(ledger: Ledger, contract: str, now: float) -> None:

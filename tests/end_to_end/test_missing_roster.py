@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+import run_support
 
 from pipeline import api
 
@@ -120,11 +121,11 @@ def test_a_killed_run_counts_for_the_folder_alone_that_it_read(hospital, zygote,
         assert zygote.run(hospital, **{"name": point, "pass": count})["signal"] == 9
         is_entered = bool(ask_ledger(hospital, "SELECT 1 FROM run"))
         entered += is_entered
-        aside = roster.rename(hospital.folder / "roster.xlsx")
+        hidden = roster.rename(hospital.folder / "roster.xlsx")
         assert zygote.run(hospital)["code"] == (5 if is_entered else 0), count
         if is_entered:
             assert halted(hospital) == {"code": "ROSTER_MISSING", "message": str(roster.parent)}, count
-        aside.rename(roster)
+        hidden.rename(roster)
         for _ in range(2):
             assert zygote.run(hospital)["code"] != 5, count
         for part in ("state", "out"):
@@ -143,3 +144,28 @@ def test_of_a_run_that_an_earlier_version_left_unended_the_rows_count(hospital, 
     empty(hospital.folder / "inbox", gone=False)
     assert hospital.go("run") == 5
     assert halted(hospital) == {"code": "ROSTER_MISSING", "message": str(hospital.folder / "inbox")}
+
+
+def test_a_workbook_that_is_sent_again_counts_for_no_folder_that_was_empty(hospital):
+    hospital.doctors(1)
+    add_empty_folder(hospital)
+    assert hospital.go("run") == 0
+    assert hospital.go("retry", str(hospital.folder / "out" / "latest" / "results.xlsx")) == 0
+    assert hospital.go("run") == 0
+    empty(hospital.folder / "inbox", gone=False)
+    assert hospital.go("run") == 5
+    assert halted(hospital) == {"code": "ROSTER_MISSING", "message": str(hospital.folder / "inbox")}
+
+
+@pytest.mark.parametrize(
+    "folder", [f"{run_support.name(1)}科", run_support.number(1)], ids=["name", "number"]
+)
+def test_a_folder_whose_name_is_hidden_in_the_record_stops_the_run_as_well(hospital, folder):
+    hospital.doctors(1)
+    add_empty_folder(hospital)
+    inbox = (hospital.folder / "inbox").rename(hospital.folder / folder)
+    config = hospital.folder / "config.yaml"
+    config.write_text(config.read_text("utf-8").replace("inbox", json.dumps(folder)), "utf-8")
+    assert hospital.go("run") == 0
+    empty(inbox, gone=False)
+    assert hospital.go("run") == 5
