@@ -31,7 +31,7 @@ HOME_OF_LIBRARY = {
     "platformdirs": "ledger/registry.py",
     "pydantic": "config/",
     "procrastinate": "jobs/",
-    "psutil": "intake/readers/rare_formats.py",
+    "psutil": ("intake/readers/rare_formats.py", "support/atomic_files.py"),
     "python_calamine": "intake/readers/child/xlsb.py",
     "rapidocr": "intake/images/name_ocr.py",
     "sqlite3": "ledger/",

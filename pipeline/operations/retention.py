@@ -25,11 +25,10 @@ from pipeline.domain.run import RunReport
 from pipeline.errors import DiskTrouble
 from pipeline.operations.run_hooks import was_refused
 from pipeline.reports.earlier_results import LOG, count_creates, shows_creates, shows_seals
-from pipeline.workflow.recorded_runs import RUN
+from pipeline.workflow.recorded_runs import RUN, RUN_FOLDER
 from pipeline.workflow.stage_settings import CHECKED, PREVIEWS
 from pipeline.workflow.tenant_ledger import find_store
 
-_RUN_FOLDER = re.compile(r"\d{8}-\d{6}-\d{3}")
 _PREPARED = re.compile(r"[0-9a-f]{64}(?:\.[a-z]{3,4})?")  # a picture by the digest of its bytes
 
 
@@ -74,7 +73,7 @@ class Removal:
 def list_run_folders(out: Path, tenant: str) -> list[RunFolder]:
     """Return the folders of this tenant's runs, the oldest first; links and every other folder are left out."""
     names = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
-    folders = (_read_run_folder(out / name, tenant) for name in names if _RUN_FOLDER.fullmatch(name))
+    folders = (_read_run_folder(out / name, tenant) for name in names if RUN_FOLDER.fullmatch(name))
     return [folder for folder in folders if folder is not None]
 
 

@@ -54,6 +54,9 @@ def list_run_end_hooks(config: Config) -> Iterator[tuple[str, RunEndHook]]:
         from pipeline.operations.retention import apply_retention
 
         yield "retention", apply_retention
+    from pipeline.operations.stale_drafts import remove_drafts_of_killed_processes
+
+    yield "drafts", remove_drafts_of_killed_processes
 
 
 def was_refused(report: RunReport) -> bool:

@@ -39,6 +39,7 @@ from pipeline.reports.totals import verify_totals
 from pipeline.support.atomic_files import (
     Replace,
     copy_into,
+    make_draft_prefix,
     make_folder,
     write_atomically,
     write_json,
@@ -195,7 +196,7 @@ def write_workbook(
 
     def fill(target: Path, *, report: RunReport) -> None:
         # the streamed sheets hold full numbers until the file is closed: they stay in a private folder beside it
-        with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as name:
+        with tempfile.TemporaryDirectory(prefix=make_draft_prefix(), dir=path.parent) as name:
             folder = Path(name)
             if len(report.outcomes) > MAX_THUMBNAIL_ROWS:
                 draft = folder / "draft.xlsx"

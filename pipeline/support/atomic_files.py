@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -32,6 +33,9 @@ _LINE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 # indexer opens each new file for a moment
 _TRIES = 10 if os.name == "nt" else 0
 _PAUSE = 0.1
+# name of a draft: the number of the process that writes it, and the name of the file
+_DRAFT = re.compile(r"\.([0-9a-f]{8})[0-9a-f]{8}\.(.+)", re.DOTALL)
+_CLOCK_STEP = 3600.0  # seconds by which the machine's clock may have been set since a process began
 _NUMBERS = re.compile(r"\[\n[\s\d.,eE+\-nul]+\]")
 
 
@@ -157,12 +161,54 @@ def free_name(path: Path, form: str = "{name}.replaced-{n}") -> Path:
 @contextmanager
 def make_draft(path: Path) -> Iterator[Path]:
     """Yield an empty file (0600) beside ``path``, under a name of its own; it is removed unless the block renames it."""
-    draft = path.with_name(f".{secrets.token_hex(8)}.{path.name}")
+    draft = path.with_name(f"{make_draft_prefix()}{path.name}")
     create_private_file(draft)
     try:
         yield draft
     finally:
         draft.unlink(missing_ok=True)
+
+
+def make_draft_prefix() -> str:
+    """Return how the name of a draft of this process begins; what remains of it is known by that."""
+    return f".{os.getpid():08x}{secrets.token_hex(4)}."
+
+
+def remove_stale_drafts(folder: Path, *, before: float, target: str = "") -> None:
+    """Remove the drafts in a folder that were last written ``before`` a moment (unix seconds) by a process that is gone.
+
+    Only drafts of files whose names begin with ``target``. Whether a process of another machine still writes a draft is
+    not known: ``before`` has to be longer ago than any write takes. What cannot be removed stays.
+    """
+    names: list[str] = []
+    with suppress(OSError), os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.name.startswith(".")]
+    for name in names:
+        draft = _DRAFT.fullmatch(name)
+        if draft is None or not draft[2].startswith(target):
+            continue
+        path = folder / name
+        with suppress(OSError):
+            status = path.lstat()
+            if status.st_mtime >= before or _is_running(int(draft[1], 16), status.st_mtime):
+                continue
+            if stat.S_ISDIR(status.st_mode):
+                shutil.rmtree(path)  # follows no link
+            else:
+                path.unlink()
+
+
+def _is_running(process: int, written: float) -> bool:
+    """Return whether the process of this number runs and is the one that wrote something at a moment."""
+    import psutil  # noqa: PLC0415 - only where a draft was left
+
+    try:
+        started: float = psutil.Process(process).create_time()
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:
+        return True
+    return started - _CLOCK_STEP < written
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -13,6 +14,7 @@ from typing import Any
 from pipeline.ledger.protocol import RunRecord
 
 RUN = "run.json"
+RUN_FOLDER = re.compile(r"\d{8}-\d{6}-\d{3}")  # the name of a folder with the results of one run
 
 
 def find_recorded_run(out: Path, tenant: str) -> RunRecord | None:

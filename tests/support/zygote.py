@@ -19,6 +19,7 @@ import sqlite3
 import sys
 from collections import Counter
 from importlib import import_module
+from threading import RLock
 
 import pipeline
 from pipeline.cli.app import main
@@ -57,11 +58,14 @@ def import_everything() -> None:
 def run(order: dict, log: int) -> int:
     """In the child: count the points that are reached, and die or fail at the chosen one."""
     passed: Counter[str] = Counter()
+    counting = RLock()
 
     def act(name: str) -> None:
-        passed[name] += 1
+        with counting:  # pictures are prepared in several threads
+            passed[name] += 1
+            is_chosen = (name, passed[name]) == (order.get("name"), order.get("pass"))
         os.write(log, f"{name}\n".encode())
-        if (name, passed[name]) != (order.get("name"), order.get("pass")):
+        if not is_chosen:
             return
         if not order.get("fail"):
             for number in order.get("signals", [signal.SIGKILL]):

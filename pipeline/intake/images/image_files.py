@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,8 @@ from pipeline.domain.masking import mask_id
 from pipeline.domain.roster import FileStat, ImageFile
 from pipeline.errors import NotReadNow, require_granted, require_lasting
 from pipeline.messages.texts import make_text
+from pipeline.support.atomic_files import make_draft
+from pipeline.support.failpoints import hit_failpoint
 
 MAX_BYTES = 64_000_000  # eight times what the service takes: beyond it a file is not even hashed
 
@@ -190,13 +191,12 @@ def replace_file(path: Path, payload: bytes) -> None:
     if not path.parent.is_dir():
         for folder in reversed(path.parents):  # mkdir(parents=True) would leave them open to others
             folder.mkdir(mode=0o700, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # 0600
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(payload)
-        Path(temporary).replace(path)
-    except BaseException as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        with make_draft(path) as draft:
+            draft.write_bytes(payload)
+            hit_failpoint("work: before a file takes its name")
+            draft.replace(path)
+    except OSError as error:
+        if error.errno is not None:
             error.filename = str(path)  # a write that fails names no file
-        Path(temporary).unlink(missing_ok=True)
         raise

@@ -1,0 +1,119 @@
+"""A process that is killed while it writes a file leaves a draft: a later run removes it, and nothing else."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+import pytest
+from run_support import QuickClock
+
+from pipeline.ledger.registry import default_folder
+from pipeline.operations.stale_drafts import LONGEST_WRITE
+from pipeline.support.atomic_files import make_draft, make_draft_prefix, remove_stale_drafts
+
+HOUR = 3600.0
+LATER = LONGEST_WRITE + 60.0
+KILLS = [
+    "work: before a file takes its name",
+    "results: before results.xlsx takes its name",
+    "results: before the fsync of .results.xlsx.sha256",
+    "results: before roster.xlsx takes its name",
+]
+LEAVE_DRAFTS = """
+import os, signal, sys, tempfile
+from pathlib import Path
+from pipeline.support.atomic_files import make_draft, make_draft_prefix
+
+drafts = [make_draft(Path(name)) for name in sys.argv[1:]]
+for draft in drafts:
+    print(draft.__enter__())
+print(tempfile.mkdtemp(prefix=make_draft_prefix(), dir=Path(sys.argv[1]).parent), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+class LaterClock(QuickClock):
+    """The machine's clock, so far ahead that each draft of today is old."""
+
+    def now(self) -> float:
+        return super().now() + LATER
+
+
+def list_drafts(folder: Path) -> list[Path]:
+    """Return the drafts below a folder: hidden, and no notes beside workbooks."""
+    return [
+        path for path in folder.rglob(".*") if ".." in path.name or path.suffix not in {".sha256", ".made-of"}
+    ]
+
+
+@pytest.mark.usefixtures("marked_copies_on")
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("point", KILLS)
+def test_the_draft_of_a_killed_run_is_removed_by_a_later_one(hospital, zygote, point, count):
+    hospital.doctors(1)
+    assert zygote.run(hospital, **{"name": point, "pass": count})["signal"] == 9
+    (draft,) = list_drafts(hospital.folder)
+    zygote.run(hospital)
+    assert list_drafts(hospital.folder) == [draft], "it may be another machine's, and is not old"
+    assert zygote.run(hospital, later=LATER)["code"] == 0
+    assert list_drafts(hospital.folder) == []
+
+
+def leave_drafts(*files: Path) -> list[Path]:
+    """Let a process die that writes these files, and a folder beside the first; return their drafts."""
+    command = [sys.executable, "-c", LEAVE_DRAFTS, *map(str, files)]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True, check=False
+    )
+    drafts = list(map(Path, done.stdout.splitlines()))
+    assert len(drafts) == len(files) + 1
+    return drafts
+
+
+@pytest.mark.usefixtures("marked_copies_on")
+def test_drafts_go_in_every_folder_of_a_run_and_all_else_stays(hospital):
+    backups = hospital.folder / "backups"
+    backups.mkdir()
+    config = hospital.folder / "config.yaml"
+    text = "backup: {folder: backups}\nmetrics_file: figures/esign.prom\n"
+    config.write_text(config.read_text("utf-8") + text, "utf-8")
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    (run,) = hospital.runs
+    state, latest, figures = (hospital.folder / name for name in ("state", "out/latest", "figures"))
+    work = state / "work"
+    own = [state, work, work / "previews", work / "checked", default_folder()]
+    results = [latest, latest / "rosters", run, run / "rosters"]
+    others = [hospital.folder / "inbox", hospital.folder / "out" / "kept", backups, figures]
+    others[1].mkdir()
+    gone = leave_drafts(*(folder / "a.json" for folder in (*own, *results)))
+    gone += leave_drafts(backups / "ledger-20261127-000000-000.backup", figures / "esign.prom")[:-1]
+    stay = leave_drafts(*(folder / "a.json" for folder in others))
+    for folder in (*own, *results, *others):
+        for name in (".0123456789abcdef", ".0123456789ABCDEF.json", "tmp0a1b2c3d", "0123456789abcdef.json"):
+            stay.append(folder / name)
+            stay[-1].touch()
+    with ExitStack() as drafts:
+        written = [drafts.enter_context(make_draft(folder / "b.json")) for folder in (*own, *results)]
+        assert hospital.go("run", clock=LaterClock()) == 0
+        assert [path for path in gone if path.exists()] == []
+        assert [path for path in (*stay, *written) if not path.exists()] == []
+
+
+def test_a_draft_belongs_to_the_process_that_ran_when_it_was_written(tmp_path):
+    """The number of a dead process may be that of a later one: always, in containers."""
+    started = psutil.Process().create_time()
+    earlier, recent, endless = (tmp_path / f"{make_draft_prefix()}{name}" for name in "abc")
+    endless = endless.with_name(".ffffffff" + endless.name[9:])
+    for path, written in [(earlier, started - 2 * HOUR), (recent, started), (endless, started)]:
+        path.touch()
+        os.utime(path, (written, written))
+    folder = Path(tempfile.mkdtemp(prefix=make_draft_prefix(), dir=tmp_path))
+    (folder / "sheet").touch()
+    os.utime(folder, (0, 0))
+    remove_stale_drafts(tmp_path, before=started + HOUR)
+    assert list(tmp_path.iterdir()) == [recent]
