@@ -19,6 +19,7 @@ from pipeline.support.atomic_files import remove_stale_drafts
 from pipeline.workflow.recorded_runs import RUN_FOLDER
 
 LONGEST_WRITE = 12 * 3600  # seconds: no file takes longer, and the next day's run removes what one leaves
+RECENT_RUNS = 30  # whose folders are looked through: hundreds on a network drive would take seconds
 
 
 def remove_drafts_of_killed_processes(report: RunReport, config: Config) -> None:
@@ -45,10 +46,10 @@ def _list_own_folders(config: Config) -> Iterator[Path]:
     work, out = config.resolve_path(config.work), config.resolve_path(config.out)
     yield work
     yield from _list_folders(work)
-    for folder in _list_folders(out):
-        if folder.name == "latest" or RUN_FOLDER.fullmatch(folder.name):
-            yield folder
-            yield folder / COPIES
+    runs = sorted(folder for folder in _list_folders(out) if RUN_FOLDER.fullmatch(folder.name))
+    for folder in (out / "latest", *runs[-RECENT_RUNS:]):
+        yield folder
+        yield folder / COPIES
 
 
 def _list_folders(folder: Path) -> list[Path]:
