@@ -6,6 +6,9 @@ import pytest
 from result_sheet import ResultSheet
 from run_support import draw_seal, make_row, name, number
 
+from pipeline.cli.app import main
+from pipeline.intake.fields.id_number import check_character
+
 
 def correct(hospital, title, text):
     """Correct one column of the only line of To fix, and retry the workbook."""
@@ -14,6 +17,11 @@ def correct(hospital, title, text):
     fix.write(2, title, text)
     fix.save(workbook)
     assert hospital.go("retry", str(workbook)) == 0
+
+
+def swap_digits(text):
+    """Swap the last digit of the birth date and the one after it."""
+    return text[:13] + text[14] + text[13] + text[15:]
 
 
 @pytest.mark.parametrize(
@@ -55,3 +63,21 @@ def test_the_rosters_wrong_row_is_reported_to_be_sealed_already(hospital, capsys
     assert "ROW_SUPERSEDED" not in json.dumps(hospital.outcomes())
     assert hospital.go("explain", name(1)) == 0
     assert "Correct this row of the roster" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_no_message_gives_the_digit_that_makes_a_wrong_number_pass(hospital, language):
+    # two digits are swapped, and X would fit the wrong number
+    swapped = next(
+        text
+        for serial in range(1, 300)
+        if check_character((text := swap_digits(number(serial)))[:17]) == "X" != text[17]
+    )
+    hospital.roster([make_row(1, number=swapped)])
+    assert main(hospital.command("check", language=language)) == 3
+    (line,) = hospital.outcomes("plan.jsonl")
+    (message,) = [problem["message"] for problem in line["problems"] if problem["code"] == "ID_CHECKSUM"]
+    fix = ResultSheet(hospital.newest / "results.xlsx")
+    assert ("颠倒" if language == "zh" else "swapped") in message
+    assert message in str([cell.value for cell in fix.sheet[2]])
+    assert "X" not in message

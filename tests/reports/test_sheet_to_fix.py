@@ -82,7 +82,7 @@ def test_only_the_cells_at_fault_are_yellow_and_each_has_a_note(sheet):
 
     assert yellow == {"D2", "D3", "E3", "I4", "B5", "C6", "I7", "B8", "D8", "I9"}
     assert noted == yellow
-    assert sheet["D3"].comment.text.startswith("D3 的证件号码校验位不对"), "it names the cell of this sheet"
+    assert sheet["D3"].comment.text.startswith("D3 的证件号码校验不符"), "it names the cell of this sheet"
     assert "1381000123" in sheet["E3"].comment.text
 
 
