@@ -21,6 +21,8 @@ Judged = Literal["right", "wrong"]  # by a human who looked at name and picture
 HaltExit = Literal[1, 2, 4, 5, 6, 74, 130]
 EXIT_SEVERITY = (1, 4, 74, 2, 6, 5, 7, 3, 0)  # the most severe first; a signal's code outranks them all
 INTERRUPTED: Final = 130
+# guards that look at the plan, before the first call: the same rosters are stopped again
+PLAN_GUARDS = frozenset({"ROSTER_MISSING", "ROSTER_SHRUNK", "TOO_MANY_NEW"})
 FIRST_BIN_SECONDS = 0.001  # where the first bin of a histogram ends
 BINS_PER_DECADE = 20
 

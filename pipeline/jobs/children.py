@@ -21,8 +21,8 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 
 from pipeline.config.sections import Workers
+from pipeline.domain.run import PLAN_GUARDS
 from pipeline.errors import reason_of
-from pipeline.reports.next_steps import PLAN_GUARDS
 
 Verdict = Literal["done", "again", "failed"]
 

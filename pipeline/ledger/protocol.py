@@ -205,7 +205,7 @@ class Ledger(Protocol):
         """Return the staff numbers that runs read for every person with a seal, by key."""
 
     def find_seen_rows(self, row_ids: Collection[str]) -> set[str]:
-        """Return which of these rows an earlier run has seen; a run that was stopped for new rows does not count."""
+        """Return which of these rows an earlier run has seen; one that a guard of the plan stopped does not count."""
 
     def find_corrections(self, row_ids: Collection[str]) -> Mapping[str, RowRecord]:
         """Return the corrected copies of these roster rows whose person has a live seal, by the roster row's id.

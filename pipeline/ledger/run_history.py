@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
+from pipeline.domain.run import PLAN_GUARDS
 from pipeline.ledger.protocol import Connection, LedgerConflict, RowRecord, RunRecord
 from pipeline.ledger.receipts import Fact
 from pipeline.ledger.schema import insert_row, select_columns
@@ -67,12 +68,12 @@ def move_rows(connection: Connection, run: str) -> list[Fact]:
 
 
 def find_seen_rows(connection: Connection, row_ids: Collection[str]) -> set[str]:
-    """Return which rows an earlier run has read; a run stopped by the guard on new rows does not count."""
+    """Return which rows an earlier run has read; a run that a guard stopped before its first call does not count."""
     rows = connection.execute(
-        "SELECT DISTINCT row_id FROM row_seen JOIN json_each(?) ON row_id = value WHERE EXISTS (SELECT 1 FROM run "
+        "SELECT DISTINCT row_id FROM row_seen JOIN json_each(?1) ON row_id = value WHERE EXISTS (SELECT 1 FROM run "
         "WHERE number BETWEEN first_run AND last_run "
-        "AND coalesce(json_extract(record, '$.halted.code'), '') <> 'TOO_MANY_NEW')",
-        (json.dumps(list(row_ids)),),
+        "AND coalesce(json_extract(record, '$.halted.code'), '') NOT IN (SELECT value FROM json_each(?2)))",
+        (json.dumps(list(row_ids)), json.dumps(sorted(PLAN_GUARDS))),
     )
     return {row_id for (row_id,) in rows}
 

@@ -13,6 +13,7 @@ from pipeline.domain.seals import PersonHistory
 from pipeline.errors import UsageError
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.protocol import RunRecord
+from pipeline.planning.guards import select_last_runs
 from pipeline.reports.seal_list import ListedSeal
 from pipeline.workflow.recorded_runs import list_recorded_runs, select_later_run
 from pipeline.workflow.tenant_ledger import find_store, open_configured_ledger
@@ -25,7 +26,7 @@ def collect_seals(
 ) -> list[ListedSeal]:
     """Return the live seals in the order of their creation. ``rosters`` are the configured files and folders.
 
-    ``run``: only those it made. ``leavers``: only those of doctors whom the last complete run did not read. Raises
+    ``run``: only those it made. ``leavers``: only those of doctors whom neither the last complete run nor a later one read. Raises
     UsageError for a run that is not known, and for leavers without a complete run.
     """
     if run is not None and ledger.find_run(run) is None:
@@ -66,16 +67,17 @@ def _list_seal(person: PersonHistory, staff_no: str | None, in_roster: bool | No
 def _list_present_rows(
     ledger: DatabaseLedger, rosters: Collection[Path]
 ) -> Mapping[str, Mapping[str, str]] | None:
-    """Return the row of each person whom the last complete run read, by key; None where there was none.
+    """Return the row of each person whom the last complete run or a later one read, by key; None where none was complete.
 
     A retry reads only some rows. A run over other rosters than the configured ones counts only where there is no other.
     """
-    runs = [
-        run for run in ledger.list_runs(RUNS_SEARCHED) if run.command == "run" and run.finished is not None
-    ]
+    runs = ledger.list_runs(RUNS_SEARCHED)
     configured = {str(path.absolute()) for path in rosters}
-    last = next((run for run in runs if set(run.rosters) == configured), next(iter(runs), None))
-    return None if last is None else dict(_iterate_rows(ledger, last.run))
+    last_runs = list(select_last_runs(run for run in runs if set(run.rosters) == configured))
+    last_runs = last_runs or list(select_last_runs(runs))
+    if not any(last.is_complete for last in last_runs):
+        return None
+    return {key: line for last in reversed(last_runs) for key, line in _iterate_rows(ledger, last.run)}
 
 
 def _iterate_rows(ledger: DatabaseLedger, run: str) -> Iterator[tuple[str, Mapping[str, str]]]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, deque
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from pathlib import Path
 
-from pipeline.domain.run import Halt, RunRequest, Status
+from pipeline.domain.run import PLAN_GUARDS, Halt, RunRequest, Status
 from pipeline.errors import UsageError
 from pipeline.intake.readers.discover import find_empty_folders
 from pipeline.ledger.protocol import Ledger, RunRecord
@@ -34,7 +34,7 @@ CERTIFY_SENT, CERTIFY_VOID, CERTIFIED, NOT_CERTIFIED = CERTIFICATION = (
 )
 CERTIFICATE_DAYS = 90
 ALL_RUNS = 1_000_000
-RUNS_SEARCHED = 50  # back to the last complete run over the same rosters
+RUNS_SEARCHED = 50  # back to the last complete run over the same rosters, before all are read
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Guards:
 
     new_rows: int | None = 200  # people that no earlier run has seen …
     new_share: float = 0.2  # … or this share of the live seals, whichever is more
-    shrunk: float | None = 0.3  # share of the people that may be missing since the last complete run
+    shrunk: float | None = 0.3  # share of the people of the last runs that may be missing
     unknown: int | None = 20  # rows that may become unknown in one run
     same_refusal: bool = True
     seals_exist: bool = True  # seal names that exist already, while the ledger holds no seal
@@ -98,38 +98,70 @@ def _check_new_people(
     new_keys = {key for row_id, key in newcomers.items() if row_id not in seen_rows}
     if len(new_keys) <= most:
         return None
-    last_run, _ = _find_last_run(ledger, record, stopped_by="TOO_MANY_NEW")
-    new_people = len(new_keys - _list_people(ledger, last_run))
+    seen_people = frozenset().union(
+        *(_list_people(ledger, last.run) for last in _find_last_runs(ledger, record))
+    )
+    new_people = len(new_keys - seen_people)
     return Halt("TOO_MANY_NEW", f"{new_people} > {most}", 5) if new_people > most else None
 
 
 def _check_shrunk_roster(people: int, guards: Guards, ledger: Ledger, record: RunRecord) -> Halt | None:
-    """Stop a run that lacks too many people of the last one."""
+    """Stop a run that lacks too many people of the last runs."""
     if guards.shrunk is None:
         return None
-    last_run, row_count = _find_last_run(ledger, record, stopped_by="ROSTER_SHRUNK")
-    if not row_count or people >= (1 - guards.shrunk) * row_count:
-        return None
-    last_people = len(_list_people(ledger, last_run))  # never more than its rows
-    if (last_people >= FEW_PEOPLE or not people) and people < (1 - guards.shrunk) * last_people:
+    kept_share = 1 - guards.shrunk
+    larger = [last for last in _find_last_runs(ledger, record) if people < kept_share * last.rows]
+    last_people = max((len(_list_people(ledger, last.run)) for last in larger), default=0)
+    if (last_people >= FEW_PEOPLE or not people) and people < kept_share * last_people:
         return Halt("ROSTER_SHRUNK", f"{last_people} → {people}", 5)
     return None
 
 
-def _find_last_run(ledger: Ledger, record: RunRecord, *, stopped_by: str) -> tuple[str, int]:
-    """Return the last complete run over the same rosters that this guard did not stop, and its rows; else "" and 0."""
-    for run in ledger.list_runs(RUNS_SEARCHED):
-        if run.command == "run" and run.rosters == record.rosters and run.finished and run.record:
-            content = json.loads(run.record)
-            if content["files"] and (content.get("halted") or {}).get("code") != stopped_by:
-                return run.run, int(content["rows"])
-    return "", 0
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """An earlier run that shows who stood in its rosters."""
+
+    run: str
+    rows: int  # never fewer than its people
+    is_complete: bool  # it read every file of its rosters
+
+
+def select_last_runs(runs: Iterable[RunRecord]) -> Iterator[LastRun]:
+    """Yield which of these runs, the newest first, show who stood in the rosters: one or two, none of `retry`.
+
+    The first is the newest that no guard stopped before its first call, for instance an accepted one. A run that was
+    stopped or killed later on, or limited, counts once its end was entered: it read the rosters all the same. Where a
+    file of that run was not read, the newest one that read every file follows: the people of the unread file stand there.
+    """
+    is_newest = True
+    for run in runs:
+        if run.command != "run" or not run.finished or not run.record:
+            continue
+        content = json.loads(run.record)
+        if not content["files"] or (content.get("halted") or {}).get("code") in PLAN_GUARDS:
+            continue
+        is_complete = all(file["status"] == "read" for file in content["files"])
+        if is_newest or is_complete:
+            yield LastRun(run.run, int(content["rows"]), is_complete)
+        if is_complete:
+            return
+        is_newest = False
+
+
+def _find_last_runs(ledger: Ledger, record: RunRecord) -> list[LastRun]:
+    """Return the last runs over the same rosters, as `select_last_runs` selects them."""
+    last_runs: list[LastRun] = []
+    for limit in (RUNS_SEARCHED, ALL_RUNS):
+        runs = ledger.list_runs(limit)
+        last_runs = list(select_last_runs(run for run in runs if run.rosters == record.rosters))
+        if len(runs) < limit or any(last.is_complete for last in last_runs):
+            break
+    return last_runs
 
 
 def _list_people(ledger: Ledger, run: str) -> frozenset[Hashable]:
     """Return the people of a run's rows; where a number could not be used, the name stands for the person."""
-    rows = ledger.list_rows(run) if run else []
-    return frozenset(row.key or json.loads(row.line)["name"] or row.row_id for row in rows)
+    return frozenset(row.key or json.loads(row.line)["name"] or row.row_id for row in ledger.list_rows(run))
 
 
 def has_read_rosters(run: RunRecord) -> bool:

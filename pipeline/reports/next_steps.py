@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pipeline.domain.masking import mask_path, mask_text
 from pipeline.domain.results_format import COPIES, WORKBOOK
 from pipeline.domain.run import (
+    PLAN_GUARDS,
     UNRESOLVED_STATUSES,
     RowOutcome,
     RunReport,
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from pipeline.ledger.protocol import RunRecord
 
 REVIEW_PAGE, REPORT_PAGE = "review.html", "report.html"
-# guards that look at the plan: the same rosters are stopped again
-PLAN_GUARDS = frozenset({"ROSTER_MISSING", "ROSTER_SHRUNK", "TOO_MANY_NEW"})
 # time alone does not remove what stopped these runs
 LASTING_HALTS = frozenset({"DISK", "LEDGER", "SAME_REFUSAL", "SEALS_EXIST", "TOO_MANY_UNKNOWN"})
 _CORRECTED = (Status.REJECTED, Status.FAILED)  # rows that a person corrects

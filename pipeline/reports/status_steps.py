@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.domain.masking import mask_path
 from pipeline.domain.results_format import COPIES, WORKBOOK
-from pipeline.domain.run import Status
+from pipeline.domain.run import PLAN_GUARDS, Status
 from pipeline.messages.catalogue import make_phrase
 from pipeline.reports.earlier_results import find_newest_workbook
-from pipeline.reports.next_steps import PLAN_GUARDS, CommandLine, NextStep, make_step
+from pipeline.reports.next_steps import CommandLine, NextStep, make_step
 
 if TYPE_CHECKING:
     from pipeline.ledger.protocol import RunRecord

@@ -10,6 +10,7 @@ import run_support
 
 from pipeline import api
 
+HR = "hr.xlsx"
 ANSWERED = "ChannelCreatePreparedPersonalEsign: answered"
 
 
@@ -169,3 +170,69 @@ def test_a_folder_whose_name_is_hidden_in_the_record_stops_the_run_as_well(hospi
     assert hospital.go("run") == 0
     empty(inbox, gone=False)
     assert hospital.go("run") == 5
+
+
+def end_bad_night(hospital, kind: str) -> None:
+    """Run a night in which the second folder's roster is gone, is no workbook, or holds no line under its titles."""
+    roster = hospital.folder / "extra" / HR
+    if kind == "gone":
+        roster.unlink()
+    else:
+        roster.write_bytes(b"")
+    assert hospital.go("run") == (5 if kind == "gone" else 7)
+
+
+@pytest.mark.parametrize("bad_nights", [["gone"], ["refused"], ["refused", "gone", "refused"]], ids=len)
+def test_after_bad_nights_a_roster_without_rows_stops_the_run(hospital, bad_nights):
+    """They are compared with the last night that read every roster, until a night without these doctors is accepted."""
+    extra = add_empty_folder(hospital)
+    hospital.doctors(12)
+    (hospital.folder / "inbox" / "roster.xlsx").rename(extra / HR)
+    hospital.seal_doctors(4, start=20)
+    for kind in bad_nights:
+        end_bad_night(hospital, kind)
+    hospital.roster([], file="empty.xlsx")
+    (hospital.folder / "inbox" / "empty.xlsx").rename(extra / HR)
+    for _ in range(2):
+        assert hospital.go("run") == 5
+        assert halted(hospital) == {"code": "ROSTER_SHRUNK", "message": "16 → 4"}
+    assert hospital.go("run", "--accept-guards") == 0
+    assert hospital.go("run") == 0
+    hospital.doctors(3, start=20)
+    assert hospital.go("run") == 0, "one of four may have left"
+
+
+def test_a_roster_that_was_never_read_leaves_the_other_one_its_guard(hospital):
+    hospital.doctors(12)
+    other = hospital.folder / "inbox" / HR
+    other.write_bytes(b"")
+    for _ in range(2):
+        assert hospital.go("run") == 7
+    assert hospital.go("export", "--leavers") == 2, "whose doctors the other one holds is not known"
+    other.unlink()
+    hospital.roster([])
+    assert hospital.go("run") == 5
+    assert halted(hospital) == {"code": "ROSTER_SHRUNK", "message": "12 → 0"}
+    hospital.doctors(12)
+    assert hospital.go("run") == 0
+
+
+def test_a_night_without_a_roster_makes_the_rows_of_the_others_known_to_no_guard(hospital, capsys):
+    """Nor is a doctor a leaver whose roster was not there."""
+    extra = add_empty_folder(hospital)
+    hospital.doctors(2, start=50)
+    (hospital.folder / "inbox" / "roster.xlsx").rename(extra / HR)
+    hospital.seal_doctors(2)
+    config = hospital.folder / "config.yaml"
+    config.write_text(config.read_text("utf-8").replace("guards: {", "guards: {new_rows: 3, "), "utf-8")
+    hospital.doctors(9)
+    hidden = (extra / HR).rename(hospital.folder / HR)
+    assert hospital.go("run") == 5
+    assert halted(hospital)["code"] == "ROSTER_MISSING"
+    capsys.readouterr()
+    hospital.go("--json", "export", "--leavers")
+    assert json.loads(capsys.readouterr().out)["seals"] == []
+    hidden.rename(extra / HR)
+    assert hospital.go("run") == 5
+    assert halted(hospital) == {"code": "TOO_MANY_NEW", "message": "7 > 3"}
+    assert hospital.run_to_end("run", "--accept-guards") == (0, {"sealed": 7, "unchanged": 4})

@@ -15,7 +15,7 @@ from copy import copy
 from dataclasses import dataclass, field, fields, replace
 
 from pipeline.domain.roster import FileStat
-from pipeline.domain.run import Judged, Judgement
+from pipeline.domain.run import PLAN_GUARDS, Judged, Judgement
 from pipeline.domain.seals import (
     CHECKED,
     CreateAttempt,
@@ -380,7 +380,7 @@ class MemoryLedger:
 
     def find_seen_rows(self, row_ids: Collection[str]) -> set[str]:
         tables = self._tables
-        counting = [rows for run, rows in tables.seen.items() if not _too_many_new(tables.runs[run])]
+        counting = [rows for run, rows in tables.seen.items() if not _stopped_by_guard(tables.runs[run])]
         return {row_id for row_id in row_ids if any(row_id in rows for rows in counting)}
 
     def find_corrections(self, row_ids: Collection[str]) -> Mapping[str, RowRecord]:
@@ -503,9 +503,9 @@ def _live(tables: Tables, key: str) -> tuple[str, Seal]:
     return result
 
 
-def _too_many_new(run: RunRecord) -> bool:
+def _stopped_by_guard(run: RunRecord) -> bool:
     halted = json.loads(run.record)["halted"] if run.record else None
-    return halted is not None and halted["code"] == "TOO_MANY_NEW"
+    return halted is not None and halted["code"] in PLAN_GUARDS
 
 
 def checked_by_mypy() -> Ledger:
