@@ -119,7 +119,7 @@ def _check_shrunk_roster(people: int, guards: Guards, ledger: Ledger, record: Ru
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """An earlier run that shows who stood in its rosters."""
+    """An earlier run that shows who was in its rosters."""
 
     run: str
     rows: int  # never fewer than its people
@@ -127,11 +127,11 @@ class LastRun:
 
 
 def select_last_runs(runs: Iterable[RunRecord]) -> Iterator[LastRun]:
-    """Yield which of these runs, the newest first, show who stood in the rosters: one or two, none of `retry`.
+    """Yield which of these runs, the newest first, show who was in the rosters: one or two, none of `retry`.
 
     The first is the newest that no guard stopped before its first call, for instance an accepted one. A run that was
     stopped or killed later on, or limited, counts once its end was entered: it read the rosters all the same. Where a
-    file of that run was not read, the newest one that read every file follows: the people of the unread file stand there.
+    file of that run was not read, the newest one that read every file follows: it has the people of the unread file.
     """
     is_newest = True
     for run in runs:

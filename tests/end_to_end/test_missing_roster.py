@@ -172,8 +172,8 @@ def test_a_folder_whose_name_is_hidden_in_the_record_stops_the_run_as_well(hospi
     assert hospital.go("run") == 5
 
 
-def end_bad_night(hospital, kind: str) -> None:
-    """Run a night in which the second folder's roster is gone, is no workbook, or holds no line under its titles."""
+def break_roster(hospital, kind: str) -> None:
+    """Run while the second folder's roster is gone, is no workbook, or holds no line under its titles."""
     roster = hospital.folder / "extra" / HR
     if kind == "gone":
         roster.unlink()
@@ -182,15 +182,15 @@ def end_bad_night(hospital, kind: str) -> None:
     assert hospital.go("run") == (5 if kind == "gone" else 7)
 
 
-@pytest.mark.parametrize("bad_nights", [["gone"], ["refused"], ["refused", "gone", "refused"]], ids=len)
-def test_after_bad_nights_a_roster_without_rows_stops_the_run(hospital, bad_nights):
+@pytest.mark.parametrize("kinds", [["gone"], ["refused"], ["refused", "gone", "refused"]], ids=len)
+def test_after_broken_rosters_one_without_rows_stops_the_run(hospital, kinds):
     """They are compared with the last night that read every roster, until a night without these doctors is accepted."""
     extra = add_empty_folder(hospital)
     hospital.doctors(12)
     (hospital.folder / "inbox" / "roster.xlsx").rename(extra / HR)
     hospital.seal_doctors(4, start=20)
-    for kind in bad_nights:
-        end_bad_night(hospital, kind)
+    for kind in kinds:
+        break_roster(hospital, kind)
     hospital.roster([], file="empty.xlsx")
     (hospital.folder / "inbox" / "empty.xlsx").rename(extra / HR)
     for _ in range(2):
@@ -217,7 +217,7 @@ def test_a_roster_that_was_never_read_leaves_the_other_one_its_guard(hospital):
     assert hospital.go("run") == 0
 
 
-def test_a_night_without_a_roster_makes_the_rows_of_the_others_known_to_no_guard(hospital, capsys):
+def test_a_run_without_one_roster_makes_the_rows_of_the_others_known_to_no_guard(hospital, capsys):
     """Nor is a doctor a leaver whose roster was not there."""
     extra = add_empty_folder(hospital)
     hospital.doctors(2, start=50)
