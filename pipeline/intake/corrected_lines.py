@@ -60,7 +60,7 @@ class _RowIndex:
     def find_by_name(self, line: _Person) -> list[_Person]:
         """Return the other rows that have a line's name, or may have meant it."""
         others = self._find_others(line, NAME, (line.name, line.name[:2]))
-        return [other for other in others if _may_be_same_name(other.name, line.name)]
+        return [other for other in others if may_be_same_name(other.name, line.name)]
 
     def find_by_number(self, line: _Person) -> list[_Person]:
         """Return the other rows that have a line's number, or may have meant it."""
@@ -132,7 +132,7 @@ def _find_trusted_evidence(line: _Person, origin: _Person | None, rows: _RowInde
 
 
 def _is_anothers_name(line: _Person, origin: _Person | None, namesakes: Sequence[_Person]) -> bool:
-    corrects_own_row = origin is not None and _may_be_same_name(origin.name, line.name)
+    corrects_own_row = origin is not None and may_be_same_name(origin.name, line.name)
     return any(
         not _may_be_same_number(other.number, line.number)
         and (other.name == line.name or not corrects_own_row)
@@ -143,7 +143,7 @@ def _is_anothers_name(line: _Person, origin: _Person | None, namesakes: Sequence
 def _is_anothers_number(line: _Person, origin: _Person | None, numbered: Sequence[_Person]) -> bool:
     corrects_own_row = origin is not None and _may_be_same_number(origin.number, line.number)
     return any(
-        not _may_be_same_name(other.name, line.name) and (other.number == line.number or not corrects_own_row)
+        not may_be_same_name(other.name, line.name) and (other.number == line.number or not corrects_own_row)
         for other in numbered
     )
 
@@ -190,7 +190,7 @@ def _may_be_same_number(first: str, second: str) -> bool:
     return start + count_common_start(first[start:][::-1], second[start:][::-1]) >= longer - _SLIPS
 
 
-def _may_be_same_name(first: str, second: str) -> bool:
+def may_be_same_name(first: str, second: str) -> bool:
     """Return whether two texts may mean one name: the Han characters of one begin the other's."""
     if first == second:
         return True

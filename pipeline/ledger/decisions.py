@@ -264,11 +264,18 @@ _HAS_SEAL_OR_ATTEMPT = (  # of a key, whether nothing may be sent for it
 )
 
 
+# whether a line of `row_line` is its person's: not one that was refused because its number has another name (is_anothers_row)
+OWN_ROW = (
+    "NOT (status = 'rejected' AND codes LIKE '%ID_NAME_CONFLICT%' "
+    "AND coalesce(json_extract(line, '$.name'), '') <> coalesce(person.name, ''))"
+)
+
+
 def read_earlier_staff_numbers(connection: Connection, digest: Callable[[str], str]) -> dict[str, str]:
     """Return the staff numbers of persons entered without one, from the rows that runs read for them."""
     rows = connection.execute(
-        "SELECT key, (SELECT json_extract(line, '$.staff_no') FROM row_line WHERE row_line.key = person.key "
-        "ORDER BY id DESC LIMIT 1) FROM person WHERE staff_no IS NULL"
+        "SELECT key, (SELECT json_extract(line, '$.staff_no') FROM row_line WHERE row_line.key = person.key "  # noqa: S608 - our own words
+        f"AND {OWN_ROW} ORDER BY id DESC LIMIT 1) FROM person WHERE staff_no IS NULL"
     )
     return {key: digest(fold_staff_no(staff_no)) if staff_no else "" for key, staff_no in rows}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Any
@@ -81,8 +81,17 @@ def list_people(connection: Connection) -> list[tuple[str | None, str | None]]:
     ).fetchall()
 
 
+def is_anothers_row(line: Mapping[str, Any], person_name: str | None) -> bool:
+    """Return whether a row was refused because its number also has the name of the person ``person_name``, or another one."""
+    is_refused = line.get("status") == "rejected" and "ID_NAME_CONFLICT" in line.get("codes", ())
+    return is_refused and line.get("name") != person_name
+
+
 def read_person(connection: Connection, key: str | None, row_ids: Collection[str] = ()) -> PersonRecords:
-    """Return all records of a person; ``row_ids`` are further rows of the person, without a usable number."""
+    """Return all records of a person; ``row_ids`` are further rows of the person, without a number of the person's own.
+
+    A row that was refused with the person's number and another name is another doctor's.
+    """
     person = connection.execute(
         "SELECT name, id_masked, seal_name FROM person WHERE key = ?", (key,)
     ).fetchone()
@@ -94,6 +103,11 @@ def read_person(connection: Connection, key: str | None, row_ids: Collection[str
     )
     rows = {row_id for (row_id,) in own if row_id} | set(row_ids)
     name, id_masked, seal_name = person or (None, None, None)
+    row_keys = keys if key is not None else json.dumps(_list_keys(connection, rows))
+    histories = (
+        RowHistoryEntry(row=make_row_record(row), is_current=bool(row.pop("is_current")), **row)
+        for row in select_columns(connection, _ROW_HISTORY, (json.dumps(sorted(rows)), row_keys))
+    )
     return PersonRecords(
         key=key,
         name=name,
@@ -106,10 +120,21 @@ def read_person(connection: Connection, key: str | None, row_ids: Collection[str
         seals=tuple(SealRecord(**row) for row in select_columns(connection, _SEALS, (keys,))),
         decisions=tuple(decisions.read_decisions(connection, keys=keys)),
         rows=tuple(
-            RowHistoryEntry(row=make_row_record(row), is_current=bool(row.pop("is_current")), **row)
-            for row in select_columns(connection, _ROW_HISTORY, (json.dumps(sorted(rows)), keys))
+            entry
+            for entry in histories
+            if key is None or not is_anothers_row(json.loads(entry.row.line), name)
         ),
     )
+
+
+def _list_keys(connection: Connection, row_ids: Collection[str]) -> list[str]:
+    """Return the keys that rows have had."""
+    keys = connection.execute(
+        "SELECT DISTINCT key FROM row_line WHERE key IS NOT NULL "
+        "AND json_extract(line, '$.row_id') IN (SELECT value FROM json_each(?))",
+        (json.dumps(sorted(row_ids)),),
+    )
+    return [key for (key,) in keys]
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,9 +208,9 @@ class Ledger(Protocol):
         """Return which of these rows an earlier run has seen; one that a guard of the plan stopped does not count."""
 
     def find_corrections(self, row_ids: Collection[str]) -> Mapping[str, RowRecord]:
-        """Return the corrected copies of these roster rows whose person has a live seal, by the roster row's id.
+        """Return the corrected copies of these roster rows that hold their person's live seal, by the roster row's id.
 
-        A copy's line names the roster row in ``corrects``.
+        A copy's line names the roster row in ``corrects``. It ended sealed or unchanged, or its attempt made the seal.
         """
 
     def record_decision(self, decision: Decision) -> None:

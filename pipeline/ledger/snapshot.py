@@ -99,8 +99,8 @@ def read_staff_numbers(connection: Connection) -> dict[str, set[str]]:
     """Return the staff numbers that runs read for every person with a seal, by key."""
     numbers_of: defaultdict[str, set[str]] = defaultdict(set)
     for key, number in connection.execute(
-        "SELECT DISTINCT key, json_extract(line, '$.staff_no') FROM row_line "
-        "WHERE key IN (SELECT key FROM seal WHERE ended_by IS NULL)"
+        "SELECT DISTINCT key, json_extract(line, '$.staff_no') FROM row_line JOIN person USING (key) "  # noqa: S608 - our own words
+        f"WHERE key IN (SELECT key FROM seal WHERE ended_by IS NULL) AND {decisions.OWN_ROW}"
     ):
         if number:
             numbers_of[key].add(str(number))

@@ -7,6 +7,7 @@ corrected copies.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,8 @@ from pipeline.domain.seals import (
     SealContent,
 )
 from pipeline.errors import NotReadNow
+from pipeline.intake.corrected_lines import may_be_same_name
+from pipeline.intake.fields.normalize import get_field_text
 from pipeline.ledger.protocol import Ledger, RowRecord
 from pipeline.messages.problems import build_problem
 
@@ -271,16 +274,26 @@ def examine_sent_sizes(
     return SentSizes(shrunk, frozenset(whole - seals_of_shrunk))
 
 
+def find_sealed_copies(doctors: Iterable[Doctor], ledger: Ledger | None) -> dict[str, RowRecord]:
+    """Return, by row_id of the roster row, the corrected copies that hold a seal as the row's own person."""
+    by_row_id = {doctor.row_id: doctor for doctor in doctors if doctor.row_id}
+    copies = ledger.find_corrections(by_row_id) if ledger is not None and by_row_id else {}
+    return {row_id: copy for row_id, copy in copies.items() if _may_be_same_person(by_row_id[row_id], copy)}
+
+
+def _may_be_same_person(doctor: Doctor, copy: RowRecord) -> bool:
+    """Return whether a corrected copy kept its row's number or name: with both new it may be another person."""
+    written = doctor.name or get_field_text(doctor.row, Field.NAME)
+    name = json.loads(copy.line).get("name") or ""
+    return copy.key == doctor.key or may_be_same_name(written, name)
+
+
 def note_sealed_corrections(
     row_plans: Sequence[RowPlan], ledger: Ledger | None, snapshot: LedgerSnapshot, to_day: ToDay
 ) -> list[RowPlan]:
     """Return the plans; a rejected row whose corrected copy has a seal gets a ROW_SUPERSEDED that names it."""
-    rejected = [
-        row_plan.doctor.row_id
-        for row_plan in row_plans
-        if row_plan.status is Status.REJECTED and row_plan.doctor.row_id
-    ]
-    copies = ledger.find_corrections(rejected) if ledger is not None and rejected else {}
+    rejected = [row_plan.doctor for row_plan in row_plans if row_plan.status is Status.REJECTED]
+    copies = find_sealed_copies(rejected, ledger)
     if not copies:
         return list(row_plans)
     return [_note_sealed_copy(row_plan, copies, snapshot, to_day) for row_plan in row_plans]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.ledger.database_ledger import DatabaseLedger
-from pipeline.ledger.person_history import PersonRecords, RowHistoryEntry
+from pipeline.ledger.person_history import PersonRecords, RowHistoryEntry, is_anothers_row
 from pipeline.ledger.protocol import RowRecord
 from pipeline.ledger.tenant import SiteKey
 from pipeline.reports.earlier_results import OUTCOMES
@@ -96,7 +96,16 @@ class PersonFinder:
             return set(), []
         keys, lines = self.ledger.find_people(word)
         folder_rows = self._search_folders([json.dumps(word, ensure_ascii=False)[1:]])
-        return keys, [line for line in (*lines, *map(parse_line, folder_rows)) if _is_meant(line, word)]
+        meant = [line for line in (*lines, *map(parse_line, folder_rows)) if _is_meant(line, word)]
+        return keys, list(map(self._take_foreign_key, meant))
+
+    def _take_foreign_key(self, line: Line) -> Line:
+        """Return a line, without its key where the number is another person's."""
+        key = line["key"]
+        if key is None or not is_anothers_row(line, None):
+            return line
+        name = self.ledger.read_person(self._resolve_key(key)).name
+        return {**line, "key": None} if is_anothers_row(line, name) else line
 
     def _match_word(self, word: str, look_up: LookUp) -> set[PersonQueryMatch]:
         keys, lines = look_up(word)

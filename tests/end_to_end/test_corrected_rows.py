@@ -3,20 +3,36 @@
 import json
 
 import pytest
+from resolution_support import run_later
 from result_sheet import ResultSheet
 from run_support import draw_seal, make_row, name, number
+from wire_support import fault
 
 from pipeline.cli.app import main
 from pipeline.intake.fields.id_number import check_character
 
 
-def correct(hospital, title, text):
+def correct(hospital, title, text, *, code=0):
     """Correct one column of the only line of To fix, and retry the workbook."""
     workbook = hospital.folder / "out" / "latest" / "results.xlsx"
     fix = ResultSheet(workbook)
     fix.write(2, title, text)
     fix.save(workbook)
-    assert hospital.go("retry", str(workbook)) == 0
+    assert hospital.go("retry", str(workbook)) == code
+
+
+@pytest.fixture
+def explain(hospital, capsys):
+    """Return a function that gives the only doctor whom a word means, as JSON and as text."""
+
+    def run_explain(word):
+        capsys.readouterr()
+        assert hospital.go("--json", "explain", word) == 0
+        doctor = json.loads(capsys.readouterr().out)["doctor"]
+        assert hospital.go("explain", word) == 0
+        return doctor, capsys.readouterr().out
+
+    return run_explain
 
 
 def swap_digits(text):
@@ -81,3 +97,65 @@ def test_no_message_gives_the_digit_that_makes_a_wrong_number_pass(hospital, lan
     assert ("颠倒" if language == "zh" else "swapped") in message
     assert message in str([cell.value for cell in fix.sheet[2]])
     assert "X" not in message
+
+
+@pytest.mark.parametrize("neighbour", ["in the roster", "gone"])
+def test_a_neighbours_number_typed_into_to_fix_makes_no_seal_of_the_rows_own(hospital, explain, neighbour):
+    wrong = make_row(1, number=number(1)[:17])
+    for serial in (1, 2):
+        draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
+    hospital.roster([make_row(2)])
+    assert hospital.go("run") == 0
+    (seal,) = hospital.service.seals
+    hospital.roster([wrong, make_row(2)] if neighbour == "in the roster" else [wrong])
+    assert hospital.go("run") == 3
+    correct(hospital, "证件号码", number(2), code=3 if neighbour == "in the roster" else 0)
+    (line,) = hospital.outcomes()
+    assert line["status"] == ("rejected" if neighbour == "in the roster" else "changed")
+    for command, file in (("check", "plan.jsonl"), ("run", "outcomes.jsonl")):
+        assert hospital.go(command) == 3
+        (line,) = [row for row in hospital.outcomes(file) if row["row"] == 2]
+        assert (line["status"], "ROW_SUPERSEDED" in line["codes"]) == ("rejected", False)
+        cells = str([cell.value for cell in ResultSheet(hospital.newest / "results.xlsx").sheet[2]])
+        assert seal.seal_id not in cells
+        assert "Already has its seal" not in cells
+    if neighbour == "in the roster":
+        doctor, printed = explain(name(1))
+        assert (doctor["status"], doctor["seal"]) == ("rejected", None)
+        assert "Nothing to do" not in printed
+        assert seal.seal_id not in printed
+        doctor, printed = explain(name(2))
+        assert (doctor["status"], doctor["seal"]["seal_id"]) == ("unchanged", seal.seal_id)
+        assert name(1) not in printed
+
+
+def test_a_line_of_to_fix_that_was_used_for_another_doctor_makes_no_seal_of_the_rows_own(hospital):
+    hospital.roster([make_row(1, number=number(1)[:17])])
+    draw_seal(hospital.folder / "seals" / f"{number(3)}.png", 3)
+    assert hospital.go("run") == 3
+    workbook = hospital.folder / "out" / "latest" / "results.xlsx"
+    fix = ResultSheet(workbook)
+    fix.write(2, "姓名", name(3))
+    fix.save(workbook)
+    correct(hospital, "证件号码", number(3))
+    assert [seal.number for seal in hospital.service.seals] == [number(3)]
+    assert hospital.go("run") == 3
+    assert "ROW_SUPERSEDED" not in json.dumps(hospital.outcomes())
+
+
+def test_a_corrected_copy_without_a_verdict_holds_the_seal_once_it_is_resolved(hospital_with):
+    hospital = hospital_with(faults=[fault("reset_after", nth=(1,))])
+    hospital.roster([make_row(1, number=number(1)[:17])])
+    draw_seal(hospital.folder / "seals" / "00001.png", 1)
+    assert hospital.go("run") == 3
+    correct(hospital, "证件号码", number(1), code=3)
+    (line,) = hospital.outcomes()
+    assert line["status"] == "unknown"
+    assert hospital.go("run") == 3
+    assert "ROW_SUPERSEDED" not in json.dumps(hospital.outcomes())
+    (seal,) = hospital.service.seals
+    assert run_later(hospital, "resolve", name(1), "--seal-id", seal.seal_id, "--why", "console") == 0
+    assert hospital.go("run") == 3
+    (line,) = hospital.outcomes()
+    (note,) = [problem for problem in line["problems"] if problem["code"] == "ROW_SUPERSEDED"]
+    assert seal.seal_id in note["message"]

@@ -720,15 +720,26 @@ def test_rows_seen_before_count_unless_the_run_was_stopped_for_new_ones(ledger, 
     assert ledger.find_seen_rows(["a", "b", "c"]) == {"a"}
 
 
-async def test_a_corrected_copy_is_found_by_its_roster_row_once_its_person_has_a_seal(
-    ledger, attempt, seen, sealed
+@pytest.mark.parametrize(
+    ("row_id", "status", "is_found"),
+    [
+        ("copy", "sealed", True),
+        ("copy", "unchanged", True),
+        ("copy", "rejected", False),
+        ("copy", "failed", False),
+        ("copy", "changed", False),
+        ("sent", "unknown", True),  # its own attempt made the seal
+    ],
+)
+async def test_a_corrected_copy_is_found_by_its_roster_row_if_it_holds_the_seal(
+    ledger, attempt, seen, sealed, row_id, status, is_found
 ):
-    first = attempt()
-    copy = seen("copy", "sealed", key=first.key, line='{"row_id":"copy","corrects":"wrong"}')
+    first = replace(attempt(), row_id="sent")
+    copy = seen(row_id, status, key=first.key, line=f'{{"row_id":"{row_id}","corrects":"wrong"}}')
     ledger.record_rows("r1", [copy, seen("other", "ready")])
     assert ledger.find_corrections(["wrong", "other"]) == {}
     await settle_attempt(ledger, first, sealed("s1"), now=2.0)
-    assert ledger.find_corrections(["wrong", "other"]) == {"wrong": copy}
+    assert ledger.find_corrections(["wrong", "other"]) == ({"wrong": copy} if is_found else {})
     assert ledger.find_corrections(["other"]) == {}
 
 

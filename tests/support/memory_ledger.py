@@ -393,7 +393,16 @@ class MemoryLedger:
         return {
             copie: row
             for copie, row in copies.items()
-            if copie in row_ids and row.key and tables.live(row.key)
+            if copie in row_ids
+            and row.key
+            and (live := tables.live(row.key))
+            and (
+                row.status in {"sealed", "unchanged"}
+                or (
+                    (made_by := tables.sent.get(live[1].live.trace_id)) is not None
+                    and made_by.attempt.row_id == row.row_id
+                )
+            )
         }
 
     def record_decision(self, decision: Decision) -> None:
