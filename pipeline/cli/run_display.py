@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from pipeline.cli.context import Session
 from pipeline.config.settings import Config
+from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.results_format import WORKBOOK
 from pipeline.domain.run import UNRESOLVED_STATUSES, RowOutcome, RunReport, Status, is_redundant_copy
 from pipeline.intake.readers.discover import SUFFIXES
@@ -102,7 +103,7 @@ def _print_problems(session: Session, report: RunReport, presenter: Presenter) -
         session.inform("warning", text=text)
     for path, reason in report.unreadable_images:
         session.alert("pictures_unread", place=presenter.mask_text(path), why=presenter.render_text(reason))
-    refused = [file for file in report.files if file.status == "refused"]
+    refused = [file for file in report.files if file.needs_correction]
     other_files = [file for file in refused if file.path.suffix.lower() not in SUFFIXES]
     # a * of the shell, or a configuration: their reasons are of no use
     if len(other_files) > 1 or any(file.path.suffix.lower() in YAML for file in other_files):
@@ -112,7 +113,8 @@ def _print_problems(session: Session, report: RunReport, presenter: Presenter) -
     for file in refused:
         for problem in file.problems:
             reason = describe_problem(problem, presenter)
-            session.alert("file_refused", file=presenter.mask_text(file.path.name), why=reason)
+            key = "file_partly" if file.reading == "partly" else "file_refused"
+            session.alert(key, file=presenter.mask_text(file.path.name), why=reason)
 
 
 def _join_names(session: Session, names: Sequence[str]) -> dict[str, str]:
@@ -126,8 +128,17 @@ def _print_counts(session: Session, report: RunReport, presenter: Presenter) -> 
     describe_columns = describe_layouts if report.command == "check" else describe_misspelt_titles
     for text in describe_columns(report.files, presenter):
         session.print_line(text)
+    for file, note in _list_unread_sheets(report):
+        session.inform(
+            "sheets_unread",
+            file=presenter.mask_text(file),
+            note=presenter.render_text(presenter.mask_text(note)),
+        )
+    # a results workbook whose rows stand in the rosters again, or that has none, is no empty roster
     empty = [
-        file.path.name for file in report.files if file.status == "read" and not file.rows and file.sheets
+        file.path.name
+        for file in report.files
+        if file.status == "read" and not file.rows and file.sheets and file.run is None
     ]
     if empty:
         session.inform("no_doctors", **_join_names(session, [presenter.mask_text(name) for name in empty]))
@@ -135,20 +146,43 @@ def _print_counts(session: Session, report: RunReport, presenter: Presenter) -> 
     for outcome in report.outcomes:
         rows[outcome.status].append(outcome)
     explained = report.halt.code if report.halt else ""
+    with_sheets = _find_files_with_sheets(report)
     for status in filter(rows.get, Status):
         copies = sum(map(is_redundant_copy, rows[status]))
         key = "count_with_spare" if copies else "count"
         session.inform(key, status=presenter.name_status(status), rows=len(rows[status]), n=copies)
         if status in WITH_REASONS:
-            _print_reasons(session, rows[status], presenter, explained=explained)
+            _print_reasons(session, rows[status], presenter, explained=explained, with_sheets=with_sheets)
+
+
+def _list_unread_sheets(report: RunReport) -> Iterator[tuple[str, str]]:
+    """Yield each file's note on its sheets that were not read."""
+    for file in report.files:
+        for note in file.notes:
+            if isinstance(note, KeyedText) and note.key == "note.unread_sheets":
+                yield file.path.name, note
+
+
+def _find_files_with_sheets(report: RunReport) -> set[Path]:
+    """Return the files whose rows stand in more than one sheet."""
+    sheets: defaultdict[Path, set[str | None]] = defaultdict(set)
+    for outcome in report.outcomes:
+        origin = outcome.doctor.row.display_origin
+        sheets[origin.path].add(origin.sheet)
+    return {path for path, names in sheets.items() if len(names) > 1}
 
 
 def _print_reasons(
-    session: Session, outcomes: list[RowOutcome], presenter: Presenter, *, explained: str
+    session: Session,
+    outcomes: list[RowOutcome],
+    presenter: Presenter,
+    *,
+    explained: str,
+    with_sheets: Collection[Path],
 ) -> None:
     """Print the commonest reasons, each with where it occurs first; of a code of the service who acts and what to do.
 
-    What to do about the code ``explained`` was printed already.
+    What to do about the code ``explained`` was printed already. Of the files ``with_sheets`` the sheet is named.
     """
     counts: Counter[str] = Counter()
     first_outcomes: dict[str, RowOutcome] = {}
@@ -162,8 +196,9 @@ def _print_reasons(
             name = presenter.name_status(status)
         else:
             name = name_code(code, presenter, unresolved=status in UNRESOLVED_STATUSES)
-        file = presenter.mask_text(origin.file)
-        session.inform("reason", rows=rows, code=code, label=name, file=file, row=origin.row)
+        sheet = origin.sheet if origin.path in with_sheets else None
+        location = presenter.mask_text(" ".join(filter(None, (origin.file, sheet))))
+        session.inform("reason", rows=rows, code=code, label=name, place=location, row=origin.row)
         task = describe_task_of(code, presenter)
         if task is not None and code != explained:
             session.inform("reason_task", task=task)

@@ -20,6 +20,7 @@ _NOT_ALNUM = re.compile(r"[^0-9A-Za-z]+")
 _MOBILE = re.compile(r"1[3-9][0-9]{9}")
 # A number as people write it: digits first, or up to three letters and a digit; single blanks or hyphens inside.
 _CANDIDATE = re.compile(r"(?:[A-Za-z]{1,3}(?=[ \u00a0-]?[0-9])|[0-9])(?:[ \u00a0-]?[0-9A-Za-z]){6,}")
+_NUMBERS_IN_NAME = re.compile(r"[0-9]{7,}[Xx]?")
 _LONG_RUN = re.compile(r"[0-9]{15,}[Xx]?")
 _DIGIT = re.compile("[0-9０-９]")  # without one a text holds no number
 # The form of a mainland number: where it is written in groups, length alone would take a run's id for one.
@@ -154,6 +155,8 @@ def _list_numbers(doctor: Doctor) -> Iterator[str]:
                 yield folded
             if field is Field.MOBILE and len(folded) > 11:  # two mobiles in one cell are two numbers
                 yield from _MOBILE.findall(folded)
+    if doctor.name is None:  # a whole doctor may stand in the name's cell
+        yield from map(_fold, _NUMBERS_IN_NAME.findall(doctor.display_field(Field.NAME).translate(_NARROW)))
 
 
 def mask_id(text: str) -> str:

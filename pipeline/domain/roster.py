@@ -385,3 +385,13 @@ class FileReport:
     originals: tuple[
         str, ...
     ] = ()  # of a marked copy of a roster: the files it was made from, see `shorten_digest`
+
+    @property
+    def reading(self) -> Literal["read", "partly", "refused", "deferred"]:
+        """The status as people see it: of a file that was read, sheets with people may have been left out."""
+        return "partly" if self.status == "read" and self.codes else self.status
+
+    @property
+    def needs_correction(self) -> bool:
+        """Whether people of the file were not read: in whole, or those of a sheet."""
+        return self.reading in {"refused", "partly"}

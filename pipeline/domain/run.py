@@ -302,7 +302,7 @@ def find_exit_code(
     if signal is not None:
         return 128 + signal
     codes = {0, halt.exit if halt else 0}
-    if any(report.status == "refused" for report in files):
+    if any(report.needs_correction for report in files):
         codes.add(7)
     codes |= {_exit_of_row(outcome) for outcome in outcomes if outcome.row_plan.index not in left_out}
     return next(code for code in EXIT_SEVERITY if code in codes)

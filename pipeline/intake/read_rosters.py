@@ -18,6 +18,7 @@ from pipeline.domain.roster import FileReport, Problem, Row, UnassignedImage
 from pipeline.errors import FileRefused, reason_of, require_lasting
 from pipeline.intake.layout.column_titles import ColumnAliases, explain_missing_header
 from pipeline.intake.layout.table_reader import NO_ROSTER, Table, read_table, skip_example_sheets
+from pipeline.intake.layout.unread_sheets import list_unread_sheets
 from pipeline.intake.readers import delimited_text, rare_formats
 from pipeline.intake.readers.compound_files import OLE_MAGIC, UNSUPPORTED, decrypt_workbook
 from pipeline.intake.readers.detect import ZIP, detect_kind
@@ -113,18 +114,31 @@ def read_roster(
             run=book.run if book else None,
         )
     rows = [row for table in tables for row in table.rows]
+    problems = tuple(_list_unread_people(tables, vocabulary))
+    unread = list_unread_sheets(table.report for table in tables if table.first_number is None)
     return rows, FileReport(
         path,
         digest,
         "read",
+        tuple(dict.fromkeys(entry.code for entry in problems)),
+        problems,
         rows=len(rows),
         sheets=tuple(table.report for table in tables),
         skipped=tuple(line for table in tables for line in table.skipped),
-        notes=book.notes + tuple(note for table in tables for note in table.notes),
+        notes=(*unread, *book.notes, *(note for table in tables for note in table.notes)),
         unassigned_images=tuple(_list_unassigned(book, tables)),
         run=book.run,
         originals=book.originals,
     )
+
+
+def _list_unread_people(tables: Sequence[Table], vocabulary: ColumnAliases) -> Iterator[Problem]:
+    """Yield a problem of each sheet that has no header, but a line with an identity number."""
+    for table in tables:
+        if table.first_number is not None:
+            refusal = explain_missing_header([table.first_lines], vocabulary)
+            location = {"sheet": table.report.sheet or "—", "number_row": str(table.first_number.number)}
+            yield _make_problem(FileRefused("HEADER_NOT_FOUND", {**refusal.detail, **location}))
 
 
 def _list_unassigned(book: Book, tables: Sequence[Table]) -> Iterator[UnassignedImage]:

@@ -273,14 +273,16 @@ If you do not find a seal, it may still exist: --not-created counts only after c
     "bar": ("提交", "sending"),
     "run_halted": ("已停止：{message}（{code}）", "Stopped: {message} ({code})"),
     "file_refused": ("名单 {file} 未读取：{why}", "Roster {file} was not read: {why}"),
+    "file_partly": ("名单 {file} 没有读全：{why}", "Roster {file} was read only in part: {why}"),
+    "sheets_unread": ("名单 {file}：{note}", "Roster {file}: {note}"),
     "count_with_spare": (
         "  {status} {rows}（其中 {n} 行重复，无需处理）",
         "  {status} {rows} (duplicates, no action needed: {n})",
     ),
     "count": ("  {status} {rows}", "  {status} {rows}"),
     "reason": (
-        "      {rows} 行 {label}（{code}，如 {file} 第 {row} 行）",
-        "      {rows} × {label} ({code}, e.g. {file} row {row})",
+        "      {rows} 行 {label}（{code}，如 {place} 第 {row} 行）",
+        "      {rows} × {label} ({code}, e.g. {place} row {row})",
     ),
     "reason_task": ("          {task}", "          {task}"),
     "reasons_more": (

@@ -68,7 +68,7 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "verdict.nothing": ("名单里没有要处理的行。", "The roster contains no rows."),
     "verdict.people": (
         "共 {rows} 行：{good} 行无需处理，{todo} 行需要处理。", "Rows: {rows}. {good} need no action, {todo} need action."),
-    "verdict.refused_only": ("名单文件没有读取，见下方“名单文件”。", "A roster file was not read; see Roster files below."),
+    "verdict.refused_only": ("名单文件没有读取或没有读全，见下方“名单文件”。", "A roster file was not read, or only in part; see Roster files below."),
     "link.sheet": ("→ {sheet}（{n}）", "→ {sheet} ({n})"),
     "link.review.html": ("→ 印章核对 review.html", "→ Seal review"),
     "link.report.html": ("→ 运行报告 report.html", "→ Run report"),
@@ -143,6 +143,7 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "other.files": ("其余 {n} 个文件均已读取", "{n} more files, all read"),
     "no.department": ("（未填科室）", "(not filled in)"),
     "file.read": ("已读取", "Read"),
+    "file.partly": ("部分读取", "Partly read"),
     "file.refused": ("拒绝", "Refused"),
     "file.deferred": ("暂不读取", "Deferred"),
     "reason.service": ("腾讯拒绝", "Refused by the service"),
@@ -285,7 +286,7 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "next.unread": (
         "有 {n} 行的图片没有权限读取（如 {file}）。信息科：让用户 {user} 能读取（如 chmod），然后运行：",
         "Rows whose picture may not be read: {n} (such as {file}). IT: let user {user} read it (chmod), then run:"),
-    "next.files": ("{n} 个名单文件没有读取：按“名单文件”的说明处理后重新运行：", "Roster files not read: {n}. See Roster files for the reason, then run again:"),
+    "next.files": ("{n} 个名单文件没有读取或没有读全：按“名单文件”的说明处理后重新运行：", "Roster files not read: {n} (or only in part). See Roster files for the reason, then run again:"),
     "next.run": ("检查没有发现问题的 {n} 行，可以提交：", "Rows that passed the check: {n}. To send them:"),
     "next.configure": (
         "检查没有发现问题的 {n} 行，可以提交；提交（run）需要填好的配置。",

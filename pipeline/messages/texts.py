@@ -92,6 +92,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "note.in_sheet": ("工作表“{sheet}”：{note}", "sheet {sheet}: {note}"),
     "note.more_pictures": ("另有 {n} 张图片没有使用", "{n} more pictures not used"),
     "note.more_pictures_unmatched": ("另有 {n} 张图片不属于任何医生", "{n} more pictures belong to no doctor"),
+    "note.more_sheets": ("另有 {n} 张", "{n} more"),
     "note.more_wide_lines": ("另有 {n} 行的内容比标题多", "{n} more lines with more fields than titles"),
     "note.picture": ("{place}：{why}", "{place}: {why}"),
     "note.picture_unmatched": ("{cell} 上的图片不属于任何医生", "a picture over {cell} belongs to no doctor"),
@@ -100,6 +101,9 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "note.replaced": ("由它的标记副本 {copy} 代替", "replaced by its marked copy {copy}"),
     "note.same_field": ("有几列都是“{field}”：使用 {used}，没有使用 {unused}", "several columns mean the same ({field}): {used} is used, {unused} is not"),
     "note.tables": ("有 {n} 个表格，逐个读取", "{n} tables: each is read by itself"),
+    "note.sheet_hidden": ("{sheet}（隐藏）", "{sheet} (hidden)"),
+    "note.sheet_no_header": ("{sheet}（没有表头）", "{sheet} (no header row)"),
+    "note.unread_sheets": ("没有读取的工作表：{sheets}", "sheets not read: {sheets}"),
     "note.wide_line": ("第 {line} 行的内容比标题多", "line {line}: more fields than titles"),
     # ---- a picture inside a roster that no row got
     "stray.cropped": ("图片在表格里裁剪过，没有使用", "picture cropped in the sheet, not used"),

@@ -167,8 +167,8 @@ USAGE_TEXTS: Mapping[str, tuple[str, str]] = {
         "The last run stopped early. To send the remaining rows, run:",
     ),
     "status_refused": (
-        "{n} 个名单文件没有读取（原因在结果表的“汇总”里）。改好之后，请输入：",
-        "Roster files not read: {n} (see the sheet Summary for the reason). After correcting them, run:",
+        "{n} 个名单文件没有读取或没有读全（原因在结果表的“汇总”里）。改好之后，请输入：",
+        "Roster files not read: {n} (or only in part; see the sheet Summary for the reason). After correcting them, run:",
     ),
     "status_disk": (
         "上次运行时台账或磁盘出错。先核对台账：",

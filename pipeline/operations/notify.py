@@ -80,7 +80,7 @@ def notify_run_end(report: RunReport, config: Config) -> None:
 def count_needs(report: RunReport) -> tuple[tuple[str, int], ...]:
     """Count what needs a person: rows by their reasons, rows to resolve by their status, refused rosters."""
     statuses = Counter(outcome.status for outcome in report.outcomes)
-    refused = sum(file.status == "refused" for file in report.files)
+    refused = sum(file.needs_correction for file in report.files)
     return (
         *count_reasons(report.outcomes),
         *((status.value, statuses[status]) for status in (Status.UNKNOWN, Status.EXISTS) if statuses[status]),

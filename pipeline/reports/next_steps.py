@@ -160,7 +160,7 @@ class _RunSteps:
         deferred = [file_report for file_report in self.report.files if file_report.status == "deferred"]
         if deferred:
             yield make_step("next.deferred", self._retry_file(deferred[0]), n=len(deferred))
-        refused = [file_report for file_report in self.report.files if file_report.status == "refused"]
+        refused = [file_report for file_report in self.report.files if file_report.needs_correction]
         if not refused:
             return
         if self.report.command != "retry":

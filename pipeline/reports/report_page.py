@@ -112,8 +112,8 @@ def _describe_total(status: Status, rows: int, report: RunReport, presenter: Pre
 def _describe_file(file_report: FileReport, presenter: Presenter) -> dict[str, object]:
     return {
         "path": clean_text(presenter.mask_path(file_report.path)),
-        "colour": STATUSES_OF_FILES[file_report.status].value,
-        "word": presenter.render(f"file.{file_report.status}"),
+        "colour": STATUSES_OF_FILES[file_report.reading].value,
+        "word": presenter.render(f"file.{file_report.reading}"),
         "rows": file_report.rows,
         "notes": [clean_text(note) for note in describe_file(file_report, presenter)],
     }

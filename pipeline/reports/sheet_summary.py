@@ -207,15 +207,15 @@ def _write_files(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> 
     grid.add_heading("head.files")
     titles = _render_titles((("col.file", 3), ("col.status", 4), ("col.rows", 5)), presenter)
     grid.add_titles([*titles, (f"　{presenter.render('col.note')}", LAST)], right_aligned={2}, centred=1)
-    others = [file_report for file_report in report.files if file_report.status != "refused"]
-    refused = [file_report for file_report in report.files if file_report.status == "refused"]
+    others = [file_report for file_report in report.files if not file_report.needs_correction]
+    refused = [file_report for file_report in report.files if file_report.needs_correction]
     for file_report in (*refused, *others[:_MAX_FILES]):
         notes = describe_file(file_report, presenter, max_layouts=_MAX_LAYOUTS)
-        colour = colour_status(STATUSES_OF_FILES[file_report.status])
+        colour = colour_status(STATUSES_OF_FILES[file_report.reading])
         grid.add_line(
             [
                 (presenter.mask_path(file_report.path), 3, WRAPPED),
-                (presenter.render(f"file.{file_report.status}"), 4, {**STRONG, **colour, "align": "center"}),
+                (presenter.render(f"file.{file_report.reading}"), 4, {**STRONG, **colour, "align": "center"}),
                 (file_report.rows, 5, _NUMBER),
                 ("\n".join(notes), LAST, {**QUIET_WRAPPED, "indent": 1}),
             ],

@@ -79,7 +79,7 @@ def _list_steps_after(
 def _choose_rerun_step(exit_code: int, content: Mapping[str, Any], again: str) -> NextStep:
     if (content.get("halted") or {}).get("code") in PLAN_GUARDS:
         return make_step("next.guarded", f"{again} --accept-guards")
-    refused = sum(file["status"] == "refused" for file in content.get("files", ()))
+    refused = sum(file["status"] == "refused" or bool(file.get("codes")) for file in content.get("files", ()))
     return make_step(RERUN_TEXTS[exit_code], again, n=refused)
 
 

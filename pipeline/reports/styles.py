@@ -32,6 +32,7 @@ COLOURS: Mapping[Status, tuple[str, str]] = {
 # status of a roster file -> the status whose colours it has
 STATUSES_OF_FILES: Mapping[str, Status] = {
     "read": Status.SEALED,
+    "partly": Status.FAILED,
     "refused": Status.FAILED,
     "deferred": Status.NOT_SENT,
 }

@@ -99,7 +99,7 @@ def summarize_run(report: RunReport, presenter: Presenter) -> tuple[str, Status]
     rows, todo = len(report.outcomes), sum(map(needs_action, report.outcomes))
     if todo:
         return presenter.render("verdict.people", rows=rows, good=rows - todo, todo=todo), Status.REJECTED
-    if any(file_report.status == "refused" for file_report in report.files):
+    if any(file_report.needs_correction for file_report in report.files):
         return presenter.render("verdict.refused_only"), Status.FAILED
     if not rows:
         return presenter.render("verdict.nothing"), Status.UNCHANGED

@@ -48,6 +48,7 @@ READ = (  # what rosters, file names and pictures are written in
     "domain/fields.py",  # and what people call the fields
     "intake/fields/id_number.py",
     "intake/fields/normalize.py",
+    "intake/fields/number_search.py",
     "intake/fields/person_name.py",
     "intake/fields/text_fields.py",
     "intake/layout/column_titles.py",

@@ -42,6 +42,7 @@ from pipeline.intake.fields.normalize import (
     quote_text,
     read_whole_number,
 )
+from pipeline.intake.fields.number_search import holds_identity_number
 from pipeline.intake.fields.text_fields import read_card_type
 from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import make_text
@@ -162,7 +163,16 @@ def _read_number(row: Row, declared: CardType | None) -> FieldResult[str]:
         return FieldResult(None, (_refuse_number_cell(cell, address, declared),))
     if cell is not None and cell.kind in (CellKind.DATE, CellKind.BOOL):
         return FieldResult(None, (refuse_number("ID_FORMAT", address, why=make_text(f"cell.{cell.kind}")),))
-    return _read_number_text(get_text(cell), address, other=declared is CardType.OTHER_CARD_TYPE)
+    result = _read_number_text(get_text(cell), address, other=declared is CardType.OTHER_CARD_TYPE)
+    if not get_text(cell).strip() and (elsewhere := _find_number_elsewhere(row)):
+        return FieldResult(None, (refuse_number("ID_MISSING", address, elsewhere=elsewhere),))
+    return result
+
+
+def _find_number_elsewhere(row: Row) -> str | None:
+    """Return the address of a cell that holds an identity number and is not in the number's column."""
+    cells = (cell for cell in row.cells if holds_identity_number(cell.kind, cell.value, cell.display_text))
+    return next(map(row.address_of, cells), None)
 
 
 def _read_number_text(text: str, address: str | None, *, other: bool) -> FieldResult[str]:

@@ -192,6 +192,10 @@ class ColumnAliases:
                 return Meaning(name, -1) if name else None
         return find_meaning(title)
 
+    def maps(self, title: str) -> bool:
+        """Return whether the user's ``columns`` have the title, also to leave its column out."""
+        return squeeze_title(title) in self.exact or fold_title(title) in self.folded
+
     def is_known(self, title: str) -> bool:
         """Return whether a title means a field."""
         return self.find_meaning(title) is not None

@@ -23,6 +23,7 @@ from pipeline.intake.layout.column_titles import (
     ColumnAliases,
     Header,
     Meaning,
+    fold_title,
     keep_best_tiers,
     label_field,
     squeeze_title,
@@ -47,7 +48,16 @@ _FORM = re.compile(
     r"(?:填报|填表|制表|编制)(?:单位|部门|人|日期|时间)|单位(?:名称)?|医院(?:名称)?|机构名称|联系人|联系电话|负责人|审核人|经办人|日期|制表|审核"
 )
 _DATA = re.compile(r"\d{4}|[:：]|[。；;!！?？]")
-_NAME_HINT = re.compile(r"名|name|xm", re.IGNORECASE)
+# a title of the name column only where every other column is plainly about the same doctor; the number of 患者 | 医生 |
+# 身份证 is the patient's
+_BARE_NAMES = frozenset({"医生", "医师"})
+_FULL_NAME = (
+    "{title}姓名"  # how such a title is written in what follows: a To fix sheet has other columns as well
+)
+_ABOUT_DOCTOR = re.compile(
+    r"|序号|编号|no|性别|年龄|民族|籍贯|职称|职务|岗位|级别|学历|学位|专业|备注|出生(?:日期|年月)|(?:入职|聘用|参加工作)(?:日期|时间)|执业证.*|资格证.*"
+)
+_NAME_HINT = re.compile(r"名|name|xm|医[生师]", re.IGNORECASE)
 _NUMBER_HINT = re.compile(r"[证證份]|id|sfz|zjhm", re.IGNORECASE)
 
 
@@ -261,7 +271,24 @@ def _draft_header(lines: Sequence[Line], aliases: ColumnAliases, merged: MergedC
                 titles[column] = _read_title(line.number, cell.display_text, groups.get(column, []), aliases)
             else:
                 titles[column] = _Title(line.number, cell.display_text, None)
-    return _HeaderDraft(lines, titles)
+    return _HeaderDraft(lines, _name_bare_column(titles, aliases))
+
+
+def _name_bare_column(titles: dict[int, _Title], aliases: ColumnAliases) -> dict[int, _Title]:
+    """Return the titles with a column 医生 as the name, if there is a number, a mobile, and nothing of another person."""
+    bare = [column for column, title in titles.items() if fold_title(title.text) in _BARE_NAMES]
+    fields = {title.meaning.field for title in titles.values() if title.meaning}
+    if len(bare) != 1 or Field.NAME in fields or not fields >= {Field.NUMBER, Field.MOBILE}:
+        return titles
+    (column,) = bare
+    others = (title for other, title in titles.items() if other != column and title.meaning is None)
+    if not all(_ABOUT_DOCTOR.fullmatch(fold_title(title.text)) for title in others):
+        return titles
+    written = _FULL_NAME.format(title=fold_title(titles[column].text))
+    meaning = aliases.find_meaning(written)
+    if aliases.maps(titles[column].text) or meaning is None:
+        return titles
+    return {**titles, column: _Title(titles[column].row, written, meaning)}
 
 
 def _find_group_columns(line: Line, column: int, below: set[int], merged: MergedCells) -> list[int]:

@@ -20,6 +20,7 @@ from pipeline.domain.roster import (
     SkippedLine,
     UnassignedImage,
 )
+from pipeline.errors import FileRefused
 from pipeline.intake.layout.column_titles import (
     LONGEST,
     SEARCHED,
@@ -38,6 +39,7 @@ from pipeline.intake.layout.line_classifier import (
     is_example_title,
 )
 from pipeline.intake.layout.row_builder import WIDEST, MergedCellCursor, RowBuilder, SheetImages, VisibleLine
+from pipeline.intake.layout.unread_sheets import find_first_number, holds_number
 from pipeline.intake.readers.model import Line, MergedCells, PeekableLines, Sheet, format_column, is_filled
 from pipeline.messages.texts import join_texts, make_text
 
@@ -57,6 +59,7 @@ class Table:
     rows: list[Row] = field(default_factory=list)
     skipped: list[SkippedLine] = field(default_factory=list)
     first_lines: list[Line] = field(default_factory=list)  # if no header was located
+    first_number: Line | None = None  # of a sheet that was not read: its first line with an identity number
     notes: list[str] = field(default_factory=list)
     unassigned_images: list[UnassignedImage] = field(default_factory=list)
 
@@ -77,11 +80,16 @@ def read_table(sheet: Sheet, path: Path, aliases: ColumnAliases, *, has_row_toke
         report = SheetReport(sheet.name, "empty")
         return Table(report, unassigned_images=_list_unassigned(sheet, sheet.pictures, NO_ROSTER))
     merged = MergedCells(sheet.merges)
-    located = find_header(first_lines, aliases, merged)
+    try:
+        located = find_header(first_lines, aliases, merged)
+    except FileRefused as refusal:
+        refusal.detail["sheet"] = sheet.name or ""
+        raise
     if located is None:
         report = SheetReport(sheet.name, "no_header", columns=describe_nearest_line(first_lines, aliases))
         unassigned = _list_unassigned(sheet, sheet.pictures, NO_ROSTER)
-        return Table(report, first_lines=first_lines, unassigned_images=unassigned)
+        number = find_first_number(sheet.name, lines)
+        return Table(report, first_lines=first_lines, first_number=number, unassigned_images=unassigned)
     first, last, header = located
     reader = _TableReader(sheet, path, aliases, merged, has_row_tokens=has_row_tokens)
     for line in islice(lines, first):
@@ -287,6 +295,8 @@ class _TableReader:
         line_class = classify_line(seen, self._builder.header, spans_person=self._spans_person(visible.line))
         if visible.continued_line and line_class in ("title", "blank"):
             return "note"  # more of the doctor above
+        if line_class in ("title", "note", "total", "blank") and holds_number(seen):
+            return None  # a doctor whose data are in the wrong cells: rejected and shown, not skipped
         if line_class == "example":
             self._example_until = max(self._example_until, self._find_example_end(line))
         return line_class

@@ -1,0 +1,49 @@
+"""What a sheet that was not read holds: whether people may stand in it, and the note that names it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+
+from pipeline.domain.roster import SheetReport
+from pipeline.intake.fields.number_search import holds_identity_number
+from pipeline.intake.layout.line_classifier import MOST_EXAMPLES, is_example_sheet
+from pipeline.intake.readers.model import Line
+from pipeline.messages.texts import join_texts, make_text
+
+_MOST_SEARCHED = 2_000  # lines of a sheet without a header in which identity numbers are sought
+_MOST_NAMED = 20  # sheets in one note
+_OF_PROGRAMS = (
+    "WpsReserved",
+    "_",
+)  # how the names of sheets begin in which WPS and add-ins keep their own data
+
+
+def holds_number(line: Line) -> bool:
+    """Return whether a line holds an identity number in any cell."""
+    return any(holds_identity_number(*cell) for cell in line.cells.values())
+
+
+def find_first_number(sheet: str | None, lines: Iterable[Line]) -> Line | None:
+    """Return the first line with an identity number; None on an example sheet with no more than an example."""
+    allowed = MOST_EXAMPLES if is_example_sheet(sheet) else 0
+    numbered = list(islice(filter(holds_number, islice(lines, _MOST_SEARCHED)), allowed + 1))
+    return numbered[0] if len(numbered) > allowed else None
+
+
+def list_unread_sheets(reports: Iterable[SheetReport]) -> list[str]:
+    """Return the note that names the sheets that were not read; none where there is no such sheet.
+
+    Example sheets and sheets that a program keeps for itself are left out.
+    """
+    named = [
+        make_text(f"note.sheet_{report.status}", sheet=report.sheet)
+        for report in reports
+        if report.status in ("hidden", "no_header")
+        and report.sheet
+        and not is_example_sheet(report.sheet)
+        and not report.sheet.startswith(_OF_PROGRAMS)
+    ]
+    if len(named) > _MOST_NAMED:
+        named[_MOST_NAMED:] = [make_text("note.more_sheets", n=len(named) - _MOST_NAMED)]
+    return [make_text("note.unread_sheets", sheets=join_texts(named))] if named else []
