@@ -44,7 +44,7 @@ Format = Literal["xlsx", "csv", "json"]
 def export(
     session: Session, *, form: Format | None, out: Path | None, run_id: str | None, leavers: bool
 ) -> int:
-    """List every live seal: doctor, staff number, seal name, SealId, date."""
+    """List every seal: doctor, staff number, seal name, SealId, date."""
     from pipeline.operations.export import collect_seals
     from pipeline.reports.presenter import Presenter
     from pipeline.reports.seal_list import write_seal_csv, write_seal_workbook
@@ -63,6 +63,9 @@ def export(
         notes = [presenter.render(f"seals.revoke.{step}", run=run_id) for step in (1, 2, 3)]
     elif leavers:
         notes = [presenter.render(f"seals.leavers.{step}") for step in (1, 2)]
+    abandoned = sum(seal.abandoned is not None for seal in seals)
+    if abandoned:
+        notes.append(presenter.render("seals.abandoned_too", n=abandoned))
     if chosen == "xlsx":
         kind = f"seals-of-{run_id}" if run_id else "leavers" if leavers else "seals"
         name = f"{kind}-{session.clock.today():%Y%m%d}.xlsx"
@@ -78,6 +81,8 @@ def export(
     else:
         path = write_json(out, {"schema": 1, "seals": [asdict(seal) for seal in seals]})
     session.inform("export.done", n=len(seals))
+    if abandoned:
+        session.inform("seals.abandoned_too", n=abandoned)
     if path is not None:
         session.inform("export.file", path=path)
     return 0

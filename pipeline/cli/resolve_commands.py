@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pipeline.resolution.decide import DecisionMaker
 
 PERSON_WAYS = frozenset({"same_person", "other_person"})  # for rows held as possibly another's
+SENT_BY_NEXT_RUN = frozenset({"not_created", "not_theirs", "replace", "other_person"})
 WORKBOOK_SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".et", ".ods")
 
 
@@ -46,7 +47,10 @@ WORKBOOK_SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".et", ".ods")
 @click.option("--look-up", is_flag=True, help="Ask the service; it can confirm a seal, but not rule one out.")
 @click.option("--keep", is_flag=True, help="The current roster is right, the seal stays.")
 @click.option(
-    "--replace", "replaced", is_flag=True, help="Abandon this seal: the next run creates a new one."
+    "--replace",
+    "replaced",
+    is_flag=True,
+    help="Abandon this seal, which stays valid until it is disabled: the next run creates a new one.",
 )
 @click.option("--seal-name", metavar="N", help="With --replace: the name of the new seal.")
 @click.option("--same-person", is_flag=True, help="Corrected number of the same person: the seal stays.")
@@ -93,7 +97,12 @@ def resolve(
             value = seal_name if way == "replace" else ways["seal_id"]
             _enter_decision(session, maker, site_key, case, way=way, value=value, sure=sure)
     session.inform("resolved", name=case.name, way=session.render_sentence(f"way_{way}"))
-    session.suggest_command("next_list", "resolve")
+    if way == "replace" and case.history.seal is not None:
+        session.alert("replaced", seal_id=case.history.seal.seal_id)
+    if len(cases) > 1:
+        session.suggest_command("next_list", "resolve")
+    if len(cases) == 1 or way in SENT_BY_NEXT_RUN:
+        session.suggest_command("next_run", "run")
     return 0
 
 

@@ -77,6 +77,7 @@ class DatabaseLedger(ABC):
     read_extent = _read_by(run_history.read_extent)
     find_seen_rows = _read_by(run_history.find_seen_rows)
     find_corrections = _read_by(run_history.find_corrections)
+    list_abandoned_seals = _read_by(people.read_abandoned_seals)
     list_staff_numbers = _read_by(people.read_staff_numbers)
     list_judgements = _read_by(decisions.read_judgements)
     list_decisions = _read_by(decisions.read_decisions)

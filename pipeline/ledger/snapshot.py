@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from sys import intern
 from typing import Any
 
@@ -93,6 +94,29 @@ def _read_former_pictures(connection: Connection) -> dict[str, str]:
         "WHERE kind = 'keep' AND detail IS NOT NULL"
     )
     return {digest: key for key, *digests in rows for digest in digests if digest}
+
+
+@dataclass(frozen=True, slots=True)
+class AbandonedSeal:
+    """A seal that a person gave up: nothing recorded says whether it was disabled."""
+
+    key: str
+    seal_id: str
+    seal_name: str
+    run: str  # "" for an adopted one
+    created_at: float
+    abandoned_at: float
+
+
+def read_abandoned_seals(connection: Connection) -> list[AbandonedSeal]:
+    """Return the seals that decisions have ended."""
+    rows = select_columns(
+        connection,
+        "SELECT seal.key AS key, seal.seal_id AS seal_id, coalesce(seal_name, '') AS seal_name, "
+        "coalesce(run, '') AS run, seal.at AS created_at, decision.at AS abandoned_at "
+        "FROM seal JOIN decision ON decision.id = ended_by ORDER BY seal.id",
+    )
+    return [AbandonedSeal(**row) for row in rows]
 
 
 def read_staff_numbers(connection: Connection) -> dict[str, set[str]]:

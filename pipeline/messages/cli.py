@@ -94,6 +94,10 @@ If you do not find a seal, it may still exist: --not-created counts only after c
         "放弃旧印章，下次运行新建一枚",
         "the old seal is abandoned; the next run creates a new one",
     ),
+    "replaced": (
+        "旧印章 {seal_id} 仍然有效，直到腾讯停用它：请把这个印章ID交给腾讯客户经理停用（本程序和接口都不能停用）。export 会列出它，状态为“已放弃”。",
+        "The old seal {seal_id} stays valid until Tencent disables it: give this SealId to your Tencent account manager (neither this program nor the API can disable it). export lists it as abandoned.",
+    ),
     "resolve_line": ("第 {row} 行没有登记：{why}", "Row {row} was not recorded: {why}"),
     "resolved_lines": (
         "已登记 {settled} 行，{left} 行未登记。",

@@ -81,8 +81,8 @@ HELP: Mapping[str, str] = {
         "选了几家医院时每家一行：最近一次运行、多久以前、退出码、待登记的行数。"
     ),
     # export, history
-    "List every live seal: doctor, staff number, seal name, SealId, date.": (
-        "列出所有有效的印章：医生、工号、印章名称、印章ID、日期。"
+    "List every seal: doctor, staff number, seal name, SealId, date.": (
+        "列出所有印章：医生、工号、印章名称、印章ID、日期。"
     ),
     "Write a workbook (default).": "写成工作簿（默认）。",
     "Write CSV, to stdout without --out.": "写成 CSV；不写 --out 时输出到标准输出。",
@@ -142,7 +142,7 @@ HELP: Mapping[str, str] = {
     "Send the identical request again (only once `certify` allows it).": "再发一次相同的请求（须先由 certify 验证）。",
     "Ask the service; it can confirm a seal, but not rule one out.": "向腾讯查询；只能证实，不能否定。",
     "The current roster is right, the seal stays.": "名单现在的内容是对的，印章不变。",
-    "Abandon this seal: the next run creates a new one.": "放弃这枚印章：下次运行会新建一枚。",
+    "Abandon this seal, which stays valid until it is disabled: the next run creates a new one.": "放弃这枚印章（停用之前它仍然有效）：下次运行会新建一枚。",
     "With --replace: the name of the new seal.": "与 --replace 同用：新印章的名称。",
     "Corrected number of the same person: the seal stays.": "号码是改正后的，是同一人：原印章不变。",
     "Another person's number: the next run sends it.": "号码属于另一人：下次运行会提交。",

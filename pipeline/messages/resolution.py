@@ -140,8 +140,12 @@ RESOLUTION_TEXTS: Mapping[str, tuple[str, str]] = {
         "{path} contains results of {tenant}, but the configuration is for {ours}; its seals cannot be imported.",
     ),
     "resolve.seal_ended": (
-        "台账中该印章已停用；请从控制台的印章列表复制现在这一枚的印章ID。",
+        "台账中该印章已放弃；请从控制台的印章列表复制现在这一枚的印章ID。",
         "this seal is marked as abandoned in the ledger; copy the SealId of the current seal from the seal list of the console.",
+    ),
+    "resolve.seal_abandoned": (
+        "此行的印章已放弃，不登记；停用之前它仍然有效。",
+        "the seal of this line was abandoned and is not imported; it stays valid until it is disabled.",
     ),
     "resolve.place": ("{sheet} 第 {row} 行", "{sheet} row {row}"),
     "resolve.place_cell": ("{sheet} 第 {row} 行（{cell}）", "{sheet} row {row} ({cell})"),

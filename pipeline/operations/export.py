@@ -1,18 +1,20 @@
-"""Collects what `export` and `history` list: the live seals of a ledger, and the runs."""
+"""Collects what `export` and `history` list: the seals of a ledger, and the runs."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from pipeline.clock import Clock, shown, stamp
 from pipeline.config.settings import Config
-from pipeline.domain.seals import PersonHistory
+from pipeline.domain.seals import LiveSeal, PersonHistory
 from pipeline.errors import UsageError
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.protocol import RunRecord
+from pipeline.ledger.snapshot import AbandonedSeal
 from pipeline.planning.guards import select_last_runs
 from pipeline.reports.seal_list import ListedSeal
 from pipeline.workflow.recorded_runs import list_recorded_runs, select_later_run
@@ -24,7 +26,9 @@ RUNS_SEARCHED = 1000
 def collect_seals(
     ledger: DatabaseLedger, rosters: Collection[Path], *, run: str | None = None, leavers: bool = False
 ) -> list[ListedSeal]:
-    """Return the live seals in the order of their creation. ``rosters`` are the configured files and folders.
+    """Return the seals in the order of their creation: the live ones, and those that were abandoned and may still be valid.
+
+    ``rosters`` are the configured files and folders.
 
     ``run``: only those it made. ``leavers``: only those of doctors whom neither the last complete run nor a later one read. Raises
     UsageError for a run that is not known, and for leavers without a complete run.
@@ -36,31 +40,35 @@ def collect_seals(
         raise UsageError("export.no_complete_run", then=("run",))
     staff_numbers = ledger.list_staff_numbers()
     listed: list[tuple[float, ListedSeal]] = []
-    for person in ledger.snapshot().people.values():
-        if person.seal is None or (run is not None and person.seal.run != run):
+    people = ledger.snapshot().people
+    live = ((person, person.seal) for person in people.values() if person.seal)
+    abandoned = ((people[seal.key], seal) for seal in ledger.list_abandoned_seals())
+    for person, seal in chain[tuple[PersonHistory, LiveSeal | AbandonedSeal]](live, abandoned):
+        if run is not None and seal.run != run:
             continue
         line = rows.get(person.key) if rows is not None else None
         if leavers and line is not None:
             continue
         numbers = sorted(staff_numbers.get(person.key, ()))
         staff_no = (line or {}).get("staff_no") or ", ".join(numbers) or None
-        listed.append(
-            (person.seal.created_at, _list_seal(person, staff_no, None if rows is None else line is not None))
-        )
+        in_roster = None if rows is None else line is not None
+        listed.append((seal.created_at, _list_seal(person, seal, staff_no, in_roster)))
     return [seal for _, seal in sorted(listed, key=lambda entry: (entry[0], entry[1].seal_id))]
 
 
-def _list_seal(person: PersonHistory, staff_no: str | None, in_roster: bool | None) -> ListedSeal:
-    assert person.seal is not None
+def _list_seal(
+    person: PersonHistory, seal: LiveSeal | AbandonedSeal, staff_no: str | None, in_roster: bool | None
+) -> ListedSeal:
     return ListedSeal(
         name=person.name,
         id_masked=person.id_masked,
         staff_no=staff_no,
-        seal_name=person.seal.seal_name,
-        seal_id=person.seal.seal_id,
-        created=shown(stamp(person.seal.created_at)),
-        run=person.seal.run or None,
+        seal_name=seal.seal_name,
+        seal_id=seal.seal_id,
+        created=shown(stamp(seal.created_at)),
+        run=seal.run or None,
         in_roster=in_roster,
+        abandoned=shown(stamp(seal.abandoned_at)) if isinstance(seal, AbandonedSeal) else None,
     )
 
 

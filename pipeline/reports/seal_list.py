@@ -1,4 +1,4 @@
-"""Writes lists of live seals: a workbook, CSV or JSON, by pandas."""
+"""Writes lists of seals: a workbook, CSV or JSON, by pandas."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_WIDTH = 80  # characters of a column
 
 @dataclass(frozen=True, slots=True)
 class ListedSeal:
-    """A live seal and its doctor, as they are shown."""
+    """A seal and its doctor, as they are shown."""
 
     name: str | None = field(repr=False)
     id_masked: str | None
@@ -30,7 +30,8 @@ class ListedSeal:
     seal_id: str
     created: str  # local time
     run: str | None  # None: adopted
-    in_roster: bool | None  # of the last complete run; None: there was none
+    in_roster: bool | None  # of the last complete run or a later one; None: none was complete
+    abandoned: str | None  # local time; None: it is the doctor's seal
 
 
 def build_seal_frame(seals: Sequence[ListedSeal], presenter: Presenter | None = None) -> pd.DataFrame:
@@ -43,6 +44,8 @@ def build_seal_frame(seals: Sequence[ListedSeal], presenter: Presenter | None = 
     if presenter is not None:
         answers = {True: presenter.render("seals.yes"), False: presenter.render("seals.no")}
         frame["in_roster"] = frame["in_roster"].map(answers)
+        states = {True: presenter.render("seals.is_live"), False: presenter.render("seals.is_abandoned")}
+        frame.insert(len(frame.columns) - 1, "state", frame["abandoned"].isna().map(states))
         frame = frame.rename(columns={name: presenter.render(f"seals.{name}") for name in frame.columns})
     return frame.fillna("")
 

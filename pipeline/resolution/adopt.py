@@ -25,6 +25,7 @@ from pipeline.ledger.protocol import AdoptedSeal
 from pipeline.ledger.tenant import SiteKey
 from pipeline.messages.catalogue import Bilingual, JoinedTexts, Localizable, make_phrase
 from pipeline.messages.results import RESULT_TEXTS
+from pipeline.messages.usage import USAGE_TEXTS
 from pipeline.reports.explanations import describe_problem
 from pipeline.reports.presenter import Presenter
 from pipeline.resolution.decide import SEAL_ID
@@ -116,6 +117,8 @@ def read_sheet(
         if doctor.key is None or doctor.number is None:
             number_cell = row.address(Field.NUMBER)
             refused[LineAddress(sheet, row.origin.row, number_cell)] = _describe_number_problems(doctor)
+        elif any(cell.display_text.strip() in USAGE_TEXTS["seals.is_abandoned"] for cell in row.cells):
+            refused[address] = make_phrase("resolve.seal_abandoned")
         elif not seal_id:
             refused[address] = make_phrase("resolve.seal_id_missing")
         else:

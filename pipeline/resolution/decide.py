@@ -122,7 +122,12 @@ def enter_replace(maker: DecisionMaker, case: Case, seal_name: str | None) -> No
     roster_name = row_plan.doctor.seal_name
     new_name = seal_name or (roster_name if roster_name != case.seal_name else None)
     if not new_name:
-        raise UsageError("resolve.needs_seal_name", name=case.name, seal_name=case.seal_name)
+        raise UsageError(
+            "resolve.needs_seal_name",
+            name=case.name,
+            seal_name=case.seal_name,
+            then=("resolve", case.unique_word, "--replace", "--seal-name", "NAME"),
+        )
     maker.enter_decision("replace", case.key, detail=new_name)
 
 

@@ -150,6 +150,20 @@ def test_a_seal_that_was_given_up_is_not_adopted_again(hospital, tmp_path, capsy
     assert hospital.run_to_end("run") == (0, {"sealed": 1, "unchanged": 1})
 
 
+def test_a_line_whose_state_is_abandoned_is_not_adopted(hospital, capsys):
+    """A list made by `export`, completed with numbers, holds the former seal of a doctor next to the present one."""
+    hospital.doctors(2)
+    states = ("已放弃，停用之前仍然有效", "live", "abandoned, valid until it is disabled")
+    rows = [
+        (name(serial), number(serial), seal_id(order), state)
+        for order, (serial, state) in enumerate(zip((1, 1, 2), states, strict=True))
+    ]
+    headers = ("姓名", "身份证号", "SealId", "状态")
+    assert hospital.go("adopt", sheet(hospital, rows, headers)) == 3
+    assert capsys.readouterr().err.count("abandoned and is not imported") == 2
+    assert hospital.run_to_end("run") == (0, {"sealed": 1, "unchanged": 1})
+
+
 def test_the_seals_of_another_tenant_are_not_adopted(hospital, tmp_path, capsys):
     hospital.seal_doctors(2)
     kept = shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", tmp_path / "kept.xlsx")

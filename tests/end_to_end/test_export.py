@@ -9,7 +9,7 @@ from contextlib import closing
 
 import openpyxl
 import pytest
-from run_support import draw_seal, name
+from run_support import draw_seal, make_row, name
 
 
 @pytest.fixture
@@ -97,12 +97,41 @@ def test_leavers_have_a_seal_and_stand_in_no_roster(two_runs, capsys):
     assert len(read_json(two_runs, capsys, "export")["seals"]) == 3
 
 
-def test_an_abandoned_seal_is_not_listed(two_runs, capsys):
+def test_an_abandoned_seal_is_shown_and_listed_until_it_is_disabled(two_runs, capsys):
+    """It stays valid: of the run that made it, it is the one that has to be disabled."""
+    first = two_runs.runs[0].name
+    old = read_json(two_runs, capsys, "export", "--run", first)["seals"][0]
     draw_seal(two_runs.folder / "seals" / "00001.png", 9)
     assert two_runs.go("run") == 3
+    capsys.readouterr()
+    assert two_runs.go("resolve", "00001", "--replace") == 2
+    assert f" resolve {old['seal_id']} --replace --seal-name NAME\n" in capsys.readouterr().err
     assert two_runs.go("resolve", "00001", "--replace", "--seal-name", "新处方章") == 0
+    stderr_text = capsys.readouterr().err
+    assert f"{old['seal_id']} stays valid until Tencent disables it" in stderr_text
+    assert stderr_text.endswith(" run\n")
+    assert two_runs.go("run") == 0
     seals = read_json(two_runs, capsys, "export")["seals"]
-    assert [seal["name"] for seal in seals] == [name(2), name(3)]
+    assert [(seal["name"], bool(seal["abandoned"])) for seal in seals] == [
+        (name(1), True),
+        (name(2), False),
+        (name(3), False),
+        (name(1), False),
+    ]
+    assert seals[0] == {**old, "abandoned": seals[0]["abandoned"]}
+    assert two_runs.go("export", "--run", first) == 0
+    assert "abandoned with resolve --replace: 1." in capsys.readouterr().err
+    (path,) = (two_runs.folder / "out").glob("seals-of-*.xlsx")
+    book = openpyxl.load_workbook(path)
+    columns = {column[0].value: [cell.value for cell in column[1:]] for column in book["Seals"].columns}
+    assert columns["SealId"] == [seal["seal_id"] for seal in seals[:2]]
+    assert columns["State"] == ["abandoned, valid until it is disabled", "live"]
+    assert columns["Abandoned"][0] == seals[0]["abandoned"]
+    assert "stay valid until Tencent disables them" in book["What to do"]["A5"].value
+    two_runs.roster([make_row(serial) for serial in (2, 3)])
+    assert two_runs.go("run", "--accept-guards") == 0
+    leavers = read_json(two_runs, capsys, "export", "--leavers")["seals"]
+    assert leavers == [{**seal, "in_roster": False} for seal in seals if seal["name"] == name(1)]
 
 
 def test_the_history_has_a_line_for_every_run(two_runs, capsys):

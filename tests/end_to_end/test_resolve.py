@@ -169,14 +169,14 @@ def test_a_seal_that_was_overlooked_is_not_called_a_taken_name(unsettled):
     assert unsettled.service.find_duplicates() == {}
 
 
-def test_a_refused_decision_ends_with_a_command_that_decides_nothing(unsettled, changed_too, capsys):
+def test_a_refused_decision_ends_with_the_command_that_helps(unsettled, changed_too, capsys):
     who, row = next(iter(find_unknown_rows(unsettled).items()))
     seal_id = list_made_seals(unsettled)[name(5)]
     for arguments, then in (
         ((who, "--seal-id", "见控制台"), f"resolve {row['trace_id']}"),
         ((who, "--keep"), f"resolve {row['trace_id']}"),
         ((name(5), "--not-created", "--sure"), f"resolve {seal_id}"),
-        ((name(5), "--replace"), f"resolve {seal_id}"),
+        ((name(5), "--replace"), f"resolve {seal_id} --replace --seal-name NAME"),
         (("gone.xlsx",), "resolve"),
         ((str(unsettled.folder / "inbox" / "roster.xlsx"),), "resolve"),
         ((who, "--keep", "--replace"), "resolve --help"),
