@@ -98,7 +98,7 @@ def _read_former_pictures(connection: Connection) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class AbandonedSeal:
-    """A seal that a person gave up: nothing recorded says whether it was disabled."""
+    """A seal that a person gave up; whether Tencent has disabled it is not known."""
 
     key: str
     seal_id: str
