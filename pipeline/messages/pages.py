@@ -169,6 +169,7 @@ REVIEW_TEXTS: Mapping[str, tuple[str, str]] = {
     "evidence.fuzzy": ("按文件名配对，写法略有不同", "matched by its file name, written a little differently"),
     "evidence.name": ("文件名就是姓名", "file name is the name"),
     "warn.same_name": ("名单里有 {n} 位同名医生，请对照工号和科室", "doctors with this name: {n}; compare staff number and department"),
+    "warn.same_name_only": ("名单里有 {n} 位同名医生，请对照工号和证件号码末四位", "doctors with this name: {n}; compare staff number and the last four digits of the identity number"),
     "warn.same_picture": ("与另一位医生的图片看起来相同", "looks the same as another doctor's picture"),
     "warn.faint": ("印迹很淡，请确认是否清楚", "faint: check that it is legible"),
     "warn.photo": ("像是照片，背景不是白纸", "looks like a photo: the background is not white paper"),

@@ -322,6 +322,9 @@ FURTHER_CASES: Mapping[str, Mapping[str, Pair]] = {
     ), "department": (
         "图片 {found} 在别的科室的文件夹里，此人的科室是{department}；请移到本科室的文件夹，或用工号、证件号码命名。",
         "The picture {found} is in another department's folder, but this doctor's department is {department}; move the file, or name it by staff number or identity number.",
+    ), "ward": (
+        "图片 {found} 在某个科室的文件夹里，名单没有科室列，这一行在“{ward}”中，所以可能是别的科室同名医生的图片；如果是此人的，请用工号或证件号码命名，或给名单加“科室”列，并把图片放进该科室的文件夹。",
+        "The picture {found} is in a department's folder, the roster has no department column, and this row is in “{ward}”, so the picture may be that of a doctor with the same name in another department; if it is this doctor's, name it by staff number or identity number, or add a department column (科室) and put the picture into the folder of that department.",
     ), "other": (
         "图片 {found} 也可能是 {other} 的，没有采用；请用工号或证件号码给图片命名。",
         "The picture {found} could also belong to {other} and was not used; name pictures by staff number or identity number.",

@@ -144,7 +144,8 @@ def _build_cards(
             hints.insert(0, "warn.same_picture")
         warnings = [presenter.render_review(hint) for hint in hints if hint in REVIEW_TEXTS]
         if (many := namesakes[outcome.doctor.display_name or ""]) > 1:
-            warnings.insert(0, presenter.render_review("warn.same_name", n=many))
+            key = "warn.same_name" if outcome.doctor.department else "warn.same_name_only"
+            warnings.insert(0, presenter.render_review(key, n=many))
         yield _build_card(outcome, preview, warnings, presenter, named=not single)
 
 

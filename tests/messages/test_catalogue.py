@@ -57,6 +57,7 @@ READ = (  # what rosters, file names and pictures are written in
     "intake/pairing/expected_names.py",
     "intake/pairing/picture_column.py",
     "intake/pairing/file_names.py",
+    "intake/pairing/wards.py",
     "intake/readers/detect.py",
     "intake/readers/delimited_text.py",
     "intake/readers/child/program.py",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 
 from pipeline.domain.roster import Doctor
 from pipeline.intake.conflicts import find_person_ids
@@ -21,6 +22,7 @@ from pipeline.intake.pairing.expected_names import (
     match_by_name,
 )
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex, list_variants
+from pipeline.intake.pairing.wards import Wards, has_ward_alone
 
 # as comparison keys: identity cards, permits, other cards
 _NUMBER = re.compile(r"[0-9]{17}[0-9x]|[a-z][0-9a-z()]{6,19}")
@@ -144,6 +146,14 @@ class ImageMatches:
         return [] if has_foreign and are_weak else valid
 
 
+def may_be_other_wards(valid: Iterable[ImageMatch]) -> bool:
+    """Return whether a file lies in another ward's folder and no better evidence than a name supports the row's matches."""
+    matches = list(valid)
+    return any(match.ward == "other" for match in matches) and all(
+        match.evidence == NAME and match.ward != "own" for match in matches
+    )
+
+
 def find_matches(
     doctors: Sequence[Doctor], index: ImageIndex, sealed_people: SealedPeople = NO_SEALED_PEOPLE
 ) -> ImageMatches:
@@ -165,6 +175,15 @@ def find_matches(
         for doctor, matches in zip(doctors, named, strict=True)
     ]
     shared = _resolve_shared_files(person_ids, by_row)
+    rows = [
+        row
+        for row, (person, doctor) in enumerate(zip(person_ids, doctors, strict=True))
+        if by_row[row] and person not in departments and has_ward_alone(doctor)
+    ]
+    if rows:
+        wards = Wards(person_ids, doctors, chain.from_iterable(departments.values()), index)
+        for row in rows:
+            by_row[row] = [wards.mark(match, person_ids[row], doctors[row]) for match in by_row[row]]
     return ImageMatches(person_ids, by_row, named, shared)
 
 

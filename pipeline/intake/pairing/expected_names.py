@@ -41,6 +41,9 @@ _READY = frozenset({".png", ".jpg", ".jpeg"})  # taken before one that must be c
 # the row names none, or in none. "namesake": a seal was made elsewhere for another doctor of the name, who is not in the
 # roster, and it is not known from which picture.
 DepartmentMatch = Literal["own", "other", "some", "namesake", ""]
+# Where a file lies that is named by a name alone: in a folder of the ward in whose list the row stands, in one of another
+# ward or of one whose relation to the row is not known, or in neither.
+WardMatch = Literal["own", "other", ""]
 
 # numbering, dates, how many, the zip's own ending
 _COUNTS = re.compile(r"[0-9]+[年月日人份张个号]?|[()\[\]【】]|·?zip\Z")
@@ -63,6 +66,8 @@ class ImageMatch:
     differences: str = ""  # in symbols; "" for a name to the letter
     department: DepartmentMatch = ""
     is_joined: bool = False  # of several parts: 内科张伟, 张伟_1001
+    # only of a row without a department column
+    ward: WardMatch = ""
 
     @property
     def rank(self) -> tuple[int, bool, bool, str]:
@@ -209,9 +214,9 @@ def _find_department(
     encodings = [part[name] for part in part_names for name in own if name in part]
     if encodings:
         return "own", min(encodings)
-    own_bare = {_get_bare_name(name) for name in own}
+    own_bare = {get_bare_name(name) for name in own}
     is_foreign = any(
-        name in known_departments or (_is_department(name) and _get_bare_name(name) not in own_bare)
+        name in known_departments or (is_department(name) and get_bare_name(name) not in own_bare)
         for part in part_names
         for name in part
     )
@@ -227,18 +232,18 @@ def make_department_key(name: str) -> str:
 
 
 @lru_cache(maxsize=4096)  # folders come again with every file in them
-def _is_department(folder: str) -> bool:
+def is_department(folder: str) -> bool:
     """Return whether a folder so called (a comparison key) looks like one department's.
 
     Its name ends as departments do (外科, 护理部, 口腔中心, ICU). A year, a batch or a state (2026新增, 第一批, 已处理,
     印章) is none.
     """
-    bare = _get_bare_name(folder)
+    bare = get_bare_name(folder)
     return _DEPARTMENT_ENDING.search(bare) is not None and _NO_DEPARTMENT.fullmatch(bare) is None
 
 
 @lru_cache(maxsize=4096)
-def _get_bare_name(folder: str) -> str:
+def get_bare_name(folder: str) -> str:
     """Return a folder's name without numbering, counts and a seal's suffix: 01内科印章(12人) is 内科."""
     forms = file_names.strip_known_suffixes(_COUNTS.sub("", folder))
     return file_names.lookup_key(file_names.comparison_key(forms[-1][0])) if forms else ""

@@ -36,6 +36,7 @@ from pipeline.intake.pairing.evidence import (
     SealedPeople,
     find_contested_files,
     find_matches,
+    may_be_other_wards,
 )
 from pipeline.intake.pairing.expected_names import CELL, COLUMN, MAX_VARIANTS, STRENGTH, ImageMatch
 from pipeline.intake.pairing.file_names import BLANK_STEP
@@ -155,7 +156,9 @@ class _RowMatcher:
         if entry.refusal:
             return add_problem(doctor, match_problems.explain_refused_entry(doctor, entry, entry.refusal))
         fitting, cells = _find_fitting(doctor, entry, self.matches.by_row[row])
-        valid = _prefer_readable(self.matches.valid_matches(fitting), cells)
+        evident = self.matches.valid_matches(fitting)
+        is_doubtful = not cells and may_be_other_wards(evident)
+        valid = () if is_doubtful else _prefer_readable(evident, cells)
         self.used.update(match.candidate for match in valid or fitting)
         try:
             self._require_own(row, fitting, valid, cells)

@@ -83,6 +83,9 @@ def explain_shared_files(
         return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, other=other)
     if any(match.department == "namesake" for match in fitting):
         return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, namesake="yes")
+    if any(match.ward == "other" for match in fitting):
+        sheet = mask_file_name(doctor.row.display_origin.sheet or doctor.row.display_origin.file)
+        return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, ward=sheet)
     department = mask_file_name(doctor.department or "—")
     return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, department=department)
 
