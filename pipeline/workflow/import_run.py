@@ -274,7 +274,7 @@ def _match_images(
         images,
         known_files=view.known_files,
         store_image=stage_settings.build_image_store(config),
-        sealed_people=view.list_sealed_people(),
+        sealed_people=view.list_sealed_people(doctors),
         find_earlier_rows=cache(view.find_earlier_rows),
     )
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from pipeline.domain.roster import FileStat
+from pipeline.domain.roster import Doctor, FileStat
 from pipeline.domain.run import Judgement
 from pipeline.domain.seals import LedgerSnapshot
 from pipeline.intake.pairing.evidence import NO_SEALED_PEOPLE, SealedPeople, SealedPerson
 from pipeline.intake.pairing.picture_column import EarlierRow
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.tenant import KEY_BYTES, SiteKey
+from pipeline.planning.known_people import find_sealed_copies
 
 # of a check without a ledger: equal numbers are still one person
 PLAIN_KEY = SiteKey(bytes(KEY_BYTES), "")
@@ -66,8 +67,11 @@ class LedgerView:
         unresolved = {person.key for person in self.snapshot.people.values() if person.unresolved_attempt}
         return len(unresolved.difference(keys))
 
-    def list_sealed_people(self) -> SealedPeople:
-        """Return the people who have a seal, as far as picture files may carry their names and numbers."""
+    def list_sealed_people(self, doctors: Sequence[Doctor]) -> SealedPeople:
+        """Return the people who have a seal, as far as picture files may carry their names and numbers.
+
+        Of ``doctors`` those without a usable number may have a corrected copy.
+        """
         if self.ledger is None or self.site_key is None:
             return NO_SEALED_PEOPLE
         people: list[SealedPerson] = []
@@ -75,7 +79,17 @@ class LedgerView:
             if (seal := person.seal) is not None:
                 name = seal.content.name if seal.content else person.name
                 people.append(SealedPerson(person.key, name, seal.seal_name, seal.content is not None))
-        return SealedPeople(people, self.ledger.list_staff_numbers, self.site_key.person)
+        return SealedPeople(
+            people,
+            self.ledger.list_staff_numbers,
+            self.site_key.person,
+            lambda: self._list_corrected(doctor for doctor in doctors if doctor.key is None),
+        )
+
+    def _list_corrected(self, doctors: Iterable[Doctor]) -> Mapping[str, str]:
+        """Return the persons whose seals the corrected copies of rows hold, by row_id."""
+        copies = find_sealed_copies(doctors, self.ledger)
+        return {row_id: copy.key for row_id, copy in copies.items() if copy.key}
 
     def find_earlier_rows(self, run: str) -> Mapping[str, Sequence[EarlierRow]] | None:
         """Return the rows of an earlier run by the sha256 of their pictures; None for a run that is not known."""

@@ -159,3 +159,27 @@ def test_a_corrected_copy_without_a_verdict_holds_the_seal_once_it_is_resolved(h
     (line,) = hospital.outcomes()
     (note,) = [problem for problem in line["problems"] if problem["code"] == "ROW_SUPERSEDED"]
     assert seal.seal_id in note["message"]
+
+
+@pytest.mark.parametrize("has_namesake", [False, True])
+def test_the_seal_of_the_rows_own_copy_makes_its_picture_no_other_doctors(hospital, has_namesake):
+    namesake = make_row(3, name=name(1))
+    if has_namesake:
+        hospital.roster([namesake])
+        draw_seal(hospital.folder / "seals" / f"{number(3)}.png", 3)
+        assert hospital.go("run") == 0
+    hospital.roster([make_row(1, number=number(1)[:17])])
+    by_name = hospital.folder / "seals" / f"{name(1)}.png"
+    draw_seal(by_name, 1)
+    assert hospital.go("run") == 3
+    if has_namesake:
+        by_name.rename(by_name.with_stem(number(1)))
+    correct(hospital, "证件号码", number(1))
+    if has_namesake:
+        by_name.with_stem(number(1)).rename(by_name)
+    sent = len(hospital.service.received)
+    assert hospital.go("run") == 3
+    (line,) = hospital.outcomes()
+    ambiguous = ["IMAGE_AMBIGUOUS"] if has_namesake else []
+    assert (line["status"], line["codes"]) == ("rejected", ["ID_LENGTH", *ambiguous, "ROW_SUPERSEDED"])
+    assert len(hospital.service.received) == sent

@@ -48,6 +48,8 @@ class SealedPeople:
     # by key, as rosters gave them; called only where a staff number may be another's
     list_staff_numbers: Callable[[], Mapping[str, Collection[str]]] = field(default=dict, repr=False)
     make_key: Callable[[str], str] | None = field(default=None, repr=False)  # lifetime number -> key
+    # row_id of rows without a usable number -> key of the person whose seal their corrected copy holds
+    list_corrected: Callable[[], Mapping[str, str]] = field(default=dict, repr=False)
 
     def has_seal(self, key: str | None) -> bool:
         """Return whether a person has a seal."""
@@ -57,6 +59,14 @@ class SealedPeople:
     def has_adopted(self) -> bool:
         """Whether the picture of some person's seal is not known."""
         return not all(person.picture_known for person in self.people)
+
+    def is_own_person(self, doctor: Doctor, key: str) -> bool:
+        """Return whether a row without a usable number was corrected already, and got that person's seal."""
+        return doctor.key is None and self._corrected.get(doctor.row_id or "") == key
+
+    @cached_property
+    def _corrected(self) -> Mapping[str, str]:
+        return self.list_corrected()
 
     def find_by_name(self, name: str) -> Sequence[SealedPerson]:
         """Return the people of a name, as a roster or a file writes it."""
@@ -204,7 +214,8 @@ def _mark_namesakes(
     name_key = file_names.comparison_key(name)
 
     def may_be_meant(person: SealedPerson) -> bool:
-        return person.key not in keys and (is_new or not person.picture_known)
+        is_absent = person.key not in keys and (is_new or not person.picture_known)
+        return is_absent and not sealed_people.is_own_person(doctor, person.key)
 
     has_namesake = NAME in evidence and any(map(may_be_meant, sealed_people.find_by_name(name)))
     has_earlier_owner = STAFF_NO in evidence and any(
