@@ -224,15 +224,17 @@ def _build_retry(
     if last_run is None and results is None:
         raise UsageError("no_last_run", then=("run",))
     record = own_record or last_run
-    rosters = tuple(
-        map(Path, record.context or record.rosters) if record else map(config.resolve_path, config.roster)
-    )
+    configured = [config.resolve_path(path) for path in (*config.roster, config.seals)]
+    # records hold whole paths; messages name a configured folder as after `run`
+    names = {str(path.absolute()): path for path in configured}
+    recorded = (record.context or record.rosters) if record else map(str, configured[:-1])
+    rosters = tuple(names.get(path, Path(path)) for path in recorded)
     request = build_request(
         "retry",
         config,
         session.clock,
         rosters=(results,) if results else rosters,
-        seals=seals or (Path(record.seals) if record and record.seals else None),
+        seals=seals or (names.get(record.seals, Path(record.seals)) if record and record.seals else None),
         out=out,
         invocation=session.invocation,
         run=run,

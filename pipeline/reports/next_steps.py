@@ -240,7 +240,8 @@ class _RunSteps:
             sheet=make_phrase("sheet.fix"),
             workbook=self.report.workbook,
             copies=self._name_copies(),
-            folder=self._name_folders(to_fix),
+            # one results workbook corrects the rows of all rosters, whichever of the folders it lies in
+            folder=self._name_folders(to_fix[:1] if key == "next.clerk_fix" else to_fix),
         )
 
     def _are_copied(self, outcomes: Iterable[RowOutcome]) -> bool:

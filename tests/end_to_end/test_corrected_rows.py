@@ -183,3 +183,38 @@ def test_the_seal_of_the_rows_own_copy_makes_its_picture_no_other_doctors(hospit
     ambiguous = ["IMAGE_AMBIGUOUS"] if has_namesake else []
     assert (line["status"], line["codes"]) == ("rejected", ["ID_LENGTH", *ambiguous, "ROW_SUPERSEDED"])
     assert len(hospital.service.received) == sent
+
+
+def test_a_corrected_workbook_goes_into_one_of_two_roster_folders_and_is_no_empty_roster(hospital, capsys):
+    """What the messages say after a run, after a retry, and in every run while the workbook lies there."""
+    with (hospital.folder / "config.yaml").open("a") as config:
+        config.write("roster: [inbox, hr]\n")
+    hospital.roster([make_row(1), make_row(2, number=number(2)[:17])])
+    (hospital.folder / "inbox").rename(hospital.folder / "hr")
+    hospital.roster([make_row(3, number=number(3)[:17])], file="ward.xlsx")
+    for serial in (1, 2, 3):
+        draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
+    capsys.readouterr()
+    for command in ("run", "retry"):
+        assert hospital.go(command) == 3
+        (step,) = [line for line in capsys.readouterr().err.splitlines() if "Roster owner" in line]
+        assert step.count(str(hospital.folder)) == 1
+    fix = ResultSheet(hospital.folder / "out" / "latest" / "results.xlsx")
+    wrong = {number(serial)[:17]: number(serial) for serial in (2, 3)}
+    for row in fix.rows:
+        fix.write(row, "证件号码", wrong[fix.read(row, "证件号码")])
+    fix.save(hospital.folder / "inbox" / "fixed.xlsx")
+    for _ in range(3):
+        assert hospital.go("run") == 0
+        assert "No doctors in" not in capsys.readouterr().err
+    assert sorted(seal.number for seal in hospital.service.seals) == sorted(map(number, (1, 2, 3)))
+
+
+def test_a_retry_names_configured_folders_as_a_run_does(hospital, capsys, monkeypatch):
+    monkeypatch.chdir(hospital.folder)
+    hospital.roster([make_row(1, number=number(1)[:17])])
+    draw_seal(hospital.folder / "seals" / "00001.png", 1)
+    for command in ("run", "retry"):
+        capsys.readouterr()
+        assert main(["--config", "config.yaml", "--lang", "en", command, "--yes"]) == 3
+        assert "save the workbook into inbox; the next run" in capsys.readouterr().err
