@@ -23,6 +23,7 @@ EXIT_SEVERITY = (1, 4, 74, 2, 6, 5, 7, 3, 0)  # the most severe first; a signal'
 INTERRUPTED: Final = 130
 # guards that look at the plan, before the first call: the same rosters are stopped again
 PLAN_GUARDS = frozenset({"ROSTER_MISSING", "ROSTER_SHRUNK", "TOO_MANY_NEW"})
+SEAL_ID_REUSED: Final = "SEAL_ID_REUSED"  # an answer held another person's SealId
 FIRST_BIN_SECONDS = 0.001  # where the first bin of a histogram ends
 BINS_PER_DECADE = 20
 

@@ -181,6 +181,9 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "unpaired.none": ("每张图片都已用上。", "All pictures were used."),
     "unknown.none": ("没有结果未知的行。", "No rows with an unknown result."),
     "next.halted": ("先处理让它停止的原因（在此之前重跑没有用），然后运行：", "Fix the cause of the stop first, then run:"),
+    "next.untrusted": (
+        "查清返回了另一人印章ID的那一行，登记结论；在此之前每次运行都不提交，登记之后照常运行。要看这一行，请输入：",
+        "Find out about the row whose answer held another person's SealId, and record the outcome. Until then no run sends anything; afterwards run as usual. To list the row, run:"),
     "next.guarded": (
         "先核对名单是否完整、是否放对了（不改的话每次运行都会停下）。改好名单后照常运行；名单没有问题，就确认本次继续：",
         "Check whether the roster is complete and the right one; until then, every run stops here. After correcting it, run as usual. If it is right, allow this run:"),
@@ -218,7 +221,9 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "halt.DEADLINE": ("到了设定的截止时间 {message}，余下的下次运行先做", "the deadline {message} was reached; the remaining rows are sent first in the next run"),
     "halt.ATTEMPT_BUDGET": ("重发次数太多，先停下，稍后再运行", "too many calls had to be repeated; run again later"),
     "halt.CUT_SHORT": ("运行被中断", "the run was interrupted"),
-    "halt.SEAL_ID_REUSED": ("服务返回了属于另一人的印章ID", "the service returned the SealId of another person"),
+    "halt.SEAL_ID_REUSED": (
+        "服务返回了属于另一人的印章ID；用 resolve 登记那一行的结论之前，每次运行都不再提交",
+        "the service returned the SealId of another person; until that row is resolved, no run sends anything"),
     "halt.TLS": ("没有建立可信的加密连接：{message}", "no trusted encrypted connection: {message}"),
     "halt.DISK": ("磁盘或文件出错：{message}", "a disk or file error occurred: {message}"),
     "halt.LEDGER": ("台账无法写入（{message}）；请腾出磁盘空间或检查权限", "the ledger could not be written ({message}); free disk space or check permissions"),

@@ -141,8 +141,8 @@ ANSWERS: Mapping[str, Advice] = {
         "The HTTP status was not 200; a seal may have been created.", MEANINGS["unknown"].en[1]),
     "SEAL_ID_REUSED": _advise(
         "tencent", "held",
-        "服务返回了属于另一人的印章ID，运行已停止。", "把两个 RequestId 发给腾讯客户经理；查清后用 resolve 登记。",
-        "The service returned the SealId of another person, so the run stopped.", "Send both RequestIds to your Tencent account manager, then record the outcome with resolve."),
+        "服务返回了属于另一人的印章ID，查清之前不再提交。", "把两个 RequestId（explain 会显示）发给腾讯客户经理；查清后用 resolve 登记，之后照常运行。",
+        "The service returned the SealId of another person; nothing more is sent until it is resolved.", "Send both RequestIds (explain shows them) to your Tencent account manager, record the outcome with resolve, then run as usual."),
 }  # fmt: skip
 
 # why a run stops before its end (run.json, halted.code)

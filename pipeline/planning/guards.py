@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, deque
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from pathlib import Path
 
-from pipeline.domain.run import PLAN_GUARDS, Halt, RunRequest, Status
+from pipeline.domain.run import PLAN_GUARDS, SEAL_ID_REUSED, Halt, RowPlan, RunRequest, Status
+from pipeline.domain.seals import PersonHistory
 from pipeline.errors import UsageError
 from pipeline.intake.readers.discover import find_empty_folders
 from pipeline.ledger.protocol import Ledger, RunRecord
@@ -61,23 +62,41 @@ def check_plan(
     ledger: Ledger,
     record: RunRecord,
     *,
-    people: Collection[str | None],
-    newcomers: Mapping[str, str | None],
+    row_plans: Sequence[RowPlan],
+    ready: Sequence[RowPlan],
     live_seals: int,
     all_files_read: bool,
     emptied_folders: Sequence[str] = (),
 ) -> Halt | None:
     """Return why the run does not begin, if it does not. People are counted, not rows: a person in two rosters is one.
 
-    ``newcomers`` are the rows to send whose person the ledger does not know, row_id -> key; ``live_seals`` those of the
-    ledger; ``emptied_folders`` the folders that hold no roster and held one before.
+    ``ready`` are the rows to send; ``live_seals`` those of the ledger; ``emptied_folders`` the folders that hold no roster
+    and held one before.
     """
+    # rows whose person the ledger does not know
+    newcomers = {
+        row_plan.doctor.row_id: row_plan.doctor.key
+        for row_plan in ready
+        if row_plan.doctor.row_id is not None and row_plan.history is None
+    }
     if guards.roster_missing and (halt := find_missing_rosters(emptied_folders)):
         return halt
     if halt := _check_new_people(newcomers, guards, ledger, record, live_seals):
         return halt
     # the rows of a refused file have not gone away
-    return _check_shrunk_roster(len(people), guards, ledger, record) if all_files_read else None
+    if not all_files_read:
+        return None
+    doctors = [row_plan.doctor for row_plan in row_plans]
+    people = {doctor.key or doctor.display_name or doctor.row_id for doctor in doctors}
+    return _check_shrunk_roster(len(people), guards, ledger, record)
+
+
+def find_untrusted_answer(people: Iterable[PersonHistory]) -> Halt | None:
+    """Return why nothing is sent while an answer with another person's SealId is unresolved: no answer can be trusted."""
+    attempts = (person.unresolved_attempt for person in people)
+    if any(attempt is not None and attempt.code == SEAL_ID_REUSED for attempt in attempts):
+        return Halt(SEAL_ID_REUSED, "an answer with another person's SealId is unresolved", 4)
+    return None
 
 
 def find_missing_rosters(emptied_folders: Sequence[str]) -> Halt | None:

@@ -147,6 +147,12 @@ def _check_image(
     return replace(outcome, problems=(*row_plan.problems, *prepared.problems), prepared=prepared)
 
 
+def remove_key(outcome: RowOutcome) -> RowOutcome:
+    """Return an outcome without the person's key: it was made with a key that is no secret."""
+    doctor = replace(outcome.doctor, key=None)
+    return replace(outcome, row_plan=replace(outcome.row_plan, doctor=doctor))
+
+
 def merge_outcomes(
     initial_outcomes: Sequence[RowOutcome], sent: Iterable[RowOutcome], preparer: ImagePreparer
 ) -> tuple[RowOutcome, ...]:

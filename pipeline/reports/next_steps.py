@@ -15,6 +15,7 @@ from pipeline.domain.masking import mask_path, mask_text
 from pipeline.domain.results_format import COPIES, WORKBOOK
 from pipeline.domain.run import (
     PLAN_GUARDS,
+    SEAL_ID_REUSED,
     UNRESOLVED_STATUSES,
     RowOutcome,
     RunReport,
@@ -149,7 +150,9 @@ class _RunSteps:
         return steps or [self._step_with_arguments("next.nothing", self.repeated_command)]
 
     def _list_halt_steps(self) -> Iterator[NextStep]:
-        if self.cannot_rerun:
+        if self.halt_code == SEAL_ID_REUSED:
+            yield make_step("next.untrusted", self.command_line.build("resolve"))
+        elif self.cannot_rerun:
             yield self._step_to_send_again("next.halted")
         if self.stopped_by_guard:
             yield self._step_with_arguments("next.guarded", "run", "--accept-guards")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.domain.masking import mask_path
 from pipeline.domain.results_format import COPIES, WORKBOOK
-from pipeline.domain.run import PLAN_GUARDS, Status
+from pipeline.domain.run import PLAN_GUARDS, SEAL_ID_REUSED, Status
 from pipeline.messages.catalogue import make_phrase
 from pipeline.reports.earlier_results import find_newest_workbook
 from pipeline.reports.next_steps import CommandLine, NextStep, make_step
@@ -32,7 +32,8 @@ def list_status_steps(
     if unresolved:
         listing = command_line.build("resolve")
         steps = [step for step in steps if step.command != listing]
-        blocks_first = bool(steps) and last is not None and last.exit != 0
+        is_untrusted = (read_run_record(last).get("halted") or {}).get("code") == SEAL_ID_REUSED
+        blocks_first = bool(steps) and last is not None and last.exit != 0 and not is_untrusted
         steps.insert(int(blocks_first), make_step("status_settle", listing, n=unresolved))
     return steps
 

@@ -13,7 +13,7 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from pipeline.domain.run import Status
+from pipeline.domain.run import SEAL_ID_REUSED, Status
 from pipeline.domain.seals import Verdict
 from pipeline.domain.service_codes import Meaning
 from pipeline.esign.client import NoAnswer, NotSent
@@ -202,9 +202,9 @@ class CreateSender:
             await ledger.record_verdict(job.trace_id, verdict, now=self._now_on_signing_clock(job))
         except LedgerConflict:
             # One SealId for two people: neither this answer nor the next ones can be trusted.
-            verdict = replace(verdict, kind="unknown", code="SEAL_ID_REUSED")
+            verdict = replace(verdict, kind="unknown", code=SEAL_ID_REUSED)
             await ledger.record_verdict(job.trace_id, verdict, now=self._now_on_signing_clock(job))
-            run_state.halt("SEAL_ID_REUSED", "the service answered with another person's SealId", 4)
+            run_state.halt(SEAL_ID_REUSED, "the service answered with another person's SealId", 4)
         job.in_doubt = False
         hit_failpoint("create: settled")
         match verdict.kind:

@@ -41,6 +41,7 @@ from pipeline.planning.guards import (
     check_plan,
     find_emptied_folders,
     find_missing_rosters,
+    find_untrusted_answer,
     require_certificate,
 )
 from pipeline.planning.known_people import (
@@ -51,7 +52,13 @@ from pipeline.planning.known_people import (
 )
 from pipeline.planning.plan import find_owners_by_image, plan_rows
 from pipeline.planning.review import SavedReview, load_review
-from pipeline.planning.unsent_rows import ImagePreparer, build_initial_outcome, check_images, merge_outcomes
+from pipeline.planning.unsent_rows import (
+    ImagePreparer,
+    build_initial_outcome,
+    check_images,
+    merge_outcomes,
+    remove_key,
+)
 from pipeline.reports.presenter import Presenter
 from pipeline.workflow import stage_settings
 from pipeline.workflow.ledger_view import LedgerView
@@ -99,6 +106,7 @@ class RunPlan:
     live_seals: int  # in the ledger
     whole_image_seals: Collection[str]  # SealIds of older seals whose pictures were sent whole
     recalled: RecalledRun | None = None  # the last run, where nothing has changed since
+    untrusted_answer: Halt | None = None  # nothing is sent before it is resolved
 
 
 def prepare_run(
@@ -157,6 +165,7 @@ def prepare_run(
         image_preparer=image_preparer,
         live_seals=view.live_seals,
         whole_image_seals=sizes.whole,
+        untrusted_answer=find_untrusted_answer(view.snapshot.people.values()),
     )
 
 
@@ -191,7 +200,7 @@ def run_check(
     plan = prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock, least_prepared=0)
     outcomes = check_images(plan.row_plans, plan.image_preparer)
     if site_key is None:
-        outcomes = tuple(map(_without_key, outcomes))
+        outcomes = tuple(map(remove_key, outcomes))
     halt = find_missing_rosters(find_emptied_folders(request, ledger))
     return replace(
         plan.report,
@@ -354,21 +363,17 @@ def _check_guards(
     ledger: Ledger,
 ) -> Halt | None:
     """Return why the run does not begin, if it does not."""
-    doctors = [row_plan.doctor for row_plan in plan.row_plans]
-    return check_plan(
+    halt = check_plan(
         guards,
         ledger,
         record,
-        people={doctor.key or doctor.display_name or doctor.row_id for doctor in doctors},
-        newcomers={
-            row_plan.doctor.row_id: row_plan.doctor.key
-            for row_plan in ready
-            if row_plan.doctor.row_id is not None and row_plan.history is None
-        },
+        row_plans=plan.row_plans,
+        ready=ready,
         live_seals=plan.live_seals,
         all_files_read=all(report.status == "read" for report in plan.report.files),
         emptied_folders=find_emptied_folders(request, ledger),
     )
+    return halt or plan.untrusted_answer
 
 
 def _record_start(
@@ -392,9 +397,3 @@ def _record_start(
     record_rows(ledger, record.run, initial_outcomes, presenter)
     ledger.record_marks(find_new_marks(plan.row_plans, resources.site_key.digest))
     return initial_outcomes
-
-
-def _without_key(outcome: RowOutcome) -> RowOutcome:
-    """Return an outcome without the person's key: it was made with a key that is no secret."""
-    doctor = replace(outcome.doctor, key=None)
-    return replace(outcome, row_plan=replace(outcome.row_plan, doctor=doctor))

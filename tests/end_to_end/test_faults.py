@@ -159,6 +159,31 @@ def test_another_persons_seal_id_is_no_success(hospital_with):
     assert hospital.record()["halted"]["code"] == "SEAL_ID_REUSED"
 
 
+def test_nothing_is_sent_while_another_persons_seal_id_is_unresolved(hospital_with, capsys):
+    """A timer runs the next day whatever has happened; the service may answer the same for all."""
+    hospital = hospital_with(faults=[fault("same_seal_id", nth=(2,))])
+    hospital.doctors(2)
+    assert hospital.go("run") == 4
+    stderr_text = capsys.readouterr().err
+    assert "Until then no run sends anything" in stderr_text
+    assert "Fix the cause" not in stderr_text
+    hospital.doctors(6)
+    calls = len(hospital.service.received)
+    for command in ("run", "retry", "run"):
+        assert hospital.go(command) == 4
+        assert "until that row is resolved, no run sends anything" in capsys.readouterr().err
+        assert hospital.record()["halted"]["code"] == "SEAL_ID_REUSED"
+    assert len(hospital.service.received) == calls
+    assert hospital.statuses() == {"unchanged": 1, "unknown": 1, "not_sent": 4}
+    hospital.go("status")
+    steps = [line for line in capsys.readouterr().err.splitlines() if line.startswith("     ")]
+    assert steps[-1].endswith(" resolve"), "the most urgent stands last"
+    (row,) = (row for row in hospital.outcomes() if row["status"] == "unknown")
+    made = {seal.name: seal.seal_id for seal in hospital.service.seals}
+    assert hospital.go("resolve", row["trace_id"], "--seal-id", made[row["name"]]) == 0
+    assert hospital.run_to_end("run") == (0, {"sealed": 4, "unchanged": 2})
+
+
 @pytest.mark.parametrize("seconds", [-600, 600])
 def test_a_wrong_clock_heals_with_one_wasted_call(hospital_with, seconds):
     skew = {"match": {"every": True}, "do": {"clock_skew": seconds}}
