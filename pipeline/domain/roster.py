@@ -313,6 +313,8 @@ class Doctor:
     seal_image_compress: bool | None = None
     picture: ImageFile | None = _field(default=None, repr=False)
     evidence: str | None = None  # column | cell | id_card_number | staff_no | name
+    # several pictures that may be the doctor's, each with its path as it is shown; none of them is used
+    rival_images: Sequence[tuple[str, ImageFile]] = _field(default=(), repr=False)
     problems: tuple[Problem, ...] = ()
     changes: tuple[Change, ...] = _field(default=(), repr=False)
 

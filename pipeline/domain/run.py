@@ -282,6 +282,14 @@ def waits_for_review(outcome: RowOutcome) -> bool:
     )
 
 
+def has_doubtful_picture(outcome: RowOutcome) -> bool:
+    """Return whether a doctor has a seal, and now there are pictures of which it is not known whether they are the doctor's."""
+    # a picture that only overlaps a neighbour row was used: its problem names none
+    return outcome.status is Status.UNCHANGED and any(
+        problem.code == "IMAGE_AMBIGUOUS" and problem.detail.get("found") for problem in outcome.problems
+    )
+
+
 def needs_fixing(outcome: RowOutcome) -> bool:
     """Return whether the row belongs on the To fix sheet and into ``retry``."""
     return outcome.status in TO_FIX_STATUSES and not is_redundant_copy(outcome)

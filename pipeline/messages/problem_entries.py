@@ -313,7 +313,13 @@ FURTHER_CASES: Mapping[str, Mapping[str, Pair]] = {
         "证件号码为空，{elsewhere} 里却有一个证件号码；请把姓名、证件号码、手机号分别填进各自的列。",
         "The identity number is missing, but {elsewhere} contains one; enter name, identity number and mobile in their own columns.",
     )},
-    "IMAGE_AMBIGUOUS": {"claimed": (
+    "IMAGE_AMBIGUOUS": {"used": (
+        "有多张不同的图片都可能是此人的，现有印章用的是 {used}，没有重新提交；如果 {others} 是新的印章图片，请删除 {used}（下次运行会列为“有变化”，由人工决定），否则删除 {others}。",
+        "More than one picture could be this doctor's; the seal was made from {used} and nothing was sent. If {others} is the new picture, delete {used} (the next run lists the row as Changed, for a decision); if not, delete {others}.",
+    ), "unused": (
+        "有多张不同的图片都可能是此人的（{unused}），现有印章用的不是其中任何一张，没有重新提交；请只留下此人的那一张（下次运行会列为“有变化”，由人工决定）。",
+        "More than one picture could be this doctor's ({unused}); the seal was made from none of them and nothing was sent. Keep the doctor's picture alone (the next run lists the row as Changed, for a decision).",
+    ), "claimed": (
         "图片 {found} 写在一位医生的图片列里，按文件名或原结果表却是另一位的（{other}）；都未提交，请改正图片列。",
         "The picture {found} is entered for one doctor, but by its file name or the results it belongs to another ({other}); none of them was sent, correct the picture column.",
     ), "namesake": (

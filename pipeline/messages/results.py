@@ -36,6 +36,10 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "status.ready": ("可提交", "Ready"),
     "meaning.sealed": ("本次已取得印章ID", "Seal created in this run"),
     "meaning.unchanged": ("以前已有印章，内容相同，没有再提交", "Has a seal and is unchanged; not sent again"),
+    "meaning.doubtful": (
+        "以前已有印章，没有再提交；现在分不清哪张图片是本人的",
+        "Has a seal; not sent again. It is not certain which picture is the doctor's now",
+    ),
     "meaning.changed": (
         "已有印章，但名单内容变了，请人工决定",
         "Roster differs from the existing seal; needs a decision",
@@ -151,6 +155,9 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "reason.refused": ("腾讯拒绝：{message} ({code})", "Refused by the service: {message} ({code})"),
     "reason.answered": ("应答：{message} ({code})", "Answer: {message} ({code})"),
     "reason.explained": ("{what}（腾讯的原话：“{message}”）", "{what} (message of the service: “{message}”)"),
+    "doubtful.meaning": (
+        "以前已有印章，没有再提交；其中 {n} 行分不清哪张图片是本人的，其余内容相同",
+        "Has a seal; not sent again. Rows whose pictures are not certain: {n}; the others are unchanged"),
     "spare.meaning": (
         "{meaning}；其中 {n} 行重复，无需处理",
         "{meaning}; duplicates that need no action: {n}"),
@@ -279,6 +286,9 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "next.unshown": (
         "（名单和文件夹照上次的写法；路径里有号码，这里不显示）",
         "(with the rosters and folders as entered last time: a path contains a number and is not shown here)"),
+    "next.doubtful": (
+        "{n} 位医生已有印章，但现在有分不清是不是本人的图片（没有重新提交）。名单负责人：在“{sheet}”里筛选“{status}”，按“{reason}”列的说明留下正确的图片，再运行：",
+        "Doctors with a seal for whom there are pictures that may or may not be theirs: {n}. Nothing was sent. Roster owner: filter “{sheet}” by “{status}”, keep the right picture as the column “{reason}” explains, then run:"),
     "next.changed": (
         "{n} 行与已有印章不同：在“{sheet}”里筛选“{status}”，由人工决定（程序不会改动已有印章）；怎样登记，运行：",
         "Rows that differ from their seal: {n}. Filter “{sheet}” by “{status}” and decide; existing seals are not changed. To record the decision, run:"),

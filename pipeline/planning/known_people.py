@@ -220,6 +220,24 @@ def describe_differences(doctor: Doctor, differences: Sequence[Field]) -> Proble
     return build_problem("CONTENT_CHANGED", differences[0], cell, differs=" ".join(differences))
 
 
+def name_sealed_image(
+    problems: Sequence[Problem], doctor: Doctor, content: SealContent | None, is_same_image: IsSameImage
+) -> tuple[Problem, ...]:
+    """Return a sealed doctor's problems; the one of several pictures also names that from which the seal was made."""
+    if not doctor.rival_images or content is None:
+        return tuple(problems)
+    try:
+        used = [path for path, image in doctor.rival_images if is_same_image(image, content)]
+    except NotReadNow:
+        return tuple(problems)
+    others = ", ".join(path for path, _ in doctor.rival_images if path not in used)
+    words = {"used": ", ".join(used), "others": others} if used else {"unused": others}
+    return tuple(
+        replace(problem, detail={**problem.detail, **words}) if problem.code == "IMAGE_AMBIGUOUS" else problem
+        for problem in problems
+    )
+
+
 def describe_unread_image(doctor: Doctor, trouble: NotReadNow) -> Problem:
     """Return the problem of a row whose picture cannot be read now."""
     file = doctor.picture.name if doctor.picture else ""

@@ -36,6 +36,7 @@ from pipeline.planning.known_people import (
     describe_shrunk_image,
     describe_unread_image,
     find_differences,
+    name_sealed_image,
 )
 from pipeline.planning.seal_names import SealNamer
 
@@ -221,7 +222,8 @@ class _Planner:
                 status, reasons = Status.CHANGED, (describe_differences(doctor, differences),)
             elif size is not None:
                 status, reasons = Status.CHANGED, (describe_shrunk_image(doctor, size),)
-        problems = (*doctor.problems, *reasons)
+        problems = name_sealed_image(doctor.problems, doctor, seal.content, self._rules.is_same_image)
+        problems = (*problems, *reasons)
         return RowPlan(doctor, status, seal.seal_name, person, problems=problems, index=index)
 
     # -- seal names and requests

@@ -14,6 +14,7 @@ from pipeline.domain.run import (
     RowOutcome,
     RunReport,
     Status,
+    has_doubtful_picture,
     is_redundant_copy,
     waits_for_review,
 )
@@ -71,8 +72,10 @@ def describe_problem(problem: Problem, presenter: Presenter, *, masked: bool = T
 
 
 def describe_status(status: Status, outcomes: Iterable[RowOutcome], presenter: Presenter) -> str:
-    """Return what a status means, and how many of the rows to correct only repeat another row."""
+    """Return what a status means; how many rows only repeat another row, or have pictures that are not certain."""
     meaning = presenter.render(f"meaning.{status}")
+    if status is Status.UNCHANGED and (n := sum(map(has_doubtful_picture, outcomes))):
+        return presenter.render("doubtful.meaning", n=n)
     copies = sum(map(is_redundant_copy, outcomes)) if status is Status.REJECTED else 0
     return presenter.render("spare.meaning", meaning=meaning, n=copies) if copies else meaning
 

@@ -20,6 +20,7 @@ from pipeline.domain.run import (
     RowOutcome,
     RunReport,
     Status,
+    has_doubtful_picture,
     needs_fixing,
     waits_for_review,
 )
@@ -268,6 +269,10 @@ class _RunSteps:
         if changed := self.statuses[Status.CHANGED]:
             sheet, status = make_phrase("sheet.all"), make_phrase("status.changed")
             yield make_step("next.changed", listing, n=changed, sheet=sheet, status=status)
+        if doubtful := sum(map(has_doubtful_picture, self.report.outcomes)):
+            words = {"sheet": make_phrase("sheet.all"), "status": make_phrase("status.unchanged")}
+            words["reason"] = make_phrase("col.reason")
+            yield self._step_to_repeat("next.doubtful", n=doubtful, **words)
         if held := sum(outcome.row_plan.possibly_same is not None for outcome in self.report.outcomes):
             yield make_step("next.possibly_same", listing, n=held)
         if absent := self.report.absent_unresolved:

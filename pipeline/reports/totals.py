@@ -12,7 +12,13 @@ from itertools import islice
 from pathlib import Path
 
 from pipeline.clock import stamp
-from pipeline.domain.run import RowOutcome, RunReport, Status, is_redundant_copy
+from pipeline.domain.run import (
+    RowOutcome,
+    RunReport,
+    Status,
+    has_doubtful_picture,
+    is_redundant_copy,
+)
 from pipeline.errors import EsignImportError
 from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
 from pipeline.messages.problem_entries import CATALOGUE
@@ -91,7 +97,9 @@ def count_departments(
 
 def needs_action(outcome: RowOutcome) -> bool:
     """Return whether a row needs action."""
-    return outcome.status not in NEEDS_NOTHING and not is_redundant_copy(outcome)
+    if outcome.status in NEEDS_NOTHING:
+        return has_doubtful_picture(outcome)
+    return not is_redundant_copy(outcome)
 
 
 def summarize_run(report: RunReport, presenter: Presenter) -> tuple[str, Status]:

@@ -66,6 +66,15 @@ class PersonTimeline:
         """The newest line of the doctor's row, empty for one that no run has seen."""
         return parse_line(self.newest_row) if self.newest_row else {}
 
+    @property
+    def has_doubtful_picture(self) -> bool:
+        """Whether the newest run found pictures of which it is not known whether they are the sealed doctor's."""
+        line = self.newest_line
+        problems = zip(line.get("problems", ()), line.get("words", ()), strict=False)
+        return self.status is Status.UNCHANGED and any(
+            problem["code"] == "IMAGE_AMBIGUOUS" and words.get("found") for problem, words in problems
+        )
+
 
 def parse_line(entry: RowHistoryEntry) -> Mapping[str, Any]:
     """Return a row's line of outcomes.jsonl as it was written, with the ``words`` of its problems if it has them."""
@@ -202,6 +211,8 @@ def _keep_seal(timeline: PersonTimeline) -> NextStep:
     codes = {problem["code"] for problem in line.get("problems", ())}
     if not timeline.is_gone and line.get("status") == Status.REJECTED and "ROW_SUPERSEDED" in codes:
         return NextStep(make_phrase("step.roster_wrong"), who="clerk")
+    if timeline.has_doubtful_picture and not timeline.is_gone:
+        return NextStep(make_phrase("step.doubtful"), who="clerk")
     return NextStep(make_phrase("step.gone" if timeline.is_gone else "step.nothing"))
 
 

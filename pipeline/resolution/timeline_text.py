@@ -74,6 +74,7 @@ def timeline_as_dict(timeline: PersonTimeline, step: NextStep, language: str) ->
             "at": stamp(newest_row.last_started),
         },
         "gone": timeline.is_gone,
+        "doubtful_picture": timeline.has_doubtful_picture,
         "next": {
             "who": step.who,
             "text": step.text.render(language),
@@ -253,7 +254,8 @@ def _render_person(values: Values, language: str) -> Iterator[str]:
 def _render_headings(values: Values, language: str) -> Iterator[tuple[str, str]]:
     status = Status(values["status"])
     # of a row “sealed” means “in this run”, of a person it does not
-    meaning = render(f"meaning.{Status.UNCHANGED if status is Status.SEALED else status}", language)
+    known = Status.UNCHANGED if status is Status.SEALED else status
+    meaning = render(f"meaning.{'doubtful' if values['doubtful_picture'] else known}", language)
     yield "head.status", f"{render(f'status.{status}', language)}{render('mark.dash', language)}{meaning}"
     if values["seal_name"]:
         key = "frozen" if values["seal_name_frozen"] else "planned"

@@ -16,6 +16,8 @@ from openpyxl.drawing.image import Image as Drawing
 from result_sheet import ResultSheet
 from run_support import draw_seal, name, number
 
+from pipeline.cli.app import main
+
 HEADERS = ("姓名", "证件号码", "手机号", "工号", "科室")
 WITH_PICTURE = (*HEADERS, "印章图片")
 ALL_WAYS = os.environ.get("ATTACK") == "1"
@@ -527,3 +529,49 @@ def test_a_photo_or_the_same_picture_again_is_no_second_candidate(hospital, colu
     with_floats(hospital, ("F", 1), (column, serial), headers=(*HEADERS, "印章图片", title))
     assert hospital.go("run") == 0
     assert wrong_pictures(hospital) == []
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_new_picture_next_to_the_one_of_the_seal_is_seen_and_not_sent(hospital, capsys, language):
+    """Console, Summary, report, sheet All and `explain` speak of it, also in a run that repeats the last one."""
+    hospital.seal_doctors(3)
+    new = hospital.folder / "seals" / f"{name(1)}.png"
+    draw_seal(new, 77)
+    used, others = (
+        ("现有印章用的是 00001.png", f"如果 {name(1)}.png 是新的印章图片")
+        if language == "zh"
+        else ("the seal was made from 00001.png", f"If {name(1)}.png is the new picture")
+    )
+    step = (
+        "1 位医生已有印章"
+        if language == "zh"
+        else "Doctors with a seal for whom there are pictures that may or may not be theirs: 1."
+    )
+    for _ in range(2):
+        for picture in (hospital.folder / "seals").iterdir():
+            os.utime(picture, (1_700_000_000, 1_700_000_000))
+        assert main(hospital.command("run", language=language)) == 0
+        assert hospital.statuses() == {"unchanged": 3}
+        assert step in capsys.readouterr().err
+        results = openpyxl.load_workbook(hospital.newest / "results.xlsx")
+        summary = "\n".join(str(cell) for line in results.worksheets[0].values for cell in line if cell)
+        assert step in summary
+        assert "不需要处理" not in summary
+        assert "Nothing to do" not in summary
+        (reason,) = [
+            line[2] for line in results.worksheets[1].iter_rows(min_row=2, values_only=True) if line[2]
+        ]
+        assert used in reason
+        assert others in reason
+        assert step in (hospital.newest / "report.html").read_text("utf-8")
+    main(hospital.command("explain", name(1), language=language))
+    explained = capsys.readouterr().out
+    assert used in explained
+    assert "内容相同" not in explained
+    assert "is unchanged" not in explained
+    assert len(hospital.service.seals) == 3
+    (hospital.folder / "seals" / "00001.png").unlink()
+    assert hospital.run_to_end("run") == (3, {"unchanged": 2, "changed": 1})
+    new.unlink()
+    draw_seal(hospital.folder / "seals" / "00001.png", 1)
+    assert hospital.run_to_end("run") == (0, {"unchanged": 3})

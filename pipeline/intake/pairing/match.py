@@ -63,9 +63,9 @@ class MatchResult:
 class _RowRefused(Exception):
     """A row gets no picture, for a reason that a person has to look at."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, rival_images: Sequence[tuple[str, ImageFile]] = ()) -> None:
         super().__init__(problem.code)
-        self.problem = problem
+        self.problem, self.rival_images = problem, rival_images
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class _RowMatcher:
             self._require_own(row, fitting, valid, cells)
             return self._choose_image(doctor, valid, cells) if valid or cells else None
         except _RowRefused as refused:
-            return add_problem(doctor, refused.problem)
+            return replace(add_problem(doctor, refused.problem), rival_images=refused.rival_images)
 
     def _require_own(
         self,
@@ -284,7 +284,8 @@ def _require_one_image(doctor: Doctor, options: Sequence[_Option]) -> None:
     except NotReadNow as trouble:
         raise _RowRefused(make_problem("IMAGE_NOT_READ", doctor, file=files, **trouble.words)) from None
     if not is_one:
-        raise _RowRefused(make_problem("IMAGE_AMBIGUOUS", doctor, found=files))
+        images = [(option.show_source(doctor), option.image) for option in options]
+        raise _RowRefused(make_problem("IMAGE_AMBIGUOUS", doctor, found=files), images)
 
 
 def _get_cell_image(doctor: Doctor, cell: EmbeddedImage) -> ImageFile:
