@@ -66,6 +66,9 @@ manager** opens functions and quotas."""),
     "meaning.quota": ("额度（停止运行）", "Quota (stops the run)"),
     "meaning.contract": ("接口用法（停止运行）", "Contract (stops the run)"),
     "meaning.row": ("这一行被拒绝", "This row is refused"),
+    "row.intro": (
+        "没有改的行，三天之内每次运行会原样再提交（上传图片、创建）；之后只有改动这一行或 `retry` 才会再提交。",
+        "Each run sends such a row again as it is (upload and create) until its first refusal is three days old; after that, only a change of the row or `retry` does."),
     "meaning.exists": ("名称已存在", "The name exists"),
     "meaning.upload_again": ("上传的图片", "The upload"),
     "meaning.unknown": ("不能断定是否已创建", "Nothing is proven"),
@@ -173,6 +176,8 @@ def page(language: str) -> str:
         own = [code for code in codes if code in SERVICE_ERROR_ADVICE]
         rest = [f"`{code}`" for code in codes if code not in SERVICE_ERROR_ADVICE]
         lines += ["", f"### {say(f'meaning.{meaning}')}", ""]
+        if meaning == "row":
+            lines += [say("row.intro"), ""]
         rows = [(f"`{code}`", *_advice(SERVICE_ERROR_ADVICE[code], language, say)) for code in own]
         few = len(rest) <= FEW
         if rest:

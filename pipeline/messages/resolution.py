@@ -361,8 +361,8 @@ TIMELINE_TEXTS: Mapping[str, tuple[str, str]] = {
     "step.failed": ("{todo}然后：", "{todo} Then:"),
     "step.unseen": ("把此人写进名单，然后运行：", "Add this doctor to a roster, then run:"),
     "step.waits": (
-        "名单里没有变化的失败行，三天之后不再自动提交；retry 会立即再提交一次。",
-        "Runs send an unchanged refused row again until it is three days old; retry sends it at once."),
+        "被拒绝而没有改的行，三天之内每次运行会再提交，之后不再自动提交（腾讯没有说明原因的，一次也不会）；retry 会立即再提交一次。",
+        "Runs send an unchanged refused row again until its first refusal is three days old, one that was refused without a reason not at all; retry sends it at once."),
     "many": ("有 {n} 位医生与“{query}”相符：", "Doctors that match “{query}”: {n}"),
     "many.more": ("…… 还有 {n} 位", "… and {n} more"),
     "many.narrow": ("再加一个词来指明，例如：", "Add a word to specify one, for example:"),

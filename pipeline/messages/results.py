@@ -45,7 +45,10 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
         "Roster differs from the existing seal; needs a decision",
     ),
     "meaning.rejected": ("名单或图片有问题，没有提交", "Problem in roster or picture; not sent"),
-    "meaning.failed": ("已提交，被腾讯拒绝", "Sent, but refused by the service"),
+    "meaning.failed": (
+        "已提交，被腾讯拒绝；没有改的，三天之内每次运行会再提交（没有说明原因的除外）",
+        "Sent, but refused by the service; unchanged, runs send it again for three days, unless no reason was given",
+    ),
     "meaning.unknown": (
         "已提交，没有收到结果；查清前不会重复提交",
         "Sent, result unknown; not sent again until resolved",

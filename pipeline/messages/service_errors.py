@@ -287,9 +287,9 @@ _TEXTS: dict[str, Texts] = {
         "同一 IP 的调用太快，请求没有执行。", "程序会放慢并自动重发；同一出口还有别的程序时，请错开时间。",
         "Too many calls from one IP address; the request was not carried out.", "It is sent again more slowly; if other programs use the same address, run them at another time."),
     "FailedOperation": (
-        "操作失败，原因只在应答的文字里。", "文字说明了原因就照它改好再 retry；没有说明时只有 retry 会再提交，名称不变；先按名称查有没有这枚印章。",
+        "操作失败，原因只在应答的文字里。", "文字说明了原因就照它改好再 retry（不改的话，三天之内每次运行会原样再提交）；没有说明原因时只有 retry 会再提交，名称不变；先按名称查有没有这枚印章。",
         "The operation failed; only the message of the service gives the reason.",
-        "If the message gives a reason, correct the row and retry. If not, look for a seal with this name first; only retry sends the row again, with the same name."),
+        "If the message gives a reason, correct the row and retry; unchanged, runs send it again for three days. If it gives none, look for a seal with this name first; only retry sends the row again, with the same name."),
     "FailedOperation.UserInfoNoMatch": (
         "姓名与证件号码不一致。", "对照证件核对姓名和证件号码，改好再 retry。",
         "Name and identity number do not match.", "Compare both with the card, correct them, then retry."),

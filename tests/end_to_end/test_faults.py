@@ -1,6 +1,8 @@
 """What the wire can do to a create, and what a row may then be called: never a success that was not one."""
 
+import openpyxl
 import pytest
+from run_support import name
 from wire_support import CREATE, UPLOAD, fault, set_limits
 
 from pipeline.clock import SystemClock
@@ -157,6 +159,23 @@ def test_another_persons_seal_id_is_no_success(hospital_with):
     hospital.doctors(2)
     assert hospital.run_to_end("run") == (4, {"sealed": 1, "unknown": 1})
     assert hospital.record()["halted"]["code"] == "SEAL_ID_REUSED"
+
+
+@pytest.mark.parametrize("message", ["", "证件号码不正确"], ids=["no reason", "reason"])
+def test_what_the_summary_states_of_refused_rows_is_what_the_next_run_does(hospital_with, message, capsys):
+    code = "InvalidParameter.CardNumber" if message else "FailedOperation"
+    refused = {"code": {"code": code, "message": message}}
+    hospital = hospital_with(faults=[fault(refused, nth=(1, 2))])
+    hospital.doctors(1)
+    for creates in (1, 2 if message else 1):
+        assert hospital.run_to_end("run") == (3, {"failed": 1})
+        assert hospital.creates() == creates
+    cells = openpyxl.load_workbook(hospital.newest / "results.xlsx")["Summary"].iter_rows(values_only=True)
+    assert any("unchanged, runs send it again for three days" in str(cell) for row in cells for cell in row)
+    capsys.readouterr()
+    hospital.go("explain", name(1))
+    printed = "".join(capsys.readouterr())
+    assert "one that was refused without a reason not at all" in printed
 
 
 def test_nothing_is_sent_while_another_persons_seal_id_is_unresolved(hospital_with, capsys):
