@@ -124,7 +124,7 @@ def check(
     options = RunOptions(rosters=rosters, seals=seals, out=out, write=write, language=language)
     require_usable(options)
     loaded, clock = _load_config(config), clock or SystemClock()
-    request = _build_request("check", config, loaded, clock, options)
+    request = _build_request("check", config, loaded, clock, {**options, "ledger": ledger})
     if loaded.api.placeholders and ledger is None:
         report = import_run.run_check(request, loaded, ledger=None, site_key=None, clock=clock)
     else:
@@ -270,6 +270,7 @@ def _build_request(
         review=_find_path(options.get("review")),
         accept_guards=options.get("accept_guards", False),
         invocation=invocation,
+        ledger=options.get("ledger"),
     )
 
 

@@ -240,7 +240,7 @@ class RunRequest:
     retried_run: str | None = None  # retry: only rows that this run left failed, rejected or not sent
     invocation: str = "esign-import"
     arguments: str = ""
-    missing_folders: tuple[Path, ...] = ()  # default roster folders that are not there
+    missing_folders: tuple[Path, ...] = ()  # configured roster folders that are not there
     missing_seals: Path | None = None  # the default folder of pictures, where it is not there
 
 

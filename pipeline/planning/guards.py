@@ -192,7 +192,11 @@ def find_emptied_folders(request: RunRequest, ledger: Ledger | None) -> list[str
     """Return the roster folders that hold no roster, or are gone, and in which an earlier run read one."""
     if ledger is None or request.to_fix_only or request.only_keys:
         return []
-    folders = [*request.missing_folders, *find_empty_folders(request.rosters)]
+    return list_used_folders([*request.missing_folders, *find_empty_folders(request.rosters)], ledger)
+
+
+def list_used_folders(folders: Sequence[Path], ledger: Ledger) -> list[str]:
+    """Return those of the folders in which an earlier run read a roster."""
     runs = ledger.list_runs(ALL_RUNS) if folders else []
     return [str(folder) for folder in folders if any(_has_read_in(run, folder, ledger) for run in runs)]
 

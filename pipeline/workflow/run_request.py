@@ -25,7 +25,7 @@ from pipeline.esign.credentials import find_credentials
 from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.intake.readers.discover import SUFFIXES, expand_paths
 from pipeline.ledger.protocol import Ledger
-from pipeline.planning.guards import find_emptied_folders
+from pipeline.planning.guards import find_emptied_folders, list_used_folders
 from pipeline.support.terminal_text import join
 from pipeline.version import PROGRAM
 from pipeline.workflow.tenant_ledger import find_store, find_trace_of_ledger, open_configured_ledger
@@ -47,10 +47,12 @@ def build_request(
     accept_guards: bool = False,
     invocation: str = PROGRAM,
     run: str | None = None,
+    ledger: Ledger | None = None,
 ) -> RunRequest:
     """Return the request with its paths resolved.
 
-    Named paths must exist (UsageError), the default folders may be absent. ``run`` is the run's id where it has one already.
+    Named paths must exist (UsageError), the default folders may be absent, and roster folders that earlier runs used.
+    ``run`` is the run's id where it has one already, ``ledger`` the caller's own.
     """
     for path in (*rosters, *([seals] if seals else [])):
         require_existing(path)
@@ -66,7 +68,7 @@ def build_request(
     pictures = seals or config.resolve_path(config.seals)
     if command in READING_COMMANDS:
         if not rosters:
-            require_configured(config, "roster", inboxes)
+            _require_roster_folders(config, clock, inboxes, ledger)
         if seals is None:
             require_configured(config, "seals", [pictures])
     run = run or reserve_run_id(config, clock)
@@ -92,6 +94,28 @@ def build_request(
         missing_folders=() if rosters else tuple(path for path in inboxes if not path.exists()),
         missing_seals=None if pictures.exists() else pictures,
     )
+
+
+def _require_roster_folders(
+    config: Config, clock: Clock, folders: Sequence[Path], ledger: Ledger | None
+) -> None:
+    """Raise UsageError for a configured folder that is missing, but not where an earlier run has read a roster.
+
+    There the guard on missing rosters stops the run: once the folder is back, a rerun helps.
+    """
+    try:
+        require_configured(config, "roster", folders)
+    except UsageError:
+        missing = [folder for folder in folders if not folder.exists()]
+        if ledger is not None:
+            used = list_used_folders(missing, ledger)
+        elif config.api.placeholders or not find_store(config).exists():
+            used = []
+        else:
+            with open_configured_ledger(config, clock, readonly=True) as (opened, _):
+                used = list_used_folders(missing, opened)
+        if len(used) < len(missing):
+            raise
 
 
 def has_nothing_to_read(

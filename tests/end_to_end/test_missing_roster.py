@@ -236,3 +236,31 @@ def test_a_run_without_one_roster_makes_the_rows_of_the_others_known_to_no_guard
     assert hospital.go("run") == 5
     assert halted(hospital) == {"code": "TOO_MANY_NEW", "message": "7 > 3"}
     assert hospital.run_to_end("run", "--accept-guards") == (0, {"sealed": 7, "unchanged": 4})
+
+
+def test_a_configured_folder_that_is_gone_is_a_wrong_path_until_a_run_has_read_a_roster_there(
+    hospital, capsys
+):
+    hospital.doctors(1)
+    extra = add_empty_folder(hospital)
+    extra.rmdir()
+    assert hospital.go("run") == 2
+    assert f"{extra} (roster in the configuration) does not exist" in capsys.readouterr().err
+    extra.mkdir()
+    hospital.doctors(1)
+    (hospital.folder / "inbox" / "roster.xlsx").rename(extra / "roster.xlsx")
+    hospital.doctors(1, start=2)
+    assert hospital.go("run") == 0
+    hidden = extra.rename(hospital.folder / "hidden")
+    for command in ("run", "check"):
+        assert hospital.go(command) == 5
+        assert halted(hospital) == {"code": "ROSTER_MISSING", "message": str(extra)}
+    assert api.run(hospital.folder / "config.yaml").exit == 5
+    assert api.check(hospital.folder / "config.yaml").exit == 5
+    shutil.rmtree(hospital.folder / "inbox")
+    assert hospital.go("run") == 5
+    assert hospital.creates() == 2
+    hidden.rename(extra)
+    hospital.doctors(1, start=2)
+    assert hospital.go("run") == 0
+    assert hospital.creates() == 2
