@@ -20,6 +20,7 @@ from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
+    from pipeline.ledger.database_ledger import DatabaseLedger
     from pipeline.ledger.protocol import RunRecord
     from pipeline.reports.next_steps import CommandLine
     from pipeline.resolution.person_query import PersonFinder
@@ -63,6 +64,7 @@ def _show_status(session: Session) -> int:
         with open_configured_ledger(config, session.clock, readonly=True) as (ledger, site_key):
             people = ledger.snapshot().people.values()
             ledger_run = ledger.find_last_run()
+            changed = _count_changed_rows(ledger_run, ledger)
             warn_of_unanswered_create(session, ledger)
     except EsignImportError:
         if recorded_run is not None and (session.several is None or session.as_json):
@@ -86,7 +88,9 @@ def _show_status(session: Session) -> int:
         if attempt.run != present_run
     ]
     in_flight = len(creates) - len(unknown)
-    waiting = len(unknown) + _count_changed_rows(last_run)
+    if last_run is not ledger_run:
+        changed = _count_changed_rows(last_run)
+    waiting = len(unknown) + changed
     if session.several is not None and not session.as_json:
         return _print_status_line(session, last_run, waiting=waiting, is_under_way=is_under_way)
     session.print_text("status_ledger", path=config.name_ledger(), tenant=site_key.tenant)
@@ -111,7 +115,9 @@ def _show_status(session: Session) -> int:
         waiting=waiting,
         last_run=_run_as_dict(session, last_run, is_under_way=is_under_way),
     )
-    _print_next_steps(session, config, last_run, unresolved=len(unknown), is_under_way=is_under_way)
+    _print_next_steps(
+        session, config, last_run, unresolved=len(unknown), changed=changed, is_under_way=is_under_way
+    )
     return 0
 
 
@@ -163,10 +169,18 @@ def _find_age(session: Session, run: RunRecord) -> float:
     return max(0.0, session.clock.now() - (run.started if run.finished is None else run.finished))
 
 
-def _count_changed_rows(run: RunRecord | None) -> int:
-    """Return how many rows of a run differ from their seal, and wait for a decision."""
+def _count_changed_rows(run: RunRecord | None, ledger: DatabaseLedger | None = None) -> int:
+    """Return how many rows of a run differ from their seal, and wait for a decision; of a ledger's run, wait now."""
     statuses = json.loads(run.record).get("statuses", {}) if run is not None and run.record else {}
-    return int(statuses.get("changed", 0))
+    changed = int(statuses.get("changed", 0))
+    if run is None or ledger is None or not changed:
+        return changed
+    decided = {
+        decision.key
+        for decision in ledger.list_decisions()
+        if decision.kind in {"keep", "replace"} and decision.decided_at > run.started
+    }
+    return sum(row.status == "changed" and row.key not in decided for row in ledger.list_rows(run.run))
 
 
 def _describe_age(seconds: float) -> Phrase:
@@ -230,6 +244,7 @@ def _print_next_steps(
     last_run: RunRecord | None,
     *,
     unresolved: int = 0,
+    changed: int = 0,
     is_under_way: bool = False,
 ) -> None:
     """Print what to do after the last run, the most urgent at the very end."""
@@ -240,6 +255,7 @@ def _print_next_steps(
         last_run,
         _describe_command_line(session, config),
         unresolved=unresolved,
+        changed=changed,
         under_way=is_under_way,
         latest=config.resolve_path(config.out) / "latest",
     )

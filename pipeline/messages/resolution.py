@@ -247,6 +247,7 @@ TIMELINE_TEXTS: Mapping[str, tuple[str, str]] = {
     "head.seen": ("名单", "Roster"),
     "head.step": ("下一步", "Next"),
     "head.history": ("经过", "History"),
+    "has_seal": ("已有印章，没有要提交的", "Has a seal; nothing is left to send"),
     "frozen": ("{name}（首次提交时已固定）", "{name} (fixed at first submission)"),
     "planned": ("{name}（还没有提交过）", "{name} (not submitted yet)"),
     "seen": ("{path} {place}，{at}", "{path} {place}, {at}"),

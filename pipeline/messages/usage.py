@@ -178,6 +178,10 @@ USAGE_TEXTS: Mapping[str, tuple[str, str]] = {
         "上次运行没有留下要做的事。名单更新之后，请输入：",
         "Nothing left to do after the last run. When the roster has changed, run:",
     ),
+    "status_decided": (
+        "上次运行留下的行都已登记，没有要人工处理的。要按登记的结果更新印章和结果表，请输入：",
+        "Every row that the last run left open has been decided. To bring seals and results up to date, run:",
+    ),
     "status_correct": (
         "还有行要改正：打开 {path}，在“{sheet}”里改好黄色格并保存；把它放进名单文件夹，下次运行会自动提交；要马上提交，输入：",
         "There are rows to correct: open {path}, correct the yellow cells of “{sheet}” and save. Put it into the roster folder for the next run; to send them at once, run:",

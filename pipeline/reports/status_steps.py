@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.domain.masking import mask_path
 from pipeline.domain.results_format import COPIES, WORKBOOK
-from pipeline.domain.run import PLAN_GUARDS, SEAL_ID_REUSED, Status
+from pipeline.domain.run import PLAN_GUARDS, SEAL_ID_REUSED, UNRESOLVED_STATUSES, Status
 from pipeline.messages.catalogue import make_phrase
 from pipeline.reports.earlier_results import find_newest_workbook
 from pipeline.reports.next_steps import CommandLine, NextStep, make_step
@@ -20,15 +20,27 @@ if TYPE_CHECKING:
 # runs that ended before they sent, or could not write: their message names the cure
 EXPLAINED_HALTS = frozenset({"DISK", "LEASE_LOST", "LEDGER_REFUSED", "LOCKED", "NOT_READ_NOW", "USAGE"})
 EXIT_BUG, EXIT_SIGNAL = 1, 128
+# statuses of rows that a decision of a person ends
+_DECIDED_STATUSES = UNRESOLVED_STATUSES | {Status.CHANGED}
 # exit code -> what `status` writes of a rerun; 0 and 3 depend on what the run left
 RERUN_TEXTS = {4: "status_halted", 5: "status_later", 7: "status_refused"}
 
 
 def list_status_steps(
-    last: RunRecord | None, command_line: CommandLine, *, unresolved: int, under_way: bool, latest: Path
+    last: RunRecord | None,
+    command_line: CommandLine,
+    *,
+    unresolved: int,
+    changed: int,
+    under_way: bool,
+    latest: Path,
 ) -> list[NextStep]:
-    """Return the steps after the last run, the most urgent first; ``latest`` is the folder of the copies."""
-    steps = list(_list_steps_after(last, command_line, under_way=under_way, latest=latest))
+    """Return the steps after the last run, the most urgent first; ``latest`` is the folder of the copies.
+
+    ``unresolved`` creates and ``changed`` rows wait for a decision now.
+    """
+    waits = bool(unresolved or changed)
+    steps = list(_list_steps_after(last, command_line, under_way=under_way, latest=latest, waits=waits))
     if unresolved:
         listing = command_line.build("resolve")
         steps = [step for step in steps if step.command != listing]
@@ -45,7 +57,7 @@ def read_run_record(record: RunRecord | None) -> Mapping[str, Any]:
 
 
 def _list_steps_after(
-    last: RunRecord | None, command_line: CommandLine, *, under_way: bool, latest: Path
+    last: RunRecord | None, command_line: CommandLine, *, under_way: bool, latest: Path, waits: bool
 ) -> Iterator[NextStep]:
     if last is None:
         yield make_step("next_run", command_line.build("run"))
@@ -68,13 +80,30 @@ def _list_steps_after(
         yield _choose_rerun_step(last.exit, content, again)
     elif last.exit == 0:
         yield make_step("status_done", again)
-    statuses = content.get("statuses", {})
+    if last.exit in {3, 5, 7}:
+        yield from _list_correction_steps(
+            last, content.get("statuses", {}), command_line, latest, waits=waits
+        )
+
+
+def _list_correction_steps(
+    last: RunRecord, statuses: Mapping[str, int], command_line: CommandLine, latest: Path, *, waits: bool
+) -> Iterator[NextStep]:
+    """Yield what to do about the rows that a run left open."""
     must_correct = bool(statuses.get(Status.REJECTED) or statuses.get(Status.FAILED))
-    if last.exit == 3 or (last.exit in {5, 7} and must_correct):
+    if last.exit == 3 and not waits and _left_only_decisions(statuses):
+        yield make_step("status_decided", command_line.repeat(last))
+    elif last.exit == 3 or must_correct:
         copies = [latest] if last.command == "run" else []
         workbook = find_workbook([Path(last.out), *copies])
         copies_folder = find_marked_copies(Path(last.out))
         yield _choose_correction_step(workbook, copies_folder, command_line, must_correct=must_correct)
+
+
+def _left_only_decisions(statuses: Mapping[str, int]) -> bool:
+    """Return whether all rows that a run left open wait for a decision, and for nothing else."""
+    open_statuses = {status for status, rows in statuses.items() if rows} - {Status.SEALED, Status.UNCHANGED}
+    return bool(open_statuses) and open_statuses <= _DECIDED_STATUSES
 
 
 def _choose_rerun_step(exit_code: int, content: Mapping[str, Any], again: str) -> NextStep:

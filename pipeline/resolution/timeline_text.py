@@ -254,8 +254,8 @@ def _render_person(values: Values, language: str) -> Iterator[str]:
 def _render_headings(values: Values, language: str) -> Iterator[tuple[str, str]]:
     status = Status(values["status"])
     # of a row “sealed” means “in this run”, of a person it does not
-    known = Status.UNCHANGED if status is Status.SEALED else status
-    meaning = render(f"meaning.{'doubtful' if values['doubtful_picture'] else known}", language)
+    known = "has_seal" if status is Status.SEALED else f"meaning.{status}"
+    meaning = render("meaning.doubtful" if values["doubtful_picture"] else known, language)
     yield "head.status", f"{render(f'status.{status}', language)}{render('mark.dash', language)}{meaning}"
     if values["seal_name"]:
         key = "frozen" if values["seal_name_frozen"] else "planned"

@@ -17,6 +17,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.masking import Masker
 from pipeline.domain.roster import CardType, Doctor, FileReport, Origin, Row
 from pipeline.domain.run import (
+    UNRESOLVED_STATUSES,
     DurationHistogram,
     Halt,
     HaltExit,
@@ -107,6 +108,8 @@ def _rebuild_outcome(
     )
     if row_plan.status is Status.READY:
         return _finish_ready_row(row_plan, run)
+    if (status := _find_status_since(row_plan, present, run)) is not row_plan.status:
+        return _build_decided_outcome(row_plan, status)
     service = line["service"] or {}
     return RowOutcome(
         row_plan,
@@ -139,6 +142,28 @@ def _finish_ready_row(row_plan: RowPlan, run: str) -> RowOutcome:
     else:
         return build_not_sent_outcome(row_plan)
     return build_initial_outcome(replace(row_plan, status=status))
+
+
+def _find_status_since(row_plan: RowPlan, present: RowPlan | None, run: str) -> Status:
+    """Return the status of a row as the ledger has it now, if the run left it to the decision of a person."""
+    status, person = row_plan.status, row_plan.history
+    if status not in UNRESOLVED_STATUSES | {Status.CHANGED} or person is None:
+        return status
+    if person.unresolved_attempt is not None:
+        return find_attempt_status(person.unresolved_attempt)
+    if person.seal is None:
+        return Status.NOT_SENT
+    if status is Status.CHANGED or (present is not None and present.status is Status.CHANGED):
+        is_kept = present is not None and present.status is Status.UNCHANGED
+        return Status.UNCHANGED if is_kept else Status.CHANGED
+    return Status.SEALED if person.seal.run == run else Status.UNCHANGED
+
+
+def _build_decided_outcome(row_plan: RowPlan, status: Status) -> RowOutcome:
+    """Return the outcome of a row on which a person has decided since the run."""
+    problems = tuple(problem for problem in row_plan.problems if problem.code != "CONTENT_CHANGED")
+    row_plan = replace(row_plan, status=status, problems=problems)
+    return (build_not_sent_outcome if status is Status.NOT_SENT else build_initial_outcome)(row_plan)
 
 
 def _find_attempt_time(person: PersonHistory | None, trace_id: str | None) -> float | None:

@@ -5,8 +5,8 @@ import re
 import signal
 
 import pytest
-from resolution_support import run_later
-from run_support import wait_until
+from resolution_support import find_unknown_rows, list_made_seals, run_later
+from run_support import make_row, name, wait_until
 from wire_support import fault
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT")
@@ -150,3 +150,49 @@ def test_rosters_that_were_named_are_named_again(hospital, say):
     assert hospital.go("run", str(named)) == 4
     _, last = say(hospital, "status")
     assert last.endswith(f" run '{named}'")
+
+
+def test_what_was_decided_since_the_run_is_open_nowhere(hospital_with, say):
+    hospital = hospital_with(faults=[fault("reset_after", nth=(2,)), fault("reset_before", nth=(4,))])
+    hospital.doctors(4)
+    assert hospital.run_to_end("run") == (3, {"sealed": 2, "unknown": 2})
+    made = list_made_seals(hospital)
+    (created,), (lost,) = (
+        [who for who in find_unknown_rows(hospital) if (who in made) is is_made] for is_made in (True, False)
+    )
+    for language, title in (("en", "Unknown 2"), ("zh", "未知 2")):
+        printed, last = say(hospital, "report", language=language)
+        assert title in printed
+        assert "resolve" in last
+    assert run_later(hospital, "resolve", created, "--seal-id", made[created], "--why", "console") == 0
+    assert run_later(hospital, "resolve", lost, "--not-created", "--sure", "--why", "console") == 0
+    for language, text_part in (("en", "has been decided"), ("zh", "都已登记")):
+        for command in ("status", "report"):
+            printed, last = say(hospital, command, language=language)
+            assert last.endswith(" run"), last
+            assert "resolve" not in printed
+        assert text_part in say(hospital, "status", language=language)[0]
+        assert say(hospital, "explain", created, language=language)[0].count(
+            {"en": "Sealed — Has a seal; nothing is left to send", "zh": "成功——已有印章，没有要提交的"}[
+                language
+            ]
+        )
+    assert hospital.statuses() == {"sealed": 3, "not_sent": 1}
+    rows = {row["name"]: (row["status"], row["seal_id"]) for row in hospital.outcomes()}
+    assert (rows[created], rows[lost]) == (("sealed", made[created]), ("not_sent", None))
+    assert run_later(hospital, "run") == 0
+    assert "Nothing left to do" in say(hospital, "status")[0]
+
+
+def test_a_changed_row_that_was_kept_waits_no_more(hospital_with, say):
+    hospital = hospital_with()
+    hospital.seal_doctors(1)
+    hospital.roster([make_row(1, mobile="15400000099")])
+    assert hospital.run_to_end("run") == (3, {"changed": 1})
+    assert say(hospital, "status")[1].endswith(" resolve")
+    assert run_later(hospital, "resolve", name(1), "--keep", "--why", "new mobile") == 0
+    for command in ("status", "report"):
+        printed, last = say(hospital, command)
+        assert last.endswith(" run"), last
+        assert "resolve" not in printed
+    assert hospital.statuses() == {"unchanged": 1}

@@ -36,8 +36,10 @@ def with_record(record: RunRecord, **content: object) -> RunRecord:
     return replace(record, record=json.dumps({"statuses": {}, "rows": 3, "halted": None, **content}))
 
 
-def commands_after(last, *, unresolved=0, under_way=False, latest=Path("/nowhere")) -> list[str]:
-    steps = list_status_steps(last, PROGRAM, unresolved=unresolved, under_way=under_way, latest=latest)
+def commands_after(last, *, unresolved=0, changed=0, under_way=False, latest=Path("/nowhere")) -> list[str]:
+    steps = list_status_steps(
+        last, PROGRAM, unresolved=unresolved, changed=changed, under_way=under_way, latest=latest
+    )
     assert all(step.text.render("zh") and step.text.render("en") for step in steps)
     return [step.commands[0].removeprefix("esign-import ") for step in steps]
 
@@ -76,6 +78,17 @@ def test_unresolved_creates_follow_what_stopped_the_run():
     assert commands_after(with_record(replace(RUN, exit=4)), unresolved=2) == ["run", "resolve"]
 
 
+@pytest.mark.parametrize("status", ["unknown", "exists", "changed"])
+def test_rows_that_were_decided_since_ask_for_a_run_alone(tmp_path, status):
+    (tmp_path / "results.xlsx").touch()
+    last = with_record(replace(RUN, exit=3), statuses={"sealed": 2, status: 1, "rejected": 0})
+    assert commands_after(last, latest=tmp_path) == ["run"]
+    assert commands_after(last, latest=tmp_path, changed=1) == ["resolve"]
+    assert commands_after(last, latest=tmp_path, unresolved=1) == ["resolve"]
+    to_correct = with_record(replace(RUN, exit=3), statuses={status: 1, "rejected": 1})
+    assert commands_after(to_correct, latest=tmp_path) == [f"retry {tmp_path / 'results.xlsx'}"]
+
+
 def test_rows_are_corrected_in_the_workbook_that_exists(tmp_path):
     workbook = tmp_path / "results.xlsx"
     workbook.touch()
@@ -93,7 +106,7 @@ def test_status_names_the_marked_copies_as_the_run_did(tmp_path):
     last = with_record(replace(RUN, exit=3, out=str(out)), statuses={"rejected": 1})
 
     def render_step() -> str:
-        (step,) = list_status_steps(last, PROGRAM, unresolved=0, under_way=False, latest=latest)
+        (step,) = list_status_steps(last, PROGRAM, unresolved=0, changed=0, under_way=False, latest=latest)
         assert step.command == f"esign-import retry {latest / 'results.xlsx'}"
         return step.text.render("en")
 
