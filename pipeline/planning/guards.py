@@ -159,7 +159,11 @@ def select_last_runs(runs: Iterable[RunRecord]) -> Iterator[LastRun]:
         content = json.loads(run.record)
         if not content["files"] or (content.get("halted") or {}).get("code") in PLAN_GUARDS:
             continue
-        is_complete = all(file["status"] == "read" and not file["codes"] for file in content["files"])
+        # a file with codes was read in part: who is missing was confirmed where the guards were accepted
+        is_complete = all(
+            file["status"] == "read" and (not file["codes"] or content.get("accepted_guards"))
+            for file in content["files"]
+        )
         if is_newest or is_complete:
             yield LastRun(run.run, int(content["rows"]), is_complete)
         if is_complete:

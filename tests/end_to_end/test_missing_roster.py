@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 from contextlib import closing
 
+import openpyxl
 import pytest
 import run_support
 
@@ -215,6 +216,19 @@ def test_a_roster_that_was_never_read_leaves_the_other_one_its_guard(hospital):
     assert halted(hospital) == {"code": "ROSTER_SHRUNK", "message": "12 → 0"}
     hospital.doctors(12)
     assert hospital.go("run") == 0
+
+
+def test_a_smaller_roster_of_which_a_sheet_is_never_read_is_accepted_once(hospital):
+    hospital.seal_doctors(12)
+    hospital.doctors(4)
+    roster = hospital.folder / "inbox" / "roster.xlsx"
+    book = openpyxl.load_workbook(roster)
+    book.create_sheet("B").append(run_support.make_row(5))
+    book.save(roster)
+    for _ in range(2):
+        assert hospital.go("run") == 5
+    assert hospital.go("run", "--accept-guards") == 7
+    assert hospital.go("run") == 7
 
 
 def test_a_run_without_one_roster_makes_the_rows_of_the_others_known_to_no_guard(hospital, capsys):
