@@ -170,6 +170,8 @@ def test_there_and_back_again_gives_the_same_ledger(filled, tmp_path, attempt):
     assert (moved.counts.seals, moved.counts.unresolved) == (5, 2)
     with filled.open_server() as ledger:
         assert ledger.snapshot().people["p1"].seal.seal_id == "S1y"
+        (abandoned,) = ledger.list_abandoned_seals()
+        assert (abandoned.key, abandoned.seal_id, abandoned.run) == ("p1", "S1x", "r1")
     other = tmp_path / "other" / "ledger.sqlite3"
     back = filled.move(move_to_file, other)
     assert (back.rows, back.counts) == (moved.rows, moved.counts)
