@@ -38,6 +38,7 @@ from pipeline.workflow.finish import finish_run
 YAML = frozenset({".yaml", ".yml"})
 MAX_FILES_NAMED = 10  # in one sentence
 MAX_REASONS = 8  # on the screen; all are in the workbook
+UNREAD_NOTES = frozenset({"note.unread_sheets", "note.number_above"})
 WITH_REASONS = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.EXISTS, Status.NOT_SENT})
 
 
@@ -128,9 +129,9 @@ def _print_counts(session: Session, report: RunReport, presenter: Presenter) -> 
     describe_columns = describe_layouts if report.command == "check" else describe_misspelt_titles
     for text in describe_columns(report.files, presenter):
         session.print_line(text)
-    for file, note in _list_unread_sheets(report):
+    for file, note in _list_unread(report):
         session.inform(
-            "sheets_unread",
+            "unread",
             file=presenter.mask_text(file),
             note=presenter.render_text(presenter.mask_text(note)),
         )
@@ -155,11 +156,12 @@ def _print_counts(session: Session, report: RunReport, presenter: Presenter) -> 
             _print_reasons(session, rows[status], presenter, explained=explained, with_sheets=with_sheets)
 
 
-def _list_unread_sheets(report: RunReport) -> Iterator[tuple[str, str]]:
-    """Yield each file's note on its sheets that were not read."""
+def _list_unread(report: RunReport) -> Iterator[tuple[str, str]]:
+    """Yield each file's notes on what was not read although people may stand in it."""
     for file in report.files:
         for note in file.notes:
-            if isinstance(note, KeyedText) and note.key == "note.unread_sheets":
+            inner = note.arguments.get("note", note) if isinstance(note, KeyedText) else note
+            if isinstance(inner, KeyedText) and inner.key in UNREAD_NOTES:
                 yield file.path.name, note
 
 

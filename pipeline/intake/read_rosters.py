@@ -137,8 +137,10 @@ def _list_unread_people(tables: Sequence[Table], vocabulary: ColumnAliases) -> I
     for table in tables:
         if table.first_number is not None:
             refusal = explain_missing_header([table.first_lines], vocabulary)
+            # a masked line of data is no title
+            detail = {} if "first" in refusal.detail else refusal.detail
             location = {"sheet": table.report.sheet or "—", "number_row": str(table.first_number.number)}
-            yield _make_problem(FileRefused("HEADER_NOT_FOUND", {**refusal.detail, **location}))
+            yield _make_problem(FileRefused("HEADER_NOT_FOUND", {**detail, **location}))
 
 
 def _list_unassigned(book: Book, tables: Sequence[Table]) -> Iterator[UnassignedImage]:

@@ -278,7 +278,7 @@ If you do not find a seal, it may still exist: --not-created counts only after c
     "run_halted": ("已停止：{message}（{code}）", "Stopped: {message} ({code})"),
     "file_refused": ("名单 {file} 未读取：{why}", "Roster {file} was not read: {why}"),
     "file_partly": ("名单 {file} 没有读全：{why}", "Roster {file} was read only in part: {why}"),
-    "sheets_unread": ("名单 {file}：{note}", "Roster {file}: {note}"),
+    "unread": ("名单 {file}：{note}", "Roster {file}: {note}"),
     "count_with_spare": (
         "  {status} {rows}（其中 {n} 行重复，无需处理）",
         "  {status} {rows} (duplicates, no action needed: {n})",

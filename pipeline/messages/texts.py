@@ -94,6 +94,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "note.more_pictures_unmatched": ("另有 {n} 张图片不属于任何医生", "{n} more pictures belong to no doctor"),
     "note.more_sheets": ("另有 {n} 张", "{n} more"),
     "note.more_wide_lines": ("另有 {n} 行的内容比标题多", "{n} more lines with more fields than titles"),
+    "note.number_above": ("第 {line} 行在列名之上，没有当作医生读取，却有证件号码：是医生请移到列名下面", "row {line} is above the column titles and was not read as a doctor, but contains an identity number: move a doctor below the titles"),
     "note.picture": ("{place}：{why}", "{place}: {why}"),
     "note.picture_unmatched": ("{cell} 上的图片不属于任何医生", "a picture over {cell} belongs to no doctor"),
     "note.pictures_not_read": ("{format} 里的图片读不出来，请另存为 .xlsx", "pictures within {format} cannot be read: save it as .xlsx"),

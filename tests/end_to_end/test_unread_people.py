@@ -79,15 +79,20 @@ def test_only_hidden_sheets_and_sheets_without_people_change_no_exit_code(hospit
     instructions = [["填写说明"], ["身份证号码示例：110101199003070038"], [number(9)]]
     write_wards(
         {
-            "内科": [TITLES, person(hospital, 1)],
-            "统计": [["内科", 1], ["手机", "13800000000"]],
+            "内科": [person(hospital, 3), TITLES, person(hospital, 1)],
+            "统计": [["内科", 1], ["手机", "13800000000"], ["流水号", "202611190930001234", 202611280930001]],
             "旧*": [TITLES, person(hospital, 2)],
             "填写说明": instructions,
         }
     )
     assert hospital.go("run") == 0
-    console = "Roster wards.xlsx: sheets not read: 统计 (no header row), 旧 (hidden)"
-    assert capsys.readouterr().err.count(console) == 1
+    console = capsys.readouterr().err
+    for text in (
+        "Roster wards.xlsx: sheets not read: 统计 (no header row), 旧 (hidden)",
+        "Roster wards.xlsx: sheet 内科: row 1 is above the column titles and was not read as a doctor",
+    ):
+        assert console.count(text) == 1
+        assert read_summary(hospital).count(text.removeprefix("Roster wards.xlsx: ")) == 1
 
 
 def test_lines_of_the_wrong_delimiter_and_notes_with_a_number_are_asked_about(hospital):

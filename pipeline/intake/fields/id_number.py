@@ -42,7 +42,7 @@ from pipeline.intake.fields.normalize import (
     quote_text,
     read_whole_number,
 )
-from pipeline.intake.fields.number_search import holds_identity_number
+from pipeline.intake.fields.number_search import PROVINCES, holds_identity_number
 from pipeline.intake.fields.text_fields import read_card_type
 from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import make_text
@@ -258,7 +258,7 @@ _MOST_LISTED = 5  # places of strange characters, in one message
 _WEIGHTS = tuple(pow(2, 17 - index, 11) for index in range(17))
 _CHECK_CHARACTERS = "10X98765432"
 
-_PROVINCE = re.compile(r"1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]")
+_PROVINCE = re.compile(PROVINCES)
 _RESIDENCE_PERMIT = ("81", "82", "83")  # Hong Kong, Macao, Taiwan
 
 _DIGITS = frozenset("0123456789")

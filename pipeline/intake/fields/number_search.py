@@ -7,11 +7,14 @@ import unicodedata
 
 from pipeline.domain.roster import CellKind
 
+PROVINCES = (
+    r"(?:1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3])"  # how a number begins; a date (2026…) does not
+)
 _READ = 400  # characters of a cell that are looked at
 # 18 characters, or 17 of which one was lost, with the year of birth; 15 digits with month and day. What a whole number
 # lacks is the row's problem, not a reason to overlook it.
 _IDENTITY_NUMBER = re.compile(
-    r"(?<![0-9A-Za-z])[1-8]\d{5}(?:[ -]?(?:19|20)\d{6}[ -]?\d{2}[\dXx]{1,2}|\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3})"
+    rf"(?<![0-9A-Za-z]){PROVINCES}\d{{4}}(?:[ -]?(?:19|20)\d{{6}}[ -]?\d{{2}}[\dXx]{{1,2}}|\d{{2}}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{{3}})"
     r"(?![0-9A-Za-z])"
 )
 _ROUNDED = re.compile(r"[1-8]\.\d{2,14}[Ee]\+1[47]")

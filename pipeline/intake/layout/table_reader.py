@@ -93,7 +93,7 @@ def read_table(sheet: Sheet, path: Path, aliases: ColumnAliases, *, has_row_toke
     first, last, header = located
     reader = _TableReader(sheet, path, aliases, merged, has_row_tokens=has_row_tokens)
     for line in islice(lines, first):
-        reader.skip_line(line, "title")
+        reader.skip_title(line)
     reader.open_header(header, list(islice(lines, last - first + 1)))
     for line in lines:
         if (again := reader.find_repeated_header(line, lines)) is not None:
@@ -158,6 +158,9 @@ class _TableReader:
         self._example_until = 0  # the last line of a merged cell that calls its lines examples
         self._record_ends: dict[int, int] = {}  # of text records that span several physical lines
         self._wide_lines: list[int] = []  # lines of a text file with more fields than titles
+        self._number_above = (
+            0  # the first line above the first header that has an identity number; 0 for none
+        )
         self._cells_left = _COMPARED_CELLS
         self._columns: dict[tuple[str, str], Column] = {}
         self._described: set[tuple[tuple[int, str], ...]] = set()
@@ -172,6 +175,12 @@ class _TableReader:
         self._images.take_images(line)
         self._lines_above.append(line)
         self._skipped.add(line, line_class)
+
+    def skip_title(self, line: Line) -> None:
+        """Account for a line above the first header; a number there is noted: a doctor may stand in it."""
+        if not self._number_above and holds_number(line):
+            self._number_above = line.number
+        self.skip_line(line, "title")
 
     def open_header(self, header: Header, lines: Sequence[Line]) -> None:
         """Begin a table; a later one of the sheet may order its columns anew. ``lines`` are those of the header."""
@@ -266,6 +275,8 @@ class _TableReader:
         """Return the notes of files.jsonl on the sheet."""
         notes = [make_text("note.wide_line", line=line) for line in self._wide_lines]
         of_sheet: list[str] = list(self._ambiguity_notes)[:_MOST_NOTES]
+        if self._number_above:
+            of_sheet.insert(0, make_text("note.number_above", line=self._number_above))
         if self._hidden:
             columns = join_texts(_name_column(*column) for column in sorted(self._hidden.items()))
             of_sheet.append(make_text("note.hidden_columns", columns=columns))
