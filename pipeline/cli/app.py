@@ -64,6 +64,7 @@ INTRODUCTIONS: Mapping[str, str] = {
     "ledger.no_backup": "next_status",
     "never_run": "next_check",
     "no_last_run": "next_run",
+    "resolve.needs_seal_name": "next_run",
     "no_run_yet": "next_run",
     "no_run": "next_status",
     "profiles.choose": "next_run",

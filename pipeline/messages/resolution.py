@@ -303,7 +303,7 @@ TIMELINE_TEXTS: Mapping[str, tuple[str, str]] = {
     "place.sure": ("另有把握", "another source"),
     "decision.probe": ("重发相同的请求来查清", "resolved by sending the identical request again"),
     "decision.keep": ("名单的新内容是对的，印章不变", "the new roster content is right, the seal stays"),
-    "decision.replace": ("放弃原印章，另做一枚“{detail}”", "the old seal is abandoned, a new one is created as “{detail}”"),
+    "decision.replace": ("放弃原印章（停用之前仍然有效），另做一枚“{detail}”", "the old seal is abandoned (valid until it is disabled), a new one is created as “{detail}”"),
     "decision.same_person": ("证件号码是改正后的，是同一人", "corrected number of the same person"),
     "decision.other_person": ("证件号码属于另一人", "the number belongs to another person"),
     "decision.purge": ("个人数据已删除", "personal data removed"),
