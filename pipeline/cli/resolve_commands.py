@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PERSON_WAYS = frozenset({"same_person", "other_person"})  # for rows held as possibly another's
 SENT_BY_NEXT_RUN = frozenset({"not_created", "not_theirs", "replace", "other_person"})
+WITH_SURE = frozenset({"not_created", "keep", "replace"})
 WORKBOOK_SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".et", ".ods")
 
 
@@ -34,7 +35,9 @@ WORKBOOK_SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".et", ".ods")
 @click.option("--seal-id", metavar="ID", help="It was created, with this SealId.")
 @click.option("--not-created", is_flag=True, help="It was not created: the next run sends it again.")
 @click.option(
-    "--sure", is_flag=True, help="With --not-created: known from another source than not finding a seal."
+    "--sure",
+    is_flag=True,
+    help="With --not-created: known from another source than not finding a seal. With --keep, --replace: one person.",
 )
 @click.option(
     "--not-theirs",
@@ -75,7 +78,7 @@ def resolve(
     from pipeline.resolution.decide import DecisionMaker
 
     chosen = {name.removesuffix("d") if name == "replaced" else name for name, value in ways.items() if value}
-    if len(chosen) > 1 or (seal_name and "replace" not in chosen) or (sure and "not_created" not in chosen):
+    if len(chosen) > 1 or (seal_name and "replace" not in chosen) or (sure and not chosen & WITH_SURE):
         raise UsageError("resolve_one_way")
     way = next(iter(chosen), "")
     if way == "probe":
@@ -206,9 +209,9 @@ def _enter_decision(
         case "not_theirs":
             decide.enter_not_theirs(maker, case)
         case "keep":
-            decide.enter_keep(maker, case, site_key.digest)
+            decide.enter_keep(maker, case, site_key.digest, sure=sure)
         case "replace":
-            decide.enter_replace(maker, case, value)
+            decide.enter_replace(maker, case, value, sure=sure)
         case "same_person":
             decide.enter_same_person(maker, case)
         case "other_person":
@@ -333,7 +336,7 @@ def _print_case(session: Session, case: Case, location: Mapping[str, Any]) -> No
     else:
         assert case.history.seal is not None
         session.print_text(
-            "resolve_changed",
+            "resolve_another" if case.may_be_another_person else "resolve_changed",
             **details,
             seal_id=case.history.seal.seal_id,
             differs=_join_fields(session, case.differing_fields),

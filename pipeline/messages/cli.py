@@ -28,6 +28,10 @@ CLI_TEXTS: Mapping[str, tuple[str, str]] = {
         "有变化  {name}（{place}）：与印章“{seal_name}” {seal_id} 不同的是{differs}",
         "changed  {name} ({place}): differs from its seal “{seal_name}” {seal_id} in {differs}",
     ),
+    "resolve_another": (
+        "有变化  {name}（{place}）：号码是“{seal_name}” {seal_id} 的医生的，不同的却有{differs}；号码可能填成了别人的，请先对照证件改正名单",
+        "changed  {name} ({place}): has the number of the doctor of “{seal_name}” {seal_id}, but differs in {differs}; the number may be another person's, compare it with the card and correct the roster first",
+    ),
     "resolve_rejected": (
         "可能同一人  {name}（{place}）：姓名和{agreed}与“{seal_name}”的医生相同（证件尾号 {tail}，{at}，{word}）",
         "possibly the same person  {name} ({place}): same name and {agreed} as the doctor of “{seal_name}” (last four digits {tail}, {at}, {word})",
@@ -53,8 +57,8 @@ CLI_TEXTS: Mapping[str, tuple[str, str]] = {
 If you do not find a seal, it may still exist: --not-created counts only after certify has recorded that the place shows imported seals. If you know it from another source, add --sure.""",
     ),
     "resolve_one_way": (
-        "每次只能用一种方式；--seal-name 只和 --replace 一起用，--sure 只和 --not-created 一起用。",
-        "Only one way at a time; --seal-name only with --replace, --sure only with --not-created.",
+        "每次只能用一种方式；--seal-name 只和 --replace 一起用，--sure 只和 --not-created、--keep 或 --replace 一起用。",
+        "Only one way at a time; --seal-name only with --replace, --sure only with --not-created, --keep or --replace.",
     ),
     "resolve_nobody": (
         "没有待查清的行与“{query}”相符。",

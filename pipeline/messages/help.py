@@ -147,8 +147,8 @@ HELP: Mapping[str, str] = {
     "Corrected number of the same person: the seal stays.": "号码是改正后的，是同一人：原印章不变。",
     "Another person's number: the next run sends it.": "号码属于另一人：下次运行会提交。",
     "Kept with the decision.": "与结论一起保存的理由。",
-    "With --not-created: known from another source than not finding a seal.": (
-        "与 --not-created 同用：不是因为没找到，而是另有把握。"
+    "With --not-created: known from another source than not finding a seal. With --keep, --replace: one person.": (
+        "与 --not-created 同用：不是因为没找到，而是另有把握；与 --keep、--replace 同用：确是同一人。"
     ),
     "The seal with this name is another person's: the next run uses another name.": (
         "同名印章是他人的：下次运行改用别的名称。"

@@ -46,6 +46,10 @@ RESOLUTION_TEXTS: Mapping[str, tuple[str, str]] = {
         "这个证件号码已有自己的印章或待查清的提交，或者原来那个人已没有印章",
         "the number now has its own seal or a submission to resolve, or the other person no longer has a seal",
     ),
+    "resolve.another_person": (
+        "印章“{seal_name}”是{sealed}的，名单里这个号码现在是{name}的，工号也不同；没有登记。号码可能填成了{sealed}的：请先对照证件，填错了就改正名单。确是同一人（改了名），就加 --sure。",
+        "The seal “{seal_name}” is {sealed}'s; in the roster the number now belongs to {name}, with another staff number. Nothing was recorded. The number may have been entered for the wrong doctor: compare it with the card and correct the roster. If both are one person (with a new name), add --sure.",
+    ),
     "resolve.needs_seal_name": (
         "{name}：原印章仍占用名称“{seal_name}”；请用 --seal-name 给新印章起名。",
         "{name}: the old seal keeps the name “{seal_name}”; name the new seal with --seal-name.",
@@ -351,6 +355,9 @@ TIMELINE_TEXTS: Mapping[str, tuple[str, str]] = {
     "step.changed": (
         "名单与已有印章不同，请人工决定：保留印章（名单是对的），或换一枚新印章：",
         "The roster differs from the existing seal; decide whether to keep the seal (the roster is right) or to create a new one:"),
+    "step.another_person": (
+        "姓名和工号都与这枚印章的医生不同，号码可能填成了别人的：请先对照证件，填错了就改正名单。查看详情：",
+        "Name and staff number differ from those of the doctor of this seal, so the number may be another person's: compare it with the card and correct the roster. To see the row, run:"),
     "step.possibly_same": (
         "请核对证件：号码写错了就在名单里改正；号码是后来改对的，就登记“同一人”；确是另一人，就登记“另一人”：",
         "Check the card. Correct a wrong number in the roster; if the number was corrected later, record “same person”; if it is another person, record “other person”:"),

@@ -214,8 +214,23 @@ def find_differences(
     return [field for field, differs in differences.items() if differs]
 
 
-def describe_differences(doctor: Doctor, differences: Sequence[Field]) -> Problem:
-    """Return the problem of a person whose row differs from the seal."""
+def describe_differences(
+    doctor: Doctor, differences: Sequence[Field], person: PersonHistory, digest: Digest
+) -> Problem:
+    """Return the problem of a person whose row differs from the seal.
+
+    With another name and another staff number the row may be another person's, and its number wrong.
+    """
+    staff_no = doctor.comparable_staff_no
+    is_other_staff_no = staff_no and person.staff_no_digest and digest(staff_no) != person.staff_no_digest
+    if Field.NAME in differences and is_other_staff_no:
+        return build_problem(
+            "CONTENT_CHANGED",
+            Field.NUMBER,
+            doctor.row.address(Field.NUMBER),
+            differs=" ".join((*differences, Field.STAFF_NO)),
+            sealed=person.seal_name or "—",
+        )
     cell = doctor.row.address(differences[0])
     return build_problem("CONTENT_CHANGED", differences[0], cell, differs=" ".join(differences))
 

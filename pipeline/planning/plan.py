@@ -219,7 +219,10 @@ class _Planner:
         else:
             size = self._rules.shrunk_images.get(person.key)
             if differences:
-                status, reasons = Status.CHANGED, (describe_differences(doctor, differences),)
+                status, reasons = (
+                    Status.CHANGED,
+                    (describe_differences(doctor, differences, person, self._rules.digest),),
+                )
             elif size is not None:
                 status, reasons = Status.CHANGED, (describe_shrunk_image(doctor, size),)
         problems = name_sealed_image(doctor.problems, doctor, seal.content, self._rules.is_same_image)

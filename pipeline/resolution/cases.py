@@ -65,6 +65,14 @@ class Case:
         ]
 
     @property
+    def may_be_another_person(self) -> bool:
+        """Whether a changed row has another name and another staff number than the doctor whose seal it is compared with."""
+        problems = self.row_plan.problems if self.row_plan else ()
+        return any(
+            problem.code == "CONTENT_CHANGED" and bool(problem.detail.get("sealed")) for problem in problems
+        )
+
+    @property
     def same_person_detail(self) -> Mapping[str, str] | None:
         """What is known of the person whose corrected number a row may give, None for any other case."""
         if self.possibly_same is None or self.attempt is not None or self.row_plan is None:

@@ -91,9 +91,10 @@ def enter_not_theirs(maker: DecisionMaker, case: Case) -> None:
     maker.enter_decision("not_theirs", case.key, attempt=attempt)
 
 
-def enter_keep(maker: DecisionMaker, case: Case, digest: Callable[[str], str]) -> None:
+def enter_keep(maker: DecisionMaker, case: Case, digest: Callable[[str], str], *, sure: bool) -> None:
     """Enter that the roster's present content is the accepted one; the seal stays as it is."""
     row_plan = require_changed(case)
+    _require_one_person(case, sure=sure)
     maker.enter_decision("keep", case.key, content=_accept_content(case, row_plan, digest))
 
 
@@ -113,12 +114,13 @@ def _accept_content(case: Case, row_plan: RowPlan, digest: Callable[[str], str])
     return replace(content, **given, pixels=pixels, sent_size=content.sent_size or KEPT)
 
 
-def enter_replace(maker: DecisionMaker, case: Case, seal_name: str | None) -> None:
+def enter_replace(maker: DecisionMaker, case: Case, seal_name: str | None, *, sure: bool) -> None:
     """Enter that the live seal is given up: the next run creates one under ``seal_name``.
 
     None: under the roster's own name, where it is a new one; UsageError else.
     """
     row_plan = require_changed(case)
+    _require_one_person(case, sure=sure)
     roster_name = row_plan.doctor.seal_name
     new_name = seal_name or (roster_name if roster_name != case.seal_name else None)
     if not new_name:
@@ -175,6 +177,16 @@ def require_fence(case: Case, now: float, service_time: Callable[[], float]) -> 
         seconds = case.attempt.signed_at + REPLAY_WINDOW_SECONDS - service_time()
     if seconds > 0:
         raise UsageError("resolve.too_early", name=case.name, moment=shown(stamp(now + seconds), to=19))
+
+
+def _require_one_person(case: Case, *, sure: bool) -> None:
+    """Raise UsageError where a row may be another person than the doctor of the seal, unless the user is sure."""
+    if case.may_be_another_person and not sure:
+        seal = case.history.seal
+        sealed_name = seal.content.name if seal and seal.content else "—"
+        raise UsageError(
+            "resolve.another_person", name=case.name, sealed=sealed_name, seal_name=case.seal_name
+        )
 
 
 def require_changed(case: Case) -> RowPlan:

@@ -234,6 +234,10 @@ def _resolve_create(timeline: PersonTimeline, command_line: CommandLine) -> Next
 def _decide_on_change(timeline: PersonTimeline, command_line: CommandLine) -> NextStep:
     assert timeline.seal is not None
     seal_id = timeline.seal.seal_id
+    if _find_detail(timeline, "CONTENT_CHANGED").get("sealed"):
+        return NextStep(
+            make_phrase("step.another_person"), (command_line.build("resolve", seal_id),), "clerk"
+        )
     commands = (
         command_line.build("resolve", seal_id, "--keep"),
         command_line.build("resolve", seal_id, "--replace", "--seal-name", "NAME"),
@@ -265,11 +269,15 @@ def _correct_row(timeline: PersonTimeline, command_line: CommandLine, record: Ru
 
 def _find_known_person(timeline: PersonTimeline) -> str:
     """Return the SealId or trace id of the person whose corrected number this may be, "" for none."""
+    detail = _find_detail(timeline, "PERSON_POSSIBLY_SAME")
+    return str(detail.get("seal") or detail.get("trace") or "")
+
+
+def _find_detail(timeline: PersonTimeline, code: str) -> Mapping[str, Any]:
+    """Return the words of the first problem of a code in the newest line, empty where there is none."""
     line = timeline.newest_line
-    for problem, detail in zip(line["problems"], line.get("words") or (), strict=False):
-        if problem["code"] == "PERSON_POSSIBLY_SAME" and detail:
-            return str(detail.get("seal") or detail.get("trace") or "")
-    return ""
+    problems = zip(line.get("problems", ()), line.get("words") or (), strict=False)
+    return next((detail for problem, detail in problems if problem["code"] == code and detail), {})
 
 
 def _find_responsible_role(timeline: PersonTimeline) -> ResponsibleRole:

@@ -218,3 +218,30 @@ def test_a_retry_names_configured_folders_as_a_run_does(hospital, capsys, monkey
         capsys.readouterr()
         assert main(["--config", "config.yaml", "--lang", "en", command, "--yes"]) == 3
         assert "save the workbook into inbox; the next run" in capsys.readouterr().err
+
+
+def test_a_sealed_doctors_number_typed_for_another_doctor_is_decided_only_by_who_is_sure(
+    hospital, explain, capsys
+):
+    hospital.seal_doctors(1)
+    (seal,) = hospital.service.seals
+    hospital.roster([make_row(2, number=number(1))])
+    draw_seal(hospital.folder / "seals" / "00002.png", 2)
+    assert hospital.go("run") == 3
+    (line,) = hospital.outcomes()
+    (problem,) = line["problems"]
+    assert (line["status"], problem["code"], problem["cell"]) == ("changed", "CONTENT_CHANGED", "B2")
+    assert "differs in name, mobile, picture, staff number" in problem["message"]
+    assert (
+        "may be another person's: compare it with the card first and correct the roster" in problem["message"]
+    )
+    doctor, _ = explain(name(2))
+    assert [command.split()[-2:] for command in doctor["next"]["commands"]] == [["resolve", seal.seal_id]]
+    sent = hospital.creates()
+    for way in (("--keep",), ("--replace", "--seal-name", f"{name(2)}处方章")):
+        capsys.readouterr()
+        assert run_later(hospital, "resolve", seal.seal_id, *way) == 2
+        assert f"is {name(1)}'s; in the roster the number now belongs to {name(2)}" in capsys.readouterr().err
+    assert hospital.go("run") == 3
+    assert hospital.creates() == sent
+    assert run_later(hospital, "resolve", seal.seal_id, *way, "--sure") == 0
