@@ -338,10 +338,16 @@ FURTHER_CASES: Mapping[str, Mapping[str, Pair]] = {
     ), "other": (
         "图片 {found} 也可能是 {other} 的，没有采用；请用工号或证件号码给图片命名。",
         "The picture {found} could also belong to {other} and was not used; name pictures by staff number or identity number.",
+    ), "no_column": (
+        "有多张不同的图片都可能是此人的：{found}；请只留下正确的那一张。",
+        "More than one picture could be this doctor's: {found}; keep the right one alone.",
     )},
     "IMAGE_MISSING": {"moved": (
         "姓名或证件号码可能已是另一位医生的（{tried}），原来的图片没有沿用；请填写本人图片的文件名，或用这个证件号码给图片命名。",
         "The name or number may now be another doctor's ({tried}), so the earlier picture was not used; enter the file name of this doctor's picture, or name the file by this number.",
+    ), "no_column": (
+        "找不到印章图片（{tried}）；请放入图片文件夹，用工号、证件号码或姓名给文件命名。{hint}",
+        "No seal picture was found ({tried}); put it into the picture folder, named by staff number, identity number or name. {hint}",
     )},
     "IMAGE_NAME_FUZZY": {"path": (
         "图片列写的是另一台电脑上的路径（{expected}），按其中的文件名用了图片文件夹里的 {found}[（去掉{why}）]；只写文件名就不再提示。",

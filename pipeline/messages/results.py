@@ -183,8 +183,8 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
         "The service already has a seal “{seal}”. It may be this doctor's (created elsewhere, with an earlier ledger, or by a submission without an answer) or another person's. Find out whose it is: if it is this doctor's, enter its SealId and choose “created”; if it is another person's, choose “another person's”, and the next run adds the staff number to the name."),
     "settle.evidence": ("一次应答里出现过印章ID {seal_id}，未经证实。", "An answer contained the SealId {seal_id}; it is not confirmed."),
     "unpaired.what": (
-        "把文件名改成医生的证件号码、工号或姓名，或在名单的“图片”列写上这个文件名",
-        "Name the file by the doctor's identity number, staff number or name, or enter its name in the picture column"),
+        "把文件名改成医生的证件号码、工号或姓名，或在名单的“图片”列（没有就加一列）写上这个文件名",
+        "Name the file by the doctor's identity number, staff number or name, or enter its name in the picture column (add one if there is none)"),
     "unpaired.unclaimed": ("没有匹配的医生", "No matching row"),
     "unpaired.sheet": ("工作表“{sheet}”", "Sheet “{sheet}”"),
     "unpaired.cells": ("单元格 {cells}", "cells {cells}"),
@@ -268,6 +268,13 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "next.clerk_roster": (
         "{n} 行要修改。名单负责人：原因在工作表“{sheet}”里；在 {folder} 的名单里改好并保存，下次运行会自动提交。",
         "Rows to correct: {n}. Roster owner: the reasons are in the sheet “{sheet}”; correct the roster in {folder} and save it; the next run sends them."),
+    "next.pictures": (
+        "{n} 行只是图片有问题，名单不用改。名单负责人：按工作表“{sheet}”里的原因，把图片放进 {folder} 或更换（文件名用工号、证件号码或姓名），下次运行会自动提交。",
+        "Rows with a problem of the picture alone: {n}; the roster needs no correction. Roster owner: put the pictures into {folder} or replace them, as the sheet “{sheet}” explains (named by staff number, identity number or name); the next run sends them."),
+    "next.pictures_now": (
+        "信息科：要马上提交这 {n} 行，放好图片后运行：",
+        "IT: to send them at once ({n}), put the pictures in place, then run:"),
+    "next.check_pictures": ("放好图片后再检查一次：", "When the pictures are in place, check again:"),
     "next.fix": (
         "信息科：要马上提交这 {n} 行，在工作表“{sheet}”里改好黄色格并保存，然后运行：",
         "IT: to send them at once ({n}), correct the yellow cells of the sheet “{sheet}”, save, then run:"),

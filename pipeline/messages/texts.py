@@ -132,6 +132,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "image.link": ("是链接", "link"),
     "image.lossless": ("无损 JPEG → JPEG", "lossless JPEG → JPEG"),
     "image.blanks": ("空格", "spaces"),
+    "image.zeros": (
+        "与工号只差前面的 0 但没有采用：{file}",
+        "Differs from the staff number in leading zeros alone, not used: {file}",
+    ),
     "image.near": ("名称相近但没有采用：{file}", "Similar name, not used: {file}"),
     "image.no_folder": ("没有图片文件夹", "no picture folder"),
     "image.not_regular": ("不是普通文件", "not a regular file"),

@@ -187,8 +187,8 @@ USAGE_TEXTS: Mapping[str, tuple[str, str]] = {
         "There are rows to correct: open {path}, correct the yellow cells of “{sheet}” and save. Put it into the roster folder for the next run; to send them at once, run:",
     ),
     "status_correct_copy": (
-        "还有行要改正。名单负责人：打开 {copies} 里的标记副本（没有副本的名单见下面的工作表），改黄色格，存到名单文件夹覆盖原名单，下次运行会自动提交。信息科：要马上提交，在 {path} 的“{sheet}”里改好并保存，然后输入：",
-        "There are rows to correct. Roster owner: open the marked copies in {copies} (rosters without one: the sheet below), correct the yellow cells and save them over the rosters; the next run sends them. IT: to send them at once, correct the sheet “{sheet}” of {path}, save, then run:",
+        "还有行要改正。名单负责人：打开 {copies} 里的标记副本（没有副本的名单见下面的工作表），改黄色格（没有黄色格的行，按“原因”列放好图片），存到名单文件夹覆盖原名单，下次运行会自动提交。信息科：要马上提交，在 {path} 的“{sheet}”里改好并保存，然后输入：",
+        "There are rows to correct. Roster owner: open the marked copies in {copies} (rosters without one: the sheet below), correct the yellow cells (for rows without one, put the picture in place, see the reason) and save them over the rosters; the next run sends them. IT: to send them at once, correct the sheet “{sheet}” of {path}, save, then run:",
     ),
     "status_correct_roster": (
         "还有行要改正：请在名单里改好（结果表不在原处，或其路径不能显示），然后输入：",

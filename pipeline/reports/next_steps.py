@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.domain.masking import mask_path, mask_text
 from pipeline.domain.results_format import COPIES, WORKBOOK
+from pipeline.domain.roster import Field
 from pipeline.domain.run import (
     PLAN_GUARDS,
     SEAL_ID_REUSED,
@@ -209,28 +210,33 @@ class _RunSteps:
 
     def _list_correction_steps(self) -> Iterator[NextStep]:
         to_fix = [outcome for outcome in self.report.outcomes if needs_fixing(outcome)]
-        rows = Counter(outcome.status for outcome in to_fix)
-        sheet = make_phrase("sheet.fix")
+        pictures = 0
+        if self.report.seals is not None:  # without a picture folder there is a step for IT
+            pictures = sum(map(_needs_picture_alone, to_fix))
+            to_fix = [outcome for outcome in to_fix if not _needs_picture_alone(outcome)]
+        if self.report.seals is not None and pictures:
+            folder = self.masker.mask_path(self.report.seals)
+            yield make_step("next.pictures", n=pictures, sheet=make_phrase("sheet.fix"), folder=folder)
         if self.report.command == "check":
-            if rows:
-                key = "next.check_copy" if self._are_copied(to_fix) else "next.check"
-                folders, copies = self._name_folders(to_fix), self._name_copies()
-                yield self._step_with_arguments(key, "check", sheet=sheet, folder=folders, copies=copies)
+            yield from self._list_check_steps(to_fix, pictures)
             return
+        rows = Counter(outcome.status for outcome in to_fix)
         rejected, failed = rows[Status.REJECTED], rows[Status.FAILED]
         if rejected + failed:
             yield self._step_for_clerk([outcome for outcome in to_fix if outcome.status in _CORRECTED])
         retry = self._build_for_workbook("retry")
-        if retry is None:
-            if rejected + failed:
-                yield make_step("next.fix_roster", self.command_line.build("retry"), n=rejected + failed)
-            return
-        if rejected:
-            yield make_step("next.fix", retry, n=rejected, sheet=sheet)
-        if failed and rejected:
-            yield make_step("next.failed_too", n=failed, sheet=sheet)
-        elif failed:
-            yield make_step("next.failed", retry, n=failed, sheet=sheet)
+        if retry is not None:
+            yield from _list_retry_steps(retry, pictures, rejected, failed)
+        elif rejected + failed:
+            yield make_step("next.fix_roster", self.command_line.build("retry"), n=rejected + failed)
+
+    def _list_check_steps(self, to_fix: Sequence[RowOutcome], pictures: int) -> Iterator[NextStep]:
+        if to_fix:
+            key = "next.check_copy" if self._are_copied(to_fix) else "next.check"
+            detail = {"folder": self._name_folders(to_fix), "copies": self._name_copies()}
+            yield self._step_with_arguments(key, "check", sheet=make_phrase("sheet.fix"), **detail)
+        elif pictures:
+            yield self._step_with_arguments("next.check_pictures", "check")
 
     def _step_for_clerk(self, to_fix: Sequence[RowOutcome]) -> NextStep:
         """Return what the roster's owner does with rows to correct: nothing has to be typed."""
@@ -324,6 +330,26 @@ def _find_unread(outcome: RowOutcome) -> Problem | None:
     """Return the problem of a picture that the user who runs may not read."""
     unread = (problem for problem in outcome.problems if problem.code == "IMAGE_NOT_READ")
     return next((problem for problem in unread if problem.detail.get("user")), None)
+
+
+def _list_retry_steps(retry: str, pictures: int, rejected: int, failed: int) -> Iterator[NextStep]:
+    """Yield how rows are sent at once that lack a picture alone, that are rejected, or that the service refused."""
+    sheet = make_phrase("sheet.fix")
+    if rejected:
+        yield make_step("next.fix", retry, n=rejected, sheet=sheet)
+    if failed:
+        key, *commands = ("next.failed_too",) if rejected else ("next.failed", retry)
+        yield make_step(key, *commands, n=failed, sheet=sheet)
+    if pictures and not rejected + failed:
+        yield make_step("next.pictures_now", retry, n=pictures)
+
+
+def _needs_picture_alone(outcome: RowOutcome) -> bool:
+    """Return whether a row waits for a picture in the folder alone: it has no cell to be corrected."""
+    return outcome.status is Status.REJECTED and all(
+        error.field is Field.PICTURE and error.code.startswith("IMAGE_") and error.cell is None
+        for error in outcome.errors
+    )
 
 
 def _has_damaged_tokens(file_report: FileReport) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from pipeline.domain.roster import Field, Problem
-from pipeline.domain.run import RowOutcome, Status, needs_fixing
+from pipeline.domain.run import RowOutcome, Status, has_doubtful_picture, needs_fixing
 from pipeline.domain.service_codes import REFUSED_FIELDS
 from pipeline.messages.results import FIELDS_BY_WORD
 from pipeline.messages.service_errors import find_advice, is_known_code
@@ -71,7 +71,8 @@ def build_row_marks(outcome: RowOutcome, presenter: Presenter) -> RowMarks:
 
 def _list_appended_texts(outcome: RowOutcome, presenter: Presenter) -> tuple[str, str, str]:
     """Return the texts of a row's appended columns: status, reasons, SealId."""
-    reasons = () if outcome.status in NEEDS_NOTHING else _list_whole_reasons(outcome, presenter)
+    is_well = outcome.status in NEEDS_NOTHING and not has_doubtful_picture(outcome)
+    reasons = () if is_well else _list_whole_reasons(outcome, presenter)
     reason = " ".join(" ".join(reasons).split())
     return presenter.name_status(outcome.status), reason, find_confirmed_seal_id(outcome) or ""
 

@@ -4,7 +4,9 @@ import re
 
 import openpyxl
 import pytest
-from run_support import name, number
+from run_support import draw_seal, name, number
+
+from pipeline.cli.app import main
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -40,3 +42,43 @@ def test_every_surface_says_how_many_rows_are_to_be_corrected(hospital, capsys, 
     refused = "1 个名单文件没有读取" if language == "zh" else "Roster files not read: 1"
     assert refused in console
     assert refused in page
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_rows_that_lack_a_picture_alone_are_counted_apart_from_the_yellow_cells(
+    hospital, marked_copies_on, capsys, language
+):
+    """The roster has no picture column: no text asks for one, and no yellow cell is promised."""
+    rows = [
+        (name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科") for serial in range(1, 5)
+    ]
+    hospital.roster([*rows[:2], (*rows[2][:2], "154", *rows[2][3:]), rows[3]])
+    for serial in (1, 3):
+        draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
+    texts = {
+        "zh": ("2 行只是图片有问题", "1 行要修改", "要马上提交这 1 行，在工作表", "要马上提交这 2 行，放好图片", "图片列"),
+        "en": (
+            "picture alone: 2", "Rows to correct: 1", "at once (1), correct the yellow", "at once (2), put the pictures",
+            "picture column",
+        ),
+    }  # fmt: skip
+    pictures, cells, fix, put_in, column = texts[language]
+    assert main(hospital.command("run", language=language)) == 3
+    printed = capsys.readouterr().err
+    assert all(text in printed for text in (pictures, cells, fix))
+    assert put_in not in printed
+    results = openpyxl.load_workbook(hospital.newest / "results.xlsx")
+    copy = hospital.newest / "rosters" / "roster.xlsx"
+    sheets = [results.worksheets[0], results.worksheets[1], openpyxl.load_workbook(copy).active]
+    assert not any(column in str(cell) for sheet in sheets for line in sheet.values for cell in line)
+    summary = "\n".join(str(cell) for line in sheets[0].values for cell in line if cell)
+    assert all(text in summary for text in (pictures, cells, fix))
+    hospital.roster(rows)
+    assert main(hospital.command("run", language=language)) == 3
+    printed = capsys.readouterr().err
+    assert pictures in printed
+    assert put_in in printed
+    assert cells not in printed
+    for serial in (2, 4):
+        draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
+    assert hospital.run_to_end("run") == (0, {"unchanged": 2, "sealed": 2})

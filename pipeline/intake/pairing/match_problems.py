@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pipeline.domain.masking import mask_id
-from pipeline.domain.roster import Doctor, Field, Problem
+from pipeline.domain.roster import Doctor, Field, Problem, fold_staff_no
 from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.pairing import file_names, picture_column
 from pipeline.intake.pairing.evidence import ContestedFile, ImageMatches
@@ -17,6 +17,9 @@ from pipeline.intake.pairing.picture_column import PictureEntry
 from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import join_texts, make_text
 
+_NAME_A_COLUMN = frozenset(
+    {"IMAGE_MISSING", "IMAGE_AMBIGUOUS"}
+)  # their usual texts speak of the picture column
 _LISTED = 5  # file names in one sentence
 _LONGEST_ENTRY = 80  # characters of a refused entry that are repeated
 # suggestions cost a comparison with every file: no more of them than a person reads
@@ -26,7 +29,10 @@ _MAX_HINTS = 100
 
 def make_problem(code: str, doctor: Doctor, **detail: str) -> Problem:
     """Return a problem of a row's picture."""
-    return build_problem(code, Field.PICTURE, doctor.row.address(Field.PICTURE), severity=None, **detail)
+    cell = doctor.row.address(Field.PICTURE)
+    if cell is None and code in _NAME_A_COLUMN:
+        detail["no_column"] = "yes"
+    return build_problem(code, Field.PICTURE, cell, severity=None, **detail)
 
 
 def add_problem(doctor: Doctor, added: Problem) -> Doctor:
@@ -99,9 +105,10 @@ def explain_missing(
         for candidate in unassigned
         for base, _ in file_names.strip_known_suffixes(candidate.stem)
     }
+    by_number = {fold_staff_no(name): candidate for name, candidate in names.items()}
     suggested = _MAX_HINTS if len(names) <= _MAX_HINT_NAMES else 0
     return [
-        _explain_missing(doctor, index, _suggest_file(doctor, names) if number < suggested else "")
+        _explain_missing(doctor, index, _suggest_file(doctor, names, by_number) if number < suggested else "")
         for number, doctor in enumerate(doctors)
     ]
 
@@ -132,8 +139,14 @@ def _explain_missing(doctor: Doctor, index: ImageIndex, suggestion: str) -> Prob
     return make_problem("IMAGE_MISSING", doctor, tried=", ".join(filter(None, tried)), hint=hint)
 
 
-def _suggest_file(doctor: Doctor, names: Mapping[str, Candidate]) -> str:
-    """Return the nearest name of a file that no row matches: a suggestion to a person, evidence for nothing."""
+def _suggest_file(doctor: Doctor, names: Mapping[str, Candidate], by_number: Mapping[str, Candidate]) -> str:
+    """Return the nearest name of a file that no row matches: a suggestion to a person, evidence for nothing.
+
+    A spreadsheet takes leading zeros off a staff number: 12 may be 0012.
+    """
+    staff_no = doctor.comparable_staff_no
+    if staff_no and (candidate := by_number.get(file_names.comparison_key(staff_no))):
+        return make_text("image.zeros", file=show_path(candidate.relative_path, doctor))
     entry = picture_column.read_entry_text(doctor) or ""
     wanted = _get_stem(entry) if picture_column.names_file(entry) else "".join(list_names(doctor)[:1])
     nearest = difflib.get_close_matches(file_names.comparison_key(wanted), names, n=1, cutoff=0.5)

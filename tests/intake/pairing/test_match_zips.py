@@ -12,7 +12,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from pair_support import NUMBER, OTHER_NUMBER, doctor, fill, outcome, paired
+from pair_support import OTHER_NUMBER, doctor, fill, outcome, paired
 from zip_support import Entry, encrypted, patched, sized, zipped
 
 from pipeline.domain.roster import Doctor
@@ -233,9 +233,8 @@ def test_a_member_that_leads_elsewhere_is_skipped_and_listed(tmp_path, name, why
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
 def test_a_link_in_a_zip_is_no_picture(tmp_path, kind):
     data = zipped([Entry("张伟.png", b"/etc/passwd", mode=kind | 0o777)])
-    assert list_problem_codes(from_zip(tmp_path, data, doctor())) == [
-        ("IMAGE_MISSING", {"tried": f"{'*' * 14}{NUMBER[-4:]}, 张伟", "hint": "⚠ seals.zip/张伟.png, link"})
-    ]
+    ((code, detail),) = list_problem_codes(from_zip(tmp_path, data, doctor()))
+    assert (code, detail["hint"]) == ("IMAGE_MISSING", "⚠ seals.zip/张伟.png, link")
 
 
 def overlapping() -> bytes:
