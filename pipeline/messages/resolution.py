@@ -50,6 +50,10 @@ RESOLUTION_TEXTS: Mapping[str, tuple[str, str]] = {
         "印章“{seal_name}”是{sealed}的，名单里这个号码现在是{name}的，工号也不同；没有登记。号码可能填成了{sealed}的：请先对照证件，填错了就改正名单。确是同一人（改了名），就加 --sure。",
         "The seal “{seal_name}” is {sealed}'s; in the roster the number now belongs to {name}, with another staff number. Nothing was recorded. The number may have been entered for the wrong doctor: compare it with the card and correct the roster. If both are one person (with a new name), add --sure.",
     ),
+    "resolve.needs_picture": (
+        "{name}：这枚印章是在别处制作的，台账里没有它的内容；要保留它，请先让此人有一张印章图片。",
+        "{name}: this seal was made elsewhere, so its content is not known; to keep it, the doctor needs a seal picture first.",
+    ),
     "resolve.needs_seal_name": (
         "{name}：原印章仍占用名称“{seal_name}”；请用 --seal-name 给新印章起名。",
         "{name}: the old seal keeps the name “{seal_name}”; name the new seal with --seal-name.",

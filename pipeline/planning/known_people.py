@@ -214,6 +214,18 @@ def find_differences(
     return [field for field, differs in differences.items() if differs]
 
 
+def has_other_staff_no(doctor: Doctor, person: PersonHistory, digest: Digest) -> bool:
+    """Return whether a row has another staff number than the one by which the ledger knows the person."""
+    staff_no = doctor.comparable_staff_no
+    return bool(staff_no and person.staff_no_digest and digest(staff_no) != person.staff_no_digest)
+
+
+def find_adopted_differences(doctor: Doctor, person: PersonHistory, digest: Digest) -> list[Field]:
+    """Return the name where a row has another name and another staff number than the doctor of an adopted seal."""
+    is_other_name = bool(doctor.name and person.name) and doctor.name != person.name
+    return [Field.NAME] if is_other_name and has_other_staff_no(doctor, person, digest) else []
+
+
 def describe_differences(
     doctor: Doctor, differences: Sequence[Field], person: PersonHistory, digest: Digest
 ) -> Problem:
@@ -221,9 +233,7 @@ def describe_differences(
 
     With another name and another staff number the row may be another person's, and its number wrong.
     """
-    staff_no = doctor.comparable_staff_no
-    is_other_staff_no = staff_no and person.staff_no_digest and digest(staff_no) != person.staff_no_digest
-    if Field.NAME in differences and is_other_staff_no:
+    if Field.NAME in differences and has_other_staff_no(doctor, person, digest):
         return build_problem(
             "CONTENT_CHANGED",
             Field.NUMBER,

@@ -35,6 +35,7 @@ from pipeline.planning.known_people import (
     describe_possibly_same,
     describe_shrunk_image,
     describe_unread_image,
+    find_adopted_differences,
     find_differences,
     name_sealed_image,
 )
@@ -214,6 +215,8 @@ class _Planner:
         reasons: tuple[Problem, ...] = ()
         try:
             differences = find_differences(doctor, seal, self._rules.digest, self._rules.is_same_image)
+            if seal.content is None:
+                differences = find_adopted_differences(doctor, person, self._rules.digest)
         except NotReadNow as trouble:
             reasons = (turn_into_warning(describe_unread_image(doctor, trouble)),)
         else:

@@ -23,6 +23,7 @@ from pipeline.ledger.protocol import Decision, Ledger, LedgerConflict
 from pipeline.ledger.tenant import SiteKey
 from pipeline.messages.catalogue import make_phrase
 from pipeline.planning.guards import CERTIFICATE_DAYS
+from pipeline.planning.known_people import build_seal_content
 from pipeline.resolution.cases import Case
 
 SHOWN, NOT_SHOWN = "place_shown", "place_not_shown"  # kinds of decisions
@@ -101,9 +102,13 @@ def enter_keep(maker: DecisionMaker, case: Case, digest: Callable[[str], str], *
 def _accept_content(case: Case, row_plan: RowPlan, digest: Callable[[str], str]) -> SealContent:
     """Return the seal's content with all that the row gives in its place; the rest stays."""
     assert case.history.seal is not None
-    content = case.history.seal.content
-    assert content is not None
-    doctor = row_plan.doctor
+    content, doctor = case.history.seal.content, row_plan.doctor
+    if content is None:  # adopted: all that is known of it is what the row gives
+        if doctor.picture is None:
+            raise UsageError("resolve.needs_picture", name=case.name)
+        return replace(
+            build_seal_content(doctor, digest), pixels=digest_pixels(doctor.picture.file), sent_size=KEPT
+        )
     values = list_content(doctor, digest)
     given = {
         name: values[name]
@@ -183,7 +188,7 @@ def _require_one_person(case: Case, *, sure: bool) -> None:
     """Raise UsageError where a row may be another person than the doctor of the seal, unless the user is sure."""
     if case.may_be_another_person and not sure:
         seal = case.history.seal
-        sealed_name = seal.content.name if seal and seal.content else "—"
+        sealed_name = seal.content.name if seal and seal.content else case.history.name
         raise UsageError(
             "resolve.another_person", name=case.name, sealed=sealed_name, seal_name=case.seal_name
         )

@@ -4,7 +4,7 @@ import shutil
 
 import openpyxl
 import pytest
-from run_support import draw_seal, name, number
+from run_support import draw_seal, make_row, name, number
 
 
 def seal_id(serial):
@@ -223,3 +223,24 @@ def test_a_folder_and_an_unreadable_file_are_refused(hospital, capsys):
     stderr_text = capsys.readouterr().err
     assert "FILE_" not in stderr_text
     assert "无法读取" in stderr_text
+
+
+def test_an_adopted_doctors_number_typed_for_another_doctor_is_asked_about(hospital, capsys):
+    headers = ("姓名", "身份证号", "印章ID", "工号")
+    rows = [(name(serial), number(serial), seal_id(serial), f"{serial:05d}") for serial in (1, 3)]
+    assert hospital.go("adopt", sheet(hospital, rows, headers)) == 0
+    hospital.roster([make_row(2, number=number(1)), make_row(3, name=name(4))])
+    draw_seal(hospital.folder / "seals" / "00002.png", 2)
+    assert hospital.run_to_end("run") == (
+        3,
+        {"changed": 1, "unchanged": 1},
+    )  # the second has a new name alone
+    line = next(row for row in hospital.outcomes() if row["status"] == "changed")
+    (problem,) = [problem for problem in line["problems"] if problem["code"] == "CONTENT_CHANGED"]
+    assert "this row differs in name, staff number" in problem["message"]
+    capsys.readouterr()
+    assert hospital.go("resolve", seal_id(1), "--keep") == 2
+    assert f"is {name(1)}'s" in capsys.readouterr().err
+    assert hospital.go("resolve", seal_id(1), "--keep", "--sure") == 0
+    assert hospital.run_to_end("run") == (0, {"unchanged": 2})
+    assert hospital.creates() == 0
