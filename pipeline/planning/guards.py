@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
+from functools import cache
 from pathlib import Path
 
 from pipeline.domain.run import PLAN_GUARDS, SEAL_ID_REUSED, Halt, RowPlan, RunRequest, Status
@@ -65,7 +66,7 @@ def check_plan(
     row_plans: Sequence[RowPlan],
     ready: Sequence[RowPlan],
     live_seals: int,
-    all_files_read: bool,
+    unread_files: tuple[Path, ...],
     emptied_folders: Sequence[str] = (),
 ) -> Halt | None:
     """Return why the run does not begin, if it does not. People are counted, not rows: a person in two rosters is one.
@@ -83,12 +84,9 @@ def check_plan(
         return halt
     if halt := _check_new_people(newcomers, guards, ledger, record, live_seals):
         return halt
-    # the rows of a refused file have not gone away
-    if not all_files_read:
-        return None
     doctors = [row_plan.doctor for row_plan in row_plans]
     people = {doctor.key or doctor.display_name or doctor.row_id for doctor in doctors}
-    return _check_shrunk_roster(len(people), guards, ledger, record)
+    return _check_shrunk_roster(len(people), guards, ledger, record, unread_files)
 
 
 def find_untrusted_answer(people: Iterable[PersonHistory]) -> Halt | None:
@@ -124,13 +122,26 @@ def _check_new_people(
     return Halt("TOO_MANY_NEW", f"{new_people} > {most}", 5) if new_people > most else None
 
 
-def _check_shrunk_roster(people: int, guards: Guards, ledger: Ledger, record: RunRecord) -> Halt | None:
-    """Stop a run that lacks too many people of the last runs."""
+def _check_shrunk_roster(
+    people: int, guards: Guards, ledger: Ledger, record: RunRecord, unread_files: tuple[Path, ...]
+) -> Halt | None:
+    """Stop a run that lacks too many people of the last runs; the rows of an unread file have not gone away.
+
+    Where a file was not read, the newest run counts alone, without the rows of that file; a file that it does not name
+    may be one of its files under another name, so that nothing can be compared.
+    """
     if guards.shrunk is None:
         return None
     kept_share = 1 - guards.shrunk
-    larger = [last for last in _find_last_runs(ledger, record) if people < kept_share * last.rows]
-    last_people = max((len(_list_people(ledger, last.run)) for last in larger), default=0)
+    last_runs = _find_last_runs(ledger, record)
+    if unread_files:
+        last_runs = [
+            last
+            for last in last_runs[:1]
+            if all(any(_names_any(path, (file,)) for path in last.files) for file in unread_files)
+        ]
+    larger = [last for last in last_runs if people < kept_share * last.rows]
+    last_people = max((len(_list_people(ledger, last.run, unread_files)) for last in larger), default=0)
     if (last_people >= FEW_PEOPLE or not people) and people < kept_share * last_people:
         return Halt("ROSTER_SHRUNK", f"{last_people} → {people}", 5)
     return None
@@ -142,6 +153,7 @@ class LastRun:
 
     run: str
     rows: int  # never fewer than its people
+    files: tuple[str, ...]  # as recorded
     is_complete: bool  # it read every file of its rosters
 
 
@@ -165,7 +177,8 @@ def select_last_runs(runs: Iterable[RunRecord]) -> Iterator[LastRun]:
             for file in content["files"]
         )
         if is_newest or is_complete:
-            yield LastRun(run.run, int(content["rows"]), is_complete)
+            files = tuple(file["path"] for file in content["files"])
+            yield LastRun(run.run, int(content["rows"]), files, is_complete)
         if is_complete:
             return
         is_newest = False
@@ -182,9 +195,18 @@ def _find_last_runs(ledger: Ledger, record: RunRecord) -> list[LastRun]:
     return last_runs
 
 
-def _list_people(ledger: Ledger, run: str) -> frozenset[Hashable]:
-    """Return the people of a run's rows; where a number could not be used, the name stands for the person."""
-    return frozenset(row.key or json.loads(row.line)["name"] or row.row_id for row in ledger.list_rows(run))
+def _list_people(ledger: Ledger, run: str, left_out: tuple[Path, ...] = ()) -> frozenset[Hashable]:
+    """Return the people of a run's rows, but for some files; where a number could not be used, the name is the person."""
+    rows = ledger.list_rows(run)
+    if left_out:
+        rows = [row for row in rows if not _names_any(json.loads(row.line)["path"], left_out)]
+    return frozenset(row.key or json.loads(row.line)["name"] or row.row_id for row in rows)
+
+
+@cache
+def _names_any(recorded: str, files: tuple[Path, ...]) -> bool:
+    """Return whether a recorded path is that of one of these files."""
+    return any(_is_recorded_as(file.absolute(), Path(recorded)) for file in files)
 
 
 def has_read_rosters(run: RunRecord) -> bool:

@@ -218,6 +218,34 @@ def test_a_roster_that_was_never_read_leaves_the_other_one_its_guard(hospital):
     assert hospital.go("run") == 0
 
 
+def seal_two_rosters(hospital):
+    """Seal twelve doctors of the first folder and four of the second; return its roster."""
+    extra = add_empty_folder(hospital)
+    hospital.doctors(4, start=20)
+    (hospital.folder / "inbox" / "roster.xlsx").rename(extra / HR)
+    hospital.seal_doctors(12)
+    return extra / HR
+
+
+def test_while_one_roster_is_refused_the_other_one_keeps_its_guard(hospital):
+    """The rows of the refused file have not gone away."""
+    seal_two_rosters(hospital).write_bytes(b"")
+    for _ in range(2):
+        assert hospital.go("run") == 7
+    hospital.roster([])
+    assert hospital.go("run") == 5
+    assert halted(hospital) == {"code": "ROSTER_SHRUNK", "message": "12 → 0"}
+    assert hospital.go("run", "--accept-guards") == 7
+    assert hospital.go("run") == 7
+
+
+def test_a_refused_file_of_another_name_may_hold_the_doctors_who_are_missing(hospital):
+    seal_two_rosters(hospital)
+    roster = hospital.folder / "inbox" / "roster.xlsx"
+    roster.rename(roster.with_name("new.xlsx")).write_bytes(b"")
+    assert hospital.go("run") == 7
+
+
 def test_a_smaller_roster_of_which_a_sheet_is_never_read_is_accepted_once(hospital):
     hospital.seal_doctors(12)
     hospital.doctors(4)
