@@ -346,8 +346,8 @@ TIMELINE_TEXTS: Mapping[str, tuple[str, str]] = {
         "印章已创建，不需要再提交。请把名单里的这一行也改过来，否则每次运行都会再提示。",
         "The seal exists; nothing has to be sent. Correct this row of the roster as well, or every run lists it again."),
     "step.doubtful": (
-        "已有印章，没有重新提交。按上次运行的提醒留下正确的图片，删除另一张。",
-        "The seal exists; nothing was sent. Keep the right picture and delete the other, as the last run's warning explains."),
+        "已有印章，没有重新提交。请按上次运行的提醒处理图片。",
+        "The seal exists; nothing was sent. Put the pictures right as the last run's warning explains."),
     "step.gone": ("印章仍在；此人已不在名单里，不需要做任何事。", "The seal stays valid; the doctor is no longer in the rosters. Nothing to do."),
     "step.under_way": ("有一个运行还在进行，等它结束再看：", "A run is in progress; check again when it has ended:"),
     "step.unknown": (
