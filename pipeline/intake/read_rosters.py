@@ -136,7 +136,7 @@ def _list_unread_people(tables: Sequence[Table], vocabulary: ColumnAliases) -> I
     """Yield a problem of each sheet that has no header, but a line with an identity number."""
     for table in tables:
         if table.first_number is not None:
-            refusal = explain_missing_header([table.first_lines], vocabulary)
+            refusal = explain_missing_header([(None, table.first_lines)], vocabulary)
             # a masked line of data is no title
             detail = {} if "first" in refusal.detail else refusal.detail
             location = {"sheet": table.report.sheet or "—", "number_row": str(table.first_number.number)}
@@ -267,7 +267,8 @@ def _require_whole(tables: Sequence[Table], vocabulary: ColumnAliases, *, ours: 
         _require_unique_tokens(tables)
     read = [table.report.status for table in tables]
     if "no_header" in read and ("read" not in read or ours):
-        raise explain_missing_header([table.first_lines for table in tables], vocabulary)
+        sheets = [(table.report.sheet, table.first_lines) for table in tables if table.first_lines]
+        raise explain_missing_header(sheets, vocabulary)
     if "read" not in read and not ours:
         raise FileRefused("FILE_EMPTY")
 

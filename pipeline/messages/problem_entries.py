@@ -72,16 +72,16 @@ FILE_ENTRIES = (
        "第 {line} 行的文字编码无法识别；请另存为 UTF-8 或 GB18030 编码的 CSV，或 .xlsx。",
        "The text encoding of line {line} is not supported; save the CSV as UTF-8 or GB18030, or use .xlsx."),
     _error("HEADER_NOT_FOUND", ("找不到表头", "No header row"),
-       "找不到表头（需要同时有姓名和证件号码两列），看到的标题：{found}[，最接近的：{near}]；请改列名，或在 config.yaml 的 columns 中指定。",
-       "No header row was found (it needs columns for name and identity number). Titles found: {found}[, nearest: {near}]; rename the columns or map them under columns: in config.yaml.",
+       "找不到表头（需要同时有姓名和证件号码两列），[工作表“{sheet}”里]看到的标题：{found}[，最接近的：{near}]；请改列名，或在 config.yaml 的 columns 中指定。",
+       "No header row was found (it needs columns for name and identity number). Titles found[ in sheet {sheet}]: {found}[, nearest: {near}]; rename the columns or map them under columns: in config.yaml.",
        other=("结果表里没有“{lost_sheet}”工作表（可能被删除）；请从该次运行的文件夹重新打开 results.xlsx，改好后再提交。",
               "The results workbook has no sheet “{lost_sheet}” (it may have been deleted); open results.xlsx in the folder of that run again, correct it there and submit it again.")),
     _error("HEADER_AMBIGUOUS", ("表头有重复的列", "Ambiguous header"),
        "[工作表“{sheet}”]第 {row} 行有两列都像“{field}”：{found}；两列内容相同请删除一列；左右并排两组人请把右边一组移到左边一组的下面；不是医生的列在 config.yaml 的 columns 中写 ignore。",
        "[Sheet {sheet}, ]row {row} has two columns for {field}: {found}; if both hold the same, delete one. If two groups of people stand side by side, move the second below the first. Map a column that is not the doctor's to ignore under columns: in config.yaml."),
     _error("COLUMN_MISSING", ("缺少必需的列", "Column missing"),
-       "缺少“{field}”列，看到的标题：{found}[，最接近的：{near}]；请改列名或补上该列，或在 config.yaml 的 columns 中指定。",
-       "The column {field} is missing. Titles found: {found}[, nearest: {near}]; rename or add the column, or map it under columns: in config.yaml."),
+       "缺少“{field}”列，[工作表“{sheet}”里]看到的标题：{found}[，最接近的：{near}]；请改列名或补上该列，或在 config.yaml 的 columns 中指定。",
+       "The column {field} is missing. Titles found[ in sheet {sheet}]: {found}[, nearest: {near}]; rename or add the column, or map it under columns: in config.yaml."),
 )  # fmt: skip
 
 ROW_ENTRIES = (
@@ -310,8 +310,8 @@ FURTHER_CASES: Mapping[str, Mapping[str, Pair]] = {
         "工作表“{sheet}”没有读取，但第 {number_row} 行有证件号码：没有同时有姓名和证件号码两列的表头[，看到的标题：{found}][，最接近的：{near}]；请在这张表的人员上面加一行列名（姓名、证件号码），不是名单就删除这张工作表。其他工作表已照常读取。",
         "The sheet {sheet} was not read, although row {number_row} contains an identity number: it has no header row with columns for name and identity number[. Titles found: {found}][, nearest: {near}]; add a row with column names, at least 姓名 (name) and 证件号码 (identity number), above its people, or delete the sheet if it is no roster. The other sheets were read.",
     ), "first": (
-        "没有表头：第 {first} 行已经是数据（{found}）；请在最上面加一行列名，至少有姓名和证件号码。",
-        "There is no header row: row {first} already contains data ({found}); add a first row with column names, at least 姓名 (name) and 证件号码 (identity number).",
+        "没有表头：[工作表“{sheet}”]第 {first} 行已经是数据（{found}）；请在最上面加一行列名，至少有姓名和证件号码。",
+        "There is no header row: [in sheet {sheet}, ]row {first} already contains data ({found}); add a first row with column names, at least 姓名 (name) and 证件号码 (identity number).",
     )},
     "ID_MISSING": {"elsewhere": (
         "证件号码为空，{elsewhere} 里却有一个证件号码；请把姓名、证件号码、手机号分别填进各自的列。",

@@ -156,3 +156,20 @@ def test_two_groups_side_by_side_are_named_with_their_sheet(hospital, write_ward
     assert "move the second below the first" in console
     write_wards({"内科": [TITLES, person(hospital, 3)], "并排": [TITLES, first, second]})
     assert hospital.go("run") == 0
+
+
+@pytest.mark.parametrize(
+    ("sheets", "expected"),
+    [
+        (({"说明": [["名单"]], "内科": [["医生", "身份证"]]}), "Titles found in sheet 内科: 医生 | 身份证;"),
+        ({"内科": [["医生", "身份证"]]}, "Titles found: 医生 | 身份证;"),
+        ({"内科": [["张三", "110101199003070038"]], "外科": [["李四", "110101199003070038"]]},
+         "There is no header row: in sheet 内科, row 1 already contains data"),
+    ],
+)  # fmt: skip
+def test_a_workbook_without_any_header_is_refused_with_the_sheet_that_comes_nearest(
+    hospital, write_wards, capsys, sheets, expected
+):
+    write_wards(sheets)
+    assert hospital.go("run") == 7
+    assert expected in capsys.readouterr().err

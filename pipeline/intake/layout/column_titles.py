@@ -267,17 +267,22 @@ def describe_nearest_line(lines: Iterable[Line], aliases: ColumnAliases) -> tupl
     return describe_columns(titles, {name: claimed[0] for name, claimed in columns.items()}, aliases)
 
 
-def explain_missing_header(seen: Iterable[Sequence[Line]], aliases: ColumnAliases) -> FileRefused:
-    """Return why no sheet has a header: ``seen`` are the first lines of each sheet that was read.
+def explain_missing_header(
+    sheets: Sequence[tuple[str | None, Sequence[Line]]], aliases: ColumnAliases
+) -> FileRefused:
+    """Return why no sheet has a header: ``sheets`` are the names and first lines of those that hold something.
 
-    The titles of the line that comes nearest are shown. If every line holds personal data, the first one is shown masked.
+    The titles of the line that comes nearest are shown, with its sheet where there are several. If every line holds
+    personal data, the first one is shown masked.
     """
-    lines = [line for sheet in seen for line in sheet]
+    lines = [line for _, own in sheets for line in own]
     nearest = find_nearest_line(lines, aliases)
+    first = nearest or lines[0]
+    names = [name for name, own in sheets if name and any(line is first for line in own)]
+    named = {"sheet": names[0]} if names and len(sheets) > 1 else {}
     if nearest is None:
-        first = lines[0]
         masked = _join_texts(mask_cell(cell.display_text) for cell in first.cells.values())
-        return FileRefused("HEADER_NOT_FOUND", {"found": masked, "first": str(first.number)})
+        return FileRefused("HEADER_NOT_FOUND", {"found": masked, "first": str(first.number), **named})
     columns = aliases.find_columns(nearest)
     titles = [cell.display_text.strip() for cell in nearest.cells.values()]
     lacking = [name for name in (Field.NAME, Field.NUMBER) if name not in columns]
@@ -287,6 +292,7 @@ def explain_missing_header(seen: Iterable[Sequence[Line]], aliases: ColumnAliase
         if not aliases.is_known(title) and (guess := find_nearest_title(title, lacking))
     }
     detail = {
+        **named,
         "found": _join_texts(titles),
         "near": ", ".join(f"{title} → {guess}" for title, guess in guesses.items()),
     }
