@@ -399,7 +399,7 @@ class MemoryLedger:
             and (
                 row.status in {"sealed", "unchanged"}
                 or (
-                    (made_by := tables.sent.get(live[1].live.trace_id)) is not None
+                    (made_by := tables.sent.get(live[1].live.trace_id or "")) is not None
                     and made_by.attempt.row_id == row.row_id
                 )
             )
