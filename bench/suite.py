@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.measure import Measured, measure_command, print_progress, require_success
+from bench.measure import ChildFailed, Measured, measure_command, print_progress, require_success
 
 
 def measure(short: bool) -> Iterator[Measured]:
@@ -18,5 +18,10 @@ def measure(short: bool) -> Iterator[Measured]:
     print_progress("tests: make test, about five minutes")
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         log = Path(name) / "tests.log"
-        child = require_success(measure_command(["make", "test"], log=log), log)
+        try:
+            child = require_success(measure_command(["make", "test"], log=log), log)
+        except ChildFailed as error:
+            lines = log.read_text("utf-8", "replace").splitlines()
+            failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
+            raise ChildFailed("; ".join([*failed, str(error)])) from error
     yield Measured("tests.wall", [child.wall])

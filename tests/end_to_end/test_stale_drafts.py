@@ -44,7 +44,7 @@ class LaterClock(QuickClock):
 
 
 def list_drafts(folder: Path) -> list[Path]:
-    """Return the drafts below a folder: hidden, and no notes beside workbooks."""
+    """Return the drafts below a folder: hidden files, without the notes on workbooks."""
     return [
         path for path in folder.rglob(".*") if ".." in path.name or path.suffix not in {".sha256", ".made-of"}
     ]
@@ -64,7 +64,7 @@ def test_the_draft_of_a_killed_run_is_removed_by_a_later_one(hospital, zygote, p
 
 
 def leave_drafts(*files: Path) -> list[Path]:
-    """Let a process die that writes these files, and a folder beside the first; return their drafts."""
+    """Let a process die that writes these files, and a folder next to the first; return their drafts."""
     command = [sys.executable, "-c", LEAVE_DRAFTS, *map(str, files)]
     done = subprocess.run(
         command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True, check=False
