@@ -7,9 +7,8 @@ import unicodedata
 
 from pipeline.domain.roster import CellKind
 
-PROVINCES = (
-    r"(?:1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3])"  # how a number begins; a date (2026…) does not
-)
+# how a number begins; a date (2026…) does not
+PROVINCES = r"(?:1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3])"
 _READ = 400  # characters of a cell that are looked at
 # 18 characters, or 17 of which one was lost, with the year of birth; 15 digits with month and day. What a whole number
 # lacks is the row's problem, not a reason to overlook it.

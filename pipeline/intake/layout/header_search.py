@@ -51,9 +51,8 @@ _DATA = re.compile(r"\d{4}|[:：]|[。；;!！?？]")
 # a title of the name column only where every other column is plainly about the same doctor; the number of 患者 | 医生 |
 # 身份证 is the patient's
 _BARE_NAMES = frozenset({"医生", "医师"})
-_FULL_NAME = (
-    "{title}姓名"  # how such a title is written in what follows: a To fix sheet has other columns as well
-)
+# how such a title is written in what follows: a To fix sheet has other columns as well
+_FULL_NAME = "{title}姓名"
 _ABOUT_DOCTOR = re.compile(
     r"|序号|编号|no|性别|年龄|民族|籍贯|职称|职务|岗位|级别|学历|学位|专业|备注|出生(?:日期|年月)|(?:入职|聘用|参加工作)(?:日期|时间)|执业证.*|资格证.*"
 )

@@ -158,9 +158,8 @@ class _TableReader:
         self._example_until = 0  # the last line of a merged cell that calls its lines examples
         self._record_ends: dict[int, int] = {}  # of text records that span several physical lines
         self._wide_lines: list[int] = []  # lines of a text file with more fields than titles
-        self._number_above = (
-            0  # the first line above the first header that has an identity number; 0 for none
-        )
+        # the first line above the first header that has an identity number; 0 for none
+        self._number_above = 0
         self._cells_left = _COMPARED_CELLS
         self._columns: dict[tuple[str, str], Column] = {}
         self._described: set[tuple[tuple[int, str], ...]] = set()

@@ -13,10 +13,8 @@ from pipeline.messages.texts import join_texts, make_text
 
 _MOST_SEARCHED = 2_000  # lines of a sheet without a header in which identity numbers are sought
 _MOST_NAMED = 20  # sheets in one note
-_OF_PROGRAMS = (
-    "WpsReserved",
-    "_",
-)  # how the names of sheets begin in which WPS and add-ins keep their own data
+# how the names of sheets begin in which WPS and add-ins keep their own data
+_OF_PROGRAMS = ("WpsReserved", "_")
 
 
 def holds_number(line: Line) -> bool:

@@ -17,9 +17,8 @@ from pipeline.intake.pairing.picture_column import PictureEntry
 from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import join_texts, make_text
 
-_NAME_A_COLUMN = frozenset(
-    {"IMAGE_MISSING", "IMAGE_AMBIGUOUS"}
-)  # their usual texts speak of the picture column
+# codes whose usual texts speak of the picture column
+_NAME_A_COLUMN = frozenset({"IMAGE_MISSING", "IMAGE_AMBIGUOUS"})
 _LISTED = 5  # file names in one sentence
 _LONGEST_ENTRY = 80  # characters of a refused entry that are repeated
 # suggestions cost a comparison with every file: no more of them than a person reads
