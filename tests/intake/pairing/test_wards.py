@@ -78,9 +78,9 @@ def test_a_department_of_another_roster_and_the_name_of_a_file_count_as_well(tmp
 @pytest.mark.parametrize("folder", ["印章", "2026", "第一批", "A组", "西院区", "骨科", "", "儿科"])
 def test_one_sheet_rejects_nothing(tmp_path, sheet, folder):
     file = f"{folder}/张三丰.png".lstrip("/")
-    assert (
-        got(tmp_path, {file: b"one"}, listed(sheet), listed(sheet, "李四", number=OTHER_NUMBER))[0][0] == file
-    )
+    files = {file: b"one", "儿科/李四.png": b"two"}  # one ward that is list and folder makes the others none
+    rows = listed(sheet), listed(sheet, "李四", number=OTHER_NUMBER)
+    assert got(tmp_path, files, *rows)[0][0] == file
 
 
 @pytest.mark.parametrize(
