@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -71,24 +71,18 @@ def read_regular_file(path: Path, *, limit: int = MAX_BYTES) -> bytes:
         return data + file.read(limit + 1 - len(data)) if size < len(data) <= limit else data  # it has grown
 
 
-def fingerprint_file(path: Path, known: Mapping[str, FileStat]) -> FileStat:
-    """Return size, time and digest of a regular file; it is opened only where size or time differ from ``known``.
+def fingerprint_file(path: Path) -> FileStat:
+    """Return size, time and digest of a regular file.
 
-    ``known`` is keyed by ``str(path)``. Raises OSError where the file is gone, unreadable, or no regular file any more,
-    NotReadNow where the machine cannot read it now.
+    Raises OSError where the file is gone, unreadable, or no regular file any more, NotReadNow where the machine cannot
+    read it now.
     """
-    with _separating_machine_faults():
-        status = os.lstat(path)
-        _require_regular(status, path)
-        before = known.get(str(path))
-        if before and (before.size, before.mtime_ns) == (status.st_size, changed_at(status)):
-            return before
-        with os.fdopen(open_regular_file(path), "rb") as file:
-            # taken before the bytes: a later change shows in the next comparison
-            status = os.fstat(file.fileno())
-            digest = hashlib.sha256()
-            while chunk := file.read(min(_CHUNK, status.st_size + 1)):
-                digest.update(chunk)
+    with _separating_machine_faults(), os.fdopen(open_regular_file(path), "rb") as file:
+        # taken before the bytes: a later change shows in the next comparison
+        status = os.fstat(file.fileno())
+        digest = hashlib.sha256()
+        while chunk := file.read(min(_CHUNK, status.st_size + 1)):
+            digest.update(chunk)
     return FileStat(status.st_size, changed_at(status), digest.hexdigest())
 
 
