@@ -45,7 +45,7 @@ _LARGE = (
 )
 _one_large_image = Lock()
 _MANY_BYTES = 16_000_000  # of pixels: the memory of more is kept for the next picture
-_ONE_BYTE = frozenset({"1", "L", "P"})  # modes that take a byte a pixel, all others four
+_ONE_BYTE = frozenset({"1", "L"})  # modes that take a byte a pixel, all others four
 
 TRAILING_BYTES = make_text("image.trailing_bytes")
 FRAMES = make_text("image.frames")
@@ -103,7 +103,7 @@ class OpenedImage:
 
     @property
     def pixel_bytes(self) -> int:
-        """How many bytes its pixels take as Pillow decodes them; 0 for HEIC."""
+        """How many bytes its pixels take once they are decoded; 0 for HEIC."""
         width, height = self.size
         return width * height * (1 if self.file is not None and self.file.mode in _ONE_BYTE else 4)
 
