@@ -269,16 +269,11 @@ class SentSize:
 
 @dataclass(frozen=True, slots=True)
 class ImagePreview:
-    """A small copy of a picture, on white paper, for people to look at."""
+    """A small copy of what is sent of a picture, on white paper, for people to look at."""
 
-    data: bytes = _field(repr=False)  # a JPEG; one that an earlier version kept is a WebP
+    data: bytes = _field(repr=False)  # a JPEG
     hints: tuple[str, ...] = ()  # faint | photo: what a reviewer should look at twice
     thumbnail: bytes = _field(default=b"", repr=False)  # a PNG, smaller still: for a cell of the workbook
-
-    @property
-    def media_type(self) -> str:
-        """The media type of ``data``."""
-        return "image/webp" if self.data.startswith(b"RIFF") else "image/jpeg"
 
 
 @dataclass(frozen=True, slots=True)

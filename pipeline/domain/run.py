@@ -108,6 +108,11 @@ class RowOutcome:
         return self.row_plan.doctor
 
     @property
+    def sent_image(self) -> str | None:
+        """The digest of the bytes that are sent of the picture; None where they were not prepared."""
+        return self.prepared.sha256 if self.prepared else None
+
+    @property
     def errors(self) -> tuple[Problem, ...]:
         """The problems that kept the row from being sent."""
         return tuple(problem for problem in self.problems if problem.severity == "error")

@@ -353,6 +353,10 @@ FURTHER_CASES: Mapping[str, Mapping[str, Pair]] = {
         "图片列写的是另一台电脑上的路径（{expected}），按其中的文件名用了图片文件夹里的 {found}[（去掉{why}）]；只写文件名就不再提示。",
         "The picture column contains a path of another computer ({expected}), so {found} in the picture folder was used by its file name[ (ignoring {why})]; enter only the file name to remove this note.",
     )},
+    "IMAGE_CORRUPT": {"differs": (
+        "图片 {file} 转换为 {differs} 后与原图不一致，没有提交；请用看图软件打开，另存为 PNG。",
+        "The picture {file} looked different once it was converted to {differs} and was not sent; open it in an image viewer and save it as PNG.",
+    )},
     "IMAGE_NOT_READ": {"user": (
         "用户 {user} 没有权限读取图片 {file}，图片和名单都没有问题；请信息科让该用户能读取它（如 chmod），再运行一次。",
         "User {user} may not read the picture {file}, picture and roster need no correction; IT: let that user read it (chmod), then run again.",

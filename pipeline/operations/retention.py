@@ -223,4 +223,8 @@ def remove_prepared_pictures(
 
 def _list_prepared(folder: Path) -> list[Path]:
     entries = folder.iterdir() if folder.is_dir() and not folder.is_symlink() else ()
-    return [entry for entry in entries if _PREPARED.fullmatch(entry.name)]
+    return [
+        entry
+        for entry in entries
+        if _PREPARED.fullmatch(entry.name) and (entry.is_symlink() or not entry.is_dir())
+    ]

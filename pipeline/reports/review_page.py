@@ -44,9 +44,8 @@ GROUP_OF: Mapping[Status, str] = {
 
 Card: TypeAlias = Mapping[str, object]  # one row as the page shows it: masked, in the reader's words
 Value = TypeVar("Value", bound=Hashable)
-LoadPreview = Callable[
-    [ImageFile, bool], ImagePreview | None
-]  # may it open the picture, or only look into the cache?
+# may it open the picture, or only look into the folder of small copies? And the digest of what is sent, if it is known
+LoadPreview = Callable[[ImageFile, bool, str | None], ImagePreview | None]
 
 _REVIEW = frozenset({"REVIEW_WRONG", "REVIEW_MISSING"})
 _JUDGED_ANYWAY = frozenset({Status.READY, Status.NOT_SENT, Status.FAILED})
@@ -152,14 +151,16 @@ def _build_cards(
 def _load_previews(chosen: Sequence[RowOutcome], look: LoadPreview) -> list[ImagePreview | None]:
     def load_preview(outcome: RowOutcome) -> ImagePreview | None:
         picture = outcome.doctor.picture
-        return look(picture, outcome.status is not Status.UNCHANGED) if picture else None
+        if picture is None:
+            return None
+        return look(picture, outcome.status is not Status.UNCHANGED, outcome.sent_image)
 
     with ThreadPoolExecutor(OPENERS) as threads:
         return list(threads.map(load_preview, chosen))
 
 
 def _embed_image(preview: ImagePreview) -> str:
-    return f"data:{preview.media_type};base64,{base64.b64encode(preview.data).decode()}"
+    return f"data:image/jpeg;base64,{base64.b64encode(preview.data).decode()}"
 
 
 def _count_people(pairs: Iterable[tuple[Value, RowOutcome]]) -> Counter[Value]:

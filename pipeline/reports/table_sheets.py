@@ -91,7 +91,8 @@ def write_all_sheet(
         picture, image = outcome.doctor.picture, None
         if load_thumbnail and picture:
             # an unchanged picture is shown from its stored copy or not at all: it is never opened again
-            image = load_thumbnail(picture, outcome.status is not Status.UNCHANGED)
+            may_open = outcome.status is not Status.UNCHANGED
+            image = load_thumbnail(picture, may_open, outcome.sent_image)
         table.write_row(outcome, image=image)
     table.close()
 
@@ -127,7 +128,7 @@ def write_unpaired_sheet(context: WorkbookContext) -> None:
     for picture in pictures:
         image = None
         if load_thumbnail and picture.image and thumbnails < MAX_THUMBNAILS:
-            image = load_thumbnail(picture.image, True)
+            image = load_thumbnail(picture.image, True, None)
             thumbnails += image is not None
         table.write_row(picture, image=image)
     table.close(context.presenter.render("unpaired.none"))

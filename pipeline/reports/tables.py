@@ -41,8 +41,8 @@ from pipeline.reports.styles import (
 from pipeline.support.streamed_rows import StreamedRows
 
 Row = TypeVar("Row")
-# a small PNG, None if there is none; may it open the picture, or only look into the store of small copies?
-LoadThumbnail = Callable[[ImageFile, bool], bytes | None]
+# a small PNG, None if there is none; with the arguments of `LoadPreview`
+LoadThumbnail = Callable[[ImageFile, bool, str | None], bytes | None]
 
 STRONG: Look = {"bold": True}
 QUIET: Look = {"font_color": MUTED}

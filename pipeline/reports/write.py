@@ -74,18 +74,19 @@ def write_all(
     edited = [path for folder in folders for path in preserve_edited_workbooks(folder / WORKBOOK)]
     # before the workbook: a full disk is found by a plain file, not inside the library
     rows_file = write_jsonl(report.out / rows, lines)
-    thumbnails: dict[str, bytes] = {}  # of the small copies that the review has read, by sha256
+    # of the small copies that the review has read, by the digests of the picture and of what is sent of it
+    thumbnails: dict[tuple[str, str | None], bytes] = {}
 
-    def look_at(picture: ImageFile, may_open: bool) -> ImagePreview | None:
-        preview = look(picture, may_open) if look else None
+    def look_at(picture: ImageFile, may_open: bool, sent: str | None) -> ImagePreview | None:
+        preview = look(picture, may_open, sent) if look else None
         if preview is not None:
-            thumbnails[picture.sha256] = preview.thumbnail
+            thumbnails[picture.sha256, sent] = preview.thumbnail
         return preview
 
-    def load_thumbnail(picture: ImageFile, may_open: bool) -> bytes | None:
-        if picture.sha256 not in thumbnails:
-            look_at(picture, may_open)
-        return thumbnails.get(picture.sha256)
+    def load_thumbnail(picture: ImageFile, may_open: bool, sent: str | None) -> bytes | None:
+        if (picture.sha256, sent) not in thumbnails:
+            look_at(picture, may_open, sent)
+        return thumbnails.get((picture.sha256, sent))
 
     build_page_table = cache(partial(build_table, report, presenter))
     take_copies = add_copies or (lambda: report)

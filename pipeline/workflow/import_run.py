@@ -130,7 +130,7 @@ def prepare_run(
     rosters = inputs.rosters
     doctors = _validate_rows(rosters.rows, rosters.row_ids, config, view, clock)
     context = _validate_rows(rosters.others, rosters.other_ids, config, view, clock)  # only compared with
-    matches = _match_images([*doctors, *context], index_images(inputs.images), config, view)
+    matches = _match_images([*doctors, *context], index_images(inputs.images), config, view, started)
     image_preparer = stage_settings.build_image_preparer(
         config, find_owners_by_image(view.snapshot, lambda content: content.pixels)
     )
@@ -275,13 +275,14 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
 
 
 def _match_images(
-    doctors: Sequence[Doctor], images: ImageIndex, config: Config, view: LedgerView
+    doctors: Sequence[Doctor], images: ImageIndex, config: Config, view: LedgerView, now: float
 ) -> MatchResult:
     """Give every doctor the picture that is theirs, or the problem that explains why there is none."""
     return match_images(
         doctors,
         images,
         known_files=view.known_files,
+        now=now,
         store_image=stage_settings.build_image_store(config),
         sealed_people=view.list_sealed_people(doctors),
         find_earlier_rows=cache(view.find_earlier_rows),

@@ -24,8 +24,7 @@ from pipeline.intake.fields.validate import FieldSettings
 from pipeline.intake.images.checked_images import CheckedImages
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.images.pixel_digest import is_of_earlier_form
-from pipeline.intake.images.prepare import digest_pixels, find_sent_size, prepare_image
-from pipeline.intake.images.preview import load_preview
+from pipeline.intake.images.prepare import digest_pixels, find_sent_size, load_preview, prepare_image
 from pipeline.intake.readers.model import HEADER, ReadOptions, StoreImage
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.protocol import RunRecord
@@ -180,10 +179,24 @@ def build_sent_size_finder(config: Config) -> Callable[[ImageFile, LiveSeal], Se
     return find
 
 
-def build_preview_loader(config: Config) -> Callable[[ImageFile, bool], ImagePreview | None]:
-    """Return the function that loads the small copy of a picture; its second argument allows to open the picture."""
-    folder = config.resolve_path(config.work) / PREVIEWS
-    return lambda picture, may_open: load_preview(picture, folder=folder, may_open=may_open)
+def build_preview_loader(config: Config) -> Callable[[ImageFile, bool, str | None], ImagePreview | None]:
+    """Return the function that loads the small copy of what is sent of a picture.
+
+    Its second argument allows to open the picture, the third is the digest of the bytes that are sent, if it is known.
+    """
+
+    def load(picture: ImageFile, may_open: bool, sent: str | None) -> ImagePreview | None:
+        return load_preview(
+            picture,
+            sent=sent,
+            folder=config.resolve_path(config.work) / PREVIEWS,
+            may_open=may_open,
+            limit=find_contract(config).max_image_bytes,
+            trim=config.pictures.trim,
+            transparent=config.pictures.transparent,
+        )
+
+    return load
 
 
 # -- the plan

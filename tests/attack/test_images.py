@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import random
+from itertools import product
 from pathlib import Path
 
 import pytest
 from attack.marks import draw_mark
 from attack.stage import LONG, Stage, open_sandbox, person
+from drawn_files import MAKERS, make_file, prepare_and_compare
+from drawn_files import SIDES as FILE_SIDES
 from PIL import Image, ImageChops, ImageOps
 
 GROUP = "pictures"
@@ -112,6 +116,19 @@ def test_the_picture_that_is_sent_is_the_picture_that_was_given(hospital, reques
         wrong = sent.size != source.size or difference(sent, source) > limit
     request.node.user_properties.append(("attack", [GROUP, 0, 0, int(wrong), 0, 0]))
     assert not wrong, f"{source.size} became {sent.size}"
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_every_key_turn_and_size_of_a_kind_is_sent_as_it_looks(tmp_path, request, kind):
+    _, keys, turns = MAKERS[kind]
+    chance = random.Random(kind)
+    wrong = []
+    for key, turn, side in product(keys, turns, FILE_SIDES):
+        file = make_file(chance, kind, key, turn, (side, chance.choice(FILE_SIDES)))
+        wrong.append(prepare_and_compare(tmp_path, file))
+    wrong = list(filter(None, wrong))
+    request.node.user_properties.append(("attack", [GROUP, 0, 0, len(wrong), 0, 0]))
+    assert wrong == []
 
 
 def write_grey_tiff_with_alpha(path: Path) -> None:

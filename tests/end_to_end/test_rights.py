@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from bound_support import BOUND, needs_rights
 from crash_support import Zygote
+from PIL import Image
 
 from pipeline.support.rights import acting_user
 
@@ -219,3 +220,29 @@ def test_a_secrets_folder_that_may_not_be_read_is_no_trouble_of_a_disk(hospital)
         True,
         True,
     ), stderr_text
+
+
+@needs_rights
+@pytest.mark.parametrize("converted", [False, True])
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_work_folder_that_may_not_be_used_is_no_fault_of_a_picture(hospital, command, converted):
+    hospital.seal_doctors(1)
+    hospital.doctors(3)
+    if converted:  # a BMP has to be re-encoded
+        path = hospital.folder / "seals" / "00002.png"
+        with Image.open(path) as image:
+            image.save(path.with_suffix(".bmp"))
+        path.unlink()
+    work = hospital.folder / "state" / "work"
+    for rights in (0, 0o500):
+        with mode(work, rights):
+            code, stderr_text = go(hospital, command)
+        assert code == 74
+        assert str(work) in stderr_text
+        assert acting_user() in stderr_text
+        require_plain(stderr_text)
+        if command == "run":
+            assert hospital.statuses() == {"unchanged": 1, "not_sent": 2}
+    assert hospital.creates() == 1
+    assert hospital.go("run") == 0
+    assert hospital.creates() == 3

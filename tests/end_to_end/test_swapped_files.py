@@ -1,13 +1,16 @@
 """Files that are put where a run reads or writes: nothing hangs, nothing else is written, rights stay narrow."""
 
+import io
 import os
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
-from run_support import draw_seal, name, number
+from PIL import Image
+from run_support import QuickClock, draw_seal, make_row, name, number
 
 from pipeline.intake.pairing import file_names
 
@@ -135,3 +138,46 @@ def test_the_doctor_next_to_such_a_zip_keeps_the_picture_by_name(hospital):
     with zipfile.ZipFile(hospital.folder / "seals" / "more.zip", "w") as archive:
         archive.writestr("x" * 300 + ".png", b"no picture")
     assert hospital.go("run", "--yes") == 0
+
+
+def draw_bitmap(path: Path, serial: int, written: float) -> None:
+    """Draw a BMP of the size that all have, with the time of a clock of its own."""
+    draw_seal(path.with_suffix(".png"), serial)
+    with Image.open(path.with_suffix(".png")) as image:
+        image.save(path)
+    path.with_suffix(".png").unlink()
+    os.utime(path, (written, written))
+
+
+def exchange_names(one: Path, other: Path) -> None:
+    third = one.rename(one.with_suffix(".third"))
+    other.rename(one)
+    third.rename(other)
+
+
+class LaterClock(QuickClock):
+    """A clock that is three hours on."""
+
+    def now(self) -> float:
+        return super().now() + 3 * 3600
+
+
+@pytest.mark.parametrize("ahead", [10 * 365 * 86_400, 3600])
+def test_pictures_that_change_names_are_seen_though_their_times_lie_in_the_future(hospital, ahead):
+    """A scanner's clock runs ahead; the files keep their times, and bitmaps have one size."""
+    seals, written = hospital.folder / "seals", time.time() + ahead
+    hospital.roster([make_row(serial) for serial in (1, 2)])
+    paths = [seals / f"{serial:05d}.bmp" for serial in (1, 2, 3, 4)]
+    for serial, path in enumerate(paths, start=1):
+        draw_bitmap(path, serial, written)
+    assert hospital.go("run") == 0
+    hospital.roster([make_row(serial) for serial in (1, 2, 3, 4)])
+    assert hospital.go("check") == 0
+    exchange_names(*paths[:2])
+    exchange_names(*paths[2:])
+    assert hospital.go("run", clock=LaterClock() if ahead < 7200 else None) == 3
+    assert hospital.statuses() == {"changed": 2, "sealed": 2}
+    received = {seal.number: hospital.service.pictures[seal.picture] for seal in hospital.service.seals}
+    for serial, path in ((3, paths[2]), (4, paths[3])):
+        with Image.open(io.BytesIO(received[number(serial)])) as sent, Image.open(path) as given:
+            assert sent.convert("RGB").tobytes() == given.convert("RGB").tobytes()

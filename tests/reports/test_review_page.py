@@ -34,7 +34,7 @@ def webp(seed: int, *, side: int = 256) -> bytes:
 
 def look_at(copies):
     """Return what stands in for the cache: a copy for each picture, by its digest."""
-    return lambda picture, _opening: ImagePreview(copies[int(picture.sha256, 16) % len(copies)])
+    return lambda picture, *_: ImagePreview(copies[int(picture.sha256, 16) % len(copies)])
 
 
 @pytest.fixture(scope="module")  # an open one would be in the way of another module's event loop

@@ -260,7 +260,7 @@ def test_unassigned_drawings_of_rosters_have_an_address_and_a_thumbnail(write, h
     run_report = hospital.build_run_report(unassigned_images=(Path("seals/旧章/x.png"),))
     asked = []
 
-    def thumbnail(picture, _may_open):
+    def thumbnail(picture, *_):
         asked.append(picture)
         return make.png(96)
 
@@ -318,7 +318,7 @@ def test_unchanged_rows_show_their_stored_thumbnail_and_open_no_picture(write, m
     ]
     asked = []
 
-    def thumbnail(picture, may_open):
+    def thumbnail(picture, may_open, _sent):
         asked.append((picture, may_open))
         return None if picture == scene.outcomes[3].doctor.picture else make.png(96)
 
@@ -354,7 +354,7 @@ def test_no_text_touches_a_border_and_no_heading_is_broken_inside_a_word(write, 
 def test_a_large_run_has_no_thumbnails(write, make, scene):
     scene.outcomes = [make.outcome(make.doctor(index), Status.SEALED) for index in range(2_001)]
 
-    def thumbnail(picture, _may_open):
+    def thumbnail(picture, *_):
         raise AssertionError(picture)
 
     with zipfile.ZipFile(write(scene.build_run_report(), thumbnail=thumbnail)) as archive:

@@ -22,7 +22,7 @@ from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import dump_texts, load_texts
 from pipeline.version import __version__
 
-_RULES = 1  # raised with every change of what is checked or how a picture is prepared
+_RULES = 2  # raised with every change of what is checked or how a picture is prepared
 _MOST = 100_000  # bytes of a file
 _FIELDS = ("sha256", "size", "format", "width", "height", "pixels", "earlier_pixels")
 

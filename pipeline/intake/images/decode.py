@@ -45,7 +45,7 @@ _LARGE = (
 )
 _one_large_image = Lock()
 _MANY_BYTES = 16_000_000  # of pixels: the memory of more is kept for the next picture
-_ONE_BYTE = frozenset({"1", "L", "P"})  # modes that take a byte a pixel, all others four
+_ONE_BYTE = frozenset({"1", "L"})  # modes that take a byte a pixel, all others four
 
 TRAILING_BYTES = make_text("image.trailing_bytes")
 FRAMES = make_text("image.frames")
@@ -61,6 +61,9 @@ _DECODERS: Mapping[str, type[ImageFile.ImageFile]] = {
 }
 _SIXTEEN_BIT = frozenset({"I;16", "I;16B", "I;16L", "I;16N"})
 _EIGHT_BIT = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "RGBa"})
+# the modes of what is opaque that is not shown in RGB
+_PLAIN_MODES = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK"}
+OF_COLOUR = ("icc_profile", "gamma", "srgb")  # the settings of an image that say how its colours are shown
 _ORIENTATION, _BITS_PER_SAMPLE = 0x0112, 0x0102  # EXIF 2.32, 4.6.4
 # how Pillow's message begins on a file of a kind it does not know
 _UNSUPPORTED = ("unsupported", "unknown pixel mode", "unknown data organization", "cannot handle")
@@ -100,16 +103,16 @@ class OpenedImage:
 
     @property
     def pixel_bytes(self) -> int:
-        """How many bytes its pixels take as Pillow decodes them; 0 for HEIC."""
+        """How many bytes its pixels take once they are decoded; 0 for HEIC."""
         width, height = self.size
         return width * height * (1 if self.file is not None and self.file.mode in _ONE_BYTE else 4)
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
-    """A picture's first frame, upright, eight bits a channel, and what keeps its bytes from being sent as they are."""
+    """A picture's first frame, upright, and what keeps its bytes from being sent as they are."""
 
-    image: Image.Image
+    image: Image.Image  # in L, RGB, RGBA or CMYK; its settings are those of its colours
     kind: str
     flaws: tuple[str, ...]
     data: bytes  # the file
@@ -198,11 +201,18 @@ def decode(opened: OpenedImage, *, draft: int | None = None) -> DecodedImage:
             FRAMES: loaded.has_frames,
             TRAILING_BYTES: loaded.has_trailing_bytes,
         }
-        upright = _convert_to_eight_bit(image, kind)
+        upright = make_plain(_convert_to_eight_bit(image, kind))
         if turn != 1 and kind != "TIFF":  # Pillow turns a TIFF while it loads it
             upright = upright.transpose(_TURNS[turn])
     present = (flaw for flaw, is_present in flaws.items() if is_present)
     return DecodedImage(upright, kind, (*loaded.flaws, *present), opened.data, loaded.picture)
+
+
+def decode_encoded(data: bytes, kind: str) -> Image.Image:
+    """Decode a picture that this program has encoded."""
+    file = _DECODERS[kind](io.BytesIO(data))
+    file.load()
+    return make_plain(file)
 
 
 def require_size(width: int, height: int, most: int = MAX_PIXELS) -> None:
@@ -251,12 +261,10 @@ def _load_png(data: bytes, file: PngImagePlugin.PngImageFile) -> _LoadedImage:
     end = formats.find_png_end(data)
     is_deep = str(file.tile[0].args).endswith(";16B")
     has_frames = b"acTL" in data[: file.tile[0].offset]  # PNG 3rd edition, 11.3.6.2
-    formats.fix_png_settings(file)
-    file.load()
-    formats.drop_png_texts(file)
+    image = formats.load_png(file, data)
     flaws = (formats.LONG_TEXTS,) if formats.has_long_texts(file) else ()
     turn = _read_orientation(file)
-    return _LoadedImage(file, data[:end], turn, has_frames, is_deep, end < len(data), flaws)
+    return _LoadedImage(image, data[:end], turn, has_frames, is_deep, end < len(data), flaws)
 
 
 def _load_jpeg(opened: OpenedImage, file: JpegImagePlugin.JpegImageFile, draft: int | None) -> _LoadedImage:
@@ -341,12 +349,28 @@ def _explaining_faults(kind: str) -> Iterator[None]:
 def _convert_to_eight_bit(image: Image.Image, kind: str) -> Image.Image:
     """Return the picture with at most eight bits a channel, in a mode that can be shown."""
     if image.mode in _SIXTEEN_BIT:
-        grey = image.convert("I").point(lambda level: level * (1 / 256)).convert("L")
-        grey.info = dict(image.info)  # a transparent level, in eight bits already
-        return grey
+        return formats.reduce_grey(image)
     if image.mode == "La":  # Pillow converts it to nothing else
         grey, opacity = image.split()
-        return Image.merge("RGBa", (grey, grey, grey, opacity)).convert("RGBA")
+        return Image.merge("RGBa", (grey, grey, grey, opacity))
     if image.mode not in _EIGHT_BIT:
         raise ImageRefused("IMAGE_FORMAT", found=f"{kind}, {image.mode}")
     return image
+
+
+def make_plain(image: Image.Image) -> Image.Image:
+    """Return a loaded picture in a mode in which each point holds all that is seen of it.
+
+    A colour that is clear by a setting of the image would be clear in every later mode of it, also where no point is.
+    """
+    colours: dict[str | tuple[int, int], object] = {
+        name: image.info[name] for name in OF_COLOUR if name in image.info
+    }
+    mode = _PLAIN_MODES.get(image.mode, "RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        if image.getchannel("A").getextrema() != (255, 255):
+            mode = "RGBA"
+    plain = image if image.mode == mode else image.convert(mode)
+    plain.info = colours
+    return plain

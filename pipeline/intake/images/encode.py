@@ -16,13 +16,19 @@ from typing import Literal
 from PIL import Image, ImageChops, ImageCms
 
 from pipeline.intake.images import ink
-from pipeline.intake.images.decode import FRAMES, TRAILING_BYTES, DecodedImage
+from pipeline.intake.images.decode import FRAMES, TRAILING_BYTES, DecodedImage, decode_encoded
 from pipeline.intake.images.formats import STRAY_BYTES
 from pipeline.intake.images.image_files import ImageRefused, format_size
+from pipeline.intake.images.ink import ImageScan, SmallCopy, make_small_copy, scan_image
 from pipeline.messages.texts import make_text
 
 MIN_SIDE = 20  # pixels: a Han character needs some 16 to be recognized, and a seal has an edge
 LEGIBLE_SIDE = 600  # pixels of the longer side: no picture is scaled below it to save bytes
+
+_CELL = 8  # pixels each way, as the blocks of a JPEG; more in a picture that is made small by more
+# levels of 255 by which a cell may differ: JPEG of the lowest quality made 13 of colours at their strongest, a stroke of a
+# point across a cell makes 25
+_MOST_DIFFERENCE = 16
 
 _SCALES = (1.0, 0.75, 0.5, 0.375, 0.25)
 _QUALITIES = (92, 80)
@@ -48,23 +54,30 @@ EncodedFormat = Literal["PNG", "JPEG"]
 
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
-    """The bytes to send, and the size of the picture in them."""
+    """The bytes to send, and the picture in them."""
 
     payload: bytes
     format: EncodedFormat
-    width: int
-    height: int
+    image: Image.Image  # decoded from these bytes
+    copy: SmallCopy  # of ``image``
     is_faithful: bool = True  # nothing was given up to save bytes
 
 
-def fit_image(decoded: DecodedImage, limit: int) -> EncodedImage:
-    """Return the bytes to send, at most ``limit`` of them. Raises ImageRefused where no legible encoding is that small."""
+def fit_image(decoded: DecodedImage, scan: ImageScan, limit: int) -> EncodedImage:
+    """Return the bytes to send, at most ``limit`` of them; ``scan`` is that of the decoded picture.
+
+    What was encoded is decoded again and compared: with the decoded picture, or with its colours in sRGB where they had
+    to be converted. Raises ImageRefused where it shows something else, or where no legible encoding is small enough.
+    """
     own = get_own_bytes(decoded)
     if own is not None and len(own) <= limit:
-        return EncodedImage(own, "JPEG" if decoded.kind == "JPEG" else "PNG", *decoded.image.size)
-    for encoded in _generate_encodings(decoded):
-        if len(encoded.payload) <= limit:
-            return encoded
+        return EncodedImage(own, "JPEG" if decoded.kind == "JPEG" else "PNG", decoded.image, scan)
+    image = convert_to_srgb(decoded.image)
+    for form, payload, is_faithful in _generate_encodings(image, decoded.kind):
+        if len(payload) <= limit:
+            sent = decode_encoded(payload, form)
+            copy = require_same_look(image, sent, form, scan if image is decoded.image else None)
+            return EncodedImage(payload, form, sent, copy, is_faithful)
     raise ImageRefused("IMAGE_TOO_LARGE", found=format_size(len(decoded.data)), limit=format_size(limit))
 
 
@@ -76,14 +89,44 @@ def get_own_bytes(decoded: DecodedImage) -> bytes | None:
     return decoded.picture if removable.issuperset(decoded.flaws) else None
 
 
-def _generate_encodings(decoded: DecodedImage) -> Iterator[EncodedImage]:
-    """Yield encodings from the most faithful to the smallest that still shows every stroke.
+def require_same_look(
+    given: Image.Image, sent: Image.Image, form: EncodedFormat, scan: ImageScan | None = None
+) -> SmallCopy:
+    """Return the small copy of an encoded picture, raise ImageRefused where it does not show the picture that was given.
+
+    A PNG of the same size has the same pixels. A JPEG, or a scaled picture, is compared on white paper by the means of
+    cells: an encoder moves levels from point to point, a stroke that is lost is missing in its cell. ``scan`` is that of
+    ``given``, if it was made.
+    """
+    copy: SmallCopy
+    if form == "PNG" and sent.size == given.size:
+        copy = scan_of_sent = scan_image(sent)
+        is_same = scan_of_sent.pixels == (scan or scan_image(given)).pixels
+    else:
+        copy = make_small_copy(sent)
+        if sent.size != given.size:
+            given, scan = given.resize(sent.size, Image.Resampling.LANCZOS), None
+        is_same = _measure_difference(scan or make_small_copy(given), copy) <= _MOST_DIFFERENCE
+    if not is_same:
+        raise ImageRefused("IMAGE_CORRUPT", differs=form)
+    return copy
+
+
+def _measure_difference(one: SmallCopy, other: SmallCopy) -> int:
+    """Return by how many levels two pictures of one size differ in the cell in which they differ most."""
+    points = -(-_CELL // ink.get_step(one.size))
+    cells = (copy.small.convert("RGB").reduce(points) for copy in (one, other))
+    histogram = ImageChops.difference(*cells).histogram()
+    return max(index % 256 for index, count in enumerate(histogram) if count)
+
+
+def _generate_encodings(image: Image.Image, kind: str) -> Iterator[tuple[EncodedFormat, bytes, bool]]:
+    """Yield encodings from the most faithful to the smallest that still shows every stroke, and whether it is faithful.
 
     A picture with transparency stays PNG and is scaled; an opaque one becomes a JPEG of lower quality, then scaled.
     """
-    image = normalize_mode(decoded.image)
-    first: EncodedFormat = "JPEG" if decoded.kind == "JPEG" and image.mode != "RGBA" else "PNG"
-    yield EncodedImage(encode_image(image, first), first, *image.size)
+    first: EncodedFormat = "JPEG" if kind == "JPEG" and image.mode != "RGBA" else "PNG"
+    yield first, encode_image(image, first), True
     for scale in _SCALES:
         size = (round(image.width * scale), round(image.height * scale))
         if scale < 1 and (max(size) < LEGIBLE_SIDE or min(size) < MIN_SIDE):
@@ -91,11 +134,10 @@ def _generate_encodings(decoded: DecodedImage) -> Iterator[EncodedImage]:
         scaled = image if scale == 1 else image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
         if image.mode == "RGBA":
             if scale < 1:
-                yield EncodedImage(encode_image(scaled, "PNG"), "PNG", *size, is_faithful=False)
+                yield "PNG", encode_image(scaled, "PNG"), False
             continue
         for quality in _QUALITIES:
-            payload = encode_image(scaled, "JPEG", quality=quality)
-            yield EncodedImage(payload, "JPEG", *size, is_faithful=False)
+            yield "JPEG", encode_image(scaled, "JPEG", quality=quality), False
 
 
 def encode_image(image: Image.Image, form: EncodedFormat, *, quality: int = 95, effort: int = 6) -> bytes:
@@ -111,37 +153,25 @@ def encode_image(image: Image.Image, form: EncodedFormat, *, quality: int = 95, 
     return buffer.getvalue()
 
 
-def normalize_mode(image: Image.Image) -> Image.Image:
-    """Return the picture in sRGB, as RGBA where something shows through, else as RGB or L, without metadata."""
-    if image.has_transparency_data:
-        clear = convert_mode(image, "RGBA")
-        if clear.getchannel("A").getextrema() != (255, 255):
-            return convert_to_srgb(clear)
-    if image.mode in ("1", "L"):
-        return convert_to_srgb(convert_mode(image, "L"))
-    coloured = image if image.mode in ("RGB", "CMYK") else image.convert("RGB")
-    return convert_mode(convert_to_srgb(coloured), "RGB")
-
-
 def convert_mode(image: Image.Image, mode: str) -> Image.Image:
     """Return the picture in a mode, itself if it is: a copy of a large one would cost as much again."""
     return image if image.mode == mode else image.convert(mode)
 
 
 def convert_to_srgb(image: Image.Image) -> Image.Image:
-    """Return the picture in sRGB: through its ICC profile, else its PNG gamma, else as it is.
+    """Return a decoded picture in sRGB: through its ICC profile, else its PNG gamma, else as it is; CMYK as RGB.
 
     A profile that is broken, or of another colour model than the picture, is ignored as every viewer does.
     """
     profile, gamma = image.info.get("icc_profile"), image.info.get("gamma")
     if isinstance(profile, bytes) and image.mode in ("RGB", "RGBA", "CMYK"):
-        return _apply_profile(image, profile)
-    if isinstance(gamma, float) and gamma > 0 and "srgb" not in image.info and image.mode in ("L", "RGB"):
+        image = _apply_profile(image, profile)
+    elif isinstance(gamma, float) and gamma > 0 and "srgb" not in image.info and image.mode in ("L", "RGB"):
         power = _SRGB_GAMMA / gamma
         if abs(power - 1) > _CLOSE:
             table = [round(255 * (level / 255) ** power) for level in range(256)]
-            return image.point(table * len(image.getbands()))
-    return image
+            image = image.point(table * len(image.getbands()))
+    return image.convert("RGB") if image.mode == "CMYK" else image
 
 
 def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
@@ -172,8 +202,8 @@ def clean_image(
     if trim and (box := _find_ink_box(image.size, small, darkness, paper)):
         image = image.crop((box.x0, box.y0, box.x1, box.y1))
         changes.append(TRIMMED)
-    if transparent and (opaque := normalize_mode(image)).mode != "RGBA":
-        image = _clear_paper(convert_mode(opaque, "RGB"), paper)
+    if transparent and image.mode != "RGBA":
+        image = _clear_paper(convert_mode(convert_to_srgb(image), "RGB"), paper)
         changes.append(CLEARED)
     return image, tuple(changes)
 

@@ -6,11 +6,12 @@ import importlib.util
 import io
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import reduce
 
-from PIL import Image, PngImagePlugin, TiffImagePlugin
+from PIL import Image, ImageChops, PngImagePlugin, TiffImagePlugin
 
 from pipeline.messages.texts import make_text
 
@@ -194,6 +195,7 @@ def read_jpeg_size(start: bytes) -> tuple[int, int] | None:
 
 
 PNG_START = 24  # bytes that hold the name of the format and the size
+_DEPTHS = {"L;2": 2, "L;4": 4}  # Pillow makes eight bits of these
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
@@ -218,20 +220,61 @@ def find_png_end(data: bytes) -> int:
     return start + len(_PNG_END)
 
 
-def fix_png_settings(image: PngImagePlugin.PngImageFile) -> None:
-    """Bring a transparent level to eight bits (PNG 3rd edition, 11.3.1.1); call it before the image is loaded."""
-    drop_png_texts(image)
-    level, raw_mode = image.info.get("transparency"), str(image.tile[0].args)
-    if isinstance(level, tuple) and raw_mode.endswith(";16B"):
-        image.info["transparency"] = tuple(value >> 8 for value in level)
-    elif isinstance(level, int) and image.mode == "I;16":
-        image.info["transparency"] = level >> 8
-    elif isinstance(level, int) and raw_mode in ("L;2", "L;4"):
-        highest = 3 if raw_mode == "L;2" else 15
-        image.info["transparency"] = (level & highest) * 255 // highest
+def load_png(file: PngImagePlugin.PngImageFile, data: bytes) -> Image.Image:
+    """Load a PNG with the level or colour that it names as clear (PNG 3rd edition, 11.3.1.1), in as many bits as it has."""
+    _drop_png_texts(file)
+    raw_mode = str(file.tile[0].args)
+    level, bits = file.info.get("transparency"), _DEPTHS.get(raw_mode, 8)
+    is_deep = raw_mode.endswith(";16B") and level is not None
+    if is_deep:
+        del file.info["transparency"]
+    elif isinstance(level, int) and file.mode == "L":
+        highest = (1 << bits) - 1
+        file.info["transparency"] = (level & highest) * 255 // highest
+    file.load()
+    _drop_png_texts(file)
+    if not is_deep:
+        return file
+    assert level is not None
+    image, opaque = (
+        (reduce_grey(file), _find_other_level(file, level))
+        if isinstance(level, int)
+        else (file, _find_other_colour(data, level))
+    )
+    image.putalpha(opaque)
+    return image
 
 
-def drop_png_texts(image: PngImagePlugin.PngImageFile) -> None:
+def reduce_grey(image: Image.Image) -> Image.Image:
+    """Return a grey picture of 16 bits in eight."""
+    return image.convert("I").point(lambda level: level * (1 / 256)).convert("L")
+
+
+def _find_other_level(image: Image.Image, level: int) -> Image.Image:
+    """Return a mask (L, 255) of the points of a grey picture of 16 bits that have another level."""
+    grey = image.convert("I")
+    above, below = grey.point(lambda point: point - level), grey.point(lambda point: level - point)
+    return ImageChops.lighter(above.convert("L"), below.convert("L")).point([0] + [255] * 255)
+
+
+def _find_other_colour(data: bytes, colour: Sequence[int]) -> Image.Image:
+    """Return a mask (L, 255) of the points of a PNG in RGB of 16 bits that have another colour."""
+    masks = []
+    for raw_mode, shift in (
+        ("RGB;16B", 8),
+        ("RGB;16L", 0),
+    ):  # Pillow keeps one byte of two: the high ones, the low ones
+        file = PngImagePlugin.PngImageFile(io.BytesIO(data))
+        file.tile = [file.tile[0]._replace(args=raw_mode)]
+        file.load()
+        for band, level in zip(file.split(), colour, strict=True):
+            others = [255] * 256
+            others[level >> shift & 255] = 0
+            masks.append(band.point(others))
+    return reduce(ImageChops.lighter, masks)
+
+
+def _drop_png_texts(image: PngImagePlugin.PngImageFile) -> None:
     """Remove texts from the settings of an image: Pillow would take one named "transparency" or "gamma" for one."""
     for name in [name for name, value in image.info.items() if isinstance(value, str)]:
         del image.info[name]

@@ -7,8 +7,8 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.clock import run_id
@@ -16,7 +16,7 @@ from pipeline.domain.masking import mask_id
 from pipeline.domain.roster import FileStat, ImageFile
 from pipeline.errors import NotReadNow, require_granted, require_lasting
 from pipeline.messages.texts import make_text
-from pipeline.support.atomic_files import make_draft
+from pipeline.support.atomic_files import make_draft, make_draft_prefix
 from pipeline.support.failpoints import hit_failpoint
 
 MAX_BYTES = 64_000_000  # eight times what the service takes: beyond it a file is not even hashed
@@ -71,24 +71,18 @@ def read_regular_file(path: Path, *, limit: int = MAX_BYTES) -> bytes:
         return data + file.read(limit + 1 - len(data)) if size < len(data) <= limit else data  # it has grown
 
 
-def fingerprint_file(path: Path, known: Mapping[str, FileStat]) -> FileStat:
-    """Return size, time and digest of a regular file; it is opened only where size or time differ from ``known``.
+def fingerprint_file(path: Path) -> FileStat:
+    """Return size, time and digest of a regular file.
 
-    ``known`` is keyed by ``str(path)``. Raises OSError where the file is gone, unreadable, or no regular file any more,
-    NotReadNow where the machine cannot read it now.
+    Raises OSError where the file is gone, unreadable, or no regular file any more, NotReadNow where the machine cannot
+    read it now.
     """
-    with _separating_machine_faults():
-        status = os.lstat(path)
-        _require_regular(status, path)
-        before = known.get(str(path))
-        if before and (before.size, before.mtime_ns) == (status.st_size, changed_at(status)):
-            return before
-        with os.fdopen(open_regular_file(path), "rb") as file:
-            # taken before the bytes: a later change shows in the next comparison
-            status = os.fstat(file.fileno())
-            digest = hashlib.sha256()
-            while chunk := file.read(min(_CHUNK, status.st_size + 1)):
-                digest.update(chunk)
+    with _separating_machine_faults(), os.fdopen(open_regular_file(path), "rb") as file:
+        # taken before the bytes: a later change shows in the next comparison
+        status = os.fstat(file.fileno())
+        digest = hashlib.sha256()
+        while chunk := file.read(min(_CHUNK, status.st_size + 1)):
+            digest.update(chunk)
     return FileStat(status.st_size, changed_at(status), digest.hexdigest())
 
 
@@ -186,8 +180,17 @@ class ImageStore:
             return False
 
 
+def require_usable(folder: Path) -> None:
+    """Raise PermissionError for a work folder that this user may not use; one that is missing is made when it is needed."""
+    if folder.exists() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+
 def replace_file(path: Path, payload: bytes) -> None:
-    """Write a file (0600) whole or not at all, over what was there; its folders are made 0700. Raises OSError."""
+    """Write a file (0600) whole or not at all, over what was there; its folders are made 0700. Raises OSError.
+
+    A folder under this name is moved to that of a draft, which is removed later.
+    """
     if not path.parent.is_dir():
         for folder in reversed(path.parents):  # mkdir(parents=True) would leave them open to others
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -195,6 +198,9 @@ def replace_file(path: Path, payload: bytes) -> None:
         with make_draft(path) as draft:
             draft.write_bytes(payload)
             hit_failpoint("work: before a file takes its name")
+            if path.is_dir() and not path.is_symlink():
+                with suppress(FileNotFoundError):  # another thread has moved it
+                    path.rename(path.with_name(f"{make_draft_prefix()}{path.name}"))
             draft.replace(path)
     except OSError as error:
         if error.errno is not None:

@@ -81,13 +81,11 @@ class InkComponent:
 
 
 @dataclass
-class ImageScan:
-    """The result of one pass over a picture's pixels."""
+class SmallCopy:
+    """A decoded picture made small, on which its ink is judged."""
 
     size: tuple[int, int]  # of the picture
-    pixels: str  # see `PixelDigest`
     small: Image.Image  # on white, L or RGB, one pixel for `get_step` squared
-    earlier_pixels: str | None = None  # see `EarlierPixelDigest`; None where it was not asked for
 
     @cached_property
     def darkness(self) -> Image.Image:
@@ -98,6 +96,19 @@ class ImageScan:
     def is_blank(self) -> bool:
         """Whether there is nothing to see on white paper."""
         return is_blank(find_components(self.darkness))
+
+
+@dataclass
+class ImageScan(SmallCopy):
+    """The result of one pass over a picture's pixels."""
+
+    pixels: str  # see `PixelDigest`
+    earlier_pixels: str | None = None  # see `EarlierPixelDigest`; None where it was not asked for
+
+
+def make_small_copy(image: Image.Image) -> SmallCopy:
+    """Make a picture small without digesting it."""
+    return SmallCopy(image.size, reduce_image(image, get_step(image.size)))
 
 
 def scan_image(image: Image.Image, *, with_earlier: bool = False) -> ImageScan:
@@ -116,7 +127,7 @@ def scan_image(image: Image.Image, *, with_earlier: bool = False) -> ImageScan:
             earlier.add(strip)
         parts.append(part)
     return ImageScan(
-        image.size, digest.get_text(), _join_parts(parts), earlier.get_text() if earlier is not None else None
+        image.size, _join_parts(parts), digest.get_text(), earlier.get_text() if earlier is not None else None
     )
 
 
@@ -144,13 +155,10 @@ def put_on_white(image: Image.Image) -> Image.Image:
 
 
 def _to_plain_mode(image: Image.Image) -> Image.Image:
-    """Return a picture in L or RGB, or where something shows through premultiplied (RGBa)."""
-    if image.has_transparency_data:
-        clear = image if image.mode == "RGBA" else image.convert("RGBA")
-        is_opaque = clear.getchannel("A").getextrema() == (255, 255)
-        return clear.convert("RGB" if is_opaque else "RGBa")
-    if image.mode == "1":
-        return image.convert("L")
+    """Return a decoded picture in L or RGB, or where something shows through premultiplied (RGBa)."""
+    if image.mode == "RGBA":
+        is_opaque = image.getchannel("A").getextrema() == (255, 255)
+        return image.convert("RGB" if is_opaque else "RGBa")
     return image if image.mode in _PLAIN_MODES else image.convert("RGB")
 
 

@@ -6,13 +6,14 @@ done is reported. Sizes are judged from the header before anything is unpacked; 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
-from pipeline.domain.roster import Field, ImageFile, PreparedImage, Problem, SentSize
+from pipeline.domain.roster import Field, ImageFile, ImagePreview, PreparedImage, Problem, SentSize
 from pipeline.errors import NotReadNow
 from pipeline.intake.images import preview as previews
 from pipeline.intake.images.checked_images import CheckedImages
@@ -40,8 +41,9 @@ from pipeline.intake.images.image_files import (
     mask_file_name,
     read_image,
     read_regular_file,
+    require_usable,
 )
-from pipeline.intake.images.ink import ImageScan, scan_image
+from pipeline.intake.images.ink import ImageScan, SmallCopy, scan_image
 from pipeline.intake.images.pixel_digest import is_of_earlier_form
 from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import join_texts
@@ -64,21 +66,18 @@ def prepare_image(
 
     ``trim`` cuts the paper around the ink away, ``transparent`` makes it clear; both only where that is safe. The bytes
     are read once; they must still be those of ``image.sha256``. A re-encoded picture lies in ``work``, any other is sent
-    from where it is. A small copy for the review is put into ``previews_folder``. ``with_earlier`` fills
+    from where it is. A small copy of what is sent is put into ``previews_folder``. ``with_earlier`` fills
     ``earlier_pixels``. A picture that ``checked`` knows is not opened. Raises OSError where ``work`` cannot be written: no fault of a row.
     """
     if checked is not None and (known := checked.find(image, with_earlier=with_earlier)) is not None:
         return known
     file = mask_file_name(image.name)
+    require_usable(work)
     try:
         with decoding_file(image) as decoded:
             scan = scan_image(decoded.image, with_earlier=with_earlier)
-            if previews_folder is not None and not previews.has_preview(image.sha256, previews_folder):
-                preview = previews.make_preview(decoded.image, scan)
-                previews.write_preview(image.sha256, preview, previews_folder)
-            _require_visible(scan)
-            cleaned = _clean(decoded, scan, trim=trim, transparent=transparent)
-            encoded = fit_image(cleaned, limit)
+            cleaned, encoded = _encode(decoded, scan, limit=limit, trim=trim, transparent=transparent)
+            preview = previews.make_preview(encoded.image, encoded.copy)
     except ImageRefused as refused:
         return (_make_problem(refused.code, file, **refused.detail),)
     except NotReadNow as trouble:
@@ -87,14 +86,17 @@ def prepare_image(
     if encoded.payload is not decoded.data:
         suffix = ".png" if encoded.format == "PNG" else ".jpg"
         path, sha256 = ImageStore(work).put(encoded.payload, suffix)
+    if previews_folder is not None:
+        previews.write_preview(image.sha256, sha256, preview, previews_folder)
+    width, height = encoded.copy.size
     prepared = PreparedImage(
         source=image,
         path=path,
         sha256=sha256,
         size=len(encoded.payload),
         format=encoded.format,
-        width=encoded.width,
-        height=encoded.height,
+        width=width,
+        height=height,
         pixels=scan.pixels,
         earlier_pixels=scan.earlier_pixels,
         problems=tuple(_list_warnings(cleaned, encoded, limit, file)),
@@ -104,12 +106,68 @@ def prepare_image(
     return prepared
 
 
-def _require_visible(scan: ImageScan) -> None:
+def load_preview(
+    image: ImageFile,
+    *,
+    sent: str | None,
+    folder: Path,
+    may_open: bool,
+    limit: int,
+    trim: bool = False,
+    transparent: bool = False,
+) -> ImagePreview | None:
+    """Return the small copy of what is sent of a picture from ``folder``; with ``may_open`` it is made where there is none.
+
+    ``sent`` is the digest of the bytes that are sent, None where they were not prepared: a copy of others is none. Of a
+    picture that is refused the file itself is shown. None where there is no copy, or the picture cannot be read.
+    """
+    kept = previews.read_preview(image.sha256, folder)
+    if kept is None or sent not in (None, kept[0]):
+        if not may_open:
+            return None
+        try:
+            kept = _make_preview(image, limit=limit, trim=trim, transparent=transparent)
+        except (ImageRefused, NotReadNow):
+            return None
+        previews.write_preview(image.sha256, *kept, folder)
+    shown, preview = kept
+    return preview if sent in (None, shown) else None
+
+
+def _make_preview(image: ImageFile, *, limit: int, trim: bool, transparent: bool) -> tuple[str, ImagePreview]:
+    """Return the digest of the bytes that are sent of a picture, and their small copy."""
+    with decoding_file(image) as decoded:
+        scan = scan_image(decoded.image)
+        try:
+            _, encoded = _encode(decoded, scan, limit=limit, trim=trim, transparent=transparent)
+        except ImageRefused:
+            return image.sha256, previews.make_preview(decoded.image, scan)
+        preview = previews.make_preview(encoded.image, encoded.copy)
+        return hashlib.sha256(encoded.payload).hexdigest(), preview
+
+
+def _encode(
+    decoded: DecodedImage, scan: ImageScan, *, limit: int, trim: bool, transparent: bool
+) -> tuple[DecodedImage, EncodedImage]:
+    """Return the picture cleaned, and the bytes to send of it. Raises ImageRefused."""
+    _require_visible(scan)
+    if trim or transparent:
+        image, changes = clean_image(decoded.image, scan.small, trim=trim, transparent=transparent)
+        if changes:
+            decoded = replace(decoded, image=image, flaws=(*decoded.flaws, *changes))
+            scan = scan_image(image)
+    encoded = fit_image(decoded, scan, limit)
+    if encoded.copy is not scan:
+        _require_visible(encoded.copy)
+    return decoded, encoded
+
+
+def _require_visible(copy: SmallCopy) -> None:
     """Raise ImageRefused for a picture that is too small or blank."""
-    if min(scan.size) < MIN_SIDE:
+    if min(copy.size) < MIN_SIDE:
         limit = f"{MIN_SIDE}×{MIN_SIDE}"
-        raise ImageRefused("IMAGE_TOO_SMALL", found=_format_dimensions(scan.size), limit=limit)
-    if scan.is_blank:
+        raise ImageRefused("IMAGE_TOO_SMALL", found=_format_dimensions(copy.size), limit=limit)
+    if copy.is_blank:
         raise ImageRefused("IMAGE_BLANK")
 
 
@@ -119,7 +177,7 @@ def _list_warnings(decoded: DecodedImage, encoded: EncodedImage, limit: int, fil
         yield _make_problem("IMAGE_CONVERTED", file, why=join_texts(decoded.flaws))
     given = len(decoded.data)
     if not encoded.is_faithful or (given > limit and not decoded.flaws):
-        used = f"{format_size(len(encoded.payload))}, {_format_dimensions((encoded.width, encoded.height))}"
+        used = f"{format_size(len(encoded.payload))}, {_format_dimensions(encoded.copy.size)}"
         yield _make_problem("IMAGE_TOO_LARGE_FIXABLE", file, found=format_size(given), used=used)
 
 
@@ -143,16 +201,20 @@ def find_sent_size(
             opened = open_image(read_image(image))
             if not _may_be_shrunk(opened.size):
                 return SentSize()
+            is_rgb = opened.file is None or (opened.file.mode, opened.file.has_transparency_data) == (
+                "RGB",
+                False,
+            )
             decoded = decode(opened)
-            shrunk = _find_shrunk_size(decoded.image)
-            ready = _clean(decoded, scan_image(decoded.image), trim=trim, transparent=transparent)
-            encoded = fit_image(ready, MAX_BYTES)
+            shrunk = _find_shrunk_size(decoded.image) if is_rgb else None
+            scan = scan_image(decoded.image)
+            ready, encoded = _encode(decoded, scan, limit=MAX_BYTES, trim=trim, transparent=transparent)
     except (ImageRefused, NotReadNow):
         return None
     was_sent_as_given = same_bytes and get_own_bytes(ready) is not None
     if shrunk is None or was_sent_as_given or ImageStore(work).was_kept(encoded.payload, before=run):
         return SentSize()
-    return SentSize(shrunk, (encoded.width, encoded.height))
+    return SentSize(shrunk, encoded.copy.size)
 
 
 def _may_be_shrunk(size: tuple[int, int]) -> bool:
@@ -162,7 +224,7 @@ def _may_be_shrunk(size: tuple[int, int]) -> bool:
 
 def _find_shrunk_size(image: Image.Image) -> tuple[int, int] | None:
     """Return the size to which a decoded image was shrunk; None where it was not."""
-    concerned = image.mode == "RGB" and not image.has_transparency_data and _may_be_shrunk(image.size)
+    concerned = image.mode == "RGB" and _may_be_shrunk(image.size)
     if not concerned or convert_to_srgb(image) is not image:  # a conversion makes a new image
         return None
     thumbnail = image.copy()
@@ -186,13 +248,6 @@ def digest_pixels(path: Path, *, like: str | None = None) -> str | None:
     except ImageRefused:
         return None
     return scan.earlier_pixels if with_earlier else scan.pixels
-
-
-def _clean(decoded: DecodedImage, scan: ImageScan, *, trim: bool, transparent: bool) -> DecodedImage:
-    if not (trim or transparent):
-        return decoded
-    image, changes = clean_image(decoded.image, scan.small, trim=trim, transparent=transparent)
-    return replace(decoded, image=image, flaws=(*decoded.flaws, *changes))
 
 
 def _make_problem(code: str, file: str, **detail: str) -> Problem:

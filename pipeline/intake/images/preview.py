@@ -1,7 +1,7 @@
-"""Small copies of pictures for people to look at, kept in a folder: an unchanged picture is not opened again.
+"""Small copies of what is sent, for people to look at, kept in a folder: an unchanged picture is not opened again.
 
-A file is named by the sha256 of the picture's own bytes. Its first line holds the hints and the length of the PNG that
-follows, for the workbook; the rest is a JPEG, for the review. (Earlier versions kept a WebP: it takes ten times as long.)
+A file is named by the sha256 of the picture's own bytes. Its first line holds the sha256 of the bytes that are shown, the
+hints and the length of the PNG that follows, for the workbook; the rest is a JPEG, for the review.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from pathlib import Path
 
 from PIL import Image, ImageChops
 
-from pipeline.domain.roster import ImageFile, ImagePreview
+from pipeline.domain.roster import ImagePreview
 from pipeline.errors import NotReadNow
-from pipeline.intake.images.decode import decoding_file
-from pipeline.intake.images.encode import convert_mode, convert_to_srgb, encode_image, normalize_mode
-from pipeline.intake.images.image_files import ImageRefused, read_regular_file, replace_file
+from pipeline.intake.images.decode import OF_COLOUR
+from pipeline.intake.images.encode import convert_mode, convert_to_srgb, encode_image
+from pipeline.intake.images.image_files import read_regular_file, replace_file
 from pipeline.intake.images.ink import (
-    ImageScan,
+    SmallCopy,
     find_darkest,
     find_lightest,
     get_step,
@@ -34,7 +34,7 @@ _QUALITY = 85
 _EFFORT = 2  # of 9, for a thumbnail: more takes twice as long and saves nothing
 _COLOURS = 32  # of a thumbnail: a quarter of the bytes, in a workbook that may hold 2,000 of them
 _GREYS = [level // 8 * 8 for level in range(256)]
-_OF_COLOUR = ("icc_profile", "gamma", "srgb")  # what `convert_to_srgb` reads
+_DIGITS = 64  # of a sha256
 _FAINT = 60  # levels of 255 between ink and paper; a red seal has 200, a pencil 90
 _WHITE = 238  # level above which a point is paper
 # levels between the strongest and the weakest colour of a point that is paper in a shadow, and no ink
@@ -42,27 +42,11 @@ _GREY = 48
 _EDGE = 0.6  # share of such points around the edge that makes a photo
 
 
-def load_preview(image: ImageFile, *, folder: Path, may_open: bool) -> ImagePreview | None:
-    """Return the small copy of a picture from ``folder``; with ``may_open`` it is made where there is none.
-
-    None where there is none, or the picture cannot be read.
-    """
-    if (known := _read_preview(image.sha256, folder)) is not None or not may_open:
-        return known
-    try:
-        with decoding_file(image, draft=2 * SIDE) as decoded:
-            preview = make_preview(decoded.image)
-    except (ImageRefused, NotReadNow):
-        return None
-    write_preview(image.sha256, preview, folder)
-    return preview
-
-
-def make_preview(image: Image.Image, scan: ImageScan | None = None) -> ImagePreview:
-    """Return the small copy of an upright picture, as it looks on white paper; ``scan`` is the result of `scan_image`."""
-    paper = _make_paper(image, scan)
-    is_measured = scan is not None and paper is scan.small and get_step(scan.size) > 1  # and so not smoothed
-    darkness = scan.darkness if scan is not None and is_measured else measure_darkness(paper)
+def make_preview(image: Image.Image, copy: SmallCopy) -> ImagePreview:
+    """Return the small copy of a decoded picture, as it looks on white paper; ``copy`` is that of `ink`."""
+    paper = _make_paper(image, copy)
+    is_measured = paper is copy.small and get_step(copy.size) > 1  # and so not smoothed
+    darkness = copy.darkness if is_measured else measure_darkness(paper)
     hints = tuple(_find_hints(paper, darkness))
     thumbnail = paper.copy()  # ``paper`` is the given picture itself where that is small and opaque
     thumbnail.thumbnail((THUMBNAIL, THUMBNAIL), reducing_gap=1.0)
@@ -75,24 +59,19 @@ def make_preview(image: Image.Image, scan: ImageScan | None = None) -> ImagePrev
     )
 
 
-def _make_paper(image: Image.Image, scan: ImageScan | None) -> Image.Image:
+def _make_paper(image: Image.Image, copy: SmallCopy) -> Image.Image:
     """Return the picture at most SIDE large, on white (L or RGB).
 
     Whatever costs by the pixel comes after whole steps of reduction: colours, and the last bit of size.
     """
-    step = max(1, max(image.size) // SIDE)
-    # a profile for printing inks explains four colours: it cannot be applied once they are three
-    if image.mode == "CMYK":
-        small = normalize_mode(image.reduce(step))
-    elif scan is not None and max(scan.small.size) >= min(_SHARP, max(image.size)):
-        small = scan.small
-        if profile := {key: image.info[key] for key in _OF_COLOUR if key in image.info}:
-            # that of a picture in colours is applied to its grey as well
-            small = small.copy() if image.mode in ("1", "L") else small.convert("RGB")
-            small.info.update(profile)
-            small = convert_to_srgb(small)
-    else:
-        small = convert_to_srgb(reduce_image(image, step))
+    small = copy.small
+    if max(small.size) < min(_SHARP, max(image.size)):
+        small = reduce_image(image, max(1, max(image.size) // SIDE))
+    if any(name in image.info for name in OF_COLOUR):
+        # a profile of a picture in colours is applied to its grey as well
+        small = small.copy() if image.mode == "L" else small.convert("RGB")
+        small.info.update(image.info)
+        small = convert_to_srgb(small)
     scale = SIDE / max(image.size)
     if scale < 1 and max(small.size) > SIDE:
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
@@ -100,28 +79,29 @@ def _make_paper(image: Image.Image, scan: ImageScan | None) -> Image.Image:
     return small if small.mode == "L" else convert_mode(small, "RGB")
 
 
-def write_preview(sha256: str, preview: ImagePreview, folder: Path) -> None:
-    """Keep the small copy of a picture, if the disk takes it: a run goes on without it."""
+def write_preview(sha256: str, shown: str, preview: ImagePreview, folder: Path) -> None:
+    """Keep the small copy of a picture, if the disk takes it: a run goes on without it.
+
+    ``sha256`` is the digest of the picture's own bytes, ``shown`` that of the bytes of which the copy was made.
+    """
+    first = " ".join((shown, *preview.hints, str(len(preview.thumbnail)))).encode("ascii")
     with suppress(OSError):
-        first = " ".join((*preview.hints, str(len(preview.thumbnail))))
-        replace_file(folder / sha256, first.encode("ascii") + b"\n" + preview.thumbnail + preview.data)
+        replace_file(folder / sha256, first + b"\n" + preview.thumbnail + preview.data)
 
 
-def has_preview(sha256: str, folder: Path) -> bool:
-    """Return whether there is a small copy, without reading it."""
-    return (folder / sha256).is_file()
-
-
-def _read_preview(sha256: str, folder: Path) -> ImagePreview | None:
+def read_preview(sha256: str, folder: Path) -> tuple[str, ImagePreview] | None:
+    """Return the small copy that is kept of a picture, after the digest of the bytes of which it was made."""
     try:
         first, _, rest = read_regular_file(folder / sha256).partition(b"\n")
     except (NotReadNow, OSError):
         return None
-    *hints, length = first.decode("ascii", "replace").split() or [""]
+    shown, *hints, length = first.decode("ascii", "replace").split() if b" " in first else ("", "")
     size = int(length) if length.isdecimal() else 0
-    if not (size and rest.startswith(b"\x89PNG") and rest.startswith((b"\xff\xd8", b"RIFF"), size)):
-        return None
-    return ImagePreview(rest[size:], tuple(hints), rest[:size])
+    if len(shown) != _DIGITS or not (
+        size and rest.startswith(b"\x89PNG") and rest.startswith(b"\xff\xd8", size)
+    ):
+        return None  # half a file, or of an earlier version: it shows the file, and not what is sent
+    return shown, ImagePreview(rest[size:], tuple(hints), rest[:size])
 
 
 def _find_hints(paper: Image.Image, darkness: Image.Image) -> list[str]:

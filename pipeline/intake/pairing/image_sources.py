@@ -30,14 +30,16 @@ class ImageSources(ExitStack):
     """Gives the pictures of candidates, for as long as the context lasts.
 
     ``known`` are remembered fingerprints by ``str(path)``; ``store`` keeps the bytes of a zip's member, and without it
-    such a picture has a digest and nothing more.
+    such a picture has a digest and nothing more. A file whose time lies after ``now`` is read each time: a change would
+    not show in it.
     """
 
-    def __init__(self, known: Mapping[str, FileStat], store: StoreImage | None) -> None:
+    def __init__(self, known: Mapping[str, FileStat], store: StoreImage | None, now: float) -> None:
         super().__init__()
         self.new_stats: dict[str, FileStat] = {}  # fingerprints that were not known before
         self._known = known
         self._store = store
+        self._now_ns = now * 1e9
         self._images: dict[Candidate, ImageFile | UnreadableFile] = {}
         self._zips: dict[Path, ZipFile | UnreadableFile] = {}
 
@@ -55,11 +57,11 @@ class ImageSources(ExitStack):
 
     def _fingerprint(self, candidate: Candidate) -> ImageFile:
         file = candidate.file
-        known = stat = self._known.get(str(file))
+        known = stat = self._known.get(str(file)) if candidate.mtime_ns <= self._now_ns else None
         if stat is None or (stat.size, stat.mtime_ns) != (candidate.size, candidate.mtime_ns):
             with _refusing_unreadable():
-                stat = fingerprint_file(file, self._known)
-            if stat != known:
+                stat = fingerprint_file(file)
+            if stat != known and stat.mtime_ns <= self._now_ns:
                 self.new_stats[str(file)] = stat
         return candidate.make_image(stat.sha256, stat.size)
 

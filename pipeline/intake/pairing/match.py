@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from pathlib import Path
 
 from pipeline.domain.roster import Doctor, EmbeddedImage, Field, FileStat, ImageFile, Problem
@@ -92,6 +93,7 @@ def match_images(
     index: ImageIndex,
     *,
     known_files: Mapping[str, FileStat],
+    now: float = inf,
     store_image: StoreImage | None = None,
     sealed_people: SealedPeople = NO_SEALED_PEOPLE,
     find_earlier_rows: FindEarlierRows = lambda _: None,
@@ -99,13 +101,13 @@ def match_images(
     """Give every doctor the picture that is certainly theirs, or the problem that explains why there is none.
 
     Only files that a row may mean are opened, and of these only the ones that differ from ``known_files`` (the ledger's
-    file_stat, by ``str(path)``). ``store_image`` keeps the bytes of a picture that lies in a zip; without it there is
+    file_stat, by ``str(path)``) or whose time lies after ``now`` (unix seconds). ``store_image`` keeps the bytes of a picture that lies in a zip; without it there is
     nothing to send. A row whose number is unusable is matched as well, so that all its problems show at once. Whether
     two people use the same picture is found by ``conflicts``. ``find_earlier_rows`` gives the pictures of an earlier
     run's rows. Raises OSError where ``store_image`` cannot write.
     """
     matches = find_matches(doctors, index, sealed_people)
-    with ImageSources(known_files, store_image) as sources:
+    with ImageSources(known_files, store_image, now) as sources:
         entries = [
             read_picture_entry(doctor, index, by_name, sources=sources, find_earlier_rows=find_earlier_rows)
             for doctor, by_name in zip(doctors, matches.by_row, strict=True)

@@ -21,17 +21,10 @@ def put(path: Path, data: bytes = b"x") -> Path:
     return path
 
 
-def test_a_file_is_opened_only_where_size_or_time_differ(tmp_path):
+def test_a_file_is_known_by_size_time_and_digest(tmp_path):
     path = put(tmp_path / "a.png", b"one")
-    first = fingerprint_file(path, {})
-    assert first == FileStat(3, changed_at(path.stat()), hashlib.sha256(b"one").hexdigest())
-
-    remembered = FileStat(first.size, first.mtime_ns, "remembered")
-    assert fingerprint_file(path, {str(path): remembered}) is remembered
-    other_time = FileStat(first.size, first.mtime_ns - 1, "remembered")
-    assert fingerprint_file(path, {str(path): other_time}) == first
-    other_size = FileStat(4, first.mtime_ns, "remembered")
-    assert fingerprint_file(path, {str(path): other_size}) == first
+    expected = FileStat(3, changed_at(path.stat()), hashlib.sha256(b"one").hexdigest())
+    assert fingerprint_file(path) == expected
 
 
 @needs_posix
@@ -40,13 +33,13 @@ def test_two_files_that_change_names_are_opened_again(tmp_path):
     one, other = (put(tmp_path / name, name.encode()) for name in ("a.bmp", "b.bmp"))
     for path in (one, other):
         os.utime(path, (1.7e9, 1.7e9))
-    known = {str(path): fingerprint_file(path, {}) for path in (one, other)}
+    known = {str(path): fingerprint_file(path) for path in (one, other)}
     third = one.rename(tmp_path / "c.bmp")
     other.rename(one)
     third.rename(other)
     image_index = index_images(list_images(tmp_path))
     for path, name in ((one, b"b.bmp"), (other, b"a.bmp")):
-        assert fingerprint_file(path, known).sha256 == hashlib.sha256(name).hexdigest()
+        assert fingerprint_file(path).sha256 == hashlib.sha256(name).hexdigest()
         assert {candidate.mtime_ns for candidate in image_index.candidates if candidate.path == path} != {
             known[str(path)].mtime_ns
         }
@@ -59,11 +52,9 @@ def test_what_is_no_regular_file_any_more_is_refused_not_followed_or_waited_for(
     link.symlink_to(target)
     pipe = tmp_path / "pipe.png"
     os.mkfifo(pipe)
-    stat = target.stat()
-    known = {str(path): FileStat(stat.st_size, changed_at(stat), "old") for path in (link, pipe)}
     for path in (link, pipe, tmp_path, tmp_path / "gone.png"):
         with pytest.raises(OSError):
-            fingerprint_file(path, known)
+            fingerprint_file(path)
         with pytest.raises(OSError):
             read_regular_file(path)
 
@@ -75,7 +66,7 @@ def test_a_file_that_has_more_than_its_size_is_read_whole():
     assert path.stat().st_size == 0 < len(whole)
     assert read_regular_file(path) == whole
     assert read_regular_file(path, limit=3) == whole[:4]
-    assert fingerprint_file(path, {}).sha256 == hashlib.sha256(whole).hexdigest()
+    assert fingerprint_file(path).sha256 == hashlib.sha256(whole).hexdigest()
 
 
 def test_reading_is_bounded_and_shows_the_excess(tmp_path):

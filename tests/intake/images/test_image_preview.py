@@ -1,40 +1,64 @@
-"""Small copies of pictures: for people to look at, from a folder or made, never in the way of a night."""
+"""Small copies of what is sent: for people to look at, from a folder or made, never in the way of a run."""
+
+import hashlib
+import io
 
 import pytest
-from image_support import encoded, on_white, opened, put, seal
-from PIL import Image, ImageChops, ImageStat
+from image_support import INLINE, encoded, on_white, opened, put, ready, seal
+from PIL import Image, ImageChops, ImageDraw, ImageStat
 
-from pipeline.domain.roster import ImagePreview, PreparedImage
-from pipeline.intake.images.ink import scan_image
+from pipeline.domain.roster import ImageFile, ImagePreview, PreparedImage
+from pipeline.intake.images import prepare
+from pipeline.intake.images.decode import make_plain
+from pipeline.intake.images.ink import make_small_copy, scan_image
 from pipeline.intake.images.prepare import prepare_image
-from pipeline.intake.images.preview import SIDE, load_preview, make_preview
+from pipeline.intake.images.preview import SIDE, make_preview
+
+MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"]
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
-@pytest.mark.parametrize("side", [40, 900])
-def test_any_picture_becomes_a_small_one_on_white(mode, side):
-    drawn = seal(side).convert(mode) if mode in {"LA", "RGBA"} else seal(side, mode=mode)
-    shown = opened(make_preview(drawn).data)
-    assert shown.size == (min(side, SIDE),) * 2
-    assert min(shown.convert("RGB").getpixel((0, 0))) > 225, "paper is white, never black"
+def preview_of(image: Image.Image) -> ImagePreview:
+    plain = make_plain(image)
+    return make_preview(plain, make_small_copy(plain))
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
-@pytest.mark.parametrize("side", [1, 40, 256, 257, 900])
-def test_the_small_copy_of_a_scan_serves_as_well(mode, side):
+def load_preview(picture: ImageFile, *, sent: str | None = None, **settings) -> ImagePreview | None:
+    return prepare.load_preview(picture, sent=sent, limit=INLINE, **settings)
+
+
+def draw(side: int, mode: str) -> Image.Image:
     drawn = seal(900).resize((side, side)) if side < 20 else seal(side)
-    drawn = drawn.convert(mode) if mode in {"LA", "RGBA"} else on_white(drawn).convert(mode)
-    plain, of_scan = make_preview(drawn), make_preview(drawn, scan_image(drawn))
-    if side <= SIDE:  # else the frame near the edge is averaged with other points
-        assert of_scan.hints == plain.hints
-    shown = opened(of_scan.data).convert("RGB")
+    return drawn.convert(mode) if mode in {"LA", "RGBA"} else on_white(drawn).convert(mode)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("side", [1, 40, 256, 257, 900])
+def test_any_picture_becomes_a_small_one_on_white(mode, side):
+    drawn = draw(side, mode)
+    made, plain = preview_of(drawn), make_plain(drawn)
+    assert made == make_preview(plain, scan_image(plain))
+    shown = opened(made.data).convert("RGB")
     assert min(side, 192) <= shown.width <= SIDE
-    plainly = opened(plain.data).convert("RGB").resize(shown.size, Image.Resampling.BOX)
+    plainly = on_white(drawn).resize(shown.size, Image.Resampling.BOX)
     assert max(ImageStat.Stat(ImageChops.difference(shown, plainly)).mean) < 6
+    if side > 1:
+        assert min(shown.getpixel((0, 0))) > 225, "paper is white, never black"
 
 
 def test_a_long_picture_keeps_its_shape():
-    assert opened(make_preview(seal(100, width=2_000)).data).size == (SIDE, 13)
+    assert opened(preview_of(seal(100, width=2_000)).data).size == (250, 13)
+
+
+def test_a_thumbnail_stands_upright_on_white_and_keeps_its_shape(tmp_path):
+    drawn = seal(400, mode="RGB", width=800)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    for data in (encoded(drawn, "JPEG", exif=turned), encoded(seal(800, width=400), "PNG")):
+        preview = load_preview(put(tmp_path, data), folder=tmp_path / "previews", may_open=True)
+        assert preview
+        with Image.open(io.BytesIO(preview.thumbnail)) as thumbnail:
+            assert (thumbnail.format, thumbnail.mode, thumbnail.size) == ("PNG", "P", (48, 96))
+            assert all(level > 200 for level in thumbnail.convert("RGB").getpixel((24, 58)))
 
 
 def test_a_copy_is_made_once_and_found_again(tmp_path):
@@ -47,39 +71,63 @@ def test_a_copy_is_made_once_and_found_again(tmp_path):
     assert (kept.name, kept.stat().st_mode & 0o777) == (picture.sha256, 0o600)
 
 
-def test_a_small_copy_of_an_earlier_version_is_shown(tmp_path):
-    picture = put(tmp_path, encoded(seal(), "PNG"))
-    thumbnail, webp = encoded(seal(20), "PNG"), encoded(seal(90, mode="RGB"), "WEBP")
-    (tmp_path / picture.sha256).write_bytes(b"faint %d\n" % len(thumbnail) + thumbnail + webp)
-    kept = load_preview(picture, folder=tmp_path, may_open=False)
-    assert kept == ImagePreview(webp, ("faint",), thumbnail)
-    assert kept.media_type == "image/webp"
-    assert make_preview(seal()).media_type == "image/jpeg"
-
-
-def test_a_damaged_small_copy_is_made_anew(tmp_path):
+@pytest.mark.parametrize("content", ["faint {length}\n", "{sha256} faint\n", "", "{sha256} {length}\nhalf"])
+def test_a_small_copy_that_is_damaged_or_of_an_earlier_version_is_made_anew(tmp_path, content):
     picture, folder = put(tmp_path, encoded(seal(), "PNG")), tmp_path / "folder"
     made = load_preview(picture, folder=folder, may_open=True)
-    (folder / picture.sha256).write_bytes(b"faint\nhalf a fi")
+    thumbnail, webp = encoded(seal(20), "PNG"), encoded(seal(90, mode="RGB"), "WEBP")
+    head = content.format(length=len(thumbnail), sha256=picture.sha256).encode()
+    (folder / picture.sha256).write_bytes(head + (b"" if b"half" in head else thumbnail + webp))
     assert load_preview(picture, folder=folder, may_open=False) is None
     assert load_preview(picture, folder=folder, may_open=True) == made
 
 
+def looks_like(preview: ImagePreview, data: bytes) -> bool:
+    """Return whether a small copy shows a picture, by the means of large cells."""
+    shown, seen = (on_white(opened(one)).resize((6, 6), Image.Resampling.BOX) for one in (preview.data, data))
+    return (
+        max(index % 256 for index, n in enumerate(ImageChops.difference(shown, seen).histogram()) if n) < 12
+    )
+
+
+def test_a_copy_shows_what_is_sent_under_the_settings_of_the_day_and_no_other(tmp_path):
+    sheet = Image.new("RGB", (400, 300), "white")
+    ImageDraw.Draw(sheet).line((30, 40, 130, 110), fill=(200, 20, 30), width=12)
+    data, folder = encoded(sheet, "BMP"), tmp_path / "previews"
+    whole, trimmed = ready(tmp_path, data), ready(tmp_path, data, trim=True)
+    assert whole.sha256 != trimmed.sha256
+    picture = trimmed.source
+    kept = load_preview(picture, sent=trimmed.sha256, folder=folder, may_open=False)
+    assert looks_like(kept, trimmed.path.read_bytes())
+    assert load_preview(picture, sent=whole.sha256, folder=folder, may_open=False) is None
+    assert load_preview(picture, sent=whole.sha256, folder=folder, may_open=True, trim=True) is None
+    shown = load_preview(picture, sent=whole.sha256, folder=folder, may_open=True)
+    assert looks_like(shown, whole.path.read_bytes())
+    assert not looks_like(kept, whole.path.read_bytes())
+    assert load_preview(picture, sent=None, folder=folder, may_open=False) == shown
+
+
+def test_the_copy_of_a_picture_that_is_refused_shows_the_file(tmp_path):
+    data = encoded(seal(19, width=90, mode="RGB"), "BMP")
+    picture, folder = put(tmp_path, data), tmp_path / "folder"
+    assert looks_like(load_preview(picture, folder=folder, may_open=True), data)
+    made = hashlib.sha256(encoded(seal(19, width=90, mode="RGB"), "PNG")).hexdigest()
+    assert load_preview(picture, sent=made, folder=folder, may_open=True) is None
+
+
 def test_preparing_a_picture_keeps_its_small_copy(tmp_path):
     picture, folder = put(tmp_path, encoded(seal(), "PNG")), tmp_path / "folder"
-    prepared = prepare_image(picture, limit=5_000_000, work=tmp_path / "work", previews_folder=folder)
+    prepared = prepare_image(picture, limit=INLINE, work=tmp_path / "work", previews_folder=folder)
     assert isinstance(prepared, PreparedImage)
-    assert load_preview(picture, folder=folder, may_open=False)
+    assert load_preview(picture, sent=prepared.sha256, folder=folder, may_open=False)
 
 
 def test_a_preview_folder_that_cannot_be_written_stops_nothing(tmp_path):
-    picture = put(tmp_path, encoded(seal(), "PNG"))
-    (tmp_path / "folder").write_text("no folder")
-    prepared = prepare_image(
-        picture, limit=5_000_000, work=tmp_path / "work", previews_folder=tmp_path / "folder"
-    )
+    picture, folder = put(tmp_path, encoded(seal(), "PNG")), tmp_path / "folder"
+    folder.write_text("no folder")
+    prepared = prepare_image(picture, limit=INLINE, work=tmp_path / "work", previews_folder=folder)
     assert isinstance(prepared, PreparedImage)
-    assert load_preview(picture, folder=tmp_path / "folder", may_open=True)
+    assert load_preview(picture, folder=folder, may_open=True)
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", encoded(seal(), "PNG")[:200]])
@@ -93,7 +141,7 @@ def test_faint_ink_and_photos_get_a_hint_and_good_seals_do_not():
     photo = Image.blend(Image.new("RGB", good.size, (120, 116, 105)), good, 0.5)
     full = Image.new("RGB", (300, 300), (200, 20, 20))
     full.paste((255, 255, 255), (90, 90, 210, 150))
-    assert [make_preview(entry).hints for entry in (good, faint, photo, full)] == [
+    assert [preview_of(entry).hints for entry in (good, faint, photo, full)] == [
         (),
         ("faint",),
         ("photo",),

@@ -35,7 +35,6 @@ from pipeline.domain.roster import ImageFile, PreparedImage
 from pipeline.intake.images import image_files
 from pipeline.intake.images.encode import LEGIBLE_SIDE
 from pipeline.intake.images.prepare import digest_pixels, prepare_image
-from pipeline.intake.images.preview import load_preview
 
 
 @pytest.mark.parametrize(
@@ -374,16 +373,6 @@ def test_different_pictures_have_different_pixels(tmp_path):
     assert len({digest_pixels(put(tmp_path, encoded(one, "PNG")).path) for one in same_bytes}) == 2
     assert digest_pixels(put(tmp_path, b"no picture").path) is None
     assert digest_pixels(tmp_path / "gone.png") is None
-
-
-def test_a_thumbnail_stands_upright_on_white_and_keeps_its_shape(tmp_path):
-    drawn = seal(400, mode="RGB", width=800)
-    for data in (encoded(drawn, "JPEG", exif=turned(6)), encoded(seal(800, width=400), "PNG")):
-        preview = load_preview(put(tmp_path, data), folder=tmp_path / "previews", may_open=True)
-        assert preview
-        with Image.open(io.BytesIO(preview.thumbnail)) as opened:
-            assert (opened.format, opened.mode, opened.size) == ("PNG", "P", (48, 96))
-            assert all(level > 200 for level in opened.convert("RGB").getpixel((24, 58)))
 
 
 def test_a_number_in_a_file_name_is_masked_in_its_problem(tmp_path):
