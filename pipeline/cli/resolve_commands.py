@@ -253,7 +253,7 @@ def _look_up(session: Session, maker: DecisionMaker, case: Case) -> int:
     if case.attempt is None:
         raise UsageError("probe_nothing", name=case.name)
     known = {person.seal.seal_id for person in maker.ledger.snapshot().people.values() if person.seal}
-    service = ServiceAccess.from_config(session.require_ready_config(), session.clock)
+    service = ServiceAccess.from_config(session.require_ready_config(), session.clock, maker.ledger)
     answer = asyncio.run(query_auto_sign(case.row_plan, case.name, service, known=known))
     if answer.seal_id is None:
         session.alert("looked_up_nothing", name=case.name, words=answer.explanation)

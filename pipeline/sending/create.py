@@ -11,14 +11,22 @@ import asyncio
 import hashlib
 import uuid
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 from pipeline.domain.run import SEAL_ID_REUSED, Status
 from pipeline.domain.seals import Verdict
 from pipeline.domain.service_codes import Meaning
 from pipeline.esign.client import NoAnswer, NotSent
-from pipeline.esign.contracts import CREATE, UPLOAD, CreateImage, build_upload
-from pipeline.esign.responses import CreateResponse, Reply, UploadResponse, read_create, read_upload
+from pipeline.esign.contracts import CREATE, UPLOAD, CreateImage, build_upload, list_sent_texts
+from pipeline.esign.responses import (
+    REUSED_FILE_ID,
+    CreateResponse,
+    Reply,
+    UploadResponse,
+    read_create,
+    read_upload,
+)
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Decision, LedgerConflict
 from pipeline.messages.texts import make_text
 from pipeline.sending.call_context import (
@@ -137,12 +145,16 @@ class CreateSender:
         except NoAnswer as error:
             verdict = Verdict("unknown", code="no_answer", message=str(error))
             return CreateResponse(verdict)
-        response = read_create(reply)
+        response = read_create(
+            reply,
+            sent=list_sent_texts(context.agent, trace_id, job.file_id, request=job.request),
+            claim_seal=context.client.answers.claim_seal,
+            mask=context.mask,
+        )
         context.record_reply(
             CREATE,
             reply,
             is_usable=response.verdict.kind == "sealed" or response.meaning not in {None, "unknown"},
-            is_trusted=response.is_from_service,
             code=response.counted_as,
         )
         if response.meaning == "clock" and not context.adopt_server_clock(job, reply):
@@ -152,6 +164,9 @@ class CreateSender:
     def _adjust_verdict(self, job: Job, response: CreateResponse) -> Verdict:
         """Return the verdict in the light of what else is known of the row and the run."""
         verdict, context = response.verdict, self.context
+        if verdict.kind == "sealed" and context.contract.needs_upload and not self._has_own_file(job):
+            # the FileId was given for another picture as well, while the create was under way
+            return replace(verdict, kind="unknown", code=REUSED_FILE_ID)
         if response.meaning == "upload_again" and (
             not context.contract.needs_upload or job.was_uploaded_again
         ):
@@ -201,9 +216,10 @@ class CreateSender:
         try:
             await ledger.record_verdict(job.trace_id, verdict, now=self._now_on_signing_clock(job))
         except LedgerConflict:
-            # One SealId for two people: neither this answer nor the next ones can be trusted.
-            verdict = replace(verdict, kind="unknown", code=SEAL_ID_REUSED)
+            job.verdict = verdict = replace(verdict, kind="unknown", code=SEAL_ID_REUSED)
             await ledger.record_verdict(job.trace_id, verdict, now=self._now_on_signing_clock(job))
+        if verdict.code == SEAL_ID_REUSED:
+            # One SealId for two people: neither this answer nor the next ones can be trusted.
             run_state.halt(SEAL_ID_REUSED, "the service answered with another person's SealId", 4)
         job.in_doubt = False
         hit_failpoint("create: settled")
@@ -245,12 +261,19 @@ class CreateSender:
     # -- the upload
 
     def _is_upload_needed(self, job: Job) -> bool:
-        """Return whether the contract needs a FileId and the row has none that is still valid."""
+        """Return whether the contract needs a FileId and the row has none that may be used."""
         if not self.context.contract.needs_upload:
             return False
         return (
-            job.file_id is None or job.file_expires_at - FILE_ID_MARGIN <= self.context.client.service_time()
+            job.file_id is None
+            or job.file_expires_at - FILE_ID_MARGIN <= self.context.client.service_time()
+            or not self._has_own_file(job)
         )
+
+    def _has_own_file(self, job: Job) -> bool:
+        """Return whether the row's FileId was given for its picture alone, as far as answers have shown until now."""
+        answers = self.context.client.answers
+        return job.file_id is not None and answers.is_file_of(job.file_id, job.image_owner)
 
     async def _upload_if_needed(self, job: Job, image: ImageBody) -> SendResult | None:
         """Upload the picture, again on any doubt; None once the row can be created, else how the row ends."""
@@ -279,13 +302,13 @@ class CreateSender:
                     send_number=send_number,
                     body_sha256=image.sha256,
                 )
-                response = read_upload(reply, now=context.client.service_time())
-                context.record_reply(
-                    UPLOAD,
+                response = read_upload(
                     reply,
-                    is_usable=response.meaning != "unknown",
-                    is_trusted=response.request_id is not None,
-                    code=response.counted_as,
+                    now=context.client.service_time(),
+                    claim_file=partial(context.client.answers.claim_file, owner=job.image_owner),
+                )
+                context.record_reply(
+                    UPLOAD, reply, is_usable=response.meaning != "unknown", code=response.counted_as
                 )
         except RunStopped:
             return SendResult(Status.NOT_SENT), False

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import openpyxl
 import pytest
-from attack.marks import draw_mark
+from attack.marks import draw_mark, read_mark
 from attack.sheets import Lines
-from attack.stage import CREATE, LONG, Stage, person
+from attack.stage import CREATE, LONG, UPLOAD, Stage, person
 
 from pipeline.sandbox.actions import Rules
 
@@ -221,3 +221,151 @@ def test_a_replaced_seal_is_asked_for_by_a_human_alone(stage):
     stage.go("retry")
     stage.go("retry", str(stage.results()))
     stage.assert_clean()
+
+
+# -- answers that were seen before
+
+WAYS = {  # what person 1's first create is answered; person 2's create makes its seal and gets the same answer
+    "throttle": "throttle",
+    "reason": {"code": {"code": "FailedOperation", "message": "证件号码不正确"}},
+    "bare": {"code": {"code": "FailedOperation", "message": "操作失败"}},
+    "missing": {"code": {"code": "MissingParameter", "message": "缺少参数"}},
+    "invalid": {"code": "InvalidParameter.CardNumber"},
+    "value": {"code": {"code": "InvalidParameterValue", "message": "参数不正确"}},
+    "exists": {"code": "FailedOperation.ExistSameSealName"},
+    "file": {"code": "ResourceNotFound.File"},
+    "clock": {"code": "AuthFailure.SignatureExpire"},
+    "keys": {"code": "AuthFailure.SecretIdNotFound"},
+    "internal": {"code": "InternalError"},
+}
+
+REFUSALS = {"reason", "bare", "missing", "invalid", "value"}
+
+
+def as_first(do: object, serial: int = 1) -> dict:
+    """Strike the first create of a doctor."""
+    return {"match": {"action": CREATE, "user_name": person(serial).name, "nth": 1}, "do": do}
+
+
+def repeat(serial: int, of: int = 1, *, nth: int = 1) -> dict:
+    """Answer the first create of a doctor, which makes a seal, with an answer that another create got."""
+    return as_first({"replay": {"user_name": person(of).name, "nth": nth}}, serial)
+
+
+@pytest.mark.parametrize("way", WAYS if LONG else ("throttle", "reason", "file"))
+def test_a_create_with_the_answer_of_another_doctor_is_unknown(stage, way):
+    stage.strike(as_first(WAYS[way]), repeat(2))
+    stage.hire(*range(1, 7))
+    stage.go("run")
+    if way == "keys":  # that answer stops the run at the first row; the next run knows it from the ledger
+        stage.strike(repeat(2))
+        stage.hire(2)
+        stage.go("run")
+    (row,) = [row for row in stage.outcomes() if row["staff_no"] == person(2).staff_no]
+    stage.strike(*(lost(WAYS[way], 1) if way in REFUSALS else ()))  # a doctor who is refused stays refused
+    try_everything(stage)
+    stage.assert_clean()
+    assert (row["status"], row["service"]["code"]) == ("unknown", "repeated_answer")
+    assert row["request_id"]
+
+
+@pytest.mark.skipif(not LONG, reason="make attack")
+@pytest.mark.parametrize("way", ["throttle", "reason", "missing", "invalid", "file", "keys"])
+def test_an_answer_of_an_earlier_run_is_none(stage, way):
+    stage.strike(as_first(WAYS[way]))
+    stage.hire(1)
+    stage.go("run")
+    stage.strike(repeat(2))
+    stage.hire(2, 3)
+    stage.go("run")
+    statuses = stage.statuses()
+    stage.strike()
+    try_everything(stage)
+    stage.assert_clean()
+    assert statuses[person(2).staff_no] == "unknown"
+
+
+@pytest.mark.skipif(not LONG, reason="make attack")
+def test_a_retry_of_a_create_with_the_answer_of_the_first_send_is_unknown(stage):
+    """The re-send made the seal; its answer is the throttle that the first send got."""
+    second = {
+        "match": {"action": CREATE, "user_name": person(2).name, "nth": 2},
+        "do": {"replay": {"nth": 1}},
+    }
+    second["do"]["replay"]["user_name"] = person(2).name
+    stage.strike(as_first("throttle", 2), second)
+    stage.hire(*range(1, 5))
+    stage.go("run")
+    statuses = stage.statuses()
+    stage.strike()
+    try_everything(stage)
+    stage.assert_clean()
+    assert statuses[person(2).staff_no] == "unknown"
+
+
+def test_a_success_of_another_doctor_stops_the_run(stage):
+    stage.strike(repeat(2))
+    stage.hire(*range(1, 4))
+    ended = stage.go("run")
+    statuses = stage.statuses()
+    stage.strike()
+    again = stage.go("run")
+    stage.assert_clean()
+    assert (ended.code, again.code) == (4, 4)
+    assert statuses[person(2).staff_no] == "unknown"
+
+
+UPLOADS = {  # which uploads get the answer, or the FileId, of the first one
+    "one": ({"nth": 3}, {"replay": {"nth": 1}}),
+    "every third": ({"every": 3}, {"replay": {"nth": 1}}),
+    "always": ({"from": 2}, {"replay": {"nth": 1}}),
+    "one FileId": ({"nth": 3}, "same_file_id"),
+    "always one FileId": ({"from": 2}, "same_file_id"),
+}
+
+
+@pytest.mark.parametrize("which", UPLOADS if LONG else ("one", "one FileId"))
+def test_an_upload_with_the_answer_of_another_picture_is_made_again(stage, which):
+    match, do = UPLOADS[which]
+    stage.strike({"match": {"action": UPLOAD, **match}, "do": do})
+    stage.hire(*range(1, 7))
+    ended = stage.go("run")
+    statuses, codes = (
+        set(stage.statuses().values()),
+        {row["service"] and row["service"]["code"] for row in stage.outcomes()},
+    )
+    stage.judge()
+    stage.assert_clean()
+    stage.strike()
+    stage.go("run")
+    stage.assert_clean()
+    assert set(stage.statuses().values()) <= {"sealed", "unchanged"}
+    if which.startswith("always"):
+        assert ended.code == 5
+        assert statuses in ({"sealed", "not_sent"}, {"not_sent"})
+        assert codes & {"repeated_answer", "reused_file_id"}
+    else:
+        assert (ended.code, statuses) == (0, {"sealed"})
+
+
+@pytest.mark.skipif(not LONG, reason="make attack")
+def test_a_file_id_that_another_call_got_first_is_nobodys(stage):
+    """The answer to one upload is given to two calls at once, to the wrong one first."""
+    late = {"match": {"action": UPLOAD, "nth": 2}, "do": {"delay_after": 0.5}}
+    early = {"match": {"action": UPLOAD, "nth": 3}, "do": {"replay": {"nth": 2}}}
+    held = {"match": {"action": CREATE, "from": 2}, "do": {"delay_after": 1.5}}
+    stage.strike(late, early, held)
+    stage.hire(*range(1, 4))
+    stage.go("run")
+    stage.strike()
+    try_everything(stage)
+    counts = stage.judge()
+    assert counts.second_seals == counts.false_claims == 0
+    wrong = {
+        seal.seal_id
+        for seal in stage.service.seals
+        if read_mark(stage.service.pictures[seal.picture]) != stage.owner(seal.number)
+    }
+    assert not wrong & {row["seal_id"] for row in stage.outcomes()}, (
+        "a seal with another's picture is no success"
+    )

@@ -11,8 +11,9 @@ from manual_clock import ManualClock, settle
 
 from pipeline.clock import SystemClock
 from pipeline.sandbox.actions import Rules
-from pipeline.sandbox.faults import HTML_502, Fault, Match
+from pipeline.sandbox.faults import Fault, Match
 from pipeline.sandbox.gateway import CREATE
+from pipeline.sandbox.replies import HTML_502
 from pipeline.sandbox.server import Sandbox, SandboxThread
 from pipeline.sandbox.service import FakeService
 
