@@ -120,6 +120,7 @@ def _certify_create(session: Session, config: Config, run: str, query: str, *, y
 def _certify_place(session: Session, query: str, answers: Mapping[str, object], why: str) -> int:
     """Record whether one place shows the seal of a doctor; return the exit code."""
     from pipeline.resolution.decide import DecisionMaker, enter_place
+    from pipeline.workflow.stage_settings import build_agent
 
     given = {name: answer for name, answer in answers.items() if answer}
     if len(given) > 1:
@@ -132,7 +133,7 @@ def _certify_place(session: Session, query: str, answers: Mapping[str, object], 
         is_shown = (
             _is_shown_by_auto_sign(session, config, ledger, row_plan) if answer is True else answer == "shown"
         )
-        maker = DecisionMaker.current_user(ledger, session.clock, why)
+        maker = DecisionMaker.current_user(ledger, session.clock, why, build_agent(config))
         enter_place(maker, row_plan.history, place_name, shown=is_shown)
     key = "certified_shown" if is_shown else "certified_not_shown"
     session.inform(key, place=session.render_sentence(f"place.{place_name}"))

@@ -76,6 +76,7 @@ def resolve(
     results workbook settles the lines of its Unknown sheet that are filled in.
     """
     from pipeline.resolution.decide import DecisionMaker
+    from pipeline.workflow.stage_settings import build_agent
 
     chosen = {name.removesuffix("d") if name == "replaced" else name for name, value in ways.items() if value}
     if len(chosen) > 1 or (seal_name and "replace" not in chosen) or (sure and not chosen & WITH_SURE):
@@ -85,7 +86,8 @@ def resolve(
         return _probe(session, query)
     workbook = _find_workbook(query)
     with _open_cases(session, changes=bool(way or workbook)) as (ledger, site_key, cases):
-        maker = DecisionMaker.current_user(ledger, session.clock, why or "resolve")
+        agent = build_agent(session.require_ready_config())
+        maker = DecisionMaker.current_user(ledger, session.clock, why or "resolve", agent)
         if query is None:
             warn_of_unanswered_create(session, ledger)
             return print_unresolved(session, ledger, cases)

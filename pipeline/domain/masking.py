@@ -166,9 +166,9 @@ def mask_id(text: str) -> str:
     return _star(text, keep=_tail(text))
 
 
-def is_identity_number(text: str) -> bool:
-    """Return whether a text has the form of a mainland identity number."""
-    return _IDENTITY.fullmatch(text.upper()) is not None
+def is_personal_number(text: str) -> bool:
+    """Return whether a text has the form of a mainland identity number or of a mobile."""
+    return any(form.fullmatch(text.upper()) for form in (_IDENTITY, _MOBILE))
 
 
 def mask_mobile(text: str) -> str:

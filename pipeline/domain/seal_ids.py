@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from pipeline.domain.masking import is_identity_number
+from pipeline.domain.masking import is_personal_number
+from pipeline.domain.roster import Doctor
 
 MAX_SEAL_ID = 64  # characters
 _FORM = re.compile(rf"[0-9A-Za-z_\-=.+/]{{8,{MAX_SEAL_ID}}}")
@@ -22,6 +23,12 @@ def fold_seal_id(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
 
 
+def list_doctor_texts(doctor: Doctor) -> Collection[str]:
+    """Return the texts of a row that may stand where its SealId is expected."""
+    texts = (doctor.name, doctor.number, doctor.mobile, doctor.staff_no, doctor.seal_name)
+    return frozenset(filter(None, texts))
+
+
 def is_seal_id(text: str, other_values: Iterable[object]) -> bool:
     """Return whether a text can be a SealId.
 
@@ -31,6 +38,6 @@ def is_seal_id(text: str, other_values: Iterable[object]) -> bool:
     return (
         _FORM.fullmatch(text) is not None
         and folded.strip(_FILLERS) not in _NULL_WORDS
-        and not is_identity_number(text)
+        and not is_personal_number(text)
         and all(folded != fold_seal_id(value) for value in other_values if isinstance(value, str))
     )

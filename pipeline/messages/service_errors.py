@@ -94,8 +94,8 @@ ANSWERS: Mapping[str, Advice] = {
         "The answer is not in the service's format; it may be a page of a proxy.", "Check the proxy, then resolve the row like an unknown one."),
     "no_seal_id": make_advice(
         "it", "held",
-        "应答里没有印章ID。", MEANINGS["unknown"].zh[1],
-        "The answer contained no SealId.", MEANINGS["unknown"].en[1]),
+        "应答里没有可用的印章ID。", MEANINGS["unknown"].zh[1],
+        "The answer contained no usable SealId.", MEANINGS["unknown"].en[1]),
     "repeated_answer": make_advice(
         "it", "held",
         "应答的 RequestId 以前出现过：它是对另一次调用的应答。",
@@ -140,11 +140,11 @@ HALTS: Mapping[str, Advice] = {
         "it", "itself", "本次运行中结果未知的行太多。", "检查网络，查清“未知”表里的行，再运行。",
         "Too many rows of this run have an unknown result.", "Check the network, resolve the rows of the sheet Unknown, then run again."),
     "SAME_REFUSAL": make_advice(
-        "it", "after", "几乎所有行都因同一原因被拒绝。", "按那个错误码检查设置和权限；确实是名单的问题就用 run --accept-guards。",
-        "Almost all rows were refused for the same reason.", "Check settings and permissions for that code; if the rows are the cause, run with --accept-guards."),
+        "it", "after", "几乎所有行都因同一原因被拒绝。", "按那个错误码检查设置和权限；印章名称已存在的，先用 adopt 登记已有的印章；确实是名单的问题就用 run --accept-guards。",
+        "Almost all rows were refused for the same reason.", "Check settings and permissions for that code. If the seal names exist, import the existing seals with adopt first. If the rows are the cause, run with --accept-guards."),
     "SEALS_EXIST": make_advice(
-        "it", "after", "台账里还没有印章，腾讯却答复同名印章已存在：这些医生可能早有印章。", "先用 adopt 登记已有的印章，再运行；确实都是他人的就用 run --accept-guards。",
-        "The ledger contains no seal, but seals with these names exist: the doctors may have seals already.",
+        "it", "after", "本程序创建的印章还很少，腾讯却答复同名印章已存在：这些医生可能早有印章。", "先用 adopt 登记已有的印章，再运行；确实都是他人的就用 run --accept-guards。",
+        "This program has made few seals yet, but seals with these names exist: the doctors may have seals already.",
         "Import the existing seals with adopt first, then run; if the seals belong to other people, run with --accept-guards."),
     "DEADLINE": make_advice(
         "nobody", "itself", "到了 guards.deadline 设定的时刻。", "不用处理；余下的行下次运行先提交。",

@@ -167,7 +167,7 @@ async def send_rows(
     from pipeline.sending.create import CreateSender  # noqa: PLC0415
     from pipeline.sending.submit import Submission  # noqa: PLC0415
 
-    run_guards = RunGuards(guards, plan.live_seals)
+    run_guards = RunGuards(guards, plan.seal_counts.own, plan.seal_counts.existing_names)
     outages = resources.outages or OutageMonitor(resources.clock)
     run_state = RunState(
         resources.stop.event,

@@ -7,8 +7,10 @@ import pytest
 from attack.marks import draw_mark, read_mark
 from attack.sheets import Lines
 from attack.stage import CREATE, LONG, UPLOAD, Stage, person
+from run_support import number
 
 from pipeline.sandbox.actions import Rules
+from pipeline.sandbox.gateway import SANDBOX
 
 GROUP = "answers"
 LATER = 400.0  # seconds: beyond the time in which a signed request may still be carried out
@@ -132,22 +134,34 @@ def test_an_answer_that_may_follow_a_seal_is_no_refusal(stage, code):
 
 SEAL_IDS = {
     "blank": " ",
-    "blanks": "   ",
     "ideographic-space": "\u3000",
-    "tab": "\t",
-    "newline": "yD\nabc",
-    "NUL": "yD\x00abc",
-    "escape": "\x1b[31myD",
-    "delete": "yD\x7fabc",
-    "C1": "yD\x85abc",
-    "129": "y" * 129,
+    "newline": "yD\nabcdefgh",
+    "NUL": "yD\x00abcdefgh",
+    "escape": "\x1b[31myDabcdefgh",
+    "C1": "yD\x85abcdefgh",
+    "65": "y" * 65,
     "900KB": "y" * 900_000,
+    "seven": "sealid1",
+    "null": "null",
+    "None": "None",
+    "undefined": "undefined",
+    "filled null": "--null--",
+    "nothing": "-",
+    "zero": "0",
+    "nil": "00000000-0000-0000-0000-000000000000",
+    "wide": "ｙＤＣＹＩＵＵｃｋｐ７ｔ",
+    "name": person(2).name,
+    "number": number(2),
+    "mobile": person(2).mobile,
+    "number of another": number(7),
+    "AppId": SANDBOX.app_id,
+    "OpenId": SANDBOX.operator_open_id.upper(),
 }
-STRANGE = SEAL_IDS if LONG else {"NUL": SEAL_IDS["NUL"]}
+STRANGE = SEAL_IDS if LONG else {way: SEAL_IDS[way] for way in ("NUL", "number")}
 
 
 @pytest.mark.parametrize("seal_id", STRANGE.values(), ids=STRANGE)
-def test_a_seal_id_of_blanks_control_characters_or_excess_length_is_none(stage, seal_id):
+def test_what_cannot_be_a_seal_id_is_evidence_and_no_success(stage, seal_id):
     stage.strike(*lost({"seal_id": seal_id}, *MADE))
     stage.hire(*range(1, 6))
     stage.go("run")
@@ -156,15 +170,78 @@ def test_a_seal_id_of_blanks_control_characters_or_excess_length_is_none(stage, 
     try_everything(stage)
     stage.assert_clean()
     assert statuses == ["unknown"] * len(MADE)
+    if len(seal_id) == 18:
+        kept = [path for part in ("state", "out") for path in (stage.folder / part).rglob("*")]
+        kept = [path for path in kept if path.is_file() and "rosters" not in path.parts]
+        assert not [path for path in kept if seal_id.encode() in path.read_bytes()], "a whole number"
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
-def test_a_seal_id_of_128_characters_is_one(stage):
-    stage.strike(*lost({"seal_id": "y" * 128}, 2))
+def test_a_seal_id_of_another_person_in_another_case_stops_the_run(stage):
+    stage.hire(1)
+    assert stage.go("run").code == 0
+    stage.strike(*lost({"seal_id": stage.service.seals[0].seal_id.swapcase()}, 2))
+    stage.hire(1, 2)
+    ended = stage.go("run")
+    statuses = stage.statuses()
+    stage.strike()
+    assert stage.go("run").code == 4
+    stage.assert_clean()
+    assert (ended.code, statuses[person(2).staff_no]) == (4, "unknown")
+
+
+EXAMPLES = ("yDCYIUUckp7t75mxUxAAGY1B8z3p0AI=a", "sealid-1", "0f" * 16, "y" * 64)
+
+
+@pytest.mark.parametrize("seal_id", EXAMPLES if LONG else EXAMPLES[:1])
+def test_a_seal_id_of_another_documented_form_is_one(stage, seal_id):
+    stage.strike(*lost({"seal_id": seal_id}, 2))
     stage.hire(1, 2)
     assert stage.go("run").code == 0
-    stage.adopted["y" * 128] = 2  # the service calls it so
+    stage.adopted[seal_id] = 2  # the service calls it so
     assert stage.statuses()[person(2).staff_no] == "sealed"
+
+
+FORMS = ("padded", "hex", "marked")
+
+
+@pytest.mark.parametrize("form", FORMS if LONG else FORMS[:1])
+def test_what_is_accepted_as_a_seal_id_can_be_adopted_and_resolved(stage_with, form):
+    """One rule: an id that the service gave is entered again after the ledger was lost."""
+    stage = stage_with(rules=Rules(limiter="none", unique_names="off", seal_ids=form))
+    stage.hire(1, 2, 3)
+    stage.strike(*lost("reset_after", 3))
+    assert stage.go("run").code == 3
+    stage.strike()
+    made = {serial: seal.seal_id for serial, (seal,) in stage.seals_of().items()}
+    resolved = stage.go("resolve", person(3).staff_no, f"--seal-id={made[3]}", later=LATER)
+    assert stage.go("run", later=LATER).code == 0
+    stage.move_to_another_machine()
+    book = openpyxl.Workbook()
+    book.active.append(("姓名", "身份证号", "印章ID"))
+    for serial, seal_id in made.items():
+        book.active.append((person(serial).name, person(serial).number, seal_id))
+    book.save(stage.folder / "seals-of-old.xlsx")
+    adopted = stage.go("adopt", str(stage.folder / "seals-of-old.xlsx"))
+    ended = stage.go("run")
+    stage.assert_clean()
+    assert (resolved.code, adopted.code, ended.code) == (0, 0, 0)
+    assert {row["seal_id"] for row in stage.outcomes()} == set(made.values())
+
+
+@pytest.mark.skipif(not LONG, reason="make attack")
+def test_another_id_in_place_of_a_seal_id_is_refused(stage):
+    stage.hire(1, 2)
+    stage.strike(*lost("no_seal_id", 2))
+    assert stage.go("run").code == 3
+    (row,) = [row for row in stage.outcomes() if row["status"] == "unknown"]
+    sealed = stage.service.seals[0].seal_id
+    others = (row["trace_id"], row["request_id"], number(2), "undefined", SANDBOX.app_id, sealed.swapcase())
+    for seal_id in others:
+        told = stage.go("resolve", person(2).staff_no, f"--seal-id={seal_id}", later=LATER)
+        assert told.code == 2, seal_id
+        assert number(2) not in told.output
+    stage.assert_clean()
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
