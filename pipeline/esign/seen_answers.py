@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterable
 
 from pipeline.domain.seal_ids import fold_seal_id
 
-_OF_TWO = object()  # the owner of a FileId that was given for two pictures
+_OF_TWO = object()  # marks a RequestId that two calls got, and a FileId that was given for two pictures
 
 
 class SeenAnswers:
@@ -31,7 +31,14 @@ class SeenAnswers:
 
     def is_repeated(self, request_id: str | None) -> bool:
         """Enter the RequestId of an answer; return whether an earlier answer had it. One without any proves nothing."""
-        return request_id is not None and not _enter(self._request_ids, request_id)
+        if request_id is None or _enter(self._request_ids, request_id):
+            return False
+        self._request_ids[request_id] = _OF_TWO
+        return True
+
+    def is_of_two_calls(self, request_id: str | None) -> bool:
+        """Return whether two calls of this process got an answer with this RequestId: neither proves anything."""
+        return request_id is not None and self._request_ids.get(request_id) is _OF_TWO
 
     def claim_seal(self, seal_id: str) -> bool:
         """Enter the SealId of a new seal; return False where a seal has it already."""

@@ -20,6 +20,7 @@ from pipeline.domain.service_codes import Meaning
 from pipeline.esign.client import NoAnswer, NotSent
 from pipeline.esign.contracts import CREATE, UPLOAD, CreateImage, build_upload, list_sent_texts
 from pipeline.esign.responses import (
+    REPEATED,
     REUSED_FILE_ID,
     CreateResponse,
     Reply,
@@ -74,6 +75,8 @@ class CreateSender:
         for send_index in range(MAX_SENDS):
             if not await self.context.back_off(send_index):
                 break
+            if send_index and (held := await self.hold_if_contested(job)) is not None:
+                return held
             refusal = await self._upload_if_needed(job, image)
             if refusal is not None:
                 return refusal
@@ -82,6 +85,27 @@ class CreateSender:
             if not may_resend:
                 break
         return result
+
+    async def hold_if_contested(self, job: Job) -> SendResult | None:
+        """Hold a row whose create was not executed by an answer that another call has got meanwhile, too.
+
+        It is not known whose answer it is. The verdict is in the ledger already, so that an attempt without one is
+        entered: nothing is sent until a person has decided.
+        """
+        context, refusal = self.context, job.verdict
+        if (
+            refusal is None
+            or refusal.kind not in {"refused", "not_executed"}
+            or not context.client.answers.is_of_two_calls(refusal.request_id)
+        ):
+            return None
+        trace_id = str(uuid.uuid4())
+        await context.ledger.open_attempt(context.build_attempt(job, trace_id))
+        words = " ".join(filter(None, (refusal.code, refusal.message)))
+        verdict = replace(refusal, kind="unknown", code=REPEATED, message=words)
+        await context.ledger.record_verdict(trace_id, verdict, now=context.client.service_time())
+        job.trace_id, job.verdict = trace_id, verdict
+        return SendResult(Status.UNKNOWN, verdict)
 
     async def _create(self, job: Job, image: ImageBody) -> tuple[SendResult, bool]:
         """Send one create and record its verdict; True when it is proven not executed and may be sent again."""

@@ -363,6 +363,28 @@ def test_an_answer_of_an_earlier_run_is_none(stage, way):
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
+@pytest.mark.parametrize("way", ["throttle", "reason", "invalid"])
+def test_an_answer_that_the_wrong_create_got_first_is_neithers(stage, way):
+    """Two creates are under way; both get the answer of one of them, the other one a moment before it."""
+    late = [as_first(WAYS[way], 2), as_first({"delay_after": 0.4}, 2)]
+    early = [as_first({"delay_before": 0.3}, 3), repeat(3, of=2)]
+    rest = {"match": {"action": CREATE, "from": 4}, "do": {"delay_after": 1.0}}
+    stage.strike(*late, *early, rest)
+    stage.hire(*range(1, 7))
+    stage.go("run")
+    statuses = [stage.statuses()[person(serial).staff_no] for serial in (2, 3)]
+    stage.strike(*(lost(WAYS[way], 2) if way in REFUSALS else ()))
+    try_everything(stage)
+    counts = stage.judge()
+    assert not counts.wrong_pictures
+    if (
+        way in REFUSALS
+    ):  # a throttled create is sent again after a random wait, perhaps before the second answer
+        assert counts.is_clean
+        assert statuses == ["unknown", "unknown"]
+
+
+@pytest.mark.skipif(not LONG, reason="make attack")
 def test_a_retry_of_a_create_with_the_answer_of_the_first_send_is_unknown(stage):
     """The re-send made the seal; its answer is the throttle that the first send got."""
     second = {
