@@ -25,7 +25,7 @@ from pipeline.domain.service_codes import find_stated_rate
 from pipeline.esign.client import Client
 from pipeline.esign.contracts import LIVENESS_CHECK, Agent, build_liveness_check
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter, max_in_rolling_second
-from pipeline.esign.responses import parse_answer
+from pipeline.esign.seen_answers import SeenAnswers
 from pipeline.esign.signing import Credentials
 from pipeline.sandbox.gateway import SANDBOX, CallCounter
 
@@ -127,6 +127,7 @@ async def run_over_socket(name: str, url: str, calls: int) -> Run:
         credentials=Credentials(tenant.secret_id, tenant.secret_key),
         clock=clock,
         timeout=10,
+        answers=SeenAnswers(),
     )
 
     async def call(limiter: Limiter) -> tuple[float, int | None]:
@@ -142,7 +143,7 @@ async def run_over_socket(name: str, url: str, calls: int) -> Run:
             LIVENESS_CHECK, build_liveness_check(agent), trace_id=str(uuid.uuid4()), before_send=before_send
         )
         limiter.record_answer(LIVENESS_CHECK, clock.monotonic() - sent_at)
-        answer = parse_answer(reply.body)
+        answer = reply.answer
         assert answer is not None
         assert answer.code in {None, "RequestLimitExceeded"}, answer
         return sent_at, find_stated_rate(answer.message or "")[1] if answer.code else None

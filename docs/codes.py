@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pipeline.domain.service_codes import CODES
+from pipeline.messages.advice import Advice
 from pipeline.messages.catalogue import render
 from pipeline.messages.problem_entries import (
     FILE_ENTRIES,
@@ -23,7 +24,7 @@ from pipeline.messages.problem_entries import (
     Entry,
 )
 from pipeline.messages.problems import split_remedy
-from pipeline.messages.service_errors import ANSWERS, HALTS, MEANINGS, SERVICE_ERROR_ADVICE, Advice
+from pipeline.messages.service_errors import ANSWERS, HALTS, MEANINGS, SERVICE_ERROR_ADVICE
 
 HERE = Path(__file__).parent
 LANGUAGES = ("zh", "en")

@@ -101,7 +101,7 @@ def _certify_create(session: Session, config: Config, run: str, query: str, *, y
         if not yes and not session.confirm("certify_sure", name=request.name):
             session.suggest_same_command("next_again")
             return None
-        service = ServiceAccess.from_config(config, session.clock)
+        service = ServiceAccess.from_config(config, session.clock, ledger)
         response = asyncio.run(
             certify_create(request, prepared, service, ledger=ledger, who=read_user_name())
         )
@@ -120,6 +120,7 @@ def _certify_create(session: Session, config: Config, run: str, query: str, *, y
 def _certify_place(session: Session, query: str, answers: Mapping[str, object], why: str) -> int:
     """Record whether one place shows the seal of a doctor; return the exit code."""
     from pipeline.resolution.decide import DecisionMaker, enter_place
+    from pipeline.workflow.stage_settings import build_agent
 
     given = {name: answer for name, answer in answers.items() if answer}
     if len(given) > 1:
@@ -129,8 +130,10 @@ def _certify_place(session: Session, query: str, answers: Mapping[str, object], 
     with _find_sealed_row(session, config, query) as (ledger, row_plan):
         assert row_plan.history is not None
         # the option --auto-sign has no value: the service answers
-        is_shown = _is_shown_by_auto_sign(session, config, row_plan) if answer is True else answer == "shown"
-        maker = DecisionMaker.current_user(ledger, session.clock, why)
+        is_shown = (
+            _is_shown_by_auto_sign(session, config, ledger, row_plan) if answer is True else answer == "shown"
+        )
+        maker = DecisionMaker.current_user(ledger, session.clock, why, build_agent(config))
         enter_place(maker, row_plan.history, place_name, shown=is_shown)
     key = "certified_shown" if is_shown else "certified_not_shown"
     session.inform(key, place=session.render_sentence(f"place.{place_name}"))
@@ -138,7 +141,9 @@ def _certify_place(session: Session, query: str, answers: Mapping[str, object], 
     return 0 if is_shown else 3
 
 
-def _is_shown_by_auto_sign(session: Session, config: Config, row_plan: RowPlan) -> bool:
+def _is_shown_by_auto_sign(
+    session: Session, config: Config, ledger: DatabaseLedger, row_plan: RowPlan
+) -> bool:
     """Ask the service for a doctor's seal; UsageError where the doctor has not opened auto-sign."""
     import asyncio
 
@@ -148,7 +153,7 @@ def _is_shown_by_auto_sign(session: Session, config: Config, row_plan: RowPlan) 
     seal = row_plan.history.seal
     assert seal is not None
     name = row_plan.doctor.name or seal.seal_name
-    service = ServiceAccess.from_config(config, session.clock)
+    service = ServiceAccess.from_config(config, session.clock, ledger)
     answer = asyncio.run(query_auto_sign(row_plan, name, service, known=()))
     if not answer.is_open:
         raise UsageError("certify_not_open", name=name, words=answer.explanation)
@@ -163,7 +168,7 @@ def make_service_clock(session: Session) -> Callable[[], float]:
 
     return cache(
         lambda: asyncio.run(
-            ask_service_time(ServiceAccess.from_config(session.require_ready_config(), session.clock))
+            ask_service_time(ServiceAccess.from_config(session.require_ready_config(), session.clock, None))
         )
     )
 

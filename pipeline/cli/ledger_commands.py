@@ -286,6 +286,7 @@ def _read_seals(
         snapshot=ledger.snapshot(),
         person_key=site_key.person,
     )
+    agent = stage_settings.build_agent(config)
     if from_results:
-        return read_results(file, doctors, ledger, site_key)
-    return read_sheet(rows, doctors, files, ledger, site_key)
+        return read_results(file, doctors, ledger, site_key, agent=agent)
+    return read_sheet(rows, doctors, files, ledger, site_key, agent=agent)

@@ -76,6 +76,7 @@ def resolve(
     results workbook settles the lines of its Unknown sheet that are filled in.
     """
     from pipeline.resolution.decide import DecisionMaker
+    from pipeline.workflow.stage_settings import build_agent
 
     chosen = {name.removesuffix("d") if name == "replaced" else name for name, value in ways.items() if value}
     if len(chosen) > 1 or (seal_name and "replace" not in chosen) or (sure and not chosen & WITH_SURE):
@@ -85,7 +86,8 @@ def resolve(
         return _probe(session, query)
     workbook = _find_workbook(query)
     with _open_cases(session, changes=bool(way or workbook)) as (ledger, site_key, cases):
-        maker = DecisionMaker.current_user(ledger, session.clock, why or "resolve")
+        agent = build_agent(session.require_ready_config())
+        maker = DecisionMaker.current_user(ledger, session.clock, why or "resolve", agent)
         if query is None:
             warn_of_unanswered_create(session, ledger)
             return print_unresolved(session, ledger, cases)
@@ -253,7 +255,7 @@ def _look_up(session: Session, maker: DecisionMaker, case: Case) -> int:
     if case.attempt is None:
         raise UsageError("probe_nothing", name=case.name)
     known = {person.seal.seal_id for person in maker.ledger.snapshot().people.values() if person.seal}
-    service = ServiceAccess.from_config(session.require_ready_config(), session.clock)
+    service = ServiceAccess.from_config(session.require_ready_config(), session.clock, maker.ledger)
     answer = asyncio.run(query_auto_sign(case.row_plan, case.name, service, known=known))
     if answer.seal_id is None:
         session.alert("looked_up_nothing", name=case.name, words=answer.explanation)

@@ -166,6 +166,11 @@ def mask_id(text: str) -> str:
     return _star(text, keep=_tail(text))
 
 
+def is_personal_number(text: str) -> bool:
+    """Return whether a text has the form of a mainland identity number or of a mobile."""
+    return any(form.fullmatch(text.upper()) for form in (_IDENTITY, _MOBILE))
+
+
 def mask_mobile(text: str) -> str:
     """Hide a mobile but for its first three and last four digits: ``138****5678``."""
     if len(text) == 11 and text.isascii() and text.isdigit():  # the usual case

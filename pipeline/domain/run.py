@@ -15,6 +15,7 @@ from typing import Final, Literal
 from pipeline.domain.masking import Masker
 from pipeline.domain.roster import Doctor, FileReport, PreparedImage, Problem
 from pipeline.domain.seals import CreateAttempt, PersonHistory, SealRequest
+from pipeline.domain.service_codes import NAME_EXISTS
 
 Judged = Literal["right", "wrong"]  # by a human who looked at name and picture
 # a bug, usage, a rerun cannot help, a rerun helps, another run, ledger or disk, Ctrl-C
@@ -127,6 +128,11 @@ class Halt:
     exit: HaltExit
     # credentials: the source of the keys that the service refused; host, cause, since, seconds: of an outage
     detail: Mapping[str, str] = _field(default_factory=dict, repr=False)
+
+    @property
+    def is_of_existing_names(self) -> bool:
+        """Whether seals with the names of these rows exist: they are adopted first."""
+        return self.code == "SEALS_EXIST" or (self.code == "SAME_REFUSAL" and NAME_EXISTS in self.message)
 
 
 @dataclass(frozen=True, slots=True)

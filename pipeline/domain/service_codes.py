@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
 from pipeline.domain.roster import Field
 
@@ -194,6 +194,7 @@ REFUSED_FIELDS: Mapping[str, tuple[Field, ...]] = {
     "OperationDenied.Sensitive": (Field.NAME, Field.SEAL_NAME),
     "RequestSizeLimitExceeded": (Field.PICTURE,),
 }
+NAME_EXISTS: Final = "FailedOperation.ExistSameSealName"
 _NAME_EXISTS = re.compile("同名|重名|已存在")  # in a bare FailedOperation
 _FREQUENCY = re.compile("每秒|频率|frequency", re.IGNORECASE)  # in a bare LimitExceeded
 _RATE = re.compile(r"`(\d+)`.*?`(\d+)`", re.DOTALL)
@@ -250,7 +251,7 @@ def means_name_exists(code: str, message: str) -> bool:
     """Return whether an error answer means that a seal of this name exists: by its code, or by its words."""
     if code == "FailedOperation":
         return bool(_NAME_EXISTS.search(message))
-    return code == "FailedOperation.ExistSameSealName"
+    return code == NAME_EXISTS
 
 
 def has_reason(code: str, message: str) -> bool:

@@ -16,7 +16,7 @@ import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from statistics import median
@@ -31,6 +31,7 @@ from pipeline.errors import reason_of
 from pipeline.esign.contracts import UPLOAD, VERSION
 from pipeline.esign.request_body import RequestBody
 from pipeline.esign.responses import Reply
+from pipeline.esign.seen_answers import SeenAnswers
 from pipeline.esign.signing import CredentialsSource, authorization
 from pipeline.messages.texts import make_text
 from pipeline.support.failpoints import hit_failpoint
@@ -140,12 +141,14 @@ class Client:
         credentials: CredentialsSource,
         clock: Clock,
         timeout: float,
+        answers: SeenAnswers,
         region: str | None = None,
         proxy: str | None = None,
         ca_file: str | None = None,
     ) -> None:
         self._urls = {"general": URL(endpoint).with_path("/"), "file": URL(file_endpoint).with_path("/")}
         self.credentials = credentials
+        self.answers = answers
         self._clock = clock
         self._timeout = timeout  # seconds for the answer, from the last byte sent
         self._region = region
@@ -267,7 +270,11 @@ class Client:
                 hit_failpoint(f"{action}: before the body of the answer")
                 content = await read_body(response)
                 hit_failpoint(f"{action}: answered")
-                return Reply(response.status, content, self._read_skew(response.headers.get("Date")))
+                reply = Reply(response.status, content, self._read_skew(response.headers.get("Date")))
+                if reply.content is not None and self.answers.is_repeated(reply.content.request_id):
+                    LOG.warning("an answer that was seen before", extra={"trace_id": trace_id})
+                    return replace(reply, is_repeated=True)
+                return reply
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             LOG.info("no answer", extra={"trace_id": trace_id, "error": type(error).__name__})
             if call.has_begun:

@@ -10,7 +10,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 from pipeline.domain.fields import FIELDS
 from pipeline.domain.roster import Field
@@ -107,6 +107,12 @@ def list_create_parameters(
         and (field in accepted or not definition.is_optional_parameter)
     }
     return {"Agent": agent.build_body(), "Operator": {"OpenId": agent.operator_open_id}, **parameters}
+
+
+def list_sent_texts(agent: Agent, *sent: object, request: SealRequest | None = None) -> Collection[str]:
+    """Return the texts that a call brings, ``sent`` among them: no answer to it gives one of them as an id."""
+    values = (*request.values.values(), request.seal_name) if request else ()
+    return frozenset(value for value in (*astuple(agent), *values, *sent) if isinstance(value, str))
 
 
 def build_upload(agent: Agent, file_name: str, image: bytes) -> bytes:

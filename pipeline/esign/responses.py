@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 
+from pipeline.domain.run import SEAL_ID_REUSED
+from pipeline.domain.seal_ids import MAX_SEAL_ID, is_seal_id
 from pipeline.domain.seals import Verdict, VerdictKind
 from pipeline.domain.service_codes import Meaning, find_create_meaning, find_upload_meaning
 
 HTTP_OK = 200
 FILE_ID_SECONDS = 600  # how long a FileId is valid when its answer names no Deadline
-MAX_SEAL_ID = 128  # characters; the service's own have 32, no length is documented
 MAX_DEPRECATION = 500  # characters
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A whole reply: HTTP status, body, and how far the server's clock is ahead (seconds) where it sent a Date."""
-
-    status: int
-    body: bytes
-    skew: float | None
+REPEATED, REUSED_FILE_ID = "repeated_answer", "reused_file_id"  # codes of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +39,41 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole reply: HTTP status, body, and how far the server's clock is ahead (seconds) where it sent a Date.
+
+    ``is_repeated``: an earlier answer had its RequestId, so it is not the answer to this call.
+    """
+
+    status: int
+    body: bytes
+    skew: float | None
+    is_repeated: bool = False
+    content: Answer | None = field(init=False)  # whatever the status; evidence, no proof
+
+    def __post_init__(self) -> None:
+        """Parse the body."""
+        object.__setattr__(self, "content", parse_answer(self.body))
+
+    @property
+    def answer(self) -> Answer | None:
+        """The answer to this call; None where the reply proves nothing."""
+        return self.content if self.status == HTTP_OK and not self.is_repeated else None
+
+    @property
+    def is_from_service(self) -> bool:
+        """Whether the reply is surely the service's own and of this moment, so that its Date can be trusted."""
+        return self.content is not None and self.content.request_id is not None and not self.is_repeated
+
+    @property
+    def fault(self) -> str:
+        """The code of a reply without an answer."""
+        if self.status != HTTP_OK:
+            return f"http_{self.status}"
+        return REPEATED if self.is_repeated else "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
 class CreateResponse:
     """A create's verdict, and what its code means for the run (None for a success or an unreadable answer)."""
 
@@ -56,11 +84,6 @@ class CreateResponse:
     def counted_as(self) -> str:
         """The word under which run.json counts it: ok, a service code, http_502, unreadable."""
         return self.verdict.code or "ok"
-
-    @property
-    def is_from_service(self) -> bool:
-        """Whether the answer is surely the service's own, so that its Date can be trusted."""
-        return self.verdict.request_id is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,34 +120,41 @@ def parse_answer(body: bytes) -> Answer | None:
             return None
         code = _replace_surrogates(error["Code"])
         message = _replace_surrogates(str(error.get("Message") or ""))
-    return Answer(
-        _replace_surrogates(request_id) if isinstance(request_id, str) else None, code, message, response
-    )
+    request_id = _replace_surrogates(request_id).strip() if isinstance(request_id, str) else None
+    return Answer(request_id or None, code, message, response)
 
 
-def read_create(reply: Reply) -> CreateResponse:
-    """Read a create's reply: success is status 200, a body that parses, no Error, a SealId that can be one."""
-    answer = parse_answer(reply.body)
-    if reply.status != HTTP_OK:
-        seal_id, request_id = (answer.get_text("SealId"), answer.request_id) if answer else (None, None)
-        return _unknown_create(reply, f"http_{reply.status}", seal_id, request_id)
-    if answer is None:
-        return _unknown_create(reply, "unreadable")
-    if answer.code is None:
-        seal_id = answer.get_text("SealId")
-        if seal_id is None or not is_seal_id(seal_id):
-            return _unknown_create(reply, "no_seal_id", seal_id, answer.request_id)
-        sealed = Verdict("sealed", seal_id, answer.request_id, http_status=reply.status)
-        return CreateResponse(sealed)
-    message = answer.message or ""
-    meaning = find_create_meaning(answer.code, message)
-    verdict = Verdict(
-        _verdict_kind(meaning),
-        request_id=answer.request_id,
-        code=answer.code,
-        message=message,
-        http_status=reply.status,
-    )
+def read_create(
+    reply: Reply, *, sent: Collection[str], claim_seal: Callable[[str], bool], mask: Callable[[str], str]
+) -> CreateResponse:
+    """Read a create's reply: success is status 200, a body that parses, no Error, a SealId that can be one.
+
+    ``sent`` are the texts of the call. ``claim_seal`` returns False for a SealId that a seal has already. ``mask`` takes
+    personal data out of what is kept of a SealId that can be none.
+    """
+    content, answer = reply.content, reply.answer
+    request_id = content.request_id if content else None
+    seal_id = content.get_text("SealId") if content and content.code is None else None
+    is_usable = seal_id is not None and is_seal_id(seal_id, (*sent, request_id))
+    evidence = seal_id if is_usable else _clean_evidence(seal_id, mask)
+    code, message = reply.fault, None
+    if is_usable and seal_id is not None and reply.status == HTTP_OK and not claim_seal(seal_id):
+        code = SEAL_ID_REUSED
+    elif answer is not None and answer.code is not None:
+        return _read_error(answer.code, answer.message or "", request_id)
+    elif answer is not None and is_usable:
+        return CreateResponse(Verdict("sealed", seal_id, request_id, http_status=reply.status))
+    elif answer is not None:
+        code = "no_seal_id"
+    elif reply.is_repeated and content is not None and content.code is not None:
+        message = f"{content.code} {content.message}".strip()
+    return CreateResponse(Verdict("unknown", evidence, request_id, code, message, reply.status))
+
+
+def _read_error(code: str, message: str, request_id: str | None) -> CreateResponse:
+    """Return what an error answer to a create proves."""
+    meaning = find_create_meaning(code, message)
+    verdict = Verdict(_verdict_kind(meaning), None, request_id, code, message, HTTP_OK)
     return CreateResponse(verdict, meaning)
 
 
@@ -149,33 +179,40 @@ def _verdict_kind(meaning: Meaning) -> VerdictKind:
             return "not_executed"
 
 
-def _unknown_create(
-    reply: Reply, code: str, seal_id: str | None = None, request_id: str | None = None
-) -> CreateResponse:
-    """Keep what an unreadable answer holds; a SealId in it is evidence, not success."""
-    verdict = Verdict("unknown", _clean_evidence(seal_id), request_id, code=code, http_status=reply.status)
-    return CreateResponse(verdict)
+def read_upload(reply: Reply, *, now: float, claim_file: Callable[[str], bool]) -> UploadResponse:
+    """Read an upload's reply; an upload creates nothing, so whatever proves nothing is uploaded again.
 
-
-def read_upload(reply: Reply, *, now: float) -> UploadResponse:
-    """Read an upload's reply; an upload creates nothing, so whatever proves nothing is uploaded again."""
-    answer = parse_answer(reply.body) if reply.status == HTTP_OK else None
+    ``claim_file`` returns False for a FileId that was given for another picture. A repeated answer's FileId is claimed,
+    too: whichever call it answers, another one may have got it.
+    """
+    file_id = _find_file_id(reply.content) if reply.status == HTTP_OK else None
+    is_own = file_id is None or claim_file(file_id)
+    answer = reply.answer
     if answer is None:
-        return UploadResponse(meaning="unknown", code=_code_without_answer(reply))
+        request_id = reply.content.request_id if reply.content else None
+        return UploadResponse(meaning="unknown", code=reply.fault, request_id=request_id)
     if answer.code is not None:
         message = answer.message or ""
         meaning = find_upload_meaning(answer.code, message)
         return UploadResponse(
             meaning=meaning, code=answer.code, message=message, request_id=answer.request_id
         )
-    ids = answer.fields.get("FileIds")
-    if not isinstance(ids, list) or len(ids) != 1 or not isinstance(ids[0], str) or not ids[0]:
-        return UploadResponse(meaning="unknown", code="no_file_id", request_id=answer.request_id)
+    if file_id is None or not is_own:
+        code = "no_file_id" if file_id is None else REUSED_FILE_ID
+        return UploadResponse(meaning="unknown", code=code, request_id=answer.request_id)
     deadline = answer.fields.get("Deadline")
     expires_at = now + FILE_ID_SECONDS
     if isinstance(deadline, int) and not isinstance(deadline, bool) and deadline > 0:
         expires_at = float(deadline)
-    return UploadResponse(ids[0], expires_at, request_id=answer.request_id)
+    return UploadResponse(file_id, expires_at, request_id=answer.request_id)
+
+
+def _find_file_id(answer: Answer | None) -> str | None:
+    """Return the one FileId of an answer."""
+    ids = answer.fields.get("FileIds") if answer is not None else None
+    if not isinstance(ids, list) or len(ids) != 1 or not isinstance(ids[0], str):
+        return None
+    return ids[0] or None
 
 
 def read_liveness(reply: Reply) -> tuple[str, bool]:
@@ -183,32 +220,23 @@ def read_liveness(reply: Reply) -> tuple[str, bool]:
 
     A refusal is an answer, too.
     """
-    answer = parse_answer(reply.body) if reply.status == HTTP_OK else None
+    answer = reply.answer
     if answer is None:
-        return _code_without_answer(reply), False
+        return reply.fault, False
     if answer.code is None:
         return "ok", True
     return answer.code, find_create_meaning(answer.code, answer.message or "") != "unknown"
 
 
-def is_seal_id(text: str) -> bool:
-    """Return whether a text can be a SealId: no blanks, no control characters, not too long."""
-    return 0 < len(text) <= MAX_SEAL_ID and text.isprintable() and not any(map(str.isspace, text))
-
-
-def _clean_evidence(seal_id: str | None) -> str | None:
-    """Return a SealId that proves nothing as printable, short text; None where nothing of it remains."""
+def _clean_evidence(seal_id: str | None, mask: Callable[[str], str]) -> str | None:
+    """Return a SealId that can be none as printable, short, masked text; None where nothing of it remains."""
     if seal_id is None:
         return None
     shown = "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"
         for character in seal_id[:MAX_SEAL_ID]
     )
-    return shown.strip() or None
-
-
-def _code_without_answer(reply: Reply) -> str:
-    return "unreadable" if reply.status == HTTP_OK else f"http_{reply.status}"
+    return mask(shown).strip() or None
 
 
 def _replace_surrogates(text: str) -> str:

@@ -94,7 +94,8 @@ class DatabaseLedger(ABC):
 
     run_ids = _read_set("SELECT run FROM run")
     attempt_ids = _read_set("SELECT uuid FROM attempt")
-    seal_ids = _read_set("SELECT seal_id FROM seal")  # of seals that were given up as well
+    list_request_ids = _read_set("SELECT request_id FROM attempt WHERE request_id IS NOT NULL")
+    list_seal_ids = _read_set("SELECT seal_id FROM seal")
     ended_seals = _read_set("SELECT seal_id FROM seal WHERE ended_by IS NOT NULL")
 
     def count_creates(self, run: str) -> int:

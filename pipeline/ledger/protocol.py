@@ -158,6 +158,12 @@ class Ledger(Protocol):
         ``PersonHistory.seal_name_locked``: another seal name would be refused as ``frozen_name``.
         """
 
+    def list_request_ids(self) -> Collection[str]:
+        """Return the RequestIds of all answers to creates that were entered."""
+
+    def list_seal_ids(self) -> Collection[str]:
+        """Return the SealIds of all seals, also of those that were given up."""
+
     def list_known_files(self) -> Mapping[str, FileStat]:
         """Return the recorded files by path."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from pipeline.domain.keyed_text import KeyedText
+from pipeline.domain.service_codes import NAME_EXISTS
 from pipeline.messages import (
     cli,
     config,
@@ -115,6 +116,8 @@ def render(key: str, language: str, /, **detail: object) -> str:
 def describe_halt_reason(code: str, message: str, language: str) -> str:
     """Return why a run halted; the service's own codes speak by their message."""
     key = f"halt.{code}"
+    if code == "SAME_REFUSAL" and NAME_EXISTS in message:
+        key = "halted.same_names"
     text = _STAMP.sub(r"\1 \2", render_text(message, language))
     return render(key, language, message=text) if key in SENTENCES else message
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 RESOLUTION_TEXTS: Mapping[str, tuple[str, str]] = {
     # resolve
     "resolve.no_seal_id": (
-        "“{seal_id}”不是印章ID（16 到 64 位字母和数字，一般为 32 位）；请从控制台复制。",
-        "“{seal_id}” is not a SealId (16 to 64 letters and digits, usually 32); copy it from the console.",
+        "“{seal_id}”不是印章ID（8 到 64 位，只有字母、数字和 _ - = . + /，一般为 32 位；不是姓名、号码、TraceId 或 RequestId）；请从控制台复制。",
+        "“{seal_id}” is not a SealId (8 to 64 letters, digits and _ - = . + /, usually 32; no name, number, TraceId or RequestId); copy it from the console.",
     ),
     "resolve.too_early": (
         "{name}：在 {moment} 之前该请求仍可能被执行；请在此之后再判断。",
@@ -172,10 +172,6 @@ RESOLUTION_TEXTS: Mapping[str, tuple[str, str]] = {
     "resolve.seal_id_missing": (
         "没有印章ID；请从创建它的系统或控制台复制；不登记的话，下次运行会为此人新建一枚。",
         "no SealId; copy it from the system that created the seal, or from the console. If it is not imported, the next run creates a new seal.",
-    ),
-    "resolve.seal_id_strange": (
-        "“{seal_id}”不是印章ID（应为 16–64 位字母和数字）；请从控制台的印章列表复制。",
-        "“{seal_id}” is not a SealId (16 to 64 letters and digits); copy it from the seal list of the console.",
     ),
     "resolve.has_seal": (
         "台账中 {name} 已有另一枚印章 {seal_id}，没有改动；请核对两枚，多余的一枚请腾讯客户经理停用。",

@@ -223,8 +223,11 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
         "几乎所有行都因同一原因被拒绝（{message}），多半是设置或权限的问题，请先排除；确实是名单的问题，就用 run --accept-guards",
         "almost all rows were refused for the same reason ({message}), probably because of settings or permissions. If the rows are the cause, use run --accept-guards"),
     "halt.SEALS_EXIST": (
-        "台账里还没有印章，腾讯却答复前 {message} 个印章名称已存在：这些医生可能早有印章。请先用 adopt 登记已有的印章；确实都是他人的，就用 run --accept-guards 让本次继续",
-        "the ledger contains no seal, but the first {message} seal names exist: these doctors may have seals already. Import the existing seals with adopt first. If they belong to other people, allow this run with run --accept-guards"),
+        "本程序创建的印章还很少，腾讯却已答复 {message} 个印章名称已存在：这些医生可能早有印章。请先用 adopt 登记已有的印章；确实都是他人的，就用 run --accept-guards 让本次继续",
+        "this program has made few seals yet, but {message} seal names exist: these doctors may have seals already. Import the existing seals with adopt first. If they belong to other people, allow this run with run --accept-guards"),
+    "halted.same_names": (
+        "几乎所有行的印章名称都已存在（{message}）：这些医生可能早有印章。请先用 adopt 登记已有的印章；确实都是他人的，就用 run --accept-guards",
+        "the seal names of almost all rows exist ({message}): these doctors may have seals already. Import the existing seals with adopt first. If they belong to other people, use run --accept-guards"),
     "next.adopt": (
         "先登记以前创建的印章（含证件号码和印章ID的表，或旧的 results.xlsx）。用法：",
         "Import existing seals first (a sheet with identity numbers and SealIds, or an old results.xlsx). For usage:"),

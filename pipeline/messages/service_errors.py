@@ -7,51 +7,16 @@ and whether a rerun helps: `pipeline.domain.service_codes`. Our own codes and th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 
 from pipeline.domain.service_codes import (
     CODES,
     HANDLING,
     Meaning,
-    Rerun,
-    ResponsibleRole,
     find_handling,
     find_listed_meaning,
 )
-
-Texts = tuple[str, str, str, str]  # the meaning and what to do in Chinese, then both in English
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """One code's advice in both languages."""
-
-    who: ResponsibleRole
-    rerun: Rerun
-    zh: tuple[str, str]  # meaning, remedy
-    en: tuple[str, str]
-
-    def explain(self, language: str) -> str:
-        """Return the meaning of the code."""
-        return (self.zh if language == "zh" else self.en)[0]
-
-    def summarize(self, language: str) -> str:
-        """Return the meaning without its full stop, for use inside another sentence."""
-        return self.explain(language).rstrip("。.")
-
-    def instruct(self, language: str) -> str:
-        """Return what to do; ``who`` holds the role that does it."""
-        return (self.zh if language == "zh" else self.en)[1]
-
-    def render(self, language: str) -> str:
-        """Return both as one text, as every localizable value does."""
-        return ("" if language == "zh" else " ").join((self.explain(language), self.instruct(language)))
-
-
-def _advise(who: ResponsibleRole, rerun: Rerun, *texts: str) -> Advice:
-    zh, zh_todo, en, en_todo = texts
-    return Advice(who, rerun, (zh, zh_todo), (en, en_todo))
-
+from pipeline.messages.advice import Advice, Texts, make_advice
 
 IMAGE_NOT_TAKEN: Texts = (
     "请求里没有图片：接口的用法与 api.contract 不一致。",
@@ -110,36 +75,48 @@ _MEANING_TEXTS: Mapping[Meaning, Texts] = {
         "It is not certain whether a seal was created; the row is on hold.", FIND[1]),
 }  # fmt: skip
 MEANINGS: Mapping[Meaning, Advice] = {
-    meaning: _advise(*astuple(HANDLING[meaning]), *texts) for meaning, texts in _MEANING_TEXTS.items()
+    meaning: make_advice(*astuple(HANDLING[meaning]), *texts) for meaning, texts in _MEANING_TEXTS.items()
 }
 
 # our own words where the service said nothing usable (Outcome.code)
 ANSWERS: Mapping[str, Advice] = {
-    "no_answer": _advise(
+    "no_answer": make_advice(
         "it", "held",
         "请求已发出，没有等到应答。", MEANINGS["unknown"].zh[1],
         "The request was sent, but no answer came.", MEANINGS["unknown"].en[1]),
-    "not_sent": _advise(
+    "not_sent": make_advice(
         "it", "itself",
         "没有连上服务，请求没有发出。", "下次运行会自动提交；一直如此就检查网络、DNS、代理和防火墙。",
         "The service could not be reached; nothing was sent.", "The next run sends it; if this happens again, check network, DNS, proxy and firewall."),
-    "unreadable": _advise(
+    "unreadable": make_advice(
         "it", "held",
         "应答无法识别，可能是代理返回的页面。", "检查代理；印章是否已创建，按“未知”行的办法查清。",
         "The answer is not in the service's format; it may be a page of a proxy.", "Check the proxy, then resolve the row like an unknown one."),
-    "no_seal_id": _advise(
+    "no_seal_id": make_advice(
         "it", "held",
-        "应答里没有印章ID。", MEANINGS["unknown"].zh[1],
-        "The answer contained no SealId.", MEANINGS["unknown"].en[1]),
-    "no_file_id": _advise(
+        "应答里没有可用的印章ID。", MEANINGS["unknown"].zh[1],
+        "The answer contained no usable SealId.", MEANINGS["unknown"].en[1]),
+    "repeated_answer": make_advice(
+        "it", "held",
+        "应答的 RequestId 以前出现过：它是对另一次调用的应答。",
+        "检查代理或网关是否缓存、重复了应答；印章是否已创建，按“未知”行的办法查清。没有发出创建请求的行，下次运行会自动提交。",
+        "The answer has a RequestId that was seen before: it is the answer to another call.",
+        "Check whether a proxy or gateway caches or repeats answers, then resolve the row like an unknown one. A row whose create was not sent is sent by the next run."),
+    "reused_file_id": make_advice(
+        "it", "held",
+        "上传的应答给出了属于另一张图片的文件编号，没有使用它。",
+        "检查代理或网关是否缓存、重复了应答；没有提交的行下次运行会自动提交，结果未知的行请在控制台核对印章图样，再用 resolve 登记结论。",
+        "The answer to the upload gave a FileId that belongs to another picture.",
+        "Check whether a proxy or gateway caches or repeats answers. Rows that were not sent are sent by the next run; for an unknown row compare the picture of the seal in the console, then record the outcome with resolve."),
+    "no_file_id": make_advice(
         "it", "itself",
         "上传的应答里没有文件编号。", "程序会重新上传；一直如此就把 RequestId 发给腾讯客户经理。",
         "The answer to the upload contained no FileId.", "The picture is uploaded again; if this happens again, send RequestIds to your Tencent account manager."),
-    "http_502": _advise(
+    "http_502": make_advice(
         "it", "held",
         "HTTP 状态码不是 200，可能已经创建了印章。", MEANINGS["unknown"].zh[1],
         "The HTTP status was not 200; a seal may have been created.", MEANINGS["unknown"].en[1]),
-    "SEAL_ID_REUSED": _advise(
+    "SEAL_ID_REUSED": make_advice(
         "tencent", "held",
         "服务返回了属于另一人的印章ID，查清之前不再提交。", "把两个 RequestId（explain 会显示）发给腾讯客户经理；查清后用 resolve 登记，之后照常运行。",
         "The service returned the SealId of another person; nothing more is sent until it is resolved.", "Send both RequestIds (explain shows them) to your Tencent account manager, record the outcome with resolve, then run as usual."),
@@ -147,72 +124,72 @@ ANSWERS: Mapping[str, Advice] = {
 
 # why a run stops before its end (run.json, halted.code)
 HALTS: Mapping[str, Advice] = {
-    "OUTAGE": _advise(
+    "OUTAGE": make_advice(
         "it", "itself", "连接不上服务，或一直没有可用的应答。", "检查网络、DNS、代理和防火墙；恢复后再运行，没有提交的行会接着提交。",
         "The service was unavailable for too long.", "Check network, DNS, proxy and firewall, then run again; rows that were not sent are sent then."),
-    "TOO_MANY_NEW": _advise(
+    "TOO_MANY_NEW": make_advice(
         "it", "after", "新出现的医生太多，一个也没有提交。", "核对名单是不是放错了；确实如此就用 run --accept-guards。",
         "Too many doctors are new; nothing was sent.", "Check that it is the right roster; if it is, run with --accept-guards."),
-    "ROSTER_SHRUNK": _advise(
+    "ROSTER_SHRUNK": make_advice(
         "it", "after", "名单上的医生比上次少了很多，一个也没有提交。", "核对名单是否完整；确实如此就用 run --accept-guards。",
         "The roster has far fewer doctors than last time; nothing was sent.", "Check that the roster is complete; if it is, run with --accept-guards."),
-    "ROSTER_MISSING": _advise(
+    "ROSTER_MISSING": make_advice(
         "it", "after", "名单文件夹是空的或不存在，而以前的运行在那里读过名单。", "检查共享文件夹是否已连接、名单是否已放入；确实没有名单就用 run --accept-guards。",
         "A roster folder that earlier runs used is empty or missing.", "Check that the shared folder is connected and the roster is there; if there is no roster, run with --accept-guards."),
-    "TOO_MANY_UNKNOWN": _advise(
+    "TOO_MANY_UNKNOWN": make_advice(
         "it", "itself", "本次运行中结果未知的行太多。", "检查网络，查清“未知”表里的行，再运行。",
         "Too many rows of this run have an unknown result.", "Check the network, resolve the rows of the sheet Unknown, then run again."),
-    "SAME_REFUSAL": _advise(
-        "it", "after", "几乎所有行都因同一原因被拒绝。", "按那个错误码检查设置和权限；确实是名单的问题就用 run --accept-guards。",
-        "Almost all rows were refused for the same reason.", "Check settings and permissions for that code; if the rows are the cause, run with --accept-guards."),
-    "SEALS_EXIST": _advise(
-        "it", "after", "台账里还没有印章，腾讯却答复同名印章已存在：这些医生可能早有印章。", "先用 adopt 登记已有的印章，再运行；确实都是他人的就用 run --accept-guards。",
-        "The ledger contains no seal, but seals with these names exist: the doctors may have seals already.",
+    "SAME_REFUSAL": make_advice(
+        "it", "after", "几乎所有行都因同一原因被拒绝。", "按那个错误码检查设置和权限；印章名称已存在的，先用 adopt 登记已有的印章；确实是名单的问题就用 run --accept-guards。",
+        "Almost all rows were refused for the same reason.", "Check settings and permissions for that code. If the seal names exist, import the existing seals with adopt first. If the rows are the cause, run with --accept-guards."),
+    "SEALS_EXIST": make_advice(
+        "it", "after", "本程序创建的印章还很少，腾讯却答复同名印章已存在：这些医生可能早有印章。", "先用 adopt 登记已有的印章，再运行；确实都是他人的就用 run --accept-guards。",
+        "This program has made few seals yet, but seals with these names exist: the doctors may have seals already.",
         "Import the existing seals with adopt first, then run; if the seals belong to other people, run with --accept-guards."),
-    "DEADLINE": _advise(
+    "DEADLINE": make_advice(
         "nobody", "itself", "到了 guards.deadline 设定的时刻。", "不用处理；余下的行下次运行先提交。",
         "The time set in guards.deadline was reached.", "No action is needed; the remaining rows are sent first in the next run."),
-    "ATTEMPT_BUDGET": _advise(
+    "ATTEMPT_BUDGET": make_advice(
         "nobody", "itself", "重发的次数太多。", "稍后再运行。",
         "Too many calls had to be repeated.", "Run again later."),
-    "CUT_SHORT": _advise(
+    "CUT_SHORT": make_advice(
         "nobody", "itself", "运行被中断。", "再运行一次；已发出的都记在台账里。",
         "The run was interrupted.", "Run again; everything sent so far is in the ledger."),
-    "USAGE": _advise(
+    "USAGE": make_advice(
         "it", "after", "命令或配置有误，没有发送。", "按 halted.message 的说明改好命令或配置，再运行。",
         "The command or the configuration is wrong; nothing was sent.", "Correct what halted.message describes, then run again."),
-    "CREDENTIALS_MISSING": _advise(
+    "CREDENTIALS_MISSING": make_advice(
         "it", "after", "没有找到成对的 SecretId 和 SecretKey，没有发送。", "按 halted.message 列出的位置放好密钥，再运行。",
         "No complete pair of SecretId and SecretKey was found; nothing was sent.", "Put the keys in one of the places listed in halted.message, then run again."),
-    "ROLE_FAILED": _advise(
+    "ROLE_FAILED": make_advice(
         "it", "after", "credentials.role 没有给出密钥，或密钥过期后没有换到新的。", "按 halted.message 的说明处理：角色是否绑定或允许扮演，本机能否访问 STS；然后再运行。",
         "credentials.role gave no keys, or none in place of those that expired.", "Follow halted.message: is the role bound or allowed to be assumed, can this machine reach STS? Then run again."),
-    "LOCKED": _advise(
+    "LOCKED": make_advice(
         "nobody", "itself", "另一次运行正在进行，没有发送。", "不用处理；经常如此就把定时任务隔开一些。",
         "Another run was in progress; nothing was sent.", "No action is needed; if it happens often, schedule the runs further apart."),
-    "LEDGER_REFUSED": _advise(
+    "LEDGER_REFUSED": make_advice(
         "it", "after", "台账、密钥或它们的权限不能用，没有发送。", "按 halted.message 的说明处理，再运行。",
         "The ledger, its key or their permissions cannot be used; nothing was sent.", "Follow halted.message, then run again."),
-    "NOT_READ_NOW": _advise(
+    "NOT_READ_NOW": make_advice(
         "it", "itself", "有文件这次没能读取，没有发送。", "再运行一次；仍然如此请检查电脑和共享文件夹。",
         "A file could not be read this time; nothing was sent.", "Run again; if it happens again, check the computer and the shared folders."),
     "SEAL_ID_REUSED": ANSWERS["SEAL_ID_REUSED"],
-    "CONTRACT_INLINE_IGNORED": _advise("it", "after", *IMAGE_NOT_TAKEN),
-    "TLS": _advise(
+    "CONTRACT_INLINE_IGNORED": make_advice("it", "after", *IMAGE_NOT_TAKEN),
+    "TLS": make_advice(
         "it", "after", "没有建立可信的加密连接。", "核对 api.endpoint 的地址和端口，检查代理是否替换了证书；自有证书写在 api.ca_file。",
         "No trusted encrypted connection could be made.", "Check the host and port of api.endpoint and whether a proxy replaces certificates; set api.ca_file for a certificate authority of your own."),
-    "DISK": _advise(
+    "DISK": make_advice(
         "it", "after", "磁盘或文件出错。", "检查磁盘空间和权限，再运行。",
         "A disk or file error occurred.", "Check disk space and permissions, then run again."),
-    "LEDGER": _advise(
+    "LEDGER": make_advice(
         "it", "after", "台账无法写入。", "检查磁盘空间和权限，再运行；台账没有因此损坏。",
         "The ledger could not be written.", "Check disk space and permissions, then run again; the ledger is not damaged."),
-    "LEASE_LOST": _advise("it", "after", "另一个进程接管了台账。", "等它结束后再运行。",
+    "LEASE_LOST": make_advice("it", "after", "另一个进程接管了台账。", "等它结束后再运行。",
         "Another process took over the ledger.", "Run again after it has ended."),
-    "LEDGER_CONFLICT": _advise(
+    "LEDGER_CONFLICT": make_advice(
         "it", "after", "台账拒绝了一次提交，防止了重复创建。", "保留 state/ 和 log.jsonl，交给开发者。",
         "The ledger refused a submission and so prevented a second seal.", "Keep state/ and log.jsonl and send them to the developers."),
-    "BUG": _advise(
+    "BUG": make_advice(
         "it", "after", "程序内部错误。", "已发送的都记在台账里；带上 -v 的输出联系开发者。",
         "An error in the program.", "Everything sent is in the ledger; report the error with the output of -v."),
 }  # fmt: skip
@@ -366,7 +343,7 @@ _SAME_TEXTS: Mapping[str, str] = {
     "OperationDenied.Sensitive": "InvalidParameter.Sensitive",
 }
 SERVICE_ERROR_ADVICE: Mapping[str, Advice] = {
-    code: _advise(*astuple(find_handling(code)), *texts)
+    code: make_advice(*astuple(find_handling(code)), *texts)
     for code, texts in (_TEXTS | {code: _TEXTS[other] for code, other in _SAME_TEXTS.items()}).items()
 }
 

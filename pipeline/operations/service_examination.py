@@ -11,7 +11,7 @@ from pipeline.config.settings import Config
 from pipeline.errors import CredentialsMissing, UsageError, reason_of
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts import LIVENESS_CHECK, UPLOAD, build_liveness_check
-from pipeline.esign.responses import Reply, parse_answer
+from pipeline.esign.responses import Reply
 from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.ledger.tenant import is_loopback
 from pipeline.messages.catalogue import make_phrase
@@ -123,7 +123,7 @@ def _judge_clock(reply: Reply) -> Iterator[Finding]:
 
 def _judge_answer(reply: Reply, credentials: CredentialsSource) -> Iterator[Finding]:
     """Judge the answer to a signed call that changes nothing."""
-    answer = parse_answer(reply.body) if reply.status == 200 else None
+    answer = reply.answer
     if answer is None:
         yield make_fault_finding(
             "credentials", "no_answer", "network.remedy", exit_code=5, status=reply.status

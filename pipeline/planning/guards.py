@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pipeline.domain.run import PLAN_GUARDS, SEAL_ID_REUSED, Halt, RowPlan, RunRequest, Status
 from pipeline.domain.seals import PersonHistory
+from pipeline.domain.service_codes import NAME_EXISTS
 from pipeline.errors import UsageError
 from pipeline.intake.readers.discover import find_empty_folders
 from pipeline.ledger.protocol import Ledger, RunRecord
@@ -24,7 +25,7 @@ from pipeline.ledger.protocol import Ledger, RunRecord
 FEW_PEOPLE = 10  # of fewer, a third may be one doctor who left; none left at all is a roster without its rows
 FIRST_ANSWERS, LAST_ANSWERS = 20, 100
 MAX_SAME_REFUSALS = 90  # of the last answers
-EXISTING_NAMES = 3  # of the first answers: a ledger without seals, where seals were made before
+EXISTING_NAMES = 3  # before this program has made a few seals: seals were made before
 RESEND_BUDGET = 200  # each resend takes some of it, each success gives one back
 RESEND_COSTS = {"transport": 14, "throttle": 5}
 # kinds of decisions: a second create is about to leave, and the result of it
@@ -48,7 +49,7 @@ class Guards:
     shrunk: float | None = 0.3  # share of the people of the last runs that may be missing
     unknown: int | None = 20  # rows that may become unknown in one run
     same_refusal: bool = True
-    seals_exist: bool = True  # seal names that exist already, while the ledger holds no seal
+    seals_exist: bool = True  # seal names that exist already, while this program has made few seals
     roster_missing: bool = True  # a roster folder is empty or gone in which an earlier run read a roster
     deadline: time | None = None  # local
     patience: float = 900.0  # seconds without an answer, then the run gives up
@@ -56,6 +57,18 @@ class Guards:
     def accept_all(self) -> Guards:
         """Return the limits of a run whose guards are accepted: deadline and patience remain."""
         return Guards(None, 0.0, None, None, False, False, False, self.deadline, self.patience)
+
+
+@dataclass(frozen=True, slots=True)
+class SealCounts:
+    """What a ledger holds when a run begins."""
+
+    live: int = 0  # seals
+    own: int = 0  # of these, made by this program: adopted ones prove nothing of the other doctors
+    existing_names: int = 0  # creates that wait for a decision because the seal name exists
+
+
+NO_SEALS = SealCounts()
 
 
 def check_plan(
@@ -285,12 +298,12 @@ class RunGuards:
     """Counts the answers of a run, and stops it where they have too much in common."""
 
     guards: Guards = Guards()
-    live_seals: int = 0  # of the ledger before the run
+    own_seals: int = 0  # as in SealCounts, those of this run included
+    existing_names: int = 0
     # codes of the last definite answers; None: a seal was made
     _refusals: deque[str | None] = field(default_factory=lambda: deque(maxlen=LAST_ANSWERS))
     _definite_answers: int = 0
     _unknown_rows: int = 0
-    _existing_names: int = 0
     _resend_budget: float = RESEND_BUDGET
 
     def count_outcome(self, status: Status, code: str | None) -> Halt | None:
@@ -301,9 +314,10 @@ class RunGuards:
                 return Halt("TOO_MANY_UNKNOWN", str(self._unknown_rows), 5)
         elif status is Status.SEALED:
             self._resend_budget = min(RESEND_BUDGET, self._resend_budget + 1)
+            self.own_seals += 1
             return self._count_definite_answer(None)
         elif status is Status.EXISTS:
-            return self._count_existing_name() or self._count_definite_answer(code or "")
+            return self._count_existing_name() or self._count_definite_answer(NAME_EXISTS)
         elif status is Status.FAILED:
             return self._count_definite_answer(code or "")
         return None
@@ -314,14 +328,11 @@ class RunGuards:
         return Halt("ATTEMPT_BUDGET", "", 5) if self._resend_budget < 0 else None
 
     def _count_existing_name(self) -> Halt | None:
-        self._existing_names += 1
-        is_unexpected = self.guards.seals_exist and not self.live_seals
-        if (
-            is_unexpected
-            and self._existing_names == EXISTING_NAMES
-            and self._definite_answers < FIRST_ANSWERS
-        ):
-            return Halt("SEALS_EXIST", str(EXISTING_NAMES), 5)
+        """Stop a run of a ledger that has made few seals and has met some names that exist, in whichever run."""
+        self.existing_names += 1
+        is_new_ledger = self.own_seals < FIRST_ANSWERS
+        if self.guards.seals_exist and is_new_ledger and self.existing_names >= EXISTING_NAMES:
+            return Halt("SEALS_EXIST", str(self.existing_names), 5)
         return None
 
     def _count_definite_answer(self, refusal: str | None) -> Halt | None:

@@ -20,13 +20,13 @@ from pipeline.domain.run import (
 )
 from pipeline.domain.service_codes import CODES
 from pipeline.errors import isolate_row_failure
+from pipeline.messages.advice import Advice
 from pipeline.messages.catalogue import Bilingual, Localizable, describe_halt_reason
 from pipeline.messages.problem_entries import CATALOGUE
 from pipeline.messages.problems import render_problem
 from pipeline.messages.results import RESULT_TEXTS
 from pipeline.messages.service_errors import (
     ANSWERS,
-    Advice,
     find_advice,
     find_halt_advice,
     find_refusal_advice,

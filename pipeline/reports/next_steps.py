@@ -158,7 +158,7 @@ class _RunSteps:
             yield self._step_to_send_again("next.halted")
         if self.stopped_by_guard:
             yield self._step_with_arguments("next.guarded", "run", "--accept-guards")
-        if self.halt_code == "SEALS_EXIST":
+        if self.report.halt is not None and self.report.halt.is_of_existing_names:
             yield make_step("next.adopt", self.command_line.build("adopt", "--help"))
 
     def _list_file_steps(self) -> Iterator[NextStep]:

@@ -15,8 +15,10 @@ from pathlib import Path
 from pipeline.domain.masking import mask_id, mask_text
 from pipeline.domain.results_format import CHECK, join_seal_line, row_id_checksum
 from pipeline.domain.roster import Doctor, Field, FileReport, Problem, Row
+from pipeline.domain.seal_ids import fold_seal_id, is_seal_id, list_doctor_texts
 from pipeline.domain.seals import PersonHistory
 from pipeline.errors import FileRefused, UsageError
+from pipeline.esign.contracts import Agent, list_sent_texts
 from pipeline.intake.layout.column_titles import fold_title
 from pipeline.intake.read_rosters import open_results
 from pipeline.intake.readers.model import Sheet, format_column
@@ -28,7 +30,6 @@ from pipeline.messages.results import RESULT_TEXTS
 from pipeline.messages.usage import USAGE_TEXTS
 from pipeline.reports.explanations import describe_problem
 from pipeline.reports.presenter import Presenter
-from pipeline.resolution.decide import SEAL_ID
 
 SEAL_ID_TITLES = frozenset(
     fold_title(title)
@@ -72,7 +73,7 @@ class _Claim:
 
 
 def read_results(
-    path: Path, doctors: Sequence[Doctor], ledger: DatabaseLedger, site_key: SiteKey
+    path: Path, doctors: Sequence[Doctor], ledger: DatabaseLedger, site_key: SiteKey, *, agent: Agent
 ) -> AdoptableSeals:
     """Read an old results workbook of this tenant; ``doctors`` are those of the present rosters."""
     doctors_by_key: dict[str, Doctor] = {}
@@ -94,7 +95,7 @@ def read_results(
             refused[line.address] = make_phrase(
                 "resolve.several" if keys else "resolve.nobody", name=line.name or "—"
             )
-    return _check_claims(claims, refused, ledger, site_key)
+    return _check_claims(claims, refused, ledger, site_key, agent=agent)
 
 
 def read_sheet(
@@ -103,6 +104,8 @@ def read_sheet(
     files: Sequence[FileReport],
     ledger: DatabaseLedger,
     site_key: SiteKey,
+    *,
+    agent: Agent,
 ) -> AdoptableSeals:
     """Read the rows of a roster-like sheet that has a SealId column beside name and number."""
     for report in files:
@@ -126,7 +129,7 @@ def read_sheet(
     has_seal_ids = any(fold_title(cell.header) in SEAL_ID_TITLES for row in rows for cell in row.cells)
     if rows and not has_seal_ids:
         raise UsageError("resolve.no_seal_ids")
-    return _check_claims(claims, refused, ledger, site_key)
+    return _check_claims(claims, refused, ledger, site_key, agent=agent)
 
 
 def _check_claims(
@@ -134,27 +137,34 @@ def _check_claims(
     refused: dict[LineAddress, Localizable],
     ledger: DatabaseLedger,
     site_key: SiteKey,
+    *,
+    agent: Agent,
 ) -> AdoptableSeals:
     """Compare all claims with the ledger and with each other."""
     seals: list[AdoptedSeal] = []
     known = 0
-    snapshot, ended = ledger.snapshot(), ledger.ended_seals()
+    snapshot, ended = ledger.snapshot(), set(map(fold_seal_id, ledger.ended_seals()))
+    other_ids = {*ledger.attempt_ids(), *ledger.list_request_ids(), *list_sent_texts(agent)}
     rows_of_person: defaultdict[str, list[int]] = defaultdict(list)
     rows_of_seal_id: defaultdict[str, list[int]] = defaultdict(list)
     for claim in claims:
         rows_of_person[claim.key].append(claim.address.row)
-        rows_of_seal_id[claim.seal_id].append(claim.address.row)
+        rows_of_seal_id[fold_seal_id(claim.seal_id)].append(claim.address.row)
     names = Counter(claim.seal_name for claim in claims)  # elsewhere all seals may bear one name
-    owners = {history.seal.seal_id: key for key, history in snapshot.people.items() if history.seal}
+    owners = {
+        fold_seal_id(history.seal.seal_id): key for key, history in snapshot.people.items() if history.seal
+    }
     for claim in claims:
         key, doctor, seal_id, seal_name = claim.key, claim.doctor, claim.seal_id, claim.seal_name
-        history = snapshot.people.get(key)
-        if history is not None and history.seal is not None and history.seal.seal_id == seal_id:
+        history, folded = snapshot.people.get(key), fold_seal_id(claim.seal_id)
+        if owners.get(folded) == key:
             known += 1
+        elif not is_seal_id(seal_id, (*list_doctor_texts(doctor), *other_ids)):
+            refused[claim.address] = make_phrase("resolve.no_seal_id", seal_id=mask_text(seal_id))
         elif reason := (
-            _find_conflict(claim, history, owners.get(seal_id, key), ended)
+            _find_conflict(claim, history, owners.get(folded, key), ended)
             or _find_second_claim("resolve.person_twice", claim, rows_of_person[key])
-            or _find_second_claim("resolve.seal_id_twice", claim, rows_of_seal_id[seal_id])
+            or _find_second_claim("resolve.seal_id_twice", claim, rows_of_seal_id[folded])
         ):
             refused[claim.address] = reason
         else:
@@ -173,15 +183,13 @@ def _check_claims(
 def _find_conflict(
     claim: _Claim, history: PersonHistory | None, owner: str, ended: Collection[str]
 ) -> Localizable | None:
-    """Return why a SealId is none, or why the ledger does not allow it for a doctor."""
+    """Return why the ledger does not allow a SealId for a doctor."""
     doctor, seal_id = claim.doctor, claim.seal_id
-    if SEAL_ID.fullmatch(seal_id) is None:
-        return make_phrase("resolve.seal_id_strange", seal_id=mask_text(seal_id))
     if history is not None and history.seal is not None:
         return make_phrase("resolve.has_seal", seal_id=history.seal.seal_id, name=doctor.name)
     if history is not None and history.unresolved_attempt is not None:
         return make_phrase("resolve.unsettled", name=doctor.name, seal_id=seal_id)
-    if seal_id in ended:
+    if fold_seal_id(seal_id) in ended:
         return make_phrase("resolve.seal_ended")
     return None if owner == doctor.key else make_phrase("resolve.others_seal", seal_id=seal_id)
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from pipeline.clock import Clock, shown, stamp
 from pipeline.domain.fields import FIELDS, list_content
-from pipeline.domain.masking import mask_id
+from pipeline.domain.masking import mask_id, mask_text
 from pipeline.domain.roster import list_spellings
 from pipeline.domain.run import RowPlan, Status
+from pipeline.domain.seal_ids import fold_seal_id, is_seal_id, list_doctor_texts
 from pipeline.domain.seals import KEPT, PersonHistory, SealContent
 from pipeline.errors import UsageError
+from pipeline.esign.contracts import Agent, list_sent_texts
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
 from pipeline.intake.fields.id_number import find_lifetime_number
 from pipeline.intake.images.prepare import digest_pixels
@@ -28,7 +29,6 @@ from pipeline.resolution.cases import Case
 
 SHOWN, NOT_SHOWN = "place_shown", "place_not_shown"  # kinds of decisions
 SEARCHABLE_PLACES = ("console", "audit_log")  # auto-sign lists only doctors who opened it: it never refutes
-SEAL_ID = re.compile(r"[0-9A-Za-z_-]{16,64}")  # the service's have 32 characters
 # what the ledger forbids and a message explains
 FORBIDDEN_BY_LEDGER = frozenset(
     {"seal_id", "settled", "seal_name", "live_seal", "no_live_seal", "same_person"}
@@ -43,11 +43,18 @@ class DecisionMaker:
     name: str
     decided_at: float  # unix seconds
     why: str
+    agent: Agent  # who acts in the service's eyes
 
     @classmethod
-    def current_user(cls, ledger: DatabaseLedger, clock: Clock, why: str) -> Self:
+    def current_user(cls, ledger: DatabaseLedger, clock: Clock, why: str, agent: Agent) -> Self:
         """Return the user who runs the program, now."""
-        return cls(ledger, read_user_name(), clock.now(), why)
+        return cls(ledger, read_user_name(), clock.now(), why, agent)
+
+    def list_other_values(self, case: Case) -> Collection[str]:
+        """Return what a person may have copied in place of a case's SealId."""
+        ids = {*self.ledger.attempt_ids(), *self.ledger.list_request_ids(), case.name, case.seal_name}
+        doctor = case.row_plan.doctor if case.row_plan else None
+        return ids.union(list_doctor_texts(doctor) if doctor else (), list_sent_texts(self.agent))
 
     def enter_decision(self, kind: str, key: str, **details: Any) -> None:
         """Enter a decision; ``details`` are further fields of `Decision`. UsageError where the ledger forbids it."""
@@ -64,8 +71,10 @@ def enter_created(maker: DecisionMaker, case: Case, seal_id: str) -> None:
     """Enter that the open create made this seal; UsageError where its shape is wrong or another person has it."""
     attempt = _require_open_create(case)
     seal_id = seal_id.strip()
-    if SEAL_ID.fullmatch(seal_id) is None:
-        raise UsageError("resolve.no_seal_id", seal_id=seal_id)
+    if not is_seal_id(seal_id, maker.list_other_values(case)):
+        raise UsageError("resolve.no_seal_id", seal_id=mask_text(seal_id))
+    if fold_seal_id(seal_id) in set(map(fold_seal_id, maker.ledger.list_seal_ids())):
+        raise UsageError("resolve.not_entered", why=make_phrase("resolve.forbidden.seal_id"))
     maker.enter_decision("created", case.key, attempt=attempt, seal_id=seal_id)
 
 

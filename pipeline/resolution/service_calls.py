@@ -16,13 +16,16 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.fields import list_sent_values
+from pipeline.domain.masking import mask_answer
 from pipeline.domain.roster import ImageFile, PreparedImage
 from pipeline.domain.run import RowPlan, Status
+from pipeline.domain.seal_ids import fold_seal_id, is_seal_id
 from pipeline.domain.seals import SealRequest
 from pipeline.domain.service_codes import find_create_meaning
 from pipeline.errors import RoleFailed, UsageError, reason_of
@@ -32,24 +35,19 @@ from pipeline.esign.contracts import (
     CREATE,
     LIVENESS_CHECK,
     UPLOAD,
+    Agent,
     CreateImage,
     build_liveness_check,
     build_upload,
+    list_sent_texts,
 )
 from pipeline.esign.rate_limiter import Limiter
-from pipeline.esign.responses import (
-    Answer,
-    CreateResponse,
-    Reply,
-    is_seal_id,
-    parse_answer,
-    read_create,
-    read_upload,
-)
+from pipeline.esign.responses import Answer, CreateResponse, Reply, read_create, read_upload
 from pipeline.esign.signing import CredentialsSource
 from pipeline.intake.images import image_files
 from pipeline.ledger.protocol import Decision, Ledger
-from pipeline.messages.catalogue import make_phrase
+from pipeline.messages.catalogue import Bilingual, make_phrase
+from pipeline.messages.service_errors import ANSWERS
 from pipeline.messages.texts import make_text
 from pipeline.planning import guards
 from pipeline.reports.explanations import describe_failure
@@ -67,17 +65,26 @@ class ServiceAccess:
     credentials: CredentialsSource
     limiter: Limiter
     clock: Clock
+    ledger: Ledger | None  # an answer that it knows is none
 
     @classmethod
-    def from_config(cls, config: Config, clock: Clock) -> Self:
+    def from_config(cls, config: Config, clock: Clock, ledger: Ledger | None) -> Self:
         """Find the credentials; raises CredentialsMissing."""
-        return cls(config, make_credentials_finder(config, clock)(), make_limiter(config, clock), clock)
+        credentials = make_credentials_finder(config, clock)()
+        return cls(config, credentials, make_limiter(config, clock), clock, ledger)
+
+    @property
+    def agent(self) -> Agent:
+        """Who acts."""
+        return stage_settings.build_agent(self.config)
 
     @asynccontextmanager
     async def open_client(self) -> AsyncIterator[Client]:
         """Open a client, and close it with the limiter at the end: it is for one block of calls."""
         with closing(self.limiter):
-            async with stage_settings.build_client(self.config, self.credentials, self.clock) as client:
+            async with stage_settings.build_client(
+                self.config, self.credentials, self.clock, self.ledger
+            ) as client:
                 yield client
 
     async def send_single_call(
@@ -97,8 +104,7 @@ class ServiceAccess:
         has_adopted_clock = has_renewed_keys = False
         while True:
             reply = await client.call(action, body, trace_id=trace_id, before_send=before_send)
-            answer = parse_answer(reply.body)
-            code = answer.code if answer is not None and answer.code is not None else ""
+            code = (reply.answer.code if reply.answer is not None else None) or ""
             if code == TOKEN_REFUSED and not has_renewed_keys and self.credentials.discard_current():
                 has_renewed_keys = True
             elif (
@@ -114,15 +120,14 @@ async def ask_service_time(service: ServiceAccess) -> float:
 
     Raises UsageError where the service does not answer in its own form.
     """
-    body = build_liveness_check(stage_settings.build_agent(service.config))
+    body = build_liveness_check(service.agent)
     async with service.open_client() as client:
         try:
             reply = await service.send_single_call(client, LIVENESS_CHECK, body)
         except (NotSent, NoAnswer) as error:
             raise UsageError("resolve.no_service_time", why=str(error)) from error
-    answer = parse_answer(reply.body)
-    if answer is None or answer.request_id is None or reply.skew is None:
-        raise UsageError("resolve.no_service_time", why=f"HTTP {reply.status}")
+    if not reply.is_from_service or reply.skew is None:
+        raise UsageError("resolve.no_service_time", why=_describe_fault(reply))
     return service.clock.now() + reply.skew
 
 
@@ -144,7 +149,7 @@ async def query_auto_sign(
     if doctor is None or not (doctor.name and doctor.number and doctor.id_type):
         raise UsageError("resolve.not_in_rosters", name=name)
     body = {
-        "Agent": stage_settings.build_agent(service.config).build_body(),
+        "Agent": service.agent.build_body(),
         "SceneKey": doctor.scene_key or "E_PRESCRIPTION_AUTO_SIGN",
         "UserInfo": {"Name": doctor.name, "IdCardType": str(doctor.id_type), "IdCardNumber": doctor.number},
     }
@@ -154,22 +159,29 @@ async def query_auto_sign(
             reply = await service.send_single_call(client, AUTO_SIGN_QUERY, encoded_body)
         except (NotSent, NoAnswer) as error:
             return AutoSignAnswer(None, None, str(error))
-    answer = parse_answer(reply.body) if reply.status == 200 else None
+    answer = reply.answer
     if answer is None:
-        return AutoSignAnswer(None, None, f"HTTP {reply.status}")
+        return AutoSignAnswer(None, None, _describe_fault(reply))
     if answer.code is not None:
         reason = describe_failure(answer.code, service.credentials.source)
         return AutoSignAnswer(None, answer.request_id, reason)
-    return _read_auto_sign(answer, known)
+    sent = list_sent_texts(service.agent, doctor.name, doctor.number, doctor.mobile, answer.request_id)
+    return _read_auto_sign(answer, known, sent)
 
 
-def _read_auto_sign(answer: Answer, known: Collection[str]) -> AutoSignAnswer:
+def _describe_fault(reply: Reply) -> object:
+    """Return why a reply is no answer."""
+    advice = ANSWERS.get(reply.fault)
+    return Bilingual(advice.summarize("zh"), advice.summarize("en")) if advice else f"HTTP {reply.status}"
+
+
+def _read_auto_sign(answer: Answer, known: Collection[str], sent: Collection[str]) -> AutoSignAnswer:
     if answer.fields.get("IsOpen") is not True:
         return AutoSignAnswer(None, answer.request_id, "IsOpen = false")
     seal_id = answer.get_text("SealId")
-    if seal_id is None or not is_seal_id(seal_id):
+    if seal_id is None or not is_seal_id(seal_id, sent):
         return AutoSignAnswer(None, answer.request_id, make_phrase("resolve.no_seal_set"), is_open=True)
-    if seal_id in known:
+    if fold_seal_id(seal_id) in set(map(fold_seal_id, known)):
         older = make_phrase("resolve.older_seal", seal_id=seal_id)
         return AutoSignAnswer(None, answer.request_id, older, is_open=True)
     return AutoSignAnswer(seal_id, answer.request_id, seal_id, is_open=True)
@@ -220,9 +232,11 @@ async def certify_create(
 
     A doctor whose second create got no verdict may have a second seal: the error mentions it.
     """
-    contract, agent = stage_settings.find_contract(service.config), stage_settings.build_agent(service.config)
+    contract, agent = stage_settings.find_contract(service.config), service.agent
     data = _read_checked(prepared)
     trace_id = str(uuid.uuid4())
+    own_seal = ledger.snapshot().people[request.key].seal
+    own_seal_id = own_seal.seal_id if own_seal else None
 
     def enter_decision(kind: str, reason: str, seal_id: str | None = None) -> None:
         now = service.clock.now()
@@ -238,7 +252,9 @@ async def certify_create(
                 suffix = "png" if prepared.format == "PNG" else "jpg"
                 upload = build_upload(agent, f"certify.{suffix}", data)
                 reply = await service.send_single_call(client, UPLOAD, upload)
-                uploaded = read_upload(reply, now=client.service_time())
+                owner = request.key, prepared.sha256
+                claim_file = partial(client.answers.claim_file, owner=owner)
+                uploaded = read_upload(reply, now=client.service_time(), claim_file=claim_file)
                 if uploaded.file_id is None:
                     raise _not_sent_error(uploaded.counted_as, service.credentials)
                 file_id = uploaded.file_id
@@ -253,7 +269,13 @@ async def certify_create(
             raise _not_sent_error(str(error)) from error
         except NoAnswer as error:
             raise _no_verdict_error(str(error), trace_id) from error
-    response = read_create(reply)
+        response = read_create(
+            reply,
+            sent=list_sent_texts(agent, trace_id, file_id, request=request),
+            # a service that makes no second seal may name the first one again
+            claim_seal=lambda seal_id: seal_id == own_seal_id or client.answers.claim_seal(seal_id),
+            mask=mask_answer,
+        )
     verdict = response.verdict
     reason = f"{response.counted_as} {verdict.request_id or ''}".strip()
     if verdict.kind == "not_executed":

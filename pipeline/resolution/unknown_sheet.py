@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pipeline.domain.masking import mask_text
 from pipeline.domain.results_format import CHECK, ROW_ID, row_id_checksum
+from pipeline.domain.seal_ids import fold_seal_id
 from pipeline.errors import FileRefused, UsageError
 from pipeline.intake.read_rosters import open_results
 from pipeline.intake.readers.model import Line, Sheet
@@ -168,11 +169,13 @@ def enter_answers(
         if answer.seal_id or answer.conclusion:
             lines_by_trace[answer.trace_id].append(answer)
     claims = Counter(
-        seal_id for lines in lines_by_trace.values() for seal_id in {line.seal_id for line in lines}
+        seal_id
+        for lines in lines_by_trace.values()
+        for seal_id in {fold_seal_id(line.seal_id) for line in lines}
     )
     errors: dict[int, Localizable | None] = {}
     for trace_id, lines in lines_by_trace.items():
-        if any(line.seal_id and claims[line.seal_id] > 1 for line in lines):
+        if any(line.seal_id and claims[fold_seal_id(line.seal_id)] > 1 for line in lines):
             error: Localizable | None = make_phrase("resolve.copied_seal_id")
         elif len({(line.seal_id, _fold(line.conclusion)) for line in lines}) > 1:
             error = make_phrase("resolve.lines_disagree")

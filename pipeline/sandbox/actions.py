@@ -36,6 +36,16 @@ PAGE_LIMIT, OFFSET_LIMIT = 100, 20_000
 FILE_LIFE = 600.0  # seconds from upload
 ALPHABET = string.ascii_letters + string.digits
 
+SealIdForm = Literal["plain", "padded", "hex", "marked"]
+_SEAL_ID_FORMS: Mapping[
+    SealIdForm, tuple[str, str, int, str]
+] = {  # beginning, alphabet, random characters, end
+    "plain": ("yD", ALPHABET, 30, ""),
+    "padded": ("yD", ALPHABET, 30, "="),
+    "hex": ("", "0123456789abcdef", 32, ""),
+    "marked": ("s-", ALPHABET + "+/._", 9, "="),
+}
+
 Response = Mapping[str, Any]  # the inside of ``Response``, without its RequestId
 
 
@@ -45,12 +55,15 @@ class Rules:
 
     ``inline``: ``on`` = the contract before FileId existed; ``transition`` = both; ``ignored`` = SealImage and its
     companions have no effect, as on the page today.
+    ``seal_ids``: the form of a SealId: ``yD`` and 30 letters and digits, the same with ``=`` at its end, 32 hexadecimal
+    digits, or 12 characters with marks.
     ``unique_names``: how a seal name that the hospital has already is refused: by a code of its own, by a bare
     FailedOperation, or not at all.
     """
 
     inline: Literal["on", "transition", "ignored"] = "transition"
     unique_names: Literal["code", "bare", "off"] = "code"
+    seal_ids: SealIdForm = "plain"
     other_card_type: bool = False  # the white list for other cards is open
     limiter: LimiterKind = "rolling"
     rate: float = 20.0  # calls in a second, per SecretId and action
@@ -171,7 +184,7 @@ class Actions:
                 raise Refusal("FailedOperation", "存在同名印章")
             raise Refusal("FailedOperation.ExistSameSealName")
         seal = Seal(
-            seal_id=self._make_identifier(self._seal_ids),
+            seal_id=self._make_identifier(self._seal_ids, *_SEAL_ID_FORMS[self._rules.seal_ids]),
             organization=organization,
             number=sent["IdCardNumber"],
             name=sent["UserName"],
@@ -267,8 +280,15 @@ class Actions:
         self.pictures[digest] = data
         return digest
 
-    def _make_identifier(self, taken: Container[str]) -> str:
+    def _make_identifier(
+        self,
+        taken: Container[str],
+        beginning: str = "yD",
+        alphabet: str = ALPHABET,
+        length: int = 30,
+        end: str = "",
+    ) -> str:
         while True:
-            made = "yD" + "".join(self._random.choices(ALPHABET, k=30))
+            made = beginning + "".join(self._random.choices(alphabet, k=length)) + end
             if made not in taken:
                 return made

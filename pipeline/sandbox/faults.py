@@ -14,15 +14,20 @@ faults:
     do: {deprecated: This interface ends on 2027-01-01.}
   - match: {every: true}
     do: {http_502: before}
+  - match: {user_name: 李四}
+    do: {replay: {user_name: 张三, nth: 1}}
+
+``replay`` answers with what an earlier call was answered, to the letter: of the action, the name and the number that it
+names, else the last one of the same action. Its own call is executed all the same. ``same_file_id`` answers an upload
+with the FileIds of the first one.
 """
 
 from __future__ import annotations
 
 import difflib
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeGuard, get_args
 
@@ -33,8 +38,7 @@ from ruamel.yaml.error import YAMLError
 from pipeline.errors import UsageError, reason_of
 from pipeline.messages.catalogue import make_phrase
 from pipeline.sandbox.checks import SHAPES
-from pipeline.sandbox.gateway import MESSAGES, Call, Refusal, build_throttle_refusal
-from pipeline.sandbox.service import CallAnswer
+from pipeline.sandbox.gateway import MESSAGES, Call
 
 Kind = Literal[
     "throttle",
@@ -54,6 +58,8 @@ Kind = Literal[
     "empty_seal_id",
     "same_seal_id",
     "seal_id",
+    "same_file_id",
+    "replay",
     "charset",
     "clock_skew",
     "deprecated",
@@ -64,16 +70,9 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 EITHER_SIDE = frozenset({"close", "http_502", "html_200"})  # kinds that may strike on either side
 TIMED = frozenset({"delay_before", "delay_after", "clock_skew"})
 
+REPLAY_KEYS = ("action", "user_name", "nth")
 MATCH_KEYS = ("action", "user_name", "seal_name", "nth", "every", "from", "to", "share", "seed")
 WITH_CODE = frozenset({"code", "internal_error_before", "internal_error_after"})
-JSON_TYPE = "application/json"  # exactly so, without a charset
-HTML_502 = (
-    b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n"
-    b"<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
-)
-HTML_PORTAL = (
-    b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><form>network login</form></body></html>"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +127,7 @@ class Fault:
     message: str | None = None
     url: str = "https://elsewhere.invalid/"
     seal_id: str = ""
+    earlier: Match = Match()  # which answer ``replay`` repeats
 
     @property
     def breaks_before(self) -> bool:
@@ -158,90 +158,6 @@ class Faults:
                 if fault.match.selects(self._seen[index]):
                     struck.append(fault)
         return tuple(struck)
-
-
-@dataclass(frozen=True, slots=True)
-class SocketReply:
-    """What goes back over the socket: an answer, or the end of the connection by RST or FIN."""
-
-    status: int = 200
-    content_type: str = JSON_TYPE
-    body: bytes = field(default=b"", repr=False)
-    location: str | None = None
-    end: Literal["answer", "reset", "close"] = "answer"
-
-
-def find_refusal(faults: Sequence[Fault], *, rate: float) -> Refusal | None:
-    """Return what is answered in place of executing the call, or None."""
-    for fault in faults:
-        if fault.kind == "throttle":
-            return build_throttle_refusal(rate + 1, rate)
-        if fault.kind == "internal_error_before":
-            return Refusal(fault.code or "InternalError", fault.message)
-        if fault.kind == "code" and fault.code is not None:
-            return Refusal(fault.code, fault.message)
-    return None
-
-
-def build_broken_reply(fault: Fault) -> SocketReply:
-    """Return what a fault that breaks the way sends, whichever side it strikes on."""
-    match fault.kind:
-        case "reset_before" | "reset_after":
-            return SocketReply(end="reset")
-        case "close":
-            return SocketReply(end="close")
-        case "http_502":
-            return SocketReply(502, "text/html", HTML_502)
-        case "html_200":
-            return SocketReply(200, "text/html", HTML_PORTAL)
-        case "redirect":
-            return SocketReply(307, "text/html", location=fault.url)
-        case _:
-            raise ValueError(fault.kind)
-
-
-def build_spoiled_reply(
-    answer: CallAnswer, faults: Sequence[Fault], *, first_seal_id: str | None
-) -> SocketReply:
-    """Return the answer as these faults let it out; ``first_seal_id`` is what ``same_seal_id`` repeats."""
-    response = dict(answer.response)
-    for fault in faults:
-        if fault.kind == "deprecated":
-            response["DeprecatedWarning"] = fault.message
-        elif fault.kind == "internal_error_after" and answer.executed:
-            refusal = Refusal(fault.code or "InternalError", fault.message)
-            error = {"Code": refusal.code, "Message": refusal.message}
-            kept: dict[str, Any] = {
-                name: response[name] for name in ("RequestId", "DeprecatedWarning") if name in response
-            }
-            response = {"Error": error, **kept}
-        elif "SealId" in response:
-            response |= _other_seal_id(fault, first_seal_id)
-            if fault.kind == "no_seal_id":
-                del response["SealId"]
-    reply = SocketReply(body=_encode_response(response))
-    for fault in faults:
-        if fault.kind == "truncated_json":
-            reply = replace(reply, body=reply.body[: len(reply.body) // 2])
-        elif fault.kind == "charset":
-            reply = replace(reply, content_type=f"{JSON_TYPE}; charset=utf-8")
-        elif fault.kind == "reset_after" or fault.kind in EITHER_SIDE:
-            return build_broken_reply(fault)
-    return reply
-
-
-def _other_seal_id(fault: Fault, first_seal_id: str | None) -> Mapping[str, Any]:
-    if fault.kind == "empty_seal_id":
-        return {"SealId": ""}
-    if fault.kind == "seal_id":
-        return {"SealId": fault.seal_id}
-    if fault.kind == "same_seal_id" and first_seal_id is not None:
-        return {"SealId": first_seal_id}
-    return {}
-
-
-def _encode_response(response: Mapping[str, Any]) -> bytes:
-    return json.dumps({"Response": response}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def load_faults(path: Path) -> tuple[Fault, ...]:
@@ -290,6 +206,8 @@ def _parse_fault(item: object, where: str) -> Fault:
     kind = next((known for known in KINDS if known == name), None)
     if kind is None:
         raise _file_error(f"{where}.do", "faults.no_kind", name=name, **_name_known(name, KINDS))
+    if kind == "replay":
+        return Fault(kind, match, earlier=_parse_earlier(value or {}, f"{where}.do.replay"))
     return _with_value(kind, value, match, f"{where}.do.{kind}")
 
 
@@ -328,6 +246,14 @@ def _with_code(kind: Kind, value: object, match: Match, where: str) -> Fault:
     if message is None and code not in MESSAGES and code.partition(".")[0] not in MESSAGES:
         raise _file_error(where, "faults.message", code=code)
     return Fault(kind, match, code=code, message=message)
+
+
+def _parse_earlier(item: object, where: str) -> Match:
+    """Return which earlier answer is repeated; only some of the keys of a match mean one."""
+    for name in item if isinstance(item, Mapping) else ():
+        if name not in REPLAY_KEYS:
+            raise _file_error(f"{where}.{name}", "faults.none_of", **_name_known(name, REPLAY_KEYS))
+    return _parse_match(item, where)
 
 
 def _parse_match(item: object, where: str) -> Match:

@@ -20,15 +20,15 @@ from aiohttp import web
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.sandbox.actions import Seal
-from pipeline.sandbox.faults import (
-    Fault,
-    Faults,
+from pipeline.sandbox.faults import Fault, Faults
+from pipeline.sandbox.gateway import Call, Role, read_call
+from pipeline.sandbox.replies import (
+    GivenAnswers,
     SocketReply,
     build_broken_reply,
     build_spoiled_reply,
     find_refusal,
 )
-from pipeline.sandbox.gateway import Call, Role, read_call
 from pipeline.sandbox.service import FakeService
 
 HOST = "127.0.0.1"
@@ -54,6 +54,7 @@ class Sandbox:
     def __post_init__(self, faults: Sequence[Fault], seed: int | None) -> None:
         self.url = self.file_url = ""  # set by start()
         self._faults = Faults(faults)
+        self._given = GivenAnswers()
         self._random = random.Random(seed)  # noqa: S311  chance for a rehearsal, no secret
         self._runners: list[web.ServerRunner] = []
 
@@ -134,9 +135,10 @@ class Sandbox:
         )
         if answer.seal is not None and self.truth_file is not None:
             _append_seal(self.truth_file, answer.seal)
-        first = self.service.seals[0].seal_id if self.service.seals else None
+        reply = build_spoiled_reply(call, answer, struck, self._given)
+        self._given.keep(call, answer)
         await self._wait_seconds(self.latency + _sum_seconds(struck, "delay_after"))
-        return build_spoiled_reply(answer, struck, first_seal_id=first)
+        return reply
 
     async def _wait_seconds(self, seconds: float) -> None:
         if seconds > 0:

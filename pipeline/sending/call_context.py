@@ -18,7 +18,7 @@ from pipeline.errors import RoleFailed
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts import CREATE, LIVENESS_CHECK, Agent, Contract, build_liveness_check
 from pipeline.esign.rate_limiter import Limiter
-from pipeline.esign.responses import Reply, parse_answer, read_liveness
+from pipeline.esign.responses import Reply, read_liveness
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
 from pipeline.ledger.protocol import Attempt, Ledger
 from pipeline.sending.call_metrics import BACK_OFF
@@ -112,11 +112,9 @@ class CallContext:
         self._note_deprecation(action, reply)
         return reply
 
-    def record_reply(
-        self, action: str, reply: Reply, *, is_usable: bool, is_trusted: bool, code: str
-    ) -> None:
+    def record_reply(self, action: str, reply: Reply, *, is_usable: bool, code: str) -> None:
         """Count a reply for the circuit breaker; take the Date of one that is surely the service's."""
-        if is_trusted:
+        if reply.is_from_service:
             self.client.update_clock_offset(reply)
         self.run_state.record_result(action, answered=is_usable, host=self.client.host_of(action), cause=code)
 
@@ -220,11 +218,8 @@ class CallContext:
 
     def _note_deprecation(self, action: str, reply: Reply) -> None:
         """Keep an answer's warning that its interface will end."""
-        if b"DeprecatedWarning" not in reply.body or action in self.run_state.deprecated:
-            return
-        answer = parse_answer(reply.body)
-        if answer is not None and answer.deprecation:
-            self.run_state.deprecated[action] = self.mask(answer.deprecation)
+        if reply.content is not None and reply.content.deprecation:
+            self.run_state.deprecated.setdefault(action, self.mask(reply.content.deprecation))
 
 
 @dataclass(slots=True)

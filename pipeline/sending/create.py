@@ -11,14 +11,23 @@ import asyncio
 import hashlib
 import uuid
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 from pipeline.domain.run import SEAL_ID_REUSED, Status
 from pipeline.domain.seals import Verdict
 from pipeline.domain.service_codes import Meaning
 from pipeline.esign.client import NoAnswer, NotSent
-from pipeline.esign.contracts import CREATE, UPLOAD, CreateImage, build_upload
-from pipeline.esign.responses import CreateResponse, Reply, UploadResponse, read_create, read_upload
+from pipeline.esign.contracts import CREATE, UPLOAD, CreateImage, build_upload, list_sent_texts
+from pipeline.esign.responses import (
+    REPEATED,
+    REUSED_FILE_ID,
+    CreateResponse,
+    Reply,
+    UploadResponse,
+    read_create,
+    read_upload,
+)
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Decision, LedgerConflict
 from pipeline.messages.texts import make_text
 from pipeline.sending.call_context import (
@@ -66,6 +75,8 @@ class CreateSender:
         for send_index in range(MAX_SENDS):
             if not await self.context.back_off(send_index):
                 break
+            if send_index and (held := await self.hold_if_contested(job)) is not None:
+                return held
             refusal = await self._upload_if_needed(job, image)
             if refusal is not None:
                 return refusal
@@ -74,6 +85,27 @@ class CreateSender:
             if not may_resend:
                 break
         return result
+
+    async def hold_if_contested(self, job: Job) -> SendResult | None:
+        """Hold a row whose create was not executed by an answer that another call has got meanwhile, too.
+
+        It is not known whose answer it is. The verdict is in the ledger already, so that an attempt without one is
+        entered: nothing is sent until a person has decided.
+        """
+        context, refusal = self.context, job.verdict
+        if (
+            refusal is None
+            or refusal.kind not in {"refused", "not_executed"}
+            or not context.client.answers.is_of_two_calls(refusal.request_id)
+        ):
+            return None
+        trace_id = str(uuid.uuid4())
+        await context.ledger.open_attempt(context.build_attempt(job, trace_id))
+        words = " ".join(filter(None, (refusal.code, refusal.message)))
+        verdict = replace(refusal, kind="unknown", code=REPEATED, message=words)
+        await context.ledger.record_verdict(trace_id, verdict, now=context.client.service_time())
+        job.trace_id, job.verdict = trace_id, verdict
+        return SendResult(Status.UNKNOWN, verdict)
 
     async def _create(self, job: Job, image: ImageBody) -> tuple[SendResult, bool]:
         """Send one create and record its verdict; True when it is proven not executed and may be sent again."""
@@ -137,12 +169,16 @@ class CreateSender:
         except NoAnswer as error:
             verdict = Verdict("unknown", code="no_answer", message=str(error))
             return CreateResponse(verdict)
-        response = read_create(reply)
+        response = read_create(
+            reply,
+            sent=list_sent_texts(context.agent, trace_id, job.file_id, request=job.request),
+            claim_seal=context.client.answers.claim_seal,
+            mask=context.mask,
+        )
         context.record_reply(
             CREATE,
             reply,
             is_usable=response.verdict.kind == "sealed" or response.meaning not in {None, "unknown"},
-            is_trusted=response.is_from_service,
             code=response.counted_as,
         )
         if response.meaning == "clock" and not context.adopt_server_clock(job, reply):
@@ -152,6 +188,9 @@ class CreateSender:
     def _adjust_verdict(self, job: Job, response: CreateResponse) -> Verdict:
         """Return the verdict in the light of what else is known of the row and the run."""
         verdict, context = response.verdict, self.context
+        if verdict.kind == "sealed" and context.contract.needs_upload and not self._has_own_file(job):
+            # the FileId was given for another picture as well, while the create was under way
+            return replace(verdict, kind="unknown", code=REUSED_FILE_ID)
         if response.meaning == "upload_again" and (
             not context.contract.needs_upload or job.was_uploaded_again
         ):
@@ -201,9 +240,10 @@ class CreateSender:
         try:
             await ledger.record_verdict(job.trace_id, verdict, now=self._now_on_signing_clock(job))
         except LedgerConflict:
-            # One SealId for two people: neither this answer nor the next ones can be trusted.
-            verdict = replace(verdict, kind="unknown", code=SEAL_ID_REUSED)
+            job.verdict = verdict = replace(verdict, kind="unknown", code=SEAL_ID_REUSED)
             await ledger.record_verdict(job.trace_id, verdict, now=self._now_on_signing_clock(job))
+        if verdict.code == SEAL_ID_REUSED:
+            # One SealId for two people: neither this answer nor the next ones can be trusted.
             run_state.halt(SEAL_ID_REUSED, "the service answered with another person's SealId", 4)
         job.in_doubt = False
         hit_failpoint("create: settled")
@@ -245,12 +285,19 @@ class CreateSender:
     # -- the upload
 
     def _is_upload_needed(self, job: Job) -> bool:
-        """Return whether the contract needs a FileId and the row has none that is still valid."""
+        """Return whether the contract needs a FileId and the row has none that may be used."""
         if not self.context.contract.needs_upload:
             return False
         return (
-            job.file_id is None or job.file_expires_at - FILE_ID_MARGIN <= self.context.client.service_time()
+            job.file_id is None
+            or job.file_expires_at - FILE_ID_MARGIN <= self.context.client.service_time()
+            or not self._has_own_file(job)
         )
+
+    def _has_own_file(self, job: Job) -> bool:
+        """Return whether the row's FileId was given for its picture alone, as far as answers have shown until now."""
+        answers = self.context.client.answers
+        return job.file_id is not None and answers.is_file_of(job.file_id, job.image_owner)
 
     async def _upload_if_needed(self, job: Job, image: ImageBody) -> SendResult | None:
         """Upload the picture, again on any doubt; None once the row can be created, else how the row ends."""
@@ -279,13 +326,13 @@ class CreateSender:
                     send_number=send_number,
                     body_sha256=image.sha256,
                 )
-                response = read_upload(reply, now=context.client.service_time())
-                context.record_reply(
-                    UPLOAD,
+                response = read_upload(
                     reply,
-                    is_usable=response.meaning != "unknown",
-                    is_trusted=response.request_id is not None,
-                    code=response.counted_as,
+                    now=context.client.service_time(),
+                    claim_file=partial(context.client.answers.claim_file, owner=job.image_owner),
+                )
+                context.record_reply(
+                    UPLOAD, reply, is_usable=response.meaning != "unknown", code=response.counted_as
                 )
         except RunStopped:
             return SendResult(Status.NOT_SENT), False

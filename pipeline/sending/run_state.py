@@ -165,6 +165,11 @@ class Job:
     in_doubt: bool = False  # a create was recorded, and its verdict is not yet durable
     verdict: Verdict | None = None  # the last create's, also when it could not be recorded
 
+    @property
+    def image_owner(self) -> tuple[str, str]:
+        """Person and picture: a FileId belongs to both."""
+        return self.request.key, self.prepared.sha256
+
 
 @dataclass(frozen=True, slots=True)
 class SendResult:

@@ -55,6 +55,7 @@ class Submission:
     _expected: int = 0  # rows that the limiter still expects
     _handed_out: int = 0
     _limit_reached: bool = False
+    _refused: list[Job] = field(default_factory=list)  # rows whose create was answered and made nothing
     _image_bytes: ByteBudget = field(default_factory=lambda: ByteBudget(MAX_IMAGE_BYTES_HELD))
     _image_threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(IMAGE_WORKERS))
     # base64 holds the interpreter: more threads only wait for each other, and the calls for them
@@ -96,12 +97,27 @@ class Submission:
             await asyncio.gather(*feeders)
             for _ in range(self.workers):
                 await ready.put(None)
+        await self._hold_contested_rows()
         unsent = [row_plan for row_plan in row_plans if row_plan.index not in self._outcomes]
         for row_plan in unsent:
             self._finish_row(build_not_sent_outcome(row_plan))
         if self._limit_reached and not self.context.run_state.is_stopping:
             self.kept_back = frozenset(row_plan.index for row_plan in unsent)
         return tuple(self._outcomes[row_plan.index] for row_plan in row_plans)
+
+    async def _hold_contested_rows(self) -> None:
+        """Hold the rows whose refusal another call has got after them."""
+        for job in self._refused:
+            try:
+                held = await self.sender.hold_if_contested(job)
+            except (LedgerError, LedgerConflict):
+                LOG.exception("a contested refusal was not entered", extra={"row_id": job.request.row_id})
+                continue
+            if held is not None:
+                outcome = self._outcomes[job.row_plan.index]
+                self._outcomes[job.row_plan.index] = self._build_outcome(
+                    job, held, outcome.call_seconds or 0.0
+                )
 
     async def _send_canary(self, rows: Iterator[RowPlan]) -> None:
         """Send rows one at a time until one create has its verdict: a wrong key costs one call."""
@@ -180,6 +196,8 @@ class Submission:
             result = _interrupted(job)
         seconds = self.context.clock.monotonic() - began
         self._finish_row(self._build_outcome(job, result, seconds))
+        if job.verdict is not None and result.status in {Status.FAILED, Status.NOT_SENT}:
+            self._refused.append(job)
         self.context.run_state.record_row_end(result.status, result.verdict.code if result.verdict else None)
 
     def _read_body(self, job: Job) -> ImageBody | None:

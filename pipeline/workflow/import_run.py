@@ -37,7 +37,9 @@ from pipeline.intake.pairing.match import MatchResult, match_images
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.ledger.tenant import SiteKey
 from pipeline.planning.guards import (
+    NO_SEALS,
     Guards,
+    SealCounts,
     check_plan,
     find_emptied_folders,
     find_missing_rosters,
@@ -103,8 +105,8 @@ class RunPlan:
     report: RunReport  # as far as it is known yet
     file_stats: Mapping[str, FileStat]  # fingerprints to remember
     image_preparer: ImagePreparer
-    live_seals: int  # in the ledger
     whole_image_seals: Collection[str]  # SealIds of older seals whose pictures were sent whole
+    seal_counts: SealCounts = NO_SEALS  # not counted where there is nothing to send
     recalled: RecalledRun | None = None  # the last run, where nothing has changed since
     untrusted_answer: Halt | None = None  # nothing is sent before it is resolved
 
@@ -163,7 +165,7 @@ def prepare_run(
         ),
         file_stats=matches.stats,
         image_preparer=image_preparer,
-        live_seals=view.live_seals,
+        seal_counts=view.count_seals(),
         whole_image_seals=sizes.whole,
         untrusted_answer=find_untrusted_answer(view.snapshot.people.values()),
     )
@@ -187,7 +189,6 @@ def _repeat_plan(
         ),
         file_stats={},
         image_preparer=stage_settings.build_image_preparer(config),
-        live_seals=0,  # counted for newcomers alone, and there is none
         whole_image_seals=(),
         recalled=recalled,
     )
@@ -370,7 +371,7 @@ def _check_guards(
         record,
         row_plans=plan.row_plans,
         ready=ready,
-        live_seals=plan.live_seals,
+        live_seals=plan.seal_counts.live,
         unread_files=tuple(report.path for report in plan.report.files if report.status != "read"),
         emptied_folders=find_emptied_folders(request, ledger),
     )

@@ -14,6 +14,7 @@ from pipeline.intake.pairing.evidence import NO_SEALED_PEOPLE, SealedPeople, Sea
 from pipeline.intake.pairing.picture_column import EarlierRow
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.tenant import KEY_BYTES, SiteKey
+from pipeline.planning.guards import SealCounts
 from pipeline.planning.known_people import find_sealed_copies
 
 # of a check without a ledger: equal numbers are still one person
@@ -57,10 +58,16 @@ class LedgerView:
         """The judgements of earlier reviews."""
         return self.ledger.list_judgements() if self.ledger else {}
 
-    @property
-    def live_seals(self) -> int:
-        """The number of people who have a seal."""
-        return sum(person.seal is not None for person in self.snapshot.people.values())
+    def count_seals(self) -> SealCounts:
+        """Count the seals of the ledger, and the creates that wait for a decision because the seal name exists."""
+        people = self.snapshot.people.values()
+        seals = [person.seal for person in people if person.seal is not None]
+        attempts = (person.unresolved_attempt for person in people)
+        return SealCounts(
+            live=len(seals),
+            own=sum(seal.trace_id is not None for seal in seals),
+            existing_names=sum(attempt is not None and attempt.verdict == "exists" for attempt in attempts),
+        )
 
     def count_absent_unresolved(self, keys: Collection[str | None]) -> int:
         """Return how many people with an unresolved attempt are not among these."""

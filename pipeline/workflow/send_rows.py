@@ -167,7 +167,7 @@ async def send_rows(
     from pipeline.sending.create import CreateSender  # noqa: PLC0415
     from pipeline.sending.submit import Submission  # noqa: PLC0415
 
-    run_guards = RunGuards(guards, plan.live_seals)
+    run_guards = RunGuards(guards, plan.seal_counts.own, plan.seal_counts.existing_names)
     outages = resources.outages or OutageMonitor(resources.clock)
     run_state = RunState(
         resources.stop.event,
@@ -184,7 +184,7 @@ async def send_rows(
     # a second's worth of open connections may wait for a slot, so that none waits long
     waiting = ceil(min(limit, creates_in_flight))
     async with (
-        build_client(config, credentials, resources.clock) as client,
+        build_client(config, credentials, resources.clock, resources.ledger) as client,
         share_connection_slots(resources.limiter, (CREATE, UPLOAD), waiting) as connection_slots,
     ):
         context = CallContext(

@@ -27,7 +27,7 @@ from pipeline.intake.images.pixel_digest import is_of_earlier_form
 from pipeline.intake.images.prepare import digest_pixels, find_sent_size, load_preview, prepare_image
 from pipeline.intake.readers.model import HEADER, ReadOptions, StoreImage
 from pipeline.ledger.lock import read_user_name
-from pipeline.ledger.protocol import RunRecord
+from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.ledger.tenant import SiteKey
 from pipeline.planning.guards import Guards
 from pipeline.planning.plan import PlanRules
@@ -56,10 +56,15 @@ def build_agent(config: Config) -> Agent:
     return Agent(**{field.name: getattr(config.api, field.name) for field in fields(Agent)})
 
 
-def build_client(config: Config, credentials: CredentialsSource, clock: Clock) -> Client:
-    """Return the HTTP client, not yet opened."""
+def build_client(
+    config: Config, credentials: CredentialsSource, clock: Clock, ledger: Ledger | None = None
+) -> Client:
+    """Return the HTTP client, not yet opened; an answer that ``ledger`` knows is none."""
     from pipeline.esign.client import Client  # noqa: PLC0415 - `check` imports no aiohttp
+    from pipeline.esign.seen_answers import OF_THIS_PROCESS  # noqa: PLC0415 - the same
 
+    if ledger is not None:
+        OF_THIS_PROCESS.remember(ledger.list_request_ids(), ledger.list_seal_ids())
     api = config.api
     return Client(
         endpoint=api.endpoint,
@@ -67,6 +72,7 @@ def build_client(config: Config, credentials: CredentialsSource, clock: Clock) -
         credentials=credentials,
         clock=clock,
         timeout=api.timeout_seconds,
+        answers=OF_THIS_PROCESS,
         region=api.region,
         proxy=api.proxy,
         ca_file=_find_ca_file(config),

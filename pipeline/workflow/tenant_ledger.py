@@ -210,7 +210,7 @@ def _find_lacking_runs(config: Config, ledger: DatabaseLedger) -> Mapping[str, P
         config.tenant,
         known_runs=ledger.run_ids(),
         accepted_runs=ledger.list_accepted_runs(),
-        known_seals=cache(ledger.seal_ids),
+        known_seals=cache(ledger.list_seal_ids),
         known_attempts=cache(ledger.attempt_ids),
         last_run=last.run if last else None,
         creates_of_last=ledger.count_creates(last.run) if last else 0,

@@ -29,6 +29,7 @@ from pipeline.sandbox.service import FakeService
 LONG = bool(os.environ.get("ATTACK"))  # make attack
 HOUSE = Path(__file__).parents[2]
 CREATE = "ChannelCreatePreparedPersonalEsign"
+UPLOAD = "UploadFiles"
 HEADERS = ("姓名", "证件号码", "手机号", "工号", "科室")
 PATIENCE = 60  # seconds after which a command counts as hung
 REFUSED = (2, 74)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import openpyxl
 import pytest
-from attack.marks import draw_mark
+from attack.marks import draw_mark, read_mark
 from attack.sheets import Lines
-from attack.stage import CREATE, LONG, Stage, person
+from attack.stage import CREATE, LONG, UPLOAD, Stage, person
+from run_support import number
 
 from pipeline.sandbox.actions import Rules
+from pipeline.sandbox.gateway import SANDBOX
 
 GROUP = "answers"
 LATER = 400.0  # seconds: beyond the time in which a signed request may still be carried out
@@ -132,22 +134,34 @@ def test_an_answer_that_may_follow_a_seal_is_no_refusal(stage, code):
 
 SEAL_IDS = {
     "blank": " ",
-    "blanks": "   ",
     "ideographic-space": "\u3000",
-    "tab": "\t",
-    "newline": "yD\nabc",
-    "NUL": "yD\x00abc",
-    "escape": "\x1b[31myD",
-    "delete": "yD\x7fabc",
-    "C1": "yD\x85abc",
-    "129": "y" * 129,
+    "newline": "yD\nabcdefgh",
+    "NUL": "yD\x00abcdefgh",
+    "escape": "\x1b[31myDabcdefgh",
+    "C1": "yD\x85abcdefgh",
+    "65": "y" * 65,
     "900KB": "y" * 900_000,
+    "seven": "sealid1",
+    "null": "null",
+    "None": "None",
+    "undefined": "undefined",
+    "filled null": "--null--",
+    "nothing": "-",
+    "zero": "0",
+    "nil": "00000000-0000-0000-0000-000000000000",
+    "wide": "ｙＤＣＹＩＵＵｃｋｐ７ｔ",
+    "name": person(2).name,
+    "number": number(2),
+    "mobile": person(2).mobile,
+    "number of another": number(7),
+    "AppId": SANDBOX.app_id,
+    "OpenId": SANDBOX.operator_open_id.upper(),
 }
-STRANGE = SEAL_IDS if LONG else {"NUL": SEAL_IDS["NUL"]}
+STRANGE = SEAL_IDS if LONG else {way: SEAL_IDS[way] for way in ("NUL", "number")}
 
 
 @pytest.mark.parametrize("seal_id", STRANGE.values(), ids=STRANGE)
-def test_a_seal_id_of_blanks_control_characters_or_excess_length_is_none(stage, seal_id):
+def test_what_cannot_be_a_seal_id_is_evidence_and_no_success(stage, seal_id):
     stage.strike(*lost({"seal_id": seal_id}, *MADE))
     stage.hire(*range(1, 6))
     stage.go("run")
@@ -156,15 +170,78 @@ def test_a_seal_id_of_blanks_control_characters_or_excess_length_is_none(stage, 
     try_everything(stage)
     stage.assert_clean()
     assert statuses == ["unknown"] * len(MADE)
+    if len(seal_id) == 18:
+        kept = [path for part in ("state", "out") for path in (stage.folder / part).rglob("*")]
+        kept = [path for path in kept if path.is_file() and "rosters" not in path.parts]
+        assert not [path for path in kept if seal_id.encode() in path.read_bytes()], "a whole number"
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
-def test_a_seal_id_of_128_characters_is_one(stage):
-    stage.strike(*lost({"seal_id": "y" * 128}, 2))
+def test_a_seal_id_of_another_person_in_another_case_stops_the_run(stage):
+    stage.hire(1)
+    assert stage.go("run").code == 0
+    stage.strike(*lost({"seal_id": stage.service.seals[0].seal_id.swapcase()}, 2))
+    stage.hire(1, 2)
+    ended = stage.go("run")
+    statuses = stage.statuses()
+    stage.strike()
+    assert stage.go("run").code == 4
+    stage.assert_clean()
+    assert (ended.code, statuses[person(2).staff_no]) == (4, "unknown")
+
+
+EXAMPLES = ("yDCYIUUckp7t75mxUxAAGY1B8z3p0AI=a", "sealid-1", "0f" * 16, "y" * 64)
+
+
+@pytest.mark.parametrize("seal_id", EXAMPLES if LONG else EXAMPLES[:1])
+def test_a_seal_id_of_another_documented_form_is_one(stage, seal_id):
+    stage.strike(*lost({"seal_id": seal_id}, 2))
     stage.hire(1, 2)
     assert stage.go("run").code == 0
-    stage.adopted["y" * 128] = 2  # the service calls it so
+    stage.adopted[seal_id] = 2  # the service calls it so
     assert stage.statuses()[person(2).staff_no] == "sealed"
+
+
+FORMS = ("padded", "hex", "marked")
+
+
+@pytest.mark.parametrize("form", FORMS if LONG else FORMS[:1])
+def test_what_is_accepted_as_a_seal_id_can_be_adopted_and_resolved(stage_with, form):
+    """One rule: an id that the service gave is entered again after the ledger was lost."""
+    stage = stage_with(rules=Rules(limiter="none", unique_names="off", seal_ids=form))
+    stage.hire(1, 2, 3)
+    stage.strike(*lost("reset_after", 3))
+    assert stage.go("run").code == 3
+    stage.strike()
+    made = {serial: seal.seal_id for serial, (seal,) in stage.seals_of().items()}
+    resolved = stage.go("resolve", person(3).staff_no, f"--seal-id={made[3]}", later=LATER)
+    assert stage.go("run", later=LATER).code == 0
+    stage.move_to_another_machine()
+    book = openpyxl.Workbook()
+    book.active.append(("姓名", "身份证号", "印章ID"))
+    for serial, seal_id in made.items():
+        book.active.append((person(serial).name, person(serial).number, seal_id))
+    book.save(stage.folder / "seals-of-old.xlsx")
+    adopted = stage.go("adopt", str(stage.folder / "seals-of-old.xlsx"))
+    ended = stage.go("run")
+    stage.assert_clean()
+    assert (resolved.code, adopted.code, ended.code) == (0, 0, 0)
+    assert {row["seal_id"] for row in stage.outcomes()} == set(made.values())
+
+
+@pytest.mark.skipif(not LONG, reason="make attack")
+def test_another_id_in_place_of_a_seal_id_is_refused(stage):
+    stage.hire(1, 2)
+    stage.strike(*lost("no_seal_id", 2))
+    assert stage.go("run").code == 3
+    (row,) = [row for row in stage.outcomes() if row["status"] == "unknown"]
+    sealed = stage.service.seals[0].seal_id
+    others = (row["trace_id"], row["request_id"], number(2), "undefined", SANDBOX.app_id, sealed.swapcase())
+    for seal_id in others:
+        told = stage.go("resolve", person(2).staff_no, f"--seal-id={seal_id}", later=LATER)
+        assert told.code == 2, seal_id
+        assert number(2) not in told.output
+    stage.assert_clean()
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
@@ -221,3 +298,173 @@ def test_a_replaced_seal_is_asked_for_by_a_human_alone(stage):
     stage.go("retry")
     stage.go("retry", str(stage.results()))
     stage.assert_clean()
+
+
+# -- answers that were seen before
+
+WAYS = {  # what person 1's first create is answered; person 2's create makes its seal and gets the same answer
+    "throttle": "throttle",
+    "reason": {"code": {"code": "FailedOperation", "message": "证件号码不正确"}},
+    "bare": {"code": {"code": "FailedOperation", "message": "操作失败"}},
+    "missing": {"code": {"code": "MissingParameter", "message": "缺少参数"}},
+    "invalid": {"code": "InvalidParameter.CardNumber"},
+    "value": {"code": {"code": "InvalidParameterValue", "message": "参数不正确"}},
+    "exists": {"code": "FailedOperation.ExistSameSealName"},
+    "file": {"code": "ResourceNotFound.File"},
+    "clock": {"code": "AuthFailure.SignatureExpire"},
+    "keys": {"code": "AuthFailure.SecretIdNotFound"},
+    "internal": {"code": "InternalError"},
+}
+
+REFUSALS = {"reason", "bare", "missing", "invalid", "value"}
+
+
+def as_first(do: object, serial: int = 1) -> dict:
+    """Strike the first create of a doctor."""
+    return {"match": {"action": CREATE, "user_name": person(serial).name, "nth": 1}, "do": do}
+
+
+def repeat(serial: int, of: int = 1, *, nth: int = 1) -> dict:
+    """Answer the first create of a doctor, which makes a seal, with an answer that another create got."""
+    return as_first({"replay": {"user_name": person(of).name, "nth": nth}}, serial)
+
+
+@pytest.mark.parametrize("way", WAYS if LONG else ("throttle", "reason", "file"))
+def test_a_create_with_the_answer_of_another_doctor_is_unknown(stage, way):
+    stage.strike(as_first(WAYS[way]), repeat(2))
+    stage.hire(*range(1, 7))
+    stage.go("run")
+    if way == "keys":  # that answer stops the run at the first row; the next run knows it from the ledger
+        stage.strike(repeat(2))
+        stage.hire(2)
+        stage.go("run")
+    (row,) = [row for row in stage.outcomes() if row["staff_no"] == person(2).staff_no]
+    stage.strike(*(lost(WAYS[way], 1) if way in REFUSALS else ()))  # a doctor who is refused stays refused
+    try_everything(stage)
+    stage.assert_clean()
+    assert (row["status"], row["service"]["code"]) == ("unknown", "repeated_answer")
+    assert row["request_id"]
+
+
+@pytest.mark.skipif(not LONG, reason="make attack")
+@pytest.mark.parametrize("way", ["throttle", "reason", "missing", "invalid", "file", "keys"])
+def test_an_answer_of_an_earlier_run_is_none(stage, way):
+    stage.strike(as_first(WAYS[way]))
+    stage.hire(1)
+    stage.go("run")
+    stage.strike(repeat(2))
+    stage.hire(2, 3)
+    stage.go("run")
+    statuses = stage.statuses()
+    stage.strike()
+    try_everything(stage)
+    stage.assert_clean()
+    assert statuses[person(2).staff_no] == "unknown"
+
+
+@pytest.mark.skipif(not LONG, reason="make attack")
+@pytest.mark.parametrize("way", ["throttle", "reason", "invalid"])
+def test_an_answer_that_the_wrong_create_got_first_is_neithers(stage, way):
+    """Two creates are under way; both get the answer of one of them, the other one a moment before it."""
+    late = [as_first(WAYS[way], 2), as_first({"delay_after": 0.4}, 2)]
+    early = [as_first({"delay_before": 0.3}, 3), repeat(3, of=2)]
+    rest = {"match": {"action": CREATE, "from": 4}, "do": {"delay_after": 1.0}}
+    stage.strike(*late, *early, rest)
+    stage.hire(*range(1, 7))
+    stage.go("run")
+    statuses = [stage.statuses()[person(serial).staff_no] for serial in (2, 3)]
+    stage.strike(*(lost(WAYS[way], 2) if way in REFUSALS else ()))
+    try_everything(stage)
+    counts = stage.judge()
+    assert not counts.wrong_pictures
+    if (
+        way in REFUSALS
+    ):  # a throttled create is sent again after a random wait, perhaps before the second answer
+        assert counts.is_clean
+        assert statuses == ["unknown", "unknown"]
+
+
+@pytest.mark.skipif(not LONG, reason="make attack")
+def test_a_retry_of_a_create_with_the_answer_of_the_first_send_is_unknown(stage):
+    """The re-send made the seal; its answer is the throttle that the first send got."""
+    second = {
+        "match": {"action": CREATE, "user_name": person(2).name, "nth": 2},
+        "do": {"replay": {"nth": 1}},
+    }
+    second["do"]["replay"]["user_name"] = person(2).name
+    stage.strike(as_first("throttle", 2), second)
+    stage.hire(*range(1, 5))
+    stage.go("run")
+    statuses = stage.statuses()
+    stage.strike()
+    try_everything(stage)
+    stage.assert_clean()
+    assert statuses[person(2).staff_no] == "unknown"
+
+
+def test_a_success_of_another_doctor_stops_the_run(stage):
+    stage.strike(repeat(2))
+    stage.hire(*range(1, 4))
+    ended = stage.go("run")
+    statuses = stage.statuses()
+    stage.strike()
+    again = stage.go("run")
+    stage.assert_clean()
+    assert (ended.code, again.code) == (4, 4)
+    assert statuses[person(2).staff_no] == "unknown"
+
+
+UPLOADS = {  # which uploads get the answer, or the FileId, of the first one
+    "one": ({"nth": 3}, {"replay": {"nth": 1}}),
+    "every third": ({"every": 3}, {"replay": {"nth": 1}}),
+    "always": ({"from": 2}, {"replay": {"nth": 1}}),
+    "one FileId": ({"nth": 3}, "same_file_id"),
+    "always one FileId": ({"from": 2}, "same_file_id"),
+}
+
+
+@pytest.mark.parametrize("which", UPLOADS if LONG else ("one", "one FileId"))
+def test_an_upload_with_the_answer_of_another_picture_is_made_again(stage, which):
+    match, do = UPLOADS[which]
+    stage.strike({"match": {"action": UPLOAD, **match}, "do": do})
+    stage.hire(*range(1, 7))
+    ended = stage.go("run")
+    statuses, codes = (
+        set(stage.statuses().values()),
+        {row["service"] and row["service"]["code"] for row in stage.outcomes()},
+    )
+    stage.judge()
+    stage.assert_clean()
+    stage.strike()
+    stage.go("run")
+    stage.assert_clean()
+    assert set(stage.statuses().values()) <= {"sealed", "unchanged"}
+    if which.startswith("always"):
+        assert ended.code == 5
+        assert statuses in ({"sealed", "not_sent"}, {"not_sent"})
+        assert codes & {"repeated_answer", "reused_file_id"}
+    else:
+        assert (ended.code, statuses) == (0, {"sealed"})
+
+
+@pytest.mark.skipif(not LONG, reason="make attack")
+def test_a_file_id_that_another_call_got_first_is_nobodys(stage):
+    """The answer to one upload is given to two calls at once, to the wrong one first."""
+    late = {"match": {"action": UPLOAD, "nth": 2}, "do": {"delay_after": 0.5}}
+    early = {"match": {"action": UPLOAD, "nth": 3}, "do": {"replay": {"nth": 2}}}
+    held = {"match": {"action": CREATE, "from": 2}, "do": {"delay_after": 1.5}}
+    stage.strike(late, early, held)
+    stage.hire(*range(1, 4))
+    stage.go("run")
+    stage.strike()
+    try_everything(stage)
+    counts = stage.judge()
+    assert counts.second_seals == counts.false_claims == 0
+    wrong = {
+        seal.seal_id
+        for seal in stage.service.seals
+        if read_mark(stage.service.pictures[seal.picture]) != stage.owner(seal.number)
+    }
+    assert not wrong & {row["seal_id"] for row in stage.outcomes()}, (
+        "a seal with another's picture is no success"
+    )

@@ -15,6 +15,7 @@ from pipeline.domain.roster import Field, ImageFile
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import SealContent, SealRequest
 from pipeline.esign.client import MAX_REPLY_BYTES, Client, NoAnswer
+from pipeline.esign.seen_answers import SeenAnswers
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.open import open_ledger
 from pipeline.reports.earlier_results import find_earlier_run
@@ -111,7 +112,13 @@ async def _answered(handler, **settings):
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     keys = Credentials("AKIDx", "k", "tok")
     client = Client(
-        endpoint=url, file_endpoint=url, credentials=keys, clock=SystemClock(), timeout=2, **settings
+        endpoint=url,
+        file_endpoint=url,
+        credentials=keys,
+        clock=SystemClock(),
+        timeout=2,
+        answers=SeenAnswers(),
+        **settings,
     )
 
     async def before_send(alive):

@@ -2,11 +2,12 @@
 
 import shutil
 
+import openpyxl
 import pytest
 from resolution_support import list_made_seals, run_later
 from result_sheet import ResultSheet
 from run_support import make_row, name, number
-from wire_support import fault, set_limits
+from wire_support import CREATE, fault, set_limits
 
 from pipeline.sandbox.actions import Rules
 
@@ -225,3 +226,65 @@ def test_the_guard_can_be_switched_off_and_asks_nothing_of_a_ledger_with_seals(h
     )
     assert hospital.go("run") == 3
     path.write_text(text, "utf-8")
+
+
+def test_the_first_doctors_that_were_sealed_alone_do_not_end_the_watch(hospital_with, capsys):
+    """The documented way: one doctor first. The others have seals that the ledger does not know."""
+    hospital = many_before(hospital_with)
+    hospital.doctors(1, start=20)
+    assert hospital.run_to_end("run", "--limit", "1") == (0, {"sealed": 1})
+    hospital.doctors(12)
+    capsys.readouterr()
+    assert hospital.go("run") == 5
+    assert hospital.record()["halted"]["code"] == "SEALS_EXIST"
+    stderr_text = capsys.readouterr().err
+    assert "adopt --help" in stderr_text
+    assert hospital.statuses()["exists"] <= 6
+    assert hospital.service.find_duplicates() == {}
+
+
+def test_adopted_seals_do_not_end_the_watch(hospital_with):
+    hospital = many_before(hospital_with)
+    book = openpyxl.Workbook()
+    book.active.append(("姓名", "身份证号", "印章ID"))
+    for seal in hospital.service.seals[:5]:
+        book.active.append((seal.name, seal.number, seal.seal_id))
+    book.save(hospital.folder / "some.xlsx")
+    assert hospital.go("adopt", str(hospital.folder / "some.xlsx")) == 0
+    assert hospital.go("run") == 5
+    assert hospital.record()["halted"]["code"] == "SEALS_EXIST"
+    assert hospital.service.find_duplicates() == {}
+
+
+def test_names_that_exist_are_counted_over_small_runs(hospital_with):
+    hospital = many_before(hospital_with)
+    exits = [hospital.go("run", "--limit", "1") for _ in range(4)]
+    assert exits == [3, 3, 5, 5], "the third one, and then the first of each run"
+    assert hospital.creates() == 12 + 4
+
+
+def test_once_this_program_has_made_twenty_seals_a_name_that_exists_is_a_row_of_its_own(hospital_with):
+    hospital = hospital_with(
+        faults=[fault({"code": "FailedOperation.ExistSameSealName"}, nth=(21, 22, 23, 24))]
+    )
+    hospital.doctors(20)
+    assert hospital.go("run") == 0
+    hospital.doctors(26)
+    assert hospital.run_to_end("run") == (3, {"unchanged": 20, "exists": 4, "sealed": 2})
+
+
+@pytest.mark.parametrize("words", [None, "存在同名印章"], ids=["code", "bare"])
+def test_the_same_refusal_because_of_existing_names_advises_adopt(hospital_with, capsys, words):
+    code = {"code": "FailedOperation", "message": words} if words else "FailedOperation.ExistSameSealName"
+    hospital = hospital_with(faults=[{"match": {"action": CREATE, "from": 21}, "do": {"code": code}}])
+    hospital.doctors(20)
+    assert hospital.go("run") == 0
+    hospital.doctors(60)
+    capsys.readouterr()
+    assert hospital.go("run") == 5
+    assert hospital.record()["halted"]["code"] == "SAME_REFUSAL"
+    stderr_text = capsys.readouterr().err
+    assert "adopt --help" in stderr_text
+    assert "settings" not in stderr_text
+    hospital.go("status")
+    assert "settings" not in capsys.readouterr().err

@@ -135,7 +135,7 @@ def test_a_code_that_an_earlier_identical_request_may_have_caused_holds_its_row(
 def test_what_cannot_be_a_seal_id_is_evidence_and_no_success(hospital_with, answered_id):
     hospital = hospital_with()
     hospital.doctors(2)
-    hospital.service._actions._make_identifier = lambda _: answered_id
+    hospital.service._actions._make_identifier = lambda *_: answered_id
     assert hospital.run_to_end("run", "--limit", "1") == (3, {"unknown": 1, "not_sent": 1})
     (row,) = [row for row in hospital.outcomes() if row["status"] == "unknown"]
     assert (row["seal_id"], row["service"]["code"]) == (None, "no_seal_id")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from run_support import QuickClock, draw_seal, make_row
+from run_support import QuickClock, draw_seal, make_row, name
 from server_ledger import SECRET
 from watch_support import Watcher
 from wire_support import fault
@@ -360,3 +360,15 @@ def test_the_ledgers_of_all_hospitals_move_to_one_database(group_with, postgres_
     records = read_json_lines(capsys.readouterr().out)
     assert [record["statuses"]["unchanged"] for record in records] == [2, 1]
     assert group.creates() == 3
+
+
+def test_the_answer_of_another_hospital_is_none(group_with):
+    throttled = {"match": {"action": CREATE, "user_name": name(1), "nth": 1}, "do": "throttle"}
+    repeated = {"match": {"action": CREATE, "user_name": name(5), "nth": 1}, "do": {"replay": {"nth": 1}}}
+    group = group_with(faults=[throttled, repeated])
+    add_doctors(group, "east", range(1, 3))
+    add_doctors(group, "west", range(5, 7))
+    assert group.go("run", "--all") == 3
+    assert sum(seal.name == name(5) for seal in group.service.seals) == 1
+    assert group.go("run", "--all") == 3, "it is held"
+    assert sum(seal.name == name(5) for seal in group.service.seals) == 1

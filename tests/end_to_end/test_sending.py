@@ -10,12 +10,12 @@ import time
 import pytest
 from manual_clock import ManualClock
 from run_support import number, wait_until
-from wire_support import CREATE, UPLOAD, Relay, fault, set_limits
+from wire_support import CREATE, UPLOAD, Relay, fault, read_alone, set_limits
 
 from pipeline.clock import SystemClock
 from pipeline.esign.contracts import Agent
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter
-from pipeline.esign.responses import Reply, read_create, read_upload
+from pipeline.esign.responses import Reply, read_upload
 from pipeline.sandbox.actions import Rules
 from pipeline.sending import submit
 from pipeline.sending.circuit_breaker import OutageMonitor
@@ -150,13 +150,13 @@ def test_closed_at_the_gate_is_not_sent_and_free_for_the_next_run(hospital_with)
     assert hospital.service.find_duplicates() == {}
 
 
-OK = b'{"Response":{"SealId":"s1","RequestId":"r"}}'
+OK = b'{"Response":{"SealId":"sealid-1","RequestId":"r"}}'
 
 
 @pytest.mark.parametrize("status", [201, 206, 302, 500, 502])
 def test_any_other_status_is_unknown_and_keeps_its_evidence(status):
-    read = read_create(Reply(status, OK, None))
-    assert (read.verdict.kind, read.verdict.seal_id, read.meaning) == ("unknown", "s1", None)
+    read = read_alone(Reply(status, OK, None))
+    assert (read.verdict.kind, read.verdict.seal_id, read.meaning) == ("unknown", "sealid-1", None)
     assert read.verdict.request_id == "r"
 
 
@@ -165,16 +165,18 @@ def test_any_other_status_is_unknown_and_keeps_its_evidence(status):
     b'{"Response":{"SealId":"s","Error":{"Code":""}}}', b"[" * 200_000,
 ])  # fmt: skip
 def test_what_is_no_success(body):
-    assert read_create(Reply(200, body, None)).verdict.kind == "unknown"
+    assert read_alone(Reply(200, body, None)).verdict.kind == "unknown"
 
 
 def test_what_is_no_upload():
     one = b'{"Response":{"FileIds":["f"],"Deadline":2000}}'
-    assert read_upload(Reply(502, one, None), now=0).file_id is None
-    assert read_upload(Reply(200, b'{"Response":{"FileIds":["f","g"]}}', None), now=0).file_id is None
-    whole = read_upload(Reply(200, one, None), now=0)
+    assert read_upload(Reply(502, one, None), now=0, claim_file=bool).file_id is None
+    two = Reply(200, b'{"Response":{"FileIds":["f","g"]}}', None)
+    assert read_upload(two, now=0, claim_file=bool).file_id is None
+    whole = read_upload(Reply(200, one, None), now=0, claim_file=bool)
     assert (whole.file_id, whole.expires_at) == ("f", 2000.0)
-    without_deadline = read_upload(Reply(200, b'{"Response":{"FileIds":["f"]}}', None), now=5)
+    undated = Reply(200, b'{"Response":{"FileIds":["f"]}}', None)
+    without_deadline = read_upload(undated, now=5, claim_file=bool)
     assert (without_deadline.file_id, without_deadline.expires_at) == ("f", 605)
 
 

@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 from manual_clock import settle
+from wire_support import read_alone
 
 from pipeline.clock import SystemClock
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.request_body import FIRST_PIECE_BYTES, PIECE_BYTES
-from pipeline.esign.responses import read_create
+from pipeline.esign.seen_answers import SeenAnswers
 from pipeline.esign.signing import Credentials
 from pipeline.messages.texts import render_text
 
@@ -41,6 +42,7 @@ async def open_client(serve, *, seconds=5):
         credentials=Credentials("id", "key"),
         clock=SystemClock(),
         timeout=seconds,
+        answers=SeenAnswers(),
     )
     async with server, client:
         yield client
@@ -61,7 +63,7 @@ async def test_every_cut_is_no_answer_and_the_whole_is_a_success():
             with pytest.raises(NoAnswer):
                 await client.call("Create", b"{}", trace_id="t", before_send=pass_at_once)
         reply = await client.call("Create", b"{}", trace_id="t", before_send=pass_at_once)
-    assert read_create(reply).verdict.kind == "sealed"
+    assert read_alone(reply).verdict.kind == "sealed"
     assert next(cuts, None) is None
 
 
@@ -105,7 +107,7 @@ async def test_a_body_of_any_length_arrives_whole_however_slowly_it_is_read(leng
 
     async with open_client(serve) as client:
         reply = await client.call("Create", body, trace_id="t", before_send=pass_at_once)
-    assert read_create(reply).verdict.kind == "sealed"
+    assert read_alone(reply).verdict.kind == "sealed"
     assert bytes(received) == body
 
 

@@ -451,6 +451,15 @@ def test_adopted_seals_are_seals(ledger, attempt):
         send(ledger, attempt("p1", seal_name="王小明处方章"), UNKNOWN)
 
 
+def test_the_ids_of_all_answers_are_kept(ledger, attempt, sealed):
+    send(ledger, attempt("p1"), replace(sealed("S1"), request_id="r-1"))
+    ledger.record_decision(decision("replace", "p1", detail="p1新章"))
+    send(ledger, attempt("p2"), Verdict("not_executed", request_id="r-2", code="RequestLimitExceeded"))
+    send(ledger, attempt("p2"), replace(UNKNOWN, request_id=None))
+    assert set(ledger.list_request_ids()) == {"r-1", "r-2"}
+    assert set(ledger.list_seal_ids()) == {"S1"}, "also of a seal that was given up"
+
+
 def test_staff_numbers_are_those_that_runs_read_for_people_with_a_seal(ledger, attempt, seen, sealed):
     send(ledger, attempt("p1"), sealed("S1"))
     send(ledger, attempt("p2"), UNKNOWN)

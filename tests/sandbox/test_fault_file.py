@@ -73,6 +73,13 @@ def test_every_kind_can_be_written_in_a_file():
     assert [fault.kind for fault in parse_faults(file)] == list(KINDS)
 
 
+def test_which_answer_is_repeated_is_named_by_action_name_and_number():
+    (fault,) = parse_faults({"faults": [{"do": {"replay": {"user_name": "张三", "nth": 1}}}]})
+    assert fault == Fault("replay", earlier=Match(user_name="张三", nth=(1,)))
+    with pytest.raises(UsageError, match="not a known name"):
+        parse_faults({"faults": [{"do": {"replay": {"share": 0.5}}}]})
+
+
 def test_calls_are_numbered_among_those_that_fit():
     calls = [
         call("UploadFiles"),

@@ -11,8 +11,9 @@ from manual_clock import ManualClock, settle
 
 from pipeline.clock import SystemClock
 from pipeline.sandbox.actions import Rules
-from pipeline.sandbox.faults import HTML_502, Fault, Match
+from pipeline.sandbox.faults import Fault, Match
 from pipeline.sandbox.gateway import CREATE
+from pipeline.sandbox.replies import HTML_502
 from pipeline.sandbox.server import Sandbox, SandboxThread
 from pipeline.sandbox.service import FakeService
 
@@ -209,6 +210,32 @@ async def test_a_seal_id_can_be_missing_empty_or_another_ones(wire, create):
         assert answers[3]["SealId"] == answers[0]["SealId"]
         assert answers[4]["SealId"] == "\u3000"
         assert len({seal.seal_id for seal in sandbox.service.seals}) == 5
+
+
+async def test_an_earlier_answer_is_repeated_to_the_letter(wire, create):
+    earlier = Match(user_name="张伟", nth=(1,))
+    faults = (
+        Fault("replay", Match(nth=(3,)), earlier=earlier),
+        Fault("replay", Match(nth=(4,))),
+        Fault("replay", Match(nth=(5,)), earlier=Match(action=UPLOAD)),
+    )
+    async with Sandbox(faults=faults) as sandbox:
+        people = ["张伟", "李四", "王五", "赵六", "钱七"]
+        calls = [create(person, UserName=people[person]) for person in range(5)]
+        answers = [inside((await exchange(wire, sandbox, call))[2]) for call in calls]
+        assert answers[2] == answers[0]
+        assert answers[3]["SealId"] == sandbox.service.seals[2].seal_id, (
+            "the last answer, before it was replaced"
+        )
+        assert answers[4]["SealId"] == sandbox.service.seals[4].seal_id, "there is none to repeat"
+        assert len(sandbox.service.seals) == 5, "each call is executed"
+
+
+@pytest.mark.parametrize(("form", "length"), [("plain", 32), ("padded", 33), ("hex", 32), ("marked", 12)])
+async def test_seal_ids_have_a_form_that_can_be_chosen(wire, create, form, length):
+    async with Sandbox(FakeService(Rules(seal_ids=form))) as sandbox:
+        answer = inside((await exchange(wire, sandbox, create()))[2])
+        assert len(answer["SealId"]) == length
 
 
 async def test_json_cut_short_with_a_length_that_fits(wire, create):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pipeline import messages
 from pipeline.messages import problem_entries
+from pipeline.messages.advice import Advice
 from pipeline.messages.help import CHINESE, HELP
-from pipeline.messages.service_errors import Advice
 
 MESSAGES = Path(messages.__path__[0])
 

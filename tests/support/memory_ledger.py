@@ -297,6 +297,13 @@ class MemoryLedger:
             frozenset(sent_row.attempt.seal_name for sent_row in sent if sent_row.decided == "not_theirs"),
         )
 
+    def list_request_ids(self) -> Collection[str]:
+        verdicts = (sent.verdict for sent in self._tables.sent.values())
+        return {verdict.request_id for verdict in verdicts if verdict and verdict.request_id}
+
+    def list_seal_ids(self) -> Collection[str]:
+        return set(self._tables.seals)
+
     def list_known_files(self) -> Mapping[str, FileStat]:
         return self._tables.files
 

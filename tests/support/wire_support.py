@@ -5,6 +5,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from pipeline.esign.responses import CreateResponse, Reply, read_create
+
 CREATE = "ChannelCreatePreparedPersonalEsign"
 UPLOAD = "UploadFiles"
 
@@ -12,6 +14,11 @@ UPLOAD = "UploadFiles"
 def fault(do, *, action=CREATE, nth=(2,)):
     """Strike the second create by default: the first is the canary."""
     return {"match": {"action": action, "nth": list(nth)}, "do": do}
+
+
+def read_alone(reply: Reply) -> CreateResponse:
+    """Read the reply to a create of which nothing else is known."""
+    return read_create(reply, sent=(), claim_seal=lambda _: True, mask=str)
 
 
 def set_limits(hospital, requests_per_second, concurrency):
