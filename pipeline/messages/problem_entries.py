@@ -229,8 +229,8 @@ PICTURE_ENTRIES = (
     _error("IMAGE_AMBIGUOUS", ("有多张可能的图片", "Several possible pictures"),
        "有多张不同的图片都可能是此人的：{found}；请只留一张，或在图片列写明用哪一张。",
        "More than one picture could be this doctor's: {found}; keep one, or enter its file name in the picture column.",
-       other=("图片压到了相邻行，因中心在本行，已采用；把图片移到本行之内就不再提示。",
-              "The picture overlaps a neighbouring row and was used for this row, because its centre is here; move it inside this row to remove this note.")),
+       other=("图片压到了相邻行，因至少三分之二在本行，已采用；把图片移到本行之内就不再提示。",
+              "The picture overlaps a neighbouring row and was used for this row, because at least two thirds of it are here; move it inside this row to remove this note.")),
     _error("IMAGE_CORRUPT", ("图片已损坏", "Damaged picture"),
        "图片 {file} 已损坏（{found}）；请重新导出。", "The picture {file} is damaged ({found}); export it again."),
     _error("IMAGE_NOT_READ", ("图片暂时无法读取", "Picture not readable this time"),
@@ -317,7 +317,10 @@ FURTHER_CASES: Mapping[str, Mapping[str, Pair]] = {
         "证件号码为空，{elsewhere} 里却有一个证件号码；请把姓名、证件号码、手机号分别填进各自的列。",
         "The identity number is missing, but {elsewhere} contains one; enter name, identity number and mobile in their own columns.",
     )},
-    "IMAGE_AMBIGUOUS": {"used": (
+    "IMAGE_AMBIGUOUS": {"between": (
+        "名单里的图片 {between} 压在两行之间，不能确定是哪位医生的，没有采用；请把图片移到本人的那一行之内（至少三分之二在本行）。",
+        "The roster's picture {between} lies between two rows, so it is not certain whose it is and it was not used; move it into the row of its doctor (at least two thirds of it).",
+    ), "used": (
         "有多张不同的图片都可能是此人的，现有印章用的是 {used}，没有重新提交；如果 {others} 是新的印章图片，请删除 {used}（下次运行会列为“有变化”，由人工决定），否则删除 {others}。",
         "More than one picture could be this doctor's; the seal was made from {used} and nothing was sent. If {others} is the new picture, delete {used} (the next run lists the row as Changed, for a decision); if not, delete {others}.",
     ), "unused": (

@@ -97,6 +97,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "note.number_above": ("第 {line} 行在列名之上，没有当作医生读取，却有证件号码：是医生请移到列名下面", "row {line} is above the column titles and was not read as a doctor, but contains an identity number: move a doctor below the titles"),
     "note.picture": ("{place}：{why}", "{place}: {why}"),
     "note.picture_unmatched": ("{cell} 上的图片不属于任何医生", "a picture over {cell} belongs to no doctor"),
+    "note.pictures_drifted": ("{columns} 列的图片大多压在两行之间，可能整列错了位，一张都没有采用：请把每张图片移到本人的那一行之内", "most pictures of column {columns} overlap two rows and may have slipped, so none of them was used: move each picture into the row of its doctor"),
     "note.pictures_not_read": ("{format} 里的图片读不出来，请另存为 .xlsx", "pictures within {format} cannot be read: save it as .xlsx"),
     "note.no_copy": ("没有标记副本：{why}", "no marked copy: {why}"),
     "note.replaced": ("由它的标记副本 {copy} 代替", "replaced by its marked copy {copy}"),
@@ -137,6 +138,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Differs from the staff number in leading zeros alone, not used: {file}",
     ),
     "image.near": ("名称相近但没有采用：{file}", "Similar name, not used: {file}"),
+    "image.no_seal_title": (
+        "{images} 的图片不当作印章（是印章就放进标题为“印章”“签名”或“电子签名”的列，或在 config.yaml 的 columns 中把这一列写成 picture）",
+        "{images}: not taken as a seal under this title (if it is the seal, put it into a column titled seal or signature, or map the column to picture under columns: in config.yaml)",
+    ),
     "image.no_folder": ("没有图片文件夹", "no picture folder"),
     "image.not_regular": ("不是普通文件", "not a regular file"),
     "image.not_zip": ("不是 zip 压缩包", "not a zip"),

@@ -6,7 +6,7 @@ from generated_rosters.truth import refused, sent
 from generated_rosters.values import Encoded, Float, InCell
 
 TRAPS = Register()
-STRADDLES = frozenset({"IMAGE_AMBIGUOUS"})  # a warning: the centre is in this row, the edge in the next
+STRADDLES = frozenset({"IMAGE_AMBIGUOUS"})  # a warning: two thirds are in this row, the edge in the next
 
 
 def _float(made: Encoded, **where) -> Float:
@@ -25,16 +25,23 @@ def _floating(name: str, needs: str, *, straddles: bool = False, **where) -> Non
 _floating("two corners", "", anchor="two", shift=0.1)
 _floating("one corner and a size", "one", anchor="one", shift=0.1)
 _floating("absolute place", "absolute", anchor="absolute", shift=0.1)
-_floating("two corners, its top in the row above", "", straddles=True, anchor="two", shift=-0.25)
-_floating("one corner, its top in the row above", "one", straddles=True, anchor="one", shift=-0.25)
+_floating("two corners, its top in the row above", "", straddles=True, anchor="two", shift=-0.18)
+_floating("one corner, its top in the row above", "one", straddles=True, anchor="one", shift=-0.18)
 _floating("absolute, its foot in the row below", "absolute", straddles=True, anchor="absolute", shift=0.38)
 _floating("two corners, its foot in the row below", "", straddles=True, anchor="two", shift=0.38)
 
 
-_floating("over parts of three rows", "one", straddles=True, anchor="one", shift=-0.4, tall=1.8)
-_floating(
-    "absolute over parts of three rows", "absolute", straddles=True, anchor="absolute", shift=-0.4, tall=1.8
-)
+def _between(name: str, needs: str, **where) -> None:
+    @TRAPS(f"floating picture: {name}", f"+picture float {needs}")
+    def build(cast: Cast, tables) -> None:
+        person = cast.person()
+        cast.add(tables[0], person, refused("IMAGE_AMBIGUOUS"), floats=[_float(cast.png(person), **where)])
+
+
+_between("less than two thirds in its row", "", anchor="two", shift=-0.28)
+_between("one corner, less than two thirds in its row", "one", anchor="one", shift=0.6)
+_between("over parts of three rows", "one", anchor="one", shift=-0.4, tall=1.8)
+_between("absolute over parts of three rows", "absolute", anchor="absolute", shift=-0.4, tall=1.8)
 
 
 @TRAPS("floating picture: over three rows, less than half of it in the middle one", "+picture float one")

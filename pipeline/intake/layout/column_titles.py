@@ -35,6 +35,7 @@ _SIMPLE = str.maketrans(
     "證號碼機電話聯絡繫係醫師員職編門別圖簽稱類種動務業場開許壓縮檔屬親緊審薦經辦監護單負責寫選狀態",
     "证号码机电话联络系系医师员职编门别图签称类种动务业场开许压缩档属亲紧审荐经办监护单负责写选状态",
 )
+_SEAL = re.compile("章|签名|签字|印模|印鉴|手签|seal|signature")
 # a bracket with one of these is about another person, or another telephone
 _OTHER_PERSON = re.compile(
     r"家属|亲属|家人|家庭|配偶|父亲|母亲|父母|子女|患者|病人|紧急|应急|监护|联系人|联络人|推荐人|介绍人|担保人|填表人|填报人|经办"
@@ -107,6 +108,12 @@ def find_nearest_title(title: str, fields: Collection[Field]) -> str | None:
     near = difflib.get_close_matches(wanted, known, n=_GUESSES, cutoff=_NEARLY)
     near.sort(key=lambda alias: (len(alias) != len(wanted), -count_common_start(alias, wanted)))
     return known[near[0]] if near else None
+
+
+def is_seal_title(title: str) -> bool:
+    """Return whether pictures under a title are seals: it speaks of a seal or a signature, or there is none."""
+    squeezed = squeeze_title(title)
+    return not squeezed or _SEAL.search(squeezed) is not None
 
 
 def _simplify(title: str) -> str:
