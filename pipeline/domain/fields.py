@@ -174,7 +174,7 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         words=("图片", "picture"),
         titles=(
             (
-                *(seal + image for seal in _SEALS for image in _IMAGES), "seal image", "seal picture", "seal file",
+                *(seal + image for seal in _SEALS for image in _IMAGES if seal + image != "章照片"), "seal image", "seal picture", "seal file",
                 "signature image", "signature picture", "signature file", "stamp image", "stamp picture", "stamp file",
             ),
             (*(seal for seal in _SEALS if seal != "章"), "seal", "stamp", "signature", "e signature", "electronic signature"),

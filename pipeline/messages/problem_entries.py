@@ -302,6 +302,10 @@ FURTHER_CASES: Mapping[str, Mapping[str, Pair]] = {
         "{cell} 的证件号码是印章“{sealed}”的医生的，此行的{differs}却与那位医生不同；没有提交。号码可能填成了别人的：请先对照证件核对，填错了就改正名单；确是同一人，再人工决定。",
         "The identity number in {cell} is that of the doctor of seal “{sealed}”, but this row differs in {differs}; nothing was sent. The number may be another person's: compare it with the card first and correct the roster; if it is the same person, a person has to decide.",
     )},
+    "COLUMN_MISSING": {"theirs": (
+        "缺少医生的“{field}”列，[工作表“{sheet}”里]{theirs} 在 {person} 之后，当作那个人的，没有采用；是医生本人的就把它移到 {person} 之前，或在 config.yaml 的 columns 中指定这一列。",
+        "The column {field} of the doctor is missing.[ In sheet {sheet}:] {theirs} comes after {person}, so it was taken as that person's and not used. If it is the doctor's, move it before {person}, or map it under columns: in config.yaml.",
+    )},
     "FILE_SUSPICIOUS": {"twice": (
         "“失败待改”第 {to_fix_row} 行和第 {twice} 行的隐藏标记相同（其中一行是复制的），文件没有读取；请删掉复制的行，新医师写进名单。",
         "Rows {to_fix_row} and {twice} of “To fix” have the same hidden mark, so one is a copy, and the file was not read; delete the copied row, and add new doctors to the roster.",

@@ -95,6 +95,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "note.more_sheets": ("另有 {n} 张", "{n} more"),
     "note.more_wide_lines": ("另有 {n} 行的内容比标题多", "{n} more lines with more fields than titles"),
     "note.number_above": ("第 {line} 行在列名之上，没有当作医生读取，却有证件号码：是医生请移到列名下面", "row {line} is above the column titles and was not read as a doctor, but contains an identity number: move a doctor below the titles"),
+    "note.other_person": ("{theirs} 在 {person} 之后，当作那个人的，没有使用", "{theirs} comes after {person}: taken as that person's, not used"),
     "note.picture": ("{place}：{why}", "{place}: {why}"),
     "note.picture_unmatched": ("{cell} 上的图片不属于任何医生", "a picture over {cell} belongs to no doctor"),
     "note.pictures_drifted": ("{columns} 列的图片大多压在两行之间，可能整列错了位，一张都没有采用：请把每张图片移到本人的那一行之内", "most pictures of column {columns} overlap two rows and may have slipped, so none of them was used: move each picture into the row of its doctor"),

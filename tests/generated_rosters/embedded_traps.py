@@ -13,6 +13,14 @@ def _float(made: Encoded, **where) -> Float:
     return Float(made.data, suffix=made.suffix, **where)
 
 
+def _add_whole(cast: Cast, table, anchor: str) -> None:
+    """Add pictures that lie within their rows: where most lie over two, the column has slipped."""
+    for _ in range(3):
+        person = cast.person()
+        made = cast.png(person)
+        cast.add(table, person, sent(person, made), floats=[_float(made, anchor=anchor, shift=0.1)])
+
+
 def _floating(name: str, needs: str, *, straddles: bool = False, **where) -> None:
     @TRAPS(f"floating picture: {name}", f"+picture float {needs}")
     def build(cast: Cast, tables) -> None:
@@ -20,6 +28,8 @@ def _floating(name: str, needs: str, *, straddles: bool = False, **where) -> Non
         made = cast.png(person)
         expect = sent(person, made, must=STRADDLES) if straddles else sent(person, made)
         cast.add(tables[0], person, expect, floats=[_float(made, **where)])
+        if straddles:
+            _add_whole(cast, tables[0], where["anchor"])
 
 
 _floating("two corners", "", anchor="two", shift=0.1)
@@ -36,6 +46,7 @@ def _between(name: str, needs: str, **where) -> None:
     def build(cast: Cast, tables) -> None:
         person = cast.person()
         cast.add(tables[0], person, refused("IMAGE_AMBIGUOUS"), floats=[_float(cast.png(person), **where)])
+        _add_whole(cast, tables[0], where["anchor"])
 
 
 _between("less than two thirds in its row", "", anchor="two", shift=-0.28)
@@ -51,6 +62,7 @@ def tall(cast, tables):
     made = cast.png(person)
     accept = (sent(person, made, must=STRADDLES), refused("IMAGE_MISSING IMAGE_AMBIGUOUS"))
     cast.add(tables[0], person, accept, floats=[_float(made, anchor="one", shift=-0.7, tall=2.4)])
+    _add_whole(cast, tables[0], "one")
 
 
 @TRAPS("twice: two different pictures in the cells", "+picture float")

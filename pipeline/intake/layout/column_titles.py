@@ -21,6 +21,7 @@ from pipeline.domain.fields import FIELDS
 from pipeline.domain.roster import IGNORED, CellKind, Column, Field
 from pipeline.errors import FileRefused
 from pipeline.intake.fields.normalize import count_common_start
+from pipeline.intake.layout.other_persons import ColumnTitle, find_other_columns
 from pipeline.intake.readers.model import Line, format_column
 
 LONGEST = 200  # characters that a title may have, remarks included
@@ -209,12 +210,30 @@ class ColumnAliases:
 
     def find_columns(self, line: Line) -> dict[Field, list[int]]:
         """Return the columns of a line whose titles mean each field, those of its best tier."""
-        meanings = (
-            (column, self.find_meaning(cell.display_text))
+        meanings = {
+            column: self.find_meaning(cell.display_text)
+            for column, cell in line.cells.items()
+            if cell.kind is CellKind.TEXT
+        }
+        others = self.find_other_columns(line)
+        return keep_best_tiers(
+            (column, meaning) for column, meaning in meanings.items() if meaning and column not in others
+        )
+
+    def find_other_columns(self, line: Line) -> dict[int, int]:
+        """Return the columns of a line that are another person's, see `other_persons`."""
+        return find_other_columns(
+            self.make_column_title(column, cell.display_text, self.find_meaning(cell.display_text))
             for column, cell in line.cells.items()
             if cell.kind is CellKind.TEXT
         )
-        return keep_best_tiers((column, meaning) for column, meaning in meanings if meaning)
+
+    def make_column_title(
+        self, column: int, text: str, meaning: Meaning | None, groups: Sequence[str] = ()
+    ) -> ColumnTitle:
+        """Return a title as `other_persons` looks at it."""
+        name = meaning.field if meaning else None
+        return ColumnTitle(column, fold_title(text), name, self.maps(text), tuple(groups))
 
 
 def keep_best_tiers(meanings: Iterable[tuple[int, Meaning]]) -> dict[Field, list[int]]:
@@ -238,6 +257,11 @@ class Header:
     titles: Mapping[int, str]  # column -> as written
     columns: Mapping[Field, int]
     unused_columns: Mapping[Field, Sequence[int]] = field(default_factory=dict)  # further ones of a field
+    other_columns: Mapping[int, int] = field(default_factory=dict)  # another person's, see `other_persons`
+
+    def name_column(self, column: int) -> str:
+        """Return a column's letters and title."""
+        return f"{format_column(column)} {self.titles[column].strip()}"
 
 
 def describe_columns(
@@ -303,6 +327,14 @@ def explain_missing_header(
         "found": _join_texts(titles),
         "near": ", ".join(f"{title} → {guess}" for title, guess in guesses.items()),
     }
+    for theirs, person in aliases.find_other_columns(nearest).items():
+        meaning = aliases.find_meaning(nearest.cells[theirs].display_text)
+        if meaning and meaning.field in lacking:
+            detail["theirs"], detail["person"] = (
+                f"{format_column(column)}{nearest.number} {nearest.cells[column].display_text.strip()[:_SHOWN]}"
+                for column in (theirs, person)
+            )
+            return FileRefused("COLUMN_MISSING", {"field": label_field(meaning.field), **detail})
     if len(columns) > 1 and len(lacking) == 1:
         return FileRefused("COLUMN_MISSING", {"field": label_field(lacking[0]), **detail})
     return FileRefused("HEADER_NOT_FOUND", detail)

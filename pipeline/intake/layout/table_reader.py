@@ -214,13 +214,13 @@ class _TableReader:
             if not self._builder.is_token_column(column)
         }
         for name, unused in header.unused_columns.items():
-            used, *others = (
-                f"{format_column(column)} {header.titles[column].strip()}"
-                for column in (header.columns[name], *unused)
-            )
+            used, *others = map(header.name_column, (header.columns[name], *unused))
             field_text = make_text(f"field.{name}")
             note = make_text("note.same_field", field=field_text, used=used, unused=", ".join(others))
             self._ambiguity_notes[note] = None
+        for theirs, person in header.other_columns.items():
+            names = {"theirs": header.name_column(theirs), "person": header.name_column(person)}
+            self._ambiguity_notes[make_text("note.other_person", **names)] = None
         titles = tuple(sorted(header.titles.items()))
         if titles not in self._described and len(self._described) < _MOST_HEADERS:
             self._described.add(titles)
