@@ -365,7 +365,7 @@ class SheetReport:
     """One sheet of a roster file; where no header was found, ``columns`` are those of the line that comes nearest."""
 
     sheet: str | None
-    status: Literal["read", "hidden", "no_header", "empty"]
+    status: Literal["read", "hidden", "no_header", "empty", "former"]
     rows: int = 0
     columns: tuple[Column, ...] = ()
 

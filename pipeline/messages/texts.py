@@ -106,6 +106,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "note.tables": ("有 {n} 个表格，逐个读取", "{n} tables: each is read by itself"),
     "note.sheet_hidden": ("{sheet}（隐藏）", "{sheet} (hidden)"),
     "note.sheet_no_header": ("{sheet}（没有表头）", "{sheet} (no header row)"),
+    "note.former_file": ("没有读取：文件名表明是离职、退休、停用等人员（要读取就在命令行写明这个文件）", "not read: by its name it holds former staff (name the file on the command line to read it)"),
+    "note.sheet_former": ("{sheet}（名称表明是离职、退休、停用等人员；要读取就设 intake.read_former: true）", "{sheet} (by its name former staff; set intake.read_former: true to read it)"),
     "note.unread_sheets": ("没有读取的工作表：{sheets}", "sheets not read: {sheets}"),
     "note.wide_line": ("第 {line} 行的内容比标题多", "line {line}: more fields than titles"),
     # ---- a picture inside a roster that no row got

@@ -370,7 +370,7 @@ def _check_guards(
         row_plans=plan.row_plans,
         ready=ready,
         live_seals=plan.live_seals,
-        unread_files=tuple(report.path for report in plan.report.files if report.status != "read"),
+        files=plan.report.files,
         emptied_folders=find_emptied_folders(request, ledger),
     )
     return halt or plan.untrusted_answer

@@ -14,7 +14,8 @@ from crash_support import Zygote
 
 # `make test` plays a few attacks of these kinds; the rest is `make attack`, and has its like in tests/end_to_end
 SHORT = {
-    "test_floating_pictures.py",
+    "test_former_staff.py",
+    "test_other_persons.py",
     "test_persons.py",
     "test_pictures_by_name.py",
     "test_pictures_in_rosters.py",

@@ -54,6 +54,7 @@ READ = (  # what rosters, file names and pictures are written in
     "intake/layout/column_titles.py",
     "intake/layout/header_search.py",
     "intake/layout/other_persons.py",
+    "intake/layout/unread_sheets.py",
     "intake/layout/line_classifier.py",
     "intake/pairing/expected_names.py",
     "intake/pairing/picture_column.py",

@@ -33,8 +33,8 @@ _PERSONAL = re.compile(r"\d{6}")
 
 # traditional characters of titles
 _SIMPLE = str.maketrans(
-    "證號碼機電話聯絡繫係醫師員職編門別圖簽稱類種動務業場開許壓縮檔屬親緊審薦經辦監護單負責寫選狀態",
-    "证号码机电话联络系系医师员职编门别图签称类种动务业场开许压缩档属亲紧审荐经办监护单负责写选状态",
+    "離調廢證號碼機電話聯絡繫係醫師員職編門別圖簽稱類種動務業場開許壓縮檔屬親緊審薦經辦監護單負責寫選狀態",
+    "离调废证号码机电话联络系系医师员职编门别图签称类种动务业场开许压缩档属亲紧审荐经办监护单负责写选状态",
 )
 _SEAL = re.compile("章|签名|签字|印模|印鉴|手签|seal|signature")
 # a bracket with one of these is about another person, or another telephone
@@ -71,18 +71,18 @@ class Meaning(NamedTuple):
 
 def squeeze_title(text: str) -> str:
     """Return letters and digits alone: widths, case and traditional forms folded, all else left out."""
-    return "".join(filter(str.isalnum, _simplify(text)))
+    return "".join(filter(str.isalnum, simplify_text(text)))
 
 
 @lru_cache(maxsize=8192)
 def strip_remarks(title: str) -> str:
     """Return a title with its marks, but without brackets that hold no more than a remark."""
-    return _drop_remarks(_simplify(title)).strip()
+    return _drop_remarks(simplify_text(title)).strip()
 
 
 def fold_title(title: str) -> str:
     """Return a title as it is compared: squeezed, without brackets that hold no more than a remark."""
-    return squeeze_title(_drop_remarks(_simplify(_NUMBERING.sub("", title))))
+    return squeeze_title(_drop_remarks(simplify_text(_NUMBERING.sub("", title))))
 
 
 @lru_cache(maxsize=8192)
@@ -90,7 +90,7 @@ def find_meaning(title: str) -> Meaning | None:
     """Return what a title means by the table of fields, None if it is not known."""
     if len(title) > LONGEST or not title.strip():
         return None
-    title = _simplify(_NUMBERING.sub("", title))
+    title = simplify_text(_NUMBERING.sub("", title))
     if meaning := _MEANINGS.get(squeeze_title(title)):  # 印章（名称）: the bracket belongs to the title
         return meaning
     bracketed = " ".join(bracket[1] for bracket in _BRACKET.finditer(title))
@@ -117,7 +117,8 @@ def is_seal_title(title: str) -> bool:
     return not squeezed or _SEAL.search(squeezed) is not None
 
 
-def _simplify(title: str) -> str:
+def simplify_text(title: str) -> str:
+    """Return a text with widths, case and the traditional characters of titles folded."""
     return unicodedata.normalize("NFKC", title).translate(_SIMPLE).replace("身分", "身份").casefold()
 
 
