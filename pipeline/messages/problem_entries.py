@@ -206,6 +206,12 @@ MOBILE_ENTRIES = (
        "手机号与 {other} 相同；请核对。", "The mobile number is also used by {other}; check it.", "clerk"),
 )  # fmt: skip
 
+STAFF_NO_ENTRIES = (
+    _warning("STAFF_NO_DUPLICATE", ("工号与他人相同", "Staff number used twice"),
+       "工号与 {other} 相同，以这个工号命名的图片两人都不采用；请核对工号，或用证件号码给图片命名。",
+       "The staff number is also used by {other}, so a picture named by it is used for neither; check the number, or name the pictures by identity number.", "clerk"),
+)  # fmt: skip
+
 SEAL_NAME_ENTRIES = (
     _error("SEAL_NAME_LENGTH", ("印章名称长度不对", "Seal name: wrong length"),
        "印章名称“{found}”有 {length} 个字，应为 1–50 个字；请缩短。",
@@ -277,6 +283,7 @@ CATALOGUE: Mapping[str, Entry] = {
         NAME_ENTRIES,
         IDENTITY_ENTRIES,
         MOBILE_ENTRIES,
+        STAFF_NO_ENTRIES,
         SEAL_NAME_ENTRIES,
         PICTURE_ENTRIES,
     )

@@ -19,6 +19,7 @@ SHORT = {
     "test_persons.py",
     "test_pictures_by_name.py",
     "test_pictures_in_rosters.py",
+    "test_shared_staff_numbers.py",
     "test_to_fix.py",
     "test_unknown_sheet.py",
 }
