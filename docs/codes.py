@@ -21,6 +21,7 @@ from pipeline.messages.problem_entries import (
     PICTURE_ENTRIES,
     ROW_ENTRIES,
     SEAL_NAME_ENTRIES,
+    STAFF_NO_ENTRIES,
     Entry,
 )
 from pipeline.messages.problems import split_remedy
@@ -53,6 +54,7 @@ manager** opens functions and quotas."""),
     "group.name": ("姓名", "Names"),
     "group.identity": ("证件", "Identity numbers"),
     "group.mobile": ("手机号", "Mobiles"),
+    "group.staff_no": ("工号", "Staff numbers"),
     "group.seal_name": ("印章名称", "Seal names"),
     "group.picture": ("图片", "Pictures"),
     "service": ("腾讯的错误码", "Codes of the service"),
@@ -145,6 +147,7 @@ GROUPS: Mapping[str, tuple[Entry, ...]] = {
     "name": NAME_ENTRIES,
     "identity": IDENTITY_ENTRIES,
     "mobile": MOBILE_ENTRIES,
+    "staff_no": STAFF_NO_ENTRIES,
     "seal_name": SEAL_NAME_ENTRIES,
     "picture": PICTURE_ENTRIES,
 }

@@ -38,7 +38,9 @@ from pipeline.workflow.finish import finish_run
 YAML = frozenset({".yaml", ".yml"})
 MAX_FILES_NAMED = 10  # in one sentence
 MAX_REASONS = 8  # on the screen; all are in the workbook
-UNREAD_NOTES = frozenset({"note.unread_sheets", "note.number_above"})
+UNREAD_NOTES = frozenset(
+    {"note.former_file", "note.number_above", "note.pictures_drifted", "note.unread_sheets"}
+)
 WITH_REASONS = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.EXISTS, Status.NOT_SENT})
 
 

@@ -234,6 +234,10 @@ class Intake(Section):
 
     max_rows: int = Key(MAX_DOCTORS, "Doctors of one roster file; a larger one is refused", gt=0)
     password: SecretStr | None = Key(None, "Of encrypted rosters; better in a secret file")
+    read_former: bool = Key(
+        False,
+        "Read sheets, and files of a roster folder, that hold former staff by their names",
+    )
 
 
 def _read_time(value: object) -> object:

@@ -19,7 +19,7 @@ class FieldDefinition:
 
     words: tuple[str, str]  # how people call it: Chinese, English
     # The titles of its column in tiers, the plainest first. If two columns of one line claim the field, the earlier
-    # tier wins: 手机号 beside 联系电话, 印章图片 beside 照片. Within a tier the file is refused.
+    # tier wins: 手机号 beside 联系电话, 印章图片 beside 图片. Within a tier the file is refused.
     titles: tuple[tuple[str, ...], ...]
     # words that mean the field only together with one of its titles: 身份证号 ID, 手机/Tel., 身份证号/护照号
     companions: tuple[str, ...] = ()
@@ -174,13 +174,13 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         words=("图片", "picture"),
         titles=(
             (
-                *(seal + image for seal in _SEALS for image in _IMAGES), "seal image", "seal picture", "seal file",
+                *(seal + image for seal in _SEALS for image in _IMAGES if seal + image != "章照片"), "seal image", "seal picture", "seal file",
                 "signature image", "signature picture", "signature file", "stamp image", "stamp picture", "stamp file",
             ),
             (*(seal for seal in _SEALS if seal != "章"), "seal", "stamp", "signature", "e signature", "electronic signature"),
             (
-                "图片", "图片文件", "图片文件名", "图片文件名称", "图片名称", "图片名", "照片", "picture", "picture file",
-                "picture name", "image", "image file", "image name", "photo",
+                "图片", "图片文件", "图片文件名", "图片文件名称", "图片名称", "图片名", "picture", "picture file", "picture name",
+                "image", "image file", "image name",
             ),
         ),
         other_brackets=r"身份证|证件|证书|资格|执业|学历|职称|免冠|寸|头像|人脸|人像|portrait|id card",

@@ -151,9 +151,12 @@ class EmbeddedImage:
     row: int  # as Excel shows it
     picture: ImageFile = _field(repr=False)
     floating: bool = False
-    overlaps_neighbour: bool = False  # it also covers part of a neighbour row
-    # the cells it lies over (``G11:H14``), where they are more than the one under its centre
-    covered_cells: str = ""
+    overlaps_neighbour: bool = False  # it also covers part of another row
+    is_other_picture: bool = False  # it lies under a title of the picture column that names no seal: 图片
+    is_between: bool = False  # it lies between rows, so it is evidence for none of them
+    covered_cells: str = ""  # those it lies over (``G11:H14``), if more than the one under its centre
+    shares: tuple[tuple[int, float], ...] = ()  # of a floating one: lines, part of its height in each
+    begins_row: bool = False  # of a floating one: its upper edge is that of a row
     is_misplaced: bool = False  # known to be no evidence: it lies over a text column of its own row
 
     @property
@@ -179,8 +182,7 @@ class Correction:
     row_token: str  # row_id of that row
     run: str  # that wrote the workbook, "" where it does not say
     picture_entry_unchanged: bool = False  # the picture entry is that row's own text
-    # the picture entry is the text of another roster row, which stands here: a.xlsx 内科 12
-    picture_entry_owner: str = ""
+    picture_entry_owner: str = ""  # the picture entry is the text of this other row: a.xlsx 内科 12
     # where name and number may be another doctor's than that row's: the evidence that finds this doctor's picture
     trusted_evidence: frozenset[str] | None = None
 
@@ -196,8 +198,7 @@ class Row:
     hidden: bool = False
     pictures: tuple[EmbeddedImage, ...] = _field(default=(), repr=False)  # in its cells or floating over them
     problems: tuple[Problem, ...] = ()  # of the row as a whole, found while it was read
-    # of a results workbook's row: where its roster row stands, if that is known
-    roster_origin: Origin | None = None
+    roster_origin: Origin | None = None  # of a results workbook's row: where its roster row stands
     correction: Correction | None = None  # of a row whose content a results workbook gave
 
     @property
@@ -359,7 +360,7 @@ class SheetReport:
     """One sheet of a roster file; where no header was found, ``columns`` are those of the line that comes nearest."""
 
     sheet: str | None
-    status: Literal["read", "hidden", "no_header", "empty"]
+    status: Literal["read", "hidden", "no_header", "empty", "former"]
     rows: int = 0
     columns: tuple[Column, ...] = ()
 
@@ -379,9 +380,8 @@ class FileReport:
     notes: tuple[str, ...] = ()
     unassigned_images: tuple[UnassignedImage, ...] = ()  # pictures that no row got
     run: str | None = None  # of a results workbook of ours: the run that wrote it, "" where it does not say
-    originals: tuple[
-        str, ...
-    ] = ()  # of a marked copy of a roster: the files it was made from, see `shorten_digest`
+    # of a marked copy of a roster: the files it was made from, see `shorten_digest`
+    originals: tuple[str, ...] = ()
 
     @property
     def reading(self) -> Literal["read", "partly", "refused", "deferred"]:

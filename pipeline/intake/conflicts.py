@@ -63,7 +63,7 @@ def flag_conflicts(
     """Return the doctors in the same order, with the problems that only a comparison of rows shows.
 
     Two people: the same picture (``IMAGE_SHARED``) or own seal name (``SEAL_NAME_DUPLICATE``) stops them all; the same
-    mobile (``MOBILE_DUPLICATE``) is a warning. The same name and the same staff number or mobile under two numbers
+    mobile (``MOBILE_DUPLICATE``) or staff number (``STAFF_NO_DUPLICATE``) is a warning. The same name and the same staff number or mobile under two numbers
     stops them all (``PERSON_POSSIBLY_SAME``): one number is wrong, or one person has two cards.
 
     One person on several rows: two names stop them all (``ID_NAME_CONFLICT``). So does other content that is given on
@@ -172,15 +172,17 @@ def _find_shared_things(
     doctors: Sequence[Doctor], person_ids: Sequence[Hashable], image_key: ImageKey
 ) -> Iterator[IndexedProblem]:
     """Yield a problem for every row that claims what a row of another person claims as well."""
-    claims: tuple[tuple[ImageKey, Callable[[Doctor, Sequence[Doctor]], Problem]], ...] = (
+    claims: tuple[tuple[ImageKey, Callable[[Doctor, Sequence[Doctor]], Problem | None]], ...] = (
         (image_key, _explain_shared_image),
         (lambda doctor: doctor.seal_name, _explain_shared_seal_name),
         (lambda doctor: doctor.mobile, _explain_shared_mobile),
+        (lambda doctor: doctor.comparable_staff_no, _explain_shared_staff_no),
     )
     for get_claim, explain in claims:
         for indices in _group_equal(map(get_claim, doctors)):
             for index, others in _find_rivals(indices, person_ids):
-                yield index, explain(doctors[index], [doctors[other] for other in others])
+                if problem := explain(doctors[index], [doctors[other] for other in others]):
+                    yield index, problem
 
 
 def _find_possibly_same(
@@ -232,6 +234,14 @@ def _explain_shared_seal_name(doctor: Doctor, others: Sequence[Doctor]) -> Probl
 
 def _explain_shared_mobile(doctor: Doctor, others: Sequence[Doctor]) -> Problem:
     return _make_problem("MOBILE_DUPLICATE", Field.MOBILE, doctor, other=_list_rows(others))
+
+
+def _explain_shared_staff_no(doctor: Doctor, others: Sequence[Doctor]) -> Problem | None:
+    """Return the problem of a staff number of two people; one of the same name is `_find_possibly_same`."""
+    named_otherwise = [other for other in others if other.name != doctor.name]
+    if not named_otherwise:
+        return None
+    return _make_problem("STAFF_NO_DUPLICATE", Field.STAFF_NO, doctor, other=_list_rows(named_otherwise))
 
 
 def _compare_rows_of_person(

@@ -14,11 +14,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pipeline.domain.results_format import CHECK, ROW_ID, TO_FIX_TITLES, find_heading
-from pipeline.domain.roster import FileReport, Problem, Row, UnassignedImage
+from pipeline.domain.roster import FileReport, Problem, Row, SheetReport, UnassignedImage
 from pipeline.errors import FileRefused, reason_of, require_lasting
 from pipeline.intake.layout.column_titles import ColumnAliases, explain_missing_header
 from pipeline.intake.layout.table_reader import NO_ROSTER, Table, read_table, skip_example_sheets
-from pipeline.intake.layout.unread_sheets import list_unread_sheets
+from pipeline.intake.layout.unread_sheets import list_unread_sheets, names_former_staff
 from pipeline.intake.readers import delimited_text, rare_formats
 from pipeline.intake.readers.compound_files import OLE_MAGIC, UNSUPPORTED, decrypt_workbook
 from pipeline.intake.readers.detect import ZIP, detect_kind
@@ -66,15 +66,21 @@ def read_rosters(
 
     ``columns`` maps a header to the value of a Field, before the built-in titles. ``to_fix_only`` takes nothing
     but our own results workbooks, of which only the To fix sheets are read; with ``corrections`` those among the rosters
-    are read so as well, and their rows have row tokens; without either they are deferred.
+    are read so as well, and their rows have row tokens; without either they are deferred. A file of a folder that is
+    called 离职 or the like is left out; one that is named itself is read.
     Never raises for a bad file: its report has the status ``refused``, its codes, and no rows.
     """
     vocabulary = ColumnAliases.from_config(columns)
     rows: list[Row] = []
     reports: list[FileReport] = []
     for path in expand_paths(paths):
+        is_asked_for = path in paths and names_former_staff(path.stem)
         file_rows, report = read_roster(
-            path, vocabulary, to_fix_only=to_fix_only, corrections=corrections, options=options
+            path,
+            vocabulary,
+            to_fix_only=to_fix_only,
+            corrections=corrections,
+            options=replace(options, read_former=True) if is_asked_for else options,
         )
         rows += file_rows
         reports.append(report)
@@ -85,6 +91,8 @@ def read_roster(
     path: Path, vocabulary: ColumnAliases, *, to_fix_only: bool, corrections: bool, options: ReadOptions
 ) -> tuple[list[Row], FileReport]:
     """Read one file whole, or not at all."""
+    if names_former_staff(path.stem) and not options.read_former:
+        return [], FileReport(path, None, "read", notes=(make_text("note.former_file"),))
     digest = book = None
     tables: list[Table] = []
     try:
@@ -97,7 +105,7 @@ def read_roster(
             return [], FileReport(path, digest, "deferred", notes=notes, run=book.run)
         if to_fix_only:
             _require_results(book)
-        tables.extend(_read_tables(book, path, vocabulary, options.max_rows))
+        tables.extend(_read_tables(book, path, vocabulary, options))
         _require_whole(tables, vocabulary, ours=book.results)
         tables = tables if book.results else skip_example_sheets(tables)
     except FileRefused as refusal:
@@ -227,13 +235,15 @@ def _read_book(data: bytes, path: Path, vocabulary: ColumnAliases, options: Read
     return rare_formats.read(kind, data, options)
 
 
-def _read_tables(book: Book, path: Path, vocabulary: ColumnAliases, max_rows: int) -> Iterator[Table]:
-    budget = ReadBudget(max_rows)
+def _read_tables(book: Book, path: Path, vocabulary: ColumnAliases, options: ReadOptions) -> Iterator[Table]:
+    budget = ReadBudget(options.max_rows)
     for sheet in book.sheets:
         ahead = PeekableLines(sheet.lines)
         counted = replace(sheet, lines=_count_lines(ahead, budget))
         if not book.results:
-            yield read_table(counted, path, vocabulary)
+            is_left_out = names_former_staff(sheet.name) and not (sheet.hidden or options.read_former)
+            former = Table(SheetReport(sheet.name, "former"))
+            yield former if is_left_out else read_table(counted, path, vocabulary)
         elif _is_to_fix(sheet, ahead):
             yield read_table(counted, path, vocabulary, has_row_tokens=True)
 
@@ -266,6 +276,8 @@ def _require_whole(tables: Sequence[Table], vocabulary: ColumnAliases, *, ours: 
     if ours:
         _require_unique_tokens(tables)
     read = [table.report.status for table in tables]
+    if "former" in read and all(table.first_number is None for table in tables):
+        return  # former staff alone
     if "no_header" in read and ("read" not in read or ours):
         sheets = [(table.report.sheet, table.first_lines) for table in tables if table.first_lines]
         raise explain_missing_header(sheets, vocabulary)

@@ -206,6 +206,12 @@ MOBILE_ENTRIES = (
        "手机号与 {other} 相同；请核对。", "The mobile number is also used by {other}; check it.", "clerk"),
 )  # fmt: skip
 
+STAFF_NO_ENTRIES = (
+    _warning("STAFF_NO_DUPLICATE", ("工号与他人相同", "Staff number used twice"),
+       "工号与 {other} 相同，以这个工号命名的图片两人都不采用；请核对工号，或用证件号码给图片命名。",
+       "The staff number is also used by {other}, so a picture named by it is used for neither; check the number, or name the pictures by identity number.", "clerk"),
+)  # fmt: skip
+
 SEAL_NAME_ENTRIES = (
     _error("SEAL_NAME_LENGTH", ("印章名称长度不对", "Seal name: wrong length"),
        "印章名称“{found}”有 {length} 个字，应为 1–50 个字；请缩短。",
@@ -229,8 +235,8 @@ PICTURE_ENTRIES = (
     _error("IMAGE_AMBIGUOUS", ("有多张可能的图片", "Several possible pictures"),
        "有多张不同的图片都可能是此人的：{found}；请只留一张，或在图片列写明用哪一张。",
        "More than one picture could be this doctor's: {found}; keep one, or enter its file name in the picture column.",
-       other=("图片压到了相邻行，因中心在本行，已采用；把图片移到本行之内就不再提示。",
-              "The picture overlaps a neighbouring row and was used for this row, because its centre is here; move it inside this row to remove this note.")),
+       other=("图片压到了相邻行，因至少三分之二在本行，已采用；把图片移到本行之内就不再提示。",
+              "The picture overlaps a neighbouring row and was used for this row, because at least two thirds of it are here; move it inside this row to remove this note.")),
     _error("IMAGE_CORRUPT", ("图片已损坏", "Damaged picture"),
        "图片 {file} 已损坏（{found}）；请重新导出。", "The picture {file} is damaged ({found}); export it again."),
     _error("IMAGE_NOT_READ", ("图片暂时无法读取", "Picture not readable this time"),
@@ -277,6 +283,7 @@ CATALOGUE: Mapping[str, Entry] = {
         NAME_ENTRIES,
         IDENTITY_ENTRIES,
         MOBILE_ENTRIES,
+        STAFF_NO_ENTRIES,
         SEAL_NAME_ENTRIES,
         PICTURE_ENTRIES,
     )
@@ -302,6 +309,10 @@ FURTHER_CASES: Mapping[str, Mapping[str, Pair]] = {
         "{cell} 的证件号码是印章“{sealed}”的医生的，此行的{differs}却与那位医生不同；没有提交。号码可能填成了别人的：请先对照证件核对，填错了就改正名单；确是同一人，再人工决定。",
         "The identity number in {cell} is that of the doctor of seal “{sealed}”, but this row differs in {differs}; nothing was sent. The number may be another person's: compare it with the card first and correct the roster; if it is the same person, a person has to decide.",
     )},
+    "COLUMN_MISSING": {"theirs": (
+        "缺少医生的“{field}”列，[工作表“{sheet}”里]{theirs} 在 {person} 之后，当作那个人的，没有采用；是医生本人的就把它移到 {person} 之前，或在 config.yaml 的 columns 中指定这一列。",
+        "The column {field} of the doctor is missing.[ In sheet {sheet}:] {theirs} comes after {person}, so it was taken as that person's and not used. If it is the doctor's, move it before {person}, or map it under columns: in config.yaml.",
+    )},
     "FILE_SUSPICIOUS": {"twice": (
         "“失败待改”第 {to_fix_row} 行和第 {twice} 行的隐藏标记相同（其中一行是复制的），文件没有读取；请删掉复制的行，新医师写进名单。",
         "Rows {to_fix_row} and {twice} of “To fix” have the same hidden mark, so one is a copy, and the file was not read; delete the copied row, and add new doctors to the roster.",
@@ -317,7 +328,10 @@ FURTHER_CASES: Mapping[str, Mapping[str, Pair]] = {
         "证件号码为空，{elsewhere} 里却有一个证件号码；请把姓名、证件号码、手机号分别填进各自的列。",
         "The identity number is missing, but {elsewhere} contains one; enter name, identity number and mobile in their own columns.",
     )},
-    "IMAGE_AMBIGUOUS": {"used": (
+    "IMAGE_AMBIGUOUS": {"between": (
+        "名单里的图片 {between} 压在两行之间，不能确定是哪位医生的，没有采用；请把图片移到本人的那一行之内（至少三分之二在本行）。",
+        "The roster's picture {between} lies between two rows, so it is not certain whose it is and it was not used; move it into the row of its doctor (at least two thirds of it).",
+    ), "used": (
         "有多张不同的图片都可能是此人的，现有印章用的是 {used}，没有重新提交；如果 {others} 是新的印章图片，请删除 {used}（下次运行会列为“有变化”，由人工决定），否则删除 {others}。",
         "More than one picture could be this doctor's; the seal was made from {used} and nothing was sent. If {others} is the new picture, delete {used} (the next run lists the row as Changed, for a decision); if not, delete {others}.",
     ), "unused": (

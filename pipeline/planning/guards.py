@@ -15,6 +15,7 @@ from datetime import datetime, time, timedelta
 from functools import cache
 from pathlib import Path
 
+from pipeline.domain.roster import FileReport
 from pipeline.domain.run import PLAN_GUARDS, SEAL_ID_REUSED, Halt, RowPlan, RunRequest, Status
 from pipeline.domain.seals import PersonHistory
 from pipeline.domain.service_codes import NAME_EXISTS
@@ -79,7 +80,7 @@ def check_plan(
     row_plans: Sequence[RowPlan],
     ready: Sequence[RowPlan],
     live_seals: int,
-    unread_files: tuple[Path, ...],
+    files: Sequence[FileReport],
     emptied_folders: Sequence[str] = (),
 ) -> Halt | None:
     """Return why the run does not begin, if it does not. People are counted, not rows: a person in two rosters is one.
@@ -99,7 +100,7 @@ def check_plan(
         return halt
     doctors = [row_plan.doctor for row_plan in row_plans]
     people = {doctor.key or doctor.display_name or doctor.row_id for doctor in doctors}
-    return _check_shrunk_roster(len(people), guards, ledger, record, unread_files)
+    return _check_shrunk_roster(len(people), guards, ledger, record, files)
 
 
 def find_untrusted_answer(people: Iterable[PersonHistory]) -> Halt | None:
@@ -136,13 +137,16 @@ def _check_new_people(
 
 
 def _check_shrunk_roster(
-    people: int, guards: Guards, ledger: Ledger, record: RunRecord, unread_files: tuple[Path, ...]
+    people: int, guards: Guards, ledger: Ledger, record: RunRecord, files: Sequence[FileReport]
 ) -> Halt | None:
     """Stop a run that lacks too many people of the last runs; the rows of an unread file have not gone away.
 
     Where a file was not read, the newest run counts alone, without the rows of that file; a file that it does not name
-    may be one of its files under another name, so that nothing can be compared.
+    may be one of its files under another name, so that nothing can be compared. The rows of a file that is left out
+    because of its name do not count either.
     """
+    unread_files = tuple(report.path for report in files if report.status != "read")
+    left_out = tuple(report.path for report in files if not report.sheets)
     if guards.shrunk is None:
         return None
     kept_share = 1 - guards.shrunk
@@ -154,7 +158,9 @@ def _check_shrunk_roster(
             if all(any(_names_any(path, (file,)) for path in last.files) for file in unread_files)
         ]
     larger = [last for last in last_runs if people < kept_share * last.rows]
-    last_people = max((len(_list_people(ledger, last.run, unread_files)) for last in larger), default=0)
+    last_people = max(
+        (len(_list_people(ledger, last.run, (*unread_files, *left_out))) for last in larger), default=0
+    )
     if (last_people >= FEW_PEOPLE or not people) and people < kept_share * last_people:
         return Halt("ROSTER_SHRUNK", f"{last_people} → {people}", 5)
     return None

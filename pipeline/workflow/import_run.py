@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
+from pipeline.domain.bearer import Bearer
 from pipeline.domain.masking import Masker
 from pipeline.domain.roster import Doctor, FileStat, Row
 from pipeline.domain.run import (
+    PLAN_GUARDS,
     Halt,
     Judgement,
     RowOutcome,
@@ -32,7 +34,7 @@ from pipeline.intake.conflicts import flag_conflicts, mark_unread
 from pipeline.intake.fields.validate import validate_rows
 from pipeline.intake.images.identical import find_identical_images
 from pipeline.intake.images.name_ocr import check_names_in_images
-from pipeline.intake.pairing.image_index import ImageIndex, index_images
+from pipeline.intake.pairing.image_index import index_images
 from pipeline.intake.pairing.match import MatchResult, match_images
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.ledger.tenant import SiteKey
@@ -105,7 +107,8 @@ class RunPlan:
     report: RunReport  # as far as it is known yet
     file_stats: Mapping[str, FileStat]  # fingerprints to remember
     image_preparer: ImagePreparer
-    whole_image_seals: Collection[str]  # SealIds of older seals whose pictures were sent whole
+    whole_image_seals: Collection[str] = ()  # SealIds of older seals whose pictures were sent whole
+    new_bearers: Sequence[Bearer] = ()  # what the rows show that the ledger does not hold yet
     seal_counts: SealCounts = NO_SEALS  # not counted where there is nothing to send
     recalled: RecalledRun | None = None  # the last run, where nothing has changed since
     untrusted_answer: Halt | None = None  # nothing is sent before it is resolved
@@ -132,10 +135,17 @@ def prepare_run(
     rosters = inputs.rosters
     doctors = _validate_rows(rosters.rows, rosters.row_ids, config, view, clock)
     context = _validate_rows(rosters.others, rosters.other_ids, config, view, clock)  # only compared with
-    matches = _match_images([*doctors, *context], index_images(inputs.images), config, view, started)
-    image_preparer = stage_settings.build_image_preparer(
-        config, find_owners_by_image(view.snapshot, lambda content: content.pixels)
+    matches = match_images(
+        [*doctors, *context],
+        index_images(inputs.images),
+        known_files=view.known_files,
+        now=started,
+        store_image=stage_settings.build_image_store(config),
+        earlier=(earlier := view.make_earlier_evidence(new_judgements)),
+        find_earlier_rows=cache(view.find_earlier_rows),
     )
+    image_owners = find_owners_by_image(view.snapshot, lambda content: content.pixels)
+    image_preparer = stage_settings.build_image_preparer(config, image_owners)
     doctors = _flag_conflicts(matches, view, image_preparer, least_prepared)[: len(doctors)]
     if config.pictures.ocr:
         doctors = check_names_in_images(doctors, context=context, work=config.resolve_path(config.work))
@@ -167,6 +177,7 @@ def prepare_run(
         image_preparer=image_preparer,
         seal_counts=view.count_seals(),
         whole_image_seals=sizes.whole,
+        new_bearers=earlier.list_new_bearers(doctors, request.run),
         untrusted_answer=find_untrusted_answer(view.snapshot.people.values()),
     )
 
@@ -189,7 +200,6 @@ def _repeat_plan(
         ),
         file_stats={},
         image_preparer=stage_settings.build_image_preparer(config),
-        whole_image_seals=(),
         recalled=recalled,
     )
 
@@ -242,7 +252,7 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
     if not resources.confirm(preview):
         return None
     presenter = Presenter("en", Masker.of_doctors(row_plan.doctor for row_plan in plan.row_plans))
-    initial_outcomes = _record_start(plan, record, resources, saved_review, presenter)
+    initial_outcomes = _record_start(plan, record, resources, saved_review, presenter, halt=halt)
     sent = await send_rows.send_rows(
         plan,
         ready,
@@ -273,21 +283,6 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
     if memory is not None:
         memory.keep(report, initial_outcomes)
     return report
-
-
-def _match_images(
-    doctors: Sequence[Doctor], images: ImageIndex, config: Config, view: LedgerView, now: float
-) -> MatchResult:
-    """Give every doctor the picture that is theirs, or the problem that explains why there is none."""
-    return match_images(
-        doctors,
-        images,
-        known_files=view.known_files,
-        now=now,
-        store_image=stage_settings.build_image_store(config),
-        sealed_people=view.list_sealed_people(doctors),
-        find_earlier_rows=cache(view.find_earlier_rows),
-    )
 
 
 def _flag_conflicts(
@@ -372,7 +367,7 @@ def _check_guards(
         row_plans=plan.row_plans,
         ready=ready,
         live_seals=plan.seal_counts.live,
-        unread_files=tuple(report.path for report in plan.report.files if report.status != "read"),
+        files=plan.report.files,
         emptied_folders=find_emptied_folders(request, ledger),
     )
     return halt or plan.untrusted_answer
@@ -384,12 +379,16 @@ def _record_start(
     resources: RunResources,
     saved_review: SavedReview | None,
     presenter: Presenter,
+    *,
+    halt: Halt | None,
 ) -> tuple[RowOutcome, ...]:
     """Enter in the ledger how the run begins; return the outcome of each row before anything is sent."""
     ledger, recalled = resources.ledger, plan.recalled
     initial_outcomes = recalled.outcomes if recalled else tuple(map(build_initial_outcome, plan.row_plans))
     ledger.record_files(plan.file_stats)
-    record_run_start(ledger, record, replace(plan.report, outcomes=initial_outcomes), presenter)
+    is_trusted = halt is None or halt.code not in PLAN_GUARDS  # else the roster may be another hospital's
+    bearers = plan.new_bearers if is_trusted else ()
+    record_run_start(ledger, record, replace(plan.report, outcomes=initial_outcomes), presenter, bearers)
     ledger.record_checked_sizes(plan.whole_image_seals)
     if saved_review is not None:
         saved_review.record_new(ledger, record.started, record.user)

@@ -248,9 +248,9 @@ def _write_copy(request: CopyRequest, target: Path, job: CopyJob) -> Path:
 
     def fill(draft: Path) -> None:
         write_marked_copy(source, draft, request.marks, job.headings)
-        copied = _digest_file(draft, job.columns)
+        copied = _digest_file(draft, report, job.columns)
         # the run has read the roster: it is read once more only where a results workbook has changed its rows since
-        if copied != request.rows_digest and copied != _digest_file(report.path, job.columns):
+        if copied != request.rows_digest and copied != _digest_file(report.path, report, job.columns):
             raise NotCopied(make_text("copy.differs"))
 
     written = write_atomically(target, fill, numbered=True)
@@ -258,10 +258,11 @@ def _write_copy(request: CopyRequest, target: Path, job: CopyJob) -> Path:
     return written
 
 
-def _digest_file(path: Path, columns: Mapping[str, str]) -> str:
-    """Return a digest of everything that is read from a roster but its name."""
+def _digest_file(path: Path, roster: FileReport, columns: Mapping[str, str]) -> str:
+    """Return a digest of everything that is read from a roster, or a copy of it, but its name."""
     aliases = ColumnAliases.from_config(columns)
-    rows, report = read_roster(path, aliases, to_fix_only=False, corrections=False, options=ReadOptions())
+    options = ReadOptions(read_former=all(sheet.status != "former" for sheet in roster.sheets))
+    rows, report = read_roster(path, aliases, to_fix_only=False, corrections=False, options=options)
     return _digest_rows(rows, report)
 
 

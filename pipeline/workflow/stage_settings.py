@@ -107,7 +107,10 @@ def _find_ca_file(config: Config) -> str | None:
 def build_read_options(request: RunRequest, config: Config) -> ReadOptions:
     """Return how rosters are read."""
     return ReadOptions(
-        max_rows=config.intake.max_rows + HEADER, passwords=request.passwords, keep=build_image_store(config)
+        max_rows=config.intake.max_rows + HEADER,
+        passwords=request.passwords,
+        keep=build_image_store(config),
+        read_former=config.intake.read_former,
     )
 
 

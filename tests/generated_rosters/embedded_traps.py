@@ -6,11 +6,19 @@ from generated_rosters.truth import refused, sent
 from generated_rosters.values import Encoded, Float, InCell
 
 TRAPS = Register()
-STRADDLES = frozenset({"IMAGE_AMBIGUOUS"})  # a warning: the centre is in this row, the edge in the next
+STRADDLES = frozenset({"IMAGE_AMBIGUOUS"})  # a warning: two thirds are in this row, the edge in the next
 
 
 def _float(made: Encoded, **where) -> Float:
     return Float(made.data, suffix=made.suffix, **where)
+
+
+def _add_whole(cast: Cast, table, anchor: str) -> None:
+    """Add pictures that lie within their rows: where most lie over two, the column has slipped."""
+    for _ in range(3):
+        person = cast.person()
+        made = cast.png(person)
+        cast.add(table, person, sent(person, made), floats=[_float(made, anchor=anchor, shift=0.1)])
 
 
 def _floating(name: str, needs: str, *, straddles: bool = False, **where) -> None:
@@ -20,21 +28,31 @@ def _floating(name: str, needs: str, *, straddles: bool = False, **where) -> Non
         made = cast.png(person)
         expect = sent(person, made, must=STRADDLES) if straddles else sent(person, made)
         cast.add(tables[0], person, expect, floats=[_float(made, **where)])
+        if straddles:
+            _add_whole(cast, tables[0], where["anchor"])
 
 
 _floating("two corners", "", anchor="two", shift=0.1)
 _floating("one corner and a size", "one", anchor="one", shift=0.1)
 _floating("absolute place", "absolute", anchor="absolute", shift=0.1)
-_floating("two corners, its top in the row above", "", straddles=True, anchor="two", shift=-0.25)
-_floating("one corner, its top in the row above", "one", straddles=True, anchor="one", shift=-0.25)
+_floating("two corners, its top in the row above", "", straddles=True, anchor="two", shift=-0.18)
+_floating("one corner, its top in the row above", "one", straddles=True, anchor="one", shift=-0.18)
 _floating("absolute, its foot in the row below", "absolute", straddles=True, anchor="absolute", shift=0.38)
 _floating("two corners, its foot in the row below", "", straddles=True, anchor="two", shift=0.38)
 
 
-_floating("over parts of three rows", "one", straddles=True, anchor="one", shift=-0.4, tall=1.8)
-_floating(
-    "absolute over parts of three rows", "absolute", straddles=True, anchor="absolute", shift=-0.4, tall=1.8
-)
+def _between(name: str, needs: str, **where) -> None:
+    @TRAPS(f"floating picture: {name}", f"+picture float {needs}")
+    def build(cast: Cast, tables) -> None:
+        person = cast.person()
+        cast.add(tables[0], person, refused("IMAGE_AMBIGUOUS"), floats=[_float(cast.png(person), **where)])
+        _add_whole(cast, tables[0], where["anchor"])
+
+
+_between("less than two thirds in its row", "", anchor="two", shift=-0.28)
+_between("one corner, less than two thirds in its row", "one", anchor="one", shift=0.6)
+_between("over parts of three rows", "one", anchor="one", shift=-0.4, tall=1.8)
+_between("absolute over parts of three rows", "absolute", anchor="absolute", shift=-0.4, tall=1.8)
 
 
 @TRAPS("floating picture: over three rows, less than half of it in the middle one", "+picture float one")
@@ -44,6 +62,7 @@ def tall(cast, tables):
     made = cast.png(person)
     accept = (sent(person, made, must=STRADDLES), refused("IMAGE_MISSING IMAGE_AMBIGUOUS"))
     cast.add(tables[0], person, accept, floats=[_float(made, anchor="one", shift=-0.7, tall=2.4)])
+    _add_whole(cast, tables[0], "one")
 
 
 @TRAPS("twice: two different pictures in the cells", "+picture float")

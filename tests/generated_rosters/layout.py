@@ -14,7 +14,7 @@ SPELLINGS = {
     "staff_no": ("工号", "职工号", "员工编号", "人员编码", "*工号"),
     "department": ("科室", "所在科室", "部门", "*所在科室", "科 室"),
     "seal_name": ("印章名称", "签章名称", "电子印章名称", "章名"),
-    "picture": ("印章图片", "签名图片", "手写签名", "电子签名", "图片文件", "图片名称", "照片"),
+    "picture": ("印章图片", "签名图片", "手写签名", "电子签名", "印章文件", "签名照片"),
     "~serial": ("序号", "编号", "No."),
     "~sex": ("性别",),
     "~title": ("职称", "*职称", "专业技术职务"),
@@ -23,11 +23,13 @@ SPELLINGS = {
     "~relative_number": ("家属身份证号", "家属身份证号码"),
     "~contact": ("紧急联系人", "紧急联系人姓名"),
     "~contact_phone": ("紧急联系人电话", "办公电话", "家属电话"),
+    "~their_phone": ("联系电话", "电话", "联系方式", "手机号码"),  # behind the other person's name
     "~valid": ("身份证有效期", "证件有效期"),
     "~clerk": ("填表人", "审核人"),
     "~licence": ("执业证号", "执业证书编码"),
     "~void": (None,),
 }  # fmt: skip
+OTHER_PERSONS = ("~relative", "~contact", "~clerk")
 DECOYS = ("~relative", "~relative_number", "~contact", "~contact_phone", "~valid", "~clerk", "~licence")
 GROUPS = (
     ("基本信息", ("~serial", "staff_no", "name", "~sex", "department", "~title")),
@@ -97,9 +99,18 @@ class Style:
 def sheet(cast: Cast, name: str | None, fields=FIELDS, *, decoys: int = 3) -> SheetPlan:
     """Return a sheet with these fields and some decoys in an order of its own."""
     columns = list(fields) + list(cast.dice.sample(DECOYS, decoys)) + ["~sex", "~title", "~note"]
-    cast.dice.shuffle(columns)
+    _shuffle(cast, columns)
     margin = ["~void"] if name is not None and cast.dice.random() < 0.25 else []
     return SheetPlan(name, [*margin, "~serial", *columns])
+
+
+def _shuffle(cast: Cast, columns: list[str]) -> None:
+    """Order columns anew; a relative's or a contact's telephone stands behind the name, and all of that behind the rest."""
+    cast.dice.shuffle(columns)
+    others = [column for column in columns if column in OTHER_PERSONS]
+    columns[:] = [column for column in columns if column not in {*others, "~their_phone"}]
+    for column in others:
+        columns += [column, "~their_phone"] if column != "~clerk" else [column]
 
 
 def lay_out(cast: Cast, table: Table, style: Style) -> None:
@@ -144,6 +155,7 @@ def _group(plan: SheetPlan) -> None:
     """Bring the columns of a group together, as a merged heading needs them."""
     known = [column for _, columns in GROUPS for column in columns]
     grouped = [column for column in known if column in plan.columns]
+    known.append("~their_phone")  # its person stands in a group now
     plan.columns[:] = grouped + [column for column in plan.columns if column not in known]
 
 
@@ -193,7 +205,7 @@ def _two_rows(cast: Cast, plan: SheetPlan) -> None:
 def _reorder(cast: Cast, plan: SheetPlan) -> None:
     """Begin a second table: the same titles in another order."""
     plan.order = list(plan.columns)
-    cast.dice.shuffle(plan.order)
+    _shuffle(cast, plan.order)
     plan.lines.append(LinePlan(skip=BLANK))
     plan.lines.append(LinePlan(skip=HEADER, cells=_current(plan)))
 
@@ -216,11 +228,11 @@ def _decoy(cast: Cast, column: str, position: int) -> Value:
     dice = cast.dice
     if column == "~serial":
         return dice.choice((f"{position}",) * 9 + (f"{position}、", f"No.{position}", f"{position:03}"))
-    if column in ("~relative", "~contact", "~clerk"):
+    if column in OTHER_PERSONS:
         return cast.crowd.stranger()
     if column == "~relative_number":
         return cast.crowd.number()
-    if column == "~contact_phone":
+    if column in ("~contact_phone", "~their_phone"):
         return f"164{dice.randrange(10**8):08}"
     return {
         "~void": None,

@@ -203,6 +203,15 @@ def test_a_shared_mobile_is_said_and_a_shared_seal_name_stops_both():
     }
 
 
+@pytest.mark.parametrize(("own", "other"), [("1001", "1001"), ("0012", "12"), ("A7", "a7")])
+def test_a_shared_staff_number_is_a_warning_on_both_rows(own, other):
+    rows = [doctor(2, staff=own), doctor(3, BERT, name="李四", picture="p2", staff=other)]
+    assert new(rows) == {position: ["STAFF_NO_DUPLICATE (w)"] for position in (2, 3)}
+    (problem,) = flag_conflicts(rows)[0].problems
+    assert (problem.field, problem.detail) == (Field.STAFF_NO, {"other": "roster.xlsx 内科 3"})
+    assert new([doctor(2, staff=own), doctor(3, staff=other)])[2] == [], "one person on two rows"
+
+
 def test_a_row_stopped_by_another_person_is_not_the_one_that_stays():
     rows = [doctor(2, seal_name="处方章"), doctor(3), doctor(4, BERT, picture="p2", seal_name="处方章")]
     flagged = new(rows)
@@ -258,11 +267,6 @@ def test_namesakes_are_two_people():
     assert new(same_name()) == {2: [], 3: []}
 
 
-def test_a_staff_number_of_two_names_is_no_one_person():
-    rows = [doctor(2, staff="1001"), doctor(3, BERT, picture="p2", name="李四", staff="1001")]
-    assert new(rows) == {2: [], 3: []}
-
-
 def test_a_second_number_stops_all_rows_of_the_first():
     rows = [doctor(2, staff="1"), doctor(3, staff="1"), doctor(4, BERT, picture="p2", staff="1")]
     copy = ["ROW_DUPLICATE"]
@@ -305,7 +309,8 @@ def test_without_such_a_trace_a_damaged_row_may_be_anybody_s():
         {"name": "李四", "written": "110199199003071000"},
     ):
         rows = [doctor(2, staff="1001"), doctor(3, None, broken=True, **stranger)]
-        assert new(rows) == {2: ["IMAGE_SHARED"], 3: ["IMAGE_SHARED"]}
+        warned = ["STAFF_NO_DUPLICATE (w)"] if stranger.get("staff") == "1001" else []
+        assert new(rows) == {position: ["IMAGE_SHARED", *warned] for position in (2, 3)}
 
 
 def test_a_trace_counts_only_together_with_the_name():
@@ -313,7 +318,8 @@ def test_a_trace_counts_only_together_with_the_name():
         doctor(3, None, picture="p3", broken=True),
         doctor(4, None, name="李四", staff="1001", broken=True),
     ]
-    assert new([doctor(2, staff="1001"), *damaged]) == {2: ["IMAGE_SHARED"], 3: [], 4: ["IMAGE_SHARED"]}
+    shared = ["IMAGE_SHARED", "STAFF_NO_DUPLICATE (w)"]
+    assert new([doctor(2, staff="1001"), *damaged]) == {2: shared, 3: [], 4: shared}
 
 
 def test_two_rows_with_one_name_and_one_damaged_number_are_one_person():

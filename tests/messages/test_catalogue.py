@@ -53,6 +53,8 @@ READ = (  # what rosters, file names and pictures are written in
     "intake/fields/text_fields.py",
     "intake/layout/column_titles.py",
     "intake/layout/header_search.py",
+    "intake/layout/other_persons.py",
+    "intake/layout/unread_sheets.py",
     "intake/layout/line_classifier.py",
     "intake/pairing/expected_names.py",
     "intake/pairing/picture_column.py",

@@ -187,11 +187,15 @@ def serials(*, kinds=("PNG",), count=9) -> dict[str, int]:
 
 
 def floating(path: Path, work: Path) -> list[tuple[str, int, bool]]:
-    """Return (address, serial, overlaps_neighbour) of the pictures that float over the first sheet."""
+    """Return (address, serial, whether more than a tenth of it lies over other rows) of the first sheet's floating pictures."""
     sheet = next(read(path, work).sheets)
     known = serials()
     return [
-        (picture.address, known[picture.picture.sha256], picture.overlaps_neighbour)
+        (
+            picture.address,
+            known[picture.picture.sha256],
+            dict(picture.shares).get(picture.row, 0) < 0.9 - 1e-9,
+        )
         for picture in sheet.pictures
     ]
 

@@ -21,6 +21,7 @@ from pipeline.domain.fields import FIELDS
 from pipeline.domain.roster import IGNORED, CellKind, Column, Field
 from pipeline.errors import FileRefused
 from pipeline.intake.fields.normalize import count_common_start
+from pipeline.intake.layout.other_persons import ColumnTitle, find_other_columns
 from pipeline.intake.readers.model import Line, format_column
 
 LONGEST = 200  # characters that a title may have, remarks included
@@ -32,9 +33,10 @@ _PERSONAL = re.compile(r"\d{6}")
 
 # traditional characters of titles
 _SIMPLE = str.maketrans(
-    "證號碼機電話聯絡繫係醫師員職編門別圖簽稱類種動務業場開許壓縮檔屬親緊審薦經辦監護單負責寫選狀態",
-    "证号码机电话联络系系医师员职编门别图签称类种动务业场开许压缩档属亲紧审荐经办监护单负责写选状态",
+    "離調廢證號碼機電話聯絡繫係醫師員職編門別圖簽稱類種動務業場開許壓縮檔屬親緊審薦經辦監護單負責寫選狀態",
+    "离调废证号码机电话联络系系医师员职编门别图签称类种动务业场开许压缩档属亲紧审荐经办监护单负责写选状态",
 )
+_SEAL = re.compile("章|签名|签字|印模|印鉴|手签|seal|signature")
 # a bracket with one of these is about another person, or another telephone
 _OTHER_PERSON = re.compile(
     r"家属|亲属|家人|家庭|配偶|父亲|母亲|父母|子女|患者|病人|紧急|应急|监护|联系人|联络人|推荐人|介绍人|担保人|填表人|填报人|经办"
@@ -69,18 +71,18 @@ class Meaning(NamedTuple):
 
 def squeeze_title(text: str) -> str:
     """Return letters and digits alone: widths, case and traditional forms folded, all else left out."""
-    return "".join(filter(str.isalnum, _simplify(text)))
+    return "".join(filter(str.isalnum, simplify_text(text)))
 
 
 @lru_cache(maxsize=8192)
 def strip_remarks(title: str) -> str:
     """Return a title with its marks, but without brackets that hold no more than a remark."""
-    return _drop_remarks(_simplify(title)).strip()
+    return _drop_remarks(simplify_text(title)).strip()
 
 
 def fold_title(title: str) -> str:
     """Return a title as it is compared: squeezed, without brackets that hold no more than a remark."""
-    return squeeze_title(_drop_remarks(_simplify(_NUMBERING.sub("", title))))
+    return squeeze_title(_drop_remarks(simplify_text(_NUMBERING.sub("", title))))
 
 
 @lru_cache(maxsize=8192)
@@ -88,7 +90,7 @@ def find_meaning(title: str) -> Meaning | None:
     """Return what a title means by the table of fields, None if it is not known."""
     if len(title) > LONGEST or not title.strip():
         return None
-    title = _simplify(_NUMBERING.sub("", title))
+    title = simplify_text(_NUMBERING.sub("", title))
     if meaning := _MEANINGS.get(squeeze_title(title)):  # 印章（名称）: the bracket belongs to the title
         return meaning
     bracketed = " ".join(bracket[1] for bracket in _BRACKET.finditer(title))
@@ -109,7 +111,14 @@ def find_nearest_title(title: str, fields: Collection[Field]) -> str | None:
     return known[near[0]] if near else None
 
 
-def _simplify(title: str) -> str:
+def is_seal_title(title: str) -> bool:
+    """Return whether pictures under a title are seals: it speaks of a seal or a signature, or there is none."""
+    squeezed = squeeze_title(title)
+    return not squeezed or _SEAL.search(squeezed) is not None
+
+
+def simplify_text(title: str) -> str:
+    """Return a text with widths, case and the traditional characters of titles folded."""
     return unicodedata.normalize("NFKC", title).translate(_SIMPLE).replace("身分", "身份").casefold()
 
 
@@ -202,12 +211,30 @@ class ColumnAliases:
 
     def find_columns(self, line: Line) -> dict[Field, list[int]]:
         """Return the columns of a line whose titles mean each field, those of its best tier."""
-        meanings = (
-            (column, self.find_meaning(cell.display_text))
+        meanings = {
+            column: self.find_meaning(cell.display_text)
+            for column, cell in line.cells.items()
+            if cell.kind is CellKind.TEXT
+        }
+        others = self.find_other_columns(line)
+        return keep_best_tiers(
+            (column, meaning) for column, meaning in meanings.items() if meaning and column not in others
+        )
+
+    def find_other_columns(self, line: Line) -> dict[int, int]:
+        """Return the columns of a line that are another person's, see `other_persons`."""
+        return find_other_columns(
+            self.make_column_title(column, cell.display_text, self.find_meaning(cell.display_text))
             for column, cell in line.cells.items()
             if cell.kind is CellKind.TEXT
         )
-        return keep_best_tiers((column, meaning) for column, meaning in meanings if meaning)
+
+    def make_column_title(
+        self, column: int, text: str, meaning: Meaning | None, groups: Sequence[str] = ()
+    ) -> ColumnTitle:
+        """Return a title as `other_persons` looks at it."""
+        name = meaning.field if meaning else None
+        return ColumnTitle(column, fold_title(text), name, self.maps(text), tuple(groups))
 
 
 def keep_best_tiers(meanings: Iterable[tuple[int, Meaning]]) -> dict[Field, list[int]]:
@@ -231,6 +258,11 @@ class Header:
     titles: Mapping[int, str]  # column -> as written
     columns: Mapping[Field, int]
     unused_columns: Mapping[Field, Sequence[int]] = field(default_factory=dict)  # further ones of a field
+    other_columns: Mapping[int, int] = field(default_factory=dict)  # another person's, see `other_persons`
+
+    def name_column(self, column: int) -> str:
+        """Return a column's letters and title."""
+        return f"{format_column(column)} {self.titles[column].strip()}"
 
 
 def describe_columns(
@@ -296,6 +328,14 @@ def explain_missing_header(
         "found": _join_texts(titles),
         "near": ", ".join(f"{title} → {guess}" for title, guess in guesses.items()),
     }
+    for theirs, person in aliases.find_other_columns(nearest).items():
+        meaning = aliases.find_meaning(nearest.cells[theirs].display_text)
+        if meaning and meaning.field in lacking:
+            detail["theirs"], detail["person"] = (
+                f"{format_column(column)}{nearest.number} {nearest.cells[column].display_text.strip()[:_SHOWN]}"
+                for column in (theirs, person)
+            )
+            return FileRefused("COLUMN_MISSING", {"field": label_field(meaning.field), **detail})
     if len(columns) > 1 and len(lacking) == 1:
         return FileRefused("COLUMN_MISSING", {"field": label_field(lacking[0]), **detail})
     return FileRefused("HEADER_NOT_FOUND", detail)

@@ -29,6 +29,7 @@ from pipeline.intake.layout.column_titles import (
     squeeze_title,
     strip_remarks,
 )
+from pipeline.intake.layout.other_persons import find_other_columns
 from pipeline.intake.readers.model import Line, MergedCells, PeekableLines, format_column, is_filled
 from pipeline.messages.results import APPENDED_COLUMNS, RESULT_TEXTS
 
@@ -77,6 +78,7 @@ class _HeaderDraft:
 
     lines: Sequence[Line]
     titles: Mapping[int, _Title]
+    other_columns: Mapping[int, int]  # another person's, which mean nothing, see `other_persons`
 
     @property
     def claimed_columns(self) -> dict[Field, list[int]]:
@@ -102,6 +104,7 @@ class _HeaderDraft:
             {column: title.text for column, title in sorted(self.titles.items())},
             {name: claimed[name][0] for name in Field if name in claimed},
             {name: columns[1:] for name, columns in claimed.items() if len(columns) > 1},
+            self.other_columns,
         )
 
     def _explain_ambiguity(self, name: Field, columns: Sequence[int]) -> FileRefused:
@@ -248,12 +251,14 @@ def _join_languages(draft: _HeaderDraft, below: _HeaderDraft) -> _HeaderDraft | 
     ours, theirs = draft.claimed_columns, below.claimed_columns
     if any(ours[name] != theirs.get(name) for name in (Field.NAME, Field.NUMBER)):
         return None
+    others = {**below.other_columns, **draft.other_columns}
     titles = {
         column: title
         for column, title in below.titles.items()
-        if column not in draft.titles or (title.meaning and not draft.titles[column].meaning)
+        if column not in draft.titles
+        or (title.meaning and not draft.titles[column].meaning and column not in others)
     }
-    return _HeaderDraft([*draft.lines, *below.lines], {**draft.titles, **titles})
+    return _HeaderDraft([*draft.lines, *below.lines], {**draft.titles, **titles}, others)
 
 
 def _draft_header(lines: Sequence[Line], aliases: ColumnAliases, merged: MergedCells) -> _HeaderDraft:
@@ -270,7 +275,12 @@ def _draft_header(lines: Sequence[Line], aliases: ColumnAliases, merged: MergedC
                 titles[column] = _read_title(line.number, cell.display_text, groups.get(column, []), aliases)
             else:
                 titles[column] = _Title(line.number, cell.display_text, None)
-    return _HeaderDraft(lines, _name_bare_column(titles, aliases))
+    others = find_other_columns(
+        aliases.make_column_title(column, title.text, title.meaning, groups.get(column, ()))
+        for column, title in titles.items()
+    )
+    titles |= {column: titles[column]._replace(meaning=None) for column in others}
+    return _HeaderDraft(lines, _name_bare_column(titles, aliases), others)
 
 
 def _name_bare_column(titles: dict[int, _Title], aliases: ColumnAliases) -> dict[int, _Title]:

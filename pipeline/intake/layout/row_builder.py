@@ -1,10 +1,7 @@
-"""Builds the rows under one header: which values and pictures merged cells give a line, and rows in little memory.
+"""Builds the rows under one header: which values merged cells give a line, and rows in little memory.
 
 A department merged down over its doctors is each doctor's. A value that belongs to one person (name, number, mobile,
 staff number, seal name, picture) stays with the first line. Cells hidden under a merged one are not read.
-
-A floating picture belongs to the row of its centre. If it is alone over a cell merged down over several lines, it
-belongs to each doctor there: it may be meant for any of them, and all are refused for sharing it.
 
 A row has every titled cell, empty ones too, and the filled cells beyond the titles. A roster may have 200,000 rows: a
 text cell is kept as its text and a plain number as the number; an empty cell, and all cells behind the last filled one,
@@ -14,9 +11,8 @@ its cells, because a stage reads one row's fields many times.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from pipeline.domain.fields import FIELDS
@@ -29,18 +25,13 @@ from pipeline.intake.readers.model import (
     Merge,
     MergedCells,
     RawCell,
-    Sheet,
     format_column,
     is_filled,
     number_cell,
-    parse_column,
 )
 
 WIDEST = 200  # columns that are carried over; farther to the right only those of a field
 _REMEMBERED = 4096  # texts of a column that are kept once: a department is not held 100,000 times
-
-# lines of a merged cell that can be one doctor's; a taller one is the margin that holds all pictures
-_TALLEST = 20
 
 Value = str | int | float | RawCell | None  # a text, a plain number, any other cell, an empty one
 Values = tuple[Value, ...]
@@ -303,54 +294,3 @@ class MergedCellCursor:
             for column in self._fields:
                 if merge.first_column <= column <= merge.last_column:
                     self._open[column] = (merge, content)
-
-
-class SheetImages:
-    """The pictures of a sheet while its lines are read."""
-
-    def __init__(self, sheet: Sheet, merged: MergedCells) -> None:
-        self._merged = merged
-        self._by_row: dict[int, list[EmbeddedImage]] = {}
-        self._open: list[tuple[int, EmbeddedImage]] = []  # last line of its merged cell, picture
-        self._unassigned = {id(image): image for image in sheet.pictures}
-        covering = [merged.covering(image.row, parse_column(image.column)) for image in sheet.pictures]
-        images_over = Counter(merge for merge in covering if merge)
-        coming: list[tuple[Merge, EmbeddedImage]] = []
-        for merge, image in zip(covering, sheet.pictures, strict=True):
-            if merge and images_over[merge] == 1 and merge.last_row - merge.first_row < _TALLEST:
-                coming.append((merge, image))
-            else:
-                self._by_row.setdefault(image.row, []).append(image)
-        self._coming = deque(sorted(coming, key=lambda pair: pair[0].first_row))
-
-    def take_images(self, line: Line) -> list[EmbeddedImage]:
-        """Return the pictures in a line's cells and over it; lines come in their order, each once."""
-        while self._coming and self._coming[0][0].first_row <= line.number:
-            merge, image = self._coming.popleft()
-            self._open.append((merge.last_row, image))
-        own = self._by_row.pop(line.number, []) + self._list_placed(line)
-        self._open = [(last_line, image) for last_line, image in self._open if last_line >= line.number]
-        return own + [image for _, image in self._open]
-
-    def assign(self, images: Sequence[EmbeddedImage], row: int) -> tuple[EmbeddedImage, ...]:
-        """Return the pictures as those of a doctor's row."""
-        for image in images:
-            self._unassigned.pop(id(image), None)
-        return tuple(image if image.row == row else replace(image, row=row) for image in images)
-
-    def list_unassigned(self) -> list[EmbeddedImage]:
-        """Return the pictures that no row got, as they lie on the sheet."""
-        return sorted(self._unassigned.values(), key=lambda image: (image.row, parse_column(image.column)))
-
-    def _list_placed(self, line: Line) -> list[EmbeddedImage]:
-        """Return the pictures placed in the cells of a line that are not merged down."""
-        placed = []
-        for column, cell in line.cells.items():
-            if cell.kind is CellKind.PICTURE and isinstance(cell.value, EmbeddedImage):
-                self._unassigned[id(cell.value)] = cell.value
-                merge = self._merged.beginning_at(line.number, column)
-                if merge and merge.first_row < merge.last_row:
-                    self._open.append((merge.last_row, cell.value))
-                else:
-                    placed.append(cell.value)
-        return placed

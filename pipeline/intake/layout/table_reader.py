@@ -28,6 +28,7 @@ from pipeline.intake.layout.column_titles import (
     Header,
     describe_columns,
     describe_nearest_line,
+    is_seal_title,
 )
 from pipeline.intake.layout.header_search import DEEPEST, drop_appended_columns, find_header, may_hold_header
 from pipeline.intake.layout.line_classifier import (
@@ -38,9 +39,20 @@ from pipeline.intake.layout.line_classifier import (
     is_example_sheet,
     is_example_title,
 )
-from pipeline.intake.layout.row_builder import WIDEST, MergedCellCursor, RowBuilder, SheetImages, VisibleLine
+from pipeline.intake.layout.row_builder import WIDEST, MergedCellCursor, RowBuilder, VisibleLine
+from pipeline.intake.layout.sheet_images import SheetImages
+from pipeline.intake.layout.skipped_lines import SkippedLineLog
 from pipeline.intake.layout.unread_sheets import find_first_number, holds_number
-from pipeline.intake.readers.model import Line, MergedCells, PeekableLines, Sheet, format_column, is_filled
+from pipeline.intake.readers.model import (
+    Line,
+    MergedCells,
+    PeekableLines,
+    Sheet,
+    format_column,
+    is_filled,
+    parse_column,
+)
+from pipeline.intake.readers.xlsx.drawings import NOWHERE
 from pipeline.messages.texts import join_texts, make_text
 
 _DATA = re.compile(r"\d{6}")  # no title has as many digits
@@ -105,7 +117,12 @@ def read_table(sheet: Sheet, path: Path, aliases: ColumnAliases, *, has_row_toke
 
 def _list_unassigned(sheet: Sheet, images: Iterable[EmbeddedImage], why: str) -> list[UnassignedImage]:
     return [
-        UnassignedImage(sheet.name, image.covered_cells or image.address, why, image.picture)
+        UnassignedImage(
+            sheet.name,
+            image.covered_cells or image.address,
+            NOWHERE if image.is_between else why,
+            image.picture,
+        )
         for image in images
     ]
 
@@ -197,13 +214,13 @@ class _TableReader:
             if not self._builder.is_token_column(column)
         }
         for name, unused in header.unused_columns.items():
-            used, *others = (
-                f"{format_column(column)} {header.titles[column].strip()}"
-                for column in (header.columns[name], *unused)
-            )
+            used, *others = map(header.name_column, (header.columns[name], *unused))
             field_text = make_text(f"field.{name}")
             note = make_text("note.same_field", field=field_text, used=used, unused=", ".join(others))
             self._ambiguity_notes[note] = None
+        for theirs, person in header.other_columns.items():
+            names = {"theirs": header.name_column(theirs), "person": header.name_column(person)}
+            self._ambiguity_notes[make_text("note.other_person", **names)] = None
         titles = tuple(sorted(header.titles.items()))
         if titles not in self._described and len(self._described) < _MOST_HEADERS:
             self._described.add(titles)
@@ -245,9 +262,11 @@ class _TableReader:
         own_images = self._images.assign(images, line.number)
         row = self._builder.build_row(visible.line, origin, inherited=visible.inherited, pictures=own_images)
         self._rows.append(row)
+        self._images.note_doctor(line.number, self._find_last_line(line))
 
     def finish(self) -> Table:
         """Return the table; people under the title of an example are skipped, if there is another table."""
+        self._rows = self._images.give_images(self._rows, self._aliases)
         self._skip_example_sections()
         columns = () if self._has_row_tokens else tuple(self._columns.values())
         report = SheetReport(self._sheet.name, "read", len(self._rows), columns)
@@ -281,11 +300,23 @@ class _TableReader:
             of_sheet.append(make_text("note.hidden_columns", columns=columns))
         if self._last_column >= WIDEST:
             of_sheet.append(make_text("note.columns_left_out", column=format_column(WIDEST)))
-        unmatched = [make_text("note.picture_unmatched", cell=image.address) for image in unassigned]
+        drifted = self._images.drifted_columns
+        if any(map(self._holds_seals, drifted)):
+            columns = join_texts(sorted(filter(self._holds_seals, drifted), key=parse_column))
+            of_sheet.insert(0, make_text("note.pictures_drifted", columns=columns))
+        unmatched = [
+            make_text("note.picture_unmatched", cell=image.address)
+            for image in unassigned
+            if image.column not in drifted
+        ]
         of_sheet += _limit_notes(unmatched, "note.more_pictures_unmatched")
         if self._sheet.name is not None:
             of_sheet = [make_text("note.in_sheet", sheet=self._sheet.name, note=note) for note in of_sheet]
         return [*_limit_notes(notes, "note.more_wide_lines"), *of_sheet]
+
+    def _holds_seals(self, column: str) -> bool:
+        title = self._builder.header.titles.get(parse_column(column), "")
+        return is_seal_title(title) or self._aliases.maps(title)
 
     def _has_number(self, line: Line) -> bool:
         number = line.cells.get(self._builder.header.columns[Field.NUMBER])
@@ -329,6 +360,14 @@ class _TableReader:
             merge.first_column <= columns[name] <= merge.last_column for name in (Field.NAME, Field.NUMBER)
         )
 
+    def _find_last_line(self, line: Line) -> int:
+        """Return the last line of the doctor who begins on a line: name and number may be merged down."""
+        merges = [
+            self._merged.beginning_at(line.number, self._builder.header.columns[name])
+            for name in (Field.NAME, Field.NUMBER)
+        ]
+        return min(merge.last_row if merge else line.number for merge in merges)
+
     def _find_example_end(self, line: Line) -> int:
         """Return the last line that a merged cell of an example line reaches."""
         end = line.number
@@ -356,38 +395,3 @@ def _name_column(column: int, name: Field | None) -> str:
     """Return a hidden column's letters, with the field that the column holds."""
     letter = format_column(column)
     return make_text("note.column", column=letter, field=make_text(f"field.{name}")) if name else letter
-
-
-class SkippedLineLog:
-    """The lines of a sheet that are no doctor; together with the rows they are every line, exactly once.
-
-    Neighbours of one class are one entry, gaps between lines are blank stretches.
-    """
-
-    def __init__(self, sheet: str | None, entries: Iterable[SkippedLine] = ()) -> None:
-        self.entries = list(entries)
-        self._sheet = sheet
-        self._last = 0
-
-    def add(self, line: Line, line_class: LineClass | None) -> None:
-        """Account for a line and for the gap before it; None for a doctor's."""
-        if line.number > self._last + 1:
-            self._append(self._last + 1, line.number - 1, "blank")
-        if line_class is not None:
-            self._append(line.number, line.last, line_class)
-        self._last = line.last
-
-    def add_examples(self, lines: Iterable[tuple[int, int]]) -> None:
-        """Add lines that were taken for doctors and are examples."""
-        examples = (SkippedLine(self._sheet, first, last, "example") for first, last in lines)
-        entries = sorted([*self.entries, *examples], key=lambda entry: entry.first)
-        self.entries = []
-        for entry in entries:
-            self._append(entry.first, entry.last, entry.why)
-
-    def _append(self, first: int, last: int, why: str) -> None:
-        before = self.entries[-1] if self.entries else None
-        if before and before.why == why and before.last == first - 1:
-            self.entries[-1] = SkippedLine(self._sheet, before.first, last, why)
-        else:
-            self.entries.append(SkippedLine(self._sheet, first, last, why))

@@ -164,6 +164,8 @@ class _RowMatcher:
         self.used.update(match.candidate for match in valid or fitting)
         try:
             self._require_own(row, fitting, valid, cells)
+            if not (valid or cells):
+                _require_none_between(doctor)
             return self._choose_image(doctor, valid, cells) if valid or cells else None
         except _RowRefused as refused:
             return replace(add_problem(doctor, refused.problem), rival_images=refused.rival_images)
@@ -287,7 +289,17 @@ def _require_one_image(doctor: Doctor, options: Sequence[_Option]) -> None:
         raise _RowRefused(make_problem("IMAGE_NOT_READ", doctor, file=files, **trouble.words)) from None
     if not is_one:
         images = [(option.show_source(doctor), option.image) for option in options]
+        misplaced = picture_column.find_misplaced_images(doctor.row)
+        if between := [image for image in misplaced if image.is_between]:
+            raise _RowRefused(match_problems.explain_images_between(doctor, between), images)
         raise _RowRefused(make_problem("IMAGE_AMBIGUOUS", doctor, found=files), images)
+
+
+def _require_none_between(doctor: Doctor) -> None:
+    """Raise _RowRefused where the only pictures that may be the doctor's lie between rows."""
+    if between := picture_column.find_images_between(doctor.row):
+        rivals = [(f"▣ {image.address}", image.picture) for image in between]
+        raise _RowRefused(match_problems.explain_images_between(doctor, between), rivals)
 
 
 def _get_cell_image(doctor: Doctor, cell: EmbeddedImage) -> ImageFile:

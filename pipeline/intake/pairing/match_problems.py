@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pipeline.domain.masking import mask_id
-from pipeline.domain.roster import Doctor, Field, Problem, fold_staff_no
+from pipeline.domain.roster import Doctor, EmbeddedImage, Field, Problem, fold_staff_no
 from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.pairing import file_names, picture_column
 from pipeline.intake.pairing.evidence import ContestedFile, ImageMatches
@@ -93,6 +93,12 @@ def explain_shared_files(
         return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, ward=sheet)
     department = mask_file_name(doctor.department or "—")
     return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, department=department)
+
+
+def explain_images_between(doctor: Doctor, images: Iterable[EmbeddedImage]) -> Problem:
+    """Return the problem of pictures in the roster that lie between two rows."""
+    cells = list_texts(f"▣ {image.covered_cells or image.address}" for image in images)
+    return make_problem("IMAGE_AMBIGUOUS", doctor, between=cells)
 
 
 def explain_missing(

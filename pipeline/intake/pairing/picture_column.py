@@ -9,10 +9,11 @@ A roster's entry is the hospital's word. In a line of a results workbook it may 
 no evidence of the clerk's: it counts as much as the file's name does, and for another doctor than it was written for it
 counts nothing.
 
-A picture inside the roster counts if it lies in the picture column, in a column without a title, or in one whose title
-speaks of a seal or a signature. A photo of the person, a QR code or a logo in another titled column does not. One that
-floats over a column of texts is misplaced: it may be the seal, so it matches no row, and no other picture is used beside
-it.
+A picture inside the roster counts if it lies in a column without a title, in one whose title speaks of a seal or a
+signature, or in one that ``columns`` names as the picture column. A photo of the person, a QR code or a logo in another
+titled column does not, nor does one under 图片: that is a column of file names. One that
+floats over a column of texts, or half in another row, is misplaced: it may be the seal, so it matches no row, and no other
+picture is used beside it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pipeline.domain.roster import CellKind, Correction, Doctor, EmbeddedImage, 
 from pipeline.errors import NotReadNow
 from pipeline.intake.fields.normalize import get_text, trim_ends
 from pipeline.intake.images.image_files import mask_file_name
+from pipeline.intake.layout.column_titles import is_seal_title
 from pipeline.intake.pairing import file_names
 from pipeline.intake.pairing.expected_names import COLUMN, ImageMatch
 from pipeline.intake.pairing.image_index import Candidate, FileNameVariant, ImageIndex
@@ -41,9 +43,9 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])\Z", re.IGNORECASE)
 _WHOLE_PATH = re.compile(r"(?:[A-Za-z]:)?[/\\]+")
 _CELL = re.compile(r"▣ ?([A-Z]{1,3})[1-9][0-9]*\b")  # how a picture in a cell is called everywhere
-_SEAL = re.compile("章|签名|签字|印模|印鉴|手签|seal|signature")
 # what a column is for
-_OTHER_PICTURES = re.compile("照|像|码|标志|徽|证|件|图|photo|picture|portrait|logo|code|scan|file")
+_OTHER_PICTURES = re.compile("照|像|码|标志|徽|证|件|图|photo|picture|image|portrait|logo|code|scan|file")
+_HALF = 0.5 - 1e-6  # of a picture's height
 _LONGEST_TITLE = 20  # characters of a title that are repeated
 _WORDLESS = frozenset({CellKind.ERROR, CellKind.NO_VALUE, CellKind.PICTURE})
 
@@ -298,25 +300,38 @@ def find_seal_images(row: Row) -> tuple[EmbeddedImage, ...]:
 
     A corrected row has those of the row it corrects, which were judged under its own titles: all of them count.
     """
+    whole = (image for image in row.pictures if not image.is_between)
     if row.is_corrected:
-        return tuple(image for image in row.pictures if not image.is_misplaced)
-    return tuple(image for image in row.pictures if _is_seal(image, row))
+        return tuple(image for image in whole if not image.is_misplaced)
+    return tuple(image for image in whole if _is_seal(image, row))
 
 
 def find_misplaced_images(row: Row) -> tuple[EmbeddedImage, ...]:
-    """Return the pictures that float over a text column of the row."""
+    """Return the pictures that float over a text column of the row, or lie half in the row and half in another."""
     if row.is_corrected:
         return tuple(image for image in row.pictures if image.is_misplaced)
-    return tuple(image for image in row.pictures if image.floating and _is_misplaced(image, row))
+    return tuple(
+        image
+        for image in row.pictures
+        if (image.floating and _is_misplaced(image, row))
+        or (_is_between(image, row) and sum(share for _, share in image.shares) >= _HALF)
+    )
+
+
+def find_images_between(row: Row) -> list[EmbeddedImage]:
+    """Return the pictures between this row and another that may be the seal of either doctor."""
+    return [image for image in row.pictures if _is_between(image, row)]
 
 
 def describe_other_images(row: Row) -> str:
-    """Return where pictures lie in a row that are not meant as the seal, and under which title: ``▣ F12 照片``."""
+    """Return where pictures lie in a row that are not meant as the seal, under which title, and how they would be."""
     seal_images = find_seal_images(row)
-    others = (image for image in row.pictures if image not in seal_images)
-    return ", ".join(
-        f"▣ {image.address} {mask_file_name(_get_title(image, row))[:_LONGEST_TITLE]}" for image in others
-    )
+    others = [
+        f"▣ {image.address} {mask_file_name(_get_title(image, row))[:_LONGEST_TITLE]}"
+        for image in row.pictures
+        if image not in seal_images
+    ]
+    return make_text("image.no_seal_title", images=", ".join(others)) if others else ""
 
 
 def find_unreadable_image(doctor: Doctor) -> str | None:
@@ -328,15 +343,20 @@ def find_unreadable_image(doctor: Doctor) -> str | None:
 
 
 def _is_seal(image: EmbeddedImage, row: Row) -> bool:
+    if image.is_other_picture:
+        return False
     named = row.fields.get(Field.PICTURE)
     if named is not None and named.column == image.column:
         return True
-    title = file_names.comparison_key(_get_title(image, row))
-    return not title or _SEAL.search(title) is not None
+    return is_seal_title(_get_title(image, row))
+
+
+def _is_between(image: EmbeddedImage, row: Row) -> bool:
+    return image.is_between and (image.is_misplaced if row.is_corrected else _is_seal(image, row))
 
 
 def _is_misplaced(image: EmbeddedImage, row: Row) -> bool:
-    if _is_seal(image, row):
+    if image.is_other_picture or _is_seal(image, row):
         return False
     if any(cell.column == image.column for cell in row.fields.values()):
         return True

@@ -38,6 +38,7 @@ class ReadOptions:
     max_rows: int = MAX_DOCTORS + HEADER  # lines that hold something, in one file
     passwords: tuple[str, ...] = field(default=(), repr=False)  # tried in turn on an encrypted workbook
     keep: StoreImage | None = field(default=None, repr=False)  # None: pictures in workbooks are left alone
+    read_former: bool = False  # also what is called 离职, 退休 …, see `names_former_staff`
 
 
 DEFAULT_OPTIONS = ReadOptions()

@@ -74,7 +74,8 @@ def test_a_picture_under_another_title_does_not_count_and_is_named(tmp_path, tit
     one = doctor(picture="", embedded=[embedded(tmp_path, column="F")], more=[titled("F", title)])
     (row,) = paired(tmp_path, {}, one).doctors
     assert [problem.code for problem in row.problems] == ["IMAGE_MISSING"]
-    assert row.problems[0].detail["hint"] == f"▣ F2 {title}"
+    assert row.problems[0].detail["hint"].startswith(f"▣ F2 {title}: not taken as a seal under this title")
+    assert f"▣ F2 {title} 的图片不当作印章" in render_problem(row.problems[0], "zh")
     assert codes(tmp_path, {"张伟.png": b"seal"}, one) == [("name", [])]
 
 
@@ -128,7 +129,7 @@ def test_a_picture_that_overlaps_a_neighbour_row_is_used_with_a_warning(tmp_path
     one = doctor(picture="", embedded=[embedded(tmp_path, floating=True, overlaps_neighbour=True)])
     (row,) = paired(tmp_path, {}, one).doctors
     assert [(problem.code, problem.severity) for problem in row.problems] == [("IMAGE_AMBIGUOUS", "warning")]
-    assert "中心在本行" in render_problem(row.problems[0], "zh")
+    assert "三分之二在本行" in render_problem(row.problems[0], "zh")
     assert row.evidence == "cell"
     named = doctor(picture="a.png", embedded=[embedded(tmp_path, overlaps_neighbour=True)])
     assert codes(tmp_path, {"a.png": b"drawn"}, named) == [("column", ["IMAGE_DUPLICATE_FILE"])]

@@ -1,4 +1,4 @@
-"""Where a picture that floats over a sheet stands: it belongs to the row under its centre, or to nobody."""
+"""Where a picture that floats over a sheet lies: the cell under its centre, and its share of each row."""
 
 from __future__ import annotations
 
@@ -45,31 +45,49 @@ def test_a_picture_belongs_to_the_row_under_its_centre(path, work, anchor, addre
 
 
 @pytest.mark.parametrize(
-    "anchor",
+    ("anchor", "shares"),
     [
-        single(3, 0, 90, pic()),  # three rows, a third in each
-        single(3, 0, 60, pic()),  # two rows, its centre on the line between them
-        two(4, 10, 4, 10, pic()),  # of no height
-        two(6, 0, 4, 0, pic()),  # upside down
+        (single(3, 0, 90, pic()), {4: 1 / 3, 5: 1 / 3, 6: 1 / 3}),
+        (single(3, 0, 60, pic()), {4: 1 / 2, 5: 1 / 2}),
+        (absolute(110, 40, pic()), {4: 1 / 4, 5: 3 / 4}),
+        (two(3, 20, 4, 20, pic()), {4: 1 / 3, 5: 2 / 3}),
     ],
 )
-def test_a_picture_over_several_rows_belongs_to_none(path, work, anchor):
-    book = read(drawn(path, anchor, rows=TALL), work)
+def test_a_picture_has_a_share_of_each_row_that_it_lies_over(path, work, anchor, shares):
+    (image,) = next(read(drawn(path, anchor, rows=TALL), work).sheets).pictures
+    assert dict(image.shares) == pytest.approx(shares)
+
+
+@pytest.mark.parametrize(
+    ("anchor", "begins_row"),
+    [
+        (single(3, 0, 40, pic()), True),
+        (single(3, 0.5, 40, pic()), True),
+        (single(3, 29.5, 40, pic()), True),  # less than a pixel above the next row
+        (single(3, 2, 40, pic()), False),
+        (absolute(90, 40, pic()), True),
+        (absolute(93, 40, pic()), False),
+    ],
+)
+def test_a_picture_begins_a_row_on_its_upper_edge(path, work, anchor, begins_row):
+    (image,) = next(read(drawn(path, anchor, rows=TALL), work).sheets).pictures
+    assert image.begins_row is begins_row
+
+
+@pytest.mark.parametrize(
+    "anchor",
+    [
+        two(4, 10, 4, 10, pic()),  # of no height
+        two(6, 0, 4, 0, pic()),  # upside down
+        single(3, 0, 30 * 300, pic()),  # over 300 rows
+    ],
+)
+def test_a_picture_without_a_usual_height_belongs_to_no_row(path, work, anchor):
+    book = read(drawn(path, anchor, rows=TALL, head='<sheetFormatPr defaultRowHeight="30"/>'), work)
     assert next(book.sheets).pictures == []
     assert len(book.notes) == 1
     assert book.notes[0].startswith(("a!C4: ", "a!C5: ", "a!C7: "))
     assert "without a row of its own" in book.notes[0]
-
-
-def test_pictures_too_tall_for_their_rows_shift_no_doctor_by_one(path, work):
-    """openpyxl hangs a picture at the corner of its cell; three rows of the usual height lie under each."""
-    book = openpyxl.Workbook()
-    for row in range(2, 6):
-        picture = Drawing(write_seal(path.parent, row))
-        picture.width, picture.height = 80, 60  # pixels: 45 points over rows of 15
-        book.active.add_image(picture, f"C{row}")
-    book.save(path)
-    assert floating(path, work) == []
 
 
 def test_openpyxl_and_xlsxwriter_place_alike(tmp_path, work):

@@ -1,4 +1,6 @@
-"""Pictures that float over a sheet: read from its drawing, each given to the cell under its centre.
+"""Pictures that float over a sheet: read from its drawing, each with the cell under its centre and its rows.
+
+Whose it is, is decided where the rows of doctors are known (`pipeline.intake.layout.sheet_images`).
 
 Anchors: ECMA-376 part 1 §20.5.2.33 (twoCellAnchor), §20.5.2.24 (oneCellAnchor), §20.5.2.1 (absoluteAnchor). All
 lengths are EMU, 914,400 an inch. Heights of rows are written in points, widths of columns in characters of the default
@@ -37,7 +39,7 @@ _HIGHEST, _WIDEST = 409.5, 255  # points, characters
 _DIGIT = 7  # pixels of the widest digit in the default font: Calibri 11; in others it is one more or less
 _PADDING = 5  # pixels of a column beside its characters
 _BASE = 8  # characters of a column where a sheet has no value
-_NOTICED = 0.1  # of a picture's height
+_MOST_ROWS = 200  # under a picture that may be a doctor's
 
 
 class Box(NamedTuple):
@@ -61,11 +63,12 @@ class Box(NamedTuple):
 
 
 class Spot(NamedTuple):
-    """The cell a picture belongs to, row and column from 0."""
+    """The cell under the centre of a picture, row and column from 0."""
 
     row: int
     column: int
-    overlaps_neighbour: bool  # it noticeably covers a neighbour row as well
+    shares: tuple[tuple[int, float], ...]  # the rows it lies over, and the part of its height in each
+    begins_row: bool = False  # its upper edge is that of a row
 
 
 _WHOLE = Box(0, 0, 1, 1)
@@ -114,16 +117,23 @@ class Grid:
         return self.rows.get_start(row) == self.rows.get_start(row + 1)
 
     def find_cell(self, box: Box, rows: Axis) -> Spot | None:
-        """Return the cell under the centre of a picture; None where no row holds more than half of its height."""
+        """Return the cell under the centre of a picture; None where it has no height, or far too much."""
         height = box.y2 - box.y1
         row = rows.find_index((box.y1 + box.y2) / 2)
         column = self.columns.find_index((box.x1 + box.x2) / 2)
-        if height <= 0 or row >= MAX_ROW or column >= MAX_COLUMN:
+        first, last = rows.find_index(box.y1), rows.find_index(box.y2)
+        if height <= 0 or row >= MAX_ROW or column >= MAX_COLUMN or last - first > _MOST_ROWS:
             return None
-        above, below = rows.get_start(row) - box.y1, box.y2 - rows.get_start(row + 1)
-        if max(above, 0) + max(below, 0) >= height / 2:
+        shares = [
+            (index, (below - above) / height)
+            for index in range(first, last + 1)
+            if (below := min(rows.get_start(index + 1), box.y2))
+            > (above := max(rows.get_start(index), box.y1))
+        ]
+        if not shares:
             return None
-        return Spot(row, column, max(above, below) > _NOTICED * height)
+        begins_row = any(abs(rows.get_start(index) - box.y1) <= _EMU_PIXEL for index in (first, first + 1))
+        return Spot(row, column, tuple(shares), begins_row)
 
     def format_area(self, box: Box, rows: Axis) -> str:
         """Return the cells under a picture, H12 or G11:H14; an edge on a line covers nothing."""
@@ -185,8 +195,9 @@ def read_floating(
                 spot.row + 1,
                 picture,
                 floating=True,
-                overlaps_neighbour=spot.overlaps_neighbour,
                 covered_cells=area if area != address else "",
+                shares=tuple((row + 1, share) for row, share in spot.shares),
+                begins_row=spot.begins_row,
             )
         )
     return placed, unassigned
@@ -305,7 +316,7 @@ def _find_cells(anchor: _Anchor, frame: Box, grid: Grid) -> tuple[Spot | None, s
     box = anchor.box.place_part(frame, _WHOLE)
     spot = grid.find_cell(box, anchor.rows)
     if anchor.cell and anchor.box.y2 == anchor.box.y1 and grid.is_hidden(anchor.cell[0]):
-        spot = Spot(*anchor.cell, overlaps_neighbour=False)  # shrunk with its row
+        spot = Spot(*anchor.cell, ((anchor.cell[0], 1.0),))  # shrunk with its row
     elif spot and anchor.cell and anchor.box.x2 == anchor.box.x1:  # shrunk with its column
         spot = spot._replace(column=anchor.cell[1])
     return spot, grid.format_area(box, anchor.rows)

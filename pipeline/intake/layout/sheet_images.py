@@ -1,0 +1,177 @@
+"""Decides whose the pictures of a sheet are.
+
+A floating picture belongs to the doctor in whose lines at least two thirds of its height lie. Any other one lies between
+rows: it is evidence for no doctor, and each one who has a third of it may be meant. If it is alone over a cell merged down
+over several lines, it belongs to each doctor there: it may be meant for any of them, and all are refused for sharing it.
+
+Where most pictures of a column lie over a neighbour row as well, the column has slipped: each of them may be the
+neighbour's, also one that lies mostly in one row. A picture that begins on the upper edge of its row and is too tall for
+it has not slipped. Pictures that slipped by whole rows look like those that lie rightly.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from pipeline.domain.roster import CellKind, EmbeddedImage, Field, Row
+from pipeline.intake.layout.column_titles import ColumnAliases, is_seal_title
+from pipeline.intake.readers.model import Line, Merge, MergedCells, Sheet, parse_column
+
+# parts of a picture's height
+_OWN, _MEANT, _NOTICED = 2 / 3, 1 / 3, 0.1
+_ROUNDING = 1e-6
+# lines of a merged cell that can be one doctor's; a taller one is the margin that holds all pictures
+_TALLEST = 20
+_NO_DOCTOR = 0  # the row of lines that are no doctor's
+
+
+class _Placement(NamedTuple):
+    """The doctors' rows over which a floating picture lies."""
+
+    owners: Collection[int]  # whose it is, if enough of it lies there
+    own_share: float
+    shares: Mapping[int, float]  # of all rows; those without a doctor count as one
+
+    @property
+    def is_noticed(self) -> bool:
+        """Whether it noticeably lies over a doctor's row."""
+        return any(share > _NOTICED for row, share in self.shares.items() if row != _NO_DOCTOR)
+
+    @property
+    def overlaps_neighbour(self) -> bool:
+        """Whether it noticeably lies over other rows as well."""
+        return any(
+            share > _NOTICED + _ROUNDING for row, share in self.shares.items() if row not in self.owners
+        )
+
+    def list_meant(self) -> list[int]:
+        """Return the doctors' rows that it may be meant for, although it belongs to none."""
+        return [
+            row for row, share in self.shares.items() if row != _NO_DOCTOR and share >= _MEANT - _ROUNDING
+        ]
+
+
+class SheetImages:
+    """The pictures of a sheet while its lines are read: those in cells by line, floating ones when all lines are known."""
+
+    def __init__(self, sheet: Sheet, merged: MergedCells) -> None:
+        self._merged = merged
+        self._floating = sheet.pictures
+        self._doctor_rows: dict[int, int] = {}  # line -> row of its doctor
+        self._open: list[tuple[int, EmbeddedImage]] = []  # last line of its merged cell, picture
+        self._unassigned: dict[int, EmbeddedImage] = {}
+        self.drifted_columns: frozenset[str] = frozenset()  # known once the floating pictures are assigned
+
+    def take_images(self, line: Line) -> list[EmbeddedImage]:
+        """Return the pictures in a line's cells; lines come in their order, each once."""
+        own = self._list_placed(line)
+        self._open = [(last_line, image) for last_line, image in self._open if last_line >= line.number]
+        return own + [image for _, image in self._open]
+
+    def assign(self, images: Sequence[EmbeddedImage], row: int) -> tuple[EmbeddedImage, ...]:
+        """Return the pictures as those of a doctor's row."""
+        for image in images:
+            self._unassigned.pop(id(image), None)
+        return tuple(image if image.row == row else replace(image, row=row) for image in images)
+
+    def note_doctor(self, row: int, last_line: int) -> None:
+        """Remember the lines of the doctor on a row."""
+        if self._floating:
+            lines = range(row, min(last_line, row + _TALLEST) + 1)
+            self._doctor_rows |= dict.fromkeys(lines, row)
+
+    def give_images(self, rows: Sequence[Row], aliases: ColumnAliases) -> list[Row]:
+        """Return the doctors' rows with the floating pictures that are theirs or that may be."""
+        merges = self._find_merges()
+        placements = [
+            self._measure(image, merge) for image, merge in zip(self._floating, merges, strict=True)
+        ]
+        self.drifted_columns = frozenset(_find_drifted_columns(self._floating, placements))
+        by_row: defaultdict[int, list[EmbeddedImage]] = defaultdict(list)
+        for image, placement in zip(self._floating, placements, strict=True):
+            is_between = placement.is_noticed and (
+                placement.own_share < _OWN - _ROUNDING or image.column in self.drifted_columns
+            )
+            numbers = placement.list_meant() if is_between else placement.owners
+            if is_between or not numbers:
+                self._unassigned[id(image)] = replace(image, is_between=is_between)
+            for number in numbers:
+                by_row[number].append(
+                    replace(
+                        image,
+                        row=image.row if is_between else number,
+                        overlaps_neighbour=placement.overlaps_neighbour,
+                        is_between=is_between,
+                        shares=((number, placement.shares[number]),),
+                    )
+                )
+        images = ((*by_row.get(row.origin.row, ()), *row.pictures) for row in rows)
+        return [
+            replace(row, pictures=_mark_other_pictures(own, row, aliases)) if own else row
+            for row, own in zip(rows, images, strict=True)
+        ]
+
+    def _find_merges(self) -> Iterator[Merge | None]:
+        """Yield for each floating picture the merged cell that it is alone over."""
+        covering = [self._merged.covering(image.row, parse_column(image.column)) for image in self._floating]
+        images_over = Counter(merge for merge in covering if merge)
+        for merge in covering:
+            is_own = merge and images_over[merge] == 1 and merge.last_row - merge.first_row < _TALLEST
+            yield merge if is_own else None
+
+    def _measure(self, image: EmbeddedImage, merge: Merge | None) -> _Placement:
+        merged_lines = range(merge.first_row, merge.last_row + 1) if merge else ()
+        owners = {self._doctor_rows[line] for line in merged_lines if line in self._doctor_rows}
+        shares: defaultdict[int, float] = defaultdict(float)
+        for line, share in image.shares or ((image.row, 1.0),):
+            if line in merged_lines:
+                shares[min(owners, default=_NO_DOCTOR)] += share
+            else:
+                shares[self._doctor_rows.get(line, _NO_DOCTOR)] += share
+        row = max(shares, key=lambda row: shares[row])
+        return _Placement(owners if row in owners else {row} - {_NO_DOCTOR}, shares[row], shares)
+
+    def list_unassigned(self) -> list[EmbeddedImage]:
+        """Return the pictures that no row got, as they lie on the sheet."""
+        return sorted(self._unassigned.values(), key=lambda image: (image.row, parse_column(image.column)))
+
+    def _list_placed(self, line: Line) -> list[EmbeddedImage]:
+        """Return the pictures placed in the cells of a line that are not merged down."""
+        placed = []
+        for column, cell in line.cells.items():
+            if cell.kind is CellKind.PICTURE and isinstance(cell.value, EmbeddedImage):
+                self._unassigned[id(cell.value)] = cell.value
+                merge = self._merged.beginning_at(line.number, column)
+                if merge and merge.first_row < merge.last_row:
+                    self._open.append((merge.last_row, cell.value))
+                else:
+                    placed.append(cell.value)
+        return placed
+
+
+def _find_drifted_columns(images: Sequence[EmbeddedImage], placements: Sequence[_Placement]) -> Iterator[str]:
+    """Yield the columns in which most pictures, and more than one, lie over a neighbour row as well."""
+    pictures: Counter[str] = Counter()
+    slipped: Counter[str] = Counter()
+    for image, placement in zip(images, placements, strict=True):
+        if placement.is_noticed:
+            pictures[image.column] += 1
+            is_too_tall = image.begins_row and placement.own_share >= _OWN - _ROUNDING
+            slipped[image.column] += placement.overlaps_neighbour and not is_too_tall
+    yield from (column for column, count in slipped.items() if 1 < count > pictures[column] / 2)
+
+
+def _mark_other_pictures(
+    images: Sequence[EmbeddedImage], row: Row, aliases: ColumnAliases
+) -> tuple[EmbeddedImage, ...]:
+    """Return a row's pictures, those marked that lie in a picture column whose title names no seal (图片).
+
+    The file that is named in such a column lies in the folder of seal pictures. A picture there may be a portrait.
+    """
+    cell = row.fields.get(Field.PICTURE)
+    if cell is None or is_seal_title(cell.header) or aliases.maps(cell.header):
+        return tuple(images)
+    return tuple(replace(image, is_other_picture=image.column == cell.column) for image in images)
