@@ -158,7 +158,7 @@ async def query_auto_sign(
     if answer is None:
         return AutoSignAnswer(None, None, f"HTTP {reply.status}")
     if answer.code is not None:
-        reason = describe_failure(answer.code, service.credentials.source)
+        reason = describe_failure(answer.code, service.credentials.source, AUTO_SIGN_QUERY)
         return AutoSignAnswer(None, answer.request_id, reason)
     return _read_auto_sign(answer, known)
 
