@@ -17,6 +17,7 @@ from pipeline.domain.results_format import CHECK, join_seal_line, row_id_checksu
 from pipeline.domain.roster import Doctor, Field, FileReport, Problem, Row
 from pipeline.domain.seals import PersonHistory
 from pipeline.errors import FileRefused, UsageError
+from pipeline.intake.fields.normalize import strip_quotes
 from pipeline.intake.layout.column_titles import fold_title
 from pipeline.intake.read_rosters import open_results
 from pipeline.intake.readers.model import Sheet, format_column
@@ -199,7 +200,8 @@ def _find_seal_id(row: Row) -> tuple[str, str | None]:
     cell = next((cell for cell in row.cells if fold_title(cell.header) in SEAL_ID_TITLES), None)
     if cell is None:
         return "", None
-    return cell.display_text.strip(), f"{cell.column}{row.origin.row}" if cell.column else None
+    seal_id = strip_quotes(cell.display_text.strip())  # an apostrophe marks a text in CSV
+    return seal_id, f"{cell.column}{row.origin.row}" if cell.column else None
 
 
 def _describe_number_problems(doctor: Doctor) -> Localizable:
