@@ -113,7 +113,9 @@ def test_no_workbook_holds_a_formula_that_a_roster_holds_as_text(hospital):
     write_csv(inbox / "roster.csv", [HEADERS, *rows])
     with xlsxwriter.Workbook(str(inbox / "roster.xlsx"), {"strings_to_formulas": False}) as book:
         sheet = book.add_worksheet()
-        for n, row in enumerate([HEADERS, *(make_row(2 + n, staff_no=HYPERLINK, mobile="12") for n in (1, 2))]):
+        for n, row in enumerate(
+            [HEADERS, *(make_row(2 + n, staff_no=HYPERLINK, mobile="12") for n in (1, 2))]
+        ):
             sheet.write_row(n, 0, row)
     assert hospital.go("run") == 3
     assert hospital.go("export") == 0
