@@ -233,7 +233,7 @@ def _has_read_in(run: RunRecord, folder: Path, ledger: Ledger) -> bool:
         return True
     # a workbook names no roster that its rows were compared with: of several the run that wrote it shows which were read
     paths = run.context or run.rosters
-    if str(folder.absolute()) not in paths:
+    if not any(_is_recorded_as(folder.absolute(), Path(path)) for path in paths):  # masked, where it is gone
         return False
     if run.record:
         records = json.loads(run.record)["files"]

@@ -303,8 +303,7 @@ def _make_roster_column(index: int, title: str, width: float) -> FixColumn:
 
 def _describe_origin(doctor: Doctor, presenter: Presenter) -> str:
     origin = doctor.row.display_origin
-    names = (presenter.mask_text(name) if name else None for name in (origin.file, origin.sheet))
-    parts = (*names, presenter.render("fix.row", row=origin.row))
+    parts = (origin.file, origin.sheet, presenter.render("fix.row", row=origin.row))
     return " · ".join(filter(None, parts))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sqlite3
 import zipfile
 from contextlib import closing
@@ -19,6 +20,7 @@ from zip_support import zipped
 STRANGER = number(77)  # stands in no roster
 PERMIT = "H1234567801"  # of a row: only the roster tells that it is a number
 MOBILE = make_row(1)[2]
+TO_FIX = "worksheets/sheet3.xml"  # its rows are the roster's, to be corrected
 OWN_FOLDER = f"结果{STRANGER}"  # the user's own name of a folder of results
 SECRETS = (number(1), number(2), STRANGER, MOBILE, PERMIT)
 
@@ -64,7 +66,8 @@ def read_files(folder: Path):
             if zipfile.is_zipfile(path):
                 with zipfile.ZipFile(path) as archive:
                     for part in archive.namelist():
-                        yield path / part, archive.read(part)
+                        if not part.endswith(TO_FIX):
+                            yield path / part, archive.read(part)
 
 
 def read_server(hospital, request):
@@ -156,16 +159,22 @@ def test_paths_that_an_older_version_stored_whole_are_hidden_by_the_next_run(hos
     assert [secret for secret in SECRETS if secret in str(stored)] == []
 
 
-def test_a_folder_that_is_named_by_a_number_and_empty_now_is_missed(hospital, capsys):
+@pytest.mark.parametrize("trouble", ["empty", "gone"])
+def test_a_configured_folder_that_is_named_by_a_number_is_missed(hospital, trouble, capsys):
     folder = hospital.folder / "lists" / STRANGER
     folder.mkdir(parents=True)
+    config = hospital.folder / "config.yaml"
+    config.write_text(config.read_text("utf-8") + f"roster: [lists/{STRANGER}, inbox]\n", "utf-8")
     hospital.doctors(1)
     (hospital.folder / "inbox" / "roster.xlsx").rename(folder / f"{number(1)}.xlsx")
-    assert hospital.go("run", str(folder)) == 0
-    (folder / f"{number(1)}.xlsx").unlink()
-    assert hospital.go("run", str(folder)) == 5
-    stderr_text = capsys.readouterr().err
-    assert STRANGER not in stderr_text
+    assert hospital.go("run") == 0
+    shutil.rmtree(folder)
+    if trouble == "empty":
+        folder.mkdir()
+    capsys.readouterr()
+    assert hospital.go("run") == 5
+    assert hospital.go("status") == 0
+    assert STRANGER not in "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize("change", ["gone", "another", "moved"])
@@ -191,4 +200,8 @@ def test_a_roster_that_is_no_longer_there_is_not_taken_for_another(hospital, cap
     stderr_text = capsys.readouterr().err
     assert number(1) not in stderr_text
     assert exit_code == (0 if change == "another" else 2)
+    assert hospital.go("status") == 0
+    assert "*" not in "".join(line for line in capsys.readouterr().err.splitlines() if " run " in line), (
+        "cannot be typed"
+    )
     assert [seal.name for seal in hospital.service.seals] == ([name(1)] if change == "another" else [])
