@@ -51,6 +51,25 @@ def test_every_code_stands_on_the_page(codes, language):
     assert "{" not in page, "no blank is left to fill in"
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        r"(revoke|disable) (it|the seal) in the console|在控制台(撤销|停用)",  # personal seals: the account manager does
+        r"[Nn]either this program nor the API|本程序和接口都不能",  # no call is documented, which is less
+        r"The service refuses a seal name that exists|\(Tencent refuses that name",  # not documented for this call
+    ],
+)
+def test_no_text_promises_what_no_document_of_the_service_states(wrong):
+    paths = [
+        *REPOSITORY.glob("*.md"),
+        *REPOSITORY.glob("docs/*/*.md"),
+        *REPOSITORY.glob("pipeline/messages/*.py"),
+    ]
+    assert len(paths) > 50
+    texts = {path: " ".join(path.read_text("utf-8").split()) for path in paths if path.name != "CHANGELOG.md"}
+    assert [path for path, text in texts.items() if re.search(wrong, text)] == []
+
+
 @pytest.mark.parametrize("code", ADVICE)
 def test_every_advice_says_who_what_and_how_in_both_languages(code):
     advice = ADVICE[code]

@@ -119,7 +119,7 @@ def _certify_create(session: Session, config: Config, run: str, query: str, *, y
 
 def _certify_place(session: Session, query: str, answers: Mapping[str, object], why: str) -> int:
     """Record whether one place shows the seal of a doctor; return the exit code."""
-    from pipeline.resolution.decide import DecisionMaker, enter_place
+    from pipeline.resolution.decide import SEARCHABLE_PLACES, DecisionMaker, enter_place
     from pipeline.workflow.stage_settings import build_agent
 
     given = {name: answer for name, answer in answers.items() if answer}
@@ -135,7 +135,9 @@ def _certify_place(session: Session, query: str, answers: Mapping[str, object], 
         )
         maker = DecisionMaker.current_user(ledger, session.clock, why, build_agent(config))
         enter_place(maker, row_plan.history, place_name, shown=is_shown)
-    key = "certified_shown" if is_shown else "certified_not_shown"
+    key = "certified_not_shown"
+    if is_shown:
+        key = "certified_shown" if place_name in SEARCHABLE_PLACES else "certified_confirms"
     session.inform(key, place=session.render_sentence(f"place.{place_name}"))
     session.suggest_command("next_list", "resolve")
     return 0 if is_shown else 3

@@ -37,7 +37,7 @@ Format = Literal["xlsx", "csv", "json"]
     help="File to write; its ending chooses the format.",
 )
 @click.option(
-    "--run", "run_id", metavar="ID", help="Only seals that this run made, and how they are revoked."
+    "--run", "run_id", metavar="ID", help="Only seals that this run made, and how to have them disabled."
 )
 @click.option("--leavers", is_flag=True, help="Only seals of doctors who are no longer in the rosters.")
 @click.pass_obj

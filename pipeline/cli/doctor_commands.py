@@ -48,7 +48,7 @@ def doctor(session: Session) -> int:
 def _print_finding(session: Session, finding: Finding) -> None:
     topic = session.render_sentence(f"doctor.topic.{finding.topic}")
     text = finding.text.render(session.spoken)
-    if finding.level != "ok" or not session.quiet:
+    if finding.level in {"warning", "fault"} or not session.quiet:
         session.print_text(f"doctor.line.{finding.level}", topic=topic, text=text)
         if finding.remedy is not None:
             session.print_text("doctor.line.remedy", text=finding.remedy.render(session.spoken))

@@ -69,6 +69,10 @@ class Masker:
                 self._masked[text] = masked
         return masked
 
+    def mask_every_number(self, text: str) -> str:
+        """Hide, inside any text, whatever looks like a number."""
+        return self._mask_inside(text, everything=True)
+
     def mask_answer(self, text: str) -> str:
         """Hide the numbers in a message of the service: also those of people who stand in no roster, by their form."""
         if isinstance(text, KeyedText):
@@ -157,6 +161,16 @@ def _list_numbers(doctor: Doctor) -> Iterator[str]:
                 yield from _MOBILE.findall(folded)
     if doctor.name is None:  # a whole doctor may stand in the name's cell
         yield from map(_fold, _NUMBERS_IN_NAME.findall(doctor.display_field(Field.NAME).translate(_NARROW)))
+
+
+def mask_every_number(text: str) -> str:
+    """Hide whatever looks like a number of a person: for texts that are stored before the numbers of a roster are known."""
+    return _WITHOUT_ROSTER.mask_every_number(text)
+
+
+def compile_masked_name(name: str) -> re.Pattern[str]:
+    """Return the pattern of the names that a masked one may stand for; ``?`` in it is a byte that is no UTF-8."""
+    return re.compile(re.sub(r"\\[*?]", ".", re.escape(name)), re.DOTALL)
 
 
 def mask_id(text: str) -> str:

@@ -13,8 +13,9 @@ from pipeline.domain.seals import LedgerSnapshot, PersonMarks, Verdict
 from pipeline.ledger import attempts, decisions, person_history, run_history
 from pipeline.ledger import snapshot as people
 from pipeline.ledger.commit_queue import CommitQueue
-from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt, Connection
+from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt, Connection, RunRecord
 from pipeline.ledger.receipts import Fact
+from pipeline.ledger.stored_paths import StoredPaths
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -53,14 +54,30 @@ class DatabaseLedger(ABC):
     """A `Ledger` (protocol.py); what only some commands ask is described where it is read or entered.
 
     Writes go through one thread; every read sees one moment. The paths of recorded files are stored as ``digest`` of
-    them: a picture's name may be an identity number.
+    them: a picture's name may be an identity number. The paths of a run are stored as `StoredPaths` hides them.
     """
 
     def __init__(self, *, digest: Callable[[str], str], writer: CommitQueue | None) -> None:
         self._digest = digest
         self._writer = writer  # None: opened for reading
+        self._paths = StoredPaths(digest)
 
-    begin_run = _write_by(run_history.enter_run)
+    def begin_run(self, record: RunRecord) -> None:
+        self._write(run_history.enter_run, self._paths.hide_record(record), self._paths.hide)
+
+    def find_run(self, run: str) -> RunRecord | None:
+        """Return one run, or None."""
+        record = self._read(run_history.find_run, run)
+        return record and self._paths.restore_record(record)
+
+    def list_runs(self, limit: int) -> list[RunRecord]:
+        return list(map(self._paths.restore_record, self._read(run_history.list_runs, limit)))
+
+    def find_last_run(self, *, complete: bool = False) -> RunRecord | None:
+        """Return the newest run, or the newest that came to its end."""
+        record = self._read(run_history.find_last_run, complete=complete)
+        return record and self._paths.restore_record(record)
+
     finish_run = _write_by(run_history.enter_run_end)
     record_rows = _write_by(run_history.enter_rows)
     move_rows = _write_by(run_history.move_rows)
@@ -69,9 +86,6 @@ class DatabaseLedger(ABC):
     record_judgements = _write_by(decisions.enter_judgements)
     record_accepted_runs = _write_by(decisions.enter_accepted_runs)
 
-    find_run = _read_by(run_history.find_run)
-    list_runs = _read_by(run_history.list_runs)
-    find_last_run = _read_by(run_history.find_last_run)
     list_rows = _read_by(run_history.read_rows)
     pass_rows = _read_by(run_history.pass_rows)
     read_extent = _read_by(run_history.read_extent)

@@ -30,9 +30,14 @@ _OCTAL = re.compile(rb"\\([0-7]{3})")  # a space in a mount's name, and such
 
 def require_local_disk(path: Path) -> None:
     """Raise LedgerError where the folder of ``path`` lies on a known network file system."""
-    kind = _find_drive_kind(path) if sys.platform == "win32" else _find_file_system(path)
-    if kind is not None and NETWORK.fullmatch(kind):
+    if (kind := find_network_disk(path)) is not None:
         raise LedgerError("ledger.network_disk", folder=path.parent, kind=kind)
+
+
+def find_network_disk(path: Path) -> str | None:
+    """Return the kind of the known network file system on which the folder of ``path`` lies, None for a local disk."""
+    kind = _find_drive_kind(path) if sys.platform == "win32" else _find_file_system(path)
+    return kind if kind is not None and NETWORK.fullmatch(kind) else None
 
 
 def _find_file_system(path: Path) -> str | None:

@@ -40,7 +40,7 @@ _OMITTED_COLUMNS = {
     "meta": ("receipts_n", "receipts_sha256", "receipts_size"),
     "run": ("record", "rosters", "context", "seals"),
 }
-# The path of a roster may hold an identity number: only the ledger stores it, where `retry` reads it.
+# Where rosters lie is no fact that a rebuilt ledger needs: only the ledger stores it, where `retry` reads it.
 _REPLACED_COLUMNS = {"run": {"rosters": "[]", "context": "[]"}}
 
 VERIFIED_BYTES = 32 << 20  # of the chain at each opening: so much before its end, and one window of the rest

@@ -41,20 +41,22 @@ CLI_TEXTS: Mapping[str, tuple[str, str]] = {
         "      an answer contained the SealId {seal_id}; it is not confirmed",
     ),
     "resolve_ways": (
-        """按印章名称查找（控制台、审计日志），再登记结论：
+        """按印章名称查找（去哪里查见下），再登记结论：
   {program} resolve TraceId --seal-id 印章ID   找到了，是此人的
   {program} resolve TraceId --not-theirs       名称已存在，但印章是他人的：下次运行改用带工号的名称
   {program} resolve TraceId --not-created      没有创建：下次运行会再提交
   {program} resolve 印章ID --keep | --replace  内容有变的行
   {program} resolve 印章ID或TraceId --same-person | --other-person  可能同一人：号码是改正后的同一人，还是另一人
-没找到不等于没有创建：要先用 certify 登记过某处能看到导入的印章，--not-created 才算数；另有把握时加 --sure。""",
-        """Look for the seal by its name (console, audit log), then record the outcome:
+去哪里查：电子签控制台的印章→印章中心→印章详情，先看医院自己的（子客控制台，由平台给链接），再看平台的；或密钥所属腾讯云账号（一般是平台的）的操作审计。
+没有文档保证个人印章在那里能看到，所以没找到不等于没有创建：要先用 certify 登记过某处能看到导入的印章，又在那里没找到，--not-created 才算数；另有把握时加 --sure。""",
+        """Look for the seal by its name (for where, see below), then record the outcome:
   {program} resolve TRACEID --seal-id SEALID    found, and it is this person's
   {program} resolve TRACEID --not-theirs        the name exists, but the seal is another person's: the next run adds the staff number
   {program} resolve TRACEID --not-created       it was not created: the next run sends it again
   {program} resolve SEALID --keep | --replace   for a changed row
   {program} resolve SEALID|TRACEID --same-person | --other-person   the number is a corrected one of the same person, or another person's
-If you do not find a seal, it may still exist: --not-created counts only after certify has recorded that the place shows imported seals. If you know it from another source, add --sure.""",
+Where to look: e-Sign console, 印章 → 印章中心 → 印章详情, first the hospital's own (the platform makes the link), then the platform's; or the audit log (CloudAudit) of the Tencent Cloud account that owns the keys, usually the platform's.
+No document assures that personal seals are shown there, so a seal that you do not find may still exist: --not-created counts only if you looked in a place that certify has recorded to show imported seals. If you know it from another source, add --sure.""",
     ),
     "resolve_one_way": (
         "每次只能用一种方式；--seal-name 只和 --replace 一起用，--sure 只和 --not-created、--keep 或 --replace 一起用。",
@@ -69,8 +71,8 @@ If you do not find a seal, it may still exist: --not-created counts only after c
         "Several rows match “{query}” ({n}); specify one by its TraceId or staff number.",
     ),
     "looked_up": (
-        "{name}：腾讯确认已创建，印章ID {seal_id}，已登记。请在控制台核对图案。",
-        "{name}: the service confirms that the seal was created, SealId {seal_id}; recorded. Compare the picture in the console.",
+        "{name}：腾讯确认已创建，印章ID {seal_id}，已登记。控制台能看到它的话，请核对图案。",
+        "{name}: the service confirms that the seal was created, SealId {seal_id}; recorded. If a console shows the seal, compare the picture.",
     ),
     "looked_up_nothing": (
         "{name}：没有查到（{words}）。这不能说明没有创建。",
@@ -86,7 +88,10 @@ If you do not find a seal, it may still exist: --not-created counts only after c
     ),
     "resolved": ("已登记：{name}，{way}。", "Recorded: {name}, {way}."),
     "way_seal_id": ("已创建", "created"),
-    "way_not_created": ("未创建，下次运行会提交", "not created; the next run sends it"),
+    "way_not_created": (
+        "未创建（在登记过能看到印章的地方没找到，或另有把握），下次运行会提交",
+        "not created (missing in a place recorded to show seals, or known from another source); the next run sends it",
+    ),
     "way_not_theirs": (
         "同名印章是他人的，下次运行改用别的名称",
         "the seal with this name is another person's; the next run uses another name",
@@ -99,8 +104,8 @@ If you do not find a seal, it may still exist: --not-created counts only after c
         "the old seal is abandoned; the next run creates a new one",
     ),
     "replaced": (
-        "旧印章 {seal_id} 仍然有效，直到腾讯停用它：请把这个印章ID交给腾讯客户经理停用（本程序和接口都不能停用）。export 会列出它，状态为“已放弃”。",
-        "The old seal {seal_id} stays valid until Tencent disables it: give this SealId to your Tencent account manager (neither this program nor the API can disable it). export lists it as abandoned.",
+        "旧印章 {seal_id} 仍然有效，直到腾讯停用它：请把这个印章ID交给腾讯客户经理停用（本程序不能停用，也没有文档写明哪个接口能停用个人印章）。export 会列出它，状态为“已放弃”。",
+        "The old seal {seal_id} stays valid until Tencent disables it: give this SealId to your Tencent account manager (this program cannot disable it, and no call is documented to disable a personal seal). export lists it as abandoned.",
     ),
     "resolve_line": ("第 {row} 行没有登记：{why}", "Row {row} was not recorded: {why}"),
     "resolved_lines": (

@@ -87,7 +87,7 @@ HELP: Mapping[str, str] = {
     "Write a workbook (default).": "写成工作簿（默认）。",
     "Write CSV, to stdout without --out.": "写成 CSV；不写 --out 时输出到标准输出。",
     "File to write; its ending chooses the format.": "写到这个文件；格式由扩展名决定。",
-    "Only seals that this run made, and how they are revoked.": "只列出这次运行创建的印章，以及怎样撤销。",
+    "Only seals that this run made, and how to have them disabled.": "只列出这次运行创建的印章，以及怎样停用。",
     "Only seals of doctors who are no longer in the rosters.": "只列出已不在名单中的医生的印章。",
     "List the runs, the newest first: time, rows by status, exit code, user.": (
         "列出历次运行，最近的在前：时间、各状态的行数、退出码、用户。"

@@ -15,8 +15,8 @@ RESOLUTION_TEXTS: Mapping[str, tuple[str, str]] = {
         "{name}: the request may still be carried out until {moment}; decide after that.",
     ),
     "resolve.not_found_proves_nothing": (
-        "{name}：没找到不等于没有创建：还没有登记过控制台或审计日志能看到导入的印章。请先在那里查一枚确实存在的印章，再用 certify 姓名 --console shown 登记；另有把握（例如腾讯客户经理答复没有）就加 --sure，在“未知”表里选“未创建（确定）”。",
-        "{name}: if you did not find the seal, it may still exist, because it was never recorded that the console or the audit log shows imported seals. Look there for a seal that surely exists and record it with certify NAME --console shown. If you know from another source that there is none (for example, your Tencent account manager confirmed it), add --sure, or choose “not created (sure)” in the sheet Unknown.",
+        "{name}：没找到不等于没有创建：还没有登记过控制台或审计日志能看到导入的印章。请先在您查找的地方查一枚确实存在的印章，再用 certify 姓名 --console shown（或 --audit-log shown）登记；另有把握（例如腾讯客户经理答复没有）就加 --sure，在“未知”表里选“未创建（确定）”。",
+        "{name}: if you did not find the seal, it may still exist, because it was never recorded that the console or the audit log shows imported seals. Look in the place that you searched for a seal that surely exists, and record it with certify NAME --console shown (or --audit-log shown). If you know from another source that there is none (for example, your Tencent account manager confirmed it), add --sure, or choose “not created (sure)” in the sheet Unknown.",
     ),
     "resolve.no_service_time": (
         "没有登记：问不到腾讯的时间（{why}），不能确定迟到的请求是否已失效；本机时钟可能被改过。请检查网络后再试。",
@@ -136,8 +136,8 @@ RESOLUTION_TEXTS: Mapping[str, tuple[str, str]] = {
     "resolve.not_a_sheet": ("无法读取 {path}：{codes}", "{path} cannot be read: {codes}"),
     "resolve.results_unreadable": ("无法读取 {path}（{code}）。", "{path} cannot be read ({code})."),
     "resolve.no_seal_ids": (
-        "表里没有“印章ID”列：请加上这一列，填入控制台里每枚印章的印章ID，或改用以前的 results.xlsx。",
-        "The sheet has no SealId column: add a column “SealId” and enter each seal's SealId from the console, or use an old results.xlsx.",
+        "表里没有“印章ID”列：请加上这一列，填入每枚印章的印章ID（控制台的印章→印章中心→印章详情，或问平台），或改用以前的 results.xlsx。",
+        "The sheet has no SealId column: add a column “SealId” and enter each seal's SealId (console: 印章 → 印章中心 → 印章详情, or ask the platform), or use an old results.xlsx.",
     ),
     "resolve.no_column": (
         "“全部结果”表里没有“{title}”列。",
@@ -148,8 +148,8 @@ RESOLUTION_TEXTS: Mapping[str, tuple[str, str]] = {
         "{path} contains results of {tenant}, but the configuration is for {ours}; its seals cannot be imported.",
     ),
     "resolve.seal_ended": (
-        "台账中该印章已放弃；请从控制台的印章列表复制现在这一枚的印章ID。",
-        "this seal is marked as abandoned in the ledger; copy the SealId of the current seal from the seal list of the console.",
+        "台账中该印章已放弃；请填现在这一枚的印章ID（在控制台的印章→印章中心→印章详情，或问平台）。",
+        "this seal is marked as abandoned in the ledger; enter the SealId of the current seal (console: 印章 → 印章中心 → 印章详情, or ask the platform).",
     ),
     "resolve.seal_abandoned": (
         "此行的印章已放弃，不登记；停用之前它仍然有效。",
@@ -182,8 +182,8 @@ RESOLUTION_TEXTS: Mapping[str, tuple[str, str]] = {
         "the last submission of {name} has an unknown result; if this is that seal, run resolve {name} --seal-id {seal_id}.",
     ),
     "resolve.others_seal": (
-        "台账中印章 {seal_id} 属于另一位医生；请到控制台核对是谁的。",
-        "in the ledger, seal {seal_id} belongs to another doctor; check in the console whose it is.",
+        "台账中印章 {seal_id} 属于另一位医生；请到控制台核对是谁的，看不到就问腾讯客户经理。",
+        "in the ledger, seal {seal_id} belongs to another doctor; check in the console whose it is, or ask your Tencent account manager.",
     ),
     "resolve.person_twice": (
         "此人也在第 {rows} 行；都没有登记，请只留正确的一行。",
@@ -223,12 +223,16 @@ RESOLUTION_TEXTS: Mapping[str, tuple[str, str]] = {
         "Only one place at a time: --console, --audit-log or --auto-sign.",
     ),
     "certify_not_open": (
-        "{name}：没有开通授权签（原自动签），或没有得到答复（{words}）；没有登记。请换一位已开通的医生。",
-        "{name}: auto-sign is not enabled, or no answer came ({words}); nothing was recorded. Use a doctor with auto-sign enabled.",
+        "{name}：没有开通授权签（原自动签），或没有得到答复（{words}）；没有登记。没有开通的，请换一位已开通的医生。",
+        "{name}: auto-sign is not enabled, or no answer came ({words}); nothing was recorded. If it is not enabled, use a doctor who has it.",
     ),
     "certified_shown": (
-        "已登记：{place}能看到导入的印章。90 天内，在控制台或审计日志中没找到就可以用 --not-created。",
-        "Recorded: {place} shows imported seals. For 90 days, not finding a seal in the console or the audit log is enough for --not-created.",
+        "已登记：{place}能看到导入的印章。90 天内，在那里没找到就可以用 --not-created；在别处没找到不算。",
+        "Recorded: {place} shows imported seals. For 90 days, not finding a seal there is enough for --not-created; not finding it elsewhere is not.",
+    ),
+    "certified_confirms": (
+        "已登记：{place}能看到导入的印章。它只能证明已创建（resolve --look-up）；查不到不能说明没有创建，不能因此用 --not-created。",
+        "Recorded: {place} shows imported seals. It can only confirm a seal (resolve --look-up); a seal that it does not show may still exist, so it is no reason for --not-created.",
     ),
     "certified_not_shown": (
         "已登记：{place}看不到导入的印章。在那里没找到不能说明没有创建。",
@@ -347,8 +351,8 @@ TIMELINE_TEXTS: Mapping[str, tuple[str, str]] = {
     "step.gone": ("印章仍在；此人已不在名单里，不需要做任何事。", "The seal stays valid; the doctor is no longer in the rosters. Nothing to do."),
     "step.under_way": ("有一个运行还在进行，等它结束再看：", "A run is in progress; check again when it has ended:"),
     "step.unknown": (
-        "按名称“{seal}”查找印章（控制台、审计日志），再登记查到的结论（{fence} 之后才能登记“未创建”；没找到不等于没有创建：没有用 certify 登记过那里能看到导入的印章，就要加 --sure）：",
-        "Look for the seal “{seal}” (console, audit log), then record the outcome. “Not created” can only be recorded after {fence}. If you do not find the seal, it may still exist: unless certify has recorded that imported seals are shown there, add --sure:"),
+        "按名称“{seal}”查找印章（控制台的印章→印章中心→印章详情，或审计日志），再登记查到的结论（{fence} 之后才能登记“未创建”；没找到不等于没有创建：没有用 certify 登记过那里能看到导入的印章，就要加 --sure）：",
+        "Look for the seal “{seal}” (console: 印章 → 印章中心 → 印章详情, or audit log), then record the outcome. “Not created” can only be recorded after {fence}. If you do not find the seal, it may still exist: unless certify has recorded that imported seals are shown there, add --sure:"),
     "step.exists": (
         "腾讯已有名为“{seal}”的印章，可能是此人的，也可能是他人的。查清它是谁的，再登记印章ID，或登记是他人的：",
         "The service already has a seal “{seal}”, of this doctor or of another person. Find out whose it is, then record its SealId, or that it is another person's:"),

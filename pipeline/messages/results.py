@@ -176,8 +176,8 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "advice.review": ("不用修改；请先在 review.html 中核对", "No correction needed; review it in review.html first"),
     "advice.it": ("请信息科按原因处理", "For IT: see the reason"),
     "settle.unknown": (
-        "按名称“{seal}”查找印章（控制台、审计日志）：找到就填印章ID并选“已创建”。没找到不等于没有创建：用 certify 登记过那里能看到导入的印章，才选“未创建”；另有把握（例如腾讯客户经理答复没有）选“未创建（确定）”。",
-        "Look for the seal “{seal}” (console, audit log). If you find it, enter its SealId and choose “created”. If you do not find it, it may still exist: choose “not created” only if certify has recorded that imported seals are shown there, or “not created (sure)” if you know it from another source, such as your Tencent account manager."),
+        "按名称“{seal}”查找印章（控制台的印章→印章中心→印章详情，或审计日志）：找到就填印章ID并选“已创建”。没找到不等于没有创建：用 certify 登记过您查找的地方能看到导入的印章，才选“未创建”；另有把握（例如腾讯客户经理答复没有）选“未创建（确定）”。",
+        "Look for the seal “{seal}” (console: 印章 → 印章中心 → 印章详情, or audit log). If you find it, enter its SealId and choose “created”. If you do not find it, it may still exist: choose “not created” only if certify has recorded that the place where you looked shows imported seals, or “not created (sure)” if you know it from another source, such as your Tencent account manager."),
     "settle.exists": (
         "腾讯已有名为“{seal}”的印章：可能是此人的（在别处、由以前的台账或未收到结果的提交创建），也可能是他人的。请查它是谁的：是此人的，填印章ID并选“已创建”；是他人的，选“是他人的”，下次运行会改用带工号的名称。",
         "The service already has a seal “{seal}”. It may be this doctor's (created elsewhere, with an earlier ledger, or by a submission without an answer) or another person's. Find out whose it is: if it is this doctor's, enter its SealId and choose “created”; if it is another person's, choose “another person's”, and the next run adds the staff number to the name."),

@@ -31,45 +31,34 @@ FIND = (  # how to resolve an unknown row
 _MEANING_TEXTS: Mapping[Meaning, Texts] = {
     "throttle": (
         "调用太快，请求没有执行。", "程序会放慢并自动重发；经常出现时，查一查谁还在用同一额度，或调低 limits.requests_per_second。",
-        "Too many calls; the request was not carried out.",
-        "It is sent again more slowly; if this happens often, find out what else uses the quota, or lower limits.requests_per_second."),
+        "Too many calls; the request was not carried out.", "It is sent again more slowly; if this happens often, find out what else uses the quota, or lower limits.requests_per_second."),
     "clock": (
         "本机时钟与腾讯相差超过五分钟，请求没有执行。", "请给本机打开自动对时；应答里有时间时，程序按它校正并重发一次。",
-        "The clock of this machine is wrong by more than five minutes; the request was not carried out.",
-        "Turn on automatic time synchronisation; if the answer contains a time, the program uses it and sends the call once more."),
+        "The clock of this machine is wrong by more than five minutes; the request was not carried out.", "Turn on automatic time synchronisation; if the answer contains a time, the program uses it and sends the call once more."),
     "credentials": (
         "密钥没有被接受。", "核对 SecretId、SecretKey 是否完整、未停用、属于这个环境，改好后重新运行。",
-        "The keys were not accepted.",
-        "Check that SecretId and SecretKey are complete, enabled and belong to this environment, then run again."),
+        "The keys were not accepted.", "Check that SecretId and SecretKey are complete, enabled and belong to this environment, then run again."),
     "permission": (
         "没有使用这个功能的权限。", "把错误码和 RequestId 发给腾讯客户经理，请其开通，然后重新运行。",
-        "The account has no permission for this function.",
-        "Send the code and a RequestId to your Tencent account manager and ask to have the function enabled, then run again."),
+        "The account has no permission for this function.", "Send the code and a RequestId to your Tencent account manager and ask to have the function enabled, then run again."),
     "account": (
         "应用、机构或经办人的标识不对，或状态不正常。", "核对 api.app_id、api.organization_open_id、api.operator_open_id，改好后重新运行。",
-        "The id of the application, organisation or operator is wrong, or one of them is not active.",
-        "Check api.app_id, api.organization_open_id and api.operator_open_id, then run again."),
+        "The id of the application, organisation or operator is wrong, or one of them is not active.", "Check api.app_id, api.organization_open_id and api.operator_open_id, then run again."),
     "quota": (
         "额度已用完。", "请腾讯客户经理增加额度，然后重新运行。",
-        "The quota is used up.",
-        "Ask your Tencent account manager for a larger quota, then run again."),
+        "The quota is used up.", "Ask your Tencent account manager for a larger quota, then run again."),
     "contract": (
-        "这个应答不属于本接口：地址、版本或 api.contract 不对，或程序版本过旧。",
-        "核对 api.endpoint 和 api.contract，升级程序；仍然如此就把 RequestId 交给开发者。",
-        "The answer does not match this call: the endpoint, the version or api.contract is wrong, or the program is too old.",
-        "Check api.endpoint and api.contract and update the program; if the problem stays, give the RequestId to the developers."),
+        "这个应答不属于本接口：地址、版本或 api.contract 不对，或程序版本过旧。", "核对 api.endpoint 和 api.contract，升级程序；仍然如此就把 RequestId 交给开发者。",
+        "The answer does not match this call: the endpoint, the version or api.contract is wrong, or the program is too old.", "Check api.endpoint and api.contract and update the program; if the problem stays, give the RequestId to the developers."),
     "row": (
         "腾讯拒绝了这一行，没有创建印章。", "按应答里的说明核对姓名、证件、手机号和图片，在“失败待改”里改好，再 retry。",
-        "The service refused this row; no seal was created.",
-        "Compare name, number, mobile and picture with the message of the service, correct them in “To fix”, then retry."),
+        "The service refused this row; no seal was created.", "Compare name, number, mobile and picture with the message of the service, correct them in “To fix”, then retry."),
     "exists": (
         "本机构已有同名印章，可能是此人的，也可能是他人的；此行先搁置。", "查清它是谁的：是此人的，用 resolve --seal-id 登记；是他人的，用 resolve --not-theirs，下次运行会改用带工号的名称。",
-        "The organisation already has a seal with this name, of this doctor or of another person. The row is on hold.",
-        "Find out whose seal it is: if it is this doctor's, run resolve --seal-id; if it is another person's, run resolve --not-theirs, and the next run adds the staff number to the name."),
+        "The organisation already has a seal with this name, of this doctor or of another person. The row is on hold.", "Find out whose seal it is: if it is this doctor's, run resolve --seal-id; if it is another person's, run resolve --not-theirs, and the next run adds the staff number to the name."),
     "upload_again": (
         "上传的图片已不在。", "程序会重新上传并再提交一次。",
-        "The uploaded picture is no longer available.",
-        "The picture is uploaded again and the row is sent once more."),
+        "The uploaded picture is no longer available.", "The picture is uploaded again and the row is sent once more."),
     "unknown": (
         "无法确定是否已创建印章，此行先搁置。", FIND[0],
         "It is not certain whether a seal was created; the row is on hold.", FIND[1]),
@@ -81,16 +70,14 @@ MEANINGS: Mapping[Meaning, Advice] = {
 # our own words where the service said nothing usable (Outcome.code)
 ANSWERS: Mapping[str, Advice] = {
     "no_answer": make_advice(
-        "it", "held",
-        "请求已发出，没有等到应答。", MEANINGS["unknown"].zh[1],
+        "it", "held", "请求已发出，没有等到应答。", MEANINGS["unknown"].zh[1],
         "The request was sent, but no answer came.", MEANINGS["unknown"].en[1]),
     "not_sent": make_advice(
         "it", "itself",
         "没有连上服务，请求没有发出。", "下次运行会自动提交；一直如此就检查网络、DNS、代理和防火墙。",
         "The service could not be reached; nothing was sent.", "The next run sends it; if this happens again, check network, DNS, proxy and firewall."),
     "unreadable": make_advice(
-        "it", "held",
-        "应答无法识别，可能是代理返回的页面。", "检查代理；印章是否已创建，按“未知”行的办法查清。",
+        "it", "held", "应答无法识别，可能是代理返回的页面。", "检查代理；印章是否已创建，按“未知”行的办法查清。",
         "The answer is not in the service's format; it may be a page of a proxy.", "Check the proxy, then resolve the row like an unknown one."),
     "no_seal_id": make_advice(
         "it", "held",
@@ -208,6 +195,12 @@ _TEXTS: dict[str, Texts] = {
     "AuthFailure.TokenFailure": (
         "临时密钥的 token 不对或已过期。", f"换一组新的临时密钥（三项一起），{_RUN_AGAIN}",
         "The token of the temporary keys is wrong or has expired.", "Get a new set of temporary keys (all three parts), then run again."),
+    "AuthFailure.UnauthorizedOperation": (
+        "密钥有效，但没有获准调用这个接口（CAM 鉴权）。", "密钥属于子账号的，请主账号把 config policy 打印的策略授予这个子账号；密钥在电子签控制台生成的，问腾讯客户经理；然后重新运行。",
+        "The keys are valid, but they are not authorised for this call (CAM).", "If they belong to a sub-account, have the policy that config policy prints attached to it; if they were made in the e-Sign console, ask your Tencent account manager; then run again."),
+    "AuthFailure.MFAFailure": (
+        "多因子验证（MFA）没有通过；不是密钥写错了。", "请主账号查看这个子账号的 MFA 设置，改好后重新运行。",
+        "The multi-factor check (MFA) failed; the keys themselves are not the cause.", "Ask the main account to check the MFA settings of this sub-account, then run again."),
     "IpNotInWhitelist": (
         "本机的出口 IP 不在白名单里。", f"在控制台把本机的出口 IP 加入白名单，{_RUN_AGAIN}",
         "The public IP address of this machine is not on the allow list.", "Add the address to the allow list in the console, then run again."),
@@ -265,8 +258,7 @@ _TEXTS: dict[str, Texts] = {
         "Too many calls from one IP address; the request was not carried out.", "It is sent again more slowly; if other programs use the same address, run them at another time."),
     "FailedOperation": (
         "操作失败，原因只在应答的文字里。", "文字说明了原因就照它改好再 retry（不改的话，三天之内每次运行会原样再提交）；没有说明原因时只有 retry 会再提交，名称不变；先按名称查有没有这枚印章。",
-        "The operation failed; only the message of the service gives the reason.",
-        "If the message gives a reason, correct the row and retry; unchanged, runs send it again for three days. If it gives none, look for a seal with this name first; only retry sends the row again, with the same name."),
+        "The operation failed; only the message of the service gives the reason.", "If the message gives a reason, correct the row and retry; unchanged, runs send it again for three days. If it gives none, look for a seal with this name first; only retry sends the row again, with the same name."),
     "FailedOperation.UserInfoNoMatch": (
         "姓名与证件号码不一致。", "对照证件核对姓名和证件号码，改好再 retry。",
         "Name and identity number do not match.", "Compare both with the card, correct them, then retry."),
@@ -278,12 +270,10 @@ _TEXTS: dict[str, Texts] = {
         "According to the service, this person is under the legal age.", "Compare the identity number with the card, correct it, then retry; if it is right, ask your Tencent account manager."),
     "OperationDenied.NoIdentityVerify": (
         "没有通过个人实名认证；应答没有说是医生还是经办人。", "请医生完成实名认证，再 retry；每一行都这样，就是经办人（api.operator_open_id）没有实名，请信息科处理。",
-        "Real-name verification is missing, of the doctor or of the operator.",
-        "Ask the doctor to complete the verification, then retry; if every row has this code, the operator (api.operator_open_id) is not verified and IT has to act."),
+        "Real-name verification is missing, of the doctor or of the operator.", "Ask the doctor to complete the verification, then retry; if every row has this code, the operator (api.operator_open_id) is not verified and IT has to act."),
     "ResourceNotFound.VerifyUser": (
         "腾讯答复实名用户信息不存在。", "对照证件核对姓名和证件号码，改好再 retry；没有错就问腾讯客户经理缺的是谁的实名信息。",
-        "The service found no verified user.",
-        "Compare name and number with the card, correct them, then retry; if both are right, ask your Tencent account manager whose verification is missing."),
+        "The service found no verified user.", "Compare name and number with the card, correct them, then retry; if both are right, ask your Tencent account manager whose verification is missing."),
     "InvalidParameter.CardNumber": (
         "腾讯认为证件号码不对。", "对照证件核对号码，改好再 retry。",
         "The service does not accept the identity number.", "Compare it with the card, correct it, then retry."),
@@ -322,12 +312,10 @@ _TEXTS: dict[str, Texts] = {
         "The request is too large, probably because of its picture.", "Make the picture smaller, then retry."),
     "InvalidParameter.InvalidId": (
         "请求里有一个 ID 没有被接受，可能是上传的图片已失效。", "程序会重新上传图片并再提交一次；仍然如此就核对 config.yaml 里的各个 ID。",
-        "An id in the request was not accepted; the uploaded picture may have expired.",
-        "The picture is uploaded again and the row is sent once more; if this happens again, check the ids in config.yaml."),
+        "An id in the request was not accepted; the uploaded picture may have expired.", "The picture is uploaded again and the row is sent once more; if this happens again, check the ids in config.yaml."),
     "InternalError": (
         "腾讯内部出错或超时，可能已经创建了印章。", "按名称查找印章（控制台、审计日志），再用 resolve 登记结论；没找到不等于没有创建。频繁出现就把 RequestId 发给腾讯客户经理。",
-        "The service had an internal error or time-out; a seal may have been created.",
-        "Look for the seal by its name (console, audit log) and record the outcome with resolve. If you do not find it, it may still exist. If this happens often, send RequestIds to your Tencent account manager."),
+        "The service had an internal error or time-out; a seal may have been created.", "Look for the seal by its name (console, audit log) and record the outcome with resolve. If you do not find it, it may still exist. If this happens often, send RequestIds to your Tencent account manager."),
     "InvalidParameter.DupTask": (
         "腾讯答复任务重复提交：更早的相同请求可能已经创建了印章。", FIND[0],
         "The service reports a repeated task: an earlier identical request may have created the seal.", FIND[1]),
@@ -336,6 +324,15 @@ _TEXTS: dict[str, Texts] = {
         "The service reports that it exists already: an earlier identical request may have created the seal.", FIND[1]),
 }  # fmt: skip
 
+# (action, code) -> texts of a code that means something else there than in a run's creates and uploads
+_TEXTS_BY_ACTION: Mapping[tuple[str, str], Texts] = {
+    ("ChannelDescribeUserAutoSignStatus", "OperationDenied.WhiteListForbid"): (
+        "授权签（原自动签）查询还没有为贵机构开通；创建印章不受影响。", "请腾讯客户经理为应用开通 ChannelDescribeUserAutoSignStatus，再输入一次同样的命令。",
+        "The auto-sign query is not enabled for you yet; creating seals is not affected.", "Ask your Tencent account manager to enable ChannelDescribeUserAutoSignStatus for the application, then type the same command again."),
+    ("ChannelDescribeOrganizationSeals", "OperationDenied.WhiteListForbid"): (
+        "印章列表的查询还没有为贵机构开通；它只用来检查连接，创建印章不受影响。", "请腾讯客户经理为应用开通 ChannelDescribeOrganizationSeals，再输入一次同样的命令。",
+        "The query of seals is not enabled for you yet; it only tests the connection, and creating seals is not affected.", "Ask your Tencent account manager to enable ChannelDescribeOrganizationSeals for the application, then type the same command again."),
+}  # fmt: skip
 # code -> the code with the same texts
 _SAME_TEXTS: Mapping[str, str] = {
     "OperationDenied.InvalidApproverAge": "FailedOperation.AgeNotAchieveNormalLegal",
@@ -358,11 +355,13 @@ def find_refusal_advice(code: str) -> Advice:
     return find_advice(code) if is_known_code(code) else MEANINGS["row"]
 
 
-def find_halt_advice(code: str) -> Advice | None:
-    """Return the advice on the code for which a run stopped; None for an unlisted code.
+def find_halt_advice(code: str, action: str = "") -> Advice | None:
+    """Return the advice on the code for which a run or the one call of ``action`` ended; None for an unlisted code.
 
     An upload stops the run with codes that are unlisted, or that only refuse a row where a create gets them.
     """
+    if texts := _TEXTS_BY_ACTION.get((action, code)):
+        return make_advice(*astuple(find_handling(code)), *texts)
     meaning = find_listed_meaning(code)
     if meaning == "row":
         return MEANINGS["permission"]

@@ -96,6 +96,7 @@ SETUP_TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     # ---- `doctor`
     "doctor.line.ok": ("[正常] {topic}：{text}", "[ok]      {topic}: {text}"),
+    "doctor.line.note": ("[说明] {topic}：{text}", "[note]    {topic}: {text}"),
     "doctor.line.warning": ("[注意] {topic}：{text}", "[warning] {topic}: {text}"),
     "doctor.line.fault": ("[故障] {topic}：{text}", "[fault]   {topic}: {text}"),
     "doctor.line.remedy": ("       处理：{text}", "          To do: {text}"),
@@ -278,6 +279,18 @@ SETUP_TEXTS: Mapping[str, tuple[str, str]] = {
     "doctor.no_notify.remedy": (
         "把通知地址写进密钥文件 notify__urls（见 docs/zh/unattended.md）。",
         "Write an address into the secret file notify__urls (see docs/en/unattended.md).",
+    ),
+    "doctor.witness": (
+        "{path} 在另一台机器上：本机退回快照之后，台账比它旧就会被发现",
+        "{path} lies on another machine: if this machine is put back to a snapshot, its older ledger is noticed",
+    ),
+    "doctor.no_witness": (
+        "结果（{out}）和登记簿（{registry}）与台账在同一台机器上：整机退回快照或被克隆之后，它们一起变旧，程序无从发现，会再次创建",
+        "results ({out}) and registry ({registry}) lie on the machine of the ledger: after a snapshot or in a clone of the machine all are equally old, the program cannot notice it, and seals are made again",
+    ),
+    "doctor.no_witness.remedy": (
+        "把 out: 放到另一台机器的共享文件夹，或把台账放进 PostgreSQL（ledger move）。机器退回过：先用别处的备份 ledger restore，或用别处的结果 adopt，再运行。",
+        "Put out: on a share of another machine, or the ledger into PostgreSQL (ledger move). If a machine was put back: ledger restore a backup, or adopt results, that lie elsewhere, before the next run.",
     ),
     "doctor.versions": (
         "esign-import {program}，Python {python}，{system}，{packages}",

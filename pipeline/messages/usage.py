@@ -244,8 +244,8 @@ USAGE_TEXTS: Mapping[str, tuple[str, str]] = {
     "seals.no": ("否", "no"),
     "seals.notes": ("怎么处理", "What to do"),
     "seals.revoke.1": (
-        "这些印章由运行 {run} 创建。本程序和接口都不能撤销印章：请把印章ID交给腾讯客户经理停用。",
-        "Run {run} created these seals. Neither this program nor the API can revoke a seal: give the SealIds to your Tencent account manager to disable them.",
+        "这些印章由运行 {run} 创建。本程序不能停用印章，也没有文档写明哪个接口能停用个人印章：请把印章ID交给腾讯客户经理停用。",
+        "Run {run} created these seals. This program cannot disable a seal, and no call is documented to disable a personal one: give the SealIds to your Tencent account manager to disable them.",
     ),
     "seals.revoke.2": (
         "停用之后登记：esign-import resolve 印章ID --replace，改正名单或图片，下次运行会新建；不需要新印章的，从名单中删去该医生。",

@@ -21,10 +21,10 @@ from pipeline.config.named_paths import find_missing_paths, require_certificates
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.errors import DiskTrouble, EsignImportError, UsageError
-from pipeline.ledger.disk import require_local_disk, require_rights
+from pipeline.ledger.disk import find_network_disk, require_local_disk, require_rights
 from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.ledger.protocol import RunRecord
-from pipeline.ledger.registry import find_identity
+from pipeline.ledger.registry import default_folder, find_identity
 from pipeline.messages.catalogue import JoinedTexts, make_phrase
 from pipeline.operations.backup import list_copies
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
@@ -43,6 +43,7 @@ from pipeline.workflow.tenant_ledger import find_store, open_ledger_for_check
 LOW_SPACE, NO_SPACE = 1 << 30, 100 << 20  # bytes that are free: warn, fault
 OLD_RUN = 2 * 86_400  # seconds since the last run
 SUCCESSES = frozenset({0, 3})  # exit codes of runs that came to their end
+_NO_WITNESS = ("doctor.no_witness", "doctor.no_witness.remedy")
 PACKAGES = ("aiohttp", "pillow", "pydantic", "xlsxwriter", "openpyxl", "pandas")
 
 
@@ -56,6 +57,7 @@ def examine_installation(
     yield from examine_console(config, environment)
     yield from examine_service(config, clock)
     yield from examine_ledger(config, clock)
+    yield from examine_witnesses(config)
     yield from examine_backup(config)
     yield from examine_last_run(config, clock)
     yield from examine_timer(config_name)
@@ -198,6 +200,19 @@ def examine_ledger(config: Config, clock: Clock) -> Iterator[Finding]:
         else:
             seals, unknown = result.counts.seals, result.counts.unresolved
             yield make_ok_finding("ledger", "ledger", path=path, seals=seals, unknown=unknown)
+
+
+def examine_witnesses(config: Config) -> Iterator[Finding]:
+    """Examine whether results or registry lie elsewhere than a ledger in a file: if not, all go back together with a snapshot."""
+    if config.is_ledger_on_server:
+        return
+    places = [config.resolve_path(config.out), default_folder()]
+    elsewhere = [place for place in places if find_network_disk(place / "file") is not None]
+    if elsewhere:
+        yield make_ok_finding("ledger", "witness", path=elsewhere[0])
+    else:
+        text, remedy = (make_phrase(key, out=places[0], registry=places[1]) for key in _NO_WITNESS)
+        yield Finding("ledger", "note", text, remedy)
 
 
 def examine_backup(config: Config) -> Iterator[Finding]:

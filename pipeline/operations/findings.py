@@ -9,7 +9,7 @@ from typing import Literal
 from pipeline.errors import EsignImportError
 from pipeline.messages.catalogue import Localizable, make_phrase
 
-Level = Literal["ok", "warning", "fault"]
+Level = Literal["ok", "note", "warning", "fault"]  # note: a limit of what the program can see
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,5 +131,5 @@ def _judge_answer(reply: Reply, credentials: CredentialsSource) -> Iterator[Find
     elif answer.code is None:
         yield make_ok_finding("credentials", "accepted")
     else:
-        why = describe_failure(answer.code, credentials.source)
+        why = describe_failure(answer.code, credentials.source, LIVENESS_CHECK)
         yield Finding("credentials", "fault", make_phrase("doctor.refused", why=why), None, 4)

@@ -7,7 +7,6 @@ with exit 5; ``--accept-guards`` passes them for one run.
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter, deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from datetime import datetime, time, timedelta
 from functools import cache
 from pathlib import Path
 
+from pipeline.domain.masking import compile_masked_name
 from pipeline.domain.roster import FileReport
 from pipeline.domain.run import PLAN_GUARDS, SEAL_ID_REUSED, Halt, RowPlan, RunRequest, Status
 from pipeline.domain.seals import PersonHistory
@@ -252,7 +252,7 @@ def _has_read_in(run: RunRecord, folder: Path, ledger: Ledger) -> bool:
         return True
     # a workbook names no roster that its rows were compared with: of several the run that wrote it shows which were read
     paths = run.context or run.rosters
-    if str(folder.absolute()) not in paths:
+    if not any(_is_recorded_as(folder.absolute(), Path(path)) for path in paths):  # masked, where it is gone
         return False
     if run.record:
         records = json.loads(run.record)["files"]
@@ -269,9 +269,10 @@ def _has_read_in(run: RunRecord, folder: Path, ledger: Ledger) -> bool:
 def _is_recorded_as(folder: Path, recorded: Path) -> bool:
     """Return whether a folder ends in a recorded path, in which each character of a name or number is a ``*``."""
     ends = folder.parts[-len(recorded.parts) :]
-    # "?" stands for a byte that is no UTF-8
-    hidden = [re.sub(r"\\[*?]", ".", re.escape(part)) for part in recorded.parts]
-    return len(ends) == len(hidden) and all(map(re.fullmatch, hidden, ends))
+    hidden = map(compile_masked_name, recorded.parts)
+    return len(ends) == len(recorded.parts) and all(
+        part.fullmatch(end) for part, end in zip(hidden, ends, strict=True)
+    )
 
 
 def require_certificate(ledger: Ledger, contract: str, now: float) -> None:

@@ -199,14 +199,17 @@ def describe_code(code: str, presenter: Presenter) -> str:
     return f"{advice.explain(presenter.language)}{space}{describe_task(advice, presenter)}"
 
 
-def describe_failure(reason: str, key_source: str) -> Localizable | str:
+def describe_failure(reason: str, key_source: str, action: str = "") -> Localizable | str:
     """Return why a single call failed: a text of ours, or a service code with who acts and what to do.
 
-    ``key_source`` is where the keys came from; it is given for codes about the keys.
+    ``key_source`` is where the keys came from; it is given for codes about the keys. ``action`` is the call, where it is
+    none that a run makes.
     """
     if not is_service_code(reason):
         return reason
-    detail = {"credentials": key_source} if CODES.get(reason) == "credentials" else {}
+    detail = {"action": action}
+    if CODES.get(reason) == "credentials":
+        detail["credentials"] = key_source
     zh, en = (
         presenter.join("colon", reason, describe_halt(reason, "", presenter, detail))
         for presenter in (Presenter("zh"), Presenter("en"))
@@ -234,7 +237,7 @@ def describe_halt(
         since, time = shown(detail["since"]), presenter.describe_duration(float(detail["seconds"]))
         message = presenter.render("outage.ended", host=detail["host"], cause=cause, since=since, time=time)
     text = describe_halt_reason(code, _explain_last_code(message, presenter), presenter.language)
-    advice = find_halt_advice(code)
+    advice = find_halt_advice(code, detail.get("action", ""))
     if advice is None:
         return text
     task = describe_task(advice, presenter)

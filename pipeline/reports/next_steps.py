@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.domain.masking import mask_path, mask_text
+from pipeline.domain.masking import mask_text
 from pipeline.domain.results_format import COPIES, WORKBOOK
 from pipeline.domain.roster import Field
 from pipeline.domain.run import (
@@ -91,7 +91,7 @@ class CommandLine:
             return self.build("run")
         seals = ("--seals", record.seals) if record.seals and record.seals != self.seals else ()
         words = (*record.rosters, *seals)
-        if any(mask_text(word) != word for word in words):
+        if not all(map(_can_be_typed, words)):
             return self.build("retry")  # reads the same rosters, and names none
         return self.build("run", *words)
 
@@ -99,8 +99,13 @@ class CommandLine:
         """Return the command that does again what an earlier command did."""
         if record.command == "retry":
             workbooks = record.rosters[:1] if record.context else ()
-            return self.build("retry", *(path for path in workbooks if mask_path(Path(path)) == path))
+            return self.build("retry", *filter(_can_be_typed, workbooks))
         return self.build("resolve") if record.command == "resolve" else self.repeat_run(record)
+
+
+def _can_be_typed(word: str) -> bool:
+    """Return whether a word of a recorded command may be shown and means what it meant: the path of a file that is gone is masked."""
+    return mask_text(word) == word and "*" not in word
 
 
 def list_run_steps(report: RunReport, masker: Masker) -> list[NextStep]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_WIDTH = 80  # characters of a column
+# what a spreadsheet program may run as a formula, also after blanks that it drops, and in its full-width form
+_FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +100,24 @@ def _write_sheet(
 
 
 def write_seal_csv(target: Path | TextIO, seals: Sequence[ListedSeal], presenter: Presenter) -> None:
-    """Write CSV with titles; a file gets the mark by which Excel reads UTF-8."""
-    frame = build_seal_frame(seals, presenter)
+    """Write CSV with titles; a file gets the mark by which Excel reads UTF-8.
+
+    All is quoted: a carriage return in a value would begin a line otherwise.
+    """
+    frame = build_seal_frame(seals, presenter).map(lambda value: mark_as_text(str(value)))
+
+    def write(place: Path | TextIO) -> None:
+        frame.to_csv(place, index=False, encoding="utf-8-sig", quoting=csv.QUOTE_ALL)
+
     if isinstance(target, Path):
-        write_atomically(target, lambda temporary: frame.to_csv(temporary, index=False, encoding="utf-8-sig"))
+        write_atomically(target, write)
     else:
-        frame.to_csv(target, index=False)
+        write(target)
+
+
+def mark_as_text(text: str) -> str:
+    """Return a value of a CSV file with an apostrophe before what a spreadsheet program would run as a formula.
+
+    The readers of this program take it off again, as any quote at the ends.
+    """
+    return f"'{text}" if _FORMULA.match(text) else text

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.domain.masking import mask_id, mask_text
+from pipeline.domain.name_key import make_name_key
 from pipeline.domain.results_format import CHECK, join_seal_line, row_id_checksum
 from pipeline.domain.roster import Doctor, Field, FileReport, Problem, Row
 from pipeline.domain.seal_ids import fold_seal_id, is_seal_id, list_doctor_texts
 from pipeline.domain.seals import PersonHistory
 from pipeline.errors import FileRefused, UsageError
 from pipeline.esign.contracts import Agent, list_sent_texts
+from pipeline.intake.fields.normalize import strip_quotes
 from pipeline.intake.layout.column_titles import fold_title
 from pipeline.intake.read_rosters import open_results
 from pipeline.intake.readers.model import Sheet, format_column
@@ -81,7 +83,7 @@ def read_results(
     for doctor in doctors:
         if doctor.key and doctor.name and doctor.number:
             doctors_by_key[doctor.key] = doctor
-            keys_by_person[doctor.name, doctor.number[-4:]].add(doctor.key)
+            keys_by_person[make_name_key(doctor.name), doctor.number[-4:]].add(doctor.key)
     lines = list(_read_result_lines(path, site_key.tenant))
     counts = Counter(line.person for line in lines)
     refused: dict[LineAddress, Localizable] = {}
@@ -170,12 +172,10 @@ def _check_claims(
         else:
             has_name = snapshot.seal_name_owners.get(seal_name or "", key) == key and names[seal_name] == 1
             own_name = seal_name if has_name else None
-            marks = [
-                site_key.digest(mark) if mark else "" for mark in (doctor.comparable_staff_no, doctor.mobile)
-            ]
-            seals.append(
-                AdoptedSeal(key, seal_id, doctor.name, mask_id(doctor.number or ""), own_name, *marks)
-            )
+            marks = (doctor.comparable_staff_no, doctor.mobile, doctor.name and make_name_key(doctor.name))
+            digests = [site_key.digest(mark) if mark else "" for mark in marks]
+            number = mask_id(doctor.number or "")
+            seals.append(AdoptedSeal(key, seal_id, doctor.name, number, own_name, *digests))
     in_order = sorted(refused.items(), key=lambda refusal: refusal[0].row)
     return AdoptableSeals(tuple(seals), known, dict(in_order))
 
@@ -207,7 +207,8 @@ def _find_seal_id(row: Row) -> tuple[str, str | None]:
     cell = next((cell for cell in row.cells if fold_title(cell.header) in SEAL_ID_TITLES), None)
     if cell is None:
         return "", None
-    return cell.display_text.strip(), f"{cell.column}{row.origin.row}" if cell.column else None
+    seal_id = strip_quotes(cell.display_text.strip())  # an apostrophe marks a text in CSV
+    return seal_id, f"{cell.column}{row.origin.row}" if cell.column else None
 
 
 def _describe_number_problems(doctor: Doctor) -> Localizable:
@@ -240,8 +241,8 @@ class _ResultLine:
 
     @property
     def person(self) -> tuple[str, str]:
-        """Name and last four digits."""
-        return self.name, self.number[-4:]
+        """Name key and last four digits."""
+        return make_name_key(self.name), self.number[-4:]
 
 
 def _read_result_lines(path: Path, tenant: str) -> Iterator[_ResultLine]:

@@ -163,7 +163,7 @@ async def query_auto_sign(
     if answer is None:
         return AutoSignAnswer(None, None, _describe_fault(reply))
     if answer.code is not None:
-        reason = describe_failure(answer.code, service.credentials.source)
+        reason = describe_failure(answer.code, service.credentials.source, AUTO_SIGN_QUERY)
         return AutoSignAnswer(None, answer.request_id, reason)
     sent = list_sent_texts(service.agent, doctor.name, doctor.number, doctor.mobile, answer.request_id)
     return _read_auto_sign(answer, known, sent)

@@ -12,7 +12,9 @@ from bound_support import BOUND, needs_rights
 from tls_support import TlsRelay
 
 from pipeline.config.config_file import load
+from pipeline.ledger import disk
 from pipeline.ledger.lock import RunLock
+from pipeline.ledger.registry import default_folder
 from pipeline.operations import doctor, schedule_install
 from pipeline.sandbox.gateway import SANDBOX
 from pipeline.support.rights import acting_user
@@ -171,13 +173,33 @@ def test_a_sound_installation_has_no_faults(hospital, capsys, monkeypatch):
     (hospital.folder / "secrets" / "notify__ping").chmod(0o600)
     code, findings = examine(hospital, capsys)
     assert code == 0
-    assert [finding for finding in findings if finding["level"] != "ok"] == []
+    assert [finding["topic"] for finding in findings if finding["level"] != "ok"] == ["ledger"]
+    (note,) = [finding for finding in findings if finding["level"] == "note"]
+    assert "snapshot" in note["text"]
+    for folder in (hospital.folder / "out", default_folder()):
+        assert str(folder) in note["text"]
+    assert "ledger move" in note["remedy"]
     assert {finding["topic"] for finding in findings} == {
         "notify", "config", "paths", "space", "console", "network", "clock", "credentials", "ledger", "last_run", "timer",
         "versions",
     }  # fmt: skip
     assert len(hospital.service.seals) == 2  # nothing was created, nothing uploaded
     assert hospital.go("run") == 0
+
+
+@pytest.mark.parametrize("elsewhere", ["out", "registry"])
+def test_what_lies_on_another_machine_shows_a_ledger_that_was_put_back(
+    hospital, capsys, monkeypatch, tmp_path, elsewhere
+):
+    hospital.seal_doctors(1)
+    folder = {"out": hospital.folder / "out", "registry": default_folder()}[elsewhere]
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"1 0 0:1 / / rw - ext4 /dev/a rw\n2 1 0:2 / {folder} rw - cifs //nas/esign rw\n")
+    monkeypatch.setattr(disk, "MOUNTS", mounts)
+    code, findings = examine(hospital, capsys)
+    assert code == 0
+    assert [finding for finding in findings if finding["level"] == "note"] == []
+    assert any(f"{folder} lies on another machine" in finding["text"] for finding in findings)
 
 
 def test_a_wrong_clock_is_one_fault_and_each_host_has_one_line(hospital, capsys):

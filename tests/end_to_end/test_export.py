@@ -5,11 +5,16 @@ import io
 import json
 import shutil
 import sqlite3
+import zipfile
 from contextlib import closing
 
 import openpyxl
 import pytest
+import xlsxwriter
+from end_to_end.conftest import HEADERS
 from run_support import draw_seal, make_row, name
+
+FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # staff numbers are read so
 
 
 @pytest.fixture
@@ -44,6 +49,82 @@ def test_every_live_seal_is_listed_once_in_every_format(two_runs, capsys):
     rows = list(sheet.iter_rows(values_only=True))
     assert [row[2] for row in rows[1:]] == ["00001", "00002", "00003"]  # text, zeros kept
     assert [row[4] for row in rows[1:]] == [seal["seal_id"] for seal in seals]
+
+
+HYPERLINK = '=HYPERLINK("http://127.0.0.1/","x")'
+MARKED = [HYPERLINK, "=cmd|' /C calc'!A0", "@SUM(1)", "+86-10", "-7", "＝1+1", "＋1", "－1", "＠a"]
+PLAIN = ["00001", "A-1", "1=1", "7\n=1+1"]
+
+
+def write_csv(path, lines):
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file).writerows(lines)
+    return path
+
+
+def test_csv_holds_no_live_formula_and_is_adopted_again(hospital, capsys):
+    """What a roster gives is data: a spreadsheet program that opens the list runs none of it."""
+    texts = [*MARKED, *PLAIN]
+    rows = [make_row(serial, staff_no=text) for serial, text in enumerate(texts, 1)]
+    seal_ids = {row[1]: f"{'-' if n % 2 else 'y'}{n:031d}" for n, row in enumerate(rows)}
+    old = write_csv(
+        hospital.folder / "old.csv", [(*HEADERS, "SealId"), *((*row, seal_ids[row[1]]) for row in rows)]
+    )
+    (hospital.folder / "inbox").mkdir()
+    write_csv(hospital.folder / "inbox" / "roster.csv", [HEADERS, *rows])
+    for serial in range(1, len(rows) + 1):
+        draw_seal(hospital.folder / "seals" / f"{name(serial)}.png", serial)
+    assert hospital.go("adopt", str(old)) == 0
+    assert hospital.run_to_end("run") == (0, {"unchanged": len(rows)})
+    listed = {seal["name"]: seal for seal in read_json(hospital, capsys, "export")["seals"]}
+    staff_numbers = [listed[row[0]]["staff_no"] for row in rows]
+    assert [text.translate(FULL_WIDTH) for text in texts] == staff_numbers, "JSON is no spreadsheet"
+    path = hospital.folder / "list.csv"
+    assert hospital.go("export", "--out", str(path)) == 0
+    lines = list(csv.reader(path.read_text("utf-8-sig").splitlines(keepends=True)))
+    assert [text for line in lines for text in line if text.startswith(tuple("=+-@＝＋－＠\t\r\n"))] == []
+    assert len(lines) == len(rows) + 1
+    assert {len(line) for line in lines} == {len(lines[0])}
+    numbers = {row[0]: row[1] for row in rows}
+    head, *others = lines
+    completed = [[line[0], numbers[line[0]], *line[2:]] for line in others]
+    write_csv(path, [[head[0], "证件号码", *head[2:]], *completed])
+    for folder in ("state", "out"):
+        shutil.rmtree(hospital.folder / folder)
+    assert hospital.go("adopt", str(path)) == 0
+    assert hospital.run_to_end("run") == (0, {"unchanged": len(rows)})
+    again = {seal["name"]: seal for seal in read_json(hospital, capsys, "export")["seals"]}
+    same = ("seal_id", "staff_no", "id_masked")
+    assert [[again[who][key] for key in same] for who in listed] == [
+        [seal[key] for key in same] for seal in listed.values()
+    ]
+    assert hospital.creates() == 0
+
+
+def test_no_workbook_holds_a_formula_that_a_roster_holds_as_text(hospital):
+    hospital.marked_copies = True
+    hospital.configure()
+    rows = [
+        make_row(1, staff_no=HYPERLINK, mobile="12"),
+        make_row(2, staff_no="@SUM(1)", department="=1+1"),
+    ]
+    inbox = hospital.folder / "inbox"
+    inbox.mkdir()
+    write_csv(inbox / "roster.csv", [HEADERS, *rows])
+    with xlsxwriter.Workbook(str(inbox / "roster.xlsx"), {"strings_to_formulas": False}) as book:
+        sheet = book.add_worksheet()
+        for n, row in enumerate(
+            [HEADERS, *(make_row(2 + n, staff_no=HYPERLINK, mobile="12") for n in (1, 2))]
+        ):
+            sheet.write_row(n, 0, row)
+    assert hospital.go("run") == 3
+    assert hospital.go("export") == 0
+    books = list((hospital.folder / "out").rglob("*.xlsx"))
+    assert len(books) == 5, "results and marked copy, each twice, and the list"
+    for path in books:
+        with zipfile.ZipFile(path) as book:
+            sheets = [book.read(part) for part in book.namelist() if part.startswith("xl/worksheets/sheet")]
+        assert not any(b"<f>" in sheet or b"<f " in sheet for sheet in sheets), path
 
 
 def test_a_file_ends_as_its_format(two_runs, capsys):

@@ -41,9 +41,12 @@ def test_a_place_that_was_seen_to_show_a_seal_counts(overlooked, option, capsys)
     (who,) = find_unknown_rows(overlooked)
     assert run_later(overlooked, "certify", sealed(overlooked), option, "shown", "--why", "seen by Li") == 0
     assert run_later(overlooked, "explain", sealed(overlooked)) == 0
-    stdout_text = capsys.readouterr().out
+    stdout_text, stderr_text = capsys.readouterr()
     assert "shows seal" in stdout_text
     assert "seen by Li" in stdout_text
+    assert "not finding a seal there is enough" in stderr_text
+    other = {"--console": "audit log", "--audit-log": "console"}[option]
+    assert other not in stderr_text, "only the place that was seen to show a seal counts"
     assert run_later(overlooked, "resolve", who, "--not-created") == 0
 
 
@@ -68,7 +71,9 @@ def test_the_auto_sign_query_is_recorded_and_never_refutes(overlooked, capsys):
     )
     seal = next(seal for seal in overlooked.service.seals if seal.name == sealed(overlooked))
     overlooked.service.open_auto_sign(seal)
+    capsys.readouterr()
     assert run_later(overlooked, "certify", sealed(overlooked), "--auto-sign") == 0
+    assert "is no reason for --not-created" in capsys.readouterr().err
     assert run_later(overlooked, "explain", sealed(overlooked)) == 0
     assert "auto-sign query shows seal" in capsys.readouterr().out
     assert run_later(overlooked, "resolve", who, "--not-created") == 2

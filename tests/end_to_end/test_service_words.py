@@ -4,7 +4,7 @@ import html
 
 import openpyxl
 import pytest
-from wire_support import fault
+from wire_support import CREATE, fault
 
 from pipeline.messages.service_errors import find_advice
 
@@ -111,6 +111,50 @@ def test_a_refused_look_up_is_reported_with_its_cure(hospital_with, capfd):
     stderr_text = capfd.readouterr().err
     assert "(OperationDenied.NoApiAuth: The application has no permission for this interface." in stderr_text
     assert "Tencent account manager: Ask your Tencent account manager to enable the interface" in stderr_text
+
+
+@pytest.mark.parametrize(
+    ("command", "option"), [("resolve", "--look-up"), ("certify", "--auto-sign"), ("doctor", None)]
+)
+def test_the_white_list_of_a_query_is_not_the_one_of_the_create(hospital_with, capfd, command, option):
+    action = "ChannelDescribeUserAutoSignStatus" if option else "ChannelDescribeOrganizationSeals"
+    refusal = {
+        "code": "OperationDenied.WhiteListForbid",
+        "message": "接口功能暂未开放，请联系客户经理申请白名单使用",
+    }
+    hospital = hospital_with(
+        faults=[fault("reset_after", nth=(2,)), {"match": {"action": action}, "do": {"code": refusal}}]
+    )
+    hospital.doctors(2)
+    assert hospital.run_to_end("run") == (3, {"sealed": 1, "unknown": 1})
+    wanted = "unknown" if command == "resolve" else "sealed"
+    staff_no = next(row["staff_no"] for row in hospital.outcomes() if row["status"] == wanted)
+    capfd.readouterr()
+    assert hospital.go(command, *((staff_no, option) if option else ())) != 0
+    stderr_text = "".join(capfd.readouterr())
+    assert f"enable {action} for the application" in stderr_text
+    assert CREATE not in stderr_text, "the create works"
+
+
+def test_the_white_list_of_a_create_names_the_create(hospital_with, capfd):
+    refusal = {
+        "code": "OperationDenied.WhiteListForbid",
+        "message": "接口功能暂未开放，请联系客户经理申请白名单使用",
+    }
+    hospital = hospital_with(faults=[fault({"code": refusal}, nth=(1,))])
+    hospital.doctors(1)
+    assert hospital.go("run") == 4
+    assert CREATE in capfd.readouterr().err
+
+
+def test_keys_without_the_right_to_a_call_are_not_called_wrong(hospital_with, capfd):
+    refusal = {"code": "AuthFailure.UnauthorizedOperation", "message": "请求未授权。"}
+    hospital = hospital_with(faults=[fault({"code": refusal}, nth=(1,))])
+    hospital.doctors(1)
+    assert hospital.go("run") == 4
+    stderr_text = capfd.readouterr().err
+    assert "config policy" in stderr_text
+    assert "SecretKey are complete" not in stderr_text
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

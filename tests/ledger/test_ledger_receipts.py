@@ -256,15 +256,24 @@ def test_what_was_committed_behind_a_verdict_that_was_not_stays_in_the_receipts(
     assert maintenance.rebuild_ledger(ledger_path, TENANT).counts.seals == 2
 
 
-def test_no_path_of_a_roster_stands_in_the_receipts(opened, ledger_path, run_record, tmp_path):
+def test_no_path_of_a_roster_stands_in_the_receipts_and_its_number_nowhere(
+    opened, ledger_path, run_record, tmp_path
+):
     number = "110199197001011234"
-    paths = dict.fromkeys(("rosters", "context"), (f"/inbox/{number}.xlsx",))
-    record = replace(run_record("r1"), seals=f"/seals/{number}", **paths)
+    roster, seals = tmp_path / "inbox" / f"{number}.xlsx", tmp_path / number
+    roster.parent.mkdir()
+    roster.touch()
+    seals.mkdir()
+    record = replace(
+        run_record("r1"), seals=str(seals), **dict.fromkeys(("rosters", "context"), (str(roster),))
+    )
     with closing(opened()) as ledger:
         ledger.begin_run(record)
         ledger.finish_run("r1", exit=0, finished=9.0, record="{}")
         assert ledger.find_run("r1").rosters == record.rosters, "retry reads them again"
-    assert number not in receipts_path(ledger_path).read_text("utf-8")
+    assert str(roster.parent) not in receipts_path(ledger_path).read_text("utf-8")
+    for path in ledger_path.parent.iterdir():
+        assert path.is_dir() or number.encode() not in path.read_bytes(), path
     ledger_path.unlink()
     maintenance.rebuild_ledger(ledger_path, TENANT)
     with closing(opened(readonly=True)) as ledger:

@@ -89,9 +89,13 @@ ENGLISH_ALONE = {
     "config.strange_syntax": {"why"},
     "faults.not_yaml": {"error"},
 }
-# English sentences that name a title as it stands in a sheet, or an interface as Tencent calls it
+# English sentences that name a title as it stands in a sheet, an interface as Tencent calls it, or a page of its console
 QUOTES_CHINESE = {
     "resolve.no_seal_ids",
+    "resolve.seal_ended",
+    "resolve_ways",
+    "settle.unknown",
+    "step.unknown",
     "service_errors.SERVICE_ERROR_ADVICE OperationDenied.WhiteListForbid",
 }
 
