@@ -13,7 +13,13 @@ from attack.stage import HOUSE, LONG, Stage, open_sandbox
 from crash_support import Zygote
 
 # `make test` plays a few attacks of these kinds; the rest is `make attack`, and has its like in tests/end_to_end
-SHORT = {"test_persons.py", "test_pictures_by_name.py", "test_to_fix.py", "test_unknown_sheet.py"}
+SHORT = {
+    "test_evidence_over_time.py",
+    "test_persons.py",
+    "test_pictures_by_name.py",
+    "test_to_fix.py",
+    "test_unknown_sheet.py",
+}
 collect_ignore = (
     [] if LONG else [path.name for path in Path(__file__).parent.glob("test_*.py") if path.name not in SHORT]
 )
