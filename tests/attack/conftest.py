@@ -14,7 +14,9 @@ from crash_support import Zygote
 
 # `make test` plays a few attacks of these kinds; the rest is `make attack`, and has its like in tests/end_to_end
 SHORT = {
+    "test_evidence_decisions.py",
     "test_evidence_over_time.py",
+    "test_honest_changes.py",
     "test_persons.py",
     "test_pictures_by_name.py",
     "test_to_fix.py",

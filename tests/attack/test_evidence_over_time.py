@@ -9,7 +9,7 @@ from attack.stage import LONG, person, read_lines
 from run_support import newest_results
 
 GROUP = "evidence over time"
-SHORT = ("reissue", "g2", "k3", "m5", "e4, pair 1")
+SHORT = ("reissue", "g2", "m5", "e4, pair 1")
 
 
 def assert_held(clerk: Clerk, case: str, serials: tuple[int, ...], *, file: str = "outcomes.jsonl") -> None:
