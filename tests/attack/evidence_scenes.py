@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 
 import openpyxl
 from attack.clerk import (
+    FATES,
     Clerk,
     see_existing,
     see_not_sent,
@@ -165,6 +167,57 @@ def replace_the_seal(clerk: Clerk) -> tuple[int, ...]:
     return (B,)
 
 
+# -- the neighbours: every mark of a file, every end of the earlier row; the bearer remains or leaves
+
+
+def turn_over_zip(clerk: Clerk, *, see, picture: str, leaves: bool) -> tuple[int, ...]:
+    _, before, after, newcomer = BY_STAFF_NO
+    clerk.zip(A, "00001.png")
+    see(clerk, before)
+    clerk.zip(A, "00001.png", drawing=6 if picture == "scan" else 0)
+    clerk.list(*([] if leaves else [after]), newcomer)
+    return (B,)
+
+
+def turn_over_entry(clerk: Clerk, *, see, picture: str, leaves: bool) -> tuple[int, ...]:
+    """The picture column of the newcomer's row holds what was in the bearer's."""
+    clerk.stage.draw(A, "scan01.png")
+    clerk.entries[A] = "scan01.png"
+    see(clerk, person(A))
+    clerk.entries[B] = clerk.entries.pop(A)
+    PICTURES["same" if picture == "jpeg" else picture](clerk, "scan01.png")
+    clerk.list(*([] if leaves else [person(A)]), person(B))
+    return (B,)
+
+
+def turn_over_cell(clerk: Clerk, *, see, picture: str, leaves: bool) -> tuple[int, ...]:
+    """The newcomer is typed over the bearer's row; the picture in its cell remains."""
+    clerk.put_in_cell(A, A)
+    see(clerk, person(A))
+    clerk.put_in_cell(B, A)
+    del clerk.drawn[A]
+    clerk.list(person(B), *([] if leaves else [person(A)]))
+    return (B,)
+
+
+TURNS: dict[str, Callable[..., tuple[int, ...]]] = {
+    "staff number": partial(turn_over, turn=BY_STAFF_NO),
+    "name": partial(turn_over, turn=BY_NAME),
+    "folder": partial(turn_over, turn=BY_FOLDER),
+    "zip": turn_over_zip,
+    "entry": turn_over_entry,
+    "cell": turn_over_cell,
+}
+NEIGHBOURS: dict[str, Scene] = {}
+for index, ((mark, play), (fate, see_fate), is_gone) in enumerate(
+    product(TURNS.items(), FATES.items(), (False, True))
+):
+    picture = "same" if mark == "cell" else list(PICTURES)[index % len(PICTURES)]
+    NEIGHBOURS[f"{mark}, {fate}, {'left' if is_gone else 'remains'}, {picture}"] = Scene(
+        partial(play, see=see_fate, picture=picture, leaves=is_gone), frozenset({AMBIGUOUS, SAME, SHARED})
+    )
+
+
 # -- C2: the earlier bearer has no seal
 
 
@@ -225,11 +278,15 @@ def leave_without_a_verdict(clerk: Clerk) -> tuple[int, ...]:
 
 
 scene("b8", turn=BY_STAFF_NO, see=see_unknown, picture="scan")(turn_over)
-scene("b8 with the same bytes", codes=(AMBIGUOUS, SHARED), turn=BY_STAFF_NO, see=see_unknown)(turn_over)
+scene("b8 with the same bytes", codes=(AMBIGUOUS, SHARED, SAME), turn=BY_STAFF_NO, see=see_unknown)(turn_over)
 scene("b10", turn=BY_STAFF_NO, see=see_existing, picture="scan", leaves=True)(turn_over)
-scene("b10 with the same bytes", codes=(AMBIGUOUS, SHARED), turn=BY_STAFF_NO, see=see_existing, leaves=True)(
-    turn_over
-)
+scene(
+    "b10 with the same bytes",
+    codes=(AMBIGUOUS, SHARED, SAME),
+    turn=BY_STAFF_NO,
+    see=see_existing,
+    leaves=True,
+)(turn_over)
 scene("b14", turn=BY_STAFF_NO, see=see_not_sent, leaves=True)(turn_over)
 scene("b13", turn=BY_STAFF_NO, see=see_short_number, leaves=True)(turn_over)
 
