@@ -120,6 +120,8 @@ def print_lives(terminalreporter) -> None:
         for counts in sorted(counted, key=lambda counts: counts["seed"]):
             line = ", ".join(f"{title} {counts[title]}" for title in titles)
             terminalreporter.write_line(f"seed {counts['seed']}: {line}")
+            for doctor in counts["held_doctors"]:
+                terminalreporter.write_line(f"  held without need in {doctor}")
         line = ", ".join(f"{title} {value}" for title, value in total.items())
         terminalreporter.write_line(f"{len(counted)} hospitals: {line}")
         terminalreporter.write_line(

@@ -37,6 +37,7 @@ class LifeCounts:
     needless_people: int = 0
     warned: int = 0  # rows of sealed doctors that have the same code as a warning without need
     remarks: list[str] = field(default_factory=list)
+    held_doctors: list[str] = field(default_factory=list)  # the rows of ``needless``
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,7 @@ def play(hospital: RandomHospital, counts: LifeCounts) -> None:
                     if is_needless:
                         counts.needless += 1
                         needless.add(doctor.serial)
+                        counts.held_doctors.append(f"run {run}: {doctor}")
                 else:
                     counts.warned += is_needless
         judged = stage.judge()
