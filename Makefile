@@ -10,7 +10,7 @@ OF_LINT := tests/test_architecture.py tests/test_references.py tests/test_vocabu
 BUNDLE ?= dist
 LOCK   := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --no-header
 
-.PHONY: demo test attack crash bench bench-short bench-hosts hosts gauntlet trap walk ocr lint docs pictures bundle wheelhouse format lock sample clean help
+.PHONY: demo test attack lives crash bench bench-short bench-hosts hosts gauntlet trap walk ocr lint docs pictures bundle wheelhouse format lock sample clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -45,8 +45,11 @@ test: .venv/dev  ## all tests but those of `make lint` (under 5 minutes on two c
 COMPILE = [ -d tests/end_to_end/__pycache__ ] || { $(BIN)/python -m pytest -q --co tests/end_to_end tests/reports >/dev/null & \
 	$(BIN)/python -m pytest -q --co --ignore=tests/end_to_end --ignore=tests/reports >/dev/null; wait; }
 
-attack: .venv/dev ## ways to a second or a wrong seal: mixed ledgers, pasted sheets, odd answers, small pictures (about 8 min)
+attack: .venv/dev ## ways to a second or a wrong seal: mixed ledgers, pasted sheets, odd answers, small pictures, other doctors' files (about 15 min)
 	ATTACK=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal --tb=short tests/attack tests/end_to_end/test_wrong_pictures.py
+
+lives: .venv/dev ## LIVES random hospitals of each kind from SEED on, six runs each: wrong pictures, rows held without need (about 15 min)
+	LIVES=$(or $(LIVES),200) SEED=$(or $(SEED),1) $(BIN)/python -m pytest -q -n 2 --tb=short tests/attack/test_random_lives.py
 
 crash: .venv/dev ## kill -9, signals and failing writes everywhere, 360 random kills, 60 randomised scenarios (about 10 min)
 	CRASH=1 MACHINE=60 $(BIN)/python -m pytest -q tests/end_to_end/test_crash.py tests/end_to_end/test_machine.py \

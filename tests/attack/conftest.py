@@ -14,11 +14,15 @@ from crash_support import Zygote
 
 # `make test` plays a few attacks of these kinds; the rest is `make attack`, and has its like in tests/end_to_end
 SHORT = {
+    "test_evidence_decisions.py",
+    "test_evidence_over_time.py",
     "test_former_staff.py",
+    "test_honest_changes.py",
     "test_other_persons.py",
     "test_persons.py",
     "test_pictures_by_name.py",
     "test_pictures_in_rosters.py",
+    "test_random_lives.py",
     "test_shared_staff_numbers.py",
     "test_to_fix.py",
     "test_unknown_sheet.py",
@@ -102,8 +106,39 @@ def stage(stage_with):
     return stage_with()
 
 
+def print_lives(terminalreporter) -> None:
+    """Print what became of each random hospital, and of all hospitals of a profile."""
+    lives = [
+        value
+        for entries in terminalreporter.stats.values()
+        for entry in entries
+        if getattr(entry, "when", None) == "call"
+        for key, value in entry.user_properties
+        if key == "life"
+    ]
+    for profile in sorted({counts["profile"] for counts in lives}):
+        terminalreporter.section(f"random hospitals: {profile}")
+        counted = [counts for counts in lives if counts["profile"] == profile]
+        titles = [title for title, value in counted[0].items() if title != "seed" and isinstance(value, int)]
+        total = {title: sum(counts[title] for counts in counted) for title in titles}
+        for counts in sorted(counted, key=lambda counts: counts["seed"]):
+            line = ", ".join(f"{title} {counts[title]}" for title in titles)
+            terminalreporter.write_line(f"seed {counts['seed']}: {line}")
+            for doctor in counts["held_doctors"]:
+                terminalreporter.write_line(f"  held without need in {doctor}")
+        line = ", ".join(f"{title} {value}" for title, value in total.items())
+        terminalreporter.write_line(f"{len(counted)} hospitals: {line}")
+        terminalreporter.write_line(
+            f"hospitals with a wrong picture or a second seal: {sum(bool(c['wrong'] or c['second']) for c in counted)}; "
+            f"held without need: {total['needless'] / total['rows']:.2%} of the rows, "
+            f"{total['needless_people'] / total['people']:.2%} of the doctors"
+        )
+
+
 def pytest_terminal_summary(terminalreporter):
     """Print how each group of cases ended."""
+    if LONG or "LIVES" in os.environ:
+        print_lives(terminalreporter)
     if not LONG:
         return
     rows: dict[str, list[int]] = defaultdict(lambda: [0] * len(COLUMNS))

@@ -297,15 +297,18 @@ class Stage:
         endings: dict[str, set[int]] = {}
         for human, serial in self.humans.items():
             endings.setdefault(human[-4:], set()).add(serial)
-        findings = []
+        findings, refused = [], set()
         out = self.folder / "out"
         for path in sorted(out.glob("*/outcomes.jsonl")) if out.exists() else []:
             for row in read_lines(path):
                 people = endings.get((row["id_masked"] or "")[-4:], set())
                 if row["seal_id"] and made.get(row["seal_id"]) not in people:
                     findings.append(f"{row['status']} {row['name']} {row['seal_id'][:40]!r}")
+                if row["status"] == "sealed":
+                    refused -= people  # made by this run: an earlier failure was true
                 if row["status"] == "failed" and len(people) == 1 and people <= sealed:
-                    findings.append(f"failed {row['name']}, whose seal was made")
+                    refused |= people
+        findings += [f"failed {person(serial).name}, whose seal was made" for serial in refused]
         return sorted(set(findings)) + self.claims
 
     def assert_clean(self) -> None:
