@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from pipeline.domain.fields import FIELDS, list_content
+from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Doctor, Field, ImageFile, Problem, SentSize, list_spellings
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import (
@@ -93,7 +94,7 @@ class AbsentPersons:
 
     def find(self, doctor: Doctor) -> tuple[PersonHistory, list[Field]] | None:
         """Return the person whom a row may be, and the fields that agree beside the name; None for a new person."""
-        for person, made in self._by_name.get((doctor.name or "").casefold(), ()):
+        for person, made in self._by_name.get(make_name_key(doctor.name or ""), ()):
             if (person.key, doctor.key) in self._other_persons:
                 continue
             if agreeing := list(self._find_agreeing_fields(doctor, person, made.content)):
@@ -151,7 +152,7 @@ def find_new_marks(row_plans: Iterable[RowPlan], digest: Digest) -> dict[str, Pe
         # name and mobile of an unchanged row are the seal's
         if row_plan.status is Status.UNCHANGED and made.content is not None:
             mobile = made.content.mobile if doctor.mobile else None
-        elif (doctor.name or "").casefold() in _list_names(person, made):
+        elif make_name_key(doctor.name or "") in _list_names(person, made):
             mobile = digest(doctor.mobile) if doctor.mobile else None
         else:
             continue
@@ -171,7 +172,7 @@ def _time_of(made: LiveSeal | CreateAttempt) -> float:
 
 def _list_names(person: PersonHistory, made: LiveSeal | CreateAttempt) -> set[str]:
     names = {person.name, made.content.name if made.content else None}
-    return {name.casefold() for name in names if name}
+    return {make_name_key(name) for name in names if name}
 
 
 # -- seals
