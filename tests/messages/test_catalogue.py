@@ -68,6 +68,7 @@ IMITATED = "gateway checks actions"  # the stand-in answers as the service does
 VOCABULARIES = {
     *READ,
     *(f"sandbox/{name}.py" for name in IMITATED.split()),
+    "domain/name_variants.py",  # characters that stand for each other
     "domain/service_codes.py",  # the words of the service, to be recognised
     "esign/contracts.py",  # the refusal of an account without this contract
     "ledger/schema.py",  # the same, in a query
@@ -78,6 +79,7 @@ TEXTS_OF: Mapping[str, str] = {
     "cli/help.py": "，。、；：？！）”》",  # begin no line
     "cli/streams.py": "中文",  # to find out whether the console can write Chinese
     "config/settings.py": "{name}处方章",  # the default of seal_name: it is sent
+    "domain/name_key.py": "[一-鿿]+",  # what needs no folding
     "domain/results_format.py": "失败待改",  # a title, to be known again
     "planning/seal_names.py": "〇一二三四五六七八九",  # of seal names: they are sent
 }
