@@ -311,6 +311,7 @@ class Doctor:
     evidence: str | None = None  # column | cell | id_card_number | staff_no | name
     # several pictures that may be the doctor's, each with its path as it is shown; none of them is used
     rival_images: Sequence[tuple[str, ImageFile]] = _field(default=(), repr=False)
+    possibly_same: tuple[str, ...] = ()  # keys of people on other rows who may be this one
     problems: tuple[Problem, ...] = ()
     changes: tuple[Change, ...] = _field(default=(), repr=False)
 

@@ -5,7 +5,7 @@ Personal fields carry ``repr=False``: a traceback or a log line never shows a nu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Final, Literal
@@ -111,6 +111,11 @@ class LedgerSnapshot:
     other_persons: frozenset[tuple[str, str]] = frozenset()
     # sha256 or digest of pixels -> key of the person whose former seal was made from it, or compared with it
     former_image_owners: Mapping[str, str] = _field(default_factory=dict)
+
+
+def are_declared_two(other_persons: Collection[tuple[str, str]], key: str | None, other: str | None) -> bool:
+    """Return whether two keys are in ``other_persons`` (`LedgerSnapshot`), in whichever order."""
+    return (key, other) in other_persons or (other, key) in other_persons
 
 
 @dataclass(frozen=True, slots=True)

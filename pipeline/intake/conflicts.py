@@ -15,8 +15,19 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pipeline.domain.fields import FIELDS, value_of
+from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Cell, CellKind, Doctor, Field, Problem, list_spellings
 from pipeline.errors import NotReadNow
+from pipeline.intake.alike_rows import (
+    MARKS,
+    MOST_LISTED,
+    ImageKey,
+    Indices,
+    find_alike_rows,
+    find_rivals,
+    get_name_key,
+    group_equal,
+)
 from pipeline.intake.fields.id_number import find_lifetime_number
 from pipeline.intake.fields.normalize import (
     drop_spaces,
@@ -30,11 +41,7 @@ from pipeline.intake.fields.person_name import is_surely_other_name
 from pipeline.intake.images.image_files import mask_file_name
 from pipeline.messages.problems import build_problem
 
-_MOST_LISTED = 3  # other rows, in one message
-
-Indices = Sequence[int]  # of doctors
 IndexedProblem = tuple[int, Problem]
-ImageKey = Callable[[Doctor], str | None]  # equal for doctors whose pictures show the same
 
 # What a seal is made from and what its creation costs. The first ones are the graver differences. Staff number and
 # department are no content: a doctor who works in two departments has two rows.
@@ -44,14 +51,9 @@ _CONTENT = (
     *(
         field
         for field in Field
-        if (FIELDS[field].parameter or FIELDS[field].content) and field not in (Field.NAME, *_GRAVEST)
+        if (FIELDS[field].parameter or FIELDS[field].content) and field not in _GRAVEST
     ),
 )
-# what two people of one name do not share by chance
-_PERSONAL: Mapping[Field, Callable[[Doctor], str | None]] = {
-    Field.STAFF_NO: lambda doctor: doctor.comparable_staff_no,
-    Field.MOBILE: lambda doctor: doctor.mobile,
-}
 
 
 def flag_conflicts(
@@ -63,8 +65,8 @@ def flag_conflicts(
     """Return the doctors in the same order, with the problems that only a comparison of rows shows.
 
     Two people: the same picture (``IMAGE_SHARED``) or own seal name (``SEAL_NAME_DUPLICATE``) stops them all; the same
-    mobile (``MOBILE_DUPLICATE``) or staff number (``STAFF_NO_DUPLICATE``) is a warning. The same name and the same staff number or mobile under two numbers
-    stops them all (``PERSON_POSSIBLY_SAME``): one number is wrong, or one person has two cards.
+    mobile (``MOBILE_DUPLICATE``) or staff number (``STAFF_NO_DUPLICATE``) is a warning. Two of name key, staff number, mobile and picture under two numbers stop
+    them all (``PERSON_POSSIBLY_SAME``): one number is wrong, or one person has two cards.
 
     One person on several rows: two names stop them all (``ID_NAME_CONFLICT``). So does other content that is given on
     two rows and differs (``ROW_DUPLICATE`` with ``differs`` in its detail). Otherwise the first row without an error
@@ -83,10 +85,10 @@ def flag_conflicts(
     if person_ids is None:
         person_ids = find_person_ids(doctors)
     conflicts: defaultdict[int, list[Problem]] = defaultdict(list)
-    for index, conflict in (
-        *_find_possibly_same(doctors, person_ids, other_persons),
-        *_find_shared_things(doctors, person_ids, image_key),
-    ):
+    alike = find_alike_rows(doctors, person_ids, image_key, other_persons)
+    for index, rivals in alike.items():
+        conflicts[index].append(_explain_possibly_same(doctors, index, rivals))
+    for index, conflict in _find_shared_things(doctors, person_ids, image_key):
         conflicts[index].append(conflict)
     stopped = {
         index
@@ -96,15 +98,21 @@ def flag_conflicts(
     usable_ids = [
         person_id if doctor.number else None for doctor, person_id in zip(doctors, person_ids, strict=True)
     ]
-    for indices in _group_equal(usable_ids):
+    for indices in group_equal(usable_ids):
         for index, conflict in _compare_rows_of_person(doctors, indices, stopped, image_key):
             conflicts[index].append(conflict)
             stopped.discard(index)  # its relation to the other rows is named already
     flagged = [
-        replace(doctor, problems=(*doctor.problems, *conflicts[index])) if index in conflicts else doctor
+        replace(
+            doctor,
+            problems=(*doctor.problems, *conflicts[index]),
+            possibly_same=tuple([doctors[other].key or "" for other in alike.get(index, ())]),
+        )
+        if index in conflicts
+        else doctor
         for index, doctor in enumerate(doctors)
     ]
-    for indices in _group_equal(
+    for indices in group_equal(
         person_id if index in stopped else None for index, person_id in enumerate(person_ids)
     ):
         _keep_equal_errors_once(flagged, indices)
@@ -139,35 +147,6 @@ def mark_unread(doctors: Sequence[Doctor], unread: Mapping[str, NotReadNow]) -> 
     return marked
 
 
-def _group_equal(claims: Iterable[Hashable | None]) -> Iterator[Indices]:
-    """Yield the indices of every claim that is made more than once."""
-    groups: defaultdict[Hashable, list[int]] = defaultdict(list)
-    for index, claim in enumerate(claims):
-        if claim is not None:
-            groups[claim].append(index)
-    return (indices for indices in groups.values() if len(indices) > 1)
-
-
-def _find_rivals(indices: Indices, person_ids: Sequence[Hashable]) -> Iterator[tuple[int, list[int]]]:
-    """Yield every index that shares a claim with other people, and the first indices of these.
-
-    No more of them than a message lists are looked up, so that a thousand rows with one mobile cost a thousand steps.
-    """
-    first: list[int] = []
-    counts: Counter[Hashable] = Counter()
-    for index in indices:
-        if counts[person_ids[index]] <= _MOST_LISTED:
-            first.append(index)
-            counts[person_ids[index]] += 1
-        if len(first) - max(counts.values()) > _MOST_LISTED:
-            break
-    if len(counts) == 1:
-        return
-    for index in indices:
-        if others := [other for other in first if person_ids[other] != person_ids[index]]:
-            yield index, others
-
-
 def _find_shared_things(
     doctors: Sequence[Doctor], person_ids: Sequence[Hashable], image_key: ImageKey
 ) -> Iterator[IndexedProblem]:
@@ -179,39 +158,26 @@ def _find_shared_things(
         (lambda doctor: doctor.comparable_staff_no, _explain_shared_staff_no),
     )
     for get_claim, explain in claims:
-        for indices in _group_equal(map(get_claim, doctors)):
-            for index, others in _find_rivals(indices, person_ids):
+        for indices in group_equal(map(get_claim, doctors)):
+            for index, others in find_rivals(indices, person_ids):
                 if problem := explain(doctors[index], [doctors[other] for other in others]):
                     yield index, problem
 
 
-def _find_possibly_same(
-    doctors: Sequence[Doctor], person_ids: Sequence[Hashable], other_persons: Collection[tuple[str, str]]
-) -> Iterator[IndexedProblem]:
-    """Yield a problem for every usable row whose name and staff number, or mobile, are on a row of another number."""
-    for namesakes in _group_equal(doctor.name if doctor.number else None for doctor in doctors):
-        shared: defaultdict[int, dict[int, list[Field]]] = defaultdict(dict)
-        for field, get_value in _PERSONAL.items():
-            for indices in _group_equal(get_value(doctors[index]) for index in namesakes):
-                for index, others in _find_rivals([namesakes[nth] for nth in indices], person_ids):
-                    for other in others:
-                        keys = doctors[index].key or "", doctors[other].key or ""
-                        if keys not in other_persons and keys[::-1] not in other_persons:
-                            shared[index].setdefault(other, []).append(field)
-        for index, rivals in shared.items():
-            same = ", ".join(dict.fromkeys(field for fields in rivals.values() for field in fields))
-            rows = _list_rows(doctors[other] for other in sorted(rivals))
-            yield (
-                index,
-                _make_problem("PERSON_POSSIBLY_SAME", Field.NUMBER, doctors[index], other=rows, same=same),
-            )
+def _explain_possibly_same(
+    doctors: Sequence[Doctor], index: int, rivals: Mapping[int, Collection[Field]]
+) -> Problem:
+    agreeing = set().union(*rivals.values())
+    same = ", ".join(field for field in MARKS if field in agreeing)
+    rows = _list_rows(doctors[other] for other in sorted(rivals))
+    return _make_problem("PERSON_POSSIBLY_SAME", Field.NUMBER, doctors[index], other=rows, same=same)
 
 
 def _explain_shared_image(doctor: Doctor, others: Sequence[Doctor]) -> Problem:
     assert doctor.picture is not None
     pictures = [other.picture for other in others if other.picture]
     copies = dict.fromkeys(image.path for image in pictures if image.sha256 != doctor.picture.sha256)
-    file, *named = _distinguish_files([doctor.picture.path, *islice(copies, _MOST_LISTED)])
+    file, *named = _distinguish_files([doctor.picture.path, *islice(copies, MOST_LISTED)])
     copies_named = {"twin": ", ".join(named)} if named else {}
     rows = _list_rows(others)
     return _make_problem("IMAGE_SHARED", Field.PICTURE, doctor, file=file, other=rows, **copies_named)
@@ -268,8 +234,9 @@ def _compare_rows_of_person(
 
 def _have_two_names(rows: Sequence[Doctor]) -> bool:
     """Return whether the rows give two names; an unusable one is another if it begins like none of them."""
-    names = {doctor.name for doctor in rows if doctor.name is not None}
-    unusable = (get_text(doctor.row.fields.get(Field.NAME)) for doctor in rows if doctor.name is None)
+    names = {make_name_key(doctor.name) for doctor in rows if doctor.name is not None}
+    texts = (get_text(doctor.row.fields.get(Field.NAME)) for doctor in rows if doctor.name is None)
+    unusable = list(map(make_name_key, texts))
     return len(names) > 1 or any(is_surely_other_name(text, name) for text in unusable for name in names)
 
 
@@ -292,9 +259,9 @@ def _compared_value(doctor: Doctor, field: Field, image_key: ImageKey) -> object
 
 def _list_rows(doctors: Iterable[Doctor]) -> str:
     """Return where rows are, ``roster.xlsx 内科 12``, in no language; the first of them if they are many."""
-    origins = [doctor.row.display_origin for doctor in islice(doctors, _MOST_LISTED + 1)]
+    origins = [doctor.row.display_origin for doctor in islice(doctors, MOST_LISTED + 1)]
     named = [" ".join(filter(None, (origin.file, origin.sheet, str(origin.row)))) for origin in origins]
-    return ", ".join(named[:_MOST_LISTED]) + (" …" if len(named) > _MOST_LISTED else "")
+    return ", ".join(named[:MOST_LISTED]) + (" …" if len(named) > MOST_LISTED else "")
 
 
 def _make_problem(code: str, field: Field, doctor: Doctor, **detail: object) -> Problem:
@@ -318,10 +285,10 @@ def find_person_ids(doctors: Sequence[Doctor]) -> list[Hashable]:
     """
     equal: Counter[Hashable] = Counter()
     own_ids = [_make_own_id(doctor, index, equal) for index, doctor in enumerate(doctors)]
-    lost = {doctor.name for doctor in doctors if not doctor.number}
+    lost = {get_name_key(doctor) for doctor in doctors if not doctor.number}
     known: defaultdict[tuple[str, str], set[Hashable]] = defaultdict(set)
     for doctor, person_id in zip(doctors, own_ids, strict=True):
-        if doctor.number and doctor.name in lost:
+        if doctor.number and lost and get_name_key(doctor) in lost:
             for trace in _list_traces(doctor, doctor.number[:KEPT_DIGITS]):
                 known[trace].add(person_id)
     return [
@@ -336,15 +303,16 @@ def _make_own_id(doctor: Doctor, index: int, equal: Counter[Hashable]) -> Hashab
         return doctor.key or find_lifetime_number(doctor.number, doctor.id_type)
     if not doctor.name:
         return index
+    name_key = make_name_key(doctor.name)
     written = get_field_text(doctor.row, Field.NUMBER)
     if any(map(str.isdigit, written)):
-        return doctor.name, written
+        return name_key, written
     if doctor.staff_no:
-        return doctor.name, Field.STAFF_NO, doctor.comparable_staff_no
+        return name_key, Field.STAFF_NO, doctor.comparable_staff_no
     if doctor.mobile:
-        return doctor.name, Field.MOBILE, doctor.mobile
+        return name_key, Field.MOBILE, doctor.mobile
     row = (
-        doctor.name,
+        name_key,
         *((field, trim_ends(get_text(cell))) for field, cell in sorted(doctor.row.fields.items())),
     )
     of_file = doctor.row.origin.path, row
@@ -365,7 +333,8 @@ def _list_traces(doctor: Doctor, digits: str | None) -> list[tuple[str, str]]:
     if doctor.name is None:
         return []
     marks = (f"staff {doctor.comparable_staff_no}" if doctor.staff_no else None, digits)
-    return [(doctor.name, mark) for mark in marks if mark]
+    name_key = make_name_key(doctor.name)
+    return [(name_key, mark) for mark in marks if mark]
 
 
 def find_kept_digits(cell: Cell | None) -> str | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Any
 
+from pipeline.domain.name_key import make_name_key
 from pipeline.ledger import decisions
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Connection, Decision, RowRecord
 from pipeline.ledger.run_history import make_row_record
@@ -84,7 +85,7 @@ def list_people(connection: Connection) -> list[tuple[str | None, str | None]]:
 def is_anothers_row(line: Mapping[str, Any], person_name: str | None) -> bool:
     """Return whether a row was refused because its number also has the name of the person ``person_name``, or another one."""
     is_refused = line.get("status") == "rejected" and "ID_NAME_CONFLICT" in line.get("codes", ())
-    return is_refused and line.get("name") != person_name
+    return is_refused and make_name_key(line.get("name") or "") != make_name_key(person_name or "")
 
 
 def read_person(connection: Connection, key: str | None, row_ids: Collection[str] = ()) -> PersonRecords:

@@ -33,8 +33,8 @@ CLI_TEXTS: Mapping[str, tuple[str, str]] = {
         "changed  {name} ({place}): has the number of the doctor of “{seal_name}” {seal_id}, but differs in {differs}; the number may be another person's, compare it with the card and correct the roster first",
     ),
     "resolve_rejected": (
-        "可能同一人  {name}（{place}）：姓名和{agreed}与“{seal_name}”的医生相同（证件尾号 {tail}，{at}，{word}）",
-        "possibly the same person  {name} ({place}): same name and {agreed} as the doctor of “{seal_name}” (last four digits {tail}, {at}, {word})",
+        "可能同一人  {name}（{place}）：{agreed}与“{seal_name}”的医生相同（证件尾号 {tail}，{at}，{word}）",
+        "possibly the same person  {name} ({place}): same {agreed} as the doctor of “{seal_name}” (last four digits {tail}, {at}, {word})",
     ),
     "resolve_evidence": (
         "      一次应答里出现过印章ID {seal_id}，未经证实",

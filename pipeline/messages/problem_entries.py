@@ -123,12 +123,12 @@ ROW_ENTRIES = (
        "程序处理这一行时出错（{kind}），没有提交；请把这次运行的 log.jsonl 交给信息科。",
        "The program failed on this row ({kind}) and did not send it; give log.jsonl of this run to IT.", "it"),
     _error("PERSON_POSSIBLY_SAME", ("可能与他人是同一人", "Possibly the same person"),
-       "姓名和{agreed}与印章“{sealed}”的医生相同，证件号码却不同（那枚印章：尾号 {tail}，{day}，印章ID {seal}）；没有提交。号码写错了请改正；"
+       "{agreed}与印章“{sealed}”的医生相同[（名单里的 {other}）]，证件号码却不同（那枚印章：尾号 {tail}，{day}，印章ID {seal}）；没有提交。号码写错了请改正；"
        "是改正后的号码，请信息科运行 resolve {seal} --same-person；确是另一人，运行 resolve {seal} --other-person。",
-       "The name and {agreed} are those of the doctor of seal “{sealed}” (number ending in {tail}, {day}, SealId {seal}), but the identity number is different; nothing was sent. "
+       "Same {agreed} as the doctor of seal “{sealed}” (number ending in {tail}, {day}, SealId {seal}[, {other}]), but the identity number is different; nothing was sent. "
        "Correct a wrong number; if it is the corrected number of that doctor, IT runs resolve {seal} --same-person; if it is another person, resolve {seal} --other-person.",
-       other=("与 {other} 同名，且{same}相同，证件号码却不同；都未提交，请核对哪个号码正确。",
-              "Same name and {same} as {other}, but a different identity number; none of them was sent, check which number is correct.")),
+       other=("{same}与 {other} 相同，证件号码却不同；没有为此行提交。是同一人，请只留号码正确的一行；是两个人，请改正误填成相同的内容（没有本人手机号的请留空）。",
+              "Same {same} as {other}, but the identity number is different; nothing was sent for this row. If it is one person, keep only the row with the correct number; if they are two, correct what is the same by mistake (leave a mobile empty that is not their own).")),
 )  # fmt: skip
 
 NAME_ENTRIES = (
@@ -388,7 +388,7 @@ FURTHER_CASES: Mapping[str, Mapping[str, Pair]] = {
         "Same person as {other}, with the same problems; correct that row, you can delete this one.",
     )},
     "PERSON_POSSIBLY_SAME": {"trace": (
-        "姓名和{agreed}与一次结果未知的提交相同，证件号码却不同（“{sealed}”，尾号 {tail}，{day}，TraceId {trace}）；没有提交。号码写错了请改正；是改正后的号码，请信息科运行 resolve {trace} --same-person；确是另一人，运行 resolve {trace} --other-person。",
-        "The name and {agreed} are those of a submission whose result is unknown (“{sealed}”, number ending in {tail}, {day}, TraceId {trace}), but the identity number is different; nothing was sent. Correct a wrong number; if it is the corrected number of that doctor, IT runs resolve {trace} --same-person; if it is another person, resolve {trace} --other-person.",
+        "{agreed}与一次结果未知的提交相同[（名单里的 {other}）]，证件号码却不同（“{sealed}”，尾号 {tail}，{day}，TraceId {trace}）；没有提交。号码写错了请改正；是改正后的号码，请信息科运行 resolve {trace} --same-person；确是另一人，运行 resolve {trace} --other-person。",
+        "Same {agreed} as a submission whose result is unknown (“{sealed}”, number ending in {tail}, {day}, TraceId {trace}[, {other}]), but the identity number is different; nothing was sent. Correct a wrong number; if it is the corrected number of that doctor, IT runs resolve {trace} --same-person; if it is another person, resolve {trace} --other-person.",
     )},
 }  # fmt: skip

@@ -1,24 +1,20 @@
 """Compares rows with the people and the seals that the ledger knows.
 
-The same person under a corrected number is found by the name with staff number, mobile or picture: such a row is held
-until a person decides; sent, it would make a second seal. Also compared: content, size of the picture that was sent,
-corrected copies.
+Compared are content, size of the picture that was sent, corrected copies. The same person under a corrected number is
+found by `pipeline.planning.possibly_same`.
 """
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 
 from pipeline.domain.fields import FIELDS, list_content
 from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Doctor, Field, ImageFile, Problem, SentSize, list_spellings
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import (
-    CreateAttempt,
     LedgerSnapshot,
     LiveSeal,
     PersonHistory,
@@ -30,11 +26,8 @@ from pipeline.intake.corrected_lines import may_be_same_name
 from pipeline.intake.fields.normalize import get_field_text
 from pipeline.ledger.protocol import Ledger, RowRecord
 from pipeline.messages.problems import build_problem
+from pipeline.planning.possibly_same import Digest, IsSameImage, ToDay, list_name_keys
 
-Digest = Callable[[str], str]  # HMAC of a number, a mobile or a staff number under the site key
-IsSameImage = Callable[[ImageFile, SealContent], bool]  # equal bytes or equal pixels
-ToDay = Callable[[float], date]  # local calendar day of unix seconds
-_LAST_FOUR = 4
 # of each field that is content: its attribute of `SealContent`, whether a blank value differs from another one
 _CONTENT = tuple(
     (field, definition.content, definition.blank_is_content)
@@ -67,74 +60,6 @@ def unite_persons(
     ]
 
 
-class AbsentPersons:
-    """People with a live seal or an unresolved attempt who are not in this run's rosters, by name."""
-
-    def __init__(
-        self,
-        snapshot: LedgerSnapshot,
-        present_keys: Collection[str | None],
-        digest: Digest,
-        is_same_image: IsSameImage,
-    ) -> None:
-        """Collect them; ``present_keys`` are the keys of all rows of this run's rosters."""
-        self._other_persons = snapshot.other_persons
-        self._digest = digest
-        self._is_same_image = is_same_image
-        self._by_name: defaultdict[str, list[tuple[PersonHistory, LiveSeal | CreateAttempt]]] = defaultdict(
-            list
-        )
-        for key, person in snapshot.people.items():
-            made = person.seal or person.unresolved_attempt
-            if made is not None and key not in present_keys:
-                for name in _list_names(person, made):
-                    self._by_name[name].append((person, made))
-        for namesakes in self._by_name.values():
-            namesakes.sort(key=lambda known: (_time_of(known[1]), known[0].key))
-
-    def find(self, doctor: Doctor) -> tuple[PersonHistory, list[Field]] | None:
-        """Return the person whom a row may be, and the fields that agree beside the name; None for a new person."""
-        for person, made in self._by_name.get(make_name_key(doctor.name or ""), ()):
-            if (person.key, doctor.key) in self._other_persons:
-                continue
-            if agreeing := list(self._find_agreeing_fields(doctor, person, made.content)):
-                return person, agreeing
-        return None
-
-    def _find_agreeing_fields(
-        self, doctor: Doctor, person: PersonHistory, content: SealContent | None
-    ) -> Iterator[Field]:
-        if doctor.comparable_staff_no and self._digest(doctor.comparable_staff_no) == person.staff_no_digest:
-            yield Field.STAFF_NO
-        if doctor.mobile and self._digest(doctor.mobile) in {
-            person.mobile_digest,
-            content and content.mobile,
-        }:
-            yield Field.MOBILE
-        if doctor.picture and content and self._is_same_image(doctor.picture, content):
-            yield Field.PICTURE
-
-
-def describe_possibly_same(
-    doctor: Doctor, person: PersonHistory, agreeing_fields: Sequence[Field], to_day: ToDay
-) -> Problem:
-    """Return the problem of a row that may be a person with a seal, or with a create that has no verdict."""
-    detail = {
-        "sealed": person.seal_name or "—",
-        "tail": (person.id_masked or "—")[-_LAST_FOUR:],
-        "agreed": " ".join(agreeing_fields),
-    }
-    if person.seal:
-        detail |= {"seal": person.seal.seal_id, "day": to_day(person.seal.created_at).isoformat()}
-    elif person.unresolved_attempt:
-        detail |= {
-            "trace": person.unresolved_attempt.uuid,
-            "day": to_day(person.unresolved_attempt.signed_at).isoformat(),
-        }
-    cell = doctor.row.address(Field.NUMBER)
-    return Problem("PERSON_POSSIBLY_SAME", "error", Field.NUMBER, cell, detail)
-
-
 def find_new_marks(row_plans: Iterable[RowPlan], digest: Digest) -> dict[str, PersonMarks]:
     """Return, by key, staff number and mobile of known people where their rows differ from the ledger.
 
@@ -152,7 +77,7 @@ def find_new_marks(row_plans: Iterable[RowPlan], digest: Digest) -> dict[str, Pe
         # name and mobile of an unchanged row are the seal's
         if row_plan.status is Status.UNCHANGED and made.content is not None:
             mobile = made.content.mobile if doctor.mobile else None
-        elif make_name_key(doctor.name or "") in _list_names(person, made):
+        elif make_name_key(doctor.name or "") in list_name_keys(person, made):
             mobile = digest(doctor.mobile) if doctor.mobile else None
         else:
             continue
@@ -164,15 +89,6 @@ def find_new_marks(row_plans: Iterable[RowPlan], digest: Digest) -> dict[str, Pe
         if is_new or marks.mobile not in {"", person.mobile_digest}:
             new_marks[person.key] = marks
     return new_marks
-
-
-def _time_of(made: LiveSeal | CreateAttempt) -> float:
-    return made.created_at if isinstance(made, LiveSeal) else made.signed_at
-
-
-def _list_names(person: PersonHistory, made: LiveSeal | CreateAttempt) -> set[str]:
-    names = {person.name, made.content.name if made.content else None}
-    return {make_name_key(name) for name in names if name}
 
 
 # -- seals
@@ -223,8 +139,15 @@ def has_other_staff_no(doctor: Doctor, person: PersonHistory, digest: Digest) ->
 
 def find_adopted_differences(doctor: Doctor, person: PersonHistory, digest: Digest) -> list[Field]:
     """Return the name where a row has another name and another staff number than the doctor of an adopted seal."""
-    is_other_name = bool(doctor.name and person.name) and doctor.name != person.name
-    return [Field.NAME] if is_other_name and has_other_staff_no(doctor, person, digest) else []
+    is_other_person = _has_other_name(doctor, person) and has_other_staff_no(doctor, person, digest)
+    return [Field.NAME] if is_other_person else []
+
+
+def _has_other_name(doctor: Doctor, person: PersonHistory) -> bool:
+    """Return whether a row has another name than the doctor of a seal, and not only another spelling."""
+    content = person.seal.content if person.seal else None
+    known = content.name if content else person.name
+    return bool(doctor.name and known) and make_name_key(doctor.name or "") != make_name_key(known or "")
 
 
 def describe_differences(
@@ -234,7 +157,11 @@ def describe_differences(
 
     With another name and another staff number the row may be another person's, and its number wrong.
     """
-    if Field.NAME in differences and has_other_staff_no(doctor, person, digest):
+    if (
+        Field.NAME in differences
+        and _has_other_name(doctor, person)
+        and has_other_staff_no(doctor, person, digest)
+    ):
         return build_problem(
             "CONTENT_CHANGED",
             Field.NUMBER,

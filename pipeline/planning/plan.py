@@ -25,19 +25,23 @@ from pipeline.domain.service_codes import has_reason, means_name_exists
 from pipeline.errors import NotReadNow, isolate_row_failure
 from pipeline.messages.problems import build_problem, turn_into_warning, waits_for_machine_only
 from pipeline.planning.known_people import (
-    AbsentPersons,
-    Digest,
-    IsSameImage,
-    ToDay,
     as_planned,
     build_seal_content,
     describe_differences,
-    describe_possibly_same,
     describe_shrunk_image,
     describe_unread_image,
     find_adopted_differences,
     find_differences,
     name_sealed_image,
+)
+from pipeline.planning.possibly_same import (
+    CODE,
+    AbsentPersons,
+    Digest,
+    IsSameImage,
+    ToDay,
+    describe_possibly_same,
+    find_present_person,
 )
 from pipeline.planning.seal_names import SealNamer
 
@@ -156,7 +160,7 @@ class _Planner:
             return self._plan_known_person(doctor, person, index)
         if possibly_same := self._find_possibly_same(doctor, person):
             owner, agreeing_fields = possibly_same
-            reason = describe_possibly_same(doctor, owner, agreeing_fields, self._rules.to_day)
+            doctor, reason = describe_possibly_same(doctor, owner, agreeing_fields, self._rules.to_day)
             return replace(_make_plan(doctor, person, Status.REJECTED, reason), possibly_same=owner)
         return self._plan_unsealed_person(doctor, person)
 
@@ -178,7 +182,7 @@ class _Planner:
             return None
         if doctor.key is None or any(map(is_copy_problem, doctor.errors)):
             return None
-        return self._absent_persons.find(doctor)
+        return self._absent_persons.find(doctor) or find_present_person(doctor, self._snapshot)
 
     def _plan_unsealed_person(self, doctor: Doctor, person: PersonHistory | None) -> RowPlan:
         """Return the plan of a row whose person has no seal and no unresolved attempt."""
@@ -323,12 +327,14 @@ def _isolate_failure(row_plan: RowPlan, step: Callable[[], RowPlan]) -> RowPlan:
 def _outweighs_errors(person: PersonHistory, doctor: Doctor) -> bool:
     """Return whether the ledger's knowledge of a person outweighs the row's own errors.
 
-    An unresolved attempt always does, except on a redundant copy of the row; a seal outweighs what it does not need.
+    An unresolved attempt always does, except on a redundant copy of the row; a seal outweighs what it does not need, and
+    that another row may be the same person: that row is held.
     """
     if person.unresolved_attempt is not None:
         return not any(map(is_copy_problem, doctor.errors))
     return person.seal is not None and all(
-        error.field is not None and FIELDS[error.field].is_forgivable for error in doctor.errors
+        error.code == CODE or (error.field is not None and FIELDS[error.field].is_forgivable)
+        for error in doctor.errors
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.clock import stamp
 from pipeline.domain.masking import mask_path, mask_text
+from pipeline.domain.name_key import make_name_key
 from pipeline.domain.results_format import WORKBOOK
 from pipeline.domain.run import UNRESOLVED_STATUSES, RowPlan, Status, find_attempt_status
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory
@@ -92,6 +93,9 @@ class Case:
             identifiers.add(history.unresolved_attempt.uuid if history.unresolved_attempt else "")
         if doctor is not None:
             identifiers |= {doctor.staff_no or "", doctor.number or "", (doctor.number or "")[-4:]}
+        name_key = make_name_key(query)
+        if name_key and name_key == make_name_key(self.name):
+            return True
         return bool(query) and query.casefold() in {word.casefold() for word in identifiers}
 
 

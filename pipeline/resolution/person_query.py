@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
@@ -13,6 +13,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from pipeline.domain.name_key import make_name_key
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.person_history import PersonRecords, RowHistoryEntry, is_anothers_row
 from pipeline.ledger.protocol import RowRecord
@@ -23,7 +24,7 @@ from pipeline.resolution.timeline import PersonTimeline, build_timeline, parse_l
 MAX_SUGGESTIONS = 5
 MAX_FOLDERS = 200  # of runs, newest first
 ALL_RUNS = 10_000  # more than a ledger will ever hold
-_WHOLE_FIELDS = ("key", "row_id", "name", "staff_no", "seal_name", "seal_id", "request_id", "trace_id")
+_WHOLE_FIELDS = ("key", "row_id", "staff_no", "seal_name", "seal_id", "request_id", "trace_id")
 _LAST_FOUR = 4
 _IDENTITY = re.compile(r"[0-9]{17}[0-9X]")
 _PERMIT = re.compile(r"[HM][0-9]{8}(?:[0-9]{2})?")
@@ -94,10 +95,22 @@ class PersonFinder:
         """Return keys and lines that a word means, whole and without regard to case."""
         if not word:
             return set(), []
-        keys, lines = self.ledger.find_people(word)
-        folder_rows = self._search_folders([json.dumps(word, ensure_ascii=False)[1:]])
-        meant = [line for line in (*lines, *map(parse_line, folder_rows)) if _is_meant(line, word)]
-        return keys, list(map(self._take_foreign_key, meant))
+        keys: set[str] = set()
+        lines: list[Line] = []
+        spellings = {word, *self._list_spellings([word])}
+        for spelling in spellings:
+            keys_of_spelling, lines_of_spelling = self.ledger.find_people(spelling)
+            keys |= keys_of_spelling
+            lines += lines_of_spelling
+        endings = [json.dumps(spelling, ensure_ascii=False)[1:] for spelling in spellings]
+        lines += map(parse_line, self._search_folders(endings))
+        return keys, [self._take_foreign_key(line) for line in lines if _is_meant(line, word)]
+
+    def _list_spellings(self, names: Iterable[str | None]) -> set[str]:
+        """Return every spelling in the ledger of these names."""
+        name_keys = {make_name_key(name) for name in names if name} - {""}
+        known = (name for name, _ in self.ledger.list_people() if name)
+        return {name for name in known if make_name_key(name) in name_keys}
 
     def _take_foreign_key(self, line: Line) -> Line:
         """Return a line, without its key where the number is another person's."""
@@ -128,7 +141,7 @@ class PersonFinder:
         if match.key is not None:
             names = {person.name, *(parse_line(row)["name"] for row in person.rows)}
             names |= {create.name for create in person.attempts}
-            unnumbered = self.ledger.find_rows_without_number(sorted(filter(None, names)))
+            unnumbered = self.ledger.find_rows_without_number(sorted(self._list_spellings(names)))
             row_ids = {line["row_id"] for line in unnumbered if _find_owner(line, look_up) == match.key}
             if row_ids:
                 person = self.ledger.read_person(match.key, row_ids)
@@ -189,6 +202,8 @@ def _is_meant(line: Line, word: str) -> bool:
     wanted = word.casefold()
     if any(str(line[name]).casefold() == wanted for name in _WHOLE_FIELDS if line.get(name)):
         return True
+    if line.get("name") and make_name_key(line["name"]) == make_name_key(word):
+        return True
     return len(word) == _LAST_FOUR and str(line.get("id_masked") or "")[-_LAST_FOUR:].casefold() == wanted
 
 
@@ -214,7 +229,8 @@ def _find_owner(line: Line, look_up: LookUp) -> str | None:
     if not line["name"]:
         return None
     _, lines = look_up(line["name"])
-    namesakes = [other for other in lines if other["key"] and other["name"] == line["name"]]
+    name_key = make_name_key(line["name"])
+    namesakes = [other for other in lines if other["key"] and make_name_key(other["name"] or "") == name_key]
     staff_no, read_address = line["staff_no"], itemgetter("path", "sheet", "row")
     same_staff_no = {other["key"] for other in namesakes if staff_no and other["staff_no"] == staff_no}
     same_address = {

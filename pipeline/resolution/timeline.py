@@ -234,7 +234,7 @@ def _resolve_create(timeline: PersonTimeline, command_line: CommandLine) -> Next
 def _decide_on_change(timeline: PersonTimeline, command_line: CommandLine) -> NextStep:
     assert timeline.seal is not None
     seal_id = timeline.seal.seal_id
-    if _find_detail(timeline, "CONTENT_CHANGED").get("sealed"):
+    if _find_detail(timeline, "CONTENT_CHANGED", "sealed"):
         return NextStep(
             make_phrase("step.another_person"), (command_line.build("resolve", seal_id),), "clerk"
         )
@@ -269,15 +269,15 @@ def _correct_row(timeline: PersonTimeline, command_line: CommandLine, record: Ru
 
 def _find_known_person(timeline: PersonTimeline) -> str:
     """Return the SealId or trace id of the person whose corrected number this may be, "" for none."""
-    detail = _find_detail(timeline, "PERSON_POSSIBLY_SAME")
+    detail = _find_detail(timeline, "PERSON_POSSIBLY_SAME", "agreed")
     return str(detail.get("seal") or detail.get("trace") or "")
 
 
-def _find_detail(timeline: PersonTimeline, code: str) -> Mapping[str, Any]:
-    """Return the words of the first problem of a code in the newest line, empty where there is none."""
+def _find_detail(timeline: PersonTimeline, code: str, word: str) -> Mapping[str, Any]:
+    """Return the words of the first problem of a code that has this one, in the newest line; empty for none."""
     line = timeline.newest_line
     problems = zip(line.get("problems", ()), line.get("words") or (), strict=False)
-    return next((detail for problem, detail in problems if problem["code"] == code and detail), {})
+    return next((detail for problem, detail in problems if problem["code"] == code and detail.get(word)), {})
 
 
 def _find_responsible_role(timeline: PersonTimeline) -> ResponsibleRole:

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from pipeline.domain.masking import mask_text
+from pipeline.domain.name_key import make_name_key
 from pipeline.domain.results_format import CHECK, ROW_ID, row_id_checksum
 from pipeline.domain.seal_ids import fold_seal_id
 from pipeline.errors import FileRefused, UsageError
@@ -144,7 +145,7 @@ def _find_disagreement(answer: SheetAnswer, case: Case, person: PersonRecords) -
         return "row_id"
     if answer.seal_name not in {create.seal_name, mask_text(create.seal_name)}:
         return "col.seal_name"
-    if answer.name not in names:
+    if make_name_key(answer.name) not in {make_name_key(name or "") for name in names}:
         return "col.name"
     if answer.last_four and answer.last_four not in {(number or "")[-4:] for number in numbers}:
         return "col.number"

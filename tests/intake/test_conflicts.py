@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, ImageFile, Origin, Row
 from pipeline.intake.conflicts import flag_conflicts
 from pipeline.messages.problems import build_problem, render_problem
@@ -161,6 +162,11 @@ def test_one_number_with_two_names_stops_them_all():
     assert new(rows) == {position: ["ID_NAME_CONFLICT"] for position in (2, 3, 4)}
 
 
+def test_one_number_with_two_spellings_of_a_name_stops_them_all():
+    rows = [doctor(2, name="吕布", called="吕布"), doctor(3, name="呂布", called="呂布")]
+    assert new(rows) == {position: ["ROW_DUPLICATE name"] for position in (2, 3)}
+
+
 def test_a_name_that_could_not_be_read_is_no_second_name():
     assert new([doctor(2), doctor(3, name=None, broken=True)]) == {2: [], 3: ["ROW_DUPLICATE"]}
 
@@ -190,7 +196,7 @@ def test_the_messages_name_the_rows_of_other_people_and_not_too_many():
         *(doctor(index, f"{index}", mobile="13800138000") for index in range(10, 90)),
     ]
     compared = flag_conflicts(rows)
-    shared = compared[0].problems[0]
+    (shared,) = [problem for problem in compared[0].problems if problem.code == "IMAGE_SHARED"]
     assert shared.detail["other"] == "roster.xlsx 内科 10, roster.xlsx 内科 11, roster.xlsx 内科 12 …"
     assert shared.detail["file"] == "p1.png"
 
@@ -231,7 +237,7 @@ def test_the_same_name_and_staff_number_under_two_numbers_stop_both():
     assert new(rows[:2]) == {2: ["PERSON_POSSIBLY_SAME"], 3: ["PERSON_POSSIBLY_SAME"]}
     (problem,) = flag_conflicts(rows[:2])[0].problems
     assert (problem.severity, problem.field, problem.cell) == ("error", Field.NUMBER, "B2")
-    assert problem.detail == {"other": "roster.xlsx 内科 3", "same": "staff_no"}
+    assert problem.detail == {"other": "roster.xlsx 内科 3", "same": "name, staff_no"}
 
 
 def test_the_same_name_and_mobile_under_two_numbers_stop_both():
@@ -253,7 +259,7 @@ def test_two_numbers_of_one_person_are_two_rows_of_one_person():
 
 def test_all_that_is_the_same_is_reported_at_once():
     (problem, _) = flag_conflicts(same_name(staff="1001", mobile="13800138000"))[0].problems
-    assert problem.detail["same"] == "staff_no, mobile"
+    assert problem.detail["same"] == "name, staff_no, mobile"
 
 
 def test_a_staff_number_is_the_same_with_other_zeros_and_case():
@@ -265,6 +271,86 @@ def test_a_staff_number_is_the_same_with_other_zeros_and_case():
 def test_namesakes_are_two_people():
     assert new([doctor(2, staff="1001"), doctor(3, BERT, picture="p2", staff="1002")]) == {2: [], 3: []}
     assert new(same_name()) == {2: [], 3: []}
+
+
+@pytest.mark.parametrize(
+    ("name", "picture", "marks"),
+    [
+        ("李四", "p2", {"staff": "1001", "mobile": "13800138000"}),
+        ("張三", "p2", {"staff": "1001"}),
+        ("张 · 三", "p2", {"mobile": "13800138000"}),
+        ("張三", "p1", {}),
+        ("李四", "p1", {"mobile": "13800138000"}),
+        ("李四", "p1", {"staff": "1001"}),
+    ],
+)
+def test_any_two_of_name_staff_number_mobile_and_picture_stop_both(name, picture, marks):
+    rows = [doctor(2, **marks), doctor(3, BERT, name=name, picture=picture, **marks)]
+    assert [codes[0] for codes in new(rows).values()] == ["PERSON_POSSIBLY_SAME"] * 2
+    assert [row.possibly_same for row in flag_conflicts(with_keys(rows))] == [("key of 3",), ("key of 2",)]
+
+
+def with_keys(rows):
+    return [replace(row, key=f"key of {row.row.origin.row}") for row in rows]
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from([ANNA, BERT, "3", "4", None]),
+        st.sampled_from(["张三", "張三", "李四"]),
+        st.sampled_from([None, "1", "01"]),
+        st.sampled_from([None, "13800138000", "13800138001"]),
+        st.sampled_from(["p1", "p2", "p3"]),
+    ),
+    max_size=4,
+)
+
+
+@given(ROWS)
+def test_rows_are_held_exactly_where_two_marks_agree(listed):
+    def agree(one, two):
+        same = (make_name_key(one.name) == make_name_key(two.name), one.picture == two.picture)
+        given = ((one.comparable_staff_no, two.comparable_staff_no), (one.mobile, two.mobile))
+        return sum(same) + sum(first is not None and first == second for first, second in given) > 1
+
+    rows = [
+        doctor(index, number, name=name, staff=staff, mobile=mobile, picture=picture)
+        for index, (number, name, staff, mobile, picture) in enumerate(listed, start=2)
+    ]
+    flagged = flag_conflicts([replace(row, key=row.number) for row in rows])
+    for row, result in zip(rows, flagged, strict=True):
+        others = {
+            other.number for other in rows if row.number and other.number and other.number != row.number
+        }
+        alike = {other for other in others if any(agree(row, two) for two in rows if two.number == other)}
+        assert set(result.possibly_same) == alike
+        held = [problem for problem in result.problems if problem.code == "PERSON_POSSIBLY_SAME"]
+        assert bool(held) == bool(alike) or any(
+            problem.code == "ROW_DUPLICATE" for problem in result.problems
+        )
+
+
+@pytest.mark.parametrize("marks", [{"mobile": "13800138000"}, {"staff": "1001"}, {}])
+def test_one_mark_in_common_is_no_one_person(marks):
+    picture = "p2" if marks else "p1"
+    rows = [doctor(2, **marks), doctor(3, BERT, name="李四", picture=picture, **marks)]
+    assert not any(code == "PERSON_POSSIBLY_SAME" for codes in new(rows).values() for code in codes)
+
+
+def test_a_thousand_rows_with_two_marks_in_common_have_one_message_each():
+    rows = [
+        doctor(index, f"{index}", name=f"医{index}", picture=f"p{index}", mobile="13800138000", staff="10")
+        for index in range(2, 1_002)
+    ]
+    for row in flag_conflicts(with_keys(rows)):
+        (problem,) = row.errors
+        assert (problem.code, problem.detail["other"].count("roster.xlsx")) == ("PERSON_POSSIBLY_SAME", 3)
+        assert len(row.possibly_same) <= 6
+
+
+def test_a_staff_number_of_two_names_is_no_one_person():
+    rows = [doctor(2, staff="1001"), doctor(3, BERT, picture="p2", name="李四", staff="1001")]
+    assert new(rows) == {position: ["STAFF_NO_DUPLICATE (w)"] for position in (2, 3)}
 
 
 def test_a_second_number_stops_all_rows_of_the_first():
@@ -511,10 +597,9 @@ def test_namesakes_are_distinguished_by_their_folders():
         for position, number, folder in ((2, ANNA, "内科"), (3, BERT, "外科"))
     ]
     first, _ = flag_conflicts(rows, {"内科": "内科", "外科": "内科"})
-    assert (first.problems[0].detail["file"], first.problems[0].detail["twin"]) == (
-        "内科/1.png",
-        "外科/1.png",
-    )
+    assert [problem.code for problem in first.problems] == ["PERSON_POSSIBLY_SAME", "IMAGE_SHARED"]
+    detail = first.problems[1].detail
+    assert (detail["file"], detail["twin"]) == ("内科/1.png", "外科/1.png")
 
 
 def test_the_same_bytes_are_no_twin():

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from datetime import date
 
 import pytest
-from plan_support import NOW, make_attempt, make_doctor, make_sealed, make_snapshot, plan_one
+from plan_support import NOW, make_attempt, make_doctor, make_rules, make_sealed, make_snapshot, plan_one
 
 from pipeline.domain.roster import CardType, Field
 from pipeline.domain.run import Status
 from pipeline.domain.seals import LiveSeal, PersonHistory, PersonMarks
+from pipeline.errors import NotReadNow
+from pipeline.intake.conflicts import flag_conflicts
 from pipeline.messages.problems import build_problem
-from pipeline.planning.known_people import AbsentPersons, find_new_marks, unite_persons
+from pipeline.planning.known_people import find_new_marks, unite_persons
+from pipeline.planning.plan import plan_rows
+from pipeline.planning.possibly_same import AbsentPersons
 
 NEW = make_doctor(2, name=make_doctor(1).name, mobile="154")
+PICTURE = make_doctor(1).picture
 
 
 def digest(text):
@@ -43,17 +49,44 @@ def find_same(row, *pasts, present=(), other=frozenset()):
 @pytest.mark.parametrize(
     ("changes", "agreed"),
     [
-        ({"staff_no": "001"}, [Field.STAFF_NO, Field.MOBILE]),
-        ({}, [Field.MOBILE]),
+        ({"staff_no": "001"}, [Field.NAME, Field.STAFF_NO, Field.MOBILE]),
+        ({}, [Field.NAME, Field.MOBILE]),
         ({"mobile": "155"}, None),
         ({"mobile": None, "staff_no": None}, None),
-        ({"mobile": None, "picture": make_doctor(1).picture}, [Field.PICTURE]),
+        ({"mobile": None, "picture": PICTURE}, [Field.NAME, Field.PICTURE]),
         ({"name": "李四"}, None),
         ({"name": None}, None),
+        ({"name": "李四", "staff_no": "001"}, [Field.STAFF_NO, Field.MOBILE]),
+        ({"name": None, "staff_no": "001"}, [Field.STAFF_NO, Field.MOBILE]),
+        ({"name": "李四", "picture": PICTURE}, [Field.MOBILE, Field.PICTURE]),
+        (
+            {"name": "李四", "mobile": None, "staff_no": "1", "picture": PICTURE},
+            [Field.STAFF_NO, Field.PICTURE],
+        ),
+        ({"name": "李四", "mobile": None, "picture": PICTURE}, None),
     ],
 )
-def test_a_person_is_the_same_by_the_name_and_one_field_more(changes, agreed):
+def test_a_person_is_the_same_by_two_marks_of_four(changes, agreed):
     assert find_same(replace(NEW, **changes), make_known()) == (agreed and ("key1", agreed))
+
+
+def test_the_pictures_of_no_more_than_ten_people_with_one_mobile_are_compared():
+    compared = []
+    leavers = [make_known(make_doctor(serial)) for serial in range(3, 40)]
+    absent = AbsentPersons(
+        make_snapshot(*leavers), {NEW.key}, digest, lambda *pair: bool(compared.append(pair))
+    )
+    assert absent.find(replace(NEW, name="李四")) is None
+    assert len(compared) == 10
+
+
+def test_a_picture_that_cannot_be_read_now_agrees_with_none():
+    def refuse(*_):
+        raise NotReadNow(OSError(errno.EIO, "a disk"))
+
+    absent = AbsentPersons(make_snapshot(make_known()), {NEW.key}, digest, refuse)
+    assert absent.find(replace(NEW, name="李四")) is None
+    assert absent.find(NEW)[1] == [Field.NAME, Field.MOBILE]
 
 
 def test_a_person_in_the_rosters_or_without_seal_and_open_create_is_not_the_same():
@@ -71,9 +104,40 @@ def test_of_two_the_older_comes_first_and_then_the_other():
     assert find_same(NEW, make_known(), older, other=frozenset({("key3", "key2"), ("key1", "key2")})) is None
 
 
-def test_letters_of_a_name_count_without_their_case():
+@pytest.mark.parametrize("spelling", ["john smith", "John-Smith", "ＪＯＨＮ　ＳＭＩＴＨ"])
+def test_spellings_of_a_name_are_one_name(spelling):
     known = make_known(make_doctor(1, name="John Smith"))
-    assert find_same(replace(NEW, name="john smith"), known)[0] == "key1"
+    assert find_same(replace(NEW, name=spelling), known)[0] == "key1"
+
+
+def test_a_decision_holds_for_two_numbers_in_either_order():
+    assert find_same(NEW, make_known(), other=frozenset({("key2", "key1")})) is None
+
+
+# -- a person with a seal whose row is in the same run
+
+
+def plan_both(one, two, *pasts, other=frozenset()):
+    known = replace(make_snapshot(*pasts), other_persons=other)
+    return plan_rows(flag_conflicts([one, two], {}, other), known, make_rules())
+
+
+def test_the_row_of_a_sealed_person_stays_and_the_other_is_held_for_a_decision():
+    sealed_row, alike = make_doctor(1), replace(NEW, staff_no="01")
+    old, new = plan_both(sealed_row, alike, make_sealed(sealed_row))
+    assert (old.status, [problem.severity for problem in old.problems]) == (Status.UNCHANGED, ["warning"])
+    assert (new.status, new.possibly_same.key) == (Status.REJECTED, "key1")
+    (problem,) = [problem for problem in new.problems if problem.code == "PERSON_POSSIBLY_SAME"]
+    assert (problem.detail["agreed"], problem.detail["seal"]) == ("name staff_no", "seal-id")
+    assert problem.detail["other"].endswith(str(sealed_row.row.origin.row))
+    decided = plan_both(sealed_row, alike, make_sealed(sealed_row), other=frozenset({("key1", "key2")}))
+    assert [row_plan.status for row_plan in decided] == [Status.UNCHANGED, Status.READY]
+
+
+def test_two_new_people_who_may_be_one_are_both_held():
+    plans = plan_both(make_doctor(1, mobile="154"), NEW)
+    assert [row_plan.status for row_plan in plans] == [Status.REJECTED] * 2
+    assert [row_plan.possibly_same for row_plan in plans] == [None] * 2
 
 
 def test_a_row_with_other_errors_names_all_and_a_redundant_copy_only_that_it_is_one():
@@ -90,7 +154,7 @@ def test_the_problem_names_seal_number_and_day():
     assert problems == {
         "sealed": "张乙处方章",
         "tail": "0001",
-        "agreed": "mobile",
+        "agreed": "name mobile",
         "seal": "seal-id",
         "day": date(2026, 11, 18).isoformat(),
     }
