@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
+from operator import contains
 
 from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Doctor, Field
@@ -60,20 +61,24 @@ def find_alike_rows(
 ) -> Mapping[int, Mapping[int, set[Field]]]:
     """Return for usable rows the rows of other numbers that agree in two marks, each with the fields that agree."""
     alike: defaultdict[int, defaultdict[int, set[Field]]] = defaultdict(lambda: defaultdict(set))
-    readers = (
+    readers: tuple[ImageKey, ...] = (
         get_name_key,
         lambda doctor: doctor.comparable_staff_no,
         lambda doctor: doctor.mobile,
         image_key,
     )
-    values = {
-        field: [read_mark(doctor) if doctor.number else None for doctor in doctors]
-        for field, read_mark in zip(MARKS, readers, strict=True)
-    }
+    columns = [[read_mark(doctor) if doctor.number else None for doctor in doctors] for read_mark in readers]
+    values = dict(zip(MARKS, columns, strict=True))
+    # of most rows no mark, or one, is on another row: the pairs of marks of the others alone are compared
+    repeated = [
+        {value for value, count in Counter(column).items() if value and count > 1} for column in columns
+    ]
+    rows = enumerate(zip(*columns, strict=True))
+    candidates = [index for index, marks in rows if sum(map(contains, repeated, marks)) > 1]
     for fields in combinations(values, 2):
-        claims = zip(*(values[field] for field in fields), strict=True)
-        for indices in group_equal(None if None in claim else claim for claim in claims):
-            for index, others in find_rivals(indices, person_ids):
+        claims = ([values[field][index] for field in fields] for index in candidates)
+        for nths in group_equal(None if None in claim else tuple(claim) for claim in claims):
+            for index, others in find_rivals([candidates[nth] for nth in nths], person_ids):
                 for other in others:
                     if not are_declared_two(other_persons, doctors[index].key, doctors[other].key):
                         alike[index][other].update(fields)

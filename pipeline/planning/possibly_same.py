@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 
 from pipeline.domain.name_key import make_name_key
@@ -33,13 +33,7 @@ _ENOUGH = 2  # of the four marks
 _MOST_COMPARED = 10
 
 Mark = tuple[Field, str]  # a field and its value: the name key, or a digest
-
-
-@dataclass(frozen=True, slots=True)
-class _AbsentPerson:
-    person: PersonHistory
-    made: LiveSeal | CreateAttempt
-    marks: frozenset[Mark]
+Known = tuple[PersonHistory, LiveSeal | CreateAttempt]
 
 
 class AbsentPersons:
@@ -56,32 +50,30 @@ class AbsentPersons:
         self._other_persons = snapshot.other_persons
         self._digest = digest
         self._is_same_image = is_same_image
-        self._by_mark: defaultdict[Mark, list[_AbsentPerson]] = defaultdict(list)
+        self._by_mark: defaultdict[Mark, list[Known]] = defaultdict(list)
         for key, person in snapshot.people.items():
             made = person.seal or person.unresolved_attempt
             if made is not None and key not in present_keys:
-                absent = _AbsentPerson(person, made, frozenset(_list_known_marks(person, made)))
-                for mark in absent.marks:
-                    self._by_mark[mark].append(absent)
+                for mark in _list_known_marks(person, made):
+                    self._by_mark[mark].append((person, made))
 
     def find(self, doctor: Doctor) -> tuple[PersonHistory, list[Field]] | None:
         """Return the person whom a row may be, and the fields that agree; None for a new person."""
         if not self._by_mark:
             return None
-        marks = list(_list_marks(doctor, self._digest))
-        candidates = {
-            absent.person.key: absent for mark in marks for absent in self._by_mark.get(mark, ())
-        }.values()
+        candidates: dict[str, tuple[Known, list[Field]]] = {}
+        for mark in _list_marks(doctor, self._digest):
+            for known in self._by_mark.get(mark, ()):
+                candidates.setdefault(known[0].key, (known, []))[1].append(mark[0])
         compared = 0
-        for absent in sorted(candidates, key=lambda one: (_time_of(one.made), one.person.key)):
-            if are_declared_two(self._other_persons, absent.person.key, doctor.key):
+        for (person, made), agreeing in sorted(candidates.values(), key=lambda one: _sort_key(*one[0])):
+            if are_declared_two(self._other_persons, person.key, doctor.key):
                 continue
-            agreeing = [mark[0] for mark in marks if mark in absent.marks]
             compared += 1
-            if compared <= _MOST_COMPARED and self._has_its_picture(doctor, absent.made.content):
+            if compared <= _MOST_COMPARED and self._has_its_picture(doctor, made.content):
                 agreeing.append(Field.PICTURE)
             if len(agreeing) >= _ENOUGH:
-                return absent.person, agreeing
+                return person, agreeing
         return None
 
     def _has_its_picture(self, doctor: Doctor, content: SealContent | None) -> bool:
@@ -162,5 +154,5 @@ def _list_marks(doctor: Doctor, digest: Digest) -> Iterator[Mark]:
         yield Field.MOBILE, digest(doctor.mobile)
 
 
-def _time_of(made: LiveSeal | CreateAttempt) -> float:
-    return made.created_at if isinstance(made, LiveSeal) else made.signed_at
+def _sort_key(person: PersonHistory, made: LiveSeal | CreateAttempt) -> tuple[float, str]:
+    return made.created_at if isinstance(made, LiveSeal) else made.signed_at, person.key

@@ -452,6 +452,37 @@ def test_the_list_shows_both_and_the_two_commands(held, capsys):
     assert "may be known doctors" in report
 
 
+@pytest.mark.parametrize("query", ["吕布", "呂布", "呂 布"])
+def test_a_name_is_asked_for_in_any_spelling(hospital, query, capsys):
+    """Rows with a usable number, and one without, which is the same doctor's by the staff number."""
+    for serial in (1, 2):
+        draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
+    hospital.roster([person(card=WRONG, known_as="吕布"), *others(2)])
+    assert hospital.go("run") == 0
+    hospital.roster([person(card=WRONG, known_as="呂布"), *others(2)])
+    assert hospital.go("run") == 3
+    hospital.roster([person(card=f"{WRONG[:-1]}?", known_as="呂布"), *others(2)])
+    assert hospital.go("run") == 3
+    capsys.readouterr()
+    assert hospital.go("explain", query) == 0
+    stdout_text = capsys.readouterr().out
+    for words in ("呂布", "also written as: 吕布", "Sealed", "CONTENT_CHANGED", "To correct"):
+        assert words in stdout_text, words
+
+
+def test_an_adopted_seal_is_known_by_another_spelling(hospital):
+    sheet = hospital.folder / "old.csv"
+    sheet.write_text(
+        f"姓名,证件号码,手机号,工号,印章ID\n吕布,{WRONG},15400000001,00001,{'a' * 32}\n", "utf-8"
+    )
+    assert hospital.go("adopt", str(sheet)) == 0
+    draw_seal(hospital.folder / "seals" / "00001.png", 1)
+    hospital.roster([person(known_as="呂布")])
+    assert hospital.go("run") == 3
+    assert row_of(hospital)["codes"] == ["PERSON_POSSIBLY_SAME"]
+    assert hospital.creates() == 0
+
+
 def test_explain_ends_with_the_two_commands_and_tells_the_decision(held, capsys):
     capsys.readouterr()
     held.go("explain", name(1), RIGHT[-4:])
