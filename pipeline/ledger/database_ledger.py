@@ -8,9 +8,10 @@ from contextlib import AbstractContextManager
 from copy import copy
 from typing import Concatenate, ParamSpec, TypeVar
 
+from pipeline.domain.bearer import Bearer
 from pipeline.domain.roster import FileStat
 from pipeline.domain.seals import LedgerSnapshot, PersonMarks, Verdict
-from pipeline.ledger import attempts, decisions, person_history, run_history
+from pipeline.ledger import attempts, bearers, decisions, person_history, run_history
 from pipeline.ledger import snapshot as people
 from pipeline.ledger.commit_queue import CommitQueue
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt, Connection, RunRecord
@@ -20,7 +21,7 @@ from pipeline.ledger.stored_paths import StoredPaths
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-_MARKS_IN_A_COMMIT = 2_000  # their receipts are held in memory until it
+_ROWS_IN_A_COMMIT = 2_000  # their receipts are held in memory until it
 
 
 def _read_by(
@@ -93,6 +94,8 @@ class DatabaseLedger(ABC):
     find_corrections = _read_by(run_history.find_corrections)
     list_abandoned_seals = _read_by(people.read_abandoned_seals)
     list_staff_numbers = _read_by(people.read_staff_numbers)
+    pictures_without_pixels = _read_set("SELECT picture FROM bearer WHERE picture <> '' AND pixels = ''")
+    list_bearers = _read_by(bearers.read_bearers)
     list_judgements = _read_by(decisions.read_judgements)
     list_decisions = _read_by(decisions.read_decisions)
     list_accepted_runs = _read_by(decisions.read_accepted_runs)
@@ -143,9 +146,17 @@ class DatabaseLedger(ABC):
         earlier = self._read(decisions.read_earlier_staff_numbers, self._digest)
         all_marks = {**{key: PersonMarks(staff_no, "") for key, staff_no in earlier.items()}, **marks}
         keys = list(all_marks)
-        for first in range(0, len(keys), _MARKS_IN_A_COMMIT):
-            some = keys[first : first + _MARKS_IN_A_COMMIT]
+        for first in range(0, len(keys), _ROWS_IN_A_COMMIT):
+            some = keys[first : first + _ROWS_IN_A_COMMIT]
             self._write(decisions.update_marks, {key: all_marks[key] for key in some})
+
+    def record_bearers(self, new: Sequence[Bearer]) -> None:
+        for first in range(0, len(new), _ROWS_IN_A_COMMIT):
+            self._write(bearers.enter_bearers, new[first : first + _ROWS_IN_A_COMMIT])
+
+    def record_pixels(self, pixels: Mapping[str, str]) -> None:
+        if pixels:
+            self._write(bearers.enter_pixels, pixels)
 
     def record_checked_sizes(self, seal_ids: Collection[str]) -> None:
         if seal_ids:

@@ -10,9 +10,11 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, astuple
 
+from pipeline.domain.bearer import Bearer
 from pipeline.domain.roster import fold_staff_no
 from pipeline.domain.run import Judged, Judgement
 from pipeline.domain.seals import CHECKED, PersonMarks
+from pipeline.ledger.bearers import enter_bearers
 from pipeline.ledger.protocol import AdoptedSeal, Connection, Decision, LedgerConflict
 from pipeline.ledger.receipts import Fact
 from pipeline.ledger.registry import read_progress
@@ -81,7 +83,20 @@ def enter_adopted_seals(
         )
         _insert_adopted_seal(connection, seal.seal_id, seal.key, seal.seal_name, now, before, number)
     tables = ("person", "seal_name", "decision", "seal")
-    return [Fact(table, "key", seal.key) for seal in seals for table in tables]
+    known = enter_bearers(connection, [_make_bearer(seal) for seal in seals])
+    return [*(Fact(table, "key", seal.key) for seal in seals for table in tables), *known]
+
+
+def _make_bearer(seal: AdoptedSeal) -> Bearer:
+    """Return who bore the name and the staff number of an adopted seal: a later run may read others."""
+    return Bearer(
+        key=seal.key,
+        name=seal.name_key,
+        staff_no=seal.staff_no,
+        mobile=seal.mobile,
+        shown_name=seal.name or "",
+        position=seal.seal_name or seal.seal_id,
+    )
 
 
 def enter_judgements(

@@ -151,11 +151,12 @@ def _prepare_for_writing(path: Path, tenant: str, ownership: Ownership, now: flo
     disk.fill_reserve(path)
     with closing(connect(path, readonly=False)) as connection:
         schema.migrate(connection)
+        is_passed_on = False
         if (former := read_tenant(connection)) != tenant:
             if ownership.registry is not None:
                 ownership.registry.forget(former, path)
-            change_tenant(connection, tenant)
-        return synchronize_receipts(path, connection, now)
+            is_passed_on = change_tenant(connection, tenant)
+        return synchronize_receipts(path, connection, now, anew=is_passed_on)
 
 
 def require_no_lost_ledger(path: Path, ownership: Ownership) -> None:

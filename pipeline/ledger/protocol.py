@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Any, Protocol
 
+from pipeline.domain.bearer import Bearer
 from pipeline.domain.roster import FileStat
 from pipeline.domain.run import Judged, Judgement
 from pipeline.domain.seals import LedgerSnapshot, PersonMarks, SealContent, Verdict
@@ -143,6 +144,7 @@ class AdoptedSeal:
     seal_name: str | None
     staff_no: str = ""  # HMAC
     mobile: str = ""  # HMAC
+    name_key: str = ""  # HMAC
 
 
 class Ledger(Protocol):
@@ -230,6 +232,18 @@ class Ledger(Protocol):
 
     def list_judgements(self) -> Mapping[str, Judgement]:
         """Return the last judgement on each content."""
+
+    def record_bearers(self, new: Sequence[Bearer]) -> None:
+        """Enter who bore which name, staff number and picture in a run, as far as the ledger does not hold it yet."""
+
+    def record_pixels(self, pixels: Mapping[str, str]) -> None:
+        """Enter the digests of the pixels of bearers' pictures, by the sha256 of these."""
+
+    def pictures_without_pixels(self) -> set[str]:
+        """Return the sha256 of bearers' pictures whose pixels are not known."""
+
+    def list_bearers(self, tenant: str) -> list[Bearer]:
+        """Return every bearer of earlier runs and of adopted seals; none where the ledger is another tenant's."""
 
     def record_checked_sizes(self, seal_ids: Collection[str]) -> None:
         """Note that these live seals, made before sizes were recorded, were made from pictures sent whole."""

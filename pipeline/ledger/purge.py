@@ -74,6 +74,7 @@ def erase_person(path: Path, traces: PersonTraces, *, now: float, who: str) -> N
 def erase_records(connection: Connection, traces: PersonTraces, *, now: float, who: str) -> None:
     """Remove a person's data from the tables, in a transaction that checks references at its end; not from the receipts."""
     _delete_rows(connection, traces)
+    _erase_bearers(connection, traces)
     _hide_in_other_rows(connection, traces.names)
     for key in traces.keys:
         _rename_seals(connection, key)
@@ -96,6 +97,19 @@ def _delete_rows(connection: Connection, traces: PersonTraces) -> None:
     )
     connection.execute(
         "DELETE FROM row_line WHERE id IN (SELECT CAST(value AS bigint) FROM json_each(?))", (ids,)
+    )
+
+
+def _erase_bearers(connection: Connection, traces: PersonTraces) -> None:
+    """Leave of a person's bearers what keeps other people from the person's file: key, HMACs of staff number and path."""
+    connection.execute(
+        "UPDATE bearer SET name = '', mobile = '', digits = '', picture = '', shown_name = '', position = '' "
+        "WHERE key IN (SELECT value FROM json_each(?))",
+        (json.dumps(sorted(traces.keys)),),
+    )
+    connection.execute(
+        "DELETE FROM bearer WHERE key = '' AND shown_name IN (SELECT value FROM json_each(?))",
+        (json.dumps(sorted(traces.names)),),
     )
 
 

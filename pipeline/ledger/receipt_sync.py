@@ -34,6 +34,7 @@ GUARDED = {
     "decision": "id",
     "attempt": "uuid",
     "seal": "id",
+    "bearer": "id",
 }
 _TABLES = list(GUARDED)
 _OMITTED_COLUMNS = {
@@ -124,11 +125,16 @@ def find_missing_facts(connection: Connection, held: Iterable[Receipt]) -> Missi
     return lacking
 
 
-def synchronize_receipts(path: Path, connection: sqlite3.Connection, now: float) -> Receipts:
-    """Complete what a dead process left, from its receipts where they hold more; return the receipts, open for appending."""
+def synchronize_receipts(
+    path: Path, connection: sqlite3.Connection, now: float, *, anew: bool = False
+) -> Receipts:
+    """Complete what a dead process left, from its receipts where they hold more; return the receipts, open for appending.
+
+    ``anew``: they are renamed, and written again from the ledger.
+    """
     receipts_file = receipts_path(path)
     mark = read_mark(connection)
-    reached = receipts.has_marked_line(receipts_file, mark)
+    reached = not anew and receipts.has_marked_line(receipts_file, mark)
     if not reached and receipts_file.exists():
         set_receipts_aside(receipts_file)
     behind: list[Receipt] = []

@@ -18,7 +18,7 @@ from pipeline.ledger.protocol import Connection
 
 APPLICATION_ID = 0x6573696D  # "esim", in the header of the file: marks a ledger among other SQLite files
 OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
-FIRST_VERSION = 7  # of the schema; earlier ones were never released
+FIRST_VERSION = 8  # of the schema; earlier ones were never released
 
 # What a seal was made from, in the order of the attributes of SealContent.
 CONTENT_COLUMNS = ", ".join(f"content_{attribute.name}" for attribute in fields(SealContent))
@@ -215,6 +215,24 @@ FIRST_SCHEMA: Sequence[str] = (
         mtime_ns INTEGER NOT NULL,
         sha256 TEXT NOT NULL
     ) STRICT, WITHOUT ROWID
+    """,
+    # who bore which name, staff number and picture (bearers.py)
+    """
+    CREATE TABLE bearer (
+        id INTEGER PRIMARY KEY,
+        key TEXT NOT NULL,
+        name TEXT NOT NULL,
+        staff_no TEXT NOT NULL,
+        mobile TEXT NOT NULL,
+        digits TEXT NOT NULL,
+        path TEXT NOT NULL,
+        picture TEXT NOT NULL,
+        is_contested INTEGER NOT NULL CHECK (is_contested IN (0, 1)),
+        pixels TEXT NOT NULL,
+        shown_name TEXT NOT NULL,
+        position TEXT NOT NULL,
+        run TEXT NOT NULL
+    ) STRICT
     """,
     "CREATE INDEX seal_of_person ON seal (key, after_attempt)",
     "CREATE INDEX seal_of_attempt ON seal (attempt) WHERE attempt IS NOT NULL",

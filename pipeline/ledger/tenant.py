@@ -78,10 +78,16 @@ def require_tenant(path: Path, connection: Connection, tenant: str) -> None:
         raise _other_tenant(path, owner, tenant)
 
 
-def change_tenant(connection: Connection, tenant: str) -> None:
-    """Pass an empty ledger on to a tenant; one that is not empty stays as it is."""
-    if read_tenant(connection) != tenant and is_empty(connection):
-        connection.execute("UPDATE meta SET tenant = ?", (tenant,))
+def change_tenant(connection: Connection, tenant: str) -> bool:
+    """Pass an empty ledger on to a tenant, and return whether it did; one that is not empty stays as it is.
+
+    Who bore which picture is forgotten: the keys of people are made with the tenant's name.
+    """
+    if read_tenant(connection) == tenant or not is_empty(connection):
+        return False
+    connection.execute("UPDATE meta SET tenant = ?", (tenant,))
+    connection.execute("DELETE FROM bearer")
+    return True
 
 
 def _other_tenant(path: Path, owner: str, tenant: str) -> UsageError:

@@ -61,6 +61,7 @@ _TABLES = (
     "person",
     "run",
     "file_stat",
+    "bearer",
     "receipt",
 )
 

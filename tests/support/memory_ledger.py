@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 
+from pipeline.domain.bearer import Bearer
 from pipeline.domain.roster import FileStat
 from pipeline.domain.run import PLAN_GUARDS, Judged, Judgement
 from pipeline.domain.seals import (
@@ -113,6 +114,7 @@ class Tables:
     seen: dict[str, dict[str, RowRecord]] = field(default_factory=dict)  # run -> row_id -> row
     files: dict[str, FileStat] = field(default_factory=dict)
     judged: dict[str, Judgement] = field(default_factory=dict)  # by what was looked at
+    bearers: list[Bearer] = field(default_factory=list)
     known_by: dict[str, tuple[str | None, str, str, str]] = field(
         default_factory=dict
     )  # key -> name, masked number, staff number, mobile
@@ -450,6 +452,17 @@ class MemoryLedger:
                 self._note(tables, Decision("adopt", seal.key, now, who, why, seal_id=seal.seal_id))
                 made = LiveSeal(seal.seal_id, seal.seal_name or "", "", now, None)
                 tables.add_seal(seal.key, made, len(tables.sent))
+                name, position = seal.name or "", seal.seal_name or seal.seal_id
+                tables.bearers.append(
+                    Bearer(
+                        seal.key,
+                        seal.name_key,
+                        seal.staff_no,
+                        seal.mobile,
+                        shown_name=name,
+                        position=position,
+                    )
+                )
 
     def record_judgements(self, judgements: Mapping[str, Judged], *, now: float, who: str, why: str) -> None:
         with self._transaction() as tables:
@@ -460,6 +473,22 @@ class MemoryLedger:
 
     def list_judgements(self) -> Mapping[str, Judgement]:
         return dict(self._tables.judged)
+
+    def record_bearers(self, new: Sequence[Bearer]) -> None:
+        with self._transaction() as tables:
+            tables.bearers += new
+
+    def record_pixels(self, pixels: Mapping[str, str]) -> None:
+        with self._transaction() as tables:
+            tables.bearers = [
+                replace(bearer, pixels=pixels.get(bearer.picture, bearer.pixels)) for bearer in tables.bearers
+            ]
+
+    def pictures_without_pixels(self) -> set[str]:
+        return {bearer.picture for bearer in self._tables.bearers if bearer.picture and not bearer.pixels}
+
+    def list_bearers(self, _tenant: str) -> list[Bearer]:
+        return list(self._tables.bearers)
 
     def record_checked_sizes(self, seal_ids: Collection[str]) -> None:
         with self._transaction() as tables:

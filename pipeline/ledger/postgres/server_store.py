@@ -47,7 +47,7 @@ _GUARDS = """
 """
 LONG_SECONDS = 3600.0  # for a statement that goes over a whole table
 _TABLES_OF_A_PERSON = (
-    "row_seen", "row_line", "person", "seal_name", "attempt", "seal", "decision", "file_stat", "receipt",
+    "row_seen", "row_line", "person", "seal_name", "attempt", "seal", "decision", "file_stat", "bearer", "receipt",
 )  # fmt: skip
 
 
