@@ -48,7 +48,11 @@ WORKBOOK_SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".et", ".ods")
     "--probe", is_flag=True, help="Send the identical request again (only once `certify` allows it)."
 )
 @click.option("--look-up", is_flag=True, help="Ask the service; it can confirm a seal, but not rule one out.")
-@click.option("--keep", is_flag=True, help="The current roster is right, the seal stays.")
+@click.option(
+    "--keep",
+    is_flag=True,
+    help="The current roster is right, the seal stays; of a held picture: it is this doctor's.",
+)
 @click.option(
     "--replace",
     "replaced",
@@ -101,12 +105,14 @@ def resolve(
                 return _look_up(session, maker, case)
             value = seal_name if way == "replace" else ways["seal_id"]
             _enter_decision(session, maker, site_key, case, way=way, value=value, sure=sure)
-    session.inform("resolved", name=case.name, way=session.render_sentence(f"way_{way}"))
+    is_picture = way == "keep" and case.held_image is not None
+    phrase = session.render_sentence("way_keep_picture" if is_picture else f"way_{way}")
+    session.inform("resolved", name=case.name, way=phrase)
     if way == "replace" and case.history.seal is not None:
         session.alert("replaced", seal_id=case.history.seal.seal_id)
     if len(cases) > 1:
         session.suggest_command("next_list", "resolve")
-    if len(cases) == 1 or way in SENT_BY_NEXT_RUN:
+    if len(cases) == 1 or is_picture or way in SENT_BY_NEXT_RUN:
         session.suggest_command("next_run", "run")
     return 0
 
@@ -171,13 +177,22 @@ def _find_one_case(
     if not fitting:
         raise UsageError("resolve_nobody", query=query, then=("resolve",))
     if way and len(fitting) > 1:
-        of_this_kind = [case for case in fitting if (case.possibly_same is not None) == (way in PERSON_WAYS)]
+        of_this_kind = [case for case in fitting if _may_be_decided(case, way)]
         fitting = of_this_kind or fitting
     if len(fitting) > 1:
         print_unresolved(session, ledger, fitting)
         then = ("resolve", fitting[0].unique_word)
         raise UsageError("resolve_many", query=query, n=len(fitting), then=then)
     return fitting[0]
+
+
+def _may_be_decided(case: Case, way: str) -> bool:
+    """Return whether a way is for a case of this kind."""
+    if way in PERSON_WAYS:
+        return case.possibly_same is not None
+    if way in {"keep", "replace"}:
+        return case.status.value == "changed" or (way == "keep" and case.held_image is not None)
+    return case.attempt is not None
 
 
 @contextmanager
@@ -308,6 +323,7 @@ def print_unresolved(session: Session, ledger: DatabaseLedger, cases: Sequence[C
 
 
 def _print_case(session: Session, case: Case, location: Mapping[str, Any]) -> None:
+    from pipeline.messages.problems import render_problem
     from pipeline.resolution.cases import describe_location
 
     details = {
@@ -335,6 +351,10 @@ def _print_case(session: Session, case: Case, location: Mapping[str, Any]) -> No
             at=same_person["day"],
             word=f"SealId {seal}" if seal else f"TraceId {trace}",
         )
+    elif case.held_image is not None:
+        assert case.row_plan is not None
+        (held,) = case.row_plan.doctor.errors
+        session.print_text("resolve_held", **details, reason=render_problem(held, session.spoken))
     else:
         assert case.history.seal is not None
         session.print_text(

@@ -2,7 +2,7 @@
 
 Width and compatibility forms, case, blanks, dots, joints and invisible characters are folded, and traditional and
 variant characters (`pipeline.domain.name_variants`). A rare character without an entry stays as it is. A key is never
-shown, sent or stored: who is recognised by it may still be written otherwise.
+shown or sent. Ledgers keep digests of keys: names whose key changes are no longer recognised by these.
 """
 
 from __future__ import annotations

@@ -309,16 +309,16 @@ class Doctor:
     seal_image_compress: bool | None = None
     picture: ImageFile | None = _field(default=None, repr=False)
     evidence: str | None = None  # column | cell | id_card_number | staff_no | name
-    # several pictures that may be the doctor's, each with its path as it is shown; none of them is used
-    rival_images: Sequence[tuple[str, ImageFile]] = _field(default=(), repr=False)
+    rival_images: Sequence[tuple[str, ImageFile]] = _field(default=(), repr=False)  # shown path, picture
+    contested_images: tuple[ImageFile, ...] = _field(default=(), repr=False)  # perhaps another row's
+    held_image: ImageFile | None = _field(default=None, repr=False)  # perhaps an earlier doctor's
     possibly_same: tuple[str, ...] = ()  # keys of people on other rows who may be this one
     problems: tuple[Problem, ...] = ()
     changes: tuple[Change, ...] = _field(default=(), repr=False)
 
     def display_field(self, field: Field) -> str:
         """Return a cell as a person sees it in the roster, or an empty text."""
-        cell = self.row.fields.get(field)
-        return cell.display_text if cell else ""
+        return cell.display_text if (cell := self.row.fields.get(field)) else ""
 
     @property
     def display_name(self) -> str | None:

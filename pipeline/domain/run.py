@@ -63,6 +63,9 @@ class Review:
 
     id: str  # HMAC of key, name, seal name and picture's sha256: the judgement counts while all four are the same
     judged: Judged | None = None
+    held_id: str | None = (
+        None  # under which the picture was judged while the row was held, without a seal name
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class RowPlan:
     request: SealRequest | None = None  # with READY alone
     problems: tuple[Problem, ...] = ()  # the doctor's and the plan's
     review: Review | None = None  # of a row that would be sent, where there is a site key
-    # this may be their corrected number: held until a person decides
+    # this may be their corrected number, or their picture: held until a person decides
     possibly_same: PersonHistory | None = None
     index: int = 0  # of the row in its plan
 
@@ -275,6 +278,11 @@ class RunPreview:
 def is_copy_problem(error: Problem) -> bool:
     """Return whether an error only means that another row stands for the same person with the same content."""
     return error.code == "ROW_DUPLICATE" and not error.detail.get("differs")
+
+
+def is_held_problem(problem: Problem) -> bool:
+    """Return whether a problem is that a picture may be an earlier doctor's: a person decides."""
+    return problem.code == "IMAGE_AMBIGUOUS" and bool(problem.detail.get("earlier"))
 
 
 def is_redundant_copy(outcome: RowOutcome) -> bool:

@@ -36,6 +36,7 @@ CLI_TEXTS: Mapping[str, tuple[str, str]] = {
         "可能同一人  {name}（{place}）：{agreed}与“{seal_name}”的医生相同（证件尾号 {tail}，{at}，{word}）",
         "possibly the same person  {name} ({place}): same {agreed} as the doctor of “{seal_name}” (last four digits {tail}, {at}, {word})",
     ),
+    "resolve_held": ("图片待定  {name}（{place}）：{reason}", "on hold  {name} ({place}): {reason}"),
     "resolve_evidence": (
         "      一次应答里出现过印章ID {seal_id}，未经证实",
         "      an answer contained the SealId {seal_id}; it is not confirmed",
@@ -46,6 +47,7 @@ CLI_TEXTS: Mapping[str, tuple[str, str]] = {
   {program} resolve TraceId --not-theirs       名称已存在，但印章是他人的：下次运行改用带工号的名称
   {program} resolve TraceId --not-created      没有创建：下次运行会再提交
   {program} resolve 印章ID --keep | --replace  内容有变的行
+  {program} resolve 姓名 --keep                图片待定的行：图片是此人的，下次运行会提交
   {program} resolve 印章ID或TraceId --same-person | --other-person  可能同一人：号码是改正后的同一人，还是另一人
 去哪里查：电子签控制台的印章→印章中心→印章详情，先看医院自己的（子客控制台，由平台给链接），再看平台的；或密钥所属腾讯云账号（一般是平台的）的操作审计。
 没有文档保证个人印章在那里能看到，所以没找到不等于没有创建：要先用 certify 登记过某处能看到导入的印章，又在那里没找到，--not-created 才算数；另有把握时加 --sure。""",
@@ -54,6 +56,7 @@ CLI_TEXTS: Mapping[str, tuple[str, str]] = {
   {program} resolve TRACEID --not-theirs        the name exists, but the seal is another person's: the next run adds the staff number
   {program} resolve TRACEID --not-created       it was not created: the next run sends it again
   {program} resolve SEALID --keep | --replace   for a changed row
+  {program} resolve NAME --keep                 for a picture on hold: it is this doctor's, and the next run sends it
   {program} resolve SEALID|TRACEID --same-person | --other-person   the number is a corrected one of the same person, or another person's
 Where to look: e-Sign console, 印章 → 印章中心 → 印章详情, first the hospital's own (the platform makes the link), then the platform's; or the audit log (CloudAudit) of the Tencent Cloud account that owns the keys, usually the platform's.
 No document assures that personal seals are shown there, so a seal that you do not find may still exist: --not-created counts only if you looked in a place that certify has recorded to show imported seals. If you know it from another source, add --sure.""",
@@ -97,7 +100,14 @@ No document assures that personal seals are shown there, so a seal that you do n
         "the seal with this name is another person's; the next run uses another name",
     ),
     "way_same_person": ("同一人，号码是改正后的", "the same person with a corrected number"),
-    "way_other_person": ("另一人，下次运行会提交", "another person; the next run sends it"),
+    "way_other_person": (
+        "另一人，下次运行会提交；图片如果可能是原来那位的，会先列为待定",
+        "another person; the next run sends it, or holds its picture if that may be the other person's",
+    ),
+    "way_keep_picture": (
+        "图片是此人的，下次运行会提交",
+        "the picture is this doctor's, the next run sends it",
+    ),
     "way_keep": ("保留印章，以现在的名单为准", "the seal stays, the roster is right"),
     "way_replace": (
         "放弃旧印章，下次运行新建一枚",

@@ -141,7 +141,7 @@ HELP: Mapping[str, str] = {
     "It was not created: the next run sends it again.": "没有创建：下次运行会再提交。",
     "Send the identical request again (only once `certify` allows it).": "再发一次相同的请求（须先由 certify 验证）。",
     "Ask the service; it can confirm a seal, but not rule one out.": "向腾讯查询；只能证实，不能否定。",
-    "The current roster is right, the seal stays.": "名单现在的内容是对的，印章不变。",
+    "The current roster is right, the seal stays; of a held picture: it is this doctor's.": "名单现在的内容是对的，印章不变；图片待定的行：图片是此人的。",
     "Abandon this seal, which stays valid until it is disabled: the next run creates a new one.": "放弃这枚印章（停用之前它仍然有效）：下次运行会新建一枚。",
     "With --replace: the name of the new seal.": "与 --replace 同用：新印章的名称。",
     "Corrected number of the same person: the seal stays.": "号码是改正后的，是同一人：原印章不变。",

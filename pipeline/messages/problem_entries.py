@@ -340,9 +340,12 @@ FURTHER_CASES: Mapping[str, Mapping[str, Pair]] = {
     ), "claimed": (
         "图片 {found} 写在一位医生的图片列里，按文件名或原结果表却是另一位的（{other}）；都未提交，请改正图片列。",
         "The picture {found} is entered for one doctor, but by its file name or the results it belongs to another ({other}); none of them was sent, correct the picture column.",
-    ), "namesake": (
-        "图片 {found} 可能是此人的，也可能是已有印章、现在不在名单中的同名或同工号医生的；请用证件号码给此人的图片命名。",
-        "The picture {found} may belong to this doctor or to a doctor with the same name or staff number who has a seal but is not in the roster; name this doctor's picture by identity number.",
+    ), "known": (
+        "图片 {found} 没有用于 {name}：按姓名、工号或以前的运行，它可能是另一位医生 {earlier} 的（{place}[，运行 {run}]）。是 {name} 本人的，请任选一种办法：用证件号码给文件命名；在 review.html 里判为“正确”；运行 esign-import resolve {name} --keep。不是，请换上本人的图片。两位如果是同一人（改过姓名或号码），请运行 esign-import resolve {name} --same-person：不会有第二枚印章。",
+        "The picture {found} was not used for {name}: by its name, its staff number or an earlier run it may belong to another doctor, {earlier} ({place}[, run {run}]). If it is {name}'s, do one of three things: name the file by the identity number, judge it right in review.html, or run esign-import resolve {name} --keep. If not, put this doctor's own picture in its place. If the two are one person whose name or number changed, run esign-import resolve {name} --same-person: no second seal is made.",
+    ), "earlier": (
+        "图片 {found} 没有用于 {name}：按姓名、工号或以前的运行，它可能是另一位医生 {earlier} 的（{place}[，运行 {run}]）。是 {name} 本人的，请任选一种办法：用证件号码给文件命名；在 review.html 里判为“正确”；运行 esign-import resolve {name} --keep。不是，请换上本人的图片。",
+        "The picture {found} was not used for {name}: by its name, its staff number or an earlier run it may belong to another doctor, {earlier} ({place}[, run {run}]). If it is {name}'s, do one of three things: name the file by the identity number, judge it right in review.html, or run esign-import resolve {name} --keep. If not, put this doctor's own picture in its place.",
     ), "department": (
         "图片 {found} 在别的科室的文件夹里，此人的科室是{department}；请移到本科室的文件夹，或用工号、证件号码命名。",
         "The picture {found} is in another department's folder, but this doctor's department is {department}; move the file, or name it by staff number or identity number.",

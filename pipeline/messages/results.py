@@ -305,6 +305,9 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "next.changed": (
         "{n} 行与已有印章不同：在“{sheet}”里筛选“{status}”，由人工决定（程序不会改动已有印章）；怎样登记，运行：",
         "Rows that differ from their seal: {n}. Filter “{sheet}” by “{status}” and decide; existing seals are not changed. To record the decision, run:"),
+    "next.held_pictures": (
+        "{n} 行的图片可能是以前另一位医生的，没有提交：请看清图片是谁的，再登记；是哪些行、怎样登记，运行：",
+        "Rows whose picture may be an earlier doctor's, not sent: {n}. Look whose picture it is and record it. To list them, run:"),
     "next.possibly_same": (
         "{n} 行可能是已有印章（或提交结果未知）的人，证件号码不同：核对后登记是同一人还是另一人；怎样登记，运行：",
         "Rows that may be known doctors with another identity number: {n}. Check them and record whether it is the same person. To record it, run:"),

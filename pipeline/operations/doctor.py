@@ -207,7 +207,7 @@ def examine_witnesses(config: Config) -> Iterator[Finding]:
     if config.is_ledger_on_server:
         return
     places = [config.resolve_path(config.out), default_folder()]
-    elsewhere = [place for place in places if find_network_disk(place / "file") is not None]
+    elsewhere = [folder for folder in places if find_network_disk(folder / "file") is not None]
     if elsewhere:
         yield make_ok_finding("ledger", "witness", path=elsewhere[0])
     else:

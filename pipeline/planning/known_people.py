@@ -7,9 +7,10 @@ found by `pipeline.planning.possibly_same`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pipeline.domain.bearer import Bearer
 from pipeline.domain.fields import FIELDS, list_content
 from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Doctor, Field, ImageFile, Problem, SentSize, list_spellings
@@ -89,6 +90,29 @@ def find_new_marks(row_plans: Iterable[RowPlan], digest: Digest) -> dict[str, Pe
         if is_new or marks.mobile not in {"", person.mobile_digest}:
             new_marks[person.key] = marks
     return new_marks
+
+
+def list_known_bearers(people: Iterable[PersonHistory], digest: Digest) -> Iterator[Bearer]:
+    """Yield the people with a seal or a create as bearers of their names, staff numbers and pictures.
+
+    A ledger that was rebuilt, and one of an earlier version, has no others.
+    """
+    for person in people:
+        made = [person.seal, person.unresolved_attempt, *person.refusals]
+        contents = [one.content for one in made if one is not None and one.content is not None]
+        names = dict.fromkeys(filter(None, (person.name, *(content.name for content in contents))))
+        pictures = dict.fromkeys(content.picture for content in contents)
+        for name in names or ("",):
+            for picture in pictures or ("",):
+                yield Bearer(
+                    key=person.key,
+                    name=digest(make_name_key(name)) if name else "",
+                    staff_no=person.staff_no_digest or "",
+                    mobile=person.mobile_digest or "",
+                    picture=picture,
+                    shown_name=name,
+                    position=person.seal_name or "",
+                )
 
 
 # -- seals

@@ -19,6 +19,7 @@ from pipeline.domain.run import (
     Status,
     find_attempt_status,
     is_copy_problem,
+    is_held_problem,
 )
 from pipeline.domain.seals import LedgerSnapshot, PersonHistory, SealContent, SealRequest
 from pipeline.domain.service_codes import has_reason, means_name_exists
@@ -36,13 +37,14 @@ from pipeline.planning.known_people import (
 )
 from pipeline.planning.possibly_same import (
     CODE,
-    AbsentPersons,
     Digest,
     IsSameImage,
+    KnownPersons,
     ToDay,
     describe_possibly_same,
     find_present_person,
 )
+from pipeline.planning.review import offer_held_image
 from pipeline.planning.seal_names import SealNamer
 
 RETRY_DAYS = 3  # a refused row is sent again until its first refusal is so many days old
@@ -116,7 +118,8 @@ def find_image_conflict(doctor: Doctor, owner: PersonHistory | None) -> Problem 
     if owner is None or owner.key == doctor.key:
         return None
     seal_name = owner.seal_name or ""
-    file = doctor.picture.name if doctor.picture else ""
+    image = doctor.picture or doctor.held_image
+    file = image.name if image else ""
     cell = doctor.row.address(Field.PICTURE)
     return build_problem("IMAGE_SHARED", Field.PICTURE, cell, other=seal_name, sealed=seal_name, file=file)
 
@@ -133,8 +136,9 @@ class _Planner:
     ) -> None:
         self._snapshot, self._rules, self._context_keys = snapshot, rules, context_person_keys
         self._image_owners = find_owners_by_image(snapshot, lambda content: content.picture)
-        present_keys = {*context_person_keys, *(doctor.key for doctor in doctors)}
-        self._absent_persons = AbsentPersons(snapshot, present_keys, rules.digest, rules.is_same_image)
+        self._known_persons = KnownPersons(
+            snapshot, doctors, context_person_keys, rules.digest, rules.is_same_image
+        )
 
     # -- the status of each row
 
@@ -160,6 +164,7 @@ class _Planner:
             return self._plan_known_person(doctor, person, index)
         if possibly_same := self._find_possibly_same(doctor, person):
             owner, agreeing_fields = possibly_same
+            doctor = _drop_held_image(doctor)  # whose picture it is follows from who the doctor is
             doctor, reason = describe_possibly_same(doctor, owner, agreeing_fields, self._rules.to_day)
             return replace(_make_plan(doctor, person, Status.REJECTED, reason), possibly_same=owner)
         return self._plan_unsealed_person(doctor, person)
@@ -182,10 +187,14 @@ class _Planner:
             return None
         if doctor.key is None or any(map(is_copy_problem, doctor.errors)):
             return None
-        return self._absent_persons.find(doctor) or find_present_person(doctor, self._snapshot)
+        return find_present_person(doctor, self._snapshot) or self._known_persons.find(doctor)
 
     def _plan_unsealed_person(self, doctor: Doctor, person: PersonHistory | None) -> RowPlan:
         """Return the plan of a row whose person has no seal and no unresolved attempt."""
+        if doctor.held_image is not None:
+            owner = self._image_owners.get(doctor.held_image.sha256)
+            if conflict := find_image_conflict(doctor, owner):
+                return _make_plan(_drop_held_image(doctor), person, Status.REJECTED, conflict)
         if doctor.errors:
             waits = waits_for_machine_only(doctor.errors)
             return _make_plan(doctor, person, Status.NOT_SENT if waits else Status.REJECTED)
@@ -274,7 +283,13 @@ class _Planner:
 
     def apply_review(self, row_plan: RowPlan) -> RowPlan:
         """Let the judgement of a row's pairing decide: wrong is never sent; where it is required, only right is."""
-        return _isolate_failure(row_plan, lambda: self._apply_review(row_plan))
+        is_held = row_plan.status is Status.REJECTED and row_plan.doctor.held_image is not None
+        if not is_held:
+            return _isolate_failure(row_plan, lambda: self._apply_review(row_plan))
+        people, rules = self._snapshot.people, self._rules
+        return _isolate_failure(
+            row_plan, lambda: offer_held_image(row_plan, people, rules.judgement_id, rules.judgements)
+        )
 
     def _apply_review(self, row_plan: RowPlan) -> RowPlan:
         doctor, person, rules = row_plan.doctor, row_plan.history, self._rules
@@ -286,9 +301,10 @@ class _Planner:
         if not (doctor.key and doctor.name and row_plan.seal_name):
             return row_plan
         identity = rules.judgement_id(doctor.key, doctor.name, row_plan.seal_name, doctor.picture.sha256)
-        judgement = rules.judgements.get(identity)
+        held_id = rules.judgement_id(doctor.key, doctor.name, "", doctor.picture.sha256)
+        judgement = rules.judgements.get(identity) or rules.judgements.get(held_id)
         judged = judgement.judged if judgement else None
-        row_plan = replace(row_plan, review=Review(identity, judged))
+        row_plan = replace(row_plan, review=Review(identity, judged, held_id))
         if row_plan.status is Status.READY and (
             judged == "wrong" or (rules.require_review and judged != "right")
         ):
@@ -336,6 +352,12 @@ def _outweighs_errors(person: PersonHistory, doctor: Doctor) -> bool:
         error.code == CODE or (error.field is not None and FIELDS[error.field].is_forgivable)
         for error in doctor.errors
     )
+
+
+def _drop_held_image(doctor: Doctor) -> Doctor:
+    """Return a doctor whose picture is held without it and its problem: another reason counts first."""
+    problems = tuple(problem for problem in doctor.problems if not is_held_problem(problem))
+    return replace(doctor, held_image=None, problems=problems)
 
 
 def _make_plan(doctor: Doctor, person: PersonHistory | None, status: Status, *reasons: Problem) -> RowPlan:

@@ -6,9 +6,10 @@ Two of these four agree: the row is held until a person decides. Sent, it would 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import cached_property
 
 from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Doctor, Field, ImageFile, Problem
@@ -36,26 +37,52 @@ Mark = tuple[Field, str]  # a field and its value: the name key, or a digest
 Known = tuple[PersonHistory, LiveSeal | CreateAttempt]
 
 
-class AbsentPersons:
-    """People with a live seal or an unresolved attempt who are not in this run's rosters, by their marks."""
+class KnownPersons:
+    """People with a live seal or an unresolved attempt, by marks of which the ledger alone shows at least one.
+
+    The rows of this run are compared with each other before (`find_present_person`).
+    """
 
     def __init__(
         self,
         snapshot: LedgerSnapshot,
-        present_keys: Collection[str | None],
+        doctors: Sequence[Doctor],
+        context_person_keys: Collection[str],
         digest: Digest,
         is_same_image: IsSameImage,
     ) -> None:
-        """Collect them; ``present_keys`` are the keys of all rows of this run's rosters."""
-        self._other_persons = snapshot.other_persons
+        """Keep what they are found in; people of ``context_person_keys`` are left out."""
+        self._snapshot, self._doctors, self._context_keys = snapshot, doctors, context_person_keys
         self._digest = digest
         self._is_same_image = is_same_image
-        self._by_mark: defaultdict[Mark, list[Known]] = defaultdict(list)
-        for key, person in snapshot.people.items():
+
+    @cached_property
+    def _by_mark(self) -> Mapping[Mark, Sequence[Known]]:
+        rows: defaultdict[str | None, list[Doctor]] = defaultdict(list)
+        for doctor in self._doctors:
+            rows[doctor.key].append(doctor)
+        by_mark: defaultdict[Mark, list[Known]] = defaultdict(list)
+        for key, person in self._snapshot.people.items():
             made = person.seal or person.unresolved_attempt
-            if made is not None and key not in present_keys:
-                for mark in _list_known_marks(person, made):
-                    self._by_mark[mark].append((person, made))
+            if made is not None and key not in self._context_keys:
+                for mark in self._list_known_marks(person, made, rows.get(key, ())):
+                    by_mark[mark].append((person, made))
+        return by_mark
+
+    def _list_known_marks(
+        self, person: PersonHistory, made: LiveSeal | CreateAttempt, rows: Sequence[Doctor]
+    ) -> set[Mark]:
+        """Return a person's marks: those of the rows, and the ledger's where all rows are blank; none if none is blank."""
+        known: set[Mark] = set()
+        if not any(row.staff_no for row in rows) and person.staff_no_digest:
+            known.add((Field.STAFF_NO, person.staff_no_digest))
+        if not any(row.mobile for row in rows):
+            mobiles = {person.mobile_digest, made.content.mobile if made.content else None}
+            known |= {(Field.MOBILE, mobile) for mobile in mobiles if mobile}
+        if rows and not known:
+            return known
+        known |= {(Field.NAME, name_key) for name_key in list_name_keys(person, made)}
+        return known.union(*(_list_marks(row, self._digest) for row in rows))
 
     def find(self, doctor: Doctor) -> tuple[PersonHistory, list[Field]] | None:
         """Return the person whom a row may be, and the fields that agree; None for a new person."""
@@ -67,7 +94,7 @@ class AbsentPersons:
                 candidates.setdefault(known[0].key, (known, []))[1].append(mark[0])
         compared = 0
         for (person, made), agreeing in sorted(candidates.values(), key=lambda one: _sort_key(*one[0])):
-            if are_declared_two(self._other_persons, person.key, doctor.key):
+            if are_declared_two(self._snapshot.other_persons, person.key, doctor.key):
                 continue
             compared += 1
             if compared <= _MOST_COMPARED and self._has_its_picture(doctor, made.content):
@@ -77,10 +104,11 @@ class AbsentPersons:
         return None
 
     def _has_its_picture(self, doctor: Doctor, content: SealContent | None) -> bool:
-        if doctor.picture is None or content is None:
+        image = doctor.picture or doctor.held_image
+        if image is None or content is None:
             return False
         try:
-            return self._is_same_image(doctor.picture, content)
+            return self._is_same_image(image, content)
         except NotReadNow:
             return False
 
@@ -133,16 +161,6 @@ def list_name_keys(person: PersonHistory, made: LiveSeal | CreateAttempt) -> set
     """Return the keys of a known person's names: the newest one, and the one that was sent."""
     names = {person.name, made.content.name if made.content else None}
     return {make_name_key(name) for name in names if name}
-
-
-def _list_known_marks(person: PersonHistory, made: LiveSeal | CreateAttempt) -> Iterator[Mark]:
-    for name_key in list_name_keys(person, made):
-        yield Field.NAME, name_key
-    if person.staff_no_digest:
-        yield Field.STAFF_NO, person.staff_no_digest
-    for mobile in {person.mobile_digest, made.content.mobile if made.content else None}:
-        if mobile:
-            yield Field.MOBILE, mobile
 
 
 def _list_marks(doctor: Doctor, digest: Digest) -> Iterator[Mark]:

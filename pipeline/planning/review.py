@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
 
-from pipeline.domain.run import Judged, Judgement, RowPlan, Status
+from pipeline.domain.run import Judged, Judgement, Review, RowPlan, Status
+from pipeline.domain.seals import PersonHistory
 from pipeline.errors import UsageError, reason_of
 from pipeline.ledger.protocol import Ledger
 from pipeline.messages.catalogue import make_phrase
@@ -42,9 +43,10 @@ class SavedReview:
     def count(self, row_plans: Iterable[RowPlan]) -> tuple[int, int, int]:
         """Return how many judgements are right, are wrong, and belong to none of these rows."""
         known = {
-            row_plan.review.id
+            identity
             for row_plan in row_plans
             if row_plan.review is not None and row_plan.status in _REVIEWED_STATUSES
+            for identity in (row_plan.review.id, row_plan.review.held_id)
         }
         values = list(self.judged.values())
         foreign = sum(identity not in known for identity in self.judged)
@@ -69,6 +71,33 @@ def load_review(path: Path, mark: str, ledger: Ledger) -> SavedReview:
     return SavedReview(
         content["run"], saved_at, judged, _select_new(judged, saved_at, ledger.list_judgements())
     )
+
+
+def offer_held_image(
+    row_plan: RowPlan,
+    people: Mapping[str, PersonHistory],
+    judgement_id: Callable[[str, str, str, str], str] | None,
+    judgements: Mapping[str, Judgement],
+) -> RowPlan:
+    """Let a person decide on a picture that may be an earlier doctor's, where nothing else is wrong with the row.
+
+    An earlier doctor with a seal, or a create without a verdict, may be the row's own person under another number.
+    """
+    doctor, image = row_plan.doctor, row_plan.doctor.held_image
+    if image is None or judgement_id is None or not (doctor.key and doctor.name):
+        return row_plan
+    errors = [problem for problem in row_plan.problems if problem.severity == "error"]
+    if len(errors) > 1:
+        return row_plan
+    identity = judgement_id(doctor.key, doctor.name, "", image.sha256)
+    judgement = judgements.get(identity)
+    row_plan = replace(row_plan, review=Review(identity, judgement.judged if judgement else None))
+    earlier = people.get(errors[0].detail.get("person", ""))
+    if earlier is None or not (earlier.seal or earlier.unresolved_attempt):
+        return row_plan
+    known = replace(errors[0], detail={**errors[0].detail, "known": "yes"})
+    problems = tuple(known if problem is errors[0] else problem for problem in row_plan.problems)
+    return replace(row_plan, problems=problems, possibly_same=earlier)
 
 
 def _refuse(path: Path, key: str, **detail: object) -> UsageError:

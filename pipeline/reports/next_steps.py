@@ -284,8 +284,16 @@ class _RunSteps:
             words = {"sheet": make_phrase("sheet.all"), "status": make_phrase("status.unchanged")}
             words["reason"] = make_phrase("col.reason")
             yield self._step_to_repeat("next.doubtful", n=doubtful, **words)
-        if held := sum(outcome.row_plan.possibly_same is not None for outcome in self.report.outcomes):
-            yield make_step("next.possibly_same", listing, n=held)
+        rejected = [outcome for outcome in self.report.outcomes if outcome.status is Status.REJECTED]
+        pictures = sum(outcome.doctor.held_image is not None for outcome in rejected)
+        numbers = sum(
+            outcome.row_plan.possibly_same is not None and outcome.doctor.held_image is None
+            for outcome in rejected
+        )
+        if numbers:
+            yield make_step("next.possibly_same", listing, n=numbers)
+        if pictures:
+            yield make_step("next.held_pictures", listing, n=pictures)
         if absent := self.report.absent_unresolved:
             yield make_step("next.absent", self.command_line.build("status"), n=absent)
 

@@ -113,7 +113,10 @@ def _find_group(outcome: RowOutcome) -> str:
     if outcome.row_plan.review is not None:
         if outcome.status in _JUDGED_ANYWAY:
             return "judge"
-        if outcome.status is Status.REJECTED and {error.code for error in outcome.errors} <= _REVIEW:
+        is_held = outcome.doctor.held_image is not None
+        if outcome.status is Status.REJECTED and (
+            is_held or {error.code for error in outcome.errors} <= _REVIEW
+        ):
             return "judge"
     if outcome.status is Status.READY:
         return "judge"  # without a config: for looking only
@@ -150,7 +153,7 @@ def _build_cards(
 
 def _load_previews(chosen: Sequence[RowOutcome], look: LoadPreview) -> list[ImagePreview | None]:
     def load_preview(outcome: RowOutcome) -> ImagePreview | None:
-        picture = outcome.doctor.picture
+        picture = outcome.doctor.picture or outcome.doctor.held_image
         if picture is None:
             return None
         return look(picture, outcome.status is not Status.UNCHANGED, outcome.sent_image)
@@ -182,6 +185,7 @@ def _build_card(
 ) -> Card:
     """Make a row's card; ``named`` adds the name of its roster, if there are several."""
     doctor, review, origin = outcome.doctor, outcome.row_plan.review, outcome.doctor.row.origin
+    picture = doctor.picture or doctor.held_image
     group, say = _find_group(outcome), presenter.render_review
 
     def mask_and_clean(text: str | None) -> str:
@@ -203,7 +207,7 @@ def _build_card(
     if outcome.status is Status.UNCHANGED:
         instead = "not_opened"
     else:
-        instead = "unreadable" if doctor.picture else "no_picture"
+        instead = "unreadable" if picture else "no_picture"
     return {
         "group": group,
         # of the judgement, where the row can be judged
@@ -215,7 +219,7 @@ def _build_card(
         "who": _join_parts(mask_and_clean(doctor.staff_no), mask_and_clean(doctor.department)),
         "seal_name": mask_and_clean(display_seal_name(outcome)),
         "number": mask_and_clean(mask_doctor_id(doctor)),
-        "file": mask_and_clean(doctor.picture.name) if doctor.picture else "",
+        "file": mask_and_clean(picture.name) if picture else "",
         "evidence": say(f"evidence.{_name_evidence(outcome)}") if doctor.evidence else "",
         "address": _join_parts(
             mask_and_clean(origin.file) if named else "",

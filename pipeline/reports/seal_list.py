@@ -106,8 +106,8 @@ def write_seal_csv(target: Path | TextIO, seals: Sequence[ListedSeal], presenter
     """
     frame = build_seal_frame(seals, presenter).map(lambda value: mark_as_text(str(value)))
 
-    def write(place: Path | TextIO) -> None:
-        frame.to_csv(place, index=False, encoding="utf-8-sig", quoting=csv.QUOTE_ALL)
+    def write(target: Path | TextIO) -> None:
+        frame.to_csv(target, index=False, encoding="utf-8-sig", quoting=csv.QUOTE_ALL)
 
     if isinstance(target, Path):
         write_atomically(target, write)

@@ -12,6 +12,7 @@ from pipeline.clock import stamp
 from pipeline.domain.masking import mask_path, mask_text
 from pipeline.domain.name_key import make_name_key
 from pipeline.domain.results_format import WORKBOOK
+from pipeline.domain.roster import ImageFile
 from pipeline.domain.run import UNRESOLVED_STATUSES, RowPlan, Status, find_attempt_status
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory
 from pipeline.ledger.database_ledger import DatabaseLedger
@@ -74,15 +75,23 @@ class Case:
         )
 
     @property
+    def held_image(self) -> ImageFile | None:
+        """The row's picture, where it may be an earlier doctor's and nothing else is wrong with the row."""
+        row_plan = self.row_plan
+        is_held = row_plan is not None and row_plan.status is Status.REJECTED and row_plan.review is not None
+        return row_plan.doctor.held_image if row_plan is not None and is_held else None
+
+    @property
     def same_person_detail(self) -> Mapping[str, str] | None:
         """What is known of the person whose corrected number a row may give, None for any other case."""
         if self.possibly_same is None or self.attempt is not None or self.row_plan is None:
             return None
-        return next(
+        details = (
             problem.detail
             for problem in self.row_plan.problems
             if problem.code == "PERSON_POSSIBLY_SAME" and "agreed" in problem.detail
         )
+        return next(details, None)
 
     def is_meant_by(self, query: str) -> bool:
         """Return whether a query means this person: name, staff number, last four, seal name, SealId, trace id, key."""
@@ -127,7 +136,9 @@ def _needs_decision(row_plan: RowPlan) -> bool:
     history = row_plan.history
     has_open_create = history is not None and history.unresolved_attempt is not None
     is_changed = history is not None and row_plan.status is Status.CHANGED
-    return row_plan.possibly_same is not None or is_changed or has_open_create
+    is_rejected = row_plan.status is Status.REJECTED
+    is_held = is_rejected and row_plan.doctor.held_image is not None and row_plan.review is not None
+    return row_plan.possibly_same is not None or is_changed or has_open_create or is_held
 
 
 def _make_case(key: str, row_plan: RowPlan) -> Case:

@@ -10,7 +10,7 @@ from pipeline.clock import Clock, shown, stamp
 from pipeline.domain.fields import FIELDS, list_content
 from pipeline.domain.masking import mask_id, mask_text
 from pipeline.domain.roster import list_spellings
-from pipeline.domain.run import RowPlan, Status
+from pipeline.domain.run import Judged, RowPlan, Status
 from pipeline.domain.seal_ids import fold_seal_id, is_seal_id, list_doctor_texts
 from pipeline.domain.seals import KEPT, PersonHistory, SealContent
 from pipeline.errors import UsageError
@@ -66,6 +66,10 @@ class DecisionMaker:
                 reason = make_phrase(f"resolve.forbidden.{conflict.constraint}")
             raise UsageError("resolve.not_entered", why=reason) from conflict
 
+    def enter_judgement(self, identity: str, judged: Judged) -> None:
+        """Enter the judgement of a picture."""
+        self.ledger.record_judgements({identity: judged}, now=self.decided_at, who=self.name, why=self.why)
+
 
 def enter_created(maker: DecisionMaker, case: Case, seal_id: str) -> None:
     """Enter that the open create made this seal; UsageError where its shape is wrong or another person has it."""
@@ -102,7 +106,15 @@ def enter_not_theirs(maker: DecisionMaker, case: Case) -> None:
 
 
 def enter_keep(maker: DecisionMaker, case: Case, digest: Callable[[str], str], *, sure: bool) -> None:
-    """Enter that the roster's present content is the accepted one; the seal stays as it is."""
+    """Enter that the roster's present content is the accepted one; the seal stays as it is.
+
+    Of a row whose picture was held: enter that the picture is this doctor's; the next run sends it.
+    """
+    if case.held_image is not None:
+        assert case.row_plan is not None
+        assert case.row_plan.review is not None
+        maker.enter_judgement(case.row_plan.review.id, "right")
+        return
     row_plan = require_changed(case)
     _require_one_person(case, sure=sure)
     maker.enter_decision("keep", case.key, content=_accept_content(case, row_plan, digest))

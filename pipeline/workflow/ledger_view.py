@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from pipeline.domain.roster import Doctor, FileStat
+from pipeline.domain.roster import FileStat
 from pipeline.domain.run import Judgement
 from pipeline.domain.seals import LedgerSnapshot
-from pipeline.intake.pairing.evidence import NO_SEALED_PEOPLE, SealedPeople, SealedPerson
+from pipeline.intake.images.prepare import digest_readable_pixels
+from pipeline.intake.pairing.earlier_evidence import EarlierEvidence, EvidenceRecords
 from pipeline.intake.pairing.picture_column import EarlierRow
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.tenant import KEY_BYTES, SiteKey
 from pipeline.planning.guards import SealCounts
-from pipeline.planning.known_people import find_sealed_copies
+from pipeline.planning.known_people import list_known_bearers
 
 # of a check without a ledger: equal numbers are still one person
 PLAIN_KEY = SiteKey(bytes(KEY_BYTES), "")
@@ -74,29 +75,29 @@ class LedgerView:
         unresolved = {person.key for person in self.snapshot.people.values() if person.unresolved_attempt}
         return len(unresolved.difference(keys))
 
-    def list_sealed_people(self, doctors: Sequence[Doctor]) -> SealedPeople:
-        """Return the people who have a seal, as far as picture files may carry their names and numbers.
-
-        Of ``doctors`` those without a usable number may have a corrected copy.
-        """
+    def make_earlier_evidence(self, new_judgements: Mapping[str, Judgement]) -> EarlierEvidence:
+        """Return what decides whose picture a file may be by earlier runs; ``new_judgements`` are not in the ledger yet."""
         if self.ledger is None or self.site_key is None:
-            return NO_SEALED_PEOPLE
-        people: list[SealedPerson] = []
-        for person in self.snapshot.people.values():
-            if (seal := person.seal) is not None:
-                name = seal.content.name if seal.content else person.name
-                people.append(SealedPerson(person.key, name, seal.seal_name, seal.content is not None))
-        return SealedPeople(
-            people,
-            self.ledger.list_staff_numbers,
-            self.site_key.person,
-            lambda: self._list_corrected(doctor for doctor in doctors if doctor.key is None),
-        )
+            return EarlierEvidence()
+        digest, judge = self.site_key.digest, self.site_key.judgement
+        judgements = {**self.judgements, **new_judgements}
 
-    def _list_corrected(self, doctors: Iterable[Doctor]) -> Mapping[str, str]:
-        """Return the persons whose seals the corrected copies of rows hold, by row_id."""
-        copies = find_sealed_copies(doctors, self.ledger)
-        return {row_id: copy.key for row_id, copy in copies.items() if copy.key}
+        def is_judged_right(key: str, name: str, sha256: str) -> bool:
+            judgement = judgements.get(judge(key, name, "", sha256))
+            return judgement is not None and judgement.judged == "right"
+
+        people = self.snapshot.people.values()
+        records = EvidenceRecords(
+            bearers=[*self.ledger.list_bearers(self.site_key.tenant), *list_known_bearers(people, digest)],
+            digest=digest,
+            make_key=self.site_key.person,
+            settled_keys=self.known_keys,
+            same_persons=self.snapshot.same_persons,
+            other_persons=self.snapshot.other_persons,
+            is_judged_right=is_judged_right,
+            digest_pixels=digest_readable_pixels,
+        )
+        return EarlierEvidence(records)
 
     def find_earlier_rows(self, run: str) -> Mapping[str, Sequence[EarlierRow]] | None:
         """Return the rows of an earlier run by the sha256 of their pictures; None for a run that is not known."""

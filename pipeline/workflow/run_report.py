@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.config.named_paths import LEDGER_SECRET_FILE, ROSTER_PASSWORD_FILE, SERVER_PASSWORD_FILE
 from pipeline.config.settings import Config
+from pipeline.domain.bearer import Bearer
 from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.roster import Doctor, FileReport
 from pipeline.domain.run import (
@@ -27,6 +28,7 @@ from pipeline.domain.run import (
     RowOutcome,
     RunReport,
     RunRequest,
+    Status,
     Traffic,
     more_severe_exit,
 )
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from pipeline.workflow.run_inputs import RunInputs
 
 LOG = logging.getLogger(__name__)
+_MOST_DIGESTED = 500  # pictures of rejected rows, at the end of one run
 _LINE = json.JSONEncoder(ensure_ascii=False)
 CODES: tuple[tuple[type[EsignImportError], str], ...] = (
     (RoleFailed, "ROLE_FAILED"),
@@ -141,10 +144,19 @@ def write_run_json(report: RunReport, folders: Iterable[Path]) -> None:
 # -- the ledger
 
 
-def record_run_start(ledger: Ledger, record: RunRecord, report: RunReport, presenter: Presenter) -> None:
-    """Enter a run that begins, with the files that it has read: a run that is killed leaves no more of its run.json."""
+def record_run_start(
+    ledger: Ledger, record: RunRecord, report: RunReport, presenter: Presenter, bearers: Sequence[Bearer]
+) -> None:
+    """Enter a run that begins, with the files that it has read: a run that is killed leaves no more of its run.json.
+
+    ``bearers`` are what its rows show; the numbers of the roster are masked in their texts.
+    """
     known = json.dumps(start_record(report, presenter.masker), ensure_ascii=False)
     ledger.begin_run(replace(record, record=known))
+    mask = presenter.mask_text
+    ledger.record_bearers(
+        [replace(one, shown_name=mask(one.shown_name), position=mask(one.position)) for one in bearers]
+    )
 
 
 def record_rows(ledger: Ledger, run: str, outcomes: Iterable[RowOutcome], presenter: Presenter) -> None:
@@ -206,6 +218,7 @@ def record_run_end(
     try:
         if changed:
             record_rows(ledger, report.run, changed, presenter)
+        ledger.record_pixels(_digest_unsent_images(report.outcomes, ledger.pictures_without_pixels()))
         record = json.dumps(run_record(report, presenter.masker), ensure_ascii=False)
         ledger.finish_run(report.run, exit=report.exit, finished=report.finished, record=record)
     except LedgerError as error:
@@ -217,6 +230,28 @@ def record_run_end(
         )
         return replace(report, exit=more_severe_exit(report.exit, halt.exit), halt=report.halt or halt)
     return report
+
+
+def _digest_unsent_images(outcomes: Iterable[RowOutcome], wanted: Collection[str]) -> dict[str, str]:
+    """Return the digests of the pixels of rejected rows' pictures by their sha256, as far as they are ``wanted``.
+
+    A row that is sent later may have the same picture in another format. What a seal or a create was made from is known.
+    """
+    from pipeline.intake.images.prepare import digest_readable_pixels  # noqa: PLC0415 - it imports Pillow
+
+    digests: dict[str, str] = {}
+    for outcome in outcomes:
+        doctor = outcome.doctor
+        images = [*doctor.contested_images, *(image for _, image in doctor.rival_images)]
+        if doctor.picture is not None:
+            images.append(doctor.picture)
+        for image in images if outcome.status is Status.REJECTED else ():
+            is_wanted = (
+                image.sha256 in wanted and image.sha256 not in digests and len(digests) < _MOST_DIGESTED
+            )
+            if is_wanted and (pixels := digest_readable_pixels(image)):
+                digests[image.sha256] = pixels
+    return digests
 
 
 # -- faults of files

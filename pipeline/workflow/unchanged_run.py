@@ -116,7 +116,7 @@ class RunMemory:
 
     def note_plan(self, inputs: RunInputs, plan: RunPlan) -> None:
         """Note what the next run needs to repeat this plan, if it can be repeated."""
-        is_repeatable = not plan.file_stats and not plan.whole_image_seals
+        is_repeatable = not (plan.file_stats or plan.whole_image_seals or plan.new_bearers)
         if not (is_repeatable and all(map(_is_repeatable, plan.row_plans)) and self._are_plain(inputs)):
             return
         candidates = inputs.images.candidates
@@ -312,6 +312,7 @@ def _is_repeatable(row_plan: RowPlan) -> bool:
         row_plan.status in _REPEATABLE
         and row_plan.review is None
         and row_plan.possibly_same is None
+        and (row_plan.status is not Status.REJECTED or row_plan.doctor.held_image is None)
         # that a seal may have been made of a smaller copy depends on what the work folder holds
         and not any(problem.code in _TRANSIENT or "sent" in problem.detail for problem in row_plan.problems)
     )

@@ -238,9 +238,9 @@ def test_another_id_in_place_of_a_seal_id_is_refused(stage):
     sealed = stage.service.seals[0].seal_id
     others = (row["trace_id"], row["request_id"], number(2), "undefined", SANDBOX.app_id, sealed.swapcase())
     for seal_id in others:
-        told = stage.go("resolve", person(2).staff_no, f"--seal-id={seal_id}", later=LATER)
-        assert told.code == 2, seal_id
-        assert number(2) not in told.output
+        refused = stage.go("resolve", person(2).staff_no, f"--seal-id={seal_id}", later=LATER)
+        assert refused.code == 2, seal_id
+        assert number(2) not in refused.output
     stage.assert_clean()
 
 

@@ -73,7 +73,7 @@ def adopt_results(hospital, elsewhere: Path) -> None:
 
 
 @pytest.mark.parametrize("repair", [restore_backup, rebuild_from_receipts, adopt_results])
-def test_what_the_runbook_asks_for_leaves_nobody_to_create(put_back, repair: Callable[[object, Path], None]):
+def test_what_the_runbook_asks_for_leaves_no_one_to_create(put_back, repair: Callable[[object, Path], None]):
     hospital, machine, elsewhere = put_back
     machine.put_back()
     repair(hospital, elsewhere)

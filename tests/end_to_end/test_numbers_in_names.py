@@ -92,10 +92,10 @@ def find_secrets(hospital, request) -> list[tuple[str, str]]:
     ]
     spelt = {secret: (secret.encode(), secret.encode("utf-16-le")) for secret in SECRETS}
     return [
-        (secret, str(place))
-        for place, text in texts
+        (secret, str(location))
+        for location, text in texts
         for secret, forms in spelt.items()
-        if any(form in text for form in forms) or secret in str(place).replace(OWN_FOLDER, "")
+        if any(form in text for form in forms) or secret in str(location).replace(OWN_FOLDER, "")
     ]
 
 

@@ -161,6 +161,21 @@ def test_a_person_in_the_roster_under_the_old_number_blocks_no_other_row(sealed)
     assert len(seals_of(sealed)) == 2
 
 
+def test_the_row_of_the_sealed_person_keeps_its_seal_and_loses_its_warning_once_decided(sealed):
+    scan_anew(sealed, "00077")
+    sealed.roster([*others(1, 2, 3), person(staff_no="00077")])
+    for _ in range(3):
+        assert sealed.go("run") == 3
+        assert row_of(sealed, card=WRONG)["status"] == "unchanged"
+        assert row_of(sealed, card=WRONG)["codes"] == ["PERSON_POSSIBLY_SAME", "MOBILE_DUPLICATE"]
+        assert row_of(sealed)["codes"] == ["MOBILE_DUPLICATE", "PERSON_POSSIBLY_SAME"]
+    assert run_later(sealed, "resolve", RIGHT[-4:], "--other-person") == 0
+    assert sealed.run_to_end("run") == (0, {"sealed": 1, "unchanged": 3})
+    for _ in range(2):
+        assert row_of(sealed, card=WRONG)["codes"] == ["MOBILE_DUPLICATE"]
+        assert sealed.run_to_end("run") == (0, {"unchanged": 4})
+
+
 def test_check_holds_it_before_anything_is_sent(sealed):
     scan_anew(sealed)
     sealed.roster([person(), *others(2, 3)])
@@ -233,12 +248,21 @@ def test_the_same_person_may_have_a_new_seal_made_in_place_of_the_old(held):
 def test_another_person_gets_a_seal_distinguished_by_name(held):
     assert run_later(held, "resolve", list_made_seals(held)[name(1)], "--other-person") == 0
     creates = held.creates()
+    decide_picture(held)
     assert held.go("run") == 0
     row = row_of(held)
     assert (row["status"], row["seal_name"]) == ("sealed", f"{name(1)}〇〇〇〇一处方章")
     assert held.creates() == creates + 1
     assert held.go("run") == 0
     assert held.creates() == creates + 1
+
+
+def decide_picture(hospital):
+    """Enter that the file, which the other person had, is this doctor's: it was held."""
+    creates = hospital.creates()
+    assert hospital.go("run") == 3
+    assert (row_of(hospital)["codes"], hospital.creates()) == (["IMAGE_AMBIGUOUS"], creates)
+    assert run_later(hospital, "resolve", name(1), "--keep") == 0
 
 
 def test_another_person_with_the_very_picture_is_not_sent(sealed):
@@ -288,6 +312,7 @@ def test_a_number_corrected_twice_is_one_person(held):
 def test_a_wrong_word_can_be_taken_back(held):
     assert run_later(held, "resolve", name(1), "--same-person") == 0
     assert run_later(held, "resolve", name(1), "--other-person") == 0
+    decide_picture(held)
     assert held.go("run") == 0
     assert row_of(held)["status"] == "sealed"
 
@@ -395,6 +420,7 @@ def test_it_stays_unknown_under_the_corrected_number(lost):
 
 def test_another_person_than_the_lost_create_is_sent(lost):
     assert run_later(lost, "resolve", name(1), "--other-person") == 0
+    decide_picture(lost)
     assert lost.go("run") == 0
     assert row_of(lost)["status"] == "sealed"
 

@@ -341,8 +341,8 @@ def find_shapes() -> frozenset[str]:
 
 
 OF_PYDANTIC = "config.pydantic."  # its kinds of error stand in no text of ours
-# by pydantic, by the system's and SQLite's error names, by the names of fields
-ASKED_FOR_ELSEWHERE = (OF_PYDANTIC, "system.", "database.", "field.")
+# by pydantic, by the system's and SQLite's error names, by the names of fields, in the catalogue itself
+ASKED_FOR_ELSEWHERE = (OF_PYDANTIC, "system.", "database.", "field.", "halted.same_names")
 
 
 def is_asked_for(key: str) -> bool:

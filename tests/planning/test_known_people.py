@@ -17,7 +17,7 @@ from pipeline.intake.conflicts import flag_conflicts
 from pipeline.messages.problems import build_problem
 from pipeline.planning.known_people import find_new_marks, unite_persons
 from pipeline.planning.plan import plan_rows
-from pipeline.planning.possibly_same import AbsentPersons
+from pipeline.planning.possibly_same import KnownPersons
 
 NEW = make_doctor(2, name=make_doctor(1).name, mobile="154")
 PICTURE = make_doctor(1).picture
@@ -39,10 +39,10 @@ def make_known(doctor=None, **changes) -> PersonHistory:
 
 def find_same(row, *pasts, present=(), other=frozenset()):
     known_persons = replace(make_snapshot(*pasts), other_persons=other)
-    absent = AbsentPersons(
-        known_persons, {row.key, *present}, digest, lambda picture, made: picture.sha256 == made.picture
+    known = KnownPersons(
+        known_persons, [row, *present], (), digest, lambda picture, made: picture.sha256 == made.picture
     )
-    match = absent.find(row)
+    match = known.find(row)
     return match and (match[0].key, match[1])
 
 
@@ -73,8 +73,8 @@ def test_a_person_is_the_same_by_two_marks_of_four(changes, agreed):
 def test_the_pictures_of_no_more_than_ten_people_with_one_mobile_are_compared():
     compared = []
     leavers = [make_known(make_doctor(serial)) for serial in range(3, 40)]
-    absent = AbsentPersons(
-        make_snapshot(*leavers), {NEW.key}, digest, lambda *pair: bool(compared.append(pair))
+    absent = KnownPersons(
+        make_snapshot(*leavers), [NEW], (), digest, lambda *pair: bool(compared.append(pair))
     )
     assert absent.find(replace(NEW, name="李四")) is None
     assert len(compared) == 10
@@ -84,16 +84,39 @@ def test_a_picture_that_cannot_be_read_now_agrees_with_none():
     def refuse(*_):
         raise NotReadNow(OSError(errno.EIO, "a disk"))
 
-    absent = AbsentPersons(make_snapshot(make_known()), {NEW.key}, digest, refuse)
+    absent = KnownPersons(make_snapshot(make_known()), [NEW], (), digest, refuse)
     assert absent.find(replace(NEW, name="李四")) is None
     assert absent.find(NEW)[1] == [Field.NAME, Field.MOBILE]
 
 
 def test_a_person_in_the_rosters_or_without_seal_and_open_create_is_not_the_same():
-    assert find_same(NEW, make_known(), present=["key1"]) is None
+    assert find_same(NEW, make_known(), present=[make_doctor(1, mobile="155")]) is None
     assert find_same(NEW, replace(make_known(), seal=None)) is None
     unresolved = make_attempt(make_doctor(1), "unknown")
     assert find_same(NEW, replace(make_known(), seal=None, unresolved_attempt=unresolved))[0] == "key1"
+
+
+@pytest.mark.parametrize(
+    ("present", "changes", "agreed"),
+    [
+        ({"mobile": "155", "staff_no": None}, {"staff_no": "01"}, [Field.NAME, Field.STAFF_NO]),
+        (
+            {"mobile": "154", "staff_no": None},
+            {"staff_no": "01", "name": "李四"},
+            [Field.STAFF_NO, Field.MOBILE],
+        ),
+        (
+            {"mobile": None, "staff_no": None},
+            {"staff_no": "01", "name": "李四"},
+            [Field.STAFF_NO, Field.MOBILE],
+        ),
+        ({"mobile": None, "staff_no": "77"}, {"staff_no": "01", "name": "李四"}, None),
+        ({"mobile": "155", "staff_no": "77"}, {"staff_no": "01"}, None),
+    ],
+)
+def test_of_a_person_in_the_rosters_the_ledger_fills_in_what_the_row_leaves_blank(present, changes, agreed):
+    row = make_doctor(1, **present)
+    assert find_same(replace(NEW, **changes), make_known(), present=[row]) == (agreed and ("key1", agreed))
 
 
 def test_of_two_the_older_comes_first_and_then_the_other():

@@ -312,17 +312,18 @@ def make_review_rules(judged=MappingProxyType({}), **changes) -> PlanRules:
 
 
 ID = "key1|张乙|张乙处方章|sha1"
+HELD_ID = "key1|张乙||sha1"
 
 
 def test_every_row_that_would_be_sent_can_be_judged():
     (row_plan,) = plan_rows([make_doctor()], NOTHING, make_review_rules())
-    assert (row_plan.status, row_plan.review) == (Status.READY, Review(ID))
+    assert (row_plan.status, row_plan.review) == (Status.READY, Review(ID, held_id=HELD_ID))
 
 
 def test_wrong_is_rejected_at_the_picture_and_can_be_judged_again():
     (row_plan,) = plan_rows([make_doctor()], NOTHING, make_review_rules({ID: "wrong"}))
     assert (row_plan.status, row_plan.request) == (Status.REJECTED, None)
-    assert row_plan.review == Review(ID, "wrong")
+    assert row_plan.review == Review(ID, "wrong", HELD_ID)
     (problem,) = row_plan.problems
     assert (problem.code, problem.field, problem.cell) == ("REVIEW_WRONG", Field.PICTURE, "H1")
 

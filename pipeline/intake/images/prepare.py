@@ -250,6 +250,14 @@ def digest_pixels(path: Path, *, like: str | None = None) -> str | None:
     return scan.earlier_pixels if with_earlier else scan.pixels
 
 
+def digest_readable_pixels(image: ImageFile) -> str | None:
+    """Return the digest of a picture's upright pixels, None where it cannot be read now."""
+    try:
+        return digest_pixels(image.file)
+    except NotReadNow:
+        return None
+
+
 def _make_problem(code: str, file: str, **detail: str) -> Problem:
     return build_problem(code, Field.PICTURE, severity=None, file=file, **detail)
 

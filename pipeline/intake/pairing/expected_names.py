@@ -15,6 +15,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Literal, NamedTuple
 
+from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Doctor, Field
 from pipeline.intake.fields.normalize import get_field_text, is_placeholder
 from pipeline.intake.pairing import file_names
@@ -38,9 +39,8 @@ MAX_VARIANTS = 256  # files looked at for one stem: who has more has to tidy up,
 _READY = frozenset({".png", ".jpg", ".jpeg"})  # taken before one that must be converted
 
 # Where a file lies that is named by a name alone: in the doctor's department, in another one, in some department while
-# the row names none, or in none. "namesake": a seal was made elsewhere for another doctor of the name, who is not in the
-# roster, and it is not known from which picture.
-DepartmentMatch = Literal["own", "other", "some", "namesake", ""]
+# the row names none, or in none.
+DepartmentMatch = Literal["own", "other", "some", ""]
 # Where a file lies that is named by a name alone: in a folder of the ward in whose list the row stands, in one of another
 # ward or of one whose relation to the row is not known, or in neither.
 WardMatch = Literal["own", "other", ""]
@@ -134,6 +134,12 @@ def list_names(doctor: Doctor) -> list[str]:
     """Return the name as it is used and as the roster writes it (阿依古丽.买买提): files follow either."""
     written = get_field_text(doctor.row, Field.NAME)
     return [name for name in dict.fromkeys((doctor.name, written)) if name]
+
+
+def bears_name(match: ImageMatch, doctor: Doctor) -> bool:
+    """Return whether a file that is found by a staff number bears the doctor's name as well: 1001张伟."""
+    stem = make_name_key(match.candidate.stem)
+    return any(make_name_key(name) in stem for name in list_names(doctor))
 
 
 def _list_pieces(doctor: Doctor, departments: tuple[str, ...]) -> tuple[Sequence[_Part | None], ...]:

@@ -12,7 +12,8 @@ How a doctor's picture is found:
 
 All that is found must be one picture, by its bytes or by its pixels: two different ones are two candidates, whatever
 named them, and then no one gets one. A file whose name fits two people by staff number or name is evidence for neither,
-even where one of them has a better file: who else it could belong to is not ours to decide.
+even where one of them has a better file: who else it could belong to is not ours to decide. What is left counts only as
+far as no earlier doctor may be meant, see ``earlier_evidence``.
 
 A line of a results workbook whose name and number may be another doctor's than the roster row's gets a picture only by
 what it gives anew: a new entry, a picture that a person put into the workbook, or the evidence that its correction
@@ -25,16 +26,16 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
+from typing import Any
 
+from pipeline.domain.bearer import Bearer
 from pipeline.domain.roster import Doctor, EmbeddedImage, Field, FileStat, ImageFile, Problem
 from pipeline.errors import NotReadNow, isolate_row_failure
 from pipeline.intake.images.image_files import MAX_BYTES, format_size
 from pipeline.intake.pairing import match_problems, picture_column
+from pipeline.intake.pairing.earlier_evidence import EarlierEvidence
 from pipeline.intake.pairing.evidence import (
-    NO_SEALED_PEOPLE,
-    ContestedFile,
     ImageMatches,
-    SealedPeople,
     find_contested_files,
     find_matches,
     may_be_other_wards,
@@ -64,9 +65,16 @@ class MatchResult:
 class _RowRefused(Exception):
     """A row gets no picture, for a reason that a person has to look at."""
 
-    def __init__(self, problem: Problem, rival_images: Sequence[tuple[str, ImageFile]] = ()) -> None:
+    def __init__(self, problem: Problem, **images: Any) -> None:
         super().__init__(problem.code)
-        self.problem, self.rival_images = problem, rival_images
+        self.problem, self.images = (
+            problem,
+            images,
+        )  # rival_images, contested_images or held_image of `Doctor`
+
+    def mark_doctor(self, doctor: Doctor) -> Doctor:
+        """Return the doctor with the problem, and with the pictures that were not used."""
+        return replace(add_problem(doctor, self.problem), **self.images)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +103,7 @@ def match_images(
     known_files: Mapping[str, FileStat],
     now: float = inf,
     store_image: StoreImage | None = None,
-    sealed_people: SealedPeople = NO_SEALED_PEOPLE,
+    earlier: EarlierEvidence | None = None,
     find_earlier_rows: FindEarlierRows = lambda _: None,
 ) -> MatchResult:
     """Give every doctor the picture that is certainly theirs, or the problem that explains why there is none.
@@ -103,18 +111,18 @@ def match_images(
     Only files that a row may mean are opened, and of these only the ones that differ from ``known_files`` (the ledger's
     file_stat, by ``str(path)``) or whose time lies after ``now`` (unix seconds). ``store_image`` keeps the bytes of a picture that lies in a zip; without it there is
     nothing to send. A row whose number is unusable is matched as well, so that all its problems show at once. Whether
-    two people use the same picture is found by ``conflicts``. ``find_earlier_rows`` gives the pictures of an earlier
-    run's rows. Raises OSError where ``store_image`` cannot write.
+    two people use the same picture is found by ``conflicts``. ``earlier`` knows the doctors of earlier runs;
+    ``find_earlier_rows`` gives the pictures of one run's rows. Raises OSError where ``store_image`` cannot write.
     """
-    matches = find_matches(doctors, index, sealed_people)
+    matches = find_matches(doctors, index)
     with ImageSources(known_files, store_image, now) as sources:
         entries = [
             read_picture_entry(doctor, index, by_name, sources=sources, find_earlier_rows=find_earlier_rows)
             for doctor, by_name in zip(doctors, matches.by_row, strict=True)
         ]
         entry_matches = [entry.matches for entry in entries]
-        contested = find_contested_files(doctors, entry_matches, matches, sealed_people)
-        matcher = _RowMatcher(doctors, matches, entries, contested, sources)
+        contested = find_contested_files(entry_matches, matches)
+        matcher = _RowMatcher(doctors, matches, entries, contested, sources, earlier or EarlierEvidence())
         matched = [matcher.match_row(row) for row in range(len(doctors))]
     unassigned = [candidate for candidate in index.candidates if candidate not in matcher.used]
     missing = [row for row, doctor in enumerate(matched) if doctor is None]
@@ -136,8 +144,9 @@ class _RowMatcher:
     doctors: Sequence[Doctor] = field(repr=False)
     matches: ImageMatches
     entries: Sequence[PictureEntry]
-    contested: Mapping[Candidate, ContestedFile]
+    contested: Mapping[Candidate, frozenset[int]]
     sources: ImageSources
+    earlier: EarlierEvidence
     used: set[Candidate] = field(default_factory=set)
 
     def match_row(self, row: int) -> Doctor | None:
@@ -164,11 +173,15 @@ class _RowMatcher:
         self.used.update(match.candidate for match in valid or fitting)
         try:
             self._require_own(row, fitting, valid, cells)
+            valid, cells, is_doubtful = self._leave_out_earlier(doctor, valid, cells)
             if not (valid or cells):
                 _require_none_between(doctor)
-            return self._choose_image(doctor, valid, cells) if valid or cells else None
+            if not (valid or cells):
+                return None
+            chosen = self._choose_image(doctor, valid, cells)
+            return replace(chosen, held_image=chosen.picture) if is_doubtful else chosen
         except _RowRefused as refused:
-            return replace(add_problem(doctor, refused.problem), rival_images=refused.rival_images)
+            return refused.mark_doctor(doctor)
 
     def _require_own(
         self,
@@ -184,17 +197,58 @@ class _RowMatcher:
             raise _RowRefused(match_problems.explain_moved_entry(doctor, entry))
         contested = [match for match in fitting if self._is_contested(match.candidate, row)]
         if contested:
-            raise _RowRefused(
-                match_problems.explain_contested_files(row, contested, self.doctors, self.contested)
-            )
+            problem = match_problems.explain_contested_files(row, contested, self.doctors, self.contested)
+            raise _RowRefused(problem, contested_images=self._list_images(contested))
         if not _is_trusted(doctor, entry, valid, cells):
             raise _RowRefused(match_problems.explain_untrusted_match(doctor))
         if fitting and not (valid or cells):
-            raise _RowRefused(match_problems.explain_shared_files(row, fitting, self.doctors, self.matches))
+            problem = match_problems.explain_shared_files(row, fitting, self.doctors, self.matches)
+            raise _RowRefused(problem, contested_images=self._list_images(fitting))
 
     def _is_contested(self, candidate: Candidate, row: int) -> bool:
-        contested = self.contested.get(candidate)
-        return contested is not None and row in contested.rows
+        return row in self.contested.get(candidate, ())
+
+    def _list_images(self, matches: Sequence[ImageMatch]) -> tuple[ImageFile, ...]:
+        """Return what matched files hold, as far as they can be read now."""
+        return tuple(filter(None, map(self._find_image, matches[:MAX_VARIANTS])))
+
+    def _find_image(self, match: ImageMatch) -> ImageFile | None:
+        """Return what a matched file holds, None where it is too large or cannot be read now."""
+        if match.candidate.size > MAX_BYTES:
+            return None
+        try:
+            return self.sources.get_image(match.candidate)
+        except (NotReadNow, UnreadableFile):
+            return None
+
+    def _leave_out_earlier(
+        self, doctor: Doctor, matches: Sequence[ImageMatch], cells: tuple[EmbeddedImage, ...]
+    ) -> tuple[Sequence[ImageMatch], tuple[EmbeddedImage, ...], bool]:
+        """Leave out the pictures that may be an earlier doctor's; return the others, and whether all may be.
+
+        Raises _RowRefused where nothing else is left, unless nothing is sent for the doctor.
+        """
+        doubts: list[tuple[str, ImageFile | None, Bearer]] = []
+        own_matches, own_cells = [], []
+        for match in matches:
+            image = self._find_image(match)
+            if bearer := self.earlier.find_other_bearer(doctor, match, image):
+                doubts.append((show_path(match.candidate.relative_path, doctor), image, bearer))
+            else:
+                own_matches.append(match)
+        for cell in cells:
+            if bearer := self.earlier.find_other_bearer_of_cell(doctor, cell):
+                doubts.append((f"▣ {cell.address}", cell.picture, bearer))
+            else:
+                own_cells.append(cell)
+        if not doubts or own_matches or own_cells:
+            return own_matches, tuple(own_cells), False
+        if self.earlier.is_settled(doctor):
+            return matches, cells, True
+        files, images, bearers = zip(*doubts, strict=True)
+        problem = match_problems.explain_earlier_bearers(doctor, files, bearers)
+        held = images[0] if len({image and image.sha256 for image in images}) == 1 else None
+        raise _RowRefused(problem, held_image=held)
 
     def _choose_image(
         self, doctor: Doctor, matches: Sequence[ImageMatch], cells: Sequence[EmbeddedImage]
@@ -291,15 +345,15 @@ def _require_one_image(doctor: Doctor, options: Sequence[_Option]) -> None:
         images = [(option.show_source(doctor), option.image) for option in options]
         misplaced = picture_column.find_misplaced_images(doctor.row)
         if between := [image for image in misplaced if image.is_between]:
-            raise _RowRefused(match_problems.explain_images_between(doctor, between), images)
-        raise _RowRefused(make_problem("IMAGE_AMBIGUOUS", doctor, found=files), images)
+            raise _RowRefused(match_problems.explain_images_between(doctor, between), rival_images=images)
+        raise _RowRefused(make_problem("IMAGE_AMBIGUOUS", doctor, found=files), rival_images=images)
 
 
 def _require_none_between(doctor: Doctor) -> None:
     """Raise _RowRefused where the only pictures that may be the doctor's lie between rows."""
     if between := picture_column.find_images_between(doctor.row):
         rivals = [(f"▣ {image.address}", image.picture) for image in between]
-        raise _RowRefused(match_problems.explain_images_between(doctor, between), rivals)
+        raise _RowRefused(match_problems.explain_images_between(doctor, between), rival_images=rivals)
 
 
 def _get_cell_image(doctor: Doctor, cell: EmbeddedImage) -> ImageFile:

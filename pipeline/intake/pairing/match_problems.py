@@ -6,11 +6,12 @@ import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from pipeline.domain.bearer import Bearer
 from pipeline.domain.masking import mask_id
 from pipeline.domain.roster import Doctor, EmbeddedImage, Field, Problem, fold_staff_no
 from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.pairing import file_names, picture_column
-from pipeline.intake.pairing.evidence import ContestedFile, ImageMatches
+from pipeline.intake.pairing.evidence import ImageMatches
 from pipeline.intake.pairing.expected_names import ImageMatch, list_names
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
 from pipeline.intake.pairing.picture_column import PictureEntry
@@ -60,13 +61,11 @@ def explain_contested_files(
     row: int,
     fitting: Collection[ImageMatch],
     doctors: Sequence[Doctor],
-    contested: Mapping[Candidate, ContestedFile],
+    contested: Mapping[Candidate, Collection[int]],
 ) -> Problem:
     """Return the problem of files that one doctor's entry names and that are another's by name, and who that is."""
-    claims = [contested[match.candidate] for match in fitting]
-    rows = {other for claim in claims for other in claim.rows} - {row}
-    seal_names = dict.fromkeys(name for claim in claims for name in claim.seal_names)
-    other = list_texts([*(describe_row(doctors[other]) for other in sorted(rows)), *seal_names])
+    rows = {other for match in fitting for other in contested[match.candidate]} - {row}
+    other = list_texts(describe_row(doctors[other]) for other in sorted(rows))
     files = list_texts(show_path(match.candidate.relative_path, doctors[row]) for match in fitting)
     return make_problem("IMAGE_AMBIGUOUS", doctors[row], found=files, other=other, claimed="name")
 
@@ -74,7 +73,7 @@ def explain_contested_files(
 def explain_shared_files(
     row: int, fitting: Sequence[ImageMatch], doctors: Sequence[Doctor], matches: ImageMatches
 ) -> Problem:
-    """Return the problem of files that fit another person as well, in the roster or before it, or another department."""
+    """Return the problem of files that fit another person of the roster as well, or another department."""
     doctor = doctors[row]
     files = list_texts(show_path(match.candidate.relative_path, doctor) for match in fitting)
     others = {
@@ -86,13 +85,25 @@ def explain_shared_files(
     if others:
         other = list_texts(describe_row(doctors[other]) for other in sorted(others))
         return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, other=other)
-    if any(match.department == "namesake" for match in fitting):
-        return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, namesake="yes")
     if any(match.ward == "other" for match in fitting):
         sheet = mask_file_name(doctor.row.display_origin.sheet or doctor.row.display_origin.file)
         return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, ward=sheet)
     department = mask_file_name(doctor.department or "—")
     return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, department=department)
+
+
+def explain_earlier_bearers(doctor: Doctor, files: Sequence[str], bearers: Sequence[Bearer]) -> Problem:
+    """Return the problem of pictures that may be earlier doctors', and who these are."""
+    bearer = bearers[0]
+    detail = {
+        "found": list_texts(files),
+        "name": mask_file_name(doctor.display_name or "—"),
+        "earlier": bearer.shown_name or "—",
+        "place": bearer.position,
+        "run": bearer.run,
+        "person": bearer.key,
+    }
+    return make_problem("IMAGE_AMBIGUOUS", doctor, **detail)
 
 
 def explain_images_between(doctor: Doctor, images: Iterable[EmbeddedImage]) -> Problem:

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from pair_support import doctor, fill
 from run_support import number
 
+from pipeline.domain.bearer import Bearer
 from pipeline.domain.roster import Field
 from pipeline.intake.conflicts import find_person_ids, flag_conflicts
 from pipeline.intake.pairing import image_index
-from pipeline.intake.pairing.evidence import SealedPeople, SealedPerson
+from pipeline.intake.pairing.earlier_evidence import EarlierEvidence, EvidenceRecords
 from pipeline.intake.pairing.match import match_images
 
 NAMES = ["张伟", "李文", "李文章", "欧阳文", "欧阳文章", "姚平", "阿依古丽·买买提"]
@@ -161,10 +162,10 @@ def test_a_name_that_holds_more_than_expected_matches_no_one(people, stems_):
     assert {path for path, _, _ in result.values()} == {None}
 
 
-SEALED = [
-    SealedPerson("k8", "姚平", "姚平处方章", picture_known=True),
-    SealedPerson("k9", "李文", "", picture_known=False),
-]
+EARLIER = [
+    Bearer(key="k8", name="姚平", staff_no="12"),
+    Bearer(key="k9", name="李文"),
+]  # digests are the texts
 WHO = ["张伟", "李文", "姚平"]
 CALLED = [*WHO, "12", *map(number, (0, 8, 9))]
 plain_files = st.dictionaries(
@@ -197,12 +198,12 @@ plain_files = st.dictionaries(
 def test_no_one_gets_a_file_named_after_another_person_or_in_another_department(people, content):
     """Judged by the file's path alone, apart from the code that pairs."""
     doctors = [replace(entry, key=f"k{entry.number}") for entry in doctors_of(people)]
-    sealed = SealedPeople(
-        SEALED, lambda: {"k8": {"12"}}, lambda text: {number(8): "k8", number(9): "k9"}.get(text, "?")
-    )
+    keys = {number(8): "k8", number(9): "k9"}
+    records = EvidenceRecords(EARLIER, digest=str, make_key=lambda text: keys.get(text, "?"))
     with tempfile.TemporaryDirectory() as folder:
         library = image_index.index_images(image_index.list_images(fill(Path(folder) / "a", content)))
-        paired = flag_conflicts(match_images(doctors, library, known_files={}, sealed_people=sealed).doctors)
+        earlier = EarlierEvidence(records)
+        paired = flag_conflicts(match_images(doctors, library, known_files={}, earlier=earlier).doctors)
     outside = {"姚平": "k8", "李文": "k9", "12": "k8", number(8): "k8", number(9): "k9"}
     for one in paired:
         if one.picture is None or one.errors:
@@ -217,8 +218,10 @@ def test_no_one_gets_a_file_named_after_another_person_or_in_another_department(
             doctor.staff_no for doctor in doctors if doctor.number == one.number
         }:
             assert not bearers - {one.number}, "called after another row's doctor"
-            assert stem not in outside, "called after a sealed doctor"
+            assert stem not in outside, "called after an earlier doctor"
+        if one.evidence == "staff_no":
+            assert stem not in outside, "an earlier doctor bore the staff number"
         if one.evidence == "name":
             assert bearers <= {one.number} or position in departments
-            assert stem != "李文", "told apart by nothing from a seal whose picture nobody knows"
+            assert stem not in outside, "an earlier doctor bore the name"
             assert position not in {"内科", "外科", "眼科"} - departments or departments == {None}

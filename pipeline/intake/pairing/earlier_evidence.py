@@ -1,0 +1,294 @@
+"""Evidence over time: whose picture a file may be by all that the ledger has seen before this run.
+
+A name or a staff number that another person has ever borne finds no picture by itself. A picture that an earlier run gave
+to a person, or that could have been two people's then, is evidence for another person only by the identity number of that
+other person. Whether the other person is still in tonight's rosters does not matter. What counts as evidence for a row:
+
+* the file bears the row's own identity number;
+* a person judged this picture right for this doctor;
+* an earlier run gave this file to this doctor, and no run saw it with another;
+* otherwise no other doctor is known by the name or staff number that leads to the file.
+
+For a doctor with a seal, or with a create that has no verdict, nothing is sent: the picture that is found is compared,
+and ties no file to the doctor.
+
+This module alone knows the rule. `match.py` asks it for every picture that tonight's evidence finds.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from pipeline.domain.bearer import Bearer
+from pipeline.domain.masking import mask_text
+from pipeline.domain.name_key import make_name_key
+from pipeline.domain.roster import Doctor, EmbeddedImage, ImageFile, fold_staff_no
+from pipeline.intake.fields.normalize import is_placeholder
+from pipeline.intake.fields.number_traces import list_lifetime_numbers, list_number_traces
+from pipeline.intake.images.image_files import mask_file_name
+from pipeline.intake.pairing.expected_names import (
+    CELL,
+    COLUMN,
+    NAME,
+    NUMBER,
+    STAFF_NO,
+    ImageMatch,
+    bears_name,
+    list_names,
+)
+from pipeline.intake.pairing.image_index import list_variants
+from pipeline.intake.pairing.picture_column import find_named_column
+
+Digest = Callable[[str], str]  # HMAC under the site key
+_TRACE_CHARS = 10  # hexadecimal: enough to compare the few numbers of one name
+_ANOTHERS_NUMBER = "ID_NAME_CONFLICT"  # the row's number is perhaps another person's
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRecords:
+    """What the ledger and its site key give to the rule."""
+
+    bearers: Sequence[Bearer] = field(default=(), repr=False)
+    digest: Digest = field(default=lambda _: "", repr=False)
+    make_key: Callable[[str], str] | None = field(default=None, repr=False)  # lifetime number -> key
+    # keys of people with a live seal or a create without a verdict: nothing is sent for them
+    settled_keys: Collection[str] = field(default=(), repr=False)
+    same_persons: Mapping[str, str] = field(
+        default_factory=dict, repr=False
+    )  # key of a corrected number -> key
+    other_persons: frozenset[tuple[str, str]] = field(
+        default=frozenset(), repr=False
+    )  # keys that a person distinguished
+    # whether a person judged the picture of this sha256 right for the doctor of this key and name
+    is_judged_right: Callable[[str, str, str], bool] = field(default=lambda *_: False, repr=False)
+    digest_pixels: Callable[[ImageFile], str | None] = field(default=lambda _: None, repr=False)
+
+
+NO_RECORDS = EvidenceRecords()
+
+
+class EarlierEvidence:
+    """Finds the earlier doctor whose picture a file may be; an empty ledger knows none."""
+
+    def __init__(self, records: EvidenceRecords = NO_RECORDS) -> None:
+        """Index the bearers."""
+        self._records = records
+        self._by_key: defaultdict[str, list[Bearer]] = defaultdict(list)
+        self._by_name: defaultdict[str, list[Bearer]] = defaultdict(list)
+        self._by_staff_no: defaultdict[str, list[Bearer]] = defaultdict(list)
+        self._by_path: defaultdict[str, list[Bearer]] = defaultdict(list)
+        self._by_picture: defaultdict[str, list[Bearer]] = defaultdict(list)
+        self._by_pixels: defaultdict[str, list[Bearer]] = defaultdict(list)
+        self._without_key: list[Bearer] = []
+        for stored in records.bearers:
+            key = records.same_persons.get(stored.key, stored.key)
+            bearer = stored if key == stored.key else replace(stored, key=key)
+            for index, value in (
+                (self._by_key, bearer.key),
+                (self._by_name, bearer.name),
+                (self._by_staff_no, bearer.staff_no),
+                (self._by_path, bearer.path),
+                (self._by_picture, bearer.picture),
+                (self._by_pixels, bearer.pixels),
+            ):
+                if value:
+                    index[value].append(bearer)
+            if not bearer.key:
+                self._without_key.append(bearer)
+
+    # -- the rule
+
+    def find_other_bearer(self, doctor: Doctor, match: ImageMatch, image: ImageFile | None) -> Bearer | None:
+        """Return an earlier doctor whose picture a file may be, None where it is evidence for the row.
+
+        ``image`` is what the file holds, None where that cannot be read.
+        """
+        if match.evidence == NUMBER or not self._records.bearers:
+            return None
+        person = _Person(doctor, self._records.digest)
+        if image is not None and self._is_judged_right(doctor, image):
+            return None
+        ties = self._list_ties(image, path=True) if image is not None else []
+        if other := self._find_other(ties, person):
+            return other
+        if any(not tie.is_contested for tie in ties):
+            return None
+        return self._find_other(self._list_namesakes(doctor, match, person), person)
+
+    def find_other_bearer_of_cell(self, doctor: Doctor, cell: EmbeddedImage) -> Bearer | None:
+        """Return an earlier doctor whose picture the one in the row's own cell was, None where there is none."""
+        if not self._records.bearers or self._is_judged_right(doctor, cell.picture):
+            return None
+        ties = self._list_ties(cell.picture, path=False)
+        return self._find_other(ties, _Person(doctor, self._records.digest))
+
+    def is_settled(self, doctor: Doctor) -> bool:
+        """Return whether nothing is sent for a doctor: the picture is only compared with that of the seal."""
+        return doctor.key in self._records.settled_keys
+
+    def _is_judged_right(self, doctor: Doctor, image: ImageFile) -> bool:
+        """Return whether a person judged these bytes right for the doctor."""
+        if doctor.key is None or doctor.name is None:
+            return False
+        return self._records.is_judged_right(doctor.key, doctor.name, image.sha256)
+
+    def _list_ties(self, image: ImageFile, *, path: bool) -> list[Bearer]:
+        """Return the earlier doctors who had these bytes, or a file at this path, else those who had these pixels."""
+        ties = list(self._by_picture.get(image.sha256, ()))
+        if path:
+            ties += self._by_path.get(self._records.digest(image.location), ())
+        if ties or not self._by_pixels:
+            return ties
+        return list(self._by_pixels.get(self._records.digest_pixels(image) or "", ()))
+
+    def _list_namesakes(self, doctor: Doctor, match: ImageMatch, person: _Person) -> list[Bearer]:
+        """Return the earlier doctors who bore the name or staff number by which a file is found, or that an entry names."""
+        if match.evidence == NAME:
+            return [bearer for name in person.names for bearer in self._by_name.get(name, ())]
+        if match.evidence == STAFF_NO:
+            bearers = self._by_staff_no.get(person.staff_no, ())
+            if bears_name(match, doctor):
+                return [bearer for bearer in bearers if bearer.name in person.names]
+            return list(bearers)
+        return list(self._list_bearers_of_stem(match, person)) if match.evidence == COLUMN else []
+
+    def _list_bearers_of_stem(self, match: ImageMatch, person: _Person) -> Iterator[Bearer]:
+        """Yield the earlier doctors whose name, staff number or identity number the stem of an entry's file is."""
+        for variant in list_variants(match.candidate):
+            name = self._records.digest(make_name_key(variant.base))
+            staff_no = self._records.digest(fold_staff_no(variant.base))
+            if name in person.names or staff_no == person.staff_no:
+                return
+            yield from self._by_name.get(name, ())
+            yield from self._by_staff_no.get(staff_no, ())
+            if self._records.make_key is not None:
+                for number in list_lifetime_numbers(variant.comparison_key):
+                    yield from self._by_key.get(self._records.make_key(number), ())
+
+    def _find_other(self, bearers: Iterable[Bearer], person: _Person) -> Bearer | None:
+        """Return the first bearer who is another person, one who had the picture before one who contested it."""
+        others = [bearer for bearer in bearers if not self._is_same_person(bearer, person)]
+        return min(others, key=lambda bearer: (bearer.is_contested, not bearer.shown_name), default=None)
+
+    # -- who is the same person
+
+    def _is_same_person(self, bearer: Bearer, person: _Person) -> bool:
+        """Return whether an earlier row is the doctor's.
+
+        Two usable numbers are compared as numbers. Where one of them is damaged, the name and what is left of the number
+        decide. A number that was replaced by another one is a correction if name and mobile stayed and no row of another
+        name ever had the new number.
+        """
+        if bearer.key and bearer.key == person.key:
+            return True
+        if {(bearer.key, person.key), (person.key, bearer.key)} & self._records.other_persons:
+            return False
+        digits = frozenset(bearer.digits.split())
+        if digits & person.traces:
+            return not bearer.name or bearer.name in person.names
+        if bearer.name not in person.names:
+            return False
+        if (bearer.key and person.key) or (digits and person.traces):
+            return bool(bearer.mobile) and bearer.mobile == person.mobile and not self._is_claimed(person)
+        return _share_marks(bearer, person)
+
+    def _is_claimed(self, person: _Person) -> bool:
+        """Return whether an earlier row of another name had the doctor's number."""
+        candidates = [*self._by_key.get(person.key, ()), *self._without_key]
+        return any(
+            bearer.name
+            and bearer.name not in person.names
+            and (
+                (bearer.key and bearer.key == person.key)
+                or not person.traces.isdisjoint(bearer.digits.split())
+            )
+            for bearer in candidates
+        )
+
+    # -- what this run adds
+
+    def list_new_bearers(self, doctors: Iterable[Doctor], run: str) -> list[Bearer]:
+        """Return what the rows of a run show that the ledger does not hold yet."""
+        new: dict[Bearer, None] = {}
+        known = set(self._records.bearers)
+        for doctor in doctors:
+            for bearer in _list_bearers(doctor, self._records.digest, run):
+                if bearer not in known:
+                    new.setdefault(bearer)
+        return list(new)
+
+
+class _Person:
+    """The doctor of a row, as bearers are compared with it; each value is computed when it is needed."""
+
+    def __init__(self, doctor: Doctor, digest: Digest) -> None:
+        self._doctor, self._digest = doctor, digest
+        self.key = doctor.key or ""
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The HMACs of the name as it is used and as it is written."""
+        return frozenset(self._digest(make_name_key(name)) for name in list_names(self._doctor))
+
+    @cached_property
+    def staff_no(self) -> str:
+        """The HMAC of the staff number, "" for none."""
+        staff_no = self._doctor.comparable_staff_no
+        return self._digest(staff_no) if staff_no and not is_placeholder(staff_no) else ""
+
+    @cached_property
+    def mobile(self) -> str:
+        """The HMAC of the mobile, "" for none."""
+        return self._digest(self._doctor.mobile) if self._doctor.mobile else ""
+
+    @cached_property
+    def traces(self) -> frozenset[str]:
+        """The HMACs of the traces of the number."""
+        return frozenset(self._digest(trace)[:_TRACE_CHARS] for trace in list_number_traces(self._doctor.row))
+
+
+def _share_marks(bearer: Bearer, person: _Person) -> bool:
+    """Return whether staff number or mobile agree; without any to compare the name alone decides."""
+    pairs = ((bearer.staff_no, person.staff_no), (bearer.mobile, person.mobile))
+    agree = [one == other for one, other in pairs if one and other]
+    return any(agree) or not agree
+
+
+def _list_bearers(doctor: Doctor, digest: Digest, run: str) -> Iterator[Bearer]:
+    """Yield what a row shows: the doctor with the picture that was given, with each contested one, or with none."""
+    person = _Person(doctor, digest)
+    has_own_number = not any(problem.code == _ANOTHERS_NUMBER for problem in doctor.problems)
+    key = person.key if has_own_number else ""
+    names = list_names(doctor)
+    digits = "" if key else " ".join(sorted(person.traces))
+    if not (key or names or digits):
+        return  # nothing is known of the person
+    origin = doctor.row.display_origin
+    shown = Bearer(
+        key=key,
+        name=digest(make_name_key(names[0])) if names else "",
+        staff_no=person.staff_no,
+        mobile=person.mobile,
+        digits=digits,
+        shown_name=mask_text(names[0]) if names else "",
+        position=" ".join(
+            filter(
+                None, (mask_file_name(origin.file), origin.sheet and mask_text(origin.sheet), str(origin.row))
+            )
+        ),
+        run=run,
+    )
+    # whose a picture in the roster is follows from its place, which a person corrects there
+    rivals = [image for shown_path, image in doctor.rival_images if find_named_column(shown_path) is None]
+    contested = [*doctor.contested_images, *rivals]
+    is_tied = doctor.picture is not None and doctor.held_image is None
+    if not (is_tied or contested):
+        yield shown
+    if doctor.picture is not None and is_tied:
+        path = "" if doctor.evidence == CELL else digest(doctor.picture.location)
+        yield replace(shown, path=path, picture=doctor.picture.sha256)
+    for image in contested:
+        yield replace(shown, path=digest(image.location), picture=image.sha256, is_contested=True)

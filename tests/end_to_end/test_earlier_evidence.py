@@ -1,0 +1,137 @@
+"""What earlier runs saw, from the roster to the wire: reissued staff numbers, ways out, and what makes the ledger forget."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+import pytest
+from PIL import Image
+from resolution_support import run_later
+from run_support import draw_seal, make_row, name, number
+
+ONE, NEWCOMER, FILE = 1, 7, "00001.png"
+SCAN, OTHER_SCAN = 901, 902  # pictures by serial
+
+
+@dataclass
+class Clerk:
+    """A hospital in which doctor 1 got another staff number, and a newcomer the old one: its file is doctor 1's."""
+
+    hospital: object
+
+    def list_newcomer(self) -> None:
+        reissued = make_row(NEWCOMER, staff_no="00001")
+        self.hospital.roster([make_row(ONE, staff_no="00101"), make_row(2), reissued])
+        draw_seal(self.hospital.folder / "seals" / FILE, SCAN)
+
+    def run(self, *arguments: str) -> dict:
+        """Run, and return the newcomer's row."""
+        self.hospital.go("run", "--yes", *arguments)
+        return self.find_row()
+
+    def find_row(self, file: str = "outcomes.jsonl") -> dict:
+        (row,) = [row for row in self.hospital.outcomes(file) if row["name"] == name(NEWCOMER)]
+        return row
+
+    @property
+    def numbers_sealed(self) -> set[str]:
+        return {seal.number for seal in self.hospital.service.seals}
+
+
+@pytest.fixture
+def clerk(hospital):
+    """The newcomer's row is held."""
+    hospital.seal_doctors(2)
+    clerk = Clerk(hospital)
+    clerk.list_newcomer()
+    row = clerk.run()
+    assert (row["status"], row["codes"], row["picture"]) == ("rejected", ["IMAGE_AMBIGUOUS"], None)
+    assert number(NEWCOMER) not in clerk.numbers_sealed
+    return clerk
+
+
+def test_the_reason_names_both_doctors_the_row_the_run_and_the_ways_out(clerk):
+    (problem,) = clerk.find_row()["problems"]
+    first_run = clerk.hospital.runs[0].name
+    for word in (FILE, name(NEWCOMER), name(ONE), "roster.xlsx", first_run, "identity number", "review.html"):
+        assert word in problem["message"], word
+    assert f"resolve {name(NEWCOMER)} --keep" in problem["message"]
+
+
+def test_check_holds_what_a_run_holds(clerk):
+    clerk.hospital.go("check")
+    row = clerk.find_row("plan.jsonl")
+    assert (row["status"], row["codes"]) == ("rejected", ["IMAGE_AMBIGUOUS"])
+
+
+def test_a_person_says_whose_picture_it_is_and_the_word_holds_for_these_bytes(clerk, capsys):
+    assert clerk.hospital.go("resolve", name(NEWCOMER)) == 3
+    assert FILE in capsys.readouterr().out
+    assert run_later(clerk.hospital, "resolve", name(NEWCOMER), "--keep") == 0
+    draw_seal(clerk.hospital.folder / "seals" / FILE, OTHER_SCAN)
+    assert clerk.run()["status"] == "rejected"
+    draw_seal(clerk.hospital.folder / "seals" / FILE, SCAN)
+    assert clerk.run()["status"] == "sealed"
+    assert (clerk.run()["status"], clerk.find_row()["codes"]) == ("unchanged", [])
+
+
+def test_the_page_lets_a_person_judge_the_picture(clerk):
+    page = (clerk.hospital.newest / "review.html").read_text("utf-8")
+    card = next(text for text in page.split('<article class="card"') if f"<h2>{name(NEWCOMER)}</h2>" in text)
+    identity = re.search(r'data-id="([0-9a-f]{32})"', card)[1]
+    content = {key: re.search(rf'data-{key}="(.*?)"', page)[1] for key in ("run", "site")}
+    for judged, status in (("wrong", "rejected"), ("right", "sealed")):
+        saved = clerk.hospital.folder / f"{judged}.json"
+        content |= {"tool": "esign-import", "kind": "review", "schema": 1, "right": 0, "wrong": 0, judged: 1}
+        content |= {"saved": "2099-01-01T00:00:00+00:00", "judgements": {identity: judged}}
+        saved.write_text(json.dumps(content), "utf-8")
+        assert clerk.run("--review", str(saved))["status"] == status
+
+
+def test_a_file_called_by_the_identity_number_is_evidence(clerk):
+    seals = clerk.hospital.folder / "seals"
+    (seals / FILE).rename(seals / f"{number(NEWCOMER)}.png")
+    assert clerk.run()["status"] == "sealed"
+
+
+def test_a_ledger_made_of_its_receipts_knows_it_still(clerk):
+    (clerk.hospital.folder / "state" / "ledger.sqlite3").unlink()
+    assert clerk.hospital.go("ledger", "rebuild") == 0
+    assert clerk.run()["codes"] == ["IMAGE_AMBIGUOUS"]
+
+
+def test_a_purged_doctor_leaves_the_file_to_no_one_else(clerk):
+    assert clerk.hospital.go("purge", "--person", name(ONE), "--yes") == 0
+    assert clerk.run()["codes"] == ["IMAGE_AMBIGUOUS"]
+    ledger = (clerk.hospital.folder / "state" / "ledger.sqlite3").read_bytes()
+    assert name(NEWCOMER).encode() in ledger
+
+
+@pytest.mark.parametrize("ending", [".bmp", ".png"])
+def test_the_picture_of_a_rejected_doctor_saved_anew_under_another_name_is_held(hospital, ending):
+    hospital.roster([make_row(ONE, mobile="1"), make_row(2)])
+    draw_seal(hospital.folder / "seals" / FILE, ONE)
+    draw_seal(hospital.folder / "seals" / "00002.png", 2)
+    assert hospital.go("run", "--yes") == 3
+    hospital.roster([make_row(2), make_row(NEWCOMER)])
+    with Image.open(hospital.folder / "seals" / FILE) as picture:
+        picture.save(hospital.folder / "seals" / f"{NEWCOMER:05d}{ending}")
+    (hospital.folder / "seals" / FILE).unlink()
+    assert Clerk(hospital).run()["codes"] == ["IMAGE_AMBIGUOUS"]
+    assert len(hospital.service.seals) == 1
+
+
+def test_a_roster_that_a_guard_stopped_is_no_evidence(hospital):
+    """Another hospital's list lay in the folder for one run: its staff numbers are others'."""
+    hospital.seal_doctors(2)
+    config = hospital.folder / "config.yaml"
+    config.write_text(re.sub("guards:.*", "guards: {new_rows: 3}", config.read_text("utf-8")), "utf-8")
+    hospital.roster([make_row(100 + serial, staff_no=f"{serial:05d}") for serial in range(11, 20)])
+    for serial in range(11, 20):
+        draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
+    assert hospital.go("run", "--yes") == 5
+    hospital.roster([make_row(serial) for serial in (1, 2, 11)])
+    assert hospital.go("run", "--yes") == 0
+    assert len(hospital.service.seals) == 3

@@ -1,0 +1,232 @@
+"""Whose picture a file may be by what earlier runs saw: the rule on its own, digests being the texts themselves."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pair_support import NUMBER, OTHER_NUMBER, doctor, fill
+
+from pipeline.domain.bearer import Bearer
+from pipeline.domain.roster import Doctor, EmbeddedImage, Field, ImageFile
+from pipeline.intake.fields.number_traces import list_number_traces
+from pipeline.intake.pairing import image_index
+from pipeline.intake.pairing.earlier_evidence import EarlierEvidence, EvidenceRecords
+from pipeline.intake.pairing.match import MatchResult, match_images
+from pipeline.messages.problems import build_problem
+
+OWN, OTHER = "own", "other"  # keys
+MOBILE = "13800000001"
+ZHANG = Bearer(key=OWN, name="张伟", staff_no="1001", mobile=MOBILE, shown_name="张伟", position="a.xlsx 2")
+LI = Bearer(key=OTHER, name="李娜", staff_no="1002", shown_name="李娜", position="a.xlsx 3", run="r1")
+
+
+def make_records(*bearers: Bearer, **more: object) -> EvidenceRecords:
+    keys = {NUMBER: OWN, OTHER_NUMBER: OTHER}
+    return EvidenceRecords(bearers, digest=str, make_key=lambda number: keys.get(number, "?"), **more)
+
+
+def pair(tmp_path: Path, files: dict[str, bytes], records: EvidenceRecords, *doctors: Doctor) -> MatchResult:
+    tmp_path.mkdir(exist_ok=True)
+    library = image_index.index_images(image_index.list_images(fill(tmp_path / "seals", files)))
+    return match_images(doctors, library, known_files={}, earlier=EarlierEvidence(records))
+
+
+def is_held(tmp_path: Path, file: str, records: EvidenceRecords, one: Doctor) -> bool:
+    """Return whether a doctor's only file is held; it is used otherwise."""
+    (paired,) = pair(tmp_path, {file: b"seal"}, records, one).doctors
+    held = [problem for problem in paired.errors if problem.detail.get("earlier")]
+    assert (paired.picture is None) == bool(held)
+    assert (paired.held_image is not None) == bool(held)
+    return bool(held)
+
+
+def zhang(**changes: object) -> Doctor:
+    values = {"key": OWN, "staff_no": "1001", **changes}
+    mobile = values.pop("mobile", MOBILE)
+    return replace(doctor(**values), mobile=mobile)
+
+
+FILES = {"staff number": "1001.png", "name": "张伟.png", "both": "1001张伟.png"}
+
+
+@pytest.mark.parametrize("file", FILES.values())
+def test_an_empty_ledger_holds_nothing(tmp_path, file):
+    assert not is_held(tmp_path, file, make_records(), zhang())
+
+
+@pytest.mark.parametrize("file", FILES.values())
+def test_what_the_doctor_alone_bore_is_evidence(tmp_path, file):
+    assert not is_held(tmp_path, file, make_records(ZHANG, LI), zhang())
+
+
+@pytest.mark.parametrize(("file", "bearer"), [
+    ("1001.png", replace(LI, staff_no="1001")),
+    ("张伟.png", replace(LI, name="张伟")),
+    ("1001张伟.png", replace(LI, name="张伟", staff_no="1001")),
+    ("内科张伟.png", replace(LI, name="张伟")),
+])  # fmt: skip
+@pytest.mark.parametrize("key", [OTHER, ""])
+def test_what_another_doctor_bore_is_none(tmp_path, file, bearer, key):
+    bearer = replace(bearer, key=key, digits="" if key else "other digits")
+    assert is_held(tmp_path, file, make_records(ZHANG, bearer), zhang(department="内科"))
+
+
+def test_a_file_of_staff_number_and_name_is_another_doctors_only_if_that_one_bore_both(tmp_path):
+    bearers = (replace(LI, staff_no="1001"), replace(LI, name="张伟"))
+    assert not is_held(tmp_path, "1001张伟.png", make_records(*bearers), zhang())
+
+
+def test_the_own_identity_number_is_evidence_for_a_file_of_another(tmp_path):
+    tied = replace(LI, path=str(tmp_path / "seals" / f"{NUMBER}.png"))
+    assert not is_held(tmp_path, f"{NUMBER}.png", make_records(tied), zhang())
+
+
+def test_the_pixels_of_a_picture_that_another_doctor_had_are_none(tmp_path):
+    tied = replace(LI, pixels="drawn")
+    assert is_held(tmp_path, "1001.png", make_records(tied, digest_pixels=lambda _: "drawn"), zhang())
+    assert not is_held(tmp_path, "1001.png", make_records(tied, digest_pixels=lambda _: "other"), zhang())
+
+
+@pytest.mark.parametrize("contested", [False, True])
+@pytest.mark.parametrize("by", ["path", "picture"])
+@pytest.mark.parametrize(("file", "entry"), [("1001.png", None), ("scan07.png", "scan07.png")])
+def test_a_picture_that_another_doctor_had_is_none(tmp_path, contested, by, file, entry):
+    values = {"path": str(tmp_path / "seals" / file), "picture": pair_digest(b"seal")}
+    tied = replace(LI, is_contested=contested, **{by: values[by]})
+    assert is_held(tmp_path, file, make_records(ZHANG, tied), zhang(picture=entry))
+
+
+def pair_digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def test_the_doctors_own_file_of_an_earlier_run_is_evidence_although_a_namesake_is_known(tmp_path):
+    namesake = replace(LI, name="张伟")
+    own = replace(ZHANG, path=str(tmp_path / "seals" / "张伟.png"))
+    assert not is_held(tmp_path, "张伟.png", make_records(own, namesake), zhang())
+    assert is_held(tmp_path, "张伟.png", make_records(replace(own, is_contested=True), namesake), zhang())
+
+
+def test_an_entry_that_names_another_doctors_file_is_none(tmp_path):
+    for file in ("李娜.png", "1002.png", f"{OTHER_NUMBER}.png"):
+        assert is_held(tmp_path / file, file, make_records(ZHANG, LI), zhang(picture=file))
+
+
+def test_a_picture_in_a_cell_that_another_doctor_had_is_none(tmp_path):
+    sha256 = pair_digest(b"seal")
+    cell = EmbeddedImage("H", 2, ImageFile("a.xlsx", "内科!H2", sha256, 4))
+    (held,) = pair(tmp_path, {}, make_records(replace(LI, picture=sha256)), zhang(embedded=(cell,))).doctors
+    assert held.held_image == cell.picture
+    (used,) = pair(tmp_path, {}, make_records(LI), zhang(embedded=(cell,))).doctors
+    assert used.picture == cell.picture
+
+
+def test_a_decision_holds_for_these_bytes_and_this_doctor(tmp_path):
+    right = {(OWN, "张伟", pair_digest(b"seal"))}
+    records = make_records(replace(LI, staff_no="1001"), is_judged_right=lambda *asked: asked in right)
+    assert not is_held(tmp_path, "1001.png", records, zhang())
+    assert is_held(tmp_path, "1001.png", records, zhang(key="third"))
+    (paired,) = pair(tmp_path / "new", {"1001.png": b"scanned anew"}, records, zhang()).doctors
+    assert paired.picture is None
+
+
+def test_the_picture_of_a_sealed_doctor_is_compared_and_ties_no_file(tmp_path):
+    records = make_records(replace(LI, staff_no="1001"), settled_keys={OWN})
+    (paired,) = pair(tmp_path, {"1001.png": b"seal"}, records, zhang()).doctors
+    assert (paired.picture.name, paired.errors) == ("1001.png", ())
+    (bearer,) = EarlierEvidence(records).list_new_bearers([paired], "r2")
+    assert (bearer.path, bearer.picture) == ("", "")
+
+
+def test_a_better_file_is_used_where_another_may_be_an_earlier_doctors(tmp_path):
+    namesake = replace(LI, name="张伟")
+    files = {"张伟.png": b"theirs", "1001.png": b"own"}
+    (paired,) = pair(tmp_path, files, make_records(namesake), zhang()).doctors
+    assert (paired.picture.name, paired.errors) == ("1001.png", ())
+
+
+def test_files_that_two_rows_may_mean_are_remembered_for_both(tmp_path):
+    rows = (zhang(), zhang(key="third", number=OTHER_NUMBER, row=3))
+    paired = pair(tmp_path, {"1001.png": b"seal"}, make_records(), *rows).doctors
+    new = EarlierEvidence(make_records()).list_new_bearers(paired, "r2")
+    assert {(bearer.key, bearer.is_contested, bearer.path) for bearer in new} == {
+        (key, True, str(tmp_path / "seals" / "1001.png")) for key in (OWN, "third")
+    }
+
+
+# -- who is the same person
+
+DAMAGED = {
+    "a digit": NUMBER[:9] + "5" + NUMBER[10:],
+    "two neighbours": NUMBER[:15] + NUMBER[16] + NUMBER[15] + NUMBER[17:],
+    "one too few": NUMBER[:4] + NUMBER[5:],
+    "one too many": NUMBER[:4] + "7" + NUMBER[4:],
+    "a lost tail": NUMBER[:15] + "000",
+    "15 digits": NUMBER[:6] + NUMBER[8:17],
+}
+
+
+@pytest.mark.parametrize("number", DAMAGED.values(), ids=DAMAGED)
+def test_a_row_whose_number_was_damaged_is_the_same_doctors(number):
+    """Traces are compared whole here: their digests are cut, not the texts."""
+    own = set(list_number_traces(zhang().row))
+    assert own & set(list_number_traces(doctor(number=None, written={Field.NUMBER: number}).row))
+    assert not own & set(list_number_traces(doctor(number=OTHER_NUMBER).row))
+
+
+@pytest.mark.parametrize(("earlier", "held"), [
+    ({"digits": ""}, False),  # the number was blank, the staff number is the same
+    ({"digits": "", "staff_no": "9", "mobile": "9"}, True),  # a namesake
+    ({"digits": "", "staff_no": "9"}, False),  # the mobile is the same
+    ({"digits": "x", "mobile": ""}, True),  # another number
+    ({"digits": "x"}, False),  # corrected as a whole: name and mobile stayed
+    ({"key": "slip"}, False),
+    ({"key": "slip", "mobile": "9"}, True),
+    ({"key": "slip", "name": "李娜"}, True),
+])  # fmt: skip
+def test_an_earlier_row_of_another_or_no_number(tmp_path, earlier, held):
+    bearer = replace(ZHANG, **{"key": "", **earlier})
+    file = "1001.png" if bearer.name != "张伟" or bearer.staff_no == "1001" else "张伟.png"
+    assert is_held(tmp_path, file, make_records(bearer), zhang()) is held
+
+
+def test_a_number_that_another_doctor_had_is_no_correction(tmp_path):
+    """Two numbers pasted in the wrong order: name, staff number and mobile stayed where they were."""
+    earlier = replace(ZHANG, key="slip")
+    anothers = replace(LI, key=OWN)
+    assert is_held(tmp_path, "1001.png", make_records(earlier, anothers), zhang())
+
+
+def test_two_numbers_that_a_person_distinguished_are_two_doctors(tmp_path):
+    earlier = replace(ZHANG, key="slip")
+    records = make_records(earlier, other_persons=frozenset({("slip", OWN)}))
+    assert is_held(tmp_path, "1001.png", records, zhang())
+    united = make_records(replace(earlier, mobile=""), same_persons={"slip": OWN})
+    assert not is_held(tmp_path, "1001.png", united, zhang())
+
+
+def test_a_run_adds_what_the_ledger_lacks(tmp_path):
+    paired = pair(tmp_path, {"1001.png": b"seal"}, make_records(), zhang()).doctors
+    (bearer,) = EarlierEvidence(make_records()).list_new_bearers(paired, "r1")
+    assert (bearer.key, bearer.name, bearer.staff_no, bearer.mobile) == (OWN, "张伟", "1001", MOBILE)
+    assert (bearer.picture, bearer.is_contested, bearer.run) == (pair_digest(b"seal"), False, "r1")
+    assert EarlierEvidence(make_records(bearer)).list_new_bearers(paired, "r2") == []
+
+
+def test_a_held_row_ties_no_picture_to_its_doctor(tmp_path):
+    records = make_records(replace(LI, staff_no="1001"))
+    paired = pair(tmp_path, {"1001.png": b"seal"}, records, zhang()).doctors
+    (bearer,) = EarlierEvidence(records).list_new_bearers(paired, "r2")
+    assert (bearer.path, bearer.picture) == ("", "")
+
+
+def test_a_row_of_another_persons_number_is_remembered_by_what_it_shows(tmp_path):
+    conflict = build_problem("ID_NAME_CONFLICT", Field.NUMBER, "B2")
+    (bearer,) = EarlierEvidence(make_records()).list_new_bearers(
+        [replace(zhang(), problems=(conflict,))], "r"
+    )
+    assert bearer.key == ""
+    assert bearer.digits
