@@ -353,7 +353,7 @@ def _print_case(session: Session, case: Case, location: Mapping[str, Any]) -> No
         )
     elif case.held_image is not None:
         assert case.row_plan is not None
-        (held,) = case.row_plan.doctor.errors
+        held = next(problem for problem in case.row_plan.problems if problem.severity == "error")
         session.print_text("resolve_held", **details, reason=render_problem(held, session.spoken))
     else:
         assert case.history.seal is not None

@@ -301,6 +301,11 @@ def waits_for_review(outcome: RowOutcome) -> bool:
     )
 
 
+def has_held_picture(outcome: RowOutcome) -> bool:
+    """Return whether a row was not sent because its picture may be an earlier doctor's."""
+    return outcome.status is Status.REJECTED and outcome.doctor.held_image is not None
+
+
 def has_doubtful_picture(outcome: RowOutcome) -> bool:
     """Return whether a doctor has a seal, and now there are pictures of which it is not known whether they are the doctor's."""
     # a picture that only overlaps a neighbour row was used: its problem names none

@@ -362,6 +362,9 @@ TIMELINE_TEXTS: Mapping[str, tuple[str, str]] = {
     "step.another_person": (
         "姓名和工号都与这枚印章的医生不同，号码可能填成了别人的：请先对照证件，填错了就改正名单。查看详情：",
         "Name and staff number differ from those of the doctor of this seal, so the number may be another person's: compare it with the card and correct the roster. To see the row, run:"),
+    "step.held_picture": (
+        "请看清图片是谁的：是此人的就登记；不是，请换上此人自己的图片：",
+        "Look whose picture it is. If it is this doctor's, record it; if not, put the doctor's own picture in its place:"),
     "step.possibly_same": (
         "请核对证件：号码写错了就在名单里改正；号码是后来改对的，就登记“同一人”；确是另一人，就登记“另一人”：",
         "Check the card. Correct a wrong number in the roster; if the number was corrected later, record “same person”; if it is another person, record “other person”:"),

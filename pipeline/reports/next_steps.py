@@ -22,6 +22,7 @@ from pipeline.domain.run import (
     RunReport,
     Status,
     has_doubtful_picture,
+    has_held_picture,
     needs_fixing,
     waits_for_review,
 )
@@ -214,7 +215,8 @@ class _RunSteps:
         return self.command_line.build_for_path(command, workbooks, self.masker)
 
     def _list_correction_steps(self) -> Iterator[NextStep]:
-        to_fix = [outcome for outcome in self.report.outcomes if needs_fixing(outcome)]
+        outcomes = [outcome for outcome in self.report.outcomes if not has_held_picture(outcome)]
+        to_fix = [outcome for outcome in outcomes if needs_fixing(outcome)]
         pictures = 0
         if self.report.seals is not None:  # without a picture folder there is a step for IT
             pictures = sum(map(_needs_picture_alone, to_fix))
@@ -284,11 +286,10 @@ class _RunSteps:
             words = {"sheet": make_phrase("sheet.all"), "status": make_phrase("status.unchanged")}
             words["reason"] = make_phrase("col.reason")
             yield self._step_to_repeat("next.doubtful", n=doubtful, **words)
-        rejected = [outcome for outcome in self.report.outcomes if outcome.status is Status.REJECTED]
-        pictures = sum(outcome.doctor.held_image is not None for outcome in rejected)
+        pictures = sum(map(has_held_picture, self.report.outcomes))
         numbers = sum(
-            outcome.row_plan.possibly_same is not None and outcome.doctor.held_image is None
-            for outcome in rejected
+            outcome.row_plan.possibly_same is not None and not has_held_picture(outcome)
+            for outcome in self.report.outcomes
         )
         if numbers:
             yield make_step("next.possibly_same", listing, n=numbers)

@@ -16,7 +16,7 @@ from typing import TypeAlias, TypeVar
 
 from pipeline.clock import stamp
 from pipeline.domain.roster import ImageFile, ImagePreview
-from pipeline.domain.run import RowOutcome, RunReport, Status
+from pipeline.domain.run import RowOutcome, RunReport, Status, has_held_picture
 from pipeline.messages.pages import REVIEW_TEXTS
 from pipeline.reports.explanations import describe_problem, list_reasons
 from pipeline.reports.html_pages import write_page
@@ -113,10 +113,9 @@ def _find_group(outcome: RowOutcome) -> str:
     if outcome.row_plan.review is not None:
         if outcome.status in _JUDGED_ANYWAY:
             return "judge"
-        is_held = outcome.doctor.held_image is not None
-        if outcome.status is Status.REJECTED and (
-            is_held or {error.code for error in outcome.errors} <= _REVIEW
-        ):
+        if has_held_picture(outcome):
+            return "judge"
+        if outcome.status is Status.REJECTED and {error.code for error in outcome.errors} <= _REVIEW:
             return "judge"
     if outcome.status is Status.READY:
         return "judge"  # without a config: for looking only

@@ -258,6 +258,10 @@ def _follow_advice(timeline: PersonTimeline, command_line: CommandLine, record: 
 
 def _correct_row(timeline: PersonTimeline, command_line: CommandLine, record: RunRecord | None) -> NextStep:
     known_person = _find_known_person(timeline)
+    name = str(_find_detail(timeline, "IMAGE_AMBIGUOUS", "earlier").get("name", ""))
+    if name and not known_person:
+        keep = command_line.build("resolve", name, "--keep")
+        return NextStep(make_phrase("step.held_picture"), (keep,), "clerk", is_decision=True)
     if not known_person:
         return _correct_sheet(command_line, record, _find_responsible_role(timeline))
     commands = (

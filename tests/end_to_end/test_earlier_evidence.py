@@ -135,3 +135,12 @@ def test_a_roster_that_a_guard_stopped_is_no_evidence(hospital):
     hospital.roster([make_row(serial) for serial in (1, 2, 11)])
     assert hospital.go("run", "--yes") == 0
     assert len(hospital.service.seals) == 3
+
+
+def test_the_next_step_is_a_decision_and_no_retry(clerk, capsys):
+    clerk.run()
+    assert "may be an earlier doctor's, not sent: 1" in (steps := capsys.readouterr().err)
+    assert steps.rstrip().endswith(" resolve")
+    assert " retry" not in steps
+    clerk.hospital.go("explain", name(NEWCOMER))
+    assert f"resolve {name(NEWCOMER)} --keep" in capsys.readouterr().out.split("What happened")[0]
