@@ -19,7 +19,6 @@ from pipeline.domain.bearer import Bearer
 from pipeline.domain.masking import Masker
 from pipeline.domain.roster import Doctor, FileStat, Row
 from pipeline.domain.run import (
-    PLAN_GUARDS,
     Halt,
     Judgement,
     RowOutcome,
@@ -252,7 +251,7 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
     if not resources.confirm(preview):
         return None
     presenter = Presenter("en", Masker.of_doctors(row_plan.doctor for row_plan in plan.row_plans))
-    initial_outcomes = _record_start(plan, record, resources, saved_review, presenter, halt=halt)
+    initial_outcomes = _record_start(plan, record, resources, saved_review, presenter)
     sent = await send_rows.send_rows(
         plan,
         ready,
@@ -379,16 +378,13 @@ def _record_start(
     resources: RunResources,
     saved_review: SavedReview | None,
     presenter: Presenter,
-    *,
-    halt: Halt | None,
 ) -> tuple[RowOutcome, ...]:
     """Enter in the ledger how the run begins; return the outcome of each row before anything is sent."""
     ledger, recalled = resources.ledger, plan.recalled
     initial_outcomes = recalled.outcomes if recalled else tuple(map(build_initial_outcome, plan.row_plans))
     ledger.record_files(plan.file_stats)
-    is_trusted = halt is None or halt.code not in PLAN_GUARDS  # else the roster may be another hospital's
-    bearers = plan.new_bearers if is_trusted else ()
-    record_run_start(ledger, record, replace(plan.report, outcomes=initial_outcomes), presenter, bearers)
+    report = replace(plan.report, outcomes=initial_outcomes)
+    record_run_start(ledger, record, report, presenter, plan.new_bearers)
     ledger.record_checked_sizes(plan.whole_image_seals)
     if saved_review is not None:
         saved_review.record_new(ledger, record.started, record.user)

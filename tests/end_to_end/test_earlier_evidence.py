@@ -123,8 +123,8 @@ def test_the_picture_of_a_rejected_doctor_saved_anew_under_another_name_is_held(
     assert len(hospital.service.seals) == 1
 
 
-def test_a_roster_that_a_guard_stopped_is_no_evidence(hospital):
-    """Another hospital's list lay in the folder for one run: its staff numbers are others'."""
+def test_the_rows_of_a_run_that_a_guard_stopped_are_evidence(hospital):
+    """A list lay in the folder for one run: who bears its staff numbers later is another doctor."""
     hospital.seal_doctors(2)
     config = hospital.folder / "config.yaml"
     config.write_text(re.sub("guards:.*", "guards: {new_rows: 3}", config.read_text("utf-8")), "utf-8")
@@ -133,6 +133,10 @@ def test_a_roster_that_a_guard_stopped_is_no_evidence(hospital):
         draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
     assert hospital.go("run", "--yes") == 5
     hospital.roster([make_row(serial) for serial in (1, 2, 11)])
+    assert hospital.go("run", "--yes") == 3
+    (row,) = [row for row in hospital.outcomes() if row["name"] == name(11)]
+    assert row["codes"] == ["IMAGE_AMBIGUOUS"]
+    assert run_later(hospital, "resolve", name(11), "--keep") == 0
     assert hospital.go("run", "--yes") == 0
     assert len(hospital.service.seals) == 3
 
