@@ -79,8 +79,8 @@ def flag_conflicts(
     """
 
     def image_key(doctor: Doctor) -> str | None:
-        sha256 = doctor.picture.sha256 if doctor.picture else None
-        return identical_images.get(sha256, sha256) if sha256 else None
+        image = doctor.picture or doctor.held_image  # a held one may be another row's
+        return identical_images.get(image.sha256, image.sha256) if image else None
 
     if person_ids is None:
         person_ids = find_person_ids(doctors)
@@ -174,10 +174,11 @@ def _explain_possibly_same(
 
 
 def _explain_shared_image(doctor: Doctor, others: Sequence[Doctor]) -> Problem:
-    assert doctor.picture is not None
-    pictures = [other.picture for other in others if other.picture]
-    copies = dict.fromkeys(image.path for image in pictures if image.sha256 != doctor.picture.sha256)
-    file, *named = _distinguish_files([doctor.picture.path, *islice(copies, MOST_LISTED)])
+    own = doctor.picture or doctor.held_image
+    assert own is not None
+    images = filter(None, (other.picture or other.held_image for other in others))
+    copies = dict.fromkeys(image.path for image in images if image.sha256 != own.sha256)
+    file, *named = _distinguish_files([own.path, *islice(copies, MOST_LISTED)])
     copies_named = {"twin": ", ".join(named)} if named else {}
     rows = _list_rows(others)
     return _make_problem("IMAGE_SHARED", Field.PICTURE, doctor, file=file, other=rows, **copies_named)
