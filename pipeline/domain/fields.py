@@ -19,7 +19,7 @@ class FieldDefinition:
 
     words: tuple[str, str]  # how people call it: Chinese, English
     # The titles of its column in tiers, the plainest first. If two columns of one line claim the field, the earlier
-    # tier wins: 手机号 beside 联系电话, 印章图片 beside 图片. Within a tier the file is refused.
+    # tier wins: 手机号 next to 联系电话, 印章图片 next to 图片. Within a tier the file is refused.
     titles: tuple[tuple[str, ...], ...]
     # words that mean the field only together with one of its titles: 身份证号 ID, 手机/Tel., 身份证号/护照号
     companions: tuple[str, ...] = ()

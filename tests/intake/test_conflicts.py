@@ -606,3 +606,12 @@ def test_the_same_bytes_are_no_twin():
     first, _ = flag_conflicts([doctor(2), doctor(3, BERT, name="李四")])
     assert "twin" not in first.problems[0].detail
     assert "也是 roster.xlsx 内科 第 3 行的图片" in render_problem(first.problems[0], "zh")
+
+
+def test_a_held_picture_is_another_rows_as_well():
+    """Else the other row would be sent in the next run, although nothing changed."""
+    one, two = doctor(2), doctor(3, BERT, name="李四")
+    held = replace(two, picture=None, held_image=two.picture)
+    assert [[problem.code for problem in row.errors] for row in flag_conflicts([one, held])] == [
+        ["IMAGE_SHARED"]
+    ] * 2
