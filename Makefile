@@ -10,7 +10,7 @@ OF_LINT := tests/test_architecture.py tests/test_references.py tests/test_vocabu
 BUNDLE ?= dist
 LOCK   := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --no-header
 
-.PHONY: demo test attack lives crash bench bench-short bench-hosts hosts gauntlet trap walk ocr lint docs pictures bundle wheelhouse format lock sample clean help
+.PHONY: demo test attack lives crash bench bench-short bench-hosts hosts gauntlet trap ocr lint docs pictures bundle wheelhouse format lock sample clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -75,9 +75,6 @@ gauntlet: .venv/dev ## comparison with the official SDK under faults: duplicates
 trap: .venv/dev  ## twenty generated hospitals full of mistakes (about 5 min)
 	TRAP_SEEDS=20 $(BIN)/python -m pytest -q -n 2 --dist loadscope tests/generated_rosters/test_traps.py \
 		tests/generated_rosters/test_damaged_numbers.py tests/end_to_end/test_marked_copies.py
-
-walk: .venv/dev  ## whatever changes between runs by chance, and kill -9: with what the last run kept and without it (about 10 min)
-	WALK_SECONDS=$(or $(WALK_SECONDS),480) $(BIN)/python -m pytest -q -s tests/end_to_end/test_random_changes.py
 
 ocr: .venv/ocr   ## the name read in the picture, with the models of the extra "ocr"; no network
 	$(BIN)/python -m pytest -q tests/intake/images/test_name_ocr.py tests/end_to_end/test_pictures_config.py

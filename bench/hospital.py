@@ -123,14 +123,12 @@ def make_hospital(folder: Path, rows: int, *, picture_bytes: int = 0) -> Hospita
     return hospital
 
 
-def write_roster(hospital: Hospital, rows: int, *, moved: int = 0) -> None:
-    """Write the roster; the doctor with the serial ``moved`` works in another department."""
+def write_roster(hospital: Hospital, rows: int) -> None:
     with xlsxwriter.Workbook(str(hospital.roster)) as book:
         sheet = book.add_worksheet("医生名册")
         for line, cells in enumerate([HEADERS, *map(make_row, range(1, rows + 1))]):
             for column, text in enumerate(cells):
-                is_new = line == moved > 0 and HEADERS[column] == "科室"
-                sheet.write_string(line, column, "体检科" if is_new else text)
+                sheet.write_string(line, column, text)
 
 
 def make_hospital_apart(folder: Path, rows: int, *, picture_bytes: int = 0) -> Hospital:

@@ -1,8 +1,7 @@
 """A run in which nothing changed, compared with reading and writing as many rows with the bare libraries.
 
 The ledger is filled as a first run would have left it, without its calls. One run follows that learns the pictures'
-fingerprints and one that finds nothing new, as in the nights after an import; the runs after them are measured. Then a
-doctor moves to another department before each of some runs: everything is judged anew.
+fingerprints and one that finds nothing new; the runs after them are measured.
 """
 
 from __future__ import annotations
@@ -12,19 +11,15 @@ import statistics
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.hospital import Hospital, make_hospital, write_roster
+from bench.hospital import Hospital, make_hospital
 from bench.measure import Child, Measured, alternate, print_progress, run_python
 
 AT_A_TIME = 500  # attempts under way while the ledger is filled
-ROWS, TURNS = (100_000, 2_000), (5, 1)  # in full, in the short form
-CHANGED_TURNS = 3
-SMALLER = (
-    1_000,
-    10_000,
-)  # rows of the other two points of the growth; the short form measures the first alone
+FEW, USUAL, MANY = 1_000, 10_000, 50_000  # rows
+ROWS, TURNS = (USUAL, 2_000), (5, 1)  # in full, in the short form
 
 
 def prepare_hospital(folder: str, rows: int) -> None:
@@ -129,61 +124,49 @@ def measure_children(hospital: Hospital, rows: int, times: int) -> tuple[list[Ch
     return children
 
 
-def measure_changed_runs(hospital: Hospital, rows: int, times: int) -> tuple[list[Child], list[Child]]:
-    """Do bare copies and runs in turn, before each run another doctor's department changed; return both."""
-    serials = iter(range(1, times + 1))
-
-    def run_changed() -> Child:
-        log = hospital.folder / "move.log"
-        run_python("bench.unchanged", "move", str(hospital.folder), str(rows), str(next(serials)), log=log)
-        return hospital.run(watch=lambda *_: None)
-
-    return alternate(
-        times, f"unchanged: {rows} rows, one of them changed", lambda: run_bare(hospital), run_changed
-    )
-
-
 def measure(short: bool) -> Iterator[Measured]:
     rows, times = ROWS[short], TURNS[short]
-    cpu: dict[int, float] = {}
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        for size in SMALLER[: 1 if short else None]:
-            hospital = begin_hospital(Path(name) / f"rows-{size}", size)
-            bares, runs = measure_children(hospital, size, times)
-            spent = [child.cpu for child in runs]
-            cpu[size] = statistics.median(spent)
-            yield Measured(f"growth.{size}", spent, {"bare": [child.cpu for child in bares]}, size)
-        hospital = begin_hospital(Path(name) / "hospital", rows)
-        bares, runs = measure_children(hospital, rows, times)
-        enough = not short
+        folder = Path(name)
+        few = begin_hospital(folder / "few", FEW)
+        bares, runs = measure_children(few, FEW, times)
+        cpu_of_few = statistics.median(child.cpu for child in runs)
+        yield measure_growth(FEW, bares, runs)
+
+        usual = begin_hospital(folder / "usual", rows)
+        bares, runs = measure_children(usual, rows, times)
+        cpu_of_usual = statistics.median(child.cpu for child in runs)
         for figure in ("wall", "cpu"):
             ours, theirs = ([getattr(child, figure) for child in children] for children in (runs, bares))
-            yield Measured(f"unchanged.{figure}", ours, {"bare": theirs}, rows, enough)
-        calls = sum(sum(codes.values()) for codes in hospital.record()["requests"].values())
+            yield Measured(f"unchanged.{figure}", ours, {"bare": theirs}, rows, not short)
+        calls = sum(sum(codes.values()) for codes in usual.record()["requests"].values())
         yield Measured("unchanged.calls", [calls], size=rows)
-        target = Path(name) / "opened"
-        config = str(hospital.folder / "config.yaml")
-        run_python("bench.unchanged", "watched", config, str(target), log=hospital.folder / "watched.log")
+        target = folder / "opened"
+        config = str(usual.folder / "config.yaml")
+        run_python("bench.unchanged", "watched", config, str(target), log=usual.folder / "watched.log")
         yield Measured("unchanged.opened", [int(target.read_text())], size=rows)
-        peaks = [child.peak for child in runs]
-        theirs = {"bare": [child.peak for child in bares]}
-        yield Measured("unchanged.memory", peaks, theirs, rows, enough)
-        if not short:
-            bares, runs = measure_changed_runs(hospital, rows, CHANGED_TURNS)
-            for figure in ("cpu", "peak"):
-                ours, theirs = ([getattr(child, figure) for child in children] for children in (runs, bares))
-                yield Measured(f"changed.{figure}", ours, {"bare": theirs}, rows)
-            few, some = SMALLER
-            before = 1e6 * (cpu[some] - cpu[few]) / (some - few)
-            after = [1e6 * (child.cpu - cpu[some]) / (rows - some) for child in runs]
-            yield Measured("growth.row", after, {"tenth": [before]}, rows)
+        if short:
+            return
+
+        many = begin_hospital(folder / "many", MANY)
+        bares, runs = measure_children(many, MANY, times)
+        yield measure_growth(MANY, bares, runs)
+        peaks = {"bare": [child.peak for child in bares]}
+        yield Measured("unchanged.memory", [child.peak for child in runs], peaks, MANY)
+        before = 1e6 * (cpu_of_usual - cpu_of_few) / (USUAL - FEW)
+        after = [1e6 * (child.cpu - cpu_of_usual) / (MANY - USUAL) for child in runs]
+        yield Measured("growth.row", after, {"tenth": [before]}, MANY)
+
+
+def measure_growth(rows: int, bares: Sequence[Child], runs: Sequence[Child]) -> Measured:
+    """Return the CPU of runs of this size beside the bare copies'."""
+    theirs = {"bare": [child.cpu for child in bares]}
+    return Measured(f"growth.{rows}", [child.cpu for child in runs], theirs, rows)
 
 
 def main(command: str, *arguments: str) -> None:
     if command == "begin":
         prepare_hospital(arguments[0], int(arguments[1]))
-    elif command == "move":
-        write_roster(Hospital(Path(arguments[0])), int(arguments[1]), moved=int(arguments[2]))
     elif command == "seal":
         seal_everyone(Hospital(Path(arguments[0])))
     else:

@@ -81,15 +81,12 @@ class DatabaseLedger(ABC):
 
     finish_run = _write_by(run_history.enter_run_end)
     record_rows = _write_by(run_history.enter_rows)
-    move_rows = _write_by(run_history.move_rows)
     record_decision = _write_by(decisions.enter_decision)
     record_adopted_seals = _write_by(decisions.enter_adopted_seals)
     record_judgements = _write_by(decisions.enter_judgements)
     record_accepted_runs = _write_by(decisions.enter_accepted_runs)
 
     list_rows = _read_by(run_history.read_rows)
-    pass_rows = _read_by(run_history.pass_rows)
-    read_extent = _read_by(run_history.read_extent)
     find_seen_rows = _read_by(run_history.find_seen_rows)
     find_corrections = _read_by(run_history.find_corrections)
     list_abandoned_seals = _read_by(people.read_abandoned_seals)

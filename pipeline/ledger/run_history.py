@@ -59,14 +59,6 @@ def enter_rows(connection: Connection, run: str, rows: Iterable[RowRecord]) -> l
     return []
 
 
-def move_rows(connection: Connection, run: str) -> list[Fact]:
-    """Enter in a run the rows of the previous run, all of them and as they were entered there."""
-    number, before = _number_run_and_predecessor(connection, run)
-    connection.execute("UPDATE run SET saw_rows = 1 WHERE number = ?", (number,))
-    connection.execute("UPDATE row_seen SET last_run = ? WHERE last_run = ?", (number, before))
-    return []
-
-
 def find_seen_rows(connection: Connection, row_ids: Collection[str]) -> set[str]:
     """Return which rows an earlier run has read; a run that a guard stopped before its first call does not count."""
     rows = connection.execute(
@@ -110,38 +102,6 @@ def read_rows(connection: Connection, run: str) -> list[RowRecord]:
         (run,),
     )
     return list(map(make_row_record, rows))
-
-
-def pass_rows(connection: Connection, run: str, take: Callable[[str, str, float | None], None]) -> None:
-    """Call ``take`` with id and line of each row of the newest run, and when its person's live seal was made, if any."""
-    rows = connection.execute(
-        "SELECT s.row_id, l.line, seal.at FROM row_seen AS s JOIN row_line AS l ON l.id = s.line "
-        "LEFT JOIN seal ON seal.key = l.key AND seal.ended_by IS NULL "
-        "WHERE s.last_run = (SELECT number FROM run WHERE run = ?)",
-        (run,),
-    )
-    for row_id, line, sealed_at in rows:
-        take(row_id, line, sealed_at)
-
-
-def read_extent(connection: Connection) -> dict[str, Any]:
-    """Return what differs after whatever was entered, so far as it may concern a later run.
-
-    The receipts hold every fact. Rows and the stamps of files are none: new ones differ, new values of old ones are
-    entered by a run alone, which has receipts.
-    """
-    counted = {"runs": "run", "lines": "row_line", "entries": "row_seen", "files": "file_stat"}
-    newest = {"newest_run": "run.number", "newest_line": "row_line.id", "newest_attempt": "attempt.number"}
-    columns = {
-        "tenant": "tenant",
-        "key": "key_check",
-        "receipts": "receipts_n",
-        "last_receipt": "receipts_sha256",
-        **{name: f"(SELECT count(*) FROM {table})" for name, table in counted.items()},  # noqa: S608
-        **{name: f"(SELECT max({number}) FROM {number.split('.')[0]})" for name, number in newest.items()},  # noqa: S608
-    }
-    row = connection.execute(f"SELECT {', '.join(columns.values())} FROM meta").fetchone()  # noqa: S608 - our own words
-    return dict(zip(columns, row, strict=True))
 
 
 def make_row_record(columns: dict[str, Any]) -> RowRecord:

@@ -65,7 +65,7 @@ from pipeline.planning.unsent_rows import (
 from pipeline.reports.presenter import Presenter
 from pipeline.workflow import stage_settings
 from pipeline.workflow.ledger_view import LedgerView
-from pipeline.workflow.run_inputs import RunInputs, read_inputs
+from pipeline.workflow.run_inputs import read_inputs
 from pipeline.workflow.run_report import (
     find_exposed_files,
     record_rows,
@@ -73,7 +73,6 @@ from pipeline.workflow.run_report import (
     record_run_start,
     start_report_of_rows,
 )
-from pipeline.workflow.unchanged_run import RecalledRun, RunMemory, open_memory
 
 if TYPE_CHECKING:  # they import asyncio: `check` does not need it
     from pipeline.esign.rate_limiter import Limiter
@@ -109,7 +108,6 @@ class RunPlan:
     whole_image_seals: Collection[str] = ()  # SealIds of older seals whose pictures were sent whole
     new_bearers: Sequence[Bearer] = ()  # what the rows show that the ledger does not hold yet
     seal_counts: SealCounts = NO_SEALS  # not counted where there is nothing to send
-    recalled: RecalledRun | None = None  # the last run, where nothing has changed since
     untrusted_answer: Halt | None = None  # nothing is sent before it is resolved
 
 
@@ -121,16 +119,15 @@ def prepare_run(
     site_key: SiteKey | None,
     clock: Clock,
     new_judgements: Mapping[str, Judgement] = MappingProxyType({}),
-    inputs: RunInputs | None = None,
     least_prepared: float = inf,
 ) -> RunPlan:
     """Read, validate, match and plan. No network. `check` and `run` share this function.
 
-    ``new_judgements`` are those of a review file, in addition to the ledger's. Without a ``site_key`` rows have no ids. ``inputs``
-    have been read already. Pictures of at least ``least_prepared`` pixels are prepared where they have to be decoded anyway.
+    ``new_judgements`` are those of a review file, in addition to the ledger's. Without a ``site_key`` rows have no ids.
+    Pictures of at least ``least_prepared`` pixels are prepared where they have to be decoded anyway.
     """
     started, view = clock.now(), LedgerView(ledger, site_key)
-    inputs = inputs or read_inputs(request, config, site_key)
+    inputs = read_inputs(request, config, site_key)
     rosters = inputs.rosters
     doctors = _validate_rows(rosters.rows, rosters.row_ids, config, view, clock)
     context = _validate_rows(rosters.others, rosters.other_ids, config, view, clock)  # only compared with
@@ -181,28 +178,6 @@ def prepare_run(
     )
 
 
-def _repeat_plan(
-    recalled: RecalledRun, inputs: RunInputs, request: RunRequest, config: Config, started: float
-) -> RunPlan:
-    """Return the plan of a run in which nothing has changed since the last one."""
-    row_plans = tuple(outcome.row_plan for outcome in recalled.outcomes)
-    return RunPlan(
-        row_plans=row_plans,
-        report=start_report_of_rows(
-            request,
-            config,
-            started,
-            inputs,
-            [row_plan.doctor for row_plan in row_plans],
-            unassigned_images=recalled.unassigned_images,
-            absent_unresolved=recalled.absent_unresolved,
-        ),
-        file_stats={},
-        image_preparer=stage_settings.build_image_preparer(config),
-        recalled=recalled,
-    )
-
-
 def run_check(
     request: RunRequest, config: Config, *, ledger: Ledger | None, site_key: SiteKey | None, clock: Clock
 ) -> RunReport:
@@ -231,8 +206,7 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
     ledger, clock = resources.ledger, resources.clock
     mark = resources.site_key.reviews()
     saved_review = load_review(request.review, mark, ledger) if request.review else None
-    memory = open_memory(request, config, resources)
-    plan = await _prepare(request, config, resources, saved_review, memory)
+    plan = await _prepare(request, config, resources, saved_review)
     if config.unknown == "probe":
         require_certificate(ledger, config.api.contract, plan.report.started)
     ready = send_rows.select_rows_to_send(plan.row_plans, request, ledger)
@@ -263,9 +237,7 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
         guards=guards,
         mask=presenter.mask_answer,
     )
-    outcomes = initial_outcomes
-    if plan.recalled is None:
-        outcomes = merge_outcomes(initial_outcomes, sent.outcomes, plan.image_preparer)
+    outcomes = merge_outcomes(initial_outcomes, sent.outcomes, plan.image_preparer)
     exposed = find_exposed_files(config, credentials.files if credentials else ())
     report = replace(
         plan.report,
@@ -278,10 +250,7 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
         review_mark=mark,
         masker=presenter.masker,
     )
-    report = record_run_end(report, ledger, initial_outcomes, presenter)
-    if memory is not None:
-        memory.keep(report, initial_outcomes)
-    return report
+    return record_run_end(report, ledger, initial_outcomes, presenter)
 
 
 def _flag_conflicts(
@@ -318,33 +287,21 @@ def _validate_rows(
 
 
 async def _prepare(
-    request: RunRequest,
-    config: Config,
-    resources: RunResources,
-    saved_review: SavedReview | None,
-    memory: RunMemory | None,
+    request: RunRequest, config: Config, resources: RunResources, saved_review: SavedReview | None
 ) -> RunPlan:
     """Prepare the run, in a thread where the event loop has other work."""
     import asyncio  # noqa: PLC0415 - it imports ssl: `check` needs neither
 
     def prepare() -> RunPlan:
-        started = resources.clock.now()
-        inputs = read_inputs(request, config, resources.site_key)
-        if memory is not None and (recalled := memory.recall(inputs)):
-            return _repeat_plan(recalled, inputs, request, config, started)
-        plan = prepare_run(
+        return prepare_run(
             request,
             config,
             ledger=resources.ledger,
             site_key=resources.site_key,
             clock=resources.clock,
             new_judgements=saved_review.date_new(resources.clock.now()) if saved_review else {},
-            inputs=inputs,
             least_prepared=stage_settings.find_least_prepared(config, request.limit),
         )
-        if memory is not None:
-            memory.note_plan(inputs, plan)
-        return plan
 
     return await asyncio.to_thread(prepare) if resources.prepare_in_thread else prepare()
 
@@ -380,17 +337,14 @@ def _record_start(
     presenter: Presenter,
 ) -> tuple[RowOutcome, ...]:
     """Enter in the ledger how the run begins; return the outcome of each row before anything is sent."""
-    ledger, recalled = resources.ledger, plan.recalled
-    initial_outcomes = recalled.outcomes if recalled else tuple(map(build_initial_outcome, plan.row_plans))
+    ledger = resources.ledger
+    initial_outcomes = tuple(map(build_initial_outcome, plan.row_plans))
     ledger.record_files(plan.file_stats)
     report = replace(plan.report, outcomes=initial_outcomes)
     record_run_start(ledger, record, report, presenter, plan.new_bearers)
     ledger.record_checked_sizes(plan.whole_image_seals)
     if saved_review is not None:
         saved_review.record_new(ledger, record.started, record.user)
-    if recalled is not None:
-        recalled.enter_rows(record.run)
-        return initial_outcomes
     record_rows(ledger, record.run, initial_outcomes, presenter)
     ledger.record_marks(find_new_marks(plan.row_plans, resources.site_key.digest))
     return initial_outcomes

@@ -15,7 +15,7 @@ from typing import Any
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.masking import Masker
-from pipeline.domain.roster import CardType, Doctor, FileReport, Origin, Row
+from pipeline.domain.roster import CardType, Doctor, Field, FileReport, Origin, Problem, Row
 from pipeline.domain.run import (
     UNRESOLVED_STATUSES,
     DurationHistogram,
@@ -38,7 +38,6 @@ from pipeline.ledger.tenant import SiteKey
 from pipeline.messages.texts import load_text, load_texts, make_text
 from pipeline.planning.unsent_rows import build_initial_outcome, build_not_sent_outcome
 from pipeline.workflow.import_run import prepare_run
-from pipeline.workflow.recorded_rows import read_problems
 
 
 def rebuild_report(
@@ -97,7 +96,7 @@ def _rebuild_outcome(
 ) -> RowOutcome:
     line = json.loads(row.line)
     doctor = _move_to_run(present.doctor, row, line, masker) if present else _rebuild_doctor(row, line)
-    problems = read_problems(line)
+    problems = tuple(map(_read_problem, line["problems"], line["words"]))
     row_plan = RowPlan(
         doctor,
         Status(row.status),
@@ -125,6 +124,17 @@ def _rebuild_outcome(
         if person and person.unresolved_attempt
         else None,
         problems=problems,
+    )
+
+
+def _read_problem(content: Mapping[str, str | None], words: Mapping[str, object]) -> Problem:
+    """Return a problem of a row, its details masked."""
+    return Problem(
+        str(content["code"]),
+        "warning" if content["severity"] == "warning" else "error",
+        Field(content["field"]) if content["field"] else None,
+        content["cell"],
+        {name: load_text(text) for name, text in words.items()},
     )
 
 

@@ -316,19 +316,6 @@ def _check_eighteen(number: str, address: str | None, today: date) -> Iterator[P
         yield refuse_number("ID_CHECKSUM", address)
 
 
-def find_next_judgement(number: str, today: date) -> date | None:
-    """Return the first day on which the age of a number's person is judged otherwise, or given otherwise; None: never."""
-    birth = _read_birth(number) if _EIGHTEEN.fullmatch(number) else None
-    if birth is None or birth > today:
-        return birth
-    age = _count_years(birth, today)
-    year = birth.year + (OLDEST if YOUNGEST <= age <= OLDEST else age) + 1
-    try:
-        return birth.replace(year=year)
-    except ValueError:  # who was born on 29 February is a year older on 1 March
-        return date(year, 3, 1)
-
-
 def _explain_no_eighteen(number: str, address: str | None) -> Iterator[Problem]:
     if _FIFTEEN.fullmatch(number):
         yield refuse_number("ID_15_DIGIT", address)

@@ -14,7 +14,6 @@ from pipeline.intake.fields.id_number import (
     Identity,
     check_character,
     find_lifetime_number,
-    find_next_judgement,
     normalise_number,
     read_identity,
 )
@@ -404,29 +403,3 @@ def test_a_person_keeps_the_number_over_renewals_of_a_permit_alone():
     assert find_lifetime_number("H1234567801", CardType.HONGKONG_AND_MACAO) == "H12345678"
     assert find_lifetime_number(GOOD, CardType.ID_CARD) == GOOD
     assert find_lifetime_number("H1234567801", CardType.OTHER_CARD_TYPE) == "H1234567801"
-
-
-# -- when an age is judged otherwise
-
-
-@given(
-    birth=st.dates(date(1880, 1, 1), date(2040, 12, 31)) | st.just(date(2000, 2, 29)),
-    today=st.dates(date(1990, 1, 1), date(2030, 12, 31)),
-)
-@example(birth=date(1924, 2, 29), today=date(2024, 12, 31))
-def test_the_next_judgement_is_made_on_the_first_day_that_changes_it(birth, today):
-    number = born(birth)
-
-    def judge(day):
-        return read_identity(row(number), allow_other=False, today=day)
-
-    next_day = find_next_judgement(number, today)
-    assert next_day > today
-    assert judge(next_day) != judge(today)
-    assert judge(next_day - timedelta(days=1)) == judge(today)
-    assert judge(today + (next_day - today) // 2) == judge(today)
-
-
-@pytest.mark.parametrize("number", ["H12345678", whole("11019920250230001"), "1", ""])
-def test_a_number_without_a_birth_date_is_never_judged_otherwise(number):
-    assert find_next_judgement(number, TODAY) is None
