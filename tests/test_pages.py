@@ -39,7 +39,7 @@ KEYS = {".".join(key) for key in list_keys()} | {key[0] for key in list_keys()}
 LEAVES = {key.rsplit(".", 1)[-1] for key in KEYS}
 SECTIONS = {key.split(".")[0] for key in KEYS if "." in key}
 CODES_OF_OURS = {*CATALOGUE, *ANSWERS, *HALTS}
-NO_CODES = ("ESIGN_IMPORT_", "PIPELINE_", "TENCENTCLOUD_", "TKE_", "REQUIRE_")  # variables of the environment
+NO_CODES = ("ESIGN_IMPORT_", "TENCENTCLOUD_", "TKE_", "REQUIRE_")  # variables of the environment
 OTHER_WORDS = {"NO_COLOR", "HTTPS_PROXY", "CREDENTIALS_DIRECTORY", "E_PRESCRIPTION_AUTO_SIGN"}
 
 

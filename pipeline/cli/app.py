@@ -79,7 +79,7 @@ REPEATED_AFTER_REPAIR = frozenset(
         "usage.configured_missing",
         "ledger.other_environment",
         "ledger.other_tenant",
-        "ledger.too_new",
+        "ledger.other_version",
         "moved.differs",
         "moved.file_in_use",
     }

@@ -1,9 +1,7 @@
 """Reads config.yaml and the environment: the hospital of the top level, and those of ``profiles``.
 
 Every fault is reported at once, with its line. ``ESIGN_IMPORT_API__APP_ID=…`` sets ``api.app_id``. Unknown keys and unknown
-``ESIGN_IMPORT_…`` names are refused with the nearest known one. The program was once configured by ``PIPELINE_…``. Those
-names are still read where they name a key; any other belongs to another program (a build server sets
-``PIPELINE_WORKSPACE``).
+``ESIGN_IMPORT_…`` names are refused with the nearest known one.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.config.environment import LEDGER_SECRET_VARIABLE, PREFIX, former_name, variable_name
+from pipeline.config.environment import LEDGER_SECRET_VARIABLE, PREFIX, variable_name
 from pipeline.config.named_paths import require_certificates
 from pipeline.config.profiles import KEY as PROFILES
 from pipeline.config.profiles import (
@@ -79,7 +77,7 @@ class ConfigFile:
     ) -> None:
         """Read the file; ``values`` outrank everything in it.
 
-        ``warn`` is called with each variable under the former prefix; it is logged where none is given. Raises ConfigError
+        ``warn`` is called where the file may hold a secret; the warning is logged where none is given. Raises ConfigError
         for a file that is no YAML.
         """
         document = read_document(path) if path is not None else Document({}, {})
@@ -91,14 +89,7 @@ class ConfigFile:
             for name in sorted(set(environment) - {*self._keys.values(), LEDGER_SECRET_VARIABLE})
             if name.startswith(PREFIX)
         ]
-        self._variables: dict[tuple[str, ...], str] = {}  # the name of the one that sets a key
-        for key, name in self._keys.items():
-            if (former := former_name(name)) in environment:
-                warning = "config.former_variable_unused" if name in environment else "config.former_variable"
-                self._warn(make_phrase(warning, name=former, current=name))
-                self._variables[key] = former
-            if name in environment:
-                self._variables[key] = name
+        self._variables = {key: name for key, name in self._keys.items() if name in environment}
         self._faults += [
             make_phrase("config.secret_variable", name=name)
             for key, name in self._variables.items()

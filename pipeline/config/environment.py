@@ -14,7 +14,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 PREFIX = "ESIGN_IMPORT_"
-FORMER_PREFIX = "PIPELINE_"
 LEDGER_SECRET_VARIABLE = "ESIGN_IMPORT_LEDGER_SECRET"  # noqa: S105 - a name; it sets no key of the configuration
 LANGUAGES = ("zh", "en")
 _CHINESE = 0x04  # Windows: the primary language of a language id, its low ten bits
@@ -29,11 +28,6 @@ _KEY = re.compile(
 def variable_name(key: tuple[str, ...]) -> str:
     """Return the environment variable that sets a key."""
     return PREFIX + "__".join(key).upper()
-
-
-def former_name(name: str) -> str:
-    """Return the name of a variable under the former prefix."""
-    return FORMER_PREFIX + name.removeprefix(PREFIX)
 
 
 def restore_argument(word: str) -> str:
@@ -73,10 +67,9 @@ def find_misread_name(folder: Path) -> str | None:
 
 def find_language(arguments: Sequence[str], environment: Mapping[str, str], *, default: Path) -> str | None:
     """Return ``zh`` or ``en``, None where neither is chosen; ``default`` is the configuration without ``--config``."""
-    variable = variable_name(("language",))
     candidates = (
         _find_option(arguments, "--lang"),
-        environment.get(variable) or environment.get(former_name(variable)),
+        environment.get(variable_name(("language",))),
         _read_configured_language(Path(_find_option(arguments, "--config", "-c") or default)),
     )
     chosen = next((word for word in candidates if word in LANGUAGES), None)

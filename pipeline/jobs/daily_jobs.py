@@ -71,7 +71,7 @@ class DailyJobs:
     async def list_known_hospitals(self) -> set[str]:
         """Return the hospitals that the table holds."""
         rows = await self._connector.execute_query_all_async(
-            "SELECT DISTINCT hospital FROM esign_import.night"
+            "SELECT DISTINCT hospital FROM esign_import.daily_job"
         )
         return {row["hospital"] for row in rows}
 
@@ -79,7 +79,7 @@ class DailyJobs:
         """Return whether the table holds this day of a hospital."""
         return bool(
             await self._connector.execute_query_all_async(
-                "SELECT FROM esign_import.night WHERE hospital = %(hospital)s AND night = %(day)s",
+                "SELECT FROM esign_import.daily_job WHERE hospital = %(hospital)s AND day = %(day)s",
                 hospital=hospital,
                 day=day,
             )
@@ -93,13 +93,14 @@ class DailyJobs:
         key = [hospital, day]
         async with self._connector.transaction() as connection:
             cursor = await connection.execute(
-                "INSERT INTO esign_import.night (hospital, night) VALUES (%s, %s) ON CONFLICT DO NOTHING", key
+                "INSERT INTO esign_import.daily_job (hospital, day) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+                key,
             )
             if not cursor.rowcount:
                 cursor = await connection.execute(
-                    "SELECT job.id, job.scheduled_at IS NOT NULL FROM esign_import.night LEFT JOIN procrastinate_jobs job"
-                    " ON job.id = night.job AND job.status IN ('todo', 'doing')"
-                    " WHERE hospital = %s AND night = %s FOR UPDATE OF night",
+                    "SELECT job.id, job.scheduled_at IS NOT NULL FROM esign_import.daily_job LEFT JOIN procrastinate_jobs job"
+                    " ON job.id = daily_job.job AND job.status IN ('todo', 'doing')"
+                    " WHERE hospital = %s AND day = %s FOR UPDATE OF daily_job",
                     key,
                 )
                 job, is_waiting = await cursor.fetchone() or (None, False)
@@ -120,8 +121,8 @@ class DailyJobs:
             )
             job = await deferrer.defer_async(hospital=hospital, roster_sha256=digest)
             await connection.execute(
-                "UPDATE esign_import.night SET job = %s, roster_sha256 = %s, enqueued_at = now(), started_at = NULL,"
-                " finished_at = NULL, exit = NULL, attempts = 0 WHERE hospital = %s AND night = %s",
+                "UPDATE esign_import.daily_job SET job = %s, roster_sha256 = %s, enqueued_at = now(), started_at = NULL,"
+                " finished_at = NULL, exit = NULL, attempts = 0 WHERE hospital = %s AND day = %s",
                 [job, digest, *key],
             )
         return True
@@ -129,7 +130,7 @@ class DailyJobs:
     async def start(self, job: int | None) -> DailyJob | None:
         """Enter that a job begins; None where its day has ended, or has another job."""
         rows = await self._connector.execute_query_all_async(
-            "UPDATE esign_import.night SET started_at = now(), attempts = attempts + 1"
+            "UPDATE esign_import.daily_job SET started_at = now(), attempts = attempts + 1"
             " WHERE job = %(job)s AND finished_at IS NULL"
             " RETURNING hospital, attempts, extract(epoch FROM now() - enqueued_at)::float AS age",
             job=job,
@@ -139,7 +140,7 @@ class DailyJobs:
     async def end(self, job: int | None, exit_code: int | None, *, is_final: bool) -> None:
         """Enter how a job ended: for good, or to be tried again."""
         await self._connector.execute_query_async(
-            "UPDATE esign_import.night SET exit = %(exit)s, finished_at = CASE WHEN %(final)s THEN now() END"
+            "UPDATE esign_import.daily_job SET exit = %(exit)s, finished_at = CASE WHEN %(final)s THEN now() END"
             " WHERE job = %(job)s AND finished_at IS NULL",
             job=job,
             exit=exit_code,
@@ -149,7 +150,7 @@ class DailyJobs:
     async def delete_old_rows(self, hospitals: Sequence[Hospital]) -> None:
         """Delete the rows that are older than their hospital keeps them."""
         await self._connector.execute_query_async(
-            "DELETE FROM esign_import.night WHERE night < current_date - coalesce((SELECT days FROM"
+            "DELETE FROM esign_import.daily_job WHERE day < current_date - coalesce((SELECT days FROM"
             " unnest(%(names)s::text[], %(days)s::integer[]) AS kept (name, days) WHERE name = hospital), %(usual)s)",
             names=[hospital.name for hospital in hospitals],
             days=[hospital.keep_days for hospital in hospitals],

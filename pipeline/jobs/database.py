@@ -47,9 +47,9 @@ CONNECTION = {
 }
 TABLES = b"""
 CREATE TABLE version (procrastinate text NOT NULL);
-CREATE TABLE esign_import.night (
+CREATE TABLE esign_import.daily_job (
     hospital text NOT NULL,
-    night date NOT NULL,
+    day date NOT NULL,
     roster_sha256 text,
     job bigint,
     enqueued_at timestamptz NOT NULL DEFAULT now(),
@@ -57,9 +57,9 @@ CREATE TABLE esign_import.night (
     finished_at timestamptz,
     exit integer,
     attempts integer NOT NULL DEFAULT 0,
-    PRIMARY KEY (hospital, night)
+    PRIMARY KEY (hospital, day)
 );
-CREATE INDEX night_job ON esign_import.night (job);
+CREATE INDEX daily_job_of_queue ON esign_import.daily_job (job);
 """
 
 

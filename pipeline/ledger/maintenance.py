@@ -240,7 +240,7 @@ def _rebuild_from_receipts(path: Path, site_key: SiteKey) -> RestoredLedger:
 
     def fill(draft: Path) -> None:
         with closing(connect(draft, readonly=False)) as connection:
-            schema.migrate(connection)
+            schema.create_tables(connection)
             receipt_sync.restore_rows(connection, held)
             receipt_sync.write_mark(connection, mark)
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

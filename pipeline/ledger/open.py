@@ -44,7 +44,7 @@ def open_ledger(
     verdict becomes unknown at ``now`` (unix seconds). ``readonly`` makes and changes nothing. ``ownership`` holds what may
     refuse a ledger before anything is written; a reader that gives one is refused where a run would be.
 
-    Raises LedgerError for a ledger or key that is lost, damaged, strange or too new, or that lacks what its receipts
+    Raises LedgerError for a ledger or key that is lost, damaged, strange or of another version, or that lacks what its receipts
     hold; UsageError for another tenant's ledger, for a new one that is refused and for one that contradicts the registry.
     """
     _require_sqlite()
@@ -97,7 +97,7 @@ def _create_ledger(path: Path, tenant: str, now: float) -> None:
         closing(connect(draft, readonly=False)) as connection,
     ):
         connection.execute("PRAGMA synchronous = OFF")  # the finished draft is flushed as a whole
-        schema.migrate(connection)
+        schema.create_tables(connection)
         meta = {"id": 1, "tenant": tenant, "key_check": check, "key_format": KEY_FORMAT, "created": now}
         schema.insert_row(connection, "meta", meta)
 
@@ -113,7 +113,7 @@ def read_key(path: Path) -> bytes:
 
 
 def require_own_ledger(path: Path, site_key: SiteKey) -> None:
-    """Raise for a file that is damaged, no ledger, moved away, of an unknown version, another tenant's or another key's.
+    """Raise for a file that is damaged, no ledger, moved away, of another version, another tenant's or another key's.
 
     Reads only.
     """
@@ -125,7 +125,7 @@ def require_own_ledger(path: Path, site_key: SiteKey) -> None:
             raise explain_moved(path, read_note(path))
         if application != schema.APPLICATION_ID:
             raise explain_read_error(path, sqlite3.DatabaseError(make_text("database.not_a_ledger")))
-        schema.require_known_version(connection)
+        schema.require_version(connection)
         require_tenant(path, connection, site_key.tenant)
         (check,) = connection.execute("SELECT key_check FROM meta").fetchone()
     if not compare_digest(check, site_key.check()):
@@ -144,13 +144,12 @@ def _inspect_ledger(path: Path, site_key: SiteKey, ownership: Ownership) -> None
 
 
 def _prepare_for_writing(path: Path, tenant: str, ownership: Ownership, now: float) -> Receipts:
-    """Prepare a ledger for writing: file modes, schema version, tenant, receipts and attempts."""
+    """Prepare a ledger for writing: file modes, tenant, receipts and attempts."""
     key_path(path).chmod(FILE_MODE)
     path.chmod(FILE_MODE)
     remove_note(path)
     disk.fill_reserve(path)
     with closing(connect(path, readonly=False)) as connection:
-        schema.migrate(connection)
         is_passed_on = False
         if (former := read_tenant(connection)) != tenant:
             if ownership.registry is not None:

@@ -281,7 +281,6 @@ def restore_rows(connection: sqlite3.Connection, receipts: Iterable[Receipt]) ->
         connection.execute("DELETE FROM meta")
         for (table, _), columns in sorted(rows.items(), key=lambda row: _TABLES.index(row[0][0])):
             known = {name: columns[name] for name in _list_columns(connection, table) if name in columns}
-            # receipts of an earlier version hold the paths
             insert_row(connection, table, {**known, **_REPLACED_COLUMNS.get(table, {})})
 
 

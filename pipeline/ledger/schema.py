@@ -1,4 +1,4 @@
-"""The tables of the ledger, the constraints that guard it, and the migrations from one schema version to the next.
+"""The tables of the ledger, and the constraints that guard it.
 
 A person has at most one live seal or one open attempt, never both: the database refuses it, whatever the code does.
 Facts are kept: a verdict is never rewritten. A decision is a row of its own; the attempt or seal it concerns points to it.
@@ -18,7 +18,7 @@ from pipeline.ledger.protocol import Connection
 
 APPLICATION_ID = 0x6573696D  # "esim", in the header of the file: marks a ledger among other SQLite files
 OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
-FIRST_VERSION = 8  # of the schema; earlier ones were never released
+VERSION = 1  # of the schema; a ledger of any other one is refused
 
 # What a seal was made from, in the order of the attributes of SealContent.
 CONTENT_COLUMNS = ", ".join(f"content_{attribute.name}" for attribute in fields(SealContent))
@@ -55,7 +55,7 @@ FREE_NAME = (
 # name, seal_name what was sent. An adopted seal was made by no run, and what it was made from may not be known.
 # meta.receipts_*: how far receipts.jsonl reaches, set in the transaction that its lines belong to.
 # row_seen changes with every run and is narrow; the wide text of row_line is written when it changes.
-FIRST_SCHEMA: Sequence[str] = (
+STATEMENTS: Sequence[str] = (
     f"""
     CREATE TABLE meta (
         id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -261,14 +261,11 @@ FIRST_SCHEMA: Sequence[str] = (
     BEGIN SELECT RAISE (ABORT, 'settled'); END
     """,
     f"""
-    CREATE TRIGGER a_name_leaves_nobody_who_may_bear_it BEFORE UPDATE OF key ON seal_name
+    CREATE TRIGGER a_seal_name_stays_with_its_owner BEFORE UPDATE OF key ON seal_name
     WHEN NOT EXISTS (SELECT 1 FROM seal_name WHERE seal_name = OLD.seal_name AND {FREE_NAME})
     BEGIN SELECT RAISE (ABORT, 'seal_name'); END
     """,  # noqa: S608 - our own text
 )
-
-# Migration n leads from version FIRST_VERSION + n to the next; append, never change one that was released.
-MIGRATIONS: Sequence[Sequence[str]] = ()
 
 # Message of a broken constraint -> its name in LedgerConflict. Triggers raise the name itself.
 CONSTRAINTS = {
@@ -323,52 +320,23 @@ def without_triggers(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute(statement)
 
 
-def read_version(connection: sqlite3.Connection) -> int:
-    """Return the schema version of a ledger file, 0 for an empty database."""
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    return version
-
-
-def require_known_version(
-    connection: sqlite3.Connection, *, migrations: Sequence[Sequence[str]] = MIGRATIONS
-) -> None:
-    """Raise LedgerError for a ledger whose schema version this program does not know: a later one, or one before the first."""
-    version = read_version(connection)
-    newest = FIRST_VERSION + len(migrations)
-    if version > newest:
-        raise LedgerError("ledger.too_new", version=version, known=newest)
-    if version < FIRST_VERSION:
+def require_version(connection: sqlite3.Connection) -> None:
+    """Raise LedgerError for a ledger file of another schema version than this program's."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version != VERSION:
         path = connection.execute("PRAGMA database_list").fetchone()[2]
-        raise LedgerError(
-            "ledger.too_old", path=path, version=version, known=FIRST_VERSION, then=("ledger", "rebuild")
-        )
+        raise explain_other_version(path, version)
 
 
-def migrate(connection: sqlite3.Connection, *, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
-    """Create the tables in an empty database, or bring a ledger to the newest version; each step whole or not at all.
-
-    ``connection`` is in autocommit mode. Raises LedgerError for a version that this program does not know.
-    """
-    version = read_version(connection)
-    if version == 0:
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        _apply(connection, FIRST_SCHEMA, FIRST_VERSION)
-        version = FIRST_VERSION
-    require_known_version(connection, migrations=migrations)
-    for number, statements in enumerate(migrations[version - FIRST_VERSION :], start=version + 1):
-        _apply(connection, statements, number)
+def explain_other_version(ledger: str, version: int) -> LedgerError:
+    """Return the error for a ledger, a file or on a server, of another schema version."""
+    return LedgerError("ledger.other_version", path=ledger, version=version, known=VERSION)
 
 
-def _apply(connection: sqlite3.Connection, statements: Sequence[str], version: int) -> None:
-    """Run the statements of one version in a transaction; raise sqlite3.Error, undone, where one fails."""
-    (enforced,) = connection.execute("PRAGMA foreign_keys").fetchone()
-    connection.execute("PRAGMA foreign_keys = OFF")  # a table that is created again is missing for a moment
-    try:
-        with transaction(connection):
-            for statement in statements:
-                connection.execute(statement)
-            if (broken := connection.execute("PRAGMA foreign_key_check").fetchone()) is not None:
-                raise sqlite3.IntegrityError(f"a row of {broken[0]} refers to nothing")
-            connection.execute(f"PRAGMA user_version = {version}")
-    finally:
-        connection.execute(f"PRAGMA foreign_keys = {enforced}")
+def create_tables(connection: sqlite3.Connection) -> None:
+    """Create the tables in an empty database, all or none; ``connection`` is in autocommit mode."""
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    with transaction(connection):
+        for statement in STATEMENTS:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")

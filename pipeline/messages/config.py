@@ -18,14 +18,6 @@ CONFIG_TEXTS: Mapping[str, tuple[str, str]] = {
         "环境变量 {name}：不认识{near}",
         "environment variable {name}: unknown{near}",
     ),
-    "config.former_variable": (
-        "环境变量 {name} 是旧名称，仍然有效；请改名为 {current}。",
-        "The environment variable {name} has an old name. It still works; rename it to {current}.",
-    ),
-    "config.former_variable_unused": (
-        "环境变量 {name} 是旧名称，没有采用，因为同时设了 {current}；请删掉旧的。",
-        "The environment variable {name} has an old name and is ignored because {current} is set as well; remove it.",
-    ),
     "config.near": ("；是不是 {name}？", "; did you mean {name}?"),
     # values that do not fit
     "config.only_host": (

@@ -163,15 +163,9 @@ LEDGER_TEXTS: Mapping[str, tuple[str, str]] = {
         "当前 Python 自带 SQLite {found}，台账需要 {needed} 或更新；请改用 python.org 或 uv 提供的 Python。",
         "This Python includes SQLite {found}, but the ledger needs {needed} or newer. Use a Python from python.org or uv.",
     ),
-    "ledger.too_new": (
-        "台账版本为 {version}，本程序只认识到 {known}；请升级 esign-import 后再运行。",
-        "The ledger has version {version}, but this program supports only up to {known}; update esign-import and run again.",
-    ),
-    "ledger.too_old": (
-        "台账 {path} 的版本为 {version}，由未发布的开发版写成；本程序只支持版本 {known} 及以后。若回执齐全，可由回执重建台账（ledger rebuild）。",
-        (
-            "The ledger {path} has version {version} of an unreleased development version; this program supports version {known} and later. If its receipts are complete, rebuild the ledger from them (ledger rebuild)."
-        ),
+    "ledger.other_version": (
+        "台账 {path} 的版本为 {version}，本程序只用版本 {known}：请改用写下它的 esign-import 版本，或由回执重建台账（ledger rebuild）。",
+        "The ledger {path} has version {version}, and this program uses version {known} only: use the version of esign-import that wrote it, or make the ledger again from its receipts (ledger rebuild).",
     ),
     "ledger.strange_endpoint": (
         "接口地址 {endpoint} 既不是腾讯云的正式或联调地址，也不是本机地址。",

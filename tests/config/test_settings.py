@@ -124,21 +124,17 @@ def test_a_proxy_is_an_address_with_a_port_that_exists(tmp_path, proxy):
     assert proxy not in fault_lines
 
 
-def test_the_former_prefix_is_read_with_a_warning_and_foreign_names_are_not(tmp_path, capsys, monkeypatch):
+def test_variables_of_other_programs_are_not_read(tmp_path, capsys, monkeypatch):
     (tmp_path / "config.yaml").write_text("api: {app_id: a, organization_open_id: b, operator_open_id: c}\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PIPELINE_WORKSPACE", "/azure")  # another program's
     monkeypatch.setenv("PIPELINE_OUT", "there")
-    monkeypatch.setenv("PIPELINE_API__APP_ID", "former")
+    monkeypatch.setenv("PIPELINE_API__APP_ID", "another")
     monkeypatch.setenv("ESIGN_IMPORT_API__APP_ID", "current")
     assert main(["--lang", "en", "config", "show"]) == 0
     shown, stderr_text = capsys.readouterr()
-    assert ("out: there" in shown, "app_id: current" in shown) == (True, True)
-    assert (
-        stderr_text.count("PIPELINE_OUT has an old name. It still works; rename it to ESIGN_IMPORT_OUT") == 1
-    )
-    assert "PIPELINE_API__APP_ID has an old name and is ignored" in stderr_text
-    assert "WORKSPACE" not in stderr_text
+    assert ("out: there" in shown, "app_id: current" in shown) == (False, True)
+    assert "PIPELINE" not in stderr_text
 
 
 @pytest.mark.parametrize("text", ["a: " + "[" * 1_000, "a: " + "[" * 90 + "]" * 90, "a: " + "x" * 2_000_000])

@@ -232,12 +232,12 @@ def test_a_port_that_only_an_administrator_may_use_is_not_taken():
         assert (done.returncode, text_part in done.stderr) == (2, True), done.stderr
 
 
-def test_a_ledger_of_a_newer_version_is_not_sent_to_a_check(hospital, capfd):
+def test_the_refusal_of_another_version_does_not_name_a_check(hospital, capfd):
     hospital.seal_doctors(1)
     with closing(sqlite3.connect(hospital.folder / "state" / "ledger.sqlite3")) as ledger:
         ledger.execute("PRAGMA user_version = 99")
     capfd.readouterr()
     assert hospital.go("run") == 74
     stderr_text = capfd.readouterr().err
-    assert "update esign-import" in stderr_text
+    assert "use the version of esign-import that wrote it" in stderr_text
     assert "ledger check" not in stderr_text

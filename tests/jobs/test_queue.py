@@ -178,7 +178,7 @@ async def test_a_hospital_gets_one_job_a_day(url):
 async def test_a_job_begins_and_ends_on_its_day(url):
     async with queue_at(url) as (_, daily_jobs):
         await daily_jobs.queue("east", DAY, None)
-        ((job,),) = query(url, "SELECT job FROM esign_import.night")
+        ((job,),) = query(url, "SELECT job FROM esign_import.daily_job")
         assert (await daily_jobs.start(job)).attempts == 1
         await daily_jobs.end(job, 5, is_final=False)
         begun = await daily_jobs.start(job)
@@ -188,7 +188,7 @@ async def test_a_job_begins_and_ends_on_its_day(url):
             "a worker died between the end of the run and that of the job"
         )
         await daily_jobs.end(job, 6, is_final=True)
-        assert query(url, "SELECT exit, attempts FROM esign_import.night") == [(0, 2)]
+        assert query(url, "SELECT exit, attempts FROM esign_import.daily_job") == [(0, 2)]
         assert await daily_jobs.start(job + 1) is None
 
 
@@ -213,7 +213,7 @@ async def test_a_job_that_cannot_be_queued_again_is_closed(url):
         (3, "todo"),
     ]
     assert sorted(messages) == ["worker.closed", "worker.taken_over"]
-    assert query(url, "SELECT hospital, exit FROM esign_import.night WHERE finished_at IS NOT NULL") == [
+    assert query(url, "SELECT hospital, exit FROM esign_import.daily_job WHERE finished_at IS NOT NULL") == [
         ("east", None)
     ]
 
@@ -233,14 +233,14 @@ async def test_a_run_is_asked_to_end_once_whatever_fails_afterwards(url):
 async def test_a_job_that_ends_every_worker_is_not_tried_for_ever(url):
     async with queue_at(url) as (_, daily_jobs):
         await daily_jobs.queue("east", DAY, None)
-    query(url, "UPDATE esign_import.night SET attempts = %s", MAX_TRIES)
+    query(url, "UPDATE esign_import.daily_job SET attempts = %s", MAX_TRIES)
     worker, messages = make_worker(url)
     async with open_queue(worker._connector):
         with pytest.raises(RunNotDone) as ended:
             await worker._run_daily_job(1)
     assert ended.value.retry_in is None
     assert messages == ["worker.too_often"]
-    assert query(url, "SELECT finished_at IS NOT NULL FROM esign_import.night") == [(True,)]
+    assert query(url, "SELECT finished_at IS NOT NULL FROM esign_import.daily_job") == [(True,)]
 
 
 async def test_a_job_that_this_worker_has_lost_is_queued_again(url):
@@ -265,7 +265,7 @@ async def test_old_jobs_and_days_are_deleted(url):
             await daily_jobs.queue(hospital, DAY, None)
     query(url, "UPDATE procrastinate_jobs SET status = 'failed'")
     query(url, "UPDATE procrastinate_events SET at = at - interval '40 days' WHERE job_id = 1")
-    row = "INSERT INTO esign_import.night (hospital, night)"
+    row = "INSERT INTO esign_import.daily_job (hospital, day)"
     for hospital, age in (
         ("east", 399),
         ("east", 401),
@@ -283,7 +283,7 @@ async def test_old_jobs_and_days_are_deleted(url):
     assert query(url, "SELECT count(*) FROM procrastinate_events WHERE job_id = 1") == [(0,)]
     ages = query(
         url,
-        f"SELECT hospital, current_date - night FROM esign_import.night WHERE night <> '{DAY}' ORDER BY 1, 2",
+        f"SELECT hospital, current_date - day FROM esign_import.daily_job WHERE day <> '{DAY}' ORDER BY 1, 2",
     )
     assert ages == [("east", 399), ("gone", 399), ("short", 10)]
 
@@ -298,5 +298,5 @@ async def test_a_day_that_was_missed_is_made_up_once_and_no_hospital_begins_by_i
             await worker._queue_day()
             await worker._queue_day()
         assert messages.count("worker.new") == 1
-    assert query(url, "SELECT hospital, count(*) FROM esign_import.night GROUP BY 1") == [("east", 2)]
+    assert query(url, "SELECT hospital, count(*) FROM esign_import.daily_job GROUP BY 1") == [("east", 2)]
     assert query(url, "SELECT count(*) FROM procrastinate_jobs") == [(2,)]

@@ -11,7 +11,7 @@ KEY = SiteKey(bytes(range(32)), "production/app/org")
 
 
 def test_the_digests_are_those_that_lie_in_ledgers_already():
-    """They change with a new KEY_FORMAT and a migration, or every doctor is new."""
+    """They change with a new KEY_FORMAT, or every doctor is new."""
     assert KEY_FORMAT == 1
     assert KEY.person("110101199003070011") == "478c3b5d23fd30ceecc2a17727072922"
     assert KEY.row(["name=张三", "id_card_number=1"], 0) == "97a7746fe835b7c93c2408812fd23b41"

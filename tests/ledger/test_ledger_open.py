@@ -146,11 +146,17 @@ def test_a_ledger_that_holds_nothing_passes_to_the_tenant_that_writes_it(begun):
             assert connection.execute("SELECT tenant FROM meta").fetchone() == (owner,)
 
 
-def test_a_ledger_of_a_newer_program_is_refused(begun):
+@pytest.mark.parametrize("version", [0, 8, schema.VERSION + 1])
+def test_a_ledger_of_another_version_is_refused_with_what_to_do(begun, version):
     with closing(connect(begun, readonly=False)) as connection:
-        connection.execute(f"PRAGMA user_version = {schema.FIRST_VERSION + 1}")
+        connection.execute(f"PRAGMA user_version = {version}")
+    before = files(begun.parent)
     for options in ({"readonly": True}, {}):
-        assert "update esign-import" in str(refused(begun, **options))
+        error_text = str(refused(begun, **options))
+        assert f"has version {version}, and this program uses version {schema.VERSION} only" in error_text
+        assert str(begun) in error_text
+        assert "ledger rebuild" in error_text
+    assert files(begun.parent) == before
 
 
 @pytest.mark.parametrize(
@@ -247,43 +253,3 @@ def test_processes_that_begin_one_ledger_at_once_end_with_one_key(process, ledge
     for child in children:
         assert child.wait(20) == 0
     assert files(ledger_path.parent).keys() == {"ledger.sqlite3", "ledger.sqlite3.key"}
-
-
-def test_a_migration_keeps_what_the_ledger_holds(begun):
-    migrations = (("CREATE TABLE later (x)",), ("ALTER TABLE person ADD COLUMN note TEXT",))
-    with closing(connect(begun, readonly=False)) as connection:
-        connection.execute("INSERT INTO person (key) VALUES ('p1')")
-        for _ in range(2):  # the second time nothing is left to do
-            schema.migrate(connection, migrations=migrations)
-            assert schema.read_version(connection) == schema.FIRST_VERSION + 2
-        assert connection.execute("SELECT key, note FROM person").fetchall() == [("p1", None)]
-
-
-BROKEN_MIGRATIONS = {
-    "a row of seal_name refers to nothing": ("DELETE FROM person",),
-    "table later already exists": ("CREATE TABLE later (x)", "CREATE TABLE later (x)"),
-}
-
-
-@pytest.mark.parametrize("error", BROKEN_MIGRATIONS)
-def test_a_migration_that_fails_changes_nothing(begun, error):
-    migrations = (("CREATE TABLE sound (x)",), BROKEN_MIGRATIONS[error])
-    with closing(connect(begun, readonly=False)) as connection:
-        connection.execute("INSERT INTO person (key) VALUES ('p1')")
-        connection.execute("INSERT INTO seal_name VALUES ('章', 'p1')")
-        with pytest.raises(sqlite3.Error, match=error):
-            schema.migrate(connection, migrations=migrations)
-        assert schema.read_version(connection) == schema.FIRST_VERSION + 1
-        assert connection.execute("SELECT key FROM person").fetchall() == [("p1",)]
-        assert connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
-        assert connection.execute("SELECT name FROM sqlite_schema WHERE name = 'later'").fetchone() is None
-
-
-def test_a_ledger_before_the_first_version_is_refused_naming_the_way_out(begun):
-    with closing(connect(begun, readonly=False)) as connection:
-        connection.execute(f"PRAGMA user_version = {schema.FIRST_VERSION - 1}")
-    for options in ({"readonly": True}, {}):
-        error = refused(begun, **options)
-        assert "development version" in str(error)
-        assert str(begun) in str(error)
-        assert error.then == ("ledger", "rebuild")

@@ -74,7 +74,7 @@ def test_the_receipts_alone_make_the_ledger_again(opened, ledger_path, attempt, 
         closing(connect(ledger_path, readonly=True)) as old,
         closing(connect(_empty(tmp_path / "new"), readonly=False)) as new,
     ):
-        schema.migrate(new)
+        schema.create_tables(new)
         receipt_sync.restore_rows(new, read_receipt_lines(ledger_path))
         assert contents(new) == contents(old)
         with pytest.raises(Exception, match="live_seal"):  # the triggers are back

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from ledger_support import UNKNOWN, decision, send
-from server_ledger import NOW, SECRET, open_for_writing
+from server_ledger import NOW, SECRET, TENANT, open_for_writing
 
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError
@@ -89,3 +89,13 @@ def test_a_schema_under_the_name_of_another_tenant_is_refused(postgres_server):
         admin.execute("ALTER SCHEMA {} RENAME TO {}".format(*names).encode())
     with pytest.raises(LedgerError, match="belongs to another organisation"):
         open_server_ledger(ServerAddress(url), tenants[1], now=NOW, secret=SECRET)
+
+
+def test_a_ledger_of_another_version_is_refused_with_what_to_do(postgres_server):
+    address = ServerAddress(postgres_server.make_database())
+    with open_for_writing(address):
+        pass
+    with postgres_server.connect(address.url.rpartition("/")[2]) as admin:
+        admin.execute(f"UPDATE {name_schema(TENANT)}.schema_version SET version = 8".encode())
+    with pytest.raises(LedgerError, match="has version 8, and this program uses version 1 only"):
+        open_server_ledger(address, TENANT, now=NOW, secret=SECRET)

@@ -133,8 +133,8 @@ def open_server_ledger(
     ``now`` (unix seconds). Without one nothing is created or changed. ``secret`` is the operator's secret that protects
     the site key. For ``ownership`` see `pipeline.ledger.open.open_ledger`.
 
-    Raises LedgerError for a server that cannot be used or may lose commits, a wrong secret, and a ledger that is too new
-    or damaged; UsageError for a new ledger that is refused and for one that contradicts the registry.
+    Raises LedgerError for a server that cannot be used or may lose commits, a wrong secret, and a ledger that is damaged
+    or of another version; UsageError for a new ledger that is refused and for one that contradicts the registry.
     """
     name = name_schema(tenant)
     inspected, ownership = lease is not None or ownership is not None, ownership or Ownership()
@@ -147,7 +147,7 @@ def open_server_ledger(
                 raise UsageError("never_run", path=address.shown, then=("check",))
             require_no_lost_server_ledger(address, ownership)
             _create_ledger(connection, name, tenant, secret, now)
-        schema.read_version(connection)
+        schema.require_version(connection, address.shown)
         site_key = _read_site_key(connection, address, tenant, secret)
         identity = identify_ledger(PostgresConnection(connection))
         if inspected:
@@ -157,7 +157,6 @@ def open_server_ledger(
                     ownership.approve(ledger)
         writer = None
         if lease is not None:
-            schema.migrate(connection)
             writer = PostgresWriter(address, name, lease, ownership.register(address.shown, identity))
     if writer is not None:
         try:

@@ -199,7 +199,6 @@ def _make_room(ends: Ends, server: psycopg.Connection, identity: LedgerIdentity)
 def _fill_schema(ends: Ends, server: psycopg.Connection, file: sqlite3.Connection, site_key: SiteKey) -> int:
     """Create the schema of a tenant with the ledger of a file; return how many rows were compared."""
     server_schema.create_ledger_tables(server, ends.schema)
-    server_schema.migrate(server)
     copy_tables.copy_to_server(file, server)
     server.execute(
         "INSERT INTO site_key (salt, encrypted) VALUES (%s, %s)", encrypt_key(site_key.secret, ends.secret)
@@ -281,7 +280,7 @@ def _fill_draft(ends: Ends, server: psycopg.Connection, draft: Path, site_key: S
     with server.transaction(), closing(connect(draft, readonly=False)) as file:
         server.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         file.execute("PRAGMA synchronous = OFF")  # the finished draft is flushed as a whole
-        schema.migrate(file)
+        schema.create_tables(file)
         copy_tables.copy_to_file(server, file)
         hit_failpoint("move: after the rows are copied")
         rows = copy_tables.require_equal_tables(file, server)

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import psycopg
 from psycopg import sql
 
-from pipeline.errors import LedgerError
 from pipeline.ledger import schema
-from pipeline.ledger.postgres.connection import SHARED_SCHEMA, PostgresConnection, translate_statement
+from pipeline.ledger.postgres.connection import SHARED_SCHEMA, translate_statement
 
 _TYPES = (
     (
@@ -47,7 +46,7 @@ CONSTRAINTS = {
 }
 
 _TRIGGERS = {
-    match[1]: match.group(2, 3, 4) for text in schema.FIRST_SCHEMA if (match := _TRIGGER.fullmatch(text))
+    match[1]: match.group(2, 3, 4) for text in schema.STATEMENTS if (match := _TRIGGER.fullmatch(text))
 }
 GUARDS = frozenset([*CONSTRAINTS, *_TRIGGERS])  # what must be in force
 
@@ -133,7 +132,7 @@ def list_schema_statements() -> Iterator[str]:
     """Yield the statements that create the tables of a ledger, its indexes and triggers, in PostgreSQL's words."""
     references: list[str] = []
     rest: list[str] = []
-    for statement in schema.FIRST_SCHEMA:
+    for statement in schema.STATEMENTS:
         text = statement.strip()
         if text.startswith("CREATE TABLE"):
             yield translate_types(_take_out_references(text, references))
@@ -201,32 +200,14 @@ def create_ledger_tables(connection: psycopg.Connection, name: str) -> None:
     connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
     for statement in (*_FUNCTIONS, *list_schema_statements(), *_OF_SERVER):
         connection.execute(statement.encode())
-    connection.execute("INSERT INTO schema_version (version) VALUES (%s)", [schema.FIRST_VERSION])
+    connection.execute("INSERT INTO schema_version (version) VALUES (%s)", [schema.VERSION])
 
 
-def migrate(
-    connection: psycopg.Connection, *, migrations: Sequence[Sequence[str]] = schema.MIGRATIONS
-) -> None:
-    """Bring a ledger to the newest version, each step whole or not at all; LedgerError for an unknown version."""
-    adapter = PostgresConnection(connection)
-    while (version := read_version(connection, migrations=migrations)) < schema.FIRST_VERSION + len(
-        migrations
-    ):
-        with connection.transaction():
-            for statement in migrations[version - schema.FIRST_VERSION]:
-                adapter.raw.execute(translate_types(statement).encode())
-            connection.execute("UPDATE schema_version SET version = %s", [version + 1])
-
-
-def read_version(
-    connection: psycopg.Connection, *, migrations: Sequence[Sequence[str]] = schema.MIGRATIONS
-) -> int:
-    """Return the schema version of a ledger; LedgerError for one that this program does not know."""
+def require_version(connection: psycopg.Connection, ledger: str) -> None:
+    """Raise LedgerError for a ledger of another schema version than this program's."""
     ((version,),) = connection.execute("SELECT version FROM schema_version").fetchall()
-    newest = schema.FIRST_VERSION + len(migrations)
-    if version > newest:
-        raise LedgerError("ledger.too_new", version=version, known=newest)
-    return int(version)
+    if version != schema.VERSION:
+        raise schema.explain_other_version(ledger, version)
 
 
 def name_conflict(error: psycopg.Error) -> str:
