@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -34,7 +33,7 @@ from typing import TYPE_CHECKING, Unpack
 from pipeline.api_arguments import Language, Rosters, RunOptions, StrPath, describe_arguments, require_usable
 from pipeline.clock import Clock, SystemClock
 from pipeline.config.config_file import require_ready
-from pipeline.config.environment import find_language_of_locale, find_language_of_titles
+from pipeline.config.environment import choose_language
 from pipeline.config.settings import Config
 from pipeline.domain.run import Halt, RowOutcome, RunReport, RunRequest, Status
 from pipeline.errors import UsageError
@@ -42,7 +41,6 @@ from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.tenant import KEY_BYTES, SiteKey
 from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hooks
-from pipeline.reports.explanations import find_titles
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import render_notebook_view, to_frame
 from pipeline.sending.run_state import StopSignal
@@ -302,13 +300,7 @@ def _find_credentials(
 
 
 def _finish(report: RunReport, config: Config, options: RunOptions, latest: Path | None = None) -> Result:
-    language = (
-        options.get("language")
-        or config.language
-        or find_language_of_locale(os.environ)
-        or find_language_of_titles(find_titles(report))
-        or "en"
-    )
+    language = choose_language(options.get("language") or config.language)
     presenter = Presenter.for_report(report, language)
     report, files = finish_run(
         report, config, presenter, latest=latest, writes_files=options.get("write", True)

@@ -7,8 +7,8 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -95,8 +95,6 @@ class Session:
     config_files: dict[Path | None, ConfigFile] = field(default_factory=dict)  # that were read
     printed_warnings: set[str] = field(default_factory=set)
     log_path: Path | None = None  # log.jsonl of the run that is under way
-    _title_language: str | None = field(default=None, init=False)
-    _held_messages: list[Callable[[], str]] | None = field(default=None, init=False)
 
     def begin_hospital(self, profile: str | None, several: SeveralHospitals) -> Session:
         """Return the session of one of several hospitals; what it prints first is a heading."""
@@ -111,36 +109,13 @@ class Session:
 
     @property
     def language(self) -> str:
-        """The language of the results, ``zh`` or ``en``: the chosen one, the locale's, the one of the rosters' titles."""
-        return self.lang or environment.find_language_of_locale(os.environ) or self._title_language or "en"
+        """The language of the results, ``zh`` or ``en``."""
+        return environment.choose_language(self.lang)
 
     @property
     def spoken(self) -> str:
         """The language of messages: the same, unless the console cannot write it."""
         return limit_to_console(self.language)
-
-    def note_title_language(self, titles: Iterable[str]) -> None:
-        """Remember the language of the rosters' titles, which counts where neither option nor locale gives one."""
-        self._title_language = environment.find_language_of_titles(titles) or self._title_language
-        self._print_held_messages()
-
-    @contextmanager
-    def hold_messages(self) -> Iterator[None]:
-        """Print the messages of a block only once the rosters' titles, or its end, have decided on their language.
-
-        Where another source gives a language they are printed at once.
-        """
-        if not (self.lang or environment.find_language_of_locale(os.environ)):
-            self._held_messages = []
-        try:
-            yield
-        finally:
-            self._print_held_messages()
-
-    def _print_held_messages(self) -> None:
-        held_messages, self._held_messages = self._held_messages, None
-        for render_message in held_messages or ():
-            self.print_line(render_message())
 
     def render_sentence(self, key: str, **details: object) -> str:
         """Return a message in the language of messages."""
@@ -169,10 +144,7 @@ class Session:
 
     def alert(self, key: str, **details: object) -> None:
         """Print a message to stderr, also with ``-q``."""
-        if self._held_messages is None:
-            self.print_line(self.render_sentence(key, **details))
-        else:
-            self._held_messages.append(lambda: self.render_sentence(key, **details))
+        self.print_line(self.render_sentence(key, **details))
 
     def print_error(self, error: EsignImportError) -> None:
         """Print why a command ends, also with ``-q``; a path in it may hold a number."""

@@ -7,7 +7,7 @@ A fault of one hospital keeps no other from its turn.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from functools import reduce, wraps
 from typing import Any
 
@@ -38,7 +38,6 @@ FOR_SEVERAL = frozenset(
         "purge",
     }
 )
-READS_ROSTERS = frozenset({"run", "check", "retry"})
 AT_ONCE = frozenset({"schedule print", "schedule install"})  # one schedule for all that are chosen
 VALIDATE = "config validate"  # of every hospital unless one is chosen
 # options and arguments that mean something of one hospital
@@ -67,8 +66,7 @@ def add_profiles(command: click.Command, report_error: ReportError) -> None:
         if len(profiles) == 1 or name in AT_ONCE:
             session.profile = profiles[0] if len(profiles) == 1 else None
             _use_language(session)
-            with _hold_messages(session, name):
-                return callback(*arguments, **options)
+            return callback(*arguments, **options)
         _require_several(command, name, options)
         several = _share_quotas(session, profiles)
         codes: dict[str, int] = {}
@@ -76,8 +74,7 @@ def add_profiles(command: click.Command, report_error: ReportError) -> None:
             context.obj = hospital = session.begin_hospital(profile, several)
             try:
                 _use_language(hospital)
-                with _hold_messages(hospital, name):
-                    codes[hospital.hospital] = callback(*arguments, **options)
+                codes[hospital.hospital] = callback(*arguments, **options)
             except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the others still have their turn
                 codes[hospital.hospital] = report_error(hospital, error)
                 _print_error_as_json(hospital, error, codes[hospital.hospital])
@@ -127,11 +124,6 @@ def _use_language(session: Session) -> None:
         with suppress(ConfigError):  # the command reports it
             config = session.find_config()
             session.lang = (config.language if config else None) or session.lang
-
-
-def _hold_messages(session: Session, command: str) -> AbstractContextManager[None]:
-    """Let a command that reads rosters print in one language, also where only their titles give it."""
-    return session.hold_messages() if command in READS_ROSTERS else nullcontext()
 
 
 def _share_quotas(session: Session, profiles: Sequence[str | None]) -> SeveralHospitals:

@@ -25,7 +25,6 @@ from pipeline.reports.explanations import (
     describe_notices,
     describe_problem,
     describe_task_of,
-    find_titles,
     name_code,
 )
 from pipeline.reports.next_steps import REPORT_PAGE, NextStep, list_run_steps
@@ -71,7 +70,6 @@ def write_and_print_results(
 
     ``process`` writes the marked copies where the run was long; it may have been started.
     """
-    session.note_title_language(find_titles(report))
     report = replace(report, latest=latest)
     presenter = Presenter.for_report(report, session.spoken)
     file_presenter = replace(presenter, language=session.language)

@@ -174,7 +174,6 @@ class RunSession:
             progress = await stack.enter_async_context(Progress(self.session, requests_per_second, outages))
 
             def confirm(preview: RunPreview) -> bool:
-                self.session.note_title_language(preview.column_titles)
                 is_confirmed = self._confirm(preview)  # until here a Ctrl-C simply ends: nothing was sent
                 self.signals.drain_on_signal(
                     stop, lambda: progress.inform("stopping"), self._report_second_signal

@@ -1,8 +1,7 @@
 """The environment: names of variables, the language of the user, words and file names in another encoding.
 
-The language is the first of ``--lang``, ``ESIGN_IMPORT_LANGUAGE``, the configuration's ``language``, the locale, the
-titles of the rosters; else English. A value that is neither ``zh`` nor ``en`` is ignored here and refused where it
-is read.
+The language is the first of ``--lang``, ``ESIGN_IMPORT_LANGUAGE``, the configuration's ``language`` and the locale; else
+English. A value that is neither ``zh`` nor ``en`` is ignored here and refused where it is read.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 PREFIX = "ESIGN_IMPORT_"
@@ -18,7 +17,6 @@ LEDGER_SECRET_VARIABLE = "ESIGN_IMPORT_LEDGER_SECRET"  # noqa: S105 - a name; it
 LANGUAGES = ("zh", "en")
 _CHINESE = 0x04  # Windows: the primary language of a language id, its low ten bits
 _NO_LANGUAGE = re.compile(r"(?:C|POSIX)(?:[.@].*)?\Z")
-_HAN = re.compile(r"[\u3400-\u9fff]")
 # One key at the margin. The whole file is read later, and its faults are reported in the language found here.
 _KEY = re.compile(
     r"""^\ufeff?["']?language["']?[ \t]*:[ \t]*["']?(zh|en)["']?[ \t]*(?:\#.*)?$""", re.MULTILINE
@@ -76,10 +74,9 @@ def find_language(arguments: Sequence[str], environment: Mapping[str, str], *, d
     return chosen or find_language_of_locale(environment)
 
 
-def find_language_of_titles(titles: Iterable[str]) -> str | None:
-    """Return the language of a roster's titles; None where there are none."""
-    together = "".join(titles)
-    return ("zh" if _HAN.search(together) else "en") if together else None
+def choose_language(configured: str | None) -> str:
+    """Return the configured language, else that of the locale, else English."""
+    return configured or find_language_of_locale(os.environ) or "en"
 
 
 def find_language_of_locale(environment: Mapping[str, str]) -> str | None:

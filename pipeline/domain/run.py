@@ -272,7 +272,6 @@ class RunPreview:
     unsent_rows: Mapping[Status, int] = _field(default_factory=dict)  # READY: not asked for
     stopped_by_guard: bool = False  # a guard lets nothing through
     all_rosters_refused: bool = False  # there are rosters, and every one was refused
-    column_titles: tuple[str, ...] = ()  # of the columns that were read, in the roster of the first row
 
 
 def is_copy_problem(error: Problem) -> bool:

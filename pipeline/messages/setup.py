@@ -169,8 +169,8 @@ SETUP_TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "doctor.encoding": ("文件名 {encoding}，屏幕 {console}", "file names {encoding}, console {console}"),
     "doctor.language": (
-        "配置里没有 language，系统也没有设置语言：没有终端时按名单的列名决定",
-        "neither the configuration nor the system sets a language; without a terminal it follows from the roster's titles",
+        "配置里没有 language，系统也没有设置语言：定时运行的结果和通知会是英文",
+        "neither the configuration nor the system sets a language: results and notifications of scheduled runs are in English",
     ),
     "doctor.language.remedy": ("在配置里写 language: zh。", "Set language: zh or en in the configuration."),
     "doctor.credentials": ("密钥来自 {source}", "found in {source}"),

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.config.environment import find_language_of_locale, find_language_of_titles
+from pipeline.config.environment import choose_language
 from pipeline.config.named_paths import read_secret_lines
 from pipeline.config.settings import Config
 from pipeline.domain.masking import hide_names
@@ -27,7 +27,7 @@ from pipeline.domain.run import RunReport, Status
 from pipeline.errors import UsageError, reason_of
 from pipeline.ledger.tenant import find_environment
 from pipeline.messages.catalogue import render
-from pipeline.reports.explanations import describe_halt_of, find_titles, name_code
+from pipeline.reports.explanations import describe_halt_of, name_code
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.totals import count_reasons
 from pipeline.support.atomic_files import make_folder, write_json
@@ -103,7 +103,7 @@ def is_worth_a_message(before: WatchedState, state: State, reasons: Sequence[tup
 
 def build_message(report: RunReport, config: Config, before: WatchedState) -> tuple[str, str]:
     """Return title and body of a message about a run, in the language of its results."""
-    language = choose_language(report, config)
+    language = choose_language(config.language)
     presenter = Presenter.for_report(report, language)
     state = classify_exit(report.exit)
     key = "recovered" if state == "ok" and before.state is not None else state
@@ -128,12 +128,6 @@ def build_message(report: RunReport, config: Config, before: WatchedState) -> tu
     lines.append(presenter.render("notify.results", path=presenter.mask_path(report.latest or report.out)))
     people = {person for outcome in report.outcomes if (person := outcome.doctor.display_name)}
     return title, hide_names("\n".join(lines), people)
-
-
-def choose_language(report: RunReport, config: Config) -> str:
-    """Return the language of the configuration, the locale or the roster's titles."""
-    titles = find_language_of_titles(find_titles(report))
-    return config.language or find_language_of_locale(os.environ) or titles or "zh"
 
 
 def _deliver(message: WaitingMessage, channels: Sequence[str]) -> WaitingMessage | None:

@@ -293,19 +293,6 @@ def describe_file(file_report: FileReport, presenter: Presenter, *, max_layouts:
     ]
 
 
-def find_titles(report: RunReport) -> list[str]:
-    """Return the titles of the columns that were read."""
-    columns = (
-        column for file_report in report.files for sheet in file_report.sheets for column in sheet.columns
-    )
-    # the files of a results workbook list no columns: its first row has the titles
-    first_rows = (outcome.doctor.row for outcome in report.outcomes[:1])
-    return [
-        *(column.title for column in columns if column.field),
-        *(cell.header for row in first_rows for cell in row.fields.values()),
-    ]
-
-
 def find_layouts(files: Iterable[FileReport]) -> Mapping[ColumnLayout, Sequence[str]]:
     """Return the arrangements of columns that were read, each with its sheets: ``a.xlsx 内科``."""
     layouts: dict[ColumnLayout, list[str]] = {}

@@ -132,9 +132,6 @@ def preview_run(
         unsent_rows=Counter(
             row_plan.status for row_plan in row_plans if row_plan.index not in chosen_indexes
         ),
-        column_titles=tuple(
-            cell.header for row_plan in row_plans[:1] for cell in row_plan.doctor.row.fields.values()
-        ),
         stopped_by_guard=halt is not None,
         all_rosters_refused=bool(files) and all(report.status == "refused" for report in files),
     )

@@ -151,7 +151,7 @@ def test_a_message_that_waits_too_long_is_dropped(watched, watcher):
 
 
 def test_the_monitor_is_called_at_start_and_end(hospital, watcher):
-    add_config(hospital, f"notify: {{ping: 'http://{watcher.host}/ping/abc/'}}\n")
+    add_config(hospital, f"notify: {{ping: 'http://{watcher.host}/ping/abc/'}}\nlanguage: zh\n")
     hospital.doctors(1)
     assert hospital.go("run", "--yes") == 0
     shutil.rmtree(hospital.folder / "secrets")
