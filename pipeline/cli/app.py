@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,6 @@ USAGE = 2
 INTERRUPTED = 130
 HELP_OPTIONS = frozenset({"-h", "--help", "--version"})
 NEVER_SUGGESTED = frozenset({"certify"})  # it may make a second seal
-LONG_WORD = 6  # letters from which on two slips are one misspelling
 COMMANDS: Sequence[click.Command] = (
     demo,
     init,
@@ -271,31 +271,10 @@ def _suggest_commands(error: click.exceptions.NoSuchCommand) -> click.exceptions
     """Return the error with the commands whose names are nearly the one that was typed."""
     group = error.ctx.command if error.ctx else None
     names = group.commands if isinstance(group, click.Group) else ()
-    near = [name for name in names if _is_near_name(error.command_name, name)]
-    return click.exceptions.NoSuchCommand(error.command_name, possibilities=near, ctx=error.ctx)
-
-
-def _is_near_name(word: str, name: str) -> bool:
-    """Return whether a word begins a command's name, or is a misspelling of it."""
-    if name in NEVER_SUGGESTED:
-        return False
-    slips = 2 if len(word) >= LONG_WORD else 1
-    return (len(word) > 1 and name.startswith(word)) or _count_slips(word, name) <= slips
-
-
-def _count_slips(word: str, name: str) -> int:
-    """Return how many letters were omitted, added, mistaken or exchanged with their neighbour."""
-    row_before: Sequence[int] = ()
-    row: Sequence[int] = range(len(name) + 1)
-    for i, letter in enumerate(word, start=1):
-        next_row = [i]
-        for j, wanted in enumerate(name, start=1):
-            slips = min(row[j] + 1, next_row[j - 1] + 1, row[j - 1] + (letter != wanted))
-            if i > 1 and j > 1 and letter == name[j - 2] and word[i - 2] == wanted:
-                slips = min(slips, row_before[j - 2] + 1)
-            next_row.append(slips)
-        row_before, row = row, next_row
-    return row[-1]
+    suggested = [name for name in names if name not in NEVER_SUGGESTED]
+    near = get_close_matches(error.command_name, suggested)
+    longer = [name for name in suggested if name.startswith(error.command_name) and name not in near]
+    return click.exceptions.NoSuchCommand(error.command_name, possibilities=near + longer, ctx=error.ctx)
 
 
 def _suggest_remedy(session: Session, error: EsignImportError) -> None:

@@ -147,7 +147,7 @@ def test_wrong_arguments_are_reported_in_chinese_and_the_last_line_helps(
 
 @pytest.mark.parametrize(
     ("word", "near"),
-    [("prune", None), ("certifi", None), ("rnu", "run"), ("reslove", "resolve"), ("stat", "status")],
+    [("frobnicate", None), ("certifi", None), ("rnu", "run"), ("reslove", "resolve"), ("stat", "status")],
 )
 def test_only_a_misspelt_command_is_suggested(word, near, capsys):
     """`certify` may make a second seal and is never suggested."""
