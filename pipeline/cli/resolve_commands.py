@@ -1,4 +1,4 @@
-"""`resolve`: list what waits for a decision, and enter decisions one at a time or by the Unknown sheet."""
+"""`resolve`: list what waits for a decision, and enter decisions."""
 
 from __future__ import annotations
 
@@ -27,11 +27,10 @@ if TYPE_CHECKING:
 PERSON_WAYS = frozenset({"same_person", "other_person"})  # for rows held as possibly another's
 SENT_BY_NEXT_RUN = frozenset({"not_created", "not_theirs", "replace", "other_person"})
 WITH_SURE = frozenset({"not_created", "keep", "replace"})
-WORKBOOK_SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".et", ".ods")
 
 
 @click.command()
-@click.argument("query", required=False, metavar="[QUERY|RESULTS.xlsx]")
+@click.argument("query", required=False, metavar="[QUERY]")
 @click.option("--seal-id", metavar="ID", help="It was created, with this SealId.")
 @click.option("--not-created", is_flag=True, help="It was not created: the next run sends it again.")
 @click.option(
@@ -76,8 +75,7 @@ def resolve(
 ) -> int:
     """Resolve rows that are unknown, exist, have changed or are on hold.
 
-    Without a QUERY all of them are listed. QUERY is a name, staff number, last four digits, seal name or trace id; a
-    results workbook settles the lines of its Unknown sheet that are filled in.
+    Without a QUERY all of them are listed. QUERY is a name, staff number, last four digits, seal name or trace id.
     """
     from pipeline.resolution.decide import DecisionMaker
     from pipeline.workflow.stage_settings import build_agent
@@ -88,15 +86,12 @@ def resolve(
     way = next(iter(chosen), "")
     if way == "probe":
         return _probe(session, query)
-    workbook = _find_workbook(query)
-    with _open_cases(session, changes=bool(way or workbook)) as (ledger, site_key, cases):
+    with _open_cases(session, changes=bool(way)) as (ledger, site_key, cases):
         agent = build_agent(session.require_ready_config())
         maker = DecisionMaker.current_user(ledger, session.clock, why or "resolve", agent)
         if query is None:
             warn_of_unanswered_create(session, ledger)
             return print_unresolved(session, ledger, cases)
-        if workbook and not way:
-            return _enter_workbook(session, maker, cases, workbook)
         case = _find_one_case(session, ledger, cases, query, way)
         if not way:
             return print_unresolved(session, ledger, [case])
@@ -115,19 +110,6 @@ def resolve(
     if len(cases) == 1 or is_picture or way in SENT_BY_NEXT_RUN:
         session.suggest_command("next_run", "run")
     return 0
-
-
-def _find_workbook(query: str | None) -> Path | None:
-    """Return the workbook that a query names, None for another query; UsageError where it is missing."""
-    from pipeline.config.named_paths import no_such_path
-
-    if query is None or not query.lower().endswith(WORKBOOK_SUFFIXES):
-        return None
-    if not Path(query).is_file():
-        error = no_such_path(Path(query))
-        error.then = ("resolve",)
-        raise error
-    return Path(query)
 
 
 @contextmanager
@@ -281,29 +263,9 @@ def _look_up(session: Session, maker: DecisionMaker, case: Case) -> int:
     return 3 if answer.seal_id is None else 0
 
 
-def _enter_workbook(session: Session, maker: DecisionMaker, cases: Sequence[Case], path: Path) -> int:
-    """Enter the lines of an Unknown sheet that are filled in; return the exit code."""
-    from pipeline.resolution.unknown_sheet import enter_answers, read_answers, require_agreement
-
-    answers = read_answers(path)
-    require_agreement(answers, cases, maker.ledger.read_person, path)
-    maker = replace(maker, why=f"{maker.why}: {path.name}")
-    errors = enter_answers(cases, answers, maker, make_service_clock(session))
-    for row, error in errors.items():
-        if error is not None:
-            session.alert("resolve_line", row=row, why=error)
-    unresolved = sum(error is not None for error in errors.values())
-    session.inform("resolved_lines", settled=len(errors) - unresolved, left=unresolved)
-    if unresolved:
-        session.suggest_same_command("next_after")
-        return 3
-    session.suggest_command("next_list", "resolve")
-    return 0
-
-
 def print_unresolved(session: Session, ledger: DatabaseLedger, cases: Sequence[Case]) -> int:
     """List cases on stdout; print how each kind is resolved, and the next command, which decides nothing."""
-    from pipeline.resolution.cases import case_as_dict, find_workbook_of_cases, locate_case
+    from pipeline.resolution.cases import case_as_dict, locate_case
 
     located = [(case, locate_case(ledger, case)) for case in cases]
     session.print_json(waiting=[case_as_dict(case, location) for case, location in located])
@@ -314,11 +276,7 @@ def print_unresolved(session: Session, ledger: DatabaseLedger, cases: Sequence[C
     for case, location in located:
         _print_case(session, case, location)
     session.inform("resolve_ways", program=session.invocation)
-    workbook = find_workbook_of_cases(ledger, cases)
-    if workbook is not None:
-        session.suggest_command("next_sheet", "resolve", str(workbook))
-    else:
-        session.suggest_command("next_story", "explain", cases[0].unique_word)
+    session.suggest_command("next_story", "explain", cases[0].unique_word)
     return 3
 
 

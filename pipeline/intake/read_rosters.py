@@ -49,7 +49,7 @@ MAX_BYTES = 200_000_000  # of a file on disk; what it unpacks to is bounded by i
 # Windows has no O_NONBLOCK, POSIX no O_BINARY
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 # columns of the sheet Unknown, whose lines have row tokens, too
-_SETTLES = tuple(map(frozenset, zip(RESULT_TEXTS["col.settle"], RESULT_TEXTS["col.conclusion"], strict=True)))
+_SETTLES = RESULT_TEXTS["col.settle"]
 _TOP = 5  # lines in which a renamed To fix sheet shows its hidden columns
 NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
 
@@ -256,7 +256,7 @@ def _is_to_fix(sheet: Sheet, lines: PeekableLines) -> bool:
     return any(
         find_heading((ROW_ID,), table)
         and find_heading((CHECK,), table)
-        and not any(table >= both for both in _SETTLES)
+        and not any(title in table for title in _SETTLES)
         for table in titles
     )
 

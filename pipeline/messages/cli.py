@@ -117,11 +117,6 @@ No document assures that personal seals are shown there, so a seal that you do n
         "旧印章 {seal_id} 仍然有效，直到腾讯停用它：请把这个印章ID交给腾讯客户经理停用（本程序不能停用，也没有文档写明哪个接口能停用个人印章）。export 会列出它，状态为“已放弃”。",
         "The old seal {seal_id} stays valid until Tencent disables it: give this SealId to your Tencent account manager (this program cannot disable it, and no call is documented to disable a personal seal). export lists it as abandoned.",
     ),
-    "resolve_line": ("第 {row} 行没有登记：{why}", "Row {row} was not recorded: {why}"),
-    "resolved_lines": (
-        "已登记 {settled} 行，{left} 行未登记。",
-        "Rows recorded: {settled}. Not recorded: {left}.",
-    ),
     "adopted": (
         "登记了 {n} 枚印章（{known} 枚台账已有），{left} 行没有登记。",
         "Seals imported: {n} (already known: {known}). Rows not imported: {left}.",
@@ -359,10 +354,6 @@ No document assures that personal seals are shown there, so a seal that you do n
     ),
     "next_check": ("先检查一遍，请输入：", "To check first, run:"),
     "next_list": ("要看待查清的行，请输入：", "To list the rows to resolve, run:"),
-    "next_sheet": (
-        "也可以在结果表的“未知”表里填好两个黄色列并保存，然后输入：",
-        "Or fill in the two yellow columns of the sheet Unknown, save, and run:",
-    ),
     "next_story": (
         "要看经过和可选的每条命令，请输入：",
         "To see the history and the possible commands, run:",

@@ -132,10 +132,8 @@ HELP: Mapping[str, str] = {
     "Resolve rows that are unknown, exist, have changed or are on hold.": (
         "登记结果未知、名称已存在、内容有变或被搁置的行的结论。"
     ),
-    "Without a QUERY all of them are listed. QUERY is a name, staff number, last four digits, seal name or trace id; a "
-    "results workbook settles the lines of its Unknown sheet that are filled in.": (
-        "不写 QUERY 就列出全部。QUERY 是姓名、工号、证件后四位、印章名称或 TraceId；"
-        "写结果表，就登记其“未知”表里填好的行。"
+    "Without a QUERY all of them are listed. QUERY is a name, staff number, last four digits, seal name or trace id.": (
+        "不写 QUERY 就列出全部。QUERY 是姓名、工号、证件后四位、印章名称或 TraceId。"
     ),
     "It was created, with this SealId.": "已创建：这是它的印章ID。",
     "It was not created: the next run sends it again.": "没有创建：下次运行会再提交。",

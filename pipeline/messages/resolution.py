@@ -76,43 +76,9 @@ RESOLUTION_TEXTS: Mapping[str, tuple[str, str]] = {
         "auto-sign is enabled, but no seal is set",
     ),
     "resolve.older_seal": ("{seal_id}，是以前的印章", "{seal_id}, an earlier seal"),
-    # the sheet Unknown
-    "resolve.not_results": (
-        "{path} 不是本程序写出的结果表。",
-        "{path} is not a results workbook of this program.",
-    ),
-    "resolve.sheet_damaged": (
-        "{path}：“未知”表已损坏（{what}）；请用 `esign-import report` 重新生成。",
-        "{path}: the sheet Unknown is damaged ({what}); create it again with `esign-import report`.",
-    ),
-    "resolve.line_disagrees": (
-        "{path}：“未知”表第 {row} 行的“{what}”与台账中该 TraceId 的提交不符，可能只对一部分列做过排序或粘贴。整张表都没有登记；请用 `esign-import report` 重新生成再填。",
-        "{path}: in row {row} of the sheet Unknown, “{what}” does not match the submission with its TraceId; some columns may have been sorted or pasted separately. No row of the sheet was recorded; create it again with `esign-import report` and fill it in again.",
-    ),
     "resolve.not_made_here": (
         "只能用本程序创建的印章来登记；手工创建的印章能看到，不说明导入的也能看到。",
         "Use a seal that this program created: a seal created by hand may be shown where imported ones are not.",
-    ),
-    "resolve.copied_seal_id": (
-        "同一印章ID填给了不止一位医生",
-        "the same SealId is entered for more than one doctor",
-    ),
-    "resolve.lines_disagree": ("同一位医生的几行填写不一致", "the rows of this doctor contradict each other"),
-    "resolve.not_open": (
-        "已经查清，或不是本台账的行",
-        "already resolved, or not a row of this ledger",
-    ),
-    "resolve.created_without_id": (
-        "{name}：选了“已创建”，但没有填印章ID；请填上印章ID",
-        "{name}: “created” is chosen, but the SealId is missing; fill it in",
-    ),
-    "resolve.needless_seal_id": (
-        "{name}：填了印章ID，结论却不是“已创建”；请改结论，或删掉印章ID",
-        "{name}: a SealId is filled in, but the conclusion is not “created”; change one of them",
-    ),
-    "resolve.do_not_fit": (
-        "{name}：结论没有写成下拉列表里的词；请从列表中选择",
-        "{name}: the conclusion is not an item of the list; choose one",
     ),
     # certify
     "resolve.not_unchanged": (

@@ -116,7 +116,7 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "col.host": ("提交地址", "Host"),
     "col.answer": ("腾讯的应答", "The service's answer"),
     "col.settle": ("怎样查清", "How to resolve it"),
-    "col.conclusion": ("结论", "Conclusion"),
+    "col.resolve": ("用这条命令登记", "Command to record it"),
     "col.where": ("位置（点击打开文件夹）", "Where (click for the folder)"),
     "col.why": ("为什么没有用上", "Why unused"),
     "col.what": ("怎么办", "What to do"),
@@ -136,11 +136,6 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "fix.check.seal_name.text": ("印章名称是 1–50 个字。", "A seal name has 1 to 50 characters."),
     "fix.check.id_card_type": ("证件类型", "Card type"),
     "fix.check.id_card_type.text": ("请从列表中选择，或按名单原来的写法填写。", "Choose from the list, or write it as the roster does."),
-    "conclusion.created": ("已创建", "created"),
-    "conclusion.not_created": ("未创建", "not created"),
-    "conclusion.not_created_sure": ("未创建（确定）", "not created (sure)"),
-    "conclusion.not_theirs": ("是他人的", "another person's"),
-    "conclusion.text": ("请从列表中选择；选“已创建”要填印章ID。", "Choose from the list; “created” needs a SealId."),
     "who.clerk": ("名单负责人", "Roster owner"),
     "who.it": ("信息科", "IT"),
     "who.tencent": ("腾讯客户经理", "Tencent account manager"),
@@ -176,11 +171,11 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "advice.review": ("不用修改；请先在 review.html 中核对", "No correction needed; review it in review.html first"),
     "advice.it": ("请信息科按原因处理", "For IT: see the reason"),
     "settle.unknown": (
-        "按名称“{seal}”查找印章（控制台的印章→印章中心→印章详情，或审计日志）：找到就填印章ID并选“已创建”。没找到不等于没有创建：用 certify 登记过您查找的地方能看到导入的印章，才选“未创建”；另有把握（例如腾讯客户经理答复没有）选“未创建（确定）”。",
-        "Look for the seal “{seal}” (console: 印章 → 印章中心 → 印章详情, or audit log). If you find it, enter its SealId and choose “created”. If you do not find it, it may still exist: choose “not created” only if certify has recorded that the place where you looked shows imported seals, or “not created (sure)” if you know it from another source, such as your Tencent account manager."),
+        "按名称“{seal}”查找印章（控制台的印章→印章中心→印章详情，或审计日志）。找到：用 --seal-id 印章ID 登记。没找到不等于没有创建：用 certify 登记过您查找的地方能看到导入的印章，才用 --not-created；另有把握（例如腾讯客户经理答复没有）用 --not-created --sure。",
+        "Look for the seal “{seal}” (console: 印章 → 印章中心 → 印章详情, or audit log). If you find it, record it with --seal-id ID. If you do not find it, it may still exist: use --not-created only if certify has recorded that the place where you looked shows imported seals, or --not-created --sure if you know it from another source, such as your Tencent account manager."),
     "settle.exists": (
-        "腾讯已有名为“{seal}”的印章：可能是此人的（在别处、由以前的台账或未收到结果的提交创建），也可能是他人的。请查它是谁的：是此人的，填印章ID并选“已创建”；是他人的，选“是他人的”，下次运行会改用带工号的名称。",
-        "The service already has a seal “{seal}”. It may be this doctor's (created elsewhere, with an earlier ledger, or by a submission without an answer) or another person's. Find out whose it is: if it is this doctor's, enter its SealId and choose “created”; if it is another person's, choose “another person's”, and the next run adds the staff number to the name."),
+        "腾讯已有名为“{seal}”的印章：可能是此人的（在别处、由以前的台账或未收到结果的提交创建），也可能是他人的。请查它是谁的：是此人的，用 --seal-id 印章ID 登记；是他人的，用 --not-theirs，下次运行会改用带工号的名称。",
+        "The service already has a seal “{seal}”. It may be this doctor's (created elsewhere, with an earlier ledger, or by a submission without an answer) or another person's. Find out whose it is: if it is this doctor's, record it with --seal-id ID; if it is another person's, use --not-theirs, and the next run adds the staff number to the name."),
     "settle.evidence": ("一次应答里出现过印章ID {seal_id}，未经证实。", "An answer contained the SealId {seal_id}; it is not confirmed."),
     "unpaired.what": (
         "把文件名改成医生的证件号码、工号或姓名，或在名单的“图片”列（没有就加一列）写上这个文件名",
@@ -287,15 +282,12 @@ RESULT_TEXTS: Mapping[str, tuple[str, str]] = {
     "next.failed_too": (
         "{n} 行被腾讯拒绝：原因也在“{sheet}”里；一并改好，retry 会一起重新提交。",
         "Rows refused by the service: {n}. Their reasons are in “{sheet}” as well; retry sends them too."),
-    "next.unknown": (
-        "{n} 行待查清（结果未知，或同名印章已存在）：按工作表“{sheet}”的说明查清（查清前不会重复提交），填好两个黄色列并保存，然后运行：",
-        "Rows to resolve (unknown result, or the seal name exists): {n}. They are not sent again until then. Follow the sheet “{sheet}”, fill in its two yellow columns, save, then run:"),
     "next.fix_roster": (
         "{n} 行要修改：结果表的路径里有号码，这里不显示。请在名单里改好，然后运行：",
         "Rows to correct: {n}. The path of the workbook contains a number and is not shown here; correct the rows in the roster, then run:"),
-    "next.unknown_list": (
-        "{n} 行待查清（结果未知，或同名印章已存在），查清前不会重复提交。怎样查清，运行：",
-        "Rows to resolve (unknown result, or the seal name exists): {n}. They are not sent again until then. To resolve them, run:"),
+    "next.unknown": (
+        "{n} 行待查清（结果未知，或同名印章已存在），查清前不会重复提交。工作表“{sheet}”写明怎样查清、用什么命令登记；要列出这些行，运行：",
+        "Rows to resolve (unknown result, or the seal name exists): {n}. They are not sent again until then. The sheet “{sheet}” explains how to resolve each and the command that records it. To list them, run:"),
     "next.unshown": (
         "（名单和文件夹照上次的写法；路径里有号码，这里不显示）",
         "(with the rosters and folders as entered last time: a path contains a number and is not shown here)"),

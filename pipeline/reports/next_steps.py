@@ -276,9 +276,7 @@ class _RunSteps:
     def _list_decision_steps(self) -> Iterator[NextStep]:
         listing = self.command_line.build("resolve")
         if unresolved := sum(self.statuses[status] for status in UNRESOLVED_STATUSES):
-            command = self._build_for_workbook("resolve")
-            key = "next.unknown" if command else "next.unknown_list"
-            yield make_step(key, command or listing, n=unresolved, sheet=make_phrase("sheet.unknown"))
+            yield make_step("next.unknown", listing, n=unresolved, sheet=make_phrase("sheet.unknown"))
         if changed := self.statuses[Status.CHANGED]:
             sheet, status = make_phrase("sheet.all"), make_phrase("status.changed")
             yield make_step("next.changed", listing, n=changed, sheet=sheet, status=status)

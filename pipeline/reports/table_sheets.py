@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.domain.results_format import CHECK, ROW_ID, join_seal_line, row_id_checksum
+from pipeline.domain.results_format import CHECK, join_seal_line, row_id_checksum
 from pipeline.domain.roster import ImageFile, Problem
 from pipeline.domain.run import UNRESOLVED_STATUSES, RowOutcome, RunReport, Status
 from pipeline.messages.catalogue import explain_unassigned_image
@@ -33,6 +33,7 @@ from pipeline.reports.tables import (
     WorkbookContext,
 )
 from pipeline.support.streamed_rows import StreamedRows
+from pipeline.version import PROGRAM
 
 MAX_THUMBNAIL_ROWS = 2_000  # beyond that the file grows heavy and slow to open
 # Excel allows 65,530 links a sheet and opens slowly long before
@@ -40,11 +41,6 @@ MAX_LINKS, MAX_PICTURE_LINKS = 20_000, 5_000
 MAX_THUMBNAILS = 200  # of unpaired pictures: those of rosters may be opened here for the first time
 _MAX_WIDTH, _MAX_LINK_WIDTH = 28, 24
 OutcomeColumn = SheetColumn[RowOutcome]
-_CONCLUSION_KEY = "col.conclusion"
-_CONCLUSIONS: Mapping[Status, Sequence[str]] = {
-    Status.UNKNOWN: ("created", "not_created", "not_created_sure"),
-    Status.EXISTS: ("created", "not_theirs", "not_created", "not_created_sure"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,22 +94,12 @@ def write_all_sheet(
 
 
 def write_unknown_sheet(context: WorkbookContext) -> None:
-    """Write the rows that are held until a person has looked into the console, and the columns to fill in."""
-    presenter = context.presenter
-    table = TableSheet(context, presenter.render("sheet.unknown"), UNKNOWN_COLUMNS)
-    conclusion = next(index for index, column in enumerate(UNKNOWN_COLUMNS) if column.key == _CONCLUSION_KEY)
+    """Write the rows that are held until a person has looked into the console, each with the command that records it."""
+    table = TableSheet(context, context.presenter.render("sheet.unknown"), UNKNOWN_COLUMNS)
     for outcome in context.report.outcomes:
-        if outcome.status not in UNRESOLVED_STATUSES:
-            continue
-        table.write_row(outcome, min_lines=2)
-        options = {
-            "validate": "list",
-            "source": [presenter.render(f"conclusion.{key}") for key in _CONCLUSIONS[outcome.status]],
-            "error_title": presenter.render(_CONCLUSION_KEY),
-            "error_message": presenter.render("conclusion.text"),
-        }
-        table.sheet.data_validation(table.row_count, conclusion, table.row_count, conclusion, options)
-    table.close(presenter.render("unknown.none"))
+        if outcome.status in UNRESOLVED_STATUSES:
+            table.write_row(outcome, min_lines=2)
+    table.close(context.presenter.render("unknown.none"))
 
 
 def write_unpaired_sheet(context: WorkbookContext) -> None:
@@ -170,15 +156,16 @@ def _describe_resolution(outcome: RowOutcome, presenter: Presenter) -> str:
     return presenter.mask_text(text)
 
 
+def _build_resolve_command(outcome: RowOutcome) -> str:
+    """Return the command that shows an unresolved row; the trace id means no other."""
+    return f"{PROGRAM} resolve {find_trace(outcome)[0]}"
+
+
 def _describe_answer(outcome: RowOutcome, presenter: Presenter) -> str:
     """Return the code of an answer with its explanation."""
     text = describe_lost_answer(outcome.code, outcome.message, presenter)
     text = text or explain_answer(outcome, outcome.message or "", presenter)
     return presenter.mask_answer(" ".join(filter(None, (outcome.code, text))))
-
-
-def _make_input_column(key: str, width: float) -> OutcomeColumn:
-    return OutcomeColumn(key, width, lambda _outcome, _presenter: "", is_faulty=lambda _: True, is_input=True)
 
 
 _NAME = OutcomeColumn("col.name", 11, _masked(lambda outcome: outcome.doctor.display_name), STRONG)
@@ -238,24 +225,12 @@ UNKNOWN_COLUMNS: Sequence[OutcomeColumn] = (
     replace(_SEAL_NAME, width=16, look=WRAPPED),
     replace(_NUMBER, width=20),
     replace(_TIME, width=12, look=WRAPPED),
-    OutcomeColumn("col.settle", 44, _describe_resolution, WRAPPED),
-    _make_input_column("col.seal_id", 34),
-    _make_input_column(_CONCLUSION_KEY, 18),
+    OutcomeColumn("col.settle", 52, _describe_resolution, WRAPPED),
+    OutcomeColumn("col.resolve", 32, lambda outcome, _: _build_resolve_command(outcome), WRAPPED),
     OutcomeColumn("col.answer", 36, _describe_answer, WRAPPED),
     OutcomeColumn("col.host", 28, lambda outcome, _: find_trace(outcome)[1], QUIET, is_folded=True),
     OutcomeColumn("col.trace_id", 38, lambda outcome, _: find_trace(outcome)[0], QUIET, is_folded=True),
     replace(_REQUEST_ID, is_folded=True),
-    OutcomeColumn(
-        ROW_ID, 12, lambda outcome, _: outcome.doctor.row_id or "", QUIET, title=ROW_ID, is_hidden=True
-    ),
-    OutcomeColumn(
-        CHECK,
-        10,
-        lambda outcome, _: row_id_checksum(outcome.doctor.row_id) if outcome.doctor.row_id else "",
-        QUIET,
-        title=CHECK,
-        is_hidden=True,
-    ),
 )
 UNPAIRED_COLUMNS: Sequence[SheetColumn[UnassignedPicture]] = (
     SheetColumn("col.file", 32, lambda picture, _: picture.name, WRAPPED),

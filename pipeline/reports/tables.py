@@ -92,7 +92,6 @@ class SheetColumn(Generic[Row]):
     linked_path: Callable[[Row], Path | None] | None = None  # the text leads to the folder of this picture
     is_faulty: Callable[[Row], bool] | None = None  # marks a cell to be corrected or filled in
     is_from_roster: bool = False
-    is_input: bool = False  # the reader writes here
     is_hidden: bool = False
     is_folded: bool = False  # for IT alone: in a group that is closed until it is clicked
     is_printed: bool = True
@@ -228,8 +227,7 @@ class TableSheet(Generic[Row]):
         lines = max(map(count_lines, self._titles, self._widths), default=1)
         sheet.set_row(0, LINE * lines + 9)
         for index, column in enumerate(self._columns):
-            fill, ink = (FAULT, INK) if column.is_input else (HEAD, "#FFFFFF")
-            fill, ink = ("#DCE3EA", INK) if column.is_from_roster else (fill, ink)
+            fill, ink = ("#DCE3EA", INK) if column.is_from_roster else (HEAD, "#FFFFFF")
             is_centred = column.status or column.look.get("align") == "center"
             position: Look = {"align": "center"} if is_centred else {"align": "left", "indent": 1}
             look = {**_HEADING, **position, "bg_color": fill, "font_color": ink}

@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as _field
-from pathlib import Path
 from typing import Any
 
 from pipeline.clock import stamp
-from pipeline.domain.masking import mask_path, mask_text
+from pipeline.domain.masking import mask_text
 from pipeline.domain.name_key import make_name_key
-from pipeline.domain.results_format import WORKBOOK
 from pipeline.domain.roster import ImageFile
-from pipeline.domain.run import UNRESOLVED_STATUSES, RowPlan, Status, find_attempt_status
+from pipeline.domain.run import RowPlan, Status, find_attempt_status
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.messages.catalogue import render
-from pipeline.reports.earlier_results import find_newest_workbook
 from pipeline.resolution.timeline import build_timeline
-
-RUNS_SEARCHED = 50  # newest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,26 +199,3 @@ def case_as_dict(case: Case, location: Mapping[str, Any]) -> dict[str, Any]:
             "trace_id": same_person.get("trace") or None,
         },
     }
-
-
-def find_workbook_of_cases(ledger: DatabaseLedger, cases: Sequence[Case]) -> Path | None:
-    """Return the workbook whose Unknown sheet holds most of these cases, the newest of them; None where none does.
-
-    The last workbook need not be it: that of a retry holds only what was tried again.
-    """
-    keys = {case.key for case in cases if case.attempt is not None}
-    most_cases, workbook = 0, None
-    folders: set[str] = set()
-    for record in ledger.list_runs(RUNS_SEARCHED) if keys else ():
-        # a later run has replaced an earlier one's files
-        if record.finished is None or record.out in folders:
-            continue
-        folders.add(record.out)
-        rows = ledger.list_rows(record.run)
-        held = len({row.key for row in rows if row.status in UNRESOLVED_STATUSES} & keys)
-        path = find_newest_workbook(Path(record.out) / WORKBOOK)
-        if held > most_cases and path.is_file() and mask_path(path) == str(path):
-            most_cases, workbook = held, path
-        if most_cases == len(keys):
-            break
-    return workbook

@@ -25,7 +25,6 @@ SHORT = {
     "test_random_lives.py",
     "test_shared_staff_numbers.py",
     "test_to_fix.py",
-    "test_unknown_sheet.py",
 }
 collect_ignore = (
     [] if LONG else [path.name for path in Path(__file__).parent.glob("test_*.py") if path.name not in SHORT]

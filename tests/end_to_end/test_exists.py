@@ -168,32 +168,17 @@ def test_not_theirs_is_for_names_that_exist_alone(hospital_with):
     assert run_later(hospital, "resolve", row["name"], "--not-theirs") == 2
 
 
-def answer(hospital, conclusions: dict[str, tuple[str | None, str | None]]) -> str:
-    book, sheet = sheet_of(hospital, "sheet.unknown")
-    titles = {cell.value: cell.column for cell in sheet[1]}
-    for row in range(2, sheet.max_row + 1):
-        seal_id, conclusion = conclusions.get(sheet.cell(row, titles["Name"]).value, (None, None))
-        sheet.cell(row, titles["SealId"], seal_id)
-        sheet.cell(row, titles["Conclusion"], conclusion)
-    book.save(hospital.folder / "filled.xlsx")
-    return str(hospital.folder / "filled.xlsx")
-
-
-def test_the_sheet_takes_both_answers(hospital_with):
+def test_the_sheet_names_the_command_of_each_row(hospital_with):
     hospital = hospital_with(faults=[fault({"code": "FailedOperation.ExistSameSealName"}, nth=(2, 3))])
     hospital.doctors(4)
     assert hospital.go("run") == 3
-    mine, others = [row["name"] for row in hospital.outcomes() if row["status"] == "exists"]
-    _, sheet = sheet_of(hospital, "sheet.unknown")
-    lists = " ".join(str(validation.formula1) for validation in sheet.data_validations.dataValidation)
-    for word in ("created", "not created", "another person's"):
-        assert word in lists
-    assert (
-        run_later(
-            hospital, "resolve", answer(hospital, {mine: ("y" * 32, "created"), others: (None, "是他人的")})
-        )
-        == 0
-    )
+    waiting = {row["name"]: row["trace_id"] for row in hospital.outcomes() if row["status"] == "exists"}
+    sheet = ResultSheet(hospital.folder / "out" / "latest" / "results.xlsx", "sheet.unknown")
+    commands = {sheet.read(row, "Name"): sheet.read(row, "Command to record it") for row in sheet.rows}
+    assert commands == {name: f"esign-import resolve {trace}" for name, trace in waiting.items()}
+    mine, others = waiting.values()
+    assert run_later(hospital, "resolve", mine, "--seal-id", "y" * 32) == 0
+    assert run_later(hospital, "resolve", others, "--not-theirs") == 0
     assert hospital.run_to_end("run") == (0, {"sealed": 1, "unchanged": 3})
 
 

@@ -6,7 +6,6 @@ seal too many, what is told as a seal is one and the right doctor's, and what no
 
 import errno
 import os
-import re
 import shutil
 from collections import Counter
 from functools import partial, wraps
@@ -19,7 +18,6 @@ from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 from machine_life import FILES, LONG, MOST, ROWS, SimulatedHospital
 from machine_model import CREATE, VERSIONS, Content, State, spare
 from resolution_support import LaterClock
-from result_sheet import ResultSheet
 from run_support import QuickClock, newest_results
 
 POINTS = (
@@ -227,44 +225,6 @@ class Hospital(SimulatedHospital):
         else:
             after = [state for state in person.states if state.kind != "open"]
         person.states = tuple(dict.fromkeys(after))
-
-    @rule()
-    @when(
-        lambda self: self.reported_rows and any(row["status"] == "unknown" for _, row in self.reported_rows)
-    )
-    def settle_by_the_sheet(self):
-        """The same for everybody at once, in the Unknown sheet of the last results."""
-        self.quiet()
-        answers = {
-            row["trace_id"]: (
-                (self.seals(person)[-1].seal_id, "created")
-                if self.seals(person)
-                else (None, "未创建（确定）")
-            )
-            for person, row in self.reported_rows
-            if person.known is not None
-            and person.known.kind == "open"
-            and row["status"] in {"unknown", "exists"}
-        }
-        people = {row["trace_id"]: person for person, row in self.reported_rows if row["trace_id"] in answers}
-        unknown = ResultSheet(newest_results(self.folder / "out") / "results.xlsx", "sheet.unknown")
-        filled = 0
-        for row in unknown.rows:
-            trace = re.sub(r"\s", "", str(unknown.read(row, "TraceId")))
-            if trace in answers:
-                unknown.write(row, "SealId", answers[trace][0])
-                unknown.write(row, "Conclusion", answers[trace][1])
-                filled += 1
-        unknown.save(self.folder / "filled.xlsx")
-        assert filled == sum(row["trace_id"] in answers for _, row in self.reported_rows), (
-            "whoever is unknown stands on the Unknown sheet"
-        )
-        code, stderr_text = self.go("resolve", str(self.folder / "filled.xlsx"), clock=LaterClock())
-        assert code == 0, stderr_text
-        for trace, person in people.items():
-            seal_id, _ = answers[trace]
-            state = person.known
-            person.states = (state.settled(seal_id),)
 
     @rule(dice=DICE)
     @when(lambda self: any(person.differs and person.is_read for person in self.doctors))

@@ -3,7 +3,6 @@
 import openpyxl
 import pytest
 from resolution_support import LaterClock, find_unknown_rows, run_later
-from result_sheet import ResultSheet
 from wire_support import fault
 
 from pipeline.clock import SystemClock
@@ -134,17 +133,3 @@ def test_where_the_service_does_not_tell_its_time_nothing_is_entered(overlooked,
     overlooked.configure(endpoint="http://127.0.0.1:9")
     assert run_later(overlooked, "resolve", who, "--not-created", "--sure") == 2
     assert "service's time is not available" in capsys.readouterr().err
-
-
-def fill(hospital, conclusion: str) -> str:
-    unknown = ResultSheet(hospital.folder / "out" / "latest" / "results.xlsx", "sheet.unknown")
-    unknown.write(2, "Conclusion", conclusion)
-    return str(unknown.save(hospital.folder / "filled.xlsx"))
-
-
-@pytest.mark.parametrize("sure", ["未创建（确定）", "未创建(确定)", "Not created (sure)"])
-def test_the_sheet_needs_the_second_word_as_well(overlooked, sure, capsys):
-    assert run_later(overlooked, "resolve", fill(overlooked, "未创建")) == 3
-    assert "may still exist" in capsys.readouterr().err
-    assert run_later(overlooked, "resolve", fill(overlooked, sure), clock=SetAhead()) == 3
-    assert run_later(overlooked, "resolve", fill(overlooked, sure)) == 0

@@ -506,20 +506,3 @@ def test_text_that_could_do_harm_comes_back_as_it_was(ward, tmp_path, office_pro
     book = save_corrected(workbook, tmp_path / "e" / "results.xlsx", right)
     saved = convert(book, FORMS["xls"], tmp_path / "saved", office_profile)
     assert ward.run_to_end("retry", str(saved)) == (0, {"sealed": 3})
-
-
-def test_the_unknown_sheet_is_read_from_an_old_workbook_too(hospital_with, tmp_path, office_profile):
-    lost = {"match": {"action": "ChannelCreatePreparedPersonalEsign", "nth": [2]}, "do": "reset_after"}
-    hospital = hospital_with(faults=[lost])
-    hospital.doctors(2)
-    assert hospital.go("run") == 3
-    unknown = ResultSheet(latest(hospital), "sheet.unknown")
-    made = {seal.name: seal.seal_id for seal in hospital.service.seals}
-    unknown.write(2, "Conclusion", "created")
-    unknown.write(2, "SealId", made[unknown.read(2, "Name")])
-    unknown.sheet.title = "Sheet2"
-    saved = convert(
-        unknown.save(tmp_path / "e" / "results.xlsx"), FORMS["xls"], tmp_path / "saved", office_profile
-    )
-    assert hospital.go("resolve", str(saved)) == 0
-    assert hospital.run_to_end("run") == (0, {"unchanged": 2})

@@ -141,12 +141,3 @@ def test_a_roster_made_of_an_old_to_fix_sheet_brings_its_old_marks_along(ward, t
         latest(ward), tmp_path / "a.xlsx", {"154": MOBILE, "155": "15400000003"}, hidden_columns
     )
     assert ward.run_to_end("retry", str(fixed)) == (0, {"sealed": 2})
-
-
-def test_resolve_does_not_take_it_for_the_sheet_of_unknown_rows(ward, tmp_path):
-    fixed = corrected(latest(ward), tmp_path / "a.xlsx", {}, renamed)
-    book = openpyxl.load_workbook(fixed)
-    del book["Unknown"]
-    book.save(fixed)
-    assert ward.go("resolve", str(fixed)) == 0
-    assert ward.go("retry", str(latest(ward))) == 3

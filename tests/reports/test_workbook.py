@@ -193,7 +193,7 @@ def test_an_empty_run_is_written_too(write, scene):
     assert book["汇总"]["B3"].value == "名单里没有要处理的行。"
 
 
-def test_unknown_rows_explain_their_resolution_and_have_cells_to_fill_in(write, hospital, make):
+def test_unknown_rows_explain_their_resolution_and_name_the_command(write, hospital, make):
     sheet = openpyxl.load_workbook(write())["未知"]
     header, *rows = _texts(sheet)
 
@@ -202,23 +202,15 @@ def test_unknown_rows_explain_their_resolution_and_have_cells_to_fill_in(write, 
     assert held["TraceId"] == "5e0f7c1a-88aa-4d1e-a1b2-1c2d3e4f5a6b"
     assert held["提交地址"] == "essbasic.tencentcloudapi.com"
     assert "苏晓曼处方章" in held["怎样查清"]
-    assert (held["印章ID"], held["结论"]) == (None, None)
-    assert held["check"] == make.check(held["row_id"])
-    assert _list_columns(sheet, lambda column: column.hidden and not column.outlineLevel) == {
-        "row_id",
-        "check",
-    }
+    assert held["用这条命令登记"] == f"esign-import resolve {held['TraceId']}"
+    assert not _list_columns(sheet, lambda column: column.hidden and not column.outlineLevel)
     assert _list_columns(sheet, lambda column: column.hidden and column.outlineLevel == 1) == {
         "提交地址",
         "TraceId",
         "RequestId",
     }, "for IT: opened by a click"
     assert _list_columns(sheet, lambda column: column.collapsed) == {"腾讯的应答"}
-    choices = {
-        str(validation.sqref): validation.formula1 for validation in sheet.data_validations.dataValidation
-    }
-    of_unknown, of_exists = '"已创建,未创建,未创建（确定）"', '"已创建,是他人的,未创建,未创建（确定）"'
-    assert choices == {"H2": of_unknown, "H3": of_unknown, "H4": of_exists}
+    assert not sheet.data_validations.dataValidation, "for reading only"
 
 
 def test_a_seal_id_in_an_unproven_answer_is_kept_as_evidence(write, make, scene):
