@@ -115,7 +115,7 @@ def prepare_photos(folder: str, count: int, way: str, target: str) -> None:
 
     from PIL import Image
 
-    from pipeline.config.config_file import load as load_config
+    from pipeline.config.settings import load as load_config
     from pipeline.domain.roster import ImageFile
     from pipeline.workflow import stage_settings
 

@@ -35,7 +35,7 @@ def prepare_hospital(folder: str, rows: int) -> None:
 def seal_everyone(hospital: Hospital) -> None:
     """Enter a seal for every row of the roster, as if a first run had made them."""
     from pipeline.clock import SystemClock
-    from pipeline.config.config_file import load as load_config
+    from pipeline.config.settings import load as load_config
     from pipeline.workflow import import_run, stage_settings
     from pipeline.workflow.run_request import build_request
     from pipeline.workflow.tenant_ledger import open_configured_ledger

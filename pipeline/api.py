@@ -32,8 +32,8 @@ from typing import TYPE_CHECKING, Unpack
 
 from pipeline.api_arguments import Language, Rosters, RunOptions, StrPath, describe_arguments, require_usable
 from pipeline.clock import Clock, SystemClock
-from pipeline.config.config_file import require_ready
 from pipeline.config.environment import choose_language
+from pipeline.config.named_paths import require_ready
 from pipeline.config.settings import Config
 from pipeline.domain.run import Halt, RowOutcome, RunReport, RunRequest, Status
 from pipeline.errors import UsageError

@@ -8,13 +8,16 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
+from measure_code import find_circles
 from source_trees import list_nodes, parse_module
 
 REPOSITORY = Path(__file__).parents[1]
 PIPELINE = REPOSITORY / "pipeline"
 MODULES = sorted(PIPELINE.rglob("*.py"))
-MAX_LINES = 400  # of one module
+MAX_LINES = 600  # of one module
 MAX_MODULES = 25  # in one folder, __init__.py not counted
+# circles that are still to be broken, by their first module
+CIRCLES_LEFT = ("pipeline.ledger.database_ledger", "pipeline.workflow.import_run")
 HOME_OF_LIBRARY = {
     "PIL": "intake/images/",
     "aiohttp": ("esign/client.py", "esign/request_body.py", "esign/role.py", "sandbox/server.py"),
@@ -66,6 +69,17 @@ def test_one_library_is_imported_in_one_package():
             home = HOME_OF_LIBRARY.get(name.split(".")[0])
             if home is not None:
                 assert path_in_package(path).startswith(home), f"{name} in {path_in_package(path)}"
+
+
+def name_module(path: Path) -> str:
+    """Return the dotted name of a module; a package's is that of its folder."""
+    return ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
+
+
+def test_no_files_import_one_another_in_a_circle():
+    """An import in a function or for type checkers alone counts as well: it only hides the circle."""
+    circles = find_circles({name_module(path): find_imports(path) for path in MODULES})
+    assert [circle for circle in circles if circle[0] not in CIRCLES_LEFT] == []
 
 
 def test_only_the_clock_reads_time_or_waits():

@@ -111,7 +111,7 @@ def test_every_exit_code_stands_there(readme):
 
 
 def test_the_sample_configuration_holds_every_key_and_is_accepted():
-    from pipeline.config.config_file import load
+    from pipeline.config.settings import load
     from pipeline.config.yaml_loader import read_document
 
     lines = read_document(REPOSITORY / "config.yaml").lines

@@ -117,8 +117,8 @@ def is_callable_type(annotation: ast.expr | None, aliases: frozenset[str]) -> bo
     match annotation:
         case ast.Subscript(value=value):
             return is_callable_type(value, aliases)
-        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return is_callable_type(left, aliases) or is_callable_type(right, aliases)
+        case ast.BinOp(left=first, op=ast.BitOr(), right=second):
+            return is_callable_type(first, aliases) or is_callable_type(second, aliases)
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name == "Callable" or name in aliases
         case ast.Constant(value=str(text)):

@@ -156,8 +156,7 @@ def config_group() -> None:
 @click.pass_obj
 def validate(session: Session) -> int:
     """Find all errors in the configuration; exit 2 if there is one."""
-    from pipeline.config.config_file import list_missing_ids
-    from pipeline.config.named_paths import find_missing_paths, require_certificates
+    from pipeline.config.named_paths import find_missing_paths, list_missing_ids, require_certificates
     from pipeline.workflow.tenant_ledger import find_store
 
     config = session.require_config()

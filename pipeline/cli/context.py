@@ -25,10 +25,9 @@ from pipeline.version import PROGRAM
 
 if TYPE_CHECKING:
     from pipeline.clock import Clock
-    from pipeline.config.config_file import ConfigFile
     from pipeline.config.sections import Limits
-    from pipeline.config.settings import Config
-    from pipeline.domain.run import RunReport
+    from pipeline.config.settings import Config, ConfigFile
+    from pipeline.domain.run import RunReport, RunRequest
     from pipeline.esign.rate_limiter import Limiter
 
 DEFAULT_CONFIG = Path("config.yaml")
@@ -258,7 +257,7 @@ class Session:
 
     def require_ready_config(self) -> Config:
         """Return a configuration that names application, organisation and operator; UsageError else."""
-        from pipeline.config.config_file import require_ready
+        from pipeline.config.named_paths import require_ready
 
         config = self.require_config()
         require_ready(config, self.config_name)
@@ -276,7 +275,7 @@ class Session:
 
     def open_config_file(self, path: Path | None) -> ConfigFile:
         """Read a configuration file once; each warning is printed once."""
-        from pipeline.config.config_file import ConfigFile
+        from pipeline.config.settings import ConfigFile
 
         if path not in self.config_files:
             self.config_files[path] = ConfigFile(path, os.environ, warn=self._print_config_warning)
@@ -339,3 +338,14 @@ def _read_answer(question: str) -> str:
     """Ask on stderr and return what was typed, in small letters."""
     typed: str = click.prompt(question, prompt_suffix=" ", default="", show_default=False, err=True)
     return typed.strip().lower()
+
+
+def warn_of_pictures(session: Session, request: RunRequest) -> None:
+    """Print that there is no folder of pictures, or that the locale's encoding is not that of their names.
+
+    A hospital whose pictures are in cells needs no folder.
+    """
+    if request.seals is None:
+        session.inform("no_seals", path=(request.missing_seals or Path()).absolute())
+    elif name := environment.find_misread_name(request.seals):
+        session.alert("locale_names", encoding=sys.getfilesystemencoding(), folder=request.seals, name=name)

@@ -36,9 +36,9 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     """
     from pipeline.cli.run_log import record_command
     from pipeline.cli.run_session import run_command
-    from pipeline.config.config_file import load
     from pipeline.config.environment import variable_name
     from pipeline.config.named_paths import require_results_folder
+    from pipeline.config.settings import load
     from pipeline.domain.results_format import WORKBOOK
     from pipeline.domain.run import RunRequest
     from pipeline.esign.signing import Credentials

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -12,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.context import Session
-from pipeline.config.environment import find_misread_name
+from pipeline.cli.context import Session, warn_of_pictures
 from pipeline.domain.results_format import WORKBOOK
 from pipeline.errors import UsageError
 from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
@@ -85,20 +83,9 @@ def check(
     return code
 
 
-def warn_of_pictures(session: Session, request: RunRequest) -> None:
-    """Print that there is no folder of pictures, or that the locale's encoding is not that of their names.
-
-    A hospital whose pictures are in cells needs no folder.
-    """
-    if request.seals is None:
-        session.inform("no_seals", path=(request.missing_seals or Path()).absolute())
-    elif name := find_misread_name(request.seals):
-        session.alert("locale_names", encoding=sys.getfilesystemencoding(), folder=request.seals, name=name)
-
-
 def _find_config_for_check(session: Session) -> tuple[Config, Phrase | None]:
     """Return the configuration, and why it names no tenant if it does not."""
-    from pipeline.config.config_file import list_missing_ids
+    from pipeline.config.named_paths import list_missing_ids
 
     config = session.find_config()
     if config is None:

@@ -21,7 +21,7 @@ import click
 from pythonjsonlogger.json import JsonFormatter
 
 from pipeline.cli.context import Session
-from pipeline.config.config_file import require_ready
+from pipeline.config.named_paths import require_ready
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.domain.run import RunReport, RunRequest, more_severe_exit

@@ -20,8 +20,7 @@ from threading import Thread
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cli.context import Session
-from pipeline.cli.run_commands import warn_of_pictures
+from pipeline.cli.context import Session, warn_of_pictures
 from pipeline.cli.run_log import RunRecorder, remove_lone_log
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text

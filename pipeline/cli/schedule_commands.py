@@ -140,7 +140,7 @@ def install(session: Session, kind: Kind, schedule: Schedule) -> int:
 
     On a machine of another system it prints the files.
     """
-    from pipeline.config.config_file import require_ready
+    from pipeline.config.named_paths import require_ready
     from pipeline.operations.schedule import render_schedule
     from pipeline.operations.schedule_install import find_closed_folder, install_schedule, is_installable
 

@@ -1,4 +1,4 @@
-"""Paths that a command line or a configuration names, with a suggestion where one does not exist; secret files."""
+"""Paths that a command line or a configuration names, with a suggestion where one does not exist; ids that are missing; secret files."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 
 from pipeline.config.environment import LEDGER_SECRET_VARIABLE
 from pipeline.config.profiles import derive_path
-from pipeline.config.settings import Config
+from pipeline.config.settings import Config, ConfigFile
+from pipeline.config.yaml_loader import Document
 from pipeline.domain.masking import mask_text
-from pipeline.errors import UsageError
+from pipeline.errors import ConfigError, UsageError
 from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
 
@@ -189,3 +190,33 @@ def find_ledger_secret(config: Config, environment: Mapping[str, str]) -> str:
         source = LEDGER_SECRET_FILE if of_file else LEDGER_SECRET_VARIABLE
         raise UsageError("server.weak_secret", place=source, found=len(secret), needed=MIN_CHARS)
     return secret
+
+
+# -- ids that are still to be filled in
+
+
+def require_ready(config: Config, config_name: Path | str) -> None:
+    """Raise UsageError for a configuration without the ids of the account; ``config_name`` is the file where they belong."""
+    if config.api.placeholders:
+        raise UsageError(
+            "usage.placeholders",
+            place=config_name,
+            keys=list_missing_ids(config, config_name),
+            then=("config", "validate"),
+        )
+    require_certificates(config)
+
+
+def list_missing_ids(config: Config, path: Path | str) -> JoinedTexts:
+    """Return the ids that are still to be filled in, each with its line in the file at ``path``."""
+    try:
+        document = ConfigFile(Path(path), {}).find_document(config.profile)
+    except ConfigError:
+        document = Document({}, {})
+    keys = [
+        make_phrase("config.key_line", key=key, line=line)
+        if (line := document.lines.get(tuple(key.split("."))))
+        else key
+        for key in config.api.placeholders
+    ]
+    return JoinedTexts(keys, make_phrase("mark.comma"))

@@ -5,21 +5,17 @@ What a hospital has for itself is never shared: a path that a profile does not g
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from pipeline.config.yaml_loader import Document
 from pipeline.errors import ConfigError
-from pipeline.ledger.postgres.address import ServerAddress, is_address
+from pipeline.ledger.postgres.address import is_address
 from pipeline.messages.catalogue import Phrase, make_phrase
-
-if TYPE_CHECKING:
-    from pipeline.config.settings import Config
 
 KEY = "profiles"
 OWN_PATHS = ("roster", "seals", "ledger", "work", "out", "metrics_file")
@@ -97,15 +93,17 @@ def derive_path(key: str, value: _PathValue, profile: str | None) -> _PathValue:
 
 
 def find_conflicts(
-    configs: Mapping[str | None, Config], describe: Callable[[str | None, str, str | None], Phrase]
+    claims: Mapping[str | None, Iterable[tuple[str, str]]],
+    describe: Callable[[str | None, str, str | None], Phrase],
 ) -> Mapping[str | None, Sequence[Phrase]]:
     """Return the faults of hospitals that share what each must have for itself, one for each key.
 
-    ``describe`` gives the fault of a hospital at a key which another hospital has as well.
+    ``claims`` are the keys whose values belong to one hospital alone, with the values as they are compared. ``describe``
+    gives the fault of a hospital at a key which another hospital has as well.
     """
     owners: dict[tuple[str, str], list[str | None]] = defaultdict(list)
-    for profile, config in configs.items():
-        for claim in dict.fromkeys(_list_claims(config)):
+    for profile, own_claims in claims.items():
+        for claim in dict.fromkeys(own_claims):
             owners[claim].append(profile)
     faults: dict[str | None, dict[str, Phrase]] = defaultdict(dict)
     for (key, value), holders in owners.items():
@@ -117,17 +115,3 @@ def find_conflicts(
                 faults[holder].setdefault(key, describe(holder, key, rival))
                 faults[rival].setdefault(key, describe(rival, key, holder))
     return {profile: [*by_key.values()] for profile, by_key in faults.items()}
-
-
-def _list_claims(config: Config) -> Iterator[tuple[str, str]]:
-    """Yield the keys whose values belong to one hospital alone, with the values as they are compared."""
-    if not config.api.placeholders:
-        yield "api.organization_open_id", config.tenant
-    for key in OWN_PATHS:
-        value = getattr(config, key)
-        if isinstance(value, ServerAddress):
-            continue
-        for path in value if isinstance(value, tuple) else filter(None, [value]):
-            resolved = config.resolve_path(path)
-            folder = resolved.parent if key == "ledger" else resolved  # key and receipts lie in it
-            yield key, os.path.normcase(os.path.realpath(folder))

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.nodes import MappingNode
 
-from pipeline.config.config_file import load
+from pipeline.config.settings import load
 from pipeline.domain.roster import FileReport
 from pipeline.intake.layout.column_titles import LONGEST, find_meaning, squeeze_title
 from pipeline.messages.catalogue import render

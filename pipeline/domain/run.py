@@ -24,6 +24,7 @@ EXIT_SEVERITY = (1, 4, 74, 2, 6, 5, 7, 3, 0)  # the most severe first; a signal'
 INTERRUPTED: Final = 130
 # guards that look at the plan, before the first call: the same rosters are stopped again
 PLAN_GUARDS = frozenset({"ROSTER_MISSING", "ROSTER_SHRUNK", "TOO_MANY_NEW"})
+REFUSALS = frozenset({"LOCKED", "LEDGER_REFUSED", "USAGE"})  # halts before a run held its ledger
 SEAL_ID_REUSED: Final = "SEAL_ID_REUSED"  # an answer held another person's SealId
 FIRST_BIN_SECONDS = 0.001  # where the first bin of a histogram ends
 BINS_PER_DECADE = 20
@@ -232,6 +233,11 @@ class RunReport:
     masker: Masker | None = _field(
         default=None, repr=False
     )  # of the rows' numbers; None: is still to be made
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether the run ended before it held its ledger: another run may hold it, or it may be the wrong one."""
+        return self.halt is not None and self.halt.code in REFUSALS
 
 
 @dataclass(frozen=True, slots=True)

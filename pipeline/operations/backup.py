@@ -11,7 +11,6 @@ from pipeline.domain.run import RunReport
 from pipeline.errors import DiskTrouble, UsageError
 from pipeline.ledger.maintenance import back_up_ledger
 from pipeline.ledger.registry import find_identity, read_identity
-from pipeline.operations.run_hooks import was_refused
 
 _COPY = re.compile(r"ledger-\d{8}-\d{6}-\d{3}\.backup")
 _SENDING = frozenset({"run", "retry"})
@@ -23,7 +22,7 @@ def back_up_after_run(report: RunReport, config: Config) -> None:
     if (
         config.backup.folder is None
         or report.command not in _SENDING
-        or was_refused(report)
+        or report.was_refused
         or not ledger.exists()
     ):
         return

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.clock import Clock, shown, stamp
-from pipeline.config.config_file import list_missing_ids
 from pipeline.config.environment import find_language_of_locale, find_misread_name
-from pipeline.config.named_paths import find_missing_paths, require_certificates
+from pipeline.config.named_paths import find_missing_paths, list_missing_ids, require_certificates
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.errors import DiskTrouble, EsignImportError, UsageError

@@ -23,7 +23,6 @@ from pipeline.config.settings import Config
 from pipeline.domain.results_format import COPIES
 from pipeline.domain.run import RunReport
 from pipeline.errors import DiskTrouble
-from pipeline.operations.run_hooks import was_refused
 from pipeline.reports.earlier_results import LOG, count_creates, shows_creates, shows_seals
 from pipeline.workflow.recorded_runs import RUN, RUN_FOLDER
 from pipeline.workflow.stage_settings import CHECKED, PREVIEWS
@@ -177,7 +176,7 @@ def find_known_runs(config: Config, now: float) -> set[str]:
 
 def apply_retention(report: RunReport, config: Config) -> None:
     """Remove what is too old at the end of a `run`."""
-    if report.command != "run" or report.tenant is None or was_refused(report):
+    if report.command != "run" or report.tenant is None or report.was_refused:
         return
     now, ages = report.finished, RetentionAges.of_config(config)
     folders = list_run_folders(config.resolve_path(config.out), report.tenant)

@@ -21,7 +21,6 @@ RunStartHook = Callable[[str, Config], None]  # called with the command
 RunEndHook = Callable[[RunReport, Config], None]
 Warn = Callable[[EsignImportError], None]
 SECRET_FILES = ("notify__urls", "notify__ping")
-_REFUSALS = frozenset({"LOCKED", "LEDGER_REFUSED", "USAGE"})
 
 
 # ruff: noqa: PLC0415 - what is not configured is not imported
@@ -57,11 +56,6 @@ def list_run_end_hooks(config: Config) -> Iterator[tuple[str, RunEndHook]]:
     from pipeline.operations.stale_drafts import remove_drafts_of_killed_processes
 
     yield "drafts", remove_drafts_of_killed_processes
-
-
-def was_refused(report: RunReport) -> bool:
-    """Return whether a run ended before it held its ledger: another one may hold it, or it may be the wrong one."""
-    return report.halt is not None and report.halt.code in _REFUSALS
 
 
 def has_watchers(config: Config) -> bool:

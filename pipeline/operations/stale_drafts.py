@@ -14,7 +14,6 @@ from pathlib import Path
 from pipeline.config.settings import Config
 from pipeline.domain.results_format import COPIES
 from pipeline.domain.run import RunReport
-from pipeline.operations.run_hooks import was_refused
 from pipeline.support.atomic_files import remove_stale_drafts
 from pipeline.workflow.recorded_runs import RUN_FOLDER
 
@@ -24,7 +23,7 @@ RECENT_RUNS = 30  # whose folders are looked through: hundreds on a network driv
 
 def remove_drafts_of_killed_processes(report: RunReport, config: Config) -> None:
     """Remove drafts that no process writes any more, at the end of a `run`."""
-    if report.command != "run" or was_refused(report):
+    if report.command != "run" or report.was_refused:
         return
     before = report.finished - LONGEST_WRITE
     for folder in {*_list_own_folders(config), report.out, report.out / COPIES}:

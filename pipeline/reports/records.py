@@ -6,7 +6,6 @@ import platform
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 
-from pipeline import __version__
 from pipeline.clock import stamp
 from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.masking import Masker, hide_names
@@ -27,6 +26,7 @@ from pipeline.reports.row_values import (
     mask_doctor_mobile,
 )
 from pipeline.reports.totals import verify_totals
+from pipeline.version import __version__
 
 SCHEMA = 1
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from pipeline import __version__
 from pipeline.domain.results_format import COPIES, join_originals
 from pipeline.domain.roster import FileReport, Row
 from pipeline.domain.run import Notice, RowOutcome, RunReport, needs_fixing
@@ -36,6 +35,7 @@ from pipeline.reports.earlier_results import (
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_marks import RowMarks, build_row_marks
 from pipeline.support.atomic_files import copy_into, write_atomically
+from pipeline.version import __version__
 
 LOG = logging.getLogger(__name__)
 MAX_ROWS = 20_000  # of all rosters of a run: openpyxl takes half a second for a thousand rows

@@ -13,9 +13,8 @@ from compile_messages import TARGET, compile_catalogue
 
 from pipeline.cli.app import cli, main
 from pipeline.cli.help import collect_texts, polish_message, split_paragraphs, wrap_text
-from pipeline.config.config_file import load
 from pipeline.config.environment import find_language
-from pipeline.config.settings import list_keys
+from pipeline.config.settings import list_keys, load
 from pipeline.errors import ConfigError, reason_of
 from pipeline.messages.help import CHINESE, HELP, PLURALS
 from pipeline.messages.texts import render_text

@@ -6,8 +6,7 @@ import subprocess
 import pytest
 
 from pipeline.cli.app import main
-from pipeline.config.config_file import load
-from pipeline.config.settings import Config
+from pipeline.config.settings import Config, load
 from pipeline.errors import ConfigError
 
 KEYS = "credentials: {secret_id: AKIDliteral, secret_key: literal-s3cret}\n"

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config.config_file import ConfigFile
 from pipeline.config.profiles import is_safe_name
-from pipeline.config.settings import Config
+from pipeline.config.settings import Config, ConfigFile
 from pipeline.errors import ConfigError, UsageError
 
 VALUES = {

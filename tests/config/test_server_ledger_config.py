@@ -3,9 +3,8 @@
 import pytest
 
 from pipeline.cli.app import main
-from pipeline.config.config_file import load
 from pipeline.config.named_paths import find_ledger_secret, find_server_address
-from pipeline.config.settings import Config
+from pipeline.config.settings import Config, load
 from pipeline.errors import ConfigError, UsageError
 from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.operations.notify import state_path

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.app import main
-from pipeline.config.config_file import load
-from pipeline.config.settings import Config, list_keys
+from pipeline.config.settings import Config, list_keys, load
 from pipeline.errors import ConfigError
 
 

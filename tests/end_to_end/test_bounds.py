@@ -55,7 +55,7 @@ def test_an_earlier_run_that_sent_is_found_by_its_tenant(hospital):
 
 
 def _config(hospital) -> Config:
-    from pipeline.config.config_file import load
+    from pipeline.config.settings import load
 
     return load(hospital.folder / "config.yaml", {})
 

@@ -8,7 +8,7 @@ from run_support import draw_seal, name, number
 
 import pipeline
 from pipeline.cli.app import main
-from pipeline.config.config_file import load
+from pipeline.config.settings import load
 
 HEADERS = ("姓名", "身份证号", "手机号吗", "医师工牌号", "备注")
 

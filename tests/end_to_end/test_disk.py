@@ -6,7 +6,7 @@ from functools import partial
 from wire_support import fault
 
 from pipeline.clock import SystemClock
-from pipeline.config.config_file import load
+from pipeline.config.settings import load
 from pipeline.domain.run import RunRequest, Status
 from pipeline.errors import LedgerError
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter

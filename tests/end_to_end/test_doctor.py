@@ -11,7 +11,7 @@ import pytest
 from bound_support import BOUND, needs_rights
 from tls_support import TlsRelay
 
-from pipeline.config.config_file import load
+from pipeline.config.settings import load
 from pipeline.ledger import disk
 from pipeline.ledger.lock import RunLock
 from pipeline.ledger.registry import default_folder

@@ -11,7 +11,7 @@ from desktop import browser
 from run_support import draw_seal, name, number
 
 from pipeline.clock import SystemClock
-from pipeline.config.config_file import load
+from pipeline.config.settings import load
 from pipeline.intake.images import preview
 from pipeline.workflow.tenant_ledger import open_configured_ledger
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from run_support import name, number
 
 from pipeline.cli.app import main
-from pipeline.config.config_file import load
+from pipeline.config.settings import load
 from pipeline.config.yaml_loader import read_document
 from pipeline.operations.init_project import ProjectSettings, create_project, quote_scalar, render_config
 from pipeline.sandbox.server import Sandbox, SandboxThread

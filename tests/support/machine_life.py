@@ -20,7 +20,7 @@ from machine_model import CREATE, FAULTS, LATE, UNSEALED, End, Person, State, fa
 from run_support import QuickClock, draw_seal, newest_results
 
 from pipeline.cli.app import main
-from pipeline.config.config_file import load
+from pipeline.config.settings import load
 from pipeline.ledger.open import read_key
 from pipeline.ledger.tenant import SiteKey
 from pipeline.messages.catalogue import render
