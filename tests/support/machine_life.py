@@ -16,7 +16,18 @@ import openpyxl
 from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize
-from machine_model import CREATE, FAULTS, LATE, UNSEALED, End, Person, State, fault_file, spare
+from machine_model import (
+    CREATE,
+    FAULTS,
+    LATE,
+    UNSEALED,
+    End,
+    Person,
+    State,
+    fault_file,
+    needs_picture_alone,
+    spare,
+)
 from run_support import QuickClock, draw_seal, newest_results
 
 from pipeline.cli.app import main
@@ -271,8 +282,11 @@ class SimulatedHospital(RuleBasedStateMachine):
         codes |= {5} if statuses["not_sent"] and (limit is None or halted) else set()
         assert code == min(codes, key=GRAVITY.index), reported
         sheets = {entry: render(f"sheet.{entry}", "en") for entry in ("fix", "unknown", "all")}
+        folder = self.folder / "seals"
+        pictures = sum(needs_picture_alone(row) for _, row in self.reported_rows if not spare([row])[1])
         for key, n, more in (
-            ("next.fix", statuses["rejected"], {"sheet": sheets["fix"]}),
+            ("next.pictures", pictures, {"sheet": sheets["fix"], "folder": folder}),
+            ("next.fix", statuses["rejected"] - pictures, {"sheet": sheets["fix"]}),
             ("next.unknown", statuses["unknown"] + statuses["exists"], {"sheet": sheets["unknown"]}),
             (
                 "next.changed",
@@ -281,7 +295,7 @@ class SimulatedHospital(RuleBasedStateMachine):
             ),
             ("next.again", statuses["not_sent"] if not halted else 0, {}),
             (
-                "next.failed_too" if statuses["rejected"] else "next.failed",
+                "next.failed_too" if statuses["rejected"] > pictures else "next.failed",
                 statuses["failed"],
                 {"sheet": sheets["fix"]},
             ),

@@ -209,6 +209,15 @@ def spare(rows: list[dict]) -> tuple[list[dict], list[dict]]:
     return [row for row in rows if row not in copies], copies
 
 
+def needs_picture_alone(row: dict) -> bool:
+    """Return whether a row lacks nothing but a picture in the folder: no cell of the roster is to be corrected."""
+    errors = [problem for problem in row["problems"] if problem["severity"] == "error"]
+    return row["status"] == "rejected" and all(
+        problem["field"] == "picture" and problem["code"].startswith("IMAGE_") and problem["cell"] is None
+        for problem in errors
+    )
+
+
 def fault_file(people: dict[Person, str]) -> Iterator[dict]:
     """Yield what the sandbox needs to strike each doctor's next create."""
     for person, fault in people.items():
