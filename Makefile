@@ -10,7 +10,7 @@ OF_LINT := tests/test_architecture.py tests/test_references.py tests/test_vocabu
 BUNDLE ?= dist
 LOCK   := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --no-header
 
-.PHONY: demo test attack lives crash bench bench-short bench-hosts hosts gauntlet trap ocr lint docs pictures bundle wheelhouse format lock sample clean help
+.PHONY: demo test quick attack lives crash bench bench-short bench-hosts hosts gauntlet trap ocr lint docs pictures bundle wheelhouse format lock sample clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -34,12 +34,19 @@ demo: .venv/core ## import sample_data/ against the built-in sandbox; expects ex
 	if [ $$code -eq 3 ]; then exit 0; else echo "make demo: expected exit 3, got $$code" >&2; exit 1; fi
 
 # Tests wait for processes, sockets and the disk: more of them than cores, their files in memory where there is room
-test: export PYTHONDONTWRITEBYTECODE =
-test: export PYTEST_DEBUG_TEMPROOT = $(MEMORY)
-test: export TMPDIR := $(or $(MEMORY),$(TMPDIR))
+test quick: export PYTHONDONTWRITEBYTECODE =
+test quick: export PYTEST_DEBUG_TEMPROOT = $(MEMORY)
+test quick: export TMPDIR := $(or $(MEMORY),$(TMPDIR))
 test: .venv/dev  ## all tests but those of `make lint` (under 5 minutes on two cores)
 	@$(COMPILE)
 	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist worksteal $(OF_LINT:%=--ignore=%)
+
+QUICK := not server and not browser and not office
+
+quick: .venv/dev ## the tests that need no server, browser, LibreOffice or whole run (under 60 seconds on two cores)
+	@$(COMPILE)
+	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist worksteal -m "$(QUICK)" $(OF_LINT:%=--ignore=%) \
+		--ignore=tests/end_to_end --ignore=tests/attack --ignore=tests/generated_rosters
 
 # In a fresh clone each process would compile all modules: two do it before, each half of them
 COMPILE = [ -d tests/end_to_end/__pycache__ ] || { $(BIN)/python -m pytest -q --co tests/end_to_end tests/reports >/dev/null & \

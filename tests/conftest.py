@@ -3,6 +3,7 @@
 import signal
 from itertools import count
 
+import desktop
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -13,6 +14,19 @@ settings.load_profile("busy")
 _numbers = count()
 if hasattr(signal, "SIGHUP"):  # `nohup` ignores it, and what the tests start would inherit that
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the tests that use PostgreSQL's server."""
+    for item in items:
+        if "postgres_server" in item.fixturenames:
+            item.add_marker("server")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Let `desktop` hold the test's markers against the programs that it starts."""
+    desktop.markers = {marker.name for marker in item.iter_markers()}
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -103,6 +103,7 @@ def judge_by_keyboard(hospital, keys: str):
         return path, page.text_content("#saved code")
 
 
+@pytest.mark.browser
 def test_judged_in_the_browser_saved_and_run(hospital):
     require_review(hospital)
     hospital.doctors(4)

@@ -75,6 +75,7 @@ def drop_in(hospital, workbook: Path, called="改好.xlsx") -> None:
     shutil.copyfile(workbook, hospital.folder / "inbox" / called)
 
 
+@pytest.mark.office
 def test_retry_sends_exactly_the_corrected_rows_of_what_libreoffice_saved(ward, tmp_path, office_profile):
     """Saved as .xls; the test after this one does it for every form, inside LibreOffice."""
     right = {who: RIGHT[who] for who in ("00002", "00003")}
@@ -85,6 +86,7 @@ def test_retry_sends_exactly_the_corrected_rows_of_what_libreoffice_saved(ward, 
     assert ward.creates() == 3
 
 
+@pytest.mark.office
 def test_what_a_clerk_does_in_libreoffice_itself_comes_back_from_every_form(ward, tmp_path, office_profile):
     """One cell is typed, two columns are deleted, one is moved to the front, the rows are turned round."""
     statements = f"""
@@ -227,6 +229,7 @@ def test_a_row_that_becomes_the_copy_of_a_good_one_is_no_mischief(ward, tmp_path
 
 
 @pytest.mark.parametrize("form", ["xlsx", "xls"])
+@pytest.mark.office
 def test_a_workbook_in_the_roster_folder_replaces_the_rows_it_corrects_in_this_and_later_runs(
     ward, tmp_path, office_profile, form
 ):
@@ -489,6 +492,7 @@ def test_a_row_still_at_fault_comes_back_with_what_was_corrected(ward, tmp_path)
     assert by_staff_no(ward)["00002"]["status"] == "sealed"
 
 
+@pytest.mark.office
 def test_text_that_could_do_harm_comes_back_as_it_was(ward, tmp_path, office_profile):
     ward.roster(
         [

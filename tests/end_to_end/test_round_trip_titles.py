@@ -83,6 +83,7 @@ def test_every_column_of_the_roster_is_there_as_it_was(ward):
 
 
 @pytest.mark.parametrize("form", ["", "xlsx", "xls"])
+@pytest.mark.office
 def test_the_corrected_rows_come_back(ward, tmp_path, form):
     fixed = corrected(latest(ward), tmp_path / "results.xlsx", {"154": MOBILE, "155": "15400000003"})
     if form:

@@ -109,6 +109,7 @@ def test_no_link_leaves_the_picture_folder(filed, tmp_path):
     assert _links(workbook, "全部结果") == []
 
 
+@pytest.mark.office
 def test_libreoffice_follows_the_links(filed, tmp_path):
     top = tmp_path / "第 1 医院 100%"
     (workbook,) = _written(filed(top, [*PLAIN, "a#b"]), None)

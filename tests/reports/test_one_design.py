@@ -9,6 +9,8 @@ from desktop import browser
 from pipeline.domain.run import Status
 from pipeline.reports.styles import COLOURS
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.fixture(scope="module")
 def chromium():

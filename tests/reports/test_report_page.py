@@ -131,6 +131,7 @@ def report(hospital):
     return written
 
 
+@pytest.mark.browser
 def test_its_numbers_are_those_of_run_json(show, hospital, make):
     run_report = hospital.build_run_report(traffic=traffic())
     written = write_all(
@@ -165,6 +166,7 @@ def test_its_numbers_are_those_of_run_json(show, hospital, make):
     assert "ROW_DUPLICATE" not in reasons, "a spare copy is nobody's work"
 
 
+@pytest.mark.browser
 def test_reasons_beyond_the_most_frequent_are_counted(show, scene, make, report):
     errors = [code for code, entry in CATALOGUE.items() if entry.severity == "error"]
     codes = [code for code in errors if code != "ROW_DUPLICATE"][:15]
@@ -180,6 +182,7 @@ def test_reasons_beyond_the_most_frequent_are_counted(show, scene, make, report)
     assert rows[-1].split("\t")[:2] == ["3 more", "3"]
 
 
+@pytest.mark.browser
 def test_the_label_of_95_percent_does_not_touch_the_bars(show, report, hospital):
     """Where nearly all answers took as long, the line goes through the highest bar."""
     measured = traffic()
@@ -199,6 +202,7 @@ def test_the_label_of_95_percent_does_not_touch_the_bars(show, report, hospital)
     assert not any(crossed)
 
 
+@pytest.mark.browser
 def test_it_prints_light_without_half_empty_pages_and_without_its_filters(
     show, report, hospital, scene, make, tmp_path
 ):
@@ -223,6 +227,7 @@ def test_it_prints_light_without_half_empty_pages_and_without_its_filters(
     assert codes[0] in first, "a table may go on over the page"
 
 
+@pytest.mark.browser
 def test_the_pace_is_drawn_against_the_limit_second_by_second(show, report):
     page = show(report(language="en"))
 
@@ -240,6 +245,7 @@ def test_the_pace_is_drawn_against_the_limit_second_by_second(show, report):
     assert min(heights) == pytest.approx(limit, abs=12)
 
 
+@pytest.mark.browser
 def test_a_limit_far_above_is_written_not_drawn(show, hospital, report):
     far = replace(traffic(), limit=1000.0)
     page = show(report(hospital.build_run_report(traffic=far), language="en"))
@@ -250,6 +256,7 @@ def test_a_limit_far_above_is_written_not_drawn(show, hospital, report):
     ]
 
 
+@pytest.mark.browser
 def test_latency_waits_and_retries_are_shown(show, report):
     page = show(report(language="en"))
 
@@ -262,6 +269,7 @@ def test_latency_waits_and_retries_are_shown(show, report):
     assert page.page.locator("#latency .bin").count() > 4
 
 
+@pytest.mark.browser
 def test_the_filters_narrow_the_rows(show, hospital, report):
     page = show(report())
     waiting = [
@@ -293,6 +301,7 @@ def test_the_filters_narrow_the_rows(show, hospital, report):
     assert page.texts("#shown") == ["没有符合条件的行。"]
 
 
+@pytest.mark.browser
 def test_a_row_opens_and_shows_its_last_four_alone(show, hospital, report, make):
     path = report()
     page = show(path)
@@ -314,6 +323,7 @@ def test_a_row_opens_and_shows_its_last_four_alone(show, hospital, report, make)
     assert page.page.locator("#rows dl.all").count() == 0
 
 
+@pytest.mark.browser
 def test_hostile_texts_are_only_texts(show, scene, make, report):
     scene.outcomes = [
         make.outcome(
@@ -357,6 +367,7 @@ def test_hostile_texts_are_only_texts(show, scene, make, report):
     assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.browser
 def test_only_its_own_style_and_script_are_allowed(chromium, report):
     page = chromium.new_page()
     messages = []
@@ -382,6 +393,7 @@ def test_only_its_own_style_and_script_are_allowed(chromium, report):
     page.close()
 
 
+@pytest.mark.browser
 def test_the_whole_row_opens_and_a_marked_text_does_not_close_it(show, report):
     page = show(report())
     row = page.page.locator("#rows tbody tr").first
@@ -401,6 +413,7 @@ def test_the_whole_row_opens_and_a_marked_text_does_not_close_it(show, report):
         assert button.get_attribute("aria-expanded") == expanded
 
 
+@pytest.mark.browser
 def test_a_reason_and_a_total_lead_to_their_rows(show, report, hospital):
     page = show(report())
     page.page.locator("#search").fill("nobody at all")
@@ -419,6 +432,7 @@ def test_a_reason_and_a_total_lead_to_their_rows(show, report, hospital):
 
 
 @pytest.mark.parametrize("has_clipboard", [True, False])
+@pytest.mark.browser
 def test_commands_and_codes_are_copied_also_without_a_clipboard(show, report, chromium, has_clipboard):
     page = show(report()).page
     page.context.grant_permissions(["clipboard-read", "clipboard-write"] if has_clipboard else [])
@@ -445,6 +459,7 @@ def test_commands_and_codes_are_copied_also_without_a_clipboard(show, report, ch
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.browser
 def test_what_a_finger_hits_is_44_pixels_high(show, report, language):
     page = show(report(language=language), wide=390)
     page.page.locator("#chips button[data-status='sealed']").click()
@@ -455,6 +470,7 @@ def test_what_a_finger_hits_is_44_pixels_high(show, report, language):
 
 
 @pytest.mark.parametrize(("language", "wide"), [("zh", 390), ("en", 390), ("en", 790)])
+@pytest.mark.browser
 def test_it_fits_a_phone_and_a_tablet(show, report, language, wide):
     page = show(report(language=language), wide=wide)
 
@@ -469,6 +485,7 @@ def test_it_fits_a_phone_and_a_tablet(show, report, language, wide):
     assert page.page.locator("#pace svg.wide").is_visible() == (wide != 390)
 
 
+@pytest.mark.browser
 def test_it_follows_the_dark_mode_of_the_browser(show, report):
     path = report()
     look = "(e => [getComputedStyle(e).backgroundColor, getComputedStyle(e).color])(document.body)"
@@ -483,6 +500,7 @@ def test_it_follows_the_dark_mode_of_the_browser(show, report):
     assert brightness(pale) > 600
 
 
+@pytest.mark.browser
 def test_every_word_can_be_read(show, report):
     """WCAG AA: 4.5 to 1 for whatever stands as text on its ground, light and dark."""
     measure = """() => {
@@ -506,6 +524,7 @@ def test_every_word_can_be_read(show, report):
     assert findings == {"light": [], "dark": []}
 
 
+@pytest.mark.browser
 def test_a_large_run_keeps_rows_that_need_action_and_links_the_workbook(show, scene, make, report):
     scene.outcomes = [
         make.outcome(
@@ -529,6 +548,7 @@ def test_a_large_run_keeps_rows_that_need_action_and_links_the_workbook(show, sc
     assert page.texts("#pace .quiet") == ["本次运行没有调用腾讯的接口。"]
 
 
+@pytest.mark.browser
 def test_missing_times_are_mentioned(show, hospital, report):
     page = show(report(hospital.build_run_report(traffic=replace(traffic(), timing=None)), language="en"))
 
@@ -539,6 +559,7 @@ def test_missing_times_are_mentioned(show, hospital, report):
     assert page.page.locator("#pace [data-rate]").count() == 4
 
 
+@pytest.mark.browser
 def test_a_check_and_an_empty_run_have_their_page(show, scene, make, report):
     assert show(report(scene.build_run_report(traffic=Traffic()))).texts("#verdict") == [
         "名单里没有要处理的行。"

@@ -18,6 +18,8 @@ from pipeline.messages.problems import build_problem
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.review_page import write_review
 
+pytestmark = pytest.mark.browser
+
 SITE = "5" * 32
 TO_JUDGE, OTHERS = 12, 3
 

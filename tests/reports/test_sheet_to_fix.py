@@ -281,6 +281,7 @@ def test_intake_reads_a_workbook_with_nothing_to_correct(write, make, scene):
     assert _read_back(write(scene.build_run_report())) == {}
 
 
+@pytest.mark.office
 def test_libreoffice_saves_the_sheet_without_damage(write, hospital, tmp_path, office_profile):
     saved = convert(write(), "xlsx:Calc MS Excel 2007 XML", tmp_path / "saved", office_profile)
 
@@ -301,6 +302,7 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("form", ["", *CONVERTED])
+@pytest.mark.office
 def test_hostile_texts_are_text_when_they_come_back(write, make, scene, tmp_path, office_profile, form):
     scene.outcomes = [
         make.outcome(make.doctor(index, texts={"G": text, "H": text}), Status.NOT_SENT)

@@ -31,8 +31,17 @@ SMALL_TARGETS = """() => [...document.querySelectorAll('a, button, select, summa
     .filter(([_, box]) => box.height < 44 || box.width < 44).map(([html, box]) => `${box.width} x ${box.height}: ${html}`)"""
 
 
+MARKER_OF = {"chromium": "browser", "soffice": "office"}
+markers: set[str] = set()  # of the test that runs
+
+
 def find_program(program: str) -> str:
-    """Return the path of a program, or skip (REQUIRE_DESKTOP=1: fail) the test that needs it."""
+    """Return the path of a program, or skip (REQUIRE_DESKTOP=1: fail) the test that needs it.
+
+    A test that starts a browser or LibreOffice bears its marker, so that `make quick` leaves it out.
+    """
+    marker = MARKER_OF.get(program)
+    assert marker is None or marker in markers, f"mark the test: @pytest.mark.{marker}"
     path = shutil.which(program)
     if path is None:
         skip_or_fail(program)

@@ -214,6 +214,7 @@ def test_a_large_one_is_refused_before_it_is_held_six_times(read, monkeypatch, l
     assert report.codes == ("FILE_TOO_LARGE",)
 
 
+@pytest.mark.office
 def test_what_libreoffice_encrypted_is_opened(tmp_path):
     """One program that is not msoffcrypto: its .xls and .xlsx open, its .ods is refused as what it is."""
     plain = tmp_path / "plain.xlsx"
