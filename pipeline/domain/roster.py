@@ -256,7 +256,6 @@ class PreparedImage:
     width: int  # pixels
     height: int
     pixels: str  # digest of the decoded source, turned upright: equal for equal pictures
-    earlier_pixels: str | None = None  # the digest of earlier versions, where the ledger holds such
     problems: tuple[Problem, ...] = ()  # warnings alone
 
 

@@ -58,11 +58,8 @@ class ImagePreparer:
         prepared = self.prepare_image(doctor.picture)
         if not isinstance(prepared, PreparedImage):
             return prepared
-        for digest in (prepared.pixels, prepared.earlier_pixels):
-            owner = self.pixel_owners.get(digest) if digest else None
-            if conflict := find_image_conflict(doctor, owner):
-                return (conflict,)
-        return prepared
+        conflict = find_image_conflict(doctor, self.pixel_owners.get(prepared.pixels))
+        return (conflict,) if conflict else prepared
 
 
 def build_initial_outcome(row_plan: RowPlan) -> RowOutcome:

@@ -8,7 +8,6 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime
-from functools import partial
 from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -23,7 +22,6 @@ from pipeline.esign.signing import CredentialsSource
 from pipeline.intake.fields.validate import FieldSettings
 from pipeline.intake.images.checked_images import CheckedImages
 from pipeline.intake.images.image_files import ImageStore
-from pipeline.intake.images.pixel_digest import is_of_earlier_form
 from pipeline.intake.images.prepare import digest_pixels, find_sent_size, load_preview, prepare_image
 from pipeline.intake.readers.model import HEADER, ReadOptions, StoreImage
 from pipeline.ledger.lock import read_user_name
@@ -153,7 +151,6 @@ def build_image_preparer(
     config: Config, pixel_owners: Mapping[str, PersonHistory] = MappingProxyType({})
 ) -> ImagePreparer:
     """Return what decodes the pictures of rows and prepares the bytes to send."""
-    with_earlier = any(map(is_of_earlier_form, pixel_owners))
     work, checked = config.resolve_path(config.work), _build_checked_images(config)
 
     def prepare(picture: ImageFile) -> PreparedImage | tuple[Problem, ...]:
@@ -164,12 +161,10 @@ def build_image_preparer(
             trim=config.pictures.trim,
             transparent=config.pictures.transparent,
             previews_folder=work / PREVIEWS,
-            with_earlier=with_earlier,
             checked=checked,
         )
 
-    is_ready = partial(checked.is_in_memory, with_earlier=with_earlier)
-    return ImagePreparer(prepare, pixel_owners, checked.find_pixels, is_ready)
+    return ImagePreparer(prepare, pixel_owners, checked.find_pixels, checked.is_in_memory)
 
 
 def build_sent_size_finder(config: Config) -> Callable[[ImageFile, LiveSeal], SentSize | None]:
@@ -270,7 +265,7 @@ def _is_same_image(picture: ImageFile, content: SealContent) -> bool:
     """Compare source bytes, else decoded pixels; only a picture that was changed is opened."""
     if picture.sha256 == content.picture:
         return True
-    return content.pixels is not None and digest_pixels(picture.file, like=content.pixels) == content.pixels
+    return content.pixels is not None and digest_pixels(picture.file) == content.pixels
 
 
 def build_run_record(request: RunRequest, config: Config, started: float) -> RunRecord:

@@ -6,9 +6,6 @@ import hashlib
 import io
 import os
 import shutil
-import sqlite3
-from contextlib import closing
-from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -16,9 +13,6 @@ from run_support import name, number
 from wire_support import CREATE, set_limits
 
 from pipeline.domain.roster import ImageFile, PreparedImage
-from pipeline.intake.images import prepare
-from pipeline.intake.images.ink import scan_image
-from pipeline.intake.images.pixel_digest import is_of_earlier_form
 from pipeline.intake.images.prepare import prepare_image
 from pipeline.sandbox.actions import Rules
 
@@ -152,21 +146,9 @@ def test_a_picture_that_became_blank_after_the_check_is_refused(hospital):
     assert [outcome["codes"] for outcome in hospital.outcomes()] == [[], ["IMAGE_BLANK"]]
 
 
-def test_a_picture_is_known_by_the_digest_of_an_earlier_version(hospital, monkeypatch):
-    """The same drawing, saved anew, is that of its owner's seal and makes no seal for anybody else."""
-
-    def scan_as_before(image, *, with_earlier):
-        scan = scan_image(image, with_earlier=True)
-        return replace(scan, pixels=scan.earlier_pixels)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(prepare, "scan_image", scan_as_before)
-        hospital.seal_doctors(1)
+def test_a_drawing_saved_anew_is_that_of_its_owners_seal_alone(hospital):
+    hospital.seal_doctors(1)
     shutil.rmtree(hospital.folder / "state" / "work")
-    with closing(sqlite3.connect(hospital.folder / "state" / "ledger.sqlite3")) as ledger:
-        ((digest,),) = ledger.execute("SELECT content_pixels FROM seal")
-    assert is_of_earlier_form(digest)
-
     hospital.doctors(2)
     seals = hospital.folder / "seals"
     with Image.open(seals / "00001.png") as drawing:

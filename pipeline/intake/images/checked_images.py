@@ -24,7 +24,7 @@ from pipeline.version import __version__
 
 _RULES = 2  # raised with every change of what is checked or how a picture is prepared
 _MOST = 100_000  # bytes of a file
-_FIELDS = ("sha256", "size", "format", "width", "height", "pixels", "earlier_pixels")
+_FIELDS = ("sha256", "size", "format", "width", "height", "pixels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,10 @@ class CheckedImages:
     settings: str
     _prepared: dict[ImageFile, PreparedImage] = field(default_factory=dict)
 
-    def find(self, image: ImageFile, *, with_earlier: bool) -> PreparedImage | None:
-        """Return a picture as it was prepared before; None where it was not, or its prepared bytes are gone.
-
-        ``with_earlier``: ``earlier_pixels`` are needed.
-        """
+    def find(self, image: ImageFile) -> PreparedImage | None:
+        """Return a picture as it was prepared before; None where it was not, or its prepared bytes are gone."""
         prepared = self._prepared.get(image) or self._read(image)
-        if prepared is None or (with_earlier and prepared.earlier_pixels is None):
+        if prepared is None:
             return None
         is_there = prepared.path == image.file or _holds(prepared.path, prepared.sha256)
         return prepared if is_there else None
@@ -51,12 +48,10 @@ class CheckedImages:
         prepared = self._prepared.get(image) or self._read(image)
         return prepared.pixels if prepared else None
 
-    def is_in_memory(self, image: ImageFile, *, with_earlier: bool) -> bool:
+    def is_in_memory(self, image: ImageFile) -> bool:
         """Return whether `find` reads no file to return a picture."""
         prepared = self._prepared.get(image)
-        if prepared is None or (with_earlier and prepared.earlier_pixels is None):
-            return False
-        return prepared.path == image.file
+        return prepared is not None and prepared.path == image.file
 
     def keep(self, prepared: PreparedImage) -> None:
         """Keep what was found out, if the disk takes it: a run goes on without it."""

@@ -14,7 +14,7 @@ from functools import cached_property, reduce
 
 from PIL import Image, ImageChops, ImageFilter
 
-from pipeline.intake.images.pixel_digest import EarlierPixelDigest, PixelDigest, is_grey
+from pipeline.intake.images.pixel_digest import PixelDigest, is_grey
 
 SIDE = 256  # pixels of the longer side at which a picture is looked at
 CONTRAST = 16  # of 255 levels: less is the noise of a scanner or of JPEG
@@ -103,7 +103,6 @@ class ImageScan(SmallCopy):
     """The result of one pass over a picture's pixels."""
 
     pixels: str  # see `PixelDigest`
-    earlier_pixels: str | None = None  # see `EarlierPixelDigest`; None where it was not asked for
 
 
 def make_small_copy(image: Image.Image) -> SmallCopy:
@@ -111,10 +110,10 @@ def make_small_copy(image: Image.Image) -> SmallCopy:
     return SmallCopy(image.size, reduce_image(image, get_step(image.size)))
 
 
-def scan_image(image: Image.Image, *, with_earlier: bool = False) -> ImageScan:
-    """Digest a picture and make it small, in strips; ``with_earlier`` digests it as earlier versions did, too."""
+def scan_image(image: Image.Image) -> ImageScan:
+    """Digest a picture and make it small, in strips."""
     width, height = image.size
-    digest, earlier = PixelDigest(image.size), EarlierPixelDigest(image.size) if with_earlier else None
+    digest = PixelDigest(image.size)
     step = get_step(image.size)
     parts: list[Image.Image] = []
     rows = max(1, _STRIP // (width * step)) * step
@@ -123,12 +122,8 @@ def scan_image(image: Image.Image, *, with_earlier: bool = False) -> ImageScan:
         part = _reduce_plain(strip, step)
         # what has no coloured point has none when it is reduced
         digest.add(strip, may_be_grey=is_grey(part))
-        if earlier is not None:
-            earlier.add(strip)
         parts.append(part)
-    return ImageScan(
-        image.size, _join_parts(parts), digest.get_text(), earlier.get_text() if earlier is not None else None
-    )
+    return ImageScan(image.size, _join_parts(parts), digest.get_text())
 
 
 def _join_parts(parts: Sequence[Image.Image]) -> Image.Image:

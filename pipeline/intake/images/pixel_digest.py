@@ -1,8 +1,7 @@
 """The digest of a picture's pixels: equal for pictures that look the same to the last point, in whatever mode they are kept.
 
 What is invisible does not count: the colour under full transparency, the palette, the mode. A part without colour or
-transparency is digested as grey, a quarter of the bytes of its RGBA. Ledgers of earlier versions hold digests over RGBA:
-`EarlierPixelDigest` makes them.
+transparency is digested as grey, a quarter of the bytes of its RGBA.
 """
 
 from __future__ import annotations
@@ -11,17 +10,10 @@ import hashlib
 
 from PIL import Image
 
-_VERSION = "2"
-
-
-def is_of_earlier_form(digest: str) -> bool:
-    """Return whether a digest was made by `EarlierPixelDigest`."""
-    return not digest.startswith(f"{_VERSION}:")
-
 
 def get_digested_size(digest: str) -> tuple[int, int]:
     """Return the size of the picture that `PixelDigest` digested."""
-    width, height = digest.split(":")[1].split("x")
+    width, height = digest.partition(":")[0].split("x")
     return int(width), int(height)
 
 
@@ -54,20 +46,4 @@ class PixelDigest:
     def get_text(self) -> str:
         """Return the digest as a ledger keeps it."""
         width, height = self._size
-        return f"{_VERSION}:{width}x{height}:{self._sha256.hexdigest()}"
-
-
-class EarlierPixelDigest:
-    """Digests a picture as versions before 2 did: its size and its premultiplied RGBA."""
-
-    def __init__(self, size: tuple[int, int]) -> None:
-        width, height = size
-        self._sha256 = hashlib.sha256(f"{width}x{height}:".encode())
-
-    def add(self, plain: Image.Image) -> None:
-        """Digest a strip, as in `PixelDigest`."""
-        self._sha256.update((plain if plain.mode == "RGBa" else plain.convert("RGBA")).tobytes())
-
-    def get_text(self) -> str:
-        """Return the digest as a ledger keeps it."""
-        return self._sha256.hexdigest()
+        return f"{width}x{height}:{self._sha256.hexdigest()}"

@@ -44,7 +44,6 @@ from pipeline.intake.images.image_files import (
     require_usable,
 )
 from pipeline.intake.images.ink import ImageScan, SmallCopy, scan_image
-from pipeline.intake.images.pixel_digest import is_of_earlier_form
 from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import join_texts
 
@@ -59,23 +58,21 @@ def prepare_image(
     trim: bool = False,
     transparent: bool = False,
     previews_folder: Path | None = None,
-    with_earlier: bool = False,
     checked: CheckedImages | None = None,
 ) -> PreparedImage | tuple[Problem, ...]:
     """Return the picture ready to be sent in at most ``limit`` bytes, or the errors that forbid it.
 
     ``trim`` cuts the paper around the ink away, ``transparent`` makes it clear; both only where that is safe. The bytes
     are read once; they must still be those of ``image.sha256``. A re-encoded picture lies in ``work``, any other is sent
-    from where it is. A small copy of what is sent is put into ``previews_folder``. ``with_earlier`` fills
-    ``earlier_pixels``. A picture that ``checked`` knows is not opened. Raises OSError where ``work`` cannot be written: no fault of a row.
+    from where it is. A small copy of what is sent is put into ``previews_folder``. A picture that ``checked`` knows is not opened. Raises OSError where ``work`` cannot be written: no fault of a row.
     """
-    if checked is not None and (known := checked.find(image, with_earlier=with_earlier)) is not None:
+    if checked is not None and (known := checked.find(image)) is not None:
         return known
     file = mask_file_name(image.name)
     require_usable(work)
     try:
         with decoding_file(image) as decoded:
-            scan = scan_image(decoded.image, with_earlier=with_earlier)
+            scan = scan_image(decoded.image)
             cleaned, encoded = _encode(decoded, scan, limit=limit, trim=trim, transparent=transparent)
             preview = previews.make_preview(encoded.image, encoded.copy)
     except ImageRefused as refused:
@@ -98,7 +95,6 @@ def prepare_image(
         width=width,
         height=height,
         pixels=scan.pixels,
-        earlier_pixels=scan.earlier_pixels,
         problems=tuple(_list_warnings(cleaned, encoded, limit, file)),
     )
     if checked is not None and decoded.kind != "HEIC":  # what its reader does depends on an extra
@@ -233,21 +229,19 @@ def _find_shrunk_size(image: Image.Image) -> tuple[int, int] | None:
     return thumbnail.size if min(thumbnail.size) >= MIN_SIDE else None
 
 
-def digest_pixels(path: Path, *, like: str | None = None) -> str | None:
+def digest_pixels(path: Path) -> str | None:
     """Return the digest of a picture's upright pixels, equal for equal pictures of any format; None if unreadable.
 
     What is invisible does not count: the colour under full transparency, the palette, the depth beyond eight bits.
-    ``like`` is a digest that it will be compared with: one of an earlier version gets its equal. Raises NotReadNow.
+    Raises NotReadNow.
     """
-    with_earlier = like is not None and is_of_earlier_form(like)
     try:
         with refusing_faults():
             data = read_regular_file(path)
         with decoding_bytes(data) as decoded:
-            scan = scan_image(decoded.image, with_earlier=with_earlier)
+            return scan_image(decoded.image).pixels
     except ImageRefused:
         return None
-    return scan.earlier_pixels if with_earlier else scan.pixels
 
 
 def digest_readable_pixels(image: ImageFile) -> str | None:

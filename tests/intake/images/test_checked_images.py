@@ -18,11 +18,9 @@ from pipeline.intake.images.prepare import prepare_image
 FORMATS = ("PNG", "TIFF", "GIF", "BMP", "WEBP", "JPEG")
 
 
-def prepare(folder: Path, image: ImageFile, *, how: str = "a", with_earlier: bool = False, **options):
+def prepare(folder: Path, image: ImageFile, *, how: str = "a", **options):
     checked = CheckedImages(folder / "checked", how)
-    return prepare_image(
-        image, limit=INLINE, work=folder / "work", checked=checked, with_earlier=with_earlier, **options
-    )
+    return prepare_image(image, limit=INLINE, work=folder / "work", checked=checked, **options)
 
 
 def is_decoded(folder: Path, image: ImageFile, **options) -> bool:
@@ -51,15 +49,13 @@ def test_a_known_picture_is_prepared_as_it_was(tmp_path, drawn):
         except (OSError, ValueError, SystemError, KeyError):
             continue  # a mode or a size that the format does not take
         image = put(tmp_path, data, f"picture.{form.lower()}")
-        for with_earlier in (False, True):
-            plain = prepare_image(image, limit=INLINE, work=tmp_path / "plain", with_earlier=with_earlier)
-            for _ in range(2):
-                known = prepare(tmp_path, image, with_earlier=with_earlier)
-                assert isinstance(known, PreparedImage) is isinstance(plain, PreparedImage)
-                if isinstance(known, PreparedImage) and isinstance(plain, PreparedImage):
-                    assert known.path.read_bytes() == plain.path.read_bytes()
-                    earlier = plain.earlier_pixels if with_earlier else known.earlier_pixels
-                    assert replace(known, path=plain.path) == replace(plain, earlier_pixels=earlier)
+        plain = prepare_image(image, limit=INLINE, work=tmp_path / "plain")
+        for _ in range(2):
+            known = prepare(tmp_path, image)
+            assert isinstance(known, PreparedImage) is isinstance(plain, PreparedImage)
+            if isinstance(known, PreparedImage) and isinstance(plain, PreparedImage):
+                assert known.path.read_bytes() == plain.path.read_bytes()
+                assert replace(known, path=plain.path) == plain
 
 
 def test_a_known_picture_is_not_decoded_under_any_name(tmp_path):
@@ -72,12 +68,11 @@ def test_a_known_picture_is_not_decoded_under_any_name(tmp_path):
     assert (known.source, {problem.detail["file"] for problem in known.problems}) == (other, {"b.bmp"})
 
 
-def test_other_bytes_settings_and_digests_are_not_known(tmp_path):
+def test_other_bytes_and_settings_are_not_known(tmp_path):
     image = put(tmp_path, encoded(seal(), "PNG"))
     prepare(tmp_path, image)
     assert not is_decoded(tmp_path, image)
     assert is_decoded(tmp_path, image, how="b")
-    assert is_decoded(tmp_path, image, with_earlier=True)
     other = put(tmp_path, encoded(seal(121), "PNG"))
     assert is_decoded(tmp_path, other)
     (tmp_path / "checked" / image.sha256).rename(tmp_path / "checked" / other.sha256)
@@ -113,16 +108,15 @@ def test_prepared_bytes_that_are_not_there_are_made_again(tmp_path, damage):
 def test_what_was_found_out_in_this_run_is_in_memory(tmp_path):
     checked = CheckedImages(tmp_path / "checked", "a")
     own, made = put(tmp_path, encoded(seal(), "PNG")), put(tmp_path, encoded(seal(), "BMP"), "a.bmp")
-    assert not checked.is_in_memory(own, with_earlier=False)
+    assert not checked.is_in_memory(own)
     for image in (own, made):
         prepare_image(image, limit=INLINE, work=tmp_path / "work", checked=checked)
     shutil.rmtree(tmp_path / "checked")
-    assert checked.is_in_memory(own, with_earlier=False)
-    assert not checked.is_in_memory(own, with_earlier=True)
-    assert checked.find(own, with_earlier=False) == prepare(tmp_path, own)
-    assert not checked.is_in_memory(made, with_earlier=False), "its bytes are read again to be sure of them"
+    assert checked.is_in_memory(own)
+    assert checked.find(own) == prepare(tmp_path, own)
+    assert not checked.is_in_memory(made), "its bytes are read again to be sure of them"
     shutil.rmtree(tmp_path / "work")
-    assert checked.find(made, with_earlier=False) is None
+    assert checked.find(made) is None
     assert checked.find_pixels(made) is not None
 
 
