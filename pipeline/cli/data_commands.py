@@ -206,7 +206,7 @@ def _purge_by_age(session: Session, config: Config, ages: RetentionAges, *, yes:
         return 0
     done = retention.remove_files(removals)
     if ages.runs is not None:
-        retention.remove_prepared_pictures(config, now=now, before=now - ages.runs)
+        retention.remove_prepared_pictures(config, before=now - ages.runs)
     session.print_json(runs=[removal.folder.name for removal in removals])
     session.inform("purge.aged" if done else "purge.nothing", n=done)
     return 0
@@ -227,14 +227,12 @@ def _purge_person(session: Session, config: Config, store: LedgerStore, query: s
     now = session.clock.now()
     # the ledger comes last: until then the query still finds the person
     strip_results(plan.folders, plan.traces)
-    are_removed = remove_prepared_pictures(config, now=now)
+    remove_prepared_pictures(config)
     store.erase_person(plan.traces, now=now, who=read_user_name())
     session.print_json(
         key=timeline.key, seal_ids=plan.seal_ids, folders=[folder.name for folder in plan.folders]
     )
     session.inform("purge.done")
-    if not are_removed:
-        session.alert("purge.pictures_stay", work=config.resolve_path(config.work))
     session.suggest_command("next_run", "ledger", "check")
     return 0
 

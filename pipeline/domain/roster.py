@@ -260,14 +260,6 @@ class PreparedImage:
 
 
 @dataclass(frozen=True, slots=True)
-class SentSize:
-    """``shrunk`` is the size at which a picture may have been sent in place of ``whole``; None: it was sent whole."""
-
-    shrunk: tuple[int, int] | None = None
-    whole: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ImagePreview:
     """A small copy of what is sent of a picture, on white paper, for people to look at."""
 

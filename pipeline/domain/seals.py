@@ -8,14 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from dataclasses import field as _field
-from typing import Final, Literal
+from typing import Literal
 
 from pipeline.domain.roster import Field
 
 VerdictKind = Literal["sealed", "refused", "not_executed", "unknown", "exists"]
-# markers of `SealContent.sent_size`: a run found that the whole picture was sent; a person kept the seal
-CHECKED: Final = "checked"
-KEPT: Final = "kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +27,6 @@ class SealContent:
     seal_name: str | None  # the roster's own; a template's name is no content
     picture: str  # sha256 of the source bytes
     pixels: str | None  # digest of the decoded pixels
-    # "200x100", as sent. A seal made before sizes were recorded has None until a run has examined its picture
-    # (CHECKED: it was sent whole), or a human has kept the seal (KEPT).
-    sent_size: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from copy import copy
 from typing import Concatenate, ParamSpec, TypeVar
@@ -154,10 +154,6 @@ class DatabaseLedger(ABC):
     def record_pixels(self, pixels: Mapping[str, str]) -> None:
         if pixels:
             self._write(bearers.enter_pixels, pixels)
-
-    def record_checked_sizes(self, seal_ids: Collection[str]) -> None:
-        if seal_ids:
-            self._write(decisions.enter_checked_sizes, seal_ids)
 
     async def open_attempt(self, attempt: Attempt) -> None:
         """See `Ledger`. After the first write that the disk refused each raises LedgerError; verdicts are still accepted."""

@@ -7,13 +7,13 @@ refuse a decision that contradicts the facts. An operation returns the facts tha
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, astuple
 
 from pipeline.domain.bearer import Bearer
 from pipeline.domain.roster import fold_staff_no
 from pipeline.domain.run import Judged, Judgement
-from pipeline.domain.seals import CHECKED, PersonMarks
+from pipeline.domain.seals import PersonMarks
 from pipeline.ledger.bearers import enter_bearers
 from pipeline.ledger.protocol import AdoptedSeal, Connection, Decision, LedgerConflict
 from pipeline.ledger.receipts import Fact
@@ -115,15 +115,6 @@ def enter_accepted_runs(connection: Connection, runs: Sequence[str], *, now: flo
     """Enter that the ledger is used without the seals of these runs: their results no longer refuse it."""
     decision = Decision(ACCEPT_RUNS, None, now, who, "run --new-ledger", detail=json.dumps(list(runs)))
     return [Fact("decision", "id", _insert_decision(connection, decision))]
-
-
-def enter_checked_sizes(connection: Connection, seal_ids: Collection[str]) -> list[Fact]:
-    """Note that these seals were made from pictures sent whole."""
-    connection.executemany(
-        "UPDATE seal SET content_sent_size = ? WHERE seal_id = ?",
-        ((CHECKED, seal_id) for seal_id in seal_ids),
-    )
-    return [Fact("seal", "seal_id", seal_id, ("content_sent_size",)) for seal_id in seal_ids]
 
 
 def read_accepted_runs(connection: Connection) -> set[str]:

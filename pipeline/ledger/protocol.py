@@ -245,9 +245,6 @@ class Ledger(Protocol):
     def list_bearers(self, tenant: str) -> list[Bearer]:
         """Return every bearer of earlier runs and of adopted seals; none where the ledger is another tenant's."""
 
-    def record_checked_sizes(self, seal_ids: Collection[str]) -> None:
-        """Note that these live seals, made before sizes were recorded, were made from pictures sent whole."""
-
     def list_decisions(self, kind: str | None = None) -> list[Decision]:
         """Return the decisions, oldest first."""
 

@@ -169,7 +169,7 @@ def _overwrite_person(connection: Connection, key: str, names: Collection[str]) 
     )
     content = (
         "content_name = '', content_number = '', content_mobile = NULL, content_seal_name = NULL, "
-        "content_picture = '', content_pixels = NULL, content_sent_size = NULL"
+        "content_picture = '', content_pixels = NULL"
     )
     for table in ("attempt", "seal"):
         statement = f"UPDATE {table} SET {content} WHERE key = ? AND content_name IS NOT NULL"  # noqa: S608 - our own words

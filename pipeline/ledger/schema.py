@@ -149,7 +149,6 @@ STATEMENTS: Sequence[str] = (
         seal_id TEXT,
         decision INTEGER REFERENCES decision (id),
         dead_at REAL,
-        content_sent_size TEXT,
         CHECK ((verdict IS NULL) = (settled_at IS NULL)),
         CHECK (decision IS NULL OR coalesce(verdict, '') IN ('unknown', 'exists')),
         CHECK (verdict IS NOT 'sealed' OR coalesce(seal_id, '') <> '')
@@ -177,7 +176,6 @@ STATEMENTS: Sequence[str] = (
         content_pixels TEXT,
         decision INTEGER REFERENCES decision (id),
         ended_by INTEGER REFERENCES decision (id),
-        content_sent_size TEXT,
         FOREIGN KEY (seal_name, key) REFERENCES seal_name (seal_name, key),
         CHECK (source <> 'sent' OR attempt IS NOT NULL),
         CHECK (source = 'adopted' OR (run IS NOT NULL AND seal_name IS NOT NULL AND content_name IS NOT NULL

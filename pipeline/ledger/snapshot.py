@@ -173,9 +173,8 @@ def _share_mobile(mobile: str | None, seal: LiveSeal | None) -> str | None:
 
 def _make_content(columns: list[Any]) -> SealContent:
     """Make the content from the values of CONTENT_COLUMNS, which are in the order of its attributes."""
-    name, number, id_type, scene_key, *rest, sent_size = columns
-    scene_key, sent_size = scene_key and intern(scene_key), sent_size and intern(sent_size)
-    return SealContent(*[name and intern(name), number, intern(id_type), scene_key, *rest, sent_size])
+    name, number, id_type, scene_key, *rest = columns
+    return SealContent(name and intern(name), number, intern(id_type), scene_key and intern(scene_key), *rest)
 
 
 def find_reusable_seal_names(connection: Connection) -> frozenset[str]:

@@ -117,8 +117,8 @@ ROW_ENTRIES = (
     _warning("CONTENT_CHANGED", ("内容与已有印章不同", "Differs from the existing seal"),
        "已有印章，但现在的{differs}与当时不同；没有重新提交，请人工决定。",
        "This doctor has a seal, but the {differs} changed since it was made; nothing was sent, a person has to decide.", "clerk",
-       other=("已有印章，但旧版本可能把图片缩小成 {sent} 像素提交（原图 {whole}）；请在电子签控制台（印章→印章中心）看这枚印章，清晰就保留，不清晰就更换；看不到就看处方上的。",
-        "This doctor has a seal, but an older version may have sent its picture at {sent} pixels instead of {whole}; look at the seal in the e-Sign console or, if it is not shown there, a prescription; keep it if it is sharp, replace it if not.")),
+       other=("{cell} 的证件号码是印章“{sealed}”的医生的，此行的{differs}却与那位医生不同；没有提交。号码可能填成了别人的：请先对照证件核对，填错了就改正名单；确是同一人，再人工决定。",
+        "The identity number in {cell} is that of the doctor of seal “{sealed}”, but this row differs in {differs}; nothing was sent. The number may be another person's: compare it with the card first and correct the roster; if it is the same person, a person has to decide.")),
     _error("ROW_NOT_PROCESSED", ("程序处理出错", "Program error on this row"),
        "程序处理这一行时出错（{kind}），没有提交；请把这次运行的 log.jsonl 交给信息科。",
        "The program failed on this row ({kind}) and did not send it; give log.jsonl of this run to IT.", "it"),
@@ -292,7 +292,7 @@ CATALOGUE: Mapping[str, Entry] = {
 
 # code -> the word of its detail that asks for the other sentence
 OTHER_CASE: Mapping[str, str] = {
-    "CONTENT_CHANGED": "sent",
+    "CONTENT_CHANGED": "sealed",
     "FILE_SUSPICIOUS": "to_fix_row",
     "HEADER_NOT_FOUND": "lost_sheet",
     "ID_LENGTH": "renewals",
@@ -305,10 +305,6 @@ OTHER_CASE: Mapping[str, str] = {
 
 # code -> further words of its detail, each with the sentence that it asks for; the first one found counts
 FURTHER_CASES: Mapping[str, Mapping[str, Pair]] = {
-    "CONTENT_CHANGED": {"sealed": (
-        "{cell} 的证件号码是印章“{sealed}”的医生的，此行的{differs}却与那位医生不同；没有提交。号码可能填成了别人的：请先对照证件核对，填错了就改正名单；确是同一人，再人工决定。",
-        "The identity number in {cell} is that of the doctor of seal “{sealed}”, but this row differs in {differs}; nothing was sent. The number may be another person's: compare it with the card first and correct the roster; if it is the same person, a person has to decide.",
-    )},
     "COLUMN_MISSING": {"theirs": (
         "缺少医生的“{field}”列，[工作表“{sheet}”里]{theirs} 在 {person} 之后，当作那个人的，没有采用；是医生本人的就把它移到 {person} 之前，或在 config.yaml 的 columns 中指定这一列。",
         "The column {field} of the doctor is missing.[ In sheet {sheet}:] {theirs} comes after {person}, so it was taken as that person's and not used. If it is the doctor's, move it before {person}, or map it under columns: in config.yaml.",

@@ -153,10 +153,6 @@ UNATTENDED_TEXTS: Mapping[str, tuple[str, str]] = {
         "These files may hold the doctor and are not changed (backups go as newer ones come; after restoring one, purge again):",
     ),
     "purge.path": ("  {path}", "  {path}"),
-    "purge.pictures_stay": (
-        "{work} 里处理过的图片暂时保留：有些印章的图片尺寸还没有记录。请先 run 一次，再 purge 一次",
-        "The prepared pictures in {work} stay for now: for some seals the size of the picture is not recorded yet. Run once, then purge again",
-    ),
     "purge.done": ("这位医生的数据已删除。", "The doctor's data are removed."),
     "backup.no_folder": (
         "没有备份用的文件夹 {path}：请建好它（或挂上那块磁盘）",

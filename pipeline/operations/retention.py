@@ -188,24 +188,17 @@ def apply_retention(report: RunReport, config: Config) -> None:
             if (picture := outcome.doctor.picture)
             for name in (picture.sha256, (picture.stored_path or picture).name)
         }
-        remove_prepared_pictures(config, now=now, used=used, before=now - ages.runs)
+        remove_prepared_pictures(config, used=used, before=now - ages.runs)
 
 
 def remove_prepared_pictures(
-    config: Config, *, now: float, used: Collection[str] = (), before: float | None = None
-) -> bool:
+    config: Config, *, used: Collection[str] = (), before: float | None = None
+) -> None:
     """Remove prepared pictures, previews and findings that are not ``used``, and were written ``before`` a moment (None: all).
 
-    They are made again where they are needed. While the ledger holds a seal whose picture's size was not recorded, they
-    show at which size it was sent: then all stay. Returns whether they could go.
+    They are made again where they are needed.
     """
-    store, work = find_store(config), config.resolve_path(config.work)
-    if store.exists():
-        ledger, _ = store.open(now=now, readonly=True)
-        with closing(ledger):
-            seals = [person.seal for person in ledger.snapshot().people.values()]
-        if any(seal and seal.content and not seal.content.sent_size for seal in seals):
-            return False
+    work = config.resolve_path(config.work)
     try:
         for picture in [
             *_list_prepared(work),
@@ -217,7 +210,6 @@ def remove_prepared_pictures(
                 picture.unlink(missing_ok=True)
     except OSError as error:
         raise DiskTrouble.of(error) from error
-    return True
 
 
 def _list_prepared(folder: Path) -> list[Path]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pipeline.domain.bearer import Bearer
 from pipeline.domain.fields import FIELDS, list_content
 from pipeline.domain.name_key import make_name_key
-from pipeline.domain.roster import Doctor, Field, ImageFile, Problem, SentSize, list_spellings
+from pipeline.domain.roster import Doctor, Field, Problem, list_spellings
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import (
     LedgerSnapshot,
@@ -127,8 +127,8 @@ def build_seal_content(doctor: Doctor, digest: Digest) -> SealContent:
 
 
 def as_planned(content: SealContent) -> SealContent:
-    """Return an attempt's content without the values that only the preparation of its picture finds."""
-    return replace(content, pixels=None, sent_size=None)
+    """Return an attempt's content without the digest that only the preparation of its picture finds."""
+    return replace(content, pixels=None)
 
 
 def find_differences(
@@ -220,53 +220,6 @@ def describe_unread_image(doctor: Doctor, trouble: NotReadNow) -> Problem:
     file = doctor.picture.name if doctor.picture else ""
     cell = doctor.row.address(Field.PICTURE)
     return build_problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)
-
-
-def describe_shrunk_image(doctor: Doctor, size: SentSize) -> Problem:
-    """Return the problem of a person whose seal may have been made from a smaller copy of the picture."""
-    assert size.shrunk
-    assert size.whole
-    cell = doctor.row.address(Field.PICTURE)
-    sent, whole = ("×".join(map(str, pixels)) for pixels in (size.shrunk, size.whole))
-    return build_problem(
-        "CONTENT_CHANGED", Field.PICTURE, cell, differs=Field.PICTURE, sent=sent, whole=whole
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class SentSizes:
-    """Seals made before the ledger recorded at which size their pictures were sent, examined once."""
-
-    shrunk: Mapping[str, SentSize]  # by person
-    whole: frozenset[str]  # SealIds of seals whose pictures were sent whole
-
-
-def examine_sent_sizes(
-    doctors: Iterable[Doctor],
-    snapshot: LedgerSnapshot,
-    find_sent_size: Callable[[ImageFile, LiveSeal], SentSize | None],
-) -> SentSizes:
-    """Examine the pictures of sealed doctors whose seal has no recorded size.
-
-    A picture that cannot be read, or has other bytes than the seal's, leaves the question to a later run.
-    """
-    shrunk: dict[str, SentSize] = {}
-    whole: set[str] = set()
-    seals_of_shrunk: set[str] = set()
-    for doctor in doctors:
-        person = snapshot.people.get(doctor.key) if doctor.key else None
-        seal = person.seal if person else None
-        if doctor.picture is None or seal is None or seal.content is None or seal.content.sent_size:
-            continue
-        size = find_sent_size(doctor.picture, seal)
-        if size is None:
-            continue
-        if size.shrunk is not None:
-            shrunk[doctor.key or ""] = size
-            seals_of_shrunk.add(seal.seal_id)
-        elif doctor.picture.sha256 == seal.content.picture:
-            whole.add(seal.seal_id)
-    return SentSizes(shrunk, frozenset(whole - seals_of_shrunk))
 
 
 def find_sealed_copies(doctors: Iterable[Doctor], ledger: Ledger | None) -> dict[str, RowRecord]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from pipeline.domain.fields import FIELDS, list_sent_values
-from pipeline.domain.roster import Doctor, Field, Problem, SentSize, Severity
+from pipeline.domain.roster import Doctor, Field, Problem, Severity
 from pipeline.domain.run import (
     Judged,
     Judgement,
@@ -29,7 +29,6 @@ from pipeline.planning.known_people import (
     as_planned,
     build_seal_content,
     describe_differences,
-    describe_shrunk_image,
     describe_unread_image,
     find_adopted_differences,
     find_differences,
@@ -67,8 +66,6 @@ class PlanRules:
     judgement_id: Callable[[str, str, str, str], str] | None = None
     judgements: Mapping[str, Judgement] = field(default_factory=dict)
     require_review: bool = False  # only rows judged right are sent
-    # by person: pictures that may have been sent smaller than they are (`examine_sent_sizes`)
-    shrunk_images: Mapping[str, SentSize] = field(default_factory=dict)
 
 
 def plan_rows(
@@ -233,14 +230,9 @@ class _Planner:
         except NotReadNow as trouble:
             reasons = (turn_into_warning(describe_unread_image(doctor, trouble)),)
         else:
-            size = self._rules.shrunk_images.get(person.key)
             if differences:
-                status, reasons = (
-                    Status.CHANGED,
-                    (describe_differences(doctor, differences, person, self._rules.digest),),
-                )
-            elif size is not None:
-                status, reasons = Status.CHANGED, (describe_shrunk_image(doctor, size),)
+                status = Status.CHANGED
+                reasons = (describe_differences(doctor, differences, person, self._rules.digest),)
         problems = name_sealed_image(doctor.problems, doctor, seal.content, self._rules.is_same_image)
         problems = (*problems, *reasons)
         return RowPlan(doctor, status, seal.seal_name, person, problems=problems, index=index)

@@ -12,7 +12,7 @@ from pipeline.domain.masking import mask_id, mask_text
 from pipeline.domain.roster import list_spellings
 from pipeline.domain.run import Judged, RowPlan, Status
 from pipeline.domain.seal_ids import fold_seal_id, is_seal_id, list_doctor_texts
-from pipeline.domain.seals import KEPT, PersonHistory, SealContent
+from pipeline.domain.seals import PersonHistory, SealContent
 from pipeline.errors import UsageError
 from pipeline.esign.contracts import Agent, list_sent_texts
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
@@ -127,9 +127,7 @@ def _accept_content(case: Case, row_plan: RowPlan, digest: Callable[[str], str])
     if content is None:  # adopted: all that is known of it is what the row gives
         if doctor.picture is None:
             raise UsageError("resolve.needs_picture", name=case.name)
-        return replace(
-            build_seal_content(doctor, digest), pixels=digest_pixels(doctor.picture.file), sent_size=KEPT
-        )
+        return replace(build_seal_content(doctor, digest), pixels=digest_pixels(doctor.picture.file))
     values = list_content(doctor, digest)
     given = {
         name: values[name]
@@ -137,7 +135,7 @@ def _accept_content(case: Case, row_plan: RowPlan, digest: Callable[[str], str])
         if (name := definition.content) and (values[name] is not None or definition.blank_is_content)
     }
     pixels = digest_pixels(doctor.picture.file) if doctor.picture else content.pixels
-    return replace(content, **given, pixels=pixels, sent_size=content.sent_size or KEPT)
+    return replace(content, **given, pixels=pixels)
 
 
 def enter_replace(maker: DecisionMaker, case: Case, seal_name: str | None, *, sure: bool) -> None:

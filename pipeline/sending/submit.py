@@ -149,7 +149,7 @@ class Submission:
             if isinstance(prepared, PreparedImage):
                 request = row_plan.request
                 assert request is not None
-                content = replace(request.content, pixels=prepared.pixels, sent_size=_sent_size(prepared))
+                content = replace(request.content, pixels=prepared.pixels)
                 return Job(row_plan, replace(request, content=content), prepared)
             self._handed_out -= 1
             self._finish_row(build_unfit_outcome(row_plan, prepared))
@@ -250,10 +250,6 @@ class Submission:
 def _interrupted(job: Job) -> SendResult:
     """Return how a row ends whose sending broke off: unknown where its create may have left."""
     return SendResult(Status.UNKNOWN if job.in_doubt else Status.NOT_SENT, job.verdict)
-
-
-def _sent_size(prepared: PreparedImage) -> str:
-    return f"{prepared.width}x{prepared.height}"
 
 
 def _read_checked_bytes(prepared: PreparedImage) -> bytes | None:

@@ -6,7 +6,7 @@ credentials and clock come from outside; `pipeline.workflow.finish` writes the r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from math import inf
@@ -48,7 +48,6 @@ from pipeline.planning.guards import (
     require_certificate,
 )
 from pipeline.planning.known_people import (
-    examine_sent_sizes,
     find_new_marks,
     note_sealed_corrections,
     unite_persons,
@@ -105,7 +104,6 @@ class RunPlan:
     report: RunReport  # as far as it is known yet
     file_stats: Mapping[str, FileStat]  # fingerprints to remember
     image_preparer: ImagePreparer
-    whole_image_seals: Collection[str] = ()  # SealIds of older seals whose pictures were sent whole
     new_bearers: Sequence[Bearer] = ()  # what the rows show that the ledger does not hold yet
     seal_counts: SealCounts = NO_SEALS  # not counted where there is nothing to send
     untrusted_answer: Halt | None = None  # nothing is sent before it is resolved
@@ -145,14 +143,12 @@ def prepare_run(
     doctors = _flag_conflicts(matches, view, image_preparer, least_prepared)[: len(doctors)]
     if config.pictures.ocr:
         doctors = check_names_in_images(doctors, context=context, work=config.resolve_path(config.work))
-    sizes = examine_sent_sizes(doctors, view.snapshot, stage_settings.build_sent_size_finder(config))
     rules = stage_settings.build_plan_rules(
         request,
         config,
         site_key,
         clock,
         judgements={**view.judgements, **new_judgements},
-        shrunk_images=sizes.shrunk,
     )
     context_keys = {doctor.key for doctor in context if doctor.key}
     row_plans = plan_rows(doctors, view.snapshot, rules, context_person_keys=context_keys)
@@ -172,7 +168,6 @@ def prepare_run(
         file_stats=matches.stats,
         image_preparer=image_preparer,
         seal_counts=view.count_seals(),
-        whole_image_seals=sizes.whole,
         new_bearers=earlier.list_new_bearers(doctors, request.run),
         untrusted_answer=find_untrusted_answer(view.snapshot.people.values()),
     )
@@ -342,7 +337,6 @@ def _record_start(
     ledger.record_files(plan.file_stats)
     report = replace(plan.report, outcomes=initial_outcomes)
     record_run_start(ledger, record, report, presenter, plan.new_bearers)
-    ledger.record_checked_sizes(plan.whole_image_seals)
     if saved_review is not None:
         saved_review.record_new(ledger, record.started, record.user)
     record_rows(ledger, record.run, initial_outcomes, presenter)

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
-from pipeline.domain.roster import Field, ImageFile, ImagePreview, PreparedImage, Problem, SentSize
+from pipeline.domain.roster import Field, ImageFile, ImagePreview, PreparedImage, Problem
 from pipeline.domain.run import Judgement, RunRequest
-from pipeline.domain.seals import LiveSeal, PersonHistory, SealContent
+from pipeline.domain.seals import PersonHistory, SealContent
 from pipeline.esign.contracts import CONTRACTS, Agent, Contract
 from pipeline.esign.signing import CredentialsSource
 from pipeline.intake.fields.validate import FieldSettings
 from pipeline.intake.images.checked_images import CheckedImages
 from pipeline.intake.images.image_files import ImageStore
-from pipeline.intake.images.prepare import digest_pixels, find_sent_size, load_preview, prepare_image
+from pipeline.intake.images.prepare import digest_pixels, load_preview, prepare_image
 from pipeline.intake.readers.model import HEADER, ReadOptions, StoreImage
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.protocol import Ledger, RunRecord
@@ -167,22 +167,6 @@ def build_image_preparer(
     return ImagePreparer(prepare, pixel_owners, checked.find_pixels, checked.is_in_memory)
 
 
-def build_sent_size_finder(config: Config) -> Callable[[ImageFile, LiveSeal], SentSize | None]:
-    """Return the function that finds the size at which an older seal's picture was sent."""
-
-    def find(picture: ImageFile, seal: LiveSeal) -> SentSize | None:
-        return find_sent_size(
-            picture,
-            work=config.resolve_path(config.work),
-            same_bytes=seal.content is not None and seal.content.picture == picture.sha256,
-            run=seal.run,
-            trim=config.pictures.trim,
-            transparent=config.pictures.transparent,
-        )
-
-    return find
-
-
 def build_preview_loader(config: Config) -> Callable[[ImageFile, bool, str | None], ImagePreview | None]:
     """Return the function that loads the small copy of what is sent of a picture.
 
@@ -222,7 +206,6 @@ def build_plan_rules(
     clock: Clock,
     *,
     judgements: Mapping[str, Judgement],
-    shrunk_images: Mapping[str, SentSize],
 ) -> PlanRules:
     """Return what the plan depends on beside roster and ledger."""
     now = clock.now()
@@ -248,7 +231,6 @@ def build_plan_rules(
         judgement_id=site_key.judgement if site_key else None,
         judgements=judgements,
         require_review=config.require_review,
-        shrunk_images=shrunk_images,
     )
 
 

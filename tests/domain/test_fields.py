@@ -35,7 +35,7 @@ def test_every_field_that_is_read_from_its_own_cell_has_rules():
 
 def test_the_entries_name_every_attribute_of_the_seal_content_that_a_row_gives():
     names = {definition.content for definition in FIELDS.values() if definition.content}
-    assert names == {field.name for field in fields(SealContent)} - {"pixels", "sent_size"}
+    assert names == {field.name for field in fields(SealContent)} - {"pixels"}
     assert SealContent(**list_content(DOCTOR, lambda text: f"#{text}"), pixels=None) == SealContent(
         name="张三",
         number="#110101199003070732",

@@ -18,7 +18,6 @@ from pipeline.domain.bearer import Bearer
 from pipeline.domain.roster import FileStat
 from pipeline.domain.run import PLAN_GUARDS, Judged, Judgement
 from pipeline.domain.seals import (
-    CHECKED,
     CreateAttempt,
     LedgerSnapshot,
     LiveSeal,
@@ -489,14 +488,6 @@ class MemoryLedger:
 
     def list_bearers(self, _tenant: str) -> list[Bearer]:
         return list(self._tables.bearers)
-
-    def record_checked_sizes(self, seal_ids: Collection[str]) -> None:
-        with self._transaction() as tables:
-            for seal_id in seal_ids:
-                seal = tables.seals[seal_id]
-                assert seal.live.content is not None
-                content = replace(seal.live.content, sent_size=CHECKED)
-                tables.seals[seal_id] = replace(seal, live=replace(seal.live, content=content))
 
     def list_decisions(self, kind: str | None = None) -> list[Decision]:
         return [decision for decision in self._tables.decisions if kind in {None, decision.kind}]

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pipeline.clock import run_id
 from pipeline.domain.masking import mask_id
 from pipeline.domain.roster import FileStat, ImageFile
 from pipeline.errors import NotReadNow, require_granted, require_lasting
@@ -170,14 +169,6 @@ class ImageStore:
             pass
         replace_file(path, payload)
         return path, sha256
-
-    def was_kept(self, payload: bytes, *, before: str) -> bool:
-        """Return whether a file holds these bytes since before a run, named as `clock.run_id` does, began."""
-        sha256 = hashlib.sha256(payload).hexdigest()
-        try:
-            return any(run_id(path.stat().st_mtime) < before for path in self._folder.glob(f"{sha256}.*"))
-        except OSError:
-            return False
 
 
 def require_usable(folder: Path) -> None:

@@ -11,43 +11,33 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from PIL import Image
-
-from pipeline.domain.roster import Field, ImageFile, ImagePreview, PreparedImage, Problem, SentSize
+from pipeline.domain.roster import Field, ImageFile, ImagePreview, PreparedImage, Problem
 from pipeline.errors import NotReadNow
 from pipeline.intake.images import preview as previews
 from pipeline.intake.images.checked_images import CheckedImages
 from pipeline.intake.images.decode import (
     DecodedImage,
-    decode,
     decoding_bytes,
     decoding_file,
-    open_image,
     refusing_faults,
 )
 from pipeline.intake.images.encode import (
     MIN_SIDE,
     EncodedImage,
     clean_image,
-    convert_to_srgb,
     fit_image,
-    get_own_bytes,
 )
 from pipeline.intake.images.image_files import (
-    MAX_BYTES,
     ImageRefused,
     ImageStore,
     format_size,
     mask_file_name,
-    read_image,
     read_regular_file,
     require_usable,
 )
 from pipeline.intake.images.ink import ImageScan, SmallCopy, scan_image
 from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import join_texts
-
-_SHRUNK_SIDE, _LARGEST_SHRUNK = 96, 256  # pixels of the longer side, see find_sent_size
 
 
 def prepare_image(
@@ -175,58 +165,6 @@ def _list_warnings(decoded: DecodedImage, encoded: EncodedImage, limit: int, fil
     if not encoded.is_faithful or (given > limit and not decoded.flaws):
         used = f"{format_size(len(encoded.payload))}, {_format_dimensions(encoded.copy.size)}"
         yield _make_problem("IMAGE_TOO_LARGE_FIXABLE", file, found=format_size(given), used=used)
-
-
-def find_sent_size(
-    image: ImageFile,
-    *,
-    work: Path,
-    same_bytes: bool,
-    run: str,
-    trim: bool = False,
-    transparent: bool = False,
-) -> SentSize | None:
-    """Return at which size a seal's picture was sent before sizes were recorded; None where it cannot be read.
-
-    Older versions shrank an image while they made its small copy, and then encoded it. This happened to an opaque RGB
-    image with a longer side of 97 to 256 pixels that had to be re-encoded, if no small copy of it was kept yet. ``run``
-    made the seal. Without ``same_bytes`` the file was encoded otherwise then: it may have been re-encoded.
-    """
-    try:
-        with refusing_faults():
-            opened = open_image(read_image(image))
-            if not _may_be_shrunk(opened.size):
-                return SentSize()
-            is_rgb = opened.file is None or (opened.file.mode, opened.file.has_transparency_data) == (
-                "RGB",
-                False,
-            )
-            decoded = decode(opened)
-            shrunk = _find_shrunk_size(decoded.image) if is_rgb else None
-            scan = scan_image(decoded.image)
-            ready, encoded = _encode(decoded, scan, limit=MAX_BYTES, trim=trim, transparent=transparent)
-    except (ImageRefused, NotReadNow):
-        return None
-    was_sent_as_given = same_bytes and get_own_bytes(ready) is not None
-    if shrunk is None or was_sent_as_given or ImageStore(work).was_kept(encoded.payload, before=run):
-        return SentSize()
-    return SentSize(shrunk, encoded.copy.size)
-
-
-def _may_be_shrunk(size: tuple[int, int]) -> bool:
-    """Return whether an image of this size can have been shrunk; HEIC has none in its header."""
-    return size == (0, 0) or _SHRUNK_SIDE < max(size) <= _LARGEST_SHRUNK
-
-
-def _find_shrunk_size(image: Image.Image) -> tuple[int, int] | None:
-    """Return the size to which a decoded image was shrunk; None where it was not."""
-    concerned = image.mode == "RGB" and _may_be_shrunk(image.size)
-    if not concerned or convert_to_srgb(image) is not image:  # a conversion makes a new image
-        return None
-    thumbnail = image.copy()
-    thumbnail.thumbnail((_SHRUNK_SIDE, _SHRUNK_SIDE), reducing_gap=1.0)
-    # a smaller one was refused as too small; its small copy was kept, and the next run sent the picture whole
-    return thumbnail.size if min(thumbnail.size) >= MIN_SIDE else None
 
 
 def digest_pixels(path: Path) -> str | None:
