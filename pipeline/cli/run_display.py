@@ -6,7 +6,7 @@ import json
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +31,6 @@ from pipeline.reports.next_steps import REPORT_PAGE, NextStep, list_run_steps
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import run_record
 from pipeline.reports.row_values import list_blocking_codes
-from pipeline.workflow.copy_process import CopyProcess
 from pipeline.workflow.finish import finish_run
 
 YAML = frozenset({".yaml", ".yml"})
@@ -62,19 +61,15 @@ def write_and_print_results(
     report: RunReport,
     *,
     latest: Path | None,
-    process: CopyProcess | None = None,
     steps: bool = True,
     is_rebuilt: bool = False,
 ) -> int:
-    """Write the results of a run, print them, and return its exit code; ``is_rebuilt``: of an earlier run.
-
-    ``process`` writes the marked copies where the run was long; it may have been started.
-    """
+    """Write the results of a run, print them, and return its exit code; ``is_rebuilt``: of an earlier run."""
     report = replace(report, latest=latest)
     presenter = Presenter.for_report(report, session.spoken)
     file_presenter = replace(presenter, language=session.language)
-    with closing(process or CopyProcess()) as copies, _hide_numpy():
-        report, written = finish_run(report, config, file_presenter, latest=latest, process=copies)
+    with _hide_numpy():
+        report, written = finish_run(report, config, file_presenter, latest=latest)
     if not is_rebuilt:
         call_run_end_hooks(report, config, session.warn_of_hook)
     if "edited" in written:

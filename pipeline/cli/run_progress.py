@@ -85,16 +85,6 @@ class Progress:
             self._bar.set_postfix_str(self._describe_progress(), refresh=False)
             self._bar.update()
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether every row that was to be sent has ended."""
-        return self._done >= self._total
-
-    @property
-    def seconds(self) -> float:
-        """How long rows have been sent."""
-        return self._clock.monotonic() - self._begun_at
-
     def inform(self, key: str, **details: object) -> None:
         """Print a message without cutting the bar in two."""
         if self._bar is not None:

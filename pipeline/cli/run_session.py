@@ -37,7 +37,6 @@ from pipeline.workflow import run_request, tenant_ledger
 if TYPE_CHECKING:
     from pipeline.esign.rate_limiter import Limiter
     from pipeline.sending.run_state import StopSignal
-    from pipeline.workflow.copy_process import CopyProcess
 
 HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
 BREAK = getattr(
@@ -88,12 +87,11 @@ def run_command(
         _create_results_folder(recorder, ledger, request)
         with recorder.write_log(request.out), _count_seals_of_broken_run(session, ledger, request.run):
             from pipeline.cli.run_display import write_and_print_results
-            from pipeline.workflow.copy_process import CopyProcess
 
             find_credentials = credentials or run_request.make_credentials_finder(config, session.clock)
-            with Signals() as signals, closing(CopyProcess()) as process:
+            with Signals() as signals:
                 run = RunSession(
-                    session, config, request, ledger, site_key, find_credentials, signals, process, yes=yes
+                    session, config, request, ledger, site_key, find_credentials, signals, yes=yes
                 )
                 signals.end_on_interrupt()
                 report = asyncio.run(run.run_interactively())
@@ -101,9 +99,7 @@ def run_command(
                     if session.several is not None:
                         session.several.record_end(config, report)
                     try:
-                        code = write_and_print_results(
-                            session, config, report, latest=latest, process=process, steps=steps
-                        )
+                        code = write_and_print_results(session, config, report, latest=latest, steps=steps)
                     except Exception as error:
                         code = recorder.record_unwritten_results(ledger, report, error)
                         if not isinstance(error, OSError):
@@ -153,7 +149,6 @@ class RunSession:
     site_key: SiteKey
     credentials: Callable[[], CredentialsSource]
     signals: Signals
-    copy_process: CopyProcess
     yes: bool
 
     async def run_interactively(self) -> RunReport | None:
@@ -189,8 +184,6 @@ class RunSession:
                 if loading_of_reports.ident is None:  # not before the first call, which it would delay
                     loading_of_reports.start()
                 progress(outcome)
-                if progress.is_complete and self.config.marked_copies:
-                    self.copy_process.start(progress.seconds)
 
             resources = import_run.RunResources(
                 ledger=self.ledger,

@@ -56,14 +56,12 @@ def write_report(
     *,
     presenter: Presenter,
     workbook: str | None = None,
-    table: Table | None = None,
 ) -> Path:
     """Write the page. Raises ``SumsError`` before anything is written.
 
-    ``workbook`` is the name of the workbook in the page's folder, if it is not the report's. ``table`` is that of `build_table`,
-    where it has been built already.
+    ``workbook`` is the name of the workbook in the page's folder, if it is not the report's.
     """
-    values = _collect_values(report, presenter) | {"rows": table or build_table(report, presenter)}
+    values = _collect_values(report, presenter) | {"rows": _build_table(report, presenter)}
     workbook = workbook or report.workbook
     pages = [(REVIEW_PAGE, presenter.render_review("title")), (workbook, workbook)]
     values |= {"t": presenter.render, "workbook": workbook, "pages": pages}
@@ -162,7 +160,7 @@ def _name_action(action: str, presenter: Presenter) -> str:
 # -- the rows
 
 
-def build_table(report: RunReport, presenter: Presenter) -> Table:
+def _build_table(report: RunReport, presenter: Presenter) -> Table:
     """Return the table for the page's script: texts that many rows share stand once, names of values as well."""
     outcomes = _choose_rows(report.outcomes)
     shared_texts: dict[str, int] = {}  # a text that many rows share -> its index

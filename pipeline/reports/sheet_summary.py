@@ -42,19 +42,10 @@ _BLOCKS: Look = {"font_name": "Arial", "font_size": 8, "indent": 1}
 _COMMAND: Look = {"font_name": "Consolas", "bg_color": CODE, "font_color": HEAD, "indent": 1}
 
 
-def start_summary(context: WorkbookContext) -> SummaryGrid:
-    """Add the sheet, the first of the workbook, without anything on it."""
-    return SummaryGrid(context.book, context.styles, context.presenter.language)
-
-
-def write_summary(
-    grid: SummaryGrid,
-    report: RunReport,
-    presenter: Presenter,
-    counts: Mapping[Status, int],
-    layouts: Sequence[Layout],
-) -> None:
+def write_summary(context: WorkbookContext, counts: Mapping[Status, int], layouts: Sequence[Layout]) -> None:
     """Write the page from top to bottom; ``counts`` are the checked sums, ``layouts`` the To fix sheets."""
+    report, presenter = context.report, context.presenter
+    grid = SummaryGrid(context.book, context.styles, presenter.language)
     _write_banner(grid, report, presenter)
     _write_links(grid, report, layouts, presenter)
     _write_notices(grid, report, presenter)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import xlsxwriter
@@ -22,10 +22,10 @@ from pipeline.reports.html_pages import LAYOUT, load_template
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import SCHEMA, file_record, outcome_record, run_record
-from pipeline.reports.report_page import build_table, write_report
+from pipeline.reports.report_page import write_report
 from pipeline.reports.review_page import LoadPreview, write_review
 from pipeline.reports.row_values import find_retried_rows
-from pipeline.reports.sheet_summary import start_summary, write_summary
+from pipeline.reports.sheet_summary import write_summary
 from pipeline.reports.sheet_to_fix import group_by_layout, write_fix_sheets
 from pipeline.reports.styles import FONT, FONT_SIZE, Styles
 from pipeline.reports.table_sheets import (
@@ -48,32 +48,32 @@ from pipeline.support.atomic_files import (
 from pipeline.support.streamed_rows import RowsNotMerged, StreamedRows
 
 FILES, RUN = "files.jsonl", "run.json"
+# beside the usual names: a workbook that was kept, a copy of a workbook under another name
+EDITED, COPY = "edited", "copy"
 ALL_SHEET_PART = "xl/worksheets/sheet2.xml"  # XlsxWriter numbers them in their order
 
 
-def write_all(
+def write_row_files(
     report: RunReport,
     *,
     presenter: Presenter,
     look: LoadPreview | None = None,
     latest: Path | None,
     replace_file: Replace = os.replace,
-    add_copies: Callable[[], RunReport] | None = None,
 ) -> dict[str, Path]:
-    """Write the files of a run into ``report.out`` and copies of them into ``latest``.
+    """Write the rows of a run, its review and its workbook into ``report.out``.
 
-    Returns usual name -> path written. results.xlsx may be a numbered sibling; so may its copy, which is then returned
-    as "copy". A workbook that was edited is renamed, never overwritten, and returned as "edited".
-    ``add_copies`` returns the report with its marked copies, which another process may be writing; it is called last. Raises
-    ``SumsError`` before anything is written, OSError if the disk refuses.
+    Returns usual name -> path written. results.xlsx may be a numbered sibling. A workbook that was edited is renamed, also
+    in ``latest``, never overwritten, and returned as "edited". Raises ``SumsError`` before anything is written, OSError if
+    the disk refuses.
     """
     verify_totals(report)
-    rows, other = (PLAN, OUTCOMES) if report.command == "check" else (OUTCOMES, PLAN)
     lines = (outcome_record(outcome, run=report.run, presenter=presenter) for outcome in report.outcomes)
     folders = dict.fromkeys(folder for folder in (report.out, latest) if folder is not None)
     edited = [path for folder in folders for path in preserve_edited_workbooks(folder / WORKBOOK)]
     # before the workbook: a full disk is found by a plain file, not inside the library
-    rows_file = write_jsonl(report.out / rows, lines)
+    rows, _ = _name_rows_file(report)
+    written = {rows: write_jsonl(report.out / rows, lines)}
     # of the small copies that the review has read, by the digests of the picture and of what is sent of it
     thumbnails: dict[tuple[str, str | None], bytes] = {}
 
@@ -88,39 +88,45 @@ def write_all(
             look_at(picture, may_open, sent)
         return thumbnails.get((picture.sha256, sent))
 
-    build_page_table = cache(partial(build_table, report, presenter))
-    take_copies = add_copies or (lambda: report)
-
-    def wait_for_copies() -> RunReport:
-        build_page_table()  # while another process writes them
-        return take_copies()
-
-    review = write_review(report, report.out / REVIEW_PAGE, presenter=presenter, look=look_at)
-    workbook = write_workbook(
+    written[REVIEW_PAGE] = write_review(report, report.out / REVIEW_PAGE, presenter=presenter, look=look_at)
+    written[WORKBOOK] = write_workbook(
         report,
         report.out / WORKBOOK,
         presenter=presenter,
         thumbnail=load_thumbnail if look else None,
         absolute_links=latest is not None and not _are_siblings(report.out, latest),
         replace_file=replace_file,
-        add_copies=wait_for_copies if add_copies else None,
     )
-    report = replace(take_copies(), workbook=workbook.name)  # which the page names
-    written = {
-        rows: rows_file,
-        FILES: write_jsonl(
-            report.out / FILES, (file_record(file_report, presenter) for file_report in report.files)
-        ),
-        RUN: write_json(report.out / RUN, run_record(report, presenter.masker)),
-        REVIEW_PAGE: review,
-        WORKBOOK: workbook,
-    }
     remember_written(written[WORKBOOK])
-    written[REPORT_PAGE] = write_report(
-        report, report.out / REPORT_PAGE, presenter=presenter, table=build_page_table()
-    )
+    return written | ({EDITED: edited[0]} if edited else {})
+
+
+def write_run_files(
+    report: RunReport,
+    row_files: Mapping[str, Path],
+    *,
+    presenter: Presenter,
+    latest: Path | None,
+    replace_file: Replace = os.replace,
+) -> dict[str, Path]:
+    """Write the files about the run as a whole, and copies of all files into ``latest``.
+
+    ``row_files`` are what `write_row_files` returned. Returns usual name -> path written, those included; a copy of
+    the workbook that is a numbered sibling is returned as "copy". Raises OSError if the disk refuses.
+    """
+    rows, other = _name_rows_file(report)
+    report = replace(report, workbook=row_files[WORKBOOK].name)  # which the page names
+    files = (file_record(file_report, presenter) for file_report in report.files)
+    written = {
+        rows: row_files[rows],
+        FILES: write_jsonl(report.out / FILES, files),
+        RUN: write_json(report.out / RUN, run_record(report, presenter.masker)),
+        REVIEW_PAGE: row_files[REVIEW_PAGE],
+        WORKBOOK: row_files[WORKBOOK],
+        REPORT_PAGE: write_report(report, report.out / REPORT_PAGE, presenter=presenter),
+    }
     (report.out / other).unlink(missing_ok=True)  # one run a folder: no plan beside another run's outcomes
-    paths = written | ({"edited": edited[0]} if edited else {})
+    paths = {**written, **row_files}
     if latest is None or latest == report.out:
         return paths
     copies = {name: copy_into(latest, path, name, replace=replace_file) for name, path in written.items()}
@@ -128,7 +134,12 @@ def write_all(
     (latest / other).unlink(missing_ok=True)
     if copies[WORKBOOK].name != report.workbook:
         write_report(report, latest / REPORT_PAGE, presenter=presenter, workbook=copies[WORKBOOK].name)
-    return paths if copies[WORKBOOK].name == WORKBOOK else {**paths, "copy": copies[WORKBOOK]}
+    return paths if copies[WORKBOOK].name == WORKBOOK else {**paths, COPY: copies[WORKBOOK]}
+
+
+def _name_rows_file(report: RunReport) -> tuple[str, str]:
+    """Return the name of the file of rows, and the name that it would have after another command."""
+    return (PLAN, OUTCOMES) if report.command == "check" else (OUTCOMES, PLAN)
 
 
 def _are_siblings(out: Path, latest: Path) -> bool:
@@ -157,13 +168,11 @@ def write_workbook(
     thumbnail: LoadThumbnail | None,
     absolute_links: bool = False,
     replace_file: Replace = os.replace,
-    add_copies: Callable[[], RunReport] | None = None,
 ) -> Path:
     """Write the workbook and return its path: a numbered sibling of ``path`` where Excel holds that open.
 
     ``thumbnail`` returns a small PNG of a picture, None if there is none or the picture cannot be read. ``absolute_links`` lead to the
-    pictures from wherever a copy lies. ``add_copies`` is called last, for the Summary: see `write_all`. Raises ``SumsError``
-    before anything is written.
+    pictures from wherever a copy lies. Raises ``SumsError`` before anything is written.
     """
     counts = verify_totals(report)
     layouts = group_by_layout(report.outcomes)
@@ -182,15 +191,13 @@ def write_workbook(
             _set_properties(book, report, presenter)
             links = FolderLinks(report, presenter, absolute=absolute_links)
             context = WorkbookContext(book, report, presenter, Styles(book), links, thumbnail)
-            summary = start_summary(context)
+            write_summary(context, counts, layouts)
             write_all_sheet(context, report.outcomes, streamed=streamed)
             if report.command == "retry":
                 write_all_sheet(context, find_retried_rows(report), "sheet.retried")
             write_fix_sheets(context, layouts)
             write_unknown_sheet(context)
             write_unpaired_sheet(context)
-            complete = replace(add_copies(), workbook=report.workbook) if add_copies else report
-            write_summary(summary, complete, presenter, counts, layouts)
             # With thumbnails the package has a part for each picture, and so many files take longer than all the
             # rest. Sheets stay streamed: only where the parts lie until they are packed is changed.
             book.in_memory = len(report.outcomes) <= MAX_THUMBNAIL_ROWS

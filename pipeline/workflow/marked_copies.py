@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from pipeline.domain.results_format import COPIES, join_originals
+from pipeline.domain.results_format import COPIES, ExactSheet, join_originals
 from pipeline.domain.roster import FileReport, Row
 from pipeline.domain.run import Notice, RowOutcome, RunReport, needs_fixing
 from pipeline.errors import FileRefused, NotCopied
@@ -52,38 +52,54 @@ class CopyRequest:
     marks: Sequence[RowMarks] = field(repr=False)
     contents: str  # a digest of all that the copy is made of
     earlier: bytes | None = field(repr=False)  # the copy of an earlier run with the same contents
+    exact_sheets: Sequence[ExactSheet] = field(repr=False)  # none where an earlier copy is carried forward
     rows_digest: str | None  # of what the run has read; None where an earlier copy is carried forward
 
 
 @dataclass(frozen=True, slots=True)
-class CopyJob:
-    """The marked copies of one run."""
+class MarkedCopies:
+    """The marked copies of one run: planned before its workbook, which names them, and written after it."""
 
     folders: Sequence[Path]  # the first gets the copies, the others copies of them
     columns: Mapping[str, str]  # of the configuration: title of a column -> field
     headings: Sequence[str]  # of the appended columns
     requests: Sequence[CopyRequest]
-    reasons: Mapping[Path, str]  # roster -> why no copy of it is asked for
+    reasons: Mapping[Path, str]  # roster -> why it gets none
     notices: Sequence[Notice]  # of failures
 
-    @property
-    def is_slow(self) -> bool:
-        """Whether a copy has to be made anew."""
-        return any(request.earlier is None for request in self.requests)
+    def announce(self, report: RunReport) -> RunReport:
+        """Return the report with the copies that are going to be written, and the reasons why there are no others."""
+        copies = {request.roster.path: self.folders[0] / request.name for request in self.requests}
+        return _add_to_report(report, copies, self.reasons, self.notices)
 
-
-@dataclass(frozen=True, slots=True)
-class WrittenCopies:
-    """The end of a job."""
-
-    copies: Mapping[Path, Path]  # roster -> its copy
-    reasons: Mapping[Path, str]  # roster -> why it has none
-    notices: Sequence[Notice]  # of failures
+    def write(self, report: RunReport) -> RunReport:
+        """Write the copies in place of those of the last run; return the announced report with those that were written."""
+        for folder in self.folders:
+            clear_copies(folder)
+        copies: dict[Path, Path] = {}
+        reasons: dict[Path, str] = {}
+        notices: list[Notice] = []
+        for request in self.requests:
+            path = request.roster.path
+            with _noting_failure(request.roster, notices):
+                target = self.folders[0] / request.name
+                try:
+                    copies[path] = written = _carry_forward(request, target) or _write_copy(
+                        request, target, self
+                    )
+                except NotCopied as refusal:
+                    reasons[path] = refusal.why
+                    continue
+                for folder in self.folders[1:]:
+                    copy = copy_into(folder, written, written.name)
+                    remember_written(copy)
+                    remember_contents(copy, request.contents)
+        return _add_to_report(report, copies, reasons, notices)
 
 
 def plan_marked_copies(
     report: RunReport, columns: Mapping[str, str], presenter: Presenter, latest: Path | None
-) -> CopyJob:
+) -> MarkedCopies:
     """Return the marked copies of a run, also for ``latest``; ``columns`` are the configuration's."""
     folders = tuple(dict.fromkeys(folder / COPIES for folder in (report.out, latest) if folder is not None))
     headings = tuple(map(presenter.render, APPENDED_COLUMNS))
@@ -106,32 +122,14 @@ def plan_marked_copies(
             contents = _digest_contents(roster, marks, columns, presenter.language)
             earlier = earlier_copies.get(contents)
             rows_digest = None if earlier else _digest_rows((outcome.doctor.row for outcome in rows), roster)
-            name = presenter.mask_text(roster.path.name)
-            requests.append(CopyRequest(roster, name, marks, contents, earlier, rows_digest))
-    return CopyJob(folders, dict(columns), headings, requests, reasons, notices)
-
-
-def write_marked_copies(job: CopyJob) -> WrittenCopies:
-    """Write the copies in place of those of the last run."""
-    for folder in job.folders:
-        clear_copies(folder)
-    copies: dict[Path, Path] = {}
-    reasons = dict(job.reasons)
-    notices = list(job.notices)
-    for request in job.requests:
-        path = request.roster.path
-        with _noting_failure(request.roster, notices):
-            target = job.folders[0] / _choose_name(request.name, copies.values())
             try:
-                copies[path] = written = _carry_forward(request, target) or _write_copy(request, target, job)
+                exact_sheets = () if earlier else _look_over(roster)
             except NotCopied as refusal:
-                reasons[path] = refusal.why
+                reasons[roster.path] = refusal.why
                 continue
-            for folder in job.folders[1:]:
-                copy = copy_into(folder, written, written.name)
-                remember_written(copy)
-                remember_contents(copy, request.contents)
-    return WrittenCopies(copies, reasons, notices)
+            name = _choose_name(presenter.mask_text(roster.path.name), (request.name for request in requests))
+            requests.append(CopyRequest(roster, name, marks, contents, earlier, exact_sheets, rows_digest))
+    return MarkedCopies(folders, dict(columns), headings, requests, reasons, notices)
 
 
 @contextmanager
@@ -144,13 +142,15 @@ def _noting_failure(roster: FileReport, notices: list[Notice]) -> Iterator[None]
         notices.append(Notice("COPY_FAILED", {"file": roster.path.name, "kind": type(error).__name__}))
 
 
-def add_copies_to_report(report: RunReport, written: WrittenCopies) -> RunReport:
+def _add_to_report(
+    report: RunReport, copies: Mapping[Path, Path], reasons: Mapping[Path, str], notices: Sequence[Notice]
+) -> RunReport:
     """Return the report with the paths of the copies, the reasons why there is none, and what failed."""
     return replace(
         report,
-        copies=written.copies,
-        files=tuple(_note_reason(roster, written.reasons.get(roster.path)) for roster in report.files),
-        notices=(*report.notices, *written.notices),
+        copies=copies,
+        files=tuple(_note_reason(roster, reasons.get(roster.path)) for roster in report.files),
+        notices=(*report.notices, *notices),
     )
 
 
@@ -169,10 +169,10 @@ def _order_rosters(
     return sorted(rosters, key=lambda report: not any(map(needs_fixing, outcomes.get(report.path, ()))))
 
 
-def _choose_name(masked: str, taken: Iterable[Path]) -> str:
+def _choose_name(masked: str, taken: Iterable[str]) -> str:
     """Return a roster's masked name in characters that every system takes in a name."""
     name = Path(masked.replace("*", "_"))
-    names = {copy.name.casefold() for copy in taken}
+    names = set(map(str.casefold, taken))
     number, free = 1, name.name
     while free.casefold() in names:
         number += 1
@@ -220,19 +220,30 @@ def _write_bytes(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def _write_copy(request: CopyRequest, target: Path, job: CopyJob) -> Path:
-    from pipeline.reports.marked_copy import CopySource, write_marked_copy  # noqa: PLC0415 - openpyxl takes time
-
-    report = request.roster
-    data = report.path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != report.sha256:
+def _read_unchanged(roster: FileReport) -> bytes:
+    """Return a roster's bytes; NotCopied where they are no longer those that the run has read."""
+    data = roster.path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != roster.sha256:
         raise NotCopied(make_text("file.changed_since"))
+    return data
+
+
+def _look_over(roster: FileReport) -> Sequence[ExactSheet]:
+    """Return what a copy takes over as it is; NotCopied where the copy would lose something."""
+    data = _read_unchanged(roster)
     if not data.startswith(_ZIP):
         raise NotCopied(make_text("copy.encrypted"))
     try:
-        exact_sheets = collect_exact_sheets(data)
+        return collect_exact_sheets(data)
     except FileRefused as refusal:
         raise NotCopied(make_text("copy.feature", what=refusal.code)) from refusal
+
+
+def _write_copy(request: CopyRequest, target: Path, job: MarkedCopies) -> Path:
+    from pipeline.reports.marked_copy import CopySource, write_marked_copy  # noqa: PLC0415 - openpyxl takes time
+
+    report = request.roster
+    data = _read_unchanged(report)
     headers: dict[str, int] = {}
     for line in report.skipped:
         if line.why == "header":
@@ -242,8 +253,8 @@ def _write_copy(request: CopyRequest, target: Path, job: CopyJob) -> Path:
         data=data,
         has_macros=report.path.suffix.lower() == ".xlsm",
         header_rows={name: row for name, row in headers.items() if name in held},
-        exact_sheets=exact_sheets,
-        originals=join_originals(report.sha256, report.originals),
+        exact_sheets=request.exact_sheets,
+        originals=join_originals(report.sha256 or "", report.originals),
     )
 
     def fill(draft: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
 import zlib
 from collections.abc import Callable, Sequence
@@ -34,7 +35,9 @@ from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import make_text
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import outcome_record
-from pipeline.reports.write import write_all, write_workbook
+from pipeline.reports.review_page import LoadPreview
+from pipeline.reports.write import write_row_files, write_run_files, write_workbook
+from pipeline.support.atomic_files import Replace
 
 NAMES = (  # noqa: SIM905  a list of sixty quoted names is unreadable
     "赵明远 钱秀兰 孙立新 李若彤 周建国 吴晓燕 郑国栋 王雅琴 冯子墨 陈思源 褚文静 卫东升 蒋梦洁 沈家豪 韩雪梅 杨振华 "
@@ -310,6 +313,21 @@ def make() -> SimpleNamespace:
         presenter=presenter_of,
         record=record_of,
     )
+
+
+def write_all(
+    run_report: RunReport,
+    *,
+    presenter: Presenter,
+    look: LoadPreview | None = None,
+    latest: Path | None,
+    replace_file: Replace = os.replace,
+) -> dict[str, Path]:
+    """Write all files of a run but marked copies, and return their paths."""
+    written = write_row_files(
+        run_report, presenter=presenter, look=look, latest=latest, replace_file=replace_file
+    )
+    return write_run_files(run_report, written, presenter=presenter, latest=latest, replace_file=replace_file)
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from urllib.parse import unquote
 import openpyxl
 import pytest
 from desktop import convert, find_program
+from reports.conftest import write_all
 
 from pipeline.domain.roster import Field
 from pipeline.domain.run import Status
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.write import write_all
 
 PLAIN = ("内科", "five senses", "全　角", "100%", "50% off", "a&b [x]{y}", "it's", "第1组+2")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from desktop import SMALL_TARGETS, browser, find_program
+from reports.conftest import write_all
 
 from pipeline.domain.roster import Field, FileReport
 from pipeline.domain.run import DurationHistogram, Halt, Status, Traffic
@@ -18,7 +19,6 @@ from pipeline.messages.problems import build_problem
 from pipeline.messages.results import RESULT_TEXTS
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.report_page import MAX_ROWS, MAX_TEXT, write_report
-from pipeline.reports.write import write_all
 from pipeline.sending.call_metrics import CallMetrics
 
 CREATE, UPLOAD = "ChannelCreatePreparedPersonalEsign", "UploadFiles"

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import openpyxl
 import pytest
+from reports.conftest import write_all
 
 from pipeline.domain.run import Status
 from pipeline.errors import EsignImportError
 from pipeline.reports.row_values import list_blocking_codes
 from pipeline.reports.totals import SumsError, count_departments, count_reasons, verify_totals
-from pipeline.reports.write import write_all
 
 
 def test_statuses_are_counted_with_zeros(hospital):

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, time
+from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from pipeline.clock import SystemClock
@@ -57,7 +58,6 @@ from pipeline.intake.readers.xlsx.styles import (
     styled_number,
 )
 from pipeline.messages.texts import TEXTS, make_text
-from pipeline.support.child_process import feed_child, make_python_command, start_child
 
 MAX_SHEETS = 1_000
 _NAMES = {"xls": ".xls", "xlsb": ".xlsb", "ods": ".ods", "html": "HTML"}  # in the note on pictures
@@ -173,7 +173,7 @@ def read_in_child(kind: str, data: bytes, *, max_rows: int) -> ChildBook:
     watcher = _Watcher(process)
     assert process.stdin is not None
     assert process.stdout is not None
-    feeder = threading.Thread(target=feed_child, args=(process.stdin, data), daemon=True)
+    feeder = threading.Thread(target=_feed_child, args=(process.stdin, data), daemon=True)
     feeder.start()
     try:
         book = collect_output(process.stdout, max_lines=max_rows + _MAX_FACTS)
@@ -207,13 +207,37 @@ def _make_refusal(facts: Mapping[str, Any]) -> FileRefused:
 
 
 def _start_child(task: Mapping[str, object]) -> subprocess.Popen[bytes]:
-    """Start the child: this Python with the parent's search path, or the frozen program itself."""
+    """Start the child: this Python with the parent's search path, or the frozen program itself. Raises OSError.
+
+    It is out of reach of the terminal's Ctrl-C, which goes to this process.
+    """
     is_frozen = getattr(sys, "frozen", False)
-    command = (
-        [sys.executable, CHILD_ARGUMENT, json.dumps(task)] if is_frozen else make_python_command(_START, task)
-    )
+    command = [sys.executable, CHILD_ARGUMENT, json.dumps(task)] if is_frozen else _make_python_command(task)
     kept = {name: value for name, value in os.environ.items() if name.upper().startswith(_VARIABLES)}
-    return start_child(command, kept)
+    return subprocess.Popen(  # noqa: S603  the program is this one
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=kept,
+        start_new_session=True,
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )
+
+
+def _make_python_command(task: Mapping[str, object]) -> list[str]:
+    """Return the words that start the child's program; ``sys.argv[1]`` is the task as JSON, this process's search path in it."""
+    package = str(Path(__file__).parents[3])
+    path = [os.path.abspath(entry) for entry in (*sys.path, package)]  # noqa: PTH100  "" is the current folder
+    return [sys.executable, "-I", "-S", "-c", _START, json.dumps({**task, "path": path})]
+
+
+def _feed_child(stream: IO[bytes], data: bytes) -> None:
+    """Write a child its input; one that ended already needs it no more."""
+    with suppress(OSError):
+        stream.write(data)
+    with suppress(OSError):
+        stream.close()
 
 
 def collect_output(stream: IO[bytes], *, max_lines: int) -> ChildBook:
