@@ -70,6 +70,7 @@ async def record_seals(ledger, run, planned, now) -> None:
                 host="127.0.0.1",
                 signed_at=now,
                 content=request.content,
+                dead_at=now + 360,
             )
             await ledger.open_attempt(attempt)
             await ledger.record_verdict(

@@ -64,7 +64,7 @@ class DatabaseLedger(ABC):
         self._paths = StoredPaths(digest)
 
     def begin_run(self, record: RunRecord) -> None:
-        self._write(run_history.enter_run, self._paths.hide_record(record), self._paths.hide)
+        self._write(run_history.enter_run, self._paths.hide_record(record))
 
     def find_run(self, run: str) -> RunRecord | None:
         """Return one run, or None."""

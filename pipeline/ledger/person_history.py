@@ -14,7 +14,6 @@ from pipeline.ledger import decisions
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Connection, Decision, RowRecord
 from pipeline.ledger.run_history import make_row_record
 from pipeline.ledger.schema import select_columns
-from pipeline.ledger.snapshot import REPLAYABLE_UNTIL
 from pipeline.messages.texts import load_line
 
 _SPECIAL = re.compile(
@@ -28,11 +27,11 @@ _PEOPLE = """
     UNION SELECT key FROM attempt WHERE ?1 IN (uuid, request_id, seal_id, content_name)
 """
 
-_ATTEMPTS = f"""
+_ATTEMPTS = """
     SELECT uuid, run, contract, host, signed_at, seal_name, content_name AS name, verdict, settled_at, http_status, code,
-           message, request_id, seal_id, decision, {REPLAYABLE_UNTIL} AS replayable_until, row_id
+           message, request_id, seal_id, decision, dead_at AS replayable_until, row_id
     FROM attempt WHERE key IN (SELECT value FROM json_each(?)) ORDER BY number
-"""  # noqa: S608 - our own words
+"""
 _SEALS = """
     SELECT seal_id, seal_name, source, run, attempt, request_id, at AS entered_at, decision, ended_by
     FROM seal WHERE key IN (SELECT value FROM json_each(?)) ORDER BY id

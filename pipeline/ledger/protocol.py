@@ -61,7 +61,7 @@ class Attempt:
     signed_at: float  # unix seconds, by the service's clock
     content: SealContent
     # unix seconds, by this machine's clock: no copy of it can be accepted any more
-    dead_at: float | None = None
+    dead_at: float
     staff_no: str = ""  # HMAC of the person's; "" for none
 
 

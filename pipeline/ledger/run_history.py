@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -165,26 +165,14 @@ def _insert_lines(connection: Connection, number: int, rows: Sequence[tuple[RowR
     )
 
 
-def enter_run(connection: Connection, record: RunRecord, hide: Callable[[str], str]) -> list[Fact]:
-    """Enter a run that begins; ``hide`` hides the numbers in the paths of earlier runs, which older versions stored whole."""
-    _hide_earlier_paths(connection, hide)
+def enter_run(connection: Connection, record: RunRecord) -> list[Fact]:
+    """Enter a run that begins."""
     columns = {column: getattr(record, column) for column in _RUN_COLUMNS}
     for paths in ("rosters", "context"):
         columns[paths] = json.dumps(columns[paths])  # escapes: a name may hold bytes that are no UTF-8
     columns["record"] = replace_undecodable(record.record) if record.record else None
     insert_row(connection, "run", columns)
     return [Fact("run", "run", record.run)]
-
-
-def _hide_earlier_paths(connection: Connection, hide: Callable[[str], str]) -> None:
-    """Replace stored paths in which numbers stand; most runs have the same few paths."""
-    for column in ("rosters", "context", "seals"):
-        statement = f"SELECT DISTINCT {column} FROM run WHERE {column} IS NOT NULL"  # noqa: S608 - our own names
-        for (stored,) in connection.execute(statement).fetchall():
-            hidden = hide(stored) if column == "seals" else json.dumps([*map(hide, json.loads(stored))])
-            if hidden != stored:
-                update = f"UPDATE run SET {column} = ? WHERE {column} = ?"  # noqa: S608
-                connection.execute(update, (hidden, stored))
 
 
 def enter_run_end(

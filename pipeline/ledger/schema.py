@@ -148,7 +148,7 @@ STATEMENTS: Sequence[str] = (
         message TEXT,
         seal_id TEXT,
         decision INTEGER REFERENCES decision (id),
-        dead_at REAL,
+        dead_at REAL NOT NULL,
         CHECK ((verdict IS NULL) = (settled_at IS NULL)),
         CHECK (decision IS NULL OR coalesce(verdict, '') IN ('unknown', 'exists')),
         CHECK (verdict IS NOT 'sealed' OR coalesce(seal_id, '') <> '')

@@ -18,9 +18,6 @@ from pipeline.ledger.protocol import Connection
 from pipeline.ledger.schema import CONTENT_COLUMNS, FREE_NAME, OPEN_ATTEMPT, select_columns
 from pipeline.messages.texts import load_line
 
-# an attempt without it was entered by an earlier version: the service accepted it for six minutes after its signature
-REPLAYABLE_UNTIL = "coalesce(dead_at, signed_at + 360)"
-
 # Creates that were sent or may have been, and whether the seal name is locked. An attempt that is not executed and got no
 # answer was never sent; a refused upload is no create.
 _ATTEMPT_COUNTS = (
@@ -136,7 +133,7 @@ def _read_attempts(connection: Connection, which: str) -> Iterator[tuple[str, Cr
     rows = select_columns(
         connection,
         "SELECT key, uuid, run, coalesce(verdict, 'unknown') AS verdict, signed_at, host, code, message, request_id, "  # noqa: S608 - our own words
-        f"seal_id AS unproven_seal_id, {REPLAYABLE_UNTIL} AS replayable_until, {CONTENT_COLUMNS} "
+        f"seal_id AS unproven_seal_id, dead_at AS replayable_until, {CONTENT_COLUMNS} "
         f"FROM attempt WHERE {which} ORDER BY number",
     )
     for row in rows:

@@ -30,7 +30,18 @@ RUN = RunRecord(
     "r1", "run", NOW, "host", 7, "it", ("/in/名单.xlsx",), "/seals", "/out", "file_id", "digest", "0.1.0"
 )
 ATTEMPT = Attempt(
-    "u", "p1", "r1", "row", "王小明", "**************0011", "王小明处方章", "file_id", "h", NOW, CONTENT
+    "u",
+    "p1",
+    "r1",
+    "row",
+    "王小明",
+    "**************0011",
+    "王小明处方章",
+    "file_id",
+    "h",
+    NOW,
+    CONTENT,
+    NOW + 360,
 )
 
 

@@ -26,7 +26,8 @@ SEAL = (
 )
 OPENED = (
     "INSERT INTO attempt (uuid, key, run, row_id, contract, host, signed_at, seal_name, content_name, content_number, "
-    "content_id_type, content_picture) VALUES ('x', {}, 'r1', 'r', 'file_id', 'h', 1.0, {}, 'n', 'n', 'ID_CARD', 'p')"
+    "content_id_type, content_picture, dead_at) "
+    "VALUES ('x', {}, 'r1', 'r', 'file_id', 'h', 1.0, {}, 'n', 'n', 'ID_CARD', 'p', 361.0)"
 )
 
 

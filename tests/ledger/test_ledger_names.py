@@ -69,7 +69,7 @@ async def create(
     refused_upload = upload and verdict is not None and verdict.kind == "refused"
     contract = UPLOAD_REFUSED if refused_upload else "file_id"
     await ledger.open_attempt(
-        Attempt(f"u{number}", key, "r1", "row", "张伟", "*", name, contract, "h", 1.0, CONTENT)
+        Attempt(f"u{number}", key, "r1", "row", "张伟", "*", name, contract, "h", 1.0, CONTENT, 361.0)
     )
     if verdict is SEALED:
         await ledger.record_verdict(f"u{number}", Verdict("sealed", seal_id=f"s{number}"), now=2.0)

@@ -86,7 +86,7 @@ class Sent:
             verdict.message,
             verdict.request_id,
             verdict.seal_id,
-            attempt.signed_at + 360 if attempt.dead_at is None else attempt.dead_at,
+            attempt.dead_at,
         )
 
 
