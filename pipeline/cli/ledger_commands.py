@@ -284,7 +284,6 @@ def _read_seals(
             site_key=site_key,
         ),
         snapshot=ledger.snapshot(),
-        person_key=site_key.person,
     )
     agent = stage_settings.build_agent(config)
     if from_results:

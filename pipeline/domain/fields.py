@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.domain.roster import Doctor, Field, ImageFile, list_spellings
+from pipeline.domain.roster import Doctor, Field, ImageFile, fold_card_number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +240,7 @@ def list_content(doctor: Doctor, digest: Callable[[str], str]) -> dict[str, Any]
     for field, name, attribute, is_digested in _CONTENT:
         value = getattr(doctor, attribute)
         if field is Field.NUMBER and value is not None:
-            value = list_spellings(value, doctor.id_type)[0]
+            value = fold_card_number(value, doctor.id_type)
         elif isinstance(value, ImageFile):
             value = value.sha256
         if value is not None:

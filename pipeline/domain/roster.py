@@ -76,15 +76,14 @@ class Origin:
         return self.path.name
 
 
-def list_spellings(number: str, id_type: CardType | None) -> tuple[str, ...]:
-    """Return the ways in which one card's number may be written; the first one is the same for all of them.
+def fold_card_number(number: str, id_type: CardType | None) -> str:
+    """Return a card's number in the one form that all ways of writing it share.
 
     Letters of other cards count without their case, and nothing but letters and digits counts.
     """
     if id_type is not CardType.OTHER_CARD_TYPE:
-        return (number,)
-    folded = "".join(filter(str.isalnum, number)).upper()
-    return tuple(dict.fromkeys((folded, number, number.lower(), number.upper())))
+        return number
+    return "".join(filter(str.isalnum, number)).upper()
 
 
 def fold_staff_no(staff_no: str) -> str:

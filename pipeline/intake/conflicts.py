@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from pipeline.domain.fields import FIELDS, value_of
 from pipeline.domain.name_key import make_name_key
-from pipeline.domain.roster import Cell, CellKind, Doctor, Field, Problem, list_spellings
+from pipeline.domain.roster import Cell, CellKind, Doctor, Field, Problem, fold_card_number
 from pipeline.errors import NotReadNow
 from pipeline.intake.alike_rows import (
     MARKS,
@@ -249,7 +249,7 @@ def _find_differences(rows: Sequence[Doctor], image_key: ImageKey) -> list[Field
 
 def _compared_value(doctor: Doctor, field: Field, image_key: ImageKey) -> object:
     if field is Field.NUMBER:
-        return doctor.number and list_spellings(doctor.number, doctor.id_type)[0]
+        return doctor.number and fold_card_number(doctor.number, doctor.id_type)
     if field is Field.PICTURE:
         return image_key(doctor)
     if field is Field.ID_TYPE:  # a blank one follows the number

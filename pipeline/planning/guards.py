@@ -229,7 +229,7 @@ def _names_any(recorded: str, files: tuple[Path, ...]) -> bool:
 
 
 def has_read_rosters(run: RunRecord) -> bool:
-    """Return whether a run read any roster; an earlier version recorded nothing of one that was cut short: it counts."""
+    """Return whether a run read any roster; one that was made again from receipts, which hold no record, counts."""
     return not run.record or bool(json.loads(run.record)["files"])
 
 
@@ -243,24 +243,18 @@ def find_emptied_folders(request: RunRequest, ledger: Ledger | None) -> list[str
 def list_used_folders(folders: Sequence[Path], ledger: Ledger) -> list[str]:
     """Return those of the folders in which an earlier run read a roster."""
     runs = ledger.list_runs(ALL_RUNS) if folders else []
-    return [str(folder) for folder in folders if any(_has_read_in(run, folder, ledger) for run in runs)]
+    return [str(folder) for folder in folders if any(_has_read_in(run, folder) for run in runs)]
 
 
-def _has_read_in(run: RunRecord, folder: Path, ledger: Ledger) -> bool:
+def _has_read_in(run: RunRecord, folder: Path) -> bool:
     """Return whether a run read a roster in a folder."""
-    if not run.rosters and not run.record:  # made again from receipts, which hold no paths
+    if not run.record:  # made again from receipts, which hold no paths
         return True
     # a workbook names no roster that its rows were compared with: of several the run that wrote it shows which were read
     paths = run.context or run.rosters
     if not any(_is_recorded_as(folder.absolute(), Path(path)) for path in paths):  # masked, where it is gone
         return False
-    if run.record:
-        records = json.loads(run.record)["files"]
-    else:  # cut short in an earlier version, which recorded rows but no files
-        records = [json.loads(row.line) for row in ledger.list_rows(run.run)]
-        if not records:
-            return True
-    files = [Path(record["path"]) for record in records]
+    files = [Path(record["path"]) for record in json.loads(run.record)["files"]]
     if len(paths) == 1:
         return bool(files)
     return any(_is_recorded_as(folder.absolute(), file.parent) for file in files)

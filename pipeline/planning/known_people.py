@@ -7,13 +7,12 @@ found by `pipeline.planning.possibly_same`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from pipeline.domain.bearer import Bearer
 from pipeline.domain.fields import FIELDS, list_content
 from pipeline.domain.name_key import make_name_key
-from pipeline.domain.roster import Doctor, Field, Problem, list_spellings
+from pipeline.domain.roster import Doctor, Field, Problem
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import (
     LedgerSnapshot,
@@ -38,27 +37,13 @@ _CONTENT = tuple(
 _KNOWN_STATUSES = frozenset({Status.UNCHANGED, Status.CHANGED, Status.UNKNOWN, Status.EXISTS})
 
 
-def unite_persons(
-    doctors: Sequence[Doctor], snapshot: LedgerSnapshot, person_key: Callable[[str], str]
-) -> list[Doctor]:
-    """Return the doctors with the key under which the ledger knows their person, whichever number the row gives.
-
-    ``person_key`` makes the key of a lifetime number. A ledger of an earlier version may hold the key of another card's
-    number as it was written.
-    """
-
-    def find_key(doctor: Doctor) -> str | None:
-        key = doctor.key
-        if key is None or doctor.number is None:
-            return key
-        spellings = list_spellings(doctor.number, doctor.id_type)
-        if len(spellings) > 1 and key not in snapshot.people:
-            key = next(filter(snapshot.people.__contains__, map(person_key, spellings)), key)
-        return snapshot.same_persons.get(key, key)
-
-    return [
-        doctor if (key := find_key(doctor)) == doctor.key else replace(doctor, key=key) for doctor in doctors
-    ]
+def unite_persons(doctors: Sequence[Doctor], snapshot: LedgerSnapshot) -> list[Doctor]:
+    """Return the doctors with the key under which the ledger knows their person, whichever number the row gives."""
+    united = []
+    for doctor in doctors:
+        key = snapshot.same_persons.get(doctor.key, doctor.key) if doctor.key is not None else None
+        united.append(doctor if key == doctor.key else replace(doctor, key=key))
+    return united
 
 
 def find_new_marks(row_plans: Iterable[RowPlan], digest: Digest) -> dict[str, PersonMarks]:
@@ -92,29 +77,6 @@ def find_new_marks(row_plans: Iterable[RowPlan], digest: Digest) -> dict[str, Pe
     return new_marks
 
 
-def list_known_bearers(people: Iterable[PersonHistory], digest: Digest) -> Iterator[Bearer]:
-    """Yield the people with a seal or a create as bearers of their names, staff numbers and pictures.
-
-    A ledger that was rebuilt, and one of an earlier version, has no others.
-    """
-    for person in people:
-        made = [person.seal, person.unresolved_attempt, *person.refusals]
-        contents = [one.content for one in made if one is not None and one.content is not None]
-        names = dict.fromkeys(filter(None, (person.name, *(content.name for content in contents))))
-        pictures = dict.fromkeys(content.picture for content in contents)
-        for name in names or ("",):
-            for picture in pictures or ("",):
-                yield Bearer(
-                    key=person.key,
-                    name=digest(make_name_key(name)) if name else "",
-                    staff_no=person.staff_no_digest or "",
-                    mobile=person.mobile_digest or "",
-                    picture=picture,
-                    shown_name=name,
-                    position=person.seal_name or "",
-                )
-
-
 # -- seals
 
 
@@ -144,10 +106,6 @@ def find_differences(
         for field, name, blank_is_content in _CONTENT
         if row_content[name] is not None or blank_is_content
     }
-    if doctor.number is not None and differences[Field.NUMBER]:
-        # a ledger of an earlier version may hold the digest of another spelling
-        _, *others = list_spellings(doctor.number, doctor.id_type)
-        differences[Field.NUMBER] = content.number not in map(digest, others)
     if doctor.picture is not None:
         differences[Field.PICTURE] = not is_same_image(doctor.picture, content)
     if doctor.seal_name is not None:

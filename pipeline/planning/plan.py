@@ -22,7 +22,7 @@ from pipeline.domain.run import (
     is_held_problem,
 )
 from pipeline.domain.seals import LedgerSnapshot, PersonHistory, SealContent, SealRequest
-from pipeline.domain.service_codes import has_reason, means_name_exists
+from pipeline.domain.service_codes import has_reason
 from pipeline.errors import NotReadNow, isolate_row_failure
 from pipeline.messages.problems import build_problem, turn_into_warning, waits_for_machine_only
 from pipeline.planning.known_people import (
@@ -208,8 +208,6 @@ class _Planner:
         if not refusals:
             return False
         code, message = refusals[-1].code or "", refusals[-1].message or ""
-        if means_name_exists(code, message):
-            return False  # a ledger of an older version: sent again, the row is held
         if not has_reason(code, message):
             return True
         first_day = self._rules.to_day(refusals[0].signed_at)

@@ -9,7 +9,7 @@ from typing import Any, Self
 from pipeline.clock import Clock, shown, stamp
 from pipeline.domain.fields import FIELDS, list_content
 from pipeline.domain.masking import mask_id, mask_text
-from pipeline.domain.roster import list_spellings
+from pipeline.domain.roster import fold_card_number
 from pipeline.domain.run import Judged, RowPlan, Status
 from pipeline.domain.seal_ids import fold_seal_id, is_seal_id, list_doctor_texts
 from pipeline.domain.seals import PersonHistory, SealContent
@@ -184,7 +184,7 @@ def _find_corrected_number(ledger: DatabaseLedger, case: Case, site_key: SiteKey
     if ledger.list_same_persons().get(key) != case.key:
         return None
     create = case.history.seal or case.history.unresolved_attempt
-    number = site_key.digest(list_spellings(doctor.number, doctor.id_type)[0])
+    number = site_key.digest(fold_card_number(doctor.number, doctor.id_type))
     if create and create.content and create.content.number == number:
         raise UsageError("resolve.made_with_number", name=case.name)
     return key

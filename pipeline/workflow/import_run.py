@@ -278,7 +278,7 @@ def _validate_rows(
         row_ids=row_ids,
         known_keys=view.known_keys,
     )
-    return unite_persons(doctors, view.snapshot, view.person_digests.person)
+    return unite_persons(doctors, view.snapshot)
 
 
 async def _prepare(

@@ -25,7 +25,7 @@ from pipeline.domain.roster import (
     Problem,
     Row,
     Severity,
-    list_spellings,
+    fold_card_number,
 )
 from pipeline.intake.fields.normalize import (
     CLEANING,
@@ -93,7 +93,7 @@ def find_lifetime_number(number: str, id_type: CardType) -> str:
 
     The last two digits of a Hong Kong and Macao permit count its renewals. Another card's number counts without case.
     """
-    return number[:9] if id_type is CardType.HONGKONG_AND_MACAO else list_spellings(number, id_type)[0]
+    return number[:9] if id_type is CardType.HONGKONG_AND_MACAO else fold_card_number(number, id_type)
 
 
 def normalise_number(text: str, *, other: bool = False) -> tuple[str, tuple[Change, ...]]:
