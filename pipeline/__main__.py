@@ -10,7 +10,6 @@ from threading import Timer
 
 from pipeline.intake.readers.child import CHILD_ARGUMENT
 from pipeline.messages.cli import CLI_TEXTS
-from pipeline.support.memory import keep_all_objects, relax_collection
 
 INTERRUPTED = 130
 REPEAT_SECONDS = 0.05
@@ -24,7 +23,6 @@ def main() -> None:
         read_roster_file(sys.argv[2])
         return
     sys.unraisablehook = repeat_lost_interrupt
-    relax_collection()
     # else pydantic reads the metadata of every installed package for plug-ins
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     try:
@@ -35,7 +33,6 @@ def main() -> None:
         code = INTERRUPTED
         print(*CLI_TEXTS["interrupted_early"], file=sys.stderr)  # noqa: T201 - the language may not be known yet
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # from here on a Ctrl-C ends the process without a traceback
-    keep_all_objects()
     sys.exit(code)
 
 

@@ -13,7 +13,6 @@ from pipeline.cli.context import Session
 from pipeline.cli.run_commands import out_option
 from pipeline.errors import UsageError, reason_of
 from pipeline.messages.catalogue import render
-from pipeline.support.memory import collect_new_objects
 from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
@@ -187,7 +186,6 @@ async def _serve(session: Session, options: dict[str, Any]) -> None:
     from pipeline.sandbox.gateway import SANDBOX
 
     server = _build_sandbox(options)
-    collect_new_objects()
     try:
         await server.start()
     except OSError as error:

@@ -31,7 +31,6 @@ from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.tenant import SiteKey, find_environment
 from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase, render
 from pipeline.support.atomic_files import require_writable
-from pipeline.support.memory import collect_new_objects, relaxed_collection
 from pipeline.workflow import run_request, tenant_ledger
 
 if TYPE_CHECKING:
@@ -44,21 +43,6 @@ BREAK = getattr(
 )  # Windows: Ctrl+Break, a console that is closed, the end of a session
 SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, BREAK)))
 LOG = logging.getLogger(__name__)
-SWITCH_SECONDS = 0.001
-
-
-@contextmanager
-def _switching_threads_often() -> Iterator[None]:
-    """Let a thread that waits for the interpreter have it after a millisecond, not five.
-
-    The ledger's thread waits for it at each statement, and rows wait for the ledger.
-    """
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_SECONDS)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
 
 
 def run_command(
@@ -83,7 +67,7 @@ def run_command(
     held_ledger = tenant_ledger.lock_ledger(
         config, request, session.clock, new_ledger=new_ledger, register=register, warn=warn
     )
-    with relaxed_collection(), _switching_threads_often(), held_ledger as (ledger, site_key):
+    with held_ledger as (ledger, site_key):
         _create_results_folder(recorder, ledger, request)
         with recorder.write_log(request.out), _count_seals_of_broken_run(session, ledger, request.run):
             from pipeline.cli.run_display import write_and_print_results
@@ -174,7 +158,6 @@ class RunSession:
                 )
                 progress.begin(preview.creates, partial(limiter.list_departures, CREATE))
                 if is_confirmed and preview.creates:
-                    collect_new_objects()
                     Thread(target=send_rows.load_sending_modules, daemon=True).start()
                 return is_confirmed
 

@@ -16,7 +16,6 @@ import click
 from pipeline.cli.context import Session
 from pipeline.cli.profiles import ENQUEUE, choose_hospitals
 from pipeline.errors import ConfigError, UsageError
-from pipeline.support.memory import collect_new_objects
 from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
@@ -223,7 +222,6 @@ def worker(session: Session) -> int:
         report=report,
         language=session.lang if session.lang_given else None,
     )
-    collect_new_objects()
     run_in_loop(hospital_worker.run())
     session.inform("worker.stopped")
     return 0

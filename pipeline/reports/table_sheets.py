@@ -32,7 +32,6 @@ from pipeline.reports.tables import (
     TableSheet,
     WorkbookContext,
 )
-from pipeline.support.streamed_rows import StreamedRows
 from pipeline.version import PROGRAM
 
 MAX_THUMBNAIL_ROWS = 2_000  # beyond that the file grows heavy and slow to open
@@ -56,16 +55,9 @@ class UnassignedPicture:
 
 
 def write_all_sheet(
-    context: WorkbookContext,
-    outcomes: Sequence[RowOutcome],
-    title: str = "sheet.all",
-    *,
-    streamed: StreamedRows | None = None,
+    context: WorkbookContext, outcomes: Sequence[RowOutcome], title: str = "sheet.all"
 ) -> None:
-    """Write a row an outcome, in the roster's order; ``title`` is the key of the sheet's name.
-
-    ``streamed`` takes the plain rows, which are put into the sheet when the workbook is closed.
-    """
+    """Write a row an outcome, in the roster's order; ``title`` is the key of the sheet's name."""
     load_thumbnail = context.load_thumbnail if len(outcomes) <= MAX_THUMBNAIL_ROWS else None
     columns = [column for column in ALL_COLUMNS if load_thumbnail or column is not IMAGE_COLUMN]
     if len(outcomes) > MAX_LINKS:  # links are kept for the rows that something happened to
@@ -81,7 +73,6 @@ def write_all_sheet(
         wraps=load_thumbnail is not None,
         max_links=MAX_LINKS,
         sample=outcomes,
-        streamed=streamed,
     )
     for outcome in outcomes:
         picture, image = outcome.doctor.picture, None

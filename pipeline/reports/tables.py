@@ -38,7 +38,6 @@ from pipeline.reports.styles import (
     measure_height,
     set_up_printing,
 )
-from pipeline.support.streamed_rows import StreamedRows
 
 Row = TypeVar("Row")
 # a small PNG, None if there is none; with the arguments of `LoadPreview`
@@ -116,16 +115,13 @@ class TableSheet(Generic[Row]):
         wraps: bool = False,
         max_links: int = 0,
         sample: Sequence[Row] = (),
-        streamed: StreamedRows | None = None,
     ) -> None:
         """Open the sheet. ``frozen`` columns stay in sight; with ``wraps`` every text may take several lines.
 
-        ``sample`` are the rows that decide the width of columns whose width follows the content. ``streamed`` takes the
-        plain rows.
+        ``sample`` are the rows that decide the width of columns whose width follows the content.
         """
         self.sheet: Worksheet = context.book.add_worksheet(title)
         self.row_count = 0
-        self._streamed = streamed
         self._columns, self._context, self._max_links = columns, context, max_links
         styles, wrap = context.styles, WRAPPED if wraps else {}
         self._formats = [styles.make_cell_format(**{**wrap, **column.look}) for column in columns]
@@ -151,8 +147,6 @@ class TableSheet(Generic[Row]):
             for index, column in enumerate(columns)
             if not (column.is_hidden or column.status) and (wraps or column.look.get("text_wrap"))
         ]
-        self._path_finders = [column.linked_path for column in columns if column.linked_path]
-        self._status_finders = [column.status for column in columns if column.status]
         self._write_headings(frozen)
 
     def write_row(self, row: Row, *, image: bytes | None = None, min_lines: int = 1) -> None:
@@ -163,25 +157,12 @@ class TableSheet(Generic[Row]):
         lines = [count_lines(str(values[index]), self._widths[index] - _INDENT) for index in self._measured]
         points = max(measure_height(max(lines, default=1)), measure_height(min_lines))
         points = max(points, _THUMBNAIL_POINTS) if image else points
-        is_tall = points > measure_height(1)
-        if self._streamed is not None and self._is_streamed(row, values, is_plain=not (image or is_tall)):
-            return
-        if is_tall:  # the usual height is not stored: 100,000 of them add up
+        if points > measure_height(1):  # the usual height is not stored: 100,000 of them add up
             self.sheet.set_row(self.row_count, points)
         for index, (column, value) in enumerate(zip(self._columns, values, strict=True)):
             self._write_cell(row, index, column, value)
             if image and column is IMAGE_COLUMN:
                 _insert_thumbnail(self.sheet, self.row_count, index, image, points)
-
-    def _is_streamed(self, row: Row, values: Sequence[str | int], *, is_plain: bool) -> bool:
-        """Return whether the streamed rows take a row; else the sheet writes it."""
-        assert self._streamed is not None
-        has_link = self._max_links > 0 and any(find_path(row) for find_path in self._path_finders)
-        if is_plain and not has_link:
-            looks = tuple([find_status(row) for find_status in self._status_finders])
-            return self._streamed.add_plain(looks, values)
-        self._streamed.add_written()
-        return False
 
     def close(self, note: str = "") -> None:
         """Add the filter and the printed area; a sheet without rows shows the ``note`` in their place.

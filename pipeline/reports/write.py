@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -45,12 +45,10 @@ from pipeline.support.atomic_files import (
     write_json,
     write_jsonl,
 )
-from pipeline.support.streamed_rows import RowsNotMerged, StreamedRows
 
 FILES, RUN = "files.jsonl", "run.json"
 # beside the usual names: a workbook that was kept, a copy of a workbook under another name
 EDITED, COPY = "edited", "copy"
-ALL_SHEET_PART = "xl/worksheets/sheet2.xml"  # XlsxWriter numbers them in their order
 
 
 def write_row_files(
@@ -178,7 +176,7 @@ def write_workbook(
     layouts = group_by_layout(report.outcomes)
     make_folder(path.parent)
 
-    def write_book(target: Path, folder: Path, report: RunReport, streamed: StreamedRows | None) -> None:
+    def fill(target: Path, folder: Path, *, report: RunReport) -> None:
         options = {
             "constant_memory": True,
             "tmpdir": str(folder),
@@ -192,7 +190,7 @@ def write_workbook(
             links = FolderLinks(report, presenter, absolute=absolute_links)
             context = WorkbookContext(book, report, presenter, Styles(book), links, thumbnail)
             write_summary(context, counts, layouts)
-            write_all_sheet(context, report.outcomes, streamed=streamed)
+            write_all_sheet(context, report.outcomes)
             if report.command == "retry":
                 write_all_sheet(context, find_retried_rows(report), "sheet.retried")
             write_fix_sheets(context, layouts)
@@ -202,26 +200,13 @@ def write_workbook(
             # rest. Sheets stay streamed: only where the parts lie until they are packed is changed.
             book.in_memory = len(report.outcomes) <= MAX_THUMBNAIL_ROWS
 
-    def fill(target: Path, *, report: RunReport) -> None:
-        # the streamed sheets hold full numbers until the file is closed: they stay in a private folder beside it
-        with tempfile.TemporaryDirectory(prefix=make_draft_prefix(), dir=path.parent) as name:
-            folder = Path(name)
-            if len(report.outcomes) > MAX_THUMBNAIL_ROWS:
-                draft = folder / "draft.xlsx"
-                with (
-                    suppress(RowsNotMerged),
-                    closing(StreamedRows(folder / "rows", len(report.outcomes))) as streamed,
-                ):
-                    write_book(draft, folder, report, streamed)
-                    streamed.merge(draft, target, ALL_SHEET_PART)
-                    return
-            write_book(target, folder, report, None)
-
     def fill_or_explain(target: Path, *, report: RunReport) -> None:
-        try:
-            fill(target, report=report)
-        except FileCreateError as error:  # XlsxWriter's name for an OSError
-            raise error.args[0] from None
+        # the streamed sheets hold full numbers until the file is closed: they stay in a private folder beside it
+        with tempfile.TemporaryDirectory(prefix=make_draft_prefix(), dir=path.parent) as folder:
+            try:
+                fill(target, Path(folder), report=report)
+            except FileCreateError as error:  # XlsxWriter's name for an OSError
+                raise error.args[0] from None
 
     wanted = path
     # the Summary names its workbook, whose name depends on whether Excel holds the usual one open

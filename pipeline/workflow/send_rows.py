@@ -37,13 +37,11 @@ from pipeline.planning.guards import Guards, RunGuards, find_deadline
 from pipeline.planning.unsent_rows import build_not_sent_outcome
 from pipeline.sending.circuit_breaker import OutageMonitor
 from pipeline.sending.run_state import RunState
-from pipeline.support.memory import return_freed_memory
 from pipeline.workflow.stage_settings import build_agent, build_client, find_contract
 
 if TYPE_CHECKING:
     from pipeline.workflow.import_run import RunPlan, RunResources
 
-MANY_ROWS = 1_000  # that leave freed memory behind which is worth giving back
 CLOCK_TOLERANCE = 60.0  # seconds by which the clock may differ from the service's before it is said
 
 
@@ -174,8 +172,6 @@ async def send_rows(
         credentials.source,
         was_silent=resources.was_silent,
     )
-    if len(plan.row_plans) >= MANY_ROWS:  # while the first calls are made
-        asyncio.get_running_loop().run_in_executor(None, return_freed_memory)
     creates_in_flight = config.limits.concurrency
     begun = resources.clock.monotonic()
     # a second's worth of open connections may wait for a slot, so that none waits long

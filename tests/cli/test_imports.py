@@ -62,16 +62,6 @@ def test_help_imports_nothing_that_only_a_command_needs(tmp_path):
     assert packages <= OUR_LIGHT_PACKAGES
 
 
-def test_a_command_ends_without_a_last_look_for_garbage():
-    """It would take a fifth of `status`."""
-    at_end = "import atexit, gc, sys; atexit.register(lambda: print(gc.get_freeze_count(), file=sys.stderr))"
-    program = f"{at_end}; from pipeline.__main__ import main; main()"
-    finished = subprocess.run(
-        [sys.executable, "-c", program, "--version"], check=True, capture_output=True, text=True
-    )
-    assert int(finished.stderr) > 1000
-
-
 def test_check_imports_no_network_and_no_pandas(tmp_path):
     """`check` is `run` cut before the network, in its imports as well; openpyxl, which marks copies, finds no numpy."""
     check = ["check", str(SAMPLE / "roster.xlsx"), "--seals", str(SAMPLE / "seals")]

@@ -30,7 +30,6 @@ from pipeline.intake.images import formats
 from pipeline.intake.images.formats import DamagedImage, UnsupportedImage
 from pipeline.intake.images.image_files import ImageRefused, read_image
 from pipeline.messages.texts import make_text
-from pipeline.support.memory import keep_freed_memory
 
 LOG = logging.getLogger(__name__)
 MAX_PIXELS = 40_000_000  # an A4 page at 600 dpi has 35, a phone's photo 12: more is no seal, and costs 160 MB
@@ -44,8 +43,6 @@ _LARGE = (
     16_000_000  # pixels: more than a phone's usual photo, and only one such picture is unpacked at a time
 )
 _one_large_image = Lock()
-_MANY_BYTES = 16_000_000  # of pixels: the memory of more is kept for the next picture
-_ONE_BYTE = frozenset({"1", "L"})  # modes that take a byte a pixel, all others four
 
 TRAILING_BYTES = make_text("image.trailing_bytes")
 FRAMES = make_text("image.frames")
@@ -101,12 +98,6 @@ class OpenedImage:
         width, height = self.size
         return width * height > _LARGE or self.kind == "HEIC"
 
-    @property
-    def pixel_bytes(self) -> int:
-        """How many bytes its pixels take once they are decoded; 0 for HEIC."""
-        width, height = self.size
-        return width * height * (1 if self.file is not None and self.file.mode in _ONE_BYTE else 4)
-
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
@@ -136,8 +127,6 @@ def decoding_bytes(data: bytes, *, draft: int | None = None) -> Iterator[Decoded
     """
     with refusing_faults():
         opened = open_image(data)
-        if opened.pixel_bytes > _MANY_BYTES:
-            keep_freed_memory()
         with _one_large_image if opened.is_large else nullcontext():
             yield decode(opened, draft=draft)
 

@@ -25,11 +25,9 @@ from pipeline.intake.images.formats import JPEG_START, PNG_START, read_jpeg_size
 from pipeline.intake.images.image_files import ImageRefused, read_image, read_image_start
 from pipeline.intake.images.ink import reduce_image, scan_image
 from pipeline.intake.images.pixel_digest import get_digested_size
-from pipeline.support.memory import return_freed_memory
 
 _THREADS = 2  # Pillow releases the interpreter lock
 _BATCH = 12  # pictures: handing out one small picture takes as long as looking at some points of it
-_PHOTO = 4_000_000  # pixels
 _SIDE = 64  # points across and down that are looked at first
 
 Trait = Callable[[ImageFile], Hashable | None]
@@ -63,8 +61,6 @@ def find_identical_images(
         for same_size in comparison.group_images(distinct, comparison.find_size):
             for identical in comparison.group_by_pixels(same_size):
                 first_of |= dict.fromkeys((image.sha256 for image in identical), identical[0].sha256)
-    if comparison.has_photos:  # their memory was kept, see `decoding_bytes`
-        return_freed_memory()
     return IdenticalImages(first_of, comparison.unread)
 
 
@@ -79,11 +75,6 @@ class _Comparison:
     unread: dict[str, NotReadNow] = field(default_factory=dict)
     _known: dict[str, str] = field(default_factory=dict)  # digests of pixels
     _kinds: dict[str, tuple[str, int]] = field(default_factory=dict)  # format and number of pixels
-
-    @property
-    def has_photos(self) -> bool:
-        """Whether any that had to be decoded are large."""
-        return any(pixels >= _PHOTO for _, pixels in self._kinds.values())
 
     def find_size(self, image: ImageFile) -> Hashable | None:
         if pixels := self.find_pixels(image):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-import platform
 import stat
 import struct
-import subprocess
 import sys
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -404,28 +402,3 @@ def test_prepared_files_are_the_owners_alone_and_follow_no_link(tmp_path):
     prepared.path.symlink_to(victim)
     assert not ready(tmp_path, data).path.is_symlink()
     assert victim.read_bytes() == b"precious"
-
-
-COUNT_PAGES = """
-import resource, sys
-from pathlib import Path
-from pipeline.intake.images.decode import decoding_bytes
-
-def decode():
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    with decoding_bytes(Path(sys.argv[1]).read_bytes()) as decoded:
-        assert decoded.image.mode == "RGB"
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-
-print(decode(), decode())
-"""
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries keep memory as they like")
-def test_the_memory_of_a_large_picture_is_used_for_the_next_one(tmp_path):
-    path = tmp_path / "photo.jpg"
-    Image.new("RGB", (3000, 2000), "white").save(path)
-    counted = subprocess.run([sys.executable, "-c", COUNT_PAGES, path], stdout=subprocess.PIPE, check=True)
-    first, second = map(int, counted.stdout.split())
-    assert first > 5_000  # of 4 KB: 24 MB
-    assert second < first / 10
