@@ -263,9 +263,9 @@ def _find_person(
             config,
             ledger,
             key=timeline.key,
-            row_ids=frozenset(row.row.row_id for entry in timeline.entries for row in entry.rows),
+            row_ids=frozenset(row.row_id for row in timeline.rows if row.row_id),
             names=(timeline.name, *timeline.other_names),
-            newest_line=timeline.newest_line,
+            hospital_files=timeline.newest_row.list_files() if timeline.newest_row else (),
         )
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,7 +132,7 @@ def _run_as_dict(session: Session, run: RunRecord | None, *, is_under_way: bool)
             "age_seconds": round(_find_age(session, run)),
             "exit": run.exit,
             "under_way": is_under_way,
-            "halted": json.loads(run.record).get("halted") if run.record else None,
+            "halted": run.content.get("halted"),
             "out": mask_path(Path(run.out)),
         }
     )
@@ -171,7 +169,7 @@ def _find_age(session: Session, run: RunRecord) -> float:
 
 def _count_changed_rows(run: RunRecord | None, ledger: DatabaseLedger | None = None) -> int:
     """Return how many rows of a run differ from their seal, and wait for a decision; of a ledger's run, wait now."""
-    statuses = json.loads(run.record).get("statuses", {}) if run is not None and run.record else {}
+    statuses = run.content.get("statuses", {}) if run is not None else {}
     changed = int(statuses.get("changed", 0))
     if run is None or ledger is None or not changed:
         return changed
@@ -268,9 +266,8 @@ def _print_halt(session: Session, run: RunRecord | None) -> None:
     from pipeline.messages.texts import load_texts
     from pipeline.reports.explanations import describe_halt
     from pipeline.reports.presenter import Presenter
-    from pipeline.reports.status_steps import read_run_record
 
-    if stored := read_run_record(run).get("halted"):
+    if run is not None and (stored := run.content.get("halted")):
         halt = load_texts(stored)
         message = describe_halt(halt["code"], halt["message"], Presenter(session.spoken), halt)
         session.print_text("run_halted", code=halt["code"], message=message)
@@ -307,16 +304,14 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
 
 
 def _print_timeline(session: Session, finder: PersonFinder, timeline: PersonTimeline, config: Config) -> int:
-    from pipeline.resolution.timeline import choose_person_step
-    from pipeline.resolution.timeline_text import render_timeline, timeline_as_dict
+    from pipeline.resolution.explanation import dump_timeline, render_timeline
+    from pipeline.resolution.person_step import choose_person_step
 
-    command_line = _describe_command_line(session, config)
-    step = choose_person_step(timeline, command_line, cache(finder.ledger.find_run))
-    values = timeline_as_dict(timeline, step, session.language)
+    step = choose_person_step(timeline, _describe_command_line(session, config), finder.ledger.find_run)
     if session.as_json:
-        session.print_json(query_fits=1, doctor=values)
+        session.print_json(query_fits=1, doctor=dump_timeline(timeline, step, session.language))
         return 0
-    for line in render_timeline(values, session.language, config.base.absolute()):
+    for line in render_timeline(timeline, step, session.language, config.base.absolute()):
         session.print_data(line)
     if step.is_decision:  # each command is a decision; the last command that is printed decides nothing
         session.suggest_command("next_list", "resolve")
@@ -335,18 +330,18 @@ def list_matches(
     command: tuple[str, ...] = ("explain",),
 ) -> int:
     """List the doctors whom the query fits, and show how to narrow it with this command."""
+    from pipeline.resolution.explanation import render_people, summarize
     from pipeline.resolution.person_query import find_unique_word
-    from pipeline.resolution.timeline_text import render_people, summarize
 
-    people, language = [*map(summarize, timelines)], session.language
-    session.print_json(query_fits=len(people), people=people)
+    language = session.language
+    session.print_json(query_fits=len(timelines), people=[summarize(timeline) for timeline in timelines])
     if session.as_json:
         return 2
     query = mask_text(" ".join(query_words))
-    session.print_data(render("many", language, n=len(people), query=query))
-    for line in render_people(people[:MAX_PEOPLE_LISTED], language):
+    session.print_data(render("many", language, n=len(timelines), query=query))
+    for line in render_people(timelines[:MAX_PEOPLE_LISTED], language):
         session.print_data(line)
-    if (more := len(people) - MAX_PEOPLE_LISTED) > 0:
+    if (more := len(timelines) - MAX_PEOPLE_LISTED) > 0:
         session.print_data(render("many.more", language, n=more))
     first, *others = timelines
     narrower = [*filter(None, [first.name]), find_unique_word(first, others)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from pipeline.domain.masking import Masker
 from pipeline.domain.roster import Doctor, FileReport, PreparedImage, Problem
@@ -290,7 +290,23 @@ def is_held_problem(problem: Problem) -> bool:
     return problem.code == "IMAGE_AMBIGUOUS" and bool(problem.detail.get("earlier"))
 
 
-def is_redundant_copy(outcome: RowOutcome) -> bool:
+class EndedRow(Protocol):
+    """A row that ended, now or in an earlier run."""
+
+    @property
+    def status(self) -> Status:
+        """How it ended."""
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """All its problems."""
+
+    @property
+    def errors(self) -> Sequence[Problem]:
+        """Those that kept it from being sent."""
+
+
+def is_redundant_copy(outcome: EndedRow) -> bool:
     """Return whether the row was left out only because an equal one is sent, or is listed with the same errors."""
     return (
         outcome.status is Status.REJECTED
@@ -311,7 +327,7 @@ def has_held_picture(outcome: RowOutcome) -> bool:
     return outcome.status is Status.REJECTED and outcome.doctor.held_image is not None
 
 
-def has_doubtful_picture(outcome: RowOutcome) -> bool:
+def has_doubtful_picture(outcome: EndedRow) -> bool:
     """Return whether a doctor has a seal, and now there are pictures of which it is not known whether they are the doctor's."""
     # a picture that only overlaps a neighbour row was used: its problem names none
     return outcome.status is Status.UNCHANGED and any(

@@ -120,9 +120,7 @@ def read_person(connection: Connection, key: str | None, row_ids: Collection[str
         seals=tuple(SealRecord(**row) for row in select_columns(connection, _SEALS, (keys,))),
         decisions=tuple(decisions.read_decisions(connection, keys=keys)),
         rows=tuple(
-            entry
-            for entry in histories
-            if key is None or not is_anothers_row(json.loads(entry.row.line), name)
+            entry for entry in histories if key is None or not is_anothers_row(entry.row.values, name)
         ),
     )
 
@@ -213,3 +211,13 @@ class PersonRecords:
     seals: tuple[SealRecord, ...] = ()
     decisions: tuple[Decision, ...] = ()
     rows: tuple[RowHistoryEntry, ...] = ()
+
+    @property
+    def live_seal(self) -> SealRecord | None:
+        """The seal that no decision has ended."""
+        return next((seal for seal in self.seals if seal.ended_by is None), None)
+
+    @property
+    def open_create(self) -> AttemptRecord | None:
+        """The create that waits for a decision."""
+        return next((create for create in self.attempts if create.is_open), None)

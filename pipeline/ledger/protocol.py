@@ -5,6 +5,7 @@ A writing method returns once its facts are on the disk.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as _field
@@ -87,6 +88,12 @@ class RunRecord:
     record: str | None = None  # run.json; of a run without an end its "files" alone
     context: tuple[str, ...] = ()  # of a retry of a workbook: the rosters its rows were compared with
 
+    @property
+    def content(self) -> Mapping[str, Any]:
+        """The run.json, empty if the run left none."""
+        content: Mapping[str, Any] = json.loads(self.record) if self.record else {}
+        return content
+
 
 @dataclass(frozen=True, slots=True)
 class RowRecord:
@@ -103,6 +110,12 @@ class RowRecord:
     status: str
     codes: tuple[str, ...]
     line: str = _field(repr=False)
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """The line, parsed, with the ``words`` of its problems if it has them."""
+        values: Mapping[str, Any] = json.loads(self.line)
+        return values
 
 
 @dataclass(frozen=True, slots=True)

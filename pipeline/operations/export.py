@@ -111,7 +111,7 @@ def collect_runs(config: Config, clock: Clock, limit: int) -> list[dict[str, Any
 
 
 def _summarize(run: RunRecord) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads(run.record) if run.record else {}
+    record = run.content
     return {
         "run": run.run,
         "command": run.command,

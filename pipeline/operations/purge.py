@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,11 +66,11 @@ def plan_purge(
     key: str | None,
     row_ids: frozenset[str],
     names: Iterable[str | None],
-    newest_line: Mapping[str, Any],
+    hospital_files: Sequence[str],
 ) -> PurgePlan:
     """Return what is removed of a person; UsageError while it is not certain whether a create made a seal.
 
-    ``key`` is None for rows without a usable number; ``newest_line`` is the newest row's, empty where there is none.
+    ``key`` is None for rows without a usable number; ``hospital_files`` are the roster and the picture of the newest row.
     """
     _require_certainty(ledger.snapshot().people.get(key or ""))
     records = ledger.read_person(key, row_ids)
@@ -88,7 +88,7 @@ def plan_purge(
         creates=len(records.attempts),
         seal_ids=tuple(seal.seal_id for seal in records.seals),
         folders=tuple(_find_mentions(list_result_folders(config), traces)),
-        hospital_files=tuple(_list_hospital_files(newest_line, config)),
+        hospital_files=tuple(config.resolve_path(Path(path)) for path in hospital_files),
         other_files=tuple(_list_other_files(config, runs, traces)),
     )
 
@@ -120,13 +120,6 @@ def _find_mentions(folders: Sequence[Path], traces: PersonTraces) -> Iterator[Pa
                     if any(word in line for line in lines for word in words):
                         yield folder
                         break
-
-
-def _list_hospital_files(line: Mapping[str, Any], config: Config) -> Iterator[Path]:
-    """Yield the roster and the picture of a row: they belong to the hospital."""
-    for path in (line.get("path"), (line.get("picture") or {}).get("path")):
-        if path:
-            yield config.resolve_path(Path(path))
 
 
 def _list_other_files(config: Config, runs: Sequence[Path], traces: PersonTraces) -> Iterator[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,16 +43,14 @@ def list_status_steps(
     if unresolved:
         listing = command_line.build("resolve")
         steps = [step for step in steps if step.command != listing]
-        is_untrusted = (read_run_record(last).get("halted") or {}).get("code") == SEAL_ID_REUSED
-        blocks_first = bool(steps) and last is not None and last.exit != 0 and not is_untrusted
+        blocks_first = bool(steps) and last is not None and last.exit != 0 and not _is_untrusted(last)
         steps.insert(int(blocks_first), make_step("status_settle", listing, n=unresolved))
     return steps
 
 
-def read_run_record(record: RunRecord | None) -> Mapping[str, Any]:
-    """Return the run.json of a run in the ledger, empty if it left none."""
-    content: Mapping[str, Any] = json.loads(record.record) if record and record.record else {}
-    return content
+def _is_untrusted(record: RunRecord) -> bool:
+    """Return whether an answer held another person's SealId: no run sends anything before it is resolved."""
+    return (record.content.get("halted") or {}).get("code") == SEAL_ID_REUSED
 
 
 def _list_steps_after(
@@ -62,7 +59,7 @@ def _list_steps_after(
     if last is None:
         yield make_step("next_run", command_line.build("run"))
         return
-    content, again = read_run_record(last), command_line.repeat(last)
+    content, again = last.content, command_line.repeat(last)
     if last.finished is None or last.exit is None:
         if under_way:
             yield make_step("status_under_way", command_line.build("status"))

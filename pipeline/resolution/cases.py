@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as _field
+from pathlib import Path
 from typing import Any
 
 from pipeline.clock import stamp
@@ -155,7 +156,8 @@ def locate_case(ledger: DatabaseLedger, case: Case) -> dict[str, Any]:
         line = {"file": origin.file, "sheet": origin.sheet, "row": origin.row}
     else:  # its roster was named on the command line, or has lost the row
         timeline = build_timeline(ledger.read_person(case.key), find_run=ledger.find_run)
-        staff_no, number, line = timeline.staff_no, timeline.id_masked, timeline.newest_line
+        staff_no, number, seen = timeline.staff_no, timeline.id_masked, timeline.seen
+        line = {"file": Path(seen.path).name, "sheet": seen.sheet, "row": seen.row} if seen else {}
     return {
         "staff_no": staff_no,
         "last_four": number[-4:] if number else None,

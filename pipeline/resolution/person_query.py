@@ -19,7 +19,7 @@ from pipeline.ledger.person_history import PersonRecords, RowHistoryEntry, is_an
 from pipeline.ledger.protocol import RowRecord
 from pipeline.ledger.tenant import SiteKey
 from pipeline.reports.earlier_results import OUTCOMES
-from pipeline.resolution.timeline import PersonTimeline, build_timeline, parse_line
+from pipeline.resolution.timeline import PersonTimeline, build_timeline
 
 MAX_SUGGESTIONS = 5
 MAX_FOLDERS = 200  # of runs, newest first
@@ -103,7 +103,7 @@ class PersonFinder:
             keys |= keys_of_spelling
             lines += lines_of_spelling
         endings = [json.dumps(spelling, ensure_ascii=False)[1:] for spelling in spellings]
-        lines += map(parse_line, self._search_folders(endings))
+        lines += [row.row.values for row in self._search_folders(endings)]
         return keys, [self._take_foreign_key(line) for line in lines if _is_meant(line, word)]
 
     def _list_spellings(self, names: Iterable[str | None]) -> set[str]:
@@ -139,7 +139,7 @@ class PersonFinder:
     def _build_timeline(self, match: PersonQueryMatch, look_up: LookUp) -> PersonTimeline:
         person = self.ledger.read_person(match.key, match.row_ids)
         if match.key is not None:
-            names = {person.name, *(parse_line(row)["name"] for row in person.rows)}
+            names = {person.name, *(row.row.values["name"] for row in person.rows)}
             names |= {create.name for create in person.attempts}
             unnumbered = self.ledger.find_rows_without_number(sorted(self._list_spellings(names)))
             row_ids = {line["row_id"] for line in unnumbered if _find_owner(line, look_up) == match.key}
@@ -216,7 +216,7 @@ def find_unique_word(timeline: PersonTimeline, others: Collection[PersonTimeline
 
 def _list_words(timeline: PersonTimeline) -> list[str]:
     last_four = (timeline.id_masked or "")[-_LAST_FOUR:]
-    row_id = timeline.newest_row.row.row_id if timeline.newest_row else None
+    row_id = timeline.newest_row.row_id if timeline.newest_row else None
     words = (timeline.staff_no, last_four, timeline.seal_name, timeline.key or row_id)
     return [word for word in words if word]
 

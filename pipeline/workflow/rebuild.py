@@ -73,7 +73,7 @@ def rebuild_report(
         _rebuild_outcome(row, present.get(row.row_id), people.get(row.key or ""), record.run, masker)
         for row in ledger.list_rows(record.run)
     )
-    run_json = json.loads(record.record) if record.record else {}  # of a run that was cut short
+    run_json = record.content  # empty of a run that was cut short
     return replace(
         plan.report,
         command=record.command,

@@ -1,0 +1,172 @@
+"""A doctor's timeline as `explain` shows it: as JSON, or as text by the template ``explain.txt``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from pipeline.clock import shown
+from pipeline.domain.masking import mask_text
+from pipeline.domain.run import Status
+from pipeline.messages.catalogue import SENTENCES, render
+from pipeline.messages.problem_entries import CATALOGUE
+from pipeline.messages.service_errors import find_advice, is_known_code
+from pipeline.reports.explanations import describe_halt, describe_lost_answer, describe_problem
+from pipeline.reports.html_pages import load_template
+from pipeline.reports.next_steps import NextStep
+from pipeline.reports.presenter import Presenter
+from pipeline.resolution.timeline import (
+    LastSeen,
+    PersonTimeline,
+    RecordedProblem,
+    RunEntry,
+    SeenRow,
+    SentCreate,
+)
+from pipeline.support.terminal_text import align_columns, measure_width, pad_to_width
+
+_SUMMARY = ("key", "name", "staff_no", "id_masked", "status", "seal_name")
+_NOT_DUMPED = frozenset({"newest_row", "open_create", "refused_create", "is_run_under_way"})
+_KEYS = {"moment": "at"}  # of fields that have another name in the JSON
+_INDENT = "  "
+_TAB = "\t"  # behind the label of a line
+_NEEDS_NO_MEANING = frozenset({"sealed", "not_executed"})  # verdicts after which there is nothing to do
+
+
+# -- as JSON
+
+
+def summarize(timeline: PersonTimeline) -> dict[str, Any]:
+    """Return who a doctor is."""
+    return {name: getattr(timeline, name) for name in _SUMMARY}
+
+
+def dump_timeline(timeline: PersonTimeline, step: NextStep, language: str) -> dict[str, Any]:
+    """Return a timeline with the step that comes next; sentences are in ``language``."""
+    values = {name: value for name, value in _dump(timeline, language).items() if name not in _NOT_DUMPED}
+    texts = {"text": step.text.render(language), "notes": [note.render(language) for note in step.notes]}
+    return {**values, "next": {"who": step.who, "commands": step.commands, **texts}}
+
+
+def _dump(value: Any, language: str) -> Any:
+    if isinstance(value, tuple):
+        return [_dump(item, language) for item in value]
+    if isinstance(value, RecordedProblem):
+        return {
+            "code": value.code,
+            "field": value.field,
+            "cell": value.cell,
+            "severity": value.severity,
+            "message": _describe_problem(value, language),
+            "who": CATALOGUE[value.code].who if value.code in CATALOGUE else None,
+        }
+    if is_dataclass(value):
+        names = [field.name for field in fields(value)]
+        return {_KEYS.get(name, name): _dump(getattr(value, name), language) for name in names}
+    return value
+
+
+# -- as text
+
+
+def render_people(timelines: Sequence[PersonTimeline], language: str) -> Iterator[str]:
+    """Yield a short table of doctors."""
+    columns = ("name", "staff_no", "last_four", "status", "seal_name")
+    header = [render(f"col.{name}", language) for name in columns]
+    rows = [
+        [
+            timeline.name or render("who.nameless", language),
+            timeline.staff_no or "—",
+            (timeline.id_masked or "—")[-4:],
+            render(f"status.{timeline.status}", language),
+            timeline.seal_name or "—",
+        ]
+        for timeline in timelines
+    ]
+    for line in align_columns([header, *rows]):
+        yield _INDENT + line
+
+
+def render_timeline(timeline: PersonTimeline, step: NextStep, language: str, base: Path) -> Iterator[str]:
+    """Yield the lines of a timeline; paths below ``base`` are shortened."""
+    functions: dict[str, Callable[..., object]] = {
+        "text": partial(_render_known, language),
+        "address": partial(_format_address, language),
+        "moment": lambda moment: shown(moment, to=19),
+        "shorten": lambda path: path.removeprefix(f"{base}{os.sep}"),
+        "role": lambda who: render(f"who.{who or 'nobody'}", language),
+        "field": Presenter(language).name_field,
+        "problem": partial(_describe_problem, language=language),
+        "role_of": lambda problem: CATALOGUE[problem.code].who if problem.code in CATALOGUE else None,
+        "lost": lambda create: describe_lost_answer(create.code, create.message, Presenter(language)),
+        "meaning": partial(_explain_code, language),
+        "halt": partial(_describe_halt, language),
+    }
+    # of a row “sealed” means “in this run”, of a person it does not
+    known = "has_seal" if timeline.status is Status.SEALED else f"meaning.{timeline.status}"
+    page = load_template("explain.txt").render(
+        person=timeline,
+        meaning_of_status="meaning.doubtful" if timeline.doubtful_picture else known,
+        step={"who": step.who, "text": step.text.render(language), "commands": step.commands},
+        notes=[note.render(language) for note in step.notes],
+        **functions,
+    )
+    yield from _align_labels(page.rstrip("\n").split("\n"))
+
+
+def _align_labels(lines: Sequence[str]) -> Iterator[str]:
+    """Yield lines; the texts behind a tab begin below each other, and a label like that of the line before is left out."""
+    for _, paragraph in groupby(lines, bool):
+        own_lines = [*paragraph]
+        labels = [line.partition(_TAB)[0] for line in own_lines if _TAB in line]
+        width = max(map(measure_width, labels), default=0) + 2
+        label_before = None
+        for line in own_lines:
+            label, tab, text = line.partition(_TAB)
+            if tab:
+                shown_label = "" if label == label_before else label
+                yield _INDENT + pad_to_width(shown_label, width) + text
+            else:
+                yield line
+            label_before = label if tab else None
+
+
+def _render_known(language: str, key: str, otherwise: str | None = None, /, **detail: object) -> str:
+    """Return a text of the catalogue; ``otherwise`` where it has none of this key."""
+    if otherwise is not None and key not in SENTENCES:
+        return otherwise
+    return render(key, language, **detail)
+
+
+def _format_address(language: str, row: SeenRow | LastSeen) -> str:
+    return render("place.sheet" if row.sheet else "place.row", language, sheet=row.sheet, row=row.row)
+
+
+def _describe_problem(problem: RecordedProblem, language: str) -> str:
+    """Return a problem's sentence in the reader's language, where the record holds what it is made of."""
+    if problem.written is not None:
+        return problem.written
+    return mask_text(describe_problem(problem, Presenter(language), masked=False))
+
+
+def _explain_code(language: str, create: SentCreate) -> str:
+    """Return what the code of an answer means, "" where that is of no use."""
+    code = create.code
+    if not code or create.verdict in _NEEDS_NO_MEANING or not is_known_code(code):
+        return ""
+    is_lost = describe_lost_answer(code, create.message, Presenter(language)) is not None
+    return "" if is_lost else find_advice(code).explain(language)
+
+
+def _describe_halt(language: str, run: RunEntry) -> str:
+    """Return why a run stopped, where that left a row of the doctor unsent; else ""."""
+    halted = run.halted
+    if not halted or all(row.status not in {Status.NOT_SENT, Status.READY} for row in run.rows):
+        return ""
+    message = describe_halt(halted["code"], halted["message"], Presenter(language), halted)
+    return render("night.halted", language, message=message, code=halted["code"])
