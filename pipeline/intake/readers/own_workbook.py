@@ -15,7 +15,9 @@ from pipeline.errors import FileRefused
 from pipeline.intake.readers.compound_files import Compound
 from pipeline.intake.readers.xlsx.package import Package
 
-OWN_SHEETS = 4  # of these a row of the roster may stand on: readers that survey all sheets count it on each
+OWN_SHEETS = (
+    4  # of these a row of the roster may stand on: readers that read all sheets at once count it on each
+)
 
 _STREAM = "\x05documentsummaryinformation"
 _META = "meta.xml"

@@ -9,7 +9,6 @@ from format_support import WRITERS, Error, Number, Page, Uncomputed
 from same_roster import TITLES, content, people, table
 
 from pipeline.domain.roster import Field
-from pipeline.errors import FileRefused
 from pipeline.intake.layout.column_titles import ColumnAliases
 from pipeline.intake.read_rosters import open_book, read_rosters
 from pipeline.intake.readers.model import DEFAULT_OPTIONS, Merge, ReadOptions
@@ -138,12 +137,14 @@ def test_two_hundred_doctors_come_back_whole(form, tmp_path):
 
 @pytest.mark.parametrize("form", ALL)
 def test_more_rows_than_allowed_refuse_the_file(form, tmp_path):
-    data = WRITERS[form](Page("内科", {row: {0: "x"} for row in range(1, 13)}))
-    ((_, lines),) = read_sheets(data, tmp_path, ReadOptions(max_rows=12))
-    assert len(lines) == 12
-    with pytest.raises(FileRefused) as caught:
-        read_sheets(data, tmp_path, ReadOptions(max_rows=11))
-    assert (caught.value.code, caught.value.detail["limit"]) == ("FILE_TOO_LARGE", "11 rows")
+    doctors = {row: {0: f"张{row}", 1: NUMBER} for row in range(2, 13)}
+    path = tmp_path / "a.xls"
+    path.write_bytes(WRITERS[form](Page("内科", {1: {0: "姓名", 1: "证件号码"}, **doctors})))
+    rows, _ = read_rosters([path], options=ReadOptions(max_rows=12))
+    assert len(rows) == 11
+    rows, (report,) = read_rosters([path], options=ReadOptions(max_rows=11))
+    assert (rows, report.codes) == ([], ("FILE_TOO_LARGE",))
+    assert report.problems[0].detail["limit"] == "11 rows"
 
 
 @pytest.mark.parametrize("form", ALL)

@@ -76,7 +76,7 @@ RATIO_FROM = 10 * 1024 * 1024
 MAX_MEMBERS = 20_000
 MAX_TREE = 32 * MEGABYTE  # of a part that is held whole; sheets and strings are streamed
 CHUNK = 1 << 18
-_PASSES = 2  # a sheet is surveyed and read
+_PASSES = 2  # a sheet is parsed for its outline and for its cells
 _ENTRY = b"PK\x01\x02"  # begins each entry of a zip's directory (APPNOTE 4.3.12)
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of ECMA-376 part 2; others unpack without a bound
 # what the zip library raises over a damaged member

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from functools import lru_cache
 
 from pipeline.domain.roster import CellKind
 from pipeline.intake.readers.model import (
@@ -30,24 +29,11 @@ from pipeline.intake.readers.xlsx.package import Package, make_parser
 from pipeline.intake.readers.xlsx.pictures import CellPictures
 from pipeline.intake.readers.xlsx.shared_strings import (
     MAX_WRITTEN,
-    PlainElements,
     get_prefix,
     require_bounded,
     unescape_text,
 )
 from pipeline.intake.readers.xlsx.styles import GENERAL, Format, styled_number
-
-_PLAIN_ROW = re.compile(
-    rb'[ \t\r\n]*<row r="([1-9][0-9]{0,6})"([ -%\'-;=?-~]*)>'
-    rb'((?:<c r="[A-Z]{1,3}[0-9]{1,7}"(?: s="[0-9]{1,9}")?'
-    rb'(?:/>|(?: t="n")?><v>[0-9+.eE-]{1,400}</v></c>| t="s"><v>[0-9]{1,9}</v></c>))*)</row>'
-)
-_PLAIN_CELL = re.compile(
-    rb'<c r="([A-Z]+)([0-9]+)"(?: s="([0-9]+)")?(?: t="(s|n)")?(?:/>|><v>([^<]*)</v></c>)'
-)
-_ATTRIBUTES = re.compile(r'(?: [A-Za-z][A-Za-z0-9:]*="[^"]*")*')
-_ATTRIBUTE = re.compile(r' ([A-Za-z0-9:]+)="([^"]*)"')
-
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(?:[Ee][+-]?[0-9]{1,4})?")
@@ -85,16 +71,11 @@ class SheetReader:
         self._phonetic = self._is_inline = self._is_continued = False
         self._parser = make_parser(part)
         self._parser.StartElementHandler = self._start_root
-        self._has_row_ended = False
-        self._c = ""
-        self._plain = PlainElements(
-            self._parser, _PLAIN_ROW, b"</row>", self._take_plain_row, self._may_take_rows
-        )
 
     def read_lines(self, package: Package, budget: ReadBudget) -> Iterator[Line]:
         """Yield the lines of a sheet that hold something, in their order, while the part is unpacked."""
         try:
-            for chunk in package.parse_part(self._part, self._plain.parse):
+            for chunk in package.parse_part(self._part, self._parse):
                 budget.count_tags(chunk.count(b"<"))
                 require_bounded(self._text, self._part)
                 ready, self._ready = self._ready, []
@@ -102,7 +83,11 @@ class SheetReader:
                 yield from ready
         finally:
             # their handlers refer to the reader, which refers to the whole file: a run switches off the search for such cycles
-            del self._parser, self._plain
+            del self._parser
+
+    def _parse(self, chunk: bytes) -> None:
+        """Parse the next bytes of the part; none end it."""
+        self._parser.Parse(chunk, not chunk)
 
     def _start_root(self, tag: str, _attributes: object) -> None:
         names = ("c", "v", "is", "f", "t", "rPh", "row", "sheetData")
@@ -152,37 +137,6 @@ class SheetReader:
             self._parser.StartElementHandler = self._parser.EndElementHandler = (
                 self._parser.CharacterDataHandler
             ) = None
-        elif tag == self._r:
-            self._has_row_ended = True
-
-    def _may_take_rows(self) -> bool:
-        """Return whether a row has ended since this was asked last, and plain rows may follow."""
-        ended, self._has_row_ended = self._has_row_ended, False
-        return ended and self._c == "c"
-
-    def _take_plain_row(self, row: re.Match[bytes]) -> bool:
-        """Take a row of shared strings, numbers and empty cells; False for one that only the parser judges."""
-        number, written, cells = row.groups()
-        attributes = _read_attributes(written)
-        if attributes is None:
-            return False
-        self._begin_row({"r": number.decode(), **attributes})
-        for name, digits, style, kind, value in _PLAIN_CELL.findall(cells):
-            try:
-                column = parse_column(name.decode())
-                if column < self._column or column in self._cells:
-                    raise ValueError
-                self._column = column
-                if kind == b"s":
-                    text = self._strings[int(value)]
-                    if text:
-                        self._cells[column] = _new(RawCell, (_TEXT, text, text))
-                elif value:
-                    self._cell = {"s": style.decode()}
-                    self._cells[column] = self._read_number(value.decode())
-            except (ValueError, IndexError, OverflowError):
-                raise make_damage_refusal("file.cell", cell=(name + digits).decode()) from None
-        return True
 
     def _begin_row(self, attributes: dict[str, str]) -> None:
         number = attributes.get("r", "")
@@ -301,15 +255,6 @@ class SheetReader:
             raise IndexError
         is_there = style < len(self._formats)  # a style that is not there changes nothing
         return styled_number(value, self._formats[style] if is_there else GENERAL, self._epoch)
-
-
-@lru_cache(maxsize=1024)  # most rows have those of other rows
-def _read_attributes(written: bytes) -> dict[str, str] | None:
-    """Return the attributes of a tag but for ``r``; None for what may be no XML."""
-    text = written.decode("ascii")
-    attributes = dict(_ATTRIBUTE.findall(text))
-    is_valid = _ATTRIBUTES.fullmatch(text) and len(attributes) == text.count('="') and "r" not in attributes
-    return attributes if is_valid else None
 
 
 def _iso_date(text: str) -> RawCell:

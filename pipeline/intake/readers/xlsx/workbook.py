@@ -1,15 +1,13 @@
 """Workbooks of the .xlsx family (.xlsm alike): whose file it is, which sheets there are, and what each is before it is read.
 
-A sheet is surveyed first: how many rows hold something, what is merged, which columns are hidden, its drawing. Rows are
-counted in the bytes, so that a file with too many is refused before anything is parsed; what stands before and behind
-them is parsed by expat. Bytes can lie, as a comment that looks like rows: that costs a refusal or merged cells that are
-not seen, no more, and the rows are counted again as they come.
+A sheet is parsed twice: first for its outline (what is merged, which columns are hidden, its drawing), part of which
+stands behind the rows; then for its cells. Too many tags refuse a file both times, too many rows and cells as they are read.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +32,7 @@ from pipeline.intake.readers.model import (
 )
 from pipeline.intake.readers.own_workbook import read_originals, read_run_of_package
 from pipeline.intake.readers.xlsx.drawings import Grid, parse_height, parse_width, read_floating
-from pipeline.intake.readers.xlsx.package import CHUNK, Package, is_true, make_parser, parse_whole
+from pipeline.intake.readers.xlsx.package import Package, is_true, make_parser, parse_whole
 from pipeline.intake.readers.xlsx.pictures import CellPictures, Media, PlacedPictures, get_relation
 from pipeline.intake.readers.xlsx.shared_strings import get_prefix, read_shared_strings
 from pipeline.intake.readers.xlsx.sheet_cells import SheetReader
@@ -43,13 +41,11 @@ from pipeline.messages.texts import make_text
 
 _NOTED = 50  # pictures not used that are reported one by one
 _OTHER_FILES = {"word": "Word (.docx)", "ppt": "PowerPoint (.pptx)"}  # by the folder of their main part
-_HELD_BACK = 1 << 16  # bytes of a tag or text that a chunk may have cut
-_BODY = re.compile(rb"<((?:[^\s<>/:]+:)?)sheetData(?:\s[^<>]*)?>")
 _CORNERS = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6}):([A-Z]{1,3})([1-9][0-9]{0,6})")
 
 
 def read(data: bytes, *, path: Path = Path(), options: ReadOptions = DEFAULT_OPTIONS) -> Book:
-    """Open a workbook: its visible sheets are surveyed now, and read as they are walked.
+    """Open a workbook: the outlines of its visible sheets are read now, their lines as they are walked.
 
     ``path`` is how a person knows the file. Pictures in its sheets are put away by ``options.keep``, or left alone.
     Raises FileRefused for a zip that is no workbook, is damaged, locked, oversized or hostile; the lines raise it for
@@ -62,9 +58,9 @@ def read(data: bytes, *, path: Path = Path(), options: ReadOptions = DEFAULT_OPT
         raise FileRefused("FILE_FORMAT", {"found": _OTHER_FILES.get(part.split("/")[0], "Office")})
     workbook = _Workbook(package, part, root, path, options)
     run = read_run_of_package(package)
-    if run is not None:  # few of its sheets are read, if any: each is surveyed when it is reached
-        return Book(workbook.survey_sheets(None), run=run)
-    sheets = list(workbook.survey_sheets(ReadBudget(options.max_rows)))
+    if run is not None:  # few of its sheets are read, if any: the outline of each is read when it is reached
+        return Book(workbook.list_sheets(None), run=run)
+    sheets = list(workbook.list_sheets(ReadBudget(options.max_rows)))
     unassigned = workbook.unassigned
     notes = [_make_note(image) for image in unassigned[:_NOTED]]
     if len(unassigned) > _NOTED:
@@ -80,15 +76,15 @@ class _Workbook:
     def __init__(self, package: Package, part: str, root: Element, path: Path, options: ReadOptions) -> None:
         properties = root.find("{*}workbookPr")
         since_1904 = properties is not None and is_true(properties.get("date1904"))
-        self.unassigned: list[UnassignedImage] = []  # as far as the sheets are surveyed
+        self.unassigned: list[UnassignedImage] = []  # of the sheets whose outline was read
         self._package, self._part, self._root = package, part, root
         self._epoch = EPOCH_1904 if since_1904 else EPOCH_1900
         self._budget = ReadBudget(options.max_rows)
         self._media = Media(package, options.keep, path) if options.keep else None
         self._placed = PlacedPictures(package, part)
 
-    def survey_sheets(self, budget: ReadBudget | None) -> Iterator[Sheet]:
-        """Survey the sheets in their order; without a budget, in a workbook of ours, as they are reached."""
+    def list_sheets(self, budget: ReadBudget | None) -> Iterator[Sheet]:
+        """Yield the sheets in their order; without a budget, in a workbook of ours, as they are reached."""
         relations = self._package.read_relations(self._part)
         seen = set()
         for entry in self._root.iterfind("{*}sheets/{*}sheet"):
@@ -105,7 +101,7 @@ class _Workbook:
             # the thumbnails in a workbook of ours belong to no doctor
             media = self._media if budget is not None or name.startswith(TO_FIX_TITLES) else None
             has_drawing = media is not None and self._package.find_related(target, "drawing") is not None
-            outline = _survey_sheet(self._package, target, budget, is_measured=has_drawing)
+            outline = _read_outline(self._package, target, budget, is_measured=has_drawing)
             cell_pictures = CellPictures(self._placed, media, name) if media else None
             yield Sheet(
                 name,
@@ -163,80 +159,18 @@ class _SheetOutline:
     grid: Grid = field(default_factory=Grid)  # its rows are those of a sheet that was measured
 
 
-def _survey_sheet(
+def _read_outline(
     package: Package, part: str, budget: ReadBudget | None, *, is_measured: bool
 ) -> _SheetOutline:
-    """Look a sheet over; what is in it goes into the budget, if there is one, and refuses the file if it is too much.
+    """Return the outline of a sheet; its tags go into the budget, if there is one, and refuse the file if they are too many.
 
-    Only a sheet that ``is_measured`` is parsed whole, for the sake of its row heights.
+    The rows of one that ``is_measured`` are looked at for their heights.
     """
-    reader = _OutlineReader(part)
-
-    def read_chunks() -> Iterator[bytes]:
-        while chunk := stream.read(CHUNK):
-            if budget is not None:
-                budget.count_tags(chunk.count(b"<"))
-            if is_measured:
-                reader.parser.Parse(chunk, False)
-            yield chunk
-
-    with package.open(part) as stream:
-        for piece in skip_rows(read_chunks(), budget):
-            if not is_measured:
-                reader.parser.Parse(piece, False)
-        reader.parser.Parse(b"", True)
-    return reader.outline
-
-
-def skip_rows(chunks: Iterable[bytes], budget: ReadBudget | None) -> Iterator[bytes]:
-    """Yield the bytes around ``sheetData``; its rows that hold something go into the budget."""
-    pieces = _cut_between_tags(chunks)
-    for piece in pieces:
-        body = _BODY.search(piece)
-        if (
-            b"<!" in piece
-        ):  # it may say anything: nothing is skipped, and the rows are counted when they are read
-            yield piece
-            break
-        if body is None or body[0].endswith(b"/>"):
-            yield piece
-            continue
-        yield piece[: body.end()]
-        yield _count_rows(piece[body.end() :], pieces, body[1], budget)
-        break
-    yield from pieces
-
-
-def _count_rows(piece: bytes, pieces: Iterator[bytes], prefix: bytes, budget: ReadBudget | None) -> bytes:
-    """Take pieces up to the end of the rows, which are counted; return what is behind it in the last piece."""
-    row, end = b"<" + prefix + b"row", b"</" + prefix + b"sheetData"
-    has_value = re.compile(b"<" + re.escape(prefix) + rb"[vt](?:\s[^<>]*)?>[^<]").search
-    is_blank = False  # the row that goes on has shown no value yet
-    while True:
-        body, closing, behind = piece.partition(end)
+    reader = _OutlineReader(part, is_measured=is_measured)
+    for chunk in package.parse_part(part, reader.parse):
         if budget is not None:
-            continued, *rows = body.split(row)
-            filled = [is_blank and has_value(continued) is not None]
-            filled += [has_value(begun) is not None for begun in rows]
-            is_blank = not filled[-1] and (is_blank or bool(rows))
-            budget.count_rows(sum(filled))
-        following = None if closing else next(pieces, None)
-        if following is None:
-            return closing + behind
-        piece = following
-
-
-def _cut_between_tags(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the bytes in pieces that cut no tag: from the last one on they are held back until it is whole."""
-    rest = b""
-    for chunk in chunks:
-        data = rest + chunk
-        cut = data.rfind(b"<")
-        if cut < 0 or len(data) - cut > _HELD_BACK:
-            cut = len(data)
-        rest = data[cut:]
-        yield data[:cut]
-    yield rest
+            budget.count_tags(chunk.count(b"<"))
+    return reader.outline
 
 
 class _OutlineReader:
@@ -245,24 +179,41 @@ class _OutlineReader:
     Rows and columns are described in their order (ECMA-376 part 1 §18.3.1.13, §18.3.1.73); what is not is passed over.
     """
 
-    def __init__(self, part: str) -> None:
+    def __init__(self, part: str, *, is_measured: bool) -> None:
         self.outline = _SheetOutline()
+        self._is_measured = is_measured
         self._row = -1  # the last ones described
         self._column = 0
-        self.parser = make_parser(part)
-        self.parser.StartElementHandler = self._start_root
+        self._parser = make_parser(part)
+        self._parser.StartElementHandler = self._start_root
+
+    def parse(self, chunk: bytes) -> None:
+        """Parse the next bytes of the part; none end it."""
+        self._parser.Parse(chunk, not chunk)
 
     def _start_root(self, tag: str, _attributes: object) -> None:
         prefix = get_prefix(tag)
-        handlers = {
+        handlers: dict[str, Callable[[dict[str, str]], None]] = {
             "row": self._measure_row,
             "col": self._take_columns,
             "sheetFormatPr": self._take_defaults,
             "mergeCell": self._add_merge,
             "drawing": self._take_drawing,
         }
+        if not self._is_measured:
+            handlers["sheetData"] = self._skip_rows
+        self._data = f"{prefix}sheetData"
         self._handlers = {prefix + name: handler for name, handler in handlers.items()}
-        self.parser.StartElementHandler = self._start_element
+        self._parser.StartElementHandler = self._start_element
+
+    def _skip_rows(self, _attributes: dict[str, str]) -> None:
+        self._parser.StartElementHandler = None  # each call of it costs a table of attributes
+        self._parser.EndElementHandler = self._end_row_element
+
+    def _end_row_element(self, tag: str) -> None:
+        if tag == self._data:
+            self._parser.StartElementHandler = self._start_element
+            self._parser.EndElementHandler = None
 
     def _start_element(self, tag: str, attributes: dict[str, str]) -> None:
         handler = self._handlers.get(tag)
