@@ -25,7 +25,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
 import openpyxl
-from run_support import draw_seal, name, number
+from people import name, number
+from run_support import draw_seal
 from tencentcloud.common.credential import Credential
 from tencentcloud.common.exception import TencentCloudSDKException
 from tencentcloud.common.profile.client_profile import ClientProfile

@@ -20,13 +20,12 @@ import xlsxwriter
 
 from bench.measure import REPOSITORY, Child, measure_command, require_success, run_python
 from pipeline.sandbox.gateway import SANDBOX
+from tests.support.people import name, number_without_zeros
 
 HEADERS = (
     *("序号", "姓名", "证件号码", "手机号", "工号", "科室"),
     *("职称", "院区", "入职日期", "学历", "电子邮箱", "备注"),
 )
-SURNAMES = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦尤许何吕施张孔曹严华金魏陶姜戚谢邹喻柏水窦章"
-GIVEN = "安邦承德恩凡国海静凯丽明宁平强仁思天文欣雅泽"
 DEPARTMENTS = ("内科", "外科", "儿科", "妇产科", "急诊科", "放射科", "检验科", "药剂科")
 SIDE = 100  # pixels of the smallest picture
 PAPER = 6  # pixels for one that is grain
@@ -89,25 +88,10 @@ class Hospital:
         one for each new file, and the run that is measured would pay for what was deleted before it.
         """
         earlier = self.folder / "forgotten" / str(time.monotonic_ns())
-        for name in ("state", "out"):
-            if (self.folder / name).exists():
+        for kept in ("state", "out"):
+            if (self.folder / kept).exists():
                 earlier.mkdir(parents=True, exist_ok=True)
-                (self.folder / name).rename(earlier / name)
-
-
-def make_number(serial: int) -> str:
-    """Return a checksum-valid identity number in a county that was never given out, another for each serial."""
-    day = serial // 729
-    tail = f"{1 + serial % 9}{1 + serial // 9 % 9}{1 + serial // 81 % 9}"  # no zeros: they look like Excel's damage
-    first = f"110199{1950 + day // 336 % 50}{1 + day // 28 % 12:02d}{1 + day % 28:02d}{tail}"
-    total = sum(int(digit) * (2 ** (17 - position) % 11) for position, digit in enumerate(first))
-    return first + "10X98765432"[total % 11]
-
-
-def make_name(serial: int) -> str:
-    """Return a Han name; a roster of thousands has namesakes, as real ones have."""
-    given = GIVEN[serial // len(SURNAMES) % len(GIVEN)] + GIVEN[serial * 7 % len(GIVEN)]
-    return SURNAMES[serial % len(SURNAMES)] + given
+                (self.folder / kept).rename(earlier / kept)
 
 
 def make_hospital(folder: Path, rows: int, *, picture_bytes: int = 0) -> Hospital:
@@ -140,7 +124,7 @@ def make_hospital_apart(folder: Path, rows: int, *, picture_bytes: int = 0) -> H
 
 def make_row(serial: int) -> tuple[str, ...]:
     return (
-        *(str(serial), make_name(serial), make_number(serial), f"154{serial:08d}", f"{serial:06d}"),
+        *(str(serial), name(serial), number_without_zeros(serial), f"154{serial:08d}", f"{serial:06d}"),
         *(DEPARTMENTS[serial % len(DEPARTMENTS)], "主治医师", "东院区", "2019-07-01", "硕士研究生"),
         *(f"doctor{serial}@hospital.invalid", f"第{serial}号"),
     )

@@ -18,8 +18,8 @@ from tencentcloud.common.profile.http_profile import HttpProfile
 from tencentcloud.essbasic.v20210526 import models
 from tencentcloud.essbasic.v20210526.essbasic_client import EssbasicClient
 
-from bench.hospital import make_name, make_number
 from pipeline.sandbox.gateway import SANDBOX
+from tests.support.people import name, number_without_zeros
 
 THREADS = 20
 AGENT = {
@@ -44,10 +44,10 @@ def create(address: str, contract: str, seals: Path, serial: int) -> str:
     body = {
         "Agent": AGENT,
         "Operator": {"OpenId": SANDBOX.operator_open_id},
-        "UserName": make_name(serial),
+        "UserName": name(serial),
         "IdCardType": "ID_CARD",
-        "IdCardNumber": make_number(serial),
-        "SealName": f"{make_name(serial)}处方章",
+        "IdCardNumber": number_without_zeros(serial),
+        "SealName": f"{name(serial)}处方章",
         "Mobile": f"154{serial:08d}",
         "SceneKey": "E_PRESCRIPTION_AUTO_SIGN",
     }

@@ -10,8 +10,8 @@ from functools import cache
 from io import BytesIO
 from pathlib import Path
 
+from entries import Drawing, Look
 from fontTools.ttLib import TTFont  # type: ignore[import-untyped]  # fontTools ships no types
-from people import Drawing, Look
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
 FONTS = Path(__file__).parent / "font"

@@ -3,7 +3,7 @@
     make sample      (= .venv/bin/python sample_data/make.py [FOLDER])
 
 Seeded throughout: the same versions of Pillow and XlsxWriter write the same bytes. What stands in the roster and how
-the program is to answer: README.md; who: people.py; how it looks: drawing.py, sheets.py; the letters: font/.
+the program is to answer: README.md; who: entries.py; how it looks: drawing.py, sheets.py; the letters: font/.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import shutil
 import sys
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))  # people.py
+
 from drawing import draw
-from people import LEFT_BEHIND, roster
+from entries import LEFT_BEHIND, roster
 from sheets import comma_separated, workbook
 
 

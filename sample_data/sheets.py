@@ -8,7 +8,7 @@ from io import BytesIO, StringIO
 from typing import Any
 
 import xlsxwriter
-from people import ID_CARD, PERMIT, RESIDENCE, Entry
+from entries import ID_CARD, PERMIT, RESIDENCE, Entry
 
 SHEET = "医师名单"
 TITLE = "清岚市第一人民医院电子处方医师印章登记表"

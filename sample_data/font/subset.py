@@ -96,8 +96,8 @@ def rename(font: TTFont, source: Source) -> None:
 
 def main() -> None:
     """Cut both fonts to the characters of the roster and the common ones."""
-    sys.path.insert(0, str(HERE.parent))
-    from people import LEFT_BEHIND, STAFF  # noqa: PLC0415 -- the scripts beside this folder are no package
+    sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "tests" / "support")]
+    from entries import LEFT_BEHIND, STAFF  # noqa: PLC0415 -- the scripts beside this folder are no package
 
     names = "".join(line.split()[1] for line in STAFF.strip().split("\n")) + LEFT_BEHIND.words
     characters = "".join(sorted({*names, *SUFFIXES, *SURNAMES, *GIVEN}))

@@ -22,7 +22,7 @@ from attack.clerk import (
     see_unknown,
 )
 from attack.stage import LONG, Person, person
-from run_support import number
+from people import number
 
 A, B, OTHER = 1, 2, 700  # the earlier bearer, the newcomer, the serial of A's corrected number
 ZHANG = "张伟"

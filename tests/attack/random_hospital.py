@@ -14,7 +14,7 @@ from random import Random
 import openpyxl
 from attack.clerk import ENTRY, REFUSED, TAKEN
 from attack.stage import CREATE, HEADERS, Stage
-from run_support import name, number
+from people import name, number
 
 DEPARTMENTS = ("内科", "外科", "骨科")
 HABITS = ("staff", "staff", "name", "folder", "entry", "number", "name and staff")

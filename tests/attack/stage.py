@@ -18,7 +18,8 @@ from pathlib import Path
 
 import openpyxl
 from attack.marks import draw_mark, read_mark
-from run_support import name, newest_results, number, wait_until
+from people import name, number
+from run_support import newest_results, wait_until
 
 from pipeline.sandbox.actions import Rules, Seal
 from pipeline.sandbox.faults import Faults, parse_faults

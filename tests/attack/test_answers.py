@@ -7,7 +7,7 @@ import pytest
 from attack.marks import draw_mark, read_mark
 from attack.sheets import Lines
 from attack.stage import CREATE, LONG, UPLOAD, Stage, person
-from run_support import number
+from people import number
 
 from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.gateway import SANDBOX

@@ -8,7 +8,7 @@ import pytest
 from attack.clerk import Clerk
 from attack.evidence_scenes import BY_NAME, BY_STAFF_NO, SCENES, A, B, adopt, turn_over
 from attack.stage import LONG, person
-from run_support import number
+from people import number
 
 GROUP = "evidence over time, decided"
 LATER = 400.0

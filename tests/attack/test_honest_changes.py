@@ -9,7 +9,7 @@ import pytest
 from attack.clerk import COLLEAGUES, FATES, Clerk, see_not_sent, see_sealed
 from attack.evidence_scenes import A, B, edit_copy, give_person
 from attack.stage import LONG, Person, person
-from run_support import number
+from people import number
 
 GROUP = "honest changes"
 ZHANG = "张伟"

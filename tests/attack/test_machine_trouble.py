@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 from attack.stage import CREATE, LONG, Stage, person
-from run_support import number, wait_until
+from people import compute_check_digit, number
+from run_support import wait_until
 
 GROUP = "machine and rows"
 PROCESSOR = 15  # seconds of processor time that a check of thirty odd names may take
@@ -94,13 +95,10 @@ def test_member_names_of_a_zip_cost_little(stage, name):
 def doubles(count: int, *, sound: bool) -> list[str]:
     """Return made-up numbers that a program which rounds would leave as they are, with a right check digit or a wrong one."""
     result: list[str] = []
-    weights = [2 ** (17 - index) % 11 for index in range(17)]
     for day in range(1, 29):
         for serial in range(1000):
             first = f"110199198001{day:02d}{serial:03d}"
-            check = "10X98765432"[
-                sum(int(row) * weight for row, weight in zip(first, weights, strict=True)) % 11
-            ]
+            check = compute_check_digit(first)
             for last in "0123456789":
                 whole = first + last
                 if int(whole) % 16 == 0 and (last == check) == sound and serial % 100:
@@ -167,8 +165,7 @@ def test_an_honest_number_that_ends_in_zeros_is_not_doubted_once_it_has_a_seal(s
 
 def number_ending_in_zeros(year: int, month: int, day: int) -> str | None:
     first = f"110199{year}{month:02d}{day:02d}000"
-    weights = [2 ** (17 - index) % 11 for index in range(17)]
-    check = "10X98765432"[sum(int(row) * weight for row, weight in zip(first, weights, strict=True)) % 11]
+    check = compute_check_digit(first)
     return first + check if check == "0" else None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 import xlwt
 from attack.stage import Stage, person
-from run_support import number
+from people import number
 
 GROUP = "other persons"
 RELATIVE_MOBILE = "13900000201"

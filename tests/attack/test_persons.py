@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from attack.stage import CREATE, HEADERS, LONG, Person, Stage, person
-from run_support import number
+from people import number
 
 from pipeline.sandbox.actions import Rules
 

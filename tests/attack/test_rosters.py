@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from attack.stage import HEADERS, LONG, Stage, person
-from run_support import number
+from people import number
 
 GROUP = "rosters"
 DOCTORS = 5

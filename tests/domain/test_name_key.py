@@ -6,10 +6,10 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-import run_support
 from generated_rosters import people
 from hypothesis import example, given
 from hypothesis import strategies as st
+from people import name
 
 from pipeline.domain.name_key import make_name_key
 from pipeline.domain.name_variants import CLASSES
@@ -58,7 +58,7 @@ def list_names():
     yield "sample", {normalise_name(row[column])[0] for row in rows if len(row) == len(head)}
     yield "surnames", set(people.SURNAMES)
     yield "given names", set(people.GIVEN)
-    yield "serial names", set(map(run_support.name, range(20_000)))
+    yield "serial names", set(map(name, range(20_000)))
 
 
 @pytest.mark.parametrize(("source", "names"), [*list_names()])

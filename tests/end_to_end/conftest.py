@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from crash_support import Zygote
+from people import make_row
 from roster_support import write_roster
-from run_support import QuickClock, draw_seal, make_row, newest_results
+from run_support import QuickClock, draw_seal, newest_results
 
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock

@@ -4,7 +4,8 @@ import shutil
 
 import openpyxl
 import pytest
-from run_support import draw_seal, make_row, name, number
+from people import make_row, name, number
+from run_support import draw_seal
 
 
 def seal_id(serial):

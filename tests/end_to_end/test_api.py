@@ -16,7 +16,7 @@ from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
-from run_support import make_row, number
+from people import make_row, number
 from wire_support import Relay
 
 import pipeline

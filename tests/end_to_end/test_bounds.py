@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from run_support import number
+from people import number
 from wire_support import CREATE, fault, set_limits
 
 from pipeline.clock import SystemClock

@@ -3,9 +3,10 @@
 import json
 
 import pytest
+from people import make_row, name, number
 from resolution_support import run_later
 from result_sheet import ResultSheet
-from run_support import draw_seal, make_row, name, number
+from run_support import draw_seal
 from wire_support import fault
 
 from pipeline.cli.app import main

@@ -4,7 +4,8 @@ import re
 
 import openpyxl
 import pytest
-from run_support import draw_seal, name, number
+from people import name, number
+from run_support import draw_seal
 
 from pipeline.cli.app import main
 

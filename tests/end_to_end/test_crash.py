@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import people
 import pytest
-import run_support
 from crash_support import CREATE, CrashCounts, Zygote, check_after, creates, ledger_seals, outcomes
 
 from pipeline.sandbox.actions import Rules
@@ -145,9 +145,9 @@ def test_a_kill_wherever_the_ledger_writes_while_a_seal_name_passes_on(hospital_
         rules=Rules(limiter="none", unique_names="off"),
         faults=[{"match": {"action": CREATE, "nth": [1]}, "do": no_match}],
     )
-    doctor = run_support.name(1)
+    doctor = people.name(1)
     hospital.doctors(1)
-    hospital.roster([(doctor, run_support.number(9), "15400000001", "00001", "内科")])
+    hospital.roster([(doctor, people.number(9), "15400000001", "00001", "内科")])
     assert hospital.go("run") == 3
     hospital.doctors(1)
     before = hospital.folder / "before"

@@ -3,9 +3,8 @@
 import itertools
 
 import pytest
-from run_support import draw_seal, name
-
-_WEIGHTS = [2 ** (17 - index) % 11 for index in range(17)]
+from people import is_valid, name
+from run_support import draw_seal
 
 
 def numbers(wanted) -> list[str]:
@@ -16,18 +15,13 @@ def numbers(wanted) -> list[str]:
     return list(itertools.islice(filter(wanted, whole), 4))
 
 
-def fits(number: str) -> bool:
-    total = sum(int(digit) * weight for digit, weight in zip(number, _WEIGHTS, strict=False))
-    return "10X98765432"[total % 11] == number[17]
-
-
 def rounded(number: str) -> bool:
     return int(float(number)) == int(number) and not number.endswith("00")
 
 
-HONEST = numbers(lambda number: rounded(number) and fits(number))[0]
-FAILING = numbers(lambda number: rounded(number) and not fits(number))[:3]
-ROUND = numbers(lambda number: number.endswith("000") and fits(number))[0]
+HONEST = numbers(lambda number: rounded(number) and is_valid(number))[0]
+FAILING = numbers(lambda number: rounded(number) and not is_valid(number))[:3]
+ROUND = numbers(lambda number: number.endswith("000") and is_valid(number))[0]
 
 
 def row(serial: int, number: str) -> tuple:

@@ -7,9 +7,10 @@ import re
 from dataclasses import dataclass
 
 import pytest
+from people import make_row, name, number
 from PIL import Image
 from resolution_support import run_later
-from run_support import draw_seal, make_row, name, number
+from run_support import draw_seal
 
 ONE, NEWCOMER, FILE = 1, 7, "00001.png"
 SCAN, OTHER_SCAN = 901, 902  # pictures by serial

@@ -4,9 +4,9 @@ import shutil
 
 import openpyxl
 import pytest
+from people import make_row, name, number
 from resolution_support import list_made_seals, run_later
 from result_sheet import ResultSheet
-from run_support import make_row, name, number
 from wire_support import CREATE, fault, set_limits
 
 from pipeline.sandbox.actions import Rules

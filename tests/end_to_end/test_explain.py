@@ -6,8 +6,9 @@ import shutil
 
 import openpyxl
 import pytest
+from people import make_row, name, number
 from resolution_support import find_unknown_rows, list_made_seals, run_later
-from run_support import draw_seal, make_row, name, number
+from run_support import draw_seal
 from wire_support import fault
 
 from pipeline.cli.app import main

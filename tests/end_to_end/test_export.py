@@ -12,7 +12,8 @@ import openpyxl
 import pytest
 import xlsxwriter
 from end_to_end.conftest import HEADERS
-from run_support import draw_seal, make_row, name
+from people import make_row, name
+from run_support import draw_seal
 
 FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # staff numbers are read so
 

@@ -2,7 +2,7 @@
 
 import openpyxl
 import pytest
-from run_support import name
+from people import name
 from wire_support import CREATE, UPLOAD, fault, set_limits
 
 from pipeline.clock import SystemClock

@@ -4,7 +4,8 @@ import json
 from datetime import UTC, datetime, time
 
 import pytest
-from run_support import draw_seal, make_row, name, number
+from people import make_row, name, number
+from run_support import draw_seal
 from wire_support import CREATE, fault, set_limits
 
 from pipeline.clock import SystemClock

@@ -8,8 +8,8 @@ import os
 import shutil
 
 import pytest
+from people import name, number
 from PIL import Image
-from run_support import name, number
 from wire_support import CREATE, set_limits
 
 from pipeline.domain.roster import ImageFile, PreparedImage

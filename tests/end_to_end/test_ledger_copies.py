@@ -12,7 +12,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from run_support import name, wait_until
+from people import name
+from run_support import wait_until
 
 from pipeline.sandbox.actions import Rules
 

@@ -19,8 +19,8 @@ from openpyxl.comments import Comment
 from openpyxl.drawing.image import Image as Drawing
 from openpyxl.styles import PatternFill
 from openpyxl.worksheet.datavalidation import DataValidation
+from people import name, number
 from result_sheet import ResultSheet
-from run_support import name, number
 
 from pipeline.cli.app import main
 from pipeline.intake.read_rosters import read_rosters

@@ -8,9 +8,10 @@ from pathlib import Path
 import openpyxl
 import pytest
 from openpyxl.drawing.image import Image as XlsxImage
+from people import make_row, name, number
 from PIL import Image
 from result_sheet import ResultSheet, save_corrected
-from run_support import draw_seal, make_row, name, number
+from run_support import draw_seal
 from wire_support import fault
 
 from pipeline.cli.app import main

@@ -6,8 +6,8 @@ import sqlite3
 from contextlib import closing
 
 import openpyxl
+import people
 import pytest
-import run_support
 
 from pipeline import api
 
@@ -159,9 +159,7 @@ def test_a_workbook_that_is_sent_again_counts_for_no_folder_that_was_empty(hospi
     assert halted(hospital) == {"code": "ROSTER_MISSING", "message": str(hospital.folder / "inbox")}
 
 
-@pytest.mark.parametrize(
-    "folder", [f"{run_support.name(1)}科", run_support.number(1)], ids=["name", "number"]
-)
+@pytest.mark.parametrize("folder", [f"{people.name(1)}科", people.number(1)], ids=["name", "number"])
 def test_a_folder_whose_name_is_hidden_in_the_record_stops_the_run_as_well(hospital, folder):
     hospital.doctors(1)
     add_empty_folder(hospital)
@@ -251,7 +249,7 @@ def test_a_smaller_roster_of_which_a_sheet_is_never_read_is_accepted_once(hospit
     hospital.doctors(4)
     roster = hospital.folder / "inbox" / "roster.xlsx"
     book = openpyxl.load_workbook(roster)
-    book.create_sheet("B").append(run_support.make_row(5))
+    book.create_sheet("B").append(people.make_row(5))
     book.save(roster)
     for _ in range(2):
         assert hospital.go("run") == 5

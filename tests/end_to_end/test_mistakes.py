@@ -9,7 +9,8 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from run_support import draw_seal, make_row
+from people import make_row
+from run_support import draw_seal
 
 from pipeline.cli.app import main
 from pipeline.sandbox.gateway import SANDBOX

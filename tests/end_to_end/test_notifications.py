@@ -5,7 +5,7 @@ import re
 import shutil
 
 import pytest
-from run_support import name, number
+from people import name, number
 from watch_support import Watcher
 
 from pipeline.operations.notify import name_channel

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 import openpyxl
 import pytest
 from end_to_end.conftest import HEADERS
+from people import make_row, name, number
 from roster_support import write_roster
-from run_support import draw_seal, make_row, name, number
+from run_support import draw_seal
 from watch_support import Watcher
 from zip_support import zipped
 

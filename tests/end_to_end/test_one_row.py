@@ -3,8 +3,8 @@
 import io
 
 import pytest
+from people import name, number
 from PIL import Image
-from run_support import name, number
 
 from pipeline.intake.fields import validate
 from pipeline.intake.images import ink

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from memory_ledger import MemoryLedger
-from run_support import QuickClock, name, number
+from people import name, number
+from run_support import QuickClock
 from window_limiter import WindowLimiter
 
 import pipeline

@@ -2,8 +2,9 @@
 
 import io
 
+from people import name, number
 from PIL import Image
-from run_support import draw_seal, name, number
+from run_support import draw_seal
 
 HEADERS = ("姓名", "证件号码", "印章图片", "印章名称")
 

@@ -7,8 +7,8 @@ import io
 import os
 
 import pytest
+from people import number
 from PIL import Image, ImageDraw
-from run_support import number
 
 
 def wide_margin(path):
@@ -97,9 +97,9 @@ def drawn(monkeypatch):
     """Return what draws a name with the fonts of the sample."""
     monkeypatch.syspath_prepend("sample_data")
     import drawing
-    import people
+    import entries
 
-    return lambda name: drawing.draw(people.Drawing("x.png", name, people.Look("strip", "red", "white")))
+    return lambda name: drawing.draw(entries.Drawing("x.png", name, entries.Look("strip", "red", "white")))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows tells no time of a file's entry")

@@ -13,8 +13,9 @@ import pytest
 from leaks import Canary, leaks, members
 from openpyxl import load_workbook
 from openpyxl.drawing.image import Image
+from people import name, number
 from resolution_support import run_later
-from run_support import draw_seal, name, number
+from run_support import draw_seal
 from wire_support import CREATE, UPLOAD
 
 from pipeline.messages.results import RESULT_TEXTS

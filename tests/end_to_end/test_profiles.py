@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from run_support import QuickClock, draw_seal, make_row, name
+from people import make_row, name
+from run_support import QuickClock, draw_seal
 from server_ledger import SECRET
 from watch_support import Watcher
 from wire_support import fault

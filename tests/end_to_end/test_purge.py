@@ -8,7 +8,8 @@ from collections import Counter
 import openpyxl
 import pytest
 from crash_support import Zygote
-from run_support import draw_seal, make_row, name, number
+from people import make_row, name, number
+from run_support import draw_seal
 from wire_support import fault
 
 from pipeline.ledger.registry import find_identity

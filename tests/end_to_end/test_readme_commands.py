@@ -9,7 +9,8 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from run_support import draw_seal, name, number
+from people import name, number
+from run_support import draw_seal
 
 from pipeline.cli.app import main
 

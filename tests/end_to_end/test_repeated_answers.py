@@ -1,7 +1,7 @@
 """An answer that was seen before, where another command than a run gets it."""
 
+from people import name
 from resolution_support import run_later
-from run_support import name
 from wire_support import CREATE, fault
 
 from pipeline.esign.contracts import AUTO_SIGN_QUERY, LIVENESS_CHECK

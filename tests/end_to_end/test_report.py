@@ -5,7 +5,7 @@ import re
 
 import openpyxl
 from encrypted_support import agile
-from run_support import name
+from people import name
 
 UPLOAD = "UploadFiles"
 CREATE = "ChannelCreatePreparedPersonalEsign"

@@ -3,8 +3,9 @@
 import re
 
 import pytest
+from people import make_row, name
 from resolution_support import find_unknown_rows, list_made_seals, run_later
-from run_support import draw_seal, make_row, name
+from run_support import draw_seal
 from wire_support import fault
 
 from pipeline.clock import SystemClock

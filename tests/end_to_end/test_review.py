@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import openpyxl
 import pytest
 from desktop import browser
-from run_support import draw_seal, name, number
+from people import name, number
+from run_support import draw_seal
 
 from pipeline.clock import SystemClock
 from pipeline.config.settings import load

@@ -11,8 +11,9 @@ import pytest
 from desktop import convert
 from office_support import FILTERS, edit
 from openpyxl.drawing.image import Image as Drawing
+from people import name, number
 from result_sheet import ResultSheet, save_corrected
-from run_support import draw_seal, name, number
+from run_support import draw_seal
 
 from pipeline.cli.app import main
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from people import name, number
 from result_sheet import ResultSheet
-from run_support import draw_seal, name, number
+from run_support import draw_seal
 from wire_support import CREATE
 
 HEADERS = ("姓名", "证件号码")

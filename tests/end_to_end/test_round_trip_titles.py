@@ -8,8 +8,9 @@ import openpyxl
 import pytest
 from desktop import convert
 from office_support import FILTERS
+from people import name, number
 from result_sheet import save_corrected
-from run_support import draw_seal, name, number
+from run_support import draw_seal
 
 OURS = (
     "Import status",

@@ -8,9 +8,10 @@ import sqlite3
 from collections import Counter
 
 import pytest
+from people import name, number
 from PIL import Image
 from result_sheet import ResultSheet
-from run_support import draw_seal, name, number
+from run_support import draw_seal
 from tencentcloud.essbasic.v20210526 import models
 
 from pipeline.sandbox.actions import Rules

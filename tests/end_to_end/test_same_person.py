@@ -8,9 +8,10 @@ import shutil
 
 import pytest
 from crash_support import Zygote
+from people import make_row, name, number
 from PIL import Image
 from resolution_support import list_made_seals, run_later
-from run_support import draw_seal, make_row, name, number
+from run_support import draw_seal
 from wire_support import fault
 
 WRONG, RIGHT = number(1), number(501)  # of the person who stands in every test

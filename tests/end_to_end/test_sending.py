@@ -9,7 +9,8 @@ import time
 
 import pytest
 from manual_clock import ManualClock
-from run_support import number, wait_until
+from people import number
+from run_support import wait_until
 from wire_support import CREATE, UPLOAD, Relay, fault, read_alone, set_limits
 
 from pipeline.clock import SystemClock

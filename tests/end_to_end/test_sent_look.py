@@ -9,8 +9,8 @@ import re
 import pytest
 from drawn_files import KINDS, DrawnFile, choose_files, find_deviation, make_file
 from image_support import on_white, opened
+from people import name, number
 from PIL import Image, ImageChops
-from run_support import name, number
 
 from pipeline.intake.images.preview import read_preview
 

@@ -13,8 +13,8 @@ import pillow_heif
 import pytest
 from generated_rosters.pictures import flatten
 from image_support import raw_png
+from people import name, number
 from PIL import Image, ImageChops, ImageDraw, ImageOps
-from run_support import name, number
 
 SEEDS = range(int(os.environ.get("PIXEL_SEEDS", "1")))
 ORIENTATION = 0x0112

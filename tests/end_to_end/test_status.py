@@ -5,8 +5,9 @@ import re
 import signal
 
 import pytest
+from people import make_row, name
 from resolution_support import find_unknown_rows, list_made_seals, run_later
-from run_support import make_row, name, wait_until
+from run_support import wait_until
 from wire_support import fault
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT")

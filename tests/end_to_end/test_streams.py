@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from bound_support import BOUND, needs_rights
 from desktop import find_program, skip_or_fail
-from run_support import name, wait_until
+from people import name
+from run_support import wait_until
 from wire_support import fault
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="a POSIX shell")

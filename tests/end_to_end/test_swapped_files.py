@@ -9,8 +9,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from people import make_row, name, number
 from PIL import Image
-from run_support import QuickClock, draw_seal, make_row, name, number
+from run_support import QuickClock, draw_seal
 
 from pipeline.intake.pairing import file_names
 

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from run_support import name
+from people import name
 
 import pipeline
 from pipeline.cli.app import main

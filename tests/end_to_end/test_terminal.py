@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from run_support import name, number, wait_until
+from people import name, number
+from run_support import wait_until
 from wire_support import fault, set_limits
 
 from pipeline.__main__ import repeat_lost_interrupt

@@ -4,8 +4,9 @@ import shutil
 
 import pytest
 from crash_support import CREATE, Zygote
+from people import make_row, name, number
 from resolution_support import list_made_seals
-from run_support import QuickClock, draw_seal, make_row, name, number
+from run_support import QuickClock, draw_seal
 from watch_support import Watcher
 
 from pipeline.sandbox.faults import Faults, parse_faults

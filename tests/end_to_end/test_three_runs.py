@@ -2,8 +2,9 @@
 
 import pytest
 from crash_support import CREATE, Zygote, in_the_air
+from people import make_row, name, number
 from resolution_support import list_made_seals, run_later
-from run_support import draw_seal, make_row, name, number
+from run_support import draw_seal
 
 from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.faults import Faults

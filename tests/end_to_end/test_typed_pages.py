@@ -10,7 +10,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from run_support import name, number
+from people import name, number
 
 from pipeline.cli.app import main
 from pipeline.sandbox.gateway import SANDBOX

@@ -8,7 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from run_support import draw_seal, make_row, name, number
+from people import make_row, name, number
+from run_support import draw_seal
 
 HEADERS = ("姓名", "证件号码", "手机号", "工号", "科室", "备注", "印章名称")
 DOCTORS = range(1, 9)

@@ -5,7 +5,8 @@ import re
 
 import openpyxl
 import pytest
-from run_support import draw_seal, name, number
+from people import name, number
+from run_support import draw_seal
 
 TITLES = ("姓名", "身份证号码", "手机号码")
 

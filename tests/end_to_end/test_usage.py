@@ -11,7 +11,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from run_support import name
+from people import name
 
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 
 import openpyxl
-from run_support import draw_seal, name, number
+from people import name, number
+from run_support import draw_seal
 
 HEADERS = ("姓名", "证件号码", "手机号")
 

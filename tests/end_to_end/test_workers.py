@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from people import make_row, name, number
 from postgres_server import run_server
-from run_support import draw_seal, make_row, name, number, wait_until
+from run_support import draw_seal, wait_until
 from server_ledger import SECRET
 
 from pipeline.sandbox.gateway import CREATE, SANDBOX

@@ -13,8 +13,9 @@ from pathlib import Path
 import openpyxl
 import pytest
 from openpyxl.drawing.image import Image as Drawing
+from people import name, number
 from result_sheet import ResultSheet
-from run_support import draw_seal, name, number
+from run_support import draw_seal
 
 from pipeline.cli.app import main
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from generated_rosters.cast import Cast, Register
-from generated_rosters.people import PREFIXES, check_character, is_valid, lost_tails, today
+from generated_rosters.people import PREFIXES, lost_tails, today
 from generated_rosters.truth import refused
 from generated_rosters.values import Day, Err, Flag, Formula, Num, Value
+from people import compute_check_digit, is_valid
 
 TRAPS = Register()
 LOST = "ID_PRECISION_LOST"
@@ -52,7 +53,7 @@ def _with(cast: Cast, *, region: str | None = None, birth: str | None = None) ->
         birth or f"{cast.dice.randint(1960, 1995)}{cast.dice.randint(1, 12):02}{cast.dice.randint(1, 28):02}"
     )
     first = f"{region or cast.dice.choice(PREFIXES)}{day}{cast.dice.randrange(1, 1000):03}"
-    number = first + check_character(first)
+    number = first + compute_check_digit(first)
     return (
         number if number[-1] != "X" and not number.endswith("00") else _with(cast, region=region, birth=birth)
     )

@@ -4,9 +4,10 @@ import unicodedata
 from functools import cache
 
 from generated_rosters.cast import Cast, Register
-from generated_rosters.people import GIVEN, SURNAMES, check_character
+from generated_rosters.people import GIVEN, SURNAMES
 from generated_rosters.truth import refused, sent
 from generated_rosters.values import Placed
+from people import compute_check_digit
 
 TRAPS = Register()
 FUZZY = frozenset({"IMAGE_NAME_FUZZY"})
@@ -186,7 +187,7 @@ def beginning(cast, tables):
 def substring(cast, tables):
     first = f"110101{cast.dice.randint(1965, 1995)}0{cast.dice.randint(1, 9)}{cast.dice.randint(10, 28)}"
     first += f"{cast.dice.randint(101, 999)}"
-    other = cast.person(number=cast.crowd.claim(first + check_character(first)))
+    other = cast.person(number=cast.crowd.claim(first + compute_check_digit(first)))
     inside = [other.number[1:end] for end in range(7, 14) if not cast.crowd.knows(other.number[1:end])]
     person = cast.person(staff_no=cast.crowd.claim(inside[0]))
     made = cast.png(other)

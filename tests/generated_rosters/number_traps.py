@@ -3,9 +3,10 @@
 from datetime import date, timedelta
 
 from generated_rosters.cast import Cast, Register, Table
-from generated_rosters.people import CARD_WORDS, PERMIT, PREFIXES, RESIDENCE, Person, check_character, today
+from generated_rosters.people import CARD_WORDS, PERMIT, PREFIXES, RESIDENCE, Person, today
 from generated_rosters.truth import refused, sent
 from generated_rosters.values import Formula
+from people import compute_check_digit
 
 TRAPS = Register()
 NUMBER = "id_card_number"
@@ -114,7 +115,7 @@ def old_county(cast, tables):
     first = (
         f"{region}{cast.dice.randint(1958, 1978)}{cast.dice.randint(1, 12):02}17{cast.dice.randint(900, 998)}"
     )
-    person = cast.person(number=first + check_character(first))
+    person = cast.person(number=first + compute_check_digit(first))
     made = cast.give(person, tables[0], "staff_no name")
     cast.add(tables[0], person, sent(person, made))
 
@@ -125,7 +126,7 @@ def _ending(cast: Cast, zeros: str) -> str:
         born = f"{cast.dice.randint(1960, 1995)}{cast.dice.randint(1, 12):02}{cast.dice.randint(1, 28):02}"
         order = f"{cast.dice.randint(1, 9)}00" if zeros == "000" else f"{cast.dice.randint(1, 99):02}0"
         first = f"{cast.dice.choice(PREFIXES)}{born}{order}"
-        if check_character(first) == "0" and (zeros == "000" or order[1] != "0"):
+        if compute_check_digit(first) == "0" and (zeros == "000" or order[1] != "0"):
             return cast.crowd.claim(f"{first}0")
 
 

@@ -11,7 +11,7 @@ import openpyxl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from run_support import name, number
+from people import name, number
 
 from pipeline.cli.app import main
 from pipeline.config.settings import load

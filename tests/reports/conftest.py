@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from people import complete_number
 
 from pipeline.domain.results_format import row_id_checksum
 from pipeline.domain.roster import (
@@ -62,9 +63,7 @@ STARTED = 1_795_543_200.0
 def number_of(position: int) -> str:
     """An invented, checksum-valid identity number."""
     body = f"440399{1962 + position % 38}{position % 12 + 1:02}{position % 28 + 1:02}{position * 7 % 1000:03}"
-    weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-    total = sum(int(digit) * weight for digit, weight in zip(body, weights, strict=True))
-    return body + "10X98765432"[total % 11]
+    return complete_number(body)
 
 
 def doctor_of(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from run_support import name, number
+from people import name, number
 
 VERSIONS = 3  # of a name, a mobile, a picture: going back to an earlier one is going back to equal content
 CREATE = "ChannelCreatePreparedPersonalEsign"

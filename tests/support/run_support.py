@@ -1,4 +1,4 @@
-"""Invented people: a name, a made-up, checksum-valid number, a roster row and a drawn seal for each serial; and waiting."""
+"""A drawn seal for each serial, a quick clock, and waiting for what another process brings about."""
 
 import json
 import time
@@ -8,38 +8,6 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from pipeline.clock import SystemClock
-
-SURNAMES = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦尤许何吕施张孔曹严华金魏陶姜戚谢邹喻柏水窦章"
-GIVEN = "安邦承德恩凡国海静凯丽明宁平强仁思天文欣雅泽"
-
-
-def number(serial: int) -> str:
-    """Return a made-up, checksum-valid identity number; its county code was never given out."""
-    first = f"110199{1970 + serial % 30}{1 + serial % 12:02d}{1 + serial % 28:02d}{serial % 1000:03d}"
-    weights = [2 ** (17 - index) % 11 for index in range(17)]
-    return (
-        first
-        + "10X98765432"[sum(int(digit) * weight for digit, weight in zip(first, weights, strict=True)) % 11]
-    )
-
-
-def name(serial: int) -> str:
-    pairs = len(GIVEN)
-    return (
-        SURNAMES[serial % len(SURNAMES)] + GIVEN[serial // len(SURNAMES) % pairs] + GIVEN[serial * 7 % pairs]
-    )
-
-
-def make_row(serial: int, **changes: str | None) -> tuple[str | None, ...]:
-    """Return a clean row of the usual roster, but for the columns that are changed."""
-    row = {
-        "name": name(serial),
-        "number": number(serial),
-        "mobile": f"154{serial:08d}",
-        "staff_no": f"{serial:05d}",
-        "department": "内科",
-    }
-    return tuple({**row, **changes}.values())
 
 
 class QuickClock(SystemClock):

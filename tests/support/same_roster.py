@@ -1,6 +1,6 @@
 """One roster of 200 invented doctors to be saved in every format: what any reader must give back."""
 
-from run_support import name, number
+from people import name, number
 
 TITLES = ("工号", "姓名", "身份证号码", "科室", "手机", "备注")
 TITLE = "某某医院医生名单"

@@ -32,12 +32,12 @@ def draw():
     sys.path.insert(0, str(SAMPLE))
     try:
         import drawing
-        import people
+        import entries
     finally:
         sys.path.remove(str(SAMPLE))
 
     def drawn(name: str, look: str, ink: str = "red", paper: str = "white") -> bytes:
-        return drawing.draw(people.Drawing("x.png", name, people.Look(look, ink, paper)))
+        return drawing.draw(entries.Drawing("x.png", name, entries.Look(look, ink, paper)))
 
     return drawn
 
@@ -47,7 +47,7 @@ def names() -> list[str]:
     """Return the doctors of the sample, namesakes once."""
     sys.path.insert(0, str(SAMPLE))
     try:
-        from people import STAFF
+        from entries import STAFF
     finally:
         sys.path.remove(str(SAMPLE))
     return list(dict.fromkeys(line.split()[1] for line in STAFF.strip().split("\n")))

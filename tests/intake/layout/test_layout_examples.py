@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import openpyxl
 import pytest
-from run_support import name, number
+from people import name, number
 
 from pipeline.intake.layout.line_classifier import is_example_sheet
 from pipeline.intake.layout.table_reader import skip_example_sheets

@@ -8,7 +8,8 @@ import openpyxl
 import pytest
 from desktop import convert
 from openpyxl.drawing.image import Image as Drawing
-from run_support import draw_seal, name, number
+from people import name, number
+from run_support import draw_seal
 
 from pipeline.domain.roster import Field
 from pipeline.intake.read_rosters import read_rosters

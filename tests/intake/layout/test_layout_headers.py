@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from run_support import name, number
+from people import name, number
 
 from pipeline.errors import FileRefused
 from pipeline.intake.layout.column_titles import ColumnAliases

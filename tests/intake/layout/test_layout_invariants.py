@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from run_support import name, number
+from people import name, number
 
 from pipeline.domain.roster import CellKind, EmbeddedImage, ImageFile
 from pipeline.errors import FileRefused

@@ -6,7 +6,7 @@ from datetime import date
 
 import openpyxl
 import pytest
-from run_support import name, number
+from people import name, number
 
 from pipeline.intake.read_rosters import read_rosters
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from run_support import name, number
+from people import name, number
 
 from pipeline.domain.roster import CellKind, EmbeddedImage, Field, ImageFile
 from pipeline.intake.layout.column_titles import ColumnAliases

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from run_support import name, number
+from people import name, number
 
 from pipeline.domain.results_format import row_id_checksum
 from pipeline.domain.roster import Cell, CellKind, Field

@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pair_support import doctor, fill
-from run_support import number
+from people import number
 
 from pipeline.domain.bearer import Bearer
 from pipeline.domain.roster import Field

@@ -6,7 +6,8 @@ import openpyxl
 import pytest
 from openpyxl.drawing.image import Image as Drawing
 from openpyxl.drawing.spreadsheet_drawing import AnchorMarker, TwoCellAnchor
-from run_support import draw_seal, name, number
+from people import name, number
+from run_support import draw_seal
 
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.read_rosters import read_rosters

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pair_support import NUMBER, OTHER_NUMBER, X_NUMBER, doctor, fill, got, outcome, paired
-from run_support import number
+from people import number
 
 from pipeline.domain.roster import Cell, CellKind, Field, Origin
 from pipeline.intake.pairing import image_index

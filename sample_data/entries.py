@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from itertools import cycle
 from typing import Any
 
+from people import complete_number
+
 ID_CARD = "居民身份证"
 PERMIT = "港澳居民来往内地通行证"
 RESIDENCE = "港澳台居民居住证"
@@ -201,12 +203,6 @@ LEFT_BEHIND = Drawing("郭永强（已离职）.png", "郭永强", SQUARE)
 REGIONS = {"13004": "810000", "13005": "830000", "13006": "820000"}
 
 
-def check_digit(first17: str) -> str:
-    """Return the eighteenth character of an identity number (GB 11643-1999: MOD 11-2)."""
-    total = sum(int(digit) * pow(2, 17 - index, 11) for index, digit in enumerate(first17))
-    return "10X98765432"[total % 11]
-
-
 def identity(staff_no: str, sex: str, year: int, region: str = "") -> str:
     """Invent an 18-character number that tells this sex and year of birth."""
     dice = random.Random(f"identity {staff_no}")
@@ -215,7 +211,7 @@ def identity(staff_no: str, sex: str, year: int, region: str = "") -> str:
     day = dice.randint(1, calendar.monthrange(year, month)[1])
     order = dice.randrange(900, 1000, 2) + (sex == "男")
     first17 = f"{region or county}{year}{month:02}{day:02}{order}"
-    return first17 + check_digit(first17)
+    return complete_number(first17)
 
 
 def mobile(staff_no: str) -> str:
