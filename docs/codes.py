@@ -10,22 +10,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pipeline.domain.service_codes import CODES
-from pipeline.messages.advice import Advice
-from pipeline.messages.catalogue import render
-from pipeline.messages.problem_entries import (
-    FILE_ENTRIES,
-    IDENTITY_ENTRIES,
-    MOBILE_ENTRIES,
-    NAME_ENTRIES,
-    OTHER_CASE,
-    PICTURE_ENTRIES,
-    ROW_ENTRIES,
-    SEAL_NAME_ENTRIES,
-    STAFF_NO_ENTRIES,
-    Entry,
+from pipeline.messages.areas import get_words, is_known, load_area
+from pipeline.messages.problems import get_problem_kind, split_remedy
+from pipeline.messages.service_errors import (
+    Advice,
+    list_answers,
+    list_code_advice,
+    list_halts,
+    list_meanings,
 )
-from pipeline.messages.problems import split_remedy
-from pipeline.messages.service_errors import ANSWERS, HALTS, MEANINGS, SERVICE_ERROR_ADVICE
 
 HERE = Path(__file__).parent
 LANGUAGES = ("zh", "en")
@@ -141,16 +134,7 @@ TYPED: Mapping[str, str] = {
 }
 SHOWN_CODES = 3  # of a kind, in the runbook
 
-GROUPS: Mapping[str, tuple[Entry, ...]] = {
-    "file": FILE_ENTRIES,
-    "row": ROW_ENTRIES,
-    "name": NAME_ENTRIES,
-    "identity": IDENTITY_ENTRIES,
-    "mobile": MOBILE_ENTRIES,
-    "staff_no": STAFF_NO_ENTRIES,
-    "seal_name": SEAL_NAME_ENTRIES,
-    "picture": PICTURE_ENTRIES,
-}
+GROUPS = ("file", "row", "name", "identity", "mobile", "staff_no", "seal_name", "picture")
 
 
 def page(language: str) -> str:
@@ -170,19 +154,20 @@ def page(language: str) -> str:
         "",
         say("ours.intro"),
     ]
-    for name, entries in GROUPS.items():
+    for name in GROUPS:
+        codes = [code for code, words in load_area("problems").items() if words.get("group") == name]
         lines += ["", f"### {say(f'group.{name}')}", ""]
-        rows = (row for entry in entries for row in _entry(entry, name, language, say))
+        rows = (row for code in codes for row in _list_rows(code, name, language, say))
         lines += _table(("code", "means", "effect", "who", "todo", "rerun"), rows, say)
     lines += ["", f"## {say('service')}", "", say("service.intro")]
-    for meaning, advice in MEANINGS.items():
+    for meaning, advice in list_meanings().items():
         codes = [code for code, code_value in CODES.items() if code_value == meaning]
-        own = [code for code in codes if code in SERVICE_ERROR_ADVICE]
-        rest = [f"`{code}`" for code in codes if code not in SERVICE_ERROR_ADVICE]
+        own = [code for code in codes if code in list_code_advice()]
+        rest = [f"`{code}`" for code in codes if code not in list_code_advice()]
         lines += ["", f"### {say(f'meaning.{meaning}')}", ""]
         if meaning == "row":
             lines += [say("row.intro"), ""]
-        rows = [(f"`{code}`", *_advice(SERVICE_ERROR_ADVICE[code], language, say)) for code in own]
+        rows = [(f"`{code}`", *_advice(list_code_advice()[code], language, say)) for code in own]
         few = len(rest) <= FEW
         if rest:
             first = "<br>".join(rest) if few else say("rest").format(n=len(rest))
@@ -190,7 +175,7 @@ def page(language: str) -> str:
         lines += _table(("code", "means", "who", "todo", "rerun"), rows, say)
         if not few:
             lines += ["", say("rest.list").format(n=len(rest), codes=" ".join(rest))]
-    for name, advised in (("answers", ANSWERS), ("halts", HALTS)):
+    for name, advised in (("answers", list_answers()), ("halts", list_halts())):
         lines += ["", f"## {say(name)}", "", say(f"{name}.intro"), ""]
         rows = [(f"`{code}`", *_advice(entry, language, say)) for code, entry in advised.items()]
         lines += _table(("code", "means", "who", "todo", "rerun"), rows, say)
@@ -204,13 +189,14 @@ def fill_runbook(text: str, language: str) -> str:
         return WORDS[key][LANGUAGES.index(language)]
 
     reasons = [
-        (f"`{code}`", *_advice(advice, language, say)[:3], _typed(code)) for code, advice in HALTS.items()
+        (f"`{code}`", *_advice(advice, language, say)[:3], _typed(code))
+        for code, advice in list_halts().items()
     ]
     kinds = []
-    for meaning, advice in MEANINGS.items():
+    for meaning, advice in list_meanings().items():
         codes = sorted(
             (code for code, code_value in CODES.items() if code_value == meaning),
-            key=lambda code: code not in SERVICE_ERROR_ADVICE,  # those with a text of their own first
+            key=lambda code: code not in list_code_advice(),  # those with a text of their own first
         )
         shown = " ".join(f"`{code}`" for code in codes[:SHOWN_CODES])
         if len(codes) > SHOWN_CODES:
@@ -231,43 +217,44 @@ def _typed(name: str) -> str:
     return f"`{TYPED[name]}`" if name in TYPED else "—"
 
 
-def _entry(entry: Entry, group: str, language: str, say: Say) -> Iterator[tuple[str, ...]]:
-    """Yield a code's row, and one for its other sentence: the other severity, or the other case."""
-    index = LANGUAGES.index(language)
-    cases = [(entry.label[index], split_remedy((entry.zh, entry.en)[index])[1], entry.severity)]
-    if entry.other:
-        severity = entry.severity
-        if entry.code not in OTHER_CASE:
-            severity = "warning" if severity == "error" else "error"
-        cases.append((*split_remedy(entry.other[index]), severity))
+def _list_rows(code: str, group: str, language: str, say: Say) -> Iterator[tuple[str, ...]]:
+    """Yield a code's row, and one for its sentence of the other severity and for each case that is documented."""
+    kind = get_problem_kind(code)
+    label, sentence = get_words(f"{code}.label")[language], get_words(code)[language]
+    cases = [(label, split_remedy(sentence)[1], kind.severity)]
+    for word in kind.cases:
+        words = get_words(f"{code}.case_{word}")
+        if "docs" in words:
+            cases.append((*split_remedy(words[language]), kind.severity))
+    if is_known(f"{code}.other_severity"):
+        severity = "warning" if kind.severity == "error" else "error"
+        cases.append((*split_remedy(get_words(f"{code}.other_severity")[language]), severity))
     for number, (means, todo, severity) in enumerate(cases):
-        who = entry.who if todo else "nobody"
+        who = kind.who if todo else "nobody"
         rerun = "needless" if severity == "warning" else "after"
-        if entry.code == "ROW_DUPLICATE" and not number:  # an equal copy: nobody has to act
+        if code == "ROW_DUPLICATE" and not number:  # an equal copy: nobody has to act
             who, rerun = "nobody", "needless"
         effect = severity
-        if entry.code == "CONTENT_CHANGED":  # a warning about a row that has its seal; nothing is sent
+        if code == "CONTENT_CHANGED":  # a warning about a row that has its seal; nothing is sent
             effect, rerun = "error", "held"
         yield (
-            f"`{entry.code}`",
+            f"`{code}`",
             _blanks(means).rstrip("。."),
             say("effect.file" if group == "file" else f"effect.{effect}"),
-            render(f"who.{who}", language),
+            get_words(f"who.{who}")[language],
             _blanks(todo) or "—",
             say(f"rerun.{rerun}"),
         )
 
 
 def _advice(advice: Advice, language: str, say: Say) -> tuple[str, ...]:
-    who = render(f"who.{advice.who}", language)
+    who = get_words(f"who.{advice.who}")[language]
     return advice.explain(language), who, advice.instruct(language), say(f"rerun.{advice.rerun}")
 
 
 def _blanks(sentence: str) -> str:
     """Return a catalogue's words without what only a row can fill in."""
-    plain = re.sub(r"\s*\{(hint|other)\}$", "", sentence.replace("[", "").replace("]", "")).replace(
-        "{cell}", "C12"
-    )
+    plain = re.sub(r"\s*\{(hint|other)\}$", "", sentence).replace("{cell}", "C12")
     plain = re.sub(r"\{[a-z_]+\}", "…", plain).strip()
     return plain[:1].upper() + plain[1:]
 

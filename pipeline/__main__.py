@@ -9,7 +9,7 @@ import sys
 from threading import Timer
 
 from pipeline.intake.readers.child import CHILD_ARGUMENT
-from pipeline.messages.cli import CLI_TEXTS
+from pipeline.messages.areas import get_pair
 
 INTERRUPTED = 130
 REPEAT_SECONDS = 0.05
@@ -31,7 +31,7 @@ def main() -> None:
         code = command_line(sys.argv[1:])
     except KeyboardInterrupt:  # while modules are loaded, or after the last word was said
         code = INTERRUPTED
-        print(*CLI_TEXTS["interrupted_early"], file=sys.stderr)  # noqa: T201 - the language may not be known yet
+        print(*get_pair("interrupted_early"), file=sys.stderr)  # noqa: T201 - the language may not be known yet
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # from here on a Ctrl-C ends the process without a traceback
     sys.exit(code)
 

@@ -29,9 +29,10 @@ from typing import Any, Self, TypeVar
 
 from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.roster import Problem
+from pipeline.messages.areas import is_known
 from pipeline.messages.catalogue import JoinedTexts, Localizable, render
 from pipeline.messages.problems import build_problem
-from pipeline.messages.texts import TEXTS, make_text
+from pipeline.messages.texts import make_text
 from pipeline.support.rights import acting_user, is_there, owner_of
 
 LOG = logging.getLogger(__name__)
@@ -252,12 +253,12 @@ def reason_of(error: BaseException) -> KeyedText:
     if isinstance(error, OSError):
         number = error.errno or 0
         code = errno.errorcode.get(number, str(number or kind))
-        if f"system.{code}" in TEXTS:
+        if is_known(f"system.{code}"):
             return make_text(f"system.{code}")
         return make_text("system.unlisted", code=code, words=error.strerror or kind)
     code = getattr(error, "sqlite_errorname", None) or kind
     key = "database." + "_".join(code.split("_")[:2])
-    if key in TEXTS:
+    if is_known(key):
         return make_text(key)
     return make_text("database.unlisted", code=code, words=str(error) or code)
 

@@ -7,26 +7,31 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from catalogue_support import PROBLEM_CODES
 
 from bench.several_hosts import print_paper
 from pipeline.cli.app import main
 from pipeline.domain.roster import Field
 from pipeline.domain.service_codes import CODES
-from pipeline.messages.problem_entries import CATALOGUE, OTHER_CASE
-from pipeline.messages.problems import build_problem, render_problem, split_remedy
-from pipeline.messages.results import RESULT_TEXTS
+from pipeline.messages.areas import get_words, is_known
+from pipeline.messages.problems import (
+    build_problem,
+    get_problem_kind,
+    render_problem,
+    split_remedy,
+)
 from pipeline.messages.service_errors import (
-    ANSWERS,
-    HALTS,
-    MEANINGS,
-    SERVICE_ERROR_ADVICE,
     find_advice,
     is_known_code,
+    list_answers,
+    list_code_advice,
+    list_halts,
+    list_meanings,
 )
 from pipeline.version import __version__
 
 REPOSITORY = Path(__file__).parents[1]
-ADVICE = {**MEANINGS, **SERVICE_ERROR_ADVICE, **ANSWERS, **HALTS}
+ADVICE = {**list_meanings(), **list_code_advice(), **list_answers(), **list_halts()}
 HAN = re.compile("[一-鿿]")
 INTERFACE = "创建导入处方单个人印章"  # an account manager knows it by this name alone
 
@@ -47,7 +52,9 @@ def test_the_committed_page_is_the_one_that_is_made(codes, language):
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_every_code_stands_on_the_page(codes, language):
     page = codes.page(language)
-    assert [code for code in (*CATALOGUE, *CODES, *ANSWERS, *HALTS) if f"`{code}`" not in page] == []
+    assert [
+        code for code in (*PROBLEM_CODES, *CODES, *list_answers(), *list_halts()) if f"`{code}`" not in page
+    ] == []
     assert "{" not in page, "no blank is left to fill in"
 
 
@@ -63,7 +70,7 @@ def test_no_text_promises_what_no_document_of_the_service_states(wrong):
     paths = [
         *REPOSITORY.glob("*.md"),
         *REPOSITORY.glob("docs/*/*.md"),
-        *REPOSITORY.glob("pipeline/messages/*.py"),
+        *REPOSITORY.glob("pipeline/messages/*.toml"),
     ]
     assert len(paths) > 50
     texts = {path: " ".join(path.read_text("utf-8").split()) for path in paths if path.name != "CHANGELOG.md"}
@@ -73,7 +80,7 @@ def test_no_text_promises_what_no_document_of_the_service_states(wrong):
 @pytest.mark.parametrize("code", ADVICE)
 def test_every_advice_says_who_what_and_how_in_both_languages(code):
     advice = ADVICE[code]
-    assert f"who.{advice.who}" in RESULT_TEXTS
+    assert is_known(f"who.{advice.who}")
     for message in (advice.explain, advice.instruct):
         assert HAN.search(message("zh"))
         assert message("zh").endswith("。")
@@ -106,24 +113,23 @@ def test_what_may_have_made_a_seal_is_never_sent_again():
     assert {find_advice(code).rerun for code in doubtful} == {"held"}
 
 
-@pytest.mark.parametrize("code", CATALOGUE)
+@pytest.mark.parametrize("code", PROBLEM_CODES)
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_a_message_names_the_cell_what_was_found_and_what_to_do(code, language):
-    entry = CATALOGUE[code]
-    index = ("zh", "en").index(language)
-    cases = [(entry.severity, (entry.zh, entry.en)[index], {})]
-    if entry.other:
-        flipped = "error" if entry.severity == "warning" else "warning"
-        mark = OTHER_CASE.get(code)
-        cases.append((entry.severity if mark else flipped, entry.other[index], {mark: "7"} if mark else {}))
-    for severity, sentence, detail in cases:
+    kind = get_problem_kind(code)
+    cases = [(kind.severity, code, {})]
+    cases += [(kind.severity, f"{code}.case_{word}", {word: "7"}) for word in kind.cases]
+    if is_known(other := f"{code}.other_severity"):
+        cases.append(("error" if kind.severity == "warning" else "warning", other, {}))
+    for severity, key, detail in cases:
+        sentence = get_words(key)[language]
         blanks = {name for _, name, _, _ in string.Formatter().parse(sentence) if name} - {"cell"}
         words = {name: f"<{name}>" for name in blanks} | detail
         message = render_problem(
             build_problem(code, Field.NUMBER, "C12", severity=severity, **words), language
         )
         assert "C12" in message
-        assert [word for word in words.values() if word not in message] == []
+        assert [words[name] for name in blanks if words[name] not in message] == []
         if severity == "error":
             assert split_remedy(sentence)[1], "what to do"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 import pytest
+from catalogue_support import PROBLEM_CODES
 from ruamel.yaml import YAML
 
 from pipeline.cli.app import cli
@@ -15,8 +16,7 @@ from pipeline.clock import SystemClock
 from pipeline.config.settings import list_keys
 from pipeline.domain.run import EXIT_SEVERITY
 from pipeline.domain.service_codes import CODES
-from pipeline.messages.problem_entries import CATALOGUE
-from pipeline.messages.service_errors import ANSWERS, HALTS
+from pipeline.messages.service_errors import list_answers, list_halts
 
 REPOSITORY = Path(__file__).parents[1]
 LANGUAGES = ("en", "zh")
@@ -38,7 +38,7 @@ EXIT_CODES = {*EXIT_SEVERITY, 2, 6, 130, 143}
 KEYS = {".".join(key) for key in list_keys()} | {key[0] for key in list_keys()}
 LEAVES = {key.rsplit(".", 1)[-1] for key in KEYS}
 SECTIONS = {key.split(".")[0] for key in KEYS if "." in key}
-CODES_OF_OURS = {*CATALOGUE, *ANSWERS, *HALTS}
+CODES_OF_OURS = {*PROBLEM_CODES, *list_answers(), *list_halts()}
 NO_CODES = ("ESIGN_IMPORT_", "TENCENTCLOUD_", "TKE_", "REQUIRE_")  # variables of the environment
 OTHER_WORDS = {"NO_COLOR", "HTTPS_PROXY", "CREDENTIALS_DIRECTORY", "E_PRESCRIPTION_AUTO_SIGN"}
 
@@ -160,5 +160,7 @@ def test_the_runbook_holds_every_exit_code_and_the_tables_that_are_made(language
     assert text == module.fill_runbook(text, language), "run make docs"
     rows = re.findall(r"^\| ([0-9]+)(?:[,、] ?([0-9]+))? \|", text, re.MULTILINE)
     assert {int(code) for row in rows for code in row if code} == EXIT_CODES
-    assert [code for code in HALTS if f"| `{code}` |" not in text] == []
-    assert [code for code, advice in HALTS.items() if advice.who == "it" and code not in module.TYPED] == []
+    assert [code for code in list_halts() if f"| `{code}` |" not in text] == []
+    assert [
+        code for code, advice in list_halts().items() if advice.who == "it" and code not in module.TYPED
+    ] == []

@@ -3,7 +3,8 @@
 import struct
 
 from pipeline.cli.help import DOMAIN, LOCALE
-from pipeline.messages.help import CHINESE, PLURALS
+from pipeline.messages.areas import load_area
+from pipeline.messages.help import PLURALS
 
 HEADER = "Content-Type: text/plain; charset=UTF-8\nLanguage: zh\nPlural-Forms: nplurals=2; plural=(n != 1);\n"
 TARGET = LOCALE / "zh" / "LC_MESSAGES" / f"{DOMAIN}.mo"
@@ -12,8 +13,9 @@ MAGIC = 0x950412DE
 
 def compile_catalogue() -> bytes:
     """Return the catalogue in GNU's binary form: two tables of (length, offset), sorted, then the texts."""
-    pairs = {"": HEADER} | {en: zh for en, zh in CHINESE.items() if en not in PLURALS.values()}
-    pairs |= {f"{one}\0{many}": f"{CHINESE[one]}\0{CHINESE[many]}" for one, many in PLURALS.items()}
+    chinese = load_area("help")["click"]
+    pairs = {"": HEADER} | {en: zh for en, zh in chinese.items() if en not in PLURALS.values()}
+    pairs |= {f"{one}\0{many}": f"{chinese[one]}\0{chinese[many]}" for one, many in PLURALS.items()}
     pairs = {key: text for key, text in pairs.items() if key not in PLURALS}
     keys = sorted(pairs, key=str.encode)
     texts = [text.encode() for text in (*keys, *(pairs[key] for key in keys))]

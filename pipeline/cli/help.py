@@ -1,7 +1,7 @@
 """The help of every command in the reader's language, laid out by the width of its characters; `completion`.
 
 click asks the standard library's `gettext` for its own texts, and `gettext` reads compiled catalogues:
-``locale/zh/LC_MESSAGES/esign-import.mo`` is `pipeline.messages.help`, made by ``python tools/compile_messages.py``.
+``locale/zh/LC_MESSAGES/esign-import.mo`` is the table ``click`` of ``help.toml``, made by ``python tools/compile_messages.py``.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import click
 from click.shell_completion import get_completion_class, shell_complete
 
 from pipeline.cli.context import Session
+from pipeline.messages.areas import load_area
 from pipeline.messages.catalogue import render
-from pipeline.messages.help import CHINESE, HELP, KINDS, RANGES, STOPS
+from pipeline.messages.help import KINDS, RANGES, STOPS
 from pipeline.support.terminal_text import measure_width
 from pipeline.version import PROGRAM
 
@@ -98,9 +99,8 @@ def split_paragraphs(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _translate(english: str) -> str:
-    return "\n\n".join(
-        mark + (HELP.get(text) or CHINESE.get(text) or text) for mark, text in split_paragraphs(english)
-    )
+    chinese = {**load_area("help")["help"], **load_area("help")["click"]}
+    return "\n\n".join(mark + chinese.get(text, text) for mark, text in split_paragraphs(english))
 
 
 class _WideFormatter(click.HelpFormatter):
@@ -110,7 +110,7 @@ class _WideFormatter(click.HelpFormatter):
         self.write(f"{'':>{self.current_indent}}{heading}{render('mark.colon', 'zh')}\n")
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
-        super().write_usage(prog, args, CHINESE["Usage:"] if prefix is None else prefix)
+        super().write_usage(prog, args, load_area("help")["click"]["Usage:"] if prefix is None else prefix)
 
     def write_text(self, text: str) -> None:
         self._write_lines(wrap_text(text, self.width - self.current_indent), self.current_indent)

@@ -17,8 +17,8 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from pipeline.errors import ConfigError, reason_of
-from pipeline.messages.catalogue import SENTENCES, Bilingual, JoinedTexts, Localizable, Phrase, make_phrase
-from pipeline.messages.config import PARSER_TEXTS
+from pipeline.messages.areas import is_known
+from pipeline.messages.catalogue import Bilingual, JoinedTexts, Localizable, Phrase, make_phrase
 from pipeline.support.rights import acting_user
 
 MAX_BYTES = 1 << 20  # of a file
@@ -35,6 +35,25 @@ _SLIPS = (  # what a line looks like whose fault the parser finds only on a late
     (re.compile(r"^[^#\"']*[:,\[{-]\s*([\"'])(?:(?!\1).)*$"), "unexpected end of stream"),
     (re.compile(r"^[^#:\"']*\N{FULLWIDTH COLON}"), "full-width colon"),
 )
+
+# a part of the YAML parser's message -> the text that explains it
+PARSER_TEXTS: Mapping[str, str] = {
+    r"'\t' that cannot start": "config.parser.tab",
+    "that cannot start any token": "config.parser.first_character",
+    "',' or '}'": "config.parser.brace",
+    "',' or ']'": "config.parser.bracket",
+    "mapping values are not allowed": "config.parser.two_colons",
+    "could not find expected ':'": "config.parser.no_colon",
+    "full-width colon": "config.parser.wide_colon",
+    "expected <block end>": "config.parser.indentation",
+    "expected the node content": "config.parser.no_value",
+    "unexpected end of stream": "config.parser.quotes",
+    "unknown escape character": "config.parser.backslash",
+    "undefined alias": "config.parser.alias",
+    "expected a single document": "config.parser.documents",
+    "tag": "config.parser.tag",
+    "not YAML": "config.parser.not_yaml",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +117,10 @@ def _find_syntax_error(text: str, error: YAMLError) -> tuple[int, str]:
 
 def _describe_syntax_error(path: Path, line: int, why: str) -> Phrase:
     """Return the fault that the parser found; words that the catalogue does not know stay English."""
-    meaning = next((pair for words, pair in PARSER_TEXTS.items() if words in why), None)
-    if meaning is None:
+    key = next((key for words, key in PARSER_TEXTS.items() if words in why), None)
+    if key is None:
         return make_phrase("config.strange_syntax", path=path, line=line, why=why)
-    return make_phrase("config.syntax", path=path, line=line, why=Bilingual(*meaning))
+    return make_phrase("config.syntax", path=path, line=line, why=make_phrase(key))
 
 
 class _Reader:
@@ -222,7 +241,7 @@ def _describe_fault(error: Any) -> Localizable:
     context = error.get("ctx", {})
     if error["type"] == OURS:
         return make_phrase(context["key"], **context["detail"])
-    if (key := f"config.pydantic.{error['type']}") not in SENTENCES:
+    if not is_known(key := f"config.pydantic.{error['type']}"):
         return Bilingual(error["msg"], error["msg"])
     expected = JoinedTexts(str(context.get("expected", "")).split(" or "), make_phrase("mark.or"))
     plain = {name: f"{value:g}" if isinstance(value, float) else value for name, value in context.items()}

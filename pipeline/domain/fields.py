@@ -17,7 +17,6 @@ from pipeline.domain.roster import Doctor, Field, ImageFile, fold_card_number
 class FieldDefinition:
     """What the program knows of one field."""
 
-    words: tuple[str, str]  # how people call it: Chinese, English
     # The titles of its column in tiers, the plainest first. If two columns of one line claim the field, the earlier
     # tier wins: 手机号 next to 联系电话, 印章图片 next to 图片. Within a tier the file is refused.
     titles: tuple[tuple[str, ...], ...]
@@ -61,7 +60,6 @@ _IMAGES = (
 # in the order in which differences of a row and its seal are listed
 FIELDS: Mapping[Field, FieldDefinition] = {
     Field.NAME: FieldDefinition(
-        words=("姓名", "name"),
         titles=((
             "姓名", "医生姓名", "医师姓名", "医生名称", "医师名称", "医生名字", "医师名字", "医护姓名", "医护人员姓名",
             "人员姓名", "职工姓名", "员工姓名", "用户姓名", "本人姓名", "真实姓名", "中文姓名", "名字", "xm", "ysxm", "name",
@@ -73,7 +71,6 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         content="name",
     ),
     Field.NUMBER: FieldDefinition(
-        words=("证件号码", "identity number"),
         titles=((
             *_NUMBERS, *(owner + number for owner in _OWNERS for number in _NUMBERS if number.startswith("身份证")),
             "证件号", "证件号码", "证件编号", "有效证件号", "有效证件号码", "有效身份证件号", "有效身份证件号码", "sfz", "sfzh",
@@ -93,7 +90,6 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         is_digested=True,
     ),
     Field.ID_TYPE: FieldDefinition(
-        words=("证件类型", "card type"),
         titles=((
             "证件类型", "证件类别", "证件种类", "身份证件类型", "身份证件类别", "身份证件种类", "有效证件类型",
             "有效身份证件类型", "有效身份证件种类", "zjlx", "id card type", "id type", "card type", "identity card type", "identity type",
@@ -106,7 +102,6 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         content="id_type",
     ),
     Field.SCENE_KEY: FieldDefinition(
-        words=("场景", "scene"),
         titles=((
             "场景", "场景值", "场景标识", "业务场景", "使用场景", "自动签场景", "scene key", "scene",
         ),),
@@ -116,7 +111,6 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         blank_is_content=True,
     ),
     Field.MOBILE: FieldDefinition(
-        words=("手机号", "mobile"),
         titles=((
             "手机", "手机号", "手机号码", "手机电话", "移动手机", "移动电话", "移动电话号码", "行动电话", "行动电话号码",
             "联系手机", "联系手机号", "联系手机号码", *(f"{owner}手机{rest}" for owner in _OWNERS for rest in ("", "号", "号码")),
@@ -137,7 +131,6 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         is_forgivable=True,
     ),
     Field.STAFF_NO: FieldDefinition(
-        words=("工号", "staff number"),
         titles=((
             "工号", "职工号", "职工工号", "职工编号", "职工编码", "职工代码", "员工号", "员工工号", "员工编号", "员工编码",
             "员工代码", "人员工号", "人员编号", "人员编码", "人员代码", "医生工号", "医生编号", "医生编码", "医生代码", "医师工号",
@@ -149,7 +142,6 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         result="staff_no",
     ),
     Field.DEPARTMENT: FieldDefinition(
-        words=("科室", "department"),
         titles=((
             "科室", "科室名称", "所在科室", "所属科室", "工作科室", "执业科室", "临床科室", "科别", "医生科室", "医师科室", "ks",
             "ksmc", "department", "department name", "dept", "dept name",
@@ -159,7 +151,6 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         is_inherited=True,
     ),
     Field.SEAL_NAME: FieldDefinition(
-        words=("印章名称", "seal name"),
         titles=((
             "印章名称", "印章名", "章名", "章名称", "电子印章名称", "电子印章名", "个人印章名称", "签章名称", "签章名",
             "电子签章名称", "电子签章名", "个人签章名称", "seal name", "stamp name",
@@ -171,7 +162,6 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         is_forgivable=True,
     ),
     Field.PICTURE: FieldDefinition(
-        words=("图片", "picture"),
         titles=(
             (
                 *(seal + image for seal in _SEALS for image in _IMAGES if seal + image != "章照片"), "seal image", "seal picture", "seal file",
@@ -190,7 +180,6 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         is_forgivable=True,
     ),
     Field.ENABLE_AUTO_SIGN: FieldDefinition(
-        words=("授权签", "auto-sign"),
         titles=((
             "自动签", "自动签署", "授权签", "开通自动签", "开通自动签署", "开通授权签", "是否自动签", "是否自动签署",
             "是否开通自动签", "是否开通自动签署", "是否开通授权签", "enable auto sign", "auto sign",
@@ -200,7 +189,6 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         is_optional_parameter=True,
     ),
     Field.LICENSE_TYPE: FieldDefinition(
-        words=("许可", "licence"),
         titles=((
             "许可", "许可类型", "个人许可", "个人许可类型", "自动签许可", "自动签许可类型", "license type", "licence type",
             "license", "licence",
@@ -210,7 +198,6 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         is_optional_parameter=True,
     ),
     Field.SEAL_IMAGE_COMPRESS: FieldDefinition(
-        words=("压缩", "compression"),
         titles=((
             "压缩", "压缩图片", "压缩印章", "压缩印章图片", "印章图片压缩", "图片压缩", "是否压缩", "是否压缩图片",
             "是否压缩印章图片", "seal image compress", "compress",

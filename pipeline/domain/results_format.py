@@ -21,6 +21,8 @@ ROW_ID, CHECK = "row_id", "check"  # headings of the two hidden columns, in ever
 # a marked copy of a roster: its folder, its property with the files it was made from, digits of each digest
 COPIES = "rosters"
 ORIGINALS_PROPERTY = "esign-import-originals"
+# titles of the columns that it has at its right end: keys of the catalogue
+APPENDED_COLUMNS = ("fix.status", "fix.reason", "col.seal_id")
 _DIGEST, _MAX_ORIGINALS = 16, 14  # so that they fit into the 255 characters that Excel keeps of a property
 _MAX_MARK = 10  # marks that are tried; a roster made of an old To fix sheet brings one along
 

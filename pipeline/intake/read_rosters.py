@@ -39,9 +39,8 @@ from pipeline.intake.readers.own_workbook import read_run_of_compound, read_run_
 from pipeline.intake.readers.xlsx import workbook
 from pipeline.intake.readers.xlsx.drawings import NOWHERE
 from pipeline.intake.readers.xlsx.package import Package
-from pipeline.messages.problem_entries import CATALOGUE
-from pipeline.messages.problems import build_problem
-from pipeline.messages.results import RESULT_TEXTS
+from pipeline.messages.areas import get_pair
+from pipeline.messages.problems import build_problem, get_problem_kind
 from pipeline.messages.texts import make_text
 from pipeline.support.rights import acting_user
 
@@ -49,7 +48,7 @@ MAX_BYTES = 200_000_000  # of a file on disk; what it unpacks to is bounded by i
 # Windows has no O_NONBLOCK, POSIX no O_BINARY
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 # columns of the sheet Unknown, whose lines have row tokens, too
-_SETTLES = RESULT_TEXTS["col.settle"]
+_SETTLES = get_pair("col.settle")
 _TOP = 5  # lines in which a renamed To fix sheet shows its hidden columns
 NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
 
@@ -295,5 +294,5 @@ def _require_unique_tokens(tables: Sequence[Table]) -> None:
 
 
 def _make_problem(refused: FileRefused) -> Problem:
-    entry = CATALOGUE[refused.code]
-    return Problem(entry.code, entry.severity, cell=refused.detail.get("cell"), detail=refused.detail)
+    severity = get_problem_kind(refused.code).severity
+    return Problem(refused.code, severity, cell=refused.detail.get("cell"), detail=refused.detail)

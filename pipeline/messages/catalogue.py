@@ -1,8 +1,7 @@
-"""The catalogue of sentences: looks a message up by its key and renders it in Chinese or English.
+"""Sentences: looks a message up by its key and renders it in Chinese or English.
 
-A table of messages maps a key to ``(zh, en)`` with blanks such as ``{path}``. The value of a blank may be localizable
-itself. A message is put together only when it is shown, in the language that is asked for. Problems, the advice on
-service errors and the cards of the review page have tables of their own.
+A text has blanks such as ``{path}``. The value of a blank may be localizable itself. A message is put together only when
+it is shown, in the language that is asked for.
 """
 
 from __future__ import annotations
@@ -14,39 +13,14 @@ from typing import Protocol, runtime_checkable
 
 from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.service_codes import NAME_EXISTS
-from pipeline.messages import (
-    cli,
-    config,
-    ledger,
-    pages,
-    resolution,
-    results,
-    server,
-    setup,
-    texts,
-    unattended,
-    usage,
-)
+from pipeline.messages.areas import get_pair, get_words, is_known
 from pipeline.messages.texts import render_text
 
 Pair = tuple[str, str]  # zh, en
 # a time as the ledger holds it
 _STAMP = re.compile(r"\b(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::\d\d)?[+-]\d\d:\d\d")
-TABLES: tuple[Mapping[str, Pair], ...] = (
-    cli.CLI_TEXTS,
-    config.CONFIG_TEXTS,
-    ledger.LEDGER_TEXTS,
-    pages.PAGE_TEXTS,
-    resolution.RESOLUTION_TEXTS,
-    resolution.TIMELINE_TEXTS,
-    results.RESULT_TEXTS,
-    server.SERVER_TEXTS,
-    setup.SETUP_TEXTS,
-    texts.MARKS,
-    unattended.UNATTENDED_TEXTS,
-    usage.USAGE_TEXTS,
-)
-SENTENCES: Mapping[str, Pair] = {key: words for table in TABLES for key, words in table.items()}
+# a picture in a roster that its owner moves within the sheet; others are saved as files
+_MOVED = frozenset({"stray.no_doctor", "stray.no_roster", "stray.no_row"})
 
 
 @runtime_checkable
@@ -105,7 +79,7 @@ def render_value(value: object, language: str) -> object:
 
 def make_phrase(key: str, /, **detail: object) -> Phrase:
     """Return a sentence of the catalogue, to be said in either language; KeyError for a key that it does not know."""
-    return Phrase(SENTENCES[key], detail)
+    return Phrase(get_pair(key), detail)
 
 
 def render(key: str, language: str, /, **detail: object) -> str:
@@ -119,10 +93,17 @@ def describe_halt_reason(code: str, message: str, language: str) -> str:
     if code == "SAME_REFUSAL" and NAME_EXISTS in message:
         key = "halted.same_names"
     text = _STAMP.sub(r"\1 \2", render_text(message, language))
-    return render(key, language, message=text) if key in SENTENCES else message
+    return render(key, language, message=text) if is_known(key) else message
 
 
 def explain_unassigned_image(why: str, language: str) -> tuple[str, str]:
     """Return why a picture in a roster was not used, and what to do."""
-    reasons, advice = results.UNASSIGNED_IMAGE_TEXTS[why.key if isinstance(why, KeyedText) else why]
-    return reasons[language != "zh"], advice[language != "zh"]
+    key = why.key if isinstance(why, KeyedText) else why
+    advice = "stray.move" if key in _MOVED else "stray.save"
+    return get_words(f"{key}.reason")[language], get_words(advice)[language]
+
+
+def render_review_text(key: str, language: str, **detail: object) -> str:
+    """Return a text of the review page in ``zh`` or ``en``; without values its blanks stay, for the page's script."""
+    text = get_words(f"review_page.{key}")[language]
+    return text.format_map(detail) if detail else text

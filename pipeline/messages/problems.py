@@ -1,27 +1,44 @@
 """Makes problems from codes, and renders them.
 
-A problem is stored as its code and the details of its place. Its sentence, an entry of
-`pipeline.messages.problem_entries`, is rendered only when it is shown.
+A problem is stored as its code and the details of its place. Its sentence, an entry of ``problems.toml``, is rendered
+only when it is shown.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import cast
 
 from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.roster import Field, Problem, Severity
-from pipeline.messages.problem_entries import CATALOGUE, FURTHER_CASES, OTHER_CASE
-from pipeline.messages.texts import MARKS, name_field, render_text
+from pipeline.domain.service_codes import ResponsibleRole
+from pipeline.messages.areas import get_pair, get_words, is_known, load_area
+from pipeline.messages.texts import name_field, render_text
 
-_OPTIONAL = re.compile(r"\[([^\[\]]*\{(\w+)\}[^\[\]]*)\]")
+_CASE, _PART = (
+    ".case_",
+    ".if_",
+)  # in keys: a sentence for a word of the detail, and what fills the word's blank
 _NOTHING = frozenset({"", "—"})
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _OTHER = "other"  # word of the detail that names rows, or whom a name or number belongs to
 _ROW_OF_A_FILE = re.compile(r"(.+\.\w{2,5}(?: .+)?) (\d+)( …)?")
 _FORGIVEN = "forgiven"  # word of the detail of an error that only warns, and keeps its own sentence
 _FIELD_LISTS = frozenset({"agreed", "differs", "same"})  # words of the detail that list fields
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemKind:
+    """What the catalogue holds on a code beside its texts."""
+
+    severity: Severity  # the usual one
+    who: ResponsibleRole
+    cases: tuple[
+        str, ...
+    ]  # words of the detail that ask for a sentence of their own; the first one found counts
 
 
 class _Blank(dict[str, str]):
@@ -41,9 +58,35 @@ def build_problem(
     **detail: object,
 ) -> Problem:
     """Make a problem of a catalogued code; ``severity`` overrides the usual one."""
-    entry = CATALOGUE[code]
     words = {name: str(value) for name, value in detail.items()}
-    return Problem(code, severity or entry.severity, field, cell, words)
+    return Problem(code, severity or get_problem_kind(code).severity, field, cell, words)
+
+
+@cache
+def find_problem_kind(code: str) -> ProblemKind | None:
+    """Return what the catalogue holds on a code; None for an unlisted one."""
+    words = load_area("problems").get(code)
+    if words is None or "severity" not in words:
+        return None
+    start = f"{code}{_CASE}"
+    cases = [key.removeprefix(start) for key in load_area("problems") if key.startswith(start)]
+    chosen = tuple(case for case in cases if _PART not in case)
+    return ProblemKind(cast("Severity", words["severity"]), cast("ResponsibleRole", words["who"]), chosen)
+
+
+def get_problem_kind(code: str) -> ProblemKind:
+    """Return what the catalogue holds on a code; KeyError for an unlisted one."""
+    kind = find_problem_kind(code)
+    if kind is None:
+        raise KeyError(code)
+    return kind
+
+
+@cache
+def _list_optional_words(key: str) -> Sequence[str]:
+    """Return the words of the detail that fill their blank with a text of its own, or leave it empty."""
+    start = f"{key}{_PART}"
+    return [other.removeprefix(start) for other in load_area("problems") if other.startswith(start)]
 
 
 def waits_for_machine_only(errors: Collection[Problem]) -> bool:
@@ -60,60 +103,75 @@ def turn_into_warning(problem: Problem) -> Problem:
 
 def render_problem(problem: Problem, language: str) -> str:
     """Return the problem as a sentence in ``zh`` or ``en`` that names its place, what was found, what to do."""
-    entry = CATALOGUE.get(problem.code)
-    if entry is None:
+    kind = find_problem_kind(problem.code)
+    if kind is None:
         return problem.code
-    words = (entry.zh, entry.en)
-    severity = "error" if problem.detail.get(_FORGIVEN) else problem.severity
-    unusual = severity != entry.severity or problem.detail.get(OTHER_CASE.get(problem.code, ""))
-    if unusual and entry.other is not None:
-        words = entry.other
-    cases = FURTHER_CASES.get(problem.code, {}) if severity == entry.severity else {}
-    words = next((cases[mark] for mark in cases if problem.detail.get(mark)), words)
-    sentence = _whole(words[language != "zh"], problem.detail)
+    key = _choose_key(problem, kind)
+    optional = _list_optional_words(key)
     detail = _Blank({"cell": problem.cell or ""})
+    sentence = get_words(key)[language]
     for name, value in problem.detail.items():
         detail[name] = _render_detail(name, value, language)
-        if isinstance(value, KeyedText) and _HAN.match(detail[name]):
-            sentence = sentence.replace(f" {{{name}}}", f"{{{name}}}")  # no blank between Han characters
-        if name == _OTHER and _HAN.fullmatch(detail[name][-1:]):
-            sentence = sentence.replace(f"{{{name}}} ", f"{{{name}}}")
-    colon = MARKS["mark.colon"][language != "zh"]
+        if name not in optional:
+            sentence = _close_gaps(sentence, name, value, detail[name])
+    for name in optional:
+        value = problem.detail.get(name, "")
+        part = get_words(f"{key}.if_{name}")[language]
+        text = "" if value in _NOTHING else _close_gaps(part, name, value, detail[name]).format_map(detail)
+        sentence = sentence.replace(f"{{{name}}}", text.replace("{", "{{").replace("}", "}}"))
+    colon = get_words("mark.colon")[language]
     return _placed(sentence, problem.cell, colon).format_map(detail).strip()
+
+
+def _choose_key(problem: Problem, kind: ProblemKind) -> str:
+    """Return the key of a problem's sentence: that of the other severity, of a case, or the usual one."""
+    severity = "error" if problem.detail.get(_FORGIVEN) else problem.severity
+    if severity != kind.severity:
+        other = f"{problem.code}.other_severity"
+        return other if is_known(other) else problem.code
+    for word in kind.cases:
+        if problem.detail.get(word):
+            return f"{problem.code}{_CASE}{word}"
+    return problem.code
+
+
+def _close_gaps(sentence: str, name: str, value: str, rendered: str) -> str:
+    """Return a sentence without the blanks between a Han character and what fills ``{name}``."""
+    if isinstance(value, KeyedText) and _HAN.match(rendered):
+        sentence = sentence.replace(f" {{{name}}}", f"{{{name}}}")
+    if name == _OTHER and _HAN.fullmatch(rendered[-1:]):
+        sentence = sentence.replace(f"{{{name}}} ", f"{{{name}}}")
+    return sentence
 
 
 def _render_detail(name: str, value: str, language: str) -> str:
     """Return a word of the detail as people read it: rows and fields by their names, lists with the language's comma."""
-    comma = MARKS["mark.comma"][language != "zh"]
+    comma = get_words("mark.comma")[language]
     if name == _OTHER:
-        return comma.join(_rows(value, int(language != "zh")))
+        return comma.join(_rows(value, language))
     if name in _FIELD_LISTS:
         return comma.join(name_field(field, language) for field in value.replace(",", " ").split())
     if isinstance(value, KeyedText):
         return render_text(value, language)
-    return value.replace(MARKS["mark.comma"][1], comma)
+    return value.replace(get_words("mark.comma")["en"], comma)
 
 
-def _rows(places: str, language: int) -> list[str]:
-    """Return the rows that a detail names (``a.xlsx 内科 12``) in words: 0 is zh, 1 en."""
+def _rows(places: str, language: str) -> list[str]:
+    """Return the rows that a detail names (``a.xlsx 内科 12``) in words."""
+    form, comma = get_words("mark.row")[language], get_words("mark.comma")["en"]
     return [
-        MARKS["mark.row"][language].format(place=row[1], row=row[2], more=row[3] or "")
+        form.format(place=row[1], row=row[2], more=row[3] or "")
         if (row := _ROW_OF_A_FILE.fullmatch(part))
         else part
-        for part in places.split(MARKS["mark.comma"][1])
+        for part in places.split(comma)
     ]
 
 
 def split_remedy(sentence: str) -> tuple[str, str]:
     """Return a catalogue's sentence as what is wrong and what to do, which may be empty; its blanks are left."""
-    zh, en = MARKS["mark.semicolon"]
+    zh, en = get_pair("mark.semicolon")
     wrong, _, todo = sentence.partition(zh if zh in sentence else en)
     return wrong, todo
-
-
-def _whole(sentence: str, detail: Mapping[str, str]) -> str:
-    """Return a sentence without the parts in square brackets whose value is empty."""
-    return _OPTIONAL.sub(lambda part: "" if detail.get(part[2], "") in _NOTHING else part[1], sentence)
 
 
 def _placed(sentence: str, cell: str | None, colon: str) -> str:

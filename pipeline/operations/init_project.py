@@ -20,10 +20,10 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from pipeline.config.sections import IDS, PLACEHOLDER
 from pipeline.config.settings import build_json_schema
-from pipeline.domain.fields import FIELDS
 from pipeline.domain.roster import Field
 from pipeline.errors import UsageError
 from pipeline.messages.catalogue import render
+from pipeline.messages.texts import name_field
 from pipeline.support.atomic_files import make_folder, write_atomically, write_json
 
 ENDPOINTS: Mapping[str, str] = {
@@ -134,8 +134,8 @@ def write_roster_template(path: Path, language: str) -> None:
     sheet.title = render("init.sheet", language)
     for column, (field, width) in enumerate(_WIDTHS.items(), 1):
         letter = get_column_letter(column)
-        words = FIELDS[field].words
-        title = sheet.cell(1, column, words[0] if language == "zh" else words[1].capitalize())
+        words = name_field(field, language)
+        title = sheet.cell(1, column, words if language == "zh" else words.capitalize())
         title.font = Font(bold=True, color="FFFFFF")
         title.fill = _NEEDED if field in {Field.NAME, Field.NUMBER} else _OPTIONAL
         title.alignment = Alignment(horizontal="center", vertical="center")

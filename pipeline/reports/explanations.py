@@ -20,17 +20,16 @@ from pipeline.domain.run import (
 )
 from pipeline.domain.service_codes import CODES
 from pipeline.errors import isolate_row_failure
-from pipeline.messages.advice import Advice
+from pipeline.messages.areas import is_known
 from pipeline.messages.catalogue import Bilingual, Localizable, describe_halt_reason
-from pipeline.messages.problem_entries import CATALOGUE
-from pipeline.messages.problems import render_problem
-from pipeline.messages.results import RESULT_TEXTS
+from pipeline.messages.problems import find_problem_kind, render_problem
 from pipeline.messages.service_errors import (
-    ANSWERS,
+    Advice,
     find_advice,
     find_halt_advice,
     find_refusal_advice,
     is_known_code,
+    list_answers,
 )
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import display_last_attempt
@@ -55,10 +54,10 @@ def name_code(code: str, presenter: Presenter, *, unresolved: bool = False) -> s
     """
     if code.startswith("http_"):
         code = "http_502"  # they all prove as little
-    if code in ANSWERS:
-        return ANSWERS[code].summarize(presenter.language)
-    if code in CATALOGUE:
-        return CATALOGUE[code].label[presenter.language != "zh"]
+    if code in list_answers():
+        return list_answers()[code].summarize(presenter.language)
+    if find_problem_kind(code) is not None:
+        return presenter.render(f"{code}.label")
     if is_service_code(code):
         return find_advice(code).summarize(presenter.language)
     return presenter.render("reason.doubtful" if unresolved else "reason.service")
@@ -137,7 +136,7 @@ def describe_lost_answer(code: str | None, message: str | None, presenter: Prese
     """
     if code is None:
         return presenter.render_text(message) if message else None
-    if code not in ANSWERS and not code.startswith("http_"):
+    if code not in list_answers() and not code.startswith("http_"):
         return None
     meaning = find_advice(code).summarize(presenter.language)
     text = presenter.render_text(message) if isinstance(message, KeyedText) else ""
@@ -158,7 +157,8 @@ def advise_on_row(outcome: RowOutcome, presenter: Presenter) -> str:
     )
     if has_seal or waits_for_review(outcome):
         return presenter.render("advice.roster" if has_seal else "advice.review")
-    if any(CATALOGUE[error.code].who == "it" for error in errors if error.code in CATALOGUE):
+    kinds = [find_problem_kind(error.code) for error in errors]
+    if any(kind is not None and kind.who == "it" for kind in kinds):
         return presenter.render("advice.it")
     if errors and all(error.field is Field.PICTURE for error in errors):
         return presenter.render("advice.picture")
@@ -177,7 +177,7 @@ def _advise_on_code(code: str | None, presenter: Presenter) -> str:
 
 def is_service_code(code: str) -> bool:
     """Return whether a code is one of the service's that the catalogue explains."""
-    return is_known_code(code) and code not in ANSWERS and not code.startswith("http_")
+    return is_known_code(code) and code not in list_answers() and not code.startswith("http_")
 
 
 def describe_task(advice: Advice, presenter: Presenter) -> str:
@@ -221,8 +221,8 @@ def describe_cause(cause: str, presenter: Presenter) -> str:
     """Return why a host gave no usable answer: a text of ours, or what the code of its answer means."""
     if cause.startswith("http_"):
         return cause.upper().replace("_", " ")
-    if cause in ANSWERS:
-        return ANSWERS[cause].summarize(presenter.language)
+    if cause in list_answers():
+        return list_answers()[cause].summarize(presenter.language)
     if is_service_code(cause):
         return presenter.join("colon", cause, find_advice(cause).summarize(presenter.language))
     return presenter.render_text(cause)
@@ -241,7 +241,7 @@ def describe_halt(
     if advice is None:
         return text
     task = describe_task(advice, presenter)
-    if f"halt.{code}" in RESULT_TEXTS:
+    if is_known(f"halt.{code}"):
         return presenter.render("halted.task", what=text, task=task) if code in _WITH_ADVICE else text
     source = detail.get("credentials")
     keys = presenter.render("halted.keys", source=source) if source else ""

@@ -30,6 +30,7 @@ from openpyxl.worksheet.dimensions import ColumnDimension
 from openpyxl.xml.functions import SubElement, fromstring, tostring
 
 from pipeline.domain.results_format import (
+    APPENDED_COLUMNS,
     ORIGINALS_PROPERTY,
     ExactSheet,
     find_appended_columns,
@@ -37,7 +38,7 @@ from pipeline.domain.results_format import (
 )
 from pipeline.domain.run import Status
 from pipeline.errors import NotCopied
-from pipeline.messages.results import APPENDED_COLUMNS, RESULT_TEXTS
+from pipeline.messages.areas import get_pair
 from pipeline.messages.texts import make_text
 from pipeline.reports.row_marks import MAX_NOTES, RowMarks
 from pipeline.reports.styles import COLOURS, FAULT, clean_text, count_lines
@@ -49,7 +50,7 @@ Cell = Any
 Element = Any
 AUTHOR = "esign-import"
 _MARK = "esign-import: "  # begins each line of a note that is ours
-_HEADINGS = [RESULT_TEXTS[key] for key in APPENDED_COLUMNS]
+_HEADINGS = [get_pair(key) for key in APPENDED_COLUMNS]
 _WIDTHS = (15, 46, 36)
 _MAX_COLUMN = 16_384
 _READ_COLUMNS = 200  # of a row that its cells show, see `pipeline.intake.layout.row_builder`

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.domain.masking import Masker
-from pipeline.messages import catalogue, pages, texts
+from pipeline.messages import catalogue, texts
+from pipeline.messages.areas import get_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,7 +42,7 @@ class Presenter:
 
     def render_review(self, key: str, **detail: object) -> str:
         """Return a text of the review page; without values its blanks stay, for the page's script."""
-        return pages.render_review_text(key, self.language, **detail)
+        return catalogue.render_review_text(key, self.language, **detail)
 
     def render_text(self, text: str) -> str:
         """Return a keyed text in the reader's language, any other as it is."""
@@ -53,7 +54,7 @@ class Presenter:
 
     def name_status(self, status: Status) -> str:
         """Return a status as people read it."""
-        return catalogue.SENTENCES[f"status.{status}"][self.language != "zh"]  # without blanks: 100,000 a run
+        return get_words(f"status.{status}")[self.language]  # without blanks: 100,000 a run
 
     def name_field(self, name: Field | str) -> str:
         """Return a field of the roster as people read it."""

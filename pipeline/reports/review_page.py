@@ -17,7 +17,7 @@ from typing import TypeAlias, TypeVar
 from pipeline.clock import stamp
 from pipeline.domain.roster import ImageFile, ImagePreview
 from pipeline.domain.run import RowOutcome, RunReport, Status, has_held_picture
-from pipeline.messages.pages import REVIEW_TEXTS
+from pipeline.messages.areas import is_known, load_area
 from pipeline.reports.explanations import describe_problem, list_reasons
 from pipeline.reports.html_pages import write_page
 from pipeline.reports.next_steps import REPORT_PAGE, build_review_command, name_review_file
@@ -64,7 +64,9 @@ def _collect_values(report: RunReport, presenter: Presenter, look: LoadPreview) 
     counts = Counter(card["group"] for card in cards)
     judging = report.review_mark is not None and counts["judge"] > 0
     started = stamp(report.started)[:16].replace("T", " ")
-    words = {key.removeprefix("js."): say(key) for key in REVIEW_TEXTS if key.startswith("js.")}
+    start = "review_page.js."
+    keys = [key.removeprefix(start) for key in load_area("review") if key.startswith(start)]
+    words = {key: say(f"js.{key}") for key in keys}
     notes = []
     if unchanged := left_out.pop("unchanged", 0):
         notes.append(say("hidden.unchanged", n=unchanged))
@@ -143,7 +145,7 @@ def _build_cards(
         hints = [f"warn.{hint}" for hint in preview.hints] if preview else []
         if preview and people_of_image[preview.data] > 1:
             hints.insert(0, "warn.same_picture")
-        warnings = [presenter.render_review(hint) for hint in hints if hint in REVIEW_TEXTS]
+        warnings = [presenter.render_review(hint) for hint in hints if is_known(f"review_page.{hint}")]
         if (many := namesakes[outcome.doctor.display_name or ""]) > 1:
             key = "warn.same_name" if outcome.doctor.department else "warn.same_name_only"
             warnings.insert(0, presenter.render_review(key, n=many))

@@ -10,7 +10,6 @@ from functools import partial
 from pipeline.domain.roster import Field, Problem
 from pipeline.domain.run import RowOutcome, Status, has_doubtful_picture, needs_fixing
 from pipeline.domain.service_codes import REFUSED_FIELDS
-from pipeline.messages.results import FIELDS_BY_WORD
 from pipeline.messages.service_errors import find_advice, is_known_code
 from pipeline.reports.explanations import advise_on_row, describe_problem, list_reasons
 from pipeline.reports.presenter import Presenter
@@ -19,6 +18,14 @@ from pipeline.reports.totals import NEEDS_NOTHING
 
 MAX_NOTES = 5_000  # in a sheet: each is a drawing, and with more of them Excel takes minutes to open the file
 _PERSON_FIELDS = (Field.NAME, Field.NUMBER)  # of a refusal that names no field
+# words of a refusal's message -> the field it is about
+_FIELDS_BY_WORD: Mapping[str, Field] = {
+    "图片": Field.PICTURE,
+    "手机": Field.MOBILE,
+    "姓名": Field.NAME,
+    "证件": Field.NUMBER,
+    "身份证": Field.NUMBER,
+}
 
 
 def find_refused_fields(outcome: RowOutcome) -> tuple[Field, ...]:
@@ -30,7 +37,9 @@ def find_refused_fields(outcome: RowOutcome) -> tuple[Field, ...]:
         return REFUSED_FIELDS[code]
     if is_known_code(code) and find_advice(code).who != "clerk":
         return ()
-    fields = dict.fromkeys(field for word, field in FIELDS_BY_WORD.items() if word in (outcome.message or ""))
+    fields = dict.fromkeys(
+        field for word, field in _FIELDS_BY_WORD.items() if word in (outcome.message or "")
+    )
     return tuple(fields) or _PERSON_FIELDS
 
 

@@ -18,7 +18,7 @@ from xlsxwriter.utility import xl_col_to_name, xl_rowcol_to_cell
 from pipeline.domain.results_format import CHECK, ROW_ID, find_heading, row_id_checksum, unique_heading
 from pipeline.domain.roster import CardType, Cell, Doctor, Field, Problem
 from pipeline.domain.run import RowOutcome, Status, needs_fixing
-from pipeline.messages.results import CARD_NAMES, RESULT_TEXTS
+from pipeline.messages.areas import get_pair
 from pipeline.reports.explanations import advise_on_row, describe_problem, list_reasons
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_marks import MAX_NOTES, choose_refused_fields, find_refused_fields
@@ -34,6 +34,7 @@ _ADDED_FIELDS = (
     Field.SEAL_NAME,
     Field.MOBILE,
 )  # columns that a roster may lack, in this order
+_LISTED_CARDS = (CardType.ID_CARD, CardType.HONGKONG_AND_MACAO, CardType.HONGKONG_MACAO_AND_TAIWAN)
 
 
 @dataclass(slots=True)
@@ -165,7 +166,7 @@ class _FixSheet:
             columns.append(_make_roster_column(index, self.presenter.render(f"col.{field}"), 20))
         taken = [column.title or "" for column in columns]
         for column in OUR_COLUMNS:
-            heading = unique_heading(RESULT_TEXTS[column.key], self.presenter.render(column.key), taken)
+            heading = unique_heading(get_pair(column.key), self.presenter.render(column.key), taken)
             columns.append(replace(column, title=heading))
         hidden = [
             replace(column, title=unique_heading((column.key,), column.key, taken))
@@ -280,7 +281,7 @@ class _FixSheet:
     def _make_rule(self, field: Field, letters: str) -> Mapping[str, object] | None:
         length = f'LEN(SUBSTITUTE({letters}2," ",""))'  # numbers may be written in groups
         if field is Field.ID_TYPE:
-            return {"validate": "list", "source": list(CARD_NAMES.values())}
+            return {"validate": "list", "source": [get_pair(f"card.{kind}")[0] for kind in _LISTED_CARDS]}
         if field is Field.SEAL_NAME:
             return {"validate": "length", "criteria": "between", "minimum": 1, "maximum": 50}
         if field is Field.MOBILE:
@@ -345,7 +346,7 @@ def _list_own_cells(doctor: Doctor) -> Sequence[Cell]:
 @cache
 def _find_our_titles(titles: tuple[str, ...]) -> frozenset[str]:
     """Return the titles of an earlier To fix sheet that are ours; all rows of it share them."""
-    ours = (find_heading(RESULT_TEXTS[column.key], titles) for column in OUR_COLUMNS)
+    ours = (find_heading(get_pair(column.key), titles) for column in OUR_COLUMNS)
     return frozenset(filter(None, ours))
 
 

@@ -21,7 +21,7 @@ from pipeline.domain.run import (
 )
 from pipeline.errors import EsignImportError
 from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
-from pipeline.messages.problem_entries import CATALOGUE
+from pipeline.messages.problems import find_problem_kind
 from pipeline.messages.service_errors import find_refusal_advice
 from pipeline.reports.explanations import describe_halt_of, is_service_code, name_code
 from pipeline.reports.presenter import Presenter
@@ -75,7 +75,8 @@ def list_reason_totals(report: RunReport, presenter: Presenter) -> Iterator[Reas
     reasons = count_reasons(report.outcomes)
     for code, rows in reasons[:_MAX_REASONS]:
         advice = find_refusal_advice(code)
-        who = CATALOGUE[code].who if code in CATALOGUE else advice.who
+        kind = find_problem_kind(code)
+        who = kind.who if kind is not None else advice.who
         task = advice.instruct(presenter.language) if is_service_code(code) else ""
         yield ReasonTotal(
             clean_text(code), name_code(code, presenter), rows, presenter.render(f"who.{who}"), task

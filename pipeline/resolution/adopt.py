@@ -27,9 +27,8 @@ from pipeline.intake.readers.model import Sheet, format_column
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.protocol import AdoptedSeal
 from pipeline.ledger.tenant import SiteKey
+from pipeline.messages.areas import get_pair
 from pipeline.messages.catalogue import Bilingual, JoinedTexts, Localizable, make_phrase
-from pipeline.messages.results import RESULT_TEXTS
-from pipeline.messages.usage import USAGE_TEXTS
 from pipeline.reports.explanations import describe_problem
 from pipeline.reports.presenter import Presenter
 
@@ -122,7 +121,7 @@ def read_sheet(
         if doctor.key is None or doctor.number is None:
             number_cell = row.address(Field.NUMBER)
             refused[LineAddress(sheet, row.origin.row, number_cell)] = _describe_number_problems(doctor)
-        elif any(cell.display_text.strip() in USAGE_TEXTS["seals.is_abandoned"] for cell in row.cells):
+        elif any(cell.display_text.strip() in get_pair("seals.is_abandoned") for cell in row.cells):
             refused[address] = make_phrase("resolve.seal_abandoned")
         elif not seal_id:
             refused[address] = make_phrase("resolve.seal_id_missing")
@@ -249,9 +248,9 @@ def _read_result_lines(path: Path, tenant: str) -> Iterator[_ResultLine]:
     try:
         for sheet in open_results(path).sheets:
             name = sheet.name or ""
-            if name in RESULT_TEXTS["sheet.summary"] and (other := _find_tenant(sheet)) not in {None, tenant}:
+            if name in get_pair("sheet.summary") and (other := _find_tenant(sheet)) not in {None, tenant}:
                 raise UsageError("resolve.other_tenant", path=path, tenant=other, ours=tenant)
-            if name in RESULT_TEXTS["sheet.all"]:
+            if name in get_pair("sheet.all"):
                 yield from _read_sheet_lines(sheet, path)
     except FileRefused as refused:
         raise UsageError("resolve.results_unreadable", path=path, code=refused.code) from refused
@@ -283,7 +282,7 @@ def _find_tenant(summary: Sheet) -> str | None:
     """Return whose run wrote a workbook, from its summary: the seals of a rehearsal belong to no person."""
     for line in summary.lines:
         texts = [cell.display_text.strip() for cell in line.cells.values()]
-        if len(texts) > 1 and texts[0] in RESULT_TEXTS["fact.tenant"] and "/" in texts[1]:
+        if len(texts) > 1 and texts[0] in get_pair("fact.tenant") and "/" in texts[1]:
             return texts[1].partition(" · ")[0]
     return None
 
@@ -291,7 +290,7 @@ def _find_tenant(summary: Sheet) -> str | None:
 def _find_columns(titles: Mapping[int, str]) -> dict[str, int]:
     columns = {}
     for field in _COLUMNS:
-        names = RESULT_TEXTS[f"col.{field}"]
+        names = get_pair(f"col.{field}")
         column = next((column for column, title in titles.items() if title in names), None)
         if column is None:
             raise UsageError("resolve.no_column", title=Bilingual(*names))

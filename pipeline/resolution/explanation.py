@@ -13,8 +13,9 @@ from typing import Any
 from pipeline.clock import shown
 from pipeline.domain.masking import mask_text
 from pipeline.domain.run import Status
-from pipeline.messages.catalogue import SENTENCES, render
-from pipeline.messages.problem_entries import CATALOGUE
+from pipeline.messages.areas import is_known
+from pipeline.messages.catalogue import render
+from pipeline.messages.problems import find_problem_kind
 from pipeline.messages.service_errors import find_advice, is_known_code
 from pipeline.reports.explanations import describe_halt, describe_lost_answer, describe_problem
 from pipeline.reports.html_pages import load_template
@@ -63,12 +64,17 @@ def _dump(value: Any, language: str) -> Any:
             "cell": value.cell,
             "severity": value.severity,
             "message": _describe_problem(value, language),
-            "who": CATALOGUE[value.code].who if value.code in CATALOGUE else None,
+            "who": _find_role(value.code),
         }
     if is_dataclass(value):
         names = [field.name for field in fields(value)]
         return {_KEYS.get(name, name): _dump(getattr(value, name), language) for name in names}
     return value
+
+
+def _find_role(code: str) -> str | None:
+    kind = find_problem_kind(code)
+    return kind.who if kind is not None else None
 
 
 # -- as text
@@ -102,7 +108,7 @@ def render_timeline(timeline: PersonTimeline, step: NextStep, language: str, bas
         "role": lambda who: render(f"who.{who or 'nobody'}", language),
         "field": Presenter(language).name_field,
         "problem": partial(_describe_problem, language=language),
-        "role_of": lambda problem: CATALOGUE[problem.code].who if problem.code in CATALOGUE else None,
+        "role_of": lambda problem: _find_role(problem.code),
         "lost": lambda create: describe_lost_answer(create.code, create.message, Presenter(language)),
         "meaning": partial(_explain_code, language),
         "halt": partial(_describe_halt, language),
@@ -138,7 +144,7 @@ def _align_labels(lines: Sequence[str]) -> Iterator[str]:
 
 def _render_known(language: str, key: str, otherwise: str | None = None, /, **detail: object) -> str:
     """Return a text of the catalogue; ``otherwise`` where it has none of this key."""
-    if otherwise is not None and key not in SENTENCES:
+    if otherwise is not None and not is_known(key):
         return otherwise
     return render(key, language, **detail)
 

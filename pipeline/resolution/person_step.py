@@ -11,7 +11,7 @@ from pipeline.domain.run import Status
 from pipeline.domain.service_codes import ResponsibleRole
 from pipeline.ledger.protocol import RunRecord
 from pipeline.messages.catalogue import make_phrase
-from pipeline.messages.problem_entries import CATALOGUE
+from pipeline.messages.problems import find_problem_kind
 from pipeline.messages.service_errors import find_halt_advice, find_refusal_advice
 from pipeline.reports.next_steps import CommandLine, NextStep
 from pipeline.reports.status_steps import find_workbook
@@ -122,7 +122,7 @@ def _find_detail(timeline: PersonTimeline, code: str, word: str) -> Mapping[str,
 def _find_responsible_role(timeline: PersonTimeline) -> ResponsibleRole:
     """Return who can put a rejected row right."""
     errors = timeline.newest_row.errors if timeline.newest_row else ()
-    known = [CATALOGUE[error.code] for error in errors if error.code in CATALOGUE]
+    known = [kind for error in errors if (kind := find_problem_kind(error.code)) is not None]
     return "it" if errors and all(entry.who == "it" for entry in known) else "clerk"
 
 

@@ -47,7 +47,7 @@ from pipeline.esign.signing import CredentialsSource
 from pipeline.intake.images import image_files
 from pipeline.ledger.protocol import Decision, Ledger
 from pipeline.messages.catalogue import Bilingual, make_phrase
-from pipeline.messages.service_errors import ANSWERS
+from pipeline.messages.service_errors import list_answers
 from pipeline.messages.texts import make_text
 from pipeline.planning import guards
 from pipeline.reports.explanations import describe_failure
@@ -171,7 +171,7 @@ async def query_auto_sign(
 
 def _describe_fault(reply: Reply) -> object:
     """Return why a reply is no answer."""
-    advice = ANSWERS.get(reply.fault)
+    advice = list_answers().get(reply.fault)
     return Bilingual(advice.summarize("zh"), advice.summarize("en")) if advice else f"HTTP {reply.status}"
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from pipeline.domain.results_format import COPIES, ExactSheet, join_originals
+from pipeline.domain.results_format import APPENDED_COLUMNS, COPIES, ExactSheet, join_originals
 from pipeline.domain.roster import FileReport, Row
 from pipeline.domain.run import Notice, RowOutcome, RunReport, needs_fixing
 from pipeline.errors import FileRefused, NotCopied
@@ -24,7 +24,6 @@ from pipeline.intake.layout.column_titles import ColumnAliases
 from pipeline.intake.read_rosters import read_roster
 from pipeline.intake.readers.model import ReadOptions
 from pipeline.intake.readers.xlsx.copying import collect_exact_sheets
-from pipeline.messages.results import APPENDED_COLUMNS
 from pipeline.messages.texts import make_text
 from pipeline.reports.earlier_results import (
     clear_copies,

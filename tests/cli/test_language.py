@@ -16,13 +16,16 @@ from pipeline.cli.help import collect_texts, polish_message, split_paragraphs, w
 from pipeline.config.environment import find_language
 from pipeline.config.settings import list_keys, load
 from pipeline.errors import ConfigError, reason_of
-from pipeline.messages.help import CHINESE, HELP, PLURALS
+from pipeline.messages.areas import load_area
+from pipeline.messages.help import PLURALS
 from pipeline.messages.texts import render_text
 from pipeline.support.terminal_text import measure_width
 
 HAN = re.compile(r"[\u3400-\u9fff]")
 HERE = Path(__file__).parents[2]
 NOWHERE = Path("no such file")
+
+HELP, CHINESE = load_area("help")["help"], load_area("help")["click"]
 
 
 @pytest.mark.parametrize(

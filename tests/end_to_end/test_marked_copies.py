@@ -23,8 +23,9 @@ from people import name, number
 from result_sheet import ResultSheet
 
 from pipeline.cli.app import main
+from pipeline.domain.results_format import APPENDED_COLUMNS
 from pipeline.intake.read_rosters import read_rosters
-from pipeline.messages.results import APPENDED_COLUMNS, RESULT_TEXTS
+from pipeline.messages.areas import get_words
 from pipeline.reports.styles import FAULT
 from pipeline.workflow import marked_copies
 
@@ -35,7 +36,7 @@ YELLOW = f"FF{FAULT[1:]}"
 
 
 def titles(language="en"):
-    return tuple(RESULT_TEXTS[key][language != "zh"] for key in APPENDED_COLUMNS)
+    return tuple(get_words(key)[language] for key in APPENDED_COLUMNS)
 
 
 def find_copy(hospital, file="roster.xlsx"):

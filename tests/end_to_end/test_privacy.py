@@ -18,7 +18,7 @@ from resolution_support import run_later
 from run_support import draw_seal
 from wire_support import CREATE, UPLOAD
 
-from pipeline.messages.results import RESULT_TEXTS
+from pipeline.messages.areas import get_pair
 from pipeline.sandbox.gateway import SANDBOX
 
 PASSWORD = "canary-password-of-a-workbook"
@@ -151,7 +151,7 @@ def edited(path, mistyped=None, right=None):
     """Correct one yellow cell, as a clerk would."""
     mistyped, right = mistyped or wrong(WRONG), right or number(WRONG)
     book = load_workbook(path)
-    sheet = book[RESULT_TEXTS["sheet.fix"][1]]
+    sheet = book[get_pair("sheet.fix")[1]]
     for cells in sheet.iter_rows():
         for cell in cells:
             if cell.value == mistyped:
@@ -188,7 +188,7 @@ def fix_members(path):
     """Return the members of a results workbook in which the To fix sheet's own cells stand."""
     if path.suffix != ".xlsx" or not path.name.startswith("results"):
         return ["-"]
-    titles = RESULT_TEXTS["sheet.fix"]
+    titles = get_pair("sheet.fix")
     names = load_workbook(path, read_only=True).sheetnames
     sheets = [f"xl/worksheets/sheet{n}.xml" for n, title in enumerate(names, 1) if title.startswith(titles)]
     assert {sheet.title for sheet in noted(path)} <= {member for member in names if member.startswith(titles)}

@@ -1,9 +1,8 @@
-"""One catalogue: every word a person reads stands in pipeline/messages, in both languages, and is asked for by somebody."""
+"""One catalogue: every word a person reads is in pipeline/messages/*.toml, in both languages, and some code asks for it."""
 
 import ast
 import errno
 import pickle
-import pkgutil
 import re
 import string
 from collections import Counter
@@ -13,32 +12,22 @@ from functools import cache
 from pathlib import Path
 from typing import get_args
 
-from catalogue_support import PAIRS, source
+from catalogue_support import CHINESE, ENTRIES, HELP, PAIRS, PROBLEM_CODES
 from pydantic_core.core_schema import ErrorType
 
-from pipeline import messages
 from pipeline.cli.app import cli
 from pipeline.cli.help import collect_texts, split_paragraphs
 from pipeline.domain.roster import Field
-from pipeline.domain.service_codes import CODES
+from pipeline.domain.service_codes import CODES, ResponsibleRole
 from pipeline.errors import ConfigError, LedgerError, LedgerUnreachable, reason_of
-from pipeline.messages import (
-    config,
-    pages,
-    problem_entries,
-    results,
-    service_errors,
-    texts,
-)
-from pipeline.messages.catalogue import SENTENCES, TABLES, make_phrase
-from pipeline.messages.help import CHINESE, HELP
-from pipeline.messages.service_errors import SERVICE_ERROR_ADVICE
+from pipeline.messages.areas import AREAS, FOLDER, load_area
+from pipeline.messages.catalogue import make_phrase
+from pipeline.messages.problems import get_problem_kind
+from pipeline.messages.service_errors import list_code_advice, list_halts, list_meanings
 
 REPOSITORY = Path(__file__).parents[2]
 PIPELINE = REPOSITORY / "pipeline"
-MODULES = sorted(
-    path for path in PIPELINE.rglob("*.py") if "messages" not in path.relative_to(PIPELINE).parts
-)
+MODULES = sorted(PIPELINE.rglob("*.py"))
 TEMPLATES = sorted((PIPELINE / "reports" / "templates").glob("*.*"))
 HAN = re.compile(r"[\u3400-\u9fff\U00020000-\U000323af、。，；：（）]")
 LETTERS = re.compile(r"[A-Za-z]{2}")
@@ -72,12 +61,15 @@ VOCABULARIES = {
     "domain/service_codes.py",  # the words of the service, to be recognised
     "esign/contracts.py",  # the refusal of an account without this contract
     "ledger/schema.py",  # the same, in a query
+    "messages/help.py",  # click's own texts, to be polished
+    "reports/row_marks.py",  # words of the service's refusals
     "resolution/adopt.py",  # titles of the column of SealIds in other systems' sheets
 }
 # single texts of this kind in other modules
 TEXTS_OF: Mapping[str, str] = {
     "cli/help.py": "，。、；：？！）”》",  # begin no line
     "cli/streams.py": "中文",  # to find out whether the console can write Chinese
+    "messages/service_errors.py": "。.",  # full stops, to be cut off
     "config/settings.py": "{name}处方章",  # the default of seal_name: it is sent
     "domain/name_key.py": "[一-鿿]+",  # what needs no folding
     "domain/results_format.py": "失败待改",  # a title, to be known again
@@ -98,7 +90,10 @@ QUOTES_CHINESE = {
     "resolve_ways",
     "settle.unknown",
     "step.unknown",
-    "service_errors.SERVICE_ERROR_ADVICE OperationDenied.WhiteListForbid",
+    "code.OperationDenied.WhiteListForbid.todo",
+    "HEADER_NOT_FOUND.case_first",
+    "HEADER_NOT_FOUND.case_number_row",
+    "IMAGE_AMBIGUOUS.case_ward",
 }
 
 
@@ -178,12 +173,13 @@ def test_an_entry_says_the_same_in_both_languages():
 
 
 def test_no_key_stands_twice():
-    for module in pkgutil.iter_modules(messages.__path__):
-        for node in ast.walk(ast.parse(source(module.name))):
-            if isinstance(node, ast.Dict):
-                keys = Counter(ast.unparse(key) for key in node.keys if key is not None)
-                assert [key for key, times in keys.items() if times > 1] == [], module.name
-    assert sum(map(len, TABLES)) == len(SENTENCES)
+    """Within a file TOML itself refuses it."""
+    keys = Counter(key for area in AREAS for key in load_area(area))
+    assert [key for key, times in keys.items() if times > 1] == []
+
+
+def test_every_file_is_read():
+    assert sorted(AREAS) == sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
 def test_what_fills_a_sentence_speaks_its_language():
@@ -202,13 +198,10 @@ def test_what_fills_a_sentence_speaks_its_language():
 
 # ---- 3: what is asked for is there, and what is there is asked for
 
-LOOKED_UP = {"pages": pages.REVIEW_TEXTS, "texts": texts.TEXTS, "catalogue": SENTENCES}
-FUNCTIONS = {  # that look a key up
-    "make_phrase": SENTENCES,
-    "make_text": texts.TEXTS,
-    "render": SENTENCES,
-    "render_review_text": pages.REVIEW_TEXTS,
-}
+REVIEW = "review_page."  # what the keys of the review page begin with, and the calls leave out
+LOOKED_UP = [area for area in AREAS if area not in {"help", "problems", "service_errors"}]
+# that look a key up
+FUNCTIONS = {"make_phrase", "make_text", "render", "render_review_text", "get_words", "get_pair"}
 METHODS = {"render", "render_sentence"}  # of a presenter and of a command's session
 SPEAKERS = {  # further methods of a session
     "inform",
@@ -238,8 +231,7 @@ def errors_of_ours() -> set[str]:
     }
 
 
-FUNCTIONS |= dict.fromkeys(errors_of_ours() | {"SumsError"} | HELPERS, SENTENCES)
-FUNCTIONS |= dict.fromkeys(("make_damage_refusal", "make_danger_refusal"), texts.TEXTS)
+FUNCTIONS |= errors_of_ours() | {"SumsError"} | HELPERS
 
 
 def literals(node: ast.expr) -> Iterator[ast.expr]:
@@ -250,8 +242,8 @@ def literals(node: ast.expr) -> Iterator[ast.expr]:
         yield node
 
 
-def asked(path: Path) -> Iterator[tuple[Mapping[str, object], ast.expr, ast.Call]]:
-    """Yield every call of a module that asks for a word: the table, its key as written, the call."""
+def asked(path: Path) -> Iterator[tuple[str, ast.expr, ast.Call]]:
+    """Yield every call of a module that asks for a word: how its keys begin, its key as written, the call."""
     speakers = METHODS | (SPEAKERS if locate(path).startswith("cli/") else set())
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         match node:
@@ -267,24 +259,23 @@ def asked(path: Path) -> Iterator[tuple[Mapping[str, object], ast.expr, ast.Call
                 continue
         for key in (key for arg in keys for key in literals(arg)):
             if getattr(key, "value", "") not in {"zh", "en"}:  # a language is no key
-                yield FUNCTIONS.get(name, SENTENCES), key, node
+                yield REVIEW if name == "render_review_text" else "", key, node
 
 
 def test_every_word_that_is_asked_for_is_there():
     for path in MODULES:
-        for table, key, call in asked(path):
+        for start, key, call in asked(path):
             where = f"{locate(path)}, line {key.lineno}"
             if isinstance(key, ast.Constant):
-                assert key.value in table, where
+                assert start + key.value in ENTRIES, where
                 filled = {keyword.arg for keyword in call.keywords}
-                if (
-                    table is not pages.REVIEW_TEXTS and None not in filled
-                ):  # the review page's script fills some in
-                    zh, en = table[key.value]
-                    assert names(en) | names(zh) <= filled, f"{where}: {key.value}"
+                is_filled_here = ast.unparse(call.func) not in {"get_words", "get_pair"} and not start
+                if is_filled_here and None not in filled:  # the review page's script fills some in
+                    words = ENTRIES[key.value]
+                    assert names(words["en"]) | names(words["zh"]) <= filled, f"{where}: {key.value}"
             elif isinstance(key, ast.JoinedStr) and isinstance(key.values[0], ast.Constant):
                 prefix = key.values[0].value
-                assert any(entry.startswith(prefix) for entry in table), where
+                assert any(entry.startswith(start + prefix) for entry in ENTRIES), where
 
 
 def test_every_module_that_speaks_is_looked_at():
@@ -323,7 +314,7 @@ IN_THE_LEDGER = set(re.findall(r"'(\w+)'", (PIPELINE / "ledger" / "schema.py").r
 def find_known_words() -> frozenset[str]:
     """Return what stands somewhere as it is: in a module, a page or the ledger."""
     in_pages = {word for result in IN_PAGES for word in result}
-    return find_texts() | in_pages | IN_THE_LEDGER | set(get_args(problem_entries.ResponsibleRole))
+    return find_texts() | in_pages | IN_THE_LEDGER | set(get_args(ResponsibleRole))
 
 
 @cache
@@ -346,7 +337,9 @@ ASKED_FOR_ELSEWHERE = (OF_PYDANTIC, "system.", "database.", "field.", "halted.sa
 
 
 def is_asked_for(key: str) -> bool:
-    """Tell whether a key stands somewhere as it is, or is put together of a head and words that stand somewhere."""
+    """Return whether a key stands somewhere as it is, or is put together of a head and words that stand somewhere."""
+    if key.startswith("stray."):
+        key = key.removesuffix(".reason")
     put_together = (re.fullmatch(shape, key) for shape in find_shapes())
     known = find_known_words()
     return (
@@ -357,22 +350,59 @@ def is_asked_for(key: str) -> bool:
 
 
 def test_every_word_that_is_there_is_asked_for():
-    for name, table in LOOKED_UP.items():
-        assert [key for key in table if not is_asked_for(key)] == [], name
+    for area in LOOKED_UP:
+        keys = (key.removeprefix(REVIEW) for key in load_area(area))
+        assert [key for key in keys if not is_asked_for(key)] == [], area
+
+
+def list_words_of_details() -> set[str]:
+    """Return the names of all arguments and the keys of all dictionaries that modules write."""
+    trees = [ast.parse(path.read_text("utf-8")) for path in MODULES]
+    arguments = {node.arg for tree in trees for node in ast.walk(tree) if isinstance(node, ast.keyword)}
+    return {name for name in arguments if name} | find_texts()
+
+
+def test_every_case_of_a_problem_can_come():
+    words = list_words_of_details()
+    for key in load_area("problems"):
+        code, *rest = key.split(".")
+        assert code in PROBLEM_CODES, key
+        marks = [mark for mark in rest if mark not in {"label", "other_severity"}]
+        for mark in marks:
+            kind, _, word = mark.partition("_")
+            assert kind in {"case", "if"}, key
+            assert word in words, key
+        assert "docs" not in load_area("problems")[key] or marks, key
+    assert any(get_problem_kind(code).cases for code in PROBLEM_CODES)
+
+
+def test_a_part_of_a_sentence_has_its_blank_in_the_sentence():
+    for key, words in load_area("problems").items():
+        sentence, has_part, word = key.rpartition(".if_")
+        if has_part:
+            assert all(f"{{{word}}}" in ENTRIES[sentence][language] for language in ("zh", "en")), key
+            assert names(words["zh"]) == names(words["en"]) == {word}, key
+
+
+def test_what_to_do_belongs_to_a_meaning():
+    area = load_area("service_errors")
+    for key, words in area.items():
+        if key.endswith(".todo"):
+            assert key.removesuffix(".todo") in area, key
+        elif key != "advice.find":
+            assert words.get("todo", f"{key}.todo") in area, key
 
 
 def test_nothing_else_in_the_catalogue_is_dead():
     shown = {key for text in (text for _, _, text in collect_texts(cli)) for _, key in split_paragraphs(text)}
     assert set(HELP) - shown == set()
-    assert set(problem_entries.CATALOGUE) - find_texts() == set()
-    assert {key for key in results.RESULT_TEXTS if key.startswith("halt.")} == {
-        f"halt.{code}" for code in service_errors.HALTS
-    }
-    assert set(service_errors.HALTS) - find_texts() == set()
-    assert set(SERVICE_ERROR_ADVICE) - set(CODES) == set()
-    assert set(service_errors.MEANINGS) == set(CODES.values())
-    assert set(texts.FIELD_NAMES) == set(Field)
-    kinds = {key.removeprefix(OF_PYDANTIC) for key in config.CONFIG_TEXTS if key.startswith(OF_PYDANTIC)}
+    assert set(PROBLEM_CODES) - find_texts() == set()
+    assert {key for key in ENTRIES if key.startswith("halt.")} == {f"halt.{code}" for code in list_halts()}
+    assert set(list_halts()) - find_texts() == set()
+    assert set(list_code_advice()) - set(CODES) == set()
+    assert set(list_meanings()) == set(CODES.values())
+    assert {key.removeprefix("field.") for key in ENTRIES if key.startswith("field.")} == set(Field)
+    kinds = {key.removeprefix(OF_PYDANTIC) for key in ENTRIES if key.startswith(OF_PYDANTIC)}
     assert kinds - {*get_args(ErrorType), "path_type"} == set()  # the last is made in pydantic itself
 
 
@@ -399,6 +429,6 @@ def test_a_refusal_passes_on_keys_and_no_english_sentence():
     for path in (path for path in MODULES if locate(path).startswith("intake/")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(REFUSALS):
-                plain = (text for text in find_plain_texts(node) if text not in texts.TEXTS)
+                plain = (text for text in find_plain_texts(node) if text not in ENTRIES)
                 english = [text for text in plain if LOWER_CASE_WORD.search(text)]
                 assert english == [], f"{locate(path)}, line {node.lineno}"

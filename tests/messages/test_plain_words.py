@@ -2,9 +2,7 @@
 
 import re
 
-from catalogue_support import PAIRS
-
-from pipeline.messages.help import CHINESE
+from catalogue_support import CHINESE, PAIRS
 
 # word -> what messages say instead
 RETIRED_ENGLISH = {

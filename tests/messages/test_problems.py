@@ -3,11 +3,12 @@
 import pickle
 
 import pytest
+from catalogue_support import PROBLEM_CODES
 
 from pipeline.domain.masking import mask_problem, mask_text
 from pipeline.domain.roster import Field
-from pipeline.messages.problem_entries import CATALOGUE, OTHER_CASE
-from pipeline.messages.problems import build_problem, render_problem
+from pipeline.messages.areas import get_pair, get_words
+from pipeline.messages.problems import build_problem, get_problem_kind, render_problem
 from pipeline.messages.texts import (
     dump_line,
     dump_text,
@@ -45,15 +46,15 @@ VALUE_INVALID
 
 
 def test_no_code_was_renamed():
-    assert sorted(CATALOGUE) == sorted(CODES.split())
+    assert sorted(PROBLEM_CODES) == sorted(CODES.split())
 
 
 def test_every_code_has_a_short_label_in_the_results():
-    assert all(label.strip() for entry in CATALOGUE.values() for label in entry.label)
+    assert all(label.strip() for code in PROBLEM_CODES for label in get_pair(f"{code}.label"))
 
 
 def test_the_warnings_are_those_of_the_design():
-    warnings = {code for code, entry in CATALOGUE.items() if entry.severity == "warning"}
+    warnings = {code for code in PROBLEM_CODES if get_problem_kind(code).severity == "warning"}
     assert warnings == {
         "ROW_HIDDEN",
         "ROW_SUPERSEDED",
@@ -79,14 +80,14 @@ def test_the_other_severity_has_its_own_sentence():
     assert soft == "C12 末位的“×”已按 X 读取；请核对。"
 
 
-@pytest.mark.parametrize("code", OTHER_CASE)
-def test_a_word_of_the_detail_asks_for_the_other_sentence(code):
-    plain = render_problem(build_problem(code, Field.NUMBER, "C12", other="a.xlsx 3"), "en")
-    marked = render_problem(
-        build_problem(code, Field.NUMBER, "C12", other="a.xlsx 3", **{OTHER_CASE[code]: "x"}), "en"
-    )
+@pytest.mark.parametrize(
+    ("code", "word"), [(code, word) for code in PROBLEM_CODES for word in get_problem_kind(code).cases]
+)
+def test_a_word_of_the_detail_asks_for_a_sentence_of_its_own(code, word):
+    plain = render_problem(build_problem(code, Field.NUMBER, "C12"), "en")
+    marked = render_problem(build_problem(code, Field.NUMBER, "C12", **{word: "x1"}), "en")
     assert plain != marked
-    assert "x" in marked
+    assert ("x1" in marked) == (f"{{{word}}}" in get_words(f"{code}.case_{word}")["en"])
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from fnmatch import fnmatch
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from ruamel.yaml import YAML
 
 from pipeline.cli.app import cli
 from pipeline.config.named_paths import LEDGER_SECRET_FILE, SERVER_PASSWORD_FILE
+from pipeline.messages.areas import AREAS
 from pipeline.operations.init_project import SECRETS as SECRET_FILES
 
 REPOSITORY = Path(__file__).parents[2]
@@ -67,7 +69,11 @@ def test_what_the_image_installs_is_all_that_the_wheel_needs(tmp_path):
             (copytree if source.is_dir() else copy)(source, tmp_path / source.name)
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
     subprocess.run([*build, "--no-index", "-w", str(tmp_path / "out"), str(tmp_path)], check=True)
-    assert [fnmatch(path.name, "esign_import-*.whl") for path in (tmp_path / "out").iterdir()] == [True]
+    (wheel,) = (tmp_path / "out").iterdir()
+    assert fnmatch(wheel.name, "esign_import-*.whl")
+    with ZipFile(wheel) as contents:
+        packed = {name for name in contents.namelist() if name.startswith("pipeline/messages/")}
+    assert {f"pipeline/messages/{area}.toml" for area in AREAS} <= packed
 
 
 def test_the_compose_file_refers_to_what_exists():
@@ -119,11 +125,15 @@ def test_the_compose_file_of_several_hosts_has_hardened_workers_and_a_durable_se
 def test_the_bundle_holds_every_file_that_is_no_module():
     spec = (REPOSITORY / "ops" / "bundle" / "esign-import.spec").read_text("utf-8")
     package = REPOSITORY / "pipeline"
-    folders = {
-        path.relative_to(package).parts[:2]
+    files = [
+        path
         for path in package.rglob("*")
         if path.is_file() and path.suffix not in {".py", ".pyc"} and path.name != "py.typed"
-    }
+    ]
+    folders = set()
+    for path in files:
+        first, second, *deeper = path.relative_to(package).parts
+        folders.add((first, second if deeper else f"*{path.suffix}"))
     missing = [names for names in folders if " / ".join(f'"{name}"' for name in names) not in spec]
     assert missing == []
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from catalogue_support import PROBLEM_CODES
 from desktop import SMALL_TARGETS, browser, find_program
 from reports.conftest import write_all
 
 from pipeline.domain.roster import Field, FileReport
 from pipeline.domain.run import DurationHistogram, Halt, Status, Traffic
-from pipeline.messages.problem_entries import CATALOGUE
-from pipeline.messages.problems import build_problem
-from pipeline.messages.results import RESULT_TEXTS
+from pipeline.messages.areas import get_pair
+from pipeline.messages.problems import build_problem, get_problem_kind
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.report_page import MAX_ROWS, MAX_TEXT, write_report
 from pipeline.sending.call_metrics import CallMetrics
@@ -168,7 +168,7 @@ def test_its_numbers_are_those_of_run_json(show, hospital, make):
 
 @pytest.mark.browser
 def test_reasons_beyond_the_most_frequent_are_counted(show, scene, make, report):
-    errors = [code for code, entry in CATALOGUE.items() if entry.severity == "error"]
+    errors = [code for code in PROBLEM_CODES if get_problem_kind(code).severity == "error"]
     codes = [code for code in errors if code != "ROW_DUPLICATE"][:15]
     scene.outcomes = [
         make.outcome(make.doctor(index, problems=(build_problem(code),)), Status.REJECTED)
@@ -206,7 +206,7 @@ def test_the_label_of_95_percent_does_not_touch_the_bars(show, report, hospital)
 def test_it_prints_light_without_half_empty_pages_and_without_its_filters(
     show, report, hospital, scene, make, tmp_path
 ):
-    errors = [code for code, entry in CATALOGUE.items() if entry.severity == "error"]
+    errors = [code for code in PROBLEM_CODES if get_problem_kind(code).severity == "error"]
     codes = [code for code in errors if code.startswith(("ID_", "IMAGE_"))][:12]
     scene.outcomes = [
         make.outcome(make.doctor(index, problems=(build_problem(code),)), Status.REJECTED)
@@ -282,7 +282,7 @@ def test_the_filters_narrow_the_rows(show, hospital, report):
     page.page.locator("#chips button[data-status='']").click()
     assert page.names() == [outcome.doctor.name for outcome in hospital.outcomes]
     page.page.locator("#chips button[data-status='failed']").click()
-    assert set(page.texts("#rows .state")) == {RESULT_TEXTS["status.failed"][0]}
+    assert set(page.texts("#rows .state")) == {get_pair("status.failed")[0]}
     assert page.texts("#shown") == ["2 / 55 行"]
     page.page.locator("#clear").click()
     page.page.locator("#code").select_option(label="证件号码有一位写错 (ID_CHECKSUM)")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import openpyxl
 
-from pipeline.messages.results import RESULT_TEXTS
+from pipeline.messages.areas import get_pair
 
 
 class ResultSheet:
@@ -15,7 +15,7 @@ class ResultSheet:
 
     def __init__(self, workbook: Path, key: str = "sheet.fix") -> None:
         self.book = openpyxl.load_workbook(workbook)
-        self.sheet = next(sheet for sheet in self.book if sheet.title in RESULT_TEXTS[key])
+        self.sheet = next(sheet for sheet in self.book if sheet.title in get_pair(key))
         self.heads = [cell.value for cell in self.sheet[1]]
 
     @property

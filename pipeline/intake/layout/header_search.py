@@ -14,7 +14,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from pipeline.domain.fields import FIELDS
-from pipeline.domain.results_format import find_appended_columns
+from pipeline.domain.results_format import APPENDED_COLUMNS, find_appended_columns
 from pipeline.domain.roster import CellKind, Field
 from pipeline.errors import FileRefused
 from pipeline.intake.layout.column_titles import (
@@ -31,7 +31,7 @@ from pipeline.intake.layout.column_titles import (
 )
 from pipeline.intake.layout.other_persons import find_other_columns
 from pipeline.intake.readers.model import Line, MergedCells, PeekableLines, format_column, is_filled
-from pipeline.messages.results import APPENDED_COLUMNS, RESULT_TEXTS
+from pipeline.messages.areas import get_pair
 
 DEEPEST = 3  # rows of one header
 _LONGEST = 40  # characters of a group
@@ -61,7 +61,7 @@ _NAME_HINT = re.compile(r"名|name|xm|医[生师]", re.IGNORECASE)
 _NUMBER_HINT = re.compile(r"[证證份]|id|sfz|zjhm", re.IGNORECASE)
 
 
-_APPENDED_TITLES = [RESULT_TEXTS[key] for key in APPENDED_COLUMNS]
+_APPENDED_TITLES = [get_pair(key) for key in APPENDED_COLUMNS]
 
 
 class _Title(NamedTuple):

@@ -57,7 +57,8 @@ from pipeline.intake.readers.xlsx.styles import (
     make_formats,
     styled_number,
 )
-from pipeline.messages.texts import TEXTS, make_text
+from pipeline.messages.areas import is_known
+from pipeline.messages.texts import make_text
 
 MAX_SHEETS = 1_000
 _NAMES = {"xls": ".xls", "xlsb": ".xlsb", "ods": ".ods", "html": "HTML"}  # in the note on pictures
@@ -196,11 +197,11 @@ def read_in_child(kind: str, data: bytes, *, max_rows: int) -> ChildBook:
 
 
 def _make_refusal(facts: Mapping[str, Any]) -> FileRefused:
-    """Return the refusal that the child found; its words are keys of ``messages.texts`` where they have one."""
+    """Return the refusal that the child found; its words are keys of ``files.toml`` where they have one."""
     code, finding, arguments = str(facts["refused"]), str(facts["finding"]), facts["arguments"]
     if not finding:
         return FileRefused(code)
-    detail = {"found": make_text(finding, **arguments) if finding in TEXTS else finding}
+    detail = {"found": make_text(finding, **arguments) if is_known(finding) else finding}
     if code == "FILE_TOO_LARGE":
         detail["limit"] = make_text(finding.replace("file.too_many_", "limit."), **arguments)
     return FileRefused(code, detail)
