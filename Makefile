@@ -60,7 +60,7 @@ lives: .venv/dev ## LIVES random hospitals of each kind from SEED on, six runs e
 
 crash: .venv/dev ## kill -9, signals and failing writes everywhere, 360 random kills, 60 randomised scenarios (about 10 min)
 	CRASH=1 MACHINE=60 $(BIN)/python -m pytest -q tests/end_to_end/test_crash.py tests/end_to_end/test_machine.py \
-		tests/end_to_end/test_same_person.py tests/end_to_end/test_ledger_move.py tests/ledger/test_ledger_move.py \
+		tests/end_to_end/test_same_person.py tests/end_to_end/test_ledger_load.py tests/ledger/test_ledger_load.py \
 		-k "not same_person or kill"
 
 bench: .venv/dev ## every figure next to its baseline; writes docs/{en,zh}/performance.md (about 45 min on an idle machine)

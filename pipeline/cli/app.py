@@ -81,8 +81,7 @@ REPEATED_AFTER_REPAIR = frozenset(
         "ledger.other_environment",
         "ledger.other_tenant",
         "ledger.other_version",
-        "moved.differs",
-        "moved.file_in_use",
+        "load.differs",
     }
 )
 # the words of the command line themselves are wrong

@@ -1,9 +1,7 @@
-"""`ledger` and `adopt`: back the ledger up, restore, rebuild, check and move it; enter seals made elsewhere."""
+"""`ledger` and `adopt`: back the ledger up, restore, rebuild, check and load it; enter seals made elsewhere."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,18 +17,16 @@ if TYPE_CHECKING:
     from pipeline.config.settings import Config
     from pipeline.ledger.database_ledger import DatabaseLedger
     from pipeline.ledger.maintenance import RestoredLedger
-    from pipeline.ledger.postgres.address import ServerAddress
     from pipeline.ledger.tenant import SiteKey
     from pipeline.resolution.adopt import AdoptableSeals
 
 MAX_TROUBLES_SHOWN = 10
-PLAIN = re.compile(r"[\w./:@%&=?,+~-]+")  # what stands in YAML without quotes
 FILE = click.Path(path_type=Path)
 
 
 @click.group("ledger")
 def ledger_group() -> None:
-    """Manage the ledger: backup, restore, rebuild, check, move."""
+    """Manage the ledger: backup, restore, rebuild, check, load."""
 
 
 @ledger_group.command()
@@ -133,56 +129,31 @@ def check(session: Session) -> int:
 
 
 @ledger_group.command()
-@click.argument("target", metavar="FILE_OR_URL")
+@click.argument("file", type=FILE)
 @click.pass_obj
-def move(session: Session, *, target: str) -> int:
-    """Move the ledger from its file to a PostgreSQL server (postgresql://…), or from the server into a new FILE.
+def load(session: Session, *, file: Path) -> int:
+    """Load the ledger of a FILE into the configured PostgreSQL server, which holds none of this organisation yet.
 
-    Everything is copied and compared before the former ledger is retired. After an interruption, type it again.
+    Everything is copied and compared before the file is taken out of use. After an interruption, type it again.
     """
+    from pipeline.config.named_paths import no_such_path
+    from pipeline.ledger.disk import loaded_path
     from pipeline.operations.notify import follow_ledger
-    from pipeline.workflow.tenant_ledger import move_ledger
+    from pipeline.workflow.tenant_ledger import load_ledger
 
     config = session.require_ready_config()
-    destination = _parse_target(session, target)
-    moved = move_ledger(config, destination, session.clock, warn=session.print_warning)
-    follow_ledger(config, config.model_copy(update={"ledger": destination}))
-    session.inform("moved.done", source=config.name_ledger(), target=destination, **moved.counts._asdict())
-    if moved.rows is not None:
-        session.inform("moved.compared", rows=moved.rows)
-    former_key = "moved.former_schema" if config.is_ledger_on_server else "moved.former_file"
-    if moved.former:
-        session.inform(former_key, former=moved.former)
-    session.inform("moved.config_line", config=session.config_name)
-    value = str(destination)
-    if isinstance(destination, Path):
-        folder = session.config_name.parent.absolute()
-        value = (
-            destination.relative_to(folder).as_posix()
-            if destination.is_relative_to(folder)
-            else str(destination)
-        )
-    if not session.as_json:
-        session.print_data(
-            f"ledger: {value if PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=False)}"
-        )
-    session.print_json(ledger=value, former=moved.former, rows=moved.rows, **moved.counts._asdict())
+    if not file.exists() and not loaded_path(file).exists():
+        raise no_such_path(file)
+    loaded = load_ledger(config, file.absolute(), session.clock, warn=session.print_warning)
+    follow_ledger(file, config)
+    counts = loaded.counts._asdict()
+    session.inform("load.done", source=file, target=config.name_ledger(), **counts)
+    if loaded.rows is not None:
+        session.inform("load.compared", rows=loaded.rows)
+    session.inform("load.file", file=loaded.file)
+    session.print_json(ledger=config.name_ledger(), file=str(loaded.file), rows=loaded.rows, **counts)
     session.suggest_command("next_run", "ledger", "check")
     return 0
-
-
-def _parse_target(session: Session, target: str) -> Path | ServerAddress:
-    """Return the place that a command line names; UsageError for a wrong address, and for a file of several hospitals."""
-    from pipeline.ledger.postgres.address import ServerAddress, is_address
-
-    if not is_address(target):
-        if session.several is not None:
-            raise UsageError("moved.one_file")
-        return Path(target).absolute()
-    address = ServerAddress.parse(target)
-    if address is None or address.holds_password:
-        raise UsageError("moved.bad_address")
-    return address
 
 
 def _locate_file(session: Session, command: str) -> tuple[Config, Path]:

@@ -33,7 +33,6 @@ FOR_SEVERAL = frozenset(
         "history",
         "config validate",
         "ledger check",
-        "ledger move",
         "notify test",
         "purge",
     }

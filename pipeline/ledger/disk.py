@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from pipeline.errors import LedgerError, LedgerUnreachable, reason_of
+from pipeline.errors import LedgerError, LedgerUnreachable, UsageError, reason_of
 from pipeline.support import atomic_files
 from pipeline.support.rights import FILE_MODE, find_unreadable, find_unwritable, is_on_read_only_disk
 
@@ -75,6 +75,17 @@ def list_side_files(ledger: Path) -> list[Path]:
 def key_path(ledger: Path) -> Path:
     """Return the path of a ledger's site key."""
     return ledger.with_name(f"{ledger.name}.key")
+
+
+def loaded_path(ledger: Path) -> Path:
+    """Return the name of a ledger's file once it was loaded into a server (postgres/load.py)."""
+    return ledger.with_name(f"{ledger.name}.loaded")
+
+
+def require_not_loaded(ledger: Path) -> None:
+    """Raise UsageError where there is no ledger because its file was loaded into a server."""
+    if not ledger.exists() and loaded_path(ledger).exists():
+        raise UsageError("load.loaded", path=ledger, file=loaded_path(ledger))
 
 
 def require_rights(ledger: Path, *, writing: bool) -> None:

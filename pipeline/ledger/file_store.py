@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError
 from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.ledger.disk import require_not_loaded
 from pipeline.ledger.lock import RunLock, is_locked
-from pipeline.ledger.moved import require_not_moved
 from pipeline.ledger.open import open_ledger, require_no_lost_ledger
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.ledger.registry import Ownership, TenantRegistry, read_identity
@@ -31,8 +31,8 @@ class FileStore:
     _lock: RunLock | None = field(default=None, init=False)
 
     def exists(self) -> bool:
-        """Return whether there is a ledger; UsageError where it was moved away."""
-        require_not_moved(self.path)
+        """Return whether there is a ledger; UsageError where it was loaded into a server."""
+        require_not_loaded(self.path)
         return self.path.exists()
 
     def find_trace(self) -> Path | None:

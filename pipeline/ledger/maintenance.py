@@ -11,8 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from pipeline.errors import LedgerError, LedgerUnreachable, UsageError, reason_of
 from pipeline.ledger import receipt_sync, receipts, schema
-from pipeline.ledger.disk import key_path, list_side_files, require_rights
-from pipeline.ledger.moved import require_not_moved
+from pipeline.ledger.disk import key_path, list_side_files, require_not_loaded, require_rights
 from pipeline.ledger.open import read_key, require_own_ledger
 from pipeline.ledger.protocol import Connection
 from pipeline.ledger.receipt_sync import find_missing_facts, receipts_path, set_receipts_aside
@@ -180,7 +179,7 @@ def restore_ledger(path: Path, source: Path, tenant: str) -> RestoredLedger:
     Raises UsageError for a ledger that can be read, a file that is no backup, and another tenant's backup; LedgerError
     where the disk fails or the receipts do not continue the backup.
     """
-    require_not_moved(path)
+    require_not_loaded(path)
     secret, receipt_lines = _read_kept_files(source)
     site_key = SiteKey(secret, tenant)
     if path.exists() and _is_readable(path, site_key):
@@ -218,7 +217,7 @@ def rebuild_ledger(path: Path, tenant: str) -> RestoredLedger:
     without a verdict becomes unknown, as after any crash. Raises UsageError where ledger and receipts are in order,
     LedgerError where key or receipts are missing, damaged, older than the ledger or another ledger's.
     """
-    require_not_moved(path)
+    require_not_loaded(path)
     site_key = SiteKey(read_key(path), tenant)
     receipts_file = receipts_path(path)
     if path.exists():

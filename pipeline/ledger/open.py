@@ -15,10 +15,10 @@ from pipeline.ledger.disk import (
     key_path,
     list_side_files,
     require_local_disk,
+    require_not_loaded,
     require_rights,
     restore_side_file_rights,
 )
-from pipeline.ledger.moved import MOVED_ID, explain_moved, read_note, remove_note, require_not_moved
 from pipeline.ledger.receipt_sync import receipts_path, require_complete_ledger, synchronize_receipts
 from pipeline.ledger.receipts import Receipts
 from pipeline.ledger.registry import Ownership, identify_ledger, read_identity
@@ -52,7 +52,7 @@ def open_ledger(
     ownership = ownership or Ownership()
     try:
         if not path.exists():
-            require_not_moved(path)
+            require_not_loaded(path)
             if readonly:
                 raise UsageError("never_run", path=path, then=("check",))
             require_no_lost_ledger(path, ownership)
@@ -113,7 +113,7 @@ def read_key(path: Path) -> bytes:
 
 
 def require_own_ledger(path: Path, site_key: SiteKey) -> None:
-    """Raise for a file that is damaged, no ledger, moved away, of another version, another tenant's or another key's.
+    """Raise for a file that is damaged, no ledger, of another version, another tenant's or another key's.
 
     Reads only.
     """
@@ -121,8 +121,6 @@ def require_own_ledger(path: Path, site_key: SiteKey) -> None:
         if (finding := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise explain_read_error(path, sqlite3.DatabaseError(finding))
         (application,) = connection.execute("PRAGMA application_id").fetchone()
-        if application == MOVED_ID:
-            raise explain_moved(path, read_note(path))
         if application != schema.APPLICATION_ID:
             raise explain_read_error(path, sqlite3.DatabaseError(make_text("database.not_a_ledger")))
         schema.require_version(connection)
@@ -147,7 +145,6 @@ def _prepare_for_writing(path: Path, tenant: str, ownership: Ownership, now: flo
     """Prepare a ledger for writing: file modes, tenant, receipts and attempts."""
     key_path(path).chmod(FILE_MODE)
     path.chmod(FILE_MODE)
-    remove_note(path)
     disk.fill_reserve(path)
     with closing(connect(path, readonly=False)) as connection:
         is_passed_on = False
@@ -160,7 +157,7 @@ def _prepare_for_writing(path: Path, tenant: str, ownership: Ownership, now: flo
 
 def require_no_lost_ledger(path: Path, ownership: Ownership) -> None:
     """Raise UsageError where a ledger is missing and files show that there was one: a new one would create every seal again."""
-    require_not_moved(path)
+    require_not_loaded(path)
     log, trace = path.with_name(f"{path.name}-wal"), ownership.evidence
     if receipts_path(path).exists():
         trace = str(receipts_path(path))

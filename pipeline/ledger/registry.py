@@ -27,7 +27,6 @@ from platformdirs import user_state_path
 from pipeline.errors import EsignImportError, LedgerError, UsageError, reason_of
 from pipeline.ledger.postgres.address import is_address
 from pipeline.ledger.protocol import Connection
-from pipeline.ledger.schema import APPLICATION_ID
 from pipeline.support import atomic_files
 from pipeline.support.atomic_files import identify_file
 from pipeline.support.rights import FILE_MODE
@@ -97,27 +96,17 @@ def read_identity(path: Path) -> LedgerIdentity:
         return identify_ledger(connection)
 
 
-def is_in_use(path: Path, ledger_id: str) -> bool:
-    """Return whether a file is this ledger and was not moved to a server."""
-    return read_application_id(path, ledger_id) == APPLICATION_ID
-
-
-def read_application_id(path: Path, ledger_id: str) -> int | None:
-    """Return the mark of a file that is this ledger, else None."""
-    with (
-        suppress(sqlite3.Error, TypeError),
-        closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection,
-    ):
-        if identify_ledger(connection).ledger_id == ledger_id:
-            return int(connection.execute("PRAGMA application_id").fetchone()[0])
-    return None
-
-
 def find_identity(path: Path) -> LedgerIdentity | None:
     """Return which ledger a file is; None for a link, and for a file that is no ledger or cannot be read."""
     with suppress(sqlite3.Error, OSError, TypeError):
         return None if path.is_symlink() else read_identity(path)
     return None
+
+
+def holds_ledger(path: Path, ledger_id: str) -> bool:
+    """Return whether a file holds this ledger."""
+    identity = find_identity(path)
+    return identity is not None and identity.ledger_id == ledger_id
 
 
 def read_progress(connection: Connection) -> Progress:
@@ -235,12 +224,12 @@ class TenantRegistry:
 def _find_second_ledger(registered: RegisteredLedger, path: Path | None) -> str | None:
     """Return the message where the registered place holds the ledger as well; ``path`` is None for one on a server."""
     if path is None:
-        in_file = not is_address(registered.location) and is_in_use(
+        in_file = not is_address(registered.location) and holds_ledger(
             Path(registered.location), registered.ledger_id
         )
-        return "moved.registered_in_file" if in_file else None
+        return "load.registered_in_file" if in_file else None
     if is_address(registered.location):
-        return "moved.registered_on_server"
+        return "load.registered_on_server"
     return "ledger.registered_copy" if _is_copy(registered, path) else None
 
 

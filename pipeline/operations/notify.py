@@ -194,16 +194,19 @@ class WatchedState:
 
 def state_path(config: Config) -> Path:
     """Return the file of the state."""
-    ledger = config.resolve_ledger_file()
+    return _name_state(config.resolve_ledger_file())
+
+
+def _name_state(ledger: Path) -> Path:
     return ledger.with_name(f"{ledger.name}.watch.json")
 
 
-def follow_ledger(config: Config, moved: Config) -> None:
-    """Rename the file of the state after the ledger was moved to where another configuration has it."""
-    former, new = state_path(config), state_path(moved)
-    if former.exists() and not new.exists():
+def follow_ledger(ledger: Path, config: Config) -> None:
+    """Rename the file of the state after a ledger's file was loaded into the configured server."""
+    of_file, new = _name_state(ledger), state_path(config)
+    if of_file.exists() and not new.exists():
         make_folder(new.parent)
-        former.rename(new)
+        of_file.rename(new)
 
 
 def classify_exit(exit_code: int) -> State:

@@ -130,10 +130,9 @@ def _list_other_files(config: Config, runs: Sequence[Path], traces: PersonTraces
     if out.is_dir():
         yield from sorted(path for path in out.iterdir() if path.is_file() and path.suffix in _LIST_SUFFIXES)
     if config.is_ledger_on_server:  # copies of a database are not ours
-        yield from sorted(ledger.parent.glob("*.moved-*"))
+        yield from sorted(ledger.parent.glob("*.loaded*"))
         return
-    for mark in ("replaced", "moved"):
-        yield from sorted(ledger.parent.glob(f"{ledger.name}.{mark}-*"))
+    yield from sorted(ledger.parent.glob(f"{ledger.name}.replaced-*"))
     yield from sorted(
         path for path in ledger.parent.glob("receipts.*.jsonl") if path != receipts_path(ledger)
     )

@@ -1,4 +1,4 @@
-"""Finds, opens, locks and moves the ledger of the configured tenant, the same for the command line and the Python API."""
+"""Finds, opens, locks and loads the ledger of the configured tenant, the same for the command line and the Python API."""
 
 from __future__ import annotations
 
@@ -18,20 +18,18 @@ from pipeline.errors import EsignImportError, LedgerError, UsageError
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.lock import RunLock, read_user_name
-from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.ledger.registry import Ownership, TenantRegistry, default_folder
 from pipeline.ledger.tenant import SiteKey, find_environment
-from pipeline.messages.catalogue import make_phrase
 from pipeline.reports.earlier_results import find_earlier_run, find_unknown_seals
 
 if TYPE_CHECKING:
-    from pipeline.ledger.postgres.move import MovedLedger
+    from pipeline.ledger.postgres.load import LoadedLedger
     from pipeline.ledger.postgres.server_store import ServerStore
 
 LOG = logging.getLogger(__name__)
 Warn: TypeAlias = Callable[[EsignImportError], None]
 LedgerStore: TypeAlias = "FileStore | ServerStore"
-MOVE = "ledger move"  # in place of a run's id, where the holder of the ledger is named
+LOAD = "ledger load"  # in place of a run's id, where the holder of the ledger is named
 
 
 def find_store(config: Config) -> LedgerStore:
@@ -217,32 +215,17 @@ def _find_lacking_runs(config: Config, ledger: DatabaseLedger) -> Mapping[str, P
     )
 
 
-def move_ledger(
-    config: Config, target: Path | ServerAddress, clock: Clock, *, warn: Warn = log_warning
-) -> MovedLedger:
-    """Move the configured ledger to a place of the other kind; no run can use either meanwhile.
+def load_ledger(config: Config, file: Path, clock: Clock, *, warn: Warn = log_warning) -> LoadedLedger:
+    """Load the ledger of a file into the configured server; no run can use either meanwhile.
 
-    Raises UsageError where the two places are of one kind, and for a ledger that a run would refuse; Locked, naming the holder.
+    Raises UsageError where the configured ledger is in a file, or a run would refuse this one; Locked, naming the holder.
     """
-    if isinstance(target, ServerAddress) == config.is_ledger_on_server:
-        kind = make_phrase("moved.kind_server" if config.is_ledger_on_server else "moved.kind_file")
-        raise UsageError("moved.same_kind", ledger=config.name_ledger(), target=target, kind=kind)
-    if isinstance(target, ServerAddress):
-        path, on_server = config.resolve_ledger_file(), config.model_copy(update={"ledger": target})
-    else:
-        path, on_server = target, config
-    address = find_server_address(on_server, os.environ)
-    assert address is not None
-    try:
-        from pipeline.ledger.postgres.lease import Lease  # noqa: PLC0415 - it needs the extra "postgres"
-        from pipeline.ledger.postgres.move import Ends, move_to_file, move_to_server  # noqa: PLC0415
-    except ImportError as error:
-        raise UsageError("server.no_extra", address=address) from error
-    secret, registry, now = find_ledger_secret(on_server, os.environ), find_registry(config), clock.now()
+    store, registry, now = find_store(config), find_registry(config), clock.now()
+    if isinstance(store, FileStore):
+        raise UsageError("load.no_server", path=config.name_ledger())
     with ExitStack() as locks:
-        lock = locks.enter_context(RunLock(path).acquire(run=MOVE, now=now))
-        _lock_registry(registry, locks, run=MOVE, now=now, warn=warn)
-        lease = locks.enter_context(Lease(address, config.tenant).acquire(run=MOVE, now=now))
+        lock = locks.enter_context(RunLock(file).acquire(run=LOAD, now=now))
+        _lock_registry(registry, locks, run=LOAD, now=now, warn=warn)
+        locks.enter_context(store.hold(run=LOAD, now=now))
         ownership = Ownership(registry, lock, approve=partial(refuse_older, config), warn=warn)
-        move = move_to_file if config.is_ledger_on_server else move_to_server
-        return move(Ends(path, address, config.tenant, secret, lease), ownership, now=now)
+        return store.load(file, ownership, now=now)

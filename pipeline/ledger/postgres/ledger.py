@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from hmac import compare_digest
+from pathlib import Path
 from secrets import token_bytes
 from typing import Concatenate, NamedTuple
 
@@ -21,6 +22,7 @@ from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger import attempts
 from pipeline.ledger import schema as tables
 from pipeline.ledger.database_ledger import Arguments, DatabaseLedger, Result
+from pipeline.ledger.disk import loaded_path
 from pipeline.ledger.postgres import schema
 from pipeline.ledger.postgres.address import ServerAddress, name_schema
 from pipeline.ledger.postgres.connection import (
@@ -32,10 +34,9 @@ from pipeline.ledger.postgres.connection import (
     require_durable_commits,
 )
 from pipeline.ledger.postgres.lease import Lease
-from pipeline.ledger.postgres.move_state import require_in_use
 from pipeline.ledger.postgres.writer import AWAY_SECONDS, RETRY_SECONDS, PostgresWriter, write_all_receipts
 from pipeline.ledger.protocol import Connection
-from pipeline.ledger.registry import LedgerIdentity, Ownership, identify_ledger
+from pipeline.ledger.registry import LedgerIdentity, Ownership, holds_ledger, identify_ledger
 from pipeline.ledger.tenant import KEY_BYTES, KEY_FORMAT, SiteKey
 
 MIN_SECRET_CHARS = 20
@@ -141,13 +142,13 @@ def open_server_ledger(
     with connect_server(address, purpose="opening", schema=name) as connection:
         if lease is not None:
             require_durable_commits(connection, address)
-        require_in_use(connection, address, name, lease=lease, now=now)
         if not has_schema(connection, name):
             if lease is None:
                 raise UsageError("never_run", path=address.shown, then=("check",))
             require_no_lost_server_ledger(address, ownership)
             _create_ledger(connection, name, tenant, secret, now)
         schema.require_version(connection, address.shown)
+        _require_finished_load(connection, address, lease)
         site_key = _read_site_key(connection, address, tenant, secret)
         identity = identify_ledger(PostgresConnection(connection))
         if inspected:
@@ -171,10 +172,44 @@ def find_server_identity(address: ServerAddress, tenant: str) -> LedgerIdentity 
     """Return which ledger a tenant has on a server, None where it has none."""
     name = name_schema(tenant)
     with connect_server(address, purpose="opening", schema=name) as connection:
-        require_in_use(connection, address, name)
         if not has_schema(connection, name):
             return None
+        _require_finished_load(connection, address)
         return identify_ledger(PostgresConnection(connection))
+
+
+class UnfinishedLoad(NamedTuple):
+    """Where the file lies of which a ledger is a copy, as long as its rename is not known to be done (load.py)."""
+
+    host: str
+    path: str
+
+
+def read_unfinished_load(connection: psycopg.Connection) -> UnfinishedLoad | None:
+    """Return the file that was being loaded into a ledger; None for a ledger that is in use."""
+    row = connection.execute("SELECT host, path FROM unfinished_load").fetchone()
+    return UnfinishedLoad(*row) if row else None
+
+
+def _require_finished_load(
+    connection: psycopg.Connection, address: ServerAddress, lease: Lease | None = None
+) -> None:
+    """Raise UsageError, naming the file, where a ledger is the copy of a file that is in use.
+
+    With a lease, a load whose file has its new name ends here.
+    """
+    load = read_unfinished_load(connection)
+    if load is None:
+        return
+    path, ledger_id = Path(load.path), identify_ledger(PostgresConnection(connection)).ledger_id
+    if holds_ledger(path, ledger_id):
+        raise UsageError("load.file_in_use", server=address.shown, host=load.host, path=path)
+    if not holds_ledger(loaded_path(path), ledger_id):
+        raise UsageError("load.unfinished", server=address.shown, host=load.host, path=path)
+    if lease is not None:
+        with connection.transaction():
+            connection.execute("DELETE FROM unfinished_load")
+            lease.require(connection)
 
 
 def require_no_lost_server_ledger(address: ServerAddress, ownership: Ownership) -> None:

@@ -71,11 +71,12 @@ _OF_SERVER = (
     "CREATE TABLE schema_version (version bigint NOT NULL)",
     "CREATE TABLE site_key (salt bytea NOT NULL, encrypted bytea NOT NULL)",
     "CREATE TABLE receipt (n bigint PRIMARY KEY, line text NOT NULL)",
+    # the file of which this ledger is a copy that is not in use yet (load.py)
+    "CREATE TABLE unfinished_load (host text NOT NULL, path text NOT NULL)",
     # of each writer: the number of the last transaction that it committed (writer.py)
     "CREATE TABLE last_commit (writer text PRIMARY KEY, epoch bigint NOT NULL, number bigint NOT NULL DEFAULT 0)",
 )
-# What the hospitals of a database share: the leases of their ledgers (lease.py), ledgers that are on the move
-# (move_state.py), and the slots of the rate limiter.
+# What the hospitals of a database share: the leases of their ledgers (lease.py) and the slots of the rate limiter.
 _SHARED = (
     """
     CREATE TABLE IF NOT EXISTS {shared}.lease (
@@ -90,16 +91,6 @@ _SHARED = (
         since double precision,
         expires_at timestamptz,
         UNIQUE (ledger, epoch)
-    )
-    """,
-    """
-    CREATE TABLE IF NOT EXISTS {shared}.move (
-        ledger text PRIMARY KEY,
-        direction text NOT NULL CHECK (direction IN ('arriving', 'leaving', 'gone')),
-        ledger_id text NOT NULL,
-        host text NOT NULL,
-        path text NOT NULL,
-        former text NOT NULL
     )
     """,
     # rate_row.py; moments are unix seconds of the server's clock. A row is replaced twenty

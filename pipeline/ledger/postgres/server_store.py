@@ -29,6 +29,7 @@ from pipeline.ledger.postgres.ledger import (
     open_server_ledger,
     require_no_lost_server_ledger,
 )
+from pipeline.ledger.postgres.load import FileLoad, LoadedLedger
 from pipeline.ledger.postgres.writer import PostgresWriter, write_all_receipts
 from pipeline.ledger.protocol import Connection
 from pipeline.ledger.purge import PersonTraces, erase_records
@@ -107,6 +108,12 @@ class ServerStore:
 
     def require_not_lost(self, ownership: Ownership) -> None:
         require_no_lost_server_ledger(self.address, ownership)
+
+    def load(self, path: Path, ownership: Ownership, *, now: float) -> LoadedLedger:
+        """Load the ledger of a file into this place, whose lease is held; see `FileLoad.load`."""
+        assert self._lease is not None
+        load = FileLoad(path, self.address, self.tenant, self.secret, self._lease, ownership)
+        return load.load(now=now)
 
     def check(self) -> LedgerCheck:
         ledger, _ = self.open(now=0, readonly=True)

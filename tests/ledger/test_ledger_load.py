@@ -1,11 +1,13 @@
-"""A ledger moves from a file to a PostgreSQL server and back: nothing is lost, and one of the two is in use at any moment."""
+"""The ledger of a file is loaded into a PostgreSQL server: nothing is lost, and one of the two is in use at any moment."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import sqlite3
+import subprocess
 from contextlib import closing, suppress
 from dataclasses import replace
 from itertools import count
@@ -17,22 +19,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledger_support import SEALS, UNKNOWN, decision, send
-from postgres_server import run_server
+from postgres_server import find_programs, run_server
 from server_ledger import SECRET
 
 from pipeline.domain.roster import FileStat
 from pipeline.domain.seals import Verdict
-from pipeline.errors import LeaseLost, LedgerError, UsageError
+from pipeline.errors import LeaseLost, LedgerError, Locked, UsageError
 from pipeline.ledger import maintenance
-from pipeline.ledger.disk import key_path
+from pipeline.ledger.disk import key_path, loaded_path
 from pipeline.ledger.lock import RunLock
-from pipeline.ledger.moved import draft_path, note_path
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.postgres.address import ServerAddress, name_schema
-from pipeline.ledger.postgres.copy_tables import list_tables
 from pipeline.ledger.postgres.lease import Lease
-from pipeline.ledger.postgres.ledger import find_server_identity, open_server_ledger
-from pipeline.ledger.postgres.move import Ends, move_to_file, move_to_server
+from pipeline.ledger.postgres.ledger import open_server_ledger
+from pipeline.ledger.postgres.load import FileLoad, list_tables
+from pipeline.ledger.postgres.server_store import ServerStore
 from pipeline.ledger.protocol import LedgerConflict
 from pipeline.ledger.purge import PersonTraces, erase_person
 from pipeline.ledger.receipt_sync import receipts_path
@@ -52,9 +53,8 @@ class Places:
     def __init__(self, folder: Path, server) -> None:
         self.path = folder / "state" / "ledger.sqlite3"
         self.address = ServerAddress(server.make_url())
-        self.tenant = f"sandbox/app/move{next(_tenants)}"
+        self.tenant = f"sandbox/app/load{next(_tenants)}"
         self.registry = TenantRegistry(folder / "registry", self.tenant, strict=True)
-        self.ends = Ends(self.path, self.address, self.tenant, SECRET, None)
 
     def open_file(self, path: Path | None = None, **options):
         ledger, _ = open_ledger(path or self.path, self.tenant, now=NOW, **options)
@@ -66,14 +66,13 @@ class Places:
         )
         return closing(ledger)
 
-    def move(self, direction, path: Path | None = None, *, secret: str = SECRET, ownership=None):
-        path = path or self.path
+    def load(self, *, secret: str = SECRET, ownership=None):
         with (
-            RunLock(path).acquire(run="move", now=NOW),
-            Lease(self.address, self.tenant).acquire(run="move", now=NOW) as lease,
+            RunLock(self.path).acquire(run="load", now=NOW),
+            Lease(self.address, self.tenant).acquire(run="load", now=NOW) as lease,
         ):
-            ends = replace(self.ends, path=path, lease=lease, secret=secret)
-            return direction(ends, ownership or Ownership(self.registry), now=NOW)
+            ownership = ownership or Ownership(self.registry)
+            return FileLoad(self.path, self.address, self.tenant, secret, lease, ownership).load(now=NOW)
 
     def list_usable(self) -> list[str]:
         """The places whose ledger a status command would read."""
@@ -105,15 +104,20 @@ def places(tmp_path, postgres_server) -> Places:
     return Places(tmp_path, postgres_server)
 
 
-def read_file(path: Path) -> dict[str, object]:
-    """Every value of a ledger file, its key and its receipts."""
+def read_file(path: Path) -> dict[str, list[tuple]]:
+    """Every row of a ledger file, by table, and its receipts."""
     with closing(connect(path, readonly=True)) as file:
         held = {table.name: file.execute(f"SELECT * FROM {table.name} ORDER BY 1, 2").fetchall()
                 for table in list_tables(file)}  # fmt: skip
-        held["schema"] = file.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall()
-        for pragma in ("application_id", "user_version", "integrity_check", "foreign_key_check"):
-            held[pragma] = file.execute(f"PRAGMA {pragma}").fetchall()
-    return {**held, "key": key_path(path).read_bytes(), "receipts": receipts_path(path).read_bytes()}
+    lines = receipts_path(path).read_text("utf-8").splitlines(keepends=True)
+    return {**held, "receipt": list(enumerate(lines, 1))}
+
+
+def read_server(places: Places, tables: dict[str, list[tuple]]) -> dict[str, list[tuple]]:
+    """Every row of a ledger on a server."""
+    with psycopg.connect(places.address.url) as server:
+        server.execute(f"SET search_path TO {name_schema(places.tenant)}")
+        return {name: server.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall() for name in tables}
 
 
 def fill(ledger, attempt, run_record, seen) -> None:
@@ -163,30 +167,27 @@ def filled(places, attempt, run_record, seen) -> Places:
     return places
 
 
-def test_there_and_back_again_gives_the_same_ledger(filled, tmp_path, attempt):
-    before = read_file(filled.path)
-    moved = filled.move(move_to_server)
-    assert moved.rows > 50
-    assert (moved.counts.seals, moved.counts.unresolved) == (5, 2)
-    with filled.open_server() as ledger:
+def test_the_server_holds_what_the_file_held(filled, attempt):
+    held, key = read_file(filled.path), key_path(filled.path).read_bytes()
+    loaded = filled.load()
+    assert read_server(filled, held) == held
+    assert loaded.rows == sum(map(len, held.values())) > 50
+    assert (loaded.counts.seals, loaded.counts.unresolved) == (5, 2)
+    ledger, site_key = open_server_ledger(filled.address, filled.tenant, now=NOW, secret=SECRET)
+    with closing(ledger):
+        assert site_key.secret == key
         assert ledger.snapshot().people["p1"].seal.seal_id == "S1y"
         (abandoned,) = ledger.list_abandoned_seals()
         assert (abandoned.key, abandoned.seal_id, abandoned.run) == ("p1", "S1x", "r1")
-    other = tmp_path / "other" / "ledger.sqlite3"
-    back = filled.move(move_to_file, other)
-    assert (back.rows, back.counts) == (moved.rows, moved.counts)
-    assert read_file(other) == before
-    assert maintenance.check_ledger(other, filled.tenant).defects == ()
-    assert {other.stat().st_mode & 0o777, key_path(other).stat().st_mode & 0o777} == {0o600}
-    with filled.open_file(other) as ledger:
-        send(ledger, attempt("p5"), replace(SEALED, seal_id="S5"))
+    assert ServerStore(filled.address, filled.tenant, SECRET).check().defects == ()
 
 
-def test_the_server_numbers_on_behind_what_was_moved(filled, attempt, run_record):
+def test_the_server_numbers_on_behind_what_was_loaded(filled, attempt, run_record):
     with closing(connect(filled.path, readonly=True)) as file:
-        highest = [file.execute(f"SELECT max({number}) FROM {table}").fetchone()[0]
-                   for table, number in (("run", "number"), ("attempt", "number"), ("row_line", "id"))]  # fmt: skip
-    filled.move(move_to_server)
+        highest = [
+            file.execute(f"SELECT max(number) FROM {table}").fetchone()[0] for table in ("run", "attempt")
+        ]
+    filled.load()
     with (
         Lease(filled.address, filled.tenant).acquire(run="r4", now=NOW) as lease,
         filled.open_server(lease) as ledger,
@@ -195,10 +196,8 @@ def test_the_server_numbers_on_behind_what_was_moved(filled, attempt, run_record
         send(ledger, attempt("p20", run="r4"), replace(SEALED, seal_id="S20"))
         with pytest.raises(LedgerConflict, match=r"^live_seal$"):
             send(ledger, attempt("p10", run="r4"), SEALED)
-    with psycopg.connect(filled.address.url) as server:
-        server.execute(f"SET search_path TO {name_schema(filled.tenant)}")
-        (numbers,) = server.execute("SELECT (SELECT max(number) FROM run), (SELECT max(number) FROM attempt)")
-    assert [numbers[0] - highest[0], numbers[1] - highest[1]] == [1, 1]
+    after = read_server(filled, {"run": [], "attempt": []})
+    assert [len(after["run"]), max(row[0] for row in after["attempt"])] == [highest[0] + 1, highest[1] + 1]
 
 
 TEXTS = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=6)
@@ -248,17 +247,16 @@ def play(ledger, events, attempt, run_record, seen) -> None:
 
 @settings(max_examples=60 if LONG else 2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(events=st.lists(EVENTS, max_size=25))
-def test_any_history_comes_back_as_it_was(postgres_server, attempt, run_record, seen, events):
+def test_any_history_is_loaded_as_it_is(postgres_server, attempt, run_record, seen, events):
     with TemporaryDirectory() as folder:
         places = Places(Path(folder), postgres_server)
         with RunLock(places.path).acquire(run="r0", now=NOW), places.open_file() as ledger:
             play(ledger, events, attempt, run_record, seen)
         with RunLock(places.path).acquire(run="r0", now=NOW), places.open_file():
-            pass  # a create whose verdict was refused becomes unknown at the next opening: a move is one
-        before = read_file(places.path)
-        places.move(move_to_server)
-        places.move(move_to_file)
-        assert read_file(places.path) == before
+            pass  # a create whose verdict was refused becomes unknown at the next opening
+        held = read_file(places.path)
+        places.load()
+        assert read_server(places, held) == held
 
 
 # -- one of the two is in use
@@ -269,10 +267,10 @@ def explain(refused) -> str:
     return refused.value.render("en")
 
 
-def test_the_former_file_is_refused_by_everything_and_names_the_server(filled, tmp_path, run_record):
-    backup, copy = tmp_path / "backup", tmp_path / "copy" / "ledger.sqlite3"
+def test_the_loaded_file_is_refused_by_everything(filled, tmp_path):
+    backup = tmp_path / "backup"
     maintenance.back_up_ledger(filled.path, backup)
-    filled.move(move_to_server)
+    filled.load()
     assert filled.list_usable() == ["server"]
     for attempted in (
         lambda: open_ledger(filled.path, filled.tenant, now=NOW, readonly=True),
@@ -282,50 +280,30 @@ def test_the_former_file_is_refused_by_everything_and_names_the_server(filled, t
     ):
         with pytest.raises(UsageError) as refused:
             attempted()
-        assert f"ledger: {filled.address.shown}" in explain(refused)
-    assert not filled.path.exists()
-    former = filled.path.with_name("ledger.sqlite3.moved-1")
-    copy.parent.mkdir()
-    former.rename(copy)
-    key_path(former).rename(key_path(copy))
-    with pytest.raises(UsageError) as refused:
-        open_ledger(copy, filled.tenant, now=NOW)
-    assert "can no longer be used" in explain(refused)
-    maintenance.restore_ledger(copy.with_name("l2"), backup, filled.tenant)
-    ownership = Ownership(filled.registry)
-    with pytest.raises(
-        UsageError
-    ) as refused:  # a copy from before the move bears no mark: the registry knows
-        open_ledger(copy.with_name("l2"), filled.tenant, now=NOW, ownership=ownership)
+        assert "loaded into a PostgreSQL server" in explain(refused)
+    names = {path.name for path in filled.path.parent.iterdir()}
+    assert sorted(name for name in names if not name.endswith(("lock", "-shm", "-wal"))) == [
+        "ledger.sqlite3.loaded",
+        "ledger.sqlite3.loaded.key",
+        "ledger.sqlite3.loaded.receipts.jsonl",
+    ]
+    copy = filled.path.with_name("copy.sqlite3")
+    maintenance.restore_ledger(copy, backup, filled.tenant)
+    with pytest.raises(UsageError) as refused:  # the registry knows where the ledger is
+        open_ledger(copy, filled.tenant, now=NOW, ownership=Ownership(filled.registry))
     assert filled.address.shown in explain(refused)
 
 
-def test_the_former_server_is_refused_and_names_the_file(filled):
-    filled.move(move_to_server)
-    back = filled.move(move_to_file)
-    assert filled.list_usable() == ["file"]
-    assert back.former == f"{name_schema(filled.tenant)}_moved_1"
-    with Lease(filled.address, filled.tenant).acquire(run="r9", now=NOW) as lease:
-        for attempted in (
-            lambda: filled.open_server(lease),
-            lambda: find_server_identity(filled.address, filled.tenant),
-        ):
-            with pytest.raises(UsageError) as refused:
-                attempted()
-            assert f"in the file {filled.path}" in explain(refused)
-    assert not note_path(filled.path).exists()
-    again = filled.move(move_to_server)
-    assert Path(again.former).name == "ledger.sqlite3.moved-2"
-    filled.move(move_to_file)
-    assert filled.list_usable() == ["file"]
-
-
-def test_a_database_restored_from_before_the_move_back_is_refused_on_the_host_of_the_file(filled):
-    filled.move(move_to_server)
-    former = filled.move(move_to_file).former
-    with psycopg.connect(filled.address.url) as server:
-        server.execute(f"ALTER SCHEMA {former} RENAME TO {name_schema(filled.tenant)}")
-        server.execute("DELETE FROM esign_import.move WHERE ledger = %s", [name_schema(filled.tenant)])
+def test_a_copy_on_the_server_is_refused_where_the_registry_knows_a_file(filled):
+    """A database was restored from before the ledger was given to this file."""
+    filled.load()
+    loaded_path(filled.path).rename(filled.path)
+    key_path(loaded_path(filled.path)).rename(key_path(filled.path))
+    loaded_path(filled.path).with_name("ledger.sqlite3.loaded.receipts.jsonl").rename(
+        receipts_path(filled.path)
+    )
+    with filled.open_file(ownership=Ownership(filled.registry, accept_ledger=True)):
+        pass
     with (
         Lease(filled.address, filled.tenant).acquire(run="r9", now=NOW) as lease,
         pytest.raises(UsageError) as refused,
@@ -334,132 +312,179 @@ def test_a_database_restored_from_before_the_move_back_is_refused_on_the_host_of
     assert f"in use in the file {filled.path}" in explain(refused)
 
 
-def test_a_server_that_is_lost_after_the_move_is_replaced_by_the_receipts_of_the_file(filled):
+def test_a_server_that_is_lost_after_the_load_is_replaced_by_the_file(filled):
     """As the documentation has it."""
-    before = read_file(filled.path)
-    former = Path(filled.move(move_to_server).former)
-    key_path(former).rename(key_path(filled.path))
-    former.with_name(f"{former.name}.receipts.jsonl").rename(receipts_path(filled.path))
-    note_path(filled.path).unlink()
-    maintenance.rebuild_ledger(filled.path, filled.tenant)
-    after = read_file(filled.path)
-    assert [before[table] == after[table] for table in ("person", "attempt", "seal", "decision")] == [
-        True
-    ] * 4
+    held = read_file(filled.path)
+    filled.load()
+    for path in sorted(filled.path.parent.glob("ledger.sqlite3.loaded*")):
+        name = path.name.replace("ledger.sqlite3.loaded", "ledger.sqlite3").removeprefix("ledger.sqlite3.r")
+        path.rename(path.with_name(f"r{name}" if name == "eceipts.jsonl" else name))
+    assert read_file(filled.path) == held
+    with filled.open_file(ownership=Ownership(filled.registry, accept_ledger=True)) as ledger:
+        assert ledger.snapshot().people["p1"].seal.seal_id == "S1y"
+
+
+def test_the_receipts_of_the_server_make_a_file_again(filled, tmp_path):
+    """As the documentation has it, where no command leads back."""
+    held = read_file(filled.path)
+    filled.load()
+    query = f"SELECT rtrim(line, E'\\n') FROM {name_schema(filled.tenant)}.receipt ORDER BY n"
+    command = [find_programs() / "psql", "-Atc", query, filled.address.url]
+    lines = subprocess.run(command, check=True, capture_output=True).stdout
+    again = tmp_path / "again" / "ledger.sqlite3"
+    again.parent.mkdir()
+    receipts_path(again).write_bytes(lines)
+    key_path(again).write_bytes(key_path(loaded_path(filled.path)).read_bytes())
+    maintenance.rebuild_ledger(again, filled.tenant)
+    tables = ("person", "seal_name", "attempt", "seal", "decision", "bearer")
+    assert {name: read_file(again)[name] for name in tables} == {name: held[name] for name in tables}
 
 
 def test_a_second_time_the_command_only_repeats_its_answer(filled):
-    first = filled.move(move_to_server)
-    second = filled.move(move_to_server)
-    assert (second.former, second.counts, second.rows) == (first.former, first.counts, None)
-    back = filled.move(move_to_file)
-    assert filled.move(move_to_file) == replace(back, rows=None)
+    first = filled.load()
+    assert filled.load() == replace(first, rows=None)
 
 
 # -- refused, and nothing is changed
 
 
-def test_a_target_in_use_is_refused(filled, tmp_path, postgres_server, run_record):
+def test_a_locked_file_and_one_with_an_open_attempt_are_refused(filled, attempt):
+    with RunLock(filled.path).acquire(run="r8", now=NOW), pytest.raises(Locked):
+        filled.load()
+    with RunLock(filled.path).acquire(run="r8", now=NOW), filled.open_file() as ledger:
+        asyncio.run(ledger.open_attempt(attempt("p30", run="r3")))
+    with pytest.raises(UsageError, match="1 submissions have no result yet"):
+        filled.load()
+    assert filled.list_usable() == ["file"]
+
+
+def test_a_server_that_is_in_use_is_refused_and_an_empty_ledger_makes_room(filled, run_record, attempt):
     filled.run("server", run_record("x"))
+    loaded = filled.load()
+    assert loaded.rows > 50
+    with filled.open_server() as ledger:
+        assert "x" not in ledger.run_ids()
+    loaded_path(filled.path).rename(filled.path)
+    key_path(loaded_path(filled.path)).rename(key_path(filled.path))
+    loaded_path(filled.path).with_name("ledger.sqlite3.loaded.receipts.jsonl").rename(
+        receipts_path(filled.path)
+    )
     with pytest.raises(UsageError, match="in use on"):
-        filled.move(move_to_server)
-    for name in ("ledger.sqlite3", "new.sqlite3"):
-        with pytest.raises(UsageError, match=r"exists already|receipts of another ledger"):
-            filled.move(move_to_file, filled.path.with_name(name), ownership=Ownership())
-    assert filled.list_usable() == ["file", "server"]
-    assert sorted(path.name for path in filled.path.parent.iterdir() if "new" in path.name) == [
-        "new.sqlite3.lock"
-    ]
+        filled.load(ownership=Ownership())
+    assert filled.path.exists()
 
 
-def test_a_ledger_with_defects_or_another_secret_is_not_moved(filled):
+def test_a_name_that_is_taken_and_another_ledger_are_refused(filled):
+    loaded_path(filled.path).write_bytes(b"")
+    with pytest.raises(UsageError, match="exists already"):
+        filled.load()
+    filled.path.rename(filled.path.with_name("elsewhere"))
+    with pytest.raises(UsageError, match="no load to finish"):
+        filled.load()
+
+
+def test_a_ledger_with_defects_is_not_loaded(filled):
     lines = receipts_path(filled.path).read_bytes()
     receipts_path(filled.path).write_bytes(lines.replace(b'"S10"', b'"S11"'))
     with pytest.raises(LedgerError, match=r"defects|was changed"):
-        filled.move(move_to_server)
+        filled.load()
     receipts_path(filled.path).write_bytes(lines)
-    filled.move(move_to_server)
-    with pytest.raises(LedgerError, match="not the one with which"):
-        filled.move(move_to_file, secret="another secret of twenty characters")
+    filled.load()
     assert filled.list_usable() == ["server"]
 
 
-def test_a_value_that_postgresql_refuses_stops_the_move(filled, seen):
+def test_a_value_that_postgresql_refuses_stops_the_load(filled, seen):
     with RunLock(filled.path).acquire(run="r", now=NOW), filled.open_file() as ledger:
         ledger.record_rows("r3", [seen("nul", "failed", file="a\0b")])
     with pytest.raises(LedgerError, match="row_line") as refused:
-        filled.move(move_to_server)
+        filled.load()
     assert "NUL" in explain(refused)
     assert filled.list_usable() == ["file"]
 
 
-@pytest.mark.parametrize("direction", [move_to_server, move_to_file], ids=["to the server", "to a file"])
-def test_a_copy_that_differs_in_one_value_is_not_taken(filled, direction):
-    changed = filled.path
-    if direction is move_to_file:
-        filled.move(move_to_server)
-        changed = draft_path(filled.path)
-
+def test_a_copy_that_differs_in_one_value_is_not_taken(filled):
     def change(name: str) -> None:
-        if name == "move: after the rows are copied":
-            with closing(sqlite3.connect(changed)) as file:
+        if name == "load: after the rows are copied":
+            with closing(sqlite3.connect(filled.path)) as file:
                 file.execute("UPDATE run SET finished = finished + 0.001 WHERE number = 1")
                 file.commit()
 
-    usable = filled.list_usable()
     failpoints.enable_failpoint(change)
     try:
         with pytest.raises(LedgerError, match="table run"):
-            filled.move(direction)
+            filled.load()
     finally:
         failpoints.enable_failpoint(None)
-    assert filled.list_usable() == usable
-    filled.move(direction)
-    assert filled.list_usable() != usable
+    assert filled.list_usable() == ["file"]
+    filled.load()
+    assert filled.list_usable() == ["server"]
 
 
-@pytest.mark.parametrize("direction", [move_to_server, move_to_file], ids=["to the server", "to a file"])
-def test_a_process_that_lost_the_lease_moves_nothing(filled, direction):
-    if direction is move_to_file:
-        filled.move(move_to_server)
-    usable = filled.list_usable()
+def test_a_receipt_that_differs_is_not_taken(filled):
+    def change(name: str) -> None:
+        if name == "load: after the rows are copied":
+            lines = receipts_path(filled.path).read_bytes()
+            receipts_path(filled.path).write_bytes(lines.replace(b'"S10"', b'"S11"'))
 
+    failpoints.enable_failpoint(change)
+    try:
+        with pytest.raises(LedgerError, match="table receipt"):
+            filled.load()
+    finally:
+        failpoints.enable_failpoint(None)
+    assert filled.list_usable() == ["file"]
+
+
+def test_a_process_that_lost_the_lease_loads_nothing(filled):
     def take(name: str) -> None:
-        if name == "move: after the rows are copied":
+        if name == "load: after the rows are copied":
             with psycopg.connect(filled.address.url) as server:
                 server.execute("UPDATE esign_import.lease SET token = 'another'")
 
     failpoints.enable_failpoint(take)
     try:
         with pytest.raises(LeaseLost):
-            filled.move(direction)
+            filled.load()
     finally:
         failpoints.enable_failpoint(None)
-    assert filled.list_usable() == usable
+    assert filled.list_usable() == ["file"]
 
 
 # -- kill -9
 
 
-@pytest.mark.skipif(not LONG, reason="make crash")
-@pytest.mark.parametrize("direction", [move_to_server, move_to_file], ids=["to the server", "to a file"])
-def test_a_server_that_is_killed_at_any_point_leaves_one_ledger_in_use(
-    tmp_path, attempt, run_record, seen, direction
-):
-    with run_server() as server:
-        places = Places(tmp_path, server)
+@pytest.fixture
+def begin(tmp_path, attempt, run_record, seen):
+    """Make a ledger file of a tenant of its own with a seal."""
+    folders = count(1)
+
+    def make(server) -> Places:
+        places = Places(tmp_path / str(next(folders)), server)
         with RunLock(places.path).acquire(run="r1", now=NOW), places.open_file() as ledger:
             ledger.begin_run(run_record("r1"))
-        if direction is move_to_file:
-            places.move(move_to_server)
-        target = "server" if direction is move_to_server else "file"
-        other = move_to_file if direction is move_to_server else move_to_server
-        points: list[str] = []
-        failpoints.enable_failpoint(points.append)
-        places.move(direction)
+            send(ledger, attempt("p1"), SEALED)
+            ledger.record_rows("r1", [seen("1", "sealed")])
+        return places
+
+    return make
+
+
+def list_points(begin, server) -> list[str]:
+    """The points that a load passes, each once."""
+    points: list[str] = []
+    failpoints.enable_failpoint(points.append)
+    try:
+        begin(server).load()
+    finally:
         failpoints.enable_failpoint(None)
-        for point in dict.fromkeys(points):
-            places.move(other)
+    return [*dict.fromkeys(points)]
+
+
+@pytest.mark.skipif(not LONG, reason="make crash")
+def test_a_server_that_is_killed_at_any_point_leaves_one_ledger_in_use(begin):
+    with run_server() as server:
+        for point in list_points(begin, server):
+            places = begin(server)
 
             def crash(name: str, point: str = point) -> None:
                 if name == point:
@@ -469,78 +494,60 @@ def test_a_server_that_is_killed_at_any_point_leaves_one_ledger_in_use(
 
             failpoints.enable_failpoint(crash)
             with suppress(LedgerError):  # the server may have been needed no more
-                places.move(direction)
+                places.load()
             failpoints.enable_failpoint(None)
             assert len(places.list_usable()) == 1, point
-            places.move(direction)
-            assert places.list_usable() == [target], point
+            places.load()
+            assert places.list_usable() == ["server"], point
 
 
-def run_in_child(places: Places, direction, kill_at: str | None = None) -> list[str]:
-    """Move in a process of its own, which is killed at a failpoint; return the points that it passed."""
-    reading, writing = os.pipe()
+def load_in_child(places: Places, kill_at: str, nth: int) -> None:
+    """Load in a process of its own, which is killed when it passes a failpoint for the nth time."""
     child = os.fork()
     if child == 0:
-        code = 1
+        passed = count(1)
+
+        def act(name: str) -> None:
+            if name == kill_at and next(passed) == nth:
+                os.kill(os.getpid(), signal.SIGKILL)
+
         try:
-            os.close(reading)
-
-            def act(name: str) -> None:
-                os.write(writing, f"{name}\n".encode())
-                if name == kill_at:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
             failpoints.enable_failpoint(act)
-            places.move(direction)
-            code = 0
+            places.load()
         finally:
-            os._exit(code)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as passed:
-        points = passed.read().decode().splitlines()
-    status = os.waitpid(child, 0)[1]
-    assert os.WTERMSIG(status) == signal.SIGKILL if kill_at else os.waitstatus_to_exitcode(status) == 0
-    return points
+            os._exit(1)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
 
 
-def test_a_kill_at_every_point_leaves_one_ledger_in_use(places, attempt, run_record, seen):
-    """The ledger moves to and fro; each time its process dies at another point, and the command is repeated.
+def test_a_kill_at_every_point_leaves_one_ledger_in_use(begin, postgres_server, run_record):
+    """The command is killed at each point and repeated, without and with a run that uses the ledger in between.
 
-    At every second point a run uses the ledger in between, as it would in the night after (make crash: at all of them, and at every
-    point of the ledger and the files as well).
+    ``make crash``: at every point of the ledger and the files as well.
     """
-    with RunLock(places.path).acquire(run="r1", now=NOW), places.open_file() as ledger:
-        ledger.begin_run(run_record("r1"))
-        send(ledger, attempt("p1"), SEALED)
-        ledger.record_rows("r1", [seen("1", "sealed")])
-    directions = {"server": (move_to_server, "file"), "file": (move_to_file, "server")}
-    waiting = {target: list_kills(run_in_child(places, move)) for target, (move, _) in directions.items()}
-    runs, usable_after = {"r1"}, set()
-    target = "server"
-    while any(waiting.values()):
-        move, former = directions[target]
-        if waiting[target]:
-            point, runs_between = waiting[target].pop()
-            run_in_child(places, move, point)
-            usable = places.list_usable()
-            assert usable in ([former], [target]), point
-            usable_after.add((target, *usable))
-            if runs_between:
-                runs.add(f"r{len(runs) + 1}")
-                places.run(usable[0], run_record(f"r{len(runs)}"))
-        places.move(move)
-        assert places.list_usable() == [target], point
-        with places.open_file(readonly=True) if target == "file" else places.open_server() as ledger:
-            assert ledger.run_ids() == runs, point
-            assert ledger.snapshot().people["p1"].seal.seal_id == "S9", point
-        target = former
-    assert len(usable_after) == 4
-
-
-def list_kills(points: list[str]) -> list[tuple[str, bool]]:
-    """The points at which a move is killed, each with whether a run uses the ledger before the move is repeated."""
-    chosen = [point for point in dict.fromkeys(points) if LONG or point.startswith("move")]
-    assert len(chosen) >= 6
-    if LONG:
-        return [(point, between) for point in chosen for between in (False, True)]
-    return [(point, bool(number % 2)) for number, point in enumerate(chosen)]
+    points: list[str] = []
+    failpoints.enable_failpoint(points.append)
+    try:
+        begin(postgres_server).load()
+    finally:
+        failpoints.enable_failpoint(None)
+    if not LONG:
+        points = [point for point in points if point.startswith("load")]
+    kills = [(point, points[: index + 1].count(point)) for index, point in enumerate(points)]
+    usable_after: set[str] = set()
+    for number, (point, nth) in enumerate(kills * 2):
+        places = begin(postgres_server)
+        load_in_child(places, point, nth)
+        usable = places.list_usable()
+        assert usable in (["file"], ["server"]), (point, nth)
+        usable_after.update(usable)
+        runs = {"r1"}
+        if number >= len(kills):
+            runs.add("r2")
+            places.run(usable[0], run_record("r2"))
+        places.load()
+        assert places.list_usable() == ["server"], (point, nth)
+        with places.open_server() as ledger:
+            assert ledger.run_ids() == runs, (point, nth)
+            assert ledger.snapshot().people["p1"].seal.seal_id == "S9", (point, nth)
+    assert usable_after == {"file", "server"}
+    assert len(kills) * 2 >= 19
