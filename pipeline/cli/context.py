@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pipeline.config.settings import Config, ConfigFile
     from pipeline.domain.run import RunReport, RunRequest
     from pipeline.esign.rate_limiter import Limiter
+    from pipeline.reports.next_steps import NextStep
 
 DEFAULT_CONFIG = Path("config.yaml")
 PYTHONS = ("python", "python3")
@@ -170,6 +171,16 @@ class Session:
         """Print what to do next; the command stands alone on the last line, to be typed as it is."""
         self.inform("next", text=text)
         self.inform("command", command=command)
+
+    def print_steps(self, steps: Iterable[NextStep]) -> None:
+        """Print steps so that the first stands last: above the prompt, with the command to type at the very end."""
+        texts: dict[str, list[str]] = {}
+        for step in steps:
+            texts.setdefault(step.command or "", []).append(step.render(self.spoken))
+        for text in texts.pop("", []):
+            self.inform("next", text=text)
+        for command, lines in reversed(texts.items()):
+            self.print_next_step("\n   ".join(lines), command)
 
     def suggest_command(self, key: str, *arguments: str) -> None:
         """Print what to do next, with a command of this program."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from pipeline.reports.explanations import (
     describe_task_of,
     name_code,
 )
-from pipeline.reports.next_steps import REPORT_PAGE, NextStep, list_run_steps
+from pipeline.reports.next_steps import REPORT_PAGE, list_run_steps
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import run_record
 from pipeline.reports.row_values import list_blocking_codes
@@ -86,7 +86,7 @@ def write_and_print_results(
         session.inform("results", path=presenter.mask_path(written[WORKBOOK]))
         session.inform("report", path=presenter.mask_path(written[REPORT_PAGE]))
         if steps:
-            _print_steps(session, list_run_steps(report, presenter.masker))
+            session.print_steps(list_run_steps(report, presenter.masker))
     return report.exit
 
 
@@ -201,14 +201,3 @@ def _print_reasons(
             session.inform("reason_task", task=task)
     if len(counts) > MAX_REASONS:
         session.inform("reasons_more", n=len(counts) - MAX_REASONS)
-
-
-def _print_steps(session: Session, steps: Iterable[NextStep]) -> None:
-    """Print the steps so that the first stands last: above the prompt, with the command to type at the very end."""
-    texts: dict[str, list[str]] = {}
-    for step in steps:
-        texts.setdefault(step.command or "", []).append(step.render(session.spoken))
-    for text in texts.pop("", []):
-        session.inform("next", text=text)
-    for command, lines in reversed(texts.items()):
-        session.print_next_step("\n   ".join(lines), command)

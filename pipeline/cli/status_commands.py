@@ -18,11 +18,10 @@ from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
-    from pipeline.ledger.database_ledger import DatabaseLedger
     from pipeline.ledger.protocol import RunRecord
     from pipeline.reports.next_steps import CommandLine
     from pipeline.resolution.person_query import PersonFinder
-    from pipeline.resolution.timeline import PersonTimeline
+    from pipeline.resolution.timeline import PersonTimeline, RecordedRow
 
 EXIT_CODES = ("0", "1", "2", "3", "4", "5", "6", "7", "74", "130", "143")  # of runs
 HOUR = 3600.0  # seconds
@@ -48,11 +47,9 @@ def status(session: Session) -> int:
 
 def _show_status(session: Session) -> int:
     from pipeline.cli.certify_commands import warn_of_unanswered_create
+    from pipeline.resolution.timeline import list_open_rows
     from pipeline.workflow.recorded_runs import find_recorded_run, select_later_run
-    from pipeline.workflow.tenant_ledger import (
-        find_store,
-        open_configured_ledger,
-    )
+    from pipeline.workflow.tenant_ledger import find_store, open_configured_ledger
 
     config = session.require_ready_config()
     recorded_run = find_recorded_run(config.resolve_path(config.out), config.tenant)
@@ -62,7 +59,7 @@ def _show_status(session: Session) -> int:
         with open_configured_ledger(config, session.clock, readonly=True) as (ledger, site_key):
             people = ledger.snapshot().people.values()
             ledger_run = ledger.find_last_run()
-            changed = _count_changed_rows(ledger_run, ledger)
+            open_rows = list_open_rows(ledger_run, ledger) if ledger_run else []
             warn_of_unanswered_create(session, ledger)
     except EsignImportError:
         if recorded_run is not None and (session.several is None or session.as_json):
@@ -86,9 +83,9 @@ def _show_status(session: Session) -> int:
         if attempt.run != present_run
     ]
     in_flight = len(creates) - len(unknown)
-    if last_run is not ledger_run:
-        changed = _count_changed_rows(last_run)
-    waiting = len(unknown) + changed
+    if last_run is not None and (ledger_run is None or last_run.run != ledger_run.run):
+        open_rows = list_open_rows(last_run, None)
+    waiting = len(unknown) + _count_changed_rows(open_rows)
     if session.several is not None and not session.as_json:
         return _print_status_line(session, last_run, waiting=waiting, is_under_way=is_under_way)
     session.print_text("status_ledger", path=config.name_ledger(), tenant=site_key.tenant)
@@ -114,7 +111,7 @@ def _show_status(session: Session) -> int:
         last_run=_run_as_dict(session, last_run, is_under_way=is_under_way),
     )
     _print_next_steps(
-        session, config, last_run, unresolved=len(unknown), changed=changed, is_under_way=is_under_way
+        session, config, last_run, open_rows, unresolved=len(unknown), is_under_way=is_under_way
     )
     return 0
 
@@ -167,18 +164,9 @@ def _find_age(session: Session, run: RunRecord) -> float:
     return max(0.0, session.clock.now() - (run.started if run.finished is None else run.finished))
 
 
-def _count_changed_rows(run: RunRecord | None, ledger: DatabaseLedger | None = None) -> int:
-    """Return how many rows of a run differ from their seal, and wait for a decision; of a ledger's run, wait now."""
-    statuses = run.content.get("statuses", {}) if run is not None else {}
-    changed = int(statuses.get("changed", 0))
-    if run is None or ledger is None or not changed:
-        return changed
-    decided = {
-        decision.key
-        for decision in ledger.list_decisions()
-        if decision.kind in {"keep", "replace"} and decision.decided_at > run.started
-    }
-    return sum(row.status == "changed" and row.key not in decided for row in ledger.list_rows(run.run))
+def _count_changed_rows(rows: Sequence[RecordedRow]) -> int:
+    """Return how many rows differ from their seal, and wait for a decision."""
+    return sum(row.status == "changed" for row in rows)
 
 
 def _describe_age(seconds: float) -> Phrase:
@@ -192,16 +180,16 @@ def _describe_age(seconds: float) -> Phrase:
 def _report_without_ledger(session: Session, config: Config, recorded_run: RunRecord | None) -> int:
     """Print that there is no ledger, and a run that ended before it had one; return the exit code."""
     from pipeline.reports.earlier_results import find_earlier_run
+    from pipeline.resolution.timeline import list_open_rows
 
+    open_rows = list_open_rows(recorded_run, None) if recorded_run else []
     lost_run = find_earlier_run(config.resolve_path(config.out), config.tenant)
     last_run = _run_as_dict(session, recorded_run, is_under_way=False)
     session.print_json(ledger=None, lost=bool(lost_run), last_run=last_run)
     if session.several is not None and not session.as_json:
         if lost_run:
             session.alert("status_lost", path=lost_run)
-        _print_status_line(
-            session, recorded_run, waiting=_count_changed_rows(recorded_run), is_under_way=False
-        )
+        _print_status_line(session, recorded_run, waiting=_count_changed_rows(open_rows), is_under_way=False)
         return 74 if lost_run else 0
     if recorded_run is not None:
         _print_run(session, recorded_run, is_under_way=False)
@@ -213,7 +201,7 @@ def _report_without_ledger(session: Session, config: Config, recorded_run: RunRe
     if recorded_run is None:
         session.suggest_command("next_check", "check")
     else:
-        _print_next_steps(session, config, recorded_run)
+        _print_next_steps(session, config, recorded_run, open_rows)
     return 0
 
 
@@ -240,25 +228,23 @@ def _print_next_steps(
     session: Session,
     config: Config,
     last_run: RunRecord | None,
+    open_rows: Sequence[RecordedRow],
     *,
     unresolved: int = 0,
-    changed: int = 0,
     is_under_way: bool = False,
 ) -> None:
     """Print what to do after the last run, the most urgent at the very end."""
-    from pipeline.reports.status_steps import list_status_steps
+    from pipeline.reports.next_steps import list_status_steps
 
     _print_halt(session, last_run)
     steps = list_status_steps(
         last_run,
         _describe_command_line(session, config),
+        rows=open_rows,
         unresolved=unresolved,
-        changed=changed,
-        under_way=is_under_way,
-        latest=config.resolve_path(config.out) / "latest",
+        is_under_way=is_under_way,
     )
-    for step in reversed(steps):
-        session.print_next_step(step.text.render(session.spoken), step.commands[0])
+    session.print_steps(steps)
 
 
 def _print_halt(session: Session, run: RunRecord | None) -> None:
@@ -304,10 +290,11 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
 
 
 def _print_timeline(session: Session, finder: PersonFinder, timeline: PersonTimeline, config: Config) -> int:
+    from pipeline.reports.person_step import choose_person_step
     from pipeline.resolution.explanation import dump_timeline, render_timeline
-    from pipeline.resolution.person_step import choose_person_step
 
-    step = choose_person_step(timeline, _describe_command_line(session, config), finder.ledger.find_run)
+    command_line = _describe_command_line(session, config)
+    step = choose_person_step(timeline.make_state(command_line, finder.ledger.find_run))
     if session.as_json:
         session.print_json(query_fits=1, doctor=dump_timeline(timeline, step, session.language))
         return 0

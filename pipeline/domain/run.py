@@ -113,6 +113,11 @@ class RowOutcome:
         return self.row_plan.doctor
 
     @property
+    def has_held_image(self) -> bool:
+        """Whether its picture may be an earlier doctor's."""
+        return self.doctor.held_image is not None
+
+    @property
     def sent_image(self) -> str | None:
         """The digest of the bytes that are sent of the picture; None where they were not prepared."""
         return self.prepared.sha256 if self.prepared else None
@@ -305,6 +310,10 @@ class EndedRow(Protocol):
     def errors(self) -> Sequence[Problem]:
         """Those that kept it from being sent."""
 
+    @property
+    def has_held_image(self) -> bool:
+        """Whether its picture may be an earlier doctor's."""
+
 
 def is_redundant_copy(outcome: EndedRow) -> bool:
     """Return whether the row was left out only because an equal one is sent, or is listed with the same errors."""
@@ -315,16 +324,16 @@ def is_redundant_copy(outcome: EndedRow) -> bool:
     )
 
 
-def waits_for_review(outcome: RowOutcome) -> bool:
+def waits_for_review(outcome: EndedRow) -> bool:
     """Return whether a row was not sent because it has not been judged right yet."""
     return outcome.status is Status.NOT_SENT and any(
         error.code == "REVIEW_MISSING" for error in outcome.errors
     )
 
 
-def has_held_picture(outcome: RowOutcome) -> bool:
+def has_held_picture(outcome: EndedRow) -> bool:
     """Return whether a row was not sent because its picture may be an earlier doctor's."""
-    return outcome.status is Status.REJECTED and outcome.doctor.held_image is not None
+    return outcome.status is Status.REJECTED and outcome.has_held_image
 
 
 def has_doubtful_picture(outcome: EndedRow) -> bool:

@@ -16,7 +16,6 @@ from pipeline.domain.run import (
     Status,
     has_doubtful_picture,
     is_redundant_copy,
-    waits_for_review,
 )
 from pipeline.domain.service_codes import CODES
 from pipeline.errors import isolate_row_failure
@@ -31,6 +30,7 @@ from pipeline.messages.service_errors import (
     is_known_code,
     list_answers,
 )
+from pipeline.reports.next_steps import RowTask, choose_task
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import display_last_attempt
 
@@ -143,20 +143,22 @@ def describe_lost_answer(code: str | None, message: str | None, presenter: Prese
     return presenter.join("colon", meaning, text)
 
 
-def advise_on_row(outcome: RowOutcome, presenter: Presenter) -> str:
+def advise_on_row(outcome: RowOutcome, presenter: Presenter) -> str:  # noqa: PLR0911 - one for each task
     """Return what the reader of the To fix sheet should do with this row."""
     errors = outcome.errors
-    if outcome.status is Status.NOT_SENT and not errors:
+    if not errors and outcome.status is Status.NOT_SENT:
         code = outcome.code or ""
         needs_cure = is_service_code(code) and find_advice(code).rerun == "after"
         return _advise_on_code(code, presenter) if needs_cure else presenter.render("advice.not_sent")
-    if outcome.status is Status.FAILED and not errors:
+    if not errors and outcome.status is Status.FAILED:
         return _advise_on_code(outcome.code, presenter)
-    has_seal = any(
-        problem.code == "ROW_SUPERSEDED" and problem.detail.get("seal") for problem in outcome.problems
-    )
-    if has_seal or waits_for_review(outcome):
-        return presenter.render("advice.roster" if has_seal else "advice.review")
+    if any(problem.code == "ROW_SUPERSEDED" and problem.detail.get("seal") for problem in outcome.problems):
+        return presenter.render("advice.roster")
+    task = choose_task(outcome)
+    if task is RowTask.REVIEW:
+        return presenter.render("advice.review")
+    if task in {RowTask.JUDGE_PERSON, RowTask.JUDGE_PICTURE}:
+        return presenter.render("advice.decide")
     kinds = [find_problem_kind(error.code) for error in errors]
     if any(kind is not None and kind.who == "it" for kind in kinds):
         return presenter.render("advice.it")

@@ -1,6 +1,7 @@
-"""Decides what to do next after a run.
+"""Decides what to do next: about one row, after a run, and for `status`. `person_step` does so about one doctor.
 
-The answers are values: texts in both languages and commands to type. The callers only render them.
+What is known of a run is a `RunState`. The answers are values: texts in both languages and
+commands to type. The callers only render them. A step never names an option that overrides a safety check.
 """
 
 from __future__ import annotations
@@ -8,29 +9,30 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.domain.masking import mask_text
-from pipeline.domain.results_format import COPIES, WORKBOOK
+from pipeline.domain.masking import mask_path, mask_text
+from pipeline.domain.results_format import COPIES
 from pipeline.domain.roster import Field
 from pipeline.domain.run import (
     PLAN_GUARDS,
     SEAL_ID_REUSED,
     UNRESOLVED_STATUSES,
-    RowOutcome,
+    EndedRow,
     RunReport,
     Status,
     has_doubtful_picture,
     has_held_picture,
-    needs_fixing,
+    is_redundant_copy,
     waits_for_review,
 )
 from pipeline.messages.catalogue import Localizable, make_phrase
 from pipeline.support.terminal_text import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from pipeline.domain.masking import Masker
     from pipeline.domain.roster import FileReport, Problem
@@ -40,8 +42,10 @@ if TYPE_CHECKING:
 REVIEW_PAGE, REPORT_PAGE = "review.html", "report.html"
 # time alone does not remove what stopped these runs
 LASTING_HALTS = frozenset({"DISK", "LEDGER", "SAME_REFUSAL", "SEALS_EXIST", "TOO_MANY_UNKNOWN"})
-_CORRECTED = (Status.REJECTED, Status.FAILED)  # rows that a person corrects
-EXIT_HALTED = 4
+# runs that ended before they sent, or could not write: their message names the cure
+EXPLAINED_HALTS = frozenset({"DISK", "LEASE_LOST", "LEDGER_REFUSED", "LOCKED", "NOT_READ_NOW", "USAGE"})
+EXIT_BUG, EXIT_USAGE, EXIT_ATTENTION, EXIT_HALTED, EXIT_LATER, EXIT_LOCKED, EXIT_DISK = 1, 2, 3, 4, 5, 6, 74
+EXIT_SIGNAL = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +85,6 @@ class CommandLine:
         """Return a command line."""
         return " ".join((self.invocation, *(quote(word) for word in words)))
 
-    def build_for_path(self, command: str, paths: Iterable[Path], masker: Masker) -> str | None:
-        """Return the command on the first path that can be shown; a masked path cannot be typed."""
-        typable = next((str(path) for path in paths if masker.mask_path(path) == str(path)), None)
-        return None if typable is None else self.build(command, typable)
-
     def repeat_run(self, record: RunRecord | None) -> str:
         """Return the `run` that reads the rosters of an earlier run again."""
         if record is None or record.command != "run" or set(record.rosters) == set(self.rosters):
@@ -98,10 +97,9 @@ class CommandLine:
 
     def repeat(self, record: RunRecord) -> str:
         """Return the command that does again what an earlier command did."""
-        if record.command == "retry":
-            workbooks = record.rosters[:1] if record.context else ()
-            return self.build("retry", *filter(_can_be_typed, workbooks))
-        return self.build("resolve") if record.command == "resolve" else self.repeat_run(record)
+        if record.command in {"retry", "resolve"}:
+            return self.build(record.command)
+        return self.repeat_run(record)
 
 
 def _can_be_typed(word: str) -> bool:
@@ -109,9 +107,276 @@ def _can_be_typed(word: str) -> bool:
     return mask_text(word) == word and "*" not in word
 
 
-def list_run_steps(report: RunReport, masker: Masker) -> list[NextStep]:
+# -- one row
+
+
+class RowTask(StrEnum):
+    """What a row waits for."""
+
+    NOTHING = "nothing"
+    SEND = "send"  # the next run
+    TO_BE_SENT = "to_be_sent"  # a run, after the check
+    CORRECT = "correct"  # its cells, or what the service refused
+    ADD_PICTURE = "add_picture"  # in the folder; no cell has to be corrected
+    ALLOW_READING = "allow_reading"  # IT: the picture may not be read
+    REVIEW = "review"
+    RESOLVE = "resolve"  # what became of its create
+    DECIDE = "decide"  # the row or its seal
+    CHOOSE_PICTURE = "choose_picture"  # of a sealed doctor
+    JUDGE_PICTURE = "judge_picture"  # it may be an earlier doctor's
+    JUDGE_PERSON = "judge_person"  # the number may be a known doctor's corrected one
+
+
+_TASKS = {
+    Status.UNKNOWN: RowTask.RESOLVE,
+    Status.EXISTS: RowTask.RESOLVE,
+    Status.CHANGED: RowTask.DECIDE,
+    Status.READY: RowTask.TO_BE_SENT,
+}
+
+
+def choose_task(row: EndedRow) -> RowTask:
+    """Return what a row waits for."""
+    if row.status in _TASKS:
+        return _TASKS[row.status]
+    if find_unread_picture(row) is not None:
+        return RowTask.ALLOW_READING
+    if row.status in {Status.SEALED, Status.UNCHANGED}:
+        return RowTask.CHOOSE_PICTURE if has_doubtful_picture(row) else RowTask.NOTHING
+    if row.status is Status.NOT_SENT:
+        return RowTask.REVIEW if waits_for_review(row) else RowTask.SEND
+    return RowTask.CORRECT if row.status is Status.FAILED else _choose_correction(row)
+
+
+def _choose_correction(row: EndedRow) -> RowTask:
+    """Return what a rejected row waits for."""
+    if is_redundant_copy(row):
+        return RowTask.NOTHING
+    if has_held_picture(row):
+        return RowTask.JUDGE_PICTURE
+    if find_known_person(row):
+        return RowTask.JUDGE_PERSON
+    return RowTask.ADD_PICTURE if _lacks_picture_alone(row) else RowTask.CORRECT
+
+
+def find_unread_picture(row: EndedRow) -> Problem | None:
+    """Return the problem of a picture that the user who runs may not read."""
+    unread = (problem for problem in row.problems if problem.code == "IMAGE_NOT_READ")
+    return next((problem for problem in unread if problem.detail.get("user")), None)
+
+
+def find_known_person(row: EndedRow) -> str:
+    """Return the SealId or trace id of the person whose corrected number a row may give, "" for none."""
+    detail = find_detail(row, "PERSON_POSSIBLY_SAME", "agreed")
+    return str(detail.get("seal") or detail.get("trace") or "")
+
+
+def find_detail(row: EndedRow | None, code: str, word: str) -> Mapping[str, str]:
+    """Return the detail of a row's first problem of a code that has this word; empty for none."""
+    problems = row.problems if row else ()
+    details = (problem.detail for problem in problems if problem.code == code)
+    return next((detail for detail in details if detail.get(word)), {})
+
+
+def _lacks_picture_alone(row: EndedRow) -> bool:
+    """Return whether a row waits for a picture in the folder alone: it has no cell to be corrected."""
+    return bool(row.errors) and all(
+        error.field is Field.PICTURE and error.code.startswith("IMAGE_") and error.cell is None
+        for error in row.errors
+    )
+
+
+# -- a run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunState:
+    """What is known of a run that has ended, or of the last one in the ledger. Paths are masked."""
+
+    command_line: CommandLine
+    command: str  # check | run | retry | resolve
+    again: str  # the same command again
+    send_again: str  # the command that sends what was not sent
+    is_shown: bool = True  # False: rosters and folders were named that cannot be shown
+    rows: Sequence[EndedRow] = ()
+    exit: int = 0
+    halt_code: str = ""
+    is_of_existing_names: bool = False  # stopped because seals with the names of these rows exist
+    file_steps: Sequence[NextStep] = ()  # on rosters that were not read
+    unresolved: int = 0  # creates without a verdict
+    absent: int = 0  # those of people who are not in these rosters
+    copies_folder: str | None = None  # the folder of marked copies that hold every row to correct
+    roster_folders: str = ""
+    seals: str | None = None  # the folder of pictures
+    missing_seals: str | None = None  # the default folder of pictures, where it is not there
+    review: tuple[str, str] | None = None  # its page, and the command that reads the judgements
+    can_be_reviewed: bool = False  # the judgements count for this tenant
+    has_tenant: bool = True
+
+
+def list_steps(state: RunState) -> list[NextStep]:
     """Return the steps after a run, at least one: what blocks everything, then rows to correct, then decisions."""
-    return _RunSteps(report, masker).list_steps()
+    tasks = Counter(map(choose_task, state.rows))
+    steps = [
+        *_list_halt_steps(state),
+        *state.file_steps,
+        *_list_picture_steps(state, tasks),
+        *_list_correction_steps(state, tasks),
+        *_list_decision_steps(state, tasks),
+        *_list_send_steps(state, tasks),
+    ]
+    if steps:
+        return steps
+    key = {EXIT_ATTENTION: "next.decided", EXIT_LATER: "status_interrupted"}.get(state.exit, "next.nothing")
+    return [_note_unshown(state, make_step(key, state.again))]
+
+
+def _list_halt_steps(state: RunState) -> Iterator[NextStep]:
+    if state.halt_code == SEAL_ID_REUSED:
+        yield make_step("next.untrusted", state.command_line.build("resolve"))
+    elif state.exit == EXIT_HALTED:
+        yield make_step("next.halted", state.send_again)
+    if state.halt_code in PLAN_GUARDS:
+        key = "next.missing_roster" if state.halt_code == "ROSTER_MISSING" else "next.guarded"
+        yield _note_unshown(state, make_step(key, state.again))
+    if state.is_of_existing_names:
+        yield make_step("next.adopt", state.command_line.build("adopt", "--help"))
+
+
+def _list_picture_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[NextStep]:
+    """Yield what IT does for pictures: the roster's owner cannot give rights, or a folder that is missing."""
+    command = state.again if state.command == "check" else state.send_again
+    if state.missing_seals is not None:
+        rejected = [row for row in state.rows if row.status is Status.REJECTED]
+        without = [row for row in rejected if any(error.code == "IMAGE_MISSING" for error in row.errors)]
+        if without:
+            yield make_step("next.no_seals", command, n=len(without), folder=state.missing_seals)
+    if unread := tasks[RowTask.ALLOW_READING]:
+        detail = next(problem for row in state.rows if (problem := find_unread_picture(row))).detail
+        yield make_step("next.unread", command, n=unread, file=mask_text(detail["file"]), user=detail["user"])
+
+
+def _list_correction_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[NextStep]:
+    to_correct = [row for row in state.rows if choose_task(row) is RowTask.CORRECT]
+    pictures, sheet = tasks[RowTask.ADD_PICTURE], make_phrase("sheet.fix")
+    if pictures and state.seals is None:  # without a picture folder there is a step for IT
+        to_correct += [row for row in state.rows if choose_task(row) is RowTask.ADD_PICTURE]
+        pictures = 0
+    if pictures:
+        yield make_step("next.pictures", n=pictures, sheet=sheet, folder=state.seals)
+    if state.command == "check":
+        key = "next.check_copy" if state.copies_folder else "next.check"
+        if not to_correct:
+            key = "next.check_pictures" if pictures else ""
+        if key:
+            detail = {"folder": state.roster_folders, "copies": state.copies_folder, "sheet": sheet}
+            yield _note_unshown(state, make_step(key, state.again, **detail))
+        return
+    if to_correct:
+        yield make_step(
+            "next.clerk_copy" if state.copies_folder else "next.clerk_roster",
+            n=len(to_correct),
+            sheet=sheet,
+            copies=state.copies_folder,
+            folder=state.roster_folders,
+        )
+    retry = state.command_line.build("retry")
+    failed = sum(row.status is Status.FAILED for row in to_correct)
+    rejected = len(to_correct) - failed
+    if rejected:
+        yield make_step("next.fix", retry, n=rejected, sheet=sheet)
+    if failed:
+        key, *commands = ("next.failed_too",) if rejected else ("next.failed", retry)
+        yield make_step(key, *commands, n=failed, sheet=sheet)
+    if pictures and not to_correct:
+        yield make_step("next.pictures_now", retry, n=pictures)
+
+
+def _list_decision_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[NextStep]:
+    listing, sheet = state.command_line.build("resolve"), make_phrase("sheet.all")
+    if state.unresolved:
+        yield make_step("next.unknown", listing, n=state.unresolved, sheet=make_phrase("sheet.unknown"))
+    if changed := tasks[RowTask.DECIDE]:
+        status = make_phrase("status.changed")
+        yield make_step("next.changed", listing, n=changed, sheet=sheet, status=status)
+    if doubtful := tasks[RowTask.CHOOSE_PICTURE]:
+        status, reason = make_phrase("status.unchanged"), make_phrase("col.reason")
+        command = state.again if state.command == "check" else state.send_again
+        yield make_step("next.doubtful", command, n=doubtful, sheet=sheet, status=status, reason=reason)
+    if numbers := tasks[RowTask.JUDGE_PERSON]:
+        yield make_step("next.possibly_same", listing, n=numbers)
+    if pictures := tasks[RowTask.JUDGE_PICTURE]:
+        yield make_step("next.held_pictures", listing, n=pictures)
+    if state.absent:
+        yield make_step("next.absent", state.command_line.build("status"), n=state.absent)
+
+
+def _list_send_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[NextStep]:
+    to_review, unsent, ready = tasks[RowTask.REVIEW], tasks[RowTask.SEND], tasks[RowTask.TO_BE_SENT]
+    if to_review and state.review:
+        page, command = state.review
+        yield _note_unshown(state, make_step("next.review", command, n=to_review, page=page))
+    if unsent and state.halt_code not in PLAN_GUARDS and state.exit != EXIT_HALTED:
+        key = "next.again_after" if state.halt_code in LASTING_HALTS else "next.again"
+        yield make_step(key, state.send_again, n=unsent)
+    if ready and not state.has_tenant:
+        yield make_step("next.configure", n=ready)
+    elif ready:
+        yield _note_unshown(state, make_step("next.run", state.send_again, n=ready))
+        if state.can_be_reviewed and not to_review and state.review:
+            page, command = state.review
+            yield _note_unshown(state, make_step("next.look", command, page=page))
+
+
+def _note_unshown(state: RunState, step: NextStep) -> NextStep:
+    """Add the note that the rosters and folders of this run may not be shown, where that is so."""
+    return step if state.is_shown else replace(step, notes=(make_phrase("next.unshown"),))
+
+
+# -- a run that has just ended
+
+
+def list_run_steps(report: RunReport, masker: Masker) -> list[NextStep]:
+    """Return the steps after a run."""
+    return list_steps(make_run_state(report, masker))
+
+
+def make_run_state(report: RunReport, masker: Masker) -> RunState:
+    """Return what a run's report knows."""
+    is_shown = mask_text(report.arguments) == report.arguments  # a masked name cannot be typed
+    instead = () if is_shown else ("--help",)
+    command_line = CommandLine(report.invocation)
+    repeated = "check" if report.command == "check" else "run"
+    send_again = _build_with_arguments(report, "run", *instead)
+    if report.command == "retry" or (report.command == "run" and not is_shown):
+        send_again = command_line.build("retry")  # it needs none of the arguments
+    tasks = {RowTask.CORRECT} if report.seals else {RowTask.CORRECT, RowTask.ADD_PICTURE}
+    to_correct = [row for row in report.outcomes if choose_task(row) in tasks]
+    paths = [row.doctor.row.display_origin.path for row in to_correct]
+    are_copied = bool(paths) and all(path in report.copies for path in paths)
+    return RunState(
+        command_line=command_line,
+        command=report.command,
+        again=_build_with_arguments(report, repeated, *instead),
+        send_again=send_again,
+        is_shown=is_shown,
+        rows=report.outcomes,
+        exit=report.halt.exit if report.halt else 0,
+        halt_code=report.halt.code if report.halt else "",
+        is_of_existing_names=report.halt is not None and report.halt.is_of_existing_names,
+        file_steps=list(_list_file_steps(report, masker)),
+        unresolved=sum(row.status in UNRESOLVED_STATUSES for row in report.outcomes),
+        absent=report.absent_unresolved,
+        copies_folder=masker.mask_path(report.out / COPIES) if are_copied else None,
+        roster_folders=", ".join(dict.fromkeys(masker.mask_path(path.parent) for path in paths)),
+        seals=masker.mask_path(report.seals) if report.seals else None,
+        missing_seals=masker.mask_path(report.missing_seals)
+        if report.missing_seals and not report.seals
+        else None,
+        review=(masker.mask_path(report.out / REVIEW_PAGE), build_review_command(report)),
+        can_be_reviewed=report.review_mark is not None,
+        has_tenant=report.tenant is not None,
+    )
 
 
 def build_review_command(report: RunReport) -> str:
@@ -124,247 +389,120 @@ def name_review_file(run: str) -> str:
     return f"review-{run}.json"
 
 
-def _is_typable(report: RunReport) -> bool:
-    """Return whether the rosters and folders that were named may be shown: a masked name cannot be typed."""
-    return mask_text(report.arguments) == report.arguments
-
-
 def _build_with_arguments(report: RunReport, command: str, *options: str) -> str:
     """Return a command on the rosters and folders of a run, without them if they may not be shown."""
-    arguments = report.arguments if _is_typable(report) else ""
+    arguments = report.arguments if mask_text(report.arguments) == report.arguments else ""
     return " ".join(filter(None, (report.invocation, command, arguments, *options)))
 
 
-class _RunSteps:
-    def __init__(self, report: RunReport, masker: Masker) -> None:
-        self.report, self.masker = report, masker
-        self.command_line = CommandLine(report.invocation)
-        self.halt_code = report.halt.code if report.halt else ""
-        self.cannot_rerun = report.halt is not None and report.halt.exit == EXIT_HALTED
-        self.stopped_by_guard = self.halt_code in PLAN_GUARDS
-        self.repeated_command = "check" if report.command == "check" else "run"
-        self.unread = [problem for outcome in report.outcomes if (problem := _find_unread(outcome))]
-        self.statuses = Counter(outcome.status for outcome in report.outcomes)
+def _list_file_steps(report: RunReport, masker: Masker) -> Iterator[NextStep]:
+    """Yield what to do about roster files that were not read."""
+    command_line = CommandLine(report.invocation)
 
-    def list_steps(self) -> list[NextStep]:
-        steps = [
-            *self._list_halt_steps(),
-            *self._list_file_steps(),
-            *self._list_picture_steps(),
-            *self._list_correction_steps(),
-            *self._list_decision_steps(),
-            *self._list_send_steps(),
-        ]
-        return steps or [self._step_with_arguments("next.nothing", self.repeated_command)]
+    def retry_file(file_report: FileReport) -> str:
+        is_shown = masker.mask_path(file_report.path) == str(file_report.path)
+        return command_line.build("retry", str(file_report.path) if is_shown else "--help")
 
-    def _list_halt_steps(self) -> Iterator[NextStep]:
-        if self.halt_code == SEAL_ID_REUSED:
-            yield make_step("next.untrusted", self.command_line.build("resolve"))
-        elif self.cannot_rerun:
-            yield self._step_to_send_again("next.halted")
-        if self.stopped_by_guard:
-            yield self._step_with_arguments("next.guarded", "run", "--accept-guards")
-        if self.report.halt is not None and self.report.halt.is_of_existing_names:
-            yield make_step("next.adopt", self.command_line.build("adopt", "--help"))
-
-    def _list_file_steps(self) -> Iterator[NextStep]:
-        deferred = [file_report for file_report in self.report.files if file_report.status == "deferred"]
-        if deferred:
-            yield make_step("next.deferred", self._retry_file(deferred[0]), n=len(deferred))
-        refused = [file_report for file_report in self.report.files if file_report.needs_correction]
-        if not refused:
-            return
-        if self.report.command != "retry":
-            yield self._step_with_arguments("next.files", self.repeated_command, n=len(refused))
-        elif marked := next(filter(_has_damaged_tokens, refused), None):
-            name = self.masker.mask_text(marked.path.name)
-            yield make_step("next.marks", self._retry_file(marked), file=name)
-        else:
-            yield make_step("next.files", self._retry_file(refused[0]), n=len(refused))
-
-    def _list_picture_steps(self) -> Iterator[NextStep]:
-        """Yield what IT does for pictures: the roster's owner cannot give rights, or a folder that is missing."""
-        folder = self.report.missing_seals if self.report.seals is None else None
-        if folder is not None:
-            rejected = [outcome for outcome in self.report.outcomes if outcome.status is Status.REJECTED]
-            if n := sum(
-                any(error.code == "IMAGE_MISSING" for error in outcome.errors) for outcome in rejected
-            ):
-                yield self._step_to_repeat("next.no_seals", n=n, folder=self.masker.mask_path(folder))
-        if self.unread:
-            first = self.unread[0]
-            file = self.masker.mask_text(first.detail["file"])
-            yield self._step_to_repeat(
-                "next.unread", n=len(self.unread), file=file, user=first.detail["user"]
-            )
-
-    def _step_to_repeat(self, key: str, **detail: object) -> NextStep:
-        """Return how the rows of this run are read again."""
-        if self.report.command == "check":
-            return self._step_with_arguments(key, "check", **detail)
-        return self._step_to_send_again(key, **detail)
-
-    def _retry_file(self, file_report: FileReport) -> str:
-        command = self.command_line.build_for_path("retry", [file_report.path], self.masker)
-        return command or self.command_line.build("retry", "--help")
-
-    def _build_for_workbook(self, command: str) -> str | None:
-        """Return a command on the run's workbook or its copy, None if neither path may be shown."""
-        copies = [self.report.latest / WORKBOOK] if self.report.latest else []
-        workbooks = [self.report.out / self.report.workbook, *copies]
-        return self.command_line.build_for_path(command, workbooks, self.masker)
-
-    def _list_correction_steps(self) -> Iterator[NextStep]:
-        outcomes = [outcome for outcome in self.report.outcomes if not has_held_picture(outcome)]
-        to_fix = [outcome for outcome in outcomes if needs_fixing(outcome)]
-        pictures = 0
-        if self.report.seals is not None:  # without a picture folder there is a step for IT
-            pictures = sum(map(_needs_picture_alone, to_fix))
-            to_fix = [outcome for outcome in to_fix if not _needs_picture_alone(outcome)]
-        if self.report.seals is not None and pictures:
-            folder = self.masker.mask_path(self.report.seals)
-            yield make_step("next.pictures", n=pictures, sheet=make_phrase("sheet.fix"), folder=folder)
-        if self.report.command == "check":
-            yield from self._list_check_steps(to_fix, pictures)
-            return
-        rows = Counter(outcome.status for outcome in to_fix)
-        rejected, failed = rows[Status.REJECTED], rows[Status.FAILED]
-        if rejected + failed:
-            yield self._step_for_clerk([outcome for outcome in to_fix if outcome.status in _CORRECTED])
-        retry = self._build_for_workbook("retry")
-        if retry is not None:
-            yield from _list_retry_steps(retry, pictures, rejected, failed)
-        elif rejected + failed:
-            yield make_step("next.fix_roster", self.command_line.build("retry"), n=rejected + failed)
-
-    def _list_check_steps(self, to_fix: Sequence[RowOutcome], pictures: int) -> Iterator[NextStep]:
-        if to_fix:
-            key = "next.check_copy" if self._are_copied(to_fix) else "next.check"
-            detail = {"folder": self._name_folders(to_fix), "copies": self._name_copies()}
-            yield self._step_with_arguments(key, "check", sheet=make_phrase("sheet.fix"), **detail)
-        elif pictures:
-            yield self._step_with_arguments("next.check_pictures", "check")
-
-    def _step_for_clerk(self, to_fix: Sequence[RowOutcome]) -> NextStep:
-        """Return what the roster's owner does with rows to correct: nothing has to be typed."""
-        if self._are_copied(to_fix):
-            key = "next.clerk_copy"
-        else:  # what was named may be files, beside which nothing is read
-            key = "next.clerk_roster" if self.report.arguments else "next.clerk_fix"
-        return make_step(
-            key,
-            n=len(to_fix),
-            sheet=make_phrase("sheet.fix"),
-            workbook=self.report.workbook,
-            copies=self._name_copies(),
-            # one results workbook corrects the rows of all rosters, whichever of the folders it lies in
-            folder=self._name_folders(to_fix[:1] if key == "next.clerk_fix" else to_fix),
+    deferred = [file_report for file_report in report.files if file_report.status == "deferred"]
+    if deferred:
+        yield make_step("next.deferred", retry_file(deferred[0]), n=len(deferred))
+    refused = [file_report for file_report in report.files if file_report.needs_correction]
+    if not refused:
+        return
+    if report.command != "retry":
+        repeated = "check" if report.command == "check" else "run"
+        is_shown = mask_text(report.arguments) == report.arguments
+        step = make_step(
+            "next.files",
+            _build_with_arguments(report, repeated, *(() if is_shown else ("--help",))),
+            n=len(refused),
         )
-
-    def _are_copied(self, outcomes: Iterable[RowOutcome]) -> bool:
-        """Return whether each of these rows stands in a marked copy."""
-        return all(outcome.doctor.row.display_origin.path in self.report.copies for outcome in outcomes)
-
-    def _name_copies(self) -> str:
-        return self.masker.mask_path(self.report.out / COPIES)
-
-    def _name_folders(self, outcomes: Iterable[RowOutcome]) -> str:
-        """Return the folders of the rosters of these rows."""
-        paths = (outcome.doctor.row.display_origin.path.parent for outcome in outcomes)
-        return ", ".join(dict.fromkeys(self.masker.mask_path(path) for path in paths))
-
-    def _list_decision_steps(self) -> Iterator[NextStep]:
-        listing = self.command_line.build("resolve")
-        if unresolved := sum(self.statuses[status] for status in UNRESOLVED_STATUSES):
-            yield make_step("next.unknown", listing, n=unresolved, sheet=make_phrase("sheet.unknown"))
-        if changed := self.statuses[Status.CHANGED]:
-            sheet, status = make_phrase("sheet.all"), make_phrase("status.changed")
-            yield make_step("next.changed", listing, n=changed, sheet=sheet, status=status)
-        if doubtful := sum(map(has_doubtful_picture, self.report.outcomes)):
-            words = {"sheet": make_phrase("sheet.all"), "status": make_phrase("status.unchanged")}
-            words["reason"] = make_phrase("col.reason")
-            yield self._step_to_repeat("next.doubtful", n=doubtful, **words)
-        pictures = sum(map(has_held_picture, self.report.outcomes))
-        numbers = sum(
-            outcome.row_plan.possibly_same is not None and not has_held_picture(outcome)
-            for outcome in self.report.outcomes
-        )
-        if numbers:
-            yield make_step("next.possibly_same", listing, n=numbers)
-        if pictures:
-            yield make_step("next.held_pictures", listing, n=pictures)
-        if absent := self.report.absent_unresolved:
-            yield make_step("next.absent", self.command_line.build("status"), n=absent)
-
-    def _list_send_steps(self) -> Iterator[NextStep]:
-        page = self.masker.mask_path(self.report.out / REVIEW_PAGE)
-        review = build_review_command(self.report)
-        to_review = sum(map(waits_for_review, self.report.outcomes))
-        if to_review:
-            yield self._note_unshown(make_step("next.review", review, n=to_review, page=page))
-        unsent = self.statuses[Status.NOT_SENT] - to_review
-        unsent -= sum(
-            outcome.status is Status.NOT_SENT and _find_unread(outcome) is not None
-            for outcome in self.report.outcomes
-        )
-        if unsent and not self.stopped_by_guard and not self.cannot_rerun:
-            key = "next.again_after" if self.halt_code in LASTING_HALTS else "next.again"
-            yield self._step_to_send_again(key, n=unsent)
-        ready = self.statuses[Status.READY]
-        if ready and self.report.tenant is None:
-            yield make_step("next.configure", n=ready)
-        elif ready:
-            yield self._step_with_arguments("next.run", "run", n=ready)
-            if self.report.review_mark and not to_review:
-                yield self._note_unshown(make_step("next.look", review, page=page))
-
-    def _step_to_send_again(self, key: str, **detail: object) -> NextStep:
-        """Return how unsent rows go on: with the arguments of this run, or by `retry`, which needs none of them."""
-        if self.report.command == "retry":
-            command = self._build_for_workbook("retry")
-        else:
-            command = _build_with_arguments(self.report, "run") if _is_typable(self.report) else None
-        return make_step(key, command or self.command_line.build("retry"), **detail)
-
-    def _step_with_arguments(self, key: str, command: str, *options: str, **detail: object) -> NextStep:
-        """Return a step with a command on the rosters and folders of this run; a note if they may not be shown."""
-        words = options if _is_typable(self.report) else ("--help",)
-        return self._note_unshown(
-            make_step(key, _build_with_arguments(self.report, command, *words), **detail)
-        )
-
-    def _note_unshown(self, step: NextStep) -> NextStep:
-        """Add the note that the rosters and folders of this run may not be shown, where that is so."""
-        return step if _is_typable(self.report) else replace(step, notes=(make_phrase("next.unshown"),))
-
-
-def _find_unread(outcome: RowOutcome) -> Problem | None:
-    """Return the problem of a picture that the user who runs may not read."""
-    unread = (problem for problem in outcome.problems if problem.code == "IMAGE_NOT_READ")
-    return next((problem for problem in unread if problem.detail.get("user")), None)
-
-
-def _list_retry_steps(retry: str, pictures: int, rejected: int, failed: int) -> Iterator[NextStep]:
-    """Yield how rows are sent at once that lack a picture alone, that are rejected, or that the service refused."""
-    sheet = make_phrase("sheet.fix")
-    if rejected:
-        yield make_step("next.fix", retry, n=rejected, sheet=sheet)
-    if failed:
-        key, *commands = ("next.failed_too",) if rejected else ("next.failed", retry)
-        yield make_step(key, *commands, n=failed, sheet=sheet)
-    if pictures and not rejected + failed:
-        yield make_step("next.pictures_now", retry, n=pictures)
-
-
-def _needs_picture_alone(outcome: RowOutcome) -> bool:
-    """Return whether a row waits for a picture in the folder alone: it has no cell to be corrected."""
-    return outcome.status is Status.REJECTED and all(
-        error.field is Field.PICTURE and error.code.startswith("IMAGE_") and error.cell is None
-        for error in outcome.errors
-    )
+        yield step if is_shown else replace(step, notes=(make_phrase("next.unshown"),))
+    elif marked := next(filter(_has_damaged_tokens, refused), None):
+        yield make_step("next.marks", retry_file(marked), file=masker.mask_text(marked.path.name))
+    else:
+        yield make_step("next.files", retry_file(refused[0]), n=len(refused))
 
 
 def _has_damaged_tokens(file_report: FileReport) -> bool:
     """Return whether a results workbook was refused for the row tokens of its rows."""
     problems = file_report.problems
     return any(problem.code == "FILE_SUSPICIOUS" and problem.detail.get("to_fix_row") for problem in problems)
+
+
+# -- the last run in the ledger
+
+
+def list_status_steps(
+    last: RunRecord | None,
+    command_line: CommandLine,
+    *,
+    rows: Sequence[EndedRow],
+    unresolved: int,
+    is_under_way: bool,
+) -> list[NextStep]:
+    """Return the steps after the last run, the most urgent first.
+
+    ``rows`` are those it left open and on which no decision was taken since; ``unresolved`` creates wait for a decision now.
+    """
+    if last is None:
+        step = make_step("next_run", command_line.build("run"))
+    elif last.finished is None or last.exit is None:
+        key, again = "status_killed", command_line.repeat(last)
+        step = (
+            make_step("status_under_way", command_line.build("status"))
+            if is_under_way
+            else make_step(key, again)
+        )
+    elif last.exit >= EXIT_SIGNAL:
+        step = make_step("status_interrupted", command_line.repeat(last))
+    elif last.exit == EXIT_BUG:
+        verbose = replace(command_line, invocation=f"{command_line.invocation} -v")
+        step = make_step("next_bug", verbose.repeat(last))
+    elif last.exit in {EXIT_USAGE, EXIT_LOCKED, EXIT_DISK}:
+        step = _choose_repair_step(last, command_line)
+    else:
+        return list_steps(make_recorded_state(last, command_line, rows=rows, unresolved=unresolved))
+    if not unresolved:
+        return [step]
+    to_resolve = make_step(
+        "next.unknown", command_line.build("resolve"), n=unresolved, sheet=make_phrase("sheet.unknown")
+    )
+    return [step, to_resolve] if step.command != to_resolve.command else [to_resolve]
+
+
+def make_recorded_state(
+    record: RunRecord, command_line: CommandLine, *, rows: Sequence[EndedRow], unresolved: int
+) -> RunState:
+    """Return what the ledger knows of a run that has ended."""
+    content, again = record.content, command_line.repeat(record)
+    halt = content.get("halted") or {}
+    refused = sum(file["status"] == "refused" or bool(file.get("codes")) for file in content.get("files", ()))
+    copies = Path(record.out) / COPIES
+    has_copies = mask_path(copies) == str(copies) and copies.is_dir() and any(copies.iterdir())
+    return RunState(
+        command_line=command_line,
+        command=record.command,
+        again=again,
+        send_again=again,
+        rows=rows,
+        exit=record.exit or 0,
+        halt_code=halt.get("code", ""),
+        is_of_existing_names=halt.get("code") == "SEALS_EXIST",
+        file_steps=[make_step("next.files", again, n=refused)] if refused else (),
+        unresolved=unresolved,
+        copies_folder=str(copies) if has_copies else None,
+        roster_folders=", ".join(map(mask_path, record.rosters or command_line.rosters)),
+        seals=mask_path(record.seals) if record.seals else None,
+    )
+
+
+def _choose_repair_step(record: RunRecord, command_line: CommandLine) -> NextStep:
+    """Return what follows once the cause is removed; results that were not written are rebuilt first."""
+    code = (record.content.get("halted") or {}).get("code")
+    if code not in EXPLAINED_HALTS:
+        return make_step("status_disk", command_line.build("ledger", "check"))
+    is_unwritten = code == "DISK" and record.content["rows"]
+    return make_step(
+        "status_mended", command_line.build("report") if is_unwritten else command_line.repeat(record)
+    )

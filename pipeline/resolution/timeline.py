@@ -15,11 +15,15 @@ from typing import Any
 from pipeline.clock import stamp
 from pipeline.domain.masking import mask_answer, mask_text
 from pipeline.domain.roster import Field, Problem
-from pipeline.domain.run import Status, has_doubtful_picture, is_redundant_copy
+from pipeline.domain.run import Status, has_doubtful_picture, is_held_problem, is_redundant_copy
+from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.person_history import AttemptRecord, PersonRecords, RowHistoryEntry, SealRecord
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Decision, RunRecord
 from pipeline.messages.texts import load_text, load_texts
+from pipeline.reports.next_steps import CommandLine
+from pipeline.reports.person_step import OpenCreate, PersonState
 
+_WELL = frozenset({Status.SEALED, Status.UNCHANGED})
 _WITH_SEAL = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
 # of several rows of a person the last of these counts most; a spare copy is rejected and counts least
 _BY_WEIGHT = (Status.REJECTED, Status.NOT_SENT, Status.READY, Status.FAILED)
@@ -28,26 +32,37 @@ _WITH_DETAIL = frozenset({"replace", "not_created", "place_shown", "place_not_sh
 
 
 @dataclass(frozen=True, slots=True)
-class SeenRow:
-    """A row of a roster, which was the same over one run or several, and how it ended."""
+class RecordedRow:
+    """How a row of a run ended, as the run recorded it."""
 
-    path: str
-    sheet: str | None
-    row: int
-    row_id: str | None
     status: Status
-    until: str  # when the last of these runs began
-    nights: int  # of these runs
-    spare_copy: bool
     problems: tuple[RecordedProblem, ...]
-    changes: tuple[Mapping[str, str], ...]
-    picture: Mapping[str, str] | None
-    service: Mapping[str, str | None] | None
 
     @property
     def errors(self) -> tuple[Problem, ...]:
         """The problems that kept the row from being sent."""
         return tuple(problem for problem in self.problems if problem.severity == "error")
+
+    @property
+    def has_held_image(self) -> bool:
+        """Whether its picture may be an earlier doctor's."""
+        return any(map(is_held_problem, self.errors))
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRow(RecordedRow):
+    """A row of a roster, which was the same over one run or several."""
+
+    path: str
+    sheet: str | None
+    row: int
+    row_id: str | None
+    until: str  # when the last of these runs began
+    nights: int  # of these runs
+    spare_copy: bool
+    changes: tuple[Mapping[str, str], ...]
+    picture: Mapping[str, str] | None
+    service: Mapping[str, str | None] | None
 
     def list_files(self) -> list[str]:
         """Return the paths of the roster and of the picture."""
@@ -161,6 +176,28 @@ class PersonTimeline:
     refused_create: AttemptRecord | None  # the last create, where the service refused it
     is_run_under_way: bool  # a run that knows the doctor has not ended
 
+    def make_state(
+        self, command_line: CommandLine, find_run: Callable[[str], RunRecord | None]
+    ) -> PersonState:
+        """Return what the next step depends on; ``find_run`` returns the record of a run by its id."""
+        create = self.open_create
+        open_create = None
+        if create is not None:
+            open_create = OpenCreate(
+                trace_id=create.uuid, seal_name=create.seal_name, replayable_until=create.replayable_until
+            )
+        return PersonState(
+            command_line=command_line,
+            status=self.status,
+            row=self.newest_row,
+            is_gone=self.gone,
+            is_run_under_way=self.is_run_under_way,
+            open_create=open_create,
+            seal_id=self.seal.seal_id if self.seal else None,
+            refusal_code=(self.refused_create.code if self.refused_create else None) or "",
+            last_run=find_run(self.seen.run) if self.seen else None,
+        )
+
     @property
     def rows(self) -> list[SeenRow]:
         """The rows of all runs, oldest first."""
@@ -263,6 +300,27 @@ def _build_history(
     return tuple(entry for _, entry in moments_and_entries)
 
 
+# -- the rows of one run
+
+
+def list_open_rows(record: RunRecord, ledger: DatabaseLedger | None) -> list[RecordedRow]:
+    """Return the rows that a run left open, but for those of people on whom a decision was taken since.
+
+    Where the ledger has none of its rows, only their statuses are known.
+    """
+    rows = ledger.list_rows(record.run) if ledger else []
+    if not rows or ledger is None:
+        statuses = record.content.get("statuses", {})
+        return [RecordedRow(Status(status), ()) for status, n in statuses.items() for _ in range(n)]
+    decisions = ledger.list_decisions()
+    decided = {decision.key for decision in decisions if decision.decided_at > record.started}
+    return [
+        RecordedRow(Status(row.status), tuple(_make_problems(row.values)))
+        for row in rows
+        if (row.key is None or row.key not in decided) and (row.codes or row.status not in _WELL)
+    ]
+
+
 # -- one entry each
 
 
@@ -292,15 +350,15 @@ def _make_run(
 def _make_row(entry: RowHistoryEntry) -> SeenRow:
     line = entry.row.values
     row = SeenRow(
+        status=Status(entry.row.status),
+        problems=tuple(_make_problems(line)),
         path=line["path"],
         sheet=line["sheet"],
         row=line["row"],
         row_id=entry.row.row_id,
-        status=Status(entry.row.status),
         until=stamp(entry.last_started),
         nights=entry.runs,
         spare_copy=False,
-        problems=tuple(_make_problems(line)),
         changes=tuple(line["changes"]),
         picture=line["picture"],
         service=line["service"],

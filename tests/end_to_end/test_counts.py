@@ -57,9 +57,9 @@ def test_rows_that_lack_a_picture_alone_are_counted_apart_from_the_yellow_cells(
     for serial in (1, 3):
         draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
     texts = {
-        "zh": ("2 行只是图片有问题", "1 行要修改", "要马上提交这 1 行，在工作表", "要马上提交这 2 行，放好图片", "图片列"),
+        "zh": ("2 行只是图片有问题", "1 行要修改", "要马上提交这 1 行（原因在工作表", "要马上提交这 2 行，放好图片", "图片列"),
         "en": (
-            "picture alone: 2", "Rows to correct: 1", "at once (1), correct the yellow", "at once (2), put the pictures",
+            "picture alone: 2", "Rows to correct: 1", "at once (1; reasons in the sheet", "at once (2), put the pictures",
             "picture column",
         ),
     }  # fmt: skip

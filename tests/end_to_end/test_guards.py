@@ -175,7 +175,7 @@ def test_people_whose_rows_were_all_written_anew_are_not_new(hospital):
 
 
 @pytest.mark.parametrize("guard", ["ROSTER_SHRUNK", "TOO_MANY_NEW"])
-def test_what_is_reported_after_a_guard_is_what_passes_it(hospital, capsys, guard):
+def test_after_a_guard_the_roster_is_looked_at_and_no_command_overrides_it(hospital, capsys, guard):
     """A plain run of the same roster would be stopped again, so "run again later" leads nowhere."""
     hospital.seal_doctors(12)
     hospital.doctors(*((8,) if guard == "ROSTER_SHRUNK" else (20,)))
@@ -184,7 +184,8 @@ def test_what_is_reported_after_a_guard_is_what_passes_it(hospital, capsys, guar
     assert hospital.go("run", str(hospital.folder / "inbox")) == 5
     assert halted(hospital) == guard
     stderr_text = capsys.readouterr().err
-    assert f" run {hospital.folder / 'inbox'} --accept-guards\n" in stderr_text
+    assert stderr_text.endswith(f" run {hospital.folder / 'inbox'}\n")
+    assert "allow this run with run --accept-guards" in stderr_text, "the reason of the stop names it"
     assert "Check whether the roster is complete" in stderr_text
     assert "later" not in stderr_text
 

@@ -103,12 +103,17 @@ def end_run(hospital, how):
 @pytest.mark.parametrize(
     ("how", "command", "zh", "en"),
     [
-        ("rows to correct", r" retry \S+/results\.xlsx$", "失败待改", "To fix"),
-        ("without a verdict", r" resolve$", "结果未知", "unknown result: 1"),
+        ("rows to correct", r" retry$", "失败待改", "To fix"),
+        (
+            "without a verdict",
+            r" resolve$",
+            "结果未知",
+            "Rows to resolve (unknown result, or the seal name exists): 1",
+        ),
         ("halted", r" run$", "已停止：", "Stopped: "),
-        ("guard", r" run --accept-guards$", "新出现的医生太多", "too many doctors are new"),
+        ("guard", r" run$", "新出现的医生太多", "too many doctors are new"),
         ("refused", r" run$", "1 个名单文件没有读取", "Roster files not read: 1"),
-        ("well", r" run$", "没有留下要做的事", "Nothing left to do"),
+        ("well", r" run$", "现在不需要做任何事", "Nothing to do now"),
     ],
 )
 def test_after_every_end_the_next_step_is_named(hospital_with, say, how, command, zh, en):
@@ -182,7 +187,7 @@ def test_what_was_decided_since_the_run_is_open_nowhere(hospital_with, say):
     rows = {row["name"]: (row["status"], row["seal_id"]) for row in hospital.outcomes()}
     assert (rows[created], rows[lost]) == (("sealed", made[created]), ("not_sent", None))
     assert run_later(hospital, "run") == 0
-    assert "Nothing left to do" in say(hospital, "status")[0]
+    assert "Nothing to do now" in say(hospital, "status")[0]
 
 
 def test_a_changed_row_that_was_kept_waits_no_more(hospital_with, say):

@@ -76,7 +76,7 @@ def test_the_bar_shows_rate_share_time_left_and_counts(hospital_with, language, 
     assert not [line for line in lines if "/30" in line and "|" in line], "the bar goes when it is done"
     assert "\r" not in lines[-1]
     assert lines[-1].strip().startswith(("esign-import", sys.executable))
-    assert " resolve " in lines[-1]
+    assert lines[-1].endswith(" resolve")
 
 
 def test_a_log_gets_a_plain_line_every_thirty_seconds(hospital_with, capfd):
@@ -119,13 +119,13 @@ def test_the_last_line_is_the_next_command_and_it_works(hospital, capfd, languag
 
 
 def test_the_last_line_can_be_typed_where_the_folder_has_a_blank(hospital, capfd):
-    hospital.doctors(2)
-    hospital.roster([("王五", "1101", None, "9", None)], file="two.xlsx")
-    assert hospital.go("run", "--out", str(hospital.folder / "out of 'hours'")) == 3
+    hospital.doctors(2, file="out of 'hours'.xlsx")
+    roster = hospital.folder / "inbox" / "out of 'hours'.xlsx"
+    assert hospital.go("check", str(roster)) == 0
     last = capfd.readouterr().err.rstrip("\n").splitlines()[-1]
     typed = shlex.split(last)
-    assert typed[-2] == "retry"
-    assert Path(typed[-1]).is_file()
+    assert "run" in typed
+    assert str(roster) in typed
 
 
 def test_after_a_halt_the_last_line_is_a_command(hospital, capfd):
@@ -196,8 +196,8 @@ NUMBER_PATH = "11010119900307" + "0011"
 @pytest.mark.parametrize(
     ("arguments", "then"),
     [
-        (("run", "--out", f"out-{NUMBER_PATH}"), r" retry out/latest/results\.xlsx$"),
-        (("run", f"{NUMBER_PATH}.xlsx"), r" retry out/[-\d]+/results\.xlsx$"),
+        (("run", "--out", f"out-{NUMBER_PATH}"), " retry$"),
+        (("run", f"{NUMBER_PATH}.xlsx"), " retry$"),
         (("check", f"{NUMBER_PATH}.xlsx", "--seals", "seals"), " run --help$"),
         (("run", f"gone-{NUMBER_PATH}.xlsx"), " status$"),
         (("ledger", "restore", f"gone-{NUMBER_PATH}.db"), " status$"),

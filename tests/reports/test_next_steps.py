@@ -2,15 +2,14 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from pipeline.domain.masking import Masker
 from pipeline.domain.run import Halt, Status
 from pipeline.ledger.protocol import RunRecord
-from pipeline.reports.next_steps import CommandLine, list_run_steps
-from pipeline.reports.status_steps import list_status_steps
+from pipeline.reports.next_steps import CommandLine, RunState, list_run_steps, list_status_steps, list_steps
+from pipeline.resolution.timeline import RecordedRow
 
 PROGRAM = CommandLine("esign-import", ("/inbox",), "/seals")
 RUN = RunRecord(
@@ -36,12 +35,23 @@ def with_record(record: RunRecord, **content: object) -> RunRecord:
     return replace(record, record=json.dumps({"statuses": {}, "rows": 3, "halted": None, **content}))
 
 
-def commands_after(last, *, unresolved=0, changed=0, under_way=False, latest=Path("/nowhere")) -> list[str]:
-    steps = list_status_steps(
-        last, PROGRAM, unresolved=unresolved, changed=changed, under_way=under_way, latest=latest
-    )
+def make_rows(*statuses: str) -> list[RecordedRow]:
+    return [RecordedRow(Status(status), ()) for status in statuses]
+
+
+def list_commands(steps) -> list[str]:
     assert all(step.text.render("zh") and step.text.render("en") for step in steps)
-    return [step.commands[0].removeprefix("esign-import ") for step in steps]
+    commands = [step.command.removeprefix("esign-import ") for step in steps if step.command]
+    assert not any("--accept-guards" in command for command in commands)
+    return commands
+
+
+def commands_after(last, *statuses, unresolved=0, is_under_way=False) -> list[str]:
+    """Return the commands of the steps after a run that left rows of these statuses open."""
+    rows = make_rows(*statuses)
+    return list_commands(
+        list_status_steps(last, PROGRAM, rows=rows, unresolved=unresolved, is_under_way=is_under_way)
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,15 +64,12 @@ def commands_after(last, *, unresolved=0, changed=0, under_way=False, latest=Pat
         (replace(RUN, exit=1), ["-v run"]),
         (replace(RUN, exit=130), ["run"]),
         (replace(RUN, exit=None, finished=None), ["run"]),
-        (replace(RUN, command="retry", rosters=("/r.xlsx",), context=("/inbox",)), ["retry /r.xlsx"]),
         (replace(RUN, command="retry"), ["retry"]),
         (replace(RUN, command="resolve"), ["resolve"]),
         (with_record(replace(RUN, exit=74)), ["ledger check"]),
         (with_record(replace(RUN, exit=74), halted={"code": "DISK"}), ["report"]),
         (with_record(replace(RUN, exit=2), halted={"code": "USAGE"}), ["run"]),
-        (with_record(replace(RUN, exit=5), halted={"code": "ROSTER_SHRUNK"}), ["run --accept-guards"]),
-        (with_record(replace(RUN, exit=5), statuses={"rejected": 1}), ["run", "retry"]),
-        (with_record(replace(RUN, exit=3), statuses={"rejected": 1}), ["retry"]),
+        (with_record(replace(RUN, exit=5), halted={"code": "ROSTER_SHRUNK"}), ["run"]),
     ],
 )
 def test_each_way_in_which_a_run_ended_has_its_command(last, commands):
@@ -70,49 +77,69 @@ def test_each_way_in_which_a_run_ended_has_its_command(last, commands):
 
 
 def test_a_run_under_way_is_waited_for():
-    assert commands_after(replace(RUN, exit=None, finished=None), under_way=True) == ["status"]
+    assert commands_after(replace(RUN, exit=None, finished=None), is_under_way=True) == ["status"]
 
 
 def test_unresolved_creates_follow_what_stopped_the_run():
-    assert commands_after(RUN, unresolved=2) == ["resolve", "run"]
+    assert commands_after(RUN, unresolved=2) == ["resolve"]
     assert commands_after(with_record(replace(RUN, exit=4)), unresolved=2) == ["run", "resolve"]
+    assert commands_after(replace(RUN, exit=130), unresolved=2) == ["run", "resolve"]
+    untrusted = with_record(replace(RUN, exit=4), halted={"code": "SEAL_ID_REUSED"})
+    assert commands_after(untrusted, unresolved=1) == ["resolve", "resolve"]
 
 
-@pytest.mark.parametrize("status", ["unknown", "exists", "changed"])
-def test_rows_that_were_decided_since_ask_for_a_run_alone(tmp_path, status):
-    (tmp_path / "results.xlsx").touch()
-    last = with_record(replace(RUN, exit=3), statuses={"sealed": 2, status: 1, "rejected": 0})
-    assert commands_after(last, latest=tmp_path) == ["run"]
-    assert commands_after(last, latest=tmp_path, changed=1) == ["resolve"]
-    assert commands_after(last, latest=tmp_path, unresolved=1) == ["resolve"]
-    to_correct = with_record(replace(RUN, exit=3), statuses={status: 1, "rejected": 1})
-    assert commands_after(to_correct, latest=tmp_path) == [f"retry {tmp_path / 'results.xlsx'}"]
+@pytest.mark.parametrize(
+    ("statuses", "commands"),
+    [
+        (["sealed"], ["run"]),  # what was left has been decided since
+        (["rejected"], ["retry"]),
+        (["failed", "failed"], ["retry"]),
+        (["changed"], ["resolve"]),
+        (["rejected", "changed"], ["retry", "resolve"]),
+        (["not_sent"], ["run"]),
+    ],
+)
+def test_the_rows_that_a_run_left_open_have_their_commands(statuses, commands):
+    last = with_record(replace(RUN, exit=3))
+    assert commands_after(last, *statuses) == commands
+    assert "resolve" in commands_after(last, *statuses, unresolved=1)
 
 
-def test_rows_are_corrected_in_the_workbook_that_exists(tmp_path):
-    workbook = tmp_path / "results.xlsx"
-    workbook.touch()
-    last = with_record(replace(RUN, exit=3), statuses={"failed": 1})
+def test_status_names_the_marked_copies(tmp_path):
+    last = with_record(replace(RUN, exit=3, out=str(tmp_path)))
 
-    assert commands_after(last, latest=tmp_path) == [f"retry {workbook}"]
-    assert commands_after(with_record(replace(RUN, exit=3)), latest=tmp_path) == ["resolve"]
+    def render_steps() -> str:
+        steps = list_status_steps(last, PROGRAM, rows=make_rows("rejected"), unresolved=0, is_under_way=False)
+        return " ".join(step.render("en") for step in steps)
+
+    assert "correct the roster in /inbox" in render_steps()
+    (tmp_path / "rosters").mkdir()
+    (tmp_path / "rosters" / "roster.xlsx").touch()
+    assert f"the marked copy in {tmp_path / 'rosters'}" in render_steps()
 
 
-def test_status_names_the_marked_copies_as_the_run_did(tmp_path):
-    latest, out = tmp_path / "latest", tmp_path / "out"
-    latest.mkdir()
-    (latest / "results.xlsx").touch()
-    (out / "rosters").mkdir(parents=True)
-    last = with_record(replace(RUN, exit=3, out=str(out)), statuses={"rejected": 1})
+def test_status_and_the_run_itself_have_the_same_steps():
+    """What differs is the command that does the run again: only a run knows what was typed."""
+    rows = make_rows("rejected", "failed", "changed", "not_sent", "unchanged")
+    last = with_record(replace(RUN, exit=3))
+    state = RunState(
+        command_line=PROGRAM,
+        command="run",
+        again="esign-import run",
+        send_again="esign-import run",
+        rows=rows,
+        roster_folders="/inbox",
+        seals="/seals",
+    )
+    assert list_steps(state) == list_status_steps(last, PROGRAM, rows=rows, unresolved=0, is_under_way=False)
 
-    def render_step() -> str:
-        (step,) = list_status_steps(last, PROGRAM, unresolved=0, changed=0, under_way=False, latest=latest)
-        assert step.command == f"esign-import retry {latest / 'results.xlsx'}"
-        return step.text.render("en")
 
-    assert str(out / "rosters") not in render_step()
-    (out / "rosters" / "roster.xlsx").touch()
-    assert str(out / "rosters") in render_step()
+@pytest.mark.parametrize("code", ["ROSTER_SHRUNK", "TOO_MANY_NEW", "ROSTER_MISSING"])
+def test_no_step_names_the_option_that_overrides_a_guard(make, scene, code):
+    scene.outcomes = [make.outcome(make.doctor(1), Status.NOT_SENT)]
+    (step,) = list_run_steps(scene.build_run_report(halt=Halt(code, "9", 5)), Masker())
+    assert list_commands([step]) == ["run"]
+    assert ("connected" in step.render("en")) == (code == "ROSTER_MISSING")
 
 
 def test_a_run_that_needs_nothing_has_one_step(make, scene):

@@ -1,0 +1,146 @@
+"""Decides what to do next about one doctor, of whom a `PersonState` holds what is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pipeline.clock import shown, stamp
+from pipeline.domain.run import EndedRow, Status, has_doubtful_picture
+from pipeline.messages.catalogue import make_phrase
+from pipeline.messages.problems import find_problem_kind
+from pipeline.messages.service_errors import find_halt_advice, find_refusal_advice
+from pipeline.reports.next_steps import CommandLine, NextStep, find_detail, find_known_person, make_step
+
+if TYPE_CHECKING:
+    from pipeline.domain.service_codes import ResponsibleRole
+    from pipeline.ledger.protocol import RunRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCreate:
+    """A create without a verdict."""
+
+    trace_id: str
+    seal_name: str
+    replayable_until: float  # unix seconds: later, the service accepts no copy of it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonState:
+    """What is known of a doctor."""
+
+    command_line: CommandLine
+    status: Status
+    row: EndedRow | None  # the newest
+    is_gone: bool  # the newest runs do not see the doctor any more
+    is_run_under_way: bool
+    open_create: OpenCreate | None
+    seal_id: str | None
+    refusal_code: str  # of the last create
+    last_run: RunRecord | None  # that saw the doctor
+
+
+def choose_person_step(person: PersonState) -> NextStep:  # noqa: PLR0911 - one for each status
+    """Return what to do next about a doctor."""
+    if person.is_run_under_way and person.status not in {Status.SEALED, Status.UNCHANGED}:
+        return make_step("step.under_way", person.command_line.build("status"))
+    match person.status:
+        case Status.UNKNOWN | Status.EXISTS:
+            return _resolve_create(person)
+        case Status.CHANGED:
+            return _decide_on_change(person)
+        case Status.FAILED:
+            return _follow_advice(person)
+        case Status.REJECTED:
+            return _correct_row(person)
+        case Status.NOT_SENT | Status.READY:
+            return _send_person_again(person)
+        case Status.SEALED | Status.UNCHANGED:
+            return _keep_seal(person)
+
+
+def _keep_seal(person: PersonState) -> NextStep:
+    """Return what is left to do for a sealed doctor: nothing, unless the roster still holds a superseded row."""
+    row = person.row
+    if person.is_gone or row is None:
+        return make_step("step.gone" if person.is_gone else "step.nothing")
+    if row.status is Status.REJECTED and any(problem.code == "ROW_SUPERSEDED" for problem in row.problems):
+        return replace(make_step("step.roster_wrong"), who="clerk")
+    if person.status is Status.UNCHANGED and has_doubtful_picture(row):
+        return replace(make_step("step.doubtful"), who="clerk")
+    return make_step("step.nothing")
+
+
+def _resolve_create(person: PersonState) -> NextStep:
+    create = person.open_create
+    assert create is not None
+    text, alternative = make_phrase("step.exists", seal=create.seal_name), "--not-theirs"
+    if person.status is not Status.EXISTS:
+        fence = shown(stamp(create.replayable_until), to=19)
+        text = make_phrase("step.unknown", seal=create.seal_name, fence=fence)
+        alternative = "--not-created"
+    build = person.command_line.build
+    commands = (
+        build("resolve", create.trace_id, "--seal-id", "SEALID"),
+        build("resolve", create.trace_id, alternative),
+    )
+    return NextStep(text, commands, "it", is_decision=True)
+
+
+def _decide_on_change(person: PersonState) -> NextStep:
+    seal_id, build = person.seal_id, person.command_line.build
+    assert seal_id is not None
+    if find_detail(person.row, "CONTENT_CHANGED", "sealed"):
+        return replace(make_step("step.another_person", build("resolve", seal_id)), who="clerk")
+    commands = (
+        build("resolve", seal_id, "--keep"),
+        build("resolve", seal_id, "--replace", "--seal-name", "NAME"),
+    )
+    return NextStep(make_phrase("step.changed"), commands, "clerk", is_decision=True)
+
+
+def _follow_advice(person: PersonState) -> NextStep:
+    """Return what the code of a refusal asks for: rows are corrected, all else is put right elsewhere."""
+    advice = find_refusal_advice(person.refusal_code)
+    retry = person.command_line.build("retry")
+    if advice.who == "clerk":
+        notes = (advice, make_phrase("step.waits"))
+        return NextStep(make_phrase("step.fix_roster"), (retry,), advice.who, notes)
+    return NextStep(make_phrase("step.failed", todo=advice), (retry,), advice.who)
+
+
+def _correct_row(person: PersonState) -> NextStep:
+    row, build = person.row, person.command_line.build
+    known_person = find_known_person(row) if row else ""
+    name = str(find_detail(row, "IMAGE_AMBIGUOUS", "earlier").get("name", ""))
+    if known_person:
+        commands = (
+            build("resolve", known_person, "--same-person"),
+            build("resolve", known_person, "--other-person"),
+        )
+        return NextStep(make_phrase("step.possibly_same"), commands, "clerk", is_decision=True)
+    if name:
+        keep = build("resolve", name, "--keep")
+        return NextStep(make_phrase("step.held_picture"), (keep,), "clerk", is_decision=True)
+    again = person.command_line.repeat_run(person.last_run)
+    return NextStep(make_phrase("step.fix_roster"), (again,), _find_responsible_role(row))
+
+
+def _send_person_again(person: PersonState) -> NextStep:
+    """Return how an unsent row goes on: at once, or after the cause of the halt was removed."""
+    if person.row is None or person.is_gone:
+        return make_step("step.unseen", person.command_line.repeat_run(None))
+    again = person.command_line.repeat_run(person.last_run)
+    halt = person.last_run.content.get("halted") if person.last_run else None
+    advice = find_halt_advice(halt["code"]) if halt else None
+    if advice is None or advice.rerun == "itself":
+        return make_step("step.again", again)
+    return NextStep(make_phrase("step.failed", todo=advice), (again,), advice.who)
+
+
+def _find_responsible_role(row: EndedRow | None) -> ResponsibleRole:
+    """Return who can put a rejected row right."""
+    errors = row.errors if row else ()
+    known = [kind for error in errors if (kind := find_problem_kind(error.code)) is not None]
+    return "it" if errors and all(entry.who == "it" for entry in known) else "clerk"
