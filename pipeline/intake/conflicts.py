@@ -39,6 +39,7 @@ from pipeline.intake.fields.normalize import (
 )
 from pipeline.intake.fields.person_name import is_surely_other_name
 from pipeline.intake.images.image_files import mask_file_name
+from pipeline.intake.pairing.picture_column import list_contested_files
 from pipeline.messages.problems import build_problem
 
 IndexedProblem = tuple[int, Problem]
@@ -90,6 +91,9 @@ def flag_conflicts(
         conflicts[index].append(_explain_possibly_same(doctors, index, rivals))
     for index, conflict in _find_shared_things(doctors, person_ids, image_key):
         conflicts[index].append(conflict)
+    for index, conflict in _find_contested_images(doctors, person_ids, identical_images):
+        if all(other.code != conflict.code for other in conflicts.get(index, ())):
+            conflicts[index].append(conflict)
     stopped = {
         index
         for index, doctor in enumerate(doctors)
@@ -162,6 +166,26 @@ def _find_shared_things(
             for index, others in find_rivals(indices, person_ids):
                 if problem := explain(doctors[index], [doctors[other] for other in others]):
                     yield index, problem
+
+
+def _find_contested_images(
+    doctors: Sequence[Doctor], person_ids: Sequence[Hashable], identical_images: Mapping[str, str]
+) -> Iterator[IndexedProblem]:
+    """Yield a problem for every row whose picture is also a file that may be another person's."""
+    claimants: defaultdict[str, list[int]] = defaultdict(list)
+    for index, doctor in enumerate(doctors):
+        for file in list_contested_files(doctor):
+            claimants[identical_images.get(file.sha256, file.sha256)].append(index)
+    if not claimants:
+        return
+    for index, doctor in enumerate(doctors):
+        image = doctor.picture or doctor.held_image
+        if image is None:
+            continue
+        rivals = claimants.get(identical_images.get(image.sha256, image.sha256), ())
+        others = [doctors[other] for other in rivals if person_ids[other] != person_ids[index]]
+        if others:
+            yield index, _explain_shared_image(doctor, others)
 
 
 def _explain_possibly_same(

@@ -35,6 +35,7 @@ from pipeline.intake.images.identical import find_identical_images
 from pipeline.intake.images.name_ocr import check_names_in_images
 from pipeline.intake.pairing.image_index import index_images
 from pipeline.intake.pairing.match import MatchResult, match_images
+from pipeline.intake.pairing.picture_column import list_contested_files
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.ledger.tenant import SiteKey
 from pipeline.planning.guards import (
@@ -253,8 +254,9 @@ def _flag_conflicts(
 ) -> list[Doctor]:
     """Return the matched doctors with the problems of several rows with each other."""
     # the pictures of doctors who have a seal are not opened again
-    unsealed = (doctor.picture for doctor in matches.doctors if doctor.key not in view.known_keys)
-    pictures = filter(None, unsealed)
+    unsealed = [doctor for doctor in matches.doctors if doctor.key not in view.known_keys]
+    contested = [image for doctor in unsealed for image in list_contested_files(doctor)]
+    pictures = [doctor.picture for doctor in unsealed if doctor.picture is not None] + contested
     identical = find_identical_images(
         pictures, preparer.find_pixels, prepare_pixels=preparer.prepare_pixels, least_prepared=least_prepared
     )

@@ -149,3 +149,29 @@ def test_the_next_step_is_a_decision_and_no_retry(clerk, capsys):
     assert " retry" not in steps
     clerk.hospital.go("explain", name(NEWCOMER))
     assert f"resolve {name(NEWCOMER)} --keep" in capsys.readouterr().out.split("What happened")[0]
+
+
+@pytest.mark.parametrize("copy", ["bytes", "pixels"])
+@pytest.mark.parametrize("unclear", ["two files", "namesakes"])
+def test_a_picture_that_is_also_an_unclear_file_of_another_row_seals_neither_tonight_nor_later(
+    hospital, copy, unclear
+):
+    """Otherwise the run after it would know the picture's owner, and send what nobody has changed."""
+    hospital.doctors(3)
+    seals = hospital.folder / "seals"
+    if unclear == "namesakes":
+        hospital.roster([make_row(1), make_row(2), make_row(3, name=name(2))])
+        (seals / "00003.png").unlink()
+        (seals / "00002.png").unlink()
+    draw_seal(seals / f"{name(2)}.png", 1)
+    if copy == "pixels":
+        Image.open(seals / "00001.png").save(seals / "00001.bmp")
+        (seals / "00001.png").unlink()
+    first = hospital.run_to_end("run", "--yes")
+    rows = {row["staff_no"]: row for row in hospital.outcomes("outcomes.jsonl")}
+    assert (rows["00001"]["status"], "IMAGE_SHARED" in rows["00001"]["codes"]) == ("rejected", True)
+    assert rows["00002"]["status"] == "rejected"
+    creates = hospital.creates
+    second = hospital.run_to_end("run", "--yes")
+    assert hospital.creates == creates
+    assert (second[0], second[1].get("rejected")) == (first[0], first[1].get("rejected"))

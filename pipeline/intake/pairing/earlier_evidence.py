@@ -40,7 +40,7 @@ from pipeline.intake.pairing.expected_names import (
     list_names,
 )
 from pipeline.intake.pairing.image_index import list_variants
-from pipeline.intake.pairing.picture_column import find_named_column
+from pipeline.intake.pairing.picture_column import list_contested_files
 
 Digest = Callable[[str], str]  # HMAC under the site key
 _TRACE_CHARS = 10  # hexadecimal: enough to compare the few numbers of one name
@@ -109,7 +109,7 @@ class EarlierEvidence:
         if match.evidence == NUMBER or not self._records.bearers:
             return None
         person = _Person(doctor, self._records.digest)
-        if image is not None and self._is_judged_right(doctor, image):
+        if image is not None and self.is_judged_right(doctor, image):
             return None
         ties = self._list_ties(image, path=True) if image is not None else []
         if other := self._find_other(ties, person):
@@ -120,7 +120,7 @@ class EarlierEvidence:
 
     def find_other_bearer_of_cell(self, doctor: Doctor, cell: EmbeddedImage) -> Bearer | None:
         """Return an earlier doctor whose picture the one in the row's own cell was, None where there is none."""
-        if not self._records.bearers or self._is_judged_right(doctor, cell.picture):
+        if not self._records.bearers or self.is_judged_right(doctor, cell.picture):
             return None
         ties = self._list_ties(cell.picture, path=False)
         return self._find_other(ties, _Person(doctor, self._records.digest))
@@ -129,7 +129,7 @@ class EarlierEvidence:
         """Return whether nothing is sent for a doctor: the picture is only compared with that of the seal."""
         return doctor.key in self._records.settled_keys
 
-    def _is_judged_right(self, doctor: Doctor, image: ImageFile) -> bool:
+    def is_judged_right(self, doctor: Doctor, image: ImageFile) -> bool:
         """Return whether a person judged these bytes right for the doctor."""
         if doctor.key is None or doctor.name is None:
             return False
@@ -281,9 +281,7 @@ def _list_bearers(doctor: Doctor, digest: Digest, run: str) -> Iterator[Bearer]:
         ),
         run=run,
     )
-    # whose a picture in the roster is follows from its place, which a person corrects there
-    rivals = [image for shown_path, image in doctor.rival_images if find_named_column(shown_path) is None]
-    contested = [*doctor.contested_images, *rivals]
+    contested = list_contested_files(doctor)
     is_tied = doctor.picture is not None and doctor.held_image is None
     if not (is_tied or contested):
         yield shown

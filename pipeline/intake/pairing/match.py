@@ -40,7 +40,7 @@ from pipeline.intake.pairing.evidence import (
     find_matches,
     may_be_other_wards,
 )
-from pipeline.intake.pairing.expected_names import CELL, COLUMN, MAX_VARIANTS, STRENGTH, ImageMatch
+from pipeline.intake.pairing.expected_names import CELL, COLUMN, MAX_VARIANTS, NUMBER, STRENGTH, ImageMatch
 from pipeline.intake.pairing.file_names import BLANK_STEP
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
 from pipeline.intake.pairing.image_sources import ImageSources, are_same_image
@@ -224,9 +224,10 @@ class _RowMatcher:
     def _leave_out_earlier(
         self, doctor: Doctor, matches: Sequence[ImageMatch], cells: tuple[EmbeddedImage, ...]
     ) -> tuple[Sequence[ImageMatch], tuple[EmbeddedImage, ...], bool]:
-        """Leave out the pictures that may be an earlier doctor's; return the others, and whether all may be.
+        """Return the pictures that are evidence for the doctor, and whether all may be an earlier doctor's.
 
-        Raises _RowRefused where nothing else is left, unless nothing is sent for the doctor.
+        What earlier runs saw never decides between tonight's pictures: one that may be an earlier doctor's is left out only beside
+        one that is surely the doctor's own. Raises _RowRefused where there is no other picture, unless nothing is sent for the doctor.
         """
         doubts: list[tuple[str, ImageFile | None, Bearer]] = []
         own_matches, own_cells = [], []
@@ -241,14 +242,27 @@ class _RowMatcher:
                 doubts.append((f"▣ {cell.address}", cell.picture, bearer))
             else:
                 own_cells.append(cell)
-        if not doubts or own_matches or own_cells:
-            return own_matches, tuple(own_cells), False
+        if not doubts:
+            return matches, cells, False
+        if own_matches or own_cells:
+            certain_matches = [match for match in own_matches if self._is_certain(doctor, match)]
+            certain_cells = [cell for cell in own_cells if self.earlier.is_judged_right(doctor, cell.picture)]
+            if certain_matches or certain_cells:
+                return certain_matches, tuple(certain_cells), False
+            if self.earlier.is_settled(doctor):
+                return own_matches, tuple(own_cells), False
+            return matches, cells, False
         if self.earlier.is_settled(doctor):
             return matches, cells, True
         files, images, bearers = zip(*doubts, strict=True)
         problem = match_problems.explain_earlier_bearers(doctor, files, bearers)
         held = images[0] if len({image and image.sha256 for image in images}) == 1 else None
         raise _RowRefused(problem, held_image=held)
+
+    def _is_certain(self, doctor: Doctor, match: ImageMatch) -> bool:
+        """Return whether a file bears the doctor's number, or a person judged it right."""
+        image = self._find_image(match)
+        return match.evidence == NUMBER or (image is not None and self.earlier.is_judged_right(doctor, image))
 
     def _choose_image(
         self, doctor: Doctor, matches: Sequence[ImageMatch], cells: Sequence[EmbeddedImage]

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Literal, NamedTuple
 
-from pipeline.domain.roster import CellKind, Correction, Doctor, EmbeddedImage, Field, Row
+from pipeline.domain.roster import CellKind, Correction, Doctor, EmbeddedImage, Field, ImageFile, Row
 from pipeline.errors import NotReadNow
 from pipeline.intake.fields.normalize import get_text, trim_ends
 from pipeline.intake.images.image_files import mask_file_name
@@ -197,6 +197,15 @@ def get_file_of_path(text: str) -> str | None:
     name = re.split(r"[/\\]", text)[-1]
     is_image = file_names.split_extension(name)[1] in file_names.EXTENSIONS
     return name if is_image and _WHOLE_PATH.match(text) else None
+
+
+def list_contested_files(doctor: Doctor) -> list[ImageFile]:
+    """Return the files that may be a row's and are not used: they may be another row's, or they show different pictures.
+
+    A picture in the roster is none of them: its place there decides whose it is, and a person corrects the place.
+    """
+    rivals = [image for shown_path, image in doctor.rival_images if find_named_column(shown_path) is None]
+    return [*doctor.contested_images, *rivals]
 
 
 def find_named_column(text: str) -> str | None:
