@@ -24,14 +24,14 @@ from pathlib import Path
 from bench.hospital import Hospital, make_hospital
 from bench.measure import REPOSITORY, print_progress, read_load_average
 from pipeline.clock import SystemClock
+from pipeline.domain.server_address import ServerAddress
 from pipeline.esign.contracts import CREATE, UPLOAD
 from pipeline.esign.rate_limiter import max_in_rolling_second
-from pipeline.ledger.postgres.address import ServerAddress
+from pipeline.hosts.shared_rate_limiter import SharedRateLimiter
 from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.gateway import SANDBOX, LimiterKind
 from pipeline.sandbox.server import Sandbox
 from pipeline.sandbox.service import FakeService
-from pipeline.sending.shared_rate_limiter import SharedRateLimiter
 
 sys.path.insert(0, str(REPOSITORY / "tests" / "support"))
 from postgres_server import PostgresServer, run_server

@@ -48,7 +48,7 @@ from pipeline.support.terminal_text import quote
 from pipeline.version import PROGRAM
 from pipeline.workflow import import_run, run_request, tenant_ledger
 from pipeline.workflow.finish import finish_run
-from pipeline.workflow.rate_limiters import make_limiter
+from pipeline.workflow.hosts_factory import make_limiter
 from pipeline.workflow.run_report import start_report
 
 if TYPE_CHECKING:

@@ -157,7 +157,7 @@ def config_group() -> None:
 def validate(session: Session) -> int:
     """Find all errors in the configuration; exit 2 if there is one."""
     from pipeline.config.named_paths import find_missing_paths, list_missing_ids, require_certificates
-    from pipeline.workflow.tenant_ledger import find_store
+    from pipeline.workflow.hosts_factory import make_store
 
     config = session.require_config()
     is_usable = True
@@ -175,7 +175,7 @@ def validate(session: Session) -> int:
         session.suggest_command("next_after", "config", "validate")
         return 2
     require_certificates(config)
-    find_store(config)  # the extra, the address and the secret of a ledger on a server
+    make_store(config)  # the extra, the address and the secret of a ledger on a server
     session.inform("config_fine", path=session.config_name)
     session.suggest_command("next_check", "check")
     return 0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.operations.purge import PurgePlan
     from pipeline.operations.retention import RetentionAges
     from pipeline.resolution.timeline import PersonTimeline
-    from pipeline.workflow.tenant_ledger import LedgerStore
+    from pipeline.workflow.hosts_factory import LedgerStore
 
 MAX_LISTED = 20
 Format = Literal["xlsx", "csv", "json"]

@@ -93,11 +93,12 @@ def rebuild(session: Session) -> int:
 @click.pass_obj
 def check(session: Session) -> int:
     """Compare ledger, key and receipts; exit 74 if they do not agree."""
-    from pipeline.workflow.tenant_ledger import find_registry, find_store, require_ledger
+    from pipeline.workflow.hosts_factory import make_store
+    from pipeline.workflow.tenant_ledger import find_registry, require_ledger
 
     config = session.require_ready_config()
     require_ledger(config)
-    store = find_store(config)
+    store = make_store(config)
     health = store.check()
     kinds = {defect.kind for defect in health.defects}
     path = receipts = config.name_ledger()
@@ -158,7 +159,7 @@ def load(session: Session, *, file: Path) -> int:
 
 def _locate_file(session: Session, command: str) -> tuple[Config, Path]:
     """Return the configuration and the file of its ledger; UsageError where the ledger is on a server."""
-    from pipeline.ledger.postgres.address import ServerAddress, name_schema
+    from pipeline.domain.server_address import ServerAddress, name_schema
 
     config = session.require_ready_config()
     if isinstance(config.ledger, ServerAddress):

@@ -184,7 +184,7 @@ class RunSession:
 
     def _find_limiter(self) -> Limiter:
         """Return the rate limiter: of several hospitals with the same quota it is the same."""
-        from pipeline.workflow.rate_limiters import make_limiter
+        from pipeline.workflow.hosts_factory import make_limiter
 
         limits, several = self.config.limits, self.session.several
         if (

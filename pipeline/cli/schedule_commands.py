@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.config.settings import Config
-    from pipeline.jobs.daily_jobs import Hospital
-    from pipeline.ledger.postgres.address import ServerAddress
+    from pipeline.domain.server_address import ServerAddress
+    from pipeline.hosts.daily_jobs import Hospital
     from pipeline.operations.schedule import Kind, Rendered, Schedule
 
 NOT_FOR_TIMERS = ("ESIGN_IMPORT_", "TENCENTCLOUD_SECRET")  # variables of this shell that a timer does not get
@@ -184,8 +184,8 @@ def worker(session: Session) -> int:
         raise UsageError("jobs.every_hospital")
     config, address = _open_configuration(session)
     from pipeline.config.named_paths import find_ledger_secret
-    from pipeline.jobs.database import run_in_loop
-    from pipeline.jobs.worker import HospitalWorker
+    from pipeline.hosts.queue import run_in_loop
+    from pipeline.hosts.worker import HospitalWorker
 
     def list_hospitals() -> Sequence[Hospital]:
         return _read_hospitals(
@@ -236,8 +236,8 @@ def enqueue(session: Session, *, names: tuple[str, ...]) -> int:
     HOSPITAL is a profile; --all means every one. One that is queued or running already is left alone.
     """
     config, address = _open_configuration(session)
-    from pipeline.jobs.daily_jobs import enqueue_hospitals, find_day
-    from pipeline.jobs.database import JobConnector, run_in_loop
+    from pipeline.hosts.daily_jobs import enqueue_hospitals, find_day
+    from pipeline.hosts.queue import JobConnector, run_in_loop
 
     hospitals = _read_hospitals(session, choose_hospitals(session, ENQUEUE, names), address)
     day, _ = find_day(session.clock.now(), config.workers.start)
@@ -287,7 +287,7 @@ def _read_hospitals(
     Raises UsageError for a hospital whose ledger is in another database.
     """
     from pipeline.config.sections import parse_age
-    from pipeline.jobs.daily_jobs import KEEP_DAYS, Hospital
+    from pipeline.hosts.daily_jobs import KEEP_DAYS, Hospital
 
     file = session.open_config_file(session.config_name)
     hospitals = []

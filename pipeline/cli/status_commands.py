@@ -48,13 +48,14 @@ def status(session: Session) -> int:
 def _show_status(session: Session) -> int:
     from pipeline.cli.certify_commands import warn_of_unanswered_create
     from pipeline.resolution.timeline import list_open_rows
+    from pipeline.workflow.hosts_factory import make_store
     from pipeline.workflow.recorded_runs import find_recorded_run, select_later_run
-    from pipeline.workflow.tenant_ledger import find_store, open_configured_ledger
+    from pipeline.workflow.tenant_ledger import open_configured_ledger
 
     config = session.require_ready_config()
     recorded_run = find_recorded_run(config.resolve_path(config.out), config.tenant)
     try:
-        if not find_store(config).exists():
+        if not make_store(config).exists():
             return _report_without_ledger(session, config, recorded_run)
         with open_configured_ledger(config, session.clock, readonly=True) as (ledger, site_key):
             people = ledger.snapshot().people.values()
@@ -66,7 +67,7 @@ def _show_status(session: Session) -> int:
             _print_run(session, recorded_run, is_under_way=False)
             _print_halt(session, recorded_run)
         raise
-    is_under_way = ledger_run is not None and ledger_run.finished is None and find_store(config).is_held()
+    is_under_way = ledger_run is not None and ledger_run.finished is None and make_store(config).is_held()
     last_run = ledger_run if is_under_way else select_later_run(ledger_run, recorded_run)
     creates = [
         (person.unresolved_attempt, person.seal_name) for person in people if person.unresolved_attempt
@@ -269,7 +270,8 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
     words all must fit the doctor.
     """
     from pipeline.resolution.person_query import PersonFinder
-    from pipeline.workflow.tenant_ledger import find_store, open_configured_ledger
+    from pipeline.workflow.hosts_factory import make_store
+    from pipeline.workflow.tenant_ledger import open_configured_ledger
 
     config = session.require_ready_config()
     out = config.resolve_path(config.out)
@@ -277,7 +279,7 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
     with open_configured_ledger(config, session.clock, readonly=True) as (ledger, site_key):
         # the newest run is under way if it has not ended and a process holds the lock
         under_way = next(
-            (run.run for run in ledger.list_runs(1) if run.finished is None and find_store(config).is_held()),
+            (run.run for run in ledger.list_runs(1) if run.finished is None and make_store(config).is_held()),
             None,
         )
         finder = PersonFinder(ledger, site_key, out, under_way, ledger.list_same_persons())

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pipeline.ledger.postgres.address import ServerAddress
+from pipeline.domain.server_address import ServerAddress
 from pipeline.messages.catalogue import Phrase, make_phrase
 from pipeline.support.rights import is_exposed
 

@@ -12,8 +12,8 @@ from pipeline.config.profiles import derive_path
 from pipeline.config.settings import Config, ConfigFile
 from pipeline.config.yaml_loader import Document
 from pipeline.domain.masking import mask_text
+from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import ConfigError, UsageError
-from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
 
 NEAR_NAME = 0.7  # likeness of two names that may be one misspelt

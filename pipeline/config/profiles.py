@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from pipeline.config.yaml_loader import Document
+from pipeline.domain.server_address import is_address
 from pipeline.errors import ConfigError
-from pipeline.ledger.postgres.address import is_address
 from pipeline.messages.catalogue import Phrase, make_phrase
 
 KEY = "profiles"

@@ -28,8 +28,8 @@ from pydantic_core import PydanticCustomError
 
 from pipeline.config.yaml_loader import OURS
 from pipeline.domain.roster import MAX_DOCTORS
+from pipeline.domain.server_address import ServerAddress, is_address
 from pipeline.esign.contracts import CONTRACTS, OPTIONAL_PARAMETERS
-from pipeline.ledger.postgres.address import ServerAddress, is_address
 from pipeline.ledger.tenant import PRODUCTION_HOSTS, TEST_HOSTS, is_loopback
 
 HTTPS_PORT = 443

@@ -59,8 +59,8 @@ from pipeline.config.yaml_loader import (
 )
 from pipeline.domain.roster import IGNORED
 from pipeline.domain.roster import Field as Column
+from pipeline.domain.server_address import ServerAddress, name_schema
 from pipeline.errors import ConfigError, UsageError
-from pipeline.ledger.postgres.address import ServerAddress, name_schema
 from pipeline.ledger.tenant import make_tenant_id
 from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
 from pipeline.support.rights import share_folder

@@ -1,4 +1,4 @@
-"""A ledger in a database: its reads and writes, the same for SQLite (sqlite_ledger.py) and PostgreSQL (postgres/)."""
+"""A ledger in a database: its reads and writes, the same for SQLite (sqlite_ledger.py) and PostgreSQL (pipeline/hosts)."""
 
 from __future__ import annotations
 

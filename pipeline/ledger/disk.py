@@ -78,7 +78,7 @@ def key_path(ledger: Path) -> Path:
 
 
 def loaded_path(ledger: Path) -> Path:
-    """Return the name of a ledger's file once it was loaded into a server (postgres/load.py)."""
+    """Return the name of a ledger's file once it was loaded into a server (pipeline/hosts/load.py)."""
     return ledger.with_name(f"{ledger.name}.loaded")
 
 

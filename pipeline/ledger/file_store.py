@@ -1,4 +1,4 @@
-"""A ledger in a file of this machine, as a run and the commands use it; postgres/server_store.py is the other place."""
+"""A ledger in a file of this machine, as a run and the commands use it; pipeline/hosts/server_store.py is the other place."""
 
 from __future__ import annotations
 

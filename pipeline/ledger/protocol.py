@@ -287,7 +287,7 @@ class Cursor(Protocol):
 
 
 class Connection(Protocol):
-    """A connection in autocommit mode, sqlite3's or PostgreSQL's behind an adapter (postgres/connection.py).
+    """A connection in autocommit mode, sqlite3's or PostgreSQL's behind an adapter (pipeline/hosts/connection.py).
 
     A transaction is begun and ended by statements, which are written in SQL that SQLite takes.
     """

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from platformdirs import user_state_path
 
+from pipeline.domain.server_address import is_address
 from pipeline.errors import EsignImportError, LedgerError, UsageError, reason_of
-from pipeline.ledger.postgres.address import is_address
 from pipeline.ledger.protocol import Connection
 from pipeline.support import atomic_files
 from pipeline.support.atomic_files import identify_file

@@ -19,9 +19,9 @@ from pipeline.config.environment import find_language_of_locale, find_misread_na
 from pipeline.config.named_paths import find_missing_paths, list_missing_ids, require_certificates
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
+from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import DiskTrouble, EsignImportError, UsageError
 from pipeline.ledger.disk import find_network_disk, require_local_disk, require_rights
-from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.registry import default_folder, find_identity
 from pipeline.messages.catalogue import JoinedTexts, make_phrase
@@ -35,9 +35,10 @@ from pipeline.support.atomic_files import require_writable
 from pipeline.support.rights import acting_user, find_unreadable
 from pipeline.support.terminal_text import join
 from pipeline.version import __version__
+from pipeline.workflow.hosts_factory import make_store
 from pipeline.workflow.recorded_runs import find_recorded_run, select_later_run
 from pipeline.workflow.run_report import find_exposed_files
-from pipeline.workflow.tenant_ledger import find_store, open_ledger_for_check
+from pipeline.workflow.tenant_ledger import open_ledger_for_check
 
 LOW_SPACE, NO_SPACE = 1 << 30, 100 << 20  # bytes that are free: warn, fault
 OLD_RUN = 2 * 86_400  # seconds since the last run
@@ -159,7 +160,7 @@ def examine_ledger(config: Config, clock: Clock) -> Iterator[Finding]:
         return  # its owner is not known yet
     path, warnings = config.name_ledger(), list[EsignImportError]()
     try:
-        store = find_store(config)
+        store = make_store(config)
         if (facts := store.examine_server(clock.now())) is not None:
             seconds = round(facts.clock_ahead)
             yield make_ok_finding(

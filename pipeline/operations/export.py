@@ -17,8 +17,9 @@ from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.snapshot import AbandonedSeal
 from pipeline.planning.guards import select_last_runs
 from pipeline.reports.seal_list import ListedSeal
+from pipeline.workflow.hosts_factory import make_store
 from pipeline.workflow.recorded_runs import list_recorded_runs, select_later_run
-from pipeline.workflow.tenant_ledger import find_store, open_configured_ledger
+from pipeline.workflow.tenant_ledger import open_configured_ledger
 
 RUNS_SEARCHED = 1000
 
@@ -101,7 +102,7 @@ def _iterate_rows(ledger: DatabaseLedger, run: str) -> Iterator[tuple[str, Mappi
 def collect_runs(config: Config, clock: Clock, limit: int) -> list[dict[str, Any]]:
     """Return the newest runs as JSON, at most ``limit``, the newest first."""
     recorded = {run.run: run for run in list_recorded_runs(config.resolve_path(config.out), config.tenant)}
-    if find_store(config).exists():
+    if make_store(config).exists():
         with open_configured_ledger(config, clock, readonly=True) as (ledger, _):
             for run in ledger.list_runs(limit):
                 recorded[run.run] = select_later_run(run, recorded.get(run.run)) or run

@@ -24,9 +24,9 @@ from pipeline.domain.results_format import COPIES
 from pipeline.domain.run import RunReport
 from pipeline.errors import DiskTrouble
 from pipeline.reports.earlier_results import LOG, count_creates, shows_creates, shows_seals
+from pipeline.workflow.hosts_factory import make_store
 from pipeline.workflow.recorded_runs import RUN, RUN_FOLDER
 from pipeline.workflow.stage_settings import CHECKED, PREVIEWS
-from pipeline.workflow.tenant_ledger import find_store
 
 _PREPARED = re.compile(r"[0-9a-f]{64}(?:\.[a-z]{3,4})?")  # a picture by the digest of its bytes
 
@@ -166,7 +166,7 @@ def _remove_entry(entry: Path) -> None:
 
 def find_known_runs(config: Config, now: float) -> set[str]:
     """Return the runs that the ledger holds, and those that are accepted as missing; none without a ledger."""
-    store = find_store(config)
+    store = make_store(config)
     if not store.exists():
         return set()
     ledger, _ = store.open(now=now, readonly=True)

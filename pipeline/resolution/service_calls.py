@@ -53,7 +53,7 @@ from pipeline.planning import guards
 from pipeline.reports.explanations import describe_failure
 from pipeline.sending.call_context import TOKEN_REFUSED
 from pipeline.workflow import stage_settings
-from pipeline.workflow.rate_limiters import make_limiter
+from pipeline.workflow.hosts_factory import make_limiter
 from pipeline.workflow.run_request import make_credentials_finder
 
 

@@ -28,7 +28,8 @@ from pipeline.ledger.protocol import Ledger
 from pipeline.planning.guards import find_emptied_folders, list_used_folders
 from pipeline.support.terminal_text import join
 from pipeline.version import PROGRAM
-from pipeline.workflow.tenant_ledger import find_store, find_trace_of_ledger, open_configured_ledger
+from pipeline.workflow.hosts_factory import make_store
+from pipeline.workflow.tenant_ledger import find_trace_of_ledger, open_configured_ledger
 
 READING_COMMANDS = frozenset({"check", "run", "retry"})  # they go over rosters and pictures
 _reserved_run_ids: set[str] = set()  # in this process
@@ -109,7 +110,7 @@ def _require_roster_folders(
         missing = [folder for folder in folders if not folder.exists()]
         if ledger is not None:
             used = list_used_folders(missing, ledger)
-        elif config.api.placeholders or not find_store(config).exists():
+        elif config.api.placeholders or not make_store(config).exists():
             used = []
         else:
             with open_configured_ledger(config, clock, readonly=True) as (opened, _):
@@ -137,7 +138,7 @@ def has_nothing_to_read(
         return True
     if ledger is not None:
         return not find_emptied_folders(request, ledger)
-    if not find_store(config).exists():
+    if not make_store(config).exists():
         return find_trace_of_ledger(config) is None
     with open_configured_ledger(config, clock, readonly=True) as (opened, _):
         return not find_emptied_folders(request, opened)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.clock import Clock
-from pipeline.config.named_paths import find_ledger_secret, find_server_address
 from pipeline.config.settings import Config
 from pipeline.domain.run import RunRequest
 from pipeline.errors import EsignImportError, LedgerError, UsageError
@@ -21,29 +19,14 @@ from pipeline.ledger.lock import RunLock, read_user_name
 from pipeline.ledger.registry import Ownership, TenantRegistry, default_folder
 from pipeline.ledger.tenant import SiteKey, find_environment
 from pipeline.reports.earlier_results import find_earlier_run, find_unknown_seals
+from pipeline.workflow.hosts_factory import LedgerStore, make_store
 
 if TYPE_CHECKING:
-    from pipeline.ledger.postgres.load import LoadedLedger
-    from pipeline.ledger.postgres.server_store import ServerStore
+    from pipeline.hosts.load import LoadedLedger
 
 LOG = logging.getLogger(__name__)
 Warn: TypeAlias = Callable[[EsignImportError], None]
-LedgerStore: TypeAlias = "FileStore | ServerStore"
 LOAD = "ledger load"  # in place of a run's id, where the holder of the ledger is named
-
-
-def find_store(config: Config) -> LedgerStore:
-    """Return the place of the configured ledger; UsageError where it is on a server and what that needs is missing."""
-    address = find_server_address(config, os.environ)
-    if address is None:
-        return FileStore(config.resolve_ledger_file(), config.tenant)
-    try:
-        from pipeline.ledger.postgres.connection import require_known_options  # noqa: PLC0415 - they need the extra
-        from pipeline.ledger.postgres.server_store import ServerStore  # noqa: PLC0415 - the same
-    except ImportError as error:
-        raise UsageError("server.no_extra", address=address) from error
-    require_known_options(address)
-    return ServerStore(address, config.tenant, find_ledger_secret(config, os.environ))
 
 
 def log_warning(warning: EsignImportError) -> None:
@@ -61,7 +44,7 @@ def open_configured_ledger(
     store: LedgerStore | None = None,
 ) -> Iterator[tuple[DatabaseLedger, SiteKey]]:
     """Open the configured ledger, and close it at the end; to write, its ``store`` must be held."""
-    store = store or find_store(config)
+    store = store or make_store(config)
     if not store.exists():
         if readonly:
             raise _build_no_ledger_error(config)
@@ -87,7 +70,7 @@ def lock_tenant(
     config: Config, *, run: str, clock: Clock, warn: Warn = log_warning
 ) -> Iterator[tuple[LedgerStore, TenantRegistry]]:
     """Hold the ledger and, where the registry is strict, the tenant's lock on this host. Raises Locked."""
-    registry, store, now = find_registry(config), find_store(config), clock.now()
+    registry, store, now = find_registry(config), make_store(config), clock.now()
     with ExitStack() as locks:
         locks.enter_context(store.hold(run=run, now=now))
         _lock_registry(registry, locks, run=run, now=now, warn=warn)
@@ -149,7 +132,7 @@ def open_ledger_for_check(
 
     A ledger that a run would refuse is refused, also a lost one, but not while a run holds it.
     """
-    ownership, store = Ownership(find_registry(config), warn=warn), find_store(config)
+    ownership, store = Ownership(find_registry(config), warn=warn), make_store(config)
     if not store.exists():
         ownership.evidence = _find_evidence(config)
         store.require_not_lost(ownership)
@@ -164,13 +147,13 @@ def open_ledger_for_check(
 
 def require_ledger(config: Config) -> None:
     """Raise UsageError where there is no ledger, for commands that only make sense with one."""
-    if not find_store(config).exists():
+    if not make_store(config).exists():
         raise _build_no_ledger_error(config)
 
 
 def find_trace_of_ledger(config: Config) -> str | None:
     """Return the file that shows that there was a ledger: receipts, or the results of an earlier run."""
-    trace = find_store(config).find_trace()
+    trace = make_store(config).find_trace()
     return str(trace) if trace else _find_evidence(config)
 
 
@@ -220,7 +203,7 @@ def load_ledger(config: Config, file: Path, clock: Clock, *, warn: Warn = log_wa
 
     Raises UsageError where the configured ledger is in a file, or a run would refuse this one; Locked, naming the holder.
     """
-    store, registry, now = find_store(config), find_registry(config), clock.now()
+    store, registry, now = make_store(config), find_registry(config), clock.now()
     if isinstance(store, FileStore):
         raise UsageError("load.no_server", path=config.name_ledger())
     with ExitStack() as locks:

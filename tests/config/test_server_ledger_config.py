@@ -5,8 +5,8 @@ import pytest
 from pipeline.cli.app import main
 from pipeline.config.named_paths import find_ledger_secret, find_server_address
 from pipeline.config.settings import Config, load
+from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import ConfigError, UsageError
-from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.operations.notify import state_path
 
 URL = "postgresql://importer@db.platform:5432/esign"

@@ -2,18 +2,18 @@
 
 The eleven traps of a ledger and a queue on PostgreSQL, and the tests that hold them:
 
-1. a blocked loop loses the heartbeat: tests/jobs, tests/end_to_end/test_workers.py (the run is a child process)
+1. a blocked loop loses the heartbeat: tests/hosts, tests/end_to_end/test_workers.py (the run is a child process)
 2. a lock is no fence: test_a_stopped_run_…, test_a_partitioned_run_… here; tests/ledger/test_server_lease.py
-3. a job that cannot be queued again is closed: tests/jobs/test_queue.py
-4. a missed period is made up once: tests/jobs/test_queue.py
+3. a job that cannot be queued again is closed: tests/hosts/test_queue.py
+4. a missed period is made up once: tests/hosts/test_queue.py
 5. a worker while the server is away: tests/end_to_end/test_workers.py; a run: test_a_server_that_crashes_… here
-6. Windows has no child pipes in psycopg's event loop: tests/jobs (children are started by subprocess)
-7. a pooler is refused: tests/jobs/test_queue.py
-8. one clock, pushed for all: tests/sending/test_shared_rate_limiter.py; lost commits: tests/ledger/test_server_lease.py
+6. Windows has no child pipes in psycopg's event loop: tests/hosts (children are started by subprocess)
+7. a pooler is refused: tests/hosts/test_queue.py
+8. one clock, pushed for all: tests/hosts/test_shared_rate_limiter.py; lost commits: tests/ledger/test_server_lease.py
    (synchronous_commit, fsync, standby, older copy), tests/ledger/test_server_commits.py (in the middle of a run)
-9. a small hospital beside a large one: tests/sending/test_shared_rate_limiter.py
-10. no identity number in a job: tests/jobs/test_queue.py
-11. old jobs are deleted: tests/jobs/test_queue.py
+9. a small hospital beside a large one: tests/hosts/test_shared_rate_limiter.py
+10. no identity number in a job: tests/hosts/test_queue.py
+11. old jobs are deleted: tests/hosts/test_queue.py
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ from resolution_support import find_unknown_rows, list_made_seals, run_later
 from wire_support import fault
 
 import pipeline
-from pipeline.ledger.postgres.address import ServerAddress, name_schema
-from pipeline.ledger.postgres.lease import Lease
+from pipeline.domain.server_address import ServerAddress, name_schema
+from pipeline.hosts.lease import Lease
 
 TENANT = "sandbox/yDsandbox00000000000000000000app/org_sandbox_hospital"
 NO_POSTGRES = """

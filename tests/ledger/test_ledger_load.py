@@ -24,16 +24,16 @@ from server_ledger import SECRET
 
 from pipeline.domain.roster import FileStat
 from pipeline.domain.seals import Verdict
+from pipeline.domain.server_address import ServerAddress, name_schema
 from pipeline.errors import LeaseLost, LedgerError, Locked, UsageError
+from pipeline.hosts.lease import Lease
+from pipeline.hosts.ledger import open_server_ledger
+from pipeline.hosts.load import FileLoad, list_tables
+from pipeline.hosts.server_store import ServerStore
 from pipeline.ledger import maintenance
 from pipeline.ledger.disk import key_path, loaded_path
 from pipeline.ledger.lock import RunLock
 from pipeline.ledger.open import open_ledger
-from pipeline.ledger.postgres.address import ServerAddress, name_schema
-from pipeline.ledger.postgres.lease import Lease
-from pipeline.ledger.postgres.ledger import open_server_ledger
-from pipeline.ledger.postgres.load import FileLoad, list_tables
-from pipeline.ledger.postgres.server_store import ServerStore
 from pipeline.ledger.protocol import LedgerConflict
 from pipeline.ledger.purge import PersonTraces, erase_person
 from pipeline.ledger.receipt_sync import receipts_path

@@ -10,9 +10,9 @@ from ledger_support import UNKNOWN, decision, send
 from server_ledger import NOW, SECRET, TENANT, open_for_writing
 
 from pipeline.domain.seals import Verdict
+from pipeline.domain.server_address import ServerAddress, name_schema
 from pipeline.errors import LedgerError
-from pipeline.ledger.postgres.address import ServerAddress, name_schema
-from pipeline.ledger.postgres.ledger import encrypt_key, open_server_ledger
+from pipeline.hosts.ledger import encrypt_key, open_server_ledger
 from pipeline.ledger.protocol import AdoptedSeal
 
 QUERIES = (

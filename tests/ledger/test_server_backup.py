@@ -10,8 +10,8 @@ from postgres_server import find_programs
 from server_ledger import NOW, SECRET, open_for_writing
 
 from pipeline.domain.seals import Verdict
-from pipeline.ledger.postgres.address import ServerAddress, name_schema
-from pipeline.ledger.postgres.ledger import open_server_ledger
+from pipeline.domain.server_address import ServerAddress, name_schema
+from pipeline.hosts.ledger import open_server_ledger
 
 
 def test_a_dump_of_the_schema_is_a_whole_backup(postgres_server, tmp_path, attempt, run_record):

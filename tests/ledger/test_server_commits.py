@@ -16,9 +16,9 @@ from run_support import wait_until
 from server_ledger import LedgerBench, open_for_writing
 from server_wire import ServerWire
 
+from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import LedgerError
-from pipeline.ledger.postgres import connection, writer
-from pipeline.ledger.postgres.address import ServerAddress
+from pipeline.hosts import connection, writer
 from pipeline.ledger.receipts import FIRST_PREVIOUS, is_next_line
 from pipeline.ledger.registry import Progress, ProgressCounter
 from pipeline.support.failpoints import enable_failpoint

@@ -14,12 +14,12 @@ from server_ledger import NOW, SECRET, TENANT, LedgerBench, open_for_writing
 from server_wire import ServerWire
 
 from pipeline.domain.seals import Verdict
+from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import LeaseLost, LedgerError, Locked, UsageError
+from pipeline.hosts import connection, lease
+from pipeline.hosts.lease import Lease, find_holder
+from pipeline.hosts.ledger import open_server_ledger
 from pipeline.ledger import attempts
-from pipeline.ledger.postgres import connection, lease
-from pipeline.ledger.postgres.address import ServerAddress
-from pipeline.ledger.postgres.lease import Lease, find_holder
-from pipeline.ledger.postgres.ledger import open_server_ledger
 from pipeline.ledger.registry import Ownership, TenantRegistry
 
 

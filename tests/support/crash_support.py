@@ -142,7 +142,7 @@ def ask_server_ledger(hospital, statement: str, *values: object) -> list[tuple]:
     """Ask the database behind the program's back; names are those of the hospital's tables, which may not be there yet."""
     import psycopg
 
-    from pipeline.ledger.postgres.address import name_schema
+    from pipeline.domain.server_address import name_schema
 
     schema = name_schema(Config.load(hospital.folder / "config.yaml").tenant)
     with psycopg.connect(hospital.direct_ledger or hospital.ledger, autocommit=True) as connection:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from itertools import count
 
-from pipeline.ledger.postgres.address import ServerAddress, name_schema
-from pipeline.ledger.postgres.lease import Lease
-from pipeline.ledger.postgres.ledger import PostgresLedger, open_server_ledger
-from pipeline.ledger.postgres.writer import PostgresWriter
+from pipeline.domain.server_address import ServerAddress, name_schema
+from pipeline.hosts.lease import Lease
+from pipeline.hosts.ledger import PostgresLedger, open_server_ledger
+from pipeline.hosts.writer import PostgresWriter
 
 SECRET = "an operator's secret of the tests"
 TENANT = "sandbox/app/org"

@@ -17,14 +17,14 @@ from typing import Any, LiteralString, TypeVar
 import psycopg
 
 from pipeline.clock import Clock, SystemClock
+from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import LedgerError
-from pipeline.ledger.postgres.address import ServerAddress
-from pipeline.ledger.postgres.connection import (
+from pipeline.hosts.connection import (
     explain_server_error,
     is_server_away,
     open_connection,
 )
-from pipeline.ledger.postgres.schema import make_shared_schema
+from pipeline.hosts.schema import make_shared_schema
 
 AWAY_SECONDS = 60.0  # for which the server may be away: restarting, or another one taking over
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # between two attempts to reach it

@@ -19,10 +19,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass
 
 from pipeline.clock import Clock, SystemClock
+from pipeline.domain.server_address import ServerAddress
 from pipeline.esign.pacing import Pacing
 from pipeline.esign.rate_limiter import DepartureRecord, Limiter
-from pipeline.ledger.postgres.address import ServerAddress
-from pipeline.ledger.postgres.rate_row import FirstPacing, PacingChange, RateRows, SlotAnswer, StoredPacing
+from pipeline.hosts.rate_row import FirstPacing, PacingChange, RateRows, SlotAnswer, StoredPacing
 
 LOG = logging.getLogger(__name__)
 # Slots that may lie ahead of a reservation: of a run with up to FEW_ROWS rows, and of the largest ones.

@@ -24,10 +24,10 @@ from procrastinate.worker import Worker
 
 from pipeline.clock import Clock
 from pipeline.config.sections import Workers
-from pipeline.jobs.children import RetryAfterRun, RunChildren, RunEnd, RunNotDone, choose_wait, judge_end
-from pipeline.jobs.daily_jobs import LATE_SECONDS, QUEUE, TASK, DailyJobs, Hospital, digest_rosters, find_day
-from pipeline.jobs.database import PAUSE, JobConnector, open_queue
-from pipeline.ledger.postgres.address import ServerAddress
+from pipeline.domain.server_address import ServerAddress
+from pipeline.hosts.daily_jobs import LATE_SECONDS, QUEUE, TASK, DailyJobs, Hospital, digest_rosters, find_day
+from pipeline.hosts.queue import PAUSE, JobConnector, open_queue
+from pipeline.hosts.run_children import RetryAfterRun, RunChildren, RunEnd, RunNotDone, choose_wait, judge_end
 from pipeline.messages.catalogue import JoinedTexts, make_phrase
 
 Report = Callable[..., None]  # the key of a message and what fills its blanks

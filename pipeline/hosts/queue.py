@@ -17,14 +17,14 @@ from procrastinate.schema import SchemaManager
 from procrastinate.sync_psycopg_connector import wrap_exceptions
 
 from pipeline.clock import Clock
+from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import LedgerError, UsageError
-from pipeline.ledger.postgres.address import ServerAddress
-from pipeline.ledger.postgres.connection import (
+from pipeline.hosts.connection import (
     connect_server,
     explain_server_error,
     require_durable_commits,
 )
-from pipeline.ledger.postgres.schema import make_shared_schema
+from pipeline.hosts.schema import make_shared_schema
 from pipeline.version import PROGRAM
 
 if TYPE_CHECKING:

@@ -19,16 +19,16 @@ from typing import NamedTuple, Self
 import psycopg
 
 from pipeline.clock import shown, stamp
+from pipeline.domain.server_address import ServerAddress, name_schema
 from pipeline.errors import LeaseLost, LedgerError, Locked
-from pipeline.ledger.lock import read_user_name
-from pipeline.ledger.postgres.address import ServerAddress, name_schema
-from pipeline.ledger.postgres.connection import (
+from pipeline.hosts.connection import (
     connect_server,
     explain_server_error,
     open_connection,
     require_durable_commits,
 )
-from pipeline.ledger.postgres.schema import make_shared_schema
+from pipeline.hosts.schema import make_shared_schema
+from pipeline.ledger.lock import read_user_name
 
 LEASE_SECONDS = 60.0  # after which a lease that was not renewed may be taken
 RENEWALS = 4  # in that time

@@ -15,13 +15,13 @@ import pytest
 from postgres_server import run_server
 
 from pipeline.clock import SystemClock
+from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import LedgerError
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, max_in_rolling_second
-from pipeline.ledger.postgres import rate_row
-from pipeline.ledger.postgres.address import ServerAddress
-from pipeline.ledger.postgres.connection import open_connection
-from pipeline.ledger.postgres.schema import make_shared_schema
-from pipeline.sending.shared_rate_limiter import SharedRateLimiter
+from pipeline.hosts import rate_row
+from pipeline.hosts.connection import open_connection
+from pipeline.hosts.schema import make_shared_schema
+from pipeline.hosts.shared_rate_limiter import SharedRateLimiter
 
 ACTION = "Create"
 
@@ -320,8 +320,8 @@ async def test_a_run_that_waits_behind_others_keeps_few_connections_waiting(addr
 
 PROCESS = """
 import asyncio, json, sys
-from pipeline.ledger.postgres.address import ServerAddress
-from pipeline.sending.shared_rate_limiter import SharedRateLimiter
+from pipeline.domain.server_address import ServerAddress
+from pipeline.hosts.shared_rate_limiter import SharedRateLimiter
 
 async def main(url, rate, rows):
     limiter = SharedRateLimiter(ServerAddress(url), "default", rate)

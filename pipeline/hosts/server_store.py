@@ -12,25 +12,25 @@ from typing import NamedTuple
 import psycopg
 from psycopg import sql
 
+from pipeline.domain.server_address import ServerAddress, name_schema
 from pipeline.errors import UsageError
-from pipeline.ledger import receipt_sync
-from pipeline.ledger.database_ledger import DatabaseLedger
-from pipeline.ledger.maintenance import LedgerCheck, LedgerDefect, compare_with_receipts, count_ledger
-from pipeline.ledger.postgres import schema
-from pipeline.ledger.postgres.address import ServerAddress, name_schema
-from pipeline.ledger.postgres.connection import (
+from pipeline.hosts import schema
+from pipeline.hosts.connection import (
     PostgresConnection,
     connect_server,
     require_durable_commits,
 )
-from pipeline.ledger.postgres.lease import Holder, Lease, find_holder
-from pipeline.ledger.postgres.ledger import (
+from pipeline.hosts.lease import Holder, Lease, find_holder
+from pipeline.hosts.ledger import (
     find_server_identity,
     open_server_ledger,
     require_no_lost_server_ledger,
 )
-from pipeline.ledger.postgres.load import FileLoad, LoadedLedger
-from pipeline.ledger.postgres.writer import PostgresWriter, write_all_receipts
+from pipeline.hosts.load import FileLoad, LoadedLedger
+from pipeline.hosts.writer import PostgresWriter, write_all_receipts
+from pipeline.ledger import receipt_sync
+from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.ledger.maintenance import LedgerCheck, LedgerDefect, compare_with_receipts, count_ledger
 from pipeline.ledger.protocol import Connection
 from pipeline.ledger.purge import PersonTraces, erase_records
 from pipeline.ledger.receipts import FILE_NAME, Fact

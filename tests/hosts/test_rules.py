@@ -7,8 +7,8 @@ import pytest
 from procrastinate.exceptions import ConnectorException
 
 from pipeline.config.sections import Workers
-from pipeline.jobs.children import RetryAfterRun, RunChildren, RunEnd, RunNotDone, choose_wait, judge_end
-from pipeline.jobs.daily_jobs import digest_rosters, find_day
+from pipeline.hosts.daily_jobs import digest_rosters, find_day
+from pipeline.hosts.run_children import RetryAfterRun, RunChildren, RunEnd, RunNotDone, choose_wait, judge_end
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 import psycopg
 from psycopg import sql
 
+from pipeline.hosts.connection import SHARED_SCHEMA, translate_statement
 from pipeline.ledger import schema
-from pipeline.ledger.postgres.connection import SHARED_SCHEMA, translate_statement
 
 _TYPES = (
     (

@@ -13,8 +13,8 @@ from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
 
 from pipeline.clock import SystemClock
+from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import LedgerError, UsageError
-from pipeline.ledger.postgres.address import ServerAddress
 from pipeline.messages.texts import make_text
 from pipeline.version import PROGRAM
 

@@ -14,12 +14,12 @@ from wire_support import refusing_port
 
 from pipeline.clock import SystemClock
 from pipeline.config.sections import Workers
+from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import LedgerError, UsageError
-from pipeline.jobs.children import RunNotDone
-from pipeline.jobs.daily_jobs import DailyJobs, Hospital
-from pipeline.jobs.database import TABLES, JobConnector, list_migrations, open_queue
-from pipeline.jobs.worker import MAX_TRIES, HospitalWorker
-from pipeline.ledger.postgres.address import ServerAddress
+from pipeline.hosts.daily_jobs import DailyJobs, Hospital
+from pipeline.hosts.queue import TABLES, JobConnector, list_migrations, open_queue
+from pipeline.hosts.run_children import RunNotDone
+from pipeline.hosts.worker import MAX_TRIES, HospitalWorker
 
 DAY, NEXT_DAY = date(2026, 11, 26), date(2026, 11, 27)
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")

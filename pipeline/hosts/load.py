@@ -19,23 +19,23 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import sql
 
+from pipeline.domain.server_address import ServerAddress, name_schema
 from pipeline.errors import LedgerError, UsageError, reason_of
-from pipeline.ledger.disk import key_path, list_side_files, loaded_path, reserve_path
-from pipeline.ledger.maintenance import LedgerCounts, check_ledger, count_ledger
-from pipeline.ledger.open import open_ledger
-from pipeline.ledger.postgres import schema
-from pipeline.ledger.postgres.address import ServerAddress, name_schema
-from pipeline.ledger.postgres.connection import (
+from pipeline.hosts import schema
+from pipeline.hosts.connection import (
     PostgresConnection,
     connect_server,
     require_durable_commits,
 )
-from pipeline.ledger.postgres.lease import Lease
-from pipeline.ledger.postgres.ledger import (
+from pipeline.hosts.lease import Lease
+from pipeline.hosts.ledger import (
     encrypt_key,
     has_schema,
     read_unfinished_load,
 )
+from pipeline.ledger.disk import key_path, list_side_files, loaded_path, reserve_path
+from pipeline.ledger.maintenance import LedgerCounts, check_ledger, count_ledger
+from pipeline.ledger.open import open_ledger
 from pipeline.ledger.receipt_sync import read_mark, receipts_path
 from pipeline.ledger.registry import Ownership, holds_ledger, identify_ledger
 from pipeline.ledger.sqlite_ledger import connect, explain_write_error

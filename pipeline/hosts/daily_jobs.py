@@ -13,8 +13,8 @@ from pathlib import Path
 
 from procrastinate import App
 
+from pipeline.hosts.queue import JobConnector, open_queue
 from pipeline.intake.readers.discover import expand_paths
-from pipeline.jobs.database import JobConnector, open_queue
 
 QUEUE = "hospitals"
 TASK = "run_hospital"

@@ -14,18 +14,18 @@ from uuid import uuid4
 import psycopg
 
 from pipeline.clock import SystemClock, pause
+from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import LeaseLost, LedgerError
-from pipeline.ledger.commit_queue import CommitJob, CommitQueue
-from pipeline.ledger.postgres.address import ServerAddress
-from pipeline.ledger.postgres.connection import (
+from pipeline.hosts.connection import (
     PostgresConnection,
     explain_server_error,
     is_server_away,
     open_connection,
     require_durable_commits,
 )
-from pipeline.ledger.postgres.lease import Lease
-from pipeline.ledger.postgres.schema import name_conflict
+from pipeline.hosts.lease import Lease
+from pipeline.hosts.schema import name_conflict
+from pipeline.ledger.commit_queue import CommitJob, CommitQueue
 from pipeline.ledger.protocol import Connection
 from pipeline.ledger.receipt_sync import make_all_receipts, make_receipts, write_mark
 from pipeline.ledger.receipts import Fact, Mark, Receipt, format_lines

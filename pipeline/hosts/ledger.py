@@ -18,14 +18,10 @@ import psycopg
 from cryptography.fernet import Fernet, InvalidToken
 
 from pipeline.clock import SystemClock, pause
+from pipeline.domain.server_address import ServerAddress, name_schema
 from pipeline.errors import LedgerError, UsageError
-from pipeline.ledger import attempts
-from pipeline.ledger import schema as tables
-from pipeline.ledger.database_ledger import Arguments, DatabaseLedger, Result
-from pipeline.ledger.disk import loaded_path
-from pipeline.ledger.postgres import schema
-from pipeline.ledger.postgres.address import ServerAddress, name_schema
-from pipeline.ledger.postgres.connection import (
+from pipeline.hosts import schema
+from pipeline.hosts.connection import (
     PostgresConnection,
     connect_server,
     explain_server_error,
@@ -33,8 +29,12 @@ from pipeline.ledger.postgres.connection import (
     open_connection,
     require_durable_commits,
 )
-from pipeline.ledger.postgres.lease import Lease
-from pipeline.ledger.postgres.writer import AWAY_SECONDS, RETRY_SECONDS, PostgresWriter, write_all_receipts
+from pipeline.hosts.lease import Lease
+from pipeline.hosts.writer import AWAY_SECONDS, RETRY_SECONDS, PostgresWriter, write_all_receipts
+from pipeline.ledger import attempts
+from pipeline.ledger import schema as tables
+from pipeline.ledger.database_ledger import Arguments, DatabaseLedger, Result
+from pipeline.ledger.disk import loaded_path
 from pipeline.ledger.protocol import Connection
 from pipeline.ledger.registry import LedgerIdentity, Ownership, holds_ledger, identify_ledger
 from pipeline.ledger.tenant import KEY_BYTES, KEY_FORMAT, SiteKey
