@@ -14,8 +14,7 @@ import logging
 import ssl
 import sys
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -29,7 +28,7 @@ from pipeline.clock import Clock
 from pipeline.domain.keyed_text import KeyedText
 from pipeline.errors import reason_of
 from pipeline.esign.contracts import UPLOAD, VERSION
-from pipeline.esign.request_body import RequestBody
+from pipeline.esign.request_body import BeforeSend, RequestBody
 from pipeline.esign.responses import Reply
 from pipeline.esign.seen_answers import SeenAnswers
 from pipeline.esign.signing import CredentialsSource, authorization
@@ -76,12 +75,6 @@ _NO_ANSWER: Sequence[tuple[type[Exception], str]] = (
 _PROXY_ERRORS = (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)
 _TLS_ERRORS = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError)
 
-BeforeSend = Callable[[Callable[[], bool]], Awaitable[None]]
-"""Runs on the open connection, before the first byte: waits for the slot, then makes durable what must be.
-
-Its argument is a function that returns whether the connection is still open: a server may close one that waits.
-"""
-
 
 class NotSent(Exception):
     """The headers never left: the call was not executed.
@@ -105,23 +98,19 @@ class NoAnswer(Exception):
     """The headers left and no whole answer came: the call may have been executed."""
 
 
-_before_send: ContextVar[BeforeSend | None] = ContextVar("before_send", default=None)
-
-
 class _WaitingConnector(aiohttp.TCPConnector):
-    """Awaits a call's ``before_send`` on its open connection, so that a slot is never spent on a handshake."""
+    """Awaits ``before_send`` of a request's body on its open connection: a slot is never spent on a handshake."""
 
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:  # noqa: ASYNC109 - aiohttp's signature
         connection = await super().connect(req, traces, timeout)
-        before_send = _before_send.get()
+        body: RequestBody = req.body
 
         def is_open() -> bool:
             transport = connection.transport
             return transport is not None and not transport.is_closing()
 
         try:
-            if before_send is not None:
-                await before_send(is_open)
+            await body.before_send(is_open)
             if not is_open():
                 raise NotSent(make_text(CLOSED_BEFORE))
         except BaseException:
@@ -254,13 +243,12 @@ class Client:
                 "Authorization": authorization(keys, signed, digest, timestamp=timestamp),
             }
 
-        token = _before_send.set(wait_and_sign)
         try:
             async with (
                 asyncio.timeout(None) as call.timer,
                 self._sessions[role].post(
                     self._urls[role],
-                    data=RequestBody(body),
+                    data=RequestBody(body, wait_and_sign),
                     headers=headers,
                     allow_redirects=False,
                     proxy=self._proxy,
@@ -280,8 +268,6 @@ class Client:
             if call.has_begun:
                 raise NoAnswer(describe_no_answer(error)) from error
             raise NotSent(describe_not_sent(error)) from error
-        finally:
-            _before_send.reset(token)
 
     def _build_headers(self, action: str, trace_id: str) -> dict[str, str]:
         headers = {
