@@ -7,7 +7,7 @@ A new field needs a member of `Field`, an attribute of `Doctor`, an entry here, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.domain.roster import Doctor, Field, ImageFile, fold_card_number
@@ -38,9 +38,10 @@ class FieldDefinition:
     content: str | None = None  # attribute of `SealContent`; None: a change of it does not change the seal
     is_digested: bool = False  # the ledger keeps an HMAC of the value
     blank_is_content: bool = False  # a row without a value differs from a seal that was made with one
-    # key in outcomes.jsonl and column of the DataFrame, for a value that is shown as it is, numbers masked; the fields
-    # with a form of their own (id_masked, mobile_masked, picture …) are spelt out in `pipeline.reports`
+    # key in outcomes.jsonl and in the ledger's line, and column of the DataFrame; None: the value is not in the results,
+    # or in a form of its own (the picture)
     result: str | None = None
+    is_in_outcomes: bool = True  # False: only the ledger's line and the DataFrame have the key
     is_forgivable: bool = False  # a person who has a seal needs none: a wrong value is a warning there
 
 
@@ -69,6 +70,7 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         companions=("chinese", "cn"),
         parameter="UserName",
         content="name",
+        result="name",
     ),
     Field.NUMBER: FieldDefinition(
         titles=((
@@ -88,6 +90,7 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         parameter="IdCardNumber",
         content="number",
         is_digested=True,
+        result="id_masked",
     ),
     Field.ID_TYPE: FieldDefinition(
         titles=((
@@ -100,6 +103,7 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         attribute="id_type",
         parameter="IdCardType",
         content="id_type",
+        result="id_card_type",
     ),
     Field.SCENE_KEY: FieldDefinition(
         titles=((
@@ -128,6 +132,7 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         parameter="Mobile",
         content="mobile",
         is_digested=True,
+        result="mobile_masked",
         is_forgivable=True,
     ),
     Field.STAFF_NO: FieldDefinition(
@@ -149,6 +154,8 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         companions=("病区", "section", "ward", "unit"),
         first_column_counts=True,
         is_inherited=True,
+        result="department",
+        is_in_outcomes=False,
     ),
     Field.SEAL_NAME: FieldDefinition(
         titles=((
@@ -159,6 +166,7 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         shows_person=True,
         parameter="SealName",
         content="seal_name",
+        result="seal_name",
         is_forgivable=True,
     ),
     Field.PICTURE: FieldDefinition(
@@ -212,6 +220,26 @@ FIELDS: Mapping[Field, FieldDefinition] = {
 def value_of(doctor: Doctor, field: Field) -> object:
     """Return a doctor's value of a field, None if there is none that can be used."""
     return getattr(doctor, FIELDS[field].attribute or field.value)
+
+
+def list_result_fields(*, in_ledger: bool) -> list[tuple[str, Field]]:
+    """Return the key of each field in a row's record: first of those that decide nothing about the seal.
+
+    ``in_ledger`` adds the fields that outcomes.jsonl does not have.
+    """
+    shown = [
+        (definition.result, field, definition.content is not None)
+        for field, definition in FIELDS.items()
+        if definition.result and (definition.is_in_outcomes or in_ledger)
+    ]
+    first = [(name, field) for name, field, is_content in shown if not is_content]
+    return first + [(name, field) for name, field, is_content in shown if is_content]
+
+
+def set_value(doctor: Doctor, field: Field, value: object) -> Doctor:
+    """Return a doctor with another value of a field."""
+    values: dict[str, Any] = {FIELDS[field].attribute or field.value: value}
+    return replace(doctor, **values)
 
 
 def list_sent_values(doctor: Doctor) -> dict[Field, object]:

@@ -35,6 +35,7 @@ _STRANGERS = re.compile(
 _SHORTEST = 7
 _FIRST = _SHORTEST - 2  # digits that make a number of it
 _REMEMBERED = 4096  # texts
+_LEAST_HIDDEN = 4  # characters of a number that was masked
 _OUR_DETAILS = frozenset({"seal", "trace", "day"})  # of a problem's detail: they quote no cell
 
 
@@ -174,10 +175,10 @@ def compile_masked_name(name: str) -> re.Pattern[str]:
 
 
 def mask_id(text: str) -> str:
-    """Hide an identity number but for its last four characters: ``**************0732``."""
+    """Hide an identity number but for its last four characters: ``**************0732``; one that is hidden stays so."""
     if len(text) >= 8 and text.isalnum():  # the usual case, 100,000 times a run
         return "*" * (len(text) - 4) + text[-4:]
-    return _star(text, keep=_tail(text))
+    return text if _is_masked(text, shown=4) else _star(text, keep=_tail(text))
 
 
 def is_personal_number(text: str) -> bool:
@@ -186,11 +187,18 @@ def is_personal_number(text: str) -> bool:
 
 
 def mask_mobile(text: str) -> str:
-    """Hide a mobile but for its first three and last four digits: ``138****5678``."""
+    """Hide a mobile but for its first three and last four digits: ``138****5678``; one that is hidden stays so."""
     if len(text) == 11 and text.isascii() and text.isdigit():  # the usual case
         return f"{text[:3]}****{text[7:]}"
+    if _is_masked(text, shown=7):
+        return text
     positions = _alnum_positions(text)
     return _star(text, keep=_tail(text) | set(positions[-11:-8] if len(positions) >= 11 else ()))
+
+
+def _is_masked(text: str, *, shown: int) -> bool:
+    """Return whether a text is a number that was hidden but for so many characters."""
+    return text.count("*") >= _LEAST_HIDDEN and sum(map(str.isalnum, text)) <= shown
 
 
 def hide_names(text: str, names: Iterable[str]) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from dataclasses import field as _field
-from typing import Any
 
 from pipeline.domain.name_key import make_name_key
+from pipeline.domain.roster import Field
+from pipeline.domain.row_record import RowLine
+from pipeline.domain.run import Status
 from pipeline.ledger import decisions
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Connection, Decision, RowRecord
 from pipeline.ledger.run_history import make_row_record
@@ -52,25 +54,25 @@ _ROW_HISTORY = """
 """
 
 
-def find_people(connection: Connection, query: str) -> tuple[set[str], list[dict[str, Any]]]:
+def find_people(connection: Connection, query: str) -> tuple[set[str], list[RowLine]]:
     """Return the keys of persons that a query may mean, and the row lines that hold a value ending with it.
 
-    A line is `RowRecord.line`, parsed; it is searched without regard to case.
+    A line is searched without regard to case.
     """
     keys = {key for (key,) in connection.execute(_PEOPLE, (query,))}
     ending = _SPECIAL.sub(r"|\g<0>", json.dumps(query, ensure_ascii=False)[1:])
     lines = connection.execute("SELECT line FROM row_line WHERE line LIKE ? ESCAPE '|'", (f"%{ending}%",))
-    return keys, [json.loads(line) for (line,) in lines]
+    return keys, [RowLine.from_text(line) for (line,) in lines]
 
 
-def find_rows_without_number(connection: Connection, names: Collection[str]) -> list[dict[str, Any]]:
+def find_rows_without_number(connection: Connection, names: Collection[str]) -> list[RowLine]:
     """Return the lines of rows with one of these names and no usable number."""
     lines = connection.execute(
         "SELECT line FROM row_line WHERE key IS NULL "
         "AND json_extract(line, '$.name') IN (SELECT value FROM json_each(?))",
         (json.dumps(list(names)),),
     )
-    return [json.loads(line) for (line,) in lines]
+    return [RowLine.from_text(line) for (line,) in lines]
 
 
 def list_people(connection: Connection) -> list[tuple[str | None, str | None]]:
@@ -81,10 +83,10 @@ def list_people(connection: Connection) -> list[tuple[str | None, str | None]]:
     ).fetchall()
 
 
-def is_anothers_row(line: Mapping[str, Any], person_name: str | None) -> bool:
+def is_anothers_row(line: RowLine, person_name: str | None) -> bool:
     """Return whether a row was refused because its number also has the name of the person ``person_name``, or another one."""
-    is_refused = line.get("status") == "rejected" and "ID_NAME_CONFLICT" in line.get("codes", ())
-    return is_refused and make_name_key(line.get("name") or "") != make_name_key(person_name or "")
+    is_refused = line.status is Status.REJECTED and "ID_NAME_CONFLICT" in line.codes
+    return is_refused and make_name_key(line.get(Field.NAME) or "") != make_name_key(person_name or "")
 
 
 def read_person(connection: Connection, key: str | None, row_ids: Collection[str] = ()) -> PersonRecords:
@@ -120,7 +122,7 @@ def read_person(connection: Connection, key: str | None, row_ids: Collection[str
         seals=tuple(SealRecord(**row) for row in select_columns(connection, _SEALS, (keys,))),
         decisions=tuple(decisions.read_decisions(connection, keys=keys)),
         rows=tuple(
-            entry for entry in histories if key is None or not is_anothers_row(entry.row.values, name)
+            entry for entry in histories if key is None or not is_anothers_row(entry.row.read_line(), name)
         ),
     )
 

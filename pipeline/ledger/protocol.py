@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from pipeline.domain.bearer import Bearer
 from pipeline.domain.roster import FileStat
+from pipeline.domain.row_record import RowLine
 from pipeline.domain.run import Judged, Judgement
 from pipeline.domain.seals import LedgerSnapshot, PersonMarks, SealContent, Verdict
 
@@ -111,11 +112,24 @@ class RowRecord:
     codes: tuple[str, ...]
     line: str = _field(repr=False)
 
-    @property
-    def values(self) -> Mapping[str, Any]:
-        """The line, parsed, with the ``words`` of its problems if it has them."""
-        values: Mapping[str, Any] = json.loads(self.line)
-        return values
+    @classmethod
+    def from_line(cls, line: RowLine) -> RowRecord:
+        """Make the record of a row of the roster."""
+        assert line.row_id is not None
+        return cls(
+            row_id=line.row_id,
+            key=line.key,
+            file=line.file,
+            sheet=line.sheet,
+            row=line.row,
+            status=line.status,
+            codes=line.codes,
+            line=line.to_ledger_text(),
+        )
+
+    def read_line(self) -> RowLine:
+        """Return what the line holds."""
+        return RowLine.from_text(self.line)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pipeline.domain.masking import hide_names
+from pipeline.domain.row_record import RowLine
 from pipeline.errors import LedgerError
 from pipeline.ledger.protocol import Connection
 from pipeline.ledger.receipt_sync import make_all_receipts, receipts_path, write_mark
@@ -26,14 +26,6 @@ from pipeline.support.failpoints import hit_failpoint
 
 PURGE = "purge"  # kind of the decision that records it
 REMOVED = "purged"  # how the text in place of a seal name begins
-_MIN_NAME = 2  # characters of a name that is searched in other texts
-_FREE_TEXTS = (
-    "problems",
-    "words",
-    "changes",
-    "answer",
-    "service",
-)  # of a row's line: other people may be named there
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +36,9 @@ class PersonTraces:
     row_ids: frozenset[str]  # of rows without a usable number
     names: frozenset[str] = field(repr=False)
 
-    def covers(self, line: Mapping[str, Any]) -> bool:
+    def covers(self, line: RowLine) -> bool:
         """Return whether a row's line is the person's."""
-        return line["key"] in self.keys if line["key"] else line["row_id"] in self.row_ids
+        return line.key in self.keys if line.key else line.row_id in self.row_ids
 
 
 def erase_person(path: Path, traces: PersonTraces, *, now: float, who: str) -> None:
@@ -117,23 +109,8 @@ def _hide_in_other_rows(connection: Connection, names: Collection[str]) -> None:
     for name in names:
         lines = connection.execute("SELECT id, line FROM row_line WHERE instr(line, ?)", (name,)).fetchall()
         for number, text in lines:
-            hidden = hide_in_line(json.loads(text), names)
-            connection.execute(
-                "UPDATE row_line SET line = ? WHERE id = ?", (json.dumps(hidden, ensure_ascii=False), number)
-            )
-
-
-def hide_in_line(line: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
-    """Return another person's line of outcomes.jsonl with these names starred in its texts.
-
-    A line whose own name holds one of them, of a namesake, stays as it is.
-    """
-    long_names = [name for name in names if len(name) >= _MIN_NAME]
-    if any(name in (line["name"] or "") for name in names):
-        return dict(line)
-    texts = {key: line[key] for key in _FREE_TEXTS if line.get(key)}
-    hidden = json.loads(hide_names(json.dumps(texts, ensure_ascii=False), long_names))
-    return {**line, **hidden}
+            hidden = RowLine.from_text(text).hide_names(names).to_ledger_text()
+            connection.execute("UPDATE row_line SET line = ? WHERE id = ?", (hidden, number))
 
 
 def _rename_seals(connection: Connection, key: str) -> None:

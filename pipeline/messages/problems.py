@@ -14,9 +14,10 @@ from typing import cast
 
 from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.roster import Field, Problem, Severity
+from pipeline.domain.row_record import RecordedProblem
 from pipeline.domain.service_codes import ResponsibleRole
 from pipeline.messages.areas import get_pair, get_words, is_known, load_area
-from pipeline.messages.texts import name_field, render_text
+from pipeline.messages.texts import dump_text, load_text, name_field, render_text
 
 _CASE, _PART = (
     ".case_",
@@ -87,6 +88,18 @@ def _list_optional_words(key: str) -> Sequence[str]:
     """Return the words of the detail that fill their blank with a text of its own, or leave it empty."""
     start = f"{key}{_PART}"
     return [other.removeprefix(start) for other in load_area("problems") if other.startswith(start)]
+
+
+def record_problem(problem: Problem, message: str, masked: Problem) -> RecordedProblem:
+    """Return a problem as a row's record holds it: its sentence, and the details of the ``masked`` problem."""
+    detail = {name: dump_text(text) for name, text in masked.detail.items()}
+    return RecordedProblem(problem.code, problem.severity, problem.field, problem.cell, message, detail)
+
+
+def load_problem(recorded: RecordedProblem) -> Problem:
+    """Return a recorded problem, its details masked; without any where the record has none."""
+    detail = {name: load_text(text) for name, text in (recorded.detail or {}).items()}
+    return Problem(recorded.code, recorded.severity, recorded.field, recorded.cell, detail)
 
 
 def waits_for_machine_only(errors: Collection[Problem]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 
 from pipeline.clock import Clock, shown, stamp
 from pipeline.config.settings import Config
+from pipeline.domain.roster import Field
+from pipeline.domain.row_record import RowLine
 from pipeline.domain.seals import LiveSeal, PersonHistory
 from pipeline.errors import UsageError
 from pipeline.ledger.database_ledger import DatabaseLedger
@@ -51,7 +52,7 @@ def collect_seals(
         if leavers and line is not None:
             continue
         numbers = sorted(staff_numbers.get(person.key, ()))
-        staff_no = (line or {}).get("staff_no") or ", ".join(numbers) or None
+        staff_no = (line and line.get(Field.STAFF_NO)) or ", ".join(numbers) or None
         in_roster = None if rows is None else line is not None
         listed.append((seal.created_at, _list_seal(person, seal, staff_no, in_roster)))
     return [seal for _, seal in sorted(listed, key=lambda entry: (entry[0], entry[1].seal_id))]
@@ -73,9 +74,7 @@ def _list_seal(
     )
 
 
-def _list_present_rows(
-    ledger: DatabaseLedger, rosters: Collection[Path]
-) -> Mapping[str, Mapping[str, str]] | None:
+def _list_present_rows(ledger: DatabaseLedger, rosters: Collection[Path]) -> Mapping[str, RowLine] | None:
     """Return the row of each person whom the last complete run or a later one read, by key; None where none was complete.
 
     A retry reads only some rows. A run over other rosters than the configured ones counts only where there is no other.
@@ -89,11 +88,11 @@ def _list_present_rows(
     return {key: line for last in reversed(last_runs) for key, line in _iterate_rows(ledger, last.run)}
 
 
-def _iterate_rows(ledger: DatabaseLedger, run: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+def _iterate_rows(ledger: DatabaseLedger, run: str) -> Iterator[tuple[str, RowLine]]:
     same_persons = ledger.list_same_persons()
     for row in ledger.list_rows(run):
         if row.key is not None:
-            yield same_persons.get(row.key, row.key), json.loads(row.line)
+            yield same_persons.get(row.key, row.key), row.read_line()
 
 
 # -- the runs, also those that ended before they had a ledger

@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pipeline.config.settings import Config
+from pipeline.domain.row_record import RowLine
 from pipeline.domain.seals import PersonHistory
 from pipeline.errors import DiskTrouble, UsageError
 from pipeline.ledger.database_ledger import DatabaseLedger
-from pipeline.ledger.purge import PersonTraces, hide_in_line
+from pipeline.ledger.purge import PersonTraces
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.operations.backup import list_copies
 from pipeline.operations.retention import Removal, list_run_folders, remove_files
@@ -24,26 +24,6 @@ from pipeline.workflow.recorded_runs import RUN
 
 _WITHOUT_NAMES = frozenset({OUTCOMES, PLAN, FILES, LOG, RUN})  # once the person's lines are blank
 _LIST_SUFFIXES = frozenset({".xlsx", ".csv", ".json"})
-# of a line of outcomes.jsonl: what shows a seal or a create, and where the row was
-_KEPT_FIELDS = frozenset(
-    [
-        "schema",
-        "run",
-        "file",
-        "path",
-        "sheet",
-        "row",
-        "row_id",
-        "key",
-        "status",
-        "codes",
-        "id_card_type",
-        "seal_id",
-        "request_id",
-        "trace_id",
-        "attempts",
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +138,11 @@ def strip_results(folders: Sequence[Path], traces: PersonTraces) -> None:
 def _blank_lines(path: Path, traces: PersonTraces) -> None:
     try:
         text = path.read_text("utf-8")
-        write_jsonl(path, (_blank_line(json.loads(line), traces) for line in text.splitlines() if line))
+        lines = [_remove_person(RowLine.from_text(line), traces) for line in text.splitlines() if line]
+        write_jsonl(path, [line.to_json() for line in lines])
     except OSError as error:
         raise DiskTrouble.of(error) from error
 
 
-def _blank_line(line: dict[str, Any], traces: PersonTraces) -> dict[str, Any]:
-    if not traces.covers(line):
-        return hide_in_line(line, traces.names)
-    return {
-        name: value if name in _KEPT_FIELDS else ([] if isinstance(value, list) else None)
-        for name, value in line.items()
-    }
+def _remove_person(line: RowLine, traces: PersonTraces) -> RowLine:
+    return line.remove_person() if traces.covers(line) else line.hide_names(traces.names)

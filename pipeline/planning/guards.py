@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from pipeline.domain.masking import compile_masked_name
-from pipeline.domain.roster import FileReport
+from pipeline.domain.roster import Field, FileReport
 from pipeline.domain.run import PLAN_GUARDS, SEAL_ID_REUSED, Halt, RowPlan, RunRequest, Status
 from pipeline.domain.seals import PersonHistory
 from pipeline.domain.service_codes import NAME_EXISTS
@@ -218,8 +218,8 @@ def _list_people(ledger: Ledger, run: str, left_out: tuple[Path, ...] = ()) -> f
     """Return the people of a run's rows, but for some files; where a number could not be used, the name is the person."""
     rows = ledger.list_rows(run)
     if left_out:
-        rows = [row for row in rows if not _names_any(json.loads(row.line)["path"], left_out)]
-    return frozenset(row.key or json.loads(row.line)["name"] or row.row_id for row in rows)
+        rows = [row for row in rows if not _names_any(row.read_line().path, left_out)]
+    return frozenset(row.key or row.read_line().get(Field.NAME) or row.row_id for row in rows)
 
 
 @cache

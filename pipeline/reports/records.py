@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, replace
 
 from pipeline.clock import stamp
+from pipeline.domain.fields import list_result_fields
 from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.masking import Masker, hide_names
 from pipeline.domain.results_format import COPIES
-from pipeline.domain.roster import FileReport, Problem
+from pipeline.domain.roster import Change, FileReport, Problem
+from pipeline.domain.row_record import SCHEMA, RecordedAnswer, RecordedPicture, RecordedProblem, RowLine
 from pipeline.domain.run import Halt, Notice, RowOutcome, RunReport
 from pipeline.errors import isolate_row_failure
-from pipeline.messages.problems import turn_into_warning
-from pipeline.messages.texts import dump_texts
+from pipeline.messages.problems import record_problem, turn_into_warning
+from pipeline.messages.texts import dump_text, dump_texts
 from pipeline.reports.explanations import describe_lost_answer, describe_notice, describe_problem
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.row_values import (
-    PLAIN_RESULTS,
-    display_seal_name,
-    display_value,
-    find_confirmed_seal_id,
-    mask_doctor_id,
-    mask_doctor_mobile,
-)
+from pipeline.reports.row_values import display_field, find_confirmed_seal_id
 from pipeline.reports.totals import verify_totals
 from pipeline.version import __version__
 
-SCHEMA = 1
 
-
-def outcome_record(outcome: RowOutcome, *, run: str, presenter: Presenter) -> dict[str, object]:
-    """Return a row's line of outcomes.jsonl."""
+def record_outcome(outcome: RowOutcome, *, run: str, presenter: Presenter) -> RowLine:
+    """Return the record of a row; a row whose record cannot be made has its address, its status and the failure alone."""
     return isolate_row_failure(
-        lambda: _build_record(outcome, run=run, presenter=presenter),
-        lambda failure: _build_record(_strip_outcome(outcome, failure), run=run, presenter=presenter),
+        lambda: _record_outcome(outcome, run=run, presenter=presenter),
+        lambda failure: _record_outcome(_strip_outcome(outcome, failure), run=run, presenter=presenter),
         stage="results",
         row_id=outcome.doctor.row_id,
     )
@@ -48,51 +41,31 @@ def _strip_outcome(outcome: RowOutcome, failure: Problem) -> RowOutcome:
     return replace(outcome, row_plan=row_plan, message=None, problems=(turn_into_warning(failure),))
 
 
-def _build_record(outcome: RowOutcome, *, run: str, presenter: Presenter) -> dict[str, object]:
+def _record_outcome(outcome: RowOutcome, *, run: str, presenter: Presenter) -> RowLine:
     doctor = outcome.doctor
-    origin = doctor.row.origin
-    return {
-        "schema": SCHEMA,
-        "run": run,
-        "file": presenter.mask_text(origin.file),
-        "path": presenter.mask_path(origin.path),
-        "sheet": _mask_optional(origin.sheet, presenter),
-        "row": origin.row,
-        "row_id": doctor.row_id,
-        "key": doctor.key,
-        "status": outcome.status.value,
-        "codes": list(dict.fromkeys([problem.code for problem in outcome.problems])),
-        "problems": [
-            {
-                "code": problem.code,
-                "field": problem.field.value if problem.field else None,
-                "cell": problem.cell,
-                "severity": problem.severity,
-                "message": describe_problem(problem, presenter),
-            }
-            for problem in outcome.problems
-        ],
-        "changes": list(_list_changes(outcome, presenter)) if doctor.changes else [],
-        **{
-            name: _mask_optional(display_value(doctor, field), presenter)
-            for name, field in PLAIN_RESULTS.items()
-        },
-        "name": _mask_optional(doctor.display_name, presenter),
-        "id_masked": mask_doctor_id(doctor),
-        "id_card_type": doctor.id_type.value if doctor.id_type else None,
-        "mobile_masked": mask_doctor_mobile(doctor),
-        "seal_name": _mask_optional(display_seal_name(outcome), presenter),
-        "picture": {"path": presenter.mask_path(doctor.picture.location), "sha256": doctor.picture.sha256}
-        if doctor.picture
-        else None,
-        "seal_id": find_confirmed_seal_id(outcome),
-        "request_id": outcome.request_id,
-        "trace_id": outcome.trace_id,
-        "attempts": outcome.attempts,
-        "service": {"code": outcome.code, "message": _describe_answer(outcome, presenter)}
-        if outcome.code or outcome.message or outcome.unproven_seal_id
-        else None,
-    }
+    origin, picture = doctor.row.origin, doctor.picture
+    fields = list_result_fields(in_ledger=True)
+    return RowLine(
+        run=run,
+        file=presenter.mask_text(origin.file),
+        path=presenter.mask_path(origin.path),
+        sheet=_mask_sheet(origin.sheet, presenter),
+        row=origin.row,
+        row_id=doctor.row_id,
+        key=doctor.key,
+        status=outcome.status,
+        codes=tuple(dict.fromkeys(problem.code for problem in outcome.problems)),
+        problems=tuple(_record_problem(problem, presenter) for problem in outcome.problems),
+        changes=tuple(_mask_change(change, presenter) for change in doctor.changes),
+        values={field: display_field(outcome, field, presenter.mask_text) for _, field in fields},
+        picture=RecordedPicture(presenter.mask_path(picture.location), picture.sha256) if picture else None,
+        seal_id=find_confirmed_seal_id(outcome),
+        request_id=outcome.request_id,
+        trace_id=outcome.trace_id,
+        attempts=outcome.attempts,
+        service=_record_answer(outcome, presenter),
+        corrects=doctor.row.row_token,
+    )
 
 
 def file_record(file_report: FileReport, presenter: Presenter) -> dict[str, object]:
@@ -106,7 +79,7 @@ def file_record(file_report: FileReport, presenter: Presenter) -> dict[str, obje
         "rows": file_report.rows,
         "sheets": [
             {
-                "sheet": _mask_optional(sheet.sheet, presenter),
+                "sheet": _mask_sheet(sheet.sheet, presenter),
                 "status": sheet.status,
                 "rows": sheet.rows,
                 "columns": [
@@ -123,7 +96,7 @@ def file_record(file_report: FileReport, presenter: Presenter) -> dict[str, obje
         ],
         "skipped_lines": [
             {
-                "sheet": _mask_optional(line.sheet, presenter),
+                "sheet": _mask_sheet(line.sheet, presenter),
                 "first": line.first,
                 "last": line.last,
                 "why": line.why,
@@ -212,10 +185,22 @@ def _notice_record(notice: Notice, anonymize: Callable[[str], str]) -> dict[str,
     return {"code": notice.code, "message": describe_notice(hidden, Presenter("en")), "detail": hidden.detail}
 
 
-def _list_changes(outcome: RowOutcome, presenter: Presenter) -> Iterator[dict[str, str]]:
-    for change in outcome.doctor.changes:
-        before, after = presenter.masker.mask_change(change)
-        yield {"field": change.field.value, "from": before, "to": after, "why": change.why}
+def _record_problem(problem: Problem, presenter: Presenter) -> RecordedProblem:
+    message = describe_problem(problem, presenter)
+    return record_problem(problem, message, presenter.masker.mask_problem(problem))
+
+
+def _mask_change(change: Change, presenter: Presenter) -> Change:
+    before, after = presenter.masker.mask_change(change)
+    return replace(change, before=before, after=after)
+
+
+def _record_answer(outcome: RowOutcome, presenter: Presenter) -> RecordedAnswer | None:
+    message = outcome.message
+    if not (outcome.code or message or outcome.unproven_seal_id):
+        return None
+    words = dump_text(presenter.mask_answer(message)) if isinstance(message, KeyedText) else None
+    return RecordedAnswer(outcome.code, _describe_answer(outcome, presenter), words)
 
 
 def _describe_answer(outcome: RowOutcome, presenter: Presenter) -> str | None:
@@ -228,5 +213,5 @@ def _describe_answer(outcome: RowOutcome, presenter: Presenter) -> str | None:
     return masked
 
 
-def _mask_optional(text: str | None, presenter: Presenter) -> str | None:
-    return None if text is None else presenter.mask_text(text)
+def _mask_sheet(sheet: str | None, presenter: Presenter) -> str | None:
+    return None if sheet is None else presenter.mask_text(sheet)

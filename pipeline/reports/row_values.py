@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.clock import stamp
-from pipeline.domain.fields import FIELDS, value_of
+from pipeline.domain.fields import list_result_fields, value_of
 from pipeline.domain.masking import Masker, mask_answer, mask_id, mask_mobile
 from pipeline.domain.roster import CellKind, Doctor, Field
 from pipeline.domain.run import RETRYABLE_STATUSES, RowOutcome, RunReport, Status, is_redundant_copy
@@ -16,11 +16,9 @@ if TYPE_CHECKING:
 
     Frame: TypeAlias = pd.DataFrame
 
+Mask = Callable[[str], str]
+
 SEALED_STATUSES = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
-# key in outcomes.jsonl and column of the DataFrame -> field whose value is shown as it is, numbers masked
-PLAIN_RESULTS: Mapping[str, Field] = {
-    definition.result: field for field, definition in FIELDS.items() if definition.result
-}
 _SHORTEST_NUMBER = 8  # characters; the last four of a shorter one would be half of it
 
 
@@ -65,15 +63,26 @@ def mask_doctor_mobile(doctor: Doctor) -> str | None:
     return mask_mobile(doctor.mobile) if doctor.mobile else None
 
 
-def display_value(doctor: Doctor, field: Field) -> str | None:
-    """Return the value that is used of a field."""
-    value = value_of(doctor, field)
-    return None if value is None else str(value)
-
-
 def display_seal_name(outcome: RowOutcome) -> str | None:
     """Return the seal name: as planned, else the roster's own."""
     return outcome.row_plan.seal_name or outcome.doctor.seal_name
+
+
+def display_field(outcome: RowOutcome, field: Field, mask: Mask) -> str | None:
+    """Return the value of a field as results show it, numbers masked."""
+    doctor = outcome.doctor
+    match field:
+        case Field.NUMBER:
+            return mask_doctor_id(doctor)
+        case Field.MOBILE:
+            return mask_doctor_mobile(doctor)
+        case Field.NAME:
+            value: object = doctor.display_name
+        case Field.SEAL_NAME:
+            value = display_seal_name(outcome)
+        case _:
+            value = value_of(doctor, field)
+    return None if value is None else mask(str(value))
 
 
 def find_confirmed_seal_id(outcome: RowOutcome) -> str | None:
@@ -102,11 +111,9 @@ def find_trace(outcome: RowOutcome) -> tuple[str, str]:
 
 # -- rows as a table
 
-Mask = Callable[[str], str]
-
 
 def _show_field(field: Field) -> Callable[[RowOutcome, Mask], object]:
-    return lambda outcome, mask: _masked(display_value(outcome.doctor, field), mask)
+    return lambda outcome, mask: display_field(outcome, field, mask)
 
 
 # column -> its value
@@ -119,13 +126,7 @@ _COLUMNS: Mapping[str, Callable[[RowOutcome, Mask], object]] = {
     "status": lambda outcome, _: outcome.status.value,
     "codes": lambda outcome, _: list(dict.fromkeys(problem.code for problem in outcome.problems)),
     "reasons": lambda outcome, _: list_blocking_codes(outcome),
-    **{name: _show_field(field) for name, field in PLAIN_RESULTS.items()},
-    "name": lambda outcome, mask: _masked(outcome.doctor.display_name, mask),
-    "id_masked": lambda outcome, _: mask_doctor_id(outcome.doctor),
-    "id_card_type": lambda outcome, _: outcome.doctor.id_type and outcome.doctor.id_type.value,
-    "mobile_masked": lambda outcome, _: mask_doctor_mobile(outcome.doctor),
-    "department": lambda outcome, mask: _masked(outcome.doctor.department, mask),
-    "seal_name": lambda outcome, mask: _masked(display_seal_name(outcome), mask),
+    **{name: _show_field(field) for name, field in list_result_fields(in_ledger=True)},
     "picture": lambda outcome, mask: _masked(_picture(outcome), mask),
     "picture_sha256": lambda outcome, _: outcome.doctor.picture and outcome.doctor.picture.sha256,
     "seal_id": lambda outcome, _: find_confirmed_seal_id(outcome),

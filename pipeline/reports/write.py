@@ -16,12 +16,13 @@ from xlsxwriter.exceptions import FileCreateError
 
 from pipeline.domain.results_format import PROPERTY, PROPERTY_VALUE, RUN_PROPERTY, SCHEMA_PROPERTY, WORKBOOK
 from pipeline.domain.roster import ImageFile, ImagePreview
+from pipeline.domain.row_record import SCHEMA
 from pipeline.domain.run import RunReport
 from pipeline.reports.earlier_results import OUTCOMES, PLAN, preserve_edited_workbooks, remember_written
 from pipeline.reports.html_pages import LAYOUT, load_template
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.records import SCHEMA, file_record, outcome_record, run_record
+from pipeline.reports.records import file_record, record_outcome, run_record
 from pipeline.reports.report_page import write_report
 from pipeline.reports.review_page import LoadPreview, write_review
 from pipeline.reports.row_values import find_retried_rows
@@ -66,7 +67,9 @@ def write_row_files(
     the disk refuses.
     """
     verify_totals(report)
-    lines = (outcome_record(outcome, run=report.run, presenter=presenter) for outcome in report.outcomes)
+    lines = (
+        record_outcome(outcome, run=report.run, presenter=presenter).to_json() for outcome in report.outcomes
+    )
     folders = dict.fromkeys(folder for folder in (report.out, latest) if folder is not None)
     edited = [path for folder in folders for path in preserve_edited_workbooks(folder / WORKBOOK)]
     # before the workbook: a full disk is found by a plain file, not inside the library

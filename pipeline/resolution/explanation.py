@@ -17,6 +17,7 @@ from pipeline.messages.areas import is_known
 from pipeline.messages.catalogue import render
 from pipeline.messages.problems import find_problem_kind
 from pipeline.messages.service_errors import find_advice, is_known_code
+from pipeline.messages.texts import name_field
 from pipeline.reports.explanations import describe_halt, describe_lost_answer, describe_problem
 from pipeline.reports.html_pages import load_template
 from pipeline.reports.next_steps import NextStep
@@ -24,10 +25,10 @@ from pipeline.reports.presenter import Presenter
 from pipeline.resolution.timeline import (
     LastSeen,
     PersonTimeline,
-    RecordedProblem,
     RunEntry,
     SeenRow,
     SentCreate,
+    WrittenProblem,
 )
 from pipeline.support.terminal_text import align_columns, measure_width, pad_to_width
 
@@ -57,7 +58,7 @@ def dump_timeline(timeline: PersonTimeline, step: NextStep, language: str) -> di
 def _dump(value: Any, language: str) -> Any:
     if isinstance(value, tuple):
         return [_dump(item, language) for item in value]
-    if isinstance(value, RecordedProblem):
+    if isinstance(value, WrittenProblem):
         return {
             "code": value.code,
             "field": value.field,
@@ -113,10 +114,12 @@ def render_timeline(timeline: PersonTimeline, step: NextStep, language: str, bas
         "meaning": partial(_explain_code, language),
         "halt": partial(_describe_halt, language),
     }
+    other_values = [f"{name_field(field, language)} {text}" for field, text in timeline.other_values.items()]
     # of a row “sealed” means “in this run”, of a person it does not
     known = "has_seal" if timeline.status is Status.SEALED else f"meaning.{timeline.status}"
     page = load_template("explain.txt").render(
         person=timeline,
+        other_values=other_values,
         meaning_of_status="meaning.doubtful" if timeline.doubtful_picture else known,
         step={"who": step.who, "text": step.text.render(language), "commands": step.commands},
         notes=[note.render(language) for note in step.notes],
@@ -153,7 +156,7 @@ def _format_address(language: str, row: SeenRow | LastSeen) -> str:
     return render("place.sheet" if row.sheet else "place.row", language, sheet=row.sheet, row=row.row)
 
 
-def _describe_problem(problem: RecordedProblem, language: str) -> str:
+def _describe_problem(problem: WrittenProblem, language: str) -> str:
     """Return a problem's sentence in the reader's language, where the record holds what it is made of."""
     if problem.written is not None:
         return problem.written

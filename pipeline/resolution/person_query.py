@@ -9,11 +9,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
-from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 from pipeline.domain.name_key import make_name_key
+from pipeline.domain.roster import Field
+from pipeline.domain.row_record import RowLine
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.person_history import PersonRecords, RowHistoryEntry, is_anothers_row
 from pipeline.ledger.protocol import RowRecord
@@ -24,15 +24,13 @@ from pipeline.resolution.timeline import PersonTimeline, build_timeline
 MAX_SUGGESTIONS = 5
 MAX_FOLDERS = 200  # of runs, newest first
 ALL_RUNS = 10_000  # more than a ledger will ever hold
-_WHOLE_FIELDS = ("key", "row_id", "staff_no", "seal_name", "seal_id", "request_id", "trace_id")
 _LAST_FOUR = 4
 _IDENTITY = re.compile(r"[0-9]{17}[0-9X]")
 _PERMIT = re.compile(r"[HM][0-9]{8}(?:[0-9]{2})?")
 _LIFETIME_LENGTH = 9  # characters of a permit: the last two count its renewals
 
-Line = Mapping[str, Any]
 # a word -> the keys and the lines of rows that it means
-LookUp = Callable[[str], tuple[set[str], list[Line]]]
+LookUp = Callable[[str], tuple[set[str], list[RowLine]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +89,19 @@ class PersonFinder:
         """Return the key of the person to whom a number's key belongs."""
         return self.same_persons.get(key, key)
 
-    def _look_up_word(self, word: str) -> tuple[set[str], list[Line]]:
+    def _look_up_word(self, word: str) -> tuple[set[str], list[RowLine]]:
         """Return keys and lines that a word means, whole and without regard to case."""
         if not word:
             return set(), []
         keys: set[str] = set()
-        lines: list[Line] = []
+        lines: list[RowLine] = []
         spellings = {word, *self._list_spellings([word])}
         for spelling in spellings:
             keys_of_spelling, lines_of_spelling = self.ledger.find_people(spelling)
             keys |= keys_of_spelling
             lines += lines_of_spelling
         endings = [json.dumps(spelling, ensure_ascii=False)[1:] for spelling in spellings]
-        lines += [row.row.values for row in self._search_folders(endings)]
+        lines += [row.row.read_line() for row in self._search_folders(endings)]
         return keys, [self._take_foreign_key(line) for line in lines if _is_meant(line, word)]
 
     def _list_spellings(self, names: Iterable[str | None]) -> set[str]:
@@ -112,37 +110,36 @@ class PersonFinder:
         known = (name for name, _ in self.ledger.list_people() if name)
         return {name for name in known if make_name_key(name) in name_keys}
 
-    def _take_foreign_key(self, line: Line) -> Line:
+    def _take_foreign_key(self, line: RowLine) -> RowLine:
         """Return a line, without its key where the number is another person's."""
-        key = line["key"]
-        if key is None or not is_anothers_row(line, None):
+        if line.key is None or not is_anothers_row(line, None):
             return line
-        name = self.ledger.read_person(self._resolve_key(key)).name
-        return {**line, "key": None} if is_anothers_row(line, name) else line
+        name = self.ledger.read_person(self._resolve_key(line.key)).name
+        return replace(line, key=None) if is_anothers_row(line, name) else line
 
     def _match_word(self, word: str, look_up: LookUp) -> set[PersonQueryMatch]:
         keys, lines = look_up(word)
-        all_keys = keys | {line["key"] for line in lines if line["key"]}
+        all_keys = keys | {line.key for line in lines if line.key}
         people = {PersonQueryMatch(self._resolve_key(key)) for key in all_keys}
         rows_without_owner: defaultdict[object, set[str]] = defaultdict(set)
         for line in lines:
-            if line["key"]:
+            if line.key:
                 continue
             owner = _find_owner(line, look_up)
             if owner is not None:
                 people.add(PersonQueryMatch(self._resolve_key(owner)))
             else:
-                person = (line["name"], line["staff_no"]) if line["name"] else line["row_id"]
-                rows_without_owner[person].add(line["row_id"])
+                name, staff_no = line.get(Field.NAME), line.get(Field.STAFF_NO)
+                rows_without_owner[(name, staff_no) if name else line.row_id].add(line.row_id or "")
         return people | {PersonQueryMatch(None, frozenset(ids)) for ids in rows_without_owner.values()}
 
     def _build_timeline(self, match: PersonQueryMatch, look_up: LookUp) -> PersonTimeline:
         person = self.ledger.read_person(match.key, match.row_ids)
         if match.key is not None:
-            names = {person.name, *(row.row.values["name"] for row in person.rows)}
+            names = {person.name, *(row.row.read_line().get(Field.NAME) for row in person.rows)}
             names |= {create.name for create in person.attempts}
             unnumbered = self.ledger.find_rows_without_number(sorted(self._list_spellings(names)))
-            row_ids = {line["row_id"] for line in unnumbered if _find_owner(line, look_up) == match.key}
+            row_ids = {line.row_id or "" for line in unnumbered if _find_owner(line, look_up) == match.key}
             if row_ids:
                 person = self.ledger.read_person(match.key, row_ids)
             match = replace(match, row_ids=frozenset(row_ids))
@@ -189,22 +186,21 @@ def _sort_key(timeline: PersonTimeline) -> tuple[str, str, str]:
 
 
 def _read_history_entry(run: str, started: float, text: str) -> RowHistoryEntry:
-    line = json.loads(text)
-    row = RowRecord(
-        **{name: line[name] for name in ("row_id", "key", "file", "sheet", "row", "status")},
-        codes=tuple(line["codes"]),
-        line=text,
-    )
+    row = RowRecord.from_line(RowLine.from_text(text))
     return RowHistoryEntry(row, run, started, run, started, 1, is_current=False)
 
 
-def _is_meant(line: Line, word: str) -> bool:
+def _is_meant(line: RowLine, word: str) -> bool:
     wanted = word.casefold()
-    if any(str(line[name]).casefold() == wanted for name in _WHOLE_FIELDS if line.get(name)):
+    own_words = [line.key, line.row_id, line.seal_id, line.request_id, line.trace_id]
+    own_words += [line.get(Field.STAFF_NO), line.get(Field.SEAL_NAME)]
+    if any(own_word.casefold() == wanted for own_word in own_words if own_word):
         return True
-    if line.get("name") and make_name_key(line["name"]) == make_name_key(word):
+    name = line.get(Field.NAME)
+    if name and make_name_key(name) == make_name_key(word):
         return True
-    return len(word) == _LAST_FOUR and str(line.get("id_masked") or "")[-_LAST_FOUR:].casefold() == wanted
+    number = line.get(Field.NUMBER) or ""
+    return len(word) == _LAST_FOUR and number[-_LAST_FOUR:].casefold() == wanted
 
 
 def find_unique_word(timeline: PersonTimeline, others: Collection[PersonTimeline]) -> str:
@@ -221,22 +217,25 @@ def _list_words(timeline: PersonTimeline) -> list[str]:
     return [word for word in words if word]
 
 
-def _find_owner(line: Line, look_up: LookUp) -> str | None:
+def _find_owner(line: RowLine, look_up: LookUp) -> str | None:
     """Return whose row it is although its number is unusable: the same name with the same staff number or address.
 
     For display alone; nothing is ever sent on such evidence. None where two people fit.
     """
-    if not line["name"]:
+    name, staff_no = line.get(Field.NAME), line.get(Field.STAFF_NO)
+    if not name:
         return None
-    _, lines = look_up(line["name"])
-    name_key = make_name_key(line["name"])
-    namesakes = [other for other in lines if other["key"] and make_name_key(other["name"] or "") == name_key]
-    staff_no, read_address = line["staff_no"], itemgetter("path", "sheet", "row")
-    same_staff_no = {other["key"] for other in namesakes if staff_no and other["staff_no"] == staff_no}
+    _, lines = look_up(name)
+    name_key = make_name_key(name)
+    namesakes = [
+        other for other in lines if other.key and make_name_key(other.get(Field.NAME) or "") == name_key
+    ]
+    same_staff_no = {other.key for other in namesakes if staff_no and other.get(Field.STAFF_NO) == staff_no}
     same_address = {
-        other["key"]
+        other.key
         for other in namesakes
-        if read_address(other) == read_address(line) and not (staff_no and other["staff_no"])
+        if (other.path, other.sheet, other.row) == (line.path, line.sheet, line.row)
+        and not (staff_no and other.get(Field.STAFF_NO))
     }
     owners = same_staff_no or same_address
     return owners.pop() if len(owners) == 1 else None

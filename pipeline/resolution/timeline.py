@@ -10,19 +10,24 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as _field
-from typing import Any
 
 from pipeline.clock import stamp
 from pipeline.domain.masking import mask_answer, mask_text
 from pipeline.domain.roster import Field, Problem
+from pipeline.domain.row_record import RecordedPicture, RecordedProblem, RowLine
 from pipeline.domain.run import Status, has_doubtful_picture, is_held_problem, is_redundant_copy
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.person_history import AttemptRecord, PersonRecords, RowHistoryEntry, SealRecord
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Decision, RunRecord
-from pipeline.messages.texts import load_text, load_texts
+from pipeline.messages.problems import load_problem
+from pipeline.messages.texts import load_texts
 from pipeline.reports.next_steps import CommandLine
 from pipeline.reports.person_step import OpenCreate, PersonState
 
+# of the fields that results show: those that have a place of their own here, and what only explains another one
+_OWN_FIELDS = frozenset(
+    {Field.NAME, Field.NUMBER, Field.ID_TYPE, Field.MOBILE, Field.STAFF_NO, Field.SEAL_NAME}
+)
 _WELL = frozenset({Status.SEALED, Status.UNCHANGED})
 _WITH_SEAL = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
 # of several rows of a person the last of these counts most; a spare copy is rejected and counts least
@@ -36,7 +41,7 @@ class RecordedRow:
     """How a row of a run ended, as the run recorded it."""
 
     status: Status
-    problems: tuple[RecordedProblem, ...]
+    problems: tuple[WrittenProblem, ...]
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -61,16 +66,16 @@ class SeenRow(RecordedRow):
     nights: int  # of these runs
     spare_copy: bool
     changes: tuple[Mapping[str, str], ...]
-    picture: Mapping[str, str] | None
+    picture: RecordedPicture | None
     service: Mapping[str, str | None] | None
 
     def list_files(self) -> list[str]:
         """Return the paths of the roster and of the picture."""
-        return [self.path, *([self.picture["path"]] if self.picture else [])]
+        return [self.path, *([self.picture.path] if self.picture else [])]
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedProblem(Problem):
+class WrittenProblem(Problem):
     """A problem as a run recorded it; ``written`` is its sentence, where the record holds nothing to make it of again."""
 
     written: str | None = None
@@ -161,6 +166,7 @@ class PersonTimeline:
     seal_name: str | None  # fixed at the first create, else the one that was planned
     other_names: tuple[str, ...] = _field(repr=False)
     mobile_masked: str | None
+    other_values: Mapping[Field, str] = _field(repr=False)  # of the further fields that results show
     seal_name_frozen: bool
     seal: PresentSeal | None
     creates: int  # that were sent
@@ -211,8 +217,9 @@ def build_timeline(
     rows = sorted(person.rows, key=_rank_newness, reverse=True)
     newest = rows[0] if rows else None
     newest_row = _make_row(newest) if newest else None
-    lines = [row.row.values for row in rows]
-    names = [*(line["name"] for line in lines), *(create.name for create in person.attempts[::-1])]
+    lines = [row.row.read_line() for row in rows]
+    values = _find_values(lines)
+    names = [*(line.get(Field.NAME) for line in lines), *(create.name for create in person.attempts[::-1])]
     known_names = list(dict.fromkeys(filter(None, (*names, person.name))))
     last_create = person.attempts[-1] if person.attempts else None
     history = _build_history(person, find_run, run_under_way)
@@ -220,12 +227,13 @@ def build_timeline(
     return PersonTimeline(
         key=person.key,
         name=known_names[0] if known_names else None,
-        staff_no=_find_first(lines, "staff_no"),
-        id_masked=_find_first(lines, "id_masked") or person.id_masked,
+        staff_no=values.get(Field.STAFF_NO),
+        id_masked=values.get(Field.NUMBER) or person.id_masked,
         status=status,
-        seal_name=person.seal_name or _find_first(lines, "seal_name"),
+        seal_name=person.seal_name or values.get(Field.SEAL_NAME),
         other_names=tuple(known_names[1:]),
-        mobile_masked=_find_first(lines, "mobile_masked"),
+        mobile_masked=values.get(Field.MOBILE),
+        other_values={field: text for field, text in values.items() if field not in _OWN_FIELDS},
         seal_name_frozen=person.seal_name is not None,
         seal=_make_seal(person.live_seal) if person.live_seal else None,
         creates=sum(create.was_sent for create in person.attempts),
@@ -272,8 +280,14 @@ def _rank_weight(row: RowHistoryEntry) -> int:
     return _BY_WEIGHT.index(status) if status in _BY_WEIGHT else len(_BY_WEIGHT)
 
 
-def _find_first(lines: Sequence[Mapping[str, Any]], field: str) -> str | None:
-    return next((str(line[field]) for line in lines if line.get(field)), None)
+def _find_values(lines: Sequence[RowLine]) -> dict[Field, str]:
+    """Return the newest value of each field that a row has had."""
+    values: dict[Field, str] = {}
+    for line in lines:
+        for field, text in line.values.items():
+            if text:
+                values.setdefault(field, text)
+    return values
 
 
 def _build_history(
@@ -315,7 +329,7 @@ def list_open_rows(record: RunRecord, ledger: DatabaseLedger | None) -> list[Rec
     decisions = ledger.list_decisions()
     decided = {decision.key for decision in decisions if decision.decided_at > record.started}
     return [
-        RecordedRow(Status(row.status), tuple(_make_problems(row.values)))
+        RecordedRow(Status(row.status), tuple(map(_make_problem, row.read_line().problems)))
         for row in rows
         if (row.key is None or row.key not in decided) and (row.codes or row.status not in _WELL)
     ]
@@ -348,36 +362,32 @@ def _make_run(
 
 
 def _make_row(entry: RowHistoryEntry) -> SeenRow:
-    line = entry.row.values
+    line = entry.row.read_line()
+    shown = line.to_json()
     row = SeenRow(
         status=Status(entry.row.status),
-        problems=tuple(_make_problems(line)),
-        path=line["path"],
-        sheet=line["sheet"],
-        row=line["row"],
+        problems=tuple(map(_make_problem, line.problems)),
+        path=line.path,
+        sheet=line.sheet,
+        row=line.row,
         row_id=entry.row.row_id,
         until=stamp(entry.last_started),
         nights=entry.runs,
         spare_copy=False,
-        changes=tuple(line["changes"]),
-        picture=line["picture"],
-        service=line["service"],
+        changes=tuple(shown["changes"]),
+        picture=line.picture,
+        service=shown["service"],
     )
     return replace(row, spare_copy=is_redundant_copy(row))
 
 
-def _make_problems(line: Mapping[str, Any]) -> Iterable[RecordedProblem]:
-    """Yield a row's problems, with what their sentences are made of where the line holds it."""
-    details = line.get("words") or [None] * len(line["problems"])
-    for entry, stored in zip(line["problems"], details, strict=True):
-        yield RecordedProblem(
-            code=entry["code"],
-            severity=entry["severity"],
-            field=Field(entry["field"]) if entry["field"] else None,
-            cell=entry["cell"],
-            detail={name: load_text(text) for name, text in (stored or {}).items()},
-            written=entry["message"] if stored is None else None,
-        )
+def _make_problem(recorded: RecordedProblem) -> WrittenProblem:
+    """Return a problem, with what its sentence is made of where the record holds it."""
+    problem = load_problem(recorded)
+    written = recorded.message if recorded.detail is None else None
+    return WrittenProblem(
+        problem.code, problem.severity, problem.field, problem.cell, problem.detail, written=written
+    )
 
 
 def _make_create(create: AttemptRecord) -> SentCreate:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from pipeline.domain.roster import FileStat
+from pipeline.domain.roster import Field, FileStat
 from pipeline.domain.run import Judgement
 from pipeline.domain.seals import LedgerSnapshot
 from pipeline.intake.images.prepare import digest_readable_pixels
@@ -102,9 +101,9 @@ class LedgerView:
         rows = self.ledger.list_rows(run) if self.ledger is not None and run else []
         earlier_rows: dict[str, list[EarlierRow]] = {}
         for row in rows:
-            line = json.loads(row.line)
-            if picture := line["picture"]:
+            line = row.read_line()
+            if line.picture is not None:
                 address = " ".join(filter(None, (row.file, row.sheet, str(row.row))))
-                earlier_row = EarlierRow(row.row_id, row.key, line["name"], address)
-                earlier_rows.setdefault(picture["sha256"], []).append(earlier_row)
+                earlier_row = EarlierRow(row.row_id, row.key, line.get(Field.NAME), address)
+                earlier_rows.setdefault(line.picture.sha256, []).append(earlier_row)
         return earlier_rows if rows else None

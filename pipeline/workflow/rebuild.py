@@ -5,7 +5,6 @@ A run that was killed never wrote its results; the ledger still holds what it di
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,8 +13,10 @@ from typing import Any
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
+from pipeline.domain.fields import set_value
 from pipeline.domain.masking import Masker
-from pipeline.domain.roster import CardType, Doctor, Field, FileReport, Origin, Problem, Row
+from pipeline.domain.roster import CardType, Doctor, Field, FileReport, ImageFile, Origin, Row
+from pipeline.domain.row_record import RecordedAnswer, RowLine
 from pipeline.domain.run import (
     UNRESOLVED_STATUSES,
     DurationHistogram,
@@ -35,6 +36,7 @@ from pipeline.domain.seals import PersonHistory
 from pipeline.intake.read_rosters import find_run
 from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord
 from pipeline.ledger.tenant import SiteKey
+from pipeline.messages.problems import load_problem
 from pipeline.messages.texts import load_text, load_texts, make_text
 from pipeline.planning.unsent_rows import build_initial_outcome, build_not_sent_outcome
 from pipeline.workflow.import_run import prepare_run
@@ -94,13 +96,13 @@ def rebuild_report(
 def _rebuild_outcome(
     row: RowRecord, present: RowPlan | None, person: PersonHistory | None, run: str, masker: Masker
 ) -> RowOutcome:
-    line = json.loads(row.line)
-    doctor = _move_to_run(present.doctor, row, line, masker) if present else _rebuild_doctor(row, line)
-    problems = tuple(map(_read_problem, line["problems"], line["words"]))
+    line = row.read_line()
+    doctor = _move_to_run(present.doctor, line, masker) if present else _rebuild_doctor(line)
+    problems = tuple(map(load_problem, line.problems))
     row_plan = RowPlan(
         doctor,
-        Status(row.status),
-        line["seal_name"],
+        line.status,
+        line.get(Field.SEAL_NAME),
         person,
         problems=problems,
         review=present.review if present else None,
@@ -109,32 +111,21 @@ def _rebuild_outcome(
         return _finish_ready_row(row_plan, run)
     if (status := _find_status_since(row_plan, present, run)) is not row_plan.status:
         return _build_decided_outcome(row_plan, status)
-    service = line["service"] or {}
+    answer = line.service or RecordedAnswer(None, None)
     return RowOutcome(
         row_plan,
         row_plan.status,
-        seal_id=line["seal_id"],
-        request_id=line["request_id"],
-        trace_id=line["trace_id"],
-        attempts=line["attempts"],
-        last_attempt_at=_find_attempt_time(person, line["trace_id"]),
-        code=service.get("code"),
-        message=load_text(line["answer"]) if "answer" in line else service.get("message"),
+        seal_id=line.seal_id,
+        request_id=line.request_id,
+        trace_id=line.trace_id,
+        attempts=line.attempts,
+        last_attempt_at=_find_attempt_time(person, line.trace_id),
+        code=answer.code,
+        message=answer.message if answer.words is None else load_text(answer.words),
         unproven_seal_id=person.unresolved_attempt.unproven_seal_id
         if person and person.unresolved_attempt
         else None,
         problems=problems,
-    )
-
-
-def _read_problem(content: Mapping[str, str | None], words: Mapping[str, object]) -> Problem:
-    """Return a problem of a row, its details masked."""
-    return Problem(
-        str(content["code"]),
-        "warning" if content["severity"] == "warning" else "error",
-        Field(content["field"]) if content["field"] else None,
-        content["cell"],
-        {name: load_text(text) for name, text in words.items()},
     )
 
 
@@ -186,27 +177,25 @@ def _find_attempt_time(person: PersonHistory | None, trace_id: str | None) -> fl
     return next((attempt.signed_at for attempt in attempts if attempt.uuid == trace_id), None)
 
 
-def _move_to_run(doctor: Doctor, row: RowRecord, line: Mapping[str, Any], masker: Masker) -> Doctor:
+def _move_to_run(doctor: Doctor, line: RowLine, masker: Masker) -> Doctor:
     """Return a doctor with today's cells at the place that the row had in the run; the ledger holds it masked."""
     origin = doctor.row.origin
-    path = origin.path if masker.mask_text(origin.file) == row.file else Path(line["path"])
-    sheet = origin.sheet if origin.sheet and masker.mask_text(origin.sheet) == row.sheet else row.sheet
-    return replace(doctor, row=replace(doctor.row, origin=Origin(path, sheet, row.row)))
+    path = origin.path if masker.mask_text(origin.file) == line.file else Path(line.path)
+    sheet = origin.sheet if origin.sheet and masker.mask_text(origin.sheet) == line.sheet else line.sheet
+    return replace(doctor, row=replace(doctor.row, origin=Origin(path, sheet, line.row)))
 
 
-def _rebuild_doctor(row: RowRecord, line: Mapping[str, Any]) -> Doctor:
-    """Return the doctor of a row that is in no roster any more."""
-    origin = Origin(Path(line["path"]), row.sheet, row.row)
-    return Doctor(
-        row=Row(origin, (), {}),
-        row_id=row.row_id,
-        key=row.key,
-        name=line["name"],
-        number=line["id_masked"],
-        id_type=CardType(line["id_card_type"]) if line["id_card_type"] else None,
-        mobile=line["mobile_masked"],
-        staff_no=line["staff_no"],
-    )
+def _rebuild_doctor(line: RowLine) -> Doctor:
+    """Return the doctor of a row that is in no roster any more, with the values that results show of it."""
+    picture = None
+    if line.picture is not None:
+        picture = ImageFile.from_path(Path(line.picture.path), line.picture.sha256, 0)
+    row = Row(Origin(Path(line.path), line.sheet, line.row), (), {})
+    doctor = Doctor(row=row, row_id=line.row_id, key=line.key, picture=picture, changes=line.changes)
+    for field, value in line.values.items():
+        if value is not None and field is not Field.SEAL_NAME:  # which may be the plan's
+            doctor = set_value(doctor, field, CardType(value) if field is Field.ID_TYPE else value)
+    return doctor
 
 
 def _list_files(files: Sequence[FileReport], outcomes: Sequence[RowOutcome]) -> Iterator[FileReport]:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from pipeline.config.named_paths import LEDGER_SECRET_FILE, ROSTER_PASSWORD_FILE, SERVER_PASSWORD_FILE
 from pipeline.config.settings import Config
 from pipeline.domain.bearer import Bearer
-from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.roster import Doctor, FileReport
 from pipeline.domain.run import (
     INTERRUPTED,
@@ -46,9 +45,8 @@ from pipeline.errors import (
 from pipeline.intake.pairing.image_index import Candidate
 from pipeline.intake.readers.discover import find_lock_file
 from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord
-from pipeline.messages.texts import dump_text
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.records import outcome_record, run_record, start_record
+from pipeline.reports.records import record_outcome, run_record, start_record
 from pipeline.support.atomic_files import write_json
 from pipeline.support.rights import is_exposed
 from pipeline.workflow.recorded_runs import RUN
@@ -59,7 +57,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 _MOST_DIGESTED = 500  # pictures of rejected rows, at the end of one run
-_LINE = json.JSONEncoder(ensure_ascii=False)
 CODES: tuple[tuple[type[EsignImportError], str], ...] = (
     (RoleFailed, "ROLE_FAILED"),
     (CredentialsMissing, "CREDENTIALS_MISSING"),
@@ -176,31 +173,8 @@ class _RowRecords:
         self._presenter = presenter
 
     def __iter__(self) -> Iterator[RowRecord]:
-        return (_build_row_record(outcome, self._presenter) for outcome in self._outcomes)
-
-
-def _build_row_record(outcome: RowOutcome, presenter: Presenter) -> RowRecord:
-    doctor = outcome.doctor
-    line = outcome_record(outcome, run="", presenter=presenter)
-    if doctor.row.row_token:
-        line["corrects"] = doctor.row.row_token  # the row_id of the roster row that this one is a copy of
-    line["words"] = [
-        {name: dump_text(text) for name, text in presenter.masker.mask_problem(problem).detail.items()}
-        for problem in outcome.problems
-    ]
-    if isinstance(outcome.message, KeyedText):
-        line["answer"] = dump_text(presenter.mask_answer(outcome.message))
-    assert doctor.row_id is not None
-    return RowRecord(
-        row_id=doctor.row_id,
-        key=doctor.key,
-        file=str(line["file"]),
-        sheet=presenter.mask_text(doctor.row.origin.sheet) if doctor.row.origin.sheet else None,
-        row=doctor.row.origin.row,
-        status=outcome.status,
-        codes=tuple(dict.fromkeys(problem.code for problem in outcome.problems)),
-        line=_LINE.encode(line),
-    )
+        lines = (record_outcome(outcome, run="", presenter=self._presenter) for outcome in self._outcomes)
+        return map(RowRecord.from_line, lines)
 
 
 def record_run_end(

@@ -77,7 +77,7 @@ def test_a_line_that_breaks_is_written_bare(hospital, monkeypatch):
     rows = [(name(serial), number(serial), None, f"{serial:05d}", "内科") for serial in (1, 2, 3)]
     rows[1] = (name(2), spaced, *rows[1][2:])
     hospital.roster(rows)
-    monkeypatch.setattr(records, "_list_changes", breaking(records._list_changes, lambda *_: True))
+    monkeypatch.setattr(records, "_mask_change", breaking(records._mask_change, lambda *_: True))
     assert hospital.go("run", "--yes") == 0
     first, second, _ = hospital.outcomes()
     assert (first["codes"], second["codes"]) == (["MOBILE_MISSING"], ["ROW_NOT_PROCESSED"])

@@ -35,7 +35,7 @@ from pipeline.domain.seals import CreateAttempt, PersonHistory, SealContent
 from pipeline.messages.problems import build_problem
 from pipeline.messages.texts import make_text
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.records import outcome_record
+from pipeline.reports.records import record_outcome
 from pipeline.reports.review_page import LoadPreview
 from pipeline.reports.write import write_row_files, write_run_files, write_workbook
 from pipeline.support.atomic_files import Replace
@@ -255,7 +255,8 @@ def presenter_of(report: RunReport, language: str = "zh") -> Presenter:
 
 def record_of(outcome: RowOutcome, language: str) -> dict[str, object]:
     """A row's line of outcomes.jsonl, its own numbers masked."""
-    return outcome_record(outcome, run="r1", presenter=Presenter.for_outcomes([outcome], language))
+    presenter = Presenter.for_outcomes([outcome], language)
+    return record_outcome(outcome, run="r1", presenter=presenter).to_json()
 
 
 @pytest.fixture

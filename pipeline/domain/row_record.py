@@ -1,0 +1,215 @@
+"""The record of a row: its line of outcomes.jsonl, and the line that the ledger keeps, which holds a few facts more.
+
+Both are written and read here alone. What a line holds of the roster's fields follows from the table of fields: a field with
+a ``result`` is in every line, written by `RowLine.to_json` and read by `RowLine.from_json`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from dataclasses import field as _field
+from typing import Any
+
+from pipeline.domain.fields import list_result_fields
+from pipeline.domain.masking import hide_names
+from pipeline.domain.roster import Change, Field, Severity
+from pipeline.domain.run import Status
+
+SCHEMA = 1
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+_MIN_NAME = 2  # characters of a name that is searched in other texts
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedProblem:
+    """A problem: its sentence as it was written, and in the ledger what the sentence is made of."""
+
+    code: str
+    severity: Severity
+    field: Field | None
+    cell: str | None
+    message: str = _field(repr=False)
+    # texts as `pipeline.messages.texts.dump_text` stores them, masked; None: not recorded
+    detail: Mapping[str, object] | None = _field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPicture:
+    """A picture of a row."""
+
+    path: str = _field(repr=False)  # masked
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedAnswer:
+    """What the service answered."""
+
+    code: str | None
+    message: str | None = _field(repr=False)
+    words: object = _field(
+        default=None, repr=False
+    )  # the message as `dump_text` stores it, where it has a key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowLine:
+    """How a row ended, as far as results show it; numbers are masked.
+
+    ``run`` is empty in the ledger: lines that are equal in successive runs are stored once.
+    """
+
+    run: str
+    file: str
+    path: str
+    sheet: str | None
+    row: int
+    row_id: str | None
+    key: str | None
+    status: Status
+    codes: tuple[str, ...] = ()
+    problems: tuple[RecordedProblem, ...] = ()
+    changes: tuple[Change, ...] = _field(default=(), repr=False)
+    values: Mapping[Field, str | None] = _field(
+        default_factory=dict, repr=False
+    )  # of the fields with a result
+    picture: RecordedPicture | None = None
+    seal_id: str | None = None
+    request_id: str | None = None
+    trace_id: str | None = None
+    attempts: int = 0
+    service: RecordedAnswer | None = None
+    corrects: str | None = None  # the row_id of the roster row that this one is a copy of
+
+    def get(self, field: Field) -> str | None:
+        """Return the value of a field as results show it."""
+        return self.values.get(field)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the line of outcomes.jsonl."""
+        return {
+            "schema": SCHEMA,
+            "run": self.run,
+            "file": self.file,
+            "path": self.path,
+            "sheet": self.sheet,
+            "row": self.row,
+            "row_id": self.row_id,
+            "key": self.key,
+            "status": self.status.value,
+            "codes": list(self.codes),
+            "problems": [_dump_problem(problem) for problem in self.problems],
+            "changes": [_dump_change(change) for change in self.changes],
+            **{name: self.get(field) for name, field in list_result_fields(in_ledger=False)},
+            "picture": {"path": self.picture.path, "sha256": self.picture.sha256} if self.picture else None,
+            "seal_id": self.seal_id,
+            "request_id": self.request_id,
+            "trace_id": self.trace_id,
+            "attempts": self.attempts,
+            "service": {"code": self.service.code, "message": self.service.message} if self.service else None,
+        }
+
+    def to_ledger_text(self) -> str:
+        """Return the line of the ledger: from it the results are made again, in either language."""
+        line = self.to_json() | {name: self.get(field) for name, field in list_result_fields(in_ledger=True)}
+        line["words"] = [problem.detail for problem in self.problems]
+        if self.service is not None and self.service.words is not None:
+            line["answer"] = self.service.words
+        if self.corrects is not None:
+            line["corrects"] = self.corrects
+        return _ENCODER.encode(line)
+
+    @classmethod
+    def from_text(cls, text: str) -> RowLine:
+        """Read a line of either kind."""
+        line = json.loads(text)
+        words = line.get("words") or [None] * len(line["problems"])
+        picture, service = line["picture"], line["service"]
+        return cls(
+            run=line["run"],
+            file=line["file"],
+            path=line["path"],
+            sheet=line["sheet"],
+            row=line["row"],
+            row_id=line["row_id"],
+            key=line["key"],
+            status=Status(line["status"]),
+            codes=tuple(line["codes"]),
+            problems=tuple(map(_load_problem, line["problems"], words)),
+            changes=tuple(map(_load_change, line["changes"])),
+            values={field: line.get(name) for name, field in list_result_fields(in_ledger=True)},
+            picture=RecordedPicture(picture["path"], picture["sha256"]) if picture else None,
+            seal_id=line["seal_id"],
+            request_id=line["request_id"],
+            trace_id=line["trace_id"],
+            attempts=line["attempts"] or 0,
+            service=RecordedAnswer(service["code"], service["message"], line.get("answer"))
+            if service
+            else None,
+            corrects=line.get("corrects"),
+        )
+
+    def hide_names(self, names: Collection[str]) -> RowLine:
+        """Return another person's line with these names starred in its texts.
+
+        A line whose own name holds one of them, of a namesake, stays as it is.
+        """
+        own_name = self.get(Field.NAME) or ""
+        if any(name in own_name for name in names):
+            return self
+        long_names = [name for name in names if len(name) >= _MIN_NAME]
+
+        def hide(value: Any) -> Any:
+            return json.loads(hide_names(json.dumps(value, ensure_ascii=False), long_names))
+
+        return replace(
+            self,
+            problems=tuple(
+                replace(problem, message=hide(problem.message), detail=hide(problem.detail))
+                for problem in self.problems
+            ),
+            changes=tuple(
+                replace(change, before=hide(change.before), after=hide(change.after))
+                for change in self.changes
+            ),
+            service=self.service
+            and replace(self.service, message=hide(self.service.message), words=hide(self.service.words)),
+        )
+
+    def remove_person(self) -> RowLine:
+        """Return the line without what is personal: address, status, codes, and what shows a seal or a create stay."""
+        return replace(
+            self,
+            problems=(),
+            changes=(),
+            values={Field.ID_TYPE: self.get(Field.ID_TYPE)},
+            picture=None,
+            service=None,
+        )
+
+
+def _dump_problem(problem: RecordedProblem) -> dict[str, Any]:
+    return {
+        "code": problem.code,
+        "field": problem.field.value if problem.field else None,
+        "cell": problem.cell,
+        "severity": problem.severity,
+        "message": problem.message,
+    }
+
+
+def _load_problem(stored: Mapping[str, Any], detail: Mapping[str, object] | None) -> RecordedProblem:
+    field = Field(stored["field"]) if stored["field"] else None
+    return RecordedProblem(
+        stored["code"], stored["severity"], field, stored["cell"], stored["message"], detail
+    )
+
+
+def _dump_change(change: Change) -> dict[str, str]:
+    return {"field": change.field.value, "from": change.before, "to": change.after, "why": change.why}
+
+
+def _load_change(stored: Mapping[str, str]) -> Change:
+    return Change(Field(stored["field"]), stored["from"], stored["to"], stored["why"])

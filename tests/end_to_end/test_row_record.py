@@ -1,0 +1,68 @@
+"""What results show of a row survives the ledger's line of it, for every field of the table of fields."""
+
+import shutil
+from dataclasses import replace
+
+import openpyxl
+from people import make_row, name, number
+from run_support import draw_seal
+
+from pipeline.domain.fields import FIELDS
+from pipeline.domain.roster import Field
+from pipeline.messages.areas import get_words
+from pipeline.sandbox import checks
+from pipeline.sandbox.gateway import CREATE
+
+HEADERS = ("姓名", "证件号码", "手机号", "工号", "科室", "印章名称", "证件类型")
+TIME = get_words("col.time")["en"]
+
+
+def read_sheet(hospital) -> list[dict]:
+    """Return the rows of the sheet All, without the time, which is that of the person's newest create."""
+    sheet = openpyxl.load_workbook(hospital.newest / "results.xlsx")["All"]
+    titles, *rows = sheet.iter_rows(values_only=True)
+    return [{**dict(zip(titles, row, strict=True)), TIME: None} for row in rows]
+
+
+def test_results_made_again_without_the_rosters_show_the_same(hospital_with):
+    refusal = {"code": "InvalidParameter.Image", "message": "图片不合规"}
+    hospital = hospital_with(faults=[{"match": {"user_name": name(3)}, "do": {"code": refusal}}])
+    draw_seal(hospital.folder / "seals" / "00001.png", 1)
+    draw_seal(hospital.folder / "seals" / "00002.png", 2)
+    draw_seal(hospital.folder / "seals" / "00003.png", 3)
+    spaced = f"{number(2)[:6]} {number(2)[6:14]} {number(2)[14:]}"
+    rows = [
+        [*make_row(1), "王一处方章", "居民身份证"],
+        [*make_row(2, number=spaced, mobile="138 0013 8000", department="内　科 "), None, None],
+        [*make_row(3), "拒绝处方章", None],
+        [*make_row(4), None, None],
+        [*make_row(5, number=f"{number(5)[:16]}  "), None, None],
+        [*make_row(1), None, None],
+    ]
+    hospital.roster(rows, headers=HEADERS)
+    assert hospital.go("run") == 3
+    shown, sheet = hospital.outcomes(), read_sheet(hospital)
+    assert {outcome["status"] for outcome in shown} == {"sealed", "failed", "rejected"}
+    shutil.rmtree(hospital.folder / "inbox")
+    shutil.rmtree(hospital.folder / "seals")
+    assert hospital.go("report") in {0, 3}
+    assert hospital.outcomes() == shown
+    assert read_sheet(hospital) == sheet
+
+
+def test_a_field_that_is_added_to_the_table_reaches_request_results_ledger_rebuild_and_explain(
+    hospital, monkeypatch, capsys
+):
+    """The department stands for the new field: it is not sent, and outcomes.jsonl does not show it."""
+    added = replace(FIELDS[Field.DEPARTMENT], parameter="Ward", result="ward", is_in_outcomes=True)
+    monkeypatch.setitem(FIELDS, Field.DEPARTMENT, added)
+    monkeypatch.setitem(checks.SHAPES[CREATE], "Ward", checks.NEEDED_TEXT)  # a create without it is refused
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    assert hospital.outcomes()[0]["ward"] == "内科"
+    shutil.rmtree(hospital.folder / "inbox")
+    assert hospital.go("report") == 0
+    assert hospital.outcomes()[0]["ward"] == "内科"
+    capsys.readouterr()
+    assert hospital.go("explain", number(1)) == 0
+    assert "内科" in capsys.readouterr().out
