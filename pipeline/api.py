@@ -46,7 +46,7 @@ from pipeline.reports.row_values import render_notebook_view, to_frame
 from pipeline.sending.run_state import StopSignal
 from pipeline.support.terminal_text import quote
 from pipeline.version import PROGRAM
-from pipeline.workflow import import_run, run_request, tenant_ledger
+from pipeline.workflow import import_run, run_plan, run_request, tenant_ledger
 from pipeline.workflow.finish import finish_run
 from pipeline.workflow.hosts_factory import make_limiter
 from pipeline.workflow.run_report import start_report
@@ -189,7 +189,7 @@ async def _run_import(
     given = options.get("limiter")
     own_limiter = nullcontext(given) if given is not None else closing(make_limiter(config, clock))
     with opened_ledger as (ledger, site_key), own_limiter as limiter:
-        resources = import_run.RunResources(
+        resources = run_plan.RunResources(
             ledger=ledger,
             site_key=site_key,
             limiter=limiter,

@@ -141,7 +141,7 @@ class RunSession:
         from pipeline.esign.contracts import CREATE
         from pipeline.sending.circuit_breaker import OutageMonitor
         from pipeline.sending.run_state import StopSignal
-        from pipeline.workflow import finish, import_run, send_rows
+        from pipeline.workflow import finish, import_run, run_plan, send_rows
 
         clock = self.session.clock
         stop = StopSignal()
@@ -168,7 +168,7 @@ class RunSession:
                     loading_of_reports.start()
                 progress(outcome)
 
-            resources = import_run.RunResources(
+            resources = run_plan.RunResources(
                 ledger=self.ledger,
                 site_key=self.site_key,
                 limiter=limiter,

@@ -1,4 +1,4 @@
-"""Runs one import: read rosters, validate rows, match images, flag conflicts, plan, send, record the outcomes.
+"""Runs one import: read, validate, pair, plan, send, record.
 
 ``check`` is ``run`` cut before the network: both call `prepare_run`, so both find the same problems. Ledger, limiter,
 credentials and clock come from outside; `pipeline.workflow.finish` writes the results.
@@ -6,20 +6,17 @@ credentials and clock come from outside; `pipeline.workflow.finish` writes the r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from math import inf
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
-from pipeline.domain.bearer import Bearer
 from pipeline.domain.masking import Masker
-from pipeline.domain.roster import Doctor, FileStat, Row
+from pipeline.domain.roster import Doctor, Row
 from pipeline.domain.run import (
-    Halt,
     Judgement,
     RowOutcome,
     RowPlan,
@@ -28,32 +25,26 @@ from pipeline.domain.run import (
     RunRequest,
     find_exit_code,
 )
-from pipeline.esign.signing import CredentialsSource
 from pipeline.intake.conflicts import flag_conflicts, mark_unread
+from pipeline.intake.corrections import LoadedRows, load_rows
 from pipeline.intake.fields.validate import validate_rows
 from pipeline.intake.images.identical import find_identical_images
 from pipeline.intake.images.name_ocr import check_names_in_images
-from pipeline.intake.pairing.image_index import index_images
+from pipeline.intake.pairing.earlier_evidence import EarlierEvidence
+from pipeline.intake.pairing.image_index import ImageListing, index_images, list_images
 from pipeline.intake.pairing.match import MatchResult, match_images
 from pipeline.intake.pairing.picture_column import list_contested_files
-from pipeline.ledger.protocol import Ledger, RunRecord
+from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.tenant import SiteKey
 from pipeline.planning.guards import (
-    NO_SEALS,
-    Guards,
-    SealCounts,
     check_plan,
     find_emptied_folders,
     find_missing_rosters,
     find_untrusted_answer,
     require_certificate,
 )
-from pipeline.planning.known_people import (
-    find_new_marks,
-    note_sealed_corrections,
-    unite_persons,
-)
-from pipeline.planning.plan import find_owners_by_image, plan_rows
+from pipeline.planning.known_people import find_new_marks, note_sealed_corrections, unite_persons
+from pipeline.planning.plan import PlanRules, find_owners_by_image, plan_rows
 from pipeline.planning.review import SavedReview, load_review
 from pipeline.planning.unsent_rows import (
     ImagePreparer,
@@ -65,7 +56,14 @@ from pipeline.planning.unsent_rows import (
 from pipeline.reports.presenter import Presenter
 from pipeline.workflow import stage_settings
 from pipeline.workflow.ledger_view import LedgerView
-from pipeline.workflow.run_inputs import read_inputs
+from pipeline.workflow.run_plan import (
+    PairedRows,
+    RunInputs,
+    RunPlan,
+    RunResources,
+    RunStart,
+    ValidatedRows,
+)
 from pipeline.workflow.run_report import (
     find_exposed_files,
     record_rows,
@@ -73,41 +71,6 @@ from pipeline.workflow.run_report import (
     record_run_start,
     start_report_of_rows,
 )
-
-if TYPE_CHECKING:  # they import asyncio: `check` does not need it
-    from pipeline.esign.rate_limiter import Limiter
-    from pipeline.sending.circuit_breaker import OutageMonitor
-    from pipeline.sending.run_state import StopSignal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunResources:
-    """The things that a run works with, apart from its request and its configuration."""
-
-    ledger: Ledger
-    site_key: SiteKey
-    limiter: Limiter
-    find_credentials: Callable[[], CredentialsSource]  # called only when something has to be sent
-    clock: Clock
-    stop: StopSignal
-    confirm: Callable[[RunPreview], bool] = lambda _: True
-    on_row_end: Callable[[RowOutcome], None] = lambda _: None  # called with each row that is sent, as it ends
-    outages: OutageMonitor | None = None  # shows meanwhile whether the service answers
-    was_silent: bool = False  # the service did not answer another hospital a moment ago
-    prepare_in_thread: bool = False  # for an event loop that has other work as well
-
-
-@dataclass(frozen=True, slots=True)
-class RunPlan:
-    """Everything that is known before the first call."""
-
-    row_plans: tuple[RowPlan, ...]
-    report: RunReport  # as far as it is known yet
-    file_stats: Mapping[str, FileStat]  # fingerprints to remember
-    image_preparer: ImagePreparer
-    new_bearers: Sequence[Bearer] = ()  # what the rows show that the ledger does not hold yet
-    seal_counts: SealCounts = NO_SEALS  # not counted where there is nothing to send
-    untrusted_answer: Halt | None = None  # nothing is sent before it is resolved
 
 
 def prepare_run(
@@ -120,56 +83,35 @@ def prepare_run(
     new_judgements: Mapping[str, Judgement] = MappingProxyType({}),
     least_prepared: float = inf,
 ) -> RunPlan:
-    """Read, validate, match and plan. No network. `check` and `run` share this function.
+    """Read, validate, pair and plan. No network. `check` and `run` share this function.
 
     ``new_judgements`` are those of a review file, in addition to the ledger's. Without a ``site_key`` rows have no ids.
     Pictures of at least ``least_prepared`` pixels are prepared where they have to be decoded anyway.
     """
     started, view = clock.now(), LedgerView(ledger, site_key)
-    inputs = read_inputs(request, config, site_key)
-    rosters = inputs.rosters
-    doctors = _validate_rows(rosters.rows, rosters.row_ids, config, view, clock)
-    context = _validate_rows(rosters.others, rosters.other_ids, config, view, clock)  # only compared with
-    matches = match_images(
-        [*doctors, *context],
-        index_images(inputs.images),
-        known_files=view.known_files,
-        now=started,
-        store_image=stage_settings.build_image_store(config),
-        earlier=(earlier := view.make_earlier_evidence(new_judgements)),
-        find_earlier_rows=cache(view.find_earlier_rows),
-    )
-    image_owners = find_owners_by_image(view.snapshot, lambda content: content.pixels)
-    image_preparer = stage_settings.build_image_preparer(config, image_owners)
-    doctors = _flag_conflicts(matches, view, image_preparer, least_prepared)[: len(doctors)]
-    if config.pictures.ocr:
-        doctors = check_names_in_images(doctors, context=context, work=config.resolve_path(config.work))
-    rules = stage_settings.build_plan_rules(
-        request,
-        config,
-        site_key,
-        clock,
-        judgements={**view.judgements, **new_judgements},
-    )
-    context_keys = {doctor.key for doctor in context if doctor.key}
-    row_plans = plan_rows(doctors, view.snapshot, rules, context_person_keys=context_keys)
-    row_plans = note_sealed_corrections(row_plans, ledger, view.snapshot, rules.to_day)
-    absent_unresolved = view.count_absent_unresolved({doctor.key for doctor in doctors})
+    inputs = _read(request, config, site_key)
+    rows = _validate(inputs.rosters, config, view, clock)
+    earlier = view.make_earlier_evidence(new_judgements)
+    pairs = _pair(rows, inputs.images, config, view, earlier, now=started, least_prepared=least_prepared)
+    judgements = {**view.judgements, **new_judgements}
+    rules = stage_settings.build_plan_rules(request, config, site_key, clock, judgements=judgements)
+    row_plans = _plan(pairs, rows.context, view, rules)
+    absent_unresolved = view.count_absent_unresolved({doctor.key for doctor in pairs.doctors})
     return RunPlan(
-        row_plans=tuple(row_plans),
+        row_plans=row_plans,
         report=start_report_of_rows(
             request,
             config,
             started,
             inputs,
-            matches.doctors,
-            unassigned_images=matches.unassigned_files,
+            pairs.matches.doctors,
+            unassigned_images=pairs.matches.unassigned_files,
             absent_unresolved=absent_unresolved,
         ),
-        file_stats=matches.stats,
-        image_preparer=image_preparer,
+        file_stats=pairs.matches.stats,
+        image_preparer=pairs.image_preparer,
         seal_counts=view.count_seals(),
-        new_bearers=earlier.list_new_bearers(doctors, request.run),
+        new_bearers=earlier.list_new_bearers(pairs.doctors, request.run),
         untrusted_answer=find_untrusted_answer(view.snapshot.people.values()),
     )
 
@@ -199,54 +141,96 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
     """Send what has to be sent; None when the preview was not confirmed, and then nothing happened."""
     from pipeline.workflow import send_rows  # noqa: PLC0415 - `check` imports no aiohttp
 
-    ledger, clock = resources.ledger, resources.clock
-    mark = resources.site_key.reviews()
-    saved_review = load_review(request.review, mark, ledger) if request.review else None
-    plan = await _prepare(request, config, resources, saved_review)
-    if config.unknown == "probe":
-        require_certificate(ledger, config.api.contract, plan.report.started)
-    ready = send_rows.select_rows_to_send(plan.row_plans, request, ledger)
-    guards = stage_settings.build_guards(request, config)
-    record = stage_settings.build_run_record(request, config, plan.report.started)
-    halt = _check_guards(plan, ready, guards, record, request=request, ledger=ledger)
-    # looked for before the question, so that it is not asked in vain
-    credentials = resources.find_credentials() if ready and halt is None else None
-    if credentials is not None:
-        await credentials.get_current()
-    preview = send_rows.preview_run(
-        plan.row_plans, ready, plan.report.files, config, halt, limit=request.limit
-    )
-    if saved_review:
-        preview = replace(preview, review_counts=saved_review.count(plan.row_plans))
-    if not resources.confirm(preview):
+    review_mark = resources.site_key.reviews()
+    review = load_review(request.review, review_mark, resources.ledger) if request.review else None
+    plan = await _prepare(request, config, resources, review)
+    start = await _decide_start(plan, request, config, resources)
+    if not resources.confirm(_preview(plan, start, request, config, review)):
         return None
     presenter = Presenter("en", Masker.of_doctors(row_plan.doctor for row_plan in plan.row_plans))
-    initial_outcomes = _record_start(plan, record, resources, saved_review, presenter)
-    sent = await send_rows.send_rows(
-        plan,
-        ready,
-        request,
-        config,
-        resources,
-        credentials=credentials,
-        halt=halt,
-        guards=guards,
-        mask=presenter.mask_answer,
-    )
+    initial_outcomes = _record_start(plan, start, resources, review, presenter)
+    sent = await send_rows.send_rows(plan, start, request, config, resources, mask=presenter.mask_answer)
     outcomes = merge_outcomes(initial_outcomes, sent.outcomes, plan.image_preparer)
-    exposed = find_exposed_files(config, credentials.files if credentials else ())
+    exposed = find_exposed_files(config, start.credentials.files if start.credentials else ())
     report = replace(
         plan.report,
-        finished=clock.now(),
+        finished=resources.clock.now(),
         exit=send_rows.find_run_exit_code(request, plan, outcomes, sent, resources.stop.signal),
         outcomes=outcomes,
         traffic=sent.traffic,
         halt=sent.halt,
         notices=(*plan.report.notices, *exposed, *sent.notices),
-        review_mark=mark,
+        review_mark=review_mark,
         masker=presenter.masker,
     )
-    return record_run_end(report, ledger, initial_outcomes, presenter)
+    return record_run_end(report, resources.ledger, initial_outcomes, presenter)
+
+
+# -- the steps before the network
+
+
+def _read(request: RunRequest, config: Config, site_key: SiteKey | None) -> RunInputs:
+    """Read the rosters, and the rows of other rosters that they are compared with; list the pictures."""
+    rosters = load_rows(
+        request.rosters,
+        request.context,
+        columns=config.columns,
+        options=stage_settings.build_read_options(request, config),
+        to_fix_only=request.to_fix_only,
+        roster_unverified=request.roster_unverified,
+        site_key=site_key,
+    )
+    return RunInputs(rosters, list_images(request.seals))
+
+
+def _validate(rosters: LoadedRows, config: Config, view: LedgerView, clock: Clock) -> ValidatedRows:
+    """Validate rows, and give them the keys under which the ledger knows their people."""
+    doctors = _validate_rows(rosters.rows, rosters.row_ids, config, view, clock)
+    context = _validate_rows(rosters.others, rosters.other_ids, config, view, clock)
+    return ValidatedRows(doctors, context)
+
+
+def _validate_rows(
+    rows: Sequence[Row], row_ids: Sequence[str | None], config: Config, view: LedgerView, clock: Clock
+) -> list[Doctor]:
+    doctors = validate_rows(
+        rows,
+        settings=stage_settings.build_field_settings(config),
+        today=clock.today(),
+        site_key=view.person_digests,
+        row_ids=row_ids,
+        known_keys=view.known_keys,
+    )
+    return unite_persons(doctors, view.snapshot)
+
+
+def _pair(
+    rows: ValidatedRows,
+    images: ImageListing,
+    config: Config,
+    view: LedgerView,
+    earlier: EarlierEvidence,
+    *,
+    now: float,
+    least_prepared: float,
+) -> PairedRows:
+    """Find the picture of each row, and note what several rows have against each other."""
+    matches = match_images(
+        [*rows.doctors, *rows.context],
+        index_images(images),
+        known_files=view.known_files,
+        now=now,
+        store_image=stage_settings.build_image_store(config),
+        earlier=earlier,
+        find_earlier_rows=cache(view.find_earlier_rows),
+    )
+    image_owners = find_owners_by_image(view.snapshot, lambda content: content.pixels)
+    preparer = stage_settings.build_image_preparer(config, image_owners)
+    doctors = _flag_conflicts(matches, view, preparer, least_prepared)[: len(rows.doctors)]
+    if config.pictures.ocr:
+        work = config.resolve_path(config.work)
+        doctors = check_names_in_images(doctors, context=rows.context, work=work)
+    return PairedRows(doctors, matches, preparer)
 
 
 def _flag_conflicts(
@@ -268,23 +252,20 @@ def _flag_conflicts(
     )
 
 
-def _validate_rows(
-    rows: Sequence[Row], row_ids: Sequence[str | None], config: Config, view: LedgerView, clock: Clock
-) -> list[Doctor]:
-    """Validate rows, and give them the keys under which the ledger knows their people."""
-    doctors = validate_rows(
-        rows,
-        settings=stage_settings.build_field_settings(config),
-        today=clock.today(),
-        site_key=view.person_digests,
-        row_ids=row_ids,
-        known_keys=view.known_keys,
-    )
-    return unite_persons(doctors, view.snapshot)
+def _plan(
+    pairs: PairedRows, context: Sequence[Doctor], view: LedgerView, rules: PlanRules
+) -> tuple[RowPlan, ...]:
+    """Compare the rows with the ledger: each has its status, or the request to send."""
+    context_keys = {doctor.key for doctor in context if doctor.key}
+    row_plans = plan_rows(pairs.doctors, view.snapshot, rules, context_person_keys=context_keys)
+    return tuple(note_sealed_corrections(row_plans, view.ledger, view.snapshot, rules.to_day))
+
+
+# -- the steps of a run that sends
 
 
 async def _prepare(
-    request: RunRequest, config: Config, resources: RunResources, saved_review: SavedReview | None
+    request: RunRequest, config: Config, resources: RunResources, review: SavedReview | None
 ) -> RunPlan:
     """Prepare the run, in a thread where the event loop has other work."""
     import asyncio  # noqa: PLC0415 - it imports ssl: `check` needs neither
@@ -296,23 +277,25 @@ async def _prepare(
             ledger=resources.ledger,
             site_key=resources.site_key,
             clock=resources.clock,
-            new_judgements=saved_review.date_new(resources.clock.now()) if saved_review else {},
+            new_judgements=review.date_new(resources.clock.now()) if review else {},
             least_prepared=stage_settings.find_least_prepared(config, request.limit),
         )
 
     return await asyncio.to_thread(prepare) if resources.prepare_in_thread else prepare()
 
 
-def _check_guards(
-    plan: RunPlan,
-    ready: Sequence[RowPlan],
-    guards: Guards,
-    record: RunRecord,
-    *,
-    request: RunRequest,
-    ledger: Ledger,
-) -> Halt | None:
-    """Return why the run does not begin, if it does not."""
+async def _decide_start(
+    plan: RunPlan, request: RunRequest, config: Config, resources: RunResources
+) -> RunStart:
+    """Return what is to be sent, or why nothing is; the guards look at the plan before the question."""
+    from pipeline.workflow import send_rows  # noqa: PLC0415 - `check` imports no aiohttp
+
+    ledger = resources.ledger
+    if config.unknown == "probe":
+        require_certificate(ledger, config.api.contract, plan.report.started)
+    ready = send_rows.select_rows_to_send(plan.row_plans, request, ledger)
+    guards = stage_settings.build_guards(request, config)
+    record = stage_settings.build_run_record(request, config, plan.report.started)
     halt = check_plan(
         guards,
         ledger,
@@ -323,24 +306,41 @@ def _check_guards(
         files=plan.report.files,
         emptied_folders=find_emptied_folders(request, ledger),
     )
-    return halt or plan.untrusted_answer
+    halt = halt or plan.untrusted_answer
+    # looked for before the question, so that it is not asked in vain
+    credentials = resources.find_credentials() if ready and halt is None else None
+    if credentials is not None:
+        await credentials.get_current()
+    return RunStart(ready, guards, record, halt, credentials)
+
+
+def _preview(
+    plan: RunPlan, start: RunStart, request: RunRequest, config: Config, review: SavedReview | None
+) -> RunPreview:
+    """Return what the run is about to do."""
+    from pipeline.workflow import send_rows  # noqa: PLC0415 - `check` imports no aiohttp
+
+    preview = send_rows.preview_run(
+        plan.row_plans, start.ready, plan.report.files, config, start.halt, limit=request.limit
+    )
+    return replace(preview, review_counts=review.count(plan.row_plans)) if review else preview
 
 
 def _record_start(
     plan: RunPlan,
-    record: RunRecord,
+    start: RunStart,
     resources: RunResources,
-    saved_review: SavedReview | None,
+    review: SavedReview | None,
     presenter: Presenter,
 ) -> tuple[RowOutcome, ...]:
     """Enter in the ledger how the run begins; return the outcome of each row before anything is sent."""
-    ledger = resources.ledger
+    ledger, record = resources.ledger, start.record
     initial_outcomes = tuple(map(build_initial_outcome, plan.row_plans))
     ledger.record_files(plan.file_stats)
     report = replace(plan.report, outcomes=initial_outcomes)
     record_run_start(ledger, record, report, presenter, plan.new_bearers)
-    if saved_review is not None:
-        saved_review.record_new(ledger, record.started, record.user)
+    if review is not None:
+        review.record_new(ledger, record.started, record.user)
     record_rows(ledger, record.run, initial_outcomes, presenter)
     ledger.record_marks(find_new_marks(plan.row_plans, resources.site_key.digest))
     return initial_outcomes

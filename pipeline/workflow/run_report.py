@@ -53,7 +53,7 @@ from pipeline.workflow.recorded_runs import RUN
 
 # it imports Pillow, which a run that finds the lock taken does not need
 if TYPE_CHECKING:
-    from pipeline.workflow.run_inputs import RunInputs
+    from pipeline.workflow.run_plan import RunInputs
 
 LOG = logging.getLogger(__name__)
 _MOST_DIGESTED = 500  # pictures of rejected rows, at the end of one run

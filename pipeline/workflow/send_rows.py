@@ -31,7 +31,6 @@ from pipeline.domain.run import (
 from pipeline.domain.seals import SealRequest
 from pipeline.esign.contracts import CREATE, UPLOAD
 from pipeline.esign.rate_limiter import max_in_rolling_second
-from pipeline.esign.signing import CredentialsSource
 from pipeline.ledger.protocol import Ledger
 from pipeline.planning.guards import Guards, RunGuards, find_deadline
 from pipeline.planning.unsent_rows import build_not_sent_outcome
@@ -40,7 +39,7 @@ from pipeline.sending.run_state import RunState
 from pipeline.workflow.stage_settings import build_agent, build_client, find_contract
 
 if TYPE_CHECKING:
-    from pipeline.workflow.import_run import RunPlan, RunResources
+    from pipeline.workflow.run_plan import RunPlan, RunResources, RunStart
 
 CLOCK_TOLERANCE = 60.0  # seconds by which the clock may differ from the service's before it is said
 
@@ -143,20 +142,18 @@ def _binds_licence(request: SealRequest) -> bool:
 
 async def send_rows(
     plan: RunPlan,
-    ready: Sequence[RowPlan],
+    start: RunStart,
     request: RunRequest,
     config: Config,
     resources: RunResources,
     *,
-    credentials: CredentialsSource | None,
-    halt: Halt | None,
-    guards: Guards,
     mask: Callable[[str], str],
 ) -> SentRows:
-    """Send the rows; without ``credentials`` none is sent, since there is none to send or ``halt`` forbids it."""
+    """Send the rows; without credentials none is sent, since there is none to send or the start's halt forbids it."""
     limit = config.limits.requests_per_second
+    ready, guards, credentials = start.ready, start.guards, start.credentials
     if credentials is None:
-        return SentRows(tuple(map(build_not_sent_outcome, ready)), halt, Traffic(limit=limit))
+        return SentRows(tuple(map(build_not_sent_outcome, ready)), start.halt, Traffic(limit=limit))
     # aiohttp: a run without changes does not need it
     from pipeline.sending.call_context import CallContext, share_connection_slots  # noqa: PLC0415
     from pipeline.sending.create import CreateSender  # noqa: PLC0415

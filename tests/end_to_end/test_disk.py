@@ -14,7 +14,7 @@ from pipeline.esign.signing import Credentials
 from pipeline.ledger.open import open_ledger
 from pipeline.sandbox.gateway import SANDBOX
 from pipeline.sending.run_state import StopSignal
-from pipeline.workflow import import_run
+from pipeline.workflow import import_run, run_plan
 
 
 class FailingLedger:
@@ -56,7 +56,7 @@ def run(hospital, method, nth, error=None):
     request = RunRequest("run", "r", (hospital.folder / "inbox",), hospital.folder / "seals", out)
 
     async def through():
-        resources = import_run.RunResources(
+        resources = run_plan.RunResources(
             ledger=FailingLedger(ledger, method, nth, error),
             site_key=key,
             limiter=AdaptiveRateLimiter(1000, clock),
