@@ -249,7 +249,7 @@ def _list_rows(code: str, group: str, language: str, say: Say) -> Iterator[tuple
 
 def _advice(advice: Advice, language: str, say: Say) -> tuple[str, ...]:
     who = get_words(f"who.{advice.who}")[language]
-    return advice.explain(language), who, advice.instruct(language), say(f"rerun.{advice.rerun}")
+    return advice.meaning.render(language), who, advice.todo.render(language), say(f"rerun.{advice.rerun}")
 
 
 def _blanks(sentence: str) -> str:

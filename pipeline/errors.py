@@ -27,12 +27,11 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any, Self, TypeVar
 
-from pipeline.domain.keyed_text import KeyedText
+from pipeline.domain.message import Message
 from pipeline.domain.roster import Problem
 from pipeline.messages.areas import is_known
-from pipeline.messages.catalogue import JoinedTexts, Localizable, render
+from pipeline.messages.catalogue import join_messages, make_message, render
 from pipeline.messages.problems import build_problem
-from pipeline.messages.texts import make_text
 from pipeline.support.rights import acting_user, is_there, owner_of
 
 LOG = logging.getLogger(__name__)
@@ -54,6 +53,10 @@ class EsignImportError(Exception):
         """Return the sentence in ``zh`` or ``en``."""
         return render(self.key, language, **self.detail)
 
+    def as_message(self) -> Message:
+        """Return the sentence as a message, which may stand in another one."""
+        return make_message(self.key, **self.detail)
+
     def __str__(self) -> str:
         return self.render("en")
 
@@ -68,9 +71,9 @@ class UsageError(EsignImportError):
 class ConfigError(UsageError):
     """The configuration is wrong: every fault found, each with its line."""
 
-    def __init__(self, faults: Sequence[Localizable]) -> None:
+    def __init__(self, faults: Sequence[Message]) -> None:
         self.faults = tuple(faults)
-        super().__init__("config.faults", faults=JoinedTexts(self.faults))
+        super().__init__("config.faults", faults=join_messages(self.faults, "\n"))
 
 
 class CredentialsMissing(EsignImportError):
@@ -82,9 +85,9 @@ class CredentialsMissing(EsignImportError):
 class RoleFailed(CredentialsMissing):
     """The role that is configured gave no keys, or none in place of those that expired."""
 
-    def __init__(self, source: str, why: KeyedText) -> None:
+    def __init__(self, source: str, why: Message) -> None:
         super().__init__("credentials.role_failed", source=source, why=why)
-        self.reason = make_text("role.failed", source=source, why=why)
+        self.reason = make_message("role.failed", source=source, why=why)
 
 
 class Locked(EsignImportError):
@@ -104,7 +107,7 @@ class NotReadNow(EsignImportError):
     def __init__(self, error: OSError) -> None:
         reason, of_disk = reason_of(error), error.errno == errno.EIO
         user = acting_user() if error.errno in _OF_RIGHTS else ""
-        why = make_text("not_read.rights", why=reason, user=user) if user else reason
+        why = make_message("not_read.rights", why=reason, user=user) if user else reason
         super().__init__("not_read_now", why=why)
         # the words of IMAGE_NOT_READ
         self.words = {"why": reason, "disk": "yes" if of_disk else "", "user": user}
@@ -123,7 +126,7 @@ class LedgerError(EsignImportError):
         if self.__cause__ is None:
             return str(self)
         reason, path = reason_of(self.__cause__), self.detail.get("path", "")
-        return make_text("stop.file", file=path, why=reason) if path else reason
+        return make_message("stop.file", file=path, why=reason) if path else reason
 
 
 class LeaseLost(LedgerError):
@@ -160,7 +163,7 @@ class DiskTrouble(EsignImportError):
 
 
 class NotCopied(Exception):
-    """A roster gets no marked copy: why, as a keyed text."""
+    """A roster gets no marked copy: why, as a message."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -245,22 +248,22 @@ def require_lasting(error: OSError) -> None:
         raise NotReadNow(error) from error
 
 
-def reason_of(error: BaseException) -> KeyedText:
+def reason_of(error: BaseException) -> Message:
     """Return why the operating system or the database refused, without any path."""
-    if error.args and isinstance(error.args[0], KeyedText):
+    if error.args and isinstance(error.args[0], Message):
         return error.args[0]
     kind = type(error).__name__
     if isinstance(error, OSError):
         number = error.errno or 0
         code = errno.errorcode.get(number, str(number or kind))
         if is_known(f"system.{code}"):
-            return make_text(f"system.{code}")
-        return make_text("system.unlisted", code=code, words=error.strerror or kind)
+            return make_message(f"system.{code}")
+        return make_message("system.unlisted", code=code, words=error.strerror or kind)
     code = getattr(error, "sqlite_errorname", None) or kind
     key = "database." + "_".join(code.split("_")[:2])
     if is_known(key):
-        return make_text(key)
-    return make_text("database.unlisted", code=code, words=str(error) or code)
+        return make_message(key)
+    return make_message("database.unlisted", code=code, words=str(error) or code)
 
 
 def isolate_row_failure(

@@ -81,7 +81,7 @@ def test_no_text_promises_what_no_document_of_the_service_states(wrong):
 def test_every_advice_says_who_what_and_how_in_both_languages(code):
     advice = ADVICE[code]
     assert is_known(f"who.{advice.who}")
-    for message in (advice.explain, advice.instruct):
+    for message in (advice.meaning.render, advice.todo.render):
         assert HAN.search(message("zh"))
         assert message("zh").endswith("。")
         assert not HAN.search(message("en").replace(INTERFACE, ""))

@@ -18,8 +18,9 @@ import click
 from pipeline.cli.streams import READER_GONE, discard_output, limit_to_console, print_traceback
 from pipeline.config import environment
 from pipeline.domain.masking import mask_text
+from pipeline.domain.message import Message
 from pipeline.errors import DiskTrouble, EsignImportError, HookFailed, UsageError, reason_of
-from pipeline.messages.catalogue import Bilingual, Phrase, render
+from pipeline.messages.catalogue import render
 from pipeline.support.terminal_text import join, quote
 from pipeline.version import PROGRAM
 
@@ -152,8 +153,7 @@ class Session:
 
     def print_warning(self, error: EsignImportError) -> None:
         """Print what is no reason to stop, also with ``-q``."""
-        texts = {language: mask_text(error.render(language)) for language in ("zh", "en")}
-        self.alert("warning", text=Bilingual(**texts))
+        self.alert("warning", text=mask_text(error.render(self.spoken)))
 
     def warn_of_hook(self, error: EsignImportError) -> None:
         """Print that a hook of a run failed, and where the details of a program error are."""
@@ -292,7 +292,7 @@ class Session:
             self.config_files[path] = ConfigFile(path, os.environ, warn=self._print_config_warning)
         return self.config_files[path]
 
-    def _print_config_warning(self, warning: Phrase) -> None:
+    def _print_config_warning(self, warning: Message) -> None:
         text = warning.render(self.spoken)
         if text not in self.printed_warnings:
             self.printed_warnings.add(text)

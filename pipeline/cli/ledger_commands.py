@@ -221,7 +221,7 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
             now, why = session.clock.now(), why or f"adopt {file.name}"
             ledger.record_adopted_seals(adoptable.seals, now=now, who=read_user_name(), why=why)
     for address, reason in adoptable.refused.items():
-        session.alert("adopt_left", place=address, why=reason)
+        session.alert("adopt_left", place=address.as_message(), why=reason)
     session.inform("adopted", n=len(adoptable.seals), known=adoptable.known, left=len(adoptable.refused))
     if adoptable.refused:
         session.suggest_same_command("next_after")

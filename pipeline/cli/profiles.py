@@ -15,9 +15,10 @@ import click
 
 from pipeline.cli.context import DEFAULT_CONFIG, Session, SeveralHospitals
 from pipeline.domain.masking import mask_text
+from pipeline.domain.message import Message
 from pipeline.domain.run import more_severe_exit
 from pipeline.errors import ConfigError, EsignImportError, UsageError
-from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
+from pipeline.messages.catalogue import join_messages, make_message
 
 Command = Callable[..., int]
 ReportError = Callable[[Session, BaseException], int]
@@ -110,7 +111,7 @@ def choose_hospitals(session: Session, command: str, names: Sequence[str] = ()) 
     if session.all_profiles or (command == VALIDATE and file.names):
         return hospitals
     if None not in hospitals:
-        known = JoinedTexts(file.names, make_phrase("mark.comma"))
+        known = join_messages(file.names)
         choice = ("--all",) if command in FOR_SEVERAL | AT_ONCE | {ENQUEUE} else ("--profile", file.names[0])
         typed = session.arguments[session.arguments.index(command.split(maxsplit=1)[0]) :]
         raise UsageError("profiles.choose", path=session.config_name, known=known, then=(*typed, *choice))
@@ -154,13 +155,13 @@ def _print_error_as_json(session: Session, error: BaseException, exit_code: int)
 def _report_all(session: Session, codes: Mapping[str, int], count: int) -> int:
     """Print how each hospital ended, and return the most severe exit code."""
     listed = codes if len(codes) <= MAX_LISTED else {name: code for name, code in codes.items() if code}
-    parts: list[Phrase] = [
-        make_phrase("profiles.exit", name=name, exit=code) for name, code in listed.items()
+    parts: list[Message] = [
+        make_message("profiles.exit", name=name, exit=code) for name, code in listed.items()
     ]
     if others := len(codes) - len(listed):
-        parts.append(make_phrase("profiles.others", n=others))
+        parts.append(make_message("profiles.others", n=others))
     worst = reduce(more_severe_exit, codes.values())
-    session.inform("profiles.sum", codes=JoinedTexts(parts, make_phrase("mark.comma")), exit=worst)
+    session.inform("profiles.sum", codes=join_messages(parts), exit=worst)
     if skipped := count - len(codes):
         session.alert("profiles.skipped", n=skipped)
     return worst

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.context import Session, warn_of_pictures
+from pipeline.domain.message import Message
 from pipeline.domain.results_format import WORKBOOK
 from pipeline.errors import UsageError
-from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
+from pipeline.messages.catalogue import join_messages, make_message
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
@@ -83,16 +84,16 @@ def check(
     return code
 
 
-def _find_config_for_check(session: Session) -> tuple[Config, Phrase | None]:
+def _find_config_for_check(session: Session) -> tuple[Config, Message | None]:
     """Return the configuration, and why it names no tenant if it does not."""
     from pipeline.config.named_paths import list_missing_ids
 
     config = session.find_config()
     if config is None:
-        return session.read_config(None), make_phrase("no_config_short")
+        return session.read_config(None), make_message("no_config_short")
     if config.api.placeholders:
         missing = list_missing_ids(config, session.config_name)
-        return config, make_phrase("usage.placeholders", place=session.config_name, keys=missing)
+        return config, make_message("usage.placeholders", place=session.config_name, keys=missing)
     return config, None
 
 
@@ -122,7 +123,7 @@ def _save_columns(session: Session, config: Config, files: Sequence[FileReport])
     if added:
         session.inform("columns.saved", n=len(added), path=session.config_name)
     if hints:
-        session.inform("columns.hints", titles=JoinedTexts(list(hints), make_phrase("mark.comma")))
+        session.inform("columns.hints", titles=join_messages(list(hints)))
     if not added and not hints:
         session.inform("columns.nothing_to_save", path=session.config_name)
 
@@ -270,7 +271,7 @@ def _find_run(ledger: DatabaseLedger, run_id: str | None) -> RunRecord:
         record = ledger.find_run(run_id)
         if record is None:
             last_runs = [run.run for run in ledger.list_runs(MAX_RUNS_NAMED)]
-            known = JoinedTexts(last_runs, make_phrase("mark.comma"))
+            known = join_messages(last_runs)
             raise UsageError("no_run", run=run_id, known=known, then=("status",))
     else:
         record = next(filter(has_read_rosters, ledger.list_runs(RUNS_SEARCHED)), None)

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from pipeline.cli.context import Session
 from pipeline.config.settings import Config
-from pipeline.domain.keyed_text import KeyedText
+from pipeline.domain.message import Message
 from pipeline.domain.results_format import WORKBOOK
 from pipeline.domain.run import UNRESOLVED_STATUSES, RowOutcome, RunReport, Status, is_redundant_copy
 from pipeline.intake.readers.discover import SUFFIXES
-from pipeline.messages.catalogue import JoinedTexts, make_phrase
+from pipeline.messages.catalogue import join_messages
 from pipeline.operations.run_hooks import call_run_end_hooks
 from pipeline.reports.explanations import (
     describe_halt_of,
@@ -115,7 +115,7 @@ def _print_problems(session: Session, report: RunReport, presenter: Presenter) -
 
 def _join_names(session: Session, names: Sequence[str]) -> dict[str, str]:
     """Return what a sentence about several files is filled with: the first names, and whether there are more."""
-    named = JoinedTexts(names[:MAX_FILES_NAMED], make_phrase("mark.comma")).render(session.spoken)
+    named = join_messages(names[:MAX_FILES_NAMED]).render(session.spoken)
     return {"files": named, "more": " …" if len(names) > MAX_FILES_NAMED else ""}
 
 
@@ -155,8 +155,8 @@ def _list_unread(report: RunReport) -> Iterator[tuple[str, str]]:
     """Yield each file's notes on what was not read although people may stand in it."""
     for file in report.files:
         for note in file.notes:
-            inner = note.arguments.get("note", note) if isinstance(note, KeyedText) else note
-            if isinstance(inner, KeyedText) and inner.key in UNREAD_NOTES:
+            inner = note.arguments.get("note", note) if isinstance(note, Message) else note
+            if isinstance(inner, Message) and inner.key in UNREAD_NOTES:
                 yield file.path.name, note
 
 

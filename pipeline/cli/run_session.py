@@ -24,12 +24,13 @@ from pipeline.cli.context import Session, warn_of_pictures
 from pipeline.cli.run_log import RunRecorder, remove_lone_log
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
+from pipeline.domain.message import Message
 from pipeline.domain.run import RowOutcome, RunPreview, RunReport, RunRequest, Status
 from pipeline.errors import DiskTrouble, EsignImportError
 from pipeline.esign.signing import CredentialsSource
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.tenant import SiteKey, find_environment
-from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase, render
+from pipeline.messages.catalogue import join_messages, make_message, render
 from pipeline.support.atomic_files import require_writable
 from pipeline.workflow import run_request, tenant_ledger
 
@@ -233,18 +234,18 @@ class RunSession:
         else:
             language = self.session.spoken
             counts = [
-                make_phrase("forecast_others", n=n)
+                make_message("forecast_others", n=n)
                 if status is Status.READY
                 else f"{render(f'status.{status}', language)} {n}"
                 for status, n in sorted(preview.unsent_rows.items(), key=lambda count: -count[1])
             ]
-            inform("forecast_nothing", rows=preview.rows, why=JoinedTexts(counts, make_phrase("mark.comma")))
+            inform("forecast_nothing", rows=preview.rows, why=join_messages(counts))
 
     def _describe_target(self) -> dict[str, object]:
         """Return the environment in words, and the organisation, for which seals are to be made."""
         api = self.config.api
         name = find_environment(api.endpoint)
-        return {"environment": make_phrase(f"environment.{name}"), "organization": api.organization_open_id}
+        return {"environment": make_message(f"environment.{name}"), "organization": api.organization_open_id}
 
     def _print_target(self) -> None:
         """Print where the seals will be made, and from which rosters and pictures."""
@@ -256,16 +257,16 @@ class RunSession:
         self.session.inform("reading", rosters=rosters, seals=mask_text(str(pictures)))
 
 
-def _describe_duration(seconds: float) -> Phrase:
+def _describe_duration(seconds: float) -> Message:
     """Return about how long something takes."""
     if seconds < 1:
-        return make_phrase("time.moment")
+        return make_message("time.moment")
     if seconds < 100:
-        return make_phrase("time.seconds", n=round(seconds))
+        return make_message("time.seconds", n=round(seconds))
     minutes = round(seconds / 60)
     if minutes < 100:
-        return make_phrase("time.minutes", n=minutes)
-    return make_phrase("time.hours", n=f"{seconds / 3600:.1f}")
+        return make_message("time.minutes", n=minutes)
+    return make_message("time.hours", n=f"{seconds / 3600:.1f}")
 
 
 def _name_signal(number: int) -> int:

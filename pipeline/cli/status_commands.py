@@ -12,8 +12,9 @@ from pipeline.cli.context import Session
 from pipeline.clock import shown, stamp
 from pipeline.config.environment import restore_argument
 from pipeline.domain.masking import mask_path, mask_text
+from pipeline.domain.message import Message
 from pipeline.errors import EsignImportError
-from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase, render
+from pipeline.messages.catalogue import join_messages, make_message, render
 from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
@@ -170,12 +171,12 @@ def _count_changed_rows(rows: Sequence[RecordedRow]) -> int:
     return sum(row.status == "changed" for row in rows)
 
 
-def _describe_age(seconds: float) -> Phrase:
+def _describe_age(seconds: float) -> Message:
     if seconds < 2 * HOUR:
-        return make_phrase("age.minutes", n=round(seconds / 60))
+        return make_message("age.minutes", n=round(seconds / 60))
     if seconds < 48 * HOUR:
-        return make_phrase("age.hours", n=round(seconds / HOUR))
-    return make_phrase("age.days", n=round(seconds / (24 * HOUR)))
+        return make_message("age.hours", n=round(seconds / HOUR))
+    return make_message("age.days", n=round(seconds / (24 * HOUR)))
 
 
 def _report_without_ledger(session: Session, config: Config, recorded_run: RunRecord | None) -> int:
@@ -250,7 +251,7 @@ def _print_next_steps(
 
 def _print_halt(session: Session, run: RunRecord | None) -> None:
     """Print why a run stopped early, if it did."""
-    from pipeline.messages.texts import load_texts
+    from pipeline.messages.catalogue import load_texts
     from pipeline.reports.explanations import describe_halt
     from pipeline.reports.presenter import Presenter
 
@@ -349,7 +350,7 @@ def report_no_match(
     path, out = config.name_ledger(), config.resolve_path(config.out)
     session.alert("explain_nobody", query=mask_text(" ".join(query_words)), path=path, out=out)
     if similar:
-        session.alert("explain_similar", names=JoinedTexts(similar, make_phrase("mark.comma")))
+        session.alert("explain_similar", names=join_messages(similar))
         session.suggest_command("next_run", "explain", similar[0])
     else:
         session.suggest_command("next_check", "check")

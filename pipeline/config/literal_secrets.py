@@ -8,8 +8,9 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from pipeline.domain.message import Message
 from pipeline.domain.server_address import ServerAddress
-from pipeline.messages.catalogue import Phrase, make_phrase
+from pipeline.messages.catalogue import make_message
 from pipeline.support.rights import is_exposed
 
 GIT_SECONDS = 10.0
@@ -31,14 +32,14 @@ def holds_password(ledger: object) -> bool:
     return isinstance(address, ServerAddress) and address.holds_password
 
 
-def find_literal_faults(path: Path) -> Iterator[Phrase]:
+def find_literal_faults(path: Path) -> Iterator[Message]:
     """Yield why a configuration must not hold keys where it lies."""
     if is_exposed(path):
-        yield make_phrase("config.secret_exposed", path=path)
+        yield make_message("config.secret_exposed", path=path)
     file = path.resolve()
     repository = next((folder for folder in file.parents if (folder / ".git").exists()), None)
     if repository is not None and not _is_ignored(file):
-        yield make_phrase("config.secret_in_git", path=path, folder=repository)
+        yield make_message("config.secret_in_git", path=path, folder=repository)
 
 
 def _is_ignored(file: Path) -> bool:

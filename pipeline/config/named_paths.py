@@ -12,9 +12,10 @@ from pipeline.config.profiles import derive_path
 from pipeline.config.settings import Config, ConfigFile
 from pipeline.config.yaml_loader import Document
 from pipeline.domain.masking import mask_text
+from pipeline.domain.message import Message
 from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import ConfigError, UsageError
-from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
+from pipeline.messages.catalogue import join_messages, make_message
 
 NEAR_NAME = 0.7  # likeness of two names that may be one misspelt
 ROSTER_PASSWORD_FILE = "roster__password"  # noqa: S105 - a file name
@@ -33,7 +34,7 @@ def require_existing(path: Path) -> Path:
 def no_such_path(path: Path) -> UsageError:
     """Return the error for a path that was named and is not there; one that is nearly it is suggested."""
     near_path = find_near_path(path)
-    near = make_phrase("usage.near", name=near_path) if near_path else ""
+    near = make_message("usage.near", name=near_path) if near_path else ""
     error = UsageError("no_such_path", path=path, folder=path.absolute().parent, near=near)
     error.meant = (str(path), str(near_path)) if near_path else None
     return error
@@ -49,7 +50,7 @@ def find_near_path(path: Path) -> Path | None:
     return path.with_name(matches[0]) if matches else None
 
 
-def find_missing_paths(config: Config) -> Iterator[tuple[Path, Phrase, bool]]:
+def find_missing_paths(config: Config) -> Iterator[tuple[Path, Message, bool]]:
     """Yield each path that a configuration names and is not there, the sentence about it, and whether a run needs it.
 
     The default folders of rosters and pictures may be absent, and secrets may come from elsewhere.
@@ -63,9 +64,13 @@ def find_missing_paths(config: Config) -> Iterator[tuple[Path, Phrase, bool]]:
     for key, path, is_needed in named:
         if path is not None and not (resolved := config.resolve_path(path)).exists():
             near = find_near_path(resolved)
-            meant = make_phrase("usage.near", name=mask_text(str(near))) if near else ""
+            meant = make_message("usage.near", name=mask_text(str(near))) if near else ""
             path_text = mask_text(str(resolved))
-            yield resolved, make_phrase("config_path_missing", key=key, path=path_text, near=meant), is_needed
+            yield (
+                resolved,
+                make_message("config_path_missing", key=key, path=path_text, near=meant),
+                is_needed,
+            )
 
 
 def require_configured(config: Config, key: str, paths: Sequence[Path]) -> None:
@@ -184,7 +189,7 @@ def find_ledger_secret(config: Config, environment: Mapping[str, str]) -> str:
     secret = of_file or environment.get(LEDGER_SECRET_VARIABLE, "").strip()
     if not secret:
         files = [folder / LEDGER_SECRET_FILE for folder in list_secret_folders(config, environment)]
-        places = JoinedTexts([*map(str, files), f"${LEDGER_SECRET_VARIABLE}"], make_phrase("mark.comma"))
+        places = join_messages([*map(str, files), f"${LEDGER_SECRET_VARIABLE}"])
         raise UsageError("server.no_secret", places=places, file=files[-1] if files else LEDGER_SECRET_FILE)
     if len(secret) < MIN_CHARS:
         source = LEDGER_SECRET_FILE if of_file else LEDGER_SECRET_VARIABLE
@@ -207,16 +212,16 @@ def require_ready(config: Config, config_name: Path | str) -> None:
     require_certificates(config)
 
 
-def list_missing_ids(config: Config, path: Path | str) -> JoinedTexts:
+def list_missing_ids(config: Config, path: Path | str) -> Message:
     """Return the ids that are still to be filled in, each with its line in the file at ``path``."""
     try:
         document = ConfigFile(Path(path), {}).find_document(config.profile)
     except ConfigError:
         document = Document({}, {})
     keys = [
-        make_phrase("config.key_line", key=key, line=line)
+        make_message("config.key_line", key=key, line=line)
         if (line := document.lines.get(tuple(key.split("."))))
         else key
         for key in config.api.placeholders
     ]
-    return JoinedTexts(keys, make_phrase("mark.comma"))
+    return join_messages(keys)

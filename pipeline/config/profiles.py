@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from pipeline.config.yaml_loader import Document
+from pipeline.domain.message import Message
 from pipeline.domain.server_address import is_address
 from pipeline.errors import ConfigError
-from pipeline.messages.catalogue import Phrase, make_phrase
+from pipeline.messages.catalogue import make_message
 
 KEY = "profiles"
 OWN_PATHS = ("roster", "seals", "ledger", "work", "out", "metrics_file")
@@ -65,7 +66,11 @@ def is_safe_name(name: str) -> bool:
 
 def _make_fault(path: Path | None, line: int, where: str, key: str) -> ConfigError:
     return ConfigError(
-        [make_phrase("config.value", place=f"{path}:{line}: ", where=where, fault=make_phrase(key), found="")]
+        [
+            make_message(
+                "config.value", place=f"{path}:{line}: ", where=where, fault=make_message(key), found=""
+            )
+        ]
     )
 
 
@@ -94,8 +99,8 @@ def derive_path(key: str, value: _PathValue, profile: str | None) -> _PathValue:
 
 def find_conflicts(
     claims: Mapping[str | None, Iterable[tuple[str, str]]],
-    describe: Callable[[str | None, str, str | None], Phrase],
-) -> Mapping[str | None, Sequence[Phrase]]:
+    describe: Callable[[str | None, str, str | None], Message],
+) -> Mapping[str | None, Sequence[Message]]:
     """Return the faults of hospitals that share what each must have for itself, one for each key.
 
     ``claims`` are the keys whose values belong to one hospital alone, with the values as they are compared. ``describe``
@@ -105,7 +110,7 @@ def find_conflicts(
     for profile, own_claims in claims.items():
         for claim in dict.fromkeys(own_claims):
             owners[claim].append(profile)
-    faults: dict[str | None, dict[str, Phrase]] = defaultdict(dict)
+    faults: dict[str | None, dict[str, Message]] = defaultdict(dict)
     for (key, value), holders in owners.items():
         folders = [value, *map(str, Path(value).parents)] if key in READ_DEEP else [value]
         rivals = [rival for folder in folders for rival in owners.get((key, folder), ())]

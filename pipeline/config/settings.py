@@ -57,12 +57,13 @@ from pipeline.config.yaml_loader import (
     read_document,
     suggest_name,
 )
+from pipeline.domain.message import Message
 from pipeline.domain.roster import IGNORED
 from pipeline.domain.roster import Field as Column
 from pipeline.domain.server_address import ServerAddress, name_schema
 from pipeline.errors import ConfigError, UsageError
 from pipeline.ledger.tenant import make_tenant_id
-from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
+from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.support.rights import share_folder
 
 LOG = logging.getLogger(__name__)
@@ -74,9 +75,7 @@ BLANKS = frozenset({"name", "staff_no", "department"})  # of seal_name
 
 def _require_column_word(value: str) -> str:
     if value not in COLUMN_WORDS:
-        raise make_fault(
-            "config.column", value=value, known=JoinedTexts(COLUMN_WORDS, make_phrase("mark.comma"))
-        )
+        raise make_fault("config.column", value=value, known=join_messages(COLUMN_WORDS))
     return value
 
 
@@ -267,7 +266,7 @@ def load(
     values: Mapping[str, Any] = MappingProxyType({}),
     *,
     profile: str | None = None,
-    warn: Callable[[Phrase], None] | None = None,
+    warn: Callable[[Message], None] | None = None,
 ) -> Config:
     """Read a configuration; ``path`` None means defaults and environment alone. See `Config.load` and `ConfigFile`."""
     return ConfigFile(path, environment, values, warn=warn).load(profile)
@@ -285,7 +284,7 @@ class ConfigFile:
         environment: Mapping[str, str],
         values: Mapping[str, Any] = MappingProxyType({}),
         *,
-        warn: Callable[[Phrase], None] | None = None,
+        warn: Callable[[Message], None] | None = None,
     ) -> None:
         """Read the file; ``values`` outrank everything in it.
 
@@ -297,13 +296,15 @@ class ConfigFile:
         self._top, self._profiles = split_profiles(document, path)
         self._keys = {key: variable_name(key) for key in list_keys()}
         self._faults = [
-            make_phrase("config.unknown_variable", name=name, near=suggest_name(name, [*self._keys.values()]))
+            make_message(
+                "config.unknown_variable", name=name, near=suggest_name(name, [*self._keys.values()])
+            )
             for name in sorted(set(environment) - {*self._keys.values(), LEDGER_SECRET_VARIABLE})
             if name.startswith(PREFIX)
         ]
         self._variables = {key: name for key, name in self._keys.items() if name in environment}
         self._faults += [
-            make_phrase("config.secret_variable", name=name)
+            make_message("config.secret_variable", name=name)
             for key, name in self._variables.items()
             if key in LITERAL_KEYS
         ]
@@ -329,7 +330,7 @@ class ConfigFile:
         """Raise UsageError for a profile that is not there; one that is nearly it is suggested."""
         if name in self._profiles:
             return
-        known = JoinedTexts(self.names, make_phrase("mark.comma"))
+        known = join_messages(self.names)
         if not self._profiles:
             raise UsageError("profiles.none", path=self._path)
         near = suggest_name(name, self.names)
@@ -354,7 +355,7 @@ class ConfigFile:
         return config
 
     @cached_property
-    def _conflicts(self) -> Mapping[str | None, Sequence[Phrase]]:
+    def _conflicts(self) -> Mapping[str | None, Sequence[Message]]:
         if not self._profiles:
             return {}
         configs = {profile: self._find_config(profile) for profile in self.list_hospitals()}
@@ -363,13 +364,13 @@ class ConfigFile:
             {name: config.list_claims() for name, config in sound.items()}, self._describe_conflict
         )
 
-    def _describe_conflict(self, profile: str | None, key: str, rival: str | None) -> Phrase:
+    def _describe_conflict(self, profile: str | None, key: str, rival: str | None) -> Message:
         own = self._top if profile is None else self._profiles[profile]
-        return make_phrase(
+        return make_message(
             "config.value",
             place=f"{self._path}:{own.line_of(tuple(key.split('.'))) or 1}: ",
             where=key if profile is None else f"{PROFILES}.{profile}.{key}",
-            fault=make_phrase("profiles.shared", rival=rival or make_phrase("profiles.top")),
+            fault=make_message("profiles.shared", rival=rival or make_message("profiles.top")),
             found="",
         )
 
@@ -426,11 +427,11 @@ class ConfigFile:
         return has_keys or (is_ledger_of_file and holds_password(config.ledger))
 
     @cached_property
-    def _literal_faults(self) -> Sequence[Phrase]:
+    def _literal_faults(self) -> Sequence[Message]:
         """The faults of a file that holds a key; where it may hold one, there is a warning."""
         faults = [*find_literal_faults(self._path)] if self._path is not None else []
         if not faults and not self._faults:
-            self._warn(make_phrase("config.literal_secret", path=self._path))
+            self._warn(make_message("config.literal_secret", path=self._path))
         return faults
 
 
@@ -444,7 +445,7 @@ def _derive_own_values(values: Mapping[str, Any], profile: str) -> dict[str, Any
     return {**values, **own}
 
 
-def _log_warning(warning: Phrase) -> None:
+def _log_warning(warning: Message) -> None:
     LOG.warning("%s", warning.render("en"))
 
 

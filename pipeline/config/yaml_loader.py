@@ -16,9 +16,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from pipeline.domain.message import Message
 from pipeline.errors import ConfigError, reason_of
 from pipeline.messages.areas import is_known
-from pipeline.messages.catalogue import Bilingual, JoinedTexts, Localizable, Phrase, make_phrase
+from pipeline.messages.catalogue import join_messages, make_finished_message, make_message
 from pipeline.support.rights import acting_user
 
 MAX_BYTES = 1 << 20  # of a file
@@ -76,26 +77,26 @@ def read_document(path: Path) -> Document:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
-            raise ConfigError([make_phrase("config.too_large", path=path, limit=MAX_BYTES >> 10)])
+            raise ConfigError([make_message("config.too_large", path=path, limit=MAX_BYTES >> 10)])
         if b"\0" in data and data[:2] not in UTF16:
-            raise ConfigError([make_phrase("config.not_text", path=path)])
+            raise ConfigError([make_message("config.not_text", path=path)])
         text = data.decode("utf-8-sig")
     except PermissionError as error:
-        raise ConfigError([make_phrase("config.forbidden", path=path, user=acting_user())]) from error
+        raise ConfigError([make_message("config.forbidden", path=path, user=acting_user())]) from error
     except OSError as error:
-        raise ConfigError([make_phrase("config.unreadable", path=path, why=reason_of(error))]) from error
+        raise ConfigError([make_message("config.unreadable", path=path, why=reason_of(error))]) from error
     except UnicodeDecodeError as error:
-        raise ConfigError([make_phrase("config.not_utf8", path=path)]) from error
+        raise ConfigError([make_message("config.not_utf8", path=path)]) from error
     try:
         root = YAML(typ="rt", pure=True).compose(text)
     except YAMLError as error:
         raise ConfigError([_describe_syntax_error(path, *_find_syntax_error(text, error))]) from error
     except RecursionError as error:
-        raise ConfigError([make_phrase("config.too_deep", path=path, limit=MAX_LEVELS)]) from error
+        raise ConfigError([make_message("config.too_deep", path=path, limit=MAX_LEVELS)]) from error
     reader = _Reader(path)
     values = reader.read_value(root, ()) if root is not None else {}
     if not isinstance(values, dict):
-        reader.faults.append(make_phrase("config.no_mapping", path=path))
+        reader.faults.append(make_message("config.no_mapping", path=path))
     if reader.faults:
         raise ConfigError(reader.faults)
     return Document(values, reader.lines)
@@ -115,12 +116,12 @@ def _find_syntax_error(text: str, error: YAMLError) -> tuple[int, str]:
     return line, why
 
 
-def _describe_syntax_error(path: Path, line: int, why: str) -> Phrase:
+def _describe_syntax_error(path: Path, line: int, why: str) -> Message:
     """Return the fault that the parser found; words that the catalogue does not know stay English."""
     key = next((key for words, key in PARSER_TEXTS.items() if words in why), None)
     if key is None:
-        return make_phrase("config.strange_syntax", path=path, line=line, why=why)
-    return make_phrase("config.syntax", path=path, line=line, why=make_phrase(key))
+        return make_message("config.strange_syntax", path=path, line=line, why=why)
+    return make_message("config.syntax", path=path, line=line, why=make_message(key))
 
 
 class _Reader:
@@ -130,7 +131,7 @@ class _Reader:
         self._path = path
         self._seen: set[int] = set()
         self.lines: dict[tuple[str, ...], int] = {}
-        self.faults: list[Phrase] = []
+        self.faults: list[Message] = []
 
     def read_value(self, node: Node, names: tuple[str, ...]) -> Any:
         line = node.start_mark.line + 1
@@ -139,7 +140,7 @@ class _Reader:
             return None
         self._seen.add(id(node))
         if len(names) > MAX_LEVELS:
-            raise ConfigError([make_phrase("config.too_deep", path=self._path, limit=MAX_LEVELS)])
+            raise ConfigError([make_message("config.too_deep", path=self._path, limit=MAX_LEVELS)])
         if isinstance(node, MappingNode):
             return self._read_mapping(node, names)
         if isinstance(node, SequenceNode):
@@ -165,7 +166,7 @@ class _Reader:
 
     def _add_fault(self, line: int, key: str, /, **detail: object) -> None:
         self.faults.append(
-            make_phrase("config.on_line", path=self._path, line=line, fault=make_phrase(key, **detail))
+            make_message("config.on_line", path=self._path, line=line, fault=make_message(key, **detail))
         )
 
 
@@ -177,7 +178,7 @@ def find_near_name(name: str, known: Sequence[str]) -> str | None:
 def suggest_name(name: str, known: Sequence[str]) -> object:
     """Return the suggestion of the nearest known name, empty where none is near."""
     near = find_near_name(name, known)
-    return make_phrase("config.near", name=near) if near else ""
+    return make_message("config.near", name=near) if near else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,20 +194,20 @@ class FaultRenderer:
         """Return the line of the file on which a fault stands, 0 without one."""
         return self.document.line_of(_path_of(error)) or 0
 
-    def render_fault(self, error: Any) -> Phrase:
+    def render_fault(self, error: Any) -> Message:
         """Return a fault as a sentence."""
         names = _path_of(error)
         origin = self._render_origin(error, names)
         where = ".".join(name for name in names if not name.isdigit())
         if error["type"] == "extra_forbidden":
             if _KEY_NAMES.fullmatch(names[-1].replace("_", "").lower()):
-                return make_phrase("config.misplaced_secret", place=origin, where=where)
+                return make_message("config.misplaced_secret", place=origin, where=where)
             siblings = [known[-1] for known in self.keys if known[:-1] == names[:-1]]
             siblings += [known[0] for known in self.keys if len(names) == 1]
-            return make_phrase(
+            return make_message(
                 "config.unknown_key", place=origin, where=where, near=suggest_name(names[-1], siblings)
             )
-        return make_phrase(
+        return make_message(
             "config.value",
             place=origin,
             where=where,
@@ -216,7 +217,7 @@ class FaultRenderer:
 
     def _render_origin(self, error: Any, names: tuple[str, ...]) -> object:
         if names in self.variables:
-            return make_phrase("config.variable", name=self.variables[names])
+            return make_message("config.variable", name=self.variables[names])
         if self.path is None:
             return ""
         line = self.find_line(error)
@@ -233,16 +234,16 @@ def _describe_value(error: Any) -> object:
     if error["type"] in {OURS, "missing"} or secret or not isinstance(value, str | int | float):
         return ""
     text = str(value)
-    return make_phrase("config.found", value=text) if 0 < len(text) <= MAX_SHOWN else ""
+    return make_message("config.found", value=text) if 0 < len(text) <= MAX_SHOWN else ""
 
 
-def _describe_fault(error: Any) -> Localizable:
+def _describe_fault(error: Any) -> Message:
     """Return the fault of a value: our own sentence, or ours for pydantic's kind of error."""
     context = error.get("ctx", {})
     if error["type"] == OURS:
-        return make_phrase(context["key"], **context["detail"])
+        return make_message(context["key"], **context["detail"])
     if not is_known(key := f"config.pydantic.{error['type']}"):
-        return Bilingual(error["msg"], error["msg"])
-    expected = JoinedTexts(str(context.get("expected", "")).split(" or "), make_phrase("mark.or"))
+        return make_finished_message(error["type"], error["msg"], error["msg"])
+    expected = join_messages(str(context.get("expected", "")).split(" or "), "mark.or")
     plain = {name: f"{value:g}" if isinstance(value, float) else value for name, value in context.items()}
-    return make_phrase(key, **{**plain, "expected": expected})
+    return make_message(key, **{**plain, "expected": expected})

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from dataclasses import field as _field
 from pathlib import Path
 
-from pipeline.domain.keyed_text import KeyedText, change_text
+from pipeline.domain.message import Message, change_text
 from pipeline.domain.roster import Change, Doctor, Field, Problem
 
 _NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
@@ -59,7 +59,7 @@ class Masker:
         """Hide, inside any text, the numbers of the roster and every run of 15 or more digits."""
         if len(text) < _SHORTEST or not _DIGIT.search(text):
             return text
-        if isinstance(text, KeyedText):
+        if isinstance(text, Message):
             return text.change(self.mask_text)
         masked = self._masked.get(text)
         if masked is None:
@@ -76,7 +76,7 @@ class Masker:
 
     def mask_answer(self, text: str) -> str:
         """Hide the numbers in a message of the service: also those of people who stand in no roster, by their form."""
-        if isinstance(text, KeyedText):
+        if isinstance(text, Message):
             return text.change(self.mask_answer)
         masked = self.mask_text(text)
         narrow = masked if masked.isascii() else masked.translate(_NARROW)
@@ -112,7 +112,8 @@ class Masker:
         return replace(problem, detail=detail)
 
     def _mask_detail(self, text: str, *, everything: bool) -> str:
-        return change_text(text, lambda part: self._mask_inside(part, everything=everything))
+        masked: str = change_text(text, lambda part: self._mask_inside(part, everything=everything))
+        return masked
 
     def _mask_inside(self, text: str, *, everything: bool) -> str:
         """Mask the numbers in a text; ``everything`` masks whatever looks like one."""
@@ -203,7 +204,7 @@ def _is_masked(text: str, *, shown: int) -> bool:
 
 def hide_names(text: str, names: Iterable[str]) -> str:
     """Take people's names out of a text that goes where names must not stand (run.json, logs)."""
-    if isinstance(text, KeyedText):
+    if isinstance(text, Message):
         return text.change(lambda part: hide_names(part, names))
     for name in sorted({name for name in names if name and name in text}, key=len, reverse=True):
         text = text.replace(name, "*" * len(name))

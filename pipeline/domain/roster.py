@@ -170,7 +170,7 @@ class UnassignedImage:
 
     sheet: str | None
     covered_cells: str  # the cells it lies over: H12, G11:H14; empty where it does not say
-    why: str  # a keyed text of `files.toml`
+    why: str  # a message of `files.toml`
     picture: ImageFile | None = _field(default=None, repr=False)  # None where it cannot be had
 
 

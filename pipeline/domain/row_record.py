@@ -31,7 +31,7 @@ class RecordedProblem:
     field: Field | None
     cell: str | None
     message: str = _field(repr=False)
-    # texts as `pipeline.messages.texts.dump_text` stores them, masked; None: not recorded
+    # texts as `pipeline.messages.catalogue.dump_text` stores them, masked; None: not recorded
     detail: Mapping[str, object] | None = _field(default=None, repr=False)
 
 

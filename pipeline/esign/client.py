@@ -25,14 +25,14 @@ import aiohttp
 from yarl import URL
 
 from pipeline.clock import Clock
-from pipeline.domain.keyed_text import KeyedText
+from pipeline.domain.message import Message
 from pipeline.errors import reason_of
 from pipeline.esign.contracts import UPLOAD, VERSION
 from pipeline.esign.request_body import BeforeSend, RequestBody
 from pipeline.esign.responses import Reply
 from pipeline.esign.seen_answers import SeenAnswers
 from pipeline.esign.signing import CredentialsSource, authorization
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 from pipeline.support.failpoints import hit_failpoint
 from pipeline.version import __version__
 
@@ -79,7 +79,7 @@ _TLS_ERRORS = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError)
 class NotSent(Exception):
     """The headers never left: the call was not executed.
 
-    Its text, and that of NoAnswer, is one of `pipeline.messages.texts`. The library's own exception is the cause, and
+    Its text, and that of NoAnswer, is a message. The library's own exception is the cause, and
     log.jsonl holds its class.
     """
 
@@ -112,7 +112,7 @@ class _WaitingConnector(aiohttp.TCPConnector):
         try:
             await body.before_send(is_open)
             if not is_open():
-                raise NotSent(make_text(CLOSED_BEFORE))
+                raise NotSent(make_message(CLOSED_BEFORE))
         except BaseException:
             connection.close()
             raise
@@ -316,28 +316,28 @@ async def read_body(response: aiohttp.ClientResponse) -> bytes:
     while chunk := await response.content.readany():
         content += chunk
         if len(content) > MAX_REPLY_BYTES:
-            raise NoAnswer(make_text("wire.answer_too_large"))
+            raise NoAnswer(make_message("wire.answer_too_large"))
     return bytes(content)
 
 
-def describe_not_sent(error: Exception) -> KeyedText:
+def describe_not_sent(error: Exception) -> Message:
     """Return why a call was not sent at all."""
     key = next((key for kind, key in _NOT_SENT if isinstance(error, kind)), CLOSED_BEFORE)
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         refused = error.certificate_error
         code = refused.verify_code if isinstance(refused, ssl.SSLCertVerificationError) else 0
-        return make_text(CERTIFICATES.get(code, key))
+        return make_message(CERTIFICATES.get(code, key))
     if isinstance(error, aiohttp.ClientConnectorSSLError) and isinstance(error.os_error, ssl.SSLError):
-        return make_text(PLAIN_PORT if error.os_error.reason in _PLAIN_PORT_REASONS else key)
+        return make_message(PLAIN_PORT if error.os_error.reason in _PLAIN_PORT_REASONS else key)
     if key not in _WITH_REASON:
-        return make_text(key)
+        return make_message(key)
     refused = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else _TOO_LONG
-    return make_text(key, why=reason_of(refused))
+    return make_message(key, why=reason_of(refused))
 
 
-def describe_no_answer(error: Exception) -> KeyedText:
+def describe_no_answer(error: Exception) -> Message:
     """Return why a call that may have been executed got no answer."""
-    return make_text(next((key for kind, key in _NO_ANSWER if isinstance(error, kind)), "wire.cut"))
+    return make_message(next((key for kind, key in _NO_ANSWER if isinstance(error, kind)), "wire.cut"))
 
 
 async def _on_headers_sent(

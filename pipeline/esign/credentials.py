@@ -11,9 +11,10 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from pipeline.clock import Clock
+from pipeline.domain.message import Message
 from pipeline.errors import CredentialsMissing, reason_of
 from pipeline.esign.signing import Credentials, CredentialsSource
-from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
+from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.support.rights import acting_user
 
 if TYPE_CHECKING:
@@ -55,15 +56,17 @@ def find_credentials(
     ``organization`` may have an entry of its own in the keyring. A ``role`` is asked for keys where no pair is found; a role
     of STS is assumed with the pair. Raises CredentialsMissing, which lists every source and what it held.
     """
-    tried: list[Phrase] = []
+    tried: list[Message] = []
     for source in _list_sources(environment, home, secrets_dir, organization):
         try:
             values = source.read()
         except _Unavailable as error:
-            tried.append(make_phrase("credentials.place", place=source.name, why=error.args[0]))
+            tried.append(make_message("credentials.place", place=source.name, why=error.args[0]))
             continue
         except (OSError, ValueError, configparser.Error) as error:
-            tried.append(make_phrase("credentials.place", place=source.name, why=_describe_unreadable(error)))
+            tried.append(
+                make_message("credentials.place", place=source.name, why=_describe_unreadable(error))
+            )
             continue
         secret_id, secret_key = values.get("secret_id", ""), values.get("secret_key", "")
         if secret_id and secret_key:
@@ -71,10 +74,10 @@ def find_credentials(
             pair = Credentials(secret_id, secret_key, values.get("token") or None, source.name, files)
             return _apply_role(pair, role, clock, environment)
         why = _describe_missing(secret_id, secret_key)
-        tried.append(make_phrase("credentials.place", place=source.name, why=why))
+        tried.append(make_message("credentials.place", place=source.name, why=why))
     if literal is not None or (role is not None and role.kind != "sts"):
         return _apply_role(literal, role, clock, environment)
-    raise CredentialsMissing("credentials.missing", places=JoinedTexts(tried))
+    raise CredentialsMissing("credentials.missing", places=join_messages(tried, "\n"))
 
 
 def _apply_role(
@@ -109,16 +112,16 @@ def _list_sources(
     )
 
 
-def _describe_unreadable(error: Exception) -> Phrase | str:
+def _describe_unreadable(error: Exception) -> Message | str:
     if isinstance(error, PermissionError):
-        return make_phrase("credentials.forbidden", user=acting_user())
-    return reason_of(error) if isinstance(error, OSError) else make_phrase("credentials.unreadable")
+        return make_message("credentials.forbidden", user=acting_user())
+    return reason_of(error) if isinstance(error, OSError) else make_message("credentials.unreadable")
 
 
-def _describe_missing(secret_id: str, secret_key: str) -> Phrase:
+def _describe_missing(secret_id: str, secret_key: str) -> Message:
     if secret_id:
-        return make_phrase("credentials.id_only")
-    return make_phrase("credentials.key_only" if secret_key else "credentials.nothing")
+        return make_message("credentials.id_only")
+    return make_message("credentials.key_only" if secret_key else "credentials.nothing")
 
 
 def _strip_key(value: object) -> str:
@@ -173,7 +176,7 @@ def _read_keyring(services: Sequence[str]) -> Values:
         import keyring  # noqa: PLC0415 - an extra, asked where nothing else holds keys
         from keyring.errors import NoKeyringError  # noqa: PLC0415 - the same
     except ImportError as error:
-        raise _Unavailable(make_phrase("credentials.no_keyring_extra")) from error
+        raise _Unavailable(make_message("credentials.no_keyring_extra")) from error
     entries: list[Values] = []
     failures: list[Exception] = []
 
@@ -189,12 +192,12 @@ def _read_keyring(services: Sequence[str]) -> Values:
     thread.start()
     thread.join(KEYRING_SECONDS)
     if thread.is_alive():
-        raise _Unavailable(make_phrase("credentials.keyring_silent", seconds=round(KEYRING_SECONDS)))
+        raise _Unavailable(make_message("credentials.keyring_silent", seconds=round(KEYRING_SECONDS)))
     if failures:
         if isinstance(failures[0], NoKeyringError):
-            raise _Unavailable(make_phrase("credentials.no_keyring")) from failures[0]
+            raise _Unavailable(make_message("credentials.no_keyring")) from failures[0]
         kind = type(failures[0]).__name__
-        raise _Unavailable(make_phrase("credentials.keyring_failed", kind=kind)) from failures[0]
+        raise _Unavailable(make_message("credentials.keyring_failed", kind=kind)) from failures[0]
     complete = [values for values in entries if values["secret_id"] and values["secret_key"]]
     halves = [values for values in entries if any(values.values())]
     return next(iter([*complete, *halves]), {})

@@ -20,14 +20,14 @@ import aiohttp
 from yarl import URL
 
 from pipeline.clock import Clock
-from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.masking import mask_answer
+from pipeline.domain.message import Message
 from pipeline.domain.service_codes import find_create_meaning
 from pipeline.errors import RoleFailed, reason_of
 from pipeline.esign.client import NoAnswer, describe_no_answer, describe_not_sent, make_tls_context, read_body
 from pipeline.esign.responses import HTTP_OK, Answer, parse_answer
 from pipeline.esign.signing import Credentials, authorization
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 
 LOG = logging.getLogger(__name__)
 METADATA = "http://metadata.tencentyun.com"  # answers on machines of Tencent Cloud alone
@@ -46,7 +46,7 @@ RoleKind = Literal["cvm", "sts", "oidc"]
 
 
 class _Refused(Exception):
-    """No keys were given; its text is one of `pipeline.messages.texts`."""
+    """No keys were given; its text is a message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ class RoleCredentials:
         self._renew_at = self._expires_at = self._given_at = 0.0  # unix seconds
         self._skew = 0.0  # seconds by which the clock of STS is ahead
         self._lock = asyncio.Lock()
-        self.renewal_failure: KeyedText | None = None
+        self.renewal_failure: Message | None = None
 
     @property
     def source(self) -> str:
@@ -131,7 +131,9 @@ class RoleCredentials:
         try:
             context = make_tls_context(self._role.ca_file)
         except OSError as error:
-            raise _Refused(make_text("stop.file", file=self._role.ca_file, why=reason_of(error))) from error
+            raise _Refused(
+                make_message("stop.file", file=self._role.ca_file, why=reason_of(error))
+            ) from error
         async with aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=context, force_close=True),
             timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS),
@@ -159,23 +161,23 @@ class RoleCredentials:
         try:
             document = json.loads(content)
             if document["Code"] != "Success":
-                raise _Refused(make_text("role.code", code=mask_answer(str(document["Code"]))))
+                raise _Refused(make_message("role.code", code=mask_answer(str(document["Code"]))))
             return self._read_keys(document, document["ExpiredTime"], skew)
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise _Refused(make_text("role.unreadable", host=url.host or "")) from error
+            raise _Refused(make_message("role.unreadable", host=url.host or "")) from error
 
     def _build_identity(self) -> dict[str, object]:
         """Return who asks, from what TKE puts into the environment. Raises _Refused where something is missing."""
         values = {name: self._environment.get(name, "") for name in TKE_VARIABLES}
         values["TKE_ROLE_ARN"] = self._role.arn or values["TKE_ROLE_ARN"]
         if missing := [name for name, value in values.items() if not value]:
-            raise _Refused(make_text("role.variables", names=", ".join(missing)))
+            raise _Refused(make_message("role.variables", names=", ".join(missing)))
         file = Path(values["TKE_WEB_IDENTITY_TOKEN_FILE"])
         try:
             token = file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             why = reason_of(error) if isinstance(error, OSError) else "UTF-8"
-            raise _Refused(make_text("stop.file", file=file, why=why)) from error
+            raise _Refused(make_message("stop.file", file=file, why=why)) from error
         return {
             "ProviderId": values["TKE_PROVIDER_ID"],
             "WebIdentityToken": token,
@@ -205,14 +207,14 @@ class RoleCredentials:
             self._skew = skew
             answer, skew = await post()
         if answer is None:
-            raise _Refused(make_text("role.unreadable", host=url.host or ""))
+            raise _Refused(make_message("role.unreadable", host=url.host or ""))
         if answer.code is not None:
             words = f"{answer.code} {mask_answer(answer.message or '')}".strip()
-            raise _Refused(make_text("role.code", code=words))
+            raise _Refused(make_message("role.code", code=words))
         try:
             return self._read_keys(answer.fields["Credentials"], answer.fields["ExpiredTime"], skew)
         except (ValueError, TypeError, KeyError) as error:
-            raise _Refused(make_text("role.unreadable", host=url.host or "")) from error
+            raise _Refused(make_message("role.unreadable", host=url.host or "")) from error
 
     def _build_headers(
         self, url: URL, action: str, region: str, body: bytes, own_keys: Credentials | None
@@ -260,15 +262,15 @@ class RoleCredentials:
                         if method == "GET" and response.status == NOT_FOUND
                         else "role.status"
                     )
-                    raise _Refused(make_text(key, host=host, status=response.status))
+                    raise _Refused(make_message(key, host=host, status=response.status))
                 return content, self._read_skew(response.headers.get("Date"))
         except NoAnswer as error:
-            raise _Refused(make_text("role.host", host=host, why=error.args[0])) from error
+            raise _Refused(make_message("role.host", host=host, why=error.args[0])) from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             describe = (
                 describe_not_sent if isinstance(error, aiohttp.ClientConnectorError) else describe_no_answer
             )
-            raise _Refused(make_text("role.host", host=host, why=describe(error))) from error
+            raise _Refused(make_message("role.host", host=host, why=describe(error))) from error
 
     def _read_skew(self, date: str | None) -> float | None:
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeline.clock import utc_date
-from pipeline.domain.keyed_text import KeyedText
+from pipeline.domain.message import Message
 
 ALGORITHM = "TC3-HMAC-SHA256"
 SERVICE = "essbasic"  # also on the file host and in the test environment
@@ -33,7 +33,7 @@ class CredentialsSource(Protocol):
         """The files they were read from."""
 
     @property
-    def renewal_failure(self) -> KeyedText | None:
+    def renewal_failure(self) -> Message | None:
         """Why the last renewal failed, None where it did not."""
 
     async def get_current(self) -> Credentials:
@@ -54,7 +54,7 @@ class Credentials:
     files: tuple[Path, ...] = field(default=(), repr=False)  # the files it was read from
 
     @property
-    def renewal_failure(self) -> KeyedText | None:
+    def renewal_failure(self) -> Message | None:
         """None: a pair that was found is not renewed."""
         return None
 

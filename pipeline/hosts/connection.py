@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pipeline.clock import SystemClock
 from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import LedgerError, UsageError
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 from pipeline.version import PROGRAM
 
 OLDEST_SERVER = 130000  # pg_current_xact_id
@@ -227,7 +227,7 @@ def is_server_away(error: BaseException, connection: psycopg.Connection | None) 
 def explain_server_error(address: ServerAddress, error: psycopg.Error) -> LedgerError:
     """Return the error for what the server or the way to it refused; it names the server without its password."""
     words = str(error).strip().partition("\n")[0]
-    why = make_text("database.unlisted", code=error.sqlstate or type(error).__name__, words=words)
+    why = make_message("database.unlisted", code=error.sqlstate or type(error).__name__, words=words)
     explained = LedgerError("ledger.server_failed", server=address.shown, why=why)
     explained.__cause__ = error
     return explained

@@ -28,7 +28,7 @@ from pipeline.domain.server_address import ServerAddress
 from pipeline.hosts.daily_jobs import LATE_SECONDS, QUEUE, TASK, DailyJobs, Hospital, digest_rosters, find_day
 from pipeline.hosts.queue import PAUSE, JobConnector, open_queue
 from pipeline.hosts.run_children import RetryAfterRun, RunChildren, RunEnd, RunNotDone, choose_wait, judge_end
-from pipeline.messages.catalogue import JoinedTexts, make_phrase
+from pipeline.messages.catalogue import join_messages, make_message
 
 Report = Callable[..., None]  # the key of a message and what fills its blanks
 
@@ -234,9 +234,7 @@ class HospitalWorker:
             if hospital.name not in new and await self._queue(hospital, day):
                 self._report("worker.queued", hospital=hospital.name, day=day)
         if new:
-            names = JoinedTexts(
-                [name or make_phrase("profiles.top") for name in sorted(new)], make_phrase("mark.comma")
-            )
+            names = join_messages([name or make_message("profiles.top") for name in sorted(new)])
             self._report("worker.new", names=names, start=f"{self._settings.start:%H:%M}")
         self._queued_day = day
 

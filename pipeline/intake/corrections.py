@@ -20,9 +20,8 @@ from pipeline.intake.fields.validate import SiteKeyDigests, assign_row_ids
 from pipeline.intake.pairing import picture_column
 from pipeline.intake.read_rosters import read_rosters, refuse_file
 from pipeline.intake.readers.model import ReadOptions
-from pipeline.messages.catalogue import make_phrase
+from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import build_problem
-from pipeline.messages.texts import make_text
 
 _MOST_LISTED = 20  # rows in one note
 
@@ -77,7 +76,7 @@ def load_rows(
     if roster_unverified and unknown_row is not None:
         raise UsageError(
             "usage.roster_unknown",
-            place=make_phrase(
+            place=make_message(
                 "mark.row", place=_name_sheet(unknown_row), row=unknown_row.origin.row, more=""
             ),
             rosters=", ".join(map(str, context)) or "—",
@@ -112,7 +111,7 @@ def _leave_out_replaced(
             rows=0,
             sheets=(),
             skipped=(),
-            notes=(make_text("note.replaced", copy=replaced[report.path].path.name),),
+            notes=(make_message("note.replaced", copy=replaced[report.path].path.name),),
             unassigned_images=(),
         )
         if report.path in replaced

@@ -40,8 +40,8 @@ from pipeline.intake.readers.xlsx import workbook
 from pipeline.intake.readers.xlsx.drawings import NOWHERE
 from pipeline.intake.readers.xlsx.package import Package
 from pipeline.messages.areas import get_pair
+from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import build_problem, get_problem_kind
-from pipeline.messages.texts import make_text
 from pipeline.support.rights import acting_user
 
 MAX_BYTES = 200_000_000  # of a file on disk; what it unpacks to is bounded by its reader
@@ -91,7 +91,7 @@ def read_roster(
 ) -> tuple[list[Row], FileReport]:
     """Read one file whole, or not at all."""
     if names_former_staff(path.stem) and not options.read_former:
-        return [], FileReport(path, None, "read", notes=(make_text("note.former_file"),))
+        return [], FileReport(path, None, "read", notes=(make_message("note.former_file"),))
     digest = book = None
     tables: list[Table] = []
     try:
@@ -100,7 +100,7 @@ def read_roster(
         book = open_book(data, path, vocabulary, options)
         del data
         if book.results and not (to_fix_only or corrections):
-            notes = (make_text("file.is_results"),)
+            notes = (make_message("file.is_results"),)
             return [], FileReport(path, digest, "deferred", notes=notes, run=book.run)
         if to_fix_only:
             _require_results(book)

@@ -12,7 +12,7 @@ from pipeline.domain.seals import SealContent, Verdict
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt, Connection, LedgerConflict
 from pipeline.ledger.receipts import Fact
 from pipeline.ledger.schema import CONTENT_COLUMNS, DISOWNED, SURELY_REFUSED, insert_row
-from pipeline.messages.texts import dump_line, make_text
+from pipeline.messages.catalogue import dump_line, make_message
 
 # Compared by number, not by time: clocks are set back.
 _SINCE_LAST_SEAL = "number > coalesce((SELECT max(after_attempt) FROM seal WHERE seal.key = attempt.key), 0)"
@@ -29,8 +29,8 @@ REPLACEMENT_PENDING = (
     f"AND {_SINCE_LAST_SEAL})"
 )
 
-ORPHANED = make_text("wire.process_ended")
-WITHDRAWN = make_text("wire.cancelled")
+ORPHANED = make_message("wire.process_ended")
+WITHDRAWN = make_message("wire.cancelled")
 
 
 _GET_CONTENT = attrgetter(*(field.name for field in fields(SealContent)))  # `astuple` copies each value

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from pipeline.domain.message import Message
 from pipeline.errors import LedgerError, LedgerUnreachable, UsageError, reason_of
 from pipeline.ledger import receipt_sync, receipts, schema
 from pipeline.ledger.disk import key_path, list_side_files, require_not_loaded, require_rights
@@ -18,7 +19,7 @@ from pipeline.ledger.receipt_sync import find_missing_facts, receipts_path, set_
 from pipeline.ledger.receipts import Mark, Receipt
 from pipeline.ledger.sqlite_ledger import connect, explain_read_error
 from pipeline.ledger.tenant import SiteKey
-from pipeline.messages.catalogue import Localizable, make_phrase
+from pipeline.messages.catalogue import make_message
 from pipeline.support import atomic_files
 
 _KEY, _RECEIPTS = "key", "receipts"
@@ -368,7 +369,7 @@ def _put_key(path: Path, secret: bytes) -> None:
 
 
 def _explain_damaged_receipts(receipts_file: Path, error: Exception) -> LedgerError:
-    why: Localizable | str = reason_of(error)
+    why: Message | str = reason_of(error)
     if isinstance(error, receipts.ReceiptsDamaged):
-        why = make_phrase("ledger.receipts_line", line=error.line)
+        why = make_message("ledger.receipts_line", line=error.line)
     return LedgerError("ledger.receipts_damaged", place=receipts_file, why=why)

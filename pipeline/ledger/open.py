@@ -24,7 +24,7 @@ from pipeline.ledger.receipts import Receipts
 from pipeline.ledger.registry import Ownership, identify_ledger, read_identity
 from pipeline.ledger.sqlite_ledger import SqliteLedger, SqliteWriter, connect, explain_read_error
 from pipeline.ledger.tenant import KEY_BYTES, KEY_FORMAT, SiteKey, change_tenant, read_tenant, require_tenant
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 from pipeline.support import atomic_files
 from pipeline.support.rights import FILE_MODE
 
@@ -122,7 +122,7 @@ def require_own_ledger(path: Path, site_key: SiteKey) -> None:
             raise explain_read_error(path, sqlite3.DatabaseError(finding))
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         if application != schema.APPLICATION_ID:
-            raise explain_read_error(path, sqlite3.DatabaseError(make_text("database.not_a_ledger")))
+            raise explain_read_error(path, sqlite3.DatabaseError(make_message("database.not_a_ledger")))
         schema.require_version(connection)
         require_tenant(path, connection, site_key.tenant)
         (check,) = connection.execute("SELECT key_check FROM meta").fetchone()

@@ -16,7 +16,7 @@ from pipeline.ledger import decisions
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Connection, Decision, RowRecord
 from pipeline.ledger.run_history import make_row_record
 from pipeline.ledger.schema import select_columns
-from pipeline.messages.texts import load_line
+from pipeline.messages.catalogue import load_line
 
 _SPECIAL = re.compile(
     "[%_|]"

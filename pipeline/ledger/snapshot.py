@@ -16,7 +16,7 @@ from pipeline.ledger import decisions
 from pipeline.ledger.attempts import MAY_HAVE_CREATED, REFUSED_SINCE_LAST_SEAL, REPLACEMENT_PENDING
 from pipeline.ledger.protocol import Connection
 from pipeline.ledger.schema import CONTENT_COLUMNS, FREE_NAME, OPEN_ATTEMPT, select_columns
-from pipeline.messages.texts import load_line
+from pipeline.messages.catalogue import load_line
 
 # Creates that were sent or may have been, and whether the seal name is locked. An attempt that is not executed and got no
 # answer was never sent; a refused upload is no create.

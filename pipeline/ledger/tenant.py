@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.errors import UsageError
 from pipeline.ledger.protocol import Connection
-from pipeline.messages.catalogue import make_phrase
+from pipeline.messages.catalogue import make_message
 
 TEST_HOSTS = ".test.ess.tencent.cn"
 PRODUCTION_HOSTS = ".tencentcloudapi.com"
@@ -97,8 +97,8 @@ def _other_tenant(path: Path, owner: str, tenant: str) -> UsageError:
         return UsageError(
             "ledger.other_environment",
             path=path,
-            owner=make_phrase(f"environment.{theirs[0]}"),
-            environment=make_phrase(f"environment.{ours[0]}"),
+            owner=make_message(f"environment.{theirs[0]}"),
+            environment=make_message(f"environment.{ours[0]}"),
             suggested=f"state/{ours[0]}.sqlite3",
         )
     differing = [

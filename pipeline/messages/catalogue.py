@@ -1,109 +1,112 @@
-"""Sentences: looks a message up by its key and renders it in Chinese or English.
+"""Makes messages of the catalogue, renders them in Chinese or English, stores them and reads them back.
 
-A text has blanks such as ``{path}``. The value of a blank may be localizable itself. A message is put together only when
-it is shown, in the language that is asked for.
+Stages pass a `Message` on in a problem's detail, a note, an error or an answer; it is rendered when it is shown.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from pipeline.domain.keyed_text import KeyedText
-from pipeline.domain.service_codes import NAME_EXISTS
+from pipeline.domain.message import LIST, Message
 from pipeline.messages.areas import get_pair, get_words, is_known
-from pipeline.messages.texts import render_text
-
-Pair = tuple[str, str]  # zh, en
-# a time as the ledger holds it
-_STAMP = re.compile(r"\b(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::\d\d)?[+-]\d\d:\d\d")
-# a picture in a roster that its owner moves within the sheet; others are saved as files
-_MOVED = frozenset({"stray.no_doctor", "stray.no_roster", "stray.no_row"})
 
 
-@runtime_checkable
-class Localizable(Protocol):
-    """A value that exists in both languages."""
-
-    def render(self, language: str) -> str:
-        """Return them in ``zh`` or ``en``."""
+def make_message(key: str, /, **arguments: object) -> Message:
+    """Return the message of a key; KeyError for a key or a blank that the catalogue or the arguments lack."""
+    return Message(key, arguments, get_pair(key))
 
 
-@dataclass(frozen=True, slots=True)
-class Phrase:
-    """An entry of a table, and the values of its blanks."""
-
-    words: Pair
-    detail: Mapping[str, object]
-
-    def render(self, language: str) -> str:
-        """Return the words in ``zh`` or ``en``, what fills them in the same language."""
-        values = {name: render_value(value, language) for name, value in self.detail.items()}
-        return self.words[language != "zh"].format_map(values)
+def make_finished_message(key: str, zh: str, en: str) -> Message:
+    """Return a text that is complete in both languages, under the key it was made from."""
+    zh, en = (text.replace("{", "{{").replace("}", "}}") for text in (zh, en))
+    return Message(key, {}, (zh, en))
 
 
-@dataclass(frozen=True, slots=True)
-class Bilingual:
-    """A finished text in both languages."""
-
-    zh: str
-    en: str
-
-    def render(self, language: str) -> str:
-        """Return them in ``zh`` or ``en``."""
-        return self.zh if language == "zh" else self.en
+def join_messages(parts: Iterable[object], between: str = "mark.comma") -> Message:
+    """Return several texts as one; ``between`` is the key of a mark, or what stands between them in every language."""
+    words = get_pair(between) if is_known(between) else (between, between)
+    return Message(LIST, {str(number): part for number, part in enumerate(parts)}, words)
 
 
-@dataclass(frozen=True, slots=True)
-class JoinedTexts:
-    """Several texts, one after the other."""
-
-    parts: Sequence[object]
-    between: object = "\n"
-
-    def render(self, language: str) -> str:
-        """Return them in ``zh`` or ``en``."""
-        return str(render_value(self.between, language)).join(
-            str(render_value(part, language)) for part in self.parts
-        )
+def join_texts(texts: Iterable[str]) -> str:
+    """Return several texts with commas between them: a message if one of them is one."""
+    parts = list(texts)
+    is_plain = not any(isinstance(part, Message) for part in parts)
+    return ", ".join(parts) if is_plain else join_messages(parts)
 
 
-def render_value(value: object, language: str) -> object:
-    """Render a localizable value in ``zh`` or ``en``; return any other value unchanged."""
-    if isinstance(value, KeyedText):
-        return render_text(value, language)
-    return value.render(language) if isinstance(value, Localizable) else value
+def render(key: str, language: str, /, **arguments: object) -> str:
+    """Return a text of the catalogue in ``zh`` or ``en``."""
+    return make_message(key, **arguments).render(language)
 
 
-def make_phrase(key: str, /, **detail: object) -> Phrase:
-    """Return a sentence of the catalogue, to be said in either language; KeyError for a key that it does not know."""
-    return Phrase(get_pair(key), detail)
+def render_text(text: str, language: str) -> str:
+    """Return a message in ``zh`` or ``en``; a plain text, such as a file's name or the service's words, as it is."""
+    return text.render(language) if isinstance(text, Message) else text
 
 
-def render(key: str, language: str, /, **detail: object) -> str:
-    """Return a sentence of the catalogue in ``zh`` or ``en``."""
-    return make_phrase(key, **detail).render(language)
-
-
-def describe_halt_reason(code: str, message: str, language: str) -> str:
-    """Return why a run halted; the service's own codes speak by their message."""
-    key = f"halt.{code}"
-    if code == "SAME_REFUSAL" and NAME_EXISTS in message:
-        key = "halted.same_names"
-    text = _STAMP.sub(r"\1 \2", render_text(message, language))
-    return render(key, language, message=text) if is_known(key) else message
-
-
-def explain_unassigned_image(why: str, language: str) -> tuple[str, str]:
-    """Return why a picture in a roster was not used, and what to do."""
-    key = why.key if isinstance(why, KeyedText) else why
-    advice = "stray.move" if key in _MOVED else "stray.save"
-    return get_words(f"{key}.reason")[language], get_words(advice)[language]
-
-
-def render_review_text(key: str, language: str, **detail: object) -> str:
+def render_review_text(key: str, language: str, **arguments: object) -> str:
     """Return a text of the review page in ``zh`` or ``en``; without values its blanks stay, for the page's script."""
     text = get_words(f"review_page.{key}")[language]
-    return text.format_map(detail) if detail else text
+    return text.format_map(arguments) if arguments else text
+
+
+def name_field(field: str, language: str) -> str:
+    """Return the name of a field of the roster; a word that is no field is returned as it is."""
+    key = f"field.{field}"
+    return get_words(key)[language] if is_known(key) else field
+
+
+# -- messages in files and in the ledger
+
+
+def dump_text(text: object) -> object:
+    """Return a text as JSON holds it: a message as its key and arguments."""
+    if not isinstance(text, Message):
+        return str(text)
+    arguments = {name: dump_text(value) for name, value in text.arguments.items()}
+    return {"key": text.key, "arguments": arguments} if arguments else {"key": text.key}
+
+
+def load_text(stored: object) -> str:
+    """Return a text that was stored; one that is no message is returned as it is."""
+    match stored:
+        case {"key": str(key), "arguments": dict(arguments)}:
+            given = {name: load_text(value) for name, value in arguments.items()}
+        case {"key": str(key)}:
+            given = {}
+        case _:
+            return str(stored)
+    if key == LIST:
+        return join_messages(given.values())
+    words = get_pair(key) if is_known(key) else (key, key)  # of a newer version
+    return Message(key, given, words)
+
+
+def dump_texts(fields: Mapping[str, str]) -> dict[str, object]:
+    """Return fields of a JSON object: texts in English, and under ``texts`` the messages by key and arguments."""
+    messages = {name: dump_text(text) for name, text in fields.items() if isinstance(text, Message)}
+    return {**fields, **({"texts": messages} if messages else {})}
+
+
+def load_texts(stored: Mapping[str, Any]) -> dict[str, str]:
+    """Return the fields that `dump_texts` stored, with their messages."""
+    messages = stored.get("texts") or {}
+    return {name: load_text(messages.get(name, text)) for name, text in stored.items() if name != "texts"}
+
+
+def dump_line(text: str | None) -> str | None:
+    """Return a text as a column of the ledger holds it."""
+    return json.dumps(dump_text(text), ensure_ascii=False) if isinstance(text, Message) else text
+
+
+def load_line(stored: str | None) -> str | None:
+    """Return a text that a column of the ledger holds."""
+    if stored is None or not stored.startswith('{"key": '):
+        return stored
+    try:
+        return load_text(json.loads(stored))
+    except (ValueError, LookupError):  # an answer's own words that only look so
+        return stored

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import cast
 
-from pipeline.domain.keyed_text import KeyedText
+from pipeline.domain.message import Message
 from pipeline.domain.roster import Field, Problem, Severity
 from pipeline.domain.row_record import RecordedProblem
 from pipeline.domain.service_codes import ResponsibleRole
 from pipeline.messages.areas import get_pair, get_words, is_known, load_area
-from pipeline.messages.texts import dump_text, load_text, name_field, render_text
+from pipeline.messages.catalogue import dump_text, load_text, name_field, render_text
 
 _CASE, _PART = (
     ".case_",
@@ -150,7 +150,7 @@ def _choose_key(problem: Problem, kind: ProblemKind) -> str:
 
 def _close_gaps(sentence: str, name: str, value: str, rendered: str) -> str:
     """Return a sentence without the blanks between a Han character and what fills ``{name}``."""
-    if isinstance(value, KeyedText) and _HAN.match(rendered):
+    if isinstance(value, Message) and _HAN.match(rendered):
         sentence = sentence.replace(f" {{{name}}}", f"{{{name}}}")
     if name == _OTHER and _HAN.fullmatch(rendered[-1:]):
         sentence = sentence.replace(f"{{{name}}} ", f"{{{name}}}")
@@ -164,7 +164,7 @@ def _render_detail(name: str, value: str, language: str) -> str:
         return comma.join(_rows(value, language))
     if name in _FIELD_LISTS:
         return comma.join(name_field(field, language) for field in value.replace(",", " ").split())
-    if isinstance(value, KeyedText):
+    if isinstance(value, Message):
         return render_text(value, language)
     return value.replace(get_words("mark.comma")["en"], comma)
 

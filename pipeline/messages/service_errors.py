@@ -12,6 +12,7 @@ from dataclasses import astuple, dataclass
 from functools import cache
 from typing import cast
 
+from pipeline.domain.message import Message
 from pipeline.domain.service_codes import (
     CODES,
     HANDLING,
@@ -23,6 +24,7 @@ from pipeline.domain.service_codes import (
     find_listed_meaning,
 )
 from pipeline.messages.areas import get_words, is_known, load_area
+from pipeline.messages.catalogue import make_message
 
 # code -> the code with the same texts
 _SAME_TEXTS: Mapping[str, str] = {
@@ -35,28 +37,20 @@ _TODO = ".todo"
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """One code's advice: who acts, whether a rerun helps, and the keys of its meaning and of what to do."""
+    """One code's advice: who acts, whether a rerun helps, what the code means and what to do."""
 
     who: ResponsibleRole
     rerun: Rerun
-    meaning: str
-    todo: str
-
-    def explain(self, language: str) -> str:
-        """Return the meaning of the code."""
-        return get_words(self.meaning)[language]
+    meaning: Message
+    todo: Message
 
     def summarize(self, language: str) -> str:
         """Return the meaning without its full stop, for use inside another sentence."""
-        return self.explain(language).rstrip("。.")
+        return self.meaning.render(language).rstrip("。.")
 
-    def instruct(self, language: str) -> str:
-        """Return what to do; ``who`` holds the role that does it."""
-        return get_words(self.todo)[language]
-
-    def render(self, language: str) -> str:
-        """Return both as one text, as every localizable value does."""
-        return ("" if language == "zh" else " ").join((self.explain(language), self.instruct(language)))
+    def as_message(self) -> Message:
+        """Return the meaning and what to do as one text."""
+        return make_message("advice.both", meaning=self.meaning, todo=self.todo)
 
 
 def _make_advice(key: str, handling: Handling | None = None) -> Advice:
@@ -66,7 +60,8 @@ def _make_advice(key: str, handling: Handling | None = None) -> Advice:
         who, rerun = cast("ResponsibleRole", words["who"]), cast("Rerun", words["rerun"])
     else:
         who, rerun = astuple(handling)
-    return Advice(who, rerun, key, words.get("todo", f"{key}{_TODO}"))
+    todo = words.get("todo", f"{key}{_TODO}")
+    return Advice(who, rerun, make_message(key), make_message(todo))
 
 
 def _list_names(start: str) -> list[str]:

@@ -24,7 +24,7 @@ from pipeline.errors import DiskTrouble, EsignImportError, UsageError
 from pipeline.ledger.disk import find_network_disk, require_local_disk, require_rights
 from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.registry import default_folder, find_identity
-from pipeline.messages.catalogue import JoinedTexts, make_phrase
+from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.operations.backup import list_copies
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
 from pipeline.operations.notify import find_channels, find_ping_url, load_state, name_channel, state_path
@@ -70,7 +70,7 @@ def examine_configuration(config: Config, config_name: Path) -> Iterator[Finding
     if config.api.placeholders:
         keys = list_missing_ids(config, config_name)
         yield Finding(
-            "config", "fault", make_phrase("usage.placeholders", place=config_name, keys=keys), None, 2
+            "config", "fault", make_message("usage.placeholders", place=config_name, keys=keys), None, 2
         )
     else:
         yield make_ok_finding("config", "config", path=config_name.absolute(), tenant=config.tenant)
@@ -211,7 +211,7 @@ def examine_witnesses(config: Config) -> Iterator[Finding]:
     if elsewhere:
         yield make_ok_finding("ledger", "witness", path=elsewhere[0])
     else:
-        text, remedy = (make_phrase(key, out=places[0], registry=places[1]) for key in _NO_WITNESS)
+        text, remedy = (make_message(key, out=places[0], registry=places[1]) for key in _NO_WITNESS)
         yield Finding("ledger", "note", text, remedy)
 
 
@@ -293,10 +293,8 @@ def examine_notifications(config: Config, environment: Mapping[str, str]) -> Ite
     if waiting:
         yield make_fault_finding("notify", "undelivered", "undelivered.remedy", n=waiting)
     elif channels or has_monitor:
-        monitor = [make_phrase("doctor.monitor")] if has_monitor else []
-        yield make_ok_finding(
-            "notify", "notify", channels=JoinedTexts([*names, *monitor], make_phrase("mark.comma"))
-        )
+        monitor = [make_message("doctor.monitor")] if has_monitor else []
+        yield make_ok_finding("notify", "notify", channels=join_messages([*names, *monitor]))
     else:
         yield make_fault_finding("notify", "no_notify", "no_notify.remedy")
 

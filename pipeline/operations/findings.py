@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.domain.message import Message
 from pipeline.errors import EsignImportError
-from pipeline.messages.catalogue import Localizable, make_phrase
+from pipeline.messages.catalogue import make_message
 
 Level = Literal["ok", "note", "warning", "fault"]  # note: a limit of what the program can see
 
@@ -18,8 +19,8 @@ class Finding:
 
     topic: str
     level: Level
-    text: Localizable
-    remedy: Localizable | None = None
+    text: Message
+    remedy: Message | None = None
     exit: int = 0  # of a fault
 
 
@@ -31,17 +32,17 @@ def find_worst_exit(findings: Iterable[Finding]) -> int:
 
 def make_ok_finding(topic: str, key: str, /, **detail: object) -> Finding:
     """Return a line of the catalogue that is in order."""
-    return Finding(topic, "ok", make_phrase(f"doctor.{key}", **detail))
+    return Finding(topic, "ok", make_message(f"doctor.{key}", **detail))
 
 
 def make_fault_finding(
     topic: str, key: str, remedy: str, /, *, exit_code: int = 0, **detail: object
 ) -> Finding:
     """Return a fault, or a warning where there is no exit code, with what to do about it."""
-    text, cure = (make_phrase(f"doctor.{name}", **detail) for name in (key, remedy))
+    text, cure = (make_message(f"doctor.{name}", **detail) for name in (key, remedy))
     return Finding(topic, "fault" if exit_code else "warning", text, cure, exit_code)
 
 
 def report_error(topic: str, error: EsignImportError, level: Level = "fault") -> Finding:
     """Return a finding of an error whose sentence names what to do."""
-    return Finding(topic, level, error, None, error.exit_code if level == "fault" else 0)
+    return Finding(topic, level, error.as_message(), None, error.exit_code if level == "fault" else 0)

@@ -22,8 +22,7 @@ from pipeline.config.sections import IDS, PLACEHOLDER
 from pipeline.config.settings import build_json_schema
 from pipeline.domain.roster import Field
 from pipeline.errors import UsageError
-from pipeline.messages.catalogue import render
-from pipeline.messages.texts import name_field
+from pipeline.messages.catalogue import name_field, render
 from pipeline.support.atomic_files import make_folder, write_atomically, write_json
 
 ENDPOINTS: Mapping[str, str] = {

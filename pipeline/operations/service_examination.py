@@ -14,7 +14,7 @@ from pipeline.esign.contracts import LIVENESS_CHECK, UPLOAD, build_liveness_chec
 from pipeline.esign.responses import Reply
 from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.ledger.tenant import is_loopback
-from pipeline.messages.catalogue import make_phrase
+from pipeline.messages.catalogue import make_message
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
 from pipeline.reports.explanations import describe_failure
 from pipeline.workflow.run_request import make_credentials_finder
@@ -132,4 +132,4 @@ def _judge_answer(reply: Reply, credentials: CredentialsSource) -> Iterator[Find
         yield make_ok_finding("credentials", "accepted")
     else:
         why = describe_failure(answer.code, credentials.source, LIVENESS_CHECK)
-        yield Finding("credentials", "fault", make_phrase("doctor.refused", why=why), None, 4)
+        yield Finding("credentials", "fault", make_message("doctor.refused", why=why), None, 4)

@@ -17,7 +17,7 @@ from pipeline.domain.run import Judged, Judgement, Review, RowPlan, Status
 from pipeline.domain.seals import PersonHistory
 from pipeline.errors import UsageError, reason_of
 from pipeline.ledger.protocol import Ledger
-from pipeline.messages.catalogue import make_phrase
+from pipeline.messages.catalogue import make_message
 
 SCHEMA = 1
 TOOL, KIND = "esign-import", "review"
@@ -102,7 +102,7 @@ def offer_held_image(
 
 def _refuse(path: Path, key: str, **detail: object) -> UsageError:
     """Return the error for a file that is no saved review; ``key`` is that of the reason."""
-    return UsageError("review.refused", path=path, why=make_phrase(key, **detail))
+    return UsageError("review.refused", path=path, why=make_message(key, **detail))
 
 
 def _select_new(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from pipeline.clock import shown
-from pipeline.domain.keyed_text import KeyedText
+from pipeline.domain.message import Message
 from pipeline.domain.roster import Column, Field, FileReport, Problem
 from pipeline.domain.run import (
     UNRESOLVED_STATUSES,
@@ -17,10 +18,10 @@ from pipeline.domain.run import (
     has_doubtful_picture,
     is_redundant_copy,
 )
-from pipeline.domain.service_codes import CODES
+from pipeline.domain.service_codes import CODES, NAME_EXISTS
 from pipeline.errors import isolate_row_failure
 from pipeline.messages.areas import is_known
-from pipeline.messages.catalogue import Bilingual, Localizable, describe_halt_reason
+from pipeline.messages.catalogue import make_finished_message
 from pipeline.messages.problems import find_problem_kind, render_problem
 from pipeline.messages.service_errors import (
     Advice,
@@ -36,6 +37,8 @@ from pipeline.reports.row_values import display_last_attempt
 
 # reasons of ours whose own words name no cure
 _WITH_ADVICE = frozenset({"SEAL_ID_REUSED", "LEDGER_CONFLICT", "OUTAGE", "TLS"})
+# a time as the ledger holds it
+_STAMP = re.compile(r"\b(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::\d\d)?[+-]\d\d:\d\d")
 NO_DETAIL: Mapping[str, str] = MappingProxyType({})
 _MAX_UNUSED = 20  # unused columns in one sentence
 _MAX_LAYOUTS = 10  # described one by one
@@ -139,7 +142,7 @@ def describe_lost_answer(code: str | None, message: str | None, presenter: Prese
     if code not in list_answers() and not code.startswith("http_"):
         return None
     meaning = find_advice(code).summarize(presenter.language)
-    text = presenter.render_text(message) if isinstance(message, KeyedText) else ""
+    text = presenter.render_text(message) if isinstance(message, Message) else ""
     return presenter.join("colon", meaning, text)
 
 
@@ -184,7 +187,9 @@ def is_service_code(code: str) -> bool:
 
 def describe_task(advice: Advice, presenter: Presenter) -> str:
     """Return who acts and what to do, as one text."""
-    return presenter.join("colon", presenter.render(f"who.{advice.who}"), advice.instruct(presenter.language))
+    return presenter.join(
+        "colon", presenter.render(f"who.{advice.who}"), advice.todo.render(presenter.language)
+    )
 
 
 def describe_task_of(code: str, presenter: Presenter) -> str | None:
@@ -198,10 +203,10 @@ def describe_code(code: str, presenter: Presenter) -> str:
         return ""
     advice = find_advice(code)
     space = "" if presenter.language == "zh" else " "
-    return f"{advice.explain(presenter.language)}{space}{describe_task(advice, presenter)}"
+    return f"{advice.meaning.render(presenter.language)}{space}{describe_task(advice, presenter)}"
 
 
-def describe_failure(reason: str, key_source: str, action: str = "") -> Localizable | str:
+def describe_failure(reason: str, key_source: str, action: str = "") -> Message | str:
     """Return why a single call failed: a text of ours, or a service code with who acts and what to do.
 
     ``key_source`` is where the keys came from; it is given for codes about the keys. ``action`` is the call, where it is
@@ -216,7 +221,7 @@ def describe_failure(reason: str, key_source: str, action: str = "") -> Localiza
         presenter.join("colon", reason, describe_halt(reason, "", presenter, detail))
         for presenter in (Presenter("zh"), Presenter("en"))
     )
-    return Bilingual(zh, en)
+    return make_finished_message(reason, zh, en)
 
 
 def describe_cause(cause: str, presenter: Presenter) -> str:
@@ -238,7 +243,7 @@ def describe_halt(
         cause = describe_cause(detail["cause"], presenter)
         since, time = shown(detail["since"]), presenter.describe_duration(float(detail["seconds"]))
         message = presenter.render("outage.ended", host=detail["host"], cause=cause, since=since, time=time)
-    text = describe_halt_reason(code, _explain_last_code(message, presenter), presenter.language)
+    text = _describe_halt_reason(code, _explain_last_code(message, presenter), presenter)
     advice = find_halt_advice(code, detail.get("action", ""))
     if advice is None:
         return text
@@ -248,8 +253,17 @@ def describe_halt(
     source = detail.get("credentials")
     keys = presenter.render("halted.keys", source=source) if source else ""
     words = presenter.render("halted.words", message=message) if message else ""
-    meaning = advice.explain(presenter.language)
+    meaning = advice.meaning.render(presenter.language)
     return presenter.render("halted.service", what=meaning, keys=keys, task=task, words=words)
+
+
+def _describe_halt_reason(code: str, message: str, presenter: Presenter) -> str:
+    """Return why a run halted; the service's own codes speak by their message."""
+    key = f"halt.{code}"
+    if code == "SAME_REFUSAL" and NAME_EXISTS in message:
+        key = "halted.same_names"
+    text = _STAMP.sub(r"\1 \2", presenter.render_text(message))
+    return presenter.render(key, message=text) if is_known(key) else message
 
 
 def _explain_last_code(message: str, presenter: Presenter) -> str:

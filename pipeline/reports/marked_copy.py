@@ -39,7 +39,7 @@ from pipeline.domain.results_format import (
 from pipeline.domain.run import Status
 from pipeline.errors import NotCopied
 from pipeline.messages.areas import get_pair
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 from pipeline.reports.row_marks import MAX_NOTES, RowMarks
 from pipeline.reports.styles import COLOURS, FAULT, clean_text, count_lines
 
@@ -113,7 +113,7 @@ def _load_workbook(source: CopySource) -> Book:
         if issubclass(warning.category, UserWarning) and not any(
             text in str(warning.message) for text in _HARMLESS
         ):
-            raise NotCopied(make_text("copy.feature", what=str(warning.message)[:80]))
+            raise NotCopied(make_message("copy.feature", what=str(warning.message)[:80]))
     return book
 
 
@@ -179,7 +179,7 @@ class _MarkedSheet:
         if last + len(_HEADINGS) > _READ_COLUMNS:  # rows may hold cells that their doctors do not show
             last = max(last, self._sheet.max_column)
         if last + len(_HEADINGS) > _MAX_COLUMN:
-            raise NotCopied(make_text("copy.no_room"))
+            raise NotCopied(make_message("copy.no_room"))
         return last + 1
 
     def _write_headings(self) -> None:
@@ -201,7 +201,7 @@ class _MarkedSheet:
     def _write(self, row: int, column: int, text: str | None) -> Cell:
         cell = self._sheet.cell(row, column)
         if isinstance(cell, MergedCell):
-            raise NotCopied(make_text("copy.no_room"))
+            raise NotCopied(make_message("copy.no_room"))
         cell.value = text
         self.written.add(cell.coordinate)
         return cell
@@ -355,7 +355,7 @@ def _replace_cells(part: bytes, cells: Mapping[str, str]) -> bytes:
 
     xml = _TARGET_CELL.sub(restore, part.decode())
     if replaced != len(cells):
-        raise NotCopied(make_text("copy.differs"))
+        raise NotCopied(make_message("copy.differs"))
     return xml.encode()
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.domain.masking import mask_path, mask_text
+from pipeline.domain.message import Message
 from pipeline.domain.results_format import COPIES
 from pipeline.domain.roster import Field
 from pipeline.domain.run import (
@@ -28,7 +29,7 @@ from pipeline.domain.run import (
     is_redundant_copy,
     waits_for_review,
 )
-from pipeline.messages.catalogue import Localizable, make_phrase
+from pipeline.messages.catalogue import make_message
 from pipeline.support.terminal_text import quote
 
 if TYPE_CHECKING:
@@ -52,10 +53,10 @@ EXIT_SIGNAL = 128
 class NextStep:
     """One thing to do. Each command is typed as it stands, except for words in capitals."""
 
-    text: Localizable
+    text: Message
     commands: tuple[str, ...] = ()
     who: ResponsibleRole | None = None  # who acts; None for no particular person
-    notes: tuple[Localizable, ...] = ()
+    notes: tuple[Message, ...] = ()
     is_decision: bool = False  # each command is a decision that needs a look at the service or the card first
 
     @property
@@ -70,7 +71,7 @@ class NextStep:
 
 def make_step(key: str, /, *commands: str, **detail: object) -> NextStep:
     """Return a step with a text of the catalogue."""
-    return NextStep(make_phrase(key, **detail), commands)
+    return NextStep(make_message(key, **detail), commands)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +259,7 @@ def _list_picture_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[Ne
 
 def _list_correction_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[NextStep]:
     to_correct = [row for row in state.rows if choose_task(row) is RowTask.CORRECT]
-    pictures, sheet = tasks[RowTask.ADD_PICTURE], make_phrase("sheet.fix")
+    pictures, sheet = tasks[RowTask.ADD_PICTURE], make_message("sheet.fix")
     if pictures and state.seals is None:  # without a picture folder there is a step for IT
         to_correct += [row for row in state.rows if choose_task(row) is RowTask.ADD_PICTURE]
         pictures = 0
@@ -293,14 +294,14 @@ def _list_correction_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator
 
 
 def _list_decision_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[NextStep]:
-    listing, sheet = state.command_line.build("resolve"), make_phrase("sheet.all")
+    listing, sheet = state.command_line.build("resolve"), make_message("sheet.all")
     if state.unresolved:
-        yield make_step("next.unknown", listing, n=state.unresolved, sheet=make_phrase("sheet.unknown"))
+        yield make_step("next.unknown", listing, n=state.unresolved, sheet=make_message("sheet.unknown"))
     if changed := tasks[RowTask.DECIDE]:
-        status = make_phrase("status.changed")
+        status = make_message("status.changed")
         yield make_step("next.changed", listing, n=changed, sheet=sheet, status=status)
     if doubtful := tasks[RowTask.CHOOSE_PICTURE]:
-        status, reason = make_phrase("status.unchanged"), make_phrase("col.reason")
+        status, reason = make_message("status.unchanged"), make_message("col.reason")
         command = state.again if state.command == "check" else state.send_again
         yield make_step("next.doubtful", command, n=doubtful, sheet=sheet, status=status, reason=reason)
     if numbers := tasks[RowTask.JUDGE_PERSON]:
@@ -330,7 +331,7 @@ def _list_send_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[NextS
 
 def _note_unshown(state: RunState, step: NextStep) -> NextStep:
     """Add the note that the rosters and folders of this run may not be shown, where that is so."""
-    return step if state.is_shown else replace(step, notes=(make_phrase("next.unshown"),))
+    return step if state.is_shown else replace(step, notes=(make_message("next.unshown"),))
 
 
 # -- a run that has just ended
@@ -417,7 +418,7 @@ def _list_file_steps(report: RunReport, masker: Masker) -> Iterator[NextStep]:
             _build_with_arguments(report, repeated, *(() if is_shown else ("--help",))),
             n=len(refused),
         )
-        yield step if is_shown else replace(step, notes=(make_phrase("next.unshown"),))
+        yield step if is_shown else replace(step, notes=(make_message("next.unshown"),))
     elif marked := next(filter(_has_damaged_tokens, refused), None):
         yield make_step("next.marks", retry_file(marked), file=masker.mask_text(marked.path.name))
     else:
@@ -466,7 +467,7 @@ def list_status_steps(
     if not unresolved:
         return [step]
     to_resolve = make_step(
-        "next.unknown", command_line.build("resolve"), n=unresolved, sheet=make_phrase("sheet.unknown")
+        "next.unknown", command_line.build("resolve"), n=unresolved, sheet=make_message("sheet.unknown")
     )
     return [step, to_resolve] if step.command != to_resolve.command else [to_resolve]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.clock import shown, stamp
 from pipeline.domain.run import EndedRow, Status, has_doubtful_picture
-from pipeline.messages.catalogue import make_phrase
+from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import find_problem_kind
 from pipeline.messages.service_errors import find_halt_advice, find_refusal_advice
 from pipeline.reports.next_steps import CommandLine, NextStep, find_detail, find_known_person, make_step
@@ -75,10 +75,10 @@ def _keep_seal(person: PersonState) -> NextStep:
 def _resolve_create(person: PersonState) -> NextStep:
     create = person.open_create
     assert create is not None
-    text, alternative = make_phrase("step.exists", seal=create.seal_name), "--not-theirs"
+    text, alternative = make_message("step.exists", seal=create.seal_name), "--not-theirs"
     if person.status is not Status.EXISTS:
         fence = shown(stamp(create.replayable_until), to=19)
-        text = make_phrase("step.unknown", seal=create.seal_name, fence=fence)
+        text = make_message("step.unknown", seal=create.seal_name, fence=fence)
         alternative = "--not-created"
     build = person.command_line.build
     commands = (
@@ -97,7 +97,7 @@ def _decide_on_change(person: PersonState) -> NextStep:
         build("resolve", seal_id, "--keep"),
         build("resolve", seal_id, "--replace", "--seal-name", "NAME"),
     )
-    return NextStep(make_phrase("step.changed"), commands, "clerk", is_decision=True)
+    return NextStep(make_message("step.changed"), commands, "clerk", is_decision=True)
 
 
 def _follow_advice(person: PersonState) -> NextStep:
@@ -105,9 +105,9 @@ def _follow_advice(person: PersonState) -> NextStep:
     advice = find_refusal_advice(person.refusal_code)
     retry = person.command_line.build("retry")
     if advice.who == "clerk":
-        notes = (advice, make_phrase("step.waits"))
-        return NextStep(make_phrase("step.fix_roster"), (retry,), advice.who, notes)
-    return NextStep(make_phrase("step.failed", todo=advice), (retry,), advice.who)
+        notes = (advice.as_message(), make_message("step.waits"))
+        return NextStep(make_message("step.fix_roster"), (retry,), advice.who, notes)
+    return NextStep(make_message("step.failed", todo=advice.as_message()), (retry,), advice.who)
 
 
 def _correct_row(person: PersonState) -> NextStep:
@@ -119,12 +119,12 @@ def _correct_row(person: PersonState) -> NextStep:
             build("resolve", known_person, "--same-person"),
             build("resolve", known_person, "--other-person"),
         )
-        return NextStep(make_phrase("step.possibly_same"), commands, "clerk", is_decision=True)
+        return NextStep(make_message("step.possibly_same"), commands, "clerk", is_decision=True)
     if name:
         keep = build("resolve", name, "--keep")
-        return NextStep(make_phrase("step.held_picture"), (keep,), "clerk", is_decision=True)
+        return NextStep(make_message("step.held_picture"), (keep,), "clerk", is_decision=True)
     again = person.command_line.repeat_run(person.last_run)
-    return NextStep(make_phrase("step.fix_roster"), (again,), _find_responsible_role(row))
+    return NextStep(make_message("step.fix_roster"), (again,), _find_responsible_role(row))
 
 
 def _send_person_again(person: PersonState) -> NextStep:
@@ -136,7 +136,7 @@ def _send_person_again(person: PersonState) -> NextStep:
     advice = find_halt_advice(halt["code"]) if halt else None
     if advice is None or advice.rerun == "itself":
         return make_step("step.again", again)
-    return NextStep(make_phrase("step.failed", todo=advice), (again,), advice.who)
+    return NextStep(make_message("step.failed", todo=advice.as_message()), (again,), advice.who)
 
 
 def _find_responsible_role(row: EndedRow | None) -> ResponsibleRole:

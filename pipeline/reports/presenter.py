@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.domain.masking import Masker
-from pipeline.messages import catalogue, texts
+from pipeline.messages import catalogue
 from pipeline.messages.areas import get_words
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ class Presenter:
         return catalogue.render_review_text(key, self.language, **detail)
 
     def render_text(self, text: str) -> str:
-        """Return a keyed text in the reader's language, any other as it is."""
-        return texts.render_text(text, self.language)
+        """Return a message in the reader's language, any other as it is."""
+        return catalogue.render_text(text, self.language)
 
     def join(self, mark: str, *parts: str) -> str:
         """Join texts that are not empty with a punctuation mark: colon, comma."""
@@ -58,7 +58,7 @@ class Presenter:
 
     def name_field(self, name: Field | str) -> str:
         """Return a field of the roster as people read it."""
-        return texts.name_field(name, self.language)
+        return catalogue.name_field(name, self.language)
 
     def describe_duration(self, seconds: float) -> str:
         """Return a duration with two figures that count: 85 ms, 1.9 s, 2 min 5 s, 3 h 20 min."""

@@ -8,15 +8,15 @@ from dataclasses import asdict, replace
 
 from pipeline.clock import stamp
 from pipeline.domain.fields import list_result_fields
-from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.masking import Masker, hide_names
+from pipeline.domain.message import Message
 from pipeline.domain.results_format import COPIES
 from pipeline.domain.roster import Change, FileReport, Problem
 from pipeline.domain.row_record import SCHEMA, RecordedAnswer, RecordedPicture, RecordedProblem, RowLine
 from pipeline.domain.run import Halt, Notice, RowOutcome, RunReport
 from pipeline.errors import isolate_row_failure
+from pipeline.messages.catalogue import dump_text, dump_texts
 from pipeline.messages.problems import record_problem, turn_into_warning
-from pipeline.messages.texts import dump_text, dump_texts
 from pipeline.reports.explanations import describe_lost_answer, describe_notice, describe_problem
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import display_field, find_confirmed_seal_id
@@ -199,14 +199,14 @@ def _record_answer(outcome: RowOutcome, presenter: Presenter) -> RecordedAnswer 
     message = outcome.message
     if not (outcome.code or message or outcome.unproven_seal_id):
         return None
-    words = dump_text(presenter.mask_answer(message)) if isinstance(message, KeyedText) else None
+    words = dump_text(presenter.mask_answer(message)) if isinstance(message, Message) else None
     return RecordedAnswer(outcome.code, _describe_answer(outcome, presenter), words)
 
 
 def _describe_answer(outcome: RowOutcome, presenter: Presenter) -> str | None:
     """Return the service's message, with a SealId that is evidence and proves nothing."""
     is_lost = describe_lost_answer(outcome.code, None, Presenter("en")) is not None
-    message = None if is_lost and not isinstance(outcome.message, KeyedText) else outcome.message
+    message = None if is_lost and not isinstance(outcome.message, Message) else outcome.message
     masked = None if message is None else presenter.mask_answer(message)
     if outcome.unproven_seal_id:
         return f"SealId {outcome.unproven_seal_id} {masked or ''}".strip()

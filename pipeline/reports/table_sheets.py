@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipeline.domain.message import Message
 from pipeline.domain.results_format import CHECK, join_seal_line, row_id_checksum
 from pipeline.domain.roster import ImageFile, Problem
 from pipeline.domain.run import UNRESOLVED_STATUSES, RowOutcome, RunReport, Status
-from pipeline.messages.catalogue import explain_unassigned_image
+from pipeline.messages.areas import get_words
 from pipeline.messages.problems import split_remedy
 from pipeline.reports.explanations import describe_lost_answer, describe_problem, explain_answer, list_reasons
 from pipeline.reports.presenter import Presenter
@@ -40,6 +41,8 @@ MAX_LINKS, MAX_PICTURE_LINKS = 20_000, 5_000
 MAX_THUMBNAILS = 200  # of unpaired pictures: those of rosters may be opened here for the first time
 _MAX_WIDTH, _MAX_LINK_WIDTH = 28, 24
 OutcomeColumn = SheetColumn[RowOutcome]
+# a picture in a roster that its owner moves within the sheet; others are saved as files
+_MOVED = frozenset({"stray.no_doctor", "stray.no_roster", "stray.no_row"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +248,13 @@ def count_unassigned(report: RunReport) -> int:
     """Return how many pictures no doctor got."""
     in_rosters = sum(len(file_report.unassigned_images) for file_report in report.files)
     return len(report.unassigned_images) + in_rosters + len(_find_shared(report))
+
+
+def explain_unassigned_image(why: str, language: str) -> tuple[str, str]:
+    """Return why a picture in a roster was not used, and what to do."""
+    key = why.key if isinstance(why, Message) else why
+    advice = "stray.move" if key in _MOVED else "stray.save"
+    return get_words(f"{key}.reason")[language], get_words(advice)[language]
 
 
 def _list_unassigned(context: WorkbookContext) -> Iterator[UnassignedPicture]:

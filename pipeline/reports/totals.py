@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from pipeline.clock import stamp
+from pipeline.domain.message import Message
 from pipeline.domain.run import (
     RowOutcome,
     RunReport,
@@ -20,7 +21,7 @@ from pipeline.domain.run import (
     is_redundant_copy,
 )
 from pipeline.errors import EsignImportError
-from pipeline.messages.catalogue import JoinedTexts, Phrase, make_phrase
+from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.messages.problems import find_problem_kind
 from pipeline.messages.service_errors import find_refusal_advice
 from pipeline.reports.explanations import describe_halt_of, is_service_code, name_code
@@ -58,7 +59,7 @@ def verify_totals(report: RunReport) -> Mapping[Status, int]:
     """
     faults = list(islice(_find_faults(report), _MAX_FAULTS))
     if faults:
-        raise SumsError("usage.sums", faults=JoinedTexts(faults, make_phrase("mark.semicolon")))
+        raise SumsError("usage.sums", faults=join_messages(faults, "mark.semicolon"))
     rows = Counter(outcome.status for outcome in report.outcomes)
     return {
         status: rows[status] for status in Status if status is not Status.READY or report.command == "check"
@@ -77,7 +78,7 @@ def list_reason_totals(report: RunReport, presenter: Presenter) -> Iterator[Reas
         advice = find_refusal_advice(code)
         kind = find_problem_kind(code)
         who = kind.who if kind is not None else advice.who
-        task = advice.instruct(presenter.language) if is_service_code(code) else ""
+        task = advice.todo.render(presenter.language) if is_service_code(code) else ""
         yield ReasonTotal(
             clean_text(code), name_code(code, presenter), rows, presenter.render(f"who.{who}"), task
         )
@@ -138,36 +139,36 @@ def describe_early_end(report: RunReport, presenter: Presenter) -> str | None:
     return presenter.render("halted", code=report.halt.code, message=describe_halt_of(report, presenter))
 
 
-def _find_faults(report: RunReport) -> Iterator[Phrase]:
+def _find_faults(report: RunReport) -> Iterator[Message]:
     numbers: defaultdict[tuple[Path, str | None], set[int]] = defaultdict(set)  # of rows, by file and sheet
     rows: Counter[Path] = Counter()
     for outcome in report.outcomes:
         origin, status = outcome.row_plan.doctor.row.origin, outcome.status
         numbers_of_sheet = numbers[origin.path, origin.sheet]
         if origin.row in numbers_of_sheet:
-            yield make_phrase("sums.twice", place=_name_row(outcome))
+            yield make_message("sums.twice", place=_name_row(outcome))
         numbers_of_sheet.add(origin.row)
         rows[origin.path] += 1
         if status in SEALED_STATUSES and not outcome.seal_id:
-            yield make_phrase("sums.no_seal_id", place=_name_row(outcome), status=status.value)
+            yield make_message("sums.no_seal_id", place=_name_row(outcome), status=status.value)
         if status is Status.READY and report.command != "check":
-            yield make_phrase("sums.ready", place=_name_row(outcome), command=report.command)
+            yield make_message("sums.ready", place=_name_row(outcome), command=report.command)
     yield from _compare_with_files(report, rows)
 
 
-def _compare_with_files(report: RunReport, outcomes: Mapping[Path, int]) -> Iterator[Phrase]:
+def _compare_with_files(report: RunReport, outcomes: Mapping[Path, int]) -> Iterator[Message]:
     rows_read: Counter[Path] = Counter()
     for file_report in report.files:
         rows_read[file_report.path] += file_report.rows if file_report.status == "read" else 0
     for number, path in enumerate(dict.fromkeys([*rows_read, *outcomes]), start=1):
         is_short = outcomes[path] < rows_read[path] and report.command != "retry"
         if is_short or outcomes[path] > rows_read[path]:
-            yield make_phrase("sums.file", number=number, read=rows_read[path], found=outcomes[path])
+            yield make_message("sums.file", number=number, read=rows_read[path], found=outcomes[path])
 
 
-def _name_row(outcome: RowOutcome) -> Phrase:
+def _name_row(outcome: RowOutcome) -> Message:
     """Name a row without its file's name, which may hold a person's."""
     origin = outcome.doctor.row.origin
     if origin.sheet is None:
-        return make_phrase("sums.row", row=origin.row)
-    return make_phrase("sums.row_of_sheet", row=origin.row, sheet=origin.sheet)
+        return make_message("sums.row", row=origin.row)
+    return make_message("sums.row_of_sheet", row=origin.row, sheet=origin.sheet)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.domain.masking import mask_id, mask_text
+from pipeline.domain.message import Message
 from pipeline.domain.name_key import make_name_key
 from pipeline.domain.results_format import CHECK, join_seal_line, row_id_checksum
 from pipeline.domain.roster import Doctor, Field, FileReport, Problem, Row
@@ -28,7 +29,7 @@ from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.protocol import AdoptedSeal
 from pipeline.ledger.tenant import SiteKey
 from pipeline.messages.areas import get_pair
-from pipeline.messages.catalogue import Bilingual, JoinedTexts, Localizable, make_phrase
+from pipeline.messages.catalogue import join_messages, make_finished_message, make_message
 from pipeline.reports.explanations import describe_problem
 from pipeline.reports.presenter import Presenter
 
@@ -47,10 +48,10 @@ class LineAddress:
     row: int
     cell: str | None = None
 
-    def render(self, language: str) -> str:
-        """Return the address in words, in ``zh`` or ``en``."""
+    def as_message(self) -> Message:
+        """Return the address in words."""
         key = "resolve.place_cell" if self.cell else "resolve.place"
-        return make_phrase(key, sheet=self.sheet, row=self.row, cell=self.cell).render(language)
+        return make_message(key, sheet=self.sheet, row=self.row, cell=self.cell)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class AdoptableSeals:
 
     seals: tuple[AdoptedSeal, ...]
     known: int  # lines whose seal the ledger holds already
-    refused: Mapping[LineAddress, Localizable]  # why, and what to do
+    refused: Mapping[LineAddress, Message]  # why, and what to do
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def read_results(
             keys_by_person[make_name_key(doctor.name), doctor.number[-4:]].add(doctor.key)
     lines = list(_read_result_lines(path, site_key.tenant))
     counts = Counter(line.person for line in lines)
-    refused: dict[LineAddress, Localizable] = {}
+    refused: dict[LineAddress, Message] = {}
     claims: list[_Claim] = []
     for line in lines:
         keys = keys_by_person[line.person]
@@ -93,7 +94,7 @@ def read_results(
             (key,) = keys
             claims.append(_Claim(key, doctors_by_key[key], line.seal_id, line.seal_name, line.address))
         else:
-            refused[line.address] = make_phrase(
+            refused[line.address] = make_message(
                 "resolve.several" if keys else "resolve.nobody", name=line.name or "—"
             )
     return _check_claims(claims, refused, ledger, site_key, agent=agent)
@@ -112,7 +113,7 @@ def read_sheet(
     for report in files:
         if report.status != "read":
             raise UsageError("resolve.not_a_sheet", path=report.path, codes=_join_sentences(report.problems))
-    refused: dict[LineAddress, Localizable] = {}
+    refused: dict[LineAddress, Message] = {}
     claims = []
     for row, doctor in zip(rows, doctors, strict=True):
         seal_id, cell = _find_seal_id(row)
@@ -122,9 +123,9 @@ def read_sheet(
             number_cell = row.address(Field.NUMBER)
             refused[LineAddress(sheet, row.origin.row, number_cell)] = _describe_number_problems(doctor)
         elif any(cell.display_text.strip() in get_pair("seals.is_abandoned") for cell in row.cells):
-            refused[address] = make_phrase("resolve.seal_abandoned")
+            refused[address] = make_message("resolve.seal_abandoned")
         elif not seal_id:
-            refused[address] = make_phrase("resolve.seal_id_missing")
+            refused[address] = make_message("resolve.seal_id_missing")
         else:
             claims.append(_Claim(doctor.key, doctor, seal_id, doctor.seal_name, address))
     has_seal_ids = any(fold_title(cell.header) in SEAL_ID_TITLES for row in rows for cell in row.cells)
@@ -135,7 +136,7 @@ def read_sheet(
 
 def _check_claims(
     claims: Sequence[_Claim],
-    refused: dict[LineAddress, Localizable],
+    refused: dict[LineAddress, Message],
     ledger: DatabaseLedger,
     site_key: SiteKey,
     *,
@@ -161,7 +162,7 @@ def _check_claims(
         if owners.get(folded) == key:
             known += 1
         elif not is_seal_id(seal_id, (*list_doctor_texts(doctor), *other_ids)):
-            refused[claim.address] = make_phrase("resolve.no_seal_id", seal_id=mask_text(seal_id))
+            refused[claim.address] = make_message("resolve.no_seal_id", seal_id=mask_text(seal_id))
         elif reason := (
             _find_conflict(claim, history, owners.get(folded, key), ended)
             or _find_second_claim("resolve.person_twice", claim, rows_of_person[key])
@@ -181,24 +182,24 @@ def _check_claims(
 
 def _find_conflict(
     claim: _Claim, history: PersonHistory | None, owner: str, ended: Collection[str]
-) -> Localizable | None:
+) -> Message | None:
     """Return why the ledger does not allow a SealId for a doctor."""
     doctor, seal_id = claim.doctor, claim.seal_id
     if history is not None and history.seal is not None:
-        return make_phrase("resolve.has_seal", seal_id=history.seal.seal_id, name=doctor.name)
+        return make_message("resolve.has_seal", seal_id=history.seal.seal_id, name=doctor.name)
     if history is not None and history.unresolved_attempt is not None:
-        return make_phrase("resolve.unsettled", name=doctor.name, seal_id=seal_id)
+        return make_message("resolve.unsettled", name=doctor.name, seal_id=seal_id)
     if fold_seal_id(seal_id) in ended:
-        return make_phrase("resolve.seal_ended")
-    return None if owner == doctor.key else make_phrase("resolve.others_seal", seal_id=seal_id)
+        return make_message("resolve.seal_ended")
+    return None if owner == doctor.key else make_message("resolve.others_seal", seal_id=seal_id)
 
 
-def _find_second_claim(key: str, claim: _Claim, rows: Sequence[int]) -> Localizable | None:
+def _find_second_claim(key: str, claim: _Claim, rows: Sequence[int]) -> Message | None:
     """Return which other lines are about the same person, or give the same SealId."""
     if len(rows) == 1:
         return None
     others = [row for row in rows if row != claim.address.row]
-    return make_phrase(key, rows=JoinedTexts(others, make_phrase("mark.comma")))
+    return make_message(key, rows=join_messages(others))
 
 
 def _find_seal_id(row: Row) -> tuple[str, str | None]:
@@ -210,22 +211,22 @@ def _find_seal_id(row: Row) -> tuple[str, str | None]:
     return seal_id, f"{cell.column}{row.origin.row}" if cell.column else None
 
 
-def _describe_number_problems(doctor: Doctor) -> Localizable:
+def _describe_number_problems(doctor: Doctor) -> Message:
     """Return what is wrong with a line's identity number, in the words used for a roster's row."""
     errors = [
         problem
         for problem in doctor.problems
         if problem.severity == "error" and problem.field is Field.NUMBER
     ]
-    return _join_sentences(errors) if errors else make_phrase("resolve.number_unusable")
+    return _join_sentences(errors) if errors else make_message("resolve.number_unusable")
 
 
-def _join_sentences(problems: Sequence[Problem]) -> Localizable:
+def _join_sentences(problems: Sequence[Problem]) -> Message:
     zh, en = (
         " ".join(describe_problem(problem, Presenter(language)) for problem in problems)
         for language in ("zh", "en")
     )
-    return Bilingual(zh, en)
+    return make_finished_message("resolve.number_unusable", zh, en)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +275,7 @@ def _read_sheet_lines(sheet: Sheet, path: Path) -> Iterator[_ResultLine]:
         result = _ResultLine(LineAddress(sheet.name or "", line.number, cell), **values)
         content = join_seal_line(result.name, result.number, result.seal_name, result.seal_id)
         if check_column is not None and texts.get(check_column, "") != row_id_checksum(content):
-            raise UsageError("resolve.results_torn", path=path, place=result.address)
+            raise UsageError("resolve.results_torn", path=path, place=result.address.as_message())
         yield result
 
 
@@ -293,6 +294,6 @@ def _find_columns(titles: Mapping[int, str]) -> dict[str, int]:
         names = get_pair(f"col.{field}")
         column = next((column for column, title in titles.items() if title in names), None)
         if column is None:
-            raise UsageError("resolve.no_column", title=Bilingual(*names))
+            raise UsageError("resolve.no_column", title=make_message(f"col.{field}"))
         columns[field] = column
     return columns

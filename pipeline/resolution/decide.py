@@ -22,7 +22,7 @@ from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.protocol import Decision, Ledger, LedgerConflict
 from pipeline.ledger.tenant import SiteKey
-from pipeline.messages.catalogue import make_phrase
+from pipeline.messages.catalogue import make_message
 from pipeline.planning.guards import CERTIFICATE_DAYS
 from pipeline.planning.known_people import build_seal_content
 from pipeline.resolution.cases import Case
@@ -63,7 +63,7 @@ class DecisionMaker:
         except LedgerConflict as conflict:
             reason: object = conflict.constraint
             if conflict.constraint in FORBIDDEN_BY_LEDGER:
-                reason = make_phrase(f"resolve.forbidden.{conflict.constraint}")
+                reason = make_message(f"resolve.forbidden.{conflict.constraint}")
             raise UsageError("resolve.not_entered", why=reason) from conflict
 
     def enter_judgement(self, identity: str, judged: Judged) -> None:
@@ -78,7 +78,7 @@ def enter_created(maker: DecisionMaker, case: Case, seal_id: str) -> None:
     if not is_seal_id(seal_id, maker.list_other_values(case)):
         raise UsageError("resolve.no_seal_id", seal_id=mask_text(seal_id))
     if fold_seal_id(seal_id) in set(map(fold_seal_id, maker.ledger.list_seal_ids())):
-        raise UsageError("resolve.not_entered", why=make_phrase("resolve.forbidden.seal_id"))
+        raise UsageError("resolve.not_entered", why=make_message("resolve.forbidden.seal_id"))
     maker.enter_decision("created", case.key, attempt=attempt, seal_id=seal_id)
 
 

@@ -14,10 +14,9 @@ from pipeline.clock import shown
 from pipeline.domain.masking import mask_text
 from pipeline.domain.run import Status
 from pipeline.messages.areas import is_known
-from pipeline.messages.catalogue import render
+from pipeline.messages.catalogue import name_field, render
 from pipeline.messages.problems import find_problem_kind
 from pipeline.messages.service_errors import find_advice, is_known_code
-from pipeline.messages.texts import name_field
 from pipeline.reports.explanations import describe_halt, describe_lost_answer, describe_problem
 from pipeline.reports.html_pages import load_template
 from pipeline.reports.next_steps import NextStep
@@ -169,7 +168,7 @@ def _explain_code(language: str, create: SentCreate) -> str:
     if not code or create.verdict in _NEEDS_NO_MEANING or not is_known_code(code):
         return ""
     is_lost = describe_lost_answer(code, create.message, Presenter(language)) is not None
-    return "" if is_lost else find_advice(code).explain(language)
+    return "" if is_lost else find_advice(code).meaning.render(language)
 
 
 def _describe_halt(language: str, run: RunEntry) -> str:

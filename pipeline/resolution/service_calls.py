@@ -46,9 +46,8 @@ from pipeline.esign.responses import Answer, CreateResponse, Reply, read_create,
 from pipeline.esign.signing import CredentialsSource
 from pipeline.intake.images import image_files
 from pipeline.ledger.protocol import Decision, Ledger
-from pipeline.messages.catalogue import Bilingual, make_phrase
+from pipeline.messages.catalogue import make_finished_message, make_message
 from pipeline.messages.service_errors import list_answers
-from pipeline.messages.texts import make_text
 from pipeline.planning import guards
 from pipeline.reports.explanations import describe_failure
 from pipeline.sending.call_context import TOKEN_REFUSED
@@ -172,7 +171,9 @@ async def query_auto_sign(
 def _describe_fault(reply: Reply) -> object:
     """Return why a reply is no answer."""
     advice = list_answers().get(reply.fault)
-    return Bilingual(advice.summarize("zh"), advice.summarize("en")) if advice else f"HTTP {reply.status}"
+    if advice is None:
+        return f"HTTP {reply.status}"
+    return make_finished_message(advice.meaning.key, advice.summarize("zh"), advice.summarize("en"))
 
 
 def _read_auto_sign(answer: Answer, known: Collection[str], sent: Collection[str]) -> AutoSignAnswer:
@@ -180,9 +181,9 @@ def _read_auto_sign(answer: Answer, known: Collection[str], sent: Collection[str
         return AutoSignAnswer(None, answer.request_id, "IsOpen = false")
     seal_id = answer.get_text("SealId")
     if seal_id is None or not is_seal_id(seal_id, sent):
-        return AutoSignAnswer(None, answer.request_id, make_phrase("resolve.no_seal_set"), is_open=True)
+        return AutoSignAnswer(None, answer.request_id, make_message("resolve.no_seal_set"), is_open=True)
     if fold_seal_id(seal_id) in set(map(fold_seal_id, known)):
-        older = make_phrase("resolve.older_seal", seal_id=seal_id)
+        older = make_message("resolve.older_seal", seal_id=seal_id)
         return AutoSignAnswer(None, answer.request_id, older, is_open=True)
     return AutoSignAnswer(seal_id, answer.request_id, seal_id, is_open=True)
 
@@ -295,7 +296,7 @@ def _read_checked(prepared: PreparedImage) -> bytes:
     except OSError as error:
         raise _not_sent_error(reason_of(error)) from error
     if hashlib.sha256(data).hexdigest() != prepared.sha256:
-        raise _not_sent_error(make_text("image.changed_in_run"))
+        raise _not_sent_error(make_message("image.changed_in_run"))
     return data
 
 

@@ -19,8 +19,8 @@ from pipeline.domain.run import Status, has_doubtful_picture, is_held_problem, i
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.person_history import AttemptRecord, PersonRecords, RowHistoryEntry, SealRecord
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Decision, RunRecord
+from pipeline.messages.catalogue import load_texts
 from pipeline.messages.problems import load_problem
-from pipeline.messages.texts import load_texts
 from pipeline.reports.next_steps import CommandLine
 from pipeline.reports.person_step import OpenCreate, PersonState
 

@@ -36,7 +36,7 @@ from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import UsageError, reason_of
-from pipeline.messages.catalogue import make_phrase
+from pipeline.messages.catalogue import make_message
 from pipeline.sandbox.checks import SHAPES
 from pipeline.sandbox.gateway import MESSAGES, Call
 
@@ -165,7 +165,7 @@ def load_faults(path: Path) -> tuple[Fault, ...]:
     try:
         data = YAML(typ="rt", pure=True).load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        why = reason_of(error) if isinstance(error, OSError) else make_phrase("faults.not_utf8")
+        why = reason_of(error) if isinstance(error, OSError) else make_message("faults.not_utf8")
         raise UsageError("faults.unreadable", path=path, why=why) from error
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -187,7 +187,7 @@ def parse_faults(data: object, path: Path | None = None) -> tuple[Fault, ...]:
     except UsageError as error:
         if path is None:
             raise
-        raise UsageError("faults.in_file", path=path, line=line, why=error) from None
+        raise UsageError("faults.in_file", path=path, line=line, why=error.as_message()) from None
     return tuple(faults)
 
 
@@ -229,7 +229,7 @@ def _with_value(kind: Kind, value: object, match: Match, where: str) -> Fault:
     if kind == "redirect" and isinstance(value, str):
         return Fault(kind, match, url=value)
     wanted = "either_side" if kind in EITHER_SIDE else "url" if kind == "redirect" else "no_value"
-    raise _file_error(where, "faults.takes", wanted=make_phrase(f"faults.{wanted}"), value=value)
+    raise _file_error(where, "faults.takes", wanted=make_message(f"faults.{wanted}"), value=value)
 
 
 def _with_code(kind: Kind, value: object, match: Match, where: str) -> Fault:
@@ -299,11 +299,11 @@ def _is_number(value: object) -> TypeGuard[float]:
 def _name_known(name: object, known: Iterable[str]) -> Mapping[str, object]:
     """Return the names that are known, and the one that may be meant."""
     meant = difflib.get_close_matches(str(name), known, n=1)
-    near = make_phrase("usage.near", name=meant[0]) if meant else ""
+    near = make_message("usage.near", name=meant[0]) if meant else ""
     return {"known": ", ".join(known), "near": near}
 
 
 def _file_error(where: str, key: str, /, **detail: object) -> UsageError:
     return UsageError(
-        "faults.wrong", place=where or make_phrase("faults.file"), why=make_phrase(key, **detail)
+        "faults.wrong", place=where or make_message("faults.file"), why=make_message(key, **detail)
     )

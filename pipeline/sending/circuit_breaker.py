@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pipeline.clock import Clock
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 
 LOG = logging.getLogger(__name__)
 MAX_SILENT_IN_A_ROW = 5  # calls of one action without a usable answer open it
@@ -122,10 +122,10 @@ class CircuitBreaker:
                 self.was_silent, self._pause = False, FIRST_PAUSE
                 self._opened_at = self._clock.monotonic() - max(0.0, self._patience - SHORT_PATIENCE)
         elif self.was_silent:
-            self._give_up(make_text("stop.at_once"))
+            self._give_up(make_message("stop.at_once"))
             return False
         elif self._clock.monotonic() - self._opened_at > self._patience:
-            self._give_up(make_text("stop.minutes", n=f"{self._patience / 60:g}"))
+            self._give_up(make_message("stop.minutes", n=f"{self._patience / 60:g}"))
             return False
         return True
 

@@ -29,7 +29,7 @@ from pipeline.esign.responses import (
     read_upload,
 )
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Decision, LedgerConflict
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 from pipeline.sending.call_context import (
     MAX_SENDS,
     NOT_EXECUTED_BY_US,
@@ -129,7 +129,7 @@ class CreateSender:
         """Start again after a wait that outlasted connection or FileId; no create was spent on it."""
         job.expired_waits += 1
         if job.expired_waits > MAX_EXPIRED_WAITS:
-            verdict = Verdict("not_executed", code=NOT_EXECUTED_BY_US, message=make_text("wire.no_slot"))
+            verdict = Verdict("not_executed", code=NOT_EXECUTED_BY_US, message=make_message("wire.no_slot"))
             return SendResult(Status.NOT_SENT, verdict), False
         refusal = await self._upload_if_needed(job, image)
         if refusal is not None:

@@ -15,7 +15,7 @@ from pipeline.domain.roster import PreparedImage, Problem
 from pipeline.domain.run import EXIT_SEVERITY, Halt, HaltExit, RowPlan, Status
 from pipeline.domain.seals import SealRequest, Verdict
 from pipeline.domain.service_codes import find_listed_meaning
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 from pipeline.planning.guards import RunGuards
 from pipeline.sending.call_metrics import OUTAGE, CallMetrics
 from pipeline.sending.circuit_breaker import CircuitBreaker, OutageMonitor
@@ -140,7 +140,7 @@ class RunState:
         if not self.breaker.was_silent:
             seconds = max(0.0, self.clock.now() - outage.since)
             detail |= {"since": stamp(outage.since), "seconds": f"{seconds:.0f}"}
-        text = make_text("stop.outage", host=outage.host, cause=outage.cause, waited=reason)
+        text = make_message("stop.outage", host=outage.host, cause=outage.cause, waited=reason)
         self.halt("OUTAGE", text, 5, detail)
 
 

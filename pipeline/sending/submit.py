@@ -17,8 +17,8 @@ from pipeline.errors import LeaseLost, LedgerError, NotReadNow, reason_of
 from pipeline.esign.contracts import CREATE
 from pipeline.intake.images import image_files
 from pipeline.ledger.protocol import LedgerConflict
+from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import build_problem
-from pipeline.messages.texts import make_text
 from pipeline.planning.known_people import describe_unread_image
 from pipeline.planning.unsent_rows import (
     IMAGE_WORKERS,
@@ -164,7 +164,7 @@ class Submission:
             return await loop.run_in_executor(self._image_threads, self.image_preparer.prepare, doctor)
         except OSError as error:
             why = reason_of(error)
-            text = make_text("stop.file", file=error.filename, why=why) if error.filename else why
+            text = make_message("stop.file", file=error.filename, why=why) if error.filename else why
             self.context.run_state.halt("DISK", text, 74)
         except Exception as bug:
             LOG.exception("a bug while preparing a picture", extra={"row_id": row_plan.doctor.row_id})
@@ -264,6 +264,6 @@ def _read_checked_bytes(prepared: PreparedImage) -> bytes | None:
 def _reject_altered(job: Job) -> SendResult:
     cell, file = job.row_plan.doctor.row.address(Field.PICTURE), job.prepared.source.name
     altered = build_problem(
-        "IMAGE_CORRUPT", Field.PICTURE, cell, file=file, found=make_text("image.changed_in_run")
+        "IMAGE_CORRUPT", Field.PICTURE, cell, file=file, found=make_message("image.changed_in_run")
     )
     return SendResult(Status.REJECTED, problems=(altered,))

@@ -24,7 +24,7 @@ from pipeline.intake.layout.column_titles import ColumnAliases
 from pipeline.intake.read_rosters import read_roster
 from pipeline.intake.readers.model import ReadOptions
 from pipeline.intake.readers.xlsx.copying import collect_exact_sheets
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 from pipeline.reports.earlier_results import (
     clear_copies,
     read_copies,
@@ -112,7 +112,7 @@ def plan_marked_copies(
     rows_left = MAX_ROWS
     for roster in _order_rosters(report.files, outcomes) if report.command in ("check", "run") else ():
         if roster.rows > rows_left:
-            reasons[roster.path] = make_text("copy.rows", limit=MAX_ROWS)
+            reasons[roster.path] = make_message("copy.rows", limit=MAX_ROWS)
             continue
         rows_left -= roster.rows
         rows = outcomes[roster.path]
@@ -182,7 +182,7 @@ def _choose_name(masked: str, taken: Iterable[str]) -> str:
 def _note_reason(report: FileReport, reason: str | None) -> FileReport:
     if reason is None:
         return report
-    return replace(report, notes=(make_text("note.no_copy", why=reason), *report.notes))
+    return replace(report, notes=(make_message("note.no_copy", why=reason), *report.notes))
 
 
 def _digest_contents(
@@ -223,7 +223,7 @@ def _read_unchanged(roster: FileReport) -> bytes:
     """Return a roster's bytes; NotCopied where they are no longer those that the run has read."""
     data = roster.path.read_bytes()
     if hashlib.sha256(data).hexdigest() != roster.sha256:
-        raise NotCopied(make_text("file.changed_since"))
+        raise NotCopied(make_message("file.changed_since"))
     return data
 
 
@@ -231,11 +231,11 @@ def _look_over(roster: FileReport) -> Sequence[ExactSheet]:
     """Return what a copy takes over as it is; NotCopied where the copy would lose something."""
     data = _read_unchanged(roster)
     if not data.startswith(_ZIP):
-        raise NotCopied(make_text("copy.encrypted"))
+        raise NotCopied(make_message("copy.encrypted"))
     try:
         return collect_exact_sheets(data)
     except FileRefused as refusal:
-        raise NotCopied(make_text("copy.feature", what=refusal.code)) from refusal
+        raise NotCopied(make_message("copy.feature", what=refusal.code)) from refusal
 
 
 def _write_copy(request: CopyRequest, target: Path, job: MarkedCopies) -> Path:
@@ -261,7 +261,7 @@ def _write_copy(request: CopyRequest, target: Path, job: MarkedCopies) -> Path:
         copied = _digest_file(draft, report, job.columns)
         # the run has read the roster: it is read once more only where a results workbook has changed its rows since
         if copied != request.rows_digest and copied != _digest_file(report.path, report, job.columns):
-            raise NotCopied(make_text("copy.differs"))
+            raise NotCopied(make_message("copy.differs"))
 
     written = write_atomically(target, fill, numbered=True)
     remember_written(written)

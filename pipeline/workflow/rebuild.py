@@ -36,8 +36,8 @@ from pipeline.domain.seals import PersonHistory
 from pipeline.intake.read_rosters import find_run
 from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord
 from pipeline.ledger.tenant import SiteKey
+from pipeline.messages.catalogue import load_text, load_texts, make_message
 from pipeline.messages.problems import load_problem
-from pipeline.messages.texts import load_text, load_texts, make_text
 from pipeline.planning.unsent_rows import build_initial_outcome, build_not_sent_outcome
 from pipeline.workflow.import_run import prepare_run
 
@@ -207,7 +207,7 @@ def _list_files(files: Sequence[FileReport], outcomes: Sequence[RowOutcome]) -> 
         if report is not None and report.rows == rows:
             yield report
         else:
-            yield FileReport(path, None, "read", rows=rows, notes=(make_text("file.changed_since"),))
+            yield FileReport(path, None, "read", rows=rows, notes=(make_message("file.changed_since"),))
     yield from (report for report in reports.values() if report.status != "read" or report.run is not None)
 
 

@@ -13,8 +13,8 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from pipeline.config.settings import Config
-from pipeline.domain.keyed_text import KeyedText
 from pipeline.domain.masking import Masker
+from pipeline.domain.message import Message
 from pipeline.domain.roster import Field, FileReport, Origin
 from pipeline.domain.run import (
     RETRYABLE_STATUSES,
@@ -213,7 +213,7 @@ async def send_rows(
 
 
 def _find_service_notices(
-    offset: float, deprecated: Mapping[str, str], renewal_failure: KeyedText | None
+    offset: float, deprecated: Mapping[str, str], renewal_failure: Message | None
 ) -> Iterator[Notice]:
     """Yield notices of a clock that is more than a minute from the service's, of interfaces that will end, of old keys.
 

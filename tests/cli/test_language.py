@@ -17,8 +17,8 @@ from pipeline.config.environment import find_language
 from pipeline.config.settings import list_keys, load
 from pipeline.errors import ConfigError, reason_of
 from pipeline.messages.areas import load_area
+from pipeline.messages.catalogue import render_text
 from pipeline.messages.help import PLURALS
-from pipeline.messages.texts import render_text
 from pipeline.support.terminal_text import measure_width
 
 HAN = re.compile(r"[\u3400-\u9fff]")

@@ -168,6 +168,6 @@ def test_a_code_that_refused_no_row_is_explained_where_the_calls_are_counted(hos
         assert "RequestLimitExceeded" in text
         assert [
             text_part
-            for text_part in (advice.explain(language), advice.instruct(language))
+            for text_part in (advice.meaning.render(language), advice.todo.render(language))
             if text_part not in text
         ] == []

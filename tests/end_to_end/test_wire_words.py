@@ -11,7 +11,7 @@ from tls_support import CERTIFICATE, EXPIRED, WRONG_HOST, TlsRelay
 from wire_support import UPLOAD, fault, refusing_port
 
 from pipeline.esign.client import CERTIFICATES
-from pipeline.messages.texts import make_text, render_text
+from pipeline.messages.catalogue import make_message, render_text
 
 CLASS = re.compile(r"\b[A-Z]\w*(?:Error|Exception|Timeout)\b")
 HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -129,4 +129,4 @@ def test_an_upload_that_is_lost_says_how(hospital_with, capsys):
 
 def test_every_phrase_of_the_wire_has_chinese():
     for key in CERTIFICATES.values():
-        assert HAN.search(render_text(make_text(key), "zh"))
+        assert HAN.search(render_text(make_message(key), "zh"))

@@ -15,7 +15,7 @@ from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.request_body import FIRST_PIECE_BYTES, PIECE_BYTES
 from pipeline.esign.seen_answers import SeenAnswers
 from pipeline.esign.signing import Credentials
-from pipeline.messages.texts import render_text
+from pipeline.messages.catalogue import render_text
 
 BODY = b'{"Response":{"SealId":"yDCZZUUckpkvqxq5UxVd26KhJAwGN1vX","RequestId":"r"}}'
 HEAD = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()

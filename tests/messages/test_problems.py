@@ -8,16 +8,16 @@ from catalogue_support import PROBLEM_CODES
 from pipeline.domain.masking import mask_problem, mask_text
 from pipeline.domain.roster import Field
 from pipeline.messages.areas import get_pair, get_words
-from pipeline.messages.problems import build_problem, get_problem_kind, render_problem
-from pipeline.messages.texts import (
+from pipeline.messages.catalogue import (
     dump_line,
     dump_text,
     join_texts,
     load_line,
     load_text,
-    make_text,
+    make_message,
     render_text,
 )
+from pipeline.messages.problems import build_problem, get_problem_kind, render_problem
 from pipeline.reports.explanations import describe_lost_answer
 from pipeline.reports.presenter import Presenter
 
@@ -93,11 +93,15 @@ def test_a_word_of_the_detail_asks_for_a_sentence_of_its_own(code, word):
 @pytest.mark.parametrize(
     ("result", "zh", "en"),
     [
-        (make_text("file.row_too_wide", row=5, limit=3), "第 5 行：超过 3 列", "row 5: > 3 columns"),
-        (make_text("file.nul", line=3), "第 3 行含空字符（NUL）", "NUL, line 3"),
-        (join_texts(["TIFF", make_text("image.bits_reduced")]), "TIFF、16 位 → 8 位", "TIFF, 16 bit → 8 bit"),
+        (make_message("file.row_too_wide", row=5, limit=3), "第 5 行：超过 3 列", "row 5: > 3 columns"),
+        (make_message("file.nul", line=3), "第 3 行含空字符（NUL）", "NUL, line 3"),
         (
-            make_text("wire.no_connection", why=make_text("system.ECONNREFUSED")),
+            join_texts(["TIFF", make_message("image.bits_reduced")]),
+            "TIFF、16 位 → 8 位",
+            "TIFF, 16 bit → 8 bit",
+        ),
+        (
+            make_message("wire.no_connection", why=make_message("system.ECONNREFUSED")),
             "连接不上：连接被拒绝",
             "could not connect: the connection was refused",
         ),
@@ -114,16 +118,16 @@ def test_a_text_in_a_problem_is_rendered_from_its_key(result, zh, en):
 
 def test_a_masked_text_keeps_its_key():
     number = "110101199003070732"
-    text = mask_text(make_text("file.missing_part", part=f"{number}.png"))
+    text = mask_text(make_message("file.missing_part", part=f"{number}.png"))
     assert render_text(text, "zh") == "缺少 **************0732.png"
-    trouble = mask_problem(build_problem("ID_FORMAT", Field.NUMBER, "C2", why=make_text("cell.number")))
+    trouble = mask_problem(build_problem("ID_FORMAT", Field.NUMBER, "C2", why=make_message("cell.number")))
     assert "数字" in render_problem(trouble, "zh")
 
 
 def test_a_text_that_only_looks_stored_is_shown_as_it_is():
     for answer in ('{"key": "no.such"}', '{"key": 1}', '{"key": "file.row"}', '{"key": ', "签名过期"):
         assert render_text(load_line(answer), "zh")
-    assert load_line(dump_line(make_text("file.row", row=3))).key == "file.row"
+    assert load_line(dump_line(make_message("file.row", row=3))).key == "file.row"
 
 
 @pytest.mark.parametrize(
@@ -148,7 +152,7 @@ def test_a_text_that_only_looks_stored_is_shown_as_it_is():
             ),
         ),
         (
-            build_problem("FILE_FORMAT", found=make_text("file.no_known_format")),
+            build_problem("FILE_FORMAT", found=make_message("file.no_known_format")),
             "文件内容是无法识别的格式，不是可以读取的名单；请另存为 .xlsx 或 .csv。",
             "The file content is no known format, not a supported roster format; save it as .xlsx or .csv.",
         ),
@@ -159,20 +163,20 @@ def test_what_has_nothing_to_tell_is_left_out(trouble, zh, en):
 
 
 def test_an_answer_that_did_not_come_is_said_once():
-    message = describe_lost_answer("no_answer", make_text("wire.cut"), Presenter("zh"))
+    message = describe_lost_answer("no_answer", make_message("wire.cut"), Presenter("zh"))
     assert message == "请求已发出，没有等到应答：等待应答时连接断开了"
 
 
 def test_a_file_or_a_title_is_quoted_as_it_is():
     assert "cell 5.png" in render_problem(
-        build_problem("IMAGE_CORRUPT", file="cell 5.png", found=make_text("file.cut_off")), "zh"
+        build_problem("IMAGE_CORRUPT", file="cell 5.png", found=make_message("file.cut_off")), "zh"
     )
     assert "row 5" in render_problem(build_problem("HEADER_NOT_FOUND", found="row 5"), "zh")
 
 
 def test_short_findings_are_said_in_chinese():
     message = render_problem(
-        build_problem("IMAGE_CORRUPT", Field.PICTURE, None, file="a.png", found=make_text("file.cut_off")),
+        build_problem("IMAGE_CORRUPT", Field.PICTURE, None, file="a.png", found=make_message("file.cut_off")),
         "zh",
     )
     assert "文件不完整" in message

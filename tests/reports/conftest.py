@@ -32,8 +32,8 @@ from pipeline.domain.roster import (
 )
 from pipeline.domain.run import RowOutcome, RowPlan, RunReport, Status, Traffic
 from pipeline.domain.seals import CreateAttempt, PersonHistory, SealContent
+from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import build_problem
-from pipeline.messages.texts import make_text
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import record_outcome
 from pipeline.reports.review_page import LoadPreview
@@ -209,7 +209,7 @@ def troubled() -> list[RowOutcome]:
     history = PersonHistory("k", seal_name="苏晓曼处方章", unresolved_attempt=held, create_count=1)
     wrong_texts = {"D": number_of(45)[:-1] + "7", "E": "1381000123"}
     lossy = {"texts": {"D": "4.40399E+17"}, "kinds": {"D": CellKind.NUMBER}, "usable": False}
-    near = make_text("image.near", file="彭莉莉.png")
+    near = make_message("image.near", file="彭莉莉.png")
     other = "2026年医师名单.xlsx 医师 4"
     refused, exists = "FailedOperation.UserInfoMismatch", "FailedOperation.ExistSameSealName"
     differs = build_problem("CONTENT_CHANGED", Field.PICTURE, differs="mobile picture")

@@ -12,8 +12,8 @@ import pytest
 
 from pipeline.domain.roster import Field, FileReport, ImageFile, UnassignedImage
 from pipeline.domain.run import Halt, Status
+from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import build_problem
-from pipeline.messages.texts import make_text
 
 HOSTILE = [
     "=cmd|'/c calc'!A1",
@@ -244,9 +244,9 @@ def test_unassigned_drawings_of_rosters_have_an_address_and_a_thumbnail(write, h
     number = make.number(3)
     kept = ImageFile.from_path(Path("inbox/a.xlsx/内科!H1"), "7" * 64, 60_000, Path("work/7"))
     unassigned = (
-        UnassignedImage(f"内科{number}", "H1:J2", make_text("stray.no_doctor"), kept),
-        UnassignedImage("内科", "H9", make_text("stray.linked")),
-        UnassignedImage("印章页", "", make_text("stray.no_roster")),
+        UnassignedImage(f"内科{number}", "H1:J2", make_message("stray.no_doctor"), kept),
+        UnassignedImage("内科", "H9", make_message("stray.linked")),
+        UnassignedImage("印章页", "", make_message("stray.no_roster")),
     )
     report = FileReport(Path(f"inbox/名单{number}.xlsx"), "0" * 64, "read", unassigned_images=unassigned)
     run_report = hospital.build_run_report(unassigned_images=(Path("seals/旧章/x.png"),))

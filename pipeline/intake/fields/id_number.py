@@ -44,8 +44,8 @@ from pipeline.intake.fields.normalize import (
 )
 from pipeline.intake.fields.number_search import PROVINCES, holds_identity_number
 from pipeline.intake.fields.text_fields import read_card_type
+from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import build_problem
-from pipeline.messages.texts import make_text
 
 # what is left of a number that some program took for one: 1.10101E+17, 110101199003071e3, 1.1*10^17
 _EXPONENT = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?(?:[ED][+-]?|[*×X]10\^?)[0-9]{1,3}\.?")
@@ -162,7 +162,9 @@ def _read_number(row: Row, declared: CardType | None) -> FieldResult[str]:
     if cell is not None and cell.kind is CellKind.NUMBER:
         return FieldResult(None, (_refuse_number_cell(cell, address, declared),))
     if cell is not None and cell.kind in (CellKind.DATE, CellKind.BOOL):
-        return FieldResult(None, (refuse_number("ID_FORMAT", address, why=make_text(f"cell.{cell.kind}")),))
+        return FieldResult(
+            None, (refuse_number("ID_FORMAT", address, why=make_message(f"cell.{cell.kind}")),)
+        )
     result = _read_number_text(get_text(cell), address, other=declared is CardType.OTHER_CARD_TYPE)
     if not get_text(cell).strip() and (elsewhere := _find_number_elsewhere(row)):
         return FieldResult(None, (refuse_number("ID_MISSING", address, elsewhere=elsewhere),))
@@ -202,7 +204,7 @@ def _refuse_number_cell(cell: Cell, address: str | None, declared: CardType | No
     """Refuse a cell of numeric type by its type, never by its digits: by now they are those of a double."""
     whole = read_whole_number(cell)
     if whole is None or whole < 0:
-        return refuse_number("ID_FORMAT", address, why=make_text(f"cell.{cell.kind}"))
+        return refuse_number("ID_FORMAT", address, why=make_message(f"cell.{cell.kind}"))
     length = len(str(whole))
     if length > 15 or declared is CardType.OTHER_CARD_TYPE:  # another card's leading zeros are gone as well
         return refuse_number("ID_PRECISION_LOST", address)
@@ -233,7 +235,8 @@ def _compare_card_types(
         if not usable or (card is CardType.ID_CARD and Field.ID_TYPE not in row.fields):
             return FieldResult(card)
         return FieldResult(
-            card, (build_problem("ID_TYPE_INFERRED", Field.ID_TYPE, address, used=make_text(f"card.{card}")),)
+            card,
+            (build_problem("ID_TYPE_INFERRED", Field.ID_TYPE, address, used=make_message(f"card.{card}")),),
         )
     written = quote_text(get_text(row.fields.get(Field.ID_TYPE)))
     set_right = declared is CardType.ID_CARD and card is CardType.HONGKONG_MACAO_AND_TAIWAN
@@ -243,7 +246,7 @@ def _compare_card_types(
         address,
         severity="warning" if set_right else "error",
         found=written,
-        used=make_text(f"card.{card}"),
+        used=make_message(f"card.{card}"),
     )
     changes = (Change(Field.ID_TYPE, written, card.value, "from_number"),) if set_right else ()
     return FieldResult(card, (mismatch,), changes)
@@ -320,7 +323,7 @@ def _explain_no_eighteen(number: str, address: str | None) -> Iterator[Problem]:
     if _FIFTEEN.fullmatch(number):
         yield refuse_number("ID_15_DIGIT", address)
     elif _TWO.fullmatch(number):
-        yield refuse_number("ID_FORMAT", address, why=make_text("cell.two_numbers"))
+        yield refuse_number("ID_FORMAT", address, why=make_message("cell.two_numbers"))
     else:
         at_end = len(number) - 1 if number.endswith("X") else len(number)
         strange = [index for index in range(at_end) if number[index] not in _DIGITS]

@@ -30,8 +30,8 @@ from pipeline.intake.fields.normalize import (
     is_placeholder,
     quote_text,
 )
+from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import build_problem
-from pipeline.messages.texts import make_text
 
 SHORTEST, LONGEST = 2, 50  # code points; 50 is what registers must hold (民委发〔2016〕33号)
 
@@ -164,17 +164,17 @@ def _find_objection(name: str, changes: tuple[Change, ...], *, latin: bool) -> s
     """Return what keeps a normalised name from being one, None if it is a name."""
     if not latin:
         if piece := _find_remark(name):
-            return make_text("name.contains", piece=quote_text(piece))
+            return make_message("name.contains", piece=quote_text(piece))
         if strange := _STRANGE.findall(name):
             listed = clip_text(" ".join(quote_text(piece) for piece in dict.fromkeys(strange)), 40)
-            return make_text("name.contains", piece=listed)
+            return make_message("name.contains", piece=listed)
         if not _NAME.fullmatch(name):
-            return make_text("name.contains", piece="·")
+            return make_message("name.contains", piece="·")
         spaced = next((change.before for change in changes if change.why == SPACES[0]), "")
         if piece := _find_second_part(name, spaced.split()):
-            return make_text("name.contains", piece=piece)
+            return make_message("name.contains", piece=piece)
     if not SHORTEST <= len(name) <= LONGEST:
-        return make_text("name.length", length=len(name), least=SHORTEST, most=LONGEST)
+        return make_message("name.length", length=len(name), least=SHORTEST, most=LONGEST)
     return None
 
 

@@ -18,8 +18,8 @@ import PIL
 from pipeline.domain.roster import Field, ImageFile, PreparedImage
 from pipeline.errors import NotReadNow
 from pipeline.intake.images.image_files import mask_file_name, read_regular_file, replace_file
+from pipeline.messages.catalogue import dump_texts, load_texts
 from pipeline.messages.problems import build_problem
-from pipeline.messages.texts import dump_texts, load_texts
 from pipeline.version import __version__
 
 _RULES = 2  # raised with every change of what is checked or how a picture is prepared

@@ -29,7 +29,7 @@ from pipeline.errors import NotReadNow, require_lasting
 from pipeline.intake.images import formats
 from pipeline.intake.images.formats import DamagedImage, UnsupportedImage
 from pipeline.intake.images.image_files import ImageRefused, read_image
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 
 LOG = logging.getLogger(__name__)
 MAX_PIXELS = 40_000_000  # an A4 page at 600 dpi has 35, a phone's photo 12: more is no seal, and costs 160 MB
@@ -44,8 +44,8 @@ _LARGE = (
 )
 _one_large_image = Lock()
 
-TRAILING_BYTES = make_text("image.trailing_bytes")
-FRAMES = make_text("image.frames")
+TRAILING_BYTES = make_message("image.trailing_bytes")
+FRAMES = make_message("image.frames")
 
 # each decoder is called by its own class: no other format is ever tried
 _DECODERS: Mapping[str, type[ImageFile.ImageFile]] = {
@@ -75,10 +75,10 @@ _TURNS = {
 }
 # a part of Pillow's message on a damaged file -> a phrase of the catalogue
 _FAULTS = {
-    "truncated": make_text("file.cut_off"),
-    "checksum": make_text("image.checksum"),
-    "decompressed data too large": make_text("image.unpacks_too_large"),
-    "too much memory": make_text("image.unpacks_too_large"),
+    "truncated": make_message("file.cut_off"),
+    "checksum": make_message("image.checksum"),
+    "decompressed data too large": make_message("image.unpacks_too_large"),
+    "too much memory": make_message("image.unpacks_too_large"),
 }
 
 
@@ -149,13 +149,13 @@ def refusing_faults() -> Iterator[None]:
         if isinstance(bug, OSError):
             require_lasting(bug)
         LOG.exception("a picture could not be handled", extra={"kind": type(bug).__name__})
-        raise ImageRefused("IMAGE_CORRUPT", found=make_text("image.cannot_decode")) from bug
+        raise ImageRefused("IMAGE_CORRUPT", found=make_message("image.cannot_decode")) from bug
 
 
 def open_image(data: bytes) -> OpenedImage:
     """Read the header of a picture. Raises ImageRefused for what is no picture, too large, or not whole."""
     if not data:
-        raise ImageRefused("IMAGE_CORRUPT", found=make_text("image.empty"))
+        raise ImageRefused("IMAGE_CORRUPT", found=make_message("image.empty"))
     kind = formats.detect_format(data)
     if kind == "HEIC" and formats.is_heic_readable():
         return OpenedImage(kind, data, (0, 0))
@@ -184,7 +184,7 @@ def decode(opened: OpenedImage, *, draft: int | None = None) -> DecodedImage:
         image, turn = loaded.image, loaded.orientation
         flaws = {
             f"{kind} → PNG": kind not in ("PNG", "JPEG"),
-            make_text("image.bits_reduced"): loaded.is_deep or image.mode in _SIXTEEN_BIT,
+            make_message("image.bits_reduced"): loaded.is_deep or image.mode in _SIXTEEN_BIT,
             f"{image.mode} → RGB": image.mode in ("CMYK", "YCbCr"),
             f"EXIF {turn} → 1": turn != 1,
             FRAMES: loaded.has_frames,
@@ -310,7 +310,7 @@ def _require_whole(image: Image.Image) -> None:
     foot = image.crop((0, max(0, image.height - 8), *image.size))
     colours = foot.getcolors(1) if image.mode in ("L", "RGB") else None
     if colours and colours[0][1] in (128, (128, 128, 128)):
-        raise DamagedImage(make_text("file.cut_off"))
+        raise DamagedImage(make_message("file.cut_off"))
 
 
 @contextmanager
@@ -330,7 +330,7 @@ def _explaining_faults(kind: str) -> Iterator[None]:
         text = str(fault).lower()
         if text.startswith(_UNSUPPORTED):
             raise ImageRefused("IMAGE_FORMAT", found=kind) from fault
-        cannot_decode = make_text("image.cannot_decode")
+        cannot_decode = make_message("image.cannot_decode")
         reason = next((words for part, words in _FAULTS.items() if part in text), cannot_decode)
         raise ImageRefused("IMAGE_CORRUPT", found=reason) from fault
 

@@ -20,7 +20,7 @@ from pipeline.intake.images.decode import FRAMES, TRAILING_BYTES, DecodedImage, 
 from pipeline.intake.images.formats import STRAY_BYTES
 from pipeline.intake.images.image_files import ImageRefused, format_size
 from pipeline.intake.images.ink import ImageScan, SmallCopy, make_small_copy, scan_image
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 
 MIN_SIDE = 20  # pixels: a Han character needs some 16 to be recognized, and a seal has an edge
 LEGIBLE_SIDE = 600  # pixels of the longer side: no picture is scaled below it to save bytes
@@ -35,8 +35,8 @@ _QUALITIES = (92, 80)
 _SRGB_GAMMA = 0.45455  # PNG 3rd edition, 11.3.2.2
 _CLOSE = 0.05  # share by which a gamma may differ and still look the same
 
-TRIMMED = make_text("image.trimmed")
-CLEARED = make_text("image.transparent")
+TRIMMED = make_message("image.trimmed")
+CLEARED = make_message("image.transparent")
 
 _WHITE = 225  # of 255: paper is at least so light in every colour
 _LEAST_PAPER = 0.02  # share of the picture: less is no paper

@@ -13,7 +13,7 @@ from functools import reduce
 
 from PIL import Image, ImageChops, PngImagePlugin, TiffImagePlugin
 
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
@@ -68,8 +68,8 @@ def _detect_by_brand(data: bytes) -> str:
 
 # --- what Pillow does not report
 
-STRAY_BYTES = make_text("image.stray_bytes")  # between the segments of a JPEG
-LONG_TEXTS = make_text("image.texts_removed")
+STRAY_BYTES = make_message("image.stray_bytes")  # between the segments of a JPEG
+LONG_TEXTS = make_message("image.texts_removed")
 
 _COMMON_TEXT = 1_000_000  # bytes of text in a PNG that every reader takes
 MAX_TEXT = 16_000_000  # image editors write their whole history into a PNG
@@ -100,10 +100,10 @@ _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
 _END, _SCAN, _APP2 = 0xD9, 0xDA, 0xE2
 _COMMON_FRAMES = frozenset({0xC0, 0xC1, 0xC2})  # SOFn (ITU T.81, table B.1)
 _RARE_FRAMES = {
-    0xC3: make_text("image.lossless"),
-    0xC9: make_text("image.arithmetic"),
-    0xCA: make_text("image.arithmetic"),
-    0xCB: make_text("image.lossless"),
+    0xC3: make_message("image.lossless"),
+    0xC9: make_message("image.arithmetic"),
+    0xCA: make_message("image.arithmetic"),
+    0xCB: make_message("image.lossless"),
 }
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # these three are tables
 _COMMON_SCANS = 10  # a progressive picture has so many
@@ -139,13 +139,13 @@ def scan_jpeg(data: bytes) -> JpegStructure:
             bits, height, width = struct.unpack_from(">BHH", data, start + 4)
             pixels = width * height
             if marker not in _COMMON_FRAMES | _RARE_FRAMES.keys():
-                raise UnsupportedImage(make_text("image.hierarchical"))
+                raise UnsupportedImage(make_message("image.hierarchical"))
             if bits > 8:
-                raise UnsupportedImage(make_text("image.bits", kind="JPEG", bits=bits))
+                raise UnsupportedImage(make_message("image.bits", kind="JPEG", bits=bits))
             flaws = (_RARE_FRAMES[marker],) if marker in _RARE_FRAMES else ()
         scans += marker == _SCAN
         if scans > _COMMON_SCANS and scans * pixels > _MAX_SCANNED:
-            raise DamagedImage(make_text("image.too_many_parts"))
+            raise DamagedImage(make_message("image.too_many_parts"))
         if marker == _APP2 and data.startswith(b"MPF\x00", start + 4):
             has_frames = True
         else:
@@ -173,7 +173,7 @@ def _walk_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
         if position >= len(data):
             break
         yield marker, start, position
-    raise DamagedImage(make_text("file.cut_off"))
+    raise DamagedImage(make_message("file.cut_off"))
 
 
 JPEG_START = 1 << 17  # bytes that hold the size, but for rare files: what a camera notes stands before it
@@ -216,7 +216,7 @@ def find_png_end(data: bytes) -> int:
     PngImagePlugin.PngImageFile(stream).verify()  # stops behind the name of the last chunk
     start = stream.tell() - 8
     if not data.startswith(_PNG_END, start):
-        raise DamagedImage(make_text("file.cut_off"))
+        raise DamagedImage(make_message("file.cut_off"))
     return start + len(_PNG_END)
 
 
@@ -333,14 +333,14 @@ def require_readable_tiff(data: bytes) -> None:
     for offsets, sizes in ((_STRIPS, _STRIP_SIZES), (_TILES, _TILE_SIZES)):
         starts = tags.get(offsets, ())
         if len(starts) > MAX_STRIPS:
-            raise DamagedImage(make_text("image.too_many_parts"))
+            raise DamagedImage(make_message("image.too_many_parts"))
         if any(start + size > len(data) for start, size in zip(starts, tags.get(sizes, ()), strict=False)):
-            raise DamagedImage(make_text("file.cut_off"))
+            raise DamagedImage(make_message("file.cut_off"))
     bits, photometric = max(tags.get(_BITS, (1,))), tags.get(_PHOTOMETRIC)
     if photometric == _PALETTE and bits <= 8 and len(tags.get(_COLOUR_MAP, ())) != 3 << bits:
-        raise DamagedImage(make_text("image.colour_map"))
+        raise DamagedImage(make_message("image.colour_map"))
     if bits == 12 or (bits > 8 and photometric == _WHITE_IS_ZERO):
-        raise UnsupportedImage(make_text("image.bits", kind="TIFF", bits=bits))
+        raise UnsupportedImage(make_message("image.bits", kind="TIFF", bits=bits))
 
 
 # --- HEIC: read with the extra "heic" (pillow-heif), which turns and mirrors as the file asks

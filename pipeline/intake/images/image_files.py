@@ -14,7 +14,7 @@ from pathlib import Path
 from pipeline.domain.masking import mask_id
 from pipeline.domain.roster import FileStat, ImageFile
 from pipeline.errors import NotReadNow, require_granted, require_lasting
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 from pipeline.support.atomic_files import make_draft, make_draft_prefix
 from pipeline.support.failpoints import hit_failpoint
 
@@ -122,7 +122,7 @@ def read_image(image: ImageFile) -> bytes:
         limit = format_size(MAX_BYTES)
         raise ImageRefused("IMAGE_TOO_LARGE", found=f"> {limit}", limit=limit)
     if hashlib.sha256(data).hexdigest() != image.sha256:
-        raise ImageRefused("IMAGE_CORRUPT", found=make_text("image.changed_while_reading"))
+        raise ImageRefused("IMAGE_CORRUPT", found=make_message("image.changed_while_reading"))
     return data
 
 
@@ -132,7 +132,7 @@ def read_image_start(image: ImageFile, count: int) -> bytes:
         return read_regular_file(image.file, limit=count)
     except OSError as error:
         require_granted(error)
-        raise ImageRefused("IMAGE_CORRUPT", found=make_text("image.cannot_read")) from None
+        raise ImageRefused("IMAGE_CORRUPT", found=make_message("image.cannot_read")) from None
 
 
 def format_size(count: int) -> str:

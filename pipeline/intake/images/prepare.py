@@ -36,8 +36,8 @@ from pipeline.intake.images.image_files import (
     require_usable,
 )
 from pipeline.intake.images.ink import ImageScan, SmallCopy, scan_image
+from pipeline.messages.catalogue import join_texts
 from pipeline.messages.problems import build_problem
-from pipeline.messages.texts import join_texts
 
 
 def prepare_image(

@@ -53,14 +53,14 @@ from pipeline.intake.readers.model import (
     parse_column,
 )
 from pipeline.intake.readers.xlsx.drawings import NOWHERE
-from pipeline.messages.texts import join_texts, make_text
+from pipeline.messages.catalogue import join_texts, make_message
 
 _DATA = re.compile(r"\d{6}")  # no title has as many digits
 _MOST_HEADERS = 20  # different headers of one sheet whose columns are described
 _MOST_NOTES = 20  # of one kind in a sheet
 _HEADER_CELLS = 100_000  # in which a header is searched
 _COMPARED_CELLS = 500_000  # of lines below the header that are compared with the known titles
-NO_ROSTER, _NO_DOCTOR = make_text("stray.no_roster"), make_text("stray.no_doctor")
+NO_ROSTER, _NO_DOCTOR = make_message("stray.no_roster"), make_message("stray.no_doctor")
 
 
 @dataclass(slots=True)
@@ -215,12 +215,12 @@ class _TableReader:
         }
         for name, unused in header.unused_columns.items():
             used, *others = map(header.name_column, (header.columns[name], *unused))
-            field_text = make_text(f"field.{name}")
-            note = make_text("note.same_field", field=field_text, used=used, unused=", ".join(others))
+            field_text = make_message(f"field.{name}")
+            note = make_message("note.same_field", field=field_text, used=used, unused=", ".join(others))
             self._ambiguity_notes[note] = None
         for theirs, person in header.other_columns.items():
             names = {"theirs": header.name_column(theirs), "person": header.name_column(person)}
-            self._ambiguity_notes[make_text("note.other_person", **names)] = None
+            self._ambiguity_notes[make_message("note.other_person", **names)] = None
         titles = tuple(sorted(header.titles.items()))
         if titles not in self._described and len(self._described) < _MOST_HEADERS:
             self._described.add(titles)
@@ -291,27 +291,27 @@ class _TableReader:
 
     def _list_notes(self, unassigned: Sequence[EmbeddedImage]) -> list[str]:
         """Return the notes of files.jsonl on the sheet."""
-        notes = [make_text("note.wide_line", line=line) for line in self._wide_lines]
+        notes = [make_message("note.wide_line", line=line) for line in self._wide_lines]
         of_sheet: list[str] = list(self._ambiguity_notes)[:_MOST_NOTES]
         if self._number_above:
-            of_sheet.insert(0, make_text("note.number_above", line=self._number_above))
+            of_sheet.insert(0, make_message("note.number_above", line=self._number_above))
         if self._hidden:
             columns = join_texts(_name_column(*column) for column in sorted(self._hidden.items()))
-            of_sheet.append(make_text("note.hidden_columns", columns=columns))
+            of_sheet.append(make_message("note.hidden_columns", columns=columns))
         if self._last_column >= WIDEST:
-            of_sheet.append(make_text("note.columns_left_out", column=format_column(WIDEST)))
+            of_sheet.append(make_message("note.columns_left_out", column=format_column(WIDEST)))
         drifted = self._images.drifted_columns
         if any(map(self._holds_seals, drifted)):
             columns = join_texts(sorted(filter(self._holds_seals, drifted), key=parse_column))
-            of_sheet.insert(0, make_text("note.pictures_drifted", columns=columns))
+            of_sheet.insert(0, make_message("note.pictures_drifted", columns=columns))
         unmatched = [
-            make_text("note.picture_unmatched", cell=image.address)
+            make_message("note.picture_unmatched", cell=image.address)
             for image in unassigned
             if image.column not in drifted
         ]
         of_sheet += _limit_notes(unmatched, "note.more_pictures_unmatched")
         if self._sheet.name is not None:
-            of_sheet = [make_text("note.in_sheet", sheet=self._sheet.name, note=note) for note in of_sheet]
+            of_sheet = [make_message("note.in_sheet", sheet=self._sheet.name, note=note) for note in of_sheet]
         return [*_limit_notes(notes, "note.more_wide_lines"), *of_sheet]
 
     def _holds_seals(self, column: str) -> bool:
@@ -388,10 +388,10 @@ class _TableReader:
 def _limit_notes(notes: Sequence[str], more: str) -> list[str]:
     """Return the first notes of a kind; the text ``more`` counts the others."""
     others = len(notes) - _MOST_NOTES
-    return [*notes[:_MOST_NOTES], make_text(more, n=others)] if others > 0 else list(notes)
+    return [*notes[:_MOST_NOTES], make_message(more, n=others)] if others > 0 else list(notes)
 
 
 def _name_column(column: int, name: Field | None) -> str:
     """Return a hidden column's letters, with the field that the column holds."""
     letter = format_column(column)
-    return make_text("note.column", column=letter, field=make_text(f"field.{name}")) if name else letter
+    return make_message("note.column", column=letter, field=make_message(f"field.{name}")) if name else letter

@@ -11,7 +11,7 @@ from pipeline.intake.fields.number_search import holds_identity_number
 from pipeline.intake.layout.column_titles import simplify_text
 from pipeline.intake.layout.line_classifier import MOST_EXAMPLES, is_example_sheet
 from pipeline.intake.readers.model import Line
-from pipeline.messages.texts import join_texts, make_text
+from pipeline.messages.catalogue import join_texts, make_message
 
 # a sheet or a file whose name has one of these words holds people who left …
 _FORMER = (
@@ -53,7 +53,7 @@ def list_unread_sheets(reports: Iterable[SheetReport]) -> list[str]:
     Example sheets and sheets that a program keeps for itself are left out.
     """
     named = [
-        make_text(f"note.sheet_{report.status}", sheet=report.sheet)
+        make_message(f"note.sheet_{report.status}", sheet=report.sheet)
         for report in reports
         if report.status in ("hidden", "no_header", "former")
         and report.sheet
@@ -61,5 +61,5 @@ def list_unread_sheets(reports: Iterable[SheetReport]) -> list[str]:
         and not report.sheet.startswith(_OF_PROGRAMS)
     ]
     if len(named) > _MOST_NAMED:
-        named[_MOST_NAMED:] = [make_text("note.more_sheets", n=len(named) - _MOST_NAMED)]
-    return [make_text("note.unread_sheets", sheets=join_texts(named))] if named else []
+        named[_MOST_NAMED:] = [make_message("note.more_sheets", n=len(named) - _MOST_NAMED)]
+    return [make_message("note.unread_sheets", sheets=join_texts(named))] if named else []

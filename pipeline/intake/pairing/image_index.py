@@ -20,7 +20,7 @@ from pipeline.domain.roster import ImageFile
 from pipeline.errors import DiskTrouble, reason_of, require_lasting
 from pipeline.intake.images.image_files import changed_at
 from pipeline.intake.pairing import file_names, zip_files
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 
 # names that macOS, Windows, a NAS and Office leave in folders, whatever else is hidden (._张伟.png), and Windows' note
 # where a file came from, as another system shows it
@@ -235,7 +235,7 @@ def _list_folders(top: ImageFolder, listing: ImageListing) -> None:
             elif stat.S_ISREG(status.st_mode):
                 _list_file(folder, entry.name, status, listing)
             else:
-                reason = make_text("image.link" if stat.S_ISLNK(status.st_mode) else "image.not_regular")
+                reason = make_message("image.link" if stat.S_ISLNK(status.st_mode) else "image.not_regular")
                 listing.other_files.append(SkippedFile(folder.describe_path(entry.name), reason))
 
 
@@ -268,7 +268,7 @@ def _list_file(folder: ImageFolder, name: str, status: os.stat_result, listing: 
 
 def _skip_file(path: str, extension: str, listing: ImageListing) -> None:
     if extension in _OTHER_ARCHIVES:
-        listing.unreadable.append(SkippedFile(path, make_text("image.not_zip")))
+        listing.unreadable.append(SkippedFile(path, make_message("image.not_zip")))
     else:
         listing.other_files.append(SkippedFile(path, extension[1:].upper()))
 
@@ -309,7 +309,7 @@ def _list_member(
 ) -> None:
     if any(len(part) > _LONGEST for part in member.name.split("/")):
         start = file_names.make_readable(member.name[:_SHOWN])
-        listing.unreadable.append(SkippedFile(f"{zip_path}/{start}…", make_text("image.path_too_long")))
+        listing.unreadable.append(SkippedFile(f"{zip_path}/{start}…", make_message("image.path_too_long")))
         return
     *parents, name = member.name.removeprefix("./").split("/")
     path = f"{zip_path}/{file_names.make_readable(member.name)}"
@@ -319,9 +319,11 @@ def _list_member(
     elif any(map(_is_debris, (*parents, name))):
         return
     elif len(parents) > _DEEPEST:
-        listing.unreadable.append(SkippedFile(f"{zip_path}/{parents[0]}", make_text("image.path_too_long")))
+        listing.unreadable.append(
+            SkippedFile(f"{zip_path}/{parents[0]}", make_message("image.path_too_long"))
+        )
     elif not member.is_regular:
-        listing.other_files.append(SkippedFile(path, make_text("image.link")))
+        listing.other_files.append(SkippedFile(path, make_message("image.link")))
     elif file_names.is_image_extension(extension):
         folder = _get_inner_folder(folders, tuple(parents))
         size = member.info.file_size
@@ -337,7 +339,7 @@ def _list_member(
             )
         )
     elif extension == _ZIP:
-        listing.unreadable.append(SkippedFile(path, make_text("image.zip_in_zip")))
+        listing.unreadable.append(SkippedFile(path, make_message("image.zip_in_zip")))
     else:
         _skip_file(path, extension, listing)
 

@@ -19,7 +19,7 @@ from pipeline.intake.images.prepare import digest_pixels
 from pipeline.intake.pairing.image_index import Candidate, ImageFolder
 from pipeline.intake.pairing.zip_files import UnreadableFile, open_zip, read_member
 from pipeline.intake.readers.model import StoreImage
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ class ImageSources(ExitStack):
         with _refusing_unreadable():
             archive, stamp = self.enter_context(open_zip(folder.path))
         if stamp != folder.zip_stamp:
-            raise UnreadableFile(make_text("image.changed_while_reading"))
+            raise UnreadableFile(make_message("image.changed_while_reading"))
         return archive
 
 
@@ -95,7 +95,7 @@ def _refusing_unreadable() -> Iterator[None]:
         yield
     except OSError as error:
         require_granted(error)
-        raise UnreadableFile(make_text("image.cannot_read")) from None
+        raise UnreadableFile(make_message("image.cannot_read")) from None
 
 
 def _require_readable(source: T | UnreadableFile) -> T:

@@ -48,7 +48,7 @@ from pipeline.intake.pairing.match_problems import add_problem, list_texts, make
 from pipeline.intake.pairing.picture_column import FindEarlierRows, PictureEntry, read_picture_entry
 from pipeline.intake.pairing.zip_files import UnreadableFile
 from pipeline.intake.readers.model import StoreImage
-from pipeline.messages.texts import join_texts, make_text
+from pipeline.messages.catalogue import join_texts, make_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +300,7 @@ class _RowMatcher:
         # all empty files have the same digest, and would look like one that is shared
         if not image.size:
             raise _RowRefused(
-                _make_file_problem("IMAGE_CORRUPT", doctor, match, found=make_text("image.empty"))
+                _make_file_problem("IMAGE_CORRUPT", doctor, match, found=make_message("image.empty"))
             )
         return image
 
@@ -372,7 +372,7 @@ def _require_none_between(doctor: Doctor) -> None:
 
 def _get_cell_image(doctor: Doctor, cell: EmbeddedImage) -> ImageFile:
     if not cell.picture.size:
-        detail = {"file": f"▣ {cell.address}", "found": make_text("image.empty")}
+        detail = {"file": f"▣ {cell.address}", "found": make_message("image.empty")}
         raise _RowRefused(make_problem("IMAGE_CORRUPT", doctor, **detail))
     return cell.picture
 
@@ -394,7 +394,7 @@ def _describe_steps(differences: str) -> str:
     if BLANK_STEP not in differences:
         return differences
     return join_texts(
-        make_text("image.blanks") if step == BLANK_STEP else step for step in differences.split(" + ")
+        make_message("image.blanks") if step == BLANK_STEP else step for step in differences.split(" + ")
     )
 
 

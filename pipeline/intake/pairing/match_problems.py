@@ -15,8 +15,8 @@ from pipeline.intake.pairing.evidence import ImageMatches
 from pipeline.intake.pairing.expected_names import ImageMatch, list_names
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
 from pipeline.intake.pairing.picture_column import PictureEntry
+from pipeline.messages.catalogue import join_texts, make_message
 from pipeline.messages.problems import build_problem
-from pipeline.messages.texts import join_texts, make_text
 
 # codes whose usual texts speak of the picture column
 _NAME_A_COLUMN = frozenset({"IMAGE_MISSING", "IMAGE_AMBIGUOUS"})
@@ -133,10 +133,10 @@ def _explain_missing(doctor: Doctor, index: ImageIndex, suggestion: str) -> Prob
     """Say what was looked for, without the whole identity number, and what is there instead."""
     other_images = picture_column.describe_other_images(doctor.row)
     if address := picture_column.find_unreadable_image(doctor):
-        texts = (f"▣ {address}", make_text("image.cannot_read"), other_images)
+        texts = (f"▣ {address}", make_message("image.cannot_read"), other_images)
         other_images = join_texts(filter(None, texts))
     if index.folder is None:
-        return make_problem("IMAGE_MISSING", doctor, tried=make_text("image.no_folder"), hint=other_images)
+        return make_problem("IMAGE_MISSING", doctor, tried=make_message("image.no_folder"), hint=other_images)
     entry = picture_column.read_entry_text(doctor) or ""
     tried = [_show_entry(entry)]
     wanted = [_get_stem(entry)]
@@ -162,13 +162,13 @@ def _suggest_file(doctor: Doctor, names: Mapping[str, Candidate], by_number: Map
     """
     staff_no = doctor.comparable_staff_no
     if staff_no and (candidate := by_number.get(file_names.comparison_key(staff_no))):
-        return make_text("image.zeros", file=show_path(candidate.relative_path, doctor))
+        return make_message("image.zeros", file=show_path(candidate.relative_path, doctor))
     entry = picture_column.read_entry_text(doctor) or ""
     wanted = _get_stem(entry) if picture_column.names_file(entry) else "".join(list_names(doctor)[:1])
     nearest = difflib.get_close_matches(file_names.comparison_key(wanted), names, n=1, cutoff=0.5)
     if not nearest:
         return ""
-    return make_text("image.near", file=show_path(names[nearest[0]].relative_path, doctor))
+    return make_message("image.near", file=show_path(names[nearest[0]].relative_path, doctor))
 
 
 def _get_stem(entry: str) -> str:

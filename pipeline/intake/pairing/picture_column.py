@@ -35,7 +35,7 @@ from pipeline.intake.pairing.expected_names import COLUMN, ImageMatch
 from pipeline.intake.pairing.image_index import Candidate, FileNameVariant, ImageIndex
 from pipeline.intake.pairing.image_sources import ImageSources
 from pipeline.intake.pairing.zip_files import UnreadableFile
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 
 _MAX_COMPONENT = 255  # bytes: no file system has longer names
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -239,7 +239,7 @@ def find_refusal(text: str) -> str | None:
             len(component.encode("utf-8", "replace")) > _MAX_COMPONENT for component in components
         ),
     }
-    return next((make_text(key) for key, applies in reasons.items() if applies), None)
+    return next((make_message(key) for key, applies in reasons.items() if applies), None)
 
 
 def find_files(text: str, index: ImageIndex) -> list[tuple[Candidate, str]]:
@@ -340,7 +340,7 @@ def describe_other_images(row: Row) -> str:
         for image in row.pictures
         if image not in seal_images
     ]
-    return make_text("image.no_seal_title", images=", ".join(others)) if others else ""
+    return make_message("image.no_seal_title", images=", ".join(others)) if others else ""
 
 
 def find_unreadable_image(doctor: Doctor) -> str | None:

@@ -20,7 +20,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from pipeline.errors import require_lasting
 from pipeline.intake.images.image_files import open_regular_file
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 
 MEGABYTE = 1_000_000
 MAX_MEMBERS = 20_000
@@ -62,7 +62,7 @@ class _BoundedFile(io.BufferedReader):
     def read(self, size: int | None = -1, /) -> bytes:
         """Read as any file does."""
         if size is not None and size > MAX_DIRECTORY:
-            raise UnreadableFile(make_text("zip.too_many"))
+            raise UnreadableFile(make_message("zip.too_many"))
         return super().read(size)
 
 
@@ -81,11 +81,11 @@ def open_zip(path: Path) -> Iterator[tuple[ZipFile, tuple[int, int]]]:
 
 def _require_harmless(infos: Sequence[ZipInfo], length: int) -> None:
     if len(infos) > MAX_MEMBERS:
-        raise UnreadableFile(make_text("zip.many_members", members=len(infos)))
+        raise UnreadableFile(make_message("zip.many_members", members=len(infos)))
     if (total := sum(info.file_size for info in infos)) > MAX_UNPACKED:
-        raise UnreadableFile(make_text("zip.too_large", size=total // MEGABYTE))
+        raise UnreadableFile(make_message("zip.too_large", size=total // MEGABYTE))
     if sum(info.compress_size for info in infos) > length:
-        raise UnreadableFile(make_text("zip.overlapping"))
+        raise UnreadableFile(make_message("zip.overlapping"))
 
 
 def list_members(archive: ZipFile) -> Iterator[Member]:
@@ -114,14 +114,14 @@ def _explain_damage(fault: Exception) -> UnreadableFile:
     """Return the error of a damaged zip; raise NotReadNow where the machine could not read it."""
     if isinstance(fault, OSError):
         require_lasting(fault)
-    return UnreadableFile(make_text("file.damaged_zip"))
+    return UnreadableFile(make_message("file.damaged_zip"))
 
 
 def _find_fault(info: ZipInfo) -> str:
     if info.flag_bits & _ENCRYPTED:
-        return make_text("image.encrypted")
+        return make_message("image.encrypted")
     if info.compress_type not in _METHODS:
-        return make_text("zip.unknown_method", method=info.compress_type)
+        return make_message("zip.unknown_method", method=info.compress_type)
     if info.file_size > max(RATIO_FROM, MAX_RATIO * info.compress_size):
         return f"zip: 1:{MAX_RATIO}+"
     return ""

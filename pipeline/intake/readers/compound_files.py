@@ -17,16 +17,16 @@ from defusedxml.ElementTree import ParseError, fromstring
 
 from pipeline.errors import FileRefused
 from pipeline.intake.readers.model import make_size_refusal
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 
 OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 MAX_BYTES = 100_000_000  # of a whole compound file
 DEFAULT_PASSWORD = "VelvetSweatshop"  # noqa: S105  Excel's own, for workbooks that are locked without a password
 # Why a workbook was not opened
-NO_EXTRA = make_text("locked.no_extra")
-NO_PASSWORD = make_text("locked.no_password")
-WRONG_PASSWORD = make_text("locked.wrong_password")
-UNSUPPORTED = make_text("locked.unsupported")
+NO_EXTRA = make_message("locked.no_extra")
+NO_PASSWORD = make_message("locked.no_password")
+WRONG_PASSWORD = make_message("locked.wrong_password")
+UNSUPPORTED = make_message("locked.unsupported")
 
 _MAX_ENCRYPTED = 64_000_000  # of a file: it is held about six times while it is opened
 _MAX_BIFF = 24_000_000  # of an .xls: msoffcrypto holds each of its bytes as a number

@@ -30,7 +30,7 @@ from pipeline.intake.readers.model import (
     make_text_refusal,
     text_cell,
 )
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 
 LONGEST = 1_000_000  # characters of a physical line: Excel's 16,384 columns, each with a long title
 _INSIDE = re.compile(r'[^"]*+(?:""[^"]*+)*+')  # up to the quote that closes a field
@@ -220,7 +220,7 @@ def _find_delimiter(data: bytes, charset: Charset, vocabulary: ColumnAliases) ->
     chosen = max((declared[1] if declared else "") + DELIMITERS, key=known.__getitem__)
     foreign = max(_FOREIGN, key=known.__getitem__)
     if known[chosen][0] < _HEADER <= known[foreign][0]:
-        raise FileRefused("FILE_FORMAT", {"found": make_text("file.delimiter", sign=repr(foreign))})
+        raise FileRefused("FILE_FORMAT", {"found": make_message("file.delimiter", sign=repr(foreign))})
     if charset.guessed and not known[chosen][0]:
         raise FileRefused("FILE_ENCODING", {"line": "1"})
     return chosen

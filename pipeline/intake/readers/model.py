@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 
 from pipeline.domain.roster import MAX_DOCTORS, CellKind, EmbeddedImage, UnassignedImage
 from pipeline.errors import FileRefused
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 
 HEADER = 1  # line above them
 MAX_CELLS = 3_500_000  # filled ones: 200,000 rows of 17 columns; each costs 180 bytes until the file is read
@@ -250,8 +250,8 @@ class ReadBudget:
 def make_count_refusal(unit: Literal["rows", "cells", "tags"], limit: int) -> FileRefused:
     """Return why a file that holds too many of something is refused."""
     detail = {
-        "found": make_text(f"file.too_many_{unit}", limit=limit),
-        "limit": make_text(f"limit.{unit}", limit=limit),
+        "found": make_message(f"file.too_many_{unit}", limit=limit),
+        "limit": make_message(f"limit.{unit}", limit=limit),
     }
     return FileRefused("FILE_TOO_LARGE", detail)
 
@@ -269,9 +269,9 @@ def make_text_refusal(column: int, row: int, length: int) -> FileRefused:
 
 def make_damage_refusal(key: str, **arguments: object) -> FileRefused:
     """Return why a damaged file is refused: the key of a text, and its arguments."""
-    return FileRefused("FILE_CORRUPT", {"found": make_text(key, **arguments)})
+    return FileRefused("FILE_CORRUPT", {"found": make_message(key, **arguments)})
 
 
 def make_danger_refusal(key: str, **arguments: object) -> FileRefused:
     """Return why a file beyond any honest measure is refused: the key of a text, and its arguments."""
-    return FileRefused("FILE_SUSPICIOUS", {"found": make_text(key, **arguments)})
+    return FileRefused("FILE_SUSPICIOUS", {"found": make_message(key, **arguments)})

@@ -58,7 +58,7 @@ from pipeline.intake.readers.xlsx.styles import (
     styled_number,
 )
 from pipeline.messages.areas import is_known
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 
 MAX_SHEETS = 1_000
 _NAMES = {"xls": ".xls", "xlsb": ".xlsb", "ods": ".ods", "html": "HTML"}  # in the note on pictures
@@ -115,9 +115,9 @@ def read(kind: Kind, data: bytes, options: ReadOptions) -> Book:
     notes = []
     tables = sum(bool(sheet.rows) for sheet in book.sheets)
     if kind == "html" and tables > 1:
-        notes.append(make_text("note.tables", n=tables))
+        notes.append(make_message("note.tables", n=tables))
     if run is None and (has_pictures or book.facts.get("pictures")):
-        notes.append(make_text("note.pictures_not_read", format=_NAMES[kind]))
+        notes.append(make_message("note.pictures_not_read", format=_NAMES[kind]))
     return Book(make_sheets(book), run, tuple(notes))
 
 
@@ -191,7 +191,7 @@ def read_in_child(kind: str, data: bytes, *, max_rows: int) -> ChildBook:
     if book.facts.get("refused"):
         raise _make_refusal(book.facts)
     if not book.facts.get("complete"):
-        finding = watcher.exceeded or make_text("file.reader_exit", code=process.returncode)
+        finding = watcher.exceeded or make_message("file.reader_exit", code=process.returncode)
         raise FileRefused("FILE_SUSPICIOUS", {"found": finding})
     return book
 
@@ -201,9 +201,9 @@ def _make_refusal(facts: Mapping[str, Any]) -> FileRefused:
     code, finding, arguments = str(facts["refused"]), str(facts["finding"]), facts["arguments"]
     if not finding:
         return FileRefused(code)
-    detail = {"found": make_text(finding, **arguments) if is_known(finding) else finding}
+    detail = {"found": make_message(finding, **arguments) if is_known(finding) else finding}
     if code == "FILE_TOO_LARGE":
-        detail["limit"] = make_text(finding.replace("file.too_many_", "limit."), **arguments)
+        detail["limit"] = make_message(finding.replace("file.too_many_", "limit."), **arguments)
     return FileRefused(code, detail)
 
 
@@ -288,11 +288,11 @@ class _Watcher:
             while not self._stopped.wait(_PERIOD):
                 times = child.cpu_times()
                 if child.memory_info().rss > MAX_MEMORY:
-                    self.exceeded = make_text("file.reader_memory", limit=MAX_MEMORY // 1_000_000)
+                    self.exceeded = make_message("file.reader_memory", limit=MAX_MEMORY // 1_000_000)
                 elif times.user + times.system > MAX_SECONDS:
-                    self.exceeded = make_text("file.reader_time", limit=MAX_SECONDS)
+                    self.exceeded = make_message("file.reader_time", limit=MAX_SECONDS)
                 elif clock.monotonic() > end:
-                    self.exceeded = make_text("file.reader_time", limit=MAX_WAIT)
+                    self.exceeded = make_message("file.reader_time", limit=MAX_WAIT)
                 else:
                     continue
                 self._process.kill()

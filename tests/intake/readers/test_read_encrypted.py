@@ -18,8 +18,8 @@ from office_support import edit
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers import compound_files as intake
 from pipeline.intake.readers.model import ReadOptions
+from pipeline.messages.catalogue import render_text
 from pipeline.messages.problems import render_problem
-from pipeline.messages.texts import render_text
 
 PASSWORD = "处方2026!"
 NUMBER = "11010119900307123X"

@@ -49,7 +49,7 @@ _NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,5})?", 
 class Refused(Exception):
     """The file is refused: a file code of the catalogue, and what was found.
 
-    ``finding`` is a key of ``pipeline.messages.texts`` for these arguments, or plain words.
+    ``finding`` is a key of the catalogue for these arguments, or plain words.
     """
 
     def __init__(self, code: str, finding: str = "", **arguments: object) -> None:

@@ -16,7 +16,7 @@ from pipeline.intake.readers.model import MAX_ROW, format_column, parse_column
 from pipeline.intake.readers.xlsx.package import MEGABYTE, Package, make_parser, parse_whole
 from pipeline.intake.readers.xlsx.pictures import get_relation
 from pipeline.intake.readers.xlsx.shared_strings import get_prefix
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 
 MAX_SHEETS = (
     40 * MEGABYTE
@@ -82,7 +82,7 @@ def collect_exact_sheets(data: bytes) -> list[ExactSheet]:
         for chunk in package.parse_part(sheet, reader.parse):
             budget -= len(chunk)
             if budget < 0:
-                raise NotCopied(make_text("copy.large"))
+                raise NotCopied(make_message("copy.large"))
         exact_sheets.append(ExactSheet(reader.cells, dict(_list_notes(package, sheet))))
     return exact_sheets
 
@@ -108,14 +108,14 @@ def _require_known_parts(package: Package) -> None:
     kinds = {kind for kind, _ in parts}
     for lost, key in _LOST_PARTS.items():
         if lost in kinds:
-            raise NotCopied(make_text(key))
+            raise NotCopied(make_message(key))
     for kind, part in parts:
         if kind not in _KEPT_PARTS:
-            raise NotCopied(make_text("copy.feature", what=kind))
+            raise NotCopied(make_message("copy.feature", what=kind))
         if kind == "vmlDrawing" and (
             "vbaProject" in kinds or _OBJECT.search(package.read_payload(part, _MAX_DRAWING) or b"")
         ):
-            raise NotCopied(make_text("copy.controls"))
+            raise NotCopied(make_message("copy.controls"))
 
 
 def _walk_relations(package: Package, part: str) -> Iterator[tuple[str, str]]:
@@ -137,7 +137,7 @@ def _require_no_hints(package: Package, strings: str | None) -> None:
         before = b""
         while chunk := stream.read(MEGABYTE):
             if b"rPh" in before + chunk:
-                raise NotCopied(make_text("copy.feature", what="phonetic"))
+                raise NotCopied(make_message("copy.feature", what="phonetic"))
             before = chunk[-2:]
 
 
@@ -172,7 +172,7 @@ class _SheetReader:
         if self._is_data:
             self._start_in_data(local, attributes)
         elif ":" in local or local == "ext" or (self._depth == 2 and local not in _KEPT_ELEMENTS):
-            raise NotCopied(make_text("copy.feature", what=attributes.get("uri", local)))
+            raise NotCopied(make_message("copy.feature", what=attributes.get("uri", local)))
         elif local == "sheetData":
             self._is_data = True
 
@@ -195,7 +195,7 @@ class _SheetReader:
             )
             self._formula_tag = f"<f{written}>"
         elif ":" in local or local == "ext":
-            raise NotCopied(make_text("copy.feature", what=local))
+            raise NotCopied(make_message("copy.feature", what=local))
 
     def _end(self, tag: str) -> None:
         self._depth -= 1

@@ -27,9 +27,9 @@ from pipeline.intake.readers.xlsx.package import (
     parse_whole,
 )
 from pipeline.intake.readers.xlsx.pictures import Media, PictureRef, Turn, read_picture_ref, read_turn
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 
-NOWHERE = make_text("stray.no_row")
+NOWHERE = make_message("stray.no_row")
 _MAX_PICTURES = 50_000  # of a sheet
 _DEEPEST = 20  # groups and alternatives within each other
 

@@ -24,7 +24,7 @@ from defusedxml.ElementTree import fromstring
 
 from pipeline.errors import FileRefused
 from pipeline.intake.readers.model import make_damage_refusal, make_danger_refusal
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 
 EMU_POINT = 12_700
 
@@ -188,7 +188,7 @@ def _refuse_damage(part: str) -> Iterator[None]:
     except DefusedXmlException as error:
         raise FileRefused("FILE_SUSPICIOUS", {"found": f"DOCTYPE: {part}"}) from error
     except _DAMAGE as error:
-        finding = f"zip: {part}" if part else make_text("file.damaged_zip")
+        finding = f"zip: {part}" if part else make_message("file.damaged_zip")
         raise FileRefused("FILE_CORRUPT", {"found": finding}) from error
     except (expat.ExpatError, ParseError, ValueError, LookupError) as error:
         raise FileRefused("FILE_CORRUPT", {"found": f"XML: {part}"}) from error

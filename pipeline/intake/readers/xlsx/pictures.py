@@ -24,7 +24,7 @@ from pipeline.domain.roster import CellKind, EmbeddedImage, ImageFile
 from pipeline.intake.images import image_files
 from pipeline.intake.readers.model import RawCell, StoreImage
 from pipeline.intake.readers.xlsx.package import Package, is_true, parse_percent, parse_whole
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 
 _T = TypeVar("_T")
 
@@ -130,19 +130,19 @@ class Media:
         The bytes are those of the file: what the sheet cuts out of it, or turns, would not be in them.
         """
         if shown.hidden:
-            return make_text("stray.hidden")
+            return make_message("stray.hidden")
         kind, part = self._package.read_relations(owner).get(shown.embed or "", ("", ""))
         if kind != "image":
-            return make_text("stray.linked")
+            return make_message("stray.linked")
         if shown.cropped:
-            return make_text("stray.cropped")
+            return make_message("stray.cropped")
         if part not in self._kept:
             self._kept[part] = self._keep_part(part)
         if (kept := self._kept[part]) is None:
-            return make_text("stray.unreadable")
+            return make_message("stray.unreadable")
         image, own_quarter = kept
         if shown.turn.quarter not in (0, own_quarter):
-            return make_text("stray.turned")
+            return make_message("stray.turned")
         name = address.replace("/", "_").replace("\\", "_")
         return ImageFile.from_path(self._roster / name, image.sha256, image.size, image.stored_path)
 

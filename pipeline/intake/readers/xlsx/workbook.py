@@ -37,7 +37,7 @@ from pipeline.intake.readers.xlsx.pictures import CellPictures, Media, PlacedPic
 from pipeline.intake.readers.xlsx.shared_strings import get_prefix, read_shared_strings
 from pipeline.intake.readers.xlsx.sheet_cells import SheetReader
 from pipeline.intake.readers.xlsx.styles import EPOCH_1900, EPOCH_1904, Format, read_formats
-from pipeline.messages.texts import make_text
+from pipeline.messages.catalogue import make_message
 
 _NOTED = 50  # pictures not used that are reported one by one
 _OTHER_FILES = {"word": "Word (.docx)", "ppt": "PowerPoint (.pptx)"}  # by the folder of their main part
@@ -64,7 +64,7 @@ def read(data: bytes, *, path: Path = Path(), options: ReadOptions = DEFAULT_OPT
     unassigned = workbook.unassigned
     notes = [_make_note(image) for image in unassigned[:_NOTED]]
     if len(unassigned) > _NOTED:
-        notes.append(make_text("note.more_pictures", n=len(unassigned) - _NOTED))
+        notes.append(make_message("note.more_pictures", n=len(unassigned) - _NOTED))
     return Book(
         iter(sheets), notes=tuple(notes), unassigned=tuple(unassigned), originals=read_originals(package)
     )
@@ -143,7 +143,7 @@ class _Workbook:
 def _make_note(image: UnassignedImage) -> str:
     corner = image.covered_cells.partition(":")[0]
     address = "!".join(filter(None, (image.sheet, corner)))
-    return make_text("note.picture", place=address, why=image.why)
+    return make_message("note.picture", place=address, why=image.why)
 
 
 # --- a sheet before it is read

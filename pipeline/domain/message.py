@@ -1,0 +1,67 @@
+"""One kind of text that people read: a key of the catalogue and what fills its blanks, rendered in either language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import PurePath
+from typing import Any, Self
+
+LIST = "list"  # the key of several texts in a row; their texts are the mark between them
+
+
+class Message(str):
+    """A text by its key and arguments; an argument may be a message itself.
+
+    It is a plain string, the English text, to all code that only passes it on, compares it or logs it. ``str(text)`` returns
+    the message itself; every other string operation returns a plain string. It is stored as its key and arguments.
+    `pipeline.messages.catalogue` makes messages.
+    """
+
+    __slots__ = ("arguments", "key", "words")
+    key: str
+    arguments: Mapping[str, object]
+    words: tuple[str, str]  # the texts of the key in Chinese and English, with their blanks
+
+    def __new__(cls, key: str, arguments: Mapping[str, object], words: tuple[str, str]) -> Self:
+        """Make a message; ``words`` are what the catalogue has under the key."""
+        text = super().__new__(cls, _fill(key, arguments, words, "en"))
+        text.key, text.arguments, text.words = key, dict(arguments), words
+        return text
+
+    def __str__(self) -> str:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.key, self.arguments, self.words)
+
+    def render(self, language: str) -> str:
+        """Return the text in ``zh`` or ``en``, what fills its blanks in the same language."""
+        return _fill(self.key, self.arguments, self.words, language)
+
+    def change(self, change: Callable[[str], str]) -> Message:
+        """Return the message with ``change`` applied to its arguments, for example to mask numbers."""
+        changed = {
+            name: change(str(value)) if isinstance(value, PurePath) else change_text(value, change)
+            for name, value in self.arguments.items()
+        }
+        return Message(self.key, changed, self.words)
+
+
+def _fill(key: str, arguments: Mapping[str, object], words: tuple[str, str], language: str) -> str:
+    text = words[language != "zh"]
+    values = {name: render_value(value, language) for name, value in arguments.items()}
+    if key == LIST:
+        return text.join(map(str, values.values()))
+    return text.format_map(values)
+
+
+def render_value(value: object, language: str) -> object:
+    """Return a message in ``zh`` or ``en``, any other value as it is."""
+    return value.render(language) if isinstance(value, Message) else value
+
+
+def change_text(value: object, change: Callable[[str], str]) -> Any:
+    """Return ``change`` of a text; a message keeps its key, and what is no text stays as it is."""
+    if isinstance(value, Message):
+        return value.change(change)
+    return change(value) if isinstance(value, str) else value
