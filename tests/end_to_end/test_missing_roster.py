@@ -137,18 +137,6 @@ def test_a_killed_run_counts_for_the_folder_alone_that_it_read(hospital, zygote,
     assert entered
 
 
-def test_of_a_run_that_an_earlier_version_left_unended_the_rows_count(hospital, zygote):
-    hospital.doctors(1)
-    add_empty_folder(hospital)
-    assert zygote.run(hospital, name=ANSWERED, **{"pass": 1})["signal"] == 9
-    ask_ledger(hospital, "UPDATE run SET record = NULL")
-    assert hospital.go("run") == 3  # the create was in the air
-    ask_ledger(hospital, "DELETE FROM run WHERE finished IS NOT NULL")
-    empty(hospital.folder / "inbox", gone=False)
-    assert hospital.go("run") == 5
-    assert halted(hospital) == {"code": "ROSTER_MISSING", "message": str(hospital.folder / "inbox")}
-
-
 def test_a_workbook_that_is_sent_again_counts_for_no_folder_that_was_empty(hospital):
     hospital.doctors(1)
     add_empty_folder(hospital)

@@ -1,10 +1,8 @@
 """Whole runs from the command line: the requests that the service got, and the results."""
 
 import hashlib
-import io
 import json
 import shutil
-import sqlite3
 from collections import Counter
 
 import pytest
@@ -137,36 +135,6 @@ def test_a_new_doctor_with_a_sealed_ones_drawing_gets_nothing_either(hospital, c
     assert hospital.go(command) == 3
     assert len(hospital.service.seals) == 1
     assert shared(hospital, command) == {name(2)}
-
-
-@pytest.mark.parametrize("command", ["check", "run"])
-def test_pictures_are_known_by_the_digests_of_earlier_versions(hospital, command):
-    hospital.doctors(2)
-    hospital.go("run")
-    seals = hospital.folder / "seals"
-    with sqlite3.connect(hospital.folder / "state" / "ledger.sqlite3") as ledger:
-        for (picture,) in ledger.execute("SELECT content_picture FROM seal").fetchall():
-            data = next(
-                data for path in seals.iterdir() if (data := path.read_bytes()) and sha256(data) == picture
-            )
-            image = Image.open(io.BytesIO(data)).convert("RGBA")
-            earlier = sha256(f"{image.width}x{image.height}:".encode() + image.convert("RGBa").tobytes())
-            for table in ("seal", "attempt"):
-                statement = f"UPDATE {table} SET content_pixels = ? WHERE content_picture = ?"
-                ledger.execute(statement, (earlier, picture))
-    ledger.close()
-    save_as_bmp(hospital, 3, whose=1)
-    save_as_bmp(hospital, 2, whose=2)
-    hospital.roster([(name(3), number(3), None, "00003", "内科")], file="more.xlsx")
-    assert hospital.go(command) == 3
-    rows = hospital.outcomes("plan.jsonl" if command == "check" else "outcomes.jsonl")
-    assert {row["name"]: row["status"] for row in rows} == {
-        name(1): "unchanged",
-        name(2): "unchanged",
-        name(3): "rejected",
-    }
-    assert shared(hospital, command) == {name(3)}
-    assert len(hospital.service.seals) == 2
 
 
 def sha256(data):
