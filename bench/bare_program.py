@@ -1,8 +1,7 @@
 """The same import by the bare libraries: what a program of this design costs that does nothing beyond the work itself.
 
-Run as a process: ``python -m bench.bare_program URL CONTRACT HOSPITAL ROWS checked|known``. It reads the roster, checks each
-picture (``known``: takes the small copy that an earlier ``checked`` kept), makes the calls signed and twenty rows at a time,
-with a durable entry in a ledger and in chained receipts before each create and after it, and writes a results workbook and
+Run as a process: ``python -m bench.bare_program URL CONTRACT HOSPITAL ROWS``. It reads the roster, checks each
+picture, makes the calls signed and twenty rows at a time, with a durable entry in a ledger and in chained receipts before each create and after it, and writes a results workbook and
 the roster's copy. Nothing of the program is used, and it has no pace, pairing, plan, retries, log, pages or messages.
 """
 
@@ -113,13 +112,9 @@ class Body(NamedTuple):
     sha256: str
 
 
-def read_picture(path: Path, folder: Path, *, is_known: bool) -> Picture:
-    """Check a picture, or take what an earlier check kept of it."""
-    kept = folder / f"{path.stem}.png"
-    if is_known:
-        return Picture(path, hashlib.sha256(path.read_bytes()).hexdigest(), kept.read_bytes())
+def read_picture(path: Path, folder: Path) -> Picture:
+    """Check a picture."""
     sha256, thumbnail = check_picture(path, folder, Spent())
-    kept.write_bytes(thumbnail)
     return Picture(path, sha256, thumbnail)
 
 
@@ -184,13 +179,13 @@ async def create_seals(
     return lines
 
 
-def main(url: str, contract: str, folder: str, rows: str, kind: str) -> int:
+def main(url: str, contract: str, folder: str, rows: str) -> int:
     hospital, work = Hospital(Path(folder)), Path(folder) / "bare"
     work.mkdir(exist_ok=True)
     people = CalamineWorkbook.from_path(str(hospital.roster)).get_sheet_by_index(0).to_python()[1:]
     paths = sorted(hospital.seals.iterdir())[: int(rows)]
     with ThreadPoolExecutor(THREADS) as pool:
-        pictures = list(pool.map(lambda path: read_picture(path, work, is_known=kind == "known"), paths))
+        pictures = list(pool.map(lambda path: read_picture(path, work), paths))
     ledger = Ledger(work / "ledger.sqlite3")
     lines = asyncio.run(create_seals(url, contract, people[: int(rows)], pictures, ledger))
     ledger.close()

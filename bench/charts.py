@@ -22,8 +22,7 @@ OTHERS = ("#9ca3af", "#c9ced6")
 HEADLINES = (
     *("pace.socket.rolling30.share", "pace.socket.rolling5.share", "pace.socket.calendar30.share"),
     *("run.wall", "run.first", "run.memory", "large.memory", "large.photo.cpu"),
-    *("unlimited.file_id.checked.rows", "unlimited.file_id.known.rows"),
-    *("unlimited.file_id.checked.cpu", "unlimited.file_id.known.cpu"),
+    *("unlimited.file_id.checked.rows", "unlimited.file_id.checked.cpu"),
     *("unchanged.cpu", "unchanged.memory", "start.help", "start.check", "start.status", "tests.wall"),
 )
 WORDS = {

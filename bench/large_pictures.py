@@ -58,7 +58,6 @@ def measure_photos(folder: Path, url: str, *, short: bool) -> Iterator[Measured]
     run_python("bench.large_pictures", "draw", str(photos.folder), str(rows), log=log)
 
     def prepare(way: str) -> float:
-        photos.forget()  # what the turn before found out about them
         target = folder / "prepared.json"
         arguments = ("prepare", str(photos.folder), str(PREPARED[short]), way, str(target))
         run_python("bench.large_pictures", *arguments, log=log)
@@ -120,14 +119,14 @@ def prepare_photos(folder: str, count: int, way: str, target: str) -> None:
     from pipeline.workflow import stage_settings
 
     config = load_config(Path(folder) / "config.yaml", {})
-    preparer = stage_settings.build_image_preparer(config, {})
+    images = stage_settings.build_image_examiner(config)
     spent = []
     for path in sorted((Path(folder) / "seals").iterdir())[: count + 1]:
         data = path.read_bytes()
         image = ImageFile.from_path(path, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
         begun = time.process_time()
         if way == "ours":
-            preparer.prepare_image(image)
+            images.examine(image)
         else:
             with Image.open(path) as opened:
                 opened.load()

@@ -2,15 +2,13 @@
 
 Both are of what a hospital takes more than one with a tenth of the rows: start-up counts for neither side. Rows a second
 are counted from the start of the process to the service's last create, so reading and all checks count for ours, and the
-results do not. CPU a row holds the results as well. Pictures are known where a `check` has looked at them before.
-`bare_program` shows what the same import takes at least.
+results do not. CPU a row holds the results as well. `bare_program` shows what the same import takes at least.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,7 +24,6 @@ from bench.measure import REPOSITORY, Child, Measured, alternate, print_progress
 RATE = 100_000  # calls a second: no limit
 ROWS, TURNS = (500, 150), (5, 1)  # in full, in the short form
 PICTURE = 300_000  # bytes
-KINDS = ("checked", "known")  # every check on, pictures known from a check
 
 
 class Speed(NamedTuple):
@@ -61,28 +58,10 @@ class Hospitals(NamedTuple):
     whole: Hospital
 
 
-def run_ours(hospital: Hospital, *, is_known: bool) -> Child:
-    """Do a first run; where pictures are known, after what a `check` left."""
+def run_ours(hospital: Hospital, _: int) -> Child:
+    """Do a first run."""
     hospital.forget()
-    kept = find_kept_state(hospital)
-    if is_known and kept.exists():
-        shutil.copytree(kept, hospital.folder / "state")
     return hospital.run()
-
-
-def find_kept_state(hospital: Hospital) -> Path:
-    """Return where the state after a `check` is kept."""
-    return hospital.folder / "state-of-check"
-
-
-def keep_checked_state(hospital: Hospital) -> None:
-    """Do a `check` and keep the state that it leaves."""
-    hospital.forget()
-    hospital.measure("check")
-    kept = find_kept_state(hospital)
-    shutil.rmtree(kept, ignore_errors=True)
-    if (hospital.folder / "state").exists():
-        shutil.copytree(hospital.folder / "state", kept)
 
 
 def run_official(
@@ -98,9 +77,9 @@ def run_official(
     return run_python("bench.official", *arguments, log=hospital.folder / "official.log", watch=watch)
 
 
-def run_bare(hospital: Hospital, url: str, contract: str, rows: int, kind: str) -> Child:
+def run_bare(hospital: Hospital, url: str, contract: str, rows: int) -> Child:
     """Do the same import with the bare libraries."""
-    arguments = (url, contract, str(hospital.folder), str(rows), kind)
+    arguments = (url, contract, str(hospital.folder), str(rows))
     return run_python("bench.bare_program", *arguments, log=hospital.folder / "bare.log")
 
 
@@ -119,32 +98,15 @@ def measure_speed(hospitals: Hospitals, url: str, rows: int, run: Callable[[Hosp
     return Speed(more / (seconds[1] - seconds[0]), 1000 * (cpu[1] - cpu[0]) / more)
 
 
-def measure_baselines(
-    hospitals: Hospitals, url: str, contract: str, rows: int
-) -> Mapping[str, Mapping[str, Speed]]:
-    """Measure the SDK, and the bare program, by kind; the SDK checks nothing and knows nothing."""
-    sdk = measure_speed(hospitals, url, rows, lambda _, n: run_official(hospitals.whole, url, contract, n))
+def measure_baselines(hospitals: Hospitals, url: str, contract: str, rows: int) -> Mapping[str, Speed]:
+    """Measure the SDK, which checks nothing, and the bare program."""
     return {
-        kind: {
-            "sdk": sdk,
-            "program": measure_speed(
-                hospitals,
-                url,
-                rows,
-                lambda hospital, n, kind=kind: run_bare(hospital, url, contract, n, kind),
-            ),
-        }
-        for kind in KINDS
-    }
-
-
-def measure_ours(hospitals: Hospitals, url: str, rows: int) -> Mapping[str, Speed]:
-    """Measure ours by kind."""
-    return {
-        kind: measure_speed(
-            hospitals, url, rows, lambda hospital, _, kind=kind: run_ours(hospital, is_known=kind == "known")
-        )
-        for kind in KINDS
+        "sdk": measure_speed(
+            hospitals, url, rows, lambda _, n: run_official(hospitals.whole, url, contract, n)
+        ),
+        "program": measure_speed(
+            hospitals, url, rows, lambda hospital, n: run_bare(hospital, url, contract, n)
+        ),
     }
 
 
@@ -159,19 +121,17 @@ def measure(short: bool) -> Iterator[Measured]:
         for contract in ("file_id", "inline"):
             for hospital in hospitals:
                 hospital.configure(url, rate=RATE, contract=contract)
-                keep_checked_state(hospital)
             baselines, own = alternate(
                 times,
                 f"unlimited: {contract}",
                 lambda contract=contract: measure_baselines(hospitals, url, contract, rows),
-                lambda: measure_ours(hospitals, url, rows),
+                lambda: measure_speed(hospitals, url, rows, run_ours),
             )
-            for kind in KINDS:
-                for part, figure in enumerate(("rows", "cpu")):
-                    yield Measured(
-                        f"unlimited.{contract}.{kind}.{figure}",
-                        [turn[kind][part] for turn in own],
-                        {name: [turn[kind][name][part] for turn in baselines] for name in ("sdk", "program")},
-                        rows,
-                        is_enough=not short,
-                    )
+            for part, figure in enumerate(("rows", "cpu")):
+                yield Measured(
+                    f"unlimited.{contract}.checked.{figure}",
+                    [turn[part] for turn in own],
+                    {name: [turn[name][part] for turn in baselines] for name in ("sdk", "program")},
+                    rows,
+                    is_enough=not short,
+                )

@@ -95,9 +95,7 @@ def _certify_create(session: Session, config: Config, run: str, query: str, *, y
     from pipeline.workflow import stage_settings
 
     with _find_sealed_row(session, config, query, run) as (ledger, row_plan):
-        request, prepared = repeat_request(
-            row_plan, stage_settings.build_image_preparer(config).prepare_image
-        )
+        request, prepared = repeat_request(row_plan, stage_settings.build_image_examiner(config))
         if not yes and not session.confirm("certify_sure", name=request.name):
             session.suggest_same_command("next_again")
             return None

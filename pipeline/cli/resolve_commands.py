@@ -199,6 +199,7 @@ def _enter_decision(
 ) -> None:
     """Enter a decision; ``value`` is the SealId, or the name of a new seal."""
     from pipeline.resolution import decide
+    from pipeline.workflow.stage_settings import build_image_examiner
 
     match way:
         case "seal_id":
@@ -208,7 +209,8 @@ def _enter_decision(
         case "not_theirs":
             decide.enter_not_theirs(maker, case)
         case "keep":
-            decide.enter_keep(maker, case, site_key.digest, sure=sure)
+            images = build_image_examiner(session.require_ready_config())
+            decide.enter_keep(maker, case, site_key.digest, images, sure=sure)
         case "replace":
             decide.enter_replace(maker, case, value, sure=sure)
         case "same_person":

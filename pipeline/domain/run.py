@@ -81,6 +81,9 @@ class RowPlan:
     seal_name: str | None
     history: PersonHistory | None
     request: SealRequest | None = None  # with READY alone
+    prepared: PreparedImage | None = _field(
+        default=None, repr=False
+    )  # the picture, of a row that can be sent
     problems: tuple[Problem, ...] = ()  # the doctor's and the plan's
     review: Review | None = None  # of a row that would be sent, where there is a site key
     # this may be their corrected number, or their picture: held until a person decides
@@ -104,8 +107,7 @@ class RowOutcome:
     code: str | None = None  # the service's; without a usable answer no_answer, not_sent, unreadable, …
     message: str | None = _field(default=None, repr=False)
     unproven_seal_id: str | None = None  # from an answer that does not prove the seal
-    problems: tuple[Problem, ...] = ()  # final: the plan's and the picture's
-    prepared: PreparedImage | None = _field(default=None, repr=False)
+    problems: tuple[Problem, ...] = ()  # final
 
     @property
     def doctor(self) -> Doctor:
@@ -120,7 +122,7 @@ class RowOutcome:
     @property
     def sent_image(self) -> str | None:
         """The digest of the bytes that are sent of the picture; None where they were not prepared."""
-        return self.prepared.sha256 if self.prepared else None
+        return self.row_plan.prepared.sha256 if self.row_plan.prepared else None
 
     @property
     def errors(self) -> tuple[Problem, ...]:

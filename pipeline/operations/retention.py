@@ -23,10 +23,10 @@ from pipeline.config.settings import Config
 from pipeline.domain.results_format import COPIES
 from pipeline.domain.run import RunReport
 from pipeline.errors import DiskTrouble
+from pipeline.intake.images.image_files import PREVIEWS
 from pipeline.reports.earlier_results import LOG, count_creates, shows_creates, shows_seals
 from pipeline.workflow.hosts_factory import make_store
 from pipeline.workflow.recorded_runs import RUN, RUN_FOLDER
-from pipeline.workflow.stage_settings import CHECKED, PREVIEWS
 
 _PREPARED = re.compile(r"[0-9a-f]{64}(?:\.[a-z]{3,4})?")  # a picture by the digest of its bytes
 
@@ -194,7 +194,7 @@ def apply_retention(report: RunReport, config: Config) -> None:
 def remove_prepared_pictures(
     config: Config, *, used: Collection[str] = (), before: float | None = None
 ) -> None:
-    """Remove prepared pictures, previews and findings that are not ``used``, and were written ``before`` a moment (None: all).
+    """Remove prepared pictures and previews that are not ``used``, and were written ``before`` a moment (None: all).
 
     They are made again where they are needed.
     """
@@ -203,7 +203,6 @@ def remove_prepared_pictures(
         for picture in [
             *_list_prepared(work),
             *_list_prepared(work / PREVIEWS),
-            *_list_prepared(work / CHECKED),
         ]:
             is_old = before is None or picture.lstat().st_mtime < before
             if is_old and not {picture.name, picture.stem} & set(used):

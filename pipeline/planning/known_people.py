@@ -24,9 +24,10 @@ from pipeline.domain.seals import (
 from pipeline.errors import NotReadNow
 from pipeline.intake.corrected_lines import may_be_same_name
 from pipeline.intake.fields.normalize import get_field_text
+from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.ledger.protocol import Ledger, RowRecord
 from pipeline.messages.problems import build_problem
-from pipeline.planning.possibly_same import Digest, IsSameImage, ToDay, list_name_keys
+from pipeline.planning.possibly_same import Digest, ToDay, list_name_keys
 
 # of each field that is content: its attribute of `SealContent`, whether a blank value differs from another one
 _CONTENT = tuple(
@@ -93,9 +94,7 @@ def as_planned(content: SealContent) -> SealContent:
     return replace(content, pixels=None)
 
 
-def find_differences(
-    doctor: Doctor, seal: LiveSeal, digest: Digest, is_same_image: IsSameImage
-) -> list[Field]:
+def find_differences(doctor: Doctor, seal: LiveSeal, digest: Digest, images: ImageExaminer) -> list[Field]:
     """Return the fields in which a row differs from its seal; a field that the row does not give is not compared."""
     content = seal.content
     if content is None:  # adopted: its content is not known
@@ -107,7 +106,7 @@ def find_differences(
         if row_content[name] is not None or blank_is_content
     }
     if doctor.picture is not None:
-        differences[Field.PICTURE] = not is_same_image(doctor.picture, content)
+        differences[Field.PICTURE] = not images.is_same_image(doctor.picture, content)
     if doctor.seal_name is not None:
         differences[Field.SEAL_NAME] = doctor.seal_name not in {seal.seal_name, content.seal_name}
     return [field for field, differs in differences.items() if differs]
@@ -156,13 +155,13 @@ def describe_differences(
 
 
 def name_sealed_image(
-    problems: Sequence[Problem], doctor: Doctor, content: SealContent | None, is_same_image: IsSameImage
+    problems: Sequence[Problem], doctor: Doctor, content: SealContent | None, images: ImageExaminer
 ) -> tuple[Problem, ...]:
     """Return a sealed doctor's problems; the one of several pictures also names that from which the seal was made."""
     if not doctor.rival_images or content is None:
         return tuple(problems)
     try:
-        used = [path for path, image in doctor.rival_images if is_same_image(image, content)]
+        used = [path for path, image in doctor.rival_images if images.is_same_image(image, content)]
     except NotReadNow:
         return tuple(problems)
     others = ", ".join(path for path, _ in doctor.rival_images if path not in used)

@@ -24,6 +24,7 @@ from pipeline.domain.run import (
 from pipeline.domain.seals import LedgerSnapshot, PersonHistory, SealContent, SealRequest
 from pipeline.domain.service_codes import has_reason
 from pipeline.errors import NotReadNow, isolate_row_failure
+from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.messages.problems import build_problem, turn_into_warning, waits_for_machine_only
 from pipeline.planning.known_people import (
     as_planned,
@@ -37,7 +38,6 @@ from pipeline.planning.known_people import (
 from pipeline.planning.possibly_same import (
     CODE,
     Digest,
-    IsSameImage,
     KnownPersons,
     ToDay,
     describe_possibly_same,
@@ -56,7 +56,7 @@ class PlanRules:
     seal_name_template: str  # {name} {staff_no} {department}
     resend_refused: bool  # an explicit retry: refused rows are sent again however old
     digest: Digest
-    is_same_image: IsSameImage
+    images: ImageExaminer
     today: date
     to_day: ToDay
     seal_name_ascii: bool = False  # whether seal names may hold ASCII characters
@@ -133,9 +133,7 @@ class _Planner:
     ) -> None:
         self._snapshot, self._rules, self._context_keys = snapshot, rules, context_person_keys
         self._image_owners = find_owners_by_image(snapshot, lambda content: content.picture)
-        self._known_persons = KnownPersons(
-            snapshot, doctors, context_person_keys, rules.digest, rules.is_same_image
-        )
+        self._known_persons = KnownPersons(snapshot, doctors, context_person_keys, rules.digest, rules.images)
 
     # -- the status of each row
 
@@ -222,7 +220,7 @@ class _Planner:
         status = Status.UNCHANGED
         reasons: tuple[Problem, ...] = ()
         try:
-            differences = find_differences(doctor, seal, self._rules.digest, self._rules.is_same_image)
+            differences = find_differences(doctor, seal, self._rules.digest, self._rules.images)
             if seal.content is None:
                 differences = find_adopted_differences(doctor, person, self._rules.digest)
         except NotReadNow as trouble:
@@ -231,7 +229,7 @@ class _Planner:
             if differences:
                 status = Status.CHANGED
                 reasons = (describe_differences(doctor, differences, person, self._rules.digest),)
-        problems = name_sealed_image(doctor.problems, doctor, seal.content, self._rules.is_same_image)
+        problems = name_sealed_image(doctor.problems, doctor, seal.content, self._rules.images)
         problems = (*problems, *reasons)
         return RowPlan(doctor, status, seal.seal_name, person, problems=problems, index=index)
 

@@ -12,7 +12,7 @@ from datetime import date
 from functools import cached_property
 
 from pipeline.domain.name_key import make_name_key
-from pipeline.domain.roster import Doctor, Field, ImageFile, Problem
+from pipeline.domain.roster import Doctor, Field, Problem
 from pipeline.domain.seals import (
     CreateAttempt,
     LedgerSnapshot,
@@ -22,10 +22,10 @@ from pipeline.domain.seals import (
     are_declared_two,
 )
 from pipeline.errors import NotReadNow
+from pipeline.intake.images.prepare import ImageExaminer
 
 CODE = "PERSON_POSSIBLY_SAME"
 Digest = Callable[[str], str]  # HMAC of a number, a mobile or a staff number under the site key
-IsSameImage = Callable[[ImageFile, SealContent], bool]  # equal bytes or equal pixels
 ToDay = Callable[[float], date]  # local calendar day of unix seconds
 _LAST_FOUR = 4
 _ENOUGH = 2  # of the four marks
@@ -49,12 +49,12 @@ class KnownPersons:
         doctors: Sequence[Doctor],
         context_person_keys: Collection[str],
         digest: Digest,
-        is_same_image: IsSameImage,
+        images: ImageExaminer,
     ) -> None:
         """Keep what they are found in; people of ``context_person_keys`` are left out."""
         self._snapshot, self._doctors, self._context_keys = snapshot, doctors, context_person_keys
         self._digest = digest
-        self._is_same_image = is_same_image
+        self._images = images
 
     @cached_property
     def _by_mark(self) -> Mapping[Mark, Sequence[Known]]:
@@ -108,7 +108,7 @@ class KnownPersons:
         if image is None or content is None:
             return False
         try:
-            return self._is_same_image(image, content)
+            return self._images.is_same_image(image, content)
         except NotReadNow:
             return False
 

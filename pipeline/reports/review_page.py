@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from pipeline.clock import stamp
-from pipeline.domain.roster import ImageFile, ImagePreview
+from pipeline.domain.roster import ImagePreview
 from pipeline.domain.run import RowOutcome, RunReport, Status, has_held_picture
 from pipeline.messages.areas import is_known, load_area
 from pipeline.reports.explanations import describe_problem, list_reasons
@@ -24,6 +24,7 @@ from pipeline.reports.next_steps import REPORT_PAGE, build_review_command, name_
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import display_seal_name, mask_doctor_id
 from pipeline.reports.styles import clean_text
+from pipeline.reports.tables import PreviewLoader
 
 MAX_CARDS = 3_000  # a page of some 30 MB, more than anybody judges in a day
 OPENERS = 2  # threads that make small copies
@@ -44,23 +45,25 @@ GROUP_OF: Mapping[Status, str] = {
 
 Card: TypeAlias = Mapping[str, object]  # one row as the page shows it: masked, in the reader's words
 Value = TypeVar("Value", bound=Hashable)
-# may it open the picture, or only look into the folder of small copies? And the digest of what is sent, if it is known
-LoadPreview = Callable[[ImageFile, bool, str | None], ImagePreview | None]
 
 _REVIEW = frozenset({"REVIEW_WRONG", "REVIEW_MISSING"})
 _JUDGED_ANYWAY = frozenset({Status.READY, Status.NOT_SENT, Status.FAILED})
 
 
-def write_review(report: RunReport, path: Path, *, presenter: Presenter, look: LoadPreview) -> Path:
+def write_review(
+    report: RunReport, path: Path, *, presenter: Presenter, previews: PreviewLoader | None
+) -> Path:
     """Write the page and return its path."""
-    values = _collect_values(report, presenter, look)
+    values = _collect_values(report, presenter, previews)
     return write_page(path, "review.html", presenter.language, values, pictures=True)
 
 
-def _collect_values(report: RunReport, presenter: Presenter, look: LoadPreview) -> dict[str, object]:
+def _collect_values(
+    report: RunReport, presenter: Presenter, previews: PreviewLoader | None
+) -> dict[str, object]:
     say = presenter.render_review
     chosen, left_out = _choose_rows(report)
-    cards = tuple(_build_cards(report, chosen, presenter, look))
+    cards = tuple(_build_cards(report, chosen, presenter, previews))
     counts = Counter(card["group"] for card in cards)
     judging = report.review_mark is not None and counts["judge"] > 0
     started = stamp(report.started)[:16].replace("T", " ")
@@ -127,7 +130,7 @@ def _find_group(outcome: RowOutcome) -> str:
 
 
 def _build_cards(
-    report: RunReport, chosen: Sequence[RowOutcome], presenter: Presenter, look: LoadPreview
+    report: RunReport, chosen: Sequence[RowOutcome], presenter: Presenter, previews: PreviewLoader | None
 ) -> Iterator[Card]:
     if not chosen:
         return
@@ -135,13 +138,13 @@ def _build_cards(
         (name, outcome) for outcome in report.outcomes if (name := outcome.doctor.display_name)
     )
     single = len({outcome.doctor.row.origin.path for outcome in chosen}) == 1
-    previews = _load_previews(chosen, look)
+    loaded = _load_previews(chosen, previews)
     people_of_image = _count_people(
         (preview.data, outcome)
-        for outcome, preview in zip(chosen, previews, strict=True)
+        for outcome, preview in zip(chosen, loaded, strict=True)
         if preview is not None
     )
-    for outcome, preview in zip(chosen, previews, strict=True):
+    for outcome, preview in zip(chosen, loaded, strict=True):
         hints = [f"warn.{hint}" for hint in preview.hints] if preview else []
         if preview and people_of_image[preview.data] > 1:
             hints.insert(0, "warn.same_picture")
@@ -152,12 +155,13 @@ def _build_cards(
         yield _build_card(outcome, preview, warnings, presenter, named=not single)
 
 
-def _load_previews(chosen: Sequence[RowOutcome], look: LoadPreview) -> list[ImagePreview | None]:
+def _load_previews(chosen: Sequence[RowOutcome], previews: PreviewLoader | None) -> list[ImagePreview | None]:
     def load_preview(outcome: RowOutcome) -> ImagePreview | None:
         picture = outcome.doctor.picture or outcome.doctor.held_image
-        if picture is None:
+        if picture is None or previews is None:
             return None
-        return look(picture, outcome.status is not Status.UNCHANGED, outcome.sent_image)
+        may_open = outcome.status is not Status.UNCHANGED
+        return previews.load_preview(picture, sent=outcome.sent_image, may_open=may_open)
 
     with ThreadPoolExecutor(OPENERS) as threads:
         return list(threads.map(load_preview, chosen))

@@ -61,8 +61,8 @@ def write_all_sheet(
     context: WorkbookContext, outcomes: Sequence[RowOutcome], title: str = "sheet.all"
 ) -> None:
     """Write a row an outcome, in the roster's order; ``title`` is the key of the sheet's name."""
-    load_thumbnail = context.load_thumbnail if len(outcomes) <= MAX_THUMBNAIL_ROWS else None
-    columns = [column for column in ALL_COLUMNS if load_thumbnail or column is not IMAGE_COLUMN]
+    previews = context.previews if len(outcomes) <= MAX_THUMBNAIL_ROWS else None
+    columns = [column for column in ALL_COLUMNS if previews or column is not IMAGE_COLUMN]
     if len(outcomes) > MAX_LINKS:  # links are kept for the rows that something happened to
         columns = [
             replace(column, linked_path=_find_new_image) if column.linked_path else column
@@ -73,17 +73,17 @@ def write_all_sheet(
         context.presenter.render(title),
         columns,
         # a thousand rows are tall enough for several lines and narrow enough to be read on paper; more stay flat
-        wraps=load_thumbnail is not None,
+        wraps=previews is not None,
         max_links=MAX_LINKS,
         sample=outcomes,
     )
     for outcome in outcomes:
-        picture, image = outcome.doctor.picture, None
-        if load_thumbnail and picture:
+        picture, preview = outcome.doctor.picture, None
+        if previews and picture:
             # an unchanged picture is shown from its stored copy or not at all: it is never opened again
             may_open = outcome.status is not Status.UNCHANGED
-            image = load_thumbnail(picture, may_open, outcome.sent_image)
-        table.write_row(outcome, image=image)
+            preview = previews.load_preview(picture, sent=outcome.sent_image, may_open=may_open)
+        table.write_row(outcome, image=preview.thumbnail if preview else None)
     table.close()
 
 
@@ -99,18 +99,18 @@ def write_unknown_sheet(context: WorkbookContext) -> None:
 def write_unpaired_sheet(context: WorkbookContext) -> None:
     """Write a row a picture, with a thumbnail of those that were looked at."""
     pictures = list(_list_unassigned(context))
-    load_thumbnail = context.load_thumbnail if any(picture.image for picture in pictures) else None
-    columns = [column for column in UNPAIRED_COLUMNS if load_thumbnail or column is not IMAGE_COLUMN]
+    previews = context.previews if any(picture.image for picture in pictures) else None
+    columns = [column for column in UNPAIRED_COLUMNS if previews or column is not IMAGE_COLUMN]
     table = TableSheet(
         context, context.presenter.render("sheet.unpaired"), columns, max_links=MAX_PICTURE_LINKS
     )
     thumbnails = 0
     for picture in pictures:
-        image = None
-        if load_thumbnail and picture.image and thumbnails < MAX_THUMBNAILS:
-            image = load_thumbnail(picture.image, True, None)
-            thumbnails += image is not None
-        table.write_row(picture, image=image)
+        preview = None
+        if previews and picture.image and thumbnails < MAX_THUMBNAILS:
+            preview = previews.load_preview(picture.image, sent=None, may_open=True)
+            thumbnails += preview is not None
+        table.write_row(picture, image=preview.thumbnail if preview else None)
     table.close(context.presenter.render("unpaired.none"))
 
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from pipeline.domain.roster import ImageFile
+from pipeline.domain.roster import ImageFile, ImagePreview
 from pipeline.domain.run import RunReport, Status
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import (
@@ -40,8 +40,6 @@ from pipeline.reports.styles import (
 )
 
 Row = TypeVar("Row")
-# a small PNG, None if there is none; with the arguments of `LoadPreview`
-LoadThumbnail = Callable[[ImageFile, bool, str | None], bytes | None]
 
 STRONG: Look = {"bold": True}
 QUIET: Look = {"font_color": MUTED}
@@ -64,6 +62,17 @@ _MISREAD = re.compile("#|%[0-9A-Fa-f]{2}|[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff
 _ESCAPED = re.compile(r'[% "<>\[\]^`{}]')
 
 
+class PreviewLoader(Protocol):
+    """Loads the small copies of pictures: `ImageExaminer`."""
+
+    def load_preview(self, image: ImageFile, *, sent: str | None, may_open: bool) -> ImagePreview | None:
+        """Return the small copy of a picture, None if there is none or the picture cannot be read.
+
+        ``may_open`` allows to open the picture where no copy is kept. ``sent`` is the digest of the bytes that are sent,
+        if it is known.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class WorkbookContext:
     """What every sheet of one workbook is written with."""
@@ -73,7 +82,7 @@ class WorkbookContext:
     presenter: Presenter
     styles: Styles
     links: FolderLinks
-    load_thumbnail: LoadThumbnail | None
+    previews: PreviewLoader | None
 
 
 @dataclass(frozen=True)  # slots would forbid to call SheetColumn[RowOutcome]

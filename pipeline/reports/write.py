@@ -15,7 +15,6 @@ import xlsxwriter
 from xlsxwriter.exceptions import FileCreateError
 
 from pipeline.domain.results_format import PROPERTY, PROPERTY_VALUE, RUN_PROPERTY, SCHEMA_PROPERTY, WORKBOOK
-from pipeline.domain.roster import ImageFile, ImagePreview
 from pipeline.domain.row_record import SCHEMA
 from pipeline.domain.run import RunReport
 from pipeline.reports.earlier_results import OUTCOMES, PLAN, preserve_edited_workbooks, remember_written
@@ -24,7 +23,7 @@ from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import file_record, record_outcome, run_record
 from pipeline.reports.report_page import write_report
-from pipeline.reports.review_page import LoadPreview, write_review
+from pipeline.reports.review_page import write_review
 from pipeline.reports.row_values import find_retried_rows
 from pipeline.reports.sheet_summary import write_summary
 from pipeline.reports.sheet_to_fix import group_by_layout, write_fix_sheets
@@ -35,7 +34,7 @@ from pipeline.reports.table_sheets import (
     write_unknown_sheet,
     write_unpaired_sheet,
 )
-from pipeline.reports.tables import FolderLinks, LoadThumbnail, WorkbookContext
+from pipeline.reports.tables import FolderLinks, PreviewLoader, WorkbookContext
 from pipeline.reports.totals import verify_totals
 from pipeline.support.atomic_files import (
     Replace,
@@ -56,7 +55,7 @@ def write_row_files(
     report: RunReport,
     *,
     presenter: Presenter,
-    look: LoadPreview | None = None,
+    previews: PreviewLoader | None,
     latest: Path | None,
     replace_file: Replace = os.replace,
 ) -> dict[str, Path]:
@@ -75,26 +74,14 @@ def write_row_files(
     # before the workbook: a full disk is found by a plain file, not inside the library
     rows, _ = _name_rows_file(report)
     written = {rows: write_jsonl(report.out / rows, lines)}
-    # of the small copies that the review has read, by the digests of the picture and of what is sent of it
-    thumbnails: dict[tuple[str, str | None], bytes] = {}
-
-    def look_at(picture: ImageFile, may_open: bool, sent: str | None) -> ImagePreview | None:
-        preview = look(picture, may_open, sent) if look else None
-        if preview is not None:
-            thumbnails[picture.sha256, sent] = preview.thumbnail
-        return preview
-
-    def load_thumbnail(picture: ImageFile, may_open: bool, sent: str | None) -> bytes | None:
-        if (picture.sha256, sent) not in thumbnails:
-            look_at(picture, may_open, sent)
-        return thumbnails.get((picture.sha256, sent))
-
-    written[REVIEW_PAGE] = write_review(report, report.out / REVIEW_PAGE, presenter=presenter, look=look_at)
+    written[REVIEW_PAGE] = write_review(
+        report, report.out / REVIEW_PAGE, presenter=presenter, previews=previews
+    )
     written[WORKBOOK] = write_workbook(
         report,
         report.out / WORKBOOK,
         presenter=presenter,
-        thumbnail=load_thumbnail if look else None,
+        previews=previews,
         absolute_links=latest is not None and not _are_siblings(report.out, latest),
         replace_file=replace_file,
     )
@@ -166,14 +153,13 @@ def write_workbook(
     path: Path,
     *,
     presenter: Presenter,
-    thumbnail: LoadThumbnail | None,
+    previews: PreviewLoader | None,
     absolute_links: bool = False,
     replace_file: Replace = os.replace,
 ) -> Path:
     """Write the workbook and return its path: a numbered sibling of ``path`` where Excel holds that open.
 
-    ``thumbnail`` returns a small PNG of a picture, None if there is none or the picture cannot be read. ``absolute_links`` lead to the
-    pictures from wherever a copy lies. Raises ``SumsError`` before anything is written.
+    ``absolute_links`` lead to the pictures from wherever a copy lies. Raises ``SumsError`` before anything is written.
     """
     counts = verify_totals(report)
     layouts = group_by_layout(report.outcomes)
@@ -191,7 +177,7 @@ def write_workbook(
         with xlsxwriter.Workbook(str(target), options) as book:
             _set_properties(book, report, presenter)
             links = FolderLinks(report, presenter, absolute=absolute_links)
-            context = WorkbookContext(book, report, presenter, Styles(book), links, thumbnail)
+            context = WorkbookContext(book, report, presenter, Styles(book), links, previews)
             write_summary(context, counts, layouts)
             write_all_sheet(context, report.outcomes)
             if report.command == "retry":

@@ -17,7 +17,7 @@ from pipeline.errors import UsageError
 from pipeline.esign.contracts import Agent, list_sent_texts
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
 from pipeline.intake.fields.id_number import find_lifetime_number
-from pipeline.intake.images.prepare import digest_pixels
+from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.protocol import Decision, Ledger, LedgerConflict
@@ -105,7 +105,9 @@ def enter_not_theirs(maker: DecisionMaker, case: Case) -> None:
     maker.enter_decision("not_theirs", case.key, attempt=attempt)
 
 
-def enter_keep(maker: DecisionMaker, case: Case, digest: Callable[[str], str], *, sure: bool) -> None:
+def enter_keep(
+    maker: DecisionMaker, case: Case, digest: Callable[[str], str], images: ImageExaminer, *, sure: bool
+) -> None:
     """Enter that the roster's present content is the accepted one; the seal stays as it is.
 
     Of a row whose picture was held: enter that the picture is this doctor's; the next run sends it.
@@ -117,24 +119,26 @@ def enter_keep(maker: DecisionMaker, case: Case, digest: Callable[[str], str], *
         return
     row_plan = require_changed(case)
     _require_one_person(case, sure=sure)
-    maker.enter_decision("keep", case.key, content=_accept_content(case, row_plan, digest))
+    maker.enter_decision("keep", case.key, content=_accept_content(case, row_plan, digest, images))
 
 
-def _accept_content(case: Case, row_plan: RowPlan, digest: Callable[[str], str]) -> SealContent:
+def _accept_content(
+    case: Case, row_plan: RowPlan, digest: Callable[[str], str], images: ImageExaminer
+) -> SealContent:
     """Return the seal's content with all that the row gives in its place; the rest stays."""
     assert case.history.seal is not None
     content, doctor = case.history.seal.content, row_plan.doctor
     if content is None:  # adopted: all that is known of it is what the row gives
         if doctor.picture is None:
             raise UsageError("resolve.needs_picture", name=case.name)
-        return replace(build_seal_content(doctor, digest), pixels=digest_pixels(doctor.picture.file))
+        return replace(build_seal_content(doctor, digest), pixels=images.compute_pixels(doctor.picture))
     values = list_content(doctor, digest)
     given = {
         name: values[name]
         for definition in FIELDS.values()
         if (name := definition.content) and (values[name] is not None or definition.blank_is_content)
     }
-    pixels = digest_pixels(doctor.picture.file) if doctor.picture else content.pixels
+    pixels = images.compute_pixels(doctor.picture) if doctor.picture else content.pixels
     return replace(content, **given, pixels=pixels)
 
 

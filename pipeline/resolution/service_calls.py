@@ -23,7 +23,7 @@ from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.fields import list_sent_values
 from pipeline.domain.masking import mask_answer
-from pipeline.domain.roster import ImageFile, PreparedImage
+from pipeline.domain.roster import PreparedImage
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seal_ids import fold_seal_id, is_seal_id
 from pipeline.domain.seals import SealRequest
@@ -45,6 +45,7 @@ from pipeline.esign.rate_limiter import Limiter
 from pipeline.esign.responses import Answer, CreateResponse, Reply, read_create, read_upload
 from pipeline.esign.signing import CredentialsSource
 from pipeline.intake.images import image_files
+from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.ledger.protocol import Decision, Ledger
 from pipeline.messages.catalogue import make_finished_message, make_message
 from pipeline.messages.service_errors import list_answers
@@ -205,16 +206,14 @@ def _is_sealed_as(row_plan: RowPlan, query: str) -> bool:
     return seal is not None and query in (doctor.name, doctor.staff_no, seal.seal_name, seal.seal_id)
 
 
-def repeat_request(
-    row_plan: RowPlan, prepare: Callable[[ImageFile], object]
-) -> tuple[SealRequest, PreparedImage]:
+def repeat_request(row_plan: RowPlan, images: ImageExaminer) -> tuple[SealRequest, PreparedImage]:
     """Return the create that made a doctor's seal, to the letter; UsageError where the row is not unchanged."""
     doctor, history = row_plan.doctor, row_plan.history
     seal = history.seal if history and row_plan.status is Status.UNCHANGED else None
     if history is None or seal is None or seal.content is None or doctor.errors:
         raise UsageError("resolve.not_unchanged", name=doctor.name)
-    prepared = prepare(doctor.picture) if doctor.picture else None
-    if not isinstance(prepared, PreparedImage):
+    prepared = images.examine(doctor.picture).prepared if doctor.picture else None
+    if prepared is None:
         raise UsageError("resolve.no_picture", name=doctor.name)
     request = SealRequest(
         key=history.key,

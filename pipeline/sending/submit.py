@@ -1,4 +1,4 @@
-"""Submits the rows of a run: pictures prepared ahead of the wire, one row alone first, then bounded workers, and a drain."""
+"""Submits the rows of a run: one row alone first, then bounded workers, and a drain."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from pipeline.clock import stamp
-from pipeline.domain.roster import Field, PreparedImage, Problem
+from pipeline.domain.roster import Field, PreparedImage
 from pipeline.domain.run import RowOutcome, RowPlan, Status
 from pipeline.domain.seals import Verdict
-from pipeline.errors import LeaseLost, LedgerError, NotReadNow, reason_of
+from pipeline.errors import LeaseLost, LedgerError, NotReadNow
 from pipeline.esign.contracts import CREATE
 from pipeline.intake.images import image_files
 from pipeline.ledger.protocol import LedgerConflict
@@ -21,10 +21,7 @@ from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import build_problem
 from pipeline.planning.known_people import describe_unread_image
 from pipeline.planning.unsent_rows import (
-    IMAGE_WORKERS,
-    ImagePreparer,
     build_not_sent_outcome,
-    build_unfit_outcome,
     count_creates,
 )
 from pipeline.sending.byte_budget import ByteBudget
@@ -33,7 +30,6 @@ from pipeline.sending.create import CreateSender, ImageBody
 from pipeline.sending.run_state import Job, SendResult
 
 LOG = logging.getLogger(__name__)
-MAX_PREPARED_IMAGES = 64  # pictures prepared ahead of the wire
 MAX_IMAGE_BYTES_HELD = 30_000_000  # of rows between upload and verdict; their bodies take as much again
 BODY_WORKERS = 2  # threads that read a checked picture once more and build the body of its call
 CLOCK_CHECK_SECONDS = 30.0  # between two looks at the wall clock, which may be set
@@ -45,7 +41,6 @@ class Submission:
 
     context: CallContext
     sender: CreateSender
-    image_preparer: ImagePreparer
     workers: int  # rows between upload and verdict at a time
     on_row_end: Callable[[RowOutcome], None]
     limit: int | None = None  # rows to send at most
@@ -53,11 +48,8 @@ class Submission:
     kept_back: frozenset[int] = frozenset()  # indexes of row plans that ``limit`` left for later
     _outcomes: dict[int, RowOutcome] = field(default_factory=dict)  # by index of the row plan
     _expected: int = 0  # rows that the limiter still expects
-    _handed_out: int = 0
-    _limit_reached: bool = False
     _refused: list[Job] = field(default_factory=list)  # rows whose create was answered and made nothing
     _image_bytes: ByteBudget = field(default_factory=lambda: ByteBudget(MAX_IMAGE_BYTES_HELD))
-    _image_threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(IMAGE_WORKERS))
     # base64 holds the interpreter: more threads only wait for each other, and the calls for them
     _body_threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(BODY_WORKERS))
 
@@ -70,7 +62,6 @@ class Submission:
         finally:
             self._expect_rows(-self._expected)
             deadline_watch.cancel()
-            self._image_threads.shutdown(wait=False)
             self._body_threads.shutdown(wait=False)
 
     def _expect_rows(self, change: int) -> None:
@@ -87,21 +78,16 @@ class Submission:
         self.context.run_state.halt("DEADLINE", stamp(self.deadline), 5)
 
     async def _submit(self, row_plans: Sequence[RowPlan]) -> tuple[RowOutcome, ...]:
-        rows = iter(row_plans)
+        rows = iter(row_plans[: self.limit])
         await self._send_canary(rows)
-        ready: asyncio.Queue[Job | None] = asyncio.Queue(maxsize=MAX_PREPARED_IMAGES)
         async with asyncio.TaskGroup() as tasks:
-            feeders = [tasks.create_task(self._feed_queue(rows, ready)) for _ in range(IMAGE_WORKERS)]
             for _ in range(self.workers):
-                tasks.create_task(self._send_from_queue(ready))
-            await asyncio.gather(*feeders)
-            for _ in range(self.workers):
-                await ready.put(None)
+                tasks.create_task(self._send_rows(rows))
         await self._hold_contested_rows()
         unsent = [row_plan for row_plan in row_plans if row_plan.index not in self._outcomes]
         for row_plan in unsent:
             self._finish_row(build_not_sent_outcome(row_plan))
-        if self._limit_reached and not self.context.run_state.is_stopping:
+        if not self.context.run_state.is_stopping:  # the limit alone left them
             self.kept_back = frozenset(row_plan.index for row_plan in unsent)
         return tuple(self._outcomes[row_plan.index] for row_plan in row_plans)
 
@@ -121,55 +107,25 @@ class Submission:
 
     async def _send_canary(self, rows: Iterator[RowPlan]) -> None:
         """Send rows one at a time until one create has its verdict: a wrong key costs one call."""
-        while (job := await self._next_job(rows)) is not None:
+        while (job := self._make_next_job(rows)) is not None:
             await self._send_row(job)
             if job.sends:
                 return
 
-    async def _feed_queue(self, rows: Iterator[RowPlan], ready: asyncio.Queue[Job | None]) -> None:
-        while (job := await self._next_job(rows)) is not None:
-            await ready.put(job)
-
-    async def _send_from_queue(self, ready: asyncio.Queue[Job | None]) -> None:
-        while (job := await ready.get()) is not None:
+    async def _send_rows(self, rows: Iterator[RowPlan]) -> None:
+        while (job := self._make_next_job(rows)) is not None:
             async with self._image_bytes.hold(job.prepared.size):
                 if not self.context.run_state.is_stopping:
                     await self._send_row(job)
 
-    async def _next_job(self, rows: Iterator[RowPlan]) -> Job | None:
-        """Prepare pictures until one is fit to send; rows whose picture is not end here."""
-        while not self.context.run_state.is_stopping and (row_plan := next(rows, None)) is not None:
-            if self.limit is not None and self._handed_out >= self.limit:
-                self._limit_reached = True
-                return None
-            self._handed_out += 1
-            prepared = await self._prepare_in_thread(row_plan)
-            if prepared is None:
-                return None
-            if isinstance(prepared, PreparedImage):
-                request = row_plan.request
-                assert request is not None
-                content = replace(request.content, pixels=prepared.pixels)
-                return Job(row_plan, replace(request, content=content), prepared)
-            self._handed_out -= 1
-            self._finish_row(build_unfit_outcome(row_plan, prepared))
-        return None
-
-    async def _prepare_in_thread(self, row_plan: RowPlan) -> PreparedImage | tuple[Problem, ...] | None:
-        """Decode a row's picture in a thread; None when that failed, and then the run drains."""
-        loop, doctor = asyncio.get_running_loop(), row_plan.doctor
-        try:
-            if doctor.picture is not None and self.image_preparer.is_ready(doctor.picture):
-                return self.image_preparer.prepare(doctor)
-            return await loop.run_in_executor(self._image_threads, self.image_preparer.prepare, doctor)
-        except OSError as error:
-            why = reason_of(error)
-            text = make_message("stop.file", file=error.filename, why=why) if error.filename else why
-            self.context.run_state.halt("DISK", text, 74)
-        except Exception as bug:
-            LOG.exception("a bug while preparing a picture", extra={"row_id": row_plan.doctor.row_id})
-            self.context.run_state.halt("BUG", type(bug).__name__, 1)
-        return None
+    def _make_next_job(self, rows: Iterator[RowPlan]) -> Job | None:
+        """Return the job of the next row; None where there is no further one, or the run stops."""
+        row_plan = None if self.context.run_state.is_stopping else next(rows, None)
+        if row_plan is None:
+            return None
+        assert row_plan.request is not None
+        assert row_plan.prepared is not None
+        return Job(row_plan, row_plan.request, row_plan.prepared)
 
     async def _send_row(self, job: Job) -> None:
         began = self.context.clock.monotonic()
@@ -221,8 +177,7 @@ class Submission:
             code=verdict.code,
             message=verdict.message,
             unproven_seal_id=None if is_sealed else verdict.seal_id,
-            problems=(*job.row_plan.problems, *job.prepared.problems, *result.problems),
-            prepared=job.prepared,
+            problems=(*job.row_plan.problems, *result.problems),
         )
 
     def _finish_row(self, outcome: RowOutcome) -> None:

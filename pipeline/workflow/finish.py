@@ -39,7 +39,7 @@ def finish_run(
         write_run_files,
     )
     from pipeline.workflow import marked_copies  # noqa: PLC0415 - reads rosters
-    from pipeline.workflow.stage_settings import build_preview_loader  # noqa: PLC0415 - a run that ended early reads no picture
+    from pipeline.workflow.stage_settings import build_image_examiner  # noqa: PLC0415 - a run that ended early reads no picture
 
     verify_totals(report)
     if not writes_files:
@@ -48,7 +48,7 @@ def finish_run(
     if config.marked_copies:
         copies = marked_copies.plan_marked_copies(report, config.columns, presenter, latest)
         report = copies.announce(report)
-    files = write_row_files(report, presenter=presenter, look=build_preview_loader(config), latest=latest)
+    files = write_row_files(report, presenter=presenter, previews=build_image_examiner(config), latest=latest)
     if copies is not None:
         report = copies.write(report)
     files = write_run_files(report, files, presenter=presenter, latest=latest)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from math import inf
 from types import MappingProxyType
 
 from pipeline.clock import Clock
@@ -28,8 +27,8 @@ from pipeline.domain.run import (
 from pipeline.intake.conflicts import flag_conflicts, mark_unread
 from pipeline.intake.corrections import LoadedRows, load_rows
 from pipeline.intake.fields.validate import validate_rows
-from pipeline.intake.images.identical import find_identical_images
 from pipeline.intake.images.name_ocr import check_names_in_images
+from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.pairing.earlier_evidence import EarlierEvidence
 from pipeline.intake.pairing.image_index import ImageListing, index_images, list_images
 from pipeline.intake.pairing.match import MatchResult, match_images
@@ -44,12 +43,11 @@ from pipeline.planning.guards import (
     require_certificate,
 )
 from pipeline.planning.known_people import find_new_marks, note_sealed_corrections, unite_persons
-from pipeline.planning.plan import PlanRules, find_owners_by_image, plan_rows
+from pipeline.planning.plan import PlanRules, plan_rows
 from pipeline.planning.review import SavedReview, load_review
+from pipeline.planning.row_images import prepare_images
 from pipeline.planning.unsent_rows import (
-    ImagePreparer,
     build_initial_outcome,
-    check_images,
     merge_outcomes,
     remove_key,
 )
@@ -81,20 +79,22 @@ def prepare_run(
     site_key: SiteKey | None,
     clock: Clock,
     new_judgements: Mapping[str, Judgement] = MappingProxyType({}),
-    least_prepared: float = inf,
 ) -> RunPlan:
     """Read, validate, pair and plan. No network. `check` and `run` share this function.
 
     ``new_judgements`` are those of a review file, in addition to the ledger's. Without a ``site_key`` rows have no ids.
-    Pictures of at least ``least_prepared`` pixels are prepared where they have to be decoded anyway.
+    The pictures of doctors without a seal are examined, each once.
     """
     started, view = clock.now(), LedgerView(ledger, site_key)
+    examiner = stage_settings.build_image_examiner(config)
     inputs = _read(request, config, site_key)
     rows = _validate(inputs.rosters, config, view, clock)
-    earlier = view.make_earlier_evidence(new_judgements)
-    pairs = _pair(rows, inputs.images, config, view, earlier, now=started, least_prepared=least_prepared)
+    earlier = view.make_earlier_evidence(new_judgements, examiner)
+    pairs = _pair(rows, inputs.images, config, view, earlier=earlier, examiner=examiner, now=started)
     judgements = {**view.judgements, **new_judgements}
-    rules = stage_settings.build_plan_rules(request, config, site_key, clock, judgements=judgements)
+    rules = stage_settings.build_plan_rules(
+        request, config, site_key, clock, images=examiner, judgements=judgements
+    )
     row_plans = _plan(pairs, rows.context, view, rules)
     absent_unresolved = view.count_absent_unresolved({doctor.key for doctor in pairs.doctors})
     return RunPlan(
@@ -109,7 +109,7 @@ def prepare_run(
             absent_unresolved=absent_unresolved,
         ),
         file_stats=pairs.matches.stats,
-        image_preparer=pairs.image_preparer,
+        images=examiner,
         seal_counts=view.count_seals(),
         new_bearers=earlier.list_new_bearers(pairs.doctors, request.run),
         untrusted_answer=find_untrusted_answer(view.snapshot.people.values()),
@@ -120,8 +120,8 @@ def run_check(
     request: RunRequest, config: Config, *, ledger: Ledger | None, site_key: SiteKey | None, clock: Clock
 ) -> RunReport:
     """Find everything that a run would find, pictures decoded, without a call."""
-    plan = prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock, least_prepared=0)
-    outcomes = check_images(plan.row_plans, plan.image_preparer)
+    plan = prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)
+    outcomes = tuple(map(build_initial_outcome, plan.row_plans))
     if site_key is None:
         outcomes = tuple(map(remove_key, outcomes))
     halt = find_missing_rosters(find_emptied_folders(request, ledger))
@@ -150,7 +150,7 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
     presenter = Presenter("en", Masker.of_doctors(row_plan.doctor for row_plan in plan.row_plans))
     initial_outcomes = _record_start(plan, start, resources, review, presenter)
     sent = await send_rows.send_rows(plan, start, request, config, resources, mask=presenter.mask_answer)
-    outcomes = merge_outcomes(initial_outcomes, sent.outcomes, plan.image_preparer)
+    outcomes = merge_outcomes(initial_outcomes, sent.outcomes)
     exposed = find_exposed_files(config, start.credentials.files if start.credentials else ())
     report = replace(
         plan.report,
@@ -163,7 +163,7 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
         review_mark=review_mark,
         masker=presenter.masker,
     )
-    return record_run_end(report, resources.ledger, initial_outcomes, presenter)
+    return record_run_end(report, resources.ledger, initial_outcomes, presenter, plan.images)
 
 
 # -- the steps before the network
@@ -209,10 +209,10 @@ def _pair(
     images: ImageListing,
     config: Config,
     view: LedgerView,
-    earlier: EarlierEvidence,
     *,
+    earlier: EarlierEvidence,
+    examiner: ImageExaminer,
     now: float,
-    least_prepared: float,
 ) -> PairedRows:
     """Find the picture of each row, and note what several rows have against each other."""
     matches = match_images(
@@ -220,33 +220,27 @@ def _pair(
         index_images(images),
         known_files=view.known_files,
         now=now,
-        store_image=stage_settings.build_image_store(config),
+        images=examiner,
         earlier=earlier,
         find_earlier_rows=cache(view.find_earlier_rows),
     )
-    image_owners = find_owners_by_image(view.snapshot, lambda content: content.pixels)
-    preparer = stage_settings.build_image_preparer(config, image_owners)
-    doctors = _flag_conflicts(matches, view, preparer, least_prepared)[: len(rows.doctors)]
+    doctors = _flag_conflicts(matches, view, examiner)[: len(rows.doctors)]
     if config.pictures.ocr:
         work = config.resolve_path(config.work)
         doctors = check_names_in_images(doctors, context=rows.context, work=work)
-    return PairedRows(doctors, matches, preparer)
+    return PairedRows(doctors, matches)
 
 
-def _flag_conflicts(
-    matches: MatchResult, view: LedgerView, preparer: ImagePreparer, least_prepared: float
-) -> list[Doctor]:
+def _flag_conflicts(matches: MatchResult, view: LedgerView, examiner: ImageExaminer) -> list[Doctor]:
     """Return the matched doctors with the problems of several rows with each other."""
     # the pictures of doctors who have a seal are not opened again
     unsealed = [doctor for doctor in matches.doctors if doctor.key not in view.known_keys]
     contested = [image for doctor in unsealed for image in list_contested_files(doctor)]
     pictures = [doctor.picture for doctor in unsealed if doctor.picture is not None] + contested
-    identical = find_identical_images(
-        pictures, preparer.find_pixels, prepare_pixels=preparer.prepare_pixels, least_prepared=least_prepared
-    )
+    examiner.examine_all(pictures)
     return flag_conflicts(
-        mark_unread(matches.doctors, identical.unread),
-        identical.first_of,
+        mark_unread(matches.doctors, examiner.list_unread(pictures)),
+        examiner.find_identical(pictures),
         view.snapshot.other_persons,
         person_ids=matches.person_ids,
     )
@@ -258,6 +252,7 @@ def _plan(
     """Compare the rows with the ledger: each has its status, or the request to send."""
     context_keys = {doctor.key for doctor in context if doctor.key}
     row_plans = plan_rows(pairs.doctors, view.snapshot, rules, context_person_keys=context_keys)
+    row_plans = prepare_images(row_plans, rules.images, view.snapshot)
     return tuple(note_sealed_corrections(row_plans, view.ledger, view.snapshot, rules.to_day))
 
 
@@ -278,7 +273,6 @@ async def _prepare(
             site_key=resources.site_key,
             clock=resources.clock,
             new_judgements=review.date_new(resources.clock.now()) if review else {},
-            least_prepared=stage_settings.find_least_prepared(config, request.limit),
         )
 
     return await asyncio.to_thread(prepare) if resources.prepare_in_thread else prepare()

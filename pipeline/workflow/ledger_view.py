@@ -9,7 +9,7 @@ from functools import cached_property
 from pipeline.domain.roster import Field, FileStat
 from pipeline.domain.run import Judgement
 from pipeline.domain.seals import LedgerSnapshot
-from pipeline.intake.images.prepare import digest_readable_pixels
+from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.pairing.earlier_evidence import EarlierEvidence, EvidenceRecords
 from pipeline.intake.pairing.picture_column import EarlierRow
 from pipeline.ledger.protocol import Ledger
@@ -73,7 +73,9 @@ class LedgerView:
         unresolved = {person.key for person in self.snapshot.people.values() if person.unresolved_attempt}
         return len(unresolved.difference(keys))
 
-    def make_earlier_evidence(self, new_judgements: Mapping[str, Judgement]) -> EarlierEvidence:
+    def make_earlier_evidence(
+        self, new_judgements: Mapping[str, Judgement], images: ImageExaminer
+    ) -> EarlierEvidence:
         """Return what decides whose picture a file may be by earlier runs; ``new_judgements`` are not in the ledger yet."""
         if self.ledger is None or self.site_key is None:
             return EarlierEvidence()
@@ -92,7 +94,7 @@ class LedgerView:
             same_persons=self.snapshot.same_persons,
             other_persons=self.snapshot.other_persons,
             is_judged_right=is_judged_right,
-            digest_pixels=digest_readable_pixels,
+            images=images,
         )
         return EarlierEvidence(records)
 

@@ -12,12 +12,12 @@ from pipeline.domain.roster import Doctor, FileStat
 from pipeline.domain.run import Halt, RowOutcome, RowPlan, RunPreview, RunReport
 from pipeline.esign.signing import CredentialsSource
 from pipeline.intake.corrections import LoadedRows
+from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.pairing.image_index import ImageListing
 from pipeline.intake.pairing.match import MatchResult
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.ledger.tenant import SiteKey
 from pipeline.planning.guards import NO_SEALS, Guards, SealCounts
-from pipeline.planning.unsent_rows import ImagePreparer
 
 if TYPE_CHECKING:  # they import asyncio: `check` does not need it
     from pipeline.esign.rate_limiter import Limiter
@@ -64,7 +64,6 @@ class PairedRows:
 
     doctors: Sequence[Doctor]
     matches: MatchResult
-    image_preparer: ImagePreparer
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ class RunPlan:
     row_plans: tuple[RowPlan, ...]
     report: RunReport  # as far as it is known yet
     file_stats: Mapping[str, FileStat]  # fingerprints to remember
-    image_preparer: ImagePreparer
+    images: ImageExaminer
     new_bearers: Sequence[Bearer] = ()  # what the rows show that the ledger does not hold yet
     seal_counts: SealCounts = NO_SEALS  # not counted where there is nothing to send
     untrusted_answer: Halt | None = None  # nothing is sent before it is resolved

@@ -42,6 +42,7 @@ from pipeline.errors import (
     RoleFailed,
     UsageError,
 )
+from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.pairing.image_index import Candidate
 from pipeline.intake.readers.discover import find_lock_file
 from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord
@@ -178,7 +179,11 @@ class _RowRecords:
 
 
 def record_run_end(
-    report: RunReport, ledger: Ledger, initial_outcomes: Sequence[RowOutcome], presenter: Presenter
+    report: RunReport,
+    ledger: Ledger,
+    initial_outcomes: Sequence[RowOutcome],
+    presenter: Presenter,
+    images: ImageExaminer,
 ) -> RunReport:
     """Enter the end of the run; a disk that fails now may change the exit code, never the outcomes.
 
@@ -192,7 +197,7 @@ def record_run_end(
     try:
         if changed:
             record_rows(ledger, report.run, changed, presenter)
-        ledger.record_pixels(_digest_unsent_images(report.outcomes, ledger.pictures_without_pixels()))
+        ledger.record_pixels(_digest_unsent_images(report.outcomes, ledger.pictures_without_pixels(), images))
         record = json.dumps(run_record(report, presenter.masker), ensure_ascii=False)
         ledger.finish_run(report.run, exit=report.exit, finished=report.finished, record=record)
     except LedgerError as error:
@@ -206,25 +211,28 @@ def record_run_end(
     return report
 
 
-def _digest_unsent_images(outcomes: Iterable[RowOutcome], wanted: Collection[str]) -> dict[str, str]:
+def _digest_unsent_images(
+    outcomes: Iterable[RowOutcome], wanted: Collection[str], images: ImageExaminer
+) -> dict[str, str]:
     """Return the digests of the pixels of rejected rows' pictures by their sha256, as far as they are ``wanted``.
 
     A row that is sent later may have the same picture in another format. What a seal or a create was made from is known.
     """
-    from pipeline.intake.images.prepare import digest_readable_pixels  # noqa: PLC0415 - it imports Pillow
-
     digests: dict[str, str] = {}
     for outcome in outcomes:
         doctor = outcome.doctor
-        images = [*doctor.contested_images, *(image for _, image in doctor.rival_images)]
+        shown = [*doctor.contested_images, *(image for _, image in doctor.rival_images)]
         if doctor.picture is not None:
-            images.append(doctor.picture)
-        for image in images if outcome.status is Status.REJECTED else ():
+            shown.append(doctor.picture)
+        for image in shown if outcome.status is Status.REJECTED else ():
             is_wanted = (
                 image.sha256 in wanted and image.sha256 not in digests and len(digests) < _MOST_DIGESTED
             )
-            if is_wanted and (pixels := digest_readable_pixels(image)):
-                digests[image.sha256] = pixels
+            if not is_wanted:
+                continue
+            with suppress(OSError):  # the work folder cannot be written: the rows have ended all the same
+                if pixels := images.examine(image).pixels:
+                    digests[image.sha256] = pixels
     return digests
 
 

@@ -192,7 +192,6 @@ async def send_rows(
         submission = Submission(
             context,
             CreateSender(context, asyncio.Semaphore(creates_in_flight)),
-            plan.image_preparer,
             count_workers(config),
             resources.on_row_end,
             request.limit,

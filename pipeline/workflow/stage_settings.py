@@ -5,40 +5,32 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime
-from math import inf
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
-from pipeline.domain.roster import Field, ImageFile, ImagePreview, PreparedImage, Problem
+from pipeline.domain.roster import Field
 from pipeline.domain.run import Judgement, RunRequest
-from pipeline.domain.seals import PersonHistory, SealContent
+from pipeline.domain.seals import PersonHistory
 from pipeline.esign.contracts import CONTRACTS, Agent, Contract
 from pipeline.esign.signing import CredentialsSource
 from pipeline.intake.fields.validate import FieldSettings
-from pipeline.intake.images.checked_images import CheckedImages
 from pipeline.intake.images.image_files import ImageStore
-from pipeline.intake.images.prepare import digest_pixels, load_preview, prepare_image
-from pipeline.intake.readers.model import HEADER, ReadOptions, StoreImage
+from pipeline.intake.images.prepare import ImageExaminer
+from pipeline.intake.readers.model import HEADER, ReadOptions
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.ledger.tenant import SiteKey
 from pipeline.planning.guards import Guards
 from pipeline.planning.plan import PlanRules
-from pipeline.planning.unsent_rows import ImagePreparer
 from pipeline.version import __version__
 
 if TYPE_CHECKING:
     from pipeline.esign.client import Client
     from pipeline.esign.role import Role
-
-# below the work folder: small copies of pictures, and what was found out about them
-PREVIEWS, CHECKED = "previews", "checked"
-_PIXELS_A_SECOND = 100_000_000  # that a core prepares
 
 
 # -- the service
@@ -107,7 +99,7 @@ def build_read_options(request: RunRequest, config: Config) -> ReadOptions:
     return ReadOptions(
         max_rows=config.intake.max_rows + HEADER,
         passwords=request.passwords,
-        keep=build_image_store(config),
+        store=ImageStore(config.resolve_path(config.work)),
         read_former=config.intake.read_former,
     )
 
@@ -127,64 +119,14 @@ def build_field_settings(config: Config) -> FieldSettings:
 # -- pictures
 
 
-def build_image_store(config: Config) -> StoreImage:
-    """Return the function that puts the bytes of a picture out of a workbook or zip into the work folder."""
-    return ImageStore(config.resolve_path(config.work)).put
-
-
-def _build_checked_images(config: Config) -> CheckedImages:
-    """Return what was found out about pictures before, under the same settings."""
-    limit, pictures = find_contract(config).max_image_bytes, config.pictures
-    settings = f"limit {limit}, trim {pictures.trim}, transparent {pictures.transparent}"
-    return CheckedImages(config.resolve_path(config.work) / CHECKED, settings)
-
-
-def find_least_prepared(config: Config, limit: int | None) -> float:
-    """Return from how many pixels on a run prepares pictures before the first call; ``limit`` is that of its rows.
-
-    Smaller ones are prepared while calls are made, faster than these may follow each other.
-    """
-    return inf if limit is not None else _PIXELS_A_SECOND / config.limits.requests_per_second
-
-
-def build_image_preparer(
-    config: Config, pixel_owners: Mapping[str, PersonHistory] = MappingProxyType({})
-) -> ImagePreparer:
-    """Return what decodes the pictures of rows and prepares the bytes to send."""
-    work, checked = config.resolve_path(config.work), _build_checked_images(config)
-
-    def prepare(picture: ImageFile) -> PreparedImage | tuple[Problem, ...]:
-        return prepare_image(
-            picture,
-            limit=find_contract(config).max_image_bytes,
-            work=work,
-            trim=config.pictures.trim,
-            transparent=config.pictures.transparent,
-            previews_folder=work / PREVIEWS,
-            checked=checked,
-        )
-
-    return ImagePreparer(prepare, pixel_owners, checked.find_pixels, checked.is_in_memory)
-
-
-def build_preview_loader(config: Config) -> Callable[[ImageFile, bool, str | None], ImagePreview | None]:
-    """Return the function that loads the small copy of what is sent of a picture.
-
-    Its second argument allows to open the picture, the third is the digest of the bytes that are sent, if it is known.
-    """
-
-    def load(picture: ImageFile, may_open: bool, sent: str | None) -> ImagePreview | None:
-        return load_preview(
-            picture,
-            sent=sent,
-            folder=config.resolve_path(config.work) / PREVIEWS,
-            may_open=may_open,
-            limit=find_contract(config).max_image_bytes,
-            trim=config.pictures.trim,
-            transparent=config.pictures.transparent,
-        )
-
-    return load
+def build_image_examiner(config: Config) -> ImageExaminer:
+    """Return what examines the pictures of a run and prepares the bytes to send."""
+    return ImageExaminer(
+        work=config.resolve_path(config.work),
+        limit=find_contract(config).max_image_bytes,
+        trim=config.pictures.trim,
+        transparent=config.pictures.transparent,
+    )
 
 
 # -- the plan
@@ -205,6 +147,7 @@ def build_plan_rules(
     site_key: SiteKey | None,
     clock: Clock,
     *,
+    images: ImageExaminer,
     judgements: Mapping[str, Judgement],
 ) -> PlanRules:
     """Return what the plan depends on beside roster and ledger."""
@@ -223,7 +166,7 @@ def build_plan_rules(
         seal_name_template=config.seal_name,
         resend_refused=request.command == "retry",
         digest=site_key.digest if site_key else _digest_nothing,
-        is_same_image=_is_same_image,
+        images=images,
         today=clock.today(),
         to_day=_to_local_day,
         seal_name_ascii=config.seal_name_ascii,
@@ -241,13 +184,6 @@ def _to_local_day(seconds: float) -> date:
 def _digest_nothing(_: str) -> str:
     """Stand in for the site key of a check without a ledger, where nothing is compared."""
     return ""
-
-
-def _is_same_image(picture: ImageFile, content: SealContent) -> bool:
-    """Compare source bytes, else decoded pixels; only a picture that was changed is opened."""
-    if picture.sha256 == content.picture:
-        return True
-    return content.pixels is not None and digest_pixels(picture.file) == content.pixels
 
 
 def build_run_record(request: RunRequest, config: Config, started: float) -> RunRecord:

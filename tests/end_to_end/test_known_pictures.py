@@ -10,10 +10,10 @@ import shutil
 import pytest
 from people import name, number
 from PIL import Image
-from wire_support import CREATE, set_limits
+from wire_support import CREATE
 
-from pipeline.domain.roster import ImageFile, PreparedImage
-from pipeline.intake.images.prepare import prepare_image
+from pipeline.domain.roster import ImageFile
+from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.sandbox.actions import Rules
 
 SHAPES = {1: ("png", {}), 2: ("bmp", {}), 3: ("jpg", {"exif": 6}), 4: ("gif", {}), 5: ("tif", {"exif": 3})}
@@ -34,8 +34,8 @@ def draw_pictures(hospital) -> None:
 def prepare_plainly(hospital, path) -> bytes:
     data = path.read_bytes()
     image = ImageFile.from_path(path, hashlib.sha256(data).hexdigest(), len(data))
-    prepared = prepare_image(image, limit=8_000_000, work=hospital.folder / "plain")
-    assert isinstance(prepared, PreparedImage)
+    prepared = ImageExaminer(hospital.folder / "plain", 8_000_000).examine(image).prepared
+    assert prepared is not None
     return prepared.path.read_bytes()
 
 
@@ -44,13 +44,12 @@ def get_received(hospital) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("contract", ["file_id", "inline"])
-def test_pictures_known_from_a_check_reach_the_service_as_if_decoded_anew(hospital_with, contract):
+def test_pictures_seen_by_a_check_reach_the_service_as_if_decoded_anew(hospital_with, contract):
     inline = "on" if contract == "inline" else "transition"
     hospital = hospital_with(rules=Rules(limiter="none", inline=inline), api={"contract": contract})
     hospital.doctors(5)
     draw_pictures(hospital)
     assert hospital.go("check") == 0
-    assert len(list((hospital.folder / "state" / "work" / "checked").iterdir())) == 5
     expected = {
         number(int(path.stem)): prepare_plainly(hospital, path)
         for path in (hospital.folder / "seals").iterdir()
@@ -71,8 +70,7 @@ def draw_pictures_of_one_size(hospital) -> None:
         image.save(path.with_suffix(f".{suffix}"))
 
 
-@pytest.mark.parametrize("rate", [20, 1_000_000])
-def test_pictures_prepared_before_the_first_call_reach_the_service_as_those_prepared_later(hospital, rate):
+def test_pictures_are_examined_before_a_guard_and_again_in_the_next_run(hospital):
     hospital.seal_doctors(1, start=9, file="first.xlsx")
     (hospital.folder / "seals" / "00009.png").unlink()
     shutil.rmtree(hospital.folder / "state" / "work")
@@ -83,14 +81,13 @@ def test_pictures_prepared_before_the_first_call_reach_the_service_as_those_prep
         number(int(path.stem)): prepare_plainly(hospital, path)
         for path in (hospital.folder / "seals").iterdir()
     }
-    set_limits(hospital, rate, 8)
     guards = "guards: {new_rows: 0, "
     path = hospital.folder / "config.yaml"
     path.write_text(path.read_text("utf-8").replace("guards: {", guards), "utf-8")
     assert hospital.go("run") == 5
     assert hospital.creates() == 0
-    checked = hospital.folder / "state" / "work" / "checked"
-    assert len(list(checked.glob("*"))) == (5 if rate > 20 else 0)
+    previews = hospital.folder / "state" / "work" / "previews"
+    assert len(list(previews.iterdir())) == 5
     shutil.rmtree(hospital.folder / "state" / "work")
     assert hospital.go("run", "--accept-guards") == 0
     assert get_received(hospital) == expected
@@ -99,7 +96,6 @@ def test_pictures_prepared_before_the_first_call_reach_the_service_as_those_prep
 def test_a_picture_prepared_before_the_first_call_and_altered_since_is_not_sent(hospital):
     hospital.doctors(5)
     draw_pictures_of_one_size(hospital)
-    set_limits(hospital, 1_000_000, 8)
     paths = sorted((hospital.folder / "seals").iterdir())
     expected = {number(int(path.stem)): prepare_plainly(hospital, path) for path in paths}
 
@@ -119,7 +115,7 @@ def test_a_picture_prepared_before_the_first_call_and_altered_since_is_not_sent(
     assert [outcome["codes"] for outcome in hospital.outcomes()][2] == ["IMAGE_CORRUPT"]
 
 
-def test_a_picture_that_changed_after_the_check_is_not_taken_as_known(hospital):
+def test_a_picture_that_changed_after_the_check_is_sent_as_it_is_now(hospital):
     hospital.doctors(2)
     path = hospital.folder / "seals" / "00002.png"
     before = path.stat()

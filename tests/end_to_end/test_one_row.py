@@ -9,7 +9,7 @@ from PIL import Image
 from pipeline.intake.fields import validate
 from pipeline.intake.images import ink
 from pipeline.intake.pairing import match
-from pipeline.planning import plan, unsent_rows
+from pipeline.planning import plan, row_images
 from pipeline.reports import records
 
 BROKEN = name(2)
@@ -130,7 +130,7 @@ def test_a_picture_over_which_the_program_breaks_is_its_rows_problem(hospital, m
 def test_a_bug_behind_the_decoding_is_its_rows_problem_in_check_and_run(hospital, monkeypatch):
     hospital.doctors(3)
     monkeypatch.setattr(
-        unsent_rows, "find_image_conflict", breaking(unsent_rows.find_image_conflict, of_doctor)
+        row_images, "find_image_conflict", breaking(row_images.find_image_conflict, of_doctor)
     )
     assert hospital.go("check") == 3
     assert hospital.go("run", "--yes") == 3

@@ -13,7 +13,6 @@ from run_support import draw_seal
 
 from pipeline.clock import SystemClock
 from pipeline.config.settings import load
-from pipeline.intake.images import preview
 from pipeline.workflow.tenant_ledger import open_configured_ledger
 
 CARD = re.compile(r'<article class="card".*?</article>', re.DOTALL)
@@ -329,19 +328,3 @@ def test_judgements_come_back_from_the_receipts(hospital):
     assert hospital.go("ledger", "rebuild") == 0
     assert hospital.go("run", "--yes") == 3
     assert codes(hospital, 1) == ["REVIEW_WRONG"]
-
-
-def test_the_workbook_takes_the_small_copies_that_the_page_has_read(hospital, monkeypatch):
-    hospital.doctors(3)
-    read = []
-    read_file = preview.read_regular_file
-
-    def watch(path, *arguments, **options):
-        read.append(path.name)
-        return read_file(path, *arguments, **options)
-
-    monkeypatch.setattr(preview, "read_regular_file", watch)
-    assert hospital.go("check") == 0
-    assert len(read) == len(set(read)) == 3
-    images = openpyxl.load_workbook(hospital.newest / "results.xlsx")["All"]._images
-    assert len(images) == 3

@@ -1,7 +1,6 @@
 """What is damaged in the work folder is made anew."""
 
 import os
-import shutil
 
 import pytest
 from PIL import Image
@@ -15,7 +14,7 @@ def convert(hospital, serial: int) -> None:
     path.unlink()
 
 
-@pytest.mark.parametrize("below", ["", "previews", "checked"])
+@pytest.mark.parametrize("below", ["", "previews"])
 def test_a_folder_in_the_place_of_a_file_is_replaced(hospital, below):
     hospital.doctors(3)
     for serial in (1, 2):
@@ -28,8 +27,6 @@ def test_a_folder_in_the_place_of_a_file_is_replaced(hospital, below):
         path.unlink()
         path.mkdir()
         (path / "a").write_text("anything")
-    if below != "checked":
-        shutil.rmtree(work / "checked")
     assert hospital.go("run") == 0
     assert {path.name for path in (work / below).iterdir() if path.is_file()} >= {path.name for path in files}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 from plan_support import NOW, make_attempt, make_doctor, make_rules, make_sealed, make_snapshot, plan_one
@@ -16,6 +17,7 @@ from pipeline.domain.seals import PersonHistory, PersonMarks
 from pipeline.errors import NotReadNow
 from pipeline.intake.conflicts import flag_conflicts
 from pipeline.intake.fields.id_number import find_lifetime_number
+from pipeline.intake.images.prepare import ExaminedImage, ImageExaminer
 from pipeline.messages.problems import build_problem
 from pipeline.planning.known_people import find_new_marks, unite_persons
 from pipeline.planning.plan import plan_rows
@@ -23,6 +25,7 @@ from pipeline.planning.possibly_same import KnownPersons
 
 NEW = make_doctor(2, name=make_doctor(1).name, mobile="154")
 PICTURE = make_doctor(1).picture
+IMAGES = ImageExaminer(Path("work"), 1)
 
 
 def digest(text):
@@ -41,9 +44,7 @@ def make_known(doctor=None, **changes) -> PersonHistory:
 
 def find_same(row, *pasts, present=(), other=frozenset()):
     known_persons = replace(make_snapshot(*pasts), other_persons=other)
-    known = KnownPersons(
-        known_persons, [row, *present], (), digest, lambda picture, made: picture.sha256 == made.picture
-    )
+    known = KnownPersons(known_persons, [row, *present], (), digest, IMAGES)
     match = known.find(row)
     return match and (match[0].key, match[1])
 
@@ -73,20 +74,20 @@ def test_a_person_is_the_same_by_two_marks_of_four(changes, agreed):
 
 
 def test_the_pictures_of_no_more_than_ten_people_with_one_mobile_are_compared():
-    compared = []
-    leavers = [make_known(make_doctor(serial)) for serial in range(3, 40)]
-    absent = KnownPersons(
-        make_snapshot(*leavers), [NEW], (), digest, lambda *pair: bool(compared.append(pair))
-    )
-    assert absent.find(replace(NEW, name="李四")) is None
-    assert len(compared) == 10
+    doctors = [make_doctor(serial) for serial in range(3, 40)]
+    leavers = make_snapshot(*map(make_known, doctors))
+    absent = KnownPersons(leavers, [NEW], (), digest, IMAGES)
+    newcomers = [replace(NEW, name="李四", picture=doctor.picture) for doctor in doctors]
+    assert sum(absent.find(newcomer) is not None for newcomer in newcomers) == 10
 
 
 def test_a_picture_that_cannot_be_read_now_agrees_with_none():
-    def refuse(*_):
-        raise NotReadNow(OSError(errno.EIO, "a disk"))
-
-    absent = KnownPersons(make_snapshot(make_known()), [NEW], (), digest, refuse)
+    trouble = NotReadNow(OSError(errno.EIO, "a disk"))
+    images = ImageExaminer(Path("work"), 1, _examined={NEW.picture: ExaminedImage(None, None, (), trouble)})
+    person = make_known()
+    content = replace(person.seal.content, pixels="as drawn")
+    person = replace(person, seal=replace(person.seal, content=content))
+    absent = KnownPersons(make_snapshot(person), [NEW], (), digest, images)
     assert absent.find(replace(NEW, name="李四")) is None
     assert absent.find(NEW)[1] == [Field.NAME, Field.MOBILE]
 

@@ -24,6 +24,7 @@ from pipeline.domain.roster import (
     Field,
     FileReport,
     ImageFile,
+    ImagePreview,
     Origin,
     Problem,
     Row,
@@ -36,7 +37,7 @@ from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import build_problem
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import record_outcome
-from pipeline.reports.review_page import LoadPreview
+from pipeline.reports.tables import PreviewLoader
 from pipeline.reports.write import write_row_files, write_run_files, write_workbook
 from pipeline.support.atomic_files import Replace
 
@@ -301,6 +302,19 @@ def png(side: int, colour: tuple[int, int, int] = (200, 30, 30)) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
+class Previews:
+    """Small copies of pictures: one for all but the ``unseen``; remembers which were asked for."""
+
+    def __init__(self, *, side: int = 96, unseen: ImageFile | None = None) -> None:
+        self.asked: list[tuple[ImageFile, bool]] = []
+        self._preview, self._unseen = ImagePreview(b"", thumbnail=png(side)), unseen
+
+    def load_preview(self, image: ImageFile, *, sent: str | None, may_open: bool) -> ImagePreview | None:
+        assert sent is None
+        self.asked.append((image, may_open))
+        return None if image == self._unseen else self._preview
+
+
 @pytest.fixture
 def make() -> SimpleNamespace:
     """The builders above, for tests that need their own rows."""
@@ -310,6 +324,7 @@ def make() -> SimpleNamespace:
         number=number_of,
         check=row_id_checksum,
         png=png,
+        previews=Previews,
         presenter=presenter_of,
         record=record_of,
     )
@@ -319,13 +334,13 @@ def write_all(
     run_report: RunReport,
     *,
     presenter: Presenter,
-    look: LoadPreview | None = None,
+    previews: PreviewLoader | None = None,
     latest: Path | None,
     replace_file: Replace = os.replace,
 ) -> dict[str, Path]:
     """Write all files of a run but marked copies, and return their paths."""
     written = write_row_files(
-        run_report, presenter=presenter, look=look, latest=latest, replace_file=replace_file
+        run_report, presenter=presenter, previews=previews, latest=latest, replace_file=replace_file
     )
     return write_run_files(run_report, written, presenter=presenter, latest=latest, replace_file=replace_file)
 
@@ -347,12 +362,12 @@ def write(hospital: Scene) -> Callable[..., Path]:
     """Write a night's workbook and return its path; the hospital's night unless another is given."""
 
     def written(
-        run_report: RunReport | None = None, *, language: str = "zh", thumbnail: object = None
+        run_report: RunReport | None = None, *, language: str = "zh", previews: PreviewLoader | None = None
     ) -> Path:
         run_report = run_report or hospital.build_run_report()
         presenter = presenter_of(run_report, language)
         return write_workbook(
-            run_report, run_report.out / "results.xlsx", presenter=presenter, thumbnail=thumbnail
+            run_report, run_report.out / "results.xlsx", presenter=presenter, previews=previews
         )
 
     return written

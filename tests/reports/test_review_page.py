@@ -12,7 +12,7 @@ from desktop import SMALL_TARGETS, browser
 from PIL import Image
 from playwright.sync_api import expect
 
-from pipeline.domain.roster import ImagePreview
+from pipeline.domain.roster import ImageFile, ImagePreview
 from pipeline.domain.run import Review, Status
 from pipeline.messages.problems import build_problem
 from pipeline.reports.presenter import Presenter
@@ -34,9 +34,14 @@ def webp(seed: int, *, side: int = 256) -> bytes:
     return buffer.getvalue()
 
 
-def look_at(copies):
-    """Return what stands in for the cache: a copy for each picture, by its digest."""
-    return lambda picture, *_: ImagePreview(copies[int(picture.sha256, 16) % len(copies)])
+class Copies:
+    """A small copy for each picture, by its digest."""
+
+    def __init__(self, copies: list[bytes]) -> None:
+        self._copies = copies
+
+    def load_preview(self, image: ImageFile, **_: object) -> ImagePreview:
+        return ImagePreview(self._copies[int(image.sha256, 16) % len(self._copies)])
 
 
 @pytest.fixture(scope="module")  # an open one would be in the way of another module's event loop
@@ -93,7 +98,9 @@ def build_run_report(scene, make, count: int, **changes):
 def written(run_report, *, language="zh", copies=None):
     copies = copies or [webp(seed) for seed in range(TO_JUDGE)]
     presenter = Presenter.for_outcomes(run_report.outcomes, language)
-    return write_review(run_report, run_report.out / "review.html", presenter=presenter, look=look_at(copies))
+    return write_review(
+        run_report, run_report.out / "review.html", presenter=presenter, previews=Copies(copies)
+    )
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ def test_the_chart_lies_on_one_page_next_to_its_table(write, run_report):
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_every_sheet_is_readable_on_paper_and_repeats_its_titles(write, make, hospital, language):
-    path = write(hospital.build_run_report(), language=language, thumbnail=lambda *_: make.png(60))
+    path = write(hospital.build_run_report(), language=language, previews=make.previews(side=60))
     for sheet in openpyxl.load_workbook(path).worksheets:
         assert sheet.page_setup.paperSize == 9, "A4"
         assert sheet.page_setup.orientation == "landscape"

@@ -250,14 +250,9 @@ def test_unassigned_drawings_of_rosters_have_an_address_and_a_thumbnail(write, h
     )
     report = FileReport(Path(f"inbox/名单{number}.xlsx"), "0" * 64, "read", unassigned_images=unassigned)
     run_report = hospital.build_run_report(unassigned_images=(Path("seals/旧章/x.png"),))
-    asked = []
-
-    def thumbnail(picture, *_):
-        asked.append(picture)
-        return make.png(96)
-
+    previews = make.previews()
     book = openpyxl.load_workbook(
-        write(replace(run_report, files=(*run_report.files, report)), thumbnail=thumbnail)
+        write(replace(run_report, files=(*run_report.files, report)), previews=previews)
     )
     header, *rows = _texts(sheet := book["未配对印章"])
 
@@ -275,7 +270,7 @@ def test_unassigned_drawings_of_rosters_have_an_address_and_a_thumbnail(write, h
     assert "另存为" in rows[1][header.index("怎么办")]
     (image,) = sheet._images
     assert (image.anchor._from.row, image.anchor._from.col) == (1, 1)
-    assert kept in asked
+    assert (kept, True) in previews.asked
     assert "→ 未配对印章（4）" in [cell.value for row in book["汇总"].iter_rows() for cell in row]
 
 
@@ -308,16 +303,11 @@ def test_unchanged_rows_show_their_stored_thumbnail_and_open_no_picture(write, m
         make.outcome(make.doctor(3, picture=None), Status.REJECTED),
         make.outcome(make.doctor(4), Status.UNCHANGED),
     ]
-    asked = []
-
-    def thumbnail(picture, may_open, _sent):
-        asked.append((picture, may_open))
-        return None if picture == scene.outcomes[3].doctor.picture else make.png(96)
-
-    sheet = openpyxl.load_workbook(write(scene.build_run_report(), thumbnail=thumbnail))["全部结果"]
+    previews = make.previews(unseen=scene.outcomes[3].doctor.picture)
+    sheet = openpyxl.load_workbook(write(scene.build_run_report(), previews=previews))["全部结果"]
 
     sealed, unchanged, _, unseen = (outcome.doctor.picture for outcome in scene.outcomes)
-    assert asked == [(sealed, True), (unchanged, False), (unseen, False)]
+    assert previews.asked == [(sealed, True), (unchanged, False), (unseen, False)]
     assert [cell.value for cell in sheet[1]][6] == "印章"
     assert [(image.anchor._from.row, image.anchor._from.col) for image in sheet._images] == [(1, 6), (2, 6)]
 
@@ -345,12 +335,10 @@ def test_no_text_touches_a_border_and_no_heading_is_broken_inside_a_word(write, 
 
 def test_a_large_run_has_no_thumbnails(write, make, scene):
     scene.outcomes = [make.outcome(make.doctor(index), Status.SEALED) for index in range(2_001)]
-
-    def thumbnail(picture, *_):
-        raise AssertionError(picture)
-
-    with zipfile.ZipFile(write(scene.build_run_report(), thumbnail=thumbnail)) as archive:
+    previews = make.previews()
+    with zipfile.ZipFile(write(scene.build_run_report(), previews=previews)) as archive:
         assert not [name for name in archive.namelist() if name.startswith("xl/media/")]
+    assert not previews.asked
 
 
 def test_every_sheet_prints_on_landscape_pages_one_wide(write):

@@ -227,7 +227,7 @@ def test_a_disk_that_takes_no_workbook_is_a_fault_of_the_disk(hospital, make):
     resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, limits[1]))
     try:
         with pytest.raises(OSError, match="File too large"):
-            write_workbook(run_report, path, presenter=presenter, thumbnail=None)
+            write_workbook(run_report, path, presenter=presenter, previews=None)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         gc.collect()

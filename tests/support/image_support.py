@@ -1,4 +1,4 @@
-"""Pictures for tests: drawn, encoded by Pillow or byte by byte, and put through ``prepare_image``."""
+"""Pictures for tests: drawn, encoded by Pillow or byte by byte, and put through `ImageExaminer`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from pipeline.domain.roster import ImageFile, PreparedImage
-from pipeline.intake.images.prepare import prepare_image
+from pipeline.domain.roster import ImageFile, PreparedImage, Problem
+from pipeline.intake.images.prepare import ImageExaminer
 
 INLINE = 5_000_000
 RED = (200, 0, 0, 255)
@@ -54,9 +54,24 @@ def put(folder: Path, data: bytes, name: str = "张伟.png") -> ImageFile:
     return ImageFile.from_path(path, hashlib.sha256(data).hexdigest(), len(data))
 
 
-def prepare(folder: Path, data: bytes, *, limit: int = INLINE, **settings: Any):
-    settings.setdefault("previews_folder", folder / "previews")  # as in a run: no small copy is kept yet
-    return prepare_image(put(folder, data), limit=limit, work=folder / "work", **settings)
+def make_examiner(folder: Path, *, limit: int = INLINE, **settings: bool) -> ImageExaminer:
+    """Return what examines pictures, with a folder ``work``."""
+    return ImageExaminer(folder / "work", limit, **settings)
+
+
+def examine(folder: Path, image: ImageFile, **settings: Any) -> PreparedImage | tuple[Problem, ...]:
+    """Return a picture as it is sent, or why it is not."""
+    examined = make_examiner(folder, **settings).examine(image)
+    return examined.prepared or examined.errors
+
+
+def prepare(folder: Path, data: bytes, **settings: Any) -> PreparedImage | tuple[Problem, ...]:
+    return examine(folder, put(folder, data), **settings)
+
+
+def digest(folder: Path, image: ImageFile) -> str | None:
+    """Return the digest of a picture's pixels."""
+    return make_examiner(folder).compute_pixels(image)
 
 
 def ready(folder: Path, data: bytes, **settings: Any) -> PreparedImage:

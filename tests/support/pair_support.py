@@ -6,8 +6,9 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from image_support import make_examiner
+
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, EmbeddedImage, Field, Origin, Row
-from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.pairing import image_index
 from pipeline.intake.pairing.match import MatchResult, match_images
 
@@ -79,7 +80,7 @@ def paired(tmp_path: Path, files: Mapping[str | bytes, bytes], *doctors: Doctor)
         doctors,
         library,
         known_files={},
-        store_image=ImageStore(tmp_path / "work").put,
+        images=make_examiner(tmp_path),
     )
 
 

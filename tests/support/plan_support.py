@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, ImageFile, Origin, Row
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, LiveSeal, PersonHistory, SealContent
+from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.planning.plan import PlanRules, plan_rows
 
 DAY = 86_400.0
@@ -18,7 +19,7 @@ def make_rules(**changes) -> PlanRules:
         "seal_name_template": "{name}处方章",
         "resend_refused": False,
         "digest": lambda text: f"#{text}",
-        "is_same_image": lambda picture, made: picture.sha256 == made.picture,
+        "images": ImageExaminer(Path("work"), 1),
         "today": date(2026, 11, 19),  # NOW
         "to_day": lambda seconds: datetime.fromtimestamp(seconds, UTC).date(),
     }

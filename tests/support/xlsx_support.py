@@ -175,7 +175,7 @@ ALBUM = (f"{WPS}/2020/cellImage", "cellimages.xml")
 
 def read(path: Path, work: Path, **options):
     """Return a workbook as it is read with its pictures put away in ``work``."""
-    options = ReadOptions(keep=ImageStore(work).put, **options)
+    options = ReadOptions(store=ImageStore(work), **options)
     return xlsx.read(path.read_bytes(), path=path, options=options)
 
 

@@ -111,16 +111,16 @@ class DecodedImage:
 
 
 @contextmanager
-def decoding_file(file: roster.ImageFile, *, draft: int | None = None) -> Iterator[DecodedImage]:
+def decoding_file(file: roster.ImageFile) -> Iterator[DecodedImage]:
     """Decode a picture file; whatever breaks over it, also in the body, is raised as ImageRefused or NotReadNow."""
     with refusing_faults():
         data = read_image(file)
-    with decoding_bytes(data, draft=draft) as decoded:
+    with decoding_bytes(data) as decoded:
         yield decoded
 
 
 @contextmanager
-def decoding_bytes(data: bytes, *, draft: int | None = None) -> Iterator[DecodedImage]:
+def decoding_bytes(data: bytes) -> Iterator[DecodedImage]:
     """Decode the bytes of a picture file, as ``decoding_file`` does.
 
     Large pictures go through one by one: each costs some 400 MB while it is worked on.
@@ -128,7 +128,7 @@ def decoding_bytes(data: bytes, *, draft: int | None = None) -> Iterator[Decoded
     with refusing_faults():
         opened = open_image(data)
         with _one_large_image if opened.is_large else nullcontext():
-            yield decode(opened, draft=draft)
+            yield decode(opened)
 
 
 @contextmanager
@@ -176,11 +176,11 @@ def open_image(data: bytes) -> OpenedImage:
     return OpenedImage(kind, data, file.size, file, jpeg)
 
 
-def decode(opened: OpenedImage, *, draft: int | None = None) -> DecodedImage:
-    """Decode the first frame; ``draft`` allows a JPEG to be read at a fraction not below so many pixels."""
+def decode(opened: OpenedImage) -> DecodedImage:
+    """Decode the first frame."""
     kind = opened.kind
     with _explaining_faults(kind):
-        loaded = _load(opened, draft)
+        loaded = _load(opened)
         image, turn = loaded.image, loaded.orientation
         flaws = {
             f"{kind} → PNG": kind not in ("PNG", "JPEG"),
@@ -227,7 +227,7 @@ class _LoadedImage(NamedTuple):
     flaws: tuple[str, ...] = ()  # others
 
 
-def _load(opened: OpenedImage, draft: int | None) -> _LoadedImage:
+def _load(opened: OpenedImage) -> _LoadedImage:
     data, file = opened.data, opened.file
     match file:
         case None:
@@ -236,7 +236,7 @@ def _load(opened: OpenedImage, draft: int | None) -> _LoadedImage:
         case PngImagePlugin.PngImageFile():
             return _load_png(data, file)
         case JpegImagePlugin.JpegImageFile():
-            return _load_jpeg(opened, file, draft)
+            return _load_jpeg(opened, file)
         case GifImagePlugin.GifImageFile():
             return _load_gif(data, file)
         case TiffImagePlugin.TiffImageFile():
@@ -256,14 +256,11 @@ def _load_png(data: bytes, file: PngImagePlugin.PngImageFile) -> _LoadedImage:
     return _LoadedImage(image, data[:end], turn, has_frames, is_deep, end < len(data), flaws)
 
 
-def _load_jpeg(opened: OpenedImage, file: JpegImagePlugin.JpegImageFile, draft: int | None) -> _LoadedImage:
+def _load_jpeg(opened: OpenedImage, file: JpegImagePlugin.JpegImageFile) -> _LoadedImage:
     structure = opened.jpeg
     assert structure is not None
-    if draft:
-        file.draft(None, (draft, draft))
     file.load()
-    if not draft:
-        _require_whole(file)
+    _require_whole(file)
     return _LoadedImage(
         file,
         structure.picture,

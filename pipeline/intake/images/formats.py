@@ -7,7 +7,6 @@ import io
 import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import reduce
 
@@ -176,38 +175,11 @@ def _walk_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     raise DamagedImage(make_message("file.cut_off"))
 
 
-JPEG_START = 1 << 17  # bytes that hold the size, but for rare files: what a camera notes stands before it
-
-
-def read_jpeg_size(start: bytes) -> tuple[int, int] | None:
-    """Return width and height from the first bytes of a JPEG; None for any other file, or where they end before."""
-    if not start.startswith(_JPEG_SIGNATURE):
-        return None
-    with suppress(DamagedImage, struct.error):
-        for marker, offset, _ in _walk_segments(start):
-            if marker in _FRAMES:
-                height, width = struct.unpack_from(">HH", start, offset + 5)
-                return width, height
-    return None
-
-
 # --- PNG: Pillow checks no check sum of coded data while it decodes, and counts a transparent level in the file's bits
 
 
-PNG_START = 24  # bytes that hold the name of the format and the size
 _DEPTHS = {"L;2": 2, "L;4": 4}  # Pillow makes eight bits of these
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
-
-
-def read_png_size(start: bytes) -> tuple[int, int] | None:
-    """Return width and height from the first bytes of a PNG, None for any other file.
-
-    A picture whose size no other picture has needs no more: a thousand are compared in a quarter of the time.
-    """
-    if len(start) < PNG_START or not start.startswith(_PNG_SIGNATURE) or start[12:16] != b"IHDR":
-        return None
-    width, height = struct.unpack_from(">LL", start, 16)
-    return width, height
 
 
 def find_png_end(data: bytes) -> int:

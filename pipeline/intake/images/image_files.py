@@ -19,6 +19,7 @@ from pipeline.support.atomic_files import make_draft, make_draft_prefix
 from pipeline.support.failpoints import hit_failpoint
 
 MAX_BYTES = 64_000_000  # eight times what the service takes: beyond it a file is not even hashed
+PREVIEWS = "previews"  # the folder of small copies, in the work folder
 
 _CHUNK = 1 << 20
 # Windows has neither flag, POSIX no O_BINARY
@@ -57,8 +58,8 @@ def open_regular_file(path: Path) -> int:
     return descriptor
 
 
-def read_regular_file(path: Path, *, limit: int = MAX_BYTES) -> bytes:
-    """Return the bytes of a regular file, at most ``limit`` + 1 of them so that the caller sees an excess.
+def read_regular_file(path: Path) -> bytes:
+    """Return the bytes of a regular file, at most MAX_BYTES + 1 of them so that the caller sees an excess.
 
     Raises OSError where the file is gone, unreadable, or no regular file, NotReadNow where the machine cannot read it
     now.
@@ -66,8 +67,9 @@ def read_regular_file(path: Path, *, limit: int = MAX_BYTES) -> bytes:
     with _separating_machine_faults(), os.fdopen(open_regular_file(path), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         # memory for the whole limit is asked of the system and given back each time: slow, but nothing of it is kept
-        data = file.read(min(limit, size if size < _CHUNK else limit) + 1)
-        return data + file.read(limit + 1 - len(data)) if size < len(data) <= limit else data  # it has grown
+        data = file.read((size if size < _CHUNK else MAX_BYTES) + 1)
+        has_grown = size < len(data) <= MAX_BYTES
+        return data + file.read(MAX_BYTES + 1 - len(data)) if has_grown else data
 
 
 def fingerprint_file(path: Path) -> FileStat:
@@ -117,22 +119,17 @@ def read_image(image: ImageFile) -> bytes:
 
     Raises ImageRefused where they cannot be read, are too many, or are no longer those of the picture's digest.
     """
-    data = read_image_start(image, MAX_BYTES)
+    try:
+        data = read_regular_file(image.file)
+    except OSError as error:
+        require_granted(error)
+        raise ImageRefused("IMAGE_CORRUPT", found=make_message("image.cannot_read")) from None
     if len(data) > MAX_BYTES:
         limit = format_size(MAX_BYTES)
         raise ImageRefused("IMAGE_TOO_LARGE", found=f"> {limit}", limit=limit)
     if hashlib.sha256(data).hexdigest() != image.sha256:
         raise ImageRefused("IMAGE_CORRUPT", found=make_message("image.changed_while_reading"))
     return data
-
-
-def read_image_start(image: ImageFile, count: int) -> bytes:
-    """Return a picture's first bytes, at least ``count`` of them if there are so many; their digest is not verified."""
-    try:
-        return read_regular_file(image.file, limit=count)
-    except OSError as error:
-        require_granted(error)
-        raise ImageRefused("IMAGE_CORRUPT", found=make_message("image.cannot_read")) from None
 
 
 def format_size(count: int) -> str:

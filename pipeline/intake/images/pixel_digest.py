@@ -11,12 +11,6 @@ import hashlib
 from PIL import Image
 
 
-def get_digested_size(digest: str) -> tuple[int, int]:
-    """Return the size of the picture that `PixelDigest` digested."""
-    width, height = digest.partition(":")[0].split("x")
-    return int(width), int(height)
-
-
 def is_grey(image: Image.Image) -> bool:
     """Return whether a picture in L or RGB has no coloured point."""
     return image.mode == "L" or _read_grey_points(image) is not None

@@ -1,151 +1,213 @@
 """Pictures decoded whole, judged, and made ready to be sent.
 
 A PNG or JPEG that needs nothing is sent byte for byte. Anything else that can be read is re-encoded once, and what was
-done is reported. Sizes are judged from the header before anything is unpacked; every function may run in several threads.
+done is reported. Sizes are judged from the header before anything is unpacked.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.domain.roster import Field, ImageFile, ImagePreview, PreparedImage, Problem
-from pipeline.errors import NotReadNow
+from pipeline.domain.seals import SealContent
+from pipeline.errors import NotReadNow, isolate_row_failure, require_lasting
 from pipeline.intake.images import preview as previews
-from pipeline.intake.images.checked_images import CheckedImages
-from pipeline.intake.images.decode import (
-    DecodedImage,
-    decoding_bytes,
-    decoding_file,
-    refusing_faults,
-)
-from pipeline.intake.images.encode import (
-    MIN_SIDE,
-    EncodedImage,
-    clean_image,
-    fit_image,
-)
+from pipeline.intake.images.decode import DecodedImage, decoding_file
+from pipeline.intake.images.encode import MIN_SIDE, EncodedImage, clean_image, fit_image
 from pipeline.intake.images.image_files import (
+    PREVIEWS,
     ImageRefused,
     ImageStore,
     format_size,
     mask_file_name,
-    read_regular_file,
     require_usable,
 )
 from pipeline.intake.images.ink import ImageScan, SmallCopy, scan_image
 from pipeline.messages.catalogue import join_texts
 from pipeline.messages.problems import build_problem
 
+_MOST_COMPARED = 8  # pictures opened for one row: a row with more of them has to be tidied up
+_THREADS = 2  # that decode; Pillow releases the interpreter lock
 
-def prepare_image(
-    image: ImageFile,
-    *,
-    limit: int,
-    work: Path,
-    trim: bool = False,
-    transparent: bool = False,
-    previews_folder: Path | None = None,
-    checked: CheckedImages | None = None,
-) -> PreparedImage | tuple[Problem, ...]:
-    """Return the picture ready to be sent in at most ``limit`` bytes, or the errors that forbid it.
 
-    ``trim`` cuts the paper around the ink away, ``transparent`` makes it clear; both only where that is safe. The bytes
-    are read once; they must still be those of ``image.sha256``. A re-encoded picture lies in ``work``, any other is sent
-    from where it is. A small copy of what is sent is put into ``previews_folder``. A picture that ``checked`` knows is not opened. Raises OSError where ``work`` cannot be written: no fault of a row.
+@dataclass(frozen=True, slots=True)
+class ExaminedImage:
+    """The result of examining a picture: the bytes to send, or the errors that forbid it."""
+
+    pixels: str | None  # digest of the upright pixels, None where it cannot be decoded
+    prepared: PreparedImage | None
+    errors: tuple[Problem, ...] = ()
+    unread: NotReadNow | None = None  # the machine could not read it: another run may
+
+
+@dataclass(frozen=True, slots=True)
+class ImageExaminer:
+    """Examines the pictures of a run, each once, and remembers the results; every method may run in several threads.
+
+    ``trim`` cuts the paper around the ink away, ``transparent`` makes it clear; both only where that is safe. A
+    re-encoded picture lies in ``work``, any other is sent from where it is.
     """
-    if checked is not None and (known := checked.find(image)) is not None:
-        return known
-    file = mask_file_name(image.name)
-    require_usable(work)
-    try:
-        with decoding_file(image) as decoded:
-            scan = scan_image(decoded.image)
-            cleaned, encoded = _encode(decoded, scan, limit=limit, trim=trim, transparent=transparent)
-            preview = previews.make_preview(encoded.image, encoded.copy)
-    except ImageRefused as refused:
-        return (_make_problem(refused.code, file, **refused.detail),)
-    except NotReadNow as trouble:
-        return (_make_problem("IMAGE_NOT_READ", file, **trouble.words),)
-    path, sha256 = image.file, image.sha256
-    if encoded.payload is not decoded.data:
-        suffix = ".png" if encoded.format == "PNG" else ".jpg"
-        path, sha256 = ImageStore(work).put(encoded.payload, suffix)
-    if previews_folder is not None:
-        previews.write_preview(image.sha256, sha256, preview, previews_folder)
-    width, height = encoded.copy.size
-    prepared = PreparedImage(
-        source=image,
-        path=path,
-        sha256=sha256,
-        size=len(encoded.payload),
-        format=encoded.format,
-        width=width,
-        height=height,
-        pixels=scan.pixels,
-        problems=tuple(_list_warnings(cleaned, encoded, limit, file)),
-    )
-    if checked is not None and decoded.kind != "HEIC":  # what its reader does depends on an extra
-        checked.keep(prepared)
-    return prepared
 
+    work: Path
+    limit: int  # bytes that the service takes
+    trim: bool = False
+    transparent: bool = False
+    _examined: dict[ImageFile, ExaminedImage] = field(default_factory=dict, repr=False)
 
-def load_preview(
-    image: ImageFile,
-    *,
-    sent: str | None,
-    folder: Path,
-    may_open: bool,
-    limit: int,
-    trim: bool = False,
-    transparent: bool = False,
-) -> ImagePreview | None:
-    """Return the small copy of what is sent of a picture from ``folder``; with ``may_open`` it is made where there is none.
+    @property
+    def store(self) -> ImageStore:
+        """The work folder, which also keeps the pictures out of workbooks and zips."""
+        return ImageStore(self.work)
 
-    ``sent`` is the digest of the bytes that are sent, None where they were not prepared: a copy of others is none. Of a
-    picture that is refused the file itself is shown. None where there is no copy, or the picture cannot be read.
-    """
-    kept = previews.read_preview(image.sha256, folder)
-    if kept is None or sent not in (None, kept[0]):
-        if not may_open:
-            return None
+    def examine(self, image: ImageFile) -> ExaminedImage:
+        """Decode a picture, judge it and prepare the bytes to send.
+
+        The bytes are read once; they must still be those of ``image.sha256``. A small copy of what is sent is put into
+        the folder of previews. Raises OSError where ``work`` cannot be written: no fault of the picture.
+        """
+        examined = self._examined.get(image)
+        if examined is None:
+            examined = self._examined[image] = isolate_row_failure(
+                lambda: self._examine(image),
+                lambda failure: ExaminedImage(None, None, (failure,)),
+                stage="picture",
+            )
+        return examined
+
+    def examine_all(self, images: Iterable[ImageFile]) -> None:
+        """Examine pictures in threads. Raises OSError as `examine` does."""
+        with ThreadPoolExecutor(_THREADS) as threads:
+            for _ in threads.map(self.examine, dict.fromkeys(images)):
+                pass
+
+    def compute_pixels(self, image: ImageFile) -> str | None:
+        """Return the digest of a picture's upright pixels, equal for equal pictures of any format; None if unreadable.
+
+        What is invisible does not count: the colour under full transparency, the palette, the depth beyond eight bits.
+        Raises NotReadNow.
+        """
+        examined = self.examine(image)
+        if examined.unread is not None:
+            raise examined.unread
+        return examined.pixels
+
+    def is_same_image(self, image: ImageFile, content: SealContent) -> bool:
+        """Return whether a seal was made from a picture: by source bytes, else by pixels. Raises NotReadNow.
+
+        A picture with the same bytes is not opened.
+        """
+        if image.sha256 == content.picture:
+            return True
+        return content.pixels is not None and self.compute_pixels(image) == content.pixels
+
+    def are_same_image(self, images: Iterable[ImageFile]) -> bool:
+        """Return whether all of these are the same picture: by their bytes, else by their pixels. Raises NotReadNow.
+
+        The same drawing saved as PNG and as BMP is one. Only where the bytes differ is anything opened.
+        """
+        distinct = {image.sha256: image for image in images}.values()
+        if len(distinct) < 2:
+            return True
+        if len(distinct) > _MOST_COMPARED:
+            return False
+        digests = {self.compute_pixels(image) for image in distinct}
+        return len(digests) == 1 and None not in digests
+
+    def find_identical(self, images: Iterable[ImageFile]) -> dict[str, str]:
+        """Return, by sha256, the sha256 of the first picture that shows the same; a damaged file shows nothing."""
+        first_by_pixels: dict[str, str] = {}
+        first_of: dict[str, str] = {}
+        for image in images:
+            pixels = self.examine(image).pixels
+            if pixels is not None:
+                first_of[image.sha256] = first_by_pixels.setdefault(pixels, image.sha256)
+        return first_of
+
+    def list_unread(self, images: Iterable[ImageFile]) -> dict[str, NotReadNow]:
+        """Return, by sha256, why pictures could not be read this time."""
+        pairs = [(image.sha256, self.examine(image).unread) for image in images]
+        return {sha256: unread for sha256, unread in pairs if unread is not None}
+
+    def load_preview(
+        self, image: ImageFile, *, sent: str | None, may_open: bool = True
+    ) -> ImagePreview | None:
+        """Return the small copy of what is sent of a picture; with ``may_open`` it is made where there is none.
+
+        ``sent`` is the digest of the bytes that are sent, None where they were not prepared: a copy of others is none. Of
+        a picture that is refused the file itself is shown. None where there is no copy, or the picture cannot be read.
+        """
+        kept = previews.read_preview(image.sha256, self.work / PREVIEWS)
+        if may_open and (kept is None or sent not in (None, kept[0])):
+            with suppress(OSError):
+                self.examine(image)
+            kept = previews.read_preview(image.sha256, self.work / PREVIEWS)
+        return kept[1] if kept is not None and sent in (None, kept[0]) else None
+
+    def _examine(self, image: ImageFile) -> ExaminedImage:
         try:
-            kept = _make_preview(image, limit=limit, trim=trim, transparent=transparent)
-        except (ImageRefused, NotReadNow):
-            return None
-        previews.write_preview(image.sha256, *kept, folder)
-    shown, preview = kept
-    return preview if sent in (None, shown) else None
+            return self._prepare(image)
+        except OSError as error:
+            try:
+                require_lasting(error)
+            except NotReadNow as trouble:
+                return _make_unread(image, trouble)
+            raise
 
-
-def _make_preview(image: ImageFile, *, limit: int, trim: bool, transparent: bool) -> tuple[str, ImagePreview]:
-    """Return the digest of the bytes that are sent of a picture, and their small copy."""
-    with decoding_file(image) as decoded:
-        scan = scan_image(decoded.image)
+    def _prepare(self, image: ImageFile) -> ExaminedImage:
+        file = mask_file_name(image.name)
+        require_usable(self.work)
         try:
-            _, encoded = _encode(decoded, scan, limit=limit, trim=trim, transparent=transparent)
-        except ImageRefused:
-            return image.sha256, previews.make_preview(decoded.image, scan)
-        preview = previews.make_preview(encoded.image, encoded.copy)
-        return hashlib.sha256(encoded.payload).hexdigest(), preview
+            with decoding_file(image) as decoded:
+                scan = scan_image(decoded.image)
+                try:
+                    cleaned, encoded = self._encode(decoded, scan)
+                except ImageRefused as refused:
+                    shown = previews.make_preview(decoded.image, scan)
+                    previews.write_preview(image.sha256, image.sha256, shown, self.work / PREVIEWS)
+                    problem = _make_problem(refused.code, file, **refused.detail)
+                    return ExaminedImage(scan.pixels, None, (problem,))
+                preview = previews.make_preview(encoded.image, encoded.copy)
+        except ImageRefused as refused:
+            return ExaminedImage(None, None, (_make_problem(refused.code, file, **refused.detail),))
+        except NotReadNow as trouble:
+            return _make_unread(image, trouble)
+        path, sha256 = image.file, image.sha256
+        if encoded.payload is not decoded.data:
+            suffix = ".png" if encoded.format == "PNG" else ".jpg"
+            path, sha256 = self.store.put(encoded.payload, suffix)
+        previews.write_preview(image.sha256, sha256, preview, self.work / PREVIEWS)
+        width, height = encoded.copy.size
+        prepared = PreparedImage(
+            source=image,
+            path=path,
+            sha256=sha256,
+            size=len(encoded.payload),
+            format=encoded.format,
+            width=width,
+            height=height,
+            pixels=scan.pixels,
+            problems=tuple(_list_warnings(cleaned, encoded, self.limit, file)),
+        )
+        return ExaminedImage(scan.pixels, prepared)
 
-
-def _encode(
-    decoded: DecodedImage, scan: ImageScan, *, limit: int, trim: bool, transparent: bool
-) -> tuple[DecodedImage, EncodedImage]:
-    """Return the picture cleaned, and the bytes to send of it. Raises ImageRefused."""
-    _require_visible(scan)
-    if trim or transparent:
-        image, changes = clean_image(decoded.image, scan.small, trim=trim, transparent=transparent)
-        if changes:
-            decoded = replace(decoded, image=image, flaws=(*decoded.flaws, *changes))
-            scan = scan_image(image)
-    encoded = fit_image(decoded, scan, limit)
-    if encoded.copy is not scan:
-        _require_visible(encoded.copy)
-    return decoded, encoded
+    def _encode(self, decoded: DecodedImage, scan: ImageScan) -> tuple[DecodedImage, EncodedImage]:
+        """Return the picture cleaned, and the bytes to send of it. Raises ImageRefused."""
+        _require_visible(scan)
+        if self.trim or self.transparent:
+            image, changes = clean_image(
+                decoded.image, scan.small, trim=self.trim, transparent=self.transparent
+            )
+            if changes:
+                decoded = replace(decoded, image=image, flaws=(*decoded.flaws, *changes))
+                scan = scan_image(image)
+        encoded = fit_image(decoded, scan, self.limit)
+        if encoded.copy is not scan:
+            _require_visible(encoded.copy)
+        return decoded, encoded
 
 
 def _require_visible(copy: SmallCopy) -> None:
@@ -167,27 +229,9 @@ def _list_warnings(decoded: DecodedImage, encoded: EncodedImage, limit: int, fil
         yield _make_problem("IMAGE_TOO_LARGE_FIXABLE", file, found=format_size(given), used=used)
 
 
-def digest_pixels(path: Path) -> str | None:
-    """Return the digest of a picture's upright pixels, equal for equal pictures of any format; None if unreadable.
-
-    What is invisible does not count: the colour under full transparency, the palette, the depth beyond eight bits.
-    Raises NotReadNow.
-    """
-    try:
-        with refusing_faults():
-            data = read_regular_file(path)
-        with decoding_bytes(data) as decoded:
-            return scan_image(decoded.image).pixels
-    except ImageRefused:
-        return None
-
-
-def digest_readable_pixels(image: ImageFile) -> str | None:
-    """Return the digest of a picture's upright pixels, None where it cannot be read now."""
-    try:
-        return digest_pixels(image.file)
-    except NotReadNow:
-        return None
+def _make_unread(image: ImageFile, trouble: NotReadNow) -> ExaminedImage:
+    problem = _make_problem("IMAGE_NOT_READ", mask_file_name(image.name), **trouble.words)
+    return ExaminedImage(None, None, (problem,), trouble)
 
 
 def _make_problem(code: str, file: str, **detail: str) -> Problem:

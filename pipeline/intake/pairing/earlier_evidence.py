@@ -29,6 +29,7 @@ from pipeline.domain.roster import Doctor, EmbeddedImage, ImageFile, fold_staff_
 from pipeline.intake.fields.normalize import is_placeholder
 from pipeline.intake.fields.number_traces import list_lifetime_numbers, list_number_traces
 from pipeline.intake.images.image_files import mask_file_name
+from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.pairing.expected_names import (
     CELL,
     COLUMN,
@@ -64,7 +65,7 @@ class EvidenceRecords:
     )  # keys that a person distinguished
     # whether a person judged the picture of this sha256 right for the doctor of this key and name
     is_judged_right: Callable[[str, str, str], bool] = field(default=lambda *_: False, repr=False)
-    digest_pixels: Callable[[ImageFile], str | None] = field(default=lambda _: None, repr=False)
+    images: ImageExaminer | None = field(default=None, repr=False)  # None: pixels are not compared
 
 
 NO_RECORDS = EvidenceRecords()
@@ -140,9 +141,10 @@ class EarlierEvidence:
         ties = list(self._by_picture.get(image.sha256, ()))
         if path:
             ties += self._by_path.get(self._records.digest(image.location), ())
-        if ties or not self._by_pixels:
+        images = self._records.images
+        if ties or not self._by_pixels or images is None:
             return ties
-        return list(self._by_pixels.get(self._records.digest_pixels(image) or "", ()))
+        return list(self._by_pixels.get(images.examine(image).pixels or "", ()))
 
     def _list_namesakes(self, doctor: Doctor, match: ImageMatch, person: _Person) -> list[Bearer]:
         """Return the earlier doctors who bore the name or staff number by which a file is found, or that an entry names."""

@@ -5,8 +5,7 @@ Each file is fingerprinted at most once in a run, and an unchanged one is not op
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -14,27 +13,22 @@ from zipfile import ZipFile, ZipInfo
 
 from pipeline.domain.roster import FileStat, ImageFile
 from pipeline.errors import require_granted
-from pipeline.intake.images.image_files import fingerprint_file
-from pipeline.intake.images.prepare import digest_pixels
+from pipeline.intake.images.image_files import ImageStore, fingerprint_file
 from pipeline.intake.pairing.image_index import Candidate, ImageFolder
 from pipeline.intake.pairing.zip_files import UnreadableFile, open_zip, read_member
-from pipeline.intake.readers.model import StoreImage
 from pipeline.messages.catalogue import make_message
 
 T = TypeVar("T")
-
-_COMPARED = 8  # pictures decoded for one row: who has more of them has to tidy up
 
 
 class ImageSources(ExitStack):
     """Gives the pictures of candidates, for as long as the context lasts.
 
-    ``known`` are remembered fingerprints by ``str(path)``; ``store`` keeps the bytes of a zip's member, and without it
-    such a picture has a digest and nothing more. A file whose time lies after ``now`` is read each time: a change would
+    ``known`` are remembered fingerprints by ``str(path)``; ``store`` keeps the bytes of a zip's member. A file whose time lies after ``now`` is read each time: a change would
     not show in it.
     """
 
-    def __init__(self, known: Mapping[str, FileStat], store: StoreImage | None, now: float) -> None:
+    def __init__(self, known: Mapping[str, FileStat], store: ImageStore, now: float) -> None:
         super().__init__()
         self.new_stats: dict[str, FileStat] = {}  # fingerprints that were not known before
         self._known = known
@@ -75,9 +69,7 @@ class ImageSources(ExitStack):
             except UnreadableFile as error:
                 self._zips[path] = error
         payload = read_member(_require_readable(self._zips[path]), member)
-        if self._store is None:
-            return candidate.make_image(hashlib.sha256(payload).hexdigest(), len(payload))
-        stored_path, sha256 = self._store(payload, candidate.extension)
+        stored_path, sha256 = self._store.put(payload, candidate.extension)
         return candidate.make_image(sha256, len(payload), stored_path)
 
     def _open_zip(self, folder: ImageFolder) -> ZipFile:
@@ -102,18 +94,3 @@ def _require_readable(source: T | UnreadableFile) -> T:
     if isinstance(source, UnreadableFile):
         raise source
     return source
-
-
-def are_same_image(images: Iterable[ImageFile]) -> bool:
-    """Return whether all of these are the same picture: by their bytes, else by their decoded pixels.
-
-    The same drawing saved as PNG and as BMP is one. Only where the bytes differ is anything opened.
-    """
-    by_digest = {image.sha256: image for image in images}
-    if len(by_digest) < 2:
-        return True
-    if len(by_digest) > _COMPARED:
-        return False
-    first, *others = by_digest.values()
-    pixels = digest_pixels(first.file)
-    return pixels is not None and all(digest_pixels(other.file) == pixels for other in others)

@@ -32,6 +32,7 @@ from pipeline.domain.bearer import Bearer
 from pipeline.domain.roster import Doctor, EmbeddedImage, Field, FileStat, ImageFile, Problem
 from pipeline.errors import NotReadNow, isolate_row_failure
 from pipeline.intake.images.image_files import MAX_BYTES, format_size
+from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.pairing import match_problems, picture_column
 from pipeline.intake.pairing.earlier_evidence import EarlierEvidence
 from pipeline.intake.pairing.evidence import (
@@ -43,11 +44,10 @@ from pipeline.intake.pairing.evidence import (
 from pipeline.intake.pairing.expected_names import CELL, COLUMN, MAX_VARIANTS, NUMBER, STRENGTH, ImageMatch
 from pipeline.intake.pairing.file_names import BLANK_STEP
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
-from pipeline.intake.pairing.image_sources import ImageSources, are_same_image
+from pipeline.intake.pairing.image_sources import ImageSources
 from pipeline.intake.pairing.match_problems import add_problem, list_texts, make_problem, show_path
 from pipeline.intake.pairing.picture_column import FindEarlierRows, PictureEntry, read_picture_entry
 from pipeline.intake.pairing.zip_files import UnreadableFile
-from pipeline.intake.readers.model import StoreImage
 from pipeline.messages.catalogue import join_texts, make_message
 
 
@@ -102,27 +102,28 @@ def match_images(
     *,
     known_files: Mapping[str, FileStat],
     now: float = inf,
-    store_image: StoreImage | None = None,
+    images: ImageExaminer,
     earlier: EarlierEvidence | None = None,
     find_earlier_rows: FindEarlierRows = lambda _: None,
 ) -> MatchResult:
     """Give every doctor the picture that is certainly theirs, or the problem that explains why there is none.
 
     Only files that a row may mean are opened, and of these only the ones that differ from ``known_files`` (the ledger's
-    file_stat, by ``str(path)``) or whose time lies after ``now`` (unix seconds). ``store_image`` keeps the bytes of a picture that lies in a zip; without it there is
-    nothing to send. A row whose number is unusable is matched as well, so that all its problems show at once. Whether
+    file_stat, by ``str(path)``) or whose time lies after ``now`` (unix seconds). ``images`` keeps the bytes of a picture that lies in a zip. A row whose number is unusable is matched as well, so that all its problems show at once. Whether
     two people use the same picture is found by ``conflicts``. ``earlier`` knows the doctors of earlier runs;
-    ``find_earlier_rows`` gives the pictures of one run's rows. Raises OSError where ``store_image`` cannot write.
+    ``find_earlier_rows`` gives the pictures of one run's rows. Raises OSError where the work folder cannot be written.
     """
     matches = find_matches(doctors, index)
-    with ImageSources(known_files, store_image, now) as sources:
+    with ImageSources(known_files, images.store, now) as sources:
         entries = [
             read_picture_entry(doctor, index, by_name, sources=sources, find_earlier_rows=find_earlier_rows)
             for doctor, by_name in zip(doctors, matches.by_row, strict=True)
         ]
         entry_matches = [entry.matches for entry in entries]
         contested = find_contested_files(entry_matches, matches)
-        matcher = _RowMatcher(doctors, matches, entries, contested, sources, earlier or EarlierEvidence())
+        matcher = _RowMatcher(
+            doctors, matches, entries, contested, sources, images, earlier or EarlierEvidence()
+        )
         matched = [matcher.match_row(row) for row in range(len(doctors))]
     unassigned = [candidate for candidate in index.candidates if candidate not in matcher.used]
     missing = [row for row, doctor in enumerate(matched) if doctor is None]
@@ -146,6 +147,7 @@ class _RowMatcher:
     entries: Sequence[PictureEntry]
     contested: Mapping[Candidate, frozenset[int]]
     sources: ImageSources
+    images: ImageExaminer
     earlier: EarlierEvidence
     used: set[Candidate] = field(default_factory=set)
 
@@ -276,7 +278,7 @@ class _RowMatcher:
             *(_Option(_get_cell_image(doctor, cell), cell) for cell in cells),
         ]
         misplaced = picture_column.find_misplaced_images(doctor.row)
-        _require_one_image(doctor, [*options, *(_Option(image.picture, image) for image in misplaced)])
+        self._require_one_image(doctor, [*options, *(_Option(image.picture, image) for image in misplaced)])
         if len(options) > 1:
             options.sort(key=lambda option: option.rank)
         source = options[0].source
@@ -303,6 +305,22 @@ class _RowMatcher:
                 _make_file_problem("IMAGE_CORRUPT", doctor, match, found=make_message("image.empty"))
             )
         return image
+
+    def _require_one_image(self, doctor: Doctor, options: Sequence[_Option]) -> None:
+        """Raise _RowRefused where the options are not all one picture, or cannot be compared now."""
+        if len(options) == 1:
+            return
+        files = list_texts(option.show_source(doctor) for option in options)
+        try:
+            is_one = self.images.are_same_image(option.image for option in options)
+        except NotReadNow as trouble:
+            raise _RowRefused(make_problem("IMAGE_NOT_READ", doctor, file=files, **trouble.words)) from None
+        if not is_one:
+            images = [(option.show_source(doctor), option.image) for option in options]
+            misplaced = picture_column.find_misplaced_images(doctor.row)
+            if between := [image for image in misplaced if image.is_between]:
+                raise _RowRefused(match_problems.explain_images_between(doctor, between), rival_images=images)
+            raise _RowRefused(make_problem("IMAGE_AMBIGUOUS", doctor, found=files), rival_images=images)
 
 
 def _make_file_problem(code: str, doctor: Doctor, match: ImageMatch, **detail: str) -> Problem:
@@ -344,23 +362,6 @@ def _prefer_readable(valid: Sequence[ImageMatch], cells: Sequence[EmbeddedImage]
     """Leave out members of a zip that cannot be read, where there is anything else: a locked copy decides nothing."""
     readable = [match for match in valid if not match.candidate.fault]
     return readable if readable or cells else valid
-
-
-def _require_one_image(doctor: Doctor, options: Sequence[_Option]) -> None:
-    """Raise _RowRefused where the options are not all one picture, or cannot be compared now."""
-    if len(options) == 1:
-        return
-    files = list_texts(option.show_source(doctor) for option in options)
-    try:
-        is_one = are_same_image(option.image for option in options)
-    except NotReadNow as trouble:
-        raise _RowRefused(make_problem("IMAGE_NOT_READ", doctor, file=files, **trouble.words)) from None
-    if not is_one:
-        images = [(option.show_source(doctor), option.image) for option in options]
-        misplaced = picture_column.find_misplaced_images(doctor.row)
-        if between := [image for image in misplaced if image.is_between]:
-            raise _RowRefused(match_problems.explain_images_between(doctor, between), rival_images=images)
-        raise _RowRefused(make_problem("IMAGE_AMBIGUOUS", doctor, found=files), rival_images=images)
 
 
 def _require_none_between(doctor: Doctor) -> None:

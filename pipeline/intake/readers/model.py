@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from functools import cache, cached_property
 from itertools import islice
 from operator import attrgetter
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pipeline.domain.roster import MAX_DOCTORS, CellKind, EmbeddedImage, UnassignedImage
 from pipeline.errors import FileRefused
+from pipeline.intake.images.image_files import ImageStore
 from pipeline.messages.catalogue import make_message
 
 HEADER = 1  # line above them
@@ -28,8 +28,6 @@ MAX_COLUMN, MAX_ROW = 16_384, 1_048_576  # of a sheet, as in Excel and LibreOffi
 MAX_MERGES = 500_000  # of a sheet
 _WIDEST_DOWN = 50  # columns of a cell merged down that can hold a picture
 
-StoreImage = Callable[[bytes, str], tuple[Path, str]]  # bytes and suffix -> where they lie, their sha256
-
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
@@ -37,7 +35,7 @@ class ReadOptions:
 
     max_rows: int = MAX_DOCTORS + HEADER  # lines that hold something, in one file
     passwords: tuple[str, ...] = field(default=(), repr=False)  # tried in turn on an encrypted workbook
-    keep: StoreImage | None = field(default=None, repr=False)  # None: pictures in workbooks are left alone
+    store: ImageStore | None = field(default=None, repr=False)  # None: pictures in workbooks are left alone
     read_former: bool = False  # also what is called 离职, 退休 …, see `names_former_staff`
 
 

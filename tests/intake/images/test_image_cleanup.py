@@ -5,11 +5,10 @@ from __future__ import annotations
 import random
 
 import pytest
-from image_support import describe_changes, difference, encoded, on_white, opened, ready, seal, turned
+from image_support import describe_changes, difference, digest, encoded, on_white, opened, ready, seal, turned
 from PIL import Image, ImageChops, ImageDraw
 
 from pipeline.intake.images.encode import MIN_SIDE
-from pipeline.intake.images.prepare import digest_pixels
 
 INK = (196, 30, 38)
 
@@ -186,7 +185,7 @@ def test_every_change_is_reported_and_the_digest_is_of_the_source(tmp_path):
     data = encoded(sheet(brush()).convert("CMYK"), "JPEG", exif=turned(6), quality=90)
     prepared = ready(tmp_path, data, trim=True, transparent=True)
     assert describe_changes(prepared) == "CMYK → RGB, EXIF 6 → 1, trimmed, paper made clear"
-    assert prepared.pixels == digest_pixels(prepared.source.path) == ready(tmp_path, data).pixels
+    assert prepared.pixels == digest(tmp_path, prepared.source) == ready(tmp_path, data).pixels
     assert prepared.format == "PNG"
 
 

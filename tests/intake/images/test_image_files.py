@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from pipeline.domain.roster import FileStat
-from pipeline.intake.images.image_files import changed_at, fingerprint_file, mask_file_name, read_regular_file
+from pipeline.intake.images.image_files import (
+    MAX_BYTES,
+    changed_at,
+    fingerprint_file,
+    mask_file_name,
+    read_regular_file,
+)
 from pipeline.intake.pairing.image_index import index_images, list_images
 
 needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="pipes and links need privileges on Windows")
@@ -65,14 +71,16 @@ def test_a_file_that_has_more_than_its_size_is_read_whole():
     whole = path.read_bytes()
     assert path.stat().st_size == 0 < len(whole)
     assert read_regular_file(path) == whole
-    assert read_regular_file(path, limit=3) == whole[:4]
     assert fingerprint_file(path).sha256 == hashlib.sha256(whole).hexdigest()
 
 
 def test_reading_is_bounded_and_shows_the_excess(tmp_path):
     path = put(tmp_path / "a.png", b"123456")
-    assert read_regular_file(path, limit=6) == b"123456"
-    assert read_regular_file(path, limit=3) == b"1234"
+    assert read_regular_file(path) == b"123456"
+    for size in (MAX_BYTES, MAX_BYTES + 1, MAX_BYTES + 9):
+        with path.open("r+b") as file:
+            file.truncate(size)
+        assert len(read_regular_file(path)) == min(size, MAX_BYTES + 1)
 
 
 @pytest.mark.parametrize(

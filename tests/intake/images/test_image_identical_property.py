@@ -1,21 +1,16 @@
-"""Which pictures show the same: by growing cost as plainly, over random drawings saved in random ways."""
+"""Which pictures show the same: by digests as by every point, over random drawings saved in random ways."""
 
 import io
 import tempfile
-from contextlib import suppress
-from math import inf
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from image_support import encoded, opened, put
+from image_support import encoded, make_examiner, opened, put
 from PIL import Image, ImageOps
 
-from pipeline.domain.roster import PreparedImage
 from pipeline.intake.images.decode import decoding_file
-from pipeline.intake.images.identical import find_identical_images
 from pipeline.intake.images.image_files import ImageRefused
-from pipeline.intake.images.prepare import prepare_image
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
 SIDES = st.sampled_from([1, 2, 3, 63, 64, 65, 130])
@@ -81,22 +76,8 @@ def find_plainly(images):
             continue
         groups.setdefault(look, []).append(image.sha256)
     for group in groups.values():
-        if len(group) > 1:
-            first |= dict.fromkeys(group, group[0])
+        first |= dict.fromkeys(group, group[0])
     return first
-
-
-def make_preparation(folder, most_colours):
-    """Return a function that prepares a picture of few colours and returns the digest of its pixels."""
-
-    def prepare(image):
-        with suppress(ImageRefused), decoding_file(image) as decoded:
-            if len(decoded.image.convert("RGBA").getcolors(1 << 20)) > most_colours:
-                return None
-        prepared = prepare_image(image, limit=5_000_000, work=folder)
-        return prepared.pixels if isinstance(prepared, PreparedImage) else None
-
-    return prepare
 
 
 @settings(max_examples=120, deadline=None)
@@ -109,9 +90,4 @@ def test_the_same_pictures_are_found_as_by_looking_at_every_point(data):
     )
     with tempfile.TemporaryDirectory() as folder:
         files = [put(Path(folder), way(image), str(nth)) for nth, (image, way) in enumerate(chosen)]
-        prepared = find_identical_images(
-            files,
-            prepare_pixels=make_preparation(Path(folder) / "work", data.draw(st.integers(0, 4))),
-            least_prepared=data.draw(st.sampled_from([0, 1, 4_096, inf])),
-        )
-        assert prepared.first_of == find_plainly(files)
+        assert make_examiner(Path(folder)).find_identical(files) == find_plainly(files)

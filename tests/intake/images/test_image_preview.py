@@ -2,16 +2,15 @@
 
 import hashlib
 import io
+from pathlib import Path
 
 import pytest
-from image_support import INLINE, encoded, on_white, opened, put, ready, seal
+from image_support import encoded, examine, make_examiner, on_white, opened, put, ready, seal
 from PIL import Image, ImageChops, ImageDraw, ImageStat
 
 from pipeline.domain.roster import ImageFile, ImagePreview, PreparedImage
-from pipeline.intake.images import prepare
 from pipeline.intake.images.decode import make_plain
 from pipeline.intake.images.ink import make_small_copy, scan_image
-from pipeline.intake.images.prepare import prepare_image
 from pipeline.intake.images.preview import SIDE, make_preview
 
 MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"]
@@ -22,8 +21,10 @@ def preview_of(image: Image.Image) -> ImagePreview:
     return make_preview(plain, make_small_copy(plain))
 
 
-def load_preview(picture: ImageFile, *, sent: str | None = None, **settings) -> ImagePreview | None:
-    return prepare.load_preview(picture, sent=sent, limit=INLINE, **settings)
+def load_preview(
+    folder: Path, picture: ImageFile, *, sent: str | None = None, may_open: bool = True, **settings: bool
+) -> ImagePreview | None:
+    return make_examiner(folder, **settings).load_preview(picture, sent=sent, may_open=may_open)
 
 
 def draw(side: int, mode: str) -> Image.Image:
@@ -54,7 +55,7 @@ def test_a_thumbnail_stands_upright_on_white_and_keeps_its_shape(tmp_path):
     turned = Image.Exif()
     turned[0x0112] = 6
     for data in (encoded(drawn, "JPEG", exif=turned), encoded(seal(800, width=400), "PNG")):
-        preview = load_preview(put(tmp_path, data), folder=tmp_path / "previews", may_open=True)
+        preview = load_preview(tmp_path, put(tmp_path, data))
         assert preview
         with Image.open(io.BytesIO(preview.thumbnail)) as thumbnail:
             assert (thumbnail.format, thumbnail.mode, thumbnail.size) == ("PNG", "P", (48, 96))
@@ -62,24 +63,26 @@ def test_a_thumbnail_stands_upright_on_white_and_keeps_its_shape(tmp_path):
 
 
 def test_a_copy_is_made_once_and_found_again(tmp_path):
-    picture, folder = put(tmp_path, encoded(seal(), "PNG")), tmp_path / "folder"
-    assert load_preview(picture, folder=folder, may_open=False) is None
-    made = load_preview(picture, folder=folder, may_open=True)
+    picture = put(tmp_path, encoded(seal(), "PNG"))
+    assert load_preview(tmp_path, picture, may_open=False) is None
+    made = load_preview(tmp_path, picture)
     picture.path.unlink()
-    assert load_preview(picture, folder=folder, may_open=False) == made
-    (kept,) = folder.iterdir()
+    assert load_preview(tmp_path, picture, may_open=False) == made
+    (kept,) = (tmp_path / "work" / "previews").iterdir()
     assert (kept.name, kept.stat().st_mode & 0o777) == (picture.sha256, 0o600)
 
 
 @pytest.mark.parametrize("content", ["faint {length}\n", "{sha256} faint\n", "", "{sha256} {length}\nhalf"])
-def test_a_small_copy_that_is_damaged_or_of_an_earlier_version_is_made_anew(tmp_path, content):
-    picture, folder = put(tmp_path, encoded(seal(), "PNG")), tmp_path / "folder"
-    made = load_preview(picture, folder=folder, may_open=True)
+def test_a_small_copy_that_is_damaged_is_made_anew(tmp_path, content):
+    picture = put(tmp_path, encoded(seal(), "PNG"))
+    made = load_preview(tmp_path, picture)
     thumbnail, webp = encoded(seal(20), "PNG"), encoded(seal(90, mode="RGB"), "WEBP")
     head = content.format(length=len(thumbnail), sha256=picture.sha256).encode()
-    (folder / picture.sha256).write_bytes(head + (b"" if b"half" in head else thumbnail + webp))
-    assert load_preview(picture, folder=folder, may_open=False) is None
-    assert load_preview(picture, folder=folder, may_open=True) == made
+    (tmp_path / "work" / "previews" / picture.sha256).write_bytes(
+        head + (b"" if b"half" in head else thumbnail + webp)
+    )
+    assert load_preview(tmp_path, picture, may_open=False) is None
+    assert load_preview(tmp_path, picture) == made
 
 
 def looks_like(preview: ImagePreview, data: bytes) -> bool:
@@ -93,46 +96,47 @@ def looks_like(preview: ImagePreview, data: bytes) -> bool:
 def test_a_copy_shows_what_is_sent_under_the_settings_of_the_day_and_no_other(tmp_path):
     sheet = Image.new("RGB", (400, 300), "white")
     ImageDraw.Draw(sheet).line((30, 40, 130, 110), fill=(200, 20, 30), width=12)
-    data, folder = encoded(sheet, "BMP"), tmp_path / "previews"
+    data = encoded(sheet, "BMP")
     whole, trimmed = ready(tmp_path, data), ready(tmp_path, data, trim=True)
     assert whole.sha256 != trimmed.sha256
     picture = trimmed.source
-    kept = load_preview(picture, sent=trimmed.sha256, folder=folder, may_open=False)
+    kept = load_preview(tmp_path, picture, sent=trimmed.sha256, may_open=False)
     assert looks_like(kept, trimmed.path.read_bytes())
-    assert load_preview(picture, sent=whole.sha256, folder=folder, may_open=False) is None
-    assert load_preview(picture, sent=whole.sha256, folder=folder, may_open=True, trim=True) is None
-    shown = load_preview(picture, sent=whole.sha256, folder=folder, may_open=True)
+    assert load_preview(tmp_path, picture, sent=whole.sha256, may_open=False) is None
+    assert load_preview(tmp_path, picture, sent=whole.sha256, trim=True) is None
+    shown = load_preview(tmp_path, picture, sent=whole.sha256)
     assert looks_like(shown, whole.path.read_bytes())
     assert not looks_like(kept, whole.path.read_bytes())
-    assert load_preview(picture, sent=None, folder=folder, may_open=False) == shown
+    assert load_preview(tmp_path, picture, sent=None, may_open=False) == shown
 
 
 def test_the_copy_of_a_picture_that_is_refused_shows_the_file(tmp_path):
     data = encoded(seal(19, width=90, mode="RGB"), "BMP")
-    picture, folder = put(tmp_path, data), tmp_path / "folder"
-    assert looks_like(load_preview(picture, folder=folder, may_open=True), data)
+    picture = put(tmp_path, data)
+    assert looks_like(load_preview(tmp_path, picture), data)
     made = hashlib.sha256(encoded(seal(19, width=90, mode="RGB"), "PNG")).hexdigest()
-    assert load_preview(picture, sent=made, folder=folder, may_open=True) is None
+    assert load_preview(tmp_path, picture, sent=made) is None
 
 
 def test_preparing_a_picture_keeps_its_small_copy(tmp_path):
-    picture, folder = put(tmp_path, encoded(seal(), "PNG")), tmp_path / "folder"
-    prepared = prepare_image(picture, limit=INLINE, work=tmp_path / "work", previews_folder=folder)
+    picture = put(tmp_path, encoded(seal(), "PNG"))
+    prepared = examine(tmp_path, picture)
     assert isinstance(prepared, PreparedImage)
-    assert load_preview(picture, sent=prepared.sha256, folder=folder, may_open=False)
+    assert load_preview(tmp_path, picture, sent=prepared.sha256, may_open=False)
 
 
 def test_a_preview_folder_that_cannot_be_written_stops_nothing(tmp_path):
-    picture, folder = put(tmp_path, encoded(seal(), "PNG")), tmp_path / "folder"
-    folder.write_text("no folder")
-    prepared = prepare_image(picture, limit=INLINE, work=tmp_path / "work", previews_folder=folder)
-    assert isinstance(prepared, PreparedImage)
-    assert load_preview(picture, folder=folder, may_open=True)
+    picture = put(tmp_path, encoded(seal(), "PNG"))
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "previews").write_text("no folder")
+    assert isinstance(examine(tmp_path, picture), PreparedImage)
+    assert load_preview(tmp_path, picture) is None
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", encoded(seal(), "PNG")[:200]])
 def test_an_unreadable_picture_has_no_small_copy(tmp_path, data):
-    assert load_preview(put(tmp_path, data), folder=tmp_path / "folder", may_open=True) is None
+    assert load_preview(tmp_path, put(tmp_path, data)) is None
 
 
 def test_faint_ink_and_photos_get_a_hint_and_good_seals_do_not():

@@ -17,7 +17,9 @@ from image_support import (
     RED,
     chunk,
     describe_changes,
+    digest,
     encoded,
+    examine,
     noise,
     prepare,
     put,
@@ -32,7 +34,6 @@ from PIL import Image, ImageDraw, ImageOps
 from pipeline.domain.roster import ImageFile, PreparedImage
 from pipeline.intake.images import image_files
 from pipeline.intake.images.encode import LEGIBLE_SIDE
-from pipeline.intake.images.prepare import digest_pixels, prepare_image
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_a_sound_png_or_jpeg_is_sent_byte_for_byte(tmp_path, data, form):
     prepared = ready(tmp_path, data)
     assert (prepared.path, prepared.sha256) == (prepared.source.path, prepared.source.sha256)
     assert (prepared.format, prepared.width, prepared.height, prepared.problems) == (form, 120, 120, ())
-    assert not (tmp_path / "work").exists()
+    assert not list((tmp_path / "work").glob("*.*"))
 
 
 def test_the_content_decides_the_format_and_not_the_name(tmp_path):
@@ -257,10 +258,10 @@ def test_metadata_that_is_broken_does_not_matter_to_the_picture(tmp_path):
 def test_bytes_that_are_not_those_that_were_hashed_are_not_sent(tmp_path):
     picture = put(tmp_path, encoded(seal(), "PNG"))
     picture.path.write_bytes(encoded(seal(121), "PNG"))
-    (problem,) = prepare_image(picture, limit=INLINE, work=tmp_path / "work")
+    (problem,) = examine(tmp_path, picture)
     assert (problem.code, problem.detail["found"]) == ("IMAGE_CORRUPT", "changed while reading")
     picture.path.unlink()
-    (problem,) = prepare_image(picture, limit=INLINE, work=tmp_path / "work")
+    (problem,) = examine(tmp_path, picture)
     assert (problem.code, problem.detail["found"]) == ("IMAGE_CORRUPT", "cannot be read")
 
 
@@ -268,7 +269,7 @@ def test_a_file_beyond_all_reason_is_not_read_to_its_end(tmp_path):
     path = tmp_path / "张伟.png"
     with path.open("wb") as file:
         file.truncate(image_files.MAX_BYTES * 2)
-    (problem,) = prepare_image(ImageFile.from_path(path, "0" * 64, 1), limit=INLINE, work=tmp_path)
+    (problem,) = examine(tmp_path, ImageFile.from_path(path, "0" * 64, 1))
     assert problem.code == "IMAGE_TOO_LARGE"
 
 
@@ -319,7 +320,7 @@ def test_the_same_picture_gives_the_same_bytes_once_and_for_all(tmp_path):
     assert first.path.stat().st_ino == made.st_ino
     first.path.write_bytes(b"tampered with")
     assert ready(tmp_path, data) == first
-    assert [path.name for path in (tmp_path / "work").iterdir()] == [first.sha256 + ".png"]
+    assert [path.name for path in (tmp_path / "work").glob("*.*")] == [first.sha256 + ".png"]
 
 
 def test_a_work_folder_that_cannot_be_written_is_no_fault_of_the_row(tmp_path):
@@ -342,13 +343,13 @@ def test_equal_pictures_have_equal_pixels_whatever_holds_them(tmp_path):
         encoded(seal().transpose(Image.Transpose.ROTATE_90), "PNG", exif=turned(6)),
     }
     assert len(files) == 6
-    digests = {digest_pixels(put(tmp_path, data).path) for data in files}
+    digests = {digest(tmp_path, put(tmp_path, data)) for data in files}
     assert len(digests) == 1
     assert digests == {ready(tmp_path, encoded(seal(), "PNG")).pixels}
     opaque = {encoded(seal(mode="RGB"), form) for form in ("PNG", "BMP")} | {
         encoded(seal(mode="RGB").convert("RGBA"), "PNG")
     }
-    assert len({digest_pixels(put(tmp_path, data).path) for data in opaque}) == 1
+    assert len({digest(tmp_path, put(tmp_path, data)) for data in opaque}) == 1
 
 
 def test_a_broken_animation_is_a_picture_all_the_same(tmp_path):
@@ -365,17 +366,17 @@ def test_different_pictures_have_different_pixels(tmp_path):
     other = seal()
     other.putpixel((60, 60), RED)
     drawn = [seal(), other, seal(121), seal(60, width=100), seal(100, width=60), seal().rotate(90)]
-    digests = [digest_pixels(put(tmp_path, encoded(one, "PNG")).path) for one in drawn]
+    digests = [digest(tmp_path, put(tmp_path, encoded(one, "PNG"))) for one in drawn]
     assert len(set(digests)) == len(drawn)
     same_bytes = [Image.frombytes("L", shape, bytes(range(240)) * 5) for shape in ((30, 40), (40, 30))]
-    assert len({digest_pixels(put(tmp_path, encoded(one, "PNG")).path) for one in same_bytes}) == 2
-    assert digest_pixels(put(tmp_path, b"no picture").path) is None
-    assert digest_pixels(tmp_path / "gone.png") is None
+    assert len({digest(tmp_path, put(tmp_path, encoded(one, "PNG"))) for one in same_bytes}) == 2
+    assert digest(tmp_path, put(tmp_path, b"no picture")) is None
+    assert digest(tmp_path, ImageFile.from_path(tmp_path / "gone.png", "0" * 64, 1)) is None
 
 
 def test_a_number_in_a_file_name_is_masked_in_its_problem(tmp_path):
     picture = put(tmp_path, b"no picture", "110101199003070732.png")
-    (problem,) = prepare_image(picture, limit=INLINE, work=tmp_path / "work")
+    (problem,) = examine(tmp_path, picture)
     assert problem.detail["file"] == "**************0732.png"
 
 
@@ -383,11 +384,11 @@ def test_pictures_may_be_prepared_in_several_threads(tmp_path):
     files = [put(tmp_path, encoded(seal(100 + index % 5), "TIFF"), f"{index}.tif") for index in range(40)]
 
     def work(picture: ImageFile) -> PreparedImage | tuple[Any, ...]:
-        return prepare_image(picture, limit=INLINE, work=tmp_path / "work")
+        return examine(tmp_path, picture)
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(work, files)) == [work(picture) for picture in files]
-    assert len(list((tmp_path / "work").iterdir())) == 5
+    assert len(list((tmp_path / "work").glob("*.*"))) == 5
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")

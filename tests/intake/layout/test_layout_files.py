@@ -12,6 +12,7 @@ from people import name, number
 from run_support import draw_seal
 
 from pipeline.domain.roster import Field
+from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers.model import ReadOptions
 
@@ -79,15 +80,7 @@ def check(rows, report):
 
 
 def test_the_form_as_xlsx(form, tmp_path):
-    kept = []
-
-    def keep(payload, suffix):
-        kept.append(payload)
-        path = tmp_path / f"{len(kept)}{suffix}"
-        path.write_bytes(payload)
-        return path, str(len(payload))
-
-    rows, (report,) = read_rosters([form], options=ReadOptions(keep=keep))
+    rows, (report,) = read_rosters([form], options=ReadOptions(store=ImageStore(tmp_path)))
     check(rows, report)
     assert [row.hidden for row in rows] == [False, True, False, False]
     assert [[picture.address for picture in row.pictures] for row in rows] == [["I6"], [], ["I9"], []]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from image_support import encoded, make_examiner, put, seal
 from pair_support import NUMBER, OTHER_NUMBER, doctor, fill
 
 from pipeline.domain.bearer import Bearer
@@ -31,12 +32,14 @@ def make_records(*bearers: Bearer, **more: object) -> EvidenceRecords:
 def pair(tmp_path: Path, files: dict[str, bytes], records: EvidenceRecords, *doctors: Doctor) -> MatchResult:
     tmp_path.mkdir(exist_ok=True)
     library = image_index.index_images(image_index.list_images(fill(tmp_path / "seals", files)))
-    return match_images(doctors, library, known_files={}, earlier=EarlierEvidence(records))
+    return match_images(
+        doctors, library, known_files={}, images=make_examiner(tmp_path), earlier=EarlierEvidence(records)
+    )
 
 
-def is_held(tmp_path: Path, file: str, records: EvidenceRecords, one: Doctor) -> bool:
+def is_held(tmp_path: Path, file: str, records: EvidenceRecords, one: Doctor, data: bytes = b"seal") -> bool:
     """Return whether a doctor's only file is held; it is used otherwise."""
-    (paired,) = pair(tmp_path, {file: b"seal"}, records, one).doctors
+    (paired,) = pair(tmp_path, {file: data}, records, one).doctors
     held = [problem for problem in paired.errors if problem.detail.get("earlier")]
     assert (paired.picture is None) == bool(held)
     assert (paired.held_image is not None) == bool(held)
@@ -85,9 +88,12 @@ def test_the_own_identity_number_is_evidence_for_a_file_of_another(tmp_path):
 
 
 def test_the_pixels_of_a_picture_that_another_doctor_had_are_none(tmp_path):
-    tied = replace(LI, pixels="drawn")
-    assert is_held(tmp_path, "1001.png", make_records(tied, digest_pixels=lambda _: "drawn"), zhang())
-    assert not is_held(tmp_path, "1001.png", make_records(tied, digest_pixels=lambda _: "other"), zhang())
+    drawn = put(tmp_path, encoded(seal(), "TIFF"))
+    images = make_examiner(tmp_path)
+    tied = make_records(replace(LI, pixels=images.compute_pixels(drawn)), images=images)
+    for name, is_drawn in (("drawn", True), ("other", False)):
+        file = encoded(seal() if is_drawn else seal(121), "PNG")
+        assert is_held(tmp_path / name, "1001.png", tied, zhang(), data=file) is is_drawn
 
 
 @pytest.mark.parametrize("contested", [False, True])

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from image_support import make_examiner
 from pair_support import OTHER_NUMBER, doctor, fill, paired
 
 from pipeline.intake.pairing import image_index
@@ -49,7 +50,7 @@ def test_a_file_that_became_a_link_or_a_pipe_after_it_was_listed_is_refused(tmp_
     (folder / "张伟.png").symlink_to("/etc/passwd")
     os.mkfifo(folder / "李四.png")
     rows = doctor(), doctor("李四", number=OTHER_NUMBER)
-    for one in match_images(rows, library, known_files={}).doctors:
+    for one in match_images(rows, library, known_files={}, images=make_examiner(tmp_path)).doctors:
         assert [(problem.code, problem.detail["found"]) for problem in one.problems] == [
             ("IMAGE_CORRUPT", "cannot be read")
         ]
@@ -124,7 +125,9 @@ def test_a_folder_of_very_many_files_is_listed_in_seconds(tmp_path):
             os.close(os.open(tmp_path / str(n) / f"{number:05d}张伟.png", os.O_CREAT | os.O_WRONLY))
     before = resource.getrusage(resource.RUSAGE_SELF)
     library = image_index.index_images(image_index.list_images(tmp_path))
-    (row,) = match_images([doctor(staff_no="12345")], library, known_files={}).doctors
+    (row,) = match_images(
+        [doctor(staff_no="12345")], library, known_files={}, images=make_examiner(tmp_path)
+    ).doctors
     after = resource.getrusage(resource.RUSAGE_SELF)
     assert after.ru_utime - before.ru_utime < 15, (
         "seconds of this process alone, whatever else the machine does"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from image_support import make_examiner
 from pair_support import NUMBER, OTHER_NUMBER, X_NUMBER, doctor, fill, got, paired
 
 from pipeline.domain.roster import CardType, CellKind, Field, FileStat
@@ -376,9 +377,12 @@ def test_a_hint_never_names_a_file_that_has_an_owner(tmp_path):
     assert missing.problems[0].detail["hint"] == ""
 
 
-def test_without_a_folder_every_row_names_the_missing_folder():
+def test_without_a_folder_every_row_names_the_missing_folder(tmp_path):
     (row,) = match_images(
-        [doctor()], image_index.index_images(image_index.list_images(None)), known_files={}
+        [doctor()],
+        image_index.index_images(image_index.list_images(None)),
+        known_files={},
+        images=make_examiner(tmp_path),
     ).doctors
     assert row.problems[0].code == "IMAGE_MISSING"
     assert row.problems[0].detail["tried"] == "no picture folder"
@@ -394,7 +398,7 @@ def test_a_file_that_is_gone_after_indexing_is_unreadable(tmp_path):
         image_index.list_images(fill(tmp_path / "seals", {"张伟.png": b"seal"}))
     )
     (tmp_path / "seals" / "张伟.png").unlink()
-    (row,) = match_images([doctor()], library, known_files={}).doctors
+    (row,) = match_images([doctor()], library, known_files={}, images=make_examiner(tmp_path)).doctors
     assert [problem.code for problem in row.problems] == ["IMAGE_CORRUPT"]
 
 
@@ -403,7 +407,10 @@ def test_a_huge_file_is_refused_unread(tmp_path):
     with (folder / "张伟.png").open("wb") as file:
         file.truncate(image_files.MAX_BYTES + 1)
     pairing = match_images(
-        [doctor()], image_index.index_images(image_index.list_images(folder)), known_files={}
+        [doctor()],
+        image_index.index_images(image_index.list_images(folder)),
+        known_files={},
+        images=make_examiner(tmp_path),
     )
     assert [problem.code for problem in pairing.doctors[0].problems] == ["IMAGE_TOO_LARGE"]
     assert pairing.stats == {}
@@ -412,20 +419,29 @@ def test_a_huge_file_is_refused_unread(tmp_path):
 def test_only_files_that_a_row_may_mean_are_read_and_only_after_a_change(tmp_path):
     folder = fill(tmp_path / "seals", {"张伟.png": b"seal", "nobody.png": b"x"})
     first = match_images(
-        [doctor()], image_index.index_images(image_index.list_images(folder)), known_files={}
+        [doctor()],
+        image_index.index_images(image_index.list_images(folder)),
+        known_files={},
+        images=make_examiner(tmp_path),
     )
     path = folder / "张伟.png"
     assert set(first.stats) == {str(path)}
     assert first.unassigned_files == (folder / "nobody.png",)
 
     again = match_images(
-        [doctor()], image_index.index_images(image_index.list_images(folder)), known_files=first.stats
+        [doctor()],
+        image_index.index_images(image_index.list_images(folder)),
+        known_files=first.stats,
+        images=make_examiner(tmp_path),
     )
     assert again.stats == {}
     assert again.doctors == first.doctors
     remembered = {str(path): FileStat(4, image_files.changed_at(path.stat()), "remembered")}
     (row,) = match_images(
-        [doctor()], image_index.index_images(image_index.list_images(folder)), known_files=remembered
+        [doctor()],
+        image_index.index_images(image_index.list_images(folder)),
+        known_files=remembered,
+        images=make_examiner(tmp_path),
     ).doctors
     assert row.picture
     assert row.picture.sha256 == "remembered"
@@ -433,7 +449,10 @@ def test_only_files_that_a_row_may_mean_are_read_and_only_after_a_change(tmp_pat
         outdated = {str(path): FileStat(size, image_files.changed_at(path.stat()) - age, "outdated")}
         assert (
             match_images(
-                [doctor()], image_index.index_images(image_index.list_images(folder)), known_files=outdated
+                [doctor()],
+                image_index.index_images(image_index.list_images(folder)),
+                known_files=outdated,
+                images=make_examiner(tmp_path),
             ).stats
             == first.stats
         )
@@ -442,7 +461,10 @@ def test_only_files_that_a_row_may_mean_are_read_and_only_after_a_change(tmp_pat
 def test_problems_found_earlier_stay_in_front(tmp_path):
     (first,) = paired(tmp_path, {}, doctor()).doctors
     (again,) = match_images(
-        [first], image_index.index_images(image_index.list_images(None)), known_files={}
+        [first],
+        image_index.index_images(image_index.list_images(None)),
+        known_files={},
+        images=make_examiner(tmp_path),
     ).doctors
     assert [problem.code for problem in again.problems] == ["IMAGE_MISSING", "IMAGE_MISSING"]
     (paired_doctors,) = paired(tmp_path, {"张伟印章.png": b"seal"}, first).doctors

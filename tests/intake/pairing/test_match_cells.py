@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from image_support import make_examiner
 from pair_support import NUMBER, OTHER_NUMBER, doctor, got, paired
 from PIL import Image
 
@@ -50,7 +51,12 @@ def test_a_picture_in_the_picture_column_is_the_doctors(tmp_path):
 def test_it_needs_no_picture_folder(tmp_path):
     one = doctor(picture="", embedded=[embedded(tmp_path)])
     assert (
-        match_images([one], image_index.index_images(image_index.list_images(None)), known_files={})
+        match_images(
+            [one],
+            image_index.index_images(image_index.list_images(None)),
+            known_files={},
+            images=make_examiner(tmp_path),
+        )
         .doctors[0]
         .evidence
         == "cell"

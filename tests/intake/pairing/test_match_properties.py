@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from image_support import make_examiner
 from pair_support import doctor, fill
 from people import number
 
@@ -84,9 +85,9 @@ def doctors_of(people):
 def outcomes(doctors, content, folder):
     """Return row -> (path, evidence, codes), after pairing."""
     library = image_index.index_images(image_index.list_images(fill(folder, content)))
-    result = match_images(doctors, library, known_files={})
+    result = match_images(doctors, library, known_files={}, images=make_examiner(folder))
     of_any_length = replace(library, key_lengths=frozenset(range(200)))
-    assert match_images(doctors, of_any_length, known_files={}) == result, (
+    assert match_images(doctors, of_any_length, known_files={}, images=make_examiner(folder)) == result, (
         "no name is passed over for its length"
     )
     paired = result.doctors
@@ -203,7 +204,11 @@ def test_no_one_gets_a_file_named_after_another_person_or_in_another_department(
     with tempfile.TemporaryDirectory() as folder:
         library = image_index.index_images(image_index.list_images(fill(Path(folder) / "a", content)))
         earlier = EarlierEvidence(records)
-        paired = flag_conflicts(match_images(doctors, library, known_files={}, earlier=earlier).doctors)
+        paired = flag_conflicts(
+            match_images(
+                doctors, library, known_files={}, images=make_examiner(folder), earlier=earlier
+            ).doctors
+        )
     outside = {"姚平": "k8", "李文": "k9", "12": "k8", number(8): "k8", number(9): "k9"}
     for one in paired:
         if one.picture is None or one.errors:

@@ -12,12 +12,12 @@ import zlib
 from pathlib import Path
 
 import pytest
+from image_support import make_examiner
 from pair_support import OTHER_NUMBER, doctor, fill, outcome, paired
 from zip_support import Entry, encrypted, patched, sized, zipped
 
 from pipeline.domain.roster import Doctor
 from pipeline.intake.images import image_files
-from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.pairing import image_index, zip_files
 from pipeline.intake.pairing.match import MatchResult, match_images
 from pipeline.messages.problems import render_problem
@@ -31,12 +31,8 @@ def from_zip(tmp_path: Path, data: bytes, *doctors: Doctor) -> MatchResult:
         doctors,
         image_index.index_images(image_index.list_images(path)),
         known_files={},
-        store_image=keeper(tmp_path),
+        images=make_examiner(tmp_path),
     )
-
-
-def keeper(tmp_path: Path):
-    return ImageStore(tmp_path / "work").put
 
 
 def list_problem_codes(pairing: MatchResult) -> list[tuple[str, dict[str, str]]]:
@@ -297,10 +293,10 @@ def test_a_zip_that_changed_since_it_was_listed_is_not_read(tmp_path):
     path.write_bytes(zipped({"张伟.png": b"one"}))
     library = image_index.index_images(image_index.list_images(path))
     path.write_bytes(zipped({"张伟.png": b"other"}))
-    (row,) = match_images([doctor()], library, known_files={}, store_image=keeper(tmp_path)).doctors
+    (row,) = match_images([doctor()], library, known_files={}, images=make_examiner(tmp_path)).doctors
     assert [problem.detail["found"] for problem in row.problems] == ["changed while reading"]
     path.unlink()
-    (row,) = match_images([doctor()], library, known_files={}, store_image=keeper(tmp_path)).doctors
+    (row,) = match_images([doctor()], library, known_files={}, images=make_examiner(tmp_path)).doctors
     assert [problem.detail["found"] for problem in row.problems] == ["cannot be read"]
 
 
@@ -308,26 +304,14 @@ def test_a_work_folder_that_cannot_be_written_is_no_fault_of_a_row(tmp_path):
     path = tmp_path / "seals.zip"
     path.write_bytes(zipped({"张伟.png": b"one"}))
 
-    def full(_payload, _suffix):
-        raise OSError(28, "No space left on device")
-
-    with pytest.raises(OSError, match="No space"):
+    (tmp_path / "work").write_text("no folder")
+    with pytest.raises(OSError, match="Not a directory"):
         match_images(
             [doctor()],
             image_index.index_images(image_index.list_images(path)),
             known_files={},
-            store_image=full,
+            images=make_examiner(tmp_path),
         )
-
-
-def test_without_a_store_a_member_has_its_digest_alone(tmp_path):
-    path = tmp_path / "seals.zip"
-    path.write_bytes(zipped({"张伟.png": b"one"}))
-    (row,) = match_images(
-        [doctor()], image_index.index_images(image_index.list_images(path)), known_files={}
-    ).doctors
-    assert row.picture
-    assert (row.picture.sha256, row.picture.stored_path) == (hashlib.sha256(b"one").hexdigest(), None)
 
 
 def test_a_link_that_is_named_by_the_user_is_followed_one_that_lies_in_the_folder_is_not(tmp_path):

@@ -49,7 +49,7 @@ def report(tmp_path):
     drawn(noted, tmp_path, 6, (1, 3), (1, 3))
     book.save(tmp_path / "a.xlsx")
 
-    options = ReadOptions(keep=ImageStore(tmp_path / "work").put)
+    options = ReadOptions(store=ImageStore(tmp_path / "work"))
     (first, _), (report,) = read_rosters([tmp_path / "a.xlsx"], options=options)
     assert [picture.address for picture in first.pictures] == ["C3"]
     return report

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from image_support import make_examiner
 from pair_support import NUMBER, OTHER_NUMBER, X_NUMBER, doctor, fill, got, outcome, paired
 from people import number
 
@@ -154,7 +155,10 @@ def test_names_of_sheets_turn_pairings_into_questions_and_nothing_else(people, c
     with tempfile.TemporaryDirectory() as folder:
         library = image_index.index_images(image_index.list_images(fill(Path(folder) / "a", content)))
         after, before = (
-            outcome(match_images(doctors, library, known_files={}), Path(folder) / "a")
+            outcome(
+                match_images(doctors, library, known_files={}, images=make_examiner(Path(folder))),
+                Path(folder) / "a",
+            )
             for doctors in (new, plain)
         )
     for made, now, then in zip(new, after, before, strict=True):

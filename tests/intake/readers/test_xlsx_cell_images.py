@@ -12,6 +12,7 @@ from xlsx_support import ALBUM, OFFICE, RICH, album, inline, pic, placed, raw, r
 
 from pipeline.domain.roster import CellKind
 from pipeline.errors import FileRefused
+from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.readers.model import ReadOptions
 from pipeline.intake.readers.xlsx import workbook
 
@@ -176,12 +177,12 @@ def test_the_album_is_found_by_its_relationship_alone(path, work):
     assert placed(path, work) == {"A2": None}
 
 
-def test_a_full_disk_is_no_fault_of_the_file(path):
-    def keep(_payload, _suffix):
-        raise OSError(28, "No space left on device")
-
-    book = workbook.read(sheet(path, dispimg("A2", A)).read_bytes(), options=ReadOptions(keep=keep))
-    with pytest.raises(OSError, match="No space"):
+def test_a_work_folder_that_cannot_be_written_is_no_fault_of_the_file(path, work):
+    work.write_text("no folder")
+    book = workbook.read(
+        sheet(path, dispimg("A2", A)).read_bytes(), options=ReadOptions(store=ImageStore(work))
+    )
+    with pytest.raises(OSError, match="Not a directory"):
         list(next(book.sheets).lines)
 
 

@@ -15,6 +15,7 @@ from openpyxl.packaging.custom import StringProperty
 from xlsx_support import MAIN, TITLES, inline, raw, relations
 
 from pipeline.errors import FileRefused
+from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers.model import MAX_CELLS, MAX_TAGS, Merge, ReadBudget, ReadOptions, format_column
 from pipeline.intake.readers.xlsx import package as guards
@@ -362,7 +363,7 @@ def test_a_doctype_in_any_part_refuses_the_file(path, part):
     bomb = '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'
     name = "sharedStrings.xml" if "shared" in part else "styles.xml"
     raw(path, "<sheetData/>", extra={part: bomb}, r3=("styles", name), r4=("sharedStrings", name))
-    options = ReadOptions(keep=lambda _payload, _suffix: (path, ""))
+    options = ReadOptions(store=ImageStore(path.parent / "work"))
     assert refusal(path, options=options).code == "FILE_SUSPICIOUS"
 
 

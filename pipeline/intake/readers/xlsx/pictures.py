@@ -22,7 +22,7 @@ from xml.etree.ElementTree import Element
 
 from pipeline.domain.roster import CellKind, EmbeddedImage, ImageFile
 from pipeline.intake.images import image_files
-from pipeline.intake.readers.model import RawCell, StoreImage
+from pipeline.intake.readers.model import RawCell
 from pipeline.intake.readers.xlsx.package import Package, is_true, parse_percent, parse_whole
 from pipeline.messages.catalogue import make_message
 
@@ -120,8 +120,8 @@ def _is_cropped(rectangle: Element | None) -> bool:
 class Media:
     """Picks pictures out of a package."""
 
-    def __init__(self, package: Package, keep: StoreImage, roster: Path) -> None:
-        self._package, self._keep, self._roster = package, keep, roster
+    def __init__(self, package: Package, store: image_files.ImageStore, roster: Path) -> None:
+        self._package, self._store, self._roster = package, store, roster
         self._kept: dict[str, tuple[ImageFile, int] | None] = {}
 
     def find_picture(self, owner: str, shown: PictureRef, address: str) -> ImageFile | str:
@@ -152,7 +152,7 @@ class Media:
         if not payload:
             return None
         suffix = PurePosixPath(part).suffix.lower()
-        stored, sha256 = self._keep(payload, suffix if _SUFFIX.fullmatch(suffix) else "")
+        stored, sha256 = self._store.put(payload, suffix if _SUFFIX.fullmatch(suffix) else "")
         exif = _EXIF.search(payload, 0, _HEAD)
         quarter = _QUARTERS[exif[1] or exif[2]] if exif else 0
         return ImageFile.from_path(self._roster, sha256, len(payload), stored), quarter

@@ -47,7 +47,7 @@ _CORNERS = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6}):([A-Z]{1,3})([1-9][0-9]{0,
 def read(data: bytes, *, path: Path = Path(), options: ReadOptions = DEFAULT_OPTIONS) -> Book:
     """Open a workbook: the outlines of its visible sheets are read now, their lines as they are walked.
 
-    ``path`` is how a person knows the file. Pictures in its sheets are put away by ``options.keep``, or left alone.
+    ``path`` is how a person knows the file. Pictures in its sheets are put away by ``options.store``, or left alone.
     Raises FileRefused for a zip that is no workbook, is damaged, locked, oversized or hostile; the lines raise it for
     damaged cells.
     """
@@ -80,7 +80,7 @@ class _Workbook:
         self._package, self._part, self._root = package, part, root
         self._epoch = EPOCH_1904 if since_1904 else EPOCH_1900
         self._budget = ReadBudget(options.max_rows)
-        self._media = Media(package, options.keep, path) if options.keep else None
+        self._media = Media(package, options.store, path) if options.store else None
         self._placed = PlacedPictures(package, part)
 
     def list_sheets(self, budget: ReadBudget | None) -> Iterator[Sheet]:
