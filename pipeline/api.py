@@ -116,13 +116,14 @@ def check(
 ) -> Result:
     """Find everything that a run would find, without a call; rows that would be sent end as ``ready``.
 
-    Without a ledger, or a configuration with the ids of the account, nothing is compared with earlier runs, and review
-    and To fix are for looking only. No ledger is made, and no lock is taken.
+    Without a ledger, or a configuration with the ids of the account, nothing is compared with earlier runs, and the
+    review is for looking only. No ledger is made, and no lock is taken.
     """
     options = RunOptions(rosters=rosters, seals=seals, out=out, write=write, language=language)
     require_usable(options)
     loaded, clock = _load_config(config), clock or SystemClock()
     request = _build_request("check", config, loaded, clock, {**options, "ledger": ledger})
+    run_request.refuse_results(_list_paths(rosters))
     if loaded.api.placeholders and ledger is None:
         report = import_run.run_check(request, loaded, ledger=None, site_key=None, clock=clock)
     else:

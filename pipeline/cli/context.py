@@ -186,11 +186,11 @@ class Session:
         """Print what to do next, with a command of this program."""
         self.print_next_step(self.render_sentence(key), f"{self.invocation} {join(arguments)}")
 
-    def suggest_same_command(self, key: str) -> None:
+    def suggest_same_command(self, key: str, **details: object) -> None:
         """Print that the same command is to be typed again; `status` instead where a path in it holds a number."""
         command = f"{self.program} {join(self.arguments)}"
         if mask_text(command) == command:
-            self.print_next_step(self.render_sentence(key), command)
+            self.print_next_step(self.render_sentence(key, **details), command)
         else:
             self.suggest_command("next_unshown", "status")
 

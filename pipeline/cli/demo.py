@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ from pipeline.cli.context import Session
 from pipeline.cli.run_commands import out_option
 from pipeline.errors import UsageError, reason_of
 from pipeline.messages.catalogue import render
-from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
     from pipeline.sandbox.server import Sandbox
@@ -38,7 +38,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     from pipeline.config.environment import variable_name
     from pipeline.config.named_paths import require_results_folder
     from pipeline.config.settings import load
-    from pipeline.domain.results_format import WORKBOOK
+    from pipeline.domain.results_format import COPIES, WORKBOOK
     from pipeline.domain.run import RunRequest
     from pipeline.esign.signing import Credentials
     from pipeline.reports.earlier_results import find_newest_workbook
@@ -51,13 +51,14 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     state_file = folder / "sandbox-seals.jsonl"
     latest = folder / "out" / "latest"
     session.config_path = _write_config(folder, sample)
+    roster = _copy_roster(folder, sample)
     with SandboxThread(Sandbox(latency=0.08, truth_file=state_file)) as service:
         config = load(session.config_path, {variable_name(("api", "endpoint")): service.url})
         with record_command(session, "run", config) as recorder:
             request = RunRequest(
                 "run",
                 recorder.run,
-                (sample / "roster.xlsx",),
+                (roster.parent,),
                 sample / "seals",
                 folder / "out" / recorder.run,
                 limit=rows,
@@ -76,10 +77,18 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     if code == 3:
         session.inform("demo_exit", code=code)
     session.inform("demo_open", path=workbook)
-    sandbox_command = f"{session.program} {join(['sandbox', '--truth', str(state_file)])}"
-    session.inform("demo_more", sandbox=sandbox_command)
-    session.suggest_command("demo_retry", "retry", str(workbook))
+    session.suggest_same_command("demo_again", copy=latest / COPIES / roster.name, roster=roster)
     return code
+
+
+def _copy_roster(folder: Path, sample: Path) -> Path:
+    """Return the demo's roster; one that is there stays, as it may have been corrected since an earlier demo."""
+    from pipeline.support.atomic_files import make_folder
+
+    roster = make_folder(folder / "inbox") / "roster.xlsx"
+    if not roster.exists():
+        shutil.copyfile(sample / "roster.xlsx", roster)
+    return roster
 
 
 def _write_config(folder: Path, sample: Path) -> Path:
@@ -104,7 +113,7 @@ api:
   app_id: {SANDBOX.app_id}
   organization_open_id: {SANDBOX.organization_open_id}
   operator_open_id: {SANDBOX.operator_open_id}
-roster: [{json.dumps(str(sample / "roster.xlsx"), ensure_ascii=False)}]
+roster: [inbox]
 seals: {json.dumps(str(sample / "seals"), ensure_ascii=False)}
 secrets_dir: secrets
 """,

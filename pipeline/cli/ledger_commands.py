@@ -235,14 +235,14 @@ def _read_seals(
 ) -> AdoptableSeals:
     """Read the seals that a file gives; of a results workbook beside the present rosters."""
     from pipeline.intake.fields.validate import validate_rows
-    from pipeline.intake.read_rosters import find_run, read_rosters
+    from pipeline.intake.read_rosters import is_results_workbook, read_rosters
     from pipeline.planning.known_people import unite_persons
     from pipeline.resolution.adopt import read_results, read_sheet
     from pipeline.workflow import stage_settings
     from pipeline.workflow.run_request import build_request
 
     request = build_request("adopt", config, session.clock, invocation=session.invocation)
-    from_results = find_run(file) is not None
+    from_results = is_results_workbook(file)
     rows, files = read_rosters(
         request.rosters if from_results else [file],
         columns=config.columns,

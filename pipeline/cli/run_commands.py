@@ -13,7 +13,6 @@ import click
 
 from pipeline.cli.context import Session, warn_of_pictures
 from pipeline.domain.message import Message
-from pipeline.domain.results_format import WORKBOOK
 from pipeline.errors import UsageError
 from pipeline.messages.catalogue import join_messages, make_message
 
@@ -55,6 +54,7 @@ def check(
         session.require_config()  # there is a file to write to
     config, reason_without_tenant = _find_config_for_check(session)
     has_tenant = reason_without_tenant is None
+    run_request.refuse_results(rosters)
     request = run_request.build_request(
         "check", config, clock, rosters=rosters, seals=seals, out=out, invocation=session.invocation
     )
@@ -167,73 +167,49 @@ def run(session: Session, /, *, out: Path | None, yes: bool, new_ledger: bool, *
 
 
 @click.command()
-@click.argument("results", type=PATH, required=False, metavar="[RESULTS.xlsx]")
 @seals_option
 @out_option
 @yes_option
 @click.pass_obj
-def retry(session: Session, *, results: Path | None, seals: Path | None, out: Path | None, yes: bool) -> int:
+def retry(session: Session, *, seals: Path | None, out: Path | None, yes: bool) -> int:
     """Send failed, rejected and unsent rows again.
 
-    Those of the last run, its rosters read anew, or those of an edited results workbook.
+    Those of the last run, its rosters read anew: corrected rows as well.
     """
     from pipeline.cli.run_log import record_command
     from pipeline.cli.run_session import run_command
 
     config = session.require_config()
     with record_command(session, "retry", config, out) as recorder:
-        request = _build_retry(session, config, recorder.run, results=results, seals=seals, out=out)
+        request = _build_retry(session, config, recorder.run, seals=seals, out=out)
         return run_command(recorder, request, yes=yes, latest=None)
 
 
 def _build_retry(
-    session: Session, config: Config, run: str, *, results: Path | None, seals: Path | None, out: Path | None
+    session: Session, config: Config, run: str, *, seals: Path | None, out: Path | None
 ) -> RunRequest:
-    """Return the request of a retry: the rosters of the last run, or a workbook beside its rosters."""
-    from pipeline.config.named_paths import require_existing
-    from pipeline.intake.read_rosters import find_run
-    from pipeline.intake.readers.discover import expand_paths
+    """Return the request of a retry: the rosters and the pictures of the last run."""
     from pipeline.workflow.run_request import build_request
     from pipeline.workflow.tenant_ledger import open_configured_ledger
 
-    results_run = find_run(require_existing(results)) if results is not None else None
-    if results is not None and results_run is None:
-        error = UsageError("not_results", path=results)
-        if (latest := config.resolve_path(config.out) / "latest" / WORKBOOK).is_file():
-            error.meant = (str(results), str(latest))
-        raise error
     with open_configured_ledger(config, session.clock, readonly=True) as (ledger, _):
         last_run = find_last_run(ledger)
-        own_record = ledger.find_run(results_run) if results_run else None
-        own_rows = ledger.list_rows(results_run) if results_run else ()
-        files_then = {row.file for row in own_rows}
-    if own_record is not None and not own_record.rosters:  # rebuilt from receipts, which hold no paths
-        own_record = None
-    if last_run is None and results is None:
+    if last_run is None:
         raise UsageError("no_last_run", then=("run",))
-    record = own_record or last_run
-    configured = [config.resolve_path(path) for path in (*config.roster, config.seals)]
     # records hold whole paths; messages name a configured folder as after `run`
+    configured = [config.resolve_path(path) for path in (*config.roster, config.seals)]
     names = {str(path.absolute()): path for path in configured}
-    recorded = (record.context or record.rosters) if record else map(str, configured[:-1])
-    rosters = tuple(names.get(path, Path(path)) for path in recorded)
     request = build_request(
         "retry",
         config,
         session.clock,
-        rosters=(results,) if results else rosters,
-        seals=seals or (names.get(record.seals, Path(record.seals)) if record and record.seals else None),
+        rosters=[names.get(path, Path(path)) for path in last_run.rosters],
+        seals=seals or (names.get(last_run.seals, Path(last_run.seals)) if last_run.seals else None),
         out=out,
         invocation=session.invocation,
         run=run,
     )
-    if results is None:
-        return replace(request, retried_run=last_run.run if last_run else None)
-    context = tuple(path for path in rosters if path.exists())
-    files_now = {path.name for path in expand_paths(context)}
-    is_complete = bool(files_now) if own_record and own_record.context else files_then <= files_now
-    is_unverified = own_record is None or len(context) < len(rosters) or not is_complete
-    return replace(request, to_fix_only=True, context=context, roster_unverified=is_unverified)
+    return replace(request, retried_run=last_run.run)
 
 
 @click.command()

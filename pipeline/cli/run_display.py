@@ -130,11 +130,8 @@ def _print_counts(session: Session, report: RunReport, presenter: Presenter) -> 
             file=presenter.mask_text(file),
             note=presenter.render_text(presenter.mask_text(note)),
         )
-    # a results workbook whose rows stand in the rosters again, or that has none, is no empty roster
     empty = [
-        file.path.name
-        for file in report.files
-        if file.status == "read" and not file.rows and file.sheets and file.run is None
+        file.path.name for file in report.files if file.status == "read" and not file.rows and file.sheets
     ]
     if empty:
         session.inform("no_doctors", **_join_names(session, [presenter.mask_text(name) for name in empty]))
@@ -164,7 +161,7 @@ def _find_files_with_sheets(report: RunReport) -> set[Path]:
     """Return the files whose rows stand in more than one sheet."""
     sheets: defaultdict[Path, set[str | None]] = defaultdict(set)
     for outcome in report.outcomes:
-        origin = outcome.doctor.row.display_origin
+        origin = outcome.doctor.row.origin
         sheets[origin.path].add(origin.sheet)
     return {path for path, names in sheets.items() if len(names) > 1}
 
@@ -188,7 +185,7 @@ def _print_reasons(
             counts[code] += 1
             first_outcomes.setdefault(code, outcome)
     for code, rows in counts.most_common(MAX_REASONS):
-        origin, status = first_outcomes[code].doctor.row.display_origin, first_outcomes[code].status
+        origin, status = first_outcomes[code].doctor.row.origin, first_outcomes[code].status
         if status is Status.EXISTS:
             name = presenter.name_status(status)
         else:

@@ -1,4 +1,4 @@
-"""Masks personal numbers outside the To fix sheet: the last four characters stay.
+"""Masks personal numbers outside the marked copies: the last four characters stay.
 
 Masking keeps the length and the separators of what it hides, so that a normalisation can still be followed.
 """

@@ -1,7 +1,6 @@
-"""The format of our own results workbook: how it is recognised, its sheets to correct, its hidden columns.
+"""The format of our own workbooks: how a results workbook and the marked copy of a roster are recognised.
 
-The reports write it and the intake reads it back; neither imports the other. The same holds for the marked copy of a
-roster: its appended columns, and the document property that names the files it was made from.
+The reports write them; the intake refuses the one as a roster and reads the other. Neither imports the other.
 """
 
 from __future__ import annotations
@@ -16,25 +15,20 @@ PROPERTY = "esign-import"
 PROPERTY_VALUE = "results"
 RUN_PROPERTY = "esign-import-run"
 SCHEMA_PROPERTY = "esign-import-schema"
-TO_FIX_TITLES = ("失败待改", "To fix")  # how the names of the sheets to correct begin
-ROW_ID, CHECK = "row_id", "check"  # headings of the two hidden columns, in every language
+CHECK = "check"  # heading of the hidden column of the sheet All, in every language
 # a marked copy of a roster: its folder, its property with the files it was made from, digits of each digest
 COPIES = "rosters"
 ORIGINALS_PROPERTY = "esign-import-originals"
 # titles of the columns that it has at its right end: keys of the catalogue
 APPENDED_COLUMNS = ("fix.status", "fix.reason", "col.seal_id")
 _DIGEST, _MAX_ORIGINALS = 16, 14  # so that they fit into the 255 characters that Excel keeps of a property
-_MAX_MARK = 10  # marks that are tried; a roster made of an old To fix sheet brings one along
+_MAX_MARK = 10  # marks that are tried
 
 
-def row_id_checksum(row_id: str) -> str:
-    """Return the eight hexadecimal digits that stand beside a ``row_id`` in the hidden ``check`` column."""
-    return hashlib.sha256(row_id.encode()).hexdigest()[:8]
-
-
-def join_seal_line(*texts: str) -> str:
-    """Return the text of which a line of the sheet All keeps a checksum: name, masked number, seal name, SealId."""
-    return "\n".join(text.strip() for text in texts)
+def compute_line_check(*texts: str) -> str:
+    """Return the check of a line of the sheet All, of its name, masked number, seal name and SealId: `adopt` compares it."""
+    content = "\n".join(text.strip() for text in texts)
+    return hashlib.sha256(content.encode()).hexdigest()[:8]
 
 
 def shorten_digest(sha256: str) -> str:
@@ -69,8 +63,8 @@ def find_appended_columns(
 def unique_heading(translations: Sequence[str], heading: str, taken: Collection[str]) -> str:
     """Return one of our headings, marked with the program's name where the roster has a column of that title.
 
-    ``heading`` is one of its ``translations``; the mark is the same in all languages. ``row_id`` of the roster stays
-    ``row_id``, ours is then ``row_id (esign-import)``.
+    ``heading`` is one of its ``translations``; the mark is the same in all languages. 原因 of the roster stays
+    原因, ours is then ``原因 (esign-import)``.
     """
     titles = {title.strip() for title in taken}
     free = (
@@ -79,15 +73,6 @@ def unique_heading(translations: Sequence[str], heading: str, taken: Collection[
         if titles.isdisjoint(_marked(translation, mark) for translation in translations)
     )
     return _marked(heading, next(free, _MAX_MARK))
-
-
-def find_heading(translations: Sequence[str], titles: Collection[str]) -> str | None:
-    """Return the one of these titles that is our heading, None where it is not among them."""
-    for mark in range(_MAX_MARK, -1, -1):
-        names = {_marked(translation, mark) for translation in translations}
-        if (title := next((title for title in titles if title.strip() in names), None)) is not None:
-            return title
-    return None
 
 
 def _marked(heading: str, mark: int) -> str:

@@ -97,7 +97,7 @@ class Cell(NamedTuple):
     It is a tuple because a run makes millions of them (`pipeline.intake.layout.row_builder`).
     """
 
-    column: str  # letter: A, B, …, AA; "" for one that does not stand in the row's own file
+    column: str  # letter: A, B, …, AA
     header: str
     value: object
     kind: CellKind
@@ -156,7 +156,6 @@ class EmbeddedImage:
     covered_cells: str = ""  # those it lies over (``G11:H14``), if more than the one under its centre
     shares: tuple[tuple[int, float], ...] = ()  # of a floating one: lines, part of its height in each
     begins_row: bool = False  # of a floating one: its upper edge is that of a row
-    is_misplaced: bool = False  # known to be no evidence: it lies over a text column of its own row
 
     @property
     def address(self) -> str:
@@ -175,51 +174,24 @@ class UnassignedImage:
 
 
 @dataclass(frozen=True, slots=True)
-class Correction:
-    """The relation of a results workbook's line to the roster row that it came from."""
-
-    row_token: str  # row_id of that row
-    run: str  # that wrote the workbook, "" where it does not say
-    picture_entry_unchanged: bool = False  # the picture entry is that row's own text
-    picture_entry_owner: str = ""  # the picture entry is the text of this other row: a.xlsx 内科 12
-    # where name and number may be another doctor's than that row's: the evidence that finds this doctor's picture
-    trusted_evidence: frozenset[str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Row:
     """One line of a roster: every cell in sheet order, and the cells of each field."""
 
     origin: Origin
     cells: Sequence[Cell] = _field(repr=False)
     fields: Mapping[Field, Cell] = _field(repr=False)
-    row_token: str | None = None  # row_id that a row of our own To fix sheet carries
     hidden: bool = False
     pictures: tuple[EmbeddedImage, ...] = _field(default=(), repr=False)  # in its cells or floating over them
     problems: tuple[Problem, ...] = ()  # of the row as a whole, found while it was read
-    roster_origin: Origin | None = None  # of a results workbook's row: where its roster row stands
-    correction: Correction | None = None  # of a row whose content a results workbook gave
-
-    @property
-    def display_origin(self) -> Origin:
-        """Where a person looks for the row: in its roster, even if a results workbook gave its content."""
-        return self.roster_origin or self.origin
-
-    @property
-    def is_corrected(self) -> bool:
-        """Whether a results workbook gave its content in place of the roster."""
-        return self.row_token is not None or any(
-            problem.code == "ROW_SUPERSEDED" for problem in self.problems
-        )
 
     def address(self, name: Field) -> str | None:
         """Return the address of a field's cell, as Excel writes it (``C12``), or None without that column."""
         cell = self.fields.get(name)
         return self.address_of(cell) if cell else None
 
-    def address_of(self, cell: Cell) -> str | None:
-        """Return the address of one of the row's cells, None for one that stands in another file."""
-        return f"{cell.column}{self.origin.row}" if cell.column else None
+    def address_of(self, cell: Cell) -> str:
+        """Return the address of one of the row's cells."""
+        return f"{cell.column}{self.origin.row}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,7 +334,7 @@ class FileReport:
 
     path: Path
     sha256: str | None
-    status: Literal["read", "refused", "deferred"]
+    status: Literal["read", "refused"]
     codes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     rows: int = 0
@@ -370,12 +342,11 @@ class FileReport:
     skipped: tuple[SkippedLine, ...] = ()
     notes: tuple[str, ...] = ()
     unassigned_images: tuple[UnassignedImage, ...] = ()  # pictures that no row got
-    run: str | None = None  # of a results workbook of ours: the run that wrote it, "" where it does not say
     # of a marked copy of a roster: the files it was made from, see `shorten_digest`
     originals: tuple[str, ...] = ()
 
     @property
-    def reading(self) -> Literal["read", "partly", "refused", "deferred"]:
+    def reading(self) -> Literal["read", "partly", "refused"]:
         """The status as people see it: of a file that was read, sheets with people may have been left out."""
         return "partly" if self.status == "read" and self.codes else self.status
 

@@ -81,7 +81,6 @@ class RowLine:
     trace_id: str | None = None
     attempts: int = 0
     service: RecordedAnswer | None = None
-    corrects: str | None = None  # the row_id of the roster row that this one is a copy of
 
     def get(self, field: Field) -> str | None:
         """Return the value of a field as results show it."""
@@ -117,8 +116,6 @@ class RowLine:
         line["words"] = [problem.detail for problem in self.problems]
         if self.service is not None and self.service.words is not None:
             line["answer"] = self.service.words
-        if self.corrects is not None:
-            line["corrects"] = self.corrects
         return _ENCODER.encode(line)
 
     @classmethod
@@ -148,7 +145,6 @@ class RowLine:
             service=RecordedAnswer(service["code"], service["message"], line.get("answer"))
             if service
             else None,
-            corrects=line.get("corrects"),
         )
 
     def hide_names(self, names: Collection[str]) -> RowLine:

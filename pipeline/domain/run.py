@@ -259,10 +259,7 @@ class RunRequest:
     limit: int | None = None  # at most so many people created
     accept_guards: bool = False
     only_keys: frozenset[str] = frozenset()  # only these people are sent (resolve --probe)
-    to_fix_only: bool = False  # the rosters are results workbooks: their To fix rows and no others
     passwords: tuple[str, ...] = _field(default=(), repr=False)  # of encrypted rosters
-    context: tuple[Path, ...] = ()  # rosters whose other rows are compared with, and never sent
-    roster_unverified: bool = False  # it is not known whether the workbook was made of these rosters alone
     review: Path | None = None  # a file of judgements, saved by a review page
     retried_run: str | None = None  # retry: only rows that this run left failed, rejected or not sent
     invocation: str = "esign-import"
@@ -347,7 +344,7 @@ def has_doubtful_picture(outcome: EndedRow) -> bool:
 
 
 def needs_fixing(outcome: RowOutcome) -> bool:
-    """Return whether the row belongs on the To fix sheet and into ``retry``."""
+    """Return whether the row belongs on the sheet To fix and into ``retry``."""
     return outcome.status in TO_FIX_STATUSES and not is_redundant_copy(outcome)
 
 

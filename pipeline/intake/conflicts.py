@@ -284,7 +284,7 @@ def _compared_value(doctor: Doctor, field: Field, image_key: ImageKey) -> object
 
 def _list_rows(doctors: Iterable[Doctor]) -> str:
     """Return where rows are, ``roster.xlsx 内科 12``, in no language; the first of them if they are many."""
-    origins = [doctor.row.display_origin for doctor in islice(doctors, MOST_LISTED + 1)]
+    origins = [doctor.row.origin for doctor in islice(doctors, MOST_LISTED + 1)]
     named = [" ".join(filter(None, (origin.file, origin.sheet, str(origin.row)))) for origin in origins]
     return ", ".join(named[:MOST_LISTED]) + (" …" if len(named) > MOST_LISTED else "")
 

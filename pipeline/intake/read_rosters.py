@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from pipeline.domain.results_format import CHECK, ROW_ID, TO_FIX_TITLES, find_heading
+from pipeline.domain.results_format import WORKBOOK, shorten_digest
 from pipeline.domain.roster import FileReport, Problem, Row, SheetReport, UnassignedImage
 from pipeline.errors import FileRefused, reason_of, require_lasting
 from pipeline.intake.layout.column_titles import ColumnAliases, explain_missing_header
@@ -27,29 +27,23 @@ from pipeline.intake.readers.model import (
     DEFAULT_OPTIONS,
     Book,
     Line,
-    PeekableLines,
     ReadBudget,
     ReadOptions,
-    Sheet,
     is_filled,
     make_damage_refusal,
     make_size_refusal,
 )
-from pipeline.intake.readers.own_workbook import read_run_of_compound, read_run_of_package
 from pipeline.intake.readers.xlsx import workbook
 from pipeline.intake.readers.xlsx.drawings import NOWHERE
 from pipeline.intake.readers.xlsx.package import Package
-from pipeline.messages.areas import get_pair
 from pipeline.messages.catalogue import make_message
-from pipeline.messages.problems import build_problem, get_problem_kind
+from pipeline.messages.problems import get_problem_kind
 from pipeline.support.rights import acting_user
 
 MAX_BYTES = 200_000_000  # of a file on disk; what it unpacks to is bounded by its reader
 # Windows has no O_NONBLOCK, POSIX no O_BINARY
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-# columns of the sheet Unknown, whose lines have row tokens, too
-_SETTLES = get_pair("col.settle")
-_TOP = 5  # lines in which a renamed To fix sheet shows its hidden columns
+_HEAD = 8  # bytes that show whether a file is a package
 NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -57,17 +51,14 @@ def read_rosters(
     paths: Sequence[Path],
     *,
     columns: Mapping[str, str] = NO_COLUMNS,
-    to_fix_only: bool = False,
-    corrections: bool = False,
     options: ReadOptions = DEFAULT_OPTIONS,
 ) -> tuple[list[Row], list[FileReport]]:
     """Read files, and the roster files directly in folders, in the order given and then by name.
 
-    ``columns`` maps a header to the value of a Field, before the built-in titles. ``to_fix_only`` takes nothing
-    but our own results workbooks, of which only the To fix sheets are read; with ``corrections`` those among the rosters
-    are read so as well, and their rows have row tokens; without either they are deferred. A file of a folder that is
-    called 离职 or the like is left out; one that is named itself is read.
-    Never raises for a bad file: its report has the status ``refused``, its codes, and no rows.
+    ``columns`` maps a header to the value of a Field, before the built-in titles. A file of a folder that is called 离职 or
+    the like is left out; one that is named itself is read. A roster that lies beside its marked copy gives no row, the
+    copy does. Never raises for a bad file, nor for a results workbook of ours: its report has the status ``refused``, its
+    codes, and no rows.
     """
     vocabulary = ColumnAliases.from_config(columns)
     rows: list[Row] = []
@@ -77,17 +68,42 @@ def read_rosters(
         file_rows, report = read_roster(
             path,
             vocabulary,
-            to_fix_only=to_fix_only,
-            corrections=corrections,
             options=replace(options, read_former=True) if is_asked_for else options,
         )
         rows += file_rows
         reports.append(report)
-    return rows, reports
+    return _leave_out_replaced(rows, reports)
+
+
+def _leave_out_replaced(rows: list[Row], reports: list[FileReport]) -> tuple[list[Row], list[FileReport]]:
+    """Return rows and reports without the rows of rosters that are read together with their marked copy; their reports name it.
+
+    A marked copy names the files it was made from by their digests. A roster that has changed since is another roster.
+    """
+    copies = {digest: report for report in reports if report.rows for digest in report.originals}
+    replaced = {
+        report.path: copies[digest]
+        for report in reports
+        if report.status == "read" and (digest := shorten_digest(report.sha256 or "")) in copies
+    }
+    if not replaced:
+        return rows, reports
+    kept = [row for row in rows if row.origin.path not in replaced]
+    noted = [
+        _note_replaced(report, replaced[report.path]) if report.path in replaced else report
+        for report in reports
+    ]
+    return kept, noted
+
+
+def _note_replaced(report: FileReport, copy: FileReport) -> FileReport:
+    """Return the report of a roster whose rows its marked copy gives."""
+    note = make_message("note.replaced", copy=copy.path.name)
+    return replace(report, rows=0, sheets=(), skipped=(), notes=(note,), unassigned_images=())
 
 
 def read_roster(
-    path: Path, vocabulary: ColumnAliases, *, to_fix_only: bool, corrections: bool, options: ReadOptions
+    path: Path, vocabulary: ColumnAliases, *, options: ReadOptions
 ) -> tuple[list[Row], FileReport]:
     """Read one file whole, or not at all."""
     if names_former_staff(path.stem) and not options.read_former:
@@ -99,14 +115,11 @@ def read_roster(
         digest = hashlib.sha256(data).hexdigest()
         book = open_book(data, path, vocabulary, options)
         del data
-        if book.results and not (to_fix_only or corrections):
-            notes = (make_message("file.is_results"),)
-            return [], FileReport(path, digest, "deferred", notes=notes, run=book.run)
-        if to_fix_only:
-            _require_results(book)
+        if book.is_results:
+            raise FileRefused("FILE_FORMAT", {"found": WORKBOOK, "results": WORKBOOK})
         tables.extend(_read_tables(book, path, vocabulary, options))
-        _require_whole(tables, vocabulary, ours=book.results)
-        tables = tables if book.results else skip_example_sheets(tables)
+        _require_whole(tables, vocabulary)
+        tables = skip_example_sheets(tables)
     except FileRefused as refusal:
         if refusal.code == "FILE_ENCRYPTED":  # a reader that meets a password later than msoffcrypto could
             refusal.detail.setdefault("hint", UNSUPPORTED)
@@ -118,7 +131,6 @@ def read_roster(
             (_make_problem(refusal),),
             sheets=tuple(table.report for table in tables),
             notes=book.notes if book else (),
-            run=book.run if book else None,
         )
     rows = [row for table in tables for row in table.rows]
     problems = tuple(_list_unread_people(tables, vocabulary))
@@ -134,7 +146,6 @@ def read_roster(
         skipped=tuple(line for table in tables for line in table.skipped),
         notes=(*unread, *book.notes, *(note for table in tables for note in table.notes)),
         unassigned_images=tuple(_list_unassigned(book, tables)),
-        run=book.run,
         originals=book.originals,
     )
 
@@ -159,33 +170,21 @@ def _list_unassigned(book: Book, tables: Sequence[Table]) -> Iterator[Unassigned
         yield from table.unassigned_images
 
 
-def refuse_file(report: FileReport, code: str, **detail: object) -> FileReport:
-    """Return the report of a file that was read and turns out to be none to rely on."""
-    entry = build_problem(code, **detail)  # type: ignore[arg-type]
-    return replace(report, status="refused", codes=(code,), problems=(entry,), rows=0, skipped=())
-
-
-def find_run(path: Path) -> str | None:
-    """Return the run whose results workbook a file is; None when it is anything else."""
+def is_results_workbook(path: Path) -> bool:
+    """Return whether a file is a results workbook of ours."""
     try:
-        head = _read_bytes(path, first=len(OLE_MAGIC))
-        if head.startswith(OLE_MAGIC):
-            return read_run_of_compound(_read_bytes(path))
-        return read_run_of_package(Package(_read_bytes(path))) if head.startswith(ZIP) else None
+        is_package = _read_bytes(path, first=_HEAD).startswith(ZIP)
+        return is_package and workbook.is_results_package(Package(_read_bytes(path)))
     except FileRefused:
-        return None
+        return False
 
 
 def open_results(path: Path) -> Book:
     """Open a results workbook of ours in whatever form it was saved; FileRefused for any other file."""
     book = open_book(_read_bytes(path), path, ColumnAliases.from_config({}), DEFAULT_OPTIONS)
-    _require_results(book)
-    return book
-
-
-def _require_results(book: Book) -> None:
-    if not book.results:
+    if not book.is_results:
         raise FileRefused("FILE_FORMAT", {"found": "≠ esign-import results.xlsx"})
+    return book
 
 
 def _read_bytes(path: Path, first: int = MAX_BYTES) -> bytes:
@@ -237,27 +236,10 @@ def _read_book(data: bytes, path: Path, vocabulary: ColumnAliases, options: Read
 def _read_tables(book: Book, path: Path, vocabulary: ColumnAliases, options: ReadOptions) -> Iterator[Table]:
     budget = ReadBudget(options.max_rows)
     for sheet in book.sheets:
-        ahead = PeekableLines(sheet.lines)
-        counted = replace(sheet, lines=_count_lines(ahead, budget))
-        if not book.results:
-            is_left_out = names_former_staff(sheet.name) and not (sheet.hidden or options.read_former)
-            former = Table(SheetReport(sheet.name, "former"))
-            yield former if is_left_out else read_table(counted, path, vocabulary)
-        elif _is_to_fix(sheet, ahead):
-            yield read_table(counted, path, vocabulary, has_row_tokens=True)
-
-
-def _is_to_fix(sheet: Sheet, lines: PeekableLines) -> bool:
-    """Recognize a sheet of ours that a clerk corrects: by its name, or where that was changed by its hidden columns."""
-    if (sheet.name or "").startswith(TO_FIX_TITLES):
-        return True
-    titles = [{cell.display_text.strip() for cell in line.cells.values()} for line in lines.peek(_TOP)]
-    return any(
-        find_heading((ROW_ID,), table)
-        and find_heading((CHECK,), table)
-        and not any(title in table for title in _SETTLES)
-        for table in titles
-    )
+        counted = replace(sheet, lines=_count_lines(sheet.lines, budget))
+        is_left_out = names_former_staff(sheet.name) and not (sheet.hidden or options.read_former)
+        former = Table(SheetReport(sheet.name, "former"))
+        yield former if is_left_out else read_table(counted, path, vocabulary)
 
 
 def _count_lines(lines: Iterator[Line], budget: ReadBudget) -> Iterator[Line]:
@@ -268,29 +250,16 @@ def _count_lines(lines: Iterator[Line], budget: ReadBudget) -> Iterator[Line]:
         yield line
 
 
-def _require_whole(tables: Sequence[Table], vocabulary: ColumnAliases, *, ours: bool) -> None:
-    """Refuse a file that holds no table, or whose row tokens occur twice; an empty To fix sheet is good news."""
-    if ours and not tables:
-        raise FileRefused("HEADER_NOT_FOUND", {"found": "—", "lost_sheet": " / ".join(TO_FIX_TITLES)})
-    if ours:
-        _require_unique_tokens(tables)
+def _require_whole(tables: Sequence[Table], vocabulary: ColumnAliases) -> None:
+    """Refuse a file that holds no table."""
     read = [table.report.status for table in tables]
     if "former" in read and all(table.first_number is None for table in tables):
         return  # former staff alone
-    if "no_header" in read and ("read" not in read or ours):
+    if "no_header" in read and "read" not in read:
         sheets = [(table.report.sheet, table.first_lines) for table in tables if table.first_lines]
         raise explain_missing_header(sheets, vocabulary)
-    if "read" not in read and not ours:
+    if "read" not in read:
         raise FileRefused("FILE_EMPTY")
-
-
-def _require_unique_tokens(tables: Sequence[Table]) -> None:
-    seen: dict[str, Row] = {}
-    for row in (row for table in tables for row in table.rows):
-        first = seen.setdefault(row.row_token or "", row)
-        if first is not row:
-            rows = {"to_fix_row": str(first.origin.row), "twice": str(row.origin.row)}
-            raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", **rows})
 
 
 def _make_problem(refused: FileRefused) -> Problem:

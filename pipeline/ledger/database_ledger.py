@@ -88,7 +88,6 @@ class DatabaseLedger(ABC):
 
     list_rows = _read_by(run_history.read_rows)
     find_seen_rows = _read_by(run_history.find_seen_rows)
-    find_corrections = _read_by(run_history.find_corrections)
     list_abandoned_seals = _read_by(people.read_abandoned_seals)
     list_staff_numbers = _read_by(people.read_staff_numbers)
     pictures_without_pixels = _read_set("SELECT picture FROM bearer WHERE picture <> '' AND pixels = ''")

@@ -242,12 +242,6 @@ class Ledger(Protocol):
     def find_seen_rows(self, row_ids: Collection[str]) -> set[str]:
         """Return which of these rows an earlier run has seen; one that a guard of the plan stopped does not count."""
 
-    def find_corrections(self, row_ids: Collection[str]) -> Mapping[str, RowRecord]:
-        """Return the corrected copies of these roster rows that hold their person's live seal, by the roster row's id.
-
-        A copy's line names the roster row in ``corrects``. It ended sealed or unchanged, or its attempt made the seal.
-        """
-
     def record_decision(self, decision: Decision) -> None:
         """Enter a decision and its consequences; LedgerConflict where it contradicts the facts."""
 

@@ -70,25 +70,6 @@ def find_seen_rows(connection: Connection, row_ids: Collection[str]) -> set[str]
     return {row_id for (row_id,) in rows}
 
 
-def find_corrections(connection: Connection, row_ids: Collection[str]) -> dict[str, RowRecord]:
-    """Return the corrected copies of roster rows that got their person's live seal, or were unchanged; the last counts.
-
-    A copy that was rejected, refused or held shows nothing: its number may be another person's, who has a seal.
-    """
-    rows = select_columns(
-        connection,
-        "SELECT json_extract(line, '$.corrects') AS corrects, json_extract(line, '$.row_id') AS row_id, "
-        "key, file, sheet, row, status, codes, line "
-        "FROM row_line WHERE line LIKE '%\"corrects\":%' "
-        "AND json_extract(line, '$.corrects') IN (SELECT value FROM json_each(?)) "
-        "AND key IN (SELECT key FROM seal WHERE ended_by IS NULL) "
-        "AND (status IN ('sealed', 'unchanged') OR EXISTS (SELECT 1 FROM seal JOIN attempt ON uuid = seal.attempt "
-        "WHERE seal.key = row_line.key AND ended_by IS NULL AND row_id = json_extract(line, '$.row_id'))) ORDER BY id",
-        (json.dumps(list(row_ids)),),
-    )
-    return {row.pop("corrects"): make_row_record(row) for row in rows}
-
-
 def read_rows(connection: Connection, run: str) -> list[RowRecord]:
     """Return the row records of a run, sorted by file, sheet and row."""
     rows = select_columns(

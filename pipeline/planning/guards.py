@@ -235,7 +235,7 @@ def has_read_rosters(run: RunRecord) -> bool:
 
 def find_emptied_folders(request: RunRequest, ledger: Ledger | None) -> list[str]:
     """Return the roster folders that hold no roster, or are gone, and in which an earlier run read one."""
-    if ledger is None or request.to_fix_only or request.only_keys:
+    if ledger is None or request.only_keys:
         return []
     return list_used_folders([*request.missing_folders, *find_empty_folders(request.rosters)], ledger)
 
@@ -250,12 +250,12 @@ def _has_read_in(run: RunRecord, folder: Path) -> bool:
     """Return whether a run read a roster in a folder."""
     if not run.record:  # made again from receipts, which hold no paths
         return True
-    # a workbook names no roster that its rows were compared with: of several the run that wrote it shows which were read
-    paths = run.context or run.rosters
-    if not any(_is_recorded_as(folder.absolute(), Path(path)) for path in paths):  # masked, where it is gone
+    if not any(
+        _is_recorded_as(folder.absolute(), Path(path)) for path in run.rosters
+    ):  # masked, where it is gone
         return False
     files = [Path(record["path"]) for record in json.loads(run.record)["files"]]
-    if len(paths) == 1:
+    if len(run.rosters) == 1:
         return bool(files)
     return any(_is_recorded_as(folder.absolute(), file.parent) for file in files)
 

@@ -1,13 +1,11 @@
 """Compares rows with the people and the seals that the ledger knows.
 
-Compared are content, size of the picture that was sent, corrected copies. The same person under a corrected number is
-found by `pipeline.planning.possibly_same`.
+Compared is content. The same person under a corrected number is found by `pipeline.planning.possibly_same`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pipeline.domain.fields import FIELDS, list_content
@@ -22,12 +20,9 @@ from pipeline.domain.seals import (
     SealContent,
 )
 from pipeline.errors import NotReadNow
-from pipeline.intake.corrected_lines import may_be_same_name
-from pipeline.intake.fields.normalize import get_field_text
 from pipeline.intake.images.prepare import ImageExaminer
-from pipeline.ledger.protocol import Ledger, RowRecord
 from pipeline.messages.problems import build_problem
-from pipeline.planning.possibly_same import Digest, ToDay, list_name_keys
+from pipeline.planning.possibly_same import Digest, list_name_keys
 
 # of each field that is content: its attribute of `SealContent`, whether a blank value differs from another one
 _CONTENT = tuple(
@@ -177,41 +172,3 @@ def describe_unread_image(doctor: Doctor, trouble: NotReadNow) -> Problem:
     file = doctor.picture.name if doctor.picture else ""
     cell = doctor.row.address(Field.PICTURE)
     return build_problem("IMAGE_NOT_READ", Field.PICTURE, cell, file=file, severity=None, **trouble.words)
-
-
-def find_sealed_copies(doctors: Iterable[Doctor], ledger: Ledger | None) -> dict[str, RowRecord]:
-    """Return, by row_id of the roster row, the corrected copies that hold a seal as the row's own person."""
-    by_row_id = {doctor.row_id: doctor for doctor in doctors if doctor.row_id}
-    copies = ledger.find_corrections(by_row_id) if ledger is not None and by_row_id else {}
-    return {row_id: copy for row_id, copy in copies.items() if _may_be_same_person(by_row_id[row_id], copy)}
-
-
-def _may_be_same_person(doctor: Doctor, copy: RowRecord) -> bool:
-    """Return whether a corrected copy kept its row's number or name: with both new it may be another person."""
-    written = doctor.name or get_field_text(doctor.row, Field.NAME)
-    name = json.loads(copy.line).get("name") or ""
-    return copy.key == doctor.key or may_be_same_name(written, name)
-
-
-def note_sealed_corrections(
-    row_plans: Sequence[RowPlan], ledger: Ledger | None, snapshot: LedgerSnapshot, to_day: ToDay
-) -> list[RowPlan]:
-    """Return the plans; a rejected row whose corrected copy has a seal gets a ROW_SUPERSEDED that names it."""
-    rejected = [row_plan.doctor for row_plan in row_plans if row_plan.status is Status.REJECTED]
-    copies = find_sealed_copies(rejected, ledger)
-    if not copies:
-        return list(row_plans)
-    return [_note_sealed_copy(row_plan, copies, snapshot, to_day) for row_plan in row_plans]
-
-
-def _note_sealed_copy(
-    row_plan: RowPlan, copies: Mapping[str, RowRecord], snapshot: LedgerSnapshot, to_day: ToDay
-) -> RowPlan:
-    copy = copies.get(row_plan.doctor.row_id or "")
-    person = snapshot.people.get(copy.key or "") if copy and row_plan.status is Status.REJECTED else None
-    if copy is None or person is None or person.seal is None:
-        return row_plan
-    address = " ".join(filter(None, (copy.file, copy.sheet, str(copy.row))))
-    day = to_day(person.seal.created_at).isoformat()
-    note = build_problem("ROW_SUPERSEDED", other=address, seal=person.seal.seal_id, day=day)
-    return replace(row_plan, problems=(*row_plan.problems, note))

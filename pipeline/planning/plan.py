@@ -5,7 +5,7 @@ Pure: the same rows and the same snapshot give the same plan, whatever the order
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -72,14 +72,9 @@ def plan_rows(
     doctors: Sequence[Doctor],
     snapshot: LedgerSnapshot,
     rules: PlanRules,
-    *,
-    context_person_keys: Collection[str] = (),
 ) -> list[RowPlan]:
-    """Return one row plan a doctor, in the same order; READY ones carry the request that would be sent.
-
-    ``context_person_keys`` are the people of rows that are only compared with: they keep their seal names.
-    """
-    planner = _Planner(doctors, snapshot, rules, context_person_keys)
+    """Return one row plan a doctor, in the same order; READY ones carry the request that would be sent."""
+    planner = _Planner(doctors, snapshot, rules)
     row_plans = [planner.plan_row(doctor, index) for index, doctor in enumerate(doctors)]
     row_plans = planner.name_seals(row_plans)
     row_plans = [planner.apply_review(row_plan) for row_plan in row_plans]
@@ -129,11 +124,10 @@ class _Planner:
         doctors: Sequence[Doctor],
         snapshot: LedgerSnapshot,
         rules: PlanRules,
-        context_person_keys: Collection[str],
     ) -> None:
-        self._snapshot, self._rules, self._context_keys = snapshot, rules, context_person_keys
+        self._snapshot, self._rules = snapshot, rules
         self._image_owners = find_owners_by_image(snapshot, lambda content: content.picture)
-        self._known_persons = KnownPersons(snapshot, doctors, context_person_keys, rules.digest, rules.images)
+        self._known_persons = KnownPersons(snapshot, doctors, rules.digest, rules.images)
 
     # -- the status of each row
 
@@ -244,7 +238,6 @@ class _Planner:
             self._snapshot,
             self._rules.seal_name_template,
             ascii_allowed=self._rules.seal_name_ascii,
-            context_person_keys=self._context_keys,
         )
         return [
             self._name_seal(row_plan, *namer.name_seal(row_plan))

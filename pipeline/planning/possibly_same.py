@@ -6,7 +6,7 @@ Two of these four agree: the row is held until a person decides. Sent, it would 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import cached_property
@@ -47,12 +47,11 @@ class KnownPersons:
         self,
         snapshot: LedgerSnapshot,
         doctors: Sequence[Doctor],
-        context_person_keys: Collection[str],
         digest: Digest,
         images: ImageExaminer,
     ) -> None:
-        """Keep what they are found in; people of ``context_person_keys`` are left out."""
-        self._snapshot, self._doctors, self._context_keys = snapshot, doctors, context_person_keys
+        """Keep what they are found in."""
+        self._snapshot, self._doctors = snapshot, doctors
         self._digest = digest
         self._images = images
 
@@ -64,7 +63,7 @@ class KnownPersons:
         by_mark: defaultdict[Mark, list[Known]] = defaultdict(list)
         for key, person in self._snapshot.people.items():
             made = person.seal or person.unresolved_attempt
-            if made is not None and key not in self._context_keys:
+            if made is not None:
                 for mark in self._list_known_marks(person, made, rows.get(key, ())):
                     by_mark[mark].append((person, made))
         return by_mark

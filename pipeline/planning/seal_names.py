@@ -9,7 +9,7 @@ So does a doctor whose seal name proved to be another person's.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from pipeline.domain.roster import Doctor, Field, Problem
 from pipeline.domain.run import RowPlan
@@ -31,13 +31,8 @@ class SealNamer:
         template: str,
         *,
         ascii_allowed: bool,
-        context_person_keys: Collection[str],
     ) -> None:
-        """Collect who has and who wants which name; ``ready`` are those of ``row_plans`` that could be sent.
-
-        ``context_person_keys`` are the people of rows that are only compared with: a newcomer gets no name that one of
-        them gives or has.
-        """
+        """Collect who has and who wants which name; ``ready`` are those of ``row_plans`` that could be sent."""
         self._template, self._ascii_allowed = template, ascii_allowed
         self._reusable = snapshot.reusable_seal_names
         roster_names = {
@@ -46,7 +41,6 @@ class SealNamer:
             if row_plan.doctor.seal_name
         }
         in_use = {row_plan.history.seal_name for row_plan in row_plans if row_plan.history}
-        in_use |= {snapshot.people[key].seal_name for key in context_person_keys if key in snapshot.people}
         self._owners: dict[str, str | None] = {**roster_names, **snapshot.seal_name_owners}
         for name in self._reusable - in_use:
             self._owners[name] = roster_names.get(name)

@@ -87,7 +87,7 @@ def list_reasons(
 ) -> Iterator[str]:
     """Yield every sentence about a row: the service's answer, its errors, its warnings.
 
-    All is masked, unless ``describe`` makes a problem's sentence: the To fix sheet may quote the roster.
+    All is masked, unless ``describe`` makes a problem's sentence: a marked copy may quote the roster.
     """
     yield from isolate_row_failure(
         lambda: list(_list_reasons(outcome, presenter, describe)),
@@ -108,7 +108,7 @@ def _list_reasons(
         text = lost or explain_answer(outcome, presenter.mask_answer(outcome.message or ""), presenter) or "—"
         key = "reason.refused" if outcome.status is Status.FAILED else "reason.answered"
         yield presenter.render("reason.wire" if lost else key, code=outcome.code or "—", message=text)
-        if outcome.status is Status.FAILED and describe is None:  # the To fix sheet has a column for it
+        if outcome.status is Status.FAILED and describe is None:  # a marked copy has a note for it
             yield _advise_on_code(outcome.code, presenter)
     if outcome.status in UNRESOLVED_STATUSES:
         yield presenter.render(f"reason.{outcome.status.value}", time=display_last_attempt(outcome) or "—")
@@ -147,7 +147,7 @@ def describe_lost_answer(code: str | None, message: str | None, presenter: Prese
 
 
 def advise_on_row(outcome: RowOutcome, presenter: Presenter) -> str:  # noqa: PLR0911 - one for each task
-    """Return what the reader of the To fix sheet should do with this row."""
+    """Return what the reader of the sheet To fix, or of a note in a marked copy, should do with this row."""
     errors = outcome.errors
     if not errors and outcome.status is Status.NOT_SENT:
         code = outcome.code or ""
@@ -155,8 +155,6 @@ def advise_on_row(outcome: RowOutcome, presenter: Presenter) -> str:  # noqa: PL
         return _advise_on_code(code, presenter) if needs_cure else presenter.render("advice.not_sent")
     if not errors and outcome.status is Status.FAILED:
         return _advise_on_code(outcome.code, presenter)
-    if any(problem.code == "ROW_SUPERSEDED" and problem.detail.get("seal") for problem in outcome.problems):
-        return presenter.render("advice.roster")
     task = choose_task(outcome)
     if task is RowTask.REVIEW:
         return presenter.render("advice.review")

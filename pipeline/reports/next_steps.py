@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pipeline.domain.masking import Masker
-    from pipeline.domain.roster import FileReport, Problem
+    from pipeline.domain.roster import Problem
     from pipeline.domain.service_codes import ResponsibleRole
     from pipeline.ledger.protocol import RunRecord
 
@@ -353,7 +353,7 @@ def make_run_state(report: RunReport, masker: Masker) -> RunState:
         send_again = command_line.build("retry")  # it needs none of the arguments
     tasks = {RowTask.CORRECT} if report.seals else {RowTask.CORRECT, RowTask.ADD_PICTURE}
     to_correct = [row for row in report.outcomes if choose_task(row) in tasks]
-    paths = [row.doctor.row.display_origin.path for row in to_correct]
+    paths = [row.doctor.row.origin.path for row in to_correct]
     are_copied = bool(paths) and all(path in report.copies for path in paths)
     return RunState(
         command_line=command_line,
@@ -365,7 +365,7 @@ def make_run_state(report: RunReport, masker: Masker) -> RunState:
         exit=report.halt.exit if report.halt else 0,
         halt_code=report.halt.code if report.halt else "",
         is_of_existing_names=report.halt is not None and report.halt.is_of_existing_names,
-        file_steps=list(_list_file_steps(report, masker)),
+        file_steps=list(_list_file_steps(report)),
         unresolved=sum(row.status in UNRESOLVED_STATUSES for row in report.outcomes),
         absent=report.absent_unresolved,
         copies_folder=masker.mask_path(report.out / COPIES) if are_copied else None,
@@ -396,39 +396,19 @@ def _build_with_arguments(report: RunReport, command: str, *options: str) -> str
     return " ".join(filter(None, (report.invocation, command, arguments, *options)))
 
 
-def _list_file_steps(report: RunReport, masker: Masker) -> Iterator[NextStep]:
+def _list_file_steps(report: RunReport) -> Iterator[NextStep]:
     """Yield what to do about roster files that were not read."""
-    command_line = CommandLine(report.invocation)
-
-    def retry_file(file_report: FileReport) -> str:
-        is_shown = masker.mask_path(file_report.path) == str(file_report.path)
-        return command_line.build("retry", str(file_report.path) if is_shown else "--help")
-
-    deferred = [file_report for file_report in report.files if file_report.status == "deferred"]
-    if deferred:
-        yield make_step("next.deferred", retry_file(deferred[0]), n=len(deferred))
-    refused = [file_report for file_report in report.files if file_report.needs_correction]
+    refused = sum(file_report.needs_correction for file_report in report.files)
     if not refused:
         return
-    if report.command != "retry":
-        repeated = "check" if report.command == "check" else "run"
-        is_shown = mask_text(report.arguments) == report.arguments
-        step = make_step(
-            "next.files",
-            _build_with_arguments(report, repeated, *(() if is_shown else ("--help",))),
-            n=len(refused),
-        )
-        yield step if is_shown else replace(step, notes=(make_message("next.unshown"),))
-    elif marked := next(filter(_has_damaged_tokens, refused), None):
-        yield make_step("next.marks", retry_file(marked), file=masker.mask_text(marked.path.name))
-    else:
-        yield make_step("next.files", retry_file(refused[0]), n=len(refused))
-
-
-def _has_damaged_tokens(file_report: FileReport) -> bool:
-    """Return whether a results workbook was refused for the row tokens of its rows."""
-    problems = file_report.problems
-    return any(problem.code == "FILE_SUSPICIOUS" and problem.detail.get("to_fix_row") for problem in problems)
+    if report.command == "retry":
+        yield make_step("next.files", CommandLine(report.invocation).build("retry"), n=refused)
+        return
+    repeated = "check" if report.command == "check" else "run"
+    is_shown = mask_text(report.arguments) == report.arguments
+    command = _build_with_arguments(report, repeated, *(() if is_shown else ("--help",)))
+    step = make_step("next.files", command, n=refused)
+    yield step if is_shown else replace(step, notes=(make_message("next.unshown"),))
 
 
 # -- the last run in the ledger

@@ -61,12 +61,10 @@ def choose_person_step(person: PersonState) -> NextStep:  # noqa: PLR0911 - one 
 
 
 def _keep_seal(person: PersonState) -> NextStep:
-    """Return what is left to do for a sealed doctor: nothing, unless the roster still holds a superseded row."""
+    """Return what is left to do for a sealed doctor: nothing, unless pictures are not certain."""
     row = person.row
     if person.is_gone or row is None:
         return make_step("step.gone" if person.is_gone else "step.nothing")
-    if row.status is Status.REJECTED and any(problem.code == "ROW_SUPERSEDED" for problem in row.problems):
-        return replace(make_step("step.roster_wrong"), who="clerk")
     if person.status is Status.UNCHANGED and has_doubtful_picture(row):
         return replace(make_step("step.doubtful"), who="clerk")
     return make_step("step.nothing")

@@ -64,7 +64,6 @@ def _record_outcome(outcome: RowOutcome, *, run: str, presenter: Presenter) -> R
         trace_id=outcome.trace_id,
         attempts=outcome.attempts,
         service=_record_answer(outcome, presenter),
-        corrects=doctor.row.row_token,
     )
 
 

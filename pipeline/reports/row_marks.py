@@ -100,7 +100,7 @@ def _list_faults(outcome: RowOutcome, presenter: Presenter) -> dict[str, list[st
     row = outcome.doctor.row
     faults: dict[str, list[str]] = {}
     for problem in outcome.errors:
-        if address := _find_address(outcome, problem):
+        if address := find_address(outcome, problem):
             faults.setdefault(address, []).append(describe_problem(problem, presenter, masked=False))
     if not faults:
         texts = [*_list_whole_reasons(outcome, presenter), advise_on_row(outcome, presenter)]
@@ -109,7 +109,7 @@ def _list_faults(outcome: RowOutcome, presenter: Presenter) -> dict[str, list[st
     return faults
 
 
-def _find_address(outcome: RowOutcome, problem: Problem) -> str | None:
+def find_address(outcome: RowOutcome, problem: Problem) -> str | None:
     """Return the cell of the roster that a problem is about."""
     row = outcome.doctor.row
     if problem.cell and re.fullmatch(rf"[A-Z]{{1,3}}{row.origin.row}", problem.cell):

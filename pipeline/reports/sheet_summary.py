@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.domain.results_format import COPIES
-from pipeline.domain.run import UNRESOLVED_STATUSES, RunReport, Status
+from pipeline.domain.run import UNRESOLVED_STATUSES, RunReport, Status, needs_fixing
 from pipeline.reports.explanations import (
     describe_code,
     describe_file,
@@ -16,7 +16,6 @@ from pipeline.reports.explanations import (
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE, list_run_steps
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import find_retried_rows
-from pipeline.reports.sheet_to_fix import Layout, name_fix_sheet
 from pipeline.reports.styles import CODE, COLOURS, HEAD, STATUSES_OF_FILES, Look, colour_status
 from pipeline.reports.summary_grid import LAST, Part, SummaryGrid
 from pipeline.reports.table_sheets import count_unassigned
@@ -31,10 +30,7 @@ from pipeline.reports.totals import (
 
 _MAX_DEPARTMENTS, _MAX_FILES = 40, 60
 _MAX_LAYOUTS = 3  # of the columns of one file
-_LINKED_COLUMNS, _MAX_LINKS = (
-    (2, 5, 8, LAST),
-    12,
-)  # where the links of a line end; To fix sheets that are linked
+_LINKED_COLUMNS = (2, 5, 8, LAST)  # where the links of a line end
 _NUMBER: Look = {"num_format": "#,##0", "align": "right"}
 _TOTAL: Look = {**_NUMBER, **STRONG}
 _BANNER: Look = {"bold": True, "font_size": 12, "indent": 1}
@@ -42,12 +38,12 @@ _BLOCKS: Look = {"font_name": "Arial", "font_size": 8, "indent": 1}
 _COMMAND: Look = {"font_name": "Consolas", "bg_color": CODE, "font_color": HEAD, "indent": 1}
 
 
-def write_summary(context: WorkbookContext, counts: Mapping[Status, int], layouts: Sequence[Layout]) -> None:
-    """Write the page from top to bottom; ``counts`` are the checked sums, ``layouts`` the To fix sheets."""
+def write_summary(context: WorkbookContext, counts: Mapping[Status, int]) -> None:
+    """Write the page from top to bottom; ``counts`` are the checked sums."""
     report, presenter = context.report, context.presenter
     grid = SummaryGrid(context.book, context.styles, presenter.language)
     _write_banner(grid, report, presenter)
-    _write_links(grid, report, layouts, presenter)
+    _write_links(grid, report, presenter)
     _write_notices(grid, report, presenter)
     _write_steps(grid, report, presenter)
     _write_statuses(grid, report, counts, presenter)
@@ -73,15 +69,12 @@ def _write_banner(grid: SummaryGrid, report: RunReport, presenter: Presenter) ->
     grid.add_line([(text, LAST, {**_BANNER, **colour_status(status), "font_size": 14})], points=30)
 
 
-def _write_links(
-    grid: SummaryGrid, report: RunReport, layouts: Sequence[Layout], presenter: Presenter
-) -> None:
+def _write_links(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
     """Link the other sheets, each with its number of rows, and the pages in the same folder."""
     rows = {presenter.render("sheet.all"): len(report.outcomes)}
     if report.command == "retry":
         rows[presenter.render("sheet.retried")] = len(find_retried_rows(report))
-    to_fix = [len(layout.rows) for layout in layouts[:_MAX_LINKS]] or [0]
-    rows |= {name_fix_sheet(number, presenter): count for number, count in enumerate(to_fix, start=1)}
+    rows[presenter.render("sheet.fix")] = sum(map(needs_fixing, report.outcomes))
     unresolved = sum(outcome.status in UNRESOLVED_STATUSES for outcome in report.outcomes)
     rows[presenter.render("sheet.unknown")] = unresolved
     rows[presenter.render("sheet.unpaired")] = count_unassigned(report)

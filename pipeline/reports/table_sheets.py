@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.domain.message import Message
-from pipeline.domain.results_format import CHECK, join_seal_line, row_id_checksum
+from pipeline.domain.results_format import CHECK, compute_line_check
 from pipeline.domain.roster import ImageFile, Problem
 from pipeline.domain.run import UNRESOLVED_STATUSES, RowOutcome, RunReport, Status
 from pipeline.messages.areas import get_words
@@ -139,7 +139,7 @@ def _compute_check(outcome: RowOutcome, presenter: Presenter) -> str:
         return ""
     name, seal_name = map(presenter.mask_optional, (outcome.doctor.display_name, display_seal_name(outcome)))
     texts = (name, mask_doctor_id(outcome.doctor) or "", seal_name, seal_id)
-    return row_id_checksum(join_seal_line(*map(clean_text, texts)))
+    return compute_line_check(*map(clean_text, texts))
 
 
 def _describe_resolution(outcome: RowOutcome, presenter: Presenter) -> str:

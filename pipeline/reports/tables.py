@@ -21,7 +21,6 @@ from pipeline.reports.styles import (
     FAULT,
     FAULT_RULE,
     HEAD,
-    INK,
     LINE,
     LINK,
     MUTED,
@@ -99,7 +98,6 @@ class SheetColumn(Generic[Row]):
     status: Callable[[Row], Status] | None = None  # colours the cell
     linked_path: Callable[[Row], Path | None] | None = None  # the text leads to the folder of this picture
     is_faulty: Callable[[Row], bool] | None = None  # marks a cell to be corrected or filled in
-    is_from_roster: bool = False
     is_hidden: bool = False
     is_folded: bool = False  # for IT alone: in a group that is closed until it is clicked
     is_printed: bool = True
@@ -217,10 +215,9 @@ class TableSheet(Generic[Row]):
         lines = max(map(count_lines, self._titles, self._widths), default=1)
         sheet.set_row(0, LINE * lines + 9)
         for index, column in enumerate(self._columns):
-            fill, ink = ("#DCE3EA", INK) if column.is_from_roster else (HEAD, "#FFFFFF")
             is_centred = column.status or column.look.get("align") == "center"
             position: Look = {"align": "center"} if is_centred else {"align": "left", "indent": 1}
-            look = {**_HEADING, **position, "bg_color": fill, "font_color": ink}
+            look = {**_HEADING, **position, "bg_color": HEAD, "font_color": "#FFFFFF"}
             _write_text(sheet, 0, index, self._titles[index], styles.make_format(**look))
 
     def _describe_visibility(self, index: int) -> dict[str, object]:

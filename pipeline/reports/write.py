@@ -26,7 +26,7 @@ from pipeline.reports.report_page import write_report
 from pipeline.reports.review_page import write_review
 from pipeline.reports.row_values import find_retried_rows
 from pipeline.reports.sheet_summary import write_summary
-from pipeline.reports.sheet_to_fix import group_by_layout, write_fix_sheets
+from pipeline.reports.sheet_to_fix import write_fix_sheet
 from pipeline.reports.styles import FONT, FONT_SIZE, Styles
 from pipeline.reports.table_sheets import (
     MAX_THUMBNAIL_ROWS,
@@ -162,7 +162,6 @@ def write_workbook(
     ``absolute_links`` lead to the pictures from wherever a copy lies. Raises ``SumsError`` before anything is written.
     """
     counts = verify_totals(report)
-    layouts = group_by_layout(report.outcomes)
     make_folder(path.parent)
 
     def fill(target: Path, folder: Path, *, report: RunReport) -> None:
@@ -178,11 +177,11 @@ def write_workbook(
             _set_properties(book, report, presenter)
             links = FolderLinks(report, presenter, absolute=absolute_links)
             context = WorkbookContext(book, report, presenter, Styles(book), links, previews)
-            write_summary(context, counts, layouts)
+            write_summary(context, counts)
             write_all_sheet(context, report.outcomes)
             if report.command == "retry":
                 write_all_sheet(context, find_retried_rows(report), "sheet.retried")
-            write_fix_sheets(context, layouts)
+            write_fix_sheet(context)
             write_unknown_sheet(context)
             write_unpaired_sheet(context)
             # With thumbnails the package has a part for each picture, and so many files take longer than all the

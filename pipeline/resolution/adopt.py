@@ -15,7 +15,7 @@ from pathlib import Path
 from pipeline.domain.masking import mask_id, mask_text
 from pipeline.domain.message import Message
 from pipeline.domain.name_key import make_name_key
-from pipeline.domain.results_format import CHECK, join_seal_line, row_id_checksum
+from pipeline.domain.results_format import CHECK, compute_line_check
 from pipeline.domain.roster import Doctor, Field, FileReport, Problem, Row
 from pipeline.domain.seal_ids import fold_seal_id, is_seal_id, list_doctor_texts
 from pipeline.domain.seals import PersonHistory
@@ -273,8 +273,8 @@ def _read_sheet_lines(sheet: Sheet, path: Path) -> Iterator[_ResultLine]:
             continue
         cell = f"{format_column(columns['seal_id'])}{line.number}"
         result = _ResultLine(LineAddress(sheet.name or "", line.number, cell), **values)
-        content = join_seal_line(result.name, result.number, result.seal_name, result.seal_id)
-        if check_column is not None and texts.get(check_column, "") != row_id_checksum(content):
+        check = compute_line_check(result.name, result.number, result.seal_name, result.seal_id)
+        if check_column is not None and texts.get(check_column, "") != check:
             raise UsageError("resolve.results_torn", path=path, place=result.address.as_message())
         yield result
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from types import MappingProxyType
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.masking import Masker
-from pipeline.domain.roster import Doctor, Row
+from pipeline.domain.roster import Doctor
 from pipeline.domain.run import (
     Judgement,
     RowOutcome,
@@ -25,14 +24,14 @@ from pipeline.domain.run import (
     find_exit_code,
 )
 from pipeline.intake.conflicts import flag_conflicts, mark_unread
-from pipeline.intake.corrections import LoadedRows, load_rows
-from pipeline.intake.fields.validate import validate_rows
+from pipeline.intake.fields.validate import assign_row_ids, validate_rows
 from pipeline.intake.images.name_ocr import check_names_in_images
 from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.pairing.earlier_evidence import EarlierEvidence
 from pipeline.intake.pairing.image_index import ImageListing, index_images, list_images
 from pipeline.intake.pairing.match import MatchResult, match_images
 from pipeline.intake.pairing.picture_column import list_contested_files
+from pipeline.intake.read_rosters import read_rosters
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.tenant import SiteKey
 from pipeline.planning.guards import (
@@ -42,7 +41,7 @@ from pipeline.planning.guards import (
     find_untrusted_answer,
     require_certificate,
 )
-from pipeline.planning.known_people import find_new_marks, note_sealed_corrections, unite_persons
+from pipeline.planning.known_people import find_new_marks, unite_persons
 from pipeline.planning.plan import PlanRules, plan_rows
 from pipeline.planning.review import SavedReview, load_review
 from pipeline.planning.row_images import prepare_images
@@ -60,7 +59,6 @@ from pipeline.workflow.run_plan import (
     RunPlan,
     RunResources,
     RunStart,
-    ValidatedRows,
 )
 from pipeline.workflow.run_report import (
     find_exposed_files,
@@ -88,14 +86,14 @@ def prepare_run(
     started, view = clock.now(), LedgerView(ledger, site_key)
     examiner = stage_settings.build_image_examiner(config)
     inputs = _read(request, config, site_key)
-    rows = _validate(inputs.rosters, config, view, clock)
+    doctors = _validate(inputs, config, view, clock)
     earlier = view.make_earlier_evidence(new_judgements, examiner)
-    pairs = _pair(rows, inputs.images, config, view, earlier=earlier, examiner=examiner, now=started)
+    pairs = _pair(doctors, inputs.images, config, view, earlier=earlier, examiner=examiner, now=started)
     judgements = {**view.judgements, **new_judgements}
     rules = stage_settings.build_plan_rules(
         request, config, site_key, clock, images=examiner, judgements=judgements
     )
-    row_plans = _plan(pairs, rows.context, view, rules)
+    row_plans = _plan(pairs, view, rules)
     absent_unresolved = view.count_absent_unresolved({doctor.key for doctor in pairs.doctors})
     return RunPlan(
         row_plans=row_plans,
@@ -155,7 +153,9 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
     report = replace(
         plan.report,
         finished=resources.clock.now(),
-        exit=send_rows.find_run_exit_code(request, plan, outcomes, sent, resources.stop.signal),
+        exit=send_rows.find_run_exit_code(
+            request, plan, outcomes, sent, covered=start.covered, signal=resources.stop.signal
+        ),
         outcomes=outcomes,
         traffic=sent.traffic,
         halt=sent.halt,
@@ -170,42 +170,27 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
 
 
 def _read(request: RunRequest, config: Config, site_key: SiteKey | None) -> RunInputs:
-    """Read the rosters, and the rows of other rosters that they are compared with; list the pictures."""
-    rosters = load_rows(
-        request.rosters,
-        request.context,
-        columns=config.columns,
-        options=stage_settings.build_read_options(request, config),
-        to_fix_only=request.to_fix_only,
-        roster_unverified=request.roster_unverified,
-        site_key=site_key,
-    )
-    return RunInputs(rosters, list_images(request.seals))
+    """Read the rosters, and list the pictures."""
+    options = stage_settings.build_read_options(request, config)
+    rows, files = read_rosters(request.rosters, columns=config.columns, options=options)
+    return RunInputs(rows, list(assign_row_ids(rows, site_key)), files, list_images(request.seals))
 
 
-def _validate(rosters: LoadedRows, config: Config, view: LedgerView, clock: Clock) -> ValidatedRows:
+def _validate(inputs: RunInputs, config: Config, view: LedgerView, clock: Clock) -> list[Doctor]:
     """Validate rows, and give them the keys under which the ledger knows their people."""
-    doctors = _validate_rows(rosters.rows, rosters.row_ids, config, view, clock)
-    context = _validate_rows(rosters.others, rosters.other_ids, config, view, clock)
-    return ValidatedRows(doctors, context)
-
-
-def _validate_rows(
-    rows: Sequence[Row], row_ids: Sequence[str | None], config: Config, view: LedgerView, clock: Clock
-) -> list[Doctor]:
     doctors = validate_rows(
-        rows,
+        inputs.rows,
         settings=stage_settings.build_field_settings(config),
         today=clock.today(),
         site_key=view.person_digests,
-        row_ids=row_ids,
+        row_ids=inputs.row_ids,
         known_keys=view.known_keys,
     )
     return unite_persons(doctors, view.snapshot)
 
 
 def _pair(
-    rows: ValidatedRows,
+    doctors: Sequence[Doctor],
     images: ImageListing,
     config: Config,
     view: LedgerView,
@@ -216,18 +201,16 @@ def _pair(
 ) -> PairedRows:
     """Find the picture of each row, and note what several rows have against each other."""
     matches = match_images(
-        [*rows.doctors, *rows.context],
+        doctors,
         index_images(images),
         known_files=view.known_files,
         now=now,
         images=examiner,
         earlier=earlier,
-        find_earlier_rows=cache(view.find_earlier_rows),
     )
-    doctors = _flag_conflicts(matches, view, examiner)[: len(rows.doctors)]
+    doctors = _flag_conflicts(matches, view, examiner)
     if config.pictures.ocr:
-        work = config.resolve_path(config.work)
-        doctors = check_names_in_images(doctors, context=rows.context, work=work)
+        doctors = check_names_in_images(doctors, work=config.resolve_path(config.work))
     return PairedRows(doctors, matches)
 
 
@@ -246,14 +229,10 @@ def _flag_conflicts(matches: MatchResult, view: LedgerView, examiner: ImageExami
     )
 
 
-def _plan(
-    pairs: PairedRows, context: Sequence[Doctor], view: LedgerView, rules: PlanRules
-) -> tuple[RowPlan, ...]:
+def _plan(pairs: PairedRows, view: LedgerView, rules: PlanRules) -> tuple[RowPlan, ...]:
     """Compare the rows with the ledger: each has its status, or the request to send."""
-    context_keys = {doctor.key for doctor in context if doctor.key}
-    row_plans = plan_rows(pairs.doctors, view.snapshot, rules, context_person_keys=context_keys)
-    row_plans = prepare_images(row_plans, rules.images, view.snapshot)
-    return tuple(note_sealed_corrections(row_plans, view.ledger, view.snapshot, rules.to_day))
+    row_plans = plan_rows(pairs.doctors, view.snapshot, rules)
+    return tuple(prepare_images(row_plans, rules.images, view.snapshot))
 
 
 # -- the steps of a run that sends
@@ -287,7 +266,8 @@ async def _decide_start(
     ledger = resources.ledger
     if config.unknown == "probe":
         require_certificate(ledger, config.api.contract, plan.report.started)
-    ready = send_rows.select_rows_to_send(plan.row_plans, request, ledger)
+    covered = send_rows.find_covered_rows(plan, request, ledger)
+    ready = send_rows.select_rows_to_send(plan.row_plans, request, covered, ledger)
     guards = stage_settings.build_guards(request, config)
     record = stage_settings.build_run_record(request, config, plan.report.started)
     halt = check_plan(
@@ -305,7 +285,7 @@ async def _decide_start(
     credentials = resources.find_credentials() if ready and halt is None else None
     if credentials is not None:
         await credentials.get_current()
-    return RunStart(ready, guards, record, halt, credentials)
+    return RunStart(ready, covered, guards, record, halt, credentials)
 
 
 def _preview(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from pipeline.domain.roster import Field, FileStat
+from pipeline.domain.roster import FileStat
 from pipeline.domain.run import Judgement
 from pipeline.domain.seals import LedgerSnapshot
 from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.pairing.earlier_evidence import EarlierEvidence, EvidenceRecords
-from pipeline.intake.pairing.picture_column import EarlierRow
 from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.tenant import KEY_BYTES, SiteKey
 from pipeline.planning.guards import SealCounts
@@ -97,15 +96,3 @@ class LedgerView:
             images=images,
         )
         return EarlierEvidence(records)
-
-    def find_earlier_rows(self, run: str) -> Mapping[str, Sequence[EarlierRow]] | None:
-        """Return the rows of an earlier run by the sha256 of their pictures; None for a run that is not known."""
-        rows = self.ledger.list_rows(run) if self.ledger is not None and run else []
-        earlier_rows: dict[str, list[EarlierRow]] = {}
-        for row in rows:
-            line = row.read_line()
-            if line.picture is not None:
-                address = " ".join(filter(None, (row.file, row.sheet, str(row.row))))
-                earlier_row = EarlierRow(row.row_id, row.key, line.get(Field.NAME), address)
-                earlier_rows.setdefault(line.picture.sha256, []).append(earlier_row)
-        return earlier_rows if rows else None

@@ -160,10 +160,7 @@ def _order_rosters(
     rosters = [
         report
         for report in files
-        if report.status == "read"
-        and report.rows
-        and report.run is None
-        and report.path.suffix.lower() in _SUFFIXES
+        if report.status == "read" and report.rows and report.path.suffix.lower() in _SUFFIXES
     ]
     return sorted(rosters, key=lambda report: not any(map(needs_fixing, outcomes.get(report.path, ()))))
 
@@ -259,8 +256,7 @@ def _write_copy(request: CopyRequest, target: Path, job: MarkedCopies) -> Path:
     def fill(draft: Path) -> None:
         write_marked_copy(source, draft, request.marks, job.headings)
         copied = _digest_file(draft, report, job.columns)
-        # the run has read the roster: it is read once more only where a results workbook has changed its rows since
-        if copied != request.rows_digest and copied != _digest_file(report.path, report, job.columns):
+        if copied != request.rows_digest:
             raise NotCopied(make_message("copy.differs"))
 
     written = write_atomically(target, fill, numbered=True)
@@ -272,7 +268,7 @@ def _digest_file(path: Path, roster: FileReport, columns: Mapping[str, str]) -> 
     """Return a digest of everything that is read from a roster, or a copy of it, but its name."""
     aliases = ColumnAliases.from_config(columns)
     options = ReadOptions(read_former=all(sheet.status != "former" for sheet in roster.sheets))
-    rows, report = read_roster(path, aliases, to_fix_only=False, corrections=False, options=options)
+    rows, report = read_roster(path, aliases, options=options)
     return _digest_rows(rows, report)
 
 

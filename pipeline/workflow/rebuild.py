@@ -33,7 +33,6 @@ from pipeline.domain.run import (
     find_attempt_status,
 )
 from pipeline.domain.seals import PersonHistory
-from pipeline.intake.read_rosters import find_run
 from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord
 from pipeline.ledger.tenant import SiteKey
 from pipeline.messages.catalogue import load_text, load_texts, make_message
@@ -54,7 +53,7 @@ def rebuild_report(
 ) -> RunReport:
     """Return the report of a run from the ledger; ``passwords`` open its encrypted rosters.
 
-    A row that has left the roster since has no cells, so it cannot be corrected in To fix.
+    A row that has left the roster since has no cells.
     """
     request = RunRequest(
         command="check",
@@ -62,11 +61,8 @@ def rebuild_report(
         rosters=tuple(path for path in map(Path, record.rosters) if path.exists()),
         seals=Path(record.seals) if record.seals else None,
         out=out,
-        context=tuple(path for path in map(Path, record.context) if path.exists()),
         passwords=passwords,
     )
-    of_workbook = record.command == "retry" and any(find_run(path) is not None for path in request.rosters)
-    request = replace(request, to_fix_only=of_workbook)
     plan = prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)
     present = {row_plan.doctor.row_id: row_plan for row_plan in plan.row_plans}
     people = ledger.snapshot().people
@@ -208,7 +204,7 @@ def _list_files(files: Sequence[FileReport], outcomes: Sequence[RowOutcome]) -> 
             yield report
         else:
             yield FileReport(path, None, "read", rows=rows, notes=(make_message("file.changed_since"),))
-    yield from (report for report in reports.values() if report.status != "read" or report.run is not None)
+    yield from (report for report in reports.values() if report.status != "read")
 
 
 def _read_halt(record: RunRecord, run_json: Mapping[str, Any]) -> Halt | None:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from pipeline.clock import Clock
 from pipeline.domain.bearer import Bearer
-from pipeline.domain.roster import Doctor, FileStat
+from pipeline.domain.roster import Doctor, FileReport, FileStat, Row
 from pipeline.domain.run import Halt, RowOutcome, RowPlan, RunPreview, RunReport
 from pipeline.esign.signing import CredentialsSource
-from pipeline.intake.corrections import LoadedRows
 from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.pairing.image_index import ImageListing
 from pipeline.intake.pairing.match import MatchResult
@@ -44,18 +43,12 @@ class RunResources:
 
 @dataclass(frozen=True, slots=True)
 class RunInputs:
-    """The rows of the rosters, the reports of their files, and the files that may be pictures."""
+    """The rows of the rosters with their ids, the reports of their files, and the files that may be pictures."""
 
-    rosters: LoadedRows
+    rows: Sequence[Row]
+    row_ids: Sequence[str | None]  # without a site key none
+    files: Sequence[FileReport]
     images: ImageListing
-
-
-@dataclass(frozen=True, slots=True)
-class ValidatedRows:
-    """The rows of the rosters as doctors."""
-
-    doctors: Sequence[Doctor]
-    context: Sequence[Doctor]  # of other rosters: only compared with
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +77,7 @@ class RunStart:
     """What a run sends, or why it sends nothing."""
 
     ready: Sequence[RowPlan]
+    covered: frozenset[int] | None  # of a retry: the indexes of the row plans that it covers
     guards: Guards
     record: RunRecord
     halt: Halt | None  # a guard, or an answer that is not resolved

@@ -95,7 +95,7 @@ def start_report_of_rows(
     absent_unresolved: int,
 ) -> RunReport:
     """Return the part of a report that is known from the plan."""
-    files, images = inputs.rosters.files, inputs.images
+    files, images = inputs.files, inputs.images
     return replace(
         start_report(config, run=request.run, command=request.command, started=started, out=request.out),
         files=tuple(files),

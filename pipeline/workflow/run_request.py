@@ -157,11 +157,11 @@ def refuse_results(rosters: Sequence[Path]) -> None:
     """Raise UsageError where a named roster is a results workbook of ours."""
     if not rosters:
         return
-    from pipeline.intake.read_rosters import find_run  # noqa: PLC0415 - so that a run that finds the lock taken ends at once
+    from pipeline.intake.read_rosters import is_results_workbook  # noqa: PLC0415 - so that a run that finds the lock taken ends at once
 
     for path in rosters:
-        if path.is_file() and find_run(path) is not None:
-            raise UsageError("usage.results_as_roster", then=("retry", str(path)))
+        if path.is_file() and is_results_workbook(path):
+            raise UsageError("usage.results_as_roster", path=path)
 
 
 def make_credentials_finder(config: Config, clock: Clock) -> Callable[[], CredentialsSource]:

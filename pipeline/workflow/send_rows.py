@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pipeline.config.settings import Config
 from pipeline.domain.masking import Masker
 from pipeline.domain.message import Message
-from pipeline.domain.roster import Field, FileReport, Origin
+from pipeline.domain.roster import Field, FileReport
 from pipeline.domain.run import (
     RETRYABLE_STATUSES,
     Halt,
@@ -33,6 +33,7 @@ from pipeline.esign.contracts import CREATE, UPLOAD
 from pipeline.esign.rate_limiter import max_in_rolling_second
 from pipeline.ledger.protocol import Ledger
 from pipeline.planning.guards import Guards, RunGuards, find_deadline
+from pipeline.planning.retried_rows import find_retried_rows
 from pipeline.planning.unsent_rows import build_not_sent_outcome
 from pipeline.sending.circuit_breaker import OutageMonitor
 from pipeline.sending.run_state import RunState
@@ -61,36 +62,26 @@ class SentRows:
     notices: Sequence[Notice] = ()
 
 
-def select_rows_to_send(row_plans: Sequence[RowPlan], request: RunRequest, ledger: Ledger) -> list[RowPlan]:
-    """Return the rows to send, those first whose turn did not come the last time: all READY rows.
+def find_covered_rows(plan: RunPlan, request: RunRequest, ledger: Ledger) -> frozenset[int] | None:
+    """Return the indexes of the row plans that a retry covers; None for a run, which covers all."""
+    run = ledger.find_run(request.retried_run) if request.retried_run else None
+    if run is None:
+        return None
+    mask = Masker.of_doctors(row_plan.doctor for row_plan in plan.row_plans).mask_text
+    return find_retried_rows(plan.row_plans, plan.report.files, run, ledger.list_rows(run.run), mask)
 
-    Of a retry they are those that its run left unfinished. A corrected row has another id and perhaps another number:
-    it is known by its place, too.
-    """
+
+def select_rows_to_send(
+    row_plans: Sequence[RowPlan], request: RunRequest, covered: frozenset[int] | None, ledger: Ledger
+) -> list[RowPlan]:
+    """Return the rows to send, those first whose turn did not come the last time: all READY rows that are ``covered``."""
     ready = [row_plan for row_plan in row_plans if row_plan.status is Status.READY]
     if request.only_keys:
         return [row_plan for row_plan in ready if row_plan.doctor.key in request.only_keys]
-    if request.retried_run is not None:
-        return _select_unfinished(ready, row_plans, request.retried_run, ledger)
+    if covered is not None:
+        return [row_plan for row_plan in ready if row_plan.index in covered]
     waiting = _find_previously_unsent(ledger)
     return sorted(ready, key=lambda row_plan: row_plan.doctor.row_id not in waiting)
-
-
-def _select_unfinished(
-    ready: Iterable[RowPlan], row_plans: Iterable[RowPlan], run: str, ledger: Ledger
-) -> list[RowPlan]:
-    unfinished = [row for row in ledger.list_rows(run) if row.status in RETRYABLE_STATUSES]
-    row_ids = {row.row_id for row in unfinished}
-    keys = {row.key for row in unfinished if row.key}
-    places = {(row.file, row.sheet, row.row) for row in unfinished}
-    mask = Masker.of_doctors(row_plan.doctor for row_plan in row_plans).mask_text
-
-    def is_unfinished(row_plan: RowPlan) -> bool:
-        origin: Origin = row_plan.doctor.row.origin
-        masked = mask(origin.file), mask(origin.sheet) if origin.sheet else None, origin.row
-        return row_plan.doctor.row_id in row_ids or row_plan.doctor.key in keys or masked in places
-
-    return [row_plan for row_plan in ready if is_unfinished(row_plan)]
 
 
 def _find_previously_unsent(ledger: Ledger) -> frozenset[str]:
@@ -229,15 +220,25 @@ def _find_service_notices(
 
 
 def find_run_exit_code(
-    request: RunRequest, plan: RunPlan, outcomes: Sequence[RowOutcome], sent: SentRows, signal: int | None
+    request: RunRequest,
+    plan: RunPlan,
+    outcomes: Sequence[RowOutcome],
+    sent: SentRows,
+    *,
+    covered: frozenset[int] | None,
+    signal: int | None,
 ) -> int:
-    """Return the exit code: a retry counts the rows that it may touch, and no run counts rows it left out on purpose."""
+    """Return the exit code: a retry counts the rows that it covers and may touch, and no run counts rows it left out on purpose."""
     if request.only_keys:
         counted = [outcome for outcome in outcomes if outcome.doctor.key in request.only_keys]
-    elif request.command == "run":
+    elif covered is None:
         counted = list(outcomes)
     else:
-        counted = [outcome for outcome in outcomes if outcome.row_plan.status in RETRYABLE_STATUSES]
+        counted = [
+            outcome
+            for outcome in outcomes
+            if outcome.row_plan.index in covered and outcome.row_plan.status in RETRYABLE_STATUSES
+        ]
     to_send = {outcome.row_plan.index for outcome in sent.outcomes}
     not_asked_for = {
         row_plan.index

@@ -196,7 +196,6 @@ def build_run_record(request: RunRequest, config: Config, started: float) -> Run
         pid=os.getpid(),
         user=read_user_name(),
         rosters=tuple(str(path.absolute()) for path in request.rosters),
-        context=tuple(str(path.absolute()) for path in request.context),
         seals=str(request.seals.absolute()) if request.seals else None,
         out=str(request.out.absolute()),
         contract=config.api.contract,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import openpyxl
 import pytest
 from attack.marks import draw_mark, read_mark
-from attack.sheets import Lines
 from attack.stage import CREATE, LONG, UPLOAD, Stage, person
 from people import number
 
@@ -28,13 +27,7 @@ def open_again_with_a_new_ledger(stage_with, names: str, doctors: int) -> Stage:
 
 
 def obey(stage: Stage) -> None:
-    """Give every doctor of To fix another seal name, as the yellow cell asks, and send it back."""
-    lines = Lines(stage.results())
-    if "姓名" in lines.heads and lines.has("seal_name"):
-        for line in range(len(lines)):
-            lines.put(line, seal_name=f"{lines.get(line, 'name')}处方专用章")
-        path = lines.save(stage.folder / "edited" / "改名.xlsx")
-        stage.go("retry", str(path))
+    """Do what comes next: send the rows of the last run again, and run."""
     stage.go("retry")
     stage.go("run")
 
@@ -105,12 +98,7 @@ CODES = ("InvalidParameter.DupTask", "OperationDenied.AlreadyHas", "InvalidParam
 
 
 def try_everything(stage: Stage) -> None:
-    """Do what a clerk does with rows that are not well: correct them, retry them, run again."""
-    if stage.results().exists():
-        lines = Lines(stage.results())
-        if "姓名" in lines.heads:
-            path = lines.save(stage.folder / "edited" / "改好.xlsx")
-            stage.go("retry", str(path), later=LATER)
+    """Do what a clerk does with rows that are not well: retry them, run again."""
     stage.go("retry", later=LATER)
     stage.go("run", later=LATER)
 
@@ -296,7 +284,6 @@ def test_a_replaced_seal_is_asked_for_by_a_human_alone(stage):
     draw_mark(1, 4).save(stage.folder / "seals" / "00001.png")
     stage.go("run")
     stage.go("retry")
-    stage.go("retry", str(stage.results()))
     stage.assert_clean()
 
 

@@ -79,7 +79,7 @@ def test_a_command_that_was_to_send_leaves_its_record_whichever_it_is(hospital):
     hospital.doctors(2)
     ends = {"retry": ("retry", 2), "certify": ("certify", 4), "resolve": ("resolve", 2)}
     for arguments in (
-        ["retry", "gone.xlsx"],
+        ["retry", "--seals", "gone"],
         ["certify", "00001", "--yes"],
         ["resolve", "--probe", "nobody"],
     ):

@@ -158,7 +158,7 @@ def test_a_retry_or_a_run_over_one_roster_makes_no_leavers(two_runs, capsys):
     two_runs.doctors(4)
     (two_runs.folder / "seals" / "00004.png").unlink()
     assert two_runs.go("run") == 3
-    assert two_runs.go("retry", str(two_runs.newest / "results.xlsx")) == 3
+    assert two_runs.go("retry") == 3
     two_runs.doctors(1, start=7, file="one.xlsx")
     shutil.move(two_runs.folder / "inbox" / "one.xlsx", two_runs.folder / "one.xlsx")
     assert two_runs.go("run", str(two_runs.folder / "one.xlsx")) == 0

@@ -18,7 +18,7 @@ from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 from machine_life import FILES, LONG, MOST, ROWS, SimulatedHospital
 from machine_model import CREATE, VERSIONS, Content, State, spare
 from resolution_support import LaterClock
-from run_support import QuickClock, newest_results
+from run_support import QuickClock
 
 POINTS = (
     "ledger: before the receipts",
@@ -153,33 +153,6 @@ class Hospital(SimulatedHospital):
         self.learn(expected, rows)
         assert len(set(self.folder.glob("out/2*")) - before) == 1
         assert code in {0, 3, 4, 5}
-        self.to_fix = None
-
-    @rule(dice=DICE)
-    @when(lambda self: self.has_rows() and self.to_fix and not self.dirty)
-    def retry_the_workbook(self, dice):
-        """Exactly the rows of the To fix sheet; the others are in the roster beside it."""
-        rows_before = Counter(person.serial for person in self.to_fix)
-        faults = self.draw_faults(dice)
-        expected = {p: ends for p, ends in self.ends(faults, again=True).items() if p in self.to_fix}
-        code, stderr_text = self.go("retry", str(newest_results(self.folder / "out") / "results.xlsx"))
-        self.quiet()
-        self.strike([])
-        assert code in {0, 3, 4, 5}, stderr_text
-        rows_read = self.rows()
-        assert len(rows_read) == len(self.to_fix)
-        by_staff_no = {person.staff_no: person for person in self.doctors}
-        self.reported_rows = [(by_staff_no[row["staff_no"]], row) for row in rows_read]
-        assert Counter(person.serial for person, _ in self.reported_rows) == rows_before
-        rows = {}
-        for person, row in self.reported_rows:
-            allowed = {end.status for end in expected[person]}
-            allowed |= {"not_sent" for end in expected[person] if end.creates and "halt" in faults.values()}
-            assert row["status"] in allowed, f"{person}: {row}, not {allowed}"
-            self.real(person, row)
-            rows[person] = row
-        self.learn(expected, rows)
-        self.to_fix = None
 
     @rule()
     @when(SimulatedHospital.has_rows)
@@ -201,7 +174,6 @@ class Hospital(SimulatedHospital):
             mine = [row for line, row in row_by_line.items() if self.lines[line] is person]
             allowed = {"ready" if end.creates else end.status for end in ends}
             assert {row["status"] for row in spare(mine)[0]} <= allowed, f"{person}: {mine}, not {allowed}"
-        self.to_fix = None
 
     # -- decisions
 

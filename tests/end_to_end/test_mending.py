@@ -2,23 +2,16 @@
 
 import json
 import logging
-import shutil
-from pathlib import Path
 
 import openpyxl
 import pytest
-from openpyxl.drawing.image import Image as XlsxImage
 from people import make_row, name, number
 from PIL import Image
-from result_sheet import ResultSheet, save_corrected
+from result_sheet import ResultSheet
 from run_support import draw_seal
 from wire_support import fault
 
 from pipeline.cli.app import main
-
-
-def edited(hospital, workbook: Path, changes, *, drop=()) -> Path:
-    return save_corrected(workbook, hospital.folder / "edited.xlsx", changes, by="姓名", drop=drop)
 
 
 def test_a_work_folder_that_is_a_file_is_74_and_nothing_is_sent(hospital):
@@ -31,18 +24,6 @@ def test_a_work_folder_that_is_a_file_is_74_and_nothing_is_sent(hospital):
     assert hospital.go("run") == 74
     assert hospital.statuses() == {"not_sent": 20}
     assert hospital.service.seals == []
-
-
-def test_a_bare_retry_goes_back_to_the_roster_after_a_retry_of_a_workbook(hospital):
-    hospital.doctors(2)
-    rows = [(name(serial), number(serial), "154000", f"{serial:05d}", "内科") for serial in (1, 2)]
-    hospital.roster(rows)
-    assert hospital.go("run") == 3
-    workbook = edited(
-        hospital, hospital.folder / "out/latest/results.xlsx", {name(1): {"手机号": "15400000001"}}
-    )
-    assert hospital.go("retry", str(workbook)) == 3
-    assert hospital.run_to_end("retry") == (3, {"unchanged": 1, "rejected": 1})
 
 
 def test_a_retry_has_a_sheet_of_the_rows_it_took_up(hospital):
@@ -129,138 +110,30 @@ def test_an_unsettled_doctor_who_left_the_roster_is_not_forgotten(hospital_with,
     assert "unknown result and who are not in these rosters: 1" in capsys.readouterr().err
 
 
-def test_a_clerks_edits_are_never_overwritten(hospital, capsys):
+def test_a_persons_notes_in_a_workbook_are_never_overwritten(hospital, capsys):
     hospital.doctors(1)
     hospital.roster([(name(1), number(1), "154000", "00001", "内科")])
     hospital.go("run")
     workbook = hospital.folder / "out" / "latest" / "results.xlsx"
     fix = ResultSheet(workbook)
-    fix.write(2, "手机号", "15400000001")
+    fix.write(2, "What to do", "asked on the ward")
     fix.save(workbook)
     hospital.go("run")
     kept = workbook.with_name("results (edited).xlsx")
-    assert ResultSheet(kept).read(2, "手机号") == "15400000001"
+    assert ResultSheet(kept).read(2, "What to do") == "asked on the ward"
     assert "results (edited).xlsx" in capsys.readouterr().err
-    assert hospital.go("retry", str(kept)) == 0
 
 
-def test_a_workbook_is_retried_with_the_pictures_and_the_company_of_its_own_run(hospital):
-    """Two sites number their staff alike; a night over the other one lies between."""
-    for site, serial in (("a", 1), ("b", 2)):
-        (hospital.folder / site).mkdir()
-        draw_seal(hospital.folder / site / "00001.png", serial)
-        hospital.roster([(name(serial), number(serial), "154000", "00001", "内科")], file=f"{site}.xlsx")
-        roster = str(hospital.folder / "inbox" / f"{site}.xlsx")
-        assert hospital.go("run", roster, "--seals", str(hospital.folder / site)) == 3
-    first = hospital.runs[0] / "results.xlsx"
-    workbook = edited(hospital, first, {name(1): {"手机号": "15400000001"}})
-    assert hospital.go("retry", str(workbook)) == 0
+def test_a_retry_takes_the_pictures_of_the_run_that_it_repeats(hospital):
+    for folder, serial in (("seals", 2), ("site", 1)):
+        (hospital.folder / folder).mkdir(exist_ok=True)
+        draw_seal(hospital.folder / folder / "00001.png", serial)
+    hospital.roster([make_row(1, mobile="154000")])
+    assert hospital.go("run", "--seals", str(hospital.folder / "site")) == 3
+    hospital.roster([make_row(1)])
+    assert hospital.go("retry") == 0
     (seal,) = hospital.service.seals
-    assert hospital.service.pictures[seal.picture] == (hospital.folder / "a" / "00001.png").read_bytes()
-
-
-def test_a_workbook_is_retried_next_to_the_namesakes_of_its_own_run(hospital):
-    draw_seal(hospital.folder / "seals" / "张伟.png", 77)
-    hospital.roster(
-        [("张伟", number(1), None, None, "内科"), ("张伟", number(2), None, None, "外科")], file="a.xlsx"
-    )
-    inbox = hospital.folder / "inbox"
-    assert hospital.go("run", str(inbox / "a.xlsx")) == 3
-    first = hospital.runs[0] / "results.xlsx"
-    hospital.doctors(1, start=9, file="b.xlsx")
-    assert hospital.go("run", str(inbox / "b.xlsx")) == 0
-    book = openpyxl.load_workbook(first)
-    book["To fix"].delete_rows(3)
-    book.save(hospital.folder / "edited.xlsx")
-    assert hospital.go("retry", str(hospital.folder / "edited.xlsx")) == 3
-    again = hospital.newest / "results.xlsx"  # and once more, from the retry's own workbook
-    assert hospital.go("retry", str(again)) == 3
-    assert [seal.name for seal in hospital.service.seals if seal.name == "张伟"] == []
-
-
-def test_a_checks_workbook_of_another_roster_gives_no_namesakes_picture(hospital, capsys):
-    """`check` leaves no run in the ledger: which roster its workbook came from, only the rows can tell."""
-    inbox, other = hospital.folder / "inbox", hospital.folder / "other"
-    draw_seal(hospital.folder / "seals" / "张伟.png", 77)
-    hospital.seal_doctors(1, start=9)
-    hospital.roster(
-        [("张伟", number(1), None, None, "内科"), ("张伟", number(2), None, None, "外科")], file="a.xlsx"
-    )
-    other.mkdir()
-    (inbox / "a.xlsx").rename(other / "a.xlsx")
-    assert hospital.go("check", str(other / "a.xlsx")) == 3
-    workbook = hospital.folder / "edited.xlsx"
-    book = openpyxl.load_workbook(hospital.newest / "results.xlsx")
-    book["To fix"].delete_rows(3)
-    book.save(workbook)
-    assert hospital.go("retry", str(workbook)) == 2
-    assert "edited.xlsx To fix row 2" in capsys.readouterr().err
-    assert len(hospital.service.seals) == 1
-    workbook.rename(other / "edited.xlsx")
-    assert hospital.go("run", str(other)) == 3  # as the message says; and both namesakes stand there
-    assert len(hospital.service.seals) == 1
-
-
-@pytest.mark.parametrize("how", ["the named roster", "one of two", "out of the inbox", "all of the inbox"])
-def test_a_workbook_whose_roster_is_gone_gives_no_namesakes_picture(hospital, capsys, how):
-    """The namesake has a seal and is not in the workbook: only the roster tells that the picture fits two people."""
-    inbox = hospital.folder / "inbox"
-    hospital.doctors(1)
-    namesakes = [("张伟", number(8), None, "00008", "内科"), ("张伟", number(9), None, "00009", "外科")]
-    hospital.roster(namesakes, file="a.xlsx")
-    draw_seal(hospital.folder / "seals" / "00008.png", 8)
-    draw_seal(hospital.folder / "seals" / "张伟.png", 77)
-    if how in {"the named roster", "all of the inbox"}:
-        (inbox / "roster.xlsx").unlink()
-    named = [str(path) for path in inbox.iterdir()] if how in {"the named roster", "one of two"} else []
-    assert hospital.go("run", *named) == 3
-    assert [seal.name for seal in hospital.service.seals].count("张伟") == 1
-    workbook = shutil.copy(hospital.newest / "results.xlsx", hospital.folder / "w.xlsx")
-    (inbox / "a.xlsx").rename(hospital.folder / "archived.xlsx")
-    assert hospital.go("retry", str(workbook)) == 2
-    assert "w.xlsx To fix row 2" in capsys.readouterr().err
-    assert [seal.name for seal in hospital.service.seals].count("张伟") == 1
-    (hospital.folder / "archived.xlsx").rename(inbox / "b.xlsx")
-    assert hospital.go("run") == 3, "under another name it is found by its rows"
-    assert [seal.name for seal in hospital.service.seals].count("张伟") == 1
-
-
-def test_of_equal_rows_with_pictures_in_their_cells_none_gets_the_others(hospital):
-    """Nothing but their order tells them apart, and the roster was sorted since."""
-
-    def write(*marks):
-        book = openpyxl.Workbook()
-        book.active.append(("姓名", "证件号码", "备注", "印章图片"))
-        for row, mark in enumerate(marks, start=2):
-            book.active.append(("张伟", None, f"备注{mark}"))
-            draw_seal(hospital.folder / f"{mark}.png", mark)
-            book.active.add_image(XlsxImage(str(hospital.folder / f"{mark}.png")), f"D{row}")
-            book.active.row_dimensions[row].height = 60
-        book.save(hospital.folder / "inbox" / "roster.xlsx")
-
-    (hospital.folder / "inbox").mkdir()
-    write(12, 11)
-    assert hospital.go("run") == 3
-    book = openpyxl.load_workbook(hospital.newest / "results.xlsx")
-    book["To fix"]["B2"] = number(1)  # whose picture is the twelfth
-    book["To fix"].delete_rows(3)
-    book.save(hospital.folder / "edited.xlsx")
-    write(11, 12)
-    assert hospital.go("retry", str(hospital.folder / "edited.xlsx")) == 3
-    assert [row["codes"][-1] for row in hospital.outcomes()] == ["IMAGE_MISSING"]
-    assert hospital.service.seals == []
-
-
-def test_a_workbook_is_retried_after_its_ledger_was_made_again(hospital):
-    """Receipts hold no runs: the workbook's rows are looked for in the configured rosters."""
-    hospital.doctors(3)
-    (hospital.folder / "seals" / "00002.png").unlink()
-    assert hospital.go("run") == 3
-    draw_seal(hospital.folder / "seals" / "00002.png", 2)
-    hospital.lose_ledger()
-    assert hospital.go("ledger", "rebuild") == 0
-    assert hospital.run_to_end("retry", str(hospital.newest / "results.xlsx")) == (0, {"sealed": 1})
-    assert len(hospital.service.seals) == 3
+    assert hospital.service.pictures[seal.picture] == (hospital.folder / "site" / "00001.png").read_bytes()
 
 
 def test_the_picture_of_an_unsettled_create_is_no_other_persons(hospital_with):
@@ -317,9 +190,7 @@ def test_a_ledger_lost_after_a_run_with_out_is_noticed(hospital):
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (["retry", "inbox/roster.xlsx"], 2),
         (["run", "out/latest/results.xlsx"], 2),
-        (["retry", "nowhere.xlsx"], 2),
         (["run", "nowhere.xlsx"], 2),
         (["run", "inbox", "--seals", "nowhere"], 2),
     ],

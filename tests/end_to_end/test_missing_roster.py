@@ -137,11 +137,11 @@ def test_a_killed_run_counts_for_the_folder_alone_that_it_read(hospital, zygote,
     assert entered
 
 
-def test_a_workbook_that_is_sent_again_counts_for_no_folder_that_was_empty(hospital):
+def test_a_retry_counts_for_no_folder_that_was_empty(hospital):
     hospital.doctors(1)
     add_empty_folder(hospital)
     assert hospital.go("run") == 0
-    assert hospital.go("retry", str(hospital.folder / "out" / "latest" / "results.xlsx")) == 0
+    assert hospital.go("retry") == 0
     assert hospital.go("run") == 0
     empty(hospital.folder / "inbox", gone=False)
     assert hospital.go("run") == 5

@@ -6,7 +6,6 @@ import json
 import shutil
 import stat
 import zipfile
-from functools import cache
 
 import openpyxl
 import pytest
@@ -18,7 +17,6 @@ from resolution_support import run_later
 from run_support import draw_seal
 from wire_support import CREATE, UPLOAD
 
-from pipeline.messages.areas import get_pair
 from pipeline.sandbox.gateway import SANDBOX
 
 PASSWORD = "canary-password-of-a-workbook"
@@ -34,8 +32,8 @@ COPIED = ["out/*/rosters/*.xlsx!xl/worksheets/*", "out/*/rosters/*.xlsx!xl/comme
 # kind -> where it may stand; a member of a workbook is named file!member
 ALLOWED = {
     "secret": ["secrets/*"],
-    "number": ["inbox/*", "seals-of-old.xlsx!*", "*/results*.xlsx!{fix}", *COPIED],
-    "mobile": ["inbox/*", "*/results*.xlsx!{fix}", *COPIED],
+    "number": ["inbox/*", "seals-of-old.xlsx!*", *COPIED],
+    "mobile": ["inbox/*", *COPIED],
     "name": [
         "inbox/*", "seals-of-old.xlsx!*", "*/results*.xlsx!*", *COPIED, "*/outcomes.jsonl", "*/plan.jsonl", "*.html",
         "state/ledger.sqlite3*", "state/receipts.jsonl", "ledger.backup", "stderr", "stdout",
@@ -120,8 +118,6 @@ def everything(hospital, capfd):
     run_later(hospital, "-v", "resolve")
     run_later(hospital, "-v", "resolve", name(LOST), "--seal-id", SEAL_ID)
     run_later(hospital, "-v", "resolve", name(ERROR), "--look-up")
-    edited(folder / "out" / "latest" / "results.xlsx")
-    run_later(hospital, "-v", "retry", str(folder / "out" / "latest" / "results.xlsx"))
     run_later(hospital, "-v", "retry")
     run_later(hospital, "-v", "--json", "run")
     for command in ("status", "report", "config show", "config validate", "ledger check"):
@@ -147,18 +143,6 @@ def everything(hospital, capfd):
     (folder / "stderr").write_text(captured.err, "utf-8")
 
 
-def edited(path, mistyped=None, right=None):
-    """Correct one yellow cell, as a clerk would."""
-    mistyped, right = mistyped or wrong(WRONG), right or number(WRONG)
-    book = load_workbook(path)
-    sheet = book[get_pair("sheet.fix")[1]]
-    for cells in sheet.iter_rows():
-        for cell in cells:
-            if cell.value == mistyped:
-                cell.value = right
-    book.save(path)
-
-
 def find_leaks(hospital, watched):
     """Return every canary that stands where it may not."""
     unexpected = []
@@ -166,7 +150,7 @@ def find_leaks(hospital, watched):
         file = path.relative_to(hospital.folder).as_posix()
         for member, data in members(path):
             inner = member.removeprefix(str(path))
-            unexpected += [leak for leak in leaks(file + inner, data, watched) if not allowed(path, *leak)]
+            unexpected += [leak for leak in leaks(file + inner, data, watched) if not allowed(*leak)]
         unexpected += [
             leak for leak in leaks(f"the name of {file}", path.name.encode(), watched) if not ours(file)
         ]
@@ -178,28 +162,8 @@ def ours(file):
     return file.startswith(("inbox/", "seals/"))
 
 
-def allowed(path, file, kind, *_):
-    patterns = [pattern.replace("{fix}", member) for pattern in ALLOWED[kind] for member in fix_members(path)]
-    return any(fnmatch.fnmatchcase(file, pattern) for pattern in patterns)
-
-
-@cache
-def fix_members(path):
-    """Return the members of a results workbook in which the To fix sheet's own cells stand."""
-    if path.suffix != ".xlsx" or not path.name.startswith("results"):
-        return ["-"]
-    titles = get_pair("sheet.fix")
-    names = load_workbook(path, read_only=True).sheetnames
-    sheets = [f"xl/worksheets/sheet{n}.xml" for n, title in enumerate(names, 1) if title.startswith(titles)]
-    assert {sheet.title for sheet in noted(path)} <= {member for member in names if member.startswith(titles)}
-    return [*sheets, "xl/comments*.xml", "xl/comments/comment*.xml"]
-
-
-def noted(path):
-    """Yield the sheets that have notes."""
-    for sheet in load_workbook(path).worksheets:
-        if any(cell.comment for row in sheet.iter_rows() for cell in row):
-            yield sheet
+def allowed(file, kind, *_):
+    return any(fnmatch.fnmatchcase(file, pattern) for pattern in ALLOWED[kind])
 
 
 def test_nothing_gets_out(canary_hospital, capfd):
@@ -287,8 +251,6 @@ def test_no_number_of_a_name_gets_out(numbered, capfd):
     assert "changed since" not in (numbered.runs[1] / "files.jsonl").read_text("utf-8"), "of `report`"
     for query in (name(2), "00005", IN_NAME, number(4)[-4:]):
         run_later(numbered, "-v", "explain", query)
-    edited(folder / "out" / "latest" / "results.xlsx", wrong(8), number(8))
-    run_later(numbered, "-v", "retry", str(folder / "out" / "latest" / "results.xlsx"))
     captured = capfd.readouterr()
     (folder / "stdout").write_text(captured.out, "utf-8")
     (folder / "stderr").write_text(captured.err, "utf-8")

@@ -42,24 +42,6 @@ def test_the_list_names_what_to_search_for(unsettled, capsys):
     assert "--seal-id" in stderr_text
 
 
-def test_the_list_names_the_workbook_that_holds_the_rows_also_after_a_retry(unsettled, capsys):
-    unsettled.roster([("王五", "1101", None, "00009", "内科")], file="bad.xlsx")
-    unsettled.go("run")
-    first = unsettled.folder / "out" / unsettled.record()["run"] / "results.xlsx"
-    traces = {row["trace_id"] for row in find_unknown_rows(unsettled).values()}
-    unsettled.go("retry", str(first))
-    assert find_unknown_rows(unsettled) == {}
-    capsys.readouterr()
-    assert run_later(unsettled, "resolve") == 3
-    assert capsys.readouterr().err.rstrip().endswith(f"resolve {first}")
-    for book in (unsettled.folder / "out").glob("*/results.xlsx"):
-        book.unlink()
-    assert run_later(unsettled, "resolve") == 3
-    last = capsys.readouterr().err.split()
-    assert last[-2] == "explain", "no workbook is left"
-    assert last[-1] in traces
-
-
 def test_namesakes_are_distinguished_also_where_their_roster_was_named_on_the_command_line(
     hospital_with, capsys
 ):

@@ -8,8 +8,6 @@ from collections import Counter
 import pytest
 from people import name, number
 from PIL import Image
-from result_sheet import ResultSheet
-from run_support import draw_seal
 from tencentcloud.essbasic.v20210526 import models
 
 from pipeline.sandbox.actions import Rules
@@ -317,34 +315,6 @@ def test_a_lost_ledger_or_key_stops_the_run(hospital, missing):
     assert len(hospital.service.received) == before
 
 
-def test_an_edited_to_fix_sheet_is_retried(hospital):
-    hospital.doctors(3)
-    wrong = number(2)[:17] + ("1" if number(2)[17] != "1" else "2")
-    hospital.roster(
-        [
-            (name(1), number(1), "15400000001", "00001", "内科"),
-            (name(2), wrong, "15400000002", "00002", "内科"),
-            (name(3), number(3), "154000", "00003", "内科"),
-        ]
-    )
-    assert hospital.go("run") == 3
-    fix = ResultSheet(hospital.folder / "out" / "latest" / "results.xlsx")
-    assert fix.read_column("姓名") == [name(2), name(3)]
-    fix.write(2, "证件号码", number(2))
-    fix.write(3, "手机号", "15400000003")
-    edited = fix.save(hospital.folder / "edited.xlsx")
-
-    assert hospital.run_to_end("retry", str(edited)) == (0, {"sealed": 2})
-    assert [outcome["codes"] for outcome in hospital.outcomes()] == [
-        [],
-        [],
-    ]  # not compared with their old copies
-    assert {seal.number for seal in hospital.service.seals} == {number(serial) for serial in (1, 2, 3)}
-    assert hospital.go("retry", str(edited)) == 0
-    assert len(hospital.service.seals) == 3
-    assert hospital.service.find_duplicates() == {}
-
-
 def test_retry_without_a_file_takes_up_the_last_run(hospital_with):
     faults = [
         {
@@ -388,22 +358,6 @@ def test_json_goes_to_stdout_and_all_else_to_stderr(hospital, capsys):
     hospital.go("--json", "run")
     out = capsys.readouterr().out
     assert json.loads(out)["statuses"]["sealed"] == 1
-
-
-def test_a_retry_remembers_the_namesake_who_is_not_on_the_sheet(hospital):
-    """The picture named after both stays nobody's, although only one of them is retried."""
-    hospital.doctors(1)
-    draw_seal(hospital.folder / "seals" / "张伟.png", 77)
-    rows = [("张伟", number(1), None, None, "内科"), ("张伟", number(2), None, None, "外科")]
-    hospital.roster(rows)
-    assert hospital.go("run") == 3
-    fix = ResultSheet(hospital.folder / "out" / "latest" / "results.xlsx")
-    fix.sheet.delete_rows(3)
-    edited = fix.save(hospital.folder / "edited.xlsx")
-    assert hospital.go("retry", str(edited)) == 3
-    assert hospital.service.seals == []
-    (outcome,) = hospital.outcomes()
-    assert "IMAGE_AMBIGUOUS" in outcome["codes"]
 
 
 def test_columns_without_meaning_in_this_contract_are_said(hospital):

@@ -197,11 +197,6 @@ def test_no_other_way_sends_it(held, arguments):
     assert len(seals_of(held)) == 1
 
 
-def test_a_retry_of_the_workbook_does_not_send_it(held):
-    assert held.go("retry", str(held.folder / "out" / "latest" / "results.xlsx")) == 3
-    assert len(seals_of(held)) == 1
-
-
 def test_a_number_put_back_as_it_was_is_unchanged(held):
     held.roster([person(card=WRONG), *others(2, 3)])
     draw_seal(held.folder / "seals" / "00001.png", 1)

@@ -49,18 +49,6 @@ def test_no_other_command_makes_a_ledger(hospital, capsys, command):
     assert not [file for file in files(hospital.folder / "state") if "sqlite3" in file]
 
 
-def test_the_to_fix_sheet_of_a_check_without_a_ledger_is_for_looking_only(hospital, capsys):
-    hospital.doctors(1)
-    hospital.roster([(name(1), "1101", None, "00001", "内科")])
-    assert hospital.go("check") == 3
-    book = hospital.newest / "results.xlsx"
-    assert hospital.go("retry", str(book)) == 2
-    assert hospital.go("run") == 3
-    capsys.readouterr()
-    assert hospital.go("retry", str(book)) == 7
-    assert hospital.service.received == []
-
-
 def test_a_lost_ledger_is_refused_by_a_check_too(hospital, capsys):
     hospital.seal_doctors(1)
     for path in (hospital.folder / "state").glob("ledger.sqlite3*"):

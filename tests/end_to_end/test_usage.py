@@ -9,9 +9,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-import openpyxl
 import pytest
-from people import name
 
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
@@ -157,20 +155,6 @@ def test_a_roster_named_in_gbk_is_read_and_a_folder_named_so_is_refused(hospital
     for option in ("--out", "--seals"):
         assert hospital.go("run", option, str(folder)) == 2
         assert "not UTF-8" in capsys.readouterr().err
-
-
-def test_a_workbook_without_its_to_fix_sheet_is_refused(hospital, capfd):
-    hospital.doctors(1)
-    hospital.roster([(name(1), "1101", None, "00001", "内科")])
-    assert hospital.go("run") == 3
-    book = openpyxl.load_workbook(hospital.newest / "results.xlsx")
-    del book["To fix"]
-    book.save(hospital.folder / "lost.xlsx")
-    for language, text_part in (("zh", "结果表里没有“失败待改"), ("en", "has no sheet “失败待改 / To fix”")):
-        lost = str(hospital.folder / "lost.xlsx")
-        code, printed = say(capfd, "retry", lost, language=language, config=hospital.folder / "config.yaml")
-        assert (code, text_part in printed) == (7, True), printed
-        assert printed.rstrip().endswith(f"retry {lost}")
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder in which nobody can make a file")

@@ -728,29 +728,6 @@ def test_rows_seen_before_count_unless_the_run_was_stopped_for_new_ones(ledger, 
     assert ledger.find_seen_rows(["a", "b", "c"]) == {"a"}
 
 
-@pytest.mark.parametrize(
-    ("row_id", "status", "is_found"),
-    [
-        ("copy", "sealed", True),
-        ("copy", "unchanged", True),
-        ("copy", "rejected", False),
-        ("copy", "failed", False),
-        ("copy", "changed", False),
-        ("sent", "unknown", True),  # its own attempt made the seal
-    ],
-)
-async def test_a_corrected_copy_is_found_by_its_roster_row_if_it_holds_the_seal(
-    ledger, attempt, seen, sealed, row_id, status, is_found
-):
-    first = replace(attempt(), row_id="sent")
-    copy = seen(row_id, status, key=first.key, line=f'{{"row_id":"{row_id}","corrects":"wrong"}}')
-    ledger.record_rows("r1", [copy, seen("other", "ready")])
-    assert ledger.find_corrections(["wrong", "other"]) == {}
-    await settle_attempt(ledger, first, sealed("s1"), now=2.0)
-    assert ledger.find_corrections(["wrong", "other"]) == ({"wrong": copy} if is_found else {})
-    assert ledger.find_corrections(["other"]) == {}
-
-
 def test_the_end_of_a_run_replaces_what_its_plan_said(ledger, seen):
     ledger.record_rows("r1", [seen("a", "ready"), seen("b", "unchanged")])
     ledger.record_rows("r1", [seen("a", "sealed")])

@@ -38,7 +38,7 @@ MOBILE_AMBIGUOUS MOBILE_DUPLICATE MOBILE_INVALID MOBILE_MISSING
 NAME_INVALID NAME_MISSING NAME_NORMALISED
 PERSON_POSSIBLY_SAME
 REVIEW_MISSING REVIEW_WRONG
-ROW_DUPLICATE ROW_HIDDEN ROW_NOT_PROCESSED ROW_SUPERSEDED
+ROW_DUPLICATE ROW_HIDDEN ROW_NOT_PROCESSED
 SEAL_NAME_CHARS SEAL_NAME_DUPLICATE SEAL_NAME_FROZEN SEAL_NAME_LENGTH
 STAFF_NO_DUPLICATE
 VALUE_INVALID
@@ -57,7 +57,6 @@ def test_the_warnings_are_those_of_the_design():
     warnings = {code for code in PROBLEM_CODES if get_problem_kind(code).severity == "warning"}
     assert warnings == {
         "ROW_HIDDEN",
-        "ROW_SUPERSEDED",
         "NAME_NORMALISED",
         "ID_TYPE_INFERRED",
         "MOBILE_MISSING",
@@ -133,16 +132,6 @@ def test_a_text_that_only_looks_stored_is_shown_as_it_is():
 @pytest.mark.parametrize(
     ("trouble", "zh", "en"),
     [
-        (
-            build_problem("ROW_SUPERSEDED", used=2, gone="—", older="—"),
-            "结果表：2 行代替了名单中的原行。",
-            "Results workbook. Roster rows replaced: 2.",
-        ),
-        (
-            build_problem("ROW_SUPERSEDED", used=2, gone="—", older="To fix 3"),
-            "结果表：2 行代替了名单中的原行。另有更新的结果表，没有采用：To fix 3。",
-            "Results workbook. Roster rows replaced: 2. Not used, because a newer workbook has them: To fix 3.",
-        ),
         (
             build_problem("IMAGE_AMBIGUOUS", found="阮星竹.png"),
             "有多张不同的图片都可能是此人的：阮星竹.png；请只留一张，或在图片列写明用哪一张。",

@@ -44,7 +44,7 @@ def make_known(doctor=None, **changes) -> PersonHistory:
 
 def find_same(row, *pasts, present=(), other=frozenset()):
     known_persons = replace(make_snapshot(*pasts), other_persons=other)
-    known = KnownPersons(known_persons, [row, *present], (), digest, IMAGES)
+    known = KnownPersons(known_persons, [row, *present], digest, IMAGES)
     match = known.find(row)
     return match and (match[0].key, match[1])
 
@@ -76,7 +76,7 @@ def test_a_person_is_the_same_by_two_marks_of_four(changes, agreed):
 def test_the_pictures_of_no_more_than_ten_people_with_one_mobile_are_compared():
     doctors = [make_doctor(serial) for serial in range(3, 40)]
     leavers = make_snapshot(*map(make_known, doctors))
-    absent = KnownPersons(leavers, [NEW], (), digest, IMAGES)
+    absent = KnownPersons(leavers, [NEW], digest, IMAGES)
     newcomers = [replace(NEW, name="李四", picture=doctor.picture) for doctor in doctors]
     assert sum(absent.find(newcomer) is not None for newcomer in newcomers) == 10
 
@@ -87,7 +87,7 @@ def test_a_picture_that_cannot_be_read_now_agrees_with_none():
     person = make_known()
     content = replace(person.seal.content, pixels="as drawn")
     person = replace(person, seal=replace(person.seal, content=content))
-    absent = KnownPersons(make_snapshot(person), [NEW], (), digest, images)
+    absent = KnownPersons(make_snapshot(person), [NEW], digest, images)
     assert absent.find(replace(NEW, name="李四")) is None
     assert absent.find(NEW)[1] == [Field.NAME, Field.MOBILE]
 

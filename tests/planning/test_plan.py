@@ -28,9 +28,9 @@ from pipeline.planning.plan import PlanRules, plan_rows
 from pipeline.planning.unsent_rows import build_initial_outcome
 
 
-def find_names(doctors, known=NOTHING, **context) -> dict[str, str]:
+def find_names(doctors, known=NOTHING) -> dict[str, str]:
     """Return the seal names that are planned, by the doctor's key."""
-    return {plan.doctor.key: plan.seal_name for plan in plan_rows(doctors, known, make_rules(), **context)}
+    return {plan.doctor.key: plan.seal_name for plan in plan_rows(doctors, known, make_rules())}
 
 
 def list_codes(row_plan) -> list[str]:
@@ -260,7 +260,6 @@ def test_a_namesake_who_is_still_in_a_roster_keeps_the_seal_name():
     first, second = make_namesakes(2)
     known = make_reusable(make_refused(first))
     assert find_names([first, second], known) == {"key1": "张伟处方章", "key2": "张伟〇〇二处方章"}
-    assert find_names([second], known, context_person_keys={first.key}) == {"key2": "张伟〇〇二处方章"}
 
 
 def test_two_newcomers_are_distinguished_though_the_name_is_reusable():

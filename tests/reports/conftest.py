@@ -14,7 +14,6 @@ from types import SimpleNamespace
 import pytest
 from people import complete_number
 
-from pipeline.domain.results_format import row_id_checksum
 from pipeline.domain.roster import (
     CardType,
     Cell,
@@ -81,7 +80,6 @@ def doctor_of(
     problems: tuple[Problem, ...] = (),
     changes: tuple[Change, ...] = (),
     usable: bool = True,
-    row_token: str | None = None,
 ) -> Doctor:
     """A row as a roster holds it; ``texts`` replaces cells by column letter, ``picture`` None leaves it out."""
     used = name or NAMES[position % len(NAMES)]
@@ -111,7 +109,7 @@ def doctor_of(
     origin = Origin(path, sheet, row or position + 3)
     file = picture or f"{standard['F']}{used}.png"
     return Doctor(
-        row=Row(origin, cells, fields, row_token=row_token),
+        row=Row(origin, cells, fields),
         row_id=hashlib.sha256(f"row {path} {sheet} {origin.row}".encode()).hexdigest()[:32],
         key=hashlib.sha256(number.encode()).hexdigest()[:32] if usable else None,
         name=used,
@@ -322,7 +320,6 @@ def make() -> SimpleNamespace:
         doctor=doctor_of,
         outcome=outcome_of,
         number=number_of,
-        check=row_id_checksum,
         png=png,
         previews=Previews,
         presenter=presenter_of,

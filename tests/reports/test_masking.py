@@ -1,4 +1,4 @@
-"""No number is readable outside the To fix sheet; the last four stay so that a person can be told apart."""
+"""No number is readable outside the marked copies; the last four stay so that a person can be told apart."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_problem_that_quotes_the_cell_masks_it():
     assert "12345" not in describe_problem(short, Presenter("zh"))
     assert "H1234567" not in describe_problem(number, Presenter("zh"))
     assert "138123456789" in describe_problem(short, Presenter("zh"), masked=False), (
-        "the To fix sheet may quote the roster"
+        "a marked copy may quote the roster"
     )
 
 

@@ -66,9 +66,6 @@ class SimulatedHospital(RuleBasedStateMachine):
         self.must_retry: set[Person] | None = (
             None  # whom a bare retry certainly takes up; None: it finds no run
         )
-        self.to_fix: list[Person] | None = (
-            None  # the To fix sheet of the last run or retry, while the rosters are as they were
-        )
         self.backup: Path | None = None
         self.names = 0  # seal names given by hand so far
 
@@ -123,7 +120,7 @@ class SimulatedHospital(RuleBasedStateMachine):
         inbox = self.folder / "inbox"
         shutil.rmtree(inbox, ignore_errors=True)
         inbox.mkdir()
-        self.lines, self.to_fix = {}, None
+        self.lines = {}
         for ward in (0, 1):
             people = [person for person in self.doctors if ward in person.files]
             rows = [
@@ -209,9 +206,6 @@ class SimulatedHospital(RuleBasedStateMachine):
             f"{self.creates() - sent} creates, not {least} to {most}"
         )
         self.must_retry = {p for p, row in rows.items() if row["status"] in UNSEALED}
-        self.to_fix = [
-            person for person, row in self.reported_rows if row["status"] in UNSEALED and not spare([row])[1]
-        ]
         self.next_steps(code, stderr_text, limit)
 
     def judge(self, expected, *, limit, halts) -> dict[Person, dict]:
@@ -328,7 +322,7 @@ class SimulatedHospital(RuleBasedStateMachine):
         assert ended["code"] in {None, 0, 3, 4, 5, 74, 143}, ended
         for person, ends in self.ends(faults).items():
             person.cut_short(ends)
-        self.reported_rows, self.to_fix = [], None
+        self.reported_rows = []
         if self.must_retry is not None or ended["code"] is not None:
             self.must_retry = set()
         return ended

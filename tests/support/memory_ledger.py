@@ -391,28 +391,6 @@ class MemoryLedger:
         counting = [rows for run, rows in tables.seen.items() if not _stopped_by_guard(tables.runs[run])]
         return {row_id for row_id in row_ids if any(row_id in rows for rows in counting)}
 
-    def find_corrections(self, row_ids: Collection[str]) -> Mapping[str, RowRecord]:
-        tables = self._tables
-        copies = {
-            json.loads(row.line).get("corrects"): row
-            for rows in tables.seen.values()
-            for row in rows.values()
-        }
-        return {
-            copie: row
-            for copie, row in copies.items()
-            if copie in row_ids
-            and row.key
-            and (live := tables.live(row.key))
-            and (
-                row.status in {"sealed", "unchanged"}
-                or (
-                    (made_by := tables.sent.get(live[1].live.trace_id or "")) is not None
-                    and made_by.attempt.row_id == row.row_id
-                )
-            )
-        }
-
     def record_decision(self, decision: Decision) -> None:
         with self._transaction() as tables:
             if decision.key not in tables.people:

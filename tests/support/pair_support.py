@@ -32,7 +32,6 @@ def doctor(
     value: object = None,
     embedded: Sequence[EmbeddedImage] = (),
     more: Sequence[Cell] = (),
-    row_token: str | None = None,
     id_type: CardType = CardType.ID_CARD,
 ) -> Doctor:
     """Return a doctor; ``picture`` is what the picture column says, of type ``kind``."""
@@ -54,7 +53,6 @@ def doctor(
             Origin(Path("名单.xlsx"), "内科", row),
             (*cells.values(), *more),
             cells,
-            row_token=row_token,
             pictures=tuple(embedded),
         ),
         row_id=None, key=key, name=name, number=number, id_type=id_type, mobile=None, staff_no=staff_no,

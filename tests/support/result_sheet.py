@@ -1,8 +1,8 @@
-"""A sheet of a results workbook as a clerk edits it: cells by row and column title."""
+"""A sheet of a results workbook: cells by row and column title."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import openpyxl
@@ -46,28 +46,3 @@ class ResultSheet:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.book.save(path)
         return path
-
-
-def save_corrected(
-    workbook: Path,
-    target: Path,
-    changes: Mapping[str, Mapping[str, str | None]],
-    *,
-    by: str = "工号",
-    drop: Collection[str] = (),
-    alter: Callable | None = None,
-) -> Path:
-    """Save a copy of a results workbook with cells of To fix changed: text in the column ``by`` -> {title: text}.
-
-    Lines whose text is in ``drop`` are deleted; ``alter`` gets the sheet at the end.
-    """
-    fix = ResultSheet(workbook)
-    for row in reversed(fix.rows):
-        line = fix.read(row, by)
-        for head, text in changes.get(line, {}).items():
-            fix.write(row, head, text)
-        if line in drop:
-            fix.sheet.delete_rows(row)
-    if alter is not None:
-        alter(fix.sheet)
-    return fix.save(target)

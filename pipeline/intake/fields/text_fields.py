@@ -189,7 +189,7 @@ def _holds_several(text: str) -> bool:
 
 
 def _mask_digits(text: str) -> str:
-    """Keep three digits and the last four, as everywhere outside the To fix sheet."""
+    """Keep three digits and the last four, as everywhere outside the marked copies."""
     indices = [index for index, char in enumerate(text) if char.isdigit()]
     hidden = set(indices[3:-4])
     return "".join("*" if index in hidden else char for index, char in enumerate(text))

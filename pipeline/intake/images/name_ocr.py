@@ -58,16 +58,13 @@ _LONGEST = 8  # characters in a line or column
 Box = tuple[int, int, int, int]
 
 
-def check_names_in_images(
-    doctors: Sequence[Doctor], *, context: Sequence[Doctor] = (), work: Path
-) -> list[Doctor]:
+def check_names_in_images(doctors: Sequence[Doctor], *, work: Path) -> list[Doctor]:
     """Return the doctors, IMAGE_NAME_MISMATCH added where the picture clearly shows another one's name.
 
-    ``context`` are rows of the roster whose names count and whose pictures are not read. Raises UsageError without the
-    extra, OSError where ``work`` cannot be written.
+    Raises UsageError without the extra, OSError where ``work`` cannot be written.
     """
     reader = _TextReader(work / "ocr")
-    names = {doctor.name for doctor in (*doctors, *context) if doctor.name}
+    names = {doctor.name for doctor in doctors if doctor.name}
     return [
         isolate_row_failure(
             partial(_check_doctor, doctor, names, reader),

@@ -52,7 +52,7 @@ _DATA = re.compile(r"\d{4}|[:：]|[。；;!！?？]")
 # a title of the name column only where every other column is plainly about the same doctor; the number of 患者 | 医生 |
 # 身份证 is the patient's
 _BARE_NAMES = frozenset({"医生", "医师"})
-# how such a title is written in what follows: a To fix sheet has other columns as well
+# how such a title is written in what follows
 _FULL_NAME = "{title}姓名"
 _ABOUT_DOCTOR = re.compile(
     r"|序号|编号|no|性别|年龄|民族|籍贯|职称|职务|岗位|级别|学历|学位|专业|备注|出生(?:日期|年月)|(?:入职|聘用|参加工作)(?:日期|时间)|执业证.*|资格证.*"
@@ -322,7 +322,7 @@ def _find_group_columns(line: Line, column: int, below: set[int], merged: Merged
 
 
 def _read_title(row: int, text: str, groups: Sequence[str], aliases: ColumnAliases) -> _Title:
-    """Return a column's title, written so that it means the same without its groups: a To fix sheet has one row."""
+    """Return a column's title, written so that it means the same without its groups: messages and results name it so."""
     if not groups:
         return _Title(row, text, aliases.find_meaning(text))
     meaning = _find_meaning_in_groups(groups, text, aliases)

@@ -16,9 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from pipeline.domain.fields import FIELDS
-from pipeline.domain.results_format import CHECK, ROW_ID, find_heading, row_id_checksum
 from pipeline.domain.roster import Cell, CellKind, EmbeddedImage, Field, Origin, Row
-from pipeline.errors import FileRefused
 from pipeline.intake.layout.column_titles import Header
 from pipeline.intake.readers.model import (
     Line,
@@ -26,7 +24,6 @@ from pipeline.intake.readers.model import (
     MergedCells,
     RawCell,
     format_column,
-    is_filled,
     number_cell,
 )
 
@@ -156,15 +153,12 @@ class FieldCells(_PackedRow, Mapping[Field, Cell]):
 class RowBuilder:
     """Makes the rows of one table."""
 
-    def __init__(self, header: Header, *, has_row_tokens: bool) -> None:
+    def __init__(self, header: Header) -> None:
         self.header = header
         self.last_column = max(header.titles)
-        self._token_columns = _find_token_columns(header) if has_row_tokens else ()
         field_columns = set(header.columns.values())
         self._titled = frozenset(
-            column
-            for column in header.titles
-            if (column < WIDEST or column in field_columns) and not self.is_token_column(column)
+            column for column in header.titles if column < WIDEST or column in field_columns
         )
         self._layouts = {self._titled: self._make_layout(self._titled)}  # by their columns
         self._texts: defaultdict[int, dict[str, str]] = defaultdict(dict)
@@ -201,16 +195,7 @@ class RowBuilder:
                 if index >= length:
                     length = index + 1
         packed = tuple(values[:length])
-        token = self._read_token(line) if self._token_columns else None
-        return Row(origin, Cells(layout, packed), FieldCells(layout, packed), token, line.hidden, pictures)
-
-    def is_token_column(self, column: int) -> bool:
-        """Return whether a column holds the row tokens of a To fix sheet: this program hid it."""
-        return column in self._token_columns
-
-    def has_token(self, line: Line) -> bool:
-        """Return whether a line of a To fix sheet has a row token: it was a doctor's, whatever is left of it."""
-        return bool(self._token_columns) and is_filled(line.cells.get(self._token_columns[0]))
+        return Row(origin, Cells(layout, packed), FieldCells(layout, packed), line.hidden, pictures)
 
     def _find_layout(self, line: Line) -> ColumnLayout:
         if line.cells.keys() <= self._titled:
@@ -224,22 +209,6 @@ class RowBuilder:
 
     def _make_layout(self, columns: frozenset[int]) -> ColumnLayout:
         return ColumnLayout(sorted(columns), self.header.titles, self.header.columns)
-
-    def _read_token(self, line: Line) -> str:
-        row_id, check = (
-            line.cells[column].display_text if column in line.cells else "" for column in self._token_columns
-        )
-        if not row_id or check != row_id_checksum(row_id):
-            raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", "to_fix_row": str(line.number)})
-        return row_id
-
-
-def _find_token_columns(header: Header) -> tuple[int, ...]:
-    columns = {title: column for column, title in header.titles.items()}
-    row_id, check = (find_heading((heading,), columns) for heading in (ROW_ID, CHECK))
-    if row_id is None or check is None:
-        raise FileRefused("FILE_SUSPICIOUS", {"found": "row_id", "to_fix_row": str(header.first_line)})
-    return columns[row_id], columns[check]
 
 
 # --- what merged cells give

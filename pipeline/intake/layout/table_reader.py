@@ -76,11 +76,11 @@ class Table:
     unassigned_images: list[UnassignedImage] = field(default_factory=list)
 
 
-def read_table(sheet: Sheet, path: Path, aliases: ColumnAliases, *, has_row_tokens: bool = False) -> Table:
-    """Read one sheet; ``has_row_tokens`` for a To fix sheet, whose two hidden columns become each row's token.
+def read_table(sheet: Sheet, path: Path, aliases: ColumnAliases) -> Table:
+    """Read one sheet.
 
     Every line from the first to the last that holds something is a row or in ``skipped``, exactly once. Raises
-    FileRefused HEADER_AMBIGUOUS, and FILE_SUSPICIOUS for a row token that this program did not write.
+    FileRefused HEADER_AMBIGUOUS.
     """
     if sheet.hidden:
         return Table(SheetReport(sheet.name, "hidden"))
@@ -103,7 +103,7 @@ def read_table(sheet: Sheet, path: Path, aliases: ColumnAliases, *, has_row_toke
         number = find_first_number(sheet.name, lines)
         return Table(report, first_lines=first_lines, first_number=number, unassigned_images=unassigned)
     first, last, header = located
-    reader = _TableReader(sheet, path, aliases, merged, has_row_tokens=has_row_tokens)
+    reader = _TableReader(sheet, path, aliases, merged)
     for line in islice(lines, first):
         reader.skip_title(line)
     reader.open_header(header, list(islice(lines, last - first + 1)))
@@ -162,13 +162,10 @@ def _skip_examples(table: Table) -> Table:
 class _TableReader:
     """Takes the lines of a sheet in their order: ``open_header``, then ``read_line``, at the end ``finish``."""
 
-    def __init__(
-        self, sheet: Sheet, path: Path, aliases: ColumnAliases, merged: MergedCells, *, has_row_tokens: bool
-    ) -> None:
+    def __init__(self, sheet: Sheet, path: Path, aliases: ColumnAliases, merged: MergedCells) -> None:
         self._rows: list[Row] = []
         self._skipped = SkippedLineLog(sheet.name)
         self._sheet, self._path, self._aliases, self._merged = sheet, path, aliases, merged
-        self._has_row_tokens = has_row_tokens
         self._images = SheetImages(sheet, merged)
         self._sections: list[tuple[int, bool]] = []  # first row under each header; is it called an example
         self._lines_above: deque[Line] = deque(maxlen=2)  # the last ones, as long as none is a doctor
@@ -204,14 +201,12 @@ class _TableReader:
         for line in lines:
             self.skip_line(line, "header")
         self._lines_above.clear()
-        self._builder = RowBuilder(header, has_row_tokens=self._has_row_tokens)
+        self._builder = RowBuilder(header)
         self._cursor = MergedCellCursor(self._merged, header)
         self._last_column = max(self._last_column, self._builder.last_column)
         fields = {column: name for name, column in header.columns.items()}
         self._hidden |= {
-            column: fields.get(column)
-            for column in self._sheet.hidden_columns & header.titles.keys()
-            if not self._builder.is_token_column(column)
+            column: fields.get(column) for column in self._sheet.hidden_columns & header.titles.keys()
         }
         for name, unused in header.unused_columns.items():
             used, *others = map(header.name_column, (header.columns[name], *unused))
@@ -268,8 +263,7 @@ class _TableReader:
         """Return the table; people under the title of an example are skipped, if there is another table."""
         self._rows = self._images.give_images(self._rows, self._aliases)
         self._skip_example_sections()
-        columns = () if self._has_row_tokens else tuple(self._columns.values())
-        report = SheetReport(self._sheet.name, "read", len(self._rows), columns)
+        report = SheetReport(self._sheet.name, "read", len(self._rows), tuple(self._columns.values()))
         images = self._images.list_unassigned()
         return Table(
             report,
@@ -323,8 +317,6 @@ class _TableReader:
         return number is not None and bool(_DATA.search(number.display_text))
 
     def _classify(self, line: Line, visible: VisibleLine) -> LineClass | None:
-        if self._builder.has_token(line):
-            return None
         if line.number <= self._example_until:
             return "example"
         if not self._has_number(line) and self._repeats_title(visible.line):

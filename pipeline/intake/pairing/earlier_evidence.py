@@ -268,7 +268,7 @@ def _list_bearers(doctor: Doctor, digest: Digest, run: str) -> Iterator[Bearer]:
     digits = "" if key else " ".join(sorted(person.traces))
     if not (key or names or digits):
         return  # nothing is known of the person
-    origin = doctor.row.display_origin
+    origin = doctor.row.origin
     shown = Bearer(
         key=key,
         name=digest(make_name_key(names[0])) if names else "",

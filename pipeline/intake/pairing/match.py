@@ -5,7 +5,7 @@ How a doctor's picture is found:
 1. The picture column. A file it names wins over every other file, unless by its own name it is another person's: then
    no one gets it (``evidence.find_contested_files``). An entry that can only mean a file and finds none is IMAGE_MISSING
    and nothing else is tried: an older picture of the same name must not take its place. An entry that means no file
-   (已交, √) is passed over; so is one that this program wrote for another doctor (``picture_column``).
+   (已交, √) is passed over.
 2. Otherwise the files whose stem is one that the row leads to expect, see ``expected_names``. The strongest gives the
    evidence, but all of them are looked at.
 3. A picture in the row's own cell, see ``picture_column.find_seal_images``, counts beside either.
@@ -14,10 +14,6 @@ All that is found must be one picture, by its bytes or by its pixels: two differ
 named them, and then no one gets one. A file whose name fits two people by staff number or name is evidence for neither,
 even where one of them has a better file: who else it could belong to is not ours to decide. What is left counts only as
 far as no earlier doctor may be meant, see ``earlier_evidence``.
-
-A line of a results workbook whose name and number may be another doctor's than the roster row's gets a picture only by
-what it gives anew: a new entry, a picture that a person put into the workbook, or the evidence that its correction
-trusts.
 """
 
 from __future__ import annotations
@@ -46,7 +42,7 @@ from pipeline.intake.pairing.file_names import BLANK_STEP
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
 from pipeline.intake.pairing.image_sources import ImageSources
 from pipeline.intake.pairing.match_problems import add_problem, list_texts, make_problem, show_path
-from pipeline.intake.pairing.picture_column import FindEarlierRows, PictureEntry, read_picture_entry
+from pipeline.intake.pairing.picture_column import PictureEntry, read_picture_entry
 from pipeline.intake.pairing.zip_files import UnreadableFile
 from pipeline.messages.catalogue import join_texts, make_message
 
@@ -104,22 +100,19 @@ def match_images(
     now: float = inf,
     images: ImageExaminer,
     earlier: EarlierEvidence | None = None,
-    find_earlier_rows: FindEarlierRows = lambda _: None,
 ) -> MatchResult:
     """Give every doctor the picture that is certainly theirs, or the problem that explains why there is none.
 
     Only files that a row may mean are opened, and of these only the ones that differ from ``known_files`` (the ledger's
-    file_stat, by ``str(path)``) or whose time lies after ``now`` (unix seconds). ``images`` keeps the bytes of a picture that lies in a zip. A row whose number is unusable is matched as well, so that all its problems show at once. Whether
-    two people use the same picture is found by ``conflicts``. ``earlier`` knows the doctors of earlier runs;
-    ``find_earlier_rows`` gives the pictures of one run's rows. Raises OSError where the work folder cannot be written.
+    file_stat, by ``str(path)``) or whose time lies after ``now`` (unix seconds). ``images`` keeps the bytes of a picture that
+    lies in a zip. A row whose number is unusable is matched as well, so that all its problems show at once. Whether two
+    people use the same picture is found by ``conflicts``. ``earlier`` knows the doctors of earlier runs. Raises OSError where
+    the work folder cannot be written.
     """
     matches = find_matches(doctors, index)
     with ImageSources(known_files, images.store, now) as sources:
-        entries = [
-            read_picture_entry(doctor, index, by_name, sources=sources, find_earlier_rows=find_earlier_rows)
-            for doctor, by_name in zip(doctors, matches.by_row, strict=True)
-        ]
-        entry_matches = [entry.matches for entry in entries]
+        entries = [read_picture_entry(doctor, index) for doctor in doctors]
+        entry_matches = [entry.named for entry in entries]
         contested = find_contested_files(entry_matches, matches)
         matcher = _RowMatcher(
             doctors, matches, entries, contested, sources, images, earlier or EarlierEvidence()
@@ -174,7 +167,7 @@ class _RowMatcher:
         valid = () if is_doubtful else _prefer_readable(evident, cells)
         self.used.update(match.candidate for match in valid or fitting)
         try:
-            self._require_own(row, fitting, valid, cells)
+            self._require_own(row, fitting, has_own=bool(valid or cells))
             valid, cells, is_doubtful = self._leave_out_earlier(doctor, valid, cells)
             if not (valid or cells):
                 _require_none_between(doctor)
@@ -185,25 +178,13 @@ class _RowMatcher:
         except _RowRefused as refused:
             return refused.mark_doctor(doctor)
 
-    def _require_own(
-        self,
-        row: int,
-        fitting: Sequence[ImageMatch],
-        valid: Sequence[ImageMatch],
-        cells: Sequence[EmbeddedImage],
-    ) -> None:
-        """Raise _RowRefused where the entry was another row's, or what fits is or may be another person's."""
-        doctor, entry = self.doctors[row], self.entries[row]
-        if entry.origin == "moved":
-            self.used.update(match.candidate for match in entry.named)
-            raise _RowRefused(match_problems.explain_moved_entry(doctor, entry))
+    def _require_own(self, row: int, fitting: Sequence[ImageMatch], *, has_own: bool) -> None:
+        """Raise _RowRefused where what fits is or may be another person's."""
         contested = [match for match in fitting if self._is_contested(match.candidate, row)]
         if contested:
             problem = match_problems.explain_contested_files(row, contested, self.doctors, self.contested)
             raise _RowRefused(problem, contested_images=self._list_images(contested))
-        if not _is_trusted(doctor, entry, valid, cells):
-            raise _RowRefused(match_problems.explain_untrusted_match(doctor))
-        if fitting and not (valid or cells):
+        if fitting and not has_own:
             problem = match_problems.explain_shared_files(row, fitting, self.doctors, self.matches)
             raise _RowRefused(problem, contested_images=self._list_images(fitting))
 
@@ -332,30 +313,11 @@ def _find_fitting(
 ) -> tuple[Sequence[ImageMatch], tuple[EmbeddedImage, ...]]:
     """Return the files and the pictures in cells that may be a row's; ``by_name`` are the files so called."""
     cells = picture_column.find_seal_images(doctor.row)
-    text = entry.text if entry.is_given else None
-    if text and picture_column.find_named_column(text):
-        return (), cells
-    if entry.origin == "written":
-        named = {match.candidate for match in entry.named}
-        return [*entry.named, *(match for match in by_name if match.candidate not in named)], cells
-    if entry.matches:
-        return entry.matches, cells
-    if text and picture_column.names_file(text):
+    if entry.named:
+        return entry.named, cells
+    if entry.text and picture_column.names_file(entry.text):
         return (), ()
     return by_name, cells
-
-
-def _is_trusted(
-    doctor: Doctor, entry: PictureEntry, valid: Sequence[ImageMatch], cells: Sequence[EmbeddedImage]
-) -> bool:
-    """Return whether a line that may be another doctor's than its roster row has a picture given anew, or none at all."""
-    correction = doctor.row.correction
-    if correction is None or correction.trusted_evidence is None:
-        return True
-    if not valid and not cells:
-        return entry.origin != "void"
-    trusted = correction.trusted_evidence
-    return bool(cells or entry.matches) or any(match.evidence in trusted for match in valid)
 
 
 def _prefer_readable(valid: Sequence[ImageMatch], cells: Sequence[EmbeddedImage]) -> Sequence[ImageMatch]:

@@ -45,18 +45,6 @@ def explain_refused_entry(doctor: Doctor, entry: PictureEntry, refusal: str) -> 
     return make_problem("IMAGE_PATH_REJECTED", doctor, found=_show_entry(entry.text), why=refusal)
 
 
-def explain_moved_entry(doctor: Doctor, entry: PictureEntry) -> Problem:
-    """Return the problem of a results workbook's line whose picture entry was another row's."""
-    text = _show_entry(entry.text)
-    return make_problem("IMAGE_AMBIGUOUS", doctor, found=text, other=entry.owner, claimed="entry")
-
-
-def explain_untrusted_match(doctor: Doctor) -> Problem:
-    """Return the problem of a line that may be another doctor's than its roster row, and has no picture of its own."""
-    tried = (mask_id(doctor.number) if doctor.number else "", mask_file_name(doctor.name or ""))
-    return make_problem("IMAGE_MISSING", doctor, tried=", ".join(filter(None, tried)), moved="yes")
-
-
 def explain_contested_files(
     row: int,
     fitting: Collection[ImageMatch],
@@ -86,7 +74,7 @@ def explain_shared_files(
         other = list_texts(describe_row(doctors[other]) for other in sorted(others))
         return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, other=other)
     if any(match.ward == "other" for match in fitting):
-        sheet = mask_file_name(doctor.row.display_origin.sheet or doctor.row.display_origin.file)
+        sheet = mask_file_name(doctor.row.origin.sheet or doctor.row.origin.file)
         return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, ward=sheet)
     department = mask_file_name(doctor.department or "—")
     return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, department=department)
@@ -192,5 +180,5 @@ def show_path(path: str, doctor: Doctor) -> str:
 
 def describe_row(doctor: Doctor) -> str:
     """Return where a row stands: ``a.xlsx 内科 12``."""
-    origin = doctor.row.display_origin
+    origin = doctor.row.origin
     return " ".join(filter(None, (mask_file_name(origin.file), origin.sheet, str(origin.row))))

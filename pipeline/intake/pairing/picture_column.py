@@ -5,10 +5,6 @@ and never joined to a path, so no entry can reach outside the folder; entries th
 they were written for a reason. A whole path to a picture, as another computer has it (``C:\印章\张伟.png``), counts by
 its last part, and that is reported.
 
-A roster's entry is the hospital's word. In a line of a results workbook it may be what this program wrote there, which is
-no evidence of the clerk's: it counts as much as the file's name does, and for another doctor than it was written for it
-counts nothing.
-
 A picture inside the roster counts if it lies in a column without a title, in one whose title speaks of a seal or a
 signature, or in one that ``columns`` names as the picture column. A photo of the person, a QR code or a logo in another
 titled column does not, nor does one under 图片: that is a column of file names. One that
@@ -20,21 +16,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from dataclasses import field as _field
-from typing import Literal, NamedTuple
 
-from pipeline.domain.roster import CellKind, Correction, Doctor, EmbeddedImage, Field, ImageFile, Row
-from pipeline.errors import NotReadNow
+from pipeline.domain.roster import CellKind, Doctor, EmbeddedImage, Field, ImageFile, Row
 from pipeline.intake.fields.normalize import get_text, trim_ends
 from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.layout.column_titles import is_seal_title
 from pipeline.intake.pairing import file_names
 from pipeline.intake.pairing.expected_names import COLUMN, ImageMatch
 from pipeline.intake.pairing.image_index import Candidate, FileNameVariant, ImageIndex
-from pipeline.intake.pairing.image_sources import ImageSources
-from pipeline.intake.pairing.zip_files import UnreadableFile
 from pipeline.messages.catalogue import make_message
 
 _MAX_COMPONENT = 255  # bytes: no file system has longer names
@@ -42,29 +34,11 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _DRIVE = re.compile(r"[A-Za-z]:")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])\Z", re.IGNORECASE)
 _WHOLE_PATH = re.compile(r"(?:[A-Za-z]:)?[/\\]+")
-_CELL = re.compile(r"▣ ?([A-Z]{1,3})[1-9][0-9]*\b")  # how a picture in a cell is called everywhere
 # what a column is for
 _OTHER_PICTURES = re.compile("照|像|码|标志|徽|证|件|图|photo|picture|image|portrait|logo|code|scan|file")
 _HALF = 0.5 - 1e-6  # of a picture's height
 _LONGEST_TITLE = 20  # characters of a title that are repeated
 _WORDLESS = frozenset({CellKind.ERROR, CellKind.NO_VALUE, CellKind.PICTURE})
-
-# given: a person wrote it for this doctor; written: this program did, for this row; moved: it was another row's;
-# void: it was the row's, and the row's doctor may be another one now
-EntryOrigin = Literal["given", "written", "moved", "void"]
-
-
-class EarlierRow(NamedTuple):
-    """A row of an earlier run that had a picture."""
-
-    row_id: str
-    key: str | None
-    name: str | None
-    position: str  # a.xlsx 内科 12
-
-
-# run -> sha256 -> rows; None: unknown run
-FindEarlierRows = Callable[[str], Mapping[str, Sequence[EarlierRow]] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,109 +48,20 @@ class PictureEntry:
     text: str | None = _field(repr=False)
     refusal: str | None = None  # why it is not accepted
     named: Sequence[ImageMatch] = _field(default=(), repr=False)  # the files it means
-    origin: EntryOrigin = "given"
-    owner: str = ""  # of a moved one: the row whose entry or picture it was
-
-    @property
-    def matches(self) -> Sequence[ImageMatch]:
-        """The files that it gives to the row."""
-        return () if self.origin == "void" else self.named
-
-    @property
-    def is_given(self) -> bool:
-        """Whether a person wrote it for this doctor."""
-        return bool(self.text) and self.origin == "given"
 
 
 _NO_ENTRY = PictureEntry(None)
 
 
-def read_picture_entry(
-    doctor: Doctor,
-    index: ImageIndex,
-    by_name: Sequence[ImageMatch],
-    *,
-    sources: ImageSources,
-    find_earlier_rows: FindEarlierRows,
-) -> PictureEntry:
-    """Return the entry of a row; ``by_name`` are the files called so.
-
-    Files are opened only where a line of a results workbook names them.
-    """
+def read_picture_entry(doctor: Doctor, index: ImageIndex) -> PictureEntry:
+    """Return the entry of a row."""
     text = read_entry_text(doctor)
     if text is None:
         return _NO_ENTRY
     if refusal := find_refusal(text):
         return PictureEntry(text, refusal)
-    correction = doctor.row.correction
-    if find_named_column(text):
-        in_doubt = correction is not None and correction.trusted_evidence is not None
-        return PictureEntry(text, origin="void" if in_doubt else "given")
     named = [ImageMatch(file, COLUMN, text, differences) for file, differences in find_files(text, index)]
-    if correction is None:
-        return PictureEntry(text, named=named)
-    own = {match.candidate for match in by_name}
-    rows = _list_earlier_rows(named, sources, find_earlier_rows(correction.run))
-    is_own = own.issuperset(match.candidate for match in named)
-    origin, owner = _judge_origin(doctor, correction, rows, is_own=is_own)
-    return PictureEntry(text, named=named, origin=origin, owner=owner)
-
-
-def _judge_origin(
-    doctor: Doctor, correction: Correction, rows: Sequence[EarlierRow] | None, *, is_own: bool
-) -> tuple[EntryOrigin, str]:
-    """Judge the entry of a results workbook's line by the roster row it came from and by the run that wrote it.
-
-    ``rows`` are those that the run had its picture for, None where that is not known; with ``is_own`` the files bear the
-    doctor's name or number.
-    """
-    in_doubt = correction.trusted_evidence is not None
-    is_old = correction.picture_entry_unchanged or correction.picture_entry_owner != ""
-    if not is_old and rows is not None and (not rows or any(_is_person(row, doctor) for row in rows)):
-        return "given", ""
-    if in_doubt:
-        return "void", ""
-    if correction.picture_entry_unchanged or (rows is None and not is_old):
-        return "given", ""
-    if not is_old and rows and any(_is_same_row(row, doctor, correction) for row in rows):
-        return "written", ""
-    if is_own:
-        return "given", ""
-    return "moved", correction.picture_entry_owner or (rows[0].position if rows else "")
-
-
-def _list_earlier_rows(
-    named: Sequence[ImageMatch],
-    sources: ImageSources,
-    rows_by_digest: Mapping[str, Sequence[EarlierRow]] | None,
-) -> Sequence[EarlierRow] | None:
-    """Return the rows that a run had these files' pictures for; None where the run is not known."""
-    if not named:
-        return []
-    if rows_by_digest is None:
-        return None
-    rows: list[EarlierRow] = []
-    for match in named:
-        try:
-            image = sources.get_image(match.candidate)
-        except (UnreadableFile, NotReadNow):  # it is reported where the row is matched
-            continue
-        rows += rows_by_digest.get(image.sha256, ())
-    return rows
-
-
-def _is_person(row: EarlierRow, doctor: Doctor) -> bool:
-    """Return whether the earlier run had the picture for this very person."""
-    return row.key is not None and (row.key, row.name) == (doctor.key, doctor.name)
-
-
-def _is_same_row(row: EarlierRow, doctor: Doctor, correction: Correction) -> bool:
-    """Return whether the earlier run had the picture for this row; a retry's rows have other ids than the roster's."""
-    if row.row_id == correction.row_token:
-        return True
-    return (row.key is not None and row.key == doctor.key) or (
-        row.name is not None and row.name == doctor.name
-    )
+    return PictureEntry(text, named=named)
 
 
 # --- the text of an entry
@@ -202,22 +87,14 @@ def get_file_of_path(text: str) -> str | None:
 def list_contested_files(doctor: Doctor) -> list[ImageFile]:
     """Return the files that may be a row's and are not used: they may be another row's, or they show different pictures.
 
-    A picture in the roster is none of them: its place there decides whose it is, and a person corrects the place.
+    A picture in the roster (▣ H12) is none of them: its place there decides whose it is, and a person corrects the place.
     """
-    rivals = [image for shown_path, image in doctor.rival_images if find_named_column(shown_path) is None]
+    rivals = [image for shown_path, image in doctor.rival_images if not shown_path.startswith("▣")]
     return [*doctor.contested_images, *rivals]
-
-
-def find_named_column(text: str) -> str | None:
-    """Return the column of the roster cell whose picture an entry means (``▣ H12``, as To fix writes it), or None."""
-    cell = _CELL.match(text)
-    return cell[1] if cell else None
 
 
 def names_file(text: str) -> bool:
     """Return whether an entry can only mean a file: it has an extension or a folder. 已交 and √ have neither."""
-    if find_named_column(text):
-        return False
     return bool(file_names.split_extension(text)[1]) or "/" in text or "\\" in text
 
 
@@ -305,20 +182,12 @@ def _compare_folders(folders: Sequence[str], candidate: Candidate) -> Iterator[s
 
 
 def find_seal_images(row: Row) -> tuple[EmbeddedImage, ...]:
-    """Return the pictures of a row that are meant as its doctor's seal.
-
-    A corrected row has those of the row it corrects, which were judged under its own titles: all of them count.
-    """
-    whole = (image for image in row.pictures if not image.is_between)
-    if row.is_corrected:
-        return tuple(image for image in whole if not image.is_misplaced)
-    return tuple(image for image in whole if _is_seal(image, row))
+    """Return the pictures of a row that are meant as its doctor's seal."""
+    return tuple(image for image in row.pictures if not image.is_between and _is_seal(image, row))
 
 
 def find_misplaced_images(row: Row) -> tuple[EmbeddedImage, ...]:
     """Return the pictures that float over a text column of the row, or lie half in the row and half in another."""
-    if row.is_corrected:
-        return tuple(image for image in row.pictures if image.is_misplaced)
     return tuple(
         image
         for image in row.pictures
@@ -361,7 +230,7 @@ def _is_seal(image: EmbeddedImage, row: Row) -> bool:
 
 
 def _is_between(image: EmbeddedImage, row: Row) -> bool:
-    return image.is_between and (image.is_misplaced if row.is_corrected else _is_seal(image, row))
+    return image.is_between and _is_seal(image, row)
 
 
 def _is_misplaced(image: EmbeddedImage, row: Row) -> bool:

@@ -50,7 +50,7 @@ class Wards:
     ) -> None:
         """Collect the wards of all lists and departments, and the names of the folders that hold pictures."""
         self._departments = {_get_ward_name(make_department_key(name)) for name in departments} - {""}
-        origins = [doctor.row.display_origin for doctor in doctors]
+        origins = [doctor.row.origin for doctor in doctors]
         lists = self._read_lists({(origin.path, origin.sheet) for origin in origins})
         self._of_lists = frozenset(filter(None, lists.values()))
         self._by_file: defaultdict[Path, set[str]] = defaultdict(set)
@@ -73,7 +73,7 @@ class Wards:
         if match.evidence != NAME:
             return match
         own = self._own[person]
-        of_file = self._by_file[doctor.row.display_origin.path]
+        of_file = self._by_file[doctor.row.origin.path]
         lists, known = (self._of_lists, self._of_lists | self._departments) if own else (of_file, of_file)
         wards = {_get_ward_name(name) for part in match.candidate.folder.part_names for name in part}
         if not own.isdisjoint(wards):

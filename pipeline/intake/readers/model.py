@@ -151,18 +151,13 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """One roster file as a reader gives it; ``run`` is set for a workbook that this program wrote: its run."""
+    """One roster file as a reader gives it; ``is_results``: it is a results workbook of ours."""
 
     sheets: Iterator[Sheet] = field(repr=False)
-    run: str | None = None
+    is_results: bool = False
     notes: tuple[str, ...] = ()  # for files.jsonl: what is not read from this format
     unassigned: tuple[UnassignedImage, ...] = ()  # pictures of its sheets that cannot be used
     originals: tuple[str, ...] = ()  # of a marked copy: the files it was made from
-
-    @property
-    def results(self) -> bool:
-        """Whether this program wrote it."""
-        return self.run is not None
 
 
 @cache

@@ -27,7 +27,7 @@ from pipeline.errors import FileRefused, NotReadNow
 from pipeline.intake.readers.child import CHILD_ARGUMENT
 from pipeline.intake.readers.child.program import ValueKind
 from pipeline.intake.readers.compound_files import MAX_BYTES
-from pipeline.intake.readers.detect import BARE_RECORDS, Kind, detect_charset
+from pipeline.intake.readers.detect import Kind, detect_charset
 from pipeline.intake.readers.model import (
     MAX_CELLS,
     MAX_COLUMN,
@@ -47,7 +47,6 @@ from pipeline.intake.readers.model import (
     make_text_refusal,
     text_cell,
 )
-from pipeline.intake.readers.own_workbook import OWN_SHEETS, read_run_of_compound, read_run_of_package
 from pipeline.intake.readers.xlsx.package import MEGABYTE, Package
 from pipeline.intake.readers.xlsx.styles import (
     EPOCH_1900,
@@ -57,7 +56,7 @@ from pipeline.intake.readers.xlsx.styles import (
     make_formats,
     styled_number,
 )
-from pipeline.messages.areas import is_known
+from pipeline.messages.areas import get_pair, is_known
 from pipeline.messages.catalogue import make_message
 
 MAX_SHEETS = 1_000
@@ -84,6 +83,13 @@ _MAX_LINE = 100_000_000  # bytes of one row
 _MAX_FACTS = 10_000  # lines that are no rows: one for each sheet, and those of the file
 _PERIOD = 0.02  # seconds between two looks at the child: 60 MB are the most that it was seen to grow in them
 
+# the names of the sheets of a results workbook, in each language
+_RESULTS_SHEETS = tuple(
+    zip(
+        *(get_pair(f"sheet.{sheet}") for sheet in ("summary", "all", "fix", "unknown", "unpaired")),
+        strict=True,
+    )
+)
 # -S: the child gets the parent's search path, not the one that site.py would make
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1])['path'];"
@@ -98,27 +104,30 @@ def read(kind: Kind, data: bytes, options: ReadOptions) -> Book:
 
     Raises FileRefused for one that is locked, damaged, oversized or hostile; its lines raise it for damaged cells.
     """
-    run, has_pictures = None, False
+    has_pictures = False
     if kind in ("xlsb", "ods"):
         package = Package(data)
         if b"encryption-data" in (package.read_payload(_MANIFEST, 10 * MEGABYTE) or b""):
             raise FileRefused("FILE_ENCRYPTED")
-        run = read_run_of_package(package)
         has_pictures = kind == "xlsb" and _has_pictures(package)
     elif len(data) > MAX_BYTES:
         raise make_size_refusal(len(data), MAX_BYTES)
-    elif kind == "xls":
-        run = None if data.startswith(BARE_RECORDS) else read_run_of_compound(data)
-    else:
+    elif kind != "xls":
         data = _decode_markup(data)
-    book = read_in_child(kind, data, max_rows=options.max_rows * (1 if run is None else OWN_SHEETS))
+    book = read_in_child(kind, data, max_rows=options.max_rows)
     notes = []
     tables = sum(bool(sheet.rows) for sheet in book.sheets)
     if kind == "html" and tables > 1:
         notes.append(make_message("note.tables", n=tables))
-    if run is None and (has_pictures or book.facts.get("pictures")):
+    if has_pictures or book.facts.get("pictures"):
         notes.append(make_message("note.pictures_not_read", format=_NAMES[kind]))
-    return Book(make_sheets(book), run, tuple(notes))
+    return Book(make_sheets(book), _holds_results(book), tuple(notes))
+
+
+def _holds_results(book: ChildBook) -> bool:
+    """Return whether a results workbook of ours was saved in another format: all of its sheets are there."""
+    names = {sheet.facts["sheet"] for sheet in book.sheets}
+    return any(names.issuperset(titles) for titles in _RESULTS_SHEETS)
 
 
 def _decode_markup(data: bytes) -> bytes:

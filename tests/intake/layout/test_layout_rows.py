@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from people import name, number
 
-from pipeline.domain.results_format import row_id_checksum
 from pipeline.domain.roster import Cell, CellKind, Field
 from pipeline.intake.layout.column_titles import ColumnAliases
 from pipeline.intake.layout.table_reader import read_table
@@ -117,21 +116,3 @@ def test_a_ragged_text_file_is_not_noted_line_by_line(tmp_path):
     assert report.notes[0] == "line 2: more fields than titles"
     assert report.notes[-1] == "10 more lines with more fields than titles"
     assert len(report.notes) == 21
-
-
-def test_a_line_with_a_ticket_is_a_doctor_whatever_is_left_of_it():
-    """A number that Excel had damaged is left empty in the To fix sheet; the row must not vanish in ``retry``."""
-    titles = ["姓名", "身份证号", "原因", "row_id", "check"]
-    lines = [
-        titles,
-        ["", "", "合计", "r1", row_id_checksum("r1")],
-        ["内科", "", "", "r2", row_id_checksum("r2")],
-        ["合计"],
-    ]
-    sheet = Sheet(
-        "失败待改",
-        iter(Line(index, dict(enumerate(map(text_cell, line)))) for index, line in enumerate(lines, 1)),
-    )
-    made = read_table(sheet, Path("results.xlsx"), ColumnAliases.from_config({}), has_row_tokens=True)
-    assert [(row.origin.row, row.row_token) for row in made.rows] == [(2, "r1"), (3, "r2")]
-    assert made.skipped[-1].why == "total"

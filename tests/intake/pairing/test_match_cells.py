@@ -85,11 +85,6 @@ def test_a_picture_under_another_title_does_not_count_and_is_named(tmp_path, tit
     assert codes(tmp_path, {"张伟.png": b"seal"}, one) == [("name", [])]
 
 
-def test_rows_of_a_to_fix_sheet_have_the_pictures_of_the_rows_they_correct(tmp_path):
-    one = doctor(embedded=[embedded(tmp_path, column="F", row=40)], more=[titled("F", "备注")], row_token="t")
-    assert codes(tmp_path, {}, one) == [("cell", [])]
-
-
 def test_two_different_pictures_are_two_candidates(tmp_path):
     two = [embedded(tmp_path), embedded(tmp_path, b"other", column="F")]
     (row,) = paired(tmp_path, {}, doctor(picture="", embedded=two)).doctors

@@ -14,9 +14,7 @@ import pytest
 import xlsxwriter
 from biff_support import compound, label, record, sheet, stream
 
-from pipeline.domain.results_format import row_id_checksum
-from pipeline.domain.roster import Field
-from pipeline.intake.read_rosters import find_run, read_rosters
+from pipeline.intake.read_rosters import is_results_workbook, read_rosters
 from pipeline.intake.readers.discover import expand_paths
 from pipeline.messages.problems import render_problem
 
@@ -25,30 +23,14 @@ TABLE = f"姓名,身份证号\n张三,{NUMBER}\n".encode()
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 504
 
 
-def results(
-    path, *lines, titles=("姓名", "身份证号", "图片", "row_id", "check"), sheet="失败待改", ours=True, more=()
-):
+def results(path, *, ours=True):
     """Write a results workbook as far as intake looks at it."""
     book = xlsxwriter.Workbook(path)
     if ours:
         book.set_custom_property("esign-import", "results")
-    summary = book.add_worksheet("汇总")
-    summary.write_row(0, 0, ["姓名", "身份证号"])
-    summary.write_row(1, 0, ["张三", NUMBER])
-    page = book.add_worksheet(sheet)
-    page.write_row(0, 0, titles)
-    for number, line in enumerate(lines, 1):
-        page.write_row(number, 0, line)
-    for number, cells in enumerate(more):
-        (book.get_worksheet_by_name(f"{sheet}2") or book.add_worksheet(f"{sheet}2")).write_row(
-            number, 0, cells
-        )
+    book.add_worksheet("全部结果").write_row(0, 0, ["姓名", "身份证号"])
     book.close()
     return path
-
-
-def line(row_id, name="张三", check=None):
-    return (name, NUMBER, "a.png", row_id, row_id_checksum(row_id) if check is None else check)
 
 
 def test_a_folder_gives_its_rosters_by_name_and_passes_debris_over(tmp_path):
@@ -295,72 +277,20 @@ def test_notes_of_a_book_are_reported_whether_it_is_read_or_refused(tmp_path):
         )
 
 
-def test_a_run_is_recognised_from_the_first_bytes(tmp_path):
-    path = results(tmp_path / "r.xlsx", line("r1"))
-    assert find_run(path) == ""
+def test_a_results_workbook_is_recognised_from_the_first_bytes(tmp_path):
+    assert is_results_workbook(results(tmp_path / "r.xlsx"))
     for other in (results(tmp_path / "o.xlsx", ours=False), tmp_path / "absent.xlsx", tmp_path):
-        assert find_run(other) is None
+        assert not is_results_workbook(other)
     with (tmp_path / "huge.csv").open("wb") as file:
         file.truncate(150_000_000)
-    assert find_run(tmp_path / "huge.csv") is None
+    assert not is_results_workbook(tmp_path / "huge.csv")
 
 
-def test_the_check_of_a_ticket_is_fixed():
-    assert row_id_checksum("r1") == hashlib.sha256(b"r1").hexdigest()[:8] == "82f3e9c6"
-
-
-def test_our_own_workbook_is_deferred_in_a_run_and_read_on_demand(tmp_path):
-    path = results(tmp_path / "r.xlsx", line("r1"), line("r2", "李四"))
-    rows, (report,) = read_rosters([path])
-    assert (rows, report.status) == ([], "deferred")
-    rows, (report,) = read_rosters([path], to_fix_only=True)
-    assert report.status == "read"
-    assert [sheet.sheet for sheet in report.sheets] == ["失败待改"]
-    assert [(row.row_token, row.origin.row) for row in rows] == [("r1", 2), ("r2", 3)]
-    assert [cell.header for cell in rows[0].cells] == ["姓名", "身份证号", "图片"]
-    assert rows[0].fields[Field.PICTURE].value == "a.png"
-
-
-@pytest.mark.parametrize(
-    ("lines", "position"),
-    [
-        ([line("r1"), line("r2", check="00000000")], "3"),
-        ([line("r1"), line("r2", check=row_id_checksum("r1"))], "3"),
-        ([line("r1"), line("")], "3"),
-        ([line("r1"), line("r2"), line("r1")], "2"),
-    ],
-)
-def test_a_damaged_swapped_or_doubled_ticket_refuses_the_file(tmp_path, lines, position):
-    rows, (report,) = read_rosters([results(tmp_path / "r.xlsx", *lines)], to_fix_only=True)
-    assert (rows, report.codes) == ([], ("FILE_SUSPICIOUS",))
-    assert report.problems[0].detail["to_fix_row"] == position
-
-
-def test_a_to_fix_sheet_without_its_hidden_columns_or_header_is_refused(tmp_path):
-    path = results(tmp_path / "r.xlsx", ("张三", NUMBER), titles=("姓名", "身份证号"))
-    assert read_rosters([path], to_fix_only=True)[1][0].codes == ("FILE_SUSPICIOUS",)
-    path = results(tmp_path / "t.xlsx", line("r1"), more=[("x", "y", "图片", "row_id", "check"), line("r2")])
-    assert read_rosters([path], to_fix_only=True)[1][0].codes == ("HEADER_NOT_FOUND",)
-    path = results(tmp_path / "s.xlsx", line("r1"), titles=("x", "y", "图片", "row_id", "check"))
-    assert read_rosters([path], to_fix_only=True)[1][0].codes == ("HEADER_NOT_FOUND",)
-
-
-def test_nothing_to_fix_is_no_fault(tmp_path):
-    rows, (report,) = read_rosters([results(tmp_path / "r.xlsx", titles=())], to_fix_only=True)
-    assert (rows, report.status, report.rows) == ([], "read", 0)
-
-
-def test_a_to_fix_sheet_that_was_renamed_is_known_by_its_hidden_columns(tmp_path):
-    (row,), _ = read_rosters([results(tmp_path / "s.xlsx", line("r1"), sheet="Sheet1")], to_fix_only=True)
-    assert row.row_token == "r1"
-    path = results(tmp_path / "t.xlsx", ("张三", NUMBER), sheet="Sheet1", titles=("姓名", "身份证号"))
-    rows, (report,) = read_rosters([path], to_fix_only=True)
-    assert (rows, report.codes) == ([], ("HEADER_NOT_FOUND",))
-
-
-def test_retry_takes_no_foreign_file(tmp_path):
-    _, (report,) = read_rosters([results(tmp_path / "r.xlsx", line("r1"), ours=False)], to_fix_only=True)
-    assert report.codes == ("FILE_FORMAT",)
+def test_a_results_workbook_among_rosters_is_refused_whatever_stands_in_it(tmp_path):
+    rows, (report,) = read_rosters([results(tmp_path / "r.xlsx")])
+    assert (rows, report.status, report.codes) == ([], "refused", ("FILE_FORMAT",))
+    for language, what in (("zh", "标记副本"), ("en", "marked copy")):
+        assert what in render_problem(report.problems[0], language)
 
 
 def test_a_refusal_is_a_whole_sentence_without_personal_data(tmp_path):

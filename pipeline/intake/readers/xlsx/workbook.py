@@ -7,13 +7,13 @@ stands behind the rows; then for its cells. Too many tags refuse a file both tim
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from pipeline.domain.results_format import TO_FIX_TITLES
+from pipeline.domain.results_format import ORIGINALS_PROPERTY, PROPERTY, PROPERTY_VALUE
 from pipeline.domain.roster import EmbeddedImage, UnassignedImage
 from pipeline.errors import FileRefused
 from pipeline.intake.readers.model import (
@@ -30,7 +30,6 @@ from pipeline.intake.readers.model import (
     make_danger_refusal,
     parse_column,
 )
-from pipeline.intake.readers.own_workbook import read_originals, read_run_of_package
 from pipeline.intake.readers.xlsx.drawings import Grid, parse_height, parse_width, read_floating
 from pipeline.intake.readers.xlsx.package import Package, is_true, make_parser, parse_whole
 from pipeline.intake.readers.xlsx.pictures import CellPictures, Media, PlacedPictures, get_relation
@@ -57,16 +56,15 @@ def read(data: bytes, *, path: Path = Path(), options: ReadOptions = DEFAULT_OPT
     if root.tag.rpartition("}")[2] != "workbook":
         raise FileRefused("FILE_FORMAT", {"found": _OTHER_FILES.get(part.split("/")[0], "Office")})
     workbook = _Workbook(package, part, root, path, options)
-    run = read_run_of_package(package)
-    if run is not None:  # few of its sheets are read, if any: the outline of each is read when it is reached
-        return Book(workbook.list_sheets(None), run=run)
+    if is_results_package(package):  # it is no roster, and its thumbnails belong to no doctor
+        return Book(workbook.list_sheets(None), is_results=True)
     sheets = list(workbook.list_sheets(ReadBudget(options.max_rows)))
     unassigned = workbook.unassigned
     notes = [_make_note(image) for image in unassigned[:_NOTED]]
     if len(unassigned) > _NOTED:
         notes.append(make_message("note.more_pictures", n=len(unassigned) - _NOTED))
     return Book(
-        iter(sheets), notes=tuple(notes), unassigned=tuple(unassigned), originals=read_originals(package)
+        iter(sheets), notes=tuple(notes), unassigned=tuple(unassigned), originals=_read_originals(package)
     )
 
 
@@ -98,8 +96,7 @@ class _Workbook:
             if target in seen:
                 raise make_danger_refusal("file.two_sheets", part=target)
             seen.add(target)
-            # the thumbnails in a workbook of ours belong to no doctor
-            media = self._media if budget is not None or name.startswith(TO_FIX_TITLES) else None
+            media = self._media if budget is not None else None
             has_drawing = media is not None and self._package.find_related(target, "drawing") is not None
             outline = _read_outline(self._package, target, budget, is_measured=has_drawing)
             cell_pictures = CellPictures(self._placed, media, name) if media else None
@@ -268,3 +265,22 @@ class _OutlineReader:
         height = parse_height(attributes.get("ht"), grid.unhidden.size)
         grid.unhidden.add_size(row, height or grid.unhidden.size)
         grid.rows.add_size(row, 0 if is_true(attributes.get("hidden")) else height)
+
+
+# -- the custom document properties that this program writes (ECMA-376 part 1 §22.3)
+
+
+def is_results_package(package: Package) -> bool:
+    """Return whether a workbook is a results workbook of ours."""
+    return _read_custom_properties(package).get(PROPERTY, "").strip() == PROPERTY_VALUE
+
+
+def _read_originals(package: Package) -> tuple[str, ...]:
+    """Return the files that a marked copy of a roster was made from, by the first digits of their digests."""
+    return tuple(_read_custom_properties(package).get(ORIGINALS_PROPERTY, "").split())
+
+
+def _read_custom_properties(package: Package) -> Mapping[str, str]:
+    part = package.find_related("", "custom-properties")
+    entries = () if part is None else package.read_tree(part)
+    return {entry.get("name", ""): "".join(entry.itertext()) for entry in entries}
