@@ -46,7 +46,6 @@ LINES = st.builds(
     trace_id=st.none() | TEXTS,
     attempts=st.integers(0, 9),
     service=st.none() | st.builds(RecordedAnswer, st.none() | TEXTS, st.none() | TEXTS, st.none() | STORED),
-    corrects=st.none() | TEXTS,
 )
 
 
