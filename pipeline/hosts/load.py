@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import islice, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +37,7 @@ from pipeline.ledger.disk import key_path, list_side_files, loaded_path, reserve
 from pipeline.ledger.maintenance import LedgerCounts, check_ledger, count_ledger
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.receipt_sync import read_mark, receipts_path
+from pipeline.ledger.receipts import read_line_number
 from pipeline.ledger.registry import Ownership, holds_ledger, identify_ledger
 from pipeline.ledger.sqlite_ledger import connect, explain_write_error
 from pipeline.ledger.tenant import is_empty
@@ -211,20 +212,20 @@ def _copy_rows(path: Path, file: sqlite3.Connection, server: psycopg.Connection)
     """
     tables = list_tables(file)
     receipts = Table("receipt", ("n", "line"), ("n",))
-    last_receipt = read_mark(file).n
+    size = read_mark(file).size
     server.execute("SET CONSTRAINTS ALL DEFERRED")
     for table in tables:
         server.execute(_format("ALTER TABLE {table} DISABLE TRIGGER USER", table))
     for table in tables:
         _copy_table(server, table, _read_file(file, table))
-    _copy_table(server, receipts, _read_receipts(path, last_receipt))
+    _copy_table(server, receipts, _read_receipts(path, size))
     server.execute("SET CONSTRAINTS ALL IMMEDIATE")
     for table in tables:
         server.execute(_format("ALTER TABLE {table} ENABLE TRIGGER USER", table))
         _set_next_number(server, table)
     hit_failpoint("load: after the rows are copied")
     rows = sum(_compare_table(server, table, _read_file(file, table)) for table in tables)
-    return rows + _compare_table(server, receipts, _read_receipts(path, last_receipt))
+    return rows + _compare_table(server, receipts, _read_receipts(path, size))
 
 
 def _copy_table(server: psycopg.Connection, table: Table, rows: Iterator[tuple[Any, ...]]) -> None:
@@ -256,12 +257,13 @@ def _read_file(file: sqlite3.Connection, table: Table) -> Iterator[tuple[Any, ..
     return file.execute(f"SELECT {columns} FROM {table.name} ORDER BY {key}")  # noqa: S608 - names of our own schema
 
 
-def _read_receipts(path: Path, last: int) -> Iterator[tuple[int, str]]:
+def _read_receipts(path: Path, size: int) -> Iterator[tuple[int, str]]:
     """Yield number and line of the receipts that the ledger knows; `check_ledger` has followed their chain."""
-    if last:
+    if size:
         with receipts_path(path).open("rb") as lines:
-            for number, line in enumerate(islice(lines, last), start=1):
-                yield number, line.decode()
+            while lines.tell() < size:
+                line = lines.readline()
+                yield read_line_number(line), line.decode()
 
 
 def _set_next_number(server: psycopg.Connection, table: Table) -> None:

@@ -27,9 +27,10 @@ from pipeline.hosts.lease import Lease
 from pipeline.hosts.schema import name_conflict
 from pipeline.ledger.commit_queue import CommitJob, CommitQueue
 from pipeline.ledger.protocol import Connection
-from pipeline.ledger.receipt_sync import make_all_receipts, make_receipts, write_mark
+from pipeline.ledger.receipt_sync import make_all_receipts, make_receipts, read_mark, write_mark
 from pipeline.ledger.receipts import Fact, Mark, Receipt, format_lines
-from pipeline.ledger.registry import Progress, ProgressCounter
+from pipeline.ledger.registry import ReceiptCounter
+from pipeline.ledger.schema import RECEIPT_COUNT
 from pipeline.support.failpoints import hit_failpoint
 
 AWAY_SECONDS = 60.0  # for which a server that does not answer is waited for
@@ -46,10 +47,10 @@ _REGISTER = """
     WITH forgotten AS (DELETE FROM last_commit WHERE epoch < %(epoch)s - 50)
     INSERT INTO last_commit (writer, epoch) VALUES (%(writer)s, %(epoch)s) ON CONFLICT DO NOTHING
 """
-_END = """
-    UPDATE last_commit SET number = %s FROM meta WHERE writer = %s RETURNING receipts_n, receipts_sha256, receipts_size,
-        (SELECT coalesce(max(number), 0) FROM attempt), (SELECT coalesce(max(id), 0) FROM decision)
-"""
+_END = (
+    "UPDATE last_commit SET number = %s FROM meta WHERE writer = %s "  # noqa: S608 - our own words
+    f"RETURNING receipts_n, receipts_sha256, receipts_size, {RECEIPT_COUNT}"
+)
 
 
 @dataclass(slots=True)
@@ -60,7 +61,7 @@ class _Transaction:
     facts: list[Fact] = field(default_factory=list)  # that its operations have set
     errors: list[Exception | None] = field(default_factory=list)  # of each operation
     mark: Mark = field(default_factory=Mark)  # of the receipts, and
-    progress: Progress = field(default_factory=Progress)  # of the ledger, once it is committed
+    receipts: int = 0  # how far the ledger has got, once it is committed
 
 
 class PostgresWriter(CommitQueue):
@@ -77,7 +78,7 @@ class PostgresWriter(CommitQueue):
         address: ServerAddress,
         schema: str,
         lease: Lease,
-        counter: ProgressCounter | None,
+        counter: ReceiptCounter | None,
         *,
         away_seconds: float = AWAY_SECONDS,
     ) -> None:
@@ -163,7 +164,7 @@ class PostgresWriter(CommitQueue):
             hit_failpoint("ledger: after the commit")
         self._mark = transaction.mark
         if self._counter is not None:
-            self._counter.advance(transaction.progress)
+            self._counter.advance(transaction.receipts)
 
     def _execute(
         self, adapter: PostgresConnection, jobs: Sequence[CommitJob], transaction: _Transaction
@@ -186,7 +187,7 @@ class PostgresWriter(CommitQueue):
         """Leave the transaction's number, and note what the ledger holds with it."""
         row = connection.execute(_END, [transaction.number, self._id]).fetchone()
         if row is not None:  # else the lease is lost for long
-            transaction.mark, transaction.progress = Mark(*row[:3]), Progress(*row[3:])
+            transaction.mark, transaction.receipts = Mark(*row[:3]), row[3]
 
     def _is_away_for_too_long(self) -> bool:
         """Return whether the server has not answered for the time that it is waited for; later writes do not wait again."""
@@ -229,9 +230,12 @@ def append_receipts(connection: Connection, mark: Mark, receipts: Sequence[Recei
 
 
 def write_all_receipts(connection: Connection) -> None:
-    """Put receipts of all that the ledger holds in place of those that are there, in the caller's transaction."""
+    """Put receipts of all that the ledger holds in place of those that are there, in the caller's transaction.
+
+    They are numbered on: the number of a receipt only grows.
+    """
     connection.execute("DELETE FROM receipt")
-    append_receipts(connection, Mark(), make_all_receipts(connection))
+    append_receipts(connection, Mark(read_mark(connection).n), make_all_receipts(connection))
 
 
 def _is_before(mark: Mark, known: Mark) -> bool:

@@ -14,8 +14,9 @@ from pipeline.domain.seals import LedgerSnapshot, PersonMarks, Verdict
 from pipeline.ledger import attempts, bearers, decisions, person_history, run_history
 from pipeline.ledger import snapshot as people
 from pipeline.ledger.commit_queue import CommitQueue
-from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt, Connection, RunRecord
+from pipeline.ledger.protocol import Attempt, Connection, RunRecord
 from pipeline.ledger.receipts import Fact
+from pipeline.ledger.schema import count_receipts
 from pipeline.ledger.stored_paths import StoredPaths
 
 Arguments = ParamSpec("Arguments")
@@ -111,12 +112,8 @@ class DatabaseLedger(ABC):
     list_seal_ids = _read_set("SELECT seal_id FROM seal")
     ended_seals = _read_set("SELECT seal_id FROM seal WHERE ended_by IS NOT NULL")
 
-    def count_creates(self, run: str) -> int:
-        """Return how many creates of a run were entered, whatever became of them."""
-        statement = "SELECT count(*) FROM attempt WHERE run = ? AND contract <> ?"
-        return self._read(
-            lambda connection: int(connection.execute(statement, (run, UPLOAD_REFUSED)).fetchone()[0])
-        )
+    def count_receipts(self) -> int:
+        return self._read(count_receipts)
 
     def snapshot(self) -> LedgerSnapshot:
         return self._read(people.read_snapshot, self._digest)

@@ -305,7 +305,10 @@ def _rewrite_receipts(path: Path, receipts_file: Path) -> RestoredLedger:
             raise UsageError("ledger.in_order", path=path, then=("ledger", "check"))
         damaged = set_receipts_aside(receipts_file)
         receipt_sync.write_mark(
-            connection, receipts.rewrite_receipts(receipts_file, receipt_sync.make_all_receipts(connection))
+            connection,
+            receipts.rewrite_receipts(
+                receipts_file, receipt_sync.make_all_receipts(connection), after=mark.n
+            ),
         )
     return RestoredLedger(_count_file(path), damaged_receipts=damaged)
 

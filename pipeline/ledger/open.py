@@ -134,7 +134,7 @@ def _inspect_ledger(path: Path, site_key: SiteKey, ownership: Ownership) -> None
     """Raise for a ledger that is behind its receipts, the registry or the results of earlier runs. Reads only."""
     with closing(connect(path, readonly=True)) as connection:
         identity, registry = identify_ledger(connection), ownership.registry
-        seen = registry.progress_of(identity.ledger_id) if registry else None
+        seen = registry.get_receipts(identity.ledger_id) if registry else None
         require_complete_ledger(path, connection, registered=seen)
     ownership.check_registry(path, identity)
     if ownership.approve is not None:

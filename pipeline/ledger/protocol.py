@@ -266,6 +266,9 @@ class Ledger(Protocol):
     def list_bearers(self, tenant: str) -> list[Bearer]:
         """Return every bearer of earlier runs and of adopted seals; none where the ledger is another tenant's."""
 
+    def count_receipts(self) -> int:
+        """Return how far the ledger has got: a number that every commit raises, and that none lowers."""
+
     def list_decisions(self, kind: str | None = None) -> list[Decision]:
         """Return the decisions, oldest first."""
 

@@ -21,8 +21,7 @@ from pipeline.errors import LedgerError
 from pipeline.ledger import attempts, receipts
 from pipeline.ledger.protocol import Connection
 from pipeline.ledger.receipts import Fact, Mark, Receipt, Receipts
-from pipeline.ledger.registry import Progress, read_progress
-from pipeline.ledger.schema import insert_row, transaction, without_triggers
+from pipeline.ledger.schema import count_receipts, insert_row, transaction, without_triggers
 from pipeline.support import atomic_files
 
 # table -> its primary key; each table refers only to earlier ones
@@ -62,10 +61,10 @@ def receipts_path(ledger: Path) -> Path:
     return ledger.with_name(receipts.FILE_NAME)
 
 
-def require_complete_ledger(path: Path, connection: Connection, *, registered: Progress | None) -> None:
+def require_complete_ledger(path: Path, connection: Connection, *, registered: int | None) -> None:
     """Refuse a ledger that lacks what its receipts hold. Nothing is written.
 
-    ``registered`` is how far the registry saw this ledger get, None where it does not know it. The last commit of a
+    ``registered`` is how many receipts the registry saw of this ledger, None where it does not know it. The last commit of a
     killed process may stand in the receipts alone. Its attempts never left: the registry, which counts after each
     commit, does not count them. Without that evidence they count as sent.
 
@@ -81,7 +80,7 @@ def require_complete_ledger(path: Path, connection: Connection, *, registered: P
         _verify_chain(receipts_file, mark, window=runs)
     after = mark if reached else Mark()
     lacking = find_missing_facts(connection, receipts.read_unchained(receipts_file, after=after))
-    never_sent = registered is not None and not read_progress(connection).is_behind(registered)
+    never_sent = registered is not None and count_receipts(connection) >= registered
     if lacking.answered or lacking.seals or (lacking.unanswered and not never_sent):
         raise LedgerError(
             "ledger.behind_receipts",
@@ -147,7 +146,7 @@ def synchronize_receipts(
         changed = list_receipt_facts(behind)  # the ledger may have committed what its mark does not reach
         changed += attempts.recover_attempts(connection, now)
         if not reached:
-            mark = receipts.rewrite_receipts(receipts_file, make_all_receipts(connection))
+            mark = receipts.rewrite_receipts(receipts_file, make_all_receipts(connection), after=mark.n)
             changed = []
         kept = Receipts(receipts_file, mark)
         if changed:

@@ -1,7 +1,8 @@
 """receipts.jsonl: the facts of the ledger in a second, append-only file, each line chained to the one before.
 
 A line is ``{"n", "prev", "table", "id", "set"}``: the new values of a row. The last value of each column counts, so the
-file alone restores the ledger (`ledger rebuild`). Lines are durable before the commit they belong to; the ledger stores
+file alone restores the ledger (`ledger rebuild`). The number of a line only grows, also where the file is written again:
+it shows how far a ledger has got, in the registry and in run.json. Lines are durable before the commit they belong to; the ledger stores
 the mark of the last one. Lines behind the mark belong to a commit that a crash prevented.
 """
 
@@ -148,6 +149,10 @@ def is_next_line(line: bytes, number: int, previous: str) -> bool:
 def follow_chain(lines: Iterable[bytes], mark: Mark) -> Iterator[tuple[bytes, Mark]]:
     """Yield the lines behind a mark, each checked against the one before, with the mark behind it; raises ReceiptsDamaged."""
     for line in lines:
+        if (
+            mark.size == 0
+        ):  # the first line of receipts that were written again has the number behind the last one before
+            mark = mark._replace(n=max(read_line_number(line), 1) - 1)
         if not is_next_line(line, mark.n + 1, mark.sha256):
             raise ReceiptsDamaged(mark.n + 1)
         mark = Mark(mark.n + 1, hashlib.sha256(line).hexdigest(), mark.size + len(line))
@@ -175,10 +180,10 @@ def has_marked_line(path: Path, mark: Mark) -> bool:
     return hashlib.sha256(before[before.rfind(b"\n", 0, -1) + 1 :]).hexdigest() == mark.sha256
 
 
-def rewrite_receipts(path: Path, receipts: Sequence[Receipt]) -> Mark:
-    """Replace the file atomically by one with these receipts; return its mark."""
+def rewrite_receipts(path: Path, receipts: Sequence[Receipt], *, after: int) -> Mark:
+    """Replace the file atomically by one with these receipts, numbered on behind ``after``; return its mark."""
     with atomic_files.make_draft(path) as draft:
-        with closing(Receipts(draft, Mark())) as fresh:
+        with closing(Receipts(draft, Mark(after))) as fresh:
             mark = fresh.append(receipts)
         draft.replace(path)
     atomic_files.sync_folder(path.parent)

@@ -4,8 +4,8 @@ It lies in the user's state folder, outside every project, so that a second, cop
 noticed. Two files:
 
 * ``<tenant>.json``: ledger id and path of the ledger that the tenant's last run used, replaced as a whole.
-* ``<ledger id>.progress``: the highest attempt and decision of that ledger, overwritten in place after each commit and
-  before the create that the commit allows. A ledger that holds less has lost commits.
+* ``<ledger id>.receipts``: the number of that ledger's last receipt, overwritten in place after each commit and before the
+  create that the commit allows. A ledger that has a lower number has lost commits.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from platformdirs import user_state_path
 from pipeline.domain.server_address import is_address
 from pipeline.errors import EsignImportError, LedgerError, UsageError, reason_of
 from pipeline.ledger.protocol import Connection
+from pipeline.ledger.schema import count_receipts
 from pipeline.support import atomic_files
 from pipeline.support.atomic_files import identify_file
 from pipeline.support.rights import FILE_MODE
@@ -41,7 +42,7 @@ LOG = logging.getLogger(__name__)
 Warn = Callable[[EsignImportError], None]
 NAME_CHARS = 16  # hexadecimal digits of a tenant's digest in a file name
 ID_CHARS = 32
-PROGRESS_BYTES = 48  # two decimal numbers, padded: always written at once and in place
+NUMBER_BYTES = 24  # a decimal number, padded: always written at once and in place
 
 
 # The ways out of a conflict that are others where the ledger is on a server.
@@ -51,22 +52,11 @@ _OF_SERVER = {
 }
 
 
-class Progress(NamedTuple):
-    """How far a ledger has got: the highest number of an attempt and of a decision; both only grow."""
-
-    attempts: int = 0
-    decisions: int = 0
-
-    def is_behind(self, other: Progress) -> bool:
-        """Return whether the other has counted something that this one lacks."""
-        return self.attempts < other.attempts or self.decisions < other.decisions
-
-
 class LedgerIdentity(NamedTuple):
     """Which ledger a file is: copies of one ledger share the id."""
 
     ledger_id: str
-    progress: Progress
+    receipts: int  # see `count_receipts`
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +65,7 @@ class RegisteredLedger:
 
     ledger_id: str
     location: str  # the path of the file, or the address of the server
-    progress: Progress
+    receipts: int  # how many of the ledger were seen
 
 
 def default_folder() -> Path:
@@ -87,7 +77,7 @@ def identify_ledger(connection: Connection) -> LedgerIdentity:
     """Return which ledger a database is; a ledger rebuilt from receipts or restored keeps its id."""
     key_check, created = connection.execute("SELECT key_check, created FROM meta").fetchone()
     ledger_id = hashlib.sha256(f"{key_check} {created!r}".encode()).hexdigest()[:ID_CHARS]
-    return LedgerIdentity(ledger_id, read_progress(connection))
+    return LedgerIdentity(ledger_id, count_receipts(connection))
 
 
 def read_identity(path: Path) -> LedgerIdentity:
@@ -107,15 +97,6 @@ def holds_ledger(path: Path, ledger_id: str) -> bool:
     """Return whether a file holds this ledger."""
     identity = find_identity(path)
     return identity is not None and identity.ledger_id == ledger_id
-
-
-def read_progress(connection: Connection) -> Progress:
-    """Return how far a ledger has got."""
-    return Progress(
-        *connection.execute(
-            "SELECT (SELECT coalesce(max(number), 0) FROM attempt), (SELECT coalesce(max(id), 0) FROM decision)"
-        ).fetchone()
-    )
 
 
 class TenantRegistry:
@@ -140,15 +121,14 @@ class TenantRegistry:
             ledger_id, location = str(record["ledger"]), str(record["path"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return RegisteredLedger(ledger_id, location, self.progress_of(ledger_id) or Progress())
+        return RegisteredLedger(ledger_id, location, self.get_receipts(ledger_id) or 0)
 
-    def progress_of(self, ledger_id: str) -> Progress | None:
-        """Return the progress that is registered for a ledger, or None."""
+    def get_receipts(self, ledger_id: str) -> int | None:
+        """Return how many receipts are registered for a ledger, or None."""
         try:
-            attempts, decisions = map(int, self._progress_path(ledger_id).read_text("ascii").split())
+            return int(self._receipts_path(ledger_id).read_text("ascii"))
         except (OSError, ValueError):
             return None
-        return Progress(attempts, decisions)
 
     def find_conflict(self, ledger: Path | str, identity: LedgerIdentity | None) -> UsageError | None:
         """Return why the ledger of a file or server, or its absence, is not the one to go on with; None where it is.
@@ -161,10 +141,10 @@ class TenantRegistry:
         path = ledger if isinstance(ledger, Path) else None
         location, key = str(path.resolve() if path else ledger), None
         if identity is None or identity.ledger_id != registered.ledger_id:
-            if registered.progress != Progress():  # else it never held anything
+            if registered.receipts:  # else it never held anything
                 lost = identity is None and registered.location == location
                 key = "ledger.registered_lost" if lost else "ledger.registered_other"
-        elif identity.progress.is_behind(registered.progress):
+        elif identity.receipts < registered.receipts:
             key = "ledger.registered_newer"
         elif registered.location != location:
             key = _find_second_ledger(registered, path)
@@ -172,7 +152,7 @@ class TenantRegistry:
             return None
         if path is None and key in _OF_SERVER:
             key = _OF_SERVER[key]
-        lacks = registered.progress.attempts - identity.progress.attempts if identity else 0
+        lacks = registered.receipts - identity.receipts if identity else 0
         then = ("ledger", "rebuild") if key == "ledger.registered_lost" and path is not None else ()
         return UsageError(
             key,
@@ -185,7 +165,7 @@ class TenantRegistry:
 
     def enter(
         self, location: str, identity: LedgerIdentity, *, warn: Warn, reset: bool = False
-    ) -> ProgressCounter | None:
+    ) -> ReceiptCounter | None:
         """Make a ledger, a resolved path or a server, the tenant's; where that cannot be written, warn and return None.
 
         ``reset`` forgets that the ledger once had got further.
@@ -194,12 +174,10 @@ class TenantRegistry:
             if not self._folder.is_absolute():  # a user without a home
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._folder))
             atomic_files.make_folder(self._folder)
-            known = self.progress_of(identity.ledger_id)
-            progress = identity.progress
-            if known is not None and not reset:
-                progress = Progress(*map(max, progress, known))
-            counter = ProgressCounter(self._progress_path(identity.ledger_id), progress)
-            if self.read() != RegisteredLedger(identity.ledger_id, location, progress):
+            known = self.get_receipts(identity.ledger_id)
+            receipts = identity.receipts if known is None or reset else max(identity.receipts, known)
+            counter = ReceiptCounter(self._receipts_path(identity.ledger_id), receipts)
+            if self.read() != RegisteredLedger(identity.ledger_id, location, receipts):
                 record = {"tenant": self.tenant, "ledger": identity.ledger_id, "path": location}
                 with atomic_files.make_draft(self._record) as draft:
                     draft.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
@@ -217,8 +195,8 @@ class TenantRegistry:
             with suppress(OSError):
                 other._record.unlink()
 
-    def _progress_path(self, ledger_id: str) -> Path:
-        return self._folder / f"{ledger_id}.progress"
+    def _receipts_path(self, ledger_id: str) -> Path:
+        return self._folder / f"{ledger_id}.receipts"
 
 
 def _find_second_ledger(registered: RegisteredLedger, path: Path | None) -> str | None:
@@ -246,25 +224,25 @@ def _is_copy(registered: RegisteredLedger, path: Path) -> bool:
         return other.exists()  # what cannot be read may be the ledger
 
 
-class ProgressCounter:
-    """The progress file of one ledger, open for overwriting.
+class ReceiptCounter:
+    """The file with the number of one ledger's last receipt, open for overwriting.
 
     A counter that cannot be written is removed: an old number would vouch for creates that it never counted.
     """
 
-    def __init__(self, path: Path, progress: Progress) -> None:
-        self.progress = progress
+    def __init__(self, path: Path, receipts: int) -> None:
+        self.receipts = receipts
         self._path = path
         flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
         self._file: int | None = os.open(path, flags, FILE_MODE)
         self._write()
         os.fsync(self._file)
 
-    def advance(self, progress: Progress) -> None:
-        """Count what has been committed."""
-        if self._file is None or not self.progress.is_behind(progress):
+    def advance(self, receipts: int) -> None:
+        """Count the receipts of what has been committed."""
+        if self._file is None or receipts <= self.receipts:
             return
-        self.progress = Progress(*map(max, self.progress, progress))
+        self.receipts = receipts
         try:
             self._write()
         except OSError:
@@ -281,7 +259,7 @@ class ProgressCounter:
 
     def _write(self) -> None:
         assert self._file is not None
-        text = f"{self.progress.attempts} {self.progress.decisions}".ljust(PROGRESS_BYTES - 1) + "\n"
+        text = f"{self.receipts}".ljust(NUMBER_BYTES - 1) + "\n"
         os.lseek(self._file, 0, os.SEEK_SET)
         os.write(self._file, text.encode("ascii"))
 
@@ -323,7 +301,7 @@ class Ownership:
         if not known:  # the ledger is looked at more than once
             self.warn(conflict)
 
-    def register(self, location: str, identity: LedgerIdentity) -> ProgressCounter | None:
+    def register(self, location: str, identity: LedgerIdentity) -> ReceiptCounter | None:
         """Make a ledger, a resolved path or a server, the tenant's in the registry; return its counter, None without one."""
         if self.registry is None or (self.ignore_registry and self._contradicted):
             return None

@@ -51,6 +51,11 @@ FREE_NAME = (
     f"OR after_attempt < (SELECT min(number) {_CREATES_OF_NAME}))))"
 )
 
+# Of meta: how far a ledger has got, see `count_receipts`.
+RECEIPT_COUNT = (
+    "CASE WHEN EXISTS (SELECT 1 FROM person) OR EXISTS (SELECT 1 FROM decision) THEN receipts_n ELSE 0 END"
+)
+
 # Digests stand for identity numbers, mobiles and staff numbers (tenant.py). content_seal_name is the roster's own
 # name, seal_name what was sent. An adopted seal was made by no run, and what it was made from may not be known.
 # meta.receipts_*: how far receipts.jsonl reaches, set in the transaction that its lines belong to.
@@ -290,6 +295,15 @@ def insert_row(connection: Connection, table: str, columns: Mapping[str, object]
     marks = ", ".join("?" * len(columns))
     statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names of our own schema
     connection.execute(statement, list(columns.values()))
+
+
+def count_receipts(connection: Connection) -> int:
+    """Return how far a ledger has got: the number of its last receipt, 0 while it holds no person and no decision.
+
+    The number only grows, also where the receipts are written again.
+    """
+    count: int = connection.execute(f"SELECT {RECEIPT_COUNT} FROM meta").fetchone()[0]  # noqa: S608 - our own words
+    return count
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.disk import explain_refusal, release_reserve
 from pipeline.ledger.receipt_sync import make_receipts, write_mark
 from pipeline.ledger.receipts import Mark, Receipts
-from pipeline.ledger.registry import ProgressCounter, read_progress
-from pipeline.ledger.schema import CONSTRAINTS
+from pipeline.ledger.registry import ReceiptCounter
+from pipeline.ledger.schema import CONSTRAINTS, count_receipts
 from pipeline.support.failpoints import hit_failpoint
 
 BUSY_SECONDS = 5.0
@@ -58,7 +58,7 @@ class SqliteWriter(CommitQueue):
         connection: sqlite3.Connection,
         *,
         receipts: Receipts,
-        counter: ProgressCounter | None,
+        counter: ReceiptCounter | None,
         require_ownership: Callable[[], None],
     ) -> None:
         self._path = path
@@ -127,7 +127,7 @@ class SqliteWriter(CommitQueue):
         if mark is not None and self._receipts is not None:
             self._receipts.keep(mark)
         if self._counter is not None:
-            self._counter.advance(read_progress(connection))
+            self._counter.advance(count_receipts(connection))
         return outcomes
 
     def _append_receipts(self, outcomes: Sequence[Outcome], *, last: bool) -> Mark | None:
@@ -149,7 +149,7 @@ class SqliteWriter(CommitQueue):
                 raise
             self._receipts.close()
             self._receipts = None
-            self._connection.execute("UPDATE meta SET receipts_n = 0")
+            self._connection.execute("UPDATE meta SET receipts_n = receipts_n + 1, receipts_sha256 = ''")
             return None
 
     def _record_failure(self, error: sqlite3.Error | OSError) -> LedgerError:

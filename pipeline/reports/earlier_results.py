@@ -33,11 +33,12 @@ def find_unknown_seals(
     known_seals: Callable[[], Collection[str]],
     known_attempts: Callable[[], Collection[str]],
     last_run: str | None,
-    creates_of_last: int,
+    receipts: int,
 ) -> Mapping[str, Path]:
     """Return the runs of a tenant whose results show creates or seals that a ledger lacks, each with its file.
 
-    ``known_*`` is what the ledger holds. Of the runs that it holds only the last one is compared, by its creates. Of a
+    ``known_*`` is what the ledger holds. Of the runs that it holds only the last one is compared, by
+    the number of the receipt with which it ended. Of a
     run that it does not hold it must know every SealId and create; a `check` enters no run, so one that is older than
     the ledger's last run is skipped. The log of a killed run must show no other create. ``accepted_runs`` were missing
     before, and a person decided to go on without them.
@@ -52,7 +53,7 @@ def find_unknown_seals(
         if run in accepted_runs:
             continue
         if run in known_runs:
-            lacks = run == last_run and creates_of_last < count_creates(record)
+            lacks = run == last_run and receipts < record.get("receipts", 0)
         elif record.get("command") == "check" and last_run is not None and run < last_run:
             continue
         else:

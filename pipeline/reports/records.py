@@ -124,6 +124,7 @@ def run_record(report: RunReport, masker: Masker | None = None) -> dict[str, obj
         "exit": report.exit,
         "tenant": report.tenant,
         "contract": report.contract,
+        **({"receipts": report.receipts} if report.receipts else {}),
         "rows": len(report.outcomes),
         **({"accepted_guards": True} if report.accepted_guards else {}),
         "statuses": {status.value: rows for status, rows in verify_totals(report).items()},

@@ -82,6 +82,7 @@ def rebuild_report(
         files=tuple(_list_files(plan.report.files, outcomes)),
         unreadable_images=(),
         traffic=_read_traffic(run_json),
+        receipts=run_json.get("receipts", 0),
         halt=_read_halt(record, run_json),
         notices=tuple(Notice(notice["code"], notice["detail"]) for notice in run_json.get("notices", ())),
         absent_unresolved=0,

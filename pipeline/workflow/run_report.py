@@ -198,6 +198,7 @@ def record_run_end(
         if changed:
             record_rows(ledger, report.run, changed, presenter)
         ledger.record_pixels(_digest_unsent_images(report.outcomes, ledger.pictures_without_pixels(), images))
+        report = replace(report, receipts=ledger.count_receipts())
         record = json.dumps(run_record(report, presenter.masker), ensure_ascii=False)
         ledger.finish_run(report.run, exit=report.exit, finished=report.finished, record=record)
     except LedgerError as error:

@@ -194,7 +194,7 @@ def _find_lacking_runs(config: Config, ledger: DatabaseLedger) -> Mapping[str, P
         known_seals=cache(ledger.list_seal_ids),
         known_attempts=cache(ledger.attempt_ids),
         last_run=last.run if last else None,
-        creates_of_last=ledger.count_creates(last.run) if last else 0,
+        receipts=ledger.count_receipts(),
     )
 
 

@@ -221,7 +221,7 @@ def test_an_older_backup_is_said_by_restore_and_check_and_refused_by_a_run(
         shutil.rmtree(hospital.folder / folder)
     capsys.readouterr()
     assert hospital.go("ledger", "restore", str(tmp_path / "backup")) == 0
-    assert "3 submissions are missing" in capsys.readouterr().err
+    assert "receipts are missing" in capsys.readouterr().err
     assert hospital.go("ledger", "check") == 2
     refuse(hospital, capsys, code=2)
 

@@ -118,19 +118,6 @@ def test_receipts_that_do_not_belong_are_set_aside_and_written_anew(
         assert len(read_receipt_lines(ledger_path)) == len(receipt_sync.make_all_receipts(connection))
 
 
-def test_a_ledger_of_before_the_receipts_gets_them(opened, ledger_path, attempt, run_record, sealed, raw):
-    ledger = opened()
-    ledger.begin_run(run_record("r1"))
-    asyncio.run(seal(ledger, attempt("p1"), sealed("S1")))
-    ledger.close()
-    receipts_path(ledger_path).unlink()
-    raw("UPDATE meta SET receipts_n = 0, receipts_sha256 = ?, receipts_size = 0", receipts.FIRST_PREVIOUS)
-    opened().close()
-    assert [line.columns["seal_id"] for line in read_receipt_lines(ledger_path) if line.table == "seal"] == [
-        "S1"
-    ]
-
-
 def killed_at(point, passes, opened, attempt, run_record, verdict):
     """In a child: begin, send one create, and die at the nth pass of a point."""
     child = os.fork()

@@ -5,11 +5,15 @@ from contextlib import closing
 
 import pytest
 
-from pipeline.errors import LedgerError
+from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger import receipt_sync
+from pipeline.ledger.maintenance import check_ledger, rebuild_ledger
 from pipeline.ledger.receipt_sync import receipts_path, require_complete_ledger
-from pipeline.ledger.receipts import Mark
+from pipeline.ledger.receipts import Mark, read_line_number
+from pipeline.ledger.registry import Ownership, TenantRegistry
 from pipeline.ledger.sqlite_ledger import connect
+
+TENANT = "sandbox/app/org"
 
 
 @pytest.fixture
@@ -78,3 +82,45 @@ def test_receipts_that_are_older_than_the_ledger_are_written_again(filled, opene
     assert (
         len(receipts_path(ledger_path).read_bytes().splitlines()) == len(filled) - 8
     )  # a verdict's line is one with its attempt
+
+
+def test_receipts_that_are_written_again_are_numbered_on(filled, opened, ledger_path, tmp_path):
+    """The registry compares numbers: a lower one would be that of an older ledger."""
+    registry = TenantRegistry(tmp_path / "registry", TENANT, strict=True)
+    with closing(opened(ownership=Ownership(registry))):
+        before = registry.read().receipts
+    assert before == len(filled)
+    receipts_path(ledger_path).unlink()
+    with closing(opened(ownership=Ownership(registry))) as ledger:
+        assert ledger.count_receipts() == registry.read().receipts > before
+    first, *_, last = receipts_path(ledger_path).read_bytes().splitlines()
+    assert [read_line_number(first), read_line_number(last)] == [before + 1, registry.read().receipts]
+    assert check_ledger(ledger_path, TENANT).defects == ()
+    ledger_path.unlink()
+    rebuild_ledger(ledger_path, TENANT)
+    opened(ownership=Ownership(registry)).close()
+
+
+def test_a_ledger_that_lacks_a_receipt_is_refused_by_the_registry(
+    filled, opened, ledger_path, tmp_path, run_record
+):
+    registry = TenantRegistry(tmp_path / "registry", TENANT, strict=True)
+    older = {path: path.read_bytes() for path in (ledger_path, receipts_path(ledger_path))}
+    with closing(opened(ownership=Ownership(registry))) as ledger:
+        ledger.begin_run(run_record("r2"))
+    for path, content in older.items():
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match="1 receipts are missing"):
+        opened(ownership=Ownership(registry))
+
+
+def test_an_empty_ledger_that_is_lost_is_no_reason_to_refuse_a_new_one(
+    opened, ledger_path, tmp_path, run_record
+):
+    registry = TenantRegistry(tmp_path / "registry", TENANT, strict=True)
+    with closing(opened(ownership=Ownership(registry))) as ledger:
+        ledger.begin_run(run_record("r1"))
+    assert registry.read().receipts == 0
+    for path in ledger_path.parent.iterdir():
+        path.unlink()
+    opened(ownership=Ownership(registry)).close()

@@ -20,7 +20,7 @@ from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import LedgerError
 from pipeline.hosts import connection, writer
 from pipeline.ledger.receipts import FIRST_PREVIOUS, is_next_line
-from pipeline.ledger.registry import Progress, ProgressCounter
+from pipeline.ledger.registry import ReceiptCounter
 from pipeline.support.failpoints import enable_failpoint
 
 LONG = bool(os.environ.get("HOSTS"))  # make hosts
@@ -118,7 +118,7 @@ def test_a_connection_that_breaks_at_every_statement(
     has_struck = True
     while has_struck:
         nth += 1
-        counter = ProgressCounter(tmp_path / f"{nth}", Progress())
+        counter = ReceiptCounter(tmp_path / f"{nth}", 0)
         with (
             ServerWire(ledger_bench.server.port) as wire,
             ledger_bench.open_empty(port=wire.own_port, counter=counter) as ledger,
@@ -128,7 +128,7 @@ def test_a_connection_that_breaks_at_every_statement(
             asyncio.run(ledger.open_attempt(attempt("p1")))
             has_struck = breaker.has_struck
             assert ledger_bench.query("SELECT count(*) FROM attempt") == [(1,)], nth
-            assert counter.progress.attempts == ledger_bench.query("SELECT number FROM attempt")[0][0], nth
+            assert counter.receipts == ledger_bench.query("SELECT receipts_n FROM meta")[0][0], nth
             receipts[nth] = check_chain(ledger_bench)
     assert nth > 10, "there are as many statements"
     assert len(set(receipts.values())) == 1, receipts

@@ -298,6 +298,9 @@ class MemoryLedger:
             frozenset(sent_row.attempt.seal_name for sent_row in sent if sent_row.decided == "not_theirs"),
         )
 
+    def count_receipts(self) -> int:
+        return len(self._tables.sent) + len(self._tables.decisions)
+
     def list_request_ids(self) -> Collection[str]:
         verdicts = (sent.verdict for sent in self._tables.sent.values())
         return {verdict.request_id for verdict in verdicts if verdict and verdict.request_id}
