@@ -469,21 +469,21 @@ def begin(tmp_path, attempt, run_record, seen):
     return make
 
 
-def list_points(begin, server) -> list[str]:
-    """The points that a load passes, each once."""
+def list_points(places: Places) -> list[str]:
+    """The points that a load passes, in their order."""
     points: list[str] = []
     failpoints.enable_failpoint(points.append)
     try:
-        begin(server).load()
+        places.load()
     finally:
         failpoints.enable_failpoint(None)
-    return [*dict.fromkeys(points)]
+    return points
 
 
 @pytest.mark.skipif(not LONG, reason="make crash")
 def test_a_server_that_is_killed_at_any_point_leaves_one_ledger_in_use(begin):
     with run_server() as server:
-        for point in list_points(begin, server):
+        for point in dict.fromkeys(list_points(begin(server))):
             places = begin(server)
 
             def crash(name: str, point: str = point) -> None:
@@ -524,12 +524,7 @@ def test_a_kill_at_every_point_leaves_one_ledger_in_use(begin, postgres_server, 
 
     ``make crash``: at every point of the ledger and the files as well.
     """
-    points: list[str] = []
-    failpoints.enable_failpoint(points.append)
-    try:
-        begin(postgres_server).load()
-    finally:
-        failpoints.enable_failpoint(None)
+    points = list_points(begin(postgres_server))
     if not LONG:
         points = [point for point in points if point.startswith("load")]
     kills = [(point, points[: index + 1].count(point)) for index, point in enumerate(points)]
