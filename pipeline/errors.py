@@ -170,6 +170,10 @@ class NotCopied(Exception):
         self.why = why
 
 
+class FormatsLost(Exception):
+    """openpyxl would lose something of a workbook: its marked copy is made anew."""
+
+
 class FileRefused(Exception):
     """A roster file is refused as a whole: a file code of the catalogue and the words for its sentence."""
 

@@ -53,6 +53,14 @@ class CellKind(StrEnum):
     PICTURE = "picture"
 
 
+def format_number(value: float) -> str:
+    """Return a number as a person sees it: whole ones without a point, from 1e15 on in exponent form, as Excel shows them."""
+    if abs(value) >= 1e15:
+        return f"{value:.5E}"
+    is_whole = isinstance(value, int) or value.is_integer()
+    return str(int(value)) if is_whole else repr(value)
+
+
 class CardType(StrEnum):
     """IdCardType."""
 

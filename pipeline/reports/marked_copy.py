@@ -37,10 +37,9 @@ from pipeline.domain.results_format import (
     unique_heading,
 )
 from pipeline.domain.run import Status
-from pipeline.errors import NotCopied
+from pipeline.errors import FormatsLost
 from pipeline.messages.areas import get_pair
-from pipeline.messages.catalogue import make_message
-from pipeline.reports.row_marks import MAX_NOTES, RowMarks
+from pipeline.reports.row_marks import AUTHOR, MARK, MAX_NOTES, RowMarks
 from pipeline.reports.styles import COLOURS, FAULT, clean_text, count_lines
 
 # the stubs of openpyxl lack properties, and take styles and sizes for other types than they are
@@ -48,8 +47,6 @@ Book = Any
 Sheet = Any
 Cell = Any
 Element = Any
-AUTHOR = "esign-import"
-_MARK = "esign-import: "  # begins each line of a note that is ours
 _HEADINGS = [get_pair(key) for key in APPENDED_COLUMNS]
 _WIDTHS = (15, 46, 36)
 _MAX_COLUMN = 16_384
@@ -77,7 +74,7 @@ class CopySource:
 def write_marked_copy(
     source: CopySource, target: Path, marks: Iterable[RowMarks], headings: Sequence[str]
 ) -> None:
-    """Write the marked copy of a roster; ``headings`` are those of the appended columns. Raises NotCopied where it would lose something."""
+    """Write the marked copy of a roster; ``headings`` are those of the appended columns. Raises FormatsLost where it would lose something."""
     book = _load_workbook(source)
     by_sheet: dict[str, list[RowMarks]] = {name: [] for name in source.header_rows}
     for row_marks in marks:
@@ -113,7 +110,7 @@ def _load_workbook(source: CopySource) -> Book:
         if issubclass(warning.category, UserWarning) and not any(
             text in str(warning.message) for text in _HARMLESS
         ):
-            raise NotCopied(make_message("copy.feature", what=str(warning.message)[:80]))
+            raise FormatsLost
     return book
 
 
@@ -166,8 +163,8 @@ class _MarkedSheet:
             for index, cell in enumerate(cells):
                 if _is_yellow(cell):
                     cell.fill = _choose_fill(cells, index)
-                if cell.comment is not None and _MARK in cell.comment.text:
-                    kept = [line for line in cell.comment.text.split("\n") if not line.startswith(_MARK)]
+                if cell.comment is not None and MARK in cell.comment.text:
+                    kept = [line for line in cell.comment.text.split("\n") if not line.startswith(MARK)]
                     self._set_note(cell, kept)
 
     def _find_free_column(self) -> int:
@@ -179,7 +176,7 @@ class _MarkedSheet:
         if last + len(_HEADINGS) > _READ_COLUMNS:  # rows may hold cells that their doctors do not show
             last = max(last, self._sheet.max_column)
         if last + len(_HEADINGS) > _MAX_COLUMN:
-            raise NotCopied(make_message("copy.no_room"))
+            raise FormatsLost
         return last + 1
 
     def _write_headings(self) -> None:
@@ -201,7 +198,7 @@ class _MarkedSheet:
     def _write(self, row: int, column: int, text: str | None) -> Cell:
         cell = self._sheet.cell(row, column)
         if isinstance(cell, MergedCell):
-            raise NotCopied(make_message("copy.no_room"))
+            raise FormatsLost
         cell.value = text
         self.written.add(cell.coordinate)
         return cell
@@ -240,7 +237,7 @@ class _MarkedSheet:
             return
         self.notes_left -= 1
         kept = cell.comment.text.split("\n") if cell.comment else []
-        lines = [_MARK + " ".join(text.split()) for text in texts]
+        lines = [MARK + " ".join(text.split()) for text in texts]
         self._set_note(cell, [*kept, *(line for line in lines if line not in kept)])
 
     def _set_note(self, cell: Cell, lines: Sequence[str]) -> None:
@@ -355,7 +352,7 @@ def _replace_cells(part: bytes, cells: Mapping[str, str]) -> bytes:
 
     xml = _TARGET_CELL.sub(restore, part.decode())
     if replaced != len(cells):
-        raise NotCopied(make_message("copy.differs"))
+        raise FormatsLost
     return xml.encode()
 
 

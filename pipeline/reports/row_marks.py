@@ -16,6 +16,8 @@ from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import find_confirmed_seal_id
 from pipeline.reports.totals import NEEDS_NOTHING
 
+AUTHOR = "esign-import"  # of the notes of a marked copy
+MARK = "esign-import: "  # begins each line of such a note
 MAX_NOTES = 5_000  # in a sheet: each is a drawing, and with more of them Excel takes minutes to open the file
 _PERSON_FIELDS = (Field.NAME, Field.NUMBER)  # of a refusal that names no field
 # words of a refusal's message -> the field it is about

@@ -15,7 +15,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
-from pipeline.domain.roster import MAX_DOCTORS, CellKind, EmbeddedImage, UnassignedImage
+from pipeline.domain.roster import MAX_DOCTORS, CellKind, EmbeddedImage, UnassignedImage, format_number
 from pipeline.errors import FileRefused
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.messages.catalogue import make_message
@@ -190,11 +190,8 @@ def text_cell(text: str) -> RawCell:
 
 
 def number_cell(value: float) -> RawCell:
-    """Return a number: whole ones without a point, from 1e15 on in exponent form, as Excel shows them."""
-    if abs(value) >= 1e15:
-        return RawCell(CellKind.NUMBER, value, f"{value:.5E}")
-    whole = isinstance(value, int) or value.is_integer()
-    return RawCell(CellKind.NUMBER, value, str(int(value)) if whole else repr(value))
+    """Return a number as it is shown without a format."""
+    return RawCell(CellKind.NUMBER, value, format_number(value))
 
 
 def date_cell(value: date | time) -> RawCell:

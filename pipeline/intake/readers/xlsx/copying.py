@@ -1,7 +1,7 @@
 """Looks at a workbook that is to be copied with openpyxl: what the copy would lose, and the cells to take over as they are.
 
 openpyxl keeps sheets, styles, tables, comments, hyperlinks, plain validation and formatting rules. What it does not know
-it drops in silence: such a workbook is not copied. It also drops the computed values of formulas and the shapes of notes,
+it drops in silence: such a workbook is not copied so. It also drops the computed values of formulas and the shapes of notes,
 writes numbers with 16 digits and converts dates; these are collected here as they stand in the file, to be put back.
 """
 
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from pipeline.domain.results_format import ExactSheet, NoteShape
-from pipeline.errors import NotCopied
+from pipeline.errors import FormatsLost, NotCopied
 from pipeline.intake.readers.model import MAX_ROW, format_column, parse_column
 from pipeline.intake.readers.xlsx.package import MEGABYTE, Package, make_parser, parse_whole
 from pipeline.intake.readers.xlsx.pictures import get_relation
@@ -32,16 +32,9 @@ _KEPT_PARTS = frozenset({
     "sharedStrings", "styles", "theme", "calcChain", "comments", "vmlDrawing", "table", "hyperlink", "printerSettings",
     "externalLink", "externalLinkPath", "customXml", "customXmlProps", "person", "vbaProject",
 })  # fmt: skip
-_LOST_PARTS = {
-    "cellImage": "copy.cell_pictures",
-    "rdRichValue": "copy.cell_pictures",
-    "drawing": "copy.drawings",
-    "chartsheet": "copy.drawings",
-    "pivotTable": "copy.pivot",
-    "pivotCacheDefinition": "copy.pivot",
-    "threadedComment": "copy.threads",
-    "vbaProjectSignature": "copy.signature",
-}
+# what no copy may lose: pictures in cells, controls
+_CELL_PICTURES = frozenset({"cellImage", "rdRichValue"})
+_CONTROLS = frozenset({"control", "ctrlProp", "activeXControlBinary"})
 # children of a worksheet; a child of another namespace or an extension of these is lost
 _KEPT_ELEMENTS = frozenset({
     "sheetPr", "dimension", "sheetViews", "sheetFormatPr", "cols", "sheetData", "sheetCalcPr", "sheetProtection",
@@ -61,12 +54,26 @@ _DIGITS = "0123456789"
 _TEXTS = ("s", "inlineStr")  # cells that openpyxl writes as they are
 
 
-def collect_exact_sheets(data: bytes) -> list[ExactSheet]:
+def require_no_pictures(package: Package) -> None:
+    """Raise NotCopied for a workbook with pictures or controls, which no copy may lose."""
+    parts = [*_walk_relations(package, "")]
+    kinds = {kind for kind, _ in parts}
+    if kinds & _CELL_PICTURES:
+        raise NotCopied(make_message("copy.cell_pictures"))
+    if any(kind == "drawing" and package.find_related(part, "image") for kind, part in parts):
+        raise NotCopied(make_message("copy.pictures"))
+    drawings = [
+        package.read_payload(part, _MAX_DRAWING) or b"" for kind, part in parts if kind == "vmlDrawing"
+    ]
+    if kinds & _CONTROLS or any(map(_OBJECT.search, drawings)):
+        raise NotCopied(make_message("copy.controls"))
+
+
+def collect_exact_sheets(package: Package) -> list[ExactSheet]:
     """Return of each sheet what is to be put back.
 
-    Raises NotCopied if a copy would lose something or the workbook is too large, FileRefused for a damaged one.
+    Raises FormatsLost if openpyxl would lose something or the workbook is too large for it, FileRefused for a damaged one.
     """
-    package = Package(data)
     part = package.find_related("", "officeDocument") or ""
     _require_known_parts(package)
     relations = package.read_relations(part)
@@ -82,7 +89,7 @@ def collect_exact_sheets(data: bytes) -> list[ExactSheet]:
         for chunk in package.parse_part(sheet, reader.parse):
             budget -= len(chunk)
             if budget < 0:
-                raise NotCopied(make_message("copy.large"))
+                raise FormatsLost
         exact_sheets.append(ExactSheet(reader.cells, dict(_list_notes(package, sheet))))
     return exact_sheets
 
@@ -104,18 +111,9 @@ def _list_notes(package: Package, sheet: str) -> Iterator[tuple[str, NoteShape]]
 
 
 def _require_known_parts(package: Package) -> None:
-    parts = [*_walk_relations(package, "")]
-    kinds = {kind for kind, _ in parts}
-    for lost, key in _LOST_PARTS.items():
-        if lost in kinds:
-            raise NotCopied(make_message(key))
-    for kind, part in parts:
-        if kind not in _KEPT_PARTS:
-            raise NotCopied(make_message("copy.feature", what=kind))
-        if kind == "vmlDrawing" and (
-            "vbaProject" in kinds or _OBJECT.search(package.read_payload(part, _MAX_DRAWING) or b"")
-        ):
-            raise NotCopied(make_message("copy.controls"))
+    kinds = {kind for kind, _ in _walk_relations(package, "")}
+    if not kinds <= _KEPT_PARTS or kinds >= {"vmlDrawing", "vbaProject"}:
+        raise FormatsLost
 
 
 def _walk_relations(package: Package, part: str) -> Iterator[tuple[str, str]]:
@@ -137,7 +135,7 @@ def _require_no_hints(package: Package, strings: str | None) -> None:
         before = b""
         while chunk := stream.read(MEGABYTE):
             if b"rPh" in before + chunk:
-                raise NotCopied(make_message("copy.feature", what="phonetic"))
+                raise FormatsLost
             before = chunk[-2:]
 
 
@@ -172,7 +170,7 @@ class _SheetReader:
         if self._is_data:
             self._start_in_data(local, attributes)
         elif ":" in local or local == "ext" or (self._depth == 2 and local not in _KEPT_ELEMENTS):
-            raise NotCopied(make_message("copy.feature", what=attributes.get("uri", local)))
+            raise FormatsLost
         elif local == "sheetData":
             self._is_data = True
 
@@ -195,7 +193,7 @@ class _SheetReader:
             )
             self._formula_tag = f"<f{written}>"
         elif ":" in local or local == "ext":
-            raise NotCopied(make_message("copy.feature", what=local))
+            raise FormatsLost
 
     def _end(self, tag: str) -> None:
         self._depth -= 1
