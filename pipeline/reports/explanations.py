@@ -79,7 +79,7 @@ def describe_status(status: Status, outcomes: Iterable[RowOutcome], presenter: P
     if status is Status.UNCHANGED and (n := sum(map(has_doubtful_picture, outcomes))):
         return presenter.render("doubtful.meaning", n=n)
     copies = sum(map(is_redundant_copy, outcomes)) if status is Status.REJECTED else 0
-    return presenter.render("spare.meaning", meaning=meaning, n=copies) if copies else meaning
+    return presenter.render("repeated.meaning", meaning=meaning, n=copies) if copies else meaning
 
 
 def list_reasons(

@@ -177,4 +177,4 @@ def _describe_halt(language: str, run: RunEntry) -> str:
     if not halted or all(row.status not in {Status.NOT_SENT, Status.READY} for row in run.rows):
         return ""
     message = describe_halt(halted["code"], halted["message"], Presenter(language), halted)
-    return render("night.halted", language, message=message, code=halted["code"])
+    return render("timeline.halted", language, message=message, code=halted["code"])

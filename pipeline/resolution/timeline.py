@@ -63,8 +63,8 @@ class SeenRow(RecordedRow):
     row: int
     row_id: str | None
     until: str  # when the last of these runs began
-    nights: int  # of these runs
-    spare_copy: bool
+    runs: int  # how many
+    is_redundant: bool  # it only repeats a row that is sent
     changes: tuple[Mapping[str, str], ...]
     picture: RecordedPicture | None
     service: Mapping[str, str | None] | None
@@ -372,13 +372,13 @@ def _make_row(entry: RowHistoryEntry) -> SeenRow:
         row=line.row,
         row_id=entry.row.row_id,
         until=stamp(entry.last_started),
-        nights=entry.runs,
-        spare_copy=False,
+        runs=entry.runs,
+        is_redundant=False,
         changes=tuple(shown["changes"]),
         picture=line.picture,
         service=shown["service"],
     )
-    return replace(row, spare_copy=is_redundant_copy(row))
+    return replace(row, is_redundant=is_redundant_copy(row))
 
 
 def _make_problem(recorded: RecordedProblem) -> WrittenProblem:

@@ -114,7 +114,7 @@ def test_a_lost_answer_until_it_is_resolved(hospital, explain, facts):
     assert first["rows"][0]["status"] == "unknown"
     assert (decision["kind"], decision["why"], bool(decision["who"])) == ("created", "ticket 7", True)
     assert first["creates"][0]["settled_by"] == decision["number"]
-    assert [(row["status"], row["nights"]) for entry in later for row in entry["rows"]] == [("unchanged", 2)]
+    assert [(row["status"], row["runs"]) for entry in later for row in entry["rows"]] == [("unchanged", 2)]
     end = (doctor["status"], doctor["seal"]["source"], doctor["next"]["commands"])
     assert end == ("unchanged", "resolved", [])
 
@@ -210,7 +210,7 @@ def test_of_two_rows_of_a_doctor_the_one_that_was_sent_counts(hospital, explain,
     doctor = facts(hospital, row["name"])["doctor"]
     assert (doctor["status"], doctor["seen"]["path"]) == ("unknown", sent["path"])
     seen_rows = [row for entry in doctor["history"] for row in entry["rows"]]
-    seen = {(row["status"], row["spare_copy"]) for row in seen_rows}
+    seen = {(row["status"], row["is_redundant"]) for row in seen_rows}
     assert seen == {("unknown", False), ("rejected", True)}
     *_, last = [entry["rows"] for entry in doctor["history"] if len(entry["rows"]) > 1] or [seen_rows]
     assert last[0]["status"] == "unknown"
