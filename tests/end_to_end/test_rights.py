@@ -1,5 +1,6 @@
 """Rights, a read-only disk, a full disk: one message with the path, the user and the cure, and nothing to rebuild."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -242,7 +243,8 @@ def test_a_work_folder_that_may_not_be_used_is_no_fault_of_a_picture(hospital, c
         assert acting_user() in stderr_text
         require_plain(stderr_text)
         if command == "run":
-            assert hospital.statuses() == {"unchanged": 1, "not_sent": 2}
+            record = json.loads(max((hospital.folder / "out").glob("2*/run.json")).read_text("utf-8"))
+            assert (record["exit"], record["halted"]["code"]) == (74, "DISK")
     assert hospital.creates() == 1
     assert hospital.go("run") == 0
     assert hospital.creates() == 3
