@@ -87,7 +87,6 @@ class RunRecord:
     finished: float | None = None  # None: the run is under way or was killed
     exit: int | None = None
     record: str | None = None  # run.json; of a run without an end its "files" alone
-    context: tuple[str, ...] = ()  # of a retry of a workbook: the rosters its rows were compared with
 
     @property
     def content(self) -> Mapping[str, Any]:

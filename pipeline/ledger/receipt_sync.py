@@ -38,10 +38,10 @@ GUARDED = {
 _TABLES = list(GUARDED)
 _OMITTED_COLUMNS = {
     "meta": ("receipts_n", "receipts_sha256", "receipts_size"),
-    "run": ("record", "rosters", "context", "seals"),
+    "run": ("record", "rosters", "seals"),
 }
 # Where rosters lie is no fact that a rebuilt ledger needs: only the ledger stores it, where `retry` reads it.
-_REPLACED_COLUMNS = {"run": {"rosters": "[]", "context": "[]"}}
+_REPLACED_COLUMNS = {"run": {"rosters": "[]"}}
 
 VERIFIED_BYTES = 32 << 20  # of the chain at each opening: so much before its end, and one window of the rest
 

@@ -149,8 +149,7 @@ def _insert_lines(connection: Connection, number: int, rows: Sequence[tuple[RowR
 def enter_run(connection: Connection, record: RunRecord) -> list[Fact]:
     """Enter a run that begins."""
     columns = {column: getattr(record, column) for column in _RUN_COLUMNS}
-    for paths in ("rosters", "context"):
-        columns[paths] = json.dumps(columns[paths])  # escapes: a name may hold bytes that are no UTF-8
+    columns["rosters"] = json.dumps(columns["rosters"])  # escapes: a name may hold bytes that are no UTF-8
     columns["record"] = replace_undecodable(record.record) if record.record else None
     insert_row(connection, "run", columns)
     return [Fact("run", "run", record.run)]
@@ -194,6 +193,5 @@ def _read_runs(connection: Connection, which: str, value: str | int) -> Iterator
     """Yield the runs that a WHERE or ORDER clause with one value selects."""
     statement = f"SELECT {', '.join(_RUN_COLUMNS)} FROM run {which}"  # noqa: S608 - our own text
     for columns in select_columns(connection, statement, (value,)):
-        for paths in ("rosters", "context"):
-            columns[paths] = tuple(json.loads(columns[paths]))
+        columns["rosters"] = tuple(json.loads(columns["rosters"]))
         yield RunRecord(**columns)

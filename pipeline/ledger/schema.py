@@ -83,7 +83,6 @@ STATEMENTS: Sequence[str] = (
         pid INTEGER NOT NULL,
         user TEXT NOT NULL,
         rosters TEXT NOT NULL,
-        context TEXT NOT NULL,
         seals TEXT,
         out TEXT NOT NULL,
         contract TEXT,

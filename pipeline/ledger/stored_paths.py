@@ -49,7 +49,6 @@ class StoredPaths:
         return replace(
             record,
             rosters=tuple(map(self.hide, record.rosters)),
-            context=tuple(map(self.hide, record.context)),
             seals=self.hide(record.seals) if record.seals else record.seals,
             out=self.hide(record.out, record.run),
         )
@@ -59,7 +58,6 @@ class StoredPaths:
         return replace(
             record,
             rosters=tuple(map(self.restore, record.rosters)),
-            context=tuple(map(self.restore, record.context)),
             seals=self.restore(record.seals) if record.seals else record.seals,
             out=self.restore(record.out),
         )

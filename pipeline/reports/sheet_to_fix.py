@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.domain.masking import mask_id, mask_mobile
-from pipeline.domain.roster import Cell, Field, Row
+from pipeline.domain.masking import mask_id
+from pipeline.domain.roster import Cell, CellKind, Field, Row
 from pipeline.domain.run import RowOutcome, Status, needs_fixing
 from pipeline.messages.problems import split_remedy
 from pipeline.reports.explanations import advise_on_row, describe_problem, list_reasons
@@ -56,15 +56,16 @@ def _list_titles(line: FixLine, presenter: Presenter) -> str:
 def _list_contents(line: FixLine, presenter: Presenter) -> str:
     """Return what stands in the cells: of a number the last four characters."""
     columns = {cell.column: field for field, cell in line.row.fields.items()}
-    return "\n".join(
-        _mask_content(cell.display_text, columns.get(cell.column), presenter) for cell in line.cells
-    )
+    return "\n".join(_mask_content(cell, columns.get(cell.column), presenter) for cell in line.cells)
 
 
-def _mask_content(text: str, field: Field | None, presenter: Presenter) -> str:
-    if field in {Field.NUMBER, Field.MOBILE} and sum(map(str.isalnum, text)) >= _SHORTEST_MASKED:
-        return mask_id(text) if field is Field.NUMBER else mask_mobile(text)
-    return presenter.mask_text(text)
+def _mask_content(cell: Cell, field: Field | None, presenter: Presenter) -> str:
+    if field is Field.NUMBER and cell.kind is CellKind.TEXT:
+        is_long = sum(map(str.isalnum, cell.display_text)) >= _SHORTEST_MASKED
+        return mask_id(cell.display_text) if is_long else cell.display_text
+    if field in {Field.NUMBER, Field.MOBILE}:  # 1.10101E+17 shows no whole number
+        return presenter.masker.mask_every_number(cell.display_text)
+    return presenter.mask_text(cell.display_text)
 
 
 FIX_COLUMNS: Sequence[SheetColumn[FixLine]] = (

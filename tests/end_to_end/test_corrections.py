@@ -117,6 +117,19 @@ def test_a_retry_never_sends_a_row_that_waits_for_a_decision_however_it_is_writt
     assert hospital.creates() == sent
 
 
+def test_a_retry_leaves_rows_alone_that_may_be_the_one_that_waits_for_a_decision(hospital_with):
+    """Both rows were rewritten and moved: nothing shows which of them had the unknown create."""
+    hospital = hospital_with(faults=[fault("reset_after", nth=(1,))])
+    draw(hospital, 1, 2, 3)
+    hospital.roster([make_row(1), make_row(2, number=number(2)[:17])])
+    assert hospital.run_to_end("run") == (3, {"unknown": 1, "rejected": 1})
+    note = ("说明", None, None, None, None)
+    hospital.roster([note, note, note, make_row(3), make_row(2)])
+    sent = hospital.creates()
+    assert hospital.run_to_end("retry") == (0, {"not_sent": 2})
+    assert hospital.creates() == sent
+
+
 def test_a_corrected_row_without_a_verdict_is_resolved_as_any_other(hospital_with):
     hospital = hospital_with(faults=[fault("reset_after", nth=(1,))])
     draw(hospital, 1)

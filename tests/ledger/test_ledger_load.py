@@ -122,7 +122,7 @@ def read_server(places: Places, tables: dict[str, list[tuple]]) -> dict[str, lis
 
 def fill(ledger, attempt, run_record, seen) -> None:
     """Enter something of everything that a ledger can hold."""
-    odd = run_record("r1", rosters=("/in/\udcff名单.xlsx",), context=("/in/\udcfe",), seals="/seals")
+    odd = run_record("r1", rosters=("/in/\udcff名单.xlsx",), seals="/seals")
     ledger.begin_run(odd)
     send(ledger, attempt("p1"), replace(SEALED, seal_id="S1x"))
     send(ledger, attempt("p2"), Verdict("refused", code="FailedOperation", message="未通过\n“核验”\t\\N"))

@@ -28,7 +28,7 @@ def read_receipt_lines(position):
 
 def contents(connection):
     left_out = {"receipts_n", "receipts_sha256", "receipts_size", "record", "saw_rows", "number"}
-    left_out |= {"rosters", "context", "seals"}  # paths: the ledger alone holds them
+    left_out |= {"rosters", "seals"}  # paths: the ledger alone holds them
     findings = {}
     for table in TABLES:
         rows = connection.execute(f"SELECT * FROM {table}")
@@ -251,9 +251,7 @@ def test_no_path_of_a_roster_stands_in_the_receipts_and_its_number_nowhere(
     roster.parent.mkdir()
     roster.touch()
     seals.mkdir()
-    record = replace(
-        run_record("r1"), seals=str(seals), **dict.fromkeys(("rosters", "context"), (str(roster),))
-    )
+    record = replace(run_record("r1"), seals=str(seals), rosters=(str(roster),))
     with closing(opened()) as ledger:
         ledger.begin_run(record)
         ledger.finish_run("r1", exit=0, finished=9.0, record="{}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from pipeline.domain.roster import Field
+from pipeline.domain.roster import CellKind, Field
 from pipeline.domain.run import Status
 from pipeline.messages.problems import build_problem
 
@@ -74,6 +74,17 @@ def test_no_complete_number_stands_in_the_workbook(write, make, scene, written):
     book = openpyxl.load_workbook(write(scene.build_run_report()))
     texts = [str(cell.value) for sheet in book for row in sheet.iter_rows() for cell in row if cell.value]
     assert not [text for text in texts if number[6:14] in text]
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"), [("1.10101E+17", "1.10101E+17"), ("110101199003070700", "*" * 14 + "0700")]
+)
+def test_a_number_that_excel_damaged_is_shown_as_it_is_seen(write, make, scene, shown, expected):
+    problem = build_problem("ID_PRECISION_LOST", Field.NUMBER, "D4", found=shown)
+    doctor = make.doctor(1, texts={"D": shown}, kinds={"D": CellKind.NUMBER}, problems=(problem,))
+    scene.outcomes = [make.outcome(doctor, Status.REJECTED)]
+    (line,) = _list_lines(openpyxl.load_workbook(write(scene.build_run_report()))["失败待改"])
+    assert line["现在的内容"] == expected
 
 
 def test_two_rows_of_a_person_that_differ_are_to_be_corrected(write, make, scene):
