@@ -70,11 +70,6 @@ def test_the_list_names_the_fields_in_which_a_row_differs(changed, capsys):
     assert stderr_text.rstrip().endswith(f"explain {seal_id}")
 
 
-def test_a_missing_workbook_is_reported_as_missing(unsettled, capsys):
-    assert run_later(unsettled, "resolve", "gone.xlsx") == 2
-    assert "gone.xlsx does not exist" in capsys.readouterr().err
-
-
 def test_a_created_and_a_not_created_row_end_sealed_once(unsettled):
     lost, never = sorted(find_unknown_rows(unsettled), key=lambda who: who not in list_made_seals(unsettled))
     seal_id = list_made_seals(unsettled)[lost]

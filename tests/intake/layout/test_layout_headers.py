@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
 from people import name, number
 
 from pipeline.errors import FileRefused
@@ -209,31 +207,6 @@ def test_the_user_may_name_a_column_under_its_group():
     rows = ("医师| |紧急联系人| ", "姓名|身份证号|姓名|电话")
     header_found = header(*rows, merges="A1:B1 C1:D1", columns={"紧急联系人 电话": "mobile"})
     assert header_found[2] == {**USUAL, "mobile": "D"}
-
-
-GROUPS = ["", "基本信息", "联系方式", "紧急联系人", "证件", "身份证", "电子签章", "执业证", "单位", "手机"]
-LEAVES = ["姓名", "号码", "电话", "手机", "名称", "图片", "照片", "类型", "编码", "邮箱", "身份证号", "性别"]
-
-
-@given(st.lists(st.tuples(st.sampled_from(GROUPS), st.sampled_from(LEAVES)), min_size=1, max_size=5))
-def test_on_one_row_the_titles_of_two_mean_the_same(columns):
-    """The To fix sheet writes them so, and ``retry`` reads it. Only a group shows where another person's columns end."""
-    of_another = [position for position, (group, _) in enumerate(columns) if group == "紧急联系人"]
-    assume(not of_another or all(group for group, _ in columns[of_another[0] :]))
-    groups, leaves = zip(("基本信息", "姓名"), ("", "身份证号"), *columns, strict=True)
-    area = " ".join(
-        f"{'ABCDEFGHIJ'[position]}1:{'ABCDEFGHIJ'[position]}2"
-        for position in range(len(groups))
-        if not groups[position]
-    )
-    upper = [group or leaf for group, leaf in zip(groups, leaves, strict=True)]
-    lower = [leaf if group else "" for group, leaf in zip(groups, leaves, strict=True)]
-    try:
-        header_found = header("|".join(upper), "|".join(lower), merges=f"{area} I1:J1")
-    except FileRefused:
-        return
-    assert header_found is not None
-    assert header("|".join(header_found[3]))[2] == header_found[2]
 
 
 DOCTORS = [f"{name(serial)}|{number(serial)}|138001380{serial:02}" for serial in range(1, 9)]
