@@ -26,7 +26,7 @@ def test_every_surface_says_how_many_rows_are_to_be_corrected(hospital, capsys, 
         "　".join(str(cell.value) for cell in line if cell.value is not None) for line in book.worksheets[0]
     ]
     page = (latest / "report.html").read_text("utf-8")
-    assert book.worksheets[2].max_row == 1 + 1, "the sheet To fix"
+    assert book.worksheets[2].max_row == 1 + 2, "the sheet To fix has a line for each problem of the row"
     texts = {
         "zh": ("待改 2（其中 1 行重复，无需处理）", "1 行要修改", "失败待改（1）", "其中 1 行重复"),
         "en": ("To correct 2 (duplicates, no action needed: 1)", "Rows to correct: 1", "To fix (1)", "duplicates that need no action: 1"),
