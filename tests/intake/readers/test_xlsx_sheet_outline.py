@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import random
 import subprocess
 import sys
@@ -365,20 +364,3 @@ def test_a_doctype_in_any_part_refuses_the_file(path, part):
     raw(path, "<sheetData/>", extra={part: bomb}, r3=("styles", name), r4=("sharedStrings", name))
     options = ReadOptions(store=ImageStore(path.parent / "work"))
     assert refusal(path, options=options).code == "FILE_SUSPICIOUS"
-
-
-def list_readers():
-    modules = {f"pipeline.intake.readers.xlsx.{name}" for name in ("sheet_cells", "shared_strings")}
-    return [one for one in gc.get_objects() if type(one).__module__ in modules]
-
-
-def test_a_file_that_was_read_is_let_go_without_the_collector(path):
-    cells = '<c r="A1" t="s"><v>0</v></c>'
-    raw(path, f'<sheetData><row r="1">{cells}</row></sheetData>', strings="<si><t>a</t></si>")
-    gc.disable()
-    try:
-        before = len(list_readers())
-        assert len(list(first(path).lines)) == 1
-        assert len(list_readers()) == before
-    finally:
-        gc.enable()

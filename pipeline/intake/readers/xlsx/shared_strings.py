@@ -17,12 +17,8 @@ _ESCAPED = re.compile(r"_x(?![Dd][89A-Fa-f])([0-9A-Fa-f]{4})_")
 def read_shared_strings(package: Package, part: str) -> list[str]:
     """Return the texts that cells of type ``s`` refer to, by their place."""
     collector = _Strings(part)
-    try:
-        for _ in package.parse_part(part, collector.parse):
-            require_bounded(collector.text, part)
-    finally:
-        # its handlers refer to the collector, and a run switches off the search for such cycles
-        del collector.parser
+    for _ in package.parse_part(part, collector.parse):
+        require_bounded(collector.text, part)
     return collector.strings
 
 

@@ -74,16 +74,12 @@ class SheetReader:
 
     def read_lines(self, package: Package, budget: ReadBudget) -> Iterator[Line]:
         """Yield the lines of a sheet that hold something, in their order, while the part is unpacked."""
-        try:
-            for chunk in package.parse_part(self._part, self._parse):
-                budget.count_tags(chunk.count(b"<"))
-                require_bounded(self._text, self._part)
-                ready, self._ready = self._ready, []
-                budget.count_cells(sum(len(line.cells) for line in ready))
-                yield from ready
-        finally:
-            # their handlers refer to the reader, which refers to the whole file: a run switches off the search for such cycles
-            del self._parser
+        for chunk in package.parse_part(self._part, self._parse):
+            budget.count_tags(chunk.count(b"<"))
+            require_bounded(self._text, self._part)
+            ready, self._ready = self._ready, []
+            budget.count_cells(sum(len(line.cells) for line in ready))
+            yield from ready
 
     def _parse(self, chunk: bytes) -> None:
         """Parse the next bytes of the part; none end it."""
