@@ -22,8 +22,9 @@ def test_a_work_folder_that_is_a_file_is_74_and_nothing_is_sent(hospital):
     (hospital.folder / "state").mkdir()
     (hospital.folder / "state" / "work").write_text("in the way")
     assert hospital.go("run") == 74
-    assert hospital.statuses() == {"not_sent": 20}
-    assert hospital.service.seals == []
+    (record,) = (hospital.folder / "out").glob("2*/run.json")
+    assert json.loads(record.read_text("utf-8"))["halted"]["code"] == "DISK"
+    assert hospital.service.received == []
 
 
 def test_a_retry_has_a_sheet_of_the_rows_it_took_up(hospital):

@@ -305,7 +305,7 @@ def test_a_work_folder_that_cannot_be_written_is_no_fault_of_a_row(tmp_path):
     path.write_bytes(zipped({"张伟.png": b"one"}))
 
     (tmp_path / "work").write_text("no folder")
-    with pytest.raises(OSError, match="Not a directory"):
+    with pytest.raises(OSError, match="File exists"):
         match_images(
             [doctor()],
             image_index.index_images(image_index.list_images(path)),
