@@ -197,10 +197,11 @@ def variant(cast, tables):
     simple = person.name.translate(
         str.maketrans("陳黃歐陽鄧羅劉儀詠詩慧嫻麗華強偉傑嘉志", "陈黄欧阳邓罗刘仪咏诗慧娴丽华强伟杰嘉志")
     )
+    refusal = refused("ROW_DUPLICATE", "name")  # spellings of one name: a person decides which one is sent
     if simple == person.name:
-        simple = f"{person.name}明"
+        simple, refusal = f"{person.name}明", refused("ID_NAME_CONFLICT", "number")
     for name in (person.name, simple):
-        cast.add(tables[0], person, refused("ID_NAME_CONFLICT", "number"), name=name)
+        cast.add(tables[0], person, refusal, name=name)
 
 
 @TRAPS("one permit, renewed: two last digits", "+type", tables=2)
