@@ -75,13 +75,13 @@ def flag_conflicts(
 
     A row whose number cannot be used stops another row only if it may be another person who claims the same
     (`person_ids`). Pictures are the same by their bytes, or by ``identical_images``: sha256 -> that of the first
-    picture with the same pixels. ``other_persons`` are pairs of keys that a person declared to be two people.
+    picture with the same pixels, "" for a blank one, which is like no other. ``other_persons`` are pairs of keys that a person declared to be two people.
     ``person_ids`` are the doctors' (`find_person_ids`) where they are known already.
     """
 
     def image_key(doctor: Doctor) -> str | None:
         image = doctor.picture or doctor.held_image  # a held one may be another row's
-        return identical_images.get(image.sha256, image.sha256) if image else None
+        return (identical_images.get(image.sha256, image.sha256) or None) if image else None
 
     if person_ids is None:
         person_ids = find_person_ids(doctors)
@@ -175,7 +175,8 @@ def _find_contested_images(
     claimants: defaultdict[str, list[int]] = defaultdict(list)
     for index, doctor in enumerate(doctors):
         for file in list_contested_files(doctor):
-            claimants[identical_images.get(file.sha256, file.sha256)].append(index)
+            if key := identical_images.get(file.sha256, file.sha256):
+                claimants[key].append(index)
     if not claimants:
         return
     for index, doctor in enumerate(doctors):

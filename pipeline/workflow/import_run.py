@@ -221,9 +221,10 @@ def _flag_conflicts(matches: MatchResult, view: LedgerView, examiner: ImageExami
     contested = [image for doctor in unsealed for image in list_contested_files(doctor)]
     pictures = [doctor.picture for doctor in unsealed if doctor.picture is not None] + contested
     examiner.examine_all(pictures)
+    identical = examiner.find_identical(pictures) | dict.fromkeys(examiner.list_blank(pictures), "")
     return flag_conflicts(
         mark_unread(matches.doctors, examiner.list_unread(pictures)),
-        examiner.find_identical(pictures),
+        identical,
         view.snapshot.other_persons,
         person_ids=matches.person_ids,
     )

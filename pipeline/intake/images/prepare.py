@@ -127,6 +127,14 @@ class ImageExaminer:
                 first_of[image.sha256] = first_by_pixels.setdefault(pixels, image.sha256)
         return first_of
 
+    def list_blank(self, images: Iterable[ImageFile]) -> list[str]:
+        """Return the sha256 of pictures without ink."""
+        return [
+            image.sha256
+            for image in images
+            if any(error.code == "IMAGE_BLANK" for error in self.examine(image).errors)
+        ]
+
     def list_unread(self, images: Iterable[ImageFile]) -> dict[str, NotReadNow]:
         """Return, by sha256, why pictures could not be read this time."""
         pairs = [(image.sha256, self.examine(image).unread) for image in images]
