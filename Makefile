@@ -52,7 +52,7 @@ quick: .venv/dev ## the tests that need no server, browser, LibreOffice or whole
 COMPILE = [ -d tests/end_to_end/__pycache__ ] || { $(BIN)/python -m pytest -q --co tests/end_to_end tests/reports >/dev/null & \
 	$(BIN)/python -m pytest -q --co --ignore=tests/end_to_end --ignore=tests/reports >/dev/null; wait; }
 
-attack: .venv/dev ## ways to a second or a wrong seal: mixed ledgers, pasted sheets, odd answers, small pictures, other doctors' files (about 15 min)
+attack: .venv/dev ## ways to a second or a wrong seal: mixed ledgers, odd answers, pasted columns, small pictures, other doctors' files (about 15 min)
 	ATTACK=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal --tb=short tests/attack tests/end_to_end/test_wrong_pictures.py
 
 lives: .venv/dev ## LIVES random hospitals of each kind from SEED on, six runs each: wrong pictures, rows held without need (about 15 min)

@@ -24,7 +24,6 @@ SHORT = {
     "test_pictures_in_rosters.py",
     "test_random_lives.py",
     "test_shared_staff_numbers.py",
-    "test_to_fix.py",
 }
 collect_ignore = (
     [] if LONG else [path.name for path in Path(__file__).parent.glob("test_*.py") if path.name not in SHORT]

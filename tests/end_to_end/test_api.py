@@ -189,7 +189,7 @@ def test_what_is_refused_is_an_exception_that_says_why(hospital, config, tmp_pat
 def test_a_results_workbook_is_no_roster(hospital, config):
     hospital.doctors(1)
     done = pipeline.run(config)
-    with pytest.raises(UsageError, match="use retry"):
+    with pytest.raises(UsageError, match="only for reading"):
         pipeline.run(config, rosters=done.files["results.xlsx"])
 
 
