@@ -128,7 +128,7 @@ TYPED: Mapping[str, str] = {
     "account": "config validate",
     "quota": "run",
     "contract": "config show",
-    "row": "retry out/latest/results.xlsx",
+    "row": "retry",
     "exists": "resolve",
     "unknown": "resolve",
 }
