@@ -6,10 +6,10 @@ EsignImportError        one sentence for the user, and the exit code it leads to
 ├─ CredentialsMissing   4   lists the places that were looked at
 │  └─ RoleFailed        4   a role gave no keys: why
 ├─ Locked               6   another run holds the ledger
-├─ NotReadNow           5   a file cannot be read for the machine's trouble, not the file's (74: the disk)
+├─ NotReadNow           5   a file cannot be read now because of the machine, not of the file (74: the disk)
 ├─ LedgerError          74  ledger, key or disk; how to restore is in the sentence
 │  ├─ LeaseLost       6    another process has taken over the ledger on the server
-│  └─ LedgerUnreachable 74  rights, room or a read-only disk: which file, for which user, and the cure
+│  └─ LedgerUnreachable 74  rights, space or a read-only disk: which file, for which user, and the cure
 ├─ DiskTrouble          74  a file or folder that cannot be written: which one, for which user, and the cure
 ├─ HookFailed           –   a step before or after a run met a bug; the run goes on
 ├─ FileRefused          –   one roster file is refused as a whole; the run goes on without it
@@ -146,7 +146,7 @@ class LedgerUnreachable(LedgerError):
 
     @staticmethod
     def fits(error: OSError) -> bool:
-        """Return whether an error is about rights or room."""
+        """Return whether an error is about rights or disk space."""
         return error.errno in _CURES
 
 

@@ -62,9 +62,9 @@ def record_command(
 
 @dataclass(slots=True)
 class RunRecorder:
-    """Records one command. Its log lies beside its results once it holds the ledger.
+    """Records one command. Its log is in the folder of its results as soon as it holds the ledger.
 
-    Before that another run may be writing there, so the record of a run that ended earlier lies in a folder of its own.
+    Before that another run may be writing there, so a run that ended earlier has its record in a separate folder.
     """
 
     session: Session

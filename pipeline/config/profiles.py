@@ -1,6 +1,6 @@
 """Several hospitals in one config.yaml: each profile lays its keys over those of the top level.
 
-What a hospital has for itself is never shared: a path that a profile does not give lies in a folder of its name.
+Hospitals share no paths: a path that a profile does not give is in a folder with the profile's name.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def find_conflicts(
     claims: Mapping[str | None, Iterable[tuple[str, str]]],
     describe: Callable[[str | None, str, str | None], Message],
 ) -> Mapping[str | None, Sequence[Message]]:
-    """Return the faults of hospitals that share what each must have for itself, one for each key.
+    """Return the faults of hospitals that share a value which must be their own, one for each key.
 
     ``claims`` are the keys whose values belong to one hospital alone, with the values as they are compared. ``describe``
     gives the fault of a hospital at a key which another hospital has as well.

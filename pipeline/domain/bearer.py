@@ -8,9 +8,9 @@ from dataclasses import field as _field
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Who bore a name, a staff number and a picture: a row of an earlier run, an adopted seal, or a create.
+    """A person with name, staff number and picture, known from a row of an earlier run, an adopted seal or a create.
 
-    Two of them are equal if they show the same, whatever run showed it first.
+    Two bearers are equal if these values are equal, independent of the run in which they were first seen.
     """
 
     key: str = ""  # of the person; "" where the row's number could not be used

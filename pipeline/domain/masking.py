@@ -71,7 +71,7 @@ class Masker:
         return masked
 
     def mask_every_number(self, text: str) -> str:
-        """Hide, inside any text, whatever looks like a number."""
+        """Mask every part of a text that looks like a number."""
         return self._mask_inside(text, everything=True)
 
     def mask_answer(self, text: str) -> str:
@@ -116,7 +116,7 @@ class Masker:
         return masked
 
     def _mask_inside(self, text: str, *, everything: bool) -> str:
-        """Mask the numbers in a text; ``everything`` masks whatever looks like one."""
+        """Mask the numbers in a text; with ``everything`` also texts that only look like one."""
         if len(text) < _SHORTEST or not _DIGIT.search(text):
             return text
         narrow = text if text.isascii() else text.translate(_NARROW)
@@ -166,7 +166,7 @@ def _list_numbers(doctor: Doctor) -> Iterator[str]:
 
 
 def mask_every_number(text: str) -> str:
-    """Hide whatever looks like a number of a person: for texts that are stored before the numbers of a roster are known."""
+    """Mask every text that looks like a number of a person, for texts stored before the numbers of a roster are known."""
     return _WITHOUT_ROSTER.mask_every_number(text)
 
 

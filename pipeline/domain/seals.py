@@ -108,7 +108,7 @@ class LedgerSnapshot:
 
 
 def are_declared_two(other_persons: Collection[tuple[str, str]], key: str | None, other: str | None) -> bool:
-    """Return whether two keys are in ``other_persons`` (`LedgerSnapshot`), in whichever order."""
+    """Return whether two keys are in ``other_persons`` (`LedgerSnapshot`), in either order."""
     return (key, other) in other_persons or (other, key) in other_persons
 
 

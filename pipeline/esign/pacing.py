@@ -39,7 +39,7 @@ LONG_AGO = -1e18  # before any moment; unlike -inf it is a number in JSON
 
 @dataclass(frozen=True, slots=True)
 class Pacing:
-    """What is known of one action's pace. Moments are seconds of one clock, whichever it is."""
+    """The measured pace of one action. All times are seconds of the same clock."""
 
     limit: int  # calls in a second
     unit: float  # how much longer than at 20 a second every step is
@@ -55,7 +55,7 @@ class Pacing:
         return cls(limit=max(1, int(rate)), unit=20 / rate, spacing=MARGIN / rate)
 
     def may_narrow(self, calls_at_pace: int, now: float) -> bool:
-        """Return whether so many calls at full pace since the last change prove that there is room."""
+        """Return whether so many calls at full pace since the last change prove that the spacing can be narrowed."""
         return calls_at_pace * self.spacing >= PROVEN_SECONDS and now >= self.quiet_until
 
     def narrow(self) -> Pacing:

@@ -180,10 +180,10 @@ def _verdict_kind(meaning: Meaning) -> VerdictKind:
 
 
 def read_upload(reply: Reply, *, now: float, claim_file: Callable[[str], bool]) -> UploadResponse:
-    """Read an upload's reply; an upload creates nothing, so whatever proves nothing is uploaded again.
+    """Read the reply to an upload. An upload creates no seal, so it is repeated after every unproven reply.
 
-    ``claim_file`` returns False for a FileId that was given for another picture. A repeated answer's FileId is claimed,
-    too: whichever call it answers, another one may have got it.
+    ``claim_file`` returns False for a FileId that was given for another picture. The FileId of a repeated answer is claimed
+    as well, because another call may have received it.
     """
     file_id = _find_file_id(reply.content) if reply.status == HTTP_OK else None
     is_own = file_id is None or claim_file(file_id)

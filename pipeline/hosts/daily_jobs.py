@@ -1,6 +1,6 @@
 """The table of days: which hospital was queued on which day, and how its run ended.
 
-A row and its job are committed together, so that a hospital gets one job a day, whichever workers are there.
+A row and its job are committed together, so that a hospital gets one job a day with any number of workers.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def find_day(now: float, start: time) -> tuple[date, float]:
 
 
 def digest_rosters(rosters: Sequence[Path]) -> str | None:
-    """Return the SHA-256 over names and contents of roster files, whatever their order; None where one is not readable."""
+    """Return the SHA-256 over names and contents of roster files in any order; None if one is not readable."""
     try:
         lines = sorted(
             f"{file.name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n"

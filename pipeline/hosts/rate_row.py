@@ -1,8 +1,8 @@
 """The rows from which all processes of a quota take their slots: one for each action, by the clock of the server alone.
 
-A slot is one statement. It moves the row's next slot on and returns how long to wait from the answer on, so no two clocks
-are compared. What the pace has learnt lies in the row as text that only its readers understand. A row that is lost with the
-server's last commits costs nothing: commits are not waited for.
+Taking a slot is one statement. It advances the next slot of the row and returns how long to wait after the answer, so no
+two clocks are compared. The learnt pace is stored in the row as text. A row that is lost with the last commits of the
+server costs nothing: the statement does not wait for its commit.
 """
 
 from __future__ import annotations

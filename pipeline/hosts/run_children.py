@@ -1,6 +1,7 @@
 """Runs are child processes, and the end of one decides on its job: done, tried again after a growing wait, or failed.
 
-Whatever a run does, the worker's event loop stays free for its sign of life. `subprocess` in threads, not asyncio's: on Windows the loop that psycopg needs has no child processes.
+The worker's event loop stays free for its heartbeat while a run works. Processes are started by `subprocess` in threads,
+not by asyncio: on Windows the event loop that psycopg needs has no child processes.
 """
 
 from __future__ import annotations

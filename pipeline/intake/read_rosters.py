@@ -180,7 +180,7 @@ def is_results_workbook(path: Path) -> bool:
 
 
 def open_results(path: Path) -> Book:
-    """Open a results workbook of ours in whatever form it was saved; FileRefused for any other file."""
+    """Open a results workbook of this program, saved in any format; FileRefused for any other file."""
     book = open_book(_read_bytes(path), path, ColumnAliases.from_config({}), DEFAULT_OPTIONS)
     if not book.is_results:
         raise FileRefused("FILE_FORMAT", {"found": "≠ esign-import results.xlsx"})
@@ -243,7 +243,7 @@ def _read_tables(book: Book, path: Path, vocabulary: ColumnAliases, options: Rea
 
 
 def _count_lines(lines: Iterator[Line], budget: ReadBudget) -> Iterator[Line]:
-    """Count the lines of a file that hold something, whatever its reader promised before."""
+    """Count the lines of a file that are not empty, independent of the number that its reader stated."""
     for line in lines:
         if any(map(is_filled, line.cells.values())):
             budget.count_rows(1)

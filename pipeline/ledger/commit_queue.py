@@ -1,4 +1,4 @@
-"""The one thread that writes a ledger: it commits whatever is queued, without a timer.
+"""The only thread that writes a ledger. It commits all queued operations at once and waits for no timer.
 
 Writes that arrive during a commit share the next one: a single write is not delayed, and twenty at once cost one flush.
 """
@@ -50,10 +50,10 @@ class CommitQueue(ABC):
     def submit(self, operation: Operation, *, late: Operation | None = None) -> Future[None]:
         """Queue an operation; the future resolves once the commit that holds it is on the disk.
 
-        It raises LedgerConflict for a broken constraint, LedgerError for a disk or server that failed, and whatever the
-        operation itself raised. Once another process has the lease of a server's ledger it raises LeaseLost, and ``late``
-        is committed in its place, which adds what is known and changes no plan. A future that is cancelled before its
-        turn is not executed.
+        It raises LedgerConflict for a broken constraint, LedgerError for a disk or server that failed, and the exceptions of
+        the operation itself. After another process has taken the lease of a ledger on a server, it raises LeaseLost and
+        commits ``late`` instead, which only adds known facts and changes no plan. An operation whose future is cancelled
+        before its turn is not executed.
         """
         if self._closed:
             raise RuntimeError("the ledger is closed")
@@ -79,7 +79,7 @@ class CommitQueue(ABC):
                 job.future.set_result(None)
 
     def _run_operation(self, connection: Connection, operation: Operation) -> Outcome:
-        """Run one operation inside the transaction; return what it has set, or the exception that undid it alone."""
+        """Run one operation in the transaction; return its result, or the exception that undid this operation alone."""
         connection.execute("SAVEPOINT operation")
         try:
             result: Outcome = operation(connection)

@@ -1,4 +1,4 @@
-"""Disk, rights and room of a ledger: refuses network disks, explains what the file system refuses, holds a reserve file.
+"""Checks the disk of a ledger: refuses network disks, explains errors of the file system, and keeps a reserve file.
 
 SQLite's write-ahead log needs memory shared by all its processes, so two machines cannot use one ledger
 (sqlite.org/wal.html). Locks over NFS and SMB depend on the server.
@@ -120,7 +120,7 @@ def explain_refusal(ledger: Path, error: sqlite3.Error, *, writing: bool) -> Led
 
 
 def explain_error(key: str, path: Path, error: OSError | NotImplementedError) -> LedgerError:
-    """Return the error for a file next to the ledger: missing rights or room with the cure, else the message ``key``."""
+    """Return the error for a file next to the ledger: missing rights or space with the cure, else the message ``key``."""
     if isinstance(error, OSError) and LedgerUnreachable.fits(error):
         if not error.filename:
             error.filename = str(path)
@@ -149,7 +149,7 @@ def reserve_path(ledger: Path) -> Path:
 def fill_reserve(ledger: Path) -> None:
     """Fill the reserve file where it is not full, so that a full disk is found before a create is sent.
 
-    Raises OSError. The content is random: some file systems store a file of zeros without taking room.
+    Raises OSError. The content is random, because some file systems store a file of zeros without using space.
     """
     path = reserve_path(ledger)
     if path.exists() and path.stat().st_size == RESERVE_BYTES:
@@ -165,6 +165,6 @@ def fill_reserve(ledger: Path) -> None:
 
 
 def release_reserve(ledger: Path) -> None:
-    """Empty the reserve file, so that verdicts of creates in flight find room."""
+    """Empty the reserve file, so that the verdicts of creates in flight can be written."""
     with suppress(OSError):
         os.truncate(reserve_path(ledger), 0)

@@ -1,8 +1,8 @@
 """Removes one person's data from ledger and receipts; what prevents a second seal stays: keys, SealIds, dates, verdicts.
 
-A name, last four and digests are overwritten, the lines of the person's rows deleted. The receipts are written again from
-the ledger, and SQLite writes its file anew, so that no byte of it remains in free pages or in the write-ahead log. A seal
-whose content is no longer known counts as one that was adopted: a row of the person is unchanged, whatever it gives.
+Name, last four and digests are overwritten, and the lines of the person's rows are deleted. The receipts are written
+again from the ledger, and SQLite rewrites its file, so that no byte remains in free pages or in the write-ahead log.
+A seal whose content is no longer known counts as an adopted one: every row of the person is unchanged.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ def read_chained(path: Path, *, after: Mark | None = None) -> Iterator[Receipt]:
 
 
 def read_unchained(path: Path, *, after: Mark | None = None) -> Iterator[Receipt]:
-    """Yield every receipt behind a mark (None: all) that can be read by itself, whatever became of the chain."""
+    """Yield every receipt behind a mark (None: all) that can be read by itself, even if the chain is broken."""
     with path.open("rb") as file:
         file.seek(after.size if after else 0)
         for line in file:

@@ -1,7 +1,7 @@
 """The tables of the ledger, and the constraints that guard it.
 
-A person has at most one live seal or one open attempt, never both: the database refuses it, whatever the code does.
-Facts are kept: a verdict is never rewritten. A decision is a row of its own; the attempt or seal it concerns points to it.
+A person has at most one live seal or one open attempt, never both. The database enforces this even if the code is wrong.
+A verdict is never rewritten. A decision is a separate row, and the attempt or seal that it concerns refers to it.
 """
 
 from __future__ import annotations

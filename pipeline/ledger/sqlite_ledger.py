@@ -40,11 +40,11 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
 class SqliteWriter(CommitQueue):
     """Owns the connection that writes an SQLite ledger.
 
-    When the disk fails a commit, that stands in ``failure`` from then on, and its operations are tried once more, one by
-    one: a verdict may still find room where a longer one did not, or in the room of the reserve file.
+    When a commit fails because of the disk, ``failure`` holds the error from then on. Its operations are tried once more,
+    one by one: a short verdict may still fit on the disk, or in the space that the reserve file releases.
 
-    Receipts are durable before the commit they belong to. Where that fails for good they stay, beyond the mark that the
-    ledger remembers: the next opening takes them up.
+    Receipts are durable before the commit they belong to. If that commit fails for good, they stay behind the mark that the
+    ledger has stored, and the next opening enters them.
 
     ``counter`` counts each commit in the registry. ``require_ownership`` is asked before each commit: it raises
     LedgerError once another process may be writing, and then nothing is written.
@@ -133,8 +133,8 @@ class SqliteWriter(CommitQueue):
     def _append_receipts(self, outcomes: Sequence[Outcome], *, last: bool) -> Mark | None:
         """Append the receipts of what succeeded; return the new mark, None where there is nothing to append.
 
-        A verdict that finds no room in the receipts is still committed (``last``): the ledger counts, and the next
-        opening writes the receipts again.
+        A verdict that does not fit into the receipts is still committed (``last``): the ledger counts, and the next opening
+        writes the receipts again.
         """
         if self._receipts is None:
             return None

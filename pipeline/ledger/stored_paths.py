@@ -1,7 +1,7 @@
 """Stores the paths of a run without the numbers in them, and finds the files of a stored path again.
 
-A roster or a folder may be named by an identity number. Whatever looks like a number is masked, and a digest of the whole
-path stands behind it: equal paths are stored equally, and of the files that fit the mask the digest knows the right one.
+The name of a roster or folder may hold an identity number. Every text that looks like a number is masked, and a digest
+of the whole path is appended. Equal paths are stored equally, and the digest selects the right one of several files.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ def _list_entries(folder: Path) -> list[Path]:
 
 
 def examine_space(config: Config) -> Iterator[Finding]:
-    """Examine the room for results and ledger."""
+    """Examine the free space for results and ledger."""
     for path in (config.resolve_path(config.out), config.resolve_ledger_file()):
         folder = next(parent for parent in (path, *path.absolute().parents) if parent.is_dir())
         free = shutil.disk_usage(folder).free

@@ -28,7 +28,7 @@ _LIST_SUFFIXES = frozenset({".xlsx", ".csv", ".json"})
 
 @dataclass(frozen=True, slots=True)
 class PurgePlan:
-    """What is removed of a person, and what is not."""
+    """The data of a person that is removed, and the data that stays."""
 
     traces: PersonTraces = field(repr=False)
     rows: int  # of the ledger

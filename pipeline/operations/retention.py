@@ -1,9 +1,9 @@
-"""Removes files of earlier runs that are older than the configured ages; what proves a lost ledger stays.
+"""Removes files of earlier runs that are older than the configured ages; files that prove a lost ledger stay.
 
-A lost or older ledger is known by what runs left in ``out`` (reports/earlier_results.py). Without that, doctors who have
-a seal would be new. So these stay, whatever their age: the newest run, the last results of `run`, the newest results
-that show a seal, every run that shows seals and is not in the ledger, run.json of a run that counts a create, and the
-log of a run that sent creates and did not end.
+A lost or older ledger is detected by the files of earlier runs in ``out`` (reports/earlier_results.py). Without them,
+doctors who have a seal would count as new. These files stay at any age: the newest run, the last results of `run`, the
+newest results that show a seal, every run that shows seals and is not in the ledger, run.json of a run that counts a
+create, and the log of a run that sent creates and did not end.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class RunFolder:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What is removed of one run: files and folders that lie in its folder, or all of it."""
+    """The files and folders of one run that are removed, or its whole folder."""
 
     folder: Path
     entries: tuple[Path, ...]

@@ -329,7 +329,7 @@ class RunGuards:
         return Halt("ATTEMPT_BUDGET", "", 5) if self._resend_budget < 0 else None
 
     def _count_existing_name(self) -> Halt | None:
-        """Stop a run of a ledger that has made few seals and has met some names that exist, in whichever run."""
+        """Stop a run if the ledger has made few seals and several seal names existed already, in this or an earlier run."""
         self.existing_names += 1
         is_new_ledger = self.own_seals < FIRST_ANSWERS
         if self.guards.seals_exist and is_new_ledger and self.existing_names >= EXISTING_NAMES:

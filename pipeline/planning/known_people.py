@@ -34,7 +34,7 @@ _KNOWN_STATUSES = frozenset({Status.UNCHANGED, Status.CHANGED, Status.UNKNOWN, S
 
 
 def unite_persons(doctors: Sequence[Doctor], snapshot: LedgerSnapshot) -> list[Doctor]:
-    """Return the doctors with the key under which the ledger knows their person, whichever number the row gives."""
+    """Return the doctors with the key of their person in the ledger, for every number of that person."""
     united = []
     for doctor in doctors:
         key = snapshot.same_persons.get(doctor.key, doctor.key) if doctor.key is not None else None

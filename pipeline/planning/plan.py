@@ -1,6 +1,6 @@
-"""Compares rows with the ledger's snapshot: the status that each row has already, or the request that would be sent.
+"""Compares rows with the ledger's snapshot: each row gets the status that it already has, or the request to send.
 
-Pure: the same rows and the same snapshot give the same plan, whatever the order of the rows. ``check`` ends here.
+Pure: the same rows and the same snapshot give the same plan, in any order of the rows. ``check`` ends here.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The results room: what a report leaves behind for people and programs."""
+"""Writes the files of a run for people and programs."""

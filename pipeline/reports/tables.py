@@ -250,7 +250,7 @@ class TableSheet(Generic[Row]):
 
 
 def _write_text(sheet: Worksheet, row: int, column: int, text: str, form: Format) -> None:
-    """Write a text as text, whatever it looks like; an empty text becomes an empty cell that keeps its format."""
+    """Write a text as text, also if it looks like a number or formula; an empty text becomes an empty, formatted cell."""
     if text:
         sheet.write_string(row, column, clean_text(text), form)
     else:

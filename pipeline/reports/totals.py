@@ -54,8 +54,8 @@ class SumsError(EsignImportError):
 def verify_totals(report: RunReport) -> Mapping[Status, int]:
     """Return the rows of each status, zeros included, once every sum holds; else raise ``SumsError``.
 
-    Every row stands once under its (path, sheet, row); what was read from a file is what is in the results
-    (a ``retry`` may take fewer); a status that promises a SealId has one; ``ready`` occurs in ``check`` alone.
+    Each (path, sheet, row) occurs once. All rows of a file are in the results (a ``retry`` may hold fewer). Every row with
+    the status of a seal has a SealId. ``ready`` occurs only in ``check``.
     """
     faults = list(islice(_find_faults(report), _MAX_FAULTS))
     if faults:

@@ -64,7 +64,7 @@ class Call:
         return self.headers.get("x-tc-traceid")
 
     def get_text(self, name: str) -> str | None:
-        """Return a text parameter of the top level, whatever else is wrong with the body."""
+        """Return a text parameter of the top level, also from a body with other faults."""
         value = (self.parameters or {}).get(name)
         return value if isinstance(value, str) else None
 

@@ -75,7 +75,7 @@ def find_refusal(faults: Sequence[Fault], *, rate: float) -> Refusal | None:
 
 
 def build_broken_reply(fault: Fault) -> SocketReply:
-    """Return what a fault that breaks the way sends, whichever side it strikes on."""
+    """Build the reply of a fault that breaks the connection, before or after the call was executed."""
     match fault.kind:
         case "reset_before" | "reset_after":
             return SocketReply(end="reset")

@@ -1,4 +1,4 @@
-"""The stand-in without its socket: takes whole calls and clock values, gives answers, keeps what is true.
+"""The service without its socket: takes whole calls and clock values, gives answers, and records the true state.
 
 Pure and clocked: nothing here waits, opens anything or reads the time.
 """
@@ -35,7 +35,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class CallAnswer:
-    """What is said to one call, and whether it did what was asked."""
+    """The answer to one call, and whether the call was executed."""
 
     code: str  # ok or the error code
     executed: bool

@@ -2,7 +2,7 @@
 
 Closed, every call passes. After too many calls without a usable answer it opens: no call passes, and a liveness check asks from
 time to time whether the service is back. Half-open, calls pass one at a time until enough of them were answered.
-Where the service did not answer another hospital a moment ago it begins open, and one check in vain is enough.
+If the service did not answer another hospital a moment ago, it begins open, and one failed check ends the run.
 """
 
 from __future__ import annotations

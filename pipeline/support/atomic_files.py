@@ -1,4 +1,4 @@
-"""Writes files that appear whole or not at all, readable by their owner alone (0600, folders 0700) unless shared."""
+"""Writes files completely or not at all, readable only by their owner (0600, folders 0700) unless shared."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _move(temporary: Path, path: Path, *, numbered: bool, replace: Replace) -> P
 
 
 def make_folder(folder: Path) -> Path:
-    """Make a folder and its missing parents with 0700 unless shared, whatever the umask; one that exists keeps its mode."""
+    """Make a folder and its missing parents with 0700 unless shared, under any umask; an existing folder keeps its mode."""
     missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     for parent in reversed(missing):
         parent.mkdir(mode=FOLDER_MODE, exist_ok=True)

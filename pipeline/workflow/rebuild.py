@@ -1,6 +1,6 @@
-"""Rebuilds the results of a run from the ledger and, as far as they are still there, its rosters.
+"""Rebuilds the results of a run from the ledger and from those of its rosters that still exist.
 
-A run that was killed never wrote its results; the ledger still holds what it did.
+A killed run wrote no results, but the ledger holds its attempts and seals.
 """
 
 from __future__ import annotations

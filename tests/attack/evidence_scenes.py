@@ -1,4 +1,4 @@
-"""Scenes in which a file that an earlier run tied to one doctor is, by tonight's roster alone, another doctor's.
+"""Scenes in which a file that an earlier run tied to one doctor is, by this run's roster alone, another doctor's.
 
 Each scene plays what happened before and lays out rosters and pictures; the run in question is the test's. It returns
 the serials of the rows that must be held.

@@ -1,4 +1,4 @@
-"""Hospitals with several nights behind them, of which copies of every age were kept; and mixtures of those copies."""
+"""Hospitals with several runs behind them, of which copies of every age were kept; and mixtures of those copies."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from run_support import wait_until
 
 from pipeline.sandbox.actions import Seal
 
-NEWCOMERS = 20 if LONG else 10  # doctors who join in each of the first two nights, and in the killed one
-ANSWERED = NEWCOMERS // 2  # of the killed night
+NEWCOMERS = 20 if LONG else 10  # doctors who join in each of the first two runs, and in the killed one
+ANSWERED = NEWCOMERS // 2  # of the killed run
 ON_THEIR_WAY = 8  # the connections of a run
 STATE = ("ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3-shm", "ledger.sqlite3.key", "receipts.jsonl")
 
@@ -37,10 +37,10 @@ class History:
 
 
 def live_and_die(stage: Stage, copies: Path, *, results: bool = False) -> History:
-    """Play two nights and a third that is killed with eight creates on their way; keep a copy after the first and last.
+    """Play two runs and a third that is killed with eight creates on their way; keep a copy after the first and last.
 
-    Of the third night's doctors half have a SealId in the ledger, eight have a seal whose answer never came, and the
-    last ones were not sent. With ``results`` all nights write into one folder, results/, in place of one each below out/.
+    Of the third run's doctors half have a SealId in the ledger, eight have a seal whose answer never came, and the
+    last ones were not sent. With ``results`` all runs write into one folder, results/, in place of one each below out/.
     """
     history = History(stage, copies, (), {})
     out = results_folder(stage) if results else ()
@@ -65,7 +65,7 @@ def live_and_die(stage: Stage, copies: Path, *, results: bool = False) -> Histor
 
 
 def live_quietly(stage: Stage, copies: Path, *, results: bool) -> History:
-    """Play two nights and a third that sends nothing."""
+    """Play two runs and a third that sends nothing."""
     history = History(stage, copies, (), {})
     out = results_folder(stage) if results else ()
     stage.hire(*range(1, NEWCOMERS + 1))
@@ -90,7 +90,7 @@ LEDGER_FILES = {
 
 
 def results_folder(stage: Stage) -> tuple[str, str]:
-    """Return the words by which every night writes into one folder."""
+    """Return the words by which every run writes into one folder."""
     return "--out", str(stage.folder / "results")
 
 

@@ -365,7 +365,7 @@ class RandomHospital:
         book.save(path)
         self.stage.go("adopt", str(path), "--why", "the old system")
 
-    # -- tonight's evidence, by the plain rules that a clerk knows
+    # -- this run's evidence, by the plain rules that a clerk knows
 
     def list_files(self, doctor: Doctor) -> set[str]:
         """Return the files that a doctor's row finds by entry, identity number, staff number or name."""

@@ -107,7 +107,7 @@ def test_no_doctor_is_created_twice_from_any_mixture(killed, report, mixture):
 @pytest.mark.skipif(not LONG, reason="make attack")
 @pytest.mark.parametrize("mixture", QUIET, ids=str)
 def test_no_doctor_is_created_twice_where_the_last_run_sent_nothing(quiet, report, mixture):
-    """The results lie in one folder, so that only the night without a create is told of."""
+    """The results lie in one folder, so that they show only the run without a create."""
     stage, known = prepare(*quiet, mixture, everybody=2 * NEWCOMERS)
     report(stage)
     play(stage, known, mixture, *results_folder(stage))

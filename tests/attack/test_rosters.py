@@ -74,7 +74,7 @@ def test_a_picture_column_that_is_right(stage, files):
 @pytest.mark.skipif(not LONG, reason="make attack")
 @pytest.mark.parametrize("files", FILES[:3], ids=lambda case: case.__name__)
 def test_a_picture_column_that_names_the_file_of_a_doctor_with_a_live_seal(stage, files):
-    """The file's owner was sealed in an earlier night and does not stand in tonight's roster."""
+    """The file's owner was sealed in an earlier run and is not in the roster of this run."""
     stage.know(1)
     stage.draw(1, files(1))
     stage.roster([person(1).cells])

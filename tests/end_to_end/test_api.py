@@ -1,4 +1,4 @@
-"""Nights from Python: typed values, the same locks and files as the command line, and a drain when cancelled."""
+"""Runs from Python: typed values, the same locks and files as the command line, and a drain when cancelled."""
 
 import asyncio
 import inspect
@@ -257,7 +257,7 @@ def test_credentials_clock_and_limiter_are_used_as_given(hospital, config):
     assert asked == [0]
     assert len(limiter.list_departures("ChannelCreatePreparedPersonalEsign")) == 3
     pipeline.run(config, credentials=find, limiter=limiter)
-    assert asked == [0], "an unchanged night asks for nothing"
+    assert asked == [0], "an unchanged run asks for nothing"
 
 
 async def test_hospitals_share_one_quota_in_one_loop(hospital, config, tmp_path):
@@ -282,7 +282,7 @@ async def test_hospitals_share_one_quota_in_one_loop(hospital, config, tmp_path)
 
 
 def test_one_limiter_keeps_runs_within_the_quota_one_after_another(hospital, config):
-    """Each night has an event loop of its own."""
+    """Each run has an event loop of its own."""
     limiter = AdaptiveRateLimiter(5, SystemClock())
     hospital.doctors(4)
     assert pipeline.run(config, limiter=limiter, write=False).counts == {Status.SEALED: 4}

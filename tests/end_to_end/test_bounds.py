@@ -1,4 +1,4 @@
-"""Bounds that a night keeps: creates in flight, answers' size, what a no means, what is forecast."""
+"""Bounds that a run keeps: creates in flight, answers' size, what a no means, what is forecast."""
 
 import asyncio
 from pathlib import Path

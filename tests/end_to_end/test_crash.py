@@ -232,11 +232,11 @@ def stopped(hospital, zygote, position, counts, *, signals):
         assert ended["signal"] in signals, context
         assert not hospital.service.received, context
     elif len(signals) == 1:
-        assert ended["code"] in {143, 0}, context  # 0: the night was over, its results are still written
+        assert ended["code"] in {143, 0}, context  # 0: the run was over, its results are still written
         rows = outcomes(hospital)
         assert (len(rows), {row["status"] for row in rows} <= {"sealed", "not_sent"}) == (ROWS, True), context
         assert {row["seal_id"] for row in rows} - {None} == {seal.seal_id for seal in hospital.service.seals}
-        counts.points |= {name} if ended["code"] == 143 else {"after the night"}
+        counts.points |= {name} if ended["code"] == 143 else {"after the run"}
     else:
         assert ended["code"] in {130, 143}, context
     counts.positions += 1
@@ -257,7 +257,7 @@ def test_a_signal_at_every_point(small, signals):
     counts = in_two(hospitals, everywhere, partial(stopped, signals=signals))
     if len(signals) == 1:
         assert counts.unknown == 0
-        assert {"after the night", "ledger: before the commit"} < counts.points
+        assert {"after the run", "ledger: before the commit"} < counts.points
     else:
         assert counts.unknown or not LONG
 

@@ -1,4 +1,4 @@
-"""A ledger whose disk fails, handed to the night through its front door."""
+"""A ledger whose disk fails, handed to the run by its public parameter."""
 
 import asyncio
 from functools import partial
@@ -48,7 +48,7 @@ class FailingLedger:
 
 
 def run(hospital, method, nth, error=None):
-    """Run a night over the hospital with a ledger that fails."""
+    """Run the import over the hospital with a ledger that fails."""
     config = load(hospital.folder / "config.yaml", {})
     clock = SystemClock()
     ledger, key = open_ledger(config.resolve_path(config.ledger), config.tenant, now=clock.now())

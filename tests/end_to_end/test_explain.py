@@ -53,7 +53,7 @@ def facts(capsys):
 
 @pytest.fixture
 def hospital(hospital_with):
-    """One night: 2 lost after executing, 4 damaged in the roster, 5 (the fourth create) refused, the others sealed."""
+    """One run: 2 lost after executing, 4 damaged in the roster, 5 (the fourth create) refused, the others sealed."""
     hospital = hospital_with(faults=[fault("reset_after", nth=(2,)), fault(REFUSAL, nth=(4,))])
     hospital.doctors(6)
     roster = rows()
@@ -105,7 +105,7 @@ def test_a_lost_answer_until_it_is_resolved(hospital, explain, facts):
     assert text.rstrip().endswith(" resolve"), "what is said last decides nothing"
     decision = ("--seal-id", list_made_seals(hospital)[row["name"]], "--why", "ticket 7")
     assert run_later(hospital, "resolve", row["name"], *decision) == 0
-    assert facts(hospital, row["name"])["doctor"]["status"] == "sealed", "also before the next night"
+    assert facts(hospital, row["name"])["doctor"]["status"] == "sealed", "also before the next run"
     run_later(hospital, "run")
     run_later(hospital, "run")
     doctor = facts(hospital, row["staff_no"])["doctor"]

@@ -165,7 +165,7 @@ def test_the_row_ends_in_the_exact_class(inline, case):
         code = run_over_wire(hospital, wire)
         judge(hospital, wire, case, code)
         assert wire.connections == max(case.requests, 3)
-        if case.status == "unknown":  # held: another night sends nothing for it
+        if case.status == "unknown":  # held: another run sends nothing for it
             sent = wire.connections
             assert run_over_wire(hospital, wire) == 3
             assert wire.connections == sent

@@ -50,7 +50,7 @@ def test_one_create_goes_wrong(hospital_with, capsys, do, status, made, creates,
     for outcome in hospital.outcomes():
         assert bool(outcome["seal_id"]) == (outcome["status"] == "sealed")
 
-    if status == "unknown":  # held: the next night sends nothing for it and still says so
+    if status == "unknown":  # held: the next run sends nothing for it and reports it again
         assert "Refused" not in capsys.readouterr().err, "nothing was refused"
         assert hospital.run_to_end("run") == (3, {"unchanged": 2, "unknown": 1})
         assert hospital.creates() == creates
@@ -144,7 +144,7 @@ def test_what_cannot_be_a_seal_id_is_evidence_and_no_success(hospital_with, answ
 
 
 def test_the_name_exists_after_a_bare_refusal_means_ours(hospital_with):
-    """Night one: executed, answered as a bare FailedOperation. The explicit retry learns that the name is taken."""
+    """The first run: executed, answered as a bare FailedOperation. The explicit retry learns that the name is taken."""
     hidden = {"internal_error_after": {"code": "FailedOperation", "message": "操作失败"}}
     hospital = hospital_with(faults=[fault(hidden)])
     hospital.doctors(3)

@@ -1,4 +1,4 @@
-"""Guards: what stops a night, and what passes it."""
+"""Guards: what stops a run, and what passes it."""
 
 import json
 from datetime import UTC, datetime, time
@@ -93,14 +93,14 @@ def test_attempts_found_open_at_the_start_do_not_count(hospital_with):
 def test_new_rows_beyond_the_bound_stop_the_run_before_its_first_call(hospital):
     hospital.doctors(5)
     guarded(hospital, new_rows=3)
-    assert hospital.go("run") == 0, "a first night is all new"
+    assert hospital.go("run") == 0, "in a first run all rows are new"
     hospital.doctors(9)
     before = len(hospital.service.received)
     assert hospital.go("run") == 5
     assert halted(hospital) == "TOO_MANY_NEW"
     assert len(hospital.service.received) == before
     assert hospital.statuses() == {"unchanged": 5, "not_sent": 4}
-    assert hospital.go("run") == 5, "a night that was stopped has not made them known"
+    assert hospital.go("run") == 5, "a run that was stopped has not made them known"
     assert hospital.run_to_end("run", "--accept-guards") == (0, {"sealed": 4, "unchanged": 5})
 
 

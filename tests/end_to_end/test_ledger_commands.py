@@ -1,4 +1,4 @@
-"""`ledger backup|restore|rebuild|check` from the command line, after a night and before the next."""
+"""`ledger backup|restore|rebuild|check` from the command line, after a run and before the next."""
 
 import re
 import shutil
@@ -152,7 +152,7 @@ def test_a_backup_from_the_midst_of_a_run_does_not_make_its_doctors_again(hospit
 
 
 def test_a_quiet_run_tells_of_seals_that_a_lost_ledger_knew(hospital, tmp_path, capsys):
-    """With --out the results of the night that sent lie elsewhere, and the copy here is a later night's."""
+    """With --out the results of the run that sent lie elsewhere, and the copy here is a later run's."""
     hospital.doctors(2)
     assert hospital.go("run", "--out", str(tmp_path / "first")) == 0
     assert hospital.go("run", "--out", str(tmp_path / "second")) == 0

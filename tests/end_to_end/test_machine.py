@@ -1,4 +1,4 @@
-"""Years in a hospital's life, drawn by chance: rosters edited, nights with faults and kills, decisions, lost ledgers.
+"""Random years of a hospital: rosters edited, runs with faults and kills, decisions, lost ledgers.
 
 The real command line against the real sandbox; machine_model.py says what may come of it. After each step nobody has a
 seal too many, what is told as a seal is one and the right doctor's, and what nobody was told is open.
@@ -101,7 +101,7 @@ class Hospital(SimulatedHospital):
     @rule(dice=DICE)
     @when(SimulatedHospital.has_rows)
     def run(self, dice):
-        """A night that comes to its end."""
+        """Run to the end."""
         self.run_and_judge(self.draw_faults(dice))
 
     @rule(dice=DICE, limit=st.integers(1, 3))
@@ -332,7 +332,7 @@ class Hospital(SimulatedHospital):
         self.run_and_judge({})
         for person in self.doctors:
             kinds = {state.kind for state in person.states}
-            assert len(kinds) == 1, f"after a whole night there is no doubt about {person}"
+            assert len(kinds) == 1, f"after a whole run there is no doubt about {person}"
             if kinds == {"live"}:
                 assert {seal.seal_id for seal in self.seals(person)} == {person.states[0].seal_id}
         received = len(self.service.received)
@@ -341,7 +341,7 @@ class Hospital(SimulatedHospital):
             for _, row in self.reported_rows
         ]
         self.run_and_judge({})
-        assert len(self.service.received) == received, "an unchanged night makes no call"
+        assert len(self.service.received) == received, "an unchanged run makes no call"
         assert [(row["file"], row["row"], row["status"]) for _, row in self.reported_rows] == before
         assert self.go("ledger", "check")[0] == 0
         self.service.reset()
@@ -360,7 +360,7 @@ def test_any_life_of_a_hospital(hospital_with, tmp_path):
         print_blob=True,
         phases=[
             Phase.generate
-        ],  # a life of thirty nights shrinks for an hour; its steps are printed as they are
+        ],  # an example of thirty runs shrinks for an hour; its steps are printed as they are
     )
     with Zygote() as zygote:
         run_state_machine_as_test(partial(Hospital, hospital, zygote, tmp_path), settings=profile)

@@ -172,7 +172,7 @@ def break_roster(hospital, kind: str) -> None:
 
 @pytest.mark.parametrize("kinds", [["gone"], ["refused"], ["refused", "gone", "refused"]], ids=len)
 def test_after_broken_rosters_one_without_rows_stops_the_run(hospital, kinds):
-    """They are compared with the last night that read every roster, until a night without these doctors is accepted."""
+    """They are compared with the last run that read every roster, until a run without these doctors is accepted."""
     extra = add_empty_folder(hospital)
     hospital.doctors(12)
     (hospital.folder / "inbox" / "roster.xlsx").rename(extra / HR)

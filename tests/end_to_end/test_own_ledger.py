@@ -1,4 +1,4 @@
-"""Nights over another ledger and another limiter, without touching a line of the night (issue 4, point 10)."""
+"""Runs over another ledger and another limiter, with the unchanged program."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ def ends(done) -> dict[str, str]:
 
 
 def run_repeatedly(hospital, **own) -> list[dict[str, str]]:
-    """Three nights and what a human does between them; returns how the rows ended."""
+    """Do three runs and the decisions between them; return how the rows ended."""
     config = pipeline.Config.load(hospital.folder / "config.yaml", limits={"concurrency": 1})
     ends_of_runs = []
     own |= {"clock": QuickClock(), "write": False}
@@ -106,7 +106,7 @@ def test_the_own_ledger_is_neither_opened_nor_locked_nor_closed(hospital, book):
     record = book.find_last_run(complete=True)
     assert (record.exit, json.loads(record.record)["statuses"]["sealed"]) == (0, 3)
     assert threading.main_thread().name in book.read_in, "this test's own"
-    assert len(book.read_in) > 1, "the night plans in a thread of its own: the event loop stays awake"
+    assert len(book.read_in) > 1, "the run plans in a thread of its own: the event loop stays awake"
 
 
 def test_a_human_settles_what_is_unknown_through_the_protocol_alone(hospital_with, book):

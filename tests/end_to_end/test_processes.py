@@ -58,7 +58,7 @@ def test_kill_9_in_the_middle_then_run_again(hospital_with, zygote):
 def test_a_killed_run_whose_ledger_is_lost_as_well_is_recognised_by_its_log(
     hospital_with, zygote, tmp_path, backed_up
 ):
-    """The machine died in the night and its disk with it; the results lie on a share."""
+    """The machine and its disk failed during the run; the results lie on a share."""
     hospital = hospital_with(latency=0.05, rules=Rules(limiter="none", unique_names="off"))
     if backed_up:
         hospital.seal_doctors(1)

@@ -1,4 +1,4 @@
-"""report.html of a real night against the sandbox, and the same page built again from the ledger."""
+"""report.html of a real run against the sandbox, and the same page built again from the ledger."""
 
 import json
 import re
@@ -105,7 +105,7 @@ def test_an_encrypted_roster_is_reported_again_with_its_cells(hospital):
 
 
 def test_a_run_with_unknown_rows_keeps_its_results(hospital, capsys):
-    """Receipts hold no rows: what lies in the run's folder is all that is left of that night."""
+    """Receipts hold no rows: what lies in the run's folder is all that is left of that run."""
     hospital.seal_doctors(2)
     (run,) = hospital.runs
     kept = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}

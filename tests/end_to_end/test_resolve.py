@@ -167,7 +167,7 @@ def test_a_refused_decision_ends_with_the_command_that_helps(unsettled, changed_
 
 
 class WrongClock(SystemClock):
-    """A machine whose clock is wrong, read some seconds after the night."""
+    """A machine whose clock is wrong, read some seconds after the run."""
 
     def __init__(self, seconds: float, after: float = 0.0) -> None:
         self.seconds = seconds + after
@@ -179,7 +179,7 @@ class WrongClock(SystemClock):
 
 @pytest.mark.parametrize(("wrong", "early", "late"), [(600, (0, 340), 380), (-600, (0, 380, 940), 980)])
 def test_a_wrong_clock_never_ends_the_wait_for_a_late_copy_early(hospital_with, wrong, early, late):
-    """The night learned the service's time and signed with it."""
+    """The run learned the service's time and signed with it."""
     hospital = hospital_with(faults=[fault("truncated_json", nth=(1,))])
     hospital.doctors(1)
     assert run_later(hospital, "run", clock=WrongClock(wrong)) == 3

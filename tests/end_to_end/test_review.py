@@ -1,4 +1,4 @@
-"""Judged by a human, obeyed by the night: `run --review FILE` and `require_review`, through the front door."""
+"""Judged by a reviewer, obeyed by the run: `run --review FILE` and `require_review`, through the front door."""
 
 import json
 import re
@@ -304,7 +304,7 @@ def test_an_unchanged_run_opens_no_picture_and_a_check_shows_the_copies(hospital
     assert hospital.go("run", "--yes") == 0
     assert page(hospital).count("data:image/jpeg") == 3
     assert hospital.go("run", "--yes") == 0
-    assert cards(hospital) == {}, "a night's page is about what happened"
+    assert cards(hospital) == {}, "a run's page is about what happened"
     assert "Doctors with an unchanged seal, not shown here but in the workbook, sheet All: 3." in page(
         hospital
     )

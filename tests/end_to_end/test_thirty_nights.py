@@ -1,4 +1,4 @@
-"""Thirty nights of one hospital: the seals, exit codes and messages of each are exactly those expected."""
+"""Thirty daily runs of one hospital: the seals, exit codes and messages of each are exactly those expected."""
 
 import shutil
 
@@ -17,10 +17,10 @@ THROTTLE = [{"match": {"action": CREATE, "nth": [1, 2]}, "do": "throttle"}]
 
 
 class NightClock(QuickClock):
-    """The machine's clock, so many nights ahead."""
+    """The machine's clock, so many days ahead."""
 
-    def __init__(self, nights: int) -> None:
-        self._ahead = nights * DAY
+    def __init__(self, days: int) -> None:
+        self._ahead = days * DAY
 
     def now(self) -> float:
         return super().now() + self._ahead
@@ -30,7 +30,7 @@ class NightClock(QuickClock):
 
 
 class Nights:
-    """A hospital, what changes in it from night to night, and what each night is checked for."""
+    """A hospital, its changes from day to day, and the checks of each daily run."""
 
     def __init__(self, hospital, watcher):
         self.hospital, self.watcher = hospital, watcher
@@ -55,32 +55,32 @@ class Nights:
         self.hospital.roster([make_row(serial, **changes) for serial, changes in self.present.items()])
 
     def run(self, exit_code, *, seals=0, message=None, is_missing=False):
-        """Run one night; ``message`` is a word of its title, None for none."""
+        """Run once; ``message`` is a word of its title, None for none."""
         self.begin_day()
         if is_missing:
             shutil.rmtree(self.hospital.folder / "inbox")
         before = len(self.hospital.service.seals)
         calls = len(self.hospital.service.received)
-        assert self.go("run") == exit_code, f"night {self.day}"
-        assert len(self.hospital.service.seals) - before == seals, f"night {self.day}"
+        assert self.go("run") == exit_code, f"day {self.day}"
+        assert len(self.hospital.service.seals) - before == seals, f"day {self.day}"
         if not seals and exit_code in {0, 3}:
-            assert len(self.hospital.service.received) == calls, f"night {self.day}: no calls"
+            assert len(self.hospital.service.received) == calls, f"day {self.day}: no calls"
         titles = [title for _, title, _ in self.watcher.messages]
         self.watcher.messages.clear()
         if message is None:
-            assert titles == [], f"night {self.day}"
+            assert titles == [], f"day {self.day}"
         else:
-            assert len(titles) == 1, f"night {self.day}: {titles}"
-            assert message in titles[0], f"night {self.day}"
-        assert self.hospital.service.find_duplicates() == {}, f"night {self.day}"
+            assert len(titles) == 1, f"day {self.day}: {titles}"
+            assert message in titles[0], f"day {self.day}"
+        assert self.hospital.service.find_duplicates() == {}, f"day {self.day}"
 
     def sleep_until(self, day, exit_code=0):
-        """Run quiet nights: no calls, no message."""
+        """Run without changes until a day: no calls, no message."""
         while self.day < day:
             self.run(exit_code)
 
     def be_killed(self):
-        """Run one night that is killed after a create has left."""
+        """Run once, and be killed after a create has left."""
         self.begin_day()
         with Zygote() as zygote:
             order = {"name": f"{CREATE}: answered", "pass": 1, "later": self.day * DAY}

@@ -65,7 +65,7 @@ class Score:
 
 
 def score(corpus: Corpus, record: Record) -> Score:
-    """Judge a night."""
+    """Judge a run."""
     seed = f"{corpus.seed}/{corpus.way}"
     rows = list(corpus.rows())
     reported_rows = {(line["file"], line["sheet"], line["row"]): line for line in record.outcomes}

@@ -1,4 +1,4 @@
-"""The judge itself: a night that went wrong on purpose is seen to have gone wrong, in the right way."""
+"""The judge itself: each fault planted in a run is counted as that fault."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ ROWS = 12
 
 @pytest.fixture(scope="module")
 def fair(tmp_path_factory):
-    """Return a small hospital and an honest record of its night."""
+    """Return a small hospital and an honest record of its run."""
     cast = Cast(5, "folder")
     caps = frozenset(CAPS["openpyxl"].split()) | {f"+{field}" for field in FIELDS}
     table = Table(sheet(cast, "名单", FIELDS), caps)

@@ -590,7 +590,7 @@ async def test_a_snapshot_is_of_one_moment(ledger, attempt):
 
 
 def test_reading_and_writing_from_several_threads(ledger, attempt):
-    """The night plans in one thread and decides in another."""
+    """The run plans in one thread and decides in another."""
     people = [f"p{number}" for number in range(8)]
     writers = [threading.Thread(target=send, args=(ledger, attempt(person), UNKNOWN)) for person in people]
     for writer in writers:

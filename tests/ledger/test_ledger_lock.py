@@ -37,7 +37,7 @@ def test_the_second_of_two_processes_learns_who_holds_the_ledger(process, ledger
 
 
 def test_a_run_is_not_turned_away_by_a_process_that_only_asks(ledger_path, monkeypatch):
-    """`status` takes a free lock for a moment: a night that begins in that moment must not be lost."""
+    """`status` takes a free lock for a moment: a run that begins in that moment must not be lost."""
     ledger_path.parent.mkdir()
     asking = FileLock(ledger_path.with_name(f"{ledger_path.name}.lock"))
     asking.acquire()

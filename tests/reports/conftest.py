@@ -1,4 +1,4 @@
-"""A night of some sixty invented doctors with every status, made from the shared values alone."""
+"""A run of some sixty invented doctors with every status, made from the shared values alone."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def outcome_of(doctor: Doctor, status: Status, **known: object) -> RowOutcome:
 
 @dataclass
 class Scene:
-    """What tests build a night from."""
+    """What tests build a run from."""
 
     folder: Path
     outcomes: list[RowOutcome] = field(default_factory=list)
@@ -356,7 +356,7 @@ def write_files() -> Callable[..., dict[str, Path]]:
 
 @pytest.fixture
 def write(hospital: Scene) -> Callable[..., Path]:
-    """Write a night's workbook and return its path; the hospital's night unless another is given."""
+    """Write a run's workbook and return its path; the hospital's run unless another is given."""
 
     def written(
         run_report: RunReport | None = None, *, language: str = "zh", previews: PreviewLoader | None = None

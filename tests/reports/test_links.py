@@ -31,7 +31,7 @@ def _links(workbook: Path, sheet: str) -> list[str | None]:
 
 @pytest.fixture
 def filed(scene, make):
-    """Build a night whose pictures lie in these folders of ``top``/seals, and files nobody claimed as well."""
+    """Build a run whose pictures lie in these folders of ``top``/seals, and files that belong to no doctor."""
 
     def built(top: Path, folders: list[str], **changes: object):
         for index, folder in enumerate(folders):

@@ -1,4 +1,4 @@
-"""report.html as Chromium shows it: quiet, self-contained, the numbers of run.json, at home on a phone and at night."""
+"""report.html as Chromium shows it: quiet, self-contained, the numbers of run.json, fits a phone and the dark mode."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Hand:
 
 
 def traffic(calls=120) -> Traffic:
-    """A night's traffic: an even pace, one throttle, one call without an answer, a silence."""
+    """A run's traffic: an even pace, one throttle, one call without an answer, a silence."""
     hand = Hand()
     meter = CallMetrics(hand)
     for index in range(calls):

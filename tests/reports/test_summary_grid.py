@@ -22,7 +22,7 @@ SMALLEST = 6.0  # points of a letter on paper
 
 
 def _crowd(scene, make, hospital, departments, files):
-    """The hospital's night with many departments and roster files."""
+    """The hospital's run with many departments and roster files."""
     rows = [
         make.outcome(make.doctor(100 + index, texts={"G": f"第{index % departments + 1}科"}), Status.SEALED)
         for index in range(2 * departments)

@@ -65,7 +65,7 @@ class FieldResult(Generic[T]):
 def apply_steps(field: Field, text: str, steps: Sequence[Step]) -> tuple[str, tuple[Change, ...]]:
     """Apply the steps until none of them alters the text; return it and one change for every alteration.
 
-    Going on to the fixed point makes every normaliser built here idempotent whatever the order of its steps.
+    Repeating the steps makes every normaliser built here idempotent, independent of the order of its steps.
     """
     changes: list[Change] = []
     settled = False
@@ -170,8 +170,8 @@ def list_characters(characters: Iterable[str]) -> str:
 def quote_text(text: str) -> str:
     """Return the text as a message may repeat it.
 
-    Long runs of digits are masked, for an identity number may stand in any column; invisible characters are spelled;
-    what is longer than a cell should be is cut.
+    Long runs of digits are masked, because any column may hold an identity number. Invisible characters are written as
+    codes. Text longer than a usual cell is cut.
     """
     return clip_text(
         spell_invisible(_LONG_DIGITS.sub(lambda run: "*" * len(run[0]), trim_ends(clip_text(text, 200)))), 80

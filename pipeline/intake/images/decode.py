@@ -112,7 +112,7 @@ class DecodedImage:
 
 @contextmanager
 def decoding_file(file: roster.ImageFile) -> Iterator[DecodedImage]:
-    """Decode a picture file; whatever breaks over it, also in the body, is raised as ImageRefused or NotReadNow."""
+    """Decode a picture file. Every error of decoding, also in the body, is raised as ImageRefused or NotReadNow."""
     with refusing_faults():
         data = read_image(file)
     with decoding_bytes(data) as decoded:
@@ -133,9 +133,9 @@ def decoding_bytes(data: bytes) -> Iterator[DecodedImage]:
 
 @contextmanager
 def refusing_faults() -> Iterator[None]:
-    """Raise whatever breaks over one picture as ImageRefused.
+    """Raise every error over one picture as ImageRefused.
 
-    NotReadNow passes. The machine's own trouble becomes NotReadNow, for the picture may be sound.
+    NotReadNow is raised unchanged. Errors of the machine become NotReadNow, because the picture may be sound.
     """
     try:
         yield
@@ -312,7 +312,7 @@ def _require_whole(image: Image.Image) -> None:
 
 @contextmanager
 def _explaining_faults(kind: str) -> Iterator[None]:
-    """Turn whatever Pillow raises over a file into ImageRefused; lack of memory or of a decoder passes."""
+    """Turn every error of Pillow into ImageRefused, except for missing memory or a missing decoder."""
     try:
         yield
     except (ImageRefused, MemoryError, ImportError):

@@ -192,7 +192,7 @@ def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
 def clean_image(
     image: Image.Image, small: Image.Image, *, trim: bool, transparent: bool
 ) -> tuple[Image.Image, tuple[str, ...]]:
-    """Return the picture cleaned as far as that is safe, and what was done; ``small`` is its small copy on white."""
+    """Return the picture after all safe cleaning steps, and their names; ``small`` is its small copy on white."""
     changes = []
     small = convert_mode(small, "RGB")
     darkness = ink.measure_darkness(ink.smooth(small, image.size))

@@ -183,7 +183,7 @@ _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
 def find_png_end(data: bytes) -> int:
-    """Verify every check sum of a PNG and return the offset behind it. Raises DamagedImage, and whatever Pillow raises."""
+    """Verify every check sum of a PNG and return the offset behind it. Raises DamagedImage and the errors of Pillow."""
     stream = io.BytesIO(data)
     PngImagePlugin.PngImageFile(stream).verify()  # stops behind the name of the last chunk
     start = stream.tell() - 8
@@ -326,7 +326,7 @@ def is_heic_readable() -> bool:
 def read_heic(data: bytes, require_size: Callable[[int, int], None]) -> tuple[Image.Image, bool]:
     """Return the primary picture, eight bits a channel, and whether there are others; its size is judged first.
 
-    Raises whatever pillow_heif and ``require_size(width, height)`` raise.
+    Raises the errors of pillow_heif and of ``require_size(width, height)``.
     """
     import pillow_heif  # noqa: PLC0415 -- an extra: only who has such a picture needs it
 

@@ -1,4 +1,4 @@
-"""The digest of a picture's pixels: equal for pictures that look the same to the last point, in whatever mode they are kept.
+"""Computes the digest of a picture's pixels. It is equal for pictures with the same visible pixels in any mode.
 
 What is invisible does not count: the colour under full transparency, the palette, the mode. A part without colour or
 transparency is digested as grey, a quarter of the bytes of its RGBA.

@@ -87,7 +87,7 @@ class ImageExaminer:
     def compute_pixels(self, image: ImageFile) -> str | None:
         """Return the digest of a picture's upright pixels, equal for equal pictures of any format; None if unreadable.
 
-        What is invisible does not count: the colour under full transparency, the palette, the depth beyond eight bits.
+        Invisible data does not count: the colour under full transparency, the palette, the depth beyond eight bits.
         Raises NotReadNow.
         """
         examined = self.examine(image)

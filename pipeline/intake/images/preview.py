@@ -62,7 +62,7 @@ def make_preview(image: Image.Image, copy: SmallCopy) -> ImagePreview:
 def _make_paper(image: Image.Image, copy: SmallCopy) -> Image.Image:
     """Return the picture at most SIDE large, on white (L or RGB).
 
-    Whatever costs by the pixel comes after whole steps of reduction: colours, and the last bit of size.
+    Steps whose cost grows with the pixels come after the reduction by whole steps: colours, then the exact size.
     """
     small = copy.small
     if max(small.size) < min(_SHARP, max(image.size)):

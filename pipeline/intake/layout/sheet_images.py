@@ -1,12 +1,12 @@
-"""Decides whose the pictures of a sheet are.
+"""Decides to which doctor each picture of a sheet belongs.
 
-A floating picture belongs to the doctor in whose lines at least two thirds of its height lie. Any other one lies between
-rows: it is evidence for no doctor, and each one who has a third of it may be meant. If it is alone over a cell merged down
-over several lines, it belongs to each doctor there: it may be meant for any of them, and all are refused for sharing it.
+A floating picture belongs to a doctor if at least two thirds of its height are in the doctor's lines. Any other one is
+between rows: it is evidence for no doctor, and every doctor with a third of it may be its owner. A single picture over a
+cell merged down over several lines belongs to each doctor there; all of them are refused for sharing it.
 
-Where most pictures of a column lie over a neighbour row as well, the column has slipped: each of them may be the
-neighbour's, also one that lies mostly in one row. A picture that begins on the upper edge of its row and is too tall for
-it has not slipped. Pictures that slipped by whole rows look like those that lie rightly.
+If most pictures of a column overlap a neighbour row, the column has slipped: each of its pictures may belong to the
+neighbour, also one that is mostly in one row. A picture that begins on the upper edge of its row and is too tall for it
+has not slipped. Pictures that slipped by whole rows cannot be distinguished from correct ones.
 """
 
 from __future__ import annotations
@@ -167,9 +167,9 @@ def _find_drifted_columns(images: Sequence[EmbeddedImage], placements: Sequence[
 def _mark_other_pictures(
     images: Sequence[EmbeddedImage], row: Row, aliases: ColumnAliases
 ) -> tuple[EmbeddedImage, ...]:
-    """Return a row's pictures, those marked that lie in a picture column whose title names no seal (图片).
+    """Return a row's pictures; those in a picture column whose title names no seal (图片) are marked.
 
-    The file that is named in such a column lies in the folder of seal pictures. A picture there may be a portrait.
+    A file named in such a column is in the folder of seal pictures. A picture in the column itself may be a portrait.
     """
     cell = row.fields.get(Field.PICTURE)
     if cell is None or is_seal_title(cell.header) or aliases.maps(cell.header):

@@ -1,4 +1,4 @@
-"""What a sheet that was not read holds: whether people may stand in it, and the note that names it."""
+"""Examines sheets that were not read: whether they may hold people, and the note that names them."""
 
 from __future__ import annotations
 

@@ -1,18 +1,18 @@
-"""Evidence over time: whose picture a file may be by all that the ledger has seen before this run.
+"""Evidence over time: whose picture a file may be according to all earlier runs.
 
-A name or a staff number that another person has ever borne finds no picture by itself. A picture that an earlier run gave
-to a person, or that could have been two people's then, is evidence for another person only by the identity number of that
-other person. Whether the other person is still in tonight's rosters does not matter. What counts as evidence for a row:
+A name or staff number that another person has ever had is no evidence by itself. A picture that an earlier run gave to a
+person, or that may then have belonged to two people, is evidence for another person only by the identity number of that
+other person, even if the first person is not in the rosters of this run. One of these is evidence for a row:
 
-* the file bears the row's own identity number;
-* a person judged this picture right for this doctor;
-* an earlier run gave this file to this doctor, and no run saw it with another;
-* otherwise no other doctor is known by the name or staff number that leads to the file.
+* the name of the file holds the row's own identity number;
+* a reviewer judged this picture right for this doctor;
+* an earlier run gave this file to this doctor, and no run saw it with another doctor;
+* otherwise, no other doctor is known by the name or staff number that matches the file.
 
-For a doctor with a seal, or with a create that has no verdict, nothing is sent: the picture that is found is compared,
-and ties no file to the doctor.
+For a doctor with a seal, or with a create without a verdict, nothing is sent: the matched picture is compared, and the
+file is not tied to the doctor.
 
-This module alone knows the rule. `match.py` asks it for every picture that tonight's evidence finds.
+Only this module holds the rule. `match.py` asks it for every picture that the evidence of this run matches.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class ImageMatches:
     def valid_matches(self, matches: Sequence[ImageMatch]) -> list[ImageMatch]:
         """Return the matches that are evidence for their row.
 
-        A file that lies in another department is none, and beside it neither is a name alone: there is a namesake.
+        A file in the folder of another department is no evidence; next to it a name alone is none either (a namesake).
         """
         valid = [
             match

@@ -143,7 +143,7 @@ def bears_name(match: ImageMatch, doctor: Doctor) -> bool:
 
 
 def _list_pieces(doctor: Doctor, departments: tuple[str, ...]) -> tuple[Sequence[_Part | None], ...]:
-    """Return what may stand for each letter of an order; a letter that nothing stands for has None."""
+    """Return the pieces for each letter of an order; None for a letter without any piece."""
     number, staff_no = doctor.number or "", doctor.staff_no or ""
     # a last x may be written in either case
     numbers = (number, number[:-1] + "x") if number.endswith("X") else (number,) if number else ()

@@ -1,4 +1,4 @@
-"""Which picture belongs to which doctor: exact evidence alone, and no one gets a picture that two may mean.
+"""Matches pictures with doctors on exact evidence. A picture that may belong to two doctors is given to neither.
 
 How a doctor's picture is found:
 

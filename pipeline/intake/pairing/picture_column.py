@@ -122,9 +122,10 @@ def find_refusal(text: str) -> str | None:
 def find_files(text: str, index: ImageIndex) -> list[tuple[Candidate, str]]:
     """Return the files an entry means, each with what was taken off its name, ``""`` for one named to the letter.
 
-    Where no name is exact, those are meant that differ in width, Unicode form, case, blanks, dots or encoding alone. A
-    base name is looked for in every sub-folder and zip, a path where folders so named end it; the longest way counts,
-    and the picture folder's own name may lead it. The folders of a whole path are another computer's and do not count.
+    If no name is exact, names that differ only in width, Unicode form, case, blanks, dots or encoding match. A base name is
+    searched in every sub-folder and zip. A path matches files whose own path ends with it; the longest match counts, and the
+    path may begin with the name of the picture folder. The folders of an absolute path belong to another computer and are
+    ignored.
     """
     text = get_file_of_path(text) or text
     *folders, name = [part for part in re.split(r"[/\\]", text) if part not in ("", ".")] or [""]

@@ -67,8 +67,8 @@ class Wards:
     def mark(self, match: ImageMatch, person: Hashable, doctor: Doctor) -> ImageMatch:
         """Return the match of a row without a department column, marked where its file lies in a ward's folder.
 
-        A folder is another ward's if it is called like one of the rosters, or if it looks like a ward and the names of
-        lists show that folders are wards. Of a row whose own ward is not known, the lists of its own file alone count.
+        A folder belongs to another ward if it has the name of a roster, or if it looks like a ward and the names of the lists
+        show that folders are wards. For a row whose own ward is unknown, only the lists of its own file count.
         """
         if match.evidence != NAME:
             return match

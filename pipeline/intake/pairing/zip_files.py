@@ -57,7 +57,7 @@ class Member(NamedTuple):
 
 
 class _BoundedFile(io.BufferedReader):
-    """A file that is never read into memory as a whole, whatever length its directory is said to have."""
+    """A file that is never read into memory as a whole, even if its directory claims a wrong length."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read as any file does."""

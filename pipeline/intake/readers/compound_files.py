@@ -58,7 +58,7 @@ class Compound:
 
 @contextmanager
 def _refuse_damage() -> Iterator[None]:
-    """Turn what olefile runs into in a damaged file, whatever it is, into its refusal."""
+    """Turn every error of olefile over a damaged file into the refusal of the file."""
     try:
         yield
     except Exception as error:

@@ -131,7 +131,7 @@ def _holds_results(book: ChildBook) -> bool:
 
 
 def _decode_markup(data: bytes) -> bytes:
-    """Return a page or an XML text in UTF-8, without what stands before its first tag: its declaration lies now."""
+    """Return a page or an XML text in UTF-8, without the text before its first tag, whose declared encoding is now wrong."""
     head = data[:_HEAD]
     if _MIME.match(head):
         raise FileRefused("FILE_FORMAT", {"found": "MHTML"})

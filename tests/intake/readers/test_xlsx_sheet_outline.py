@@ -104,7 +104,7 @@ def test_a_file_with_too_many_rows_is_refused_over_all_its_sheets(path):
 
 
 def test_a_results_workbook_is_not_counted_before_its_sheet_is_reached(path):
-    """It holds all rows of a night; its lines are counted by whoever walks them."""
+    """It holds all rows of a run; its reader counts the lines."""
     book = openpyxl.Workbook()
     for name in ("全部结果", "失败待改"):
         sheet = book.create_sheet(name)

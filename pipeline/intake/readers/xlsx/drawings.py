@@ -99,7 +99,7 @@ class Axis:
         return len(self.starts) - 1 + int((offset - self.starts[-1]) // self.size)
 
     def locate_point(self, index: int, offset: int) -> int:
-        """Return where a point of a place lies; one beyond its edge lies on the edge."""
+        """Return the coordinate of a point in a cell; a point beyond the edge of the cell is moved to the edge."""
         start = self.get_start(index)
         return start + min(max(offset, 0), self.get_start(index + 1) - start)
 

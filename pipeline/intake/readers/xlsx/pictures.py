@@ -92,7 +92,7 @@ def read_picture_ref(pic: Element) -> PictureRef:
 
 
 def get_relation(element: Element, name: str) -> str | None:
-    """Return an attribute that names a relationship, whatever the prefix of its namespace."""
+    """Return an attribute that names a relationship, with any prefix of its namespace."""
     return next((value for key, value in element.items() if value and key.endswith("}" + name)), None)
 
 
