@@ -97,7 +97,7 @@ def test_too_few_rows_judge_nothing(speed):
     assert "not judged" in format_cells(line, "en")
 
 
-def test_a_group_that_fails_is_named_and_ends_nothing(speed):
+def test_a_failing_group_is_named_and_the_others_are_measured(speed):
     broken = Group("broken", "bench.no_such_module", Text("broken", "坏"), (0.1, 0.1), [speed])
     measured = measure_group(broken, short=True)
     assert measured.error

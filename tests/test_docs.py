@@ -78,7 +78,7 @@ def test_no_text_promises_what_no_document_of_the_service_states(wrong):
 
 
 @pytest.mark.parametrize("code", ADVICE)
-def test_every_advice_says_who_what_and_how_in_both_languages(code):
+def test_every_advice_names_actor_cause_and_cure_in_both_languages(code):
     advice = ADVICE[code]
     assert is_known(f"who.{advice.who}")
     for message in (advice.meaning.render, advice.todo.render):
@@ -102,7 +102,7 @@ def test_every_advice_says_who_what_and_how_in_both_languages(code):
         ("SomethingNobodyHasSeen.Yet", "it", "held"),
     ],
 )
-def test_who_acts_and_whether_a_rerun_helps(code, who, rerun):
+def test_the_actor_of_a_code_and_whether_a_rerun_helps(code, who, rerun):
     advice = find_advice(code)
     assert (advice.who, advice.rerun) == (who, rerun)
     assert is_known_code(code) == (code != "SomethingNobodyHasSeen.Yet")

@@ -93,7 +93,7 @@ def pictures() -> Iterator[Path]:
     return (path for path in SEALS.rglob("*") if path.is_file())
 
 
-def test_readme_table_speaks_of_rows_that_exist_in_codes_that_exist(doctors, cases):
+def test_the_table_of_the_readme_names_existing_rows_and_codes(doctors, cases):
     assert len(cases) == 37
     for case in cases.values():
         assert doctors[case.row]["姓名"] == case.name
@@ -146,7 +146,7 @@ def test_every_sound_number_fits_its_card_and_the_spoiled_ones_do_not(doctors, c
     assert cards["residence"] == 3
 
 
-def test_identity_numbers_tell_the_sex_and_an_age_at_work_and_no_real_county(doctors):
+def test_identity_numbers_have_the_right_sex_a_working_age_and_no_real_county(doctors):
     for row, doctor in doctors.items():
         number = tidy(doctor["证件号码"])
         if not re.fullmatch(r"\d{17}[\dX]", number) or not isinstance(doctor["证件号码"], str):
@@ -167,7 +167,7 @@ def test_only_the_intended_doctor_is_in_the_roster_twice(doctors, cases):
     assert {name for name, times in namesakes.items() if times > 1} == {"张伟", "李娜"}
 
 
-def test_mobiles_are_well_formed_where_the_readme_does_not_say_otherwise(doctors, cases):
+def test_mobiles_are_well_formed_except_where_the_readme_lists_them(doctors, cases):
     for row, doctor in doctors.items():
         codes = cases[row].codes if row in cases else frozenset()
         well_formed = re.fullmatch(r"1(54|64|69|79)\d{8}", tidy(doctor["手机号"])) is not None
@@ -201,7 +201,7 @@ def test_no_two_pictures_are_the_same_but_the_shared_one(doctors, cases):
     ]
 
 
-def test_pictures_are_what_their_names_say_and_within_size(monkeypatch):
+def test_pictures_have_the_format_of_their_names_and_a_bounded_size(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # the program, once imported, has set its own limit
     kinds = Counter()
     for path in pictures():
@@ -237,7 +237,7 @@ def test_names_are_within_the_reach_of_both_fonts(doctors):
         assert path.name in (SAMPLE / "font" / "OFL.txt").read_text("utf-8")
 
 
-def test_csv_says_the_same_as_the_workbook_but_for_the_damage(lines, doctors, cases):
+def test_the_csv_equals_the_workbook_except_for_the_damaged_number(lines, doctors, cases):
     with (SAMPLE / "roster-gb18030.csv").open(encoding="gb18030", newline="") as stream:
         csv_lines = list(csv.reader(stream))
     differences = [

@@ -45,7 +45,7 @@ def test_doctors_who_have_seals_already_stop_a_new_ledger(stage_with, names):
 
 @pytest.mark.skipif(not LONG, reason="make attack")
 @pytest.mark.parametrize("names", NAMES)
-def test_a_name_that_exists_is_held_and_its_owner_decided_by_a_human(stage_with, names):
+def test_a_name_that_exists_is_held_until_its_owner_is_resolved(stage_with, names):
     """Two such answers stop no run; each doctor's own seal is entered by its SealId."""
     stage = open_again_with_a_new_ledger(stage_with, names, 2)
     assert stage.go("run").code == 3
@@ -233,7 +233,7 @@ def test_another_id_in_place_of_a_seal_id_is_refused(stage):
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
-def test_not_finding_a_seal_proves_nothing(stage):
+def test_not_created_needs_a_certified_place(stage):
     """``--not-created`` alone enters nothing before ``certify`` has shown a place that lists such seals."""
     stage.strike(*lost("reset_after", *MADE))
     stage.hire(*range(1, 6))
@@ -263,7 +263,7 @@ def test_a_wall_clock_that_jumped_ends_no_wait(stage, options):
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
-def test_adopting_what_is_there_already_ends_the_guard(stage_with):
+def test_adopting_the_existing_seals_ends_the_guard(stage_with):
     stage = open_again_with_a_new_ledger(stage_with, "code", DOCTORS)
     stage.go("run")
     book = openpyxl.Workbook()
@@ -277,7 +277,7 @@ def test_adopting_what_is_there_already_ends_the_guard(stage_with):
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
-def test_a_replaced_seal_is_asked_for_by_a_human_alone(stage):
+def test_no_run_and_no_retry_replaces_a_seal(stage):
     """A new scan of a sealed doctor is ``changed``: no run and no retry makes a second seal of it."""
     stage.hire(1, 2)
     assert stage.go("run").code == 0
@@ -351,7 +351,7 @@ def test_an_answer_of_an_earlier_run_is_none(stage, way):
 
 @pytest.mark.skipif(not LONG, reason="make attack")
 @pytest.mark.parametrize("way", ["throttle", "reason", "invalid"])
-def test_an_answer_that_the_wrong_create_got_first_is_neithers(stage, way):
+def test_an_answer_given_to_two_creates_seals_neither_doctor(stage, way):
     """Two creates are under way; both get the answer of one of them, the other one a moment before it."""
     late = [as_first(WAYS[way], 2), as_first({"delay_after": 0.4}, 2)]
     early = [as_first({"delay_before": 0.3}, 3), repeat(3, of=2)]
@@ -435,7 +435,7 @@ def test_an_upload_with_the_answer_of_another_picture_is_made_again(stage, which
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
-def test_a_file_id_that_another_call_got_first_is_nobodys(stage):
+def test_a_file_id_given_to_two_calls_seals_no_doctor(stage):
     """The answer to one upload is given to two calls at once, to the wrong one first."""
     late = {"match": {"action": UPLOAD, "nth": 2}, "do": {"delay_after": 0.5}}
     early = {"match": {"action": UPLOAD, "nth": 3}, "do": {"replay": {"nth": 2}}}

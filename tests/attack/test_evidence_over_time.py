@@ -77,7 +77,7 @@ def stop_first(clerk: Clerk) -> None:
 @pytest.mark.skipif(not LONG, reason="make attack")
 @pytest.mark.parametrize("first", [retry_first, limit_first, stop_first], ids=lambda first: first.__name__)
 @pytest.mark.parametrize("case", PLAYED)
-def test_no_other_command_sends_it(stage, case, first):
+def test_no_other_command_sends_the_row(stage, case, first):
     clerk = Clerk(stage)
     serials = SCENES[case].play(clerk)
     first(clerk)

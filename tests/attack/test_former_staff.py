@@ -29,7 +29,7 @@ def list_sealed(stage: Stage) -> list[int]:
     return sorted(stage.seals_of())
 
 
-def test_they_are_not_read_and_are_named(stage):
+def test_sheets_of_former_staff_are_not_read_and_are_named(stage):
     write_book(stage, "名单.xlsx", 在职=range(1, 3), 离职=range(3, 4))
     write_book(stage, "2026退休人员.xlsx", 名单=range(4, 5))
     (stage.folder / "inbox" / "调离.csv").write_text("姓名,证件号码\n", "utf-8")
@@ -57,7 +57,7 @@ def test_they_are_not_read_and_are_named(stage):
     assert "离职（名称表明是离职" in chinese
 
 
-def test_the_command_line_and_the_configuration_ask_for_them(stage):
+def test_former_staff_are_read_when_the_command_line_or_the_configuration_asks(stage):
     write_book(stage, "名单.xlsx", 在职=range(1, 2), 离职=range(2, 3))
     write_book(stage, "离职.xlsx", 离职=range(3, 4))
     assert stage.go("run", str(stage.folder / "inbox" / "离职.xlsx")).code == 0

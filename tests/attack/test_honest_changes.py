@@ -273,7 +273,7 @@ HOSPITALS = (
 
 @pytest.mark.skipif(not LONG, reason="make attack")
 @pytest.mark.parametrize("play", HOSPITALS, ids=lambda play: play.__name__)
-def test_everybody_is_sealed(stage, play):
+def test_every_doctor_is_sealed(stage, play):
     clerk = Clerk(stage)
     serials = play(clerk)
     clerk.run(code=0)

@@ -88,7 +88,7 @@ def test_the_seal_passes_to_the_corrected_number(stage):
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
-def test_two_people_who_are_alike_are_sealed_once_a_human_has_distinguished_them(stage):
+def test_two_similar_people_are_sealed_after_resolve_other_person(stage):
     """The staff number was given anew: doctor 3 has the name and the staff number of doctor 1, who has left."""
     stage.hire(1, 2)
     assert stage.go("run").code == 0
@@ -190,7 +190,7 @@ def test_the_seal_passes_to_the_other_spelling(renamed, asked):
     assert renamed.creates() == len(SPELLINGS)
 
 
-def test_another_person_of_a_similar_name_is_sealed_once_a_human_has_distinguished_them(renamed):
+def test_a_person_of_a_similar_name_is_sealed_after_resolve_other_person(renamed):
     for serial in range(1, len(SPELLINGS) + 1):
         renamed.know(serial + CORRECTED)
     draw_all(renamed, corrected=True, human=CORRECTED)

@@ -74,7 +74,7 @@ SHORT = ["a department that is not in the roster", "南宫明 and 宫明 of 南"
 
 
 @pytest.mark.parametrize("case", NAMESAKES if LONG else SHORT)
-def test_a_name_alone(stage, case):
+def test_a_file_named_by_the_name_alone(stage, case):
     stage.know(ELSE + 1)
     people, pictures, right = NAMESAKES[case]
     sealed = play(stage, people, pictures)

@@ -230,7 +230,7 @@ def test_pictures_that_are_too_tall_for_their_rows_but_begin_on_their_edges(stag
 
 
 @pytest.mark.parametrize("title", ["照片", "图片"])
-def test_head_shots_that_overlap_their_rows_say_nothing_of_the_seals(stage, title):
+def test_overlapping_portraits_do_not_hold_the_seals(stage, title):
     write_roster(stage, list_tops(EVEN, -15), titles=[*TITLES[:2], title, *TITLES[3:]])
     for serial in range(1, DOCTORS + 1):
         stage.draw(serial, drawing=2)
@@ -264,7 +264,7 @@ def test_a_picture_under_a_title_that_names_a_seal_or_without_one_is_the_seal(st
     assert len(stage.service.seals) == DOCTORS
 
 
-def test_a_file_that_is_named_under_a_plain_title(stage):
+def test_a_file_named_in_a_column_with_a_plain_title_is_used(stage):
     """图片 is a column of file names, which lie in the folder of seal pictures. 照片 names portraits."""
     stage.know(1)
     stage.draw(1, "scan01.png")

@@ -46,7 +46,7 @@ def test_the_file_of_a_shared_staff_number_is_given_to_neither(stage, written):
 
 
 @pytest.mark.parametrize("serial", [1, 2])
-def test_one_of_them_has_another_file(stage, serial):
+def test_a_row_with_a_file_of_its_own_is_sealed(stage, serial):
     set_up(stage, make_row(1), make_row(2))
     stage.draw(serial, f"{person(serial).number}.png")
     require_sealed(stage, 1)
@@ -58,13 +58,13 @@ def test_one_of_them_has_another_file(stage, serial):
 @pytest.mark.parametrize(
     "fault", [{"mobile": "123"}, {"number": "110101199003071234"}, {"number": ""}, {"name": "?"}]
 )
-def test_one_of_them_is_rejected(stage, serial, fault):
+def test_a_shared_staff_number_with_one_rejected_row(stage, serial, fault):
     rows = [make_row(other, **(fault if other == serial else {})) for other in (1, 2)]
     set_up(stage, *rows)
     require_sealed(stage)
 
 
-def test_one_of_them_is_hidden(stage):
+def test_a_shared_staff_number_with_one_hidden_row(stage):
     set_up(stage, make_row(1), make_row(2))
     path = stage.folder / "inbox" / "roster.xlsx"
     book = openpyxl.load_workbook(path)
@@ -73,7 +73,7 @@ def test_one_of_them_is_hidden(stage):
     require_sealed(stage)
 
 
-def test_one_of_them_is_in_another_roster(stage):
+def test_a_shared_staff_number_in_two_rosters(stage):
     set_up(stage, make_row(1))
     stage.roster([make_row(2)], file="外科.xlsx")
     require_sealed(stage)

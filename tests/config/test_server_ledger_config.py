@@ -96,7 +96,7 @@ def test_an_address_to_type_holds_no_password():
     assert address.url_without_password == "postgresql://me@db/esign?sslmode=require&password="
 
 
-def test_validate_and_show_take_it(file, capsys):
+def test_config_validate_and_show_accept_a_ledger_on_a_server(file, capsys):
     assert main(["--config", str(file), "--profile", "north", "config", "show"]) == 0
     assert f"\nledger: {URL}\n" in capsys.readouterr().out
 

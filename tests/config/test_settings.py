@@ -143,7 +143,7 @@ def test_a_file_that_is_no_configuration_is_refused_before_it_breaks_the_parser(
     assert "at most 8 levels" in fault_lines or "larger than" in fault_lines
 
 
-def test_a_fault_says_where_what_stands_there_and_in_the_order_of_the_file(tmp_path):
+def test_faults_name_their_line_and_value_in_the_order_of_the_file(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(
         "intake:\n  password: 7\n  max_rows: some\napi:\n  timeout_seconds: -2\nunknwon: hold\n", "utf-8"
@@ -179,7 +179,7 @@ def test_ids_that_are_missing_are_named_with_their_lines(tmp_path, capsys):
     assert ": not filled in: api.app_id (line 2), api.organization_open_id" in capsys.readouterr().err
 
 
-def test_validate_says_which_paths_are_not_there(tmp_path, capsys):
+def test_config_validate_names_missing_paths(tmp_path, capsys):
     ids = "app_id: a, organization_open_id: b, operator_open_id: c"
     (tmp_path / "inbox").mkdir()
     (tmp_path / "印章图片").mkdir()

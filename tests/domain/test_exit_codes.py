@@ -34,7 +34,7 @@ SEALED, FAILED, UNSENT = outcome(Status.SEALED), outcome(Status.FAILED), outcome
         (Status.NOT_SENT, 5),
     ],
 )
-def test_each_status_alone(status, expected):
+def test_exit_code_of_each_status_alone(status, expected):
     assert find_exit_code([SEALED, outcome(status)], [], None) == expected
 
 

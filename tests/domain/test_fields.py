@@ -55,7 +55,7 @@ def test_another_cards_number_has_one_digest_in_every_spelling():
     assert len({list_content(doctor, str)["number"] for doctor in cards}) == 1
 
 
-def test_a_no_is_sent_and_a_blank_is_not():
+def test_a_field_set_to_no_is_sent_and_a_blank_one_is_not():
     assert list_sent_values(DOCTOR) == {
         Field.NAME: "张三",
         Field.NUMBER: "110101199003070732",

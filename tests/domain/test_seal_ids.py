@@ -20,5 +20,5 @@ def test_what_is_a_seal_id(text):
     "undefined", "UNDEFINED", "__null__", "--None--", "00000000", "........", "-0-0-0-0-",
     "110101199003070732", "11010519491231002X", "h1234567890", "15400000002", "YDTOJUUCKPFTTURTURXNEFKSHAUKAD2B", "N9527ABC",
 ])  # fmt: skip
-def test_what_is_none(text):
+def test_text_that_is_no_seal_id(text):
     assert not is_seal_id(text, SENT)

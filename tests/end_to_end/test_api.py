@@ -40,7 +40,7 @@ def files(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
 
 
-def test_a_run_returns_what_its_files_say(hospital, config):
+def test_a_run_returns_what_its_files_hold(hospital, config):
     hospital.doctors(4)
     hospital.doctors(1, start=9, file="more.xlsx")
     (hospital.folder / "seals" / "00009.png").unlink()
@@ -136,7 +136,7 @@ def test_nothing_is_printed_and_no_logger_is_touched(hospital, config, capfd):
 # -- every row is heard once
 
 
-def test_every_row_is_heard_exactly_once_and_sent_ones_as_they_end(hospital, config):
+def test_on_outcome_gets_every_row_exactly_once_and_sent_rows_as_they_end(hospital, config):
     hospital.doctors(5)
     pipeline.run(config, limit=2)
     (hospital.folder / "seals" / "00005.png").unlink()
@@ -168,7 +168,7 @@ def test_a_listener_that_fails_ends_nothing(hospital, config, caplog):
 # -- what is refused, before anything is sent
 
 
-def test_what_is_refused_is_an_exception_that_says_why(hospital, config, tmp_path):
+def test_refused_arguments_raise_an_exception_with_the_reason(hospital, config, tmp_path):
     hospital.doctors(1)
     with pytest.raises(UsageError, match="nowhere does not exist"):
         pipeline.run(config, rosters=tmp_path / "nowhere")

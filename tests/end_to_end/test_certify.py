@@ -144,7 +144,7 @@ def test_only_a_sealed_doctor_can_be_certified_with(hospital_with):
     assert run_later(hospital, "certify", next(iter(find_unknown_rows(hospital))), "--yes") == 2
 
 
-def test_a_look_up_confirms_and_never_refutes(hospital_with, capsys):
+def test_a_look_up_confirms_a_seal_and_never_disproves_one(hospital_with, capsys):
     hospital = make_hospital(hospital_with)
     who = next(iter(find_unknown_rows(hospital)))
     assert run_later(hospital, "resolve", who, "--look-up") == 3
@@ -156,7 +156,7 @@ def test_a_look_up_confirms_and_never_refutes(hospital_with, capsys):
     assert {row["name"]: row["seal_id"] for row in hospital.outcomes()} == list_made_seals(hospital)
 
 
-def test_an_older_seal_confirms_nothing(hospital_with):
+def test_an_older_seal_does_not_confirm_an_unknown_create(hospital_with):
     hospital = make_hospital(hospital_with)
     who = next(iter(find_unknown_rows(hospital)))
     older = next(row["seal_id"] for row in hospital.outcomes() if row["status"] == "sealed")

@@ -11,7 +11,7 @@ from pipeline.cli.app import main
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_every_surface_says_how_many_rows_are_to_be_corrected(hospital, capsys, language):
+def test_console_workbook_and_pages_show_the_number_of_rows_to_correct(hospital, capsys, language):
     hospital.doctors(2)
     good = (name(1), number(1), None, "00001", "内科")
     hospital.roster(

@@ -93,7 +93,7 @@ def test_a_verdict_that_cannot_be_written_is_unknown_with_its_evidence(hospital)
     assert lost.seal_id is None
 
 
-def test_a_bug_at_the_verdict_stops_the_run_and_claims_nothing(hospital):
+def test_a_bug_while_a_verdict_is_recorded_stops_the_run_and_leaves_the_row_unknown(hospital):
     hospital.doctors(20)
     done = run(hospital, "record_verdict", 2, RuntimeError("bug"))
     assert (done.exit, done.halt.code) == (1, "BUG")

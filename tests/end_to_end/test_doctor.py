@@ -188,7 +188,7 @@ def test_a_sound_installation_has_no_faults(hospital, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("elsewhere", ["out", "registry"])
-def test_what_lies_on_another_machine_shows_a_ledger_that_was_put_back(
+def test_results_or_a_registry_on_a_network_disk_are_noted_by_doctor(
     hospital, capsys, monkeypatch, tmp_path, elsewhere
 ):
     hospital.seal_doctors(1)

@@ -67,7 +67,7 @@ def test_check_holds_what_a_run_holds(clerk):
     assert (row["status"], row["codes"]) == ("rejected", ["IMAGE_AMBIGUOUS"])
 
 
-def test_a_person_says_whose_picture_it_is_and_the_word_holds_for_these_bytes(clerk, capsys):
+def test_a_decision_about_a_picture_holds_for_its_bytes_alone(clerk, capsys):
     assert clerk.hospital.go("resolve", name(NEWCOMER)) == 3
     assert FILE in capsys.readouterr().out
     assert run_later(clerk.hospital, "resolve", name(NEWCOMER), "--keep") == 0

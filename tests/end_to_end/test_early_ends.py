@@ -125,7 +125,7 @@ def test_a_run_with_its_own_results_folder_is_found_by_status_too(hospital, caps
     assert f"Last run {record['run']}" in "".join(capsys.readouterr())
 
 
-def test_a_run_that_breaks_after_it_sent_tells_of_its_seals(hospital, capsys):
+def test_a_run_that_breaks_after_sending_records_its_seals(hospital, capsys):
     """A bug before the results are written: the ledger knows the seals, run.json the end, also where the ledger is lost."""
     hospital.doctors(2)
 

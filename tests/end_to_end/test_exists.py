@@ -85,7 +85,9 @@ def test_another_persons_name_is_left_for_the_staff_numbers_form(hospital_with):
     assert hospital.go("ledger", "check") == 0
 
 
-def test_where_that_form_is_taken_as_well_the_department_tells_and_then_the_roster_is_asked(hospital_with):
+def test_when_the_name_with_the_staff_number_exists_the_department_is_added_and_then_the_row_is_rejected(
+    hospital_with,
+):
     hospital = hospital_with(faults=[fault({"code": "FailedOperation.ExistSameSealName"}, nth=(2, 3, 4))])
     hospital.doctors(2)
     used = []
@@ -228,7 +230,7 @@ def test_the_first_doctors_that_were_sealed_alone_do_not_end_the_watch(hospital_
     assert hospital.service.find_duplicates() == {}
 
 
-def test_adopted_seals_do_not_end_the_watch(hospital_with):
+def test_adopted_seals_do_not_end_the_seals_exist_guard(hospital_with):
     hospital = many_before(hospital_with)
     book = openpyxl.Workbook()
     book.active.append(("姓名", "身份证号", "印章ID"))
@@ -248,7 +250,7 @@ def test_names_that_exist_are_counted_over_small_runs(hospital_with):
     assert hospital.creates() == 12 + 4
 
 
-def test_once_this_program_has_made_twenty_seals_a_name_that_exists_is_a_row_of_its_own(hospital_with):
+def test_after_twenty_seals_a_name_that_exists_stops_its_row_alone(hospital_with):
     hospital = hospital_with(
         faults=[fault({"code": "FailedOperation.ExistSameSealName"}, nth=(21, 22, 23, 24))]
     )

@@ -313,7 +313,7 @@ def test_f8_a_tls_greeting_without_an_answer(inline, monkeypatch):
     assert hospital.statuses() == {"not_sent": 3}
 
 
-def test_f21_a_portal_that_answers_everybody(inline):
+def test_f21_a_portal_that_answers_every_request(inline):
     """Nobody gets through: unknown until the breaker gives up."""
     hospital = inline()
     hospital.doctors(40)

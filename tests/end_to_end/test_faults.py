@@ -36,7 +36,7 @@ from pipeline.sandbox.actions import Rules
         pytest.param({"code": "AuthFailure.SignatureExpire"}, "sealed", 3, 4, 0, id="clock: sent again once"),
     ],
 )
-def test_one_create_goes_wrong(hospital_with, capsys, do, status, made, creates, exit_code):
+def test_a_fault_of_one_create(hospital_with, capsys, do, status, made, creates, exit_code):
     hospital = hospital_with(faults=[fault(do)])
     hospital.doctors(3)
     assert hospital.go("run") == exit_code
@@ -143,7 +143,7 @@ def test_what_cannot_be_a_seal_id_is_evidence_and_no_success(hospital_with, answ
     assert hospital.go("ledger", "check") == 0
 
 
-def test_the_name_exists_after_a_bare_refusal_means_ours(hospital_with):
+def test_a_name_that_exists_after_a_bare_refusal_is_held_as_exists(hospital_with):
     """The first run: executed, answered as a bare FailedOperation. The explicit retry learns that the name is taken."""
     hidden = {"internal_error_after": {"code": "FailedOperation", "message": "操作失败"}}
     hospital = hospital_with(faults=[fault(hidden)])

@@ -45,7 +45,7 @@ def test_a_backup_brings_a_hospital_to_another_machine(unsettled, tmp_path, caps
     capsys.readouterr()
 
 
-def test_check_tells_what_is_wrong(unsettled, capsys):
+def test_ledger_check_names_cut_receipts(unsettled, capsys):
     path = unsettled.folder / "state" / "receipts.jsonl"
     path.write_bytes(path.read_bytes()[:-200])
     assert unsettled.go("ledger", "check") == 74
@@ -151,7 +151,7 @@ def test_a_backup_from_the_midst_of_a_run_does_not_make_its_doctors_again(hospit
     assert hospital.creates() == len(hospital.service.seals) == 4
 
 
-def test_a_quiet_run_tells_of_seals_that_a_lost_ledger_knew(hospital, tmp_path, capsys):
+def test_the_copy_of_a_run_without_changes_reveals_a_lost_ledger(hospital, tmp_path, capsys):
     """With --out the results of the run that sent lie elsewhere, and the copy here is a later run's."""
     hospital.doctors(2)
     assert hospital.go("run", "--out", str(tmp_path / "first")) == 0
@@ -248,7 +248,7 @@ def spoil(hospital, how):
         ("two stories", "不一致", "disagree", "ledger restore --help"),
     ],
 )
-def test_whatever_is_damaged_check_says_what_to_do(unsettled, capsys, how, zh, en, then):
+def test_ledger_check_names_each_damage_and_the_next_command(unsettled, capsys, how, zh, en, then):
     spoil(unsettled, how)
     for language, text_part in (("zh", zh), ("en", en)):
         capsys.readouterr()
@@ -263,7 +263,7 @@ def test_whatever_is_damaged_check_says_what_to_do(unsettled, capsys, how, zh, e
         assert unsettled.go("ledger", "check") == 0
 
 
-def test_a_good_ledger_says_what_was_checked(unsettled, capsys):
+def test_ledger_check_lists_what_it_checked(unsettled, capsys):
     capsys.readouterr()
     assert unsettled.go("ledger", "check") == 0
     assert re.search(

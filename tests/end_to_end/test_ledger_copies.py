@@ -210,7 +210,7 @@ def test_the_log_of_a_killed_run_refuses_an_older_ledger(
     assert "log.jsonl" in refuse(hospital, capsys, code=2)
 
 
-def test_an_older_backup_is_said_by_restore_and_check_and_refused_by_a_run(
+def test_an_older_backup_is_reported_by_restore_and_check_and_refused_by_a_run(
     hospital, own_folder, capsys, tmp_path
 ):
     hospital.seal_doctors(3)
@@ -344,7 +344,7 @@ def test_a_changed_line_of_the_receipts_stops_the_run_and_is_written_again(
     assert second_seals(hospital) == 0
 
 
-def test_a_registry_that_cannot_be_written_is_said_and_ends_no_run(
+def test_a_registry_that_cannot_be_written_is_reported_and_ends_no_run(
     hospital, own_folder, capsys, monkeypatch, tmp_path
 ):
     (tmp_path / "a file").write_text("")

@@ -87,7 +87,7 @@ def test_what_is_refused_names_what_to_do(hospital, database, capsys):
     assert hospital.run_to_end("run") == (0, {"unchanged": 1})
 
 
-def test_what_watchers_were_shown_goes_with_the_ledger(hospital, database, capsys):
+def test_the_watch_file_moves_with_the_ledger(hospital, database, capsys):
     hospital.seal_doctors(1)
     state = hospital.folder / "state"
     watched = b'{"state": "ok"}'

@@ -348,7 +348,7 @@ class Hospital(SimulatedHospital):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def test_any_life_of_a_hospital(hospital_with, tmp_path):
+def test_random_runs_of_a_hospital(hospital_with, tmp_path):
     hospital = hospital_with(api={"timeout_seconds": 2})
     profile = settings(
         max_examples=int(LONG or 0) or 8,

@@ -62,7 +62,7 @@ def test_a_bare_retry_sends_the_row_that_was_corrected_in_its_place(hospital):
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_report_tells_rows_that_have_left_the_roster(hospital, language, capsys):
+def test_report_rebuilds_rows_that_have_left_the_roster(hospital, language, capsys):
     hospital.doctors(3)
     hospital.roster([(name(serial), number(serial), "154", f"{serial:05d}", "") for serial in (1, 2, 3)])
     hospital.go("run")
@@ -89,7 +89,7 @@ def test_a_changed_picture_is_seen_next_to_any_warning(hospital):
     assert hospital.run_to_end("run") == (3, {"changed": 1})
 
 
-def test_an_unsettled_doctor_stays_unknown_whatever_the_row_says_now(hospital_with):
+def test_an_unsettled_doctor_stays_unknown_when_the_row_changes(hospital_with):
     hospital = hospital_with(faults=[fault("reset_after")])
     hospital.doctors(2)
     assert hospital.go("run") == 3
@@ -205,7 +205,7 @@ def test_the_wrong_file_is_a_matter_of_usage(hospital, monkeypatch, arguments, c
     assert len(hospital.service.received) == before
 
 
-def test_the_log_tells_what_happened_to_each_row_that_was_sent(hospital):
+def test_the_log_holds_the_status_of_each_row_that_was_sent(hospital):
     hospital.doctors(3)
     hospital.go("run")
     (run,) = hospital.runs

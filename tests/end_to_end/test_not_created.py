@@ -49,7 +49,7 @@ def test_a_place_that_was_seen_to_show_a_seal_counts(overlooked, option, capsys)
     assert run_later(overlooked, "resolve", who, "--not-created") == 0
 
 
-def test_the_last_word_on_a_place_counts_and_grows_old(overlooked):
+def test_the_last_record_of_a_place_counts_until_it_expires(overlooked):
     class MuchLater(LaterClock):
         passed = 91 * 86_400.0
 
@@ -108,7 +108,7 @@ def test_a_seal_made_by_hand_certifies_no_place(overlooked):
 
 
 @pytest.mark.parametrize("options", [("--console", "shown", "--auto-sign"), ("--console", "perhaps")])
-def test_one_place_at_a_time(overlooked, options):
+def test_certify_accepts_one_place_at_a_time(overlooked, options):
     assert run_later(overlooked, "certify", sealed(overlooked), *options) == 2
 
 
@@ -128,7 +128,7 @@ def test_a_clock_that_was_set_ahead_does_not_end_the_wait(overlooked, capsys):
     assert run_later(overlooked, "resolve", who, "--not-created", "--sure") == 0
 
 
-def test_where_the_service_does_not_tell_its_time_nothing_is_entered(overlooked, capsys):
+def test_not_created_is_refused_while_the_time_of_the_service_is_unknown(overlooked, capsys):
     (who,) = find_unknown_rows(overlooked)
     overlooked.configure(endpoint="http://127.0.0.1:9")
     assert run_later(overlooked, "resolve", who, "--not-created", "--sure") == 2

@@ -52,7 +52,7 @@ def test_each_notice_is_reported_everywhere_with_its_cure(hospital_with, capfd, 
 
 
 @pytest.mark.parametrize("seconds", [50, -50])
-def test_nothing_is_said_where_all_is_well(hospital_with, capfd, seconds):
+def test_a_run_without_trouble_has_no_notice(hospital_with, capfd, seconds):
     hospital = hospital_with(faults=skewed(seconds))
     hospital.seal_doctors(1)
     assert codes(hospital) == []
@@ -60,7 +60,7 @@ def test_nothing_is_said_where_all_is_well(hospital_with, capfd, seconds):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="rights of POSIX")
-def test_a_check_says_what_needs_no_call(hospital, capfd):
+def test_a_check_reports_the_notices_that_need_no_call(hospital, capfd):
     hospital.doctors(1)
     config = hospital.folder / "config.yaml"
     config.write_text(config.read_text("utf-8") + "intake: {password: geheim}\n", "utf-8")

@@ -24,7 +24,7 @@ def roster(hospital, *numbers):
 
 
 @pytest.mark.parametrize("first", WAYS)
-def test_one_person_one_seal(abroad, first):
+def test_each_form_of_the_number_belongs_to_one_person_with_one_seal(abroad, first):
     roster(abroad, first)
     assert abroad.go("run") == 0
     for number in WAYS:
@@ -34,7 +34,7 @@ def test_one_person_one_seal(abroad, first):
     assert len(abroad.service.seals) == 1
 
 
-def test_two_ways_in_one_roster_are_one_person_twice(abroad):
+def test_two_forms_of_a_number_in_one_roster_are_one_person_twice(abroad):
     roster(abroad, *WAYS)
     assert abroad.go("run") == 0
     assert [row["status"] for row in abroad.outcomes()] == ["sealed"] + ["rejected"] * (len(WAYS) - 1)

@@ -40,7 +40,7 @@ CAUSE = {
         ),
     ],
 )
-def test_plain_lines_tell_of_an_outage(hospital, capfd, dead_port, language, paused, line, halted):
+def test_plain_lines_report_an_outage(hospital, capfd, dead_port, language, paused, line, halted):
     hospital.doctors(2)
     hospital.configure(endpoint=f"http://127.0.0.1:{dead_port}")
     assert hospital.go("--lang", language, "run") == 5
@@ -77,7 +77,7 @@ def test_the_end_of_an_outage_is_reported(hospital_with, capfd):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is needed")
-def test_the_bar_tells_of_an_outage(hospital, dead_port):
+def test_the_bar_reports_an_outage(hospital, dead_port):
     import fcntl
     import pty
     import struct

@@ -109,7 +109,7 @@ def test_the_own_ledger_is_neither_opened_nor_locked_nor_closed(hospital, book):
     assert len(book.read_in) > 1, "the run plans in a thread of its own: the event loop stays awake"
 
 
-def test_a_human_settles_what_is_unknown_through_the_protocol_alone(hospital_with, book):
+def test_an_unknown_attempt_is_resolved_through_the_ledger_protocol_alone(hospital_with, book):
     hospital = hospital_with(faults=[{"match": {"action": CREATE, "nth": [1, 2]}, "do": "reset_after"}])
     hospital.doctors(3)
     config = pipeline.Config.load(hospital.folder / "config.yaml", limits={"concurrency": 1})

@@ -39,7 +39,7 @@ def test_a_path_of_another_computer_names_a_picture_and_leads_nowhere_else(hospi
     assert "another computer" in note["message"]
 
 
-def test_a_file_of_another_doctors_name_stays_contested_behind_a_path(hospital):
+def test_a_path_to_a_file_named_after_another_doctor_stays_contested(hospital):
     draw_seal(hospital.folder / "seals" / f"{name(2)}.png", 2)
     hospital.roster([row(1, f"D:\\章\\{name(2)}.png"), row(2)], headers=HEADERS)
     assert hospital.go("run") == 3

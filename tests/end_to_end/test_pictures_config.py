@@ -41,7 +41,7 @@ def test_a_clean_up_is_off_unless_asked_for(hospital):
     assert list(hospital.service.pictures.values()) == [path.read_bytes()]
 
 
-def test_trim_and_transparent_reach_the_wire_and_are_said(hospital):
+def test_trim_and_transparent_reach_the_wire_and_are_reported(hospital):
     hospital.doctors(1)
     wide_margin(hospital.folder / "seals" / "00001.png")
     asked(hospital, trim=True, transparent=True)

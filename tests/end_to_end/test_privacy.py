@@ -167,7 +167,7 @@ def allowed(file, kind, *_):
     return any(fnmatch.fnmatchcase(file, pattern) for pattern in ALLOWED[kind])
 
 
-def test_nothing_gets_out(canary_hospital, capfd):
+def test_no_personal_data_reaches_a_file_or_the_console(canary_hospital, capfd):
     everything(canary_hospital, capfd)
     unexpected = find_leaks(canary_hospital, canaries(canary_hospital))
     assert unexpected == []
@@ -245,7 +245,7 @@ def numbered(hospital_with):
     return hospital
 
 
-def test_no_number_of_a_name_gets_out(numbered, capfd):
+def test_no_number_in_a_file_name_reaches_a_file_or_the_console(numbered, capfd):
     folder = numbered.folder
     for command in ("check", "run", "report", "retry", "status", "resolve", "--json run"):
         run_later(numbered, "-v", *command.split())

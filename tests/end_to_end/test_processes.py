@@ -119,7 +119,7 @@ def test_a_second_run_at_the_same_time_is_turned_away(hospital_with, zygote):
     assert run.wait() == 143
 
 
-def test_explain_tells_a_run_that_is_under_way_from_one_that_was_cut_short(hospital_with, zygote, capsys):
+def test_explain_distinguishes_a_run_in_progress_from_an_interrupted_one(hospital_with, zygote, capsys):
     hospital = hospital_with(latency=0.5)
     hospital.doctors(40)
     run = zygote.start(hospital)
@@ -173,7 +173,7 @@ def test_a_reader_who_has_seen_enough_is_no_trouble(hospital_with):
 IMPORT_TIMES = {"PYTHONPROFILEIMPORTTIME": "1"}  # each import is a line on stderr
 
 
-def test_of_two_starts_at_once_one_runs_and_the_other_says_who_does(hospital_with):
+def test_of_two_simultaneous_starts_one_runs_and_the_other_names_it(hospital_with):
     hospital = hospital_with(latency=0.8)  # the first still runs when the other has started
     hospital.doctors(8)
     both = {
@@ -229,7 +229,7 @@ def test_a_request_on_its_way_waits_for_no_other(hospital_with, zygote, capsys):
     assert "Sent, not answered yet" not in capsys.readouterr().out
 
 
-def test_ctrl_c_stops_a_sandbox_as_it_says(hospital):
+def test_ctrl_c_stops_a_sandbox(hospital):
     process = hospital.start("sandbox", "--port", "0")
     assert "Ctrl-C" in process.stderr.readline()
     process.send_signal(signal.SIGINT)

@@ -151,7 +151,7 @@ def test_other_rows_no_longer_name_the_doctor(hospital):
     assert hospital.go("ledger", "check") == 0
 
 
-def test_who_is_meant_and_whether_must_be_clear(sealed, capsys):
+def test_purge_requires_one_person_and_a_confirmation(sealed, capsys):
     assert sealed.go("purge", "--person", "没有这人", "--yes") == 2
     sealed.roster([(name(1), number(9), f"154{9:08d}", "G0009", "内科")], file="more.xlsx")
     draw_seal(sealed.folder / "seals" / "G0009.png", 9)
@@ -168,7 +168,7 @@ def test_who_is_meant_and_whether_must_be_clear(sealed, capsys):
     capsys.readouterr()
 
 
-def test_by_age_what_goes_is_listed_first(sealed, capsys):
+def test_purge_by_age_lists_the_folders_first(sealed, capsys):
     config = sealed.folder / "config.yaml"
     first, *_ = sealed.runs
     record = json.loads((first / "run.json").read_text("utf-8"))

@@ -39,7 +39,7 @@ def test_a_look_up_with_an_earlier_answer_confirms_nothing(hospital_with):
     }
 
 
-def test_a_repeated_sign_of_life_is_none(hospital_with):
+def test_a_repeated_liveness_answer_is_not_counted(hospital_with):
     outage = {"match": {"action": CREATE, "from": 2}, "do": "http_502"}
     alive = {"match": {"action": LIVENESS_CHECK, "from": 2}, "do": {"replay": {"nth": 1}}}
     hospital = hospital_with(faults=[outage, alive])

@@ -56,7 +56,7 @@ def add_bad_row(hospital, serial):
     )
 
 
-def test_a_year_of_runs(keeping):
+def test_retention_over_a_year_of_runs(keeping):
     """Every 30 days one run; doctors come on day 0 and 120, one row is wrong all the time."""
     keeping.doctors(2)
     add_bad_row(keeping, 1)
@@ -78,7 +78,7 @@ def test_a_year_of_runs(keeping):
     assert keeping.creates() == 3
 
 
-def test_after_it_a_lost_or_older_ledger_is_still_refused(keeping, tmp_path, capsys):
+def test_after_retention_a_lost_or_older_ledger_is_still_refused(keeping, tmp_path, capsys):
     keeping.doctors(1)
     assert keeping.run_on(0) == 0
     assert keeping.run_on(0, "ledger", "backup", str(tmp_path / "old")) == 0

@@ -125,7 +125,7 @@ def test_judged_in_the_browser_saved_and_run(hospital):
     assert status(hospital)[name(2)] == "rejected"
 
 
-def test_a_wrong_is_remembered_in_later_runs_until_it_is_taken_back(hospital):
+def test_the_judgement_wrong_holds_in_later_runs_until_it_is_changed(hospital):
     hospital.doctors(1)
     hospital.go("check")
     wrong = saved(hospital, {1: "wrong"})
@@ -139,7 +139,7 @@ def test_a_wrong_is_remembered_in_later_runs_until_it_is_taken_back(hospital):
     assert hospital.creates() == 1
 
 
-def test_an_old_file_does_not_undo_a_later_wrong(hospital):
+def test_an_old_review_file_does_not_undo_a_later_judgement_wrong(hospital):
     hospital.doctors(1)
     hospital.go("check")
     old = shutil.copy(saved(hospital, {1: "right"}, later=timedelta(hours=-1)), hospital.folder / "old.json")
@@ -194,7 +194,7 @@ def test_only_what_was_judged_right_is_sent_where_that_is_required(hospital, cap
     assert hospital.creates() == 1
 
 
-def test_a_right_is_remembered_when_the_run_could_not_send_it(hospital):
+def test_the_judgement_right_is_kept_when_the_run_did_not_send_the_row(hospital):
     require_review(hospital)
     hospital.doctors(2)
     hospital.go("check")
@@ -203,7 +203,7 @@ def test_a_right_is_remembered_when_the_run_could_not_send_it(hospital):
     assert hospital.creates() == 2
 
 
-def test_check_says_what_a_run_would(hospital):
+def test_check_and_run_report_the_same_about_a_review(hospital):
     require_review(hospital)
     hospital.doctors(2)
     (hospital.folder / "seals" / "00002.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
@@ -217,7 +217,7 @@ def test_check_says_what_a_run_would(hospital):
     assert hospital.creates() == 0
 
 
-def test_a_wrong_that_comes_too_late_is_said(hospital):
+def test_the_judgement_wrong_after_the_seal_is_a_warning(hospital):
     hospital.doctors(2)
     hospital.go("check")
     file = saved(hospital, {1: "wrong", 2: "right"})

@@ -199,7 +199,7 @@ def test_a_folder_of_the_configuration_that_is_not_there_is_no_empty_one(
         assert hospital.go(command) == 0
 
 
-def test_a_default_picture_folder_may_be_absent_and_it_is_said(hospital, capsys):
+def test_a_missing_default_picture_folder_is_reported(hospital, capsys):
     hospital.doctors(1)
     shutil.rmtree(hospital.folder / "seals")
     assert hospital.go("run") == 3
@@ -330,7 +330,7 @@ def test_retry_without_a_file_takes_up_the_last_run(hospital_with):
     assert hospital.run_to_end("retry") == (0, {"sealed": 1, "unchanged": 2})
 
 
-def test_report_tells_a_run_again(hospital):
+def test_report_rebuilds_a_run(hospital):
     hospital.doctors(3)
     hospital.go("run")
     first = hospital.outcomes()
@@ -346,7 +346,7 @@ def test_report_tells_a_run_again(hospital):
     ]
 
 
-def test_status_tells_what_the_ledger_knows(hospital, capsys):
+def test_status_counts_the_people_with_a_seal(hospital, capsys):
     hospital.doctors(2)
     hospital.go("run")
     assert hospital.go("status") == 0
@@ -360,7 +360,7 @@ def test_json_goes_to_stdout_and_all_else_to_stderr(hospital, capsys):
     assert json.loads(out)["statuses"]["sealed"] == 1
 
 
-def test_columns_without_meaning_in_this_contract_are_said(hospital):
+def test_columns_without_meaning_in_this_contract_are_reported(hospital):
     hospital.doctors(1)
     hospital.roster(
         [(name(1), number(1), None, "00001", "是")],

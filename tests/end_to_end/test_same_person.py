@@ -192,7 +192,7 @@ def test_check_holds_it_before_anything_is_sent(sealed):
 
 
 @pytest.mark.parametrize("arguments", [("run", "--limit", "5"), ("retry",)])
-def test_no_other_way_sends_it(held, arguments):
+def test_no_other_command_sends_the_held_row(held, arguments):
     assert held.go(*arguments) == 3
     assert len(seals_of(held)) == 1
 
@@ -305,7 +305,7 @@ def test_a_number_corrected_twice_is_one_person(held):
     assert len(seals_of(held, WRONG, RIGHT, number(601))) == 1
 
 
-def test_a_wrong_word_can_be_taken_back(held):
+def test_the_decision_same_person_can_be_reversed(held):
     assert run_later(held, "resolve", name(1), "--same-person") == 0
     assert run_later(held, "resolve", name(1), "--other-person") == 0
     decide_picture(held)
@@ -407,7 +407,7 @@ def test_a_create_without_a_verdict_holds_a_corrected_number_too(lost):
     assert_held(lost, evidence="TraceId")
 
 
-def test_it_stays_unknown_under_the_corrected_number(lost):
+def test_an_unknown_create_stays_unknown_under_the_corrected_number(lost):
     assert run_later(lost, "resolve", name(1), "--same-person") == 0
     creates = lost.creates()
     assert lost.go("run") == 3
@@ -508,7 +508,7 @@ def test_an_adopted_seal_is_known_by_another_spelling(hospital):
     assert hospital.creates() == 0
 
 
-def test_explain_ends_with_the_two_commands_and_tells_the_decision(held, capsys):
+def test_explain_ends_with_the_two_commands_and_shows_the_decision(held, capsys):
     capsys.readouterr()
     held.go("explain", name(1), RIGHT[-4:])
     stdout_text = capsys.readouterr().out

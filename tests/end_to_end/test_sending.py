@@ -134,7 +134,7 @@ def test_the_service_does_not_answer_a_create(hospital):
     assert hospital.record()["halted"]["code"] == "OUTAGE"
 
 
-def test_closed_at_the_gate_is_not_sent_and_free_for_the_next_run(hospital_with):
+def test_a_call_closed_before_its_slot_is_not_sent_and_free_for_the_next_run(hospital_with):
     """A server that closes every connection before its slot comes: nothing was sent, nothing is in doubt."""
     hospital = hospital_with(rules=Rules(limiter="none", inline="on"))
     hospital.doctors(4)
@@ -165,11 +165,11 @@ def test_any_other_status_is_unknown_and_keeps_its_evidence(status):
     b'{"Response":{"SealId":7}}', b'{"Response":{"SealId":["s"]}}', b'{"Response":{"SealId":"s","Error":{}}}',
     b'{"Response":{"SealId":"s","Error":{"Code":""}}}', b"[" * 200_000,
 ])  # fmt: skip
-def test_what_is_no_success(body):
+def test_answers_that_are_no_success(body):
     assert read_alone(Reply(200, body, None)).verdict.kind == "unknown"
 
 
-def test_what_is_no_upload():
+def test_answers_that_are_no_upload():
     one = b'{"Response":{"FileIds":["f"],"Deadline":2000}}'
     assert read_upload(Reply(502, one, None), now=0, claim_file=bool).file_id is None
     two = Reply(200, b'{"Response":{"FileIds":["f","g"]}}', None)
@@ -181,7 +181,7 @@ def test_what_is_no_upload():
     assert (without_deadline.file_id, without_deadline.expires_at) == ("f", 605)
 
 
-def test_the_agent():
+def test_the_body_of_the_agent():
     assert Agent("a", "o", "u", "p", "q").build_body() == {
         "AppId": "a", "ProxyAppId": "q", "ProxyOrganizationOpenId": "o", "ProxyOperator": {"OpenId": "p"}
     }  # fmt: skip
@@ -196,7 +196,7 @@ def test_the_exit_of_a_retry_counts_its_own_rows(hospital_with):
     assert hospital.run_to_end("retry") == (0, {"sealed": 1, "unchanged": 1, "unknown": 1})
 
 
-def test_report_tells_a_picture_that_could_not_be_decoded(hospital):
+def test_report_rebuilds_a_row_whose_picture_could_not_be_decoded(hospital):
     hospital.doctors(2)
     (hospital.folder / "seals" / "00002.png").write_bytes(b"no picture")
     assert hospital.go("run") == 3

@@ -67,7 +67,7 @@ def test_what_arrives_looks_as_the_file_and_the_copies_show_what_arrived(hospita
     assert [str(file) for copy, file in zip(copies, chosen, strict=True) if not shows(copy, file.look)] == []
 
 
-def test_black_ink_under_an_unused_clear_entry_is_seen_by_everybody(hospital):
+def test_black_ink_under_an_unused_clear_entry_stays_black(hospital):
     file = make_file(random.Random(1), "GIF P", "unused ink", 1, (200, 97))
     lay_out(hospital, [file])
     assert hospital.go("run") == 0
@@ -75,7 +75,7 @@ def test_black_ink_under_an_unused_clear_entry_is_seen_by_everybody(hospital):
     assert sum(arrived.histogram()[:128]) == sum(file.look.convert("L").histogram()[:128]) > 200
 
 
-def test_a_copy_follows_the_settings(hospital):
+def test_the_small_copy_follows_the_picture_settings(hospital):
     """The review of a picture that was trimmed since shows it trimmed."""
     file = make_file(random.Random(1), "BMP RGB", "none", 1, (256, 200))
     lay_out(hospital, [file])

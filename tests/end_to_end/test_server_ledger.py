@@ -154,7 +154,7 @@ def test_check_makes_no_ledger(hospital, database, connection, capsys):
 
 
 @long_test
-def test_another_secret_is_refused_and_says_so(hospital, database, capsys):
+def test_another_ledger_secret_is_refused_with_its_reason(hospital, database, capsys):
     hospital.seal_doctors(1)
     (hospital.folder / "secrets" / "ledger__secret").write_text("another secret than the first one")
     english, chinese = show_both(hospital, capsys, "run", exit_code=74)
@@ -180,7 +180,7 @@ def test_without_a_secret_nothing_is_sent_and_the_way_to_make_one_is_shown(
     assert hospital.go("run") == 0
 
 
-def test_without_the_extra_it_is_named(hospital, database):
+def test_a_missing_postgres_extra_is_named(hospital, database):
     hospital.doctors(1)
     for language, words in (
         ("en", 'the extra "postgres" is not installed'),
@@ -323,7 +323,7 @@ def test_two_hospitals_share_a_database(hospital, database, connection):
 
 
 @long_test
-def test_the_python_api_uses_it(hospital, database):
+def test_the_python_api_uses_the_ledger_on_the_server(hospital, database):
     hospital.doctors(2)
     config = hospital.folder / "config.yaml"
     assert pipeline.run(config, language="en").exit == 0

@@ -59,7 +59,7 @@ def look(hospital, rows, killed, before=()):
 
 
 @pytest.mark.parametrize("names", ["off", "code"])
-def test_three_runs(hospital_with, names):
+def test_three_runs_killed_at_random_points(hospital_with, names):
     hospital = hospital_with(rules=Rules(limiter="none", unique_names=names), faults=BAD_LINE)
     hospital.doctors(0)
     inbox = hospital.folder / "inbox"

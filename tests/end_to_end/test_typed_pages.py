@@ -69,7 +69,7 @@ def fill_in(folder, hospital, doctors):
     return moved
 
 
-def test_the_first_hour(hospital, reader):
+def test_the_page_of_the_first_hour_works_as_typed(hospital, reader):
     exits = []
     for line, run in reader("first-hour"):
         if line.startswith("check doctors.xlsx"):

@@ -79,7 +79,7 @@ def test_a_service_that_is_not_there_is_described_in_words(hospital, capsys, lan
     ("certificate", "zh"),
     [(CERTIFICATE, "本机不认识证书的颁发机构"), (EXPIRED, "证书已过期"), (WRONG_HOST, "证书不属于这台主机")],
 )
-def test_a_refused_certificate_says_why(hospital, capsys, certificate, zh):
+def test_a_refused_certificate_is_reported_with_its_reason(hospital, capsys, certificate, zh):
     hospital.doctors(1)
     with TlsRelay(hospital.sandbox.url, certificate) as relay:
         trusted = {} if certificate is CERTIFICATE else {"ca_file": str(certificate)}
@@ -119,7 +119,7 @@ def test_words_of_an_older_version_are_left_out(hospital_with, capsys):
     assert "没有等到应答" in "".join(surfaces)
 
 
-def test_an_upload_that_is_lost_says_how(hospital_with, capsys):
+def test_a_lost_upload_is_reported_with_its_reason(hospital_with, capsys):
     hospital = hospital_with(faults=[fault("reset_before", action=UPLOAD, nth=(2, 3, 4, 5))])
     hospital.doctors(2)
     surfaces = spoken(hospital, capsys, "zh")

@@ -355,7 +355,7 @@ def test_a_picture_column_that_contradicts_the_names_of_its_files_seals_no_docto
         assert "roster.xlsx Sheet row" in ambiguity["message"]
 
 
-def test_both_the_row_that_names_a_file_and_the_row_it_is_called_after_say_why(hospital):
+def test_a_contested_file_is_reported_on_both_rows(hospital):
     rows = [row(1, f"{name(2)}.png"), row(2), row(3)]
     files = [(f"{name(2)}.png", 2), (f"{name(3)}.png", 3)]
     set_up(hospital, rows, headers=WITH_PICTURE, files=files)
@@ -382,7 +382,7 @@ def test_a_file_called_after_a_sealed_doctor_who_left_the_roster_is_not_used(hos
     assert line["codes"] == ["IMAGE_AMBIGUOUS"]
 
 
-def test_an_entry_tells_namesakes_apart_although_the_file_bears_the_name_of_both(hospital):
+def test_an_entry_distinguishes_namesakes_although_the_file_bears_the_name_of_both(hospital):
     rows = [row(1, "张伟.png", who="张伟"), row(2, "", who="张伟"), row(3, "IMG_3.png")]
     set_up(
         hospital,
@@ -412,7 +412,7 @@ def test_a_name_alone_does_not_reach_into_another_department(hospital, departmen
     assert number(1) not in {seal.number for seal in hospital.service.seals}
 
 
-def test_a_folder_that_is_no_other_department_says_nothing(hospital):
+def test_a_folder_that_is_no_department_decides_nothing(hospital):
     folders = ("2026新增", "第一批", "已处理", "印章", "2026年3月", "01内科印章")
     files = [(f"{folder}/{name(serial)}.png", serial) for serial, folder in enumerate(folders, 1)]
     set_up(hospital, [row(serial) for serial in range(1, 7)], headers=WITH_PICTURE, files=files)

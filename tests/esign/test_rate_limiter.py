@@ -113,7 +113,7 @@ async def test_the_spacing_is_narrowed_while_nothing_is_refused(clock):
     assert max_in_rolling_second(limiter.list_departures(ACTION)) == 20
 
 
-async def test_a_throttle_widens_it_and_forbids_narrowing_longer_each_time(clock):
+async def test_each_throttle_widens_the_spacing_and_delays_its_narrowing_longer(clock):
     limiter = AdaptiveRateLimiter(20, clock)
     await _spacing(limiter, clock, 200)
     limiter.record_throttle(ACTION, 20, 25)

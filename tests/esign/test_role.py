@@ -172,7 +172,7 @@ async def test_the_clock_of_sts_counts(clock):
     ("sts", {"code": "AuthFailure.UnauthorizedOperation"}, "UnauthorizedOperation no such role for ****", "答复是"),
     ("oidc", {}, "TKE_PROVIDER_ID, TKE_WEB_IDENTITY_TOKEN_FILE, TKE_ROLE_ARN", "缺少环境变量"),
 ])  # fmt: skip
-async def test_a_failure_says_why(server, clock, kind, answer, words, zh):
+async def test_a_failed_role_gives_its_reason(server, clock, kind, answer, words, zh):
     for name, value in answer.items():
         setattr(server, name, value)
     with pytest.raises(RoleFailed) as caught:

@@ -83,13 +83,13 @@ def test_there_are_hundreds_of_more_than_forty_kinds(damaged):
     assert {file.form for file, _, _ in rows} == {file.form for file in FILES}
 
 
-def test_none_of_them_is_sent(damaged):
+def test_no_damaged_number_is_sent(damaged):
     corpus, _, seals = damaged
     sound = {line.row.cells["number"] for _, _, line in _rows(corpus, sound=True)}
     assert {seal.number for seal in seals} == sound
 
 
-def test_each_is_refused_with_its_cell_and_why(damaged):
+def test_each_damaged_number_is_refused_with_its_cell_and_code(damaged):
     corpus, shown, _ = damaged
     wrong = []
     for file, sheet, line in _rows(corpus, sound=False):

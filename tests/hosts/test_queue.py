@@ -129,7 +129,7 @@ def pretend_pooler(listener, port):
             threading.Thread(target=pump, args=(source, target, change), daemon=True).start()
 
 
-async def test_a_server_that_is_not_there_is_said_at_once():
+async def test_an_unreachable_server_is_reported_at_once():
     with refusing_port() as port, pytest.raises(LedgerError, match="refused"):
         async with queue_at(f"postgresql://postgres@127.0.0.1:{port}/x"):
             pass

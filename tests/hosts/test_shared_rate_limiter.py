@@ -100,7 +100,7 @@ async def read_row(limiter, column):
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_alone_it_keeps_the_pace_of_the_limiter_in_the_process(address, clock, seed):
+async def test_a_single_process_has_the_pace_of_the_limiter_in_memory(address, clock, seed):
     """Random calls, pauses and refusals: every call leaves at the same moment."""
     dice = Random(seed)
     rate = dice.choice((0.7, 5, 20, 50))

@@ -83,7 +83,7 @@ def new(doctors):
     return reported
 
 
-def test_two_people_with_nothing_in_common_have_nothing_to_tell():
+def test_two_people_with_nothing_in_common_have_no_problem():
     rows = [doctor(2), doctor(3, BERT, picture="p2")]
     assert flag_conflicts(rows) == rows
 
@@ -201,7 +201,7 @@ def test_the_messages_name_the_rows_of_other_people_and_not_too_many():
     assert shared.detail["file"] == "p1.png"
 
 
-def test_a_shared_mobile_is_said_and_a_shared_seal_name_stops_both():
+def test_a_shared_mobile_is_a_warning_and_a_shared_seal_name_stops_both():
     one = doctor(2, mobile="13800138000", seal_name="处方章")
     two = doctor(3, BERT, name="李四", picture="p2", mobile="13800138000", seal_name="处方章")
     assert new([one, two]) == {
@@ -246,7 +246,7 @@ def test_the_same_name_and_mobile_under_two_numbers_stop_both():
 
 
 @pytest.mark.parametrize("pair", [("one", "two"), ("two", "one")])
-def test_two_people_by_a_humans_word_are_two(pair):
+def test_a_recorded_decision_keeps_two_people_apart(pair):
     rows = [replace(row, key=key) for row, key in zip(same_name(staff="1001"), ("one", "two"), strict=True)]
     assert flag_conflicts(rows, other_persons={pair}) == rows
     assert flag_conflicts(rows, other_persons={("one", "three")}) != rows
@@ -380,12 +380,12 @@ def test_a_damaged_row_does_not_stop_the_good_one_of_the_same_name_and_staff_num
 @pytest.mark.parametrize(
     "kept_digits", ["110199199003071000", "1.10199199003071E+17", "110199199003071000.0"]
 )
-def test_the_digits_that_are_left_of_a_number_tell_whose_it_is(kept_digits):
+def test_the_kept_digits_of_a_number_identify_its_person(kept_digits):
     damaged = doctor(3, None, broken=True, written=kept_digits)
     assert new([doctor(2), damaged]) == {2: [], 3: []}
 
 
-def test_without_such_a_trace_a_damaged_row_may_be_anybody_s():
+def test_a_damaged_row_without_kept_digits_may_be_another_person():
     for stranger in (
         {"name": "李四", "staff": "1001"},
         {"staff": "1002"},
@@ -424,7 +424,7 @@ def test_nothing_is_read_out_of_a_garbled_exponent():
         assert new([doctor(2), doctor(3, None, picture="p2", broken=True, written=garbled)]) == {2: [], 3: []}
 
 
-def test_a_damaged_row_that_two_people_fit_is_neither_s():
+def test_a_damaged_row_that_fits_two_people_belongs_to_neither():
     rows = [doctor(2, staff="1", picture="p1"), doctor(3, BERT, staff="1", picture="p2"), doctor(4, None, staff="1", broken=True)]  # fmt: skip
     assert new(rows)[4] == ["IMAGE_SHARED"]
 
@@ -602,7 +602,7 @@ def test_namesakes_are_distinguished_by_their_folders():
     assert (detail["file"], detail["twin"]) == ("内科/1.png", "外科/1.png")
 
 
-def test_the_same_bytes_are_no_twin():
+def test_the_same_bytes_are_reported_as_the_picture_of_the_other_row():
     first, _ = flag_conflicts([doctor(2), doctor(3, BERT, name="李四")])
     assert "twin" not in first.problems[0].detail
     assert "也是 roster.xlsx 内科 第 3 行的图片" in render_problem(first.problems[0], "zh")

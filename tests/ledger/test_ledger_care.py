@@ -104,7 +104,7 @@ def test_a_write_ahead_log_without_its_ledger_is_set_aside_by_a_rebuild(finished
     assert people(ledger_path) == EXPECTED
 
 
-def test_a_write_ahead_log_alone_tells_of_a_lost_ledger(ledger_path, opened):
+def test_a_write_ahead_log_alone_shows_a_lost_ledger(ledger_path, opened):
     ledger_path.parent.mkdir()
     log = ledger_path.with_name("ledger.sqlite3-wal")
     log.write_bytes(b"\x37\x7f\x06\x82" + bytes(5000))
@@ -195,7 +195,9 @@ def test_receipts_of_another_past_forbid_a_restore(finished_run, ledger_path, tm
 @pytest.mark.parametrize(
     "what", ["no key", "other key", "other tenant", "no receipts", "broken chain", "no backup"]
 )
-def test_what_cannot_be_restored_says_so(finished_run, ledger_path, tmp_path, what):
+def test_a_ledger_that_cannot_be_restored_is_refused_with_its_reason(
+    finished_run, ledger_path, tmp_path, what
+):
     finished_run("r1", "p1", "p2")
     lose(ledger_path)
     receipt = receipts_path(ledger_path)
@@ -253,7 +255,7 @@ def test_a_backup_never_overwrites(finished_run, ledger_path, tmp_path):
     assert (tmp_path / "b").read_text() == "mine"
 
 
-def test_the_ballast_lies_next_to_the_ledger_and_is_given_up_once(opened, ledger_path, attempt, run_record):
+def test_the_reserve_file_is_next_to_the_ledger_and_released_once(opened, ledger_path, attempt, run_record):
     ledger = opened()
     kept = disk.reserve_path(ledger_path)
     assert kept.stat().st_size == disk.RESERVE_BYTES
@@ -267,7 +269,7 @@ def test_the_ballast_lies_next_to_the_ledger_and_is_given_up_once(opened, ledger
     assert kept.stat().st_size == disk.RESERVE_BYTES
 
 
-def test_what_every_fact_covers(finished_run, ledger_path):
+def test_every_table_but_the_row_lines_is_guarded(finished_run, ledger_path):
     finished_run("r1", "p1", unknown=["p3"])
     with closing(connect(ledger_path, readonly=True)) as connection:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}

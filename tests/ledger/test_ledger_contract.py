@@ -81,7 +81,7 @@ async def test_a_person_has_one_open_attempt(ledger, attempt):
 
 
 @pytest.mark.parametrize("kind", ["unknown", "exists"])
-async def test_an_attempt_that_waits_for_a_human_stays_open(ledger, attempt, kind):
+async def test_an_attempt_that_waits_for_a_decision_stays_open(ledger, attempt, kind):
     first = attempt("p1")
     await settle_attempt(ledger, first, Verdict(kind), now=2.0)
     with pytest.raises(LedgerConflict, match=r"^open_attempt$"):
@@ -140,7 +140,7 @@ async def test_a_seal_name_is_frozen_at_the_first_attempt(ledger, attempt):
     [Verdict("not_executed"), Verdict("refused", code="InvalidParameter.LimitSealName")],
     ids=lambda verdict: verdict.kind,
 )
-async def test_a_human_may_rename_what_was_surely_refused(ledger, attempt, verdict):
+async def test_a_surely_refused_seal_name_may_be_changed(ledger, attempt, verdict):
     first = attempt("p1", seal_name="甲处方章")
     await settle_attempt(ledger, first, verdict, now=2.0)
     await ledger.open_attempt(attempt("p1", seal_name="乙处方章"))
@@ -238,7 +238,7 @@ async def test_a_name_that_was_given_up_before_the_seal_passes_on(ledger, attemp
     assert ledger.snapshot().people["p1"].seal_name == "张伟处方章"
 
 
-async def test_when_an_attempt_is_dead_is_remembered(ledger, attempt):
+async def test_the_time_until_which_an_attempt_can_be_replayed_is_stored(ledger, attempt):
     """By the clock of the machine that will ask."""
     await ledger.open_attempt(attempt("p1", signed_at=1.0, dead_at=99.5))
     assert ledger.snapshot().people["p1"].unresolved_attempt.replayable_until == 99.5
@@ -565,7 +565,7 @@ async def test_a_refused_upload_is_a_refusal_and_no_create(ledger, attempt):
     )  # nothing can have been made under the first
 
 
-async def test_refusals_before_a_seal_are_of_the_past(ledger, attempt, sealed):
+async def test_refusals_before_a_seal_do_not_count(ledger, attempt, sealed):
     for verdict in (Verdict("refused", code="InvalidParameter"), sealed("s1")):
         one = attempt("p1")
         await settle_attempt(ledger, one, verdict, now=2.0)
@@ -728,7 +728,7 @@ def test_rows_seen_before_count_unless_the_run_was_stopped_for_new_ones(ledger, 
     assert ledger.find_seen_rows(["a", "b", "c"]) == {"a"}
 
 
-def test_the_end_of_a_run_replaces_what_its_plan_said(ledger, seen):
+def test_the_end_of_a_run_replaces_the_rows_of_its_plan(ledger, seen):
     ledger.record_rows("r1", [seen("a", "ready"), seen("b", "unchanged")])
     ledger.record_rows("r1", [seen("a", "sealed")])
     assert [(row.row_id, row.status) for row in ledger.list_rows("r1")] == [
@@ -786,7 +786,7 @@ def test_rows_come_back_by_file_sheet_and_row(ledger, seen):
     assert sorted(ledger.list_rows("r1"), key=lambda row: row.row_id) == rows
 
 
-def test_a_run_that_did_not_see_a_row_is_not_said_to_have(ledger, run_record, seen):
+def test_a_run_lists_only_the_rows_it_read(ledger, run_record, seen):
     ledger.record_rows("r1", [seen("a", "unchanged")])
     ledger.begin_run(run_record("r2"))
     ledger.record_rows("r2", [])
@@ -810,7 +810,7 @@ RUNS = st.lists(
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=20, deadline=None)
 @given(runs=RUNS)
-def test_every_run_keeps_its_last_word_on_every_row(kind, request, runs):
+def test_every_run_keeps_its_last_status_of_every_row(kind, request, runs):
     with fresh(kind, request) as ledger:
         shown: dict[str, dict[str, str]] = {}
         for number, (command, words) in enumerate(runs):

@@ -56,7 +56,7 @@ def test_a_disk_of_this_machine_is_taken(mounts, tmp_path, kind):
     RunLock(position).acquire(run="r", now=1.0).release()
 
 
-def test_where_the_system_does_not_tell_it_passes(ledger_path, monkeypatch, tmp_path):
+def test_an_unknown_file_system_is_accepted(ledger_path, monkeypatch, tmp_path):
     monkeypatch.setattr(disk, "MOUNTS", tmp_path / "nowhere")
     RunLock(ledger_path).acquire(run="r", now=1.0).release()
 

@@ -85,7 +85,7 @@ def test_opening_for_reading_leaves_open_attempts_alone(ledger, opened, attempt,
     assert raw("SELECT verdict FROM attempt") == [("unknown",)]
 
 
-async def test_what_returned_is_there_for_everybody(ledger, attempt, sealed, raw):
+async def test_a_call_that_returned_is_visible_to_other_connections(ledger, attempt, sealed, raw):
     first = attempt("p1")
     await ledger.open_attempt(first)
     assert raw("SELECT uuid, verdict FROM attempt") == [(first.uuid, None)]
@@ -99,7 +99,7 @@ def test_every_commit_is_flushed(ledger):
     assert {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in settings} == settings
 
 
-async def test_what_gathers_behind_a_commit_shares_the_next_in_order(ledger, attempt, held, raw):
+async def test_operations_that_wait_for_a_commit_share_the_next_one_in_order(ledger, attempt, held, raw):
     messages = []
     ledger._writer._connection.set_trace_callback(messages.append)
     attempts = [attempt(f"p{number}") for number in range(20)]
@@ -113,7 +113,7 @@ async def test_what_gathers_behind_a_commit_shares_the_next_in_order(ledger, att
     ]
 
 
-async def test_one_that_fails_takes_nothing_of_its_neighbours(ledger, attempt, held, sealed):
+async def test_a_failing_operation_does_not_undo_its_neighbours(ledger, attempt, held, sealed):
     first = attempt("p1")
     await ledger.open_attempt(first)
     with held(ledger):
@@ -134,7 +134,7 @@ async def test_one_that_fails_takes_nothing_of_its_neighbours(ledger, attempt, h
     assert people["p1"].seal.seal_id == "s1"
 
 
-async def test_an_attempt_cancelled_in_the_queue_was_never_there(ledger, attempt, held):
+async def test_an_attempt_cancelled_in_the_queue_is_not_recorded(ledger, attempt, held):
     with held(ledger):
         waiting = asyncio.ensure_future(ledger.open_attempt(attempt("p1")))
         await asyncio.sleep(0)
@@ -225,7 +225,7 @@ async def test_after_a_write_the_disk_refused_nothing_is_sent_and_verdicts_are_s
     assert ledger.snapshot().people["p1"].seal.seal_id == "s1"
 
 
-def test_a_ledger_that_may_not_grow_says_so(ledger):
+def test_a_ledger_that_may_not_grow_is_reported_as_full(ledger):
     """SQLite notices in the middle of the operation, not at its commit."""
     ledger._writer._connection.execute("PRAGMA max_page_count = 1").fetchone()
     many = {f"/seals/{number}.png": FileStat(1, 1, "a" * 64) for number in range(5000)}

@@ -66,12 +66,12 @@ OPENED = (
         ),
     ],
 )
-async def test_the_tables_themselves_refuse(three_people, raw, statement, refusal):
+async def test_the_constraints_of_the_tables_refuse_wrong_statements(three_people, raw, statement, refusal):
     with pytest.raises(sqlite3.IntegrityError, match=refusal):
         raw(statement)
 
 
-async def test_a_decision_releases_an_unknown_attempt_and_what_was_said_stays(ledger, attempt, raw):
+async def test_a_decision_releases_an_unknown_attempt_and_keeps_its_verdict(ledger, attempt, raw):
     """The seam of `resolve --not-created` and `--probe`: the person may be sent again, the verdict is kept."""
     first = attempt("p1")
     await settle_attempt(ledger, first, Verdict("unknown"), now=2.0)

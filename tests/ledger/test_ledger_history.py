@@ -7,7 +7,7 @@ ENTRIES = (
 )
 
 
-def test_the_end_of_a_run_replaces_what_its_plan_said(ledger, seen, raw):
+def test_the_end_of_a_run_replaces_the_rows_of_its_plan(ledger, seen, raw):
     ledger.record_rows("r1", [seen("a", "ready"), seen("b", "unchanged")])
     ledger.record_rows("r1", [seen("a", "sealed")])
     assert [(row.row_id, row.status) for row in ledger.list_rows("r1")] == [
@@ -47,9 +47,7 @@ def test_a_change_of_anything_is_a_new_entry(ledger, run_record, seen, raw):
     assert {row.row_id: row for row in ledger.list_rows("r2")} == {row.row_id: row for row in changed}
 
 
-def test_what_the_plan_carried_on_and_the_end_took_back_stays_with_the_run_before(
-    ledger, run_record, seen, raw
-):
+def test_a_row_changed_at_the_end_of_a_run_stays_with_the_run_before(ledger, run_record, seen, raw):
     ledger.record_rows("r1", [seen("a", "failed")])
     ledger.begin_run(run_record("r2"))
     ledger.record_rows("r2", [seen("a", "failed")])

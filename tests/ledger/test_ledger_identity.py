@@ -19,7 +19,7 @@ def test_the_digests_are_those_that_lie_in_ledgers_already():
     assert KEY.check() == "2abc10f4d63f05b49bbbcafd9568f396"
 
 
-def test_nothing_runs_into_its_neighbour():
+def test_digests_of_different_parts_differ():
     digests = [
         KEY.row(["ab", "c"], 0),
         KEY.row(["a", "bc"], 0),

@@ -69,7 +69,7 @@ def test_a_lock_let_go_is_free_while_its_process_lives_and_its_file_stays(proces
     assert not (ledger_path.parent / "ledger.sqlite3.holder").exists()
 
 
-def test_a_holder_that_has_not_said_who_it_is_still_holds(process, ledger_path):
+def test_a_holder_without_a_readable_name_still_holds_the_lock(process, ledger_path):
     child = process(HOLD)
     assert child.stdout.readline() == "held\n"
     for words in (None, "", "[]", '{"pid": 1}'):

@@ -101,7 +101,7 @@ def hold(known: LedgerSnapshot) -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(events=EVENTS)
-def test_two_ledgers_tell_the_same_of_whose_a_name_is_and_the_receipts_bring_it_back(events):
+def test_two_ledgers_give_a_seal_name_the_same_owner_and_the_receipts_restore_it(events):
     with TemporaryDirectory() as folder:
         ledger_path = Path(folder) / "state" / "ledger.sqlite3"
         ours, _ = open_ledger(ledger_path, "t", now=1.0)

@@ -177,7 +177,7 @@ def test_a_damaged_ledger_is_refused_with_a_way_back(begun, damage):
         assert "ledger rebuild" in str(error)
 
 
-def test_of_two_that_appear_at_once_the_first_stays(tmp_path):
+def test_of_two_files_created_at_once_the_first_stays(tmp_path):
     with create_atomically(tmp_path / "key") as draft:
         draft.write_bytes(b"second")
         (tmp_path / "key").write_bytes(b"first")
@@ -215,7 +215,7 @@ def test_a_new_ledger_is_refused_where_receipts_lie(ledger_path, opened):
     assert opened(ownership=Ownership(accept_ledger=True)).snapshot().people == {}
 
 
-def test_a_new_ledger_is_refused_where_a_run_tells_of_creates(ledger_path, opened):
+def test_a_new_ledger_is_refused_where_a_run_shows_creates(ledger_path, opened):
     evidence = "/out/20261125-020000/run.json"
     error = refused(ledger_path, UsageError, ownership=Ownership(evidence=evidence))
     assert evidence in str(error)

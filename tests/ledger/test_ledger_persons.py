@@ -38,19 +38,19 @@ def other(owner, number):
     return decision("other_person", owner, detail=number)
 
 
-def test_an_attempt_tells_staff_number_and_mobile(ledger, attempt):
+def test_an_attempt_records_staff_number_and_mobile(ledger, attempt):
     send(ledger, attempt("p1", staff_no="s" * 32), UNKNOWN)
     assert marks_of(ledger) == ("s" * 32, "m" * 32)
 
 
-def test_an_adopted_seal_tells_them_too(ledger):
+def test_an_adopted_seal_records_staff_number_and_mobile(ledger):
     ledger.record_adopted_seals(
         [AdoptedSeal("p1", "S1", "王小明", "*", None, "s", "m")], now=1.0, who="it", why="old"
     )
     assert marks_of(ledger) == ("s", "m")
 
 
-def test_what_was_seen_later_counts_and_what_is_empty_takes_nothing_back(ledger, attempt):
+def test_later_values_replace_earlier_ones_and_blank_values_do_not(ledger, attempt):
     send(ledger, attempt("p1"), UNKNOWN)
     ledger.record_marks({"p1": PersonMarks("s", "")})
     assert marks_of(ledger) == ("s", "m" * 32)
@@ -98,7 +98,7 @@ def test_a_person_without_a_seal_or_an_open_attempt_takes_no_number(ledger, atte
         ledger.record_decision(same("p1", "p2"))
 
 
-def test_a_ledger_from_before_reads_staff_numbers_out_of_what_runs_said(
+def test_an_older_ledger_takes_staff_numbers_from_the_rows_of_its_runs(
     opened, run_record, attempt, sealed, seen, raw
 ):
     ledger = opened()
@@ -114,7 +114,7 @@ def test_a_ledger_from_before_reads_staff_numbers_out_of_what_runs_said(
     assert raw("SELECT staff_no, mobile FROM person") == [(staff_no, "")]
 
 
-def test_all_of_it_outlives_the_ledger(opened, run_record, attempt, sealed, ledger_path):
+def test_receipts_restore_persons_and_decisions(opened, run_record, attempt, sealed, ledger_path):
     ledger = opened()
     ledger.begin_run(run_record("r1"))
     send(ledger, attempt("p1", staff_no="s"), sealed("s1"))

@@ -115,7 +115,7 @@ def locate(path: Path) -> str:
 # ---- 1: nobody else speaks Chinese
 
 
-def test_only_the_catalogue_speaks_chinese():
+def test_only_the_catalogue_holds_chinese():
     for path in MODULES:
         if locate(path) not in VOCABULARIES:
             allowed = TEXTS_OF.get(locate(path))
@@ -123,7 +123,7 @@ def test_only_the_catalogue_speaks_chinese():
             assert spoken == [], locate(path)
 
 
-def test_a_vocabulary_is_still_one():
+def test_each_vocabulary_module_holds_chinese():
     for name in VOCABULARIES:
         assert any(HAN.search(text) for text in spoken_literals(PIPELINE / name)), name
 
@@ -133,7 +133,7 @@ def test_a_text_of_another_kind_is_still_there():
         assert text in spoken_literals(PIPELINE / name), name
 
 
-def test_pages_ask_the_catalogue():
+def test_page_templates_hold_no_chinese():
     for path in TEMPLATES:
         assert not re.search(r"[\u3400-\u9fff]", path.read_text("utf-8")), path.name
 
@@ -158,7 +158,7 @@ def test_the_catalogue_is_found():
     }
 
 
-def test_an_entry_says_the_same_in_both_languages():
+def test_an_entry_has_the_same_blanks_in_both_languages():
     for key, zh, en in PAIRS:
         assert zh.strip(), key
         assert en.strip(), key
@@ -181,7 +181,7 @@ def test_every_file_is_read():
     assert sorted(AREAS) == sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
-def test_what_fills_a_sentence_speaks_its_language():
+def test_the_parts_of_a_sentence_are_in_its_language():
     full = LedgerError(
         "ledger.not_written", path="l", why=reason_of(OSError(errno.ENOSPC, "No space left on device"))
     )
@@ -277,7 +277,7 @@ def test_every_word_that_is_asked_for_is_there():
                 assert any(entry.startswith(start + prefix) for entry in ENTRIES), where
 
 
-def test_every_module_that_speaks_is_looked_at():
+def test_the_search_for_keys_covers_the_modules():
     asking = sum(1 for path in MODULES for _ in asked(path))
     assert asking > 300
 
@@ -392,7 +392,7 @@ def test_what_to_do_belongs_to_a_meaning():
             assert words.get("todo", f"{key}.todo") in area, key
 
 
-def test_nothing_else_in_the_catalogue_is_dead():
+def test_no_entry_of_the_catalogue_is_unused():
     shown = {key for text in (text for _, _, text in collect_texts(cli)) for _, key in split_paragraphs(text)}
     assert set(HELP) - shown == set()
     assert set(PROBLEM_CODES) - find_texts() == set()

@@ -147,11 +147,11 @@ def test_a_text_that_only_looks_stored_is_shown_as_it_is():
         ),
     ],
 )
-def test_what_has_nothing_to_tell_is_left_out(trouble, zh, en):
+def test_blank_details_are_left_out(trouble, zh, en):
     assert (render_problem(trouble, "zh"), render_problem(trouble, "en")) == (zh, en)
 
 
-def test_an_answer_that_did_not_come_is_said_once():
+def test_a_lost_answer_is_described_once():
     message = describe_lost_answer("no_answer", make_message("wire.cut"), Presenter("zh"))
     assert message == "请求已发出，没有等到应答：等待应答时连接断开了"
 
@@ -163,7 +163,7 @@ def test_a_file_or_a_title_is_quoted_as_it_is():
     assert "row 5" in render_problem(build_problem("HEADER_NOT_FOUND", found="row 5"), "zh")
 
 
-def test_short_findings_are_said_in_chinese():
+def test_short_findings_are_in_chinese():
     message = render_problem(
         build_problem("IMAGE_CORRUPT", Field.PICTURE, None, file="a.png", found=make_message("file.cut_off")),
         "zh",

@@ -122,7 +122,7 @@ def test_of_a_person_in_the_rosters_the_ledger_fills_in_what_the_row_leaves_blan
     assert find_same(replace(NEW, **changes), make_known(), present=[row]) == (agreed and ("key1", agreed))
 
 
-def test_of_two_the_older_comes_first_and_then_the_other():
+def test_of_two_matching_people_the_one_with_the_older_seal_is_named_first():
     older = make_known(make_doctor(3, name=NEW.name))
     older = replace(older, seal=replace(older.seal, created_at=NOW - 1))
     assert find_same(NEW, make_known(), older)[0] == "key3"

@@ -163,7 +163,7 @@ def test_a_seal_name_is_frozen_at_the_first_attempt():
     assert row_plan.request.seal_name == "张乙处方章"
 
 
-def test_a_human_may_rename_what_was_surely_refused():
+def test_a_surely_refused_seal_name_may_be_changed():
     doctor = make_doctor()
     row_plan = plan_one(
         replace(doctor, seal_name="张乙二章"),
@@ -336,13 +336,13 @@ def test_where_a_review_is_required_only_right_is_sent(judged):
 
 
 @pytest.mark.parametrize("part", ["key", "name", "seal_name", "picture"])
-def test_a_judgement_belongs_to_all_four(part):
+def test_a_judgement_holds_only_while_all_four_values_stay(part):
     other = {"picture": ImageFile.from_path(Path("b.png"), "shaB", 10)}.get(part, "别")
     (row_plan,) = plan_rows([make_doctor(**{part: other})], NOTHING, make_review_rules({ID: "wrong"}))
     assert row_plan.status is Status.READY
 
 
-def test_a_seal_that_exists_is_kept_and_its_wrong_said():
+def test_a_seal_judged_wrong_is_kept_and_reported():
     rules = make_review_rules({ID: "wrong"}, require_review=True)
     (row_plan,) = plan_rows([make_doctor()], make_snapshot(make_sealed(make_doctor())), rules)
     assert row_plan.status is Status.UNCHANGED

@@ -132,7 +132,7 @@ def report(hospital):
 
 
 @pytest.mark.browser
-def test_its_numbers_are_those_of_run_json(show, hospital, make):
+def test_the_numbers_of_the_page_are_those_of_run_json(show, hospital, make):
     run_report = hospital.build_run_report(traffic=traffic())
     written = write_all(
         run_report, presenter=make.presenter(run_report, "en"), latest=run_report.out.parent / "latest"
@@ -471,7 +471,7 @@ def test_what_a_finger_hits_is_44_pixels_high(show, report, language):
 
 @pytest.mark.parametrize(("language", "wide"), [("zh", 390), ("en", 390), ("en", 790)])
 @pytest.mark.browser
-def test_it_fits_a_phone_and_a_tablet(show, report, language, wide):
+def test_the_page_fits_a_phone_and_a_tablet(show, report, language, wide):
     page = show(report(language=language), wide=wide)
 
     page.page.locator("#chips button[data-status='']").click()
@@ -486,7 +486,7 @@ def test_it_fits_a_phone_and_a_tablet(show, report, language, wide):
 
 
 @pytest.mark.browser
-def test_it_follows_the_dark_mode_of_the_browser(show, report):
+def test_the_page_follows_the_dark_mode_of_the_browser(show, report):
     path = report()
     look = "(e => [getComputedStyle(e).backgroundColor, getComputedStyle(e).color])(document.body)"
     (light, ink), (dark, pale) = (show(path, scheme=entry).page.evaluate(look) for entry in ("light", "dark"))

@@ -373,7 +373,7 @@ def test_it_prints_four_in_a_row_with_a_line_to_sign(path, shown):
 
 
 @pytest.mark.parametrize("wide", [390, 1366])
-def test_there_is_one_pair_of_buttons_and_what_is_said_covers_no_card(path, shown, wide):
+def test_there_is_one_pair_of_buttons_and_the_notice_covers_no_card(path, shown, wide):
     page = shown(path)
     page.set_viewport_size({"width": wide, "height": 660})
     names = page.locator(".card h2").all_text_contents()

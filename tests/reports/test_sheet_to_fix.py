@@ -43,7 +43,7 @@ def test_its_columns_lead_a_person_to_the_cell(sheet):
     assert not sheet.data_validations.dataValidation, "nothing is corrected here"
 
 
-def test_it_holds_the_rows_to_correct_and_no_redundant_copy(sheet):
+def test_the_sheet_holds_the_rows_to_correct_and_no_redundant_copy(sheet):
     lines = _list_lines(sheet)
     statuses = list(dict.fromkeys(line["导入状态"] for line in lines))
     assert statuses == ["待改", "失败", "未提交"], "those first that a person corrects"

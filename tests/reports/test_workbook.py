@@ -142,7 +142,7 @@ def test_nothing_can_be_taken_for_a_formula_and_everything_stays_readable(write,
     assert not any(b"<f>" in sheet for sheet in sheets)
 
 
-def test_the_summary_says_how_many_rows_wait_and_what_to_type(write, hospital):
+def test_the_summary_shows_how_many_rows_wait_and_the_next_command(write, hospital):
     refused = FileReport(
         Path("inbox/护理部.xls"), None, "refused", ("FILE_EMPTY",), (build_problem("FILE_EMPTY"),)
     )

@@ -54,7 +54,7 @@ def test_a_yaml_file_becomes_faults(tmp_path):
     )
 
 
-def test_a_json_file_does_as_well(tmp_path):
+def test_a_fault_file_in_json_is_read(tmp_path):
     path = tmp_path / "faults.json"
     path.write_text(json.dumps({"faults": [{"match": {"nth": 2}, "do": "throttle"}]}), encoding="utf-8")
     assert load_faults(path) == (Fault("throttle", Match(nth=(2,))),)
@@ -158,7 +158,7 @@ def test_several_faults_may_strike_one_call():
         ({"faults": [{"match": {"share": 1.5}, "do": "throttle"}]}, "match.share: must be between 0 and 1"),
     ],
 )
-def test_what_is_wrong_in_a_fault_file_is_said_with_its_place(data, words):
+def test_a_wrong_fault_file_is_refused_with_the_place_of_the_fault(data, words):
     with pytest.raises(UsageError) as refused:
         parse_faults(data)
     assert words in str(refused.value)

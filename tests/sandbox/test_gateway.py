@@ -146,7 +146,7 @@ def test_rolling_lets_the_limit_pass_in_any_second_and_not_one_more():
     assert count_excess_calls(CallCounter("rolling", 15), spread)[:16] == [None] * 15 + [16]
 
 
-def test_rolling_counts_refused_calls_so_that_hammering_never_ends_it():
+def test_the_rolling_limiter_counts_refused_calls():
     hammer = [index * 0.01 for index in range(500)]
     assert all(count_excess_calls(CallCounter("rolling", 20), hammer)[20:])
 
@@ -160,7 +160,7 @@ def test_calendar_shows_refused_calls_in_the_number():
     assert count_excess_calls(CallCounter("calendar", 20), [5.5] * 23)[-3:] == [21, 22, 23]
 
 
-def test_none_lets_everything_pass_and_keys_are_counted_apart():
+def test_the_limiter_none_accepts_all_calls_and_each_key_is_counted_separately():
     assert not any(count_excess_calls(CallCounter("none", 1), [0.0] * 100))
     counter = CallCounter("rolling", 1)
     assert count_excess_calls(counter, [0.0], ("AKID", "Create")) == [None]

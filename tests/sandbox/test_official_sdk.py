@@ -80,7 +80,7 @@ def test_upload_and_create_over_two_hosts(running, create, upload, png):
     assert with_two.service.received[-1].trace_id  # the SDK makes one up
 
 
-def test_the_older_contract(running, create, jpg):
+def test_the_sdk_uses_the_older_contract(running, create, jpg):
     sandbox = running(FakeService(Rules(inline="on")))
     wanted = create(
         SealImage=base64.b64encode(jpg).decode(),
@@ -96,7 +96,7 @@ def test_the_older_contract(running, create, jpg):
     assert (seal.contract, seal.seal_image_compress, seal.auto_sign) == ("inline", True, True)
 
 
-def test_the_two_queries(running, create, agent, number):
+def test_the_sdk_uses_the_two_queries(running, create, agent, number):
     sandbox = running()
     client = running.client(sandbox.url)
     user = {"Name": "测试", "IdCardType": "ID_CARD", "IdCardNumber": number(1)}
@@ -123,7 +123,7 @@ def test_the_sdk_reads_the_throttle_and_its_numbers(running, create):
     assert "`1` 次" in throttled.message
 
 
-def test_the_sdk_cannot_tell_a_reset_before_from_one_after(running, create):
+def test_the_sdk_reports_a_reset_before_and_after_alike(running, create):
     faults = (Fault("reset_before", Match(nth=(1,))), Fault("reset_after", Match(nth=(2,))))
     sandbox = running(faults=faults)
     client = running.client(sandbox.url)

@@ -230,7 +230,7 @@ def test_other_cards_are_refused_until_the_white_list_is_open(send_request, crea
     assert send_request(FakeService(Rules(other_card_type=True)), passport).code == "ok"
 
 
-def test_the_older_contract_knows_no_file_and_needs_its_picture(send_request, create):
+def test_the_older_contract_refuses_a_file_id_and_requires_a_picture(send_request, create):
     service = FakeService(Rules(inline="on"))
     assert send_request(service, create(FileId="y" * 32)).code == "UnknownParameter"
     assert send_request(service, create(SealImage=None)).code == "MissingParameter.SealImage"

@@ -66,7 +66,7 @@ async def test_ten_of_the_last_fifty_open_it_and_older_ones_are_forgotten(answer
     assert service.breaker.is_closed is not opens
 
 
-async def test_it_asks_after_five_seconds_and_backs_off_to_thirty():
+async def test_the_breaker_probes_after_five_seconds_and_backs_off_to_thirty():
     service = Service()
     service.break_it()
     calls = [asyncio.ensure_future(service.call()) for _ in range(3)]
@@ -104,7 +104,7 @@ async def test_silence_while_half_open_opens_it_again():
     await asyncio.gather(*calls)
 
 
-async def test_it_gives_up_once_its_patience_is_over():
+async def test_the_breaker_gives_up_after_its_patience():
     service = Service(patience=60)
     service.break_it()
     call = asyncio.ensure_future(service.call())
@@ -169,7 +169,7 @@ async def test_a_probe_that_answers_while_calls_stay_silent_does_not_go_on_for_e
     await settle()
 
 
-async def test_a_call_that_began_before_it_opened_can_tell():
+async def test_a_call_sees_that_the_breaker_opened_since_it_began():
     service = Service()
     async with service.breaker.permit(service._probe) as opened:
         assert service.breaker.open_count == opened

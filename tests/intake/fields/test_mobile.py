@@ -45,7 +45,7 @@ def test_a_whole_number_is_exact_in_every_number_format(value):
     assert read("1.38E+10", kind=CellKind.NUMBER, value=value).value == PLAIN
 
 
-def test_anything_else_refuses_the_row():
+def test_every_other_mobile_refuses_the_row():
     for wrong in (
         "12800138000",
         "1380013800",

@@ -154,7 +154,7 @@ def test_other_texts_next_to_a_foreign_card_are_refused():
 
 
 @pytest.mark.parametrize("kind", [CellKind.BOOL, CellKind.NUMBER, CellKind.DATE])
-def test_a_cell_of_another_type_is_no_name(kind):
+def test_a_cell_that_is_no_text_is_no_name(kind):
     assert read("TRUE", kind, latin=True).value is None
 
 

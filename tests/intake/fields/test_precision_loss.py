@@ -114,7 +114,9 @@ def test_typing_errors_make_no_number_doubtful():
 @pytest.mark.parametrize(
     ("rounded", "errors", "used"), [(2, 0, True), (3, 0, False), (3, 1, False), (3, 2, True)]
 )
-def test_three_of_one_rounding_tell_if_nearly_all_that_fail_are_so(rounded, errors, used):
+def test_three_numbers_of_one_rounding_are_evidence_if_nearly_all_failing_ones_are_rounded(
+    rounded, errors, used
+):
     people = numbers(6, 400)
     passes = next(number for number in people if double(number) == number)
     failing = [made for number in people if whole((made := double(number))[:17]) != made][:rounded]

@@ -46,7 +46,7 @@ def test_what_comes_off_a_staff_number_is_recorded():
         assert (reading.changes[0].before, reading.changes[-1].after) == (written, used)
 
 
-def test_a_staff_number_that_says_nothing_is_none_and_makes_no_two_people_one():
+def test_a_placeholder_in_the_staff_number_column_is_blank():
     for blank in ("", " ", "无", "-", "/", "暂无工号", "待定"):
         assert staff_no(blank).value is None
         assert read_department(cell(blank)).value is None
@@ -72,7 +72,7 @@ def test_a_department_keeps_its_own_spaces_and_loses_invisible_characters():
 
 
 @pytest.mark.parametrize("reader", [read_staff_no, read_department])
-def test_a_missing_column_is_none(reader):
+def test_a_missing_column_has_no_value(reader):
     assert reader(None).value is None
 
 
@@ -103,7 +103,7 @@ def test_invisible_characters_come_off_a_seal_name_and_are_recorded():
         assert why in [change.why for change in reading.changes]
 
 
-def test_a_seal_name_that_says_nothing_leaves_it_to_the_template():
+def test_a_placeholder_in_the_seal_name_column_leaves_the_template():
     for blank in ("", "无", "/", "—", "待定"):
         reading = read_seal_name(cell(blank), "F3", ascii_allowed=False)
         assert (reading.value, reading.problems) == (None, ())

@@ -78,7 +78,7 @@ def codes(doctor):
     return [problem.code + ("(w)" if problem.severity == "warning" else "") for problem in doctor.problems]
 
 
-def test_a_clean_row_is_a_doctor_without_a_word():
+def test_a_clean_row_is_a_doctor_without_a_problem():
     (doctor,) = judge(
         row(id_card_type="身份证", staff_no="1024", department="内 科", seal_name="张三一〇处方章")
     )
@@ -131,7 +131,7 @@ def test_a_row_of_a_roster_without_a_column_misses_it_without_an_address():
     assert {problem.cell for problem in doctor.problems} == {None}
 
 
-def test_the_row_speaks_before_the_defaults():
+def test_the_row_overrides_the_defaults():
     (doctor,) = judge(
         row(scene_key="其他", enable_auto_sign="否", license_type="绑定", seal_image_compress=(CellKind.BOOL, True)),
         enable_auto_sign=True, license_type=1, seal_image_compress=False, **ALL_ACCEPTED,
@@ -202,13 +202,13 @@ def test_auto_sign_inline_without_a_word_on_the_licence_would_bind_a_paid_one_an
 @pytest.mark.parametrize(
     ("field", "written"), [("enable_auto_sign", "是"), ("license_type", "1"), ("seal_image_compress", "是")]
 )
-def test_what_only_the_older_contract_takes_is_dropped_and_said(field, written):
+def test_fields_of_the_older_contract_alone_are_dropped_and_reported(field, written):
     (doctor,) = judge(row(mobile="", **{field: written}))
     assert sorted(codes(doctor)) == ["MOBILE_MISSING(w)", "VALUE_INVALID(w)"]
     assert getattr(doctor, field) is None
 
 
-def test_a_no_loses_nothing_and_needs_no_word():
+def test_a_field_set_to_no_needs_no_warning():
     (doctor,) = judge(row(enable_auto_sign="否", seal_image_compress="否"))
     assert codes(doctor) == []
     assert doctor.enable_auto_sign is None

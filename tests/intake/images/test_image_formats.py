@@ -490,7 +490,7 @@ def test_the_primary_of_several_heic_pictures_is_taken(tmp_path):
     ("reported", "result"),
     [((20_000, 20_000), "20000×20000"), ((60, 60), "cannot be decoded"), (None, "cannot be decoded")],
 )
-def test_a_heic_too_large_or_larger_than_it_says_or_cut_off_is_refused(tmp_path, reported, result):
+def test_a_heic_that_is_too_large_or_larger_than_declared_or_cut_off_is_refused(tmp_path, reported, result):
     data = bytearray(heic(SOLID))
     if reported:
         offset = data.index(b"ispe") + 8

@@ -42,7 +42,7 @@ def test_the_clear_name_of_another_doctor_is_found(own, texts, result):
         ("张伟", ["张伟", "李建国"]),
     ],
 )
-def test_in_doubt_no_name_is_returned(own, texts):
+def test_a_doubtful_reading_returns_no_name(own, texts):
     assert find_mismatched_name(own, ROSTER, texts) is None
 
 

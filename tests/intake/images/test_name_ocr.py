@@ -177,7 +177,7 @@ def test_a_kept_reading_that_cannot_be_trusted_is_ignored(tmp_path, draw, spoil)
     assert json.loads(kept.read_text("utf-8")) == sound
 
 
-def test_a_kept_reading_is_never_a_proof(tmp_path, draw):
+def test_a_kept_ocr_reading_never_accepts_a_row(tmp_path, draw):
     """Text that was put there decides nothing but the flag: the row is refused, none is ever passed by it."""
     picture = put(tmp_path, draw("张伟", "strip"))
     (tmp_path / "work" / "ocr").mkdir(parents=True)

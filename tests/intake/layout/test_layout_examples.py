@@ -50,7 +50,7 @@ def test_a_sheet_that_explains_is_known_by_its_name(title):
 
 
 @pytest.mark.parametrize("title", [*ROSTERS, None])
-def test_a_sheet_of_doctors_is_none(title):
+def test_a_sheet_of_doctors_is_no_example_sheet(title):
     assert not is_example_sheet(title)
 
 

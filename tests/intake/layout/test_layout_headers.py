@@ -146,7 +146,7 @@ def test_a_group_gives_its_columns_meaning_and_takes_it():
             assert header("|".join(titles))[2] == places
 
 
-def test_three_rows():
+def test_a_header_of_three_rows():
     rows = ("序号|基本信息| | |联系方式| | ", " |姓名|证件| |本人| |家属", " | |类型|号码|手机|邮箱|手机")
     merges = "A1:A3 B1:D1 E1:G1 B2:B3 C2:D2 E2:F2"
     row, last, places, titles = header(*rows, merges=merges)

@@ -172,14 +172,14 @@ def test_enough_lines_are_judged():
 
 
 @pytest.mark.parametrize(("line", "why"), NO_PERSON, ids=str)
-def test_what_is_no_doctor(tmp_path, line, why):
+def test_lines_that_are_no_doctor(tmp_path, line, why):
     rows, report = reading(tmp_path / "a.xlsx", FIRST, line, SECOND)
     assert [row.origin.row for row in rows] == [2, 4]
     assert whys(report) == {1: "header", 3: why}
 
 
 @pytest.mark.parametrize("line", A_PERSON, ids=str)
-def test_who_could_be_a_doctor_is_never_dropped(tmp_path, line):
+def test_a_line_that_may_be_a_doctor_is_never_dropped(tmp_path, line):
     rows, report = reading(tmp_path / "a.xlsx", FIRST, line, SECOND)
     assert [row.origin.row for row in rows] == [2, 3, 4]
     assert whys(report) == {1: "header"}

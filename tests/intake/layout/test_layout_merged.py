@@ -89,7 +89,7 @@ def test_without_a_merged_cell_nothing_is_filled_down():
     assert shown(read(("内科", *WHO[0]), ("", *WHO[1])), Field.DEPARTMENT) == ["内科", ""]
 
 
-def test_what_is_inherited_and_what_stays_with_the_first():
+def test_which_merged_cells_are_filled_down():
     for title, value, field, inherits in (
         ("科室", "内科", Field.DEPARTMENT, True),
         ("证件类型", "居民身份证", Field.ID_TYPE, True),
@@ -186,7 +186,7 @@ def test_pictures_over_no_doctor_are_reported():
     ]
 
 
-def test_a_hundred_homeless_pictures_are_not_a_hundred_notes():
+def test_a_hundred_unassigned_pictures_give_twenty_one_notes():
     made = read(("内科", *WHO[0]), pictures=[f"E{row}" for row in range(100, 200)])
     assert len(made.notes) == 21
     assert made.notes[-1] == "sheet 内科: 80 more pictures belong to no doctor"

@@ -44,7 +44,7 @@ def read(*rows, titles=TITLES, sheet="s"):
 
 
 @pytest.mark.parametrize("raw", KINDS, ids=lambda raw: f"{raw.kind} {raw.display_text}")
-def test_a_cell_comes_back_as_it_was(raw):
+def test_a_cell_keeps_its_value_kind_and_text(raw):
     header = Line(1, {column: text_cell(title) for column, title in enumerate(TITLES)})
     line = Line(2, {0: text_cell(name(1)), 1: text_cell(number(1)), 2: raw})
     (row,) = read_table(Sheet("s", iter([header, line])), Path("a.xlsx"), ColumnAliases.from_config({})).rows

@@ -48,7 +48,7 @@ def test_a_picture_in_the_picture_column_is_the_doctors(tmp_path):
         assert row.picture.file.read_bytes() == b"drawn"
 
 
-def test_it_needs_no_picture_folder(tmp_path):
+def test_a_picture_in_the_cell_needs_no_picture_folder(tmp_path):
     one = doctor(picture="", embedded=[embedded(tmp_path)])
     assert (
         match_images(
@@ -66,7 +66,7 @@ def test_it_needs_no_picture_folder(tmp_path):
 @pytest.mark.parametrize(
     "title", ["", "  ", "印章", "电子签名", "签 字", "印模（红）", "执业章", "Signature"]
 )
-def test_a_column_without_a_title_or_with_one_that_speaks_of_a_seal_counts(tmp_path, title):
+def test_a_column_without_a_title_or_with_one_that_mentions_a_seal_counts(tmp_path, title):
     one = doctor(embedded=[embedded(tmp_path, column="F")], more=[titled("F", title)])
     assert codes(tmp_path, {}, one) == [("cell", [])]
 
@@ -149,7 +149,7 @@ def test_an_unreadable_picture_cell_is_named_where_no_other_picture_matches(tmp_
     assert codes(tmp_path, {"张伟.png": b"seal"}, one) == [("name", [])]
 
 
-def test_an_empty_one_is_damaged(tmp_path):
+def test_an_empty_picture_in_a_cell_is_damaged(tmp_path):
     one = doctor(picture="", embedded=[embedded(tmp_path, b"")])
     (row,) = paired(tmp_path, {"张伟.png": b"seal"}, one).doctors
     assert [(problem.code, problem.detail["file"]) for problem in row.problems] == [("IMAGE_CORRUPT", "▣ C2")]

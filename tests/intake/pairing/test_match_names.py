@@ -9,7 +9,7 @@ from pipeline.domain.roster import Field
 from pipeline.messages.problems import render_problem
 
 
-def test_a_name_to_the_letter_needs_no_word(tmp_path):
+def test_an_exact_name_needs_no_warning(tmp_path):
     expected = {
         "id_card_number": ("{}", "张伟_{}", "张伟 {}", "{}张伟", "1001-张伟-{}", "内科/{}"),
         "staff_no": (

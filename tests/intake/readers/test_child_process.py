@@ -177,7 +177,7 @@ def test_no_secret_reaches_the_child(monkeypatch):
     assert "TENCENTCLOUD_SECRET_KEY" not in names
 
 
-def test_a_bad_file_does_not_touch_a_good_one(tmp_path):
+def test_a_refused_file_does_not_affect_another(tmp_path):
     (tmp_path / "a.xlsb").write_bytes(far_corner())
     (tmp_path / "b.xlsb").write_bytes(write_xlsb(PAGE))
     rows, reports = read_rosters([tmp_path])

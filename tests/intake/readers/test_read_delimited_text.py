@@ -306,7 +306,7 @@ def test_names_in_gbk_under_an_english_header_are_never_others(tmp_path, who):
 @pytest.mark.parametrize(
     "data", [b"", b"\xef\xbb\xbf", b" \r\n,,\r\n", b"\r\n;;\r\n\x1a", "\r\n".encode("utf-16")]
 )
-def test_nothing_is_empty(tmp_path, data):
+def test_a_file_without_text_is_empty(tmp_path, data):
     assert refused(tmp_path / "a.csv", data).code == "FILE_EMPTY"
 
 

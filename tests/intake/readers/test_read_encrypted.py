@@ -64,7 +64,7 @@ def read(tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("password", [PASSWORD, intake.DEFAULT_PASSWORD])
-def test_the_right_password_opens_it(read, kind, password):
+def test_the_right_password_opens_the_file(read, kind, password):
     data = KINDS[kind](password)
     rows, report = read(data, "", "wrong", *[PASSWORD] * (password == PASSWORD))
     assert report.status == "read"
@@ -75,7 +75,7 @@ def test_the_right_password_opens_it(read, kind, password):
 @pytest.mark.parametrize(
     ("passwords", "hint"), [((), intake.NO_PASSWORD), (("wrong",), intake.WRONG_PASSWORD)]
 )
-def test_without_it_the_file_is_refused_with_what_to_do(read, kind, passwords, hint):
+def test_without_the_password_the_file_is_refused_with_what_to_do(read, kind, passwords, hint):
     rows, report = read(KINDS[kind](PASSWORD), *passwords)
     assert (rows, report.codes, report.problems[0].detail["hint"]) == ([], ("FILE_ENCRYPTED",), hint)
 
@@ -85,7 +85,7 @@ def test_a_password_that_no_program_can_type_does_no_harm(read, kind):
     assert read(KINDS[kind](PASSWORD), "\ud800", PASSWORD)[1].status == "read"
 
 
-def test_what_to_do_is_said_in_both_languages():
+def test_the_hints_exist_in_both_languages():
     hints = (intake.NO_EXTRA, intake.NO_PASSWORD, intake.WRONG_PASSWORD, intake.UNSUPPORTED)
     assert all(re.search(r"[\u4e00-\u9fff]", render_text(hint, "zh")) for hint in hints)
 
@@ -201,14 +201,14 @@ def test_a_description_as_long_as_a_book_is_refused(read, monkeypatch):
     assert report.codes == ("FILE_TOO_LARGE",)
 
 
-def test_a_protection_that_is_not_known_is_said_so(read):
+def test_an_unknown_protection_is_reported(read):
     xor = compound(records(record(0x002F, b"\2\0" + bytes(4))))
     _, report = read(xor, PASSWORD)
     assert (report.codes, report.problems[0].detail["hint"]) == (("FILE_ENCRYPTED",), intake.UNSUPPORTED)
 
 
 @pytest.mark.parametrize(("limit", "kind"), [("MAX_BYTES", "agile"), ("_MAX_BIFF", "rc4")])
-def test_a_large_one_is_refused_before_it_is_held_six_times(read, monkeypatch, limit, kind):
+def test_a_large_encrypted_file_is_refused_before_it_is_decrypted(read, monkeypatch, limit, kind):
     monkeypatch.setattr(intake, limit, 5_000)
     _, report = read(KINDS[kind](PASSWORD) + bytes(5_000), PASSWORD)
     assert report.codes == ("FILE_TOO_LARGE",)

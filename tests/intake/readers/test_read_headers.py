@@ -97,7 +97,7 @@ def test_the_header_may_stand_below_titles_but_not_out_of_sight(tmp_path):
     assert report.codes == ("HEADER_NOT_FOUND",)
 
 
-def test_a_missing_header_tells_the_titles_that_come_nearest(tmp_path):
+def test_a_missing_header_shows_the_nearest_titles(tmp_path):
     _, report = reading(tmp_path / "a.csv", "某院名单", "医生,手机号,编号", "张三,13800138000,1")
     assert (report.codes, report.problems[0].detail["found"]) == (
         ("HEADER_NOT_FOUND",),
@@ -105,7 +105,7 @@ def test_a_missing_header_tells_the_titles_that_come_nearest(tmp_path):
     )
 
 
-def test_a_missing_header_never_tells_a_doctor(tmp_path):
+def test_a_missing_header_never_shows_a_doctor(tmp_path):
     _, report = reading(tmp_path / "a.csv", f"张三,{NUMBER}", f"李四,{NUMBER}")
     assert report.codes == ("HEADER_NOT_FOUND",)
     assert report.problems[0].detail == {"found": "张* | 1***", "first": "1"}
@@ -115,7 +115,7 @@ def test_a_missing_header_never_tells_a_doctor(tmp_path):
 @pytest.mark.parametrize(
     ("titles", "lacking"), [("姓名,手机号,科室", "身份证 (id_card_number)"), ("身份证,手机号", "姓名 (name)")]
 )
-def test_a_table_that_lacks_one_of_the_two_columns_says_which(tmp_path, titles, lacking):
+def test_a_table_without_the_name_or_number_column_names_the_missing_one(tmp_path, titles, lacking):
     _, report = reading(tmp_path / "a.csv", titles, "张三,1,2")
     assert (report.codes, report.problems[0].detail["field"]) == (("COLUMN_MISSING",), lacking)
 

@@ -168,7 +168,7 @@ def test_text_is_exact_whatever_xml_it_is_wrapped_in(tmp_path):
     assert row.origin.row == 2
 
 
-def test_hidden_rows_are_read_and_said_and_hidden_sheets_are_not_read(tmp_path):
+def test_hidden_rows_are_read_and_reported_and_hidden_sheets_are_not_read(tmp_path):
     path = tmp_path / "a.xlsx"
     book = openpyxl.Workbook()
     book.active.title = "内科"

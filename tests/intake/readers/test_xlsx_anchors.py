@@ -115,7 +115,7 @@ def test_openpyxl_and_xlsxwriter_place_alike(tmp_path, work):
         assert floating(tmp_path / "b.xlsx", work) == expected
 
 
-def test_rows_are_as_high_as_the_sheet_says(path, work):
+def test_rows_have_the_heights_of_the_sheet(path, work):
     """Default height, hidden rows of no height, rows left out, and rows without numbers."""
     head = '<sheetFormatPr defaultRowHeight="40"/>'
     rows = '<row r="2" ht="10"/><row ht="60"/><row r="5" hidden="1"/><row r="6" ht="0"/><row r="7" ht="1e9"/>'

@@ -177,7 +177,7 @@ def test_runs_are_joined_and_phonetic_hints_left_out(path):
         ('<c r="A2" t="d"><v>PT5H</v></c>', ("text", "PT5H", "PT5H")),
     ],
 )  # fmt: skip
-def test_each_type_of_cell(path, written, expected):
+def test_the_value_of_each_type_of_cell(path, written, expected):
     assert cell(path, written) == expected
 
 

@@ -48,7 +48,7 @@ def test_what_is_done_to_a_group_is_done_to_its_pictures(path, work):
     assert [note.partition(": ")[0] for note in read(path, work).notes] == ["a!C2", "a!C5", "a!C6"]
 
 
-def test_more_pictures_than_a_sheet_has_refuse_thewrite_seal(path, work, monkeypatch):
+def test_more_pictures_than_a_sheet_has_refuse_the_file(path, work, monkeypatch):
     monkeypatch.setattr("pipeline.intake.readers.xlsx.drawings._MAX_PICTURES", 2)
     drawn(path, two(1, 2, 1, 28, pic()) * 3, rows=TALL)
     with pytest.raises(FileRefused) as refused:
@@ -188,7 +188,7 @@ def test_a_damaged_picture_costs_itself_alone(path, work):
         assert book.notes == ("a!C2: picture cannot be read",)
 
 
-def test_names_of_media_say_nothing(path, work):
+def test_the_names_of_media_files_decide_nothing(path, work):
     media = {"media/image1": seal(1), "media/b.EMF": b"EMF", "media/c.a-b": seal(2), "x.png": seal(3)}
     related = {
         "p1": ("image", "../media/image1"),
@@ -261,7 +261,7 @@ def test_a_drawing_that_is_broken_refuses_the_file_and_one_that_is_gone_does_not
     assert not next(read(path, work).sheets).pictures
 
 
-def test_two_relationships_of_one_name_refuse_thewrite_seal(path, work):
+def test_two_relationships_of_one_name_refuse_the_file(path, work):
     drawn(path, two(1, 2, 1, 28, pic()))
     name = "xl/drawings/_rels/drawing1.xml.rels"
     text = _parts(path)[name].decode().replace('Id="p2"', 'Id="p1"')

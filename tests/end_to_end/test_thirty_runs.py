@@ -16,7 +16,7 @@ DAY = 86_400
 THROTTLE = [{"match": {"action": CREATE, "nth": [1, 2]}, "do": "throttle"}]
 
 
-class NightClock(QuickClock):
+class DayClock(QuickClock):
     """The machine's clock, so many days ahead."""
 
     def __init__(self, days: int) -> None:
@@ -29,7 +29,7 @@ class NightClock(QuickClock):
         return super().monotonic() + self._ahead
 
 
-class Nights:
+class DailyRuns:
     """A hospital, its changes from day to day, and the checks of each daily run."""
 
     def __init__(self, hospital, watcher):
@@ -46,7 +46,7 @@ class Nights:
         self.hospital.sandbox._sandbox._faults = Faults(parse_faults({"faults": faults}))
 
     def go(self, *arguments):
-        return self.hospital.go(*arguments, clock=NightClock(self.day))
+        return self.hospital.go(*arguments, clock=DayClock(self.day))
 
     def begin_day(self):
         """Move both clocks on, and write the roster as it is now."""
@@ -89,69 +89,69 @@ class Nights:
 
 
 @pytest.fixture
-def nights(hospital):
+def daily_runs(hospital):
     with Watcher() as watcher:
         config = hospital.folder / "config.yaml"
         config.write_text(
             f"{config.read_text('utf-8')}notify: {{urls: ['json://{watcher.host}/chat']}}\nlanguage: en\n",
             "utf-8",
         )
-        yield Nights(hospital, watcher)
+        yield DailyRuns(hospital, watcher)
 
 
-def test_thirty_nights(nights, monkeypatch):
-    hospital = nights.hospital
+def test_thirty_runs(daily_runs, monkeypatch):
+    hospital = daily_runs.hospital
     secret = hospital.folder / "secrets" / "tencent__secret_key"
-    nights.arrive(*range(1, 21))
-    nights.run(0, seals=20)
-    nights.sleep_until(2)
-    nights.arrive(*range(21, 26))
-    nights.run(0, seals=5)
-    nights.arrive(26, number=number(26)[:-1])  # a digit is missing
-    nights.run(3, message="rows need attention")
-    nights.sleep_until(5, exit_code=3)
-    nights.arrive(26)
-    nights.run(0, seals=1, message="works again")
+    daily_runs.arrive(*range(1, 21))
+    daily_runs.run(0, seals=20)
+    daily_runs.sleep_until(2)
+    daily_runs.arrive(*range(21, 26))
+    daily_runs.run(0, seals=5)
+    daily_runs.arrive(26, number=number(26)[:-1])  # a digit is missing
+    daily_runs.run(3, message="rows need attention")
+    daily_runs.sleep_until(5, exit_code=3)
+    daily_runs.arrive(26)
+    daily_runs.run(0, seals=1, message="works again")
     draw_seal(hospital.folder / "seals" / "00002.png", 77)  # another picture
-    nights.run(3, message="rows need attention")
-    nights.sleep_until(8, exit_code=3)
-    assert nights.go("resolve", "00002", "--replace", "--seal-name", f"{name(2)}新处方章") == 0
+    daily_runs.run(3, message="rows need attention")
+    daily_runs.sleep_until(8, exit_code=3)
+    assert daily_runs.go("resolve", "00002", "--replace", "--seal-name", f"{name(2)}新处方章") == 0
     hospital.service.seals[:] = [
         seal for seal in hospital.service.seals if seal.number != number(2)
     ]  # disabled
-    nights.run(0, seals=1, message="works again")
-    nights.arrive(27, 28, 29)
-    nights.set_faults(THROTTLE)
-    nights.run(0, seals=3)
-    nights.arrive(30, 31)
+    daily_runs.run(0, seals=1, message="works again")
+    daily_runs.arrive(27, 28, 29)
+    daily_runs.set_faults(THROTTLE)
+    daily_runs.run(0, seals=3)
+    daily_runs.arrive(30, 31)
     monkeypatch.setenv("ESIGN_IMPORT_API__ENDPOINT", "http://127.0.0.1:9")  # nothing answers
-    nights.run(5, message="failed (exit code 5)")
+    daily_runs.run(5, message="failed (exit code 5)")
     monkeypatch.delenv("ESIGN_IMPORT_API__ENDPOINT")
-    nights.run(0, seals=2, message="works again")
-    nights.sleep_until(13)
-    nights.arrive(32)
-    nights.be_killed()
-    nights.run(3, message="rows need attention")  # one row is unknown
-    nights.sleep_until(16, exit_code=3)
-    assert nights.go("resolve", "00032", "--seal-id", list_made_seals(hospital)[name(32)]) == 0
-    nights.run(0, message="works again")
-    leaver = nights.present.popitem()
-    nights.run(0)  # one doctor fewer
-    staff, nights.present = nights.present, dict(list(nights.present.items())[:10])
-    nights.run(5, message="failed (exit code 5)")  # ROSTER_SHRUNK
-    nights.present = staff
-    nights.run(0, message="works again")
-    nights.run(5, message="failed (exit code 5)", is_missing=True)
-    nights.run(5, message="failed (exit code 5)", is_missing=True)
-    nights.run(0, message="works again")
-    nights.arrive(33, 34)
+    daily_runs.run(0, seals=2, message="works again")
+    daily_runs.sleep_until(13)
+    daily_runs.arrive(32)
+    daily_runs.be_killed()
+    daily_runs.run(3, message="rows need attention")  # one row is unknown
+    daily_runs.sleep_until(16, exit_code=3)
+    assert daily_runs.go("resolve", "00032", "--seal-id", list_made_seals(hospital)[name(32)]) == 0
+    daily_runs.run(0, message="works again")
+    leaver = daily_runs.present.popitem()
+    daily_runs.run(0)  # one doctor fewer
+    staff, daily_runs.present = daily_runs.present, dict(list(daily_runs.present.items())[:10])
+    daily_runs.run(5, message="failed (exit code 5)")  # ROSTER_SHRUNK
+    daily_runs.present = staff
+    daily_runs.run(0, message="works again")
+    daily_runs.run(5, message="failed (exit code 5)", is_missing=True)
+    daily_runs.run(5, message="failed (exit code 5)", is_missing=True)
+    daily_runs.run(0, message="works again")
+    daily_runs.arrive(33, 34)
     secret.write_text("expired")
-    nights.run(4, message="failed (exit code 4)")
+    daily_runs.run(4, message="failed (exit code 4)")
     secret.write_text(SANDBOX.secret_key)
-    nights.run(0, seals=2, message="works again")
-    nights.present |= dict([leaver])
-    nights.run(0)  # the doctor is back and has the seal of before
-    nights.sleep_until(30)
-    assert nights.day == 30
+    daily_runs.run(0, seals=2, message="works again")
+    daily_runs.present |= dict([leaver])
+    daily_runs.run(0)  # the doctor is back and has the seal of before
+    daily_runs.sleep_until(30)
+    assert daily_runs.day == 30
     seals = {seal.number for seal in hospital.service.seals}
-    assert seals == {number(serial) for serial in nights.present}
+    assert seals == {number(serial) for serial in daily_runs.present}
