@@ -24,7 +24,7 @@ from pathlib import Path
 from bench.figures import GROUPS, Group
 from bench.measure import REPOSITORY, print_progress, read_load_average
 from bench.report import format_for_terminal, write_pages
-from bench.results import GroupResults, Results, describe_machine, find_commit, load_results
+from bench.results import GroupResults, Results, describe_machine, load_results, read_commit
 
 BUSY = 1.0  # load average above which the machine is not idle
 PATIENCE = 4  # times the minutes that a group usually takes, and some more
@@ -34,7 +34,7 @@ def measure_group(group: Group, *, short: bool) -> GroupResults:
     """Measure one group in a process of its own; what fails stands in its result."""
     load = read_load_average()
     measured = GroupResults(
-        begun=f"{datetime.now(UTC):%Y-%m-%d %H:%M}", commit=find_commit(), load_before=load, load_most=load
+        begun=f"{datetime.now(UTC):%Y-%m-%d %H:%M}", commit=read_commit(), load_before=load, load_most=load
     )
     command = [sys.executable, "-m", "bench.group", group.name, *(["--short"] if short else [])]
     begun = time.monotonic()

@@ -179,25 +179,25 @@ def _draw_growth(lines: Mapping[str, Line], language: str) -> str | None:
     first, last = math.log10(points[0][0]), math.log10(points[-1][0])
     edge, top, width, height = 70, 86, WIDTH - 70 - 130, 240
 
-    def find_x(size: float) -> float:
+    def compute_x(size: float) -> float:
         return edge + (math.log10(size) - first) / (last - first) * width
 
-    def find_y(value: float) -> float:
+    def compute_y(value: float) -> float:
         return top + height - (math.log10(value) - low) / (high - low) * height
 
     parts = []
     for power in range(low, high + 1):
-        y = find_y(10**power)
+        y = compute_y(10**power)
         parts.append(f'<line x1="{edge}" y1="{y:.1f}" x2="{edge + width}" y2="{y:.1f}" stroke="#e5e7eb"/>')
         parts.append(_write(edge - 8, y + 4, f"{10.0**power:g} s", anchor="end", colour=PALE))
     for size, *_ in points:
         label = _say("rows", language).format(size=f"{size:,.0f}")
-        parts.append(_write(find_x(size), top + height + 20, label, anchor="middle", colour=PALE))
+        parts.append(_write(compute_x(size), top + height + 20, label, anchor="middle", colour=PALE))
     for index, colour, shift in ((1, OURS, -10), (2, "#6b7280", 20)):
-        path = " ".join(f"{find_x(point[0]):.1f},{find_y(point[index]):.1f}" for point in points)
+        path = " ".join(f"{compute_x(point[0]):.1f},{compute_y(point[index]):.1f}" for point in points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2.5"/>')
         for point in points:
-            x, y = find_x(point[0]), find_y(point[index])
+            x, y = compute_x(point[0]), compute_y(point[index])
             parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>')
             parts.append(_write(x + 8, y + shift, f"{point[index]:.2f} s", colour=colour))
     legend = [(OURS, _say("ours", language)), ("#6b7280", getattr(BASELINES["bare"], language))]

@@ -60,7 +60,7 @@ def per_hundred(counts: list[int]) -> float:
 
 
 def count_duplicates(service: FakeService) -> int:
-    return sum(len(ids) - 1 for ids in service.find_duplicates().values())
+    return sum(len(ids) - 1 for ids in service.list_duplicates().values())
 
 
 def count_creates(service: FakeService) -> int:

@@ -21,7 +21,7 @@ from bench.hospital import run_sandbox
 from bench.limiters import FixedSpacing, LeakyBucket
 from bench.measure import Measured, print_progress
 from pipeline.clock import Clock, SystemClock
-from pipeline.domain.service_codes import find_stated_rate
+from pipeline.domain.service_codes import parse_stated_rate
 from pipeline.esign.client import Client
 from pipeline.esign.contracts import LIVENESS_CHECK, Agent, build_liveness_check
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter, max_in_rolling_second
@@ -146,7 +146,7 @@ async def run_over_socket(name: str, url: str, calls: int) -> Run:
         answer = reply.answer
         assert answer is not None
         assert answer.code in {None, "RequestLimitExceeded"}, answer
-        return sent_at, find_stated_rate(answer.message or "")[1] if answer.code else None
+        return sent_at, parse_stated_rate(answer.message or "")[1] if answer.code else None
 
     async with client:
         return await send_calls(LIMITERS[name](RATE, clock), call, clock, calls, Random())

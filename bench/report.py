@@ -178,7 +178,7 @@ def _list_image(charts: Mapping[str, tuple[str, str]], name: str, language: str)
         yield ""
 
 
-def find_page(language: str) -> Path:
+def get_page_path(language: str) -> Path:
     """Return the path of the page."""
     return REPOSITORY / "docs" / language / "performance.md"
 
@@ -199,7 +199,7 @@ def fill_page(text: str, results: Results, language: str) -> str:
 def list_files(results: Results) -> Iterator[tuple[Path, str]]:
     """Yield each generated file with its text."""
     for language in LANGUAGES:
-        page = find_page(language)
+        page = get_page_path(language)
         yield page, fill_page(page.read_text("utf-8"), results, language)
         for name, (_, drawing) in draw_charts(results, language).items():
             yield IMAGES / f"bench-{name}.{language}.svg", drawing

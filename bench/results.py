@@ -60,16 +60,16 @@ def load_results(path: Path = RESULTS) -> Results | None:
 def describe_machine() -> dict[str, Any]:
     """Return what the figures depend on: processor, cores, memory, system, Python, libraries."""
     return {
-        "cpu": _find_processor(),
+        "cpu": _read_processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "memory_gib": _find_memory(),
+        "memory_gib": _read_memory(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "libraries": {name: number for name in LIBRARIES if (number := _find_version(name))},
+        "libraries": {name: number for name in LIBRARIES if (number := _get_version(name))},
     }
 
 
-def _find_processor() -> str:
+def _read_processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:
@@ -78,20 +78,20 @@ def _find_processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def _find_memory() -> int:
+def _read_memory() -> int:
     import psutil
 
     return round(psutil.virtual_memory().total / 2**30)
 
 
-def _find_version(library: str) -> str | None:
+def _get_version(library: str) -> str | None:
     try:
         return version(library)
     except PackageNotFoundError:
         return None
 
 
-def find_commit() -> str:
+def read_commit() -> str:
     """Return the commit that is measured, with a + where files differ from it, leaving out what the bench writes."""
     command = ["git", "-C", str(REPOSITORY)]
     try:

@@ -194,7 +194,7 @@ async def _run_import(
             ledger=ledger,
             site_key=site_key,
             limiter=limiter,
-            find_credentials=_find_credentials(options.get("credentials"), config, clock),
+            find_credentials=_make_credentials_getter(options.get("credentials"), config, clock),
             clock=clock,
             stop=stop,
             confirm=lambda _: not stop.event.is_set(),
@@ -205,7 +205,7 @@ async def _run_import(
         if report is None:  # cancelled before the first call: nothing happened
             raise asyncio.CancelledError
         reporter.report_unsent(report.outcomes)
-        latest = run_request.find_latest_folder(config, request)
+        latest = run_request.get_latest_folder(config, request)
         return await asyncio.to_thread(_finish, report, config, options, latest)
 
 
@@ -263,17 +263,17 @@ def _build_request(
         loaded,
         clock,
         rosters=_list_paths(options.get("rosters", ())),
-        seals=_find_path(options.get("seals")),
-        out=_find_path(options.get("out")),
+        seals=_make_path(options.get("seals")),
+        out=_make_path(options.get("out")),
         limit=options.get("limit"),
-        review=_find_path(options.get("review")),
+        review=_make_path(options.get("review")),
         accept_guards=options.get("accept_guards", False),
         invocation=invocation,
         ledger=options.get("ledger"),
     )
 
 
-def _find_path(path: StrPath | None) -> Path | None:
+def _make_path(path: StrPath | None) -> Path | None:
     return None if path is None else Path(path)
 
 
@@ -292,11 +292,11 @@ def _use_given_ledger(
     return nullcontext((ledger, SiteKey(site_key, config.tenant)))
 
 
-def _find_credentials(
+def _make_credentials_getter(
     credentials: Credentials | Callable[[], CredentialsSource] | None, config: Config, clock: Clock
 ) -> Callable[[], CredentialsSource]:
     if credentials is None:
-        return run_request.make_credentials_finder(config, clock)
+        return run_request.make_credentials_getter(config, clock)
     return (lambda: credentials) if isinstance(credentials, Credentials) else credentials
 
 

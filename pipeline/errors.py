@@ -232,11 +232,11 @@ def _cure(error: OSError) -> tuple[str, dict[str, Any]]:
         path
     ):  # the folder in which nothing can be made is at fault
         path = next(filter(is_there, path.parents), path)
-    key = _find_cure_on_windows(error, path) or _CURES.get(error.errno or 0, "disk.other")
+    key = _get_cure_on_windows(error, path) or _CURES.get(error.errno or 0, "disk.other")
     return key, {"path": path, "user": acting_user(), "owner": owner_of(path), "why": reason_of(error)}
 
 
-def _find_cure_on_windows(error: OSError, path: Path) -> str | None:
+def _get_cure_on_windows(error: OSError, path: Path) -> str | None:
     number = getattr(error, "winerror", None)
     if number in _HELD_ON_WINDOWS and path.is_file():
         return "disk.in_use"

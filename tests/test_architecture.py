@@ -50,7 +50,7 @@ def path_in_package(path: Path) -> str:
 
 
 @cache
-def find_imports(path: Path) -> tuple[str, ...]:
+def list_package_imports(path: Path) -> tuple[str, ...]:
     """Return the full names that a module imports."""
     names: list[str] = []
     for node in list_nodes(path):
@@ -64,7 +64,7 @@ def find_imports(path: Path) -> tuple[str, ...]:
 
 def test_one_library_is_imported_in_one_package():
     for path in MODULES:
-        for name in find_imports(path):
+        for name in list_package_imports(path):
             home = HOME_OF_LIBRARY.get(name.split(".")[0])
             if home is not None:
                 assert path_in_package(path).startswith(home), f"{name} in {path_in_package(path)}"
@@ -77,7 +77,7 @@ def name_module(path: Path) -> str:
 
 def test_no_files_import_one_another_in_a_circle():
     """An import in a function or for type checkers alone counts as well: it only hides the circle."""
-    assert find_circles({name_module(path): find_imports(path) for path in MODULES}) == []
+    assert find_circles({name_module(path): list_package_imports(path) for path in MODULES}) == []
 
 
 def test_only_the_clock_reads_time_or_waits():

@@ -21,7 +21,7 @@ from pipeline.messages.problems import (
     split_remedy,
 )
 from pipeline.messages.service_errors import (
-    find_advice,
+    get_advice,
     is_known_code,
     list_answers,
     list_code_advice,
@@ -103,14 +103,14 @@ def test_every_advice_names_actor_cause_and_cure_in_both_languages(code):
     ],
 )
 def test_the_actor_of_a_code_and_whether_a_rerun_helps(code, who, rerun):
-    advice = find_advice(code)
+    advice = get_advice(code)
     assert (advice.who, advice.rerun) == (who, rerun)
     assert is_known_code(code) == (code != "SomethingNobodyHasSeen.Yet")
 
 
 def test_what_may_have_made_a_seal_is_never_sent_again():
     doubtful = [code for code, meaning in CODES.items() if meaning == "unknown"]
-    assert {find_advice(code).rerun for code in doubtful} == {"held"}
+    assert {get_advice(code).rerun for code in doubtful} == {"held"}
 
 
 @pytest.mark.parametrize("code", PROBLEM_CODES)

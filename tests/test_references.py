@@ -22,7 +22,7 @@ MENTIONED = re.compile(r"(?<!`)`{1,2}([A-Za-z_][\w.]*(?:\(\))?)`{1,2}(?!`)")
 
 
 @cache
-def find_module(name: str) -> Path | None:
+def get_module_path(name: str) -> Path | None:
     """Return the file of a module of ours, or the folder of a package without one."""
     for root in ROOTS:
         path = root / name.replace(".", "/")
@@ -48,7 +48,7 @@ def list_bindings(body: list[ast.stmt]) -> Iterator[str]:
 
 
 @cache
-def find_bindings(module: Path) -> frozenset[str]:
+def get_bindings(module: Path) -> frozenset[str]:
     if module.is_dir():
         return frozenset()
     return frozenset(list_bindings(parse_module(module).body))
@@ -57,12 +57,12 @@ def find_bindings(module: Path) -> frozenset[str]:
 @cache
 def is_importable(module: str, name: str) -> bool:
     """Return whether a module has a name, which may be a module below it; one that is not ours is not looked into."""
-    path = find_module(module)
+    path = get_module_path(module)
     if path is None:
         library = module.partition(".")[0]
-        return find_module(library) is None and importlib.util.find_spec(library) is not None
-    names = find_bindings(path) | {"__path__"}
-    return name in names or "__getattr__" in names or find_module(f"{module}.{name}") is not None
+        return get_module_path(library) is None and importlib.util.find_spec(library) is not None
+    names = get_bindings(path) | {"__path__"}
+    return name in names or "__getattr__" in names or get_module_path(f"{module}.{name}") is not None
 
 
 def list_imported(path: Path) -> Iterator[tuple[str, str]]:
@@ -73,7 +73,7 @@ def list_imported(path: Path) -> Iterator[tuple[str, str]]:
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 yield node.module, alias.name
-                if find_module(f"{node.module}.{alias.name}"):
+                if get_module_path(f"{node.module}.{alias.name}"):
                     modules[alias.asname or alias.name] = f"{node.module}.{alias.name}"
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             attributes.append((node.value.id, node.attr))

@@ -119,7 +119,7 @@ def open_sandbox(port: int) -> Iterator[str]:
             process.terminate()
 
 
-def find_free_port() -> int:
+def get_free_port() -> int:
     """Return a port of 127.0.0.1 that is free now."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -129,7 +129,7 @@ def find_free_port() -> int:
 def main() -> None:
     """Run the command line on two doctors against the sandbox and print the modules and the counts."""
     tracer = Tracer()
-    with tempfile.TemporaryDirectory() as name, open_sandbox(find_free_port()) as url:
+    with tempfile.TemporaryDirectory() as name, open_sandbox(get_free_port()) as url:
         make_hospital(Path(name), url)
         os.environ["XDG_STATE_HOME"] = name  # the registry of ledgers
         sys.argv = ["esign-import", "--config", f"{name}/config.yaml", "run", "--yes"]

@@ -18,7 +18,7 @@ from pipeline.cli.context import DEFAULT_CONFIG, Session
 from pipeline.cli.data_commands import export, history, purge
 from pipeline.cli.demo import demo, sandbox
 from pipeline.cli.doctor_commands import doctor, notify_group
-from pipeline.cli.help import complete_words, completion, find_commands, polish_message, set_language
+from pipeline.cli.help import complete_words, completion, list_all_commands, polish_message, set_language
 from pipeline.cli.ledger_commands import adopt, ledger_group
 from pipeline.cli.profiles import add_profiles
 from pipeline.cli.resolve_commands import resolve
@@ -175,7 +175,7 @@ SHARED_OPTIONS: Sequence[click.Option] = (
 
 for command in COMMANDS:
     cli.add_command(command)
-for command in find_commands(cli):
+for command in list_all_commands(cli):
     command.params.extend(SHARED_OPTIONS)
 logging.getLogger("pipeline").addHandler(logging.NullHandler())  # they go to log.jsonl, not to the screen
 
@@ -184,7 +184,7 @@ def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
     """Run one command and return its exit code; each expected error is one sentence on stderr."""
     prepare_streams()
     os.environ.pop("SSLKEYLOGFILE", None)  # aiohttp opens it as soon as it is imported
-    chosen = environment.find_language(arguments, os.environ, default=DEFAULT_CONFIG)
+    chosen = environment.choose_message_language(arguments, os.environ, default=DEFAULT_CONFIG)
     set_language(cli, limit_to_console(chosen or "en"))
     session = Session(lang=chosen, clock=clock or SystemClock(), arguments=tuple(arguments))
     try:
@@ -262,7 +262,7 @@ def _report_usage(session: Session, error: click.ClickException) -> int:
 
 def _suggest_help(session: Session, key: str) -> None:
     """Print what to do next: read the help of this command."""
-    words = (*_find_command_words(session.arguments), "--help")
+    words = (*_list_command_words(session.arguments), "--help")
     session.print_next_step(session.render_sentence(key), f"{session.help_invocation} {join(words)}")
 
 
@@ -305,7 +305,7 @@ def _suggest_spelling(session: Session, typed: str, meant: str) -> bool:
     return True
 
 
-def _find_command_words(arguments: Sequence[str]) -> Iterator[str]:
+def _list_command_words(arguments: Sequence[str]) -> Iterator[str]:
     """Yield the command, and the command in its group, that these arguments name."""
     group: click.Command | None = cli
     for word in arguments:
@@ -314,5 +314,5 @@ def _find_command_words(arguments: Sequence[str]) -> Iterator[str]:
             group = group.commands[word]
 
 
-for command in find_commands(cli):
+for command in list_all_commands(cli):
     add_profiles(command, report_error)

@@ -68,11 +68,11 @@ def certify(
 
 
 @contextmanager
-def _find_sealed_row(
+def _open_sealed_row(
     session: Session, config: Config, query: str, run: str | None = None
 ) -> Iterator[tuple[DatabaseLedger, RowPlan]]:
     """Hold the lock and the ledger, and give the row of the one sealed doctor whom a query means."""
-    from pipeline.resolution.service_calls import find_sealed_row
+    from pipeline.resolution.service_calls import get_sealed_row
     from pipeline.workflow.import_run import prepare_run
     from pipeline.workflow.run_request import build_request
     from pipeline.workflow.tenant_ledger import lock_ledger, require_ledger
@@ -83,7 +83,7 @@ def _find_sealed_row(
     request = replace(request, command="check")
     with lock_ledger(config, request, clock, warn=session.print_warning) as (ledger, site_key):
         run_plan = prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)
-        yield ledger, find_sealed_row(run_plan.row_plans, query)
+        yield ledger, get_sealed_row(run_plan.row_plans, query)
 
 
 def _certify_create(session: Session, config: Config, run: str, query: str, *, yes: bool) -> int | None:
@@ -94,7 +94,7 @@ def _certify_create(session: Session, config: Config, run: str, query: str, *, y
     from pipeline.resolution.service_calls import ServiceAccess, certify_create, repeat_request
     from pipeline.workflow import stage_settings
 
-    with _find_sealed_row(session, config, query, run) as (ledger, row_plan):
+    with _open_sealed_row(session, config, query, run) as (ledger, row_plan):
         request, prepared = repeat_request(row_plan, stage_settings.build_image_examiner(config))
         if not yes and not session.confirm("certify_sure", name=request.name):
             session.suggest_same_command("next_again")
@@ -125,7 +125,7 @@ def _certify_place(session: Session, query: str, answers: Mapping[str, object], 
         raise UsageError("certify_one_place")
     ((place_name, answer),) = given.items()
     config = session.require_ready_config()
-    with _find_sealed_row(session, config, query) as (ledger, row_plan):
+    with _open_sealed_row(session, config, query) as (ledger, row_plan):
         assert row_plan.history is not None
         # the option --auto-sign has no value: the service answers
         is_shown = (

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import click
 
 from pipeline.cli.context import Session
-from pipeline.cli.demo import DEFAULT_PORT, find_sample_data
+from pipeline.cli.demo import DEFAULT_PORT, get_sample_folder
 from pipeline.support.atomic_files import make_folder
 from pipeline.support.terminal_text import join
 
@@ -99,7 +99,7 @@ def _build_settings(environment: Environment, language: str, ids: Mapping[str, s
 
 def _finish_sandbox(session: Session, folder: Path) -> int:
     """Put sample data into the folders, and print how to go on."""
-    sample = find_sample_data()
+    sample = get_sample_folder()
     if not any((folder / "inbox").iterdir()) and not any((folder / "seals").iterdir()):
         shutil.copyfile(sample / "roster.xlsx", folder / "inbox" / "roster.xlsx")
         for picture in filter(Path.is_file, (sample / "seals").rglob("*")):
@@ -156,12 +156,12 @@ def config_group() -> None:
 @click.pass_obj
 def validate(session: Session) -> int:
     """Find all errors in the configuration; exit 2 if there is one."""
-    from pipeline.config.named_paths import find_missing_paths, list_missing_ids, require_certificates
+    from pipeline.config.named_paths import list_missing_ids, list_missing_paths, require_certificates
     from pipeline.workflow.hosts_factory import make_store
 
     config = session.require_config()
     is_usable = True
-    for _, missing, is_needed in find_missing_paths(config):
+    for _, missing, is_needed in list_missing_paths(config):
         if is_needed:
             session.alert("misused", message=missing)
             is_usable = False
@@ -221,9 +221,9 @@ def policy(session: Session) -> int:
     from pipeline.config.settings import Config
     from pipeline.esign.contracts import AUTO_SIGN_QUERY, CREATE, LIVENESS_CHECK, UPLOAD
     from pipeline.esign.signing import SERVICE
-    from pipeline.workflow.stage_settings import find_contract
+    from pipeline.workflow.stage_settings import get_contract
 
-    uploads = (UPLOAD,) if find_contract(session.find_config() or Config()).needs_upload else ()
+    uploads = (UPLOAD,) if get_contract(session.read_config_if_any() or Config()).needs_upload else ()
     actions = (CREATE, *uploads, LIVENESS_CHECK, AUTO_SIGN_QUERY)
     statement = {
         "effect": "allow",

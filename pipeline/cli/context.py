@@ -253,7 +253,7 @@ class Session:
         """The file of the configuration."""
         return self.config_path or DEFAULT_CONFIG
 
-    def find_config(self) -> Config | None:
+    def read_config_if_any(self) -> Config | None:
         """Return the configuration, or None where none is named and none lies in the current folder."""
         if self.config_path:
             _require_file(self.config_path)
@@ -261,7 +261,7 @@ class Session:
 
     def require_config(self) -> Config:
         """Return the configuration; UsageError where there is none."""
-        config = self.find_config()
+        config = self.read_config_if_any()
         if config is None:
             raise UsageError("no_config", folder=Path.cwd(), then=("init",))
         return config

@@ -194,7 +194,7 @@ def _purge_by_age(session: Session, config: Config, ages: RetentionAges, *, yes:
 
     now = session.clock.now()
     folders = retention.list_run_folders(config.resolve_path(config.out), config.tenant)
-    known_runs = retention.find_known_runs(config, now)
+    known_runs = retention.list_known_runs(config, now)
     removals = list(retention.plan_removals(folders, ages, now=now, known_runs=known_runs))
     for removal in removals[:MAX_LISTED]:
         entries = session.render_sentence("mark.comma").join(entry.name for entry in removal.entries)

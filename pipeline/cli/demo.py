@@ -41,13 +41,13 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     from pipeline.domain.results_format import COPIES, WORKBOOK
     from pipeline.domain.run import RunRequest
     from pipeline.esign.signing import Credentials
-    from pipeline.reports.earlier_results import find_newest_workbook
+    from pipeline.reports.earlier_results import get_newest_workbook
     from pipeline.sandbox.gateway import SANDBOX
     from pipeline.sandbox.server import Sandbox, SandboxThread
 
     folder = out or Path("demo")
     require_results_folder(folder)
-    sample = find_sample_data()
+    sample = get_sample_folder()
     state_file = folder / "sandbox-seals.jsonl"
     latest = folder / "out" / "latest"
     session.config_path = _write_config(folder, sample)
@@ -73,7 +73,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
                 steps=False,  # the sandbox ends with this command: other steps are printed below
                 credentials=lambda: Credentials(SANDBOX.secret_id, SANDBOX.secret_key, source="sandbox"),
             )
-    workbook = find_newest_workbook(latest / WORKBOOK)
+    workbook = get_newest_workbook(latest / WORKBOOK)
     if code == 3:
         session.inform("demo_exit", code=code)
     session.inform("demo_open", path=workbook)
@@ -121,7 +121,7 @@ secrets_dir: secrets
     return config_file
 
 
-def find_sample_data() -> Path:
+def get_sample_folder() -> Path:
     """Return the sample's folder: in the repository, or inside the installed package."""
     installed, repository = PACKAGE / "_sample_data", PACKAGE.parent / "sample_data"
     return installed if installed.is_dir() else repository

@@ -26,7 +26,7 @@ def doctor(session: Session) -> int:
     5 network, 2 configuration; 0 where there are only warnings.
     """
     from pipeline.operations.doctor import examine_installation
-    from pipeline.operations.findings import find_worst_exit, report_error
+    from pipeline.operations.findings import compute_worst_exit, report_error
 
     findings: list[Finding] = []
     try:
@@ -38,7 +38,7 @@ def doctor(session: Session) -> int:
         for finding in examine_installation(config, session.config_name, session.clock, os.environ):
             findings.append(finding)
             _print_finding(session, finding)
-    exit_code = find_worst_exit(findings)
+    exit_code = compute_worst_exit(findings)
     session.print_json(exit=exit_code, findings=[_as_dict(finding, session.spoken) for finding in findings])
     counts = [sum(finding.level == level for finding in findings) for level in ("fault", "warning")]
     session.inform("doctor.sum", faults=counts[0], warnings=counts[1])
@@ -75,22 +75,22 @@ def test(session: Session) -> int:
 
     Exit code 5 where one of them did not take it.
     """
-    from pipeline.ledger.tenant import find_environment
+    from pipeline.ledger.tenant import get_service_environment
     from pipeline.operations.notify import (
         URLS_FILE,
-        find_channels,
-        find_ping_url,
         name_channel,
+        read_channels,
+        read_ping_url,
         send_message,
         send_ping,
     )
 
     config = session.require_config()
-    channels, ping_url = find_channels(config, os.environ), find_ping_url(config, os.environ)
+    channels, ping_url = read_channels(config, os.environ), read_ping_url(config, os.environ)
     if not channels and ping_url is None:
         raise UsageError("notify.none", file=URLS_FILE, then=("config", "validate"))
     name = config.notify.name or session.render_sentence(
-        f"environment.{find_environment(config.api.endpoint)}"
+        f"environment.{get_service_environment(config.api.endpoint)}"
     )
     title = session.render_sentence("notify.title.test", name=name)
     body = session.render_sentence("notify.body.test")

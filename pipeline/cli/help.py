@@ -39,19 +39,19 @@ _VERBATIM = "\b"  # click's mark for a paragraph whose lines are kept
 _NEVER_FIRST = "，。、；：？！）”》"  # of a line
 
 
-def find_commands(command: click.Command) -> Iterator[click.Command]:
+def list_all_commands(command: click.Command) -> Iterator[click.Command]:
     """Yield a command and all that are below it."""
     yield command
     if isinstance(command, click.Group):
         for child in command.commands.values():
-            yield from find_commands(child)
+            yield from list_all_commands(child)
 
 
 def set_language(program: click.Group, language: str) -> None:
     """Set the language of click's texts and of every command and option of ``program``: ``zh`` or ``en``."""
     for owner, attribute, english in collect_texts(program):  # before gettext: click's own must be English
         setattr(owner, attribute, _translate(english) if language == "zh" else english)
-    for command in find_commands(program):
+    for command in list_all_commands(program):
         command.context_class = _ChineseContext if language == "zh" else click.Context
     gettext.bindtextdomain(DOMAIN, LOCALE)
     gettext.textdomain(DOMAIN)
@@ -76,7 +76,7 @@ def polish_message(message: str, language: str) -> str:
 def collect_texts(program: click.Group) -> tuple[tuple[object, str, str], ...]:
     """Return all texts of the commands: the object and the attribute that hold each, and the English one."""
     texts: list[tuple[object, str, str]] = []
-    for command in find_commands(program):
+    for command in list_all_commands(program):
         context = click.Context(command, help_option_names=program.context_settings["help_option_names"])
         options = (*command.params, command.get_help_option(context))
         texts += [

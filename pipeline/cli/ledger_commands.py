@@ -94,7 +94,7 @@ def rebuild(session: Session) -> int:
 def check(session: Session) -> int:
     """Compare ledger, key and receipts; exit 74 if they do not agree."""
     from pipeline.workflow.hosts_factory import make_store
-    from pipeline.workflow.tenant_ledger import find_registry, require_ledger
+    from pipeline.workflow.tenant_ledger import make_registry, require_ledger
 
     config = session.require_ready_config()
     require_ledger(config)
@@ -122,7 +122,7 @@ def check(session: Session) -> int:
         session.suggest_command("next_after", "run")
     if kinds:
         return 74
-    if (conflict := store.find_conflict(find_registry(config))) is not None:
+    if (conflict := store.get_conflict(make_registry(config))) is not None:
         raise conflict
     session.inform("ledger_sound", path=path, receipts=health.receipts, **health.counts._asdict())
     session.suggest_command("next_run", "run")
@@ -183,7 +183,7 @@ def _lock_ledger(session: Session, config: Config, path: Path) -> Iterator[None]
         if counter is not None:
             counter.close()
         if (
-            conflict := registry.find_conflict(path, identity)
+            conflict := registry.get_conflict(path, identity)
         ) is not None:  # it is behind what the registry saw
             warn(conflict)
 

@@ -122,7 +122,7 @@ def _use_language(session: Session) -> None:
     """Take the language of the profile, unless one is given on the command line."""
     if session.profile is not None and not session.lang_given:
         with suppress(ConfigError):  # the command reports it
-            config = session.find_config()
+            config = session.read_config_if_any()
             session.lang = (config.language if config else None) or session.lang
 
 

@@ -12,7 +12,7 @@ import click
 
 from pipeline.cli.certify_commands import make_service_clock, warn_of_unanswered_create
 from pipeline.cli.context import Session
-from pipeline.cli.run_commands import find_last_run
+from pipeline.cli.run_commands import get_last_roster_run
 from pipeline.clock import shown, stamp
 from pipeline.config.environment import restore_argument
 from pipeline.errors import UsageError
@@ -92,7 +92,7 @@ def resolve(
         if query is None:
             warn_of_unanswered_create(session, ledger)
             return print_unresolved(session, ledger, cases)
-        case = _find_one_case(session, ledger, cases, query, way)
+        case = _choose_case(session, ledger, cases, query, way)
         if not way:
             return print_unresolved(session, ledger, [case])
         with _point_to(case):
@@ -117,7 +117,7 @@ def _open_cases(
     session: Session, *, changes: bool
 ) -> Iterator[tuple[DatabaseLedger, SiteKey, Sequence[Case]]]:
     """Read the ledger, the configured rosters and those of the last run; the lock is taken only to enter ``changes``."""
-    from pipeline.resolution.cases import find_cases, merge_cases
+    from pipeline.resolution.cases import list_cases, merge_cases
     from pipeline.workflow.import_run import prepare_run
     from pipeline.workflow.run_request import build_request
     from pipeline.workflow.tenant_ledger import lock_ledger, open_configured_ledger, require_ledger
@@ -136,13 +136,13 @@ def _open_cases(
         cases: list[Case] = []
         for one_request in filter(None, (request, _repeat_last_run(request, ledger))):
             run_plan = prepare_run(one_request, config, ledger=ledger, site_key=site_key, clock=clock)
-            cases = merge_cases(cases, find_cases(run_plan.row_plans, snapshot))
+            cases = merge_cases(cases, list_cases(run_plan.row_plans, snapshot))
         yield ledger, site_key, cases
 
 
 def _repeat_last_run(request: RunRequest, ledger: DatabaseLedger) -> RunRequest | None:
     """Return a request that reads the rosters of the last run; None where it read the configured ones."""
-    last_run = find_last_run(ledger)
+    last_run = get_last_roster_run(ledger)
     if last_run is None or set(last_run.rosters) == {str(path.absolute()) for path in request.rosters}:
         return None
     rosters = tuple(path for path in map(Path, last_run.rosters) if path.exists())
@@ -150,7 +150,7 @@ def _repeat_last_run(request: RunRequest, ledger: DatabaseLedger) -> RunRequest 
     return replace(request, rosters=rosters, seals=seals) if rosters else None
 
 
-def _find_one_case(
+def _choose_case(
     session: Session, ledger: DatabaseLedger, cases: Sequence[Case], query: str, way: str = ""
 ) -> Case:
     """Return the one case that a query means; where several do, the one that the chosen way is for."""
@@ -234,7 +234,7 @@ def _probe(session: Session, query: str | None) -> int:
         if config.unknown != "probe":
             raise UsageError("probe_not_allowed", then=("resolve",))
         with _open_cases(session, changes=False) as (ledger, _, cases):
-            case = _find_one_case(session, ledger, cases, query or "")
+            case = _choose_case(session, ledger, cases, query or "")
             with _point_to(case):
                 if case.attempt is None or case.row_plan is None:
                     raise UsageError("probe_nothing", name=case.name)

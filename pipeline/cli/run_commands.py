@@ -52,7 +52,7 @@ def check(
     clock = session.clock
     if save_columns:
         session.require_config()  # there is a file to write to
-    config, reason_without_tenant = _find_config_for_check(session)
+    config, reason_without_tenant = _read_config_for_check(session)
     has_tenant = reason_without_tenant is None
     run_request.refuse_results(rosters)
     request = run_request.build_request(
@@ -77,18 +77,18 @@ def check(
     code = write_and_print_results(session, config, report, latest=None)
     is_ready = any(outcome.status is Status.READY for outcome in report.outcomes)
     if is_ready and not has_tenant and not session.quiet:
-        if session.find_config() is None:
+        if session.read_config_if_any() is None:
             session.suggest_command("next_init", "init")
         else:
             session.suggest_command("next_config", "config", "validate")
     return code
 
 
-def _find_config_for_check(session: Session) -> tuple[Config, Message | None]:
+def _read_config_for_check(session: Session) -> tuple[Config, Message | None]:
     """Return the configuration, and why it names no tenant if it does not."""
     from pipeline.config.named_paths import list_missing_ids
 
-    config = session.find_config()
+    config = session.read_config_if_any()
     if config is None:
         return session.read_config(None), make_message("no_config_short")
     if config.api.placeholders:
@@ -97,7 +97,7 @@ def _find_config_for_check(session: Session) -> tuple[Config, Message | None]:
     return config, None
 
 
-def find_last_run(ledger: DatabaseLedger) -> RunRecord | None:
+def get_last_roster_run(ledger: DatabaseLedger) -> RunRecord | None:
     """Return the last `run` that read rosters."""
     from pipeline.planning.guards import has_read_rosters
 
@@ -162,7 +162,7 @@ def run(session: Session, /, *, out: Path | None, yes: bool, new_ledger: bool, *
         if run_request.has_nothing_to_read(request, config, clock):
             return recorder.record_nothing_to_do(_report_no_rosters(session, config, options["rosters"]))
         run_request.refuse_results(options["rosters"])
-        latest = run_request.find_latest_folder(config, request)
+        latest = run_request.get_latest_folder(config, request)
         return run_command(recorder, request, yes=yes, new_ledger=new_ledger, latest=latest)
 
 
@@ -193,7 +193,7 @@ def _build_retry(
     from pipeline.workflow.tenant_ledger import open_configured_ledger
 
     with open_configured_ledger(config, session.clock, readonly=True) as (ledger, _):
-        last_run = find_last_run(ledger)
+        last_run = get_last_roster_run(ledger)
     if last_run is None:
         raise UsageError("no_last_run", then=("run",))
     # records hold whole paths; messages name a configured folder as after `run`
@@ -218,13 +218,13 @@ def _build_retry(
 def report(session: Session, *, run_id: str | None) -> int:
     """Rebuild the results of a run from the ledger and its rosters."""
     from pipeline.cli.run_display import write_and_print_results
-    from pipeline.config.named_paths import find_passwords
+    from pipeline.config.named_paths import read_passwords
     from pipeline.workflow.rebuild import rebuild_report
     from pipeline.workflow.tenant_ledger import open_configured_ledger
 
     config = session.require_ready_config()
     with open_configured_ledger(config, session.clock, readonly=True) as (ledger, site_key):
-        record = _find_run(ledger, run_id)
+        record = _get_run_to_rebuild(ledger, run_id)
         run_report = rebuild_report(
             record,
             config,
@@ -232,19 +232,19 @@ def report(session: Session, *, run_id: str | None) -> int:
             site_key=site_key,
             clock=session.clock,
             out=Path(record.out),
-            passwords=find_passwords(config, os.environ),
+            passwords=read_passwords(config, os.environ),
         )
     run_report = replace(run_report, invocation=session.invocation)
     write_and_print_results(session, config, run_report, latest=None, is_rebuilt=True)
     return 0
 
 
-def _find_run(ledger: DatabaseLedger, run_id: str | None) -> RunRecord:
+def _get_run_to_rebuild(ledger: DatabaseLedger, run_id: str | None) -> RunRecord:
     """Return the run of this id, or the last one that read rosters; UsageError where its results cannot be rebuilt."""
     from pipeline.planning.guards import has_read_rosters
 
     if run_id:
-        record = ledger.find_run(run_id)
+        record = ledger.get_run(run_id)
         if record is None:
             last_runs = [run.run for run in ledger.list_runs(MAX_RUNS_NAMED)]
             known = join_messages(last_runs)

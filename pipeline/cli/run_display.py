@@ -139,7 +139,7 @@ def _print_counts(session: Session, report: RunReport, presenter: Presenter) -> 
     for outcome in report.outcomes:
         rows[outcome.status].append(outcome)
     explained = report.halt.code if report.halt else ""
-    with_sheets = _find_files_with_sheets(report)
+    with_sheets = _list_files_with_sheets(report)
     for status in filter(rows.get, Status):
         copies = sum(map(is_redundant_copy, rows[status]))
         key = "count_with_spare" if copies else "count"
@@ -157,7 +157,7 @@ def _list_unread(report: RunReport) -> Iterator[tuple[str, str]]:
                 yield file.path.name, note
 
 
-def _find_files_with_sheets(report: RunReport) -> set[Path]:
+def _list_files_with_sheets(report: RunReport) -> set[Path]:
     """Return the files whose rows stand in more than one sheet."""
     sheets: defaultdict[Path, set[str | None]] = defaultdict(set)
     for outcome in report.outcomes:

@@ -29,7 +29,7 @@ from pipeline.domain.run import RowOutcome, RunPreview, RunReport, RunRequest, S
 from pipeline.errors import DiskTrouble, EsignImportError
 from pipeline.esign.signing import CredentialsSource
 from pipeline.ledger.database_ledger import DatabaseLedger
-from pipeline.ledger.tenant import SiteKey, find_environment
+from pipeline.ledger.tenant import SiteKey, get_service_environment
 from pipeline.messages.catalogue import join_messages, make_message, render
 from pipeline.support.atomic_files import require_writable
 from pipeline.workflow import run_request, tenant_ledger
@@ -73,7 +73,7 @@ def run_command(
         with recorder.write_log(request.out), _count_seals_of_broken_run(session, ledger, request.run):
             from pipeline.cli.run_display import write_and_print_results
 
-            find_credentials = credentials or run_request.make_credentials_finder(config, session.clock)
+            find_credentials = credentials or run_request.make_credentials_getter(config, session.clock)
             with Signals() as signals:
                 run = RunSession(
                     session, config, request, ledger, site_key, find_credentials, signals, yes=yes
@@ -149,7 +149,7 @@ class RunSession:
         requests_per_second = self.config.limits.requests_per_second
         outages = OutageMonitor(clock)
         async with AsyncExitStack() as stack:
-            limiter = stack.enter_context(closing(self._find_limiter()))
+            limiter = stack.enter_context(closing(self._get_limiter()))
             progress = await stack.enter_async_context(Progress(self.session, requests_per_second, outages))
 
             def confirm(preview: RunPreview) -> bool:
@@ -183,7 +183,7 @@ class RunSession:
             )
             return await import_run.run_import(self.request, self.config, resources)
 
-    def _find_limiter(self) -> Limiter:
+    def _get_limiter(self) -> Limiter:
         """Return the rate limiter: of several hospitals with the same quota it is the same."""
         from pipeline.workflow.hosts_factory import make_limiter
 
@@ -244,7 +244,7 @@ class RunSession:
     def _describe_target(self) -> dict[str, object]:
         """Return the environment in words, and the organisation, for which seals are to be made."""
         api = self.config.api
-        name = find_environment(api.endpoint)
+        name = get_service_environment(api.endpoint)
         return {"environment": make_message(f"environment.{name}"), "organization": api.organization_open_id}
 
     def _print_target(self) -> None:

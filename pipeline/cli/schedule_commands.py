@@ -183,7 +183,7 @@ def worker(session: Session) -> int:
     if session.profiles:
         raise UsageError("jobs.every_hospital")
     config, address = _open_configuration(session)
-    from pipeline.config.named_paths import find_ledger_secret
+    from pipeline.config.named_paths import read_ledger_secret
     from pipeline.hosts.queue import run_in_loop
     from pipeline.hosts.worker import HospitalWorker
 
@@ -192,7 +192,7 @@ def worker(session: Session) -> int:
             session, session.open_config_file(session.config_name).list_hospitals(), address
         )
 
-    find_ledger_secret(config, os.environ)  # without it every run would fail
+    read_ledger_secret(config, os.environ)  # without it every run would fail
     known = list_hospitals()
 
     def list_hospitals_again() -> Sequence[Hospital]:
@@ -236,11 +236,11 @@ def enqueue(session: Session, *, names: tuple[str, ...]) -> int:
     HOSPITAL is a profile; --all means every one. One that is queued or running already is left alone.
     """
     config, address = _open_configuration(session)
-    from pipeline.hosts.daily_jobs import enqueue_hospitals, find_day
+    from pipeline.hosts.daily_jobs import compute_day, enqueue_hospitals
     from pipeline.hosts.queue import JobConnector, run_in_loop
 
     hospitals = _read_hospitals(session, choose_hospitals(session, ENQUEUE, names), address)
-    day, _ = find_day(session.clock.now(), config.workers.start)
+    day, _ = compute_day(session.clock.now(), config.workers.start)
     queued: dict[str, bool] = {}
 
     async def enqueue_all() -> None:
@@ -263,10 +263,10 @@ def _open_configuration(session: Session) -> tuple[Config, ServerAddress]:
 
     Raises UsageError where the extra is not installed, or where the ledger is not on a server.
     """
-    from pipeline.config.named_paths import find_server_address
+    from pipeline.config.named_paths import read_server_address
 
     config = session.require_config()
-    address = find_server_address(config, os.environ)
+    address = read_server_address(config, os.environ)
     if address is None:
         raise UsageError("jobs.no_server", ledger=config.name_ledger())
     if find_spec("procrastinate") is None:

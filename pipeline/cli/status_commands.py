@@ -50,17 +50,17 @@ def _show_status(session: Session) -> int:
     from pipeline.cli.certify_commands import warn_of_unanswered_create
     from pipeline.resolution.timeline import list_open_rows
     from pipeline.workflow.hosts_factory import make_store
-    from pipeline.workflow.recorded_runs import find_recorded_run, select_later_run
+    from pipeline.workflow.recorded_runs import read_last_recorded_run, select_later_run
     from pipeline.workflow.tenant_ledger import open_configured_ledger
 
     config = session.require_ready_config()
-    recorded_run = find_recorded_run(config.resolve_path(config.out), config.tenant)
+    recorded_run = read_last_recorded_run(config.resolve_path(config.out), config.tenant)
     try:
         if not make_store(config).exists():
             return _report_without_ledger(session, config, recorded_run)
         with open_configured_ledger(config, session.clock, readonly=True) as (ledger, site_key):
             people = ledger.snapshot().people.values()
-            ledger_run = ledger.find_last_run()
+            ledger_run = ledger.get_last_run()
             open_rows = list_open_rows(ledger_run, ledger) if ledger_run else []
             warn_of_unanswered_create(session, ledger)
     except EsignImportError:
@@ -128,7 +128,7 @@ def _run_as_dict(session: Session, run: RunRecord | None, *, is_under_way: bool)
             "command": run.command,
             "started": stamp(run.started),
             "finished": stamp(run.finished) if run.finished is not None else None,
-            "age_seconds": round(_find_age(session, run)),
+            "age_seconds": round(_compute_age(session, run)),
             "exit": run.exit,
             "under_way": is_under_way,
             "halted": run.content.get("halted"),
@@ -143,7 +143,7 @@ def _print_status_line(session: Session, run: RunRecord | None, *, waiting: int,
     if run is None:
         session.print_text("status_line.never", name=name)
         return 0
-    age = _describe_age(_find_age(session, run))
+    age = _describe_age(_compute_age(session, run))
     if run.finished is None or run.exit is None:
         key = "status_line.running" if is_under_way else "status_line.cut"
         session.print_text(key, name=name, started=shown(stamp(run.started)), age=age, waiting=waiting)
@@ -161,7 +161,7 @@ def _print_status_line(session: Session, run: RunRecord | None, *, waiting: int,
     return 0
 
 
-def _find_age(session: Session, run: RunRecord) -> float:
+def _compute_age(session: Session, run: RunRecord) -> float:
     """Return the seconds since a run ended, or since it began where it has no end."""
     return max(0.0, session.clock.now() - (run.started if run.finished is None else run.finished))
 
@@ -297,7 +297,7 @@ def _print_timeline(session: Session, finder: PersonFinder, timeline: PersonTime
     from pipeline.resolution.explanation import dump_timeline, render_timeline
 
     command_line = _describe_command_line(session, config)
-    step = choose_person_step(timeline.make_state(command_line, finder.ledger.find_run))
+    step = choose_person_step(timeline.make_state(command_line, finder.ledger.get_run))
     if session.as_json:
         session.print_json(query_fits=1, doctor=dump_timeline(timeline, step, session.language))
         return 0
@@ -321,7 +321,7 @@ def list_matches(
 ) -> int:
     """List the doctors whom the query fits, and show how to narrow it with this command."""
     from pipeline.resolution.explanation import render_people, summarize
-    from pipeline.resolution.person_query import find_unique_word
+    from pipeline.resolution.person_query import choose_unique_word
 
     language = session.language
     session.print_json(query_fits=len(timelines), people=[summarize(timeline) for timeline in timelines])
@@ -334,7 +334,7 @@ def list_matches(
     if (more := len(timelines) - MAX_PEOPLE_LISTED) > 0:
         session.print_data(render("many.more", language, n=more))
     first, *others = timelines
-    narrower = [*filter(None, [first.name]), find_unique_word(first, others)]
+    narrower = [*filter(None, [first.name]), choose_unique_word(first, others)]
     words = narrower if command == ("explain",) else [" ".join(narrower)]
     line = f"{session.invocation} {join([*command, *words])}"
     session.print_next_step(render("many.narrow", language), line)

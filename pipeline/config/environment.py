@@ -63,23 +63,25 @@ def find_misread_name(folder: Path) -> str | None:
     return None
 
 
-def find_language(arguments: Sequence[str], environment: Mapping[str, str], *, default: Path) -> str | None:
+def choose_message_language(
+    arguments: Sequence[str], environment: Mapping[str, str], *, default: Path
+) -> str | None:
     """Return ``zh`` or ``en``, None where neither is chosen; ``default`` is the configuration without ``--config``."""
     candidates = (
-        _find_option(arguments, "--lang"),
+        _get_option(arguments, "--lang"),
         environment.get(variable_name(("language",))),
-        _read_configured_language(Path(_find_option(arguments, "--config", "-c") or default)),
+        _read_configured_language(Path(_get_option(arguments, "--config", "-c") or default)),
     )
     chosen = next((word for word in candidates if word in LANGUAGES), None)
-    return chosen or find_language_of_locale(environment)
+    return chosen or get_language_of_locale(environment)
 
 
 def choose_language(configured: str | None) -> str:
     """Return the configured language, else that of the locale, else English."""
-    return configured or find_language_of_locale(os.environ) or "en"
+    return configured or get_language_of_locale(os.environ) or "en"
 
 
-def find_language_of_locale(environment: Mapping[str, str]) -> str | None:
+def get_language_of_locale(environment: Mapping[str, str]) -> str | None:
     """Return the language of the machine's user; None where the locale names none, as under cron and systemd."""
     names = (environment.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
     name = next(filter(None, names), None)
@@ -92,7 +94,7 @@ def find_language_of_locale(environment: Mapping[str, str]) -> str | None:
     return "zh" if name.lower().startswith(("zh", "chinese")) else "en"
 
 
-def _find_option(arguments: Sequence[str], option: str, short: str | None = None) -> str | None:
+def _get_option(arguments: Sequence[str], option: str, short: str | None = None) -> str | None:
     """Return the value of an option, the last one as click takes it."""
     value = None
     for index, word in enumerate(arguments):

@@ -32,7 +32,7 @@ def holds_password(ledger: object) -> bool:
     return isinstance(address, ServerAddress) and address.holds_password
 
 
-def find_literal_faults(path: Path) -> Iterator[Message]:
+def list_literal_faults(path: Path) -> Iterator[Message]:
     """Yield why a configuration must not hold keys where it lies."""
     if is_exposed(path):
         yield make_message("config.secret_exposed", path=path)

@@ -50,7 +50,7 @@ def find_near_path(path: Path) -> Path | None:
     return path.with_name(matches[0]) if matches else None
 
 
-def find_missing_paths(config: Config) -> Iterator[tuple[Path, Message, bool]]:
+def list_missing_paths(config: Config) -> Iterator[tuple[Path, Message, bool]]:
     """Yield each path that a configuration names and is not there, the sentence about it, and whether a run needs it.
 
     The default folders of rosters and pictures may be absent, and secrets may come from elsewhere.
@@ -122,7 +122,7 @@ def require_unicode(path: Path) -> None:
         raise UsageError("usage.not_unicode", path=shown) from None
 
 
-def find_passwords(config: Config, environment: Mapping[str, str]) -> tuple[str, ...]:
+def read_passwords(config: Config, environment: Mapping[str, str]) -> tuple[str, ...]:
     """Return every password of encrypted rosters to try, each once; UsageError for an unreadable file.
 
     They are the lines of the secret files ``roster__password``, then the configured one.
@@ -168,7 +168,7 @@ def _is_file(file: Path) -> bool:
 # -- the secrets of a ledger on a server
 
 
-def find_server_address(config: Config, environment: Mapping[str, str]) -> ServerAddress | None:
+def read_server_address(config: Config, environment: Mapping[str, str]) -> ServerAddress | None:
     """Return the address of the ledger's server with the password of its secret file; None for a ledger in a file.
 
     Without that file libpq looks for one itself: in the URL, PGPASSWORD, PGPASSFILE and ~/.pgpass.
@@ -179,7 +179,7 @@ def find_server_address(config: Config, environment: Mapping[str, str]) -> Serve
     return replace(config.ledger, password=password)
 
 
-def find_ledger_secret(config: Config, environment: Mapping[str, str]) -> str:
+def read_ledger_secret(config: Config, environment: Mapping[str, str]) -> str:
     """Return the operator's secret, which encrypts the site key in the database.
 
     It is looked for in ``$CREDENTIALS_DIRECTORY``, ``secrets_dir``, then the environment. Raises UsageError where there is
@@ -215,7 +215,7 @@ def require_ready(config: Config, config_name: Path | str) -> None:
 def list_missing_ids(config: Config, path: Path | str) -> Message:
     """Return the ids that are still to be filled in, each with its line in the file at ``path``."""
     try:
-        document = ConfigFile(Path(path), {}).find_document(config.profile)
+        document = ConfigFile(Path(path), {}).get_document(config.profile)
     except ConfigError:
         document = Document({}, {})
     keys = [

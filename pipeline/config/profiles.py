@@ -97,7 +97,7 @@ def derive_path(key: str, value: _PathValue, profile: str | None) -> _PathValue:
     return type(value)(own)
 
 
-def find_conflicts(
+def list_claim_conflicts(
     claims: Mapping[str | None, Iterable[tuple[str, str]]],
     describe: Callable[[str | None, str, str | None], Message],
 ) -> Mapping[str | None, Sequence[Message]]:

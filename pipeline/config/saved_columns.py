@@ -16,7 +16,7 @@ from ruamel.yaml.nodes import MappingNode
 
 from pipeline.config.settings import load
 from pipeline.domain.roster import FileReport
-from pipeline.intake.layout.column_titles import LONGEST, find_meaning, squeeze_title
+from pipeline.intake.layout.column_titles import LONGEST, get_title_meaning, squeeze_title
 from pipeline.messages.catalogue import render
 from pipeline.support.atomic_files import write_atomically
 
@@ -33,7 +33,7 @@ def save_columns(
     cannot be written.
     """
     path = path.resolve()
-    wanted, nearest = _find_titles(files, known)
+    wanted, nearest = _collect_titles(files, known)
     text = path.read_bytes().decode("utf-8")
     hints = {title: near for title, near in nearest.items() if _as_comment(title, near) not in text}
     if wanted or hints:
@@ -53,7 +53,7 @@ def save_columns(
     return wanted, hints
 
 
-def _find_titles(
+def _collect_titles(
     files: Iterable[FileReport], known: Mapping[str, str]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Return the titles that were read with their fields, and the unused ones that are nearly known.
@@ -70,7 +70,7 @@ def _find_titles(
         if not name or name in taken or len(column.title) > LONGEST:
             continue
         written.setdefault(name, column.title)
-        if column.field or find_meaning(column.title):
+        if column.field or get_title_meaning(column.title):
             fields.setdefault(name, set()).add(column.field.value if column.field else "")
         elif column.nearest:
             near.setdefault(column.title, column.nearest)
@@ -88,7 +88,7 @@ def _with_columns(text: str, wanted: Mapping[str, str], comments: Iterable[str])
     body = text.removeprefix("\ufeff")
     mark = text[: len(text) - len(body)]
     lines = body.splitlines(keepends=True)
-    first, last, indent = _find_lines(body, len(lines))
+    first, last, indent = _get_columns_span(body, len(lines))
     yaml = YAML(typ="rt", pure=True)
     yaml.preserve_quotes, yaml.width, yaml.map_indent = True, 1_000_000, indent
     section: Any = yaml.load("".join(lines[first:last])) or CommentedMap()
@@ -109,7 +109,7 @@ def _with_columns(text: str, wanted: Mapping[str, str], comments: Iterable[str])
     return mark + before + added + "".join(lines[last:])
 
 
-def _find_lines(text: str, count: int) -> tuple[int, int, int]:
+def _get_columns_span(text: str, count: int) -> tuple[int, int, int]:
     """Return where ``columns:`` begins and ends, as indexes of the lines, and how far its entries are indented."""
     root = YAML(typ="rt", pure=True).compose(text)
     for key, value in root.value if isinstance(root, MappingNode) else ():
@@ -123,7 +123,7 @@ def _find_lines(text: str, count: int) -> tuple[int, int, int]:
 
 def _as_comment(title: str, nearest: str) -> str:
     """Return the line of a title that may be misspelt, ready to be used once its # is taken away."""
-    field = find_meaning(nearest)
+    field = get_title_meaning(nearest)
     entry = io.StringIO()
     YAML(typ="rt", pure=True).dump({title: field.field.value if field else ""}, entry)
     return f"# {entry.getvalue().strip()}"

@@ -59,7 +59,7 @@ def host_of(text: str) -> str:
     return match["host"].lower().strip("[]") if match else ""
 
 
-def find_endpoint_fault(text: str) -> str | None:
+def get_endpoint_fault(text: str) -> str | None:
     """Return the key of the sentence why nothing may be sent to an address, None for one that is allowed.
 
     Only the service's own hosts are allowed, over https; this machine also over http.
@@ -82,7 +82,7 @@ def _has_possible_port(match: re.Match[str]) -> bool:
 
 
 def _require_endpoint(value: str) -> str:
-    if (fault := find_endpoint_fault(value)) is not None:
+    if (fault := get_endpoint_fault(value)) is not None:
         raise make_fault(fault, value=value)
     return value
 
@@ -182,7 +182,7 @@ class Api(Section):
             return values
         rest = {name: value for name, value in values.items() if name != "file_endpoint"}
         endpoint = str(values.get("endpoint") or "")
-        host = host_of(endpoint) if find_endpoint_fault(endpoint) is None else ""
+        host = host_of(endpoint) if get_endpoint_fault(endpoint) is None else ""
         follows = endpoint if is_loopback(host) else FILE_HOSTS.get(host)
         return {**rest, "file_endpoint": follows} if follows else rest
 

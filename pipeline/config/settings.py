@@ -23,12 +23,12 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, fie
 from pydantic.json_schema import SkipJsonSchema
 
 from pipeline.config.environment import LEDGER_SECRET_VARIABLE, PREFIX, variable_name
-from pipeline.config.literal_secrets import find_literal_faults, holds_password, holds_secret
+from pipeline.config.literal_secrets import holds_password, holds_secret, list_literal_faults
 from pipeline.config.profiles import KEY as PROFILES
 from pipeline.config.profiles import (
     OWN_PATHS,
     derive_path,
-    find_conflicts,
+    list_claim_conflicts,
     require_sound_profile,
     split_profiles,
 )
@@ -53,7 +53,7 @@ from pipeline.config.sections import (
 from pipeline.config.yaml_loader import (
     Document,
     FaultRenderer,
-    find_near_name,
+    get_nearest_name,
     read_document,
     suggest_name,
 )
@@ -335,7 +335,7 @@ class ConfigFile:
             raise UsageError("profiles.none", path=self._path)
         near = suggest_name(name, self.names)
         error = UsageError("profiles.unknown", name=name, near=near, path=self._path, known=known)
-        if meant := find_near_name(name, self.names):
+        if meant := get_nearest_name(name, self.names):
             error.meant = (name, meant)
         raise error
 
@@ -347,7 +347,7 @@ class ConfigFile:
         """
         if profile is not None:
             self.require_profile(profile)
-        config = self._find_config(profile)
+        config = self._get_config(profile)
         if isinstance(config, ConfigError):
             raise config
         if faults := self._conflicts.get(profile):
@@ -358,9 +358,9 @@ class ConfigFile:
     def _conflicts(self) -> Mapping[str | None, Sequence[Message]]:
         if not self._profiles:
             return {}
-        configs = {profile: self._find_config(profile) for profile in self.list_hospitals()}
+        configs = {profile: self._get_config(profile) for profile in self.list_hospitals()}
         sound = {name: config for name, config in configs.items() if isinstance(config, Config)}
-        return find_conflicts(
+        return list_claim_conflicts(
             {name: config.list_claims() for name, config in sound.items()}, self._describe_conflict
         )
 
@@ -374,7 +374,7 @@ class ConfigFile:
             found="",
         )
 
-    def find_document(self, profile: str | None) -> Document:
+    def get_document(self, profile: str | None) -> Document:
         """Return the keys of a hospital as they stand in the file: those of the top level, and over them its own."""
         if profile is None:
             return self._top
@@ -382,7 +382,7 @@ class ConfigFile:
         lines = {names: line for names, line in self._top.lines.items() if names not in own.lines}
         return Document(_merge_values(dict(self._top.values), own.values or {}), {**lines, **own.lines})
 
-    def _find_config(self, profile: str | None) -> Config | ConfigError:
+    def _get_config(self, profile: str | None) -> Config | ConfigError:
         if profile not in self._configs:
             try:
                 self._configs[profile] = self._build_config(profile)
@@ -411,9 +411,9 @@ class ConfigFile:
         except ValidationError as error:
             errors += error.errors()
         renderer = FaultRenderer(
-            self.find_document(profile), self._path, [*self._keys, (PROFILES,)], variables
+            self.get_document(profile), self._path, [*self._keys, (PROFILES,)], variables
         )
-        faults = [renderer.render_fault(error) for error in sorted(errors, key=renderer.find_line)]
+        faults = [renderer.render_fault(error) for error in sorted(errors, key=renderer.get_fault_line)]
         if config is not None and self._is_secret_literal(config, variables):
             faults += self._literal_faults
         if config is None or faults or self._faults:
@@ -429,7 +429,7 @@ class ConfigFile:
     @cached_property
     def _literal_faults(self) -> Sequence[Message]:
         """The faults of a file that holds a key; where it may hold one, there is a warning."""
-        faults = [*find_literal_faults(self._path)] if self._path is not None else []
+        faults = [*list_literal_faults(self._path)] if self._path is not None else []
         if not faults and not self._faults:
             self._warn(make_message("config.literal_secret", path=self._path))
         return faults

@@ -90,7 +90,7 @@ def read_document(path: Path) -> Document:
     try:
         root = YAML(typ="rt", pure=True).compose(text)
     except YAMLError as error:
-        raise ConfigError([_describe_syntax_error(path, *_find_syntax_error(text, error))]) from error
+        raise ConfigError([_describe_syntax_error(path, *_get_syntax_error(text, error))]) from error
     except RecursionError as error:
         raise ConfigError([make_message("config.too_deep", path=path, limit=MAX_LEVELS)]) from error
     reader = _Reader(path)
@@ -102,7 +102,7 @@ def read_document(path: Path) -> Document:
     return Document(values, reader.lines)
 
 
-def _find_syntax_error(text: str, error: YAMLError) -> tuple[int, str]:
+def _get_syntax_error(text: str, error: YAMLError) -> tuple[int, str]:
     """Return the line of a fault and what it is; the parser may find one only on a later line."""
     why = getattr(error, "problem", None) or "not YAML"
     mark = getattr(error, "problem_mark", None)
@@ -170,14 +170,14 @@ class _Reader:
         )
 
 
-def find_near_name(name: str, known: Sequence[str]) -> str | None:
+def get_nearest_name(name: str, known: Sequence[str]) -> str | None:
     """Return the nearest known name, None where none is near."""
     return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.6)), None)
 
 
 def suggest_name(name: str, known: Sequence[str]) -> object:
     """Return the suggestion of the nearest known name, empty where none is near."""
-    near = find_near_name(name, known)
+    near = get_nearest_name(name, known)
     return make_message("config.near", name=near) if near else ""
 
 
@@ -190,7 +190,7 @@ class FaultRenderer:
     keys: Sequence[tuple[str, ...]]  # every known key
     variables: Mapping[tuple[str, ...], str]  # keys that the environment has set
 
-    def find_line(self, error: Any) -> int:
+    def get_fault_line(self, error: Any) -> int:
         """Return the line of the file on which a fault stands, 0 without one."""
         return self.document.line_of(_path_of(error)) or 0
 
@@ -220,7 +220,7 @@ class FaultRenderer:
             return make_message("config.variable", name=self.variables[names])
         if self.path is None:
             return ""
-        line = self.find_line(error)
+        line = self.get_fault_line(error)
         return f"{self.path}:{line}: " if line else f"{self.path}: "
 
 

@@ -124,7 +124,7 @@ class Masker:
         for match in _CANDIDATE.finditer(narrow):
             positions = _alnum_positions(narrow, *match.span())
             compact = "".join(narrow[index] for index in positions).upper()
-            spans = [(0, len(compact))] if everything else self._find_spans(compact)
+            spans = [(0, len(compact))] if everything else self._list_spans(compact)
             for first, last in spans:
                 is_mobile = last - first == 11 and _MOBILE.fullmatch(compact, first, last) is not None
                 hidden.update(positions[first + 3 if is_mobile else first : last - 4])
@@ -132,7 +132,7 @@ class Masker:
             hidden.update(range(run.start(), run.end() - 4))
         return _star_positions(text, hidden)
 
-    def _find_spans(self, compact: str) -> Iterator[tuple[int, int]]:
+    def _list_spans(self, compact: str) -> Iterator[tuple[int, int]]:
         for number in _IDENTITY.finditer(compact):
             yield number.span()
         start = 0

@@ -167,7 +167,7 @@ class DurationHistogram:
     bins: tuple[int, ...]
 
     @staticmethod
-    def find_bin_edges(index: int) -> tuple[float, float]:
+    def compute_bin_edges(index: int) -> tuple[float, float]:
         """Return the shortest and the longest duration of a bin: each 20 bins span a factor of ten."""
         longest = FIRST_BIN_SECONDS * 10 ** (index / BINS_PER_DECADE)
         shortest = FIRST_BIN_SECONDS * 10 ** ((index - 1) / BINS_PER_DECADE) if index else 0.0
@@ -349,7 +349,7 @@ def needs_fixing(outcome: RowOutcome) -> bool:
     return outcome.status in TO_FIX_STATUSES and not is_redundant_copy(outcome)
 
 
-def find_exit_code(
+def compute_exit_code(
     outcomes: Iterable[RowOutcome],
     files: Iterable[FileReport],
     halt: Halt | None,
@@ -390,6 +390,6 @@ def _exit_of_row(outcome: RowOutcome) -> int:
             return 3
 
 
-def find_attempt_status(attempt: CreateAttempt) -> Status:
+def get_attempt_status(attempt: CreateAttempt) -> Status:
     """Return the status of a row whose person has this unresolved attempt."""
     return Status.EXISTS if attempt.verdict == "exists" else Status.UNKNOWN

@@ -220,7 +220,7 @@ def _list_codes(table: Mapping[Meaning, str]) -> dict[str, Meaning]:
 CODES: Mapping[str, Meaning] = _list_codes(_CODES_BY_MEANING)
 
 
-def find_create_meaning(code: str, message: str) -> Meaning:
+def get_create_meaning(code: str, message: str) -> Meaning:
     """Return the meaning of an error answer to a create; the text only refines codes that leave it open."""
     if means_name_exists(code, message):
         return "exists"
@@ -229,19 +229,19 @@ def find_create_meaning(code: str, message: str) -> Meaning:
     return CODES.get(code, "unknown")
 
 
-def find_upload_meaning(code: str, message: str) -> Meaning:
+def get_upload_meaning(code: str, message: str) -> Meaning:
     """Return the meaning of an error answer to an upload; an unlisted code counts as its first part."""
     if code == "LimitExceeded" and _FREQUENCY.search(message):
         return "throttle"
-    return _IN_UPLOADS.get(code) or find_listed_meaning(code) or "unknown"
+    return _IN_UPLOADS.get(code) or get_listed_meaning(code) or "unknown"
 
 
-def find_listed_meaning(code: str) -> Meaning | None:
+def get_listed_meaning(code: str) -> Meaning | None:
     """Return the meaning of a code, or of its first part; None where neither is listed."""
     return CODES.get(code) or CODES.get(code.partition(".")[0])
 
 
-def find_handling(code: str) -> Handling:
+def get_handling(code: str) -> Handling:
     """Return who acts on a code, and whether a rerun helps; an unlisted one proves nothing."""
     handling = HANDLING[CODES.get(code, "unknown")]
     return replace(handling, who=_OTHER_ROLE[code]) if code in _OTHER_ROLE else handling
@@ -259,7 +259,7 @@ def has_reason(code: str, message: str) -> bool:
     return code != "FailedOperation" or bool(_EMPTY_WORDS.sub("", message))
 
 
-def find_stated_rate(message: str) -> tuple[int | None, int | None]:
+def parse_stated_rate(message: str) -> tuple[int | None, int | None]:
     """Return the calls a second that a throttle's message grants and those it counted, where it names them.
 
     It names them in backquotes: first the calls that were counted, then the limit.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pipeline.domain.run import SEAL_ID_REUSED
 from pipeline.domain.seal_ids import MAX_SEAL_ID, is_seal_id
 from pipeline.domain.seals import Verdict, VerdictKind
-from pipeline.domain.service_codes import Meaning, find_create_meaning, find_upload_meaning
+from pipeline.domain.service_codes import Meaning, get_create_meaning, get_upload_meaning
 
 HTTP_OK = 200
 FILE_ID_SECONDS = 600  # how long a FileId is valid when its answer names no Deadline
@@ -153,7 +153,7 @@ def read_create(
 
 def _read_error(code: str, message: str, request_id: str | None) -> CreateResponse:
     """Return what an error answer to a create proves."""
-    meaning = find_create_meaning(code, message)
+    meaning = get_create_meaning(code, message)
     verdict = Verdict(_verdict_kind(meaning), None, request_id, code, message, HTTP_OK)
     return CreateResponse(verdict, meaning)
 
@@ -185,7 +185,7 @@ def read_upload(reply: Reply, *, now: float, claim_file: Callable[[str], bool]) 
     ``claim_file`` returns False for a FileId that was given for another picture. The FileId of a repeated answer is claimed
     as well, because another call may have received it.
     """
-    file_id = _find_file_id(reply.content) if reply.status == HTTP_OK else None
+    file_id = _get_file_id(reply.content) if reply.status == HTTP_OK else None
     is_own = file_id is None or claim_file(file_id)
     answer = reply.answer
     if answer is None:
@@ -193,7 +193,7 @@ def read_upload(reply: Reply, *, now: float, claim_file: Callable[[str], bool]) 
         return UploadResponse(meaning="unknown", code=reply.fault, request_id=request_id)
     if answer.code is not None:
         message = answer.message or ""
-        meaning = find_upload_meaning(answer.code, message)
+        meaning = get_upload_meaning(answer.code, message)
         return UploadResponse(
             meaning=meaning, code=answer.code, message=message, request_id=answer.request_id
         )
@@ -207,7 +207,7 @@ def read_upload(reply: Reply, *, now: float, claim_file: Callable[[str], bool]) 
     return UploadResponse(file_id, expires_at, request_id=answer.request_id)
 
 
-def _find_file_id(answer: Answer | None) -> str | None:
+def _get_file_id(answer: Answer | None) -> str | None:
     """Return the one FileId of an answer."""
     ids = answer.fields.get("FileIds") if answer is not None else None
     if not isinstance(ids, list) or len(ids) != 1 or not isinstance(ids[0], str):
@@ -225,7 +225,7 @@ def read_liveness(reply: Reply) -> tuple[str, bool]:
         return reply.fault, False
     if answer.code is None:
         return "ok", True
-    return answer.code, find_create_meaning(answer.code, answer.message or "") != "unknown"
+    return answer.code, get_create_meaning(answer.code, answer.message or "") != "unknown"
 
 
 def _clean_evidence(seal_id: str | None, mask: Callable[[str], str]) -> str | None:

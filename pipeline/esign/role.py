@@ -22,7 +22,7 @@ from yarl import URL
 from pipeline.clock import Clock
 from pipeline.domain.masking import mask_answer
 from pipeline.domain.message import Message
-from pipeline.domain.service_codes import find_create_meaning
+from pipeline.domain.service_codes import get_create_meaning
 from pipeline.errors import RoleFailed, reason_of
 from pipeline.esign.client import NoAnswer, describe_no_answer, describe_not_sent, make_tls_context, read_body
 from pipeline.esign.responses import HTTP_OK, Answer, parse_answer
@@ -203,7 +203,7 @@ class RoleCredentials:
             return parse_answer(content), skew
 
         answer, skew = await post()
-        if answer and answer.code and skew is not None and find_create_meaning(answer.code, "") == "clock":
+        if answer and answer.code and skew is not None and get_create_meaning(answer.code, "") == "clock":
             self._skew = skew
             answer, skew = await post()
         if answer is None:

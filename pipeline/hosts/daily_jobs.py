@@ -42,7 +42,7 @@ class DailyJob:
     age: float  # seconds since it was queued
 
 
-def find_day(now: float, start: time) -> tuple[date, float]:
+def compute_day(now: float, start: time) -> tuple[date, float]:
     """Return the day whose start, a local time of day, was the last before this moment, and the seconds since then."""
     local = datetime.fromtimestamp(now, UTC).astimezone()
     day = local.date() if local.time() >= start else local.date() - timedelta(days=1)

@@ -222,7 +222,7 @@ class Lease(AbstractContextManager["Lease"]):
         self._connection = self._connect()
 
 
-def find_holder(address: ServerAddress, tenant: str) -> Holder | None:
+def get_holder(address: ServerAddress, tenant: str) -> Holder | None:
     """Return which process holds the lease of a tenant's ledger."""
     ledger = name_schema(tenant)
     with connect_server(address, purpose="status") as connection:

@@ -86,7 +86,7 @@ class PostgresLedger(DatabaseLedger):
     @contextmanager
     def _open_reader(self) -> Iterator[PostgresConnection]:
         try:
-            reader = self._find_reader()
+            reader = self._take_reader()
             try:
                 yield PostgresConnection(reader)
             finally:
@@ -94,7 +94,7 @@ class PostgresLedger(DatabaseLedger):
         except psycopg.Error as error:
             raise explain_server_error(self._address, error) from error
 
-    def _find_reader(self) -> psycopg.Connection:
+    def _take_reader(self) -> psycopg.Connection:
         """Return a connection inside a transaction that sees one moment; one that has ended meanwhile is replaced."""
         while self._free_readers:
             reader = self._free_readers.pop()
@@ -168,7 +168,7 @@ def open_server_ledger(
     return PostgresLedger(address, name, digest=site_key.digest, writer=writer), site_key
 
 
-def find_server_identity(address: ServerAddress, tenant: str) -> LedgerIdentity | None:
+def read_server_identity(address: ServerAddress, tenant: str) -> LedgerIdentity | None:
     """Return which ledger a tenant has on a server, None where it has none."""
     name = name_schema(tenant)
     with connect_server(address, purpose="opening", schema=name) as connection:

@@ -68,7 +68,7 @@ class JobConnector(PsycopgConnector):
 
     A query that fails because the server is away is repeated for ``patience`` seconds; then ``on_failure`` is called and
     the error raised. Each query of the queue may be repeated: a job that was fetched or ended before the answer was
-    lost is found by the worker (`_find_lost_jobs`), or has another state already.
+    lost is found by the worker (`_list_lost_jobs`), or has another state already.
     """
 
     def __init__(self, address: ServerAddress, clock: Clock, *, patience: float, connections: int) -> None:

@@ -20,10 +20,10 @@ from pipeline.hosts.connection import (
     connect_server,
     require_durable_commits,
 )
-from pipeline.hosts.lease import Holder, Lease, find_holder
+from pipeline.hosts.lease import Holder, Lease, get_holder
 from pipeline.hosts.ledger import (
-    find_server_identity,
     open_server_ledger,
+    read_server_identity,
     require_no_lost_server_ledger,
 )
 from pipeline.hosts.load import FileLoad, LoadedLedger
@@ -71,16 +71,16 @@ class ServerStore:
     _lease: Lease | None = field(default=None, init=False)
 
     def exists(self) -> bool:
-        return find_server_identity(self.address, self.tenant) is not None
+        return read_server_identity(self.address, self.tenant) is not None
 
-    def find_trace(self) -> Path | None:
+    def get_ledger_trace(self) -> Path | None:
         return None  # its receipts are lost with it
 
     def is_held(self) -> bool:
-        return self.find_holder() is not None
+        return self.get_holder() is not None
 
-    def find_holder(self) -> Holder | None:
-        return find_holder(self.address, self.tenant)
+    def get_holder(self) -> Holder | None:
+        return get_holder(self.address, self.tenant)
 
     def examine_server(self, now: float) -> ServerFacts:
         with connect_server(self.address, purpose="doctor") as connection:
@@ -122,11 +122,11 @@ class ServerStore:
         with connect_server(self.address, purpose="check", schema=name, patience=LONG_SECONDS) as raw:
             raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             connection = PostgresConnection(raw)
-            defects = [*_find_missing_guards(raw, name), *_compare_with_receipts(connection)]
+            defects = [*_list_missing_guards(raw, name), *_compare_with_receipts(connection)]
             return LedgerCheck(tuple(defects), receipt_sync.read_mark(connection).n, count_ledger(connection))
 
-    def find_conflict(self, registry: TenantRegistry) -> UsageError | None:
-        return registry.find_conflict(self.address.shown, find_server_identity(self.address, self.tenant))
+    def get_conflict(self, registry: TenantRegistry) -> UsageError | None:
+        return registry.get_conflict(self.address.shown, read_server_identity(self.address, self.tenant))
 
     def erase_person(self, traces: PersonTraces, *, now: float, who: str) -> None:
         """Remove a person's data from the ledger and its receipts, in one transaction of the lease's holder.
@@ -151,7 +151,7 @@ class ServerStore:
                 connection.execute(sql.SQL("VACUUM FULL {}.{}").format(*map(sql.Identifier, (name, table))))
 
 
-def _find_missing_guards(connection: psycopg.Connection, name: str) -> Iterator[LedgerDefect]:
+def _list_missing_guards(connection: psycopg.Connection, name: str) -> Iterator[LedgerDefect]:
     """Yield the constraints, indexes and triggers that a ledger needs and that are not there, or not in force."""
     present = {str(guard) for (guard,) in connection.execute(_GUARDS, {"schema": name})}
     yield from (LedgerDefect("ledger", guard) for guard in sorted(schema.GUARDS - present))

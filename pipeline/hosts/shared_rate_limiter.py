@@ -67,15 +67,15 @@ class SharedRateLimiter(Limiter):
 
     async def acquire(self, action: str) -> None:
         """Wait for this action's next slot."""
-        await self._find_queue(action).acquire(self._find_slots_ahead())
+        await self._get_queue(action).acquire(self._compute_slots_ahead())
 
     def take_turn(self, action: str) -> AbstractAsyncContextManager[None]:
         """Wait until a call has a chance of a slot soon: only then its connection is opened."""
-        return self._find_queue(action).take_turn()
+        return self._get_queue(action).take_turn()
 
     async def record_departure(self, action: str) -> None:
         """Record a departure; one that is too late for its slot waits for a new one."""
-        await self._find_queue(action).record_departure(self._find_slots_ahead())
+        await self._get_queue(action).record_departure(self._compute_slots_ahead())
 
     def record_throttle(self, action: str, granted: int | None, counted: int | None) -> None:
         """Hold all calls of the quota, widen the spacing, adopt a lower limit that the message names."""
@@ -84,7 +84,7 @@ class SharedRateLimiter(Limiter):
             pacing, hold = load_pacing(stored.pacing).learn_from_throttle(granted, counted, stored.now)
             return PacingChange(dump_pacing(pacing), pacing.spacing, hold)
 
-        self._find_queue(action).change_pacing(learn)
+        self._get_queue(action).change_pacing(learn)
 
     def list_departures(self, action: str) -> tuple[float, ...]:
         """Return the monotonic seconds at which this process's calls of an action left."""
@@ -99,11 +99,11 @@ class SharedRateLimiter(Limiter):
         """End the connection to the database."""
         self._rows.close()
 
-    def _find_slots_ahead(self) -> float:
+    def _compute_slots_ahead(self) -> float:
         doublings = math.log2(max(1.0, self._rows_to_send / FEW_ROWS))
         return max(NEAREST, FARTHEST - NEARER * doublings)
 
-    def _find_queue(self, action: str) -> _Queue:
+    def _get_queue(self, action: str) -> _Queue:
         self._enter_loop()
         if action not in self._queues:
             self._queues[action] = _Queue(self._rows, action, self._rate, self.clock)
@@ -168,14 +168,14 @@ class _Queue:
     async def record_departure(self, slots_ahead: float) -> None:
         """Return at the first slot that is not over; where none is left, at a new one."""
         async with self._leaving:
-            slot = self._find_used()
+            slot = self._take_used_slot()
             if slot is not None:
                 await self._wait_for(slot)
         if slot is None:
             await self._wait_for(await self._reserve(slots_ahead))
         await self.departures.record()
 
-    def _find_used(self) -> Slot | None:
+    def _take_used_slot(self) -> Slot | None:
         while self._used:
             slot, returned_at = self._used.popleft()
             self._learn_lead(self._clock.monotonic() - returned_at)
@@ -184,19 +184,19 @@ class _Queue:
         return None
 
     async def _wait_for(self, slot: Slot, *, earlier: float = 0.0) -> None:
-        while (wait := self._find_due(slot) - earlier - self._clock.monotonic()) > 0:
+        while (wait := self._compute_due(slot) - earlier - self._clock.monotonic()) > 0:
             await self._clock.sleep(wait)
 
     def _learn_lead(self, seconds: float) -> None:
         """Learn how long before its slot a call has to begin to leave in time: as long as the slow ones took."""
         self._lead = min(LONGEST_LEAD, max(seconds, LEAD_KEPT * self._lead))
 
-    def _find_due(self, slot: Slot) -> float:
+    def _compute_due(self, slot: Slot) -> float:
         """Return when a slot comes: a throttle anywhere pushes all slots that were taken before."""
         return slot.due + max(0.0, self._pushed - slot.pushed)
 
     def _is_late(self, slot: Slot) -> bool:
-        return self._clock.monotonic() - self._find_due(slot) > LATE_SECONDS
+        return self._clock.monotonic() - self._compute_due(slot) > LATE_SECONDS
 
     async def _reserve(self, slots_ahead: float) -> Slot:
         async with self._reserving:
@@ -204,7 +204,7 @@ class _Queue:
             while True:
                 while self._spare:
                     spare = self._spare.popleft()
-                    if self._find_due(spare) > self._clock.monotonic():
+                    if self._compute_due(spare) > self._clock.monotonic():
                         return spare
                 now = self._clock.monotonic()
                 ahead = FARTHEST if now - self._last_slot_at > PATIENCE_SECONDS else slots_ahead

@@ -25,7 +25,15 @@ from procrastinate.worker import Worker
 from pipeline.clock import Clock
 from pipeline.config.sections import Workers
 from pipeline.domain.server_address import ServerAddress
-from pipeline.hosts.daily_jobs import LATE_SECONDS, QUEUE, TASK, DailyJobs, Hospital, digest_rosters, find_day
+from pipeline.hosts.daily_jobs import (
+    LATE_SECONDS,
+    QUEUE,
+    TASK,
+    DailyJobs,
+    Hospital,
+    compute_day,
+    digest_rosters,
+)
 from pipeline.hosts.queue import PAUSE, JobConnector, open_queue
 from pipeline.hosts.run_children import RetryAfterRun, RunChildren, RunEnd, RunNotDone, choose_wait, judge_end
 from pipeline.messages.catalogue import join_messages, make_message
@@ -223,7 +231,7 @@ class HospitalWorker:
 
         A hospital that the table has never held is not made up for: it may have been entered by day, to be tried first.
         """
-        day, late = find_day(self._clock.now(), self._settings.start)
+        day, late = compute_day(self._clock.now(), self._settings.start)
         if day == self._queued_day:
             return
         hospitals = [*await self._read_hospitals()]
@@ -264,10 +272,10 @@ class HospitalWorker:
             stalled = await self._jobs.get_stalled_jobs(
                 queue=QUEUE, seconds_since_heartbeat=self._settings.stalled_seconds
             )
-            for job in {*(job.id for job in stalled if job.id), *await self._find_lost_jobs()}:
+            for job in {*(job.id for job in stalled if job.id), *await self._list_lost_jobs()}:
                 await self._take_over_job(job)
 
-    async def _find_lost_jobs(self) -> set[int]:
+    async def _list_lost_jobs(self) -> set[int]:
         """Return the jobs that this worker is said to run, and does not, for the second time in turn."""
         rows = await self._connector.execute_query_all_async(
             "SELECT id FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = %(worker)s",

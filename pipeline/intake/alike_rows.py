@@ -33,7 +33,7 @@ def group_equal(claims: Iterable[Hashable | None]) -> Iterator[Indices]:
     return (indices for indices in groups.values() if len(indices) > 1)
 
 
-def find_rivals(indices: Indices, person_ids: Sequence[Hashable]) -> Iterator[tuple[int, list[int]]]:
+def list_rivals(indices: Indices, person_ids: Sequence[Hashable]) -> Iterator[tuple[int, list[int]]]:
     """Yield every index that shares a claim with other people, and the first indices of these.
 
     No more of them than a message lists are looked up, so that a thousand rows with one mobile cost a thousand steps.
@@ -78,7 +78,7 @@ def find_alike_rows(
     for fields in combinations(values, 2):
         claims = ([values[field][index] for field in fields] for index in candidates)
         for nths in group_equal(None if None in claim else tuple(claim) for claim in claims):
-            for index, others in find_rivals([candidates[nth] for nth in nths], person_ids):
+            for index, others in list_rivals([candidates[nth] for nth in nths], person_ids):
                 for other in others:
                     if not are_declared_two(other_persons, doctors[index].key, doctors[other].key):
                         alike[index][other].update(fields)

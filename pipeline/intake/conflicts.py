@@ -24,11 +24,11 @@ from pipeline.intake.alike_rows import (
     ImageKey,
     Indices,
     find_alike_rows,
-    find_rivals,
     get_name_key,
     group_equal,
+    list_rivals,
 )
-from pipeline.intake.fields.id_number import find_lifetime_number
+from pipeline.intake.fields.id_number import get_lifetime_number
 from pipeline.intake.fields.normalize import (
     drop_spaces,
     fold_width,
@@ -76,7 +76,7 @@ def flag_conflicts(
     A row whose number cannot be used stops another row only if it may be another person who claims the same
     (`person_ids`). Pictures are the same by their bytes, or by ``identical_images``: sha256 -> that of the first
     picture with the same pixels, "" for a blank one, which is like no other. ``other_persons`` are pairs of keys that a person declared to be two people.
-    ``person_ids`` are the doctors' (`find_person_ids`) where they are known already.
+    ``person_ids`` are the doctors' (`compute_person_ids`) where they are known already.
     """
 
     def image_key(doctor: Doctor) -> str | None:
@@ -84,14 +84,14 @@ def flag_conflicts(
         return (identical_images.get(image.sha256, image.sha256) or None) if image else None
 
     if person_ids is None:
-        person_ids = find_person_ids(doctors)
+        person_ids = compute_person_ids(doctors)
     conflicts: defaultdict[int, list[Problem]] = defaultdict(list)
     alike = find_alike_rows(doctors, person_ids, image_key, other_persons)
     for index, rivals in alike.items():
         conflicts[index].append(_explain_possibly_same(doctors, index, rivals))
-    for index, conflict in _find_shared_things(doctors, person_ids, image_key):
+    for index, conflict in _list_shared_claims(doctors, person_ids, image_key):
         conflicts[index].append(conflict)
-    for index, conflict in _find_contested_images(doctors, person_ids, identical_images):
+    for index, conflict in _list_contested_images(doctors, person_ids, identical_images):
         if all(other.code != conflict.code for other in conflicts.get(index, ())):
             conflicts[index].append(conflict)
     stopped = {
@@ -151,7 +151,7 @@ def mark_unread(doctors: Sequence[Doctor], unread: Mapping[str, NotReadNow]) -> 
     return marked
 
 
-def _find_shared_things(
+def _list_shared_claims(
     doctors: Sequence[Doctor], person_ids: Sequence[Hashable], image_key: ImageKey
 ) -> Iterator[IndexedProblem]:
     """Yield a problem for every row that claims what a row of another person claims as well."""
@@ -163,12 +163,12 @@ def _find_shared_things(
     )
     for get_claim, explain in claims:
         for indices in group_equal(map(get_claim, doctors)):
-            for index, others in find_rivals(indices, person_ids):
+            for index, others in list_rivals(indices, person_ids):
                 if problem := explain(doctors[index], [doctors[other] for other in others]):
                     yield index, problem
 
 
-def _find_contested_images(
+def _list_contested_images(
     doctors: Sequence[Doctor], person_ids: Sequence[Hashable], identical_images: Mapping[str, str]
 ) -> Iterator[IndexedProblem]:
     """Yield a problem for every row whose picture is also a file that may be another person's."""
@@ -229,7 +229,7 @@ def _explain_shared_mobile(doctor: Doctor, others: Sequence[Doctor]) -> Problem:
 
 
 def _explain_shared_staff_no(doctor: Doctor, others: Sequence[Doctor]) -> Problem | None:
-    """Return the problem of a staff number of two people; one of the same name is `_find_possibly_same`."""
+    """Return the problem of a staff number of two people; one of the same name is `_get_possibly_same`."""
     named_otherwise = [other for other in others if other.name != doctor.name]
     if not named_otherwise:
         return None
@@ -244,7 +244,7 @@ def _compare_rows_of_person(
     detail: dict[str, str] = {}
     if _have_two_names(rows):
         code, field = "ID_NAME_CONFLICT", Field.NUMBER
-    elif differs := _find_differences(rows, image_key):
+    elif differs := _list_differences(rows, image_key):
         code, field, detail = "ROW_DUPLICATE", differs[0], {"differs": ", ".join(differs)}
     else:
         kept = next((index for index in indices if index not in stopped), None)
@@ -266,7 +266,7 @@ def _have_two_names(rows: Sequence[Doctor]) -> bool:
     return len(names) > 1 or any(is_surely_other_name(text, name) for text in unusable for name in names)
 
 
-def _find_differences(rows: Sequence[Doctor], image_key: ImageKey) -> list[Field]:
+def _list_differences(rows: Sequence[Doctor], image_key: ImageKey) -> list[Field]:
     """Return the fields that two of the rows give differently; blank on one and given on another is no difference."""
     values = {field: {_compared_value(doctor, field, image_key) for doctor in rows} for field in _CONTENT}
     return [field for field in _CONTENT if len(values[field] - {None}) > 1]
@@ -300,7 +300,7 @@ KEPT_DIGITS, _WHOLE = 15, 18  # digits of a number that a spreadsheet keeps, and
 _CUT = re.compile(r"[0-9]+(?:\.[0-9]*)?E\+?[0-9]{1,3}|[0-9]{18}(?:\.0*)?", re.IGNORECASE)
 
 
-def find_person_ids(doctors: Sequence[Doctor]) -> list[Hashable]:
+def compute_person_ids(doctors: Sequence[Doctor]) -> list[Hashable]:
     """Return a person_id for each row, equal for rows of one person, as far as rows show it.
 
     The person's key decides, or the lifetime number without a site key. A row whose number cannot be used is a person
@@ -326,7 +326,7 @@ def find_person_ids(doctors: Sequence[Doctor]) -> list[Hashable]:
 def _make_own_id(doctor: Doctor, index: int, equal: Counter[Hashable]) -> Hashable:
     """Return the id that a row itself gives; ``equal`` counts equal rows of a file, each of which is a person."""
     if doctor.number and doctor.id_type:
-        return doctor.key or find_lifetime_number(doctor.number, doctor.id_type)
+        return doctor.key or get_lifetime_number(doctor.number, doctor.id_type)
     if not doctor.name:
         return index
     name_key = make_name_key(doctor.name)
@@ -349,7 +349,7 @@ def _make_own_id(doctor: Doctor, index: int, equal: Counter[Hashable]) -> Hashab
 def _recognise_person(
     doctor: Doctor, known: Mapping[tuple[str, str], set[Hashable]], person_id: Hashable
 ) -> Hashable:
-    traces = _list_traces(doctor, find_kept_digits(doctor.row.fields.get(Field.NUMBER)))
+    traces = _list_traces(doctor, get_kept_digits(doctor.row.fields.get(Field.NUMBER)))
     people = set().union(*(known.get(trace, ()) for trace in traces))
     return people.pop() if len(people) == 1 else person_id
 
@@ -363,7 +363,7 @@ def _list_traces(doctor: Doctor, digits: str | None) -> list[tuple[str, str]]:
     return [(name_key, mark) for mark in marks if mark]
 
 
-def find_kept_digits(cell: Cell | None) -> str | None:
+def get_kept_digits(cell: Cell | None) -> str | None:
     """Return the 15 digits that are left of a number of 18 in a numeric cell, an exponent or a lost tail."""
     if cell is None or cell.kind not in (CellKind.NUMBER, CellKind.TEXT):
         return None

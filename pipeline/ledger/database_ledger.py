@@ -67,17 +67,17 @@ class DatabaseLedger(ABC):
     def begin_run(self, record: RunRecord) -> None:
         self._write(run_history.enter_run, self._paths.hide_record(record))
 
-    def find_run(self, run: str) -> RunRecord | None:
+    def get_run(self, run: str) -> RunRecord | None:
         """Return one run, or None."""
-        record = self._read(run_history.find_run, run)
+        record = self._read(run_history.get_run, run)
         return record and self._paths.restore_record(record)
 
     def list_runs(self, limit: int) -> list[RunRecord]:
         return list(map(self._paths.restore_record, self._read(run_history.list_runs, limit)))
 
-    def find_last_run(self, *, complete: bool = False) -> RunRecord | None:
+    def get_last_run(self, *, complete: bool = False) -> RunRecord | None:
         """Return the newest run, or the newest that came to its end."""
-        record = self._read(run_history.find_last_run, complete=complete)
+        record = self._read(run_history.get_last_run, complete=complete)
         return record and self._paths.restore_record(record)
 
     finish_run = _write_by(run_history.enter_run_end)
@@ -88,7 +88,7 @@ class DatabaseLedger(ABC):
     record_accepted_runs = _write_by(decisions.enter_accepted_runs)
 
     list_rows = _read_by(run_history.read_rows)
-    find_seen_rows = _read_by(run_history.find_seen_rows)
+    list_seen_rows = _read_by(run_history.list_seen_rows)
     list_abandoned_seals = _read_by(people.read_abandoned_seals)
     list_staff_numbers = _read_by(people.read_staff_numbers)
     pictures_without_pixels = _read_set("SELECT picture FROM bearer WHERE picture <> '' AND pixels = ''")
@@ -98,7 +98,7 @@ class DatabaseLedger(ABC):
     list_accepted_runs = _read_by(decisions.read_accepted_runs)
     list_same_persons = _read_by(decisions.list_same_persons)
     find_people = _read_by(person_history.find_people)
-    find_rows_without_number = _read_by(person_history.find_rows_without_number)
+    list_rows_without_number = _read_by(person_history.list_rows_without_number)
     list_people = _read_by(person_history.list_people)
     read_person = _read_by(person_history.read_person)
     # a ledger rebuilt from receipts lacks the rows of earlier runs

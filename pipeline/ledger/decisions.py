@@ -182,7 +182,7 @@ def _enter_found_seal(connection: Connection, decision: Decision, number: int) -
         "SELECT key, seal_name, number, verdict FROM attempt WHERE uuid = ?", (decision.attempt,)
     ).fetchone()
     made_by = (
-        decision.attempt if verdict == "unknown" else _find_creating_attempt(connection, key, seal_name, last)
+        decision.attempt if verdict == "unknown" else _get_creating_attempt(connection, key, seal_name, last)
     )
     entered = (decision.seal_id, key, seal_name, decision.decided_at, last, number)
     if made_by is None:
@@ -204,7 +204,7 @@ def _insert_adopted_seal(connection: Connection, *values: object) -> None:
     )
 
 
-def _find_creating_attempt(connection: Connection, key: str, seal_name: str, last: int) -> str | None:
+def _get_creating_attempt(connection: Connection, key: str, seal_name: str, last: int) -> str | None:
     """Return the last attempt that may have created a seal of this name; None where such attempts differ in content."""
     made_by = connection.execute(
         f"SELECT uuid, {CONTENT_COLUMNS} FROM attempt WHERE key = ? AND seal_name = ? AND number <= ? "  # noqa: S608 - our own words

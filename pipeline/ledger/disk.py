@@ -30,17 +30,17 @@ _OCTAL = re.compile(rb"\\([0-7]{3})")  # a space in a mount's name, and such
 
 def require_local_disk(path: Path) -> None:
     """Raise LedgerError where the folder of ``path`` lies on a known network file system."""
-    if (kind := find_network_disk(path)) is not None:
+    if (kind := get_network_disk_kind(path)) is not None:
         raise LedgerError("ledger.network_disk", folder=path.parent, kind=kind)
 
 
-def find_network_disk(path: Path) -> str | None:
+def get_network_disk_kind(path: Path) -> str | None:
     """Return the kind of the known network file system on which the folder of ``path`` lies, None for a local disk."""
-    kind = _find_drive_kind(path) if sys.platform == "win32" else _find_file_system(path)
+    kind = _get_drive_kind(path) if sys.platform == "win32" else _get_file_system(path)
     return kind if kind is not None and NETWORK.fullmatch(kind) else None
 
 
-def _find_file_system(path: Path) -> str | None:
+def _get_file_system(path: Path) -> str | None:
     """Return the type of the file system that holds a path, None where it is not known."""
     try:
         table = MOUNTS.read_bytes()
@@ -56,7 +56,7 @@ def _find_file_system(path: Path) -> str | None:
     return kind
 
 
-def _find_drive_kind(path: Path) -> str | None:
+def _get_drive_kind(path: Path) -> str | None:
     import ctypes  # noqa: PLC0415 - for Windows alone
 
     root = path.absolute().anchor
@@ -94,7 +94,7 @@ def require_rights(ledger: Path, *, writing: bool) -> None:
     Checked before SQLite opens it: SQLite would create a ``-shm`` with the rights the ledger has now, and a read-only
     ``-shm`` refuses every later writer.
     """
-    if barrier := _find_barrier(ledger, writing=writing):
+    if barrier := _get_barrier(ledger, writing=writing):
         raise barrier
 
 
@@ -115,7 +115,7 @@ def explain_refusal(ledger: Path, error: sqlite3.Error, *, writing: bool) -> Led
         return LedgerUnreachable.of(OSError(errno.ENOSPC, "", str(ledger)))
     if not name.startswith(_REFUSALS):
         return None
-    barrier = _find_barrier(ledger, writing=writing)
+    barrier = _get_barrier(ledger, writing=writing)
     return barrier or LedgerError("ledger.not_opened", path=ledger, why=reason_of(error), then=("status",))
 
 
@@ -128,7 +128,7 @@ def explain_error(key: str, path: Path, error: OSError | NotImplementedError) ->
     return LedgerError(key, path=path, why=reason_of(error))
 
 
-def _find_barrier(ledger: Path, *, writing: bool) -> LedgerUnreachable | None:
+def _get_barrier(ledger: Path, *, writing: bool) -> LedgerUnreachable | None:
     key, files = [key_path(ledger)], [ledger.parent, ledger, *list_side_files(ledger)]
     path = find_unreadable(key) or find_unwritable(files) if writing else find_unreadable([*files, *key])
     if path is None:

@@ -35,7 +35,7 @@ class FileStore:
         require_not_loaded(self.path)
         return self.path.exists()
 
-    def find_trace(self) -> Path | None:
+    def get_ledger_trace(self) -> Path | None:
         """Return the file that shows that there was a ledger where now there is none."""
         receipts = receipts_path(self.path)
         return receipts if receipts.exists() else None
@@ -44,7 +44,7 @@ class FileStore:
         """Return whether a run holds the ledger."""
         return is_locked(self.path)
 
-    def find_holder(self) -> None:
+    def get_holder(self) -> None:
         """Return which process holds the ledger, where that is known."""
 
     def examine_server(self, now: float) -> None:
@@ -74,9 +74,9 @@ class FileStore:
 
         return check_ledger(self.path, self.tenant)
 
-    def find_conflict(self, registry: TenantRegistry) -> UsageError | None:
+    def get_conflict(self, registry: TenantRegistry) -> UsageError | None:
         """Return why the registry contradicts this ledger."""
-        return registry.find_conflict(self.path, read_identity(self.path))
+        return registry.get_conflict(self.path, read_identity(self.path))
 
     def erase_person(self, traces: PersonTraces, *, now: float, who: str) -> None:
         """Remove a person's data; the ledger must be held."""

@@ -15,7 +15,7 @@ from pipeline.ledger import receipt_sync, receipts, schema
 from pipeline.ledger.disk import key_path, list_side_files, require_not_loaded, require_rights
 from pipeline.ledger.open import read_key, require_own_ledger
 from pipeline.ledger.protocol import Connection
-from pipeline.ledger.receipt_sync import find_missing_facts, receipts_path, set_receipts_aside
+from pipeline.ledger.receipt_sync import count_missing_facts, receipts_path, set_receipts_aside
 from pipeline.ledger.receipts import Mark, Receipt
 from pipeline.ledger.sqlite_ledger import connect, explain_read_error
 from pipeline.ledger.tenant import SiteKey
@@ -62,7 +62,7 @@ def check_ledger(path: Path, tenant: str) -> LedgerCheck:
         require_own_ledger(path, site_key)
         with closing(connect(path, readonly=True)) as connection:
             defects = [
-                *_find_internal_defects(connection),
+                *_list_internal_defects(connection),
                 *compare_with_receipts(connection, receipts_path(path)),
             ]
             lines = receipt_sync.read_mark(connection).n
@@ -71,7 +71,7 @@ def check_ledger(path: Path, tenant: str) -> LedgerCheck:
         raise explain_read_error(path, error) from error
 
 
-def _find_internal_defects(connection: sqlite3.Connection) -> Iterator[LedgerDefect]:
+def _list_internal_defects(connection: sqlite3.Connection) -> Iterator[LedgerDefect]:
     """Yield the defects that the database itself finds."""
     for (finding,) in connection.execute("PRAGMA integrity_check"):
         if finding != "ok":
@@ -88,7 +88,7 @@ def compare_with_receipts(connection: Connection, receipts_file: Path) -> Iterat
     reached = receipts.has_marked_line(receipts_file, mark)
     if receipts_file.exists():
         after = mark if reached else Mark()
-        lacking = find_missing_facts(connection, receipts.read_unchained(receipts_file, after=after))
+        lacking = count_missing_facts(connection, receipts.read_unchained(receipts_file, after=after))
         if attempts := lacking.answered + lacking.unanswered or lacking.seals:
             yield LedgerDefect("behind", str(attempts))
             return
@@ -278,7 +278,7 @@ def _is_behind(path: Path, receipts_file: Path) -> bool:
     if not receipts_file.exists():
         return False
     with closing(connect(path, readonly=True)) as connection:
-        lacking = find_missing_facts(connection, receipts.read_unchained(receipts_file))
+        lacking = count_missing_facts(connection, receipts.read_unchained(receipts_file))
         if not (lacking.answered or lacking.unanswered or lacking.seals):
             return False
         written = {(receipt.table, receipt.id) for receipt in receipts.read_unchained(receipts_file)}
@@ -329,7 +329,7 @@ def _is_readable(path: Path, site_key: SiteKey) -> bool:
     try:
         require_own_ledger(path, site_key)
         with closing(connect(path, readonly=True)) as connection:
-            return not any(_find_internal_defects(connection))
+            return not any(_list_internal_defects(connection))
     except LedgerUnreachable:  # it may be sound: nothing takes its place
         raise
     except (LedgerError, sqlite3.Error):

@@ -65,7 +65,7 @@ def find_people(connection: Connection, query: str) -> tuple[set[str], list[RowL
     return keys, [RowLine.from_text(line) for (line,) in lines]
 
 
-def find_rows_without_number(connection: Connection, names: Collection[str]) -> list[RowLine]:
+def list_rows_without_number(connection: Connection, names: Collection[str]) -> list[RowLine]:
     """Return the lines of rows with one of these names and no usable number."""
     lines = connection.execute(
         "SELECT line FROM row_line WHERE key IS NULL "

@@ -223,13 +223,13 @@ class Ledger(Protocol):
     def finish_run(self, run: str, *, exit: int, finished: float, record: str) -> None:  # noqa: A002 - the name in run.json
         """Enter how a run ended; ``record`` is its run.json."""
 
-    def find_run(self, run: str) -> RunRecord | None:
+    def get_run(self, run: str) -> RunRecord | None:
         """Return one run, or None."""
 
     def list_runs(self, limit: int) -> list[RunRecord]:
         """Return the newest runs, newest first."""
 
-    def find_last_run(self, *, complete: bool = False) -> RunRecord | None:
+    def get_last_run(self, *, complete: bool = False) -> RunRecord | None:
         """Return the newest run, or the newest that came to its end."""
 
     def list_rows(self, run: str) -> list[RowRecord]:
@@ -238,7 +238,7 @@ class Ledger(Protocol):
     def list_staff_numbers(self) -> Mapping[str, Collection[str]]:
         """Return the staff numbers that runs read for every person with a seal, by key."""
 
-    def find_seen_rows(self, row_ids: Collection[str]) -> set[str]:
+    def list_seen_rows(self, row_ids: Collection[str]) -> set[str]:
         """Return which of these rows an earlier run has seen; one that a guard of the plan stopped does not count."""
 
     def record_decision(self, decision: Decision) -> None:

@@ -79,7 +79,7 @@ def require_complete_ledger(path: Path, connection: Connection, *, registered: i
         (runs,) = connection.execute("SELECT coalesce(max(number), 0) FROM run").fetchone()
         _verify_chain(receipts_file, mark, window=runs)
     after = mark if reached else Mark()
-    lacking = find_missing_facts(connection, receipts.read_unchained(receipts_file, after=after))
+    lacking = count_missing_facts(connection, receipts.read_unchained(receipts_file, after=after))
     never_sent = registered is not None and count_receipts(connection) >= registered
     if lacking.answered or lacking.seals or (lacking.unanswered and not never_sent):
         raise LedgerError(
@@ -95,7 +95,7 @@ def require_complete_ledger(path: Path, connection: Connection, *, registered: i
         raise _explain_broken_chain(receipts_file, broken_line)
 
 
-def find_missing_facts(connection: Connection, held: Iterable[Receipt]) -> MissingFacts:
+def count_missing_facts(connection: Connection, held: Iterable[Receipt]) -> MissingFacts:
     """Return how many attempts and seals of some receipts a ledger does not hold.
 
     A verdict of an attempt that the ledger holds without one is not lost: `synchronize_receipts` enters it.

@@ -86,7 +86,7 @@ def read_identity(path: Path) -> LedgerIdentity:
         return identify_ledger(connection)
 
 
-def find_identity(path: Path) -> LedgerIdentity | None:
+def read_identity_if_any(path: Path) -> LedgerIdentity | None:
     """Return which ledger a file is; None for a link, and for a file that is no ledger or cannot be read."""
     with suppress(sqlite3.Error, OSError, TypeError):
         return None if path.is_symlink() else read_identity(path)
@@ -95,7 +95,7 @@ def find_identity(path: Path) -> LedgerIdentity | None:
 
 def holds_ledger(path: Path, ledger_id: str) -> bool:
     """Return whether a file holds this ledger."""
-    identity = find_identity(path)
+    identity = read_identity_if_any(path)
     return identity is not None and identity.ledger_id == ledger_id
 
 
@@ -130,7 +130,7 @@ class TenantRegistry:
         except (OSError, ValueError):
             return None
 
-    def find_conflict(self, ledger: Path | str, identity: LedgerIdentity | None) -> UsageError | None:
+    def get_conflict(self, ledger: Path | str, identity: LedgerIdentity | None) -> UsageError | None:
         """Return why the ledger of a file or server, or its absence, is not the one to go on with; None where it is.
 
         A file that was renamed is no conflict.
@@ -147,7 +147,7 @@ class TenantRegistry:
         elif identity.receipts < registered.receipts:
             key = "ledger.registered_newer"
         elif registered.location != location:
-            key = _find_second_ledger(registered, path)
+            key = _get_second_ledger_key(registered, path)
         if key is None:
             return None
         if path is None and key in _OF_SERVER:
@@ -199,7 +199,7 @@ class TenantRegistry:
         return self._folder / f"{ledger_id}.receipts"
 
 
-def _find_second_ledger(registered: RegisteredLedger, path: Path | None) -> str | None:
+def _get_second_ledger_key(registered: RegisteredLedger, path: Path | None) -> str | None:
     """Return the message where the registered place holds the ledger as well; ``path`` is None for one on a server."""
     if path is None:
         in_file = not is_address(registered.location) and holds_ledger(
@@ -291,7 +291,7 @@ class Ownership:
 
     def check_registry(self, ledger: Path | str, identity: LedgerIdentity | None) -> None:
         """Raise UsageError where the registry contradicts the ledger of a file or server, or its absence, and is strict."""
-        if self.registry is None or (conflict := self.registry.find_conflict(ledger, identity)) is None:
+        if self.registry is None or (conflict := self.registry.get_conflict(ledger, identity)) is None:
             return
         known, self._contradicted = self._contradicted, True
         if self.ignore_registry:

@@ -59,7 +59,7 @@ def enter_rows(connection: Connection, run: str, rows: Iterable[RowRecord]) -> l
     return []
 
 
-def find_seen_rows(connection: Connection, row_ids: Collection[str]) -> set[str]:
+def list_seen_rows(connection: Connection, row_ids: Collection[str]) -> set[str]:
     """Return which rows an earlier run has read; a run that a guard stopped before its first call does not count."""
     rows = connection.execute(
         "SELECT DISTINCT row_id FROM row_seen JOIN json_each(?1) ON row_id = value WHERE EXISTS (SELECT 1 FROM run "
@@ -173,7 +173,7 @@ def enter_run_end(
     return [Fact("run", "run", run)]
 
 
-def find_run(connection: Connection, run: str) -> RunRecord | None:
+def get_run(connection: Connection, run: str) -> RunRecord | None:
     """Return one run, or None."""
     return next(_read_runs(connection, "WHERE run = ?", run), None)
 
@@ -183,7 +183,7 @@ def list_runs(connection: Connection, limit: int) -> list[RunRecord]:
     return list(_read_runs(connection, "ORDER BY number DESC LIMIT ?", limit))
 
 
-def find_last_run(connection: Connection, *, complete: bool = False) -> RunRecord | None:
+def get_last_run(connection: Connection, *, complete: bool = False) -> RunRecord | None:
     """Return the newest run, or the newest that came to its end."""
     ended = "WHERE finished IS NOT NULL" if complete else ""
     return next(_read_runs(connection, f"{ended} ORDER BY number DESC LIMIT ?", 1), None)

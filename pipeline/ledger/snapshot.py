@@ -76,7 +76,7 @@ def read_snapshot(connection: Connection, digest: Callable[[str], str]) -> Ledge
     return LedgerSnapshot(
         people=people,
         seal_name_owners={intern(seal_name): intern(key) for seal_name, key in owners},
-        reusable_seal_names=find_reusable_seal_names(connection),
+        reusable_seal_names=list_reusable_seal_names(connection),
         same_persons=same_persons,
         other_persons=other_persons,
         former_image_owners=_read_former_pictures(connection),
@@ -174,7 +174,7 @@ def _make_content(columns: list[Any]) -> SealContent:
     return SealContent(name and intern(name), number, intern(id_type), scene_key and intern(scene_key), *rest)
 
 
-def find_reusable_seal_names(connection: Connection) -> frozenset[str]:
+def list_reusable_seal_names(connection: Connection) -> frozenset[str]:
     """Return the seal names that may pass to another person.
 
     CROSS JOIN: SQLite reads the few attempts without a seal first, not every name.

@@ -27,11 +27,11 @@ def make_tenant_id(endpoint: str, app_id: str, organization_open_id: str) -> str
     for any other host.
     """
     return "/".join(
-        [find_environment(endpoint), quote(app_id, safe=""), quote(organization_open_id, safe="")]
+        [get_service_environment(endpoint), quote(app_id, safe=""), quote(organization_open_id, safe="")]
     )
 
 
-def find_environment(endpoint: str) -> str:
+def get_service_environment(endpoint: str) -> str:
     """Return ``production``, ``test`` or ``sandbox`` for the service's address."""
     host = urlsplit(endpoint).hostname or ""
     if is_loopback(host):

@@ -43,7 +43,7 @@ def load_area(area: str) -> Mapping[str, Mapping[str, str]]:
 @cache
 def get_words(key: str) -> Mapping[str, str]:
     """Return an entry: ``zh``, ``en`` and its other strings; KeyError for a key that no file has."""
-    area = _find_area(key)
+    area = _get_area(key)
     if area is None:
         raise KeyError(key)
     return load_area(area)[key]
@@ -57,11 +57,11 @@ def get_pair(key: str) -> tuple[str, str]:
 
 def is_known(key: str) -> bool:
     """Return whether a file has this key."""
-    return _find_area(key) is not None
+    return _get_area(key) is not None
 
 
 @cache
-def _find_area(key: str) -> str | None:
+def _get_area(key: str) -> str | None:
     heading = f"\n[{key}]\n"
     return next((area for area in AREAS if heading in _read_file(area)), None)
 

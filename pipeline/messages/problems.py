@@ -64,7 +64,7 @@ def build_problem(
 
 
 @cache
-def find_problem_kind(code: str) -> ProblemKind | None:
+def get_problem_kind_if_known(code: str) -> ProblemKind | None:
     """Return what the catalogue holds on a code; None for an unlisted one."""
     words = load_area("problems").get(code)
     if words is None or "severity" not in words:
@@ -77,7 +77,7 @@ def find_problem_kind(code: str) -> ProblemKind | None:
 
 def get_problem_kind(code: str) -> ProblemKind:
     """Return what the catalogue holds on a code; KeyError for an unlisted one."""
-    kind = find_problem_kind(code)
+    kind = get_problem_kind_if_known(code)
     if kind is None:
         raise KeyError(code)
     return kind
@@ -116,7 +116,7 @@ def turn_into_warning(problem: Problem) -> Problem:
 
 def render_problem(problem: Problem, language: str) -> str:
     """Return the problem as a sentence in ``zh`` or ``en`` that names its place, what was found, what to do."""
-    kind = find_problem_kind(problem.code)
+    kind = get_problem_kind_if_known(problem.code)
     if kind is None:
         return problem.code
     key = _choose_key(problem, kind)

@@ -20,8 +20,8 @@ from pipeline.domain.service_codes import (
     Meaning,
     Rerun,
     ResponsibleRole,
-    find_handling,
-    find_listed_meaning,
+    get_handling,
+    get_listed_meaning,
 )
 from pipeline.messages.areas import get_words, is_known, load_area
 from pipeline.messages.catalogue import make_message
@@ -93,7 +93,7 @@ def list_halts() -> Mapping[str, Advice]:
 def list_code_advice() -> Mapping[str, Advice]:
     """Return the advice on the codes of the service that have texts of their own."""
     texts = {**{code: code for code in _list_names("code.")}, **_SAME_TEXTS}
-    return {code: _make_advice(f"code.{same}", find_handling(code)) for code, same in texts.items()}
+    return {code: _make_advice(f"code.{same}", get_handling(code)) for code, same in texts.items()}
 
 
 def is_known_code(code: str) -> bool:
@@ -101,19 +101,19 @@ def is_known_code(code: str) -> bool:
     return code in CODES or code in list_code_advice() or code in list_answers() or code.startswith("http_")
 
 
-def find_refusal_advice(code: str) -> Advice:
+def get_refusal_advice(code: str) -> Advice:
     """Return the advice on a code with which a row was refused; an unlisted one is about the row."""
-    return find_advice(code) if is_known_code(code) else list_meanings()["row"]
+    return get_advice(code) if is_known_code(code) else list_meanings()["row"]
 
 
-def find_halt_advice(code: str, action: str = "") -> Advice | None:
+def get_halt_advice(code: str, action: str = "") -> Advice | None:
     """Return the advice on the code for which a run or the one call of ``action`` ended; None for an unlisted code.
 
     An upload stops the run with codes that are unlisted, or that only refuse a row where a create gets them.
     """
     if is_known(key := f"code_of.{action}.{code}"):
-        return _make_advice(key, find_handling(code))
-    meaning = find_listed_meaning(code)
+        return _make_advice(key, get_handling(code))
+    meaning = get_listed_meaning(code)
     if meaning == "row":
         return list_meanings()["permission"]
     return (
@@ -123,7 +123,7 @@ def find_halt_advice(code: str, action: str = "") -> Advice | None:
     )
 
 
-def find_advice(code: str) -> Advice:
+def get_advice(code: str) -> Advice:
     """Return the advice on the answer to a create; an unlisted code proves nothing."""
     own = list_code_advice().get(code) or list_answers().get(code)
     if own is not None:

@@ -10,7 +10,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.run import RunReport
 from pipeline.errors import DiskTrouble, UsageError
 from pipeline.ledger.maintenance import back_up_ledger
-from pipeline.ledger.registry import find_identity, read_identity
+from pipeline.ledger.registry import read_identity, read_identity_if_any
 
 _COPY = re.compile(r"ledger-\d{8}-\d{6}-\d{3}\.backup")
 _SENDING = frozenset({"run", "retry"})
@@ -58,4 +58,4 @@ def list_copies(folder: Path, ledger: Path) -> list[Path]:
     own = read_identity(ledger).ledger_id
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     paths = [folder / name for name in names if _COPY.fullmatch(name)]
-    return [path for path in paths if (identity := find_identity(path)) and identity.ledger_id == own]
+    return [path for path in paths if (identity := read_identity_if_any(path)) and identity.ledger_id == own]

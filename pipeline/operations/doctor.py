@@ -15,29 +15,29 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.clock import Clock, shown, stamp
-from pipeline.config.environment import find_language_of_locale, find_misread_name
-from pipeline.config.named_paths import find_missing_paths, list_missing_ids, require_certificates
+from pipeline.config.environment import find_misread_name, get_language_of_locale
+from pipeline.config.named_paths import list_missing_ids, list_missing_paths, require_certificates
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import DiskTrouble, EsignImportError, UsageError
-from pipeline.ledger.disk import find_network_disk, require_local_disk, require_rights
+from pipeline.ledger.disk import get_network_disk_kind, require_local_disk, require_rights
 from pipeline.ledger.protocol import RunRecord
-from pipeline.ledger.registry import default_folder, find_identity
+from pipeline.ledger.registry import default_folder, read_identity_if_any
 from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.operations.backup import list_copies
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
-from pipeline.operations.notify import find_channels, find_ping_url, load_state, name_channel, state_path
+from pipeline.operations.notify import load_state, name_channel, read_channels, read_ping_url, state_path
 from pipeline.operations.schedule_install import find_installed_timer
 from pipeline.operations.service_examination import examine_service
-from pipeline.operations.shared_results import find_sharing_fault
+from pipeline.operations.shared_results import get_sharing_fault
 from pipeline.support.atomic_files import require_writable
 from pipeline.support.rights import acting_user, find_unreadable
 from pipeline.support.terminal_text import join
 from pipeline.version import __version__
 from pipeline.workflow.hosts_factory import make_store
-from pipeline.workflow.recorded_runs import find_recorded_run, select_later_run
-from pipeline.workflow.run_report import find_exposed_files
+from pipeline.workflow.recorded_runs import read_last_recorded_run, select_later_run
+from pipeline.workflow.run_report import list_exposed_files
 from pipeline.workflow.tenant_ledger import open_ledger_for_check
 
 LOW_SPACE, NO_SPACE = 1 << 30, 100 << 20  # bytes that are free: warn, fault
@@ -86,7 +86,7 @@ def examine_configuration(config: Config, config_name: Path) -> Iterator[Finding
         yield make_fault_finding("config", "literal", "literal.password.remedy", path=config_name)
     folder = config.secrets_dir and config.resolve_path(config.secrets_dir)
     secrets = [path for path in _list_entries(folder) if path.is_file()] if folder else []
-    for notice in find_exposed_files(config, secrets):
+    for notice in list_exposed_files(config, secrets):
         files = notice.detail["files"]
         yield make_fault_finding("config", "exposed", "exposed.remedy", files=files)
 
@@ -95,7 +95,7 @@ def examine_paths(config: Config) -> Iterator[Finding]:
     """Examine what is read and written, as the user who runs this."""
     user = acting_user()
     missing = set()
-    for path, text, is_needed in find_missing_paths(config):
+    for path, text, is_needed in list_missing_paths(config):
         missing.add(path)
         yield Finding("paths", "fault" if is_needed else "warning", text, None, 2 if is_needed else 0)
     readable = [*map(config.resolve_path, config.roster), config.resolve_path(config.seals)]
@@ -116,7 +116,7 @@ def examine_paths(config: Config) -> Iterator[Finding]:
             yield report_error("paths", DiskTrouble.of(error))
             return
     yield make_ok_finding("paths", "paths", user=user, out=config.resolve_path(config.out))
-    if (fault := find_sharing_fault(config, config.resolve_path(config.out))) is not None:
+    if (fault := get_sharing_fault(config, config.resolve_path(config.out))) is not None:
         yield report_error("paths", fault, "warning")
 
 
@@ -150,7 +150,7 @@ def examine_console(config: Config, environment: Mapping[str, str]) -> Iterator[
         )
     else:
         yield make_ok_finding("console", "encoding", encoding=encoding, console=sys.stderr.encoding)
-    if config.language is None and find_language_of_locale(environment) is None:
+    if config.language is None and get_language_of_locale(environment) is None:
         yield make_fault_finding("console", "language", "language.remedy")
 
 
@@ -183,7 +183,7 @@ def examine_ledger(config: Config, clock: Clock) -> Iterator[Finding]:
             yield make_ok_finding("ledger", "no_ledger", path=path)
             return
         if store.is_held():
-            holder = store.find_holder()
+            holder = store.get_holder()
             if holder is None:
                 yield make_ok_finding("ledger", "locked", path=path)
             else:
@@ -207,7 +207,7 @@ def examine_witnesses(config: Config) -> Iterator[Finding]:
     if config.is_ledger_on_server:
         return
     places = [config.resolve_path(config.out), default_folder()]
-    elsewhere = [folder for folder in places if find_network_disk(folder / "file") is not None]
+    elsewhere = [folder for folder in places if get_network_disk_kind(folder / "file") is not None]
     if elsewhere:
         yield make_ok_finding("ledger", "witness", path=elsewhere[0])
     else:
@@ -223,9 +223,9 @@ def examine_backup(config: Config) -> Iterator[Finding]:
     folder = config.resolve_path(config.backup.folder)
     if not folder.is_dir():
         yield report_error("backup", UsageError("backup.no_folder", path=folder), "warning")
-    elif (own := find_identity(ledger)) is not None:
+    elif (own := read_identity_if_any(ledger)) is not None:
         newest = next(reversed(list_copies(folder, ledger)), None)
-        if newest is None or find_identity(newest) != own:
+        if newest is None or read_identity_if_any(newest) != own:
             yield make_fault_finding("backup", "backup.old", "backup.old.remedy", folder=folder)
         else:
             yield make_ok_finding("backup", "backup", path=newest)
@@ -235,7 +235,7 @@ def examine_last_run(config: Config, clock: Clock) -> Iterator[Finding]:
     """Examine how the last run ended, and how long ago."""
     if config.api.placeholders:
         return
-    run = _find_last_run(config, clock)
+    run = _get_last_run(config, clock)
     if run is None:
         yield make_ok_finding("last_run", "no_run")
         return
@@ -257,11 +257,11 @@ def examine_last_run(config: Config, clock: Clock) -> Iterator[Finding]:
         yield make_ok_finding("last_run", "run", **detail)
 
 
-def _find_last_run(config: Config, clock: Clock) -> RunRecord | None:
+def _get_last_run(config: Config, clock: Clock) -> RunRecord | None:
     last = None
     with suppress(EsignImportError), open_ledger_for_check(config, clock) as (ledger, _):
-        last = ledger.find_last_run() if ledger is not None else None
-    return select_later_run(last, find_recorded_run(config.resolve_path(config.out), config.tenant))
+        last = ledger.get_last_run() if ledger is not None else None
+    return select_later_run(last, read_last_recorded_run(config.resolve_path(config.out), config.tenant))
 
 
 def examine_timer(config_name: Path) -> Iterator[Finding]:
@@ -282,8 +282,8 @@ def examine_notifications(config: Config, environment: Mapping[str, str]) -> Ite
     """Look for a channel or a monitor, for apprise, and for messages that could not be delivered."""
     try:
         channels, has_monitor = (
-            find_channels(config, environment),
-            find_ping_url(config, environment) is not None,
+            read_channels(config, environment),
+            read_ping_url(config, environment) is not None,
         )
         names = [name_channel(channel) for channel in channels]
     except EsignImportError as error:
@@ -301,7 +301,7 @@ def examine_notifications(config: Config, environment: Mapping[str, str]) -> Ite
 
 def examine_versions() -> Iterator[Finding]:
     """Name the versions, for a report of a problem."""
-    versions = {name: _find_version(name) for name in PACKAGES}
+    versions = {name: _get_version(name) for name in PACKAGES}
     yield make_ok_finding(
         "versions",
         "versions",
@@ -312,7 +312,7 @@ def examine_versions() -> Iterator[Finding]:
     )
 
 
-def _find_version(package: str) -> str:
+def _get_version(package: str) -> str:
     with suppress(PackageNotFoundError):
         return version(package)
     return "-"  # a frozen program has no metadata

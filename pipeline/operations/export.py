@@ -35,7 +35,7 @@ def collect_seals(
     ``run``: only those it made. ``leavers``: only those of doctors whom neither the last complete run nor a later one read. Raises
     UsageError for a run that is not known, and for leavers without a complete run.
     """
-    if run is not None and ledger.find_run(run) is None:
+    if run is not None and ledger.get_run(run) is None:
         raise UsageError("export.no_run", run=run, then=("history",))
     rows = _list_present_rows(ledger, rosters)
     if leavers and rows is None:

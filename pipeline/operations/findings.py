@@ -24,7 +24,7 @@ class Finding:
     exit: int = 0  # of a fault
 
 
-def find_worst_exit(findings: Iterable[Finding]) -> int:
+def compute_worst_exit(findings: Iterable[Finding]) -> int:
     """Return the exit code of the most severe fault, 0 where there is none."""
     codes = {finding.exit for finding in findings if finding.level == "fault"}
     return next((code for code in (4, 74, 5, 2) if code in codes), 0)

@@ -25,7 +25,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.masking import hide_names
 from pipeline.domain.run import RunReport, Status
 from pipeline.errors import UsageError, reason_of
-from pipeline.ledger.tenant import find_environment
+from pipeline.ledger.tenant import get_service_environment
 from pipeline.messages.catalogue import render
 from pipeline.reports.explanations import describe_halt_of, name_code
 from pipeline.reports.presenter import Presenter
@@ -40,7 +40,7 @@ State = Literal["ok", "attention", "failed"]
 ATTENTION = frozenset({3, 7})  # exit codes of runs that came to their end and left something to a person
 
 
-def find_channels(config: Config, environment: Mapping[str, str]) -> list[str]:
+def read_channels(config: Config, environment: Mapping[str, str]) -> list[str]:
     """Return the addresses of apprise (``wecombot://key``) that are configured, then those of ``notify__urls``, each once."""
     urls = [url.get_secret_value() for url in config.notify.urls]
     urls += read_secret_lines(config, environment, URLS_FILE)
@@ -49,7 +49,7 @@ def find_channels(config: Config, environment: Mapping[str, str]) -> list[str]:
 
 def notify_run_end(report: RunReport, config: Config) -> None:
     """Send what could not be delivered before, and a message where this run needs one. Raises UsageError for a failure."""
-    channels = find_channels(config, os.environ)
+    channels = read_channels(config, os.environ)
     path = state_path(config)
     if report.command != "run":
         return
@@ -107,7 +107,9 @@ def build_message(report: RunReport, config: Config, before: WatchedState) -> tu
     presenter = Presenter.for_report(report, language)
     state = classify_exit(report.exit)
     key = "recovered" if state == "ok" and before.state is not None else state
-    name = config.notify.name or render(f"environment.{find_environment(config.api.endpoint)}", language)
+    name = config.notify.name or render(
+        f"environment.{get_service_environment(config.api.endpoint)}", language
+    )
     title = presenter.render(f"notify.title.{key}", name=name, exit=report.exit)
     counts = Counter(outcome.status for outcome in report.outcomes)
     lines = [presenter.render("notify.run", run=report.run, host=socket.gethostname())]
@@ -242,7 +244,7 @@ def save_state(path: Path, state: WatchedState) -> None:
 # -- the monitor
 
 
-def find_ping_url(config: Config, environment: Mapping[str, str]) -> str | None:
+def read_ping_url(config: Config, environment: Mapping[str, str]) -> str | None:
     """Return the monitor's address: the configured one, else that of the secret file ``notify__ping``."""
     if config.notify.ping is not None:
         return config.notify.ping.get_secret_value().rstrip("/")
@@ -251,13 +253,13 @@ def find_ping_url(config: Config, environment: Mapping[str, str]) -> str | None:
 
 def ping_run_start(command: str, config: Config) -> None:
     """Report that a run begins; a monitor measures from here how long it takes. Raises UsageError."""
-    if command == "run" and (url := find_ping_url(config, os.environ)):
+    if command == "run" and (url := read_ping_url(config, os.environ)):
         send_ping(f"{url}/start")
 
 
 def ping_run_end(report: RunReport, config: Config) -> None:
     """Report how a run ended; rows that need a person are no failure of the run. Raises UsageError."""
-    if report.command == "run" and (url := find_ping_url(config, os.environ)):
+    if report.command == "run" and (url := read_ping_url(config, os.environ)):
         title, body = build_message(report, config, WatchedState())
         suffix = "/fail" if classify_exit(report.exit) == "failed" else ""
         send_ping(f"{url}{suffix}", f"{title}\n{body}")

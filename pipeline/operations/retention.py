@@ -108,7 +108,7 @@ def plan_removals(
         rules["logs"] = rules["runs"] and _is_older(age, ages.logs)
         entries = sorted(folder.path.iterdir()) if any(rules.values()) else []
         doomed = tuple(
-            entry for entry in entries if rules[_find_rule(entry)] and not _proves_creates(entry, folder)
+            entry for entry in entries if rules[_choose_rule(entry)] and not _proves_creates(entry, folder)
         )
         if doomed:
             yield Removal(folder.path, doomed, is_whole=len(doomed) == len(entries))
@@ -118,7 +118,7 @@ def _is_older(age: float, limit: float | None) -> bool:
     return limit is not None and age > limit
 
 
-def _find_rule(entry: Path) -> str:
+def _choose_rule(entry: Path) -> str:
     """Return the age that counts for an entry of a run's folder."""
     if entry.name in {LOG, RUN}:
         return "logs"
@@ -164,7 +164,7 @@ def _remove_entry(entry: Path) -> None:
         entry.unlink(missing_ok=True)
 
 
-def find_known_runs(config: Config, now: float) -> set[str]:
+def list_known_runs(config: Config, now: float) -> set[str]:
     """Return the runs that the ledger holds, and those that are accepted as missing; none without a ledger."""
     store = make_store(config)
     if not store.exists():
@@ -180,7 +180,7 @@ def apply_retention(report: RunReport, config: Config) -> None:
         return
     now, ages = report.finished, RetentionAges.of_config(config)
     folders = list_run_folders(config.resolve_path(config.out), report.tenant)
-    remove_files(list(plan_removals(folders, ages, now=now, known_runs=find_known_runs(config, now))))
+    remove_files(list(plan_removals(folders, ages, now=now, known_runs=list_known_runs(config, now))))
     if ages.runs is not None and report.outcomes and report.halt is None:
         used = {
             name

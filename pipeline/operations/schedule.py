@@ -54,8 +54,8 @@ class Schedule:
         language = ("--lang", self.language) if self.language else ()
         config = ("--config", str(self.config_path))
         if self.is_worker:
-            return [*find_program_words(), *config, *language, "worker"]
-        return [*find_program_words(), *config, *self.hospitals, *language, "run"]
+            return [*get_program_words(), *config, *language, "worker"]
+        return [*get_program_words(), *config, *self.hospitals, *language, "run"]
 
     @property
     def user(self) -> str:
@@ -66,7 +66,7 @@ class Schedule:
     @property
     def written_folders(self) -> list[Path]:
         """The folders that a run writes into, each once."""
-        folders = [_find_home(self.user) / ".local" / "state" / PROGRAM, *self.backup_folders]  # the registry
+        folders = [_get_home(self.user) / ".local" / "state" / PROGRAM, *self.backup_folders]  # the registry
         for config in self.configs:
             # the folder of a server ledger's side files: how the last run ended
             folders.append(config.resolve_ledger_file().parent)
@@ -101,7 +101,7 @@ def choose_name(hospitals: Sequence[str | None]) -> str | None:
     return hospitals[0]
 
 
-def find_program_words() -> list[str]:
+def get_program_words() -> list[str]:
     """Return the words that start this very program, wherever it is started from."""
     if getattr(sys, "frozen", False):
         return [sys.executable]
@@ -126,17 +126,17 @@ def render_schedule(kind: Kind, schedule: Schedule) -> Rendered:
     return renderers[kind](schedule)
 
 
-def find_user_units() -> Path:
+def get_user_units() -> Path:
     """Return the folder of the user's own units."""
     configured = os.environ.get("XDG_CONFIG_HOME")
     return (Path(configured) if configured else Path.home() / ".config") / "systemd" / "user"
 
 
 def _render_systemd(schedule: Schedule) -> Rendered:
-    folder = find_user_units() if schedule.is_user_unit else SYSTEM_UNITS
+    folder = get_user_units() if schedule.is_user_unit else SYSTEM_UNITS
     values = {
         "secrets": _list_secrets(schedule.configs),
-        "written": sorted(set(map(_find_existing_folder, schedule.written_folders))),
+        "written": sorted(set(map(_get_existing_folder, schedule.written_folders))),
         "user": schedule.user,
         "is_user_unit": schedule.is_user_unit,
         "is_worker": schedule.is_worker,
@@ -205,7 +205,7 @@ def _list_secrets(configs: Sequence[Config]) -> list[Path]:
         return []
 
 
-def _find_home(user: str) -> Path:
+def _get_home(user: str) -> Path:
     if os.name == "nt":
         return Path.home()
     import pwd  # noqa: PLC0415 - Windows has none
@@ -216,7 +216,7 @@ def _find_home(user: str) -> Path:
         return Path.home()
 
 
-def _find_existing_folder(folder: Path) -> Path:
+def _get_existing_folder(folder: Path) -> Path:
     """Return a folder, or the nearest one above it that exists: systemd refuses one that is missing."""
     return next(path for path in (folder, *folder.parents) if path.is_dir())
 

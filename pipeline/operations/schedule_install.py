@@ -19,7 +19,7 @@ from pipeline.operations.schedule import (
     Rendered,
     Schedule,
     encode_file,
-    find_user_units,
+    get_user_units,
     render_schedule,
 )
 from pipeline.support.atomic_files import make_folder, write_bytes
@@ -195,7 +195,7 @@ def _is_read_by_cron(file: Path) -> bool:
 
 
 def _list_unit_files() -> Iterator[Path]:
-    for folder in (SYSTEM_UNITS, find_user_units()):
+    for folder in (SYSTEM_UNITS, get_user_units()):
         with suppress(OSError):
             yield from sorted(folder.glob(f"*{PROGRAM}*.timer"))
             yield from sorted(unit for unit in folder.glob(f"*{PROGRAM}*.service") if WORKER in _read(unit))

@@ -17,7 +17,7 @@ from pipeline.ledger.tenant import is_loopback
 from pipeline.messages.catalogue import make_message
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
 from pipeline.reports.explanations import describe_failure
-from pipeline.workflow.run_request import make_credentials_finder
+from pipeline.workflow.run_request import make_credentials_getter
 from pipeline.workflow.stage_settings import build_agent, build_client
 
 SKEWED, VERY_SKEWED = 30.0, 300.0  # seconds between this clock and the service's: warn, fault
@@ -27,7 +27,7 @@ def examine_service(config: Config, clock: Clock) -> Iterator[Finding]:
     """Examine both hosts, this clock and the credentials with one call each that changes nothing."""
     credentials: CredentialsSource | None = None
     try:
-        credentials = make_credentials_finder(config, clock)()
+        credentials = make_credentials_getter(config, clock)()
         yield from _judge_source(config, credentials)
     except CredentialsMissing as error:
         yield report_error("credentials", error)

@@ -8,18 +8,18 @@ from pathlib import Path
 from pipeline.config.settings import Config
 from pipeline.domain.run import RunReport
 from pipeline.errors import UsageError, reason_of
-from pipeline.support.rights import acting_user, find_refusal
+from pipeline.support.rights import acting_user, get_sharing_refusal
 
 
 def warn_of_unshared_results(report: RunReport, config: Config) -> None:
     """Raise UsageError, which is a warning of the run, where its results cannot be read as configured."""
-    if (error := find_sharing_fault(config, report.out)) is not None:
+    if (error := get_sharing_fault(config, report.out)) is not None:
         raise error
 
 
-def find_sharing_fault(config: Config, folder: Path) -> UsageError | None:
+def get_sharing_fault(config: Config, folder: Path) -> UsageError | None:
     """Return why a folder of results that was written is not shared as configured, None where it is."""
-    refusal = find_refusal(folder)
+    refusal = get_sharing_refusal(folder)
     if isinstance(refusal, LookupError):
         return UsageError("sharing.no_group", group=config.results_group)
     if refusal is not None:

@@ -20,7 +20,7 @@ from pipeline.domain.run import PLAN_GUARDS, SEAL_ID_REUSED, Halt, RowPlan, RunR
 from pipeline.domain.seals import PersonHistory
 from pipeline.domain.service_codes import NAME_EXISTS
 from pipeline.errors import UsageError
-from pipeline.intake.readers.discover import find_empty_folders
+from pipeline.intake.readers.discover import list_empty_folders
 from pipeline.ledger.protocol import Ledger, RunRecord
 
 FEW_PEOPLE = 10  # of fewer, a third may be one doctor who left; none left at all is a roster without its rows
@@ -94,7 +94,7 @@ def check_plan(
         for row_plan in ready
         if row_plan.doctor.row_id is not None and row_plan.history is None
     }
-    if guards.roster_missing and (halt := find_missing_rosters(emptied_folders)):
+    if guards.roster_missing and (halt := get_missing_rosters_halt(emptied_folders)):
         return halt
     if halt := _check_new_people(newcomers, guards, ledger, record, live_seals):
         return halt
@@ -103,7 +103,7 @@ def check_plan(
     return _check_shrunk_roster(len(people), guards, ledger, record, files)
 
 
-def find_untrusted_answer(people: Iterable[PersonHistory]) -> Halt | None:
+def get_untrusted_answer_halt(people: Iterable[PersonHistory]) -> Halt | None:
     """Return why nothing is sent while an answer with another person's SealId is unresolved: no answer can be trusted."""
     attempts = (person.unresolved_attempt for person in people)
     if any(attempt is not None and attempt.code == SEAL_ID_REUSED for attempt in attempts):
@@ -111,7 +111,7 @@ def find_untrusted_answer(people: Iterable[PersonHistory]) -> Halt | None:
     return None
 
 
-def find_missing_rosters(emptied_folders: Sequence[str]) -> Halt | None:
+def get_missing_rosters_halt(emptied_folders: Sequence[str]) -> Halt | None:
     """Return why a run stops whose roster folders are empty or gone: a share that is not mounted looks the same."""
     return Halt("ROSTER_MISSING", ", ".join(emptied_folders), 5) if emptied_folders else None
 
@@ -125,12 +125,12 @@ def _check_new_people(
     most = max(guards.new_rows, int(guards.new_share * live_seals))
     if len(newcomers) <= most:
         return None
-    seen_rows = ledger.find_seen_rows(newcomers)
+    seen_rows = ledger.list_seen_rows(newcomers)
     new_keys = {key for row_id, key in newcomers.items() if row_id not in seen_rows}
     if len(new_keys) <= most:
         return None
     seen_people = frozenset().union(
-        *(_list_people(ledger, last.run) for last in _find_last_runs(ledger, record))
+        *(_list_people(ledger, last.run) for last in _list_last_runs(ledger, record))
     )
     new_people = len(new_keys - seen_people)
     return Halt("TOO_MANY_NEW", f"{new_people} > {most}", 5) if new_people > most else None
@@ -150,7 +150,7 @@ def _check_shrunk_roster(
     if guards.shrunk is None:
         return None
     kept_share = 1 - guards.shrunk
-    last_runs = _find_last_runs(ledger, record)
+    last_runs = _list_last_runs(ledger, record)
     if unread_files:
         last_runs = [
             last
@@ -203,7 +203,7 @@ def select_last_runs(runs: Iterable[RunRecord]) -> Iterator[LastRun]:
         is_newest = False
 
 
-def _find_last_runs(ledger: Ledger, record: RunRecord) -> list[LastRun]:
+def _list_last_runs(ledger: Ledger, record: RunRecord) -> list[LastRun]:
     """Return the last runs over the same rosters, as `select_last_runs` selects them."""
     last_runs: list[LastRun] = []
     for limit in (RUNS_SEARCHED, ALL_RUNS):
@@ -233,11 +233,11 @@ def has_read_rosters(run: RunRecord) -> bool:
     return not run.record or bool(json.loads(run.record)["files"])
 
 
-def find_emptied_folders(request: RunRequest, ledger: Ledger | None) -> list[str]:
+def list_emptied_folders(request: RunRequest, ledger: Ledger | None) -> list[str]:
     """Return the roster folders that hold no roster, or are gone, and in which an earlier run read one."""
     if ledger is None or request.only_keys:
         return []
-    return list_used_folders([*request.missing_folders, *find_empty_folders(request.rosters)], ledger)
+    return list_used_folders([*request.missing_folders, *list_empty_folders(request.rosters)], ledger)
 
 
 def list_used_folders(folders: Sequence[Path], ledger: Ledger) -> list[str]:
@@ -284,7 +284,7 @@ def require_certificate(ledger: Ledger, contract: str, now: float) -> None:
         raise UsageError("usage.not_certified", days=CERTIFICATE_DAYS, contract=contract)
 
 
-def find_deadline(guards: Guards, now: datetime) -> datetime | None:
+def compute_deadline(guards: Guards, now: datetime) -> datetime | None:
     """Return the moment at which a run that begins ``now`` (with its zone) has to stop."""
     if guards.deadline is None:
         return None

@@ -42,7 +42,7 @@ def unite_persons(doctors: Sequence[Doctor], snapshot: LedgerSnapshot) -> list[D
     return united
 
 
-def find_new_marks(row_plans: Iterable[RowPlan], digest: Digest) -> dict[str, PersonMarks]:
+def compute_new_marks(row_plans: Iterable[RowPlan], digest: Digest) -> dict[str, PersonMarks]:
     """Return, by key, staff number and mobile of known people where their rows differ from the ledger.
 
     Of several rows of a person the first one counts: with all of them the ledger would change in every run.
@@ -89,7 +89,7 @@ def as_planned(content: SealContent) -> SealContent:
     return replace(content, pixels=None)
 
 
-def find_differences(doctor: Doctor, seal: LiveSeal, digest: Digest, images: ImageExaminer) -> list[Field]:
+def list_differences(doctor: Doctor, seal: LiveSeal, digest: Digest, images: ImageExaminer) -> list[Field]:
     """Return the fields in which a row differs from its seal; a field that the row does not give is not compared."""
     content = seal.content
     if content is None:  # adopted: its content is not known
@@ -113,7 +113,7 @@ def has_other_staff_no(doctor: Doctor, person: PersonHistory, digest: Digest) ->
     return bool(staff_no and person.staff_no_digest and digest(staff_no) != person.staff_no_digest)
 
 
-def find_adopted_differences(doctor: Doctor, person: PersonHistory, digest: Digest) -> list[Field]:
+def list_adopted_differences(doctor: Doctor, person: PersonHistory, digest: Digest) -> list[Field]:
     """Return the name where a row has another name and another staff number than the doctor of an adopted seal."""
     is_other_person = _has_other_name(doctor, person) and has_other_staff_no(doctor, person, digest)
     return [Field.NAME] if is_other_person else []

@@ -17,7 +17,7 @@ from pipeline.domain.run import (
     Review,
     RowPlan,
     Status,
-    find_attempt_status,
+    get_attempt_status,
     is_copy_problem,
     is_held_problem,
 )
@@ -31,8 +31,8 @@ from pipeline.planning.known_people import (
     build_seal_content,
     describe_differences,
     describe_unread_image,
-    find_adopted_differences,
-    find_differences,
+    list_adopted_differences,
+    list_differences,
     name_sealed_image,
 )
 from pipeline.planning.possibly_same import (
@@ -41,7 +41,7 @@ from pipeline.planning.possibly_same import (
     KnownPersons,
     ToDay,
     describe_possibly_same,
-    find_present_person,
+    get_present_person,
 )
 from pipeline.planning.review import offer_held_image
 from pipeline.planning.seal_names import SealNamer
@@ -84,7 +84,7 @@ def plan_rows(
     ]
 
 
-def find_owners_by_image(
+def get_owners_by_image(
     snapshot: LedgerSnapshot, identify: Callable[[SealContent], str | None]
 ) -> dict[str, PersonHistory]:
     """Return the owner of the seal, or of the create without a verdict, that was made from each picture.
@@ -105,7 +105,7 @@ def find_owners_by_image(
     return owners
 
 
-def find_image_conflict(doctor: Doctor, owner: PersonHistory | None) -> Problem | None:
+def get_image_conflict(doctor: Doctor, owner: PersonHistory | None) -> Problem | None:
     """Return why a picture that already made ``owner``'s seal must not make this doctor's."""
     if owner is None or owner.key == doctor.key:
         return None
@@ -126,7 +126,7 @@ class _Planner:
         rules: PlanRules,
     ) -> None:
         self._snapshot, self._rules = snapshot, rules
-        self._image_owners = find_owners_by_image(snapshot, lambda content: content.picture)
+        self._image_owners = get_owners_by_image(snapshot, lambda content: content.picture)
         self._known_persons = KnownPersons(snapshot, doctors, rules.digest, rules.images)
 
     # -- the status of each row
@@ -151,7 +151,7 @@ class _Planner:
             if doctor.problems:
                 doctor = replace(doctor, problems=tuple(map(turn_into_warning, doctor.problems)))
             return self._plan_known_person(doctor, person, index)
-        if possibly_same := self._find_possibly_same(doctor, person):
+        if possibly_same := self._get_possibly_same(doctor, person):
             owner, agreeing_fields = possibly_same
             doctor = _drop_held_image(doctor)  # whose picture it is follows from who the doctor is
             doctor, reason = describe_possibly_same(doctor, owner, agreeing_fields, self._rules.to_day)
@@ -165,7 +165,7 @@ class _Planner:
             return False
         return as_planned(attempt.content) == build_seal_content(doctor, self._rules.digest)
 
-    def _find_possibly_same(
+    def _get_possibly_same(
         self, doctor: Doctor, person: PersonHistory | None
     ) -> tuple[PersonHistory, list[Field]] | None:
         """Return the person whose corrected number a row may give, and the fields that agree.
@@ -176,19 +176,19 @@ class _Planner:
             return None
         if doctor.key is None or any(map(is_copy_problem, doctor.errors)):
             return None
-        return find_present_person(doctor, self._snapshot) or self._known_persons.find(doctor)
+        return get_present_person(doctor, self._snapshot) or self._known_persons.find(doctor)
 
     def _plan_unsealed_person(self, doctor: Doctor, person: PersonHistory | None) -> RowPlan:
         """Return the plan of a row whose person has no seal and no unresolved attempt."""
         if doctor.held_image is not None:
             owner = self._image_owners.get(doctor.held_image.sha256)
-            if conflict := find_image_conflict(doctor, owner):
+            if conflict := get_image_conflict(doctor, owner):
                 return _make_plan(_drop_held_image(doctor), person, Status.REJECTED, conflict)
         if doctor.errors:
             waits = waits_for_machine_only(doctor.errors)
             return _make_plan(doctor, person, Status.NOT_SENT if waits else Status.REJECTED)
         owner = self._image_owners.get(doctor.picture.sha256) if doctor.picture else None
-        if conflict := find_image_conflict(doctor, owner):
+        if conflict := get_image_conflict(doctor, owner):
             return _make_plan(doctor, person, Status.REJECTED, conflict)
         content = build_seal_content(doctor, self._rules.digest)
         waits = person is not None and not self._rules.resend_refused and self._is_exhausted(person, content)
@@ -210,13 +210,13 @@ class _Planner:
         seal = person.seal
         if seal is None:
             assert person.unresolved_attempt is not None
-            return _make_plan(doctor, person, find_attempt_status(person.unresolved_attempt))
+            return _make_plan(doctor, person, get_attempt_status(person.unresolved_attempt))
         status = Status.UNCHANGED
         reasons: tuple[Problem, ...] = ()
         try:
-            differences = find_differences(doctor, seal, self._rules.digest, self._rules.images)
+            differences = list_differences(doctor, seal, self._rules.digest, self._rules.images)
             if seal.content is None:
-                differences = find_adopted_differences(doctor, person, self._rules.digest)
+                differences = list_adopted_differences(doctor, person, self._rules.digest)
         except NotReadNow as trouble:
             reasons = (turn_into_warning(describe_unread_image(doctor, trouble)),)
         else:
@@ -303,7 +303,7 @@ def _plan_failed_row(doctor: Doctor, person: PersonHistory | None, failure: Prob
     """Return the plan of a row over which planning failed: what the ledger knows of its person; nothing is sent."""
     status = Status.REJECTED
     if person is not None and person.unresolved_attempt is not None:
-        status = find_attempt_status(person.unresolved_attempt)
+        status = get_attempt_status(person.unresolved_attempt)
     elif person is not None and person.seal is not None:
         status, failure = Status.UNCHANGED, turn_into_warning(failure)
     return _make_plan(doctor, person, status, failure)

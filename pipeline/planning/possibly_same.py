@@ -40,7 +40,7 @@ Known = tuple[PersonHistory, LiveSeal | CreateAttempt]
 class KnownPersons:
     """People with a live seal or an unresolved attempt, by marks of which the ledger alone shows at least one.
 
-    The rows of this run are compared with each other before (`find_present_person`).
+    The rows of this run are compared with each other before (`get_present_person`).
     """
 
     def __init__(
@@ -112,20 +112,20 @@ class KnownPersons:
             return False
 
 
-def find_present_person(doctor: Doctor, snapshot: LedgerSnapshot) -> tuple[PersonHistory, list[Field]] | None:
+def get_present_person(doctor: Doctor, snapshot: LedgerSnapshot) -> tuple[PersonHistory, list[Field]] | None:
     """Return the person of another row of this run whose corrected number a row may give, and the fields that agree.
 
     Such a person has a live seal or an unresolved attempt; the conflict of the rows is known already.
     """
     people = (snapshot.people.get(key) for key in doctor.possibly_same)
     known = [person for person in people if person and (person.seal or person.unresolved_attempt)]
-    conflict = find_conflict(doctor)
+    conflict = get_possibly_same_problem(doctor)
     if not known or conflict is None:
         return None
     return known[0], [Field(field) for field in conflict.detail["same"].split(", ")]
 
 
-def find_conflict(doctor: Doctor) -> Problem | None:
+def get_possibly_same_problem(doctor: Doctor) -> Problem | None:
     """Return the problem of a row that may be the person of another row of this run."""
     return next((problem for problem in doctor.problems if problem.code == CODE), None)
 
@@ -149,7 +149,7 @@ def describe_possibly_same(
             "trace": person.unresolved_attempt.uuid,
             "day": to_day(person.unresolved_attempt.signed_at).isoformat(),
         }
-    conflict = find_conflict(doctor)
+    conflict = get_possibly_same_problem(doctor)
     if conflict is not None and person.key in doctor.possibly_same:
         detail["other"] = conflict.detail["other"]
         doctor = replace(doctor, problems=tuple(one for one in doctor.problems if one is not conflict))

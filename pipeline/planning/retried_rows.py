@@ -26,7 +26,7 @@ _DECIDED = frozenset({"unknown", "exists", "changed"})
 Line = tuple[str, str | None, int]  # file, sheet, row
 
 
-def find_retried_rows(
+def list_retried_rows(
     row_plans: Sequence[RowPlan],
     files: Sequence[FileReport],
     run: RunRecord,

@@ -65,7 +65,7 @@ def load_review(path: Path, mark: str, ledger: Ledger) -> SavedReview:
     Raises UsageError where it is no such file, damaged, changed by hand, or of another hospital or environment.
     """
     content = _parse(path)
-    if (fault := _find_fault(content, mark)) is not None:
+    if (fault := _get_fault(content, mark)) is not None:
         raise _refuse(path, fault)
     judged, saved_at = content["judgements"], datetime.fromisoformat(content["saved"]).timestamp()
     return SavedReview(
@@ -141,7 +141,7 @@ def _require_unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def _find_fault(content: Mapping[str, Any], mark: str) -> str | None:
+def _get_fault(content: Mapping[str, Any], mark: str) -> str | None:
     """Return the key of the reason why a file's content cannot be used."""
     if content.get("schema") != SCHEMA:
         return "review.other_version"

@@ -11,7 +11,7 @@ from pipeline.domain.seals import LedgerSnapshot, PersonHistory
 from pipeline.errors import isolate_row_failure
 from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.messages.problems import waits_for_machine_only
-from pipeline.planning.plan import find_image_conflict, find_owners_by_image
+from pipeline.planning.plan import get_image_conflict, get_owners_by_image
 
 
 def prepare_images(
@@ -22,7 +22,7 @@ def prepare_images(
     A row whose picture cannot be used is rejected. So is one whose picture shows the same as that of another person's
     seal. Raises OSError where the disk refuses.
     """
-    pixel_owners = find_owners_by_image(snapshot, lambda content: content.pixels)
+    pixel_owners = get_owners_by_image(snapshot, lambda content: content.pixels)
     return [_prepare_image(row_plan, images, pixel_owners) for row_plan in row_plans]
 
 
@@ -65,7 +65,7 @@ def _add_image(
     prepared = examined.prepared
     if prepared is None:
         return _refuse_image(row_plan, examined.errors)
-    if conflict := find_image_conflict(row_plan.doctor, pixel_owners.get(prepared.pixels)):
+    if conflict := get_image_conflict(row_plan.doctor, pixel_owners.get(prepared.pixels)):
         return _refuse_image(row_plan, (conflict,))
     request = row_plan.request
     if request is not None:

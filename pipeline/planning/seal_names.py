@@ -47,7 +47,7 @@ class SealNamer:
         self._wanted = Counter(
             name
             for row_plan in ready
-            if row_plan.doctor.seal_name is None and self._find_kept_name(row_plan) is None
+            if row_plan.doctor.seal_name is None and self._get_kept_name(row_plan) is None
             for name in self._list_candidates(row_plan)
         )
 
@@ -56,10 +56,10 @@ class SealNamer:
         name = row_plan.doctor.seal_name
         if name is not None:
             return name, list(self._check_roster_name(row_plan, name))
-        name = self._find_kept_name(row_plan)
+        name = self._get_kept_name(row_plan)
         return (name, []) if name is not None else self._name_newcomer(row_plan)
 
-    def _find_kept_name(self, row_plan: RowPlan) -> str | None:
+    def _get_kept_name(self, row_plan: RowPlan) -> str | None:
         """Return the name that a person keeps: not one made of a wrong doctor's name that was certainly refused."""
         doctor, person = row_plan.doctor, row_plan.history
         if person is None or person.seal_name in person.seal_names_of_others:
@@ -89,7 +89,7 @@ class SealNamer:
                 return plain, [_build_problem("SEAL_NAME_DUPLICATE", doctor, found=plain)]
             name, detail = disambiguated, {"found": plain, "used": disambiguated}
             warnings = [_build_problem("SEAL_NAME_DUPLICATE", doctor, severity="warning", **detail)]
-        fault = self._find_fault(name)
+        fault = self._get_fault(name)
         return name, warnings if fault is None else [fault]
 
     def _is_of_another(self, name: str, doctor: Doctor) -> bool:
@@ -98,7 +98,7 @@ class SealNamer:
     def _is_contested(self, name: str, doctor: Doctor) -> bool:
         return self._wanted[name] > 1 or self._is_of_another(name, doctor)
 
-    def _find_fault(self, name: str) -> Problem | None:
+    def _get_fault(self, name: str) -> Problem | None:
         """Return what is wrong with the length or the characters of a name."""
         return next(iter(check_seal_name(name, None, ascii_allowed=self._ascii_allowed)), None)
 
@@ -120,7 +120,7 @@ class SealNamer:
         doctor = row_plan.doctor
         for suffix in ((doctor.staff_no or "").translate(_CHINESE_DIGITS), doctor.department or ""):
             name = self._fill_in(doctor, suffix)
-            if suffix and name not in _names_of_others(row_plan) and self._find_fault(name) is None:
+            if suffix and name not in _names_of_others(row_plan) and self._get_fault(name) is None:
                 return name
         return None
 

@@ -202,7 +202,7 @@ def draw_histogram(
     first, last = min(counts), max(counts)
     while last - first < 6:
         first, last = first - 1, last + 1
-    low, high = (math.log10(edge) for edge in (_find_edges(max(0, first))[0], _find_edges(last)[1]))
+    low, high = (math.log10(edge) for edge in (_compute_edges(max(0, first))[0], _compute_edges(last)[1]))
     bottom, right = height - BOTTOM, width - RIGHT
 
     def x(seconds: float) -> float:
@@ -212,7 +212,7 @@ def draw_histogram(
     bars = []
     for index, count in counts.items():
         if count:
-            begin, end = map(x, _find_edges(index))
+            begin, end = map(x, _compute_edges(index))
             bar_height = max(1.5, count / max(counts.values()) * (bottom - TOP))
             top, bar_width = round(bottom - bar_height, 1), round(end - begin - 1.5, 1)
             bars.append(HistogramBar(begin + 0.75, top, bar_width, round(bar_height, 1), count))
@@ -226,10 +226,10 @@ def draw_histogram(
     return Histogram(width, height, RIGHT, bottom, right, bars, x_ticks, x(durations.p95))
 
 
-def _find_edges(pair: int) -> tuple[float, float]:
+def _compute_edges(pair: int) -> tuple[float, float]:
     """Return the seconds between which a pair of bins lies; the first begins at 0, which a logarithm cannot show."""
-    find_edges = DurationHistogram.find_bin_edges
-    return max(find_edges(2 * pair)[0], find_edges(0)[1] / 2), find_edges(2 * pair + 1)[1]
+    compute_edges = DurationHistogram.compute_bin_edges
+    return max(compute_edges(2 * pair)[0], compute_edges(0)[1] / 2), compute_edges(2 * pair + 1)[1]
 
 
 def _space_ticks(ticks: Sequence[Tick], spacing: float, width: int) -> Iterator[Tick]:

@@ -173,7 +173,7 @@ def preserve_edited_workbooks(path: Path) -> list[Path]:
     for workbook in _list_noted(path):
         try:
             if _is_edited(workbook):
-                kept.append(workbook.rename(_find_free_path(workbook)))
+                kept.append(workbook.rename(_choose_free_path(workbook)))
             elif workbook != path:
                 workbook.unlink(missing_ok=True)
             else:
@@ -190,7 +190,7 @@ def clear_copies(folder: Path) -> None:
         workbook = note.with_name(note.name[1:].removesuffix(".sha256"))
         with suppress(PermissionError):  # a program holds it open
             if _is_edited(workbook):
-                workbook.rename(_find_free_path(workbook))
+                workbook.rename(_choose_free_path(workbook))
             else:
                 workbook.unlink(missing_ok=True)
             note.unlink()
@@ -222,7 +222,7 @@ def remember_written(path: Path, *, copied_from: Path | None = None) -> None:
     write_bytes(_note_path(path), _hash_file(copied_from or path).encode())
 
 
-def find_newest_workbook(path: Path) -> Path:
+def get_newest_workbook(path: Path) -> Path:
     """Return the workbook that was written last: the one at ``path``, or a numbered sibling."""
     return max(_list_noted(path), key=lambda workbook: _note_path(workbook).stat().st_mtime_ns, default=path)
 
@@ -244,7 +244,7 @@ def _is_edited(path: Path) -> bool:
         return False
 
 
-def _find_free_path(path: Path) -> Path:
+def _choose_free_path(path: Path) -> Path:
     names = (
         path.with_name(f"{path.stem} (edited{'' if number == 1 else f' {number}'}){path.suffix}")
         for number in itertools.count(1)

@@ -22,12 +22,12 @@ from pipeline.domain.service_codes import CODES, NAME_EXISTS
 from pipeline.errors import isolate_row_failure
 from pipeline.messages.areas import is_known
 from pipeline.messages.catalogue import make_finished_message
-from pipeline.messages.problems import find_problem_kind, render_problem
+from pipeline.messages.problems import get_problem_kind_if_known, render_problem
 from pipeline.messages.service_errors import (
     Advice,
-    find_advice,
-    find_halt_advice,
-    find_refusal_advice,
+    get_advice,
+    get_halt_advice,
+    get_refusal_advice,
     is_known_code,
     list_answers,
 )
@@ -59,10 +59,10 @@ def name_code(code: str, presenter: Presenter, *, unresolved: bool = False) -> s
         code = "http_502"  # they all prove as little
     if code in list_answers():
         return list_answers()[code].summarize(presenter.language)
-    if find_problem_kind(code) is not None:
+    if get_problem_kind_if_known(code) is not None:
         return presenter.render(f"{code}.label")
     if is_service_code(code):
-        return find_advice(code).summarize(presenter.language)
+        return get_advice(code).summarize(presenter.language)
     return presenter.render("reason.doubtful" if unresolved else "reason.service")
 
 
@@ -127,7 +127,7 @@ def explain_answer(outcome: RowOutcome, message: str, presenter: Presenter) -> s
     code = outcome.code or ""
     if outcome.status is Status.EXISTS or not is_service_code(code):
         return message
-    meaning = find_advice(code).summarize(presenter.language)
+    meaning = get_advice(code).summarize(presenter.language)
     return presenter.render("reason.explained", what=meaning, message=message) if message else meaning
 
 
@@ -141,7 +141,7 @@ def describe_lost_answer(code: str | None, message: str | None, presenter: Prese
         return presenter.render_text(message) if message else None
     if code not in list_answers() and not code.startswith("http_"):
         return None
-    meaning = find_advice(code).summarize(presenter.language)
+    meaning = get_advice(code).summarize(presenter.language)
     text = presenter.render_text(message) if isinstance(message, Message) else ""
     return presenter.join("colon", meaning, text)
 
@@ -151,7 +151,7 @@ def advise_on_row(outcome: RowOutcome, presenter: Presenter) -> str:  # noqa: PL
     errors = outcome.errors
     if not errors and outcome.status is Status.NOT_SENT:
         code = outcome.code or ""
-        needs_cure = is_service_code(code) and find_advice(code).rerun == "after"
+        needs_cure = is_service_code(code) and get_advice(code).rerun == "after"
         return _advise_on_code(code, presenter) if needs_cure else presenter.render("advice.not_sent")
     if not errors and outcome.status is Status.FAILED:
         return _advise_on_code(outcome.code, presenter)
@@ -160,7 +160,7 @@ def advise_on_row(outcome: RowOutcome, presenter: Presenter) -> str:  # noqa: PL
         return presenter.render("advice.review")
     if task in {RowTask.JUDGE_PERSON, RowTask.JUDGE_PICTURE}:
         return presenter.render("advice.decide")
-    kinds = [find_problem_kind(error.code) for error in errors]
+    kinds = [get_problem_kind_if_known(error.code) for error in errors]
     if any(kind is not None and kind.who == "it" for kind in kinds):
         return presenter.render("advice.it")
     if errors and all(error.field is Field.PICTURE for error in errors):
@@ -172,7 +172,7 @@ def _advise_on_code(code: str | None, presenter: Presenter) -> str:
     """Return what a refusal asks for, and of whom."""
     if code is None or not is_known_code(code):
         return presenter.render("advice.failed")
-    return describe_task(find_advice(code), presenter)
+    return describe_task(get_advice(code), presenter)
 
 
 # -- codes of the service, halts, notices
@@ -192,14 +192,14 @@ def describe_task(advice: Advice, presenter: Presenter) -> str:
 
 def describe_task_of(code: str, presenter: Presenter) -> str | None:
     """Return who acts and what to do about a code of the service; None if the catalogue does not list it."""
-    return describe_task(find_refusal_advice(code), presenter) if is_service_code(code) else None
+    return describe_task(get_refusal_advice(code), presenter) if is_service_code(code) else None
 
 
 def describe_code(code: str, presenter: Presenter) -> str:
     """Return what a code of the service means, who acts and what to do; empty if the catalogue does not list it."""
     if not is_service_code(code):
         return ""
-    advice = find_advice(code)
+    advice = get_advice(code)
     space = "" if presenter.language == "zh" else " "
     return f"{advice.meaning.render(presenter.language)}{space}{describe_task(advice, presenter)}"
 
@@ -229,7 +229,7 @@ def describe_cause(cause: str, presenter: Presenter) -> str:
     if cause in list_answers():
         return list_answers()[cause].summarize(presenter.language)
     if is_service_code(cause):
-        return presenter.join("colon", cause, find_advice(cause).summarize(presenter.language))
+        return presenter.join("colon", cause, get_advice(cause).summarize(presenter.language))
     return presenter.render_text(cause)
 
 
@@ -242,7 +242,7 @@ def describe_halt(
         since, time = shown(detail["since"]), presenter.describe_duration(float(detail["seconds"]))
         message = presenter.render("outage.ended", host=detail["host"], cause=cause, since=since, time=time)
     text = _describe_halt_reason(code, _explain_last_code(message, presenter), presenter)
-    advice = find_halt_advice(code, detail.get("action", ""))
+    advice = get_halt_advice(code, detail.get("action", ""))
     if advice is None:
         return text
     task = describe_task(advice, presenter)
@@ -269,7 +269,7 @@ def _explain_last_code(message: str, presenter: Presenter) -> str:
     code = message.rpartition(" ")[2]
     if not is_service_code(code):
         return message
-    return presenter.join("colon", message, find_advice(code).summarize(presenter.language))
+    return presenter.join("colon", message, get_advice(code).summarize(presenter.language))
 
 
 def describe_halt_of(report: RunReport, presenter: Presenter) -> str:
@@ -299,7 +299,7 @@ def describe_notices(report: RunReport, presenter: Presenter) -> list[str]:
 
 def describe_file(file_report: FileReport, presenter: Presenter, *, max_layouts: int = 0) -> list[str]:
     """Return a sentence for each problem of a file, for so many arrangements of columns, and its first notes."""
-    layouts = list(find_layouts([file_report]))[:max_layouts]
+    layouts = list(group_sheets_by_layout([file_report]))[:max_layouts]
     return [
         *(describe_problem(problem, presenter) for problem in file_report.problems),
         *(presenter.mask_text(describe_columns(columns, presenter)) for columns in layouts),
@@ -307,7 +307,7 @@ def describe_file(file_report: FileReport, presenter: Presenter, *, max_layouts:
     ]
 
 
-def find_layouts(files: Iterable[FileReport]) -> Mapping[ColumnLayout, Sequence[str]]:
+def group_sheets_by_layout(files: Iterable[FileReport]) -> Mapping[ColumnLayout, Sequence[str]]:
     """Return the arrangements of columns that were read, each with its sheets: ``a.xlsx 内科``."""
     layouts: dict[ColumnLayout, list[str]] = {}
     for file_report in files:
@@ -320,7 +320,7 @@ def find_layouts(files: Iterable[FileReport]) -> Mapping[ColumnLayout, Sequence[
 
 def describe_layouts(files: Iterable[FileReport], presenter: Presenter) -> Iterator[str]:
     """Yield a sentence for every arrangement of columns: how it is read, and which columns are not used."""
-    for columns, sheets in list(find_layouts(files).items())[:_MAX_LAYOUTS]:
+    for columns, sheets in list(group_sheets_by_layout(files).items())[:_MAX_LAYOUTS]:
         text = presenter.mask_text(describe_columns(columns, presenter))
         key = "columns.file" if len(sheets) == 1 else "columns.files"
         yield presenter.render(key, place=presenter.mask_text(sheets[0]), n=len(sheets), text=text)
@@ -328,7 +328,7 @@ def describe_layouts(files: Iterable[FileReport], presenter: Presenter) -> Itera
 
 def describe_misspelt_titles(files: Iterable[FileReport], presenter: Presenter) -> Iterator[str]:
     """Yield a sentence for every arrangement with an unused column whose title is nearly a known one."""
-    for columns, sheets in list(find_layouts(files).items())[:_MAX_LAYOUTS]:
+    for columns, sheets in list(group_sheets_by_layout(files).items())[:_MAX_LAYOUTS]:
         if misspelt := [column for column in columns if column.nearest]:
             text = _describe_unused(misspelt, presenter)
             sentence = presenter.render("columns.misspelt", place=sheets[0], text=text)

@@ -139,7 +139,7 @@ class _MarkedSheet:
         }
         appended = find_appended_columns(self._titles, _HEADINGS)
         self._is_marked = appended is not None
-        self._first_column = appended[0] if appended else self._find_free_column()
+        self._first_column = appended[0] if appended else self._compute_free_column()
         self._looks: dict[object, object] = {}
 
     def mark(self) -> None:
@@ -148,7 +148,7 @@ class _MarkedSheet:
         for row_marks in self._marks:
             self._write_row(row_marks)
             for address, texts in row_marks.faults.items():
-                self._mark_cell(self._find_cell(address), texts)
+                self._mark_cell(self._get_cell(address), texts)
         self._set_widths()
         self._extend_filter()
 
@@ -167,7 +167,7 @@ class _MarkedSheet:
                     kept = [line for line in cell.comment.text.split("\n") if not line.startswith(MARK)]
                     self._set_note(cell, kept)
 
-    def _find_free_column(self) -> int:
+    def _compute_free_column(self) -> int:
         """Return the first column that is free in the rows that are written."""
         letters = {row_marks.last_column for row_marks in self._marks if row_marks.last_column}
         merges = self._sheet.merged_cells.ranges
@@ -223,7 +223,7 @@ class _MarkedSheet:
             self._looks[key] = copy(cell._style)  # noqa: SLF001  a style costs a search in the book's table
         cell._style = copy(self._looks[key])  # noqa: SLF001
 
-    def _find_cell(self, address: str) -> Cell:
+    def _get_cell(self, address: str) -> Cell:
         """Return a cell, or the one that shows its value where it is merged."""
         cell = self._sheet[address]
         if isinstance(cell, MergedCell):

@@ -140,7 +140,7 @@ def choose_task(row: EndedRow) -> RowTask:
     """Return what a row waits for."""
     if row.status in _TASKS:
         return _TASKS[row.status]
-    if find_unread_picture(row) is not None:
+    if get_unread_problem(row) is not None:
         return RowTask.ALLOW_READING
     if row.status in {Status.SEALED, Status.UNCHANGED}:
         return RowTask.CHOOSE_PICTURE if has_doubtful_picture(row) else RowTask.NOTHING
@@ -155,24 +155,24 @@ def _choose_correction(row: EndedRow) -> RowTask:
         return RowTask.NOTHING
     if has_held_picture(row):
         return RowTask.JUDGE_PICTURE
-    if find_known_person(row):
+    if get_known_person(row):
         return RowTask.JUDGE_PERSON
     return RowTask.ADD_PICTURE if _lacks_picture_alone(row) else RowTask.CORRECT
 
 
-def find_unread_picture(row: EndedRow) -> Problem | None:
+def get_unread_problem(row: EndedRow) -> Problem | None:
     """Return the problem of a picture that the user who runs may not read."""
     unread = (problem for problem in row.problems if problem.code == "IMAGE_NOT_READ")
     return next((problem for problem in unread if problem.detail.get("user")), None)
 
 
-def find_known_person(row: EndedRow) -> str:
+def get_known_person(row: EndedRow) -> str:
     """Return the SealId or trace id of the person whose corrected number a row may give, "" for none."""
-    detail = find_detail(row, "PERSON_POSSIBLY_SAME", "agreed")
+    detail = get_detail(row, "PERSON_POSSIBLY_SAME", "agreed")
     return str(detail.get("seal") or detail.get("trace") or "")
 
 
-def find_detail(row: EndedRow | None, code: str, word: str) -> Mapping[str, str]:
+def get_detail(row: EndedRow | None, code: str, word: str) -> Mapping[str, str]:
     """Return the detail of a row's first problem of a code that has this word; empty for none."""
     problems = row.problems if row else ()
     details = (problem.detail for problem in problems if problem.code == code)
@@ -253,7 +253,7 @@ def _list_picture_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[Ne
         if without:
             yield make_step("next.no_seals", command, n=len(without), folder=state.missing_seals)
     if unread := tasks[RowTask.ALLOW_READING]:
-        detail = next(problem for row in state.rows if (problem := find_unread_picture(row))).detail
+        detail = next(problem for row in state.rows if (problem := get_unread_problem(row))).detail
         yield make_step("next.unread", command, n=unread, file=mask_text(detail["file"]), user=detail["user"])
 
 

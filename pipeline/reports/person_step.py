@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from pipeline.clock import shown, stamp
 from pipeline.domain.run import EndedRow, Status, has_doubtful_picture
 from pipeline.messages.catalogue import make_message
-from pipeline.messages.problems import find_problem_kind
-from pipeline.messages.service_errors import find_halt_advice, find_refusal_advice
-from pipeline.reports.next_steps import CommandLine, NextStep, find_detail, find_known_person, make_step
+from pipeline.messages.problems import get_problem_kind_if_known
+from pipeline.messages.service_errors import get_halt_advice, get_refusal_advice
+from pipeline.reports.next_steps import CommandLine, NextStep, get_detail, get_known_person, make_step
 
 if TYPE_CHECKING:
     from pipeline.domain.service_codes import ResponsibleRole
@@ -89,7 +89,7 @@ def _resolve_create(person: PersonState) -> NextStep:
 def _decide_on_change(person: PersonState) -> NextStep:
     seal_id, build = person.seal_id, person.command_line.build
     assert seal_id is not None
-    if find_detail(person.row, "CONTENT_CHANGED", "sealed"):
+    if get_detail(person.row, "CONTENT_CHANGED", "sealed"):
         return replace(make_step("step.another_person", build("resolve", seal_id)), who="clerk")
     commands = (
         build("resolve", seal_id, "--keep"),
@@ -100,7 +100,7 @@ def _decide_on_change(person: PersonState) -> NextStep:
 
 def _follow_advice(person: PersonState) -> NextStep:
     """Return what the code of a refusal asks for: rows are corrected, all else is put right elsewhere."""
-    advice = find_refusal_advice(person.refusal_code)
+    advice = get_refusal_advice(person.refusal_code)
     retry = person.command_line.build("retry")
     if advice.who == "clerk":
         notes = (advice.as_message(), make_message("step.waits"))
@@ -110,8 +110,8 @@ def _follow_advice(person: PersonState) -> NextStep:
 
 def _correct_row(person: PersonState) -> NextStep:
     row, build = person.row, person.command_line.build
-    known_person = find_known_person(row) if row else ""
-    name = str(find_detail(row, "IMAGE_AMBIGUOUS", "earlier").get("name", ""))
+    known_person = get_known_person(row) if row else ""
+    name = str(get_detail(row, "IMAGE_AMBIGUOUS", "earlier").get("name", ""))
     if known_person:
         commands = (
             build("resolve", known_person, "--same-person"),
@@ -122,7 +122,7 @@ def _correct_row(person: PersonState) -> NextStep:
         keep = build("resolve", name, "--keep")
         return NextStep(make_message("step.held_picture"), (keep,), "clerk", is_decision=True)
     again = person.command_line.repeat_run(person.last_run)
-    return NextStep(make_message("step.fix_roster"), (again,), _find_responsible_role(row))
+    return NextStep(make_message("step.fix_roster"), (again,), _get_responsible_role(row))
 
 
 def _send_person_again(person: PersonState) -> NextStep:
@@ -131,14 +131,14 @@ def _send_person_again(person: PersonState) -> NextStep:
         return make_step("step.unseen", person.command_line.repeat_run(None))
     again = person.command_line.repeat_run(person.last_run)
     halt = person.last_run.content.get("halted") if person.last_run else None
-    advice = find_halt_advice(halt["code"]) if halt else None
+    advice = get_halt_advice(halt["code"]) if halt else None
     if advice is None or advice.rerun == "itself":
         return make_step("step.again", again)
     return NextStep(make_message("step.failed", todo=advice.as_message()), (again,), advice.who)
 
 
-def _find_responsible_role(row: EndedRow | None) -> ResponsibleRole:
+def _get_responsible_role(row: EndedRow | None) -> ResponsibleRole:
     """Return who can put a rejected row right."""
     errors = row.errors if row else ()
-    known = [kind for error in errors if (kind := find_problem_kind(error.code)) is not None]
+    known = [kind for error in errors if (kind := get_problem_kind_if_known(error.code)) is not None]
     return "it" if errors and all(entry.who == "it" for entry in known) else "clerk"

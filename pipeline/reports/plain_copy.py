@@ -275,7 +275,7 @@ class _SheetWriter:
         titles = {column: text for column, (kind, _, text) in cells.items() if kind is CellKind.TEXT}
         appended = find_appended_columns(titles, _HEADINGS)
         self._is_marked = appended is not None
-        self._first_column = appended[0] if appended else self._find_free_column(titles)
+        self._first_column = appended[0] if appended else self._compute_free_column(titles)
         columns = range(self._first_column, self._first_column + len(_HEADINGS))
         taken = [title for column, title in titles.items() if column not in columns]
         row, look = self._source.header_row - 1, self._looks.get_format("title")
@@ -284,7 +284,7 @@ class _SheetWriter:
         self._widths.update(zip(columns, _WIDTHS, strict=True))
         self._lines_to_measure = _MEASURED_LINES
 
-    def _find_free_column(self, titles: Iterable[int]) -> int:
+    def _compute_free_column(self, titles: Iterable[int]) -> int:
         """Return the first column that is free in the rows that are written."""
         lasts = {marks.last_column for marks in self._source.marks if marks.last_column}
         reaching = [

@@ -19,7 +19,7 @@ from pipeline.messages.catalogue import dump_text, dump_texts
 from pipeline.messages.problems import record_problem, turn_into_warning
 from pipeline.reports.explanations import describe_lost_answer, describe_notice, describe_problem
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.row_values import display_field, find_confirmed_seal_id
+from pipeline.reports.row_values import display_field, get_confirmed_seal_id
 from pipeline.reports.totals import verify_totals
 from pipeline.version import __version__
 
@@ -59,7 +59,7 @@ def _record_outcome(outcome: RowOutcome, *, run: str, presenter: Presenter) -> R
         changes=tuple(_mask_change(change, presenter) for change in doctor.changes),
         values={field: display_field(outcome, field, presenter.mask_text) for _, field in fields},
         picture=RecordedPicture(presenter.mask_path(picture.location), picture.sha256) if picture else None,
-        seal_id=find_confirmed_seal_id(outcome),
+        seal_id=get_confirmed_seal_id(outcome),
         request_id=outcome.request_id,
         trace_id=outcome.trace_id,
         attempts=outcome.attempts,

@@ -26,7 +26,7 @@ from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import (
     display_last_attempt,
     display_seal_name,
-    find_confirmed_seal_id,
+    get_confirmed_seal_id,
     list_blocking_codes,
     mask_doctor_id,
     mask_doctor_mobile,
@@ -185,7 +185,7 @@ def _build_table(report: RunReport, presenter: Presenter) -> Table:
             "staff": mask_and_cut(doctor.staff_no),
             "department": share_text(doctor.department),
             "sealName": mask_and_cut(display_seal_name(outcome)),
-            "sealId": find_confirmed_seal_id(outcome) or "",
+            "sealId": get_confirmed_seal_id(outcome) or "",
             "time": display_last_attempt(outcome),
             "attempts": outcome.attempts,
             "request": outcome.request_id or "",

@@ -101,7 +101,7 @@ def _choose_rows(report: RunReport) -> tuple[list[RowOutcome], Counter[str]]:
     """
     groups: dict[str, list[int]] = defaultdict(list)
     for index, outcome in enumerate(report.outcomes):
-        groups[_find_group(outcome)].append(index)
+        groups[_choose_group(outcome)].append(index)
     left_out: Counter[str] = Counter()
     chosen: list[int] = []
     for group in GROUPS:
@@ -113,7 +113,7 @@ def _choose_rows(report: RunReport) -> tuple[list[RowOutcome], Counter[str]]:
     return [report.outcomes[index] for index in sorted(chosen)], left_out
 
 
-def _find_group(outcome: RowOutcome) -> str:
+def _choose_group(outcome: RowOutcome) -> str:
     """Return the group of a row. A row can be judged if it may still be sent, or only its judgement keeps it back."""
     if outcome.row_plan.review is not None:
         if outcome.status in _JUDGED_ANYWAY:
@@ -191,7 +191,7 @@ def _build_card(
     """Make a row's card; ``named`` adds the name of its roster, if there are several."""
     doctor, review, origin = outcome.doctor, outcome.row_plan.review, outcome.doctor.row.origin
     picture = doctor.picture or doctor.held_image
-    group, say = _find_group(outcome), presenter.render_review
+    group, say = _choose_group(outcome), presenter.render_review
 
     def mask_and_clean(text: str | None) -> str:
         return clean_text(presenter.mask_optional(text))

@@ -10,10 +10,10 @@ from functools import partial
 from pipeline.domain.roster import Field, Problem
 from pipeline.domain.run import RowOutcome, Status, has_doubtful_picture, needs_fixing
 from pipeline.domain.service_codes import REFUSED_FIELDS
-from pipeline.messages.service_errors import find_advice, is_known_code
+from pipeline.messages.service_errors import get_advice, is_known_code
 from pipeline.reports.explanations import advise_on_row, describe_problem, list_reasons
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.row_values import find_confirmed_seal_id
+from pipeline.reports.row_values import get_confirmed_seal_id
 from pipeline.reports.totals import NEEDS_NOTHING
 
 AUTHOR = "esign-import"  # of the notes of a marked copy
@@ -30,14 +30,14 @@ _FIELDS_BY_WORD: Mapping[str, Field] = {
 }
 
 
-def find_refused_fields(outcome: RowOutcome) -> tuple[Field, ...]:
+def list_refused_fields(outcome: RowOutcome) -> tuple[Field, ...]:
     """Return the fields a refusal is about; none if the row was not refused, or the roster's owner can do nothing."""
     if outcome.status is not Status.FAILED:
         return ()
     code = outcome.code or ""
     if code in REFUSED_FIELDS:
         return REFUSED_FIELDS[code]
-    if is_known_code(code) and find_advice(code).who != "clerk":
+    if is_known_code(code) and get_advice(code).who != "clerk":
         return ()
     fields = dict.fromkeys(
         field for word, field in _FIELDS_BY_WORD.items() if word in (outcome.message or "")
@@ -47,7 +47,7 @@ def find_refused_fields(outcome: RowOutcome) -> tuple[Field, ...]:
 
 def choose_refused_fields(outcome: RowOutcome, available: Container[Field]) -> list[Field]:
     """Return the fields of a refusal among those that a table has a column for, by default those of the person."""
-    fields = find_refused_fields(outcome)
+    fields = list_refused_fields(outcome)
     refused = [field for field in fields if field in available]
     return refused or [field for field in _PERSON_FIELDS if fields and field in available]
 
@@ -85,7 +85,7 @@ def _list_appended_texts(outcome: RowOutcome, presenter: Presenter) -> tuple[str
     is_well = outcome.status in NEEDS_NOTHING and not has_doubtful_picture(outcome)
     reasons = () if is_well else _list_whole_reasons(outcome, presenter)
     reason = " ".join(" ".join(reasons).split())
-    return presenter.name_status(outcome.status), reason, find_confirmed_seal_id(outcome) or ""
+    return presenter.name_status(outcome.status), reason, get_confirmed_seal_id(outcome) or ""
 
 
 def _list_whole_reasons(outcome: RowOutcome, presenter: Presenter) -> Iterator[str]:
@@ -102,7 +102,7 @@ def _list_faults(outcome: RowOutcome, presenter: Presenter) -> dict[str, list[st
     row = outcome.doctor.row
     faults: dict[str, list[str]] = {}
     for problem in outcome.errors:
-        if address := find_address(outcome, problem):
+        if address := get_address(outcome, problem):
             faults.setdefault(address, []).append(describe_problem(problem, presenter, masked=False))
     if not faults:
         texts = [*_list_whole_reasons(outcome, presenter), advise_on_row(outcome, presenter)]
@@ -111,7 +111,7 @@ def _list_faults(outcome: RowOutcome, presenter: Presenter) -> dict[str, list[st
     return faults
 
 
-def find_address(outcome: RowOutcome, problem: Problem) -> str | None:
+def get_address(outcome: RowOutcome, problem: Problem) -> str | None:
     """Return the cell of the roster that a problem is about."""
     row = outcome.doctor.row
     if problem.cell and re.fullmatch(rf"[A-Z]{{1,3}}{row.origin.row}", problem.cell):

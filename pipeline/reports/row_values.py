@@ -22,7 +22,7 @@ SEALED_STATUSES = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
 _SHORTEST_NUMBER = 8  # characters; the last four of a shorter one would be half of it
 
 
-def find_retried_rows(report: RunReport) -> tuple[RowOutcome, ...]:
+def list_retried_rows(report: RunReport) -> tuple[RowOutcome, ...]:
     """Return the rows that a retry took up, none for another command.
 
     The outcomes of a retry over whole rosters hold the other rows as well. A rebuilt retry knows only how its rows
@@ -85,7 +85,7 @@ def display_field(outcome: RowOutcome, field: Field, mask: Mask) -> str | None:
     return None if value is None else mask(str(value))
 
 
-def find_confirmed_seal_id(outcome: RowOutcome) -> str | None:
+def get_confirmed_seal_id(outcome: RowOutcome) -> str | None:
     """Return the SealId if the status confirms it; with any other status it is evidence, not a result."""
     return outcome.seal_id if outcome.status in SEALED_STATUSES else None
 
@@ -100,7 +100,7 @@ def display_last_attempt(outcome: RowOutcome) -> str:
     return "" if moment is None else stamp(moment)[:19].replace("T", " ")
 
 
-def find_trace(outcome: RowOutcome) -> tuple[str, str]:
+def get_trace(outcome: RowOutcome) -> tuple[str, str]:
     """Return (trace id, host) of the create that waits for a verdict, of this run or an earlier one."""
     history = outcome.row_plan.history
     attempt = history.unresolved_attempt if history else None
@@ -129,7 +129,7 @@ _COLUMNS: Mapping[str, Callable[[RowOutcome, Mask], object]] = {
     **{name: _show_field(field) for name, field in list_result_fields(in_ledger=True)},
     "picture": lambda outcome, mask: _masked(_picture(outcome), mask),
     "picture_sha256": lambda outcome, _: outcome.doctor.picture and outcome.doctor.picture.sha256,
-    "seal_id": lambda outcome, _: find_confirmed_seal_id(outcome),
+    "seal_id": lambda outcome, _: get_confirmed_seal_id(outcome),
     "request_id": lambda outcome, _: outcome.request_id,
     "trace_id": lambda outcome, _: outcome.trace_id,
     "attempts": lambda outcome, _: outcome.attempts,

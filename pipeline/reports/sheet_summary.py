@@ -15,7 +15,7 @@ from pipeline.reports.explanations import (
 )
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE, list_run_steps
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.row_values import find_retried_rows
+from pipeline.reports.row_values import list_retried_rows
 from pipeline.reports.styles import CODE, COLOURS, HEAD, STATUSES_OF_FILES, Look, colour_status
 from pipeline.reports.summary_grid import LAST, Part, SummaryGrid
 from pipeline.reports.table_sheets import count_unassigned
@@ -73,7 +73,7 @@ def _write_links(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> 
     """Link the other sheets, each with its number of rows, and the pages in the same folder."""
     rows = {presenter.render("sheet.all"): len(report.outcomes)}
     if report.command == "retry":
-        rows[presenter.render("sheet.retried")] = len(find_retried_rows(report))
+        rows[presenter.render("sheet.retried")] = len(list_retried_rows(report))
     rows[presenter.render("sheet.fix")] = sum(map(needs_fixing, report.outcomes))
     unresolved = sum(outcome.status in UNRESOLVED_STATUSES for outcome in report.outcomes)
     rows[presenter.render("sheet.unknown")] = unresolved

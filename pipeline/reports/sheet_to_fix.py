@@ -15,7 +15,7 @@ from pipeline.domain.run import RowOutcome, Status, needs_fixing
 from pipeline.messages.problems import split_remedy
 from pipeline.reports.explanations import advise_on_row, describe_problem, list_reasons
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.row_marks import choose_refused_fields, find_address
+from pipeline.reports.row_marks import choose_refused_fields, get_address
 from pipeline.reports.tables import (
     NUMBER,
     QUIET,
@@ -119,7 +119,7 @@ def _list_lines(outcome: RowOutcome, copy: Path | None, presenter: Presenter) ->
     """Yield a line for each error of a row; a row without an error has one, with all that is known."""
     row = outcome.doctor.row
     for problem in outcome.errors:
-        address = find_address(outcome, problem) or ""
+        address = get_address(outcome, problem) or ""
         cells = [cell for cell in row.cells if row.address_of(cell) == address]
         wrong, advice = split_remedy(describe_problem(problem, presenter))
         advice = advice[:1].upper() + advice[1:] if advice else advise_on_row(outcome, presenter)

@@ -17,8 +17,8 @@ from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import (
     display_last_attempt,
     display_seal_name,
-    find_confirmed_seal_id,
-    find_trace,
+    get_confirmed_seal_id,
+    get_trace,
     mask_doctor_id,
 )
 from pipeline.reports.styles import clean_text
@@ -65,7 +65,7 @@ def write_all_sheet(
     columns = [column for column in ALL_COLUMNS if previews or column is not IMAGE_COLUMN]
     if len(outcomes) > MAX_LINKS:  # links are kept for the rows that something happened to
         columns = [
-            replace(column, linked_path=_find_new_image) if column.linked_path else column
+            replace(column, linked_path=_get_new_image_path) if column.linked_path else column
             for column in columns
         ]
     table = TableSheet(
@@ -115,26 +115,26 @@ def write_unpaired_sheet(context: WorkbookContext) -> None:
 
 
 def _masked(
-    find_text: Callable[[RowOutcome], str | None],
+    get_text: Callable[[RowOutcome], str | None],
 ) -> Callable[[RowOutcome, Presenter], str]:
-    return lambda outcome, presenter: presenter.mask_optional(find_text(outcome))
+    return lambda outcome, presenter: presenter.mask_optional(get_text(outcome))
 
 
-def _find_image(outcome: RowOutcome) -> Path | None:
+def _get_image_path(outcome: RowOutcome) -> Path | None:
     return outcome.doctor.picture.path if outcome.doctor.picture else None
 
 
-def _find_new_image(outcome: RowOutcome) -> Path | None:
-    return None if outcome.status is Status.UNCHANGED else _find_image(outcome)
+def _get_new_image_path(outcome: RowOutcome) -> Path | None:
+    return None if outcome.status is Status.UNCHANGED else _get_image_path(outcome)
 
 
-def _find_picture_name(outcome: RowOutcome) -> str | None:
+def _get_picture_name(outcome: RowOutcome) -> str | None:
     return outcome.doctor.picture.name if outcome.doctor.picture else None
 
 
 def _compute_check(outcome: RowOutcome, presenter: Presenter) -> str:
     """Return the checksum by which `adopt` sees whether a line still holds together."""
-    seal_id = find_confirmed_seal_id(outcome)
+    seal_id = get_confirmed_seal_id(outcome)
     if not seal_id:
         return ""
     name, seal_name = map(presenter.mask_optional, (outcome.doctor.display_name, display_seal_name(outcome)))
@@ -152,7 +152,7 @@ def _describe_resolution(outcome: RowOutcome, presenter: Presenter) -> str:
 
 def _build_resolve_command(outcome: RowOutcome) -> str:
     """Return the command that shows an unresolved row; the trace id means no other."""
-    return f"{PROGRAM} resolve {find_trace(outcome)[0]}"
+    return f"{PROGRAM} resolve {get_trace(outcome)[0]}"
 
 
 def _describe_answer(outcome: RowOutcome, presenter: Presenter) -> str:
@@ -191,16 +191,16 @@ ALL_COLUMNS: Sequence[OutcomeColumn] = (
     IMAGE_COLUMN,
     replace(_SEAL_NAME, max_width=_MAX_WIDTH),
     OutcomeColumn(
-        "col.seal_id", 34, lambda outcome, _: find_confirmed_seal_id(outcome) or "", width_with_images=18
+        "col.seal_id", 34, lambda outcome, _: get_confirmed_seal_id(outcome) or "", width_with_images=18
     ),
     replace(_TIME, look=QUIET, width_with_images=11),
     OutcomeColumn(
         "col.picture",
         12,
-        _masked(_find_picture_name),
+        _masked(_get_picture_name),
         QUIET,
         max_width=_MAX_LINK_WIDTH,
-        linked_path=_find_image,
+        linked_path=_get_image_path,
     ),
     OutcomeColumn(
         "col.file", 12, _masked(lambda outcome: outcome.doctor.row.origin.file), QUIET, max_width=_MAX_WIDTH
@@ -222,8 +222,8 @@ UNKNOWN_COLUMNS: Sequence[OutcomeColumn] = (
     OutcomeColumn("col.settle", 52, _describe_resolution, WRAPPED),
     OutcomeColumn("col.resolve", 32, lambda outcome, _: _build_resolve_command(outcome), WRAPPED),
     OutcomeColumn("col.answer", 36, _describe_answer, WRAPPED),
-    OutcomeColumn("col.host", 28, lambda outcome, _: find_trace(outcome)[1], QUIET, is_folded=True),
-    OutcomeColumn("col.trace_id", 38, lambda outcome, _: find_trace(outcome)[0], QUIET, is_folded=True),
+    OutcomeColumn("col.host", 28, lambda outcome, _: get_trace(outcome)[1], QUIET, is_folded=True),
+    OutcomeColumn("col.trace_id", 38, lambda outcome, _: get_trace(outcome)[0], QUIET, is_folded=True),
     replace(_REQUEST_ID, is_folded=True),
 )
 UNPAIRED_COLUMNS: Sequence[SheetColumn[UnassignedPicture]] = (
@@ -247,7 +247,7 @@ UNPAIRED_COLUMNS: Sequence[SheetColumn[UnassignedPicture]] = (
 def count_unassigned(report: RunReport) -> int:
     """Return how many pictures no doctor got."""
     in_rosters = sum(len(file_report.unassigned_images) for file_report in report.files)
-    return len(report.unassigned_images) + in_rosters + len(_find_shared(report))
+    return len(report.unassigned_images) + in_rosters + len(_get_shared_pictures(report))
 
 
 def explain_unassigned_image(why: str, language: str) -> tuple[str, str]:
@@ -260,7 +260,7 @@ def explain_unassigned_image(why: str, language: str) -> tuple[str, str]:
 def _list_unassigned(context: WorkbookContext) -> Iterator[UnassignedPicture]:
     """Yield the pictures: first those that keep a doctor from a seal, then those in rosters, then the files."""
     report, presenter = context.report, context.presenter
-    for path, (outcome, problem) in _find_shared(report).items():
+    for path, (outcome, problem) in _get_shared_pictures(report).items():
         reason, advice = split_remedy(describe_problem(problem, presenter))
         advice = advice[:1].upper() + advice[1:]
         yield _describe_file(path, context, reason, advice, outcome.doctor.picture)
@@ -289,7 +289,7 @@ def _describe_file(
     return UnassignedPicture(path, name, location, reason, advice, image)
 
 
-def _find_shared(report: RunReport) -> dict[Path, tuple[RowOutcome, Problem]]:
+def _get_shared_pictures(report: RunReport) -> dict[Path, tuple[RowOutcome, Problem]]:
     """Return the pictures that two doctors' rows lead to, each with the first row that was refused for it."""
     shared: dict[Path, tuple[RowOutcome, Problem]] = {}
     for outcome in report.outcomes:
@@ -302,7 +302,7 @@ def _find_shared(report: RunReport) -> dict[Path, tuple[RowOutcome, Problem]]:
 
 def _display_folder(path: Path, context: WorkbookContext) -> str:
     """Return the folder of a picture as a person knows it: from the picture folder on."""
-    folder, seals = context.links.find_folder(path), context.report.seals
+    folder, seals = context.links.get_folder(path), context.report.seals
     if seals is not None and folder.is_relative_to(seals):
         folder = Path(seals.name) / folder.relative_to(seals)
     return context.presenter.mask_path(folder)

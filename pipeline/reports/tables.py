@@ -234,7 +234,7 @@ class TableSheet(Generic[Row]):
             return
         if column.linked_path and self._max_links and (path := column.linked_path(row)):
             links = self._context.links
-            folder = links.find_folder(path)
+            folder = links.get_folder(path)
             if links.write_link(
                 self.sheet, self.row_count, index, folder, text=value, form=self._link_formats[index]
             ):
@@ -288,7 +288,7 @@ class FolderLinks:
         self._addresses: dict[Path, str | None] = {}
         self._tips: dict[Path, str] = {}
 
-    def find_folder(self, picture: Path) -> Path:
+    def get_folder(self, picture: Path) -> Path:
         """Return the folder that can be opened: for a picture in a zip or a workbook the folder of that file."""
         parent = picture.parent
         if parent not in self._folders:
@@ -296,7 +296,7 @@ class FolderLinks:
             self._folders[parent] = parent if container is None else container.parent
         return self._folders[parent]
 
-    def find_address(self, folder: Path) -> str | None:
+    def get_address(self, folder: Path) -> str | None:
         """Return the address of a folder, or of the nearest one above it below the picture folder that can be written.
 
         An address cannot be masked, and some characters mean something else in it. None where not even the picture
@@ -311,7 +311,7 @@ class FolderLinks:
         self, sheet: Worksheet, row: int, column: int, folder: Path, *, text: str, form: Format
     ) -> bool:
         """Write a text that leads to a folder and shows its path as a tip; False where there is no address."""
-        address = self.find_address(folder)
+        address = self.get_address(folder)
         if address is None:
             return False
         if folder not in self._tips:

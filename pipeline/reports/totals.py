@@ -22,8 +22,8 @@ from pipeline.domain.run import (
 )
 from pipeline.errors import EsignImportError
 from pipeline.messages.catalogue import join_messages, make_message
-from pipeline.messages.problems import find_problem_kind
-from pipeline.messages.service_errors import find_refusal_advice
+from pipeline.messages.problems import get_problem_kind_if_known
+from pipeline.messages.service_errors import get_refusal_advice
 from pipeline.reports.explanations import describe_halt_of, is_service_code, name_code
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import SEALED_STATUSES, list_blocking_codes
@@ -57,7 +57,7 @@ def verify_totals(report: RunReport) -> Mapping[Status, int]:
     Each (path, sheet, row) occurs once. All rows of a file are in the results (a ``retry`` may hold fewer). Every row with
     the status of a seal has a SealId. ``ready`` occurs only in ``check``.
     """
-    faults = list(islice(_find_faults(report), _MAX_FAULTS))
+    faults = list(islice(_list_faults(report), _MAX_FAULTS))
     if faults:
         raise SumsError("usage.sums", faults=join_messages(faults, "mark.semicolon"))
     rows = Counter(outcome.status for outcome in report.outcomes)
@@ -75,8 +75,8 @@ def list_reason_totals(report: RunReport, presenter: Presenter) -> Iterator[Reas
     """Yield the commonest reasons, the commonest first, then how many others there are."""
     reasons = count_reasons(report.outcomes)
     for code, rows in reasons[:_MAX_REASONS]:
-        advice = find_refusal_advice(code)
-        kind = find_problem_kind(code)
+        advice = get_refusal_advice(code)
+        kind = get_problem_kind_if_known(code)
         who = kind.who if kind is not None else advice.who
         task = advice.todo.render(presenter.language) if is_service_code(code) else ""
         yield ReasonTotal(
@@ -139,7 +139,7 @@ def describe_early_end(report: RunReport, presenter: Presenter) -> str | None:
     return presenter.render("halted", code=report.halt.code, message=describe_halt_of(report, presenter))
 
 
-def _find_faults(report: RunReport) -> Iterator[Message]:
+def _list_faults(report: RunReport) -> Iterator[Message]:
     numbers: defaultdict[tuple[Path, str | None], set[int]] = defaultdict(set)  # of rows, by file and sheet
     rows: Counter[Path] = Counter()
     for outcome in report.outcomes:

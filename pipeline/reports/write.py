@@ -24,7 +24,7 @@ from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import file_record, record_outcome, run_record
 from pipeline.reports.report_page import write_report
 from pipeline.reports.review_page import write_review
-from pipeline.reports.row_values import find_retried_rows
+from pipeline.reports.row_values import list_retried_rows
 from pipeline.reports.sheet_summary import write_summary
 from pipeline.reports.sheet_to_fix import write_fix_sheet
 from pipeline.reports.styles import FONT, FONT_SIZE, Styles
@@ -180,7 +180,7 @@ def write_workbook(
             write_summary(context, counts)
             write_all_sheet(context, report.outcomes)
             if report.command == "retry":
-                write_all_sheet(context, find_retried_rows(report), "sheet.retried")
+                write_all_sheet(context, list_retried_rows(report), "sheet.retried")
             write_fix_sheet(context)
             write_unknown_sheet(context)
             write_unpaired_sheet(context)

@@ -116,7 +116,7 @@ def read_sheet(
     refused: dict[LineAddress, Message] = {}
     claims = []
     for row, doctor in zip(rows, doctors, strict=True):
-        seal_id, cell = _find_seal_id(row)
+        seal_id, cell = _get_seal_id(row)
         sheet = mask_text(row.origin.sheet or row.origin.file)
         address = LineAddress(sheet, row.origin.row, cell)
         if doctor.key is None or doctor.number is None:
@@ -164,9 +164,9 @@ def _check_claims(
         elif not is_seal_id(seal_id, (*list_doctor_texts(doctor), *other_ids)):
             refused[claim.address] = make_message("resolve.no_seal_id", seal_id=mask_text(seal_id))
         elif reason := (
-            _find_conflict(claim, history, owners.get(folded, key), ended)
-            or _find_second_claim("resolve.person_twice", claim, rows_of_person[key])
-            or _find_second_claim("resolve.seal_id_twice", claim, rows_of_seal_id[folded])
+            _get_conflict(claim, history, owners.get(folded, key), ended)
+            or _get_second_claim("resolve.person_twice", claim, rows_of_person[key])
+            or _get_second_claim("resolve.seal_id_twice", claim, rows_of_seal_id[folded])
         ):
             refused[claim.address] = reason
         else:
@@ -180,7 +180,7 @@ def _check_claims(
     return AdoptableSeals(tuple(seals), known, dict(in_order))
 
 
-def _find_conflict(
+def _get_conflict(
     claim: _Claim, history: PersonHistory | None, owner: str, ended: Collection[str]
 ) -> Message | None:
     """Return why the ledger does not allow a SealId for a doctor."""
@@ -194,7 +194,7 @@ def _find_conflict(
     return None if owner == doctor.key else make_message("resolve.others_seal", seal_id=seal_id)
 
 
-def _find_second_claim(key: str, claim: _Claim, rows: Sequence[int]) -> Message | None:
+def _get_second_claim(key: str, claim: _Claim, rows: Sequence[int]) -> Message | None:
     """Return which other lines are about the same person, or give the same SealId."""
     if len(rows) == 1:
         return None
@@ -202,7 +202,7 @@ def _find_second_claim(key: str, claim: _Claim, rows: Sequence[int]) -> Message 
     return make_message(key, rows=join_messages(others))
 
 
-def _find_seal_id(row: Row) -> tuple[str, str | None]:
+def _get_seal_id(row: Row) -> tuple[str, str | None]:
     """Return the SealId of a line and the address of its cell."""
     cell = next((cell for cell in row.cells if fold_title(cell.header) in SEAL_ID_TITLES), None)
     if cell is None:
@@ -249,7 +249,7 @@ def _read_result_lines(path: Path, tenant: str) -> Iterator[_ResultLine]:
     try:
         for sheet in open_results(path).sheets:
             name = sheet.name or ""
-            if name in get_pair("sheet.summary") and (other := _find_tenant(sheet)) not in {None, tenant}:
+            if name in get_pair("sheet.summary") and (other := _get_tenant(sheet)) not in {None, tenant}:
                 raise UsageError("resolve.other_tenant", path=path, tenant=other, ours=tenant)
             if name in get_pair("sheet.all"):
                 yield from _read_sheet_lines(sheet, path)
@@ -264,7 +264,7 @@ def _read_sheet_lines(sheet: Sheet, path: Path) -> Iterator[_ResultLine]:
     if header is None:
         return
     titles = {column: cell.display_text.strip() for column, cell in header.cells.items()}
-    columns = _find_columns(titles)
+    columns = _get_columns(titles)
     check_column = next((column for column, title in titles.items() if title == CHECK), None)
     for line in lines:
         texts = {column: cell.display_text.strip() for column, cell in line.cells.items()}
@@ -279,7 +279,7 @@ def _read_sheet_lines(sheet: Sheet, path: Path) -> Iterator[_ResultLine]:
         yield result
 
 
-def _find_tenant(summary: Sheet) -> str | None:
+def _get_tenant(summary: Sheet) -> str | None:
     """Return whose run wrote a workbook, from its summary: the seals of a rehearsal belong to no person."""
     for line in summary.lines:
         texts = [cell.display_text.strip() for cell in line.cells.values()]
@@ -288,7 +288,7 @@ def _find_tenant(summary: Sheet) -> str | None:
     return None
 
 
-def _find_columns(titles: Mapping[int, str]) -> dict[str, int]:
+def _get_columns(titles: Mapping[int, str]) -> dict[str, int]:
     columns = {}
     for field in _COLUMNS:
         names = get_pair(f"col.{field}")

@@ -12,7 +12,7 @@ from pipeline.clock import stamp
 from pipeline.domain.masking import mask_text
 from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import ImageFile
-from pipeline.domain.run import RowPlan, Status, find_attempt_status
+from pipeline.domain.run import RowPlan, Status, get_attempt_status
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.messages.catalogue import render
@@ -104,14 +104,14 @@ class Case:
         return bool(query) and query.casefold() in {word.casefold() for word in identifiers}
 
 
-def find_cases(row_plans: Sequence[RowPlan], snapshot: LedgerSnapshot) -> list[Case]:
+def list_cases(row_plans: Sequence[RowPlan], snapshot: LedgerSnapshot) -> list[Case]:
     """Return every case once, those of the roster in its order, then the others by name."""
     rows: dict[str, RowPlan] = {}
     for row_plan in row_plans:
         if row_plan.doctor.key is not None and _needs_decision(row_plan):
             rows.setdefault(row_plan.doctor.key, row_plan)
     without_row = [
-        Case(key, find_attempt_status(attempt), attempt.content.name, history)
+        Case(key, get_attempt_status(attempt), attempt.content.name, history)
         for key, history in snapshot.people.items()
         if (attempt := history.unresolved_attempt) is not None and key not in rows
     ]
@@ -140,7 +140,7 @@ def _needs_decision(row_plan: RowPlan) -> bool:
 def _make_case(key: str, row_plan: RowPlan) -> Case:
     history = row_plan.history or PersonHistory(key)
     attempt = history.unresolved_attempt
-    status = find_attempt_status(attempt) if attempt else row_plan.status
+    status = get_attempt_status(attempt) if attempt else row_plan.status
     sent = attempt or history.seal
     sent_name = sent.content.name if sent and sent.content else ""
     return Case(key, status, row_plan.doctor.name or sent_name, history, row_plan)
@@ -155,7 +155,7 @@ def locate_case(ledger: DatabaseLedger, case: Case) -> dict[str, Any]:
         staff_no, number = doctor.staff_no, doctor.number
         line = {"file": origin.file, "sheet": origin.sheet, "row": origin.row}
     else:  # its roster was named on the command line, or has lost the row
-        timeline = build_timeline(ledger.read_person(case.key), find_run=ledger.find_run)
+        timeline = build_timeline(ledger.read_person(case.key), get_run=ledger.get_run)
         staff_no, number, seen = timeline.staff_no, timeline.id_masked, timeline.seen
         line = {"file": Path(seen.path).name, "sheet": seen.sheet, "row": seen.row} if seen else {}
     return {

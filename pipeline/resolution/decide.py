@@ -16,7 +16,7 @@ from pipeline.domain.seals import PersonHistory, SealContent
 from pipeline.errors import UsageError
 from pipeline.esign.contracts import Agent, list_sent_texts
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
-from pipeline.intake.fields.id_number import find_lifetime_number
+from pipeline.intake.fields.id_number import get_lifetime_number
 from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.lock import read_user_name
@@ -90,7 +90,7 @@ def enter_not_created(
     Not having found a seal counts only in a place that is certified to show one; ``sure`` is a person's word beyond that.
     """
     attempt = _require_open_create(case)
-    certified_place = find_certified_place(maker.ledger, maker.decided_at)
+    certified_place = get_certified_place(maker.ledger, maker.decided_at)
     if certified_place is None and not sure:
         raise UsageError("resolve.not_found_proves_nothing", name=case.name)
     require_fence(case, maker.decided_at, service_time)
@@ -171,12 +171,12 @@ def enter_same_person(maker: DecisionMaker, case: Case) -> None:
 
 def enter_other_person(maker: DecisionMaker, case: Case, site_key: SiteKey) -> None:
     """Enter that the row's number is another person's, also where it was entered as a corrected number of this person."""
-    number_key = _find_corrected_number(maker.ledger, case, site_key) if case.possibly_same is None else None
+    number_key = _get_corrected_key(maker.ledger, case, site_key) if case.possibly_same is None else None
     owner = _require_possibly_same(case) if number_key is None else case.history
     maker.enter_decision("other_person", owner.key, detail=number_key or case.key)
 
 
-def _find_corrected_number(ledger: DatabaseLedger, case: Case, site_key: SiteKey) -> str | None:
+def _get_corrected_key(ledger: DatabaseLedger, case: Case, site_key: SiteKey) -> str | None:
     """Return the key of a row's own number, where it was entered before as a corrected number of this person.
 
     Raises UsageError where the person's seal, or create without a verdict, was made with this very number: it is in use.
@@ -184,7 +184,7 @@ def _find_corrected_number(ledger: DatabaseLedger, case: Case, site_key: SiteKey
     doctor = case.row_plan.doctor if case.row_plan else None
     if doctor is None or doctor.number is None or doctor.id_type is None:
         return None
-    key = site_key.person(find_lifetime_number(doctor.number, doctor.id_type))
+    key = site_key.person(get_lifetime_number(doctor.number, doctor.id_type))
     if ledger.list_same_persons().get(key) != case.key:
         return None
     create = case.history.seal or case.history.unresolved_attempt
@@ -240,7 +240,7 @@ def _require_possibly_same(case: Case) -> PersonHistory:
 # -- the places that show seals: not finding one proves nothing until a place was seen to show one that exists
 
 
-def find_certified_place(ledger: Ledger, now: float) -> str | None:
+def get_certified_place(ledger: Ledger, now: float) -> str | None:
     """Return a place where not finding a seal counts: its last record is that it shows one, and is not too old."""
     decisions, oldest = ledger.list_decisions(), now - CERTIFICATE_DAYS * 86_400
     records = {record.detail: record for record in decisions if record.kind in {SHOWN, NOT_SHOWN}}

@@ -15,8 +15,8 @@ from pipeline.domain.masking import mask_text
 from pipeline.domain.run import Status
 from pipeline.messages.areas import is_known
 from pipeline.messages.catalogue import name_field, render
-from pipeline.messages.problems import find_problem_kind
-from pipeline.messages.service_errors import find_advice, is_known_code
+from pipeline.messages.problems import get_problem_kind_if_known
+from pipeline.messages.service_errors import get_advice, is_known_code
 from pipeline.reports.explanations import describe_halt, describe_lost_answer, describe_problem
 from pipeline.reports.html_pages import load_template
 from pipeline.reports.next_steps import NextStep
@@ -64,7 +64,7 @@ def _dump(value: Any, language: str) -> Any:
             "cell": value.cell,
             "severity": value.severity,
             "message": _describe_problem(value, language),
-            "who": _find_role(value.code),
+            "who": _get_role(value.code),
         }
     if is_dataclass(value):
         names = [field.name for field in fields(value)]
@@ -72,8 +72,8 @@ def _dump(value: Any, language: str) -> Any:
     return value
 
 
-def _find_role(code: str) -> str | None:
-    kind = find_problem_kind(code)
+def _get_role(code: str) -> str | None:
+    kind = get_problem_kind_if_known(code)
     return kind.who if kind is not None else None
 
 
@@ -108,7 +108,7 @@ def render_timeline(timeline: PersonTimeline, step: NextStep, language: str, bas
         "role": lambda who: render(f"who.{who or 'nobody'}", language),
         "field": Presenter(language).name_field,
         "problem": partial(_describe_problem, language=language),
-        "role_of": lambda problem: _find_role(problem.code),
+        "role_of": lambda problem: _get_role(problem.code),
         "lost": lambda create: describe_lost_answer(create.code, create.message, Presenter(language)),
         "meaning": partial(_explain_code, language),
         "halt": partial(_describe_halt, language),
@@ -168,7 +168,7 @@ def _explain_code(language: str, create: SentCreate) -> str:
     if not code or create.verdict in _NEEDS_NO_MEANING or not is_known_code(code):
         return ""
     is_lost = describe_lost_answer(code, create.message, Presenter(language)) is not None
-    return "" if is_lost else find_advice(code).meaning.render(language)
+    return "" if is_lost else get_advice(code).meaning.render(language)
 
 
 def _describe_halt(language: str, run: RunEntry) -> str:

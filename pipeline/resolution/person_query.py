@@ -125,7 +125,7 @@ class PersonFinder:
         for line in lines:
             if line.key:
                 continue
-            owner = _find_owner(line, look_up)
+            owner = _choose_owner(line, look_up)
             if owner is not None:
                 people.add(PersonQueryMatch(self._resolve_key(owner)))
             else:
@@ -138,13 +138,13 @@ class PersonFinder:
         if match.key is not None:
             names = {person.name, *(row.row.read_line().get(Field.NAME) for row in person.rows)}
             names |= {create.name for create in person.attempts}
-            unnumbered = self.ledger.find_rows_without_number(sorted(self._list_spellings(names)))
-            row_ids = {line.row_id or "" for line in unnumbered if _find_owner(line, look_up) == match.key}
+            unnumbered = self.ledger.list_rows_without_number(sorted(self._list_spellings(names)))
+            row_ids = {line.row_id or "" for line in unnumbered if _choose_owner(line, look_up) == match.key}
             if row_ids:
                 person = self.ledger.read_person(match.key, row_ids)
             match = replace(match, row_ids=frozenset(row_ids))
         person = self._add_rows_of_folders(person, match)
-        return build_timeline(person, find_run=cache(self.ledger.find_run), run_under_way=self.run_under_way)
+        return build_timeline(person, get_run=cache(self.ledger.get_run), run_under_way=self.run_under_way)
 
     def _add_rows_of_folders(self, person: PersonRecords, match: PersonQueryMatch) -> PersonRecords:
         words = [word for word in (match.key, *match.row_ids) if word]
@@ -203,7 +203,7 @@ def _is_meant(line: RowLine, word: str) -> bool:
     return len(word) == _LAST_FOUR and number[-_LAST_FOUR:].casefold() == wanted
 
 
-def find_unique_word(timeline: PersonTimeline, others: Collection[PersonTimeline]) -> str:
+def choose_unique_word(timeline: PersonTimeline, others: Collection[PersonTimeline]) -> str:
     """Return a word that means this doctor and none of the others, if possible one that the doctor's badge shows."""
     taken = {word.casefold() for other in others for word in _list_words(other)}
     words = _list_words(timeline)
@@ -217,7 +217,7 @@ def _list_words(timeline: PersonTimeline) -> list[str]:
     return [word for word in words if word]
 
 
-def _find_owner(line: RowLine, look_up: LookUp) -> str | None:
+def _choose_owner(line: RowLine, look_up: LookUp) -> str | None:
     """Return whose row it is although its number is unusable: the same name with the same staff number or address.
 
     For display alone; nothing is ever sent on such evidence. None where two people fit.

@@ -27,7 +27,7 @@ from pipeline.domain.roster import PreparedImage
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seal_ids import fold_seal_id, is_seal_id
 from pipeline.domain.seals import SealRequest
-from pipeline.domain.service_codes import find_create_meaning
+from pipeline.domain.service_codes import get_create_meaning
 from pipeline.errors import RoleFailed, UsageError, reason_of
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts import (
@@ -54,7 +54,7 @@ from pipeline.reports.explanations import describe_failure
 from pipeline.sending.call_context import TOKEN_REFUSED
 from pipeline.workflow import stage_settings
 from pipeline.workflow.hosts_factory import make_limiter
-from pipeline.workflow.run_request import make_credentials_finder
+from pipeline.workflow.run_request import make_credentials_getter
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class ServiceAccess:
     @classmethod
     def from_config(cls, config: Config, clock: Clock, ledger: Ledger | None) -> Self:
         """Find the credentials; raises CredentialsMissing."""
-        credentials = make_credentials_finder(config, clock)()
+        credentials = make_credentials_getter(config, clock)()
         return cls(config, credentials, make_limiter(config, clock), clock, ledger)
 
     @property
@@ -107,9 +107,7 @@ class ServiceAccess:
             code = (reply.answer.code if reply.answer is not None else None) or ""
             if code == TOKEN_REFUSED and not has_renewed_keys and self.credentials.discard_current():
                 has_renewed_keys = True
-            elif (
-                find_create_meaning(code, "") == "clock" and not has_adopted_clock and reply.skew is not None
-            ):
+            elif get_create_meaning(code, "") == "clock" and not has_adopted_clock and reply.skew is not None:
                 has_adopted_clock, client.clock_offset = True, reply.skew
             else:
                 return reply
@@ -192,7 +190,7 @@ def _read_auto_sign(answer: Answer, known: Collection[str], sent: Collection[str
 # -- the second create
 
 
-def find_sealed_row(row_plans: Sequence[RowPlan], query: str) -> RowPlan:
+def get_sealed_row(row_plans: Sequence[RowPlan], query: str) -> RowPlan:
     """Return the row of the one sealed doctor whom a query means; UsageError for none or several."""
     rows = [row_plan for row_plan in row_plans if _is_sealed_as(row_plan, query)]
     if len(rows) != 1:
@@ -232,7 +230,7 @@ async def certify_create(
 
     A doctor whose second create got no verdict may have a second seal: the error mentions it.
     """
-    contract, agent = stage_settings.find_contract(service.config), service.agent
+    contract, agent = stage_settings.get_contract(service.config), service.agent
     data = _read_checked(prepared)
     trace_id = str(uuid.uuid4())
     own_seal = ledger.snapshot().people[request.key].seal

@@ -183,9 +183,9 @@ class PersonTimeline:
     is_run_under_way: bool  # a run that knows the doctor has not ended
 
     def make_state(
-        self, command_line: CommandLine, find_run: Callable[[str], RunRecord | None]
+        self, command_line: CommandLine, get_run: Callable[[str], RunRecord | None]
     ) -> PersonState:
-        """Return what the next step depends on; ``find_run`` returns the record of a run by its id."""
+        """Return what the next step depends on; ``get_run`` returns the record of a run by its id."""
         create = self.open_create
         open_create = None
         if create is not None:
@@ -201,7 +201,7 @@ class PersonTimeline:
             open_create=open_create,
             seal_id=self.seal.seal_id if self.seal else None,
             refusal_code=(self.refused_create.code if self.refused_create else None) or "",
-            last_run=find_run(self.seen.run) if self.seen else None,
+            last_run=get_run(self.seen.run) if self.seen else None,
         )
 
     @property
@@ -211,19 +211,19 @@ class PersonTimeline:
 
 
 def build_timeline(
-    person: PersonRecords, *, find_run: Callable[[str], RunRecord | None], run_under_way: str | None = None
+    person: PersonRecords, *, get_run: Callable[[str], RunRecord | None], run_under_way: str | None = None
 ) -> PersonTimeline:
-    """Build a timeline; ``find_run`` returns what is known of a run, ``run_under_way`` has not ended yet."""
+    """Build a timeline; ``get_run`` returns what is known of a run, ``run_under_way`` has not ended yet."""
     rows = sorted(person.rows, key=_rank_newness, reverse=True)
     newest = rows[0] if rows else None
     newest_row = _make_row(newest) if newest else None
     lines = [row.row.read_line() for row in rows]
-    values = _find_values(lines)
+    values = _get_values(lines)
     names = [*(line.get(Field.NAME) for line in lines), *(create.name for create in person.attempts[::-1])]
     known_names = list(dict.fromkeys(filter(None, (*names, person.name))))
     last_create = person.attempts[-1] if person.attempts else None
-    history = _build_history(person, find_run, run_under_way)
-    status = _find_status(person, newest)
+    history = _build_history(person, get_run, run_under_way)
+    status = _compute_status(person, newest)
     return PersonTimeline(
         key=person.key,
         name=known_names[0] if known_names else None,
@@ -250,7 +250,7 @@ def build_timeline(
     )
 
 
-def _find_status(person: PersonRecords, newest_row: RowHistoryEntry | None) -> Status:
+def _compute_status(person: PersonRecords, newest_row: RowHistoryEntry | None) -> Status:
     """Return the present status of a person: what the ledger holds counts first, then the newest run."""
     open_create = person.open_create
     if open_create is not None:
@@ -280,7 +280,7 @@ def _rank_weight(row: RowHistoryEntry) -> int:
     return _BY_WEIGHT.index(status) if status in _BY_WEIGHT else len(_BY_WEIGHT)
 
 
-def _find_values(lines: Sequence[RowLine]) -> dict[Field, str]:
+def _get_values(lines: Sequence[RowLine]) -> dict[Field, str]:
     """Return the newest value of each field that a row has had."""
     values: dict[Field, str] = {}
     for line in lines:
@@ -291,7 +291,7 @@ def _find_values(lines: Sequence[RowLine]) -> dict[Field, str]:
 
 
 def _build_history(
-    person: PersonRecords, find_run: Callable[[str], RunRecord | None], run_under_way: str | None
+    person: PersonRecords, get_run: Callable[[str], RunRecord | None], run_under_way: str | None
 ) -> tuple[RunEntry | DecisionEntry, ...]:
     """Join what belongs to one run; each decision is an entry of its own."""
     rows: defaultdict[str, list[RowHistoryEntry]] = defaultdict(list)
@@ -302,7 +302,7 @@ def _build_history(
         creates[create.run].append(create)
     moments_and_entries: list[tuple[float, RunEntry | DecisionEntry]] = []
     for run in {*rows, *creates}:
-        record = find_run(run)
+        record = get_run(run)
         moments = [row.first_started for row in rows[run]] + [create.signed_at for create in creates[run]]
         moment = record.started if record else min(moments)
         entry = _make_run(

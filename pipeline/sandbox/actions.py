@@ -17,7 +17,7 @@ from pipeline.sandbox.checks import (
     check_shape,
     decode_inline_image,
     decode_uploads,
-    find_lifetime_number,
+    get_lifetime_number,
 )
 from pipeline.sandbox.gateway import (
     AUTO_SIGN_STATUS,
@@ -93,7 +93,7 @@ class Seal:
     @property
     def person(self) -> tuple[str, str]:
         """Hospital and lifetime number: who the seal belongs to."""
-        return self.organization, find_lifetime_number(self.number)
+        return self.organization, get_lifetime_number(self.number)
 
     @property
     def auto_sign(self) -> bool:
@@ -178,7 +178,7 @@ class Actions:
     def _create_seal(self, order: Order) -> Response:
         sent, organization = order.sent, order.tenant.organization_open_id
         self._check_create(sent)
-        contract, picture = self._find_image(order)
+        contract, picture = self._get_image(order)
         if self._rules.unique_names != "off" and (organization, sent["SealName"]) in self._names:
             if self._rules.unique_names == "bare":
                 raise Refusal("FailedOperation", "存在同名印章")
@@ -219,7 +219,7 @@ class Actions:
         if self._rules.inline != "ignored" and sent.get("LicenseType", 0) not in (0, 1):
             raise Refusal("InvalidParameterValue", "参数LicenseType取值错误")
 
-    def _find_image(self, order: Order) -> tuple[str, str]:
+    def _get_image(self, order: Order) -> tuple[str, str]:
         """Return the contract that brought the picture and its sha256; a FileId goes before a SealImage."""
         sent = order.sent
         if sent.get("FileId"):
@@ -266,7 +266,7 @@ class Actions:
         check_person(user["Name"], number, card_type, takes_other_cards=self._rules.other_card_type)
         if order.sent["SceneKey"] not in SCENES[1:]:
             raise Refusal("InvalidParameterValue", "参数SceneKey取值错误")
-        seal_id = self._auto_sign.get((order.tenant.organization_open_id, find_lifetime_number(number)))
+        seal_id = self._auto_sign.get((order.tenant.organization_open_id, get_lifetime_number(number)))
         return {"IsOpen": False} if seal_id is None else {"IsOpen": True, "SealId": seal_id}
 
     def _organization_seals(self, order: Order) -> Response:

@@ -151,7 +151,7 @@ _PERMIT = re.compile(r"[HM][0-9]{10}")
 _MOBILE = re.compile(r"1[0-9]{10}")
 
 
-def find_lifetime_number(number: str) -> str:
+def get_lifetime_number(number: str) -> str:
     """Return the part of a number that stays with its person: a permit's last two digits count its renewals."""
     return number[:9] if _PERMIT.fullmatch(number) else number
 

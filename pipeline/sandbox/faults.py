@@ -149,7 +149,7 @@ class Faults:
         self._faults = tuple(faults)
         self._seen = [0] * len(self._faults)
 
-    def find_faults(self, call: Call) -> tuple[Fault, ...]:
+    def choose_faults(self, call: Call) -> tuple[Fault, ...]:
         """Count the call and return the faults that strike it, in the order of the file."""
         struck = []
         for index, fault in enumerate(self._faults):

@@ -42,7 +42,7 @@ class GivenAnswers:
         """Enter the answer to a call."""
         self._answers.append((call.action, call.get_text("UserName"), answer))
 
-    def find_replayed(self, call: Call, faults: Sequence[Fault]) -> CallAnswer | None:
+    def get_replayed_answer(self, call: Call, faults: Sequence[Fault]) -> CallAnswer | None:
         """Return the answer that a call gets in place of its own, None for its own."""
         earlier = next((fault.earlier for fault in faults if fault.kind == "replay"), None)
         if earlier is None:
@@ -56,13 +56,13 @@ class GivenAnswers:
         number = earlier.nth[0] if earlier.nth else len(fitting)
         return fitting[number - 1] if 0 < number <= len(fitting) else None
 
-    def find_first(self, action: str, name: str) -> object:
+    def get_first_value(self, action: str, name: str) -> object:
         """Return a value of the first answer to an action that holds it, None where there is none."""
         answers = (answer.response for given, _, answer in self._answers if given == action)
         return next((response[name] for response in answers if name in response), None)
 
 
-def find_refusal(faults: Sequence[Fault], *, rate: float) -> Refusal | None:
+def make_refusal(faults: Sequence[Fault], *, rate: float) -> Refusal | None:
     """Return what is answered in place of executing the call, or None."""
     for fault in faults:
         if fault.kind == "throttle":
@@ -95,7 +95,7 @@ def build_spoiled_reply(
     call: Call, answer: CallAnswer, faults: Sequence[Fault], given: GivenAnswers
 ) -> SocketReply:
     """Return the answer as these faults let it out; ``given`` are the answers that they may repeat."""
-    if (replayed := given.find_replayed(call, faults)) is not None:
+    if (replayed := given.get_replayed_answer(call, faults)) is not None:
         answer = replayed
     response = dict(answer.response)
     for fault in faults:
@@ -122,7 +122,7 @@ def _spoil(response: dict[str, Any], fault: Fault, given: GivenAnswers, *, execu
             changes = {"Error": {"Code": refusal.code, "Message": refusal.message}}
             response = {name: response[name] for name in response.keys() & {"RequestId", "DeprecatedWarning"}}
         case "same_file_id" if "FileIds" in response:
-            changes = {"FileIds": given.find_first(UPLOAD, "FileIds") or response["FileIds"]}
+            changes = {"FileIds": given.get_first_value(UPLOAD, "FileIds") or response["FileIds"]}
         case "no_seal_id":
             response = {name: value for name, value in response.items() if name != "SealId"}
         case "empty_seal_id" if "SealId" in response:
@@ -130,7 +130,7 @@ def _spoil(response: dict[str, Any], fault: Fault, given: GivenAnswers, *, execu
         case "seal_id" if "SealId" in response:
             changes = {"SealId": fault.seal_id}
         case "same_seal_id" if "SealId" in response:
-            changes = {"SealId": given.find_first(CREATE, "SealId") or response["SealId"]}
+            changes = {"SealId": given.get_first_value(CREATE, "SealId") or response["SealId"]}
         case _:
             pass
     return response | changes

@@ -27,7 +27,7 @@ from pipeline.sandbox.replies import (
     SocketReply,
     build_broken_reply,
     build_spoiled_reply,
-    find_refusal,
+    make_refusal,
 )
 from pipeline.sandbox.service import FakeService
 
@@ -107,7 +107,7 @@ class Sandbox:
         if not whole:
             self.service.record_call(call, "incomplete", steady=self.clock.monotonic(), arrived=arrived)
             return _send_reply(request, SocketReply(end="close"), 0.0)
-        struck = self._faults.find_faults(call)
+        struck = self._faults.choose_faults(call)
         skew = sum(fault.seconds for fault in struck if fault.kind == "clock_skew")
         reply = await self._answer_call(call, struck, arrived=arrived, skew=skew)
         return _send_reply(request, reply, self.clock.now() + skew)
@@ -130,7 +130,7 @@ class Sandbox:
             steady=steady,
             arrived=arrived,
             skew=skew,
-            instead=find_refusal(struck, rate=self.service.rules.rate),
+            instead=make_refusal(struck, rate=self.service.rules.rate),
             faults=names,
         )
         if answer.seal is not None and self.truth_file is not None:

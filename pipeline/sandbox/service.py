@@ -133,7 +133,7 @@ class FakeService:
         """Return when each call of an action came, in steady seconds, before any arrival jitter."""
         return sorted(request.arrived for request in list(self.received) if request.action == action)
 
-    def find_duplicates(self) -> dict[str, list[str]]:
+    def list_duplicates(self) -> dict[str, list[str]]:
         """Return the SealIds of every person who has more than one, by lifetime number."""
         owned: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         for seal in list(self.seals):
@@ -154,5 +154,5 @@ class FakeService:
             "requests": [asdict(request) for request in received],
             "seals": [seal.build_record() for seal in seals],
             "uploads": [asdict(upload) for upload in list(self.uploads.values())],
-            "duplicates": self.find_duplicates(),
+            "duplicates": self.list_duplicates(),
         }

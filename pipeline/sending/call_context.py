@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from pipeline.clock import Clock
 from pipeline.domain.masking import mask_id
 from pipeline.domain.seals import Verdict
-from pipeline.domain.service_codes import find_stated_rate
+from pipeline.domain.service_codes import parse_stated_rate
 from pipeline.errors import RoleFailed
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts import CREATE, LIVENESS_CHECK, Agent, Contract, build_liveness_check
@@ -181,7 +181,7 @@ class CallContext:
         self.run_state.throttled += 1
         self.run_state.metrics.count_throttle()
         self.run_state.record_resend("throttle")
-        self.limiter.record_throttle(action, *find_stated_rate(verdict.message or ""))
+        self.limiter.record_throttle(action, *parse_stated_rate(verdict.message or ""))
 
     def adopt_server_clock(self, job: Job, reply: Reply) -> bool:
         """Adopt the service's clock after a refused timestamp, once a row; return False when that cannot help."""

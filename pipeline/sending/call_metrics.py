@@ -190,7 +190,7 @@ class _Bins:
         needed = share * self._count
         for index, count in enumerate(self._bins):
             if count and needed <= count:
-                low, high = DurationHistogram.find_bin_edges(index)
+                low, high = DurationHistogram.compute_bin_edges(index)
                 return round(min(self._longest, low + (high - low) * needed / count), 4)
             needed -= count
         return round(self._longest, 4)

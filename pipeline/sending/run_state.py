@@ -14,7 +14,7 @@ from pipeline.clock import Clock, stamp
 from pipeline.domain.roster import PreparedImage, Problem
 from pipeline.domain.run import EXIT_SEVERITY, Halt, HaltExit, RowPlan, Status
 from pipeline.domain.seals import SealRequest, Verdict
-from pipeline.domain.service_codes import find_listed_meaning
+from pipeline.domain.service_codes import get_listed_meaning
 from pipeline.messages.catalogue import make_message
 from pipeline.planning.guards import RunGuards
 from pipeline.sending.call_metrics import OUTAGE, CallMetrics
@@ -83,7 +83,7 @@ class RunState:
         """Stop the run; the most severe reason counts, of equals the first."""
         self.stop.set()
         if self.halted is None or EXIT_SEVERITY.index(exit_code) < EXIT_SEVERITY.index(self.halted.exit):
-            if self.credentials and find_listed_meaning(code) == "credentials":
+            if self.credentials and get_listed_meaning(code) == "credentials":
                 detail = {**detail, "credentials": self.credentials}
             self.halted = Halt(code, message, exit_code, detail)
             LOG.error("halted", extra={"code": code, "exit": exit_code})

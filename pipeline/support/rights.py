@@ -111,20 +111,20 @@ def share_folder(folder: Path, *, mode: int = FILE_MODE, group: str | None = Non
         _shared[folder.absolute()] = FolderAccess(mode, group)
 
 
-def find_refusal(folder: Path) -> OSError | LookupError | None:
+def get_sharing_refusal(folder: Path) -> OSError | LookupError | None:
     """Return what was refused first below a folder since it was shared: LookupError for a group that is unknown."""
-    return _find_access(folder).refusal
+    return _get_access(folder).refusal
 
 
 def set_file_access(path: Path) -> None:
     """Give a file the mode, and where it lies in a shared folder the group, that it is to have."""
-    access = _find_access(path)
+    access = _get_access(path)
     _set_access(path, access, access.mode, FILE_MODE)
 
 
 def set_folder_access(folder: Path) -> None:
     """Give a folder that was made the mode and the group that it is to have."""
-    access = _find_access(folder)
+    access = _get_access(folder)
     _set_access(folder, access, access.folder_mode, FOLDER_MODE)
 
 
@@ -133,7 +133,7 @@ def open_shared_folder(folder: Path) -> None:
 
     A folder that is not shared keeps its rights.
     """
-    access = _find_access(folder)
+    access = _get_access(folder)
     if access is _PRIVATE:
         return
     for path in (folder, *folder.absolute().parents):
@@ -153,7 +153,7 @@ def allow_unsupported() -> Iterator[None]:
             raise
 
 
-def _find_access(path: Path) -> FolderAccess:
+def _get_access(path: Path) -> FolderAccess:
     absolute = path.absolute()
     return next((_shared[parent] for parent in (absolute, *absolute.parents) if parent in _shared), _PRIVATE)
 

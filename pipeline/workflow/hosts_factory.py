@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.clock import Clock
-from pipeline.config.named_paths import find_ledger_secret, find_server_address
+from pipeline.config.named_paths import read_ledger_secret, read_server_address
 from pipeline.config.settings import Config
 from pipeline.errors import UsageError
 from pipeline.ledger.file_store import FileStore
@@ -23,7 +23,7 @@ LedgerStore: TypeAlias = "FileStore | ServerStore"
 
 def make_store(config: Config) -> LedgerStore:
     """Return the place of the configured ledger; UsageError where it is on a server and what that needs is missing."""
-    address = find_server_address(config, os.environ)
+    address = read_server_address(config, os.environ)
     if address is None:
         return FileStore(config.resolve_ledger_file(), config.tenant)
     try:
@@ -32,7 +32,7 @@ def make_store(config: Config) -> LedgerStore:
     except ImportError as error:
         raise UsageError("server.no_extra", address=address) from error
     require_known_options(address)
-    return ServerStore(address, config.tenant, find_ledger_secret(config, os.environ))
+    return ServerStore(address, config.tenant, read_ledger_secret(config, os.environ))
 
 
 def make_limiter(config: Config, clock: Clock) -> Limiter:
@@ -40,7 +40,7 @@ def make_limiter(config: Config, clock: Clock) -> Limiter:
 
     With a ledger in a file the limiter is this process's alone.
     """
-    limits, address = config.limits, find_server_address(config, os.environ)
+    limits, address = config.limits, read_server_address(config, os.environ)
     if address is None:
         from pipeline.esign.rate_limiter import AdaptiveRateLimiter  # noqa: PLC0415 - `check` needs no asyncio
 

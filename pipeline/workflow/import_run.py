@@ -21,7 +21,7 @@ from pipeline.domain.run import (
     RunPreview,
     RunReport,
     RunRequest,
-    find_exit_code,
+    compute_exit_code,
 )
 from pipeline.intake.conflicts import flag_conflicts, mark_unread
 from pipeline.intake.fields.validate import assign_row_ids, validate_rows
@@ -36,12 +36,12 @@ from pipeline.ledger.protocol import Ledger
 from pipeline.ledger.tenant import SiteKey
 from pipeline.planning.guards import (
     check_plan,
-    find_emptied_folders,
-    find_missing_rosters,
-    find_untrusted_answer,
+    get_missing_rosters_halt,
+    get_untrusted_answer_halt,
+    list_emptied_folders,
     require_certificate,
 )
-from pipeline.planning.known_people import find_new_marks, unite_persons
+from pipeline.planning.known_people import compute_new_marks, unite_persons
 from pipeline.planning.plan import PlanRules, plan_rows
 from pipeline.planning.review import SavedReview, load_review
 from pipeline.planning.row_images import prepare_images
@@ -61,7 +61,7 @@ from pipeline.workflow.run_plan import (
     RunStart,
 )
 from pipeline.workflow.run_report import (
-    find_exposed_files,
+    list_exposed_files,
     record_rows,
     record_run_end,
     record_run_start,
@@ -110,7 +110,7 @@ def prepare_run(
         images=examiner,
         seal_counts=view.count_seals(),
         new_bearers=earlier.list_new_bearers(pairs.doctors, request.run),
-        untrusted_answer=find_untrusted_answer(view.snapshot.people.values()),
+        untrusted_answer=get_untrusted_answer_halt(view.snapshot.people.values()),
     )
 
 
@@ -122,15 +122,15 @@ def run_check(
     outcomes = tuple(map(build_initial_outcome, plan.row_plans))
     if site_key is None:
         outcomes = tuple(map(remove_key, outcomes))
-    halt = find_missing_rosters(find_emptied_folders(request, ledger))
+    halt = get_missing_rosters_halt(list_emptied_folders(request, ledger))
     return replace(
         plan.report,
         finished=clock.now(),
-        exit=find_exit_code(outcomes, plan.report.files, halt),
+        exit=compute_exit_code(outcomes, plan.report.files, halt),
         tenant=config.tenant if site_key else plan.report.tenant,
         outcomes=outcomes,
         halt=halt,
-        notices=(*plan.report.notices, *find_exposed_files(config, ())),
+        notices=(*plan.report.notices, *list_exposed_files(config, ())),
         review_mark=site_key.reviews() if site_key else None,
     )
 
@@ -149,11 +149,11 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
     initial_outcomes = _record_start(plan, start, resources, review, presenter)
     sent = await send_rows.send_rows(plan, start, request, config, resources, mask=presenter.mask_answer)
     outcomes = merge_outcomes(initial_outcomes, sent.outcomes)
-    exposed = find_exposed_files(config, start.credentials.files if start.credentials else ())
+    exposed = list_exposed_files(config, start.credentials.files if start.credentials else ())
     report = replace(
         plan.report,
         finished=resources.clock.now(),
-        exit=send_rows.find_run_exit_code(
+        exit=send_rows.compute_run_exit_code(
             request, plan, outcomes, sent, covered=start.covered, signal=resources.stop.signal
         ),
         outcomes=outcomes,
@@ -267,7 +267,7 @@ async def _decide_start(
     ledger = resources.ledger
     if config.unknown == "probe":
         require_certificate(ledger, config.api.contract, plan.report.started)
-    covered = send_rows.find_covered_rows(plan, request, ledger)
+    covered = send_rows.list_covered_rows(plan, request, ledger)
     ready = send_rows.select_rows_to_send(plan.row_plans, request, covered, ledger)
     guards = stage_settings.build_guards(request, config)
     record = stage_settings.build_run_record(request, config, plan.report.started)
@@ -279,7 +279,7 @@ async def _decide_start(
         ready=ready,
         live_seals=plan.seal_counts.live,
         files=plan.report.files,
-        emptied_folders=find_emptied_folders(request, ledger),
+        emptied_folders=list_emptied_folders(request, ledger),
     )
     halt = halt or plan.untrusted_answer
     # looked for before the question, so that it is not asked in vain
@@ -317,5 +317,5 @@ def _record_start(
     if review is not None:
         review.record_new(ledger, record.started, record.user)
     record_rows(ledger, record.run, initial_outcomes, presenter)
-    ledger.record_marks(find_new_marks(plan.row_plans, resources.site_key.digest))
+    ledger.record_marks(compute_new_marks(plan.row_plans, resources.site_key.digest))
     return initial_outcomes

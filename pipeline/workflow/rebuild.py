@@ -30,7 +30,7 @@ from pipeline.domain.run import (
     Status,
     Timing,
     Traffic,
-    find_attempt_status,
+    get_attempt_status,
 )
 from pipeline.domain.seals import PersonHistory
 from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord
@@ -106,7 +106,7 @@ def _rebuild_outcome(
     )
     if row_plan.status is Status.READY:
         return _finish_ready_row(row_plan, run)
-    if (status := _find_status_since(row_plan, present, run)) is not row_plan.status:
+    if (status := _compute_status_since(row_plan, present, run)) is not row_plan.status:
         return _build_decided_outcome(row_plan, status)
     answer = line.service or RecordedAnswer(None, None)
     return RowOutcome(
@@ -116,7 +116,7 @@ def _rebuild_outcome(
         request_id=line.request_id,
         trace_id=line.trace_id,
         attempts=line.attempts,
-        last_attempt_at=_find_attempt_time(person, line.trace_id),
+        last_attempt_at=_get_attempt_time(person, line.trace_id),
         code=answer.code,
         message=answer.message if answer.words is None else load_text(answer.words),
         unproven_seal_id=person.unresolved_attempt.unproven_seal_id
@@ -134,7 +134,7 @@ def _finish_ready_row(row_plan: RowPlan, run: str) -> RowOutcome:
     if person.seal is not None and person.seal.run == run:
         status = Status.SEALED
     elif person.unresolved_attempt is not None and person.unresolved_attempt.run == run:
-        status = find_attempt_status(person.unresolved_attempt)
+        status = get_attempt_status(person.unresolved_attempt)
     elif person.refusals and person.refusals[-1].run == run:
         status = Status.FAILED
     else:
@@ -142,13 +142,13 @@ def _finish_ready_row(row_plan: RowPlan, run: str) -> RowOutcome:
     return build_initial_outcome(replace(row_plan, status=status))
 
 
-def _find_status_since(row_plan: RowPlan, present: RowPlan | None, run: str) -> Status:
+def _compute_status_since(row_plan: RowPlan, present: RowPlan | None, run: str) -> Status:
     """Return the status of a row as the ledger has it now, if the run left it to the decision of a person."""
     status, person = row_plan.status, row_plan.history
     if status not in UNRESOLVED_STATUSES | {Status.CHANGED} or person is None:
         return status
     if person.unresolved_attempt is not None:
-        return find_attempt_status(person.unresolved_attempt)
+        return get_attempt_status(person.unresolved_attempt)
     if person.seal is None:
         return Status.NOT_SENT
     if status is Status.CHANGED or (present is not None and present.status is Status.CHANGED):
@@ -164,7 +164,7 @@ def _build_decided_outcome(row_plan: RowPlan, status: Status) -> RowOutcome:
     return (build_not_sent_outcome if status is Status.NOT_SENT else build_initial_outcome)(row_plan)
 
 
-def _find_attempt_time(person: PersonHistory | None, trace_id: str | None) -> float | None:
+def _get_attempt_time(person: PersonHistory | None, trace_id: str | None) -> float | None:
     """Return when an attempt was signed, as far as the person's history holds it."""
     if person is None or trace_id is None:
         return None

@@ -17,7 +17,7 @@ RUN = "run.json"
 RUN_FOLDER = re.compile(r"\d{8}-\d{6}-\d{3}")  # the name of a folder with the results of one run
 
 
-def find_recorded_run(out: Path, tenant: str) -> RunRecord | None:
+def read_last_recorded_run(out: Path, tenant: str) -> RunRecord | None:
     """Return the newest run of this tenant that left a run.json under its own name, but for a `check`."""
     return next(list_recorded_runs(out, tenant), None)
 

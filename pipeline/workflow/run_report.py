@@ -103,7 +103,7 @@ def start_report_of_rows(
         unreadable_images=tuple(images.unreadable),
         seals=request.seals,
         missing_seals=request.missing_seals,
-        notices=(*find_open_rosters(files), *find_hard_links(doctors, images.candidates)),
+        notices=(*list_open_rosters(files), *list_hard_links(doctors, images.candidates)),
         absent_unresolved=absent_unresolved,
         invocation=request.invocation,
         arguments=request.arguments,
@@ -240,7 +240,7 @@ def _digest_unsent_images(
 # -- faults of files
 
 
-def find_open_rosters(files: Iterable[FileReport]) -> Iterator[Notice]:
+def list_open_rosters(files: Iterable[FileReport]) -> Iterator[Notice]:
     """Yield a notice for each roster beside which an office program has put its lock file."""
     for report in files:
         lock = find_lock_file(report.path)
@@ -248,7 +248,7 @@ def find_open_rosters(files: Iterable[FileReport]) -> Iterator[Notice]:
             yield Notice("ROSTER_OPEN", {"files": report.path.name, "lock": lock.name})
 
 
-def find_hard_links(doctors: Iterable[Doctor], candidates: Iterable[Candidate]) -> Iterator[Notice]:
+def list_hard_links(doctors: Iterable[Doctor], candidates: Iterable[Candidate]) -> Iterator[Notice]:
     """Yield one notice where pictures of doctors are hard links; ``candidates`` are the files of the picture folder."""
     suspects = {str(candidate.path) for candidate in candidates if candidate.may_be_linked}
     pictures = (doctor.picture for doctor in doctors if suspects)
@@ -266,7 +266,7 @@ def _is_hard_link(path: Path) -> bool:
     return stat.S_ISREG(status.st_mode) and status.st_nlink > 1
 
 
-def find_exposed_files(config: Config, secret_files: Sequence[Path]) -> Iterator[Notice]:
+def list_exposed_files(config: Config, secret_files: Sequence[Path]) -> Iterator[Notice]:
     """Yield one notice where rights let other users read a secret file, or a configuration that holds a password."""
     files = [*secret_files, *([config.secret_file] if config.secret_file else [])]
     names = (ROSTER_PASSWORD_FILE, LEDGER_SECRET_FILE, SERVER_PASSWORD_FILE)

@@ -10,8 +10,8 @@ from zipfile import is_zipfile
 
 from pipeline.clock import Clock, run_id
 from pipeline.config.named_paths import (
-    find_passwords,
     no_such_path,
+    read_passwords,
     require_configured,
     require_existing,
     require_results_folder,
@@ -25,11 +25,11 @@ from pipeline.esign.credentials import find_credentials
 from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.intake.readers.discover import SUFFIXES, expand_paths
 from pipeline.ledger.protocol import Ledger
-from pipeline.planning.guards import find_emptied_folders, list_used_folders
+from pipeline.planning.guards import list_emptied_folders, list_used_folders
 from pipeline.support.terminal_text import join
 from pipeline.version import PROGRAM
 from pipeline.workflow.hosts_factory import make_store
-from pipeline.workflow.tenant_ledger import find_trace_of_ledger, open_configured_ledger
+from pipeline.workflow.tenant_ledger import get_trace_of_ledger, open_configured_ledger
 
 READING_COMMANDS = frozenset({"check", "run", "retry"})  # they go over rosters and pictures
 _reserved_run_ids: set[str] = set()  # in this process
@@ -89,7 +89,7 @@ def build_request(
         limit=limit,
         review=review,
         accept_guards=accept_guards,
-        passwords=find_passwords(config, os.environ),
+        passwords=read_passwords(config, os.environ),
         invocation=invocation,
         arguments=join(named) if command != "retry" else "",
         missing_folders=() if rosters else tuple(path for path in inboxes if not path.exists()),
@@ -137,11 +137,11 @@ def has_nothing_to_read(
     if not has_tenant:
         return True
     if ledger is not None:
-        return not find_emptied_folders(request, ledger)
+        return not list_emptied_folders(request, ledger)
     if not make_store(config).exists():
-        return find_trace_of_ledger(config) is None
+        return get_trace_of_ledger(config) is None
     with open_configured_ledger(config, clock, readonly=True) as (opened, _):
-        return not find_emptied_folders(request, opened)
+        return not list_emptied_folders(request, opened)
 
 
 def reserve_run_id(config: Config, clock: Clock) -> str:
@@ -164,7 +164,7 @@ def refuse_results(rosters: Sequence[Path]) -> None:
             raise UsageError("usage.results_as_roster", path=path)
 
 
-def make_credentials_finder(config: Config, clock: Clock) -> Callable[[], CredentialsSource]:
+def make_credentials_getter(config: Config, clock: Clock) -> Callable[[], CredentialsSource]:
     """Return the function that looks for SecretId and SecretKey; it may raise CredentialsMissing."""
 
     def find() -> CredentialsSource:
@@ -195,7 +195,7 @@ def _read_literal_keys(config: Config) -> Credentials | None:
     )
 
 
-def find_latest_folder(config: Config, request: RunRequest) -> Path | None:
+def get_latest_folder(config: Config, request: RunRequest) -> Path | None:
     """Return the folder with a copy of the last `run`'s results; `check` and `retry` leave it alone.
 
     None without a roster: the last results stay as they are, since they hold the SealId of every doctor.

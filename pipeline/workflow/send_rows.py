@@ -26,18 +26,18 @@ from pipeline.domain.run import (
     RunRequest,
     Status,
     Traffic,
-    find_exit_code,
+    compute_exit_code,
 )
 from pipeline.domain.seals import SealRequest
 from pipeline.esign.contracts import CREATE, UPLOAD
 from pipeline.esign.rate_limiter import max_in_rolling_second
 from pipeline.ledger.protocol import Ledger
-from pipeline.planning.guards import Guards, RunGuards, find_deadline
-from pipeline.planning.retried_rows import find_retried_rows
+from pipeline.planning.guards import Guards, RunGuards, compute_deadline
+from pipeline.planning.retried_rows import list_retried_rows
 from pipeline.planning.unsent_rows import build_not_sent_outcome
 from pipeline.sending.circuit_breaker import OutageMonitor
 from pipeline.sending.run_state import RunState
-from pipeline.workflow.stage_settings import build_agent, build_client, find_contract
+from pipeline.workflow.stage_settings import build_agent, build_client, get_contract
 
 if TYPE_CHECKING:
     from pipeline.workflow.run_plan import RunPlan, RunResources, RunStart
@@ -62,13 +62,13 @@ class SentRows:
     notices: Sequence[Notice] = ()
 
 
-def find_covered_rows(plan: RunPlan, request: RunRequest, ledger: Ledger) -> frozenset[int] | None:
+def list_covered_rows(plan: RunPlan, request: RunRequest, ledger: Ledger) -> frozenset[int] | None:
     """Return the indexes of the row plans that a retry covers; None for a run, which covers all."""
-    run = ledger.find_run(request.retried_run) if request.retried_run else None
+    run = ledger.get_run(request.retried_run) if request.retried_run else None
     if run is None:
         return None
     mask = Masker.of_doctors(row_plan.doctor for row_plan in plan.row_plans).mask_text
-    return find_retried_rows(plan.row_plans, plan.report.files, run, ledger.list_rows(run.run), mask)
+    return list_retried_rows(plan.row_plans, plan.report.files, run, ledger.list_rows(run.run), mask)
 
 
 def select_rows_to_send(
@@ -80,13 +80,13 @@ def select_rows_to_send(
         return [row_plan for row_plan in ready if row_plan.doctor.key in request.only_keys]
     if covered is not None:
         return [row_plan for row_plan in ready if row_plan.index in covered]
-    waiting = _find_previously_unsent(ledger)
+    waiting = _list_previously_unsent(ledger)
     return sorted(ready, key=lambda row_plan: row_plan.doctor.row_id not in waiting)
 
 
-def _find_previously_unsent(ledger: Ledger) -> frozenset[str]:
+def _list_previously_unsent(ledger: Ledger) -> frozenset[str]:
     """Return the row_ids whose turn did not come in the last run that ended."""
-    last = ledger.find_last_run(complete=True)
+    last = ledger.get_last_run(complete=True)
     if last is None or not last.record or not json.loads(last.record)["statuses"].get("not_sent"):
         return frozenset()
     return frozenset(row.row_id for row in ledger.list_rows(last.run) if row.status == "not_sent")
@@ -104,7 +104,7 @@ def preview_run(
     """Return what a run is about to do: calls, paid licences, large pictures; nothing, where a guard has stopped it."""
     chosen = ready[:limit] if halt is None else ()
     chosen_indexes = {row_plan.index for row_plan in chosen}
-    contract = find_contract(config)
+    contract = get_contract(config)
     requests = [row_plan.request for row_plan in chosen if row_plan.request]
     pictures = [row_plan.doctor.picture for row_plan in chosen if row_plan.doctor.picture]
     binds_licences = "license_type" in contract.optional_parameters
@@ -174,7 +174,7 @@ async def send_rows(
             ledger=resources.ledger,
             clock=resources.clock,
             agent=build_agent(config),
-            contract=find_contract(config),
+            contract=get_contract(config),
             run=request.run,
             mask=mask,
             run_state=run_state,
@@ -186,11 +186,11 @@ async def send_rows(
             count_workers(config),
             resources.on_row_end,
             request.limit,
-            _find_deadline_timestamp(guards, resources.clock.now()),
+            _compute_deadline_timestamp(guards, resources.clock.now()),
         )
         outcomes = await submission.run(ready)
         notices = tuple(
-            _find_service_notices(
+            _list_service_notices(
                 client.clock_offset,
                 run_state.deprecated,
                 None if run_state.halted else credentials.renewal_failure,
@@ -202,7 +202,7 @@ async def send_rows(
     return SentRows(outcomes, run_state.halted, traffic, submission.kept_back, notices)
 
 
-def _find_service_notices(
+def _list_service_notices(
     offset: float, deprecated: Mapping[str, str], renewal_failure: Message | None
 ) -> Iterator[Notice]:
     """Yield notices of a clock that is more than a minute from the service's, of interfaces that will end, of old keys.
@@ -219,7 +219,7 @@ def _find_service_notices(
         yield Notice("KEYS_NOT_RENEWED", {"why": renewal_failure})
 
 
-def find_run_exit_code(
+def compute_run_exit_code(
     request: RunRequest,
     plan: RunPlan,
     outcomes: Sequence[RowOutcome],
@@ -246,17 +246,17 @@ def find_run_exit_code(
         if row_plan.status is Status.READY and row_plan.index not in to_send
     }
     left_out = sent.kept_back | not_asked_for
-    return find_exit_code(counted, plan.report.files, sent.halt, signal=signal, left_out=left_out)
+    return compute_exit_code(counted, plan.report.files, sent.halt, signal=signal, left_out=left_out)
 
 
 def count_workers(config: Config) -> int:
     """Return how many rows are between upload and verdict at a time: enough for both calls of a row."""
-    return config.limits.concurrency * (2 if find_contract(config).needs_upload else 1)
+    return config.limits.concurrency * (2 if get_contract(config).needs_upload else 1)
 
 
-def _find_deadline_timestamp(guards: Guards, now: float) -> float | None:
+def _compute_deadline_timestamp(guards: Guards, now: float) -> float | None:
     """Return the unix second at which this run has to stop."""
-    moment = find_deadline(guards, datetime.fromtimestamp(now, UTC).astimezone())
+    moment = compute_deadline(guards, datetime.fromtimestamp(now, UTC).astimezone())
     return moment.timestamp() if moment else None
 
 

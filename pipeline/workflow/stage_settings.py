@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 # -- the service
 
 
-def find_contract(config: Config) -> Contract:
+def get_contract(config: Config) -> Contract:
     """Return the API contract that is configured."""
     return CONTRACTS[config.api.contract]
 
@@ -65,7 +65,7 @@ def build_client(
         answers=OF_THIS_PROCESS,
         region=api.region,
         proxy=api.proxy,
-        ca_file=_find_ca_file(config),
+        ca_file=_get_ca_file(config),
     )
 
 
@@ -83,11 +83,11 @@ def build_role(config: Config) -> Role | None:
         seconds=settings.duration_seconds,
         endpoint=settings.endpoint,
         proxy=config.api.proxy,
-        ca_file=_find_ca_file(config),
+        ca_file=_get_ca_file(config),
     )
 
 
-def _find_ca_file(config: Config) -> str | None:
+def _get_ca_file(config: Config) -> str | None:
     return str(config.resolve_path(config.api.ca_file)) if config.api.ca_file else None
 
 
@@ -112,7 +112,7 @@ def build_field_settings(config: Config) -> FieldSettings:
         },
         allow_other_card_type=config.api.allow_other_card_type,
         seal_name_ascii=config.seal_name_ascii,
-        accepted_parameters=find_contract(config).optional_parameters,
+        accepted_parameters=get_contract(config).optional_parameters,
     )
 
 
@@ -123,7 +123,7 @@ def build_image_examiner(config: Config) -> ImageExaminer:
     """Return what examines the pictures of a run and prepares the bytes to send."""
     return ImageExaminer(
         work=config.resolve_path(config.work),
-        limit=find_contract(config).max_image_bytes,
+        limit=get_contract(config).max_image_bytes,
         trim=config.pictures.trim,
         transparent=config.pictures.transparent,
     )

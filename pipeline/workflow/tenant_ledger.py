@@ -17,7 +17,7 @@ from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.lock import RunLock, read_user_name
 from pipeline.ledger.registry import Ownership, TenantRegistry, default_folder
-from pipeline.ledger.tenant import SiteKey, find_environment
+from pipeline.ledger.tenant import SiteKey, get_service_environment
 from pipeline.reports.earlier_results import find_earlier_run, find_unknown_seals
 from pipeline.workflow.hosts_factory import LedgerStore, make_store
 
@@ -49,7 +49,7 @@ def open_configured_ledger(
         if readonly:
             raise _build_no_ledger_error(config)
         ownership = ownership or Ownership()
-        ownership.evidence = _find_evidence(config)
+        ownership.evidence = _get_evidence(config)
     ledger, site_key = store.open(now=clock.now(), readonly=readonly, ownership=ownership)
     try:
         yield ledger, site_key
@@ -57,10 +57,10 @@ def open_configured_ledger(
         ledger.close()
 
 
-def find_registry(config: Config) -> TenantRegistry:
+def make_registry(config: Config) -> TenantRegistry:
     """Return the registry of the configured tenant's ledgers, in the state folder of the user who runs this."""
     mode = config.ledger_registry or (
-        "warn" if find_environment(config.api.endpoint) == "sandbox" else "strict"
+        "warn" if get_service_environment(config.api.endpoint) == "sandbox" else "strict"
     )
     return TenantRegistry(default_folder(), config.tenant, strict=mode == "strict")
 
@@ -70,7 +70,7 @@ def lock_tenant(
     config: Config, *, run: str, clock: Clock, warn: Warn = log_warning
 ) -> Iterator[tuple[LedgerStore, TenantRegistry]]:
     """Hold the ledger and, where the registry is strict, the tenant's lock on this host. Raises Locked."""
-    registry, store, now = find_registry(config), make_store(config), clock.now()
+    registry, store, now = make_registry(config), make_store(config), clock.now()
     with ExitStack() as locks:
         locks.enter_context(store.hold(run=run, now=now))
         _lock_registry(registry, locks, run=run, now=now, warn=warn)
@@ -108,7 +108,7 @@ def lock_ledger(
             warn=warn,
         )
         with open_configured_ledger(config, clock, ownership=ownership, store=store) as opened:
-            if new_ledger and (lacking := _find_lacking_runs(config, opened[0])):
+            if new_ledger and (lacking := _list_lacking_runs(config, opened[0])):
                 opened[0].record_accepted_runs(list(lacking), now=clock.now(), who=read_user_name())
             yield opened
 
@@ -132,9 +132,9 @@ def open_ledger_for_check(
 
     A ledger that a run would refuse is refused, also a lost one, but not while a run holds it.
     """
-    ownership, store = Ownership(find_registry(config), warn=warn), make_store(config)
+    ownership, store = Ownership(make_registry(config), warn=warn), make_store(config)
     if not store.exists():
-        ownership.evidence = _find_evidence(config)
+        ownership.evidence = _get_evidence(config)
         store.require_not_lost(ownership)
         yield None, None
         return
@@ -151,15 +151,15 @@ def require_ledger(config: Config) -> None:
         raise _build_no_ledger_error(config)
 
 
-def find_trace_of_ledger(config: Config) -> str | None:
+def get_trace_of_ledger(config: Config) -> str | None:
     """Return the file that shows that there was a ledger: receipts, or the results of an earlier run."""
-    trace = make_store(config).find_trace()
-    return str(trace) if trace else _find_evidence(config)
+    trace = make_store(config).get_ledger_trace()
+    return str(trace) if trace else _get_evidence(config)
 
 
 def _build_no_ledger_error(config: Config) -> UsageError:
     """Return the error for a missing ledger: lost where receipts or results show one, else not begun yet."""
-    path, trace = config.name_ledger(), find_trace_of_ledger(config)
+    path, trace = config.name_ledger(), get_trace_of_ledger(config)
     if trace is None:
         return UsageError("never_run", path=path, then=("check",))
     if config.is_ledger_on_server:
@@ -167,7 +167,7 @@ def _build_no_ledger_error(config: Config) -> UsageError:
     return UsageError("no_ledger", path=path, then=("ledger", "rebuild"))
 
 
-def _find_evidence(config: Config) -> str | None:
+def _get_evidence(config: Config) -> str | None:
     """Return the file among the results that shows an earlier run of this tenant."""
     run = find_earlier_run(config.resolve_path(config.out), config.tenant)
     return str(run) if run else None
@@ -178,14 +178,14 @@ def refuse_older(config: Config, ledger: DatabaseLedger) -> None:
 
     It was restored from a backup older than the end of such a run, or begun anew with other seals adopted.
     """
-    lacking = _find_lacking_runs(config, ledger)
+    lacking = _list_lacking_runs(config, ledger)
     if lacking:
         raise UsageError("ledger.older", place=", ".join(map(str, lacking.values())), run=", ".join(lacking))
 
 
-def _find_lacking_runs(config: Config, ledger: DatabaseLedger) -> Mapping[str, Path]:
+def _list_lacking_runs(config: Config, ledger: DatabaseLedger) -> Mapping[str, Path]:
     """Return the runs whose results here show creates or seals that the ledger lacks, with the file that shows them."""
-    last = ledger.find_last_run()
+    last = ledger.get_last_run()
     return find_unknown_seals(
         config.resolve_path(config.out),
         config.tenant,
@@ -203,7 +203,7 @@ def load_ledger(config: Config, file: Path, clock: Clock, *, warn: Warn = log_wa
 
     Raises UsageError where the configured ledger is in a file, or a run would refuse this one; Locked, naming the holder.
     """
-    store, registry, now = make_store(config), find_registry(config), clock.now()
+    store, registry, now = make_store(config), make_registry(config), clock.now()
     if isinstance(store, FileStore):
         raise UsageError("load.no_server", path=config.name_ledger())
     with ExitStack() as locks:

@@ -21,7 +21,7 @@ UNEVEN = [30.0, *[45.0, 80.0] * (DOCTORS // 2)]
 TIGHT = [30.0, *[PICTURE] * DOCTORS]
 
 
-def find_row(heights: Sequence[float], top: float) -> tuple[int, float]:
+def compute_row(heights: Sequence[float], top: float) -> tuple[int, float]:
     """Return the row from 0, and the points below its upper edge."""
     for row, height in enumerate(heights):
         if top < height:
@@ -31,11 +31,11 @@ def find_row(heights: Sequence[float], top: float) -> tuple[int, float]:
 
 
 def by_two(heights, top: float, content: str) -> str:
-    return two(*find_row(heights, top), *find_row(heights, top + PICTURE), content)
+    return two(*compute_row(heights, top), *compute_row(heights, top + PICTURE), content)
 
 
 def by_one(heights, top: float, content: str) -> str:
-    return single(*find_row(heights, top), PICTURE, content)
+    return single(*compute_row(heights, top), PICTURE, content)
 
 
 def by_place(_heights, top: float, content: str) -> str:

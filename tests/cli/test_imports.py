@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.cli.app import cli
-from pipeline.cli.help import find_commands
+from pipeline.cli.help import list_all_commands
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
 NETWORK = {"aiohttp", "pipeline.esign.client", "pipeline.sending.submit", "tencentcloud", "tqdm"}
@@ -47,7 +47,7 @@ def list_command_words() -> list[list[str]]:
     words = [[]]
     for name, command in cli.commands.items():
         words.append([name])
-        words += [[name, child.name] for child in find_commands(command) if child is not command]
+        words += [[name, child.name] for child in list_all_commands(command) if child is not command]
     return words
 
 

@@ -13,7 +13,7 @@ from compile_messages import TARGET, compile_catalogue
 
 from pipeline.cli.app import cli, main
 from pipeline.cli.help import collect_texts, polish_message, split_paragraphs, wrap_text
-from pipeline.config.environment import find_language
+from pipeline.config.environment import choose_message_language
 from pipeline.config.settings import list_keys, load
 from pipeline.errors import ConfigError, reason_of
 from pipeline.messages.areas import load_area
@@ -49,15 +49,15 @@ HELP, CHINESE = load_area("help")["help"], load_area("help")["click"]
 def test_the_first_source_that_gives_a_language_counts(tmp_path, arguments, environment, text, spoken):
     (tmp_path / "c.yaml").write_text(text, "utf-8")
     config = ["--config", str(tmp_path / "c.yaml")]
-    assert find_language([*config, *arguments], environment, default=NOWHERE) == spoken
-    assert find_language(arguments, environment, default=tmp_path / "c.yaml") == spoken
+    assert choose_message_language([*config, *arguments], environment, default=NOWHERE) == spoken
+    assert choose_message_language(arguments, environment, default=tmp_path / "c.yaml") == spoken
 
 
 @pytest.mark.parametrize("words", [["run", "-c", "C"], ["run", "--config=C"], ["run", "-cC"]])
 def test_the_configuration_named_after_the_command_gives_the_language(tmp_path, words):
     (tmp_path / "c.yaml").write_text("language: zh\n", "utf-8")
     words = [word.replace("C", str(tmp_path / "c.yaml")) for word in words]
-    assert find_language(words, {"LANG": "en_US"}, default=NOWHERE) == "zh"
+    assert choose_message_language(words, {"LANG": "en_US"}, default=NOWHERE) == "zh"
 
 
 def test_every_text_of_click_has_its_chinese():

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.cli.app import main
-from pipeline.config.named_paths import find_ledger_secret, find_server_address
+from pipeline.config.named_paths import read_ledger_secret, read_server_address
 from pipeline.config.settings import Config, load
 from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import ConfigError, UsageError
@@ -56,22 +56,22 @@ def test_the_secret_is_that_of_systemd_then_of_the_folder_then_of_the_environmen
     config = Config(ledger=URL, secrets_dir=folder)
     environment = {"ESIGN_IMPORT_LEDGER_SECRET": f"variable {SECRET}", "CREDENTIALS_DIRECTORY": str(own)}
     for source in (own, folder):
-        assert find_ledger_secret(config, environment) == f"{source.name} {SECRET}"
+        assert read_ledger_secret(config, environment) == f"{source.name} {SECRET}"
         (source / "ledger__secret").unlink()
-    assert find_ledger_secret(config, environment) == f"variable {SECRET}"
+    assert read_ledger_secret(config, environment) == f"variable {SECRET}"
 
 
 def test_a_secret_that_is_missing_or_weak_is_refused_with_the_way_to_make_one(tmp_path):
     config = Config(ledger=URL, secrets_dir="secrets", base=tmp_path)
     with pytest.raises(UsageError) as caught:
-        find_ledger_secret(config, {})
+        read_ledger_secret(config, {})
     for language in ("en", "zh"):
         text = caught.value.render(language)
         assert 'python -c "import secrets; print(secrets.token_urlsafe(32))"' in text
         assert f"chmod 600 {tmp_path / 'secrets' / 'ledger__secret'}" in text
         assert "$ESIGN_IMPORT_LEDGER_SECRET" in text
     with pytest.raises(UsageError, match="at least 20") as caught:
-        find_ledger_secret(config, {"ESIGN_IMPORT_LEDGER_SECRET": "hunter2"})
+        read_ledger_secret(config, {"ESIGN_IMPORT_LEDGER_SECRET": "hunter2"})
     assert "hunter2" not in caught.value.render("en") + caught.value.render("zh")
 
 
@@ -83,12 +83,12 @@ def test_the_secret_is_no_unknown_variable_and_no_key(file):
 
 def test_the_password_is_that_of_its_file(tmp_path):
     config = Config(ledger=URL, secrets_dir=tmp_path)
-    assert find_server_address(config, {}).password is None
+    assert read_server_address(config, {}).password is None
     (tmp_path / "ledger__password").write_text("pa55 word\n", "utf-8")
-    address = find_server_address(config, {})
+    address = read_server_address(config, {})
     assert (address.url, address.password) == (URL, "pa55 word")
     assert "pa55" not in f"{address} {address!r}"
-    assert find_server_address(Config(), {}) is None
+    assert read_server_address(Config(), {}) is None
 
 
 def test_an_address_to_type_holds_no_password():

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.domain.roster import FileReport
-from pipeline.domain.run import Halt, RowOutcome, RowPlan, Status, find_exit_code
+from pipeline.domain.run import Halt, RowOutcome, RowPlan, Status, compute_exit_code
 from pipeline.messages.problems import build_problem
 
 
@@ -35,15 +35,15 @@ SEALED, FAILED, UNSENT = outcome(Status.SEALED), outcome(Status.FAILED), outcome
     ],
 )
 def test_exit_code_of_each_status_alone(status, expected):
-    assert find_exit_code([SEALED, outcome(status)], [], None) == expected
+    assert compute_exit_code([SEALED, outcome(status)], [], None) == expected
 
 
 def test_a_run_with_nothing_to_do_ends_with_0():
-    assert find_exit_code([], [], None) == 0
+    assert compute_exit_code([], [], None) == 0
 
 
 def test_a_refused_roster_is_7():
-    assert find_exit_code([SEALED], [REFUSED], None) == 7
+    assert compute_exit_code([SEALED], [REFUSED], None) == 7
 
 
 def test_the_most_severe_code_counts():
@@ -56,17 +56,17 @@ def test_the_most_severe_code_counts():
         files = [REFUSED] if 7 in parts else []
         if len(halts) < 2:
             halt = Halt("x", "x", halts[0]) if halts else None
-            assert find_exit_code(outcomes, files, halt) == severe
-    assert find_exit_code([FAILED], [REFUSED], Halt("x", "x", 4), signal=15) == 143
+            assert compute_exit_code(outcomes, files, halt) == severe
+    assert compute_exit_code([FAILED], [REFUSED], Halt("x", "x", 4), signal=15) == 143
 
 
 def test_a_redundant_copy_does_not_raise_the_exit_code():
     copy = outcome(Status.REJECTED, build_problem("ROW_DUPLICATE", other="a.xlsx 3"))
-    assert find_exit_code([SEALED, copy], [], None) == 0
+    assert compute_exit_code([SEALED, copy], [], None) == 0
     conflict = outcome(Status.REJECTED, build_problem("ROW_DUPLICATE", other="a.xlsx 3", differs="picture"))
-    assert find_exit_code([SEALED, conflict], [], None) == 3
+    assert compute_exit_code([SEALED, conflict], [], None) == 3
 
 
 def test_a_row_left_out_on_purpose_does_not_raise_the_exit_code():
-    assert find_exit_code([UNSENT], [], None, left_out={UNSENT.row_plan.index}) == 0
-    assert find_exit_code([UNSENT], [], None, left_out={UNSENT.row_plan.index + 1}) == 5
+    assert compute_exit_code([UNSENT], [], None, left_out={UNSENT.row_plan.index}) == 0
+    assert compute_exit_code([UNSENT], [], None, left_out={UNSENT.row_plan.index + 1}) == 5

@@ -5,11 +5,11 @@ from tencentcloud.essbasic.v20210526 import errorcodes
 from pipeline.domain.service_codes import (
     CODES,
     Handling,
-    find_create_meaning,
-    find_handling,
-    find_stated_rate,
-    find_upload_meaning,
+    get_create_meaning,
+    get_handling,
+    get_upload_meaning,
     has_reason,
+    parse_stated_rate,
 )
 from pipeline.esign.contracts import FILE_ID, INLINE
 
@@ -46,20 +46,20 @@ MEANINGS_IN_CREATES = {
 
 
 def test_a_code_has_its_meaning_for_a_create():
-    meanings = {code: find_create_meaning(code, "") for code in MEANINGS_IN_CREATES}
+    meanings = {code: get_create_meaning(code, "") for code in MEANINGS_IN_CREATES}
     assert meanings == MEANINGS_IN_CREATES
 
 
 def test_the_text_refines_what_the_code_leaves_open():
-    assert find_create_meaning("FailedOperation", "印章名称重名，请修改") == "exists"
-    assert find_create_meaning("LimitExceeded", "超过了每秒频率上限") == "throttle"
-    assert find_create_meaning("LimitExceeded", "超过配额限制") == "quota"
+    assert get_create_meaning("FailedOperation", "印章名称重名，请修改") == "exists"
+    assert get_create_meaning("LimitExceeded", "超过了每秒频率上限") == "throttle"
+    assert get_create_meaning("LimitExceeded", "超过配额限制") == "quota"
 
 
 def test_an_unlisted_code_of_an_upload_counts_as_its_first_part():
-    assert find_upload_meaning("AuthFailure.SomethingNew", "") == "credentials"
-    assert find_upload_meaning("InternalError.SomethingNew", "") == "unknown"
-    assert find_upload_meaning("Unheard.Of", "") == "unknown"
+    assert get_upload_meaning("AuthFailure.SomethingNew", "") == "credentials"
+    assert get_upload_meaning("InternalError.SomethingNew", "") == "unknown"
+    assert get_upload_meaning("Unheard.Of", "") == "unknown"
 
 
 def test_a_bare_refusal_gives_no_reason():
@@ -73,10 +73,10 @@ def test_a_refusal_with_words_gives_one():
 
 
 def test_a_throttle_states_the_limit_and_what_was_counted():
-    assert find_stated_rate("您当前每秒请求 `23` 次，超过了每秒频率上限 `20` 次，请稍后重试。") == (20, 23)
+    assert parse_stated_rate("您当前每秒请求 `23` 次，超过了每秒频率上限 `20` 次，请稍后重试。") == (20, 23)
     english = "Your current request times equals to `21` in a second, which exceeds the frequency limit `20`"
-    assert find_stated_rate(english) == (20, 21)
-    assert find_stated_rate("慢一点") == (None, None)
+    assert parse_stated_rate(english) == (20, 21)
+    assert parse_stated_rate("慢一点") == (None, None)
 
 
 def test_a_refusal_that_misses_the_picture_is_recognised():
@@ -86,6 +86,6 @@ def test_a_refusal_that_misses_the_picture_is_recognised():
 
 
 def test_a_code_is_acted_upon_by_the_person_of_its_meaning_unless_it_names_another():
-    assert find_handling("UnauthorizedOperation") == Handling("tencent", "after")
-    assert find_handling("OperationDenied.OperatorHasNoPermission") == Handling("it", "after")
-    assert find_handling("Unheard.Of") == Handling("it", "held")
+    assert get_handling("UnauthorizedOperation") == Handling("tencent", "after")
+    assert get_handling("OperationDenied.OperatorHasNoPermission") == Handling("it", "after")
+    assert get_handling("Unheard.Of") == Handling("it", "held")

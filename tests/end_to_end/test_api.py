@@ -447,7 +447,7 @@ async def test_a_second_cancellation_leaves_at_once_and_what_was_under_way_is_un
     assert not (slow.folder / "out").exists()
     done = await pipeline.run_async(config, write=False)  # ledger and lock were let go
     assert done.counts[Status.UNKNOWN] >= 1
-    assert slow.service.find_duplicates() == {}
+    assert slow.service.list_duplicates() == {}
 
 
 async def test_cancelled_before_the_first_call_nothing_happened(slow):

@@ -1,7 +1,7 @@
 """`certify`, `resolve --probe` and `resolve --look-up`: evidence from the service itself."""
 
 import pytest
-from resolution_support import LaterClock, find_unknown_rows, list_made_seals, run_later
+from resolution_support import LaterClock, list_made_seals, read_unknown_rows, run_later
 from wire_support import fault
 
 from pipeline.sandbox.actions import Rules
@@ -19,7 +19,7 @@ def make_hospital(hospital_with, *, names="code", do="reset_after"):
     return hospital
 
 
-def find_sealed_name(hospital):
+def get_sealed_name(hospital):
     return next(row["name"] for row in hospital.outcomes() if row["status"] == "sealed")
 
 
@@ -32,7 +32,7 @@ def open_auto_sign(hospital, who, seal_id):
 @pytest.mark.parametrize("names", ["code", "bare"])
 def test_a_tenant_that_refuses_is_certified_and_may_be_probed(hospital_with, names):
     hospital = make_hospital(hospital_with, names=names)
-    assert run_later(hospital, "certify", find_sealed_name(hospital), "--yes") == 0
+    assert run_later(hospital, "certify", get_sealed_name(hospital), "--yes") == 0
     allow_probing(hospital)
     sent = hospital.creates()
     assert run_later(hospital, "run") == 3
@@ -42,7 +42,7 @@ def test_a_tenant_that_refuses_is_certified_and_may_be_probed(hospital_with, nam
     assert hospital.creates() == sent + 1
     assert run_later(hospital, "run") == 3
     assert hospital.creates() == sent + 1, "what exists is not probed again"
-    assert hospital.service.find_duplicates() == {}
+    assert hospital.service.list_duplicates() == {}
 
 
 def test_a_probe_that_was_not_executed_leaves_the_row_unresolved(hospital_with):
@@ -53,7 +53,7 @@ def test_a_probe_that_was_not_executed_leaves_the_row_unresolved(hospital_with):
     )
     hospital.doctors(3)
     assert hospital.go("run") == 3
-    assert run_later(hospital, "certify", find_sealed_name(hospital), "--yes") == 0
+    assert run_later(hospital, "certify", get_sealed_name(hospital), "--yes") == 0
     allow_probing(hospital)
     assert run_later(hospital, "run") == 4
     assert hospital.statuses() == {"unchanged": 2, "not_sent": 1}
@@ -63,7 +63,7 @@ def test_a_probe_that_was_not_executed_leaves_the_row_unresolved(hospital_with):
 
 def test_a_create_that_never_took_effect_is_made_by_its_probe(hospital_with):
     hospital = make_hospital(hospital_with, do="reset_before")
-    assert run_later(hospital, "certify", find_sealed_name(hospital), "--yes") == 0
+    assert run_later(hospital, "certify", get_sealed_name(hospital), "--yes") == 0
     allow_probing(hospital)
     assert run_later(hospital, "run") == 0
     assert hospital.statuses() == {"sealed": 1, "unchanged": 2}
@@ -71,7 +71,7 @@ def test_a_create_that_never_took_effect_is_made_by_its_probe(hospital_with):
 
 def test_a_tenant_that_does_not_refuse_is_never_probed(hospital_with, capsys):
     hospital = make_hospital(hospital_with, names="off")
-    assert run_later(hospital, "certify", find_sealed_name(hospital), "--yes") == 3
+    assert run_later(hospital, "certify", get_sealed_name(hospital), "--yes") == 3
     assert "second seal" in capsys.readouterr().err
     allow_probing(hospital)
     sent = hospital.creates()
@@ -84,7 +84,7 @@ def test_without_evidence_nothing_is_probed(hospital_with, capsys):
     allow_probing(hospital)
     assert run_later(hospital, "run") == 2
     assert "certify" in capsys.readouterr().err
-    assert run_later(hospital, "resolve", next(iter(find_unknown_rows(hospital))), "--probe") == 2
+    assert run_later(hospital, "resolve", next(iter(read_unknown_rows(hospital))), "--probe") == 2
 
 
 def test_a_certificate_expires(hospital_with):
@@ -93,29 +93,29 @@ def test_a_certificate_expires(hospital_with):
             return super().now() + 91 * 86_400
 
     hospital = make_hospital(hospital_with)
-    assert run_later(hospital, "certify", find_sealed_name(hospital), "--yes") == 0
+    assert run_later(hospital, "certify", get_sealed_name(hospital), "--yes") == 0
     allow_probing(hospital)
     assert run_later(hospital, "run", clock=MuchLater()) == 2
 
 
 def test_nothing_is_probed_before_the_fence(hospital_with):
     hospital = make_hospital(hospital_with)
-    assert hospital.go("certify", find_sealed_name(hospital), "--yes") == 0
+    assert hospital.go("certify", get_sealed_name(hospital), "--yes") == 0
     allow_probing(hospital)
     sent = hospital.creates()
     assert hospital.go("run") == 3
     assert hospital.creates() == sent
-    assert hospital.go("resolve", next(iter(find_unknown_rows(hospital))), "--probe") == 2
+    assert hospital.go("resolve", next(iter(read_unknown_rows(hospital))), "--probe") == 2
 
 
 def test_a_row_that_is_no_longer_the_same_is_not_probed(hospital_with):
     from run_support import draw_seal
 
     hospital = make_hospital(hospital_with)
-    who = next(iter(find_unknown_rows(hospital)))
-    assert run_later(hospital, "certify", find_sealed_name(hospital), "--yes") == 0
+    who = next(iter(read_unknown_rows(hospital)))
+    assert run_later(hospital, "certify", get_sealed_name(hospital), "--yes") == 0
     allow_probing(hospital)
-    staff_no = find_unknown_rows(hospital)[who]["staff_no"]
+    staff_no = read_unknown_rows(hospital)[who]["staff_no"]
     draw_seal(hospital.folder / "seals" / f"{staff_no}.png", 99)
     sent = hospital.creates()
     assert run_later(hospital, "run") == 3
@@ -125,31 +125,31 @@ def test_a_row_that_is_no_longer_the_same_is_not_probed(hospital_with):
 def test_one_row_is_probed_on_demand_and_no_other(hospital_with):
     hospital = make_hospital(hospital_with, do="reset_before")
     hospital.doctors(5)
-    assert run_later(hospital, "certify", find_sealed_name(hospital), "--yes") == 0
+    assert run_later(hospital, "certify", get_sealed_name(hospital), "--yes") == 0
     allow_probing(hospital)
     sent = hospital.creates()
-    assert run_later(hospital, "resolve", next(iter(find_unknown_rows(hospital))), "--probe") == 0
+    assert run_later(hospital, "resolve", next(iter(read_unknown_rows(hospital))), "--probe") == 0
     assert hospital.creates() == sent + 1
     assert len(hospital.service.seals) == 3
 
 
 def test_probing_needs_the_configuration(hospital_with):
     hospital = make_hospital(hospital_with)
-    assert run_later(hospital, "resolve", next(iter(find_unknown_rows(hospital))), "--probe") == 2
+    assert run_later(hospital, "resolve", next(iter(read_unknown_rows(hospital))), "--probe") == 2
 
 
 def test_only_a_sealed_doctor_can_be_certified_with(hospital_with):
     hospital = make_hospital(hospital_with)
     assert run_later(hospital, "certify", "没有此人", "--yes") == 2
-    assert run_later(hospital, "certify", next(iter(find_unknown_rows(hospital))), "--yes") == 2
+    assert run_later(hospital, "certify", next(iter(read_unknown_rows(hospital))), "--yes") == 2
 
 
 def test_a_look_up_confirms_a_seal_and_never_disproves_one(hospital_with, capsys):
     hospital = make_hospital(hospital_with)
-    who = next(iter(find_unknown_rows(hospital)))
+    who = next(iter(read_unknown_rows(hospital)))
     assert run_later(hospital, "resolve", who, "--look-up") == 3
     assert "may still exist" in capsys.readouterr().err
-    assert who in find_unknown_rows(hospital)
+    assert who in read_unknown_rows(hospital)
     open_auto_sign(hospital, who, list_made_seals(hospital)[who])
     assert run_later(hospital, "resolve", who, "--look-up") == 0
     assert run_later(hospital, "run") == 0
@@ -158,7 +158,7 @@ def test_a_look_up_confirms_a_seal_and_never_disproves_one(hospital_with, capsys
 
 def test_an_older_seal_does_not_confirm_an_unknown_create(hospital_with):
     hospital = make_hospital(hospital_with)
-    who = next(iter(find_unknown_rows(hospital)))
+    who = next(iter(read_unknown_rows(hospital)))
     older = next(row["seal_id"] for row in hospital.outcomes() if row["status"] == "sealed")
     open_auto_sign(hospital, who, older)
     assert run_later(hospital, "resolve", who, "--look-up") == 3
@@ -172,7 +172,7 @@ def certify_with_fault(hospital_with, do):
     )
     hospital.doctors(3)
     assert hospital.go("run") == 3
-    return hospital, find_sealed_name(hospital)
+    return hospital, get_sealed_name(hospital)
 
 
 def test_a_second_create_without_an_answer_is_shown_by_status_resolve_and_explain(hospital_with, capsys):
@@ -180,7 +180,7 @@ def test_a_second_create_without_an_answer_is_shown_by_status_resolve_and_explai
     assert run_later(hospital, "certify", who, "--yes") == 2
     trace_id = hospital.service.received[-1].trace_id
     assert trace_id in capsys.readouterr().err, "what the console is asked for"
-    assert hospital.service.find_duplicates(), "this doctor has two seals now"
+    assert hospital.service.list_duplicates(), "this doctor has two seals now"
     for command in ("status", "resolve"):
         run_later(hospital, command)
         stderr_text = capsys.readouterr().err
@@ -198,7 +198,7 @@ def test_a_second_create_that_was_not_carried_out_leaves_nothing_open(hospital_w
     assert "not carried out" in capsys.readouterr().err
     run_later(hospital, "status")
     assert who not in capsys.readouterr().err
-    assert hospital.service.find_duplicates() == {}
+    assert hospital.service.list_duplicates() == {}
 
 
 def test_the_next_verdict_ends_the_warning(hospital_with, capsys):
@@ -224,7 +224,7 @@ def test_a_ledger_older_than_a_run_certifies_nothing(hospital_with, capsys):
     )
     for arguments in (
         ("certify", who, "--yes"),
-        ("resolve", next(iter(find_unknown_rows(hospital))), "--not-created", "--sure"),
+        ("resolve", next(iter(read_unknown_rows(hospital))), "--not-created", "--sure"),
     ):
         assert run_later(hospital, *arguments) == 2
         assert "older than" in capsys.readouterr().err

@@ -30,9 +30,9 @@ class Clerk:
     def run(self, *arguments: str) -> dict:
         """Run, and return the newcomer's row."""
         self.hospital.go("run", "--yes", *arguments)
-        return self.find_row()
+        return self.read_row()
 
-    def find_row(self, file: str = "outcomes.jsonl") -> dict:
+    def read_row(self, file: str = "outcomes.jsonl") -> dict:
         (row,) = [row for row in self.hospital.outcomes(file) if row["name"] == name(NEWCOMER)]
         return row
 
@@ -54,7 +54,7 @@ def clerk(hospital):
 
 
 def test_the_reason_names_both_doctors_the_row_the_run_and_the_ways_out(clerk):
-    (problem,) = clerk.find_row()["problems"]
+    (problem,) = clerk.read_row()["problems"]
     first_run = clerk.hospital.runs[0].name
     for word in (FILE, name(NEWCOMER), name(ONE), "roster.xlsx", first_run, "identity number", "review.html"):
         assert word in problem["message"], word
@@ -63,7 +63,7 @@ def test_the_reason_names_both_doctors_the_row_the_run_and_the_ways_out(clerk):
 
 def test_check_holds_what_a_run_holds(clerk):
     clerk.hospital.go("check")
-    row = clerk.find_row("plan.jsonl")
+    row = clerk.read_row("plan.jsonl")
     assert (row["status"], row["codes"]) == ("rejected", ["IMAGE_AMBIGUOUS"])
 
 
@@ -75,7 +75,7 @@ def test_a_decision_about_a_picture_holds_for_its_bytes_alone(clerk, capsys):
     assert clerk.run()["status"] == "rejected"
     draw_seal(clerk.hospital.folder / "seals" / FILE, SCAN)
     assert clerk.run()["status"] == "sealed"
-    assert (clerk.run()["status"], clerk.find_row()["codes"]) == ("unchanged", [])
+    assert (clerk.run()["status"], clerk.read_row()["codes"]) == ("unchanged", [])
 
 
 def test_the_page_lets_a_person_judge_the_picture(clerk):

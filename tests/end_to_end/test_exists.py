@@ -58,7 +58,7 @@ def test_another_name_in_the_roster_makes_no_second_seal(sealed_before):
     sealed_before.go("run")
     own_names(sealed_before, {1: "甲处方章", 2: "乙处方章"}, rows=2)
     assert sealed_before.go("run") == 3
-    assert sealed_before.service.find_duplicates() == {}
+    assert sealed_before.service.list_duplicates() == {}
     assert sealed_before.statuses() == {"exists": 2}
 
 
@@ -68,7 +68,7 @@ def test_a_seal_of_this_person_is_adopted_by_its_seal_id(sealed_before):
         assert run_later(sealed_before, "resolve", who, "--seal-id", seal_id) == 0
     assert sealed_before.go("run") == 0
     assert {row["name"]: row["seal_id"] for row in sealed_before.outcomes()} == list_made_seals(sealed_before)
-    assert sealed_before.service.find_duplicates() == {}
+    assert sealed_before.service.list_duplicates() == {}
 
 
 def test_another_persons_name_is_left_for_the_staff_numbers_form(hospital_with):
@@ -123,7 +123,7 @@ def test_a_name_of_the_rosters_own_that_is_anothers_is_asked_for_anew(hospital_w
         rows=2,
     )
     assert hospital.go("run") == 0
-    assert hospital.service.find_duplicates() == {}
+    assert hospital.service.list_duplicates() == {}
 
 
 def test_the_namesake_whose_seal_it_is_meets_the_same_question(hospital_with):
@@ -144,7 +144,7 @@ def test_the_namesake_whose_seal_it_is_meets_the_same_question(hospital_with):
         (hospital.folder / "seals" / "00001.png").read_bytes()
     )
     assert hospital.run_to_end("run") == (3, {"sealed": 1, "exists": 1})
-    assert hospital.service.find_duplicates() == {}
+    assert hospital.service.list_duplicates() == {}
     assert run_later(hospital, "resolve", "00001", "--seal-id", seal_id) == 0
     assert hospital.go("run") == 0
 
@@ -201,7 +201,7 @@ def test_a_new_ledger_next_to_old_seals_stops_after_three_names(hospital_with, c
     assert 3 <= hospital.statuses()["exists"] <= 6
     assert "adopt" in capsys.readouterr().err
     assert hospital.run_to_end("run", "--accept-guards") == (3, {"exists": 12})
-    assert hospital.service.find_duplicates() == {}
+    assert hospital.service.list_duplicates() == {}
 
 
 def test_the_guard_can_be_switched_off_and_asks_nothing_of_a_ledger_with_seals(hospital_with):
@@ -227,7 +227,7 @@ def test_the_first_doctors_that_were_sealed_alone_do_not_end_the_watch(hospital_
     stderr_text = capsys.readouterr().err
     assert "adopt --help" in stderr_text
     assert hospital.statuses()["exists"] <= 6
-    assert hospital.service.find_duplicates() == {}
+    assert hospital.service.list_duplicates() == {}
 
 
 def test_adopted_seals_do_not_end_the_seals_exist_guard(hospital_with):
@@ -240,7 +240,7 @@ def test_adopted_seals_do_not_end_the_seals_exist_guard(hospital_with):
     assert hospital.go("adopt", str(hospital.folder / "some.xlsx")) == 0
     assert hospital.go("run") == 5
     assert hospital.record()["halted"]["code"] == "SEALS_EXIST"
-    assert hospital.service.find_duplicates() == {}
+    assert hospital.service.list_duplicates() == {}
 
 
 def test_names_that_exist_are_counted_over_small_runs(hospital_with):

@@ -6,7 +6,7 @@ import shutil
 import openpyxl
 import pytest
 from people import make_row, name, number
-from resolution_support import find_unknown_rows, list_made_seals, run_later
+from resolution_support import list_made_seals, read_unknown_rows, run_later
 from run_support import draw_seal
 from wire_support import fault
 
@@ -97,7 +97,7 @@ def test_numbers_stay_masked_also_during_another_run(hospital, explain, capsys):
 
 
 def test_a_lost_answer_until_it_is_resolved(hospital, explain, facts):
-    (row,) = find_unknown_rows(hospital).values()
+    (row,) = read_unknown_rows(hospital).values()
     code, text = explain(hospital, row["name"])
     assert code == 0
     assert f"resolve {row['trace_id']} --seal-id SEALID" in text
@@ -203,10 +203,10 @@ def test_several_are_listed_and_a_second_word_narrows(hospital, explain, facts):
 @pytest.mark.parametrize("first", ["a.xlsx", "z.xlsx"])
 def test_of_two_rows_of_a_doctor_the_one_that_was_sent_counts(hospital, explain, facts, first):
     """The spare copy came later, or stands before the row that was sent: neither makes it the doctor's row."""
-    (row,) = find_unknown_rows(hospital).values()
+    (row,) = read_unknown_rows(hospital).values()
     hospital.roster([roster_row for roster_row in rows() if roster_row[0] == row["name"]], file=first)
     hospital.go("run")
-    (sent,) = find_unknown_rows(hospital).values()
+    (sent,) = read_unknown_rows(hospital).values()
     doctor = facts(hospital, row["name"])["doctor"]
     assert (doctor["status"], doctor["seen"]["path"]) == ("unknown", sent["path"])
     seen_rows = [row for entry in doctor["history"] for row in entry["rows"]]

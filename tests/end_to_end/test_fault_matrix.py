@@ -152,7 +152,7 @@ def judge(hospital, wire: Wire, case: Case, code: int) -> None:
     assert code == case.exit
     assert len(hospital.service.seals) == case.made
     assert wire.requests == case.requests
-    assert hospital.service.find_duplicates() == {}
+    assert hospital.service.list_duplicates() == {}
     assert all(bool(row["seal_id"]) == (row["status"] == "sealed") for row in hospital.outcomes())
 
 
@@ -366,7 +366,7 @@ def test_f30_half_of_the_answers_are_lost_for_a_while(hospital_with):
     statuses = hospital.statuses()
     assert statuses.keys() == {"sealed", "unknown"}
     assert 5 <= statuses["unknown"] <= 20
-    assert hospital.service.find_duplicates() == {}
+    assert hospital.service.list_duplicates() == {}
     assert len(hospital.service.seals) == 80
 
 
@@ -399,4 +399,4 @@ def test_f28_a_burst_of_throttles_cost_nothing_but_time(hospital_with):
     assert throttled >= 20
     assert statuses.get("not_sent", 0) <= throttled / 4, "each was throttled four times"
     assert quickly(hospital) == 0
-    assert hospital.service.find_duplicates() == {}
+    assert hospital.service.list_duplicates() == {}

@@ -46,7 +46,7 @@ def test_a_fault_of_one_create(hospital_with, capsys, do, status, made, creates,
     assert statuses == ({} if status == "sealed" else {status: 1})
     assert len(hospital.service.seals) == made
     assert hospital.creates() == creates
-    assert hospital.service.find_duplicates() == {}
+    assert hospital.service.list_duplicates() == {}
     for outcome in hospital.outcomes():
         assert bool(outcome["seal_id"]) == (outcome["status"] == "sealed")
 
@@ -151,7 +151,7 @@ def test_a_name_that_exists_after_a_bare_refusal_is_held_as_exists(hospital_with
     assert hospital.run_to_end("run") == (3, {"sealed": 2, "failed": 1})
     assert hospital.run_to_end("retry") == (3, {"unchanged": 2, "exists": 1})
     assert len(hospital.service.seals) == 3
-    assert hospital.service.find_duplicates() == {}
+    assert hospital.service.list_duplicates() == {}
 
 
 def test_another_persons_seal_id_is_no_success(hospital_with):

@@ -10,7 +10,7 @@ from wire_support import CREATE, fault, set_limits
 
 from pipeline.clock import SystemClock
 from pipeline.domain.run import Status
-from pipeline.planning.guards import Guards, RunGuards, find_deadline
+from pipeline.planning.guards import Guards, RunGuards, compute_deadline
 
 REFUSED = {"code": "InvalidParameter.CardNumber"}
 
@@ -207,11 +207,11 @@ def test_a_retry_is_not_judged_by_what_is_gone(hospital_with):
 
 def test_the_deadline_is_the_next_one():
     now = datetime.now(UTC).astimezone()
-    assert find_deadline(Guards(deadline=time(6)), now.replace(hour=5, minute=0)).hour == 6
-    assert find_deadline(Guards(deadline=time(6)), now.replace(hour=6, minute=0)) > now.replace(
+    assert compute_deadline(Guards(deadline=time(6)), now.replace(hour=5, minute=0)).hour == 6
+    assert compute_deadline(Guards(deadline=time(6)), now.replace(hour=6, minute=0)) > now.replace(
         hour=6, minute=0
     )
-    assert find_deadline(Guards(), now) is None
+    assert compute_deadline(Guards(), now) is None
 
 
 class Morning(SystemClock):

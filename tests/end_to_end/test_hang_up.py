@@ -30,7 +30,7 @@ def assert_drained(hospital) -> None:
     assert statuses["sealed"] == len(hospital.service.seals)
     assert hospital.record()["exit"] == 143
     assert hospital.go("run", "--yes") == 0
-    assert hospital.service.find_duplicates() == {}
+    assert hospital.service.list_duplicates() == {}
 
 
 def test_sighup_drains_however_often_it_comes(slow):

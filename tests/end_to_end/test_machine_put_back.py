@@ -55,7 +55,7 @@ def test_results_or_a_registry_that_lie_elsewhere_show_the_older_ledger(put_back
     hospital, machine, _ = put_back
     machine.put_back(without=elsewhere)
     assert hospital.go("run") in {2, 74}
-    assert hospital.service.find_duplicates() == {}
+    assert hospital.service.list_duplicates() == {}
 
 
 def restore_backup(hospital, elsewhere: Path) -> None:
@@ -78,5 +78,5 @@ def test_what_the_runbook_asks_for_leaves_no_one_to_create(put_back, repair: Cal
     machine.put_back()
     repair(hospital, elsewhere)
     assert hospital.run_to_end("run") == (0, {"unchanged": 5})
-    assert hospital.service.find_duplicates() == {}
+    assert hospital.service.list_duplicates() == {}
     assert hospital.creates() == 5

@@ -59,4 +59,4 @@ def test_too_few_descriptors_damage_no_picture(crowded, few):
         assert (code == 0) == (statuses == {"sealed"})
     crowded.go("run", "--yes")
     assert {row["status"] for row in crowded.outcomes()} <= {"sealed", "unchanged", "unknown"}
-    assert not crowded.service.find_duplicates()
+    assert not crowded.service.list_duplicates()

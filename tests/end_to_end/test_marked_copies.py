@@ -42,7 +42,7 @@ def titles(language="en"):
     return tuple(get_words(key)[language] for key in APPENDED_COLUMNS)
 
 
-def find_copy(hospital, file="roster.xlsx"):
+def get_copy(hospital, file="roster.xlsx"):
     return hospital.newest / "rosters" / file
 
 
@@ -87,7 +87,7 @@ def ward(hospital):
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_a_copy_shows_what_became_of_each_row_and_which_cell_to_correct(ward, language, capfd):
     assert main(ward.command("run", language=language)) == 3
-    copy = find_copy(ward)
+    copy = get_copy(ward)
 
     (seal, wrong, other) = ward.outcomes()
     status, reason, seal_id = range(5, 8)
@@ -122,7 +122,7 @@ def test_a_corrected_copy_is_the_roster_of_the_next_run(ward, languages):
     first, second = languages
     assert main(ward.command("run", language=first)) == 3
     earlier = {line["row"]: line["row_id"] for line in ward.outcomes()}
-    correct(find_copy(ward), ward.folder / "inbox" / "roster.xlsx", B3=number(2))
+    correct(get_copy(ward), ward.folder / "inbox" / "roster.xlsx", B3=number(2))
 
     assert main(ward.command("run", language=second)) == 0
 
@@ -133,9 +133,9 @@ def test_a_corrected_copy_is_the_roster_of_the_next_run(ward, languages):
     assert file["notes"] == []
     assert [column["title"] for column in file["sheets"][0]["columns"]] == list(HEADERS)
     # marked again: the columns are used again, and the mark is off
-    assert read_lines(find_copy(ward))[0] == [*HEADERS, *titles(second)]
-    assert list_yellow(find_copy(ward)) == {}
-    assert openpyxl.load_workbook(find_copy(ward)).active["B3"].comment is None
+    assert read_lines(get_copy(ward))[0] == [*HEADERS, *titles(second)]
+    assert list_yellow(get_copy(ward)) == {}
+    assert openpyxl.load_workbook(get_copy(ward)).active["B3"].comment is None
     assert main(ward.command("run", language=second)) == 0
     assert ward.creates() == 3
 
@@ -143,14 +143,14 @@ def test_a_corrected_copy_is_the_roster_of_the_next_run(ward, languages):
 def test_a_corrected_copy_replaces_its_roster(ward):
     assert ward.go("run") == 3
     inbox = ward.folder / "inbox"
-    correct(find_copy(ward), inbox / "改好.xlsx", B3=number(2)[:16])  # still wrong
+    correct(get_copy(ward), inbox / "改好.xlsx", B3=number(2)[:16])  # still wrong
 
     assert ward.go("run") == 3
 
     assert [line["file"] for line in ward.outcomes()] == ["改好.xlsx"] * 3
     assert list_notes(ward)["roster.xlsx"] == ["replaced by its marked copy 改好.xlsx"]
     # the copy of the copy, under another name again, takes the place of both
-    correct(find_copy(ward, "改好.xlsx"), inbox / "改好 2.xlsx", B3=number(2))
+    correct(get_copy(ward, "改好.xlsx"), inbox / "改好 2.xlsx", B3=number(2))
     assert ward.go("run") == 0
     assert ward.statuses() == {"sealed": 1, "unchanged": 2}
     (inbox / "改好.xlsx").unlink()
@@ -219,7 +219,7 @@ def test_a_copy_keeps_the_workbook_as_it_is(hospital):
 
     hospital.go("check")
 
-    copy = find_copy(hospital, "名单.xlsx")
+    copy = get_copy(hospital, "名单.xlsx")
     assert list_contents([copy]) == list_contents([roster])
     book = openpyxl.load_workbook(copy, rich_text=True)
     values = openpyxl.load_workbook(copy, data_only=True)["内科"]
@@ -245,7 +245,7 @@ def test_a_copy_keeps_the_workbook_as_it_is(hospital):
     correct(copy, roster, B4=number(2))
     shutil.rmtree(hospital.folder / "out")
     hospital.go("check")
-    again = openpyxl.load_workbook(find_copy(hospital, "名单.xlsx"))["内科"]
+    again = openpyxl.load_workbook(get_copy(hospital, "名单.xlsx"))["内科"]
     assert again["B4"].comment.text == "请核对\n第二行"
     assert again["B4"].fill.fgColor.rgb == "FFDDEEFF"
     assert again.max_column == 11
@@ -297,21 +297,21 @@ def test_notes_keep_their_sizes_and_ours_have_room_for_their_text(ward):
 
     assert ward.go("run") == 3
 
-    shapes = read_note_shapes(find_copy(ward))
+    shapes = read_note_shapes(get_copy(ward))
     assert shapes[3, 3] == ((200, 121), "visible", "5, 15, 0, 2, 7, 40, 5, 3")
     assert shapes[2, 1] == ((336, 300), "hidden", None)  # our line stands in the room that is left
     (width, height), visibility, _ = shapes[3, 2]
-    text = list_yellow(find_copy(ward))["C4"]
+    text = list_yellow(get_copy(ward))["C4"]
     assert visibility == "hidden"
     assert width * height > 120 * len(text)  # what LibreOffice and Excel need for a letter at 10 points
     # corrected, the note is the hospital's own again, in its size
-    book = openpyxl.load_workbook(find_copy(ward))
+    book = openpyxl.load_workbook(get_copy(ward))
     book.active["B3"].value, book.active["C4"].value = number(2), "15400000003"
     book.active["B3"].comment.width, book.active["B3"].comment.height = 336, 300
     book.save(roster)
     assert ward.go("run") == 0
-    assert read_note_shapes(find_copy(ward))[2, 1] == ((336, 300), "hidden", None)
-    assert openpyxl.load_workbook(find_copy(ward)).active["B3"].comment.text == "请核对"
+    assert read_note_shapes(get_copy(ward))[2, 1] == ((336, 300), "hidden", None)
+    assert openpyxl.load_workbook(get_copy(ward)).active["B3"].comment.text == "请核对"
 
 
 def list_contents(paths):
@@ -431,15 +431,15 @@ def test_a_workbook_that_openpyxl_does_not_copy_is_copied_anew(ward, what, monke
         monkeypatch.setattr(marked_copies, "MAX_ROWS", 2)
     assert ward.go("run") == 3
     assert PLAIN in list_notes(ward)["roster.xlsx"]
-    assert set(list_yellow(find_copy(ward))) == {"B3"}
-    correct(find_copy(ward), roster, B3=number(2))
+    assert set(list_yellow(get_copy(ward))) == {"B3"}
+    correct(get_copy(ward), roster, B3=number(2))
 
     assert ward.go("run") == 0
 
     assert ward.statuses() == {"sealed": 1, "unchanged": 2}
     assert (PLAIN in list_notes(ward)["roster.xlsx"]) == (what == "rows")
-    assert read_lines(find_copy(ward))[0] == [*HEADERS, *titles()]
-    assert list_yellow(find_copy(ward)) == {}
+    assert read_lines(get_copy(ward))[0] == [*HEADERS, *titles()]
+    assert list_yellow(get_copy(ward)) == {}
 
 
 def test_a_copy_that_cannot_be_written_is_a_notice(ward, capfd):
@@ -465,7 +465,7 @@ def test_a_failure_costs_one_roster_its_copy(ward, capfd, monkeypatch):
     monkeypatch.setattr(marked_copies, "build_row_marks", fail)
     assert ward.go("run") == 3
     assert "No marked copy of other.xlsx could be written (ValueError)" in capfd.readouterr().err
-    assert find_copy(ward).exists()
+    assert get_copy(ward).exists()
 
 
 def test_rosters_with_rows_to_correct_are_copied_as_they_are_before_there_are_too_many_rows(
@@ -572,14 +572,14 @@ def test_a_copy_is_carried_forward_where_it_would_be_the_same(
         change(ward, monkeypatch)
     main(ward.command("run", language=language))
     assert made == (["roster.xlsx"] if is_made_anew else [])
-    carried = read_cells(find_copy(ward))
+    carried = read_cells(get_copy(ward))
     latest = ward.folder / "out" / "latest" / "rosters" / "roster.xlsx"
-    assert latest.read_bytes() == find_copy(ward).read_bytes()
+    assert latest.read_bytes() == get_copy(ward).read_bytes()
 
     latest.with_name(".roster.xlsx.made-of").unlink()
     main(ward.command("run", language=language))
     assert len(made) == 1 + is_made_anew
-    assert read_cells(find_copy(ward)) == carried, "as if it were made now"
+    assert read_cells(get_copy(ward)) == carried, "as if it were made now"
 
 
 def test_only_the_copy_is_read_once_more(ward, monkeypatch):
@@ -595,7 +595,7 @@ def test_only_the_copy_is_read_once_more(ward, monkeypatch):
     roster = ward.folder / "inbox" / "roster.xlsx"
     correct(roster, roster, C3="154")
     assert ward.go("run") == 3
-    assert find_copy(ward).exists()
+    assert get_copy(ward).exists()
     assert len(read) == 1
     assert "roster.xlsx" not in read
 

@@ -2,7 +2,7 @@
 
 import openpyxl
 import pytest
-from resolution_support import LaterClock, find_unknown_rows, run_later
+from resolution_support import LaterClock, read_unknown_rows, run_later
 from wire_support import fault
 
 from pipeline.clock import SystemClock
@@ -25,11 +25,11 @@ def sealed(hospital) -> str:
 
 
 def test_a_seal_that_was_not_found_is_not_taken_for_not_created(overlooked, capsys):
-    (who,) = find_unknown_rows(overlooked)
+    (who,) = read_unknown_rows(overlooked)
     assert run_later(overlooked, "resolve", who, "--not-created") == 2
     assert "may still exist" in capsys.readouterr().err
     assert overlooked.go("run") == 3
-    assert overlooked.service.find_duplicates() == {}
+    assert overlooked.service.list_duplicates() == {}
     assert run_later(overlooked, "resolve", who, "--not-created", "--sure") == 0, "a human's own word"
     assert run_later(overlooked, "explain", who) == 0
     assert "another source" in capsys.readouterr().out
@@ -37,7 +37,7 @@ def test_a_seal_that_was_not_found_is_not_taken_for_not_created(overlooked, caps
 
 @pytest.mark.parametrize("option", ["--console", "--audit-log"])
 def test_a_place_that_was_seen_to_show_a_seal_counts(overlooked, option, capsys):
-    (who,) = find_unknown_rows(overlooked)
+    (who,) = read_unknown_rows(overlooked)
     assert run_later(overlooked, "certify", sealed(overlooked), option, "shown", "--why", "seen by Li") == 0
     assert run_later(overlooked, "explain", sealed(overlooked)) == 0
     stdout_text, stderr_text = capsys.readouterr()
@@ -53,7 +53,7 @@ def test_the_last_record_of_a_place_counts_until_it_expires(overlooked):
     class MuchLater(LaterClock):
         passed = 91 * 86_400.0
 
-    (who,) = find_unknown_rows(overlooked)
+    (who,) = read_unknown_rows(overlooked)
     assert run_later(overlooked, "certify", sealed(overlooked), "--console", "shown") == 0
     assert run_later(overlooked, "resolve", who, "--not-created", clock=MuchLater()) == 2
     assert run_later(overlooked, "certify", sealed(overlooked), "--console", "not-shown") == 3
@@ -64,7 +64,7 @@ def test_the_last_record_of_a_place_counts_until_it_expires(overlooked):
 
 
 def test_the_auto_sign_query_is_recorded_and_never_refutes(overlooked, capsys):
-    (who,) = find_unknown_rows(overlooked)
+    (who,) = read_unknown_rows(overlooked)
     assert run_later(overlooked, "certify", sealed(overlooked), "--auto-sign") == 2, (
         "this doctor has not opened it"
     )
@@ -83,7 +83,7 @@ def test_the_auto_sign_query_is_recorded_and_never_refutes(overlooked, capsys):
 
 
 def test_an_open_auto_sign_without_a_seal_is_reported_as_that(overlooked, capsys):
-    (who,) = find_unknown_rows(overlooked)
+    (who,) = read_unknown_rows(overlooked)
     seal = next(seal for seal in overlooked.service.seals if seal.name == who)
     overlooked.service._actions._auto_sign[seal.person] = ""
     assert run_later(overlooked, "resolve", who, "--look-up") == 3
@@ -121,15 +121,15 @@ class SetAhead(SystemClock):
 
 def test_a_clock_that_was_set_ahead_does_not_end_the_wait(overlooked, capsys):
     """The landed program believed it: the late copy came after the doctor had been sent again."""
-    (who,) = find_unknown_rows(overlooked)
+    (who,) = read_unknown_rows(overlooked)
     assert run_later(overlooked, "resolve", who, "--not-created", "--sure", clock=SetAhead()) == 2
     assert "may still be carried out" in capsys.readouterr().err
-    assert who in find_unknown_rows(overlooked)
+    assert who in read_unknown_rows(overlooked)
     assert run_later(overlooked, "resolve", who, "--not-created", "--sure") == 0
 
 
 def test_not_created_is_refused_while_the_time_of_the_service_is_unknown(overlooked, capsys):
-    (who,) = find_unknown_rows(overlooked)
+    (who,) = read_unknown_rows(overlooked)
     overlooked.configure(endpoint="http://127.0.0.1:9")
     assert run_later(overlooked, "resolve", who, "--not-created", "--sure") == 2
     assert "service's time is not available" in capsys.readouterr().err

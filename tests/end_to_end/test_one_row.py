@@ -36,7 +36,7 @@ def of_doctor(doctor, *_):
 
 STAGES = {
     "validation": (validate, "read_name", of_cell),
-    "pairing": (match, "_find_fitting", of_doctor),
+    "pairing": (match, "_list_fitting", of_doctor),
     "planning": (plan._Planner, "_plan_row", lambda _, doctor, *__: of_doctor(doctor)),
     "the seal name": (plan, "_build_request", of_doctor),
     "the review": (plan._Planner, "_apply_review", lambda _, row_plan: of_doctor(row_plan.doctor)),
@@ -129,9 +129,7 @@ def test_a_picture_over_which_the_program_breaks_is_its_rows_problem(hospital, m
 
 def test_a_bug_behind_the_decoding_is_its_rows_problem_in_check_and_run(hospital, monkeypatch):
     hospital.doctors(3)
-    monkeypatch.setattr(
-        row_images, "find_image_conflict", breaking(row_images.find_image_conflict, of_doctor)
-    )
+    monkeypatch.setattr(row_images, "get_image_conflict", breaking(row_images.get_image_conflict, of_doctor))
     assert hospital.go("check") == 3
     assert hospital.go("run", "--yes") == 3
     assert [(row["status"], row["codes"]) for row in hospital.outcomes()] == [

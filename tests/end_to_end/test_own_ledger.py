@@ -91,7 +91,7 @@ def test_three_stormy_runs_end_the_same_over_either_ledger(hospital_with, tmp_pa
         *over_sqlite[2].values(),
         *over_sqlite[3].values(),
     }
-    assert second.service.find_duplicates() == first.service.find_duplicates() == {}
+    assert second.service.list_duplicates() == first.service.list_duplicates() == {}
 
 
 def test_the_own_ledger_is_neither_opened_nor_locked_nor_closed(hospital, book):
@@ -103,7 +103,7 @@ def test_the_own_ledger_is_neither_opened_nor_locked_nor_closed(hospital, book):
     assert not book.closed
     key = SiteKey(KEY, config.tenant).person(number(1))
     assert book.snapshot().people[key].seal.seal_id == done.outcomes[0].seal_id
-    record = book.find_last_run(complete=True)
+    record = book.get_last_run(complete=True)
     assert (record.exit, json.loads(record.record)["statuses"]["sealed"]) == (0, 3)
     assert threading.main_thread().name in book.read_in, "this test's own"
     assert len(book.read_in) > 1, "the run plans in a thread of its own: the event loop stays awake"
@@ -135,7 +135,7 @@ def test_a_run_is_reported_again_from_the_own_ledger(hospital, book):
     config = pipeline.Config.load(hospital.folder / "config.yaml")
     done = pipeline.run(config, ledger=book, site_key=KEY, write=False)
     again = rebuild_report(
-        book.find_last_run(),
+        book.get_last_run(),
         config,
         ledger=book,
         site_key=SiteKey(KEY, config.tenant),
@@ -185,7 +185,7 @@ async def test_a_drain_leaves_no_attempt_open_in_the_own_ledger(hospital_with, b
     people = book.snapshot().people.values()
     assert [history for history in people if history.unresolved_attempt] == []
     assert sum(history.seal is not None for history in people) == len(hospital.service.seals)
-    assert book.find_last_run(complete=True).exit == 130
+    assert book.get_last_run(complete=True).exit == 130
 
 
 def test_mypy_takes_the_alternatives_for_the_protocols(tmp_path):

@@ -69,7 +69,7 @@ def draw_seals(hospital, serials) -> None:
         draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
 
 
-def find_copy(hospital, file: str = "名单.xlsx"):
+def get_copy(hospital, file: str = "名单.xlsx"):
     return hospital.newest / "rosters" / file
 
 
@@ -115,7 +115,7 @@ def test_every_problem_of_a_roster_is_found_in_its_untouched_copy(hospital, form
     assert ("ID_PRECISION_LOST", "B4", "error") in problems[4]
     (note,) = [note for note in next(iter(list_notes(hospital).values())) if "marked copy" in note]
     assert note == PLAIN
-    copy = find_copy(hospital)
+    copy = get_copy(hospital)
     yellow = set(list_yellow(copy))
     assert {"B4", "B5", "B6"} <= yellow
     seals = {line["row"]: line["seal_id"] for line in hospital.outcomes()}
@@ -134,7 +134,7 @@ def test_every_problem_of_a_roster_is_found_in_its_untouched_copy(hospital, form
     same = {row for row, row_id in rows.items() if later[row] == row_id}
     assert set(rows) - same <= {4}  # of which the copy holds what a spreadsheet shows
     # a copy of the copy has its columns once
-    assert read_lines(find_copy(hospital))[1] == [*HEADERS, *titles()]
+    assert read_lines(get_copy(hospital))[1] == [*HEADERS, *titles()]
 
 
 @pytest.mark.parametrize("seed", [1, 2] if os.environ.get("TRAP_SEEDS") else [1])  # make trap
@@ -198,10 +198,10 @@ def test_a_corrected_copy_in_the_folder_of_its_roster_is_sealed_once(hospital, f
     make_ward(hospital, form)
     assert hospital.go("run") == 3
     before = {line["name"]: (line["row"], line["row_id"]) for line in hospital.outcomes()}
-    (address,) = list_yellow(find_copy(hospital))
+    (address,) = list_yellow(get_copy(hospital))
     wrong = make_row(2)[0]
     assert address == f"B{before[wrong][0]}", "as in the roster, also behind a record of two lines"
-    correct(find_copy(hospital), hospital.folder / "inbox" / "名单.xlsx", **{address: number(2)})
+    correct(get_copy(hospital), hospital.folder / "inbox" / "名单.xlsx", **{address: number(2)})
 
     assert hospital.go("run") == 0
 
@@ -221,10 +221,10 @@ def test_a_corrected_copy_in_the_folder_of_its_roster_is_sealed_once(hospital, f
 def test_a_copy_that_libreoffice_saves_is_sealed_once(hospital, form, tmp_path):
     make_ward(hospital, form)
     assert hospital.go("run") == 3
-    (address,) = list_yellow(find_copy(hospital))
+    (address,) = list_yellow(get_copy(hospital))
     target = hospital.folder / "inbox" / "名单.xlsx"
     statement = f'd.Sheets(0).getCellRangeByName("{address}").String = "{number(2)}"'
-    edit(find_copy(hospital), statement, [target], tmp_path)
+    edit(get_copy(hospital), statement, [target], tmp_path)
 
     assert hospital.go("run") == 0
 
@@ -239,7 +239,7 @@ def test_damaged_cells_stay_refused_after_libreoffice_saved_their_copy(hospital,
     draw_seals(hospital, range(3, 15))
     hospital.go("run")
     refused = {line["row"] for line in hospital.outcomes() if line["status"] == "rejected"}
-    edit(find_copy(hospital), "", [hospital.folder / "inbox" / "名单.xlsx"], tmp_path)
+    edit(get_copy(hospital), "", [hospital.folder / "inbox" / "名单.xlsx"], tmp_path)
     hospital.go("run")
     assert {line["row"] for line in hospital.outcomes() if line["status"] == "rejected"} == refused
     assert ("ID_PRECISION_LOST", "B4", "error") in list_problems(hospital)["内科", 4]
@@ -256,7 +256,7 @@ def test_sheets_rows_and_columns_are_where_they_are_in_the_roster(hospital):
     )
     save(hospital, "xls", *pages)
     hospital.go("check")
-    book = openpyxl.load_workbook(find_copy(hospital))
+    book = openpyxl.load_workbook(get_copy(hospital))
     assert [(sheet.title, sheet.sheet_state) for sheet in book] == [
         ("旧", "hidden"), ("内科", "visible"), ("说明", "visible"), ("外科", "visible"),
     ]  # fmt: skip
@@ -281,7 +281,7 @@ def test_the_tables_of_a_page_are_sheets(hospital):
     (hospital.folder / "inbox").mkdir()
     (hospital.folder / "inbox" / "名单.xls").write_text(page, "utf-8")
     hospital.go("check")
-    first, second = openpyxl.load_workbook(find_copy(hospital))
+    first, second = openpyxl.load_workbook(get_copy(hospital))
     assert [cell.value for cell in first[1]] == [cell.value for cell in second[4]] == [*HEADERS, *titles()]
     assert (first["C3"].comment, second["C5"].comment is None) == (None, False)
 
@@ -291,7 +291,7 @@ def test_a_formula_in_a_text_is_a_text(hospital):
     roster = hospital.folder / "inbox" / "名单.csv"
     roster.write_text(roster.read_text("utf-8").replace("内科\n", '"=HYPERLINK(""http://x"")"\n'), "utf-8")
     hospital.go("check")
-    cell = openpyxl.load_workbook(find_copy(hospital)).active["E4"]
+    cell = openpyxl.load_workbook(get_copy(hospital)).active["E4"]
     assert (cell.data_type, cell.value) == ("s", '=HYPERLINK("http://x")')
 
 

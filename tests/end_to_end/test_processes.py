@@ -33,7 +33,7 @@ def test_kill_9_in_the_middle_then_run_again(hospital_with, zygote):
 
     code = hospital.go("run")
     statuses = hospital.statuses()
-    assert hospital.service.find_duplicates() == {}
+    assert hospital.service.list_duplicates() == {}
     assert set(statuses) <= {"sealed", "unchanged", "unknown"}
     assert sum(statuses.values()) == 60
     assert statuses.get("unknown", 0) <= 8  # creates that were in flight
@@ -104,7 +104,7 @@ def test_sigterm_drains_and_writes_the_results(hospital_with):
     assert statuses["sealed"] == len(hospital.service.seals)
     assert hospital.record()["exit"] == 143
     assert hospital.go("run") == 0
-    assert hospital.service.find_duplicates() == {}
+    assert hospital.service.list_duplicates() == {}
 
 
 def test_a_second_run_at_the_same_time_is_turned_away(hospital_with, zygote):

@@ -329,7 +329,7 @@ def test_two_processes_with_ledgers_on_one_server_keep_one_quota(group_with, pos
     for process in processes:
         assert process.wait(60) == 0, process.stderr.read()
         process.stderr.close()
-    assert group.service.find_duplicates() == {}
+    assert group.service.list_duplicates() == {}
     for action in (CREATE, UPLOAD):
         arrivals = group.service.list_arrivals(action)
         assert len(arrivals) == 80

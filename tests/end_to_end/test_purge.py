@@ -91,7 +91,7 @@ def test_nothing_of_the_doctor_is_left_and_the_seal_is_known(sealed, capsys):
     assert sealed.statuses() == {"unchanged": 3}, "whatever the row gives: its content is not known any more"
     assert sealed.creates() == sent
     assert sealed.go("export", "--csv") == 0
-    assert sealed.service.find_duplicates() == {}
+    assert sealed.service.list_duplicates() == {}
 
 
 def test_after_a_purge_the_ledger_can_be_lost(sealed, tmp_path, capsys):

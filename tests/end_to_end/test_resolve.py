@@ -4,7 +4,7 @@ import re
 
 import pytest
 from people import make_row, name
-from resolution_support import find_unknown_rows, list_made_seals, run_later
+from resolution_support import list_made_seals, read_unknown_rows, run_later
 from run_support import draw_seal
 from wire_support import fault
 
@@ -35,7 +35,7 @@ def changed_too(unsettled):
 def test_the_list_names_what_to_search_for(unsettled, capsys):
     assert run_later(unsettled, "resolve") == 3
     data, stderr_text = capsys.readouterr()
-    for who, row in find_unknown_rows(unsettled).items():
+    for who, row in read_unknown_rows(unsettled).items():
         assert who in data
         assert row["trace_id"] in data
         assert row["seal_name"] in data
@@ -71,19 +71,19 @@ def test_the_list_names_the_fields_in_which_a_row_differs(changed, capsys):
 
 
 def test_a_created_and_a_not_created_row_end_sealed_once(unsettled):
-    lost, never = sorted(find_unknown_rows(unsettled), key=lambda who: who not in list_made_seals(unsettled))
+    lost, never = sorted(read_unknown_rows(unsettled), key=lambda who: who not in list_made_seals(unsettled))
     seal_id = list_made_seals(unsettled)[lost]
     assert run_later(unsettled, "resolve", lost, "--seal-id", seal_id, "--why", "seen in the console") == 0
     assert run_later(unsettled, "resolve", never, "--not-created", "--sure") == 0
     sent = unsettled.creates()
     assert unsettled.run_to_end("run") == (0, {"sealed": 1, "unchanged": 3})
     assert unsettled.creates() == sent + 1
-    assert unsettled.service.find_duplicates() == {}
+    assert unsettled.service.list_duplicates() == {}
     assert list_made_seals(unsettled) == {row["name"]: row["seal_id"] for row in unsettled.outcomes()}
 
 
 def test_a_query_is_any_word_that_means_the_doctor(unsettled, capsys):
-    row = next(iter(find_unknown_rows(unsettled).values()))
+    row = next(iter(read_unknown_rows(unsettled).values()))
     for word in (row["name"], row["staff_no"], row["trace_id"], row["seal_name"], row["id_masked"][-4:]):
         capsys.readouterr()
         assert run_later(unsettled, "resolve", word) == 3, word
@@ -92,7 +92,7 @@ def test_a_query_is_any_word_that_means_the_doctor(unsettled, capsys):
 
 
 def test_a_known_seal_id_or_a_strange_one_is_not_entered(unsettled, capsys):
-    who = next(iter(find_unknown_rows(unsettled)))
+    who = next(iter(read_unknown_rows(unsettled)))
     sealed = next(row["seal_id"] for row in unsettled.outcomes() if row["seal_id"])
     assert run_later(unsettled, "resolve", who, "--seal-id", sealed) == 2
     assert "another person" in capsys.readouterr().err
@@ -101,13 +101,13 @@ def test_a_known_seal_id_or_a_strange_one_is_not_entered(unsettled, capsys):
 
 
 def test_not_created_waits_for_the_signatures_fence(unsettled, capsys):
-    who = next(iter(find_unknown_rows(unsettled)))
+    who = next(iter(read_unknown_rows(unsettled)))
     assert run_later(unsettled, "resolve", who, "--not-created", "--sure", clock=SystemClock()) == 2
     assert "may still be carried out" in capsys.readouterr().err
 
 
 def test_options_that_contradict_each_other_are_refused(unsettled):
-    who = next(iter(find_unknown_rows(unsettled)))
+    who = next(iter(read_unknown_rows(unsettled)))
     for arguments in (
         ("--seal-id", ID, "--not-created", "--sure"),
         ("--keep", "--replace"),
@@ -129,7 +129,7 @@ def write_roster_with_seal_name(hospital, serial: int, seal_name: str, *, rows: 
 
 def test_a_new_name_next_to_a_locked_one_rejects_its_row_alone(unsettled, capsys):
     """Whoever looked may have overlooked a seal: under another name the doctor would have two."""
-    unknown, made = find_unknown_rows(unsettled), list_made_seals(unsettled)
+    unknown, made = read_unknown_rows(unsettled), list_made_seals(unsettled)
     row = next(row for who, row in unknown.items() if who not in made)
     assert run_later(unsettled, "resolve", row["trace_id"], "--not-created", "--sure") == 0
     write_roster_with_seal_name(unsettled, int(row["staff_no"]), "新处方章", rows=6)
@@ -140,15 +140,15 @@ def test_a_new_name_next_to_a_locked_one_rejects_its_row_alone(unsettled, capsys
 
 
 def test_a_seal_that_was_overlooked_is_not_called_a_taken_name(unsettled):
-    lost = next(who for who in find_unknown_rows(unsettled) if who in list_made_seals(unsettled))
+    lost = next(who for who in read_unknown_rows(unsettled) if who in list_made_seals(unsettled))
     assert run_later(unsettled, "resolve", lost, "--not-created", "--sure") == 0
     assert unsettled.run_to_end("run") == (3, {"unchanged": 2, "unknown": 1, "exists": 1})
     assert run_later(unsettled, "resolve", lost, "--seal-id", list_made_seals(unsettled)[lost]) == 0
-    assert unsettled.service.find_duplicates() == {}
+    assert unsettled.service.list_duplicates() == {}
 
 
 def test_a_refused_decision_ends_with_the_command_that_helps(unsettled, changed_too, capsys):
-    who, row = next(iter(find_unknown_rows(unsettled).items()))
+    who, row = next(iter(read_unknown_rows(unsettled).items()))
     seal_id = list_made_seals(unsettled)[name(5)]
     for arguments, then in (
         ((who, "--seal-id", "见控制台"), f"resolve {row['trace_id']}"),
@@ -183,7 +183,7 @@ def test_a_wrong_clock_never_ends_the_wait_for_a_late_copy_early(hospital_with, 
     hospital = hospital_with(faults=[fault("truncated_json", nth=(1,))])
     hospital.doctors(1)
     assert run_later(hospital, "run", clock=WrongClock(wrong)) == 3
-    (who,) = find_unknown_rows(hospital)
+    (who,) = read_unknown_rows(hospital)
     decision = ("resolve", who, "--not-created", "--sure")
     for after in early:
         assert run_later(hospital, *decision, clock=WrongClock(wrong, after)) == 2, after
@@ -192,7 +192,7 @@ def test_a_wrong_clock_never_ends_the_wait_for_a_late_copy_early(hospital_with, 
 
 def test_several_matches_are_listed_and_the_next_command_names_one(unsettled, capsys):
     unsettled.roster([make_row(serial, name=name(1)) for serial in range(1, 5)])
-    traces = {row["trace_id"] for row in find_unknown_rows(unsettled).values()}
+    traces = {row["trace_id"] for row in read_unknown_rows(unsettled).values()}
     named = {*traces, *list_made_seals(unsettled).values()}
     assert run_later(unsettled, "resolve", name(1), "--not-created", "--sure") == 2
     last = capsys.readouterr().err.split()
@@ -205,7 +205,7 @@ def test_a_query_without_a_match_is_refused(unsettled):
 
 
 def test_rows_that_contradict_each_other_hide_no_create_without_a_verdict(unsettled):
-    who, row = next(iter(find_unknown_rows(unsettled).items()))
+    who, row = next(iter(read_unknown_rows(unsettled).items()))
     contradicting = make_row(int(row["staff_no"]), mobile="15400009999", department="外科")
     unsettled.roster([*map(make_row, range(1, 5)), contradicting])
     assert unsettled.go("run") == 3
@@ -279,7 +279,7 @@ def test_every_decision_records_who_when_and_why(unsettled):
     import sqlite3
     from contextlib import closing
 
-    who = next(iter(find_unknown_rows(unsettled)))
+    who = next(iter(read_unknown_rows(unsettled)))
     assert run_later(unsettled, "resolve", who, "--seal-id", ID, "--why", "ticket 7") == 0
     with closing(sqlite3.connect(unsettled.folder / "state" / "ledger.sqlite3")) as connection:
         ((user, reason, decided_at),) = connection.execute("SELECT who, why, at FROM decision").fetchall()

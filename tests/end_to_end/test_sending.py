@@ -148,7 +148,7 @@ def test_a_call_closed_before_its_slot_is_not_sent_and_free_for_the_next_run(hos
     assert {row["attempts"] for row in hospital.outcomes() if row["status"] == "not_sent"} == {0}
     hospital.configure(contract="inline")
     assert hospital.go("run") == 0
-    assert hospital.service.find_duplicates() == {}
+    assert hospital.service.list_duplicates() == {}
 
 
 OK = b'{"Response":{"SealId":"sealid-1","RequestId":"r"}}'

@@ -7,7 +7,7 @@ import random
 import re
 
 import pytest
-from drawn_files import KINDS, DrawnFile, choose_files, find_deviation, make_file
+from drawn_files import KINDS, DrawnFile, choose_files, compute_deviation, make_file
 from image_support import on_white, opened
 from people import name, number
 from PIL import Image, ImageChops
@@ -59,7 +59,7 @@ def test_what_arrives_looks_as_the_file_and_the_copies_show_what_arrived(hospita
     assert hospital.go("run") == 0
     arrived = get_received(hospital)
     assert (
-        list(filter(None, (find_deviation(arrived[serial], file) for serial, file in enumerate(chosen))))
+        list(filter(None, (compute_deviation(arrived[serial], file) for serial, file in enumerate(chosen))))
         == []
     )
     page = (hospital.folder / "out" / "latest" / "review.html").read_text("utf-8")

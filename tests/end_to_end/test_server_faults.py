@@ -99,7 +99,7 @@ def let_lease_run_out(hospital) -> None:
 
 def check_evidence(hospital, *, unknown: int) -> None:
     """Assert that no seal is double, every one is in the ledger or on an unknown attempt, and the receipts are whole."""
-    assert hospital.service.find_duplicates() == {}
+    assert hospital.service.list_duplicates() == {}
     made = {seal.seal_id for seal in hospital.service.seals}
     live = {seal_id for (seal_id,) in ask_server_ledger(hospital, "SELECT seal_id FROM seal")}
     held = ask_server_ledger(hospital, "SELECT seal_id FROM attempt WHERE verdict = 'unknown'")
@@ -355,7 +355,7 @@ def make_hospitals(hospital_with, tmp_path, count: int, *, rows: int):
 
 def check_hospital(hospital, durable: set[str]) -> None:
     """Assert that none of a hospital's seals is double or lost, and that no seal is reported that was not made."""
-    assert hospital.service.find_duplicates() == {}
+    assert hospital.service.list_duplicates() == {}
     rows = outcomes(hospital)
     made = {
         seal.seal_id: seal.name

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from postgres_server import find_programs, run_server
-from resolution_support import find_unknown_rows, list_made_seals, run_later
+from resolution_support import list_made_seals, read_unknown_rows, run_later
 from wire_support import fault
 
 import pipeline
@@ -99,7 +99,7 @@ def test_unknown_rows_are_resolved(hospital_with, postgres_server, capsys):
     hospital.doctors(4)
     assert hospital.run_to_end("run") == (3, {"sealed": 2, "unknown": 2})
     made = list_made_seals(hospital)
-    first, second = sorted(find_unknown_rows(hospital), key=lambda name: name not in made)
+    first, second = sorted(read_unknown_rows(hospital), key=lambda name: name not in made)
     assert run_later(hospital, "resolve") == 3
     assert first in capsys.readouterr().out
     assert run_later(hospital, "resolve", first, "--seal-id", made[first]) == 0

@@ -6,7 +6,7 @@ import openpyxl
 import pytest
 from wire_support import CREATE, fault
 
-from pipeline.messages.service_errors import find_advice
+from pipeline.messages.service_errors import get_advice
 
 SENTENCES = {
     "zh": ("签名不对", "信息科：重新复制 SecretKey", "密钥取自"),
@@ -163,7 +163,7 @@ def test_a_code_that_refused_no_row_is_explained_where_the_calls_are_counted(hos
     hospital.doctors(1)
     assert hospital.go("--lang", language, "run") == 0
     (run,) = hospital.runs
-    advice = find_advice("RequestLimitExceeded")
+    advice = get_advice("RequestLimitExceeded")
     for text in (workbook_text(run)[0], page_text(run)):
         assert "RequestLimitExceeded" in text
         assert [

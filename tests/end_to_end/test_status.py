@@ -6,7 +6,7 @@ import signal
 
 import pytest
 from people import make_row, name
-from resolution_support import find_unknown_rows, list_made_seals, run_later
+from resolution_support import list_made_seals, read_unknown_rows, run_later
 from run_support import wait_until
 from wire_support import fault
 
@@ -164,7 +164,7 @@ def test_what_was_decided_since_the_run_is_open_nowhere(hospital_with, say):
     assert hospital.run_to_end("run") == (3, {"sealed": 2, "unknown": 2})
     made = list_made_seals(hospital)
     (created,), (lost,) = (
-        [who for who in find_unknown_rows(hospital) if (who in made) is is_made] for is_made in (True, False)
+        [who for who in read_unknown_rows(hospital) if (who in made) is is_made] for is_made in (True, False)
     )
     for language, title in (("en", "Unknown 2"), ("zh", "未知 2")):
         printed, last = say(hospital, "report", language=language)

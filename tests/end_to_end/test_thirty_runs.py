@@ -72,7 +72,7 @@ class DailyRuns:
         else:
             assert len(titles) == 1, f"day {self.day}: {titles}"
             assert message in titles[0], f"day {self.day}"
-        assert self.hospital.service.find_duplicates() == {}, f"day {self.day}"
+        assert self.hospital.service.list_duplicates() == {}, f"day {self.day}"
 
     def sleep_until(self, day, exit_code=0):
         """Run without changes until a day: no calls, no message."""

@@ -31,7 +31,7 @@ def look(hospital, rows, killed, before=()):
     """Return the results by doctor, once it is certain that nobody is forgotten, doubled or told an untruth."""
     rows_reported = hospital.outcomes()
     assert len(rows_reported) == rows == hospital.record()["rows"] == sum(hospital.statuses().values())
-    assert hospital.service.find_duplicates() == {}, "each doctor at most once"
+    assert hospital.service.list_duplicates() == {}, "each doctor at most once"
     speaking = {line["name"]: line for line in rows_reported if "ROW_DUPLICATE" not in line["codes"]}
     assert len(speaking) == len({line["name"] for line in rows_reported})
     struck = {call.trace_id for call in hospital.service.received if call.action == CREATE and call.faults}

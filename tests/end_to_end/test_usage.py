@@ -65,7 +65,7 @@ def test_a_misspelt_path_ends_with_the_command_that_was_meant(hospital, capfd, m
 NUMBERED_ZERO = re.compile(r"(?<!\d)0 (seals|creates|rows|s\b|枚|秒|行)")
 
 
-def find_preview(hospital, capfd, *arguments, language):
+def get_preview(hospital, capfd, *arguments, language):
     """Return the line about what the run will do."""
     _, printed = say(capfd, *arguments, language=language, config=hospital.folder / "config.yaml")
     return next(
@@ -80,7 +80,7 @@ def find_preview(hospital, capfd, *arguments, language):
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_the_preview_gives_the_reason_why_nothing_is_to_be_sent(hospital, capfd, language):
     hospital.doctors(3)
-    line = find_preview(hospital, capfd, "run", language=language)
+    line = get_preview(hospital, capfd, "run", language=language)
     assert (
         line
         == {
@@ -88,19 +88,19 @@ def test_the_preview_gives_the_reason_why_nothing_is_to_be_sent(hospital, capfd,
             "en": "Rows: 3. Seals to create: at most 3, less than a second.",
         }[language]
     )
-    line = find_preview(hospital, capfd, "run", language=language)
+    line = get_preview(hospital, capfd, "run", language=language)
     assert ("未变 3" if language == "zh" else "Unchanged 3") in line
     assert not NUMBERED_ZERO.search(line)
     hospital.roster([("王五", "1101", None, "9", None)], file="two.xlsx")
-    line = find_preview(hospital, capfd, "run", language=language)
+    line = get_preview(hospital, capfd, "run", language=language)
     assert ("未变 3、待改 1" if language == "zh" else "Unchanged 3, To correct 1") in line
     hospital.roster([], file="roster.xlsx")
     hospital.roster([], file="two.xlsx")
-    line = find_preview(hospital, capfd, "run", "--accept-guards", language=language)
+    line = get_preview(hospital, capfd, "run", "--accept-guards", language=language)
     assert ("没有医生" if language == "zh" else "contain no doctors") in line
     for file in ("roster.xlsx", "two.xlsx"):
         (hospital.folder / "inbox" / file).write_bytes(b"")
-    line = find_preview(hospital, capfd, "run", language=language)
+    line = get_preview(hospital, capfd, "run", language=language)
     assert (
         line
         == {
@@ -116,7 +116,7 @@ def test_a_guard_is_named_in_the_preview_and_nothing_is_asked(hospital, capfd):
     path.write_text(path.read_text().replace("guards: {", "guards: {new_rows: 0, "))
     hospital.doctors(9)
     for language, text_part in (("zh", "触发保护"), ("en", "Stopped by a safety check")):
-        assert text_part in find_preview(hospital, capfd, "run", language=language)
+        assert text_part in get_preview(hospital, capfd, "run", language=language)
 
 
 def folders(hospital) -> set[str]:

@@ -92,7 +92,7 @@ class Group:
         return sum(call.action == CREATE for call in self.service.received)
 
 
-def find_runs(worker):
+def list_runs_of_worker(worker):
     return psutil.Process(worker.pid).children()
 
 
@@ -109,7 +109,7 @@ def group_with(hospital_with, postgres_server):
     yield make
     for worker in (worker for group in groups for worker in group.workers):
         if worker.poll() is None:
-            for process in [*find_runs(worker), worker]:
+            for process in [*list_runs_of_worker(worker), worker]:
                 process.kill()
             worker.wait()
 
@@ -150,7 +150,7 @@ def test_two_workers_share_three_hospitals(group_with):
 def test_the_job_of_a_dead_host_is_taken_over(group_with):
     """Worker and run are killed at once; what was in flight is unknown, and nothing is created twice."""
     group, first = start_slow_run(group_with, doctors=24)
-    for process in [first, *find_runs(first)]:
+    for process in [first, *list_runs_of_worker(first)]:
         process.kill()
     first.wait()
     second = group.start_worker()
@@ -158,7 +158,7 @@ def test_the_job_of_a_dead_host_is_taken_over(group_with):
     ((hospital, exit_code, attempts),) = group.list_days()
     assert (hospital, attempts) == ("east", 2)
     assert exit_code in {0, 3}
-    assert group.service.find_duplicates() == {}
+    assert group.service.list_duplicates() == {}
     # up to 8 attempts were in the ledger when the run was killed, some of them perhaps not sent yet
     assert 24 - 8 <= group.count_creates() <= 24
     assert "its worker is gone; queued again" in second.read_log()
@@ -175,7 +175,7 @@ def test_a_run_that_outlives_its_worker_is_left_alone(group_with):
     assert exit_code == 0
     assert attempts >= 3
     assert "exit code 6; next try" in second.read_log()
-    assert group.service.find_duplicates() == {}
+    assert group.service.list_duplicates() == {}
     assert group.count_creates() == 60
 
 
@@ -190,7 +190,7 @@ def test_a_worker_that_stands_still_for_longer_than_it_may(group_with):
     wait_until(group.list_days)
     assert group.list_days() == [("east", 0, 2)], "the run of the first worker came to its end"
     wait_until(lambda: group.query("SELECT status FROM procrastinate_jobs") == [("succeeded",)])
-    assert group.service.find_duplicates() == {}
+    assert group.service.list_duplicates() == {}
     assert group.count_creates() == 60
     for worker in (first, second):
         worker.send_signal(signal.SIGTERM)

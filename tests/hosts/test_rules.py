@@ -7,7 +7,7 @@ import pytest
 from procrastinate.exceptions import ConnectorException
 
 from pipeline.config.sections import Workers
-from pipeline.hosts.daily_jobs import digest_rosters, find_day
+from pipeline.hosts.daily_jobs import compute_day, digest_rosters
 from pipeline.hosts.run_children import RetryAfterRun, RunChildren, RunEnd, RunNotDone, choose_wait, judge_end
 
 
@@ -20,7 +20,7 @@ from pipeline.hosts.run_children import RetryAfterRun, RunChildren, RunEnd, RunN
     ],
 )
 def test_a_day_begins_at_its_start_by_local_time(moment, day, seconds):
-    assert find_day(datetime.fromisoformat(moment).astimezone().timestamp(), time(1)) == (day, seconds)
+    assert compute_day(datetime.fromisoformat(moment).astimezone().timestamp(), time(1)) == (day, seconds)
 
 
 def test_the_digest_is_of_names_and_contents_in_any_order(tmp_path):

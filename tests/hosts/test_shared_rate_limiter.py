@@ -223,15 +223,15 @@ async def test_a_run_with_few_rows_goes_first_and_a_large_one_is_not_forgotten(a
         large.expect_rows(20_000)
         await send(small)
         await send(large)
-        slots = [small._rows.take_slot(ACTION, small._find_slots_ahead()) for _ in range(12)]
+        slots = [small._rows.take_slot(ACTION, small._compute_slots_ahead()) for _ in range(12)]
         answers = [await asyncio.wrap_future(slot) for slot in slots]
         assert all(answer.is_taken for answer in answers), "a small run reserves far ahead"
-        refused = await asyncio.wrap_future(large._rows.take_slot(ACTION, large._find_slots_ahead()))
+        refused = await asyncio.wrap_future(large._rows.take_slot(ACTION, large._compute_slots_ahead()))
         assert not refused.is_taken
         assert refused.wait == pytest.approx(8 * 0.0515, abs=0.06)
         await large.acquire(ACTION)
         large.expect_rows(-19_990)
-        assert large._find_slots_ahead() == small._find_slots_ahead()
+        assert large._compute_slots_ahead() == small._compute_slots_ahead()
 
 
 async def test_two_quotas_and_two_actions_have_slots_of_their_own(address, clock):

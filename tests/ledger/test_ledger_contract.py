@@ -717,15 +717,15 @@ async def _step(
 
 
 def test_rows_seen_before_count_unless_the_run_was_stopped_for_new_ones(ledger, run_record, seen):
-    assert ledger.find_seen_rows(["a"]) == set()
+    assert ledger.list_seen_rows(["a"]) == set()
     ledger.record_rows("r1", [seen("a", "ready"), seen("b", "ready")])
     ledger.finish_run("r1", exit=5, finished=2.0, record='{"halted": {"code": "TOO_MANY_NEW"}}')
-    assert ledger.find_seen_rows(["a", "b", "c"]) == set()
+    assert ledger.list_seen_rows(["a", "b", "c"]) == set()
     ledger.begin_run(run_record("r2"))
     ledger.record_rows("r2", [seen("a", "ready")])
-    assert ledger.find_seen_rows(["a", "b", "c"]) == {"a"}, "also of a run that was killed"
+    assert ledger.list_seen_rows(["a", "b", "c"]) == {"a"}, "also of a run that was killed"
     ledger.finish_run("r2", exit=5, finished=3.0, record='{"halted": null}')
-    assert ledger.find_seen_rows(["a", "b", "c"]) == {"a"}
+    assert ledger.list_seen_rows(["a", "b", "c"]) == {"a"}
 
 
 def test_the_end_of_a_run_replaces_the_rows_of_its_plan(ledger, seen):
@@ -745,10 +745,10 @@ def test_a_closed_ledger_takes_nothing(ledger, seen):
 
 
 def test_a_run_comes_back_as_it_was_begun_and_ended(ledger, run_record):
-    assert ledger.find_run("r1") == run_record("r1")
+    assert ledger.get_run("r1") == run_record("r1")
     ledger.finish_run("r1", exit=3, finished=5.0, record='{"run":"r1"}')
-    assert ledger.find_run("r1") == run_record("r1", exit=3, finished=5.0, record='{"run":"r1"}')
-    assert ledger.find_run("r2") is None
+    assert ledger.get_run("r1") == run_record("r1", exit=3, finished=5.0, record='{"run":"r1"}')
+    assert ledger.get_run("r2") is None
 
 
 def test_runs_are_reported_newest_first_in_the_order_they_began(ledger, run_record):
@@ -756,14 +756,14 @@ def test_runs_are_reported_newest_first_in_the_order_they_began(ledger, run_reco
     ledger.begin_run(run_record("r0", started=1.0))  # the clock was set back
     assert [record.run for record in ledger.list_runs(10)] == ["r0", "r1"]
     assert [record.run for record in ledger.list_runs(1)] == ["r0"]
-    assert ledger.find_last_run().run == "r0"
-    assert ledger.find_last_run(complete=True).run == "r1"
+    assert ledger.get_last_run().run == "r0"
+    assert ledger.get_last_run(complete=True).run == "r1"
 
 
 def test_a_new_ledger_has_no_run(empty):
     assert (
-        empty.find_last_run(),
-        empty.find_last_run(complete=True),
+        empty.get_last_run(),
+        empty.get_last_run(complete=True),
         empty.list_runs(5),
         empty.list_rows("r1"),
     ) == (

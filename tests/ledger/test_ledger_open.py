@@ -227,7 +227,7 @@ def test_neither_receipts_nor_evidence_nor_force_matter_to_a_ledger_that_is_ther
 ):
     (ledger_path.parent / "receipts.jsonl").write_text("{}")
     again = opened(ownership=Ownership(evidence="/out/run.json", accept_ledger=True))
-    assert again.find_run("r1") == ledger.find_run("r1")
+    assert again.get_run("r1") == ledger.get_run("r1")
 
 
 def test_a_reader_begins_no_ledger(ledger_path):

@@ -255,14 +255,14 @@ def test_no_path_of_a_roster_stands_in_the_receipts_and_its_number_nowhere(
     with closing(opened()) as ledger:
         ledger.begin_run(record)
         ledger.finish_run("r1", exit=0, finished=9.0, record="{}")
-        assert ledger.find_run("r1").rosters == record.rosters, "retry reads them again"
+        assert ledger.get_run("r1").rosters == record.rosters, "retry reads them again"
     assert str(roster.parent) not in receipts_path(ledger_path).read_text("utf-8")
     for path in ledger_path.parent.iterdir():
         assert path.is_dir() or number.encode() not in path.read_bytes(), path
     ledger_path.unlink()
     maintenance.rebuild_ledger(ledger_path, TENANT)
     with closing(opened(readonly=True)) as ledger:
-        assert (ledger.find_run("r1").rosters, ledger.find_run("r1").seals) == ((), None)
+        assert (ledger.get_run("r1").rosters, ledger.get_run("r1").seals) == ((), None)
 
 
 def test_a_verdict_reads_its_own_seal_and_no_other(opened, ledger_path):

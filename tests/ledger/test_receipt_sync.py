@@ -33,7 +33,7 @@ def filled(opened, attempt, run_record, sealed, ledger_path):
     return receipts_path(ledger_path).read_bytes().splitlines(keepends=True)
 
 
-def find_changed_line(position, size, window):
+def get_changed_line(position, size, window):
     """Verify as the run of that number would; return the line that is called changed, or None."""
     try:
         receipt_sync._verify_chain(receipts_path(position), Mark(1, "", size), window=window)
@@ -48,11 +48,11 @@ def test_successive_runs_find_a_changed_line_wherever_it_is(filled, ledger_path,
     monkeypatch.setattr(receipt_sync, "VERIFIED_BYTES", piece)
     size = sum(map(len, filled))
     windows = range(-(-size // piece) + 1)
-    assert {find_changed_line(ledger_path, size, window) for window in windows} == {None}
+    assert {get_changed_line(ledger_path, size, window) for window in windows} == {None}
     for changed in range(len(filled) - 1):
         line = filled[changed].replace(b'"set":{', b'"SET":{')
         receipts_path(ledger_path).write_bytes(b"".join([*filled[:changed], line, *filled[changed + 1 :]]))
-        findings = {find_changed_line(ledger_path, size, window) for window in windows} - {None}
+        findings = {get_changed_line(ledger_path, size, window) for window in windows} - {None}
         assert findings == {changed + 2}, "the line after it no longer follows"
 
 
@@ -67,7 +67,7 @@ def test_one_opening_reads_no_more_than_two_pieces(filled, ledger_path, monkeypa
 
     monkeypatch.setattr(receipt_sync, "_verify_span", observe)
     assert sum(map(len, filled)) > 8000
-    assert find_changed_line(ledger_path, sum(map(len, filled)), 3) is None
+    assert get_changed_line(ledger_path, sum(map(len, filled)), 3) is None
     assert len(read) == 2
     assert max(read) <= 2000
 

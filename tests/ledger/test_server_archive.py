@@ -53,7 +53,7 @@ def read(ledger) -> dict:
         "found": {
             query: (keys, sorted(lines, key=str)) for query in QUERIES for keys, lines in [ledger.find_people(query)]
         },
-        "numberless": ledger.find_rows_without_number(["李四", "王小明"]),
+        "numberless": ledger.list_rows_without_number(["李四", "王小明"]),
         "people": set(ledger.list_people()),
         "persons": {key: ledger.read_person(key, ["b"]) for key in ("p1", "p2", "p3", "p4", None)},
         "runs": ledger.list_runs_with_rows(),

@@ -285,7 +285,7 @@ def test_what_a_database_sets_for_its_sessions_does_not_count(
         rare = attempt("p1", name="𠮷田😀")
         asyncio.run(ledger.open_attempt(rare))
         assert ledger.snapshot().people["p1"].name == rare.name
-        assert ledger.find_run("r1").started == 1_795_000_000.123456
+        assert ledger.get_run("r1").started == 1_795_000_000.123456
 
 
 def test_text_with_a_nul_character_is_held(ledger_bench, attempt, run_record):

@@ -17,7 +17,7 @@ from pipeline.domain.seals import Verdict
 from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import LeaseLost, LedgerError, Locked, UsageError
 from pipeline.hosts import connection, lease
-from pipeline.hosts.lease import Lease, find_holder
+from pipeline.hosts.lease import Lease, get_holder
 from pipeline.hosts.ledger import open_server_ledger
 from pipeline.ledger import attempts
 from pipeline.ledger.registry import Ownership, TenantRegistry
@@ -51,7 +51,7 @@ def test_a_held_lease_is_refused_with_its_holder(bench):
     for _ in range(2):
         with pytest.raises(Locked, match=f"r0.*process {os.getpid()}"):
             Lease(bench.address, bench.tenant).acquire(run="r1", now=NOW)
-    assert find_holder(bench.address, bench.tenant)
+    assert get_holder(bench.address, bench.tenant)
     assert bench.lease.is_intact()
 
 
@@ -74,7 +74,7 @@ def test_who_lost_the_lease_enters_nothing_and_the_next_holder_goes_on(bench, at
             with pytest.raises(LeaseLost):
                 ledger.finish_run("r1", exit=0, finished=2.0, record="{}")
             assert set(ledger.snapshot().people) == {"p1"}
-            assert ledger.find_run("r1").exit is None
+            assert ledger.get_run("r1").exit is None
 
 
 @pytest.mark.parametrize("is_recovered", [False, True], ids=["before the next holder looked", "after"])
@@ -136,7 +136,7 @@ def test_a_lease_whose_connection_has_ended_is_free_at_once(bench, monkeypatch):
     """After kill -9 the next run need not wait until the lease has run out."""
     monkeypatch.setattr(bench.lease, "_renew", lambda: False)
     end_connections(bench, "lease")
-    wait_until(lambda: not find_holder(bench.address, bench.tenant))
+    wait_until(lambda: not get_holder(bench.address, bench.tenant))
     with Lease(bench.address, bench.tenant).acquire(run="r1", now=NOW) as taken:
         assert taken.epoch > bench.lease.epoch
         monkeypatch.undo()
@@ -148,7 +148,7 @@ def test_a_lease_whose_connection_broke_is_held_again(bench):
     for _ in range(3):
         end_connections(bench, "lease")
         bench.lease.renew_soon()
-        wait_until(lambda: find_holder(bench.address, bench.tenant))
+        wait_until(lambda: get_holder(bench.address, bench.tenant))
         with pytest.raises(Locked):
             Lease(bench.address, bench.tenant).acquire(run="r1", now=NOW)
     assert bench.lease.is_intact()
@@ -178,7 +178,7 @@ def test_a_lease_gets_its_advisory_lock_back_from_a_connection_that_the_server_s
                 )
             )
             cut_off.cut()  # the server notices at last
-            wait_until(lambda: find_holder(bench.address, tenant))
+            wait_until(lambda: get_holder(bench.address, tenant))
             with pytest.raises(Locked):
                 Lease(bench.address, tenant).acquire(run="r2", now=NOW)
 

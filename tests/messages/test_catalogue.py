@@ -299,7 +299,7 @@ def shapes(path: Path) -> Iterator[str]:
 
 
 @cache
-def find_texts() -> frozenset[str]:
+def list_message_texts() -> frozenset[str]:
     """Return the texts of all modules; not at import, which every process of a run of the tests does."""
     return frozenset(text for path in MODULES for text in spoken_literals(path))
 
@@ -310,14 +310,14 @@ IN_THE_LEDGER = set(re.findall(r"'(\w+)'", (PIPELINE / "ledger" / "schema.py").r
 
 
 @cache
-def find_known_words() -> frozenset[str]:
+def list_known_words() -> frozenset[str]:
     """Return what stands somewhere as it is: in a module, a page or the ledger."""
     in_pages = {word for result in IN_PAGES for word in result}
-    return find_texts() | in_pages | IN_THE_LEDGER | set(get_args(ResponsibleRole))
+    return list_message_texts() | in_pages | IN_THE_LEDGER | set(get_args(ResponsibleRole))
 
 
 @cache
-def find_shapes() -> frozenset[str]:
+def list_shapes() -> frozenset[str]:
     """Return the patterns of the keys that are put together."""
     of_modules = (shape for path in MODULES for shape in shapes(path))
     return frozenset(
@@ -339,8 +339,8 @@ def is_asked_for(key: str) -> bool:
     """Return whether a key stands somewhere as it is, or is put together of a head and words that stand somewhere."""
     if key.startswith("stray."):
         key = key.removesuffix(".reason")
-    put_together = (re.fullmatch(shape, key) for shape in find_shapes())
-    known = find_known_words()
+    put_together = (re.fullmatch(shape, key) for shape in list_shapes())
+    known = list_known_words()
     return (
         key in known
         or key.startswith(ASKED_FOR_ELSEWHERE)
@@ -358,7 +358,7 @@ def list_words_of_details() -> set[str]:
     """Return the names of all arguments and the keys of all dictionaries that modules write."""
     trees = [ast.parse(path.read_text("utf-8")) for path in MODULES]
     arguments = {node.arg for tree in trees for node in ast.walk(tree) if isinstance(node, ast.keyword)}
-    return {name for name in arguments if name} | find_texts()
+    return {name for name in arguments if name} | list_message_texts()
 
 
 def test_every_case_of_a_problem_can_come():
@@ -395,9 +395,9 @@ def test_what_to_do_belongs_to_a_meaning():
 def test_no_entry_of_the_catalogue_is_unused():
     shown = {key for text in (text for _, _, text in collect_texts(cli)) for _, key in split_paragraphs(text)}
     assert set(HELP) - shown == set()
-    assert set(PROBLEM_CODES) - find_texts() == set()
+    assert set(PROBLEM_CODES) - list_message_texts() == set()
     assert {key for key in ENTRIES if key.startswith("halt.")} == {f"halt.{code}" for code in list_halts()}
-    assert set(list_halts()) - find_texts() == set()
+    assert set(list_halts()) - list_message_texts() == set()
     assert set(list_code_advice()) - set(CODES) == set()
     assert set(list_meanings()) == set(CODES.values())
     assert {key.removeprefix("field.") for key in ENTRIES if key.startswith("field.")} == set(Field)
@@ -409,7 +409,7 @@ LOWER_CASE_WORD = re.compile(r"\b(?!zip|esign|import|results|xlsx|xlsb|odt|fods|
 REFUSALS = ("Refused", "Unreadable", "DamagedImage", "UnsupportedImage", "Unusable", "SkippedFile")
 
 
-def find_plain_texts(call: ast.Call) -> Iterator[str]:
+def list_plain_texts(call: ast.Call) -> Iterator[str]:
     """Yield the strings that a call passes on, what is filled in as ``{}``; keyword names and codes are none."""
     values = [keyword.value for keyword in call.keywords] + list(call.args)
     for passed in (
@@ -428,6 +428,6 @@ def test_a_refusal_passes_on_keys_and_no_english_sentence():
     for path in (path for path in MODULES if locate(path).startswith("intake/")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(REFUSALS):
-                plain = (text for text in find_plain_texts(node) if text not in ENTRIES)
+                plain = (text for text in list_plain_texts(node) if text not in ENTRIES)
                 english = [text for text in plain if LOWER_CASE_WORD.search(text)]
                 assert english == [], f"{locate(path)}, line {node.lineno}"

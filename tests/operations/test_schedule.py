@@ -40,7 +40,7 @@ def folder(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(schedule_install, "SYSTEM_UNITS", tmp_path / "units")
     monkeypatch.setattr(schedule, "SYSTEM_UNITS", tmp_path / "units")
     monkeypatch.setattr(schedule_install, "SYSTEMD_RUNS", tmp_path / "missing")
-    monkeypatch.setattr(schedule, "_find_home", lambda _: tmp_path / "home")
+    monkeypatch.setattr(schedule, "_get_home", lambda _: tmp_path / "home")
     monkeypatch.setattr(schedule_install, "CRON_FILES", ())
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")

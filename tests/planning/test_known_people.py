@@ -16,10 +16,10 @@ from pipeline.domain.run import Status
 from pipeline.domain.seals import PersonHistory, PersonMarks
 from pipeline.errors import NotReadNow
 from pipeline.intake.conflicts import flag_conflicts
-from pipeline.intake.fields.id_number import find_lifetime_number
+from pipeline.intake.fields.id_number import get_lifetime_number
 from pipeline.intake.images.prepare import ExaminedImage, ImageExaminer
 from pipeline.messages.problems import build_problem
-from pipeline.planning.known_people import find_new_marks, unite_persons
+from pipeline.planning.known_people import compute_new_marks, unite_persons
 from pipeline.planning.plan import plan_rows
 from pipeline.planning.possibly_same import KnownPersons
 
@@ -42,7 +42,7 @@ def make_known(doctor=None, **changes) -> PersonHistory:
     )
 
 
-def find_same(row, *pasts, present=(), other=frozenset()):
+def get_same(row, *pasts, present=(), other=frozenset()):
     known_persons = replace(make_snapshot(*pasts), other_persons=other)
     known = KnownPersons(known_persons, [row, *present], digest, IMAGES)
     match = known.find(row)
@@ -70,7 +70,7 @@ def find_same(row, *pasts, present=(), other=frozenset()):
     ],
 )
 def test_a_person_is_the_same_by_two_marks_of_four(changes, agreed):
-    assert find_same(replace(NEW, **changes), make_known()) == (agreed and ("key1", agreed))
+    assert get_same(replace(NEW, **changes), make_known()) == (agreed and ("key1", agreed))
 
 
 def test_the_pictures_of_no_more_than_ten_people_with_one_mobile_are_compared():
@@ -93,10 +93,10 @@ def test_a_picture_that_cannot_be_read_now_agrees_with_none():
 
 
 def test_a_person_in_the_rosters_or_without_seal_and_open_create_is_not_the_same():
-    assert find_same(NEW, make_known(), present=[make_doctor(1, mobile="155")]) is None
-    assert find_same(NEW, replace(make_known(), seal=None)) is None
+    assert get_same(NEW, make_known(), present=[make_doctor(1, mobile="155")]) is None
+    assert get_same(NEW, replace(make_known(), seal=None)) is None
     unresolved = make_attempt(make_doctor(1), "unknown")
-    assert find_same(NEW, replace(make_known(), seal=None, unresolved_attempt=unresolved))[0] == "key1"
+    assert get_same(NEW, replace(make_known(), seal=None, unresolved_attempt=unresolved))[0] == "key1"
 
 
 @pytest.mark.parametrize(
@@ -119,25 +119,25 @@ def test_a_person_in_the_rosters_or_without_seal_and_open_create_is_not_the_same
 )
 def test_of_a_person_in_the_rosters_the_ledger_fills_in_what_the_row_leaves_blank(present, changes, agreed):
     row = make_doctor(1, **present)
-    assert find_same(replace(NEW, **changes), make_known(), present=[row]) == (agreed and ("key1", agreed))
+    assert get_same(replace(NEW, **changes), make_known(), present=[row]) == (agreed and ("key1", agreed))
 
 
 def test_of_two_matching_people_the_one_with_the_older_seal_is_named_first():
     older = make_known(make_doctor(3, name=NEW.name))
     older = replace(older, seal=replace(older.seal, created_at=NOW - 1))
-    assert find_same(NEW, make_known(), older)[0] == "key3"
-    assert find_same(NEW, make_known(), older, other=frozenset({("key3", "key2")}))[0] == "key1"
-    assert find_same(NEW, make_known(), older, other=frozenset({("key3", "key2"), ("key1", "key2")})) is None
+    assert get_same(NEW, make_known(), older)[0] == "key3"
+    assert get_same(NEW, make_known(), older, other=frozenset({("key3", "key2")}))[0] == "key1"
+    assert get_same(NEW, make_known(), older, other=frozenset({("key3", "key2"), ("key1", "key2")})) is None
 
 
 @pytest.mark.parametrize("spelling", ["john smith", "John-Smith", "ＪＯＨＮ　ＳＭＩＴＨ"])
 def test_spellings_of_a_name_are_one_name(spelling):
     known = make_known(make_doctor(1, name="John Smith"))
-    assert find_same(replace(NEW, name=spelling), known)[0] == "key1"
+    assert get_same(replace(NEW, name=spelling), known)[0] == "key1"
 
 
 def test_a_decision_holds_for_two_numbers_in_either_order():
-    assert find_same(NEW, make_known(), other=frozenset({("key2", "key1")})) is None
+    assert get_same(NEW, make_known(), other=frozenset({("key2", "key1")})) is None
 
 
 # -- a person with a seal whose row is in the same run
@@ -201,7 +201,7 @@ def test_the_problem_names_seal_number_and_day():
 )
 def test_only_what_is_new_of_a_known_person_is_remembered(row, marks):
     row_plan = plan_one(row, make_snapshot(make_known()))
-    assert find_new_marks([row_plan], digest) == ({"key1": marks} if marks else {})
+    assert compute_new_marks([row_plan], digest) == ({"key1": marks} if marks else {})
 
 
 # -- keys
@@ -210,7 +210,7 @@ def test_only_what_is_new_of_a_known_person_is_remembered(row, marks):
 @pytest.mark.parametrize("written", ["e12345678", "E12345678", "E-12345678"])
 def test_a_card_is_the_same_in_every_way_of_writing_it(written):
     row = make_doctor(1, number=written, id_type=CardType.OTHER_CARD_TYPE)
-    assert find_lifetime_number(written, CardType.OTHER_CARD_TYPE) == "E12345678"
+    assert get_lifetime_number(written, CardType.OTHER_CARD_TYPE) == "E12345678"
     assert list_content(row, digest)["number"] == digest("E12345678")
 
 

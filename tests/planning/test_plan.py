@@ -28,7 +28,7 @@ from pipeline.planning.plan import PlanRules, plan_rows
 from pipeline.planning.unsent_rows import build_initial_outcome
 
 
-def find_names(doctors, known=NOTHING) -> dict[str, str]:
+def compute_names(doctors, known=NOTHING) -> dict[str, str]:
     """Return the seal names that are planned, by the doctor's key."""
     return {plan.doctor.key: plan.seal_name for plan in plan_rows(doctors, known, make_rules())}
 
@@ -212,7 +212,7 @@ def test_the_namesake_next_to_it_keeps_the_plain_name():
     key = namesakes[0].key
     people = {key: make_barred(namesakes[0], "张伟处方章")}
     known = LedgerSnapshot(people, {"张伟处方章": key}, frozenset({"张伟处方章"}))
-    assert find_names(namesakes, known) == {"key1": "张伟〇〇一处方章", "key2": "张伟处方章"}
+    assert compute_names(namesakes, known) == {"key1": "张伟〇〇一处方章", "key2": "张伟处方章"}
 
 
 def make_namesakes(count: int) -> list[Doctor]:
@@ -221,7 +221,7 @@ def make_namesakes(count: int) -> list[Doctor]:
 
 def test_namesakes_get_their_staff_numbers_in_any_order():
     names = {"key1": "张伟〇〇一处方章", "key2": "张伟〇〇二处方章"}
-    assert find_names(make_namesakes(2)) == find_names(make_namesakes(2)[::-1]) == names
+    assert compute_names(make_namesakes(2)) == compute_names(make_namesakes(2)[::-1]) == names
 
 
 def test_a_newcomer_next_to_a_sealed_namesake_is_distinguished_by_staff_number_or_department():
@@ -259,13 +259,13 @@ def test_a_corrected_number_keeps_the_doctors_seal_name(own):
 def test_a_namesake_who_is_still_in_a_roster_keeps_the_seal_name():
     first, second = make_namesakes(2)
     known = make_reusable(make_refused(first))
-    assert find_names([first, second], known) == {"key1": "张伟处方章", "key2": "张伟〇〇二处方章"}
+    assert compute_names([first, second], known) == {"key1": "张伟处方章", "key2": "张伟〇〇二处方章"}
 
 
 def test_two_newcomers_are_distinguished_though_the_name_is_reusable():
     gone, *new = make_namesakes(3)
     names = {"key2": "张伟〇〇二处方章", "key3": "张伟〇〇三处方章"}
-    assert find_names(new, make_reusable(make_refused(gone))) == names
+    assert compute_names(new, make_reusable(make_refused(gone))) == names
 
 
 def test_a_corrected_name_takes_the_templates_name_anew():

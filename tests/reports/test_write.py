@@ -13,7 +13,7 @@ import openpyxl
 import pytest
 
 from pipeline.domain.run import Status
-from pipeline.reports.earlier_results import find_newest_workbook, remember_written
+from pipeline.reports.earlier_results import get_newest_workbook, remember_written
 from pipeline.reports.write import write_workbook
 from pipeline.support.atomic_files import make_folder, write_atomically, write_jsonl
 
@@ -124,7 +124,7 @@ def test_a_copy_under_another_name_is_returned_and_linked(hospital, write_files)
 
     written = write_files(run_report, latest=latest, replace_file=held)
 
-    assert written["copy"] == find_newest_workbook(latest / "results.xlsx") == latest / "results (2).xlsx"
+    assert written["copy"] == get_newest_workbook(latest / "results.xlsx") == latest / "results (2).xlsx"
     assert 'href="results%20%282%29.xlsx"' in (latest / "report.html").read_text("utf-8")
 
 

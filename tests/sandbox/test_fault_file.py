@@ -32,7 +32,7 @@ def call(action=CREATE, **parameters):
 
 def struck(fault, calls):
     faults = Faults([fault])
-    return [number for number, one in enumerate(calls, 1) if faults.find_faults(one)]
+    return [number for number, one in enumerate(calls, 1) if faults.choose_faults(one)]
 
 
 def test_a_yaml_file_becomes_faults(tmp_path):
@@ -115,8 +115,8 @@ def test_several_faults_may_strike_one_call():
     faults = Faults(
         [Fault("charset"), Fault("delay_after", seconds=1.0), Fault("reset_after", Match(nth=(2,)))]
     )
-    assert [fault.kind for fault in faults.find_faults(call())] == ["charset", "delay_after"]
-    assert [fault.kind for fault in faults.find_faults(call())] == ["charset", "delay_after", "reset_after"]
+    assert [fault.kind for fault in faults.choose_faults(call())] == ["charset", "delay_after"]
+    assert [fault.kind for fault in faults.choose_faults(call())] == ["charset", "delay_after", "reset_after"]
 
 
 @pytest.mark.parametrize(

@@ -351,7 +351,7 @@ async def test_the_truth_file_makes_a_restart_honest(wire, create, number, tmp_p
     async with Sandbox(truth_file=path) as sandbox:
         assert sandbox.service.seals == made
         await exchange(wire, sandbox, create(1, SealName="另一个"))
-        assert list(sandbox.service.find_duplicates()) == [number(1)]
+        assert list(sandbox.service.list_duplicates()) == [number(1)]
         assert inside((await exchange(wire, sandbox, create(1)))[2])["Error"]["Code"].endswith("SameSealName")
     assert path.stat().st_mode & 0o777 == 0o600
     assert len(path.read_text(encoding="utf-8").splitlines()) == 2

@@ -30,7 +30,7 @@ def test_a_file_that_was_uploaded_becomes_a_seal(send_request, create, upload, p
     assert seal.seal_id.startswith("yD")
     assert (seal.contract, seal.trace_id, seal.scene_key) == ("file_id", "trace-1", "OTHER")
     assert service.pictures[seal.picture] == png
-    assert not service.find_duplicates()
+    assert not service.list_duplicates()
 
 
 def test_equal_seeds_give_equal_identifiers(send_request, create):
@@ -43,8 +43,8 @@ def test_the_service_is_not_idempotent(send_request, create, number):
     service = FakeService()
     send_request(service, create(1))
     send_request(service, create(1, SealName="另一个处方章"))
-    assert list(service.find_duplicates()) == [number(1)]
-    assert len(service.find_duplicates()[number(1)]) == 2
+    assert list(service.list_duplicates()) == [number(1)]
+    assert len(service.list_duplicates()[number(1)]) == 2
 
 
 def test_a_renewed_permit_belongs_to_the_same_person(send_request, create):
@@ -53,7 +53,7 @@ def test_a_renewed_permit_belongs_to_the_same_person(send_request, create):
         send_request(
             service, create(IdCardNumber=permit, IdCardType="HONGKONG_AND_MACAO", SealName=f"章{nth}")
         )
-    assert list(service.find_duplicates()) == ["H12345678"]
+    assert list(service.list_duplicates()) == ["H12345678"]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_two_hospitals_of_one_platform_share_the_quota_but_no_names(send_request
     assert send_request(service, create(1)).code == "ok"
     assert send_request(service, create(1, Agent=theirs, Operator=None)).code == "ok"
     assert send_request(service, create(2)).code == "RequestLimitExceeded"
-    assert not service.find_duplicates()
+    assert not service.list_duplicates()
 
 
 def test_a_throttle_names_the_calls_and_the_limit(send_request, create):

@@ -173,7 +173,7 @@ def in_the_air(hospital) -> set[str]:
 def check_after(hospital, durable: set[str], *, in_flight: int, context: str) -> int:
     """Assert what holds once a run came to its end after kills; return how many rows are unknown."""
     service = hospital.service
-    assert service.find_duplicates() == {}, context
+    assert service.list_duplicates() == {}, context
     rows = outcomes(hospital)
     seal_ids = {row["seal_id"] for row in rows if row["seal_id"]}
     assert durable <= seal_ids, f"{context}: a SealId was lost"

@@ -227,7 +227,7 @@ def choose_files(seed: int, count: int) -> Iterator[DrawnFile]:
         yield make_file(chance, kind, chance.choice(keys), chance.choice(turns), size)
 
 
-def find_deviation(sent: bytes, file: DrawnFile) -> str | None:
+def compute_deviation(sent: bytes, file: DrawnFile) -> str | None:
     """Return how what was sent looks other than the file, on white paper; None where it is the file or looks the same."""
     if sent == file.data:
         return None
@@ -248,7 +248,7 @@ def prepare_and_compare(folder: Path, file: DrawnFile) -> str | None:
     """Prepare a file as a run does; return what is wrong with what would be sent, None where nothing is."""
     prepared = prepare(folder, file.data)
     if isinstance(prepared, PreparedImage):
-        return find_deviation(prepared.path.read_bytes(), file)
+        return compute_deviation(prepared.path.read_bytes(), file)
     (problem,) = prepared
     if problem.code == "IMAGE_TOO_SMALL" and min(file.look.size) < 20:
         return None

@@ -366,13 +366,13 @@ class MemoryLedger:
         with self._transaction() as tables:
             tables.runs[run] = replace(tables.begun(run), exit=exit, finished=finished, record=record)
 
-    def find_run(self, run: str) -> RunRecord | None:
+    def get_run(self, run: str) -> RunRecord | None:
         return self._tables.runs.get(run)
 
     def list_runs(self, limit: int) -> list[RunRecord]:
         return list(reversed(self._tables.runs.values()))[:limit]
 
-    def find_last_run(self, *, complete: bool = False) -> RunRecord | None:
+    def get_last_run(self, *, complete: bool = False) -> RunRecord | None:
         known = reversed(self._tables.runs.values())
         return next((run for run in known if run.finished is not None or not complete), None)
 
@@ -389,7 +389,7 @@ class MemoryLedger:
                 result.setdefault(row.key, set()).add(number)
         return result
 
-    def find_seen_rows(self, row_ids: Collection[str]) -> set[str]:
+    def list_seen_rows(self, row_ids: Collection[str]) -> set[str]:
         tables = self._tables
         counting = [rows for run, rows in tables.seen.items() if not _stopped_by_guard(tables.runs[run])]
         return {row_id for row_id in row_ids if any(row_id in rows for rows in counting)}

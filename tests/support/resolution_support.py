@@ -24,7 +24,7 @@ def run_later(hospital, *arguments, clock=None) -> int:
         hospital.service_clock.ahead = 0.0
 
 
-def find_unknown_rows(hospital) -> dict[str, dict]:
+def read_unknown_rows(hospital) -> dict[str, dict]:
     """Return the rows without a verdict, by name."""
     return {row["name"]: row for row in hospital.outcomes() if row["status"] == "unknown"}
 

@@ -39,7 +39,7 @@ class ResultSheet:
         for row, value in enumerate(values, 2):
             self.write(row, head, value)
 
-    def find_row(self, head: str, value: object) -> int:
+    def get_row_number(self, head: str, value: object) -> int:
         return next(row for row in self.rows if self.read(row, head) == value)
 
     def save(self, path: Path) -> Path:

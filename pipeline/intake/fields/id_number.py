@@ -88,7 +88,7 @@ class Identity:
 IsKnown = Callable[[str, CardType], bool]  # whether the ledger has a seal or an unresolved attempt of it
 
 
-def find_lifetime_number(number: str, id_type: CardType) -> str:
+def get_lifetime_number(number: str, id_type: CardType) -> str:
     """Return the part of a whole, normalised number that stays with its person for life.
 
     The last two digits of a Hong Kong and Macao permit count its renewals. Another card's number counts without case.
@@ -129,7 +129,7 @@ def read_identity(
     agreed = _compare_card_types(
         row, declared.value, card, usable=not any(defect.severity == "error" for defect in form)
     )
-    lost = _find_lost_tail(number, form)
+    lost = _get_lost_tail(number, form)
     if lost is not None and not is_known(number.value, card):
         doubted = refuse_number("ID_PRECISION_LOST", row.address(Field.NUMBER), tail=lost)
         form = (*(defect for defect in form if defect.code != "ID_CHECKSUM"), doubted)
@@ -139,7 +139,7 @@ def read_identity(
     return Identity(number.value, card, problems, (*number.changes, *agreed.changes))
 
 
-def _find_lost_tail(number: FieldResult[str], form: tuple[Problem, ...]) -> str | None:
+def _get_lost_tail(number: FieldResult[str], form: tuple[Problem, ...]) -> str | None:
     """Return the tail of a number that may have lost its own: 000, and 00 where its check digit does not fit.
 
     One honest number in about 1,100 ends in 000, and one in eleven that was cut to 15 digits fits by chance; of those

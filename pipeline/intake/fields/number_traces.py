@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from pipeline.domain.roster import CellKind, Field, Row
-from pipeline.intake.conflicts import KEPT_DIGITS, find_kept_digits
+from pipeline.intake.conflicts import KEPT_DIGITS, get_kept_digits
 from pipeline.intake.fields.normalize import drop_spaces, fold_width, get_field_text
 
 # as comparison keys: identity cards, permits, other cards
@@ -27,7 +27,7 @@ def list_number_traces(row: Row) -> list[str]:
     text = "".join(filter(str.isalnum, drop_spaces(fold_width(get_field_text(row, Field.NUMBER))))).upper()
     if cell is None or not any(map(str.isdigit, text)):
         return []
-    if (cell.kind is CellKind.NUMBER or "E" in text) and (kept := find_kept_digits(cell)):
+    if (cell.kind is CellKind.NUMBER or "E" in text) and (kept := get_kept_digits(cell)):
         return [f"{kept}+"]
     traces = {text}
     if len(text) >= _SHORTEST:

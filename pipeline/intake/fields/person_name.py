@@ -139,7 +139,7 @@ def read_name(cell: Cell | None, address: str | None, *, latin: bool = False) ->
         name, changes = normalise_name(text)
     if is_placeholder(name):
         return FieldResult(None, (build_problem("NAME_MISSING", Field.NAME, address),))
-    why = _find_objection(name, changes, latin=latin)
+    why = _get_objection(name, changes, latin=latin)
     if why is None and not changes:
         return FieldResult(name)
     written = quote_text(text)
@@ -160,7 +160,7 @@ def is_surely_other_name(text: str, name: str) -> bool:
     return first is not None and first[0] not in name and name not in drop_spaces(text)
 
 
-def _find_objection(name: str, changes: tuple[Change, ...], *, latin: bool) -> str | None:
+def _get_objection(name: str, changes: tuple[Change, ...], *, latin: bool) -> str | None:
     """Return what keeps a normalised name from being one, None if it is a name."""
     if not latin:
         if piece := _find_remark(name):
@@ -171,7 +171,7 @@ def _find_objection(name: str, changes: tuple[Change, ...], *, latin: bool) -> s
         if not _NAME.fullmatch(name):
             return make_message("name.contains", piece="·")
         spaced = next((change.before for change in changes if change.why == SPACES[0]), "")
-        if piece := _find_second_part(name, spaced.split()):
+        if piece := _get_second_part(name, spaced.split()):
             return make_message("name.contains", piece=piece)
     if not SHORTEST <= len(name) <= LONGEST:
         return make_message("name.length", length=len(name), least=SHORTEST, most=LONGEST)
@@ -187,7 +187,7 @@ def _find_remark(name: str) -> str | None:
     return f"{twice[1]} × 2" if twice and _begins_with_surname(name) else None
 
 
-def _find_second_part(name: str, parts: Sequence[str]) -> str | None:
+def _get_second_part(name: str, parts: Sequence[str]) -> str | None:
     """Return the evidence that spaces in a cell separate more than one name; None if they only spread one name.
 
     ``name`` is normalised, ``parts`` are the words of the cell that white space separates.

@@ -21,7 +21,7 @@ from pipeline.errors import isolate_row_failure
 from pipeline.intake.fields.id_number import (
     Identity,
     IsKnown,
-    find_lifetime_number,
+    get_lifetime_number,
     read_identity,
     refuse_number,
 )
@@ -129,7 +129,7 @@ def validate_rows(
     """
 
     def is_known(number: str, card: CardType) -> bool:
-        return site_key is not None and site_key.person(find_lifetime_number(number, card)) in known_keys
+        return site_key is not None and site_key.person(get_lifetime_number(number, card)) in known_keys
 
     def read(row: Row) -> Identity:
         return isolate_row_failure(
@@ -233,7 +233,7 @@ def _make_key(identity: Identity, site_key: SiteKeyDigests | None) -> str | None
     if site_key is None or identity.number is None or identity.id_type is None:
         return None
     # the ledger's snapshot has interned the keys of all people who are known
-    return intern(site_key.person(find_lifetime_number(identity.number, identity.id_type)))
+    return intern(site_key.person(get_lifetime_number(identity.number, identity.id_type)))
 
 
 def _list_row_problems(row: Row) -> Iterator[Problem]:
@@ -317,7 +317,7 @@ def refuse_rounded_numbers(
         elif number is not None and identity.number:
             passing[_identify_sheet(row)].append(number)
     roundings = {
-        sheet: _find_roundings(numbers, passing[sheet])
+        sheet: _list_roundings(numbers, passing[sheet])
         for sheet, numbers in failing.items()
         if len(numbers) >= _FEWEST
     }
@@ -335,7 +335,7 @@ def _has_wrong_check_digit(refusal: Problem) -> bool:
     return refusal.code == "ID_CHECKSUM" or refusal.detail.get("tail") == "00"
 
 
-def _find_roundings(failing: Sequence[int], passing: Sequence[int]) -> list[Rounding]:
+def _list_roundings(failing: Sequence[int], passing: Sequence[int]) -> list[Rounding]:
     return [
         kind
         for kind in _ROUNDINGS

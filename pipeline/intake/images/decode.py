@@ -247,7 +247,7 @@ def _load(opened: OpenedImage) -> _LoadedImage:
 
 
 def _load_png(data: bytes, file: PngImagePlugin.PngImageFile) -> _LoadedImage:
-    end = formats.find_png_end(data)
+    end = formats.get_png_end(data)
     is_deep = str(file.tile[0].args).endswith(";16B")
     has_frames = b"acTL" in data[: file.tile[0].offset]  # PNG 3rd edition, 11.3.6.2
     image = formats.load_png(file, data)

@@ -196,10 +196,10 @@ def clean_image(
     changes = []
     small = convert_mode(small, "RGB")
     darkness = ink.measure_darkness(ink.smooth(small, image.size))
-    paper = _find_paper_colour(small, darkness)
+    paper = _compute_paper_colour(small, darkness)
     if paper is None:
         return image, ()
-    if trim and (box := _find_ink_box(image.size, small, darkness, paper)):
+    if trim and (box := _compute_ink_box(image.size, small, darkness, paper)):
         image = image.crop((box.x0, box.y0, box.x1, box.y1))
         changes.append(TRIMMED)
     if transparent and image.mode != "RGBA":
@@ -208,16 +208,16 @@ def clean_image(
     return image, tuple(changes)
 
 
-def _find_paper_colour(small: Image.Image, darkness: Image.Image) -> tuple[int, ...] | None:
+def _compute_paper_colour(small: Image.Image, darkness: Image.Image) -> tuple[int, ...] | None:
     """Return the paper's colour (RGB), None where there is none that is near-white and even."""
     flat = ink.mask_below(ink.FAINT, darkness)
-    darkest = ink.find_darkest(small)
+    darkest = ink.compute_darkest(small)
     paper_points = sum(darkest.histogram(flat)[_WHITE:])
     if paper_points < _LEAST_PAPER * flat.width * flat.height:
         return None
     white = ImageChops.multiply(flat, ink.mask_from(_WHITE, darkest))
     paper = tuple(max(range(256), key=band.histogram(white).__getitem__) for band in small.split())
-    grey = ink.mask_below(_GREY, ImageChops.subtract(ink.find_lightest(small), darkest))
+    grey = ink.mask_below(_GREY, ImageChops.subtract(ink.compute_lightest(small), darkest))
     lit = ink.mask_from(_SHADOW, darkest)
     away_from_ink = ImageChops.invert(ink.mask_ink(darkness))
     flat = reduce(ImageChops.multiply, (grey, lit, away_from_ink), flat)
@@ -227,15 +227,15 @@ def _find_paper_colour(small: Image.Image, darkness: Image.Image) -> tuple[int, 
 
 def _measure_distance(image: Image.Image, paper: tuple[int, ...]) -> Image.Image:
     """Return by how many levels each point is darker than the paper, in the colour in which it is most (L)."""
-    return ink.find_lightest(ImageChops.subtract(Image.new("RGB", image.size, paper), image))
+    return ink.compute_lightest(ImageChops.subtract(Image.new("RGB", image.size, paper), image))
 
 
-def _find_ink_box(
+def _compute_ink_box(
     size: tuple[int, int], small: Image.Image, darkness: Image.Image, paper: tuple[int, ...]
 ) -> ink.Box | None:
     """Return the rectangle that holds every stroke and a margin, in pixels; None where nothing is gained or certain."""
-    strokes = [component for component in ink.find_components(darkness) if not component.is_speck]
-    fading = ink.find_components(darkness, ink.FAINT)  # a stroke is followed to where it fades out
+    strokes = [component for component in ink.list_components(darkness) if not component.is_speck]
+    fading = ink.list_components(darkness, ink.FAINT)  # a stroke is followed to where it fades out
     whole = [one for one in fading if any(one.box.meets_box(stroke.box) for stroke in strokes)]
     box = ink.enclose_components([*strokes, *whole])
     reach = box.grow(max(box.width, box.height) // _NEAR + 1)
@@ -278,7 +278,7 @@ def _clear_paper(image: Image.Image, paper: tuple[int, ...]) -> Image.Image:
     the point is, against how dark the ink's core is; the rest of the colour is the ink's.
     """
     darker = _measure_distance(image, paper)
-    core = _find_core(darker.histogram())
+    core = _compute_core(darker.histogram())
     opacity = darker.point([_get_opacity(level, core) for level in range(256)])
     clear = ImageChops.invert(opacity)
     inks = [
@@ -288,7 +288,7 @@ def _clear_paper(image: Image.Image, paper: tuple[int, ...]) -> Image.Image:
     return Image.merge("RGBa", (*inks, opacity)).convert("RGBA")
 
 
-def _find_core(histogram: Sequence[int]) -> int:
+def _compute_core(histogram: Sequence[int]) -> int:
     """Return how many levels below the paper's the ink's solid part begins."""
     inked = sum(histogram[_GRAIN:])
     seen = 0

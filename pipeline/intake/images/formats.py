@@ -182,7 +182,7 @@ _DEPTHS = {"L;2": 2, "L;4": 4}  # Pillow makes eight bits of these
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
-def find_png_end(data: bytes) -> int:
+def get_png_end(data: bytes) -> int:
     """Verify every check sum of a PNG and return the offset behind it. Raises DamagedImage and the errors of Pillow."""
     stream = io.BytesIO(data)
     PngImagePlugin.PngImageFile(stream).verify()  # stops behind the name of the last chunk
@@ -209,9 +209,9 @@ def load_png(file: PngImagePlugin.PngImageFile, data: bytes) -> Image.Image:
         return file
     assert level is not None
     image, opaque = (
-        (reduce_grey(file), _find_other_level(file, level))
+        (reduce_grey(file), _mask_other_levels(file, level))
         if isinstance(level, int)
-        else (file, _find_other_colour(data, level))
+        else (file, _mask_other_colours(data, level))
     )
     image.putalpha(opaque)
     return image
@@ -222,14 +222,14 @@ def reduce_grey(image: Image.Image) -> Image.Image:
     return image.convert("I").point(lambda level: level * (1 / 256)).convert("L")
 
 
-def _find_other_level(image: Image.Image, level: int) -> Image.Image:
+def _mask_other_levels(image: Image.Image, level: int) -> Image.Image:
     """Return a mask (L, 255) of the points of a grey picture of 16 bits that have another level."""
     grey = image.convert("I")
     above, below = grey.point(lambda point: point - level), grey.point(lambda point: level - point)
     return ImageChops.lighter(above.convert("L"), below.convert("L")).point([0] + [255] * 255)
 
 
-def _find_other_colour(data: bytes, colour: Sequence[int]) -> Image.Image:
+def _mask_other_colours(data: bytes, colour: Sequence[int]) -> Image.Image:
     """Return a mask (L, 255) of the points of a PNG in RGB of 16 bits that have another colour."""
     masks = []
     for raw_mode, shift in (

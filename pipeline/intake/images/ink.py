@@ -95,7 +95,7 @@ class SmallCopy:
     @property
     def is_blank(self) -> bool:
         """Whether there is nothing to see on white paper."""
-        return is_blank(find_components(self.darkness))
+        return is_blank(list_components(self.darkness))
 
 
 @dataclass
@@ -187,15 +187,15 @@ def measure_darkness(small: Image.Image) -> Image.Image:
         # beyond the edge is nothing, which is black: darker than any point, and so no point is compared with it
         shifted = small.crop((across, down, width + across, height + down))
         brightest = ImageChops.lighter(brightest, shifted)
-    return find_lightest(ImageChops.subtract(brightest, small))
+    return compute_lightest(ImageChops.subtract(brightest, small))
 
 
-def find_lightest(image: Image.Image) -> Image.Image:
+def compute_lightest(image: Image.Image) -> Image.Image:
     """Return the strongest colour of each point of a picture in L or RGB (L)."""
     return reduce(ImageChops.lighter, image.split())
 
 
-def find_darkest(image: Image.Image) -> Image.Image:
+def compute_darkest(image: Image.Image) -> Image.Image:
     """Return the weakest colour of each point of a picture in L or RGB (L)."""
     return reduce(ImageChops.darker, image.split())
 
@@ -210,7 +210,7 @@ def mask_below(limit: int, band: Image.Image) -> Image.Image:
     return ImageChops.invert(mask_from(limit, band))
 
 
-def find_components(darkness: Image.Image, contrast: int = CONTRAST) -> list[InkComponent]:
+def list_components(darkness: Image.Image, contrast: int = CONTRAST) -> list[InkComponent]:
     """Return the components in the result of ``measure_darkness``, specks among them; they are measured in cells."""
     grid = _make_grid(darkness, contrast)
     cells = grid.tobytes()

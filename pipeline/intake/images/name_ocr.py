@@ -87,7 +87,7 @@ def _check_doctor(doctor: Doctor, names: Collection[str], reader: _TextReader) -
     texts = dict(known)
     cell = doctor.row.address(Field.PICTURE)
     try:
-        shown = find_mismatched_name(doctor.name, names, reader.read_texts(doctor.picture, texts))
+        shown = choose_mismatched_name(doctor.name, names, reader.read_texts(doctor.picture, texts))
     except NotReadNow as trouble:
         file = mask_file_name(doctor.picture.name)
         unread = build_problem(
@@ -102,7 +102,7 @@ def _check_doctor(doctor: Doctor, names: Collection[str], reader: _TextReader) -
     return replace(doctor, problems=(*doctor.problems, mismatch))
 
 
-def find_mismatched_name(own: str, names: Collection[str], texts: Iterable[str]) -> str | None:
+def choose_mismatched_name(own: str, names: Collection[str], texts: Iterable[str]) -> str | None:
     """Return the name among ``names`` that the texts clearly show in place of ``own``, None in every case of doubt.
 
     The texts are readings of one picture; each name counts by its best. They are taken one by one, and no further once
@@ -180,7 +180,7 @@ class _TextReader:
         from rapidocr import RapidOCR  # noqa: PLC0415 -- an extra, and slow to load
 
         params = dict(_SETTINGS)
-        for part, path in _find_models().items():
+        for part, path in _get_model_files().items():
             params[f"{part.title()}.model_path"] = str(path)
         return RapidOCR(params=params)
 
@@ -191,10 +191,10 @@ def _describe_version() -> str:
         packages = [f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES]
     except importlib.metadata.PackageNotFoundError:
         raise UsageError("usage.no_ocr") from None
-    return ", ".join([*packages, *(path.name for path in _find_models().values()), f"views {_VIEWS}"])
+    return ", ".join([*packages, *(path.name for path in _get_model_files().values()), f"views {_VIEWS}"])
 
 
-def _find_models() -> dict[str, Path]:
+def _get_model_files() -> dict[str, Path]:
     """Return the model files in the package, by what they do. Raises UsageError where one is missing."""
     spec = importlib.util.find_spec("rapidocr")
     folder = Path(spec.origin).parent / "models" if spec and spec.origin else None
@@ -223,7 +223,7 @@ def draw_ocr_views(image: ImageFile) -> Iterator[tuple[str, bytes]]:
 def cut_seal(image: Image.Image) -> Image.Image | None:
     """Return the part of a picture that has ink, on white (RGB); None where it has none."""
     small = ink.scan_image(image).small
-    components = ink.find_components(ink.measure_darkness(ink.smooth(small, image.size)))
+    components = ink.list_components(ink.measure_darkness(ink.smooth(small, image.size)))
     if ink.is_blank(components):
         return None
     side = ink.get_cell_side(small.size) * ink.get_step(image.size)
@@ -252,7 +252,7 @@ def _pad_long_seal(seal: Image.Image) -> Image.Image:
 
 def _cut_letters(seal: Image.Image) -> Image.Image:
     """Return the characters alone, black on white (L): no frame, no ground of ink."""
-    letters = ImageOps.autocontrast(ink.find_darkest(seal), cutoff=1)
+    letters = ImageOps.autocontrast(ink.compute_darkest(seal), cutoff=1)
     letters = _crop_to_ink(letters)
     if _mask_ink(letters).resize((1, 1), Image.Resampling.BOX).tobytes()[0] > 127:  # more ink than paper
         letters = ImageChops.invert(letters)
@@ -271,7 +271,7 @@ def _mask_ink(letters: Image.Image) -> Image.Image:
 def _remove_frame(letters: Image.Image) -> Image.Image:
     """Return what is inside a frame; the picture itself where not all four sides have a line."""
     columns, rows = _measure_profiles(letters)
-    sides = [_find_line_end(profile) for profile in (columns, rows, columns[::-1], rows[::-1])]
+    sides = [_get_line_end(profile) for profile in (columns, rows, columns[::-1], rows[::-1])]
     if not all(sides):
         return letters
     x0, y0, x1, y1 = sides
@@ -285,7 +285,7 @@ def _measure_profiles(letters: Image.Image) -> tuple[bytes, bytes]:
     return columns, inked.resize((1, letters.height), Image.Resampling.BOX).tobytes()
 
 
-def _find_line_end(profile: bytes) -> int:
+def _get_line_end(profile: bytes) -> int:
     """Return where a line along the edge ends, 0 where there is none."""
     dark = (index + 1 for index in range(len(profile) // _BORDER) if profile[index] > 127)
     return max(dark, default=0)
@@ -297,25 +297,25 @@ def _list_arrangements(letters: Image.Image) -> Iterator[tuple[str, Sequence[Box
     columns, rows = _measure_profiles(letters)
     yield "line", [(0, 0, width, height)]
     if _SQUARE[0] <= width / height <= _SQUARE[1]:
-        middle = _find_gap(columns, 1 / 2)
+        middle = _choose_gap(columns, 1 / 2)
         right_half, left_half = _halve_column(letters, middle, width), _halve_column(letters, 0, middle)
         yield "square", [*right_half, *left_half]
         yield "surname right", [(middle, 0, width, height), *left_half]
         yield "surname left", [(0, 0, middle, height), *right_half]
     for count in sorted({height // width, height // width + 1} - {0, 1}):
         if height >= _SQUARE[1] * width and count <= _LONGEST:
-            cuts = [0, *(_find_gap(rows, part / count, 1 / count) for part in range(1, count)), height]
+            cuts = [0, *(_choose_gap(rows, part / count, 1 / count) for part in range(1, count)), height]
             yield f"column {count}", [(0, y0, width, y1) for y0, y1 in pairwise(cuts)]
 
 
 def _halve_column(letters: Image.Image, x0: int, x1: int) -> list[Box]:
     """Return the upper and the lower half of a column of the picture."""
     rows = _measure_profiles(letters.crop((x0, 0, x1, letters.height)))[1]
-    middle = _find_gap(rows, 1 / 2)
+    middle = _choose_gap(rows, 1 / 2)
     return [(x0, 0, x1, middle), (x0, middle, x1, letters.height)]
 
 
-def _find_gap(profile: bytes, near: float, reach: float = 1 / 2) -> int:
+def _choose_gap(profile: bytes, near: float, reach: float = 1 / 2) -> int:
     """Return where there is the least ink near a share of the length, within a quarter of ``reach`` either way."""
     length = len(profile)
     wanted, most = round(length * near), max(1, round(length * reach / 4))

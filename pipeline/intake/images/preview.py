@@ -18,8 +18,8 @@ from pipeline.intake.images.encode import convert_mode, convert_to_srgb, encode_
 from pipeline.intake.images.image_files import read_regular_file, replace_file
 from pipeline.intake.images.ink import (
     SmallCopy,
-    find_darkest,
-    find_lightest,
+    compute_darkest,
+    compute_lightest,
     get_step,
     mask_below,
     measure_darkness,
@@ -47,7 +47,7 @@ def make_preview(image: Image.Image, copy: SmallCopy) -> ImagePreview:
     paper = _make_paper(image, copy)
     is_measured = paper is copy.small and get_step(copy.size) > 1  # and so not smoothed
     darkness = copy.darkness if is_measured else measure_darkness(paper)
-    hints = tuple(_find_hints(paper, darkness))
+    hints = tuple(_list_hints(paper, darkness))
     thumbnail = paper.copy()  # ``paper`` is the given picture itself where that is small and opaque
     thumbnail.thumbnail((THUMBNAIL, THUMBNAIL), reducing_gap=1.0)
     if thumbnail.mode == "L":
@@ -104,15 +104,15 @@ def read_preview(sha256: str, folder: Path) -> tuple[str, ImagePreview] | None:
     return shown, ImagePreview(rest[size:], tuple(hints), rest[:size])
 
 
-def _find_hints(paper: Image.Image, darkness: Image.Image) -> list[str]:
+def _list_hints(paper: Image.Image, darkness: Image.Image) -> list[str]:
     hints = []
     strongest = darkness.getextrema()[1]
     assert isinstance(strongest, (int, float))
     if strongest < _FAINT:
         hints.append("faint")
     edge = _cut_edge(paper)
-    lightest = find_lightest(edge)
-    spread = ImageChops.subtract(lightest, find_darkest(edge))
+    lightest = compute_lightest(edge)
+    spread = ImageChops.subtract(lightest, compute_darkest(edge))
     grey = ImageChops.multiply(mask_below(_WHITE, lightest), mask_below(_GREY, spread))
     if grey.histogram()[255] > _EDGE * edge.width:
         hints.append("photo")

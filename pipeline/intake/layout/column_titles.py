@@ -21,7 +21,7 @@ from pipeline.domain.fields import FIELDS
 from pipeline.domain.roster import IGNORED, CellKind, Column, Field
 from pipeline.errors import FileRefused
 from pipeline.intake.fields.normalize import count_common_start
-from pipeline.intake.layout.other_persons import ColumnTitle, find_other_columns
+from pipeline.intake.layout.other_persons import ColumnTitle, list_other_columns
 from pipeline.intake.readers.model import Line, format_column
 
 LONGEST = 200  # characters that a title may have, remarks included
@@ -86,7 +86,7 @@ def fold_title(title: str) -> str:
 
 
 @lru_cache(maxsize=8192)
-def find_meaning(title: str) -> Meaning | None:
+def get_title_meaning(title: str) -> Meaning | None:
     """Return what a title means by the table of fields, None if it is not known."""
     if len(title) > LONGEST or not title.strip():
         return None
@@ -100,7 +100,7 @@ def find_meaning(title: str) -> Meaning | None:
     return None if other and re.search(other, bracketed) else meaning
 
 
-def find_nearest_title(title: str, fields: Collection[Field]) -> str | None:
+def get_nearest_title(title: str, fields: Collection[Field]) -> str | None:
     """Return the title of one of these fields that a misspelt one may mean (手机号吗: 手机号码). It is only suggested."""
     wanted = fold_title(title)
     if len(wanted) > _LONGEST_GUESSED:
@@ -191,15 +191,15 @@ class ColumnAliases:
             {fold_title(title): name for title, name in fields.items()},
         )
 
-    def find_meaning(self, title: str) -> Meaning | None:
+    def get_title_meaning(self, title: str) -> Meaning | None:
         """Return what a title means; the user's titles are of a tier before all others."""
         if not self.exact:
-            return find_meaning(title)
+            return get_title_meaning(title)
         for titles, folded in ((self.exact, squeeze_title(title)), (self.folded, fold_title(title))):
             if folded in titles:
                 name = titles[folded]
                 return Meaning(name, -1) if name else None
-        return find_meaning(title)
+        return get_title_meaning(title)
 
     def maps(self, title: str) -> bool:
         """Return whether the user's ``columns`` have the title, also to leave its column out."""
@@ -207,24 +207,24 @@ class ColumnAliases:
 
     def is_known(self, title: str) -> bool:
         """Return whether a title means a field."""
-        return self.find_meaning(title) is not None
+        return self.get_title_meaning(title) is not None
 
-    def find_columns(self, line: Line) -> dict[Field, list[int]]:
+    def list_field_columns(self, line: Line) -> dict[Field, list[int]]:
         """Return the columns of a line whose titles mean each field, those of its best tier."""
         meanings = {
-            column: self.find_meaning(cell.display_text)
+            column: self.get_title_meaning(cell.display_text)
             for column, cell in line.cells.items()
             if cell.kind is CellKind.TEXT
         }
-        others = self.find_other_columns(line)
+        others = self.list_other_columns(line)
         return keep_best_tiers(
             (column, meaning) for column, meaning in meanings.items() if meaning and column not in others
         )
 
-    def find_other_columns(self, line: Line) -> dict[int, int]:
+    def list_other_columns(self, line: Line) -> dict[int, int]:
         """Return the columns of a line that are another person's, see `other_persons`."""
-        return find_other_columns(
-            self.make_column_title(column, cell.display_text, self.find_meaning(cell.display_text))
+        return list_other_columns(
+            self.make_column_title(column, cell.display_text, self.get_title_meaning(cell.display_text))
             for column, cell in line.cells.items()
             if cell.kind is CellKind.TEXT
         )
@@ -278,21 +278,23 @@ def describe_columns(
         unused += name is None
         if not title or (name is None and unused > _DESCRIBED):
             continue
-        guess = None if name or aliases.is_known(title) else find_nearest_title(title, absent)
+        guess = None if name or aliases.is_known(title) else get_nearest_title(title, absent)
         described.append(Column(format_column(column), title, name, guess))
     return tuple(described)
 
 
-def find_nearest_line(lines: Iterable[Line], aliases: ColumnAliases) -> Line | None:
+def choose_nearest_line(lines: Iterable[Line], aliases: ColumnAliases) -> Line | None:
     """Return the line that comes nearest to a header; a line with personal data is left out."""
     titled = (line for line in lines if not _holds_data(line))
-    return max(titled, key=lambda line: (len(aliases.find_columns(line)), len(line.cells) > 1), default=None)
+    return max(
+        titled, key=lambda line: (len(aliases.list_field_columns(line)), len(line.cells) > 1), default=None
+    )
 
 
 def describe_nearest_line(lines: Iterable[Line], aliases: ColumnAliases) -> tuple[Column, ...]:
     """Return what the columns of the line that comes nearest to a header would be read as; empty without one."""
-    nearest = find_nearest_line(lines, aliases)
-    columns = aliases.find_columns(nearest) if nearest else {}
+    nearest = choose_nearest_line(lines, aliases)
+    columns = aliases.list_field_columns(nearest) if nearest else {}
     if nearest is None or not columns:
         return ()
     titles = {column: cell.display_text for column, cell in nearest.cells.items()}
@@ -308,28 +310,28 @@ def explain_missing_header(
     personal data, the first one is shown masked.
     """
     lines = [line for _, own in sheets for line in own]
-    nearest = find_nearest_line(lines, aliases)
+    nearest = choose_nearest_line(lines, aliases)
     first = nearest or lines[0]
     names = [name for name, own in sheets if name and any(line is first for line in own)]
     named = {"sheet": names[0]} if names and len(sheets) > 1 else {}
     if nearest is None:
         masked = _join_texts(mask_cell(cell.display_text) for cell in first.cells.values())
         return FileRefused("HEADER_NOT_FOUND", {"found": masked, "first": str(first.number), **named})
-    columns = aliases.find_columns(nearest)
+    columns = aliases.list_field_columns(nearest)
     titles = [cell.display_text.strip() for cell in nearest.cells.values()]
     lacking = [name for name in (Field.NAME, Field.NUMBER) if name not in columns]
     guesses = {
         title: guess
         for title in titles
-        if not aliases.is_known(title) and (guess := find_nearest_title(title, lacking))
+        if not aliases.is_known(title) and (guess := get_nearest_title(title, lacking))
     }
     detail = {
         **named,
         "found": _join_texts(titles),
         "near": ", ".join(f"{title} → {guess}" for title, guess in guesses.items()),
     }
-    for theirs, person in aliases.find_other_columns(nearest).items():
-        meaning = aliases.find_meaning(nearest.cells[theirs].display_text)
+    for theirs, person in aliases.list_other_columns(nearest).items():
+        meaning = aliases.get_title_meaning(nearest.cells[theirs].display_text)
         if meaning and meaning.field in lacking:
             detail["theirs"], detail["person"] = (
                 f"{format_column(column)}{nearest.number} {nearest.cells[column].display_text.strip()[:_SHOWN]}"

@@ -29,7 +29,7 @@ from pipeline.intake.layout.column_titles import (
     squeeze_title,
     strip_remarks,
 )
-from pipeline.intake.layout.other_persons import find_other_columns
+from pipeline.intake.layout.other_persons import list_other_columns
 from pipeline.intake.readers.model import Line, MergedCells, PeekableLines, format_column, is_filled
 from pipeline.messages.areas import get_pair
 
@@ -125,7 +125,7 @@ def drop_appended_columns(lines: Iterable[Line]) -> Iterator[Line]:
     read as the roster that it was made from.
     """
     ahead = PeekableLines(lines)
-    columns = next(filter(None, map(_find_appended, ahead.peek(SEARCHED))), None)
+    columns = next(filter(None, map(_get_appended_columns, ahead.peek(SEARCHED))), None)
     if columns is None:
         yield from ahead
         return
@@ -135,7 +135,7 @@ def drop_appended_columns(lines: Iterable[Line]) -> Iterator[Line]:
         )
 
 
-def _find_appended(line: Line) -> tuple[int, ...] | None:
+def _get_appended_columns(line: Line) -> tuple[int, ...] | None:
     titles = {column: cell.display_text for column, cell in line.cells.items() if cell.kind is CellKind.TEXT}
     return find_appended_columns(titles, _APPENDED_TITLES)
 
@@ -157,7 +157,7 @@ def find_header(
     """
     lines = [_drop_blank_cells(line) for line in lines]
     for last in range(len(lines)):
-        first = _find_first_group_line(lines, last, merged)
+        first = _get_first_group_line(lines, last, merged)
         block = lines[first : last + 1]
         texts = (cell.display_text for line in block for cell in line.cells.values())
         if not may_hold_header(texts, aliases):
@@ -175,7 +175,7 @@ def _drop_blank_cells(line: Line) -> Line:
     return line._replace(cells={column: cell for column, cell in line.cells.items() if is_filled(cell)})
 
 
-def _find_first_group_line(lines: Sequence[Line], last: int, merged: MergedCells) -> int:
+def _get_first_group_line(lines: Sequence[Line], last: int, merged: MergedCells) -> int:
     """Return the index of the first line of the groups over a row of titles."""
     first = last
     while first and last - first < DEEPEST - 1 and _may_hold_groups(lines[first - 1], lines[first], merged):
@@ -224,7 +224,7 @@ def _extend_draft(
     if lines[last].last + 1 != below.number or not _holds_titles_only(below):
         return None
     above = draft.lines[-1]
-    groups = (_find_group_columns(above, column, set(below.cells), merged) for column in above.cells)
+    groups = (_list_group_columns(above, column, set(below.cells), merged) for column in above.cells)
     split = {column for group in groups if len(group) > 1 for column in group}
     columns = draft.claimed_columns
     own = {column for name in (Field.NAME, Field.NUMBER) for column in columns[name]}
@@ -268,14 +268,14 @@ def _draft_header(lines: Sequence[Line], aliases: ColumnAliases, merged: MergedC
     for index, line in enumerate(lines):
         below = {column for lower in lines[index + 1 :] for column in lower.cells}
         for column, cell in line.cells.items():
-            if grouped := _find_group_columns(line, column, below, merged):
+            if grouped := _list_group_columns(line, column, below, merged):
                 for lower_column in grouped:
                     groups.setdefault(lower_column, []).append(cell.display_text)
             elif cell.kind is CellKind.TEXT:
                 titles[column] = _read_title(line.number, cell.display_text, groups.get(column, []), aliases)
             else:
                 titles[column] = _Title(line.number, cell.display_text, None)
-    others = find_other_columns(
+    others = list_other_columns(
         aliases.make_column_title(column, title.text, title.meaning, groups.get(column, ()))
         for column, title in titles.items()
     )
@@ -294,13 +294,13 @@ def _name_bare_column(titles: dict[int, _Title], aliases: ColumnAliases) -> dict
     if not all(_ABOUT_DOCTOR.fullmatch(fold_title(title.text)) for title in others):
         return titles
     written = _FULL_NAME.format(title=fold_title(titles[column].text))
-    meaning = aliases.find_meaning(written)
+    meaning = aliases.get_title_meaning(written)
     if aliases.maps(titles[column].text) or meaning is None:
         return titles
     return {**titles, column: _Title(titles[column].row, written, meaning)}
 
 
-def _find_group_columns(line: Line, column: int, below: set[int], merged: MergedCells) -> list[int]:
+def _list_group_columns(line: Line, column: int, below: set[int], merged: MergedCells) -> list[int]:
     """Return the columns of the lower rows over which a cell is a group; none makes the cell a title."""
     if not below:
         return []
@@ -324,23 +324,23 @@ def _find_group_columns(line: Line, column: int, below: set[int], merged: Merged
 def _read_title(row: int, text: str, groups: Sequence[str], aliases: ColumnAliases) -> _Title:
     """Return a column's title, written so that it means the same without its groups: messages and results name it so."""
     if not groups:
-        return _Title(row, text, aliases.find_meaning(text))
-    meaning = _find_meaning_in_groups(groups, text, aliases)
+        return _Title(row, text, aliases.get_title_meaning(text))
+    meaning = _get_meaning_in_groups(groups, text, aliases)
     for written in (text, f"{groups[-1]} {text}", f"{text} {groups[-1]}"):
-        if aliases.find_meaning(written) == meaning:
+        if aliases.get_title_meaning(written) == meaning:
             return _Title(row, written, meaning)
     return _Title(row, " ".join([*groups, text]), meaning)
 
 
-def _find_meaning_in_groups(groups: Sequence[str], text: str, aliases: ColumnAliases) -> Meaning | None:
+def _get_meaning_in_groups(groups: Sequence[str], text: str, aliases: ColumnAliases) -> Meaning | None:
     nearest = groups[-1]
-    joined = aliases.find_meaning(f"{nearest} {text}") or aliases.find_meaning(f"{text} {nearest}")
+    joined = aliases.get_title_meaning(f"{nearest} {text}") or aliases.get_title_meaning(f"{text} {nearest}")
     if joined and joined.tier < 0:  # the user's own title
         return joined
     squeezed = [squeeze_title(group) for group in groups]
     if any(map(_OTHER_PERSON.search, squeezed)):
         return None
-    meaning = joined or aliases.find_meaning(text)
+    meaning = joined or aliases.get_title_meaning(text)
     if joined or meaning is None or _SELF_EXPLAINING.search(squeeze_title(text)):
         return meaning
     other = FIELDS[meaning.field].other_groups

@@ -47,7 +47,7 @@ class ColumnTitle(NamedTuple):
     groups: tuple[str, ...] = ()
 
 
-def find_other_columns(titles: Iterable[ColumnTitle]) -> dict[int, int]:
+def list_other_columns(titles: Iterable[ColumnTitle]) -> dict[int, int]:
     """Return the columns that are another person's, each with the column where that person's begin."""
     others: dict[int, int] = {}
     first: int | None = None  # of the other person's columns

@@ -172,7 +172,7 @@ class RowBuilder:
         pictures: tuple[EmbeddedImage, ...] = (),
     ) -> Row:
         """Return the line as a row; ``inherited`` are cells that lines above give it."""
-        layout = self._find_layout(line)
+        layout = self._get_layout(line)
         cells = {**line.cells, **inherited} if inherited else line.cells
         indices = layout.indices
         values: list[Value] = [None] * len(layout)
@@ -197,7 +197,7 @@ class RowBuilder:
         packed = tuple(values[:length])
         return Row(origin, Cells(layout, packed), FieldCells(layout, packed), line.hidden, pictures)
 
-    def _find_layout(self, line: Line) -> ColumnLayout:
+    def _get_layout(self, line: Line) -> ColumnLayout:
         if line.cells.keys() <= self._titled:
             return self._layouts[self._titled]
         columns = self._titled.union(

@@ -85,11 +85,11 @@ class SheetImages:
 
     def give_images(self, rows: Sequence[Row], aliases: ColumnAliases) -> list[Row]:
         """Return the doctors' rows with the floating pictures that are theirs or that may be."""
-        merges = self._find_merges()
+        merges = self._list_merges()
         placements = [
             self._measure(image, merge) for image, merge in zip(self._floating, merges, strict=True)
         ]
-        self.drifted_columns = frozenset(_find_drifted_columns(self._floating, placements))
+        self.drifted_columns = frozenset(_list_drifted_columns(self._floating, placements))
         by_row: defaultdict[int, list[EmbeddedImage]] = defaultdict(list)
         for image, placement in zip(self._floating, placements, strict=True):
             is_between = placement.is_noticed and (
@@ -114,7 +114,7 @@ class SheetImages:
             for row, own in zip(rows, images, strict=True)
         ]
 
-    def _find_merges(self) -> Iterator[Merge | None]:
+    def _list_merges(self) -> Iterator[Merge | None]:
         """Yield for each floating picture the merged cell that it is alone over."""
         covering = [self._merged.covering(image.row, parse_column(image.column)) for image in self._floating]
         images_over = Counter(merge for merge in covering if merge)
@@ -152,7 +152,7 @@ class SheetImages:
         return placed
 
 
-def _find_drifted_columns(images: Sequence[EmbeddedImage], placements: Sequence[_Placement]) -> Iterator[str]:
+def _list_drifted_columns(images: Sequence[EmbeddedImage], placements: Sequence[_Placement]) -> Iterator[str]:
     """Yield the columns in which most pictures, and more than one, lie over a neighbour row as well."""
     pictures: Counter[str] = Counter()
     slipped: Counter[str] = Counter()

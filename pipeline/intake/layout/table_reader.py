@@ -257,7 +257,7 @@ class _TableReader:
         own_images = self._images.assign(images, line.number)
         row = self._builder.build_row(visible.line, origin, inherited=visible.inherited, pictures=own_images)
         self._rows.append(row)
-        self._images.note_doctor(line.number, self._find_last_line(line))
+        self._images.note_doctor(line.number, self._get_last_line(line))
 
     def finish(self) -> Table:
         """Return the table; people under the title of an example are skipped, if there is another table."""
@@ -331,14 +331,14 @@ class _TableReader:
         if line_class in ("title", "note", "total", "blank") and holds_number(seen):
             return None  # a doctor whose data are in the wrong cells: rejected and shown, not skipped
         if line_class == "example":
-            self._example_until = max(self._example_until, self._find_example_end(line))
+            self._example_until = max(self._example_until, self._get_example_end(line))
         return line_class
 
     def _repeats_title(self, line: Line) -> bool:
         name = line.cells.get(self._builder.header.columns[Field.NAME])
         if name is None or name.kind is not CellKind.TEXT:
             return False
-        meaning = self._aliases.find_meaning(name.display_text)
+        meaning = self._aliases.get_title_meaning(name.display_text)
         return meaning is not None and meaning.field is Field.NAME
 
     def _spans_person(self, line: Line) -> bool:
@@ -352,7 +352,7 @@ class _TableReader:
             merge.first_column <= columns[name] <= merge.last_column for name in (Field.NAME, Field.NUMBER)
         )
 
-    def _find_last_line(self, line: Line) -> int:
+    def _get_last_line(self, line: Line) -> int:
         """Return the last line of the doctor who begins on a line: name and number may be merged down."""
         merges = [
             self._merged.beginning_at(line.number, self._builder.header.columns[name])
@@ -360,7 +360,7 @@ class _TableReader:
         ]
         return min(merge.last_row if merge else line.number for merge in merges)
 
-    def _find_example_end(self, line: Line) -> int:
+    def _get_example_end(self, line: Line) -> int:
         """Return the last line that a merged cell of an example line reaches."""
         end = line.number
         for column, cell in line.cells.items():

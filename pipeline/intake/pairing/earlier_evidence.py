@@ -113,18 +113,18 @@ class EarlierEvidence:
         if image is not None and self.is_judged_right(doctor, image):
             return None
         ties = self._list_ties(image, path=True) if image is not None else []
-        if other := self._find_other(ties, person):
+        if other := self._choose_other(ties, person):
             return other
         if any(not tie.is_contested for tie in ties):
             return None
-        return self._find_other(self._list_namesakes(doctor, match, person), person)
+        return self._choose_other(self._list_namesakes(doctor, match, person), person)
 
     def find_other_bearer_of_cell(self, doctor: Doctor, cell: EmbeddedImage) -> Bearer | None:
         """Return an earlier doctor whose picture the one in the row's own cell was, None where there is none."""
         if not self._records.bearers or self.is_judged_right(doctor, cell.picture):
             return None
         ties = self._list_ties(cell.picture, path=False)
-        return self._find_other(ties, _Person(doctor, self._records.digest))
+        return self._choose_other(ties, _Person(doctor, self._records.digest))
 
     def is_settled(self, doctor: Doctor) -> bool:
         """Return whether nothing is sent for a doctor: the picture is only compared with that of the seal."""
@@ -170,7 +170,7 @@ class EarlierEvidence:
                 for number in list_lifetime_numbers(variant.comparison_key):
                     yield from self._by_key.get(self._records.make_key(number), ())
 
-    def _find_other(self, bearers: Iterable[Bearer], person: _Person) -> Bearer | None:
+    def _choose_other(self, bearers: Iterable[Bearer], person: _Person) -> Bearer | None:
         """Return the first bearer who is another person, one who had the picture before one who contested it."""
         others = [bearer for bearer in bearers if not self._is_same_person(bearer, person)]
         return min(others, key=lambda bearer: (bearer.is_contested, not bearer.shown_name), default=None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from pipeline.domain.roster import Doctor
-from pipeline.intake.conflicts import find_person_ids
+from pipeline.intake.conflicts import compute_person_ids
 from pipeline.intake.fields.normalize import is_placeholder
 from pipeline.intake.pairing.expected_names import (
     COLUMN,
@@ -62,12 +62,12 @@ def may_be_other_wards(valid: Iterable[ImageMatch]) -> bool:
     )
 
 
-def find_matches(doctors: Sequence[Doctor], index: ImageIndex) -> ImageMatches:
+def compute_image_matches(doctors: Sequence[Doctor], index: ImageIndex) -> ImageMatches:
     """Return who may mean which file; it does not depend on the order of rows or files.
 
     Among namesakes a file belongs to the one whose department its folder or its stem names, if that is one alone.
     """
-    person_ids = find_person_ids(doctors)
+    person_ids = compute_person_ids(doctors)
     departments = _collect_departments(person_ids, doctors)
     known = frozenset(make_department_key(name) for names in departments.values() for name in names)
     named = [
@@ -120,7 +120,7 @@ def _resolve_shared_files(
         if len(people) == 1:
             continue
         by_name = all(match.evidence == NAME for _, match in rows)
-        owners = (_find_owners(person_ids, rows) if by_name else set()) or people
+        owners = (_list_owners(person_ids, rows) if by_name else set()) or people
         for row, _ in rows:
             if person_ids[row] not in owners:
                 taken[row].add(candidate)
@@ -150,7 +150,7 @@ def _share_files_of_staff_numbers(
                         shared.setdefault(match.candidate, rows)
 
 
-def _find_owners(person_ids: Sequence[Hashable], rows: Sequence[tuple[int, ImageMatch]]) -> set[Hashable]:
+def _list_owners(person_ids: Sequence[Hashable], rows: Sequence[tuple[int, ImageMatch]]) -> set[Hashable]:
     """Return the people whose file it can be, of those who match it by name; empty where all of them can."""
     whole = [(row, match) for row, match in rows if not match.is_joined]
     owners = {person_ids[row] for row, match in whole or rows if match.department == "own"}
@@ -162,7 +162,7 @@ def _find_owners(person_ids: Sequence[Hashable], rows: Sequence[tuple[int, Image
 # --- files that an entry names and another person bears
 
 
-def find_contested_files(
+def list_contested_files(
     entry_matches: Sequence[Sequence[ImageMatch]], matches: ImageMatches
 ) -> Mapping[Candidate, frozenset[int]]:
     """Return the files that a row's picture entry names and another row's doctor bears by name, with all these rows.

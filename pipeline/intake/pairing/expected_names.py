@@ -100,7 +100,9 @@ def match_by_name(
         folder: tuple[DepartmentMatch, str] = ("", "")
         if evidence == NAME:
             in_stem = "d" in order
-            folder = ("own", "") if in_stem else _find_department(variant, departments, known_departments)
+            folder = (
+                ("own", "") if in_stem else _get_department_match(variant, departments, known_departments)
+            )
         yield _make_match(variant, evidence, parts, joint, folder)
 
 
@@ -211,7 +213,7 @@ def _join_parts(written: Sequence[str], joint: str) -> str:
 # --- departments
 
 
-def _find_department(
+def _get_department_match(
     variant: FileNameVariant, departments: Sequence[str], known_departments: Collection[str]
 ) -> tuple[DepartmentMatch, str]:
     """Return in whose department a file lies, and the encoding in which its folder is named so."""

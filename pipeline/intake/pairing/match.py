@@ -3,12 +3,12 @@
 How a doctor's picture is found:
 
 1. The picture column. A file it names wins over every other file, unless by its own name it is another person's: then
-   no one gets it (``evidence.find_contested_files``). An entry that can only mean a file and finds none is IMAGE_MISSING
+   no one gets it (``evidence.list_contested_files``). An entry that can only mean a file and finds none is IMAGE_MISSING
    and nothing else is tried: an older picture of the same name must not take its place. An entry that means no file
    (已交, √) is passed over.
 2. Otherwise the files whose stem is one that the row leads to expect, see ``expected_names``. The strongest gives the
    evidence, but all of them are looked at.
-3. A picture in the row's own cell, see ``picture_column.find_seal_images``, counts beside either.
+3. A picture in the row's own cell, see ``picture_column.list_seal_images``, counts beside either.
 
 All that is found must be one picture, by its bytes or by its pixels: two different ones are two candidates, whatever
 named them, and then no one gets one. A file whose name fits two people by staff number or name is evidence for neither,
@@ -33,8 +33,8 @@ from pipeline.intake.pairing import match_problems, picture_column
 from pipeline.intake.pairing.earlier_evidence import EarlierEvidence
 from pipeline.intake.pairing.evidence import (
     ImageMatches,
-    find_contested_files,
-    find_matches,
+    compute_image_matches,
+    list_contested_files,
     may_be_other_wards,
 )
 from pipeline.intake.pairing.expected_names import CELL, COLUMN, MAX_VARIANTS, NUMBER, STRENGTH, ImageMatch
@@ -109,11 +109,11 @@ def match_images(
     people use the same picture is found by ``conflicts``. ``earlier`` knows the doctors of earlier runs. Raises OSError where
     the work folder cannot be written.
     """
-    matches = find_matches(doctors, index)
+    matches = compute_image_matches(doctors, index)
     with ImageSources(known_files, images.store, now) as sources:
         entries = [read_picture_entry(doctor, index) for doctor in doctors]
         entry_matches = [entry.named for entry in entries]
-        contested = find_contested_files(entry_matches, matches)
+        contested = list_contested_files(entry_matches, matches)
         matcher = _RowMatcher(
             doctors, matches, entries, contested, sources, images, earlier or EarlierEvidence()
         )
@@ -161,7 +161,7 @@ class _RowMatcher:
         doctor, entry = self.doctors[row], self.entries[row]
         if entry.refusal:
             return add_problem(doctor, match_problems.explain_refused_entry(doctor, entry, entry.refusal))
-        fitting, cells = _find_fitting(doctor, entry, self.matches.by_row[row])
+        fitting, cells = _list_fitting(doctor, entry, self.matches.by_row[row])
         evident = self.matches.valid_matches(fitting)
         is_doubtful = not cells and may_be_other_wards(evident)
         valid = () if is_doubtful else _prefer_readable(evident, cells)
@@ -193,9 +193,9 @@ class _RowMatcher:
 
     def _list_images(self, matches: Sequence[ImageMatch]) -> tuple[ImageFile, ...]:
         """Return what matched files hold, as far as they can be read now."""
-        return tuple(filter(None, map(self._find_image, matches[:MAX_VARIANTS])))
+        return tuple(filter(None, map(self._get_file_image, matches[:MAX_VARIANTS])))
 
-    def _find_image(self, match: ImageMatch) -> ImageFile | None:
+    def _get_file_image(self, match: ImageMatch) -> ImageFile | None:
         """Return what a matched file holds, None where it is too large or cannot be read now."""
         if match.candidate.size > MAX_BYTES:
             return None
@@ -215,7 +215,7 @@ class _RowMatcher:
         doubts: list[tuple[str, ImageFile | None, Bearer]] = []
         own_matches, own_cells = [], []
         for match in matches:
-            image = self._find_image(match)
+            image = self._get_file_image(match)
             if bearer := self.earlier.find_other_bearer(doctor, match, image):
                 doubts.append((show_path(match.candidate.relative_path, doctor), image, bearer))
             else:
@@ -244,7 +244,7 @@ class _RowMatcher:
 
     def _is_certain(self, doctor: Doctor, match: ImageMatch) -> bool:
         """Return whether a file bears the doctor's number, or a person judged it right."""
-        image = self._find_image(match)
+        image = self._get_file_image(match)
         return match.evidence == NUMBER or (image is not None and self.earlier.is_judged_right(doctor, image))
 
     def _choose_image(
@@ -258,7 +258,7 @@ class _RowMatcher:
             *(_Option(self._get_image(doctor, match), match) for match in matches),
             *(_Option(_get_cell_image(doctor, cell), cell) for cell in cells),
         ]
-        misplaced = picture_column.find_misplaced_images(doctor.row)
+        misplaced = picture_column.list_misplaced_images(doctor.row)
         self._require_one_image(doctor, [*options, *(_Option(image.picture, image) for image in misplaced)])
         if len(options) > 1:
             options.sort(key=lambda option: option.rank)
@@ -298,7 +298,7 @@ class _RowMatcher:
             raise _RowRefused(make_problem("IMAGE_NOT_READ", doctor, file=files, **trouble.words)) from None
         if not is_one:
             images = [(option.show_source(doctor), option.image) for option in options]
-            misplaced = picture_column.find_misplaced_images(doctor.row)
+            misplaced = picture_column.list_misplaced_images(doctor.row)
             if between := [image for image in misplaced if image.is_between]:
                 raise _RowRefused(match_problems.explain_images_between(doctor, between), rival_images=images)
             raise _RowRefused(make_problem("IMAGE_AMBIGUOUS", doctor, found=files), rival_images=images)
@@ -308,11 +308,11 @@ def _make_file_problem(code: str, doctor: Doctor, match: ImageMatch, **detail: s
     return make_problem(code, doctor, file=show_path(match.candidate.relative_path, doctor), **detail)
 
 
-def _find_fitting(
+def _list_fitting(
     doctor: Doctor, entry: PictureEntry, by_name: Sequence[ImageMatch]
 ) -> tuple[Sequence[ImageMatch], tuple[EmbeddedImage, ...]]:
     """Return the files and the pictures in cells that may be a row's; ``by_name`` are the files so called."""
-    cells = picture_column.find_seal_images(doctor.row)
+    cells = picture_column.list_seal_images(doctor.row)
     if entry.named:
         return entry.named, cells
     if entry.text and picture_column.names_file(entry.text):
@@ -328,7 +328,7 @@ def _prefer_readable(valid: Sequence[ImageMatch], cells: Sequence[EmbeddedImage]
 
 def _require_none_between(doctor: Doctor) -> None:
     """Raise _RowRefused where the only pictures that may be the doctor's lie between rows."""
-    if between := picture_column.find_images_between(doctor.row):
+    if between := picture_column.list_images_between(doctor.row):
         rivals = [(f"▣ {image.address}", image.picture) for image in between]
         raise _RowRefused(match_problems.explain_images_between(doctor, between), rival_images=rivals)
 

@@ -120,7 +120,7 @@ def explain_missing(
 def _explain_missing(doctor: Doctor, index: ImageIndex, suggestion: str) -> Problem:
     """Say what was looked for, without the whole identity number, and what is there instead."""
     other_images = picture_column.describe_other_images(doctor.row)
-    if address := picture_column.find_unreadable_image(doctor):
+    if address := picture_column.get_unreadable_address(doctor):
         texts = (f"▣ {address}", make_message("image.cannot_read"), other_images)
         other_images = join_texts(filter(None, texts))
     if index.folder is None:
@@ -129,7 +129,7 @@ def _explain_missing(doctor: Doctor, index: ImageIndex, suggestion: str) -> Prob
     tried = [_show_entry(entry)]
     wanted = [_get_stem(entry)]
     if picture_column.names_file(entry):
-        own = (f"▣ {image.address}" for image in picture_column.find_seal_images(doctor.row))
+        own = (f"▣ {image.address}" for image in picture_column.list_seal_images(doctor.row))
         other_images = join_texts(filter(None, (*own, other_images)))
     else:
         names = list_names(doctor)

@@ -58,7 +58,7 @@ def read_picture_entry(doctor: Doctor, index: ImageIndex) -> PictureEntry:
     text = read_entry_text(doctor)
     if text is None:
         return _NO_ENTRY
-    if refusal := find_refusal(text):
+    if refusal := get_entry_refusal(text):
         return PictureEntry(text, refusal)
     named = [ImageMatch(file, COLUMN, text, differences) for file, differences in find_files(text, index)]
     return PictureEntry(text, named=named)
@@ -98,7 +98,7 @@ def names_file(text: str) -> bool:
     return bool(file_names.split_extension(text)[1]) or "/" in text or "\\" in text
 
 
-def find_refusal(text: str) -> str | None:
+def get_entry_refusal(text: str) -> str | None:
     """Return why an entry is not accepted, as a short phrase, or None for one that may be looked up."""
     if get_file_of_path(text):
         text = _WHOLE_PATH.sub("", text, count=1)
@@ -182,12 +182,12 @@ def _compare_folders(folders: Sequence[str], candidate: Candidate) -> Iterator[s
 # --- pictures in cells
 
 
-def find_seal_images(row: Row) -> tuple[EmbeddedImage, ...]:
+def list_seal_images(row: Row) -> tuple[EmbeddedImage, ...]:
     """Return the pictures of a row that are meant as its doctor's seal."""
     return tuple(image for image in row.pictures if not image.is_between and _is_seal(image, row))
 
 
-def find_misplaced_images(row: Row) -> tuple[EmbeddedImage, ...]:
+def list_misplaced_images(row: Row) -> tuple[EmbeddedImage, ...]:
     """Return the pictures that float over a text column of the row, or lie half in the row and half in another."""
     return tuple(
         image
@@ -197,14 +197,14 @@ def find_misplaced_images(row: Row) -> tuple[EmbeddedImage, ...]:
     )
 
 
-def find_images_between(row: Row) -> list[EmbeddedImage]:
+def list_images_between(row: Row) -> list[EmbeddedImage]:
     """Return the pictures between this row and another that may be the seal of either doctor."""
     return [image for image in row.pictures if _is_between(image, row)]
 
 
 def describe_other_images(row: Row) -> str:
     """Return where pictures lie in a row that are not meant as the seal, under which title, and how they would be."""
-    seal_images = find_seal_images(row)
+    seal_images = list_seal_images(row)
     others = [
         f"▣ {image.address} {mask_file_name(_get_title(image, row))[:_LONGEST_TITLE]}"
         for image in row.pictures
@@ -213,7 +213,7 @@ def describe_other_images(row: Row) -> str:
     return make_message("image.no_seal_title", images=", ".join(others)) if others else ""
 
 
-def find_unreadable_image(doctor: Doctor) -> str | None:
+def get_unreadable_address(doctor: Doctor) -> str | None:
     """Return the address of the picture cell if its picture cannot be read: linked, or its id is not there."""
     cell = doctor.row.fields.get(Field.PICTURE)
     if cell is None or cell.kind is not CellKind.PICTURE or cell.value is not None:

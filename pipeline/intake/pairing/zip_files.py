@@ -94,7 +94,7 @@ def list_members(archive: ZipFile) -> Iterator[Member]:
         name = _decode_name(info)
         if not name.endswith("/"):
             mode = info.external_attr >> 16 if info.create_system in (_UNIX, _MACOS) else 0
-            yield Member(info, name, _find_fault(info), stat.S_IFMT(mode) in (0, stat.S_IFREG))
+            yield Member(info, name, _get_fault(info), stat.S_IFMT(mode) in (0, stat.S_IFREG))
 
 
 def read_member(archive: ZipFile, info: ZipInfo) -> bytes:
@@ -117,7 +117,7 @@ def _explain_damage(fault: Exception) -> UnreadableFile:
     return UnreadableFile(make_message("file.damaged_zip"))
 
 
-def _find_fault(info: ZipInfo) -> str:
+def _get_fault(info: ZipInfo) -> str:
     if info.flag_bits & _ENCRYPTED:
         return make_message("image.encrypted")
     if info.compress_type not in _METHODS:

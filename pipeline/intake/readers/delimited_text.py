@@ -186,7 +186,7 @@ def read(data: bytes, vocabulary: ColumnAliases, options: ReadOptions = DEFAULT_
     if ends > MAX_LINES:
         raise make_count_refusal("rows", MAX_LINES)
     charset = detect_charset(data)
-    separator = _find_delimiter(data, charset, vocabulary)
+    separator = _choose_delimiter(data, charset, vocabulary)
     if ends >= options.max_rows and any(
         islice(_read_records(data, charset, separator), options.max_rows, None)
     ):
@@ -204,7 +204,7 @@ def _read_records(data: bytes, charset: Charset, separator: str) -> Iterator[Rec
     return split_records(charset.lines(data, LONGEST), separator)
 
 
-def _find_delimiter(data: bytes, charset: Charset, vocabulary: ColumnAliases) -> str:
+def _choose_delimiter(data: bytes, charset: Charset, vocabulary: ColumnAliases) -> str:
     """Return the delimiter under which one of the first records holds most known titles, then most fields.
 
     A first line ``sep=`` adds its sign to the three and breaks a tie. Raises FileRefused where only another sign

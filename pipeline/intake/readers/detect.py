@@ -78,7 +78,7 @@ def _detect_package(data: bytes) -> Kind:
     for part, name in _PARTS:
         if part in package:
             raise FileRefused("FILE_FORMAT", {"found": name})
-    document_part = package.find_related("", "officeDocument")
+    document_part = package.get_related_part("", "officeDocument")
     if document_part is None:
         raise FileRefused("FILE_FORMAT", {"found": "ZIP"})
     return "xlsb" if document_part.casefold().endswith(".bin") else "xlsx"
@@ -215,7 +215,7 @@ def detect_charset(data: bytes, declared: str = "") -> Charset:
         return gb if two_bytes_each and _find_misfit(data, gb) is None else utf8
     other = _find_misfit(data, gb)
     if other is not None:
-        raise _make_refusal(_find_line(data, max(misfit, other)))
+        raise _make_refusal(_compute_line(data, max(misfit, other)))
     _require_gb18030(data, misfit)
     return gb
 
@@ -259,17 +259,17 @@ def _require_gb18030(data: bytes, misfit: int) -> None:
     foreign = _FIRST_IN_UTF8.match(data) or _IN_UTF8.search(data)
     if foreign is not None:
         mostly = data[: foreign.start()].isascii()  # then the others are the odd ones
-        raise _make_refusal(_find_line(data, misfit if mostly else foreign.end()))
+        raise _make_refusal(_compute_line(data, misfit if mostly else foreign.end()))
     head = data[:_BIG5_SAMPLE]
     if _PROOF.search(head.decode("gb18030", "ignore")):
         return
     pairs = _PAIR.findall(head)
     rare = sum(pair[1] < 0xA1 for pair in pairs)  # second bytes that GB 2312 never has and Big5 often
     if rare * 4 > len(pairs) and _find_misfit(data, Charset("cp950")) is None:
-        raise _make_refusal(_find_line(data, misfit))
+        raise _make_refusal(_compute_line(data, misfit))
 
 
-def _find_line(data: bytes, offset: int) -> int:
+def _compute_line(data: bytes, offset: int) -> int:
     """Return the physical line of a byte; no character of UTF-8 or GB18030 holds a byte of a line end."""
     return data.count(b"\n", 0, offset) + data.count(b"\r", 0, offset) - data.count(b"\r\n", 0, offset) + 1
 

@@ -25,7 +25,7 @@ def expand_paths(paths: Sequence[Path]) -> list[Path]:
     return list(once.values())
 
 
-def find_empty_folders(paths: Sequence[Path]) -> list[Path]:
+def list_empty_folders(paths: Sequence[Path]) -> list[Path]:
     """Return the folders among these that hold nothing that may be a roster."""
     return [path for path in paths if _is_folder(path) and not list(_list_folder(path))]
 

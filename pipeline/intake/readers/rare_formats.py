@@ -142,10 +142,10 @@ def _decode_markup(data: bytes) -> bytes:
 
 
 def _has_pictures(package: Package) -> bool:
-    workbook = package.find_related("", "officeDocument") or ""
+    workbook = package.get_related_part("", "officeDocument") or ""
     sheets = [target for kind, target in package.read_relations(workbook).values() if kind == "worksheet"]
-    drawings = [package.find_related(sheet, "drawing") for sheet in sheets]
-    return any(drawing is not None and package.find_related(drawing, "image") for drawing in drawings)
+    drawings = [package.get_related_part(sheet, "drawing") for sheet in sheets]
+    return any(drawing is not None and package.get_related_part(drawing, "image") for drawing in drawings)
 
 
 class ChildSheet(NamedTuple):

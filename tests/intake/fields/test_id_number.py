@@ -13,7 +13,7 @@ from pipeline.domain.roster import CardType, Cell, CellKind, Change, Field, Orig
 from pipeline.intake.fields.id_number import (
     Identity,
     check_character,
-    find_lifetime_number,
+    get_lifetime_number,
     normalise_number,
     read_identity,
 )
@@ -400,6 +400,6 @@ def test_each_constant_of_the_api_is_a_word_for_itself():
 
 
 def test_a_person_keeps_the_number_over_renewals_of_a_permit_alone():
-    assert find_lifetime_number("H1234567801", CardType.HONGKONG_AND_MACAO) == "H12345678"
-    assert find_lifetime_number(GOOD, CardType.ID_CARD) == GOOD
-    assert find_lifetime_number("H1234567801", CardType.OTHER_CARD_TYPE) == "H1234567801"
+    assert get_lifetime_number("H1234567801", CardType.HONGKONG_AND_MACAO) == "H12345678"
+    assert get_lifetime_number(GOOD, CardType.ID_CARD) == GOOD
+    assert get_lifetime_number("H1234567801", CardType.OTHER_CARD_TYPE) == "H1234567801"

@@ -43,7 +43,7 @@ def judge_ink(image: Image.Image) -> None:
     small = image.convert("RGB") if image.mode != "RGB" else image
     before = small.copy()
     dark = ink.measure_darkness(ink.smooth(small, small.size))
-    ink.is_blank(ink.find_components(dark))
+    ink.is_blank(ink.list_components(dark))
     ink.mask_ink(dark)
     assert same(small, before)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.intake.images.name_ocr import check_names_in_images, find_mismatched_name, get_share_seen
+from pipeline.intake.images.name_ocr import check_names_in_images, choose_mismatched_name, get_share_seen
 
 ROSTER = {"张伟", "王小明", "李建国", "欧阳慧敏", "阿依古丽·买买提", "王建国"}
 
@@ -25,7 +25,7 @@ ROSTER = {"张伟", "王小明", "李建国", "欧阳慧敏", "阿依古丽·买
     ],
 )
 def test_the_clear_name_of_another_doctor_is_found(own, texts, result):
-    assert find_mismatched_name(own, ROSTER, texts) == result
+    assert choose_mismatched_name(own, ROSTER, texts) == result
 
 
 @pytest.mark.parametrize(
@@ -43,21 +43,21 @@ def test_the_clear_name_of_another_doctor_is_found(own, texts, result):
     ],
 )
 def test_a_doubtful_reading_returns_no_name(own, texts):
-    assert find_mismatched_name(own, ROSTER, texts) is None
+    assert choose_mismatched_name(own, ROSTER, texts) is None
 
 
 def test_a_namesake_is_not_another_doctor():
-    assert find_mismatched_name("张伟", {"张伟"}, ["张伟"]) is None
+    assert choose_mismatched_name("张伟", {"张伟"}, ["张伟"]) is None
     assert (
-        find_mismatched_name("李四", {"李四", "李"}, ["李"]) is None
+        choose_mismatched_name("李四", {"李四", "李"}, ["李"]) is None
     )  # a name of one character is shown by too many
 
 
 def test_the_clearest_of_several_names_is_found_and_always_the_same_one():
     texts = ["欧阳慧", "建国王"]
     assert (
-        find_mismatched_name("张伟", ROSTER, texts)
-        == find_mismatched_name("张伟", ROSTER, texts[::-1])
+        choose_mismatched_name("张伟", ROSTER, texts)
+        == choose_mismatched_name("张伟", ROSTER, texts[::-1])
         == "王建国"
     )
 
@@ -70,7 +70,7 @@ def test_reading_stops_once_the_own_name_was_seen():
             taken.append(text)
             yield text
 
-    assert find_mismatched_name("李建国", ROSTER, texts()) is None
+    assert choose_mismatched_name("李建国", ROSTER, texts()) is None
     assert taken == ["王小明", "李建"]
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.domain.roster import Field
 from pipeline.errors import FileRefused
-from pipeline.intake.layout.column_titles import TITLES, ColumnAliases, find_meaning, keep_best_tiers
+from pipeline.intake.layout.column_titles import TITLES, ColumnAliases, get_title_meaning, keep_best_tiers
 from pipeline.intake.layout.header_search import find_header, may_hold_header
 from pipeline.intake.readers.model import Line, MergedCells, text_cell
 
@@ -77,9 +77,9 @@ LONG = "必填，请先把整列设为“文本”格式再录入，否则后三
 
 
 def test_a_title_is_known_next_to_a_long_remark_and_a_long_text_is_no_title():
-    assert find_meaning(f"身份证号码（{LONG}）").field is Field.NUMBER
-    assert find_meaning("身份证号（18位（文本））").field is Field.NUMBER
-    assert find_meaning(f"身份证号码（{LONG * 9}）") is None
+    assert get_title_meaning(f"身份证号码（{LONG}）").field is Field.NUMBER
+    assert get_title_meaning("身份证号（18位（文本））").field is Field.NUMBER
+    assert get_title_meaning(f"身份证号码（{LONG * 9}）") is None
 
 
 def test_a_header_of_any_name_and_number_titles_passes_the_quick_check():
@@ -92,14 +92,14 @@ def test_a_header_of_any_name_and_number_titles_passes_the_quick_check():
 
 
 def test_every_written_form_of_a_title_is_known():
-    meanings = {(name, title): find_meaning(title) for name, titles in MEANT.items() for title in titles}
+    meanings = {(name, title): get_title_meaning(title) for name, titles in MEANT.items() for title in titles}
     assert len(meanings) >= 60
     assert [key for key, meaning in meanings.items() if meaning is None or meaning.field is not key[0]] == []
 
 
 def test_a_title_about_another_person_or_thing_means_nothing_and_changes_no_other_column():
     assert len(DECOYS) >= 60
-    assert [title for title in DECOYS if find_meaning(title) is not None] == []
+    assert [title for title in DECOYS if get_title_meaning(title) is not None] == []
     usual = {"name": "姓名", "id_card_number": "身份证号", "mobile": "手机号", "picture": "印章图片"}
     assert [title for title in DECOYS if header(title, *usual.values()) != usual] == []
 
@@ -126,12 +126,12 @@ def test_a_title_about_another_person_or_thing_means_nothing_and_changes_no_othe
 )
 def test_a_title_with_one_more_word_is_not_known(title, word, before):
     written = word + title if before else title + word
-    assert find_meaning(written) is None or written in TITLES[find_meaning(written).field]
+    assert get_title_meaning(written) is None or written in TITLES[get_title_meaning(written).field]
 
 
 @given(st.text(max_size=80))
 def test_any_text_has_a_known_meaning_or_none(text):
-    assert find_meaning(text) is None or find_meaning(text).field in TITLES
+    assert get_title_meaning(text) is None or get_title_meaning(text).field in TITLES
 
 
 def test_the_plainer_of_two_titles_wins():
@@ -173,12 +173,12 @@ def test_a_title_of_the_configuration_wins_and_distinguishes_brackets():
 
 def test_a_remark_that_only_mentions_others_is_left_out():
     for remark in ("有效期内", "单位电话勿填", "勿填家属，必填", "不是患者", "填写说明见附件"):
-        assert find_meaning(f"手机号（{remark}）").field is Field.MOBILE
+        assert get_title_meaning(f"手机号（{remark}）").field is Field.MOBILE
 
 
 def test_a_mobile_by_another_title_is_read_but_a_plainer_title_wins():
-    plainer = find_meaning("联系电话")
+    plainer = get_title_meaning("联系电话")
     for title in ("常用手机号", "预留手机号", "*实名手机号码（必填）"):
-        meaning = find_meaning(title)
+        meaning = get_title_meaning(title)
         assert meaning.field is Field.MOBILE
         assert keep_best_tiers([(1, meaning), (2, plainer)]) == {Field.MOBILE: [2]}

@@ -11,7 +11,7 @@ from pipeline.intake.images import image_files
 from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.pairing import image_index
 from pipeline.intake.pairing.match import match_images
-from pipeline.intake.pairing.picture_column import find_refusal
+from pipeline.intake.pairing.picture_column import get_entry_refusal
 from pipeline.messages.problems import render_problem
 
 
@@ -211,7 +211,7 @@ def test_a_path_of_another_computer_counts_by_its_last_part_with_a_warning(tmp_p
 
 def test_ordinary_entries_are_not_refused():
     for entry in ("张伟.png", "内科/张伟", "con1.png", "张伟..png", "...", "auxiliary.png"):
-        assert find_refusal(entry) is None
+        assert get_entry_refusal(entry) is None
 
 
 def test_files_of_different_content_are_two_candidates_whatever_named_them(tmp_path):

@@ -15,7 +15,7 @@ from people import number
 
 from pipeline.domain.bearer import Bearer
 from pipeline.domain.roster import Field
-from pipeline.intake.conflicts import find_person_ids, flag_conflicts
+from pipeline.intake.conflicts import compute_person_ids, flag_conflicts
 from pipeline.intake.pairing import image_index
 from pipeline.intake.pairing.earlier_evidence import EarlierEvidence, EvidenceRecords
 from pipeline.intake.pairing.match import match_images
@@ -91,7 +91,7 @@ def outcomes(doctors, content, folder):
         "no name is passed over for its length"
     )
     paired = result.doctors
-    assert result.person_ids == find_person_ids(paired), "a picture changes no person"
+    assert result.person_ids == compute_person_ids(paired), "a picture changes no person"
     assert flag_conflicts(paired, person_ids=result.person_ids) == flag_conflicts(paired)
     return paired, {
         one.row.origin.row: (

@@ -43,7 +43,7 @@ def read(data: bytes, output: Output) -> None:
             continue
         uncomputed: set[tuple[int, int]] = set()
         if _RECALC_ID not in kinds:
-            uncomputed = _find_uncomputed(records, book._sh_abs_posn[index])  # noqa: SLF001
+            uncomputed = _list_uncomputed(records, book._sh_abs_posn[index])  # noqa: SLF001
         _write_sheet(book.sheet_by_index(index), uncomputed, output)
         book.unload_sheet(index)
 
@@ -90,7 +90,7 @@ def _list_records(records: bytes, start: int) -> Iterator[tuple[int, bytes, int,
         offset += 4 + size
 
 
-def _find_uncomputed(records: bytes, start: int) -> set[tuple[int, int]]:
+def _list_uncomputed(records: bytes, start: int) -> set[tuple[int, int]]:
     """Return row and column, from 0, of the formulas that may never have been computed.
 
     xlwt and its kin write an empty text as the value of every formula, and no RECALCID. Excel writes one.

@@ -36,7 +36,7 @@ def read(data: bytes, output: Output) -> None:
         if event == "start":
             workbook.start_element(name, element)
         elif name == "Style":
-            workbook.codes[_get_attributes(element).get("ID", "")] = _find_format(element)
+            workbook.codes[_get_attributes(element).get("ID", "")] = _get_format(element)
         else:
             workbook.end_element(name, element)
     output.write_facts(formats=list(workbook.codes), codes=workbook.codes)
@@ -149,7 +149,7 @@ def _read_date(text: str) -> list[object]:
         return [ValueKind.TEXT, text]
 
 
-def _find_format(style: Element) -> str:
+def _get_format(style: Element) -> str:
     """Return the code of a style's number format."""
     for child in style:
         if _get_local_name(child.tag) == "NumberFormat":

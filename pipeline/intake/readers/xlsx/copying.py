@@ -60,7 +60,7 @@ def require_no_pictures(package: Package) -> None:
     kinds = {kind for kind, _ in parts}
     if kinds & _CELL_PICTURES:
         raise NotCopied(make_message("copy.cell_pictures"))
-    if any(kind == "drawing" and package.find_related(part, "image") for kind, part in parts):
+    if any(kind == "drawing" and package.get_related_part(part, "image") for kind, part in parts):
         raise NotCopied(make_message("copy.pictures"))
     drawings = [
         package.read_payload(part, _MAX_DRAWING) or b"" for kind, part in parts if kind == "vmlDrawing"
@@ -74,14 +74,14 @@ def collect_exact_sheets(package: Package) -> list[ExactSheet]:
 
     Raises FormatsLost if openpyxl would lose something or the workbook is too large for it, FileRefused for a damaged one.
     """
-    part = package.find_related("", "officeDocument") or ""
+    part = package.get_related_part("", "officeDocument") or ""
     _require_known_parts(package)
     relations = package.read_relations(part)
     sheets = [
         relations.get(get_relation(entry, "id") or "", ("", ""))[1]
         for entry in package.read_tree(part).iterfind("{*}sheets/{*}sheet")
     ]
-    _require_no_hints(package, package.find_related(part, "sharedStrings"))
+    _require_no_hints(package, package.get_related_part(part, "sharedStrings"))
     budget = MAX_SHEETS
     exact_sheets: list[ExactSheet] = []
     for sheet in sheets:
@@ -96,7 +96,7 @@ def collect_exact_sheets(package: Package) -> list[ExactSheet]:
 
 def _list_notes(package: Package, sheet: str) -> Iterator[tuple[str, NoteShape]]:
     """Yield address and shape of each note of a sheet whose size is known."""
-    part = package.find_related(sheet, "vmlDrawing")
+    part = package.get_related_part(sheet, "vmlDrawing")
     drawing = part and package.read_payload(part, _MAX_DRAWING)
     for content in _SHAPE_END.split((drawing or b"").decode("utf-8", "replace")):
         shape = _SHAPE.search(content)

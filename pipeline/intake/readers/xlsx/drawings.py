@@ -92,7 +92,7 @@ class Axis:
         known = len(self.starts) - 1
         return self.starts[index] if index <= known else self.starts[known] + (index - known) * self.size
 
-    def find_index(self, offset: float) -> int:
+    def compute_index(self, offset: float) -> int:
         """Return the place at an offset: of several that begin there, the last, for the others have no size."""
         if offset < self.starts[-1] or not self.size:
             return max(bisect_right(self.starts, offset) - 1, 0)
@@ -116,12 +116,12 @@ class Grid:
         """Return whether a row has no height."""
         return self.rows.get_start(row) == self.rows.get_start(row + 1)
 
-    def find_cell(self, box: Box, rows: Axis) -> Spot | None:
+    def get_centre_cell(self, box: Box, rows: Axis) -> Spot | None:
         """Return the cell under the centre of a picture; None where it has no height, or far too much."""
         height = box.y2 - box.y1
-        row = rows.find_index((box.y1 + box.y2) / 2)
-        column = self.columns.find_index((box.x1 + box.x2) / 2)
-        first, last = rows.find_index(box.y1), rows.find_index(box.y2)
+        row = rows.compute_index((box.y1 + box.y2) / 2)
+        column = self.columns.compute_index((box.x1 + box.x2) / 2)
+        first, last = rows.compute_index(box.y1), rows.compute_index(box.y2)
         if height <= 0 or row >= MAX_ROW or column >= MAX_COLUMN or last - first > _MOST_ROWS:
             return None
         shares = [
@@ -137,9 +137,9 @@ class Grid:
 
     def format_area(self, box: Box, rows: Axis) -> str:
         """Return the cells under a picture, H12 or G11:H14; an edge on a line covers nothing."""
-        last_row = min(rows.find_index(max(box.y2 - 1, box.y1)), MAX_ROW - 1)
-        last_column = min(self.columns.find_index(max(box.x2 - 1, box.x1)), MAX_COLUMN - 1)
-        first = _format_address(rows.find_index(box.y1), self.columns.find_index(box.x1))
+        last_row = min(rows.compute_index(max(box.y2 - 1, box.y1)), MAX_ROW - 1)
+        last_column = min(self.columns.compute_index(max(box.x2 - 1, box.x1)), MAX_COLUMN - 1)
+        first = _format_address(rows.compute_index(box.y1), self.columns.compute_index(box.x1))
         last = _format_address(last_row, last_column)
         return first if first == last else f"{first}:{last}"
 
@@ -178,14 +178,14 @@ def read_floating(
         if number >= _MAX_PICTURES:
             raise make_danger_refusal("file.too_many_pictures", part=drawing, limit=_MAX_PICTURES)
         anchor = _read_anchor(element, grid)
-        spot, area = _find_cells(anchor, frame, grid) if anchor else (None, "")
+        spot, area = _get_covered_cells(anchor, frame, grid) if anchor else (None, "")
         if spot is None:
-            picture = media.find_picture(drawing, shown, f"{sheet}!{area or number}")
+            picture = media.get_picture(drawing, shown, f"{sheet}!{area or number}")
             image = None if isinstance(picture, str) else picture
             unassigned.append(UnassignedImage(sheet, area, NOWHERE, image))
             continue
         address = _format_address(spot.row, spot.column)
-        picture = media.find_picture(drawing, shown, f"{sheet}!{address}")
+        picture = media.get_picture(drawing, shown, f"{sheet}!{address}")
         if isinstance(picture, str):
             unassigned.append(UnassignedImage(sheet, address, picture))
             continue
@@ -311,10 +311,10 @@ def _read_marker(element: Element | None) -> tuple[int, int, int, int] | None:
     return row, down, column, across
 
 
-def _find_cells(anchor: _Anchor, frame: Box, grid: Grid) -> tuple[Spot | None, str]:
+def _get_covered_cells(anchor: _Anchor, frame: Box, grid: Grid) -> tuple[Spot | None, str]:
     """Return the cell to which a picture in a part of its anchor belongs, and the cells that it covers."""
     box = anchor.box.place_part(frame, _WHOLE)
-    spot = grid.find_cell(box, anchor.rows)
+    spot = grid.get_centre_cell(box, anchor.rows)
     if anchor.cell and anchor.box.y2 == anchor.box.y1 and grid.is_hidden(anchor.cell[0]):
         spot = Spot(*anchor.cell, ((anchor.cell[0], 1.0),))  # shrunk with its row
     elif spot and anchor.cell and anchor.box.x2 == anchor.box.x1:  # shrunk with its column

@@ -104,7 +104,7 @@ class Package:
     @contextmanager
     def open(self, part: str) -> Iterator[IO[bytes]]:
         """Open a part for streaming; what is missing or broken refuses the file, also where it shows in the body."""
-        member = self._find_member(part)
+        member = self._get_member(part)
         _require_honest(member)
         self._count_bytes(member.file_size)
         with _refuse_damage(part), self._zip.open(member) as stream:
@@ -121,7 +121,7 @@ class Package:
 
     def read_tree(self, part: str) -> Element:
         """Return a small part as an element tree."""
-        size = self._find_member(part).file_size
+        size = self._get_member(part).file_size
         if size > MAX_TREE:
             finding, limit = f"{part}: {size / MEGABYTE:.0f} MB", f"{MAX_TREE // MEGABYTE} MB"
             raise FileRefused("FILE_TOO_LARGE", {"found": finding, "limit": limit})
@@ -150,7 +150,7 @@ class Package:
             finding = self._relations[part] = dict(self._list_relations(part))
         return finding
 
-    def find_related(self, part: str, kind: str) -> str | None:
+    def get_related_part(self, part: str, kind: str) -> str | None:
         """Return the first part of a kind that a part refers to."""
         return next((target for type_, target in self.read_relations(part).values() if type_ == kind), None)
 
@@ -168,7 +168,7 @@ class Package:
                 target_part = posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/")
                 yield identifier, (relation.get("Type", "").rsplit("/", 1)[-1], target_part)
 
-    def _find_member(self, part: str) -> zipfile.ZipInfo:
+    def _get_member(self, part: str) -> zipfile.ZipInfo:
         member = self._members.get(_normalize_part(part))
         if member is None:
             raise make_damage_refusal("file.missing_part", part=part)

@@ -124,7 +124,7 @@ class Media:
         self._package, self._store, self._roster = package, store, roster
         self._kept: dict[str, tuple[ImageFile, int] | None] = {}
 
-    def find_picture(self, owner: str, shown: PictureRef, address: str) -> ImageFile | str:
+    def get_picture(self, owner: str, shown: PictureRef, address: str) -> ImageFile | str:
         """Return what a part shows at a place (``内科!H12``), or why that cannot be used.
 
         The bytes are those of the file: what the sheet cuts out of it, or turns, would not be in them.
@@ -167,7 +167,7 @@ class PlacedPictures:
     @cached_property
     def album_part(self) -> str:
         """The part of the album of WPS; empty where there is none."""
-        part = self._package.find_related(self._workbook, "cellImage") or ""
+        part = self._package.get_related_part(self._workbook, "cellImage") or ""
         return part if part in self._package else ""
 
     @cached_property
@@ -186,7 +186,7 @@ class PlacedPictures:
     @cached_property
     def values_part(self) -> str:
         """The part whose relationships lead to the pictures of rich values."""
-        return self._package.find_related(self._workbook, "richValueRel") or ""
+        return self._package.get_related_part(self._workbook, "richValueRel") or ""
 
     @cached_property
     def values(self) -> Sequence[PictureRef | None]:
@@ -232,7 +232,7 @@ class PlacedPictures:
         return refs
 
     def _read_part(self, kind: str) -> Element | None:
-        part = self._package.find_related(self._workbook, kind)
+        part = self._package.get_related_part(self._workbook, kind)
         return self._package.read_tree(part) if part is not None and part in self._package else None
 
     def _list_children(self, kind: str, name: str) -> list[Element]:
@@ -282,6 +282,6 @@ class CellPictures:
         return None if shown is None else self._make_cell(self.placed.values_part, shown, column, row)
 
     def _make_cell(self, owner: str, shown: PictureRef | None, column: str, row: int) -> RawCell:
-        picture = self.media.find_picture(owner, shown, f"{self.sheet}!{column}{row}") if shown else None
+        picture = self.media.get_picture(owner, shown, f"{self.sheet}!{column}{row}") if shown else None
         value = None if picture is None or isinstance(picture, str) else EmbeddedImage(column, row, picture)
         return RawCell(CellKind.PICTURE, value, "")

@@ -112,13 +112,13 @@ def styled_number(value: float, style: Format, epoch: datetime) -> RawCell:
         moment = _convert_serial(value, epoch)
         return number_cell(value) if moment is None else date_cell(moment)
     if style.padded and 0 <= value < 1e15 and value == int(value):
-        mask = _find_mask(int(value), style.padded)
+        mask = _choose_mask(int(value), style.padded)
         if mask:
             return RawCell(CellKind.NUMBER, value, _fill_mask(mask, str(int(value))))
     return number_cell(value)
 
 
-def _find_mask(value: int, sections: Sequence[Section]) -> str:
+def _choose_mask(value: int, sections: Sequence[Section]) -> str:
     """Return the mask of the section a number from 0 on falls under; without conditions the third is for zero."""
     if any(section.compare for section in sections):
         fitting = (s for s in sections if not s.compare or _TESTS[s.compare](value, s.limit))

@@ -51,7 +51,7 @@ def read(data: bytes, *, path: Path = Path(), options: ReadOptions = DEFAULT_OPT
     damaged cells.
     """
     package = Package(data)
-    part = package.find_related("", "officeDocument") or ""
+    part = package.get_related_part("", "officeDocument") or ""
     root = package.read_tree(part)
     if root.tag.rpartition("}")[2] != "workbook":
         raise FileRefused("FILE_FORMAT", {"found": _OTHER_FILES.get(part.split("/")[0], "Office")})
@@ -97,7 +97,7 @@ class _Workbook:
                 raise make_danger_refusal("file.two_sheets", part=target)
             seen.add(target)
             media = self._media if budget is not None else None
-            has_drawing = media is not None and self._package.find_related(target, "drawing") is not None
+            has_drawing = media is not None and self._package.get_related_part(target, "drawing") is not None
             outline = _read_outline(self._package, target, budget, is_measured=has_drawing)
             cell_pictures = CellPictures(self._placed, media, name) if media else None
             yield Sheet(
@@ -105,10 +105,10 @@ class _Workbook:
                 self._read_lines(target, cell_pictures),
                 merges=outline.merges,
                 hidden_columns=frozenset(outline.hidden_columns),
-                pictures=self._find_floating(name, target, outline, media) if media else (),
+                pictures=self._list_floating(name, target, outline, media) if media else (),
             )
 
-    def _find_floating(
+    def _list_floating(
         self, name: str, part: str, outline: _SheetOutline, media: Media
     ) -> list[EmbeddedImage]:
         """Return the pictures that float over a sheet."""
@@ -127,13 +127,13 @@ class _Workbook:
 
     @cached_property
     def _strings(self) -> list[str]:
-        part = self._package.find_related(self._part, "sharedStrings") or ""
+        part = self._package.get_related_part(self._part, "sharedStrings") or ""
         # the relation may lead nowhere if no cell needs it
         return read_shared_strings(self._package, part) if part in self._package else []
 
     @cached_property
     def _formats(self) -> list[Format]:
-        part = self._package.find_related(self._part, "styles") or ""
+        part = self._package.get_related_part(self._part, "styles") or ""
         return read_formats(self._package.read_tree(part)) if part in self._package else []
 
 
@@ -281,6 +281,6 @@ def _read_originals(package: Package) -> tuple[str, ...]:
 
 
 def _read_custom_properties(package: Package) -> Mapping[str, str]:
-    part = package.find_related("", "custom-properties")
+    part = package.get_related_part("", "custom-properties")
     entries = () if part is None else package.read_tree(part)
     return {entry.get("name", ""): "".join(entry.itertext()) for entry in entries}
