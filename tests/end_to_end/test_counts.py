@@ -5,6 +5,7 @@ import re
 import openpyxl
 import pytest
 from people import name, number
+from PIL import Image
 from run_support import draw_seal
 
 from pipeline.cli.app import main
@@ -83,3 +84,11 @@ def test_rows_that_lack_a_picture_alone_are_counted_apart_from_the_yellow_cells(
     for serial in (2, 4):
         draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
     assert hospital.run_to_end("run") == (0, {"unchanged": 2, "sealed": 2})
+
+
+def test_two_blank_pictures_are_blank_and_not_one_picture_of_two_people(hospital):
+    hospital.doctors(3)
+    for serial in (1, 2):
+        Image.new("RGB", (120, 60), "white").save(hospital.folder / "seals" / f"{serial:05d}.png")
+    assert hospital.run_to_end("run") == (3, {"rejected": 2, "sealed": 1})
+    assert [row["codes"] for row in hospital.outcomes()[:2]] == [["IMAGE_BLANK"]] * 2
