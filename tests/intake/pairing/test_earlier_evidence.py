@@ -147,11 +147,19 @@ def test_the_picture_of_a_sealed_doctor_is_compared_and_ties_no_file(tmp_path):
     assert (bearer.path, bearer.picture) == ("", "")
 
 
-def test_a_better_file_is_used_where_another_may_be_an_earlier_doctors(tmp_path):
+def test_a_file_with_the_identity_number_is_used_where_another_may_be_an_earlier_doctors(tmp_path):
+    namesake = replace(LI, name="张伟")
+    files = {"张伟.png": b"theirs", f"{zhang().number}.png": b"own"}
+    (paired,) = pair(tmp_path, files, make_records(namesake), zhang()).doctors
+    assert (paired.picture.name, paired.errors) == (f"{zhang().number}.png", ())
+
+
+def test_of_two_pictures_none_is_used_although_one_may_be_an_earlier_doctors(tmp_path):
+    """As without an earlier run: what it saw never makes a row ready."""
     namesake = replace(LI, name="张伟")
     files = {"张伟.png": b"theirs", "1001.png": b"own"}
     (paired,) = pair(tmp_path, files, make_records(namesake), zhang()).doctors
-    assert (paired.picture.name, paired.errors) == ("1001.png", ())
+    assert (paired.picture, [error.code for error in paired.errors]) == (None, ["IMAGE_AMBIGUOUS"])
 
 
 def test_files_that_two_rows_may_mean_are_remembered_for_both(tmp_path):
