@@ -42,7 +42,6 @@ from pipeline.errors import (
     RoleFailed,
     UsageError,
 )
-from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.pairing.image_index import Candidate
 from pipeline.intake.readers.discover import find_lock_file
 from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord
@@ -54,6 +53,7 @@ from pipeline.workflow.recorded_runs import RUN
 
 # it imports Pillow, which a run that finds the lock taken does not need
 if TYPE_CHECKING:
+    from pipeline.intake.images.prepare import ImageExaminer
     from pipeline.workflow.run_plan import RunInputs
 
 LOG = logging.getLogger(__name__)

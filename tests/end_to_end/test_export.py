@@ -121,7 +121,7 @@ def test_no_workbook_holds_a_formula_that_a_roster_holds_as_text(hospital):
     assert hospital.go("run") == 3
     assert hospital.go("export") == 0
     books = list((hospital.folder / "out").rglob("*.xlsx"))
-    assert len(books) == 5, "results and marked copy, each twice, and the list"
+    assert len(books) == 7, "results and two marked copies, each twice, and the list"
     for path in books:
         with zipfile.ZipFile(path) as book:
             sheets = [book.read(part) for part in book.namelist() if part.startswith("xl/worksheets/sheet")]

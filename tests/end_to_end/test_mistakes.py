@@ -71,12 +71,6 @@ def leave(folder: Path) -> None:
     """Leave the folder as it is."""
 
 
-def leave_results(folder: Path) -> None:
-    """Leave results as a run does."""
-    (folder / "out" / "latest").mkdir(parents=True)
-    write_roster(folder / "out" / "latest" / "results.xlsx")
-
-
 @dataclass(frozen=True)
 class Mistake:
     """A mistake, the command that meets it, and its exit code, sentence and next command."""
@@ -143,9 +137,6 @@ MISTAKES = {
     "half of the credentials": Mistake(
         lambda folder: (folder / "secrets" / "tencent__secret_id").write_text("AKID"),
         "run", 4, "只有 SecretId", "SecretId only", "run",
-    ),
-    "roster for results": Mistake(
-        leave_results, "retry inbox/roster.xlsx", 2, "results.xlsx", "specify the results.xlsx of a run", "retry out/latest/results.xlsx"
     ),
     "review file of something else": Mistake(
         lambda folder: (folder / "review.json").write_text("{}"),

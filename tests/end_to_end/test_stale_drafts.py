@@ -54,11 +54,12 @@ def list_drafts(folder: Path) -> list[Path]:
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("point", KILLS)
 def test_the_draft_of_a_killed_run_is_removed_by_a_later_one(hospital, zygote, point, count):
-    hospital.doctors(1)
+    hospital.doctors(2)
     assert zygote.run(hospital, **{"name": point, "pass": count})["signal"] == 9
-    (draft,) = list_drafts(hospital.folder)
+    drafts = list_drafts(hospital.folder)
+    assert 1 <= len(drafts) <= 2, "pictures are written by two threads"
     zygote.run(hospital)
-    assert list_drafts(hospital.folder) == [draft], "it may be another machine's, and is not old"
+    assert list_drafts(hospital.folder) == drafts, "it may be another machine's, and is not old"
     assert zygote.run(hospital, later=LATER)["code"] == 0
     assert list_drafts(hospital.folder) == []
 
@@ -86,7 +87,7 @@ def test_drafts_go_in_every_folder_of_a_run_and_all_else_stays(hospital):
     (run,) = hospital.runs
     state, latest, figures = (hospital.folder / name for name in ("state", "out/latest", "figures"))
     work = state / "work"
-    own = [state, work, work / "previews", work / "checked", default_folder()]
+    own = [state, work, work / "previews", default_folder()]
     results = [latest, latest / "rosters", run, run / "rosters"]
     others = [hospital.folder / "inbox", hospital.folder / "out" / "kept", backups, figures]
     others[1].mkdir()

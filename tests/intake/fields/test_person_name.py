@@ -105,7 +105,7 @@ def test_no_name_is_refused_with_the_piece_that_is_wrong():
         assert reading.changes == ()
         (refused,) = reading.problems
         assert (refused.code, refused.severity, refused.cell) == ("NAME_INVALID", "error", "A7")
-        assert next(iter(refused.detail["why"].arguments.values())) == why
+        assert str(next(iter(refused.detail["why"].arguments.values()))) == why
 
 
 def test_titles_and_remarks_next_to_a_name_are_refused():

@@ -206,7 +206,7 @@ def test_no_one_gets_a_file_named_after_another_person_or_in_another_department(
         earlier = EarlierEvidence(records)
         paired = flag_conflicts(
             match_images(
-                doctors, library, known_files={}, images=make_examiner(folder), earlier=earlier
+                doctors, library, known_files={}, images=make_examiner(Path(folder)), earlier=earlier
             ).doctors
         )
     outside = {"姚平": "k8", "李文": "k9", "12": "k8", number(8): "k8", number(9): "k9"}
