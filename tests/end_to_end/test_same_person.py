@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from crash_support import Zygote
@@ -353,18 +354,23 @@ def test_two_people_by_decision_may_be_in_one_roster(sealed):
 
 @pytest.mark.parametrize("word", ["--same-person", "--other-person"] if LONG else ["--same-person"])
 def test_a_kill_at_every_write_of_the_decision_loses_nothing(held, word, tmp_path):
-    folders, seals = ("state", "out"), held.folder / "seals"
+    seals, registry = held.folder / "seals", Path(os.environ["XDG_STATE_HOME"])
+    folders = {
+        held.folder / "state": tmp_path / "before" / "state",
+        held.folder / "out": tmp_path / "before" / "out",
+        registry: tmp_path / "before" / "registry",  # it would show the ledger of the kill before
+    }
     (seals / "00001.png").rename(
         seals / f"{RIGHT}.png"
     )  # by the staff number it would be held for another person
-    for folder in folders:
-        shutil.copytree(held.folder / folder, tmp_path / "before" / folder)
+    for folder, before in folders.items():
+        shutil.copytree(folder, before)
     settled = {"--same-person": "changed", "--other-person": "sealed"}[word]
 
     def afresh():
-        for folder in folders:
-            shutil.rmtree(held.folder / folder)
-            shutil.copytree(tmp_path / "before" / folder, held.folder / folder)
+        for folder, before in folders.items():
+            shutil.rmtree(folder)
+            shutil.copytree(before, folder)
 
     with Zygote() as zygote:
         passed = zygote.run(held, "resolve", name(1), word)["points"]

@@ -80,9 +80,7 @@ class Group:
 
     def list_days(self):
         """Return the hospitals whose day has ended, with the exit code and the tries."""
-        day = (
-            "SELECT hospital, exit, attempts FROM esign_import.night WHERE finished_at IS NOT NULL ORDER BY 1"
-        )
+        day = "SELECT hospital, exit, attempts FROM esign_import.daily_job WHERE finished_at IS NOT NULL ORDER BY 1"
         try:
             return self.query(day)
         except psycopg.errors.UndefinedTable:
@@ -141,7 +139,7 @@ def test_two_workers_share_three_hospitals(group_with):
     assert all(given.keys() == {"hospital", "roster_sha256"} for (given,) in arguments)
     assert {len(given["roster_sha256"]) for (given,) in arguments} == {64}
     tables = group.query(
-        "SELECT string_agg(job::text || night::text, '') FROM procrastinate_jobs job, esign_import.night"
+        "SELECT string_agg(job::text || daily_job::text, '') FROM procrastinate_jobs job, esign_import.daily_job"
     )
     assert not any(word in str(tables) for serial in range(1, 24) for word in (number(serial), name(serial)))
 
