@@ -1,7 +1,7 @@
 """The record of a row: its line of outcomes.jsonl, and the line that the ledger keeps, which holds a few facts more.
 
 Both are written and read here alone. What a line holds of the roster's fields follows from the table of fields: a field with
-a ``result`` is in every line, written by `RowLine.to_json` and read by `RowLine.from_json`.
+a ``result`` is in every line, written by `RowLine.to_json` and read by `RowLine.from_text`.
 """
 
 from __future__ import annotations

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
 from ledger_support import UNKNOWN, decision, send
 from server_ledger import NOW, SECRET, TENANT, open_for_writing
 
+from pipeline.domain.roster import Field
+from pipeline.domain.row_record import RowLine
+from pipeline.domain.run import Status
 from pipeline.domain.seals import Verdict
 from pipeline.domain.server_address import ServerAddress, name_schema
 from pipeline.errors import LedgerError
@@ -23,16 +25,20 @@ QUERIES = (
 def fill(ledger, attempt, run_record, seen) -> None:
     """Give a ledger three persons, the rows of three runs and decisions."""
 
-    def line(row_id: str, **values) -> str:
-        return json.dumps({"row_id": row_id, **values}, ensure_ascii=False)
+    def line(row_id: str, key: str | None, status: Status, name: str, staff_no: str) -> str:
+        values = {Field.NAME: name, Field.STAFF_NO: staff_no}
+        return RowLine(
+            run="", file="名单.xlsx", path="名单.xlsx", sheet="内科", row=3, row_id=row_id, key=key, status=status,
+            values=values,
+        ).to_ledger_text()  # fmt: skip
 
     ledger.begin_run(run_record("r1"))
     send(ledger, attempt("p1", uuid="u1"), Verdict("sealed", "S1", "request-S1", http_status=200))
     send(ledger, attempt("p2", uuid="u2"), UNKNOWN)
     rows = [
-        seen("a", "sealed", key="p1", line=line("a", name="王小明", staff_no="A-7")),
-        seen("b", "rejected", key=None, sheet=None, line=line("b", name="李四", staff_no="p|1")),
-        seen("c", "unknown", key="p2", line=line("c", name="赵六", staff_no="a%7")),
+        seen("a", "sealed", key="p1", line=line("a", "p1", Status.SEALED, "王小明", "A-7")),
+        seen("b", "rejected", key=None, sheet=None, line=line("b", None, Status.REJECTED, "李四", "p|1")),
+        seen("c", "unknown", key="p2", line=line("c", "p2", Status.UNKNOWN, "赵六", "a%7")),
     ]
     ledger.record_rows("r1", rows)
     ledger.begin_run(run_record("r2"))
