@@ -178,7 +178,7 @@ def test_a_sound_installation_has_no_faults(hospital, capsys, monkeypatch):
     assert "snapshot" in note["text"]
     for folder in (hospital.folder / "out", default_folder()):
         assert str(folder) in note["text"]
-    assert "ledger move" in note["remedy"]
+    assert "ledger load" in note["remedy"]
     assert {finding["topic"] for finding in findings} == {
         "notify", "config", "paths", "space", "console", "network", "clock", "credentials", "ledger", "last_run", "timer",
         "versions",
