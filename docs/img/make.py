@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def demo(folder: Path, language: str) -> Path:
-    """Run the demo's night and return the folder of its results."""
+    """Run the demo and return the folder of its results."""
     call(folder, language, "demo")
     return folder / "demo" / "out" / "latest"
 
@@ -60,7 +60,9 @@ def unreviewed(folder: Path, language: str) -> Path:
     config = folder / "before" / "config.yaml"
     text = (folder / "demo" / "config.yaml").read_text("utf-8")
     config.write_text(
-        text.replace("secrets_dir: ", "secrets_dir: ../demo/") + "\nrequire_review: true\n", "utf-8"
+        text.replace("secrets_dir: ", "secrets_dir: ../demo/").replace("[inbox]", "[../demo/inbox]")
+        + "\nrequire_review: true\n",
+        "utf-8",
     )
     call(folder, language, "--config", str(config), "run", "--yes")
     return folder / "before" / "out" / "latest"
