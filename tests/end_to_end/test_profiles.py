@@ -344,19 +344,22 @@ def test_two_processes_with_ledgers_on_one_server_keep_one_quota(group_with, pos
     assert sorted(rows) == sorted([("default", CREATE, rate), ("default", UPLOAD, rate)])
 
 
-def test_the_ledgers_of_all_hospitals_move_to_one_database(group_with, postgres_server, capsys):
+def test_the_ledgers_of_several_hospitals_are_loaded_into_one_database(group_with, postgres_server, capsys):
     group = group_with()
     add_doctors(group, "east", range(1, 3))
     add_doctors(group, "west", range(3, 4))
     assert group.go("run", "--all") == 0
     (group.folder / "secrets" / "ledger__secret").write_text(SECRET)
-    database = postgres_server.make_database()
-    assert group.go("ledger", "move", "x.sqlite3", "--all") == 2
-    assert capsys.readouterr().err.count("cannot be moved into one file") == 2
-    assert group.go("ledger", "move", database, "--all") == 0
-    assert capsys.readouterr().out.count(f"ledger: {database}\n") == 2
     with (group.folder / "config.yaml").open("a", encoding="utf-8") as config:
-        config.write(f"ledger: {database}\n")
+        config.write(f"ledger: {postgres_server.make_database()}\n")
+    files = {
+        profile: str(group.folder / profile / "state" / "ledger.sqlite3") for profile in ("east", "west")
+    }
+    assert group.go("ledger", "load", files["east"], "--all") == 2
+    assert group.go("ledger", "load", files["west"], "--profile", "east") == 2, "of another hospital"
+    for profile, file in files.items():
+        assert group.go("ledger", "load", file, "--profile", profile) == 0
+    capsys.readouterr()
     assert group.go("run", "--all", "--json") == 0
     records = read_json_lines(capsys.readouterr().out)
     assert [record["statuses"]["unchanged"] for record in records] == [2, 1]
