@@ -1,18 +1,28 @@
-"""Seals, creates and persons as the ledger and the service know them.
+"""Seals, creates and persons as the ledger and the service know them, and the form of a SealId.
+
+The form is one rule for answers of the service, `adopt`, `resolve` and the Unknown sheet. The service documents 32
+characters and no alphabet. Its own examples have 33 characters with ``=``, or are ``sealid-1``.
 
 Personal fields carry ``repr=False``: a traceback or a log line never shows a number, a name or a picture's path.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Literal
 
-from pipeline.domain.roster import Field
+from pipeline.domain.masking import is_personal_number
+from pipeline.domain.roster import Doctor, Field
 
 VerdictKind = Literal["sealed", "refused", "not_executed", "unknown", "exists"]
+MAX_SEAL_ID = 64  # characters
+_SEAL_ID = re.compile(rf"[0-9A-Za-z_\-=.+/]{{8,{MAX_SEAL_ID}}}")
+_FILLERS = "0_-=.+/"
+_NULL_WORDS = frozenset({"", "null", "none", "undefined", "nil", "nan", "true", "false"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +158,54 @@ class Verdict:
     code: str | None = None
     message: str | None = _field(default=None, repr=False)
     http_status: int | None = None
+
+
+def fold_seal_id(text: str) -> str:
+    """Return what two SealIds are compared by: case and width make no other one."""
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def list_doctor_texts(doctor: Doctor) -> Collection[str]:
+    """Return the texts of a row that may stand where its SealId is expected."""
+    texts = (doctor.name, doctor.number, doctor.mobile, doctor.staff_no, doctor.seal_name)
+    return frozenset(filter(None, texts))
+
+
+def is_seal_id(text: str, other_values: Iterable[object]) -> bool:
+    """Return whether a text can be a SealId.
+
+    ``other_values`` are those of its request and of the doctor: a SealId is none of them.
+    """
+    folded = fold_seal_id(text)
+    return (
+        _SEAL_ID.fullmatch(text) is not None
+        and folded.strip(_FILLERS) not in _NULL_WORDS
+        and not is_personal_number(text)
+        and all(folded != fold_seal_id(value) for value in other_values if isinstance(value, str))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """A person with name, staff number and picture, known from a row of an earlier run, an adopted seal or a create.
+
+    It is the evidence over time of which picture is whose.
+    Two bearers are equal if these values are equal, independent of the run in which they were first seen.
+    """
+
+    key: str = ""  # of the person; "" where the row's number could not be used
+    name: str = ""  # HMAC of the name key
+    staff_no: str = ""  # HMAC of the comparable staff number
+    mobile: str = ""  # HMAC
+    # HMACs of what is left of a number that could not be used, sorted and joined by blanks, see `list_number_traces`
+    digits: str = ""
+    path: str = ""  # HMAC of the picture's path
+    picture: str = ""  # sha256 of its bytes
+    is_contested: bool = (
+        False  # the picture could have been another doctor's as well, and was given to neither
+    )
+    # digest of the picture's pixels, "" while it is not known: seals and creates hold their own
+    pixels: str = _field(default="", compare=False)
+    shown_name: str = _field(default="", repr=False, compare=False)  # as the roster writes it
+    position: str = _field(default="", repr=False, compare=False)  # of the row: a.xlsx 内科 12
+    run: str = _field(default="", compare=False)  # that read it first; "" for an adopted seal

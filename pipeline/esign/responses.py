@@ -7,8 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from pipeline.domain.run import SEAL_ID_REUSED
-from pipeline.domain.seal_ids import MAX_SEAL_ID, is_seal_id
-from pipeline.domain.seals import Verdict, VerdictKind
+from pipeline.domain.seals import MAX_SEAL_ID, Verdict, VerdictKind, is_seal_id
 from pipeline.domain.service_codes import Meaning, get_create_meaning, get_upload_meaning
 
 HTTP_OK = 200

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 
-from pipeline.domain.seal_ids import fold_seal_id
+from pipeline.domain.seals import fold_seal_id
 
 _OF_TWO = object()  # marks a RequestId that two calls got, and a FileId that was given for two pictures
 

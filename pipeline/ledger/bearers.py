@@ -1,4 +1,4 @@
-"""Enters and reads who bore which name, staff number and picture in earlier runs (`pipeline.domain.bearer`)."""
+"""Enters and reads who bore which name, staff number and picture in earlier runs (`pipeline.domain.seals`)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from pipeline.domain.bearer import Bearer
+from pipeline.domain.seals import Bearer
 from pipeline.ledger.protocol import Connection
 from pipeline.ledger.receipts import Fact
 from pipeline.ledger.schema import insert_row, select_columns

@@ -8,9 +8,8 @@ from contextlib import AbstractContextManager
 from copy import copy
 from typing import Concatenate, ParamSpec, TypeVar
 
-from pipeline.domain.bearer import Bearer
 from pipeline.domain.roster import FileStat
-from pipeline.domain.seals import LedgerSnapshot, PersonMarks, Verdict
+from pipeline.domain.seals import Bearer, LedgerSnapshot, PersonMarks, Verdict
 from pipeline.ledger import attempts, bearers, decisions, person_history, run_history
 from pipeline.ledger import snapshot as people
 from pipeline.ledger.commit_queue import CommitQueue

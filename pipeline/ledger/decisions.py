@@ -10,10 +10,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, astuple
 
-from pipeline.domain.bearer import Bearer
 from pipeline.domain.roster import fold_staff_no
 from pipeline.domain.run import Judged, Judgement
-from pipeline.domain.seals import PersonMarks
+from pipeline.domain.seals import Bearer, PersonMarks
 from pipeline.ledger.bearers import enter_bearers
 from pipeline.ledger.protocol import AdoptedSeal, Connection, Decision, LedgerConflict
 from pipeline.ledger.receipts import Fact

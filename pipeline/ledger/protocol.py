@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Any, Protocol
 
-from pipeline.domain.bearer import Bearer
 from pipeline.domain.roster import FileStat
 from pipeline.domain.row_record import RowLine
 from pipeline.domain.run import Judged, Judgement
-from pipeline.domain.seals import LedgerSnapshot, PersonMarks, SealContent, Verdict
+from pipeline.domain.seals import Bearer, LedgerSnapshot, PersonMarks, SealContent, Verdict
 
 
 class LedgerConflict(Exception):

@@ -17,8 +17,7 @@ from pipeline.domain.message import Message
 from pipeline.domain.name_key import make_name_key
 from pipeline.domain.results_format import CHECK, compute_line_check
 from pipeline.domain.roster import Doctor, Field, FileReport, Problem, Row
-from pipeline.domain.seal_ids import fold_seal_id, is_seal_id, list_doctor_texts
-from pipeline.domain.seals import PersonHistory
+from pipeline.domain.seals import PersonHistory, fold_seal_id, is_seal_id, list_doctor_texts
 from pipeline.errors import FileRefused, UsageError
 from pipeline.esign.contracts import Agent, list_sent_texts
 from pipeline.intake.fields.normalize import strip_quotes

@@ -11,8 +11,7 @@ from pipeline.domain.fields import FIELDS, list_content
 from pipeline.domain.masking import mask_id, mask_text
 from pipeline.domain.roster import fold_card_number
 from pipeline.domain.run import Judged, RowPlan, Status
-from pipeline.domain.seal_ids import fold_seal_id, is_seal_id, list_doctor_texts
-from pipeline.domain.seals import PersonHistory, SealContent
+from pipeline.domain.seals import PersonHistory, SealContent, fold_seal_id, is_seal_id, list_doctor_texts
 from pipeline.errors import UsageError
 from pipeline.esign.contracts import Agent, list_sent_texts
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS

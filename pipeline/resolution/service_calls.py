@@ -25,8 +25,7 @@ from pipeline.domain.fields import list_sent_values
 from pipeline.domain.masking import mask_answer
 from pipeline.domain.roster import PreparedImage
 from pipeline.domain.run import RowPlan, Status
-from pipeline.domain.seal_ids import fold_seal_id, is_seal_id
-from pipeline.domain.seals import SealRequest
+from pipeline.domain.seals import SealRequest, fold_seal_id, is_seal_id
 from pipeline.domain.service_codes import get_create_meaning
 from pipeline.errors import RoleFailed, UsageError, reason_of
 from pipeline.esign.client import Client, NoAnswer, NotSent

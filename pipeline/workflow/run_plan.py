@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.clock import Clock
-from pipeline.domain.bearer import Bearer
 from pipeline.domain.roster import Doctor, FileReport, FileStat, Row
 from pipeline.domain.run import Halt, RowOutcome, RowPlan, RunPreview, RunReport
+from pipeline.domain.seals import Bearer
 from pipeline.esign.signing import CredentialsSource
 from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.pairing.image_index import ImageListing

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from pipeline.config.named_paths import LEDGER_SECRET_FILE, ROSTER_PASSWORD_FILE, SERVER_PASSWORD_FILE
 from pipeline.config.settings import Config
-from pipeline.domain.bearer import Bearer
 from pipeline.domain.roster import Doctor, FileReport
 from pipeline.domain.run import (
     INTERRUPTED,
@@ -31,6 +30,7 @@ from pipeline.domain.run import (
     Traffic,
     more_severe_exit,
 )
+from pipeline.domain.seals import Bearer
 from pipeline.errors import (
     CredentialsMissing,
     DiskTrouble,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.domain.seal_ids import is_seal_id
+from pipeline.domain.seals import is_seal_id
 
 SENT = ("张伟", "110101199003070732", "H1234567890", "yDtOJUUckpftturtURxNEFKShAukAd2b", "n9527abc", None, 7)
 

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 
-from pipeline.domain.bearer import Bearer
 from pipeline.domain.roster import FileStat
 from pipeline.domain.run import PLAN_GUARDS, Judged, Judgement
 from pipeline.domain.seals import (
+    Bearer,
     CreateAttempt,
     LedgerSnapshot,
     LiveSeal,

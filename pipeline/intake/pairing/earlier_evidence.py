@@ -22,10 +22,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from pipeline.domain.bearer import Bearer
 from pipeline.domain.masking import mask_text
 from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Doctor, EmbeddedImage, ImageFile, fold_staff_no
+from pipeline.domain.seals import Bearer
 from pipeline.intake.fields.normalize import is_placeholder
 from pipeline.intake.fields.number_traces import list_lifetime_numbers, list_number_traces
 from pipeline.intake.images.image_files import mask_file_name

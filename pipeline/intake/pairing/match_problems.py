@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from pipeline.domain.bearer import Bearer
 from pipeline.domain.masking import mask_id
 from pipeline.domain.roster import Doctor, EmbeddedImage, Field, Problem, fold_staff_no
+from pipeline.domain.seals import Bearer
 from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.pairing import file_names, picture_column
 from pipeline.intake.pairing.evidence import ImageMatches

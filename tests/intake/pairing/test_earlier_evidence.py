@@ -10,8 +10,8 @@ import pytest
 from image_support import encoded, make_examiner, put, seal
 from pair_support import NUMBER, OTHER_NUMBER, doctor, fill
 
-from pipeline.domain.bearer import Bearer
 from pipeline.domain.roster import Doctor, EmbeddedImage, Field, ImageFile
+from pipeline.domain.seals import Bearer
 from pipeline.intake.fields.number_traces import list_number_traces
 from pipeline.intake.pairing import image_index
 from pipeline.intake.pairing.earlier_evidence import EarlierEvidence, EvidenceRecords

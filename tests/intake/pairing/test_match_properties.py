@@ -13,8 +13,8 @@ from image_support import make_examiner
 from pair_support import doctor, fill
 from people import number
 
-from pipeline.domain.bearer import Bearer
 from pipeline.domain.roster import Field
+from pipeline.domain.seals import Bearer
 from pipeline.intake.conflicts import compute_person_ids, flag_conflicts
 from pipeline.intake.pairing import image_index
 from pipeline.intake.pairing.earlier_evidence import EarlierEvidence, EvidenceRecords
