@@ -25,7 +25,7 @@ from pipeline.domain.service_codes import parse_stated_rate
 from pipeline.esign.client import Client
 from pipeline.esign.contracts import LIVENESS_CHECK, Agent, build_liveness_check
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter, max_in_rolling_second
-from pipeline.esign.seen_answers import SeenAnswers
+from pipeline.esign.responses import SeenAnswers
 from pipeline.esign.signing import Credentials
 from pipeline.sandbox.gateway import SANDBOX, CallCounter
 

@@ -14,7 +14,7 @@ import logging
 import ssl
 import sys
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -22,15 +22,14 @@ from statistics import median
 from typing import Any, Self
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from pipeline.clock import Clock
 from pipeline.domain.message import Message
 from pipeline.errors import reason_of
 from pipeline.esign.contracts import UPLOAD, VERSION
-from pipeline.esign.request_body import BeforeSend, RequestBody
-from pipeline.esign.responses import Reply
-from pipeline.esign.seen_answers import SeenAnswers
+from pipeline.esign.responses import Reply, SeenAnswers
 from pipeline.esign.signing import CredentialsSource, authorization
 from pipeline.messages.catalogue import make_message
 from pipeline.support.failpoints import hit_failpoint
@@ -74,6 +73,14 @@ _NO_ANSWER: Sequence[tuple[type[Exception], str]] = (
 )
 _PROXY_ERRORS = (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)
 _TLS_ERRORS = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError)
+PIECE_BYTES = 1 << 18
+FIRST_PIECE_BYTES = 1 << 14  # of a body of several: aiohttp copies it behind the headers
+
+BeforeSend = Callable[[Callable[[], bool]], Awaitable[None]]
+"""Runs on the open connection, before the first byte: waits for the slot, then makes durable what must be.
+
+Its argument is a function that returns whether the connection is still open: a server may close one that waits.
+"""
 
 
 class NotSent(Exception):
@@ -374,3 +381,33 @@ def make_tls_context(ca_file: str | None) -> ssl.SSLContext:
     else:
         context.load_default_certs()
     return context
+
+
+class RequestBody(aiohttp.Payload):
+    """A JSON body of bytes; with each piece that is written the answer's timer is set anew.
+
+    It is written in pieces, so that a picture in base64 is not copied on its way to the socket. It carries what has to
+    happen before the first byte, because the connection that is opened for a request is given the request alone.
+    """
+
+    def __init__(self, body: bytes, before_send: BeforeSend) -> None:
+        super().__init__(body, content_type="application/json")
+        self._body = body
+        self.before_send = before_send
+
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+        return len(self._body)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Return the body as text."""
+        return self._body.decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Write the body whole."""
+        view = memoryview(self._body)
+        first = len(view) if len(view) <= PIECE_BYTES else FIRST_PIECE_BYTES
+        await writer.write(view[:first])
+        for start in range(first, len(view), PIECE_BYTES):
+            await writer.write(view[start : start + PIECE_BYTES])

@@ -51,7 +51,7 @@ def build_client(
 ) -> Client:
     """Return the HTTP client, not yet opened; an answer that ``ledger`` knows is none."""
     from pipeline.esign.client import Client  # noqa: PLC0415 - `check` imports no aiohttp
-    from pipeline.esign.seen_answers import OF_THIS_PROCESS  # noqa: PLC0415 - the same
+    from pipeline.esign.responses import OF_THIS_PROCESS  # noqa: PLC0415 - the same
 
     if ledger is not None:
         OF_THIS_PROCESS.remember(ledger.list_request_ids(), ledger.list_seal_ids())

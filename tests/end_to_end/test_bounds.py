@@ -15,7 +15,7 @@ from pipeline.domain.roster import Field, ImageFile
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import SealContent, SealRequest
 from pipeline.esign.client import MAX_REPLY_BYTES, Client, NoAnswer
-from pipeline.esign.seen_answers import SeenAnswers
+from pipeline.esign.responses import SeenAnswers
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.open import open_ledger
 from pipeline.reports.earlier_results import find_earlier_run

@@ -11,9 +11,8 @@ from manual_clock import settle
 from wire_support import read_alone
 
 from pipeline.clock import SystemClock
-from pipeline.esign.client import Client, NoAnswer, NotSent
-from pipeline.esign.request_body import FIRST_PIECE_BYTES, PIECE_BYTES
-from pipeline.esign.seen_answers import SeenAnswers
+from pipeline.esign.client import FIRST_PIECE_BYTES, PIECE_BYTES, Client, NoAnswer, NotSent
+from pipeline.esign.responses import SeenAnswers
 from pipeline.esign.signing import Credentials
 from pipeline.messages.catalogue import render_text
 
