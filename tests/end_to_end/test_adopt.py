@@ -1,9 +1,12 @@
 """`adopt`: a doctor whose seal was made elsewhere gets no second one."""
 
+import os
 import shutil
+from pathlib import Path
 
 import openpyxl
 import pytest
+from crash_support import Zygote
 from people import make_row, name, number
 from run_support import draw_seal
 
@@ -244,4 +247,35 @@ def test_an_adopted_doctors_number_typed_for_another_doctor_is_asked_about(hospi
     assert f"is {name(1)}'s" in capsys.readouterr().err
     assert hospital.go("resolve", seal_id(1), "--keep", "--sure") == 0
     assert hospital.run_to_end("run") == (0, {"unchanged": 2})
+    assert hospital.creates() == 0
+
+
+def test_a_kill_at_every_write_of_an_import_loses_nothing(hospital, tmp_path):
+    """Where the receipts alone hold the seals, the ledger is refused, and a rebuilt one has them."""
+    hospital.doctors(1)
+    path = sheet(hospital, [(name(1), number(1), seal_id(1))])
+    folders = [hospital.folder / "state", Path(os.environ["XDG_STATE_HOME"])]
+    with Zygote() as zygote:
+        assert zygote.run(hospital, "check")["code"] == 0
+        for folder in folders:
+            folder.mkdir(exist_ok=True)
+            shutil.copytree(folder, tmp_path / "before" / folder.name)
+        points = [point for point in zygote.run(hospital, "adopt", path)["points"] if "work" not in point]
+        assert {"ledger: before the commit", "ledger: after the commit"} <= set(points)
+        refused = set()
+        for nth, point in enumerate(points):
+            for folder in folders:
+                shutil.rmtree(folder)
+                shutil.copytree(tmp_path / "before" / folder.name, folder)
+            ended = zygote.run(
+                hospital, "adopt", path, name=point, **{"pass": points[: nth + 1].count(point)}
+            )
+            assert ended["signal"] == 9, point
+            if zygote.run(hospital, "adopt", path)["code"] == 74:
+                refused.add(point)
+                assert zygote.run(hospital, "ledger", "rebuild")["code"] == 0, point
+            assert zygote.run(hospital, "run")["code"] == 0, point
+            assert hospital.statuses() == {"unchanged": 1}, point
+            assert zygote.run(hospital, "ledger", "check")["code"] == 0, point
+    assert refused == {"receipts: before the fsync", "ledger: before the commit"}
     assert hospital.creates() == 0
