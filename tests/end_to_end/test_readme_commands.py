@@ -1,4 +1,4 @@
-"""The commands of both READMEs, typed one after the other as they stand there."""
+"""The commands of both READMEs and of the page on rosters, typed one after the other as they stand there."""
 
 import json
 import re
@@ -15,11 +15,11 @@ from run_support import draw_seal
 from pipeline.cli.app import main
 
 HOUSE = Path(__file__).parents[2]
-READMES = ("README.md", "README.zh-CN.md")
+PAGES = {"README.md": "docs/en/rosters.md", "README.zh-CN.md": "docs/zh/rosters.md"}  # the second goes on
 
 
 def list_commands(readme):
-    text = (HOUSE / readme).read_text("utf-8")
+    text = (HOUSE / readme).read_text("utf-8") + (HOUSE / PAGES[readme]).read_text("utf-8")
     blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
     lines = [
         re.sub(r"\s+#.*", "", line).removeprefix("$ ") for block in blocks for line in block.splitlines()
@@ -41,7 +41,7 @@ def save_review(text, saved):
     saved.write_text(json.dumps({**review, "judgements": {}, "right": 0, "wrong": 0}))
 
 
-@pytest.mark.parametrize("readme", READMES)
+@pytest.mark.parametrize("readme", PAGES)
 def test_each_command_works_as_it_stands_there(hospital, monkeypatch, readme):
     monkeypatch.chdir(hospital.folder)
     exits, page = [], ""

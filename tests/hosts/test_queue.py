@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 from contextlib import asynccontextmanager, suppress
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 import pytest
@@ -292,7 +292,9 @@ async def test_a_day_that_was_missed_is_made_up_once_and_no_hospital_begins_by_i
     async with queue_at(url) as (_, daily_jobs):
         await daily_jobs.queue("east", date(2020, 1, 1), None)  # the last time that a worker was there
     for _ in range(2):
-        worker, messages = make_worker(url, start="00:00")
+        worker, messages = make_worker(
+            url, start=f"{datetime.now(UTC).astimezone() - timedelta(hours=6):%H:%M}"
+        )
         worker._list_hospitals = lambda: [Hospital("east", (), 400), Hospital("new", (), 400)]
         async with open_queue(worker._connector):
             await worker._queue_day()
