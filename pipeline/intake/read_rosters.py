@@ -17,8 +17,8 @@ from pipeline.domain.results_format import WORKBOOK, shorten_digest
 from pipeline.domain.roster import FileReport, Problem, Row, SheetReport, UnassignedImage
 from pipeline.errors import FileRefused, reason_of, require_lasting
 from pipeline.intake.layout.column_titles import ColumnAliases, explain_missing_header
+from pipeline.intake.layout.skipped_parts import list_unread_sheets, names_former_staff
 from pipeline.intake.layout.table_reader import NO_ROSTER, Table, read_table, skip_example_sheets
-from pipeline.intake.layout.unread_sheets import list_unread_sheets, names_former_staff
 from pipeline.intake.readers import delimited_text, rare_formats
 from pipeline.intake.readers.compound_files import OLE_MAGIC, UNSUPPORTED, decrypt_workbook
 from pipeline.intake.readers.detect import ZIP, detect_kind

@@ -1,20 +1,23 @@
-"""Where a picture has ink.
+"""Where a picture has ink, and the digest of its pixels.
 
 A picture is looked at small and on white. Ink is what is darker than a point three away: a shadow is not, however dark
 it is. Ink is gathered in cells, some 64 along the longer side, and cells that touch are one component. A component no
 larger than two cells each way is a speck. A signature of 10 mm on a sheet of A4 is larger.
+
+The digest is equal for pictures with the same visible pixels in any mode. What is invisible does not count: the colour
+under full transparency, the palette, the mode. A part without colour or transparency is digested as grey, a quarter of
+the bytes of its RGBA.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 
 from PIL import Image, ImageChops, ImageFilter
-
-from pipeline.intake.images.pixel_digest import PixelDigest, is_grey
 
 SIDE = 256  # pixels of the longer side at which a picture is looked at
 CONTRAST = 16  # of 255 levels: less is the noise of a scanner or of JPEG
@@ -289,3 +292,35 @@ def _is_frame(runs: Sequence[Run]) -> bool:
     )
     lengths = (box.width, box.width, box.height, box.height)
     return all(10 * len(side) >= 9 * length for side, length in zip(sides, lengths, strict=True))
+
+
+def is_grey(image: Image.Image) -> bool:
+    """Return whether a picture in L or RGB has no coloured point."""
+    return image.mode == "L" or _read_grey_points(image) is not None
+
+
+def _read_grey_points(image: Image.Image) -> bytes | None:
+    """Return the points of a picture in RGB as in L; None where one has a colour."""
+    red, green, blue = image.split()
+    points = red.tobytes()
+    return points if points == green.tobytes() and points == blue.tobytes() else None
+
+
+class PixelDigest:
+    """Digests a picture strip by strip; pictures of equal size must be cut into equal strips."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._size = size
+        self._sha256 = hashlib.sha256()
+
+    def add(self, plain: Image.Image, *, may_be_grey: bool = True) -> None:
+        """Digest a strip (L, RGB, or RGBa where something shows through); grey in RGB counts as L."""
+        points = _read_grey_points(plain) if plain.mode == "RGB" and may_be_grey else None
+        mode = plain.mode if points is None else "L"
+        self._sha256.update(f"{mode:4}".encode())  # of one length: no two pictures give the same bytes
+        self._sha256.update(plain.tobytes() if points is None else points)
+
+    def get_text(self) -> str:
+        """Return the digest as a ledger keeps it."""
+        width, height = self._size
+        return f"{width}x{height}:{self._sha256.hexdigest()}"

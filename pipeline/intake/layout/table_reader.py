@@ -41,8 +41,7 @@ from pipeline.intake.layout.line_classifier import (
 )
 from pipeline.intake.layout.row_builder import WIDEST, MergedCellCursor, RowBuilder, VisibleLine
 from pipeline.intake.layout.sheet_images import SheetImages
-from pipeline.intake.layout.skipped_lines import SkippedLineLog
-from pipeline.intake.layout.unread_sheets import find_first_number, holds_number
+from pipeline.intake.layout.skipped_parts import SkippedLineLog, find_first_number, holds_number
 from pipeline.intake.readers.model import (
     Line,
     MergedCells,

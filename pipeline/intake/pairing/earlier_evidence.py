@@ -17,6 +17,7 @@ Only this module holds the rule. `match.py` asks it for every picture that the e
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,10 +25,10 @@ from functools import cached_property
 
 from pipeline.domain.masking import mask_text
 from pipeline.domain.name_key import make_name_key
-from pipeline.domain.roster import Doctor, EmbeddedImage, ImageFile, fold_staff_no
+from pipeline.domain.roster import CellKind, Doctor, EmbeddedImage, Field, ImageFile, Row, fold_staff_no
 from pipeline.domain.seals import Bearer
-from pipeline.intake.fields.normalize import is_placeholder
-from pipeline.intake.fields.number_traces import list_lifetime_numbers, list_number_traces
+from pipeline.intake.conflicts import KEPT_DIGITS, get_kept_digits
+from pipeline.intake.fields.normalize import drop_spaces, fold_width, get_field_text, is_placeholder
 from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.pairing.expected_names import (
@@ -46,6 +47,12 @@ from pipeline.intake.pairing.picture_column import list_contested_files
 Digest = Callable[[str], str]  # HMAC under the site key
 _TRACE_CHARS = 10  # hexadecimal: enough to compare the few numbers of one name
 _ANOTHERS_NUMBER = "ID_NAME_CONFLICT"  # the row's number is perhaps another person's
+# as comparison keys: identity cards, permits, other cards
+_NUMBER = re.compile(r"[0-9]{17}[0-9x]|[a-z][0-9a-z()]{6,19}")
+_PERMIT = re.compile(r"[hm][0-9]{8,10}")
+_LIFETIME = 9  # characters of a permit that no renewal changes
+_WHOLE = 18  # characters of an identity number
+_SHORTEST = 8  # characters from which on one that is wrong leaves a number recognizable
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,3 +299,35 @@ def _list_bearers(doctor: Doctor, digest: Digest, run: str) -> Iterator[Bearer]:
         yield replace(shown, path=path, picture=doctor.picture.sha256)
     for image in contested:
         yield replace(shown, path=digest(image.location), picture=image.sha256, is_contested=True)
+
+
+def list_number_traces(row: Row) -> list[str]:
+    """Return the traces of the number that a row gives, whether or not it can be used; none for a blank cell.
+
+    Two numbers share a trace if they are equal but for one character, two neighbouring ones, or one that is missing;
+    if a spreadsheet kept the first 15 digits of one of them; or if one is the other's form of 15 digits.
+    """
+    cell = row.fields.get(Field.NUMBER)
+    text = "".join(filter(str.isalnum, drop_spaces(fold_width(get_field_text(row, Field.NUMBER))))).upper()
+    if cell is None or not any(map(str.isdigit, text)):
+        return []
+    if (cell.kind is CellKind.NUMBER or "E" in text) and (kept := get_kept_digits(cell)):
+        return [f"{kept}+"]
+    traces = {text}
+    if len(text) >= _SHORTEST:
+        for start in range(len(text)):
+            traces.add(f"{text[:start]}?{text[start + 1 :]}")
+            traces.add(f"{text[:start]}??{text[start + 2 :]}")
+            traces.add(text[:start] + text[start + 1 :])
+    if len(text) == _WHOLE:
+        traces.add(f"{text[:KEPT_DIGITS]}+")
+        traces.add(text[:6] + text[8:17])  # the form of 15 digits lacks the century and the check character
+    return sorted(traces)
+
+
+def list_lifetime_numbers(comparison_key: str) -> Iterator[str]:
+    """Yield the lifetime numbers that a text may be, none for one that has not the form of an identity number."""
+    if _NUMBER.fullmatch(comparison_key):
+        yield comparison_key.upper()
+        if _PERMIT.match(comparison_key):
+            yield comparison_key[:_LIFETIME].upper()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.intake.layout.unread_sheets import names_former_staff
+from pipeline.intake.layout.skipped_parts import names_former_staff
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,8 @@ from pair_support import NUMBER, OTHER_NUMBER, doctor, fill
 
 from pipeline.domain.roster import Doctor, EmbeddedImage, Field, ImageFile
 from pipeline.domain.seals import Bearer
-from pipeline.intake.fields.number_traces import list_number_traces
 from pipeline.intake.pairing import image_index
-from pipeline.intake.pairing.earlier_evidence import EarlierEvidence, EvidenceRecords
+from pipeline.intake.pairing.earlier_evidence import EarlierEvidence, EvidenceRecords, list_number_traces
 from pipeline.intake.pairing.match import MatchResult, match_images
 from pipeline.messages.problems import build_problem
 

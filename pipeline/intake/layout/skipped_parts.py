@@ -1,4 +1,7 @@
-"""Examines sheets that were not read: whether they may hold people, and the note that names them."""
+"""The parts of a roster that give no row: sheets that were not read, and lines that are no doctor.
+
+Of a sheet that was not read: whether it may hold people, and the note that names it.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,10 @@ import re
 from collections.abc import Iterable
 from itertools import islice
 
-from pipeline.domain.roster import SheetReport
-from pipeline.intake.fields.number_search import holds_identity_number
+from pipeline.domain.roster import SheetReport, SkippedLine
+from pipeline.intake.fields.id_number import holds_identity_number
 from pipeline.intake.layout.column_titles import simplify_text
-from pipeline.intake.layout.line_classifier import MOST_EXAMPLES, is_example_sheet
+from pipeline.intake.layout.line_classifier import MOST_EXAMPLES, LineClass, is_example_sheet
 from pipeline.intake.readers.model import Line
 from pipeline.messages.catalogue import join_texts, make_message
 
@@ -63,3 +66,38 @@ def list_unread_sheets(reports: Iterable[SheetReport]) -> list[str]:
     if len(named) > _MOST_NAMED:
         named[_MOST_NAMED:] = [make_message("note.more_sheets", n=len(named) - _MOST_NAMED)]
     return [make_message("note.unread_sheets", sheets=join_texts(named))] if named else []
+
+
+class SkippedLineLog:
+    """The lines of a sheet that are no doctor; together with the rows they are every line, exactly once.
+
+    Neighbours of one class are one entry, gaps between lines are blank stretches.
+    """
+
+    def __init__(self, sheet: str | None, entries: Iterable[SkippedLine] = ()) -> None:
+        self.entries = list(entries)
+        self._sheet = sheet
+        self._last = 0
+
+    def add(self, line: Line, line_class: LineClass | None) -> None:
+        """Account for a line and for the gap before it; None for a doctor's."""
+        if line.number > self._last + 1:
+            self._append(self._last + 1, line.number - 1, "blank")
+        if line_class is not None:
+            self._append(line.number, line.last, line_class)
+        self._last = line.last
+
+    def add_examples(self, lines: Iterable[tuple[int, int]]) -> None:
+        """Add lines that were taken for doctors and are examples."""
+        examples = (SkippedLine(self._sheet, first, last, "example") for first, last in lines)
+        entries = sorted([*self.entries, *examples], key=lambda entry: entry.first)
+        self.entries = []
+        for entry in entries:
+            self._append(entry.first, entry.last, entry.why)
+
+    def _append(self, first: int, last: int, why: str) -> None:
+        before = self.entries[-1] if self.entries else None
+        if before and before.why == why and before.last == first - 1:
+            self.entries[-1] = SkippedLine(self._sheet, before.first, last, why)
+        else:
+            self.entries.append(SkippedLine(self._sheet, first, last, why))
