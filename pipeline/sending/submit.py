@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from pipeline.clock import stamp
@@ -20,11 +21,7 @@ from pipeline.ledger.protocol import LedgerConflict
 from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import build_problem
 from pipeline.planning.known_people import describe_unread_image
-from pipeline.planning.unsent_rows import (
-    build_not_sent_outcome,
-    count_creates,
-)
-from pipeline.sending.byte_budget import ByteBudget
+from pipeline.planning.unsent_rows import build_not_sent_outcome, count_creates
 from pipeline.sending.call_context import CallContext
 from pipeline.sending.create import CreateSender, ImageBody
 from pipeline.sending.run_state import Job, SendResult
@@ -33,6 +30,35 @@ LOG = logging.getLogger(__name__)
 MAX_IMAGE_BYTES_HELD = 30_000_000  # of rows between upload and verdict; their bodies take as much again
 BODY_WORKERS = 2  # threads that read a checked picture once more and build the body of its call
 CLOCK_CHECK_SECONDS = 30.0  # between two looks at the wall clock, which may be set
+
+
+class ByteBudget:
+    """Bytes that may be held at a time, by any number of tasks of one event loop.
+
+    A run holds pictures while its rows wait for their slots.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held = 0
+        self._waiting: list[asyncio.Future[None]] = []
+
+    @asynccontextmanager
+    async def hold(self, size: int) -> AsyncIterator[None]:
+        """Wait until ``size`` bytes more are within the limit; what is larger than the limit waits until nothing is held."""
+        while self._held and self._held + size > self._limit:
+            released = asyncio.get_running_loop().create_future()
+            self._waiting.append(released)
+            await released
+        self._held += size
+        try:
+            yield
+        finally:
+            self._held -= size
+            waiting, self._waiting = self._waiting, []
+            for released in waiting:
+                if not released.done():  # its task may have been cancelled
+                    released.set_result(None)
 
 
 @dataclass(slots=True)

@@ -33,8 +33,7 @@ from pipeline.esign.contracts import CREATE, UPLOAD
 from pipeline.esign.rate_limiter import max_in_rolling_second
 from pipeline.ledger.protocol import Ledger
 from pipeline.planning.guards import Guards, RunGuards, compute_deadline
-from pipeline.planning.retried_rows import list_retried_rows
-from pipeline.planning.unsent_rows import build_not_sent_outcome
+from pipeline.planning.unsent_rows import build_not_sent_outcome, list_retried_rows
 from pipeline.sending.circuit_breaker import OutageMonitor
 from pipeline.sending.run_state import RunState
 from pipeline.workflow.stage_settings import build_agent, build_client, get_contract

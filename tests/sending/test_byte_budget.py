@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sending.byte_budget import ByteBudget
+from pipeline.sending.submit import ByteBudget
 
 LIMIT = 100
 
