@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from copy import copy
+from dataclasses import replace
+from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
+from pipeline.domain.masking import compile_masked_name, mask_every_number
 from pipeline.domain.roster import FileStat
 from pipeline.domain.seals import Bearer, LedgerSnapshot, PersonMarks, Verdict
-from pipeline.ledger import attempts, bearers, decisions, person_history, run_history
+from pipeline.ledger import attempts, decisions, person_history, run_history
 from pipeline.ledger import snapshot as people
 from pipeline.ledger.commit_queue import CommitQueue
 from pipeline.ledger.protocol import Attempt, Connection, RunRecord
 from pipeline.ledger.receipts import Fact
 from pipeline.ledger.schema import count_receipts
-from pipeline.ledger.stored_paths import StoredPaths
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 _ROWS_IN_A_COMMIT = 2_000  # their receipts are held in memory until it
+_HIDDEN = re.compile(r"(?P<masked>.*\*.*) #(?P<digest>[0-9a-f]{32})", re.DOTALL)
 
 
 def _read_by(
@@ -91,7 +95,7 @@ class DatabaseLedger(ABC):
     list_abandoned_seals = _read_by(people.read_abandoned_seals)
     list_staff_numbers = _read_by(people.read_staff_numbers)
     pictures_without_pixels = _read_set("SELECT picture FROM bearer WHERE picture <> '' AND pixels = ''")
-    list_bearers = _read_by(bearers.read_bearers)
+    list_bearers = _read_by(run_history.read_bearers)
     list_judgements = _read_by(decisions.read_judgements)
     list_decisions = _read_by(decisions.read_decisions)
     list_accepted_runs = _read_by(decisions.read_accepted_runs)
@@ -144,11 +148,11 @@ class DatabaseLedger(ABC):
 
     def record_bearers(self, new: Sequence[Bearer]) -> None:
         for first in range(0, len(new), _ROWS_IN_A_COMMIT):
-            self._write(bearers.enter_bearers, new[first : first + _ROWS_IN_A_COMMIT])
+            self._write(run_history.enter_bearers, new[first : first + _ROWS_IN_A_COMMIT])
 
     def record_pixels(self, pixels: Mapping[str, str]) -> None:
         if pixels:
-            self._write(bearers.enter_pixels, pixels)
+            self._write(run_history.enter_pixels, pixels)
 
     async def open_attempt(self, attempt: Attempt) -> None:
         """See `Ledger`. After the first write that the disk refused each raises LedgerError; verdicts are still accepted."""
@@ -234,3 +238,67 @@ class KnownFiles(Mapping[str, FileStat]):
 
     def __len__(self) -> int:
         return len(self._stats)
+
+
+class StoredPaths:
+    """Turns paths of a run into what is stored of them, and back; ``digest`` is the site key's.
+
+    The name of a roster or folder may hold an identity number. Every text that looks like a number is masked, and a digest
+    of the whole path is appended. Equal paths are stored equally, and the digest selects the right one of several files.
+    """
+
+    def __init__(self, digest: Callable[[str], str]) -> None:
+        self._digest = digest
+        self._restored: dict[str, str] = {}
+
+    def hide(self, path: str, run: str = "") -> str:
+        """Return what is stored of a path, which may be stored already; the id of its ``run`` is no number of a person."""
+        if _HIDDEN.fullmatch(path):
+            return path
+        masked = run.join(map(mask_every_number, path.split(run))) if run else mask_every_number(path)
+        return path if masked == path else f"{masked} #{self._digest(path)}"
+
+    def restore(self, stored: str) -> str:
+        """Return the path of which this was stored; with its mask where nothing of that name is left."""
+        match = _HIDDEN.fullmatch(stored)
+        if match is None:
+            return stored
+        if stored not in self._restored:
+            masked = Path(match["masked"])
+            paths = (str(path) for path in _find_matching(Path(masked.anchor), masked.parts[1:]))
+            fitting = (path for path in paths if self._digest(path) == match["digest"])
+            self._restored[stored] = next(fitting, str(masked))
+        return self._restored[stored]
+
+    def hide_record(self, record: RunRecord) -> RunRecord:
+        """Return a run's record with its paths as they are stored."""
+        return replace(
+            record,
+            rosters=tuple(map(self.hide, record.rosters)),
+            seals=self.hide(record.seals) if record.seals else record.seals,
+            out=self.hide(record.out, record.run),
+        )
+
+    def restore_record(self, record: RunRecord) -> RunRecord:
+        """Return a stored record with its paths."""
+        return replace(
+            record,
+            rosters=tuple(map(self.restore, record.rosters)),
+            seals=self.restore(record.seals) if record.seals else record.seals,
+            out=self.restore(record.out),
+        )
+
+
+def _find_matching(folder: Path, parts: tuple[str, ...]) -> Iterator[Path]:
+    """Yield the entries below a folder whose path fits these parts, in which a ``*`` stands for any character."""
+    if not parts:
+        yield folder
+    elif "*" not in parts[0]:
+        yield from _find_matching(folder / parts[0], parts[1:])
+    else:
+        fits = compile_masked_name(parts[0]).fullmatch
+        names: list[str] = []
+        with suppress(OSError):
+            names = [entry.name for entry in folder.iterdir() if fits(entry.name)]
+        for name in names:
+            yield from _find_matching(folder / name, parts[1:])

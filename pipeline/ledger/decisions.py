@@ -13,9 +13,9 @@ from dataclasses import asdict, astuple
 from pipeline.domain.roster import fold_staff_no
 from pipeline.domain.run import Judged, Judgement
 from pipeline.domain.seals import Bearer, PersonMarks
-from pipeline.ledger.bearers import enter_bearers
 from pipeline.ledger.protocol import AdoptedSeal, Connection, Decision, LedgerConflict
 from pipeline.ledger.receipts import Fact
+from pipeline.ledger.run_history import enter_bearers
 from pipeline.ledger.schema import CONTENT_COLUMNS, OPEN_ATTEMPT, insert_row, select_columns
 
 REVIEW = "review"  # kind of a decision on pictures

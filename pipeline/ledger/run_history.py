@@ -3,17 +3,20 @@
 An entry holds from its first run to its last. A run that records the same moves the last run forward, which writes some
 sixty bytes a row instead of the whole line. Only an entry that ended with the previous run is moved: the newest earlier
 run of the same command over the same rosters. A retry between two runs does not interrupt an entry.
+
+Also entered and read here: who bore which name, staff number and picture in earlier runs (`pipeline.domain.seals`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from pipeline.domain.run import PLAN_GUARDS
+from pipeline.domain.seals import Bearer
 from pipeline.ledger.protocol import Connection, LedgerConflict, RowRecord, RunRecord
 from pipeline.ledger.receipts import Fact
 from pipeline.ledger.schema import insert_row, select_columns
@@ -21,6 +24,7 @@ from pipeline.ledger.schema import insert_row, select_columns
 DIGEST_BYTES = 16
 _RUN_COLUMNS = [field.name for field in fields(RunRecord)]
 _ROW_COLUMNS = [field.name for field in fields(RowRecord)]
+_BEARER_COLUMNS = [field.name for field in fields(Bearer)]
 
 
 def enter_rows(connection: Connection, run: str, rows: Iterable[RowRecord]) -> list[Fact]:
@@ -195,3 +199,34 @@ def _read_runs(connection: Connection, which: str, value: str | int) -> Iterator
     for columns in select_columns(connection, statement, (value,)):
         columns["rosters"] = tuple(json.loads(columns["rosters"]))
         yield RunRecord(**columns)
+
+
+def enter_bearers(connection: Connection, bearers: Sequence[Bearer]) -> list[Fact]:
+    """Enter bearers; what a run knows already it does not enter again."""
+    (before,) = connection.execute("SELECT coalesce(max(id), 0) FROM bearer").fetchone()
+    for number, bearer in enumerate(bearers, start=before + 1):
+        columns = {name: getattr(bearer, name) for name in _BEARER_COLUMNS}
+        insert_row(connection, "bearer", {"id": number, **columns, "is_contested": int(bearer.is_contested)})
+    return [Fact("bearer", "id", number) for number in range(before + 1, before + 1 + len(bearers))]
+
+
+def enter_pixels(connection: Connection, pixels: Mapping[str, str]) -> list[Fact]:
+    """Enter the digests of the pixels of bearers' pictures, by the sha256 of these."""
+    connection.executemany(
+        "UPDATE bearer SET pixels = ? WHERE picture = ?",
+        [(digest, sha256) for sha256, digest in pixels.items()],
+    )
+    return [Fact("bearer", "picture", sha256, ("pixels",)) for sha256 in pixels]
+
+
+def read_bearers(connection: Connection, tenant: str) -> list[Bearer]:
+    """Return every bearer of a tenant, in the order in which they were entered; none of another one's ledger."""
+    statement = (
+        f"SELECT {', '.join(_BEARER_COLUMNS)} FROM bearer "  # noqa: S608 - names of our own schema
+        "WHERE EXISTS (SELECT 1 FROM meta WHERE tenant = ?) ORDER BY id"
+    )
+    return [_make_bearer(columns) for columns in select_columns(connection, statement, (tenant,))]
+
+
+def _make_bearer(columns: dict[str, Any]) -> Bearer:
+    return Bearer(**{**columns, "is_contested": bool(columns["is_contested"])})

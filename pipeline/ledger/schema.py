@@ -218,7 +218,7 @@ STATEMENTS: Sequence[str] = (
         sha256 TEXT NOT NULL
     ) STRICT, WITHOUT ROWID
     """,
-    # who bore which name, staff number and picture (bearers.py)
+    # who bore which name, staff number and picture (run_history.py)
     """
     CREATE TABLE bearer (
         id INTEGER PRIMARY KEY,
