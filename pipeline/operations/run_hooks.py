@@ -1,7 +1,7 @@
 """Calls hooks when a run begins and when it ended, also where it had no results. Imports little: a refused run is quick.
 
 A hook is a function, and a line of `list_run_start_hooks` or `list_run_end_hooks` below the key of the configuration that
-asks for it.
+asks for it. One that every `run` calls at its end is here: `remove_drafts_of_killed_processes`.
 """
 
 from __future__ import annotations
@@ -9,18 +9,25 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 from pipeline.config.named_paths import list_secret_folders
 from pipeline.config.settings import Config
+from pipeline.domain.results_format import COPIES
 from pipeline.domain.run import RunReport
 from pipeline.errors import EsignImportError, HookFailed
+from pipeline.support.atomic_files import remove_stale_drafts
+from pipeline.workflow.recorded_runs import RUN_FOLDER
 
 LOG = logging.getLogger(__name__)
 RunStartHook = Callable[[str, Config], None]  # called with the command
 RunEndHook = Callable[[RunReport, Config], None]
 Warn = Callable[[EsignImportError], None]
 SECRET_FILES = ("notify__urls", "notify__ping")
+LONGEST_WRITE = 12 * 3600  # seconds: no file takes longer, and the next day's run removes what one leaves
+RECENT_RUNS = 30  # whose folders are looked through: hundreds on a network drive would take seconds
 
 
 # ruff: noqa: PLC0415 - what is not configured is not imported
@@ -39,8 +46,7 @@ def list_run_end_hooks(config: Config) -> Iterator[tuple[str, RunEndHook]]:
 
         yield "results_mode", warn_of_unshared_results
     if has_watchers(config) or config.metrics_file is not None:
-        from pipeline.operations.metrics_file import write_metrics
-        from pipeline.operations.notify import notify_run_end, ping_run_end
+        from pipeline.operations.notify import notify_run_end, ping_run_end, write_metrics
 
         yield "notify", notify_run_end  # it stores the state that the metrics read
         yield "notify.ping", ping_run_end
@@ -53,8 +59,6 @@ def list_run_end_hooks(config: Config) -> Iterator[tuple[str, RunEndHook]]:
         from pipeline.operations.retention import apply_retention
 
         yield "retention", apply_retention
-    from pipeline.operations.stale_drafts import remove_drafts_of_killed_processes
-
     yield "drafts", remove_drafts_of_killed_processes
 
 
@@ -88,3 +92,43 @@ def _call_hook(name: str, hook: Callable[[], None], warn: Warn | None) -> None:
         LOG.exception("the hook %s failed", name)
         if warn is not None:
             warn(HookFailed(name, error))
+
+
+def remove_drafts_of_killed_processes(report: RunReport, config: Config) -> None:
+    """Remove the drafts of processes that were killed while they wrote a file of state, work or results.
+
+    No lock covers these folders: `check` and `report` write without one, and workers of several hosts share them. So a draft
+    goes once it is old and the process that made it no longer runs on this machine.
+    """
+    if report.command != "run" or report.was_refused:
+        return
+    before = report.finished - LONGEST_WRITE
+    for folder in {*_list_own_folders(config), report.out, report.out / COPIES}:
+        remove_stale_drafts(folder, before=before)
+    # folders that other programs fill as well
+    if config.backup.folder is not None:
+        remove_stale_drafts(config.resolve_path(config.backup.folder), before=before, target="ledger-")
+    if config.metrics_file is not None:
+        metrics = config.resolve_path(config.metrics_file)
+        remove_stale_drafts(metrics.parent, before=before, target=metrics.name)
+
+
+def _list_own_folders(config: Config) -> Iterator[Path]:
+    """Yield the folders that the program fills."""
+    from pipeline.ledger.registry import default_folder  # a refused run needs no ledger
+
+    yield default_folder()
+    yield config.resolve_ledger_file().parent
+    work, out = config.resolve_path(config.work), config.resolve_path(config.out)
+    yield work
+    yield from _list_folders(work)
+    runs = sorted(folder for folder in _list_folders(out) if RUN_FOLDER.fullmatch(folder.name))
+    for folder in (out / "latest", *runs[-RECENT_RUNS:]):
+        yield folder
+        yield folder / COPIES
+
+
+def _list_folders(folder: Path) -> list[Path]:
+    with suppress(OSError), os.scandir(folder) as entries:
+        return [Path(entry) for entry in entries if entry.is_dir()]
+    return []

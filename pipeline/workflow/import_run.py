@@ -52,8 +52,8 @@ from pipeline.planning.unsent_rows import (
 )
 from pipeline.reports.presenter import Presenter
 from pipeline.workflow import stage_settings
-from pipeline.workflow.ledger_view import LedgerView
 from pipeline.workflow.run_plan import (
+    LedgerView,
     PairedRows,
     RunInputs,
     RunPlan,

@@ -12,7 +12,7 @@ import pytest
 from run_support import QuickClock
 
 from pipeline.ledger.registry import default_folder
-from pipeline.operations.stale_drafts import LONGEST_WRITE
+from pipeline.operations.run_hooks import LONGEST_WRITE
 from pipeline.support.atomic_files import make_draft, make_draft_prefix, remove_stale_drafts
 
 HOUR = 3600.0
