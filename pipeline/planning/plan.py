@@ -27,21 +27,19 @@ from pipeline.errors import NotReadNow, isolate_row_failure
 from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.messages.problems import build_problem, turn_into_warning, waits_for_machine_only
 from pipeline.planning.known_people import (
-    as_planned,
-    build_seal_content,
-    describe_differences,
-    describe_unread_image,
-    list_adopted_differences,
-    list_differences,
-    name_sealed_image,
-)
-from pipeline.planning.possibly_same import (
-    CODE,
+    POSSIBLY_SAME,
     Digest,
     KnownPersons,
     ToDay,
+    as_planned,
+    build_seal_content,
+    describe_differences,
     describe_possibly_same,
+    describe_unread_image,
     get_present_person,
+    list_adopted_differences,
+    list_differences,
+    name_sealed_image,
 )
 from pipeline.planning.review import offer_held_image
 from pipeline.planning.seal_names import SealNamer
@@ -330,7 +328,7 @@ def _outweighs_errors(person: PersonHistory, doctor: Doctor) -> bool:
     if person.unresolved_attempt is not None:
         return not any(map(is_copy_problem, doctor.errors))
     return person.seal is not None and all(
-        error.code == CODE or (error.field is not None and FIELDS[error.field].is_forgivable)
+        error.code == POSSIBLY_SAME or (error.field is not None and FIELDS[error.field].is_forgivable)
         for error in doctor.errors
     )
 

@@ -19,9 +19,8 @@ from pipeline.intake.conflicts import flag_conflicts
 from pipeline.intake.fields.id_number import get_lifetime_number
 from pipeline.intake.images.prepare import ExaminedImage, ImageExaminer
 from pipeline.messages.problems import build_problem
-from pipeline.planning.known_people import compute_new_marks, unite_persons
+from pipeline.planning.known_people import KnownPersons, compute_new_marks, unite_persons
 from pipeline.planning.plan import plan_rows
-from pipeline.planning.possibly_same import KnownPersons
 
 NEW = make_doctor(2, name=make_doctor(1).name, mobile="154")
 PICTURE = make_doctor(1).picture
