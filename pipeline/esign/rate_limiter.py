@@ -1,4 +1,15 @@
-"""Rate limiters: each action has one queue of slots, shared by first sends and re-sends. `pacing` has how far apart they are."""
+"""Rate limiters: each action has one queue of slots, shared by first sends and re-sends.
+
+`Pacing` has how far apart the calls of one action leave, and how that is learnt from the service's refusals: values, no
+clock.
+
+Slots start a little more than 1/limit apart: at exactly 1/limit every jitter of the network puts 21 calls into some
+second of the server, and a refused call counts too. While nothing is refused the spacing is narrowed, slowly. Before the
+first throttle it is narrowed at once to what the spread of answer times allows: a call cannot have come later than another
+by more than its answer did. A call that leaves late keeps the next second's call at that distance. A throttle widens the
+spacing again and forbids narrowing for a while, longer each time. All calls wait, too: one slot where the message names a
+call or two too many, else a whole second.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +18,124 @@ import inspect
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import UsageError
-from pipeline.esign.pacing import SPREAD_ANSWERS, Pacing
 
 WINDOW_SECONDS = 1.0  # over which the service counts
+MARGIN = 1.03  # spacing is this much wider than 1/limit: 51.5 ms at 20 a second
+HOLD_SECONDS = 1.0  # that all calls wait after a throttle: the counted second must pass
+# So many calls above the limit are jitter: the next call is no likelier to be one than any other.
+JUST_OVER = 2
+# Steps of the spacing at 20 a second, in seconds; at another limit they are in proportion.
+NARROWEST = 0.05002
+NARROWER = 0.0001  # after PROVEN_SECONDS' worth of calls without a throttle
+WIDER = 0.0001  # after a throttle, and so much more …
+WIDER_SHARE = 0.15  # … of what the spacing had above 1/limit: it shows how great the jitter is
+PROVEN_SECONDS = 8.0  # at full pace
+SPREAD_ANSWERS = 100  # whose times are compared
+# How much more than they differ calls may be late, and seconds: of so few the extremes are not the widest.
+SPREAD_SHARE, SPREAD_RESERVE = 1.5, 0.001
+CATCH_UP = 0.002  # seconds that lateness wears off by in each second
+# Seconds without narrowing after the first throttle, twice as many after each further one.
+FIRST_QUIET, LONGEST_QUIET = 60.0, 1800.0
+SAME_EVENT_SECONDS = 3.0  # in which throttles are one event: calls that were under way together
+# A throttle so soon after the one before means a limit that is much lower …
+SOON_SECONDS = 30.0
+# … and so do so many in that time that were just over: another program is calling, too.
+JITTERS_OF_LOWER_LIMIT = 4
+LOWER_LIMIT_FACTOR = 1.25  # by which the spacing then grows
+LONG_AGO = -1e18  # before any moment; unlike -inf it is a number in JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """The measured pace of one action. All times are seconds of the same clock."""
+
+    limit: int  # calls in a second
+    unit: float  # how much longer than at 20 a second every step is
+    spacing: float  # seconds from one slot to the next
+    quiet_seconds: float = FIRST_QUIET / 2
+    quiet_until: float = LONG_AGO  # no narrowing before
+    widened_at: float = LONG_AGO
+    jitters: tuple[float, ...] = ()  # the last throttles that were just over
+
+    @classmethod
+    def begin(cls, rate: float) -> Pacing:
+        """Return the pacing of ``rate`` calls a second before anything is learnt."""
+        return cls(limit=max(1, int(rate)), unit=20 / rate, spacing=MARGIN / rate)
+
+    def may_narrow(self, calls_at_pace: int, now: float) -> bool:
+        """Return whether so many calls at full pace since the last change prove that the spacing can be narrowed."""
+        return calls_at_pace * self.spacing >= PROVEN_SECONDS and now >= self.quiet_until
+
+    def narrow(self) -> Pacing:
+        """Return a pacing with slots a little closer."""
+        start = MARGIN * self.unit / 20
+        step = max(NARROWER * self.unit, (self.spacing - start) / 4)  # far above the start it is quicker
+        return replace(self, spacing=max(NARROWEST * self.unit, self.spacing - step))
+
+    def narrow_to_spread(self, spread: float, now: float) -> Pacing:
+        """Return a pacing for which a call may come so many seconds (``spread``) later than another without a throttle.
+
+        It is narrowed further once it would have come there in small steps.
+        """
+        if self.widened_at != LONG_AGO:  # the service counts otherwise, or another program is calling, too
+            return self
+        safe_spacing = (1 + SPREAD_SHARE * spread + SPREAD_RESERVE) / self.limit
+        gain = max(0.0, self.spacing - max(NARROWEST * self.unit, safe_spacing))
+        steps = gain / (NARROWER * self.unit)
+        return replace(
+            self,
+            spacing=self.spacing - gain,
+            quiet_until=max(now, self.quiet_until) + steps * PROVEN_SECONDS,
+        )
+
+    @property
+    def departure_window(self) -> float:
+        """Seconds in which no more calls than the limit may leave, so that one that left late keeps its distance to the next.
+
+        They are fewer than the slots of so many calls take: lateness wears off.
+        """
+        return max(1.0, self.limit * self.spacing - CATCH_UP)
+
+    def learn_from_throttle(
+        self, granted: int | None, counted: int | None, now: float
+    ) -> tuple[Pacing, float]:
+        """Return a wider pacing, with a lower limit that the message names, and for how long all calls wait."""
+        limit, unit, spacing = self.limit, self.unit, self.spacing
+        is_lower = granted is not None and 0 < granted < limit
+        if granted is not None and is_lower:
+            limit, unit, spacing = granted, 20 / granted, max(spacing, MARGIN / granted)
+        over = None if granted is None or counted is None or is_lower else max(1, counted - granted)
+        is_jitter = over is not None and over <= JUST_OVER
+        hold = HOLD_SECONDS if over is None or not is_jitter else over * spacing
+        pacing = replace(self, limit=limit, unit=unit, spacing=spacing)
+        if now - self.widened_at < SAME_EVENT_SECONDS:
+            return pacing, hold
+        return pacing.widen(now, is_jitter=is_jitter, is_lower=is_lower), hold
+
+    def widen(self, now: float, *, is_jitter: bool, is_lower: bool) -> Pacing:
+        """Return a pacing with slots farther apart, after a throttle that was jitter, named a lower limit, or neither."""
+        since, jitters, spacing = now - self.widened_at, self.jitters, self.spacing
+        if is_jitter:
+            jitters = (*jitters, now)[-JITTERS_OF_LOWER_LIMIT:]
+            is_full = len(jitters) == JITTERS_OF_LOWER_LIMIT
+            since = now - jitters[0] if is_full else SOON_SECONDS
+        if since < SOON_SECONDS and not is_lower:
+            spacing *= LOWER_LIMIT_FACTOR
+        margin = min(spacing * self.limit - 1, MARGIN - 1) / self.limit
+        quiet_seconds = min(2 * self.quiet_seconds, LONGEST_QUIET)
+        return replace(
+            self,
+            spacing=spacing + WIDER * self.unit + WIDER_SHARE * margin,
+            quiet_seconds=quiet_seconds,
+            quiet_until=now + quiet_seconds,
+            widened_at=now,
+            jitters=jitters,
+        )
 
 
 class Limiter(ABC):

@@ -20,8 +20,7 @@ from dataclasses import asdict, dataclass
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.domain.server_address import ServerAddress
-from pipeline.esign.pacing import Pacing
-from pipeline.esign.rate_limiter import DepartureRecord, Limiter
+from pipeline.esign.rate_limiter import DepartureRecord, Limiter, Pacing
 from pipeline.hosts.rate_row import FirstPacing, PacingChange, RateRows, SlotAnswer, StoredPacing
 
 LOG = logging.getLogger(__name__)
