@@ -182,6 +182,7 @@ class _Planner:
             owner = self._image_owners.get(doctor.held_image.sha256)
             if conflict := get_image_conflict(doctor, owner):
                 return _make_plan(_drop_held_image(doctor), person, Status.REJECTED, conflict)
+            doctor = _put_other_errors_first(doctor)
         if doctor.errors:
             waits = waits_for_machine_only(doctor.errors)
             return _make_plan(doctor, person, Status.NOT_SENT if waits else Status.REJECTED)
@@ -331,6 +332,17 @@ def _outweighs_errors(person: PersonHistory, doctor: Doctor) -> bool:
         error.code == POSSIBLY_SAME or (error.field is not None and FIELDS[error.field].is_forgivable)
         for error in doctor.errors
     )
+
+
+def _put_other_errors_first(doctor: Doctor) -> Doctor:
+    """Return a doctor whose picture is held, without a decision on it while the row has other errors.
+
+    A picture that two rows have tonight is no question of earlier runs: that problem alone is named.
+    """
+    others = [error for error in doctor.errors if not is_held_problem(error)]
+    if any(error.field is Field.PICTURE for error in others):
+        return _drop_held_image(doctor)
+    return replace(doctor, held_image=None) if others else doctor
 
 
 def _drop_held_image(doctor: Doctor) -> Doctor:

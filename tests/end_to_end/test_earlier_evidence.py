@@ -175,3 +175,26 @@ def test_a_picture_that_is_also_an_unclear_file_of_another_row_seals_neither_ton
     second = hospital.run_to_end("run", "--yes")
     assert hospital.creates == creates
     assert (second[0], second[1].get("rejected")) == (first[0], first[1].get("rejected"))
+
+
+def test_a_picture_of_two_rows_is_that_problem_alone_in_every_run(hospital, capsys):
+    hospital.doctors(3)
+    draw_seal(hospital.folder / "seals" / "00002.png", 1)
+    for _ in range(2):
+        assert hospital.go("run", "--yes") == 3
+        assert [row["codes"] for row in hospital.outcomes()[:2]] == [["IMAGE_SHARED"]] * 2
+        assert "resolve" not in capsys.readouterr().err
+
+
+def test_a_held_row_with_another_error_is_corrected_first_and_decided_then(clerk, capsys):
+    hospital = clerk.hospital
+    faulty = make_row(NEWCOMER, staff_no="00001", mobile="12")
+    hospital.roster([make_row(ONE, staff_no="00101"), make_row(2), faulty])
+    capsys.readouterr()
+    row = clerk.run()
+    assert (row["status"], sorted(row["codes"])) == ("rejected", ["IMAGE_AMBIGUOUS", "MOBILE_INVALID"])
+    assert hospital.command("resolve")[-1] not in capsys.readouterr().err.splitlines()[-1].split()
+    hospital.roster([make_row(ONE, staff_no="00101"), make_row(2), make_row(NEWCOMER, staff_no="00001")])
+    assert clerk.run()["codes"] == ["IMAGE_AMBIGUOUS"]
+    assert run_later(hospital, "resolve", name(NEWCOMER), "--keep") == 0
+    assert clerk.run()["status"] == "sealed"
