@@ -12,7 +12,7 @@ from image_support import on_white, opened
 from people import name, number
 from PIL import Image, ImageChops
 
-from pipeline.intake.images.preview import read_preview
+from pipeline.intake.images.prepare import read_preview
 
 SUFFIXES = {
     "PNG": "png",

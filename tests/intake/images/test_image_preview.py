@@ -11,7 +11,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageStat
 from pipeline.domain.roster import ImageFile, ImagePreview, PreparedImage
 from pipeline.intake.images.decode import make_plain
 from pipeline.intake.images.ink import make_small_copy, scan_image
-from pipeline.intake.images.preview import SIDE, make_preview
+from pipeline.intake.images.prepare import SIDE, make_preview
 
 MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"]
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pipeline.intake.images import encode, ink, name_ocr
 from pipeline.intake.images.decode import ImageRefused, decode, open_image
-from pipeline.intake.images.preview import make_preview
+from pipeline.intake.images.prepare import make_preview
 
 MODES = ("L", "RGB", "RGBA", "CMYK")  # of decoded pictures
 GAMMA = {"gamma": 0.3}
