@@ -13,8 +13,7 @@ from pipeline.clock import SystemClock
 from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.faults import Fault, Match
 from pipeline.sandbox.gateway import CREATE
-from pipeline.sandbox.replies import HTML_502
-from pipeline.sandbox.server import Sandbox, SandboxThread
+from pipeline.sandbox.server import HTML_502, Sandbox, SandboxThread
 from pipeline.sandbox.service import FakeService
 
 UPLOAD = "UploadFiles"
