@@ -15,7 +15,7 @@ from pipeline.errors import FormatsLost, NotCopied
 from pipeline.intake.readers.model import MAX_ROW, format_column, parse_column
 from pipeline.intake.readers.xlsx.package import MEGABYTE, Package, make_parser, parse_whole
 from pipeline.intake.readers.xlsx.pictures import get_relation
-from pipeline.intake.readers.xlsx.shared_strings import get_prefix
+from pipeline.intake.readers.xlsx.sheet_cells import get_prefix
 from pipeline.messages.catalogue import make_message
 
 MAX_SHEETS = (

@@ -1,4 +1,4 @@
-"""Sheets of an .xlsx, streamed straight from their XML: one pass, each cell with its own type.
+"""Sheets of an .xlsx and their shared strings, streamed straight from their XML: one pass, each cell with its own type.
 
 Why not a library (all measured): calamine gives errors, formulas without a value
 and empty cells alike, gives no hidden row or number format, and holds the whole rectangle of a sheet: one stray
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from pipeline.domain.roster import CellKind
+from pipeline.errors import FileRefused
 from pipeline.intake.readers.model import (
     MAX_ROW,
     MAX_TEXT,
@@ -21,18 +22,13 @@ from pipeline.intake.readers.model import (
     date_cell,
     format_column,
     make_damage_refusal,
+    make_danger_refusal,
     make_text_refusal,
     parse_column,
     text_cell,
 )
 from pipeline.intake.readers.xlsx.package import Package, make_parser
 from pipeline.intake.readers.xlsx.pictures import CellPictures
-from pipeline.intake.readers.xlsx.shared_strings import (
-    MAX_WRITTEN,
-    get_prefix,
-    require_bounded,
-    unescape_text,
-)
 from pipeline.intake.readers.xlsx.styles import GENERAL, Format, styled_number
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
@@ -40,6 +36,10 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(
 _DIGITS = "0123456789"
 _TEXT, _new = CellKind.TEXT, tuple.__new__  # looked up once, not a million times
 _INFINITE = (float("inf"), float("-inf"))
+_MAX_STRINGS = 5_000_000
+MAX_WRITTEN = 8 * MAX_TEXT  # characters of a text in the file: one that is escaped takes seven
+# ST_Xstring, ECMA-376 part 1 §22.9.2.19; half a surrogate pair is no character and stays as written
+_ESCAPED = re.compile(r"_x(?![Dd][89A-Fa-f])([0-9A-Fa-f]{4})_")
 
 
 class SheetReader:
@@ -259,3 +259,85 @@ def _iso_date(text: str) -> RawCell:
         return date_cell(datetime.fromisoformat(text).replace(tzinfo=None))
     except ValueError:
         return text_cell(text)
+
+
+def read_shared_strings(package: Package, part: str) -> list[str]:
+    """Return the texts that cells of type ``s`` refer to, by their place."""
+    collector = _Strings(part)
+    for _ in package.parse_part(part, collector.parse):
+        require_bounded(collector.text, part)
+    return collector.strings
+
+
+def unescape_text(text: str) -> str:
+    """Return a text as it is meant."""
+    return _ESCAPED.sub(lambda finding: chr(int(finding[1], 16)), text) if "_x" in text else text
+
+
+def require_bounded(text: list[str], position: str) -> None:
+    """Refuse a text that has grown too long while it is still being read; white space between elements is dropped."""
+    if sum(map(len, text)) > MAX_WRITTEN:
+        text[:] = [piece for piece in text if not piece.isspace()]
+        _require_length(sum(map(len, text)), MAX_WRITTEN, position)
+
+
+def _require_length(length: int, limit: int, position: str) -> None:
+    if length > limit:
+        raise make_danger_refusal("file.cell_too_long", cell=position, length=length)
+
+
+def get_prefix(tag: str) -> str:
+    """Return the namespace prefix of the root with its colon; a part of a workbook uses one throughout."""
+    head, colon, _ = tag.rpartition(":")
+    return head + colon
+
+
+class _Strings:
+    """Handlers for ``sst``: every ``t`` within an ``si`` that is not within an ``rPh``."""
+
+    def __init__(self, part: str) -> None:
+        self.strings: list[str] = []
+        self.text: list[str] = []
+        self._part = part
+        self._string = ""
+        self._phonetic = False
+        self.parser = make_parser(part)
+        self.parser.StartElementHandler = self._start_root
+
+    def parse(self, chunk: bytes) -> None:
+        """Parse the next bytes of the part; none end it."""
+        self.parser.Parse(chunk, not chunk)
+
+    def _start_root(self, tag: str, _attributes: object) -> None:
+        self._si, self._t, self._rph = (get_prefix(tag) + name for name in ("si", "t", "rPh"))
+        self.parser.StartElementHandler = self._start_element
+        self.parser.EndElementHandler = self._end_element
+        self.parser.CharacterDataHandler = self.text.append
+
+    def _start_element(self, tag: str, _attributes: object) -> None:
+        if tag == self._t:
+            self.text.clear()
+        elif tag == self._si:
+            self._string = ""
+        elif tag == self._rph:
+            self._phonetic = True
+
+    def _end_element(self, tag: str) -> None:
+        if tag == self._t:
+            if not self._phonetic:
+                self._string += "".join(self.text)
+                _require_length(len(self._string), MAX_WRITTEN, self._part)
+        elif tag == self._si:
+            self._add_string(self._string)
+        elif tag == self._rph:
+            self._phonetic = False
+
+    def _add_string(self, written: str) -> None:
+        string = written if "_x" not in written else unescape_text(written)
+        if len(written) > MAX_TEXT:
+            _require_length(len(written), MAX_WRITTEN, self._part)
+            _require_length(len(string), MAX_TEXT, self._part)
+        self.strings.append(string)
+        if len(self.strings) > _MAX_STRINGS:
+            finding, limit = f"{self._part}: > {_MAX_STRINGS}", str(_MAX_STRINGS)
+            raise FileRefused("FILE_TOO_LARGE", {"found": finding, "limit": limit})

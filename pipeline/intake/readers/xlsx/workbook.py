@@ -33,8 +33,7 @@ from pipeline.intake.readers.model import (
 from pipeline.intake.readers.xlsx.drawings import Grid, parse_height, parse_width, read_floating
 from pipeline.intake.readers.xlsx.package import Package, is_true, make_parser, parse_whole
 from pipeline.intake.readers.xlsx.pictures import CellPictures, Media, PlacedPictures, get_relation
-from pipeline.intake.readers.xlsx.shared_strings import get_prefix, read_shared_strings
-from pipeline.intake.readers.xlsx.sheet_cells import SheetReader
+from pipeline.intake.readers.xlsx.sheet_cells import SheetReader, get_prefix, read_shared_strings
 from pipeline.intake.readers.xlsx.styles import EPOCH_1900, EPOCH_1904, Format, read_formats
 from pipeline.messages.catalogue import make_message
 
