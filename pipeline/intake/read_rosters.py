@@ -99,6 +99,8 @@ def _leave_out_replaced(rows: list[Row], reports: list[FileReport]) -> tuple[lis
 def _note_replaced(report: FileReport, copy: FileReport) -> FileReport:
     """Return the report of a roster whose rows its marked copy gives."""
     note = make_message("note.replaced", copy=copy.path.name)
+    if copy.rows < report.rows:
+        note = make_message("note.replaced_by_fewer", copy=copy.path.name, rows=copy.rows, before=report.rows)
     return replace(report, rows=0, sheets=(), skipped=(), notes=(note,), unassigned_images=())
 
 

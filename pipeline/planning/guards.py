@@ -142,11 +142,11 @@ def _check_shrunk_roster(
     """Stop a run that lacks too many people of the last runs; the rows of an unread file have not gone away.
 
     Where a file was not read, the newest run counts alone, without the rows of that file; a file that it does not name
-    may be one of its files under another name, so that nothing can be compared. The rows of a file that is left out
-    because of its name do not count either.
+    may be one of its files under another name, so that nothing can be compared. The rows of a file that is not opened
+    because of its name do not count either; those of a roster that its marked copy replaces do.
     """
     unread_files = tuple(report.path for report in files if report.status != "read")
-    left_out = tuple(report.path for report in files if not report.sheets)
+    left_out = tuple(report.path for report in files if report.status == "read" and report.sha256 is None)
     if guards.shrunk is None:
         return None
     kept_share = 1 - guards.shrunk

@@ -161,7 +161,7 @@ def refuse_results(rosters: Sequence[Path]) -> None:
 
     for path in rosters:
         if path.is_file() and is_results_workbook(path):
-            raise UsageError("usage.results_as_roster", path=path)
+            raise UsageError("usage.results_as_roster", path=path, then=("check",))
 
 
 def make_credentials_getter(config: Config, clock: Clock) -> Callable[[], CredentialsSource]:

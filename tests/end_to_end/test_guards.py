@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, time
 
+import openpyxl
 import pytest
 from people import make_row, name, number
 from run_support import draw_seal
@@ -121,6 +122,22 @@ def test_a_row_that_an_earlier_run_has_seen_is_not_new(hospital):
     for serial in range(3, 9):
         (hospital.folder / f"{serial}.png").rename(hospital.folder / "seals" / f"{serial:05d}.png")
     assert hospital.go("run") == 0
+
+
+@pytest.mark.usefixtures("marked_copies_on")
+@pytest.mark.parametrize("name_of_copy", ["roster.xlsx", "corrected.xlsx"])
+def test_a_marked_copy_with_few_of_the_rows_stops_the_run(hospital, name_of_copy):
+    """Also where its roster, which it replaces, lies in the same folder."""
+    hospital.doctors(30)
+    hospital.go("run", "--limit", "1")
+    book = openpyxl.load_workbook(hospital.folder / "out" / "latest" / "rosters" / "roster.xlsx")
+    book.active.delete_rows(5, 40)
+    book.save(hospital.folder / "inbox" / name_of_copy)
+    assert hospital.go("run") == 5
+    assert halted(hospital) == "ROSTER_SHRUNK"
+    if name_of_copy != "roster.xlsx":
+        (report,) = [line for line in hospital.outcomes("files.jsonl") if line["file"] == "roster.xlsx"]
+        assert "which has 3 rows where this file has 30" in report["notes"][0]
 
 
 def test_a_roster_that_shrank_stops_the_run(hospital):
