@@ -56,7 +56,7 @@ def read_rosters(
     """Read files, and the roster files directly in folders, in the order given and then by name.
 
     ``columns`` maps a header to the value of a Field, before the built-in titles. A file of a folder that is called 离职 or
-    the like is left out; one that is named itself is read. A roster that lies beside its marked copy gives no row, the
+    the like is left out; one that is named itself is read. A roster that is read together with its marked copy gives no row, the
     copy does. Never raises for a bad file, nor for a results workbook of ours: its report has the status ``refused``, its
     codes, and no rows.
     """

@@ -33,7 +33,7 @@ _FIELD_LISTS = frozenset({"agreed", "differs", "same"})  # words of the detail t
 
 @dataclass(frozen=True, slots=True)
 class ProblemKind:
-    """What the catalogue holds on a code beside its texts."""
+    """The values of a code in the catalogue, without its texts."""
 
     severity: Severity  # the usual one
     who: ResponsibleRole

@@ -58,7 +58,7 @@ class RunInputs:
 
 @dataclass(frozen=True, slots=True)
 class PairedRows:
-    """The doctors with their pictures and all that speaks against rows."""
+    """The doctors with their pictures and the problems of rows with each other."""
 
     doctors: Sequence[Doctor]
     matches: MatchResult

@@ -112,7 +112,7 @@ def get_nearest_title(title: str, fields: Collection[Field]) -> str | None:
 
 
 def is_seal_title(title: str) -> bool:
-    """Return whether pictures under a title are seals: it speaks of a seal or a signature, or there is none."""
+    """Return whether pictures under a title are seals: it names a seal or a signature, or there is none."""
     squeezed = squeeze_title(title)
     return not squeezed or _SEAL.search(squeezed) is not None
 

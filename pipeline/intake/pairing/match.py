@@ -8,7 +8,7 @@ How a doctor's picture is found:
    (已交, √) is passed over.
 2. Otherwise the files whose stem is one that the row leads to expect, see ``expected_names``. The strongest gives the
    evidence, but all of them are looked at.
-3. A picture in the row's own cell, see ``picture_column.list_seal_images``, counts beside either.
+3. A picture in the row's own cell, see ``picture_column.list_seal_images``, counts in both cases.
 
 All that is found must be one picture, by its bytes or by its pixels: two different ones are two candidates, whatever
 named them, and then no one gets one. A file whose name fits two people by staff number or name is evidence for neither,
@@ -209,7 +209,7 @@ class _RowMatcher:
     ) -> tuple[Sequence[ImageMatch], tuple[EmbeddedImage, ...], bool]:
         """Return the pictures that are evidence for the doctor, and whether all may be an earlier doctor's.
 
-        What earlier runs saw never decides between tonight's pictures: one that may be an earlier doctor's is left out only beside
+        What earlier runs saw never decides between tonight's pictures: one that may be an earlier doctor's is left out only where there is
         one that is surely the doctor's own. Raises _RowRefused where there is no other picture, unless nothing is sent for the doctor.
         """
         doubts: list[tuple[str, ImageFile | None, Bearer]] = []

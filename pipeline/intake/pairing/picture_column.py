@@ -5,7 +5,7 @@ and never joined to a path, so no entry can reach outside the folder; entries th
 they were written for a reason. A whole path to a picture, as another computer has it (``C:\印章\张伟.png``), counts by
 its last part, and that is reported.
 
-A picture inside the roster counts if it lies in a column without a title, in one whose title speaks of a seal or a
+A picture inside the roster counts if it lies in a column without a title, in one whose title names a seal or a
 signature, or in one that ``columns`` names as the picture column. A photo of the person, a QR code or a logo in another
 titled column does not, nor does one under 图片: that is a column of file names. One that
 floats over a column of texts, or half in another row, is misplaced: it may be the seal, so it matches no row, and no other
