@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pipeline.domain.service_codes import CODES
-from pipeline.messages.areas import get_words, is_known, load_area
+from pipeline.messages.areas import get_words, is_known, list_keys
 from pipeline.messages.problems import get_problem_kind, split_remedy
 from pipeline.messages.service_errors import (
     Advice,
@@ -155,7 +155,7 @@ def page(language: str) -> str:
         say("ours.intro"),
     ]
     for name in GROUPS:
-        codes = [code for code, words in load_area("problems").items() if words.get("group") == name]
+        codes = [code for code in list_keys("problems") if get_words(code).get("group") == name]
         lines += ["", f"### {say(f'group.{name}')}", ""]
         rows = (row for code in codes for row in _list_rows(code, name, language, say))
         lines += _table(("code", "means", "effect", "who", "todo", "rerun"), rows, say)

@@ -3,7 +3,7 @@
 import struct
 
 from pipeline.cli.help import DOMAIN, LOCALE
-from pipeline.messages.areas import load_area
+from pipeline.messages.areas import get_words
 from pipeline.messages.help import PLURALS
 
 HEADER = "Content-Type: text/plain; charset=UTF-8\nLanguage: zh\nPlural-Forms: nplurals=2; plural=(n != 1);\n"
@@ -13,7 +13,7 @@ MAGIC = 0x950412DE
 
 def compile_catalogue() -> bytes:
     """Return the catalogue in GNU's binary form: two tables of (length, offset), sorted, then the texts."""
-    chinese = load_area("help")["click"]
+    chinese = get_words("click")
     pairs = {"": HEADER} | {en: zh for en, zh in chinese.items() if en not in PLURALS.values()}
     pairs |= {f"{one}\0{many}": f"{chinese[one]}\0{chinese[many]}" for one, many in PLURALS.items()}
     pairs = {key: text for key, text in pairs.items() if key not in PLURALS}

@@ -19,7 +19,7 @@ import click
 from click.shell_completion import get_completion_class, shell_complete
 
 from pipeline.cli.context import Session
-from pipeline.messages.areas import load_area
+from pipeline.messages.areas import get_words
 from pipeline.messages.catalogue import render
 from pipeline.messages.help import KINDS, RANGES, STOPS
 from pipeline.support.terminal_text import measure_width
@@ -99,7 +99,7 @@ def split_paragraphs(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _translate(english: str) -> str:
-    chinese = {**load_area("help")["help"], **load_area("help")["click"]}
+    chinese = {**get_words("help"), **get_words("click")}
     return "\n\n".join(mark + chinese.get(text, text) for mark, text in split_paragraphs(english))
 
 
@@ -110,7 +110,7 @@ class _WideFormatter(click.HelpFormatter):
         self.write(f"{'':>{self.current_indent}}{heading}{render('mark.colon', 'zh')}\n")
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
-        super().write_usage(prog, args, load_area("help")["click"]["Usage:"] if prefix is None else prefix)
+        super().write_usage(prog, args, get_words("click")["Usage:"] if prefix is None else prefix)
 
     def write_text(self, text: str) -> None:
         self._write_lines(wrap_text(text, self.width - self.current_indent), self.current_indent)

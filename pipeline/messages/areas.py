@@ -1,15 +1,16 @@
 """Reads the catalogue files: every text a person reads, by key, in Chinese and English.
 
-A file holds the texts of one area. It is parsed when one of its keys is first asked for.
+A file holds the texts of one area. An entry is parsed when its key is first asked for: parsing all of a file for a
+few of its texts takes longer than reading a small roster.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 FOLDER = Path(__file__).parent
 # in the order in which they are searched for a key
@@ -32,21 +33,21 @@ AREAS = (
     "service_errors",
     "help",
 )
+_HEADING = re.compile(r"^\[([^\]]+)\]\n", re.MULTILINE)
 
 
-@cache
-def load_area(area: str) -> Mapping[str, Mapping[str, str]]:
-    """Return the texts of an area: key -> ``zh``, ``en`` and the other strings of the entry."""
-    return dict(_list_entries(tomllib.loads(_read_file(area)), ""))
+def list_keys(area: str) -> Collection[str]:
+    """Return the keys of an area in the order of its file."""
+    return _split_file(area).keys()
 
 
 @cache
 def get_words(key: str) -> Mapping[str, str]:
     """Return an entry: ``zh``, ``en`` and its other strings; KeyError for a key that no file has."""
-    area = _get_area(key)
-    if area is None:
-        raise KeyError(key)
-    return load_area(area)[key]
+    for area in AREAS:
+        if key in _split_file(area):
+            return tomllib.loads(_split_file(area)[key])
+    raise KeyError(key)
 
 
 def get_pair(key: str) -> tuple[str, str]:
@@ -57,25 +58,12 @@ def get_pair(key: str) -> tuple[str, str]:
 
 def is_known(key: str) -> bool:
     """Return whether a file has this key."""
-    return _get_area(key) is not None
+    return any(key in _split_file(area) for area in AREAS)
 
 
 @cache
-def _get_area(key: str) -> str | None:
-    heading = f"\n[{key}]\n"
-    return next((area for area in AREAS if heading in _read_file(area)), None)
-
-
-@cache
-def _read_file(area: str) -> str:
-    return (FOLDER / f"{area}.toml").read_text("utf-8")
-
-
-def _list_entries(table: Mapping[str, Any], key: str) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Yield every entry with its whole key: TOML nests ``[a.b]`` in ``[a]``."""
-    strings = {name: value for name, value in table.items() if isinstance(value, str)}
-    if strings:
-        yield key, strings
-    for name, value in table.items():
-        if isinstance(value, dict):
-            yield from _list_entries(value, f"{key}.{name}" if key else name)
+def _split_file(area: str) -> Mapping[str, str]:
+    """Return the lines of every entry by its key, which is the heading above them."""
+    text = (FOLDER / f"{area}.toml").read_text("utf-8")
+    _, *parts = _HEADING.split(text)
+    return dict(zip(parts[::2], parts[1::2], strict=True))

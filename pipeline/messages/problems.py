@@ -16,7 +16,7 @@ from pipeline.domain.message import Message
 from pipeline.domain.roster import Field, Problem, Severity
 from pipeline.domain.row_record import RecordedProblem
 from pipeline.domain.service_codes import ResponsibleRole
-from pipeline.messages.areas import get_pair, get_words, is_known, load_area
+from pipeline.messages.areas import get_pair, get_words, is_known, list_keys
 from pipeline.messages.catalogue import dump_text, load_text, name_field, render_text
 
 _CASE, _PART = (
@@ -66,11 +66,11 @@ def build_problem(
 @cache
 def get_problem_kind_if_known(code: str) -> ProblemKind | None:
     """Return what the catalogue holds on a code; None for an unlisted one."""
-    words = load_area("problems").get(code)
-    if words is None or "severity" not in words:
+    words = get_words(code) if code in list_keys("problems") else {}
+    if "severity" not in words:
         return None
     start = f"{code}{_CASE}"
-    cases = [key.removeprefix(start) for key in load_area("problems") if key.startswith(start)]
+    cases = [key.removeprefix(start) for key in list_keys("problems") if key.startswith(start)]
     chosen = tuple(case for case in cases if _PART not in case)
     return ProblemKind(cast("Severity", words["severity"]), cast("ResponsibleRole", words["who"]), chosen)
 
@@ -87,7 +87,7 @@ def get_problem_kind(code: str) -> ProblemKind:
 def _list_optional_words(key: str) -> Sequence[str]:
     """Return the words of the detail that fill their blank with a text of its own, or leave it empty."""
     start = f"{key}{_PART}"
-    return [other.removeprefix(start) for other in load_area("problems") if other.startswith(start)]
+    return [other.removeprefix(start) for other in list_keys("problems") if other.startswith(start)]
 
 
 def record_problem(problem: Problem, message: str, masked: Problem) -> RecordedProblem:

@@ -23,7 +23,7 @@ from pipeline.domain.service_codes import (
     get_handling,
     get_listed_meaning,
 )
-from pipeline.messages.areas import get_words, is_known, load_area
+from pipeline.messages.areas import get_words, is_known, list_keys
 from pipeline.messages.catalogue import make_message
 
 # code -> the code with the same texts
@@ -66,7 +66,7 @@ def _make_advice(key: str, handling: Handling | None = None) -> Advice:
 
 def _list_names(start: str) -> list[str]:
     """Return what follows ``start`` in the keys of the advice."""
-    keys = load_area("service_errors")
+    keys = list_keys("service_errors")
     return [key.removeprefix(start) for key in keys if key.startswith(start) and not key.endswith(_TODO)]
 
 

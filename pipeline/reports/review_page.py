@@ -17,7 +17,7 @@ from typing import TypeAlias, TypeVar
 from pipeline.clock import stamp
 from pipeline.domain.roster import ImagePreview
 from pipeline.domain.run import RowOutcome, RunReport, Status, has_held_picture
-from pipeline.messages.areas import is_known, load_area
+from pipeline.messages.areas import is_known, list_keys
 from pipeline.reports.explanations import describe_problem, list_reasons
 from pipeline.reports.html_pages import write_page
 from pipeline.reports.next_steps import REPORT_PAGE, build_review_command, name_review_file
@@ -68,7 +68,7 @@ def _collect_values(
     judging = report.review_mark is not None and counts["judge"] > 0
     started = stamp(report.started)[:16].replace("T", " ")
     start = "review_page.js."
-    keys = [key.removeprefix(start) for key in load_area("review") if key.startswith(start)]
+    keys = [key.removeprefix(start) for key in list_keys("review") if key.startswith(start)]
     words = {key: say(f"js.{key}") for key in keys}
     notes = []
     if unchanged := left_out.pop("unchanged", 0):

@@ -16,7 +16,7 @@ from pipeline.cli.help import collect_texts, polish_message, split_paragraphs, w
 from pipeline.config.environment import choose_message_language
 from pipeline.config.settings import list_keys, load
 from pipeline.errors import ConfigError, reason_of
-from pipeline.messages.areas import load_area
+from pipeline.messages.areas import get_words
 from pipeline.messages.catalogue import render_text
 from pipeline.messages.help import PLURALS
 from pipeline.support.terminal_text import measure_width
@@ -25,7 +25,7 @@ HAN = re.compile(r"[\u3400-\u9fff]")
 HERE = Path(__file__).parents[2]
 NOWHERE = Path("no such file")
 
-HELP, CHINESE = load_area("help")["help"], load_area("help")["click"]
+HELP, CHINESE = get_words("help"), get_words("click")
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,28 @@
 """Every text of the catalogue files: its key, Chinese and English."""
 
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from pipeline.messages.areas import AREAS, load_area
+from pipeline.messages.areas import AREAS, FOLDER, get_words
 
-HELP, CHINESE = load_area("help")["help"], load_area("help")["click"]  # English -> Chinese
+
+def load_area(area: str) -> dict[str, Mapping[str, str]]:
+    """Return the entries of an area by key, the whole file parsed as TOML."""
+    return dict(_list_entries(tomllib.loads((FOLDER / f"{area}.toml").read_text("utf-8")), ""))
+
+
+def _list_entries(table: Mapping[str, Any], key: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Yield every entry with its whole key: TOML nests ``[a.b]`` in ``[a]``."""
+    strings = {name: value for name, value in table.items() if isinstance(value, str)}
+    if strings:
+        yield key, strings
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _list_entries(value, f"{key}.{name}" if key else name)
+
+
+HELP, CHINESE = get_words("help"), get_words("click")  # English -> Chinese
 ENTRIES = {key: words for area in AREAS if area != "help" for key, words in load_area(area).items()}
 
 

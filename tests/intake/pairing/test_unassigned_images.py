@@ -12,7 +12,7 @@ from run_support import draw_seal
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers.model import ReadOptions
-from pipeline.messages.areas import load_area
+from pipeline.messages.areas import list_keys
 from pipeline.reports.table_sheets import explain_unassigned_image
 
 
@@ -76,7 +76,7 @@ def test_every_reason_for_an_unassigned_image_has_a_text(report):
     import pipeline.intake
 
     source = "".join(path.read_text("utf-8") for path in Path(pipeline.intake.__file__).parent.rglob("*.py"))
-    reasons = [key.removesuffix(".reason") for key in load_area("files") if key.endswith(".reason")]
+    reasons = [key.removesuffix(".reason") for key in list_keys("files") if key.endswith(".reason")]
     assert len(reasons) > 5
     assert [why for why in reasons if f'"{why}"' not in source] == []
     assert all(
