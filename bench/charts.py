@@ -21,9 +21,17 @@ OTHERS = ("#9ca3af", "#c9ced6")
 # figures of the first picture: what a reader asks for first
 HEADLINES = (
     *("pace.socket.rolling30.share", "pace.socket.rolling5.share", "pace.socket.calendar30.share"),
-    *("run.wall", "run.first", "run.memory", "large.memory", "large.photo.cpu"),
-    *("unlimited.file_id.checked.rows", "unlimited.file_id.checked.cpu"),
-    *("unchanged.cpu", "unchanged.memory", "start.help", "start.check", "start.status", "tests.wall"),
+    *("run.wall", "run.first", "run.memory"),
+    *("unlimited.rows", "unlimited.memory"),
+    *(
+        "unchanged.cpu",
+        "unchanged.memory",
+        "start.help",
+        "start.check",
+        "start.status",
+        "tests.wall",
+        "tests.quick",
+    ),
 )
 WORDS = {
     "goals": Text("How much of its goal each figure uses", "每项数据用掉了目标的多少"),
@@ -31,11 +39,6 @@ WORDS = {
         "The line is the goal: a bar that does not cross it reaches it.", "竖线是目标：不越过竖线即达到。"
     ),
     "pace": Text("Share of the limit of 20 calls a second, real sockets", "每秒 20 次上限用到的比例，真实连接"),
-    "unlimited": Text("Limit lifted, in multiples of the official SDK", "不限频率，以官方 SDK 为 1"),
-    "unlimited.note": Text(
-        "Marks are the goals: rows a second should be right of them, CPU left.",
-        "短线是目标：每秒行数应在其右，CPU 应在其左。",
-    ),
     "unchanged": Text("CPU of a run without changes, seconds by rows", "没有变化的一次运行的 CPU：秒数与行数"),
     "ours": Text("esign-import", "esign-import"),
     "goal": Text("goal", "目标"),
@@ -72,7 +75,6 @@ def draw_charts(results: Results, language: str) -> Mapping[str, tuple[str, str]
     drawn = {
         "goals": _draw_goals(lines, language),
         "pace": _draw_pace(lines, language),
-        "unlimited": _draw_unlimited(lines, language),
         "unchanged": _draw_growth(lines, language),
     }
     return {name: (_say(name, language), drawing) for name, drawing in drawn.items() if drawing is not None}
@@ -149,20 +151,6 @@ def _draw_pace(lines: Mapping[str, Line], language: str) -> str | None:
         (colour, getattr(BASELINES[name], language)) for name, colour in zip(names, OTHERS, strict=False)
     ]
     return _draw_bars(_say("pace", language), groups, [*legend, (GOAL, _say("goal", language))])
-
-
-def _draw_unlimited(lines: Mapping[str, Line], language: str) -> str | None:
-    groups = []
-    for name, line in lines.items():
-        if not name.startswith("unlimited.") or line.ratio is None:
-            continue
-        assert line.figure.goal
-        bar = Bar(line.ratio, f"{line.ratio:.2f} ×", COLOURS[line.is_reached])
-        groups.append(BarGroup(describe_figure(line, language), [bar], line.figure.goal.number))
-    if not groups:
-        return None
-    legend = _list_colours(groups, language)
-    return _draw_bars(_say("unlimited", language), groups, legend, note=_say("unlimited.note", language))
 
 
 def _draw_growth(lines: Mapping[str, Line], language: str) -> str | None:

@@ -49,7 +49,7 @@ def measure_sdk(hospital: Hospital, url: str, rows: int) -> Turn:
     """Do the same calls with the SDK, without a limit."""
     read_facts(url)
     begun = time.monotonic()
-    child = run_official(hospital, url, "file_id", rows)
+    child = run_official(hospital, url, rows)
     facts = read_facts(url)
     return Turn(child.wall, facts["first"] - begun, child.peak, child.cpu)
 

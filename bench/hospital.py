@@ -51,12 +51,11 @@ class Hospital:
         *,
         rate: float = 20,
         concurrency: int = 20,
-        contract: str = "file_id",
         ledger: str = "state/ledger.sqlite3",
     ) -> None:
         """Write config.yaml for a sandbox at ``url``."""
         (self.folder / "config.yaml").write_text(
-            f"api: {{endpoint: '{url}', contract: {contract}, app_id: {SANDBOX.app_id}, "
+            f"api: {{endpoint: '{url}', app_id: {SANDBOX.app_id}, "
             f"organization_open_id: {SANDBOX.organization_open_id}, operator_open_id: {SANDBOX.operator_open_id}}}\n"
             f"limits: {{requests_per_second: {rate}, concurrency: {concurrency}}}\nsecrets_dir: secrets\n"
             f"ledger: {ledger}\n",

@@ -142,7 +142,7 @@ def run_script(address: str, folder: str, killed_at: str) -> None:
         if str(serial) in made:
             continue
         pass_step()
-        seal_id = create(address, "file_id", Path(folder) / "seals", serial)
+        seal_id = create(address, Path(folder) / "seals", serial)
         pass_step()
         with target.open("a") as output:
             csv.writer(output).writerow((serial, seal_id))

@@ -1,6 +1,6 @@
 """The same calls by the official SDK, as its documentation shows them: a thread pool, a client a thread, no journal.
 
-Run as a process: ``python -m bench.official HOST:PORT CONTRACT HOSPITAL ROWS``.
+Run as a process: ``python -m bench.official HOST:PORT HOSPITAL ROWS``.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def make_client(address: str) -> EssbasicClient:
     return OWN.client
 
 
-def create(address: str, contract: str, seals: Path, serial: int) -> str:
-    """Upload where the contract asks for it, then create; returns the SealId."""
+def create(address: str, seals: Path, serial: int) -> str:
+    """Upload the picture, then create; returns the SealId."""
     picture = base64.b64encode((seals / f"{serial:06d}.png").read_bytes()).decode()
     body = {
         "Agent": AGENT,
@@ -51,22 +51,19 @@ def create(address: str, contract: str, seals: Path, serial: int) -> str:
         "Mobile": f"154{serial:08d}",
         "SceneKey": "E_PRESCRIPTION_AUTO_SIGN",
     }
-    if contract == "inline":
-        body["SealImage"] = picture
-    else:
-        upload = models.UploadFilesRequest()
-        files = [{"FileName": f"{serial:06d}.png", "FileBody": picture}]
-        upload.from_json_string(json.dumps({"Agent": AGENT, "BusinessType": "SEAL", "FileInfos": files}))
-        body["FileId"] = make_client(address).UploadFiles(upload).FileIds[0]
+    upload = models.UploadFilesRequest()
+    files = [{"FileName": f"{serial:06d}.png", "FileBody": picture}]
+    upload.from_json_string(json.dumps({"Agent": AGENT, "BusinessType": "SEAL", "FileInfos": files}))
+    body["FileId"] = make_client(address).UploadFiles(upload).FileIds[0]
     request = models.ChannelCreatePreparedPersonalEsignRequest()
     request.from_json_string(json.dumps(body))
     return make_client(address).ChannelCreatePreparedPersonalEsign(request).SealId
 
 
-def main(address: str, contract: str, folder: str, rows: str) -> int:
+def main(address: str, folder: str, rows: str) -> int:
     seals = Path(folder) / "seals"
     with ThreadPoolExecutor(THREADS) as pool:
-        made = list(pool.map(lambda n: create(address, contract, seals, n), range(1, int(rows) + 1)))
+        made = list(pool.map(lambda n: create(address, seals, n), range(1, int(rows) + 1)))
     return 0 if all(made) else 1
 
 
