@@ -40,11 +40,17 @@ def take_over(bench: LedgerBench) -> Lease:
 
 
 def end_connections(bench: LedgerBench, purpose: str) -> None:
-    """End this program's connections of a purpose, as the server's administrator can."""
-    bench.query(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
-        f"esign-import {purpose}",
-    )
+    """End this program's connections of a purpose, as the server's administrator can; wait until they are gone.
+
+    The server ends a connection, and gives back its locks, some time after it was asked to.
+    """
+    name = f"esign-import {purpose}"
+    ended = [
+        pid
+        for (pid,) in bench.query("SELECT pid FROM pg_stat_activity WHERE application_name = %s", name)
+        if bench.query("SELECT pg_terminate_backend(%s)", pid) == [(True,)]
+    ]
+    wait_until(lambda: not bench.query("SELECT 1 FROM pg_stat_activity WHERE pid = ANY(%s)", ended))
 
 
 def test_a_held_lease_is_refused_with_its_holder(bench):
