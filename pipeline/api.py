@@ -47,11 +47,11 @@ from pipeline.config.environment import choose_language
 from pipeline.config.named_paths import require_ready
 from pipeline.config.settings import Config
 from pipeline.domain.run import Halt, RowOutcome, RunReport, RunRequest, Status
+from pipeline.domain.site_key import KEY_BYTES, SiteKey
 from pipeline.errors import UsageError
 from pipeline.esign.rate_limiter import Limiter, require_limiter
 from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.ledger.protocol import Ledger
-from pipeline.ledger.tenant import KEY_BYTES, SiteKey
 from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hooks
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import render_notebook_view, to_frame

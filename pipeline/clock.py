@@ -38,7 +38,7 @@ class SystemClock:
         await asyncio.sleep(max(0.0, seconds))
 
     def today(self) -> date:
-        return datetime.fromtimestamp(self.now(), UTC).astimezone().date()
+        return local_date(self.now())
 
 
 def pause(seconds: float) -> None:
@@ -54,6 +54,11 @@ def stamp(seconds: float) -> str:
 def shown(stamped: str, *, to: int = 16) -> str:
     """Return a `stamp` as a person reads it: 2026-11-25 02:00; up to 19 characters with the seconds."""
     return stamped[:to].replace("T", " ")
+
+
+def local_date(seconds: float) -> date:
+    """Return the local calendar day of a moment."""
+    return datetime.fromtimestamp(seconds, UTC).astimezone().date()
 
 
 def utc_date(seconds: float) -> str:

@@ -15,9 +15,9 @@ from pipeline.support.terminal_text import quote
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
+    from pipeline.domain.site_key import SiteKey
     from pipeline.ledger.database_ledger import DatabaseLedger
     from pipeline.ledger.maintenance import RestoredLedger
-    from pipeline.ledger.tenant import SiteKey
     from pipeline.resolution.adopt import AdoptableSeals
 
 MAX_TROUBLES_SHOWN = 10

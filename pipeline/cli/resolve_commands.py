@@ -19,8 +19,8 @@ from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.domain.run import RunRequest
+    from pipeline.domain.site_key import SiteKey
     from pipeline.ledger.database_ledger import DatabaseLedger
-    from pipeline.ledger.tenant import SiteKey
     from pipeline.resolution.cases import Case
     from pipeline.resolution.decide import DecisionMaker
 
@@ -210,7 +210,7 @@ def _enter_decision(
             decide.enter_not_theirs(maker, case)
         case "keep":
             images = build_image_examiner(session.require_ready_config())
-            decide.enter_keep(maker, case, site_key.digest, images, sure=sure)
+            decide.enter_keep(maker, case, site_key, images, sure=sure)
         case "replace":
             decide.enter_replace(maker, case, value, sure=sure)
         case "same_person":

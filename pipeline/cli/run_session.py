@@ -26,10 +26,11 @@ from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.domain.message import Message
 from pipeline.domain.run import RowOutcome, RunPreview, RunReport, RunRequest, Status
+from pipeline.domain.site_key import SiteKey
 from pipeline.errors import DiskTrouble, EsignImportError
 from pipeline.esign.signing import CredentialsSource
 from pipeline.ledger.database_ledger import DatabaseLedger
-from pipeline.ledger.tenant import SiteKey, get_service_environment
+from pipeline.ledger.tenant import get_service_environment
 from pipeline.messages.catalogue import join_messages, make_message, render
 from pipeline.support.atomic_files import require_writable
 from pipeline.workflow import run_request, tenant_ledger

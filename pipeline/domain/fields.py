@@ -6,11 +6,12 @@ A new field needs a member of `Field`, an attribute of `Doctor`, an entry here, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.domain.roster import Doctor, Field, ImageFile, fold_card_number
+from pipeline.domain.site_key import SiteKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,7 +250,7 @@ def list_sent_values(doctor: Doctor) -> dict[Field, object]:
     return {field: value for field, value in values.items() if value is not None}
 
 
-def list_content(doctor: Doctor, digest: Callable[[str], str]) -> dict[str, Any]:
+def list_content(doctor: Doctor, site_key: SiteKey) -> dict[str, Any]:
     """Return a doctor's values as the ledger keeps them, by the attributes of `SealContent`."""
     content: dict[str, Any] = {}
     for field, name, attribute, is_digested in _CONTENT:
@@ -259,7 +260,7 @@ def list_content(doctor: Doctor, digest: Callable[[str], str]) -> dict[str, Any]
         elif isinstance(value, ImageFile):
             value = value.sha256
         if value is not None:
-            value = digest(str(value)) if is_digested else str(value)
+            value = site_key.digest(str(value)) if is_digested else str(value)
         content[name] = value
     return content
 

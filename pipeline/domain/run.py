@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from pipeline.domain.masking import Masker
-from pipeline.domain.roster import Doctor, FileReport, PreparedImage, Problem
+from pipeline.domain.roster import Doctor, FileReport, ImageFile, PreparedImage, Problem
 from pipeline.domain.seals import CreateAttempt, PersonHistory, SealRequest
 from pipeline.domain.service_codes import NAME_EXISTS
+from pipeline.domain.site_key import SiteKey
 
 Judged = Literal["right", "wrong"]  # by a human who looked at name and picture
 # a bug, usage, a rerun cannot help, a rerun helps, another run, ledger or disk, Ctrl-C
@@ -67,6 +68,31 @@ class Review:
     held_id: str | None = (
         None  # under which the picture was judged while the row was held, without a seal name
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Judgements:
+    """All judgements of pairings, each under a digest that only the site key can make."""
+
+    site_key: SiteKey
+    by_id: Mapping[str, Judgement] = _field(default_factory=dict)
+
+    def is_right(self, doctor: Doctor, image: ImageFile) -> bool:
+        """Return whether a person judged these bytes right for a doctor whose row was held."""
+        if doctor.key is None or doctor.name is None:
+            return False
+        return self.get_review(doctor, image).judged == "right"
+
+    def get_review(self, doctor: Doctor, image: ImageFile, seal_name: str = "") -> Review:
+        """Return the pairing of a doctor with a picture; a row that is held has no seal name."""
+        key, name = doctor.key or "", doctor.name or ""
+        held_id = self.site_key.judgement(key, name, "", image.sha256)
+        held = self.by_id.get(held_id)
+        if not seal_name:
+            return Review(held_id, held.judged if held else None)
+        identity = self.site_key.judgement(key, name, seal_name, image.sha256)
+        judgement = self.by_id.get(identity, held)
+        return Review(identity, judgement.judged if judgement else None, held_id)
 
 
 @dataclass(frozen=True, slots=True)

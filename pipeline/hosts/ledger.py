@@ -19,6 +19,7 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from pipeline.clock import SystemClock, pause
 from pipeline.domain.server_address import ServerAddress, name_schema
+from pipeline.domain.site_key import KEY_BYTES, KEY_FORMAT, SiteKey
 from pipeline.errors import LedgerError, UsageError
 from pipeline.hosts import schema
 from pipeline.hosts.connection import (
@@ -37,7 +38,6 @@ from pipeline.ledger.database_ledger import Arguments, DatabaseLedger, Result
 from pipeline.ledger.disk import loaded_path
 from pipeline.ledger.protocol import Connection
 from pipeline.ledger.registry import LedgerIdentity, Ownership, holds_ledger, identify_ledger
-from pipeline.ledger.tenant import KEY_BYTES, KEY_FORMAT, SiteKey
 
 MIN_SECRET_CHARS = 20
 _SALT_BYTES = 16
@@ -52,10 +52,10 @@ class PostgresLedger(DatabaseLedger):
         address: ServerAddress,
         schema: str,
         *,
-        digest: Callable[[str], str],
+        site_key: SiteKey,
         writer: PostgresWriter | None = None,
     ) -> None:
-        super().__init__(digest=digest, writer=writer)
+        super().__init__(site_key=site_key, writer=writer)
         self._address = address
         self._schema = schema
         self._free_readers: list[psycopg.Connection] = []
@@ -154,7 +154,7 @@ def open_server_ledger(
         if inspected:
             ownership.check_registry(address.shown, identity)
             if ownership.approve is not None:
-                with closing(PostgresLedger(address, name, digest=site_key.digest)) as ledger:
+                with closing(PostgresLedger(address, name, site_key=site_key)) as ledger:
                     ownership.approve(ledger)
         writer = None
         if lease is not None:
@@ -165,7 +165,7 @@ def open_server_ledger(
         except BaseException:
             writer.close()
             raise
-    return PostgresLedger(address, name, digest=site_key.digest, writer=writer), site_key
+    return PostgresLedger(address, name, site_key=site_key, writer=writer), site_key
 
 
 def read_server_identity(address: ServerAddress, tenant: str) -> LedgerIdentity | None:

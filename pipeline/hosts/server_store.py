@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from pipeline.domain.server_address import ServerAddress, name_schema
+from pipeline.domain.site_key import SiteKey
 from pipeline.errors import UsageError
 from pipeline.hosts import schema
 from pipeline.hosts.connection import (
@@ -35,7 +36,6 @@ from pipeline.ledger.protocol import Connection
 from pipeline.ledger.purge import PersonTraces, erase_records
 from pipeline.ledger.receipts import FILE_NAME, Fact
 from pipeline.ledger.registry import Ownership, TenantRegistry
-from pipeline.ledger.tenant import SiteKey
 from pipeline.support.failpoints import hit_failpoint
 
 # what refuses a second seal, as the catalogue of the database names it; one that is missing or disabled guards nothing

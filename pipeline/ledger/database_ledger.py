@@ -14,6 +14,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from pipeline.domain.masking import compile_masked_name, mask_every_number
 from pipeline.domain.roster import FileStat
 from pipeline.domain.seals import Bearer, LedgerSnapshot, PersonMarks, Verdict
+from pipeline.domain.site_key import SiteKey
 from pipeline.ledger import attempts, decisions, person_history, run_history
 from pipeline.ledger import snapshot as people
 from pipeline.ledger.commit_queue import CommitQueue
@@ -62,10 +63,10 @@ class DatabaseLedger(ABC):
     them: a picture's name may be an identity number. The paths of a run are stored as `StoredPaths` hides them.
     """
 
-    def __init__(self, *, digest: Callable[[str], str], writer: CommitQueue | None) -> None:
-        self._digest = digest
+    def __init__(self, *, site_key: SiteKey, writer: CommitQueue | None) -> None:
+        self._site_key = site_key
         self._writer = writer  # None: opened for reading
-        self._paths = StoredPaths(digest)
+        self._paths = StoredPaths(site_key)
 
     def begin_run(self, record: RunRecord) -> None:
         self._write(run_history.enter_run, self._paths.hide_record(record))
@@ -119,13 +120,16 @@ class DatabaseLedger(ABC):
         return self._read(count_receipts)
 
     def snapshot(self) -> LedgerSnapshot:
-        return self._read(people.read_snapshot, self._digest)
+        return self._read(people.read_snapshot, self._site_key)
 
     def list_known_files(self) -> Mapping[str, FileStat]:
-        return KnownFiles(self._read(_read_files), self._digest)
+        return KnownFiles(self._read(_read_files), self._site_key)
 
     def record_files(self, stats: Mapping[str, FileStat]) -> None:
-        rows = [(self._digest(path), stat.size, stat.mtime_ns, stat.sha256) for path, stat in stats.items()]
+        rows = [
+            (self._site_key.digest(path), stat.size, stat.mtime_ns, stat.sha256)
+            for path, stat in stats.items()
+        ]
 
         def write(connection: Connection) -> list[Fact]:
             connection.executemany(
@@ -139,7 +143,7 @@ class DatabaseLedger(ABC):
             self._write(write)
 
     def record_marks(self, marks: Mapping[str, PersonMarks]) -> None:
-        earlier = self._read(decisions.read_earlier_staff_numbers, self._digest)
+        earlier = self._read(decisions.read_earlier_staff_numbers, self._site_key)
         all_marks = {**{key: PersonMarks(staff_no, "") for key, staff_no in earlier.items()}, **marks}
         keys = list(all_marks)
         for first in range(0, len(keys), _ROWS_IN_A_COMMIT):
@@ -225,12 +229,12 @@ def _read_files(connection: Connection) -> dict[str, FileStat]:
 class KnownFiles(Mapping[str, FileStat]):
     """Recorded files by path. Only digests of the paths are stored; iterating gives the digests."""
 
-    def __init__(self, stats: Mapping[str, FileStat], digest: Callable[[str], str]) -> None:
+    def __init__(self, stats: Mapping[str, FileStat], site_key: SiteKey) -> None:
         self._stats = stats
-        self._digest = digest
+        self._site_key = site_key
 
     def __getitem__(self, path: str) -> FileStat:
-        stat = self._stats.get(self._digest(path))
+        stat = self._stats.get(self._site_key.digest(path))
         return self._stats[path] if stat is None else stat
 
     def __iter__(self) -> Iterator[str]:
@@ -241,14 +245,14 @@ class KnownFiles(Mapping[str, FileStat]):
 
 
 class StoredPaths:
-    """Turns paths of a run into what is stored of them, and back; ``digest`` is the site key's.
+    """Turns paths of a run into what is stored of them, and back; with digests of the site key.
 
     The name of a roster or folder may hold an identity number. Every text that looks like a number is masked, and a digest
     of the whole path is appended. Equal paths are stored equally, and the digest selects the right one of several files.
     """
 
-    def __init__(self, digest: Callable[[str], str]) -> None:
-        self._digest = digest
+    def __init__(self, site_key: SiteKey) -> None:
+        self._site_key = site_key
         self._restored: dict[str, str] = {}
 
     def hide(self, path: str, run: str = "") -> str:
@@ -256,7 +260,7 @@ class StoredPaths:
         if _HIDDEN.fullmatch(path):
             return path
         masked = run.join(map(mask_every_number, path.split(run))) if run else mask_every_number(path)
-        return path if masked == path else f"{masked} #{self._digest(path)}"
+        return path if masked == path else f"{masked} #{self._site_key.digest(path)}"
 
     def restore(self, stored: str) -> str:
         """Return the path of which this was stored; with its mask where nothing of that name is left."""
@@ -266,7 +270,7 @@ class StoredPaths:
         if stored not in self._restored:
             masked = Path(match["masked"])
             paths = (str(path) for path in _find_matching(Path(masked.anchor), masked.parts[1:]))
-            fitting = (path for path in paths if self._digest(path) == match["digest"])
+            fitting = (path for path in paths if self._site_key.digest(path) == match["digest"])
             self._restored[stored] = next(fitting, str(masked))
         return self._restored[stored]
 

@@ -7,12 +7,13 @@ refuse a decision that contradicts the facts. An operation returns the facts tha
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
 
 from pipeline.domain.roster import fold_staff_no
 from pipeline.domain.run import Judged, Judgement
 from pipeline.domain.seals import Bearer, PersonMarks
+from pipeline.domain.site_key import SiteKey
 from pipeline.ledger.protocol import AdoptedSeal, Connection, Decision, LedgerConflict
 from pipeline.ledger.receipts import Fact
 from pipeline.ledger.run_history import enter_bearers
@@ -276,13 +277,13 @@ OWN_ROW = (
 )
 
 
-def read_earlier_staff_numbers(connection: Connection, digest: Callable[[str], str]) -> dict[str, str]:
+def read_earlier_staff_numbers(connection: Connection, site_key: SiteKey) -> dict[str, str]:
     """Return the staff numbers of persons entered without one, from the rows that runs read for them."""
     rows = connection.execute(
         "SELECT key, (SELECT json_extract(line, '$.staff_no') FROM row_line WHERE row_line.key = person.key "  # noqa: S608 - our own words
         f"AND {OWN_ROW} ORDER BY id DESC LIMIT 1) FROM person WHERE staff_no IS NULL"
     )
-    return {key: digest(fold_staff_no(staff_no)) if staff_no else "" for key, staff_no in rows}
+    return {key: site_key.digest(fold_staff_no(staff_no)) if staff_no else "" for key, staff_no in rows}
 
 
 def update_marks(connection: Connection, marks: Mapping[str, PersonMarks]) -> list[Fact]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.domain.site_key import SiteKey
 from pipeline.errors import UsageError
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.disk import require_not_loaded
@@ -15,7 +16,6 @@ from pipeline.ledger.lock import RunLock, is_locked
 from pipeline.ledger.open import open_ledger, require_no_lost_ledger
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.ledger.registry import Ownership, TenantRegistry, read_identity
-from pipeline.ledger.tenant import SiteKey
 
 if TYPE_CHECKING:
     from pipeline.ledger.maintenance import LedgerCheck

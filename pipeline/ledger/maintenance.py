@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from pipeline.domain.message import Message
+from pipeline.domain.site_key import SiteKey
 from pipeline.errors import LedgerError, LedgerUnreachable, UsageError, reason_of
 from pipeline.ledger import receipt_sync, receipts, schema
 from pipeline.ledger.disk import key_path, list_side_files, require_not_loaded, require_rights
@@ -18,7 +19,6 @@ from pipeline.ledger.protocol import Connection
 from pipeline.ledger.receipt_sync import count_missing_facts, receipts_path, set_receipts_aside
 from pipeline.ledger.receipts import Mark, Receipt
 from pipeline.ledger.sqlite_ledger import connect, explain_read_error
-from pipeline.ledger.tenant import SiteKey
 from pipeline.messages.catalogue import make_message
 from pipeline.support import atomic_files
 

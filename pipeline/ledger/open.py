@@ -8,6 +8,7 @@ from hmac import compare_digest
 from pathlib import Path
 from secrets import token_bytes
 
+from pipeline.domain.site_key import KEY_BYTES, KEY_FORMAT, SiteKey
 from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger import disk, schema
 from pipeline.ledger.disk import (
@@ -23,7 +24,7 @@ from pipeline.ledger.receipt_sync import receipts_path, require_complete_ledger,
 from pipeline.ledger.receipts import Receipts
 from pipeline.ledger.registry import Ownership, identify_ledger, read_identity
 from pipeline.ledger.sqlite_ledger import SqliteLedger, SqliteWriter, connect, explain_read_error
-from pipeline.ledger.tenant import KEY_BYTES, KEY_FORMAT, SiteKey, change_tenant, read_tenant, require_tenant
+from pipeline.ledger.tenant import change_tenant, read_tenant, require_tenant
 from pipeline.messages.catalogue import make_message
 from pipeline.support import atomic_files
 from pipeline.support.rights import FILE_MODE
@@ -78,7 +79,7 @@ def open_ledger(
         raise explain_read_error(path, error) from error
     except OSError as error:
         raise explain_error("ledger.not_opened", path, error) from error
-    return SqliteLedger(path, digest=site_key.digest, writer=writer), site_key
+    return SqliteLedger(path, site_key=site_key, writer=writer), site_key
 
 
 def _create_ledger(path: Path, tenant: str, now: float) -> None:
@@ -138,7 +139,7 @@ def _inspect_ledger(path: Path, site_key: SiteKey, ownership: Ownership) -> None
         require_complete_ledger(path, connection, registered=seen)
     ownership.check_registry(path, identity)
     if ownership.approve is not None:
-        ownership.approve(SqliteLedger(path, digest=site_key.digest))
+        ownership.approve(SqliteLedger(path, site_key=site_key))
 
 
 def _prepare_for_writing(path: Path, tenant: str, ownership: Ownership, now: float) -> Receipts:

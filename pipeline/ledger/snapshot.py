@@ -6,12 +6,13 @@ Keys, names, seal names, runs and scenes repeat in every table: such strings are
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from sys import intern
 from typing import Any
 
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, LiveSeal, PersonHistory, SealContent
+from pipeline.domain.site_key import SiteKey
 from pipeline.ledger import decisions
 from pipeline.ledger.attempts import MAY_HAVE_CREATED, REFUSED_SINCE_LAST_SEAL, REPLACEMENT_PENDING
 from pipeline.ledger.protocol import Connection
@@ -33,7 +34,7 @@ _NAMES_OF_OTHERS = (
 )
 
 
-def read_snapshot(connection: Connection, digest: Callable[[str], str]) -> LedgerSnapshot:
+def read_snapshot(connection: Connection, site_key: SiteKey) -> LedgerSnapshot:
     """Read all persons; ``connection`` is inside a transaction, so that all of it is of one moment."""
     seals = dict(_read_live_seals(connection))
     unresolved = dict(_read_attempts(connection, OPEN_ATTEMPT))
@@ -51,7 +52,7 @@ def read_snapshot(connection: Connection, digest: Callable[[str], str]) -> Ledge
     frozen |= {
         key for (key,) in connection.execute(f"{REPLACEMENT_PENDING} AND ended_by IS NOT NULL")
     } | seals.keys()
-    earlier = decisions.read_earlier_staff_numbers(connection, digest)
+    earlier = decisions.read_earlier_staff_numbers(connection, site_key)
     people = {
         (same := intern(key)): PersonHistory(
             key=same,

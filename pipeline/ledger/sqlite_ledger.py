@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline.domain.site_key import SiteKey
 from pipeline.errors import LedgerError, reason_of
 from pipeline.ledger.commit_queue import CommitJob, CommitQueue, Outcome
 from pipeline.ledger.database_ledger import DatabaseLedger
@@ -163,10 +164,8 @@ class SqliteWriter(CommitQueue):
 class SqliteLedger(DatabaseLedger):
     """A ledger in a file; `open_ledger` (open.py) opens it. Every read has a connection of its own."""
 
-    def __init__(
-        self, path: Path, *, digest: Callable[[str], str], writer: SqliteWriter | None = None
-    ) -> None:
-        super().__init__(digest=digest, writer=writer)
+    def __init__(self, path: Path, *, site_key: SiteKey, writer: SqliteWriter | None = None) -> None:
+        super().__init__(site_key=site_key, writer=writer)
         self._path = path
 
     @contextmanager

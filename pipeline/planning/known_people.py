@@ -7,11 +7,11 @@ mobile and picture. Two of these four agree: the row is held until a person deci
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
 from functools import cached_property
 
+from pipeline.clock import local_date
 from pipeline.domain.fields import FIELDS, list_content
 from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Doctor, Field, Problem
@@ -25,6 +25,7 @@ from pipeline.domain.seals import (
     SealContent,
     are_declared_two,
 )
+from pipeline.domain.site_key import SiteKey
 from pipeline.errors import NotReadNow
 from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.messages.problems import build_problem
@@ -37,8 +38,6 @@ _CONTENT = tuple(
 )
 _KNOWN_STATUSES = frozenset({Status.UNCHANGED, Status.CHANGED, Status.UNKNOWN, Status.EXISTS})
 POSSIBLY_SAME = "PERSON_POSSIBLY_SAME"
-Digest = Callable[[str], str]  # HMAC of a number, a mobile or a staff number under the site key
-ToDay = Callable[[float], date]  # local calendar day of unix seconds
 _LAST_FOUR = 4
 _ENOUGH = 2  # of the four marks
 # people whose picture is compared with a row's: one mobile may be a ward's. A picture of one more stops the row when it
@@ -58,7 +57,7 @@ def unite_persons(doctors: Sequence[Doctor], snapshot: LedgerSnapshot) -> list[D
     return united
 
 
-def compute_new_marks(row_plans: Iterable[RowPlan], digest: Digest) -> dict[str, PersonMarks]:
+def compute_new_marks(row_plans: Iterable[RowPlan], site_key: SiteKey) -> dict[str, PersonMarks]:
     """Return, by key, staff number and mobile of known people where their rows differ from the ledger.
 
     Of several rows of a person the first one counts: with all of them the ledger would change in every run.
@@ -76,12 +75,12 @@ def compute_new_marks(row_plans: Iterable[RowPlan], digest: Digest) -> dict[str,
         if row_plan.status is Status.UNCHANGED and made.content is not None:
             mobile = made.content.mobile if doctor.mobile else None
         elif make_name_key(doctor.name or "") in list_name_keys(person, made):
-            mobile = digest(doctor.mobile) if doctor.mobile else None
+            mobile = site_key.digest(doctor.mobile) if doctor.mobile else None
         else:
             continue
         seen.add(person.key)
         marks = PersonMarks(
-            digest(doctor.comparable_staff_no) if doctor.comparable_staff_no else "", mobile or ""
+            site_key.digest(doctor.comparable_staff_no) if doctor.comparable_staff_no else "", mobile or ""
         )
         is_new = marks.staff_no not in {"", person.staff_no_digest}
         if is_new or marks.mobile not in {"", person.mobile_digest}:
@@ -92,12 +91,12 @@ def compute_new_marks(row_plans: Iterable[RowPlan], digest: Digest) -> dict[str,
 # -- seals
 
 
-def build_seal_content(doctor: Doctor, digest: Digest) -> SealContent:
+def build_seal_content(doctor: Doctor, site_key: SiteKey) -> SealContent:
     """Return the content of the seal that a row asks for."""
     assert doctor.name
     assert doctor.number
     assert doctor.picture
-    return SealContent(**list_content(doctor, digest), pixels=None)
+    return SealContent(**list_content(doctor, site_key), pixels=None)
 
 
 def as_planned(content: SealContent) -> SealContent:
@@ -105,12 +104,12 @@ def as_planned(content: SealContent) -> SealContent:
     return replace(content, pixels=None)
 
 
-def list_differences(doctor: Doctor, seal: LiveSeal, digest: Digest, images: ImageExaminer) -> list[Field]:
+def list_differences(doctor: Doctor, seal: LiveSeal, site_key: SiteKey, images: ImageExaminer) -> list[Field]:
     """Return the fields in which a row differs from its seal; a field that the row does not give is not compared."""
     content = seal.content
     if content is None:  # adopted: its content is not known
         return []
-    row_content = list_content(doctor, digest)
+    row_content = list_content(doctor, site_key)
     differences = {
         field: row_content[name] != getattr(content, name)
         for field, name, blank_is_content in _CONTENT
@@ -123,15 +122,15 @@ def list_differences(doctor: Doctor, seal: LiveSeal, digest: Digest, images: Ima
     return [field for field, differs in differences.items() if differs]
 
 
-def has_other_staff_no(doctor: Doctor, person: PersonHistory, digest: Digest) -> bool:
+def has_other_staff_no(doctor: Doctor, person: PersonHistory, site_key: SiteKey) -> bool:
     """Return whether a row has another staff number than the one by which the ledger knows the person."""
     staff_no = doctor.comparable_staff_no
-    return bool(staff_no and person.staff_no_digest and digest(staff_no) != person.staff_no_digest)
+    return bool(staff_no and person.staff_no_digest and site_key.digest(staff_no) != person.staff_no_digest)
 
 
-def list_adopted_differences(doctor: Doctor, person: PersonHistory, digest: Digest) -> list[Field]:
+def list_adopted_differences(doctor: Doctor, person: PersonHistory, site_key: SiteKey) -> list[Field]:
     """Return the name where a row has another name and another staff number than the doctor of an adopted seal."""
-    is_other_person = _has_other_name(doctor, person) and has_other_staff_no(doctor, person, digest)
+    is_other_person = _has_other_name(doctor, person) and has_other_staff_no(doctor, person, site_key)
     return [Field.NAME] if is_other_person else []
 
 
@@ -143,7 +142,7 @@ def _has_other_name(doctor: Doctor, person: PersonHistory) -> bool:
 
 
 def describe_differences(
-    doctor: Doctor, differences: Sequence[Field], person: PersonHistory, digest: Digest
+    doctor: Doctor, differences: Sequence[Field], person: PersonHistory, site_key: SiteKey
 ) -> Problem:
     """Return the problem of a person whose row differs from the seal.
 
@@ -152,7 +151,7 @@ def describe_differences(
     if (
         Field.NAME in differences
         and _has_other_name(doctor, person)
-        and has_other_staff_no(doctor, person, digest)
+        and has_other_staff_no(doctor, person, site_key)
     ):
         return build_problem(
             "CONTENT_CHANGED",
@@ -203,12 +202,12 @@ class KnownPersons:
         self,
         snapshot: LedgerSnapshot,
         doctors: Sequence[Doctor],
-        digest: Digest,
+        site_key: SiteKey,
         images: ImageExaminer,
     ) -> None:
         """Keep what they are found in."""
         self._snapshot, self._doctors = snapshot, doctors
-        self._digest = digest
+        self._site_key = site_key
         self._images = images
 
     @cached_property
@@ -237,14 +236,14 @@ class KnownPersons:
         if rows and not known:
             return known
         known |= {(Field.NAME, name_key) for name_key in list_name_keys(person, made)}
-        return known.union(*(_list_marks(row, self._digest) for row in rows))
+        return known.union(*(_list_marks(row, self._site_key) for row in rows))
 
     def find(self, doctor: Doctor) -> tuple[PersonHistory, list[Field]] | None:
         """Return the person whom a row may be, and the fields that agree; None for a new person."""
         if not self._by_mark:
             return None
         candidates: dict[str, tuple[Known, list[Field]]] = {}
-        for mark in _list_marks(doctor, self._digest):
+        for mark in _list_marks(doctor, self._site_key):
             for known in self._by_mark.get(mark, ()):
                 candidates.setdefault(known[0].key, (known, []))[1].append(mark[0])
         compared = 0
@@ -287,7 +286,7 @@ def get_possibly_same_problem(doctor: Doctor) -> Problem | None:
 
 
 def describe_possibly_same(
-    doctor: Doctor, person: PersonHistory, agreeing_fields: Sequence[Field], to_day: ToDay
+    doctor: Doctor, person: PersonHistory, agreeing_fields: Sequence[Field]
 ) -> tuple[Doctor, Problem]:
     """Return the row and the problem that it may be a person with a seal, or with a create that has no verdict.
 
@@ -299,11 +298,11 @@ def describe_possibly_same(
         "agreed": " ".join(agreeing_fields),
     }
     if person.seal:
-        detail |= {"seal": person.seal.seal_id, "day": to_day(person.seal.created_at).isoformat()}
+        detail |= {"seal": person.seal.seal_id, "day": local_date(person.seal.created_at).isoformat()}
     elif person.unresolved_attempt:
         detail |= {
             "trace": person.unresolved_attempt.uuid,
-            "day": to_day(person.unresolved_attempt.signed_at).isoformat(),
+            "day": local_date(person.unresolved_attempt.signed_at).isoformat(),
         }
     conflict = get_possibly_same_problem(doctor)
     if conflict is not None and person.key in doctor.possibly_same:
@@ -318,13 +317,13 @@ def list_name_keys(person: PersonHistory, made: LiveSeal | CreateAttempt) -> set
     return {make_name_key(name) for name in names if name}
 
 
-def _list_marks(doctor: Doctor, digest: Digest) -> Iterator[Mark]:
+def _list_marks(doctor: Doctor, site_key: SiteKey) -> Iterator[Mark]:
     if doctor.name:
         yield Field.NAME, make_name_key(doctor.name)
     if doctor.comparable_staff_no:
-        yield Field.STAFF_NO, digest(doctor.comparable_staff_no)
+        yield Field.STAFF_NO, site_key.digest(doctor.comparable_staff_no)
     if doctor.mobile:
-        yield Field.MOBILE, digest(doctor.mobile)
+        yield Field.MOBILE, site_key.digest(doctor.mobile)
 
 
 def _sort_key(person: PersonHistory, made: LiveSeal | CreateAttempt) -> tuple[float, str]:

@@ -5,16 +5,15 @@ Pure: the same rows and the same snapshot give the same plan, in any order of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
+from pipeline.clock import local_date
 from pipeline.domain.fields import FIELDS, list_sent_values
 from pipeline.domain.roster import Doctor, Field, Problem, Severity
 from pipeline.domain.run import (
     Judged,
-    Judgement,
-    Review,
+    Judgements,
     RowPlan,
     Status,
     get_attempt_status,
@@ -23,14 +22,13 @@ from pipeline.domain.run import (
 )
 from pipeline.domain.seals import LedgerSnapshot, PersonHistory, SealContent, SealRequest
 from pipeline.domain.service_codes import has_reason
+from pipeline.domain.site_key import SiteKey
 from pipeline.errors import NotReadNow, isolate_row_failure
 from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.messages.problems import build_problem, turn_into_warning, waits_for_machine_only
 from pipeline.planning.known_people import (
     POSSIBLY_SAME,
-    Digest,
     KnownPersons,
-    ToDay,
     as_planned,
     build_seal_content,
     describe_differences,
@@ -53,17 +51,21 @@ class PlanRules:
 
     seal_name_template: str  # {name} {staff_no} {department}
     resend_refused: bool  # an explicit retry: refused rows are sent again however old
-    digest: Digest
+    site_key: SiteKey
     images: ImageExaminer
-    today: date
-    to_day: ToDay
+    now: float  # unix seconds
     seal_name_ascii: bool = False  # whether seal names may hold ASCII characters
-    # whether the identical request may be sent again to resolve an attempt without a verdict
-    may_probe: Callable[[PersonHistory], bool] = lambda _: False
-    # digest of key, name, seal name and the picture's sha256
-    judgement_id: Callable[[str, str, str, str], str] | None = None
-    judgements: Mapping[str, Judgement] = field(default_factory=dict)
+    probes: bool = False  # an attempt without a verdict is resolved by sending the identical request again
+    only_keys: frozenset[str] = frozenset()  # if there are any, no other person's attempt is probed
+    judgements: Judgements | None = None  # None: no row can be reviewed
     require_review: bool = False  # only rows judged right are sent
+
+    def may_probe(self, person: PersonHistory) -> bool:
+        """Return whether a create may be sent once more to resolve it: its signature is no longer accepted."""
+        if not self.probes or (self.only_keys and person.key not in self.only_keys):
+            return False
+        attempt = person.unresolved_attempt
+        return attempt is not None and attempt.verdict == "unknown" and self.now >= attempt.replayable_until
 
 
 def plan_rows(
@@ -125,7 +127,7 @@ class _Planner:
     ) -> None:
         self._snapshot, self._rules = snapshot, rules
         self._image_owners = get_owners_by_image(snapshot, lambda content: content.picture)
-        self._known_persons = KnownPersons(snapshot, doctors, rules.digest, rules.images)
+        self._known_persons = KnownPersons(snapshot, doctors, rules.site_key, rules.images)
 
     # -- the status of each row
 
@@ -152,7 +154,7 @@ class _Planner:
         if possibly_same := self._get_possibly_same(doctor, person):
             owner, agreeing_fields = possibly_same
             doctor = _drop_held_image(doctor)  # whose picture it is follows from who the doctor is
-            doctor, reason = describe_possibly_same(doctor, owner, agreeing_fields, self._rules.to_day)
+            doctor, reason = describe_possibly_same(doctor, owner, agreeing_fields)
             return replace(_make_plan(doctor, person, Status.REJECTED, reason), possibly_same=owner)
         return self._plan_unsealed_person(doctor, person)
 
@@ -161,7 +163,7 @@ class _Planner:
         attempt = person.unresolved_attempt
         if attempt is None or doctor.errors or not self._rules.may_probe(person):
             return False
-        return as_planned(attempt.content) == build_seal_content(doctor, self._rules.digest)
+        return as_planned(attempt.content) == build_seal_content(doctor, self._rules.site_key)
 
     def _get_possibly_same(
         self, doctor: Doctor, person: PersonHistory | None
@@ -189,7 +191,7 @@ class _Planner:
         owner = self._image_owners.get(doctor.picture.sha256) if doctor.picture else None
         if conflict := get_image_conflict(doctor, owner):
             return _make_plan(doctor, person, Status.REJECTED, conflict)
-        content = build_seal_content(doctor, self._rules.digest)
+        content = build_seal_content(doctor, self._rules.site_key)
         waits = person is not None and not self._rules.resend_refused and self._is_exhausted(person, content)
         return _make_plan(doctor, person, Status.FAILED if waits else Status.READY)
 
@@ -201,8 +203,7 @@ class _Planner:
         code, message = refusals[-1].code or "", refusals[-1].message or ""
         if not has_reason(code, message):
             return True
-        first_day = self._rules.to_day(refusals[0].signed_at)
-        return (self._rules.today - first_day).days >= RETRY_DAYS
+        return (local_date(self._rules.now) - local_date(refusals[0].signed_at)).days >= RETRY_DAYS
 
     def _plan_known_person(self, doctor: Doctor, person: PersonHistory, index: int = 0) -> RowPlan:
         """Return the plan of a row whose person has a seal or an unresolved attempt: nothing is sent."""
@@ -213,15 +214,15 @@ class _Planner:
         status = Status.UNCHANGED
         reasons: tuple[Problem, ...] = ()
         try:
-            differences = list_differences(doctor, seal, self._rules.digest, self._rules.images)
+            differences = list_differences(doctor, seal, self._rules.site_key, self._rules.images)
             if seal.content is None:
-                differences = list_adopted_differences(doctor, person, self._rules.digest)
+                differences = list_adopted_differences(doctor, person, self._rules.site_key)
         except NotReadNow as trouble:
             reasons = (turn_into_warning(describe_unread_image(doctor, trouble)),)
         else:
             if differences:
                 status = Status.CHANGED
-                reasons = (describe_differences(doctor, differences, person, self._rules.digest),)
+                reasons = (describe_differences(doctor, differences, person, self._rules.site_key),)
         problems = name_sealed_image(doctor.problems, doctor, seal.content, self._rules.images)
         problems = (*problems, *reasons)
         return RowPlan(doctor, status, seal.seal_name, person, problems=problems, index=index)
@@ -255,7 +256,7 @@ class _Planner:
                 row_plan,
                 seal_name=seal_name,
                 problems=problems,
-                request=_build_request(row_plan.doctor, seal_name, self._rules.digest),
+                request=_build_request(row_plan.doctor, seal_name, self._rules.site_key),
             ),
         )
 
@@ -266,31 +267,26 @@ class _Planner:
         is_held = row_plan.status is Status.REJECTED and row_plan.doctor.held_image is not None
         if not is_held:
             return _isolate_failure(row_plan, lambda: self._apply_review(row_plan))
-        people, rules = self._snapshot.people, self._rules
-        return _isolate_failure(
-            row_plan, lambda: offer_held_image(row_plan, people, rules.judgement_id, rules.judgements)
-        )
+        people, judgements = self._snapshot.people, self._rules.judgements
+        return _isolate_failure(row_plan, lambda: offer_held_image(row_plan, people, judgements))
 
     def _apply_review(self, row_plan: RowPlan) -> RowPlan:
         doctor, person, rules = row_plan.doctor, row_plan.history, self._rules
+        if rules.judgements is None or doctor.picture is None:
+            return row_plan
         is_concerned = row_plan.status in {Status.READY, Status.FAILED} or (
-            rules.judgements and row_plan.status is not Status.REJECTED
+            rules.judgements.by_id and row_plan.status is not Status.REJECTED
         )
-        if rules.judgement_id is None or not is_concerned or doctor.picture is None:
+        if not (is_concerned and doctor.key and doctor.name and row_plan.seal_name):
             return row_plan
-        if not (doctor.key and doctor.name and row_plan.seal_name):
-            return row_plan
-        identity = rules.judgement_id(doctor.key, doctor.name, row_plan.seal_name, doctor.picture.sha256)
-        held_id = rules.judgement_id(doctor.key, doctor.name, "", doctor.picture.sha256)
-        judgement = rules.judgements.get(identity) or rules.judgements.get(held_id)
-        judged = judgement.judged if judgement else None
-        row_plan = replace(row_plan, review=Review(identity, judged, held_id))
+        review = rules.judgements.get_review(doctor, doctor.picture, row_plan.seal_name)
+        judged, row_plan = review.judged, replace(row_plan, review=review)
         if row_plan.status is Status.READY and (
             judged == "wrong" or (rules.require_review and judged != "right")
         ):
             if person is not None and person.unresolved_attempt is not None:
                 # a probe is not sent: the create without a verdict is held again
-                return replace(self._plan_known_person(doctor, person), review=row_plan.review)
+                return replace(self._plan_known_person(doctor, person), review=review)
             return _bar_unreviewed(row_plan, judged)
         if judged == "wrong" and person is not None and person.seal is not None:
             warning = _describe_wrong_pairing(doctor, severity="warning")
@@ -368,13 +364,13 @@ def _describe_wrong_pairing(doctor: Doctor, severity: Severity = "error") -> Pro
     return build_problem("REVIEW_WRONG", Field.PICTURE, doctor.row.address(Field.PICTURE), severity=severity)
 
 
-def _build_request(doctor: Doctor, seal_name: str, digest: Digest) -> SealRequest:
+def _build_request(doctor: Doctor, seal_name: str, site_key: SiteKey) -> SealRequest:
     staff_no = doctor.comparable_staff_no
     return SealRequest(
         key=doctor.key or "",
         row_id=doctor.row_id or "",
         seal_name=seal_name,
         values=list_sent_values(doctor),
-        content=build_seal_content(doctor, digest),
-        staff_no=digest(staff_no) if staff_no else "",
+        content=build_seal_content(doctor, site_key),
+        staff_no=site_key.digest(staff_no) if staff_no else "",
     )

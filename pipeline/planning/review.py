@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
 
-from pipeline.domain.run import Judged, Judgement, Review, RowPlan, Status
+from pipeline.domain.run import Judged, Judgement, Judgements, RowPlan, Status
 from pipeline.domain.seals import PersonHistory
 from pipeline.errors import UsageError, reason_of
 from pipeline.ledger.protocol import Ledger
@@ -76,22 +76,19 @@ def load_review(path: Path, mark: str, ledger: Ledger) -> SavedReview:
 def offer_held_image(
     row_plan: RowPlan,
     people: Mapping[str, PersonHistory],
-    judgement_id: Callable[[str, str, str, str], str] | None,
-    judgements: Mapping[str, Judgement],
+    judgements: Judgements | None,
 ) -> RowPlan:
     """Let a person decide on a picture that may be an earlier doctor's, where nothing else is wrong with the row.
 
     An earlier doctor with a seal, or a create without a verdict, may be the row's own person under another number.
     """
     doctor, image = row_plan.doctor, row_plan.doctor.held_image
-    if image is None or judgement_id is None or not (doctor.key and doctor.name):
+    if image is None or judgements is None or not (doctor.key and doctor.name):
         return row_plan
     errors = [problem for problem in row_plan.problems if problem.severity == "error"]
     if len(errors) > 1:
         return row_plan
-    identity = judgement_id(doctor.key, doctor.name, "", image.sha256)
-    judgement = judgements.get(identity)
-    row_plan = replace(row_plan, review=Review(identity, judgement.judged if judgement else None))
+    row_plan = replace(row_plan, review=judgements.get_review(doctor, image))
     earlier = people.get(errors[0].detail.get("person", ""))
     if earlier is None or not (earlier.seal or earlier.unresolved_attempt):
         return row_plan

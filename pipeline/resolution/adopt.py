@@ -18,6 +18,7 @@ from pipeline.domain.name_key import make_name_key
 from pipeline.domain.results_format import CHECK, compute_line_check
 from pipeline.domain.roster import Doctor, Field, FileReport, Problem, Row
 from pipeline.domain.seals import PersonHistory, fold_seal_id, is_seal_id, list_doctor_texts
+from pipeline.domain.site_key import SiteKey
 from pipeline.errors import FileRefused, UsageError
 from pipeline.esign.contracts import Agent, list_sent_texts
 from pipeline.intake.fields.normalize import strip_quotes
@@ -26,7 +27,6 @@ from pipeline.intake.read_rosters import open_results
 from pipeline.intake.readers.model import Sheet, format_column
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.protocol import AdoptedSeal
-from pipeline.ledger.tenant import SiteKey
 from pipeline.messages.areas import get_pair
 from pipeline.messages.catalogue import join_messages, make_finished_message, make_message
 from pipeline.reports.explanations import describe_problem

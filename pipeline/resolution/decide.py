@@ -12,6 +12,7 @@ from pipeline.domain.masking import mask_id, mask_text
 from pipeline.domain.roster import fold_card_number
 from pipeline.domain.run import Judged, RowPlan, Status
 from pipeline.domain.seals import PersonHistory, SealContent, fold_seal_id, is_seal_id, list_doctor_texts
+from pipeline.domain.site_key import SiteKey
 from pipeline.errors import UsageError
 from pipeline.esign.contracts import Agent, list_sent_texts
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
@@ -20,7 +21,6 @@ from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.protocol import Decision, Ledger, LedgerConflict
-from pipeline.ledger.tenant import SiteKey
 from pipeline.messages.catalogue import make_message
 from pipeline.planning.guards import CERTIFICATE_DAYS
 from pipeline.planning.known_people import build_seal_content
@@ -105,7 +105,7 @@ def enter_not_theirs(maker: DecisionMaker, case: Case) -> None:
 
 
 def enter_keep(
-    maker: DecisionMaker, case: Case, digest: Callable[[str], str], images: ImageExaminer, *, sure: bool
+    maker: DecisionMaker, case: Case, site_key: SiteKey, images: ImageExaminer, *, sure: bool
 ) -> None:
     """Enter that the roster's present content is the accepted one; the seal stays as it is.
 
@@ -118,20 +118,18 @@ def enter_keep(
         return
     row_plan = require_changed(case)
     _require_one_person(case, sure=sure)
-    maker.enter_decision("keep", case.key, content=_accept_content(case, row_plan, digest, images))
+    maker.enter_decision("keep", case.key, content=_accept_content(case, row_plan, site_key, images))
 
 
-def _accept_content(
-    case: Case, row_plan: RowPlan, digest: Callable[[str], str], images: ImageExaminer
-) -> SealContent:
+def _accept_content(case: Case, row_plan: RowPlan, site_key: SiteKey, images: ImageExaminer) -> SealContent:
     """Return the seal's content with all that the row gives in its place; the rest stays."""
     assert case.history.seal is not None
     content, doctor = case.history.seal.content, row_plan.doctor
     if content is None:  # adopted: all that is known of it is what the row gives
         if doctor.picture is None:
             raise UsageError("resolve.needs_picture", name=case.name)
-        return replace(build_seal_content(doctor, digest), pixels=images.compute_pixels(doctor.picture))
-    values = list_content(doctor, digest)
+        return replace(build_seal_content(doctor, site_key), pixels=images.compute_pixels(doctor.picture))
+    values = list_content(doctor, site_key)
     given = {
         name: values[name]
         for definition in FIELDS.values()

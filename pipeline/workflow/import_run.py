@@ -23,6 +23,7 @@ from pipeline.domain.run import (
     RunRequest,
     compute_exit_code,
 )
+from pipeline.domain.site_key import SiteKey
 from pipeline.intake.conflicts import flag_conflicts, mark_unread
 from pipeline.intake.fields.validate import assign_row_ids, validate_rows
 from pipeline.intake.images.name_ocr import check_names_in_images
@@ -33,7 +34,6 @@ from pipeline.intake.pairing.match import MatchResult, match_images
 from pipeline.intake.pairing.picture_column import list_contested_files
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.ledger.protocol import Ledger
-from pipeline.ledger.tenant import SiteKey
 from pipeline.planning.guards import (
     check_plan,
     get_missing_rosters_halt,
@@ -87,11 +87,11 @@ def prepare_run(
     examiner = stage_settings.build_image_examiner(config)
     inputs = _read(request, config, site_key)
     doctors = _validate(inputs, config, view, clock)
-    earlier = view.make_earlier_evidence(new_judgements, examiner)
+    judgements = view.get_judgements(new_judgements)
+    earlier = view.make_earlier_evidence(judgements, examiner)
     pairs = _pair(doctors, inputs.images, config, view, earlier=earlier, examiner=examiner, now=started)
-    judgements = {**view.judgements, **new_judgements}
     rules = stage_settings.build_plan_rules(
-        request, config, site_key, clock, images=examiner, judgements=judgements
+        request, config, view.person_digests, started, images=examiner, judgements=judgements
     )
     row_plans = _plan(pairs, view, rules)
     absent_unresolved = view.count_absent_unresolved({doctor.key for doctor in pairs.doctors})
@@ -317,5 +317,5 @@ def _record_start(
     if review is not None:
         review.record_new(ledger, record.started, record.user)
     record_rows(ledger, record.run, initial_outcomes, presenter)
-    ledger.record_marks(compute_new_marks(plan.row_plans, resources.site_key.digest))
+    ledger.record_marks(compute_new_marks(plan.row_plans, resources.site_key))
     return initial_outcomes

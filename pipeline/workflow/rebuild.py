@@ -33,8 +33,8 @@ from pipeline.domain.run import (
     get_attempt_status,
 )
 from pipeline.domain.seals import PersonHistory
+from pipeline.domain.site_key import SiteKey
 from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord
-from pipeline.ledger.tenant import SiteKey
 from pipeline.messages.catalogue import load_text, load_texts, make_message
 from pipeline.messages.problems import load_problem
 from pipeline.planning.unsent_rows import build_initial_outcome, build_not_sent_outcome

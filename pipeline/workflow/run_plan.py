@@ -9,24 +9,21 @@ from typing import TYPE_CHECKING
 
 from pipeline.clock import Clock
 from pipeline.domain.roster import Doctor, FileReport, FileStat, Row
-from pipeline.domain.run import Halt, Judgement, RowOutcome, RowPlan, RunPreview, RunReport
+from pipeline.domain.run import Halt, Judgement, Judgements, RowOutcome, RowPlan, RunPreview, RunReport
 from pipeline.domain.seals import Bearer, LedgerSnapshot
+from pipeline.domain.site_key import PLAIN_KEY, SiteKey
 from pipeline.esign.signing import CredentialsSource
 from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.pairing.earlier_evidence import EarlierEvidence, EvidenceRecords
 from pipeline.intake.pairing.image_index import ImageListing
 from pipeline.intake.pairing.match import MatchResult
 from pipeline.ledger.protocol import Ledger, RunRecord
-from pipeline.ledger.tenant import KEY_BYTES, SiteKey
 from pipeline.planning.guards import NO_SEALS, Guards, SealCounts
 
 if TYPE_CHECKING:  # they import asyncio: `check` does not need it
     from pipeline.esign.rate_limiter import Limiter
     from pipeline.sending.circuit_breaker import OutageMonitor
     from pipeline.sending.run_state import StopSignal
-
-# of a check without a ledger: equal numbers are still one person
-PLAIN_KEY = SiteKey(bytes(KEY_BYTES), "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,10 +118,12 @@ class LedgerView:
         """The fingerprints of files that need not be opened again."""
         return self.ledger.list_known_files() if self.ledger else {}
 
-    @property
-    def judgements(self) -> Mapping[str, Judgement]:
-        """The judgements of earlier reviews."""
-        return self.ledger.list_judgements() if self.ledger else {}
+    def get_judgements(self, new: Mapping[str, Judgement]) -> Judgements | None:
+        """Return the judgements of earlier reviews with ``new`` ones; None without a site key: nothing can be reviewed."""
+        if self.site_key is None:
+            return None
+        known = self.ledger.list_judgements() if self.ledger else {}
+        return Judgements(self.site_key, {**known, **new})
 
     def count_seals(self) -> SealCounts:
         """Count the seals of the ledger, and the creates that wait for a decision because the seal name exists."""
@@ -142,27 +141,17 @@ class LedgerView:
         unresolved = {person.key for person in self.snapshot.people.values() if person.unresolved_attempt}
         return len(unresolved.difference(keys))
 
-    def make_earlier_evidence(
-        self, new_judgements: Mapping[str, Judgement], images: ImageExaminer
-    ) -> EarlierEvidence:
-        """Return what decides whose picture a file may be by earlier runs; ``new_judgements`` are not in the ledger yet."""
-        if self.ledger is None or self.site_key is None:
+    def make_earlier_evidence(self, judgements: Judgements | None, images: ImageExaminer) -> EarlierEvidence:
+        """Return what decides whose picture a file may be by earlier runs."""
+        if self.ledger is None or self.site_key is None or judgements is None:
             return EarlierEvidence()
-        digest, judge = self.site_key.digest, self.site_key.judgement
-        judgements = {**self.judgements, **new_judgements}
-
-        def is_judged_right(key: str, name: str, sha256: str) -> bool:
-            judgement = judgements.get(judge(key, name, "", sha256))
-            return judgement is not None and judgement.judged == "right"
-
         records = EvidenceRecords(
             bearers=self.ledger.list_bearers(self.site_key.tenant),
-            digest=digest,
-            make_key=self.site_key.person,
+            site_key=self.site_key,
             settled_keys=self.known_keys,
             same_persons=self.snapshot.same_persons,
             other_persons=self.snapshot.other_persons,
-            is_judged_right=is_judged_right,
+            judgements=judgements,
             images=images,
         )
         return EarlierEvidence(records)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
-from collections.abc import Mapping
 from dataclasses import fields, replace
-from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.roster import Field
-from pipeline.domain.run import Judgement, RunRequest
-from pipeline.domain.seals import PersonHistory
+from pipeline.domain.run import Judgements, RunRequest
+from pipeline.domain.site_key import SiteKey
 from pipeline.esign.contracts import CONTRACTS, Agent, Contract
 from pipeline.esign.signing import CredentialsSource
 from pipeline.intake.fields.validate import FieldSettings
@@ -23,7 +21,6 @@ from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.readers.model import HEADER, ReadOptions
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.protocol import Ledger, RunRecord
-from pipeline.ledger.tenant import SiteKey
 from pipeline.planning.guards import Guards
 from pipeline.planning.plan import PlanRules
 from pipeline.version import __version__
@@ -144,46 +141,25 @@ def build_guards(request: RunRequest, config: Config) -> Guards:
 def build_plan_rules(
     request: RunRequest,
     config: Config,
-    site_key: SiteKey | None,
-    clock: Clock,
+    site_key: SiteKey,
+    now: float,
     *,
     images: ImageExaminer,
-    judgements: Mapping[str, Judgement],
+    judgements: Judgements | None,
 ) -> PlanRules:
     """Return what the plan depends on beside roster and ledger."""
-    now = clock.now()
-
-    def may_probe(person: PersonHistory) -> bool:
-        """Return whether a create may be sent once more to resolve it: its signature is no longer accepted."""
-        if config.unknown != "probe" or request.command == "check":
-            return False
-        if request.only_keys and person.key not in request.only_keys:
-            return False
-        attempt = person.unresolved_attempt
-        return attempt is not None and attempt.verdict == "unknown" and now >= attempt.replayable_until
-
     return PlanRules(
         seal_name_template=config.seal_name,
         resend_refused=request.command == "retry",
-        digest=site_key.digest if site_key else _digest_nothing,
+        site_key=site_key,
         images=images,
-        today=clock.today(),
-        to_day=_to_local_day,
+        now=now,
         seal_name_ascii=config.seal_name_ascii,
-        may_probe=may_probe,
-        judgement_id=site_key.judgement if site_key else None,
+        probes=config.unknown == "probe" and request.command != "check",
+        only_keys=request.only_keys,
         judgements=judgements,
         require_review=config.require_review,
     )
-
-
-def _to_local_day(seconds: float) -> date:
-    return datetime.fromtimestamp(seconds, UTC).astimezone().date()
-
-
-def _digest_nothing(_: str) -> str:
-    """Stand in for the site key of a check without a ledger, where nothing is compared."""
-    return ""
 
 
 def build_run_record(request: RunRequest, config: Config, started: float) -> RunRecord:

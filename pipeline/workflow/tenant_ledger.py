@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, TypeAlias
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.run import RunRequest
+from pipeline.domain.site_key import SiteKey
 from pipeline.errors import EsignImportError, LedgerError, UsageError
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.lock import RunLock, read_user_name
 from pipeline.ledger.registry import Ownership, TenantRegistry, default_folder
-from pipeline.ledger.tenant import SiteKey, get_service_environment
+from pipeline.ledger.tenant import get_service_environment
 from pipeline.reports.earlier_results import find_earlier_run, find_unknown_seals
 from pipeline.workflow.hosts_factory import LedgerStore, make_store
 

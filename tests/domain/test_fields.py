@@ -3,6 +3,8 @@
 from dataclasses import fields, replace
 from pathlib import Path
 
+from readable_key import ReadableKey
+
 from pipeline.domain.fields import FIELDS, list_content, list_sent_values
 from pipeline.domain.roster import CardType, Doctor, Field, ImageFile, Origin, Row
 from pipeline.domain.seals import SealContent
@@ -36,7 +38,7 @@ def test_every_field_that_is_read_from_its_own_cell_has_rules():
 def test_the_entries_name_every_attribute_of_the_seal_content_that_a_row_gives():
     names = {definition.content for definition in FIELDS.values() if definition.content}
     assert names == {field.name for field in fields(SealContent)} - {"pixels"}
-    assert SealContent(**list_content(DOCTOR, lambda text: f"#{text}"), pixels=None) == SealContent(
+    assert SealContent(**list_content(DOCTOR, ReadableKey()), pixels=None) == SealContent(
         name="张三",
         number="#110101199003070732",
         id_type="ID_CARD",
@@ -52,7 +54,7 @@ def test_another_cards_number_has_one_digest_in_every_spelling():
     cards = [
         replace(DOCTOR, number=number, id_type=CardType.OTHER_CARD_TYPE) for number in ("e1-23", "E1 23")
     ]
-    assert len({list_content(doctor, str)["number"] for doctor in cards}) == 1
+    assert len({list_content(doctor, ReadableKey())["number"] for doctor in cards}) == 1
 
 
 def test_a_field_set_to_no_is_sent_and_a_blank_one_is_not():

@@ -17,9 +17,9 @@ from window_limiter import WindowLimiter
 import pipeline
 from pipeline.clock import SystemClock
 from pipeline.domain.run import Status
+from pipeline.domain.site_key import SiteKey
 from pipeline.esign.rate_limiter import max_in_rolling_second
 from pipeline.ledger.protocol import Decision
-from pipeline.ledger.tenant import SiteKey
 from pipeline.sandbox.actions import Rules
 from pipeline.workflow.rebuild import rebuild_report
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.domain.site_key import KEY_FORMAT, SiteKey
 from pipeline.errors import UsageError
-from pipeline.ledger.tenant import KEY_FORMAT, SiteKey, make_tenant_id
+from pipeline.ledger.tenant import make_tenant_id
 
 KEY = SiteKey(bytes(range(32)), "production/app/org")
 

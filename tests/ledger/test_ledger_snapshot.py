@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from readable_key import ReadableKey
+
 from pipeline.domain.roster import FileStat
 from pipeline.domain.seals import SealContent, Verdict
 from pipeline.ledger import snapshot as people
@@ -12,9 +14,9 @@ CONTENT = SealContent("李小红", "n" * 32, "ID_CARD", None, None, "李小红�
 async def test_a_reader_sees_one_moment_while_others_write(ledger, attempt):
     await ledger.open_attempt(attempt("p1"))
     with ledger._open_reader() as connection:
-        before = people.read_snapshot(connection, str)
+        before = people.read_snapshot(connection, ReadableKey(sign=""))
         await ledger.open_attempt(attempt("p2"))
-        assert people.read_snapshot(connection, str) == before
+        assert people.read_snapshot(connection, ReadableKey(sign="")) == before
     assert ledger.snapshot().people.keys() == {"p1", "p2"}
 
 

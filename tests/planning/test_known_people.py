@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from plan_support import NOW, make_attempt, make_doctor, make_rules, make_sealed, make_snapshot, plan_one
+from readable_key import ReadableKey
 
 from pipeline.domain.fields import list_content
 from pipeline.domain.roster import CardType, Field
@@ -27,8 +28,7 @@ PICTURE = make_doctor(1).picture
 IMAGES = ImageExaminer(Path("work"), 1)
 
 
-def digest(text):
-    return f"#{text}"
+KEY = ReadableKey()
 
 
 def make_known(doctor=None, **changes) -> PersonHistory:
@@ -43,7 +43,7 @@ def make_known(doctor=None, **changes) -> PersonHistory:
 
 def get_same(row, *pasts, present=(), other=frozenset()):
     known_persons = replace(make_snapshot(*pasts), other_persons=other)
-    known = KnownPersons(known_persons, [row, *present], digest, IMAGES)
+    known = KnownPersons(known_persons, [row, *present], KEY, IMAGES)
     match = known.find(row)
     return match and (match[0].key, match[1])
 
@@ -75,7 +75,7 @@ def test_a_person_is_the_same_by_two_marks_of_four(changes, agreed):
 def test_the_pictures_of_no_more_than_ten_people_with_one_mobile_are_compared():
     doctors = [make_doctor(serial) for serial in range(3, 40)]
     leavers = make_snapshot(*map(make_known, doctors))
-    absent = KnownPersons(leavers, [NEW], digest, IMAGES)
+    absent = KnownPersons(leavers, [NEW], KEY, IMAGES)
     newcomers = [replace(NEW, name="李四", picture=doctor.picture) for doctor in doctors]
     assert sum(absent.find(newcomer) is not None for newcomer in newcomers) == 10
 
@@ -86,7 +86,7 @@ def test_a_picture_that_cannot_be_read_now_agrees_with_none():
     person = make_known()
     content = replace(person.seal.content, pixels="as drawn")
     person = replace(person, seal=replace(person.seal, content=content))
-    absent = KnownPersons(make_snapshot(person), [NEW], digest, images)
+    absent = KnownPersons(make_snapshot(person), [NEW], KEY, images)
     assert absent.find(replace(NEW, name="李四")) is None
     assert absent.find(NEW)[1] == [Field.NAME, Field.MOBILE]
 
@@ -200,7 +200,7 @@ def test_the_problem_names_seal_number_and_day():
 )
 def test_only_what_is_new_of_a_known_person_is_remembered(row, marks):
     row_plan = plan_one(row, make_snapshot(make_known()))
-    assert compute_new_marks([row_plan], digest) == ({"key1": marks} if marks else {})
+    assert compute_new_marks([row_plan], KEY) == ({"key1": marks} if marks else {})
 
 
 # -- keys
@@ -210,7 +210,7 @@ def test_only_what_is_new_of_a_known_person_is_remembered(row, marks):
 def test_a_card_is_the_same_in_every_way_of_writing_it(written):
     row = make_doctor(1, number=written, id_type=CardType.OTHER_CARD_TYPE)
     assert get_lifetime_number(written, CardType.OTHER_CARD_TYPE) == "E12345678"
-    assert list_content(row, digest)["number"] == digest("E12345678")
+    assert list_content(row, KEY)["number"] == "#E12345678"
 
 
 def test_a_corrected_number_has_its_persons_key():

@@ -1,7 +1,6 @@
 """The plan: what each row is already, and what would be sent for it."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from plan_support import (
+    DAY,
     NOTHING,
     NOW,
     make_attempt,
@@ -19,9 +19,10 @@ from plan_support import (
     make_snapshot,
     plan_one,
 )
+from readable_key import ReadableKey
 
 from pipeline.domain.roster import CardType, Doctor, Field, ImageFile
-from pipeline.domain.run import Judgement, Review, Status
+from pipeline.domain.run import Judgement, Judgements, Review, Status
 from pipeline.domain.seals import LedgerSnapshot, PersonHistory
 from pipeline.messages.problems import build_problem, render_problem
 from pipeline.planning.plan import PlanRules, plan_rows
@@ -133,20 +134,20 @@ def test_an_unsettled_create_holds_its_person(verdict, status):
 )
 def test_a_refused_row_is_sent_until_its_first_refusal_is_three_days_old(days, status):
     doctor = make_doctor()
-    today = datetime.fromtimestamp(NOW, UTC).date() + timedelta(days=days)
-    assert plan_one(doctor, make_snapshot(make_refused(doctor)), today=today).status is status
+    now = NOW + DAY * days
+    assert plan_one(doctor, make_snapshot(make_refused(doctor)), now=now).status is status
     history = replace(
         make_refused(doctor), refusals=tuple(make_attempt(doctor, moment=NOW + hour) for hour in range(3))
     )
-    assert plan_one(doctor, make_snapshot(history), today=today).status is status
+    assert plan_one(doctor, make_snapshot(history), now=now).status is status
 
 
 def test_changed_content_or_an_explicit_retry_sends_it_again():
     doctor = make_doctor()
-    known, later = make_snapshot(make_refused(doctor)), date(2026, 12, 24)
-    assert plan_one(doctor, known, today=later).status is Status.FAILED
-    assert plan_one(replace(doctor, name="张改"), known, today=later).status is Status.READY
-    assert plan_one(doctor, known, today=later, resend_refused=True).status is Status.READY
+    known, later = make_snapshot(make_refused(doctor)), NOW + 30 * DAY
+    assert plan_one(doctor, known, now=later).status is Status.FAILED
+    assert plan_one(replace(doctor, name="张改"), known, now=later).status is Status.READY
+    assert plan_one(doctor, known, now=later, resend_refused=True).status is Status.READY
 
 
 def test_a_bare_refusal_is_repeated_only_by_an_explicit_retry():
@@ -305,9 +306,9 @@ def test_the_order_of_rows_decides_nothing(order):
 
 
 def make_review_rules(judged=MappingProxyType({}), **changes) -> PlanRules:
-    """Return rules with judgements by identity: the identity of a pairing is made of its four parts, joined."""
+    """Return rules with judgements by the digest of each pairing."""
     judgements = {identity: Judgement(value, NOW) for identity, value in judged.items()}
-    return make_rules(judgement_id=lambda *parts: "|".join(parts), judgements=judgements, **changes)
+    return make_rules(judgements=Judgements(ReadableKey(), judgements), **changes)
 
 
 ID = "key1|张乙|张乙处方章|sha1"
@@ -364,7 +365,7 @@ def test_a_create_without_a_verdict_stays_unknown_where_its_review_forbids_the_p
 ):
     attempt = make_attempt(make_doctor(), verdict="unknown")
     history = PersonHistory("key1", seal_name="张乙处方章", unresolved_attempt=attempt, create_count=1)
-    rules = make_review_rules(judged, require_review=required, may_probe=lambda _: True)
+    rules = make_review_rules(judged, require_review=required, probes=True)
     (row_plan,) = plan_rows([make_doctor()], make_snapshot(history), rules)
     assert row_plan.status is status
     assert build_initial_outcome(row_plan).status is status

@@ -32,8 +32,8 @@ from run_support import QuickClock, draw_seal, newest_results
 
 from pipeline.cli.app import main
 from pipeline.config.settings import load
+from pipeline.domain.site_key import SiteKey
 from pipeline.ledger.open import read_key
-from pipeline.ledger.tenant import SiteKey
 from pipeline.messages.catalogue import render
 from pipeline.sandbox.actions import Rules, Seal
 from pipeline.sandbox.faults import Faults, parse_faults

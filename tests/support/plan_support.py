@@ -1,8 +1,9 @@
 """Doctors, people and rules for tests of the planning."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
 from pathlib import Path
+
+from readable_key import ReadableKey
 
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, ImageFile, Origin, Row
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, LiveSeal, PersonHistory, SealContent
@@ -18,10 +19,9 @@ def make_rules(**changes) -> PlanRules:
     rules = {
         "seal_name_template": "{name}处方章",
         "resend_refused": False,
-        "digest": lambda text: f"#{text}",
+        "site_key": ReadableKey(),
         "images": ImageExaminer(Path("work"), 1),
-        "today": date(2026, 11, 19),  # NOW
-        "to_day": lambda seconds: datetime.fromtimestamp(seconds, UTC).date(),
+        "now": NOW,
     }
     return PlanRules(**{**rules, **changes})
 

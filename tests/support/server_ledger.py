@@ -63,7 +63,7 @@ class LedgerBench:
         self._connection.execute(self._emptying.encode())
         address = ServerAddress(self.server.make_url(port=port))
         writer = PostgresWriter(address, self.schema, lease or self.lease, counter, **options)
-        ledger = PostgresLedger(address, self.schema, digest=self.site_key.digest, writer=writer)
+        ledger = PostgresLedger(address, self.schema, site_key=self.site_key, writer=writer)
         try:
             yield ledger
         finally:
@@ -80,7 +80,7 @@ class LedgerBench:
 
     def open_reader(self) -> closing[PostgresLedger]:
         """Open the ledger for reading."""
-        return closing(PostgresLedger(self.address, self.schema, digest=self.site_key.digest))
+        return closing(PostgresLedger(self.address, self.schema, site_key=self.site_key))
 
     def query(self, statement: str, *values) -> list[tuple]:
         """Ask the server, or change something, behind the ledger's back; names are those of the ledger's tables."""

@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from sys import intern
-from typing import Any, Protocol
+from typing import Any
 
 from pipeline.domain.fields import FIELDS
 from pipeline.domain.roster import CardType, Cell, CellKind, Change, Doctor, Field, Problem, Row
+from pipeline.domain.site_key import SiteKey
 from pipeline.errors import isolate_row_failure
 from pipeline.intake.fields.id_number import (
     Identity,
@@ -57,16 +58,6 @@ class FieldSettings:
     allow_other_card_type: bool
     seal_name_ascii: bool = False
     accepted_parameters: Collection[str]  # the optional parameters of the configured API contract
-
-
-class SiteKeyDigests(Protocol):
-    """The digests of the site key, which the ledger holds."""
-
-    def person(self, number: str) -> str:
-        """Return the key of a person, from the lifetime number."""
-
-    def row(self, parts: Sequence[str], nth: int) -> str:
-        """Return the id of a row's content, the nth (from 0) among equal rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +108,7 @@ def validate_rows(
     *,
     settings: FieldSettings,
     today: date,
-    site_key: SiteKeyDigests | None,
+    site_key: SiteKey | None,
     row_ids: Sequence[str | None] | None = None,
     known_keys: Container[str] = frozenset(),
 ) -> list[Doctor]:
@@ -150,7 +141,7 @@ def validate_rows(
     ]
 
 
-def assign_row_ids(rows: Sequence[Row], site_key: SiteKeyDigests | None) -> Iterator[str | None]:
+def assign_row_ids(rows: Sequence[Row], site_key: SiteKey | None) -> Iterator[str | None]:
     """Yield each row's id: of its mapped cells as displayed, and of the number of equal rows before it in the run."""
     equal_rows: Counter[str] = Counter()  # by the id of the first of them
     for row in rows:
@@ -172,7 +163,7 @@ def assign_row_ids(rows: Sequence[Row], site_key: SiteKeyDigests | None) -> Iter
 
 
 def _validate_row(
-    row: Row, identity: Identity, row_id: str | None, reader: _RowReader, site_key: SiteKeyDigests | None
+    row: Row, identity: Identity, row_id: str | None, reader: _RowReader, site_key: SiteKey | None
 ) -> Doctor:
     """Return the doctor of a row; one whose other cells cannot be read for a fault of ours still has its number."""
     key = _make_key(identity, site_key)
@@ -229,7 +220,7 @@ class _RowReader:
         return self._absent[key]
 
 
-def _make_key(identity: Identity, site_key: SiteKeyDigests | None) -> str | None:
+def _make_key(identity: Identity, site_key: SiteKey | None) -> str | None:
     if site_key is None or identity.number is None or identity.id_type is None:
         return None
     # the ledger's snapshot has interned the keys of all people who are known

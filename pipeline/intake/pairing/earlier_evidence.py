@@ -19,14 +19,16 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from pipeline.domain.masking import mask_text
 from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import CellKind, Doctor, EmbeddedImage, Field, ImageFile, Row, fold_staff_no
+from pipeline.domain.run import Judgements
 from pipeline.domain.seals import Bearer
+from pipeline.domain.site_key import PLAIN_KEY, SiteKey
 from pipeline.intake.conflicts import KEPT_DIGITS, get_kept_digits
 from pipeline.intake.fields.normalize import drop_spaces, fold_width, get_field_text, is_placeholder
 from pipeline.intake.images.image_files import mask_file_name
@@ -44,7 +46,6 @@ from pipeline.intake.pairing.expected_names import (
 from pipeline.intake.pairing.image_index import list_variants
 from pipeline.intake.pairing.picture_column import list_contested_files
 
-Digest = Callable[[str], str]  # HMAC under the site key
 _TRACE_CHARS = 10  # hexadecimal: enough to compare the few numbers of one name
 _ANOTHERS_NUMBER = "ID_NAME_CONFLICT"  # the row's number is perhaps another person's
 # as comparison keys: identity cards, permits, other cards
@@ -55,13 +56,15 @@ _WHOLE = 18  # characters of an identity number
 _SHORTEST = 8  # characters from which on one that is wrong leaves a number recognizable
 
 
+NO_JUDGEMENTS = Judgements(PLAIN_KEY)
+
+
 @dataclass(frozen=True, slots=True)
 class EvidenceRecords:
     """What the ledger and its site key give to the rule."""
 
     bearers: Sequence[Bearer] = field(default=(), repr=False)
-    digest: Digest = field(default=lambda _: "", repr=False)
-    make_key: Callable[[str], str] | None = field(default=None, repr=False)  # lifetime number -> key
+    site_key: SiteKey = PLAIN_KEY
     # keys of people with a live seal or a create without a verdict: nothing is sent for them
     settled_keys: Collection[str] = field(default=(), repr=False)
     same_persons: Mapping[str, str] = field(
@@ -70,8 +73,7 @@ class EvidenceRecords:
     other_persons: frozenset[tuple[str, str]] = field(
         default=frozenset(), repr=False
     )  # keys that a person distinguished
-    # whether a person judged the picture of this sha256 right for the doctor of this key and name
-    is_judged_right: Callable[[str, str, str], bool] = field(default=lambda *_: False, repr=False)
+    judgements: Judgements = NO_JUDGEMENTS
     images: ImageExaminer | None = field(default=None, repr=False)  # None: pixels are not compared
 
 
@@ -116,7 +118,7 @@ class EarlierEvidence:
         """
         if match.evidence == NUMBER or not self._records.bearers:
             return None
-        person = _Person(doctor, self._records.digest)
+        person = _Person(doctor, self._records.site_key)
         if image is not None and self.is_judged_right(doctor, image):
             return None
         ties = self._list_ties(image, path=True) if image is not None else []
@@ -131,7 +133,7 @@ class EarlierEvidence:
         if not self._records.bearers or self.is_judged_right(doctor, cell.picture):
             return None
         ties = self._list_ties(cell.picture, path=False)
-        return self._choose_other(ties, _Person(doctor, self._records.digest))
+        return self._choose_other(ties, _Person(doctor, self._records.site_key))
 
     def is_settled(self, doctor: Doctor) -> bool:
         """Return whether nothing is sent for a doctor: the picture is only compared with that of the seal."""
@@ -139,15 +141,13 @@ class EarlierEvidence:
 
     def is_judged_right(self, doctor: Doctor, image: ImageFile) -> bool:
         """Return whether a person judged these bytes right for the doctor."""
-        if doctor.key is None or doctor.name is None:
-            return False
-        return self._records.is_judged_right(doctor.key, doctor.name, image.sha256)
+        return self._records.judgements.is_right(doctor, image)
 
     def _list_ties(self, image: ImageFile, *, path: bool) -> list[Bearer]:
         """Return the earlier doctors who had these bytes, or a file at this path, else those who had these pixels."""
         ties = list(self._by_picture.get(image.sha256, ()))
         if path:
-            ties += self._by_path.get(self._records.digest(image.location), ())
+            ties += self._by_path.get(self._records.site_key.digest(image.location), ())
         images = self._records.images
         if ties or not self._by_pixels or images is None:
             return ties
@@ -166,16 +166,16 @@ class EarlierEvidence:
 
     def _list_bearers_of_stem(self, match: ImageMatch, person: _Person) -> Iterator[Bearer]:
         """Yield the earlier doctors whose name, staff number or identity number the stem of an entry's file is."""
+        site_key = self._records.site_key
         for variant in list_variants(match.candidate):
-            name = self._records.digest(make_name_key(variant.base))
-            staff_no = self._records.digest(fold_staff_no(variant.base))
+            name = site_key.digest(make_name_key(variant.base))
+            staff_no = site_key.digest(fold_staff_no(variant.base))
             if name in person.names or staff_no == person.staff_no:
                 return
             yield from self._by_name.get(name, ())
             yield from self._by_staff_no.get(staff_no, ())
-            if self._records.make_key is not None:
-                for number in list_lifetime_numbers(variant.comparison_key):
-                    yield from self._by_key.get(self._records.make_key(number), ())
+            for number in list_lifetime_numbers(variant.comparison_key):
+                yield from self._by_key.get(site_key.person(number), ())
 
     def _choose_other(self, bearers: Iterable[Bearer], person: _Person) -> Bearer | None:
         """Return the first bearer who is another person, one who had the picture before one who contested it."""
@@ -224,7 +224,7 @@ class EarlierEvidence:
         new: dict[Bearer, None] = {}
         known = set(self._records.bearers)
         for doctor in doctors:
-            for bearer in _list_bearers(doctor, self._records.digest, run):
+            for bearer in _list_bearers(doctor, self._records.site_key, run):
                 if bearer not in known:
                     new.setdefault(bearer)
         return list(new)
@@ -233,30 +233,32 @@ class EarlierEvidence:
 class _Person:
     """The doctor of a row, as bearers are compared with it; each value is computed when it is needed."""
 
-    def __init__(self, doctor: Doctor, digest: Digest) -> None:
-        self._doctor, self._digest = doctor, digest
+    def __init__(self, doctor: Doctor, site_key: SiteKey) -> None:
+        self._doctor, self._site_key = doctor, site_key
         self.key = doctor.key or ""
 
     @cached_property
     def names(self) -> frozenset[str]:
         """The HMACs of the name as it is used and as it is written."""
-        return frozenset(self._digest(make_name_key(name)) for name in list_names(self._doctor))
+        return frozenset(self._site_key.digest(make_name_key(name)) for name in list_names(self._doctor))
 
     @cached_property
     def staff_no(self) -> str:
         """The HMAC of the staff number, "" for none."""
         staff_no = self._doctor.comparable_staff_no
-        return self._digest(staff_no) if staff_no and not is_placeholder(staff_no) else ""
+        return self._site_key.digest(staff_no) if staff_no and not is_placeholder(staff_no) else ""
 
     @cached_property
     def mobile(self) -> str:
         """The HMAC of the mobile, "" for none."""
-        return self._digest(self._doctor.mobile) if self._doctor.mobile else ""
+        return self._site_key.digest(self._doctor.mobile) if self._doctor.mobile else ""
 
     @cached_property
     def traces(self) -> frozenset[str]:
         """The HMACs of the traces of the number."""
-        return frozenset(self._digest(trace)[:_TRACE_CHARS] for trace in list_number_traces(self._doctor.row))
+        return frozenset(
+            self._site_key.digest(trace)[:_TRACE_CHARS] for trace in list_number_traces(self._doctor.row)
+        )
 
 
 def _share_marks(bearer: Bearer, person: _Person) -> bool:
@@ -266,9 +268,9 @@ def _share_marks(bearer: Bearer, person: _Person) -> bool:
     return any(agree) or not agree
 
 
-def _list_bearers(doctor: Doctor, digest: Digest, run: str) -> Iterator[Bearer]:
+def _list_bearers(doctor: Doctor, site_key: SiteKey, run: str) -> Iterator[Bearer]:
     """Yield what a row shows: the doctor with the picture that was given, with each contested one, or with none."""
-    person = _Person(doctor, digest)
+    person = _Person(doctor, site_key)
     has_own_number = not any(problem.code == _ANOTHERS_NUMBER for problem in doctor.problems)
     key = person.key if has_own_number else ""
     names = list_names(doctor)
@@ -278,7 +280,7 @@ def _list_bearers(doctor: Doctor, digest: Digest, run: str) -> Iterator[Bearer]:
     origin = doctor.row.origin
     shown = Bearer(
         key=key,
-        name=digest(make_name_key(names[0])) if names else "",
+        name=site_key.digest(make_name_key(names[0])) if names else "",
         staff_no=person.staff_no,
         mobile=person.mobile,
         digits=digits,
@@ -295,10 +297,10 @@ def _list_bearers(doctor: Doctor, digest: Digest, run: str) -> Iterator[Bearer]:
     if not (is_tied or contested):
         yield shown
     if doctor.picture is not None and is_tied:
-        path = "" if doctor.evidence == CELL else digest(doctor.picture.location)
+        path = "" if doctor.evidence == CELL else site_key.digest(doctor.picture.location)
         yield replace(shown, path=path, picture=doctor.picture.sha256)
     for image in contested:
-        yield replace(shown, path=digest(image.location), picture=image.sha256, is_contested=True)
+        yield replace(shown, path=site_key.digest(image.location), picture=image.sha256, is_contested=True)
 
 
 def list_number_traces(row: Row) -> list[str]:

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from image_support import encoded, make_examiner, put, seal
 from pair_support import NUMBER, OTHER_NUMBER, doctor, fill
+from readable_key import ReadableKey
 
 from pipeline.domain.roster import Doctor, EmbeddedImage, Field, ImageFile
+from pipeline.domain.run import Judgement, Judgements
 from pipeline.domain.seals import Bearer
 from pipeline.intake.pairing import image_index
 from pipeline.intake.pairing.earlier_evidence import EarlierEvidence, EvidenceRecords, list_number_traces
@@ -25,7 +27,7 @@ LI = Bearer(key=OTHER, name="李娜", staff_no="1002", shown_name="李娜", posi
 
 def make_records(*bearers: Bearer, **more: object) -> EvidenceRecords:
     keys = {NUMBER: OWN, OTHER_NUMBER: OTHER}
-    return EvidenceRecords(bearers, digest=str, make_key=lambda number: keys.get(number, "?"), **more)
+    return EvidenceRecords(bearers, ReadableKey(sign="", keys=keys), **more)
 
 
 def pair(tmp_path: Path, files: dict[str, bytes], records: EvidenceRecords, *doctors: Doctor) -> MatchResult:
@@ -130,8 +132,9 @@ def test_a_picture_in_a_cell_that_another_doctor_had_is_none(tmp_path):
 
 
 def test_a_decision_holds_for_these_bytes_and_this_doctor(tmp_path):
-    right = {(OWN, "张伟", pair_digest(b"seal"))}
-    records = make_records(replace(LI, staff_no="1001"), is_judged_right=lambda *asked: asked in right)
+    key = ReadableKey()
+    right = {key.judgement(OWN, "张伟", "", pair_digest(b"seal")): Judgement("right", 0.0)}
+    records = make_records(replace(LI, staff_no="1001"), judgements=Judgements(key, right))
     assert not is_held(tmp_path, "1001.png", records, zhang())
     assert is_held(tmp_path, "1001.png", records, zhang(key="third"))
     (paired,) = pair(tmp_path / "new", {"1001.png": b"scanned anew"}, records, zhang()).doctors

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from image_support import make_examiner
 from pair_support import doctor, fill
 from people import number
+from readable_key import ReadableKey
 
 from pipeline.domain.roster import Field
 from pipeline.domain.seals import Bearer
@@ -200,7 +201,7 @@ def test_no_one_gets_a_file_named_after_another_person_or_in_another_department(
     """Judged by the file's path alone, apart from the code that pairs."""
     doctors = [replace(entry, key=f"k{entry.number}") for entry in doctors_of(people)]
     keys = {number(8): "k8", number(9): "k9"}
-    records = EvidenceRecords(EARLIER, digest=str, make_key=lambda text: keys.get(text, "?"))
+    records = EvidenceRecords(EARLIER, ReadableKey(sign="", keys=keys))
     with tempfile.TemporaryDirectory() as folder:
         library = image_index.index_images(image_index.list_images(fill(Path(folder) / "a", content)))
         earlier = EarlierEvidence(records)
