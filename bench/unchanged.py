@@ -38,12 +38,12 @@ def seal_everyone(hospital: Hospital) -> None:
     from pipeline.config.settings import load as load_config
     from pipeline.workflow import import_run, stage_settings
     from pipeline.workflow.run_request import build_request
-    from pipeline.workflow.tenant_ledger import open_configured_ledger
+    from pipeline.workflow.tenant_ledger import lock_ledger
 
     clock = SystemClock()
     config = load_config(hospital.folder / "config.yaml", {})
     request = build_request("run", config, clock)
-    with open_configured_ledger(config, clock) as (ledger, site_key):
+    with lock_ledger(config, request, clock) as (ledger, site_key):
         plan = import_run.prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)
         ledger.begin_run(stage_settings.build_run_record(request, config, clock.now()))
         asyncio.run(record_seals(ledger, request.run, plan.row_plans, clock.now()))

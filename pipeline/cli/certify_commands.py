@@ -81,7 +81,7 @@ def _open_sealed_row(
     clock = session.clock
     request = build_request("certify", config, clock, invocation=session.invocation, run=run)
     request = replace(request, command="check")
-    with lock_ledger(config, request, clock, warn=session.print_warning) as (ledger, site_key):
+    with lock_ledger(config, request, clock, warnings=session) as (ledger, site_key):
         run_plan = prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)
         yield ledger, get_sealed_row(run_plan.row_plans, query)
 

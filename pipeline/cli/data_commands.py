@@ -18,6 +18,7 @@ from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
+    from pipeline.ledger.ownership import Ownership
     from pipeline.operations.purge import PurgePlan
     from pipeline.operations.retention import RetentionAges
     from pipeline.resolution.timeline import PersonTimeline
@@ -53,7 +54,7 @@ def export(
 
     config = session.require_ready_config()
     chosen = _choose_format(session, form, out)
-    with open_configured_ledger(config, session.clock, readonly=True) as (ledger, _):
+    with open_configured_ledger(config, session.clock) as (ledger, _):
         rosters = [config.resolve_path(path) for path in config.roster]
         seals = collect_seals(ledger, rosters, run=run_id, leavers=leavers)
     presenter = Presenter(session.language)
@@ -156,10 +157,10 @@ def purge(session: Session, *, age: str | None, person: str | None, yes: bool) -
     config = session.require_ready_config()
     ages = None if person else _choose_ages(config, age)
     require_ledger(config)
-    with lock_tenant(config, run="purge", clock=session.clock, warn=session.print_warning) as (store, _):
+    with lock_tenant(config, run="purge", clock=session.clock, warnings=session) as (store, ownership):
         if ages is not None:
             return _purge_by_age(session, config, ages, yes=yes)
-        return _purge_person(session, config, store, restore_argument(person or ""), yes=yes)
+        return _purge_person(session, config, store, ownership, restore_argument(person or ""), yes=yes)
 
 
 def _choose_ages(config: Config, age: str | None) -> RetentionAges:
@@ -212,12 +213,14 @@ def _purge_by_age(session: Session, config: Config, ages: RetentionAges, *, yes:
     return 0
 
 
-def _purge_person(session: Session, config: Config, store: LedgerStore, query: str, *, yes: bool) -> int:
+def _purge_person(
+    session: Session, config: Config, store: LedgerStore, ownership: Ownership, query: str, *, yes: bool
+) -> int:
     from pipeline.ledger.lock import read_user_name
     from pipeline.operations.purge import strip_results
     from pipeline.operations.retention import remove_prepared_pictures
 
-    matched = _find_person(session, config, store, query)
+    matched = _find_person(session, config, store, ownership, query)
     if matched is None:
         return 2
     timeline, plan = matched
@@ -238,17 +241,17 @@ def _purge_person(session: Session, config: Config, store: LedgerStore, query: s
 
 
 def _find_person(
-    session: Session, config: Config, store: LedgerStore, query: str
+    session: Session, config: Config, store: LedgerStore, ownership: Ownership, query: str
 ) -> tuple[PersonTimeline, PurgePlan] | None:
     """Return the one doctor whom a query means, and what is removed; None, with a list, where it means none or several."""
     from pipeline.cli.status_commands import list_matches, report_no_match
     from pipeline.operations.purge import plan_purge
     from pipeline.resolution.person_query import PersonFinder
-    from pipeline.workflow.tenant_ledger import open_configured_ledger
+    from pipeline.workflow.tenant_ledger import open_store
 
     out = config.resolve_path(config.out)
     # opened for writing: what a dead process left is completed before anything is removed
-    with open_configured_ledger(config, session.clock, store=store) as (ledger, site_key):
+    with open_store(store, session.clock, ownership=ownership) as (ledger, site_key):
         finder = PersonFinder(ledger, site_key, out, None, ledger.list_same_persons())
         words = query.split()
         timelines = finder.find_timelines([query]) or finder.find_timelines(words)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.context import Session
-from pipeline.errors import UsageError
+from pipeline.errors import LedgerError, UsageError
 from pipeline.support.terminal_text import quote
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def load(session: Session, *, file: Path) -> int:
     config = session.require_ready_config()
     if not file.exists() and not loaded_path(file).exists():
         raise no_such_path(file)
-    loaded = load_ledger(config, file.absolute(), session.clock, warn=session.print_warning)
+    loaded = load_ledger(config, file.absolute(), session.clock, warnings=session)
     follow_ledger(file, config)
     counts = loaded.counts._asdict()
     session.inform("load.done", source=file, target=config.name_ledger(), **counts)
@@ -173,19 +173,18 @@ def _locate_file(session: Session, command: str) -> tuple[Config, Path]:
 def _lock_ledger(session: Session, config: Config, path: Path) -> Iterator[None]:
     """Hold the run lock; the ledger that was made under it is entered in the registry of ledgers."""
     from pipeline.ledger.registry import read_identity
-    from pipeline.workflow.tenant_ledger import lock_tenant
+    from pipeline.workflow.tenant_ledger import lock_tenant, make_registry
 
-    warn = session.print_warning
-    with lock_tenant(config, run="ledger", clock=session.clock, warn=warn) as (_, registry):
+    with lock_tenant(config, run="ledger", clock=session.clock, warnings=session):
         yield
-        identity = read_identity(path)
-        counter = registry.enter(str(path.resolve()), identity, warn=warn)
-        if counter is not None:
-            counter.close()
-        if (
-            conflict := registry.get_conflict(path, identity)
-        ) is not None:  # it is behind what the registry saw
-            warn(conflict)
+        registry, identity = make_registry(config), read_identity(path)
+        try:
+            registry.enter(str(path.resolve()), identity).close()
+        except LedgerError as error:
+            session.print_warning(error)
+        # it may be behind what the registry saw
+        if (conflict := registry.get_conflict(path, identity)) is not None:
+            session.print_warning(conflict)
 
 
 def _report_restored(session: Session, restored: RestoredLedger) -> None:
@@ -215,7 +214,7 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
     config = session.require_ready_config()
     if not file.is_file():
         raise UsageError("not_a_file", path=file) if file.exists() else no_such_path(file)
-    with lock_ledger_for_adoption(config, session.clock, warn=session.print_warning) as (ledger, site_key):
+    with lock_ledger_for_adoption(config, session.clock, warnings=session) as (ledger, site_key):
         adoptable = _read_seals(session, config, file, ledger, site_key)
         if adoptable.seals:
             now, why = session.clock.now(), why or f"adopt {file.name}"

@@ -127,9 +127,9 @@ def _open_cases(
     require_ledger(config)
     request = replace(build_request("resolve", config, clock, invocation=session.invocation), command="check")
     opened = (
-        lock_ledger(config, request, clock, warn=session.print_warning)
+        lock_ledger(config, request, clock, warnings=session)
         if changes
-        else open_configured_ledger(config, clock, readonly=True)
+        else open_configured_ledger(config, clock)
     )
     with opened as (ledger, site_key):
         snapshot = ledger.snapshot()

@@ -64,7 +64,7 @@ def check(
         return _report_no_rosters(session, config, rosters)
     warn_of_pictures(session, request)
     opened = (
-        tenant_ledger.open_ledger_for_check(config, clock, warn=session.print_warning)
+        tenant_ledger.open_ledger_for_check(config, clock, warnings=session)
         if has_tenant
         else nullcontext((None, None))
     )
@@ -192,7 +192,7 @@ def _build_retry(
     from pipeline.workflow.run_request import build_request
     from pipeline.workflow.tenant_ledger import open_configured_ledger
 
-    with open_configured_ledger(config, session.clock, readonly=True) as (ledger, _):
+    with open_configured_ledger(config, session.clock) as (ledger, _):
         last_run = get_last_roster_run(ledger)
     if last_run is None:
         raise UsageError("no_last_run", then=("run",))
@@ -223,7 +223,7 @@ def report(session: Session, *, run_id: str | None) -> int:
     from pipeline.workflow.tenant_ledger import open_configured_ledger
 
     config = session.require_ready_config()
-    with open_configured_ledger(config, session.clock, readonly=True) as (ledger, site_key):
+    with open_configured_ledger(config, session.clock) as (ledger, site_key):
         record = _get_run_to_rebuild(ledger, run_id)
         run_report = rebuild_report(
             record,

@@ -65,9 +65,8 @@ def run_command(
     session, config = recorder.session, recorder.config
     warn_of_pictures(session, request)
     is_new_folder = not request.out.exists()
-    warn = session.print_warning
     held_ledger = tenant_ledger.lock_ledger(
-        config, request, session.clock, new_ledger=new_ledger, register=register, warn=warn
+        config, request, session.clock, new_ledger=new_ledger, register=register, warnings=session
     )
     with held_ledger as (ledger, site_key):
         _create_results_folder(recorder, ledger, request)

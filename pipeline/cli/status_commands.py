@@ -58,7 +58,7 @@ def _show_status(session: Session) -> int:
     try:
         if not make_store(config).exists():
             return _report_without_ledger(session, config, recorded_run)
-        with open_configured_ledger(config, session.clock, readonly=True) as (ledger, site_key):
+        with open_configured_ledger(config, session.clock) as (ledger, site_key):
             people = ledger.snapshot().people.values()
             ledger_run = ledger.get_last_run()
             open_rows = list_open_rows(ledger_run, ledger) if ledger_run else []
@@ -68,7 +68,9 @@ def _show_status(session: Session) -> int:
             _print_run(session, recorded_run, is_under_way=False)
             _print_halt(session, recorded_run)
         raise
-    is_under_way = ledger_run is not None and ledger_run.finished is None and make_store(config).is_held()
+    is_under_way = (
+        ledger_run is not None and ledger_run.finished is None and make_store(config).hold.is_taken()
+    )
     last_run = ledger_run if is_under_way else select_later_run(ledger_run, recorded_run)
     creates = [
         (person.unresolved_attempt, person.seal_name) for person in people if person.unresolved_attempt
@@ -277,10 +279,14 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
     config = session.require_ready_config()
     out = config.resolve_path(config.out)
     query_words = tuple(map(restore_argument, query))
-    with open_configured_ledger(config, session.clock, readonly=True) as (ledger, site_key):
+    with open_configured_ledger(config, session.clock) as (ledger, site_key):
         # the newest run is under way if it has not ended and a process holds the lock
         under_way = next(
-            (run.run for run in ledger.list_runs(1) if run.finished is None and make_store(config).is_held()),
+            (
+                run.run
+                for run in ledger.list_runs(1)
+                if run.finished is None and make_store(config).hold.is_taken()
+            ),
             None,
         )
         finder = PersonFinder(ledger, site_key, out, under_way, ledger.list_same_persons())

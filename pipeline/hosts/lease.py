@@ -1,4 +1,4 @@
-"""The lease of a ledger on a server: one process at a time writes it, and its token fences out every earlier one.
+"""The hold of a ledger on a server: one process at a time has its lease, and the lease's token fences out every earlier one.
 
 Taking the lease gives it a new token, and a write counts only under the token of its writer (writer.py): a process
 that was stopped or cut off cannot write once another has taken over. The time limit and the advisory lock only decide
@@ -10,15 +10,13 @@ A token is drawn at random, not counted: a server that lost its last commits wou
 from __future__ import annotations
 
 import hashlib
-import os
-import socket
 import threading
 from contextlib import AbstractContextManager, suppress
-from typing import NamedTuple, Self
+from typing import Self
 
 import psycopg
 
-from pipeline.clock import shown, stamp
+from pipeline.clock import stamp
 from pipeline.domain.server_address import ServerAddress, name_schema
 from pipeline.errors import LeaseLost, LedgerError, Locked
 from pipeline.hosts.connection import (
@@ -28,7 +26,7 @@ from pipeline.hosts.connection import (
     require_durable_commits,
 )
 from pipeline.hosts.schema import make_shared_schema
-from pipeline.ledger.lock import read_user_name
+from pipeline.ledger.lock import Holder
 
 LEASE_SECONDS = 60.0  # after which a lease that was not renewed may be taken
 RENEWALS = 4  # in that time
@@ -64,16 +62,6 @@ _HOLDER = """
         AND ledger = %s AND expires_at >= clock_timestamp()
 """
 _RELEASE = "UPDATE esign_import.lease SET expires_at = NULL WHERE ledger = %s AND token = %s"
-
-
-class Holder(NamedTuple):
-    """Who holds the lease of a ledger."""
-
-    run: str
-    since: float  # unix seconds
-    pid: int
-    name: str  # of the user
-    host: str
 
 
 class Lease(AbstractContextManager["Lease"]):
@@ -120,14 +108,18 @@ class Lease(AbstractContextManager["Lease"]):
         """Return whether no other process is known to have taken the lease."""
         return not self._lost.is_set()
 
+    def explain_loss(self) -> LeaseLost:
+        """Return the error for a lease that another process has taken."""
+        return LeaseLost("ledger.lease_lost", server=self._address.shown)
+
     def require(self, connection: psycopg.Connection) -> None:
         """Keep the lease from being taken until the end of a transaction; LeaseLost once another process has it."""
         statement = "SELECT token FROM esign_import.lease WHERE ledger = %s FOR KEY SHARE"
         if connection.execute(statement, [self._ledger]).fetchone() != (self.token,):
-            self.mark_lost()
-            raise LeaseLost("ledger.lease_lost", server=self._address.shown)
+            self.note_loss()
+            raise self.explain_loss()
 
-    def mark_lost(self) -> None:
+    def note_loss(self) -> None:
         """Note that another process has taken the lease."""
         self._lost.set()
         self._end()
@@ -149,6 +141,19 @@ class Lease(AbstractContextManager["Lease"]):
     def __exit__(self, *_: object) -> None:
         self.release()
 
+    def is_taken(self) -> bool:
+        """Return whether a process holds the lease."""
+        return self.get_holder() is not None
+
+    def get_holder(self) -> Holder | None:
+        """Return which process holds the lease."""
+        with connect_server(self._address, purpose="status") as connection:
+            try:
+                row = connection.execute(_HOLDER, [_number_lock(self._ledger), self._ledger]).fetchone()
+            except psycopg.errors.UndefinedTable:
+                return None
+            return None if row is None else _make_holder(*row)
+
     def _connect(self) -> psycopg.Connection:
         connection = open_connection(self._address, purpose="lease", patience=PATIENCE_SECONDS)
         connection.execute(f"SET lock_timeout = {LOCK_SECONDS * 1000:.0f}".encode())
@@ -160,14 +165,15 @@ class Lease(AbstractContextManager["Lease"]):
             [self._ledger],
         ).fetchone()
         assert row is not None
-        token, *holder = row
+        token, *former = row
         self._has_advisory_lock = _take_advisory_lock(connection, self._ledger)
+        holder = Holder.of_this_process(run, now)
         values = {
             "ledger": self._ledger,
-            "run": run,
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "holder": read_user_name(),
+            "run": holder.run,
+            "host": holder.host,
+            "pid": holder.pid,
+            "holder": holder.user,
             "since": now,
             "seconds": self._seconds,
             "connection_ended": self._has_advisory_lock,
@@ -179,8 +185,7 @@ class Lease(AbstractContextManager["Lease"]):
             connection.execute(_END_TRANSACTIONS, [f"{self._ledger}.meta", self._ledger])
             taken = connection.execute(_TAKE, values).fetchone()
         if taken is None:
-            held_by = Holder(*holder)._asdict()
-            raise Locked("ledger.locked", **held_by | {"since": shown(stamp(held_by["since"]))})
+            raise _make_holder(*former).explain()
         return taken[0], taken[1]
 
     def _end(self) -> None:
@@ -212,7 +217,7 @@ class Lease(AbstractContextManager["Lease"]):
         except (psycopg.Error, LedgerError):
             return False
         if renewed.rowcount == 0:
-            self.mark_lost()
+            self.note_loss()
         return True
 
     def _reconnect(self) -> None:
@@ -222,15 +227,9 @@ class Lease(AbstractContextManager["Lease"]):
         self._connection = self._connect()
 
 
-def get_holder(address: ServerAddress, tenant: str) -> Holder | None:
-    """Return which process holds the lease of a tenant's ledger."""
-    ledger = name_schema(tenant)
-    with connect_server(address, purpose="status") as connection:
-        try:
-            row = connection.execute(_HOLDER, [_number_lock(ledger), ledger]).fetchone()
-        except psycopg.errors.UndefinedTable:
-            return None
-        return Holder(*row) if row else None
+def _make_holder(run: str, since: float, pid: int, user: str, host: str) -> Holder:
+    """Return the holder from the columns of a lease."""
+    return Holder(run, stamp(since), pid, user, host)
 
 
 def _take_advisory_lock(connection: psycopg.Connection, ledger: str) -> bool:

@@ -36,8 +36,9 @@ from pipeline.ledger import attempts
 from pipeline.ledger import schema as tables
 from pipeline.ledger.database_ledger import Arguments, DatabaseLedger, Result
 from pipeline.ledger.disk import loaded_path
+from pipeline.ledger.ownership import Ownership
 from pipeline.ledger.protocol import Connection
-from pipeline.ledger.registry import LedgerIdentity, Ownership, holds_ledger, identify_ledger
+from pipeline.ledger.registry import LedgerIdentity, holds_ledger, identify_ledger
 
 MIN_SECRET_CHARS = 20
 _SALT_BYTES = 16
@@ -152,10 +153,8 @@ def open_server_ledger(
         site_key = _read_site_key(connection, address, tenant, secret)
         identity = identify_ledger(PostgresConnection(connection))
         if inspected:
-            ownership.check_registry(address.shown, identity)
-            if ownership.approve is not None:
-                with closing(PostgresLedger(address, name, site_key=site_key)) as ledger:
-                    ownership.approve(ledger)
+            with closing(PostgresLedger(address, name, site_key=site_key)) as ledger:
+                ownership.inspect(address.shown, identity, ledger)
         writer = None
         if lease is not None:
             writer = PostgresWriter(address, name, lease, ownership.register(address.shown, identity))
@@ -214,8 +213,8 @@ def _require_finished_load(
 
 def require_no_lost_server_ledger(address: ServerAddress, ownership: Ownership) -> None:
     """Raise UsageError where a ledger is missing and files show that there was one."""
-    if ownership.evidence is not None and not ownership.allows_new:
-        raise UsageError("ledger.server_lost", path=address.shown, found=ownership.evidence)
+    if (trace := ownership.get_trace()) is not None:
+        raise UsageError("ledger.server_lost", path=address.shown, found=trace)
     ownership.check_registry(address.shown, None)
 
 

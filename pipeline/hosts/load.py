@@ -36,9 +36,10 @@ from pipeline.hosts.ledger import (
 from pipeline.ledger.disk import key_path, list_side_files, loaded_path, reserve_path
 from pipeline.ledger.maintenance import LedgerCounts, check_ledger, count_ledger
 from pipeline.ledger.open import open_ledger
+from pipeline.ledger.ownership import Ownership
 from pipeline.ledger.receipt_sync import read_mark, receipts_path
 from pipeline.ledger.receipts import read_line_number
-from pipeline.ledger.registry import Ownership, holds_ledger, identify_ledger
+from pipeline.ledger.registry import holds_ledger, identify_ledger
 from pipeline.ledger.sqlite_ledger import connect, explain_write_error
 from pipeline.ledger.tenant import is_empty
 from pipeline.support import atomic_files
@@ -105,7 +106,6 @@ class FileLoad:
         _require_no_open_attempt(path)
         opened, site_key = open_ledger(path, self.tenant, now=now, ownership=self.ownership)
         opened.close()
-        require_undisturbed = self.ownership.require(path)
         if defects := check_ledger(path, self.tenant).defects:
             raise LedgerError("load.defects", path=path, found=len(defects), then=("ledger", "check"))
         with closing(connect(path, readonly=True)) as file, server.transaction():
@@ -123,7 +123,7 @@ class FileLoad:
             self.lease.require(server)
             hit_failpoint("load: before the commit")
         hit_failpoint("load: after the commit")
-        require_undisturbed()
+        self.ownership.require()
         return rows
 
     def _make_room(self, server: psycopg.Connection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from pipeline.hosts.connection import (
     connect_server,
     require_durable_commits,
 )
-from pipeline.hosts.lease import Holder, Lease, get_holder
+from pipeline.hosts.lease import Lease
 from pipeline.hosts.ledger import (
     open_server_ledger,
     read_server_identity,
@@ -32,10 +32,11 @@ from pipeline.hosts.writer import PostgresWriter, write_all_receipts
 from pipeline.ledger import receipt_sync
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.maintenance import LedgerCheck, LedgerDefect, compare_with_receipts, count_ledger
+from pipeline.ledger.ownership import Ownership
 from pipeline.ledger.protocol import Connection
 from pipeline.ledger.purge import PersonTraces, erase_records
 from pipeline.ledger.receipts import FILE_NAME, Fact
-from pipeline.ledger.registry import Ownership, TenantRegistry
+from pipeline.ledger.registry import TenantRegistry
 from pipeline.support.failpoints import hit_failpoint
 
 # what refuses a second seal, as the catalogue of the database names it; one that is missing or disabled guards nothing
@@ -68,19 +69,16 @@ class ServerStore:
     address: ServerAddress
     tenant: str
     secret: str = field(repr=False)
-    _lease: Lease | None = field(default=None, init=False)
+    hold: Lease = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.hold = Lease(self.address, self.tenant)
 
     def exists(self) -> bool:
         return read_server_identity(self.address, self.tenant) is not None
 
     def get_ledger_trace(self) -> Path | None:
         return None  # its receipts are lost with it
-
-    def is_held(self) -> bool:
-        return self.get_holder() is not None
-
-    def get_holder(self) -> Holder | None:
-        return get_holder(self.address, self.tenant)
 
     def examine_server(self, now: float) -> ServerFacts:
         with connect_server(self.address, purpose="doctor") as connection:
@@ -92,16 +90,10 @@ class ServerStore:
         assert row is not None
         return ServerFacts(name_schema(self.tenant), row[0], row[1], row[2] - now)
 
-    @contextmanager
-    def hold(self, *, run: str, now: float) -> Iterator[None]:
-        with Lease(self.address, self.tenant).acquire(run=run, now=now) as self._lease:
-            yield
-
     def open(
         self, *, now: float, readonly: bool = False, ownership: Ownership | None = None
     ) -> tuple[DatabaseLedger, SiteKey]:
-        assert readonly or self._lease is not None
-        lease = None if readonly else self._lease
+        lease = None if readonly else self.hold
         return open_server_ledger(
             self.address, self.tenant, now=now, secret=self.secret, lease=lease, ownership=ownership
         )
@@ -110,9 +102,8 @@ class ServerStore:
         require_no_lost_server_ledger(self.address, ownership)
 
     def load(self, path: Path, ownership: Ownership, *, now: float) -> LoadedLedger:
-        """Load the ledger of a file into this place, whose lease is held; see `FileLoad.load`."""
-        assert self._lease is not None
-        load = FileLoad(path, self.address, self.tenant, self.secret, self._lease, ownership)
+        """Load the ledger of a file into this place, whose ``hold`` is acquired; see `FileLoad.load`."""
+        load = FileLoad(path, self.address, self.tenant, self.secret, self.hold, ownership)
         return load.load(now=now)
 
     def check(self) -> LedgerCheck:
@@ -133,7 +124,6 @@ class ServerStore:
 
         Afterwards the tables are written anew, so that no old version of a row remains in them.
         """
-        assert self._lease is not None
         name = name_schema(self.tenant)
 
         def erase(connection: Connection) -> Sequence[Fact]:
@@ -143,7 +133,7 @@ class ServerStore:
             write_all_receipts(connection)
             return ()
 
-        with closing(PostgresWriter(self.address, name, self._lease, None)) as writer:
+        with closing(PostgresWriter(self.address, name, self.hold, None)) as writer:
             writer.submit(erase).result()
         hit_failpoint("purge: after the commit")
         with connect_server(self.address, purpose="purge", patience=LONG_SECONDS) as connection:

@@ -15,7 +15,7 @@ import psycopg
 
 from pipeline.clock import SystemClock, pause
 from pipeline.domain.server_address import ServerAddress
-from pipeline.errors import LeaseLost, LedgerError
+from pipeline.errors import LedgerError
 from pipeline.hosts.connection import (
     PostgresConnection,
     explain_server_error,
@@ -151,7 +151,7 @@ class PostgresWriter(CommitQueue):
             connection.execute("ROLLBACK")
         else:
             if token != self._lease.token:
-                self._lease.mark_lost()
+                self._lease.note_loss()
             elif _is_before(mark, self._mark):
                 raise LedgerError("ledger.server_behind", server=self._address.shown)
             self._execute(adapter, jobs, transaction)
@@ -174,7 +174,7 @@ class PostgresWriter(CommitQueue):
         for job in jobs:
             lost, operation = None, job.operation
             if not self._lease.is_intact():
-                lost = LeaseLost("ledger.lease_lost", server=self._address.shown)
+                lost = self._lease.explain_loss()
                 operation = job.late or _do_nothing
             outcome = self._run_operation(adapter, operation)
             if isinstance(outcome, Exception):

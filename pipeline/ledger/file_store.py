@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +10,11 @@ from pipeline.domain.site_key import SiteKey
 from pipeline.errors import UsageError
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.disk import require_not_loaded
-from pipeline.ledger.lock import RunLock, is_locked
+from pipeline.ledger.lock import RunLock
 from pipeline.ledger.open import open_ledger, require_no_lost_ledger
+from pipeline.ledger.ownership import Ownership
 from pipeline.ledger.receipt_sync import receipts_path
-from pipeline.ledger.registry import Ownership, TenantRegistry, read_identity
+from pipeline.ledger.registry import TenantRegistry, read_identity
 
 if TYPE_CHECKING:
     from pipeline.ledger.maintenance import LedgerCheck
@@ -24,11 +23,17 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class FileStore:
-    """One tenant's ledger, which may not exist yet, with key, receipts and lock next to it."""
+    """One tenant's ledger, which may not exist yet, with key, receipts and lock next to it.
+
+    ``hold`` keeps other processes from it, once it is acquired.
+    """
 
     path: Path
     tenant: str
-    _lock: RunLock | None = field(default=None, init=False)
+    hold: RunLock = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.hold = RunLock(self.path)
 
     def exists(self) -> bool:
         """Return whether there is a ledger; UsageError where it was loaded into a server."""
@@ -40,28 +45,13 @@ class FileStore:
         receipts = receipts_path(self.path)
         return receipts if receipts.exists() else None
 
-    def is_held(self) -> bool:
-        """Return whether a run holds the ledger."""
-        return is_locked(self.path)
-
-    def get_holder(self) -> None:
-        """Return which process holds the ledger, where that is known."""
-
     def examine_server(self, now: float) -> None:
         """Return facts about the server, None for a file; LedgerError for a server that cannot be used."""
-
-    @contextmanager
-    def hold(self, *, run: str, now: float) -> Iterator[None]:
-        """Hold the ledger for a run while the block runs. Raises Locked."""
-        with RunLock(self.path).acquire(run=run, now=now) as self._lock:
-            yield
 
     def open(
         self, *, now: float, readonly: bool = False, ownership: Ownership | None = None
     ) -> tuple[DatabaseLedger, SiteKey]:
-        """Open the ledger as `open_ledger` does; to write, it must be held."""
-        if ownership is not None:
-            ownership.lock = self._lock
+        """Open the ledger as `open_ledger` does; to write, ``hold`` must be acquired."""
         return open_ledger(self.path, self.tenant, now=now, readonly=readonly, ownership=ownership)
 
     def require_not_lost(self, ownership: Ownership) -> None:
@@ -79,7 +69,7 @@ class FileStore:
         return registry.get_conflict(self.path, read_identity(self.path))
 
     def erase_person(self, traces: PersonTraces, *, now: float, who: str) -> None:
-        """Remove a person's data; the ledger must be held."""
+        """Remove a person's data; ``hold`` must be acquired."""
         from pipeline.ledger.purge import erase_person  # noqa: PLC0415 - a run does not need it
 
         erase_person(self.path, traces, now=now, who=who)

@@ -1,7 +1,6 @@
-"""The run lock: one process at a time writes a ledger; another one is refused with the name of the holder.
+"""The hold of a ledger: one process at a time writes it; another one is refused with the name of the holder.
 
-The kernel releases the lock when the process dies. The lock file is never deleted: two processes could then hold two
-files of one name.
+It has two forms: `RunLock` here for a ledger in a file, `Lease` (pipeline/hosts/lease.py) for one on a server.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import os
 import socket
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from pipeline.clock import pause, shown, stamp
 from pipeline.errors import LedgerError, LedgerUnreachable, Locked, reason_of
@@ -23,117 +22,170 @@ from pipeline.support.rights import FILE_MODE
 if TYPE_CHECKING:  # a command that only reads takes no lock
     from filelock import FileLock
 
-HOLDER_FIELDS = ("host", "pid", "user", "run", "since")
 HOLDER_READS = 5  # of the holder's file, which is written just after the lock is taken
 BETWEEN = 0.02  # seconds between two looks at the file or at the lock
-LOCK_SECONDS = 2 * BETWEEN  # the lock is tried so long: `is_locked` takes it for a moment
+LOCK_SECONDS = 2 * BETWEEN  # the lock is tried so long: `is_taken` takes it for a moment
+
+
+class Holder(NamedTuple):
+    """The process that holds a ledger."""
+
+    run: str  # its id, or what else the process does
+    since: str  # ISO 8601
+    pid: int
+    user: str
+    host: str
+
+    @classmethod
+    def of_this_process(cls, run: str, now: float) -> Self:
+        """Return this process as the holder, from ``now`` (unix seconds) on."""
+        return cls(run, stamp(now), os.getpid(), read_user_name(), socket.gethostname())
+
+    def list_details(self) -> dict[str, Any]:
+        """Return what the messages show of the holder."""
+        return {**self._asdict(), "since": shown(self.since)}
+
+    def explain(self) -> Locked:
+        """Return the error for a process that wants the ledger meanwhile."""
+        return Locked("ledger.locked", **self.list_details())
+
+
+class LedgerHold(Protocol):
+    """The hold of one ledger, taken without waiting; the two forms are `RunLock` and `Lease`."""
+
+    def acquire(self, *, run: str, now: float) -> Self:
+        """Take the hold for a run; raises Locked naming the holder, LedgerError where disk or server cannot be used."""
+
+    def release(self) -> None:
+        """Give the hold back, if this process has it."""
+
+    def is_intact(self) -> bool:
+        """Return whether no other process can have taken the hold since this one did."""
+
+    def explain_loss(self) -> LedgerError:
+        """Return the error for a process whose hold is no longer intact."""
+
+    def is_taken(self) -> bool:
+        """Return whether a process has the hold."""
+
+    def get_holder(self) -> Holder | None:
+        """Return the process that has the hold; None where it is free, or the process is not known."""
 
 
 class RunLock(AbstractContextManager["RunLock"]):
-    """``<ledger>.lock``, taken without waiting; ``<ledger>.holder`` next to it names the holder.
+    """The hold of a ledger in a file: ``<ledger>.lock``; ``<ledger>.holder`` next to it names the holder.
 
-    The holder file serves the message alone and proves nothing: the one of a killed process is overwritten.
+    The kernel releases the lock when the process dies. The lock file is never deleted: two processes could then hold two
+    files of one name. The holder file serves the message alone and proves nothing: the one of a killed process is
+    overwritten.
     """
 
     def __init__(self, ledger: Path) -> None:
-        self.path = ledger.with_name(f"{ledger.name}.lock")
+        self._path = ledger.with_name(f"{ledger.name}.lock")
+        self._holder_file = ledger.with_name(f"{ledger.name}.holder")
         self._identity: tuple[int, int] | None = None  # of the lock file when it was taken
-        self._holder = ledger.with_name(f"{ledger.name}.holder")
-        self._lock = _make_lock(self.path)
+        self._lock: FileLock | None = None
 
     def acquire(self, *, run: str, now: float) -> Self:
         """Take the lock for a run; raises Locked naming the holder, LedgerError where the disk knows no locks."""
         from filelock import Timeout  # noqa: PLC0415
 
-        require_local_disk(self.path)
+        require_local_disk(self._path)
+        lock = self._make_lock()
         try:
-            atomic_files.make_folder(self.path.parent)
-            self._lock.acquire(timeout=LOCK_SECONDS, poll_interval=BETWEEN)
+            atomic_files.make_folder(self._path.parent)
+            lock.acquire(timeout=LOCK_SECONDS, poll_interval=BETWEEN)
         except Timeout:
             self._require_lockable()
-            raise self._explain_holder() from None
+            raise self._explain_refusal() from None
         except (OSError, NotImplementedError) as error:
-            raise explain_error("ledger.lock_failed", self.path, error) from error
-        self._identity = atomic_files.identify_file(self.path)
-        holder = (socket.gethostname(), os.getpid(), read_user_name(), run, stamp(now))
-        self._write_holder(dict(zip(HOLDER_FIELDS, holder, strict=True)))
+            raise explain_error("ledger.lock_failed", self._path, error) from error
+        self._lock, self._identity = lock, atomic_files.identify_file(self._path)
+        try:
+            self._write_holder(Holder.of_this_process(run, now))
+        except OSError as error:
+            lock.release()
+            raise explain_error("ledger.holder_failed", self._holder_file, error) from error
         return self
+
+    def _make_lock(self) -> FileLock:
+        from filelock import FileLock  # noqa: PLC0415
+
+        return FileLock(
+            self._path,
+            mode=FILE_MODE,
+            thread_local=False,
+            fallback_to_soft=False,
+            preserve_lock_file=True,
+        )
 
     def _require_lockable(self) -> None:
         """Raise LedgerError where the lock file cannot be made: the lock library takes that for a lock that is held."""
         try:
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, FILE_MODE))
+            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, FILE_MODE))
         except OSError as error:
             if LedgerUnreachable.fits(error):
-                raise explain_error("ledger.lock_failed", self.path, error) from error
+                raise explain_error("ledger.lock_failed", self._path, error) from error
             raise LedgerError(
                 "ledger.lock_not_made",
-                folder=self.path.parent,
+                folder=self._path.parent,
                 why=reason_of(error),
                 then=("config", "validate"),
             ) from error
 
     def is_intact(self) -> bool:
         """Return whether the lock file is still the one that was taken: a deleted one locks nothing."""
-        return self._identity is not None and atomic_files.identify_file(self.path) == self._identity
+        return self._identity is not None and atomic_files.identify_file(self._path) == self._identity
+
+    def explain_loss(self) -> LedgerError:
+        """Return the error for a lock file that is no longer the one that was taken."""
+        return LedgerError("ledger.lock_lost", path=self._path)
 
     def release(self) -> None:
         """Release the lock, if it is held."""
-        if self._lock.is_locked:
+        if self._lock is not None and self._lock.is_locked:
             with suppress(OSError):
-                self._holder.unlink()
+                self._holder_file.unlink()
             self._lock.release()
 
     def __exit__(self, *_: object) -> None:
         self.release()
 
-    def _write_holder(self, holder: dict[str, str | int]) -> None:
-        try:
-            with atomic_files.make_draft(self._holder) as draft:
-                draft.write_text(json.dumps(holder), encoding="utf-8")
-                draft.replace(self._holder)
-        except OSError as error:
-            self._lock.release()
-            raise explain_error("ledger.holder_failed", self._holder, error) from error
+    def is_taken(self) -> bool:
+        """Return whether a process holds the lock; a free lock is taken for a moment."""
+        from filelock import Timeout  # noqa: PLC0415
 
-    def _explain_holder(self) -> Locked:
+        try:
+            with self._make_lock().acquire(blocking=False):
+                return False
+        except Timeout:
+            return True
+        except (OSError, NotImplementedError):
+            return False
+
+    def get_holder(self) -> Holder | None:
+        """Return the process that holds the lock; None where it is free, or its holder file cannot be read."""
+        return self._read_holder() if self.is_taken() else None
+
+    def _write_holder(self, holder: Holder) -> None:
+        with atomic_files.make_draft(self._holder_file) as draft:
+            draft.write_text(json.dumps(holder._asdict()), encoding="utf-8")
+            draft.replace(self._holder_file)
+
+    def _read_holder(self) -> Holder | None:
         for look in range(HOLDER_READS):
             pause(BETWEEN if look else 0)
             try:
-                holder = json.loads(self._holder.read_text(encoding="utf-8"))
-                host, pid, name, run, since = (holder[field] for field in HOLDER_FIELDS)
-                break
+                holder = json.loads(self._holder_file.read_text(encoding="utf-8"))
+                run, since, pid, user, host = (holder[name] for name in Holder._fields)
+                return Holder(str(run), str(since), int(pid), str(user), str(host))
             except (OSError, ValueError, KeyError, TypeError):
                 continue  # the holder has not written its file yet
-        else:
-            return Locked("ledger.locked_by_somebody", path=self.path)
-        since = shown(str(since))
-        return Locked("ledger.locked", run=run, since=since, pid=pid, name=name, host=host)
+        return None
 
-
-def _make_lock(path: Path) -> FileLock:
-    from filelock import FileLock  # noqa: PLC0415
-
-    return FileLock(
-        path,
-        mode=FILE_MODE,
-        thread_local=False,
-        fallback_to_soft=False,
-        preserve_lock_file=True,
-    )
-
-
-def is_locked(ledger: Path) -> bool:
-    """Return whether a process holds a ledger's run lock; a free lock is taken for a moment."""
-    from filelock import Timeout  # noqa: PLC0415
-
-    try:
-        with _make_lock(ledger.with_name(f"{ledger.name}.lock")).acquire(blocking=False):
-            return False
-    except Timeout:
-        return True
-    except (OSError, NotImplementedError):
-        return False
+    def _explain_refusal(self) -> Locked:
+        holder = self._read_holder()
+        return holder.explain() if holder else Locked("ledger.locked_by_somebody", path=self._path)
 
 
 def read_user_name() -> str:

@@ -20,9 +20,10 @@ from pipeline.ledger.disk import (
     require_rights,
     restore_side_file_rights,
 )
+from pipeline.ledger.ownership import Ownership
 from pipeline.ledger.receipt_sync import receipts_path, require_complete_ledger, synchronize_receipts
 from pipeline.ledger.receipts import Receipts
-from pipeline.ledger.registry import Ownership, identify_ledger, read_identity
+from pipeline.ledger.registry import identify_ledger, read_identity
 from pipeline.ledger.sqlite_ledger import SqliteLedger, SqliteWriter, connect, explain_read_error
 from pipeline.ledger.tenant import change_tenant, read_tenant, require_tenant
 from pipeline.messages.catalogue import make_message
@@ -59,7 +60,7 @@ def open_ledger(
             require_no_lost_ledger(path, ownership)
             _create_ledger(path, tenant, now)
         for warning in () if readonly else restore_side_file_rights(path):
-            ownership.warn(warning)
+            ownership.warnings.print_warning(warning)
         require_rights(path, writing=not readonly)
         site_key = SiteKey(read_key(path), tenant)
         require_own_ledger(path, site_key)
@@ -68,13 +69,10 @@ def open_ledger(
         writer = None
         if not readonly:
             receipts = _prepare_for_writing(path, tenant, ownership, now)
-            writer = SqliteWriter(
-                path,
-                connect(path, readonly=False),
-                receipts=receipts,
-                counter=ownership.register(str(path.resolve()), read_identity(path)),
-                require_ownership=ownership.require(path),
-            )
+            connection = connect(path, readonly=False)
+            counter = ownership.register(str(path.resolve()), read_identity(path))
+            ownership.watch_file(path)
+            writer = SqliteWriter(path, connection, receipts=receipts, counter=counter, ownership=ownership)
     except sqlite3.Error as error:
         raise explain_read_error(path, error) from error
     except OSError as error:
@@ -137,9 +135,7 @@ def _inspect_ledger(path: Path, site_key: SiteKey, ownership: Ownership) -> None
         identity, registry = identify_ledger(connection), ownership.registry
         seen = registry.get_receipts(identity.ledger_id) if registry else None
         require_complete_ledger(path, connection, registered=seen)
-    ownership.check_registry(path, identity)
-    if ownership.approve is not None:
-        ownership.approve(SqliteLedger(path, site_key=site_key))
+    ownership.inspect(path, identity, SqliteLedger(path, site_key=site_key))
 
 
 def _prepare_for_writing(path: Path, tenant: str, ownership: Ownership, now: float) -> Receipts:
@@ -159,11 +155,13 @@ def _prepare_for_writing(path: Path, tenant: str, ownership: Ownership, now: flo
 def require_no_lost_ledger(path: Path, ownership: Ownership) -> None:
     """Raise UsageError where a ledger is missing and files show that there was one: a new one would create every seal again."""
     require_not_loaded(path)
-    log, trace = path.with_name(f"{path.name}-wal"), ownership.evidence
+    log = path.with_name(f"{path.name}-wal")
     if receipts_path(path).exists():
-        trace = str(receipts_path(path))
+        trace: str | None = str(receipts_path(path))
     elif log.exists() and log.stat().st_size:
         trace = str(log)
+    else:
+        trace = ownership.get_trace()
     if trace is not None and not ownership.allows_new:
         raise UsageError("ledger.lost", path=path, found=trace, then=("ledger", "rebuild"))
     ownership.check_registry(path, None)

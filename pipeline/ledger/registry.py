@@ -16,30 +16,23 @@ import json
 import logging
 import os
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from platformdirs import user_state_path
 
 from pipeline.domain.server_address import is_address
-from pipeline.errors import EsignImportError, LedgerError, UsageError, reason_of
+from pipeline.errors import LedgerError, UsageError, reason_of
+from pipeline.ledger.lock import RunLock
 from pipeline.ledger.protocol import Connection
 from pipeline.ledger.schema import count_receipts
 from pipeline.support import atomic_files
-from pipeline.support.atomic_files import identify_file
 from pipeline.support.rights import FILE_MODE
 from pipeline.version import PROGRAM
 
-if TYPE_CHECKING:
-    from pipeline.ledger.database_ledger import DatabaseLedger
-    from pipeline.ledger.lock import RunLock
-
-
 LOG = logging.getLogger(__name__)
-Warn = Callable[[EsignImportError], None]
 NAME_CHARS = 16  # hexadecimal digits of a tenant's digest in a file name
 ID_CHARS = 32
 NUMBER_BYTES = 24  # a decimal number, padded: always written at once and in place
@@ -110,9 +103,13 @@ class TenantRegistry:
         digest = hashlib.sha256(tenant.encode()).hexdigest()[:NAME_CHARS]
         self.tenant = tenant
         self.strict = strict
-        self.lock_path = folder / f"{tenant.partition('/')[0]}-{digest}"
         self._folder = folder
-        self._record = folder / f"{self.lock_path.name}.json"
+        self._base = folder / f"{tenant.partition('/')[0]}-{digest}"  # of the names of the tenant's files
+        self._record = folder / f"{self._base.name}.json"
+
+    def make_tenant_lock(self) -> RunLock | None:
+        """Return the lock that one process of this host holds for the tenant; None where the registry is not strict."""
+        return RunLock(self._base) if self.strict else None
 
     def read(self) -> RegisteredLedger | None:
         """Return the tenant's registered ledger, or None."""
@@ -163,10 +160,8 @@ class TenantRegistry:
             lost=max(lacks, 0),
         )
 
-    def enter(
-        self, location: str, identity: LedgerIdentity, *, warn: Warn, reset: bool = False
-    ) -> ReceiptCounter | None:
-        """Make a ledger, a resolved path or a server, the tenant's; where that cannot be written, warn and return None.
+    def enter(self, location: str, identity: LedgerIdentity, *, reset: bool = False) -> ReceiptCounter:
+        """Make a ledger, a resolved path or a server, the tenant's; LedgerError where that cannot be written.
 
         ``reset`` forgets that the ledger once had got further.
         """
@@ -183,8 +178,8 @@ class TenantRegistry:
                     draft.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
                     draft.replace(self._record)
         except OSError as error:
-            warn(LedgerError("ledger.registry_failed", folder=self._folder, why=reason_of(error)))
-            return None
+            why = reason_of(error)
+            raise LedgerError("ledger.registry_failed", folder=self._folder, why=why) from error
         return counter
 
     def forget(self, tenant: str, path: Path) -> None:
@@ -262,59 +257,3 @@ class ReceiptCounter:
         text = f"{self.receipts}".ljust(NUMBER_BYTES - 1) + "\n"
         os.lseek(self._file, 0, os.SEEK_SET)
         os.write(self._file, text.encode("ascii"))
-
-
-@dataclass(slots=True)
-class Ownership:
-    """What decides whether a ledger may be written.
-
-    ``accept_ledger``: go on with this ledger although the registry contradicts it, and register it (`run
-    --new-ledger`). ``ignore_registry``: go on without registering it (`adopt`, a way out of the contradiction).
-    ``evidence``: the file that shows an earlier run of the tenant; it forbids a new ledger, unless one of these two is set.
-    ``approve`` raises for a ledger that lacks what earlier results show. ``warn`` is called for a contradiction where the
-    registry is not strict, and for a registry that cannot be written.
-    """
-
-    registry: TenantRegistry | None = None
-    lock: RunLock | None = None
-    accept_ledger: bool = False
-    ignore_registry: bool = False
-    evidence: str | None = None
-    approve: Callable[[DatabaseLedger], None] | None = None
-    warn: Warn = lambda _: None
-    _contradicted: bool = False
-
-    @property
-    def allows_new(self) -> bool:
-        """Whether a new ledger may begin although files show an earlier one."""
-        return self.accept_ledger or self.ignore_registry
-
-    def check_registry(self, ledger: Path | str, identity: LedgerIdentity | None) -> None:
-        """Raise UsageError where the registry contradicts the ledger of a file or server, or its absence, and is strict."""
-        if self.registry is None or (conflict := self.registry.get_conflict(ledger, identity)) is None:
-            return
-        known, self._contradicted = self._contradicted, True
-        if self.ignore_registry:
-            return
-        if self.registry.strict and not self.accept_ledger:
-            raise conflict
-        if not known:  # the ledger is looked at more than once
-            self.warn(conflict)
-
-    def register(self, location: str, identity: LedgerIdentity) -> ReceiptCounter | None:
-        """Make a ledger, a resolved path or a server, the tenant's in the registry; return its counter, None without one."""
-        if self.registry is None or (self.ignore_registry and self._contradicted):
-            return None
-        return self.registry.enter(location, identity, reset=self.accept_ledger, warn=self.warn)
-
-    def require(self, path: Path) -> Callable[[], None]:
-        """Return a check that raises LedgerError once the lock file or the ledger file is another one than now."""
-        opened = identify_file(path)
-
-        def check() -> None:
-            if self.lock is not None and not self.lock.is_intact():
-                raise LedgerError("ledger.lock_lost", path=self.lock.path)
-            if identify_file(path) != opened:
-                raise LedgerError("ledger.replaced", path=path)
-
-        return check

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from pipeline.errors import LedgerError, reason_of
 from pipeline.ledger.commit_queue import CommitJob, CommitQueue, Outcome
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.disk import explain_refusal, release_reserve
+from pipeline.ledger.ownership import Ownership
 from pipeline.ledger.receipt_sync import make_receipts, write_mark
 from pipeline.ledger.receipts import Mark, Receipts
 from pipeline.ledger.registry import ReceiptCounter
@@ -47,8 +48,8 @@ class SqliteWriter(CommitQueue):
     Receipts are durable before the commit they belong to. If that commit fails for good, they stay behind the mark that the
     ledger has stored, and the next opening enters them.
 
-    ``counter`` counts each commit in the registry. ``require_ownership`` is asked before each commit: it raises
-    LedgerError once another process may be writing, and then nothing is written.
+    ``counter`` counts each commit in the registry. ``ownership`` is asked before each commit: once another process may be
+    writing, nothing is written.
     """
 
     _integrity_error = sqlite3.IntegrityError
@@ -60,13 +61,13 @@ class SqliteWriter(CommitQueue):
         *,
         receipts: Receipts,
         counter: ReceiptCounter | None,
-        require_ownership: Callable[[], None],
+        ownership: Ownership,
     ) -> None:
         self._path = path
         self._connection = connection
         self._receipts: Receipts | None = receipts  # None: they found no room
         self._counter = counter
-        self._require_ownership = require_ownership
+        self._ownership = ownership
         self._behind = False  # a verdict stands in the receipts alone: the ledger's mark stays before it
         super().__init__()
 
@@ -104,7 +105,7 @@ class SqliteWriter(CommitQueue):
         ``last``: it is not tried again, so the receipts of a commit that fails are kept.
         """
         connection, mark = self._connection, None
-        self._require_ownership()
+        self._ownership.require()
         try:
             connection.execute("BEGIN IMMEDIATE")
             outcomes = [self._run_operation(connection, job.operation) for job in jobs]

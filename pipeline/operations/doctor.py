@@ -154,11 +154,22 @@ def examine_console(config: Config, environment: Mapping[str, str]) -> Iterator[
         yield make_fault_finding("console", "language", "language.remedy")
 
 
+class _CollectedWarnings:
+    """Keeps warnings for the list of findings."""
+
+    def __init__(self) -> None:
+        self.errors: list[EsignImportError] = []
+
+    def print_warning(self, error: EsignImportError) -> None:
+        """Keep one of them."""
+        self.errors.append(error)
+
+
 def examine_ledger(config: Config, clock: Clock) -> Iterator[Finding]:
     """Examine disk, rights, owner, content and receipts of the ledger, and whether a run holds it."""
     if config.api.placeholders:
         return  # its owner is not known yet
-    path, warnings = config.name_ledger(), list[EsignImportError]()
+    path, warnings = config.name_ledger(), _CollectedWarnings()
     try:
         store = make_store(config)
         if (facts := store.examine_server(clock.now())) is not None:
@@ -176,19 +187,18 @@ def examine_ledger(config: Config, clock: Clock) -> Iterator[Finding]:
             require_local_disk(config.resolve_ledger_file())
             # before SQLite opens it, which may remove a stale side file
             require_rights(config.resolve_ledger_file(), writing=True)
-        with open_ledger_for_check(config, clock, warn=warnings.append) as (ledger, _):
+        with open_ledger_for_check(config, clock, warnings=warnings) as (ledger, _):
             is_new = ledger is None
-        yield from (report_error("ledger", warning, "warning") for warning in warnings)
+        yield from (report_error("ledger", warning, "warning") for warning in warnings.errors)
         if is_new:
             yield make_ok_finding("ledger", "no_ledger", path=path)
             return
-        if store.is_held():
-            holder = store.get_holder()
+        if store.hold.is_taken():
+            holder = store.hold.get_holder()
             if holder is None:
                 yield make_ok_finding("ledger", "locked", path=path)
             else:
-                since = shown(stamp(holder.since))
-                yield make_ok_finding("ledger", "held", **{**holder._asdict(), "since": since, "path": path})
+                yield make_ok_finding("ledger", "held", path=path, **holder.list_details())
             return
         result = store.check()
     except EsignImportError as error:

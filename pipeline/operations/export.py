@@ -102,7 +102,7 @@ def collect_runs(config: Config, clock: Clock, limit: int) -> list[dict[str, Any
     """Return the newest runs as JSON, at most ``limit``, the newest first."""
     recorded = {run.run: run for run in list_recorded_runs(config.resolve_path(config.out), config.tenant)}
     if make_store(config).exists():
-        with open_configured_ledger(config, clock, readonly=True) as (ledger, _):
+        with open_configured_ledger(config, clock) as (ledger, _):
             for run in ledger.list_runs(limit):
                 recorded[run.run] = select_later_run(run, recorded.get(run.run)) or run
     # run.json holds whole seconds

@@ -113,7 +113,7 @@ def _require_roster_folders(
         elif config.api.placeholders or not make_store(config).exists():
             used = []
         else:
-            with open_configured_ledger(config, clock, readonly=True) as (opened, _):
+            with open_configured_ledger(config, clock) as (opened, _):
                 used = list_used_folders(missing, opened)
         if len(used) < len(missing):
             raise
@@ -140,7 +140,7 @@ def has_nothing_to_read(
         return not list_emptied_folders(request, ledger)
     if not make_store(config).exists():
         return get_trace_of_ledger(config) is None
-    with open_configured_ledger(config, clock, readonly=True) as (opened, _):
+    with open_configured_ledger(config, clock) as (opened, _):
         return not list_emptied_folders(request, opened)
 
 

@@ -222,7 +222,7 @@ def test_a_run_in_progress_is_no_fault(hospital, capsys):
     with RunLock(hospital.folder / "state" / "ledger.sqlite3").acquire(run="another", now=0.0):
         code, findings = examine(hospital, capsys)
     assert code == 0
-    assert any("a run is in progress" in finding["text"] for finding in findings)
+    assert any("run another is in progress since 1970" in finding["text"] for finding in findings)
 
 
 def test_a_full_disk_is_a_fault_and_a_nearly_full_one_a_warning(hospital, monkeypatch):

@@ -13,7 +13,7 @@ from run_support import draw_seal
 
 from pipeline.clock import SystemClock
 from pipeline.config.settings import load
-from pipeline.workflow.tenant_ledger import open_configured_ledger
+from pipeline.workflow.tenant_ledger import lock_tenant, open_store
 
 CARD = re.compile(r'<article class="card".*?</article>', re.DOTALL)
 
@@ -21,7 +21,11 @@ CARD = re.compile(r'<article class="card".*?</article>', re.DOTALL)
 @pytest.fixture
 def hospital(hospital):
     """One whose ledger holds nothing yet: without a ledger the page of a check is for looking only."""
-    with open_configured_ledger(load(hospital.folder / "config.yaml", {}), SystemClock()):
+    config, clock = load(hospital.folder / "config.yaml", {}), SystemClock()
+    with (
+        lock_tenant(config, run="r0", clock=clock) as (store, ownership),
+        open_store(store, clock, ownership=ownership),
+    ):
         return hospital
 
 

@@ -14,8 +14,8 @@ from pipeline.ledger import disk, maintenance, receipt_sync, receipts
 from pipeline.ledger.disk import key_path
 from pipeline.ledger.maintenance import LedgerDefect, check_ledger
 from pipeline.ledger.open import open_ledger
+from pipeline.ledger.ownership import Ownership
 from pipeline.ledger.receipt_sync import receipts_path
-from pipeline.ledger.registry import Ownership
 from pipeline.ledger.sqlite_ledger import connect
 
 TENANT = "sandbox/app/org"

@@ -34,10 +34,11 @@ from pipeline.ledger import maintenance
 from pipeline.ledger.disk import key_path, loaded_path
 from pipeline.ledger.lock import RunLock
 from pipeline.ledger.open import open_ledger
+from pipeline.ledger.ownership import Ownership
 from pipeline.ledger.protocol import LedgerConflict
 from pipeline.ledger.purge import PersonTraces, erase_person
 from pipeline.ledger.receipt_sync import receipts_path
-from pipeline.ledger.registry import Ownership, TenantRegistry
+from pipeline.ledger.registry import TenantRegistry
 from pipeline.ledger.sqlite_ledger import connect
 from pipeline.support import failpoints
 

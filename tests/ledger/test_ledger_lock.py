@@ -10,6 +10,10 @@ from filelock import FileLock
 
 from pipeline.errors import LedgerError, Locked
 from pipeline.ledger.lock import RunLock
+from pipeline.ledger.ownership import Ownership
+from pipeline.ledger.registry import TenantRegistry
+
+TENANT = "sandbox/app/org"
 
 HOLD = """
 import sys
@@ -34,6 +38,20 @@ def test_the_second_of_two_processes_learns_who_holds_the_ledger(process, ledger
         assert os.uname().nodename in sentence
         assert "20261125-020000" in sentence
         assert "2026-11-1" in sentence
+
+
+def test_a_process_that_only_asks_learns_who_holds_the_ledger(process, ledger_path):
+    lock = RunLock(ledger_path)
+    assert not lock.is_taken()
+    assert lock.get_holder() is None
+    child = process(HOLD)
+    assert child.stdout.readline() == "held\n"
+    assert lock.is_taken()
+    holder = lock.get_holder()
+    assert (holder.run, holder.pid, holder.host) == ("20261125-020000", child.pid, os.uname().nodename)
+    child.kill()
+    child.wait()
+    assert (lock.is_taken(), lock.get_holder()) == (False, None)
 
 
 def test_a_run_is_not_turned_away_by_a_process_that_only_asks(ledger_path, monkeypatch):
@@ -106,3 +124,51 @@ def test_a_holder_that_cannot_be_named_gives_the_lock_back(ledger_path):
     (ledger_path.parent / "ledger.sqlite3.holder").rmdir()
     RunLock(ledger_path).acquire(run="r", now=1.0).release()
     assert [path.name for path in ledger_path.parent.iterdir()] == ["ledger.sqlite3.lock"], "no draft is left"
+
+
+# -- what a writer asks before every commit
+
+
+@pytest.fixture
+def owned(ledger_path, opened, tmp_path, run_record):
+    """A ledger whose run lock and tenant's lock this process has."""
+    registry = TenantRegistry(tmp_path / "registry", TENANT, strict=True)
+    ownership = Ownership(registry, RunLock(ledger_path), registry.make_tenant_lock())
+    with ownership.take(run="r1", now=1.0):
+        ledger = opened(ownership=ownership)
+        ledger.begin_run(run_record("r1"))
+        yield ledger
+        ledger.close()
+
+
+def test_a_writer_whose_lock_file_was_deleted_writes_nothing(owned, ledger_path, run_record):
+    ledger_path.with_name("ledger.sqlite3.lock").unlink()
+    with pytest.raises(LedgerError, match=r"lock file .* was deleted or replaced"):
+        owned.begin_run(run_record("r2"))
+    assert owned.run_ids() == {"r1"}
+
+
+def test_a_writer_whose_ledger_was_replaced_writes_nothing(owned, ledger_path, run_record):
+    copy = ledger_path.with_name("copy")
+    copy.write_bytes(ledger_path.read_bytes())
+    copy.replace(ledger_path)
+    with pytest.raises(LedgerError, match="moved or replaced"):
+        owned.begin_run(run_record("r2"))
+
+
+def test_one_process_of_a_host_has_a_tenant_whatever_its_ledger(owned, ledger_path, tmp_path):
+    registry = TenantRegistry(tmp_path / "registry", TENANT, strict=True)
+    other = Ownership(registry, RunLock(ledger_path.with_name("other.sqlite3")), registry.make_tenant_lock())
+    with pytest.raises(Locked, match="r1"):
+        other.take(run="r2", now=2.0)
+    assert not RunLock(ledger_path.with_name("other.sqlite3")).is_taken(), "it was given back"
+
+
+def test_a_tenants_lock_that_cannot_be_taken_is_a_warning(ledger_path, tmp_path, caplog):
+    (tmp_path / "registry").write_text("no folder")
+    registry = TenantRegistry(tmp_path / "registry", TENANT, strict=True)
+    ownership = Ownership(registry, RunLock(ledger_path), registry.make_tenant_lock())
+    with ownership.take(run="r1", now=1.0):
+        assert RunLock(ledger_path).is_taken()
+    assert not RunLock(ledger_path).is_taken()
+    assert len(caplog.records) == 1

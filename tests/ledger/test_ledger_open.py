@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import stat
@@ -13,10 +14,12 @@ from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger import schema
 from pipeline.ledger.disk import key_path
 from pipeline.ledger.open import open_ledger
+from pipeline.ledger.ownership import Ownership
 from pipeline.ledger.receipt_sync import receipts_path
-from pipeline.ledger.registry import Ownership
 from pipeline.ledger.sqlite_ledger import connect
+from pipeline.reports.earlier_results import CREATE
 from pipeline.support.atomic_files import create_atomically
+from pipeline.workflow.tenant_ledger import TenantResults
 
 TENANT = "sandbox/app/org"
 NOW = 1_795_000_000.0
@@ -215,18 +218,26 @@ def test_a_new_ledger_is_refused_where_receipts_lie(ledger_path, opened):
     assert opened(ownership=Ownership(accept_ledger=True)).snapshot().people == {}
 
 
-def test_a_new_ledger_is_refused_where_a_run_shows_creates(ledger_path, opened):
-    evidence = "/out/20261125-020000/run.json"
-    error = refused(ledger_path, UsageError, ownership=Ownership(evidence=evidence))
-    assert evidence in str(error)
-    assert opened(ownership=Ownership(evidence=evidence, accept_ledger=True)).snapshot().people == {}
+@pytest.fixture
+def results(tmp_path) -> TenantResults:
+    """Results of a run that called the service once."""
+    record = {"tenant": TENANT, "run": "r0", "statuses": {}, "requests": {CREATE: {"ok": 1}}}
+    (tmp_path / "out" / "r0").mkdir(parents=True)
+    (tmp_path / "out" / "r0" / "run.json").write_text(json.dumps(record))
+    return TenantResults(tmp_path / "out", TENANT)
 
 
-def test_neither_receipts_nor_evidence_nor_force_matter_to_a_ledger_that_is_there(
-    ledger, opened, ledger_path
+def test_a_new_ledger_is_refused_where_a_run_shows_creates(ledger_path, opened, results):
+    error = refused(ledger_path, UsageError, ownership=Ownership(results=results))
+    assert str(results.get_trace()) in str(error)
+    assert opened(ownership=Ownership(results=results, accept_ledger=True)).snapshot().people == {}
+
+
+def test_neither_receipts_nor_results_nor_force_matter_to_a_ledger_that_is_there(
+    ledger, opened, ledger_path, results
 ):
     (ledger_path.parent / "receipts.jsonl").write_text("{}")
-    again = opened(ownership=Ownership(evidence="/out/run.json", accept_ledger=True))
+    again = opened(ownership=Ownership(results=results, accept_ledger=True))
     assert again.get_run("r1") == ledger.get_run("r1")
 
 

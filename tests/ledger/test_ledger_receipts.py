@@ -13,8 +13,9 @@ from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError
 from pipeline.ledger import maintenance, receipt_sync, receipts, schema
 from pipeline.ledger.maintenance import check_ledger
+from pipeline.ledger.ownership import Ownership
 from pipeline.ledger.receipt_sync import receipts_path
-from pipeline.ledger.registry import Ownership, TenantRegistry
+from pipeline.ledger.registry import TenantRegistry
 from pipeline.ledger.sqlite_ledger import connect
 from pipeline.support.failpoints import enable_failpoint
 

@@ -8,9 +8,10 @@ import pytest
 from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger import receipt_sync
 from pipeline.ledger.maintenance import check_ledger, rebuild_ledger
+from pipeline.ledger.ownership import Ownership
 from pipeline.ledger.receipt_sync import receipts_path, require_complete_ledger
 from pipeline.ledger.receipts import Mark, read_line_number
-from pipeline.ledger.registry import Ownership, TenantRegistry
+from pipeline.ledger.registry import TenantRegistry
 from pipeline.ledger.sqlite_ledger import connect
 
 TENANT = "sandbox/app/org"

@@ -17,10 +17,11 @@ from pipeline.domain.seals import Verdict
 from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import LeaseLost, LedgerError, Locked, UsageError
 from pipeline.hosts import connection, lease
-from pipeline.hosts.lease import Lease, get_holder
+from pipeline.hosts.lease import Lease
 from pipeline.hosts.ledger import open_server_ledger
 from pipeline.ledger import attempts
-from pipeline.ledger.registry import Ownership, TenantRegistry
+from pipeline.ledger.ownership import Ownership
+from pipeline.ledger.registry import TenantRegistry
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_a_held_lease_is_refused_with_its_holder(bench):
     for _ in range(2):
         with pytest.raises(Locked, match=f"r0.*process {os.getpid()}"):
             Lease(bench.address, bench.tenant).acquire(run="r1", now=NOW)
-    assert get_holder(bench.address, bench.tenant)
+    assert Lease(bench.address, bench.tenant).get_holder()
     assert bench.lease.is_intact()
 
 
@@ -142,7 +143,7 @@ def test_a_lease_whose_connection_has_ended_is_free_at_once(bench, monkeypatch):
     """After kill -9 the next run need not wait until the lease has run out."""
     monkeypatch.setattr(bench.lease, "_renew", lambda: False)
     end_connections(bench, "lease")
-    wait_until(lambda: not get_holder(bench.address, bench.tenant))
+    wait_until(lambda: not Lease(bench.address, bench.tenant).get_holder())
     with Lease(bench.address, bench.tenant).acquire(run="r1", now=NOW) as taken:
         assert taken.epoch > bench.lease.epoch
         monkeypatch.undo()
@@ -154,7 +155,7 @@ def test_a_lease_whose_connection_broke_is_held_again(bench):
     for _ in range(3):
         end_connections(bench, "lease")
         bench.lease.renew_soon()
-        wait_until(lambda: get_holder(bench.address, bench.tenant))
+        wait_until(lambda: Lease(bench.address, bench.tenant).get_holder())
         with pytest.raises(Locked):
             Lease(bench.address, bench.tenant).acquire(run="r1", now=NOW)
     assert bench.lease.is_intact()
@@ -184,7 +185,7 @@ def test_a_lease_gets_its_advisory_lock_back_from_a_connection_that_the_server_s
                 )
             )
             cut_off.cut()  # the server notices at last
-            wait_until(lambda: get_holder(bench.address, tenant))
+            wait_until(lambda: Lease(bench.address, tenant).get_holder())
             with pytest.raises(Locked):
                 Lease(bench.address, tenant).acquire(run="r2", now=NOW)
 
